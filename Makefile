@@ -1,0 +1,56 @@
+# Everything runs from the checkout, with the Python of .venv, which .ci/setup makes and keeps up with the lock files.
+# PYTHON=/path/to/python3 chooses the Python (3.11 or newer) that .venv is made with.
+PYTHON ?=
+export PYTHON
+RUN := .venv/bin/python
+CODE := $(wildcard schemas producers worker bench tests)
+COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test check bench schemas migrate lock clean .runtime .dev
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
+
+setup: .dev ## make .venv with all that the other targets need
+
+demo: .runtime ## make the files of a fictitious commune and show them: needs Python only
+	$(RUN) -m worker.solo demo
+
+test: .dev ## install the services that the tests use, then run every test
+	$(RUN) -m tests.parts.install
+	$(RUN) -m pytest
+
+check: .dev ## style, types, dependency rules, generated files up to date
+	$(RUN) -m ruff check .
+	$(RUN) -m ruff format --check .
+	$(RUN) -m mypy $(CODE)
+	$(RUN) -c 'from importlinter.cli import lint_imports_command as main; main()' --no-logo
+	$(RUN) -m schemas check
+
+bench: .dev ## measure how fast files are made
+	$(RUN) -m bench
+
+schemas: .runtime ## write the JSON Schemas and the examples again, from the models
+	$(RUN) -m schemas write
+
+migrate: .runtime ## bring the database to the current version
+	$(RUN) -m worker migrate
+
+lock: ## write the lock files again after a change of pyproject.toml (UPGRADE=1: newest releases)
+	@sh .ci/setup venv
+	@set -e; tools=$$(mktemp -d); trap 'rm -rf "$$tools"' EXIT; \
+	$(RUN) -m venv "$$tools"; "$$tools/bin/python" -m pip install --quiet --disable-pip-version-check uv; \
+	"$$tools/bin/uv" $(COMPILE) -o requirements.lock; \
+	"$$tools/bin/uv" $(COMPILE) --group dev -c requirements.lock -o requirements-dev.lock
+
+clean: ## remove .venv and the caches, never the data (var/)
+	rm -rf .venv .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.runtime:
+	@sh .ci/setup runtime
+
+.dev:
+	@sh .ci/setup dev
