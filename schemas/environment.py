@@ -1,0 +1,60 @@
+"""Every environment variable of the project, in one list, so that each process tells a typo from another's setting."""
+
+import difflib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+PREFIX = "PREFECTURE_"
+
+
+@dataclass(frozen=True)
+class Variable:
+    """One variable: its name without the prefix, who reads it, what it means."""
+
+    name: str
+    readers: frozenset[str]
+    meaning: str
+
+
+def _variable(name: str, readers: str, meaning: str) -> Variable:
+    return Variable(name, frozenset(readers.split()), meaning)
+
+
+VARIABLES = (
+    _variable("AMQP_URL", "worker producers", "RabbitMQ, `amqp://` or `amqps://`"),
+    _variable("DATABASE_URL", "worker", "database of the worker (records and register), SQLAlchemy form"),
+    _variable("REGISTRE_URL", "worker", "database of the register when it is another one"),
+    _variable("STATE_URL", "producers", "the worker's database, by an account that may only read its views"),
+    _variable("EXPORTS_DIR", "worker producers", "the exports volume"),
+    _variable("SECRETS_DIR", "worker producers", "directory of files named like the variables, one secret each"),
+    _variable("LOG_FORMAT", "worker", "`json` or `console`"),
+    _variable("LOG_LEVEL", "worker", "`debug`, `info`, `warning` or `error`"),
+    _variable("LEASE_SECONDS", "worker", "how long a silent worker keeps its job"),
+    _variable("MAX_ATTEMPTS", "worker", "starts of one job before it is called failed"),
+    _variable("RETRY_SECONDS", "worker", "how long a full disk or an absent service is waited for"),
+    _variable("SWEEP_SECONDS", "worker", "how often forgotten rows are looked for"),
+    _variable("TYPE_LISTE_CODES", "worker", "column TypeListe per list, `P=G,CE=E,CM=M`"),
+    _variable("INFO_LISTE", "worker", "column InfoListe"),
+    _variable("XSD_PATH", "worker", "the ministry's XSD, when you hold it"),
+    _variable("PUBLIC_URL", "worker", "address of the page that mails link to"),
+    _variable("SMTP_HOST", "worker", "mail server; without it, mails are written to MAIL_DIR"),
+    _variable("SMTP_PORT", "worker", "port of the mail server"),
+    _variable("SMTP_SECURITY", "worker", "`none`, `starttls` or `tls`"),
+    _variable("SMTP_USER", "worker", "account on the mail server"),
+    _variable("SMTP_PASSWORD", "worker", "its password"),
+    _variable("MAIL_FROM", "worker", "sender of the mails"),
+    _variable("MAIL_DIR", "worker", "folder for mails as .eml files, when there is no SMTP_HOST"),
+    _variable("SOURCE", "producers", "`source` of the events, which identifies the sender"),
+    _variable("REQUESTED_BY", "producers", "who asks, when the command line does not say it"),
+    _variable("HOME", "worker", "directory of the embedded mode (database, exports, mails)"),
+)
+
+
+def unknown_variables(environment: Mapping[str, str] | Iterable[str]) -> dict[str, str | None]:
+    """The PREFECTURE_ variables that nobody reads, each with the name that was probably meant."""
+    known = [PREFIX + variable.name for variable in VARIABLES]
+    return {
+        name: next(iter(difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)), None)
+        for name in environment
+        if name.upper().startswith(PREFIX) and name.upper() not in known
+    }

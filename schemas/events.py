@@ -1,0 +1,63 @@
+"""What the worker says of its files: the `data` of each event it publishes. No elector's data, ever."""
+
+from typing import Annotated, ClassVar
+
+from pydantic import Field
+
+from schemas.requests import CodeCommune, Contract
+from schemas.topology import EVENT_EXPORT_FAILED, EVENT_EXPORT_READY, EVENT_REQUEST_REFUSED
+from schemas.vocabulary import Format, Liste
+
+Count = Annotated[int, Field(ge=0)]
+
+
+class RequestReference(Contract):
+    """The request an event answers, by the two attributes that identify a CloudEvent."""
+
+    source: str
+    id: str
+
+
+class ExportReady(Contract):
+    """A list file is in the exports volume, whole, and recorded."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_READY
+
+    export_id: int
+    request: RequestReference
+    commune: CodeCommune
+    liste: Liste
+    format: Format
+    label: Annotated[str, Field(examples=["Liste P du 12/02/2014 12:26:07 [xml]"])]
+    path: Annotated[str, Field(description="Relative to the exports volume.")]
+    size: Annotated[int, Field(ge=0, description="In bytes.")]
+    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    electeurs: Annotated[int, Field(ge=0, description="Electors in the file: as many data lines in the CSV.")]
+    anomalies_bloquantes: Annotated[
+        int, Field(ge=0, description="The platform would reject the file for each of them.")
+    ]
+    remarques: Count
+
+
+class ExportFailed(Contract):
+    """A list file could not be made; the reason is for people, in French."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_FAILED
+
+    export_id: int
+    request: RequestReference
+    commune: CodeCommune
+    liste: Liste
+    format: Format
+    label: str
+    code: Annotated[str, Field(description="Stable word for programs.", examples=["disque_plein"])]
+    reason: str
+
+
+class RequestRefused(Contract):
+    """A request was read and cannot be served; asking again the same thing gives the same answer."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_REFUSED
+
+    request: RequestReference
+    reason: str
