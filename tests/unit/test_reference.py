@@ -1,0 +1,111 @@
+"""The reference data of communes, and the script that redoes them."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from worker.registre import reference
+from worker.registre.reference import departement_of, iter_communes, iter_departements, rebuild
+
+
+@pytest.fixture(scope="module")
+def communes() -> dict[str, reference.Commune]:
+    return {commune.code: commune for commune in iter_communes()}
+
+
+@pytest.mark.parametrize(
+    ("code", "nom", "departement"),
+    [
+        ("01001", "L'Abergement-Clémenciat", "01"),
+        ("2A004", "Ajaccio", "2A"),
+        ("2B033", "Bastia", "2B"),
+        ("75056", "Paris", "75"),
+        ("75114", "Paris 14e Arrondissement", "75"),
+        ("13201", "Marseille 1er Arrondissement", "13"),
+        ("69389", "Lyon 9e Arrondissement", "69"),
+        ("97411", "Saint-Denis", "974"),
+        ("97502", "Saint-Pierre", "975"),
+        ("98818", "Nouméa", "988"),
+    ],
+)
+def test_a_commune_has_its_official_name_and_its_departement(
+    communes: dict[str, reference.Commune], code: str, nom: str, departement: str
+) -> None:
+    assert communes[code] == (code, nom, departement)
+
+
+@pytest.mark.parametrize("code", ["13900", "50383", "75066", "01340", "91352", "99131"])
+def test_invented_vanished_and_foreign_codes_are_no_communes(communes: dict[str, reference.Commune], code: str) -> None:
+    assert code not in communes
+
+
+def test_all_of_france_is_there(communes: dict[str, reference.Commune]) -> None:
+    departements = [departement.code for departement in iter_departements()]
+    assert len(communes) == 35_014
+    assert {commune.departement for commune in communes.values()} == set(departements)
+    assert departements == sorted(departements)
+    assert list(communes) == sorted(communes)
+    assert all(departement_of(commune.code) == commune.departement for commune in communes.values())
+
+
+@pytest.mark.parametrize(
+    ("code", "departement"), [("2A004", "2A"), ("97105", "971"), ("98901", "989"), ("99131", "99"), ("91352", "91")]
+)
+def test_a_birth_code_tells_its_departement(code: str, departement: str) -> None:
+    assert departement_of(code) == departement
+
+
+def test_the_files_hold_no_character_that_another_reader_would_trip_on() -> None:
+    for path in (reference.COMMUNES_CSV, reference.DEPARTEMENTS_CSV):
+        raw = path.read_bytes()
+        assert raw.endswith(b"\n")
+        assert not any(byte in raw for byte in (b"\r", b'"', b"\t", b"\xef\xbb\xbf", b"\xc2\xa0"))
+
+
+def _package(directory: Path, *communes: tuple[str, str, str, str], version: str = rebuild.VERSION) -> Path:
+    (directory / "data").mkdir()
+    (directory / "package.json").write_text(json.dumps({"version": version}))
+    rows = [dict(zip(("code", "nom", "departement", "type"), commune, strict=True)) for commune in communes]
+    (directory / "data" / "communes.json").write_text(json.dumps(rows), encoding="utf-8")
+    (directory / "data" / "departements.json").write_text(json.dumps([{"code": "01", "nom": "Ain"}]))
+    return directory
+
+
+def test_rebuilding_keeps_the_communes_of_today_in_order(tmp_path: Path) -> None:
+    package = _package(
+        tmp_path,
+        ("69381", "Lyon 1er Arrondissement", "69", "arrondissement-municipal"),
+        ("01340", "Saint-Bois", "01", "commune-deleguee"),
+        ("01001", "L'Abergement-Clémenciat", "01", "commune-actuelle"),
+    )
+    communes_csv, departements_csv = tmp_path / "communes.csv", tmp_path / "departements.csv"
+    rebuild.rebuild(package, communes_csv, departements_csv)
+    assert communes_csv.read_bytes().decode() == (
+        "code;nom;departement\n01001;L'Abergement-Clémenciat;01\n69381;Lyon 1er Arrondissement;69\n"
+    )
+    assert departements_csv.read_bytes() == b"code;nom\n01;Ain\n"
+
+
+@pytest.mark.parametrize(
+    ("communes", "version", "reason"),
+    [
+        ([], "5.3.0", "found 5.3.0"),
+        ([("02285", "Escaufourt", "59", "commune-actuelle")], rebuild.VERSION, "02285"),
+        ([("01001", "A;B", "01", "commune-actuelle")], rebuild.VERSION, "separator"),
+        ([("01001", "A", "01", "commune-actuelle")] * 2, rebuild.VERSION, "twice"),
+    ],
+)
+def test_a_package_that_is_not_understood_changes_nothing(
+    tmp_path: Path, communes: list[tuple[str, str, str, str]], version: str, reason: str
+) -> None:
+    package = _package(tmp_path, *communes, version=version)
+    communes_csv = tmp_path / "communes.csv"
+    with pytest.raises(rebuild.RebuildError, match=reason):
+        rebuild.rebuild(package, communes_csv, tmp_path / "departements.csv")
+    assert not communes_csv.exists()
+
+
+def test_the_command_says_what_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert rebuild.main(["--from", str(tmp_path / "nowhere")]) == 1
+    assert "nowhere" in capsys.readouterr().err

@@ -1,0 +1,61 @@
+"""The communes and départements of France today, from the Code officiel géographique.
+
+The two CSV files beside are made by `rebuild.py`; `LICENCE.md` tells their source and how to redo them.
+Births name places that are no longer there: a birth code that is absent here is not an error.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+COMMUNES_CSV = Path(__file__).with_name("communes.csv")
+DEPARTEMENTS_CSV = Path(__file__).with_name("departements.csv")
+
+DEPARTEMENTS_NAISSANCE_SEULE = frozenset({"20", "99"})
+"""Codes that a birth may bear though no département of today does: Corse before 1976, and abroad.
+
+75 (Seine), 78 (Seine-et-Oise), both until 1968, and 91 to 94 (Algérie, until 3 July 1962) are old meanings of codes
+that exist today, hence not here.
+"""
+
+CODES_NAISSANCE_ALGERIE = frozenset({"91352", "92352", "93352", "94352"})
+"""Commune codes of births in Algérie before 3 July 1962: départements of Alger, Oran, Constantine, du Sud."""
+
+
+class Commune(NamedTuple):
+    """A commune, or an arrondissement municipal of Paris, Lyon or Marseille, under its official spelling."""
+
+    code: str
+    nom: str
+    departement: str
+
+
+class Departement(NamedTuple):
+    """A département or an overseas collectivity, under its official spelling."""
+
+    code: str
+    nom: str
+
+
+def departement_of(code_commune: str) -> str:
+    """The département that an INSEE commune code belongs to: `2A` of `2A004`, `971` of `97105`, `99` of `99131`."""
+    return code_commune[:3] if code_commune.startswith(("97", "98")) else code_commune[:2]
+
+
+def iter_communes() -> Iterator[Commune]:
+    """Every commune of today in the order of its code, read line by line."""
+    for code, nom, departement in _read(COMMUNES_CSV):
+        yield Commune(code, nom, departement)
+
+
+def iter_departements() -> Iterator[Departement]:
+    """Every département and overseas collectivity of today in the order of its code."""
+    for code, nom in _read(DEPARTEMENTS_CSV):
+        yield Departement(code, nom)
+
+
+def _read(path: Path) -> Iterator[list[str]]:
+    with path.open(encoding="utf-8") as lines:
+        next(lines)
+        for line in lines:
+            yield line.rstrip("\n").split(";")
