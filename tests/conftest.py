@@ -1,0 +1,91 @@
+"""Fixtures for all tests: servers are started when the first test asks for one, and never outlive the session."""
+
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+
+import pytest
+
+from tests.parts.databases import SqliteFiles, Template
+from tests.parts.mail import Mailbox
+from tests.parts.packages import POSTGRESQL, RABBITMQ, Part, require
+from tests.parts.postgres import PostgresServer
+from tests.parts.rabbitmq import RabbitNode
+
+
+@pytest.fixture(scope="session")
+def rabbit_node(pytestconfig: pytest.Config) -> Iterator[RabbitNode]:
+    """The session's RabbitMQ; a test may kill it, the next `amqp_url` starts it again."""
+    _require_aloud(pytestconfig, RABBITMQ)
+    with RabbitNode() as node:
+        yield node
+
+
+@pytest.fixture(scope="session")
+def postgres_server(pytestconfig: pytest.Config) -> Iterator[PostgresServer]:
+    """The session's PostgreSQL; a test may kill it, the next `postgres_url` starts it again."""
+    _require_aloud(pytestconfig, POSTGRESQL)
+    with PostgresServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def sqlite_files(tmp_path_factory: pytest.TempPathFactory) -> SqliteFiles:
+    """The session's SQLite templates."""
+    return SqliteFiles(tmp_path_factory.mktemp("sqlite-templates"))
+
+
+@pytest.fixture
+def amqp_url(rabbit_node: RabbitNode) -> Iterator[str]:
+    """The AMQP address of a virtual host that is this test's alone."""
+    rabbit_node.start()
+    vhost = rabbit_node.create_vhost()
+    yield rabbit_node.url(vhost)
+    rabbit_node.delete_vhost(vhost)
+
+
+@pytest.fixture(scope="session")
+def database_template() -> Template | None:
+    """What the databases of `postgres_url`, `sqlite_url` and `database_url` are copies of.
+
+    None: they are empty. A folder or a module defines this fixture again to have, for example, migrated ones.
+    """
+    return None
+
+
+@pytest.fixture
+def postgres_url(postgres_server: PostgresServer, database_template: Template | None) -> Iterator[str]:
+    """The address of a PostgreSQL database that is this test's alone."""
+    postgres_server.start()
+    url = postgres_server.create_database(database_template)
+    yield url
+    postgres_server.drop(url)
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path, sqlite_files: SqliteFiles, database_template: Template | None) -> str:
+    """The address of an SQLite database that is this test's alone."""
+    return sqlite_files.create(tmp_path / "test.sqlite3", database_template)
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def database_url(request: pytest.FixtureRequest) -> str:
+    """Runs the test twice: on PostgreSQL and on SQLite."""
+    url: str = request.getfixturevalue({"postgresql": "postgres_url", "sqlite": "sqlite_url"}[request.param])
+    return url
+
+
+@pytest.fixture
+def mailbox() -> Iterator[Mailbox]:
+    """A mail server, listening."""
+    box = Mailbox()
+    box.start()
+    yield box
+    box.stop()
+
+
+def _require_aloud(config: pytest.Config, part: Part) -> None:
+    """Let the person who waits for an installation read what is being installed."""
+    capture = config.pluginmanager.getplugin("capturemanager")
+    with capture.global_and_fixture_disabled() if capture else nullcontext():
+        require(part)

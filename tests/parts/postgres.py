@@ -1,0 +1,192 @@
+"""A PostgreSQL server of our own, which a test may stop and kill."""
+
+import os
+import pwd
+import secrets
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+from signal import SIGINT, SIGQUIT, SIGTERM
+from typing import Literal, Self
+
+import psycopg
+from psycopg import sql
+
+from tests.parts.databases import Template
+from tests.parts.packages import POSTGRESQL, require
+from tests.parts.ports import LOOPBACK, free_port
+from tests.parts.process import Process
+from tests.parts.wait import wait_until
+
+_START_SECONDS = 60
+_STOP_SECONDS = 30
+_STOP_SIGNALS = {"smart": SIGTERM, "fast": SIGINT, "immediate": SIGQUIT}
+_SPEED = {"fsync": "off", "full_page_writes": "off"}
+
+
+class PostgresServer:
+    """A private server: own data, port and sockets; loopback only; gone with all its data after `close`.
+
+    Port and data outlive `stop` and `kill`. As root it runs as another user, since PostgreSQL refuses root.
+
+    Args:
+        fsync: write as in production; without it the data survive the death of the server, not of the machine.
+    """
+
+    user = "postgres"
+
+    def __init__(self, *, fsync: bool = False) -> None:
+        require(POSTGRESQL)
+        self.port = free_port()
+        self.password = secrets.token_urlsafe(12)
+        self._owner = _unprivileged_user()
+        self._folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+        self._settings = {
+            "port": str(self.port),
+            "listen_addresses": LOOPBACK,
+            "unix_socket_directories": str(self._folder),
+            "timezone": "UTC",
+            **({} if fsync else _SPEED),
+        }
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(self._folder),
+        }
+        self._templates: set[str] = set()
+        self._server: Process | None = None
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the server's process runs."""
+        return self._server is not None and self._server.alive
+
+    def start(self) -> None:
+        """Start the server and wait until it serves; nothing happens when it runs already."""
+        if self.alive:
+            return
+        if not (self._folder / "data").exists():
+            self._initialise()
+        settings = [f"--{name}={value}" for name, value in self._settings.items()]
+        self._server = Process(
+            [POSTGRESQL.program("postgres"), "-D", self._folder / "data", *settings],
+            env=self._environment,
+            folder=self._folder,
+            log=self._folder / "log.txt",
+            user=self._owner,
+            farewell=SIGINT,
+        )
+        wait_until(self._ready, timeout=_START_SECONDS, message="PostgreSQL ready")
+
+    def stop(self, mode: Literal["smart", "fast", "immediate"] = "fast") -> None:
+        """Stop as `pg_ctl -m mode stop` does, and wait for the end; a smart stop waits for the clients to leave."""
+        if self._server is not None:
+            self._server.end(_STOP_SIGNALS[mode], timeout=_STOP_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL to the server and its backends, and wait until they are gone."""
+        if self._server is not None:
+            self._server.kill()
+
+    def restart(self) -> None:
+        """Stop, then start; also when the server was killed before."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """End the server and remove its files."""
+        self.kill()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def url(self, database: str, user: str | None = None, password: str | None = None) -> str:
+        """SQLAlchemy's address of a database, by default for the superuser."""
+        return f"postgresql+psycopg://{user or self.user}:{password or self.password}@{LOOPBACK}:{self.port}/{database}"
+
+    def create_database(self, template: Template | str | None = None) -> str:
+        """The URL of a new database: empty, or a copy of a template (prepared at its first use) or of a database."""
+        if isinstance(template, Template):
+            template = self._prepared(template)
+        name = f"tests_{secrets.token_hex(6)}"
+        self._create(name, template or "template0")
+        return self.url(name)
+
+    def drop(self, url: str) -> None:
+        """Remove a database, even if somebody is connected; a server that is down keeps it."""
+        if self.alive:
+            database = sql.Identifier(url.rpartition("/")[2])
+            self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(database))
+
+    def execute(self, statement: sql.Composed | sql.SQL) -> None:
+        """Run one statement as superuser, outside of a transaction."""
+        with self._connect() as connection:
+            connection.execute(statement)
+
+    def log(self) -> str:
+        """What the server has printed so far."""
+        return (self._folder / "log.txt").read_text(errors="replace")
+
+    def _prepared(self, template: Template) -> str:
+        name = f"template_{template.name}"
+        if name not in self._templates:
+            self._create(name, "template0")
+            template.prepare(self.url(name))
+            self._templates.add(name)
+        return name
+
+    def _create(self, name: str, template: str) -> None:
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        self.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
+
+    def _connect(self) -> psycopg.Connection:
+        url = self.url("postgres").replace("+psycopg", "")
+        return psycopg.connect(url, autocommit=True, connect_timeout=5)
+
+    def _ready(self) -> bool:
+        if not self.alive:
+            raise RuntimeError(f"PostgreSQL ended while it was starting:\n{self.log()[-3000:]}")
+        try:
+            self._connect().close()
+        except psycopg.OperationalError:
+            return False
+        return self.alive
+
+    def _initialise(self) -> None:
+        secret = self._folder / "password"
+        secret.write_text(self.password)
+        if self._owner is not None:
+            shutil.chown(secret, self._owner)
+            shutil.chown(self._folder, self._owner)
+        command = [str(POSTGRESQL.program("initdb")), "--pgdata=data", f"--username={self.user}", "--no-sync"]
+        command += ["--encoding=UTF8", "--locale=C.UTF-8", "--auth=scram-sha-256", "--pwfile=password"]
+        done = subprocess.run(
+            command,
+            env=self._environment,
+            cwd=self._folder,
+            user=self._owner,
+            group=self._owner and pwd.getpwnam(self._owner).pw_gid,
+            extra_groups=[] if self._owner else None,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"initdb failed:\n{done.stdout}{done.stderr}")
+
+
+def _unprivileged_user() -> str | None:
+    """Whom to run the server as: oneself, or when that is root, Debian's postgres or nobody."""
+    if os.geteuid() != 0:
+        return None
+    return "postgres" if any(entry.pw_name == "postgres" for entry in pwd.getpwall()) else "nobody"

@@ -1,0 +1,126 @@
+"""Child processes that never outlive the tests, however the tests end."""
+
+import atexit
+import os
+import pwd
+import shutil
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL, SIGTERM, Signals
+from typing import NamedTuple
+
+from tests.parts.wait import wait_until
+
+# Linux tells a child that its parent died when the *thread* that started it ends: all are started by one thread that
+# lives as long as we do, so that a test may restart a server from a thread of its own.
+_starter = ThreadPoolExecutor(max_workers=1, thread_name_prefix="parts")
+
+_running: set["Process"] = set()
+_owner = os.getpid()
+
+
+class Process:
+    """A program in a session of its own, with whatever it starts.
+
+    It is ended by `end` or `kill`, at the exit of the interpreter, or by the kernel when the tests are killed
+    (`farewell` is the signal it gets then).
+    """
+
+    def __init__(
+        self,
+        arguments: Sequence[str | Path],
+        *,
+        env: Mapping[str, str],
+        folder: Path,
+        log: Path,
+        user: str | None = None,
+        farewell: Signals = SIGTERM,
+    ) -> None:
+        setpriv = shutil.which("setpriv")
+        guard = [setpriv, "--pdeathsig", farewell.name, "--"] if setpriv else []
+        with log.open("ab") as output:
+            self._popen = _starter.submit(
+                subprocess.Popen,
+                [*guard, *map(str, arguments)],
+                env=env,
+                cwd=folder,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                user=user,
+                group=user and _group(user),
+                extra_groups=[] if user else None,
+            ).result()
+        _running.add(self)
+
+    @property
+    def pid(self) -> int:
+        """Of the program itself."""
+        return self._popen.pid
+
+    @property
+    def alive(self) -> bool:
+        """Whether the program itself still runs."""
+        return self._popen.poll() is None
+
+    def end(self, signal: Signals, *, timeout: float) -> None:
+        """Ask the program to leave, wait for it, and kill what has not left within `timeout` seconds."""
+        if self.alive:
+            self._popen.send_signal(signal)
+            with suppress(subprocess.TimeoutExpired):
+                self._popen.wait(timeout)
+        self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the program and to all it has started; returns when they are gone."""
+        family = _family(self.pid)
+        for pid in family:
+            with suppress(ProcessLookupError):
+                os.kill(pid, SIGKILL)
+        self._popen.wait()
+        wait_until(lambda: not _alive(family), message=f"the end of {self._popen.args!r}")
+        _running.discard(self)
+
+
+class _Entry(NamedTuple):
+    pid: int
+    parent: int
+    group: int
+
+
+def _table() -> Iterator[_Entry]:
+    """Every live process of the machine (zombies are not)."""
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with suppress(OSError):
+            state, parent, group = stat.read_text(errors="replace").rpartition(")")[2].split()[:3]
+            if state not in "ZX":
+                yield _Entry(int(stat.parent.name), int(parent), int(group))
+
+
+def _family(pid: int) -> list[int]:
+    """The process, its group, and their descendants; the eldest first, so that none replaces a dead child."""
+    table = list(_table())
+    family = [entry.pid for entry in table if entry.pid == pid]
+    family += [entry.pid for entry in table if entry.group == pid and entry.pid != pid]
+    for member in family:
+        family += [entry.pid for entry in table if entry.parent == member and entry.pid not in family]
+    return family
+
+
+def _alive(pids: Sequence[int]) -> bool:
+    return any(entry.pid in pids for entry in _table())
+
+
+def _group(user: str) -> int:
+    return pwd.getpwnam(user).pw_gid
+
+
+@atexit.register
+def _kill_all() -> None:
+    if os.getpid() == _owner:  # not in a fork that leaves
+        for process in list(_running):
+            process.kill()

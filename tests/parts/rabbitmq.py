@@ -1,0 +1,186 @@
+"""A RabbitMQ node of our own, which a test may stop and kill."""
+
+import os
+import secrets
+import shutil
+import socket
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from signal import SIGKILL, SIGTERM
+from typing import Self
+from urllib.parse import quote
+
+from tests.parts.management import Management
+from tests.parts.packages import RABBITMQ, require
+from tests.parts.ports import LOOPBACK, free_port
+from tests.parts.process import Process
+from tests.parts.wait import wait_until
+
+_PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
+_START_SECONDS = 60
+_STOP_SECONDS = 30
+
+
+class RabbitNode:
+    """A private node: own home, cookie, ports, epmd and data; loopback only; gone with all its data after `close`.
+
+    It has the management API, which makes a virtual host in 10 ms. Ports and data outlive `stop` and `kill`, so that
+    clients find the node again after the next `start`.
+
+    Args:
+        default_queue_type: "classic" or "quorum"; the server's own default when None.
+        config: further lines of rabbitmq.conf.
+    """
+
+    user = "tests"
+
+    def __init__(self, *, default_queue_type: str | None = None, config: Mapping[str, str] | None = None) -> None:
+        require(RABBITMQ)
+        self.port = free_port()
+        self.password = secrets.token_urlsafe(12)
+        self._folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
+        self._epmd_port = free_port()
+        self._epmd: Process | None = None
+        self._server: Process | None = None
+        self.management = Management(free_port(), self.user, self.password)
+        self._configure({"default_queue_type": default_queue_type} if default_queue_type else {}, config or {})
+
+    def __enter__(self) -> Self:
+        try:
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    @property
+    def alive(self) -> bool:
+        """Whether the node's process runs."""
+        return self._server is not None and self._server.alive
+
+    def start(self) -> None:
+        """Start the node and wait until it serves; nothing happens when it runs already."""
+        if self.alive:
+            return
+        if self._epmd is None or not self._epmd.alive:
+            self._epmd = self._run("epmd", "-address", LOOPBACK, "-port", str(self._epmd_port))
+        self._server = self._run("rabbitmq-server")
+        wait_until(self._ready, timeout=_START_SECONDS, message="RabbitMQ ready")
+
+    def stop(self) -> None:
+        """Stop the node as an operator does (SIGTERM), and wait for its end."""
+        if self._server is not None:
+            self._server.end(SIGTERM, timeout=_STOP_SECONDS)
+
+    def kill(self) -> None:
+        """SIGKILL, and wait until its processes are gone."""
+        if self._server is not None:
+            self._server.kill()
+
+    def restart(self) -> None:
+        """Stop, then start; also when the node was killed before."""
+        self.stop()
+        self.start()
+
+    def close(self) -> None:
+        """End the node and its epmd, and remove its files."""
+        self.kill()
+        if self._epmd is not None:
+            self._epmd.end(SIGKILL, timeout=_STOP_SECONDS)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def url(self, vhost: str = "/", user: str | None = None, password: str | None = None) -> str:
+        """The AMQP address of a virtual host, by default for an administrator."""
+        who, secret = quote(user or self.user, safe=""), quote(password or self.password, safe="")
+        return f"amqp://{who}:{secret}@{LOOPBACK}:{self.port}/{quote(vhost, safe='')}"
+
+    def create_vhost(self, name: str | None = None) -> str:
+        """A new virtual host where the administrator may do everything; its name."""
+        name = name or f"tests-{secrets.token_hex(6)}"
+        self.management.request("PUT", f"/vhosts/{quote(name, safe='')}", {})
+        return name
+
+    def delete_vhost(self, name: str) -> None:
+        """Remove a virtual host, its queues and its connections; a node that is down keeps it."""
+        if self.alive:
+            self.management.request("DELETE", f"/vhosts/{quote(name, safe='')}")
+
+    def rabbitmqctl(self, *arguments: str) -> str:
+        """What `rabbitmqctl --quiet` answers.
+
+        Raises:
+            RuntimeError: it refused; with its message.
+        """
+        command = [str(RABBITMQ.program("rabbitmqctl")), "--quiet", *arguments]
+        done = subprocess.run(
+            command, env=self._environment, cwd=self._folder, capture_output=True, text=True, timeout=60, check=False
+        )
+        if done.returncode != 0:
+            raise RuntimeError(f"rabbitmqctl {' '.join(arguments)}: {done.stderr or done.stdout}")
+        return done.stdout
+
+    def log(self) -> str:
+        """What the node has printed so far."""
+        return (self._folder / "log.txt").read_text(errors="replace")
+
+    def _run(self, program: str, *arguments: str) -> Process:
+        command = [str(RABBITMQ.program(program)), *arguments]
+        return Process(command, env=self._environment, folder=self._folder, log=self._folder / "log.txt")
+
+    def _ready(self) -> bool:
+        """AMQP answers before the plugins are up, and another server might answer for a dead node: ask all three."""
+        if not self.alive:
+            raise RuntimeError(f"RabbitMQ ended while it was starting:\n{self.log()[-3000:]}")
+        return self._answers() and self.management.answers() and self.alive
+
+    def _answers(self) -> bool:
+        with suppress(OSError), socket.create_connection((LOOPBACK, self.port), timeout=5) as connection:
+            connection.sendall(_PROTOCOL_HEADER)
+            return connection.recv(1) == b"\x01"  # a method frame: Connection.Start
+        return False
+
+    def _configure(self, *further: Mapping[str, str]) -> None:
+        lines = {
+            "listeners.tcp.1": f"{LOOPBACK}:{self.port}",
+            "management.tcp.ip": LOOPBACK,
+            "management.tcp.port": str(self.management.port),
+            "management_agent.disable_metrics_collector": "true",
+            "default_user": self.user,
+            "default_pass": self.password,
+            "max_message_size": "262144",
+        }
+        for lot in further:
+            lines.update(lot)
+        self._write("rabbitmq.conf", "".join(f"{key} = {value}\n" for key, value in lines.items()))
+        self._write("rabbitmq-env.conf", "")
+        self._write("enabled_plugins", "[rabbitmq_management].\n")
+        self._write(".erlang.cookie", secrets.token_hex(20)).chmod(0o400)
+        interface = "-kernel inet_dist_use_interface {127,0,0,1}"
+        self._environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "LANG": "C.UTF-8",
+            "HOME": str(self._folder),
+            "ERL_EPMD_ADDRESS": LOOPBACK,
+            "ERL_EPMD_PORT": str(self._epmd_port),
+            "RABBITMQ_NODENAME": "tests@localhost",
+            "RABBITMQ_DIST_PORT": str(free_port()),
+            "RABBITMQ_MNESIA_BASE": str(self._folder / "data"),
+            "RABBITMQ_LOG_BASE": str(self._folder / "log"),
+            "RABBITMQ_LOGS": "-",
+            "RABBITMQ_CONFIG_FILE": str(self._folder / "rabbitmq.conf"),
+            "RABBITMQ_CONF_ENV_FILE": str(self._folder / "rabbitmq-env.conf"),
+            "RABBITMQ_ENABLED_PLUGINS_FILE": str(self._folder / "enabled_plugins"),
+            "RABBITMQ_SERVER_ADDITIONAL_ERL_ARGS": interface,
+            "RABBITMQ_CTL_ERL_ARGS": interface,
+        }
+
+    def _write(self, name: str, text: str) -> Path:
+        path = self._folder / name
+        path.write_text(text)
+        return path
