@@ -1,0 +1,1 @@
+"""The database: engine, sessions, types that mean the same on PostgreSQL and SQLite, migrations."""

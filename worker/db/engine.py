@@ -1,0 +1,78 @@
+"""Engines, sessions and the one snapshot of an export."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.pool import ConnectionPoolEntry
+
+from worker.domain import texte
+
+Sessions = sessionmaker[Session]
+
+BUSY_SECONDS = 15
+"""How long a SQLite writer waits for another one."""
+
+
+def build_engine(url: str) -> Engine:
+    """An engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
+
+    On SQLite, transactions are begun by us: IMMEDIATE for those that write, plain for snapshots (queue.md of the
+    design: without it a reader that turns writer fails at once with « database is locked »).
+    """
+    if make_url(url).get_backend_name() == "sqlite":
+        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        event.listen(engine, "connect", _prepare_sqlite)
+        event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5, "application_name": "prefecture"})
+
+
+def build_sessions(engine: Engine) -> Sessions:
+    """Sessions whose objects stay readable after the commit."""
+    return sessionmaker(engine, expire_on_commit=False)
+
+
+_SNAPSHOT_OPTIONS: dict[str, dict[str, Any]] = {
+    "sqlite": {"sqlite_begin": "DEFERRED"},
+    "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
+}
+
+_WHOLE_LIST = "SELECT set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true)"
+"""A list is always read whole, so PostgreSQL may use its parallel processes from the first row on."""
+
+STREAM = {"yield_per": 500}
+"""Execution options to read a large result: flat memory, a server-side cursor on PostgreSQL."""
+
+
+@contextmanager
+def snapshot(engine: Engine) -> Iterator[Connection]:
+    """A read-only connection that sees the register as it was at one instant, however long it is read."""
+    options = _SNAPSHOT_OPTIONS[engine.dialect.name]
+    with engine.connect() as connection, connection.execution_options(**options).begin():
+        if engine.dialect.name == "postgresql":
+            connection.exec_driver_sql(_WHOLE_LIST)
+        yield connection
+
+
+def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
+    connection.isolation_level = None
+    for function in (texte.is_clean, texte.is_suspect):
+        connection.create_function(function.__name__, 1, function, deterministic=True)
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+        connection.execute(f"PRAGMA {pragma}")
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    mode: Any = connection.get_execution_options().get("sqlite_begin", "IMMEDIATE")
+    connection.exec_driver_sql(f"BEGIN {mode}")
+
+
+def ping(engine: Engine) -> None:
+    """Ask the database for one value; raises SQLAlchemy's OperationalError when it is away."""
+    with engine.connect() as connection:
+        connection.execute(text("SELECT 1"))

@@ -1,0 +1,16 @@
+"""The views that producers read: a contract, so columns are added and never changed (docs/operations.md)."""
+
+DERNIERS_EXPORTS = """
+SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by, r.created_at AS requested_at,
+       e.code_commune, coalesce(c.nom, '') AS nom_commune, e.liste, e.format, e.label, e.status,
+       e.electeurs, e.lines_written, e.mineurs, e.bloquantes, e.remarques, e.file_name, e.size, e.sha256,
+       e.report_name, e.report_size, e.report_sha256, e.error_code, e.error_message,
+       e.started_at, e.finished_at
+FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.code = e.code_commune
+"""
+
+DEMANDES = """
+SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,
+       r.created_at AS requested_at, r.outcome, r.reason, r.told_at
+FROM request r
+"""

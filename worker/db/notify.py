@@ -1,0 +1,61 @@
+"""How the process that finishes a row wakes the one that tells people: NOTIFY on PostgreSQL, a short poll on SQLite."""
+
+import time
+from threading import Event
+from typing import Any
+
+from sqlalchemy import Connection, Engine, text
+
+CHANNEL = "prefecture_ready"
+
+POLL_SECONDS = {"postgresql": 2.0, "sqlite": 0.5}
+"""How long a wait lasts when nobody rings; on PostgreSQL a fallback, since a ring may be lost with its connection."""
+
+_SLICE_SECONDS = 0.25
+"""How long a stop may go unseen."""
+
+
+def notify_ready(connection: Connection) -> None:
+    """Wake the notifiers when this transaction commits."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"NOTIFY {CHANNEL}"))
+
+
+class ReadyBell:
+    """Hears `notify_ready`, on a connection of its own that no pool takes back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._poll_seconds = POLL_SECONDS[engine.dialect.name]
+        self._connection: Connection | None = None
+
+    def listen(self) -> None:
+        """Hear every ring from now on; raises SQLAlchemy's OperationalError when the database is away."""
+        if self._connection is None and self._engine.dialect.name == "postgresql":
+            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+            connection.detach()
+            connection.execute(text(f"LISTEN {CHANNEL}"))
+            self._connection = connection
+
+    def wait(self, stop: Event) -> None:
+        """Return when somebody rang, when it is time to look anyway, or soon after `stop` is set."""
+        deadline = time.monotonic() + self._poll_seconds
+        while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+            if self._connection is None:
+                stop.wait(left)
+            elif self._has_rung(self._connection, min(left, _SLICE_SECONDS)):
+                return
+
+    def close(self) -> None:
+        """Stop hearing; `listen` begins again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _has_rung(self, connection: Connection, seconds: float) -> bool:
+        driver: Any = connection.connection.driver_connection
+        try:
+            return any(True for _ in driver.notifies(timeout=seconds, stop_after=1))
+        except self._engine.dialect.loaded_dbapi.Error:
+            self.close()
+            return False

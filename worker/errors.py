@@ -1,0 +1,61 @@
+"""What can go wrong, by what is to be done about it. Messages are French, for clerks, and hold no elector's data."""
+
+
+class PrefectureError(Exception):
+    """Base of our errors; `code` is a stable word for programs, the text is for people."""
+
+    code = "erreur"
+
+
+class ConfigurationError(PrefectureError):
+    """The environment is wrong: nothing starts."""
+
+    code = "configuration"
+
+
+class RefusedError(PrefectureError):
+    """A request that can never be served as it is; its sender reads why. Not retried."""
+
+    code = "refus"
+
+
+class ImportRefusedError(PrefectureError):
+    """A file that cannot enter the register; the register is unchanged."""
+
+    code = "import_refuse"
+
+
+class ExportError(PrefectureError):
+    """The file cannot be made, and trying again would not help."""
+
+    code = "export_impossible"
+
+
+class CountMismatchError(ExportError):
+    """As many lines as electors is the rule of e-listelec; a file that breaks it is not published."""
+
+    code = "compte_faux"
+
+
+class SchemaMismatchError(ExportError):
+    """The XML file does not follow the XSD."""
+
+    code = "xsd"
+
+
+class TransientError(PrefectureError):
+    """Something is away or full for now: the row waits and is tried again."""
+
+    code = "indisponible"
+
+
+class DiskFullError(TransientError):
+    """No room, or no right to write, in the exports volume."""
+
+    code = "disque_plein"
+
+
+class LeaseLostError(PrefectureError):
+    """Another worker has the row now; this one must publish nothing."""
+
+    code = "bail_perdu"

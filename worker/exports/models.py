@@ -1,0 +1,88 @@
+"""The tables of requests and exports: the row is the truth, the message only a doorbell."""
+
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column, relationship
+
+from schemas.vocabulary import ExportStatus, Liste, RequestOutcome
+from worker.db.base import Base
+from worker.db.types import Texte, UtcDateTime, utc_now
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+class Request(Base):
+    """What somebody asked for by one event. (source, event_id) identifies it: a copy finds this row."""
+
+    __tablename__ = "request"
+    __table_args__ = (UniqueConstraint("source", "event_id"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    source: Mapped[str] = mapped_column(Texte)
+    event_id: Mapped[str] = mapped_column(Texte)
+    event_type: Mapped[str] = mapped_column(Texte)
+    correlation_id: Mapped[str] = mapped_column(Texte)
+    code_commune: Mapped[str] = mapped_column(
+        Texte, default="", doc="Empty when the request does not name a valid one."
+    )
+    requested_by: Mapped[str] = mapped_column(Texte, default="")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When it was read: the date of its files.")
+    outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
+    reason: Mapped[str] = mapped_column(Texte, default="", doc="Why it was refused, in French.")
+    told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When people and programs had been told.")
+    teller: Mapped[str | None] = mapped_column(Texte, doc="The notifier at work on it, while its lease runs.")
+    teller_lease: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tell_after: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="Not before: the mail server said later.")
+    tell_attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    exports: Mapped[list["Export"]] = relationship(back_populates="request", order_by="Export.id")
+
+
+class Export(Base):
+    """One file of a request."""
+
+    __tablename__ = "export"
+    __table_args__ = (UniqueConstraint("request_id", "part"), UniqueConstraint("file_name"))
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"))
+    part: Mapped[str] = mapped_column(Texte, doc="Which file of the request: `P.csv`.")
+    code_commune: Mapped[str] = mapped_column(Texte)
+    liste: Mapped[str] = mapped_column(Texte)
+    format: Mapped[str] = mapped_column(Texte)
+    file_name: Mapped[str] = mapped_column(Texte)
+    label: Mapped[str] = mapped_column(Texte, doc="openElec's: `Liste P du 12/02/2014 12:26:07 [xml]`.")
+    status: Mapped[str] = mapped_column(Texte, default=ExportStatus.QUEUED)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+
+    owner: Mapped[str | None] = mapped_column(Texte, doc="The worker that holds the lease.")
+    lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Starts; a crash costs one.")
+    retries: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Waits for what was away.")
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When to try again.")
+    rung_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its doorbell last rang.")
+    started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+    electeurs: Mapped[int | None] = mapped_column(Integer, doc="Electors counted in the snapshot, minors left out.")
+    lines_written: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Progress, then the total.")
+    mineurs: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Left out: not yet 18.")
+    bloquantes: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    remarques: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    anomalies: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="Code, severity, column, count.")
+    size: Mapped[int | None] = mapped_column(BigInteger)
+    sha256: Mapped[str | None] = mapped_column(Texte)
+    report_name: Mapped[str | None] = mapped_column(Texte, doc="The report of anomalies, when there are any.")
+    report_size: Mapped[int | None] = mapped_column(BigInteger)
+    report_sha256: Mapped[str | None] = mapped_column(Texte)
+    error_code: Mapped[str] = mapped_column(Texte, default="", server_default="")
+    error_message: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="In French, for a clerk.")
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its event left on the exchange.")
+
+    request: Mapped[Request] = relationship(back_populates="exports")
+
+    @property
+    def nom_liste(self) -> Liste:
+        """The list, as a word of the vocabulary."""
+        return Liste(self.liste)

@@ -1,0 +1,109 @@
+"""How a row ends, or waits: each by one transaction that only its owner can make."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Engine, update
+
+from schemas.vocabulary import ExportStatus
+from worker.db.notify import notify_ready
+from worker.db.types import utc_now
+from worker.errors import LeaseLostError, PrefectureError
+from worker.exports.lease import owned
+from worker.exports.models import Export
+from worker.exports.storage import StoredFile
+
+FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
+"""Seconds between two tries while something is away or full; doubled each time."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is recorded of a file that was made."""
+
+    file: StoredFile
+    report: StoredFile | None
+    electeurs: int
+    mineurs: int
+    bloquantes: int
+    remarques: int
+    anomalies: list[dict[str, Any]]
+
+
+def record_ready(engine: Engine, export_id: int, owner: str, made: Made, publish: Callable[[], None]) -> None:
+    """Give the file its name and record it, together: the row is locked for its owner while `publish` renames.
+
+    Raises:
+        LeaseLostError: another worker has the row; nothing was published.
+    """
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '15s'")
+        _settle(
+            connection,
+            owned(export_id, owner),
+            status=ExportStatus.READY,
+            finished_at=utc_now(),
+            lease_until=None,
+            electeurs=made.electeurs,
+            lines_written=made.electeurs,
+            mineurs=made.mineurs,
+            bloquantes=made.bloquantes,
+            remarques=made.remarques,
+            anomalies=made.anomalies,
+            size=made.file.size,
+            sha256=made.file.sha256,
+            report_name=made.report and made.report.name,
+            report_size=made.report and made.report.size,
+            report_sha256=made.report and made.report.sha256,
+            error_code="",
+            error_message="",
+        )
+        publish()
+        notify_ready(connection)
+
+
+def record_failed(engine: Engine, export_id: int, owner: str, error: PrefectureError) -> None:
+    """Call the row failed, with the reason that its clerk reads."""
+    with engine.begin() as connection:
+        _settle(
+            connection,
+            owned(export_id, owner),
+            status=ExportStatus.FAILED,
+            finished_at=utc_now(),
+            lease_until=None,
+            error_code=error.code,
+            error_message=str(error),
+        )
+        notify_ready(connection)
+
+
+def release(engine: Engine, export: Export, owner: str, error: PrefectureError, *, counts: bool) -> None:
+    """Give the row back to wait for a better time; `counts`: this start is one of the few it has."""
+    wait = min(FIRST_WAIT * 2**export.retries, LONGEST_WAIT)
+    with engine.begin() as connection:
+        _settle(
+            connection,
+            owned(export.id, owner),
+            status=ExportStatus.QUEUED,
+            owner=None,
+            lease_until=None,
+            not_before=utc_now(wait),
+            rung_at=None,
+            retries=Export.retries + 1,
+            attempts=Export.attempts if counts else Export.attempts - 1,
+            error_code=error.code,
+            error_message=str(error),
+        )
+
+
+def _settle(connection: Connection, fence: ColumnElement[bool], **values: Any) -> None:  # noqa: ANN401 — columns
+    if connection.execute(update(Export).where(fence).values(**values)).rowcount != 1:
+        raise LeaseLostError("the row has another owner")
+
+
+def is_overdue(export: Export, now: datetime, retry_seconds: float) -> bool:
+    """Whether the row has waited long enough for what was away."""
+    return (now - export.created_at).total_seconds() > retry_seconds

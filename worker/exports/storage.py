@@ -1,0 +1,149 @@
+"""Files of the exports volume: written under a hidden name, shown whole or not at all.
+
+A file appears by one rename after its bytes are on the disk (fsync), so that no reader ever sees a part of it, even
+after a power cut. Directories are 2750 and files 0640: the group of the screen reads, others do not.
+"""
+
+import errno
+import hashlib
+import os
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from schemas.requests import check_code_commune
+from worker.errors import DiskFullError
+
+BUFFER = 1 << 18
+_DIRECTORY_MODE, _FILE_MODE = 0o2750, 0o640
+_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """What was written: size in bytes and SHA-256, counted while writing."""
+
+    name: str
+    size: int
+    sha256: str
+
+
+class PendingFile:
+    """A file being written under a hidden temporary name. Leaving the block without `publish` removes it."""
+
+    def __init__(self, directory: Path, name: str, owner: str) -> None:
+        self.path = directory / name
+        self.temporary = directory / f".{name}.{owner.replace('/', '_')}.part"
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def __enter__(self) -> Self:
+        """Create the temporary file, exclusively."""
+        descriptor = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        self._file = open(descriptor, "wb", buffering=BUFFER)  # noqa: PTH123 — closed by `finish` or `__exit__`
+        return self
+
+    def write(self, data: bytes) -> None:
+        """Add bytes."""
+        self._hash.update(data)
+        self._size += len(data)
+        self._file.write(data)
+
+    def finish(self) -> StoredFile:
+        """Put every byte on the disk; the file still has its hidden name."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        return StoredFile(self.path.name, self._size, self._hash.hexdigest())
+
+    def publish(self) -> None:
+        """Give the file its name, for good."""
+        self.temporary.rename(self.path)
+        _sync_directory(self.path.parent)
+
+    def __exit__(self, *_exception: object) -> None:
+        """Leave nothing behind."""
+        self._file.close()
+        self.temporary.unlink(missing_ok=True)
+
+
+class Storage:
+    """The exports volume: one directory per commune."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def path(self, code_commune: str, name: str) -> Path:
+        """Where a file of the record is; the name comes from a row, never from a message."""
+        return self.root / check_code_commune(code_commune) / name
+
+    @contextmanager
+    def pending(self, code_commune: str, name: str, owner: str) -> Iterator[PendingFile]:
+        """Write a file of a commune.
+
+        Raises:
+            DiskFullError: no room, or no right to write; nothing is left behind.
+        """
+        with translate_disk_errors():
+            directory = self._directory(code_commune)
+            with PendingFile(directory, name, owner) as pending:
+                yield pending
+
+    def require_room(self, size: int) -> None:
+        """Refuse to begin a file that would not fit.
+
+        Raises:
+            DiskFullError: fewer than `size` bytes are free.
+        """
+        with translate_disk_errors():
+            self.root.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.root).free
+        if free < size:
+            raise DiskFullError(f"Espace disque insuffisant : {size >> 20} Mio nécessaires, {free >> 20} Mio libres.")
+
+    def sweep_temporaries(self, older_than: float) -> int:
+        """Remove hidden files that no worker writes any more, `older_than` seconds after their last byte."""
+        limit = time.time() - older_than
+        stale = [path for path in self.root.glob("*/.*.part") if _last_written(path) < limit]
+        for path in stale:
+            path.unlink(missing_ok=True)
+        return len(stale)
+
+    def _directory(self, code_commune: str) -> Path:
+        directory = self.root / check_code_commune(code_commune)
+        if not directory.is_dir():
+            directory.mkdir(parents=True, exist_ok=True)
+            directory.chmod(_DIRECTORY_MODE)
+            _sync_directory(self.root)
+        return directory
+
+
+@contextmanager
+def translate_disk_errors() -> Iterator[None]:
+    """Turn a full or read-only volume into an error that is waited out."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in _NO_ROOM:
+            reason = os.strerror(error.errno)
+            raise DiskFullError(f"Volume des exports plein ou sans droit d'écriture ({reason}).") from error
+        raise
+
+
+def _last_written(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except FileNotFoundError:
+        return time.time()
+
+
+def _sync_directory(directory: Path) -> None:
+    descriptor = os.open(directory, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,89 @@
+"""The worker's configuration, from the environment (prefix PREFECTURE_) and from files of secrets.
+
+Read at the entry points only. schemas/environment.py lists every variable with its meaning.
+"""
+
+import os
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from schemas.environment import PREFIX, unknown_variables
+from schemas.vocabulary import Liste
+from worker.errors import ConfigurationError
+
+
+def _parse_codes(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or a mapping from code
+    if isinstance(value, str):
+        return dict(pair.split("=", 1) for pair in value.split(",") if "=" in pair)
+    return value
+
+
+TypeListeCodes = Annotated[dict[Liste, str], NoDecode, BeforeValidator(_parse_codes)]
+
+
+class Settings(BaseSettings):
+    """Every setting of the worker, the notifier and the embedded mode."""
+
+    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+
+    database_url: SecretStr
+    registre_url: SecretStr | None = None
+    amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
+    exports_dir: Path = Path("var/exports")
+    home: Path = Path("var")
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    lease_seconds: Annotated[float, Field(gt=0)] = 30
+    max_attempts: Annotated[int, Field(ge=1)] = 3
+    retry_seconds: Annotated[float, Field(ge=0)] = 3600
+    sweep_seconds: Annotated[float, Field(gt=0)] = 5
+
+    type_liste_codes: TypeListeCodes = {
+        Liste.PRINCIPALE: "G",
+        Liste.COMPLEMENTAIRE_EUROPEENNE: "E",
+        Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
+    }
+    info_liste: str = "L"
+    xsd_path: Path | None = None
+
+    public_url: str = ""
+    smtp_host: str = ""
+    smtp_port: int = 25
+    smtp_security: Literal["none", "starttls", "tls"] = "none"
+    smtp_user: str = ""
+    smtp_password: SecretStr = SecretStr("")
+    mail_from: str = "module-prefecture@localhost"
+    mail_dir: Path = Path("var/mails")
+
+    @field_validator("type_liste_codes")
+    @classmethod
+    def _name_every_liste(cls, codes: dict[Liste, str]) -> dict[Liste, str]:
+        if missing := [liste.value for liste in Liste if not codes.get(liste)]:
+            raise ValueError(f"no code for {', '.join(missing)}")
+        return codes
+
+
+def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 — fields of Settings
+    """Read the environment and the secrets.
+
+    Raises:
+        ConfigurationError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
+    """
+    if unknown := unknown_variables(os.environ):
+        raise ConfigurationError(
+            " ; ".join(
+                f"variable inconnue : {name}" + (f" (vouliez-vous dire {meant} ?)" if meant else "")
+                for name, meant in unknown.items()
+            )
+        )
+    try:
+        return Settings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
+    except ValidationError as error:
+        faults = (
+            f"{PREFIX}{str(fault['loc'][0]).upper()} : {fault['msg']}" for fault in error.errors(include_input=False)
+        )
+        raise ConfigurationError(" ; ".join(faults)) from None
