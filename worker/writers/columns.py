@@ -1,0 +1,145 @@
+"""The 29 columns of the list file: header, and where each value comes from. The only place that knows them.
+
+Source: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2 and its table.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Integer, Select, String, and_, case, func, literal, null, select, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute
+
+from schemas.vocabulary import Liste
+from worker.registre.models import ORDRE, Bureau, Electeur
+from worker.writers.liste import ListeSpec
+
+Expression = Callable[[ListeSpec], ColumnElement[Any]]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column: the ministry's name, spelled exactly so; its value, NULL when there is none; what it comes from."""
+
+    name: str
+    expression: Expression
+    source: InstrumentedAttribute[Any] | None = None
+    is_text: bool = True
+
+
+def _constant(read: Callable[[ListeSpec], str]) -> Expression:
+    return lambda spec: literal(read(spec), String)
+
+
+def _plain(name: str, source: InstrumentedAttribute[str]) -> Column:
+    return Column(name, lambda _spec: func.nullif(source, ""), source)
+
+
+def _date_naissance(_spec: ListeSpec) -> ColumnElement[Any]:
+    text = Electeur.date_naissance
+    slashed = func.substr(text, 9, 2) + "/" + func.substr(text, 6, 2) + "/" + func.substr(text, 1, 4)
+    return case((text.like("____-__-__"), slashed), else_=func.nullif(text, ""))
+
+
+def _numero_general(_spec: ListeSpec) -> ColumnElement[Any]:
+    return type_coerce(Electeur.numero_general, Integer)
+
+
+def _nationalite(spec: ListeSpec) -> ColumnElement[Any]:
+    return null() if spec.liste is Liste.PRINCIPALE else func.nullif(Electeur.nationalite, "")
+
+
+def _nom_usage(_spec: ListeSpec) -> ColumnElement[Any]:
+    return func.nullif(func.nullif(Electeur.nom_usage, Electeur.nom_naissance), "")
+
+
+def _numero_voie(_spec: ListeSpec) -> ColumnElement[Any]:
+    return case((func.lower(Electeur.numero_voie).not_in(("0", "sans", "")), Electeur.numero_voie))
+
+
+def _pays(_spec: ListeSpec) -> ColumnElement[Any]:
+    return func.coalesce(func.nullif(Electeur.pays, ""), "FRANCE")
+
+
+ENTETE = (
+    Column("TypeListe", _constant(lambda spec: spec.type_liste)),
+    Column("InfoListe", _constant(lambda spec: spec.info_liste)),
+    Column("DateCreationListe", _constant(lambda spec: f"{spec.jour:%d/%m/%Y}")),
+    Column("CodeDepartement", _constant(lambda spec: spec.code_departement)),
+    Column("CodeCommune", _constant(lambda spec: spec.code_commune)),
+    Column("NomCommune", _constant(lambda spec: spec.nom_commune.upper())),
+)
+"""Columns 1–6: the same on each line."""
+
+IDENTITE = (
+    Column("NoElecteurGeneral", _numero_general, Electeur.numero_general, is_text=False),
+    _plain("Sexe", Electeur.sexe),
+    _plain("NomdeNaissance", Electeur.nom_naissance),
+    Column("NomDusage", _nom_usage, Electeur.nom_usage),
+    _plain("Prenoms", Electeur.prenoms),
+    Column("DateDeNaissance", _date_naissance, Electeur.date_naissance),
+    _plain("NomComNaissance", Electeur.commune_naissance),
+    _plain("DeptNaissance", Electeur.departement_naissance),
+    _plain("PaysNaissance", Electeur.pays_naissance),
+    Column("Nationalite", _nationalite, Electeur.nationalite),
+    _plain("NomBureauDeVote", Bureau.libelle),
+    _plain("NoBureauDeVote", Electeur.code_bureau),
+    _plain("CodeCanton", Bureau.code_canton),
+    _plain("CodeCirconscription", Bureau.code_circonscription),
+)
+"""Columns 7–20."""
+
+ADRESSE = (
+    _plain("ComplementDeLocalisation1", Electeur.complement1),
+    _plain("ComplementDeLocalisation2", Electeur.complement2),
+    Column("NumeroVoie", _numero_voie, Electeur.numero_voie),
+    _plain("TypeVoie", Electeur.type_voie),
+    _plain("LibelleVoie", Electeur.libelle_voie),
+    _plain("LieuDit", Electeur.lieu_dit),
+    _plain("CodePostal", Electeur.code_postal),
+    _plain("VilleLocalite", Electeur.ville),
+    Column("Pays", _pays, Electeur.pays),
+)
+"""Columns 21–29: the address."""
+
+COLUMNS = ENTETE + IDENTITE + ADRESSE
+
+_NAMES = {column.source: column.name for column in COLUMNS if column.source is not None}
+
+
+def header_of(source: InstrumentedAttribute[Any]) -> str:
+    """The ministry's name of the column that a value of the register goes to."""
+    return _NAMES[source]
+
+
+def select_electeurs(spec: ListeSpec, columns: tuple[Column, ...], *, replace_separators: bool = False) -> Select[Any]:
+    """The file as one SELECT: the electors of age on the list, in the order of its lines.
+
+    With `replace_separators`, `;` and `"` become `,` and `'` (the CSV has no escape for them).
+    """
+    values = []
+    for column in columns:
+        value = column.expression(spec)
+        if replace_separators and column.is_text:
+            value = func.replace(func.replace(value, ";", ","), '"', "'")
+        values.append(value.label(column.name))
+    return (
+        select(*values)
+        .select_from(Electeur)
+        .outerjoin(Bureau, and_(Bureau.code_commune == Electeur.code_commune, Bureau.code == Electeur.code_bureau))
+        .where(on_liste(spec), of_age(spec))
+        .order_by(*ORDRE)
+    )
+
+
+def on_liste(spec: ListeSpec) -> ColumnElement[bool]:
+    """Electors of the list, minors registered in advance included."""
+    return and_(
+        Electeur.code_commune == spec.code_commune, Electeur.liste == spec.liste.value, Electeur.version == spec.version
+    )
+
+
+def of_age(spec: ListeSpec) -> ColumnElement[bool]:
+    """Not a minor on the day of the file; a date that cannot be read does not make a minor."""
+    born = Electeur.date_naissance
+    return (born <= spec.last_birth) | (born >= "3") | born.not_like("____-__-__")

@@ -1,0 +1,175 @@
+"""Every elector is checked before a file is made: what would be rejected, what deserves a look, all of it at once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, func, not_, or_, select
+
+from schemas.vocabulary import Format, Severity
+from worker.db.engine import STREAM
+from worker.domain.texte import is_clean, without_separators
+from worker.registre.models import ORDRE, Bureau, Electeur
+from worker.writers import guard
+from worker.writers.columns import header_of, of_age, on_liste
+from worker.writers.liste import ListeSpec
+from worker.writers.rules import LONGEST, RULES
+
+FEW = 1000
+"""Up to so many electors with an anomaly are found by their ids first: PostgreSQL then looks with several processes,
+which it does neither for a cursor nor in the order of the lines."""
+
+
+@dataclass(frozen=True)
+class Anomaly:
+    """One thing wrong with one elector, one bureau or the whole file; the words are a clerk's."""
+
+    code: str
+    severity: Severity
+    column: str
+    message: str
+    bureau: str = ""
+    numero: str = ""
+    nom: str = ""
+    prenoms: str = ""
+    naissance: str = ""
+
+
+@dataclass
+class Census:
+    """How many electors the snapshot holds, and in which bureaux."""
+
+    electeurs: int = 0
+    mineurs: int = 0
+    without_numero: int = 0
+    bureaux: list[str] = field(default_factory=list)
+    has_dirty: bool = False
+    """Some value must be cleaned while it is written; known once the anomalies have been found."""
+    has_separators: bool = False
+    """Some value holds `;` or `"`; known once the anomalies have been found."""
+
+
+def take_census(connection: Connection, spec: ListeSpec) -> Census:
+    """Count the electors of age, and the minors who are left out."""
+    adult = of_age(spec)
+    query = (
+        select(
+            Electeur.code_bureau,
+            func.count().filter(adult),
+            func.count().filter(not_(adult)),
+            func.count().filter(and_(adult, Electeur.numero_general.is_(None))),
+        )
+        .where(on_liste(spec))
+        .group_by(Electeur.code_bureau)
+        .order_by(Electeur.code_bureau)
+    )
+    census = Census()
+    for code, electeurs, mineurs, without_numero in connection.execute(query):
+        census.electeurs += electeurs
+        census.mineurs += mineurs
+        census.without_numero += without_numero
+        if electeurs and code:
+            census.bureaux.append(code)
+    return census
+
+
+def find_anomalies(connection: Connection, spec: ListeSpec, census: Census, format_: Format) -> Iterator[Anomaly]:
+    """All anomalies: of the file, then of each bureau, then of each elector in the order of the lines."""
+    if census.without_numero:
+        yield Anomaly(
+            "numero_general_absent",
+            Severity.REMARK,
+            header_of(Electeur.numero_general),
+            f"{census.without_numero} électeurs sans numéro général (le REU n'en a pas) : la colonne reste vide.",
+        )
+    yield from _bureau_anomalies(connection, spec, census)
+    yield from _electeur_anomalies(connection, spec, census, format_)
+
+
+def _bureau_anomalies(connection: Connection, spec: ListeSpec, census: Census) -> Iterator[Anomaly]:
+    known = {
+        b.code: b for b in connection.execute(select(Bureau.__table__).where(Bureau.code_commune == spec.code_commune))
+    }
+    for code in census.bureaux:
+        bureau = known.get(code)
+        if bureau is None or not bureau.code_canton:
+            yield _of_bureau(
+                code,
+                "canton_absent",
+                header_of(Bureau.code_canton),
+                "Code du canton inconnu pour ce bureau : l'indiquer une fois.",
+            )
+        elif not bureau.code_canton.startswith(spec.code_departement):
+            yield _of_bureau(
+                code,
+                "canton_incoherent",
+                header_of(Bureau.code_canton),
+                "Le canton n'est pas du département de la commune.",
+            )
+        if bureau is None or not bureau.code_circonscription:
+            yield _of_bureau(
+                code,
+                "circonscription_absente",
+                header_of(Bureau.code_circonscription),
+                "Circonscription inconnue pour ce bureau : l'indiquer.",
+            )
+        for text in (bureau.libelle, bureau.code_canton, bureau.code_circonscription) if bureau else ():
+            census.has_dirty |= not is_clean(text)
+            census.has_separators |= without_separators(text) != text
+
+
+def _of_bureau(code: str, kind: str, column: str, message: str) -> Anomaly:
+    return Anomaly(kind, Severity.REMARK, column, message, bureau=code)
+
+
+def _electeur_anomalies(connection: Connection, spec: ListeSpec, census: Census, format_: Format) -> Iterator[Anomaly]:
+    text = guard.joined(guard.TEXTS)
+    unwritable = guard.needs_cleaning(text, separators=format_ is Format.CSV)
+    flags = {rule.code: rule.condition(spec) for rule in RULES}
+    suspect = or_(*flags.values(), unwritable, Electeur.nettoyages > 0, guard.is_too_long(text))
+    flagged = and_(on_liste(spec), of_age(spec), suspect)
+    details = select(
+        Electeur.__table__,
+        guard.needs_cleaning(text, separators=False).label("is_dirty"),
+        guard.has_separator(text).label("has_separator"),
+        *(condition.label(f"is_{code}") for code, condition in flags.items()),
+    ).order_by(*ORDRE)
+
+    few = connection.scalars(select(Electeur.id).where(flagged).limit(FEW + 1)).all()
+    if len(few) > FEW:
+        rows = connection.execute(details.where(flagged), execution_options=STREAM)
+    else:
+        rows = connection.execute(details.where(Electeur.id.in_(few)))
+    for row in rows:
+        census.has_dirty |= row.is_dirty
+        census.has_separators |= row.has_separator
+        yield from _of_electeur(row, is_cleaned=row.is_dirty or (format_ is Format.CSV and row.has_separator))
+
+
+def _of_electeur(row: Row[Any], *, is_cleaned: bool) -> Iterator[Anomaly]:
+    values = row._mapping  # noqa: SLF001 — SQLAlchemy's public name for the row as a mapping
+    for rule in RULES:
+        if values[f"is_{rule.code}"]:
+            yield _anomaly(row, rule.code, rule.severity, rule.column, rule.message)
+    if is_cleaned or row.nettoyages:
+        message = "Caractères que le fichier ne peut pas porter : remplacés ou retirés."
+        yield _anomaly(row, "caracteres_nettoyes", Severity.REMARK, "", message)
+    for column in guard.TEXTS:
+        if len(values[column.key]) > LONGEST:
+            message = f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir."
+            yield _anomaly(row, "valeur_trop_longue", Severity.REMARK, header_of(column), message)
+
+
+def _anomaly(row: Row[Any], code: str, severity: Severity, column: str, message: str) -> Anomaly:
+    numero = row.numero_ordre if row.numero_general is None else row.numero_general
+    return Anomaly(
+        code,
+        severity,
+        column,
+        message,
+        bureau=row.code_bureau,
+        numero="" if numero is None else str(numero),
+        nom=row.nom_naissance,
+        prenoms=row.prenoms,
+        naissance=row.date_naissance,
+    )

@@ -1,0 +1,97 @@
+"""The report of anomalies beside a list file: a CSV that a clerk opens in a spreadsheet and works through.
+
+It is not the official file: it is quoted, has a byte order mark for spreadsheets, and no value can become a formula.
+"""
+
+import csv
+import io
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.vocabulary import Severity
+from worker.writers.precheck import Anomaly
+from worker.writers.sink import Sink
+
+HEADER = (
+    "Gravité",
+    "Bureau",
+    "Numéro",
+    "Nom de naissance",
+    "Prénoms",
+    "Date de naissance",
+    "Colonne",
+    "Anomalie",
+    "Code",
+)
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_BLOCK = 500
+
+
+@dataclass
+class Tally:
+    """Anomalies counted by kind, without any elector."""
+
+    counts: Counter[tuple[str, Severity, str]] = field(default_factory=Counter)
+
+    def add(self, anomaly: Anomaly) -> None:
+        """Count one."""
+        self.counts[anomaly.code, anomaly.severity, anomaly.column] += 1
+
+    def total(self, severity: Severity) -> int:
+        """How many of one severity."""
+        return sum(number for (_, kind, _), number in self.counts.items() if kind is severity)
+
+    def to_record(self) -> list[dict[str, Any]]:
+        """For the database: code, severity, column, count."""
+        return [
+            {"code": code, "severity": severity.value, "column": column, "count": number}
+            for (code, severity, column), number in self.counts.items()
+        ]
+
+
+def write_report(anomalies: Iterable[Anomaly], sink: Sink) -> Tally:
+    """Write every anomaly, one line each, blocking and remarks as they come."""
+    tally = Tally()
+    sink.write("\ufeff".encode())
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
+    writer.writerow(HEADER)
+    for number, anomaly in enumerate(anomalies, 1):
+        tally.add(anomaly)
+        writer.writerow([_harmless(value) for value in _line(anomaly)])
+        if number % _BLOCK == 0:
+            _flush(text, sink)
+    _flush(text, sink)
+    return tally
+
+
+def _line(anomaly: Anomaly) -> tuple[str, ...]:
+    return (
+        anomaly.severity.value,
+        anomaly.bureau,
+        anomaly.numero,
+        anomaly.nom,
+        anomaly.prenoms,
+        _jour(anomaly.naissance),
+        anomaly.column,
+        anomaly.message,
+        anomaly.code,
+    )
+
+
+def _jour(naissance: str) -> str:
+    year, _, rest = naissance.partition("-")
+    month, _, day = rest.partition("-")
+    return f"{day}/{month}/{year}" if day else naissance
+
+
+def _harmless(value: str) -> str:
+    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
+
+
+def _flush(text: io.StringIO, sink: Sink) -> None:
+    sink.write(text.getvalue().encode())
+    text.seek(0)
+    text.truncate()

@@ -1,0 +1,17 @@
+"""Where a writer puts its bytes, and what it says of its progress."""
+
+from typing import Protocol
+
+
+class Sink(Protocol):
+    """A file being written."""
+
+    def write(self, data: bytes) -> None:
+        """Add bytes."""
+
+
+class Progress(Protocol):
+    """Told the number of electors written so far, every few hundred; may raise to stop the writer."""
+
+    def __call__(self, written: int) -> None:
+        """Take note."""
