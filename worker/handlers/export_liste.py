@@ -1,0 +1,63 @@
+"""A doorbell rings for a row: the row is taken, its file made, and how that ended is recorded."""
+
+import structlog
+from sqlalchemy import select
+from sqlalchemy.exc import OperationalError
+from sqlalchemy.orm import Session, joinedload
+
+from worker.db.types import utc_now
+from worker.errors import ExportError, LeaseLostError, PrefectureError, TransientError
+from worker.exports.lease import Heartbeat, claim, new_owner
+from worker.exports.models import Export
+from worker.exports.settle import is_overdue, record_failed, release
+from worker.handlers.make_liste import make_liste
+from worker.handlers.services import Services
+from worker.logs import describe_exception
+
+log = structlog.get_logger()
+
+
+def export_liste(export_id: int, services: Services) -> None:
+    """Make the file of one row, if the row is free; a copy of the doorbell finds it taken or done, and stops.
+
+    Raises:
+        OperationalError: the database is away; the doorbell is to ring again.
+    """
+    owner = new_owner()
+    if not claim(
+        services.engine, export_id, owner, lease_seconds=services.lease_seconds, max_attempts=services.max_attempts
+    ):
+        return
+    export = _read(export_id, services)
+    job = log.bind(export_id=export_id, commune=export.code_commune, correlation_id=export.request.correlation_id)
+    try:
+        with Heartbeat(services.engine, export_id, owner, services.lease_seconds) as heartbeat:
+            make_liste(export, owner, heartbeat.progress, services)
+        job.info("export_ready")
+    except LeaseLostError:
+        job.warning("lease_lost")
+    except ExportError as error:
+        job.warning("export_failed", code=error.code)
+        record_failed(services.engine, export_id, owner, error)
+    except TransientError as error:
+        job.warning("export_delayed", code=error.code)
+        _wait(export, owner, error, services, counts=False)
+    except OperationalError:
+        raise
+    except Exception as error:  # noqa: BLE001 — a bug must neither stop the worker nor lose the row
+        job.error("export_crashed", **describe_exception(error))
+        _wait(export, owner, PrefectureError("Erreur interne : prévenez l'exploitant."), services, counts=True)
+
+
+def _read(export_id: int, services: Services) -> Export:
+    with Session(services.engine) as session:
+        return session.scalars(select(Export).options(joinedload(Export.request)).where(Export.id == export_id)).one()
+
+
+def _wait(export: Export, owner: str, error: PrefectureError, services: Services, *, counts: bool) -> None:
+    with Session(services.engine) as session:
+        now = session.scalars(select(utc_now())).one()
+    if is_overdue(export, now, services.retry_seconds):
+        record_failed(services.engine, export.id, owner, error)
+    else:
+        release(services.engine, export, owner, error, counts=counts)

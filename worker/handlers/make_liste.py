@@ -1,0 +1,103 @@
+"""From the register to a list file: one snapshot, every elector checked, as many lines as electors, all or nothing."""
+
+from sqlalchemy import Connection, update
+
+from schemas.vocabulary import Format, Severity
+from worker.db.engine import snapshot
+from worker.domain.heure import jour_a_paris
+from worker.errors import CountMismatchError, ExportError
+from worker.exports.lease import owned
+from worker.exports.models import Export
+from worker.exports.naming import report_name
+from worker.exports.settle import Made, record_ready
+from worker.exports.storage import PendingFile
+from worker.handlers.services import Services
+from worker.registre.communes import read_commune
+from worker.writers.csv_file import write_csv
+from worker.writers.liste import ListeSpec
+from worker.writers.precheck import Census, find_anomalies, take_census
+from worker.writers.report import write_report
+from worker.writers.sink import Progress
+from worker.writers.xml_file import write_xml
+from worker.writers.xml_schema import validate_xml
+
+BYTES_PER_ELECTEUR = {Format.CSV: 400, Format.XML: 1_400}
+"""Room asked for before a file is begun; a line of the arrêté's example is 200 bytes, an element 900."""
+
+NO_VERSION = -1
+"""A list that was never imported has no elector: its file is the header alone."""
+
+
+def make_liste(export: Export, owner: str, progress: Progress, services: Services) -> None:
+    """Make the file and its report of anomalies, publish them and record them.
+
+    Raises:
+        ExportError: the file cannot be made; a line is missing, or the XML does not follow its schema.
+        DiskFullError: no room now.
+        LeaseLostError: the row is in other hands; nothing was published.
+    """
+    format_ = Format(export.format)
+    storage = services.storage
+    with (
+        storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
+        storage.pending(export.code_commune, export.file_name, owner) as file,
+    ):
+        with snapshot(services.registre) as connection:
+            spec = _read_spec(connection, export, services)
+            census = take_census(connection, spec)
+            _announce(export, owner, census, services)
+            storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])
+            tally = write_report(find_anomalies(connection, spec, census, format_), report)
+            written = _write(connection, spec, census, file, progress, format_=format_)
+        if written != census.electeurs:
+            raise CountMismatchError(f"{written} lignes écrites pour {census.electeurs} électeurs comptés.")
+        stored = file.finish()
+        report_stored = report.finish() if tally.counts else None
+        if format_ is Format.XML:
+            validate_xml(file.temporary, services.xsd)
+
+        def publish() -> None:
+            if report_stored:
+                report.publish()
+            file.publish()
+
+        made = Made(
+            file=stored,
+            report=report_stored,
+            electeurs=census.electeurs,
+            mineurs=census.mineurs,
+            bloquantes=tally.total(Severity.BLOCKING),
+            remarques=tally.total(Severity.REMARK),
+            anomalies=tally.to_record(),
+        )
+        record_ready(services.engine, export.id, owner, made, publish)
+
+
+def _read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:
+    commune = read_commune(connection, export.code_commune)
+    if commune is None or not commune.versions:
+        raise ExportError(f"Le registre de {export.code_commune} a disparu depuis la demande : importez-le de nouveau.")
+    liste = export.nom_liste
+    return ListeSpec(
+        code_commune=commune.code,
+        nom_commune=commune.nom,
+        code_departement=commune.code_departement,
+        liste=liste,
+        version=commune.versions.get(liste, NO_VERSION),
+        type_liste=services.type_liste_codes[liste],
+        info_liste=services.info_liste,
+        jour=jour_a_paris(export.request.created_at),
+    )
+
+
+def _announce(export: Export, owner: str, census: Census, services: Services) -> None:
+    with services.engine.begin() as connection:
+        connection.execute(update(Export).where(owned(export.id, owner)).values(electeurs=census.electeurs))
+
+
+def _write(
+    connection: Connection, spec: ListeSpec, census: Census, file: PendingFile, progress: Progress, *, format_: Format
+) -> int:
+    if format_ is Format.XML:
+        return write_xml(connection, spec, file, progress, tidy=census.has_dirty)
+    return write_csv(connection, spec, file, progress, tidy=census.has_dirty, separators=census.has_separators)

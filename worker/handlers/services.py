@@ -1,0 +1,27 @@
+"""What the use cases are given: connections, the volume, a few numbers. Composed once, at the entry point."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import Engine
+
+from schemas.vocabulary import Liste
+from worker.exports.storage import Storage
+
+
+@dataclass(frozen=True)
+class Services:
+    """`registre` is the same engine as `engine` unless the register is in a database of its own."""
+
+    engine: Engine
+    registre: Engine
+    storage: Storage
+    ring: Callable[[Sequence[int]], None]
+    """Rings the doorbell of rows, by their ids; may raise, the sweep rings again."""
+    type_liste_codes: Mapping[Liste, str]
+    info_liste: str
+    xsd: Path | None
+    lease_seconds: float
+    max_attempts: int
+    retry_seconds: float

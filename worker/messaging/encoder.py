@@ -1,0 +1,116 @@
+"""What a message may look like: a CloudEvent from outside, or one of our own calls. Anything else is poison.
+
+Strict, because Dramatiq trusts what it decodes: a wrong type in an option stops a worker thread for good.
+"""
+
+import json
+import time
+from typing import Any
+
+from dramatiq.encoder import Encoder, MessageData
+
+from schemas.envelope import CloudEvent, InvalidEventError
+from schemas.topology import MAX_EVENT_BYTES, QUEUE_LISTES, QUEUE_REQUESTS
+
+INGEST, EXPORT_LISTE = "ingest", "export_liste"
+ACTOR_QUEUES = {INGEST: QUEUE_REQUESTS, EXPORT_LISTE: QUEUE_LISTES}
+
+_FIELDS = {"queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp"}
+_OPTIONS = {"retries": int, "eta": int, "requeue_timestamp": int, "traceback": str, "redeliveries": int}
+_DELAYED = ".DQ"
+_FARTHEST_ETA_MS = 3_600_000
+_ROOM = 4 * 1024
+
+
+class PoisonError(ValueError):
+    """A message that must not reach an actor; the reason never quotes it."""
+
+
+class EventArgument(dict[str, Any]):
+    """A CloudEvent as an actor's argument; Dramatiq logs arguments, so this one shows nothing of itself."""
+
+    def __repr__(self) -> str:
+        """Only that it is an event."""
+        return "<event>"
+
+
+class PrefectureEncoder(Encoder):
+    """JSON, both ways."""
+
+    def encode(self, data: MessageData) -> bytes:
+        """A message of ours, as Dramatiq lays it out; the traceback of a retry stays out (it may hold data)."""
+        options = {name: value for name, value in data["options"].items() if name != "traceback"}
+        return json.dumps({**data, "options": options}, separators=(",", ":")).encode()
+
+    def decode(self, data: bytes) -> MessageData:
+        """Read either form.
+
+        Raises:
+            PoisonError: it is neither; the text says why.
+        """
+        if len(data) > MAX_EVENT_BYTES + _ROOM:
+            raise PoisonError("too large")
+        try:
+            fields = json.loads(data.decode("utf-8", "strict"))
+        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
+            raise PoisonError("not UTF-8" if isinstance(error, UnicodeDecodeError) else "not JSON") from None
+        if not isinstance(fields, dict):
+            raise PoisonError("not a JSON object")
+        if "actor_name" in fields:
+            return _check_call(fields)
+        return _call_for_event(data)
+
+
+def _call_for_event(body: bytes) -> MessageData:
+    try:
+        event = CloudEvent.from_bytes(body)
+    except InvalidEventError as error:
+        raise PoisonError(str(error)) from None
+    return {
+        "queue_name": QUEUE_REQUESTS,
+        "actor_name": INGEST,
+        "args": [EventArgument(event.model_dump(mode="json"))],
+        "kwargs": {},
+        "options": {},
+        "message_id": event.id,
+        "message_timestamp": int(time.time() * 1000),
+    }
+
+
+def _check_call(fields: dict[str, Any]) -> MessageData:
+    if fields.keys() != _FIELDS:
+        raise PoisonError("unknown or missing field")
+    actor, queue = fields["actor_name"], fields["queue_name"]
+    if not isinstance(actor, str) or actor not in ACTOR_QUEUES:
+        raise PoisonError("unknown actor")
+    if queue not in (ACTOR_QUEUES[actor], ACTOR_QUEUES[actor] + _DELAYED):
+        raise PoisonError("not the queue of its actor")
+    if not isinstance(fields["message_id"], str) or not _is_int(fields["message_timestamp"]) or fields["kwargs"] != {}:
+        raise PoisonError("wrong type")
+    _check_options(fields["options"], delayed=queue.endswith(_DELAYED))
+    return {**fields, "args": [_check_argument(actor, fields["args"])]}
+
+
+def _check_options(options: Any, *, delayed: bool) -> None:  # noqa: ANN401 — decoded JSON
+    if not isinstance(options, dict) or not options.keys() <= _OPTIONS.keys():
+        raise PoisonError("unknown option")
+    for name, value in options.items():
+        if type(value) is not _OPTIONS[name] or (isinstance(value, int) and value < 0):
+            raise PoisonError("wrong type of option")
+    if delayed != ("eta" in options) or options.get("eta", 0) > time.time() * 1000 + _FARTHEST_ETA_MS:
+        raise PoisonError("wrong eta")
+
+
+def _check_argument(actor: str, arguments: Any) -> Any:  # noqa: ANN401 — decoded JSON
+    if not isinstance(arguments, list) or len(arguments) != 1:
+        raise PoisonError("one argument is expected")
+    argument = arguments[0]
+    if actor == INGEST:
+        return EventArgument(_call_for_event(json.dumps(argument).encode())["args"][0])
+    if not _is_int(argument) or not 0 < argument < 1 << 63:
+        raise PoisonError("a row id is expected")
+    return argument
+
+
+def _is_int(value: Any) -> bool:  # noqa: ANN401 — decoded JSON
+    return type(value) is int
