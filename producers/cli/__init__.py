@@ -1,0 +1,57 @@
+"""The command line `python -m producers`: each command is a module, imported when it is called."""
+
+import importlib
+import logging
+from collections.abc import Sequence
+
+import click
+
+from producers.errors import ProducerError
+from producers.exit_codes import ExitCode
+
+_COMMANDS = {"export-liste": "producers.cli.export_liste", "exports": "producers.cli.exports"}
+_INTERRUPTED = 130
+
+
+class _LazyGroup(click.Group):
+    def list_commands(self, _ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in _COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
+        return command
+
+
+_group = _LazyGroup(
+    help="Demande les fichiers du module Préfecture et montre où ils en sont.",
+    epilog=(
+        "Codes de sortie : 0 fait ; 1 refus ou échec ; 2 commande ou configuration fausse ; 3 RabbitMQ ou base "
+        "injoignable ; 4 délai dépassé ; 5 fait, mais avec des anomalies bloquantes."
+    ),
+)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command and give its exit code (producers/exit_codes.py); errors go to standard error, in French."""
+    logging.getLogger("pika").setLevel(logging.CRITICAL)
+    try:
+        outcome: int | None = _group.main(list(arguments), prog_name="python -m producers", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        return ExitCode.USAGE
+    except ProducerError as error:
+        _show_error(error, as_json="--json" in arguments)
+        return error.exit_code
+    except (click.Abort, KeyboardInterrupt):
+        return _INTERRUPTED
+    return outcome or ExitCode.DONE
+
+
+def _show_error(error: ProducerError, *, as_json: bool) -> None:
+    click.echo(f"Erreur : {error}", err=True)
+    if as_json:
+        from producers.cli.documents import error_document, print_document
+
+        print_document(error_document(error))

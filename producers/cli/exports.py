@@ -1,0 +1,29 @@
+"""`exports`: the latest files, as openElec's section « Derniers exports » shows them."""
+
+import click
+
+from producers.cli.options import COMMUNE, json_option
+from producers.exit_codes import ExitCode
+from producers.settings import load_settings
+
+
+@click.command("exports", short_help="Montre les derniers exports.")
+@click.option("--commune", type=COMMUNE, help="Code INSEE. Par défaut : toutes les communes.")
+@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Combien en montrer.")
+@json_option
+def command(commune: str | None, limit: int, *, as_json: bool) -> ExitCode:
+    """Montre les derniers exports, le plus récent d'abord (PREFECTURE_STATE_URL)."""
+    from producers.state import State
+
+    settings = load_settings()
+    with State(settings.require_state_url()) as state:
+        exports = state.latest(commune, limit)
+    if as_json:
+        from producers.cli.documents import exports_document, print_document
+
+        print_document(exports_document(exports, settings.exports_dir))
+    else:
+        from producers.cli.render import make_console, print_exports
+
+        print_exports(make_console(), exports)
+    return ExitCode.DONE

@@ -1,0 +1,90 @@
+"""What the commands print for people, apart from how it was obtained."""
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from producers.cli.texts import count_of, format_count, format_size
+from producers.records import ExportState, RequestState
+from schemas.envelope import CloudEvent
+from schemas.vocabulary import ExportStatus
+
+_WIDTH_IN_A_FILE = 120
+
+
+def make_console(*, stderr: bool = False) -> Console:
+    """A console on standard output or error, of a fixed width where it is no terminal."""
+    stream = sys.stderr if stderr else sys.stdout
+    return Console(stderr=stderr, markup=False, highlight=False, width=None if stream.isatty() else _WIDTH_IN_A_FILE)
+
+
+def print_sent(console: Console, event: CloudEvent) -> None:
+    """Say that the broker holds the request."""
+    _print(console, f"Demande {event.id} envoyée ; RabbitMQ l'a prise. Où elle en est : python -m producers exports")
+
+
+def print_exports(console: Console, exports: Sequence[ExportState]) -> None:
+    """Print the files as a table, in the order given."""
+    if not exports:
+        _print(console, "Aucun export.")
+        return
+    table = Table("Commune", box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    table.add_column("Fichier", min_width=20)
+    table.add_column("État", no_wrap=True)
+    for title in ("Électeurs", "Bloquantes", "Remarques", "Taille"):
+        table.add_column(title, justify="right", no_wrap=True)
+    for export in exports:
+        checked = export.status is ExportStatus.READY
+        table.add_row(
+            export.code_commune,
+            Text(export.label),  # a console with markup would take its brackets for a style
+            export.status.label,
+            format_count(export.electeurs),
+            format_count(export.bloquantes if checked else None),
+            format_count(export.remarques if checked else None),
+            format_size(export.size),
+        )
+    console.print(table)
+
+
+def print_files(console: Console, exports: Sequence[ExportState], exports_dir: Path | None = None) -> None:
+    """Print the SHA-256 and the place of each file made, as `sha256sum --check` reads them."""
+    for export in exports:
+        if export.status is ExportStatus.READY:
+            _print(console, f"{export.sha256}  {(exports_dir or Path()) / export.path}")
+
+
+def print_request(console: Console, event: CloudEvent, request: RequestState, exports_dir: Path | None = None) -> None:
+    """Print what became of a request: its files, and what there is to do about each that cannot be deposited."""
+    if request.exports:
+        print_exports(console, request.exports)
+        print_files(console, request.exports, exports_dir)
+    for line in _advice(event, request, exports_dir or Path()):
+        _print(console, line)
+
+
+def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list[str]:
+    if request.outcome is None:
+        return [
+            f"Délai dépassé : aucun worker n'a lu la demande {event.id}. Elle sera servie dès qu'un worker tournera."
+        ]
+    lines = [] if request.is_terminal else ["Délai dépassé : les fichiers manquants peuvent encore venir."]
+    if request.reason:
+        lines.append(f"Demande refusée : {request.reason}")
+    for export in request.exports:
+        if export.error_message and export.status is not ExportStatus.READY:
+            lines.append(f"{export.label} : {export.error_message}")
+        elif export.bloquantes and export.status is ExportStatus.READY:
+            found = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
+            report = f" ; à corriger d'après {exports_dir / export.report_path}" if export.report_path else ""
+            lines.append(f"{export.label} : {found}, le dépôt serait rejeté{report}")
+    return lines
+
+
+def _print(console: Console, line: str) -> None:
+    console.print(line, markup=False, highlight=False, soft_wrap=True)

@@ -1,0 +1,25 @@
+"""French numbers and phrases of the command line."""
+
+NBSP = "\u00a0"
+_UNITS = ("octets", "ko", "Mo", "Go")
+
+
+def format_count(number: int | None) -> str:
+    """Groups of three digits; a dash when there is no number yet."""
+    return "—" if number is None else f"{number:,}".replace(",", NBSP)
+
+
+def format_size(size: int | None) -> str:
+    """Bytes in the decimal unit that reads best: `51,2 ko`."""
+    if size is None:
+        return "—"
+    value, unit = float(size), 0
+    while value >= 1000 and unit < len(_UNITS) - 1:  # noqa: PLR2004 — SI prefixes
+        value, unit = value / 1000, unit + 1
+    text = str(size) if unit == 0 else f"{value:.1f}".replace(".", ",")
+    return f"{text}{NBSP}{_UNITS[unit]}"
+
+
+def count_of(number: int, one: str, several: str) -> str:
+    """`1 anomalie bloquante`, `3 anomalies bloquantes`; in French 0 is singular."""
+    return f"{format_count(number)} {several if number > 1 else one}"

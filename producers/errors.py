@@ -1,0 +1,118 @@
+"""What can go wrong for a producer. Messages are French, say what, where and what to do, and hold no secret."""
+
+from typing import ClassVar
+
+from producers.exit_codes import ExitCode
+
+
+class ProducerError(Exception):
+    """Base of our errors; `code` is a stable word for programs, the text is for people."""
+
+    code: ClassVar[str] = "erreur"
+    exit_code: ClassVar[ExitCode] = ExitCode.AWAY
+
+
+class ConfigurationError(ProducerError):
+    """A variable of the environment is unknown, missing or wrong."""
+
+    code = "configuration"
+    exit_code = ExitCode.USAGE
+
+
+class InvalidRequestError(ProducerError):
+    """The request breaks the contract; it was not sent."""
+
+    code = "demande_invalide"
+    exit_code = ExitCode.USAGE
+
+
+class EventTooLargeError(ProducerError):
+    """The event is larger than MAX_EVENT_BYTES; it was not sent."""
+
+    code = "trop_grand"
+    exit_code = ExitCode.USAGE
+
+
+class PublishError(ProducerError):
+    """The broker does not hold the event, or did not say that it does."""
+
+    code = "publication"
+    text: ClassVar[str]
+
+    def __init__(self, place: str, detail: str = "") -> None:
+        super().__init__(self.text.format(place=f"RabbitMQ ({place})", detail=detail))
+
+
+class BrokerAwayError(PublishError):
+    """No connection, or it broke each time."""
+
+    code = "broker_injoignable"
+    text = "{place} est injoignable : {detail}. Vérifiez qu'il est démarré et que PREFECTURE_AMQP_URL est juste"
+
+
+class CredentialsRefusedError(PublishError):
+    """Wrong account or password."""
+
+    code = "acces_refuse"
+    text = "{place} refuse le compte ou le mot de passe : corrigez PREFECTURE_AMQP_URL"
+
+
+class VhostRefusedError(PublishError):
+    """The virtual host does not exist, or is not this account's."""
+
+    code = "vhost_refuse"
+    text = "{place} n'a pas de vhost « {detail} », ou le refuse à ce compte : corrigez PREFECTURE_AMQP_URL"
+
+
+class NotPermittedError(PublishError):
+    """The account may not publish this type of event on the exchange."""
+
+    code = "droit_manquant"
+    text = "{place} : ce compte n'a pas le droit de publier « {detail} » ; voyez docs/producers.md, « Permissions »"
+
+
+class ExchangeMissingError(PublishError):
+    """Nobody declared the exchange on this virtual host yet."""
+
+    code = "echange_absent"
+    text = "{place} : l'échange « {detail} » n'existe pas. Le worker a-t-il déjà démarré ?"
+
+
+class UnroutableError(PublishError):
+    """No queue is bound for this type of event."""
+
+    code = "non_routable"
+    text = "{place} : aucun service n'attend ce type de demande ({detail}). Le worker a-t-il déjà démarré ?"
+
+
+class NotTakenError(PublishError):
+    """The broker refused the message: a full queue, most often."""
+
+    code = "non_pris"
+    text = "{place} n'a pas pris la demande : {detail}. Réessayez plus tard"
+
+
+class BrokerBlockedError(PublishError):
+    """The broker takes no message for now: memory or disk alarm."""
+
+    code = "broker_bloque"
+    text = (
+        "{place} ne prend plus de messages (alarme de mémoire ou de disque). La demande passera peut-être quand il se "
+        "libérera : regardez les derniers exports avant de la refaire"
+    )
+
+
+class UnconfirmedError(PublishError):
+    """The message was sent and the broker did not answer: it may hold it or not."""
+
+    code = "sans_confirmation"
+    text = (
+        "{place} n'a pas confirmé la demande : elle est peut-être partie. Regardez les derniers exports avant de la "
+        "refaire"
+    )
+
+
+class StateAwayError(ProducerError):
+    """The database did not answer, or refuses the views to this account."""
+
+    code = "base_injoignable"

@@ -1,0 +1,264 @@
+"""Publishing on RabbitMQ: `publish` returns once the broker holds the event, or raises what went wrong.
+
+pika's SelectConnection, driven step by step, rather than its BlockingConnection: that one has no deadline on a confirm,
+and waits for ever when a quorum queue has lost its majority.
+"""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import threading
+import time
+from typing import Self
+
+from pika import BasicProperties, DeliveryMode, SelectConnection, URLParameters, exceptions, spec
+from pika.adapters.select_connection import IOLoop
+from pika.channel import Channel
+from pika.connection import Connection
+from pika.frame import Method
+
+from producers import errors
+from schemas.envelope import CloudEvent, InvalidEventError
+from schemas.topology import CONTENT_TYPE, EXCHANGE
+
+HEARTBEAT_SECONDS = 60
+"""Also how long an idle connection is trusted: after that, a firewall or the broker may have dropped it silently."""
+
+_CLOSE_SECONDS = 1.0
+_LONGEST_PAUSE = 1.0
+
+
+class Publisher:
+    """A connection to the broker, made at the first event and again whenever it was lost; threads may share it.
+
+    `attempts` connections are tried within about `patience` seconds; then the broker has `confirm_seconds` to say that
+    it holds the event. An event that was sent twice, because a confirm was lost, has the same id and counts once.
+
+    Raises:
+        ConfigurationError: `amqp_url` is not an AMQP address. Nothing is read or sent yet.
+    """
+
+    def __init__(
+        self, amqp_url: str, *, attempts: int = 3, patience: float = 5.0, confirm_seconds: float = 10.0
+    ) -> None:
+        self._parameters = _parameters(amqp_url, patience)
+        self._place = f"{self._parameters.host}:{self._parameters.port}"
+        self._attempts = attempts
+        self._patience = patience
+        self._confirm_seconds = confirm_seconds
+        self._lock = threading.Lock()
+        self._link: _Link | None = None
+        self._used_at = 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connection, if there is one; the next event makes another."""
+        with self._lock:
+            self._drop()
+
+    def publish(self, event: CloudEvent) -> None:
+        """Send the event to the exchange, routed by its type, persistent, mandatory, confirmed.
+
+        Raises:
+            EventTooLargeError: nothing was sent.
+            PublishError: one of its kinds, by what is to be done about it.
+        """
+        try:
+            body = event.to_bytes()
+        except InvalidEventError as error:
+            raise errors.EventTooLargeError(f"demande trop grande, rien n'a été envoyé : {error}") from None
+        with self._lock:
+            try:
+                self._send(event.type, body, self._properties(event))
+            except errors.PublishError:
+                self._drop()
+                raise
+
+    def _send(self, routing_key: str, body: bytes, properties: BasicProperties) -> None:
+        if time.monotonic() - self._used_at > HEARTBEAT_SECONDS:
+            self._drop()
+        give_up_at = time.monotonic() + self._patience
+        for attempt in range(1, self._attempts + 1):
+            try:
+                if self._link is None:
+                    self._link = _Link(self._parameters, max(0.5, give_up_at - time.monotonic()))
+                    give_up_at = time.monotonic() + self._patience
+                self._link.publish(routing_key, body, properties, self._confirm_seconds)
+            except (exceptions.AMQPError, OSError) as error:
+                if failure := _permanent(error, self._place, routing_key, self._parameters.virtual_host):
+                    raise failure from None
+                self._drop()
+                pause = min(0.25 * 4 ** (attempt - 1), _LONGEST_PAUSE)
+                if attempt == self._attempts or time.monotonic() + pause >= give_up_at:
+                    raise errors.BrokerAwayError(self._place, _reason(error)) from None
+                time.sleep(pause)
+            else:
+                self._used_at = time.monotonic()
+                return
+
+    def _properties(self, event: CloudEvent) -> BasicProperties:
+        return BasicProperties(
+            content_type=CONTENT_TYPE,
+            delivery_mode=DeliveryMode.Persistent,
+            message_id=event.id,
+            correlation_id=event.correlationid,
+            type=event.type,
+            timestamp=int(event.time.timestamp()),
+            user_id=getattr(self._parameters.credentials, "username", None),
+        )
+
+    def _drop(self) -> None:
+        link, self._link = self._link, None
+        if link is not None:
+            link.close()
+
+
+class _Link:
+    """One connection and its channel in confirm mode; every wait ends by an answer or by its deadline."""
+
+    def __init__(self, parameters: URLParameters, seconds: float) -> None:
+        self._ioloop = IOLoop()
+        self._outcome: BaseException | None = None
+        self._returned = False
+        self._channel: Channel | None = None
+        self._connection = SelectConnection(
+            parameters,
+            on_open_callback=self._on_open,
+            on_open_error_callback=lambda _, error: self._settle(_root(error)),
+            on_close_callback=lambda _, error: self._settle(error),
+            custom_ioloop=self._ioloop,
+        )
+        try:
+            self._wait(seconds, TimeoutError("pas de réponse"))
+        except Exception:
+            self.close()
+            raise
+
+    def publish(self, routing_key: str, body: bytes, properties: BasicProperties, seconds: float) -> None:
+        if self._channel is None or not self._channel.is_open:
+            raise exceptions.ChannelWrongStateError
+        self._returned = False
+        self._channel.basic_publish(EXCHANGE, routing_key, body, properties, mandatory=True)
+        self._wait(seconds, _SilenceError())
+
+    def close(self) -> None:
+        if not self._connection.is_closed:
+            if not self._connection.is_closing:
+                self._connection.close()
+            self._run(_CLOSE_SECONDS)
+        self._ioloop.close()
+
+    def _wait(self, seconds: float, too_late: Exception) -> None:
+        self._outcome = too_late
+        self._run(seconds)
+        if self._outcome is not None:
+            raise self._outcome
+
+    def _run(self, seconds: float) -> None:
+        timer = self._ioloop.call_later(seconds, self._ioloop.stop)
+        self._ioloop.start()
+        self._ioloop.remove_timeout(timer)
+
+    def _settle(self, outcome: BaseException | None) -> None:
+        self._outcome = outcome
+        self._ioloop.stop()
+
+    def _on_open(self, connection: Connection) -> None:
+        connection.channel(on_open_callback=self._on_channel)
+
+    def _on_channel(self, channel: Channel) -> None:
+        self._channel = channel
+        channel.add_on_close_callback(self._on_channel_closed)
+        channel.add_on_return_callback(self._on_return)
+        channel.confirm_delivery(self._on_confirm, callback=lambda _: self._settle(None))
+
+    def _on_channel_closed(self, _: Channel, error: Exception) -> None:
+        if not self._connection.is_closing:
+            self._settle(error)
+
+    def _on_return(self, *_: object) -> None:
+        self._returned = True
+
+    def _on_confirm(self, frame: Method[spec.Basic.Ack | spec.Basic.Nack]) -> None:
+        if isinstance(frame.method, spec.Basic.Nack):
+            self._settle(exceptions.NackError([]))
+        else:
+            self._settle(exceptions.UnroutableError([]) if self._returned else None)
+
+
+class _SilenceError(exceptions.AMQPError):
+    """No confirm came in time."""
+
+
+def _parameters(amqp_url: str, patience: float) -> URLParameters:
+    try:
+        parameters = URLParameters(amqp_url) if amqp_url.startswith(("amqp://", "amqps://")) else None
+    except (ValueError, TypeError):
+        parameters = None
+    if parameters is None:
+        raise errors.ConfigurationError(
+            "PREFECTURE_AMQP_URL n'est pas une adresse AMQP : amqp://compte:mot-de-passe@hôte:5672/vhost est attendu "
+            "(amqps:// pour TLS)"
+        )
+    parameters.heartbeat = HEARTBEAT_SECONDS
+    parameters.connection_attempts = 1
+    parameters.socket_timeout = parameters.stack_timeout = parameters.blocked_connection_timeout = patience
+    parameters.client_properties = {"connection_name": "prefecture producer"}
+    return parameters
+
+
+def _permanent(error: Exception, place: str, routing_key: str, vhost: str) -> errors.PublishError | None:
+    """The failure that trying again would not change, if it is one."""
+    failure: errors.PublishError | None = None
+    match error:
+        case exceptions.ProbableAuthenticationError() | exceptions.AuthenticationError():
+            failure = errors.CredentialsRefusedError(place)
+        case exceptions.ProbableAccessDeniedError() | exceptions.ConnectionClosedByBroker(reply_code=530):
+            failure = errors.VhostRefusedError(place, vhost)
+        case exceptions.ConnectionBlockedTimeout():
+            failure = errors.BrokerBlockedError(place)
+        case exceptions.ChannelClosedByBroker(reply_code=404):
+            failure = errors.ExchangeMissingError(place, EXCHANGE)
+        case exceptions.ChannelClosedByBroker(reply_code=403):
+            failure = errors.NotPermittedError(place, routing_key)
+        case exceptions.ChannelClosedByBroker():
+            failure = errors.NotTakenError(place, error.reply_text)
+        case exceptions.UnroutableError():
+            failure = errors.UnroutableError(place, routing_key)
+        case exceptions.NackError():
+            failure = errors.NotTakenError(place, "la file d'attente est pleine")
+        case _SilenceError():
+            failure = errors.UnconfirmedError(place)
+    return failure
+
+
+def _root(error: str | BaseException) -> Exception:
+    """What pika wrapped: the socket's error or the broker's refusal."""
+    while isinstance(error, BaseException):
+        inner = getattr(error, "exception", None) or (getattr(error, "exceptions", None) or error.args or [None])[-1]
+        if not isinstance(inner, BaseException):
+            break
+        error = inner
+    return error if isinstance(error, exceptions.AMQPError | OSError) else exceptions.AMQPConnectionError(str(error))
+
+
+def _reason(error: Exception) -> str:
+    match error:
+        case ConnectionRefusedError():
+            return "connexion refusée"
+        case TimeoutError():
+            return "pas de réponse"
+        case socket.gaierror():
+            return "hôte inconnu"
+        case ssl.SSLError():
+            return f"TLS impossible ({getattr(error, 'verify_message', None) or error.reason or error})"
+        case OSError():
+            return error.strerror or str(error)
+        case _:
+            return "la connexion s'est coupée"

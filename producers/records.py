@@ -1,0 +1,62 @@
+"""What a producer can know of its requests and of their files."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from schemas.vocabulary import ExportStatus, RequestOutcome
+
+
+@dataclass(frozen=True)
+class ExportState:
+    """One file: what was asked, where it stands, and what was made. Sizes in bytes, instants in UTC."""
+
+    export_id: int
+    source: str
+    event_id: str
+    requested_by: str
+    requested_at: datetime
+    code_commune: str
+    nom_commune: str
+    liste: str
+    format: str
+    label: str
+    status: ExportStatus
+    electeurs: int | None
+    lines_written: int
+    mineurs: int
+    bloquantes: int
+    remarques: int
+    file_name: str
+    size: int | None
+    sha256: str | None
+    report_name: str | None
+    error_code: str
+    error_message: str
+    started_at: datetime | None
+    finished_at: datetime | None
+
+    @property
+    def path(self) -> str:
+        """Where the file is, relative to the exports volume."""
+        return f"{self.code_commune}/{self.file_name}"
+
+    @property
+    def report_path(self) -> str | None:
+        """Where its report of anomalies is, when it has one."""
+        return f"{self.code_commune}/{self.report_name}" if self.report_name else None
+
+
+@dataclass(frozen=True)
+class RequestState:
+    """What became of one request; `outcome` is None while no worker has read it."""
+
+    outcome: RequestOutcome | None = None
+    reason: str = ""
+    exports: tuple[ExportState, ...] = ()
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more will happen to it."""
+        if self.outcome is RequestOutcome.REFUSED:
+            return True
+        return bool(self.exports) and all(export.status.is_terminal for export in self.exports)

@@ -1,0 +1,85 @@
+"""A producer's configuration, from the environment (prefix PREFECTURE_) and from files of secrets.
+
+Read at the entry points only. schemas/environment.py lists every variable with its meaning.
+"""
+
+import getpass
+import os
+import re
+import socket
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from producers.errors import ConfigurationError
+from schemas.envelope import Attribute
+from schemas.environment import PREFIX, unknown_variables
+from schemas.requests import RequestedBy
+
+_NOT_IN_A_NAME = re.compile(r"[^A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]+")
+_NOT_IN_A_HOST = re.compile(r"[^A-Za-z0-9.-]+")
+
+
+def default_requested_by() -> str:
+    """The operating system's user, in the letters that the contract accepts."""
+    try:
+        name = getpass.getuser()
+    except (OSError, KeyError):  # a container whose user has no name; KeyError until Python 3.12
+        name = ""
+    return _NOT_IN_A_NAME.sub("-", name).lstrip(" .@_+'’:/-")[:100] or "inconnu"
+
+
+def default_source() -> str:
+    """This command on this host."""
+    return f"/producers/cli/{_NOT_IN_A_HOST.sub('-', socket.gethostname())[:100] or 'localhost'}"
+
+
+class ProducerSettings(BaseSettings):
+    """Every setting of a producer; publishing needs `amqp_url` only, reading needs `state_url` only."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
+
+    amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
+    state_url: SecretStr | None = None
+    exports_dir: Path | None = None
+    source: Attribute = Field(default_factory=default_source)
+    requested_by: RequestedBy = Field(default_factory=default_requested_by)
+
+    def require_state_url(self) -> str:
+        """The address of the database.
+
+        Raises:
+            ConfigurationError: it is not set.
+        """
+        if self.state_url is None:
+            raise ConfigurationError(
+                f"cette commande lit l'état des demandes : indiquez la base dans {PREFIX}STATE_URL, avec un compte qui "
+                "peut seulement lire (postgresql+psycopg://lecture:…@hôte/base ou sqlite:///chemin)"
+            )
+        return self.state_url.get_secret_value()
+
+
+def load_settings(**overrides: Any) -> ProducerSettings:  # noqa: ANN401 — fields of ProducerSettings
+    """Read the environment and the secrets.
+
+    Raises:
+        ConfigurationError: a variable nobody knows (with the right name suggested) or a wrong value.
+    """
+    if unknown := unknown_variables(os.environ):
+        raise ConfigurationError(
+            " ; ".join(
+                f"variable inconnue : {name}" + (f" (vouliez-vous dire {meant} ?)" if meant else "")
+                for name, meant in unknown.items()
+            )
+        )
+    try:
+        return ProducerSettings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
+    except ValidationError as error:
+        faults = (
+            f"{PREFIX}{str(fault['loc'][0]).upper()} : {fault['msg']}" for fault in error.errors(include_input=False)
+        )
+        raise ConfigurationError(" ; ".join(faults)) from None

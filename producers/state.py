@@ -1,0 +1,136 @@
+"""What became of the requests, read from the views `derniers_exports` and `demandes` by an account that only reads."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import fields
+from datetime import UTC, datetime
+from typing import Any, Self
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, Row, Select, String, column, create_engine, select, table
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
+
+from producers.errors import ConfigurationError, StateAwayError
+from producers.records import ExportState, RequestState
+from schemas.vocabulary import ExportStatus, RequestOutcome
+
+_TIMEOUT_SECONDS = 5
+
+
+_DERNIERS_EXPORTS = table("derniers_exports", *(column(field.name) for field in fields(ExportState)))
+_DEMANDES = table("demandes", *(column(name, String) for name in ("source", "event_id", "outcome", "reason")))
+
+
+class State:
+    """Reads the views; nothing is connected until the first question, and nothing can be written.
+
+    Raises:
+        ConfigurationError: `url` is not a database address of the form that SQLAlchemy reads.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            self._url = make_url(url)
+            self._engine = _read_only_engine(self._url)
+        except (ArgumentError, NoSuchModuleError):
+            raise ConfigurationError(
+                "PREFECTURE_STATE_URL n'est pas une adresse de base : postgresql+psycopg://lecture:…@hôte/base ou "
+                "sqlite:///chemin est attendu"
+            ) from None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """End the connections; a later question opens new ones."""
+        self._engine.dispose()
+
+    def latest(self, commune: str | None = None, limit: int = 10) -> list[ExportState]:
+        """The last files asked for, the newest request first and its files in the order it named them.
+
+        Raises:
+            StateAwayError: the database did not answer.
+        """
+        query = select(_DERNIERS_EXPORTS).order_by(_DERNIERS_EXPORTS.c.export_id.desc()).limit(limit)
+        if commune is not None:
+            query = query.where(_DERNIERS_EXPORTS.c.code_commune == commune)
+        with self._reading() as connection:
+            exports = _read_exports(connection, query)
+        return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id))
+
+    def request_progress(self, source: str, event_id: str) -> RequestState:
+        """Where a request stands, by the two attributes that identify its event.
+
+        Raises:
+            StateAwayError: the database did not answer.
+        """
+        demande, export = _DEMANDES.c, _DERNIERS_EXPORTS.c
+        with self._reading() as connection:
+            seen = connection.execute(
+                select(demande.outcome, demande.reason).where(demande.source == source, demande.event_id == event_id)
+            ).first()
+            if seen is None:
+                return RequestState()
+            exports = _read_exports(
+                connection,
+                select(_DERNIERS_EXPORTS)
+                .where(export.source == source, export.event_id == event_id)
+                .order_by(export.export_id),
+            )
+        return RequestState(RequestOutcome(seen.outcome), seen.reason, tuple(exports))
+
+    @contextmanager
+    def _reading(self) -> Iterator[Connection]:
+        try:
+            with self._engine.connect() as connection:
+                yield connection
+        except SQLAlchemyError as error:
+            raise StateAwayError(
+                f"la base ne répond pas ({_place(self._url)}) : {_reason(error)}. Vérifiez PREFECTURE_STATE_URL, que "
+                "la base est migrée et que ce compte peut lire les vues derniers_exports et demandes"
+            ) from None
+
+
+def _read_only_engine(url: URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        if url.database and not url.database.startswith("file:"):
+            url = url.set(database=f"file:{quote(url.database)}").update_query_dict({"mode": "ro", "uri": "true"})
+        return create_engine(url, connect_args={"timeout": _TIMEOUT_SECONDS})
+    engine = create_engine(
+        url,
+        pool_pre_ping=True,
+        pool_timeout=_TIMEOUT_SECONDS,
+        connect_args={"connect_timeout": _TIMEOUT_SECONDS, "application_name": "prefecture producer"},
+    )
+    return engine.execution_options(postgresql_readonly=True)
+
+
+def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportState]:
+    return [_to_export(row) for row in connection.execute(query)]
+
+
+def _to_export(row: Row[Any]) -> ExportState:
+    values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
+    for name in ("requested_at", "started_at", "finished_at"):
+        values[name] = _to_instant(values[name])
+    return ExportState(**values | {"status": ExportStatus(values["status"])})
+
+
+def _to_instant(value: datetime | str | None) -> datetime | None:
+    """PostgreSQL gives an aware datetime, SQLite the text `YYYY-MM-DD HH:MM:SS.mmm` in UTC."""
+    if isinstance(value, str):
+        return datetime.fromisoformat(value).replace(tzinfo=UTC)
+    return value and value.astimezone(UTC)
+
+
+def _place(url: URL) -> str:
+    return f"{url.host}:{url.port or 5432}/{url.database}" if url.host else str(url.database)
+
+
+def _reason(error: SQLAlchemyError) -> str:
+    """The driver's first line: no SQL, no parameter, no password in it."""
+    return str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]

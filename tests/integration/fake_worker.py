@@ -1,0 +1,97 @@
+"""A worker played by the tests: it writes the rows that a real one would, at the pace that the test wants."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from itertools import count
+from threading import Thread
+from typing import Any
+
+from sqlalchemy import update
+
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.vocabulary import ExportStatus, RequestOutcome
+from tests.integration.requests_queue import RequestsQueue
+from worker.db.engine import build_engine, build_sessions
+from worker.db.migrate import migrate
+from worker.exports.models import Export, Request
+
+_serial = count()
+
+
+def prepare(url: str) -> None:
+    """Migrate a new database."""
+    engine = build_engine(url)
+    migrate(engine)
+    engine.dispose()
+
+
+class Records:
+    """The rows of one database."""
+
+    def __init__(self, url: str) -> None:
+        self._engine = build_engine(url)
+        self._sessions = build_sessions(self._engine)
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+    def accept(self, event: CloudEvent, *, minutes_ago: float = 0, **values: Any) -> None:  # noqa: ANN401 — columns
+        """Write an accepted request and one row per file; `values` go into each row."""
+        wanted = ListeExportRequested.model_validate(event.data)
+        row = self._request(event, datetime.now(UTC) - timedelta(minutes=minutes_ago))
+        for liste, format_ in wanted.parts():
+            fields: dict[str, object] = {
+                "part": f"{liste}.{format_}",
+                "code_commune": wanted.commune,
+                "liste": liste,
+                "format": format_,
+                "file_name": f"liste-{liste}-{wanted.commune}-{next(_serial):06}.{format_}",
+                "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
+            }
+            row.exports.append(Export(**fields | values))
+        with self._sessions.begin() as session:
+            session.add(row)
+
+    def refuse(self, event: CloudEvent, reason: str) -> None:
+        """Write a refused request."""
+        row = self._request(event, datetime.now(UTC))
+        row.outcome, row.reason = RequestOutcome.REFUSED, reason
+        with self._sessions.begin() as session:
+            session.add(row)
+
+    def finish(self, **values: object) -> None:
+        """Change every row of a file."""
+        with self._sessions.begin() as session:
+            session.execute(update(Export).values(**values))
+
+    @staticmethod
+    def _request(event: CloudEvent, created_at: datetime) -> Request:
+        return Request(
+            source=event.source,
+            event_id=event.id,
+            event_type=event.type,
+            correlation_id=event.correlationid,
+            code_commune=event.data["commune"],
+            requested_by=event.data["requested_by"],
+            created_at=created_at,
+        )
+
+
+@contextmanager
+def serving(queue: RequestsQueue, records: Records, **result: object) -> Iterator[list[CloudEvent]]:
+    """Serve one request in the background: running, then as `result` says; gives the events taken."""
+    taken: list[CloudEvent] = []
+
+    def serve() -> None:
+        taken.append(event := queue.take_event())
+        records.accept(event, status=ExportStatus.RUNNING, electeurs=327, lines_written=100)
+        records.finish(**result)
+
+    thread = Thread(target=serve)
+    thread.start()
+    try:
+        yield taken
+    finally:
+        thread.join()

@@ -1,0 +1,142 @@
+"""The examples in other languages, each really run against a real RabbitMQ."""
+
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from schemas.envelope import CloudEvent
+from schemas.generate import ROOT
+from schemas.requests import ListeExportRequested
+from schemas.topology import CONTENT_TYPE, QUEUE_REQUESTS, REQUEST_LISTE_EXPORT
+from tests.integration.requests_queue import RequestsQueue
+from tests.parts.packages import Part, require
+
+pytestmark = pytest.mark.integration
+
+EXAMPLES = ROOT.parent / "producers" / "examples"
+SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8"))
+JARS = [Path("/usr/share/java") / name for name in ("amqp-client.jar", "slf4j-api.jar", "slf4j-nop.jar")]
+
+
+@dataclass(frozen=True)
+class Library(Part):
+    """A package that brings files to other programs, and no program of its own."""
+
+    files: tuple[str, ...] = ()
+
+    def missing(self) -> list[str]:
+        return [file for file in self.files if not Path(file).exists()]
+
+
+AMQP_TOOLS = Part("amqp-tools", "amqp-tools", ("amqp-publish",))
+PHP = Part("PHP", "php-cli", ("php",))
+PHP_AMQPLIB = Library("php-amqplib", "php-amqplib", (), files=("/usr/share/php/PhpAmqpLib/autoload.php",))
+NODE = Part("Node.js", "nodejs", ("node",))
+NPM = Part("npm", "npm", ("npm",))
+JAVA = Part("Java", "default-jdk-headless", ("java", "javac"))
+JAVA_CLIENT = Library("Java client", "librabbitmq-client-java", (), files=(str(JARS[0]),))
+SLF4J = Library("slf4j", "libslf4j-java", (), files=(str(JARS[1]), str(JARS[2])))
+
+
+@pytest.fixture(scope="session")
+def shell() -> list[str]:
+    require(AMQP_TOOLS)
+    return ["sh", str(EXAMPLES / "request_export.sh")]
+
+
+@pytest.fixture(scope="session")
+def python() -> list[str]:
+    return [sys.executable, str(EXAMPLES / "request_export.py")]
+
+
+@pytest.fixture(scope="session")
+def php() -> list[str]:
+    require(PHP)
+    require(PHP_AMQPLIB)
+    return ["php", str(EXAMPLES / "request_export.php")]
+
+
+@pytest.fixture(scope="session")
+def node(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+    require(NODE)
+    require(NPM)
+    folder = tmp_path_factory.mktemp("node")
+    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(folder), "amqplib@2"]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=120, check=False)
+    if done.returncode != 0:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install amqplib: {done.stderr[-500:]}")
+    return ["node", shutil.copy(EXAMPLES / "request_export.mjs", str(folder))]
+
+
+@pytest.fixture(scope="session")
+def java() -> list[str]:
+    for part in (JAVA, JAVA_CLIENT, SLF4J):
+        require(part)
+    return ["java", "-cp", ":".join(map(str, JARS)), str(EXAMPLES / "RequestExport.java")]
+
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def run(language: str, amqp_url: str, request: pytest.FixtureRequest) -> Run:
+    command: list[str] = request.getfixturevalue(language)
+
+    def start(url: str = amqp_url) -> subprocess.CompletedProcess[str]:
+        environment = {**os.environ, "PREFECTURE_AMQP_URL": url}
+        return subprocess.run(
+            [*command, "13900"], env=environment, capture_output=True, text=True, timeout=60, check=False
+        )
+
+    return start
+
+
+@pytest.mark.parametrize("language", ["shell", "python", "php", "node", "java"])
+def test_it_publishes_an_event_of_the_contract_and_prints_its_id(run: Run, amqp_url: str, language: str) -> None:
+    with RequestsQueue(amqp_url) as queue:
+        done = run()
+        assert done.returncode == 0, done.stderr
+        routing_key, properties, body = queue.take()
+    event = CloudEvent.from_bytes(body)
+    jsonschema.validate(json.loads(body), SCHEMA)
+    assert done.stdout.strip() == event.id
+    assert event.source == f"/examples/{language}"
+    assert routing_key == event.type
+    assert (properties.content_type, properties.delivery_mode) == (CONTENT_TYPE, 2)
+    assert ListeExportRequested.model_validate(event.data).commune == "13900"
+    assert len(ListeExportRequested.model_validate(event.data).parts()) == 3
+
+
+@pytest.mark.parametrize("language", ["shell", "python", "php", "node", "java"])
+def test_it_fails_when_the_exchange_is_missing(run: Run, language: str) -> None:
+    done = run()
+    assert done.returncode not in {0, 2}
+    assert "NOT_FOUND" in done.stderr
+
+
+@pytest.mark.parametrize("language", ["python", "php", "node", "java"])
+def test_it_fails_when_nobody_waits_for_the_event(run: Run, amqp_url: str, language: str) -> None:
+    with RequestsQueue(amqp_url) as queue:
+        queue.channel.queue_delete(QUEUE_REQUESTS)
+        assert run().returncode not in {0, 2}
+
+
+@pytest.mark.parametrize("language", ["python", "php", "node", "java"])
+def test_it_fails_when_the_queue_is_full(run: Run, amqp_url: str, language: str) -> None:
+    with RequestsQueue(amqp_url, max_length=1) as queue:
+        assert run().returncode == 0
+        assert run().returncode not in {0, 2}
+        assert queue.poll() is not None
+
+
+@pytest.mark.parametrize("language", ["shell", "python", "php", "node", "java"])
+def test_it_fails_when_the_broker_is_away(run: Run, language: str) -> None:
+    assert run("amqp://guest:guest@127.0.0.1:1/%2F").returncode not in {0, 2}

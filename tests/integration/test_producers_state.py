@@ -1,0 +1,159 @@
+"""The state, read from the views of a real database."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import NullPool, create_engine, make_url, text
+
+from producers.cli.export_liste import build_event
+from producers.errors import StateAwayError
+from producers.records import RequestState
+from producers.state import State
+from schemas.envelope import CloudEvent
+from schemas.vocabulary import ExportStatus, Format, Liste, RequestOutcome
+from tests.integration.fake_worker import Records, prepare
+from tests.parts.databases import Template
+
+pytestmark = pytest.mark.integration
+
+VIEWS = ("derniers_exports", "demandes")
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return Template("producers-state", prepare)
+
+
+@pytest.fixture
+def records(database_url: str) -> Iterator[Records]:
+    rows = Records(database_url)
+    yield rows
+    rows.close()
+
+
+@pytest.fixture
+def state(database_url: str) -> Iterator[State]:
+    with State(database_url) as reader:
+        yield reader
+
+
+def ask(commune: str = "13900", *, formats: tuple[Format, ...] = (Format.CSV,)) -> CloudEvent:
+    return build_event(commune, list(Liste), formats, requested_by="mairie", source="/tests")
+
+
+def test_a_request_is_unseen_then_accepted_with_its_files(records: Records, state: State) -> None:
+    event = ask()
+    assert state.request_progress(event.source, event.id) == RequestState()
+    records.accept(event, status=ExportStatus.RUNNING, electeurs=327, lines_written=100)
+    seen = state.request_progress(event.source, event.id)
+    assert seen.outcome is RequestOutcome.ACCEPTED
+    assert [(file.liste, file.status) for file in seen.exports] == [
+        ("P", ExportStatus.RUNNING),
+        ("CE", ExportStatus.RUNNING),
+        ("CM", ExportStatus.RUNNING),
+    ]
+    assert not seen.is_terminal
+    assert {(file.lines_written, file.electeurs) for file in seen.exports} == {(100, 327)}
+
+
+def test_a_refusal_carries_its_reason(records: Records, state: State) -> None:
+    records.refuse(event := ask(), "aucun registre importé pour 13900")
+    seen = state.request_progress(event.source, event.id)
+    assert (seen.outcome, seen.reason) == (RequestOutcome.REFUSED, "aucun registre importé pour 13900")
+    assert seen.is_terminal
+
+
+def test_a_source_and_an_id_identify_a_request_together(records: Records, state: State) -> None:
+    records.accept(event := ask())
+    assert state.request_progress("/somebody-else", event.id) == RequestState()
+
+
+def test_the_latest_come_newest_first_and_no_more_than_asked(records: Records, state: State) -> None:
+    records.accept(ask(), minutes_ago=2)
+    records.accept(ask("2A004"), minutes_ago=1)
+    records.accept(ask(formats=(Format.XML,)))
+    latest = state.latest()
+    assert [(file.code_commune, file.liste, file.format) for file in latest] == [
+        *(("13900", liste, "xml") for liste in ("P", "CE", "CM")),
+        *(("2A004", liste, "csv") for liste in ("P", "CE", "CM")),
+        *(("13900", liste, "csv") for liste in ("P", "CE", "CM")),
+    ]
+    assert len(state.latest(limit=4)) == 4
+    assert {file.code_commune for file in state.latest("2A004")} == {"2A004"}
+    assert state.latest("75056") == []
+
+
+def test_instants_are_in_utc_on_both_databases(records: Records, state: State) -> None:
+    before = datetime.now(UTC)
+    records.accept(ask(), finished_at=datetime(2026, 7, 1, 12, 30, 15, 250_000, tzinfo=UTC))
+    file = state.latest()[0]
+    assert abs((file.requested_at - before).total_seconds()) < 60
+    assert file.finished_at == datetime(2026, 7, 1, 12, 30, 15, 250_000, tzinfo=UTC)
+    assert file.started_at is None
+
+
+def test_an_account_that_may_read_the_views_only_is_enough(postgres_url: str, database_template: Template) -> None:
+    rows = Records(postgres_url)
+    rows.accept(event := ask())
+    rows.close()
+    url = make_url(postgres_url)
+    grants = [f"GRANT SELECT ON {view} TO lecture" for view in VIEWS]
+    administrate(postgres_url, "CREATE ROLE lecture LOGIN PASSWORD 'l'", *grants)
+    try:
+        with State(url.set(username="lecture", password="l").render_as_string(hide_password=False)) as state:
+            assert len(state.latest()) == 3
+            assert state.request_progress(event.source, event.id).outcome is RequestOutcome.ACCEPTED
+    finally:
+        administrate(postgres_url, "DROP OWNED BY lecture", "DROP ROLE lecture")
+
+
+def test_a_session_can_only_read(postgres_url: str) -> None:
+    administrate(
+        postgres_url,
+        "CREATE FUNCTION write() RETURNS text LANGUAGE sql VOLATILE AS $$ DELETE FROM request RETURNING '' $$",
+        "DROP VIEW demandes",
+        "CREATE VIEW demandes AS SELECT source, event_id, write() AS outcome, reason FROM request",
+    )
+    rows = Records(postgres_url)
+    rows.accept(event := ask())
+    rows.close()
+    with State(postgres_url) as state, pytest.raises(StateAwayError, match="read-only transaction"):
+        state.request_progress(event.source, event.id)
+
+
+def test_a_sqlite_file_that_does_not_exist_is_not_created(tmp_path: Path) -> None:
+    path = tmp_path / "absent.sqlite3"
+    with State(f"sqlite:///{path}") as state, pytest.raises(StateAwayError, match="PREFECTURE_STATE_URL"):
+        state.latest()
+    assert not path.exists()
+
+
+def test_a_path_with_odd_letters_is_found(tmp_path: Path) -> None:
+    folder = tmp_path / "données 100% #1?"
+    folder.mkdir()
+    url = f"sqlite:///{folder / 'base.sqlite3'}"
+    prepare(url.replace("?", "%3F"))
+    with State(url.replace("?", "%3F")) as state:
+        assert state.latest() == []
+
+
+def test_a_database_that_was_not_migrated_is_told(tmp_path: Path) -> None:
+    (path := tmp_path / "empty.sqlite3").touch()
+    with State(f"sqlite:///{path}") as state, pytest.raises(StateAwayError, match="migrée"):
+        state.latest()
+
+
+def test_a_server_that_is_away_is_told_without_the_password() -> None:
+    url = "postgresql+psycopg://lecture:hush@127.0.0.1:1/base"
+    with State(url) as state, pytest.raises(StateAwayError, match=r"127\.0\.0\.1:1/base") as caught:
+        state.latest()
+    assert "hush" not in str(caught.value)
+
+
+def administrate(url: str, *statements: str) -> None:
+    engine = create_engine(url, poolclass=NullPool)
+    with engine.begin() as connection:
+        for statement in statements:
+            connection.execute(text(statement))

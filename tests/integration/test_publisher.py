@@ -1,0 +1,184 @@
+"""The publisher against a real RabbitMQ: what it promises, and what it says when it cannot."""
+
+import time
+from threading import Thread
+
+import pytest
+
+from producers import errors
+from producers.cli import main
+from producers.exit_codes import ExitCode
+from producers.publisher import Publisher
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.topology import CONTENT_TYPE, REQUEST_LISTE_EXPORT
+from tests.integration.requests_queue import RequestsQueue
+from tests.parts.rabbitmq import RabbitNode
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def event() -> CloudEvent:
+    return CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/tests")
+
+
+def test_an_event_is_routed_by_its_type_and_described_by_its_properties(amqp_url: str, event: CloudEvent) -> None:
+    with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
+        publisher.publish(event)
+        routing_key, properties, body = queue.take()
+    assert routing_key == properties.type == REQUEST_LISTE_EXPORT
+    assert properties.content_type == CONTENT_TYPE
+    assert properties.delivery_mode == 2
+    assert properties.message_id == event.id
+    assert properties.correlation_id == event.correlationid
+    assert properties.user_id == RabbitNode.user
+    assert CloudEvent.from_bytes(body) == event
+
+
+def test_when_publish_returns_the_broker_holds_the_event(amqp_url: str, event: CloudEvent) -> None:
+    with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
+        for _ in range(20):
+            publisher.publish(event)
+            assert queue.poll() is not None
+
+
+def test_an_exchange_that_nobody_declared_is_told(amqp_url: str, event: CloudEvent) -> None:
+    with (
+        Publisher(amqp_url) as publisher,
+        pytest.raises(errors.ExchangeMissingError, match="déjà démarré"),
+    ):
+        publisher.publish(event)
+
+
+def test_an_unknown_type_comes_back_and_the_next_event_passes(amqp_url: str, event: CloudEvent) -> None:
+    with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
+        with pytest.raises(errors.UnroutableError, match=r"aucun service n'attend .*fr\.openelec\.inconnu"):
+            publisher.publish(event.model_copy(update={"type": "fr.openelec.inconnu"}))
+        publisher.publish(event)
+        assert queue.take_event() == event
+
+
+def test_a_full_queue_refuses(amqp_url: str, event: CloudEvent) -> None:
+    with RequestsQueue(amqp_url, max_length=1), Publisher(amqp_url) as publisher:
+        publisher.publish(event)
+        with pytest.raises(errors.NotTakenError, match="pleine"):
+            publisher.publish(event)
+
+
+def test_an_event_too_large_is_refused_before_any_connection(event: CloudEvent) -> None:
+    huge = event.model_copy(update={"data": {"x": "y" * 300_000}})
+    with Publisher("amqp://127.0.0.1:1/") as publisher, pytest.raises(errors.EventTooLargeError, match="rien n'a été"):
+        publisher.publish(huge)
+
+
+def test_refused_credentials_are_told_at_once_and_without_the_password(
+    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
+) -> None:
+    url = rabbit_node.url(password="secret-password")
+    with Publisher(url) as publisher, pytest.raises(errors.CredentialsRefusedError) as caught:
+        publisher.publish(event)
+    assert f"127.0.0.1:{rabbit_node.port}" in str(caught.value)
+    assert "secret-password" not in str(caught.value)
+
+
+def test_a_virtual_host_that_does_not_exist_is_told(rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent) -> None:
+    with Publisher(rabbit_node.url("absent")) as publisher, pytest.raises(errors.VhostRefusedError, match="absent"):
+        publisher.publish(event)
+
+
+def test_a_producer_account_may_publish_requests_and_nothing_else(
+    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
+) -> None:
+    vhost = amqp_url.rsplit("/", 1)[1]
+    url = rabbit_node.url(vhost, user="producer", password="p")
+    rabbit_node.management.request("PUT", "/users/producer", {"password": "p", "tags": ""})
+    rights = {"configure": "", "write": "^prefecture$", "read": ""}
+    rabbit_node.management.request("PUT", f"/permissions/{vhost}/producer", rights)
+    topics = {"exchange": "prefecture", "write": r"^fr\.openelec\.prefecture\.request\.", "read": ""}
+    rabbit_node.management.request("PUT", f"/topic-permissions/{vhost}/producer", topics)
+    with RequestsQueue(amqp_url) as queue, Publisher(url) as publisher:
+        publisher.publish(event)
+        assert queue.take()[1].user_id == "producer"
+        with pytest.raises(errors.NotPermittedError, match=r"droit de publier « fr\.openelec\.prefecture\.event"):
+            publisher.publish(event.model_copy(update={"type": "fr.openelec.prefecture.event.export_ready.v1"}))
+
+
+def test_a_memory_alarm_is_told_instead_of_waiting_for_ever(
+    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
+) -> None:
+    with RequestsQueue(amqp_url) as queue, Publisher(amqp_url, patience=1) as publisher:
+        rabbit_node.rabbitmqctl("set_vm_memory_high_watermark", "absolute", "1")
+        try:
+            with pytest.raises(errors.BrokerBlockedError, match="alarme"):
+                publisher.publish(event)
+        finally:
+            rabbit_node.rabbitmqctl("set_vm_memory_high_watermark", "0.6")
+        publisher.publish(event)
+        assert queue.take_event() == event
+
+
+def test_a_broker_that_does_not_confirm_is_not_believed(amqp_url: str, event: CloudEvent) -> None:
+    with (
+        RequestsQueue(amqp_url),
+        Publisher(amqp_url, confirm_seconds=0) as publisher,
+        pytest.raises(errors.UnconfirmedError, match="peut-être partie"),
+    ):
+        publisher.publish(event)
+
+
+@pytest.mark.parametrize("interrupt", ["stop", "kill"])
+def test_a_publisher_that_stays_open_survives_a_restart_of_the_broker(
+    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent, interrupt: str
+) -> None:
+    with Publisher(amqp_url) as publisher:
+        with RequestsQueue(amqp_url) as queue:
+            publisher.publish(event)
+            assert queue.take_event() == event
+        getattr(rabbit_node, interrupt)()
+        rabbit_node.start()
+        again = event.model_copy(update={"id": "again"})
+        publisher.publish(again)
+    with RequestsQueue(amqp_url) as queue:
+        assert queue.take_event() == again
+
+
+def test_a_connection_that_the_broker_dropped_is_made_again(
+    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
+) -> None:
+    with Publisher(amqp_url) as publisher:
+        with RequestsQueue(amqp_url):
+            publisher.publish(event)
+        rabbit_node.rabbitmqctl("close_all_connections", "test")
+        publisher.publish(event)
+
+
+def test_a_stopped_broker_is_told_within_seconds_and_exits_with_3(
+    rabbit_node: RabbitNode, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
+    rabbit_node.stop()
+    started_at = time.monotonic()
+    assert main(["export-liste", "--commune", "13900"]) == ExitCode.AWAY
+    assert time.monotonic() - started_at < 6
+    answer = capsys.readouterr()
+    assert f"RabbitMQ (127.0.0.1:{rabbit_node.port}) est injoignable" in answer.err
+    assert rabbit_node.password not in answer.err
+    assert answer.out == ""
+
+
+def test_a_broker_that_comes_back_during_the_attempts_gets_the_event(
+    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
+) -> None:
+    with RequestsQueue(amqp_url):
+        pass
+    rabbit_node.stop()
+    starting = Thread(target=rabbit_node.start)
+    starting.start()
+    try:
+        with Publisher(amqp_url, attempts=20, patience=30) as publisher:
+            publisher.publish(event)
+    finally:
+        starting.join()
+    with RequestsQueue(amqp_url) as queue:
+        assert queue.take_event() == event

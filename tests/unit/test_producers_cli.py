@@ -1,0 +1,95 @@
+"""The command line without a broker: the event it builds, what it refuses, what it documents."""
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+from producers import errors
+from producers.cli import main
+from producers.cli.export_liste import build_event
+from producers.errors import InvalidRequestError, ProducerError
+from producers.exit_codes import ExitCode
+from schemas.generate import ROOT
+from schemas.topology import REQUEST_LISTE_EXPORT
+from schemas.vocabulary import Format, Liste
+
+GUIDE = (ROOT.parent / "docs" / "producers.md").read_text("utf-8")
+SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8"))
+
+
+def test_the_event_follows_the_published_schema() -> None:
+    event = build_event("2A004", [Liste.PRINCIPALE], [Format.CSV, Format.XML], requested_by="mairie", source="/tests")
+    jsonschema.validate(json.loads(event.to_bytes()), SCHEMA)
+    assert event.data == {"commune": "2A004", "listes": ["P"], "formats": ["csv", "xml"], "requested_by": "mairie"}
+
+
+def test_the_three_lists_and_csv_are_the_default() -> None:
+    event = build_event("13900", requested_by="mairie", source="/tests")
+    assert (event.data["listes"], event.data["formats"]) == (["P", "CE", "CM"], ["csv"])
+
+
+def test_a_request_that_breaks_the_contract_is_refused_without_quoting_it() -> None:
+    with pytest.raises(InvalidRequestError, match="requested_by") as caught:
+        build_event("13900", requested_by="<script>", source="/tests")
+    assert "script" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["export-liste"], "--commune"),
+        (["export-liste", "--commune", "../etc"], "code INSEE de commune attendu"),
+        (["export-liste", "--commune", "13900", "--liste", "ZZ"], "listes possibles : P (LP, 01)"),
+        (["export-liste", "--commune", "13900", "--format", "pdf"], "formats possibles : csv, xml"),
+        (["export-liste", "--commune", "13900", "--timeout", "0"], "--timeout"),
+        (["export-liste", "--commune", "13900", "--requested-by", "<x>"], "requested_by"),
+        (["export-liste", "--commune", "13900", "--wait"], "PREFECTURE_STATE_URL"),
+        (["exports"], "PREFECTURE_STATE_URL"),
+        (["exports", "--limit", "0"], "--limit"),
+        (["export-tout"], "export-tout"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_says_why(
+    arguments: list[str], reason: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PREFECTURE_STATE_URL", raising=False)
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", "amqp://127.0.0.1:1/")
+    assert main(arguments) == ExitCode.USAGE
+    answer = capsys.readouterr()
+    assert reason in answer.err
+    assert answer.out == ""
+
+
+@pytest.mark.parametrize("command", ["export-liste", "exports"])
+def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == ExitCode.DONE
+    assert command in capsys.readouterr().out
+
+
+def test_starting_imports_nothing_heavy() -> None:
+    code = (
+        "import sys; from producers.cli import main; main(['--help']); "
+        "sys.exit(','.join({'sqlalchemy', 'pika', 'rich', 'worker'} & sys.modules.keys()) or 0)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT.parent, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+
+
+def test_the_guide_gives_every_exit_code() -> None:
+    assert sorted(int(code) for code in re.findall(r"^\| (\d) \|", GUIDE, re.MULTILINE)) == sorted(ExitCode)
+
+
+def test_the_guide_gives_every_error() -> None:
+    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ProducerError)]
+    codes = {error.code for error in classes} - {ProducerError.code, errors.PublishError.code}
+    assert not [code for code in codes if f"`{code}`" not in GUIDE]
+
+
+def test_the_guide_names_every_example() -> None:
+    examples = {path.name for path in Path(ROOT.parent / "producers" / "examples").iterdir() if path.is_file()}
+    assert not [name for name in examples if name not in GUIDE]

@@ -1,0 +1,116 @@
+"""What the commands print, for people and for programs."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from producers.cli.documents import exports_document, print_document, request_document
+from producers.cli.render import print_exports, print_files, print_request, print_sent
+from producers.cli.texts import count_of, format_count, format_size
+from producers.exit_codes import ExitCode
+from producers.records import RequestState
+from schemas.vocabulary import ExportStatus, RequestOutcome
+from tests.unit.producers_samples import EVENT, export, request
+
+VOLUME = Path("/srv/exports")
+
+
+def printed(write: Callable[[Console], None]) -> list[str]:
+    stream = io.StringIO()
+    write(Console(file=stream, width=120))
+    return [line.rstrip() for line in stream.getvalue().splitlines() if line.strip()]
+
+
+def test_the_table_shows_labels_counts_and_sizes() -> None:
+    files = [export(), export(liste="CE", status=ExportStatus.QUEUED, electeurs=None, size=None, sha256=None)]
+    header, _, first, second = printed(lambda console: print_exports(console, files))
+    assert header.split() == ["Commune", "Fichier", "État", "Électeurs", "Bloquantes", "Remarques", "Taille"]
+    assert "Liste P du 25/11/2026 09:30:00 [csv]" in first
+    assert first.split("prêt")[1].split() == ["3", "000", "0", "12", "51,2", "ko"]
+    assert second.split("en attente")[1].split() == ["—", "—", "—", "—"]
+
+
+def test_no_export_is_said() -> None:
+    assert printed(lambda console: print_exports(console, [])) == ["Aucun export."]
+
+
+def test_files_are_listed_as_sha256sum_reads_them() -> None:
+    lines = printed(lambda console: print_files(console, [export(), export(status=ExportStatus.FAILED)], VOLUME))
+    assert lines == ["9f" * 32 + "  /srv/exports/13900/liste-P-13900-20261125-093000.csv"]
+
+
+def test_blocking_anomalies_are_said_with_their_report() -> None:
+    *_, line = printed(lambda console: print_request(console, EVENT, request(export(bloquantes=3)), VOLUME))
+    assert line == (
+        "Liste P du 25/11/2026 09:30:00 [csv] : 3 anomalies bloquantes, le dépôt serait rejeté ; à corriger d'après "
+        "/srv/exports/13900/liste-P-13900-20261125-093000-anomalies.csv"
+    )
+
+
+def test_a_failure_gives_its_reason() -> None:
+    failed = export(status=ExportStatus.FAILED, error_message="Espace disque insuffisant.")
+    *_, line = printed(lambda console: print_request(console, EVENT, request(failed)))
+    assert line == "Liste P du 25/11/2026 09:30:00 [csv] : Espace disque insuffisant."
+
+
+def test_a_refusal_gives_its_reason() -> None:
+    refused = RequestState(RequestOutcome.REFUSED, "aucun registre importé pour 13900")
+    assert printed(lambda console: print_request(console, EVENT, refused)) == [
+        "Demande refusée : aucun registre importé pour 13900"
+    ]
+
+
+def test_what_is_late_is_said_apart_from_what_nobody_read() -> None:
+    running = request(export(status=ExportStatus.RUNNING))
+    *_, late = printed(lambda console: print_request(console, EVENT, running))
+    assert late == "Délai dépassé : les fichiers manquants peuvent encore venir."
+    (unread,) = printed(lambda console: print_request(console, EVENT, RequestState()))
+    assert "aucun worker n'a lu la demande" in unread
+
+
+def test_a_request_that_was_sent_is_named() -> None:
+    (line,) = printed(lambda console: print_sent(console, EVENT))
+    assert EVENT.id in line
+
+
+def test_the_document_is_json_whatever_the_locale(capsys: pytest.CaptureFixture[str]) -> None:
+    print_document(request_document(EVENT, request(export(nom_commune="ÎLE-D'AIX")), ExitCode.DONE, VOLUME))
+    text = capsys.readouterr().out
+    assert text.isascii()
+    document = json.loads(text)
+    assert document["request"]["id"] == EVENT.id
+    assert (document["exit_code"], document["outcome"]) == (0, "accepted")
+    (file,) = document["exports"]
+    assert file["nom_commune"] == "ÎLE-D'AIX"
+    assert file["status"] == "ready"
+    assert file["requested_at"] == "2026-11-25T08:30:00.000+00:00"
+    assert file["file"] == "/srv/exports/13900/liste-P-13900-20261125-093000.csv"
+
+
+def test_the_document_of_a_request_not_waited_for_has_no_outcome() -> None:
+    document = request_document(EVENT, None, ExitCode.DONE, None)
+    assert (document["outcome"], document["exports"]) == (None, [])
+
+
+def test_without_the_volume_a_file_has_its_relative_path_only() -> None:
+    (file,) = exports_document([export()], None)["exports"]
+    assert file["path"] == "13900/liste-P-13900-20261125-093000.csv"
+    assert "file" not in file
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [(None, "—"), (0, "0 octets"), (51_233, "51,2 ko"), (2_400_000, "2,4 Mo"), (10**13, "10000,0 Go")],
+)
+def test_sizes_are_french(size: int | None, text: str) -> None:
+    assert format_size(size).replace("\u00a0", " ") == text
+
+
+def test_counts_are_french() -> None:
+    assert format_count(1_234_567) == "1\u00a0234\u00a0567"
+    assert count_of(0, "anomalie", "anomalies") == "0 anomalie"
+    assert count_of(2, "anomalie", "anomalies") == "2 anomalies"

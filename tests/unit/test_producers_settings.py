@@ -1,0 +1,90 @@
+"""The producer's configuration: what is guessed, what is refused, what is kept secret."""
+
+import getpass
+import socket
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from producers.errors import ConfigurationError
+from producers.exit_codes import ExitCode
+from producers.settings import default_requested_by, default_source, load_settings
+from schemas.requests import ListeExportRequested
+
+
+@pytest.fixture(autouse=True)
+def empty_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("AMQP_URL", "STATE_URL", "EXPORTS_DIR", "SOURCE", "REQUESTED_BY", "SECRETS_DIR"):
+        monkeypatch.delenv(f"PREFECTURE_{name}", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("user", "expected"),
+    [
+        ("martine", "martine"),
+        ("Église-Saint.Jean", "Église-Saint.Jean"),
+        ("DOMAINE\\agent", "DOMAINE-agent"),
+        ("_service", "service"),
+        ("$$$", "inconnu"),
+        ("", "inconnu"),
+        ("x" * 300, "x" * 100),
+    ],
+)
+def test_the_system_user_is_put_into_the_letters_of_the_contract(
+    monkeypatch: pytest.MonkeyPatch, user: str, expected: str
+) -> None:
+    monkeypatch.setattr(getpass, "getuser", lambda: user)
+    assert default_requested_by() == expected
+    assert ListeExportRequested(commune="13900", requested_by=expected).requested_by == expected
+
+
+@pytest.mark.parametrize("error", [OSError, KeyError])
+def test_a_user_without_a_name_is_unknown(monkeypatch: pytest.MonkeyPatch, error: type[Exception]) -> None:
+    monkeypatch.setattr(getpass, "getuser", _raise(error))
+    assert default_requested_by() == "inconnu"
+
+
+def test_the_default_source_is_this_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "poste é 12")
+    assert default_source() == "/producers/cli/poste-12"
+
+
+def test_a_misspelt_variable_is_refused_and_the_right_name_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_STATE_ULR", "sqlite:///x")
+    with pytest.raises(ConfigurationError, match="vouliez-vous dire PREFECTURE_STATE_URL") as caught:
+        load_settings()
+    assert caught.value.exit_code is ExitCode.USAGE
+
+
+def test_a_variable_of_the_worker_is_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", "sqlite:///x")
+    assert load_settings().state_url is None
+
+
+def test_a_wrong_value_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_REQUESTED_BY", "<script>")
+    with pytest.raises(ConfigurationError, match="PREFECTURE_REQUESTED_BY") as caught:
+        load_settings()
+    assert "script" not in str(caught.value)
+
+
+def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_STATE_URL", "")
+    with pytest.raises(ConfigurationError, match="PREFECTURE_STATE_URL"):
+        load_settings().require_state_url()
+
+
+def test_secrets_are_read_from_files_and_never_shown(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "prefecture_amqp_url").write_text("amqp://producer:hush@broker/prefecture")
+    monkeypatch.setenv("PREFECTURE_SECRETS_DIR", str(tmp_path))
+    settings = load_settings()
+    assert settings.amqp_url.get_secret_value() == "amqp://producer:hush@broker/prefecture"
+    assert "hush" not in repr(settings)
+
+
+def _raise(error: type[Exception]) -> Callable[[], str]:
+    def fail() -> str:
+        raise error
+
+    return fail

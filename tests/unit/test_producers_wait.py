@@ -1,0 +1,125 @@
+"""Waiting for a request: when it ends, what it shows, what it bears."""
+
+import io
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import chain, repeat
+
+import pytest
+from rich.console import Console
+
+from producers.cli import wait
+from producers.cli.wait import wait_for
+from producers.errors import StateAwayError
+from producers.exit_codes import ExitCode, exit_code_of
+from producers.records import ExportState, RequestState
+from schemas.envelope import CloudEvent
+from schemas.vocabulary import ExportStatus, RequestOutcome
+from tests.unit.producers_samples import EVENT, export, request
+
+UNREAD = RequestState()
+REFUSED = RequestState(RequestOutcome.REFUSED, "aucun registre importé pour 13900")
+RUNNING = export(status=ExportStatus.RUNNING, electeurs=3000, lines_written=1200)
+
+
+class Script:
+    """A state that answers as told, the last answer for ever; an exception is raised."""
+
+    def __init__(self, *answers: RequestState | Exception) -> None:
+        self._answers: Iterator[RequestState | Exception] = chain(answers, repeat(answers[-1]))
+
+    def request_progress(self, source: str, event_id: str) -> RequestState:
+        assert (source, event_id) == (EVENT.source, EVENT.id)
+        answer = next(self._answers)
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+@pytest.fixture(autouse=True)
+def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait, "FIRST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(wait, "LAST_POLL_SECONDS", 0.001)
+
+
+def console(*, terminal: bool = False) -> Console:
+    return Console(file=io.StringIO(), force_terminal=terminal, width=120)
+
+
+def shown(target: Console) -> str:
+    assert isinstance(target.file, io.StringIO)
+    return target.file.getvalue()
+
+
+@pytest.mark.parametrize("terminal", [False, True])
+def test_it_ends_when_every_file_is_made(terminal: bool) -> None:
+    made = request(export(), export(export_id=2, status=ExportStatus.FAILED))
+    script = Script(UNREAD, request(RUNNING, export(export_id=2, status=ExportStatus.QUEUED)), made)
+    assert wait_for(script, EVENT, console(terminal=terminal), 10) == made
+
+
+def test_it_ends_when_the_request_is_refused() -> None:
+    assert wait_for(Script(UNREAD, REFUSED), EVENT, console(), None) == REFUSED
+
+
+def test_it_ends_after_the_time_allowed_with_what_is_known() -> None:
+    late = request(export(), RUNNING)
+    result = wait_for(Script(late), EVENT, console(), 0.02)
+    assert result == late
+    assert exit_code_of(result) is ExitCode.TIMEOUT
+
+
+def test_lines_show_each_change_once() -> None:
+    target = console()
+    wait_for(Script(UNREAD, request(RUNNING), request(RUNNING), request(export())), EVENT, target, 10)
+    label = "Liste P du 25/11/2026 09:30:00 [csv]"
+    assert shown(target).splitlines()[1:] == [
+        f"{label} : 1\u00a0200 / 3\u00a0000 électeurs",
+        f"{label} : prêt",
+    ]
+
+
+def test_bars_show_the_electors_written() -> None:
+    target = console(terminal=True)
+    wait_for(Script(request(RUNNING)), EVENT, target, 0.3)
+    assert "1\u00a0200 / 3\u00a0000 électeurs" in shown(target)
+
+
+def test_a_request_that_nobody_reads_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("producers.cli.progress.UNREAD_SECONDS", 0.0)
+    target = console()
+    wait_for(Script(UNREAD), EVENT, target, 0.05)
+    assert shown(target).count("Demande pas encore lue") == 1
+
+
+def test_a_database_that_restarts_is_waited_for() -> None:
+    made = request(export())
+    assert wait_for(Script(request(RUNNING), StateAwayError("partie"), made), EVENT, console(), 10) == made
+
+
+def test_a_database_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wait, "AWAY_SECONDS", 0.02)
+    with pytest.raises(StateAwayError):
+        wait_for(Script(StateAwayError("partie")), EVENT, console(), 10)
+
+
+@pytest.mark.parametrize(
+    ("exports", "code"),
+    [
+        ([export()], ExitCode.DONE),
+        ([export(), export(bloquantes=3)], ExitCode.ANOMALIES),
+        ([export(bloquantes=3), export(status=ExportStatus.FAILED)], ExitCode.FAILED),
+        ([export(status=ExportStatus.CANCELLED)], ExitCode.FAILED),
+        ([export(), replace(RUNNING)], ExitCode.TIMEOUT),
+    ],
+)
+def test_the_exit_code_says_what_became_of_the_files(exports: list[ExportState], code: ExitCode) -> None:
+    assert exit_code_of(request(*exports)) is code
+
+
+def test_the_exit_code_of_a_refusal() -> None:
+    assert exit_code_of(REFUSED) is ExitCode.FAILED
+
+
+def test_the_sample_event_is_one_of_the_contract() -> None:
+    assert CloudEvent.from_bytes(EVENT.to_bytes()) == EVENT
