@@ -219,17 +219,18 @@ def shared_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
-@pytest.mark.parametrize("server", ["postgres.PostgresServer", "rabbitmq.RabbitNode"])
+@pytest.mark.parametrize("server", ["PostgresServer(fsync=True)", "RabbitNode()"])
 def test_a_server_ends_with_the_tests_that_were_killed(server: str, shared_folder: Path) -> None:
-    module, name = server.split(".")
     code = (
-        f"import os, signal; from tests.parts.{module} import {name} as Server; server = Server(); server.start();"
-        "os.kill(os.getpid(), signal.SIGKILL)"
+        "import os, signal\n"
+        "from tests.parts.postgres import PostgresServer\n"
+        "from tests.parts.rabbitmq import RabbitNode\n"
+        f"server = {server}; server.start(); os.kill(os.getpid(), signal.SIGKILL)"
     )
     environment = {**os.environ, "TMPDIR": str(shared_folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     assert done.returncode == -SIGKILL
-    wait_until(lambda: not is_home(shared_folder), timeout=30, message=f"the end of {name}")
+    wait_until(lambda: not is_home(shared_folder), timeout=30, message=f"the end of {server}")
 
 
 def is_home(folder: Path) -> bool:

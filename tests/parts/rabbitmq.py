@@ -41,7 +41,7 @@ class RabbitNode:
         require(RABBITMQ)
         self.port = free_port()
         self.password = secrets.token_urlsafe(12)
-        self._folder = Path(tempfile.mkdtemp(prefix="rabbitmq-"))
+        self._folder = Path(tempfile.mkdtemp(prefix="tests-rabbitmq-"))
         self._epmd_port = free_port()
         self._epmd: Process | None = None
         self._server: Process | None = None

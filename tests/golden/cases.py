@@ -1,0 +1,152 @@
+"""A golden case: a folder with a small register, what is asked of it, and the files that must come out, byte for byte.
+
+In the folder: `case.toml` (what it shows, the commune, the lists, the instant), `registre.csv` (an export of the REU),
+sometimes `complement.sql` (what a service writes to the register by SQL, which no import would leave there). All the
+rest is expected: `P.csv`, `P.xml`, the reports of anomalies, and `record.json`, what the database says of the files.
+"""
+
+import json
+import tomllib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
+
+from schemas.topology import REQUEST_LISTE_EXPORT
+from schemas.vocabulary import Format, Liste
+from worker.db.engine import build_engine
+from worker.exports.models import Export, Request
+from worker.exports.naming import allocate_name
+from worker.exports.storage import Storage
+from worker.handlers.export_liste import export_liste
+from worker.handlers.services import Services
+from worker.registre.importer import import_file
+from worker.registre.known_communes import add_commune
+
+FOLDER = Path(__file__).parent
+INPUTS = {"case.toml", "registre.csv", "complement.sql"}
+TYPE_LISTE_CODES = {
+    Liste.PRINCIPALE: "G",
+    Liste.COMPLEMENTAIRE_EUROPEENNE: "E",
+    Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
+}
+_COUNTS = ("label", "file_name", "electeurs", "mineurs", "bloquantes", "remarques")
+
+
+@dataclass(frozen=True)
+class Case:
+    """One folder."""
+
+    folder: Path
+    commune: str
+    nom: str
+    listes: tuple[Liste, ...]
+    created_at: datetime
+
+    def expected(self) -> dict[str, bytes]:
+        """The files that must come out, by name."""
+        return {path.name: path.read_bytes() for path in self.folder.iterdir() if path.name not in INPUTS}
+
+
+def read_cases() -> list[Case]:
+    """Every case, by name."""
+    return [_read_case(path.parent) for path in sorted(FOLDER.glob("*/case.toml"))]
+
+
+def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
+    """Import the case's register into a migrated database, make its files in `folder`, and return them by name."""
+    engine = build_engine(database_url)
+    try:
+        _fill(engine, case, folder)
+        services = _services(engine, folder / "exports")
+        exports = _ask(engine, case)
+        for export in exports:
+            export_liste(export.id, services)
+        return dict(_collect(engine, services.storage, [export.id for export in exports]))
+    finally:
+        engine.dispose()
+
+
+def _read_case(folder: Path) -> Case:
+    fields: dict[str, Any] = tomllib.loads((folder / "case.toml").read_text("utf-8"))
+    return Case(
+        folder,
+        fields["commune"],
+        fields["nom"],
+        tuple(Liste(liste) for liste in fields["listes"]),
+        fields["created_at"],
+    )
+
+
+def _fill(engine: Engine, case: Case, folder: Path) -> None:
+    with engine.begin() as connection:
+        add_commune(connection, case.commune, case.nom)
+    import_file(engine, case.folder / "registre.csv", imported_by="golden", report=folder / "rejets.csv")
+    complement = case.folder / "complement.sql"
+    if complement.exists():
+        with engine.begin() as connection:
+            for statement in complement.read_text("utf-8").split(";\n"):
+                if statement.strip():
+                    connection.execute(text(statement))
+
+
+def _services(engine: Engine, exports: Path) -> Services:
+    return Services(
+        engine=engine,
+        registre=engine,
+        storage=Storage(exports),
+        ring=lambda _ids: None,
+        type_liste_codes=TYPE_LISTE_CODES,
+        info_liste="L",
+        xsd=None,
+        lease_seconds=30,
+        max_attempts=1,
+        retry_seconds=0,
+    )
+
+
+def _ask(engine: Engine, case: Case) -> list[Export]:
+    with Session(engine, expire_on_commit=False) as session, session.begin():
+        request = Request(
+            source="/golden",
+            event_id=case.folder.name,
+            event_type=REQUEST_LISTE_EXPORT,
+            correlation_id=case.folder.name,
+            code_commune=case.commune,
+            requested_by="golden",
+            created_at=case.created_at,
+        )
+        session.add(request)
+        for liste in case.listes:
+            for format_ in Format:
+                name, label = allocate_name(session, case.commune, liste, format_, case.created_at)
+                request.exports.append(
+                    Export(
+                        part=f"{liste}.{format_}",
+                        code_commune=case.commune,
+                        liste=liste,
+                        format=format_,
+                        file_name=name,
+                        label=label,
+                    )
+                )
+                session.flush()
+        return request.exports
+
+
+def _collect(engine: Engine, storage: Storage, export_ids: list[int]) -> Iterator[tuple[str, bytes]]:
+    record = {}
+    with Session(engine) as session:
+        for export in (session.get_one(Export, export_id) for export_id in export_ids):
+            if export.status != "ready":
+                raise AssertionError(f"{export.part}: {export.status}, {export.error_message}")
+            yield export.part, storage.path(export.code_commune, export.file_name).read_bytes()
+            if export.report_name:
+                report = f"{export.part.replace('.', '-')}-anomalies.csv"
+                yield report, storage.path(export.code_commune, export.report_name).read_bytes()
+            record[export.part] = {name: getattr(export, name) for name in _COUNTS}
+    yield "record.json", (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()

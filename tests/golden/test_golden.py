@@ -1,0 +1,33 @@
+"""The files of each case, byte for byte, from the import of its register to the exports volume, on both databases."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cases import Case, produce, read_cases
+from tests.parts.databases import Template
+from worker.db.engine import build_engine
+from worker.db.migrate import migrate
+
+CASES = read_cases()
+
+
+def _prepare(url: str) -> None:
+    engine = build_engine(url)
+    migrate(engine)
+    engine.dispose()
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return Template("migrated", _prepare)
+
+
+@pytest.mark.integration
+@pytest.mark.parametrize("case", CASES, ids=[case.folder.name for case in CASES])
+def test_the_files_are_these_bytes(case: Case, database_url: str, tmp_path: Path) -> None:
+    made = produce(case, database_url, tmp_path)
+    expected = case.expected()
+    assert sorted(made) == sorted(expected)
+    for name in sorted(made):
+        assert made[name].decode().split("\n") == expected[name].decode().split("\n"), name

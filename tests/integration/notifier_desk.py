@@ -1,0 +1,153 @@
+"""A database with settled requests of LIBREVILLE, and notifiers at work on it, for the tests of the notifier."""
+
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from typing import Any
+
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from schemas.vocabulary import ExportStatus
+from tests.parts.databases import Template
+from tests.parts.mail import Mailbox
+from worker.db.engine import build_engine, build_sessions
+from worker.db.migrate import migrate
+from worker.db.types import utc_now
+from worker.exports.models import Export, Request
+from worker.notifier.loop import Notifier
+from worker.notifier.mail import Mailer, SmtpMailer
+from worker.notifier.models import Agent, Notification
+from worker.notifier.outbox import Outbox
+from worker.notifier.tell import Publish, Teller
+from worker.registre.models import Commune
+
+MAIRIE, ADJOINT = "mairie@libreville.example", "adjoint@libreville.example"
+SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv", "xml")]
+_ASKED_AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
+_FAILURE = {"error_code": "disque_plein", "error_message": "Espace disque insuffisant."}
+
+
+def _prepare(url: str) -> None:
+    engine = build_engine(url)
+    migrate(engine)
+    with Session(engine) as session, session.begin():
+        session.add(Commune(code="13900", nom="LIBREVILLE", code_departement="13"))
+        session.add(Agent(name="mairie-libreville", code_commune="13900", email=MAIRIE))
+        session.add(Agent(name="ailleurs", code_commune="13055", email="ailleurs@marseille.example"))
+    engine.dispose()
+
+
+TEMPLATE = Template("notifier", _prepare)
+
+
+class Killed(BaseException):
+    """The process ends here, as under SIGKILL: nothing of ours runs any more."""
+
+
+class Desk:
+    """The database, and what the notifiers did to it."""
+
+    def __init__(self, url: str) -> None:
+        self.engine = build_engine(url)
+
+    def ask(self, *files: str | Export, event_id: str = "demande", **fields: Any) -> int:  # noqa: ANN401 — columns
+        """Record a request with its files: `P.csv` is ready, `P.csv=failed` is what it says."""
+        exports = [file if isinstance(file, Export) else make_export(file, event_id) for file in files]
+        values = {
+            "source": "/mairie/13900",
+            "event_id": event_id,
+            "event_type": "liste_export",
+            "correlation_id": f"clic-{event_id}",
+            "code_commune": "13900",
+            "requested_by": "mairie-libreville",
+            "created_at": _ASKED_AT,
+        }
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            request = Request(**values | fields, exports=exports)
+            session.add(request)
+        return request.id
+
+    def add_agent(self, name: str, email: str) -> None:
+        """One more person to tell."""
+        with Session(self.engine) as session, session.begin():
+            session.add(Agent(name=name, code_commune="13900", email=email))
+
+    def request(self, request_id: int) -> Request:
+        """The row as it is now."""
+        with Session(self.engine) as session:
+            return session.get_one(Request, request_id)
+
+    def notifications(self) -> dict[str, Notification]:
+        """What was told to each address."""
+        with Session(self.engine) as session:
+            return {row.email: row for row in session.scalars(select(Notification))}
+
+    def change_requests(self, **values: Any) -> None:  # noqa: ANN401 — columns
+        """Let something happen to every request."""
+        with self.engine.begin() as connection:
+            connection.execute(update(Request).values(**values))
+
+    def make_due(self) -> None:
+        """Let the time come to try again."""
+        self.change_requests(tell_after=utc_now(-1))
+
+    def notifier(
+        self,
+        mailer: Mailer,
+        publish: Publish | None = None,
+        *,
+        ring: Callable[[Sequence[int]], None] = lambda _ids: None,
+        lease_seconds: float = 60,
+        name: str = "notifier",
+    ) -> Notifier:
+        """A notifier that works on this database."""
+        outbox = Outbox(self.engine, teller=name, lease_seconds=lease_seconds)
+        sessions = build_sessions(self.engine)
+        teller = Teller(sessions, outbox, mailer, publish, mail_from="prefecture@example.org", public_url="")
+        return Notifier(self.engine, outbox, teller, ring, sweep_seconds=0.1)
+
+
+def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns
+    """A file of LIBREVILLE, in the state that its part names."""
+    name, _, status = part.partition("=")
+    liste, _, format_ = name.partition(".")
+    values = {
+        "part": name,
+        "code_commune": "13900",
+        "liste": liste,
+        "format": format_,
+        "file_name": f"liste-{liste}-{event_id}.{format_}",
+        "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
+        "status": status or ExportStatus.READY,
+        "electeurs": 327,
+        "size": 51_233,
+        "sha256": "9f" * 32,
+        "finished_at": _ASKED_AT,
+    }
+    return Export(**values | (_FAILURE if status == "failed" else {}) | fields)
+
+
+def smtp(mailbox: Mailbox) -> SmtpMailer:
+    """A way to the mailbox that is tried each time."""
+    return SmtpMailer(mailbox.host, mailbox.port, rest_seconds=0)
+
+
+def work(notifier: Notifier) -> int:
+    """Let the notifier tell what waits."""
+    return notifier.work(threading.Event())
+
+
+@contextmanager
+def running(notifier: Notifier) -> Iterator[None]:
+    """The notifier's loop runs in a thread; leaving the block stops it."""
+    stop = threading.Event()
+    thread = threading.Thread(target=notifier.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join(timeout=5)
+    assert not thread.is_alive()

@@ -1,0 +1,232 @@
+"""Events, sweep and loop: programs are told once, forgotten rows ring once, the loop outlives trouble."""
+
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from threading import Barrier
+
+import pytest
+from sqlalchemy import text, update
+
+from schemas.envelope import CloudEvent
+from schemas.events import ExportFailed, ExportReady, RequestRefused
+from schemas.vocabulary import ExportStatus, RequestOutcome
+from tests.integration.notifier_desk import SIX, TEMPLATE, Desk, Killed, make_export, running, smtp, work
+from tests.parts.databases import Template
+from tests.parts.mail import Mailbox
+from tests.parts.postgres import PostgresServer
+from tests.parts.wait import wait_until
+from worker.db.notify import CHANNEL, notify_ready
+from worker.db.types import utc_now
+from worker.errors import TransientError
+from worker.exports.models import Export
+from worker.notifier.sweep import sweep
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str) -> Iterator[Desk]:
+    desk = Desk(database_url)
+    yield desk
+    desk.engine.dispose()
+
+
+def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv", "P.xml=failed", "CE.csv=cancelled")
+    events: list[CloudEvent] = []
+
+    assert work(desk.notifier(smtp(mailbox), events.append)) == 1
+
+    ready, failed = events
+    assert (ready.type, failed.type) == (ExportReady.EVENT_TYPE, ExportFailed.EVENT_TYPE)
+    assert ExportReady.model_validate(ready.data).path == "13900/liste-P-demande.csv"
+    assert ExportFailed.model_validate(failed.data).code == "disque_plein"
+    assert {event.source for event in events} == {"/module-prefecture"}
+    assert {(event.causationid, event.correlationid) for event in events} == {("demande", "clic-demande")}
+
+
+def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(desk: Desk, mailbox: Mailbox) -> None:
+    request_id = desk.ask(*SIX)
+    events: list[CloudEvent] = []
+    answers = iter([None, None, TransientError("away"), TransientError("away")])
+
+    def publish(event: CloudEvent) -> None:
+        if trouble := next(answers, None):
+            raise trouble
+        events.append(event)
+
+    notifier = desk.notifier(smtp(mailbox), publish)
+    assert work(notifier) == 0
+    desk.make_due()
+    assert work(notifier) == 0
+    assert (len(events), len(mailbox.mails)) == (2, 1)
+    assert desk.request(request_id).told_at is None
+
+    desk.make_due()
+    assert work(notifier) == 1
+    assert len(events) == len({event.id for event in events}) == 6
+    assert len(mailbox.mails) == 1
+
+
+def test_an_absent_mail_server_keeps_no_event_of_a_file_back(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv")
+    events: list[CloudEvent] = []
+    mailbox.stop()
+    notifier = desk.notifier(smtp(mailbox), events.append)
+    for _ in range(3):
+        assert work(notifier) == 0
+        desk.make_due()
+    assert len(events) == 1
+
+
+def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv")
+    events: list[CloudEvent] = []
+
+    def publish_and_die(event: CloudEvent) -> None:
+        events.append(event)
+        raise Killed
+
+    with pytest.raises(Killed):
+        work(desk.notifier(smtp(mailbox), publish_and_die, lease_seconds=-1))
+    assert work(desk.notifier(smtp(mailbox), events.append)) == 1
+
+    first, second = events
+    assert first == second
+    assert len(mailbox.mails) == 1
+
+
+def test_a_refusal_is_published_once_its_mails_have_left(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask(outcome=RequestOutcome.REFUSED, reason="Aucun registre importé pour 13900.")
+    events: list[CloudEvent] = []
+    mailbox.stop()
+    notifier = desk.notifier(smtp(mailbox), events.append)
+    assert work(notifier) == 0
+    assert events == []
+    mailbox.start()
+    desk.make_due()
+
+    assert work(notifier) == 1
+    (event,) = events
+    assert RequestRefused.model_validate(event.data).reason == "Aucun registre importé pour 13900."
+
+
+def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
+    forgotten = [
+        make_export("1=queued", "never rung"),
+        make_export("2=queued", "rung long ago", rung_at=utc_now(-31)),
+        make_export("3=queued", "has waited", rung_at=utc_now(-10), not_before=utc_now(-1)),
+        make_export("4=running", "owner died", rung_at=utc_now(-10), lease_until=utc_now(-1)),
+    ]
+    desk.ask(
+        *forgotten,
+        make_export("5=queued", "just rung", rung_at=utc_now(-5)),
+        make_export("6=queued", "has to wait", not_before=utc_now(60)),
+        make_export("7=running", "owner lives", rung_at=utc_now(-60), lease_until=utc_now(30)),
+        make_export("8=running", "owner died, just rung", rung_at=utc_now(-5), lease_until=utc_now(-10)),
+        make_export("9", "ready", rung_at=utc_now(-60)),
+    )
+    rung: list[int] = []
+
+    assert sweep(desk.engine, rung.extend) == 4
+    assert sorted(rung) == sorted(export.id for export in forgotten)
+    assert sweep(desk.engine, rung.extend) == 0
+
+
+def test_three_sweeps_at_once_ring_each_row_once(database_url: str, desk: Desk) -> None:
+    desk.ask(*(make_export(f"{number}=queued", str(number)) for number in range(200)))
+    rung: list[int] = []
+    start = Barrier(3)
+
+    def sweep_all(_number: int) -> None:
+        own = Desk(database_url)
+        start.wait()
+        while sweep(own.engine, rung.extend, limit=10):
+            pass
+        own.engine.dispose()
+
+    with ThreadPoolExecutor(3) as pool:
+        list(pool.map(sweep_all, range(3)))
+    assert len(rung) == len(set(rung)) == 200
+
+
+def test_a_doorbell_that_does_not_ring_is_tried_at_the_next_sweep(desk: Desk) -> None:
+    desk.ask("P.csv=queued")
+    rung: list[int] = []
+
+    def fail(_ids: Sequence[int]) -> None:
+        raise TransientError("away")
+
+    assert sweep(desk.engine, fail) == 0
+    assert sweep(desk.engine, rung.extend) == len(rung) == 1
+
+
+def test_the_loop_tells_and_sweeps_until_it_is_stopped(desk: Desk, mailbox: Mailbox) -> None:
+    rung: list[int] = []
+    with running(desk.notifier(smtp(mailbox), ring=rung.extend)):
+        desk.ask("P.csv", event_id="prête")
+        mailbox.wait_for(1)
+        desk.ask("P.csv=queued", event_id="oubliée")
+        wait_until(lambda: rung, message="the doorbell of the forgotten row")
+
+
+def test_a_request_that_cannot_be_told_does_not_stop_the_others(desk: Desk, mailbox: Mailbox) -> None:
+    broken = desk.ask(make_export("P.csv", liste="unheard of"), event_id="cassée")
+    sound = desk.ask("P.csv", event_id="bonne")
+
+    assert work(desk.notifier(smtp(mailbox))) == 1
+    assert desk.request(sound).told_at is not None
+    assert desk.request(broken).tell_attempts == 1
+
+
+def _finish(desk: Desk, event_id: str) -> None:
+    with desk.engine.begin() as connection:
+        unfinished = Export.file_name == make_export("P.csv", event_id).file_name
+        connection.execute(update(Export).where(unfinished).values(status=ExportStatus.READY))
+        notify_ready(connection)
+
+
+def _is_heard(desk: Desk) -> bool:
+    with desk.engine.connect() as connection:
+        listening = text("SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND query = :query")
+        return connection.execute(listening, {"query": f"LISTEN {CHANNEL}"}).first() is not None
+
+
+@pytest.fixture
+def postgres_desk(postgres_url: str) -> Iterator[Desk]:
+    desk = Desk(postgres_url)
+    yield desk
+    desk.engine.dispose()
+
+
+def test_a_finished_file_wakes_the_notifier_at_once(postgres_desk: Desk, mailbox: Mailbox) -> None:
+    rounds = range(1, 6)
+    for number in rounds:
+        postgres_desk.ask("P.csv=running", event_id=f"demande-{number}")
+    with running(postgres_desk.notifier(smtp(mailbox))):
+        wait_until(lambda: _is_heard(postgres_desk), message="LISTEN")
+        for number in rounds:
+            begun = time.monotonic()
+            _finish(postgres_desk, f"demande-{number}")
+            mailbox.wait_for(number)
+            assert time.monotonic() - begun < 0.5  # the poll alone would take up to 2 s
+
+
+def test_the_loop_outlives_a_restart_of_the_database(
+    postgres_desk: Desk, postgres_server: PostgresServer, mailbox: Mailbox
+) -> None:
+    postgres_desk.ask("P.csv=running")
+    with running(postgres_desk.notifier(smtp(mailbox))):
+        wait_until(lambda: _is_heard(postgres_desk), message="LISTEN")
+        postgres_server.kill()
+        postgres_server.start()
+        postgres_desk.engine.dispose()
+        _finish(postgres_desk, "demande")
+        mailbox.wait_for(1)
+        wait_until(lambda: _is_heard(postgres_desk), message="LISTEN again")

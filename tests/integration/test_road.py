@@ -1,0 +1,137 @@
+"""The road of a request through a real RabbitMQ, worker processes and a notifier, on both databases."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGTERM
+
+import pika
+import pytest
+
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.topology import EVENT_TYPES, EXCHANGE
+from tests.parts.databases import Template
+from tests.parts.mail import Mailbox
+from tests.parts.town import EMAIL, LIBREVILLE_TEMPLATE, Town
+from tests.parts.wait import wait_until
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def town(database_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
+    town = Town(database_url, amqp_url, tmp_path, mailbox.port)
+    yield town
+    town.close()
+
+
+def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox: Mailbox) -> None:
+    town.start_worker()
+    _listen(town)
+    event = town.ask(formats=["csv", "xml"])
+    exports = town.wait_for(event)
+    town.start_notifier()
+    (mail,) = mailbox.wait_for(1)
+
+    assert [f"{export['liste']}.{export['format']}" for export in exports] == [
+        *("P.csv", "P.xml", "CE.csv", "CE.xml", "CM.csv", "CM.xml")
+    ]
+    for export in exports:
+        content = (town.exports / "13900" / export["file_name"]).read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (export["size"], export["sha256"])
+        lines = content.count(b"\n") - 1 if export["format"] == "csv" else content.count(b"<Electeur>")
+        assert lines == export["electeurs"] == {"P": 327, "CE": 20, "CM": 24}[export["liste"]]
+    assert mail.recipients == (EMAIL,)
+    assert "6 fichiers prêts, 12 anomalies bloquantes" in mail.message["Subject"]
+
+    told = wait_until(lambda: (got := town.queue("listener")) and got, message="the events") or []
+    wait_until(lambda: told.extend(town.queue("listener")) or len(told) == 6, message="six events")
+    events = [CloudEvent.from_bytes(body) for _, body in told]
+    assert {said.data["path"] for said in events} == {f"13900/{export['file_name']}" for export in exports}
+    assert {(said.correlationid, said.causationid) for said in events} == {(event.correlationid, event.id)}
+
+
+def test_the_same_event_three_times_makes_one_set_of_files(town: Town, mailbox: Mailbox) -> None:
+    event = None
+    worker = town.start_worker()
+    town.start_notifier()
+    event = town.ask(times=3, listes=["P"])
+    town.wait_for(event)
+    other = town.ask(listes=["CE"])
+    town.wait_for(other)
+    mailbox.wait_for(2)
+    worker.end(SIGTERM, timeout=10)
+
+    assert len(town.exports_of(event)) == 1
+    assert len([name for name in town.files() if name.startswith("liste-P") and "anomalies" not in name]) == 1
+    assert len([mail for mail in mailbox.mails if "Liste P" in mail.message["Subject"]]) == 1
+    assert [town.queue(name) for name in ("requests", "listes", "requests.XQ", "listes.XQ")] == [[], [], [], []]
+
+
+def test_what_is_asked_while_no_worker_runs_is_made_by_the_first_one(town: Town) -> None:
+    town.start_worker().end(SIGTERM, timeout=10)
+    event = town.ask(listes=["CM"])
+    assert town.exports_of(event) == []
+    town.start_worker()
+    assert town.wait_for(event)[0]["electeurs"] == 24
+
+
+def test_a_lost_doorbell_is_rung_again_by_the_sweep(town: Town) -> None:
+    worker = town.start_worker("-Q", "requests")
+    event = town.ask(listes=["CE"])
+    town.wait_for(event, status="queued")
+    worker.end(SIGTERM, timeout=10)
+    assert len(town.queue("listes")) == 1
+    with town.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE export SET rung_at = NULL")
+    town.start_notifier()
+    town.start_worker("-Q", "listes")
+    assert town.wait_for(event)[0]["electeurs"] == 20
+
+
+REFUSALS = [
+    ({"commune": "99999"}, "Demande invalide : commune: code INSEE"),
+    ({"commune": "../etc"}, "Demande invalide : commune: code INSEE"),
+    ({"commune": "01001"}, "Aucun registre importé pour 01001"),
+    ({"commune": "2A999"}, "Commune inconnue : 2A999"),
+    ({"listes": ["Q"]}, "liste inconnue"),
+    ({"listes": []}, "Demande invalide : listes"),
+    ({"formats": ["pdf"]}, "Demande invalide : formats.0"),
+    ({"requested_by": "LANTERNE\nUrsule"}, "Demande invalide : requested_by"),
+    ({"electeurs": ["LANTERNE Ursule"]}, "Demande invalide : electeurs"),
+]
+
+
+def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town) -> None:
+    town.start_worker()
+    events = []
+    for fields, _ in REFUSALS:
+        good = CloudEvent.wrap(_any_request(), source="/test")
+        events.append(good.model_copy(update={"data": good.data | fields}))
+        town.publish(events[-1].to_bytes(), events[-1].type)
+    query = "SELECT * FROM demandes WHERE outcome = 'refused'"
+    wait_until(lambda: len(town.rows(query)) == len(events), message="all refusals")
+
+    reasons = {row["event_id"]: row["reason"] for row in town.rows(query)}
+    for event, (_, reason) in zip(events, REFUSALS, strict=True):
+        assert reason in reasons[event.id]
+    assert "LANTERNE" not in town.log("worker") + "".join(reasons.values())
+    assert town.files() == []
+
+
+def _any_request() -> ListeExportRequested:
+    return ListeExportRequested(commune="13900", requested_by="mairie")
+
+
+def _listen(town: Town) -> None:
+    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("listener")
+        for event_type in EVENT_TYPES:
+            channel.queue_bind("listener", EXCHANGE, event_type)

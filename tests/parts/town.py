@@ -1,0 +1,169 @@
+"""LIBREVILLE's database, ready made, and a town hall's whole system around it: broker, workers, notifier, mailbox."""
+
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pika
+from pika.exceptions import ChannelClosedByBroker
+from sqlalchemy import Engine, RowMapping, text
+from sqlalchemy.orm import Session
+
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.topology import EXCHANGE, QUEUE_REQUESTS
+from tests.parts.databases import Template
+from tests.parts.process import Process
+from tests.parts.wait import wait_until
+from worker.db.engine import build_engine
+from worker.db.migrate import migrate
+from worker.demo import LIBREVILLE, write_reu
+from worker.notifier.models import Agent
+from worker.registre.importer import import_file
+from worker.registre.known_communes import add_commune, load_reference
+
+ROOT = Path(__file__).parents[2]
+TODAY = date(2026, 11, 25)
+AGENT = "mairie-libreville"
+EMAIL = "elections@libreville.example"
+LEASE_SECONDS = 2
+
+
+def prepare_libreville(url: str, size: int | None = None) -> None:
+    """Migrate the database at `url` and import LIBREVILLE; with `size`, so many ordinary electors instead."""
+    engine = build_engine(url)
+    migrate(engine)
+    with engine.begin() as connection:
+        load_reference(connection)
+        add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
+    with Session(engine) as session, session.begin():
+        session.add(Agent(name=AGENT, code_commune=LIBREVILLE.code, email=EMAIL))
+    with tempfile.TemporaryDirectory() as folder:
+        reu = Path(folder) / "libreville-reu.csv"
+        write_reu(reu, size=size, today=TODAY)
+        import_file(engine, reu, imported_by="test")
+    engine.dispose()
+
+
+LIBREVILLE_TEMPLATE = Template("libreville", prepare_libreville)
+CITY_SIZE = 60_000
+CITY_TEMPLATE = Template("city", lambda url: prepare_libreville(url, CITY_SIZE))
+"""Large enough for a file to be interrupted in the middle."""
+
+
+class Town:
+    """The processes of one installation, and what a test wants to know of it."""
+
+    def __init__(self, database_url: str, amqp_url: str, folder: Path, smtp_port: int | None = None) -> None:
+        self.database_url, self.amqp_url, self.folder = database_url, amqp_url, folder
+        self.exports = folder / "exports"
+        self.engine: Engine = build_engine(database_url)
+        self.environment = {
+            "PATH": os.environ["PATH"],
+            "PREFECTURE_DATABASE_URL": database_url,
+            "PREFECTURE_AMQP_URL": amqp_url,
+            "PREFECTURE_EXPORTS_DIR": str(self.exports),
+            "PREFECTURE_MAIL_DIR": str(folder / "mails"),
+            "PREFECTURE_LEASE_SECONDS": str(LEASE_SECONDS),
+            "PREFECTURE_SWEEP_SECONDS": "0.2",
+        } | ({"PREFECTURE_SMTP_HOST": "127.0.0.1", "PREFECTURE_SMTP_PORT": str(smtp_port)} if smtp_port else {})
+        self._processes: list[Process] = []
+
+    def start_worker(self, *arguments: str, **environment: str) -> Process:
+        """One worker process with one thread; returns once it consumes its first queue."""
+        worker = self._start("worker", "-m", "dramatiq", "worker.main", "-p", "1", "-t", "1", *arguments, **environment)
+        queue = arguments[arguments.index("-Q") + 1] if "-Q" in arguments else QUEUE_REQUESTS
+        wait_until(lambda: self._has_consumer(queue) or not worker.alive, timeout=30, message=f"a consumer of {queue}")
+        assert worker.alive, self.log("worker")
+        return worker
+
+    def start_notifier(self) -> Process:
+        """The notifier."""
+        return self._start("notifier", "-c", "from worker.cli.notifier import notifier; notifier()")
+
+    def publish(self, body: bytes, routing_key: str, exchange: str = EXCHANGE) -> None:
+        """Put bytes on the exchange, confirmed."""
+        with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
+            channel = connection.channel()
+            channel.confirm_delivery()
+            channel.basic_publish(exchange, routing_key, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+
+    def ask(self, *, times: int = 1, **fields: object) -> CloudEvent:
+        """Publish a request for LIBREVILLE, the same event `times` times."""
+        asked = ListeExportRequested.model_validate({"commune": LIBREVILLE.code, "requested_by": AGENT} | fields)
+        event = CloudEvent.wrap(asked, source="/test")
+        for _ in range(times):
+            self.publish(event.to_bytes(), event.type)
+        return event
+
+    def rows(self, query: str, **parameters: object) -> Sequence[RowMapping]:
+        """What the database says."""
+        with self.engine.connect() as connection:
+            return connection.execute(text(query), parameters).mappings().all()
+
+    def exports_of(self, event: CloudEvent) -> Sequence[RowMapping]:
+        """The files of a request."""
+        return self.rows("SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id)
+
+    def wait_for(self, event: CloudEvent, *, status: str = "ready", timeout: float = 30) -> Sequence[RowMapping]:
+        """The files of a request once all have `status`."""
+
+        def settled() -> Sequence[RowMapping] | None:
+            exports = self.exports_of(event)
+            return exports if exports and all(export["status"] == status for export in exports) else None
+
+        return (
+            wait_until(settled, timeout=timeout, message=f"{status} files; worker: {self.log('worker')[-3000:]}") or []
+        )
+
+    def files(self) -> list[str]:
+        """The names in the exports volume, hidden ones included."""
+        return sorted(path.name for path in self.exports.rglob("*") if path.is_file())
+
+    def queue(self, name: str) -> list[tuple[dict[str, Any], bytes]]:
+        """Take all messages of a queue: headers and body."""
+        with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
+            channel = connection.channel()
+            messages = []
+            while True:
+                method, properties, body = channel.basic_get(name, auto_ack=True)
+                if method is None or properties is None or body is None:
+                    return messages
+                messages.append((dict(properties.headers or {}), body))
+
+    def log(self, name: str) -> str:
+        """What a process printed."""
+        path = self.folder / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+    def json_log(self, name: str) -> list[dict[str, Any]]:
+        """The structured lines of a process's log."""
+        return [json.loads(line) for line in self.log(name).splitlines() if line.startswith("{")]
+
+    def close(self) -> None:
+        """End everything."""
+        for process in self._processes:
+            process.kill()
+        self.engine.dispose()
+
+    def _has_consumer(self, queue: str) -> bool:
+        with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
+            try:
+                return connection.channel().queue_declare(queue, passive=True).method.consumer_count > 0
+            except ChannelClosedByBroker:
+                return False
+
+    def _start(self, name: str, *arguments: str, **environment: str) -> Process:
+        process = Process(
+            [sys.executable, *arguments],
+            env=self.environment | environment,
+            folder=ROOT,
+            log=self.folder / f"{name}.log",
+        )
+        self._processes.append(process)
+        return process

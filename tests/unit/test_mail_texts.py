@@ -1,0 +1,226 @@
+"""The mail as a clerk reads it."""
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+
+import pytest
+
+from schemas.vocabulary import ExportStatus, RequestOutcome
+from worker.exports.models import Export, Request
+from worker.notifier.letter import compose, message_id
+from worker.notifier.mail import MailRefusedError
+from worker.notifier.news import News
+from worker.notifier.texts import body, size_label, subject
+
+INJECTION = "évasion\r\nBcc: pirate@example.org\r\n\r\nCoucou"
+
+
+def export(part: str = "P.csv", status: str = "ready", **fields: object) -> Export:
+    liste, format_ = part.split(".")
+    values: dict[str, object] = {
+        "part": part,
+        "liste": liste,
+        "format": format_,
+        "status": ExportStatus(status),
+        "code_commune": "13900",
+        "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
+        "file_name": f"liste-{liste}-13900-20261125-093000.{format_}",
+        "electeurs": 1327,
+        "mineurs": 2,
+        "bloquantes": 0,
+        "remarques": 12,
+        "anomalies": [],
+        "size": 51_233,
+        "sha256": "9f" * 32,
+        "error_code": "",
+        "error_message": "",
+    }
+    return Export(**values | fields)
+
+
+def news(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) -> News:
+    values: dict[str, object] = {
+        "source": "/mairie/13900",
+        "event_id": "7d0c9a52",
+        "correlation_id": "clic-42",
+        "code_commune": "13900",
+        "requested_by": "mairie-libreville",
+        "created_at": datetime(2026, 11, 25, 8, 30, tzinfo=UTC),
+        "outcome": RequestOutcome.ACCEPTED,
+        "reason": "",
+        "exports": list(exports),
+    }
+    return News(Request(**values | fields), nom_commune)
+
+
+def refused(reason: str = "Aucun registre importé pour 13900.", code_commune: str = "13900") -> News:
+    return news(outcome=RequestOutcome.REFUSED, reason=reason, code_commune=code_commune)
+
+
+def letter(told: News, recipient: str = "mairie@libreville.example") -> EmailMessage:
+    message = compose(
+        told, recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>", public_url=""
+    )
+    return message_from_bytes(message.as_bytes(), policy=policy.default)
+
+
+SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv", "xml")]
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (news(export()), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)"),
+        (news(export(), nom_commune=""), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — 13900"),
+        (
+            news(export(bloquantes=1)),
+            "Fichier prêt, 1 anomalie bloquante — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)",
+        ),
+        (
+            news(export(status="failed")),
+            "Fichier en échec — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)",
+        ),
+        (news(*map(export, SIX)), "6 fichiers prêts — LIBREVILLE (13900)"),
+        (
+            news(*map(export, SIX[:5]), export("CM.xml", "failed")),
+            "5 fichiers prêts, 1 en échec — LIBREVILLE (13900)",
+        ),
+        (
+            news(export("P.csv", bloquantes=2), export("P.xml", bloquantes=2), export("CE.csv", bloquantes=1)),
+            "3 fichiers prêts, 3 anomalies bloquantes — LIBREVILLE (13900)",
+        ),
+        (
+            news(*(export(part, "failed") for part in SIX)),
+            "6 fichiers en échec — LIBREVILLE (13900)",
+        ),
+        (
+            news(export("P.csv", "failed"), export("P.xml", "cancelled"), export("CE.xml", "cancelled")),
+            "1 fichier en échec, 2 annulés — LIBREVILLE (13900)",
+        ),
+        (refused(), "Demande refusée — LIBREVILLE (13900)"),
+    ],
+)
+def test_subject_says_the_outcome(told: News, expected: str) -> None:
+    assert subject(told) == expected
+    assert letter(told)["Subject"] == expected
+
+
+def test_body_says_all_a_clerk_needs_of_a_file() -> None:
+    text = body(news(export(report_name="liste-P-13900-20261125-093000-anomalies.csv")), "https://exports.example.org/")
+
+    for words in (
+        "Demandé par : mairie-libreville",
+        "25/11/2026 à 09:30:00 (heure de Paris)",
+        "LIBREVILLE (13900)",
+        "Liste P du 25/11/2026 09:30:00 [csv] — prêt à déposer",
+        "Liste principale (générale)",
+        "liste-P-13900-20261125-093000.csv",
+        "Électeurs : 1 327",
+        "Mineurs non exportés : 2",
+        "Anomalies bloquantes : 0",
+        "Remarques : 12",
+        "51,2 Ko",
+        "9f" * 32,
+        "liste-P-13900-20261125-093000-anomalies.csv",
+        "sans l'ouvrir ni le renommer",
+        "liste par liste",
+        "l'accusé de réception",
+        "https://exports.example.org/\n",
+        "clic-42",
+    ):
+        assert words in text
+
+
+def test_a_file_with_blocking_anomalies_is_never_called_ready_for_the_deposit() -> None:
+    text = body(news(export(bloquantes=3)), "")
+
+    assert "prêt à déposer" not in text
+    assert "Liste P du 25/11/2026 09:30:00 [csv] — à corriger avant le dépôt" in text
+    assert "3 anomalies bloquantes" in text
+    assert "Ne déposez pas" in text
+
+
+def test_a_failed_file_says_why_and_what_to_do() -> None:
+    full = export(status="failed", error_code="disque_plein", error_message="Espace disque insuffisant.")
+    text = body(news(full), "")
+
+    assert "Raison : Espace disque insuffisant." in text
+    assert "Que faire : demandez à votre administrateur de libérer de la place" in text
+    assert "SHA-256" not in text
+    assert "trois étapes" not in text
+
+
+def test_a_refusal_says_why() -> None:
+    text = body(refused(), "")
+
+    assert "pour LIBREVILLE (13900) : demande refusée." in text
+    assert "Aucun registre importé pour 13900." in text
+
+
+def test_nothing_of_an_elector_travels() -> None:
+    anomalies = [{"code": "sexe", "severity": "bloquante", "column": "Sexe", "count": 1, "exemple": "D'AUBIGNE"}]
+    message = letter(news(export(bloquantes=1, anomalies=anomalies)))
+
+    assert "AUBIGNE" not in message.as_string()
+    assert [part.get_content_type() for part in message.walk()] == ["text/plain"]
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        news(export(label=INJECTION, file_name=INJECTION, report_name=INJECTION)),
+        news(export(status="failed", error_message=INJECTION)),
+        news(requested_by=INJECTION, correlation_id=INJECTION, nom_commune=INJECTION),
+        refused(INJECTION, code_commune=INJECTION),
+    ],
+)
+def test_a_value_cannot_add_a_header_or_a_line(told: News) -> None:
+    message = letter(told)
+
+    assert message["Bcc"] is None
+    assert message["To"] == "mairie@libreville.example"
+    assert not any(line.startswith(("Bcc", "Coucou")) for line in message.get_content().splitlines())
+
+
+@pytest.mark.parametrize(
+    "recipient",
+    [
+        "",
+        "mairie",
+        "a@example.org, b@example.org",
+        "a@example.org\r\nBcc: b@example.org",
+        "Maire <a@example.org>",
+        "a b",
+    ],
+)
+def test_what_is_not_one_address_is_refused(recipient: str) -> None:
+    with pytest.raises(MailRefusedError):
+        letter(news(export()), recipient)
+
+
+def test_headers_tell_programs_who_wrote_and_that_nobody_waits_for_an_answer() -> None:
+    message = letter(news(export()))
+
+    assert message["From"] == "Module Préfecture <prefecture@example.org>"
+    assert message["Auto-Submitted"] == "auto-generated"
+    assert message["Content-Type"].params["charset"] == "utf-8"
+
+
+def test_message_id_is_stable_and_hides_the_address() -> None:
+    request = news().request
+    first = message_id(request, "mairie@libreville.example", "Préfecture <prefecture@example.org>")
+
+    assert first == message_id(request, "mairie@libreville.example", "prefecture@example.org")
+    assert first != message_id(request, "adjoint@libreville.example", "prefecture@example.org")
+    assert first != message_id(news(event_id="autre").request, "mairie@libreville.example", "prefecture@example.org")
+    assert first.endswith("@example.org>")
+    assert "mairie" not in first
+
+
+@pytest.mark.parametrize(
+    ("size", "label"),
+    [(0, "0 octets"), (999, "999 octets"), (51_233, "51,2 Ko"), (4_200_000, "4,2 Mo"), (7 * 10**12, "7000,0 Go")],
+)
+def test_sizes_are_readable(size: int, label: str) -> None:
+    assert size_label(size) == label
