@@ -15,7 +15,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from producers.errors import ConfigurationError
 from schemas.envelope import Attribute
-from schemas.environment import PREFIX, unknown_variables
+from schemas.environment import PREFIX, check_names, describe_settings
 from schemas.requests import RequestedBy
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]+")
@@ -69,17 +69,10 @@ def load_settings(**overrides: Any) -> ProducerSettings:  # noqa: ANN401 — fie
     Raises:
         ConfigurationError: a variable nobody knows (with the right name suggested) or a wrong value.
     """
-    if unknown := unknown_variables(os.environ):
-        raise ConfigurationError(
-            " ; ".join(
-                f"variable inconnue : {name}" + (f" (vouliez-vous dire {meant} ?)" if meant else "")
-                for name, meant in unknown.items()
-            )
-        )
     try:
+        check_names(os.environ)
         return ProducerSettings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
     except ValidationError as error:
-        faults = (
-            f"{PREFIX}{str(fault['loc'][0]).upper()} : {fault['msg']}" for fault in error.errors(include_input=False)
-        )
-        raise ConfigurationError(" ; ".join(faults)) from None
+        raise ConfigurationError(describe_settings(error)) from None
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None

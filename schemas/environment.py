@@ -4,6 +4,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
+from pydantic import ValidationError
+
 PREFIX = "PREFECTURE_"
 
 
@@ -58,3 +60,27 @@ def unknown_variables(environment: Mapping[str, str] | Iterable[str]) -> dict[st
         for name in environment
         if name.upper().startswith(PREFIX) and name.upper() not in known
     }
+
+
+def check_names(environment: Mapping[str, str] | Iterable[str]) -> None:
+    """Refuse a PREFECTURE_ variable that nobody reads.
+
+    Raises:
+        ValueError: names each, in French, with the variable that was probably meant.
+    """
+    if unknown := unknown_variables(environment):
+        raise ValueError(
+            " ; ".join(
+                f"variable inconnue : {name}" + (f" (vouliez-vous dire {meant} ?)" if meant else "")
+                for name, meant in unknown.items()
+            )
+        )
+
+
+def describe_settings(error: ValidationError) -> str:
+    """Which variables are missing or wrong, in French, without their values (some are secrets)."""
+    return " ; ".join(
+        f"{PREFIX}{str(fault['loc'][0]).upper()} : "
+        + ("manquante, elle est obligatoire" if fault["type"] == "missing" else f"valeur refusée ({fault['msg']})")
+        for fault in error.errors(include_input=False, include_url=False, include_context=False)
+    )

@@ -17,9 +17,6 @@ from worker.notifier.sweep import Ring
 from worker.notifier.tell import Publish, Teller
 from worker.settings import Settings
 
-FILES_UMASK = 0o027
-"""Nothing that our processes write is readable by everybody."""
-
 LEASES_PER_MAIL = 4
 """A mail server may use up several time-outs of one mail: a notifier is given more time than a worker."""
 

@@ -1,20 +1,22 @@
 """The composition root of the workers: `dramatiq worker.main`."""
 
-import os
-
 import dramatiq
 
 from worker.actors import declare_actors
-from worker.compose import FILES_UMASK, build_services
+from worker.compose import build_services
+from worker.exports.storage import STALE_SECONDS
 from worker.logs import configure_logs
 from worker.messaging.broker import build_broker
 from worker.messaging.doorbell import Doorbell
-from worker.messaging.middleware import build_middleware
+from worker.messaging.middleware import AtBoot, build_middleware
+from worker.privacy import keep_files_private
 from worker.settings import load_settings
 
-os.umask(FILES_UMASK)
+keep_files_private()
 settings = load_settings()
 configure_logs(settings.log_format, settings.log_level)
 broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware())
-declare_actors(broker, build_services(settings, Doorbell(broker).ring))
+services = build_services(settings, Doorbell(broker).ring)
+broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
+declare_actors(broker, services)
 dramatiq.set_broker(broker)

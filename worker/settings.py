@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from schemas.environment import PREFIX, unknown_variables
+from schemas.environment import PREFIX, check_names, describe_settings
 from schemas.vocabulary import Liste
 from worker.errors import ConfigurationError
 
@@ -73,17 +73,10 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 — fields of S
     Raises:
         ConfigurationError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
     """
-    if unknown := unknown_variables(os.environ):
-        raise ConfigurationError(
-            " ; ".join(
-                f"variable inconnue : {name}" + (f" (vouliez-vous dire {meant} ?)" if meant else "")
-                for name, meant in unknown.items()
-            )
-        )
     try:
+        check_names(os.environ)
         return Settings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
     except ValidationError as error:
-        faults = (
-            f"{PREFIX}{str(fault['loc'][0]).upper()} : {fault['msg']}" for fault in error.errors(include_input=False)
-        )
-        raise ConfigurationError(" ; ".join(faults)) from None
+        raise ConfigurationError(describe_settings(error)) from None
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None

@@ -84,7 +84,7 @@ class Town:
 
     def start_notifier(self) -> Process:
         """The notifier."""
-        return self._start("notifier", "-c", "from worker.cli.notifier import notifier; notifier()")
+        return self._start("notifier", "-m", "worker", "notifier")
 
     def publish(self, body: bytes, routing_key: str, exchange: str = EXCHANGE) -> None:
         """Put bytes on the exchange, confirmed."""
@@ -129,7 +129,7 @@ class Town:
         """Take all messages of a queue: headers and body."""
         with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
             channel = connection.channel()
-            messages = []
+            messages: list[tuple[dict[str, Any], bytes]] = []
             while True:
                 method, properties, body = channel.basic_get(name, auto_ack=True)
                 if method is None or properties is None or body is None:

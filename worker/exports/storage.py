@@ -19,6 +19,9 @@ from schemas.requests import check_code_commune
 from worker.errors import DiskFullError
 
 BUFFER = 1 << 18
+STALE_SECONDS = 3600
+"""After an hour without a byte, a temporary file has no writer left (a job lasts nine minutes at most)."""
+
 _DIRECTORY_MODE, _FILE_MODE = 0o2750, 0o640
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
 
@@ -42,7 +45,9 @@ class PendingFile:
         self._size = 0
 
     def __enter__(self) -> Self:
-        """Create the temporary file, exclusively."""
+        """Create the temporary file, exclusively, and remove what a dead owner of the same row left."""
+        for left in self.path.parent.glob(f".{self.path.name}.*.part"):
+            left.unlink(missing_ok=True)
         descriptor = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
         self._file = open(descriptor, "wb", buffering=BUFFER)  # noqa: PTH123 — closed by `finish` or `__exit__`
         return self
@@ -66,9 +71,11 @@ class PendingFile:
         _sync_directory(self.path.parent)
 
     def __exit__(self, *_exception: object) -> None:
-        """Leave nothing behind."""
-        self._file.close()
-        self.temporary.unlink(missing_ok=True)
+        """Leave nothing behind, even where closing fails because the last bytes have no room."""
+        try:
+            self._file.close()
+        finally:
+            self.temporary.unlink(missing_ok=True)
 
 
 class Storage:

@@ -1,6 +1,6 @@
 """The middleware of every worker, in order, each for a reason. No Results, Groups, Pipelines: the row is the result."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import structlog
 from dramatiq import Broker, Middleware, Worker
@@ -23,6 +23,17 @@ class FairPrefetch(Middleware):
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
         """Set the number before the consumers start."""
         worker.queue_prefetch = worker.worker_threads
+
+
+class AtBoot(Middleware):
+    """Does something once, when the worker process starts."""
+
+    def __init__(self, action: Callable[[], object]) -> None:
+        self._action = action
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
+        """Do it."""
+        self._action()
 
 
 class FreshLogContext(Middleware):

@@ -1,0 +1,32 @@
+"""One embedded process on one database: a second one is refused."""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from worker.errors import ConfigurationError, RefusedError
+
+
+@contextmanager
+def exclusive(home: Path) -> Iterator[None]:
+    """Hold the directory for this process; the system lets go when the process ends, however it ends.
+
+    Raises:
+        ConfigurationError: another process holds it, or the directory cannot be written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(home / "solo.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    except OSError as error:
+        raise ConfigurationError(f"Dossier de données {home} inutilisable ({os.strerror(error.errno or 0)}).") from None
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        os.close(descriptor)
+        raise RefusedError(f"Un autre processus utilise déjà {home} : arrêtez-le, ou attendez sa fin.") from None
+    try:
+        yield
+    finally:
+        os.close(descriptor)

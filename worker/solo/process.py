@@ -1,0 +1,93 @@
+"""Everything in one process. The road is the same as with a broker: a row first, then a doorbell, then a file."""
+
+import threading
+import time
+from typing import Self
+
+from dramatiq import Worker, set_encoder
+from dramatiq.brokers.stub import StubBroker
+from sqlalchemy import Engine, func, select, update
+
+from schemas.envelope import CloudEvent
+from schemas.vocabulary import ExportStatus
+from worker.actors import declare_actors
+from worker.compose import build_notifier, build_services
+from worker.db.engine import snapshot
+from worker.db.migrate import migrate
+from worker.exports.models import Export
+from worker.handlers.ingest_request import ingest_request
+from worker.messaging.doorbell import Doorbell
+from worker.messaging.encoder import PrefectureEncoder
+from worker.messaging.middleware import build_middleware
+from worker.registre.known_communes import load_reference
+from worker.settings import Settings
+
+THREADS = 2
+_WORKER_TIMEOUT_MS = 100
+_POLL_SECONDS = 0.05
+_UNFINISHED = (ExportStatus.QUEUED, ExportStatus.RUNNING)
+
+
+def prepare_database(engine: Engine) -> None:
+    """Bring an embedded database to the newest form, with the communes of France; a second time does nothing."""
+    migrate(engine)
+    with engine.begin() as connection:
+        load_reference(connection)
+
+
+class Solo:
+    """The running process; leaving the block finishes the files under way and tells what is to be told."""
+
+    def __init__(self, settings: Settings) -> None:
+        set_encoder(PrefectureEncoder())
+        self._broker = StubBroker(middleware=list(build_middleware()))
+        self._doorbell = Doorbell(self._broker)
+        self.services = build_services(settings, self._doorbell.ring)
+        declare_actors(self._broker, self.services)
+        self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=_WORKER_TIMEOUT_MS)
+        self._notifier = build_notifier(settings, self.services.engine, ring=self._doorbell.ring, publish=None)
+        self._stop = threading.Event()
+        self._telling = threading.Thread(target=self._notifier.run, args=(self._stop,), name="notifier", daemon=True)
+
+    def __enter__(self) -> Self:
+        prepare_database(self.services.engine)
+        self._worker.start()
+        self._resume()
+        self._telling.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is None:
+            self._finish_files()
+        self._stop.set()
+        self._telling.join()
+        self._worker.stop()
+        if kind is None:
+            self._notifier.work(threading.Event())
+        self.services.engine.dispose()
+
+    def publish(self, event: CloudEvent) -> None:
+        """Record a request at once: nothing waits in memory only."""
+        ingest_request(event, self.services)
+
+    def _resume(self) -> None:
+        """Ring for every row that an earlier process left; nobody else can be at work on them."""
+        with self.services.engine.begin() as connection:
+            left = connection.scalars(
+                update(Export)
+                .where(Export.status.in_(_UNFINISHED))
+                .values(status=ExportStatus.QUEUED, owner=None, lease_until=None, not_before=None)
+                .returning(Export.id)
+            ).all()
+        self.services.storage.sweep_temporaries(older_than=0)
+        self._doorbell.ring(left)
+
+    def _finish_files(self) -> None:
+        """Wait for the rows that are being worked on; those that wait for a better time stay for the next start."""
+        while self._count_unfinished():
+            time.sleep(_POLL_SECONDS)
+
+    def _count_unfinished(self) -> int:
+        unfinished = select(func.count()).where(Export.status.in_(_UNFINISHED), Export.not_before.is_(None))
+        with snapshot(self.services.engine) as connection:
+            return connection.execute(unfinished).scalar_one()
