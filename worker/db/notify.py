@@ -27,35 +27,35 @@ class ReadyBell:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
         self._poll_seconds = POLL_SECONDS[engine.dialect.name]
-        self._connection: Connection | None = None
+        self._psycopg: Any = None
 
     def listen(self) -> None:
-        """Hear every ring from now on; raises SQLAlchemy's OperationalError when the database is away."""
-        if self._connection is None and self._engine.dialect.name == "postgresql":
-            connection = self._engine.connect().execution_options(isolation_level="AUTOCOMMIT")
+        """Hear every ring from now on; raises the driver's error when the database is away."""
+        if self._psycopg is None and self._engine.dialect.name == "postgresql":
+            connection = self._engine.raw_connection()
             connection.detach()
-            connection.execute(text(f"LISTEN {CHANNEL}"))
-            self._connection = connection
+            self._psycopg = connection.dbapi_connection
+            self._psycopg.autocommit = True
+            self._psycopg.execute(f"LISTEN {CHANNEL}")
 
     def wait(self, stop: Event) -> None:
         """Return when somebody rang, when it is time to look anyway, or soon after `stop` is set."""
         deadline = time.monotonic() + self._poll_seconds
         while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
-            if self._connection is None:
+            if self._psycopg is None:
                 stop.wait(left)
-            elif self._has_rung(self._connection, min(left, _SLICE_SECONDS)):
+            elif self._has_rung(min(left, _SLICE_SECONDS)):
                 return
 
     def close(self) -> None:
         """Stop hearing; `listen` begins again."""
-        if self._connection is not None:
-            self._connection.close()
-            self._connection = None
+        if self._psycopg is not None:
+            self._psycopg.close()
+            self._psycopg = None
 
-    def _has_rung(self, connection: Connection, seconds: float) -> bool:
-        driver: Any = connection.connection.driver_connection
+    def _has_rung(self, seconds: float) -> bool:
         try:
-            return any(True for _ in driver.notifies(timeout=seconds, stop_after=1))
+            return any(True for _ in self._psycopg.notifies(timeout=seconds, stop_after=1))
         except self._engine.dialect.loaded_dbapi.Error:
             self.close()
             return False

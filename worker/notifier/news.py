@@ -1,0 +1,52 @@
+"""What became of a request, as people are told of it."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from schemas.vocabulary import ExportStatus, RequestOutcome
+from worker.exports.models import Export, Request
+from worker.notifier.models import Agent
+from worker.registre.models import Commune
+
+
+@dataclass(frozen=True)
+class News:
+    """A settled request with its files, the name of its commune, and the addresses of the commune's agents."""
+
+    request: Request
+    nom_commune: str
+    recipients: tuple[str, ...] = ()
+
+    @classmethod
+    def read(cls, session: Session, request_id: int) -> Self:
+        """Read everything at once, so that no transaction is open while mails are sent."""
+        request = session.get_one(Request, request_id, options=[selectinload(Request.exports)])
+        commune = session.get(Commune, request.code_commune)
+        emails = session.scalars(select(Agent.email).where(Agent.code_commune == request.code_commune))
+        once = {email.casefold(): email for email in sorted(emails)}
+        return cls(request, commune.nom if commune else "", tuple(once.values()))
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the request was refused when it was read: it has no files."""
+        return self.request.outcome == RequestOutcome.REFUSED
+
+    @property
+    def bloquantes(self) -> int:
+        """Blocking anomalies to correct in the register; those of a list count once, whatever its formats."""
+        by_liste: dict[str, int] = {}
+        for export in self.files(ExportStatus.READY):
+            by_liste[export.liste] = max(export.bloquantes, by_liste.get(export.liste, 0))
+        return sum(by_liste.values())
+
+    @property
+    def lieu(self) -> str:
+        """The commune as a clerk reads it: `LIBREVILLE (13900)`."""
+        return f"{self.nom_commune} ({self.request.code_commune})" if self.nom_commune else self.request.code_commune
+
+    def files(self, status: ExportStatus) -> list[Export]:
+        """The files in that state."""
+        return [export for export in self.request.exports if export.status == status]
