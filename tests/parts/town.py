@@ -50,6 +50,18 @@ def prepare_libreville(url: str, size: int | None = None) -> None:
     engine.dispose()
 
 
+def queue_messages(amqp_url: str, name: str) -> list[tuple[dict[str, Any], bytes]]:
+    """Take all messages of a queue: headers and body."""
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        channel = connection.channel()
+        messages: list[tuple[dict[str, Any], bytes]] = []
+        while True:
+            method, properties, body = channel.basic_get(name, auto_ack=True)
+            if method is None or properties is None or body is None:
+                return messages
+            messages.append((dict(properties.headers or {}), body))
+
+
 LIBREVILLE_TEMPLATE = Template("libreville", prepare_libreville)
 CITY_SIZE = 60_000
 CITY_TEMPLATE = Template("city", lambda url: prepare_libreville(url, CITY_SIZE))
@@ -127,14 +139,7 @@ class Town:
 
     def queue(self, name: str) -> list[tuple[dict[str, Any], bytes]]:
         """Take all messages of a queue: headers and body."""
-        with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
-            channel = connection.channel()
-            messages: list[tuple[dict[str, Any], bytes]] = []
-            while True:
-                method, properties, body = channel.basic_get(name, auto_ack=True)
-                if method is None or properties is None or body is None:
-                    return messages
-                messages.append((dict(properties.headers or {}), body))
+        return queue_messages(self.amqp_url, name)
 
     def log(self, name: str) -> str:
         """What a process printed."""

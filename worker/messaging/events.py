@@ -1,12 +1,16 @@
 """What we say on the exchange: confirmed, persistent, not mandatory, since nobody may be listening."""
 
 import pika
+from dramatiq.errors import BrokerConnectionError
 from pika.exceptions import AMQPError
 
 from schemas.envelope import CloudEvent
-from schemas.topology import CONTENT_TYPE, EXCHANGE
+from schemas.topology import CONTENT_TYPE, EXCHANGE, QUEUE_REQUESTS
 from worker.errors import TransientError
 from worker.messaging.broker import PrefectureBroker
+
+_TRIES = 2
+"""A connection that was idle for long may be found dead: the second try is made on a fresh one."""
 
 
 class EventPublisher:
@@ -21,11 +25,19 @@ class EventPublisher:
         Raises:
             TransientError: the broker is away; publish the same event again later.
         """
+        for attempt in range(1, _TRIES + 1):
+            try:
+                self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # and the exchange, where no worker ran yet
+                self._publish(event)
+            except (AMQPError, BrokerConnectionError) as error:
+                del self._broker.connection
+                if attempt == _TRIES:
+                    raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from error
+            else:
+                return
+
+    def _publish(self, event: CloudEvent) -> None:
         properties = pika.BasicProperties(
             content_type=CONTENT_TYPE, delivery_mode=2, message_id=event.id, correlation_id=event.correlationid
         )
-        try:
-            self._broker.channel.basic_publish(EXCHANGE, event.type, event.to_bytes(), properties)
-        except AMQPError as error:
-            del self._broker.connection
-            raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from error
+        self._broker.channel.basic_publish(EXCHANGE, event.type, event.to_bytes(), properties)
