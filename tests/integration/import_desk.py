@@ -1,0 +1,93 @@
+"""A register that a test imports into, and what the test wants to know of it."""
+
+import shutil
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import text
+
+from tests.parts.databases import Template
+from tests.unit.reu_sample import write_reu
+from worker.db.engine import build_engine
+from worker.db.migrate import migrate
+from worker.registre.importer import import_file
+from worker.registre.known_communes import add_commune
+from worker.registre.summary import ImportSummary
+
+COMMUNE = "13055"
+VOISINE = "13900"
+
+
+def _prepare(url: str) -> None:
+    engine = build_engine(url)
+    migrate(engine)
+    with engine.begin() as connection:
+        add_commune(connection, COMMUNE, "Marseille")
+        add_commune(connection, VOISINE, "Libreville")
+    engine.dispose()
+
+
+TWO_COMMUNES = Template("two-communes", _prepare)
+
+
+class Desk:
+    """One database and the folder of its files."""
+
+    def __init__(self, url: str, folder: Path) -> None:
+        self.url, self.folder = url, folder
+        self.engine = build_engine(url)
+
+    @property
+    def report(self) -> Path:
+        """Where the rejected lines go."""
+        return self.folder / "reu-rejets.csv"
+
+    def write(self, rows: Iterable[Mapping[str, str]], **how: Any) -> Path:  # noqa: ANN401 — see write_reu
+        """Write an export of these electors."""
+        return write_reu(self.folder / "reu.csv", rows, **how)
+
+    def load(self, rows: Iterable[Mapping[str, str]], **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_file
+        """Import an export of these electors."""
+        return self.load_file(self.write(rows), **options)
+
+    def load_file(self, path: Path, **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_file
+        """Import a file."""
+        return import_file(self.engine, path, imported_by="test", **options)
+
+    def rows(self, query: str, **parameters: object) -> list[tuple[Any, ...]]:
+        """What the database says."""
+        with self.engine.connect() as connection:
+            return [tuple(row) for row in connection.execute(text(query), parameters)]
+
+    def shown(self) -> dict[tuple[str, str], list[str]]:
+        """The first names of the electors that each list shows."""
+        shown: dict[tuple[str, str], list[str]] = {
+            (commune, liste): [] for commune, liste in self.rows("SELECT code_commune, liste FROM liste")
+        }
+        query = "SELECT code_commune, liste, prenoms FROM electeur NATURAL JOIN liste ORDER BY id"
+        for commune, liste, prenoms in self.rows(query):
+            shown[commune, liste].append(prenoms)
+        return shown
+
+    def counts(self) -> dict[tuple[str, str], int]:
+        """The electors that each list shows."""
+        return {liste: len(electeurs) for liste, electeurs in self.shown().items()}
+
+    def stored(self) -> int:
+        """All electors, those that no list shows included."""
+        return int(self.rows("SELECT count(*) FROM electeur")[0][0])
+
+    def bureaux(self) -> list[tuple[Any, ...]]:
+        """Code, name, canton and circonscription of each bureau."""
+        return self.rows("SELECT code, libelle, code_canton, code_circonscription FROM bureau ORDER BY code")
+
+    def imports(self) -> list[tuple[Any, ...]]:
+        """Id, lines kept, finished and undone of each import."""
+        query = "SELECT id, lines_kept, finished_at IS NOT NULL, undone_at IS NOT NULL FROM import ORDER BY id"
+        return [(*row[:2], bool(row[2]), bool(row[3])) for row in self.rows(query)]
+
+    def close(self) -> None:
+        """Leave no connection open, no file behind."""
+        self.engine.dispose()
+        shutil.rmtree(self.folder)

@@ -1,0 +1,229 @@
+"""Importing a REU export: whole lists replaced, all of them or none, and taken back."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk
+from tests.parts.databases import Template
+from tests.unit.reu_sample import (
+    BUREAU,
+    CANTON,
+    CIRCONSCRIPTION,
+    DATE,
+    EUROPEENNE,
+    LIBELLE_BUREAU,
+    MUNICIPALE,
+    NATIONALITE,
+    NOM,
+    PREFECTURE,
+    electeurs,
+)
+from tests.unit.reu_sample import COMMUNE as CODE
+from worker.demo import LIBREVILLE, write_reu
+from worker.errors import ImportRefusedError
+from worker.registre.summary import ListeCount
+from worker.registre.undo import undo_last_import
+
+pytestmark = pytest.mark.integration
+
+INSERT = "INSERT INTO electeur (code_commune, liste, prenoms) VALUES (:commune, :liste, :prenoms)"
+P, CE, CM = (COMMUNE, "P"), (COMMUNE, "CE"), (COMMUNE, "CM")
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    desk = Desk(database_url, folder)
+    yield desk
+    desk.close()
+
+
+def test_the_lists_of_a_file_become_the_register(desk: Desk) -> None:
+    summary = desk.load([*electeurs(3), *electeurs(2, EUROPEENNE), *electeurs(1, MUNICIPALE)])
+    assert desk.shown() == {P: ["Zoé 0", "Zoé 1", "Zoé 2"], CE: ["Zoé 0", "Zoé 1"], CM: ["Zoé 0"]}
+    assert (summary.lines_read, summary.lines_kept, summary.lines_rejected) == (6, 6, 0)
+    assert summary.listes == (
+        ListeCount(COMMUNE, "CE", 2, None),
+        ListeCount(COMMUNE, "CM", 1, None),
+        ListeCount(COMMUNE, "P", 3, None),
+    )
+    assert (summary.bureaux, summary.bureaux_changed, summary.report) == (1, 1, None)
+    assert desk.bureaux() == [("0001", "HOTEL DE VILLE", "", "16")]
+
+
+def test_the_demonstration_file_enters_without_a_reject(desk: Desk) -> None:
+    path = desk.folder / "libreville.csv"
+    write_reu(path, with_nul=True)
+    summary = desk.load_file(path)
+    assert {(it.code_commune, it.liste): it.electeurs for it in summary.listes} == desk.counts()
+    assert (summary.lines_rejected, LIBREVILLE.code) == (0, VOISINE)
+    assert summary.values_cleaned > 0
+
+
+def test_the_same_file_again_changes_nothing(desk: Desk) -> None:
+    first = desk.load(electeurs(3))
+    before = desk.rows("SELECT * FROM electeur ORDER BY id")
+    again = desk.load(electeurs(3))
+    assert (again.unchanged, again.import_id, again.lines_kept) == (True, first.import_id, 3)
+    assert desk.rows("SELECT * FROM electeur ORDER BY id") == before
+    assert len(desk.imports()) == 1
+
+
+def test_the_same_file_is_read_again_once_another_has_replaced_its_lists(desk: Desk) -> None:
+    desk.load(electeurs(3))
+    desk.load(electeurs(4))
+    assert not desk.load(electeurs(3), accept_loss=True).unchanged
+    assert desk.counts() == {P: 3}
+
+
+def test_a_list_that_is_not_in_the_file_is_not_touched(desk: Desk) -> None:
+    desk.load([*electeurs(3), *electeurs(2, EUROPEENNE), *electeurs(2, {CODE: VOISINE})])
+    desk.load(electeurs(4))
+    assert desk.counts() == {P: 4, CE: 2, (VOISINE, "P"): 2}
+
+
+def test_only_what_undoing_needs_is_kept(desk: Desk) -> None:
+    for size in (3, 4, 5, 6):
+        desk.load([*electeurs(size), *electeurs(size, {CODE: VOISINE})])
+    assert desk.stored() == 2 * (6 + 5)
+    desk.load(electeurs(7))
+    assert desk.stored() == (7 + 6) + 6
+
+
+def test_the_last_import_can_be_undone_once(desk: Desk) -> None:
+    desk.load(electeurs(3))
+    desk.load(electeurs(4))
+    desk.load([*electeurs(5), *electeurs(2, EUROPEENNE)])
+    undone = undo_last_import(desk.engine)
+    assert (undone.restored, undone.removed) == ((P,), (CE,))
+    assert desk.shown() == {P: ["Zoé 0", "Zoé 1", "Zoé 2", "Zoé 3"]}
+    assert desk.stored() == 4
+    assert [undone for *_, undone in desk.imports()] == [False, False, True]
+    with pytest.raises(ImportRefusedError, match="déjà annulé"):
+        undo_last_import(desk.engine)
+    assert not desk.load([*electeurs(5), *electeurs(2, EUROPEENNE)]).unchanged
+
+
+def test_there_is_nothing_to_undo_in_an_empty_register(desk: Desk) -> None:
+    with pytest.raises(ImportRefusedError, match="aucun import"):
+        undo_last_import(desk.engine)
+
+
+def test_an_import_that_a_service_has_overwritten_is_not_undone(desk: Desk) -> None:
+    desk.load(electeurs(3))
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE liste SET version = 0")
+    with pytest.raises(ImportRefusedError, match="modifiées depuis"):
+        undo_last_import(desk.engine)
+
+
+def test_electors_that_a_service_wrote_are_put_back(desk: Desk) -> None:
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("INSERT INTO liste (code_commune, liste) VALUES ('13055', 'P')")
+        for commune in (COMMUNE, VOISINE):
+            values = {"commune": commune, "liste": "P", "prenoms": "Ursule"}
+            connection.execute(text(INSERT), values)
+    desk.load(electeurs(3))
+    undo_last_import(desk.engine)
+    assert desk.shown() == {P: ["Ursule"]}
+    desk.load(electeurs(4))
+    desk.load(electeurs(5))
+    assert desk.stored() == 4 + 5 + 1, "what another service is writing is not ours to remove"
+
+
+def test_a_list_that_loses_much_is_refused_unless_accepted(desk: Desk) -> None:
+    desk.load([*electeurs(10), *electeurs(10, EUROPEENNE)])
+    desk.load([*electeurs(8), *electeurs(10, EUROPEENNE)])
+    with pytest.raises(ImportRefusedError, match="la liste P de 13055 passerait de 8 à 6 électeurs"):
+        desk.load([*electeurs(6), *electeurs(10, EUROPEENNE)])
+    assert desk.counts() == {P: 8, CE: 10}
+    summary = desk.load([*electeurs(6), *electeurs(10, EUROPEENNE)], accept_loss=True)
+    assert ListeCount(COMMUNE, "P", 6, 8) in summary.listes
+    assert desk.counts() == {P: 6, CE: 10}
+
+
+def test_rejected_lines_are_reported_and_must_be_accepted(desk: Desk) -> None:
+    rows = [*electeurs(2), *electeurs(1, {DATE: "hier", NOM: "LANTERNE"}), *electeurs(2, {CODE: "97999"})]
+    with pytest.raises(ImportRefusedError) as refusal:
+        desk.load(rows)
+    assert "3 lignes rejetées sur 5" in str(refusal.value)
+    assert "commune inconnue : 97999 (2) ; date de naissance illisible (1)" in str(refusal.value)
+    assert desk.counts() == {}
+    summary = desk.load(rows, accept_rejects=True)
+    assert desk.counts() == {P: 2}
+    assert (summary.lines_kept, summary.lines_rejected) == (2, 3)
+    assert summary.report == desk.report
+    report = desk.report.read_text("utf-8-sig")
+    assert report.splitlines() == [
+        "Ligne;Colonne;Motif",
+        "4;date de naissance;date de naissance illisible",
+        "5;code de l'ugle;commune inconnue : 97999",
+        "6;code de l'ugle;commune inconnue : 97999",
+    ]
+    assert not desk.load(rows, accept_rejects=True).unchanged, "the commune may have been added since"
+
+
+def test_the_report_of_an_earlier_attempt_does_not_stay(desk: Desk) -> None:
+    with pytest.raises(ImportRefusedError):
+        desk.load(electeurs(1, {DATE: "hier"}))
+    assert desk.report.exists()
+    desk.load(electeurs(2))
+    assert not desk.report.exists()
+
+
+def test_a_report_never_replaces_another_file(desk: Desk) -> None:
+    path = desk.write(electeurs(1, {DATE: "hier"}))
+    before = path.read_bytes()
+    with pytest.raises(ImportRefusedError, match="n'est pas un rapport de rejets"):
+        desk.load_file(path, report=path)
+    assert path.read_bytes() == before
+
+
+def test_a_name_that_is_not_text_is_recorded_all_the_same(desk: Desk) -> None:
+    desk.load_file(desk.write(electeurs(1)).rename(desk.folder / "liste-\udce9.csv"))
+    assert desk.rows("SELECT file_name FROM import") == [("liste-?.csv",)]
+
+
+@pytest.mark.parametrize("rows", [[], electeurs(2, {DATE: "hier"})])
+def test_a_file_without_electors_is_refused(desk: Desk, rows: list[dict[str, str]]) -> None:
+    desk.load(electeurs(2))
+    with pytest.raises(ImportRefusedError):
+        desk.load(rows, accept_rejects=True, accept_loss=True)
+    assert desk.counts() == {P: 2}
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
+def test_a_file_of_a_prefecture_is_understood(desk: Desk, encoding: str) -> None:
+    rows = [row | {NATIONALITE: "PT", CANTON: "CANTON-1"} for row in electeurs(2, {NOM: "ÉLÉONORE-ŒIL"} | EUROPEENNE)]
+    summary = desk.load_file(desk.write(rows, titles=PREFECTURE, separator=",", encoding=encoding))
+    assert desk.rows("SELECT DISTINCT nom_naissance, nationalite FROM electeur") == [("ÉLÉONORE-ŒIL", "Portugaise")]
+    assert ("fichier en Windows-1252 (cp1252), converti en UTF-8" in summary.notes) == (encoding == "cp1252")
+
+
+def test_what_the_operator_knows_of_a_bureau_is_kept(desk: Desk) -> None:
+    desk.load(electeurs(2, {CIRCONSCRIPTION: ""}))
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bureau SET code_canton = '1301', code_circonscription = '01'")
+    desk.load(electeurs(3, {CIRCONSCRIPTION: "", LIBELLE_BUREAU: "ECOLE"}))
+    assert desk.bureaux() == [("0001", "ECOLE", "1301", "01")]
+    desk.load([*electeurs(3), *electeurs(1, {BUREAU: "2"})])
+    assert desk.bureaux() == [("0001", "HOTEL DE VILLE", "1301", "16"), ("0002", "HOTEL DE VILLE", "", "16")]
+    undo_last_import(desk.engine)
+    assert desk.bureaux() == [("0001", "ECOLE", "1301", "01")]
+
+
+def test_undoing_leaves_alone_a_bureau_that_the_operator_has_changed(desk: Desk) -> None:
+    desk.load([*electeurs(2), *electeurs(2, {BUREAU: "2"})])
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE bureau SET code_canton = '1301' WHERE code = '0002'")
+    undo_last_import(desk.engine)
+    assert desk.bureaux() == [("0002", "HOTEL DE VILLE", "1301", "16")]

@@ -1,0 +1,155 @@
+"""Imports that die, meet, or make others wait: the register is what it was, or what it should be."""
+
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from unittest.mock import Mock
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
+
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk
+from tests.parts.databases import Template
+from tests.unit.reu_sample import EUROPEENNE, electeurs
+from worker.errors import ImportRefusedError
+from worker.registre import importer
+from worker.registre.undo import undo_last_import
+from worker.registre.versions import BATCH
+
+pytestmark = pytest.mark.integration
+
+P, CE = (COMMUNE, "P"), (COMMUNE, "CE")
+MANY = 2 * BATCH + 10
+ROOT = Path(__file__).parents[2]
+CUT_OTHERS = """
+SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
+"""
+KILLED = """
+import os, signal, sys
+from pathlib import Path
+from unittest.mock import Mock
+from worker.db.engine import build_engine
+from worker.registre.importer import import_file
+kill = lambda lines, share: os.kill(os.getpid(), signal.SIGKILL)
+import_file(build_engine(sys.argv[1]), Path(sys.argv[2]), imported_by="test", progress=kill)
+"""
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    desk = Desk(database_url, folder)
+    yield desk
+    desk.close()
+
+
+def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:
+    desk.load(electeurs(3))
+    path = desk.write([*electeurs(MANY), *electeurs(2, EUROPEENNE)])
+    killed = subprocess.run([sys.executable, "-c", KILLED, desk.url, path], cwd=ROOT, check=False)
+    assert killed.returncode == -signal.SIGKILL
+    assert desk.stored() == BATCH + 3
+    assert (desk.counts(), desk.imports()[1:]) == ({P: 3}, [(2, 0, False, False)])
+    desk.load(electeurs(4))
+    assert desk.counts() == {P: 4}
+    assert desk.stored() == 4 + 3
+    assert [finished for _, _, finished, _ in desk.imports()] == [True, True]
+
+
+def test_an_import_killed_while_it_clears_away_has_succeeded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    desk.load(electeurs(3))
+    desk.load(electeurs(4))
+    removals = Mock(side_effect=[0, KeyboardInterrupt])
+    monkeypatch.setattr(importer, "remove_obsolete", removals)
+    with pytest.raises(KeyboardInterrupt):
+        desk.load(electeurs(5))
+    monkeypatch.undo()
+    assert (desk.counts(), desk.stored()) == ({P: 5}, 5 + 4 + 3)
+    desk.load(electeurs(6))
+    assert (desk.counts(), desk.stored()) == ({P: 6}, 6 + 5)
+
+
+def test_a_refused_import_leaves_nothing_behind(desk: Desk) -> None:
+    desk.load(electeurs(MANY))
+    before = desk.imports(), desk.stored()
+    with pytest.raises(ImportRefusedError):
+        desk.load(electeurs(BATCH + 1))
+    assert (desk.imports(), desk.stored()) == before
+
+
+def test_a_connection_that_is_lost_changes_nothing(postgres_url: str, tmp_path: Path) -> None:
+    desk = Desk(postgres_url, tmp_path / "desk")
+    desk.folder.mkdir()
+
+    def cut(_lines: int, _share: float) -> None:
+        with desk.engine.connect() as connection:
+            connection.execute(text(CUT_OTHERS))
+
+    with pytest.raises(OperationalError):
+        desk.load(electeurs(MANY), progress=cut)
+    assert desk.counts() == {}
+    desk.load(electeurs(MANY))
+    assert (desk.counts(), desk.stored()) == ({P: MANY}, MANY)
+    desk.close()
+
+
+def test_a_second_import_is_refused_while_one_is_at_work(desk: Desk) -> None:
+    refusals: list[str] = []
+
+    def meet(_lines: int, _share: float) -> None:
+        for other in (lambda: desk.load_file(desk.folder / "reu.csv"), lambda: undo_last_import(desk.engine)):
+            with pytest.raises(ImportRefusedError) as refusal:
+                other()
+            refusals.append(str(refusal.value))
+
+    desk.load(electeurs(3), progress=meet)
+    assert len(refusals) == 2
+    assert {reason.partition(" ;")[0] for reason in refusals} == {"un autre import est en cours"}
+    assert desk.counts() == {P: 3}
+
+
+def test_others_read_the_former_list_and_write_meanwhile(desk: Desk) -> None:
+    desk.load(electeurs(3))
+    seen, waited = [], []
+
+    def look(_lines: int, _share: float) -> None:
+        seen.append(desk.counts())
+        begun = time.monotonic()
+        with desk.engine.begin() as connection:
+            connection.execute(text("UPDATE commune SET nom = nom"))
+        waited.append(time.monotonic() - begun)
+
+    desk.load(electeurs(MANY), progress=look)
+    assert seen == [{P: 3}] * 3
+    assert max(waited) < 2
+    assert desk.counts() == {P: MANY}
+
+
+def test_progress_goes_from_the_first_line_to_the_last(desk: Desk) -> None:
+    told: list[tuple[int, float]] = []
+    desk.load(electeurs(MANY), progress=lambda lines, share: told.append((lines, share)))
+    assert [lines for lines, _ in told] == [BATCH, 2 * BATCH, MANY]
+    assert sorted(share for _, share in told) == [share for _, share in told]
+    assert told[-1] == (MANY, 1)
+
+
+def test_a_file_that_grows_while_it_is_read_is_refused(desk: Desk) -> None:
+    path = desk.write(electeurs(MANY))
+
+    def grow(_lines: int, _share: float) -> None:
+        with path.open("a") as file:
+            file.write("\n")
+
+    with pytest.raises(ImportRefusedError, match="a changé pendant sa lecture"):
+        desk.load_file(path, progress=grow)
+    assert (desk.counts(), desk.stored()) == ({}, 0)

@@ -1,0 +1,229 @@
+"""`python -m worker`: what an operator reads, and what a script gets as exit code."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+import pytest
+
+from tests.integration.import_desk import TWO_COMMUNES
+from tests.parts.databases import Template
+from tests.unit.reu_sample import DATE, NOM, electeurs, write_reu
+from worker.cli.exits import Exit, guard
+from worker.cli.main import COMMANDS, main
+
+pytestmark = pytest.mark.integration
+
+ROOT = Path(__file__).parents[2]
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path) -> Ran:
+        code = main([str(argument) for argument in arguments])
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def reu(tmp_path: Path) -> Path:
+    return write_reu(tmp_path / "reu.csv", electeurs(5))
+
+
+def test_importing_undoing_and_listing(run: Run, reu: Path) -> None:
+    assert run("imports").out == "Aucun import.\n"
+    done = run("import-reu", reu, "--imported-by", "Mme Lefèvre")
+    assert (done.code, done.err) == (Exit.DONE, "")
+    assert "Import 1 : 5 lignes lues, 5 gardées, 0 rejetée, 0 valeur nettoyée, 1 bureau." in done.out
+    assert "rien n'a changé" in run("import-reu", reu).out
+    assert "Mme Lefèvre" in run("imports").out
+    undone = run("import-undo")
+    assert undone.out == (
+        "Import 1 (reu.csv) annulé : 0 liste remise à l'état précédent, 1 liste retirée du registre.\n"
+    )
+    assert "annulé" in run("imports").out
+    again = run("import-undo")
+    assert (again.code, again.out) == (Exit.REFUSED, "")
+    assert again.err == "Erreur : le dernier import est déjà annulé ; on ne peut annuler que le dernier\n"
+
+
+def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path: Path) -> None:
+    rows = [*electeurs(2), *electeurs(1, {DATE: "hier", NOM: "LANTERNE"})]
+    reu, report = write_reu(tmp_path / "reu.csv", rows), tmp_path / "ailleurs.csv"
+    refused = run("import-reu", reu, "--report", report)
+    assert refused.code == Exit.REFUSED
+    assert refused.err.startswith("Erreur : 1 ligne rejetée sur 3 : date de naissance illisible (1). Le détail")
+    accepted = run("import-reu", reu, "--report", report, "--accept-rejects")
+    assert accepted.code == Exit.DONE
+    assert f"Détail : {report}" in accepted.out
+    assert "LANTERNE" not in refused.err + accepted.out + report.read_text()
+
+
+def test_a_program_gets_json(run: Run, reu: Path) -> None:
+    done = run("import-reu", reu, "--json")
+    summary = json.loads(done.out)
+    assert summary["listes"] == [{"code_commune": "13055", "liste": "P", "electeurs": 5, "before": None}]
+    assert (summary["lines_kept"], summary["unchanged"], summary["report"]) == (5, False, None)
+
+
+def test_many_lists_are_summed_up(run: Run, tmp_path: Path) -> None:
+    codes = [f"130{number:02}" for number in range(20)]
+    for code in codes:
+        run("communes", "--add", code, f"Commune {code}")
+    rows = [row for code in codes for row in electeurs(2, {"code du l'ugle": code})]
+    done = run("import-reu", write_reu(tmp_path / "reu.csv", rows))
+    assert "20 communes" in done.out
+    assert "40" in done.out
+
+
+def test_the_operator_completes_a_bureau(run: Run, reu: Path) -> None:
+    assert "importez d'abord" in run("bureaux", "--commune", "13055").out
+    run("import-reu", reu)
+    assert "? MARSEILLE-1" in run("bureaux", "--commune", "13055").out
+    shown = run("bureaux", "--commune", "13055", "--bureau", "1", "--canton", "1301").out
+    assert "1301 MARSEILLE-1" in shown
+    unknown = run("bureaux", "--commune", "13055", "--bureau", "7", "--canton", "1301")
+    assert (unknown.code, unknown.err) == (
+        Exit.REFUSED,
+        "Erreur : bureau 0007 inconnu à 13055 ; bureaux connus : 0001\n",
+    )
+    assert run("bureaux", "--commune", "13055", "--canton", "1301").code == Exit.USAGE
+
+
+def test_communes_are_found_and_added(run: Run) -> None:
+    assert run("communes").out == "2 communes connues ; cherchez avec --search.\n"
+    assert run("communes", "--search", "MARSEI").out == "13055  Marseille (13)\n"
+    assert run("communes", "--search", "2A004").out == "Aucune commune trouvée.\n"
+    assert run("communes", "--add", "2a004", "Ajaccio", "--search", "2A004").out.endswith("2A004  Ajaccio (2A)\n")
+    wrong = run("communes", "--add", "ABCDE", "Nulle part")
+    assert wrong.code == Exit.REFUSED
+    assert "n'est pas un code INSEE" in wrong.err
+
+
+def test_agents_are_listed_added_and_removed(run: Run) -> None:
+    assert run("agents").out == "Aucun agent : ajoutez-en un avec --add.\n"
+    added = run("agents", "--add", "mairie", "--commune", "13055", "--email", "elections@mairie.example")
+    assert added.out == "mairie sera prévenu des fichiers de 13055 à l'adresse elections@mairie.example.\n"
+    run("agents", "--add", "mairie", "--commune", "13055", "--email", "autre@mairie.example")
+    listed = run("agents").out
+    assert "autre@mairie.example" in listed
+    assert "elections@" not in listed
+    assert run("agents", "--remove", "mairie").code == Exit.DONE
+    assert run("agents", "--remove", "mairie").code == Exit.REFUSED
+    assert run("agents", "--add", "x", "--commune", "99999", "--email", "x@y.example").code == Exit.REFUSED
+    for email in ("pas une adresse", "a@b.example\nBcc: c@d.example"):
+        assert run("agents", "--add", "x", "--commune", "13055", "--email", email).code == Exit.USAGE
+    assert run("agents", "--add", "x").code == Exit.USAGE
+
+
+def test_migrating_twice_does_nothing_more(run: Run) -> None:
+    first = run("migrate")
+    assert (first.code, "communes ajoutées" in first.out) == (Exit.DONE, True)
+    assert run("migrate").out == "Base de données déjà à jour ; 0 commune ajoutée.\n"
+    assert "Marseille" in run("communes", "--search", "13055").out
+
+
+def test_a_register_held_by_another_program_is_not_written(
+    run: Run, reu: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECTURE_REGISTRE_URL", "postgresql+psycopg://elsewhere/registre")
+    refused = run("import-reu", reu)
+    assert refused.code == Exit.REFUSED
+    assert "tenu par un autre logiciel" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["imprts"], "commande inconnue : imprts ; vouliez-vous dire imports ?"),
+        (["import-reu"], "il manque FICHIER"),
+        (["bureaux"], "il manque --commune"),
+        (["agents", "--emal", "x"], "option inconnue : --emal ; vouliez-vous dire --email ?"),
+        (["agents", "un", "deux"], "argument en trop"),
+        (["communes", "--add", "13055"], "option --add : valeur manquante ou en trop"),
+    ],
+)
+def test_a_wrong_command_line_is_explained_in_french(
+    arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == Exit.USAGE
+    assert capsys.readouterr().err.startswith(f"Erreur : {message}")
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([command, "--help"]) == Exit.DONE
+    assert "Afficher cette aide." in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("url", "code", "message"),
+    [
+        ("sqlite:///nowhere/at/all.db", Exit.AWAY, "base de données injoignable : sqlite:///nowhere/at/all.db"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/x", Exit.AWAY, "postgresql+psycopg://me:***@127.0.0.1:1/x"),
+        ("sqlite://", Exit.REFUSED, "lancez « python -m worker migrate »"),
+    ],
+)
+def test_a_database_that_is_not_there_is_said(
+    url: str, code: Exit, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", url)
+    assert main(["imports"]) == code
+    said = capsys.readouterr().err
+    assert message in said
+    assert "secret" not in said
+
+
+def test_a_command_may_choose_its_exit_code() -> None:
+    @click.command
+    @click.pass_context
+    def command(context: click.Context) -> None:
+        context.exit(Exit.AWAY)
+
+    assert guard(lambda: command.main([], standalone_mode=False)) == Exit.AWAY
+
+
+def test_an_unexpected_error_says_where_and_quotes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    def fail() -> None:
+        raise ValueError("LANTERNE Ursule")
+
+    assert guard(fail) == Exit.REFUSED
+    said = capsys.readouterr().err
+    assert said.startswith("Erreur : erreur inattendue : ValueError (test_worker_cli.py:")
+    assert "LANTERNE" not in said
+
+
+def test_a_missing_setting_is_a_wrong_command_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.delenv("PREFECTURE_DATABASE_URL", raising=False)
+    assert main(["imports"]) == Exit.USAGE
+    assert "PREFECTURE_DATABASE_URL" in capsys.readouterr().err
+
+
+def test_the_help_starts_without_the_heavy_libraries() -> None:
+    script = "import sys, worker.cli.main as m; m.main(['import-reu', '--help']); print('sqlalchemy' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
+    assert done.stdout.endswith("False\n")

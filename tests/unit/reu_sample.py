@@ -1,0 +1,114 @@
+"""Small REU exports, one elector a line, written as the platform writes them, or as a préfecture does."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+TITLES = (
+    "code du l'ugle",
+    "libellé de l'ugle",
+    "libellé du type de liste",
+    "nom de naissance",
+    "nom d'usage",
+    "prénoms",
+    "sexe",
+    "date de naissance",
+    "code commune de naissance",
+    "libellé commune de naissance",
+    "code département de naissance",
+    "pays de naissance",
+    "libellé nationalité",
+    "numéro de voie",
+    "libellé de voie",
+    "complément 1",
+    "complément 2",
+    "lieu-dit",
+    "code postal",
+    "commune",
+    "pays",
+    "code du bureau de vote",
+    "libellé du bureau de vote",
+    "code circonscription législative du bureau de vote",
+    "libellé canton du bureau de vote",
+    "libellé circonscription métropolitaine du bureau de vote",
+    "numéro d'ordre dans le bureau de vote",
+)
+
+PREFECTURE = {
+    "code du l'ugle": "Code de l'UGLE",
+    "code commune de naissance": "code de la commune de naissance",
+    "code département de naissance": "code du département de naissance",
+    "libellé nationalité": "identifiant nationalité",
+    "code circonscription législative du bureau de vote": "circonscription législative du bureau de vote",
+    "libellé canton du bureau de vote": "canton du bureau de vote",
+    "libellé circonscription métropolitaine du bureau de vote": "code canton du bureau de vote",
+}
+"""Titles of files that préfectures send, in the place of the platform's own."""
+
+VALUES = (
+    "13055",
+    "MARSEILLE",
+    "Liste principale",
+    "D'AUBIGNE",
+    "",
+    "Apolline Capucine",
+    "F",
+    "14/03/1962",
+    "13055",
+    "MARSEILLE",
+    "13",
+    "FRANCE",
+    "Française",
+    "12 BIS",
+    "Rue de l'Hôtel de Ville",
+    "",
+    "",
+    "",
+    "13001",
+    "MARSEILLE",
+    "FRANCE",
+    "0001",
+    "HOTEL DE VILLE",
+    "13-16",
+    "MARSEILLE-1",
+    "",
+    "1",
+)
+
+ELECTEUR = dict(zip(TITLES, VALUES, strict=True))
+
+
+COMMUNE, LISTE, NOM, PRENOMS = TITLES[0], TITLES[2], TITLES[3], TITLES[5]
+DATE, NATIONALITE, VOIE, BUREAU, CIRCONSCRIPTION, CANTON, NUMERO = (TITLES[n] for n in (7, 12, 14, 21, 23, 24, 26))
+LIBELLE_BUREAU = TITLES[22]
+EUROPEENNE = {LISTE: "Liste complémentaire européenne", NATIONALITE: "Belge"}
+MUNICIPALE = {LISTE: "Liste complémentaire municipale", NATIONALITE: "Belge"}
+
+
+def electeurs(count: int, changes: Mapping[str, str] | None = None) -> list[dict[str, str]]:
+    """So many electors of one list, apart by their names and their numbers; `changes` are the same for all."""
+    same = dict(changes or {})
+    return [ELECTEUR | {PRENOMS: f"Zoé {index}", NUMERO: str(index + 1)} | same for index in range(count)]
+
+
+def write_reu(
+    path: Path,
+    rows: Iterable[Mapping[str, str]],
+    *,
+    titles: Mapping[str, str] | None = None,
+    separator: str = ";",
+    encoding: str = "utf-8",
+) -> Path:
+    """Write an export; `titles` replaces some of the platform's. Returns the path."""
+    lines = [
+        [(titles or {}).get(title, title) for title in TITLES],
+        *([row[title] for title in TITLES] for row in rows),
+    ]
+    text = "".join(separator.join(_quote(*place) for place in enumerate(line)) + "\n" for line in lines)
+    path.write_bytes(text.encode(encoding))
+    return path
+
+
+def _quote(place: int, value: str) -> str:
+    if not value or place == len(TITLES) - 1:
+        return value
+    return '"' + value.replace('"', '""') + '"'

@@ -1,0 +1,64 @@
+"""The header of a REU export: every spelling that is sent, and what is said of a file that is something else."""
+
+import random
+
+import pytest
+
+from tests.unit.reu_sample import PREFECTURE, TITLES
+from worker.errors import ImportRefusedError
+from worker.registre.reu_columns import NATIONALITE, OPTIONAL, REQUIRED, fold_title, match_columns
+
+
+def test_the_platforms_own_header_has_every_column() -> None:
+    columns = match_columns(TITLES)
+    assert len(columns.positions) == columns.width == 27
+    assert columns.notes == ()
+
+
+def test_the_header_of_a_prefecture_is_understood() -> None:
+    columns = match_columns([PREFECTURE.get(title, title) for title in TITLES])
+    assert columns.at("code_nationalite") == TITLES.index("libellé nationalité")
+    assert columns.at("nationalite") == columns.width
+    assert columns.at("code_canton") == 25
+    assert columns.at("libelle_canton") == 24
+    assert columns.notes == (
+        "colonnes facultatives absentes : libellé circonscription métropolitaine du bureau de vote",
+    )
+
+
+@pytest.mark.parametrize(
+    "title", ["code du l'ugle", "code de l'ugle", "CODE DE L’UGLE", "  Code  du l'UGLE ", "code_du_l_ugle", "code ugle"]
+)
+def test_accents_case_and_little_words_do_not_matter(title: str) -> None:
+    assert match_columns([title, *TITLES[1:]]).at("code_commune") == 0
+
+
+def test_no_two_columns_are_told_apart_by_little_words_only() -> None:
+    titles = [title for names in (REQUIRED | NATIONALITE | OPTIONAL).values() for title in names]
+    assert len({fold_title(title) for title in titles}) == len(titles)
+
+
+def test_columns_are_found_whatever_their_order() -> None:
+    shuffled = random.Random(1).sample(TITLES, len(TITLES))
+    columns = match_columns(shuffled)
+    assert shuffled[columns.at("nom_naissance")] == "nom de naissance"
+    assert shuffled[columns.at("ville")] == "commune"
+
+
+def test_missing_columns_are_named() -> None:
+    with pytest.raises(ImportRefusedError) as refusal:
+        match_columns([title for title in TITLES if title not in {"sexe", "prénoms", "libellé nationalité"}])
+    assert str(refusal.value).endswith("Colonnes manquantes : prénoms, sexe, libellé nationalité")
+
+
+def test_columns_that_stand_twice_are_named() -> None:
+    with pytest.raises(ImportRefusedError, match="plusieurs fois : code postal"):
+        match_columns([*TITLES, "Code Postal"])
+
+
+def test_unknown_and_absent_columns_are_said() -> None:
+    columns = match_columns([*(title for title in TITLES if "canton" not in title), "courriel"])
+    assert columns.notes == (
+        "colonnes inconnues, ignorées : courriel",
+        "colonnes facultatives absentes : libellé canton du bureau de vote",
+    )

@@ -1,0 +1,123 @@
+"""The bytes of a REU export: encodings, separators, and lines that are broken without breaking their neighbours."""
+
+import csv
+import io
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.unit.reu_sample import NOM, TITLES, VALUES, VOIE, electeurs, write_reu
+from worker.errors import ImportRefusedError
+from worker.registre.reu_file import Record, open_reu
+
+HEADER = ";".join(TITLES)
+LINE = ";".join(VALUES)
+
+
+def _write(path: Path, *lines: str, encoding: str = "utf-8") -> Path:
+    path.write_bytes("\n".join((HEADER, *lines)).encode(encoding))
+    return path
+
+
+def _records(path: Path) -> list[Record]:
+    reu = open_reu(path)
+    with path.open("rb") as stream:
+        return list(reu.iter_records(stream))
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "cp1252"])
+@pytest.mark.parametrize("separator", [";", ","])
+def test_encoding_and_separator_are_found(tmp_path: Path, encoding: str, separator: str) -> None:
+    rows = electeurs(2, {NOM: "ŒUVRARD-FÉLIX", VOIE: 'Rue "du Cerf;Volant", fond'})
+    path = write_reu(tmp_path / "reu.csv", rows, separator=separator, encoding=encoding)
+    assert [fields for _, fields in _records(path)] == [list(row.values()) for row in rows]
+    assert any("cp1252" in note for note in open_reu(path).notes) == (encoding == "cp1252")
+
+
+def test_a_header_without_accents_leaves_the_encoding_to_the_lines(tmp_path: Path) -> None:
+    titles = {title: title.replace("é", "e") for title in TITLES}
+    path = write_reu(tmp_path / "reu.csv", electeurs(1, {NOM: "FÉLIX"}), titles=titles, encoding="cp1252")
+    assert open_reu(path).encoding == "cp1252"
+    assert "FÉLIX" in (_records(path)[0][1] or [])
+
+
+def test_bytes_that_are_not_utf_8_stay_in_their_line(tmp_path: Path) -> None:
+    path = write_reu(tmp_path / "reu.csv", electeurs(3))
+    path.write_bytes(path.read_bytes().replace("Zoé 1".encode(), "Zoé 1".encode("cp1252")))
+    names = [(fields or [])[5] for _, fields in _records(path)]
+    assert names == ["Zoé 0", "Zo\udce9 1", "Zoé 2"]
+
+
+def test_windows_line_ends_and_blank_lines_are_no_lines(tmp_path: Path) -> None:
+    path = _write(tmp_path / "reu.csv", LINE, "", LINE, "")
+    path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    assert _records(path) == [(2, list(VALUES)), (4, list(VALUES))]
+
+
+def test_a_line_end_inside_quotes_belongs_to_the_value(tmp_path: Path) -> None:
+    broken = LINE.replace("Rue de", '"Rue\nde').replace("Ville;", 'Ville";')
+    (first, fields), (second, _) = _records(_write(tmp_path / "reu.csv", broken, LINE))
+    assert (first, second) == (2, 4)
+    assert (fields or [])[14] == "Rue\nde l'Hôtel de Ville"
+
+
+@pytest.mark.parametrize("quoted", [LINE, ";".join(f'"{value}"' for value in VALUES)])
+def test_a_quote_that_is_never_closed_costs_its_own_line_only(tmp_path: Path, quoted: str) -> None:
+    path = _write(tmp_path / "reu.csv", quoted, LINE.replace("Rue", '"Rue'), quoted, quoted)
+    assert [(line, fields is not None) for line, fields in _records(path)] == [
+        (2, True),
+        (3, False),
+        (4, True),
+        (5, True),
+    ]
+
+
+def test_a_quote_never_closed_in_a_long_file_costs_one_line(tmp_path: Path) -> None:
+    path = _write(tmp_path / "reu.csv", LINE.replace("Rue", '"Rue'), *[LINE] * 3000)
+    assert [line for line, fields in _records(path) if fields is None] == [2]
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=27, max_size=27), max_size=5))
+def test_whatever_is_well_written_is_read_back(tmp_path: Path, rows: list[list[str]]) -> None:
+    text = io.StringIO(newline="")
+    csv.writer(text, delimiter=";", lineterminator="\n", quoting=csv.QUOTE_ALL).writerows([TITLES, *rows])
+    path = tmp_path / "reu.csv"
+    path.write_text(text.getvalue(), encoding="utf-8", newline="")
+    assert [fields for _, fields in _records(path)] == rows
+
+
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.binary(max_size=300))
+def test_whatever_the_bytes_every_line_is_told(tmp_path: Path, noise: bytes) -> None:
+    path = tmp_path / "reu.csv"
+    path.write_bytes(HEADER.encode() + b"\n" + noise + b"\n" + LINE.encode())
+    assert (
+        _records(path)[-1:] == [(path.read_bytes().count(b"\n") + 1, list(VALUES))] or b"\r" in noise or b'"' in noise
+    )
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "vide"),
+        (b"\n", "vide"),
+        (b"PK\x03\x04rest", "archive"),
+        (b"nom;prenom\nA;B\n", "Colonnes manquantes : code de l'ugle"),
+        ("nom\n".encode("utf-16"), "n'est pas un export"),
+    ],
+)
+def test_a_file_that_is_something_else_is_refused(tmp_path: Path, content: bytes, reason: str) -> None:
+    path = tmp_path / "autre.csv"
+    path.write_bytes(content)
+    with pytest.raises(ImportRefusedError, match=reason):
+        open_reu(path)
+
+
+def test_a_file_that_is_not_there_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ImportRefusedError, match="introuvable"):
+        open_reu(tmp_path / "absent.csv")
+    with pytest.raises(ImportRefusedError, match="dossier"):
+        open_reu(tmp_path)

@@ -1,0 +1,116 @@
+"""click in French: the words of its help, its usage errors, and commands that are loaded when they are needed."""
+
+import difflib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from importlib import import_module
+from typing import Any
+
+import click
+
+_WORDS = {
+    "Options": "Options",
+    "Commands": "Commandes",
+    "Show this message and exit.": "Afficher cette aide.",
+    "[required]": "[obligatoire]",
+}
+
+
+class FrenchFormatter(click.HelpFormatter):
+    """The few words that click itself puts into a help page."""
+
+    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
+        """Begin the page."""
+        super().write_usage(prog, args, prefix or "Usage : ")
+
+    @contextmanager
+    def section(self, name: str) -> Iterator[None]:
+        """Open a part of the page under its title."""
+        with super().section(f"{_WORDS.get(name, name)} "):
+            yield
+
+    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
+        """Write names and their meanings."""
+        translated = [(name, _translate(meaning)) for name, meaning in rows]
+        super().write_dl(translated, col_max, col_spacing)
+
+
+class FrenchContext(click.Context):
+    """A context whose help is French."""
+
+    formatter_class = FrenchFormatter
+
+
+class LazyGroup(click.Group):
+    """A group that knows where its commands are, and imports one only when it is asked for."""
+
+    context_class = FrenchContext
+
+    def __init__(self, *, commands_at: Mapping[str, str], **options: Any) -> None:  # noqa: ANN401 — click's
+        """`commands_at`: the name of each command, and its place as `module:function`."""
+        super().__init__(**options)
+        self._commands_at = commands_at
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Name the commands, in the order of the table."""
+        del ctx
+        return list(self._commands_at)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import the command; None when there is none of that name."""
+        del ctx
+        if cmd_name not in self._commands_at:
+            return None
+        module, _, function = self._commands_at[cmd_name].partition(":")
+        command: click.Command = getattr(import_module(module), function)
+        command.context_class = FrenchContext
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or suggest one."""
+        if args[0] not in self._commands_at and not args[0].startswith("-"):
+            raise click.UsageError(f"commande inconnue : {args[0]}{_suggest(args[0], list(self._commands_at))}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+def explain_usage(error: click.UsageError) -> str:
+    """What is wrong with the command line, and how to see what is right."""
+    help_at = f" (voir « {error.ctx.command_path} --help »)" if error.ctx else ""
+    return _explain(error) + help_at
+
+
+def _explain(error: click.UsageError) -> str:
+    match error:
+        case click.NoSuchOption():
+            return (
+                f"option inconnue : {error.option_name}{_suggest(error.option_name, list(error.possibilities or ()))}"
+            )
+        case click.BadOptionUsage():
+            return f"option {error.option_name} : valeur manquante ou en trop"
+        case click.MissingParameter():
+            return f"il manque {_name(error.param)}"
+        case click.BadParameter(param=click.Parameter()):
+            return f"valeur refusée pour {_name(error.param)} : {error.message}"
+        case _ if error.message.startswith("Got unexpected extra argument"):
+            return "argument en trop"
+        case _:
+            return error.message
+
+
+def _name(param: click.Parameter | None) -> str:
+    if isinstance(param, click.Option):
+        return param.opts[0]
+    return (param.metavar or param.name or "") if isinstance(param, click.Argument) else ""
+
+
+def _suggest(word: str, known: Sequence[str]) -> str:
+    near = difflib.get_close_matches(word, known, n=1)
+    return f" ; vouliez-vous dire {near[0]} ?" if near else ""
+
+
+def _translate(meaning: str) -> str:
+    for english, french in _WORDS.items():
+        meaning = meaning.replace(english, french)
+    return meaning

@@ -1,0 +1,64 @@
+"""What an import did, for people and programs. No elector's data."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from itertools import islice
+from pathlib import Path
+
+LISTED = 5
+"""How many of many similar things a message names."""
+
+
+@dataclass(frozen=True)
+class ListeCount:
+    """One list of one commune: its electors now, and before (None: it was not in the register)."""
+
+    code_commune: str
+    liste: str
+    electeurs: int
+    before: int | None
+
+
+@dataclass(frozen=True)
+class ImportSummary:
+    """An import that succeeded. When `unchanged`, the register already held this very file and nothing was done."""
+
+    import_id: int
+    file_name: str
+    sha256: str
+    unchanged: bool
+    lines_read: int
+    lines_kept: int
+    lines_rejected: int
+    values_cleaned: int
+    listes: tuple[ListeCount, ...] = ()
+    bureaux: int = 0
+    bureaux_changed: int = 0
+    notes: tuple[str, ...] = ()
+    reasons: Mapping[str, int] = field(default_factory=dict)
+    report: Path | None = None
+
+
+def format_number(number: int) -> str:
+    """A number as a French reader wants it: `1 840 917`, with spaces that do not break."""
+    return f"{number:_}".replace("_", "\u202f")
+
+
+def format_count(number: int, noun: str, plural: str = "") -> str:
+    """`1 ligne rejetée`, `12 lignes rejetées`; 0 is singular. A plural that is not in -s is given."""
+    plural = plural or " ".join(f"{word}s" for word in noun.split())
+    return f"{format_number(number)} {plural if number > 1 else noun}"
+
+
+def name_some(texts: Iterable[str]) -> str:
+    """The first of the texts, and how many are left."""
+    rest = iter(texts)
+    named = " ; ".join(islice(rest, LISTED))
+    left = sum(1 for _ in rest)
+    return f"{named} ; et {format_number(left)} de plus" if left else named
+
+
+def describe_reasons(reasons: Mapping[str, int]) -> str:
+    """Reasons of rejection with their counts, the most frequent first."""
+    ordered = sorted(reasons.items(), key=lambda pair: -pair[1])
+    return name_some(f"{reason} ({format_number(count)})" for reason, count in ordered)
