@@ -10,6 +10,10 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 
 from schemas.topology import MAX_EVENT_BYTES
 
+DEEPEST = 64
+"""Levels of nesting; an event of ours has three."""
+
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _EXTENSION_NAME = re.compile(r"[a-z0-9]{1,20}", re.ASCII)
 Attribute = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~][ -~]*$")]
 
@@ -87,21 +91,59 @@ class CloudEvent(BaseModel):
         """
         _check_size(body)
         try:
-            return cls.model_validate(json.loads(body.decode("utf-8", "strict")))
-        except UnicodeDecodeError:
-            raise InvalidEventError("not UTF-8") from None
-        except (json.JSONDecodeError, RecursionError):
-            raise InvalidEventError("not JSON") from None
+            return cls.model_validate(parse_json(body))
         except ValidationError as error:
             raise InvalidEventError("not a CloudEvent 1.0: " + describe(error)) from None
+
+
+def parse_json(body: bytes) -> Any:  # noqa: ANN401 — any JSON
+    """Read JSON as RFC 8259 means it: UTF-8, no NaN, no name twice, no depth or number that exhausts a reader.
+
+    Raises:
+        InvalidEventError: it is not that; the message never quotes it.
+    """
+    try:
+        value = json.loads(body.decode("utf-8", "strict"), object_pairs_hook=_unique, parse_constant=_refuse)
+        _check_depth(value, DEEPEST)
+    except UnicodeDecodeError:
+        raise InvalidEventError("not UTF-8") from None
+    except InvalidEventError:
+        raise
+    except (ValueError, RecursionError):
+        raise InvalidEventError("not JSON") from None
+    return value
+
+
+def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    if len(pairs) != len({name for name, _ in pairs}):
+        raise InvalidEventError("not JSON: a name stands twice in one object")
+    return dict(pairs)
+
+
+def _check_depth(value: Any, left: int) -> None:  # noqa: ANN401 — any JSON
+    if isinstance(value, dict | list):
+        if left == 0:
+            raise InvalidEventError(f"not JSON of ours: nested deeper than {DEEPEST}")
+        for inner in value.values() if isinstance(value, dict) else value:
+            _check_depth(inner, left - 1)
+
+
+def _refuse(_constant: str) -> None:
+    raise InvalidEventError("not JSON: NaN and Infinity are not numbers")
 
 
 def describe(error: ValidationError) -> str:
     """What is wrong and where, without any value: safe to log and to send back."""
     return " ; ".join(
-        f"{'.'.join(str(step) for step in fault['loc'])[:60] or 'event'}: {fault['msg'].removeprefix('Value error, ')}"
+        f"{_place(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
         for fault in error.errors(include_url=False, include_context=False, include_input=False)[:10]
     )
+
+
+def _place(steps: tuple[int | str, ...]) -> str:
+    """Where a fault is. The name of an unknown field is the sender's own text: only a plain one is repeated."""
+    place = ".".join(str(step) for step in steps)
+    return place if _PLAIN.fullmatch(place) else "event" if not place else "a field"
 
 
 def _check_size(body: bytes) -> None:

@@ -65,12 +65,12 @@ class ListeExportRequested(Contract):
     commune: CodeCommune
     listes: Annotated[
         list[Annotated[Liste, BeforeValidator(_parse_liste)]],
-        AfterValidator(_once),
         Field(
             min_length=1, max_length=10, description="The lists wanted; the REU's names LP, LCE, LCM are understood."
         ),
+        AfterValidator(_once),
     ] = list(Liste)
-    formats: Annotated[list[Format], AfterValidator(_once), Field(min_length=1, max_length=10)] = [Format.CSV]
+    formats: Annotated[list[Format], Field(min_length=1, max_length=10), AfterValidator(_once)] = [Format.CSV]
     requested_by: RequestedBy
 
     def parts(self) -> list[tuple[Liste, Format]]:

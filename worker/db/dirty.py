@@ -1,11 +1,8 @@
-"""Looking for what `worker.domain.texte` would change, inside the database: one meaning on PostgreSQL and SQLite.
-
-Each takes one text, or several joined by `worker.domain.texte.JOINT`.
-"""
+"""What `worker.domain.texte` means, inside the database: the same on PostgreSQL and SQLite."""
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement
+from sqlalchemy import Boolean, ColumnElement, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -14,7 +11,7 @@ from worker.domain import texte
 
 
 class is_suspect(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
-    """A cheap first look; where it is false the text is clean and without separators."""
+    """A cheap first look at a text, or several joined by JOINT: where it is false, clean and without separators."""
 
     type = Boolean()
     inherit_cache = True
@@ -24,9 +21,19 @@ class is_suspect(FunctionElement[bool]):  # noqa: N801 — reads like an SQL fun
 
 
 class is_dirty(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
-    """The text must be cleaned before it is written."""
+    """The text, or one of several joined by JOINT, must be cleaned before it is written."""
 
     type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, text: ColumnElement[str]) -> None:
+        super().__init__(text)
+
+
+class cleaned(FunctionElement[str]):  # noqa: N801 — reads like an SQL function
+    """The text as it may be written."""
+
+    type = Text()
     inherit_cache = True
 
     def __init__(self, text: ColumnElement[str]) -> None:
@@ -56,3 +63,17 @@ def _dirty_on_postgresql(element: is_dirty, compiler: SQLCompiler, **options: An
 @compiles(is_dirty, "sqlite")
 def _dirty_on_sqlite(element: is_dirty, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
     return f"(NOT is_clean({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(cleaned, "postgresql")
+def _cleaned_on_postgresql(element: cleaned, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    text = compiler.process(element.clauses, **options)
+    kept = f"normalize(regexp_replace({text}, {_pattern(f'[{texte.NOT_ALLOWED}]')}, '', 'g'), NFC)"
+    spaced = f"regexp_replace({kept}, {_pattern(f'[ {texte.SPACES}]+')}, ' ', 'g')"
+    return f"(CASE WHEN {text} ~ {_pattern(texte.SUSPECT)} THEN normalize(btrim({spaced}), NFC) ELSE {text} END)"
+
+
+@compiles(cleaned, "sqlite")
+def _cleaned_on_sqlite(element: cleaned, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    text = compiler.process(element.clauses, **options)
+    return f"(CASE WHEN {text} IS NOT NULL THEN clean({text}) END)"

@@ -25,11 +25,14 @@ def build_engine(url: str) -> Engine:
     design: without it a reader that turns writer fails at once with « database is locked »).
     """
     if make_url(url).get_backend_name() == "sqlite":
-        engine = create_engine(url, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False})
+        engine = create_engine(
+            url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
+        )
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    return create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 5, "application_name": "prefecture"})
+    options = {"connect_timeout": 5, "application_name": "prefecture"}
+    return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
 
 
 def build_sessions(engine: Engine) -> Sessions:
@@ -61,7 +64,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
-    for function in (texte.is_clean, texte.is_suspect):
+    for function in (texte.clean, texte.is_clean, texte.is_suspect):
         connection.create_function(function.__name__, 1, function, deterministic=True)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
         connection.execute(f"PRAGMA {pragma}")

@@ -4,6 +4,7 @@ import structlog
 from sqlalchemy import select
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, joinedload
+from structlog.stdlib import BoundLogger
 
 from worker.db.types import utc_now
 from worker.errors import ExportError, LeaseLostError, PrefectureError, TransientError
@@ -31,19 +32,24 @@ def export_liste(export_id: int, services: Services) -> None:
     export = _read(export_id, services)
     job = log.bind(export_id=export_id, commune=export.code_commune, correlation_id=export.request.correlation_id)
     try:
-        with Heartbeat(services.engine, export_id, owner, services.lease_seconds) as heartbeat:
-            make_liste(export, owner, heartbeat.progress, services)
-        job.info("export_ready")
+        _work(export, owner, job, services)
     except LeaseLostError:
         job.warning("lease_lost")
+
+
+def _work(export: Export, owner: str, job: BoundLogger, services: Services) -> None:
+    try:
+        with Heartbeat(services.engine, export.id, owner, services.lease_seconds) as heartbeat:
+            make_liste(export, owner, heartbeat.progress, services)
+        job.info("export_ready")
+    except (LeaseLostError, OperationalError):
+        raise
     except ExportError as error:
         job.warning("export_failed", code=error.code)
-        record_failed(services.engine, export_id, owner, error)
+        record_failed(services.engine, export.id, owner, error)
     except TransientError as error:
         job.warning("export_delayed", code=error.code)
         _wait(export, owner, error, services, counts=False)
-    except OperationalError:
-        raise
     except Exception as error:  # noqa: BLE001 — a bug must neither stop the worker nor lose the row
         job.error("export_crashed", **describe_exception(error))
         _wait(export, owner, PrefectureError("Erreur interne : prévenez l'exploitant."), services, counts=True)

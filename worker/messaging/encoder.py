@@ -9,7 +9,7 @@ from typing import Any
 
 from dramatiq.encoder import Encoder, MessageData
 
-from schemas.envelope import CloudEvent, InvalidEventError
+from schemas.envelope import CloudEvent, InvalidEventError, parse_json
 from schemas.topology import MAX_EVENT_BYTES, QUEUE_LISTES, QUEUE_REQUESTS
 
 INGEST, EXPORT_LISTE = "ingest", "export_liste"
@@ -51,9 +51,9 @@ class PrefectureEncoder(Encoder):
         if len(data) > MAX_EVENT_BYTES + _ROOM:
             raise PoisonError("too large")
         try:
-            fields = json.loads(data.decode("utf-8", "strict"))
-        except (UnicodeDecodeError, json.JSONDecodeError, RecursionError) as error:
-            raise PoisonError("not UTF-8" if isinstance(error, UnicodeDecodeError) else "not JSON") from None
+            fields = parse_json(data)
+        except InvalidEventError as error:
+            raise PoisonError(str(error)) from None
         if not isinstance(fields, dict):
             raise PoisonError("not a JSON object")
         if "actor_name" in fields:
@@ -106,10 +106,17 @@ def _check_argument(actor: str, arguments: Any) -> Any:  # noqa: ANN401 — deco
         raise PoisonError("one argument is expected")
     argument = arguments[0]
     if actor == INGEST:
-        return EventArgument(_call_for_event(json.dumps(argument).encode())["args"][0])
+        return EventArgument(_call_for_event(_dump(argument))["args"][0])
     if not _is_int(argument) or not 0 < argument < 1 << 63:
         raise PoisonError("a row id is expected")
     return argument
+
+
+def _dump(argument: Any) -> bytes:  # noqa: ANN401 — decoded JSON
+    try:
+        return json.dumps(argument).encode()
+    except (ValueError, RecursionError):
+        raise PoisonError("not JSON") from None
 
 
 def _is_int(value: Any) -> bool:  # noqa: ANN401 — decoded JSON

@@ -13,6 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from schemas.vocabulary import Liste
 from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.liste import ListeSpec
+from worker.writers.tidy import tidied
 
 Expression = Callable[[ListeSpec], ColumnElement[Any]]
 
@@ -112,14 +113,17 @@ def header_of(source: InstrumentedAttribute[Any]) -> str:
     return _NAMES[source]
 
 
-def select_electeurs(spec: ListeSpec, columns: tuple[Column, ...], *, replace_separators: bool = False) -> Select[Any]:
+def select_electeurs(
+    spec: ListeSpec, columns: tuple[Column, ...], *, tidy: bool = False, replace_separators: bool = False
+) -> Select[Any]:
     """The file as one SELECT: the electors of age on the list, in the order of its lines.
 
-    With `replace_separators`, `;` and `"` become `,` and `'` (the CSV has no escape for them).
+    With `tidy`, values are cleaned on the way; with `replace_separators`, `;` and `"` become `,` and `'` (the CSV has
+    no escape for them).
     """
     values = []
     for column in columns:
-        value = column.expression(spec)
+        value = tidied(column.expression(spec)) if tidy else column.expression(spec)
         if replace_separators and column.is_text:
             value = func.replace(func.replace(value, ";", ","), '"', "'")
         values.append(value.label(column.name))

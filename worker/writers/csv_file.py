@@ -6,7 +6,7 @@ of separators before they are written, and a value that is not stops the export 
 
 import csv
 import io
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from itertools import islice
 from typing import Any
 
@@ -15,7 +15,6 @@ from sqlalchemy import Connection, Select
 from sqlalchemy.exc import OperationalError
 
 from worker.db.engine import STREAM
-from worker.domain.texte import clean, without_separators
 from worker.errors import ExportError
 from worker.writers.columns import COLUMNS, select_electeurs
 from worker.writers.liste import ListeSpec
@@ -31,8 +30,8 @@ def write_csv(
 ) -> int:
     """Write the header and one line per elector of age.
 
-    `tidy`: some values must be cleaned on the way; `separators`: some hold `;` or `"`. Both are found beforehand by
-    the guard, so that a clean register leaves by PostgreSQL's COPY.
+    `tidy`: some values must be cleaned on the way; `separators`: some hold `;` or `"`. Both are found beforehand,
+    so that a clean register pays for neither.
 
     Returns:
         The number of data lines.
@@ -41,11 +40,10 @@ def write_csv(
         ExportError: a value cannot be written without a quote.
     """
     sink.write(HEADER)
-    query = select_electeurs(spec, COLUMNS, replace_separators=separators and not tidy)
-    if connection.dialect.name == "postgresql" and not tidy:
+    query = select_electeurs(spec, COLUMNS, tidy=tidy, replace_separators=separators)
+    if connection.dialect.name == "postgresql":
         return _copy(connection, query, sink, progress)
-    rows: Iterable[Any] = connection.execute(query, execution_options=STREAM)
-    return _write_rows(_tidied(rows) if tidy else rows, sink, progress)
+    return _write_rows(connection.execute(query, execution_options=STREAM), sink, progress)
 
 
 def _copy(connection: Connection, query: Select[Any], sink: Sink, progress: Progress) -> int:
@@ -83,8 +81,3 @@ def _write_rows(rows: Iterable[Any], sink: Sink, progress: Progress) -> int:
         sink.write(text.getvalue().encode())
         progress(written)
     return written
-
-
-def _tidied(rows: Iterable[Any]) -> Iterator[list[Any]]:
-    for row in rows:
-        yield [without_separators(clean(value)) if isinstance(value, str) else value for value in row]

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, func, not_, or_, select
+from sqlalchemy import Connection, Row, Text, and_, func, not_, or_, select, type_coerce
 
 from schemas.vocabulary import Format, Severity
 from worker.db.engine import STREAM
@@ -14,6 +14,7 @@ from worker.writers import guard
 from worker.writers.columns import header_of, of_age, on_liste
 from worker.writers.liste import ListeSpec
 from worker.writers.rules import LONGEST, RULES
+from worker.writers.tidy import tidied
 
 FEW = 1000
 """Up to so many electors with an anomaly are found by their ids first: PostgreSQL then looks with several processes,
@@ -80,7 +81,8 @@ def find_anomalies(connection: Connection, spec: ListeSpec, census: Census, form
             "numero_general_absent",
             Severity.REMARK,
             header_of(Electeur.numero_general),
-            f"{census.without_numero} électeurs sans numéro général (le REU n'en a pas) : la colonne reste vide.",
+            f"{census.without_numero} électeur{'s' if census.without_numero > 1 else ''} sans numéro général "
+            "(le REU n'en a pas) : la colonne reste vide.",
         )
     yield from _bureau_anomalies(connection, spec, census)
     yield from _electeur_anomalies(connection, spec, census, format_)
@@ -129,10 +131,14 @@ def _electeur_anomalies(connection: Connection, spec: ListeSpec, census: Census,
     suspect = or_(*flags.values(), unwritable, Electeur.nettoyages > 0, guard.is_too_long(text))
     flagged = and_(on_liste(spec), of_age(spec), suspect)
     details = select(
-        Electeur.__table__,
+        Electeur.id,
+        Electeur.numero_ordre,
+        Electeur.numero_general,
+        Electeur.nettoyages,
+        *(tidied(type_coerce(text_column, Text)).label(text_column.key) for text_column in guard.TEXTS),
         guard.needs_cleaning(text, separators=False).label("is_dirty"),
         guard.has_separator(text).label("has_separator"),
-        *(condition.label(f"is_{code}") for code, condition in flags.items()),
+        *(tidied(condition).label(f"is_{code}") for code, condition in flags.items()),
     ).order_by(*ORDRE)
 
     few = connection.scalars(select(Electeur.id).where(flagged).limit(FEW + 1)).all()

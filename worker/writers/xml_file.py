@@ -11,7 +11,6 @@ from lxml import etree
 from sqlalchemy import Connection, select
 
 from worker.db.engine import STREAM
-from worker.domain.texte import clean
 from worker.writers.columns import ADRESSE, ENTETE, IDENTITE, select_electeurs
 from worker.writers.liste import ListeSpec
 from worker.writers.sink import Progress, Sink
@@ -28,12 +27,12 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
     """
     sink.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<ListeElectorale>\n')
     sink.write(b"".join(_header_elements(connection, spec)))
-    query = select_electeurs(spec, IDENTITE + ADRESSE)
+    query = select_electeurs(spec, IDENTITE + ADRESSE, tidy=tidy)
     rows = iter(connection.execute(query, execution_options=STREAM))
     block = _Block()
     written = 0
     while values := list(islice(rows, _BLOCK)):
-        sink.write(block.to_bytes([_tidied(row) for row in values] if tidy else values))
+        sink.write(block.to_bytes(values))
         written += len(values)
         progress(written)
     sink.write(b"</ListeElectorale>\n")
@@ -73,7 +72,3 @@ class _Block:
         fields = [etree.SubElement(electeur, column.name) for column in IDENTITE]
         adresse = etree.SubElement(electeur, "AdresseElecteur")
         return fields + [etree.SubElement(adresse, column.name) for column in ADRESSE]
-
-
-def _tidied(row: Any) -> list[Any]:  # noqa: ANN401 — a row of the SELECT
-    return [clean(value) if isinstance(value, str) else value for value in row]

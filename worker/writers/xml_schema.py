@@ -4,18 +4,22 @@ import copy
 import re
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from lxml import etree
 
 from worker.errors import SchemaMismatchError
 
 OUR_XSD = Path(__file__).parents[2] / "schemas" / "liste_electorale.xsd"
-_ELEMENT = re.compile(r"Element '([A-Za-z]+)'")
+_ELEMENT = re.compile(r"Element '([A-Za-z0-9]+)'")
 
 
 class _Nothing:
-    """A parser target that keeps no tree: memory stays flat."""
+    """A parser target that keeps no tree: memory stays flat. A DOCTYPE, hence any entity, is refused as it begins."""
+
+    def doctype(self, *_names: object) -> None:
+        """No file of ours has one."""
+        raise SchemaMismatchError("Le fichier XML contient un DOCTYPE : il n'est ni lu ni publié.")
 
     def close(self) -> None:
         """End of document."""
@@ -56,21 +60,35 @@ def load_schema(xsd: Path) -> etree.XMLSchema:
 
 
 def _where(path: Path, schema: etree.XMLSchema, message: str) -> str:
-    """The element at fault, and the first elector who alone does not follow the schema; slow, for failures only."""
+    """The element at fault, and the elector when it is one of hers; slow, for failures only."""
     found = _ELEMENT.search(message)
-    element = f" : élément {found[1]}" if found else ""
+    if not found:
+        return ""
+    with path.open("rb") as stream:
+        rank = _find_electeur(stream, schema, found[1])
+    return f" : élément {found[1]}" + (f", électeur n° {rank} du fichier" if rank else "")
+
+
+def _find_electeur(stream: BinaryIO, schema: etree.XMLSchema, element: str) -> int | None:
+    """The rank of the first elector who alone does not follow the schema; None when the fault is above the electors."""
     header: list[etree._Element] = []
     rank = 0
-    for _, node in etree.iterparse(str(path), resolve_entities=False, no_network=True, huge_tree=True):
-        if node.tag == "Electeur":
-            rank += 1
-            alone = etree.Element("ListeElectorale")
-            alone.extend([copy.deepcopy(part) for part in header] + [copy.deepcopy(node)])
-            if not schema.validate(alone):
-                return f"{element}, électeur n° {rank} du fichier"
+    try:
+        for _, node in etree.iterparse(stream, resolve_entities=False, no_network=True, huge_tree=True):
             parent = node.getparent()
-            if parent is not None:
-                parent.remove(node)
-        elif rank == 0 and (parent := node.getparent()) is not None and parent.tag == "ListeElectorale":
-            header.append(node)
-    return element
+            if parent is None or parent.getparent() is not None:
+                continue
+            if node.tag != "Electeur":
+                header.append(node)
+                continue
+            rank += 1
+            if element in {parent.tag, *(part.tag for part in header)}:
+                return None
+            alone = etree.Element(parent.tag)
+            alone.extend([copy.deepcopy(part) for part in (*header, node)])
+            if not schema.validate(alone):
+                return rank
+            parent.remove(node)
+    except etree.XMLSyntaxError:
+        return None
+    return None

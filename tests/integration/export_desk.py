@@ -1,0 +1,135 @@
+"""A desk where the rows of exports are put and their doorbells rung, without any broker."""
+
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import Engine, RowMapping, text
+from sqlalchemy.orm import Session
+
+from schemas.topology import REQUEST_LISTE_EXPORT
+from schemas.vocabulary import Format, Liste
+from tests.golden.cases import TYPE_LISTE_CODES
+from worker.exports.models import Export, Request
+from worker.exports.naming import allocate_name
+from worker.exports.storage import Storage
+from worker.handlers import make_liste
+from worker.handlers.export_liste import export_liste
+from worker.handlers.services import Services
+
+COMMUNE = "13900"
+ASKED_AT = datetime.fromisoformat("2026-11-25T09:30:00+01:00")
+
+
+@dataclass
+class Desk:
+    """LIBREVILLE's register, an exports volume, and the handler that makes the files."""
+
+    engine: Engine
+    root: Path
+    services: Services = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.services = Services(
+            engine=self.engine,
+            registre=self.engine,
+            storage=Storage(self.root),
+            ring=lambda _ids: None,
+            type_liste_codes=TYPE_LISTE_CODES,
+            info_liste="L",
+            xsd=None,
+            lease_seconds=30,
+            max_attempts=3,
+            retry_seconds=3600,
+        )
+
+    def configure(self, **changes: Any) -> None:  # noqa: ANN401 — fields of Services
+        """Other settings from now on."""
+        self.services = replace(self.services, **changes)
+
+    def ask(
+        self, liste: Liste = Liste.PRINCIPALE, format_: Format = Format.CSV, created_at: datetime = ASKED_AT
+    ) -> int:
+        """One row that waits; its id."""
+        return self.ask_all([(liste, format_)], created_at)[0]
+
+    def ask_all(self, parts: Sequence[tuple[Liste, Format]], created_at: datetime = ASKED_AT) -> list[int]:
+        """The rows of one request."""
+        with Session(self.engine) as session, session.begin():
+            count = session.query(Request).count()
+            request = Request(
+                source="/test",
+                event_id=str(count),
+                event_type=REQUEST_LISTE_EXPORT,
+                correlation_id=f"test-{count}",
+                code_commune=COMMUNE,
+                requested_by="test",
+                created_at=created_at,
+            )
+            session.add(request)
+            for liste, format_ in parts:
+                name, label = allocate_name(session, COMMUNE, liste, format_, created_at)
+                part = f"{liste}.{format_}"
+                place = {"code_commune": COMMUNE, "liste": liste, "format": format_, "part": part}
+                request.exports.append(Export(**place, file_name=name, label=label))
+                session.flush()
+            return [export.id for export in request.exports]
+
+    def ring(self, export_id: int) -> RowMapping:
+        """Ring the doorbell of a row, and return the row as it then is."""
+        export_liste(export_id, self.services)
+        return self.row(export_id)
+
+    def row(self, export_id: int) -> RowMapping:
+        """The row, by the view that producers read and some columns that they do not."""
+        query = """SELECT d.*, e.attempts, e.retries, e.not_before, e.owner, e.lease_until, r.created_at AS asked_at
+                   FROM derniers_exports d JOIN export e ON e.id = d.export_id JOIN request r ON r.id = e.request_id
+                   WHERE d.export_id = :id"""
+        with self.engine.connect() as connection:
+            return connection.execute(text(query), {"id": export_id}).mappings().one()
+
+    def run(self, statement: str, **parameters: object) -> None:
+        """Somebody writes to the database."""
+        with self.engine.begin() as connection:
+            connection.execute(text(statement), parameters)
+
+    def read(self, row: RowMapping) -> bytes:
+        """The file of a row."""
+        return self.root.joinpath(COMMUNE, str(row["file_name"])).read_bytes()
+
+    def files(self) -> list[str]:
+        """Everything in the exports volume, temporary files included."""
+        return sorted(path.name for path in self.root.rglob("*") if not path.is_dir())
+
+
+def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
+    """Let something happen once, between the count of the electors and the first line."""
+    real = make_liste._write  # noqa: SLF001 — the place where the work is long
+    done: list[bool] = []
+
+    def write(*arguments: Any, **options: Any) -> int:  # noqa: ANN401 — passed on
+        if not done:
+            done.append(True)
+            action()
+        return real(*arguments, **options)
+
+    monkeypatch.setattr(make_liste, "_write", write)
+
+
+def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, code: int, *, on: str) -> None:
+    """Let the first call of `os.<name>` that concerns a file named like `on` fail."""
+    real = getattr(os, name)
+    done: list[str] = []
+
+    def call(target: Any, *arguments: Any) -> Any:  # noqa: ANN401 — os.open and os.fsync
+        path = str(target if isinstance(target, str | Path) else Path(f"/proc/self/fd/{target}").readlink())
+        if on in path and not done:
+            done.append(path)
+            raise OSError(code, os.strerror(code), path)
+        return real(target, *arguments)
+
+    monkeypatch.setattr(os, name, call)

@@ -1,0 +1,181 @@
+"""One row becomes one file, recorded as it is on the disk; what must not be published is not."""
+
+import csv
+import hashlib
+import io
+import os
+import re
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from schemas.vocabulary import Format, Liste
+from tests.integration.export_desk import COMMUNE, Desk
+from tests.integration.liste_reader import read_csv, read_xml
+from tests.parts.databases import Template
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from worker.db.engine import build_engine
+from worker.handlers import make_liste
+from worker.writers import precheck
+from worker.writers.precheck import Census
+from worker.writers.xml_schema import OUR_XSD
+
+pytestmark = pytest.mark.integration
+
+FORMULAS = ("=cmd|' /C calc'!A0", "+33 6 39 98 00 00", "@SOMME(A1)", "-2+3", "\t=1+1", "\r=1+1")
+STRICT_SEXE = """<xs:element name="Sexe"><xs:simpleType><xs:restriction base="xs:string">
+  <xs:pattern value="[MF]"/></xs:restriction></xs:simpleType></xs:element>"""
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    engine = build_engine(database_url)
+    yield Desk(engine, tmp_path / "exports")
+    engine.dispose()
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_the_record_says_what_is_on_the_disk(desk: Desk, format_: Format) -> None:
+    row = desk.ring(desk.ask(format_=format_))
+    content = desk.read(row)
+    report = (desk.root / COMMUNE / row["report_name"]).read_bytes()
+    assert (row["status"], row["error_code"], row["error_message"]) == ("ready", "", "")
+    assert (row["size"], row["sha256"]) == (len(content), hashlib.sha256(content).hexdigest())
+    assert (row["report_size"], row["report_sha256"]) == (len(report), hashlib.sha256(report).hexdigest())
+    assert desk.files() == sorted([row["file_name"], row["report_name"]])
+    lines = read_csv(content)[1] if format_ is Format.CSV else read_xml(content)[1]
+    assert len(lines) == row["electeurs"] == row["lines_written"] == 327
+    assert row["mineurs"] == 3
+    severities = [line[0] for line in csv.reader(io.StringIO(report.decode("utf-8-sig")), delimiter=";")]
+    assert severities.count("bloquante") == row["bloquantes"] > 0
+    assert severities.count("remarque") == row["remarques"] > 0
+
+
+def test_files_are_for_the_group_and_nobody_else(desk: Desk) -> None:
+    before = os.umask(0)
+    try:
+        row = desk.ring(desk.ask())
+    finally:
+        os.umask(before)
+    folder = desk.root / COMMUNE
+    modes = {path: stat.S_IMODE(path.stat().st_mode) for path in (folder, *folder.iterdir())}
+    assert modes == {folder: 0o2750, folder / row["file_name"]: 0o640, folder / row["report_name"]: 0o640}
+
+
+def test_no_cell_of_the_report_can_become_a_formula(desk: Desk) -> None:
+    for numero, formula in enumerate(FORMULAS, 5):
+        desk.run(
+            "UPDATE electeur SET nom_naissance = :nom, prenoms = :nom, date_naissance = :nom, sexe = ''"
+            " WHERE liste = 'CM' AND id = (SELECT min(id) + :numero FROM electeur WHERE liste = 'CM')",
+            nom=formula,
+            numero=numero,
+        )
+    row = desk.ring(desk.ask(Liste.COMPLEMENTAIRE_MUNICIPALE))
+    report = (desk.root / COMMUNE / row["report_name"]).read_bytes().decode("utf-8-sig")
+    cells = [cell for line in csv.reader(io.StringIO(report, newline=""), delimiter=";") for cell in line]
+    assert {f"'{formula.strip()}" for formula in FORMULAS} <= set(cells)
+    assert [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r", "\n"))] == []
+
+
+def test_a_copy_of_the_doorbell_does_nothing(desk: Desk) -> None:
+    row = desk.ring(desk.ask())
+    path = desk.root / COMMUNE / row["file_name"]
+    before = path.stat()
+    assert desk.ring(row["export_id"]) == row
+    assert (path.stat().st_ino, path.stat().st_mtime_ns) == (before.st_ino, before.st_mtime_ns)
+
+
+def test_a_file_made_again_has_the_same_bytes(desk: Desk) -> None:
+    first = desk.ring(desk.ask(format_=Format.XML))
+    shutil.rmtree(desk.root)
+    desk.run("UPDATE export SET status = 'queued', owner = NULL")
+    again = desk.ring(first["export_id"])
+    assert (again["sha256"], again["report_sha256"]) == (first["sha256"], first["report_sha256"])
+    assert hashlib.sha256(desk.read(again)).hexdigest() == first["sha256"]
+
+
+def test_many_anomalies_make_the_same_report_as_few(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    few = desk.ring(desk.ask())
+    monkeypatch.setattr(precheck, "FEW", 3)
+    many = desk.ring(desk.ask())
+    assert few["report_name"] != many["report_name"]
+    assert few["report_sha256"] == many["report_sha256"]
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format) -> None:
+    def count_one_more(*arguments: object) -> Census:
+        census = take_census(*arguments)  # type: ignore[arg-type]
+        census.electeurs += 1
+        return census
+
+    take_census = make_liste.take_census  # type: ignore[attr-defined]
+    monkeypatch.setattr(make_liste, "take_census", count_one_more)
+    row = desk.ring(desk.ask(format_=format_))
+    assert (row["status"], row["error_code"]) == ("failed", "compte_faux")
+    assert row["error_message"] == "327 lignes écrites pour 328 électeurs comptés."
+    assert (row["sha256"], row["report_name"]) == (None, None)
+    assert desk.files() == []
+
+
+def test_an_xml_that_breaks_the_operators_schema_is_not_published(desk: Desk, tmp_path: Path) -> None:
+    xsd = tmp_path / "ministere.xsd"
+    ours = OUR_XSD.read_text("utf-8")
+    xsd.write_text(ours.replace('<xs:element name="Sexe" type="xs:string"/>', STRICT_SEXE), "utf-8")
+    assert xsd.read_text("utf-8") != ours
+    lines = read_csv(desk.read(desk.ring(desk.ask())))[1]
+    rank = next(number for number, line in enumerate(lines, 1) if not line[7])
+    desk.configure(xsd=xsd)
+    row = desk.ring(desk.ask(format_=Format.XML))
+    assert (row["status"], row["error_code"]) == ("failed", "xsd")
+    assert row["error_message"] == (
+        f"Le fichier XML ne suit pas le schéma ministere.xsd : élément Sexe, électeur n° {rank} du fichier."
+    )
+    assert not any(name.endswith((".xml", ".part")) or "-xml-" in name for name in desk.files())
+
+
+def test_a_schema_of_another_root_names_the_root(desk: Desk, tmp_path: Path) -> None:
+    xsd = tmp_path / "autre.xsd"
+    xsd.write_text(OUR_XSD.read_text("utf-8").replace('name="ListeElectorale"', 'name="Listes"'), "utf-8")
+    desk.configure(xsd=xsd)
+    row = desk.ring(desk.ask(format_=Format.XML))
+    assert row["error_message"] == "Le fichier XML ne suit pas le schéma autre.xsd : élément ListeElectorale."
+    assert desk.files() == []
+
+
+@pytest.mark.parametrize("content", [None, b"", b"JJ/MM/AAAA", b"<xs:schema", b"<html/>"])
+def test_an_unreadable_schema_is_told(desk: Desk, tmp_path: Path, content: bytes | None) -> None:
+    xsd = tmp_path / "ministere.xsd"
+    if content is not None:
+        xsd.write_bytes(content)
+    desk.configure(xsd=xsd)
+    row = desk.ring(desk.ask(format_=Format.XML))
+    assert (row["status"], row["error_code"]) == ("failed", "xsd")
+    assert re.fullmatch(r"Schéma XSD illisible : .*ministere\.xsd \(\w+\)\.", row["error_message"])
+    assert desk.files() == []
+    assert desk.ring(desk.ask())["status"] == "ready"
+
+
+@pytest.mark.parametrize("statement", ["DELETE FROM liste", "DELETE FROM commune WHERE code = '13900'"])
+def test_a_register_that_vanished_since_the_request_is_told(desk: Desk, statement: str) -> None:
+    export_id = desk.ask()
+    desk.run(statement)
+    row = desk.ring(export_id)
+    assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
+    assert row["error_message"] == "Le registre de 13900 a disparu depuis la demande : importez-le de nouveau."
+    assert desk.files() == []
+
+
+def test_a_list_that_the_import_did_not_bring_is_its_header(desk: Desk) -> None:
+    desk.run("DELETE FROM liste WHERE liste = 'CE'")
+    row = desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))
+    assert (row["status"], row["electeurs"], row["report_name"]) == ("ready", 0, None)
+    assert desk.read(row).count(b"\n") == 1

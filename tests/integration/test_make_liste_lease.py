@@ -1,0 +1,118 @@
+"""Who works on a row: a dead owner's row is taken over, a worker that lost its lease touches nothing."""
+
+import errno
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.vocabulary import Format
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once
+from tests.parts.databases import Template
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from tests.parts.wait import wait_until
+from worker.db.engine import build_engine
+from worker.errors import LeaseLostError
+from worker.handlers import make_liste
+from worker.handlers.export_liste import export_liste
+from worker.writers.sink import Progress
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    engine = build_engine(database_url)
+    yield Desk(engine, tmp_path / "exports")
+    engine.dispose()
+
+
+def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:
+    export_id = desk.ask()
+    desk.run(
+        "UPDATE export SET status = 'running', owner = 'dead', attempts = 3, lease_until = '2000-01-01 00:00:00.000'"
+    )
+    row = desk.ring(export_id)
+    assert (row["status"], row["error_code"]) == ("failed", "arrets_repetes")
+    assert row["error_message"] == "La production s'est arrêtée 3 fois avant la fin : prévenez l'exploitant."
+    assert desk.files() == []
+
+
+def test_a_row_at_work_elsewhere_is_left_alone(desk: Desk) -> None:
+    export_id = desk.ask()
+    desk.run(
+        "UPDATE export SET status = 'running', owner = 'other', attempts = 3, lease_until = '2199-01-01 00:00:00.000'"
+    )
+    before = desk.row(export_id)
+    assert desk.ring(export_id) == before
+    assert desk.files() == []
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_a_worker_that_lost_its_lease_publishes_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format
+) -> None:
+    before_writing(monkeypatch, lambda: desk.run("UPDATE export SET owner = 'other', attempts = 2"))
+    row = desk.ring(desk.ask(format_=format_))
+    assert (row["status"], row["owner"], row["attempts"]) == ("running", "other", 2)
+    assert (row["sha256"], row["finished_at"], row["error_code"]) == (None, None, "")
+    assert desk.files() == []
+
+
+def test_a_lost_lease_is_noticed_while_writing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    real = make_liste.write_csv  # type: ignore[attr-defined]
+
+    def write(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
+        desk.run("UPDATE export SET owner = 'other'")
+        wait_until(lambda: _raises_lease_lost(progress), message="the heartbeat to see that the lease is lost")
+        noticed.append(True)
+        return int(real(connection, spec, sink, progress, **options))
+
+    noticed: list[bool] = []
+    monkeypatch.setattr(make_liste, "write_csv", write)
+    desk.configure(lease_seconds=0.3)
+    assert desk.ring(desk.ask())["owner"] == "other"
+    assert noticed
+    assert desk.files() == []
+
+
+def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_id = desk.ask()
+
+    def succeed() -> None:
+        desk.run("UPDATE export SET lease_until = '2000-01-01 00:00:00.000'")
+        export_liste(export_id, desk.services)
+        seen.update({path: path.stat().st_ino for path in (desk.root / COMMUNE).glob("liste-*")})
+
+    seen: dict[Path, int] = {}
+    before_writing(monkeypatch, succeed)
+    row = desk.ring(export_id)
+    assert (row["status"], row["attempts"]) == ("ready", 2)
+    assert len(seen) == 2
+    assert {path: path.stat().st_ino for path in seen} == seen
+    assert desk.files() == sorted(path.name for path in seen)
+
+
+@pytest.mark.parametrize("code", [errno.ENOSPC, errno.EIO], ids=errno.errorcode.get)
+def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, code: int
+) -> None:
+    before_writing(monkeypatch, lambda: desk.run("UPDATE export SET owner = 'other'"))
+    fail_once(monkeypatch, "fsync", code, on=".part")
+    assert desk.ring(desk.ask())["owner"] == "other"
+
+
+def _raises_lease_lost(progress: Progress) -> bool:
+    try:
+        progress(0)
+    except LeaseLostError:
+        return True
+    return False

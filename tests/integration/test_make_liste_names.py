@@ -1,0 +1,121 @@
+"""Names and labels of files: unique, told in the time of Paris, and never a path from outside."""
+
+import re
+from collections.abc import Iterator
+from datetime import datetime
+from itertools import product
+from pathlib import Path
+
+import pytest
+
+from schemas.vocabulary import Format, Liste
+from tests.integration.export_desk import COMMUNE, Desk
+from tests.parts.databases import Template
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from worker.db.engine import build_engine
+from worker.exports.naming import report_name
+from worker.exports.storage import Storage
+
+pytestmark = pytest.mark.integration
+
+PATHS = (
+    "../../ailleurs",
+    "/ailleurs",
+    "13900/../ailleurs",
+    "..",
+    ".",
+    "",
+    "13900\n",
+    "13900 ",
+    "１３９００",
+    "139000",
+    "2C001",
+)
+PARTS = list(product(Liste, Format))
+_NAME = re.compile(r"liste-(P|CE|CM)-13900-(\d{8})-(\d{6})\.(csv|xml)")
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    engine = build_engine(database_url)
+    yield Desk(engine, tmp_path / "volume" / "exports")
+    engine.dispose()
+
+
+def _label_of(name: str) -> str:
+    """The label that a file's name calls for."""
+    match = _NAME.fullmatch(name)
+    assert match, name
+    liste, day, hour, format_ = match.groups()
+    return f"Liste {liste} du {datetime.strptime(day + hour, '%Y%m%d%H%M%S'):%d/%m/%Y %H:%M:%S} [{format_}]"  # noqa: DTZ007
+
+
+def _named(desk: Desk, *asked_at: str) -> list[str]:
+    """The names given to the parts of a request at each of these instants, after their labels have been compared."""
+    rows = [
+        desk.row(export_id)
+        for at in asked_at
+        for export_id in desk.ask_all(PARTS, created_at=datetime.fromisoformat(at))
+    ]
+    assert [row["label"] for row in rows] == [_label_of(row["file_name"]) for row in rows]
+    return [row["file_name"] for row in rows]
+
+
+def test_a_file_is_named_for_the_hour_of_paris(desk: Desk) -> None:
+    names = _named(desk, "2026-07-14T22:30:05.999Z")
+    assert names == [f"liste-{liste}-13900-20260715-003005.{format_}" for liste, format_ in PARTS]
+
+
+def test_two_requests_in_one_second_take_two_seconds(desk: Desk) -> None:
+    names = _named(desk, "2026-11-25T08:30:00.100Z", "2026-11-25T08:30:00.900Z", "2026-11-25T08:30:01Z")
+    assert len(set(names)) == 3 * len(PARTS)
+    assert [name[-10:-4] for name in names if name.startswith("liste-P") and name.endswith("csv")] == [
+        *("093000", "093001", "093002")
+    ]
+
+
+def test_the_hour_that_comes_twice_in_october_gives_no_name_twice(desk: Desk) -> None:
+    summer, winter = "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"
+    names = _named(desk, summer, winter)
+    assert len(set(names)) == 2 * len(PARTS)
+    assert {name[-10:-4] for name in names} == {"023000", "023001"}
+    rows = [desk.ring(desk.ask(created_at=datetime.fromisoformat(at))) for at in (summer, winter)]
+    assert [row["status"] for row in rows] == ["ready", "ready"]
+    assert {row["file_name"] for row in rows} <= set(desk.files())
+
+
+def test_every_file_of_a_second_has_a_report_of_its_own(desk: Desk) -> None:
+    rows = [desk.ring(export_id) for export_id in desk.ask_all(PARTS)]
+    names = [name for row in rows for name in (row["file_name"], row["report_name"])]
+    assert sorted(names) == desk.files()
+    assert [row["report_name"] for row in rows] == [report_name(row["file_name"]) for row in rows]
+
+
+@pytest.mark.parametrize("code", PATHS)
+def test_a_path_in_a_commune_code_reaches_no_file(desk: Desk, code: str, tmp_path: Path) -> None:
+    before = sorted(tmp_path.rglob("*"))
+    export_id = desk.ask()
+    desk.run("INSERT INTO commune (code, nom, code_departement) VALUES (:code, 'AILLEURS', '13')", code=code)
+    desk.run("INSERT INTO liste (code_commune, liste, version) VALUES (:code, 'P', 1)", code=code)
+    desk.run("UPDATE export SET code_commune = :code", code=code)
+    row = desk.ring(export_id)
+    assert row["status"] == "queued"
+    assert (row["error_code"], row["sha256"]) == ("erreur", None)
+    assert [path for path in tmp_path.rglob("*") if path not in before and "sqlite" not in path.name] == []
+    assert not Path("/ailleurs").exists()
+
+
+@pytest.mark.parametrize("code", [*PATHS, "13900\0"])
+def test_the_volume_knows_communes_only(tmp_path: Path, code: str) -> None:
+    storage = Storage(tmp_path)
+    with pytest.raises(ValueError, match="code INSEE"):
+        storage.path(code, "liste.csv")
+    with pytest.raises(ValueError, match="code INSEE"), storage.pending(code, "liste.csv", "owner"):
+        pass
+    assert list(tmp_path.iterdir()) == []
+    assert storage.path(COMMUNE, "liste.csv") == tmp_path / COMMUNE / "liste.csv"

@@ -1,0 +1,124 @@
+"""Our XSD follows the table of columns, and a file that does not follow it is refused without quoting anybody."""
+
+import xml.etree.ElementTree as ET
+from pathlib import Path
+
+import pytest
+
+from tests.golden.cases import FOLDER
+from worker.errors import SchemaMismatchError
+from worker.writers.columns import ADRESSE, COLUMNS, ENTETE, IDENTITE
+from worker.writers.xml_schema import OUR_XSD, load_schema, validate_xml
+
+XS = "{http://www.w3.org/2001/XMLSchema}"
+VALID = (FOLDER / "commune_ordinaire" / "P.xml").read_text("utf-8")
+MISMATCH = "Le fichier XML ne suit pas le schéma liste_electorale.xsd"
+NAMES = ("LANTERNE", "Ursule", "TAMBOURIN", "Nathanaël", "1962")
+
+
+def _elements(schema: ET.Element, path: str) -> list[str]:
+    return [element.attrib["name"] for element in schema.findall(path.replace("xs:", XS))]
+
+
+def _write(tmp_path: Path, content: str) -> Path:
+    path = tmp_path / "liste.xml"
+    path.write_text(content, "utf-8")
+    return path
+
+
+def _refusal(path: Path, xsd: Path | None = None) -> str:
+    with pytest.raises(SchemaMismatchError) as caught:
+        validate_xml(path, xsd)
+    message = str(caught.value)
+    assert not any(name in message for name in NAMES)
+    return message
+
+
+def test_the_schema_has_the_columns_in_their_order() -> None:
+    schema = ET.parse(OUR_XSD).getroot()  # noqa: S314 — our own file
+    sequence = "xs:complexType/xs:sequence/xs:element"
+    top = _elements(schema, f"xs:element[@name='ListeElectorale']/{sequence}")
+    electeur, adresse = (
+        _elements(schema, f"xs:complexType[@name='{name}']/xs:sequence/xs:element")
+        for name in ("Electeur", "AdresseElecteur")
+    )
+    assert top == [*(column.name for column in ENTETE), "Electeur"]
+    assert electeur == [*(column.name for column in IDENTITE), "AdresseElecteur"]
+    assert adresse == [column.name for column in ADRESSE]
+    assert [*top[:-1], *electeur[:-1], *adresse] == [column.name for column in COLUMNS]
+    assert len(COLUMNS) == 29
+
+
+@pytest.mark.parametrize("path", sorted(FOLDER.glob("*/*.xml")), ids=lambda path: f"{path.parent.name}-{path.stem}")
+def test_every_golden_file_follows_it(path: Path) -> None:
+    validate_xml(path)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "where"),
+    [
+        ("<Sexe>M</Sexe>", "", " : élément {IDENTITE[2]}, électeur n° 3 du fichier"),
+        ("<{ADRESSE[2]}/>", "<{ADRESSE[2]}/><Etage>2</Etage>", " : élément Etage, électeur n° 4 du fichier"),
+        ("Nathanaël</", "Nathanaël<b/></", " : élément {IDENTITE[4]}, électeur n° 3 du fichier"),
+        ("<AdresseElecteur>", "<AdresseElecteur langue='fr'>", " : élément AdresseElecteur, électeur n° 1 du fichier"),
+        ("{ADRESSE[1]}", "Batiment", " : élément Batiment, électeur n° 1 du fichier"),
+        ("{ADRESSE[0]}/><{ADRESSE[1]}/>", "{ADRESSE[0]}/>", " : élément {ADRESSE[2]}, électeur n° 2 du fichier"),
+        ("{ADRESSE[0]}/>", "{ADRESSE[0]}><i/></{ADRESSE[0]}>", " : élément {ADRESSE[0]}, électeur n° 2 du fichier"),
+        (">G<", "><", " : élément TypeListe"),
+        (">13900</CodeCommune>", ">1390</CodeCommune>", " : élément CodeCommune"),
+        (">25/11/2026<", ">2026-11-25<", " : élément DateCreationListe"),
+        ("<InfoListe>L</InfoListe>\n", "", " : élément DateCreationListe"),
+        ("ListeElectorale>", "Liste>", " : élément Liste"),
+    ],
+)
+def test_a_tampered_file_is_refused_and_the_place_is_told(tmp_path: Path, old: str, new: str, where: str) -> None:
+    names = {"IDENTITE": [column.name for column in IDENTITE], "ADRESSE": [column.name for column in ADRESSE]}
+    old, new, where = (text.format(**names) for text in (old, new, where))
+    assert old in VALID
+    assert _refusal(_write(tmp_path, VALID.replace(old, new))) == f"{MISMATCH}{where}."
+
+
+@pytest.mark.parametrize("length", [0, 1, 60, len(VALID) // 2, len(VALID) - 3])
+def test_a_truncated_file_is_refused(tmp_path: Path, length: int) -> None:
+    assert _refusal(_write(tmp_path, VALID[:length])).startswith(MISMATCH)
+
+
+@pytest.mark.parametrize("wrong", ["\x0b", "&", "&nbsp;", "\ufffe"], ids=ascii)
+def test_what_is_not_xml_is_refused(tmp_path: Path, wrong: str) -> None:
+    assert _refusal(_write(tmp_path, VALID.replace("LANTERNE", wrong))).startswith(MISMATCH)
+
+
+@pytest.mark.parametrize(
+    "definition",
+    ['"M" ', 'SYSTEM "secret.txt" ', 'SYSTEM "http://127.0.0.1:9/secret" ', '"&twice;&twice;"> <!ENTITY twice "M"'],
+)
+def test_an_entity_is_never_read(tmp_path: Path, definition: str) -> None:
+    (tmp_path / "secret.txt").write_text("M")
+    doctype = f"<!DOCTYPE ListeElectorale [<!ENTITY sexe {definition}>]>\n<ListeElectorale>"
+    tampered = VALID.replace("<ListeElectorale>", doctype, 1).replace("<Sexe>M</Sexe>", "<Sexe>&sexe;</Sexe>", 1)
+    assert _refusal(_write(tmp_path, tampered)) == "Le fichier XML contient un DOCTYPE : il n'est ni lu ni publié."
+
+
+def test_a_dtd_elsewhere_is_never_read(tmp_path: Path) -> None:
+    (tmp_path / "liste.dtd").write_text('<!ENTITY sexe "M">')
+    doctype = '<!DOCTYPE ListeElectorale SYSTEM "liste.dtd">\n<ListeElectorale>'
+    tampered = VALID.replace("<ListeElectorale>", doctype, 1)
+    assert "DOCTYPE" in _refusal(_write(tmp_path, tampered))
+
+
+@pytest.mark.parametrize("content", [None, b"", b"<xs:schema", b"<html/>", b"\xff\xfe"])
+def test_a_schema_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | None) -> None:
+    xsd = tmp_path / "ministere.xsd"
+    if content is not None:
+        xsd.write_bytes(content)
+    with pytest.raises(SchemaMismatchError, match=r"Schéma XSD illisible : .*ministere\.xsd"):
+        load_schema(xsd)
+
+
+def test_a_huge_file_is_checked_without_a_tree(tmp_path: Path) -> None:
+    head, *electeurs, tail = VALID.splitlines(keepends=True)
+    head += "".join(electeurs[:7])
+    path = _write(tmp_path, head + "".join(electeurs[7:]) * 2_000 + tail)
+    validate_xml(path)
+    path.write_text(head + "".join(electeurs[7:]) * 2_000 + "<Electeur/>\n" + tail, "utf-8")
+    assert _refusal(path) == f"{MISMATCH} : élément Electeur, électeur n° 8001 du fichier."
