@@ -112,7 +112,7 @@ NOT_STRICT = {
     "an integer of 5000 digits": _with('"13900"', "9" * 5_000),
     "the same list eleven times": _data(listes=["P"] * 11),
     "Infinity in an attribute": _event(comment=float("inf")),
-    "NUL in the name of a field": _data(**{f"a\0{SECRET}": 1}),
+    "NUL in the name of a field": _data(**{"a\0b": 1}),
     "line break in the name of a field": _data(**{"a\nlevel=critical": 1}),
 }
 

@@ -1,4 +1,4 @@
-"""Dirty and suspect mean the same in PostgreSQL, in SQLite and in Python."""
+"""Dirty, suspect and cleaned mean the same in PostgreSQL, in SQLite and in Python."""
 
 from collections.abc import Callable, Iterator
 
@@ -10,7 +10,7 @@ from sqlalchemy import Boolean, ColumnElement, Engine, Text, and_, literal, or_,
 from tests.parts.databases import SqliteFiles
 from tests.parts.postgres import PostgresServer
 from tests.unit.nasty import NASTY, nasty_texts
-from worker.db.dirty import is_dirty, is_suspect
+from worker.db.dirty import cleaned, is_dirty, is_suspect
 from worker.db.engine import build_engine
 from worker.domain import texte
 
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.integration
 
 ORDINARY = ("", "LANTERNE", "Ursule Zélie", "Œ", "Łukasz", "12 BIS", "a¦b", "¦", "L'Étang", "%s %(x)s :y ? \\", "🏛")
 JOINED = ("a ¦b", "a¦ b", "a¦b ", "e¦\u0301", "a¦ ¦b", "¦¦", "a;b¦c")
-Verdicts = list[tuple[str, bool, bool]]
+Verdicts = list[tuple[str, bool, bool, str]]
 
 
 @pytest.fixture(scope="module")
@@ -39,19 +39,21 @@ def engines(
 def _ask(engine: Engine, texts: list[str]) -> Verdicts:
     values = [literal(text, Text) for text in texts]
     with engine.connect() as connection:
-        row = connection.execute(select(*map(is_dirty, values), *map(is_suspect, values))).one()
-    return list(zip(texts, row[: len(texts)], row[len(texts) :], strict=True))
+        query = select(*(function(value) for function in (is_dirty, is_suspect, cleaned) for value in values))
+        row = connection.execute(query).one()
+    dirty, suspect, clean = (row[start : start + len(texts)] for start in range(0, len(row), len(texts)))
+    return list(zip(texts, dirty, suspect, clean, strict=True))
 
 
 def _expect(texts: list[str]) -> Verdicts:
-    return [(text, not texte.is_clean(text), texte.is_suspect(text)) for text in texts]
+    return [(text, not texte.is_clean(text), texte.is_suspect(text), texte.clean(text)) for text in texts]
 
 
 def test_the_databases_agree_with_python_on_nasty_texts(engines: dict[str, Engine]) -> None:
     texts = [*NASTY, *ORDINARY, *JOINED, *(f"a{chr(code)}b" for code in range(1, 0x300))]
     expected = _expect(texts)
-    assert any(dirty for _, dirty, _ in expected)
-    assert [text for text, dirty, suspect in expected if dirty and not suspect] == []
+    assert any(dirty for _, dirty, *_ in expected)
+    assert [text for text, dirty, suspect, _ in expected if dirty and not suspect] == []
     for engine in engines.values():
         for start in range(0, len(texts), 100):
             assert _ask(engine, texts[start : start + 100]) == expected[start : start + 100], engine.dialect.name

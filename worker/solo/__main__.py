@@ -34,15 +34,15 @@ def main(arguments: Sequence[str]) -> int:
     return guard(lambda: _run(arguments))
 
 
-def _run(arguments: Sequence[str]) -> None:
+def _run(arguments: Sequence[str]) -> int:
     if arguments and arguments[0] in ("exports", *REGISTER_COMMANDS) and "--help" not in arguments:
         _prepare()
     try:
         code: int | None = cli.main(list(arguments), prog_name="python -m worker.solo", standalone_mode=False)
     except ProducerError as error:
         click.echo(f"Erreur : {error}", err=True)
-        code = error.exit_code
-    raise click.exceptions.Exit(code or 0)
+        return error.exit_code
+    return code or 0
 
 
 def _prepare() -> None:

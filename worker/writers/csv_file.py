@@ -30,8 +30,8 @@ def write_csv(
 ) -> int:
     """Write the header and one line per elector of age.
 
-    `tidy`: some values must be cleaned on the way; `separators`: some hold `;` or `"`. Both are found beforehand,
-    so that a clean register pays for neither.
+    `tidy`: some values must be cleaned on the way, which may make a `;` (the Greek question mark); `separators`: some
+    hold `;` or `"`. Both are found beforehand, so that a clean register pays for neither.
 
     Returns:
         The number of data lines.
@@ -40,7 +40,7 @@ def write_csv(
         ExportError: a value cannot be written without a quote.
     """
     sink.write(HEADER)
-    query = select_electeurs(spec, COLUMNS, tidy=tidy, replace_separators=separators)
+    query = select_electeurs(spec, COLUMNS, tidy=tidy, replace_separators=separators or tidy)
     if connection.dialect.name == "postgresql":
         return _copy(connection, query, sink, progress)
     return _write_rows(connection.execute(query, execution_options=STREAM), sink, progress)
