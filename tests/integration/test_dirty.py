@@ -1,6 +1,7 @@
 """Dirty, suspect and cleaned mean the same in PostgreSQL, in SQLite and in Python."""
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -40,7 +41,7 @@ def _ask(engine: Engine, texts: list[str]) -> Verdicts:
     values = [literal(text, Text) for text in texts]
     with engine.connect() as connection:
         query = select(*(function(value) for function in (is_dirty, is_suspect, cleaned) for value in values))
-        row = connection.execute(query).one()
+        row: list[Any] = list(connection.execute(query).one())
     dirty, suspect, clean = (row[start : start + len(texts)] for start in range(0, len(row), len(texts)))
     return list(zip(texts, dirty, suspect, clean, strict=True))
 

@@ -50,9 +50,7 @@ def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox
     assert mail.recipients == (EMAIL,)
     assert "6 fichiers prêts, 12 anomalies bloquantes" in mail.message["Subject"]
 
-    told = wait_until(lambda: (got := town.queue("listener")) and got, message="the events") or []
-    wait_until(lambda: told.extend(town.queue("listener")) or len(told) == 6, message="six events")
-    events = [CloudEvent.from_bytes(body) for _, body in told]
+    events = [CloudEvent.from_bytes(body) for _, body in town.collect("listener", 6)]
     assert {said.data["path"] for said in events} == {f"13900/{export['file_name']}" for export in exports}
     assert {(said.correlationid, said.causationid) for said in events} == {(event.correlationid, event.id)}
 
@@ -95,7 +93,7 @@ def test_a_lost_doorbell_is_rung_again_by_the_sweep(town: Town) -> None:
     assert town.wait_for(event)[0]["electeurs"] == 20
 
 
-REFUSALS = [
+REFUSALS: list[tuple[dict[str, object], str]] = [
     ({"commune": "99999"}, "Demande invalide : commune: code INSEE"),
     ({"commune": "../etc"}, "Demande invalide : commune: code INSEE"),
     ({"commune": "01001"}, "Aucun registre importé pour 01001"),

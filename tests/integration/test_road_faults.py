@@ -122,9 +122,7 @@ def test_poison_is_put_aside_with_its_reason_and_good_requests_are_served(town: 
         town.publish(body, "requests", exchange="")
     good = town.ask(listes=["CE"])
     town.wait_for(good)
-    dead: list[tuple[dict[str, object], bytes]] = []
-    wait_until(lambda: dead.extend(town.queue("requests.XQ")) or len(dead) == len(POISON), message="the dead letters")
-
+    dead = town.collect("requests.XQ", len(POISON))
     reasons = {body: str(headers["x-reason"]) for headers, body in dead}
     for reason, body in POISON.items():
         assert reason in reasons[body]

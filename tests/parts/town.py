@@ -141,6 +141,17 @@ class Town:
         """Take all messages of a queue: headers and body."""
         return queue_messages(self.amqp_url, name)
 
+    def collect(self, queue: str, count: int) -> list[tuple[dict[str, Any], bytes]]:
+        """Take messages of a queue as they come, until there are `count` of them."""
+        taken: list[tuple[dict[str, Any], bytes]] = []
+
+        def take() -> bool:
+            taken.extend(self.queue(queue))
+            return len(taken) >= count
+
+        wait_until(take, message=f"{count} messages in {queue}")
+        return taken
+
     def log(self, name: str) -> str:
         """What a process printed."""
         path = self.folder / f"{name}.log"

@@ -1,0 +1,206 @@
+"""What a service wrote to the register by SQL, dirty or not, is what an independent reader finds in both files."""
+
+from collections.abc import Iterator
+from datetime import date
+from typing import Any, NamedTuple
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import Engine, insert
+
+from schemas.vocabulary import Format, Liste, Severity
+from tests.integration.liste_reader import HEADER, JOUR, expected_line, for_csv, is_of_age, rank, read_csv, read_xml
+from tests.parts.databases import SqliteFiles
+from tests.parts.postgres import PostgresServer
+from tests.unit.nasty import nasty_texts
+from worker.db.engine import build_engine
+from worker.db.migrate import migrate
+from worker.domain.texte import JOINT, clean, without_separators
+from worker.registre.models import Bureau, Commune, Electeur, ListeCommunale
+from worker.writers.csv_file import write_csv
+from worker.writers.liste import ListeSpec
+from worker.writers.precheck import find_anomalies, take_census
+from worker.writers.xml_file import write_xml
+
+pytestmark = pytest.mark.integration
+
+SPEC = ListeSpec(
+    code_commune="13900",
+    nom_commune="Libreville",
+    code_departement="13",
+    liste=Liste.PRINCIPALE,
+    version=1,
+    type_liste="G",
+    info_liste="L",
+    jour=date.fromisoformat(JOUR),
+)
+ORDINARY = {
+    "code_bureau": "0001",
+    "sexe": "F",
+    "nom_naissance": "LANTERNE",
+    "nom_usage": "",
+    "prenoms": "Ursule Zélie",
+    "date_naissance": "1962-03-14",
+    "commune_naissance": "ARLES",
+    "departement_naissance": "13",
+    "pays_naissance": "FRANCE",
+    "nationalite": "Française",
+    "complement1": "",
+    "complement2": "",
+    "numero_voie": "12 BIS",
+    "type_voie": "RUE",
+    "libelle_voie": "DES ABEILLES",
+    "lieu_dit": "",
+    "code_postal": "13900",
+    "ville": "LIBREVILLE",
+    "pays": "FRANCE",
+}
+_NUMBERS = {"numero_ordre": 1, "numero_general": 1}
+DATES = ("1953-00-00", "1955-08-00", "2008-11-25", "2008-11-26", "2008-12-00", "2009-00-00", "1900-02-29", "", "1961")
+TEXTS = nasty_texts(nul=False)
+SPECIAL = {
+    "date_naissance": st.sampled_from(DATES) | TEXTS.filter(lambda text: text.count("-") < 2),
+    "code_bureau": st.sampled_from(["", "0001", "0002", "9999", "1;2"]) | TEXTS,
+    "numero_voie": st.sampled_from(["0", "Sans", "SANS", "", "12-14", "0\u00a0", " Sans"]) | TEXTS,
+    "pays": st.sampled_from(["", "France", "ROYAUME-UNI", "\u00a0"]) | TEXTS,
+    "nom_usage": st.sampled_from(["", "LANTERNE", "LANTERNE ", "POIRIER-DES-BROUETTES"]) | TEXTS,
+}
+ELECTEUR = st.fixed_dictionaries(
+    {"numero_ordre": st.none() | st.integers(0, 12), "numero_general": st.none() | st.integers(0, 2**31 - 1)},
+    optional={name: SPECIAL.get(name, TEXTS) for name in ORDINARY},
+).map(lambda drawn: ORDINARY | drawn)
+NO_NAMES = dict.fromkeys(("libelle", "code_canton", "code_circonscription"), "")
+BUREAU = st.fixed_dictionaries(dict.fromkeys(NO_NAMES, TEXTS))
+
+
+class Files(NamedTuple):
+    csv: bytes
+    xml: bytes
+    electeurs: int
+    cleaned: int
+    blocking: int
+
+
+class _Memory:
+    """A file and its progress, kept in memory."""
+
+    def __init__(self) -> None:
+        self.content = bytearray()
+        self.written = 0
+
+    def write(self, data: bytes) -> None:
+        self.content += data
+
+    def note(self, written: int) -> None:
+        self.written = written
+
+
+@pytest.fixture(scope="module")
+def engines(
+    postgres_server: PostgresServer, sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[list[Engine]]:
+    """A migrated database of each kind; every example writes to them and rolls back."""
+    postgres_server.start()
+    postgres_url = postgres_server.create_database()
+    sqlite_url = sqlite_files.create(tmp_path_factory.mktemp("round-trip") / "register.sqlite3")
+    engines = [build_engine(postgres_url), build_engine(sqlite_url)]
+    for engine in engines:
+        migrate(engine)
+    yield engines
+    for engine in engines:
+        engine.dispose()
+    postgres_server.drop(postgres_url)
+
+
+def _export(engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, dict[str, str]]) -> Files:
+    key = {"code_commune": SPEC.code_commune}
+    with engine.connect() as connection, connection.begin() as transaction:
+        connection.execute(insert(Commune).values(code="13900", nom="Libreville", code_departement="13"))
+        connection.execute(insert(ListeCommunale).values(**key, liste="P", version=1))
+        connection.execute(insert(Bureau), [key | {"code": code} | fields for code, fields in bureaux.items()])
+        connection.execute(insert(Electeur), [key | {"liste": "P", "version": 1} | fields for fields in electeurs])
+        outputs: dict[Format, bytes] = {}
+        cleaned = blocking = 0
+        for format_ in Format:
+            census = take_census(connection, SPEC)
+            anomalies = list(find_anomalies(connection, SPEC, census, format_))
+            sink = _Memory()
+            if format_ is Format.CSV:
+                cleaned = sum(anomaly.code == "caracteres_nettoyes" for anomaly in anomalies)
+                blocking = sum(anomaly.severity is Severity.BLOCKING for anomaly in anomalies)
+                flags = {"tidy": census.has_dirty, "separators": census.has_separators}
+                written = write_csv(connection, SPEC, sink, sink.note, **flags)
+            else:
+                written = write_xml(connection, SPEC, sink, sink.note, tidy=census.has_dirty)
+            assert written == census.electeurs == sink.written
+            outputs[format_] = bytes(sink.content)
+        transaction.rollback()
+    return Files(outputs[Format.CSV], outputs[Format.XML], census.electeurs, cleaned, blocking)
+
+
+def _is_changed(fields: dict[str, Any]) -> bool:
+    return any(isinstance(value, str) and without_separators(clean(value)) != value for value in fields.values())
+
+
+@settings(max_examples=1500, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@given(drawn=st.lists(ELECTEUR, min_size=1, max_size=6), first=BUREAU, second=BUREAU)
+@example(drawn=[ORDINARY | _NUMBERS], first=NO_NAMES | {"libelle": "\u037e\u00a0"}, second=NO_NAMES)
+@example(drawn=[ORDINARY | _NUMBERS | {"complement1": "\u037e"}], first=NO_NAMES, second=NO_NAMES)
+def test_what_is_in_the_register_is_what_is_read(
+    engines: list[Engine], drawn: list[dict[str, Any]], first: dict[str, str], second: dict[str, str]
+) -> None:
+    electeurs = [fields | {"id": number} for number, fields in enumerate(drawn, 1)]
+    bureaux = {"0001": first, "1;2": second}
+    written = [fields for fields in sorted(electeurs, key=rank) if is_of_age(fields)]
+    lines = [expected_line(fields, bureaux) for fields in written]
+    on_postgresql, on_sqlite = (_export(engine, electeurs, bureaux) for engine in engines)
+
+    assert on_postgresql.csv == on_sqlite.csv
+    assert read_csv(on_sqlite.csv) == (HEADER, [for_csv(line) for line in lines])
+    for files in (on_postgresql, on_sqlite):
+        assert read_xml(files.xml) == (HEADER if lines else HEADER[:6], lines)
+        assert files.electeurs == len(lines)
+        assert files.cleaned >= sum(_is_changed(fields) for fields in written)
+    if not any(JOINT in str(value) for fields in written for value in fields.values()):
+        assert on_sqlite.cleaned == sum(_is_changed(fields) for fields in written)
+
+
+@pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 500, 501, 1001])
+def test_no_line_is_lost_where_blocks_meet(engines: list[Engine], count: int) -> None:
+    electeurs = [
+        ORDINARY | {"id": number, "numero_ordre": number, "numero_general": number} for number in range(1, count + 1)
+    ]
+    minor = ORDINARY | {"id": count + 1, "numero_ordre": 0, "numero_general": None, "date_naissance": "2020-01-01"}
+    lines = [expected_line(fields, {}) for fields in electeurs]
+    for engine in engines:
+        files = _export(engine, [*electeurs, minor], {"0002": {}})
+        assert read_csv(files.csv)[1] == lines
+        assert read_xml(files.xml)[1] == lines
+
+
+@pytest.mark.parametrize(
+    ("field", "value", "place", "expected"),
+    [
+        ("nom_usage", "LANTERNE\u00a0", 9, ""),
+        ("numero_voie", "0\u00a0", 22, ""),
+        ("numero_voie", " Sans", 22, ""),
+        ("pays", "\u00a0", 28, "FRANCE"),
+        ("date_naissance", "1962-03-14\u00a0", 11, "14/03/1962"),
+    ],
+)
+def test_a_rule_applies_to_the_cleaned_value(
+    engines: list[Engine], field: str, value: str, place: int, expected: str
+) -> None:
+    for engine in engines:
+        files = _export(engine, [ORDINARY | _NUMBERS | {"id": 1, field: value}], {"0001": {}})
+        assert read_csv(files.csv)[1][0][place] == expected
+
+
+@pytest.mark.parametrize(("field", "value", "is_blocking"), [("nom_naissance", "\u00a0", True), ("sexe", "F ", False)])
+def test_an_anomaly_is_that_of_the_cleaned_value(
+    engines: list[Engine], field: str, value: str, *, is_blocking: bool
+) -> None:
+    for engine in engines:
+        files = _export(engine, [ORDINARY | _NUMBERS | {"id": 1, field: value}], {"0001": {}})
+        assert bool(files.blocking) == is_blocking
