@@ -1,0 +1,92 @@
+"""What Dramatiq would lose on RabbitMQ, and we do not."""
+
+from collections.abc import Iterator
+from contextlib import closing
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import dramatiq
+import pytest
+from dramatiq import Message, Worker
+from dramatiq.errors import ConnectionClosed
+from sqlalchemy.exc import OperationalError
+
+from schemas.topology import QUEUE_LISTES
+from tests.parts.rabbitmq import RabbitNode
+from tests.parts.town import queue_messages
+from tests.parts.wait import wait_until
+from worker.messaging.broker import PrefectureBroker, build_broker
+from worker.messaging.consumer import REASON_HEADER
+from worker.messaging.doorbell import Doorbell
+from worker.messaging.encoder import EXPORT_LISTE
+from worker.messaging.middleware import build_middleware
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture
+def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
+    with closing(build_broker(amqp_url, build_middleware())) as broker:
+        yield broker
+
+
+def test_an_acknowledgment_from_before_a_reconnection_hits_no_other_message(
+    broker: PrefectureBroker, amqp_url: str
+) -> None:
+    Doorbell(broker).ring([1])
+    with closing(broker.consume(QUEUE_LISTES, timeout=1000)) as before:
+        late = _next(before)
+    with closing(broker.consume(QUEUE_LISTES, timeout=1000)) as after:
+        again = _next(after)
+        after.ack(late)
+        assert (late.args, again.args) == ((1,), (1,))
+    assert len(queue_messages(amqp_url, QUEUE_LISTES)) == 1
+
+
+def test_a_retry_that_cannot_be_published_waits_among_the_dead_letters(
+    broker: PrefectureBroker, amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(_export_id: int) -> None:
+        raise OperationalError("SELECT 1", None, Exception("away"))
+
+    dramatiq.actor(broker=broker, actor_name=EXPORT_LISTE, queue_name=QUEUE_LISTES)(fail)
+    Doorbell(broker).ring([7])
+    monkeypatch.setattr(broker, "enqueue", _refuse)
+    worker = Worker(broker, worker_threads=1, worker_timeout=100)
+    worker.start()
+    try:
+        dead = wait_until(lambda: queue_messages(amqp_url, f"{QUEUE_LISTES}.XQ"), message="the dead letter")
+    finally:
+        worker.stop()
+    ((headers, body),) = dead
+    assert headers[REASON_HEADER] == "failed: OperationalError"
+    assert Message.decode(body).args == (7,)
+    assert b"traceback" not in body
+    assert queue_messages(amqp_url, QUEUE_LISTES) == []
+
+
+def test_each_worker_holds_as_many_messages_as_it_has_threads(
+    broker: PrefectureBroker, amqp_url: str, rabbit_node: RabbitNode
+) -> None:
+    dramatiq.actor(broker=broker, actor_name=EXPORT_LISTE, queue_name=QUEUE_LISTES)(lambda _id: None)
+    worker = Worker(broker, worker_threads=3, worker_timeout=100)
+    worker.start()
+    question = ("list_consumers", "-p", unquote(urlsplit(amqp_url).path[1:]), "queue_name", "prefetch_count")
+    try:
+        wait_until(
+            lambda: (
+                f"{QUEUE_LISTES}\t3"
+                in rabbit_node.rabbitmqctl("list_consumers", "-p", vhost, "queue_name", "prefetch_count")
+            ),
+            message="a prefetch of 3",
+        )
+    finally:
+        worker.stop()
+
+
+def _next(consumer: Any) -> Any:  # noqa: ANN401 — Dramatiq's consumers are partly typed
+    return wait_until(lambda: next(consumer), message="a message")
+
+
+def _refuse(*_arguments: object, **_options: object) -> None:
+    raise ConnectionClosed(Exception("no broker"))  # type: ignore[no-untyped-call]
