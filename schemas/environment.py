@@ -54,11 +54,12 @@ VARIABLES = (
 
 def unknown_variables(environment: Mapping[str, str] | Iterable[str]) -> dict[str, str | None]:
     """The PREFECTURE_ variables that nobody reads, each with the name that was probably meant."""
-    known = [PREFIX + variable.name for variable in VARIABLES]
+    known = [variable.name for variable in VARIABLES]
+    given = {name: name.upper().removeprefix(PREFIX) for name in environment if name.upper().startswith(PREFIX)}
     return {
-        name: next(iter(difflib.get_close_matches(name.upper(), known, n=1, cutoff=0.6)), None)
-        for name in environment
-        if name.upper().startswith(PREFIX) and name.upper() not in known
+        name: next((PREFIX + meant for meant in difflib.get_close_matches(short, known, n=1, cutoff=0.5)), None)
+        for name, short in given.items()
+        if short not in known
     }
 
 

@@ -31,6 +31,7 @@ def configure_logs(style: Literal["json", "console"], level: str) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
+    logging.raiseExceptions = False  # a log that cannot be written must not print what it was about
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],

@@ -49,9 +49,12 @@ def _leaves(electeur: ET.Element) -> Iterator[ET.Element]:
 
 
 def is_of_age(fields: Fields) -> bool:
-    """Whether the elector is 18 on JOUR, the unknown parts of the date being as old as can be."""
-    born = fields["date_naissance"]
-    return not _DATE.fullmatch(born) or born <= OF_AGE
+    """Whether the elector is 18 on JOUR, the unknown parts of the date being as old as can be.
+
+    A date that cannot be read, or is yet to come, makes no minor.
+    """
+    born = clean(fields["date_naissance"])
+    return not _DATE.fullmatch(born) or born <= OF_AGE or born > JOUR
 
 
 def rank(fields: Fields) -> tuple[bytes | int, ...]:

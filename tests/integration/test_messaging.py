@@ -73,13 +73,7 @@ def test_each_worker_holds_as_many_messages_as_it_has_threads(
     worker.start()
     question = ("list_consumers", "-p", unquote(urlsplit(amqp_url).path[1:]), "queue_name", "prefetch_count")
     try:
-        wait_until(
-            lambda: (
-                f"{QUEUE_LISTES}\t3"
-                in rabbit_node.rabbitmqctl("list_consumers", "-p", vhost, "queue_name", "prefetch_count")
-            ),
-            message="a prefetch of 3",
-        )
+        wait_until(lambda: f"{QUEUE_LISTES}\t3" in rabbit_node.rabbitmqctl(*question), message="a prefetch of 3")
     finally:
         worker.stop()
 

@@ -16,7 +16,7 @@ from tests.parts.postgres import PostgresServer
 from tests.unit.nasty import nasty_texts
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
-from worker.domain.texte import JOINT, clean, without_separators
+from worker.domain.texte import JOINT, clean
 from worker.registre.models import Bureau, Commune, Electeur, ListeCommunale
 from worker.writers.csv_file import write_csv
 from worker.writers.liste import ListeSpec
@@ -127,7 +127,7 @@ def _export(engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, 
             anomalies = list(find_anomalies(connection, SPEC, census, format_))
             sink = _Memory()
             if format_ is Format.CSV:
-                cleaned = sum(anomaly.code == "caracteres_nettoyes" for anomaly in anomalies)
+                cleaned = sum(anomaly.code == "caracteres_nettoyes" and not anomaly.column for anomaly in anomalies)
                 blocking = sum(anomaly.severity is Severity.BLOCKING for anomaly in anomalies)
                 flags = {"tidy": census.has_dirty, "separators": census.has_separators}
                 written = write_csv(connection, SPEC, sink, sink.note, **flags)
@@ -140,7 +140,7 @@ def _export(engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, 
 
 
 def _is_changed(fields: dict[str, Any]) -> bool:
-    return any(isinstance(value, str) and without_separators(clean(value)) != value for value in fields.values())
+    return any(isinstance(value, str) and clean(value) != value for value in fields.values())
 
 
 @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Engine, update
@@ -82,7 +81,6 @@ def record_failed(engine: Engine, export_id: int, owner: str, error: PrefectureE
 
 def release(engine: Engine, export: Export, owner: str, error: PrefectureError, *, counts: bool) -> None:
     """Give the row back to wait for a better time; `counts`: this start is one of the few it has."""
-    wait = min(FIRST_WAIT * 2**export.retries, LONGEST_WAIT)
     with engine.begin() as connection:
         _settle(
             connection,
@@ -90,7 +88,7 @@ def release(engine: Engine, export: Export, owner: str, error: PrefectureError, 
             status=ExportStatus.QUEUED,
             owner=None,
             lease_until=None,
-            not_before=utc_now(wait),
+            not_before=utc_now(_wait_seconds(export.retries)),
             rung_at=None,
             retries=Export.retries + 1,
             attempts=Export.attempts if counts else Export.attempts - 1,
@@ -104,6 +102,10 @@ def _settle(connection: Connection, fence: ColumnElement[bool], **values: Any) -
         raise LeaseLostError("the row has another owner")
 
 
-def is_overdue(export: Export, now: datetime, retry_seconds: float) -> bool:
-    """Whether the row has waited long enough for what was away."""
-    return (now - export.created_at).total_seconds() > retry_seconds
+def is_overdue(export: Export, retry_seconds: float) -> bool:
+    """Whether the row has waited long enough for what was away; its time in the queue does not count."""
+    return sum(_wait_seconds(retry) for retry in range(export.retries)) >= retry_seconds
+
+
+def _wait_seconds(retries: int) -> float:
+    return min(FIRST_WAIT * 2.0**retries, LONGEST_WAIT)

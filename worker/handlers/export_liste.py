@@ -6,7 +6,6 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, joinedload
 from structlog.stdlib import BoundLogger
 
-from worker.db.types import utc_now
 from worker.errors import ExportError, LeaseLostError, PrefectureError, TransientError
 from worker.exports.lease import Heartbeat, claim, new_owner
 from worker.exports.models import Export
@@ -61,9 +60,7 @@ def _read(export_id: int, services: Services) -> Export:
 
 
 def _wait(export: Export, owner: str, error: PrefectureError, services: Services, *, counts: bool) -> None:
-    with Session(services.engine) as session:
-        now = session.scalars(select(utc_now())).one()
-    if is_overdue(export, now, services.retry_seconds):
+    if is_overdue(export, services.retry_seconds):
         record_failed(services.engine, export.id, owner, error)
     else:
         release(services.engine, export, owner, error, counts=counts)

@@ -5,6 +5,7 @@ from sqlalchemy import Connection, update
 from schemas.vocabulary import Format, Severity
 from worker.db.engine import snapshot
 from worker.domain.heure import jour_a_paris
+from worker.domain.texte import clean
 from worker.errors import CountMismatchError, ExportError
 from worker.exports.lease import owned
 from worker.exports.models import Export
@@ -80,7 +81,7 @@ def _read_spec(connection: Connection, export: Export, services: Services) -> Li
     liste = export.nom_liste
     return ListeSpec(
         code_commune=commune.code,
-        nom_commune=commune.nom,
+        nom_commune=clean(commune.nom),
         code_departement=commune.code_departement,
         liste=liste,
         version=commune.versions.get(liste, NO_VERSION),

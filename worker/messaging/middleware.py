@@ -6,7 +6,7 @@ import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Retries, TimeLimit
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import OperationalError
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class SafeRetries(Retries):
 
 def is_worth_retrying(retries: int, error: BaseException) -> bool:
     """A database that is away is waited for; anything else has a few tries."""
-    return isinstance(error, DBAPIError) or retries < _TRIES
+    return isinstance(error, OperationalError) or retries < _TRIES
 
 
 def build_middleware() -> Sequence[Middleware]:

@@ -7,10 +7,26 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Integer, Select, String, and_, case, func, literal, null, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Integer,
+    Select,
+    String,
+    Text,
+    and_,
+    case,
+    func,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+    type_coerce,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.vocabulary import Liste
+from worker.db.dirty import cleaned
 from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.liste import ListeSpec
 from worker.writers.tidy import tidied
@@ -144,6 +160,12 @@ def on_liste(spec: ListeSpec) -> ColumnElement[bool]:
 
 
 def of_age(spec: ListeSpec) -> ColumnElement[bool]:
-    """Not a minor on the day of the file; a date that cannot be read does not make a minor."""
-    born = Electeur.date_naissance
-    return (born <= spec.last_birth) | (born >= "3") | born.not_like("____-__-__")
+    """Not a minor on the day of the file; a date that cannot be read, or is yet to come, does not make a minor."""
+    born, as_written = Electeur.date_naissance, cleaned(type_coerce(Electeur.date_naissance, Text))
+    is_mineur = and_(is_readable(as_written), as_written > spec.last_birth, as_written <= spec.today)
+    return or_(and_(born <= spec.last_birth, born >= "0"), not_(is_mineur))
+
+
+def is_readable(date_naissance: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a date of birth has the register's form, whatever day it names."""
+    return date_naissance.regexp_match("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")

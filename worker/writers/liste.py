@@ -30,3 +30,8 @@ class ListeSpec:
         on 1 March of a common year.
         """
         return f"{self.jour.year - MAJORITE:04}-{self.jour.month:02}-{self.jour.day:02}"
+
+    @property
+    def today(self) -> str:
+        """The day of the file, in the register's form."""
+        return self.jour.isoformat()

@@ -20,6 +20,10 @@ FEW = 1000
 """Up to so many electors with an anomaly are found by their ids first: PostgreSQL then looks with several processes,
 which it does neither for a cursor nor in the order of the lines."""
 
+NETTOYE = "Espaces, accents ou caractères que le fichier ne peut pas porter tels quels : nettoyés."
+SEPARATEUR = "Le point-virgule et le guillemet n'ont pas leur place dans le CSV : virgule et apostrophe à la place."
+TROP_LONG = f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir."
+
 
 @dataclass(frozen=True)
 class Anomaly:
@@ -84,11 +88,18 @@ def find_anomalies(connection: Connection, spec: ListeSpec, census: Census, form
             f"{census.without_numero} électeur{'s' if census.without_numero > 1 else ''} sans numéro général "
             "(le REU n'en a pas) : la colonne reste vide.",
         )
-    yield from _bureau_anomalies(connection, spec, census)
+    if census.mineurs:
+        yield Anomaly(
+            "mineurs_non_exportes",
+            Severity.REMARK,
+            header_of(Electeur.date_naissance),
+            f"Laissé de côté, moins de 18 ans à la date du fichier : {census.mineurs}.",
+        )
+    yield from _bureau_anomalies(connection, spec, census, format_)
     yield from _electeur_anomalies(connection, spec, census, format_)
 
 
-def _bureau_anomalies(connection: Connection, spec: ListeSpec, census: Census) -> Iterator[Anomaly]:
+def _bureau_anomalies(connection: Connection, spec: ListeSpec, census: Census, format_: Format) -> Iterator[Anomaly]:
     known = {
         b.code: b for b in connection.execute(select(Bureau.__table__).where(Bureau.code_commune == spec.code_commune))
     }
@@ -115,9 +126,22 @@ def _bureau_anomalies(connection: Connection, spec: ListeSpec, census: Census) -
                 header_of(Bureau.code_circonscription),
                 "Circonscription inconnue pour ce bureau : l'indiquer.",
             )
-        for text in (bureau.libelle, bureau.code_canton, bureau.code_circonscription) if bureau else ():
-            census.has_dirty |= not is_clean(text)
-            census.has_separators |= without_separators(text) != text
+        if bureau:
+            yield from _bureau_texts(bureau, census, format_)
+
+
+def _bureau_texts(bureau: Row[Any], census: Census, format_: Format) -> Iterator[Anomaly]:
+    for source in (Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription):
+        text = getattr(bureau, source.key)
+        is_dirty, has_separator = not is_clean(text), without_separators(text) != text
+        census.has_dirty |= is_dirty
+        census.has_separators |= has_separator
+        if is_dirty:
+            yield _of_bureau(bureau.code, "caracteres_nettoyes", header_of(source), NETTOYE)
+        if has_separator and format_ is Format.CSV:
+            yield _of_bureau(bureau.code, "separateur_remplace", header_of(source), SEPARATEUR)
+        if len(text) > LONGEST:
+            yield _of_bureau(bureau.code, "valeur_trop_longue", header_of(source), TROP_LONG)
 
 
 def _of_bureau(code: str, kind: str, column: str, message: str) -> Anomaly:
@@ -149,21 +173,22 @@ def _electeur_anomalies(connection: Connection, spec: ListeSpec, census: Census,
     for row in rows:
         census.has_dirty |= row.is_dirty
         census.has_separators |= row.has_separator
-        yield from _of_electeur(row, is_cleaned=row.is_dirty or (format_ is Format.CSV and row.has_separator))
+        yield from _of_electeur(row, format_)
 
 
-def _of_electeur(row: Row[Any], *, is_cleaned: bool) -> Iterator[Anomaly]:
+def _of_electeur(row: Row[Any], format_: Format) -> Iterator[Anomaly]:
     values = row._mapping  # noqa: SLF001 — SQLAlchemy's public name for the row as a mapping
     for rule in RULES:
         if values[f"is_{rule.code}"]:
             yield _anomaly(row, rule.code, rule.severity, rule.column, rule.message)
-    if is_cleaned or row.nettoyages:
-        message = "Caractères que le fichier ne peut pas porter : remplacés ou retirés."
-        yield _anomaly(row, "caracteres_nettoyes", Severity.REMARK, "", message)
+    if row.is_dirty or row.nettoyages:
+        yield _anomaly(row, "caracteres_nettoyes", Severity.REMARK, "", NETTOYE)
     for column in guard.TEXTS:
-        if len(values[column.key]) > LONGEST:
-            message = f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir."
-            yield _anomaly(row, "valeur_trop_longue", Severity.REMARK, header_of(column), message)
+        text = values[column.key]
+        if format_ is Format.CSV and without_separators(text) != text:
+            yield _anomaly(row, "separateur_remplace", Severity.REMARK, header_of(column), SEPARATEUR)
+        if len(text) > LONGEST:
+            yield _anomaly(row, "valeur_trop_longue", Severity.REMARK, header_of(column), TROP_LONG)
 
 
 def _anomaly(row: Row[Any], code: str, severity: Severity, column: str, message: str) -> Anomaly:

@@ -7,12 +7,12 @@ checks. A rule is true where something is wrong.
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from sqlalchemy import ColumnElement, and_, false, func, not_, or_
+from sqlalchemy import ColumnElement, Text, and_, false, func, not_, or_, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.vocabulary import Liste, Severity
 from worker.registre.models import Electeur
-from worker.writers.columns import header_of
+from worker.writers.columns import header_of, is_readable
 from worker.writers.liste import ListeSpec
 
 LONGEST = 255
@@ -85,7 +85,7 @@ _BLOCKING = (
         "date_illisible",
         _DATE,
         "Date de naissance illisible : l'écrire JJ/MM/AAAA.",
-        lambda _s: and_(_DATE != "", not_(_LISIBLE)),
+        lambda _s: and_(_DATE != "", not_(is_readable(type_coerce(_DATE, Text)))),
     ),
     (
         "commune_naissance_absente",
@@ -135,6 +135,12 @@ _REMARKS = (
         lambda _s: _IMPOSSIBLE,
     ),
     (
+        "date_future",
+        _DATE,
+        "Date de naissance à venir : la vérifier.",
+        lambda spec: and_(_LISIBLE, spec.today < _DATE),
+    ),
+    (
         "bureau_absent",
         E.code_bureau,
         "Électeur sans bureau de vote : l'affecter à un bureau.",
@@ -157,6 +163,12 @@ _REMARKS = (
         E.nationalite,
         "Nationalité française sur une liste complémentaire : vérifier la liste de l'électeur.",
         _complementary(E.nationalite.in_(FRANCAIS)),
+    ),
+    (
+        "departement_obsolete",
+        E.departement_naissance,
+        "Code de département 20 obsolète : indiquer 2A ou 2B.",
+        lambda _s: E.departement_naissance == "20",
     ),
     (
         "naissance_incoherente",
