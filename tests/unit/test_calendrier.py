@@ -1,0 +1,143 @@
+"""The electoral calendar: dates written in circulars, préfectures' pages and decrees."""
+
+from datetime import date, timedelta
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.tableaux import TypeTableau
+from worker.domain.calendrier import (
+    additions_on,
+    cloture,
+    cloture_before,
+    commission_between,
+    days_before,
+    is_poll_day,
+    last_day_to_consult,
+    regime_on,
+    tableaux_due,
+    tableaux_of_scrutin,
+    tableaux_of_year,
+)
+from worker.domain.types_tableau import Regime
+
+PRESIDENTIELLE_2022 = date(2022, 4, 10)
+PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
+
+
+@pytest.mark.parametrize(
+    ("year", "expected"),
+    [(2013, date(2013, 2, 28)), (2016, date(2016, 2, 29)), (2000, date(2000, 2, 29)), (1900, date(1900, 2, 28))],
+)
+def test_the_list_is_closed_on_the_last_day_of_february(year: int, expected: date) -> None:
+    assert cloture(year) == expected
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (date(2014, 3, 23), date(2014, 2, 28)),
+        (date(2014, 2, 28), date(2013, 2, 28)),
+        (date(2016, 3, 1), date(2016, 2, 29)),
+        (date(2017, 2, 5), date(2016, 2, 29)),
+    ],
+)
+def test_a_poll_follows_the_last_closing_before_it(day: date, expected: date) -> None:
+    assert cloture_before(day) == expected
+
+
+def test_a_year_before_2019_has_two_tableaux() -> None:
+    assert [(one.type, one.due_on) for one in tableaux_of_year(2016)] == [
+        (PREMIER, date(2016, 1, 10)),
+        (SECOND, date(2016, 2, 29)),
+    ]
+
+
+def test_since_2019_there_is_no_yearly_tableau() -> None:
+    assert tableaux_of_year(2019) == ()
+
+
+def test_the_tableaux_of_a_poll_in_april_2017() -> None:
+    additions, cinq_jours = tableaux_of_scrutin(date(2017, 4, 23))
+    assert (additions.type, additions.due_on) == (TypeTableau.ADDITIONS, date(2017, 2, 6))
+    assert (cinq_jours.type, cinq_jours.due_on) == (TypeTableau.CINQ_JOURS, date(2017, 4, 18))
+    assert additions.regime is cinq_jours.regime is Regime.REVISION_ANNUELLE
+    assert "L. 33" in cinq_jours.reference_legale
+
+
+@pytest.mark.parametrize("scrutin", [date(2014, 3, 23), date(2013, 2, 10), date(2013, 1, 20)])
+def test_additions_do_not_exist_before_april(scrutin: date) -> None:
+    assert additions_on(scrutin) is None
+    assert [one.type for one in tableaux_of_scrutin(scrutin)] == [TypeTableau.CINQ_JOURS]
+
+
+def test_additions_do_not_exist_for_a_partial_election() -> None:
+    assert [one.type for one in tableaux_of_scrutin(date(2017, 9, 17), is_generale=False)] == [TypeTableau.CINQ_JOURS]
+
+
+def test_the_tableaux_of_a_poll_since_2019() -> None:
+    vingt_jours, cinq_jours = tableaux_of_scrutin(PRESIDENTIELLE_2022)
+    assert (vingt_jours.type, vingt_jours.due_on) == (TypeTableau.VINGT_JOURS, date(2022, 3, 21))
+    assert (cinq_jours.type, cinq_jours.due_on) == (TypeTableau.CINQ_JOURS_REU, date(2022, 4, 5))
+    assert vingt_jours.regime is cinq_jours.regime is Regime.REPERTOIRE_UNIQUE
+
+
+def test_the_tableau_des_vingt_jours_is_due_on_the_day_after_the_commission_met() -> None:
+    vingt_jours, _ = tableaux_of_scrutin(PRESIDENTIELLE_2022, reunion=date(2022, 3, 17))
+    assert vingt_jours.due_on == date(2022, 3, 18)
+
+
+def test_the_commission_meets_between_the_24th_and_the_21st_day() -> None:
+    assert commission_between(PRESIDENTIELLE_2022) == (date(2022, 3, 17), date(2022, 3, 20))
+
+
+def test_overseas_days_are_counted_from_the_saturday() -> None:
+    samedi = PRESIDENTIELLE_2022 - timedelta(days=1)
+    assert [one.due_on for one in tableaux_of_scrutin(samedi)] == [date(2022, 3, 20), date(2022, 4, 4)]
+
+
+@pytest.mark.parametrize(
+    ("day", "commune", "expected"),
+    [
+        (date(2022, 4, 10), "13055", True),
+        (date(2022, 4, 9), "13055", False),
+        (date(2022, 4, 9), "97105", True),  # Basse-Terre
+        (date(2022, 4, 9), "98735", True),  # Papeete
+        (date(2022, 4, 9), "97411", False),  # Saint-Denis de La Réunion votes on Sunday
+        (date(2022, 4, 8), "97105", False),
+    ],
+)
+def test_people_vote_on_sunday_and_overseas_on_saturday(day: date, commune: str, *, expected: bool) -> None:
+    assert is_poll_day(day, commune) is expected
+
+
+def test_the_regime_changes_on_1_january_2019() -> None:
+    assert regime_on(date(2018, 12, 31)) is Regime.REVISION_ANNUELLE
+    assert regime_on(date(2019, 1, 1)) is Regime.REPERTOIRE_UNIQUE
+
+
+def test_a_tableau_can_be_consulted_for_seven_days() -> None:
+    assert last_day_to_consult(date(2026, 11, 28)) == date(2026, 12, 5)
+
+
+def test_what_is_due_from_a_day_on() -> None:
+    due = tableaux_due(date(2016, 1, 10), [date(2016, 3, 6), date(2015, 12, 6)])
+    assert [(one.type, one.due_on) for one in due] == [
+        (PREMIER, date(2016, 1, 10)),
+        (SECOND, date(2016, 2, 29)),
+        (TypeTableau.CINQ_JOURS, date(2016, 3, 1)),
+        (PREMIER, date(2017, 1, 10)),
+    ]
+
+
+def test_nothing_is_due_today_without_a_poll() -> None:
+    assert tableaux_due(date(2026, 11, 25)) == ()
+
+
+@given(st.dates(date(1998, 1, 1), date(2099, 12, 31)))
+def test_j_20_and_j_5_are_calendar_days(scrutin: date) -> None:
+    assert (scrutin - days_before(scrutin, 20)).days == 20
+    assert days_before(scrutin, 5).weekday() == (scrutin.weekday() + 2) % 7
+    assert all(one.due_on < scrutin for one in tableaux_of_scrutin(scrutin))
+    assert cloture_before(scrutin) < scrutin <= cloture_before(scrutin) + timedelta(days=366)

@@ -1,0 +1,280 @@
+"""What a tableau prints: parts, order, totals, balance, notes, signatures."""
+
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.vocabulary import Liste
+from tests.unit.mouvements_samples import (
+    CHANGEMENT,
+    EUROPEENNES,
+    LIBREVILLE,
+    MOUVEMENT,
+    MUNICIPALES,
+    PERSONNE,
+    RADIATION,
+    demande,
+    mouvement,
+)
+from worker.domain.bilan import Bureau, electors_before
+from worker.domain.composition import compose_tableau
+from worker.domain.demande import Demande
+from worker.domain.lignes import format_naissance
+from worker.domain.mouvement import Effet, Etat, Mouvement
+from worker.domain.tableau import Ligne, Section, Tableau
+from worker.domain.types_tableau import MODELES
+
+PAR_BUREAU, RECAPITULATIF = Presentation.PAR_BUREAU, Presentation.RECAPITULATIF
+VINGT_JOURS: dict[str, Any] = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 1, 12), "until": date(2026, 2, 20)}
+
+
+def compose(*mouvements: Mouvement, asked: Demande | None = None, **values: Any) -> Tableau:  # noqa: ANN401
+    return compose_tableau(asked or demande(**values), LIBREVILLE, mouvements)
+
+
+def lignes(section: Section, partie: int = 0) -> tuple[Ligne, ...]:
+    return section.parties[partie].lignes
+
+
+def test_nobody_moved() -> None:
+    (section,) = compose().sections
+    assert section.titre == "Commune de LIBREVILLE"
+    assert [partie.titre for partie in section.parties] == [
+        "I. Additions (inscriptions)",
+        "II. Retranchements (radiations)",
+    ]
+    assert [partie.lignes for partie in section.parties] == [(), ()]
+    assert section.parties[0].total == "Total des additions : zéro (0) électeur"
+    assert section.bilan.avant == section.bilan.apres == 1500
+
+
+def test_one_elector_came() -> None:
+    (section,) = compose(MOUVEMENT).sections
+    assert lignes(section) == (
+        Ligne(
+            numero="0",
+            nom_naissance="DURAND",
+            nom_usage="",
+            prenoms="Jeanne Marie",
+            naissance="14/03/1962 à MARSEILLE (13)",
+            adresse="3 RUE DES ABEILLES 13900 LIBREVILLE",
+            bureau="0001",
+            nationalite="",
+            motif="Inscription volontaire",
+        ),
+    )
+    assert section.parties[0].total == "Total des additions : un (1) électeur"
+    assert section.bilan.apres == 1501
+
+
+def test_the_heading() -> None:
+    tableau = compose()
+    assert (tableau.type, tableau.presentation) == ("premier_rectificatif", "commune")
+    assert tableau.titre == "Premier tableau rectificatif (additions et retranchements)"
+    assert tableau.reference_legale == "Code électoral (avant 2019), art. R. 5, R. 10 et R. 11"
+    assert (tableau.nom_commune, tableau.code_commune) == ("LIBREVILLE", "13900")
+    assert tableau.liste == "Liste principale (générale) — P"
+    assert tableau.objet == "Date de tableau : 10 janvier 2014"
+    assert tableau.edite_le == "Édité le 12/02/2014 à 12:26"
+    assert compose(type_=TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES).objet == "Scrutin du 23 mars 2014"
+
+
+def test_in_the_commune_a_change_of_bureau_is_neutral() -> None:
+    (section,) = compose(CHANGEMENT, MOUVEMENT, RADIATION).sections
+    assert [ligne.bureau for ligne in lignes(section)] == ["0001", "0001 → 0002"]
+    assert [ligne.motif for ligne in lignes(section, 1)] == ["Décès"]
+    assert section.parties[0].total == ("Total des additions : deux (2) électeurs, dont un (1) changement de bureau")
+    bilan = section.bilan
+    assert (bilan.inscriptions, bilan.radiations, bilan.arrivees, bilan.departs, bilan.changements) == (1, 1, 0, 0, 1)
+    assert bilan.apres == bilan.avant
+
+
+def test_by_bureau_a_change_of_bureau_leaves_one_and_comes_into_the_other() -> None:
+    un, deux, commune = compose(CHANGEMENT, presentation=PAR_BUREAU).sections
+    assert (un.titre, deux.titre) == ("Bureau 0001 — HOTEL DE VILLE", "Bureau 0002 — ECOLE JULES FERRY")
+    assert (len(lignes(un)), len(lignes(un, 1)), len(lignes(deux)), len(lignes(deux, 1))) == (0, 1, 1, 0)
+    assert lignes(un, 1) == lignes(deux)
+    assert un.parties[1].total == "Total des retranchements : un (1) électeur, dont un (1) changement de bureau"
+    assert (un.bilan.departs, un.bilan.apres, deux.bilan.arrivees, deux.bilan.apres) == (1, 799, 1, 701)
+    assert (commune.code, commune.bilan.changements, commune.bilan.apres) == ("", 1, 1500)
+
+
+def test_by_bureau_the_commune_has_its_totals_and_no_line() -> None:
+    *_, commune = compose(MOUVEMENT, presentation=PAR_BUREAU).sections
+    assert [partie.lignes for partie in commune.parties] == [(), ()]
+    assert commune.parties[0].total == "Total des additions : un (1) électeur"
+
+
+def test_the_summary_has_figures_only() -> None:
+    tableau = compose(MOUVEMENT, CHANGEMENT, presentation=RECAPITULATIF)
+    assert [section.code for section in tableau.sections] == ["0001", "0002", ""]
+    assert all(not section.parties for section in tableau.sections)
+    assert tableau.notes == ()
+
+
+def test_additions_have_one_part() -> None:
+    addition = mouvement(effet=Effet.ELECTION, scrutin=EUROPEENNES)
+    (section,) = compose(addition, type_=TypeTableau.ADDITIONS, scrutin=EUROPEENNES).sections
+    assert [len(partie.lignes) for partie in section.parties] == [1]
+
+
+def test_bureaux_are_in_the_order_of_their_numbers_and_none_is_lost() -> None:
+    codes = ["10", "2", "A", ""]
+    liste = replace(LIBREVILLE, bureaux=[Bureau(code, "", 5) for code in codes])
+    tableau = compose_tableau(
+        demande(presentation=PAR_BUREAU), liste, [mouvement(nouveau_bureau="0099"), mouvement(nouveau_bureau="")]
+    )
+    titres = [section.titre for section in tableau.sections]
+    assert titres == [
+        "Bureau 2",
+        "Bureau 10",
+        "Bureau 0099",
+        "Bureau A",
+        "Électeurs sans bureau de vote",
+        "Commune de LIBREVILLE",
+    ]
+    assert [bool(section.code) for section in tableau.sections] == [*[True] * 5, False]
+    assert sum(section.bilan.apres for section in tableau.sections[:-1]) == tableau.sections[-1].bilan.apres == 22
+
+
+def test_electors_are_in_french_order_and_homonyms_stay_apart() -> None:
+    named = [
+        mouvement(id=index, nom_naissance=nom, prenoms=prenoms, date_naissance=born, nom_usage=nom_usage)
+        for index, (nom, prenoms, born, nom_usage) in enumerate([
+            ("Ecu", "Anne", "1990-01-01", "f"),
+            ("Ebert", "Zoé", "1990-01-01", "c"),
+            ("Éclair", "Anne", "1970-01-01", "e"),
+            ("Éclair", "Anne", "1960-00-00", "d"),
+            ("Ebert", "Émile", "1990-01-01", "a"),
+            ("Ebert", "Émile", "1990-01-01", "b"),
+        ])
+    ]  # fmt: skip
+    (section,) = compose(*named).sections
+    assert "".join(ligne.nom_usage for ligne in lignes(section)) == "abcdef"
+
+
+def test_a_posted_tableau_prints_the_category_of_the_motif_only() -> None:
+    struck = mouvement(RADIATION, motif="Condamnation : 2 ans d'inéligibilité", nom_usage="DURAND")
+    (section,) = compose(struck).sections
+    assert (lignes(section, 1)[0].motif, lignes(section, 1)[0].nom_usage) == ("Décès", "")
+
+
+def test_the_commission_reads_the_full_motif() -> None:
+    tableau = compose(RADIATION, mouvement(RADIATION, motif=""), edition=Edition.COMMISSION)
+    assert [ligne.motif for ligne in lignes(tableau.sections[0], 1)] == ["Décès", "Décès"]
+    tutelle = mouvement(RADIATION, motif="Tutelle")
+    tableau = compose(tutelle, edition=Edition.COMMISSION)
+    assert lignes(tableau.sections[0], 1)[0].motif == "Tutelle"
+    assert "Exemplaire de la commission : les motifs y sont complets, il n’est pas à afficher." in tableau.notes
+
+
+@pytest.mark.parametrize("edition", Edition)
+def test_the_address_of_a_protected_person_is_masked(edition: Edition) -> None:
+    tableau = compose(mouvement(is_protegee=True), edition=edition)
+    assert lignes(tableau.sections[0])[0].adresse == "Adresse non communiquée"
+    assert "Adresse non communiquée : Code électoral, art. L. 37." in tableau.notes
+    assert "ABEILLES" not in str(tableau)
+
+
+def test_number_0_is_explained_once_where_there_is_one() -> None:
+    note = "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
+    applied = mouvement(etat=Etat.APPLIQUE, numero=1012)
+    assert compose(MOUVEMENT, MOUVEMENT, presentation=PAR_BUREAU).notes.count(note) == 1
+    assert note not in compose(applied).notes
+    assert lignes(compose(applied).sections[0])[0].numero == "1012"
+    assert lignes(compose(mouvement(numero=7)).sections[0])[0].numero == "0"
+
+
+def test_complementary_lists_print_the_nationality() -> None:
+    european = replace(LIBREVILLE, liste=Liste.COMPLEMENTAIRE_EUROPEENNE)
+    tableau = compose_tableau(demande(), european, [mouvement(nationalite="Italienne")])
+    assert tableau.has_nationalite
+    assert lignes(tableau.sections[0])[0].nationalite == "Italienne"
+    assert not compose(MOUVEMENT).has_nationalite
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ({}, "14/03/1962 à MARSEILLE (13)"),
+        ({"date_naissance": "1953-08-00"}, "00/08/1953 à MARSEILLE (13)"),
+        ({"commune_naissance": "ORAN", "departement_naissance": "99", "pays_naissance": "ALGÉRIE"},
+         "14/03/1962 à ORAN (ALGÉRIE)"),
+        ({"commune_naissance": "", "departement_naissance": "99", "pays_naissance": "MAROC"}, "14/03/1962 à MAROC"),
+        ({"commune_naissance": "", "departement_naissance": "", "pays_naissance": ""}, "14/03/1962"),
+        ({"date_naissance": ""}, "MARSEILLE (13)"),
+    ],
+)  # fmt: skip
+def test_birth(values: dict[str, Any], expected: str) -> None:
+    assert format_naissance(replace(PERSONNE, **values)) == expected
+
+
+def test_it_is_provisional_until_its_date() -> None:
+    eve = datetime(2014, 1, 9, 22, 59, tzinfo=UTC)
+    assert compose(asked=demande(requested_at=eve)).is_provisoire
+    assert not compose(asked=demande(requested_at=datetime(2014, 1, 9, 23, 1, tzinfo=UTC))).is_provisoire
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "expected"),
+    [
+        (TypeTableau.ADDITIONS, {"scrutin": date(2017, 4, 23)}, date(2017, 2, 6)),
+        (TypeTableau.CINQ_JOURS, {"scrutin": MUNICIPALES}, date(2014, 3, 18)),
+        (TypeTableau.VINGT_JOURS, VINGT_JOURS, date(2026, 2, 21)),
+        (TypeTableau.VINGT_JOURS, VINGT_JOURS | {"until": None}, date(2026, 2, 23)),
+        (TypeTableau.VINGT_JOURS, VINGT_JOURS | {"publication": date(2026, 2, 22)}, date(2026, 2, 22)),
+        (TypeTableau.CINQ_JOURS_REU, VINGT_JOURS | {"until": None}, date(2026, 3, 10)),
+    ],
+)
+def test_the_date_of_each_tableau(type_: TypeTableau, values: dict[str, Any], expected: date) -> None:
+    assert demande(type_, **values).effective_on == expected
+
+
+@pytest.mark.parametrize("type_", [TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF])
+def test_the_members_of_the_commission_sign(type_: TypeTableau) -> None:
+    signatures = compose(type_=type_).signatures
+    assert signatures
+    assert (signatures.titre, signatures.places) == ("Les membres de la commission administrative", 3)
+    assert (signatures.lieu, signatures.has_seal) == ("Fait à LIBREVILLE, le …", True)
+
+
+def test_the_mayor_publishes_the_cinq_jours() -> None:
+    signatures = compose(type_=TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES).signatures
+    assert signatures
+    assert (signatures.titre, signatures.places, signatures.lieu) == ("Le maire", 1, "Publié à LIBREVILLE, le …")
+
+
+def test_since_2019_nobody_has_to_sign() -> None:
+    assert compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).signatures is None
+    signed = compose(type_=TypeTableau.VINGT_JOURS, is_signed_by_maire=True, **VINGT_JOURS).signatures
+    assert signed
+    assert signed.titre == "Le maire"
+
+
+def test_the_vingt_jours_say_how_long_they_can_be_consulted() -> None:
+    published = VINGT_JOURS | {"publication": date(2026, 2, 21)}
+    assert compose(type_=TypeTableau.VINGT_JOURS, **published).notes == (
+        "Publié le 21/02/2026, consultable jusqu’au 28/02/2026.",
+        "Inscriptions et radiations du 13/01/2026 au 20/02/2026.",
+    )
+    assert compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).notes[0] == (
+        "Consultable pendant sept jours à compter de sa publication."
+    )
+
+
+def test_between_polls_the_vingt_jours_name_the_meeting() -> None:
+    tableau = compose(type_=TypeTableau.VINGT_JOURS, **(VINGT_JOURS | {"scrutin": None}))
+    assert tableau.objet == "Commission de contrôle du 20 février 2026"
+
+
+def test_every_type_has_its_title_articles_and_label() -> None:
+    assert set(MODELES) == set(TypeTableau)
+    assert len({modele.titre for modele in MODELES.values()}) == len({one.label for one in TypeTableau}) == 6
+
+
+def test_electors_before_what_is_applied() -> None:
+    now = {"0001": 800, "0002": 700}
+    assert electors_before(now, [MOUVEMENT, RADIATION, CHANGEMENT]) == {"0001": 801, "0002": 699}

@@ -1,0 +1,105 @@
+"""What holds whatever the mouvements: the figures agree, and nobody is lost."""
+
+from collections import Counter
+from dataclasses import replace
+from random import Random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from tests.unit.mouvements_samples import (
+    BUREAUX,
+    EUROPEENNES,
+    JANVIER,
+    LIBREVILLE,
+    MUNICIPALES,
+    demande,
+    mouvements,
+)
+from worker.domain.bilan import electors_before
+from worker.domain.composition import compose_tableau
+from worker.domain.demande import Demande
+from worker.domain.lignes import LigneRules
+from worker.domain.mouvement import Mouvement
+from worker.domain.sections import SANS_BUREAU
+from worker.domain.selection import select_mouvements
+from worker.domain.tableau import Ligne, Section
+
+REQUESTS = st.one_of(
+    st.builds(demande, st.just(TypeTableau.PREMIER_RECTIFICATIF), inclure_j5=st.booleans()),
+    st.builds(demande, st.just(TypeTableau.SECOND_RECTIFICATIF)),
+    st.builds(
+        demande,
+        st.sampled_from([TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS]),
+        scrutin=st.sampled_from([MUNICIPALES, EUROPEENNES]),
+    ),
+    st.builds(
+        demande,
+        st.sampled_from([TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU]),
+        scrutin=st.sampled_from([MUNICIPALES, EUROPEENNES]),
+        reunion=st.just(JANVIER),
+    ),
+)
+
+
+def sections(asked: Demande, presentation: Presentation, moved: list[Mouvement]) -> tuple[Section, ...]:
+    return compose_tableau(replace(asked, presentation=presentation), LIBREVILLE, moved).sections
+
+
+def printed(all_of_them: tuple[Section, ...], partie: int) -> Counter[Ligne]:
+    return Counter(
+        ligne for section in all_of_them for one in section.parties[partie : partie + 1] for ligne in one.lignes
+    )
+
+
+@given(REQUESTS, mouvements())
+@pytest.mark.parametrize("presentation", [Presentation.PAR_BUREAU, Presentation.RECAPITULATIF])
+def test_the_bureaux_add_up_to_the_commune(presentation: Presentation, asked: Demande, moved: list[Mouvement]) -> None:
+    *bureaux, commune = sections(asked, presentation, moved)
+    for name in ("avant", "inscriptions", "radiations", "apres"):
+        assert sum(getattr(bureau.bilan, name) for bureau in bureaux) == getattr(commune.bilan, name)
+    arrivees = sum(bureau.bilan.arrivees for bureau in bureaux)
+    assert arrivees == sum(bureau.bilan.departs for bureau in bureaux) == commune.bilan.changements
+
+
+@given(REQUESTS, mouvements())
+def test_before_plus_additions_minus_radiations_is_after(asked: Demande, moved: list[Mouvement]) -> None:
+    *bureaux, commune = sections(asked, Presentation.PAR_BUREAU, moved)
+    for bureau in bureaux:
+        added, removed = (sum(printed((bureau,), partie).values()) for partie in (0, 1))
+        assert bureau.bilan.avant + added - removed == bureau.bilan.apres
+    bilan = commune.bilan
+    assert bilan.avant + bilan.inscriptions - bilan.radiations == bilan.apres
+    assert bilan.avant == sum(bureau.avant for bureau in BUREAUX)
+
+
+@given(REQUESTS, mouvements())
+def test_by_bureau_has_the_electors_of_the_commune_and_the_changes(asked: Demande, moved: list[Mouvement]) -> None:
+    rules = LigneRules(asked.edition, has_nationalite=False)
+    commune, bureaux = (sections(asked, one, moved) for one in (Presentation.COMMUNE, Presentation.PAR_BUREAU))
+    changes = Counter(rules.to_ligne(one) for one in select_mouvements(moved, asked) if one.is_changement_bureau)
+    assert printed(bureaux, 0) == printed(commune, 0)
+    assert printed(bureaux, 1) == printed(commune, 1) + changes
+
+
+@given(REQUESTS, mouvements(), st.randoms(use_true_random=False))
+def test_the_order_mouvements_come_in_changes_nothing(asked: Demande, moved: list[Mouvement], random: Random) -> None:
+    shuffled = random.sample(moved, len(moved))
+    for presentation in Presentation:
+        assert sections(asked, presentation, moved) == sections(asked, presentation, shuffled)
+
+
+@given(REQUESTS, mouvements())
+def test_a_full_motif_is_never_posted(asked: Demande, moved: list[Mouvement]) -> None:
+    posted = sections(replace(asked, edition=Edition.AFFICHAGE), Presentation.PAR_BUREAU, moved)
+    assert "Condamnation" not in str(posted)
+
+
+@given(REQUESTS, mouvements())
+def test_undoing_the_mouvements_gives_the_electors_before(asked: Demande, moved: list[Mouvement]) -> None:
+    *bureaux, _ = sections(asked, Presentation.RECAPITULATIF, moved)
+    now = {bureau.code.replace(SANS_BUREAU, ""): bureau.bilan.apres for bureau in bureaux}
+    before = electors_before(now, select_mouvements(moved, asked))
+    assert before == {bureau.code.replace(SANS_BUREAU, ""): bureau.bilan.avant for bureau in bureaux}

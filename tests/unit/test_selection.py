@@ -1,0 +1,211 @@
+"""Which mouvements are in which tableau."""
+
+from collections.abc import Sequence
+from datetime import UTC, date, datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.tableaux import TypeTableau
+from tests.unit.mouvements_samples import (
+    CHANGEMENT,
+    EUROPEENNES,
+    FEVRIER,
+    JANVIER,
+    MOUVEMENT,
+    MUNICIPALES,
+    RADIATION,
+    demande,
+    mouvement,
+    mouvements,
+)
+from worker.domain.demande import Demande, DemandeInvalide
+from worker.domain.mouvement import Effet, Etat, Mouvement, Nature
+from worker.domain.selection import is_in, select_mouvements
+
+PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
+ADDITIONS, CINQ_JOURS = TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS
+VINGT_JOURS, CINQ_JOURS_REU = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
+JANVIER_2015 = date(2015, 1, 10)
+
+IMMEDIAT = mouvement(RADIATION, effet=Effet.IMMEDIAT, date_tableau=JANVIER_2015, date_mouvement=date(2014, 3, 10))
+APPLIQUE_J5 = mouvement(IMMEDIAT, etat=Etat.APPLIQUE, scrutin=MUNICIPALES)
+ADDITION = mouvement(effet=Effet.ELECTION, date_tableau=JANVIER_2015, scrutin=EUROPEENNES)
+TOUR_2 = date(2014, 3, 30)
+
+
+def in_march(type_: TypeTableau, day: int = 12, **values: Any) -> Demande:  # noqa: ANN401
+    values = {"requested_at": datetime(2014, 3, day, 12, tzinfo=UTC)} | values
+    return demande(type_, **values)
+
+
+def test_the_first_tableau_has_the_mouvements_of_its_date() -> None:
+    assert select_mouvements([MOUVEMENT, RADIATION, CHANGEMENT], demande()) == [MOUVEMENT, RADIATION, CHANGEMENT]
+    assert not is_in(mouvement(date_tableau=JANVIER_2015), demande())
+
+
+def test_the_second_tableau_has_those_of_the_last_day_of_february() -> None:
+    en_fevrier = mouvement(RADIATION, date_tableau=FEVRIER)
+    assert is_in(en_fevrier, demande(SECOND))
+    assert not is_in(en_fevrier, demande(PREMIER))
+
+
+def test_the_second_tableau_of_a_leap_year_is_of_29_february() -> None:
+    leap = date(2016, 2, 29)
+    assert is_in(mouvement(date_tableau=leap), demande(SECOND, date_tableau=leap))
+
+
+def test_a_modification_without_change_of_bureau_is_left_out() -> None:
+    etat_civil = mouvement(CHANGEMENT, nouveau_bureau="0001")
+    assert not is_in(etat_civil, demande())
+    assert is_in(CHANGEMENT, demande())
+
+
+def test_what_was_applied_for_a_poll_is_not_in_the_tableau_rectificatif_again() -> None:
+    assert is_in(APPLIQUE_J5, demande(CINQ_JOURS, scrutin=MUNICIPALES))
+    assert not is_in(APPLIQUE_J5, demande(CINQ_JOURS, scrutin=EUROPEENNES))
+    assert not is_in(APPLIQUE_J5, demande(date_tableau=JANVIER_2015))
+
+
+def test_the_cumulative_first_tableau_shows_it_too() -> None:
+    assert is_in(APPLIQUE_J5, demande(date_tableau=JANVIER_2015, inclure_j5=True))
+    assert not is_in(APPLIQUE_J5, demande(inclure_j5=True))
+    assert not is_in(ADDITION, demande(date_tableau=JANVIER_2015, inclure_j5=True))
+
+
+def test_additions_are_in_the_tableau_of_their_poll_only() -> None:
+    assert is_in(ADDITION, demande(ADDITIONS, scrutin=EUROPEENNES))
+    assert not is_in(ADDITION, demande(ADDITIONS, scrutin=MUNICIPALES))
+    assert not is_in(ADDITION, demande(date_tableau=JANVIER_2015))
+    assert not is_in(ADDITION, demande(CINQ_JOURS, scrutin=EUROPEENNES))
+
+
+@pytest.mark.parametrize("wrong", [{"scrutin": None}, {"nature": Nature.RADIATION, "ancien_bureau": "0001"}])
+def test_an_addition_without_poll_or_inscription_is_in_no_tableau(wrong: dict[str, Any]) -> None:
+    assert not is_in(mouvement(ADDITION, **wrong), demande(ADDITIONS, scrutin=EUROPEENNES))
+    assert not is_in(mouvement(ADDITION, **wrong), demande(date_tableau=JANVIER_2015))
+
+
+@pytest.mark.parametrize(
+    ("day", "expected"),
+    [
+        (date(2014, 2, 28), False),  # the day of the closing: in the second tableau rectificatif
+        (date(2014, 3, 1), True),
+        (date(2014, 3, 18), True),  # J-5
+        (date(2014, 3, 19), False),
+    ],
+)
+def test_the_cinq_jours_go_from_the_closing_to_j_5(day: date, *, expected: bool) -> None:
+    waiting = mouvement(IMMEDIAT, date_mouvement=day)
+    assert is_in(waiting, in_march(CINQ_JOURS, scrutin=MUNICIPALES)) is expected
+    assert is_in(waiting, in_march(PREMIER, date_tableau=JANVIER_2015, scrutins=(MUNICIPALES,))) is not expected
+
+
+def test_what_comes_after_j_5_waits_for_the_second_round() -> None:
+    late = mouvement(IMMEDIAT, date_mouvement=date(2014, 3, 20))
+    known = (MUNICIPALES, TOUR_2)
+    assert is_in(late, in_march(CINQ_JOURS, 21, scrutin=TOUR_2, scrutins=known))
+    assert not is_in(late, in_march(CINQ_JOURS, 21, scrutin=MUNICIPALES, scrutins=known))
+
+
+def test_what_a_poll_was_held_without_is_not_lost() -> None:
+    waiting = mouvement(IMMEDIAT, date_mouvement=date(2014, 3, 10))
+    after: dict[str, Any] = {"day": 24, "scrutins": (MUNICIPALES, TOUR_2)}
+    assert not is_in(waiting, in_march(CINQ_JOURS, scrutin=MUNICIPALES, **after))
+    assert is_in(waiting, in_march(CINQ_JOURS, scrutin=TOUR_2, **after))
+
+
+def test_what_was_applied_at_the_end_of_the_year_is_in_the_tableau_rectificatif() -> None:
+    yearly = mouvement(IMMEDIAT, etat=Etat.APPLIQUE)
+    assert is_in(yearly, in_march(PREMIER, date_tableau=JANVIER_2015, scrutins=(MUNICIPALES,)))
+    assert not is_in(yearly, in_march(CINQ_JOURS, scrutin=MUNICIPALES))
+
+
+def test_an_exceptional_closing_of_the_list_counts() -> None:
+    regionales = date(2015, 12, 6)
+    of_summer = mouvement(IMMEDIAT, date_mouvement=date(2015, 7, 1))
+    asked = {"scrutin": regionales, "requested_at": datetime(2015, 12, 1, tzinfo=UTC)}
+    assert is_in(of_summer, demande(CINQ_JOURS, **asked))
+    assert not is_in(of_summer, demande(CINQ_JOURS, cloture=date(2015, 11, 30), **asked))
+
+
+@pytest.mark.parametrize(
+    ("day", "vingt", "cinq"),
+    [
+        (date(2026, 1, 12), False, False),  # the day of the last meeting: in its tableau
+        (date(2026, 1, 13), True, False),
+        (date(2026, 2, 20), True, False),  # the day of the meeting before the poll
+        (date(2026, 2, 21), False, True),
+        (date(2026, 3, 10), False, True),  # J-5
+        (date(2026, 3, 11), False, False),
+    ],
+)
+def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: bool, cinq: bool) -> None:
+    scrutin, reunion = date(2026, 3, 15), date(2026, 2, 20)
+    one = mouvement(date_mouvement=day)
+    assert is_in(one, demande(VINGT_JOURS, scrutin=scrutin, reunion=date(2026, 1, 12), until=reunion)) is vingt
+    assert is_in(one, demande(CINQ_JOURS_REU, scrutin=scrutin, reunion=reunion)) is cinq
+
+
+def test_without_a_meeting_the_vingt_jours_stop_on_the_twentieth_day() -> None:
+    asked = demande(VINGT_JOURS, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12))
+    assert asked.last_day == date(2026, 2, 23)
+
+
+def test_published_earlier_they_stop_on_the_eve() -> None:
+    asked = demande(VINGT_JOURS, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12), publication=date(2026, 2, 21))
+    assert asked.last_day == date(2026, 2, 20)
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "expected"),
+    [
+        (PREMIER, {"date_tableau": None}, "Premier tableau rectificatif : indiquer la date de tableau"),
+        (PREMIER, {"date_tableau": FEVRIER}, "10 janvier"),
+        (SECOND, {"date_tableau": JANVIER}, "dernier jour de février"),
+        (ADDITIONS, {}, "date du scrutin"),
+        (CINQ_JOURS_REU, {"scrutin": MUNICIPALES}, "réunion de la commission de contrôle"),
+        (VINGT_JOURS, {"reunion": JANVIER}, "le dernier jour des mouvements"),
+    ],
+)
+def test_a_request_without_its_dates_is_refused(type_: TypeTableau, values: dict[str, Any], expected: str) -> None:
+    with pytest.raises(DemandeInvalide, match=expected):
+        demande(type_, **values)
+
+
+def historical_requests(day: date, polls: tuple[date, ...]) -> list[Demande]:
+    common = {"requested_at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC), "scrutins": polls}
+    dates = (JANVIER, JANVIER_2015, date(2013, 10, 10))
+    return [
+        *(demande(PREMIER, date_tableau=one, **common) for one in dates),
+        demande(SECOND, **common),
+        *(demande(type_, scrutin=poll, **common) for type_ in (ADDITIONS, CINQ_JOURS) for poll in polls),
+    ]
+
+
+def is_misplaced(one: Mouvement) -> bool:
+    return one.effet is Effet.ELECTION and (one.nature is not Nature.INSCRIPTION or one.scrutin is None)
+
+
+@given(
+    mouvements(),
+    st.dates(date(2013, 9, 1), date(2015, 1, 31)),
+    st.sampled_from([(MUNICIPALES, EUROPEENNES), (MUNICIPALES, TOUR_2, EUROPEENNES)]),
+)
+def test_each_mouvement_is_in_exactly_one_historical_tableau(
+    all_of_them: Sequence[Mouvement], day: date, polls: tuple[date, ...]
+) -> None:
+    requests = historical_requests(day, polls)
+    for one in all_of_them:
+        times = sum(is_in(one, request) for request in requests)
+        assert times == (one.is_listed and not is_misplaced(one))
+
+
+@given(mouvements())
+def test_cumulating_adds_to_the_first_tableau_and_removes_nothing(all_of_them: Sequence[Mouvement]) -> None:
+    plain = select_mouvements(all_of_them, demande(date_tableau=JANVIER_2015))
+    cumulated = select_mouvements(all_of_them, demande(date_tableau=JANVIER_2015, inclure_j5=True))
+    assert {one.id for one in plain} <= {one.id for one in cumulated}
+    assert all(one.effet is Effet.IMMEDIAT and one.scrutin for one in cumulated if one not in plain)

@@ -1,0 +1,120 @@
+"""A request for one tableau: which, as of when, for whom."""
+
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from worker.domain.calendrier import additions_on, cloture, cloture_before, days_before
+from worker.domain.heure import jour_a_paris
+from worker.domain.types_tableau import MODELES, Modele, Repere
+
+
+class DemandeInvalide(Exception):
+    """A date is missing, or is not one that the tableau can have; the message, in French, says which."""
+
+
+_MISSING = {
+    Repere.DATE_TABLEAU: "indiquer la date de tableau",
+    Repere.SCRUTIN: "indiquer la date du scrutin",
+    Repere.REUNION: "indiquer la date de la dernière réunion de la commission de contrôle",
+}
+_NO_END = "indiquer la date du scrutin, celle de la publication ou le dernier jour des mouvements"
+_WRONG_DATE = {
+    True: "la date de tableau est le dernier jour de février",
+    False: "la date de tableau est le 10 janvier ; le dernier jour de février est celle du second tableau",
+}
+_ONE_DAY = timedelta(days=1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Demande:
+    """What was asked for. Everything that depends on time comes from `requested_at`: the same request, the same bytes.
+
+    Raises:
+        DemandeInvalide: a date that this type of tableau needs is missing or wrong.
+    """
+
+    type: TypeTableau
+    requested_at: datetime
+    presentation: Presentation = Presentation.COMMUNE
+    edition: Edition = Edition.AFFICHAGE
+    date_tableau: date | None = None
+    scrutin: date | None = None
+    scrutins: tuple[date, ...] = ()
+    """The other polls that the commune knows of: a mouvement that waits for one is in its tableau des cinq jours."""
+    cloture: date | None = None
+    """A closing of the list on another day than the last of February (as for the second revision of 2015)."""
+    reunion: date | None = None
+    """The meeting that mouvements are counted from, that day excluded; the day the last tableau stopped at, where the
+    commission did not meet."""
+    until: date | None = None
+    """The last day of the mouvements, included: for the tableau des vingt jours, the meeting before the poll."""
+    publication: date | None = None
+    inclure_j5: bool = False
+    """The first tableau rectificatif also shows what was applied for a poll: openElec's cumulative figures."""
+    is_signed_by_maire: bool = False
+    """Whether the mayor signs a tableau that requires no signature."""
+
+    def __post_init__(self) -> None:
+        missing = [_MISSING[repere] for repere in self.modele.reperes if getattr(self, repere) is None]
+        if self.type is TypeTableau.VINGT_JOURS and not (self.scrutin or self.publication or self.until):
+            missing.append(_NO_END)
+        if self.date_tableau and Repere.DATE_TABLEAU in self.modele.reperes:
+            is_second = self.type is TypeTableau.SECOND_RECTIFICATIF
+            if is_second != (self.date_tableau == cloture(self.date_tableau.year)):
+                missing.append(_WRONG_DATE[is_second])
+        if missing:
+            raise DemandeInvalide(f"{self.type.label} : {' ; '.join(missing)}")
+
+    @property
+    def modele(self) -> Modele:
+        """What the law says of the type."""
+        return MODELES[self.type]
+
+    @property
+    def jour(self) -> date:
+        """The day of the request, in France."""
+        return jour_a_paris(self.requested_at)
+
+    @property
+    def polls(self) -> tuple[date, ...]:
+        """Every poll known, in order."""
+        return tuple(sorted({*self.scrutins, *([self.scrutin] if self.scrutin else [])}))
+
+    def closing_before(self, scrutin: date) -> date:
+        """The closing of the list that a poll follows."""
+        usual = cloture_before(scrutin)
+        return max(self.cloture, usual) if self.cloture and self.cloture < scrutin else usual
+
+    def required(self, repere: Repere) -> date:
+        """A date that the type of tableau cannot do without."""
+        day: date | None = getattr(self, repere)
+        if day is None:
+            raise DemandeInvalide(f"{self.type.label} : {_MISSING[repere]}")
+        return day
+
+    @property
+    def last_day(self) -> date:
+        """The last day whose mouvements the tableau holds, included: since 2019, and for the cinq jours."""
+        if self.until:
+            return self.until
+        if self.type is not TypeTableau.VINGT_JOURS:
+            return days_before(self.required(Repere.SCRUTIN), 5)
+        return self.publication - _ONE_DAY if self.publication else days_before(self.required(Repere.SCRUTIN), 20)
+
+    @property
+    def effective_on(self) -> date:
+        """The date of the tableau. Until then, what is printed is provisional."""
+        if Repere.DATE_TABLEAU in self.modele.reperes:
+            return self.required(Repere.DATE_TABLEAU)
+        if self.type is TypeTableau.ADDITIONS:
+            scrutin = self.required(Repere.SCRUTIN)
+            return additions_on(scrutin) or days_before(scrutin, 5)
+        if self.type is TypeTableau.VINGT_JOURS and (self.publication or self.until):
+            return self.publication or self.last_day + _ONE_DAY
+        return self.last_day
+
+    @property
+    def is_provisoire(self) -> bool:
+        """Whether the date of the tableau is still to come."""
+        return self.effective_on > self.jour

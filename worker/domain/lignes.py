@@ -1,0 +1,74 @@
+"""One line of a tableau: what is printed of an elector, and in which order."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from schemas.tableaux import Edition
+from worker.domain.collation import SortKey, sort_key
+from worker.domain.mouvement import Categorie, Etat, Mouvement, Personne
+from worker.domain.tableau import Ligne
+
+ADRESSE_MASQUEE = "Adresse non communiquée"
+"""Of a protected person. Code électoral, art. L. 37."""
+NUMERO_PROVISOIRE = "0"
+_ETRANGER = "99"
+_WHOLE_DATE = 10
+
+
+@dataclass(frozen=True)
+class LigneRules:
+    """What the edition and the list change in a line."""
+
+    edition: Edition
+    has_nationalite: bool
+
+    def to_ligne(self, mouvement: Mouvement) -> Ligne:
+        """The line of a mouvement."""
+        personne = mouvement.personne
+        return Ligne(
+            numero=NUMERO_PROVISOIRE if mouvement.etat is Etat.ACTIF else str(mouvement.numero),
+            nom_naissance=personne.nom_naissance,
+            nom_usage="" if personne.nom_usage == personne.nom_naissance else personne.nom_usage,
+            prenoms=personne.prenoms,
+            naissance=format_naissance(personne),
+            adresse=ADRESSE_MASQUEE if personne.is_protegee else personne.adresse,
+            bureau=format_bureau(mouvement),
+            nationalite=personne.nationalite if self.has_nationalite else "",
+            motif=self.motif(mouvement),
+        )
+
+    def motif(self, mouvement: Mouvement) -> str:
+        """The category only where the tableau is posted; the commission reads the whole motif (R. 8)."""
+        if self.edition is Edition.COMMISSION and mouvement.motif:
+            return mouvement.motif
+        return (Categorie.CHANGEMENT_BUREAU if mouvement.is_changement_bureau else mouvement.categorie).label
+
+
+def in_order(mouvements: Iterable[Mouvement]) -> list[Mouvement]:
+    """By birth name, first names and date of birth, as a French reader looks for them; homonyms by their id."""
+    return sorted(mouvements, key=_order)
+
+
+def format_naissance(personne: Personne) -> str:
+    """`14/03/1962 à MARSEILLE (13)`, `00/08/1953 à ORAN (ALGÉRIE)`; what is not known is left out."""
+    born = personne.date_naissance
+    if len(born) == _WHOLE_DATE:
+        born = f"{born[8:]}/{born[5:7]}/{born[:4]}"
+    is_abroad = personne.departement_naissance in {"", _ETRANGER}
+    where = personne.pays_naissance if is_abroad else personne.departement_naissance
+    place = personne.commune_naissance or where
+    if place and where and place != where:
+        place = f"{place} ({where})"
+    return " à ".join(filter(None, (born, place)))
+
+
+def format_bureau(mouvement: Mouvement) -> str:
+    """`0001`, or `0001 → 0002` for a change of bureau; a dash where there is none."""
+    if mouvement.is_changement_bureau:
+        return f"{mouvement.ancien_bureau or '–'} → {mouvement.nouveau_bureau or '–'}"
+    return mouvement.nouveau_bureau or mouvement.ancien_bureau or "–"
+
+
+def _order(mouvement: Mouvement) -> tuple[SortKey, SortKey, str, int]:
+    personne = mouvement.personne
+    return sort_key(personne.nom_naissance), sort_key(personne.prenoms), personne.date_naissance, mouvement.id

@@ -1,0 +1,106 @@
+"""A mouvement: an elector comes onto a list, leaves it, or changes bureau. Code électoral, art. L. 16 to L. 20."""
+
+from dataclasses import dataclass
+from datetime import date
+from enum import StrEnum
+
+
+class Nature(StrEnum):
+    """What happens to the elector. A modification is a radiation from the old situation, an inscription in the new."""
+
+    INSCRIPTION = "inscription"
+    RADIATION = "radiation"
+    MODIFICATION = "modification"
+
+
+class Effet(StrEnum):
+    """When a mouvement takes effect, as openElec names it."""
+
+    PREMIER_MARS = "1erMars"
+    IMMEDIAT = "Immediat"
+    ELECTION = "Election"
+
+
+class Etat(StrEnum):
+    """A mouvement is actif until it is applied to the list; its number is 0 (provisional) until then."""
+
+    ACTIF = "actif"
+    APPLIQUE = "applique"
+
+
+class Categorie(StrEnum):
+    """The category of the motif: all that a posted tableau prints of it (R. 8: a full motif is not to be posted)."""
+
+    INSCRIPTION_VOLONTAIRE = "inscription_volontaire"
+    INSCRIPTION_OFFICE = "inscription_office"
+    INSCRIPTION_JUDICIAIRE = "inscription_judiciaire"
+    CHANGEMENT_BUREAU = "changement_bureau"
+    RADIATION_DECES = "radiation_deces"
+    RADIATION_AUTRE_COMMUNE = "radiation_autre_commune"
+    RADIATION_DECISION = "radiation_decision"
+    MODIFICATION_ETAT_CIVIL = "modification_etat_civil"
+
+    @property
+    def label(self) -> str:
+        """The category as a tableau prints it."""
+        return _CATEGORIE_LABELS[self]
+
+
+_CATEGORIE_LABELS = {
+    Categorie.INSCRIPTION_VOLONTAIRE: "Inscription volontaire",
+    Categorie.INSCRIPTION_OFFICE: "Inscription d’office",
+    Categorie.INSCRIPTION_JUDICIAIRE: "Inscription judiciaire",
+    Categorie.CHANGEMENT_BUREAU: "Changement de bureau",
+    Categorie.RADIATION_DECES: "Décès",
+    Categorie.RADIATION_AUTRE_COMMUNE: "Autre commune",
+    Categorie.RADIATION_DECISION: "Décision",
+    Categorie.MODIFICATION_ETAT_CIVIL: "Modification de l’état civil",
+}
+
+
+@dataclass(frozen=True)
+class Personne:
+    """The elector of a mouvement, as the tableau prints her; dates AAAA-MM-JJ with zeros where unknown."""
+
+    nom_naissance: str
+    nom_usage: str
+    prenoms: str
+    date_naissance: str
+    commune_naissance: str
+    departement_naissance: str
+    pays_naissance: str
+    adresse: str
+    nationalite: str
+    is_protegee: bool = False
+    """Her address is masked. Code électoral, art. L. 37."""
+
+
+@dataclass(frozen=True)
+class Mouvement:
+    """One mouvement of one list of one commune. Bureau codes are empty where there is none (before or after)."""
+
+    id: int
+    nature: Nature
+    effet: Effet
+    etat: Etat
+    categorie: Categorie
+    motif: str
+    date_tableau: date
+    date_mouvement: date
+    """The day it was decided; what « since the last meeting » counts from."""
+    scrutin: date | None
+    """The poll it was made or applied for (J-5, additions)."""
+    ancien_bureau: str
+    nouveau_bureau: str
+    numero: int
+    personne: Personne
+
+    @property
+    def is_changement_bureau(self) -> bool:
+        """Whether the elector stays in the commune and votes elsewhere in it."""
+        return self.nature is Nature.MODIFICATION and self.ancien_bureau != self.nouveau_bureau
+
+    @property
+    def is_listed(self) -> bool:
+        """Whether a tableau shows it: a modification that changes no bureau is left out, as openElec does."""
+        return self.nature is not Nature.MODIFICATION or self.is_changement_bureau

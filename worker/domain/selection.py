@@ -1,0 +1,94 @@
+"""Which mouvements are in which tableau.
+
+Before 2019 each mouvement has its place in one tableau only (circulaire INTA1317573C du 25 juillet 2013, §§ 115 to
+117): what a poll made take effect is not printed again in the tableau rectificatif. Since 2019 a tableau is a period,
+from one meeting of the commission de contrôle to the next date. Code électoral, art. L. 19, L. 20, R. 13 and R. 14.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date
+
+from schemas.tableaux import TypeTableau
+from worker.domain.calendrier import cloture, days_before
+from worker.domain.demande import Demande
+from worker.domain.mouvement import Effet, Etat, Mouvement, Nature
+from worker.domain.types_tableau import Regime, Repere
+
+
+@dataclass(frozen=True)
+class Place:
+    """The one historical tableau of a mouvement: its type, and its date de tableau or its poll."""
+
+    type: TypeTableau
+    date: date
+
+
+def select_mouvements(mouvements: Iterable[Mouvement], demande: Demande) -> list[Mouvement]:
+    """The mouvements of the tableau asked for, in the order they came."""
+    return [mouvement for mouvement in mouvements if is_in(mouvement, demande)]
+
+
+def is_in(mouvement: Mouvement, demande: Demande) -> bool:
+    """Whether the tableau asked for shows the mouvement."""
+    if not mouvement.is_listed:
+        return False
+    if demande.modele.regime is Regime.REPERTOIRE_UNIQUE:
+        return demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day
+    place = place_of(mouvement, demande)
+    if place == Place(demande.type, _date_of(demande)):
+        return True
+    return _is_cumulated(mouvement, place, demande)
+
+
+def place_of(mouvement: Mouvement, demande: Demande) -> Place | None:
+    """The historical tableau of a mouvement, with the polls that the request knows of and on its day.
+
+    None: no tableau shows it (no change of bureau, or an `Election` mouvement that is no inscription or names no poll,
+    which the controls report).
+    """
+    if not mouvement.is_listed:
+        return None
+    if mouvement.effet is Effet.ELECTION:
+        if mouvement.nature is Nature.INSCRIPTION and mouvement.scrutin:
+            return Place(TypeTableau.ADDITIONS, mouvement.scrutin)
+        return None
+    if mouvement.effet is Effet.IMMEDIAT and (scrutin := _poll_of(mouvement, demande)):
+        return Place(TypeTableau.CINQ_JOURS, scrutin)
+    if mouvement.date_tableau == cloture(mouvement.date_tableau.year):
+        return Place(TypeTableau.SECOND_RECTIFICATIF, mouvement.date_tableau)
+    return Place(TypeTableau.PREMIER_RECTIFICATIF, mouvement.date_tableau)
+
+
+def _poll_of(mouvement: Mouvement, demande: Demande) -> date | None:
+    """The poll that an immediate mouvement was applied for, or waits for: the next one to be held.
+
+    It waits for a poll from the closing of the list before it, and up to five days before it (art. L. 33). Once the
+    poll is held without it, it goes to the next one, or to the tableau rectificatif of its date.
+    """
+    if mouvement.scrutin:
+        return mouvement.scrutin
+    if mouvement.etat is Etat.APPLIQUE:
+        return None
+    return next(
+        (
+            poll
+            for poll in demande.polls
+            if poll >= demande.jour and demande.closing_before(poll) < mouvement.date_mouvement <= days_before(poll, 5)
+        ),
+        None,
+    )
+
+
+def _is_cumulated(mouvement: Mouvement, place: Place | None, demande: Demande) -> bool:
+    return (
+        demande.inclure_j5
+        and demande.type is TypeTableau.PREMIER_RECTIFICATIF
+        and place is not None
+        and place.type is TypeTableau.CINQ_JOURS
+        and mouvement.date_tableau == demande.date_tableau
+    )
+
+
+def _date_of(demande: Demande) -> date:
+    return demande.required(demande.modele.reperes[0])

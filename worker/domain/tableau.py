@@ -1,0 +1,105 @@
+"""What a tableau prints, and nothing of how it is drawn: plain data, the same whether it is rendered or tested."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Ligne:
+    """One line: one elector in one part. Every value is ready to print."""
+
+    numero: str
+    nom_naissance: str
+    nom_usage: str
+    prenoms: str
+    naissance: str
+    """`14/03/1962 à MARSEILLE (13)`."""
+    adresse: str
+    bureau: str
+    """`0001`, or `0001 → 0002` for a change of bureau."""
+    nationalite: str
+    motif: str
+
+
+@dataclass(frozen=True)
+class Partie:
+    """Part I (additions) or part II (retranchements); an empty one prints « Néant »."""
+
+    titre: str
+    """`I. Additions (inscriptions)`."""
+    lignes: tuple[Ligne, ...]
+    total: str
+    """`Total des additions : douze (12) électeurs`; in words and figures."""
+
+
+@dataclass(frozen=True)
+class Bilan:
+    """avant + inscriptions + arrivees − radiations − departs = apres. Changes of bureau are neutral in the commune."""
+
+    avant: int
+    inscriptions: int
+    radiations: int
+    arrivees: int
+    departs: int
+    changements: int
+    """In the commune's totals: electors who changed bureau, counted apart."""
+
+    @property
+    def apres(self) -> int:
+        """Electors after."""
+        return self.avant + self.inscriptions + self.arrivees - self.radiations - self.departs
+
+
+@dataclass(frozen=True)
+class Section:
+    """The whole commune, or one bureau."""
+
+    code: str
+    """Bureau code, empty for the commune."""
+    titre: str
+    """`Bureau 0001 — HOTEL DE VILLE`, or `Commune de LIBREVILLE`."""
+    parties: tuple[Partie, ...]
+    bilan: Bilan
+
+
+@dataclass(frozen=True)
+class Signatures:
+    """Who signs: `Les membres de la commission administrative`, or `Le maire`; where and when it is left to fill in."""
+
+    titre: str
+    places: int
+    """How many boxes to sign in."""
+    has_seal: bool
+    lieu: str
+    """« Fait à LIBREVILLE, le … »."""
+
+
+@dataclass(frozen=True)
+class Tableau:
+    """One document."""
+
+    type: str
+    """Code: `premier_rectificatif`, `vingt_jours`…"""
+    presentation: str
+    """`commune`, `par_bureau` or `recapitulatif`."""
+    titre: str
+    """Official title."""
+    reference_legale: str
+    """`Code électoral, art. R. 13, L. 19 et L. 20`."""
+    nom_commune: str
+    code_commune: str
+    liste: str
+    """Label and code: `Liste principale (générale) — P`."""
+    objet: str
+    """`Date de tableau : 10 janvier 2026`, or `Scrutin du 11 avril 2027`."""
+    edite_le: str
+    """`Édité le 25/11/2026 à 09:30`."""
+    is_provisoire: bool
+    """PROVISOIRE on every page while the date de tableau is in the future."""
+    sections: tuple[Section, ...]
+    """In `commune`: one. In `par_bureau`: each bureau, then the commune with its totals. In `recapitulatif`: each
+    bureau, then the commune, drawn as rows of one table of Bilan."""
+    signatures: Signatures | None
+    notes: tuple[str, ...] = field(default=())
+    """Printed once, at the end: what number 0 means, « consultable jusqu'au 05/12/2026 », masked addresses…"""
+    has_nationalite: bool = False
+    """Complementary lists print the nationality column (LO 227-3)."""
