@@ -4,13 +4,14 @@ import sys
 
 import click
 
+from tests.parts import pdf
 from tests.parts.packages import PARTS, MissingPartError, provide
 
 
 def main() -> int:
     """Provide every part; 0 when all are there, 1 when one is missing and cannot be installed."""
     status = 0
-    for part in PARTS:
+    for part in (*PARTS, *pdf.PARTS):
         try:
             provide(part)
         except MissingPartError as error:

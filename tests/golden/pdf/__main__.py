@@ -1,0 +1,22 @@
+"""`python -m tests.golden.pdf write` makes the expected texts again; read the difference, and look at the pages.
+
+`python -m worker.pdf < tests/golden/pdf/CASE/tableau.json > case.pdf` draws a case.
+"""
+
+import sys
+
+from tests.golden.pdf.cases import EXPECTED, FOLDERS, extract
+
+
+def main(arguments: list[str]) -> int:
+    """Write the files; 2 for a wrong usage."""
+    if arguments != ["write"]:
+        sys.stderr.write("usage: python -m tests.golden.pdf write\n")
+        return 2
+    for folder in FOLDERS:
+        (folder / EXPECTED).write_text(extract(folder), encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,132 @@
+"""The file: a PDF/A-1b, the same for the same tableau, whose fonts are all inside."""
+
+import re
+from dataclasses import replace
+from datetime import datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pypdf import PdfReader
+
+from tests.parts.pdf import check_archive, read_fonts
+from tests.unit.pdf_samples import (
+    COMMISSION,
+    LONG,
+    PLAIN,
+    commune,
+    draw,
+    draw_to,
+    lignes,
+    par_bureau,
+    read_pages,
+    tableau,
+)
+from worker.domain.tableau import Tableau
+
+ALPHABETS = replace(
+    PLAIN, nom_naissance="Łukasz Ștefan", prenoms="Ελένη Жанна 漢字 🏛", adresse="(a\\b) ‰ \u0450 \u010d"
+)
+CASES = {
+    "empty": tableau(),
+    "lines": tableau(commune((*lignes(80), LONG, ALPHABETS), lignes(5)), signatures=COMMISSION, is_provisoire=True),
+    "bureaux": par_bureau(4, 20, signatures=COMMISSION),
+    "recapitulatif": replace(par_bureau(40, 0), presentation="recapitulatif"),
+    "markup": tableau(nom_commune="L'<ÎLE> & D’EN\u0301 ]]>", liste="(\\P)"),
+}
+
+
+@pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
+def test_it_is_a_pdfa_1b(subject: Tableau, tmp_path: Path) -> None:
+    assert not check_archive(draw_to(tmp_path, subject))
+
+
+@pytest.mark.parametrize(
+    ("part", "spoiled"),
+    [
+        (b"/FontFile2", b"/FontFileX"),
+        (b"/OutputIntents", b"/OutputIntentX"),
+        (b"<pdfaid:part>1<", b"<pdfaid:part>9<"),
+    ],
+)
+def test_the_check_bites(part: bytes, spoiled: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "spoiled.pdf"
+    pdf = draw(tableau())
+    assert part in pdf
+    path.write_bytes(pdf.replace(part, spoiled))
+    assert check_archive(path)
+
+
+def test_the_check_refuses_a_font_that_is_not_embedded(tmp_path: Path) -> None:
+    from reportlab.pdfgen.canvas import Canvas
+
+    canvas = Canvas(str(tmp_path / "helvetica.pdf"))
+    canvas.drawString(100, 100, "Helvetica")
+    canvas.save()
+    assert "Helvetica" in check_archive(tmp_path / "helvetica.pdf")
+
+
+@pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
+def test_every_font_is_embedded_as_a_subset_and_readable(subject: Tableau, tmp_path: Path) -> None:
+    fonts = read_fonts(draw_to(tmp_path, subject))
+    assert fonts
+    assert all(found == (True, True, True) for found in fonts.values())
+
+
+def test_no_two_fonts_of_a_file_have_the_same_name() -> None:
+    names = re.findall(rb"/BaseFont/(\S+?)/", draw(CASES["lines"]))
+    assert len(set(names)) == len(names) > 6
+
+
+def test_a_letter_that_the_font_lacks_is_marked_and_extracts_as_itself() -> None:
+    assert "漢字 🏛" in read_pages(draw(tableau(commune((ALPHABETS,)))))[0]
+
+
+def test_it_says_what_it_is_in_french() -> None:
+    reader = PdfReader(BytesIO(draw(tableau())))
+    catalog: Any = reader.trailer["/Root"]
+    assert catalog["/Lang"] == "fr-FR"
+    assert reader.metadata is not None
+    assert reader.metadata.title == "Tableau des vingt jours – LIBREVILLE – Liste principale (générale) — P"
+    assert reader.metadata.author == "LIBREVILLE"
+    assert reader.xmp_metadata is not None
+    assert reader.xmp_metadata.dc_title == {"x-default": reader.metadata.title}
+    assert reader.xmp_metadata.dc_creator == ["LIBREVILLE"]
+
+
+@pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
+def test_the_same_tableau_gives_the_same_bytes(subject: Tableau) -> None:
+    assert draw(subject) == draw(subject)
+
+
+def test_no_date_comes_from_the_clock() -> None:
+    pdf = draw(tableau())
+    assert b"Date" not in pdf
+    assert f"{datetime.now().astimezone():%Y%m%d}".encode() not in pdf
+
+
+def test_changing_a_line_changes_its_page_only() -> None:
+    lines = lignes(200)
+    changed = (*lines[:100], replace(lines[100], prenoms="Ňina"), *lines[101:])
+    before, after = (_contents(draw(tableau(commune(each)))) for each in (lines, changed))
+    assert len(before) == len(after) > 5
+    assert sum(one != other for one, other in zip(before, after, strict=True)) == 1
+
+
+def test_two_files_have_two_identifiers() -> None:
+    first, second = (PdfReader(BytesIO(draw(subject))).trailer["/ID"] for subject in (tableau(), CASES["markup"]))
+    assert first != second
+
+
+def test_it_is_one_plain_file_that_any_reader_repairs_nothing_of(tmp_path: Path) -> None:
+    import pikepdf
+
+    with pikepdf.open(draw_to(tmp_path, CASES["lines"])) as pdf:
+        assert not pdf.check_pdf_syntax()
+        assert pdf.pdf_version == "1.4"
+
+
+def _contents(pdf: bytes) -> list[bytes]:
+    contents = (page.get_contents() for page in PdfReader(BytesIO(pdf)).pages)
+    return [content.get_data() for content in contents if content is not None]

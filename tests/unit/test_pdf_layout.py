@@ -1,0 +1,104 @@
+"""Where things are: inside what a town hall's printer prints, and never one on another."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.parts.pdf import Word, read_words
+from tests.unit.pdf_samples import (
+    COMMISSION,
+    LONG,
+    LONGEST_BUREAU,
+    LONGEST_COMMUNE,
+    PLAIN,
+    commune,
+    draw_to,
+    lignes,
+    par_bureau,
+    tableau,
+)
+from worker.domain.tableau import Bilan, Section, Tableau
+
+TEN_MM = 28.35
+PAGE_WIDTH, PAGE_HEIGHT = 841.89, 595.28
+TOUCH = 0.6
+"""Boxes of words, in points: widths are those of the font, which letters may fill to the edge."""
+
+_LONG_TITRE = (
+    "Tableau des inscriptions et des radiations intervenues depuis la réunion de la commission de contrôle " * 2
+)
+_LONG_BUREAU = f"Bureau 0001 — {LONGEST_BUREAU}"
+_EVERYTHING_LONG: dict[str, Any] = {
+    "titre": _LONG_TITRE,
+    "nom_commune": LONGEST_COMMUNE,
+    "liste": "Liste complémentaire pour l’élection des représentants au Parlement européen — CE",
+    "reference_legale": "Code électoral, art. L. 11-2 alinéa 2, L. 17 alinéa 4, R. 10 alinéa 3, R. 13, L. 19 et L. 20 "
+    * 2,
+    "objet": "Scrutin du 11 avril 2027 : élection du Président de la République, premier tour",
+    "is_provisoire": True,
+    "has_nationalite": True,
+    "notes": (f"Une note. {_LONG_TITRE}{_LONG_TITRE}",) * 3,
+    "signatures": replace(COMMISSION, places=12, lieu=f"Fait à {LONGEST_COMMUNE}, le …"),
+}
+CASES: dict[str, Tableau] = {
+    "empty": tableau(),
+    "lines": tableau(commune(lignes(90), lignes(30)), signatures=COMMISSION, is_provisoire=True),
+    "bureaux": par_bureau(3, 30, signatures=COMMISSION),
+    "long": tableau(
+        replace(commune((LONG, PLAIN, LONG) * 6, (LONG,)), titre=_LONG_BUREAU, code="0001"), **_EVERYTHING_LONG
+    ),
+    "long, par bureau": tableau(
+        replace(commune((LONG,) * 40), titre=_LONG_BUREAU, code="0001"),
+        commune(()),
+        presentation="par_bureau",
+        **_EVERYTHING_LONG,
+    ),
+    "unbreakable": tableau(commune((replace(LONG, nom_naissance="W" * 90, adresse="M" * 200, numero="1" * 30),) * 3)),
+    "letters of two fonts": tableau(commune((replace(LONG, nom_naissance="ŁŐȘ-" * 30, adresse="Šťastný " * 20),) * 3)),
+    "taller than a page": tableau(commune((PLAIN, replace(PLAIN, motif="motif " * 900), PLAIN))),
+    "récapitulatif": tableau(
+        *(Section(f"{n:04d}", f"{n} {_LONG_BUREAU}", (), Bilan(9_999_999, 1, 2, 3, 4, 0)) for n in range(50)),
+        Section("", _LONG_TITRE, (), Bilan(99_999_999, 1, 2, 3, 4, 0)),
+        presentation="recapitulatif",
+        **_EVERYTHING_LONG,
+    ),
+}
+
+
+@pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
+def test_all_is_within_the_margins_and_nothing_overlaps(subject: Tableau, tmp_path: Path) -> None:
+    words = read_words(draw_to(tmp_path, subject))
+    assert words
+    outside = [
+        word
+        for word in words
+        if word.left < TEN_MM
+        or word.top < TEN_MM
+        or word.right > PAGE_WIDTH - TEN_MM
+        or word.bottom > PAGE_HEIGHT - TEN_MM
+    ]
+    assert not outside
+    assert not _overlaps(words)
+
+
+def test_numbers_are_aligned_to_the_right(tmp_path: Path) -> None:
+    words = read_words(
+        draw_to(tmp_path, tableau(commune(tuple(replace(PLAIN, numero=n) for n in ("1", "22", "9999")))))
+    )
+    edges = [word.right for word in words if word.text in ("1", "22", "9999") and word.left < 70]
+    assert len(edges) == 3
+    assert max(edges) - min(edges) < 0.3
+
+
+def _overlaps(words: list[Word]) -> list[tuple[Word, Word]]:
+    ordered = sorted(words, key=lambda word: (word.page, word.top))
+    found = []
+    for index, word in enumerate(ordered):
+        for other in ordered[index + 1 :]:
+            if other.page != word.page or other.top >= word.bottom - TOUCH:
+                break
+            if min(word.right, other.right) - max(word.left, other.left) > TOUCH:
+                found.append((word, other))
+    return found
