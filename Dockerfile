@@ -1,0 +1,30 @@
+# The worker, the notifier and the commands, in one image. What installs stays in the first stage.
+FROM python:3.13-slim AS build
+WORKDIR /build
+COPY requirements.lock .
+# Wheels only and hashes checked: no compiler, and nothing that the lock does not name.
+RUN python -m venv --without-pip /opt/venv \
+    && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
+        --require-hashes --only-binary=:all: --requirement requirements.lock
+COPY schemas /app/schemas
+COPY producers /app/producers
+COPY worker /app/worker
+RUN python -m compileall -q --invalidation-mode unchecked-hash /app
+
+FROM python:3.13-slim
+# The group is for whoever may read the files: a screen, a backup.
+RUN groupadd --gid 10001 prefecture \
+    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin prefecture \
+    && install --directory --owner 10001 --group 10001 --mode 2750 \
+        /var/lib/prefecture /var/lib/prefecture/exports /var/lib/prefecture/mails
+COPY --from=build /opt/venv /opt/venv
+COPY --from=build /app /app
+ENV PATH=/opt/venv/bin:$PATH \
+    PYTHONDONTWRITEBYTECODE=1 \
+    PYTHONUNBUFFERED=1 \
+    PREFECTURE_EXPORTS_DIR=/var/lib/prefecture/exports \
+    PREFECTURE_MAIL_DIR=/var/lib/prefecture/mails
+WORKDIR /app
+USER 10001:10001
+# The umask is the program's own (worker/privacy.py): files 0640, directories 2750.
+CMD ["dramatiq", "worker.main", "--processes", "1", "--threads", "1"]

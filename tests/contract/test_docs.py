@@ -1,0 +1,212 @@
+"""What the documents say is what the code does: commands, exit codes, messages, variables, queues."""
+
+import ast
+import importlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from pydantic import BaseModel
+
+from producers import cli as producers_cli
+from producers import errors as producers_errors
+from producers.exit_codes import ExitCode
+from schemas.envelope import CloudEvent
+from schemas.environment import PREFIX, VARIABLES
+from schemas.generate import MODELS
+from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
+from worker import errors as worker_errors
+from worker.cli.exits import Exit
+from worker.cli.main import COMMANDS as WORKER_COMMANDS
+from worker.messaging.broker import DEAD_LETTER_DAYS
+from worker.messaging.consumer import REASON_HEADER
+from worker.messaging.encoder import ACTOR_QUEUES
+from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
+
+REPOSITORY = Path(__file__).parents[2]
+DOCS = REPOSITORY / "docs"
+CONTRACT = REPOSITORY / "schemas" / "README.md"
+PLACES = {
+    **{f"python -m worker {name}": place for name, place in WORKER_COMMANDS.items()},
+    **{f"python -m worker.solo {name}": place for name, place in SOLO_COMMANDS.items()},
+    **{f"python -m producers {name}": f"{place}:command" for name, place in producers_cli._COMMANDS.items()},  # noqa: SLF001
+}
+SPAN = re.compile(r"`([^`\n]+)`")
+WORD = re.compile(r"[^\W\d_]{3,}")
+
+
+def _read(name: str) -> str:
+    return (DOCS / name).read_text("utf-8")
+
+
+def _rows(text: str, column: str) -> Iterator[dict[str, str]]:
+    """The rows of the tables that have this column, by the titles of their columns."""
+    titles: list[str] = []
+    for line in text.splitlines():
+        cells = [cell.strip() for cell in re.split(r"(?<!\\)\|", line.strip("|"))] if line.startswith("|") else []
+        if not cells:
+            titles = []
+        elif not titles:
+            titles = cells
+        elif column in titles and not set(line) <= set("|-"):
+            yield dict(zip(titles, cells, strict=True))
+
+
+def _command_rows() -> dict[str, dict[str, str]]:
+    rows = {}
+    for row in _rows(_read("commands.md"), "Command"):
+        for span in SPAN.findall(row["Command"]):
+            rows[span] = row
+    return rows
+
+
+def _without_arguments(command: str) -> str:
+    return re.sub(r" [A-Z]+$", "", command)
+
+
+def test_the_table_of_commands_is_whole() -> None:
+    documented = {_without_arguments(command) for command in _command_rows()}
+    targets = re.findall(r"^([a-z]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
+    expected = {*PLACES, *(f"make {target}" for target in targets), "dramatiq worker.main"}
+    expected |= {"python -m schemas write", "python -m schemas check"}
+    assert expected - documented == set()
+    of_families = {it for it in documented if it.startswith(("python -m worker", "python -m producers", "make"))}
+    assert of_families - expected == set()
+
+
+@pytest.mark.parametrize("command", PLACES)
+def test_the_options_in_the_table_exist(command: str) -> None:
+    (row,) = {id(r): r for c, r in _command_rows().items() if _without_arguments(c) == command}.values()
+    module, _, name = PLACES[command].partition(":")
+    known: click.Command = getattr(importlib.import_module(module), name)
+    named = {word for span in SPAN.findall(row["Options that matter"]) for word in re.findall(r"--[a-z-]+", span)}
+    assert named <= {option for parameter in known.params for option in parameter.opts}
+
+
+@pytest.mark.parametrize(("source", "codes"), [("worker/cli/exits.py", Exit), ("producers/exit_codes.py", ExitCode)])
+def test_every_exit_code_is_explained(source: str, codes: type[Exit] | type[ExitCode]) -> None:
+    section = _read("commands.md").partition(f"`{source}`")[2].partition("\n`python -m")[0]
+    rows = {row["Code"]: row["Name"].strip("`") for row in _rows(section, "Code") if row["Name"]}
+    assert rows == {str(code.value): code.name for code in codes}
+
+
+@pytest.mark.parametrize("command", PLACES)
+def test_a_command_ends_with_codes_of_its_family(command: str) -> None:
+    row = next(r for c, r in _command_rows().items() if _without_arguments(c) == command)
+    codes = {int(number) for number in re.findall(r"\b\d+\b", row["Exit codes"])}
+    assert codes >= {0, 2}
+    assert codes <= {*Exit, *ExitCode}
+
+
+def _pieces() -> list[str]:
+    """Every text of the code, cut where a value is put in; the longest first."""
+    pieces: set[str] = set()
+    for folder in ("schemas", "producers", "worker"):
+        for path in (REPOSITORY / folder).rglob("*.py"):
+            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+                if isinstance(node, ast.Constant) and isinstance(node.value, str):
+                    pieces.update(re.split(r"\{[^}]*\}", node.value))
+    return sorted((piece for piece in pieces if len(piece) > 2 and "\n" not in piece), key=len, reverse=True)
+
+
+def test_every_message_in_the_table_is_said_by_the_code() -> None:
+    pieces = _pieces()
+    stale = {}
+    messages = [span for row in _rows(_read("messages.md"), "Message") for span in SPAN.findall(row["Message"])]
+    for message in messages:
+        rest = message.replace("Consumer encountered a connection error", "")  # Dramatiq's own
+        for piece in pieces:
+            rest = rest.replace(piece, "…")
+        if left := set(WORD.findall(rest)) - {"python", "worker", "help", "OperationalError"}:
+            stale[message] = left
+    assert len(messages) > 50
+    assert stale == {}
+
+
+def _codes(module: object, base: type[Exception]) -> set[str]:
+    kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, base)]
+    return {vars(kind)["code"] for kind in kinds if "code" in vars(kind)}
+
+
+def test_every_code_of_an_error_is_explained() -> None:
+    words = set(SPAN.findall(_read("messages.md"))) | set(SPAN.findall(_read("producers.md")))
+    internal = {"erreur", "publication"}  # of the base classes; the worker's `erreur` is in the table of files
+    codes = _codes(worker_errors, worker_errors.PrefectureError) | _codes(
+        producers_errors, producers_errors.ProducerError
+    )
+    assert codes - internal - words == set()
+    of_files = {row["`error_code`"].strip("`") for row in _rows(_read("messages.md"), "`error_code`")}
+    assert of_files <= set(_pieces())
+
+
+def test_every_variable_is_in_the_table_with_its_readers() -> None:
+    rows = {row["Variable"].strip("`"): row["Read by"] for row in _rows(_read("operations.md"), "Read by")}
+    expected = {PREFIX + variable.name: ", ".join(sorted(variable.readers)) for variable in VARIABLES}
+    assert rows == expected
+
+
+def test_no_document_names_a_variable_that_nobody_reads() -> None:
+    known = {PREFIX + variable.name for variable in VARIABLES}
+    paths = [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), CONTRACT]
+    paths += [REPOSITORY / "docker-compose.yml", REPOSITORY / "Dockerfile"]
+    named = {
+        name: path.name for path in paths for name in re.findall(rf"{PREFIX}[A-Z_]*[A-Z]", path.read_text("utf-8"))
+    }
+    assert {name: place for name, place in named.items() if name not in known} == {}
+
+
+def test_dead_letters_are_described_as_they_are() -> None:
+    text = _read("operations.md")
+    assert f"{DEAD_LETTER_DAYS} days" in text
+    assert f"`{REASON_HEADER}`" in text
+    assert {f"{queue}.XQ" for queue in ACTOR_QUEUES.values()} <= set(SPAN.findall(text))
+
+
+def test_links_between_documents_lead_somewhere() -> None:
+    broken = []
+    for path in [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), CONTRACT]:
+        for target, anchor in re.findall(r"\]\((?!https?:)([^)#\s]*)(?:#([^)\s]+))?\)", path.read_text("utf-8")):
+            place = path.parent / target if target else path
+            titles = re.findall(r"^#+ (.+)$", place.read_text("utf-8"), re.MULTILINE) if place.is_file() else []
+            if not place.exists() or (anchor and anchor not in map(_anchor, titles)):
+                broken.append(f"{path.name}: {target}#{anchor}")
+    assert broken == []
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def _section(title: str) -> str:
+    return CONTRACT.read_text("utf-8").partition(f"# {title}\n")[2].partition("\n#")[0]
+
+
+def test_the_contract_page_has_every_type() -> None:
+    types = {row["`type`"].strip("`") for row in _rows(_section("Events"), "`type`")}
+    assert types == {*REQUEST_TYPES, *EVENT_TYPES}
+    assert f"`{EXCHANGE}`" in _section("Events")
+
+
+def test_the_contract_page_has_every_attribute_of_the_envelope() -> None:
+    rows = {row["Attribute"].strip("`"): row["Required"] for row in _rows(_section("Envelope"), "Attribute")}
+    assert list(rows) == list(CloudEvent.model_fields)
+    filled = {"correlationid"}  # required of the model, but taken from `id` when the sender says nothing
+    required = {name for name, field in CloudEvent.model_fields.items() if field.is_required()}
+    assert {name for name, value in rows.items() if value == "yes"} == required - filled
+
+
+@pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
+def test_the_contract_page_has_every_field(model: type[BaseModel]) -> None:
+    rows = {row["Field"].strip("`"): row["Required"] for row in _rows(_section(f"`{model.__name__}`"), "Field")}
+    assert list(rows) == list(model.model_fields)
+    required = {name for name, field in model.model_fields.items() if field.is_required()}
+    assert {name for name, value in rows.items() if value == "yes"} == required
+
+
+def test_the_contract_page_names_files_that_exist() -> None:
+    described = {word for row in _rows(CONTRACT.read_text("utf-8"), "File") for word in SPAN.findall(row["File"])}
+    ours = {path.name + "/" * path.is_dir() for path in CONTRACT.parent.iterdir() if not path.name.startswith("__")}
+    assert described <= ours
+    assert {"json/", "examples/", "asyncapi.json", "liste_electorale.xsd"} <= described
