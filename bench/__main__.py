@@ -1,0 +1,67 @@
+"""`python -m bench`: exit code 0 when every target is met, 1 otherwise."""
+
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from bench.check import Check
+from bench.checks import CHECKS
+from bench.report import format_table, machine_facts, write_json
+from bench.stage import Stage
+from tests.parts.packages import POSTGRESQL, MissingPartError, provide
+from tests.parts.postgres import PostgresServer
+
+_VAR = Path("var")
+_SMALLEST = 1000
+
+
+def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str) -> list[str]:
+    names = [name.strip().upper() for name in value.split(",")]
+    if unknown := [name for name in names if name not in CHECKS]:
+        raise click.BadParameter(f"{', '.join(unknown)}; there are {', '.join(CHECKS)}")
+    return names
+
+
+@click.command()
+@click.option("--only", default=",".join(CHECKS), show_default=True, callback=_parse_only, help="What to measure.")
+@click.option(
+    "--size",
+    default=1_000_000,
+    show_default=True,
+    type=click.IntRange(_SMALLEST),
+    help="Electors of the largest list; targets are for the default.",
+)
+@click.option(
+    "--json",
+    "json_path",
+    default=_VAR / "bench.json",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write every sample.",
+)
+def main(only: list[str], size: int, json_path: Path) -> None:
+    """Measure how fast files are made, beside the targets. `bench/__init__.py` says what each ratio means."""
+    try:
+        provide(POSTGRESQL)
+    except MissingPartError as error:
+        raise click.ClickException(str(error)) from None
+    _VAR.mkdir(exist_ok=True)
+    checks: list[Check] = []
+    with (
+        tempfile.TemporaryDirectory(prefix="bench-", dir=_VAR) as folder,
+        PostgresServer(fsync=True) as server,
+    ):
+        stage = Stage(server, Path(folder).resolve(), size, tell=lambda line: click.echo(line, err=True))
+        facts = machine_facts(stage.postgresql_version)
+        for name in only:
+            stage.tell(f"{name} …")
+            checks += CHECKS[name](stage)
+    print(format_table(checks))
+    write_json(json_path, facts=facts, size=size, checks=checks, imports=stage.imports)
+    sys.exit(0 if all(check.is_met for check in checks) else 1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""A figure beside its target."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import median
+
+
+@dataclass(frozen=True)
+class Check:
+    """A figure, its lowest and highest sample, the target it must not exceed, and what it was computed from."""
+
+    name: str
+    what: str
+    value: float
+    lowest: float
+    highest: float
+    target: float
+    unit: str
+    """Of `value`; empty for a ratio."""
+    left: float
+    right: float | None
+    absolute_unit: str
+    samples: tuple[tuple[float, ...], ...]
+
+    @property
+    def is_met(self) -> bool:
+        """Whether the target is reached."""
+        return self.value <= self.target
+
+
+def ratio(name: str, what: str, left: Sequence[float], right: Sequence[float], *, target: float, unit: str) -> Check:
+    """The ratio of two medians; its spread is that of the ratios of the pairs, taken one after the other."""
+    pairs = [one / other for one, other in zip(left, right, strict=True)]
+    return Check(
+        name=name,
+        what=what,
+        value=median(left) / median(right),
+        lowest=min(pairs),
+        highest=max(pairs),
+        target=target,
+        unit="",
+        left=median(left),
+        right=median(right),
+        absolute_unit=unit,
+        samples=(tuple(left), tuple(right)),
+    )
+
+
+def ceiling(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
+    """The highest sample, which must stay below the target."""
+    return Check(
+        name=name,
+        what=what,
+        value=max(values),
+        lowest=min(values),
+        highest=max(values),
+        target=target,
+        unit=unit,
+        left=max(values),
+        right=None,
+        absolute_unit=unit,
+        samples=(tuple(values),),
+    )

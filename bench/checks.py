@@ -1,0 +1,107 @@
+"""The ratios to reach, each with its target."""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import NamedTuple
+
+from bench.check import Check, ceiling, ratio
+from bench.measure import Measure, in_turn
+from bench.psql import copy_to
+from bench.queries import read_statements
+from bench.stage import Database, Stage
+from worker.writers.csv_file import HEADER
+
+TIMES, TIMES_LONG = 5, 3
+PEAK_TARGET = 120
+UNTUNED = "server's settings"
+Task = Callable[[], Measure]
+DATABASES: tuple[Database, ...] = ("PostgreSQL", "SQLite")
+
+
+def p1(stage: Stage) -> Iterator[Check]:
+    r"""The CSV job against `\copy`."""
+    copies = _copies(stage)
+    job, copied, untuned = in_turn(
+        [stage.job("csv job", "PostgreSQL", stage.size), copies.file, copies.file_untuned], TIMES
+    )
+    _same_size(job, copied)
+    what = f"CSV job / \\copy, {stage.size:,}"
+    yield ratio("P1", what, _wall(job), _wall(copied), target=2.0, unit="s")
+    yield ratio("P1", f"{what}, {UNTUNED}", _wall(job), _wall(untuned), target=2.0, unit="s")
+
+
+def p2(stage: Stage) -> Iterator[Check]:
+    r"""The CSV file alone against `\copy`; the SELECT against the plain columns."""
+    copies = _copies(stage)
+    file, copied, untuned, plain = in_turn(
+        [stage.job("csv file", "PostgreSQL", stage.size), copies.file, copies.file_untuned, copies.plain], TIMES
+    )
+    _same_size(file, copied)
+    what, select = f"CSV file and hash / \\copy, {stage.size:,}", f"SELECT / plain columns, {stage.size:,}"
+    yield ratio("P2", what, _wall(file), _wall(copied), target=1.15, unit="s")
+    yield ratio("P2", f"{what}, {UNTUNED}", _wall(file), _wall(untuned), target=1.15, unit="s")
+    yield ratio("P2", select, _wall(copied), _wall(plain), target=1.5, unit="s")
+
+
+def p3(stage: Stage) -> Iterator[Check]:
+    """The XML job against the baseline."""
+    size = stage.size // 10
+    job, naive = in_turn([stage.job(name, "PostgreSQL", size) for name in ("xml job", "naive xml")], TIMES)
+    if job[0].lines != naive[0].lines:
+        raise RuntimeError("the two files have not the same electors")
+    yield ratio("P3", f"XML job / naive lxml, {size:,}", _cpu(job), _cpu(naive), target=0.75, unit="s cpu")
+
+
+def p6(stage: Stage) -> Iterator[Check]:
+    """Memory, of exports and of imports."""
+    small = stage.size // 20
+    for database in DATABASES:
+        for name in ("csv job", "xml job"):
+            large_runs, small_runs = in_turn(
+                [stage.job(name, database, size) for size in (stage.size, small)], TIMES_LONG
+            )
+            what = f"{name[:3].upper()} peak, {database}, {stage.size:,}"
+            yield ratio("P6", f"{what} / {small:,}", _peak(large_runs), _peak(small_runs), target=1.5, unit="MB")
+            yield ceiling("P6", what, _peak(large_runs), target=PEAK_TARGET, unit="MB")
+        imported = stage.imports[database, stage.size]
+        yield ceiling("P6", f"import peak, {database}, {stage.size:,}", [imported.peak], target=PEAK_TARGET, unit="MB")
+
+
+CHECKS: dict[str, Callable[[Stage], Iterator[Check]]] = {"P1": p1, "P2": p2, "P3": p3, "P6": p6}
+
+
+class _Copies(NamedTuple):
+    file: Task
+    file_untuned: Task
+    plain: Task
+
+
+def _copies(stage: Stage) -> _Copies:
+    r"""`\copy` of the file's SELECT, with a snapshot's planner settings and without, and of the plain columns."""
+    url = stage.task("PostgreSQL", stage.size).url
+    statements = read_statements(url)
+    copy = partial(copy_to, stage.folder / "psql.csv", url)
+    copies = _Copies(
+        file=partial(copy, statements.file, statements.planner),
+        file_untuned=partial(copy, statements.file, {}),
+        plain=partial(copy, statements.plain, statements.planner, null="~"),
+    )
+    copies.file()  # the caches are warm from here on
+    return copies
+
+
+def _same_size(files: list[Measure], copied: list[Measure]) -> None:
+    if files[0].size != copied[0].size + len(HEADER):
+        raise RuntimeError("the file is not what \\copy wrote, below its header")
+
+
+def _wall(measures: list[Measure]) -> list[float]:
+    return [measure.wall for measure in measures]
+
+
+def _cpu(measures: list[Measure]) -> list[float]:
+    return [measure.cpu for measure in measures]
+
+
+def _peak(measures: list[Measure]) -> list[float]:
+    return [measure.peak for measure in measures]

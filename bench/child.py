@@ -1,0 +1,62 @@
+"""One job in a process of its own, so that its memory is its own: `python -m bench.child JOB`.
+
+The task comes as JSON on standard input, the measure leaves as the last line of standard output.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import asdict
+from pathlib import Path
+
+from bench.measure import Measure
+from bench.registers import Task
+
+_ROOT = Path(__file__).parents[1]
+_JOBS = {
+    "prepare": "bench.registers:prepare",
+    "generate": "bench.registers:generate",
+    "import": "bench.registers:import_reu",
+    "csv job": "bench.exports:csv_job",
+    "csv file": "bench.exports:csv_file",
+    "xml job": "bench.exports:xml_job",
+    "naive xml": "bench.exports:naive_xml",
+}
+"""What is imported is in the peak: an import of the register needs less than a worker."""
+
+
+def run(job: str, task: Task) -> Measure:
+    """Run a job in a new process, whatever settings our own environment holds.
+
+    Raises:
+        RuntimeError: it failed; its traceback is on standard error.
+    """
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PREFECTURE_")}
+    done = subprocess.run(  # noqa: S603 — ourselves
+        [sys.executable, "-m", "bench.child", job],
+        input=json.dumps(task._asdict()),
+        stdout=subprocess.PIPE,
+        env=environment,
+        cwd=_ROOT,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        raise RuntimeError(f"the job « {job} » failed")
+    return Measure(**json.loads(done.stdout.splitlines()[-1]))
+
+
+def main(job: str) -> None:
+    """Be the process of that job."""
+    from pkgutil import resolve_name
+
+    from worker.logs import configure_logs
+
+    configure_logs("console", "warning")
+    task = Task(**json.load(sys.stdin))
+    print(json.dumps(asdict(resolve_name(_JOBS[job])(task))))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

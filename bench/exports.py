@@ -1,0 +1,85 @@
+"""Jobs that make a file from a register, with the default settings."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from pydantic import SecretStr
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+import worker.messaging.broker  # noqa: F401 — dramatiq and pika are in a worker's memory too
+from bench.baselines import write_naive_xml
+from bench.measure import Measure, Stopwatch
+from bench.queries import read_spec
+from bench.registers import Task
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.vocabulary import ExportStatus, Format, Liste
+from worker.compose import build_services
+from worker.db.engine import build_engine, snapshot
+from worker.demo import LIBREVILLE
+from worker.exports.models import Export
+from worker.exports.storage import Storage
+from worker.handlers.export_liste import export_liste
+from worker.handlers.ingest_request import ingest_request
+from worker.handlers.services import Services
+from worker.settings import Settings
+from worker.writers.csv_file import write_csv
+
+
+def csv_job(task: Task) -> Measure:
+    """The principal list as CSV."""
+    return _run_job(task, Format.CSV)
+
+
+def xml_job(task: Task) -> Measure:
+    """The principal list as XML."""
+    return _run_job(task, Format.XML)
+
+
+def csv_file(task: Task) -> Measure:
+    """The file and its SHA-256, nothing else; like psql's, it is not forced to the disk."""
+    engine = build_engine(task.url)
+    with Storage(Path(task.folder)).pending(LIBREVILLE.code, "alone.csv", "bench") as file:
+        with Stopwatch() as watch, snapshot(engine) as connection:
+            spec = read_spec(connection)
+            lines = write_csv(connection, spec, file, lambda _written: None, tidy=False, separators=False)
+        return watch.measure(lines=lines, size=file.finish().size)
+
+
+def naive_xml(task: Task) -> Measure:
+    """The same rows as `xml_job`, by the baseline."""
+    engine = build_engine(task.url)
+    path = Path(task.folder) / "naive.xml"
+    with Stopwatch() as watch, snapshot(engine) as connection:
+        lines = write_naive_xml(connection, read_spec(connection), path)
+    measure = watch.measure(lines=lines, size=path.stat().st_size)
+    path.unlink()
+    return measure
+
+
+def _run_job(task: Task, format_: Format) -> Measure:
+    """The whole job of a queued row, as an actor runs it; the queueing is not timed."""
+    settings = Settings(database_url=SecretStr(task.url), exports_dir=Path(task.folder))
+    rung: list[int] = []
+    services = build_services(settings, rung.extend)
+    asked = ListeExportRequested(
+        commune=LIBREVILLE.code, listes=[Liste.PRINCIPALE], formats=[format_], requested_by="bench"
+    )
+    ingest_request(CloudEvent.wrap(asked, source="/bench"), services)
+    services.engine.dispose()
+    with Stopwatch() as watch:
+        export_liste(rung[0], services)
+    row = _take_away(rung[0], services)
+    return replace(watch.measure(), size=row.size or 0, lines=row.lines_written)
+
+
+def _take_away(export_id: int, services: Services) -> Export:
+    """Read what was recorded, and remove the files."""
+    with Session(services.engine) as session:
+        row = session.scalars(select(Export).where(Export.id == export_id)).one()
+    if row.status != ExportStatus.READY:
+        raise RuntimeError(f"the job ended as {row.status}: {row.error_message}")
+    for name in filter(None, (row.file_name, row.report_name)):
+        services.storage.path(row.code_commune, name).unlink()
+    return row

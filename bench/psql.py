@@ -1,0 +1,36 @@
+r"""The measure of all things: `psql \copy (SELECT …) TO file`."""
+
+import os
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from bench.measure import Measure
+from tests.parts.packages import POSTGRESQL
+
+
+def copy_to(path: Path, url: str, query: str, planner: Mapping[str, str], *, null: str = "") -> Measure:
+    r"""Time one `\copy`, from the start of psql to its end; the file does not stay."""
+    address = make_url(url)
+    environment = {
+        "PATH": os.environ.get("PATH", os.defpath),
+        "PGCLIENTENCODING": "UTF8",
+        "PGHOST": str(address.host),
+        "PGPORT": str(address.port),
+        "PGUSER": str(address.username),
+        "PGPASSWORD": str(address.password),
+        "PGDATABASE": str(address.database),
+        "PGOPTIONS": " ".join(f"-c {name}={value}" for name, value in planner.items()),
+    }
+    command = f"\\copy ({query}) to '{path}' with (format csv, delimiter ';', null '{null}')"
+    begun = time.perf_counter()
+    subprocess.run(  # noqa: S603 — Debian's psql, our statement
+        [POSTGRESQL.program("psql"), "--no-psqlrc", "--quiet", "--command", command], env=environment, check=True
+    )
+    wall = time.perf_counter() - begun
+    size = path.stat().st_size
+    path.unlink()
+    return Measure(wall, size=size)

@@ -1,0 +1,70 @@
+"""The SELECT of a file, and the same rows as plain columns."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any, NamedTuple
+
+import psycopg
+from sqlalchemy import Connection, Select, text
+
+from schemas.vocabulary import Liste
+from worker.db.engine import build_engine, snapshot
+from worker.demo import LIBREVILLE
+from worker.domain.heure import jour_a_paris
+from worker.registre.communes import read_commune
+from worker.writers.columns import COLUMNS, Column, select_electeurs
+from worker.writers.liste import ListeSpec
+
+_PLANNER = "SELECT name, setting FROM pg_settings WHERE source = 'session' AND category LIKE 'Query Tuning%'"
+
+
+def read_spec(connection: Connection) -> ListeSpec:
+    """LIBREVILLE's principal list, as a file of today would have it."""
+    commune = read_commune(connection, LIBREVILLE.code)
+    if commune is None:
+        raise LookupError("the register was not imported")
+    return ListeSpec(
+        code_commune=commune.code,
+        nom_commune=commune.nom,
+        code_departement=commune.code_departement,
+        liste=Liste.PRINCIPALE,
+        version=commune.versions[Liste.PRINCIPALE],
+        type_liste="G",
+        info_liste="L",
+        jour=jour_a_paris(datetime.now(UTC)),
+    )
+
+
+class Statements(NamedTuple):
+    """The SELECT of the file, the same rows as plain columns, and what a snapshot tells PostgreSQL's planner."""
+
+    file: str
+    plain: str
+    planner: Mapping[str, str]
+
+
+def read_statements(url: str) -> Statements:
+    """The statements with their values, as our driver sends the first to PostgreSQL."""
+    engine = build_engine(url)
+    with snapshot(engine) as connection:
+        spec = read_spec(connection)
+        file, plain = (
+            _text(connection, select_electeurs(spec, columns)) for columns in (COLUMNS, tuple(map(_plain, COLUMNS)))
+        )
+        planner = {row.name: row.setting for row in connection.execute(text(_PLANNER))}
+    engine.dispose()
+    return Statements(file, plain, planner)
+
+
+def _plain(column: Column) -> Column:
+    source = column.source
+    return column if source is None else replace(column, expression=lambda _spec: source)
+
+
+def _text(connection: Connection, query: Select[Any]) -> str:
+    compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
+    driver = connection.connection.driver_connection
+    if not isinstance(driver, psycopg.Connection):
+        raise TypeError("psycopg's connection is expected")
+    return psycopg.ClientCursor(driver).mogrify(str(compiled), compiled.params).replace("\n", " ")

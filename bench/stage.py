@@ -1,0 +1,60 @@
+"""What the measures act upon: a private PostgreSQL, registers of several sizes, a folder on the disk."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Literal
+
+from sqlalchemy import text
+
+from bench import child
+from bench.measure import Measure
+from bench.registers import Task
+from tests.parts.postgres import PostgresServer
+from worker.db.engine import build_engine
+
+Database = Literal["PostgreSQL", "SQLite"]
+
+
+class Stage:
+    """Registers are made when they are first asked for, and their imports measured."""
+
+    def __init__(self, server: PostgresServer, folder: Path, size: int, tell: Callable[[str], None]) -> None:
+        self.size = size
+        self.folder = folder
+        self.tell = tell
+        self.imports: dict[tuple[Database, int], Measure] = {}
+        self._server = server
+        self._tasks: dict[tuple[Database, int], Task] = {}
+
+    @property
+    def postgresql_version(self) -> str:
+        """As the server says it."""
+        engine = build_engine(self._server.url("postgres"))
+        with engine.connect() as connection:
+            answer = connection.scalar(text("SHOW server_version"))
+        engine.dispose()
+        return str(answer)
+
+    def task(self, database: Database, size: int) -> Task:
+        """A register of that many electors on the principal list."""
+        if (database, size) not in self._tasks:
+            self._tasks[database, size] = self._make(database, size)
+        return self._tasks[database, size]
+
+    def job(self, name: str, database: Database, size: int) -> Callable[[], Measure]:
+        """A job on a register, to be run as often as one likes."""
+        return partial(child.run, name, self.task(database, size))
+
+    def _make(self, database: Database, size: int) -> Task:
+        path = self.folder / f"register-{size}.sqlite3"
+        url = self._server.create_database() if database == "PostgreSQL" else f"sqlite:///{path}"
+        task = Task(url, str(self.folder), size)
+        child.run("prepare", task)
+        child.run("generate", task)
+        imported = self.imports[database, size] = child.run("import", task)
+        self.tell(
+            f"import of {imported.lines:,} lines, {database}: {imported.wall:.1f} s,"
+            f" {imported.lines / imported.wall:,.0f} lines/s, peak {imported.peak:.0f} MB"
+        )
+        return task
