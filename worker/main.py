@@ -1,22 +1,35 @@
 """The composition root of the workers: `dramatiq worker.main`."""
 
+import sys
+
 import dramatiq
 
 from worker.actors import declare_actors
 from worker.compose import build_services
+from worker.errors import ConfigurationError
 from worker.exports.storage import STALE_SECONDS
 from worker.logs import configure_logs
-from worker.messaging.broker import build_broker
+from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.doorbell import Doorbell
 from worker.messaging.middleware import AtBoot, build_middleware
 from worker.privacy import keep_files_private
 from worker.settings import load_settings
 
+
+def compose() -> PrefectureBroker:
+    """The broker with its actors, from the environment; nothing is connected yet."""
+    settings = load_settings()
+    configure_logs(settings.log_format, settings.log_level)
+    broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware())
+    services = build_services(settings, Doorbell(broker).ring)
+    broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
+    declare_actors(broker, services)
+    return broker
+
+
 keep_files_private()
-settings = load_settings()
-configure_logs(settings.log_format, settings.log_level)
-broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware())
-services = build_services(settings, Doorbell(broker).ring)
-broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
-declare_actors(broker, services)
-dramatiq.set_broker(broker)
+try:
+    dramatiq.set_broker(compose())
+except ConfigurationError as error:
+    sys.stderr.write(f"Erreur : {error}\n")
+    sys.exit(2)

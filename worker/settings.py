@@ -27,7 +27,9 @@ TypeListeCodes = Annotated[dict[Liste, str], NoDecode, BeforeValidator(_parse_co
 class Settings(BaseSettings):
     """Every setting of the worker, the notifier and the embedded mode."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, extra="ignore", frozen=True, hide_input_in_errors=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
+    )
 
     database_url: SecretStr
     registre_url: SecretStr | None = None
@@ -63,7 +65,7 @@ class Settings(BaseSettings):
     @classmethod
     def _name_every_liste(cls, codes: dict[Liste, str]) -> dict[Liste, str]:
         if missing := [liste.value for liste in Liste if not codes.get(liste)]:
-            raise ValueError(f"no code for {', '.join(missing)}")
+            raise ValueError(f"il manque un code pour {', '.join(missing)}")
         return codes
 
 

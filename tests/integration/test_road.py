@@ -116,7 +116,10 @@ def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town) 
     query = "SELECT * FROM demandes WHERE outcome = 'refused'"
     wait_until(lambda: len(town.rows(query)) == len(events), message="all refusals")
 
-    reasons = {row["event_id"]: row["reason"] for row in town.rows(query)}
+    refused = {row["event_id"]: row for row in town.rows(query)}
+    reasons = {event_id: row["reason"] for event_id, row in refused.items()}
+    assert [refused[event.id]["code_commune"] for event in events] == ["", "", "01001", "2A999", *["13900"] * 5]
+    assert {row["requested_by"] for row in refused.values()} == {"mairie", ""}
     for event, (_, reason) in zip(events, REFUSALS, strict=True):
         assert reason in reasons[event.id]
     assert "LANTERNE" not in town.log("worker") + "".join(reasons.values())

@@ -14,7 +14,7 @@ from schemas.environment import PREFIX
 from worker.cli.exits import Exit
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
-from worker.errors import ConfigurationError, PrefectureError
+from worker.errors import PrefectureError
 from worker.exports.storage import Storage
 from worker.messaging.probe import ping_broker
 from worker.settings import Settings, load_settings
@@ -56,15 +56,12 @@ def _shown(name: str, value: object) -> str:
         return "********" if secret else ""
     try:
         return make_url(secret).render_as_string(hide_password=True)
-    except ArgumentError:
+    except (ArgumentError, ValueError):
         return "********"
 
 
 def _check_database(url: SecretStr) -> str:
-    try:
-        engine = build_engine(url.get_secret_value())
-    except ArgumentError:
-        raise ConfigurationError("adresse illisible : postgresql+psycopg://compte:…@hôte/base est attendu") from None
+    engine = build_engine(url.get_secret_value())
     place = engine.url.render_as_string(hide_password=True)
     try:
         ping(engine)

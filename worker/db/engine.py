@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from worker.domain import texte
+from worker.errors import ConfigurationError
 
 Sessions = sessionmaker[Session]
 
@@ -24,7 +26,16 @@ def build_engine(url: str) -> Engine:
     On SQLite, transactions are begun by us: IMMEDIATE for those that write, plain for snapshots (queue.md of the
     design: without it a reader that turns writer fails at once with « database is locked »).
     """
-    if make_url(url).get_backend_name() == "sqlite":
+    try:
+        backend = make_url(url).get_backend_name()
+    except (ArgumentError, ValueError):
+        backend = ""
+    if backend not in _SNAPSHOT_OPTIONS:
+        raise ConfigurationError(
+            "PREFECTURE_DATABASE_URL n'est pas une adresse de base : postgresql+psycopg://compte:…@hôte/base ou "
+            "sqlite:///chemin est attendu"
+        )
+    if backend == "sqlite":
         engine = create_engine(
             url, hide_parameters=True, connect_args={"timeout": BUSY_SECONDS, "check_same_thread": False}
         )

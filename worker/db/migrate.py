@@ -6,15 +6,30 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
+from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
+from worker.errors import ConfigurationError
+
+_LOCK = 0x70726566  # « pref »
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
 
 def migrate(engine: Engine, revision: str = "head") -> None:
-    """Run the missing migrations, in one transaction; doing it twice does nothing."""
+    """Run the missing migrations, in one transaction; doing it twice, or two at once, does nothing more.
+
+    Raises:
+        ConfigurationError: the database is newer than this code.
+    """
     with engine.begin() as connection:
-        command.upgrade(_config(connection), revision)
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        try:
+            command.upgrade(_config(connection), revision)
+        except CommandError:
+            raise ConfigurationError(
+                "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
+            ) from None
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:

@@ -23,7 +23,10 @@ STALE_SECONDS = 3600
 """After an hour without a byte, a temporary file has no writer left (a job lasts nine minutes at most)."""
 
 _DIRECTORY_MODE, _FILE_MODE = 0o2750, 0o640
-_NO_ROOM = {errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM}
+_NO_ROOM = {
+    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENOTDIR, errno.ENOENT, errno.EEXIST),  # the volume is not mounted, or something else stands there
+}
 
 
 @dataclass(frozen=True)

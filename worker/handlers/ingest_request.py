@@ -1,16 +1,17 @@
 """An event arrives: it becomes rows, once, and the doorbell of each row rings."""
 
+import contextlib
 from datetime import datetime
 from typing import Any
 
 import structlog
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent, describe
-from schemas.requests import ListeExportRequested
+from schemas.requests import CodeCommune, ListeExportRequested, RequestedBy
 from schemas.vocabulary import Liste, RequestOutcome
 from worker.db.notify import notify_ready
 from worker.db.types import utc_now
@@ -97,7 +98,19 @@ def _accepted(event: CloudEvent, now: datetime, asked: ListeExportRequested) -> 
 
 def _refused(event: CloudEvent, now: datetime, refusal: RefusedError) -> Request:
     log.info("request_refused", correlation_id=event.correlationid)
-    return _request(event, now, outcome=RequestOutcome.REFUSED, reason=str(refusal))
+    return _request(event, now, outcome=RequestOutcome.REFUSED, reason=str(refusal), **_readable(event))
+
+
+def _readable(event: CloudEvent) -> dict[str, str]:
+    """What of a refused request can be relied upon: the commune, so that its agents are told, and who asked."""
+    fields = {}
+    for column, field, kind in (
+        ("code_commune", "commune", CodeCommune),
+        ("requested_by", "requested_by", RequestedBy),
+    ):
+        with contextlib.suppress(ValidationError):
+            fields[column] = TypeAdapter(kind).validate_python(event.data.get(field))
+    return fields
 
 
 def _request(event: CloudEvent, now: datetime, **fields: Any) -> Request:  # noqa: ANN401 — columns

@@ -20,6 +20,9 @@ from worker.messaging.encoder import PoisonError
 log = structlog.get_logger()
 
 REASON_HEADER = "x-reason"
+_BURY_TRIES = 2
+"""A connection that was idle for long may be found dead: the second try is made on a fresh one."""
+
 Delivery = tuple[Any, Any, bytes]
 
 
@@ -81,10 +84,14 @@ class GuardedConsumer(_RabbitmqConsumer):
         properties = pika.BasicProperties(
             delivery_mode=2, headers={REASON_HEADER: reason[:500], "x-queue": self.queue_name}
         )
-        try:
-            self.broker.channel.basic_publish("", xq_name(q_name(self.queue_name)), body, properties, mandatory=True)
-        except AMQPError as error:
-            log.warning("dead_letter_not_published", error=type(error).__name__)
-            del self.broker.connection
-            return False
-        return True
+        for _ in range(_BURY_TRIES):
+            try:
+                self.broker.channel.basic_publish(
+                    "", xq_name(q_name(self.queue_name)), body, properties, mandatory=True
+                )
+            except AMQPError as error:
+                log.warning("dead_letter_not_published", error=type(error).__name__)
+                del self.broker.connection
+            else:
+                return True
+        return False

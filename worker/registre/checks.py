@@ -14,10 +14,14 @@ MAX_LOSS = 20
 def refuse_rejects(reading: Reading, rejects: RejectReport, *, accept: bool) -> None:
     """Refuse a file without a single elector, and rejected lines unless they are accepted."""
     if rejects.reasons and not (accept and reading.lines_kept):
+        advice = (
+            "Corrigez le fichier, ou acceptez de perdre ces lignes avec --accept-rejects."
+            if reading.lines_kept
+            else "Aucune ligne ne peut être gardée. Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
+        )
         raise ImportRefusedError(
             f"{format_count(rejects.reasons.total(), 'ligne rejetée')} sur {format_number(reading.lines_read)} : "
-            f"{describe_reasons(rejects.reasons)}. Le détail est dans {rejects.path}. "
-            "Corrigez le fichier, ou acceptez de perdre ces lignes avec --accept-rejects."
+            f"{describe_reasons(rejects.reasons)}. Le détail est dans {rejects.path}. {advice}"
         )
     if not reading.lines_kept:
         raise ImportRefusedError("le fichier ne contient aucun électeur")
