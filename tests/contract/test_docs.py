@@ -70,7 +70,7 @@ def test_the_table_of_commands_is_whole() -> None:
     documented = {_without_arguments(command) for command in _command_rows()}
     targets = re.findall(r"^([a-z]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     expected = {*PLACES, *(f"make {target}" for target in targets), "dramatiq worker.main"}
-    expected |= {"python -m schemas write", "python -m schemas check"}
+    expected |= {"python -m schemas write", "python -m schemas check", "python -m worker.pdf"}
     assert expected - documented == set()
     of_families = {it for it in documented if it.startswith(("python -m worker", "python -m producers", "make"))}
     assert of_families - expected == set()
