@@ -33,7 +33,7 @@ class State:
         try:
             self._url = make_url(url)
             self._engine = _read_only_engine(self._url)
-        except (ArgumentError, NoSuchModuleError):
+        except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
             raise ConfigurationError(
                 "PREFECTURE_STATE_URL n'est pas une adresse de base : postgresql+psycopg://lecture:…@hôte/base ou "
                 "sqlite:///chemin est attendu"

@@ -71,7 +71,8 @@ def _check_database(url: SecretStr) -> str:
     finally:
         engine.dispose()
     if found != newest:
-        raise PrefectureError(f"{place} est à la version {found or 'vide'} : lancez « python -m worker migrate »")
+        state = f"à la version {found}" if found else "vide"
+        raise PrefectureError(f"{place} est {state} : lancez « python -m worker migrate »")
     return f"{place}, version {found}"
 
 

@@ -48,13 +48,14 @@ def _run(arguments: Sequence[str]) -> int:
 def _prepare() -> None:
     from worker.db.engine import build_engine
     from worker.settings import load_settings
+    from worker.solo.lock import usable
     from worker.solo.process import prepare_database
 
     settings = load_settings()
-    settings.home.mkdir(parents=True, exist_ok=True)
-    engine = build_engine(settings.database_url.get_secret_value())
-    prepare_database(engine)
-    engine.dispose()
+    with usable(settings.home):
+        engine = build_engine(settings.database_url.get_secret_value())
+        prepare_database(engine)
+        engine.dispose()
 
 
 if __name__ == "__main__":

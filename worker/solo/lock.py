@@ -10,17 +10,28 @@ from worker.errors import ConfigurationError, RefusedError
 
 
 @contextmanager
+def usable(home: Path) -> Iterator[None]:
+    """Make the directory; what the system refuses there is said.
+
+    Raises:
+        ConfigurationError: it cannot be made, or not be written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"Dossier de données {home} inutilisable ({os.strerror(error.errno or 0)}).") from None
+
+
+@contextmanager
 def exclusive(home: Path) -> Iterator[None]:
     """Hold the directory for this process; the system lets go when the process ends, however it ends.
 
     Raises:
         ConfigurationError: another process holds it, or the directory cannot be written.
     """
-    try:
-        home.mkdir(parents=True, exist_ok=True)
+    with usable(home):
         descriptor = os.open(home / "solo.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    except OSError as error:
-        raise ConfigurationError(f"Dossier de données {home} inutilisable ({os.strerror(error.errno or 0)}).") from None
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
