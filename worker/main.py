@@ -6,6 +6,7 @@ import dramatiq
 
 from worker.actors import declare_actors
 from worker.compose import build_services
+from worker.db.revision import require_current
 from worker.errors import ConfigurationError
 from worker.exports.storage import STALE_SECONDS
 from worker.logs import configure_logs
@@ -17,11 +18,12 @@ from worker.settings import load_settings
 
 
 def compose() -> PrefectureBroker:
-    """The broker with its actors, from the environment; nothing is connected yet."""
+    """The broker with its actors, from the environment."""
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware())
     services = build_services(settings, Doorbell(broker).ring)
+    require_current(services.engine)
     broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
     declare_actors(broker, services)
     return broker

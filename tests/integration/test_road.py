@@ -126,6 +126,13 @@ def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town) 
     assert town.files() == []
 
 
+def test_a_worker_refuses_a_database_that_is_not_migrated(town: Town) -> None:
+    with town.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM alembic_version")
+    with pytest.raises(AssertionError, match="lancez « python -m worker migrate »"):
+        town.start_worker()
+
+
 def _any_request() -> ListeExportRequested:
     return ListeExportRequested(commune="13900", requested_by="mairie")
 

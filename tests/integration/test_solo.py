@@ -73,6 +73,13 @@ def test_what_cannot_be_done_is_said_in_french(tmp_path: Path, arguments: list[s
     assert "Traceback" not in done.stderr
 
 
+def test_the_database_of_another_installation_is_not_touched(tmp_path: Path) -> None:
+    environment = _environment(tmp_path) | {"PREFECTURE_DATABASE_URL": "postgresql+psycopg://mairie@127.0.0.1/base"}
+    done = subprocess.run(_command("demo"), env=environment, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "ce mode travaille sur SQLite" in done.stderr
+
+
 def _command(*arguments: str) -> list[str]:
     return [sys.executable, "-m", "worker.solo", *arguments]
 

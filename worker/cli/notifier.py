@@ -12,6 +12,7 @@ def notifier(*, once: bool) -> None:
     """Prévient les agents quand leurs fichiers sont prêts ou en échec, et relance les fichiers oubliés."""
     from worker.compose import build_notifier
     from worker.db.engine import build_engine
+    from worker.db.revision import require_current
     from worker.logs import configure_logs
     from worker.messaging.broker import build_broker
     from worker.messaging.doorbell import Doorbell
@@ -20,10 +21,12 @@ def notifier(*, once: bool) -> None:
 
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
+    engine = build_engine(settings.database_url.get_secret_value())
+    require_current(engine)
     broker = build_broker(settings.amqp_url.get_secret_value())
     built = build_notifier(
         settings,
-        build_engine(settings.database_url.get_secret_value()),
+        engine,
         ring=Doorbell(broker).ring,
         publish=EventPublisher(broker).publish,
     )

@@ -30,11 +30,11 @@ def cli() -> None:
 def main(arguments: Sequence[str]) -> int:
     """Run one command and give its exit code."""
     keep_files_private()
-    set_defaults()
     return guard(lambda: _run(arguments))
 
 
 def _run(arguments: Sequence[str]) -> int:
+    set_defaults()
     if arguments and arguments[0] in ("exports", *REGISTER_COMMANDS) and "--help" not in arguments:
         _prepare()
     try:

@@ -4,10 +4,21 @@ import os
 from pathlib import Path
 
 from schemas.environment import PREFIX
+from worker.errors import ConfigurationError
 
 
 def set_defaults() -> None:
-    """Complete the environment, so that every command of the worker and of the producers works on the same data."""
+    """Complete the environment, so that every command of the worker and of the producers works on the same data.
+
+    Raises:
+        ConfigurationError: the environment is that of an installation with a broker.
+    """
+    given = os.environ.get(f"{PREFIX}DATABASE_URL", "")
+    if given and not given.startswith("sqlite"):
+        raise ConfigurationError(
+            f"ce mode travaille sur SQLite, sous {PREFIX}HOME : retirez {PREFIX}DATABASE_URL de l'environnement, "
+            "ou employez « python -m worker » et « python -m producers »"
+        )
     home = Path(os.environ.get(f"{PREFIX}HOME") or "var")
     database = f"sqlite:///{home / 'prefecture.db'}"
     defaults = {

@@ -110,7 +110,7 @@ def _bureau_anomalies(connection: Connection, spec: ListeSpec, census: Census, f
                 code,
                 "canton_absent",
                 header_of(Bureau.code_canton),
-                "Code du canton inconnu pour ce bureau : l'indiquer une fois.",
+                "Code du canton inconnu pour ce bureau : l'indiquer une fois (commande « bureaux »).",
             )
         elif not bureau.code_canton.startswith(spec.code_departement):
             yield _of_bureau(

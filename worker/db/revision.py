@@ -1,0 +1,34 @@
+"""Whether a database has the form that this code needs, told without Alembic: a worker has no use for it."""
+
+from pathlib import Path
+
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+
+from worker.errors import ConfigurationError
+
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
+
+
+def require_current(engine: Engine) -> None:
+    """Refuse to start on a database that was not migrated; one that is away is not refused, it is waited for.
+
+    Raises:
+        ConfigurationError: it lacks tables or migrations; the message says what to type.
+    """
+    try:
+        with engine.connect() as connection:
+            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+    except OperationalError as error:
+        if engine.dialect.name != "sqlite" or "no such table" not in str(error.orig):
+            return
+        found = None
+    except DBAPIError:
+        found = None
+    if found != newest():
+        raise ConfigurationError("la base de données n'est pas prête : lancez « python -m worker migrate »")
+
+
+def newest() -> str:
+    """The last revision: files are named by their number."""
+    return max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
