@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Text
+from sqlalchemy import Boolean, ColumnElement, Integer, SQLColumnExpression, Text
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
@@ -38,6 +38,26 @@ class cleaned(FunctionElement[str]):  # noqa: N801 — reads like an SQL functio
 
     def __init__(self, text: ColumnElement[str]) -> None:
         super().__init__(text)
+
+
+class size_of(FunctionElement[int]):  # noqa: N801 — reads like an SQL function
+    """At least the number of characters of a text, known without reading it where the database can."""
+
+    type = Integer()
+    inherit_cache = True
+
+    def __init__(self, text: SQLColumnExpression[str]) -> None:
+        super().__init__(text)
+
+
+@compiles(size_of, "postgresql")
+def _size_on_postgresql(element: size_of, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"octet_length({compiler.process(element.clauses, **options)})"
+
+
+@compiles(size_of, "sqlite")
+def _size_on_sqlite(element: size_of, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"length({compiler.process(element.clauses, **options)})"
 
 
 def _pattern(pattern: str) -> str:

@@ -113,7 +113,7 @@ class Storage:
             self.root.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.root).free
         if free < size:
-            raise DiskFullError(f"Espace disque insuffisant : {size >> 20} Mio nécessaires, {free >> 20} Mio libres.")
+            raise DiskFullError(f"Espace disque insuffisant : {_binary(size)} nécessaires, {_binary(free)} libres.")
 
     def sweep_temporaries(self, older_than: float) -> int:
         """Remove hidden files that no worker writes any more, `older_than` seconds after their last byte."""
@@ -142,6 +142,10 @@ def translate_disk_errors() -> Iterator[None]:
             reason = os.strerror(error.errno)
             raise DiskFullError(f"Volume des exports plein ou sans droit d'écriture ({reason}).") from error
         raise
+
+
+def _binary(size: int) -> str:
+    return f"{size >> 20} Mio" if size >= 1 << 20 else f"{size >> 10} Kio"
 
 
 def _last_written(path: Path) -> float:

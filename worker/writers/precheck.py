@@ -152,7 +152,7 @@ def _electeur_anomalies(connection: Connection, spec: ListeSpec, census: Census,
     text = guard.joined(guard.TEXTS)
     unwritable = guard.needs_cleaning(text, separators=format_ is Format.CSV)
     flags = {rule.code: rule.condition(spec) for rule in RULES}
-    suspect = or_(*flags.values(), unwritable, Electeur.nettoyages > 0, guard.is_too_long(text))
+    suspect = or_(*flags.values(), unwritable, Electeur.nettoyages > 0, guard.is_too_long())
     flagged = and_(on_liste(spec), of_age(spec), suspect)
     details = select(
         Electeur.id,

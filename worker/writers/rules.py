@@ -44,7 +44,7 @@ E = Electeur
 _DATE = E.date_naissance
 _MOIS, _JOUR = func.substr(_DATE, 6, 2), func.substr(_DATE, 9, 2)
 _LISIBLE = _DATE.like("____-__-__")
-_PARTIELLE = and_(_LISIBLE, or_(func.substr(_DATE, 1, 4) == "0000", _MOIS == "00", _JOUR == "00"))
+_PARTIELLE = or_(_DATE.like("0000-__-__"), _DATE.like("____-00-__"), _DATE.like("____-__-00"))
 _BISSEXTILE = or_(
     func.substr(_DATE, 3, 2).in_([f"{year:02}" for year in range(4, 100, 4)]),
     func.substr(_DATE, 1, 4).in_(("0000", "1600", "2000", "2400")),
