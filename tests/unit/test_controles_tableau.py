@@ -68,6 +68,8 @@ def test_abroad_the_country_of_birth_counts_where_the_city_is_unknown() -> None:
     ("values", "expected"),
     [
         ({"motif": "  "}, "motif_absent"),
+        ({"categorie": Categorie.NON_PRECISEE}, "motif_absent"),
+        ({"categorie": Categorie.NON_PRECISEE, "motif": ""}, "motif_absent"),
         ({"nouveau_bureau": "0099"}, "bureau_inconnu"),
         ({"nouveau_bureau": ""}, "bureau_absent"),
         ({"effet": Effet.ELECTION}, "addition_sans_scrutin"),
@@ -78,6 +80,10 @@ def test_abroad_the_country_of_birth_counts_where_the_city_is_unknown() -> None:
 )
 def test_what_is_wrong_with_one_mouvement(values: dict[str, Any], expected: str) -> None:
     assert codes(mouvement(**values)) == [expected]
+
+
+def test_a_change_of_bureau_needs_no_category() -> None:
+    assert codes(mouvement(CHANGEMENT, categorie=Categorie.NON_PRECISEE), inscrits=[KEY]) == []
 
 
 def test_only_an_inscription_takes_effect_for_a_poll() -> None:

@@ -37,7 +37,7 @@ _MESSAGES = {
         "Inscription d'un électeur déjà sur la liste : vérifier qu'il s'agit d'un homonyme, sinon la retirer.",
     ),
     "electeur_en_double": (_REMARK, "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."),
-    "motif_absent": (_REMARK, "Mouvement sans motif : l'indiquer."),
+    "motif_absent": (_REMARK, "Mouvement sans motif ou sans catégorie : l'indiquer."),
     "bureau_inconnu": (_BLOCKING, "Bureau de vote inconnu dans la commune : corriger son code."),
     "bureau_absent": (_REMARK, "Mouvement sans bureau de vote : affecter l'électeur à un bureau."),
     "addition_sans_scrutin": (
@@ -55,7 +55,7 @@ _MESSAGES = {
     "categorie_incoherente": (_REMARK, "La catégorie du motif ne s'accorde pas avec le mouvement : la vérifier."),
 }
 
-_CATEGORIES = {
+CATEGORIES = {
     Nature.INSCRIPTION: {
         Categorie.INSCRIPTION_VOLONTAIRE,
         Categorie.INSCRIPTION_OFFICE,
@@ -68,6 +68,7 @@ _CATEGORIES = {
     },
     Nature.MODIFICATION: {Categorie.CHANGEMENT_BUREAU, Categorie.MODIFICATION_ETAT_CIVIL},
 }
+"""The categories that a mouvement of each nature may have; one that is not known goes with all of them."""
 
 
 def identite(nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str) -> Identite:
@@ -124,9 +125,9 @@ def _bureau_codes(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[st
 
 
 def _own_codes(mouvement: Mouvement) -> Iterator[str]:
-    if not mouvement.motif.strip():
+    if not mouvement.motif.strip() or _prints_no_category(mouvement):
         yield "motif_absent"
-    if mouvement.categorie not in _CATEGORIES[mouvement.nature]:
+    if mouvement.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[mouvement.nature]}:
         yield "categorie_incoherente"
     day = mouvement.date_tableau
     if mouvement.effet is Effet.ELECTION:
@@ -136,3 +137,7 @@ def _own_codes(mouvement: Mouvement) -> Iterator[str]:
             yield "addition_sans_scrutin"
     elif regime_on(day) is Regime.REVISION_ANNUELLE and day not in {dix_janvier(day.year), cloture(day.year)}:
         yield "date_tableau_inhabituelle"
+
+
+def _prints_no_category(mouvement: Mouvement) -> bool:
+    return mouvement.categorie is Categorie.NON_PRECISEE and not mouvement.is_changement_bureau

@@ -39,6 +39,8 @@ class Categorie(StrEnum):
     RADIATION_AUTRE_COMMUNE = "radiation_autre_commune"
     RADIATION_DECISION = "radiation_decision"
     MODIFICATION_ETAT_CIVIL = "modification_etat_civil"
+    NON_PRECISEE = ""
+    """Nobody said it yet, as an export of the REU does not: the cell of the tableau stays empty."""
 
     @property
     def label(self) -> str:
@@ -55,6 +57,7 @@ _CATEGORIE_LABELS = {
     Categorie.RADIATION_AUTRE_COMMUNE: "Autre commune",
     Categorie.RADIATION_DECISION: "Décision",
     Categorie.MODIFICATION_ETAT_CIVIL: "Modification de l’état civil",
+    Categorie.NON_PRECISEE: "",
 }
 
 
@@ -104,3 +107,13 @@ class Mouvement:
     def is_listed(self) -> bool:
         """Whether a tableau shows it: a modification that changes no bureau is left out, as openElec does."""
         return self.nature is not Nature.MODIFICATION or self.is_changement_bureau
+
+    @property
+    def arrives_in(self) -> str | None:
+        """The bureau whose list the elector comes onto, in part I; None when nobody comes."""
+        return None if self.nature is Nature.RADIATION else self.nouveau_bureau
+
+    @property
+    def leaves(self) -> str | None:
+        """The bureau whose list the elector leaves, in part II by bureau; None when nobody leaves."""
+        return None if self.nature is Nature.INSCRIPTION else self.ancien_bureau

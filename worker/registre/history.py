@@ -1,6 +1,6 @@
 """The record of imports: what is the same file, what each import replaced."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
 
 from sqlalchemy import Connection, and_, exists, func, insert, select, update
@@ -63,12 +63,22 @@ def count_current(connection: Connection, communes: Iterable[str]) -> dict[Liste
     return counts
 
 
-def record(connection: Connection, version: int, reading: Reading) -> int:
-    """Let the lists of the file show their new version, in one transaction; returns how many bureaux changed."""
+def record(
+    connection: Connection,
+    version: int,
+    reading: Reading,
+    also: Callable[[Connection, Mapping[Liste, int]], object] | None = None,
+) -> int:
+    """Let the lists of the file show their new version, in one transaction; returns how many bureaux changed.
+
+    `also` is called within the transaction, with the versions that the lists of the register showed until then.
+    """
     with connection.begin():
         lock_bureaux(connection)
         changes = merge_bureaux(connection, reading.bureaux)
         before = current_versions(connection)
+        if also:
+            also(connection, before)
         point_to(connection, dict.fromkeys(reading.listes, version))
         replaced = [
             {"import_id": version, **liste._asdict(), "electeurs": count, "version_before": before.get(liste)}

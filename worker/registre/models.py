@@ -108,6 +108,7 @@ class Import(Base):
     __tablename__ = "import"
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    kind: Mapped[str] = mapped_column(Texte, default="reu", server_default=text("'reu'"), doc="reu or mouvements.")
     file_name: Mapped[str] = mapped_column(Texte)
     sha256: Mapped[str] = mapped_column(Texte)
     imported_by: Mapped[str] = mapped_column(Texte)

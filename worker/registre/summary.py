@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import date
 from itertools import islice
 from pathlib import Path
 
@@ -17,6 +18,30 @@ class ListeCount:
     liste: str
     electeurs: int
     before: int | None
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What an import changed in the lists that it replaced, in numbers of electors."""
+
+    jour: date
+    """The day that its mouvements bear."""
+    listes: int
+    """Lists compared; those that were not in the register before are not."""
+    inscriptions: int
+    radiations: int
+    changements: int
+    """Electors who vote in another bureau."""
+    others: int
+    """Electors who changed otherwise (address, name of use, spelling): no mouvement."""
+    homonyms: int
+    """Identities that several electors of one list share."""
+    spellings: int
+    """Electors whose name or place of birth is spelled in another way than before."""
+    doubts: int
+    """Radiations and inscriptions that differ by the place of birth only: perhaps one elector."""
+    report: Path | None
+    """Where homonyms, spellings and doubts are told one by one."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +62,7 @@ class ImportSummary:
     notes: tuple[str, ...] = ()
     reasons: Mapping[str, int] = field(default_factory=dict)
     report: Path | None = None
+    comparison: Comparison | None = None
 
 
 def format_number(number: int) -> str:

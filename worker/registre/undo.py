@@ -2,24 +2,26 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection, Engine, select, update
+from sqlalchemy import Connection, Engine, delete, select, update
 
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
 from worker.registre.bureaux import lock_bureaux, restore_bureaux
 from worker.registre.lock import import_lock
 from worker.registre.models import Import, ImportListe
+from worker.registre.mouvement_models import MouvementRegistre
 from worker.registre.versions import Liste, current_versions, last_import, point_to, remove_obsolete
 
 
 @dataclass(frozen=True)
 class UndoSummary:
-    """The import that was undone: its file, the lists put back, the lists that were not there before it."""
+    """The import that was undone: its file, the lists put back, those it had brought, its mouvements removed."""
 
     import_id: int
     file_name: str
     restored: tuple[Liste, ...]
     removed: tuple[Liste, ...]
+    mouvements: int
 
 
 def undo_last_import(engine: Engine) -> UndoSummary:
@@ -55,10 +57,12 @@ def _undo(connection: Connection) -> UndoSummary:
         raise ImportRefusedError("les listes ont été modifiées depuis le dernier import, il ne peut plus être annulé")
     point_to(connection, before)
     restore_bureaux(connection, changes)
+    forgotten = connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == last.id))
     connection.execute(update(Import).where(Import.id == last.id).values(undone_at=utc_now()))
     return UndoSummary(
         import_id=last.id,
         file_name=file_name,
         restored=tuple(liste for liste in before if before[liste] is not None),
         removed=tuple(liste for liste in before if before[liste] is None),
+        mouvements=forgotten.rowcount,
     )

@@ -1,0 +1,67 @@
+"""What a test of mouvements wants to know of the register, beside what `import_desk` tells."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from schemas.vocabulary import Liste
+from tests.integration.import_desk import COMMUNE, Desk
+from worker.domain.mouvement import Mouvement, Nature
+from worker.registre import mouvements
+from worker.registre.import_mouvements import import_mouvements
+from worker.registre.summary import Comparison, ImportSummary
+
+JOUR = date(2026, 11, 25)
+
+
+class MouvementsDesk(Desk):
+    """One database and the folder of its files."""
+
+    def compare(self, rows: list[dict[str, str]], **options: Any) -> Comparison:  # noqa: ANN401 — see import_file
+        """Import an export of these electors, compared with the register."""
+        found = self.load(rows, compare=JOUR, **options).comparison
+        assert found is not None
+        return found
+
+    def load_mouvements(self, path: Path, **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_mouvements
+        """Import a CSV file of mouvements."""
+        return import_mouvements(self.engine, path, imported_by="test", **options)
+
+    def mouvements(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> list[Mouvement]:
+        """The mouvements of a list."""
+        with self.engine.connect() as connection:
+            return list(mouvements.select_mouvements(connection, commune, liste))
+
+    def natures(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> Counter[Nature]:
+        """How many mouvements of each nature."""
+        return Counter(mouvement.nature for mouvement in self.mouvements(liste, commune))
+
+    def bureaux_of(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> Counter[str]:
+        """How many electors each bureau has."""
+        version = self.rows(
+            "SELECT version FROM liste WHERE code_commune = :commune AND liste = :liste",
+            commune=commune,
+            liste=liste.value,
+        )
+        with self.engine.connect() as connection:
+            found = mouvements.select_bureaux(connection, commune, liste, version[0][0])
+        return Counter({bureau.code: bureau.electeurs for bureau in found if bureau.electeurs})
+
+    @property
+    def comparison_report(self) -> list[str]:
+        """The lines of the report of the last comparison, without its title."""
+        path = self.folder / "reu-comparaison.csv"
+        return path.read_text("utf-8-sig").splitlines()[1:] if path.exists() else []
+
+
+@contextmanager
+def open_desk(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+    """A desk for the time of a test."""
+    folder = tmp_path / "desk"
+    folder.mkdir()
+    desk = MouvementsDesk(database_url, folder)
+    yield desk
+    desk.close()

@@ -1,0 +1,154 @@
+"""Importing a CSV file of mouvements: all of its lines or none, once, and taken back."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
+from tests.integration.mouvements_desk import MouvementsDesk, open_desk
+from tests.parts.databases import Template
+from tests.unit.mouvement_csv import LIGNE, lignes, write_mouvements
+from tests.unit.reu_sample import electeurs
+from worker.domain.mouvement import Nature
+from worker.errors import ImportRefusedError
+from worker.registre.import_mouvements import import_mouvements
+from worker.registre.lock import import_lock
+from worker.registre.undo import undo_last_import
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+    with open_desk(database_url, tmp_path) as desk:
+        yield desk
+
+
+def _write(desk: MouvementsDesk, rows: list[dict[str, str]], name: str = "mouvements.csv") -> Path:
+    return write_mouvements(desk.folder / name, rows)
+
+
+def test_the_lines_of_a_file_become_mouvements_in_their_order(desk: MouvementsDesk) -> None:
+    path = _write(desk, lignes(3, motif=" Arrivée\u00a0à  Marseille"))
+    summary = desk.load_mouvements(path)
+    assert (summary.lines_read, summary.lines_kept, summary.lines_rejected) == (3, 3, 0)
+    assert (summary.values_cleaned, summary.report) == (3, None)
+    found = desk.mouvements()
+    assert [it.personne.prenoms for it in found] == ["Zoé 0", "Zoé 1", "Zoé 2"]
+    assert {it.motif for it in found} == {"Arrivée à Marseille"}
+    record = "SELECT kind, file_name, sha256, imported_by, lines_kept, finished_at IS NOT NULL FROM import"
+    [(kind, *rest, is_finished)] = desk.rows(record)
+    assert (kind, bool(is_finished)) == ("mouvements", True)
+    assert rest == ["mouvements.csv", hashlib.sha256(path.read_bytes()).hexdigest(), "test", 3]
+
+
+def test_the_same_file_again_changes_nothing(desk: MouvementsDesk) -> None:
+    first = desk.load_mouvements(_write(desk, lignes(3)))
+    again = desk.load_mouvements(_write(desk, lignes(3), "copie.csv"))
+    assert (again.unchanged, again.import_id) == (True, first.import_id)
+    assert len(desk.mouvements()) == 3
+
+
+def test_a_file_that_holds_known_mouvements_is_told_so(desk: MouvementsDesk) -> None:
+    desk.load_mouvements(_write(desk, lignes(3)))
+    with pytest.raises(ImportRefusedError, match=r"3 lignes rejetées sur 4 : mouvement déjà dans le registre \(3\)"):
+        desk.load_mouvements(_write(desk, lignes(4)))
+    assert len(desk.mouvements()) == 3
+    summary = desk.load_mouvements(_write(desk, lignes(4)), accept_rejects=True)
+    assert (summary.lines_kept, summary.lines_rejected) == (1, 3)
+    assert [it.personne.prenoms for it in desk.mouvements()] == ["Zoé 0", "Zoé 1", "Zoé 2", "Zoé 3"]
+
+
+def test_another_day_is_another_mouvement_of_the_same_elector(desk: MouvementsDesk) -> None:
+    desk.load_mouvements(_write(desk, lignes(2)))
+    desk.load_mouvements(_write(desk, lignes(2, date="03/10/2026")))
+    assert len(desk.mouvements()) == 4
+
+
+def test_homonyms_of_one_file_are_all_kept(desk: MouvementsDesk) -> None:
+    desk.load_mouvements(_write(desk, [LIGNE, LIGNE]))
+    assert len(desk.mouvements()) == 2
+
+
+def test_rejected_lines_are_reported_and_must_be_accepted(desk: MouvementsDesk) -> None:
+    rows = [*lignes(2), *lignes(1, nature="naissance"), *lignes(1, commune="97999")]
+    path = _write(desk, rows)
+    with pytest.raises(ImportRefusedError) as refusal:
+        desk.load_mouvements(path)
+    assert "2 lignes rejetées sur 4" in str(refusal.value)
+    assert desk.mouvements() == []
+    summary = desk.load_mouvements(path, accept_rejects=True)
+    assert summary.report == desk.folder / "mouvements-rejets.csv"
+    assert summary.report.read_text("utf-8-sig").splitlines() == [
+        "Ligne;Colonne;Motif",
+        "4;nature;nature : valeur inconnue ou illisible",
+        "5;commune;commune inconnue : 97999",
+    ]
+    assert len(desk.mouvements()) == 2
+
+
+def test_undoing_takes_the_mouvements_back_and_leaves_the_lists(desk: MouvementsDesk) -> None:
+    desk.load(electeurs(3))
+    desk.load_mouvements(_write(desk, lignes(2)))
+    undone = undo_last_import(desk.engine)
+    assert (undone.mouvements, undone.restored, undone.removed) == (2, (), ())
+    assert (desk.mouvements(), desk.counts()) == ([], {(COMMUNE, "P"): 3})
+    assert not desk.load_mouvements(_write(desk, lignes(2))).unchanged
+
+
+def test_an_import_of_lists_comes_after_one_of_mouvements(desk: MouvementsDesk) -> None:
+    desk.load(electeurs(5))
+    desk.load_mouvements(_write(desk, lignes(2)))
+    assert desk.compare(electeurs(6)).inscriptions == 1
+    assert undo_last_import(desk.engine).mouvements == 1
+    assert (desk.natures()[Nature.INSCRIPTION], desk.counts()) == (2, {(COMMUNE, "P"): 5})
+
+
+def test_it_is_refused_while_another_import_is_at_work(desk: MouvementsDesk) -> None:
+    path = _write(desk, lignes(2))
+    busy = pytest.raises(ImportRefusedError, match="un autre import est en cours")
+    with desk.engine.connect() as connection, import_lock(connection), busy:
+        import_mouvements(desk.engine, path, imported_by="test")
+    assert desk.mouvements() == []
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "le fichier est vide"),
+        (b"a;b\n1;2\n", "ce n'est pas un fichier de mouvements"),
+        ("commune;liste;état\n".encode("cp1252"), "CSV en UTF-8"),
+    ],
+)
+def test_a_file_that_is_not_ours_is_refused(desk: MouvementsDesk, content: bytes, message: str) -> None:
+    path = desk.folder / "mouvements.csv"
+    path.write_bytes(content)
+    with pytest.raises(ImportRefusedError, match=message):
+        desk.load_mouvements(path)
+
+
+def test_a_file_without_lines_is_refused(desk: MouvementsDesk) -> None:
+    with pytest.raises(ImportRefusedError, match="aucun mouvement"):
+        desk.load_mouvements(_write(desk, []))
+    with pytest.raises(ImportRefusedError, match="introuvable"):
+        desk.load_mouvements(desk.folder / "absent.csv")
+
+
+def test_a_spreadsheet_s_file_with_a_byte_order_mark_is_read(desk: MouvementsDesk) -> None:
+    path = _write(desk, lignes(1))
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert desk.load_mouvements(path).lines_kept == 1
+
+
+def test_bytes_that_are_not_utf_8_reject_their_line_only(desk: MouvementsDesk) -> None:
+    path = _write(desk, lignes(2))
+    path.write_bytes(path.read_bytes().replace("Zoé 1".encode(), b"Zo\xe9 1"))
+    summary = desk.load_mouvements(path, accept_rejects=True)
+    assert (summary.lines_kept, dict(summary.reasons)) == (1, {"octets illisibles : le fichier doit être en UTF-8": 1})

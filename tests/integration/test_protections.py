@@ -1,0 +1,123 @@
+"""Protected electors (L. 37): named by the operator, known in every mouvement, whatever an export says."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from schemas.vocabulary import Liste
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
+from tests.integration.mouvements_desk import MouvementsDesk, open_desk
+from tests.parts.databases import Template
+from tests.unit.mouvement_csv import lignes, write_mouvements
+from tests.unit.reu_sample import COMMUNE as CODE
+from tests.unit.reu_sample import EUROPEENNE, PRENOMS, electeurs
+from worker.errors import RefusedError
+from worker.registre.protections import Protege, add_protection, remove_protection, select_protections
+
+pytestmark = pytest.mark.integration
+
+ZOE = Protege("D'AUBIGNE", "Zoé 0", "1962-03-14")
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+    with open_desk(database_url, tmp_path) as desk:
+        yield desk
+
+
+def _protect(desk: MouvementsDesk, *who: str, commune: str = COMMUNE) -> list[Protege]:
+    with desk.engine.begin() as connection:
+        add_protection(connection, commune, Protege(*who))
+        return select_protections(connection, commune)
+
+
+def _masked(desk: MouvementsDesk, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> list[str]:
+    return [it.personne.prenoms for it in desk.mouvements(liste, commune) if it.personne.is_protegee]
+
+
+@pytest.mark.parametrize("nom", ["D'AUBIGNE", "d’Aubigné", "D AUBIGNÉ"])
+def test_an_elector_is_protected_however_her_name_is_written(desk: MouvementsDesk, nom: str) -> None:
+    desk.load(electeurs(5))
+    assert _protect(desk, nom, "ZOE 0", "1962-03-14") == [ZOE]
+    desk.compare(electeurs(5)[1:], accept_loss=True)
+    assert _masked(desk) == ["Zoé 0"]
+
+
+def test_she_stays_so_when_an_import_replaces_her(desk: MouvementsDesk) -> None:
+    desk.load(electeurs(5))
+    _protect(desk, *ZOE)
+    desk.compare(electeurs(5)[1:], accept_loss=True)
+    desk.compare(electeurs(5))
+    assert _masked(desk) == ["Zoé 0", "Zoé 0"]
+
+
+def test_every_list_of_the_commune_and_no_other_commune(desk: MouvementsDesk) -> None:
+    everywhere = [*electeurs(5), *electeurs(5, EUROPEENNE), *electeurs(5, {CODE: VOISINE})]
+    desk.load(everywhere)
+    _protect(desk, *ZOE)
+    desk.compare([row for row in everywhere if row[PRENOMS] != "Zoé 0"], accept_loss=True)
+    assert _masked(desk) == _masked(desk, Liste.COMPLEMENTAIRE_EUROPEENNE) == ["Zoé 0"]
+    assert len(desk.mouvements(commune=VOISINE)) == 1
+    assert _masked(desk, commune=VOISINE) == []
+
+
+def test_who_is_in_a_mouvement_only_can_be_protected(desk: MouvementsDesk) -> None:
+    desk.load_mouvements(write_mouvements(desk.folder / "mouvements.csv", lignes(3)))
+    _protect(desk, "Tilleul", "Zoe 1", "1962-03-14")
+    assert _masked(desk) == ["Zoé 1"]
+
+
+@pytest.mark.parametrize(
+    "who",
+    [
+        ("D'AUBIGNY", "Zoé 0", "1962-03-14"),
+        ("D'AUBIGNE", "Zoé", "1962-03-14"),
+        ("D'AUBIGNE", "Zoé 0", "1962-03-15"),
+    ],
+)
+def test_nobody_is_protected_under_a_wrong_name(desk: MouvementsDesk, who: tuple[str, str, str]) -> None:
+    desk.load(electeurs(5))
+    with pytest.raises(RefusedError, match="personne de ce nom") as refused:
+        _protect(desk, *who)
+    assert "AUBIGN" not in str(refused.value)
+    with desk.engine.connect() as connection:
+        assert select_protections(connection, COMMUNE) == []
+
+
+def test_an_elector_of_a_version_that_no_list_shows_is_unknown(desk: MouvementsDesk) -> None:
+    desk.load(electeurs(5))
+    with desk.engine.begin() as connection:
+        connection.execute(text("UPDATE liste SET version = -1"))
+    with pytest.raises(RefusedError, match="personne de ce nom"):
+        _protect(desk, *ZOE)
+
+
+def test_protecting_twice_does_nothing_and_a_protection_ends(desk: MouvementsDesk) -> None:
+    desk.load(electeurs(5))
+    _protect(desk, *ZOE)
+    assert _protect(desk, "D AUBIGNE", "ZOÉ 0", "1962-03-14") == [ZOE]
+    desk.compare(electeurs(5)[1:], accept_loss=True)
+    with desk.engine.begin() as connection:
+        remove_protection(connection, COMMUNE, Protege("d'Aubigné", "Zoe 0", "1962-03-14"))
+    assert _masked(desk) == []
+    with desk.engine.begin() as connection, pytest.raises(RefusedError, match="pas parmi les électeurs protégés"):
+        remove_protection(connection, COMMUNE, ZOE)
+
+
+def test_protections_are_listed_in_the_order_of_names(desk: MouvementsDesk) -> None:
+    desk.load(electeurs(5))
+    desk.load_mouvements(write_mouvements(desk.folder / "mouvements.csv", lignes(1)))
+    for who in (("Tilleul", "Zoé 0", "1962-03-14"), ("D'AUBIGNE", "Zoé 3", "1962-03-14"), ZOE):
+        found = _protect(desk, *who)
+    assert [(it.nom_naissance, it.prenoms) for it in found] == [
+        ("D'AUBIGNE", "Zoé 0"),
+        ("D'AUBIGNE", "Zoé 3"),
+        ("TILLEUL", "Zoé 0"),
+    ]

@@ -1,0 +1,39 @@
+"""Small CSV files of mouvements."""
+
+import csv
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from worker.registre.mouvement_columns import TITLES
+
+LIGNE = {
+    "commune": "13055",
+    "liste": "P",
+    "nature": "inscription",
+    "effet": "1erMars",
+    "état": "actif",
+    "date": "02/10/2026",
+    "nom de naissance": "TILLEUL",
+    "prénoms": "Zoé",
+    "date de naissance": "14/03/1962",
+    "catégorie": "inscription_volontaire",
+    "motif": "Emménagement",
+    "date de tableau": "10/01/2027",
+    "nouveau bureau": "1",
+    "commune de naissance": "ARLES",
+}
+"""One line; the columns that it lacks are empty."""
+
+
+def lignes(count: int, **changes: str) -> list[dict[str, str]]:
+    """So many mouvements, of electors apart by their first names; `changes` are the same for all."""
+    return [LIGNE | {"prénoms": f"Zoé {index}"} | changes for index in range(count)]
+
+
+def write_mouvements(path: Path, rows: Iterable[Mapping[str, str]], titles: Iterable[str] = TITLES.values()) -> Path:
+    """Write a file with these columns. Returns the path."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, list(titles), restval="", delimiter=";")
+        writer.writeheader()
+        writer.writerows(rows)
+    return path

@@ -1,0 +1,192 @@
+"""Lines of a CSV file of mouvements: read as they are, or rejected with a reason that names nobody."""
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.unit.mouvement_csv import LIGNE
+from tests.unit.nasty import nasty_texts
+from worker.domain.mouvement import Categorie, Effet, Etat, Nature
+from worker.domain.texte import clean
+from worker.errors import ImportRefusedError
+from worker.registre.mouvement_columns import REQUIRED, TITLES, match_mouvement_columns
+from worker.registre.mouvement_lines import MouvementParser, parse_jour
+from worker.registre.reu import LineError
+
+HEADER = list(TITLES.values())
+PARSER = MouvementParser(match_mouvement_columns(HEADER), {"13055"})
+DAYS = st.dates(date(1900, 1, 1), date(2100, 12, 31))
+
+
+def _parse(changes: Mapping[str, str] | None = None) -> dict[str, Any]:
+    line = LIGNE | dict(changes or {})
+    return PARSER.parse([line.get(title, "") for title in HEADER])[0]
+
+
+def _rejection(**changes: str) -> LineError:
+    with pytest.raises(LineError) as rejection:
+        _parse(changes)
+    return rejection.value
+
+
+def test_a_line_becomes_a_row_of_the_table() -> None:
+    assert _parse() == {
+        "code_commune": "13055",
+        "liste": "P",
+        "nature": "inscription",
+        "effet": "1erMars",
+        "etat": "actif",
+        "date_mouvement": date(2026, 10, 2),
+        "nom_naissance": "TILLEUL",
+        "prenoms": "Zoé",
+        "date_naissance": "1962-03-14",
+        "categorie": "inscription_volontaire",
+        "motif": "Emménagement",
+        "date_tableau": date(2027, 1, 10),
+        "scrutin": None,
+        "ancien_bureau": "",
+        "nouveau_bureau": "0001",
+        "numero": 0,
+        "nom_usage": "",
+        "commune_naissance": "ARLES",
+        "departement_naissance": "",
+        "pays_naissance": "",
+        "adresse": "",
+        "nationalite": "",
+        "is_protegee": False,
+    }
+
+
+@pytest.mark.parametrize(
+    ("title", "field", "written", "read"),
+    [
+        ("liste", "liste", "LCE", "CE"),
+        ("nature", "nature", "Inscription", Nature.INSCRIPTION),
+        ("effet", "effet", "1er mars", Effet.PREMIER_MARS),
+        ("effet", "effet", "Immédiat", Effet.IMMEDIAT),
+        ("effet", "effet", "ÉLECTION", Effet.ELECTION),
+        ("état", "etat", "Appliqué", Etat.APPLIQUE),
+        ("catégorie", "categorie", "Inscription d’office", Categorie.INSCRIPTION_OFFICE),
+        ("catégorie", "categorie", "", ""),
+        ("numéro", "numero", "12", 12),
+        ("protégé", "is_protegee", "Oui", True),
+        ("protégé", "is_protegee", "non", False),
+        ("scrutin", "scrutin", "2027-04-11", date(2027, 4, 11)),
+        ("date de naissance", "date_naissance", "1961", "1961-00-00"),
+    ],
+)
+def test_a_value_is_understood(title: str, field: str, written: str, read: object) -> None:
+    assert _parse({title: written})[field] == read
+
+
+@pytest.mark.parametrize(
+    ("changes", "column", "reason"),
+    [
+        ({"commune": "13999"}, "commune", "commune inconnue : 13999"),
+        ({"commune": "TILLEUL"}, "commune", "commune inconnue"),
+        ({"liste": "X"}, "liste", "liste : valeur inconnue ou illisible"),
+        ({"nature": ""}, "nature", "nature : valeur inconnue ou illisible"),
+        ({"effet": "demain"}, "effet", "effet : valeur inconnue ou illisible"),
+        ({"état": "?"}, "état", "état : valeur inconnue ou illisible"),
+        ({"catégorie": "!"}, "catégorie", "catégorie : valeur inconnue ou illisible"),
+        ({"catégorie": "TILLEUL"}, "catégorie", "catégorie : valeur inconnue ou illisible"),
+        ({"date": ""}, "date", "date : valeur manquante"),
+        ({"date": "31/02/2026"}, "date", "date : valeur inconnue ou illisible"),
+        ({"scrutin": "avril"}, "scrutin", "scrutin : valeur inconnue ou illisible"),
+        ({"nom de naissance": ""}, "nom de naissance", "nom de naissance : valeur manquante"),
+        ({"numéro": "douze"}, "numéro", "numéro : valeur inconnue ou illisible"),
+        ({"protégé": "peut-être"}, "protégé", "protégé : valeur inconnue ou illisible"),
+        ({"protégé": "!"}, "protégé", "protégé : valeur inconnue ou illisible"),
+        ({"date de tableau": ""}, "date de tableau", "date de tableau manquante pour un effet au 1er mars"),
+        ({"ancien bureau": "2"}, "ancien bureau", "une inscription n'a pas d'ancien bureau"),
+        ({"nature": "radiation"}, "nouveau bureau", "une radiation n'a pas de nouveau bureau"),
+    ],
+)
+def test_a_line_is_rejected_with_its_column_and_its_reason(changes: dict[str, str], column: str, reason: str) -> None:
+    rejection = _rejection(**changes)
+    assert (rejection.column, rejection.reason) == (column, reason)
+
+
+def test_without_a_date_de_tableau_the_day_of_the_mouvement_stands() -> None:
+    assert _parse({"effet": "Immediat", "date de tableau": ""})["date_tableau"] == date(2026, 10, 2)
+
+
+@pytest.mark.parametrize(
+    ("fields", "reason"),
+    [
+        (None, "guillemets mal fermés"),
+        (["x"], f"1 colonnes au lieu de {len(HEADER)}"),
+        (["\udce9"] * len(HEADER), "octets illisibles : le fichier doit être en UTF-8"),
+    ],
+)
+def test_a_line_that_is_no_line_is_rejected(fields: list[str] | None, reason: str) -> None:
+    with pytest.raises(LineError, match=reason):
+        PARSER.parse(fields)
+
+
+@given(DAYS, st.booleans())
+def test_every_day_is_read_as_it_is_written(day: date, is_french: bool) -> None:
+    assert parse_jour(f"{day:%d/%m/%Y}" if is_french else day.isoformat()) == day
+
+
+@given(
+    nature=st.sampled_from(Nature),
+    effet=st.sampled_from(Effet),
+    etat=st.sampled_from(Etat),
+    categorie=st.sampled_from(Categorie),
+    days=st.lists(DAYS, min_size=3, max_size=3),
+    numero=st.integers(0, 2**31 - 1),
+    texts=st.lists(nasty_texts(), min_size=2, max_size=2),
+)
+def test_what_is_written_is_what_is_read(
+    *, nature: Nature, effet: Effet, etat: Etat, categorie: Categorie, days: list[date], numero: int, texts: list[str]
+) -> None:
+    words = {"nature": nature, "effet": effet, "état": etat, "catégorie": categorie, "numéro": str(numero)}
+    dates = dict(zip(("date", "date de tableau", "scrutin"), map(date.isoformat, days), strict=True))
+    bureaux = {"ancien bureau": "" if nature is Nature.INSCRIPTION else "0001"}
+    bureaux |= {"nouveau bureau": "" if nature is Nature.RADIATION else "0002"}
+    row = _parse(words | dates | bureaux | {"motif": texts[0], "adresse": texts[1]})
+    assert (row["nature"], row["effet"], row["etat"], row["categorie"]) == (nature, effet, etat, categorie)
+    assert [row["date_mouvement"], row["date_tableau"], row["scrutin"]] == days
+    assert (row["numero"], row["ancien_bureau"]) == (numero, bureaux["ancien bureau"])
+    assert [row["motif"], row["adresse"]] == [clean(text) for text in texts]
+
+
+@given(st.lists(nasty_texts(surrogates=True), min_size=len(HEADER), max_size=len(HEADER)))
+def test_any_line_is_kept_or_rejected(fields: list[str]) -> None:
+    try:
+        row, cleaned = PARSER.parse(fields)
+    except LineError:
+        return
+    assert set(row) == set(TITLES)
+    assert cleaned >= 0
+
+
+def test_columns_are_found_in_any_order_under_any_case() -> None:
+    columns = match_mouvement_columns([title.upper() for title in reversed(HEADER)] + ["Dossier"])
+    assert columns.at("code_commune") == len(HEADER) - 1
+    assert columns.notes == ("colonnes inconnues, ignorées : Dossier",)
+
+
+def test_optional_columns_may_be_absent() -> None:
+    header = list(REQUIRED.values())
+    parser = MouvementParser(match_mouvement_columns(header), {"13055"})
+    row, _ = parser.parse([(LIGNE | {"effet": "Immediat"})[title] for title in header])
+    assert (row["motif"], row["numero"], row["is_protegee"]) == ("", 0, False)
+
+
+@pytest.mark.parametrize(
+    ("header", "message"),
+    [
+        (HEADER[1:], "Colonnes manquantes : commune"),
+        ([*HEADER, "Commune"], "plusieurs fois : commune"),
+        ([], "ce n'est pas un fichier de mouvements"),
+    ],
+)
+def test_a_header_that_is_not_ours_is_refused(header: list[str], message: str) -> None:
+    with pytest.raises(ImportRefusedError, match=message):
+        match_mouvement_columns(header)

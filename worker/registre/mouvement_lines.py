@@ -1,0 +1,131 @@
+"""Lines of a CSV file of mouvements. Nothing is corrected: a line is kept as it is, or rejected."""
+
+import re
+from collections.abc import Callable, Container, Mapping
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from schemas.vocabulary import parse_liste
+from worker.domain.mouvement import Categorie, Effet, Etat, Nature
+from worker.registre.mouvement_columns import TITLES
+from worker.registre.reu import LineError
+from worker.registre.reu_clean import clean_fields
+from worker.registre.reu_columns import Columns, fold_title
+from worker.registre.reu_values import parse_bureau, parse_date, parse_numero
+
+_JOUR = re.compile(r"(?:(?P<d>\d{1,2})/(?P<m>\d{1,2})/(?P<y>\d{4})|(?P<Y>\d{4})-(?P<M>\d{2})-(?P<D>\d{2}))", re.ASCII)
+_YES, _NO = ("oui", "o", "1", "x", "vrai"), ("", "non", "n", "0", "faux")
+_CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
+
+
+class MouvementParser:
+    """Turns the fields of a line into a row of the table `mouvement`."""
+
+    def __init__(self, columns: Columns, communes: Container[str]) -> None:
+        """Lines of communes that are not in `communes` are rejected."""
+        self._columns = columns
+        self._communes = communes
+
+    def parse(self, fields: list[str] | None) -> tuple[dict[str, Any], int]:
+        """The row, and how many of its values had to be cleaned; None are fields whose quotes cannot be paired.
+
+        Raises:
+            LineError: the line must be rejected.
+        """
+        if fields is None:
+            raise LineError("", "guillemets mal fermés")
+        if len(fields) != self._columns.width:
+            raise LineError("", f"{len(fields)} colonnes au lieu de {self._columns.width}")
+        try:
+            cleaned, count = clean_fields(fields)
+        except ValueError:
+            raise LineError("", "octets illisibles : le fichier doit être en UTF-8") from None
+        texts = [*cleaned, ""]
+        row = {field: _parse(field, texts[self._columns.at(field)]) for field in TITLES}
+        self._check(row)
+        return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"]}, count
+
+    def _check(self, row: Mapping[str, Any]) -> None:
+        if row["code_commune"] not in self._communes:
+            code = f" : {row['code_commune']}" if _CODE_COMMUNE.fullmatch(row["code_commune"]) else ""
+            raise LineError(TITLES["code_commune"], f"commune inconnue{code}")
+        for field in ("date_mouvement", "nom_naissance"):
+            if not row[field]:
+                raise LineError(TITLES[field], f"{TITLES[field]} : valeur manquante")
+        if row["effet"] == Effet.PREMIER_MARS and not row["date_tableau"]:
+            raise LineError(TITLES["date_tableau"], "date de tableau manquante pour un effet au 1er mars")
+        if row["nature"] == Nature.INSCRIPTION and row["ancien_bureau"]:
+            raise LineError(TITLES["ancien_bureau"], "une inscription n'a pas d'ancien bureau")
+        if row["nature"] == Nature.RADIATION and row["nouveau_bureau"]:
+            raise LineError(TITLES["nouveau_bureau"], "une radiation n'a pas de nouveau bureau")
+
+
+def parse_jour(text: str) -> date | None:
+    """`25/11/2026` or `2026-11-25`; None when there is none.
+
+    Raises:
+        ValueError: no such day.
+    """
+    if not text:
+        return None
+    if not (match := _JOUR.fullmatch(text)):
+        raise ValueError(text)
+    year, month, day = (int(match[low] or match[high]) for low, high in ("yY", "mM", "dD"))
+    return date(year, month, day)
+
+
+def _parse(field: str, text: str) -> Any:  # noqa: ANN401 — whatever the column holds
+    try:
+        return _PARSERS.get(field, str)(text)
+    except ValueError:
+        raise LineError(TITLES[field], f"{TITLES[field]} : valeur inconnue ou illisible") from None
+
+
+def _word_of(*words: tuple[str, StrEnum]) -> Callable[[str], str]:
+    codes = {fold_title(name).replace(" ", ""): word.value for name, word in words}
+
+    def parse(text: str) -> str:
+        if (code := codes.get(fold_title(text).replace(" ", ""))) is None:
+            raise ValueError(text)
+        return code
+
+    return parse
+
+
+def parse_categorie(text: str) -> str:
+    """The code of a category, from it or from its label; empty when it is not said.
+
+    Raises:
+        ValueError: no such category.
+    """
+    return _categorie(text) if text else ""
+
+
+def _parse_yes(text: str) -> bool:
+    word = fold_title(text)
+    if word not in _YES + _NO or bool(text) > bool(word):
+        raise ValueError(text)
+    return word in _YES
+
+
+_SAID = [word for word in Categorie if word is not Categorie.NON_PRECISEE]
+_categorie = _word_of(*((word.value, word) for word in _SAID), *((word.label, word) for word in _SAID))
+
+_PARSERS: dict[str, Callable[[str], Any]] = {
+    "code_commune": str.upper,
+    "liste": lambda text: parse_liste(text).value,
+    "nature": _word_of(*((word.value, word) for word in Nature)),
+    "effet": _word_of(*((word.value, word) for word in Effet)),
+    "etat": _word_of(*((word.value, word) for word in Etat)),
+    "categorie": parse_categorie,
+    "date_tableau": parse_jour,
+    "date_mouvement": parse_jour,
+    "scrutin": parse_jour,
+    "ancien_bureau": parse_bureau,
+    "nouveau_bureau": parse_bureau,
+    "numero": lambda text: parse_numero(text) or 0,
+    "date_naissance": parse_date,
+    "is_protegee": _parse_yes,
+}
+"""How a column is read; the others are kept as they are."""

@@ -1,0 +1,154 @@
+"""Reading what a tableau is made of: mouvements, electors of each bureau, who is on the list."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import date
+from enum import StrEnum
+from typing import Any, NamedTuple, TypeVar
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_, select, true
+
+from schemas.vocabulary import Liste
+from worker.db.engine import STREAM
+from worker.domain.controles_tableau import Identite, identite
+from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
+from worker.domain.texte import clean
+from worker.errors import ExportError
+from worker.registre.models import Bureau, Electeur
+from worker.registre.mouvement_models import MouvementRegistre
+from worker.registre.protections import Protege, select_protections
+
+MAJORITE = 18
+"""Age from which a citizen votes, in years. Code électoral, art. L. 2."""
+
+_PERSONNE = (
+    *("nom_naissance", "nom_usage", "prenoms", "date_naissance", "commune_naissance", "departement_naissance"),
+    *("pays_naissance", "adresse", "nationalite"),
+)
+
+_TABLE = MouvementRegistre.__table__
+
+Word = TypeVar("Word", bound=StrEnum)
+
+
+class BureauElecteurs(NamedTuple):
+    """A bureau and how many electors of the list it has; an empty code: those who have no bureau."""
+
+    code: str
+    libelle: str
+    electeurs: int
+
+
+def select_mouvements(connection: Connection, code_commune: str, liste: Liste) -> Iterator[Mouvement]:
+    """The mouvements of a list, in the order of their ids; texts that a service wrote are cleaned on the way.
+
+    An elector is protected when the mouvement says so, or the protections of the commune.
+
+    Raises:
+        ExportError: a value that no mouvement has, where a service feeds the table.
+    """
+    query = _of_liste(code_commune, liste).order_by(_TABLE.c.id)
+    with connection.execute(query, execution_options=STREAM) as rows:
+        yield from _read_all(connection, code_commune, rows)
+
+
+def fetch_mouvements(
+    connection: Connection, code_commune: str, liste: Liste, ids: Sequence[int]
+) -> Iterator[Mouvement]:
+    """Some mouvements of a list, a few hundred at most, in the order of `ids`; read as `select_mouvements` does."""
+    rows = connection.execute(_of_liste(code_commune, liste).where(_TABLE.c.id.in_(ids)))
+    found = {mouvement.id: mouvement for mouvement in _read_all(connection, code_commune, rows)}
+    return (found[id_] for id_ in ids)
+
+
+def select_bureaux(
+    connection: Connection, code_commune: str, liste: Liste, version: int, jour: date | None = None
+) -> list[BureauElecteurs]:
+    """The bureaux of the commune with their electors, in the order of their codes, those without electors included.
+
+    With `jour`, only electors who are 18 on that day; else everybody on the list: mouvements count them all.
+    """
+    on_liste = and_(Electeur.code_commune == code_commune, Electeur.liste == liste.value, Electeur.version == version)
+    counted = select(Electeur.code_bureau, func.count().label("number")).where(
+        on_liste, of_age(jour) if jour else true()
+    )
+    rows = connection.execute(counted.group_by(Electeur.code_bureau))
+    electeurs = {row.code_bureau: row.number for row in rows}
+    named = select(Bureau.code, Bureau.libelle).where(Bureau.code_commune == code_commune)
+    libelles = {row.code: row.libelle for row in connection.execute(named)}
+    codes = sorted({*electeurs, *libelles})
+    return [BureauElecteurs(code, libelles.get(code, ""), electeurs.get(code, 0)) for code in codes]
+
+
+def of_age(jour: date) -> ColumnElement[bool]:
+    """Electors who are not minors that day; a date that cannot be read, or is yet to come, does not make a minor."""
+    born = Electeur.date_naissance
+    last_birth = f"{jour.year - MAJORITE:04}-{jour.month:02}-{jour.day:02}"
+    return not_(and_(born.like("____-__-__"), born > last_birth, born <= jour.isoformat()))
+
+
+def identity_keys(connection: Connection, code_commune: str, liste: Liste, version: int) -> set[Identite]:
+    """Which electors of mouvements that are not applied yet are on the list: `inscrits` of `check_mouvements`."""
+    known = MouvementRegistre
+    waiting = and_(known.code_commune == code_commune, known.liste == liste.value, known.etat == Etat.ACTIF.value)
+    wanted = {_identite(row) for row in connection.execute(select(*_identity_columns(known)).where(waiting))}
+    if not wanted:
+        return set()
+    on_liste = and_(Electeur.code_commune == code_commune, Electeur.liste == liste.value, Electeur.version == version)
+    born = Electeur.date_naissance.in_(select(known.date_naissance).where(waiting))
+    query = select(*_identity_columns(Electeur)).where(on_liste, born)
+    return {key for row in connection.execute(query, execution_options=STREAM) if (key := _identite(row)) in wanted}
+
+
+def _of_liste(code_commune: str, liste: Liste) -> Select[Any]:
+    return select(_TABLE).where(_TABLE.c.code_commune == code_commune, _TABLE.c.liste == liste.value)
+
+
+def _read_all(connection: Connection, code_commune: str, rows: Iterable[Row[Any]]) -> Iterator[Mouvement]:
+    proteges = {it.folded() for it in select_protections(connection, code_commune)}
+    for row in rows:
+        mouvement = _to_mouvement(row)
+        is_protegee = proteges and not row.is_protegee and _protege(mouvement.personne) in proteges
+        yield _protect(mouvement) if is_protegee else mouvement
+
+
+def _to_mouvement(row: Row[Any]) -> Mouvement:
+    return Mouvement(
+        id=row.id,
+        nature=_read(row, "nature", Nature),
+        effet=_read(row, "effet", Effet),
+        etat=_read(row, "etat", Etat),
+        categorie=_read(row, "categorie", Categorie),
+        motif=clean(row.motif),
+        date_tableau=row.date_tableau,
+        date_mouvement=row.date_mouvement,
+        scrutin=row.scrutin,
+        ancien_bureau=clean(row.ancien_bureau),
+        nouveau_bureau=clean(row.nouveau_bureau),
+        numero=row.numero,
+        personne=Personne(**{name: clean(getattr(row, name)) for name in _PERSONNE}, is_protegee=row.is_protegee),
+    )
+
+
+def _protege(personne: Personne) -> Protege:
+    return Protege(personne.nom_naissance, personne.prenoms, personne.date_naissance).folded()
+
+
+def _protect(mouvement: Mouvement) -> Mouvement:
+    return replace(mouvement, personne=replace(mouvement.personne, is_protegee=True))
+
+
+def _read(row: Row[Any], column: str, words: type[Word]) -> Word:
+    try:
+        return words(getattr(row, column))
+    except ValueError:
+        raise ExportError(f"mouvement n° {row.id} : {column} inconnu dans le registre") from None
+
+
+def _identity_columns(source: type[MouvementRegistre] | type[Electeur]) -> list[Any]:
+    names = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
+    return [getattr(source, name) for name in names]
+
+
+def _identite(row: Row[Any]) -> Identite:
+    return identite(row.nom_naissance, row.prenoms, row.date_naissance, row.commune_naissance, row.pays_naissance)

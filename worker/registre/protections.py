@@ -1,0 +1,85 @@
+"""The protected electors of a commune, whose address no tableau prints. Code électoral, art. L. 37.
+
+An export of the REU does not say who is protected, and each import replaces the register: what the operator says is
+kept apart, by name and date of birth. Homonyms born on one day are protected together: masking too much harms nobody.
+"""
+
+from collections.abc import Iterator
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, and_, delete, insert, select
+
+from worker.domain.collation import base_letters, sort_key
+from worker.domain.texte import clean
+from worker.errors import RefusedError
+from worker.registre.models import Electeur, ListeCommunale
+from worker.registre.mouvement_models import MouvementRegistre, Protection
+
+
+class Protege(NamedTuple):
+    """Who is protected; the date of birth is AAAA-MM-JJ, unknown parts are zeros."""
+
+    nom_naissance: str
+    prenoms: str
+    date_naissance: str
+
+    def folded(self) -> "Protege":
+        """What she is recognised by: accents, case and hyphens do not count."""
+        return Protege(base_letters(self.nom_naissance), base_letters(self.prenoms), self.date_naissance)
+
+
+def select_protections(connection: Connection, code_commune: str) -> list[Protege]:
+    """The protected electors of a commune, in the order of their names."""
+    query = select(*_columns(Protection)).where(Protection.code_commune == code_commune)
+    found = [Protege(*row) for row in connection.execute(query)]
+    return sorted(found, key=lambda it: (sort_key(it.nom_naissance), sort_key(it.prenoms), it.date_naissance))
+
+
+def add_protection(connection: Connection, code_commune: str, wanted: Protege) -> None:
+    """Protect an elector, under the name that the register knows her by; protecting her again does nothing.
+
+    Raises:
+        RefusedError: neither the lists of the commune nor its mouvements know her: nobody would be protected.
+    """
+    key = wanted.folded()
+    known = next((it for it in _namesakes(connection, code_commune, wanted) if it.folded() == key), None)
+    if known is None:
+        raise RefusedError(
+            "personne de ce nom, de ces prénoms et de cette date de naissance, ni sur les listes de la commune ni dans "
+            "ses mouvements : écrivez-les comme sur la liste, avec tous les prénoms"
+        )
+    if key not in {it.folded() for it in select_protections(connection, code_commune)}:
+        connection.execute(insert(Protection).values(code_commune=code_commune, **known._asdict()))
+
+
+def remove_protection(connection: Connection, code_commune: str, unwanted: Protege) -> None:
+    """Protect an elector no more.
+
+    Raises:
+        RefusedError: she was not protected.
+    """
+    key = unwanted.folded()
+    found = [it for it in select_protections(connection, code_commune) if it.folded() == key]
+    if not found:
+        raise RefusedError("cette personne n'est pas parmi les électeurs protégés de la commune")
+    for it in found:
+        is_it = [column == value for column, value in zip(_columns(Protection), it, strict=True)]
+        connection.execute(delete(Protection).where(Protection.code_commune == code_commune, *is_it))
+
+
+def _namesakes(connection: Connection, code_commune: str, wanted: Protege) -> Iterator[Protege]:
+    """The electors of the lists, then those of the mouvements, who were born on that day."""
+    is_shown = and_(
+        ListeCommunale.code_commune == Electeur.code_commune,
+        ListeCommunale.liste == Electeur.liste,
+        ListeCommunale.version == Electeur.version,
+    )
+    listed = select(*_columns(Electeur)).join(ListeCommunale, is_shown)
+    for query, table in ((listed, Electeur), (select(*_columns(MouvementRegistre)), MouvementRegistre)):
+        born = table.code_commune == code_commune, table.date_naissance == wanted.date_naissance
+        for row in connection.execute(query.where(*born)):
+            yield Protege(*map(clean, row))
+
+
+def _columns(table: type[Protection | Electeur | MouvementRegistre]) -> list[Any]:
+    return [table.nom_naissance, table.prenoms, table.date_naissance]
