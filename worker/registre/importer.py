@@ -5,12 +5,17 @@ an import has changed nothing; what it staged is removed by the next one.
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert
 
+from worker.domain.heure import jour_a_paris
 from worker.errors import ImportRefusedError
 from worker.registre.checks import refuse_loss, refuse_rejects
+from worker.registre.comparaison import Record, comparing
+from worker.registre.comparaison_report import comparison_report
 from worker.registre.history import count_current, find_same, record
 from worker.registre.known_communes import read_codes
 from worker.registre.lock import import_lock
@@ -19,7 +24,7 @@ from worker.registre.reading import Reading
 from worker.registre.reject_report import RejectReport, default_report
 from worker.registre.reu_file import ReuFile, open_reu
 from worker.registre.staging import renew_statistics, stage
-from worker.registre.summary import ImportSummary, ListeCount
+from worker.registre.summary import Comparison, ImportSummary, ListeCount
 from worker.registre.versions import remove_obsolete
 
 Progress = Callable[[int, float], None]
@@ -35,15 +40,18 @@ def import_file(
     accept_rejects: bool = False,
     report: Path | None = None,
     progress: Progress | None = None,
+    compare: date | bool = False,
 ) -> ImportSummary:
     """Read a REU export into the register.
 
-    Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file.
+    Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file. With `compare`, what the file changes
+    in the lists is recorded as mouvements of that day (True: today in Paris), see `worker.registre.comparaison`.
 
     Raises:
         ImportRefusedError: not a REU export, lines rejected or a list that shrinks and not accepted, another import
             at work. The register is unchanged.
     """
+    jour = jour_a_paris(datetime.now(UTC)) if compare is True else compare or None
     reu = open_reu(path)
     with engine.connect() as connection, import_lock(connection):
         remove_obsolete(connection)
@@ -55,10 +63,11 @@ def import_file(
         try:
             version, reading = _stage(connection, reu, rejects, imported_by, progress)
             refuse_rejects(reading, rejects, accept=accept_rejects)
-            listes = _compare(connection, reading)
+            listes = _count(connection, reading)
             refuse_loss(listes, accept=accept_loss)
             renew_statistics(connection, reading.lines_kept)
-            changed = record(connection, version, reading)
+            with _comparing(connection, version, reading, jour, comparison_report(path, report)) as (found, also):
+                changed = record(connection, version, reading, also)
         except ImportRefusedError:
             remove_obsolete(connection)
             raise
@@ -78,6 +87,7 @@ def import_file(
         notes=reu.notes,
         reasons=rejects.reasons,
         report=rejects.written,
+        comparison=found,
     )
 
 
@@ -97,7 +107,15 @@ def _stage(
     return version, reading
 
 
-def _compare(connection: Connection, reading: Reading) -> tuple[ListeCount, ...]:
+def _count(connection: Connection, reading: Reading) -> tuple[ListeCount, ...]:
     with connection.begin():
         before = count_current(connection, {liste.code_commune for liste in reading.listes})
     return tuple(ListeCount(*liste, count, before.get(liste)) for liste, count in sorted(reading.listes.items()))
+
+
+def _comparing(
+    connection: Connection, version: int, reading: Reading, jour: date | None, report: Path
+) -> AbstractContextManager[tuple[Comparison | None, Record | None]]:
+    if jour is None:
+        return nullcontext((None, None))
+    return comparing(connection, version, reading.listes, jour, report)

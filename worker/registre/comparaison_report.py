@@ -1,0 +1,135 @@
+"""The report of a comparison: homonyms, corrected spellings and doubts, by bureau and number, without any name."""
+
+import csv
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from sqlalchemy import Connection, Row, Select, Table, func, select
+from sqlalchemy.orm import aliased
+
+from worker.db.engine import STREAM
+from worker.errors import ImportRefusedError
+from worker.registre.difference_tables import DOUBTS, PAIRS
+from worker.registre.matching import LOOKS, SPELLING
+from worker.registre.models import Electeur
+
+HEADER = (
+    *("Commune", "Liste", "Groupe"),
+    *("Bureau avant", "Numéro avant", "Bureau après", "Numéro après", "Constat"),
+)
+_FIRST_LINE = ";".join(HEADER).encode("utf-8-sig")
+_FORMULA_STARTS = ("=", "+", "-", "@")
+_DOUBT = (
+    "mêmes nom, prénoms et date de naissance, autre lieu de naissance : radiation et inscription ; "
+    "vérifier s'il s'agit du même électeur"
+)
+
+
+class Finding(NamedTuple):
+    """One line: an elector before and after, and what the comparison made of the two."""
+
+    code_commune: str
+    liste: str
+    group: str
+    """Lines of one group are about the same identity; the number holds within the report."""
+    bureau_before: str
+    numero_before: str
+    bureau_after: str
+    numero_after: str
+    text: str
+
+
+def comparison_report(path: Path, rejects: Path | None) -> Path:
+    """Where the report goes: beside that of the rejected lines when one was named, else beside the file."""
+    return (rejects or path).with_name(f"{path.stem}-comparaison.csv")
+
+
+def findings(connection: Connection) -> Iterator[Finding]:
+    """Every homonym and corrected spelling, group after group, then the doubts."""
+    groups, last = 0, None
+    with connection.execute(_homonyms(), execution_options=STREAM) as rows:
+        for row in rows:
+            groups += row.group_key != last
+            last = row.group_key
+            yield _finding(row, groups, _say(row))
+    with connection.execute(_places(DOUBTS), execution_options=STREAM) as rows:
+        for number, row in enumerate(rows, groups + 1):
+            yield _finding(row, number, _DOUBT)
+
+
+def write_report(path: Path, lines: Iterable[Finding]) -> Path | None:
+    """Write the report and return its path; None, and no file, when there is nothing to say.
+
+    Raises:
+        ImportRefusedError: it cannot be written, or the path is that of another file.
+    """
+    try:
+        if path.exists():
+            _remove_earlier(path)
+        with ExitStack() as files:
+            writer: Any = None
+            for line in lines:
+                if writer is None:
+                    file = files.enter_context(path.open("w", encoding="utf-8-sig", newline=""))
+                    writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
+                    writer.writerow(HEADER)
+                writer.writerow([f"'{value}" if value.startswith(_FORMULA_STARTS) else value for value in line])
+    except OSError as error:
+        raise ImportRefusedError(
+            f"le rapport de comparaison {path} ne peut pas être écrit ({error.strerror}) ; "
+            "choisissez un autre dossier avec --report"
+        ) from None
+    return path if writer else None
+
+
+def _remove_earlier(path: Path) -> None:
+    with path.open("rb") as file:
+        is_ours = file.readline(len(_FIRST_LINE)) == _FIRST_LINE
+    if not is_ours:
+        raise ImportRefusedError(f"{path} existe et n'est pas un rapport de comparaison ; déplacez-le")
+    path.unlink()
+
+
+def _homonyms() -> Select[Any]:
+    told = PAIRS.c.group_key.is_not(None)
+    return _places(PAIRS).add_columns(PAIRS.c.before, PAIRS.c.after, PAIRS.c.group_key, PAIRS.c.look).where(told)
+
+
+def _places(pairs: Table) -> Select[Any]:
+    before, after = aliased(Electeur), aliased(Electeur)
+    columns: list[Any] = [
+        func.coalesce(after.code_commune, before.code_commune).label("code_commune"),
+        func.coalesce(after.liste, before.liste).label("liste"),
+        before.code_bureau,
+        before.numero_ordre,
+        after.code_bureau,
+        after.numero_ordre,
+    ]
+    order: list[Any] = [pairs.c.group_key, func.coalesce(pairs.c.look, len(LOOKS))] if "group_key" in pairs.c else []
+    for side in (before, after):
+        order += [func.coalesce(side.code_bureau, ""), func.coalesce(side.numero_ordre, -1), func.coalesce(side.id, -1)]
+    places: Select[Any] = (
+        select(*columns)
+        .join_from(pairs, before, before.id == pairs.c.before, isouter=True)
+        .join(after, after.id == pairs.c.after, isouter=True)
+        .order_by(columns[0], columns[1], *order)
+    )
+    return places
+
+
+def _say(row: Row[Any]) -> str:
+    if row.before is None:
+        return "homonyme : sans correspondant avant, compté en inscription"
+    if row.after is None:
+        return "homonyme : sans correspondant après, compté en radiation"
+    if row.look >= SPELLING:
+        return f"orthographe changée, même électeur : {LOOKS[row.look - SPELLING].finding}"
+    return f"homonyme : {LOOKS[row.look].finding}"
+
+
+def _finding(row: Row[Any], group: int, text: str) -> Finding:
+    places: tuple[Any, ...] = tuple(row[2:6])
+    shown = ["" if value is None else str(value) for value in places]
+    return Finding._make([row.code_commune, row.liste, str(group), *shown, text])
