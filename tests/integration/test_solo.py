@@ -63,10 +63,15 @@ def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
         (["export-liste", "--commune", "13900"], 1, "Commune inconnue : 13900"),
         (["export-liste", "--commune", "01001"], 1, "Aucun registre importé pour 01001"),
         (["export-liste", "--commune", "../x"], 2, "code INSEE de commune attendu"),
+        (["import-mouvements", "Makefile"], 1, "ce n'est pas un fichier de mouvements"),
+        (["scrutins"], 0, "Aucun scrutin"),
+        (["commissions", "--commune", "13900"], 0, "Aucune réunion"),
+        (["motifs", "--commune", "13900"], 0, "0 mouvement sans catégorie"),
+        (["protections", "--commune", "13900"], 0, "Aucun électeur protégé"),
         (["import-reu", "Makefile"], 1, "ce n'est pas un export « Liste des électeurs actifs »"),
     ],
 )
-def test_what_cannot_be_done_is_said_in_french(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
+def test_a_command_answers_in_french(tmp_path: Path, arguments: list[str], code: int, message: str) -> None:
     done = _run(tmp_path, *arguments)
     assert done.returncode == code
     assert message in done.stdout + done.stderr

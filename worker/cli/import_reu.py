@@ -6,12 +6,14 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from worker.registre.summary import ImportSummary, describe_reasons, format_count, format_number
+from worker.cli.jours import JOUR
+from worker.registre.summary import Comparison, ImportSummary, describe_reasons, format_count, format_number
 
 if TYPE_CHECKING:
     from worker.registre.importer import Progress
@@ -24,11 +26,20 @@ MOST_LISTES = 12
 @click.argument("file", metavar="FICHIER", type=click.Path(path_type=Path))
 @click.option("--accept-loss", is_flag=True, help="Accepter qu'une liste perde plus de 20 % de ses électeurs.")
 @click.option("--accept-rejects", is_flag=True, help="Garder les lignes lisibles quand d'autres sont rejetées.")
+@click.option("--compare", is_flag=True, help="Noter qui est venu, parti ou a changé de bureau.")
+@click.option("--date", "jour", type=JOUR, metavar="AAAA-MM-JJ", help="Jour de ces mouvements, sinon aujourd'hui.")
 @click.option("--imported-by", metavar="NOM", help="Qui importe ; par défaut, l'utilisateur du système.")
 @click.option("--report", type=click.Path(path_type=Path), metavar="FICHIER", help="Où écrire les lignes rejetées.")
 @click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
 def import_reu(
-    file: Path, *, accept_loss: bool, accept_rejects: bool, imported_by: str | None, report: Path | None, as_json: bool
+    file: Path,
+    *,
+    compare: bool,
+    jour: date | None,
+    imported_by: str | None,
+    report: Path | None,
+    as_json: bool,
+    **accepted: bool,
 ) -> None:
     """Importer la liste électorale du REU.
 
@@ -38,15 +49,17 @@ def import_reu(
     from worker.cli.database import register_database
     from worker.registre.importer import import_file
 
+    if jour and not compare:
+        raise click.UsageError("--date demande aussi --compare")
     with register_database() as engine, _progress_bar() as progress:
         summary = import_file(
             engine,
             file,
-            imported_by=imported_by or _system_user(),
-            accept_loss=accept_loss,
-            accept_rejects=accept_rejects,
+            imported_by=imported_by or system_user(),
             report=report,
             progress=progress,
+            compare=jour or compare,
+            **accepted,
         )
     if as_json:
         click.echo(json.dumps(asdict(summary), ensure_ascii=False, default=str))
@@ -70,7 +83,31 @@ def _tell(summary: ImportSummary) -> None:
         click.echo(f"À savoir : {note}.")
     if summary.report:
         click.echo(f"Lignes rejetées : {describe_reasons(summary.reasons)}. Détail : {summary.report}")
+    if summary.comparison:
+        _tell_comparaison(summary.comparison)
     _show_listes(summary)
+
+
+def _tell_comparaison(found: Comparison) -> None:
+    if not found.listes:
+        click.echo("Aucun mouvement : ces listes n'étaient pas encore dans le registre.")
+        return
+    counts = (
+        format_count(found.inscriptions, "inscription"),
+        format_count(found.radiations, "radiation"),
+        format_count(found.changements, "changement de bureau", "changements de bureau"),
+    )
+    click.echo(f"Mouvements du {found.jour:%d/%m/%Y} : {', '.join(counts)}.")
+    if found.others:
+        others = format_count(found.others, "électeur a changé", "électeurs ont changé")
+        click.echo(f"{others} autrement (adresse, nom d'usage, orthographe) : aucun tableau ne le montre.")
+    if found.report:
+        told = (
+            format_count(found.homonyms, "cas d'homonymie", "cas d'homonymie"),
+            format_count(found.spellings, "orthographe changée"),
+            format_count(found.doubts, "doute"),
+        )
+        click.echo(f"À vérifier : {', '.join(told)}. Détail : {found.report}")
 
 
 def _show_listes(summary: ImportSummary) -> None:
@@ -94,7 +131,8 @@ def _show_listes(summary: ImportSummary) -> None:
     Console().print(table)
 
 
-def _system_user() -> str:
+def system_user() -> str:
+    """The account that runs the command; empty when it has no name."""
     try:
         return getpass.getuser()
     except (KeyError, OSError):  # an account without a name, as in some containers

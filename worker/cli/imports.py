@@ -45,7 +45,8 @@ def import_undo() -> None:
 
     with register_database() as engine:
         undone = undo_last_import(engine)
+    mouvements = f", {format_count(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
     click.echo(
         f"Import {undone.import_id} ({undone.file_name}) annulé : {format_count(len(undone.restored), 'liste remise')} "
-        f"à l'état précédent, {format_count(len(undone.removed), 'liste retirée')} du registre."
+        f"à l'état précédent, {format_count(len(undone.removed), 'liste retirée')} du registre{mouvements}."
     )

@@ -12,7 +12,10 @@ from worker.cli.french import LazyGroup
 from worker.privacy import keep_files_private
 from worker.solo.environment import set_defaults
 
-REGISTER_COMMANDS = ("import-reu", "import-undo", "imports", "bureaux", "communes", "agents")
+REGISTER_COMMANDS = (
+    *("import-reu", "import-mouvements", "import-undo", "imports", "bureaux", "communes"),
+    *("scrutins", "commissions", "motifs", "protections", "agents"),
+)
 """The worker's own, on the embedded database."""
 
 COMMANDS = {

@@ -1,0 +1,180 @@
+"""The commands of mouvements, polls, meetings and protections: what an operator reads and a script gets."""
+
+import io
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.integration.import_desk import TWO_COMMUNES
+from tests.parts.databases import Template
+from tests.unit.mouvement_csv import lignes, write_mouvements
+from tests.unit.reu_sample import BUREAU, VOIE, electeurs, write_reu
+from worker.cli.exits import Exit
+from worker.cli.main import main
+
+pytestmark = pytest.mark.integration
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path) -> Ran:
+        code = main([str(argument) for argument in arguments])
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
+    first = electeurs(10)
+    assert "Aucun mouvement" in run("import-reu", write_reu(tmp_path / "un.csv", first), "--compare").out
+    second = [first[1] | {BUREAU: "2"}, first[2] | {VOIE: "Rue Neuve"}, first[2], *first[3:], *electeurs(12)[10:]]
+    done = run("import-reu", write_reu(tmp_path / "deux.csv", second), "--compare", "--date", "2026-11-20")
+    assert (done.code, done.err) == (Exit.DONE, "")
+    assert "Mouvements du 20/11/2026 : 3 inscriptions, 1 radiation, 1 changement de bureau.\n" in done.out
+    report = tmp_path / "deux-comparaison.csv"
+    assert f"À vérifier : 1 cas d'homonymie, 0 orthographe changée, 0 doute. Détail : {report}" in done.out
+    undone = run("import-undo")
+    assert undone.out.endswith(
+        "1 liste remise à l'état précédent, 0 liste retirée du registre, 5 mouvements effacés.\n"
+    )
+
+
+def test_what_makes_no_mouvement_is_said(run: Run, tmp_path: Path) -> None:
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)))
+    moved = [electeurs(3)[0] | {VOIE: "Rue Neuve"}, *electeurs(3)[1:]]
+    done = run("import-reu", write_reu(tmp_path / "deux.csv", moved), "--compare", "--date", "20/11/2026")
+    assert "0 inscription, 0 radiation, 0 changement de bureau." in done.out
+    assert "1 électeur a changé autrement" in done.out
+
+
+def test_a_program_gets_the_comparison_as_json(run: Run, tmp_path: Path) -> None:
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)))
+    done = run(
+        "import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--compare", "--date", "2026-11-20", "--json"
+    )
+    found = json.loads(done.out)["comparison"]
+    assert (found["jour"], found["inscriptions"], found["report"]) == ("2026-11-20", 1, None)
+    assert json.loads(run("import-reu", tmp_path / "deux.csv", "--json").out)["comparison"] is None
+
+
+def test_a_date_needs_a_comparison(run: Run, tmp_path: Path) -> None:
+    reu = write_reu(tmp_path / "un.csv", electeurs(3))
+    assert run("import-reu", reu, "--date", "2026-11-20").code == Exit.USAGE
+    wrong = run("import-reu", reu, "--compare", "--date", "demain")
+    assert wrong.code == Exit.USAGE
+    assert "« demain » n'est pas une date ; écrivez AAAA-MM-JJ ou JJ/MM/AAAA" in wrong.err
+
+
+def test_mouvements_are_imported_once_and_taken_back(run: Run, tmp_path: Path) -> None:
+    path = write_mouvements(tmp_path / "mouvements.csv", lignes(2))
+    done = run("import-mouvements", path, "--imported-by", "Mme Lefèvre")
+    assert (done.code, done.err) == (Exit.DONE, "")
+    assert "Import 1 : 2 lignes lues, 2 mouvements ajoutés, 0 rejeté, 0 valeur nettoyée." in done.out
+    assert "rien n'a changé" in run("import-mouvements", path).out
+    assert "Mme Lefèvre" in run("imports").out
+    assert "2 mouvements effacés" in run("import-undo").out
+
+
+def test_rejected_mouvements_are_explained_without_naming_anybody(run: Run, tmp_path: Path) -> None:
+    path = write_mouvements(tmp_path / "mouvements.csv", [*lignes(2), *lignes(1, nature="naissance")])
+    report = tmp_path / "ailleurs.csv"
+    refused = run("import-mouvements", path, "--report", report)
+    assert refused.code == Exit.REFUSED
+    assert refused.err.startswith("Erreur : 1 ligne rejetée sur 3 : nature : valeur inconnue ou illisible (1).")
+    accepted = run("import-mouvements", path, "--report", report, "--accept-rejects")
+    assert f"Détail : {report}" in accepted.out
+    assert "TILLEUL" not in refused.err + accepted.out + report.read_text()
+
+
+def test_polls_are_added_shown_and_removed(run: Run) -> None:
+    assert run("scrutins").out == "Aucun scrutin : ajoutez-en un avec --add.\n"
+    national = run("scrutins", "--add", "11/04/2027", "--libelle", "Présidentielle", "--cloture", "2027-03-05")
+    assert [word for word in ("11/04/2027", "toutes", "Présidentielle", "05/03/2027") if word not in national.out] == []
+    both = run("scrutins", "--commune", "13055", "--add", "2027-06-13", "--libelle", "Municipale partielle").out
+    assert "13/06/2027" in both
+    assert "Présidentielle" in both
+    assert "Municipale" not in run("scrutins", "--commune", "13055", "--remove", "13/06/2027").out
+    refused = run("scrutins", "--add", "12/04/2027")
+    assert (refused.code, refused.err) == (
+        Exit.REFUSED,
+        "Erreur : on ne vote pas le 12/04/2027 : ce n'est pas un dimanche\n",
+    )
+    assert run("scrutins", "--libelle", "Présidentielle").code == Exit.USAGE
+
+
+def test_meetings_are_noted_shown_and_removed(run: Run) -> None:
+    assert run("commissions", "--commune", "13055").out == "Aucune réunion : notez-en une avec --add.\n"
+    run("commissions", "--commune", "13055", "--add", "2026-11-13")
+    noted = run("commissions", "--commune", "13055", "--add", "20/11/2026", "--liste", "LCE")
+    assert noted.out == "13/11/2026  toutes les listes\n20/11/2026  liste CE\n"
+    assert run("commissions", "--commune", "13055", "--remove", "2026-11-13").out == "20/11/2026  liste CE\n"
+    assert run("commissions", "--commune", "13055", "--add", "2026-11-20", "--liste", "X").code == Exit.USAGE
+    assert run("commissions").code == Exit.USAGE
+
+
+def test_what_the_export_does_not_say_is_completed(run: Run, tmp_path: Path) -> None:
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
+    run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)), "--compare")
+    assert run("motifs", "--commune", "13055").out == "2 mouvements sans catégorie.\n"
+    path = tmp_path / "motifs.csv"
+    assert run("motifs", "--commune", "13900", "--export", path).out == "0 mouvement sans catégorie.\n"
+    written = run("motifs", "--commune", "13055", "--export", path)
+    assert written.out == f"2 mouvements à compléter dans {path} : il contient des noms.\n"
+    path.write_text(path.read_text().replace(";;", ";Inscription volontaire;Emménagement", 1))
+    noted = run("motifs", "--commune", "13055", "--import", path)
+    assert noted == (Exit.DONE, "1 mouvement complété.\n1 mouvement sans catégorie.\n", "")
+    assert run("motifs", "--commune", "13055", "--import", path, "--export", path).code == Exit.USAGE
+
+
+def test_a_file_that_is_refused_has_completed_nothing(run: Run, tmp_path: Path) -> None:
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
+    run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)), "--compare")
+    path = tmp_path / "motifs.csv"
+    run("motifs", "--commune", "13055", "--export", path)
+    half = path.read_text().replace(";;", ";Inscription volontaire;", 1)
+    path.write_text(half.replace(";;", ";Déménagement;"))
+    refused = run("motifs", "--commune", "13055", "--import", path)
+    assert (refused.code, refused.err) == (Exit.REFUSED, "Erreur : ligne 3 : catégorie inconnue\n")
+    assert run("motifs", "--commune", "13055").out == "2 mouvements sans catégorie.\n"
+
+
+def test_electors_are_protected_by_names_that_are_asked_for(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def answer(option: str, *answers: str) -> Ran:
+        monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in answers)))
+        return run("protections", "--commune", "13055", option)
+
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
+    assert run("protections", "--commune", "13055").out == "Aucun électeur protégé : ajoutez-en un avec --add.\n"
+    added = answer("--add", "d’Aubigné", "ZOE 2", "14/03/1962")
+    assert (added.code, added.out) == (Exit.DONE, "D'AUBIGNE Zoé 2, 14/03/1962\n")
+    assert "Nom de naissance : " in added.err
+    refused = answer("--add", "d’Aubigny", "ZOE 2", "14/03/1962")
+    assert refused.code == Exit.REFUSED
+    assert "Erreur : personne de ce nom, de ces prénoms et de cette date de naissance" in refused.err
+    assert "Aubigny" not in refused.err
+    assert answer("--add", "d’Aubigné", "ZOE 2", "hier").code == Exit.USAGE
+    assert answer("--add").code == Exit.INTERRUPTED
+    assert "Aucun électeur" in answer("--remove", "D'Aubigne", "Zoé 2", "1962-03-14").out
+    assert run("protections", "--commune", "13055", "--add", "--remove").code == Exit.USAGE
