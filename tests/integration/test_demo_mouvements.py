@@ -1,0 +1,112 @@
+"""LIBREVILLE's demonstration of the tableaux: two exports, a file of mouvements, and something in each tableau."""
+
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, time
+from pathlib import Path
+
+import pytest
+
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Liste
+from tests.integration.import_desk import TWO_COMMUNES
+from tests.integration.mouvements_desk import MouvementsDesk, open_desk
+from tests.parts.databases import Template
+from worker.demo import LIBREVILLE, write_reu
+from worker.demo.calendrier import demo_calendrier, set_demo_calendrier
+from worker.demo.mouvements import write_mouvements, write_second_reu
+from worker.domain.controles_tableau import check_mouvements
+from worker.domain.demande import Demande
+from worker.domain.mouvement import Categorie, Nature
+from worker.domain.selection import select_mouvements
+from worker.registre.communes import read_commune
+from worker.registre.mouvements import identity_keys, select_bureaux
+from worker.registre.scrutins import select_reunions, select_scrutins
+
+pytestmark = pytest.mark.integration
+
+TODAY = date(2026, 11, 25)
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def libreville(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+    with open_desk(database_url, tmp_path) as desk:
+        _load(desk, TODAY)
+        yield desk
+
+
+def _load(desk: MouvementsDesk, today: date) -> None:
+    reu = desk.folder / "reu.csv"
+    write_reu(reu, today=today)
+    desk.load_file(reu)
+    write_mouvements(desk.folder / "mouvements.csv", today)
+    desk.load_mouvements(desk.folder / "mouvements.csv")
+    write_second_reu(reu, today)
+    desk.load_file(reu, compare=today)
+    for _ in range(2):
+        with desk.engine.begin() as connection:
+            set_demo_calendrier(connection, today)
+
+
+def _demandes(today: date) -> list[Demande]:
+    days = demo_calendrier(today)
+    of_type = {
+        TypeTableau.PREMIER_RECTIFICATIF: {"date_tableau": days.janvier},
+        TypeTableau.SECOND_RECTIFICATIF: {"date_tableau": days.fevrier},
+        TypeTableau.ADDITIONS: {"scrutin": days.scrutin_additions},
+        TypeTableau.CINQ_JOURS: {"scrutin": days.scrutin},
+        TypeTableau.VINGT_JOURS: {"reunion": days.reunion_precedente, "until": days.reunion},
+        TypeTableau.CINQ_JOURS_REU: {"scrutin": days.scrutin, "reunion": days.reunion},
+    }
+    noon = datetime.combine(today, time(12), UTC)
+    return [Demande(type=type_, requested_at=noon, **dates) for type_, dates in of_type.items()]  # type: ignore[arg-type]
+
+
+def test_each_tableau_has_something_to_show(libreville: MouvementsDesk) -> None:
+    mouvements = libreville.mouvements(commune=LIBREVILLE.code)
+    for demande in _demandes(TODAY):
+        natures = Counter(it.nature for it in select_mouvements(mouvements, demande))
+        expected = (
+            {Nature.INSCRIPTION} if demande.type is TypeTableau.ADDITIONS else {Nature.INSCRIPTION, Nature.RADIATION}
+        )
+        assert expected <= set(natures), demande.type
+
+
+@pytest.mark.parametrize("liste", Liste)
+def test_nothing_is_wrong_but_the_motifs_that_an_export_does_not_say(libreville: MouvementsDesk, liste: Liste) -> None:
+    mouvements = libreville.mouvements(liste, LIBREVILLE.code)
+    with libreville.engine.connect() as connection:
+        commune = read_commune(connection, LIBREVILLE.code)
+        assert commune is not None
+        version = commune.versions[liste]
+        bureaux = {bureau.code for bureau in select_bureaux(connection, LIBREVILLE.code, liste, version)}
+        inscrits = identity_keys(connection, LIBREVILLE.code, liste, version)
+    unsaid = {("motif_absent", it.id) for it in mouvements if it.categorie is Categorie.NON_PRECISEE}
+    assert 0 < len(unsaid) < len(mouvements)
+    assert {(it.code, it.mouvement_id) for it in check_mouvements(mouvements, inscrits, bureaux)} == unsaid
+
+
+def test_the_second_export_shows_every_kind_of_change(libreville: MouvementsDesk) -> None:
+    query = "SELECT nature, count(*) FROM mouvement WHERE import_id = 3 GROUP BY nature ORDER BY nature"
+    assert libreville.rows(query) == [("inscription", 15), ("modification", 12), ("radiation", 12)]
+    assert [line.rpartition(";")[2] for line in libreville.comparison_report] == [
+        "orthographe changée, même électeur : même adresse, même bureau, même numéro",
+        "homonyme : même adresse, même bureau, même numéro",
+        "homonyme : sans correspondant avant, compté en inscription",
+        "homonyme : même adresse, même bureau, même numéro",
+        "homonyme : autre adresse, autre numéro, à vérifier",
+    ]
+
+
+def test_the_calendar_is_written_once(libreville: MouvementsDesk) -> None:
+    days = demo_calendrier(TODAY)
+    with libreville.engine.connect() as connection:
+        polls = [it.date for it in select_scrutins(connection, LIBREVILLE.code)]
+        meetings = [it.date for it in select_reunions(connection, LIBREVILLE.code)]
+    assert polls == [days.scrutin, days.scrutin_additions]
+    assert meetings == [days.reunion_precedente, days.reunion]
