@@ -8,12 +8,12 @@ from uuid import uuid4
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from schemas.faults import describe
 from schemas.topology import MAX_EVENT_BYTES
 
 DEEPEST = 64
 """Levels of nesting; an event of ours has three."""
 
-_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _EXTENSION_NAME = re.compile(r"[a-z0-9]{1,20}", re.ASCII)
 Attribute = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~][ -~]*$")]
 
@@ -27,7 +27,9 @@ class Data(Protocol):
 
     EVENT_TYPE: ClassVar[str]
 
-    def model_dump(self, *, mode: Literal["json"]) -> dict[str, Any]: ...  # noqa: D102 — pydantic's own
+    def model_dump(  # noqa: D102 — pydantic's own
+        self, *, mode: Literal["json"], exclude_none: bool
+    ) -> dict[str, Any]: ...
 
 
 class CloudEvent(BaseModel):
@@ -69,7 +71,7 @@ class CloudEvent(BaseModel):
             time=datetime.now(UTC),
             correlationid=correlationid or event_id,
             causationid=causationid,
-            data=data.model_dump(mode="json"),
+            data=data.model_dump(mode="json", exclude_none=True),
         )
 
     def to_bytes(self) -> bytes:
@@ -130,20 +132,6 @@ def _check_depth(value: Any, left: int) -> None:  # noqa: ANN401 — any JSON
 
 def _refuse(_constant: str) -> None:
     raise InvalidEventError("not JSON: NaN and Infinity are not numbers")
-
-
-def describe(error: ValidationError) -> str:
-    """What is wrong and where, without any value: safe to log and to send back."""
-    return " ; ".join(
-        f"{_place(fault['loc'])}: {fault['msg'].removeprefix('Value error, ')}"
-        for fault in error.errors(include_url=False, include_context=False, include_input=False)[:10]
-    )
-
-
-def _place(steps: tuple[int | str, ...]) -> str:
-    """Where a fault is. The name of an unknown field is the sender's own text: only a plain one is repeated."""
-    place = ".".join(str(step) for step in steps)
-    return place if _PLAIN.fullmatch(place) else "event" if not place else "a field"
 
 
 def _check_size(body: bytes) -> None:

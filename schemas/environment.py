@@ -5,6 +5,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+from schemas.faults import explain_fault
 
 PREFIX = "PREFECTURE_"
 
@@ -81,7 +84,12 @@ def check_names(environment: Mapping[str, str] | Iterable[str]) -> None:
 def describe_settings(error: ValidationError) -> str:
     """Which variables are missing or wrong, in French, without their values (some are secrets)."""
     return " ; ".join(
-        f"{PREFIX}{str(fault['loc'][0]).upper()} : "
-        + ("manquante, elle est obligatoire" if fault["type"] == "missing" else f"valeur refusée ({fault['msg']})")
-        for fault in error.errors(include_input=False, include_url=False, include_context=False)
+        f"{PREFIX}{str(fault['loc'][0]).upper()} : {_explain(fault)}"
+        for fault in error.errors(include_input=False, include_url=False)
+    )
+
+
+def _explain(fault: ErrorDetails) -> str:
+    return (
+        "manquante, elle est obligatoire" if fault["type"] == "missing" else f"valeur refusée ({explain_fault(fault)})"
     )

@@ -5,8 +5,9 @@ from typing import Annotated, ClassVar
 from pydantic import Field
 
 from schemas.requests import CodeCommune, Contract
+from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import EVENT_EXPORT_FAILED, EVENT_EXPORT_READY, EVENT_REQUEST_REFUSED
-from schemas.vocabulary import Format, Liste
+from schemas.vocabulary import FileFormat, Liste
 
 Count = Annotated[int, Field(ge=0)]
 
@@ -18,38 +19,50 @@ class RequestReference(Contract):
     id: str
 
 
-class ExportReady(Contract):
-    """A list file is in the exports volume, whole, and recorded."""
+class TableauReference(Contract):
+    """Which tableau a PDF is."""
 
-    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_READY
+    type: TypeTableau
+    presentation: Presentation
+    edition: Edition
+
+
+class _File(Contract):
+    """Which file an event is about."""
 
     export_id: int
     request: RequestReference
     commune: CodeCommune
     liste: Liste
-    format: Format
+    format: FileFormat
+    tableau: Annotated[TableauReference | None, Field(description="Absent for a list file.")] = None
     label: Annotated[str, Field(examples=["Liste P du 12/02/2014 12:26:07 [xml]"])]
+
+
+class ExportReady(_File):
+    """A file is in the exports volume, whole, and recorded."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_READY
+
     path: Annotated[str, Field(description="Relative to the exports volume.")]
     size: Annotated[int, Field(ge=0, description="In bytes.")]
     sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
-    electeurs: Annotated[int, Field(ge=0, description="Electors in the file: as many data lines in the CSV.")]
+    electeurs: Annotated[
+        int,
+        Field(ge=0, description="Electors in the file: the data lines of a CSV, the mouvements that a tableau counts."),
+    ]
+    pages: Annotated[int | None, Field(ge=1, description="Of a PDF.")] = None
     anomalies_bloquantes: Annotated[
-        int, Field(ge=0, description="The platform would reject the file for each of them.")
+        int, Field(ge=0, description="The platform would reject the list for each of them; a tableau would be wrong.")
     ]
     remarques: Count
 
 
-class ExportFailed(Contract):
-    """A list file could not be made; the reason is for people, in French."""
+class ExportFailed(_File):
+    """A file could not be made; the reason is for people, in French."""
 
     EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_FAILED
 
-    export_id: int
-    request: RequestReference
-    commune: CodeCommune
-    liste: Liste
-    format: Format
-    label: str
     code: Annotated[str, Field(description="Stable word for programs.", examples=["disque_plein"])]
     reason: str
 

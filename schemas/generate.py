@@ -10,7 +10,7 @@ from pydantic import BaseModel
 from schemas import topology
 from schemas.envelope import CloudEvent
 from schemas.events import ExportFailed, ExportReady, RequestRefused
-from schemas.requests import ListeExportRequested
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
 
 ROOT = Path(__file__).parent
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -25,6 +25,14 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "commune": "13900",
         "listes": ["P", "CE", "CM"],
         "formats": ["csv", "xml"],
+        "requested_by": "mairie-libreville",
+    },
+    TableauxRenderRequested: {
+        "commune": "13900",
+        "listes": ["P"],
+        "types": ["vingt_jours"],
+        "presentations": ["commune", "par_bureau"],
+        "scrutin": "2027-04-11",
         "requested_by": "mairie-libreville",
     },
     ExportReady: _FILE
@@ -108,7 +116,7 @@ def _example(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
         type=_event_type(model),
         time="2026-11-25T08:30:00Z",  # type: ignore[arg-type]  # parsed by pydantic
         correlationid=_EXAMPLE_ID,
-        data=model.model_validate(fields).model_dump(mode="json"),
+        data=model.model_validate(fields).model_dump(mode="json", exclude_none=True),
     )
     return event.model_dump(mode="json", exclude_none=True)
 

@@ -1,13 +1,18 @@
 """What a producer may ask for: the `data` of each request event."""
 
 import re
-from typing import Annotated, Any, ClassVar
+from datetime import date
+from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
 
-from schemas.topology import REQUEST_LISTE_EXPORT
-from schemas.vocabulary import Format, Liste, parse_liste
+from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
+from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import Format, Liste, parse_jour, parse_liste
 
+_FIRST_YEAR, _LAST_YEAR = 1900, 2199
+_JOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
+_REQUESTED_BY = r"[A-Za-zÀ-ÖØ-öø-ÿ0-9][A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]*"
 CODE_COMMUNE = re.compile(r"(?:0[1-9]|[1-8][0-9]|9[0-5]|2[AB]|9[78][0-9])[0-9]{2,3}", re.ASCII)
 
 
@@ -26,6 +31,25 @@ def _parse_liste(value: Any) -> Any:  # noqa: ANN401 — whatever the sender wro
     return parse_liste(value) if isinstance(value, str) else value
 
 
+def _parse_jour(value: Any) -> date:  # noqa: ANN401 — whatever the sender wrote
+    """Read a date: pydantic alone would take a number for seconds since 1970."""
+    if type(value) is date:
+        day = value
+    elif isinstance(value, str) and _JOUR.fullmatch(value):
+        day = parse_jour(value)
+    else:
+        raise ValueError("date attendue sous la forme AAAA-MM-JJ")
+    if not _FIRST_YEAR <= day.year <= _LAST_YEAR:
+        raise ValueError(f"année attendue entre {_FIRST_YEAR} et {_LAST_YEAR}")
+    return day
+
+
+def _check_requested_by(name: str) -> str:
+    if not re.fullmatch(_REQUESTED_BY, name):
+        raise ValueError("des lettres, des chiffres, des espaces et . @ _ + ' ’ : / - sont attendus")
+    return name
+
+
 def _once(values: list[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
@@ -39,15 +63,26 @@ CodeCommune = Annotated[
         json_schema_extra={"pattern": "^(2[AB]|[0-9]{2})[0-9]{3}$"},
     ),
 ]
+Listes = Annotated[
+    list[Annotated[Liste, BeforeValidator(_parse_liste)]],
+    Field(min_length=1, max_length=10, description="The lists wanted; the REU's names LP, LCE, LCM are understood."),
+    AfterValidator(_once),
+]
+Jour = Annotated[
+    date,
+    BeforeValidator(_parse_jour),
+    Field(json_schema_extra={"pattern": "^(19|2[01])[0-9]{2}-[0-9]{2}-[0-9]{2}$"}),
+]
 RequestedBy = Annotated[
     str,
     Field(
         description="The agent or the service that asks, as the agents' table names it; never an address to write to.",
         min_length=1,
         max_length=100,
-        pattern=r"^[A-Za-zÀ-ÖØ-öø-ÿ0-9][A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]*$",
         examples=["mairie-libreville"],
+        json_schema_extra={"pattern": f"^{_REQUESTED_BY}$"},
     ),
+    AfterValidator(_check_requested_by),
 ]
 
 
@@ -63,16 +98,80 @@ class ListeExportRequested(Contract):
     EVENT_TYPE: ClassVar[str] = REQUEST_LISTE_EXPORT
 
     commune: CodeCommune
-    listes: Annotated[
-        list[Annotated[Liste, BeforeValidator(_parse_liste)]],
-        Field(
-            min_length=1, max_length=10, description="The lists wanted; the REU's names LP, LCE, LCM are understood."
-        ),
-        AfterValidator(_once),
-    ] = list(Liste)
+    listes: Listes = list(Liste)
     formats: Annotated[list[Format], Field(min_length=1, max_length=10), AfterValidator(_once)] = [Format.CSV]
     requested_by: RequestedBy
 
     def parts(self) -> list[tuple[Liste, Format]]:
         """The files asked for, in the order of the request."""
         return [(liste, format_) for liste in self.listes for format_ in self.formats]
+
+
+class TableauPart(NamedTuple):
+    """One file of a request for tableaux."""
+
+    type: TypeTableau
+    liste: Liste
+    presentation: Presentation
+
+
+class TableauxRenderRequested(Contract):
+    """Somebody asks for tableaux of a commune: one PDF per type, list and presentation.
+
+    A date is given once for all the tableaux that it concerns.
+    """
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_TABLEAUX_RENDER
+
+    commune: CodeCommune
+    listes: Listes = list(Liste)
+    types: Annotated[list[TypeTableau], Field(min_length=1, max_length=10), AfterValidator(_once)]
+    presentations: Annotated[list[Presentation], Field(min_length=1, max_length=10), AfterValidator(_once)] = [
+        Presentation.COMMUNE
+    ]
+    edition: Annotated[Edition, Field(description="`commission` prints the whole motif, and is not to be posted.")] = (
+        Edition.AFFICHAGE
+    )
+    date_tableau: Annotated[
+        Jour | None,
+        Field(
+            description="10 January or the last day of February, for the tableaux rectificatifs; where both are asked "
+            "for, either date: the other is that of the same year."
+        ),
+    ] = None
+    scrutin: Annotated[Jour | None, Field(description="Day of the poll, for every other tableau.")] = None
+    reunion: Annotated[
+        Jour | None,
+        Field(
+            description="Meeting of the commission de contrôle that mouvements are counted from, that day excluded. "
+            "When absent, the meetings that the register knows."
+        ),
+    ] = None
+    until: Annotated[
+        Jour | None,
+        Field(description="Tableau des vingt jours: its last day, included. When absent, the meeting before the poll."),
+    ] = None
+    publication: Annotated[Jour | None, Field(description="Day the tableau is posted, when it is known.")] = None
+    inclure_j5: Annotated[
+        StrictBool,
+        Field(description="First tableau rectificatif: also what was applied for a poll, as openElec's totals."),
+    ] = False
+    signature_maire: Annotated[
+        StrictBool, Field(description="A place for the mayor to sign where no signature is required.")
+    ] = False
+    requested_by: RequestedBy
+
+    @model_validator(mode="after")
+    def _check_dates(self) -> Self:
+        if missing := find_missing_dates(self.types, self.model_dump(exclude_none=True)):
+            raise ValueError(" ; ".join(it.explain() for it in missing))
+        return self
+
+    def parts(self) -> list[TableauPart]:
+        """The files asked for, in the order of the request."""
+        return [
+            TableauPart(type_, liste, presentation)
+            for type_ in self.types
+            for liste in self.listes
+            for presentation in self.presentations
+        ]

@@ -1,6 +1,8 @@
 """The words of the tableaux: which one, how it is laid out, for whom it is printed; labels beside."""
 
+from collections.abc import Callable, Container, Sequence
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class TypeTableau(StrEnum):
@@ -45,6 +47,49 @@ class Edition(StrEnum):
     def label(self) -> str:
         """The edition, as a clerk reads it."""
         return _EDITION_LABELS[self]
+
+
+class Repere(StrEnum):
+    """A date that mouvements are counted from or to: without it nobody knows which ones are meant."""
+
+    DATE_TABLEAU = "date_tableau"
+    SCRUTIN = "scrutin"
+    REUNION = "reunion"
+
+
+REPERES = {
+    TypeTableau.PREMIER_RECTIFICATIF: (Repere.DATE_TABLEAU,),
+    TypeTableau.SECOND_RECTIFICATIF: (Repere.DATE_TABLEAU,),
+    TypeTableau.ADDITIONS: (Repere.SCRUTIN,),
+    TypeTableau.CINQ_JOURS: (Repere.SCRUTIN,),
+    TypeTableau.VINGT_JOURS: (Repere.REUNION,),
+    TypeTableau.CINQ_JOURS_REU: (Repere.SCRUTIN, Repere.REUNION),
+}
+"""What each tableau is counted from; where the request does not say the meeting (`reunion`), the register may."""
+
+
+class MissingDate(NamedTuple):
+    """A field that a request lacks for some types of tableau; any of `names` will do."""
+
+    names: tuple[str, ...]
+    types: tuple[TypeTableau, ...]
+
+    def explain(self, called: Callable[[str], str] = str) -> str:
+        """What is missing, in French; `called` gives the name under which the reader knows a field."""
+        first, *others = map(called, self.names)
+        instead = f" ({', '.join(f'ou {name}' for name in others)})" if others else ""
+        return f"{first} manque, pour {', '.join(self.types)}{instead}"
+
+
+def find_missing_dates(types: Sequence[TypeTableau], given: Container[str]) -> list[MissingDate]:
+    """What must be said beside the fields that are `given`; the meeting is for the register to know."""
+    needed = [
+        MissingDate((repere,), tuple(type_ for type_ in types if repere in REPERES[type_]))
+        for repere in (Repere.DATE_TABLEAU, Repere.SCRUTIN)
+    ]
+    if TypeTableau.VINGT_JOURS in types:
+        needed.append(MissingDate((Repere.SCRUTIN, "until", "publication"), (TypeTableau.VINGT_JOURS,)))
+    return [it for it in needed if it.types and not any(name in given for name in it.names)]
 
 
 _TYPE_LABELS = {

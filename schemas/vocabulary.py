@@ -1,5 +1,7 @@
 """The words of the contract: official codes as values, labels beside."""
 
+import re
+from datetime import date
 from enum import StrEnum
 
 
@@ -24,6 +26,21 @@ class Format(StrEnum):
 
     CSV = "csv"
     XML = "xml"
+
+
+class FileFormat(StrEnum):
+    """A format of the files that we make: those of a list, and PDF for a tableau."""
+
+    CSV = "csv"
+    XML = "xml"
+    PDF = "pdf"
+
+
+class ExportKind(StrEnum):
+    """What a file is: the electoral list, or a tableau of its changes."""
+
+    LISTE = "liste"
+    TABLEAU = "tableau"
 
 
 class ExportStatus(StrEnum):
@@ -105,3 +122,20 @@ def parse_liste(text: str) -> Liste:
     except KeyError:
         known = "P (LP, 01), CE (LCE, 02), CM (LCM, 03)"
         raise ValueError(f"liste inconnue ; listes possibles : {known}") from None
+
+
+_JOUR = re.compile(r"(?P<Y>\d{4})-(?P<M>\d{2})-(?P<D>\d{2})|(?P<d>\d{1,2})/(?P<m>\d{1,2})/(?P<y>\d{4})", re.ASCII)
+
+
+def parse_jour(text: str) -> date:
+    """Read a day as a program or as a clerk writes it: `2027-04-11`, `11/04/2027`.
+
+    Raises:
+        ValueError: neither, or no such day.
+    """
+    if not (match := _JOUR.fullmatch(text)):
+        raise ValueError("date attendue sous la forme AAAA-MM-JJ ou JJ/MM/AAAA")
+    try:
+        return date(*(int(match[long] or match[short]) for long, short in ("Yy", "Mm", "Dd")))
+    except ValueError:
+        raise ValueError("ce jour n'existe pas") from None

@@ -6,14 +6,20 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from schemas.envelope import CloudEvent, InvalidEventError, describe
+from schemas.envelope import CloudEvent, InvalidEventError
+from schemas.faults import explain
 from schemas.generate import ROOT
-from schemas.requests import ListeExportRequested
-from schemas.topology import MAX_EVENT_BYTES, REQUEST_LISTE_EXPORT
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.topology import MAX_EVENT_BYTES, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from worker.messaging.encoder import PoisonError, PrefectureEncoder
 
 GOOD = (ROOT / "examples" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8")
 EVENT: dict[str, Any] = json.loads(GOOD)
+TABLEAUX: dict[str, Any] = json.loads((ROOT / "examples" / f"{REQUEST_TABLEAUX_RENDER}.json").read_text("utf-8"))
+MODELS: dict[str, type[ListeExportRequested | TableauxRenderRequested]] = {
+    REQUEST_LISTE_EXPORT: ListeExportRequested,
+    REQUEST_TABLEAUX_RENDER: TableauxRenderRequested,
+}
 SECRET = "LANTERNE-Ursule"
 
 
@@ -24,6 +30,10 @@ def _with(old: str, new: str) -> bytes:
 
 def _data(**changes: object) -> bytes:
     return json.dumps(EVENT | {"data": EVENT["data"] | changes}).encode()
+
+
+def _tableaux(**changes: object) -> bytes:
+    return json.dumps(TABLEAUX | {"data": TABLEAUX["data"] | changes}).encode()
 
 
 def _event(**changes: object) -> bytes:
@@ -37,36 +47,37 @@ def _reason(body: bytes) -> str:
     except InvalidEventError as error:
         return str(error)
     with pytest.raises(ValidationError) as caught:
-        ListeExportRequested.model_validate(event.data)
+        MODELS[event.type].model_validate(event.data)
     assert SECRET not in str(caught.value), "what a traceback would show"
-    return describe(caught.value)
+    return explain(caught.value)
 
 
-def test_the_example_itself_is_accepted() -> None:
-    event = CloudEvent.from_bytes(GOOD.encode())
-    assert ListeExportRequested.model_validate(event.data).commune == "13900"
+@pytest.mark.parametrize("example", [EVENT, TABLEAUX], ids=["listes", "tableaux"])
+def test_the_example_itself_is_accepted(example: dict[str, Any]) -> None:
+    event = CloudEvent.from_bytes(json.dumps(example).encode())
+    assert MODELS[event.type].model_validate(event.data).commune == "13900"
 
 
 REFUSED = {
-    "path in the commune": (_data(commune=f"../../{SECRET}"), "commune: code INSEE"),
-    "absolute path": (_data(commune=f"/etc/{SECRET}"), "commune: code INSEE"),
-    "NUL in the commune": (_data(commune="13900\0"), "commune: code INSEE"),
-    "digits of elsewhere": (_data(commune="١٣٩٠٠"), "commune: code INSEE"),
-    "département": (_data(commune="13"), "commune: code INSEE"),
-    "lone surrogate": (_with('"13900"', '"\\ud800"'), "commune: code INSEE"),
-    "number": (_data(commune=13900), "commune: Input should be a valid string"),
-    "boolean": (_data(commune=True), "commune: Input should be a valid string"),
+    "path in the commune": (_data(commune=f"../../{SECRET}"), "commune : code INSEE"),
+    "absolute path": (_data(commune=f"/etc/{SECRET}"), "commune : code INSEE"),
+    "NUL in the commune": (_data(commune="13900\0"), "commune : code INSEE"),
+    "digits of elsewhere": (_data(commune="١٣٩٠٠"), "commune : code INSEE"),
+    "département": (_data(commune="13"), "commune : code INSEE"),
+    "lone surrogate": (_with('"13900"', '"\\ud800"'), "commune : code INSEE"),
+    "number": (_data(commune=13900), "commune : un texte est attendu"),
+    "boolean": (_data(commune=True), "commune : un texte est attendu"),
     "NaN": (_data(commune=float("nan")), ""),
     "deep in the data": (_with('"13900"', "[" * 200 + "]" * 200), "nested deeper than 64"),
-    "unknown list": (_data(listes=[SECRET]), "listes.0: liste inconnue"),
-    "no list": (_data(listes=[]), "listes: "),
-    "list as text": (_data(listes=SECRET), "listes: Input should be a valid list"),
-    "unknown format": (_data(formats=[SECRET]), "formats.0: Input should be 'csv' or 'xml'"),
-    "unknown field": (_data(electeurs=[SECRET]), "electeurs: Extra inputs are not permitted"),
-    "missing field": (_with('"commune": "13900",', ""), "commune: Field required"),
-    "line break in the name": (_data(requested_by=f"{SECRET}\n"), "requested_by: String should match pattern"),
-    "markup in the name": (_data(requested_by=f"<b>{SECRET}"), "requested_by: String should match pattern"),
-    "long name": (_data(requested_by=SECRET * 20), "requested_by: String should have at most 100 characters"),
+    "unknown list": (_data(listes=[SECRET]), "listes.0 : liste inconnue"),
+    "no list": (_data(listes=[]), "listes : 1 valeur au moins"),
+    "list as text": (_data(listes=SECRET), "listes : une liste de valeurs est attendue"),
+    "unknown format": (_data(formats=[SECRET]), "formats.0 : les valeurs possibles sont csv ou xml"),
+    "unknown field": (_data(electeurs=[SECRET]), "electeurs : champ inconnu"),
+    "missing field": (_with('"commune": "13900",', ""), "commune : champ manquant"),
+    "line break in the name": (_data(requested_by=f"{SECRET}\n"), "requested_by : des lettres, des chiffres"),
+    "markup in the name": (_data(requested_by=f"<b>{SECRET}"), "requested_by : des lettres, des chiffres"),
+    "long name": (_data(requested_by=SECRET * 20), "requested_by : 100 caractères au plus"),
     "data as text": (_event(data=SECRET), "data: Input should be a valid dictionary"),
     "no data": (_event(data=None), "data: Input should be a valid dictionary"),
     "time without zone": (_event(time="2026-11-25T09:30:00"), "time: Input should have timezone info"),
@@ -87,6 +98,47 @@ REFUSED = {
 }
 
 
+ISO = "scrutin : date attendue sous la forme AAAA-MM-JJ"
+REFUSED_TABLEAUX = {
+    "seconds since 1970": (_tableaux(scrutin=1700000000), ISO),
+    "seconds as text": (_tableaux(scrutin="1700000000"), ISO),
+    "date and time": (_tableaux(scrutin="2027-04-11T00:00:00Z"), ISO),
+    "a clerk's date": (_tableaux(scrutin="11/04/2027"), ISO),
+    "digits of elsewhere": (_tableaux(scrutin="٢٠٢٧-٠٤-١١"), ISO),
+    "date and line break": (_tableaux(scrutin="2027-04-11\n"), ISO),
+    "name for a date": (_tableaux(scrutin=SECRET), ISO),
+    "list for a date": (_tableaux(scrutin=[2027, 4, 11]), ISO),
+    "empty date": (_tableaux(scrutin=""), ISO),
+    "boolean date": (_tableaux(publication=True), "publication : date attendue"),
+    "no day": (_tableaux(scrutin="0000-00-00"), "scrutin : ce jour n'existe pas"),
+    "30 February": (_tableaux(reunion="2028-02-30"), "reunion : ce jour n'existe pas"),
+    "29 February of no leap year": (_tableaux(until="2027-02-29"), "until : ce jour n'existe pas"),
+    "end of time": (_tableaux(scrutin="9999-12-31"), "scrutin : année attendue entre 1900 et 2199"),
+    "before the lists": (_tableaux(scrutin="1789-04-11"), "scrutin : année attendue"),
+    "no poll": (_tableaux(scrutin=None), "scrutin manque, pour vingt_jours (ou until, ou publication)"),
+    "no poll for two": (_tableaux(types=["additions", "cinq_jours"], scrutin=None), "pour additions, cinq_jours"),
+    "no date for two": (
+        _tableaux(types=["premier_rectificatif", "second_rectificatif"]),
+        "date_tableau manque, pour premier_rectificatif, second_rectificatif",
+    ),
+    "no date at all": (
+        _tableaux(types=["second_rectificatif", "cinq_jours_reu"], scrutin=None),
+        "date_tableau manque, pour second_rectificatif ; scrutin manque, pour cinq_jours_reu",
+    ),
+    "no type": (_tableaux(types=[]), "types : 1 valeur au moins"),
+    "unknown type": (_tableaux(types=[SECRET]), "types.0 : les valeurs possibles sont premier_rectificatif, "),
+    "one type as text": (_tableaux(types="vingt_jours"), "types : une liste de valeurs est attendue"),
+    "no list of tableaux": (_tableaux(listes=[]), "listes : 1 valeur au moins"),
+    "no presentation": (_tableaux(presentations=[]), "presentations : 1 valeur au moins"),
+    "unknown presentation": (_tableaux(presentations=[SECRET]), "presentations.0 : les valeurs possibles sont "),
+    "unknown edition": (_tableaux(edition=SECRET), "edition : les valeurs possibles sont affichage ou commission"),
+    "yes": (_tableaux(inclure_j5="oui"), "inclure_j5 : true ou false est attendu"),
+    "one": (_tableaux(signature_maire=1), "signature_maire : true ou false est attendu"),
+    "format of a tableau": (_tableaux(formats=["pdf"]), "formats : champ inconnu"),
+}
+REFUSED |= REFUSED_TABLEAUX
+
+
 @pytest.mark.parametrize(("body", "expected"), REFUSED.values(), ids=REFUSED)
 def test_a_nasty_request_is_refused_without_quoting_it(body: bytes, expected: str) -> None:
     reason = _reason(body)
@@ -104,6 +156,23 @@ def test_the_workers_encoder_never_raises_anything_else(body: bytes) -> None:
         shown = str(error)
     assert SECRET not in shown
     assert shown.isprintable()
+
+
+ACCEPTED = {
+    "both rectificatifs": {"types": ["premier_rectificatif", "second_rectificatif"], "date_tableau": "2018-01-10"},
+    "29 February": {"types": ["second_rectificatif"], "date_tableau": "2016-02-29"},
+    "no date is not a wrong date": {"reunion": None, "until": None, "publication": None, "date_tableau": None},
+    "vingt jours by its end": {"scrutin": None, "until": "2027-03-19"},
+    "vingt jours by its publication": {"scrutin": None, "publication": "2027-03-22"},
+    "each type once": {"types": ["additions", "additions"]},
+}
+
+
+@pytest.mark.parametrize("changes", ACCEPTED.values(), ids=ACCEPTED)
+def test_a_request_for_tableaux_that_says_enough_is_accepted(changes: dict[str, Any]) -> None:
+    asked = TableauxRenderRequested.model_validate(CloudEvent.from_bytes(_tableaux(**changes)).data)
+    assert [part[:2] for part in asked.parts()] == [(type_, "P") for type_ in asked.types for _ in asked.presentations]
+    assert len(set(asked.types)) == len(asked.types)
 
 
 NOT_STRICT = {

@@ -76,7 +76,7 @@ def test_an_example_follows_its_schema_and_its_model(event_type: str) -> None:
     event = CloudEvent.from_bytes(json.dumps(example).encode())
     data = _model_of(event_type).model_validate(event.data)
     assert event.type == event_type
-    assert data.model_dump(mode="json") == example["data"]
+    assert data.model_dump(mode="json", exclude_unset=True) == example["data"]
 
 
 @pytest.mark.parametrize("event_type", TYPES)
@@ -105,15 +105,48 @@ def test_a_schema_refuses_what_is_not_of_the_contract(event_type: str, change: d
     [
         *({"commune": code} for code in ("../etc", "1390", "")),
         *({"listes": []}, {"listes": ["Q"]}, {"formats": ["pdf"]}, {"formats": []}),
-        *({"requested_by": name} for name in ("", "a\nb", "x" * 101)),
+        *({"requested_by": name} for name in ("", "a\nb", "<b>", "x" * 101)),
     ],
     ids=str,
 )
 def test_the_schema_of_the_request_refuses_what_the_model_refuses(change: dict[str, Any]) -> None:
-    example = _load("examples", topology.REQUEST_LISTE_EXPORT)
+    _assert_refused_by_both(topology.REQUEST_LISTE_EXPORT, change)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *({"types": types} for types in (None, [], ["vingt"], "vingt_jours", ["additions"] * 11)),
+        *({"listes": []}, {"listes": None}, {"presentations": []}, {"presentations": ["a3"]}, {"formats": ["pdf"]}),
+        *({"edition": edition} for edition in (None, "publique")),
+        *({"scrutin": day} for day in (1700000000, "0000-00-00", "9999-12-31", "2027-02-30", "11/04/2027", "", True)),
+        *({"inclure_j5": "oui"}, {"inclure_j5": 1}, {"signature_maire": None}),
+        {"requested_by": "a\nb"},
+    ],
+    ids=str,
+)
+def test_the_schema_of_tableaux_refuses_what_the_model_refuses(change: dict[str, Any]) -> None:
+    _assert_refused_by_both(topology.REQUEST_TABLEAUX_RENDER, change)
+
+
+def _assert_refused_by_both(event_type: str, change: dict[str, Any]) -> None:
+    example = _load("examples", event_type)
+    assert _validator(event_type).is_valid(example)
     with pytest.raises(ValueError, match="validation error"):
-        requests.ListeExportRequested.model_validate(example["data"] | change)
-    assert not _validator(topology.REQUEST_LISTE_EXPORT).is_valid(example | {"data": example["data"] | change})
+        _model_of(event_type).model_validate(example["data"] | change)
+    assert not _validator(event_type).is_valid(example | {"data": example["data"] | change})
+
+
+@pytest.mark.parametrize("event_type", [topology.REQUEST_TABLEAUX_RENDER, topology.EVENT_EXPORT_READY])
+def test_a_field_without_a_value_may_be_null_and_does_not_travel(event_type: str) -> None:
+    example, model = _load("examples", event_type), _model_of(event_type)
+    optional = [name for name, field in model.model_fields.items() if field.default is None]
+    absent = [name for name in optional if name not in example["data"]]
+    data = example["data"] | dict.fromkeys(absent)
+    assert len(absent) >= 2
+    assert _validator(event_type).is_valid(example | {"data": data})
+    event = CloudEvent.wrap(model.model_validate(data), source="/tests")  # type: ignore[arg-type]  # has its EVENT_TYPE
+    assert event.data == example["data"]
 
 
 @pytest.mark.parametrize("event_type", TYPES)
@@ -151,7 +184,7 @@ def test_every_request_type_is_bound_to_the_queue_of_requests(monkeypatch: pytes
     channel = _Channel()
     monkeypatch.setattr(PrefectureBroker, "channel", channel)
     broker = PrefectureBroker("amqp://127.0.0.1", ())
-    for queue in (topology.QUEUE_REQUESTS, topology.QUEUE_LISTES):
+    for queue in (topology.QUEUE_REQUESTS, topology.QUEUE_LISTES, topology.QUEUE_TABLEAUX):
         broker._declare_queue(queue)  # noqa: SLF001 — what Dramatiq calls
     assert channel.bound == {(topology.QUEUE_REQUESTS, topology.EXCHANGE, name) for name in topology.REQUEST_TYPES}
 

@@ -1,0 +1,68 @@
+"""What is wrong with a message or a setting, and where. No value is ever quoted: safe to log and to send back."""
+
+import re
+from collections.abc import Iterable
+
+from pydantic import ValidationError
+from pydantic_core import ErrorDetails
+
+_SHOWN = 10
+_PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
+_VALUE_ERROR = "value_error"
+_FRENCH = {
+    "missing": "champ manquant",
+    "extra_forbidden": "champ inconnu",
+    "string_type": "un texte est attendu",
+    "string_unicode": "texte illisible",
+    "string_pattern_mismatch": "un caractère n'est pas admis",
+    "string_too_short": "{min_length} caractère au moins",
+    "string_too_long": "{max_length} caractères au plus",
+    "list_type": "une liste de valeurs est attendue",
+    "too_short": "{min_length} valeur au moins",
+    "too_long": "{max_length} valeurs au plus",
+    "enum": "les valeurs possibles sont {expected}",
+    "literal_error": "les valeurs possibles sont {expected}",
+    "bool_type": "true ou false est attendu",
+    "int_parsing": "un nombre entier est attendu",
+    "float_parsing": "un nombre est attendu",
+    "greater_than": "un nombre plus grand que {gt:g} est attendu",
+    "greater_than_equal": "un nombre d'au moins {ge:g} est attendu",
+}
+
+
+def describe(error: ValidationError) -> str:
+    """The faults of an envelope, for engineers, in pydantic's words."""
+    faults = ((_place(fault, "a field"), fault["msg"].removeprefix("Value error, ")) for fault in _faults(error))
+    return _join(faults, ": ")
+
+
+def explain(error: ValidationError) -> str:
+    """The faults of a request, in French, for whoever sent it."""
+    return _join(((_place(fault, "un champ"), explain_fault(fault)) for fault in _faults(error)), " : ")
+
+
+def explain_fault(fault: ErrorDetails) -> str:
+    """What is wrong with one value, in French."""
+    context = fault.get("ctx", {})
+    if fault["type"] == _VALUE_ERROR:
+        return str(context["error"])
+    if isinstance(expected := context.get("expected"), str):
+        context = context | {"expected": expected.replace("'", "").replace(" or ", " ou ")}
+    return _FRENCH.get(fault["type"], "valeur illisible").format(**context)
+
+
+def _faults(error: ValidationError) -> list[ErrorDetails]:
+    return error.errors(include_url=False, include_input=False)[:_SHOWN]
+
+
+def _join(faults: Iterable[tuple[str, str]], colon: str) -> str:
+    return " ; ".join(f"{place}{colon}{what}" if place else what for place, what in faults)
+
+
+def _place(fault: ErrorDetails, unnamed: str) -> str:
+    """Where a fault is; nowhere when the fields contradict each other.
+
+    The name of an unknown field is the sender's own text: only a plain one is repeated.
+    """
+    place = ".".join(str(step) for step in fault["loc"])
+    return place if not place or _PLAIN.fullmatch(place) else unnamed

@@ -1,0 +1,68 @@
+"""What is wrong with a setting or a message: in French for people, in one line, without the value."""
+
+import pytest
+from pydantic import BaseModel, Field, ValidationError
+
+from schemas.faults import describe, explain
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from worker.errors import ConfigurationError
+from worker.settings import load_settings
+
+SECRET = "LANTERNE-Ursule"
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "reason"),
+    [
+        ("SMTP_PORT", SECRET, "un nombre entier est attendu"),
+        ("LEASE_SECONDS", SECRET, "un nombre est attendu"),
+        ("LEASE_SECONDS", "0", "un nombre plus grand que 0 est attendu"),
+        ("MAX_ATTEMPTS", "0", "un nombre d'au moins 1 est attendu"),
+        ("SMTP_SECURITY", SECRET, "les valeurs possibles sont none, starttls ou tls"),
+        ("TYPE_LISTE_CODES", "P=G", "il manque un code pour CE, CM"),
+    ],
+)
+def test_a_setting_is_refused_in_french(name: str, value: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", "sqlite://")
+    monkeypatch.setenv(f"PREFECTURE_{name}", value)
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings()
+    assert str(caught.value) == f"PREFECTURE_{name} : valeur refusée ({reason})"
+
+
+def _refusal(model: type[BaseModel], **fields: object) -> ValidationError:
+    with pytest.raises(ValidationError) as caught:
+        model.model_validate(fields)
+    return caught.value
+
+
+def test_every_fault_of_a_request_is_named() -> None:
+    error = _refusal(ListeExportRequested, commune=13900, listes=[1], formats=SECRET)
+    assert explain(error) == (
+        "commune : un texte est attendu ; listes.0 : les valeurs possibles sont P, CE ou CM ; "
+        "formats : une liste de valeurs est attendue ; requested_by : champ manquant"
+    )
+
+
+def test_fields_that_contradict_each_other_have_no_place() -> None:
+    error = _refusal(TableauxRenderRequested, commune="13900", types=["additions"], requested_by="mairie")
+    assert explain(error) == "scrutin manque, pour additions"
+    assert describe(error) == "scrutin manque, pour additions"
+
+
+def test_the_name_of_an_unknown_field_is_repeated_only_when_it_is_plain() -> None:
+    error = _refusal(ListeExportRequested, commune="13900", requested_by="m", **{"electeur": 1, f"{SECRET}\n": 1})
+    assert explain(error) == "electeur : champ inconnu ; un champ : champ inconnu"
+
+
+def test_ten_faults_are_enough() -> None:
+    error = _refusal(ListeExportRequested, commune="13900", requested_by="m", formats=[SECRET] * 10, listes=[SECRET])
+    assert explain(error).count("formats.") == 9
+
+
+class _Other(BaseModel):
+    share: float = Field(multiple_of=0.5)
+
+
+def test_a_rule_that_has_no_words_of_its_own_is_told_in_french_too() -> None:
+    assert explain(_refusal(_Other, share=0.3)) == "share : valeur illisible"
