@@ -12,13 +12,13 @@ from schemas.vocabulary import Liste
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.parts.databases import Template
+from tests.unit.mouvements_samples import Mouvements
 from worker.demo import LIBREVILLE, write_reu
 from worker.demo.calendrier import demo_calendrier, set_demo_calendrier
 from worker.demo.mouvements import write_mouvements, write_second_reu
-from worker.domain.controles_tableau import check_mouvements
+from worker.domain.controles_tableau import check_tableau
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Categorie, Nature
-from worker.domain.selection import select_mouvements
 from worker.registre.communes import read_commune
 from worker.registre.mouvements import identity_keys, select_bureaux
 from worker.registre.scrutins import select_reunions, select_scrutins
@@ -68,9 +68,9 @@ def _demandes(today: date) -> list[Demande]:
 
 
 def test_each_tableau_has_something_to_show(libreville: MouvementsDesk) -> None:
-    mouvements = libreville.mouvements(commune=LIBREVILLE.code)
+    source = Mouvements(libreville.mouvements(commune=LIBREVILLE.code))
     for demande in _demandes(TODAY):
-        natures = Counter(it.nature for it in select_mouvements(mouvements, demande))
+        natures = Counter(it.nature for it in source.shown(demande))
         expected = (
             {Nature.INSCRIPTION} if demande.type is TypeTableau.ADDITIONS else {Nature.INSCRIPTION, Nature.RADIATION}
         )
@@ -88,7 +88,9 @@ def test_nothing_is_wrong_but_the_motifs_that_an_export_does_not_say(libreville:
         inscrits = identity_keys(connection, LIBREVILLE.code, liste, version)
     unsaid = {("motif_absent", it.id) for it in mouvements if it.categorie is Categorie.NON_PRECISEE}
     assert 0 < len(unsaid) < len(mouvements)
-    assert {(it.code, it.mouvement_id) for it in check_mouvements(mouvements, inscrits, bureaux)} == unsaid
+    source = Mouvements(mouvements)
+    found = [it for demande in _demandes(TODAY) for it in check_tableau(demande, source, inscrits, bureaux)]
+    assert {(it.code, it.mouvement.id) for it in found} == unsaid
 
 
 def test_the_second_export_shows_every_kind_of_change(libreville: MouvementsDesk) -> None:

@@ -17,12 +17,13 @@ from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import JOUR, MouvementsDesk, open_desk
 from tests.parts.databases import Template
 from tests.unit.mouvement_csv import lignes, write_mouvements
-from tests.unit.mouvements_samples import MOUVEMENT, RADIATION
+from tests.unit.mouvements_samples import MOUVEMENT, RADIATION, Mouvements, demande
 from tests.unit.reu_sample import BUREAU, DATE, PRENOMS, electeurs
 from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.db.migrate import current_revision, downgrade, migrate
-from worker.domain.controles_tableau import check_mouvements, identite
+from worker.domain.controles_tableau import check_tableau
+from worker.domain.identite import identite
 from worker.domain.mouvement import Categorie, Nature
 from worker.errors import ExportError, RefusedError
 from worker.registre import models, scrutins
@@ -146,7 +147,7 @@ def test_a_category_that_does_not_exist_is_told_without_naming_anybody(desk: Mou
     _insert(desk.engine)
     with desk.engine.begin() as connection:
         connection.execute(text("UPDATE mouvement SET categorie = 'inconnue'"))
-    with pytest.raises(ExportError, match="mouvement n° 1 : categorie inconnu dans le registre"):
+    with pytest.raises(ExportError, match="mouvement n° 1 : valeur inconnue dans le registre"):
         desk.mouvements()
 
 
@@ -223,9 +224,9 @@ def test_electors_of_waiting_mouvements_are_looked_for_on_the_list(desk: Mouveme
     desk.load_mouvements(write_mouvements(desk.folder / "mouvements.csv", waiting))
     with desk.engine.connect() as connection:
         keys = identity_keys(connection, COMMUNE, Liste.PRINCIPALE, 1)
-        mouvements = list(select_mouvements(connection, COMMUNE, Liste.PRINCIPALE))
+        source = Mouvements(select_mouvements(connection, COMMUNE, Liste.PRINCIPALE))
     assert keys == {identite("D'AUBIGNE", f"ZOE {number}", "1962-03-14", "MARSEILLE", "") for number in range(2)}
-    codes = [it.code for it in check_mouvements(mouvements, keys, ["0001"])]
+    codes = [it.code for it in check_tableau(demande(date_tableau=date(2027, 1, 10)), source, keys, ["0001"])]
     assert codes == ["deja_inscrit", "deja_inscrit"]
 
 

@@ -1,5 +1,6 @@
 """Mouvements for the tests of the tableaux: one with chosen values, or any."""
 
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
@@ -12,6 +13,7 @@ from worker.domain.bilan import Bureau
 from worker.domain.composition import ListeDeCommune
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
+from worker.domain.selection import is_in
 
 JANVIER, FEVRIER = date(2014, 1, 10), date(2014, 2, 28)
 MUNICIPALES, EUROPEENNES = date(2014, 3, 23), date(2014, 5, 25)
@@ -64,6 +66,25 @@ CHANGEMENT = replace(
 
 BUREAUX = (Bureau("0001", "HOTEL DE VILLE", 800), Bureau("0002", "ECOLE JULES FERRY", 700))
 LIBREVILLE = ListeDeCommune("13900", "LIBREVILLE", Liste.PRINCIPALE, BUREAUX)
+
+
+class Mouvements:
+    """Mouvements in memory, as a source of a tableau."""
+
+    def __init__(self, mouvements: Iterable[Mouvement]) -> None:
+        ordered = sorted(mouvements, key=lambda one: one.id)
+        self._by_id = {one.id: one for one in ordered}
+        assert len(self._by_id) == len(ordered)
+
+    def stream(self) -> Iterator[Mouvement]:
+        return iter(self._by_id.values())
+
+    def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
+        return (self._by_id[id_] for id_ in ids)
+
+    def shown(self, demande: Demande) -> list[Mouvement]:
+        """Those of a tableau, in the order of ids."""
+        return [one for one in self.stream() if is_in(one, demande)]
 
 
 def mouvement(base: Mouvement = MOUVEMENT, **values: Any) -> Mouvement:  # noqa: ANN401 — any field

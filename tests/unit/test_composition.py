@@ -1,10 +1,13 @@
 """What a tableau prints: parts, order, totals, balance, notes, signatures."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Liste
@@ -16,27 +19,35 @@ from tests.unit.mouvements_samples import (
     MUNICIPALES,
     PERSONNE,
     RADIATION,
+    Mouvements,
     demande,
     mouvement,
 )
-from worker.domain.bilan import Bureau, electors_before
+from worker.domain.bilan import Bureau
+from worker.domain.collation import SortKey, sort_key
 from worker.domain.composition import compose_tableau
 from worker.domain.demande import Demande
-from worker.domain.lignes import format_naissance
-from worker.domain.mouvement import Effet, Etat, Mouvement
+from worker.domain.lignes import format_naissance, order_key
+from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
 from worker.domain.tableau import Ligne, Section, Tableau
 from worker.domain.types_tableau import MODELES
+from worker.errors import CountMismatchError
 
 PAR_BUREAU, RECAPITULATIF = Presentation.PAR_BUREAU, Presentation.RECAPITULATIF
+NOMS = st.text("abAB éÉèß-’'œŒ.\u00a0Łł", max_size=4)
 VINGT_JOURS: dict[str, Any] = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 1, 12), "until": date(2026, 2, 20)}
 
 
 def compose(*mouvements: Mouvement, asked: Demande | None = None, **values: Any) -> Tableau:  # noqa: ANN401
-    return compose_tableau(asked or demande(**values), LIBREVILLE, mouvements)
+    return compose_tableau(asked or demande(**values), LIBREVILLE, Mouvements(mouvements))
 
 
 def lignes(section: Section, partie: int = 0) -> tuple[Ligne, ...]:
-    return section.parties[partie].lignes
+    return tuple(section.parties[partie].lignes)
+
+
+def all_lignes(section: Section) -> list[tuple[Ligne, ...]]:
+    return [tuple(partie.lignes) for partie in section.parties]
 
 
 def test_nobody_moved() -> None:
@@ -46,7 +57,7 @@ def test_nobody_moved() -> None:
         "I. Additions (inscriptions)",
         "II. Retranchements (radiations)",
     ]
-    assert [partie.lignes for partie in section.parties] == [(), ()]
+    assert all_lignes(section) == [(), ()]
     assert section.parties[0].total == "Total des additions : zéro (0) électeur"
     assert section.bilan.avant == section.bilan.apres == 1500
 
@@ -104,7 +115,7 @@ def test_by_bureau_a_change_of_bureau_leaves_one_and_comes_into_the_other() -> N
 
 def test_by_bureau_the_commune_has_its_totals_and_no_line() -> None:
     *_, commune = compose(MOUVEMENT, presentation=PAR_BUREAU).sections
-    assert [partie.lignes for partie in commune.parties] == [(), ()]
+    assert all_lignes(commune) == [(), ()]
     assert commune.parties[0].total == "Total des additions : un (1) électeur"
 
 
@@ -118,15 +129,14 @@ def test_the_summary_has_figures_only() -> None:
 def test_additions_have_one_part() -> None:
     addition = mouvement(effet=Effet.ELECTION, scrutin=EUROPEENNES)
     (section,) = compose(addition, type_=TypeTableau.ADDITIONS, scrutin=EUROPEENNES).sections
-    assert [len(partie.lignes) for partie in section.parties] == [1]
+    assert [len(each) for each in all_lignes(section)] == [1]
 
 
 def test_bureaux_are_in_the_order_of_their_numbers_and_none_is_lost() -> None:
     codes = ["10", "2", "A", ""]
     liste = replace(LIBREVILLE, bureaux=[Bureau(code, "", 5) for code in codes])
-    tableau = compose_tableau(
-        demande(presentation=PAR_BUREAU), liste, [mouvement(nouveau_bureau="0099"), mouvement(nouveau_bureau="")]
-    )
+    came = Mouvements([mouvement(nouveau_bureau="0099"), mouvement(id=2, nouveau_bureau="")])
+    tableau = compose_tableau(demande(presentation=PAR_BUREAU), liste, came)
     titres = [section.titre for section in tableau.sections]
     assert titres == [
         "Bureau 2",
@@ -156,6 +166,26 @@ def test_electors_are_in_french_order_and_homonyms_stay_apart() -> None:
     assert "".join(ligne.nom_usage for ligne in lignes(section)) == "abcdef"
 
 
+@given(st.lists(st.tuples(NOMS, NOMS), min_size=2))
+def test_the_key_of_a_line_keeps_the_order_of_its_names(named: list[tuple[str, str]]) -> None:
+    personnes = [replace(PERSONNE, nom_naissance=nom, prenoms=prenoms) for nom, prenoms in named]
+
+    def key(personne: Personne) -> tuple[SortKey, SortKey]:
+        return sort_key(personne.nom_naissance), sort_key(personne.prenoms)
+
+    assert sorted(personnes, key=order_key) == sorted(personnes, key=key)
+
+
+def test_an_elector_who_vanishes_while_the_tableau_is_drawn_is_not_left_out_in_silence() -> None:
+    class Vanishing(Mouvements):
+        def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
+            return super().fetch(ids[1:])
+
+    tableau = compose_tableau(demande(), LIBREVILLE, Vanishing([MOUVEMENT, mouvement(id=9)]))
+    with pytest.raises(CountMismatchError, match="demandés au registre : 2, lus : 1"):
+        lignes(tableau.sections[0])
+
+
 def test_a_posted_tableau_prints_the_category_of_the_motif_only() -> None:
     struck = mouvement(RADIATION, motif="Condamnation : 2 ans d'inéligibilité", nom_usage="DURAND")
     (section,) = compose(struck).sections
@@ -163,7 +193,7 @@ def test_a_posted_tableau_prints_the_category_of_the_motif_only() -> None:
 
 
 def test_the_commission_reads_the_full_motif() -> None:
-    tableau = compose(RADIATION, mouvement(RADIATION, motif=""), edition=Edition.COMMISSION)
+    tableau = compose(RADIATION, mouvement(RADIATION, id=9, motif=""), edition=Edition.COMMISSION)
     assert [ligne.motif for ligne in lignes(tableau.sections[0], 1)] == ["Décès", "Décès"]
     tutelle = mouvement(RADIATION, motif="Tutelle")
     tableau = compose(tutelle, edition=Edition.COMMISSION)
@@ -171,18 +201,25 @@ def test_the_commission_reads_the_full_motif() -> None:
     assert "Exemplaire de la commission : les motifs y sont complets, il n’est pas à afficher." in tableau.notes
 
 
+@pytest.mark.parametrize("presentation", Presentation)
+def test_only_the_commission_s_copy_says_that_it_is_not_to_be_posted(presentation: Presentation) -> None:
+    posted, read = (compose(MOUVEMENT, edition=one, presentation=presentation) for one in Edition)
+    assert posted.mention == ""
+    assert read.mention == "Exemplaire de la commission — ne pas afficher"
+
+
 @pytest.mark.parametrize("edition", Edition)
 def test_the_address_of_a_protected_person_is_masked(edition: Edition) -> None:
     tableau = compose(mouvement(is_protegee=True), edition=edition)
     assert lignes(tableau.sections[0])[0].adresse == "Adresse non communiquée"
     assert "Adresse non communiquée : Code électoral, art. L. 37." in tableau.notes
-    assert "ABEILLES" not in str(tableau)
+    assert "ABEILLES" not in str(lignes(tableau.sections[0]))
 
 
 def test_number_0_is_explained_once_where_there_is_one() -> None:
     note = "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
     applied = mouvement(etat=Etat.APPLIQUE, numero=1012)
-    assert compose(MOUVEMENT, MOUVEMENT, presentation=PAR_BUREAU).notes.count(note) == 1
+    assert compose(MOUVEMENT, mouvement(id=9), presentation=PAR_BUREAU).notes.count(note) == 1
     assert note not in compose(applied).notes
     assert lignes(compose(applied).sections[0])[0].numero == "1012"
     assert lignes(compose(mouvement(numero=7)).sections[0])[0].numero == "0"
@@ -190,7 +227,7 @@ def test_number_0_is_explained_once_where_there_is_one() -> None:
 
 def test_complementary_lists_print_the_nationality() -> None:
     european = replace(LIBREVILLE, liste=Liste.COMPLEMENTAIRE_EUROPEENNE)
-    tableau = compose_tableau(demande(), european, [mouvement(nationalite="Italienne")])
+    tableau = compose_tableau(demande(), european, Mouvements([mouvement(nationalite="Italienne")]))
     assert tableau.has_nationalite
     assert lignes(tableau.sections[0])[0].nationalite == "Italienne"
     assert not compose(MOUVEMENT).has_nationalite
@@ -273,8 +310,3 @@ def test_between_polls_the_vingt_jours_name_the_meeting() -> None:
 def test_every_type_has_its_title_articles_and_label() -> None:
     assert set(MODELES) == set(TypeTableau)
     assert len({modele.titre for modele in MODELES.values()}) == len({one.label for one in TypeTableau}) == 6
-
-
-def test_electors_before_what_is_applied() -> None:
-    now = {"0001": 800, "0002": 700}
-    assert electors_before(now, [MOUVEMENT, RADIATION, CHANGEMENT]) == {"0001": 801, "0002": 699}

@@ -1,6 +1,7 @@
 """What is wrong with mouvements, before a tableau is made."""
 
-from collections.abc import Sequence
+from collections.abc import Collection
+from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -8,17 +9,42 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from schemas.tableaux import Presentation, TypeTableau
 from schemas.vocabulary import Severity
-from tests.unit.mouvements_samples import CHANGEMENT, MOUVEMENT, PERSONNE, RADIATION, mouvement, mouvements
-from worker.domain.controles_tableau import check_mouvements, identite, identite_of
+from tests.unit.mouvements_samples import (
+    CHANGEMENT,
+    LIBREVILLE,
+    MOUVEMENT,
+    MUNICIPALES,
+    PERSONNE,
+    RADIATION,
+    Mouvements,
+    demande,
+    mouvement,
+    mouvements,
+)
+from worker.domain.bilan import Bureau
+from worker.domain.composition import compose_tableau
+from worker.domain.controles_bilan import check_bilan
+from worker.domain.controles_tableau import AnomalieMouvement, check_tableau
+from worker.domain.demande import Demande
+from worker.domain.identite import Identite, identite, identite_of
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement
+from worker.domain.sections import SANS_BUREAU
+from worker.registre.mouvement_columns import TITLES
 
 KEY = identite_of(PERSONNE)
 CODES = {"0001", "0002"}
 
 
-def codes(*all_of_them: Mouvement, inscrits: Sequence[tuple[str, str, str, str]] = ()) -> list[str]:
-    return [anomalie.code for anomalie in check_mouvements(all_of_them, inscrits, CODES)]
+def check(
+    *all_of_them: Mouvement, inscrits: Collection[Identite] = (), asked: Demande | None = None
+) -> list[AnomalieMouvement]:
+    return list(check_tableau(asked or demande(), Mouvements(all_of_them), inscrits, CODES))
+
+
+def codes(*all_of_them: Mouvement, inscrits: Collection[Identite] = (), asked: Demande | None = None) -> list[str]:
+    return [anomalie.code for anomalie in check(*all_of_them, inscrits=inscrits, asked=asked)]
 
 
 def test_nothing_is_wrong() -> None:
@@ -28,8 +54,9 @@ def test_nothing_is_wrong() -> None:
 
 
 def test_a_radiation_of_somebody_who_is_not_on_the_list() -> None:
-    (anomalie,) = check_mouvements([RADIATION], [], CODES)
-    assert (anomalie.code, anomalie.severity, anomalie.mouvement_id) == ("radiation_hors_liste", Severity.BLOCKING, 2)
+    (anomalie,) = check(RADIATION)
+    assert (anomalie.code, anomalie.severity) == ("radiation_hors_liste", Severity.BLOCKING)
+    assert (anomalie.champ, anomalie.mouvement) == ("nom de naissance", RADIATION)
     assert "n'est pas sur la liste" in anomalie.message
 
 
@@ -67,19 +94,33 @@ def test_abroad_the_country_of_birth_counts_where_the_city_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"motif": "  "}, "motif_absent"),
-        ({"categorie": Categorie.NON_PRECISEE}, "motif_absent"),
-        ({"categorie": Categorie.NON_PRECISEE, "motif": ""}, "motif_absent"),
-        ({"nouveau_bureau": "0099"}, "bureau_inconnu"),
-        ({"nouveau_bureau": ""}, "bureau_absent"),
-        ({"effet": Effet.ELECTION}, "addition_sans_scrutin"),
-        ({"date_tableau": date(2014, 1, 11)}, "date_tableau_inhabituelle"),
-        ({"date_tableau": date(2016, 2, 28)}, "date_tableau_inhabituelle"),
-        ({"categorie": Categorie.RADIATION_DECES}, "categorie_incoherente"),
+        ({"motif": "  "}, ("motif_absent", "motif")),
+        ({"categorie": Categorie.NON_PRECISEE}, ("motif_absent", "catégorie")),
+        ({"categorie": Categorie.NON_PRECISEE, "motif": ""}, ("motif_absent", "motif")),
+        ({"nouveau_bureau": "0099"}, ("bureau_inconnu", "nouveau bureau")),
+        ({"nouveau_bureau": ""}, ("bureau_absent", "nouveau bureau")),
+        ({"effet": Effet.ELECTION}, ("addition_sans_scrutin", "scrutin")),
+        ({"categorie": Categorie.RADIATION_DECES}, ("categorie_incoherente", "catégorie")),
     ],
 )
-def test_what_is_wrong_with_one_mouvement(values: dict[str, Any], expected: str) -> None:
-    assert codes(mouvement(**values)) == [expected]
+def test_what_is_wrong_with_one_mouvement(values: dict[str, Any], expected: tuple[str, str]) -> None:
+    (anomalie,) = check(mouvement(**values))
+    assert (anomalie.code, anomalie.champ) == expected
+    assert anomalie.champ in TITLES.values()
+
+
+def test_the_former_bureau_is_told_from_the_new_one() -> None:
+    moved = mouvement(CHANGEMENT, ancien_bureau="0098", nouveau_bureau="")
+    assert [(it.code, it.champ) for it in check(moved, inscrits=[KEY])] == [
+        ("bureau_inconnu", "ancien bureau"),
+        ("bureau_absent", "nouveau bureau"),
+    ]
+
+
+@pytest.mark.parametrize("day", [date(2014, 1, 11), date(2016, 2, 28)])
+def test_a_date_that_no_tableau_usually_has(day: date) -> None:
+    (anomalie,) = check(mouvement(date_tableau=day), asked=demande(date_tableau=day))
+    assert (anomalie.code, anomalie.champ) == ("date_tableau_inhabituelle", "date de tableau")
 
 
 def test_a_change_of_bureau_needs_no_category() -> None:
@@ -87,17 +128,60 @@ def test_a_change_of_bureau_needs_no_category() -> None:
 
 
 def test_only_an_inscription_takes_effect_for_a_poll() -> None:
-    assert codes(mouvement(RADIATION, effet=Effet.ELECTION), inscrits=[KEY]) == ["addition_sans_inscription"]
+    (anomalie,) = check(mouvement(RADIATION, effet=Effet.ELECTION), inscrits=[KEY])
+    assert (anomalie.code, anomalie.champ) == ("addition_sans_inscription", "effet")
 
 
-def test_since_2019_any_date_will_do() -> None:
-    assert codes(mouvement(date_tableau=date(2026, 2, 23))) == []
+def test_mouvements_of_other_tableaux_are_not_looked_at() -> None:
+    came_in_2010 = mouvement(date_tableau=date(2010, 1, 10), motif="")
+    leaves = mouvement(RADIATION)
+    assert codes(came_in_2010, leaves, inscrits=[KEY]) == []
+
+
+def test_an_addition_that_no_tableau_can_hold_is_reported_with_each() -> None:
+    lost = mouvement(id=7, effet=Effet.ELECTION, nom_naissance="PERDU", date_tableau=date(2013, 1, 10))
+    for asked in (demande(), demande(TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES)):
+        assert codes(lost, asked=asked) == ["addition_sans_scrutin"]
+
+
+SINCE_2019 = demande(TypeTableau.VINGT_JOURS, reunion=date(2026, 1, 12), until=date(2026, 2, 20))
+
+
+@pytest.mark.parametrize("effet", Effet)
+def test_since_2019_a_mouvement_needs_neither_effect_nor_date_of_tableau(effet: Effet) -> None:
+    one = mouvement(date_mouvement=date(2026, 2, 1), date_tableau=date(2026, 2, 1), effet=effet)
+    assert codes(one, asked=SINCE_2019) == []
+    assert codes(mouvement(one, date_mouvement=date(2025, 2, 1), motif=""), asked=SINCE_2019) == []
+
+
+def test_thousands_of_homonyms_are_fetched_a_few_at_once() -> None:
+    found = check(*(mouvement(id=id_) for id_ in range(1, 1202)))
+    assert [(it.code, it.mouvement.id) for it in found] == [("electeur_en_double", id_) for id_ in range(1, 1202)]
 
 
 @given(mouvements(), st.booleans())
 def test_each_anomaly_is_of_a_mouvement_and_said_once(all_of_them: list[Mouvement], is_known: bool) -> None:
     inscrits = {identite_of(one.personne) for one in all_of_them} if is_known else set()
-    found = check_mouvements(all_of_them, inscrits, CODES)
-    assert {anomalie.mouvement_id for anomalie in found} <= {one.id for one in all_of_them}
-    assert len({(anomalie.code, anomalie.mouvement_id) for anomalie in found}) == len(found)
+    found = check(*all_of_them, inscrits=inscrits)
+    assert all(anomalie.mouvement in all_of_them for anomalie in found)
+    assert len({(it.code, it.champ, it.mouvement.id) for it in found}) == len(found)
     assert not any(personal in anomalie.message for anomalie in found for personal in ("Jeanne", "ABEILLES"))
+
+
+def test_more_electors_left_a_bureau_than_it_ever_had_is_reported() -> None:
+    came = [mouvement(id=id_, etat=Etat.APPLIQUE, nouveau_bureau="") for id_ in (1, 2)]
+    for presentation in Presentation:
+        made = compose_tableau(demande(presentation=presentation), LIBREVILLE, Mouvements(came))
+        (anomalie,) = check_bilan(made)
+        assert (anomalie.code, anomalie.severity) == ("bilan_impossible", Severity.BLOCKING)
+        assert (anomalie.champ, anomalie.bureau) == ("bureau", "")
+
+
+@given(mouvements())
+def test_no_bureau_has_fewer_electors_than_none_in_silence(all_of_them: list[Mouvement]) -> None:
+    tiny = replace(LIBREVILLE, bureaux=[Bureau("0001", "", 2), Bureau("0002", "", 1)])
+    made = compose_tableau(demande(presentation=Presentation.RECAPITULATIF), tiny, Mouvements(all_of_them))
+    impossible = [
+        it.code.replace(SANS_BUREAU, "") for it in made.sections[:-1] if min(it.bilan.avant, it.bilan.apres) < 0
+    ]
+    assert [anomalie.bureau for anomalie in check_bilan(made)] == impossible

@@ -17,13 +17,14 @@ from tests.unit.mouvements_samples import (
     MOUVEMENT,
     MUNICIPALES,
     RADIATION,
+    Mouvements,
     demande,
     mouvement,
     mouvements,
 )
 from worker.domain.demande import Demande, DemandeInvalide
 from worker.domain.mouvement import Effet, Etat, Mouvement, Nature
-from worker.domain.selection import is_in, select_mouvements
+from worker.domain.selection import is_in
 
 PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
 ADDITIONS, CINQ_JOURS = TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS
@@ -42,7 +43,7 @@ def in_march(type_: TypeTableau, day: int = 12, **values: Any) -> Demande:  # no
 
 
 def test_the_first_tableau_has_the_mouvements_of_its_date() -> None:
-    assert select_mouvements([MOUVEMENT, RADIATION, CHANGEMENT], demande()) == [MOUVEMENT, RADIATION, CHANGEMENT]
+    assert all(is_in(one, demande()) for one in (MOUVEMENT, RADIATION, CHANGEMENT))
     assert not is_in(mouvement(date_tableau=JANVIER_2015), demande())
 
 
@@ -205,7 +206,8 @@ def test_each_mouvement_is_in_exactly_one_historical_tableau(
 
 @given(mouvements())
 def test_cumulating_adds_to_the_first_tableau_and_removes_nothing(all_of_them: Sequence[Mouvement]) -> None:
-    plain = select_mouvements(all_of_them, demande(date_tableau=JANVIER_2015))
-    cumulated = select_mouvements(all_of_them, demande(date_tableau=JANVIER_2015, inclure_j5=True))
+    source = Mouvements(all_of_them)
+    plain = source.shown(demande(date_tableau=JANVIER_2015))
+    cumulated = source.shown(demande(date_tableau=JANVIER_2015, inclure_j5=True))
     assert {one.id for one in plain} <= {one.id for one in cumulated}
     assert all(one.effet is Effet.IMMEDIAT and one.scrutin for one in cumulated if one not in plain)

@@ -18,8 +18,12 @@ SortKey = tuple[str, str, str]
 
 def base_letters(text: str) -> str:
     """The first level: capital letters without accents, words separated by one space."""
-    decomposed = unicodedata.normalize("NFKD", text).upper().translate(_LETTERS)
-    return " ".join("".join(letter for letter in decomposed if not unicodedata.combining(letter)).split())
+    if text.isascii():
+        letters = text.upper().translate(_LETTERS)
+    else:
+        decomposed = unicodedata.normalize("NFKD", text).upper().translate(_LETTERS)
+        letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return " ".join(letters.split())
 
 
 def sort_key(text: str) -> SortKey:

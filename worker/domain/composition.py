@@ -1,27 +1,40 @@
 """From a request and the mouvements of a list to the Tableau that is drawn."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from functools import partial
+from typing import Protocol
 
-from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.tableaux import Edition, Repere
 from schemas.vocabulary import Liste
-from worker.domain.bilan import Bureau
-from worker.domain.calendrier import last_day_to_consult
+from worker.domain.bilan import Bureau, count_figures
 from worker.domain.demande import Demande
-from worker.domain.francais import at_commune, long_date, short_date
+from worker.domain.francais import at_commune, long_date
 from worker.domain.heure import PARIS
-from worker.domain.lignes import ADRESSE_MASQUEE, NUMERO_PROVISOIRE, LigneRules
+from worker.domain.lignes import LigneRules, Lignes
 from worker.domain.mouvement import Mouvement
+from worker.domain.notes import make_notes
 from worker.domain.sections import SectionBuilder
-from worker.domain.selection import select_mouvements
-from worker.domain.tableau import Section, Signatures, Tableau
-from worker.domain.types_tableau import MEMBRES_COMMISSION, Regime, Repere, Signataire
+from worker.domain.survey import Survey
+from worker.domain.tableau import Signatures, Tableau
+from worker.domain.types_tableau import MEMBRES_COMMISSION, Signataire
+
+MENTION_COMMISSION = "Exemplaire de la commission — ne pas afficher"
+
+
+class Source(Protocol):
+    """The mouvements of one list, which stay the same while they are read, more than once."""
+
+    def stream(self) -> Iterator[Mouvement]:
+        """Every one, in the order of ids."""
+
+    def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
+        """Those asked for, in the order asked."""
 
 
 @dataclass(frozen=True)
 class ListeDeCommune:
-    """Whose list it is, and its bureaux with their electors before the mouvements."""
+    """Whose list it is, and its bureaux with their electors of now."""
 
     code_commune: str
     nom_commune: str
@@ -29,11 +42,14 @@ class ListeDeCommune:
     bureaux: Sequence[Bureau]
 
 
-def compose_tableau(demande: Demande, liste: ListeDeCommune, mouvements: Iterable[Mouvement]) -> Tableau:
-    """The tableau asked for. `mouvements`: all those of the list; what belongs to the tableau is chosen here."""
+def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source) -> Tableau:
+    """The tableau asked for, after one pass over the mouvements; its lines are fetched while they are read."""
+    survey = Survey(demande)
+    for mouvement in source.stream():
+        survey.add(mouvement)
+    figures = count_figures(liste.bureaux, survey.corrections, survey.drain())
     has_nationalite = liste.liste is not Liste.PRINCIPALE
-    builder = SectionBuilder(demande.modele, LigneRules(demande.edition, has_nationalite), liste.nom_commune)
-    sections = builder.build(demande.presentation, liste.bureaux, select_mouvements(mouvements, demande))
+    lignes_of = partial(Lignes, fetch=source.fetch, rules=LigneRules(demande.edition, has_nationalite))
     return Tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
@@ -45,15 +61,18 @@ def compose_tableau(demande: Demande, liste: ListeDeCommune, mouvements: Iterabl
         objet=_objet(demande),
         edite_le=f"Édité le {demande.requested_at.astimezone(PARIS):%d/%m/%Y à %H:%M}",
         is_provisoire=demande.is_provisoire,
-        sections=sections,
+        sections=SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
         signatures=_signatures(demande, liste.nom_commune),
-        notes=tuple(_notes(demande, sections)),
+        notes=tuple(make_notes(demande, has_provisoire=survey.has_provisoire, has_protegee=survey.has_protegee)),
         has_nationalite=has_nationalite,
+        mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
+        mouvements=figures.mouvements,
+        bureaux_impossibles=figures.impossibles,
     )
 
 
 def _objet(demande: Demande) -> str:
-    if Repere.DATE_TABLEAU in demande.modele.reperes:
+    if Repere.DATE_TABLEAU in demande.reperes:
         return f"Date de tableau : {long_date(demande.required(Repere.DATE_TABLEAU))}"
     if demande.scrutin:
         return f"Scrutin du {long_date(demande.scrutin)}"
@@ -71,30 +90,3 @@ def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
     places = MEMBRES_COMMISSION if signataire is Signataire.COMMISSION_ADMINISTRATIVE else 1
     lieu = f"{demande.modele.formule} {at_commune(nom_commune)}, le …"
     return Signatures(signataire.value, places, has_seal=True, lieu=lieu)
-
-
-def _notes(demande: Demande, sections: Sequence[Section]) -> Iterable[str]:
-    if demande.publication:
-        end = ""
-        if demande.type is TypeTableau.VINGT_JOURS:
-            end = f", consultable jusqu’au {short_date(last_day_to_consult(demande.publication))}"
-        yield f"Publié le {short_date(demande.publication)}{end}."
-    elif demande.type is TypeTableau.VINGT_JOURS:
-        yield "Consultable pendant sept jours à compter de sa publication."
-    if demande.modele.regime is Regime.REPERTOIRE_UNIQUE:
-        start = demande.required(Repere.REUNION) + timedelta(days=1)
-        yield f"Inscriptions et radiations du {short_date(start)} au {short_date(demande.last_day)}."
-    if demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF:
-        yield "Y compris les mouvements appliqués pour un scrutin de l’année, déjà portés au tableau des cinq jours."
-    if demande.presentation is not Presentation.RECAPITULATIF:
-        yield from _notes_on_lignes(demande, sections)
-
-
-def _notes_on_lignes(demande: Demande, sections: Sequence[Section]) -> Iterable[str]:
-    lignes = [ligne for section in sections for partie in section.parties for ligne in partie.lignes]
-    if any(ligne.numero == NUMERO_PROVISOIRE for ligne in lignes):
-        yield "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
-    if any(ligne.adresse == ADRESSE_MASQUEE for ligne in lignes):
-        yield f"{ADRESSE_MASQUEE} : Code électoral, art. L. 37."
-    if demande.edition is Edition.COMMISSION:
-        yield "Exemplaire de la commission : les motifs y sont complets, il n’est pas à afficher."

@@ -1,30 +1,32 @@
 """What is wrong with mouvements, before a tableau is made of them: each anomaly with what a clerk is to do."""
 
-from collections import Counter
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from schemas.vocabulary import Severity
-from worker.domain.bilan import arrives_in, leaves
-from worker.domain.calendrier import cloture, dix_janvier, regime_on
-from worker.domain.collation import base_letters
-from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
+from worker.domain.calendrier import cloture, dix_janvier
+from worker.domain.composition import Source
+from worker.domain.demande import Demande
+from worker.domain.identite import Homonyms, Identite, identite_of
+from worker.domain.lignes import fetch_in_batches
+from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature
+from worker.domain.selection import is_in, is_misplaced
 from worker.domain.types_tableau import Regime
-
-Identite = tuple[str, str, str, str]
-"""Birth name, first names, date of birth, commune or country of birth: homonyms share it, they are real."""
 
 
 @dataclass(frozen=True)
 class AnomalieMouvement:
-    """One thing to look at: a stable code, how much it matters, what to do, in French, and where."""
+    """One thing to look at: a stable code, how much it matters, and what to do, in French."""
 
     code: str
     severity: Severity
+    champ: str
+    """The column at fault, by its title in the CSV file of mouvements."""
     message: str
-    mouvement_id: int
+    mouvement: Mouvement
 
 
+_NOM = "nom de naissance"
 _BLOCKING, _REMARK = Severity.BLOCKING, Severity.REMARK
 _MESSAGES = {
     "radiation_hors_liste": (_BLOCKING, "Radiation d'un électeur qui n'est pas sur la liste : vérifier son identité."),
@@ -71,72 +73,68 @@ CATEGORIES = {
 """The categories that a mouvement of each nature may have; one that is not known goes with all of them."""
 
 
-def identite(nom_naissance: str, prenoms: str, date_naissance: str, commune: str, pays: str) -> Identite:
-    """The key an elector is known by; accents, case and hyphens do not count."""
-    return base_letters(nom_naissance), base_letters(prenoms), date_naissance, base_letters(commune or pays)
+def check_tableau(
+    demande: Demande, source: Source, inscrits: Collection[Identite], bureaux: Collection[str]
+) -> Iterator[AnomalieMouvement]:
+    """The anomalies of the mouvements of a tableau, and of those that should be in one and that none can hold.
 
-
-def identite_of(personne: Personne) -> Identite:
-    """The key of the elector of a mouvement."""
-    return identite(
-        personne.nom_naissance,
-        personne.prenoms,
-        personne.date_naissance,
-        personne.commune_naissance,
-        personne.pays_naissance,
-    )
-
-
-def check_mouvements(
-    mouvements: Iterable[Mouvement], inscrits: Collection[Identite], bureaux: Collection[str]
-) -> list[AnomalieMouvement]:
-    """The anomalies of the mouvements of one list, in their order.
-
-    `inscrits`: the electors on the list now (those of the mouvements are enough). Only mouvements that are not applied
-    yet are compared with it: it shows the others already. `bureaux`: the codes of the commune.
+    They come in the order of ids, and those of electors who are there twice at the end, side by side. `inscrits`: the
+    electors on the list now (those of the mouvements are enough). Only mouvements that are not applied yet are compared
+    with it: it shows the others already. `bureaux`: the codes of the commune.
     """
-    mouvements = list(mouvements)
-    times = Counter(identite_of(mouvement.personne) for mouvement in mouvements)
-    anomalies = []
-    for mouvement in mouvements:
-        key = identite_of(mouvement.personne)
-        codes = [*_identity_codes(mouvement, is_on_list=key in inscrits, times=times[key])]
-        codes += [*_bureau_codes(mouvement, bureaux), *_own_codes(mouvement)]
-        anomalies += [AnomalieMouvement(code, *_MESSAGES[code], mouvement.id) for code in codes]
-    return anomalies
+    homonyms = Homonyms()
+    for mouvement in source.stream():
+        if is_in(mouvement, demande) or is_misplaced(mouvement, demande):
+            key = identite_of(mouvement.personne)
+            homonyms.add(key, mouvement.id)
+            if mouvement.etat is Etat.ACTIF:
+                yield from _on_identity(mouvement, is_on_list=key in inscrits)
+            yield from _on_bureaux(mouvement, bureaux)
+            yield from _on_reasons(mouvement)
+            if demande.modele.regime is Regime.REVISION_ANNUELLE:
+                yield from _on_dates(mouvement)
+    for mouvement in fetch_in_batches(source.fetch, homonyms.ids()):
+        yield _anomalie("electeur_en_double", _NOM, mouvement)
 
 
-def _identity_codes(mouvement: Mouvement, *, is_on_list: bool, times: int) -> Iterator[str]:
-    if mouvement.etat is Etat.ACTIF:
-        if mouvement.nature is Nature.INSCRIPTION and is_on_list:
-            yield "deja_inscrit"
-        if mouvement.nature is not Nature.INSCRIPTION and not is_on_list:
-            yield f"{mouvement.nature}_hors_liste"
-    if times > 1:
-        yield "electeur_en_double"
+def _anomalie(code: str, champ: str, mouvement: Mouvement) -> AnomalieMouvement:
+    severity, message = _MESSAGES[code]
+    return AnomalieMouvement(code, severity, champ, message, mouvement)
 
 
-def _bureau_codes(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[str]:
-    concerned = {code for code in (arrives_in(mouvement), leaves(mouvement)) if code is not None}
-    if concerned - {*bureaux, ""}:
-        yield "bureau_inconnu"
-    if "" in concerned:
-        yield "bureau_absent"
+def _on_identity(mouvement: Mouvement, *, is_on_list: bool) -> Iterator[AnomalieMouvement]:
+    if mouvement.nature is Nature.INSCRIPTION and is_on_list:
+        yield _anomalie("deja_inscrit", _NOM, mouvement)
+    if mouvement.nature is not Nature.INSCRIPTION and not is_on_list:
+        yield _anomalie(f"{mouvement.nature}_hors_liste", _NOM, mouvement)
 
 
-def _own_codes(mouvement: Mouvement) -> Iterator[str]:
-    if not mouvement.motif.strip() or _prints_no_category(mouvement):
-        yield "motif_absent"
+def _on_bureaux(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[AnomalieMouvement]:
+    for champ, code in (("ancien bureau", mouvement.leaves), ("nouveau bureau", mouvement.arrives_in)):
+        if code == "":
+            yield _anomalie("bureau_absent", champ, mouvement)
+        elif code is not None and code not in bureaux:
+            yield _anomalie("bureau_inconnu", champ, mouvement)
+
+
+def _on_reasons(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:
+    if not mouvement.motif.strip():
+        yield _anomalie("motif_absent", "motif", mouvement)
+    elif _prints_no_category(mouvement):
+        yield _anomalie("motif_absent", "catégorie", mouvement)
     if mouvement.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[mouvement.nature]}:
-        yield "categorie_incoherente"
+        yield _anomalie("categorie_incoherente", "catégorie", mouvement)
+
+
+def _on_dates(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:
     day = mouvement.date_tableau
     if mouvement.effet is Effet.ELECTION:
         if mouvement.nature is not Nature.INSCRIPTION:
-            yield "addition_sans_inscription"
+            yield _anomalie("addition_sans_inscription", "effet", mouvement)
         elif mouvement.scrutin is None:
-            yield "addition_sans_scrutin"
-    elif regime_on(day) is Regime.REVISION_ANNUELLE and day not in {dix_janvier(day.year), cloture(day.year)}:
-        yield "date_tableau_inhabituelle"
+            yield _anomalie("addition_sans_scrutin", "scrutin", mouvement)
+    elif day not in {dix_janvier(day.year), cloture(day.year)}:
+        yield _anomalie("date_tableau_inhabituelle", "date de tableau", mouvement)
 
 
 def _prints_no_category(mouvement: Mouvement) -> bool:

@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
 from worker.domain.calendrier import additions_on, cloture, cloture_before, days_before
 from worker.domain.heure import jour_a_paris
-from worker.domain.types_tableau import MODELES, Modele, Repere
+from worker.domain.types_tableau import MODELES, Modele
 
 
 class DemandeInvalide(Exception):
@@ -23,6 +23,7 @@ _WRONG_DATE = {
     True: "la date de tableau est le dernier jour de février",
     False: "la date de tableau est le 10 janvier ; le dernier jour de février est celle du second tableau",
 }
+_NO_DAY = "la réunion indiquée suit le dernier jour des mouvements, vérifier les dates"
 _ONE_DAY = timedelta(days=1)
 
 
@@ -56,13 +57,15 @@ class Demande:
     """Whether the mayor signs a tableau that requires no signature."""
 
     def __post_init__(self) -> None:
-        missing = [_MISSING[repere] for repere in self.modele.reperes if getattr(self, repere) is None]
+        missing = [_MISSING[repere] for repere in self.reperes if getattr(self, repere) is None]
         if self.type is TypeTableau.VINGT_JOURS and not (self.scrutin or self.publication or self.until):
             missing.append(_NO_END)
-        if self.date_tableau and Repere.DATE_TABLEAU in self.modele.reperes:
+        if self.date_tableau and Repere.DATE_TABLEAU in self.reperes:
             is_second = self.type is TypeTableau.SECOND_RECTIFICATIF
             if is_second != (self.date_tableau == cloture(self.date_tableau.year)):
                 missing.append(_WRONG_DATE[is_second])
+        if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
+            missing.append(_NO_DAY)
         if missing:
             raise DemandeInvalide(f"{self.type.label} : {' ; '.join(missing)}")
 
@@ -70,6 +73,11 @@ class Demande:
     def modele(self) -> Modele:
         """What the law says of the type."""
         return MODELES[self.type]
+
+    @property
+    def reperes(self) -> tuple[Repere, ...]:
+        """The dates that it is counted from."""
+        return REPERES[self.type]
 
     @property
     def jour(self) -> date:
@@ -105,7 +113,7 @@ class Demande:
     @property
     def effective_on(self) -> date:
         """The date of the tableau. Until then, what is printed is provisional."""
-        if Repere.DATE_TABLEAU in self.modele.reperes:
+        if Repere.DATE_TABLEAU in self.reperes:
             return self.required(Repere.DATE_TABLEAU)
         if self.type is TypeTableau.ADDITIONS:
             scrutin = self.required(Repere.SCRUTIN)

@@ -5,15 +5,16 @@ Before 2019 each mouvement has its place in one tableau only (circulaire INTA131
 from one meeting of the commission de contrôle to the next date. Code électoral, art. L. 19, L. 20, R. 13 and R. 14.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date
 
-from schemas.tableaux import TypeTableau
-from worker.domain.calendrier import cloture, days_before
+from schemas.tableaux import Repere, TypeTableau
+from worker.domain.calendrier import additions_on, cloture, days_before
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Effet, Etat, Mouvement, Nature
-from worker.domain.types_tableau import Regime, Repere
+from worker.domain.types_tableau import Regime
+
+_ORDER = {type_: rank for rank, type_ in enumerate(TypeTableau)}
 
 
 @dataclass(frozen=True)
@@ -21,12 +22,19 @@ class Place:
     """The one historical tableau of a mouvement: its type, and its date de tableau or its poll."""
 
     type: TypeTableau
-    date: date
+    day: date
 
+    @property
+    def held_on(self) -> date:
+        """The day of the tableau."""
+        if self.type is TypeTableau.ADDITIONS:
+            return additions_on(self.day) or days_before(self.day, 5)
+        return days_before(self.day, 5) if self.type is TypeTableau.CINQ_JOURS else self.day
 
-def select_mouvements(mouvements: Iterable[Mouvement], demande: Demande) -> list[Mouvement]:
-    """The mouvements of the tableau asked for, in the order they came."""
-    return [mouvement for mouvement in mouvements if is_in(mouvement, demande)]
+    @property
+    def order(self) -> tuple[date, int, date]:
+        """Which tableau comes first; of one day, as the law names them."""
+        return self.held_on, _ORDER[self.type], self.day
 
 
 def is_in(mouvement: Mouvement, demande: Demande) -> bool:
@@ -36,9 +44,18 @@ def is_in(mouvement: Mouvement, demande: Demande) -> bool:
     if demande.modele.regime is Regime.REPERTOIRE_UNIQUE:
         return demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day
     place = place_of(mouvement, demande)
-    if place == Place(demande.type, _date_of(demande)):
-        return True
-    return _is_cumulated(mouvement, place, demande)
+    return place == own_place(demande) or _is_cumulated(mouvement, place, demande)
+
+
+def is_misplaced(mouvement: Mouvement, demande: Demande) -> bool:
+    """Whether no tableau shows it although one should, under the yearly revision."""
+    is_yearly = demande.modele.regime is Regime.REVISION_ANNUELLE
+    return is_yearly and mouvement.is_listed and place_of(mouvement, demande) is None
+
+
+def own_place(demande: Demande) -> Place:
+    """The place of the mouvements of a historical tableau."""
+    return Place(demande.type, demande.required(demande.reperes[0]))
 
 
 def place_of(mouvement: Mouvement, demande: Demande) -> Place | None:
@@ -88,7 +105,3 @@ def _is_cumulated(mouvement: Mouvement, place: Place | None, demande: Demande) -
         and place.type is TypeTableau.CINQ_JOURS
         and mouvement.date_tableau == demande.date_tableau
     )
-
-
-def _date_of(demande: Demande) -> date:
-    return demande.required(demande.modele.reperes[0])

@@ -1,5 +1,6 @@
 """What a tableau prints, and nothing of how it is drawn: plain data, the same whether it is rendered or tested."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 
@@ -26,7 +27,8 @@ class Partie:
 
     titre: str
     """`I. Additions (inscriptions)`."""
-    lignes: tuple[Ligne, ...]
+    lignes: Iterable[Ligne]
+    """Read as often as one likes; made while they are read, where there may be many."""
     total: str
     """`Total des additions : douze (12) électeurs`; in words and figures."""
 
@@ -103,3 +105,9 @@ class Tableau:
     """Printed once, at the end: what number 0 means, « consultable jusqu'au 05/12/2026 », masked addresses…"""
     has_nationalite: bool = False
     """Complementary lists print the nationality column (LO 227-3)."""
+    mention: str = ""
+    """On every page: `Exemplaire de la commission — ne pas afficher`."""
+    mouvements: int = 0
+    """How many it shows; a change of bureau counts once."""
+    bureaux_impossibles: tuple[str, ...] = field(default=())
+    """Codes of the bureaux that would have had, or would have, fewer electors than none; empty for those without."""

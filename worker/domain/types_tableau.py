@@ -1,4 +1,4 @@
-"""The six tableaux as one table: title, articles of law, parts, who signs, and what a request for one must say.
+"""The six tableaux as one table: title, articles of law, parts, who signs.
 
 Source: Code électoral before 2019, art. L. 11-2, L. 17, L. 33, R. 5, R. 10, R. 11, R. 16, R. 17 and R. 18; in force,
 art. L. 19, L. 20, L. 31, R. 13 and R. 14.
@@ -15,14 +15,6 @@ class Regime(StrEnum):
 
     REVISION_ANNUELLE = "revision_annuelle"
     REPERTOIRE_UNIQUE = "repertoire_unique"
-
-
-class Repere(StrEnum):
-    """A date that a request must give: without it nobody knows which mouvements are meant."""
-
-    DATE_TABLEAU = "date_tableau"
-    SCRUTIN = "scrutin"
-    REUNION = "reunion"
 
 
 class Signataire(StrEnum):
@@ -58,7 +50,6 @@ class Modele:
     """None: no signature is required; the mayor may sign."""
     formule: str
     """What precedes « à LIBREVILLE, le … » where it is signed."""
-    reperes: tuple[Repere, ...]
 
 
 _ADDITIONS = PartieModele("I. Additions (inscriptions)", "Total des additions")
@@ -75,7 +66,6 @@ MODELES = {
         _RETRANCHEMENTS,
         Signataire.COMMISSION_ADMINISTRATIVE,
         "Fait",
-        (Repere.DATE_TABLEAU,),
     ),
     TypeTableau.SECOND_RECTIFICATIF: Modele(
         "Second tableau rectificatif (tableau définitif)",
@@ -85,7 +75,6 @@ MODELES = {
         _RETRANCHEMENTS,
         Signataire.COMMISSION_ADMINISTRATIVE,
         "Fait",
-        (Repere.DATE_TABLEAU,),
     ),
     TypeTableau.ADDITIONS: Modele(
         "Tableau des additions",
@@ -95,7 +84,6 @@ MODELES = {
         None,
         Signataire.COMMISSION_ADMINISTRATIVE,
         "Fait",
-        (Repere.SCRUTIN,),
     ),
     TypeTableau.CINQ_JOURS: Modele(
         "Tableau des cinq jours (rectifications depuis la clôture de la liste ou le dernier scrutin)",
@@ -105,7 +93,6 @@ MODELES = {
         _RETRANCHEMENTS,
         Signataire.MAIRE,
         "Publié",
-        (Repere.SCRUTIN,),
     ),
     TypeTableau.VINGT_JOURS: Modele(
         "Tableau des vingt jours (inscriptions et radiations)",
@@ -115,7 +102,6 @@ MODELES = {
         _RADIATIONS,
         None,
         "Publié",
-        (Repere.REUNION,),
     ),
     TypeTableau.CINQ_JOURS_REU: Modele(
         "Tableau des cinq jours (inscriptions et radiations)",
@@ -125,6 +111,5 @@ MODELES = {
         _RADIATIONS,
         None,
         "Publié",
-        (Repere.SCRUTIN, Repere.REUNION),
     ),
 }

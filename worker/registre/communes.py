@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from schemas.vocabulary import Liste
+from worker.errors import ExportError
 from worker.registre.models import Commune, ListeCommunale
 
 
@@ -29,3 +30,15 @@ def read_commune(connection: Connection, code: str) -> CommuneRegistre | None:
         select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code)
     )
     return CommuneRegistre(*commune, versions={Liste(liste): version for liste, version in versions})
+
+
+def require_commune(connection: Connection, code: str) -> CommuneRegistre:
+    """Read a commune that a request was accepted for.
+
+    Raises:
+        ExportError: its register is not there any more.
+    """
+    commune = read_commune(connection, code)
+    if commune is None or not commune.versions:
+        raise ExportError(f"Le registre de {code} a disparu depuis la demande : importez-le de nouveau.")
+    return commune

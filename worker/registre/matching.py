@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import CTE, Connection, Row, Select, and_, case, delete, func, insert, literal, or_, select, union_all
 
-from worker.domain.controles_tableau import identite
+from worker.domain.identite import fold_identite
 from worker.domain.texte import JOINT
 from worker.registre.difference_tables import CANDIDATES, DOUBTS, PAIRS
 from worker.registre.differences import place_columns
@@ -93,7 +93,7 @@ def _alone() -> Select[Any]:
 
 def _fold(row: Row[Any]) -> dict[str, Any]:
     nom, prenoms, born, lieu = (getattr(row, name) for name in IDENTITE)
-    group_key = row.code_commune, row.liste, *identite(nom, prenoms, born, lieu, "")
+    group_key = row.code_commune, row.liste, *fold_identite(nom, prenoms, born, lieu, "")
     return {
         "id": row.id,
         "is_after": row.is_after,

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any
 
-from schemas.vocabulary import parse_liste
+from schemas import vocabulary
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
 from worker.registre.mouvement_columns import TITLES
 from worker.registre.reu import LineError
@@ -14,7 +14,6 @@ from worker.registre.reu_clean import clean_fields
 from worker.registre.reu_columns import Columns, fold_title
 from worker.registre.reu_values import parse_bureau, parse_date, parse_numero
 
-_JOUR = re.compile(r"(?:(?P<d>\d{1,2})/(?P<m>\d{1,2})/(?P<y>\d{4})|(?P<Y>\d{4})-(?P<M>\d{2})-(?P<D>\d{2}))", re.ASCII)
 _YES, _NO = ("oui", "o", "1", "x", "vrai"), ("", "non", "n", "0", "faux")
 _CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
 
@@ -67,12 +66,7 @@ def parse_jour(text: str) -> date | None:
     Raises:
         ValueError: no such day.
     """
-    if not text:
-        return None
-    if not (match := _JOUR.fullmatch(text)):
-        raise ValueError(text)
-    year, month, day = (int(match[low] or match[high]) for low, high in ("yY", "mM", "dD"))
-    return date(year, month, day)
+    return vocabulary.parse_jour(text) if text else None
 
 
 def _parse(field: str, text: str) -> Any:  # noqa: ANN401 — whatever the column holds
@@ -114,7 +108,7 @@ _categorie = _word_of(*((word.value, word) for word in _SAID), *((word.label, wo
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
     "code_commune": str.upper,
-    "liste": lambda text: parse_liste(text).value,
+    "liste": lambda text: vocabulary.parse_liste(text).value,
     "nature": _word_of(*((word.value, word) for word in Nature)),
     "effet": _word_of(*((word.value, word) for word in Effet)),
     "etat": _word_of(*((word.value, word) for word in Etat)),

@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_,
 
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
-from worker.domain.controles_tableau import Identite, identite
+from worker.domain.identite import Identite, identite
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
 from worker.domain.texte import clean
 from worker.errors import ExportError
@@ -88,7 +88,7 @@ def of_age(jour: date) -> ColumnElement[bool]:
 
 
 def identity_keys(connection: Connection, code_commune: str, liste: Liste, version: int) -> set[Identite]:
-    """Which electors of mouvements that are not applied yet are on the list: `inscrits` of `check_mouvements`."""
+    """Which electors of mouvements that are not applied yet are on the list: `inscrits` of `check_tableau`."""
     known = MouvementRegistre
     waiting = and_(known.code_commune == code_commune, known.liste == liste.value, known.etat == Etat.ACTIF.value)
     wanted = {_identite(row) for row in connection.execute(select(*_identity_columns(known)).where(waiting))}
@@ -142,7 +142,7 @@ def _read(row: Row[Any], column: str, words: type[Word]) -> Word:
     try:
         return words(getattr(row, column))
     except ValueError:
-        raise ExportError(f"mouvement n° {row.id} : {column} inconnu dans le registre") from None
+        raise ExportError(f"mouvement n° {row.id} : valeur inconnue dans le registre (colonne {column})") from None
 
 
 def _identity_columns(source: type[MouvementRegistre] | type[Electeur]) -> list[Any]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from schemas.vocabulary import Liste
 from worker.domain.calendrier import is_poll_day
 from worker.domain.francais import short_date
+from worker.domain.reperes import Calendrier
 from worker.errors import RefusedError
 from worker.registre.models import Commune
 from worker.registre.mouvement_models import Commission, Scrutin
@@ -76,6 +77,16 @@ def select_reunions(connection: Connection, code_commune: str, liste: Liste | No
     if liste:
         query = query.where(Commission.liste.in_([ALL_LISTS, liste.value]))
     return [Reunion(*row) for row in connection.execute(query.order_by(Commission.date, Commission.liste))]
+
+
+def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
+    """What the tableaux of a list are counted from."""
+    scrutins = select_scrutins(connection, code_commune)
+    return Calendrier(
+        scrutins=tuple(scrutin.date for scrutin in scrutins),
+        clotures={scrutin.date: scrutin.cloture for scrutin in scrutins if scrutin.cloture},
+        reunions=tuple(reunion.date for reunion in select_reunions(connection, code_commune, liste)),
+    )
 
 
 def add_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> None:

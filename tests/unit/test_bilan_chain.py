@@ -1,0 +1,106 @@
+"""What a tableau leaves is what the next one finds: for the commune and for each bureau, whatever the mouvements."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import pairwise
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from schemas.tableaux import Presentation, TypeTableau
+from tests.unit.mouvements_samples import (
+    BUREAUX,
+    EUROPEENNES,
+    FEVRIER,
+    JANVIER,
+    LIBREVILLE,
+    MUNICIPALES,
+    Mouvements,
+    demande,
+    mouvements,
+)
+from worker.domain.composition import compose_tableau
+from worker.domain.demande import Demande
+from worker.domain.mouvement import Etat, Mouvement
+from worker.domain.selection import own_place
+from worker.domain.tableau import Section
+
+POLLS = (MUNICIPALES, EUROPEENNES)
+YEARLY = [
+    *(demande(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=one) for one in (date(2013, 10, 10), JANVIER)),
+    demande(TypeTableau.SECOND_RECTIFICATIF, date_tableau=FEVRIER),
+    demande(TypeTableau.ADDITIONS, scrutin=EUROPEENNES),
+    demande(TypeTableau.ADDITIONS, scrutin=MUNICIPALES),
+    demande(TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES),
+    demande(TypeTableau.CINQ_JOURS, scrutin=EUROPEENNES),
+    demande(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=date(2015, 1, 10)),
+]
+"""Every tableau of the samples, the first day first."""
+
+
+def figures(asked: Demande, moved: Sequence[Mouvement], moment: str) -> Mapping[str, int]:
+    """Electors before or after, by the title of the bureau or of the commune, where they are not zero."""
+    asked = replace(asked, presentation=Presentation.RECAPITULATIF)
+    made: Iterable[Section] = compose_tableau(asked, LIBREVILLE, Mouvements(moved)).sections
+    return {one.titre: number for one in made if (number := getattr(one.bilan, moment))}
+
+
+def applied(moved: Sequence[Mouvement]) -> list[Mouvement]:
+    return [replace(one, etat=Etat.APPLIQUE) for one in moved]
+
+
+def requested_on(day: date) -> list[Demande]:
+    at = datetime(day.year, day.month, day.day, 12, tzinfo=UTC)
+    return [replace(one, requested_at=at, scrutins=POLLS) for one in YEARLY]
+
+
+def closing(asked: Demande) -> date:
+    """The last one that has passed: what it closed is applied since."""
+    return asked.closing_before(min(own_place(asked).held_on, asked.jour))
+
+
+DAYS = st.dates(date(2013, 9, 1), date(2015, 1, 31))
+
+
+def test_the_tableaux_are_in_their_order() -> None:
+    assert sorted(YEARLY, key=lambda one: own_place(one).order) == YEARLY
+    closings = [len({closing(one) for one in requested_on(day)}) for day in (JANVIER, date(2014, 12, 1))]
+    assert closings == [1, 2]
+
+
+@given(mouvements(), DAYS)
+def test_until_a_yearly_revision_is_closed(moved: list[Mouvement], day: date) -> None:
+    for first, second in pairwise(requested_on(day)):
+        if closing(first) == closing(second):
+            assert figures(first, moved, "apres") == figures(second, moved, "avant")
+
+
+@given(mouvements(), DAYS)
+def test_from_revision_to_revision_once_they_are_applied(moved: list[Mouvement], day: date) -> None:
+    for first, second in pairwise(requested_on(day)):
+        assert figures(first, applied(moved), "apres") == figures(second, applied(moved), "avant")
+
+
+@given(mouvements(), DAYS)
+def test_the_last_tableau_leaves_the_list_of_now(moved: list[Mouvement], day: date) -> None:
+    left = figures(requested_on(day)[-1], applied(moved), "apres")
+    assert left == {
+        "Bureau 0001 — HOTEL DE VILLE": BUREAUX[0].maintenant,
+        "Bureau 0002 — ECOLE JULES FERRY": BUREAUX[1].maintenant,
+        "Commune de LIBREVILLE": sum(bureau.maintenant for bureau in BUREAUX),
+    }
+
+
+@given(mouvements(), st.lists(st.dates(date(2013, 9, 1), date(2014, 12, 31)), min_size=3, max_size=6, unique=True))
+def test_from_meeting_to_meeting_since_2019(moved: list[Mouvement], meetings: list[date]) -> None:
+    requests = [demande(TypeTableau.VINGT_JOURS, reunion=one, until=other) for one, other in pairwise(sorted(meetings))]
+    for first, second in pairwise(requests):
+        assert figures(first, applied(moved), "apres") == figures(second, applied(moved), "avant")
+
+
+@given(mouvements(), st.dates(date(2013, 9, 1), date(2014, 3, 1)))
+def test_the_cinq_jours_follow_the_vingt_jours_since_2019(moved: list[Mouvement], reunion: date) -> None:
+    before = demande(TypeTableau.VINGT_JOURS, reunion=reunion, until=date(2014, 3, 2))
+    after = demande(TypeTableau.CINQ_JOURS_REU, reunion=date(2014, 3, 2), scrutin=MUNICIPALES)
+    assert figures(before, applied(moved), "apres") == figures(after, applied(moved), "avant")

@@ -1,0 +1,84 @@
+"""The dates of a request for tableaux, completed by the calendar that the register knows."""
+
+from datetime import UTC, date, datetime
+
+import pytest
+
+from schemas.requests import TableauxRenderRequested
+from schemas.tableaux import TypeTableau
+from worker.domain.demande import Demande, DemandeInvalide
+from worker.domain.reperes import Calendrier, Dates, dates_of
+
+SCRUTIN = date(2027, 4, 11)
+LAST_YEAR, BEFORE_POLL = date(2026, 9, 3), date(2027, 3, 19)
+KNOWN = Calendrier(scrutins=(SCRUTIN,), clotures={SCRUTIN: date(2027, 3, 5)}, reunions=(LAST_YEAR, BEFORE_POLL))
+VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
+PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
+
+
+def _dates(type_: TypeTableau, calendrier: Calendrier = KNOWN, /, **fields: object) -> Dates:
+    asked = TableauxRenderRequested.model_validate(
+        {"commune": "13900", "types": [type_], "requested_by": "mairie"} | fields
+    )
+    return dates_of(asked, type_, calendrier)
+
+
+def _refusal(type_: TypeTableau, dates: Dates) -> str:
+    with pytest.raises(DemandeInvalide) as refused:
+        Demande(type=type_, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **dates)
+    return str(refused.value)
+
+
+def test_the_vingt_jours_runs_from_one_meeting_to_the_next() -> None:
+    dates = _dates(VINGT, scrutin="2027-04-11")
+    assert (dates["reunion"], dates["until"], dates["scrutin"]) == (LAST_YEAR, BEFORE_POLL, SCRUTIN)
+    assert dates["cloture"] == date(2027, 3, 5)
+
+
+def test_the_cinq_jours_goes_on_from_the_vingt_jours() -> None:
+    assert _dates(CINQ, scrutin="2027-04-11")["reunion"] == BEFORE_POLL
+    dates = {"scrutin": "2027-04-11", "reunion": "2026-12-01", "until": "2027-03-20"}
+    both: dict[str, object] = {"types": [VINGT, CINQ], **dates}
+    assert _dates(VINGT, **both)["reunion"] == date(2026, 12, 1)
+    assert _dates(CINQ, **both)["reunion"] == _dates(VINGT, **both)["until"] == date(2027, 3, 20)
+    assert _dates(CINQ, **both)["until"] is None
+
+
+def test_a_commission_that_did_not_meet_before_the_poll_leaves_the_twentieth_day() -> None:
+    calendrier = Calendrier(reunions=(LAST_YEAR,))
+    vingt, cinq = (_dates(type_, calendrier, scrutin="2027-04-11") for type_ in (VINGT, CINQ))
+    assert (vingt["reunion"], vingt["until"]) == (LAST_YEAR, None)
+    demande = Demande(type=VINGT, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **vingt)
+    assert cinq["reunion"] == demande.last_day == date(2027, 3, 22)
+
+
+def test_what_is_asked_goes_before_what_is_known() -> None:
+    dates = _dates(VINGT, scrutin="2027-04-11", reunion="2026-10-01", until="2027-03-21")
+    assert (dates["reunion"], dates["until"]) == (date(2026, 10, 1), date(2027, 3, 21))
+
+
+def test_the_yearly_publication_starts_from_the_meeting_before_the_last() -> None:
+    dates = _dates(VINGT, publication="2027-03-20")
+    assert dates["reunion"] == LAST_YEAR
+    demande = Demande(type=VINGT, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **dates)
+    assert demande.last_day == BEFORE_POLL
+
+
+def test_both_rectificatifs_have_their_own_date_of_the_year() -> None:
+    both: dict[str, object] = {"types": [PREMIER, SECOND]}
+    for given in ("2016-01-10", "2016-02-29"):
+        dates = [_dates(type_, **both, date_tableau=given)["date_tableau"] for type_ in (PREMIER, SECOND)]
+        assert dates == [date(2016, 1, 10), date(2016, 2, 29)]
+    assert "dernier jour de février" in _refusal(SECOND, _dates(SECOND, **both, date_tableau="2016-02-28"))
+
+
+def test_without_any_meeting_the_clerk_is_asked_for_it() -> None:
+    dates = _dates(VINGT, Calendrier(), scrutin="2027-04-11")
+    assert _refusal(VINGT, dates) == (
+        "Tableau des vingt jours : indiquer la date de la dernière réunion de la commission de contrôle"
+    )
+
+
+def test_a_meeting_after_the_last_day_is_refused() -> None:
+    dates = _dates(VINGT, scrutin="2027-04-11", reunion="2027-04-01")
+    assert "la réunion indiquée suit le dernier jour des mouvements" in _refusal(VINGT, dates)
