@@ -60,6 +60,17 @@ class Part:
         return f"As root: apt-get install --no-install-recommends {self.package}"
 
 
+class Files(Part):
+    """Software whose files are read, not run."""
+
+    def find(self, program: str) -> Path | None:
+        """The file, in one of the part's own places."""
+        for place in self.places:
+            if os.access(found := Path(place) / program, os.R_OK):
+                return found
+        return None
+
+
 RABBITMQ = Part("RabbitMQ", "rabbitmq-server", ("rabbitmq-server", "rabbitmqctl", "epmd"), ("/usr/lib/rabbitmq/bin",))
 POSTGRESQL = Part("PostgreSQL", "postgresql", ("initdb", "postgres"), ("/usr/lib/postgresql/*/bin",))
 

@@ -1,41 +1,34 @@
 """Other people's eyes on our PDF files: poppler reads them, PDFBox says whether they are PDF/A-1b."""
 
-import os
 import re
 import subprocess
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from xml.etree import ElementTree as ET
 
-from tests.parts.packages import Part, require
+from tests.parts.packages import Files, Part, require
 
 _JARS = "/usr/share/java"
 _VALIDATOR = "org.apache.pdfbox.preflight.Validator_A1b"
 _XHTML = "{http://www.w3.org/1999/xhtml}"
-
-
-class Jars(Part):
-    """A Java library: its files are read, not run."""
-
-    def find(self, program: str) -> Path | None:
-        """The library's file."""
-        for place in self.places:
-            if os.access(found := Path(place) / program, os.R_OK):
-                return found
-        return None
+_TEN_MM = 28.35
+_PAGE_WIDTH, _PAGE_HEIGHT = 841.89, 595.28
+_TOUCH = 0.6
+"""Boxes of words, in points: widths are those of the font, which letters may fill to the edge."""
 
 
 POPPLER = Part("poppler", "poppler-utils", ("pdftotext", "pdffonts"))
 JAVA = Part("Java", "default-jre-headless", ("java",))
 PREFLIGHT = (
-    Jars(
+    Files(
         "PDFBox Preflight",
         "libpdfbox2-java",
         ("preflight.jar", "xmpbox.jar", "pdfbox2.jar", "fontbox2.jar", "commons-logging.jar"),
         (_JARS,),
     ),
-    Jars("JavaBeans Activation", "libactivation-java", ("javax.activation.jar",), (_JARS,)),
-    Jars("JAXB", "libjaxb-api-java", ("jaxb-api.jar",), (_JARS,)),
+    Files("JavaBeans Activation", "libactivation-java", ("javax.activation.jar",), (_JARS,)),
+    Files("JAXB", "libjaxb-api-java", ("jaxb-api.jar",), (_JARS,)),
 )
 PARTS = (POPPLER, JAVA, *PREFLIGHT)
 
@@ -52,18 +45,22 @@ class Word:
     bottom: float
 
 
-def check_archive(pdf: Path) -> str:
-    """What PDFBox Preflight finds wrong in a file that says it is a PDF/A-1b; empty when it is one."""
+def check_archive(*pdfs: Path) -> str:
+    """What PDFBox Preflight finds wrong in files that say they are PDF/A-1b; empty when they all are."""
     for part in (JAVA, *PREFLIGHT):
         require(part)
     jars = ":".join(str(part.program(jar)) for part in PREFLIGHT for jar in part.programs)
-    done = subprocess.run(
-        ["java", f"-Dpdfbox.fontcache={pdf.parent}", "-cp", jars, _VALIDATOR, str(pdf)],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return "" if "is a valid PDF/A-1b file" in done.stdout and done.returncode == 0 else done.stdout + done.stderr
+    with tempfile.TemporaryDirectory() as folder:
+        names = Path(folder) / "names"
+        names.write_text("\n".join(map(str, pdfs)))
+        done = subprocess.run(
+            ["java", f"-Dpdfbox.fontcache={folder}", "-cp", jars, _VALIDATOR, "group", str(names)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    are_valid = done.returncode == 0 and done.stdout.count("is a valid PDF/A-1b file") == len(pdfs)
+    return "" if are_valid else done.stdout + done.stderr
 
 
 def read_text(pdf: Path) -> str:
@@ -79,6 +76,25 @@ def read_words(pdf: Path) -> list[Word]:
         for number, page in enumerate(document.iter(f"{_XHTML}page"), start=1)
         for word in page.iter(f"{_XHTML}word")
     ]
+
+
+def find_outside(words: list[Word]) -> list[Word]:
+    """Those that a town hall's printer may not print: within 10 mm of an edge of A4 landscape."""
+    right, bottom = _PAGE_WIDTH - _TEN_MM, _PAGE_HEIGHT - _TEN_MM
+    return [word for word in words if min(word.left, word.top) < _TEN_MM or word.right > right or word.bottom > bottom]
+
+
+def find_overlaps(words: list[Word]) -> list[tuple[Word, Word]]:
+    """Words that are drawn one on another."""
+    ordered = sorted(words, key=lambda word: (word.page, word.top))
+    found = []
+    for index, word in enumerate(ordered):
+        for other in ordered[index + 1 :]:
+            if other.page != word.page or other.top >= word.bottom - _TOUCH:
+                break
+            if min(word.right, other.right) - max(word.left, other.left) > _TOUCH:
+                found.append((word, other))
+    return found
 
 
 def read_fonts(pdf: Path) -> dict[str, tuple[bool, bool, bool]]:

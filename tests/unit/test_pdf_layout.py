@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.parts.pdf import Word, read_words
+from tests.parts.pdf import find_outside, find_overlaps, read_words
 from tests.unit.pdf_samples import (
     COMMISSION,
     LONG,
@@ -21,11 +21,6 @@ from tests.unit.pdf_samples import (
 )
 from worker.domain.tableau import Bilan, Section, Tableau
 
-TEN_MM = 28.35
-PAGE_WIDTH, PAGE_HEIGHT = 841.89, 595.28
-TOUCH = 0.6
-"""Boxes of words, in points: widths are those of the font, which letters may fill to the edge."""
-
 _LONG_TITRE = (
     "Tableau des inscriptions et des radiations intervenues depuis la réunion de la commission de contrôle " * 2
 )
@@ -38,6 +33,7 @@ _EVERYTHING_LONG: dict[str, Any] = {
     * 2,
     "objet": "Scrutin du 11 avril 2027 : élection du Président de la République, premier tour",
     "is_provisoire": True,
+    "mention": "Exemplaire de la commission — ne pas afficher, ne pas photocopier, ne pas publier",
     "has_nationalite": True,
     "notes": (f"Une note. {_LONG_TITRE}{_LONG_TITRE}",) * 3,
     "signatures": replace(COMMISSION, places=12, lieu=f"Fait à {LONGEST_COMMUNE}, le …"),
@@ -71,16 +67,8 @@ CASES: dict[str, Tableau] = {
 def test_all_is_within_the_margins_and_nothing_overlaps(subject: Tableau, tmp_path: Path) -> None:
     words = read_words(draw_to(tmp_path, subject))
     assert words
-    outside = [
-        word
-        for word in words
-        if word.left < TEN_MM
-        or word.top < TEN_MM
-        or word.right > PAGE_WIDTH - TEN_MM
-        or word.bottom > PAGE_HEIGHT - TEN_MM
-    ]
-    assert not outside
-    assert not _overlaps(words)
+    assert not find_outside(words)
+    assert not find_overlaps(words)
 
 
 def test_numbers_are_aligned_to_the_right(tmp_path: Path) -> None:
@@ -90,15 +78,3 @@ def test_numbers_are_aligned_to_the_right(tmp_path: Path) -> None:
     edges = [word.right for word in words if word.text in ("1", "22", "9999") and word.left < 70]
     assert len(edges) == 3
     assert max(edges) - min(edges) < 0.3
-
-
-def _overlaps(words: list[Word]) -> list[tuple[Word, Word]]:
-    ordered = sorted(words, key=lambda word: (word.page, word.top))
-    found = []
-    for index, word in enumerate(ordered):
-        for other in ordered[index + 1 :]:
-            if other.page != word.page or other.top >= word.bottom - TOUCH:
-                break
-            if min(word.right, other.right) - max(word.left, other.left) > TOUCH:
-                found.append((word, other))
-    return found

@@ -25,7 +25,7 @@ from tests.unit.pdf_samples import (
     squeezed,
     tableau,
 )
-from worker.domain.tableau import Bilan, Section
+from worker.domain.tableau import Bilan, Section, Signatures
 
 EUROPE = ("Łukasz Šťastný", "Nagyő", "Ștefan", "D'AUBIGNÉ", "Ελένη Παπαδοπούλου", "Đặng Thị Ánh", "Œdipe “l’aîné” …")
 PART_II = "II. Retranchements"
@@ -70,8 +70,30 @@ def test_every_page_says_whose_tableau_it_is_and_which_page() -> None:
             assert page.count(once) == 1
 
 
+def test_a_title_too_long_for_a_line_is_cut_before_its_parenthesis(tmp_path: Path) -> None:
+    rest = "(rectifications depuis la clôture de la liste ou le dernier scrutin)"
+    lines = read_text(draw_to(tmp_path, tableau(titre=f"Tableau des cinq jours {rest}"))).splitlines()
+    assert lines[1:3] == ["Tableau des cinq jours", rest]
+    lines = read_text(draw_to(tmp_path, tableau(titre="Tableau des cinq jours (inscriptions)"))).splitlines()
+    assert lines[1] == "Tableau des cinq jours (inscriptions)"
+
+
 def test_a_final_tableau_is_not_marked() -> None:
     assert "PROVISOIRE" not in "".join(read_pages(draw(tableau())))
+
+
+@pytest.mark.parametrize("is_provisoire", [False, True])
+@pytest.mark.parametrize("presentation", ["par_bureau", "recapitulatif"])
+def test_every_page_of_the_commission_says_that_it_is_not_to_be_posted(
+    presentation: str, *, is_provisoire: bool
+) -> None:
+    mention = "Exemplaire de la commission — ne pas afficher"
+    subject = par_bureau(50, 3, is_provisoire=is_provisoire, mention=mention)
+    pages = read_pages(draw(replace(subject, presentation=presentation)))
+    assert len(pages) > 1
+    for page in pages:
+        assert page.count(mention) == 1
+        assert page.count("PROVISOIRE") == is_provisoire
 
 
 def test_headings_and_the_part_are_repeated_where_lines_go_on() -> None:
@@ -147,6 +169,25 @@ def test_no_title_is_left_alone_and_no_signature_is_torn_off(count: int) -> None
     assert signed.count("Nom et signature") == COMMISSION.places
 
 
+@pytest.mark.parametrize("count", range(1, 40))
+@pytest.mark.parametrize("signatures", [COMMISSION, None])
+def test_what_is_signed_or_added_up_is_on_the_page_of_a_line(count: int, signatures: Signatures | None) -> None:
+    bureau = replace(commune((), (PLAIN,) * count), code="0001")
+    pages = read_pages(draw(tableau(bureau, commune(()), presentation="par_bureau", signatures=signatures)))[:-1]
+    (last,) = [page for page in pages if "Électeurs après" in page]
+    assert last is pages[-1]
+    assert PLAIN.adresse in last
+    assert ("Nom et signature" in last) == (signatures is not None)
+    assert sum(page.count(PLAIN.adresse) for page in pages) == count
+
+
+def test_a_last_line_taller_than_a_page_is_whole_and_signed() -> None:
+    motif = " ".join(f"motif{number}" for number in range(1500))
+    pages = read_pages(draw(tableau(commune((), (PLAIN, replace(PLAIN, motif=motif))), signatures=COMMISSION)))
+    assert re.findall(r"motif\d+", " ".join(pages)) == motif.split()
+    assert "Nom et signature" in pages[-1]
+
+
 @pytest.mark.parametrize("before", range(20))
 def test_a_row_is_on_one_page(before: int) -> None:
     pages = read_pages(draw(tableau(commune(((PLAIN,) * (before + 15)) + (LONG,)))))
@@ -189,7 +230,7 @@ def test_ten_thousand_lines_are_drawn_at_once() -> None:
 
 def test_lines_are_read_once() -> None:
     part, other = commune(()).parties
-    section = replace(commune(()), parties=(replace(part, lignes=iter((PLAIN, PLAIN))), other))  # type: ignore[arg-type]
+    section = replace(commune(()), parties=(replace(part, lignes=iter((PLAIN, PLAIN))), other))
     assert read_pages(draw(tableau(section)))[0].count(PLAIN.adresse) == 2
 
 

@@ -15,22 +15,34 @@ def format_number(number: int) -> str:
     return f"{number:,}".replace(",", "\u202f")
 
 
+def height_of_bilan(styles: Styles, bilan: Bilan, *, is_commune: bool) -> float:
+    """Of the whole, in points."""
+    note = 2 * _BETWEEN + styles.small.leading if _has_note(bilan, is_commune=is_commune) else 0
+    return _height_of_terms(styles) + note
+
+
 def draw_bilan(pages: Pages, styles: Styles, bilan: Bilan, *, is_commune: bool, after: float) -> None:
     """Draw the terms side by side, each number under its name; `after`: the height of what must not be torn off it."""
-    has_note = is_commune and bilan.changements > 0
-    height = _BEFORE + styles.heading.leading + _BETWEEN + styles.figure.leading
-    pages.need(height + (2 * _BETWEEN + styles.small.leading if has_note else 0) + after)
+    pages.need(height_of_bilan(styles, bilan, is_commune=is_commune) + after)
     top = pages.y - _BEFORE
-    pages.y -= height
+    pages.y -= _height_of_terms(styles)
     for index, (name, value) in enumerate(_terms(bilan, is_commune=is_commune)):
         left = LEFT + index * _TERM
         style = styles.strong_figure if value.startswith("=") else styles.figure
         pages.drawing.text(left, top, styles.heading, name, GREY)
         pages.drawing.text(left, pages.y + style.leading, style, value)
-    if has_note:
+    if _has_note(bilan, is_commune=is_commune):
         text = f"Changements de bureau dans la commune, sans effet sur ce total : {format_number(bilan.changements)}"
         lines = [styles.small.show(text)]
         pages.y = pages.drawing.lines(LEFT, pages.y - 2 * _BETWEEN, styles.small, lines, GREY)
+
+
+def _has_note(bilan: Bilan, *, is_commune: bool) -> bool:
+    return is_commune and bilan.changements > 0
+
+
+def _height_of_terms(styles: Styles) -> float:
+    return _BEFORE + styles.heading.leading + _BETWEEN + styles.figure.leading
 
 
 def _terms(bilan: Bilan, *, is_commune: bool) -> list[tuple[str, str]]:

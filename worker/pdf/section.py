@@ -1,9 +1,7 @@
 """One section: the whole commune, or one bureau; its parts, their totals, its balance."""
 
-from itertools import chain
-
 from worker.domain.tableau import Partie, Section
-from worker.pdf.bilan import draw_bilan
+from worker.pdf.bilan import draw_bilan, height_of_bilan
 from worker.pdf.columns import Values
 from worker.pdf.drawing import GREY
 from worker.pdf.ending import Ending
@@ -33,30 +31,37 @@ class SectionDrawer:
         pages.bookmark(section.titre)
         if titre:
             pages.y = pages.drawing.lines(LEFT, pages.y, styles.section, styles.section.wrap(titre, WIDTH))
-        for partie in section.parties:
+        is_commune = not section.code
+        tail = height_of_bilan(styles, section.bilan, is_commune=is_commune) + ending.height
+        last = len(section.parties) - 1
+        for index, partie in enumerate(section.parties):
             self._run(titre)
-            self._draw_partie(partie, titre, has_neant=bool(section.code) or is_only)
+            self._draw_partie(partie, titre, tail if index == last else 0, has_neant=not is_commune or is_only)
         self._run(titre)
-        draw_bilan(pages, styles, section.bilan, is_commune=not section.code, after=ending.height)
+        draw_bilan(pages, styles, section.bilan, is_commune=is_commune, after=ending.height)
         ending.draw(pages)
 
-    def _draw_partie(self, partie: Partie, titre: str, *, has_neant: bool) -> None:
+    def _draw_partie(self, partie: Partie, titre: str, tail: float, *, has_neant: bool) -> None:
+        """Draw a part; `tail`: the height of what its last line must be with, so that nothing is signed without one."""
         pages, styles, table = self._pages, self._styles, self._table
-        lignes = iter(partie.lignes)
-        first = next(lignes, None)
         total = styles.strong.wrap(partie.total, WIDTH)
         table.below = _TOTAL_PAD + len(total) * styles.strong.leading
-        if first is None:
-            self._draw_titre(partie.titre, styles.body.leading + table.below)
+        lignes = iter(partie.lignes)
+        ligne = next(lignes, None)
+        if ligne is None:
+            self._draw_titre(partie.titre, styles.body.leading + table.below + tail)
             if has_neant:
                 pages.y = pages.drawing.lines(LEFT, pages.y, styles.body, styles.body.wrap("Néant", WIDTH))
         else:
-            height = table.height(table.set(self._values(first)))
-            self._draw_titre(partie.titre, table.heading_height + height + table.below)
+            following = next(lignes, None)
+            height = table.height(table.set(self._values(ligne))) + table.below
+            self._draw_titre(partie.titre, table.heading_height + height + (tail if following is None else 0))
             self._run(titre, partie.titre, has_heading=True)
             table.draw_heading()
-            for ligne in chain((first,), lignes):
+            while following is not None:
                 table.add(self._values(ligne))
+                ligne, following = following, next(lignes, None)
+            table.add_last(self._values(ligne), tail)
         pages.y = pages.drawing.lines(LEFT, pages.y - _TOTAL_PAD, styles.strong, total)
 
     def _draw_titre(self, titre: str, after: float) -> None:

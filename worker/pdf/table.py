@@ -64,6 +64,13 @@ class Table:
                 pages.turn()
         self._draw(row, height, self._draw_plain)
 
+    def add_last(self, values: Sequence[str], after: float) -> None:
+        """Draw the last row, on the page of what comes after it if one page has room for both."""
+        whole = self.height(self.set(values)) + self.below + after
+        if self._pages.room < whole <= self._pages.full - self._pages.running_height:
+            self._pages.turn()
+        self.add(values)
+
     def add_strong(self, values: Sequence[str], after: float) -> None:
         """Draw the row of totals; `after`: the height of what must not be torn off it."""
         row = RowSetter(self._columns, self._strong, self._strong).set(values)
