@@ -6,10 +6,10 @@ import dramatiq
 from dramatiq import Broker
 
 from schemas.envelope import CloudEvent
-from worker.handlers.export_liste import export_liste
 from worker.handlers.ingest_request import ingest_request
+from worker.handlers.make_export import make_export
 from worker.handlers.services import Services
-from worker.messaging.encoder import ACTOR_QUEUES, EXPORT_LISTE, INGEST
+from worker.messaging.encoder import ACTOR_QUEUES, EXPORT_LISTE, INGEST, RENDER_TABLEAU
 
 
 def declare_actors(broker: Broker, services: Services) -> None:
@@ -18,8 +18,8 @@ def declare_actors(broker: Broker, services: Services) -> None:
     def ingest(event: dict[str, Any]) -> None:
         ingest_request(CloudEvent.model_validate(event), services)
 
-    def export(export_id: int) -> None:
-        export_liste(export_id, services)
+    def make(export_id: int) -> None:
+        make_export(export_id, services)
 
-    dramatiq.actor(broker=broker, actor_name=INGEST, queue_name=ACTOR_QUEUES[INGEST])(ingest)
-    dramatiq.actor(broker=broker, actor_name=EXPORT_LISTE, queue_name=ACTOR_QUEUES[EXPORT_LISTE])(export)
+    for name, function in ((INGEST, ingest), (EXPORT_LISTE, make), (RENDER_TABLEAU, make)):
+        dramatiq.actor(broker=broker, actor_name=name, queue_name=ACTOR_QUEUES[name])(function)

@@ -2,18 +2,17 @@
 
 import os
 import socket
-from collections.abc import Callable, Sequence
 from uuid import uuid4
 
 from sqlalchemy import Engine
 
+from worker.bell import Ring
 from worker.db.engine import build_engine, build_sessions
 from worker.exports.storage import Storage
 from worker.handlers.services import Services
 from worker.notifier.loop import Notifier
 from worker.notifier.mail import FolderMailer, Mailer, SmtpMailer
 from worker.notifier.outbox import Outbox
-from worker.notifier.sweep import Ring
 from worker.notifier.tell import Publish, Teller
 from worker.settings import Settings
 
@@ -21,7 +20,7 @@ LEASES_PER_MAIL = 4
 """A mail server may use up several time-outs of one mail: a notifier is given more time than a worker."""
 
 
-def build_services(settings: Settings, ring: Callable[[Sequence[int]], None]) -> Services:
+def build_services(settings: Settings, ring: Ring) -> Services:
     """Nothing is connected yet."""
     engine: Engine = build_engine(settings.database_url.get_secret_value())
     registre = build_engine(settings.registre_url.get_secret_value()) if settings.registre_url else engine

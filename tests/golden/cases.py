@@ -20,9 +20,9 @@ from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
 from worker.db.engine import build_engine
 from worker.exports.models import Export, Request
-from worker.exports.naming import allocate_name
+from worker.exports.naming import ListeNaming, allocate_name
 from worker.exports.storage import Storage
-from worker.handlers.export_liste import export_liste
+from worker.handlers.make_export import make_export
 from worker.handlers.services import Services
 from worker.registre.importer import import_file
 from worker.registre.known_communes import add_commune
@@ -65,7 +65,7 @@ def produce(case: Case, database_url: str, folder: Path) -> dict[str, bytes]:
         services = _services(engine, folder / "exports")
         exports = _ask(engine, case)
         for export in exports:
-            export_liste(export.id, services)
+            make_export(export.id, services)
         return dict(_collect(engine, services.storage, [export.id for export in exports]))
     finally:
         engine.dispose()
@@ -123,7 +123,7 @@ def _ask(engine: Engine, case: Case) -> list[Export]:
         session.add(request)
         for liste in case.listes:
             for format_ in Format:
-                name, label = allocate_name(session, case.commune, liste, format_, case.created_at)
+                name, label = allocate_name(session, ListeNaming(case.commune, liste, format_), case.created_at)
                 request.exports.append(
                     Export(
                         part=f"{liste}.{format_}",

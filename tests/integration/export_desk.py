@@ -15,11 +15,12 @@ from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
 from tests.golden.cases import TYPE_LISTE_CODES
 from worker.exports.models import Export, Request
-from worker.exports.naming import allocate_name
+from worker.exports.naming import ListeNaming, allocate_name
 from worker.exports.storage import Storage
 from worker.handlers import make_liste
-from worker.handlers.export_liste import export_liste
+from worker.handlers.make_export import make_export
 from worker.handlers.services import Services
+from worker.handlers.wanted import WantedFile
 
 COMMUNE = "13900"
 ASKED_AT = datetime.fromisoformat("2026-11-25T09:30:00+01:00")
@@ -58,6 +59,16 @@ class Desk:
         return self.ask_all([(liste, format_)], created_at)[0]
 
     def ask_all(self, parts: Sequence[tuple[Liste, Format]], created_at: datetime = ASKED_AT) -> list[int]:
+        """The rows of one request for list files."""
+        files = [
+            WantedFile(f"{liste}.{format_}", ListeNaming(COMMUNE, liste, format_), {"liste": liste, "format": format_})
+            for liste, format_ in parts
+        ]
+        return self.ask_files(files, created_at)
+
+    def ask_files(
+        self, files: Sequence[WantedFile], created_at: datetime = ASKED_AT, commune: str = COMMUNE
+    ) -> list[int]:
         """The rows of one request."""
         with Session(self.engine) as session, session.begin():
             count = session.query(Request).count()
@@ -66,22 +77,21 @@ class Desk:
                 event_id=str(count),
                 event_type=REQUEST_LISTE_EXPORT,
                 correlation_id=f"test-{count}",
-                code_commune=COMMUNE,
+                code_commune=commune,
                 requested_by="test",
                 created_at=created_at,
             )
             session.add(request)
-            for liste, format_ in parts:
-                name, label = allocate_name(session, COMMUNE, liste, format_, created_at)
-                part = f"{liste}.{format_}"
-                place = {"code_commune": COMMUNE, "liste": liste, "format": format_, "part": part}
-                request.exports.append(Export(**place, file_name=name, label=label))
+            for file in files:
+                name, label = allocate_name(session, file.naming, created_at)
+                export = Export(part=file.part, code_commune=commune, file_name=name, label=label, **file.columns)
+                request.exports.append(export)
                 session.flush()
             return [export.id for export in request.exports]
 
     def ring(self, export_id: int) -> RowMapping:
         """Ring the doorbell of a row, and return the row as it then is."""
-        export_liste(export_id, self.services)
+        make_export(export_id, self.services)
         return self.row(export_id)
 
     def row(self, export_id: int) -> RowMapping:
@@ -99,7 +109,7 @@ class Desk:
 
     def read(self, row: RowMapping) -> bytes:
         """The file of a row."""
-        return self.root.joinpath(COMMUNE, str(row["file_name"])).read_bytes()
+        return self.root.joinpath(row["code_commune"], row["file_name"]).read_bytes()
 
     def files(self) -> list[str]:
         """Everything in the exports volume, temporary files included."""

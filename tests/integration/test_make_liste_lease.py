@@ -15,7 +15,7 @@ from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 from worker.errors import LeaseLostError
 from worker.handlers import make_liste
-from worker.handlers.export_liste import export_liste
+from worker.handlers.make_export import make_export
 from worker.writers.sink import Progress
 
 pytestmark = pytest.mark.integration
@@ -89,7 +89,7 @@ def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
 
     def succeed() -> None:
         desk.run("UPDATE export SET lease_until = '2000-01-01 00:00:00.000'")
-        export_liste(export_id, desk.services)
+        make_export(export_id, desk.services)
         seen.update({path: path.stat().st_ino for path in (desk.root / COMMUNE).glob("liste-*")})
 
     seen: dict[Path, int] = {}

@@ -12,9 +12,11 @@ from dramatiq.errors import ConnectionClosed
 from sqlalchemy.exc import OperationalError
 
 from schemas.topology import QUEUE_LISTES
+from schemas.vocabulary import ExportKind
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import queue_messages
 from tests.parts.wait import wait_until
+from worker.bell import Bell
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER
 from worker.messaging.doorbell import Doorbell
@@ -33,7 +35,7 @@ def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
 def test_an_acknowledgment_from_before_a_reconnection_hits_no_other_message(
     broker: PrefectureBroker, amqp_url: str
 ) -> None:
-    Doorbell(broker).ring([1])
+    Doorbell(broker).ring([Bell(1, ExportKind.LISTE)])
     with closing(broker.consume(QUEUE_LISTES, timeout=1000)) as before:
         late = _next(before)
     with closing(broker.consume(QUEUE_LISTES, timeout=1000)) as after:
@@ -50,7 +52,7 @@ def test_a_retry_that_cannot_be_published_waits_among_the_dead_letters(
         raise OperationalError("SELECT 1", None, Exception("away"))
 
     dramatiq.actor(broker=broker, actor_name=EXPORT_LISTE, queue_name=QUEUE_LISTES)(fail)
-    Doorbell(broker).ring([7])
+    Doorbell(broker).ring([Bell(7, ExportKind.LISTE)])
     monkeypatch.setattr(broker, "enqueue", _refuse)
     worker = Worker(broker, worker_threads=1, worker_timeout=100)
     worker.start()

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
-from schemas.vocabulary import ExportStatus, Liste, RequestOutcome
+from schemas.vocabulary import ExportKind, ExportStatus, Liste, RequestOutcome
 from worker.db.base import Base
 from worker.db.types import Texte, UtcDateTime, utc_now
 
@@ -40,17 +40,22 @@ class Request(Base):
 
 
 class Export(Base):
-    """One file of a request."""
+    """One file of a request: a list, or a tableau of its changes."""
 
     __tablename__ = "export"
     __table_args__ = (UniqueConstraint("request_id", "part"), UniqueConstraint("file_name"))
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     request_id: Mapped[int] = mapped_column(ForeignKey("request.id"))
-    part: Mapped[str] = mapped_column(Texte, doc="Which file of the request: `P.csv`.")
+    part: Mapped[str] = mapped_column(Texte, doc="Which file: `P.csv`, `vingt_jours.P.par_bureau`.")
+    kind: Mapped[str] = mapped_column(Texte, default=ExportKind.LISTE, server_default=ExportKind.LISTE)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte)
     format: Mapped[str] = mapped_column(Texte)
+    type_tableau: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="Empty for a list file.")
+    presentation: Mapped[str] = mapped_column(Texte, default="", server_default="")
+    edition: Mapped[str] = mapped_column(Texte, default="", server_default="")
+    parameters: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, doc="Dates that a tableau is counted from.")
     file_name: Mapped[str] = mapped_column(Texte)
     label: Mapped[str] = mapped_column(Texte, doc="openElec's: `Liste P du 12/02/2014 12:26:07 [xml]`.")
     status: Mapped[str] = mapped_column(Texte, default=ExportStatus.QUEUED)
@@ -65,7 +70,8 @@ class Export(Base):
     started_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     finished_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
-    electeurs: Mapped[int | None] = mapped_column(Integer, doc="Electors counted in the snapshot, minors left out.")
+    electeurs: Mapped[int | None] = mapped_column(Integer, doc="Electors of the snapshot, minors left out; mouvements.")
+    pages: Mapped[int | None] = mapped_column(Integer, doc="Of a PDF.")
     lines_written: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Progress, then the total.")
     mineurs: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Left out: not yet 18.")
     bloquantes: Mapped[int] = mapped_column(Integer, default=0, server_default="0")

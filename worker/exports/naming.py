@@ -1,19 +1,76 @@
 """Names and labels of files, as openElec's users know them, unique for ever."""
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from schemas.requests import TableauPart
+from schemas.tableaux import Edition
 from schemas.vocabulary import Format, Liste
 from worker.domain.heure import PARIS
 from worker.exports.models import Export
 
 
-def allocate_name(
-    session: Session, code_commune: str, liste: Liste, format_: Format, created_at: datetime
-) -> tuple[str, str]:
+class Naming(Protocol):
+    """How a kind of file is called, at a second of Paris."""
+
+    def name(self, moment: datetime) -> str:
+        """The file name."""
+
+    def label(self, moment: datetime) -> str:
+        """What a clerk reads in « Derniers exports »."""
+
+
+@dataclass(frozen=True)
+class ListeNaming:
+    """`liste-P-13900-20140212-122607.xml`, `Liste P du 12/02/2014 12:26:07 [xml]`."""
+
+    code_commune: str
+    liste: Liste
+    format: Format
+
+    def name(self, moment: datetime) -> str:
+        """The file name."""
+        return f"liste-{self.liste}-{self.code_commune}-{moment:%Y%m%d-%H%M%S}.{self.format}"
+
+    def label(self, moment: datetime) -> str:
+        """As openElec shows it."""
+        return f"Liste {self.liste} du {moment:%d/%m/%Y %H:%M:%S} [{self.format}]"
+
+
+@dataclass(frozen=True)
+class TableauNaming:
+    """`tableau-vingt_jours-P-13900-par_bureau-20140212-122607.pdf`.
+
+    Its label is `Tableau des vingt jours (par bureau), liste P, du 12/02/2014 12:26:07`. The copy of the commission,
+    which is not to be posted, says so in both.
+    """
+
+    code_commune: str
+    part: TableauPart
+    edition: Edition
+
+    def name(self, moment: datetime) -> str:
+        """The file name."""
+        kind = f"{self.part.presentation}-commission" if self._is_for_commission else self.part.presentation
+        where = f"{self.part.type}-{self.part.liste}-{self.code_commune}"
+        return f"tableau-{where}-{kind}-{moment:%Y%m%d-%H%M%S}.pdf"
+
+    def label(self, moment: datetime) -> str:
+        """The type, the presentation, the list, the instant."""
+        how = self.part.presentation.label + (f", {self.edition.label}" if self._is_for_commission else "")
+        return f"{self.part.type.label} ({how}), liste {self.part.liste}, du {moment:%d/%m/%Y %H:%M:%S}"
+
+    @property
+    def _is_for_commission(self) -> bool:
+        return self.edition is Edition.COMMISSION
+
+
+def allocate_name(session: Session, naming: Naming, created_at: datetime) -> tuple[str, str]:
     """The file name and the label of one export, at the first second from `created_at` (Paris) that no file has.
 
     Two requests in one second, and October's repeated hour, take the next free second; the label says the same one.
@@ -21,9 +78,9 @@ def allocate_name(
     local = created_at.astimezone(PARIS).replace(tzinfo=None, microsecond=0)
     for seconds in count():
         moment = local + timedelta(seconds=seconds)
-        name = f"liste-{liste}-{code_commune}-{moment:%Y%m%d-%H%M%S}.{format_}"
+        name = naming.name(moment)
         if session.scalar(select(Export.id).where(Export.file_name == name)) is None:
-            return name, f"Liste {liste} du {moment:%d/%m/%Y %H:%M:%S} [{format_}]"
+            return name, naming.label(moment)
     raise AssertionError  # count() never ends
 
 

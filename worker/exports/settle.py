@@ -1,6 +1,6 @@
 """How a row ends, or waits: each by one transaction that only its owner can make."""
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +12,7 @@ from worker.db.types import utc_now
 from worker.errors import LeaseLostError, PrefectureError
 from worker.exports.lease import owned
 from worker.exports.models import Export
-from worker.exports.storage import StoredFile
+from worker.exports.storage import PendingFile, StoredFile
 
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
 """Seconds between two tries while something is away or full; doubled each time."""
@@ -29,10 +29,17 @@ class Made:
     bloquantes: int
     remarques: int
     anomalies: list[dict[str, Any]]
+    pages: int | None = None
 
 
-def record_ready(engine: Engine, export_id: int, owner: str, made: Made, publish: Callable[[], None]) -> None:
-    """Give the file its name and record it, together: the row is locked for its owner while `publish` renames.
+def announce(engine: Engine, export_id: int, owner: str, *, electeurs: int) -> None:
+    """Say on the row how many electors its file will hold, so that progress can be shown."""
+    with engine.begin() as connection:
+        connection.execute(update(Export).where(owned(export_id, owner)).values(electeurs=electeurs))
+
+
+def record_ready(engine: Engine, export_id: int, owner: str, made: Made, files: Iterable[PendingFile]) -> None:
+    """Give the files their names and record them, together: the row is locked for its owner meanwhile.
 
     Raises:
         LeaseLostError: another worker has the row; nothing was published.
@@ -48,6 +55,7 @@ def record_ready(engine: Engine, export_id: int, owner: str, made: Made, publish
             lease_until=None,
             electeurs=made.electeurs,
             lines_written=made.electeurs,
+            pages=made.pages,
             mineurs=made.mineurs,
             bloquantes=made.bloquantes,
             remarques=made.remarques,
@@ -60,7 +68,8 @@ def record_ready(engine: Engine, export_id: int, owner: str, made: Made, publish
             error_code="",
             error_message="",
         )
-        publish()
+        for file in files:
+            file.publish()
         notify_ready(connection)
 
 

@@ -10,20 +10,25 @@ from sqlalchemy import select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from schemas.envelope import CloudEvent, describe
-from schemas.requests import CodeCommune, ListeExportRequested, RequestedBy
-from schemas.vocabulary import Liste, RequestOutcome
+from schemas.envelope import CloudEvent
+from schemas.requests import CodeCommune, RequestedBy
+from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import RequestOutcome
+from worker.bell import Bell
 from worker.db.notify import notify_ready
 from worker.db.types import utc_now
 from worker.errors import RefusedError
 from worker.exports.models import Export, Request
 from worker.exports.naming import allocate_name
 from worker.handlers.services import Services
-from worker.registre.communes import read_commune
+from worker.handlers.want_listes import want_listes
+from worker.handlers.want_tableaux import want_tableaux
+from worker.handlers.wanted import Wanted
 
 log = structlog.get_logger()
 
 _ATTEMPTS = 5
+_READERS = {REQUEST_LISTE_EXPORT: want_listes, REQUEST_TABLEAUX_RENDER: want_tableaux}
 
 
 def ingest_request(event: CloudEvent, services: Services) -> None:
@@ -32,37 +37,28 @@ def ingest_request(event: CloudEvent, services: Services) -> None:
     A request that cannot be served is recorded as refused, with the reason, and is not tried again.
     """
     try:
-        asked = _validate(event, services)
+        wanted = _read(event, services)
     except RefusedError as refusal:
         _record(event, services, refusal)
         return
-    for export_id in (ids := _record(event, services, asked)):
-        log.info("export_queued", export_id=export_id, commune=asked.commune)
-    if ids:
+    for bell in (bells := _record(event, services, wanted)):
+        log.info("export_queued", export_id=bell.export_id, commune=wanted.commune)
+    if bells:
         try:
-            services.ring(ids)
+            services.ring(bells)
         except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the sweep rings again
-            log.warning("doorbell_not_rung", exports=len(ids), error=type(error).__name__)
+            log.warning("doorbell_not_rung", exports=len(bells), error=type(error).__name__)
 
 
-def _validate(event: CloudEvent, services: Services) -> ListeExportRequested:
-    try:
-        asked = ListeExportRequested.model_validate(event.data)
-    except ValidationError as error:
-        raise RefusedError(f"Demande invalide : {describe(error)}.") from None
-    with services.registre.connect() as connection:
-        commune = read_commune(connection, asked.commune)
-    if commune is None:
-        raise RefusedError(f"Commune inconnue : {asked.commune}. Vérifiez le code INSEE.")
-    if not commune.versions:
-        raise RefusedError(f"Aucun registre importé pour {asked.commune} : importez d'abord l'export du REU.")
-    if Liste.PRINCIPALE in asked.listes and Liste.PRINCIPALE not in commune.versions:
-        raise RefusedError(f"Aucune liste principale importée pour {asked.commune} : importez d'abord l'export du REU.")
-    return asked
+def _read(event: CloudEvent, services: Services) -> Wanted:
+    reader = _READERS.get(event.type)
+    if reader is None:
+        raise RefusedError("Type de demande inconnu : vérifiez l'attribut « type » de l'événement.")
+    return reader(event, services)
 
 
-def _record(event: CloudEvent, services: Services, asked: ListeExportRequested | RefusedError) -> list[int]:
-    """Write the rows; the ids of the new exports, none when the event is a copy."""
+def _record(event: CloudEvent, services: Services, wanted: Wanted | RefusedError) -> list[Bell]:
+    """Write the rows; the doorbells of the new exports, none when the event is a copy."""
     for attempt in range(_ATTEMPTS):
         try:
             with Session(services.engine) as session, session.begin():
@@ -70,17 +66,15 @@ def _record(event: CloudEvent, services: Services, asked: ListeExportRequested |
                     log.info("event_copy", correlation_id=event.correlationid)
                     return []
                 now = session.scalars(select(utc_now())).one()
-                request = (
-                    _refused(event, now, asked) if isinstance(asked, RefusedError) else _accepted(event, now, asked)
-                )
+                if isinstance(wanted, RefusedError):
+                    session.add(_refused(event, now, wanted))
+                    notify_ready(session.connection())
+                    return []
+                request = _request(event, now, code_commune=wanted.commune, requested_by=wanted.requested_by)
                 session.add(request)
                 session.flush()
-                if isinstance(asked, ListeExportRequested):
-                    _add_exports(session, request, asked)
-                else:
-                    notify_ready(session.connection())
-                session.flush()
-                return [export.id for export in request.exports]
+                _add_exports(session, request, wanted)
+                return [Bell.of(export.id, export.kind) for export in request.exports]
         except IntegrityError:  # another worker took the same event or the same name at the same time
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -90,10 +84,6 @@ def _record(event: CloudEvent, services: Services, asked: ListeExportRequested |
 def _is_known(session: Session, event: CloudEvent) -> bool:
     known = select(Request.id).where(Request.source == event.source, Request.event_id == event.id)
     return session.scalar(known) is not None
-
-
-def _accepted(event: CloudEvent, now: datetime, asked: ListeExportRequested) -> Request:
-    return _request(event, now, code_commune=asked.commune, requested_by=asked.requested_by)
 
 
 def _refused(event: CloudEvent, now: datetime, refusal: RefusedError) -> Request:
@@ -124,18 +114,17 @@ def _request(event: CloudEvent, now: datetime, **fields: Any) -> Request:  # noq
     )
 
 
-def _add_exports(session: Session, request: Request, asked: ListeExportRequested) -> None:
-    for liste, format_ in asked.parts():
-        name, label = allocate_name(session, asked.commune, liste, format_, request.created_at)
+def _add_exports(session: Session, request: Request, wanted: Wanted) -> None:
+    for file in wanted.files:
+        name, label = allocate_name(session, file.naming, request.created_at)
         request.exports.append(
             Export(
-                part=f"{liste}.{format_}",
-                code_commune=asked.commune,
-                liste=liste,
-                format=format_,
+                part=file.part,
+                code_commune=wanted.commune,
                 file_name=name,
                 label=label,
                 rung_at=request.created_at,
+                **file.columns,
             )
         )
         session.flush()

@@ -1,19 +1,18 @@
 """From the register to a list file: one snapshot, every elector checked, as many lines as electors, all or nothing."""
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 from schemas.vocabulary import Format, Severity
 from worker.db.engine import snapshot
 from worker.domain.heure import jour_a_paris
 from worker.domain.texte import clean
-from worker.errors import CountMismatchError, ExportError
-from worker.exports.lease import owned
+from worker.errors import CountMismatchError
 from worker.exports.models import Export
 from worker.exports.naming import report_name
-from worker.exports.settle import Made, record_ready
+from worker.exports.settle import Made, announce, record_ready
 from worker.exports.storage import PendingFile
 from worker.handlers.services import Services
-from worker.registre.communes import read_commune
+from worker.registre.communes import require_commune
 from worker.writers.csv_file import write_csv
 from worker.writers.liste import ListeSpec
 from worker.writers.precheck import Census, find_anomalies, take_census
@@ -46,7 +45,7 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
         with snapshot(services.registre) as connection:
             spec = _read_spec(connection, export, services)
             census = take_census(connection, spec)
-            _announce(export, owner, census, services)
+            announce(services.engine, export.id, owner, electeurs=census.electeurs)
             storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])
             tally = write_report(find_anomalies(connection, spec, census, format_), report)
             written = _write(connection, spec, census, file, progress, format_=format_)
@@ -57,11 +56,6 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
         if format_ is Format.XML:
             validate_xml(file.temporary, services.xsd)
 
-        def publish() -> None:
-            if report_stored:
-                report.publish()
-            file.publish()
-
         made = Made(
             file=stored,
             report=report_stored,
@@ -71,13 +65,11 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
             remarques=tally.total(Severity.REMARK),
             anomalies=tally.to_record(),
         )
-        record_ready(services.engine, export.id, owner, made, publish)
+        record_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
 
 
 def _read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:
-    commune = read_commune(connection, export.code_commune)
-    if commune is None or not commune.versions:
-        raise ExportError(f"Le registre de {export.code_commune} a disparu depuis la demande : importez-le de nouveau.")
+    commune = require_commune(connection, export.code_commune)
     liste = export.nom_liste
     return ListeSpec(
         code_commune=commune.code,
@@ -89,11 +81,6 @@ def _read_spec(connection: Connection, export: Export, services: Services) -> Li
         info_liste=services.info_liste,
         jour=jour_a_paris(export.request.created_at),
     )
-
-
-def _announce(export: Export, owner: str, census: Census, services: Services) -> None:
-    with services.engine.begin() as connection:
-        connection.execute(update(Export).where(owned(export.id, owner)).values(electeurs=census.electeurs))
 
 
 def _write(

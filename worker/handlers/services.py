@@ -1,12 +1,13 @@
 """What the use cases are given: connections, the volume, a few numbers. Composed once, at the entry point."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from schemas.vocabulary import Liste
+from worker.bell import Ring
 from worker.exports.storage import Storage
 
 
@@ -17,8 +18,7 @@ class Services:
     engine: Engine
     registre: Engine
     storage: Storage
-    ring: Callable[[Sequence[int]], None]
-    """Rings the doorbell of rows, by their ids; may raise, the sweep rings again."""
+    ring: Ring
     type_liste_codes: Mapping[Liste, str]
     info_liste: str
     xsd: Path | None

@@ -10,10 +10,10 @@ from typing import Any
 from dramatiq.encoder import Encoder, MessageData
 
 from schemas.envelope import CloudEvent, InvalidEventError, parse_json
-from schemas.topology import MAX_EVENT_BYTES, QUEUE_LISTES, QUEUE_REQUESTS
+from schemas.topology import MAX_EVENT_BYTES, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_TABLEAUX
 
-INGEST, EXPORT_LISTE = "ingest", "export_liste"
-ACTOR_QUEUES = {INGEST: QUEUE_REQUESTS, EXPORT_LISTE: QUEUE_LISTES}
+INGEST, EXPORT_LISTE, RENDER_TABLEAU = "ingest", "export_liste", "render_tableau"
+ACTOR_QUEUES = {INGEST: QUEUE_REQUESTS, EXPORT_LISTE: QUEUE_LISTES, RENDER_TABLEAU: QUEUE_TABLEAUX}
 
 _FIELDS = {"queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp"}
 _OPTIONS = {"retries": int, "eta": int, "requeue_timestamp": int, "traceback": str, "redeliveries": int}

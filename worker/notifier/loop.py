@@ -6,10 +6,11 @@ from threading import Event
 import structlog
 from sqlalchemy import Engine
 
+from worker.bell import Ring
 from worker.db.notify import ReadyBell
 from worker.errors import LeaseLostError
 from worker.notifier.outbox import Claim, Outbox
-from worker.notifier.sweep import Ring, sweep
+from worker.notifier.sweep import sweep
 from worker.notifier.tell import Teller
 
 TROUBLE_SECONDS = 1

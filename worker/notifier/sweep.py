@@ -1,15 +1,12 @@
 """Ring again for rows that wait without a message, and for rows whose worker died."""
 
-from collections.abc import Callable, Sequence
-
 import structlog
 from sqlalchemy import Engine, and_, or_, select, update
 
 from schemas.vocabulary import ExportStatus
+from worker.bell import Bell, Ring
 from worker.db.types import utc_now
 from worker.exports.models import Export
-
-Ring = Callable[[Sequence[int]], None]
 
 GRACE_SECONDS = 30
 """How long a message that was sent is trusted to arrive."""
@@ -25,21 +22,22 @@ def sweep(engine: Engine, ring: Ring, *, grace_seconds: float = GRACE_SECONDS, l
     A row is marked before its doorbell rings, so that no other sweep rings it too. When the broker is away the mark is
     taken back: the next sweep tries again.
     """
-    ids = _mark(engine, grace_seconds, limit)
-    if not ids:
+    bells = _mark(engine, grace_seconds, limit)
+    if not bells:
         return 0
     try:
-        ring(ids)
+        ring(bells)
     except Exception:
-        log.warning("doorbell_failed", rows=len(ids), exc_info=True)
+        log.warning("doorbell_failed", rows=len(bells), exc_info=True)
         with engine.begin() as connection:
-            connection.execute(update(Export).where(Export.id.in_(ids)).values(rung_at=None))
+            marked = Export.id.in_([bell.export_id for bell in bells])
+            connection.execute(update(Export).where(marked).values(rung_at=None))
         return 0
-    log.info("doorbell_rung_again", rows=len(ids))
-    return len(ids)
+    log.info("doorbell_rung_again", rows=len(bells))
+    return len(bells)
 
 
-def _mark(engine: Engine, grace_seconds: float, limit: int) -> list[int]:
+def _mark(engine: Engine, grace_seconds: float, limit: int) -> list[Bell]:
     now = utc_now()
     waiting = and_(Export.status == ExportStatus.QUEUED, or_(Export.not_before.is_(None), Export.not_before <= now))
     orphaned = and_(Export.status == ExportStatus.RUNNING, Export.lease_until <= now)
@@ -57,6 +55,7 @@ def _mark(engine: Engine, grace_seconds: float, limit: int) -> list[int]:
         .with_for_update(skip_locked=True)
         .cte("forgotten")
     )
-    statement = update(Export).where(Export.id.in_(select(forgotten.c.id))).values(rung_at=now).returning(Export.id)
+    is_forgotten = Export.id.in_(select(forgotten.c.id))
+    statement = update(Export).where(is_forgotten).values(rung_at=now).returning(Export.id, Export.kind)
     with engine.begin() as connection:
-        return sorted(connection.scalars(statement))
+        return sorted(Bell.of(row.id, row.kind) for row in connection.execute(statement))

@@ -11,6 +11,7 @@ from sqlalchemy import Engine, func, select, update
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus
 from worker.actors import declare_actors
+from worker.bell import Bell
 from worker.compose import build_notifier, build_services
 from worker.db.engine import snapshot
 from worker.db.migrate import migrate
@@ -73,14 +74,14 @@ class Solo:
     def _resume(self) -> None:
         """Ring for every row that an earlier process left; nobody else can be at work on them."""
         with self.services.engine.begin() as connection:
-            left = connection.scalars(
+            left = connection.execute(
                 update(Export)
                 .where(Export.status.in_(_UNFINISHED))
                 .values(status=ExportStatus.QUEUED, owner=None, lease_until=None, not_before=None)
-                .returning(Export.id)
+                .returning(Export.id, Export.kind)
             ).all()
         self.services.storage.sweep_temporaries(older_than=0)
-        self._doorbell.ring(left)
+        self._doorbell.ring(sorted(Bell.of(row.id, row.kind) for row in left))
 
     def _finish_files(self) -> None:
         """Wait for the rows that are being worked on; those that wait for a better time stay for the next start."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import sqlalchemy as sa
 from alembic import op
 
-from worker.db.migrations.views import DEMANDES, DERNIERS_EXPORTS
+from worker.db.migrations.views import DEMANDES_0001, DERNIERS_EXPORTS_0001
 from worker.db.types import Texte, UtcDateTime, utc_now
 
 revision = "0001"
@@ -45,8 +45,8 @@ def upgrade() -> None:
     for name, columns in _tables():
         op.create_table(name, *columns)
     _create_indexes()
-    op.execute(f"CREATE VIEW derniers_exports AS {DERNIERS_EXPORTS}")
-    op.execute(f"CREATE VIEW demandes AS {DEMANDES}")
+    op.execute(f"CREATE VIEW derniers_exports AS {DERNIERS_EXPORTS_0001}")
+    op.execute(f"CREATE VIEW demandes AS {DEMANDES_0001}")
 
 
 def downgrade() -> None:

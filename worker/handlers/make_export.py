@@ -6,18 +6,22 @@ from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, joinedload
 from structlog.stdlib import BoundLogger
 
+from schemas.vocabulary import ExportKind
 from worker.errors import ExportError, LeaseLostError, PrefectureError, TransientError
 from worker.exports.lease import Heartbeat, claim, new_owner
 from worker.exports.models import Export
 from worker.exports.settle import is_overdue, record_failed, release
 from worker.handlers.make_liste import make_liste
+from worker.handlers.make_tableau import make_tableau
 from worker.handlers.services import Services
 from worker.logs import describe_exception
 
 log = structlog.get_logger()
 
+_MAKERS = {ExportKind.LISTE: make_liste, ExportKind.TABLEAU: make_tableau}
 
-def export_liste(export_id: int, services: Services) -> None:
+
+def make_export(export_id: int, services: Services) -> None:
     """Make the file of one row, if the row is free; a copy of the doorbell finds it taken or done, and stops.
 
     Raises:
@@ -39,7 +43,7 @@ def export_liste(export_id: int, services: Services) -> None:
 def _work(export: Export, owner: str, job: BoundLogger, services: Services) -> None:
     try:
         with Heartbeat(services.engine, export.id, owner, services.lease_seconds) as heartbeat:
-            make_liste(export, owner, heartbeat.progress, services)
+            _MAKERS[ExportKind(export.kind)](export, owner, heartbeat.progress, services)
         job.info("export_ready")
     except (LeaseLostError, OperationalError):
         raise

@@ -1,0 +1,116 @@
+"""From the mouvements of the register to a tableau: one snapshot, every mouvement checked, a PDF, all or nothing."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from schemas.vocabulary import Severity
+from worker.db.engine import snapshot
+from worker.domain.bilan import Bureau
+from worker.domain.composition import ListeDeCommune, compose_tableau
+from worker.domain.controles_bilan import check_bilan
+from worker.domain.controles_tableau import check_tableau
+from worker.domain.demande import Demande
+from worker.domain.tableau import Tableau
+from worker.domain.texte import clean
+from worker.exports.models import Export
+from worker.exports.naming import report_name
+from worker.exports.settle import Made, announce, record_ready
+from worker.handlers.demandes import read_demande
+from worker.handlers.make_liste import NO_VERSION
+from worker.handlers.services import Services
+from worker.registre.communes import require_commune
+from worker.registre.mouvement_source import MouvementSource
+from worker.registre.mouvements import identity_keys, select_bureaux
+from worker.writers.anomalies_tableau import to_anomaly
+from worker.writers.precheck import Anomaly
+from worker.writers.report import write_report
+from worker.writers.sink import Progress
+
+BYTES_PER_MOUVEMENT = 400
+"""Room asked for before a file is begun: a printed line is 100 bytes once deflated, an anomaly of the report 200."""
+
+LEAST_BYTES = 1 << 20
+"""Fonts, and the summary of a commune of many bureaux."""
+
+
+def make_tableau(export: Export, owner: str, progress: Progress, services: Services) -> None:
+    """Draw the tableau and write its report of anomalies, publish them and record them.
+
+    Raises:
+        ExportError: the register does not hold the commune any more.
+        DiskFullError: no room now.
+        LeaseLostError: the row is in other hands; nothing was published.
+    """
+    from worker.pdf.render import render_tableau  # fonts and reportlab: list workers do without
+
+    storage = services.storage
+    with (
+        storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
+        storage.pending(export.code_commune, export.file_name, owner) as file,
+    ):
+        with snapshot(services.registre) as connection:
+            subject = _Subject.read(connection, export, progress)
+            tableau = compose_tableau(subject.demande, subject.liste, subject.source)
+            announce(services.engine, export.id, owner, electeurs=tableau.mouvements)
+            storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
+            tally = write_report(subject.anomalies(tableau), report)
+            pages = render_tableau(tableau, file)
+        stored = file.finish()
+        report_stored = report.finish() if tally.counts else None
+
+        made = Made(
+            file=stored,
+            report=report_stored,
+            electeurs=tableau.mouvements,
+            mineurs=0,
+            bloquantes=tally.total(Severity.BLOCKING),
+            remarques=tally.total(Severity.REMARK),
+            anomalies=tally.to_record(),
+            pages=pages,
+        )
+        record_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
+
+
+@dataclass(frozen=True)
+class _Subject:
+    """What the tableau is about, as the register is in the snapshot."""
+
+    demande: Demande
+    liste: ListeDeCommune
+    source: MouvementSource
+    version: int
+
+    @classmethod
+    def read(cls, connection: Connection, export: Export, progress: Progress) -> "_Subject":
+        commune = require_commune(connection, export.code_commune)
+        liste = export.nom_liste
+        version = commune.versions.get(liste, NO_VERSION)
+        bureaux = [Bureau(*row) for row in select_bureaux(connection, commune.code, liste, version)]
+        return cls(
+            demande=read_demande(export),
+            liste=ListeDeCommune(commune.code, clean(commune.nom), liste, bureaux),
+            source=MouvementSource(connection, commune.code, liste, _Count(progress)),
+            version=version,
+        )
+
+    def anomalies(self, tableau: Tableau) -> Iterator[Anomaly]:
+        """What contradicts the list, or is missing."""
+        source = self.source
+        inscrits = identity_keys(source.connection, source.code_commune, source.liste, self.version)
+        bureaux = {bureau.code for bureau in self.liste.bureaux}
+        yield from map(to_anomaly, check_bilan(tableau))
+        yield from map(to_anomaly, check_tableau(self.demande, source, inscrits, bureaux))
+
+
+class _Count:
+    """Tells how many mouvements were drawn, as they are read."""
+
+    def __init__(self, progress: Progress) -> None:
+        self._progress = progress
+        self._drawn = 0
+
+    def __call__(self, number: int) -> None:
+        self._progress(self._drawn)
+        self._drawn += number
