@@ -1,7 +1,7 @@
 """A database with settled requests of LIBREVILLE, and notifiers at work on it, for the tests of the notifier."""
 
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -9,9 +9,12 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from schemas.vocabulary import ExportStatus
+from schemas.tableaux import Edition
+from schemas.topology import REQUEST_LISTE_EXPORT
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
+from worker.bell import Ring
 from worker.db.engine import build_engine, build_sessions
 from worker.db.migrate import migrate
 from worker.db.types import utc_now
@@ -58,7 +61,7 @@ class Desk:
         values = {
             "source": "/mairie/13900",
             "event_id": event_id,
-            "event_type": "liste_export",
+            "event_type": REQUEST_LISTE_EXPORT,
             "correlation_id": f"clic-{event_id}",
             "code_commune": "13900",
             "requested_by": "mairie-libreville",
@@ -98,7 +101,7 @@ class Desk:
         mailer: Mailer,
         publish: Publish | None = None,
         *,
-        ring: Callable[[Sequence[int]], None] = lambda _ids: None,
+        ring: Ring = lambda _bells: None,
         lease_seconds: float = 60,
         name: str = "notifier",
     ) -> Notifier:
@@ -127,6 +130,23 @@ def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export: 
         "finished_at": _ASKED_AT,
     }
     return Export(**values | (_FAILURE if status == "failed" else {}) | fields)
+
+
+def make_tableau(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns
+    """A tableau of LIBREVILLE, in the state that its part names: `vingt_jours.P.commune=failed`."""
+    type_, liste, presentation = part.partition("=")[0].split(".")
+    values = {
+        "kind": ExportKind.TABLEAU,
+        "liste": liste,
+        "format": FileFormat.PDF,
+        "type_tableau": type_,
+        "presentation": presentation,
+        "edition": Edition.AFFICHAGE,
+        "file_name": f"tableau-{type_}-{liste}-{presentation}-{event_id}.pdf",
+        "label": f"Tableau {type_} ({presentation}), liste {liste}, du 25/11/2026 09:30:00",
+        "pages": 3,
+    }
+    return make_export(part, event_id, **values | fields)
 
 
 def smtp(mailbox: Mailbox) -> SmtpMailer:

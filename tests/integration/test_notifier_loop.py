@@ -10,12 +10,24 @@ from sqlalchemy import text, update
 
 from schemas.envelope import CloudEvent
 from schemas.events import ExportFailed, ExportReady, RequestRefused
-from schemas.vocabulary import ExportStatus, RequestOutcome
-from tests.integration.notifier_desk import SIX, TEMPLATE, Desk, Killed, make_export, running, smtp, work
+from schemas.topology import REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from tests.integration.notifier_desk import (
+    SIX,
+    TEMPLATE,
+    Desk,
+    Killed,
+    make_export,
+    make_tableau,
+    running,
+    smtp,
+    work,
+)
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.wait import wait_until
+from worker.bell import Bell
 from worker.db.notify import CHANNEL, notify_ready
 from worker.db.types import utc_now
 from worker.errors import TransientError
@@ -49,6 +61,32 @@ def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
     assert ExportFailed.model_validate(failed.data).code == "disque_plein"
     assert {event.source for event in events} == {"/module-prefecture"}
     assert {(event.causationid, event.correlationid) for event in events} == {("demande", "clic-demande")}
+
+
+def test_programs_are_told_which_tableau_a_file_is(desk: Desk, mailbox: Mailbox) -> None:
+    made, failed = make_tableau("vingt_jours.P.par_bureau"), make_tableau("vingt_jours.CM.commune=failed")
+    desk.ask(made, failed, event_type=REQUEST_TABLEAUX_RENDER)
+    events: list[CloudEvent] = []
+
+    assert work(desk.notifier(smtp(mailbox), events.append)) == 1
+
+    ready, failure = (event.data for event in events)
+    tableau = {"type": "vingt_jours", "presentation": "par_bureau", "edition": "affichage"}
+    assert (ready["liste"], ready["format"], ready["tableau"]) == ("P", "pdf", tableau)
+    assert (ready["path"], ready["electeurs"], ready["pages"]) == (f"13900/{made.file_name}", 327, 3)
+    assert (failure["liste"], failure["format"]) == ("CM", "pdf")
+    assert failure["tableau"] == tableau | {"presentation": "commune"}
+    ExportReady.model_validate(ready)
+    ExportFailed.model_validate(failure)
+
+
+def test_programs_are_told_nothing_of_tableaux_about_a_list(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv", "P.xml=failed")
+    events: list[CloudEvent] = []
+
+    assert work(desk.notifier(smtp(mailbox), events.append)) == 1
+
+    assert [event.data.keys() & {"tableau", "pages"} for event in events] == [set(), set()]
 
 
 def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(desk: Desk, mailbox: Mailbox) -> None:
@@ -132,16 +170,26 @@ def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
         make_export("8=running", "owner died, just rung", rung_at=utc_now(-5), lease_until=utc_now(-10)),
         make_export("9", "ready", rung_at=utc_now(-60)),
     )
-    rung: list[int] = []
+    rung: list[Bell] = []
 
     assert sweep(desk.engine, rung.extend) == 4
-    assert sorted(rung) == sorted(export.id for export in forgotten)
+    assert sorted(bell.export_id for bell in rung) == sorted(export.id for export in forgotten)
     assert sweep(desk.engine, rung.extend) == 0
+
+
+def test_the_sweep_says_what_kind_of_file_each_row_is(desk: Desk) -> None:
+    liste, tableau = make_export("P.csv=queued"), make_tableau("vingt_jours.P.commune=queued")
+    desk.ask(liste, tableau)
+    rung: list[Bell] = []
+
+    sweep(desk.engine, rung.extend)
+
+    assert rung == [Bell(liste.id, ExportKind.LISTE), Bell(tableau.id, ExportKind.TABLEAU)]
 
 
 def test_three_sweeps_at_once_ring_each_row_once(database_url: str, desk: Desk) -> None:
     desk.ask(*(make_export(f"{number}=queued", str(number)) for number in range(200)))
-    rung: list[int] = []
+    rung: list[Bell] = []
     start = Barrier(3)
 
     def sweep_all(_number: int) -> None:
@@ -158,9 +206,9 @@ def test_three_sweeps_at_once_ring_each_row_once(database_url: str, desk: Desk) 
 
 def test_a_doorbell_that_does_not_ring_is_tried_at_the_next_sweep(desk: Desk) -> None:
     desk.ask("P.csv=queued")
-    rung: list[int] = []
+    rung: list[Bell] = []
 
-    def fail(_ids: Sequence[int]) -> None:
+    def fail(_bells: Sequence[Bell]) -> None:
         raise TransientError("away")
 
     assert sweep(desk.engine, fail) == 0
@@ -168,7 +216,7 @@ def test_a_doorbell_that_does_not_ring_is_tried_at_the_next_sweep(desk: Desk) ->
 
 
 def test_the_loop_tells_and_sweeps_until_it_is_stopped(desk: Desk, mailbox: Mailbox) -> None:
-    rung: list[int] = []
+    rung: list[Bell] = []
     with running(desk.notifier(smtp(mailbox), ring=rung.extend)):
         desk.ask("P.csv", event_id="prête")
         mailbox.wait_for(1)

@@ -1,70 +1,15 @@
 """The mail as a clerk reads it."""
 
-from datetime import UTC, datetime
-from email import message_from_bytes, policy
-from email.message import EmailMessage
-
 import pytest
 
-from schemas.vocabulary import ExportStatus, RequestOutcome
-from worker.exports.models import Export, Request
-from worker.notifier.letter import compose, message_id
+from tests.unit.mail_samples import FULL_DISK, export, letter, news, refused
+from worker.notifier.letter import message_id
 from worker.notifier.mail import MailRefusedError
 from worker.notifier.news import News
-from worker.notifier.texts import body, size_label, subject
+from worker.notifier.texts import body, subject
+from worker.notifier.wording import size_label
 
 INJECTION = "évasion\r\nBcc: pirate@example.org\r\n\r\nCoucou"
-
-
-def export(part: str = "P.csv", status: str = "ready", **fields: object) -> Export:
-    liste, format_ = part.split(".")
-    values: dict[str, object] = {
-        "part": part,
-        "liste": liste,
-        "format": format_,
-        "status": ExportStatus(status),
-        "code_commune": "13900",
-        "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
-        "file_name": f"liste-{liste}-13900-20261125-093000.{format_}",
-        "electeurs": 1327,
-        "mineurs": 2,
-        "bloquantes": 0,
-        "remarques": 12,
-        "anomalies": [],
-        "size": 51_233,
-        "sha256": "9f" * 32,
-        "error_code": "",
-        "error_message": "",
-    }
-    return Export(**values | fields)
-
-
-def news(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) -> News:
-    values: dict[str, object] = {
-        "source": "/mairie/13900",
-        "event_id": "7d0c9a52",
-        "correlation_id": "clic-42",
-        "code_commune": "13900",
-        "requested_by": "mairie-libreville",
-        "created_at": datetime(2026, 11, 25, 8, 30, tzinfo=UTC),
-        "outcome": RequestOutcome.ACCEPTED,
-        "reason": "",
-        "exports": list(exports),
-    }
-    return News(Request(**values | fields), nom_commune)
-
-
-def refused(reason: str = "Aucun registre importé pour 13900.", code_commune: str = "13900") -> News:
-    return news(outcome=RequestOutcome.REFUSED, reason=reason, code_commune=code_commune)
-
-
-def letter(told: News, recipient: str = "mairie@libreville.example") -> EmailMessage:
-    message = compose(
-        told, recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>", public_url=""
-    )
-    return message_from_bytes(message.as_bytes(), policy=policy.default)
-
-
 SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv", "xml")]
 
 
@@ -142,8 +87,7 @@ def test_a_file_with_blocking_anomalies_is_never_called_ready_for_the_deposit() 
 
 
 def test_a_failed_file_says_why_and_what_to_do() -> None:
-    full = export(status="failed", error_code="disque_plein", error_message="Espace disque insuffisant.")
-    text = body(news(full), "")
+    text = body(news(export(status="failed", **FULL_DISK)), "")
 
     assert "Raison : Espace disque insuffisant." in text
     assert "Que faire : demandez à votre administrateur de libérer de la place" in text
@@ -154,8 +98,14 @@ def test_a_failed_file_says_why_and_what_to_do() -> None:
 def test_a_refusal_says_why() -> None:
     text = body(refused(), "")
 
-    assert "pour LIBREVILLE (13900) : demande refusée." in text
+    assert "Résultat de la demande de listes électorales pour LIBREVILLE (13900) : demande refusée." in text
     assert "Aucun registre importé pour 13900." in text
+
+
+def test_a_refusal_of_an_unknown_request_does_not_say_what_was_asked_for() -> None:
+    text = body(refused(event_type="fr.openelec.prefecture.request.autre.v1"), "")
+
+    assert "Résultat de la demande pour LIBREVILLE (13900) : demande refusée." in text
 
 
 def test_nothing_of_an_elector_travels() -> None:

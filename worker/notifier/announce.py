@@ -3,9 +3,10 @@
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
 
-from schemas.envelope import CloudEvent, Data
-from schemas.events import ExportFailed, ExportReady, RequestReference, RequestRefused
-from schemas.vocabulary import ExportStatus, Format
+from schemas.envelope import CloudEvent
+from schemas.events import ExportFailed, ExportReady, RequestReference, RequestRefused, TableauReference
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
 from worker.exports.models import Export, Request
 
 SOURCE = "/module-prefecture"
@@ -21,12 +22,14 @@ def file_event(request: Request, export: Export) -> CloudEvent:
             request=reference,
             commune=export.code_commune,
             liste=export.nom_liste,
-            format=Format(export.format),
+            format=FileFormat(export.format),
+            tableau=_tableau(export),
             label=export.label,
             path=f"{export.code_commune}/{export.file_name}",
             size=export.size or 0,
             sha256=export.sha256 or "",
             electeurs=export.electeurs or 0,
+            pages=export.pages,
             anomalies_bloquantes=export.bloquantes,
             remarques=export.remarques,
         )
@@ -36,7 +39,8 @@ def file_event(request: Request, export: Export) -> CloudEvent:
             request=reference,
             commune=export.code_commune,
             liste=export.nom_liste,
-            format=Format(export.format),
+            format=FileFormat(export.format),
+            tableau=_tableau(export),
             label=export.label,
             code=export.error_code,
             reason=export.error_message,
@@ -50,7 +54,19 @@ def refusal_event(request: Request) -> CloudEvent:
     return _answer(request, RequestRefused(request=reference, reason=request.reason), request.created_at)
 
 
-def _answer(request: Request, data: Data, time: datetime, part: str = "") -> CloudEvent:
+def _tableau(export: Export) -> TableauReference | None:
+    if export.kind != ExportKind.TABLEAU:
+        return None
+    return TableauReference(
+        type=TypeTableau(export.type_tableau),
+        presentation=Presentation(export.presentation),
+        edition=Edition(export.edition),
+    )
+
+
+def _answer(
+    request: Request, data: ExportReady | ExportFailed | RequestRefused, time: datetime, part: str = ""
+) -> CloudEvent:
     name = f"{request.source}\n{request.event_id}\n{part}\n{data.EVENT_TYPE}\n{time.isoformat()}"
     return CloudEvent(
         id=str(uuid5(NAMESPACE_URL, name)),
@@ -59,5 +75,5 @@ def _answer(request: Request, data: Data, time: datetime, part: str = "") -> Clo
         time=time,
         correlationid=request.correlation_id,
         causationid=request.event_id,
-        data=data.model_dump(mode="json"),
+        data=data.model_dump(mode="json", exclude_none=True),
     )

@@ -6,10 +6,13 @@ from typing import Self
 from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 from worker.exports.models import Export, Request
 from worker.notifier.models import Agent
 from worker.registre.models import Commune
+
+_KINDS = {REQUEST_LISTE_EXPORT: ExportKind.LISTE, REQUEST_TABLEAUX_RENDER: ExportKind.TABLEAU}
 
 
 @dataclass(frozen=True)
@@ -35,12 +38,22 @@ class News:
         return self.request.outcome == RequestOutcome.REFUSED
 
     @property
+    def kind(self) -> ExportKind | None:
+        """What was asked for: a request is of one kind only. None for a refused one whose type nobody knows."""
+        exports = self.request.exports
+        return ExportKind(exports[0].kind) if exports else _KINDS.get(self.request.event_type)
+
+    @property
     def bloquantes(self) -> int:
-        """Blocking anomalies to correct in the register; those of a list count once, whatever its formats."""
-        by_liste: dict[str, int] = {}
+        """Blocking anomalies to correct; those of a list, or of a type of tableau for a list, count once.
+
+        They are the same in each format, and in each presentation.
+        """
+        by_subject: dict[tuple[str, str], int] = {}
         for export in self.files(ExportStatus.READY):
-            by_liste[export.liste] = max(export.bloquantes, by_liste.get(export.liste, 0))
-        return sum(by_liste.values())
+            subject = (export.type_tableau, export.liste)
+            by_subject[subject] = max(export.bloquantes, by_subject.get(subject, 0))
+        return sum(by_subject.values())
 
     @property
     def lieu(self) -> str:

@@ -2,32 +2,23 @@
 
 from collections.abc import Iterator
 
-from schemas.vocabulary import ExportStatus
+from schemas.vocabulary import ExportKind, ExportStatus
+from worker.domain.francais import figures
 from worker.domain.heure import PARIS
 from worker.domain.texte import clean
 from worker.exports.models import Export
 from worker.notifier.news import News
+from worker.notifier.texts_listes import LISTES
+from worker.notifier.texts_tableaux import TABLEAUX
+from worker.notifier.wording import Fact, Wording, agree, lines, size_label
+
+_WORDINGS = {ExportKind.LISTE: LISTES, ExportKind.TABLEAU: TABLEAUX}
 
 _STATES = {
     ExportStatus.READY: ("prêt", "prêts"),
     ExportStatus.FAILED: ("en échec", "en échec"),
     ExportStatus.CANCELLED: ("annulé", "annulés"),
 }
-
-_CORRECT_FIRST = """\
-Ne déposez pas un fichier qui a des anomalies bloquantes : e-listelec le rejetterait.
-Corrigez dans le registre ce que dit son rapport d'anomalies, puis refaites l'export."""
-
-# Source: the préfectures' instructions (Haute-Marne, FAQ du 21/08/2014; Eure; Deux-Sèvres; Puy-de-Dôme).
-_STEPS = """\
-Le dépôt sur e-listelec, en trois étapes :
-
-1. Téléchargez le fichier sans l'ouvrir ni le renommer : un tableur l'altérerait.
-2. Déposez-le sur e-listelec, liste par liste : un fichier par liste, en CSV ou en XML.
-   Le dernier fichier déposé remplace le précédent.
-3. Attendez l'accusé de réception, automatique, puis le verdict, qui vient par courriel
-   le lendemain. En cas d'anomalie, corrigez dans le registre, refaites l'export et
-   déposez de nouveau le fichier entier."""
 
 _ASK_AGAIN = {
     "disque_plein": "demandez à votre administrateur de libérer de la place, puis refaites la demande.",
@@ -49,23 +40,26 @@ def outcome(news: News) -> str:
         return "demande refusée"
     parts: list[str] = []
     for status, (one, many) in _STATES.items():
-        if number := len(news.files(status)):
-            noun = "" if parts else f"{_agree(number, 'fichier', 'fichiers')} "
-            parts.append(f"{number} {noun}{_agree(number, one, many)}")
+        if files := news.files(status):
+            words = _words_of(files[0])
+            noun = "" if parts else f"{agree(len(files), words.one, words.many)} "
+            parts.append(f"{len(files)} {noun}{agree(len(files), one, many)}")
     if len(news.request.exports) == 1:
         parts = [part.removeprefix("1 ") for part in parts]
-    if news.bloquantes:
-        parts.append(_anomalies(news.bloquantes))
+    if number := news.bloquantes:
+        parts.append(clean(f"{figures(number)} {agree(number, 'anomalie bloquante', 'anomalies bloquantes')}"))
     return ", ".join(parts)
 
 
 def body(news: News, public_url: str) -> str:
     """The whole text of the mail; `public_url` is the page of the exports, when there is one."""
     request = news.request
+    words = _words(news)
+    asked = f" {words.asked}" if words else ""
     paragraphs = [
         "Bonjour,",
-        f"Résultat de la demande de listes électorales pour {clean(news.lieu)} : {outcome(news)}.",
-        "\n".join(_lines(_circumstances(news))),
+        f"Résultat de la demande{asked} pour {clean(news.lieu)} : {outcome(news)}.",
+        "\n".join(lines(_circumstances(news))),
         *(_file(export) for export in request.exports),
         *_what_to_do(news, public_url),
         f"Référence de la demande : {clean(request.correlation_id)}",
@@ -74,16 +68,7 @@ def body(news: News, public_url: str) -> str:
     return "\n\n".join(paragraphs) + "\n"
 
 
-def size_label(size: int) -> str:
-    """A size as people read it, in thousands of bytes: `51,2 Ko`."""
-    amount, units = float(size), iter(("octets", "Ko", "Mo", "Go"))
-    unit = next(units)
-    while amount >= 1000 and (larger := next(units, "")):  # noqa: PLR2004 — the International System's kilo
-        amount, unit = amount / 1000, larger
-    return f"{size} octets" if unit == "octets" else f"{amount:.1f} {unit}".replace(".", ",")
-
-
-def _circumstances(news: News) -> Iterator[tuple[str, str]]:
+def _circumstances(news: News) -> Iterator[Fact]:
     request = news.request
     yield "Demandé par", request.requested_by or "non précisé"
     yield "Demandé le", f"{request.created_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S} (heure de Paris)"
@@ -93,25 +78,24 @@ def _circumstances(news: News) -> Iterator[tuple[str, str]]:
 
 
 def _file(export: Export) -> str:
-    return "\n".join([f"{clean(export.label)} — {_state(export)}", *_lines(_facts(export), indent="  ")])
+    return "\n".join([f"{clean(export.label)} — {_state(export)}", *lines(_facts(export), indent="  ")])
 
 
 def _state(export: Export) -> str:
     status = ExportStatus(export.status)
     if status is ExportStatus.READY:
-        return "à corriger avant le dépôt" if export.bloquantes else "prêt à déposer"
+        return _words_of(export).unsound if export.bloquantes else _words_of(export).sound
     return status.label
 
 
-def _facts(export: Export) -> Iterator[tuple[str, str]]:
+def _facts(export: Export) -> Iterator[Fact]:
     yield "Liste", export.nom_liste.label
     match export.status:
         case ExportStatus.READY:
             yield "Fichier", export.file_name
-            yield "Électeurs", _number(export.electeurs or 0)
-            yield "Mineurs non exportés", _number(export.mineurs)
-            yield "Anomalies bloquantes", _number(export.bloquantes)
-            yield "Remarques", _number(export.remarques)
+            yield from _words_of(export).facts(export)
+            yield "Anomalies bloquantes", figures(export.bloquantes)
+            yield "Remarques", figures(export.remarques)
             yield "Taille", size_label(export.size or 0)
             yield "SHA-256", export.sha256 or ""
             if export.report_name:
@@ -122,28 +106,21 @@ def _facts(export: Export) -> Iterator[tuple[str, str]]:
 
 
 def _what_to_do(news: News, public_url: str) -> Iterator[str]:
-    if news.bloquantes:
-        yield _CORRECT_FIRST
+    words = _words(news)
+    if words and news.bloquantes:
+        yield words.correct_first
     if public_url:
         yield f"La page des exports, où sont les fichiers et les rapports :\n{clean(public_url)}"
-    if news.files(ExportStatus.READY):
-        yield _STEPS
+    if words:
+        yield from words.next_steps(news.files(ExportStatus.READY))
 
 
-def _lines(facts: Iterator[tuple[str, str]], indent: str = "") -> list[str]:
-    return [f"{indent}{name} : {clean(value)}" for name, value in facts]
+def _words(news: News) -> Wording | None:
+    return _WORDINGS[news.kind] if news.kind else None
 
 
-def _anomalies(number: int) -> str:
-    return f"{_number(number)} {_agree(number, 'anomalie bloquante', 'anomalies bloquantes')}"
-
-
-def _agree(number: int, one: str, many: str) -> str:
-    return many if number > 1 else one
-
-
-def _number(number: int) -> str:
-    return f"{number:,}".replace(",", " ")
+def _words_of(export: Export) -> Wording:
+    return _WORDINGS[ExportKind(export.kind)]
 
 
 def _capitalized(text: str) -> str:

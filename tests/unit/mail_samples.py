@@ -1,0 +1,114 @@
+"""Settled requests of LIBREVILLE, in memory, and the mail about them."""
+
+from datetime import UTC, datetime
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any
+
+from schemas.requests import TableauPart
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
+from worker.domain.heure import PARIS
+from worker.exports.models import Export, Request
+from worker.exports.naming import TableauNaming
+from worker.notifier.letter import compose
+from worker.notifier.news import News
+
+ASKED_AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
+FULL_DISK: dict[str, Any] = {"error_code": "disque_plein", "error_message": "Espace disque insuffisant."}
+
+_READY: dict[str, object] = {
+    "code_commune": "13900",
+    "type_tableau": "",
+    "bloquantes": 0,
+    "remarques": 12,
+    "anomalies": [],
+    "size": 51_233,
+    "sha256": "9f" * 32,
+    "error_code": "",
+    "error_message": "",
+}
+
+
+def export(part: str = "P.csv", status: str = "ready", **fields: object) -> Export:
+    """A list file."""
+    liste, format_ = part.split(".")
+    values: dict[str, object] = {
+        "part": part,
+        "kind": ExportKind.LISTE,
+        "liste": liste,
+        "format": format_,
+        "status": ExportStatus(status),
+        "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
+        "file_name": f"liste-{liste}-13900-20261125-093000.{format_}",
+        "electeurs": 1327,
+        "mineurs": 2,
+    }
+    return Export(**_READY | values | fields)
+
+
+def tableau(
+    part: str = "vingt_jours.P.commune",
+    status: str = "ready",
+    edition: Edition = Edition.AFFICHAGE,
+    **fields: object,
+) -> Export:
+    """A tableau, called as the real ones are."""
+    type_, liste, presentation = part.split(".")
+    named = TableauPart(TypeTableau(type_), Liste(liste), Presentation(presentation))
+    naming, moment = TableauNaming("13900", named, edition), ASKED_AT.astimezone(PARIS)
+    values: dict[str, object] = {
+        "part": part,
+        "kind": ExportKind.TABLEAU,
+        "liste": liste,
+        "format": FileFormat.PDF,
+        "type_tableau": type_,
+        "presentation": presentation,
+        "edition": edition,
+        "status": ExportStatus(status),
+        "label": naming.label(moment),
+        "file_name": naming.name(moment),
+        "electeurs": 1042,
+        "pages": 31,
+    }
+    return Export(**_READY | values | fields)
+
+
+def news(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) -> News:
+    """A request whose files are all settled."""
+    values: dict[str, object] = {
+        "source": "/mairie/13900",
+        "event_id": "7d0c9a52",
+        "event_type": REQUEST_LISTE_EXPORT,
+        "correlation_id": "clic-42",
+        "code_commune": "13900",
+        "requested_by": "mairie-libreville",
+        "created_at": ASKED_AT,
+        "outcome": RequestOutcome.ACCEPTED,
+        "reason": "",
+        "exports": list(exports),
+    }
+    return News(Request(**values | fields), nom_commune)
+
+
+def news_of_tableaux(*exports: Export) -> News:
+    """A request for tableaux."""
+    return news(*exports, event_type=REQUEST_TABLEAUX_RENDER)
+
+
+def refused(
+    reason: str = "Aucun registre importé pour 13900.",
+    event_type: str = REQUEST_LISTE_EXPORT,
+    code_commune: str = "13900",
+) -> News:
+    """A request that could not be served."""
+    return news(outcome=RequestOutcome.REFUSED, reason=reason, event_type=event_type, code_commune=code_commune)
+
+
+def letter(told: News, recipient: str = "mairie@libreville.example") -> EmailMessage:
+    """The mail as its reader gets it."""
+    message = compose(
+        told, recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>", public_url=""
+    )
+    return message_from_bytes(message.as_bytes(), policy=policy.default)

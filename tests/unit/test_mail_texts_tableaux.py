@@ -1,0 +1,157 @@
+"""The mail about tableaux, as a clerk reads it."""
+
+from pathlib import Path
+
+import pytest
+
+from schemas.tableaux import Edition, TypeTableau
+from schemas.topology import REQUEST_TABLEAUX_RENDER
+from tests.unit.mail_samples import FULL_DISK, letter, news_of_tableaux, refused, tableau
+from worker.notifier.news import News
+from worker.notifier.texts import body, subject
+
+MAILS = Path(__file__).parent / "mails"
+COMMISSION = Edition.COMMISSION
+
+
+def _mail(name: str) -> str:
+    return (MAILS / f"{name}.txt").read_text("utf-8")
+
+
+def test_a_ready_tableau() -> None:
+    report = "tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv"
+    told = news_of_tableaux(tableau("vingt_jours.P.par_bureau", report_name=report))
+
+    assert body(told, "https://exports.example.org/") == _mail("tableau_pret")
+
+
+def test_tableaux_ready_wrong_and_failed() -> None:
+    told = news_of_tableaux(
+        tableau("premier_rectificatif.P.commune", bloquantes=2),
+        tableau("second_rectificatif.P.commune", pages=2, electeurs=5, remarques=0),
+        tableau("cinq_jours.CM.recapitulatif", pages=1, electeurs=0, remarques=0),
+        tableau("additions.P.commune", "failed", **FULL_DISK),
+    )
+
+    assert body(told, "") == _mail("tableaux_prets_a_corriger_et_en_echec")
+    assert letter(told).get_content().splitlines() == body(told, "").splitlines()
+
+
+def test_a_copy_for_the_commission_is_not_to_be_posted_nor_lodged() -> None:
+    told = news_of_tableaux(tableau("premier_rectificatif.P.commune", edition=COMMISSION))
+
+    assert body(told, "") == _mail("exemplaire_de_la_commission")
+
+
+def test_a_failed_tableau() -> None:
+    assert body(news_of_tableaux(tableau(status="failed", **FULL_DISK)), "") == _mail("tableau_en_echec")
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        (
+            news_of_tableaux(tableau()),
+            "Tableau prêt — Tableau des vingt jours (commune), liste P, du 25/11/2026 09:30:00 — LIBREVILLE (13900)",
+        ),
+        (
+            news_of_tableaux(*(tableau(f"vingt_jours.{liste}.commune") for liste in ("P", "CE", "CM"))),
+            "3 tableaux prêts — LIBREVILLE (13900)",
+        ),
+        (
+            news_of_tableaux(
+                tableau("vingt_jours.P.commune"),
+                tableau("vingt_jours.P.par_bureau", "failed", **FULL_DISK),
+                tableau("vingt_jours.P.recapitulatif", "cancelled"),
+            ),
+            "1 tableau prêt, 1 en échec, 1 annulé — LIBREVILLE (13900)",
+        ),
+        (
+            news_of_tableaux(
+                tableau("vingt_jours.P.commune", "cancelled"), tableau("additions.P.commune", "cancelled")
+            ),
+            "2 tableaux annulés — LIBREVILLE (13900)",
+        ),
+    ],
+)
+def test_subject_says_the_outcome(told: News, expected: str) -> None:
+    assert subject(told) == expected
+    assert letter(told)["Subject"] == expected
+
+
+def test_subject_says_that_a_copy_is_for_the_commission() -> None:
+    told = news_of_tableaux(tableau(edition=COMMISSION, bloquantes=1))
+
+    assert subject(told).startswith("Tableau prêt, 1 anomalie bloquante — Tableau des vingt jours (")
+    assert "(commune, pour la commission), liste P" in subject(told)
+
+
+def test_anomalies_count_once_for_a_type_and_a_list_whatever_the_presentations() -> None:
+    told = news_of_tableaux(
+        tableau("vingt_jours.P.commune", bloquantes=1200),
+        tableau("vingt_jours.P.par_bureau", bloquantes=1200),
+        tableau("vingt_jours.CM.commune", bloquantes=30),
+        tableau("cinq_jours_reu.P.commune", bloquantes=4),
+    )
+
+    assert subject(told) == "4 tableaux prêts, 1 234 anomalies bloquantes — LIBREVILLE (13900)"
+
+
+def test_a_tableau_that_would_be_wrong_is_neither_signed_nor_posted_nor_lodged() -> None:
+    text = body(news_of_tableaux(tableau("premier_rectificatif.P.commune", bloquantes=1)), "")
+
+    assert "N'affichez et ne déposez pas" in text
+    for words in ("prêt à imprimer", "Ce qu'il reste à faire", "Signature", "e-listelec"):
+        assert words not in text
+
+
+def test_a_wrong_copy_for_the_commission_is_not_to_be_posted_either() -> None:
+    text = body(news_of_tableaux(tableau(edition=COMMISSION, bloquantes=1)), "")
+
+    assert "il serait faux" in text
+    assert "Exemplaire de la commission : ne pas afficher." in text
+
+
+COMMISSION_SIGNS = "par les membres de la commission administrative"
+LODGED = "déposez le PDF sur e-listelec"
+
+
+@pytest.mark.parametrize(
+    ("type_", "signature", "in_town_hall", "is_lodged"),
+    [
+        ("premier_rectificatif", COMMISSION_SIGNS, "à déposer au secrétariat et à afficher le 10 janvier", True),
+        ("second_rectificatif", COMMISSION_SIGNS, "à déposer au secrétariat le jour de sa signature", True),
+        ("additions", COMMISSION_SIGNS, "à afficher", True),
+        ("cinq_jours", "par le maire", "à afficher cinq jours avant le scrutin", True),
+        (
+            "vingt_jours",
+            "non exigée ; le maire peut signer",
+            "à afficher ; consultable pendant sept jours à compter de sa publication",
+            False,
+        ),
+        ("cinq_jours_reu", "non exigée ; le maire peut signer", "à afficher cinq jours avant le scrutin", False),
+    ],
+)
+def test_what_is_to_be_done_depends_on_the_type(
+    type_: str, signature: str, in_town_hall: str, *, is_lodged: bool
+) -> None:
+    text = body(news_of_tableaux(tableau(f"{type_}.P.commune"), tableau(f"{type_}.CM.par_bureau")), "")
+
+    lodging = [f"  À la préfecture : {LODGED}"] if is_lodged else []
+    steps = [TypeTableau(type_).label, f"  Signature : {signature}", f"  En mairie : {in_town_hall}", *lodging]
+    assert "\n\n" + "\n".join(steps) + "\n\n" in text
+    assert text.count("Signature :") == 1
+
+
+def test_a_refusal_says_that_tableaux_were_asked_for() -> None:
+    text = body(refused("scrutin manque, pour additions", event_type=REQUEST_TABLEAUX_RENDER), "")
+
+    assert "Résultat de la demande de tableaux pour LIBREVILLE (13900) : demande refusée." in text
+    assert "Motif du refus : scrutin manque, pour additions" in text
+
+
+def test_nothing_of_an_elector_travels() -> None:
+    anomalies = [{"code": "deja_inscrit", "severity": "bloquante", "column": "", "count": 1, "exemple": "D'AUBIGNE"}]
+    message = letter(news_of_tableaux(tableau(bloquantes=1, anomalies=anomalies, parameters={"nom": "D'AUBIGNE"})))
+
+    assert "AUBIGNE" not in message.as_string()

@@ -1,0 +1,44 @@
+"""What a mail says of list files only: their electors, and how they are deposited."""
+
+from collections.abc import Iterator, Sequence
+
+from worker.domain.francais import figures
+from worker.exports.models import Export
+from worker.notifier.wording import Fact, Wording
+
+_CORRECT_FIRST = """\
+Ne déposez pas un fichier qui a des anomalies bloquantes : e-listelec le rejetterait.
+Corrigez dans le registre ce que dit son rapport d'anomalies, puis refaites l'export."""
+
+# Source: the préfectures' instructions (Haute-Marne, FAQ du 21/08/2014; Eure; Deux-Sèvres; Puy-de-Dôme).
+_STEPS = """\
+Le dépôt sur e-listelec, en trois étapes :
+
+1. Téléchargez le fichier sans l'ouvrir ni le renommer : un tableur l'altérerait.
+2. Déposez-le sur e-listelec, liste par liste : un fichier par liste, en CSV ou en XML.
+   Le dernier fichier déposé remplace le précédent.
+3. Attendez l'accusé de réception, automatique, puis le verdict, qui vient par courriel
+   le lendemain. En cas d'anomalie, corrigez dans le registre, refaites l'export et
+   déposez de nouveau le fichier entier."""
+
+
+def _facts(export: Export) -> Iterator[Fact]:
+    yield "Électeurs", figures(export.electeurs or 0)
+    yield "Mineurs non exportés", figures(export.mineurs)
+
+
+def _next_steps(exports: Sequence[Export]) -> Iterator[str]:
+    if exports:
+        yield _STEPS
+
+
+LISTES = Wording(
+    one="fichier",
+    many="fichiers",
+    asked="de listes électorales",
+    sound="prêt à déposer",
+    unsound="à corriger avant le dépôt",
+    facts=_facts,
+    correct_first=_CORRECT_FIRST,
+    next_steps=_next_steps,
+)

@@ -1,0 +1,89 @@
+"""What a mail says of tableaux only: their pages and mouvements, and who signs, posts and lodges them."""
+
+from collections.abc import Iterator, Sequence
+
+from schemas.tableaux import Edition, TypeTableau
+from worker.domain.francais import figures
+from worker.domain.types_tableau import MODELES
+from worker.exports.models import Export
+from worker.notifier.wording import Fact, Wording, lines
+
+_CORRECT_FIRST = """\
+N'affichez et ne déposez pas un tableau qui a des anomalies bloquantes : il serait faux.
+Corrigez dans le registre ou dans les mouvements ce que dit son rapport d'anomalies, puis
+refaites la demande."""
+
+_NOT_TO_POST = "Exemplaire de la commission : ne pas afficher."
+_WHY_NOT = """\
+Les motifs y sont complets : imprimez-le pour la commission seulement. Le tableau à afficher
+se demande à part."""
+
+_PROVISOIRE = """\
+Un tableau qui porte la mention « PROVISOIRE » est à refaire quand sa date est venue, avant
+d'être signé, affiché ou déposé."""
+
+# Source: Code électoral before 2019, art. R. 10, R. 16 and R. 18; since 2019, art. L. 20, R. 13 and R. 14; the
+# instructions of the préfectures (Eure, « Les documents à envoyer à la préfecture »; Aube, « Les documents à établir à
+# l'approche d'un scrutin »).
+_IN_TOWN_HALL = {
+    TypeTableau.PREMIER_RECTIFICATIF: "à déposer au secrétariat et à afficher le 10 janvier",
+    TypeTableau.SECOND_RECTIFICATIF: "à déposer au secrétariat le jour de sa signature",
+    TypeTableau.ADDITIONS: "à afficher",
+    TypeTableau.CINQ_JOURS: "à afficher cinq jours avant le scrutin",
+    TypeTableau.VINGT_JOURS: "à afficher ; consultable pendant sept jours à compter de sa publication",
+    TypeTableau.CINQ_JOURS_REU: "à afficher cinq jours avant le scrutin",
+}
+
+_LODGED = frozenset(
+    {
+        TypeTableau.PREMIER_RECTIFICATIF,
+        TypeTableau.SECOND_RECTIFICATIF,
+        TypeTableau.ADDITIONS,
+        TypeTableau.CINQ_JOURS,
+    }
+)
+"""What e-listelec takes besides the lists, as PDF. Source: arrêté du 12 novembre 2013, art. 5; préfectures."""
+
+
+def _facts(export: Export) -> Iterator[Fact]:
+    yield "Édition", Edition(export.edition).label
+    yield "Pages", figures(export.pages or 0)
+    yield "Mouvements", figures(export.electeurs or 0)
+
+
+def _next_steps(exports: Sequence[Export]) -> Iterator[str]:
+    if any(_is_private(export) for export in exports):
+        yield f"{_NOT_TO_POST}\n{_WHY_NOT}"
+    public = [export for export in exports if not (_is_private(export) or export.bloquantes)]
+    if public:
+        yield "Ce qu'il reste à faire, une fois le tableau imprimé :"
+        for type_ in dict.fromkeys(TypeTableau(export.type_tableau) for export in public):
+            yield "\n".join([type_.label, *lines(_duties(type_), indent="  ")])
+        yield _PROVISOIRE
+
+
+def _is_private(export: Export) -> bool:
+    return export.edition == Edition.COMMISSION
+
+
+def _duties(type_: TypeTableau) -> Iterator[Fact]:
+    signataire = MODELES[type_].signataire
+    if signataire is None:
+        yield "Signature", "non exigée ; le maire peut signer"
+    else:
+        yield "Signature", f"par {signataire[0].lower()}{signataire[1:]}"
+    yield "En mairie", _IN_TOWN_HALL[type_]
+    if type_ in _LODGED:
+        yield "À la préfecture", "déposez le PDF sur e-listelec"
+
+
+TABLEAUX = Wording(
+    one="tableau",
+    many="tableaux",
+    asked="de tableaux",
+    sound="prêt à imprimer",
+    unsound="à corriger avant l'impression",
+    facts=_facts,
+    correct_first=_CORRECT_FIRST,
+    next_steps=_next_steps,
+)
