@@ -20,7 +20,7 @@ class ExitCode(IntEnum):
     TIMEOUT = 4
     """The request was sent, but its files were not all made in the time allowed; they may still come."""
     ANOMALIES = 5
-    """Every file was made, but the platform would reject at least one of them: blocking anomalies."""
+    """Every file was made, but one at least has blocking anomalies: the list would be rejected, the tableau wrong."""
 
 
 def exit_code_of(request: RequestState) -> ExitCode:

@@ -3,12 +3,16 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
 
 @dataclass(frozen=True)
 class ExportState:
-    """One file: what was asked, where it stands, and what was made. Sizes in bytes, instants in UTC."""
+    """One file: what was asked, where it stands, and what was made. Sizes in bytes, instants in UTC.
+
+    Of a tableau, `electeurs` and `lines_written` are mouvements. Of a list file, `type_tableau`, `presentation` and
+    `edition` are empty.
+    """
 
     export_id: int
     source: str
@@ -34,6 +38,11 @@ class ExportState:
     error_message: str
     started_at: datetime | None
     finished_at: datetime | None
+    kind: ExportKind
+    type_tableau: str
+    presentation: str
+    edition: str
+    pages: int | None
 
     @property
     def path(self) -> str:

@@ -7,13 +7,13 @@ from datetime import UTC, datetime
 from typing import Any, Self
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Row, Select, String, column, create_engine, select, table
+from sqlalchemy import Connection, Engine, Row, Select, String, column, create_engine, func, select, table
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from producers.errors import ConfigurationError, StateAwayError
 from producers.records import ExportState, RequestState
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
 _TIMEOUT_SECONDS = 5
 
@@ -55,12 +55,22 @@ class State:
         Raises:
             StateAwayError: the database did not answer.
         """
-        query = select(_DERNIERS_EXPORTS).order_by(_DERNIERS_EXPORTS.c.export_id.desc()).limit(limit)
-        if commune is not None:
-            query = query.where(_DERNIERS_EXPORTS.c.code_commune == commune)
+        newest = select(_DERNIERS_EXPORTS).order_by(_DERNIERS_EXPORTS.c.export_id.desc()).limit(limit)
+        query = _of_commune(newest, commune)
         with self._reading() as connection:
             exports = _read_exports(connection, query)
         return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id))
+
+    def count(self, commune: str | None = None) -> int:
+        """How many files were ever asked for.
+
+        Raises:
+            StateAwayError: the database did not answer.
+        """
+        query = _of_commune(select(func.count()).select_from(_DERNIERS_EXPORTS), commune)
+        with self._reading() as connection:
+            number: int = connection.execute(query).scalar_one()
+        return number
 
     def request_progress(self, source: str, event_id: str) -> RequestState:
         """Where a request stands, by the two attributes that identify its event.
@@ -109,6 +119,10 @@ def _read_only_engine(url: URL) -> Engine:
     return engine.execution_options(postgresql_readonly=True)
 
 
+def _of_commune(query: Select[Any], commune: str | None) -> Select[Any]:
+    return query if commune is None else query.where(_DERNIERS_EXPORTS.c.code_commune == commune)
+
+
 def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportState]:
     return [_to_export(row) for row in connection.execute(query)]
 
@@ -117,7 +131,7 @@ def _to_export(row: Row[Any]) -> ExportState:
     values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
     for name in ("requested_at", "started_at", "finished_at"):
         values[name] = _to_instant(values[name])
-    return ExportState(**values | {"status": ExportStatus(values["status"])})
+    return ExportState(**values | {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])})
 
 
 def _to_instant(value: datetime | str | None) -> datetime | None:

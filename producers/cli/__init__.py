@@ -1,6 +1,5 @@
 """The command line `python -m producers`: each command is a module, imported when it is called."""
 
-import importlib
 import logging
 from collections.abc import Sequence
 
@@ -8,29 +7,24 @@ import click
 
 from producers.errors import ProducerError
 from producers.exit_codes import ExitCode
+from producers.french import LazyGroup, explain_usage
 
-_COMMANDS = {"export-liste": "producers.cli.export_liste", "exports": "producers.cli.exports"}
+COMMANDS = {
+    "export-liste": "producers.cli.export_liste:command",
+    "render-tableaux": "producers.cli.render_tableaux:command",
+    "exports": "producers.cli.exports:command",
+}
 _INTERRUPTED = 130
 
 
-class _LazyGroup(click.Group):
-    def list_commands(self, _ctx: click.Context) -> list[str]:
-        return list(_COMMANDS)
-
-    def get_command(self, _ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in _COMMANDS:
-            return None
-        command: click.Command = importlib.import_module(_COMMANDS[cmd_name]).command
-        return command
-
-
-_group = _LazyGroup(
-    help="Demande les fichiers du module Préfecture et montre où ils en sont.",
-    epilog=(
-        "Codes de sortie : 0 fait ; 1 refus ou échec ; 2 commande ou configuration fausse ; 3 RabbitMQ ou base "
-        "injoignable ; 4 délai dépassé ; 5 fait, mais avec des anomalies bloquantes."
-    ),
+@click.group(
+    cls=LazyGroup,
+    commands_at=COMMANDS,
+    epilog="Codes de sortie : 0 fait ; 1 refus ou échec ; 2 commande ou configuration fausse ; 3 RabbitMQ ou base "
+    "injoignable ; 4 délai dépassé ; 5 fait, mais avec des anomalies bloquantes.",
 )
+def _group() -> None:
+    """Demande les fichiers du module Préfecture et montre où ils en sont."""
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -38,8 +32,11 @@ def main(arguments: Sequence[str]) -> int:
     logging.getLogger("pika").setLevel(logging.CRITICAL)
     try:
         outcome: int | None = _group.main(list(arguments), prog_name="python -m producers", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.message, err=True)
+        return ExitCode.USAGE
+    except click.UsageError as error:
+        click.echo(f"Erreur : {explain_usage(error)}", err=True)
         return ExitCode.USAGE
     except ProducerError as error:
         _show_error(error, as_json="--json" in arguments)

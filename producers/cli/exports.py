@@ -2,14 +2,15 @@
 
 import click
 
-from producers.cli.options import COMMUNE, json_option
+from producers.cli.options import json_option
+from producers.cli.values import COMMUNE, LIMIT
 from producers.exit_codes import ExitCode
 from producers.settings import load_settings
 
 
 @click.command("exports", short_help="Montre les derniers exports.")
 @click.option("--commune", type=COMMUNE, help="Code INSEE. Par défaut : toutes les communes.")
-@click.option("--limit", type=click.IntRange(min=1), default=10, show_default=True, help="Combien en montrer.")
+@click.option("--limit", type=LIMIT, default="10", show_default=True, metavar="NOMBRE", help="Combien en montrer.")
 @json_option
 def command(commune: str | None, limit: int, *, as_json: bool) -> ExitCode:
     """Montre les derniers exports, le plus récent d'abord (PREFECTURE_STATE_URL)."""
@@ -17,13 +18,15 @@ def command(commune: str | None, limit: int, *, as_json: bool) -> ExitCode:
 
     settings = load_settings()
     with State(settings.require_state_url()) as state:
-        exports = state.latest(commune, limit)
+        exports, total = state.latest(commune, limit), state.count(commune)
     if as_json:
         from producers.cli.documents import exports_document, print_document
 
-        print_document(exports_document(exports, settings.exports_dir))
+        print_document(exports_document(exports, settings.exports_dir) | {"total": total})
     else:
-        from producers.cli.render import make_console, print_exports
+        from producers.cli.render import make_console, print_exports, print_others
 
-        print_exports(make_console(), exports)
+        console = make_console()
+        print_exports(console, exports)
+        print_others(console, len(exports), total)
     return ExitCode.DONE

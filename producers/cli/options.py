@@ -1,47 +1,47 @@
-"""Types of command line values, read with the contract's own rules."""
+"""Options that several commands share."""
 
+from collections.abc import Callable
 from typing import Any
 
 import click
 
-from schemas.requests import check_code_commune
-from schemas.vocabulary import Format, Liste, parse_liste
+from producers.cli.values import COMMUNE, LISTE, SECONDS
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class _CommuneType(click.ParamType[str]):
-    name = "code"
+def together(*options: Decorator) -> Decorator:
+    """Several options as one decorator, in the order in which help shows them."""
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401 — click's
-        try:
-            return check_code_commune(str(value).strip().upper())
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        for option in reversed(options):
+            function = option(function)
+        return function
 
+    return decorate
 
-class _ListeType(click.ParamType[Liste]):
-    name = "liste"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Liste:  # noqa: ANN401 — click's
-        try:
-            return parse_liste(str(value))
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _FormatType(click.ParamType[Format]):
-    name = "format"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Format:  # noqa: ANN401 — click's
-        try:
-            return Format(str(value).lower())
-        except ValueError:
-            self.fail(f"format inconnu ; formats possibles : {', '.join(Format)}", param, ctx)
-
-
-COMMUNE = _CommuneType()
-LISTE = _ListeType()
-FORMAT = _FormatType()
 
 json_option = click.option(
     "--json", "as_json", is_flag=True, help="Écrit un document JSON, seul, sur la sortie standard."
 )
+
+subject_options = together(
+    click.option("--commune", type=COMMUNE, required=True, help="Code INSEE de la commune : 13900, 2A004."),
+    click.option("--liste", "listes", type=LISTE, multiple=True, help="P, CE, CM ; répétable. Par défaut : les trois."),
+)
+"""Whose files a request is about."""
+
+sending_options = together(
+    click.option("--requested-by", metavar="NOM", help="Qui demande. Par défaut : le compte du système."),
+    click.option("--wait", is_flag=True, help="Attend les fichiers et montre leur avancement (PREFECTURE_STATE_URL)."),
+    click.option(
+        "--timeout",
+        type=SECONDS,
+        default="600",
+        show_default=True,
+        metavar="SECONDES",
+        help="Combien de temps attendre, avec --wait.",
+    ),
+    json_option,
+)
+"""How a request is sent, and what is shown of it."""

@@ -9,10 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from producers.cli.texts import count_of, format_count, format_size
+from producers.cli.texts import WORDS, count_of, format_count, format_size
 from producers.records import ExportState, RequestState
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import ExportStatus
+from schemas.vocabulary import ExportKind, ExportStatus
 
 _WIDTH_IN_A_FILE = 120
 
@@ -33,10 +33,13 @@ def print_exports(console: Console, exports: Sequence[ExportState]) -> None:
     if not exports:
         _print(console, "Aucun export.")
         return
+    kinds = {export.kind for export in exports}
+    counted = "\nou ".join(words.counted for kind, words in WORDS.items() if kind in kinds).capitalize()
+    pages = ["Pages"] if ExportKind.TABLEAU in kinds else []
     table = Table("Commune", box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
     table.add_column("Fichier", min_width=20)
     table.add_column("État", no_wrap=True)
-    for title in ("Électeurs", "Bloquantes", "Remarques", "Taille"):
+    for title in (counted, *pages, "Bloquantes", "Remarques", "Taille"):
         table.add_column(title, justify="right", no_wrap=True)
     for export in exports:
         checked = export.status is ExportStatus.READY
@@ -45,11 +48,18 @@ def print_exports(console: Console, exports: Sequence[ExportState]) -> None:
             Text(export.label),  # a console with markup would take its brackets for a style
             export.status.label,
             format_count(export.electeurs),
+            *(format_count(export.pages) for _ in pages),
             format_count(export.bloquantes if checked else None),
             format_count(export.remarques if checked else None),
             format_size(export.size),
         )
     console.print(table)
+
+
+def print_others(console: Console, shown: int, total: int) -> None:
+    """Say how many older files were left out, and how to see them."""
+    if (others := total - shown) > 0:
+        _print(console, f"… et {count_of(others, 'autre', 'autres')} : --limit {total}")
 
 
 def print_files(console: Console, exports: Sequence[ExportState], exports_dir: Path | None = None) -> None:
@@ -82,7 +92,7 @@ def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list
         elif export.bloquantes and export.status is ExportStatus.READY:
             found = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             report = f" ; à corriger d'après {exports_dir / export.report_path}" if export.report_path else ""
-            lines.append(f"{export.label} : {found}, le dépôt serait rejeté{report}")
+            lines.append(f"{export.label} : {found}, {WORDS[export.kind].consequence}{report}")
     return lines
 
 

@@ -1,7 +1,26 @@
 """French numbers and phrases of the command line."""
 
+from typing import NamedTuple
+
+from schemas.vocabulary import ExportKind
+
 NBSP = "\u00a0"
 _UNITS = ("octets", "ko", "Mo", "Go")
+
+
+class Words(NamedTuple):
+    """How a kind of file is spoken of."""
+
+    counted: str
+    """What it is made of."""
+    consequence: str
+    """What its blocking anomalies would cause."""
+
+
+WORDS = {
+    ExportKind.LISTE: Words("électeurs", "le dépôt serait rejeté"),
+    ExportKind.TABLEAU: Words("mouvements", "le tableau serait faux"),
+}
 
 
 def format_count(number: int | None) -> str:

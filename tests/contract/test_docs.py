@@ -10,8 +10,8 @@ import click
 import pytest
 from pydantic import BaseModel
 
-from producers import cli as producers_cli
 from producers import errors as producers_errors
+from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.exit_codes import ExitCode
 from schemas.envelope import CloudEvent
 from schemas.environment import PREFIX, VARIABLES
@@ -31,7 +31,7 @@ CONTRACT = REPOSITORY / "schemas" / "README.md"
 PLACES = {
     **{f"python -m worker {name}": place for name, place in WORKER_COMMANDS.items()},
     **{f"python -m worker.solo {name}": place for name, place in SOLO_COMMANDS.items()},
-    **{f"python -m producers {name}": f"{place}:command" for name, place in producers_cli._COMMANDS.items()},  # noqa: SLF001
+    **{f"python -m producers {name}": place for name, place in PRODUCER_COMMANDS.items()},
 }
 SPAN = re.compile(r"`([^`\n]+)`")
 WORD = re.compile(r"[^\W\d_]{3,}")
@@ -81,7 +81,7 @@ def test_the_options_in_the_table_exist(command: str) -> None:
     (row,) = {id(r): r for c, r in _command_rows().items() if _without_arguments(c) == command}.values()
     module, _, name = PLACES[command].partition(":")
     known: click.Command = getattr(importlib.import_module(module), name)
-    named = {word for span in SPAN.findall(row["Options that matter"]) for word in re.findall(r"--[a-z-]+", span)}
+    named = {word for span in SPAN.findall(row["Options that matter"]) for word in re.findall(r"--[a-z0-9-]+", span)}
     assert named <= {option for parameter in known.params for option in parameter.opts}
 
 

@@ -10,8 +10,9 @@ from typing import Any
 from sqlalchemy import update
 
 from schemas.envelope import CloudEvent
-from schemas.requests import ListeExportRequested
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.topology import REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
 from tests.integration.requests_queue import RequestsQueue
 from worker.db.engine import build_engine, build_sessions
 from worker.db.migrate import migrate
@@ -39,18 +40,9 @@ class Records:
 
     def accept(self, event: CloudEvent, *, minutes_ago: float = 0, **values: Any) -> None:  # noqa: ANN401 — columns
         """Write an accepted request and one row per file; `values` go into each row."""
-        wanted = ListeExportRequested.model_validate(event.data)
         row = self._request(event, datetime.now(UTC) - timedelta(minutes=minutes_ago))
-        for liste, format_ in wanted.parts():
-            fields: dict[str, object] = {
-                "part": f"{liste}.{format_}",
-                "code_commune": wanted.commune,
-                "liste": liste,
-                "format": format_,
-                "file_name": f"liste-{liste}-{wanted.commune}-{next(_serial):06}.{format_}",
-                "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
-            }
-            row.exports.append(Export(**fields | values))
+        for fields in _tableaux(event) if event.type == REQUEST_TABLEAUX_RENDER else _listes(event):
+            row.exports.append(Export(**fields | {"code_commune": event.data["commune"]} | values))
         with self._sessions.begin() as session:
             session.add(row)
 
@@ -77,6 +69,34 @@ class Records:
             requested_by=event.data["requested_by"],
             created_at=created_at,
         )
+
+
+def _listes(event: CloudEvent) -> Iterator[dict[str, object]]:
+    wanted = ListeExportRequested.model_validate(event.data)
+    for liste, format_ in wanted.parts():
+        yield {
+            "part": f"{liste}.{format_}",
+            "liste": liste,
+            "format": format_,
+            "file_name": f"liste-{liste}-{wanted.commune}-{next(_serial):06}.{format_}",
+            "label": f"Liste {liste} du 25/11/2026 09:30:00 [{format_}]",
+        }
+
+
+def _tableaux(event: CloudEvent) -> Iterator[dict[str, object]]:
+    wanted = TableauxRenderRequested.model_validate(event.data)
+    for part in wanted.parts():
+        yield {
+            "part": ".".join(part),
+            "kind": ExportKind.TABLEAU,
+            "liste": part.liste,
+            "format": FileFormat.PDF,
+            "type_tableau": part.type,
+            "presentation": part.presentation,
+            "edition": wanted.edition,
+            "file_name": f"tableau-{part.type}-{part.liste}-{wanted.commune}-{next(_serial):06}.pdf",
+            "label": f"{part.type.label} ({part.presentation.label}), liste {part.liste}, du 25/11/2026 09:30:00",
+        }
 
 
 @contextmanager

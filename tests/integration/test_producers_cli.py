@@ -17,7 +17,7 @@ from producers.errors import StateAwayError
 from producers.exit_codes import ExitCode
 from producers.records import RequestState
 from schemas.generate import ROOT
-from schemas.topology import REQUEST_LISTE_EXPORT
+from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportStatus
 from tests.integration.fake_worker import Records, prepare, serving
 from tests.integration.requests_queue import RequestsQueue
@@ -100,6 +100,38 @@ def test_wait_ends_with_the_files_their_sums_and_their_places(
     assert lines[-1].startswith("9f" * 32 + "  /srv/exports/13900/liste-P-13900-")
 
 
+def test_wait_follows_tableaux_by_their_mouvements_and_shows_their_pages(
+    queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--type", "vingt_jours", "--liste", "P", "--scrutin", "11/04/2027", "--presentation", "par_bureau"]
+    with serving(queue, records, **READY, pages=14) as taken:
+        assert main(["render-tableaux", "--commune", "13900", *arguments, "--wait", "--timeout", "20"]) == ExitCode.DONE
+    assert taken[0].type == REQUEST_TABLEAUX_RENDER
+    assert taken[0].data["scrutin"] == "2027-04-11"
+    *_, row, _, place = capsys.readouterr().out.splitlines()
+    assert row.split("prêt")[1].split() == ["1", "327", "14", "0", "12", "51,2", "ko"]
+    assert "/srv/exports/13900/tableau-vingt_jours-P-13900-" in place
+
+
+def test_wait_gives_the_pages_of_a_tableau_as_json(
+    queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["--type", "additions", "--liste", "P", "--scrutin", "2017-04-23", "--edition", "commission"]
+    command = ["render-tableaux", "--commune", "13900", *arguments, "--wait", "--timeout", "20", "--json"]
+    with serving(queue, records, **READY, pages=14):
+        assert main(command) == ExitCode.DONE
+    (file,) = json.loads(capsys.readouterr().out)["exports"]
+    shown = {name: file[name] for name in ("kind", "format", "type_tableau", "presentation", "edition", "pages")}
+    assert shown == {
+        "kind": "tableau",
+        "format": "pdf",
+        "type_tableau": "additions",
+        "presentation": "commune",
+        "edition": "commission",
+        "pages": 14,
+    }
+
+
 def test_wait_says_that_the_deposit_would_be_rejected(
     queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -159,20 +191,26 @@ def test_a_database_lost_while_waiting_leaves_the_id_of_the_request(
     assert f"la demande {queue.take_event().id} est partie" in capsys.readouterr().err
 
 
-def test_exports_shows_the_ten_latest(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
+def test_exports_shows_ten_files_and_counts_the_others(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
     for minutes_ago in (3, 2, 1, 0):
         event = build_event("13900", requested_by="mairie", source="/tests")
         records.accept(event, minutes_ago=minutes_ago, **READY)
     assert main(["exports"]) == ExitCode.DONE
-    lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("13900")]
+    shown = capsys.readouterr().out.splitlines()
+    lines = [line for line in shown if line.startswith("13900")]
     assert len(lines) == 10
     assert "Liste P du 25/11/2026 09:30:00 [csv]" in lines[0]
+    assert shown[-1] == "… et 2 autres : --limit 12"
+    assert main(["exports", "--limit", "12"]) == ExitCode.DONE
+    assert "autre" not in capsys.readouterr().out
 
 
 def test_exports_as_json_can_be_limited_to_a_commune(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
     for commune in ("13900", "2A004"):
         records.accept(build_event(commune, requested_by="mairie", source="/tests"), **READY)
     assert main(["exports", "--commune", "2a004", "--limit", "2", "--json"]) == ExitCode.DONE
-    exports = json.loads(capsys.readouterr().out)["exports"]
+    document = json.loads(capsys.readouterr().out)
+    exports = document["exports"]
+    assert document["total"] == 3
     assert [file["code_commune"] for file in exports] == ["2A004", "2A004"]
     assert exports[0]["file"] == f"/srv/exports/{exports[0]['path']}"

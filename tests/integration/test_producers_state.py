@@ -1,23 +1,26 @@
 """The state, read from the views of a real database."""
 
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 
 from producers.cli.export_liste import build_event
+from producers.cli.render_tableaux import build_event as build_tableaux
 from producers.errors import StateAwayError
 from producers.records import RequestState
 from producers.state import State
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import ExportStatus, Format, Liste, RequestOutcome
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import ExportKind, ExportStatus, Format, Liste, RequestOutcome
 from tests.integration.fake_worker import Records, prepare
 from tests.parts.databases import Template
 
 pytestmark = pytest.mark.integration
 
+SCRUTIN = date(2017, 4, 23)
 VIEWS = ("derniers_exports", "demandes")
 
 
@@ -83,6 +86,26 @@ def test_the_latest_come_newest_first_and_no_more_than_asked(records: Records, s
     assert len(state.latest(limit=4)) == 4
     assert {file.code_commune for file in state.latest("2A004")} == {"2A004"}
     assert state.latest("75056") == []
+
+
+def test_the_files_of_a_commune_are_counted(records: Records, state: State) -> None:
+    records.accept(ask())
+    records.accept(ask("2A004"))
+    assert (state.count(), state.count("13900"), state.count("75056")) == (6, 3, 0)
+
+
+def test_a_tableau_is_told_from_a_list(records: Records, state: State) -> None:
+    records.accept(ask())
+    records.accept(
+        build_tableaux([TypeTableau.ADDITIONS], commune="13900", scrutin=SCRUTIN, requested_by="m", source="/tests"),
+        pages=3,
+    )
+    *tableaux, first = state.latest(limit=4)
+    assert [(file.kind, file.type_tableau, file.pages) for file in tableaux] == [
+        (ExportKind.TABLEAU, "additions", 3)
+    ] * 3
+    assert {(file.presentation, file.edition) for file in tableaux} == {("commune", "affichage")}
+    assert (first.kind, first.type_tableau, first.pages) == (ExportKind.LISTE, "", None)
 
 
 def test_instants_are_in_utc_on_both_databases(records: Records, state: State) -> None:

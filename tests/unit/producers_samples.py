@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from producers.cli.export_liste import build_event
 from producers.records import ExportState, RequestState
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
 INSTANT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 EVENT = build_event("13900", requested_by="mairie", source="/tests")
@@ -35,12 +35,38 @@ _EXPORT = ExportState(
     error_message="",
     started_at=INSTANT,
     finished_at=INSTANT,
+    kind=ExportKind.LISTE,
+    type_tableau="",
+    presentation="",
+    edition="",
+    pages=None,
+)
+
+_TABLEAU = replace(
+    _EXPORT,
+    format="pdf",
+    label="Tableau des vingt jours (par bureau), liste P, du 25/11/2026 09:30:00",
+    electeurs=3400,
+    lines_written=3400,
+    mineurs=0,
+    file_name="tableau-vingt_jours-P-13900-par_bureau-20261125-093000.pdf",
+    report_name="tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv",
+    kind=ExportKind.TABLEAU,
+    type_tableau="vingt_jours",
+    presentation="par_bureau",
+    edition="affichage",
+    pages=212,
 )
 
 
 def export(**changes: object) -> ExportState:
     """A finished file, but for the changes."""
     return replace(_EXPORT, **changes)  # type: ignore[arg-type]  # the caller's own business
+
+
+def tableau(**changes: object) -> ExportState:
+    """A finished tableau, but for the changes."""
+    return replace(_TABLEAU, **changes)  # type: ignore[arg-type]  # the caller's own business
 
 
 def request(*exports: ExportState) -> RequestState:

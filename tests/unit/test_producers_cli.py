@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 
 from producers import errors
-from producers.cli import main
+from producers.cli import COMMANDS, main
 from producers.cli.export_liste import build_event
 from producers.errors import InvalidRequestError, ProducerError
 from producers.exit_codes import ExitCode
@@ -42,16 +42,20 @@ def test_a_request_that_breaks_the_contract_is_refused_without_quoting_it() -> N
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["export-liste"], "--commune"),
+        (["export-liste"], "il manque --commune (voir « python -m producers export-liste --help »)"),
         (["export-liste", "--commune", "../etc"], "code INSEE de commune attendu"),
         (["export-liste", "--commune", "13900", "--liste", "ZZ"], "listes possibles : P (LP, 01)"),
-        (["export-liste", "--commune", "13900", "--format", "pdf"], "formats possibles : csv, xml"),
-        (["export-liste", "--commune", "13900", "--timeout", "0"], "--timeout"),
-        (["export-liste", "--commune", "13900", "--requested-by", "<x>"], "requested_by"),
+        (["export-liste", "--commune", "13900", "--format", "pdf"], "--format : les valeurs possibles sont csv, xml"),
+        (["export-liste", "--commune", "13900", "--timeout", "0"], "--timeout : un nombre plus grand"),
+        (["export-liste", "--commune", "13900", "--requested-by", "<x>"], "requested_by : des lettres"),
         (["export-liste", "--commune", "13900", "--wait"], "PREFECTURE_STATE_URL"),
         (["exports"], "PREFECTURE_STATE_URL"),
-        (["exports", "--limit", "0"], "--limit"),
-        (["export-tout"], "export-tout"),
+        (["exports", "--limit", "0"], "--limit : un nombre entier plus grand que 0 est attendu"),
+        (["exports", "--limit", "dix"], "--limit : un nombre entier plus grand que 0 est attendu"),
+        (["exports", "--limite", "3"], "option inconnue : --limite ; vouliez-vous dire --limit ?"),
+        (["exports", "13900"], "argument en trop"),
+        (["export-listes"], "commande inconnue : export-listes ; vouliez-vous dire export-liste ?"),
+        ([], "Commandes :"),
     ],
 )
 def test_wrong_usage_exits_with_2_and_says_why(
@@ -65,10 +69,13 @@ def test_wrong_usage_exits_with_2_and_says_why(
     assert answer.out == ""
 
 
-@pytest.mark.parametrize("command", ["export-liste", "exports"])
-def test_each_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([command, "--help"]) == ExitCode.DONE
-    assert command in capsys.readouterr().out
+@pytest.mark.parametrize("arguments", [[], *([command] for command in COMMANDS)], ids=str)
+def test_each_command_has_help_in_french_only(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([*arguments, "--help"]) == ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert " ".join(["Usage : python -m producers", *arguments]) in shown
+    assert "Afficher cette aide." in shown
+    assert re.findall(r"\b(?:default|required|message|exit|COMMAND|ARGS|TEXT|INTEGER|FLOAT|RANGE)\b", shown) == []
 
 
 def test_starting_imports_nothing_heavy() -> None:

@@ -9,12 +9,12 @@ import pytest
 from rich.console import Console
 
 from producers.cli.documents import exports_document, print_document, request_document
-from producers.cli.render import print_exports, print_files, print_request, print_sent
+from producers.cli.render import print_exports, print_files, print_others, print_request, print_sent
 from producers.cli.texts import count_of, format_count, format_size
 from producers.exit_codes import ExitCode
 from producers.records import RequestState
 from schemas.vocabulary import ExportStatus, RequestOutcome
-from tests.unit.producers_samples import EVENT, export, request
+from tests.unit.producers_samples import EVENT, export, request, tableau
 
 VOLUME = Path("/srv/exports")
 
@@ -34,6 +34,32 @@ def test_the_table_shows_labels_counts_and_sizes() -> None:
     assert second.split("en attente")[1].split() == ["—", "—", "—", "—"]
 
 
+def test_the_table_of_tableaux_shows_mouvements_and_pages() -> None:
+    late = tableau(presentation="commune", status=ExportStatus.QUEUED, electeurs=None, size=None, pages=None)
+    header, _, *rows = printed(lambda console: print_exports(console, [tableau(remarques=1), late]))
+    titles = ["Commune", "Fichier", "État", "Mouvements", "Pages", "Bloquantes", "Remarques", "Taille"]
+    assert header.split() == titles
+    assert rows[0].split("prêt")[1].split() == ["3", "400", "212", "0", "1", "51,2", "ko"]
+    assert any(row.split("en attente")[-1].split() == ["—"] * 5 for row in rows)
+
+
+def test_a_list_among_tableaux_has_electors_and_no_pages() -> None:
+    first, second, _, *rows = printed(lambda console: print_exports(console, [export(), tableau()]))
+    assert first.strip() == "Électeurs"
+    assert "ou mouvements" in second
+    assert rows[0].split("prêt")[1].split() == ["3", "000", "—", "0", "12", "51,2", "ko"]
+    assert rows[1].split("prêt")[1].split()[:3] == ["3", "400", "212"]
+
+
+@pytest.mark.parametrize(
+    ("shown", "total", "lines"),
+    [(10, 10, []), (10, 11, ["… et 1 autre : --limit 11"]), (10, 1244, ["… et 1 234 autres : --limit 1244"])],
+)
+def test_what_is_not_shown_is_counted(shown: int, total: int, lines: list[str]) -> None:
+    said = printed(lambda console: print_others(console, shown, total))
+    assert [line.replace("\u00a0", " ") for line in said] == lines
+
+
 def test_no_export_is_said() -> None:
     assert printed(lambda console: print_exports(console, [])) == ["Aucun export."]
 
@@ -48,6 +74,15 @@ def test_blocking_anomalies_are_said_with_their_report() -> None:
     assert line == (
         "Liste P du 25/11/2026 09:30:00 [csv] : 3 anomalies bloquantes, le dépôt serait rejeté ; à corriger d'après "
         "/srv/exports/13900/liste-P-13900-20261125-093000-anomalies.csv"
+    )
+
+
+def test_blocking_anomalies_make_a_tableau_wrong() -> None:
+    *_, line = printed(lambda console: print_request(console, EVENT, request(tableau(bloquantes=1)), VOLUME))
+    assert line == (
+        "Tableau des vingt jours (par bureau), liste P, du 25/11/2026 09:30:00 : 1 anomalie bloquante, le tableau "
+        "serait faux ; à corriger d'après "
+        "/srv/exports/13900/tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv"
     )
 
 
@@ -94,6 +129,13 @@ def test_the_document_is_json_whatever_the_locale(capsys: pytest.CaptureFixture[
 def test_the_document_of_a_request_not_waited_for_has_no_outcome() -> None:
     document = request_document(EVENT, None, ExitCode.DONE, None)
     assert (document["outcome"], document["exports"]) == (None, [])
+
+
+def test_the_document_tells_which_tableau_a_file_is() -> None:
+    listed, drawn = exports_document([export(), tableau()], None)["exports"]
+    names = ("kind", "type_tableau", "presentation", "edition", "pages")
+    assert [listed[name] for name in names] == ["liste", "", "", "", None]
+    assert [drawn[name] for name in names] == ["tableau", "vingt_jours", "par_bureau", "affichage", 212]
 
 
 def test_without_the_volume_a_file_has_its_relative_path_only() -> None:

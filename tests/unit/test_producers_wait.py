@@ -15,7 +15,7 @@ from producers.exit_codes import ExitCode, exit_code_of
 from producers.records import ExportState, RequestState
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus, RequestOutcome
-from tests.unit.producers_samples import EVENT, export, request
+from tests.unit.producers_samples import EVENT, export, request, tableau
 
 UNREAD = RequestState()
 REFUSED = RequestState(RequestOutcome.REFUSED, "aucun registre importé pour 13900")
@@ -79,6 +79,13 @@ def test_lines_show_each_change_once() -> None:
     ]
 
 
+@pytest.mark.parametrize("terminal", [False, True])
+def test_a_tableau_is_followed_by_its_mouvements(terminal: bool) -> None:
+    target = console(terminal=terminal)
+    wait_for(Script(request(tableau(status=ExportStatus.RUNNING, lines_written=120))), EVENT, target, 0.3)
+    assert "120 / 3\u00a0400 mouvements" in shown(target)
+
+
 def test_bars_show_the_electors_written() -> None:
     target = console(terminal=True)
     wait_for(Script(request(RUNNING)), EVENT, target, 0.3)
@@ -108,6 +115,7 @@ def test_a_database_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     [
         ([export()], ExitCode.DONE),
         ([export(), export(bloquantes=3)], ExitCode.ANOMALIES),
+        ([tableau(), tableau(bloquantes=1)], ExitCode.ANOMALIES),
         ([export(bloquantes=3), export(status=ExportStatus.FAILED)], ExitCode.FAILED),
         ([export(status=ExportStatus.CANCELLED)], ExitCode.FAILED),
         ([export(), replace(RUNNING)], ExitCode.TIMEOUT),

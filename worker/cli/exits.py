@@ -5,7 +5,7 @@ from enum import IntEnum
 
 import click
 
-from worker.cli.french import explain_usage
+from producers.french import explain_usage
 from worker.errors import ConfigurationError, PrefectureError, TransientError
 from worker.logs import describe_exception
 

@@ -1,11 +1,11 @@
 """Days on a command line, as a clerk or a program writes them."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 import click
 
-_FORMATS = ("%Y-%m-%d", "%d/%m/%Y")
+from schemas.vocabulary import parse_jour
 
 
 class Jour(click.ParamType[date]):
@@ -15,19 +15,11 @@ class Jour(click.ParamType[date]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:  # noqa: ANN401
         """Read a day, or refuse the option."""
-        if isinstance(value, date):
-            return value
-        days = (_parse(value, form) for form in _FORMATS)
-        if day := next(filter(None, days), None):
-            return day
-        raise click.BadParameter(f"« {value} » n'est pas une date ; écrivez AAAA-MM-JJ ou JJ/MM/AAAA", ctx, param)
-
-
-def _parse(text: str, form: str) -> date | None:
-    try:
-        return datetime.strptime(text, form).date()  # noqa: DTZ007 — a day has no time zone
-    except ValueError:
-        return None
+        try:
+            return parse_jour(str(value))
+        except ValueError:
+            message = f"« {value} » n'est pas une date ; écrivez AAAA-MM-JJ ou JJ/MM/AAAA"
+            raise click.BadParameter(message, ctx, param) from None
 
 
 JOUR = Jour()

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 import click
 
+from producers.french import LazyGroup
 from worker.cli.exits import guard
-from worker.cli.french import LazyGroup
 
 COMMANDS = {
     "migrate": "worker.cli.migrate:migrate",

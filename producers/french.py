@@ -1,4 +1,7 @@
-"""click in French: the words of its help, its usage errors, and commands that are loaded when they are needed."""
+"""click in French: the words of its help, its usage errors, and commands that are loaded when they are needed.
+
+For the command lines of the producers and of the worker (worker.cli). It knows click only, nothing of ours.
+"""
 
 import difflib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -12,7 +15,8 @@ _WORDS = {
     "Options": "Options",
     "Commands": "Commandes",
     "Show this message and exit.": "Afficher cette aide.",
-    "[required]": "[obligatoire]",
+    "required]": "obligatoire]",
+    "[default: ": "[par défaut : ",
 }
 
 
@@ -48,7 +52,7 @@ class LazyGroup(click.Group):
 
     def __init__(self, *, commands_at: Mapping[str, str], **options: Any) -> None:  # noqa: ANN401 — click's
         """`commands_at`: the name of each command, and its place as `module:function`."""
-        super().__init__(**options)
+        super().__init__(subcommand_metavar="COMMANDE [ARGUMENTS]...", **options)
         self._commands_at = commands_at
 
     def list_commands(self, ctx: click.Context) -> list[str]:
