@@ -5,30 +5,57 @@ import os
 import sqlite3
 import subprocess
 import sys
+from collections import Counter
 from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from tests.parts.process import Process
-from tests.parts.town import CITY_TEMPLATE, ROOT
+from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT
 from tests.parts.wait import wait_until
 
 pytestmark = pytest.mark.integration
 
+VINGT_JOURS = ["--type", "vingt_jours", "--scrutin", "11/04/2027"]
 
-def test_the_demo_makes_six_files_and_a_mail_twice(tmp_path: Path) -> None:
+
+def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
     first = _run(tmp_path, "demo")
     assert first.returncode == 0, first.stderr
-    assert "374 gardées" in first.stdout
+    for loaded in ("374 gardées", "36 gardées", "377 gardées", "15 inscriptions, 12 radiations, 12 changements"):
+        assert loaded in first.stdout
+    assert "déjà importée" not in first.stdout
     again = _run(tmp_path, "demo")
-    assert "déjà importé" in again.stdout
+    assert again.returncode == 0, again.stderr
+    assert "LIBREVILLE est déjà importée" in again.stdout
+    assert "gardées" not in again.stdout
     exports = _exports(tmp_path)
-    assert [status for status, _, _ in exports] == ["ready"] * 12
-    for _, name, sha256 in exports:
-        assert hashlib.sha256((tmp_path / "exports/13900" / name).read_bytes()).hexdigest() == sha256
+    kinds = Counter(name.split("-")[1] if name.startswith("tableau") else "liste" for _, name, _ in exports)
+    assert kinds == {"liste": 12, "vingt_jours": 12} | dict.fromkeys(
+        ("cinq_jours_reu", "cinq_jours", "premier_rectificatif", "second_rectificatif", "additions"), 6
+    )
+    for status, name, sha256 in exports:
+        content = (tmp_path / "exports/13900" / name).read_bytes()
+        assert (status, hashlib.sha256(content).hexdigest()) == ("ready", sha256)
         assert f"{sha256}  {tmp_path}/exports/13900/{name}" in first.stdout + again.stdout
-    assert len(list((tmp_path / "mails").glob("*.eml"))) == 2
+    assert len(list((tmp_path / "mails").glob("*.eml"))) == 10
+
+
+def test_tableaux_are_asked_for_with_a_clerks_dates(tmp_path: Path) -> None:
+    LIBREVILLE_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
+    wanted = ["--type", "additions", "--type", "cinq-jours", "--presentation", "par_bureau", "--liste", "P"]
+    done = _run(tmp_path, "render-tableaux", "--commune", "13900", *wanted, "--scrutin", "23/04/2017")
+    assert done.returncode == 0, done.stdout + done.stderr
+    exports = _exports(tmp_path)
+    assert [name.rsplit("-", 2)[0] for _, name, _ in exports] == [
+        "tableau-additions-P-13900-par_bureau",
+        "tableau-cinq_jours-P-13900-par_bureau",
+    ]
+    for status, name, sha256 in exports:
+        content = (tmp_path / "exports" / "13900" / name).read_bytes()
+        assert (status, hashlib.sha256(content).hexdigest()) == ("ready", sha256)
+        assert content.startswith(b"%PDF-1.4")
 
 
 def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path) -> None:
@@ -63,6 +90,8 @@ def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
         (["export-liste", "--commune", "13900"], 1, "Commune inconnue : 13900"),
         (["export-liste", "--commune", "01001"], 1, "Aucun registre importé pour 01001"),
         (["export-liste", "--commune", "../x"], 2, "code INSEE de commune attendu"),
+        (["render-tableaux", "--commune", "01001", *VINGT_JOURS], 1, "Aucun registre importé pour 01001"),
+        (["render-tableaux", "--commune", "13900", "--type", "additions"], 2, "--scrutin manque, pour additions"),
         (["import-mouvements", "Makefile"], 1, "ce n'est pas un fichier de mouvements"),
         (["scrutins"], 0, "Aucun scrutin"),
         (["commissions", "--commune", "13900"], 0, "Aucune réunion"),

@@ -4,7 +4,8 @@ import json
 import os
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,8 @@ from pika.exceptions import ChannelClosedByBroker
 from sqlalchemy import Engine, RowMapping, text
 from sqlalchemy.orm import Session
 
-from schemas.envelope import CloudEvent
-from schemas.requests import ListeExportRequested
+from schemas.envelope import CloudEvent, Data
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.topology import EXCHANGE, QUEUE_REQUESTS
 from tests.parts.databases import Template
 from tests.parts.process import Process
@@ -23,6 +24,7 @@ from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.demo import LIBREVILLE, write_reu
+from worker.demo.load import load_libreville
 from worker.notifier.models import Agent
 from worker.registre.importer import import_file
 from worker.registre.known_communes import add_commune, load_reference
@@ -32,21 +34,37 @@ TODAY = date(2026, 11, 25)
 AGENT = "mairie-libreville"
 EMAIL = "elections@libreville.example"
 LEASE_SECONDS = 2
+_BY_AGENT = {"commune": LIBREVILLE.code, "requested_by": AGENT}
 
 
 def prepare_libreville(url: str, size: int | None = None) -> None:
     """Migrate the database at `url` and import LIBREVILLE; with `size`, so many ordinary electors instead."""
+    with _installation(url) as (engine, folder):
+        with engine.begin() as connection:
+            add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
+        reu = folder / "libreville-reu.csv"
+        write_reu(reu, size=size, today=TODAY)
+        import_file(engine, reu, imported_by="test")
+
+
+def prepare_mouvements(url: str) -> None:
+    """Migrate the database at `url` and load LIBREVILLE as the demonstration does: mouvements and calendar too."""
+    with _installation(url) as (engine, folder):
+        for _ in load_libreville(engine, folder, TODAY):
+            pass
+
+
+@contextmanager
+def _installation(url: str) -> Iterator[tuple[Engine, Path]]:
+    """A migrated database with the communes of France and LIBREVILLE's agent, a folder for the time of imports."""
     engine = build_engine(url)
     migrate(engine)
     with engine.begin() as connection:
         load_reference(connection)
-        add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
     with Session(engine) as session, session.begin():
         session.add(Agent(name=AGENT, code_commune=LIBREVILLE.code, email=EMAIL))
     with tempfile.TemporaryDirectory() as folder:
-        reu = Path(folder) / "libreville-reu.csv"
-        write_reu(reu, size=size, today=TODAY)
-        import_file(engine, reu, imported_by="test")
+        yield engine, Path(folder)
     engine.dispose()
 
 
@@ -63,6 +81,7 @@ def queue_messages(amqp_url: str, name: str) -> list[tuple[dict[str, Any], bytes
 
 
 LIBREVILLE_TEMPLATE = Template("libreville", prepare_libreville)
+MOUVEMENTS_TEMPLATE = Template("libreville-mouvements", prepare_mouvements)
 CITY_SIZE = 60_000
 CITY_TEMPLATE = Template("city", lambda url: prepare_libreville(url, CITY_SIZE))
 """Large enough for a file to be interrupted in the middle."""
@@ -94,9 +113,9 @@ class Town:
         assert worker.alive, self.log("worker")
         return worker
 
-    def start_notifier(self) -> Process:
+    def start_notifier(self, **environment: str) -> Process:
         """The notifier."""
-        return self._start("notifier", "-m", "worker", "notifier")
+        return self._start("notifier", "-m", "worker", "notifier", **environment)
 
     def publish(self, body: bytes, routing_key: str, exchange: str = EXCHANGE) -> None:
         """Put bytes on the exchange, confirmed."""
@@ -106,8 +125,14 @@ class Town:
             channel.basic_publish(exchange, routing_key, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
 
     def ask(self, *, times: int = 1, **fields: object) -> CloudEvent:
-        """Publish a request for LIBREVILLE, the same event `times` times."""
-        asked = ListeExportRequested.model_validate({"commune": LIBREVILLE.code, "requested_by": AGENT} | fields)
+        """Publish a request for LIBREVILLE's list files, the same event `times` times."""
+        return self._send(ListeExportRequested.model_validate(_BY_AGENT | fields), times)
+
+    def ask_tableaux(self, *, times: int = 1, **fields: object) -> CloudEvent:
+        """Publish a request for tableaux of LIBREVILLE's principal list, the same event `times` times."""
+        return self._send(TableauxRenderRequested.model_validate(_BY_AGENT | {"listes": ["P"]} | fields), times)
+
+    def _send(self, asked: Data, times: int) -> CloudEvent:
         event = CloudEvent.wrap(asked, source="/test")
         for _ in range(times):
             self.publish(event.to_bytes(), event.type)

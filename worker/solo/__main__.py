@@ -6,9 +6,9 @@ from collections.abc import Sequence
 import click
 
 from producers.errors import ProducerError
+from producers.french import LazyGroup
 from worker.cli import main as worker_commands
 from worker.cli.exits import guard
-from worker.cli.french import LazyGroup
 from worker.privacy import keep_files_private
 from worker.solo.environment import set_defaults
 
@@ -21,6 +21,7 @@ REGISTER_COMMANDS = (
 COMMANDS = {
     "demo": "worker.solo.commands:demo",
     "export-liste": "worker.solo.commands:export_liste",
+    "render-tableaux": "worker.solo.commands:render_tableaux",
     "exports": "producers.cli.exports:command",
 } | {name: worker_commands.COMMANDS[name] for name in REGISTER_COMMANDS}
 

@@ -1,42 +1,58 @@
 """The embedded mode's own commands; files that a killed process left unfinished are finished first."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 import click
 
-from producers.cli.export_liste import build_event
-from producers.cli.options import COMMUNE, FORMAT, LISTE
+from producers.cli import export_liste as listes
+from producers.cli import render_tableaux as tableaux
 from producers.cli.render import make_console, print_request
 from producers.cli.wait import wait_for
 from producers.exit_codes import ExitCode, exit_code_of
 from producers.settings import default_requested_by
 from producers.state import State
+from schemas.envelope import CloudEvent
 from worker.logs import configure_logs
 from worker.settings import Settings, load_settings
 from worker.solo.demo import run_demo
 from worker.solo.lock import exclusive
 from worker.solo.process import Solo
 
+_requested_by = click.option("--requested-by", default=default_requested_by, metavar="NOM", help="Qui demande.")
+
 
 @click.command()
 def demo() -> ExitCode:
-    """Fabrique les six fichiers de liste de LIBREVILLE."""
+    """Fabrique les fichiers et les tableaux de LIBREVILLE, commune fictive."""
     with _alone() as settings:
         return run_demo(settings, make_console())
 
 
 @click.command("export-liste", short_help="Fabrique les fichiers de liste d'une commune.")
-@click.option("--commune", type=COMMUNE, required=True, help="Code INSEE de la commune.")
-@click.option("--liste", "listes", type=LISTE, multiple=True, help="P, CE ou CM ; répétable. Par défaut : les trois.")
-@click.option("--format", "formats", type=FORMAT, multiple=True, help="csv ou xml ; répétable. Par défaut : csv.")
-@click.option("--requested-by", default=default_requested_by, metavar="NOM", help="Qui demande.")
+@listes.liste_options
+@_requested_by
 def export_liste(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Fabrique les fichiers de liste d'une commune et attend qu'ils soient prêts."""
+    return _make(listes.build_event, wanted)
+
+
+@click.command("render-tableaux", short_help="Fabrique les tableaux des mouvements d'une commune, en PDF.")
+@tableaux.tableaux_options
+@_requested_by
+def render_tableaux(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
+    """Fabrique des tableaux et attend qu'ils soient prêts : un PDF par type, par liste et par présentation.
+
+    Une date s'écrit AAAA-MM-JJ ou JJ/MM/AAAA, et se donne une fois pour tous les types qui la demandent.
+    """
+    return _make(tableaux.build_event, wanted)
+
+
+def _make(build: Callable[..., CloudEvent], wanted: dict[str, Any]) -> ExitCode:
+    event = build(**wanted, source="/solo")
     console = make_console()
     with _alone() as settings, Solo(settings) as solo, State(settings.database_url.get_secret_value()) as state:
-        event = build_event(**wanted, source="/solo")
         solo.publish(event)
         request = wait_for(state, event, console)
         print_request(console, event, request, settings.exports_dir)

@@ -1,66 +1,131 @@
-"""The demonstration: LIBREVILLE, a fictitious commune, from its REU export to six list files and a mail."""
+"""The demonstration: LIBREVILLE, a fictitious commune, from its REU exports to its list files, tableaux and mails."""
 
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from rich.console import Console
 from sqlalchemy.orm import Session
 
-from producers.cli.export_liste import build_event
-from producers.cli.render import print_request
+from producers.cli.render import make_console, print_request
 from producers.cli.wait import wait_for
 from producers.exit_codes import ExitCode, exit_code_of
-from producers.records import RequestState
 from producers.state import State
-from schemas.vocabulary import Format
-from worker.demo import LIBREVILLE, write_reu
+from schemas.envelope import CloudEvent, Data
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.vocabulary import Format, Liste
+from worker.demo import LIBREVILLE
+from worker.demo.calendrier import demo_calendrier
+from worker.demo.load import load_libreville, loaded_on
+from worker.domain.heure import jour_a_paris
 from worker.notifier.models import Agent
-from worker.registre.importer import import_file
-from worker.registre.known_communes import add_commune
+from worker.registre.summary import ImportSummary, format_count
 from worker.settings import Settings
 from worker.solo.process import Solo
 
 _AGENT = Agent(name="mairie-libreville", code_commune=LIBREVILLE.code, email="elections@libreville.example")
+_SHOWN = {ExitCode.DONE, ExitCode.ANOMALIES}
+"""Blocking anomalies are part of the show."""
 
 
 def run_demo(settings: Settings, console: Console) -> ExitCode:
-    """Import LIBREVILLE, ask for its three lists in both formats, and show what was made."""
+    """Load LIBREVILLE, ask for its lists in both formats and for its six tableaux, and show what was made."""
     console.print("Commune de démonstration LIBREVILLE (13900) : fictive, comme tous ses électeurs.\n")
-    with Solo(settings) as solo:
-        _import(solo, settings.home / "demo" / "libreville-reu.csv", console)
-        event = build_event(LIBREVILLE.code, formats=list(Format), requested_by=_AGENT.name, source="/demo")
-        solo.publish(event)
-        with State(settings.database_url.get_secret_value()) as state:
-            request = wait_for(state, event, console)
-    print_request(console, event, request, settings.exports_dir)
+    codes = []
+    with Solo(settings) as solo, State(settings.database_url.get_secret_value()) as state:
+        today = _load(solo, settings.home / "demo", console)
+        for title, asked in _requests(today):
+            event = CloudEvent.wrap(asked, source="/demo")
+            solo.publish(event)
+            request = wait_for(state, event, make_console(stderr=True))
+            console.print(f"\n{title}\n")
+            print_request(console, event, request, settings.exports_dir)
+            codes.append(exit_code_of(request))
     _show_mails(settings.mail_dir, console)
-    return _demo_exit_code(request)
+    return next((code for code in codes if code not in _SHOWN), ExitCode.DONE)
 
 
-def _import(solo: Solo, reu: Path, console: Console) -> None:
-    reu.parent.mkdir(parents=True, exist_ok=True)
-    write_reu(reu)
+def _requests(today: date) -> Iterator[tuple[str, Data]]:
+    days = demo_calendrier(today)
+    yield (
+        "Listes électorales, pour e-listelec",
+        ListeExportRequested(commune=LIBREVILLE.code, formats=list(Format), requested_by=_AGENT.name),
+    )
+    yield (
+        "Tableaux d'avant le scrutin",
+        _tableaux(TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU, TypeTableau.CINQ_JOURS, scrutin=days.scrutin),
+    )
+    yield (
+        "Tableaux rectificatifs de la révision annuelle (avant 2019)",
+        _tableaux(TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF, date_tableau=days.janvier),
+    )
+    yield (
+        "Tableau des additions (avant 2019)",
+        _tableaux(TypeTableau.ADDITIONS, scrutin=days.scrutin_additions),
+    )
+    yield "Exemplaires de la commission, pour les trois listes", _exemplaires_commission(days.scrutin)
+
+
+def _tableaux(
+    *types: TypeTableau, scrutin: date | None = None, date_tableau: date | None = None
+) -> TableauxRenderRequested:
+    return TableauxRenderRequested(
+        commune=LIBREVILLE.code,
+        listes=[Liste.PRINCIPALE],
+        types=list(types),
+        presentations=list(Presentation),
+        scrutin=scrutin,
+        date_tableau=date_tableau,
+        requested_by=_AGENT.name,
+    )
+
+
+def _exemplaires_commission(scrutin: date) -> TableauxRenderRequested:
+    return TableauxRenderRequested(
+        commune=LIBREVILLE.code,
+        types=[TypeTableau.VINGT_JOURS],
+        edition=Edition.COMMISSION,
+        scrutin=scrutin,
+        requested_by=_AGENT.name,
+    )
+
+
+def _load(solo: Solo, folder: Path, console: Console) -> date:
+    folder.mkdir(parents=True, exist_ok=True)
     engine = solo.services.engine
-    with engine.begin() as connection:
-        add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
     with Session(engine) as session, session.begin():
         session.merge(_AGENT)
-    summary = import_file(engine, reu, imported_by="démonstration", accept_rejects=True)
-    console.print(
-        f"Export du REU : {reu}\n  {summary.lines_read} lignes lues, {summary.lines_kept} gardées, "
-        f"{summary.lines_rejected} rejetées, {summary.values_cleaned} valeurs nettoyées"
-        + (" (déjà importé)" if summary.unchanged else "")
-        + (f"\n  Rejets : {summary.report}" if summary.report else "")
-        + "\n"
+    if day := loaded_on(engine):
+        console.print(f"LIBREVILLE est déjà importée, depuis le {day:%d/%m/%Y}.")
+        return day
+    today = jour_a_paris(datetime.now(UTC))
+    for path, summary in load_libreville(engine, folder, today):
+        console.print(f"{path}\n  {_describe(summary)}", soft_wrap=True)
+    return today
+
+
+def _describe(summary: ImportSummary) -> str:
+    counts = (
+        format_count(summary.lines_read, "ligne lue"),
+        format_count(summary.lines_kept, "gardée"),
+        format_count(summary.lines_rejected, "rejetée"),
+        format_count(summary.values_cleaned, "valeur nettoyée"),
     )
+    facts = [", ".join(counts)]
+    if summary.report:
+        facts.append(f"Rejets : {summary.report}")
+    if found := summary.comparison:
+        facts.append(
+            f"Depuis le premier export : {format_count(found.inscriptions, 'inscription')}, "
+            f"{format_count(found.radiations, 'radiation')}, {format_count(found.changements, 'changement')} de bureau"
+        )
+    return "\n  ".join(facts)
 
 
 def _show_mails(folder: Path, console: Console) -> None:
     mails = sorted(folder.glob("*.eml"), key=lambda path: path.stat().st_mtime)
     if mails:
-        console.print(f"\nCourriel « envoyé » (déposé dans un dossier, faute de serveur) : {mails[-1]}", soft_wrap=True)
-
-
-def _demo_exit_code(request: RequestState) -> ExitCode:
-    """Blocking anomalies are part of the show."""
-    code = exit_code_of(request)
-    return ExitCode.DONE if code is ExitCode.ANOMALIES else code
+        console.print(
+            f"\nCourriels « envoyés » (déposés dans un dossier, faute de serveur), dont {mails[-1]}", soft_wrap=True
+        )

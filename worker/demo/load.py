@@ -1,0 +1,45 @@
+"""LIBREVILLE into the register: two exports of the REU a month apart, a file of mouvements, its electoral calendar."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from sqlalchemy import Engine, select
+
+from worker.demo.calendrier import set_demo_calendrier
+from worker.demo.libreville import LIBREVILLE, write_reu
+from worker.demo.mouvements import write_mouvements
+from worker.demo.second_reu import write_second_reu
+from worker.domain.heure import jour_a_paris
+from worker.registre.import_mouvements import import_mouvements
+from worker.registre.importer import import_file
+from worker.registre.known_communes import add_commune
+from worker.registre.models import Import
+from worker.registre.summary import ImportSummary
+
+BY = "démonstration"
+_SECOND = "libreville-reu-2.csv"
+
+
+def loaded_on(engine: Engine) -> date | None:
+    """The day LIBREVILLE was loaded, which its dates are counted from; None when it is yet to be."""
+    query = select(Import.finished_at).where(
+        Import.file_name == _SECOND, Import.imported_by == BY, Import.finished_at.is_not(None)
+    )
+    with engine.connect() as connection:
+        loaded = connection.scalars(query.order_by(Import.id.desc()).limit(1)).one_or_none()
+    return jour_a_paris(loaded) if loaded else None
+
+
+def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple[Path, ImportSummary]]:
+    """Import its files one after the other, each told as it is done; the second export gives mouvements."""
+    with engine.begin() as connection:
+        add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
+        set_demo_calendrier(connection, today)
+    first, mouvements, second = folder / "libreville-reu.csv", folder / "libreville-mouvements.csv", folder / _SECOND
+    write_reu(first, today=today)
+    yield first, import_file(engine, first, imported_by=BY, accept_rejects=True)
+    write_mouvements(mouvements, today)
+    yield mouvements, import_mouvements(engine, mouvements, imported_by=BY)
+    write_second_reu(second, today)
+    yield second, import_file(engine, second, imported_by=BY, accept_rejects=True, compare=today)
