@@ -94,8 +94,8 @@ def test_a_lost_doorbell_is_rung_again_by_the_sweep(town: Town) -> None:
 
 
 REFUSALS: list[tuple[dict[str, object], str]] = [
-    ({"commune": "99999"}, "Demande invalide : commune: code INSEE"),
-    ({"commune": "../etc"}, "Demande invalide : commune: code INSEE"),
+    ({"commune": "99999"}, "Demande invalide : commune : code INSEE"),
+    ({"commune": "../etc"}, "Demande invalide : commune : code INSEE"),
     ({"commune": "01001"}, "Aucun registre importé pour 01001"),
     ({"commune": "2A999"}, "Commune inconnue : 2A999"),
     ({"listes": ["Q"]}, "liste inconnue"),

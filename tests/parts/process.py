@@ -65,7 +65,17 @@ class Process:
     @property
     def alive(self) -> bool:
         """Whether the program itself still runs."""
-        return self._popen.poll() is None
+        return self.exit_code is None
+
+    @property
+    def exit_code(self) -> int | None:
+        """How the program itself ended, minus the signal if by one; None while it runs."""
+        return self._popen.poll()
+
+    @property
+    def family(self) -> list[int]:
+        """The pids of the program and of all it has started, the eldest first."""
+        return _family(self.pid)
 
     def end(self, signal: Signals, *, timeout: float) -> None:
         """Ask the program to leave, wait for it, and kill what has not left within `timeout` seconds."""
@@ -77,7 +87,7 @@ class Process:
 
     def kill(self) -> None:
         """SIGKILL to the program and to all it has started; returns when they are gone."""
-        family = _family(self.pid)
+        family = self.family
         for pid in family:
             with suppress(ProcessLookupError):
                 os.kill(pid, SIGKILL)

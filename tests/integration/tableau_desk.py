@@ -1,0 +1,100 @@
+"""A desk where tableaux are asked for and made without any broker, and read back by poppler."""
+
+import csv
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+
+from schemas.envelope import CloudEvent
+from schemas.requests import TableauxRenderRequested
+from schemas.tableaux import TypeTableau
+from tests.integration.export_desk import Desk
+from tests.integration.tableau_register import COMMUNE
+from tests.parts.pdf import read_text
+from worker.db.engine import build_engine
+from worker.handlers.ingest_request import ingest_request
+from worker.handlers.want_tableaux import want_tableaux
+
+ASKED_AT = datetime.fromisoformat("2027-03-20T09:30:00+01:00")
+"""The day after the commission's meeting of the sample register."""
+
+
+@dataclass(frozen=True)
+class Made:
+    """A tableau that was made: its row, its file."""
+
+    row: RowMapping
+    path: Path
+
+    @cached_property
+    def content(self) -> bytes:
+        """The file's bytes."""
+        return self.path.read_bytes()
+
+    @cached_property
+    def pages(self) -> list[str]:
+        """The text of each page, every run of white space one space."""
+        return [" ".join(page.split()) for page in read_text(self.path).split("\f")[:-1]]
+
+    @property
+    def text(self) -> str:
+        """Of all pages."""
+        return " ".join(self.pages)
+
+    @property
+    def anomalies(self) -> list[list[str]]:
+        """The lines of the report beside the file, without their titles; none where there is no report."""
+        if not self.row["report_name"]:
+            return []
+        report = self.path.with_name(self.row["report_name"]).read_text("utf-8-sig")
+        return list(csv.reader(io.StringIO(report), delimiter=";"))[1:]
+
+
+class TableauDesk(Desk):
+    """A register, an exports volume, and the handlers that read requests and make tableaux."""
+
+    def ask_tableaux(self, *types: TypeTableau, created_at: datetime = ASKED_AT, **fields: Any) -> list[int]:  # noqa: ANN401
+        """The rows of one request, by default for the principal list."""
+        wanted = want_tableaux(wrap(*types, **fields), self.services)
+        return self.ask_files(wanted.files, created_at, wanted.commune)
+
+    def make(self, *types: TypeTableau, **fields: Any) -> Made:  # noqa: ANN401 — see ask_tableaux
+        """Ask for one tableau, and make it."""
+        (export_id,) = self.ask_tableaux(*types, **fields)
+        return self.finish(export_id)
+
+    def finish(self, export_id: int) -> Made:
+        """Make the tableau of a row."""
+        row = self.ring(export_id)
+        assert row["status"] == "ready", row["error_message"]
+        return Made(row, self.root / row["code_commune"] / row["file_name"])
+
+    def refusal(self, event: CloudEvent) -> str:
+        """What the sender of a request that makes no file reads."""
+        ingest_request(event, self.services)
+        query = text("SELECT outcome, reason FROM demandes WHERE event_id = :id")
+        with self.engine.connect() as connection:
+            outcome, reason = connection.execute(query, {"id": event.id}).one()
+        assert outcome == "refused"
+        return str(reason)
+
+
+def wrap(*types: TypeTableau, **fields: Any) -> CloudEvent:  # noqa: ANN401 — fields of the request
+    """The event that asks for these tableaux of LIBREVILLE's principal list; `fields` say otherwise."""
+    asked = {"commune": COMMUNE, "listes": ["P"], "types": types, "requested_by": "mairie"} | fields
+    return CloudEvent.wrap(TableauxRenderRequested.model_validate(asked), source="/test")
+
+
+@contextmanager
+def open_desk(database_url: str, root: Path) -> Iterator[TableauDesk]:
+    """A desk for the time of a test."""
+    engine = build_engine(database_url)
+    yield TableauDesk(engine, root)
+    engine.dispose()

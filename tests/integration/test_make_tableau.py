@@ -1,0 +1,157 @@
+"""The six tableaux in their three presentations, read back by others: what the database holds, in French order."""
+
+import hashlib
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from itertools import product
+from pathlib import Path
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import pytest
+from pypdf import PdfReader
+from sqlalchemy import Engine
+
+from schemas.tableaux import Presentation, TypeTableau
+from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
+from tests.integration.tableau_reader import Reader
+from tests.integration.tableau_register import (
+    EMPTY_REGISTER,
+    EUROPEENNES,
+    FEVRIER,
+    JANVIER,
+    MOUVEMENTS,
+    MUNICIPALES,
+    REUNION,
+    REUNION_PRECEDENTE,
+    SCRUTIN,
+    add_scrutin,
+    write_register,
+)
+from tests.integration.tableau_words import HEADING, OBJETS, REFERENCES, TITRES, squeezed
+from tests.parts.databases import SqliteFiles
+from tests.parts.pdf import check_archive, read_fonts
+from tests.parts.postgres import PostgresServer
+from worker.db.engine import build_engine
+
+pytestmark = pytest.mark.integration
+
+PARIS = ZoneInfo("Europe/Paris")
+KINDS = list(product(TypeTableau, Presentation))
+BEFORE = datetime(2014, 2, 12, 11, 26, 7, tzinfo=UTC)
+ASKED: dict[TypeTableau, dict[str, Any]] = {
+    TypeTableau.PREMIER_RECTIFICATIF: {"created_at": BEFORE, "date_tableau": JANVIER},
+    TypeTableau.SECOND_RECTIFICATIF: {"created_at": BEFORE, "date_tableau": FEVRIER},
+    TypeTableau.ADDITIONS: {"created_at": BEFORE, "scrutin": EUROPEENNES},
+    TypeTableau.CINQ_JOURS: {"created_at": BEFORE, "scrutin": MUNICIPALES},
+    TypeTableau.VINGT_JOURS: {"scrutin": SCRUTIN},
+    TypeTableau.CINQ_JOURS_REU: {"scrutin": SCRUTIN},
+}
+PROVISOIRES = {
+    TypeTableau.SECOND_RECTIFICATIF,
+    TypeTableau.ADDITIONS,
+    TypeTableau.CINQ_JOURS,
+    TypeTableau.CINQ_JOURS_REU,
+}
+"""Asked for before their day; the tableau des vingt jours on its day."""
+
+
+class Office(NamedTuple):
+    """The same register on both databases, and every tableau made on each."""
+
+    on_postgresql: dict[tuple[TypeTableau, Presentation], Made]
+    on_sqlite: dict[tuple[TypeTableau, Presentation], Made]
+    postgresql: Engine
+
+
+@pytest.fixture(scope="module")
+def office(
+    postgres_server: PostgresServer, sqlite_files: SqliteFiles, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Office]:
+    folder = tmp_path_factory.mktemp("tableaux")
+    postgres_server.start()
+    postgres_url = postgres_server.create_database(EMPTY_REGISTER)
+    postgresql, sqlite = build_engine(postgres_url), build_engine(sqlite_files.create(folder / "db", EMPTY_REGISTER))
+    yield Office(_make_all(postgresql, folder / "postgresql"), _make_all(sqlite, folder / "sqlite"), postgresql)
+    for engine in (postgresql, sqlite):
+        engine.dispose()
+    postgres_server.drop(postgres_url)
+
+
+def _make_all(engine: Engine, root: Path) -> dict[tuple[TypeTableau, Presentation], Made]:
+    write_register(engine, MOUVEMENTS)
+    add_scrutin(engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+    desk = TableauDesk(engine, root)
+    return {(type_, how): desk.make(type_, presentations=[how], **ASKED[type_]) for type_, how in KINDS}
+
+
+@pytest.mark.parametrize(("type_", "presentation"), KINDS)
+def test_its_text_is_what_the_database_holds(office: Office, type_: TypeTableau, presentation: Presentation) -> None:
+    made = office.on_postgresql[type_, presentation]
+    pages = list(map(squeezed, made.pages))
+    assert pages == [squeezed(page.extract_text()) for page in PdfReader(made.path).pages], "poppler and pypdf"
+    body = ""
+    for number, page in enumerate(pages, 1):
+        top = squeezed(_top(type_) + f"page {number} / {len(pages)}")
+        assert page.startswith(top)
+        body += _without_running_titles(page.removeprefix(top))
+    with office.postgresql.connect() as connection:
+        assert body == Reader(connection).body(type_, presentation)
+    assert made.row["pages"] == len(pages)
+
+
+@pytest.mark.parametrize(("type_", "presentation"), KINDS)
+def test_both_databases_give_the_same_bytes(office: Office, type_: TypeTableau, presentation: Presentation) -> None:
+    made = office.on_sqlite[type_, presentation]
+    assert made.content == office.on_postgresql[type_, presentation].content
+    assert (made.row["size"], made.row["sha256"]) == (len(made.content), hashlib.sha256(made.content).hexdigest())
+    for column in ("label", "file_name", "electeurs", "pages", "bloquantes", "remarques", "report_sha256"):
+        assert made.row[column] == office.on_postgresql[type_, presentation].row[column]
+
+
+def test_every_file_is_an_archive_with_its_fonts(office: Office) -> None:
+    files = [made.path for made in office.on_sqlite.values()]
+    assert check_archive(*files) == ""
+    for file in files:
+        fonts = read_fonts(file)
+        assert fonts
+        assert all(all(facts) for facts in fonts.values()), "embedded, a subset, readable"
+
+
+def test_names_of_europe_are_read_as_they_are_written(office: Office) -> None:
+    made = office.on_postgresql[TypeTableau.PREMIER_RECTIFICATIF, Presentation.COMMUNE]
+    for text in (made.text, "".join(page.extract_text() for page in PdfReader(made.path).pages)):
+        names = squeezed(text)
+        assert all(squeezed(name) in names for name in ("Šťastný Łukasz", "Nagyő", "Ștefan", "D'AUBIGNÉ"))
+
+
+def test_the_record_says_which_tableau_it_is(office: Office) -> None:
+    row = office.on_postgresql[TypeTableau.VINGT_JOURS, Presentation.PAR_BUREAU].row
+    assert row["label"] == "Tableau des vingt jours (par bureau), liste P, du 20/03/2027 09:30:00"
+    assert row["file_name"] == "tableau-vingt_jours-P-13900-par_bureau-20270320-093000.pdf"
+    assert (row["kind"], row["format"], row["type_tableau"]) == ("tableau", "pdf", "vingt_jours")
+    assert (row["presentation"], row["edition"]) == ("par_bureau", "affichage")
+    assert row["electeurs"] == row["lines_written"] == 5
+
+
+def test_a_reader_is_told_title_author_and_language(office: Office) -> None:
+    reader = PdfReader(office.on_sqlite[TypeTableau.CINQ_JOURS, Presentation.COMMUNE].path)
+    assert reader.metadata is not None
+    assert reader.metadata.title == f"{TITRES[TypeTableau.CINQ_JOURS]} – LIBREVILLE – Liste principale (générale) — P"
+    assert reader.metadata.author == "LIBREVILLE"
+    assert str(reader.root_object["/Lang"]) == "fr-FR"
+
+
+def _top(type_: TypeTableau) -> str:
+    provisoire = "PROVISOIRE" if type_ in PROVISOIRES else ""
+    at = ASKED[type_].get("created_at", ASKED_AT).astimezone(PARIS)
+    return (
+        f"LIBREVILLE code INSEE 13900 {TITRES[type_]} Liste principale (générale) — P {REFERENCES[type_]} "
+        f"{provisoire} {OBJETS[type_]} Édité le {at:%d/%m/%Y à %H:%M}"
+    )
+
+
+def _without_running_titles(page: str) -> str:
+    """The body of a page, without the section, the part and the headings that lines go on under."""
+    titles, suite, rest = page.partition("–suite")
+    return rest.removeprefix(squeezed(HEADING)) if suite else titles

@@ -1,0 +1,174 @@
+"""What is wrong with mouvements is told beside the tableau, in a clerk's words; the tableau is made all the same."""
+
+import csv
+import hashlib
+import io
+from collections import Counter
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.orm import Session
+
+from schemas.tableaux import Presentation, TypeTableau
+from tests.integration.tableau_desk import TableauDesk, open_desk
+from tests.integration.tableau_register import (
+    CHANGEMENT,
+    EMPTY_REGISTER,
+    EUROPEENNES,
+    INSCRIPTION,
+    JANVIER,
+    RADIATION,
+    REUNION,
+    REUNION_PRECEDENTE,
+    SCRUTIN,
+    Row,
+    named,
+    write_register,
+)
+from tests.parts.databases import Template
+from worker.exports.models import Export
+
+pytestmark = pytest.mark.integration
+
+VINGT_JOURS: dict[str, Any] = {
+    "types": [TypeTableau.VINGT_JOURS],
+    "scrutin": SCRUTIN,
+    "reunion": REUNION_PRECEDENTE,
+    "until": REUNION,
+}
+WAITING = {"etat": "actif"}
+KNOWN = [RADIATION | WAITING | named("SUR-LA-LISTE"), INSCRIPTION | WAITING | named("DÉJÀ", "Inscrite")]
+FAULTS = [
+    *KNOWN,
+    RADIATION | WAITING | named("HORS LISTE"),
+    CHANGEMENT | WAITING | named("AILLEURS"),
+    INSCRIPTION | named("EN DOUBLE", "Zoé"),
+    RADIATION | named("En-Double", "Zoe"),
+    INSCRIPTION | named("SANS MOTIF", motif="", categorie=""),
+    INSCRIPTION | named("SANS CATÉGORIE", categorie="", motif="Recours"),
+    INSCRIPTION | WAITING | named("BUREAU INCONNU", nouveau_bureau="99"),
+    INSCRIPTION | WAITING | named("SANS BUREAU", nouveau_bureau=""),
+    INSCRIPTION | named("CATÉGORIE FAUSSE", categorie="radiation_deces"),
+]
+FORMULAS = ("=cmd|' /C calc'!A0", "+33 6 39 98 00 00", "@SOMME(A1)", "-2+3")
+DOUBLE = "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."
+SANS_MOTIF = "Mouvement sans motif ou sans catégorie : l'indiquer."
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return EMPTY_REGISTER
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
+    with open_desk(database_url, tmp_path / "exports") as desk:
+        yield desk
+
+
+def _line(severity: str, bureau: str, numero: str, *rest: str) -> list[str]:
+    nom, prenoms, column, message, code = rest
+    return [severity, bureau, numero, nom, prenoms, "14/03/1962", column, message, code]
+
+
+EXPECTED = [
+    _line("bloquante", "1", "0", "DÉJÀ", "Inscrite", "nom de naissance",
+          "Inscription d'un électeur déjà sur la liste : vérifier qu'il s'agit d'un homonyme, sinon la retirer.",
+          "deja_inscrit"),
+    _line("bloquante", "1", "0", "HORS LISTE", "Zoé", "nom de naissance",
+          "Radiation d'un électeur qui n'est pas sur la liste : vérifier son identité.", "radiation_hors_liste"),
+    _line("bloquante", "1 → 2", "0", "AILLEURS", "Zoé", "nom de naissance",
+          "Modification d'un électeur qui n'est pas sur la liste : vérifier son identité.", "modification_hors_liste"),
+    _line("remarque", "1", "12", "SANS MOTIF", "Zoé", "motif", SANS_MOTIF, "motif_absent"),
+    _line("remarque", "1", "12", "SANS CATÉGORIE", "Zoé", "catégorie", SANS_MOTIF, "motif_absent"),
+    _line("bloquante", "99", "0", "BUREAU INCONNU", "Zoé", "nouveau bureau",
+          "Bureau de vote inconnu dans la commune : corriger son code.", "bureau_inconnu"),
+    _line("remarque", "–", "0", "SANS BUREAU", "Zoé", "nouveau bureau",
+          "Mouvement sans bureau de vote : affecter l'électeur à un bureau.", "bureau_absent"),
+    _line("remarque", "1", "12", "CATÉGORIE FAUSSE", "Zoé", "catégorie",
+          "La catégorie du motif ne s'accorde pas avec le mouvement : la vérifier.", "categorie_incoherente"),
+    _line("remarque", "1", "12", "EN DOUBLE", "Zoé", "nom de naissance", DOUBLE, "electeur_en_double"),
+    _line("remarque", "1", "12", "En-Double", "Zoe", "nom de naissance", DOUBLE, "electeur_en_double"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("presentation", Presentation)
+def test_each_anomaly_is_told_with_what_to_do(desk: TableauDesk, presentation: Presentation) -> None:
+    write_register(desk.engine, FAULTS, inscrits=KNOWN)
+    made = desk.make(**VINGT_JOURS, presentations=[presentation])
+    assert made.anomalies == EXPECTED
+    severities = Counter(line[0] for line in EXPECTED)
+    assert (made.row["bloquantes"], made.row["remarques"]) == (severities["bloquante"], severities["remarque"])
+    assert made.row["electeurs"] == len(FAULTS)
+    if presentation is Presentation.COMMUNE:
+        assert all(row["nom_naissance"] in made.text for row in FAULTS), "made all the same"
+
+
+def test_the_row_knows_the_report_as_it_is_on_the_disk(desk: TableauDesk) -> None:
+    write_register(desk.engine, [INSCRIPTION | {"motif": ""}, RADIATION | {"motif": ""}])
+    made = desk.make(**VINGT_JOURS)
+    report = made.path.with_name(made.row["report_name"])
+    assert made.row["report_name"] == "tableau-vingt_jours-P-13900-commune-20270320-093000-pdf-anomalies.csv"
+    assert made.row["report_size"] == report.stat().st_size
+    assert made.row["report_sha256"] == hashlib.sha256(report.read_bytes()).hexdigest()
+    assert desk.files() == sorted([made.path.name, report.name])
+    with Session(desk.engine) as session:
+        recorded = session.get_one(Export, made.row["export_id"]).anomalies
+    assert recorded == [
+        {"code": "motif_absent", "severity": "remarque", "column": "motif", "count": 2},
+        {"code": "electeur_en_double", "severity": "remarque", "column": "nom de naissance", "count": 2},
+    ]
+
+
+def test_where_all_is_well_there_is_no_report(desk: TableauDesk) -> None:
+    write_register(desk.engine, [INSCRIPTION, RADIATION | named("LANTERNE"), KNOWN[0]], inscrits=[KNOWN[0]])
+    made = desk.make(**VINGT_JOURS)
+    assert (made.row["report_name"], made.row["report_size"], made.row["report_sha256"]) == (None, None, None)
+    assert (made.row["bloquantes"], made.row["remarques"]) == (0, 0)
+    assert desk.files() == [made.path.name]
+
+
+def test_only_the_mouvements_of_the_tableau_are_checked(desk: TableauDesk) -> None:
+    elsewhere: list[Row] = [{"date_mouvement": REUNION_PRECEDENTE}, {"date_mouvement": SCRUTIN}, {"liste": "CE"}]
+    write_register(desk.engine, [INSCRIPTION | changes | {"motif": ""} for changes in elsewhere])
+    assert desk.make(**VINGT_JOURS).anomalies == []
+
+
+def test_what_no_historical_tableau_can_hold_is_told(desk: TableauDesk) -> None:
+    election = INSCRIPTION | {"effet": "Election", "date_tableau": JANVIER}
+    rows = [
+        election | named("SANS SCRUTIN"),
+        RADIATION | {"effet": "Election", "scrutin": EUROPEENNES} | named("RADIÉE"),
+        INSCRIPTION | {"effet": "1erMars", "date_tableau": date(2014, 1, 11)} | named("AUTRE JOUR"),
+    ]
+    write_register(desk.engine, rows)
+    premier = TypeTableau.PREMIER_RECTIFICATIF
+    codes = [line[-1] for line in desk.make(premier, date_tableau=date(2014, 1, 11)).anomalies]
+    assert codes == ["addition_sans_scrutin", "addition_sans_inscription", "date_tableau_inhabituelle"]
+
+
+def test_fewer_electors_than_none_are_told(desk: TableauDesk) -> None:
+    write_register(desk.engine, [INSCRIPTION | named(f"LANTERNE {number}") for number in range(3)], electeurs={"1": 2})
+    made = desk.make(**VINGT_JOURS)
+    message = (
+        "Moins de zéro électeur avant ou après le tableau : la liste et ses mouvements se contredisent, "
+        "vérifier les mouvements appliqués de ce bureau, puis importer la liste de nouveau."
+    )
+    assert made.anomalies == [["bloquante", "1", "", "", "", "", "bureau", message, "bilan_impossible"]]
+    assert made.row["bloquantes"] == 1
+
+
+def test_no_cell_can_become_a_formula(desk: TableauDesk) -> None:
+    rows = [
+        INSCRIPTION | {"motif": "", "nom_naissance": formula, "prenoms": formula, "nouveau_bureau": formula}
+        for formula in FORMULAS
+    ]
+    write_register(desk.engine, [*rows, INSCRIPTION | {"motif": "", "date_naissance": "=1+1"}])
+    made = desk.make(**VINGT_JOURS)
+    report = made.path.with_name(made.row["report_name"]).read_text("utf-8-sig")
+    cells = [cell for line in csv.reader(io.StringIO(report), delimiter=";") for cell in line]
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@", "\t", "\r"))]
+    assert all(cells.count(f"'{formula}") >= 3 for formula in FORMULAS), "and none is lost"

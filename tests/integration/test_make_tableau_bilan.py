@@ -1,0 +1,96 @@
+"""The balance that is printed is that of the register: electors before and after a second export, by bureau."""
+
+import re
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from schemas.tableaux import Presentation, TypeTableau
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
+from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.mouvements_desk import open_desk as open_register
+from tests.integration.tableau_desk import TableauDesk
+from tests.parts.databases import Template
+from tests.unit.reu_sample import BUREAU, LIBELLE_BUREAU, NOM, electeurs
+
+pytestmark = pytest.mark.integration
+
+FIRST, SECOND, THIRD = date(2026, 11, 1), date(2026, 11, 25), date(2026, 12, 8)
+NAMES = {"0001": "HOTEL DE VILLE", "0002": "ECOLE", "0003": "GYMNASE"}
+_ROW = re.compile(r"Bureau (\d+) — [A-Z ]+?((?: -?\d+){6})(?=$| )")
+_OF_COMMUNE = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)")
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+    with open_register(database_url, tmp_path) as desk:
+        yield desk
+
+
+def _electeurs(nom: str, count: int, bureau: str) -> list[dict[str, str]]:
+    return electeurs(count, {NOM: nom, BUREAU: bureau, LIBELLE_BUREAU: NAMES[bureau]})
+
+
+STAY = [*_electeurs("RESTE", 12, "0001"), *_electeurs("RESTE ICI", 7, "0002")]
+AT_FIRST = [*STAY, *_electeurs("PART", 4, "0001"), *_electeurs("PART AUSSI", 1, "0003")]
+THEN = [*STAY, *_electeurs("ARRIVE", 5, "0003"), *_electeurs("ARRIVE AUSSI", 2, "0001")]
+AT_LAST = [*STAY[:-1], *_electeurs("ARRIVE", 5, "0003"), *_electeurs("ARRIVE AUSSI", 3, "0001")]
+
+
+def _moved_to(bureau: str) -> list[dict[str, str]]:
+    return _electeurs("DÉMÉNAGE", 3, bureau)
+
+
+def test_it_is_what_two_exports_show(register: MouvementsDesk, tmp_path: Path) -> None:
+    register.load([*AT_FIRST, *_moved_to("0001")])
+    before = register.bureaux_of()
+    register.load([*THEN, *_moved_to("0002")], compare=SECOND, accept_loss=True)
+    after = register.bureaux_of()
+    desk = TableauDesk(register.engine, tmp_path / "exports")
+    recapitulatif = _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF)
+
+    rows = _rows(recapitulatif)
+    assert rows == {
+        "0001": [19, 2, 0, 4, 3, 14],
+        "0002": [7, 0, 3, 0, 0, 10],
+        "0003": [1, 5, 0, 1, 0, 5],
+    }
+    assert {code: row[0] for code, row in rows.items()} == before
+    assert {code: row[-1] for code, row in rows.items()} == after
+    for avant, inscriptions, arrivees, radiations, departs, apres in rows.values():
+        assert avant + inscriptions + arrivees - radiations - departs == apres
+    assert "Commune de Marseille 27 7 3 5 3 29" in recapitulatif
+    for presentation in (Presentation.COMMUNE, Presentation.PAR_BUREAU):
+        text = _make(desk, FIRST, SECOND, presentation)
+        (figures,) = _OF_COMMUNE.findall(text)
+        assert [int(figure) for figure in figures] == [before.total(), 7, 5, after.total()]
+        assert "Changements de bureau dans la commune, sans effet sur ce total : 3" in text
+
+
+def test_a_third_export_changes_nothing_to_the_tableau_of_the_second(register: MouvementsDesk, tmp_path: Path) -> None:
+    register.load([*AT_FIRST, *_moved_to("0001")])
+    register.load([*THEN, *_moved_to("0002")], compare=SECOND, accept_loss=True)
+    desk = TableauDesk(register.engine, tmp_path / "exports")
+    made = _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF)
+    register.load([*AT_LAST, *_moved_to("0003")], compare=THIRD, accept_loss=True)
+    assert _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF) == made
+    rows = _rows(_make(desk, SECOND, THIRD, Presentation.RECAPITULATIF))
+    assert {code: row[0] for code, row in rows.items()} == {code: row[-1] for code, row in _rows(made).items()}
+    assert {code: row[-1] for code, row in rows.items()} == register.bureaux_of()
+
+
+def _make(desk: TableauDesk, first: date, last: date, presentation: Presentation) -> str:
+    asked = {"commune": COMMUNE, "reunion": first, "until": last, "presentations": [presentation]}
+    return desk.make(TypeTableau.VINGT_JOURS, **asked).text
+
+
+def _rows(text: str) -> dict[str, list[int]]:
+    """The figures of each bureau."""
+    return {code: [int(figure) for figure in figures.split()] for code, figures in _ROW.findall(text)}

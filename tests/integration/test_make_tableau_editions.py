@@ -1,0 +1,198 @@
+"""What is printed for whom and when: what is posted hides more, what is not yet final says so, dates are the law's."""
+
+import re
+import zlib
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from tests.integration.tableau_desk import Made, TableauDesk, open_desk, wrap
+from tests.integration.tableau_register import (
+    CHANGEMENT,
+    EMPTY_REGISTER,
+    INSCRIPTION,
+    JANVIER,
+    MUNICIPALES,
+    RADIATION,
+    REUNION,
+    REUNION_PRECEDENTE,
+    SCRUTIN,
+    add_scrutin,
+    named,
+    write_register,
+)
+from tests.integration.tableau_words import MASQUEE, NOTE_PROVISOIRE
+from tests.parts.databases import Template
+from worker.registre.protections import Protege, add_protection
+
+pytestmark = pytest.mark.integration
+
+VINGT, CINQ, PREMIER = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU, TypeTableau.PREMIER_RECTIFICATIF
+VINGT_JOURS: dict[str, Any] = {"types": [VINGT], "scrutin": SCRUTIN, "reunion": REUNION_PRECEDENTE, "until": REUNION}
+YEARLY = {"effet": "1erMars", "date_tableau": JANVIER, "date_mouvement": date(2013, 10, 2)}
+CACHOT = "8 Impasse du Cachot, 13900 LIBREVILLE"
+CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai, tutelle levée"}
+MENTION = "Exemplaire de la commission — ne pas afficher"
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return EMPTY_REGISTER
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
+    with open_desk(database_url, tmp_path / "exports") as desk:
+        yield desk
+
+
+@pytest.mark.parametrize("edition", Edition)
+@pytest.mark.parametrize("presentation", Presentation)
+def test_a_protected_address_is_nowhere_in_the_file(
+    desk: TableauDesk, edition: Edition, presentation: Presentation
+) -> None:
+    hidden = [INSCRIPTION | {"adresse": CACHOT, "is_protegee": True}, RADIATION | named("LE TRÉSOR", adresse=CACHOT)]
+    write_register(desk.engine, [*hidden, INSCRIPTION | named("VOISIN", adresse="10 Impasse du Voisin")])
+    with desk.engine.begin() as connection:
+        add_protection(connection, "13900", Protege("le tresor", "Zoé", "1962-03-14"))
+    made = desk.make(**VINGT_JOURS, edition=edition, presentations=[presentation])
+    content = _everything(made)
+    assert not [form for form in _encoded("Cachot") if form in content]
+    has_lines = presentation is not Presentation.RECAPITULATIF
+    assert any(form in content for form in _encoded("Voisin")) == has_lines
+    assert made.text.count(f"{MASQUEE} : Code électoral, art. L. 37.") == has_lines
+    assert made.text.count(MASQUEE) == 3 * has_lines
+
+
+@pytest.mark.parametrize("presentation", [Presentation.COMMUNE, Presentation.PAR_BUREAU])
+def test_a_whole_motif_is_for_the_commission_only(desk: TableauDesk, presentation: Presentation) -> None:
+    write_register(desk.engine, [RADIATION | CONDAMNATION, INSCRIPTION | {"motif": ""}])
+    posted = desk.make(**VINGT_JOURS, presentations=[presentation])
+    assert not [form for form in _encoded("Condamnation") if form in _everything(posted)]
+    assert "13900 LIBREVILLE 1 Décision" in posted.text
+    assert "commission" not in posted.text
+    made = desk.make(**VINGT_JOURS, presentations=[presentation], edition=Edition.COMMISSION)
+    assert "13900 LIBREVILLE 1 Condamnation du 3 mai, tutelle levée" in made.text
+    assert "13900 LIBREVILLE 1 Inscription volontaire" in made.text, "the category, for want of a motif"
+    assert all(MENTION in page for page in made.pages)
+    assert made.row["file_name"] == f"tableau-vingt_jours-P-13900-{presentation}-commission-20270320-093000.pdf"
+    assert f"({presentation.label}, pour la commission), liste P" in made.row["label"]
+    assert made.row["edition"] == "commission"
+
+
+def test_a_provisional_number_is_explained_once(desk: TableauDesk) -> None:
+    waiting = [row | {"etat": "actif", "numero": 12} for row in (INSCRIPTION, RADIATION, CHANGEMENT)]
+    write_register(desk.engine, waiting)
+    made = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
+    assert made.text.count(NOTE_PROVISOIRE) == 1
+    assert NOTE_PROVISOIRE in made.pages[-1]
+    assert len(re.findall(r"\b0 TAMBOURIN", made.text)) == 4
+    assert NOTE_PROVISOIRE not in desk.make(**VINGT_JOURS, presentations=["recapitulatif"]).text
+    desk.run("UPDATE mouvement SET etat = 'applique'")
+    applied = desk.make(**VINGT_JOURS)
+    assert NOTE_PROVISOIRE not in applied.text
+    assert applied.text.count("12 TAMBOURIN") == 3
+
+
+@pytest.mark.parametrize(
+    ("asked_at", "is_provisoire"),
+    [("2014-01-09T22:59:59Z", True), ("2014-01-09T23:00:00Z", False), ("2014-01-10T00:30:00Z", False)],
+)
+def test_a_tableau_is_provisional_until_midnight_in_paris(
+    desk: TableauDesk, asked_at: str, *, is_provisoire: bool
+) -> None:
+    write_register(desk.engine, [INSCRIPTION | YEARLY | named(f"LANTERNE {number}") for number in range(40)])
+    made = desk.make(PREMIER, date_tableau=JANVIER, created_at=datetime.fromisoformat(asked_at))
+    marks = ["P R O V I S O I R E" in page for page in made.pages]
+    assert len(marks) > 1
+    assert set(marks) == {is_provisoire}
+
+
+def test_the_first_tableau_can_include_those_of_the_five_days(desk: TableauDesk) -> None:
+    five_days = {"effet": "Immediat", "date_tableau": JANVIER, "date_mouvement": date(2013, 10, 2)}
+    rows = [INSCRIPTION | YEARLY, INSCRIPTION | five_days | named("POUR LE SCRUTIN", scrutin=MUNICIPALES)]
+    write_register(desk.engine, rows)
+    alone = desk.make(PREMIER, date_tableau=JANVIER)
+    assert "POUR LE SCRUTIN" not in alone.text
+    cumulated = desk.make(PREMIER, date_tableau=JANVIER, inclure_j5=True)
+    assert "POUR LE SCRUTIN Zoé" in cumulated.text
+    assert "Total des additions : deux (2) électeurs" in cumulated.text
+    assert "Y compris les mouvements appliqués pour un scrutin de l’année" in cumulated.text
+
+
+def test_a_leap_year_ends_on_the_29_february(desk: TableauDesk) -> None:
+    second, bissextile = TypeTableau.SECOND_RECTIFICATIF, date(2016, 2, 29)
+    changes = {"date_tableau": bissextile, "effet": "1erMars", "date_naissance": "1996-02-29"}
+    write_register(desk.engine, [INSCRIPTION | changes, INSCRIPTION | changes | named("VEILLE", numero=7)])
+    made = desk.make(second, date_tableau=bissextile)
+    assert "Date de tableau : 29 février 2016" in made.text
+    assert "29/02/1996 à ARLES (13)" in made.text
+    reason = "Second tableau rectificatif : la date de tableau est le dernier jour de février."
+    assert desk.refusal(wrap(second, date_tableau=date(2016, 2, 28))) == reason
+    assert desk.make(second, date_tableau=date(2015, 2, 28)).text.count("Néant") == 2
+
+
+def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
+    saturday, monday = date(2027, 4, 10), date(2027, 4, 5)
+    rows = [
+        INSCRIPTION | {"code_commune": "97209", "date_mouvement": day} | named(nom)
+        for nom, day in (("LUNDI", monday), ("MARDI", date(2027, 4, 6)), ("LE VINGTIÈME", date(2027, 3, 21)))
+    ]
+    write_register(desk.engine, rows, commune=("97209", "FORT-DE-LIBREVILLE"))
+    made = desk.make(CINQ, commune="97209", scrutin=saturday)
+    assert "Scrutin du 10 avril 2027" in made.text
+    assert "Inscriptions et radiations du 22/03/2027 au 05/04/2027." in made.text
+    assert "LUNDI Zoé" in made.text
+    assert "MARDI" not in made.text
+    assert "VINGTIÈME" not in made.text
+    assert desk.refusal(wrap(CINQ, scrutin=saturday)).startswith("On ne vote pas le 10/04/2027")
+
+
+def test_a_posted_tableau_says_until_when_it_can_be_consulted(desk: TableauDesk) -> None:
+    write_register(desk.engine, [INSCRIPTION])
+    note = "Publié le 20/03/2027, consultable jusqu’au 27/03/2027."
+    made = desk.make(**VINGT_JOURS, publication=date(2027, 3, 20), presentations=["par_bureau"])
+    assert [page.count(note) for page in made.pages] == [0] * 4 + [1]
+    assert "Consultable pendant sept jours à compter de sa publication." in desk.make(**VINGT_JOURS).text
+
+
+def test_a_mayor_signs_where_it_is_asked(desk: TableauDesk) -> None:
+    write_register(desk.engine, [INSCRIPTION])
+    assert "Le maire" not in desk.make(**VINGT_JOURS).text
+    signed = desk.make(**VINGT_JOURS, signature_maire=True).text
+    assert signed.endswith("Publié à LIBREVILLE, le Le maire Sceau de la mairie Nom et signature")
+
+
+@pytest.mark.parametrize("liste", ["CE", "CM"])
+def test_a_complementary_list_prints_nationalities(desk: TableauDesk, liste: str) -> None:
+    row = INSCRIPTION | {"liste": liste, "nationalite": "Tchèque"} | named("Šťastný", "Łukasz")
+    write_register(desk.engine, [row], liste=liste)
+    add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+    made = desk.make(VINGT, scrutin=SCRUTIN, listes=[liste])
+    assert f"Liste complémentaire {'européenne' if liste == 'CE' else 'municipale'} — {liste}" in made.text
+    assert "Adresse Nationalité Bureau Motif" in made.text
+    assert "13900 LIBREVILLE Tchèque 1 Inscription volontaire" in made.text
+
+
+def test_the_principal_list_prints_no_nationality(desk: TableauDesk) -> None:
+    write_register(desk.engine, [INSCRIPTION])
+    made = desk.make(**VINGT_JOURS)
+    assert "Nationalité" not in made.text
+    assert "Française" not in made.text
+
+
+def _everything(made: Made) -> bytes:
+    """The bytes of the file, and those that its streams hold deflated."""
+    streams = re.findall(rb"/FlateDecode/Length \d+>>\nstream\n(.*?)\nendstream", made.content, re.DOTALL)
+    assert len(streams) > len(made.pages)
+    return b"".join((made.content, *map(zlib.decompress, streams)))
+
+
+def _encoded(word: str) -> list[bytes]:
+    """The ways in which a file may hold a word."""
+    wide = word.encode("utf-16-be")
+    return [word.encode(), wide, wide.hex().upper().encode(), word.encode().hex().upper().encode()]

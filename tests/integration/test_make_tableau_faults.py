@@ -1,0 +1,187 @@
+"""A tableau that meets a full disk, a bug or another owner: what is left on the disk, in the row and in the log."""
+
+import errno
+import shutil
+from collections import namedtuple
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from schemas.tableaux import TypeTableau
+from tests.integration.export_desk import fail_once
+from tests.integration.tableau_desk import TableauDesk, open_desk
+from tests.integration.tableau_register import (
+    EMPTY_REGISTER,
+    MOUVEMENTS,
+    REUNION,
+    REUNION_PRECEDENTE,
+    SCRUTIN,
+    add_scrutin,
+    write_register,
+)
+from tests.parts.databases import Template
+from tests.parts.wait import wait_until
+from worker.errors import LeaseLostError
+from worker.handlers import make_tableau
+from worker.handlers.make_export import make_export
+from worker.writers.sink import Progress
+
+pytestmark = pytest.mark.integration
+
+VINGT = TypeTableau.VINGT_JOURS
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return EMPTY_REGISTER
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
+    with open_desk(database_url, tmp_path / "exports") as desk:
+        write_register(desk.engine, MOUVEMENTS)
+        add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+        yield desk
+
+
+def _ask(desk: TableauDesk) -> int:
+    (export_id,) = desk.ask_tableaux(VINGT, scrutin=SCRUTIN, presentations=["par_bureau"])
+    return export_id
+
+
+def _in_the_middle(monkeypatch: pytest.MonkeyPatch, action: Callable[[Progress], None]) -> None:
+    """Let something happen once, when the figures are known and no line is drawn yet."""
+    real = make_tableau.write_report  # type: ignore[attr-defined]
+    read: list[Progress] = []
+    done: list[bool] = []
+
+    def note(progress: Progress) -> Any:  # noqa: ANN401 — the real one
+        read.append(progress)
+        return count(progress)
+
+    def write(*arguments: Any) -> Any:  # noqa: ANN401 — passed on
+        if not done:
+            done.append(True)
+            action(read[-1])
+        return real(*arguments)
+
+    count = make_tableau._Count  # noqa: SLF001 — what is told of the progress
+    monkeypatch.setattr(make_tableau, "_Count", note)
+    monkeypatch.setattr(make_tableau, "write_report", write)
+
+
+def test_a_worker_that_lost_its_lease_publishes_nothing(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _in_the_middle(monkeypatch, lambda _: desk.run("UPDATE export SET owner = 'other', attempts = 2"))
+    row = desk.ring(_ask(desk))
+    assert (row["status"], row["owner"], row["attempts"]) == ("running", "other", 2)
+    assert (row["sha256"], row["pages"], row["finished_at"], row["error_code"]) == (None, None, None, "")
+    assert desk.files() == []
+
+
+def test_a_lost_lease_is_noticed_while_drawing(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lose(progress: Progress) -> None:
+        desk.run("UPDATE export SET owner = 'other'")
+        wait_until(lambda: _raises_lease_lost(progress), message="the heartbeat to see that the lease is lost")
+        monkeypatch.setattr(make_tableau, "record_ready", lambda *_: drawn.append(True))
+
+    drawn: list[bool] = []
+    _in_the_middle(monkeypatch, lose)
+    desk.configure(lease_seconds=0.3)
+    assert desk.ring(_ask(desk))["owner"] == "other"
+    assert drawn == []
+    assert desk.files() == []
+
+
+def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
+    desk: TableauDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def succeed(_progress: Progress) -> None:
+        desk.run("UPDATE export SET lease_until = '2000-01-01 00:00:00.000'")
+        make_export(export_id, desk.services)
+        seen.update({path: path.stat().st_ino for path in desk.root.rglob("tableau-*")})
+
+    export_id, seen = _ask(desk), dict[Path, int]()
+    _in_the_middle(monkeypatch, succeed)
+    row = desk.ring(export_id)
+    assert (row["status"], row["attempts"]) == ("ready", 2)
+    assert {path.name for path in seen} == {row["file_name"], row["report_name"]}
+    assert {path: path.stat().st_ino for path in seen} == seen
+    assert desk.files() == sorted(path.name for path in seen)
+
+
+def test_a_retry_gives_the_same_bytes(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    unharmed = desk.finish(_ask(desk))
+    export_id = _ask(desk)
+    fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
+    row = desk.ring(export_id)
+    assert (row["status"], row["error_code"], row["attempts"]) == ("queued", "disque_plein", 0)
+    assert desk.files() == sorted([unharmed.row["file_name"], unharmed.row["report_name"]])
+    desk.run("UPDATE export SET not_before = NULL")
+    retried = desk.finish(export_id)
+    assert retried.content == unharmed.content
+    assert retried.anomalies == unharmed.anomalies
+    assert (retried.row["sha256"], retried.row["error_code"]) == (unharmed.row["sha256"], "")
+
+
+def test_a_disk_that_is_too_small_is_told_before_the_work(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    usage = namedtuple("usage", "total used free")  # noqa: PYI024 — as shutil's
+    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(1 << 30, 1 << 30, 1000))
+    row = desk.ring(_ask(desk))
+    assert (row["status"], row["error_code"]) == ("queued", "disque_plein")
+    assert row["error_message"].startswith("Espace disque insuffisant")
+    assert desk.files() == []
+
+
+def test_a_bug_is_tried_again(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    def crash(_progress: Progress) -> None:
+        raise RuntimeError("LANTERNE Zoé")
+
+    _in_the_middle(monkeypatch, crash)
+    export_id = _ask(desk)
+    row = desk.ring(export_id)
+    assert (row["status"], row["attempts"]) == ("queued", 1)
+    assert row["error_message"] == "Erreur interne : prévenez l'exploitant."
+    assert desk.files() == []
+    desk.run("UPDATE export SET not_before = NULL")
+    assert desk.finish(export_id).row["attempts"] == 2
+
+
+def test_a_database_that_is_away_leaves_the_row_to_its_lease(
+    desk: TableauDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def leave(_progress: Progress) -> None:
+        raise OperationalError("SELECT", {}, Exception("server closed the connection"))
+
+    _in_the_middle(monkeypatch, leave)
+    export_id = _ask(desk)
+    with pytest.raises(OperationalError):
+        desk.ring(export_id)
+    assert desk.row(export_id)["status"] == "running"
+    assert desk.files() == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ("DELETE FROM liste", "Le registre de 13900 a disparu depuis la demande : importez-le de nouveau."),
+        ("UPDATE mouvement SET categorie = 'exil' WHERE id = 3", "mouvement n° 3 : "),
+    ],
+)
+def test_a_register_that_cannot_be_printed_fails_the_row(desk: TableauDesk, changes: str, message: str) -> None:
+    export_id = _ask(desk)
+    desk.run(changes)
+    row = desk.ring(export_id)
+    assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
+    assert row["error_message"].startswith(message)
+    assert desk.files() == []
+
+
+def _raises_lease_lost(progress: Progress) -> bool:
+    try:
+        progress(0)
+    except LeaseLostError:
+        return True
+    return False

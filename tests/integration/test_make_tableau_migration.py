@@ -1,0 +1,105 @@
+"""The record of files becomes that of tableaux too, and goes back: the lists stay as they were."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import MetaData, inspect, text
+
+from schemas.tableaux import TypeTableau
+from tests.integration.tableau_desk import TableauDesk, open_desk
+from tests.integration.tableau_register import (
+    EMPTY_REGISTER,
+    MOUVEMENTS,
+    REUNION,
+    REUNION_PRECEDENTE,
+    SCRUTIN,
+    add_scrutin,
+    write_register,
+)
+from tests.parts.databases import Template
+from worker.db.base import Base
+from worker.db.migrate import current_revision, downgrade, migrate
+
+pytestmark = pytest.mark.integration
+
+ADDED = {"kind", "type_tableau", "presentation", "edition", "pages"}
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return EMPTY_REGISTER
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
+    with open_desk(database_url, tmp_path / "exports") as desk:
+        write_register(desk.engine, MOUVEMENTS)
+        add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+        yield desk
+
+
+def _rows(desk: TableauDesk) -> list[dict[str, object]]:
+    with desk.engine.connect() as connection:
+        query = text("SELECT * FROM derniers_exports ORDER BY export_id")
+        return [dict(row) for row in connection.execute(query).mappings()]
+
+
+def test_the_migration_makes_the_columns_that_the_code_expects(desk: TableauDesk) -> None:
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+    for name in ("export", "request"):
+        Base.metadata.tables[name].to_metadata(metadata)
+
+    def is_wanted(_item: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+        return kind == "column" or name in metadata.tables
+
+    with desk.engine.connect() as connection:
+        options = {"compare_type": True, "include_object": is_wanted}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+
+
+def test_going_back_keeps_the_lists_and_coming_again_loses_nothing_of_them(desk: TableauDesk) -> None:
+    liste = desk.ring(desk.ask())
+    desk.make(TypeTableau.VINGT_JOURS, scrutin=SCRUTIN)
+    desk.ask_tableaux(TypeTableau.CINQ_JOURS_REU, scrutin=SCRUTIN)
+    before = _rows(desk)
+    assert [row["kind"] for row in before] == ["liste", "tableau", "tableau"]
+
+    downgrade(desk.engine, "0002")
+    columns = {column["name"] for column in inspect(desk.engine).get_columns("export")}
+    assert not columns & {*ADDED, "parameters"}
+    (row,) = _rows(desk)
+    assert not row.keys() & ADDED
+    assert row == {name: before[0][name] for name in row}
+
+    migrate(desk.engine)
+    assert len(set(current_revision(desk.engine))) == 1
+    assert _rows(desk) == before[:1]
+    made = desk.make(TypeTableau.VINGT_JOURS, scrutin=SCRUTIN)
+    assert made.row["pages"] == len(made.pages)
+    assert desk.ring(desk.ask())["sha256"] == liste["sha256"]
+
+
+def test_a_row_from_before_is_that_of_a_list(desk: TableauDesk) -> None:
+    downgrade(desk.engine, "0002")
+    asked = {"requested_by": "mairie", "outcome": "accepted", "reason": ""}
+    _insert(
+        desk, "request", id=1, source="/avant", event_id="1", event_type="liste_export", correlation_id="1", **asked
+    )
+    file = {"part": "P.csv", "liste": "P", "format": "csv", "file_name": "liste-P.csv", "label": "Liste P"}
+    _insert(desk, "export", id=1, request_id=1, status="queued", anomalies="[]", **file)
+    migrate(desk.engine)
+    (row,) = _rows(desk)
+    assert [row[name] for name in ("kind", "type_tableau", "presentation", "edition", "pages")] == [
+        *("liste", "", "", "", None)
+    ]
+    assert desk.ring(1)["status"] == "ready"
+
+
+def _insert(desk: TableauDesk, table: str, **values: object) -> None:
+    """Write a row as the former release did."""
+    values |= {"code_commune": "13900", "created_at": "2026-11-25 08:30:00.000"}
+    statement = f"INSERT INTO {table} ({', '.join(values)}) VALUES (:{', :'.join(values)})"  # noqa: S608 — names above
+    desk.run(statement, **values)

@@ -1,0 +1,167 @@
+"""A request for tableaux becomes one row for each, with its dates, or is refused with a reason a clerk can act on."""
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import ExportKind
+from tests.integration.tableau_desk import TableauDesk, open_desk, wrap
+from tests.integration.tableau_register import (
+    EMPTY_REGISTER,
+    FEVRIER,
+    JANVIER,
+    MOUVEMENTS,
+    MUNICIPALES,
+    REUNION,
+    REUNION_PRECEDENTE,
+    SCRUTIN,
+    add_scrutin,
+    write_register,
+)
+from tests.parts.databases import Template
+from worker.bell import Bell
+from worker.exports.models import Export
+from worker.handlers.ingest_request import ingest_request
+
+pytestmark = pytest.mark.integration
+
+VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return EMPTY_REGISTER
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
+    with open_desk(database_url, tmp_path / "exports") as desk:
+        write_register(desk.engine, MOUVEMENTS)
+        yield desk
+
+
+REFUSALS: list[tuple[dict[str, Any], str]] = [
+    ({}, "Tableau des vingt jours : indiquer la date de la dernière réunion de la commission de contrôle."),
+    ({"scrutin": None}, "scrutin manque, pour vingt_jours (ou until, ou publication)."),
+    ({"scrutin": "2027-04-14"}, "On ne vote pas le 14/04/2027 : vérifiez la date du scrutin."),
+    ({"scrutin": "2027-04-10"}, "On ne vote pas le 10/04/2027 : vérifiez la date du scrutin."),
+    ({"scrutin": "11/04/2027"}, "scrutin : date attendue sous la forme AAAA-MM-JJ."),
+    ({"scrutin": "2027-02-30"}, "scrutin : ce jour n'existe pas."),
+    ({"scrutin": 20_270_411}, "scrutin : date attendue sous la forme AAAA-MM-JJ."),
+    ({"reunion": "2027-03-25", "until": "2027-03-19"}, "la réunion indiquée suit le dernier jour des mouvements"),
+    ({"types": ["premier_rectificatif"]}, "date_tableau manque, pour premier_rectificatif."),
+    (
+        {"types": ["premier_rectificatif"], "date_tableau": "2014-02-28"},
+        "Premier tableau rectificatif : la date de tableau est le 10 janvier",
+    ),
+    (
+        {"types": ["second_rectificatif"], "date_tableau": "2016-02-28"},
+        "Second tableau rectificatif : la date de tableau est le dernier jour de février.",
+    ),
+    ({"types": ["additions", "cinq_jours"], "scrutin": None}, "scrutin manque, pour additions, cinq_jours."),
+    ({"types": ["dix_jours"]}, "types.0 : les valeurs possibles sont premier_rectificatif,"),
+    ({"types": []}, "types : 1 valeur au moins."),
+    ({"presentations": ["affiche"]}, "presentations.0 : les valeurs possibles sont commune,"),
+    ({"edition": "secrète"}, "edition : les valeurs possibles sont affichage ou commission."),
+    ({"formats": ["pdf"]}, "formats : champ inconnu."),
+    ({"listes": ["Q"]}, "listes.0 : liste inconnue"),
+    ({"commune": "../etc"}, "commune : code INSEE de commune attendu"),
+    ({"commune": "2A999"}, "Commune inconnue : 2A999. Vérifiez le code INSEE."),
+    ({"commune": "13055"}, "Aucun registre importé pour 13055 : importez d'abord l'export du REU."),
+    ({"electeurs": ["LANTERNE Ursule"]}, "electeurs : champ inconnu."),
+    ({"requested_by": "LANTERNE\nUrsule"}, "requested_by : "),
+]
+
+
+def test_a_request_that_cannot_be_served_is_refused_with_its_reason(desk: TableauDesk) -> None:
+    desk.run("INSERT INTO commune (code, nom, code_departement) VALUES ('13055', 'MARSEILLE', '13')")
+    good = wrap(VINGT, scrutin=SCRUTIN)
+    for number, (changes, reason) in enumerate(REFUSALS):
+        data = {name: value for name, value in (good.data | changes).items() if value is not None}
+        refused = desk.refusal(good.model_copy(update={"id": str(number), "data": data}))
+        assert reason in refused
+        assert "LANTERNE" not in refused
+    assert _exports(desk) == []
+
+
+def test_a_type_of_request_that_nobody_knows_is_refused(desk: TableauDesk) -> None:
+    event = wrap(VINGT, scrutin=SCRUTIN).model_copy(update={"type": "fr.openelec.prefecture.request.autre.v1"})
+    assert desk.refusal(event) == "Type de demande inconnu : vérifiez l'attribut « type » de l'événement."
+
+
+def test_one_request_makes_a_row_for_each_type_list_and_presentation(desk: TableauDesk) -> None:
+    bells: list[Bell] = []
+    desk.configure(ring=bells.extend)
+    add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+    event = wrap(VINGT, CINQ, scrutin=SCRUTIN, listes=["P", "CE"], presentations=["commune", "recapitulatif"])
+    for _ in range(3):
+        ingest_request(event, desk.services)
+    exports = _exports(desk)
+    assert [export.part for export in exports] == [
+        f"{type_}.{liste}.{presentation}"
+        for type_ in ("vingt_jours", "cinq_jours_reu")
+        for liste in ("P", "CE")
+        for presentation in ("commune", "recapitulatif")
+    ]
+    assert bells == [Bell(export.id, ExportKind.TABLEAU) for export in exports]
+    assert len({export.file_name for export in exports}) == len(exports)
+    assert {(export.kind, export.format, export.edition) for export in exports} == {("tableau", "pdf", "affichage")}
+
+
+def test_dates_that_are_not_given_are_those_of_the_register(desk: TableauDesk) -> None:
+    add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+    vingt, cinq = (desk.finish(export_id) for export_id in desk.ask_tableaux(VINGT, CINQ, scrutin=SCRUTIN))
+    assert "Inscriptions et radiations du 19/09/2026 au 19/03/2027." in vingt.text
+    assert "Inscriptions et radiations du 20/03/2027 au 06/04/2027." in cinq.text
+    given = desk.make(VINGT, scrutin=SCRUTIN, reunion=date(2026, 12, 24), until=date(2027, 1, 31))
+    assert "Inscriptions et radiations du 25/12/2026 au 31/01/2027." in given.text
+
+
+def test_one_date_serves_both_tableaux_rectificatifs(desk: TableauDesk) -> None:
+    both = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
+    for day in (JANVIER, FEVRIER):
+        first, second = (desk.finish(export_id) for export_id in desk.ask_tableaux(*both, date_tableau=day))
+        assert "Date de tableau : 10 janvier 2014" in first.text
+        assert "Date de tableau : 28 février 2014" in second.text
+
+
+def test_a_row_prints_the_same_whatever_the_calendar_has_become(desk: TableauDesk) -> None:
+    add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+    asked = [desk.ask_tableaux(VINGT, CINQ, scrutin=SCRUTIN) for _ in range(2)]
+    before = [desk.finish(export_id) for export_id in asked[0]]
+    _forget_the_calendar(desk)
+    add_scrutin(desk.engine, date(2027, 5, 30), date(2026, 12, 24), date(2027, 3, 21))
+    after = [desk.finish(export_id) for export_id in asked[1]]
+    assert [made.content for made in after] == [made.content for made in before]
+    assert [made.row["electeurs"] for made in after] == [5, 4]
+
+
+def test_who_waits_for_a_poll_is_in_no_other_tableau_whatever_the_calendar_has_become(desk: TableauDesk) -> None:
+    add_scrutin(desk.engine, MUNICIPALES)
+    desk.run(
+        """UPDATE mouvement SET effet = 'Immediat', etat = 'actif', scrutin = NULL, date_mouvement = '2014-03-10'
+           WHERE nom_naissance = 'LEBROC'"""
+    )
+    asked = {"created_at": datetime(2014, 3, 12, 8, tzinfo=UTC)}
+    (premier,) = desk.ask_tableaux(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=JANVIER, **asked)
+    (cinq,) = desk.ask_tableaux(TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES, **asked)
+    _forget_the_calendar(desk)
+    assert "LEBROC" not in desk.finish(premier).text
+    assert "0 LEBROC Zoé" in desk.finish(cinq).text
+    assert "0 LEBROC Zoé" in desk.make(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=JANVIER, **asked).text
+
+
+def _forget_the_calendar(desk: TableauDesk) -> None:
+    desk.run("DELETE FROM scrutin")
+    desk.run("DELETE FROM commission")
+
+
+def _exports(desk: TableauDesk) -> list[Export]:
+    with Session(desk.engine) as session:
+        return list(session.scalars(select(Export).order_by(Export.id)))

@@ -1,0 +1,158 @@
+"""No line and ten thousand, sixty bureaux, values as long as they come: nothing is cut, nothing overlaps."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pypdf import PdfReader
+
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from tests.integration.tableau_desk import Made, TableauDesk, open_desk
+from tests.integration.tableau_register import (
+    EMPTY_REGISTER,
+    INSCRIPTION,
+    RADIATION,
+    REUNION,
+    REUNION_PRECEDENTE,
+    SCRUTIN,
+    named,
+    write_register,
+)
+from tests.integration.tableau_words import squeezed
+from tests.parts.databases import Template
+from tests.parts.pdf import check_archive, find_outside, find_overlaps, read_words
+
+pytestmark = pytest.mark.integration
+
+VINGT_JOURS = {"types": [TypeTableau.VINGT_JOURS], "scrutin": SCRUTIN, "reunion": REUNION_PRECEDENTE, "until": REUNION}
+LONGEST = ("51513", "SAINT-REMY-EN-BOUZEMONT-SAINT-GENEST-ET-ISSON")
+BUREAU = "GROUPE SCOLAIRE DES TROIS-BROUETTES, SALLE POLYVALENTE DU REZ-DE-JARDIN, ENTRÉE PAR LA COUR DU PUITS"
+ADRESSE = (
+    "RÉSIDENCE LES TERRASSES DU TAMBOURIN, BÂTIMENT C, ESCALIER 12, APPARTEMENT 1204, "
+    "11 TER BD DE LA LANTERNE, 51290 ST-REMY"
+)
+LONG = INSCRIPTION | {
+    "code_commune": LONGEST[0],
+    "liste": "CE",
+    "nom_naissance": "DE LA BROUETTE-MONT-TAMBOURIN-D’ÉPUISETTE-DE-LA-LANTERNE",
+    "nom_usage": "ANTICONSTITUTIONNELLEMENTINSÉCABLEETSANSAUCUNTRAITDUNION",
+    "prenoms": "Marie-Antoinette Jean-Baptiste François-Xavier Élisabeth-Alexandrine",
+    "commune_naissance": "LLANFAIRPWLLGWYNGYLLGOGERYCHWYRNDROBWLLLLANTYSILIOGOGOGOCH",
+    "departement_naissance": "99",
+    "pays_naissance": "ROYAUME-UNI DE GRANDE-BRETAGNE ET D'IRLANDE DU NORD",
+    "adresse": ADRESSE,
+    "nationalite": "Saint-Christophe-et-Niévès",
+    "motif": "Inscription ordonnée par le tribunal, sur le recours de l'intéressée contre la décision du maire " * 2,
+    "numero": 123_456,
+}
+WHOLE = ("nom_naissance", "nom_usage", "prenoms", "commune_naissance", "pays_naissance", "adresse", "nationalite")
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return EMPTY_REGISTER
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
+    with open_desk(database_url, tmp_path / "exports") as desk:
+        yield desk
+
+
+@pytest.mark.parametrize("presentation", Presentation)
+def test_nothing_is_cut_and_nothing_overlaps(desk: TableauDesk, presentation: Presentation) -> None:
+    assert (len(LONGEST[1]), len(BUREAU), len(ADRESSE)) == (45, 100, 120)
+    lines = [LONG | {"numero": 100_000 + number} for number in range(9)]
+    write_register(
+        desk.engine, lines, commune=LONGEST, liste="CE", bureaux={"1": BUREAU}, electeurs={"1": 999_999 // 1000}
+    )
+    asked = {"signature_maire": True, "publication": REUNION, "edition": Edition.COMMISSION, "listes": ["CE"]}
+    made = desk.make(**VINGT_JOURS | asked, commune=LONGEST[0], presentations=[presentation])
+    words = read_words(made.path)
+    assert not find_outside(words)
+    assert not find_overlaps(words)
+    assert all(page.startswith(f"{LONGEST[1]} code INSEE 51513") for page in made.pages)
+    text = squeezed(made.text)
+    if presentation is not Presentation.COMMUNE:
+        assert squeezed(f"Bureau 1 — {BUREAU}") in text
+    if presentation is not Presentation.RECAPITULATIF:
+        for line in lines:
+            assert text.count(str(line["numero"])) == 1
+        for column in (*WHOLE, "motif"):
+            assert text.count(squeezed(LONG[column])) == len(lines), column
+
+
+def test_nobody(desk: TableauDesk) -> None:
+    write_register(desk.engine, [])
+    made = desk.make(**VINGT_JOURS)
+    assert made.text.count("Néant") == 2
+    assert "I. Inscriptions Néant Total des inscriptions : zéro (0) électeur II. Radiations Néant" in made.text
+    assert "Électeurs avant 73 Inscriptions + 0 Radiations − 0 Électeurs après = 73" in made.text
+    assert (made.row["electeurs"], made.row["pages"], made.anomalies) == (0, 1, [])
+    by_bureau = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
+    assert [page.count("Néant") for page in by_bureau.pages] == [2, 2, 2, 2, 0]
+
+
+def test_one_line(desk: TableauDesk) -> None:
+    write_register(desk.engine, [INSCRIPTION])
+    made = desk.make(**VINGT_JOURS)
+    assert "Total des inscriptions : un (1) électeur II. Radiations Néant" in made.text
+    assert "Électeurs avant 72 Inscriptions + 1 Radiations − 0 Électeurs après = 73" in made.text
+
+
+def test_ten_thousand_lines(postgres_url: str, sqlite_url: str, tmp_path: Path) -> None:
+    numbers = range(10_000)
+    rows = [INSCRIPTION | named(f"PARAPLUIE {9_999 - number:04}", numero=9_999 - number) for number in numbers]
+    made: list[Made] = []
+    for url in (postgres_url, sqlite_url):
+        with open_desk(url, tmp_path / str(len(made))) as desk:
+            write_register(desk.engine, [*rows, RADIATION], electeurs={"1": 10_900})
+            made.append(desk.make(**VINGT_JOURS))
+    tableau, other = made
+    assert tableau.content == other.content
+    count = tableau.row["pages"]
+    assert [page.count(f"page {number} / {count}") for number, page in enumerate(tableau.pages, 1)] == [1] * count
+    assert [int(number) for number in re.findall(r"PARAPLUIE(\d{4})", squeezed(tableau.text))] == list(numbers)
+    assert "Total des inscriptions : dix mille (10 000) électeurs" in tableau.text
+    assert "Électeurs avant 901 Inscriptions + 10 000 Radiations − 1 Électeurs après = 10 900" in tableau.text
+    assert tableau.row["electeurs"] == tableau.row["lines_written"] == 10_001
+
+
+def test_sixty_bureaux_each_on_its_pages_with_its_bookmark(desk: TableauDesk) -> None:
+    codes = [str(number) for number in range(1, 61)]
+    rows = [INSCRIPTION | named(f"LANTERNE {code}", nouveau_bureau=code) for code in codes]
+    bureaux = {code: f"ÉCOLE N° {code}" for code in codes}
+    write_register(desk.engine, rows * 2, bureaux=bureaux, electeurs=dict.fromkeys(codes, 12))
+    made = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
+    reader = PdfReader(made.path)
+    marks = [mark for mark in reader.outline if not isinstance(mark, list)]
+    titles = [str(mark.title) for mark in marks]
+    assert titles == [*(f"Bureau {code} — ÉCOLE N° {code}" for code in codes), "Commune de LIBREVILLE"]
+    assert [reader.get_destination_page_number(mark) for mark in marks] == list(range(61))
+    for title, page, code in zip(titles, made.pages, [*codes, ""], strict=True):
+        assert page.split(" page ")[1].split(" / 61 ")[1].startswith(title)
+        assert re.findall(r"LANTERNE (\d+)", page) == ([code] * 2 if code else [])
+    assert "Total des inscriptions : cent vingt (120) électeurs" in made.pages[-1]
+
+
+def test_electors_without_a_bureau_have_a_page_of_their_own(desk: TableauDesk) -> None:
+    write_register(desk.engine, [INSCRIPTION | {"nouveau_bureau": ""}, RADIATION | {"ancien_bureau": "77"}])
+    *others, commune = desk.make(**VINGT_JOURS, presentations=["par_bureau"]).pages
+    assert [page.split(" / 6 ")[1].split(" I. ")[0] for page in others] == [
+        *("Bureau 1 — HÔTEL DE VILLE", "Bureau 2 — ÉCOLE D’ŒUVRARD", "Bureau 10 — GYMNASE DU LAC", "Bureau 77"),
+        "Électeurs sans bureau de vote",
+    ]
+    assert "3 Rue des Abeilles, 13900 LIBREVILLE – Inscription volontaire" in others[-1]
+    assert "3 Rue des Abeilles, 13900 LIBREVILLE 77 Décès" in others[3]
+    assert "Électeurs avant 73 Inscriptions + 1 Radiations − 1 Électeurs après = 73" in commune
+
+
+def test_values_that_a_service_wrote_dirty_are_printed_clean(desk: TableauDesk) -> None:
+    dirty = named(" CO\u0302TELETTE\u00a0", "Zoe\u0301\t\u200bLise ", adresse="3\u00a0Rue\ndes  Abeilles\u0007")
+    bureaux = {"1": " HO\u0302TEL\u00a0DE  VILLE\r\n"}
+    write_register(desk.engine, [INSCRIPTION | dirty], bureaux=bureaux, electeurs={"1": 3})
+    made = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
+    assert "12 CÔTELETTE Zoé Lise 14/03/1962 à ARLES (13) 3 Rue des Abeilles 1 Inscription volontaire" in made.text
+    assert "Bureau 1 — HÔTEL DE VILLE I. Inscriptions" in made.pages[0]
+    assert check_archive(made.path) == ""

@@ -1,0 +1,163 @@
+"""The road of a request for tableaux through a real RabbitMQ, worker processes and a notifier, on both databases."""
+
+import hashlib
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+from pypdf import PdfReader
+
+from schemas.envelope import CloudEvent
+from schemas.tableaux import TypeTableau
+from schemas.topology import (
+    EVENT_TYPES,
+    EXCHANGE,
+    QUEUE_LISTES,
+    QUEUE_REQUESTS,
+    QUEUE_TABLEAUX,
+    REQUEST_TABLEAUX_RENDER,
+)
+from tests.parts.databases import Template
+from tests.parts.mail import Mailbox
+from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE, TODAY, Town
+from tests.parts.wait import wait_until
+from worker.demo.calendrier import demo_calendrier
+
+pytestmark = pytest.mark.integration
+
+DAYS = demo_calendrier(TODAY)
+BOTH: dict[str, Any] = {"types": ["vingt_jours", "cinq_jours_reu"], "scrutin": str(DAYS.scrutin)}
+MOUVEMENTS = {"vingt_jours": 5, "cinq_jours_reu": 36}
+"""Of LIBREVILLE, in each tableau."""
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return MOUVEMENTS_TEMPLATE
+
+
+@pytest.fixture
+def town(database_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
+    town = Town(database_url, amqp_url, tmp_path, mailbox.port)
+    yield town
+    town.close()
+
+
+def test_one_request_makes_its_files_one_mail_and_their_events(town: Town, mailbox: Mailbox) -> None:
+    town.start_worker()
+    _listen(town)
+    event = town.ask_tableaux(**BOTH, presentations=["commune", "par_bureau", "recapitulatif"])
+    exports = town.wait_for(event)
+    town.start_notifier()
+    (mail,) = mailbox.wait_for(1)
+
+    assert [(export["type_tableau"], export["presentation"]) for export in exports] == [
+        (type_, presentation) for type_ in MOUVEMENTS for presentation in ("commune", "par_bureau", "recapitulatif")
+    ]
+    for export in exports:
+        path = town.exports / "13900" / export["file_name"]
+        assert hashlib.sha256(path.read_bytes()).hexdigest() == export["sha256"]
+        assert len(PdfReader(path).pages) == export["pages"]
+        assert export["electeurs"] == MOUVEMENTS[export["type_tableau"]]
+    assert mail.recipients == (EMAIL,)
+    text = mail.message.get_content()
+    assert "6 tableaux prêts" in mail.message["Subject"]
+    assert all(export["label"] in text and export["file_name"] in text for export in exports)
+
+    said = {
+        fact.data["path"]: fact for _, body in town.collect("listener", 6) for fact in [CloudEvent.from_bytes(body)]
+    }
+    assert {(fact.correlationid, fact.causationid) for fact in said.values()} == {(event.correlationid, event.id)}
+    for export in exports:
+        fact = said[f"13900/{export['file_name']}"].data
+        assert fact["tableau"] == {
+            "type": export["type_tableau"],
+            "presentation": export["presentation"],
+            "edition": "affichage",
+        }
+        assert (fact["format"], fact["pages"], fact["electeurs"]) == ("pdf", export["pages"], export["electeurs"])
+    wait_until(lambda: town.rows("SELECT 1 FROM demandes WHERE told_at IS NOT NULL"), message="the request told")
+    assert len(mailbox.mails) == 1
+
+
+def test_a_worker_of_tableaux_leaves_the_lists_to_others(town: Town) -> None:
+    town.start_worker("-Q", QUEUE_REQUESTS)
+    town.start_worker("-Q", QUEUE_TABLEAUX)
+    listes = town.ask(listes=["CE", "CM"])
+    tableaux = town.ask_tableaux(**BOTH)
+    assert len(town.wait_for(tableaux)) == 2
+    assert [export["status"] for export in town.exports_of(listes)] == ["queued", "queued"]
+    assert [len(town.queue(name)) for name in (QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REQUESTS)] == [2, 0, 0]
+
+
+def test_the_same_event_three_times_makes_one_set_of_files(town: Town, mailbox: Mailbox) -> None:
+    town.start_worker()
+    town.start_notifier()
+    event = town.ask_tableaux(**BOTH, times=3)
+    town.wait_for(event)
+    other = town.ask_tableaux(types=["additions"], scrutin=DAYS.scrutin_additions)
+    town.wait_for(other)
+    mailbox.wait_for(2)
+
+    assert len(town.exports_of(event)) == 2
+    names = [name for name in town.files() if name.endswith(".pdf")]
+    assert sorted(name.split("-P-")[0] for name in names) == [
+        *("tableau-additions", "tableau-cinq_jours_reu", "tableau-vingt_jours")
+    ]
+    assert len(mailbox.mails) == 2
+    assert [town.queue(name) for name in ("tableaux", "requests.XQ", "tableaux.XQ")] == [[], [], []]
+
+
+REFUSALS: list[tuple[dict[str, object], str]] = [
+    ({"scrutin": None}, "scrutin manque, pour cinq_jours_reu"),
+    ({"scrutin": "2027-04-14"}, "On ne vote pas le 14/04/2027 : vérifiez la date du scrutin."),
+    ({"scrutin": "2026-02-30"}, "scrutin : ce jour n'existe pas."),
+    ({"scrutin": "2019-05-26"}, "Tableau des vingt jours : indiquer la date de la dernière réunion"),
+    ({"type": "fr.openelec.prefecture.request.autre.v1"}, "Type de demande inconnu"),
+    ({"noms": ["LANTERNE"]}, "noms : champ inconnu."),
+]
+
+
+def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town, mailbox: Mailbox) -> None:
+    town.start_worker()
+    town.start_notifier()
+    good = town.ask_tableaux(types=["premier_rectificatif"], date_tableau=DAYS.janvier)
+    town.wait_for(good)
+    for number, (changes, _) in enumerate(REFUSALS):
+        data = {name: value for name, value in (good.data | BOTH | changes).items() if value and name != "type"}
+        type_ = str(changes.get("type", good.type))
+        event = good.model_copy(update={"id": str(number), "type": type_, "data": data})
+        town.publish(event.to_bytes(), REQUEST_TABLEAUX_RENDER)
+    mails = mailbox.wait_for(1 + len(REFUSALS))
+
+    refused = town.rows("SELECT event_id, reason FROM demandes WHERE outcome = 'refused'")
+    reasons = {row["event_id"]: row["reason"] for row in refused}
+    texts = [mail.message.get_content() for mail in mails]
+    for number, (_, reason) in enumerate(REFUSALS):
+        assert reason in reasons[str(number)]
+        assert any(reason in " ".join(text.split()) for text in texts), "its agent reads why"
+    assert "LANTERNE" not in town.log("worker") + "".join(texts)
+    assert len([name for name in town.files() if name.endswith(".pdf")]) == 1
+
+
+def test_all_six_are_made_of_libreville(town: Town) -> None:
+    town.start_worker()
+    events = [
+        town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu", "cinq_jours"], scrutin=DAYS.scrutin),
+        town.ask_tableaux(types=["premier_rectificatif", "second_rectificatif"], date_tableau=DAYS.fevrier),
+        town.ask_tableaux(types=["additions"], scrutin=DAYS.scrutin_additions),
+    ]
+    made = {export["type_tableau"]: export for event in events for export in town.wait_for(event)}
+    assert set(made) == set(TypeTableau)
+    assert all(export["electeurs"] for export in made.values())
+    assert not any(export["bloquantes"] for export in made.values())
+
+
+def _listen(town: Town) -> None:
+    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare("listener")
+        for event_type in EVENT_TYPES:
+            channel.queue_bind("listener", EXCHANGE, event_type)
