@@ -13,9 +13,15 @@ P2  How much of that is our writing: `write_csv` and its SHA-256 against that `\
     settings, which is the harder comparison; « server's settings » are those of a psql that nobody has tuned.
 P3  What an XML file costs: CPU of the worker's process for the whole job, validated and hashed, against the simplest
     way to write the same rows with lxml (`bench.baselines`), neither validated nor hashed.
+P4  What a PDF costs: CPU of drawing a tableau, every value wrapped and in an embedded Unicode font, against PHP's FPDF,
+    which openElec uses, with a core font and nothing wrapped (`bench.baselines_pdf`). Left out, and said, where PHP is
+    not and may not be installed.
+P5  Likewise against ReportLab's LongTable with fixed heights.
 P6  Whether memory is flat: the highest resident size of a process that makes one file of the whole register, against
-    one twenty times smaller, and in MB; likewise for the import, on both databases.
+    one twenty times smaller, and in MB; likewise for the import, on both databases. For a tableau, of a process that
+    makes one of a hundred thousand lines from the register, none of them applied yet: it looks for each on the list.
 
 The tables are vacuumed and analysed after the import, as autovacuum does a minute later; caches are warm. `--size`
-makes the registers smaller: P3 takes a tenth of it, P6 compares with a twentieth. Targets are for the default.
+makes the registers smaller: P3, P4, P5 and the tableau of P6 take a tenth of it, the other files of P6 are compared
+with a twentieth. Targets are for the default.
 """

@@ -4,15 +4,17 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import NamedTuple
 
+from bench.baselines_pdf import FPDF
 from bench.check import Check, ceiling, ratio
 from bench.measure import Measure, in_turn
 from bench.psql import copy_to
 from bench.queries import read_statements
 from bench.stage import Database, Stage
+from tests.parts.packages import MissingPartError, provide
 from worker.writers.csv_file import HEADER
 
 TIMES, TIMES_LONG = 5, 3
-PEAK_TARGET = 120
+PEAK_TARGET, PEAK_TARGET_PDF = 120, 150
 UNTUNED = "server's settings"
 Task = Callable[[], Measure]
 DATABASES: tuple[Database, ...] = ("PostgreSQL", "SQLite")
@@ -52,6 +54,26 @@ def p3(stage: Stage) -> Iterator[Check]:
     yield ratio("P3", f"XML job / naive lxml, {size:,}", _cpu(job), _cpu(naive), target=0.75, unit="s cpu")
 
 
+def p4(stage: Stage) -> Iterator[Check]:
+    """A drawn tableau against PHP's FPDF, where it may be installed."""
+    size = stage.size // 10
+    try:
+        for part in FPDF:
+            provide(part)
+    except MissingPartError as error:
+        stage.tell(f"P4 is left out: {error}")
+        return
+    ours, fpdf = in_turn([stage.drawing(name, size) for name in ("pdf", "fpdf")], TIMES)
+    yield ratio("P4", f"PDF / FPDF, {size:,} lines", _cpu(ours), _cpu(fpdf), target=0.8, unit="s cpu")
+
+
+def p5(stage: Stage) -> Iterator[Check]:
+    """A drawn tableau against ReportLab's LongTable."""
+    size = stage.size // 10
+    ours, table = in_turn([stage.drawing(name, size) for name in ("pdf", "long table")], TIMES_LONG)
+    yield ratio("P5", f"PDF / LongTable, {size:,} lines", _cpu(ours), _cpu(table), target=0.15, unit="s cpu")
+
+
 def p6(stage: Stage) -> Iterator[Check]:
     """Memory, of exports and of imports."""
     small = stage.size // 20
@@ -63,11 +85,17 @@ def p6(stage: Stage) -> Iterator[Check]:
             what = f"{name[:3].upper()} peak, {database}, {stage.size:,}"
             yield ratio("P6", f"{what} / {small:,}", _peak(large_runs), _peak(small_runs), target=1.5, unit="MB")
             yield ceiling("P6", what, _peak(large_runs), target=PEAK_TARGET, unit="MB")
+        size = stage.size // 10
+        (drawn,) = in_turn([stage.tableau(database, size)], TIMES_LONG)
+        if drawn[0].lines != size:
+            raise RuntimeError("the tableau has not all the mouvements")
+        what = f"PDF peak, {database}, {size:,} lines"
+        yield ceiling("P6", what, _peak(drawn), target=PEAK_TARGET_PDF, unit="MB")
         imported = stage.imports[database, stage.size]
         yield ceiling("P6", f"import peak, {database}, {stage.size:,}", [imported.peak], target=PEAK_TARGET, unit="MB")
 
 
-CHECKS: dict[str, Callable[[Stage], Iterator[Check]]] = {"P1": p1, "P2": p2, "P3": p3, "P6": p6}
+CHECKS: dict[str, Callable[[Stage], Iterator[Check]]] = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6}
 
 
 class _Copies(NamedTuple):

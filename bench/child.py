@@ -22,6 +22,11 @@ _JOBS = {
     "csv file": "bench.exports:csv_file",
     "xml job": "bench.exports:xml_job",
     "naive xml": "bench.exports:naive_xml",
+    "pdf": "bench.baselines_pdf:ours",
+    "fpdf": "bench.baselines_pdf:fpdf",
+    "long table": "bench.baselines_pdf:long_table",
+    "mouvements": "bench.mouvements:add_mouvements",
+    "tableau job": "bench.exports:tableau_job",
 }
 """What is imported is in the peak: an import of the register needs less than a worker."""
 

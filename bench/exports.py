@@ -10,18 +10,21 @@ from sqlalchemy.orm import Session
 import worker.messaging.broker  # noqa: F401 — dramatiq and pika are in a worker's memory too
 from bench.baselines import write_naive_xml
 from bench.measure import Measure, Stopwatch
+from bench.mouvements import DATE_TABLEAU
 from bench.queries import read_spec
 from bench.registers import Task
 from schemas.envelope import CloudEvent
-from schemas.requests import ListeExportRequested
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.tableaux import TypeTableau
 from schemas.vocabulary import ExportStatus, Format, Liste
+from worker.bell import Bell
 from worker.compose import build_services
 from worker.db.engine import build_engine, snapshot
 from worker.demo import LIBREVILLE
 from worker.exports.models import Export
 from worker.exports.storage import Storage
-from worker.handlers.export_liste import export_liste
 from worker.handlers.ingest_request import ingest_request
+from worker.handlers.make_export import make_export
 from worker.handlers.services import Services
 from worker.settings import Settings
 from worker.writers.csv_file import write_csv
@@ -29,12 +32,24 @@ from worker.writers.csv_file import write_csv
 
 def csv_job(task: Task) -> Measure:
     """The principal list as CSV."""
-    return _run_job(task, Format.CSV)
+    return _run_job(task, _liste(Format.CSV))
 
 
 def xml_job(task: Task) -> Measure:
     """The principal list as XML."""
-    return _run_job(task, Format.XML)
+    return _run_job(task, _liste(Format.XML))
+
+
+def tableau_job(task: Task) -> Measure:
+    """The tableau that shows every mouvement of `bench.mouvements`."""
+    asked = TableauxRenderRequested(
+        commune=LIBREVILLE.code,
+        listes=[Liste.PRINCIPALE],
+        types=[TypeTableau.PREMIER_RECTIFICATIF],
+        date_tableau=DATE_TABLEAU,
+        requested_by="bench",
+    )
+    return _run_job(task, asked)
 
 
 def csv_file(task: Task) -> Measure:
@@ -58,19 +73,22 @@ def naive_xml(task: Task) -> Measure:
     return measure
 
 
-def _run_job(task: Task, format_: Format) -> Measure:
-    """The whole job of a queued row, as an actor runs it; the queueing is not timed."""
-    settings = Settings(database_url=SecretStr(task.url), exports_dir=Path(task.folder))
-    rung: list[int] = []
-    services = build_services(settings, rung.extend)
-    asked = ListeExportRequested(
+def _liste(format_: Format) -> ListeExportRequested:
+    return ListeExportRequested(
         commune=LIBREVILLE.code, listes=[Liste.PRINCIPALE], formats=[format_], requested_by="bench"
     )
+
+
+def _run_job(task: Task, asked: ListeExportRequested | TableauxRenderRequested) -> Measure:
+    """The whole job of a queued row, as an actor runs it; the queueing is not timed."""
+    settings = Settings(database_url=SecretStr(task.url), exports_dir=Path(task.folder))
+    rung: list[Bell] = []
+    services = build_services(settings, rung.extend)
     ingest_request(CloudEvent.wrap(asked, source="/bench"), services)
     services.engine.dispose()
     with Stopwatch() as watch:
-        export_liste(rung[0], services)
-    row = _take_away(rung[0], services)
+        make_export(rung[0].export_id, services)
+    row = _take_away(rung[0].export_id, services)
     return replace(watch.measure(), size=row.size or 0, lines=row.lines_written)
 
 

@@ -47,11 +47,11 @@ def import_reu(task: Task) -> Measure:
     with Stopwatch() as watch:
         summary = import_file(engine, _reu(task), imported_by="bench")
     measure = watch.measure(lines=summary.lines_kept)
-    _settle(engine)
+    settle(engine)
     return measure
 
 
-def _settle(engine: Engine) -> None:
+def settle(engine: Engine) -> None:
     """PostgreSQL would do this by itself, later, during the measures."""
     if engine.dialect.name == "postgresql":
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:

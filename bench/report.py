@@ -14,7 +14,7 @@ from bench.check import Check
 from bench.measure import Measure
 from bench.stage import Database
 
-_LIBRARIES = ("sqlalchemy", "psycopg", "lxml", "pydantic", "dramatiq", "pika")
+_LIBRARIES = ("sqlalchemy", "psycopg", "lxml", "reportlab", "pydantic", "dramatiq", "pika")
 _HEADINGS = ("", "what", "measured", "spread", "target", "", "figures")
 
 

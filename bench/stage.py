@@ -26,6 +26,7 @@ class Stage:
         self.imports: dict[tuple[Database, int], Measure] = {}
         self._server = server
         self._tasks: dict[tuple[Database, int], Task] = {}
+        self._with_mouvements: set[Task] = set()
 
     @property
     def postgresql_version(self) -> str:
@@ -45,6 +46,18 @@ class Stage:
     def job(self, name: str, database: Database, size: int) -> Callable[[], Measure]:
         """A job on a register, to be run as often as one likes."""
         return partial(child.run, name, self.task(database, size))
+
+    def drawing(self, name: str, size: int) -> Callable[[], Measure]:
+        """A job that draws so many lines, without a register."""
+        return partial(child.run, name, Task("", str(self.folder), size))
+
+    def tableau(self, database: Database, size: int) -> Callable[[], Measure]:
+        """The job of a tableau of so many mouvements; its register has as many electors."""
+        task = self.task(database, size)
+        if task not in self._with_mouvements:
+            child.run("mouvements", task)
+            self._with_mouvements.add(task)
+        return partial(child.run, "tableau job", task)
 
     def _make(self, database: Database, size: int) -> Task:
         path = self.folder / f"register-{size}.sqlite3"
