@@ -34,10 +34,12 @@ VARIABLES = (
     _variable("SECRETS_DIR", "worker producers", "directory of files named like the variables, one secret each"),
     _variable("LOG_FORMAT", "worker", "`json` or `console`"),
     _variable("LOG_LEVEL", "worker", "`debug`, `info`, `warning` or `error`"),
+    _variable("SENDERS", "worker", "`any`, or `known`: serve the accounts and communes of the command `senders` only"),
     _variable("LEASE_SECONDS", "worker", "how long a silent worker keeps its job"),
     _variable("MAX_ATTEMPTS", "worker", "starts of one job before it is called failed"),
     _variable("RETRY_SECONDS", "worker", "how long a full disk or an absent service is waited for"),
     _variable("SWEEP_SECONDS", "worker", "how often forgotten rows are looked for"),
+    _variable("RETENTION_DAYS", "worker", "how long files are kept after they were made; 0: for ever"),
     _variable("TYPE_LISTE_CODES", "worker", "column TypeListe per list, `P=G,CE=E,CM=M`"),
     _variable("INFO_LISTE", "worker", "column InfoListe"),
     _variable("XSD_PATH", "worker", "the ministry's XSD, when you hold it"),
@@ -51,6 +53,9 @@ VARIABLES = (
     _variable("MAIL_DIR", "worker", "folder for mails as .eml files, when there is no SMTP_HOST"),
     _variable("SOURCE", "producers", "`source` of the events, which identifies the sender"),
     _variable("REQUESTED_BY", "producers", "who asks, when the command line does not say it"),
+    _variable("HEALTH_DIR", "worker", "where workers and notifiers give signs of life, for `healthy`"),
+    _variable("METRICS_PORT", "worker", "port where the notifier shows Prometheus metrics, none by default"),
+    _variable("METRICS_HOST", "worker", "address where it listens for Prometheus"),
     _variable("HOME", "worker", "directory of the embedded mode (database, exports, mails)"),
 )
 

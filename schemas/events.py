@@ -4,19 +4,17 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from schemas.requests import CodeCommune, Contract
+from schemas.requests import CodeCommune, Contract, RequestReference
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.topology import EVENT_EXPORT_FAILED, EVENT_EXPORT_READY, EVENT_REQUEST_REFUSED
+from schemas.topology import (
+    EVENT_EXPORT_CANCELLED,
+    EVENT_EXPORT_FAILED,
+    EVENT_EXPORT_READY,
+    EVENT_REQUEST_REFUSED,
+)
 from schemas.vocabulary import FileFormat, Liste
 
 Count = Annotated[int, Field(ge=0)]
-
-
-class RequestReference(Contract):
-    """The request an event answers, by the two attributes that identify a CloudEvent."""
-
-    source: str
-    id: str
 
 
 class TableauReference(Contract):
@@ -64,6 +62,14 @@ class ExportFailed(_File):
     EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_FAILED
 
     code: Annotated[str, Field(description="Stable word for programs.", examples=["disque_plein"])]
+    reason: str
+
+
+class ExportCancelled(_File):
+    """A file will not be made: somebody cancelled it; the reason is for people, in French."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_CANCELLED
+
     reason: str
 
 

@@ -23,10 +23,13 @@ _FRENCH = {
     "enum": "les valeurs possibles sont {expected}",
     "literal_error": "les valeurs possibles sont {expected}",
     "bool_type": "true ou false est attendu",
+    "model_type": "un objet est attendu",
+    "int_type": "un nombre entier est attendu",
     "int_parsing": "un nombre entier est attendu",
     "float_parsing": "un nombre est attendu",
     "greater_than": "un nombre plus grand que {gt:g} est attendu",
     "greater_than_equal": "un nombre d'au moins {ge:g} est attendu",
+    "less_than_equal": "un nombre d'au plus {le} est attendu",
 }
 
 

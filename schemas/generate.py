@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from schemas import topology
 from schemas.envelope import CloudEvent
-from schemas.events import ExportFailed, ExportReady, RequestRefused
-from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.events import ExportCancelled, ExportFailed, ExportReady, RequestRefused
+from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
 
 ROOT = Path(__file__).parent
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -35,6 +35,8 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "scrutin": "2027-04-11",
         "requested_by": "mairie-libreville",
     },
+    CancelRequested: {"request": _REQUEST, "requested_by": "mairie-libreville"},
+    RetryRequested: {"request": _REQUEST, "exports": [41], "requested_by": "mairie-libreville"},
     ExportReady: _FILE
     | {
         "label": _LABEL,
@@ -46,6 +48,7 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "remarques": 12,
     },
     ExportFailed: _FILE | {"label": _LABEL, "code": "disque_plein", "reason": "Espace disque insuffisant."},
+    ExportCancelled: _FILE | {"label": _LABEL, "reason": "Annulé par mairie-libreville."},
     RequestRefused: {"request": _REQUEST, "reason": "Aucun registre importé pour 13900."},
 }
 """Each model of `data`, with the fields of its example."""

@@ -4,13 +4,26 @@ import re
 from datetime import date
 from typing import Annotated, Any, ClassVar, NamedTuple, Self
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, StrictBool, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    model_validator,
+)
 
+from schemas.envelope import Attribute
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
-from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import Format, Liste, parse_jour, parse_liste
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
+_LARGEST_ID = 2**53 - 1
+"""Beyond it, JSON readers do not agree on a number (RFC 8259, section 6)."""
+
 _JOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _REQUESTED_BY = r"[A-Za-zÀ-ÖØ-öø-ÿ0-9][A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]*"
 CODE_COMMUNE = re.compile(r"(?:0[1-9]|[1-8][0-9]|9[0-5]|2[AB]|9[78][0-9])[0-9]{2,3}", re.ASCII)
@@ -84,6 +97,10 @@ RequestedBy = Annotated[
     ),
     AfterValidator(_check_requested_by),
 ]
+Bulk = Annotated[
+    StrictBool,
+    Field(description="Part of a batch: its files are made after those that single clerks ask for."),
+]
 
 
 class Contract(BaseModel):
@@ -100,6 +117,7 @@ class ListeExportRequested(Contract):
     commune: CodeCommune
     listes: Listes = list(Liste)
     formats: Annotated[list[Format], Field(min_length=1, max_length=10), AfterValidator(_once)] = [Format.CSV]
+    bulk: Bulk = False
     requested_by: RequestedBy
 
     def parts(self) -> list[tuple[Liste, Format]]:
@@ -159,6 +177,7 @@ class TableauxRenderRequested(Contract):
     signature_maire: Annotated[
         StrictBool, Field(description="A place for the mayor to sign where no signature is required.")
     ] = False
+    bulk: Bulk = False
     requested_by: RequestedBy
 
     @model_validator(mode="after")
@@ -175,3 +194,40 @@ class TableauxRenderRequested(Contract):
             for liste in self.listes
             for presentation in self.presentations
         ]
+
+
+class RequestReference(Contract):
+    """A request, by the two attributes that identify its event."""
+
+    source: Annotated[Attribute, Field(examples=["/mairie/13900"])]
+    id: Attribute
+
+
+ExportIds = Annotated[
+    list[Annotated[StrictInt, Field(ge=1, le=_LARGEST_ID)]],
+    Field(min_length=1, max_length=100, description="Files of that request, by `export_id`; all when absent."),
+    AfterValidator(_once),
+]
+
+
+class _AboutRequest(Contract):
+    """Base of what is asked about an earlier request, or some files of it."""
+
+    request: RequestReference
+    exports: ExportIds | None = None
+    requested_by: RequestedBy
+
+
+class CancelRequested(_AboutRequest):
+    """Somebody does not want the files of a request any more: those that are not made yet will not be."""
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_CANCEL
+
+
+class RetryRequested(_AboutRequest):
+    """Somebody asks again for the files of a request that failed or were cancelled: new files, of today.
+
+    Those named by `exports` are made again even when they are ready: altered since, or purged.
+    """
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_RETRY

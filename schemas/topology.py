@@ -5,23 +5,33 @@ it. The queues of jobs are internal: nobody else publishes there.
 """
 
 EXCHANGE = "prefecture"
-"""Durable topic exchange; a message's routing key is its event type."""
+"""Durable topic exchange; a message's routing key is its event type, which a request of a batch may lengthen."""
+
+BULK_SUFFIX = ".bulk"
+"""Ends the routing key of a request of a batch, which then waits in a queue of its own."""
 
 REQUEST_LISTE_EXPORT = "fr.openelec.prefecture.request.liste_export.v1"
 REQUEST_TABLEAUX_RENDER = "fr.openelec.prefecture.request.tableaux_render.v1"
+REQUEST_CANCEL = "fr.openelec.prefecture.request.cancel.v1"
+REQUEST_RETRY = "fr.openelec.prefecture.request.retry.v1"
 
 EVENT_EXPORT_READY = "fr.openelec.prefecture.event.export_ready.v1"
 EVENT_EXPORT_FAILED = "fr.openelec.prefecture.event.export_failed.v1"
+EVENT_EXPORT_CANCELLED = "fr.openelec.prefecture.event.export_cancelled.v1"
 EVENT_REQUEST_REFUSED = "fr.openelec.prefecture.event.request_refused.v1"
 
-REQUEST_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER)
+REQUEST_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_CANCEL, REQUEST_RETRY)
 """Each is bound by name to the queue of requests, so that an unknown type comes back to its sender as unroutable."""
 
-EVENT_TYPES = (EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_REQUEST_REFUSED)
+BULK_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER)
+"""Those that may be part of a batch."""
 
-QUEUE_REQUESTS = "requests"
-QUEUE_LISTES = "listes"
-QUEUE_TABLEAUX = "tableaux"
+EVENT_TYPES = (EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED, EVENT_REQUEST_REFUSED)
+
+QUEUE_REQUESTS, QUEUE_REQUESTS_BULK = "requests", "requests-bulk"
+QUEUE_LISTES, QUEUE_LISTES_BULK = "listes", "listes-bulk"
+QUEUE_TABLEAUX, QUEUE_TABLEAUX_BULK = "tableaux", "tableaux-bulk"
+"""What belongs to a batch waits in the second of each pair: it never stands before what a single clerk asks for."""
 
 MAX_EVENT_BYTES = 256 * 1024
 """A larger event is refused before it is sent: past the broker's `max_message_size` it vanishes with its channel."""
