@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Integer,
     Select,
@@ -16,7 +17,6 @@ from sqlalchemy import (
     and_,
     case,
     func,
-    literal,
     not_,
     null,
     or_,
@@ -28,10 +28,10 @@ from sqlalchemy.orm import InstrumentedAttribute
 from schemas.vocabulary import Liste
 from worker.db.dirty import cleaned
 from worker.registre.models import ORDRE, Bureau, Electeur
-from worker.writers.liste import ListeSpec
+from worker.writers.liste import Spec
 from worker.writers.tidy import tidied
 
-Expression = Callable[[ListeSpec], ColumnElement[Any]]
+Expression = Callable[[Spec], ColumnElement[Any]]
 
 
 @dataclass(frozen=True)
@@ -44,47 +44,47 @@ class Column:
     is_text: bool = True
 
 
-def _constant(read: Callable[[ListeSpec], str]) -> Expression:
-    return lambda spec: literal(read(spec), String)
+def _constant(read: Callable[[Spec], str | BindParameter[str]]) -> Expression:
+    return lambda spec: type_coerce(read(spec), String)
 
 
 def _plain(name: str, source: InstrumentedAttribute[str]) -> Column:
     return Column(name, lambda _spec: func.nullif(source, ""), source)
 
 
-def _date_naissance(_spec: ListeSpec) -> ColumnElement[Any]:
+def _date_naissance(_spec: Spec) -> ColumnElement[Any]:
     text = Electeur.date_naissance
     slashed = func.substr(text, 9, 2) + "/" + func.substr(text, 6, 2) + "/" + func.substr(text, 1, 4)
     return case((text.like("____-__-__"), slashed), else_=func.nullif(text, ""))
 
 
-def _numero_general(_spec: ListeSpec) -> ColumnElement[Any]:
+def _numero_general(_spec: Spec) -> ColumnElement[Any]:
     return type_coerce(Electeur.numero_general, Integer)
 
 
-def _nationalite(spec: ListeSpec) -> ColumnElement[Any]:
+def _nationalite(spec: Spec) -> ColumnElement[Any]:
     return null() if spec.liste is Liste.PRINCIPALE else func.nullif(Electeur.nationalite, "")
 
 
-def _nom_usage(_spec: ListeSpec) -> ColumnElement[Any]:
+def _nom_usage(_spec: Spec) -> ColumnElement[Any]:
     return func.nullif(func.nullif(Electeur.nom_usage, Electeur.nom_naissance), "")
 
 
-def _numero_voie(_spec: ListeSpec) -> ColumnElement[Any]:
+def _numero_voie(_spec: Spec) -> ColumnElement[Any]:
     return case((func.lower(Electeur.numero_voie).not_in(("0", "sans", "")), Electeur.numero_voie))
 
 
-def _pays(_spec: ListeSpec) -> ColumnElement[Any]:
+def _pays(_spec: Spec) -> ColumnElement[Any]:
     return func.coalesce(func.nullif(Electeur.pays, ""), "FRANCE")
 
 
 ENTETE = (
     Column("TypeListe", _constant(lambda spec: spec.type_liste)),
     Column("InfoListe", _constant(lambda spec: spec.info_liste)),
-    Column("DateCreationListe", _constant(lambda spec: f"{spec.jour:%d/%m/%Y}")),
+    Column("DateCreationListe", _constant(lambda spec: spec.date_creation)),
     Column("CodeDepartement", _constant(lambda spec: spec.code_departement)),
     Column("CodeCommune", _constant(lambda spec: spec.code_commune)),
-    Column("NomCommune", _constant(lambda spec: spec.nom_commune.upper())),
+    Column("NomCommune", _constant(lambda spec: spec.nom_affiche)),
 )
 """Columns 1–6: the same on each line."""
 
@@ -130,7 +130,7 @@ def header_of(source: InstrumentedAttribute[Any]) -> str:
 
 
 def select_electeurs(
-    spec: ListeSpec, columns: tuple[Column, ...], *, tidy: bool = False, replace_separators: bool = False
+    spec: Spec, columns: tuple[Column, ...], *, tidy: bool = False, replace_separators: bool = False
 ) -> Select[Any]:
     """The file as one SELECT: the electors of age on the list, in the order of its lines.
 
@@ -152,14 +152,14 @@ def select_electeurs(
     )
 
 
-def on_liste(spec: ListeSpec) -> ColumnElement[bool]:
+def on_liste(spec: Spec) -> ColumnElement[bool]:
     """Electors of the list, minors registered in advance included."""
     return and_(
         Electeur.code_commune == spec.code_commune, Electeur.liste == spec.liste.value, Electeur.version == spec.version
     )
 
 
-def of_age(spec: ListeSpec) -> ColumnElement[bool]:
+def of_age(spec: Spec) -> ColumnElement[bool]:
     """Not a minor on the day of the file; a date that cannot be read, or is yet to come, does not make a minor."""
     born, as_written = Electeur.date_naissance, cleaned(type_coerce(Electeur.date_naissance, Text))
     is_mineur = and_(is_readable(as_written), as_written > spec.last_birth, as_written <= spec.today)

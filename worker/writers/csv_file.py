@@ -7,17 +7,20 @@ of separators before they are written, and a value that is not stops the export 
 import csv
 import io
 from collections.abc import Iterable
+from functools import cache, lru_cache
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import psycopg
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy.engine import Compiled
 from sqlalchemy.exc import OperationalError
 
+from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.errors import ExportError
 from worker.writers.columns import COLUMNS, select_electeurs
-from worker.writers.liste import ListeSpec
+from worker.writers.liste import AnyListe, ListeSpec
 from worker.writers.sink import Progress, Sink
 
 HEADER = (";".join(column.name for column in COLUMNS) + "\n").encode()
@@ -40,20 +43,40 @@ def write_csv(
         ExportError: a value cannot be written without a quote.
     """
     sink.write(HEADER)
-    query = select_electeurs(spec, COLUMNS, tidy=tidy, replace_separators=separators or tidy)
+    query = _Query(spec.liste, tidy, separators or tidy)
     if connection.dialect.name == "postgresql":
-        return _copy(connection, query, sink, progress)
-    return _write_rows(connection.execute(query, execution_options=STREAM), sink, progress)
+        return _copy(connection, query, spec, sink, progress)
+    rows = connection.execute(_select(query), spec.parameters, execution_options=STREAM)
+    return _write_rows(rows, sink, progress)
 
 
-def _copy(connection: Connection, query: Select[Any], sink: Sink, progress: Progress) -> int:
+class _Query(NamedTuple):
+    liste: Liste
+    tidy: bool
+    replace_separators: bool
+
+
+@cache
+def _select(query: _Query) -> Select[Any]:
+    return select_electeurs(
+        AnyListe(query.liste), COLUMNS, tidy=query.tidy, replace_separators=query.replace_separators
+    )
+
+
+@lru_cache(maxsize=16)
+def _compile(query: _Query, dialect: Dialect) -> Compiled:
+    return _select(query).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+
+
+def _copy(connection: Connection, query: _Query, spec: ListeSpec, sink: Sink, progress: Progress) -> int:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101 — the dialect says so; tells mypy
-    compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
+    compiled = _compile(query, connection.dialect)
     statement = f"COPY ({compiled}) TO STDOUT WITH (FORMAT csv, DELIMITER ';')"
+    parameters = {**compiled.params, **spec.parameters}
     written = 0
     try:
-        with driver.cursor() as cursor, cursor.copy(statement, compiled.params) as copy:
+        with driver.cursor() as cursor, cursor.copy(statement, parameters) as copy:
             rows = iter(copy.read, b"")
             while block := b"".join(islice(rows, _BLOCK)):
                 if b'"' in block:

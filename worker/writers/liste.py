@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from datetime import date
 
+from sqlalchemy import BigInteger, BindParameter, Text, bindparam
+
 from schemas.vocabulary import Liste
 
 MAJORITE = 18
@@ -23,6 +25,16 @@ class ListeSpec:
     jour: date
 
     @property
+    def nom_affiche(self) -> str:
+        """The name of the commune as the file has it."""
+        return self.nom_commune.upper()
+
+    @property
+    def date_creation(self) -> str:
+        """The day of the file, as the file has it."""
+        return f"{self.jour:%d/%m/%Y}"
+
+    @property
     def last_birth(self) -> str:
         """The latest date of birth of a person of age, in the register's form.
 
@@ -35,3 +47,36 @@ class ListeSpec:
     def today(self) -> str:
         """The day of the file, in the register's form."""
         return self.jour.isoformat()
+
+    @property
+    def parameters(self) -> dict[str, str | int]:
+        """The values of a statement that was made for AnyListe."""
+        return {name: getattr(self, name) for name in _PARAMETERS}
+
+
+class AnyListe:
+    """Stands for every ListeSpec of one list in a statement that is made once: its values are parameters.
+
+    To make the statements of a file takes longer than to write the file of a village.
+    """
+
+    def __init__(self, liste: Liste) -> None:
+        self.liste = liste
+        self.version: BindParameter[int] = bindparam("version", type_=BigInteger, required=False)
+        self.code_commune = _text("code_commune")
+        self.nom_affiche = _text("nom_affiche")
+        self.code_departement = _text("code_departement")
+        self.type_liste = _text("type_liste")
+        self.info_liste = _text("info_liste")
+        self.date_creation = _text("date_creation")
+        self.last_birth = _text("last_birth")
+        self.today = _text("today")
+
+
+def _text(name: str) -> BindParameter[str]:
+    return bindparam(name, type_=Text, required=False)
+
+
+Spec = ListeSpec | AnyListe
+
+_PARAMETERS = vars(AnyListe(Liste.PRINCIPALE)).keys() - {"liste"}

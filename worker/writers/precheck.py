@@ -2,17 +2,18 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from functools import cache
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Text, and_, func, not_, or_, select, type_coerce
+from sqlalchemy import Connection, Row, Select, Text, and_, bindparam, func, not_, or_, select, type_coerce
 
-from schemas.vocabulary import Format, Severity
+from schemas.vocabulary import Format, Liste, Severity
 from worker.db.engine import STREAM
 from worker.domain.texte import is_clean, without_separators
 from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers import guard
 from worker.writers.columns import header_of, of_age, on_liste
-from worker.writers.liste import ListeSpec
+from worker.writers.liste import AnyListe, ListeSpec
 from worker.writers.rules import LONGEST, RULES
 from worker.writers.tidy import tidied
 
@@ -56,8 +57,22 @@ class Census:
 
 def take_census(connection: Connection, spec: ListeSpec) -> Census:
     """Count the electors of age, and the minors who are left out."""
+    census = Census()
+    rows = connection.execute(_select_census(spec.liste), spec.parameters)
+    for code, electeurs, mineurs, without_numero in rows:
+        census.electeurs += electeurs
+        census.mineurs += mineurs
+        census.without_numero += without_numero
+        if electeurs and code:
+            census.bureaux.append(code)
+    return census
+
+
+@cache
+def _select_census(liste: Liste) -> Select[str, int, int, int]:
+    spec = AnyListe(liste)
     adult = of_age(spec)
-    query = (
+    return (
         select(
             Electeur.code_bureau,
             func.count().filter(adult),
@@ -68,14 +83,6 @@ def take_census(connection: Connection, spec: ListeSpec) -> Census:
         .group_by(Electeur.code_bureau)
         .order_by(Electeur.code_bureau)
     )
-    census = Census()
-    for code, electeurs, mineurs, without_numero in connection.execute(query):
-        census.electeurs += electeurs
-        census.mineurs += mineurs
-        census.without_numero += without_numero
-        if electeurs and code:
-            census.bureaux.append(code)
-    return census
 
 
 def find_anomalies(connection: Connection, spec: ListeSpec, census: Census, format_: Format) -> Iterator[Anomaly]:
@@ -95,8 +102,9 @@ def find_anomalies(connection: Connection, spec: ListeSpec, census: Census, form
             header_of(Electeur.date_naissance),
             f"Laissé de côté, moins de 18 ans à la date du fichier : {census.mineurs}.",
         )
-    yield from _bureau_anomalies(connection, spec, census, format_)
-    yield from _electeur_anomalies(connection, spec, census, format_)
+    if census.electeurs:
+        yield from _bureau_anomalies(connection, spec, census, format_)
+        yield from _electeur_anomalies(connection, spec, census, format_)
 
 
 def _bureau_anomalies(connection: Connection, spec: ListeSpec, census: Census, format_: Format) -> Iterator[Anomaly]:
@@ -149,6 +157,31 @@ def _of_bureau(code: str, kind: str, column: str, message: str) -> Anomaly:
 
 
 def _electeur_anomalies(connection: Connection, spec: ListeSpec, census: Census, format_: Format) -> Iterator[Anomaly]:
+    queries = _suspect_queries(spec.liste, format_)
+    few = connection.scalars(queries.few, spec.parameters).all()
+    if len(few) > FEW:
+        rows = connection.execute(queries.of_all, spec.parameters, execution_options=STREAM)
+    elif few:
+        rows = connection.execute(queries.of_few, {**spec.parameters, "few": few})
+    else:
+        return
+    for row in rows:
+        census.has_dirty |= row.is_dirty
+        census.has_separators |= row.has_separator
+        yield from _of_electeur(row, format_)
+
+
+class _Suspects(NamedTuple):
+    """The ids of the electors with an anomaly, one more than FEW at most; then what is wrong with them."""
+
+    few: Select[Any]
+    of_few: Select[Any]
+    of_all: Select[Any]
+
+
+@cache
+def _suspect_queries(liste: Liste, format_: Format) -> _Suspects:
+    spec = AnyListe(liste)
     text = guard.joined(guard.TEXTS)
     unwritable = guard.needs_cleaning(text, separators=format_ is Format.CSV)
     flags = {rule.code: rule.condition(spec) for rule in RULES}
@@ -165,15 +198,11 @@ def _electeur_anomalies(connection: Connection, spec: ListeSpec, census: Census,
         *(tidied(condition).label(f"is_{code}") for code, condition in flags.items()),
     ).order_by(*ORDRE)
 
-    few = connection.scalars(select(Electeur.id).where(flagged).limit(FEW + 1)).all()
-    if len(few) > FEW:
-        rows = connection.execute(details.where(flagged), execution_options=STREAM)
-    else:
-        rows = connection.execute(details.where(Electeur.id.in_(few)))
-    for row in rows:
-        census.has_dirty |= row.is_dirty
-        census.has_separators |= row.has_separator
-        yield from _of_electeur(row, format_)
+    return _Suspects(
+        few=select(Electeur.id).where(flagged).limit(FEW + 1),
+        of_few=details.where(Electeur.id.in_(bindparam("few", expanding=True))),
+        of_all=details.where(flagged),
+    )
 
 
 def _of_electeur(row: Row[Any], format_: Format) -> Iterator[Anomaly]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 from schemas.vocabulary import Liste, Severity
 from worker.registre.models import Electeur
 from worker.writers.columns import header_of, is_readable
-from worker.writers.liste import ListeSpec
+from worker.writers.liste import Spec
 
 LONGEST = 255
 """No official limit is published; a longer value is reported, never cut."""
@@ -29,14 +29,14 @@ class Rule:
     severity: Severity
     column: str
     message: str
-    condition: Callable[[ListeSpec], ColumnElement[bool]]
+    condition: Callable[[Spec], ColumnElement[bool]]
 
 
-def _empty(column: InstrumentedAttribute[str]) -> Callable[[ListeSpec], ColumnElement[bool]]:
+def _empty(column: InstrumentedAttribute[str]) -> Callable[[Spec], ColumnElement[bool]]:
     return lambda _spec: column == ""
 
 
-def _complementary(condition: ColumnElement[bool]) -> Callable[[ListeSpec], ColumnElement[bool]]:
+def _complementary(condition: ColumnElement[bool]) -> Callable[[Spec], ColumnElement[bool]]:
     return lambda spec: false() if spec.liste is Liste.PRINCIPALE else condition
 
 

@@ -4,15 +4,17 @@ The profile is ours (« non officiel »): schemas/liste_electorale.xsd.
 """
 
 from collections.abc import Iterator
+from functools import cache
 from itertools import islice
 from typing import Any
 
 from lxml import etree
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Select, select
 
+from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.writers.columns import ADRESSE, ENTETE, IDENTITE, select_electeurs
-from worker.writers.liste import ListeSpec
+from worker.writers.liste import AnyListe, ListeSpec
 from worker.writers.sink import Progress, Sink
 
 _BLOCK = 200
@@ -27,8 +29,8 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
     """
     sink.write(b'<?xml version="1.0" encoding="UTF-8"?>\n<ListeElectorale>\n')
     sink.write(b"".join(_header_elements(connection, spec)))
-    query = select_electeurs(spec, IDENTITE + ADRESSE, tidy=tidy)
-    rows = iter(connection.execute(query, execution_options=STREAM))
+    query = _select_electeurs(spec.liste, tidy=tidy)
+    rows = iter(connection.execute(query, spec.parameters, execution_options=STREAM))
     block = _Block()
     written = 0
     while values := list(islice(rows, _BLOCK)):
@@ -39,8 +41,18 @@ def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Pro
     return written
 
 
+@cache
+def _select_electeurs(liste: Liste, *, tidy: bool) -> Select[Any]:
+    return select_electeurs(AnyListe(liste), IDENTITE + ADRESSE, tidy=tidy)
+
+
+@cache
+def _select_header(liste: Liste) -> Select[Any]:
+    return select(*(column.expression(AnyListe(liste)) for column in ENTETE))
+
+
 def _header_elements(connection: Connection, spec: ListeSpec) -> Iterator[bytes]:
-    values = connection.execute(select(*(column.expression(spec) for column in ENTETE))).one()
+    values = connection.execute(_select_header(spec.liste), spec.parameters).one()
     for column, value in zip(ENTETE, values, strict=True):
         element = etree.Element(column.name)
         element.text = value
