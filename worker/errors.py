@@ -14,9 +14,16 @@ class ConfigurationError(PrefectureError):
 
 
 class RefusedError(PrefectureError):
-    """A request that can never be served as it is; its sender reads why. Not retried."""
+    """A request that can never be served as it is; its sender reads why. Not retried.
+
+    `commune`: whose agents are told, where the request itself does not name one.
+    """
 
     code = "refus"
+
+    def __init__(self, message: str, *, commune: str = "") -> None:
+        super().__init__(message)
+        self.commune = commune
 
 
 class ImportRefusedError(PrefectureError):

@@ -9,6 +9,7 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine
 
+from worker.db.grants import grant
 from worker.errors import ConfigurationError
 
 _LOCK = 0x70726566  # « pref »
@@ -30,6 +31,8 @@ def migrate(engine: Engine, revision: str = "head") -> None:
             raise ConfigurationError(
                 "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
             ) from None
+        if connection.dialect.name == "postgresql" and revision == "head":
+            grant(connection)
 
 
 def downgrade(engine: Engine, revision: str = "base") -> None:

@@ -5,21 +5,26 @@ from pathlib import Path
 from sqlalchemy import Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from schemas.tls import explain_database_tls
 from worker.errors import ConfigurationError
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 
 def require_current(engine: Engine) -> None:
-    """Refuse to start on a database that was not migrated; one that is away is not refused, it is waited for.
+    """Refuse to start on a database that was not migrated or is not who it should be; one that is away is waited for.
 
     Raises:
-        ConfigurationError: it lacks tables or migrations; the message says what to type.
+        ConfigurationError: it lacks tables or migrations, or its certificate is refused; the message says what to do.
     """
     try:
         with engine.connect() as connection:
             found = connection.scalar(text("SELECT version_num FROM alembic_version"))
     except OperationalError as error:
+        if reason := explain_database_tls(str(error.orig)):
+            raise ConfigurationError(
+                f"la base de données est refusée : {reason} ; corrigez PREFECTURE_DATABASE_URL ou SSL_CERT_FILE"
+            ) from None
         if engine.dialect.name != "sqlite" or "no such table" not in str(error.orig):
             return
         found = None

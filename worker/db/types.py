@@ -3,11 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Dialect, Text, TypeDecorator
+from sqlalchemy import Dialect, Text, TypeDecorator, literal
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
-from sqlalchemy.types import TIMESTAMP, TypeEngine
+from sqlalchemy.types import TIMESTAMP, Float, TypeEngine
 
 Texte = Text().with_variant(Text(collation="C"), "postgresql")
 """Text compared by its bytes: the order of lines is the same on both databases."""
@@ -38,22 +38,42 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)  # type: ignore[no-any-return]
 
 
+class seconds_between(FunctionElement[float]):  # noqa: N801 — reads like an SQL function
+    """Seconds from the first instant to the second, with their fraction."""
+
+    type = Float()
+    inherit_cache = True
+
+
+@compiles(seconds_between, "postgresql")
+def _seconds_on_postgresql(element: seconds_between, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    begin, end = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"CAST(EXTRACT(EPOCH FROM {end} - {begin}) AS DOUBLE PRECISION)"
+
+
+@compiles(seconds_between, "sqlite")
+def _seconds_on_sqlite(element: seconds_between, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    begin, end = (compiler.process(clause, **options) for clause in element.clauses)
+    return f"((julianday({end}) - julianday({begin})) * 86400)"
+
+
 class utc_now(FunctionElement[datetime]):  # noqa: N801 — reads like an SQL function
     """The database's clock, `offset` seconds from now; leases never compare the clocks of two hosts."""
 
     type = UtcDateTime()
-    inherit_cache = False
+    inherit_cache = True
 
     def __init__(self, offset: float = 0) -> None:
-        self.offset = float(offset)
-        super().__init__()
+        super().__init__(*([literal(float(offset), Float)] if offset else []))
 
 
 @compiles(utc_now, "postgresql")
-def _on_postgresql(element: utc_now, _compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401
-    return f"(clock_timestamp() + interval '{element.offset} seconds')"
+def _on_postgresql(element: utc_now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    offsets = [f" + {compiler.process(it, **options)} * interval '1 second'" for it in element.clauses]
+    return f"(clock_timestamp(){''.join(offsets)})"
 
 
 @compiles(utc_now, "sqlite")
-def _on_sqlite(element: utc_now, _compiler: SQLCompiler, **_options: Any) -> str:  # noqa: ANN401
-    return f"strftime('%Y-%m-%d %H:%M:%f', 'now', '{element.offset:+} seconds')"
+def _on_sqlite(element: utc_now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    offsets = [f", {compiler.process(it, **options)} || ' seconds'" for it in element.clauses]
+    return f"strftime('%Y-%m-%d %H:%M:%f', 'now'{''.join(offsets)})"

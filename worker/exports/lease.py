@@ -6,12 +6,13 @@ Only the owner of a live row may change it. A worker that was frozen and wakes u
 import os
 import socket
 import threading
+from contextvars import copy_context
 from types import TracebackType
 from typing import Self
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import ColumnElement, Engine, and_, case, or_, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, or_, update
 from sqlalchemy.exc import DBAPIError
 
 from schemas.vocabulary import ExportStatus
@@ -30,44 +31,45 @@ def new_owner() -> str:
     return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:12]}"
 
 
-def claim(engine: Engine, export_id: int, owner: str, *, lease_seconds: float, max_attempts: int) -> bool:
+def claim(connection: Connection, export_id: int, owner: str, *, lease_seconds: float, max_attempts: int) -> bool:
     """Take a row that waits, or whose owner died, by one conditional UPDATE; at most `max_attempts` starts.
 
     A row whose workers died each time is called failed, so that it stops killing them.
     """
     free = and_(Export.id == export_id, _is_free())
     exhausted = Export.attempts >= max_attempts
-    with engine.begin() as connection:
-        taken = connection.execute(
-            update(Export)
-            .where(free, ~exhausted)
-            .values(
-                status=ExportStatus.RUNNING,
-                owner=owner,
-                lease_until=utc_now(lease_seconds),
-                attempts=Export.attempts + 1,
-                started_at=utc_now(),
-                lines_written=0,
-                not_before=None,
-            )
+    taken = connection.execute(
+        update(Export)
+        .where(free, ~exhausted)
+        .values(
+            status=ExportStatus.RUNNING,
+            owner=owner,
+            lease_until=utc_now(lease_seconds),
+            attempts=Export.attempts + 1,
+            started_at=utc_now(),
+            lines_written=0,
+            not_before=None,
         )
-        if taken.rowcount:
-            return True
-        connection.execute(
-            update(Export)
-            .where(free, exhausted)
-            .values(
-                status=ExportStatus.FAILED,
-                owner=None,
-                lease_until=None,
-                finished_at=utc_now(),
-                error_code=case((Export.error_code != "", Export.error_code), else_="arrets_repetes"),
-                error_message=case(
-                    (Export.error_message != "", Export.error_message),
-                    else_=f"La production s'est arrêtée {max_attempts} fois avant la fin : prévenez l'exploitant.",
-                ),
-            )
+    )
+    if taken.rowcount:
+        return True
+    given_up = connection.execute(
+        update(Export)
+        .where(free, exhausted)
+        .values(
+            status=ExportStatus.FAILED,
+            owner=None,
+            lease_until=None,
+            finished_at=utc_now(),
+            error_code=case((Export.error_code != "", Export.error_code), else_="arrets_repetes"),
+            error_message=case(
+                (Export.error_message != "", Export.error_message),
+                else_=f"La production s'est arrêtée {max_attempts} fois avant la fin : prévenez l'exploitant.",
+            ),
         )
+    )
+    if given_up.rowcount:
+        log.warning("export_given_up", attempts=max_attempts)
     return False
 
 
@@ -93,7 +95,8 @@ class Heartbeat:
         self._written = 0
         self._stop = threading.Event()
         self._lost = threading.Event()
-        self._thread = threading.Thread(target=self._beat, name=f"lease-{export_id}", daemon=True)
+        context = copy_context()  # what its log lines bear
+        self._thread = threading.Thread(target=context.run, args=(self._beat,), name=f"lease-{export_id}", daemon=True)
 
     def progress(self, written: int) -> None:
         """Take note of the electors written.

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, ForeignKey, Integer, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, RequestOutcome
@@ -29,6 +29,7 @@ class Request(Base):
     )
     requested_by: Mapped[str] = mapped_column(Texte, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When it was read: the date of its files.")
+    sender: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="The account, by the broker.")
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
     reason: Mapped[str] = mapped_column(Texte, default="", doc="Why it was refused, in French.")
     told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When people and programs had been told.")
@@ -85,6 +86,11 @@ class Export(Base):
     error_code: Mapped[str] = mapped_column(Texte, default="", server_default="")
     error_message: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="In French, for a clerk.")
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its event left on the exchange.")
+    is_bulk: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), doc="Of a batch: after what single clerks ask for."
+    )
+    purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
+    verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")
 
     request: Mapped[Request] = relationship(back_populates="exports")
 
@@ -92,3 +98,30 @@ class Export(Base):
     def nom_liste(self) -> Liste:
         """The list, as a word of the vocabulary."""
         return Liste(self.liste)
+
+
+EVERY_COMMUNE = "*"
+
+
+class Sender(Base):
+    """An account of the broker that may ask for a commune's files; `*` stands for every commune."""
+
+    __tablename__ = "sender"
+
+    name: Mapped[str] = mapped_column(Texte, primary_key=True)
+    code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
+
+
+class Audit(Base):
+    """Who did what, when: downloads, deposits, purges, changes of rights. No elector's data."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_at", "at"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    actor: Mapped[str] = mapped_column(Texte)
+    action: Mapped[str] = mapped_column(Texte)
+    code_commune: Mapped[str] = mapped_column(Texte, default="", server_default="")
+    export_id: Mapped[int | None] = mapped_column(_Id)
+    detail: Mapped[str] = mapped_column(Texte, default="", server_default="")

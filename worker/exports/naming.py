@@ -1,5 +1,6 @@
 """Names and labels of files, as openElec's users know them, unique for ever."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import count
@@ -9,10 +10,12 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from schemas.requests import TableauPart
-from schemas.tableaux import Edition
-from schemas.vocabulary import Format, Liste
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.vocabulary import ExportKind, Format, Liste
 from worker.domain.heure import PARIS
 from worker.exports.models import Export
+
+_REPORT = re.compile(r"^(.+)-([^-]+)-anomalies\.csv$")
 
 
 class Naming(Protocol):
@@ -70,6 +73,14 @@ class TableauNaming:
         return self.edition is Edition.COMMISSION
 
 
+def naming_of(export: Export) -> Naming:
+    """How the same file is called at another moment."""
+    if export.kind != ExportKind.TABLEAU:
+        return ListeNaming(export.code_commune, export.nom_liste, Format(export.format))
+    part = TableauPart(TypeTableau(export.type_tableau), export.nom_liste, Presentation(export.presentation))
+    return TableauNaming(export.code_commune, part, Edition(export.edition))
+
+
 def allocate_name(session: Session, naming: Naming, created_at: datetime) -> tuple[str, str]:
     """The file name and the label of one export, at the first second from `created_at` (Paris) that no file has.
 
@@ -88,3 +99,8 @@ def report_name(file_name: str) -> str:
     """The name of the report of anomalies beside a file: the CSV and the XML of one second have each their own."""
     stem, _, extension = file_name.rpartition(".")
     return f"{stem}-{extension}-anomalies.csv"
+
+
+def reported_name(name: str) -> str:
+    """The name of the file that a report of anomalies is about; any other name is its own."""
+    return _REPORT.sub(r"\1.\2", name)

@@ -12,10 +12,13 @@ from worker.db.types import utc_now
 from worker.errors import LeaseLostError, PrefectureError
 from worker.exports.lease import owned
 from worker.exports.models import Export
-from worker.exports.storage import PendingFile, StoredFile
+from worker.exports.storage import PendingFile, StoredFile, publish
 
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
 """Seconds between two tries while something is away or full; doubled each time."""
+
+FEW = 5_000
+"""A file of so many electors is made before anybody could see how far it is."""
 
 
 @dataclass(frozen=True)
@@ -33,7 +36,9 @@ class Made:
 
 
 def announce(engine: Engine, export_id: int, owner: str, *, electeurs: int) -> None:
-    """Say on the row how many electors its file will hold, so that progress can be shown."""
+    """Say on the row how many electors its file will hold, so that progress can be shown; of few there is none."""
+    if electeurs <= FEW:
+        return
     with engine.begin() as connection:
         connection.execute(update(Export).where(owned(export_id, owner)).values(electeurs=electeurs))
 
@@ -67,9 +72,10 @@ def record_ready(engine: Engine, export_id: int, owner: str, made: Made, files: 
             report_sha256=made.report and made.report.sha256,
             error_code="",
             error_message="",
+            purged_at=None,
+            verified_at=None,
         )
-        for file in files:
-            file.publish()
+        publish(files)
         notify_ready(connection)
 
 

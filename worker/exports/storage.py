@@ -9,22 +9,22 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
 from schemas.requests import check_code_commune
-from worker.errors import DiskFullError
+from worker.errors import DiskFullError, TransientError
 
 BUFFER = 1 << 18
 STALE_SECONDS = 3600
 """After an hour without a byte, a temporary file has no writer left (a job lasts nine minutes at most)."""
 
-_DIRECTORY_MODE, _FILE_MODE = 0o2750, 0o640
+DIRECTORY_MODE, FILE_MODE = 0o2750, 0o640
 _NO_ROOM = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM),
+    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
     *(errno.ENOTDIR, errno.ENOENT, errno.EEXIST),  # the volume is not mounted, or something else stands there
 }
 
@@ -51,7 +51,7 @@ class PendingFile:
         """Create the temporary file, exclusively, and remove what a dead owner of the same row left."""
         for left in self.path.parent.glob(f".{self.path.name}.*.part"):
             left.unlink(missing_ok=True)
-        descriptor = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _FILE_MODE)
+        descriptor = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         self._file = open(descriptor, "wb", buffering=BUFFER)  # noqa: PTH123 — closed by `finish` or `__exit__`
         return self
 
@@ -68,17 +68,22 @@ class PendingFile:
         self._file.close()
         return StoredFile(self.path.name, self._size, self._hash.hexdigest())
 
-    def publish(self) -> None:
-        """Give the file its name, for good."""
-        self.temporary.rename(self.path)
-        _sync_directory(self.path.parent)
-
     def __exit__(self, *_exception: object) -> None:
         """Leave nothing behind, even where closing fails because the last bytes have no room."""
         try:
             self._file.close()
         finally:
             self.temporary.unlink(missing_ok=True)
+
+
+def publish(files: Iterable[PendingFile]) -> None:
+    """Give finished files their names, for good."""
+    directories = set()
+    for file in files:
+        file.temporary.rename(file.path)
+        directories.add(file.path.parent)
+    for directory in directories:
+        _sync_directory(directory)
 
 
 class Storage:
@@ -113,7 +118,9 @@ class Storage:
             self.root.mkdir(parents=True, exist_ok=True)
             free = shutil.disk_usage(self.root).free
         if free < size:
-            raise DiskFullError(f"Espace disque insuffisant : {_binary(size)} nécessaires, {_binary(free)} libres.")
+            raise DiskFullError(
+                f"Espace disque insuffisant : {format_size(size)} nécessaires, {format_size(free)} libres."
+            )
 
     def sweep_temporaries(self, older_than: float) -> int:
         """Remove hidden files that no worker writes any more, `older_than` seconds after their last byte."""
@@ -123,11 +130,32 @@ class Storage:
             path.unlink(missing_ok=True)
         return len(stale)
 
+    def require_mounted(self) -> None:
+        """Refuse to take a volume that is not there for one whose files are gone.
+
+        Raises:
+            TransientError: no commune has a directory on it; they are made with the first file, and never removed.
+        """
+        if not any(path.is_dir() for path in self.root.glob("[0-9]*")):
+            raise TransientError(f"Volume des exports vide ou absent ({self.root}) : est-il monté ?")
+
+    def remove(self, code_commune: str, names: Iterable[str]) -> list[int]:
+        """Remove files of a commune, for good even after a power cut; the sizes of those that were there.
+
+        Raises:
+            OSError: the system refuses.
+        """
+        paths = [self.path(code_commune, name) for name in names]
+        sizes = [size for path in paths if (size := _unlink(path)) is not None]
+        if sizes:
+            _sync_directory(self.root / code_commune)
+        return sizes
+
     def _directory(self, code_commune: str) -> Path:
         directory = self.root / check_code_commune(code_commune)
         if not directory.is_dir():
             directory.mkdir(parents=True, exist_ok=True)
-            directory.chmod(_DIRECTORY_MODE)
+            directory.chmod(DIRECTORY_MODE)
             _sync_directory(self.root)
         return directory
 
@@ -144,8 +172,19 @@ def translate_disk_errors() -> Iterator[None]:
         raise
 
 
-def _binary(size: int) -> str:
+def format_size(size: int) -> str:
+    """A number of bytes, for an operator: `12 Mio`."""
     return f"{size >> 20} Mio" if size >= 1 << 20 else f"{size >> 10} Kio"
+
+
+def _unlink(path: Path) -> int | None:
+    """Remove a file and tell its size; None when there is none."""
+    try:
+        size = path.lstat().st_size
+        path.unlink()
+    except FileNotFoundError:
+        return None
+    return size
 
 
 def _last_written(path: Path) -> float:

@@ -15,13 +15,18 @@ FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.cod
 """
 
 DERNIERS_EXPORTS_0001 = _DERNIERS_EXPORTS.format(added="")
-DERNIERS_EXPORTS_0003 = _DERNIERS_EXPORTS.format(added=", e.kind, e.type_tableau, e.presentation, e.edition, e.pages")
+_OF_0003 = ", e.kind, e.type_tableau, e.presentation, e.edition, e.pages"
+DERNIERS_EXPORTS_0003 = _DERNIERS_EXPORTS.format(added=_OF_0003)
+DERNIERS_EXPORTS_0004 = _DERNIERS_EXPORTS.format(added=f"{_OF_0003}, e.is_bulk, e.purged_at, e.verified_at")
 
-DEMANDES_0001 = """
+_DEMANDES = """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,
-       r.created_at AS requested_at, r.outcome, r.reason, r.told_at
+       r.created_at AS requested_at, r.outcome, r.reason, r.told_at{added}
 FROM request r
 """
+
+DEMANDES_0001 = _DEMANDES.format(added="")
+DEMANDES_0004 = _DEMANDES.format(added=", r.sender")
 
 
 def extend_view(name: str, query: str) -> None:

@@ -1,0 +1,159 @@
+"""Files older than the delay leave the volume; their rows stay, with their counts and their SHA-256.
+
+A row is marked before its files are removed, so that nobody is offered a file that is gone. The mark is `purged_at`,
+with PURGE as owner until the files are gone: what a killed purge has left is found by it. Files are removed while the
+row is locked: each once, whoever else is at work, and never one that was made again meanwhile.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, RowMapping, and_, cast, func, select, update
+
+from schemas.vocabulary import ExportStatus
+from worker.db.engine import snapshot
+from worker.db.types import utc_now
+from worker.exports.audit import Action, record_audit
+from worker.exports.models import Export, Request
+from worker.exports.naming import report_name
+from worker.exports.storage import Storage
+
+PURGE = "purge"
+"""The owner of a row whose files are being removed."""
+
+_MARKED, _REMOVED = 500, 20
+"""Rows of one transaction; of the second its locks are held while the disk works."""
+
+_DAY_SECONDS, _CENTURY_DAYS = 24 * 3600, 36_525
+_TERMINAL = [status for status in ExportStatus if status.is_terminal]
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Purged(NamedTuple):
+    """What was done: exports whose files are gone, files and bytes removed, exports already without their file."""
+
+    exports: int = 0
+    files: int = 0
+    size: int = 0
+    missing: int = 0
+    failures: int = 0
+    """Exports whose files the system does not let go; the next purge tries again."""
+
+
+class Due(NamedTuple):
+    """What a purge would do now: exports and their bytes, and older ones whose request is not told yet."""
+
+    exports: int
+    size: int
+    untold: int
+    interrupted: int
+    """Exports that a purge has marked and whose files it has not removed."""
+
+
+def purge_files(engine: Engine, storage: Storage, *, days: float, actor: str) -> Iterator[Purged]:
+    """Remove the files of exports that ended more than `days` ago, a few at a time; first what a killed purge left.
+
+    Files whose request nobody was told of yet wait for that. Between two steps nothing is locked.
+
+    Raises:
+        TransientError: the volume is not there; nothing was marked.
+    """
+    with snapshot(engine) as connection:
+        marked = connection.scalars(select(Export.id).where(_is_marked()).order_by(Export.id)).all()
+    if marked:
+        storage.require_mounted()
+    while marked or (marked := _mark(engine, storage, days)):
+        for ids in _slices(marked):
+            yield _remove(engine, storage, ids, actor)
+        marked = ()
+
+
+def total(steps: Iterable[Purged]) -> Purged:
+    """All the steps as one."""
+    return Purged(*map(sum, zip(*steps, strict=True)))
+
+
+def find_due(engine: Engine, days: float) -> Due:
+    """What `purge_files` would do."""
+    told, ready = Request.told_at.is_not(None), Export.status == ExportStatus.READY
+    size = func.coalesce(Export.size, 0) + func.coalesce(Export.report_size, 0)
+    bytes_due = cast(func.coalesce(func.sum(size).filter(told), 0), BigInteger)  # PostgreSQL's sum is a decimal
+    counts = func.count().filter(told), bytes_due, func.count().filter(~told)
+    old = select(*counts).select_from(Export).join(Request, Request.id == Export.request_id)
+    with snapshot(engine) as connection:
+        row = connection.execute(old.where(_is_old(days), ready)).one()
+        interrupted = connection.execute(select(func.count()).where(_is_marked())).scalar_one()
+    return Due(*row, interrupted)
+
+
+def mark_again(engine: Engine, export_ids: Sequence[int]) -> None:
+    """Let the next purge remove the files of purged rows that came back, with a volume restored from a backup."""
+    came_back = and_(Export.id.in_(export_ids), Export.purged_at.is_not(None), Export.status.in_(_TERMINAL))
+    with engine.begin() as connection:
+        connection.execute(update(Export).where(came_back).values(owner=PURGE))
+
+
+def _is_old(days: float) -> ColumnElement[bool]:
+    old = Export.finished_at < utc_now(-min(days, _CENTURY_DAYS) * _DAY_SECONDS)  # what databases can count back
+    return and_(old, Export.status.in_(_TERMINAL), Export.purged_at.is_(None))
+
+
+def _is_marked() -> ColumnElement[bool]:
+    return and_(Export.owner == PURGE, Export.purged_at.is_not(None), Export.status.in_(_TERMINAL))
+
+
+def _mark(engine: Engine, storage: Storage, days: float) -> Sequence[int]:
+    due = (
+        select(Export.id)
+        .join(Request, Request.id == Export.request_id)
+        .where(_is_old(days), Request.told_at.is_not(None))
+        .order_by(Export.finished_at)
+        .limit(_MARKED)
+        .with_for_update(of=Export, skip_locked=True)
+        .cte("due")
+    )
+    statement = update(Export).where(Export.id.in_(select(due.c.id))).values(purged_at=utc_now(), owner=PURGE)
+    with engine.begin() as connection:
+        ids = sorted(connection.scalars(statement.returning(Export.id)))
+        if ids:
+            storage.require_mounted()
+        return ids
+
+
+def _remove(engine: Engine, storage: Storage, ids: Sequence[int], actor: str) -> Purged:
+    columns = Export.id, Export.code_commune, Export.file_name, Export.report_name, Export.status
+    rows = select(*columns).where(Export.id.in_(ids), _is_marked()).with_for_update(skip_locked=True)
+    with engine.begin() as connection:
+        steps = [_remove_one(connection, storage, row, actor) for row in connection.execute(rows).mappings().all()]
+    return total(steps)
+
+
+def _remove_one(connection: Connection, storage: Storage, row: RowMapping, actor: str) -> Purged:
+    try:
+        # The name of a report is known even to a row that does not bear it, after a try that failed.
+        names = [row["file_name"], row["report_name"] or report_name(row["file_name"])]
+        sizes = storage.remove(row["code_commune"], names)
+    except OSError as error:
+        log.warning("file_not_purged", export_id=row["id"], error=type(error).__name__)
+        return Purged(failures=1)
+    connection.execute(update(Export).where(Export.id == row["id"]).values(owner=None))
+    if row["status"] != ExportStatus.READY and not sizes:
+        return Purged()
+    record_audit(
+        connection,
+        Action.FILE_PURGED,
+        actor=actor,
+        code_commune=row["code_commune"],
+        export_id=row["id"],
+        detail=row["file_name"] if sizes else f"{row['file_name']} : déjà absent",
+    )
+    return Purged(1, len(sizes), sum(sizes), int(not sizes))
+
+
+def _slices(ids: Sequence[int]) -> Iterator[list[int]]:
+    rest = iter(ids)
+    while part := list(islice(rest, _REMOVED)):
+        yield part

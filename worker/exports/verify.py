@@ -1,0 +1,119 @@
+"""Every ready file is compared with its row: what is right is dated, what is wrong is said and put on record."""
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import structlog
+from sqlalchemy import ColumnElement, Engine, and_, func, select, update
+from sqlalchemy.orm import Session, joinedload
+
+from schemas.vocabulary import ExportStatus
+from worker.db.engine import snapshot
+from worker.db.types import utc_now
+from worker.exports.audit import Action, record_audit
+from worker.exports.intact import Fault, Read, find_fault
+from worker.exports.models import Export
+from worker.exports.storage import Storage
+
+_PAGE = 50
+"""Exports that are read before what was found of them is recorded."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+class Scope(NamedTuple):
+    """Which exports are verified: all, those of a commune, or one."""
+
+    code_commune: str | None = None
+    export_id: int | None = None
+
+
+class Finding(NamedTuple):
+    """A file that is not as it was made."""
+
+    name: str
+    fault: Fault
+
+
+class Verified(NamedTuple):
+    """What was found of one export, that is of its file and of its report; `source` and `event_id` of its request."""
+
+    export_id: int
+    code_commune: str
+    source: str
+    event_id: str
+    files: int
+    findings: list[Finding]
+
+
+def verify_files(
+    engine: Engine, storage: Storage, scope: Scope, *, actor: str, read: Read = lambda _bytes: None
+) -> Iterator[Verified]:
+    """Read every file that is ready and not purged; `read` is told of the bytes as they are read.
+
+    Raises:
+        TransientError: the volume is not there.
+    """
+    after = 0
+    while page := _read_page(engine, scope, after):
+        storage.require_mounted()
+        after = page[-1].id
+        found = [_verify(export, storage, read) for export in page]
+        yield from _record(engine, page, found, actor)
+
+
+def count_bytes(engine: Engine, scope: Scope) -> int:
+    """How much `verify_files` will have to read."""
+    size = func.coalesce(Export.size, 0) + func.coalesce(Export.report_size, 0)
+    with snapshot(engine) as connection:
+        return int(connection.scalar(select(func.sum(size)).where(_is_offered(scope))) or 0)
+
+
+def _is_offered(scope: Scope) -> ColumnElement[bool]:
+    narrowed = []
+    if scope.code_commune is not None:
+        narrowed.append(Export.code_commune == scope.code_commune)
+    if scope.export_id is not None:
+        narrowed.append(Export.id == scope.export_id)
+    return and_(Export.status == ExportStatus.READY, Export.purged_at.is_(None), *narrowed)
+
+
+def _read_page(engine: Engine, scope: Scope, after: int) -> Sequence[Export]:
+    query = select(Export).options(joinedload(Export.request)).where(_is_offered(scope), Export.id > after)
+    with snapshot(engine) as connection, Session(connection) as session:
+        return session.scalars(query.order_by(Export.id).limit(_PAGE)).all()
+
+
+def _verify(export: Export, storage: Storage, read: Read) -> Verified:
+    files = [(export.file_name, export.size, export.sha256)]
+    if export.report_name:
+        files.append((export.report_name, export.report_size, export.report_sha256))
+    findings = []
+    for name, size, sha256 in files:
+        if fault := find_fault(storage.path(export.code_commune, name), size or 0, sha256 or "", read):
+            findings.append(Finding(name, fault))
+    request = export.request
+    return Verified(export.id, export.code_commune, request.source, request.event_id, len(files), findings)
+
+
+def _record(engine: Engine, page: Sequence[Export], found: Sequence[Verified], actor: str) -> list[Verified]:
+    """Write down what was found, except of files that were purged or made again meanwhile."""
+    ids = [export.id for export in page]
+    with engine.begin() as connection:
+        offered = select(Export.id, Export.finished_at).where(Export.id.in_(ids), _is_offered(Scope()))
+        unchanged = {(row.id, row.finished_at) for row in connection.execute(offered)}
+        same = [it for it, export in zip(found, page, strict=True) if (export.id, export.finished_at) in unchanged]
+        intact = [it.export_id for it in same if not it.findings]
+        connection.execute(update(Export).where(Export.id.in_(intact)).values(verified_at=utc_now()))
+        for it in same:
+            for name, fault in it.findings:
+                log.error("file_found_wrong", export_id=it.export_id)
+                record_audit(
+                    connection,
+                    Action.FILE_FOUND_WRONG,
+                    actor=actor,
+                    code_commune=it.code_commune,
+                    export_id=it.export_id,
+                    detail=f"{name} : {fault.label}",
+                )
+    return same
