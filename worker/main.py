@@ -9,10 +9,13 @@ from worker.compose import build_services
 from worker.db.revision import require_current
 from worker.errors import ConfigurationError
 from worker.exports.storage import STALE_SECONDS
+from worker.health import Pulse, Role
 from worker.logs import configure_logs
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.doorbell import Doorbell
 from worker.messaging.middleware import AtBoot, build_middleware
+from worker.messaging.probe import require_trusted
+from worker.messaging.watch import Watch
 from worker.privacy import keep_files_private
 from worker.settings import load_settings
 
@@ -21,10 +24,12 @@ def compose() -> PrefectureBroker:
     """The broker with its actors, from the environment."""
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
+    require_trusted(settings.amqp_url.get_secret_value())
     broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware())
     services = build_services(settings, Doorbell(broker).ring)
     require_current(services.engine)
     broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
+    broker.add_middleware(Watch(Pulse(settings.health_dir, Role.WORKER)))
     declare_actors(broker, services)
     return broker
 

@@ -2,8 +2,13 @@
 
 Upstream acknowledges by delivery tag alone, so after a reconnection a late acknowledgment hits another message; and a
 message whose queue is not the one it came from ends a worker thread.
+
+Here also an event gets its sender: the account that published it, which RabbitMQ has checked (property `user_id`). Our
+own calls name theirs in an option, and come by the default exchange, where our accounts alone may publish; one that
+comes by another exchange is somebody else's invention.
 """
 
+import time
 from collections.abc import Generator, Iterator
 from typing import Any
 
@@ -15,11 +20,17 @@ from dramatiq.common import q_name, xq_name
 from dramatiq.errors import DecodeError
 from pika.exceptions import AMQPError
 
-from worker.messaging.encoder import PoisonError
+from worker.messaging.encoder import INGEST_ACTORS, SENDER, PoisonError, came_from_outside
+from worker.messaging.properties import printable
 
 log = structlog.get_logger()
 
-REASON_HEADER = "x-reason"
+REASON_HEADER, QUEUE_HEADER, SENDER_HEADER = "x-reason", "x-queue", "x-sender"
+"""Of a dead letter: why it is there, where it came from, and who sent it."""
+
+_LONGEST_ID = 60
+"""In characters: a property has 255 bytes at most."""
+
 _BURY_TRIES = 2
 """A connection that was idle for long may be found dead: the second try is made on a fresh one."""
 
@@ -32,13 +43,23 @@ class GuardedConsumer(_RabbitmqConsumer):
     def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int) -> None:  # noqa: ANN401 — upstream
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
         self.iterator = self._without_poison(self.iterator)
+        self._sender = ""
 
     def __next__(self) -> MessageProxy | None:
         """The next message, marked as ours."""
         message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         if message is not None:
             message.delivered_by = self  # type: ignore[attr-defined]
+            if came_from_outside(message.options):
+                message.options[SENDER] = self._sender
+                self._take_for_this_queue(message)
         return message
+
+    def _take_for_this_queue(self, message: MessageProxy) -> None:
+        """An event does not say by which of the queues of requests it came; a worker answers to the message's queue."""
+        event: Message[Any] = message._message  # noqa: SLF001 — there is no other way to what the proxy stands for
+        actor = INGEST_ACTORS[self.queue_name]
+        message._message = event.copy(queue_name=self.queue_name, actor_name=actor)  # noqa: SLF001
 
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message that this very consumer delivered; another's comes again, and finds its row done."""
@@ -54,35 +75,50 @@ class GuardedConsumer(_RabbitmqConsumer):
             return
         error = getattr(message, "_exception", None)
         reason = f"failed: {type(error).__name__}" if error is not None else "failed"
-        if self._bury(message.encode(), reason):
+        sender = message.options.get(SENDER, "")
+        if self._bury(message.encode(), reason, sender=sender, message_id=printable(message.message_id)):
             super().ack(message)  # type: ignore[no-untyped-call]
         else:
             super().nack(message)  # type: ignore[no-untyped-call]
 
     def _without_poison(self, deliveries: Iterator[Delivery]) -> Generator[Delivery, None, None]:
         for method, properties, body in deliveries:
-            if method is None or (reason := self._fault(body)) is None:
+            if method is None:
+                yield method, properties, body
+                continue
+            self._sender = printable(properties.user_id)
+            if (reason := self._fault(method, properties, body)) is None:
                 yield method, properties, body
                 continue
             log.warning("poison", queue=self.queue_name, reason=reason, size=len(body))
-            if self._bury(body, reason):
+            if self._bury(body, reason, sender=self._sender, message_id=printable(properties.message_id)):
                 self.channel.basic_ack(method.delivery_tag)
             else:
                 self.channel.basic_nack(method.delivery_tag, requeue=False)
             yield None, None, b""
 
-    def _fault(self, body: bytes) -> str | None:
+    def _fault(self, method: Any, properties: Any, body: bytes) -> str | None:  # noqa: ANN401 — pika's frames
+        if not getattr(properties, "is_readable", True):
+            return "unreadable properties"
         try:
             message: Message[Any] = Message.decode(body)
         except DecodeError as error:
             cause = error.__cause__
             return str(cause) if isinstance(cause, PoisonError) else "unreadable"
-        return None if message.queue_name == self.queue_name else "not for this queue"
+        is_event = came_from_outside(message.options)
+        if self.queue_name not in (INGEST_ACTORS if is_event else (message.queue_name,)):
+            return "not for this queue"
+        if method.exchange and not is_event:
+            return "a call of ours, from outside"
+        return None
 
-    def _bury(self, body: bytes, reason: str) -> bool:
+    def _bury(self, body: bytes, reason: str, *, sender: str, message_id: str) -> bool:
         """Publish a confirmed copy to the dead letters, with its reason; False when the broker would not take it."""
         properties = pika.BasicProperties(
-            delivery_mode=2, headers={REASON_HEADER: reason[:500], "x-queue": self.queue_name}
+            delivery_mode=2,
+            headers={REASON_HEADER: reason[:500], QUEUE_HEADER: self.queue_name, SENDER_HEADER: sender},
+            message_id=message_id[:_LONGEST_ID],
+            timestamp=int(time.time()),
         )
         for _ in range(_BURY_TRIES):
             try:

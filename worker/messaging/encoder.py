@@ -10,13 +10,43 @@ from typing import Any
 from dramatiq.encoder import Encoder, MessageData
 
 from schemas.envelope import CloudEvent, InvalidEventError, parse_json
-from schemas.topology import MAX_EVENT_BYTES, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_TABLEAUX
+from schemas.topology import (
+    MAX_EVENT_BYTES,
+    QUEUE_LISTES,
+    QUEUE_LISTES_BULK,
+    QUEUE_REQUESTS,
+    QUEUE_REQUESTS_BULK,
+    QUEUE_TABLEAUX,
+    QUEUE_TABLEAUX_BULK,
+)
 
 INGEST, EXPORT_LISTE, RENDER_TABLEAU = "ingest", "export_liste", "render_tableau"
-ACTOR_QUEUES = {INGEST: QUEUE_REQUESTS, EXPORT_LISTE: QUEUE_LISTES, RENDER_TABLEAU: QUEUE_TABLEAUX}
+INGEST_BULK, EXPORT_LISTE_BULK, RENDER_TABLEAU_BULK = (
+    f"{name}_bulk" for name in (INGEST, EXPORT_LISTE, RENDER_TABLEAU)
+)
+ACTOR_QUEUES = {
+    INGEST: QUEUE_REQUESTS,
+    INGEST_BULK: QUEUE_REQUESTS_BULK,
+    EXPORT_LISTE: QUEUE_LISTES,
+    EXPORT_LISTE_BULK: QUEUE_LISTES_BULK,
+    RENDER_TABLEAU: QUEUE_TABLEAUX,
+    RENDER_TABLEAU_BULK: QUEUE_TABLEAUX_BULK,
+}
+INGEST_ACTORS = {ACTOR_QUEUES[name]: name for name in (INGEST, INGEST_BULK)}
+"""Who reads the events of a queue: how a request is read does not depend on the queue that it came by."""
+
+SENDER = "sender"
+"""The option of a call of `ingest` that says which account sent the event; the broker's word, kept through retries."""
 
 _FIELDS = {"queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp"}
-_OPTIONS = {"retries": int, "eta": int, "requeue_timestamp": int, "traceback": str, "redeliveries": int}
+_OPTIONS = {
+    "retries": int,
+    "eta": int,
+    "requeue_timestamp": int,
+    "traceback": str,
+    "redeliveries": int,
+    SENDER: str,
+}
 _DELAYED = ".DQ"
 _FARTHEST_ETA_MS = 3_600_000
 _ROOM = 4 * 1024
@@ -61,6 +91,11 @@ class PrefectureEncoder(Encoder):
         return _call_for_event(data)
 
 
+def came_from_outside(options: dict[str, Any]) -> bool:
+    """Whether a decoded message was an event, not a call of ours: nobody has said yet who sent it."""
+    return options.get(SENDER, "") is None
+
+
 def _call_for_event(body: bytes) -> MessageData:
     try:
         event = CloudEvent.from_bytes(body)
@@ -71,7 +106,7 @@ def _call_for_event(body: bytes) -> MessageData:
         "actor_name": INGEST,
         "args": [EventArgument(event.model_dump(mode="json"))],
         "kwargs": {},
-        "options": {},
+        "options": {SENDER: None},
         "message_id": event.id,
         "message_timestamp": int(time.time() * 1000),
     }
@@ -105,7 +140,7 @@ def _check_argument(actor: str, arguments: Any) -> Any:  # noqa: ANN401 — deco
     if not isinstance(arguments, list) or len(arguments) != 1:
         raise PoisonError("one argument is expected")
     argument = arguments[0]
-    if actor == INGEST:
+    if actor in INGEST_ACTORS.values():
         return EventArgument(_call_for_event(_dump(argument))["args"][0])
     if not _is_int(argument) or not 0 < argument < 1 << 63:
         raise PoisonError("a row id is expected")

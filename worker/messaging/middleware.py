@@ -5,15 +5,19 @@ from collections.abc import Callable, Sequence
 import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.broker import MessageProxy
-from dramatiq.middleware import Retries, TimeLimit
+from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
 from sqlalchemy.exc import OperationalError
+
+from worker.messaging.encoder import EventArgument
 
 log = structlog.get_logger()
 
 TIME_LIMIT_MS = 9 * 60_000
 """Under Dramatiq's shutdown timeout (10 min), itself under the broker's consumer timeout (30 min)."""
 
-FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 1_000, 60_000
+FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 1_000, 15_000
+"""The second is also how late a message may learn that the database is back."""
+
 _TRIES = 3
 
 
@@ -36,12 +40,14 @@ class AtBoot(Middleware):
         self._action()
 
 
-class FreshLogContext(Middleware):
-    """Log keys bound by one message never show on the next."""
+class LogContext(Middleware):
+    """Log keys bound by one message never show on the next; an event's correlation id shows on every line about it."""
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
         """Forget the last message."""
         structlog.contextvars.clear_contextvars()
+        if isinstance(event := message.args[0], EventArgument):
+            structlog.contextvars.bind_contextvars(correlation_id=event["correlationid"])
 
 
 class SafeRetries(Retries):
@@ -73,7 +79,8 @@ def is_worth_retrying(retries: int, error: BaseException) -> bool:
 def build_middleware() -> Sequence[Middleware]:
     """The whole list."""
     return (
-        FreshLogContext(),
+        LogContext(),
+        CurrentMessage(),
         FairPrefetch(),
         TimeLimit(time_limit=TIME_LIMIT_MS),
         SafeRetries(min_backoff=FIRST_BACKOFF_MS, max_backoff=LONGEST_BACKOFF_MS, retry_when=is_worth_retrying),

@@ -1,0 +1,126 @@
+"""Whether a process lives and can work, told by a small file: its age is the last sign of life, its text what lacks.
+
+A process holds a lock on its file while it lives, so that one left by a dead process counts for nothing.
+"""
+
+import fcntl
+import os
+import time
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from enum import StrEnum
+from pathlib import Path
+from typing import NamedTuple
+from uuid import uuid4
+
+import structlog
+
+from worker.errors import PrefectureError
+
+log = structlog.get_logger()
+
+Beat = Callable[[str], None]
+"""Gives a sign of life; the text says in French what the process lacks to work, nothing when it is ready."""
+
+_RATE_SECONDS = 0.5
+
+
+class Role(StrEnum):
+    """The processes that tell of themselves."""
+
+    WORKER = "worker"
+    NOTIFIER = "notifier"
+
+
+SILENCE_SECONDS = {Role.WORKER: 30, Role.NOTIFIER: 120}
+"""After so long without a sign a process is taken for stuck; a mail may use up several time-outs of its server."""
+
+
+class Pulse:
+    """The file of this process. A folder that cannot be written stops nobody: it is logged, once."""
+
+    def __init__(self, folder: Path, role: Role) -> None:
+        self._path = folder / f"{role}-{uuid4().hex[:12]}"
+        self._descriptor: int | None = None
+        self._last = (0.0, "")
+        self._is_lost = False
+
+    def beat(self, lack: str = "") -> None:
+        """Give a sign of life; twice within half a second is once, unless what it lacks has changed."""
+        now = time.monotonic()
+        if self._is_lost or (now < self._last[0] + _RATE_SECONDS and lack == self._last[1]):
+            return
+        try:
+            self._write(lack)
+        except OSError as error:
+            self._is_lost = True
+            log.warning("health_not_written", error=type(error).__name__)
+        self._last = (now, lack)
+
+    def stop(self) -> None:
+        """Leave nothing behind."""
+        if self._descriptor is not None:
+            self._path.unlink(missing_ok=True)
+            os.close(self._descriptor)
+            self._descriptor = None
+
+    def _write(self, lack: str) -> None:
+        descriptor = self._descriptor
+        if descriptor is None or os.fstat(descriptor).st_nlink == 0:  # swept away, like all that is old in /tmp
+            descriptor = self._open()
+        text = lack.encode()
+        os.pwrite(descriptor, text, 0)
+        os.ftruncate(descriptor, len(text))
+        os.utime(descriptor)
+
+    def _open(self) -> int:
+        self.stop()
+        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._descriptor = descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        return descriptor
+
+
+def ignore(_lack: str) -> None:
+    """The sign of life of a process that nobody watches."""
+
+
+class Sign(NamedTuple):
+    """What one living process tells: seconds since its last sign, and what it lacks."""
+
+    age: float
+    lack: str
+
+
+def require_healthy(folder: Path, role: Role, *, alive: bool = False) -> int:
+    """How many processes of that role are ready here; with `alive`, how many live, whatever they lack.
+
+    Raises:
+        PrefectureError: there is none, or one of them is stuck or lacks something.
+    """
+    signs = list(_read_signs(folder, role))
+    if not signs:
+        raise PrefectureError(f"aucun processus « {role} » ne tourne ici")
+    if (silence := max(sign.age for sign in signs)) > SILENCE_SECONDS[role]:
+        raise PrefectureError(f"un processus « {role} » ne donne plus signe de vie depuis {silence:.0f} s")
+    if not alive and (lacks := sorted({sign.lack for sign in signs if sign.lack})):
+        raise PrefectureError(" ; ".join(lacks))
+    return len(signs)
+
+
+def _read_signs(folder: Path, role: Role) -> Iterator[Sign]:
+    for path in folder.glob(f"{role}-*"):
+        with suppress(FileNotFoundError), path.open("rb") as file:
+            if _is_held(file.fileno()):
+                age = time.time() - os.fstat(file.fileno()).st_mtime
+                yield Sign(age, file.read().decode(errors="replace"))
+            else:
+                path.unlink(missing_ok=True)
+
+
+def _is_held(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    return False

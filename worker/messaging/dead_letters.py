@@ -1,0 +1,217 @@
+"""Dead letters: what they are, where they came from, and how one goes back or goes away, each for good or not at all.
+
+RabbitMQ has no way to look at a message and leave it: letters are taken without being acknowledged, and whatever is
+not put back or dropped returns to its place when the connection ends, however it ends.
+"""
+
+import hashlib
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any, NamedTuple
+
+import pika
+from dramatiq import Message
+from dramatiq.common import xq_name
+from pika.exceptions import AMQPError, ChannelClosedByBroker
+
+from worker.errors import PrefectureError, TransientError
+from worker.messaging.broker import connection_parameters
+from worker.messaging.consumer import QUEUE_HEADER, REASON_HEADER, SENDER_HEADER
+from worker.messaging.encoder import (
+    ACTOR_QUEUES,
+    INGEST_ACTORS,
+    SENDER,
+    PoisonError,
+    PrefectureEncoder,
+    came_from_outside,
+)
+from worker.messaging.properties import printable, tolerate_any_properties
+
+QUEUES = tuple(sorted(set(ACTOR_QUEUES.values())))
+"""Those that have dead letters."""
+
+_ACCESS_REFUSED, _NOT_FOUND = 403, 404
+
+_DEATHS = "x-death"
+"""The broker's own header, on what it put aside itself; nobody else can take it off."""
+
+
+class NotPutBackError(PrefectureError):
+    """The letter stays where it is; the text says why."""
+
+    code = "non_remise"
+
+
+@dataclass(frozen=True)
+class DeadLetter:
+    """One message that was put aside."""
+
+    queue: str
+    """Where it goes back to."""
+    body: bytes
+    properties: pika.BasicProperties
+
+    @property
+    def name(self) -> str:
+        """Twelve hexadecimal digits: the same as long as the letter lies there, whoever looks."""
+        digest = hashlib.sha256(repr((self.queue, vars(self.properties))).encode())
+        digest.update(self.body)
+        return digest.hexdigest()[:12]
+
+    @property
+    def reason(self) -> str:
+        """Why it is there."""
+        deaths = self._headers.get(_DEATHS)
+        if deaths is None:
+            return printable(self._headers.get(REASON_HEADER)) or "unknown"
+        return f"by the broker: {printable(_first(deaths).get('reason')) or 'unknown'}"
+
+    @property
+    def came_from(self) -> str:
+        """The very queue that it was in, delayed (`.DQ`) or not."""
+        return printable(self._headers.get(QUEUE_HEADER)) or self.queue
+
+    @property
+    def sender(self) -> str:
+        """The account that sent it, in the broker's word; empty when it is not known, or when the message is ours."""
+        buried = _DEATHS not in self._headers
+        return printable(self._headers.get(SENDER_HEADER) if buried else self.properties.user_id)
+
+    @property
+    def message_id(self) -> str:
+        """As its sender called it, if he did so in letters that can be shown."""
+        return printable(self.properties.message_id)
+
+    @property
+    def since(self) -> datetime | None:
+        """When it was put aside."""
+        deaths = self._headers.get(_DEATHS)
+        if deaths is not None:
+            moment = _first(deaths).get("time")
+            return moment if isinstance(moment, datetime) else None
+        try:
+            return datetime.fromtimestamp(self.properties.timestamp or 0, UTC) if self.properties.timestamp else None
+        except (ValueError, OverflowError, OSError):
+            return None
+
+    def read(self) -> dict[str, Any]:
+        """The call that it holds, or that its event makes.
+
+        Raises:
+            PoisonError: it is neither; the text says why.
+        """
+        return dict(PrefectureEncoder().decode(self.body))
+
+    def to_call(self) -> Message[Any]:
+        """The call that puts it back: with its sender, without the delays and the tries that it had.
+
+        Raises:
+            NotPutBackError: it would come back at once.
+        """
+        try:
+            call = self.read()
+        except PoisonError as poison:
+            raise NotPutBackError(f"toujours illisible ({poison})") from None
+        is_event = came_from_outside(call["options"])
+        actor = INGEST_ACTORS.get(self.queue, "") if is_event else call["actor_name"]
+        if ACTOR_QUEUES.get(actor) != self.queue:
+            raise NotPutBackError("pas à sa place dans cette file")
+        options: dict[str, Any] = {}
+        if actor in INGEST_ACTORS.values():
+            options[SENDER] = self.sender if is_event else call["options"].get(SENDER, "")
+        fields = {"queue_name": self.queue, "actor_name": actor, "args": tuple(call["args"]), "options": options}
+        return Message(**call | fields)
+
+    @property
+    def _headers(self) -> dict[str, Any]:
+        return dict(self.properties.headers or {})
+
+
+class HeldLetter(NamedTuple):
+    """A letter that nobody else sees for now; unless it is removed, it returns to its place when the look ends."""
+
+    letter: DeadLetter
+    remove: Callable[[], None]
+
+
+class DeadLetterOffice:
+    """The dead letters of our queues, on one connection."""
+
+    def __init__(self, connection: pika.BlockingConnection) -> None:
+        self._connection = connection
+        self._publishing = connection.channel()
+        self._publishing.confirm_delivery()
+
+    def count(self, queue: str) -> int:
+        """How many dead letters a queue has, but for those that somebody looks at right now."""
+        channel = self._connection.channel()
+        try:
+            count: int = channel.queue_declare(xq_name(queue), passive=True).method.message_count
+        except ChannelClosedByBroker as error:
+            if error.reply_code == _NOT_FOUND:  # no worker has declared it yet
+                return 0
+            raise
+        channel.close()
+        return count
+
+    def look(self, queue: str) -> Generator[HeldLetter, None, None]:
+        """Each letter of a queue, the oldest first; those that come meanwhile are for the next look."""
+        channel = self._connection.channel()
+        try:
+            for _ in range(self.count(queue)):
+                method, properties, body = channel.basic_get(xq_name(queue))
+                if method is None or properties is None or body is None:
+                    return
+                remove = partial(channel.basic_ack, method.delivery_tag or 0)
+                yield HeldLetter(DeadLetter(queue, body, properties), remove)
+        finally:
+            if channel.is_open:
+                channel.close()
+
+    def put_back(self, letter: DeadLetter) -> None:
+        """Return once the broker holds a copy where the letter goes; the letter itself is still there.
+
+        Raises:
+            NotPutBackError: it would come back at once.
+        """
+        body = letter.to_call().encode()
+        self._publishing.basic_publish("", letter.queue, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+
+
+@contextmanager
+def open_office(url: str) -> Iterator[DeadLetterOffice]:
+    """Connect.
+
+    Raises:
+        TransientError: the broker is away, or goes away.
+        PrefectureError: it lets this account neither look at dead letters nor put them back.
+    """
+    tolerate_any_properties()
+    try:
+        connection = pika.BlockingConnection(connection_parameters(url))
+    except (AMQPError, OSError) as error:
+        raise _away(error) from None
+    try:
+        yield DeadLetterOffice(connection)
+    except ChannelClosedByBroker as error:
+        if error.reply_code == _ACCESS_REFUSED:
+            raise PrefectureError(
+                "RabbitMQ refuse les lettres mortes à ce compte : employez celui de l'exploitant (PREFECTURE_AMQP_URL)"
+            ) from None
+        raise _away(error) from None
+    except AMQPError as error:
+        raise _away(error) from None
+    finally:
+        if connection.is_open:
+            connection.close()
+
+
+def _away(error: Exception) -> TransientError:
+    return TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).")
+
+
+def _first(deaths: Any) -> dict[str, Any]:  # noqa: ANN401 — a decoded header
+    return deaths[0] if isinstance(deaths, list) and deaths and isinstance(deaths[0], dict) else {}
