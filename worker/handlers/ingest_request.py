@@ -1,6 +1,6 @@
 """An event arrives: it becomes rows, once, and the doorbell of each row rings."""
 
-import contextlib
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CodeCommune, RequestedBy
-from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
 from worker.bell import Bell
 from worker.db.notify import notify_ready
@@ -20,7 +20,11 @@ from worker.db.types import utc_now
 from worker.errors import RefusedError
 from worker.exports.models import Export, Request
 from worker.exports.naming import allocate_name
+from worker.exports.rung import forget_ringing
+from worker.handlers.cancel_request import Cancellation, read_cancellation
+from worker.handlers.rights import Rights
 from worker.handlers.services import Services
+from worker.handlers.want_again import want_again
 from worker.handlers.want_listes import want_listes
 from worker.handlers.want_tableaux import want_tableaux
 from worker.handlers.wanted import Wanted
@@ -28,53 +32,67 @@ from worker.handlers.wanted import Wanted
 log = structlog.get_logger()
 
 _ATTEMPTS = 5
-_READERS = {REQUEST_LISTE_EXPORT: want_listes, REQUEST_TABLEAUX_RENDER: want_tableaux}
+_READERS: dict[str, Callable[[CloudEvent, Services, Rights], Wanted | Cancellation]] = {
+    REQUEST_LISTE_EXPORT: want_listes,
+    REQUEST_TABLEAUX_RENDER: want_tableaux,
+    REQUEST_RETRY: want_again,
+    REQUEST_CANCEL: read_cancellation,
+}
 
 
-def ingest_request(event: CloudEvent, services: Services) -> None:
+def ingest_request(event: CloudEvent, services: Services, *, sender: str = "") -> None:
     """Record a request and one row per file it asks for; a copy of the event finds them and stops.
 
-    A request that cannot be served is recorded as refused, with the reason, and is not tried again.
+    A request that cannot be served is recorded as refused, with the reason, and is not tried again. `sender` is the
+    account of the broker that published the event, in the broker's own word; empty when it is not known.
     """
+    with structlog.contextvars.bound_contextvars(correlation_id=event.correlationid):
+        _ingest(event, services, Rights(sender, services))
+
+
+def _ingest(event: CloudEvent, services: Services, rights: Rights) -> None:
     try:
-        wanted = _read(event, services)
+        wanted = _read(event, services, rights)
+        bells = _record(event, services, rights, wanted)
     except RefusedError as refusal:
-        _record(event, services, refusal)
+        _record(event, services, rights, refusal)
         return
-    for bell in (bells := _record(event, services, wanted)):
+    for bell in bells:
         log.info("export_queued", export_id=bell.export_id, commune=wanted.commune)
     if bells:
         try:
             services.ring(bells)
         except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the sweep rings again
             log.warning("doorbell_not_rung", exports=len(bells), error=type(error).__name__)
+            forget_ringing(services.engine, bells)
 
 
-def _read(event: CloudEvent, services: Services) -> Wanted:
+def _read(event: CloudEvent, services: Services, rights: Rights) -> Wanted | Cancellation:
     reader = _READERS.get(event.type)
     if reader is None:
         raise RefusedError("Type de demande inconnu : vérifiez l'attribut « type » de l'événement.")
-    return reader(event, services)
+    return reader(event, services, rights)
 
 
-def _record(event: CloudEvent, services: Services, wanted: Wanted | RefusedError) -> list[Bell]:
-    """Write the rows; the doorbells of the new exports, none when the event is a copy."""
+def _record(
+    event: CloudEvent, services: Services, rights: Rights, answer: Wanted | Cancellation | RefusedError
+) -> list[Bell]:
+    """Write the rows; the doorbells of the new exports, none when the event is a copy.
+
+    Raises:
+        RefusedError: what was to be cancelled has ended meanwhile; nothing was written.
+    """
     for attempt in range(_ATTEMPTS):
         try:
             with Session(services.engine) as session, session.begin():
                 if _is_known(session, event):
-                    log.info("event_copy", correlation_id=event.correlationid)
+                    log.info("event_copy")
                     return []
-                now = session.scalars(select(utc_now())).one()
-                if isinstance(wanted, RefusedError):
-                    session.add(_refused(event, now, wanted))
-                    notify_ready(session.connection())
-                    return []
-                request = _request(event, now, code_commune=wanted.commune, requested_by=wanted.requested_by)
+                request = _request(event, rights, session.scalars(select(utc_now())).one(), answer)
                 session.add(request)
                 session.flush()
-                _add_exports(session, request, wanted)
-                return [Bell.of(export.id, export.kind) for export in request.exports]
+                _apply(session, request, answer)
+                return [Bell.of(export.id, export.kind, export.is_bulk) for export in request.exports]
         except IntegrityError:  # another worker took the same event or the same name at the same time
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -86,32 +104,49 @@ def _is_known(session: Session, event: CloudEvent) -> bool:
     return session.scalar(known) is not None
 
 
-def _refused(event: CloudEvent, now: datetime, refusal: RefusedError) -> Request:
-    log.info("request_refused", correlation_id=event.correlationid)
-    return _request(event, now, outcome=RequestOutcome.REFUSED, reason=str(refusal), **_readable(event))
-
-
-def _readable(event: CloudEvent) -> dict[str, str]:
-    """What of a refused request can be relied upon: the commune, so that its agents are told, and who asked."""
-    fields = {}
-    for column, field, kind in (
-        ("code_commune", "commune", CodeCommune),
-        ("requested_by", "requested_by", RequestedBy),
-    ):
-        with contextlib.suppress(ValidationError):
-            fields[column] = TypeAdapter(kind).validate_python(event.data.get(field))
-    return fields
-
-
-def _request(event: CloudEvent, now: datetime, **fields: Any) -> Request:  # noqa: ANN401 — columns
-    return Request(
+def _request(event: CloudEvent, rights: Rights, now: datetime, answer: Wanted | Cancellation | RefusedError) -> Request:
+    request = Request(
         source=event.source,
         event_id=event.id,
         event_type=event.type,
         correlation_id=event.correlationid,
+        sender=rights.sender,
         created_at=now,
-        **fields,
     )
+    if isinstance(answer, RefusedError):
+        log.info("request_refused")
+        request.outcome, request.reason = RequestOutcome.REFUSED, str(answer)
+        request.code_commune = answer.commune or _readable_commune(event, rights)
+        request.requested_by = _readable(event, "requested_by", RequestedBy)
+    else:
+        request.code_commune, request.requested_by = answer.commune, answer.requested_by
+    return request
+
+
+def _readable_commune(event: CloudEvent, rights: Rights) -> str:
+    """The commune that a refused request names, so that its agents are told; not those of another sender's."""
+    commune = _readable(event, "commune", CodeCommune)
+    return commune if commune and rights.allow(commune) else ""
+
+
+def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 — an annotated type
+    """A field that can be relied upon even where the whole cannot."""
+    try:
+        value: str = TypeAdapter(kind).validate_python(event.data.get(field))
+    except ValidationError:
+        return ""
+    return value
+
+
+def _apply(session: Session, request: Request, answer: Wanted | Cancellation | RefusedError) -> None:
+    match answer:
+        case Wanted():
+            _add_exports(session, request, answer)
+        case Cancellation():
+            request.told_at = request.created_at  # the mail about the cancelled request says it
+            log.info("exports_cancelled", exports=answer.apply(session.connection()), commune=answer.commune)
+        case RefusedError():
+            notify_ready(session.connection())
 
 
 def _add_exports(session: Session, request: Request, wanted: Wanted) -> None:

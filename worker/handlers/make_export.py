@@ -1,10 +1,9 @@
 """A doorbell rings for a row: the row is taken, its file made, and how that ended is recorded."""
 
 import structlog
-from sqlalchemy import select
+from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, joinedload
-from structlog.stdlib import BoundLogger
 
 from schemas.vocabulary import ExportKind
 from worker.errors import ExportError, LeaseLostError, PrefectureError, TransientError
@@ -14,7 +13,6 @@ from worker.exports.settle import is_overdue, record_failed, release
 from worker.handlers.make_liste import make_liste
 from worker.handlers.make_tableau import make_tableau
 from worker.handlers.services import Services
-from worker.logs import describe_exception
 
 log = structlog.get_logger()
 
@@ -28,39 +26,46 @@ def make_export(export_id: int, services: Services) -> None:
         OperationalError: the database is away; the doorbell is to ring again.
     """
     owner = new_owner()
-    if not claim(
-        services.engine, export_id, owner, lease_seconds=services.lease_seconds, max_attempts=services.max_attempts
-    ):
-        return
-    export = _read(export_id, services)
-    job = log.bind(export_id=export_id, commune=export.code_commune, correlation_id=export.request.correlation_id)
+    with services.engine.begin() as connection:
+        export = _read(connection, export_id)
+        if export is None:
+            log.warning("export_unknown", export_id=export_id)
+            return
+        structlog.contextvars.bind_contextvars(  # until the next message: Dramatiq's own lines about this one follow
+            export_id=export_id, commune=export.code_commune, correlation_id=export.request.correlation_id
+        )
+        if not claim(
+            connection, export_id, owner, lease_seconds=services.lease_seconds, max_attempts=services.max_attempts
+        ):
+            return
+    log.info("export_started", attempt=export.attempts + 1)
     try:
-        _work(export, owner, job, services)
+        _work(export, owner, services)
     except LeaseLostError:
-        job.warning("lease_lost")
+        log.warning("lease_lost")
 
 
-def _work(export: Export, owner: str, job: BoundLogger, services: Services) -> None:
+def _work(export: Export, owner: str, services: Services) -> None:
     try:
         with Heartbeat(services.engine, export.id, owner, services.lease_seconds) as heartbeat:
             _MAKERS[ExportKind(export.kind)](export, owner, heartbeat.progress, services)
-        job.info("export_ready")
+        log.info("export_ready")
     except (LeaseLostError, OperationalError):
         raise
     except ExportError as error:
-        job.warning("export_failed", code=error.code)
+        log.warning("export_failed", code=error.code)
         record_failed(services.engine, export.id, owner, error)
     except TransientError as error:
-        job.warning("export_delayed", code=error.code)
+        log.warning("export_delayed", code=error.code)
         _wait(export, owner, error, services, counts=False)
-    except Exception as error:  # noqa: BLE001 — a bug must neither stop the worker nor lose the row
-        job.error("export_crashed", **describe_exception(error))
+    except Exception:  # a bug must neither stop the worker nor lose the row
+        log.exception("export_crashed")
         _wait(export, owner, PrefectureError("Erreur interne : prévenez l'exploitant."), services, counts=True)
 
 
-def _read(export_id: int, services: Services) -> Export:
-    with Session(services.engine) as session:
-        return session.scalars(select(Export).options(joinedload(Export.request)).where(Export.id == export_id)).one()
+def _read(connection: Connection, export_id: int) -> Export | None:
+    with Session(connection) as session:
+        return session.get(Export, export_id, options=[joinedload(Export.request)])
 
 
 def _wait(export: Export, owner: str, error: PrefectureError, services: Services, *, counts: bool) -> None:

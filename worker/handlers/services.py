@@ -25,3 +25,4 @@ class Services:
     lease_seconds: float
     max_attempts: int
     retry_seconds: float
+    known_senders_only: bool = False

@@ -12,18 +12,20 @@ from worker.domain.reperes import Calendrier, dates_of
 from worker.errors import RefusedError
 from worker.exports.naming import TableauNaming
 from worker.handlers.demandes import to_parameters
+from worker.handlers.rights import Rights
 from worker.handlers.services import Services
 from worker.handlers.wanted import Wanted, WantedFile, read_data, require_register
 from worker.registre.scrutins import read_calendrier
 
 
-def want_tableaux(event: CloudEvent, services: Services) -> Wanted:
+def want_tableaux(event: CloudEvent, services: Services, rights: Rights) -> Wanted:
     """Read the request.
 
     Raises:
         RefusedError: it cannot be served, and why.
     """
     asked = read_data(event, TableauxRenderRequested)
+    rights.require(asked.commune)
     if asked.scrutin and not is_poll_day(asked.scrutin, asked.commune):
         raise RefusedError(f"On ne vote pas le {short_date(asked.scrutin)} : vérifiez la date du scrutin.")
     with services.registre.connect() as connection:
@@ -48,6 +50,7 @@ def _file(asked: TableauxRenderRequested, part: TableauPart, calendrier: Calendr
             "type_tableau": part.type,
             "presentation": part.presentation,
             "edition": asked.edition,
+            "is_bulk": asked.bulk,
             "parameters": to_parameters(demande),
         },
     )

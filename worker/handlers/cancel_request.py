@@ -1,0 +1,48 @@
+"""Somebody does not want the files of a request any more: those that are not made yet will not be."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection
+
+from schemas.envelope import CloudEvent
+from schemas.requests import CancelRequested
+from worker.errors import RefusedError
+from worker.exports.cancel import cancel_exports
+from worker.handlers.earlier import find_earlier
+from worker.handlers.rights import Rights
+from worker.handlers.services import Services
+from worker.handlers.wanted import read_data
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """Files not to be made. Those that are ready by then stay."""
+
+    commune: str
+    requested_by: str
+    export_ids: Sequence[int]
+
+    def apply(self, connection: Connection) -> int:
+        """Cancel them; how many there were.
+
+        Raises:
+            RefusedError: none was left to cancel.
+        """
+        number = cancel_exports(connection, self.export_ids, f"Annulé par {self.requested_by}.")
+        if not number:
+            raise RefusedError(
+                "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.", commune=self.commune
+            )
+        return number
+
+
+def read_cancellation(event: CloudEvent, services: Services, rights: Rights) -> Cancellation:
+    """Read the request.
+
+    Raises:
+        RefusedError: it cannot be served, and why.
+    """
+    asked = read_data(event, CancelRequested)
+    earlier = find_earlier(asked, services, rights)
+    return Cancellation(earlier.commune, asked.requested_by, [export.id for export in earlier.exports])

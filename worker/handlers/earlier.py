@@ -1,0 +1,49 @@
+"""The earlier request that a new one is about, to cancel its files or to ask for them again."""
+
+from dataclasses import dataclass
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session, selectinload
+
+from schemas.requests import CancelRequested, RetryRequested
+from worker.db.engine import snapshot
+from worker.errors import RefusedError
+from worker.exports.models import Export, Request
+from worker.handlers.rights import Rights
+from worker.handlers.services import Services
+
+
+@dataclass(frozen=True)
+class Earlier:
+    """What was found: the commune, and the files that are meant."""
+
+    commune: str
+    exports: list[Export]
+
+
+def find_earlier(asked: CancelRequested | RetryRequested, services: Services, rights: Rights) -> Earlier:
+    """The request and the files that are meant.
+
+    Raises:
+        RefusedError: there is none, or it is of a commune that the sender may not ask for: he cannot tell which.
+    """
+    query = select(Request).where(Request.source == asked.request.source, Request.event_id == asked.request.id)
+    with snapshot(services.engine) as connection, Session(connection) as session:
+        request = session.scalars(query.options(selectinload(Request.exports))).one_or_none()
+    if request is None or not all(rights.allow(commune) for commune in _communes(request)):
+        raise RefusedError(
+            "Demande introuvable : vérifiez son identifiant et sa source, et qu'elle est d'une commune dont ce compte "
+            "peut demander les fichiers."
+        )
+    exports = {export.id: export for export in request.exports}
+    wanted = asked.exports or list(exports)
+    if not exports.keys() >= set(wanted):
+        raise RefusedError(
+            "Fichier inconnu : un des numéros n'est pas celui d'un fichier de cette demande.",
+            commune=request.code_commune,
+        )
+    return Earlier(request.code_commune, [exports[number] for number in wanted])
+
+
+def _communes(request: Request) -> set[str]:
+    return {request.code_commune, *(export.code_commune for export in request.exports)} - {""}
