@@ -1,10 +1,12 @@
 """The events that say what became of a request, each with an id that a second copy bears too."""
 
 from datetime import datetime
+from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from schemas.envelope import CloudEvent
-from schemas.events import ExportFailed, ExportReady, RequestReference, RequestRefused, TableauReference
+from schemas.events import ExportCancelled, ExportFailed, ExportReady, RequestRefused, TableauReference
+from schemas.requests import RequestReference
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
 from worker.exports.models import Export, Request
@@ -13,45 +15,47 @@ SOURCE = "/module-prefecture"
 
 
 def file_event(request: Request, export: Export) -> CloudEvent:
-    """The event of a file that is ready or failed."""
-    reference = RequestReference(source=request.source, id=request.event_id)
-    data: ExportReady | ExportFailed
-    if export.status == ExportStatus.READY:
-        data = ExportReady(
-            export_id=export.id,
-            request=reference,
-            commune=export.code_commune,
-            liste=export.nom_liste,
-            format=FileFormat(export.format),
-            tableau=_tableau(export),
-            label=export.label,
-            path=f"{export.code_commune}/{export.file_name}",
-            size=export.size or 0,
-            sha256=export.sha256 or "",
-            electeurs=export.electeurs or 0,
-            pages=export.pages,
-            anomalies_bloquantes=export.bloquantes,
-            remarques=export.remarques,
-        )
-    else:
-        data = ExportFailed(
-            export_id=export.id,
-            request=reference,
-            commune=export.code_commune,
-            liste=export.nom_liste,
-            format=FileFormat(export.format),
-            tableau=_tableau(export),
-            label=export.label,
-            code=export.error_code,
-            reason=export.error_message,
-        )
+    """The event of a file that is ready, failed or cancelled."""
+    data: ExportReady | ExportFailed | ExportCancelled
+    about = _about(request, export)
+    match export.status:
+        case ExportStatus.READY:
+            data = ExportReady(
+                **about,
+                path=f"{export.code_commune}/{export.file_name}",
+                size=export.size or 0,
+                sha256=export.sha256 or "",
+                electeurs=export.electeurs or 0,
+                pages=export.pages,
+                anomalies_bloquantes=export.bloquantes,
+                remarques=export.remarques,
+            )
+        case ExportStatus.CANCELLED:
+            data = ExportCancelled(**about, reason=export.error_message)
+        case _:
+            data = ExportFailed(**about, code=export.error_code, reason=export.error_message)
     return _answer(request, data, export.finished_at or request.created_at, export.part)
 
 
 def refusal_event(request: Request) -> CloudEvent:
     """The event of a request that cannot be served."""
-    reference = RequestReference(source=request.source, id=request.event_id)
-    return _answer(request, RequestRefused(request=reference, reason=request.reason), request.created_at)
+    return _answer(request, RequestRefused(request=_reference(request), reason=request.reason), request.created_at)
+
+
+def _reference(request: Request) -> RequestReference:
+    return RequestReference(source=request.source, id=request.event_id)
+
+
+def _about(request: Request, export: Export) -> dict[str, Any]:
+    return {
+        "export_id": export.id,
+        "request": _reference(request),
+        "commune": export.code_commune,
+        "liste": export.nom_liste,
+        "format": FileFormat(export.format),
+        "tableau": _tableau(export),
+        "label": export.label,
+    }
 
 
 def _tableau(export: Export) -> TableauReference | None:
@@ -65,7 +69,10 @@ def _tableau(export: Export) -> TableauReference | None:
 
 
 def _answer(
-    request: Request, data: ExportReady | ExportFailed | RequestRefused, time: datetime, part: str = ""
+    request: Request,
+    data: ExportReady | ExportFailed | ExportCancelled | RequestRefused,
+    time: datetime,
+    part: str = "",
 ) -> CloudEvent:
     name = f"{request.source}\n{request.event_id}\n{part}\n{data.EVENT_TYPE}\n{time.isoformat()}"
     return CloudEvent(

@@ -1,4 +1,4 @@
-"""The notifier's own loop: tell what waits, sweep now and then, sleep until somebody rings."""
+"""The notifier's own loop: tell what waits, sweep and purge now and then, sleep until somebody rings."""
 
 import time
 from threading import Event
@@ -6,10 +6,13 @@ from threading import Event
 import structlog
 from sqlalchemy import Engine
 
-from worker.bell import Ring
+from worker.bell import Count, Ring
 from worker.db.notify import ReadyBell
 from worker.errors import LeaseLostError
+from worker.health import Beat, ignore
+from worker.notifier.outage import Outage
 from worker.notifier.outbox import Claim, Outbox
+from worker.notifier.purge import PurgeClock
 from worker.notifier.sweep import sweep
 from worker.notifier.tell import Teller
 
@@ -20,49 +23,71 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Notifier:
-    """One notifier among any number of them."""
+    """One notifier among any number of them; `beat` gives its signs of life."""
 
-    def __init__(self, engine: Engine, outbox: Outbox, teller: Teller, ring: Ring, *, sweep_seconds: float) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        outbox: Outbox,
+        teller: Teller,
+        ring: Ring,
+        *,
+        count: Count | None = None,
+        sweep_seconds: float,
+        purge: PurgeClock | None = None,
+        beat: Beat = ignore,
+    ) -> None:
         self._engine = engine
         self._outbox = outbox
         self._teller = teller
         self._ring = ring
+        self._count = count
         self._sweep_seconds = sweep_seconds
+        self._purge = purge
+        self._beat = beat
         self._next_sweep = 0.0
+        self._doorbell = Outage("doorbell")
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set; an absent database, broker or mail server is waited out."""
-        bell = ReadyBell(self._engine)
+        bell, outage = ReadyBell(self._engine), Outage("notifier")
         while not stop.is_set():
             try:
                 bell.listen()
                 self.work(stop)
+                outage.end()
+                self._beat("")
                 bell.wait(stop)
-            except Exception:
-                log.exception("notifier_trouble")
+            except Exception as error:  # noqa: BLE001 — whatever it is, the next turn may do better
+                outage.note(error)
+                self._beat(f"le notificateur n'avance plus ({type(error).__name__}) : voir son journal")
                 stop.wait(TROUBLE_SECONDS)
         bell.close()
 
     def work(self, stop: Event) -> int:
-        """Tell every request that waits now, and sweep when it is time; returns how many requests were told."""
+        """Tell every request that waits now, sweep and purge when it is time; returns how many requests were told."""
         told = 0
         self._sweep_when_due()
         while not stop.is_set() and (claim := self._outbox.claim()):
             told += self._tell(claim)
             self._sweep_when_due()
+        if self._purge and not stop.is_set():
+            self._purge.turn()
         return told
 
     def _tell(self, claim: Claim) -> bool:
-        try:
-            return self._teller.tell(claim)
-        except LeaseLostError:
-            log.warning("telling_taken_over", request_id=claim.request_id)
-        except Exception:
-            log.exception("telling_failed", request_id=claim.request_id)
-            self._outbox.postpone(claim)
-        return False
+        context = {"request_id": claim.request_id, "correlation_id": claim.correlation_id}
+        with structlog.contextvars.bound_contextvars(**context):
+            try:
+                return self._teller.tell(claim)
+            except LeaseLostError:
+                log.warning("telling_taken_over")
+            except Exception:
+                log.exception("telling_failed")
+                self._outbox.postpone(claim)
+            return False
 
     def _sweep_when_due(self) -> None:
         if time.monotonic() >= self._next_sweep:
             self._next_sweep = time.monotonic() + self._sweep_seconds
-            sweep(self._engine, self._ring)
+            sweep(self._engine, self._ring, self._doorbell, count=self._count)

@@ -15,7 +15,7 @@ from pydantic import SecretStr
 
 from worker.domain.texte import clean
 from worker.errors import PrefectureError, TransientError
-from worker.exports.storage import PendingFile
+from worker.exports.storage import PendingFile, publish
 
 Security = Literal["none", "starttls", "tls"]
 
@@ -107,7 +107,7 @@ class FolderMailer:
             with PendingFile(self.folder, name, owner=uuid4().hex) as file:
                 file.write(message.as_bytes())
                 file.finish()
-                file.publish()
+                publish([file])
         except OSError as trouble:
             raise MailDelayedError(_describe(trouble)) from None
 

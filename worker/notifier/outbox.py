@@ -3,13 +3,14 @@
 import time
 from typing import Any, NamedTuple
 
-from sqlalchemy import CursorResult, Engine, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Engine, Select, and_, or_, select, update
 from sqlalchemy.orm import aliased
 
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
 from worker.exports.models import Export, Request
+from worker.health import Beat, ignore
 
 UNFINISHED = [status for status in ExportStatus if not status.is_terminal]
 
@@ -18,10 +19,11 @@ _LONGEST_DELAY_SECONDS = 600
 
 
 class Claim(NamedTuple):
-    """A request in one notifier's hands, and how many times it was put off before."""
+    """A request in one notifier's hands, how many times it was put off before, and what its log lines bear."""
 
     request_id: int
     attempts: int
+    correlation_id: str
 
     @property
     def delay(self) -> float:
@@ -32,10 +34,11 @@ class Claim(NamedTuple):
 class Outbox:
     """The untold requests, for one notifier among many; `teller` names it, `lease_seconds` outlives one mail."""
 
-    def __init__(self, engine: Engine, *, teller: str, lease_seconds: float) -> None:
+    def __init__(self, engine: Engine, *, teller: str, lease_seconds: float, beat: Beat = ignore) -> None:
         self._engine = engine
         self._teller = teller
         self._lease_seconds = lease_seconds
+        self._beat = beat
         self._renewed_at = 0.0
 
     def claim(self) -> Claim | None:
@@ -44,7 +47,7 @@ class Outbox:
             update(Request)
             .where(Request.id == _oldest_due().scalar_subquery())
             .values(teller=self._teller, teller_lease=utc_now(self._lease_seconds))
-            .returning(Request.id, Request.tell_attempts)
+            .returning(Request.id, Request.tell_attempts, Request.correlation_id)
         )
         self._renewed_at = time.monotonic()
         with self._engine.begin() as connection:
@@ -52,11 +55,12 @@ class Outbox:
         return Claim(*row) if row else None
 
     def renew(self, claim: Claim) -> None:
-        """Begin the lease anew, before something slow; does nothing while most of it is left.
+        """Give a sign of life and begin the lease anew, before something slow, unless most of it is left.
 
         Raises:
             LeaseLostError: another notifier has the request now.
         """
+        self._beat("")
         if (now := time.monotonic()) > self._renewed_at + self._lease_seconds / 4:
             self._change(claim, teller_lease=utc_now(self._lease_seconds))
             self._renewed_at = now
@@ -91,17 +95,22 @@ class Outbox:
             raise LeaseLostError(f"demande {claim.request_id} : un autre notificateur l'a prise")
 
 
+def is_settled(request: type[Request]) -> ColumnElement[bool]:
+    """Whether nothing more will happen to its files: it can be told."""
+    exports = select(Export.id).where(Export.request_id == request.id).correlate(request)
+    unfinished = exports.where(Export.status.in_(UNFINISHED))
+    return or_(request.outcome == RequestOutcome.REFUSED, and_(exports.exists(), ~unfinished.exists()))
+
+
 def _oldest_due() -> Select[int]:
     request = aliased(Request)
-    exports = select(Export.id).where(Export.request_id == request.id)
-    unfinished = exports.where(Export.status.in_(UNFINISHED))
     return (
         select(request.id)
         .where(
             request.told_at.is_(None),
             or_(request.tell_after.is_(None), request.tell_after <= utc_now()),
             or_(request.teller_lease.is_(None), request.teller_lease <= utc_now()),
-            or_(request.outcome == RequestOutcome.REFUSED, and_(exports.exists(), ~unfinished.exists())),
+            is_settled(request),
         )
         .order_by(request.id)
         .limit(1)

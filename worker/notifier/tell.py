@@ -19,6 +19,8 @@ from worker.notifier.outbox import Claim, Outbox
 
 Publish = Callable[[CloudEvent], None]
 
+_ANNOUNCED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
+
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -50,8 +52,7 @@ class Teller:
         """
         with self._sessions() as session:
             news = News.read(session, claim.request_id)
-        context = {"correlation_id": news.request.correlation_id, "commune": news.request.code_commune}
-        with structlog.contextvars.bound_contextvars(request_id=claim.request_id, **context):
+        with structlog.contextvars.bound_contextvars(commune=news.request.code_commune):
             mailed = self._mail(claim, news)
             published = self._announce(claim, news, mailed=mailed)
             if mailed and published:
@@ -78,6 +79,7 @@ class Teller:
                 log.warning("mail_delayed", reason=str(delay))
             else:
                 self._record(_row(notification).values(sent_at=utc_now()))
+                log.info("mail_sent")
         return delayed == 0
 
     def _untold(self, news: News) -> list[Notification]:
@@ -116,6 +118,7 @@ class Teller:
                 return False
             if export:
                 self._record(update(Export).where(Export.id == export.id).values(published_at=utc_now()))
+            log.info("event_published", type=event.type, export_id=export.id if export else None)
         return True
 
     def _record(self, statement: Update) -> None:
@@ -129,7 +132,7 @@ def _missing_events(news: News, *, mailed: bool) -> Iterator[tuple[CloudEvent, E
         if mailed:
             yield refusal_event(news.request), None
         return
-    for export in [*news.files(ExportStatus.READY), *news.files(ExportStatus.FAILED)]:
+    for export in (export for status in _ANNOUNCED for export in news.files(status)):
         if export.published_at is None:
             yield file_event(news.request, export), export
 

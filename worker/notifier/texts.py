@@ -103,6 +103,8 @@ def _facts(export: Export) -> Iterator[Fact]:
         case ExportStatus.FAILED:
             yield "Raison", export.error_message
             yield "Que faire", _ASK_AGAIN.get(export.error_code, _ASK_FOR_HELP)
+        case ExportStatus.CANCELLED:
+            yield "Raison", export.error_message
 
 
 def _what_to_do(news: News, public_url: str) -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""What operators look at: figures read from the rows and from the broker, shown to Prometheus."""

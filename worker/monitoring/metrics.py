@@ -1,0 +1,75 @@
+"""Every metric, in one list: its name, its kind, its labels, what it counts. docs/operations.md says the same.
+
+No label ever holds a commune or a person.
+"""
+
+from enum import StrEnum
+from typing import NamedTuple
+
+
+class Kind(StrEnum):
+    """What Prometheus may do with a metric."""
+
+    COUNTER = "counter"
+    GAUGE = "gauge"
+    HISTOGRAM = "histogram"
+
+
+class Metric(NamedTuple):
+    """One metric; `bounds` are the upper bounds of a histogram's buckets, in seconds, but for the last, infinite."""
+
+    name: str
+    kind: Kind
+    meaning: str
+    labels: tuple[str, ...] = ()
+    bounds: tuple[float, ...] = ()
+
+
+def _counter(name: str, meaning: str, *labels: str) -> Metric:
+    return Metric(f"prefecture_{name}_total", Kind.COUNTER, meaning, labels)
+
+
+def _gauge(name: str, meaning: str, *labels: str) -> Metric:
+    return Metric(f"prefecture_{name}", Kind.GAUGE, meaning, labels)
+
+
+def _histogram(name: str, meaning: str, *labels: str, bounds: tuple[float, ...]) -> Metric:
+    return Metric(f"prefecture_{name}_seconds", Kind.HISTOGRAM, meaning, labels, bounds)
+
+
+_WORK = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
+_PATIENCE = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 300, 900, 3600)
+
+REQUESTS = _counter("requests", "requests that were read", "type", "outcome")
+EXPORTS = _counter("exports", "files that are settled", "kind", "tableau", "liste", "format", "status")
+FAILURES = _counter("export_failures", "files that failed, by reason", "kind", "code")
+ELECTEURS = _counter("electeurs", "electors written to list files", "liste", "format")
+MOUVEMENTS = _counter("mouvements", "mouvements printed in tableaux", "liste", "tableau")
+BYTES = _counter("file_bytes", "bytes of files and of their reports of anomalies", "kind", "format")
+ANOMALIES = _counter("anomalies", "anomalies found in the register by the files", "kind", "severity")
+DURATION = _histogram("export_duration", "making of a file, its last start only", "kind", "format", bounds=_WORK)
+TURNAROUND = _histogram("export_turnaround", "from the request to the file", "kind", "format", bounds=_PATIENCE)
+TELLING = _histogram("telling", "from the last file of a request to everybody told", bounds=_PATIENCE)
+MAILS = _counter("mails", "mails of the requests that are told", "outcome")
+
+UNFINISHED = _gauge("exports_unfinished", "files not settled", "kind", "bulk", "state")
+DELAYED = _gauge("exports_delayed", "files that wait for something full or away, by reason", "code")
+OLDEST = _gauge("oldest_waiting_seconds", "age of the oldest file not settled, 0 without any", "kind", "bulk")
+UNTOLD = _gauge("requests_untold", "requests that are settled and not yet told")
+LAG = _gauge("notifier_lag_seconds", "how long the first of them has waited, 0 without any")
+
+MESSAGES = _gauge("queue_messages", "messages that wait in a queue", "queue")
+CONSUMERS = _gauge("queue_consumers", "worker processes that read a queue", "queue")
+DEAD_LETTERS = _gauge("dead_letters", "messages put aside", "queue")
+
+FREE = _gauge("exports_volume_free_bytes", "room left for files; absent where the volume is not mounted")
+SIZE = _gauge("exports_volume_size_bytes", "the whole of it, likewise")
+UP = _gauge("up", "1 when the part answered, else 0 and its metrics are absent", "part")
+MEASURE = _gauge("measure_seconds", "how long it took to read all this")
+
+METRICS = (
+    *(REQUESTS, EXPORTS, FAILURES, ELECTEURS, MOUVEMENTS, BYTES, ANOMALIES, DURATION, TURNAROUND, TELLING, MAILS),
+    *(UNFINISHED, DELAYED, OLDEST, UNTOLD, LAG),
+    *(MESSAGES, CONSUMERS, DEAD_LETTERS),
+    *(FREE, SIZE, UP, MEASURE),
+)

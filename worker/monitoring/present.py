@@ -1,0 +1,75 @@
+"""What is under way now: files that are not settled, requests that are not told, room in the exports volume."""
+
+import os
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from sqlalchemy import Connection, case, func, select
+
+from schemas.vocabulary import ExportStatus
+from worker.db.types import seconds_between, utc_now
+from worker.exports.models import Export, Request
+from worker.monitoring.facts import SETTLED_AT
+from worker.notifier.outbox import UNFINISHED, is_settled
+
+STATES = WAITING, DELAYED, RUNNING, ORPHANED = "waiting", "delayed", "running", "orphaned"
+"""In the queue; put off until something is back; in a worker's hands; in those of a worker that gave no more sign."""
+
+
+class Pending(NamedTuple):
+    """Files that are not settled, of one kind, of a batch or not, in one state, for one reason if they are delayed."""
+
+    kind: str
+    is_bulk: bool
+    state: str
+    code: str
+    number: int
+    age: float
+
+
+class Untold(NamedTuple):
+    """Requests that are settled and not told: how many, and seconds since the first of them was settled."""
+
+    number: int
+    age: float
+
+
+def read_pending(connection: Connection) -> Sequence[Pending]:
+    """The files not settled, oldest `age` in seconds."""
+    now = utc_now()
+    state = case(
+        (Export.status == ExportStatus.QUEUED, case((Export.not_before > now, DELAYED), else_=WAITING)),
+        (Export.lease_until < now, ORPHANED),
+        else_=RUNNING,
+    )
+    unfinished = (
+        select(Export.kind, Export.is_bulk, state.label("state"), Export.error_code, Export.created_at)
+        .where(Export.status.in_(UNFINISHED))
+        .subquery()
+    )
+    keys = (unfinished.c.kind, unfinished.c.is_bulk, unfinished.c.state, unfinished.c.error_code)
+    age = seconds_between(func.min(unfinished.c.created_at), now)
+    rows = connection.execute(select(*keys, func.count(), age).group_by(*keys))
+    return [Pending(*row) for row in rows]
+
+
+def read_untold(connection: Connection) -> Untold:
+    """The requests that the notifier is late with."""
+    untold = (
+        select(SETTLED_AT.label("settled_at"))
+        .outerjoin(Export, Export.request_id == Request.id)
+        .where(Request.told_at.is_(None), is_settled(Request))
+        .group_by(Request.id)
+        .subquery()
+    )
+    age = seconds_between(func.min(untold.c.settled_at), utc_now())
+    number, seconds = connection.execute(select(func.count(), age).select_from(untold)).one()
+    return Untold(number, seconds or 0.0)
+
+
+def read_room(volume: Path) -> Iterator[tuple[int, int]]:
+    """Bytes that files may still take, and bytes of the volume; nothing where it is not mounted."""
+    if volume.is_dir():
+        room = os.statvfs(volume)
+        yield room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
