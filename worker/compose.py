@@ -2,17 +2,23 @@
 
 import os
 import socket
+from functools import partial
 from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from worker.bell import Ring
+from worker.bell import Count, Ring
 from worker.db.engine import build_engine, build_sessions
+from worker.exports.audit import NOTIFIER
+from worker.exports.purge import purge_files
 from worker.exports.storage import Storage
 from worker.handlers.services import Services
+from worker.health import Beat, ignore
+from worker.monitoring.queue import Queues
 from worker.notifier.loop import Notifier
 from worker.notifier.mail import FolderMailer, Mailer, SmtpMailer
 from worker.notifier.outbox import Outbox
+from worker.notifier.purge import PurgeClock
 from worker.notifier.tell import Publish, Teller
 from worker.settings import Settings
 
@@ -35,15 +41,25 @@ def build_services(settings: Settings, ring: Ring) -> Services:
         lease_seconds=settings.lease_seconds,
         max_attempts=settings.max_attempts,
         retry_seconds=settings.retry_seconds,
+        known_senders_only=settings.senders == "known",
     )
 
 
-def build_notifier(settings: Settings, engine: Engine, *, ring: Ring, publish: Publish | None) -> Notifier:
+def build_notifier(
+    settings: Settings,
+    engine: Engine,
+    *,
+    ring: Ring,
+    count: Count | None = None,
+    publish: Publish | None,
+    beat: Beat = ignore,
+) -> Notifier:
     """A notifier of its own name; without `publish`, people only are told."""
     outbox = Outbox(
         engine,
         teller=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
         lease_seconds=LEASES_PER_MAIL * settings.lease_seconds,
+        beat=beat,
     )
     teller = Teller(
         build_sessions(engine),
@@ -53,7 +69,33 @@ def build_notifier(settings: Settings, engine: Engine, *, ring: Ring, publish: P
         mail_from=settings.mail_from,
         public_url=settings.public_url,
     )
-    return Notifier(engine, outbox, teller, ring, sweep_seconds=settings.sweep_seconds)
+    return Notifier(
+        engine,
+        outbox,
+        teller,
+        ring,
+        count=count,
+        sweep_seconds=settings.sweep_seconds,
+        purge=_build_purge(settings, engine),
+        beat=beat,
+    )
+
+
+def _build_purge(settings: Settings, engine: Engine) -> PurgeClock | None:
+    if not settings.retention_days:
+        return None
+    storage = Storage(settings.exports_dir)
+    return PurgeClock(partial(purge_files, engine, storage, days=settings.retention_days, actor=NOTIFIER))
+
+
+def show_metrics(settings: Settings, engine: Engine, queues: Queues) -> None:
+    """Let Prometheus ask this process, where a port is set for it."""
+    from worker.monitoring.exporter import Exporter
+    from worker.monitoring.server import serve_metrics
+
+    if settings.metrics_port:
+        exporter = Exporter(engine, queues, settings.exports_dir)
+        serve_metrics(exporter, settings.metrics_host, settings.metrics_port)
 
 
 def build_mailer(settings: Settings) -> Mailer:

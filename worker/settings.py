@@ -38,11 +38,17 @@ class Settings(BaseSettings):
     home: Path = Path("var")
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    senders: Literal["any", "known"] = "any"
+
+    health_dir: Path = Path("var/health")
+    metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
+    metrics_host: str = "127.0.0.1"
 
     lease_seconds: Annotated[float, Field(gt=0)] = 30
     max_attempts: Annotated[int, Field(ge=1)] = 3
     retry_seconds: Annotated[float, Field(ge=0)] = 3600
     sweep_seconds: Annotated[float, Field(gt=0)] = 5
+    retention_days: Annotated[int, Field(ge=0)] = 30
 
     type_liste_codes: TypeListeCodes = {
         Liste.PRINCIPALE: "G",

@@ -11,6 +11,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
 from schemas.environment import PREFIX
+from schemas.tls import explain_database_tls
 from worker.cli.exits import Exit
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
@@ -67,7 +68,8 @@ def _check_database(url: SecretStr) -> str:
         ping(engine)
         found, newest = current_revision(engine)
     except DBAPIError as error:
-        raise PrefectureError(f"{place} ne répond pas ({type(error.orig).__name__})") from None
+        reason = explain_database_tls(str(error.orig)) or type(error.orig).__name__
+        raise PrefectureError(f"{place} ne répond pas ({reason})") from None
     finally:
         engine.dispose()
     if found != newest:

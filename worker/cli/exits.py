@@ -6,6 +6,7 @@ from enum import IntEnum
 import click
 
 from producers.french import explain_usage
+from schemas.tls import explain_database_tls
 from worker.errors import ConfigurationError, PrefectureError, TransientError
 from worker.logs import describe_exception
 
@@ -67,7 +68,7 @@ def _explain_database(error: Exception) -> tuple[str, Exit] | None:
     if isinstance(error, DBAPIError) and _lacks_table(error):
         return "la base de données n'est pas prête : lancez « python -m worker migrate »", Exit.REFUSED
     if isinstance(error, OperationalError):
-        reason = str(error.orig).strip().partition("\n")[0]
+        reason = explain_database_tls(str(error.orig)) or str(error.orig).strip().partition("\n")[0]
         advice = "Vérifiez qu'elle est démarrée et que PREFECTURE_DATABASE_URL est juste."
         return f"base de données injoignable : {_database()} ({reason}). {advice}", Exit.AWAY
     return None

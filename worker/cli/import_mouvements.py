@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from worker.cli.import_reu import system_user
+from worker.cli.actor import system_user
 from worker.registre.summary import ImportSummary, describe_reasons, format_count
 
 

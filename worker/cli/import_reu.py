@@ -1,6 +1,5 @@
 """`python -m worker import-reu`: an export of the REU becomes the register."""
 
-import getpass
 import json
 from collections import Counter
 from collections.abc import Iterator
@@ -12,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from worker.cli.actor import system_user
 from worker.cli.jours import JOUR
 from worker.registre.summary import Comparison, ImportSummary, describe_reasons, format_count, format_number
 
@@ -129,14 +129,6 @@ def _show_listes(summary: ImportSummary) -> None:
             figures = format_number(now[liste]), format_number(before_all[liste])
             table.add_row(format_count(communes[liste], "commune"), liste, *figures)
     Console().print(table)
-
-
-def system_user() -> str:
-    """The account that runs the command; empty when it has no name."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # an account without a name, as in some containers
-        return ""
 
 
 @contextmanager

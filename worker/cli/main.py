@@ -20,8 +20,14 @@ COMMANDS = {
     "protections": "worker.cli.protections:protections",
     "communes": "worker.cli.communes:communes",
     "agents": "worker.cli.agents:agents",
+    "senders": "worker.cli.senders:senders",
+    "dead-letters": "worker.cli.dead_letters:dead_letters",
     "notifier": "worker.cli.notifier:notifier",
+    "purge": "worker.cli.purge:purge",
+    "verify": "worker.cli.verify:verify",
+    "audit": "worker.cli.audit:audit",
     "diagnose": "worker.cli.diagnose:diagnose",
+    "healthy": "worker.cli.healthy:healthy",
 }
 """Where each command is; a module is imported only when its command is called or its help is shown."""
 

@@ -15,6 +15,7 @@ from worker.solo.environment import set_defaults
 REGISTER_COMMANDS = (
     *("import-reu", "import-mouvements", "import-undo", "imports", "bureaux", "communes"),
     *("scrutins", "commissions", "motifs", "protections", "agents"),
+    *("purge", "verify", "audit"),
 )
 """The worker's own, on the embedded database."""
 
@@ -22,6 +23,8 @@ COMMANDS = {
     "demo": "worker.solo.commands:demo",
     "export-liste": "worker.solo.commands:export_liste",
     "render-tableaux": "worker.solo.commands:render_tableaux",
+    "cancel": "worker.solo.commands:cancel",
+    "retry": "worker.solo.commands:retry",
     "exports": "producers.cli.exports:command",
 } | {name: worker_commands.COMMANDS[name] for name in REGISTER_COMMANDS}
 

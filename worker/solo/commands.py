@@ -6,8 +6,11 @@ from typing import Any
 
 import click
 
+from producers.cli import cancel as cancellation
 from producers.cli import export_liste as listes
 from producers.cli import render_tableaux as tableaux
+from producers.cli import retry as again
+from producers.cli.about import about_options
 from producers.cli.render import make_console, print_request
 from producers.cli.wait import wait_for
 from producers.exit_codes import ExitCode, exit_code_of
@@ -18,7 +21,7 @@ from worker.logs import configure_logs
 from worker.settings import Settings, load_settings
 from worker.solo.demo import run_demo
 from worker.solo.lock import exclusive
-from worker.solo.process import Solo
+from worker.solo.process import Solo, prepare_database
 
 _requested_by = click.option("--requested-by", default=default_requested_by, metavar="NOM", help="Qui demande.")
 
@@ -47,6 +50,30 @@ def render_tableaux(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     Une date s'écrit AAAA-MM-JJ ou JJ/MM/AAAA, et se donne une fois pour tous les types qui la demandent.
     """
     return _make(tableaux.build_event, wanted)
+
+
+@click.command("retry", short_help="Refait les fichiers en échec ou annulés d'une demande.")
+@about_options
+@_requested_by
+def retry(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
+    """Refait les fichiers en échec ou annulés de la demande ID et attend qu'ils soient prêts."""
+    return _make(again.build_event, wanted)
+
+
+@click.command("cancel", short_help="Annule les fichiers d'une demande qui ne sont pas encore prêts.")
+@about_options
+@_requested_by
+def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
+    """Annule les fichiers de la demande ID qu'un arrêt a laissés, ou qui attendent de la place ; les autres se font."""
+    event = cancellation.build_event(**wanted, source="/solo")
+    with _alone() as settings, State(settings.database_url.get_secret_value()) as state:
+        solo = Solo(settings)
+        prepare_database(solo.services.engine)
+        solo.publish(event)  # before anything starts: the file may be what ends each process
+        with solo:
+            request = cancellation.Cancelled(state, event).request_progress(event.source, event.id)
+        print_request(make_console(), event, request, settings.exports_dir)
+    return cancellation.judge_cancellation(request)
 
 
 def _make(build: Callable[..., CloudEvent], wanted: dict[str, Any]) -> ExitCode:

@@ -32,3 +32,4 @@ def set_defaults() -> None:
     }
     for name, value in defaults.items():
         os.environ.setdefault(PREFIX + name, value)
+    os.environ[f"{PREFIX}SENDERS"] = "any"  # without a broker, nobody vouches for a sender

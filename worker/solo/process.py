@@ -78,10 +78,10 @@ class Solo:
                 update(Export)
                 .where(Export.status.in_(_UNFINISHED))
                 .values(status=ExportStatus.QUEUED, owner=None, lease_until=None, not_before=None)
-                .returning(Export.id, Export.kind)
+                .returning(Export.id, Export.kind, Export.is_bulk)
             ).all()
         self.services.storage.sweep_temporaries(older_than=0)
-        self._doorbell.ring(sorted(Bell.of(row.id, row.kind) for row in left))
+        self._doorbell.ring(sorted(Bell.of(row.id, row.kind, row.is_bulk) for row in left))
 
     def _finish_files(self) -> None:
         """Wait for the rows that are being worked on; those that wait for a better time stay for the next start."""
