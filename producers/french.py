@@ -1,4 +1,4 @@
-"""click in French: the words of its help, its usage errors, and commands that are loaded when they are needed.
+"""click in French: the words of its help, its usage errors, its question, and commands loaded when they are needed.
 
 For the command lines of the producers and of the worker (worker.cli). It knows click only, nothing of ours.
 """
@@ -18,6 +18,7 @@ _WORDS = {
     "required]": "obligatoire]",
     "[default: ": "[par défaut : ",
 }
+_YES = {"o", "oui"}
 
 
 class FrenchFormatter(click.HelpFormatter):
@@ -77,6 +78,17 @@ class LazyGroup(click.Group):
         if args[0] not in self._commands_at and not args[0].startswith("-"):
             raise click.UsageError(f"commande inconnue : {args[0]}{_suggest(args[0], list(self._commands_at))}", ctx)
         return super().resolve_command(ctx, args)
+
+
+def confirm(question: str) -> None:
+    """Ask before what cannot be undone; whatever is not a yes ends the command.
+
+    Raises:
+        Abort: the answer is no, or nobody answers.
+    """
+    answer: str = click.prompt(f"{question} [o/N]", default="", show_default=False, prompt_suffix=" ")
+    if answer.strip().casefold() not in _YES:
+        raise click.Abort
 
 
 def explain_usage(error: click.UsageError) -> str:

@@ -1,4 +1,4 @@
-"""Publishing on RabbitMQ: `publish` returns once the broker holds the event, or raises what went wrong.
+"""Publishing on RabbitMQ: `publish` returns once the broker holds the events, or raises what went wrong.
 
 pika's SelectConnection, driven step by step, rather than its BlockingConnection: that one has no deadline on a confirm,
 and waits for ever when a quorum queue has lost its majority.
@@ -10,7 +10,8 @@ import socket
 import ssl
 import threading
 import time
-from typing import Self
+from collections.abc import Sequence
+from typing import NamedTuple, Self
 
 from pika import BasicProperties, DeliveryMode, SelectConnection, URLParameters, exceptions, spec
 from pika.adapters.select_connection import IOLoop
@@ -20,13 +21,20 @@ from pika.frame import Method
 
 from producers import errors
 from schemas.envelope import CloudEvent, InvalidEventError
-from schemas.topology import CONTENT_TYPE, EXCHANGE
+from schemas.tls import explain_tls
+from schemas.topology import BULK_SUFFIX, BULK_TYPES, CONTENT_TYPE, EXCHANGE
 
 HEARTBEAT_SECONDS = 60
 """Also how long an idle connection is trusted: after that, a firewall or the broker may have dropped it silently."""
 
 _CLOSE_SECONDS = 1.0
 _LONGEST_PAUSE = 1.0
+
+
+class _Message(NamedTuple):
+    routing_key: str
+    body: bytes
+    properties: BasicProperties
 
 
 class Publisher:
@@ -62,25 +70,27 @@ class Publisher:
         with self._lock:
             self._drop()
 
-    def publish(self, event: CloudEvent) -> None:
-        """Send the event to the exchange, routed by its type, persistent, mandatory, confirmed.
+    def publish(self, event: CloudEvent, *others: CloudEvent) -> None:
+        """Send events to the exchange, routed by their type, persistent, mandatory, confirmed.
+
+        Several, a hundred or so, are sent at once and confirmed together: that is how a batch is quick.
 
         Raises:
             EventTooLargeError: nothing was sent.
-            PublishError: one of its kinds, by what is to be done about it.
+            PublishError: one of its kinds, by what is to be done about it; of several, some may have been taken.
         """
         try:
-            body = event.to_bytes()
+            messages = [_Message(_routing_key(it), it.to_bytes(), self._properties(it)) for it in (event, *others)]
         except InvalidEventError as error:
             raise errors.EventTooLargeError(f"demande trop grande, rien n'a été envoyé : {error}") from None
         with self._lock:
             try:
-                self._send(event.type, body, self._properties(event))
+                self._send(messages)
             except errors.PublishError:
                 self._drop()
                 raise
 
-    def _send(self, routing_key: str, body: bytes, properties: BasicProperties) -> None:
+    def _send(self, messages: Sequence[_Message]) -> None:
         if time.monotonic() - self._used_at > HEARTBEAT_SECONDS:
             self._drop()
         give_up_at = time.monotonic() + self._patience
@@ -89,9 +99,9 @@ class Publisher:
                 if self._link is None:
                     self._link = _Link(self._parameters, max(0.5, give_up_at - time.monotonic()))
                     give_up_at = time.monotonic() + self._patience
-                self._link.publish(routing_key, body, properties, self._confirm_seconds)
+                self._link.publish(messages, self._confirm_seconds)
             except (exceptions.AMQPError, OSError) as error:
-                if failure := _permanent(error, self._place, routing_key, self._parameters.virtual_host):
+                if failure := _permanent(error, self._place, messages[0].routing_key, self._parameters.virtual_host):
                     raise failure from None
                 self._drop()
                 pause = min(0.25 * 4 ** (attempt - 1), _LONGEST_PAUSE)
@@ -126,6 +136,8 @@ class _Link:
         self._ioloop = IOLoop()
         self._outcome: BaseException | None = None
         self._returned = False
+        self._sent = 0
+        self._unconfirmed: set[int] = set()
         self._channel: Channel | None = None
         self._connection = SelectConnection(
             parameters,
@@ -140,11 +152,14 @@ class _Link:
             self.close()
             raise
 
-    def publish(self, routing_key: str, body: bytes, properties: BasicProperties, seconds: float) -> None:
+    def publish(self, messages: Sequence[_Message], seconds: float) -> None:
         if self._channel is None or not self._channel.is_open:
             raise exceptions.ChannelWrongStateError
         self._returned = False
-        self._channel.basic_publish(EXCHANGE, routing_key, body, properties, mandatory=True)
+        for routing_key, body, properties in messages:
+            self._channel.basic_publish(EXCHANGE, routing_key, body, properties, mandatory=True)
+            self._sent += 1
+            self._unconfirmed.add(self._sent)
         self._wait(seconds, _SilenceError())
 
     def close(self) -> None:
@@ -188,12 +203,20 @@ class _Link:
     def _on_confirm(self, frame: Method[spec.Basic.Ack | spec.Basic.Nack]) -> None:
         if isinstance(frame.method, spec.Basic.Nack):
             self._settle(exceptions.NackError([]))
-        else:
+            return
+        tag, several = frame.method.delivery_tag, frame.method.multiple
+        self._unconfirmed = {other for other in self._unconfirmed if other > tag or (other < tag and not several)}
+        if not self._unconfirmed:
             self._settle(exceptions.UnroutableError([]) if self._returned else None)
 
 
 class _SilenceError(exceptions.AMQPError):
     """No confirm came in time."""
+
+
+def _routing_key(event: CloudEvent) -> str:
+    is_bulk = event.type in BULK_TYPES and event.data.get("bulk") is True
+    return event.type + BULK_SUFFIX if is_bulk else event.type
 
 
 def _parameters(amqp_url: str, patience: float) -> URLParameters:
@@ -257,7 +280,7 @@ def _reason(error: Exception) -> str:
         case socket.gaierror():
             return "hôte inconnu"
         case ssl.SSLError():
-            return f"TLS impossible ({getattr(error, 'verify_message', None) or error.reason or error})"
+            return f"TLS impossible ({explain_tls(error)})"
         case OSError():
             return error.strerror or str(error)
         case _:

@@ -43,6 +43,12 @@ class ExportState:
     presentation: str
     edition: str
     pages: int | None
+    purged_at: datetime | None = None
+
+    @property
+    def is_available(self) -> bool:
+        """Whether its file was made, and was not purged since."""
+        return self.status is ExportStatus.READY and self.purged_at is None
 
     @property
     def path(self) -> str:

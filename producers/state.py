@@ -1,6 +1,6 @@
 """What became of the requests, read from the views `derniers_exports` and `demandes` by an account that only reads."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 from datetime import UTC, datetime
@@ -11,8 +11,11 @@ from sqlalchemy import Connection, Engine, Row, Select, String, column, create_e
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from producers.batch import queries
+from producers.batch.records import BatchProgress, CommuneOutcome
 from producers.errors import ConfigurationError, StateAwayError
 from producers.records import ExportState, RequestState
+from schemas.tls import explain_database_tls
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
 _TIMEOUT_SECONDS = 5
@@ -93,6 +96,26 @@ class State:
             )
         return RequestState(RequestOutcome(seen.outcome), seen.reason, tuple(exports))
 
+    def batch_progress(self, source: str, batch: str) -> BatchProgress:
+        """Where a batch stands.
+
+        Raises:
+            StateAwayError: the database did not answer.
+        """
+        with self._reading() as connection:
+            return queries.to_progress(connection.execute(queries.select_progress(source, batch)).one())
+
+    def batch_outcomes(self, source: str, batch: str, asked: Sequence[CommuneOutcome]) -> list[CommuneOutcome]:
+        """What became of each request of a batch, in the order of `asked`.
+
+        Raises:
+            StateAwayError: the database did not answer.
+        """
+        with self._reading() as connection:
+            requests = connection.execute(queries.select_requests(source, batch))
+            files = connection.execute(queries.select_files(source, batch))
+            return queries.to_outcomes(asked, requests, files)
+
     @contextmanager
     def _reading(self) -> Iterator[Connection]:
         try:
@@ -129,7 +152,7 @@ def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportStat
 
 def _to_export(row: Row[Any]) -> ExportState:
     values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
-    for name in ("requested_at", "started_at", "finished_at"):
+    for name in ("requested_at", "started_at", "finished_at", "purged_at"):
         values[name] = _to_instant(values[name])
     return ExportState(**values | {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])})
 
@@ -147,4 +170,5 @@ def _place(url: URL) -> str:
 
 def _reason(error: SQLAlchemyError) -> str:
     """The driver's first line: no SQL, no parameter, no password in it."""
-    return str(getattr(error, "orig", None) or type(error).__name__).strip().splitlines()[0]
+    reason = str(getattr(error, "orig", None) or type(error).__name__).strip()
+    return explain_database_tls(reason) or reason.splitlines()[0]

@@ -12,6 +12,8 @@ from producers.french import LazyGroup, explain_usage
 COMMANDS = {
     "export-liste": "producers.cli.export_liste:command",
     "render-tableaux": "producers.cli.render_tableaux:command",
+    "cancel": "producers.cli.cancel:command",
+    "retry": "producers.cli.retry:command",
     "exports": "producers.cli.exports:command",
 }
 _INTERRUPTED = 130

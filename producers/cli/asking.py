@@ -1,7 +1,7 @@
 """A request from the command line: built, sent and, with `--wait`, followed to the end."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -11,11 +11,15 @@ from producers.records import RequestState
 from producers.settings import ProducerSettings, load_settings
 from schemas.envelope import CloudEvent
 from schemas.faults import explain
-from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
+
+if TYPE_CHECKING:
+    from producers.cli.wait import ProgressSource
 
 NOT_SENT = "demande invalide, rien n'a été envoyé"
 
-Asked = ListeExportRequested | TableauxRenderRequested
+Asked = ListeExportRequested | TableauxRenderRequested | CancelRequested | RetryRequested
+Follow = Callable[["ProgressSource", CloudEvent], "ProgressSource"]
 
 
 def wrap_request(model: type[Asked], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
@@ -38,9 +42,13 @@ def ask(
     wait: bool,
     timeout: float,
     as_json: bool,
+    follow: Follow | None = None,
+    judge: Callable[[RequestState], ExitCode] = exit_code_of,
     **wanted: Any,  # noqa: ANN401 — click's
 ) -> ExitCode:
     """Send the request that `build` makes of what is wanted, wait for its files if asked to, and show the outcome.
+
+    Its files are those of the request itself, unless `follow` says which; `judge` gives the exit code of a wait.
 
     Raises:
         ProducerError: it was not sent, or the database went away while it was waited for.
@@ -48,8 +56,8 @@ def ask(
     settings = load_settings()
     event = build(**wanted, requested_by=requested_by or settings.requested_by, source=settings.source)
     if wait:
-        request = _send_and_wait(event, settings, timeout, quiet=as_json)
-        code = exit_code_of(request)
+        request = _send_and_wait(event, settings, timeout, follow, quiet=as_json)
+        code = judge(request)
     else:
         _send(event, settings)
         request, code = None, ExitCode.DONE
@@ -64,7 +72,9 @@ def _send(event: CloudEvent, settings: ProducerSettings) -> None:
         publisher.publish(event)
 
 
-def _send_and_wait(event: CloudEvent, settings: ProducerSettings, timeout: float, *, quiet: bool) -> RequestState:
+def _send_and_wait(
+    event: CloudEvent, settings: ProducerSettings, timeout: float, follow: Follow | None, *, quiet: bool
+) -> RequestState:
     from producers.cli.render import make_console
     from producers.cli.wait import wait_for
     from producers.state import State
@@ -73,7 +83,8 @@ def _send_and_wait(event: CloudEvent, settings: ProducerSettings, timeout: float
         state.request_progress(event.source, event.id)  # a database that is away is said before anything is sent
         _send(event, settings)
         try:
-            return wait_for(state, event, make_console(stderr=quiet), timeout)
+            followed = follow(state, event) if follow else state
+            return wait_for(followed, event, make_console(stderr=quiet), timeout)
         except StateAwayError as error:
             raise StateAwayError(f"la demande {event.id} est partie, mais {error}") from None
 

@@ -47,7 +47,7 @@ def print_document(document: dict[str, Any]) -> None:
 def _export(export: ExportState, exports_dir: Path | None) -> dict[str, Any]:
     place = {"path": export.path, "report_path": export.report_path}
     if exports_dir is not None:
-        place["file"] = str(exports_dir / export.path)
+        place["file"] = str(exports_dir / export.path) if export.purged_at is None else None
     return asdict(export) | place
 
 

@@ -15,6 +15,8 @@ from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportKind, ExportStatus
 
 _WIDTH_IN_A_FILE = 120
+_UUID_WIDTH = 36
+_PURGED = "purgé"
 
 
 def make_console(*, stderr: bool = False) -> Console:
@@ -28,8 +30,8 @@ def print_sent(console: Console, event: CloudEvent) -> None:
     _print(console, f"Demande {event.id} envoyée ; RabbitMQ l'a prise. Où elle en est : python -m producers exports")
 
 
-def print_exports(console: Console, exports: Sequence[ExportState]) -> None:
-    """Print the files as a table, in the order given."""
+def print_exports(console: Console, exports: Sequence[ExportState], *, with_ids: bool = False) -> None:
+    """Print the files as a table, in the order given; with what `cancel` and `retry` name them by, if asked to."""
     if not exports:
         _print(console, "Aucun export.")
         return
@@ -37,6 +39,9 @@ def print_exports(console: Console, exports: Sequence[ExportState]) -> None:
     counted = "\nou ".join(words.counted for kind, words in WORDS.items() if kind in kinds).capitalize()
     pages = ["Pages"] if ExportKind.TABLEAU in kinds else []
     table = Table("Commune", box=box.SIMPLE_HEAD, pad_edge=False, padding=0, show_edge=False)
+    if with_ids:
+        table.add_column("N°", justify="right", no_wrap=True)
+        table.add_column("Demande", min_width=_UUID_WIDTH if console.width >= _WIDTH_IN_A_FILE else 20, overflow="fold")
     table.add_column("Fichier", min_width=20)
     table.add_column("État", no_wrap=True)
     for title in (counted, *pages, "Bloquantes", "Remarques", "Taille"):
@@ -45,8 +50,9 @@ def print_exports(console: Console, exports: Sequence[ExportState]) -> None:
         checked = export.status is ExportStatus.READY
         table.add_row(
             export.code_commune,
+            *((str(export.export_id), Text(export.event_id)) if with_ids else ()),
             Text(export.label),  # a console with markup would take its brackets for a style
-            export.status.label,
+            _PURGED if checked and not export.is_available else export.status.label,
             format_count(export.electeurs),
             *(format_count(export.pages) for _ in pages),
             format_count(export.bloquantes if checked else None),
@@ -65,7 +71,7 @@ def print_others(console: Console, shown: int, total: int) -> None:
 def print_files(console: Console, exports: Sequence[ExportState], exports_dir: Path | None = None) -> None:
     """Print the SHA-256 and the place of each file made, as `sha256sum --check` reads them."""
     for export in exports:
-        if export.status is ExportStatus.READY:
+        if export.is_available:
             _print(console, f"{export.sha256}  {(exports_dir or Path()) / export.path}")
 
 

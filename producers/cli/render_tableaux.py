@@ -5,8 +5,9 @@ from typing import Any
 
 import click
 
-from producers.cli.asking import NOT_SENT, ask, wrap_request
-from producers.cli.options import Decorator, sending_options, subject_options, together
+from producers.cli.asking import NOT_SENT, wrap_request
+from producers.cli.batch import ask_one_or_many
+from producers.cli.options import Decorator, sending_options, subject_options, subjects_options, together
 from producers.cli.values import EDITION, JOUR, PRESENTATION, TYPE
 from producers.errors import InvalidRequestError
 from producers.exit_codes import ExitCode
@@ -23,8 +24,7 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-tableaux_options = together(
-    subject_options,
+_what = together(
     click.option(
         "--type",
         "types",
@@ -79,7 +79,8 @@ tableaux_options = together(
         help="Laisse au maire la place de signer un tableau qui ne demande pas de signature.",
     ),
 )
-"""What may be asked for; a date is AAAA-MM-JJ or JJ/MM/AAAA."""
+tableaux_options = together(subject_options, _what)
+"""What may be asked for, of one commune; a date is AAAA-MM-JJ or JJ/MM/AAAA."""
 
 
 def build_event(types: Sequence[TypeTableau], *, source: str, **wanted: Any) -> CloudEvent:  # noqa: ANN401 — its fields
@@ -94,8 +95,9 @@ def build_event(types: Sequence[TypeTableau], *, source: str, **wanted: Any) -> 
     return wrap_request(TableauxRenderRequested, types=types, **wanted, source=source)
 
 
-@click.command("render-tableaux", short_help="Demande les tableaux des mouvements d'une commune, en PDF.")
-@tableaux_options
+@click.command("render-tableaux", short_help="Demande les tableaux d'une commune, ou d'un lot de communes, en PDF.")
+@subjects_options
+@_what
 @sending_options
 def command(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Demande des tableaux : un PDF par type, par liste et par présentation.
@@ -103,4 +105,4 @@ def command(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
     Une date s'écrit AAAA-MM-JJ ou JJ/MM/AAAA, et se donne une fois pour tous les types qui la demandent. Sans --wait,
     se termine dès que RabbitMQ tient la demande.
     """
-    return ask(build_event, **given)
+    return ask_one_or_many(build_event, **given)

@@ -39,6 +39,14 @@ def format_size(size: int | None) -> str:
     return f"{text}{NBSP}{_UNITS[unit]}"
 
 
+def format_duration(seconds: float) -> str:
+    """To a minute: `moins d'une minute`, `4 min`, `2 h 05`."""
+    minutes = round(seconds / 60)
+    if minutes == 0:
+        return "moins d'une minute"
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02}"  # noqa: PLR2004 — in an hour
+
+
 def count_of(number: int, one: str, several: str) -> str:
     """`1 anomalie bloquante`, `3 anomalies bloquantes`; in French 0 is singular."""
     return f"{format_count(number)} {several if number > 1 else one}"

@@ -42,7 +42,8 @@ public class RequestExport {
              "data": {"commune": "%s", "listes": ["P", "CE", "CM"], "formats": ["csv"], "requested_by": "exemple"}}
             """.formatted(id, TYPE, Instant.now(), commune);
         AMQP.BasicProperties properties = new AMQP.BasicProperties.Builder()
-            .contentType("application/cloudevents+json; charset=utf-8").deliveryMode(2).messageId(id).build();
+            .contentType("application/cloudevents+json; charset=utf-8").deliveryMode(2).messageId(id)
+            .userId(factory.getUsername()).build(); // checked by the broker: who asks
         AtomicBoolean returned = new AtomicBoolean();
         try (Connection connection = factory.newConnection(); Channel channel = connection.createChannel()) {
             channel.confirmSelect();

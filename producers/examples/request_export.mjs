@@ -17,6 +17,7 @@ async function publish(url, event) {
       persistent: true,
       contentType: 'application/cloudevents+json; charset=utf-8',
       messageId: event.id,
+      userId: decodeURIComponent(new URL(url).username) || 'guest', // checked by the broker: who asks
     });
     await channel.waitForConfirms().catch((error) => { throw problem ?? error; });
     if (problem) throw problem;

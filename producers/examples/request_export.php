@@ -20,10 +20,15 @@ function connect(string $url): AbstractConnection
     $config->setIsSecure($parts['scheme'] === 'amqps');
     $config->setHost($parts['host']);
     $config->setPort($parts['port'] ?? ($config->isSecure() ? 5671 : 5672));
-    $config->setUser(urldecode($parts['user'] ?? 'guest'));
+    $config->setUser(account($url));
     $config->setPassword(urldecode($parts['pass'] ?? 'guest'));
     $config->setVhost(urldecode(substr($parts['path'] ?? '/', 1)) ?: '/');
     return AMQPConnectionFactory::create($config);
+}
+
+function account(string $url): string
+{
+    return urldecode(parse_url($url, PHP_URL_USER) ?? 'guest');
 }
 
 function uuid(): string
@@ -32,7 +37,8 @@ function uuid(): string
 }
 
 try {
-    $connection = connect(getenv('PREFECTURE_AMQP_URL') ?: throw new RuntimeException('PREFECTURE_AMQP_URL is not set'));
+    $url = getenv('PREFECTURE_AMQP_URL') ?: throw new RuntimeException('PREFECTURE_AMQP_URL is not set');
+    $connection = connect($url);
     $event = [
         'specversion' => '1.0',
         'id' => uuid(),
@@ -51,6 +57,7 @@ try {
         'content_type' => 'application/cloudevents+json; charset=utf-8',
         'delivery_mode' => AMQPMessage::DELIVERY_MODE_PERSISTENT,
         'message_id' => $event['id'],
+        'user_id' => account($url), // checked by the broker: who asks
     ]);
     $channel = $connection->channel();
     $channel->confirm_select();

@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
+from urllib.parse import unquote, urlsplit
 from uuid import uuid4
 
 import pika
@@ -19,10 +20,14 @@ event = {
     "datacontenttype": "application/json",
     "data": {"commune": sys.argv[1], "listes": ["P", "CE", "CM"], "formats": ["csv"], "requested_by": "exemple"},
 }
+url = os.environ["PREFECTURE_AMQP_URL"]
 properties = pika.BasicProperties(
-    content_type="application/cloudevents+json; charset=utf-8", delivery_mode=2, message_id=event_id
+    content_type="application/cloudevents+json; charset=utf-8",
+    delivery_mode=2,
+    message_id=event_id,
+    user_id=unquote(urlsplit(url).username or "guest"),  # checked by the broker: who asks
 )
-with pika.BlockingConnection(pika.URLParameters(os.environ["PREFECTURE_AMQP_URL"])) as connection:
+with pika.BlockingConnection(pika.URLParameters(url)) as connection:
     channel = connection.channel()
     channel.confirm_delivery()  # basic_publish now raises when the broker does not take the message, or cannot route it
     channel.basic_publish("prefecture", TYPE, json.dumps(event).encode(), properties, mandatory=True)

@@ -1,0 +1,1 @@
+"""The same request for many communes, sent and followed as one."""

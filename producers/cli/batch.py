@@ -1,0 +1,154 @@
+"""The same request for many communes: the file is checked before anything is sent."""
+
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+
+from producers.batch.batch import Batch, new_batch_name, put_in_batch
+from producers.batch.communes_file import CommunesFile, read_communes
+from producers.batch.records import CommuneOutcome
+from producers.cli.asking import NOT_SENT, ask
+from producers.cli.texts import count_of
+from producers.cli.values import GivenFile
+from producers.errors import ConfigurationError, InvalidRequestError, StateAwayError
+from producers.exit_codes import ExitCode
+from producers.settings import ProducerSettings, load_settings
+from schemas.envelope import CloudEvent
+
+_SHOWN_FAULTS = 20
+
+
+class BatchOptions(NamedTuple):
+    """What the command line says of a batch."""
+
+    file: GivenFile
+    accept_rejects: bool
+    resume: str | None
+    report: Path | None
+
+
+def ask_one_or_many(
+    build: Callable[..., CloudEvent],
+    *,
+    commune: str | None,
+    communes_file: GivenFile | None,
+    accept_rejects: bool,
+    resume: str | None,
+    report: Path | None,
+    **given: Any,  # noqa: ANN401 — click's
+) -> ExitCode:
+    """Send the request of one commune, or of each commune of a file.
+
+    Raises:
+        UsageError: neither or both are named, or an option is about the other case.
+        ProducerError: as `ask`; of a batch, also that a part of it was sent.
+    """
+    context = click.get_current_context()
+    if (commune is None) == (communes_file is None):
+        raise click.UsageError("indiquer --commune ou --communes-file, un seul des deux", context)
+    if communes_file is None:
+        if accept_rejects or resume or report:
+            raise click.UsageError("--accept-rejects, --resume et --report demandent --communes-file", context)
+        return ask(build, commune=commune, **given)
+    if report and not given["wait"]:
+        raise click.UsageError("--report demande --wait", context)
+    return ask_many(build, BatchOptions(communes_file, accept_rejects, resume, report), **given)
+
+
+def ask_many(
+    build: Callable[..., CloudEvent],
+    options: BatchOptions,
+    *,
+    requested_by: str | None,
+    wait: bool,
+    timeout: float,
+    as_json: bool,
+    **wanted: Any,  # noqa: ANN401 — click's
+) -> ExitCode:
+    """Send a request for each commune of a file, wait for their files if asked to, and show what became of them.
+
+    Raises:
+        InvalidRequestError: a line of the file, or a value, is wrong; nothing was sent.
+        ProducerError: a request was not sent, or the database went away while they were waited for.
+    """
+    from producers.cli.batch_result import show_result
+    from producers.cli.render import make_console
+
+    settings = load_settings()
+    file = _read(options)
+    name = options.resume or new_batch_name(options.file.stem, datetime.now(UTC).astimezone())
+    wanted |= {"bulk": True, "requested_by": requested_by or settings.requested_by, "source": settings.source}
+    batch = Batch(name, [put_in_batch(build(commune=commune, **wanted), name) for commune in file.communes])
+    _try_report(options.report)
+    console = make_console(stderr=True)
+    for line in _introduce(name, file):
+        console.print(line, soft_wrap=True)
+    outcomes: list[CommuneOutcome] | None = None
+    if wait:
+        outcomes = _send_and_wait(batch, settings, timeout)
+    else:
+        _send(batch, settings)
+    return show_result(batch, file.faults, outcomes, options.report, as_json=as_json)
+
+
+def _read(options: BatchOptions) -> CommunesFile:
+    file = read_communes(options.file.content)
+    if file.faults and not options.accept_rejects:
+        shown = [f"ligne {fault.line} : {fault.reason}" for fault in file.faults[:_SHOWN_FAULTS]]
+        if (others := len(file.faults) - len(shown)) > 0:
+            shown.append(f"… et {others} de plus")
+        raise InvalidRequestError(
+            "\n  ".join([f"{NOT_SENT} ; corrigez ces lignes, ou laissez-les de côté avec --accept-rejects :", *shown])
+        )
+    if not file.communes:
+        raise InvalidRequestError(f"{NOT_SENT} : le fichier ne nomme aucune commune")
+    return file
+
+
+def _introduce(name: str, file: CommunesFile) -> Iterator[str]:
+    for fault in file.faults:
+        yield f"Ligne {fault.line} laissée de côté : {fault.reason}."
+    if file.repeated:
+        yield f"{count_of(file.repeated, 'ligne en double, comptée', 'lignes en double, comptées')} une fois."
+    yield f"Lot {name}. Pour le reprendre s'il s'interrompt : --resume {name}"
+
+
+def _try_report(report: Path | None) -> None:
+    """Find out before anything is sent whether it can be written."""
+    try:
+        if report:
+            report.open("ab").close()
+    except OSError as error:
+        raise ConfigurationError(f"--report {report} ne peut pas être écrit ({error.strerror})") from None
+
+
+def _send(batch: Batch, settings: ProducerSettings) -> None:
+    from producers.batch.send import send_batch
+    from producers.publisher import Publisher
+
+    with Publisher(settings.amqp_url.get_secret_value()) as publisher:
+        send_batch(batch, publisher, lambda _sent: None)
+
+
+def _send_and_wait(batch: Batch, settings: ProducerSettings, timeout: float) -> list[CommuneOutcome]:
+    from producers.batch.send import send_batch
+    from producers.cli.batch_wait import open_line, wait_for_batch
+    from producers.cli.render import make_console
+    from producers.publisher import Publisher
+    from producers.state import State
+
+    with (
+        State(settings.require_state_url()) as state,
+        Publisher(settings.amqp_url.get_secret_value()) as publisher,
+        open_line(make_console(stderr=True), len(batch.events)) as line,
+    ):
+        state.batch_progress(batch.source, batch.name)  # a database that is away is said before anything is sent
+        send_batch(batch, publisher, line.show_sent)
+        try:
+            wait_for_batch(state, batch, line.show, timeout)
+            return state.batch_outcomes(batch.source, batch.name, batch.asked)
+        except StateAwayError as error:
+            raise StateAwayError(f"le lot {batch.name} est parti, mais {error}") from None

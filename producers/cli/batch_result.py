@@ -1,0 +1,144 @@
+"""What became of a batch: a summary for people, a document for programs."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from producers.batch.batch import Batch
+from producers.batch.communes_file import Fault
+from producers.batch.records import CommuneOutcome
+from producers.cli.batch_report import write_report
+from producers.cli.documents import print_document
+from producers.cli.render import make_console
+from producers.cli.texts import WORDS, Words, count_of
+from producers.exit_codes import ExitCode
+from schemas.topology import REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import ExportKind
+
+_NAMED = 5
+_COUNTED = ("ready", "failed", "cancelled", "unfinished", "bloquantes", "remarques")
+
+
+def show_result(
+    batch: Batch,
+    faults: Sequence[Fault],
+    outcomes: Sequence[CommuneOutcome] | None,
+    report: Path | None,
+    *,
+    as_json: bool,
+) -> ExitCode:
+    """Show what is known, write the report if there is to be one, and give the exit code; None: nobody waited."""
+    code = ExitCode.DONE if outcomes is None else judge_batch(outcomes)
+    if outcomes is not None and report:
+        write_report(report, outcomes)
+    if as_json:
+        print_document(batch_document(batch, faults, outcomes, code))
+        return code
+    console = make_console()
+    for line in summarize(batch, outcomes):
+        console.print(line, markup=False, highlight=False, soft_wrap=True)
+    if report:
+        console.print(f"Détail par commune : {report}", markup=False, highlight=False, soft_wrap=True)
+    return code
+
+
+def judge_batch(outcomes: Iterable[CommuneOutcome]) -> ExitCode:
+    """The code of a command that waited until now: that of the worst of its requests."""
+    codes = {_judge(outcome) for outcome in outcomes}
+    return next(
+        code for code in (ExitCode.TIMEOUT, ExitCode.FAILED, ExitCode.ANOMALIES, ExitCode.DONE) if code in codes
+    )
+
+
+def _judge(outcome: CommuneOutcome) -> ExitCode:
+    if not outcome.is_settled:
+        return ExitCode.TIMEOUT
+    if not outcome.is_whole:
+        return ExitCode.FAILED
+    return ExitCode.ANOMALIES if outcome.bloquantes else ExitCode.DONE
+
+
+def batch_document(
+    batch: Batch, faults: Sequence[Fault], outcomes: Sequence[CommuneOutcome] | None, code: ExitCode
+) -> dict[str, Any]:
+    """A batch that was sent; `counts` is null when nobody waited for it."""
+    known = batch.asked if outcomes is None else outcomes
+    return {
+        "batch": {"name": batch.name, "source": batch.source, "type": batch.events[0].type},
+        "rejects": [fault._asdict() for fault in faults],
+        "exit_code": code.value,
+        "counts": None if outcomes is None else {name: _total(outcomes, name) for name in _COUNTED},
+        "requests": [_document(outcome) for outcome in known],
+    }
+
+
+def _document(outcome: CommuneOutcome) -> dict[str, Any]:
+    fields = asdict(outcome)
+    return {"commune": fields.pop("commune"), "id": fields.pop("event_id"), **fields}
+
+
+def summarize(batch: Batch, outcomes: Sequence[CommuneOutcome] | None) -> Iterator[str]:
+    """In French, the counts first, then each thing that somebody has to do something about."""
+    communes = count_of(len(batch.events), "commune", "communes")
+    if outcomes is None:
+        yield (
+            f"Lot {batch.name} envoyé, {communes} ; RabbitMQ l'a pris. Où il en est : la même commande avec "
+            f"--resume {batch.name} --wait"
+        )
+        return
+    ready = count_of(_total(outcomes, "ready"), "fichier prêt", "fichiers prêts")
+    yield f"Lot {batch.name} : {communes}, {ready}"
+    yield from _failures(outcomes)
+    yield from _refusals(outcomes)
+    words = WORDS[ExportKind.TABLEAU if batch.events[0].type == REQUEST_TABLEAUX_RENDER else ExportKind.LISTE]
+    yield from _what_else(batch, outcomes, words)
+
+
+def _failures(outcomes: Sequence[CommuneOutcome]) -> Iterator[str]:
+    files: defaultdict[str, int] = defaultdict(int)
+    communes: defaultdict[str, list[str]] = defaultdict(list)
+    reasons: dict[str, str] = {}
+    for outcome in outcomes:
+        for failure in outcome.failures:
+            files[failure.code] += failure.files
+            communes[failure.code].append(outcome.commune)
+            reasons.setdefault(failure.code, failure.reason)
+    for code, reason in reasons.items():
+        yield f"En échec : {count_of(files[code], 'fichier', 'fichiers')} ({_name(communes[code])}) : {reason}"
+
+
+def _refusals(outcomes: Sequence[CommuneOutcome]) -> Iterator[str]:
+    refused: defaultdict[str, list[str]] = defaultdict(list)
+    for outcome in outcomes:
+        if outcome.reason:
+            refused[outcome.reason.replace(outcome.commune, "…")].append(outcome.commune)
+    for reason, communes in refused.items():
+        number = count_of(len(communes), "demande refusée", "demandes refusées")
+        yield f"{number} ({_name(communes)}) : {reason}"
+
+
+def _what_else(batch: Batch, outcomes: Sequence[CommuneOutcome], words: Words) -> Iterator[str]:
+    if cancelled := [it.commune for it in outcomes if it.cancelled]:
+        yield f"{count_of(_total(outcomes, 'cancelled'), 'fichier annulé', 'fichiers annulés')} ({_name(cancelled)})"
+    if wrong := [it.commune for it in outcomes if it.bloquantes]:
+        found = count_of(_total(outcomes, "bloquantes"), "anomalie bloquante", "anomalies bloquantes")
+        yield f"{found} ({_name(wrong)}) : {words.consequence}"
+    if late := [it.commune for it in outcomes if not it.is_settled]:
+        if not any(it.outcome for it in outcomes):
+            yield "Aucune demande n'est encore lue : un worker tourne-t-il ?"
+        yield (
+            f"Délai dépassé, à venir : {count_of(len(late), 'commune', 'communes')} ({_name(late)}). Pour attendre "
+            f"encore : la même commande avec --resume {batch.name}"
+        )
+
+
+def _total(outcomes: Iterable[CommuneOutcome], name: str) -> int:
+    return sum(getattr(outcome, name) for outcome in outcomes)
+
+
+def _name(communes: Sequence[str]) -> str:
+    """Which communes, the first few of them."""
+    more = len(communes) - _NAMED
+    return ", ".join([*communes[:_NAMED], *([f"et {more} de plus"] if more > 0 else [])])
