@@ -1,5 +1,5 @@
 # The worker, the notifier and the commands, in one image. What installs stays in the first stage.
-FROM python:3.13-slim AS build
+FROM python:3.13-slim-trixie AS build
 WORKDIR /build
 COPY requirements.lock .
 # Wheels only and hashes checked: no compiler, and nothing that the lock does not name.
@@ -11,7 +11,10 @@ COPY producers /app/producers
 COPY worker /app/worker
 RUN python -m compileall -q --invalidation-mode unchecked-hash /app
 
-FROM python:3.13-slim
+FROM python:3.13-slim-trixie
+LABEL org.opencontainers.image.title="Module Préfecture" \
+      org.opencontainers.image.description="Voter lists and revision tables, made as files by workers behind a queue" \
+      org.opencontainers.image.base.name="docker.io/library/python:3.13-slim-trixie"
 # The group is for whoever may read the files: a screen, a backup.
 RUN groupadd --gid 10001 prefecture \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin prefecture \
@@ -23,8 +26,11 @@ ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     PREFECTURE_EXPORTS_DIR=/var/lib/prefecture/exports \
+    PREFECTURE_HEALTH_DIR=/tmp/health \
     PREFECTURE_MAIL_DIR=/var/lib/prefecture/mails
 WORKDIR /app
 USER 10001:10001
 # The umask is the program's own (worker/privacy.py): files 0640, directories 2750.
 CMD ["dramatiq", "worker.main", "--processes", "1", "--threads", "1"]
+HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 \
+    CMD ["python", "-m", "worker", "healthy", "worker"]

@@ -12,24 +12,24 @@ from dramatiq.cli import make_argument_parser
 
 from producers.settings import ProducerSettings
 from schemas.environment import PREFIX, VARIABLES, unknown_variables
-from tests.parts.packages import Part, require
+from tests.parts.packages import COMPOSE, require
 from worker.cli.main import COMMANDS
 from worker.messaging.encoder import ACTOR_QUEUES
 from worker.messaging.middleware import TIME_LIMIT_MS
 from worker.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
-COMPOSE = Part("Docker Compose", "docker-compose", ("docker-compose",))
-OTHERS = {"broker", "database"}
+PARTS = {"broker", "database"}
+ONCE = {"migrate", "command"}
 USER = "10001:10001"
 
 
-@pytest.fixture(scope="module")
-def compose() -> dict[str, Any]:
-    """The file, its anchors and defaults resolved, with the services of every profile."""
+def _read_compose(*files: str) -> dict[str, Any]:
+    """The files merged, their anchors and defaults resolved, with the services of every profile."""
     require(COMPOSE)
+    named = [option for file in files for option in ("--file", file)]
     done = subprocess.run(
-        [COMPOSE.program("docker-compose"), "--profile", "*", "config", "--format", "json"],
+        [COMPOSE.program("docker-compose"), *named, "--profile", "*", "config", "--format", "json"],
         cwd=REPOSITORY,
         env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/")},
         capture_output=True,
@@ -42,9 +42,14 @@ def compose() -> dict[str, Any]:
 
 
 @pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    return _read_compose("docker-compose.yml")
+
+
+@pytest.fixture(scope="module")
 def ours(compose: dict[str, Any]) -> dict[str, Any]:
     """The services that run our image."""
-    return {name: service for name, service in compose["services"].items() if name not in OTHERS}
+    return {name: service for name, service in compose["services"].items() if name not in PARTS}
 
 
 def _dockerfile() -> str:
@@ -65,11 +70,18 @@ def _seconds(text: str) -> int:
     return int(found[1] or 0) * 60 + int(found[2] or 0)
 
 
+def _secrets(service: dict[str, Any]) -> dict[str, str]:
+    """Where each secret is in the container, and which it is."""
+    return {secret["target"]: secret["source"] for secret in service["secrets"]}
+
+
 def test_every_queue_has_workers_that_scale_alone(ours: dict[str, Any]) -> None:
     consumed = [_options(service).queues for service in _workers(ours).values()]
-    assert sorted(queues[0] for queues in consumed) == sorted(ACTOR_QUEUES.values())
-    assert {len(queues) for queues in consumed} == {1}
+    assert sorted(queue for queues in consumed for queue in queues) == sorted(ACTOR_QUEUES.values())
+    (together,) = [queues for queues in consumed if len(queues) > 1]
+    assert {queue.endswith("-bulk") for queue in together} == {True}
     assert {_options(service).threads for service in _workers(ours).values()} == {1}
+    assert [name for name, service in _workers(ours).items() if {"container_name", "hostname"} & service.keys()] == []
 
 
 def test_a_job_may_end_before_its_container_is_killed(ours: dict[str, Any]) -> None:
@@ -86,21 +98,37 @@ def test_the_commands_exist(ours: dict[str, Any]) -> None:
             assert words[3] in COMMANDS
 
 
-def test_nothing_of_ours_may_write_outside_of_its_volumes(ours: dict[str, Any]) -> None:
-    for name, service in ours.items():
+def test_a_command_finds_what_an_earlier_one_asked_for(ours: dict[str, Any]) -> None:
+    """The source of its requests is made of the host's name, which is another one in each container by default."""
+    assert ours["command"]["hostname"] == "command"
+
+
+def test_who_stays_says_how_it_is(compose: dict[str, Any], ours: dict[str, Any]) -> None:
+    assert {name for name, it in compose["services"].items() if it["healthcheck"].get("disable")} == ONCE
+    for name in ours.keys() - ONCE:
+        role = "worker" if name in _workers(ours) else name
+        assert ours[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "worker", "healthy", role]
+    assert re.search(
+        r'^HEALTHCHECK .*\\\n +CMD \["python", "-m", "worker", "healthy", "worker"\]$', _dockerfile(), re.MULTILINE
+    )
+    assert "healthy" in COMMANDS
+
+
+def test_nothing_may_write_outside_of_its_volumes(compose: dict[str, Any], ours: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
         assert service["read_only"], name
         assert service["cap_drop"] == ["ALL"], name
         assert service["security_opt"] == ["no-new-privileges:true"], name
         assert "privileged" not in service, name
-        assert "user" not in service, name  # the image's
-        assert not service.get("ports"), name
+        assert {"mem_limit", "pids_limit"} <= service.keys(), name
+    assert {name: compose["services"][name]["user"] for name in PARTS} == {"broker": "rabbitmq", "database": "postgres"}
+    assert [name for name, service in ours.items() if "user" in service] == []  # the image's
     assert re.findall(r"^USER (.+)$", _dockerfile(), re.MULTILINE) == [USER]
 
 
 def test_what_dies_is_started_again_and_logs_do_not_fill_the_disk(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
-        once = name in {"migrate", "command"}
-        assert service["restart"] == ("no" if once else "unless-stopped"), name
+        assert service["restart"] == ("no" if name in ONCE else "unless-stopped"), name
         assert {"max-size", "max-file"} <= service["logging"]["options"].keys(), name
 
 
@@ -126,6 +154,15 @@ def test_only_the_broker_is_reached_from_outside_and_only_from_this_host(compose
     assert outside == {"broker", "notifier"}
 
 
+def test_with_tls_one_port_more_is_open_to_other_hosts(compose: dict[str, Any]) -> None:
+    with_tls = _read_compose("docker-compose.yml", "deploy/tls.yml")
+    opened = [port for port in with_tls["services"]["broker"]["ports"] if "host_ip" not in port]
+    assert [(port["published"], port["target"]) for port in opened] == [("5671", 5671)]
+    places = [Path(it["file"]) for it in with_tls["configs"].values()]
+    assert [place for place in places if not place.is_file()] == []
+    assert with_tls["services"].keys() == compose["services"].keys()
+
+
 def test_settings_are_known_and_no_secret_is_written_here(ours: dict[str, Any]) -> None:
     for service in ours.values():
         assert unknown_variables(service["environment"]) == {}
@@ -136,38 +173,17 @@ def test_settings_are_known_and_no_secret_is_written_here(ours: dict[str, Any]) 
     assert named & {name.upper() for name in secret} == set()
 
 
-def test_each_process_is_given_only_the_secrets_that_it_reads(ours: dict[str, Any]) -> None:
+def test_each_process_is_given_its_own_accounts_only(ours: dict[str, Any]) -> None:
+    for name in _workers(ours):
+        assert _secrets(ours[name]) == {
+            "prefecture_database_url": "database_worker_url",
+            "prefecture_amqp_url": "broker_worker_url",
+        }
+    assert set(_secrets(ours["notifier"]).values()) == {"database_notifier_url", "broker_notifier_url", "smtp_password"}
+    assert _secrets(ours["migrate"]) == {"prefecture_database_url": "database_owner_url"}
     known = {f"prefecture_{name}" for kind in (Settings, ProducerSettings) for name in kind.model_fields}
     for service in ours.values():
-        assert {secret["source"] for secret in service["secrets"]} <= known
-    assert {secret["source"] for secret in ours["migrate"]["secrets"]} == {"prefecture_database_url"}
-
-
-def test_the_commands_that_make_the_secrets_make_those_that_compose_wants(
-    compose: dict[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for name in [name for name in os.environ if name.startswith(PREFIX)]:
-        monkeypatch.delenv(name)
-    text = (REPOSITORY / "docs" / "operations.md").read_text("utf-8")
-    script = text.partition("test_compose.py runs this -->\n```sh\n")[2].partition("\n```\n")[0]
-    subprocess.run(["sh", "-eu", "-c", script], cwd=tmp_path, check=True)
-    folder = tmp_path / "var" / "secrets"
-    assert folder.stat().st_mode & 0o777 == 0o700
-    made = {path.name for path in folder.iterdir()}
-    assert {Path(secret["file"]).name for secret in compose["secrets"].values()} <= made
-    assert {(folder / name).stat().st_mode & 0o777 for name in made} == {0o444}
-
-    settings = Settings(_secrets_dir=folder)
-    password = (folder / "database_password").read_text()
-    assert settings.database_url.get_secret_value() == f"postgresql+psycopg://prefecture:{password}@database/prefecture"
-    assert settings.amqp_url.get_secret_value().startswith("amqp://worker:")
-    definitions = json.loads((folder / "broker_definitions").read_text())
-    assert {user["name"] for user in definitions["users"]} == {"admin", "worker", "mairie"}
-    (worker,) = [it for it in definitions["permissions"] if it["user"] == "worker"]
-    for queue in ACTOR_QUEUES.values():
-        for name in (queue, f"{queue}.DQ", f"{queue}.XQ", "prefecture"):
-            assert all(re.search(worker[right], name) for right in ("configure", "write", "read"))
-    assert not re.search(worker["configure"], "elsewhere")
+        assert _secrets(service).keys() <= known
 
 
 def test_secrets_and_data_stay_out_of_git_and_of_the_image(compose: dict[str, Any]) -> None:
@@ -188,3 +204,6 @@ def test_the_image_is_built_from_the_lock_with_hashes_and_without_a_compiler() -
     assert not re.search(r"\bpip\b", final)
     assert "apt-get" not in _dockerfile()
     assert "PYTHONDONTWRITEBYTECODE=1" in final
+    bases = set(re.findall(r"^FROM (\S+)", _dockerfile(), re.MULTILINE))
+    assert len(bases) == 1
+    assert re.fullmatch(r"python:\d+\.\d+-slim-[a-z]+", bases.pop())

@@ -1,0 +1,34 @@
+#!/bin/sh
+# Makes what docker-compose.yml reads from var/secrets: for each account a password, and the address that holds it.
+# A file that exists is kept. A new password for an account: remove its two files, then docs/operations.md.
+set -eu
+cd "$(dirname "$0")/.."
+mkdir -p var/import var/secrets
+chmod 700 var/secrets
+cd var/secrets
+
+# password ACCOUNT: 48 hexadecimal digits, which mean themselves in an address.
+password() {
+    [ -s "$1_password" ] || od -An -N24 -tx1 /dev/urandom | tr -d ' \n' >"$1_password"
+}
+
+# address ACCOUNT SCHEME USER HOST
+address() {
+    [ -s "$1_url" ] || printf '%s://%s:%s@%s/prefecture' "$2" "$3" "$(cat "$1_password")" "$4" >"$1_url"
+}
+
+password database_admin
+for account in owner worker notifier lecture; do
+    user=prefecture_$account
+    [ $account != owner ] || user=prefecture
+    password database_$account
+    address database_$account postgresql+psycopg "$user" database
+done
+for account in worker notifier exploitant; do
+    password broker_$account
+    address broker_$account amqp $account broker
+done
+password broker_producteur
+[ -e smtp_password ] || : >smtp_password
+# The directory is closed to other accounts of the host; those of the containers read the files.
+chmod 644 ./*

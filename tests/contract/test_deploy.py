@@ -1,0 +1,136 @@
+"""The files of `deploy/`: they say what the code says, and hold no password."""
+
+import json
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.topology import EXCHANGE, MAX_EVENT_BYTES
+from tests.parts.deployment import DEPLOY, TEMPLATE, VHOST, make_secrets, read_conf
+from worker.db.grants import GRANTS
+from worker.messaging.broker import BINDINGS, DEAD_LETTER_DAYS
+from worker.messaging.encoder import ACTOR_QUEUES
+from worker.messaging.middleware import TIME_LIMIT_MS
+from worker.settings import Settings
+
+REPOSITORY = DEPLOY.parent
+QUEUES = {f"{queue}{suffix}" for queue in ACTOR_QUEUES.values() for suffix in ("", ".DQ", ".XQ")}
+
+
+@pytest.fixture
+def definitions() -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(TEMPLATE.read_text("utf-8"))
+    return content
+
+
+@pytest.fixture
+def secrets(tmp_path: Path) -> Path:
+    return make_secrets(tmp_path)
+
+
+def test_every_queue_and_type_of_request_is_declared(definitions: dict[str, Any]) -> None:
+    assert {queue["name"] for queue in definitions["queues"]} == QUEUES
+    bindings = {(it["source"], it["destination"], it["routing_key"]) for it in definitions["bindings"]}
+    assert bindings == {(EXCHANGE, queue, key) for queue, keys in BINDINGS.items() for key in keys}
+    lives = {queue["arguments"].get("x-message-ttl") for queue in definitions["queues"]}
+    assert lives == {None, DEAD_LETTER_DAYS * 24 * 3_600_000}
+
+
+def test_the_rights_cover_every_queue_and_nothing_that_looks_like_one(definitions: dict[str, Any]) -> None:
+    rights = {it["user"]: it for it in definitions["permissions"]}
+    consumed = {name for name in QUEUES if not name.endswith(".XQ")}
+    expected = {
+        ("worker", "configure"): QUEUES | {EXCHANGE},
+        ("worker", "read"): consumed | {EXCHANGE},
+        ("notifier", "configure"): QUEUES | {EXCHANGE},
+        ("notifier", "read"): {EXCHANGE},
+        ("exploitant", "read"): QUEUES - consumed,
+        ("producteur", "write"): {EXCHANGE},
+        ("producteur", "configure"): set(),
+        ("producteur", "read"): set(),
+    }
+    names = {*QUEUES, EXCHANGE, "mine", "requests.YQ", "my-requests", "requests-mine", "amq.topic", "prefecture2"}
+    for (user, right), allowed in expected.items():
+        pattern = rights[user][right] or "^$"
+        assert {name for name in names if re.search(pattern, name)} == allowed, (user, right)
+
+
+def test_limits_are_in_order(definitions: dict[str, Any]) -> None:
+    for policy in definitions["policies"]:
+        assert policy["definition"]["consumer-timeout"] > 2 * TIME_LIMIT_MS
+    assert int(read_conf(DEPLOY / "broker" / "rabbitmq.conf")["max_message_size"]) == MAX_EVENT_BYTES
+
+
+def test_the_template_holds_names_where_hashes_will_be(definitions: dict[str, Any]) -> None:
+    for user in definitions["users"]:
+        assert "password" not in user
+        assert user["password_hash"] == f"@{user['name']}@"
+    assert {it["vhost"] for kind in definitions if kind not in ("users", "vhosts") for it in definitions[kind]} == {
+        VHOST
+    }
+
+
+def test_an_account_without_a_password_stops_the_broker(secrets: Path) -> None:
+    (secrets / "broker_worker_password").write_text("")
+    script = ["sh", str(DEPLOY / "broker" / "definitions.sh"), str(TEMPLATE), str(secrets)]
+    done = subprocess.run(script, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert "broker_worker_password is empty" in done.stderr
+
+
+def test_the_accounts_of_the_database_are_those_that_migrate_grants_to() -> None:
+    made = set(re.findall(r"\('(\w+)', :'", (DEPLOY / "database" / "accounts.sql").read_text("utf-8")))
+    assert made == {"prefecture", *GRANTS}
+
+
+def test_the_script_makes_every_secret_that_compose_wants(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = set(re.findall(r"file: var/secrets/(\S+)", (REPOSITORY / "docker-compose.yml").read_text("utf-8")))
+    made = {path.name for path in secrets.iterdir()}
+    assert made == wanted
+    assert secrets.stat().st_mode & 0o777 == 0o700
+    assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o644}
+
+    passwords = {path.name: path.read_text() for path in secrets.glob("*_password") if path.name != "smtp_password"}
+    assert len(set(passwords.values())) == len(passwords) == 9
+    assert {len(password) for password in passwords.values()} == {48}
+    for path in secrets.glob("*_url"):
+        assert f":{passwords[path.name.replace('_url', '_password')]}@" in path.read_text()
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", (secrets / "database_worker_url").read_text())
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", (secrets / "broker_worker_url").read_text())
+    assert "prefecture_worker:" in Settings().database_url.get_secret_value()
+
+
+def test_the_script_keeps_what_is_there_and_makes_what_is_missing(secrets: Path, tmp_path: Path) -> None:
+    before = {path.name: path.read_text() for path in secrets.iterdir()}
+    for path in secrets.glob("*_worker_*"):
+        path.unlink()
+    make_secrets(tmp_path)
+    after = {path.name: path.read_text() for path in secrets.iterdir()}
+    assert {name for name in before if before[name] != after[name]} == {name for name in before if "_worker_" in name}
+
+
+def _committed() -> Iterator[Path]:
+    listed = ("git", "ls-files", "-z", "--cached", "--others", "--exclude-standard")
+    done = subprocess.run(listed, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    for name in done.stdout.split("\0"):
+        path = REPOSITORY / name
+        if path.is_file() and not name.startswith("tests/") and path.suffix not in {".lock", ".ttf", ".icc", ".pdf"}:
+            yield path
+
+
+def test_no_password_is_committed() -> None:
+    """Neither one that `secrets.sh` could have made, nor one in an address, but for the words that documents use."""
+    words = {"…", "...", "%s", "guest", "secret", "password", "mot-de-passe", "motdepasse"}
+    found = {}
+    committed = list(_committed())
+    assert REPOSITORY / "docker-compose.yml" in committed
+    for path in committed:
+        text = path.read_text("utf-8", errors="replace")
+        addresses = re.findall(r"(?:amqps?|postgresql\S*)://[^\s:/@{}]+:([^\s@{}]+)@", text)
+        if strange := [*re.findall(r"\b[0-9a-f]{48}\b", text), *(word for word in addresses if word not in words)]:
+            found[path.name] = strange
+    assert found == {}

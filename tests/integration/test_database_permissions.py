@@ -1,0 +1,164 @@
+"""The accounts of `deploy/database/` on a real PostgreSQL: what each has no use for is refused."""
+
+from threading import Event, Thread
+
+import pytest
+from psycopg import sql
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.pool import NullPool
+
+from producers.state import State
+from tests.parts.deployment import DATABASE, Deployment
+from worker.cli.main import main
+from worker.db import notify
+from worker.db.engine import build_engine
+from worker.db.grants import GRANTS
+from worker.db.migrate import downgrade
+
+pytestmark = pytest.mark.integration
+
+EVERYBODY = (
+    "DROP TABLE electeur",
+    "TRUNCATE export",
+    "ALTER TABLE export ADD COLUMN mine text",
+    "CREATE TABLE mine (id int)",
+    "CREATE TEMPORARY TABLE mine (id int)",
+    "CREATE ROLE mine",
+    "DELETE FROM electeur",
+    "DELETE FROM export",
+    "DELETE FROM request",
+    "INSERT INTO commune VALUES ('00000', 'Nulle Part', '00')",
+    "INSERT INTO agent VALUES ('moi', '13900', 'moi@ailleurs.example')",
+    "UPDATE electeur SET nom_naissance = ''",
+    "UPDATE agent SET email = 'moi@ailleurs.example'",
+    "SELECT * FROM audit",
+    "UPDATE audit SET actor = 'moi'",
+    "DELETE FROM audit",
+    "INSERT INTO sender VALUES ('moi', '13900')",
+    "UPDATE alembic_version SET version_num = '0000'",
+)
+ONLY = {
+    "worker": (
+        "SELECT * FROM notification",
+        "UPDATE notification SET sent_at = NULL",
+        "INSERT INTO mouvement (code_commune) VALUES ('13900')",
+        "DELETE FROM protection",
+    ),
+    "notifier": (
+        "SELECT nom_naissance FROM electeur",
+        "SELECT count(*) FROM mouvement",
+        "SELECT * FROM protection",
+        "UPDATE export SET sha256 = ''",
+        "UPDATE export SET status = 'ready'",
+        "UPDATE request SET requested_by = 'moi'",
+        "INSERT INTO request (source, event_id) VALUES ('/moi', '1')",
+        "DELETE FROM notification",
+    ),
+    "lecture": (
+        "SELECT nom_naissance FROM electeur",
+        "SELECT * FROM mouvement",
+        "SELECT * FROM export",
+        "SELECT * FROM request",
+        "SELECT email FROM agent",
+        "SELECT * FROM notification",
+        "DELETE FROM demandes",
+    ),
+}
+REFUSED = [(account, statement) for account in ONLY for statement in (*EVERYBODY, *ONLY[account])]
+
+
+@pytest.mark.parametrize(("account", "statement"), REFUSED)
+def test_the_database_refuses_what_an_account_has_no_use_for(
+    deployment: Deployment, account: str, statement: str
+) -> None:
+    engine = create_engine(deployment.database_url(account), poolclass=NullPool)
+    with engine.connect() as connection, pytest.raises(DBAPIError) as caught:
+        connection.execute(text(statement))
+    assert type(caught.value.orig).__name__ in {"InsufficientPrivilege", "ReadOnlySqlTransaction"}
+
+
+def test_who_reads_reads_both_views_and_may_not_write_even_if_it_were_granted(deployment: Deployment) -> None:
+    with State(deployment.database_url("lecture")) as state:
+        state.latest()
+        state.request_progress("/test", "unknown")
+    _as_owner(deployment, "GRANT DELETE ON request TO prefecture_lecture")
+    try:
+        engine = create_engine(deployment.database_url("lecture"), poolclass=NullPool)
+        with engine.connect() as connection, pytest.raises(DBAPIError, match="read-only transaction"):
+            connection.execute(text("DELETE FROM request"))
+    finally:
+        _as_owner(deployment, "REVOKE ALL ON request FROM prefecture_lecture")
+
+
+def test_migrating_gives_back_the_rights_on_a_view_that_was_made_again_and_takes_others_away(
+    deployment: Deployment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", deployment.database_url("owner"))
+    engine = build_engine(deployment.database_url("owner"))
+    downgrade(engine, "0002")
+    engine.dispose()
+    _as_owner(deployment, "GRANT SELECT ON electeur TO prefecture_lecture")
+    assert not _may_read(deployment, "lecture", "derniers_exports")
+    assert _may_read(deployment, "lecture", "electeur")
+    assert main(["migrate"]) == 0
+    assert _may_read(deployment, "lecture", "derniers_exports")
+    assert not _may_read(deployment, "lecture", "electeur")
+
+
+def test_the_worker_rings_and_the_notifier_hears_it(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(notify.POLL_SECONDS, "postgresql", 3600)
+    worker, notifier = (build_engine(deployment.database_url(account)) for account in ("worker", "notifier"))
+    bell = notify.ReadyBell(notifier)
+    bell.listen()
+    waiting = Thread(target=bell.wait, args=[Event()], daemon=True)
+    waiting.start()
+    with worker.begin() as connection:
+        notify.notify_ready(connection)
+    waiting.join(10)
+    assert not waiting.is_alive()
+    bell.close()
+    worker.dispose()
+    notifier.dispose()
+
+
+def test_a_stranger_may_not_even_connect(deployment: Deployment) -> None:
+    deployment.server.execute(sql.SQL("CREATE ROLE stranger LOGIN PASSWORD 's'"))
+    engine = create_engine(deployment.server.url(DATABASE, "stranger", "s"), poolclass=NullPool)
+    with pytest.raises(OperationalError, match="permission denied for database"):
+        engine.connect()
+
+
+def test_a_new_password_is_taken_by_the_same_script(deployment: Deployment) -> None:
+    old = deployment.database_url("lecture")
+    deployment.renew_password("database_lecture")
+    assert _may_read(deployment, "lecture", "demandes")
+    with pytest.raises(OperationalError, match="password authentication failed"):
+        create_engine(old, poolclass=NullPool).connect()
+
+
+def test_every_table_has_its_readers(deployment: Deployment) -> None:
+    """A new table is seen by nobody but the owner until somebody decides who needs it."""
+    owners_alone = {"import", "import_liste"}
+    named = {word for rights in GRANTS.values() for _, things in rights for word in things.replace(",", " ").split()}
+    query = text("SELECT table_name FROM information_schema.tables WHERE table_schema = 'public'")
+    with _connect(deployment, "owner") as connection:
+        tables = set(connection.scalars(query))
+    assert tables - named == owners_alone
+    assert {name for name in named - tables if not name.endswith("_id_seq")} == {"SEQUENCE"}
+
+
+def _connect(deployment: Deployment, account: str) -> Connection:
+    return create_engine(deployment.database_url(account), poolclass=NullPool).connect()
+
+
+def _may_read(deployment: Deployment, account: str, table: str) -> bool:
+    with _connect(deployment, account) as connection:
+        query = text("SELECT has_table_privilege(:table, 'SELECT')")
+        return bool(connection.scalar(query, {"table": table}))
+
+
+def _as_owner(deployment: Deployment, statement: str) -> None:
+    with _connect(deployment, "owner") as connection:
+        connection.execute(text(statement))
+        connection.commit()

@@ -1,0 +1,122 @@
+"""A whole installation under a real Prometheus: what it shows, and every question of the dashboard answered."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.parts.databases import Template
+from tests.parts.deployment import Deployment
+from tests.parts.mail import Mailbox
+from tests.parts.packages import PROMETHEUS, require
+from tests.parts.ports import LOOPBACK, free_port
+from tests.parts.prometheus import Prometheus, Scrape, fetch
+from tests.parts.town import LIBREVILLE_TEMPLATE, Town
+from tests.parts.wait import wait_until
+from worker.db.engine import build_engine
+from worker.messaging.encoder import ACTOR_QUEUES
+from worker.messaging.queues import read_queues
+from worker.monitoring.exporter import Exporter
+from worker.monitoring.metrics import METRICS
+
+pytestmark = pytest.mark.integration
+
+MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
+DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox, port: int) -> Iterator[Town]:
+    """A town hall that has asked for six files and was told that they are ready."""
+    town = Town(postgres_url, amqp_url, tmp_path, mailbox.port)
+    town.start_worker()
+    town.start_notifier(PREFECTURE_METRICS_PORT=str(port))
+    town.wait_for(town.ask(formats=["csv", "xml"]))
+    mailbox.wait_for(1)
+    town.publish(b"not an event", "requests", exchange="")
+    yield town
+    town.close()
+
+
+def _scrape(port: int) -> Scrape:
+    return Scrape(fetch(f"http://{LOOPBACK}:{port}/metrics"))
+
+
+def test_a_scrape_shows_what_happened(town: Town, port: int) -> None:
+    wait_until(lambda: _scrape(port)['prefecture_dead_letters{queue="requests"}'] == 1, message="the dead letter")
+    wait_until(lambda: _scrape(port)["prefecture_requests_untold"] == 0, message="the request told")
+    seen = _scrape(port)
+
+    assert seen.kinds == {metric.name: metric.kind for metric in METRICS}
+    assert seen.nonzero("prefecture_requests_total") == {"accepted liste_export": 1}
+    assert sum(seen.nonzero("prefecture_exports_total").values()) == 6
+    assert seen.nonzero("prefecture_mails_total") == {"sent": 1}
+    (row,) = town.rows("SELECT sum(size + coalesce(report_size, 0)) AS bytes, sum(electeurs) AS electeurs FROM export")
+    assert sum(seen.nonzero("prefecture_file_bytes_total").values()) == row["bytes"]
+    assert sum(seen.nonzero("prefecture_electeurs_total").values()) == row["electeurs"]
+    assert seen.nonzero("prefecture_queue_consumers") == dict.fromkeys(ACTOR_QUEUES.values(), 1)
+    assert seen.nonzero("prefecture_up") == {"database": 1, "broker": 1}
+
+
+def test_promtool_finds_nothing_to_say_about_a_scrape(town: Town, port: int) -> None:
+    require(PROMETHEUS)
+    done = subprocess.run(
+        [PROMETHEUS.program("promtool"), "check", "metrics"],
+        input=fetch(f"http://{LOOPBACK}:{port}/metrics"),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def test_prometheus_answers_every_question_of_the_dashboard(town: Town, port: int, tmp_path: Path) -> None:
+    changes = {"notifier:9464": f"{LOOPBACK}:{port}", "interval: 30s": "interval: 1s", "timeout: 25s": "timeout: 1s"}
+    with Prometheus(MONITORING / "prometheus.yml", changes, tmp_path) as prometheus:
+        wait_until(
+            lambda: prometheus.query("count_over_time(prefecture_measure_seconds[1m]) >= 3"),
+            timeout=30,
+            message=f"three scrapes; {town.log('notifier')}",
+        )
+        for panel in DASHBOARD["panels"]:
+            for target in panel["targets"]:
+                question = target["expr"].replace("$__rate_interval", "1m")
+                assert prometheus.query(question), f"{panel['title']}: {question}"
+        alerts = prometheus.rules()
+        waiting = prometheus.query("ALERTS")
+
+    assert {alert["health"] for alert in alerts} == {"ok"}
+    assert len(alerts) == 10
+    assert {alert["metric"]["alertname"] for alert in waiting} == {"PrefectureDeadLetters"}
+
+
+def test_the_accounts_of_the_notifier_may_measure(deployment: Deployment) -> None:
+    engine = build_engine(deployment.database_url("notifier"))
+    exporter = Exporter(engine, lambda: read_queues(deployment.amqp_url("notifier")), Path("/"))
+    parts = {
+        sample.labels["part"]: sample.value
+        for family in exporter.collect()
+        for sample in family.samples
+        if sample.name == "prefecture_up"
+    }
+    engine.dispose()
+    assert parts == {"database": 1, "broker": 1}
+
+
+def test_a_port_that_is_taken_is_said(town: Town, port: int) -> None:
+    second = town.start_notifier(PREFECTURE_METRICS_PORT=str(port))
+    wait_until(lambda: not second.alive, timeout=20, message="the end of the second notifier")
+    assert second.exit_code == 2
+    assert f"Erreur : PREFECTURE_METRICS_PORT : {LOOPBACK}:{port} ne peut pas servir" in town.log("notifier")
