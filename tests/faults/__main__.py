@@ -1,0 +1,98 @@
+"""`python -m tests.faults`: exit code 0 when nothing was lost, doubled or half-written, 1 otherwise."""
+
+import shutil
+import signal
+import sys
+import tempfile
+from pathlib import Path
+
+import click
+
+from tests.faults import table
+from tests.faults.catalogue import FAULTS
+from tests.faults.runner import play
+from tests.faults.sabotages import SABOTAGES
+from tests.faults.stage import Servers
+from tests.faults.verdict import Verdict
+from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
+from tests.parts.postgres import PostgresServer
+from tests.parts.rabbitmq import RabbitNode
+
+_VAR = Path("var")
+_LOGS = _VAR / "faults"
+_TERMINATED = 128 + signal.SIGTERM
+_SABOTAGE_PATIENCE = 12
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice(list(FAULTS)), help="This fault; repeated for several.")
+@click.option("--requests", default=20, show_default=True, type=click.IntRange(8), help="How many, each sent twice.")
+@click.option("--real-time", is_flag=True, help="Wait for dates of the database instead of moving them back.")
+@click.option("--sabotage/--no-sabotage", default=None, help="Also without each safeguard; by default unless --only.")
+@click.option(
+    "--json",
+    "json_path",
+    default=_VAR / "faults.json",
+    show_default=True,
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="Where to write what was counted.",
+)
+def main(only: tuple[str, ...], requests: int, json_path: Path, *, real_time: bool, sabotage: bool | None) -> None:
+    """Play the faults, print a line for each, and keep the logs of those that broke something."""
+    try:
+        for part in (RABBITMQ, POSTGRESQL):
+            provide(part)
+    except MissingPartError as error:
+        raise click.ClickException(str(error)) from None
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))
+    shutil.rmtree(_LOGS, ignore_errors=True)
+    with RabbitNode() as broker, PostgresServer() as database:
+        servers = Servers(broker, database)
+        verdicts = _play_faults(servers, only or tuple(FAULTS), requests, real_time=real_time)
+        missed = _play_sabotages(servers, requests) if (sabotage if sabotage is not None else not only) else 0
+    table.write_json(json_path, verdicts, requests=requests, sabotages_missed=missed)
+    sys.exit(1 if missed or any(verdict.broken for verdict in verdicts) else 0)
+
+
+def _play_faults(servers: Servers, slugs: tuple[str, ...], requests: int, *, real_time: bool) -> list[Verdict]:
+    click.echo(f"{requests} requests, each sent twice, two workers:\n\n{table.headings()}")
+    verdicts = []
+    for slug in slugs:
+        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+            verdict = play(FAULTS[slug], servers, Path(folder), requests=requests, real_time=real_time)
+            if verdict.broken:
+                _keep_logs(Path(folder), slug)
+        click.echo(table.row(verdict))
+        verdicts.append(verdict)
+    return verdicts
+
+
+def _play_sabotages(servers: Servers, requests: int) -> int:
+    """How many safeguards can be taken away without a red line."""
+    click.echo(f"\nWithout a safeguard, each line must be red:\n\n{table.headings()}")
+    missed = 0
+    for sabotage in SABOTAGES:
+        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+            verdict = play(
+                sabotage.fault,
+                servers,
+                Path(folder),
+                requests=requests,
+                alteration=sabotage.alteration,
+                patience=_SABOTAGE_PATIENCE,
+            )
+        is_found = sabotage.is_found(verdict)
+        missed += not is_found
+        click.echo(f"{table.row(verdict)}\n  {'found' if is_found else 'NOT FOUND'}: {sabotage.alteration}")
+    return missed
+
+
+def _keep_logs(folder: Path, slug: str) -> None:
+    kept = _LOGS / slug
+    kept.mkdir(parents=True, exist_ok=True)
+    for log in folder.glob("*.log"):
+        shutil.copy(log, kept)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,79 @@
+"""What is there when everything has ended: rows, files, mails, events, messages."""
+
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from schemas.vocabulary import ExportStatus
+from tests.faults.stage import Stage
+from tests.faults.watcher import digest, hidden_files
+from worker.exports.models import Export, Request
+from worker.notifier.models import Notification
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Counts, each of which must have one value."""
+
+    asked: int
+    rows: int
+    """Of files, whatever their state."""
+    ready: int
+    files: int
+    """Of ready rows, with the recorded hash; the report beside them included."""
+    partial: int
+    """Contents seen under a visible name that are not the recorded ones."""
+    hidden: int
+    """Temporary files left."""
+    told: int
+    """Requests whose every agent has got the mail, or cannot get it."""
+    again: int
+    """Mails beyond the first with the same Message-ID."""
+    unknown: int
+    """Mails that nothing in the database tells of, or sent to a refused address."""
+    events: int
+    """Files that an event has announced, with one id each."""
+    left: int
+    """Messages in the queues, dead letters included."""
+
+
+def gather(stage: Stage) -> Facts:
+    """Count, on a stage where nobody works any more."""
+    with Session(stage.town.engine) as session:
+        exports = list(session.scalars(select(Export)))
+        requests = list(session.scalars(select(Request)))
+        notifications = list(session.scalars(select(Notification)))
+    recorded = _recorded(exports)
+    mails = Counter(mail.message["Message-ID"] for mail in stage.mailbox.mails)
+    events = {(event.data["export_id"], event.id) for event in stage.queues.take_events()}
+    untold = {it.request_id for it in notifications if not (it.refusal or mails[it.message_id])}
+    untold |= {request.id for request in requests} - {it.request_id for it in notifications}
+    return Facts(
+        asked=len(stage.asked),
+        rows=len(exports),
+        ready=sum(export.status == ExportStatus.READY for export in exports),
+        files=sum(_is_whole(stage.town.exports, export, recorded) for export in exports),
+        partial=sum(
+            content != recorded.get(name) for name, contents in stage.watcher.seen.items() for content in contents
+        ),
+        hidden=len(hidden_files(stage.town.exports)),
+        told=sum(bool(request.told_at) and request.id not in untold for request in requests),
+        again=mails.total() - len(mails),
+        unknown=len(mails.keys() - {it.message_id for it in notifications if it.sent_at}),
+        events=len(events),
+        left=sum(stage.queues.left().values()),
+    )
+
+
+def _recorded(exports: list[Export]) -> dict[str, str | None]:
+    files = {export.file_name: export.sha256 for export in exports}
+    return files | {export.report_name: export.report_sha256 for export in exports if export.report_name}
+
+
+def _is_whole(root: Path, export: Export, recorded: dict[str, str | None]) -> bool:
+    names = [export.file_name, *([export.report_name] if export.report_name else [])]
+    paths = [root / export.code_commune / name for name in names]
+    return all(path.is_file() and digest(path) == recorded[path.name] for path in paths)

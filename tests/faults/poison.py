@@ -1,0 +1,163 @@
+"""Messages that nobody should send, each with what becomes of it. Their secret is a marker that no log may show."""
+
+import json
+import struct
+from dataclasses import dataclass
+from typing import Any
+
+import pika
+
+from schemas.generate import ROOT
+from schemas.topology import (
+    BULK_SUFFIX,
+    EXCHANGE,
+    QUEUE_LISTES,
+    QUEUE_REQUESTS,
+    QUEUE_TABLEAUX,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_TYPES,
+)
+from worker.messaging.encoder import EXPORT_LISTE, EXPORT_LISTE_BULK, INGEST
+
+SECRET = "LANTERNE Ursule"
+EMPTY_COMMUNE = "01001"
+"""Known, without a register: what is asked for it is refused at once, however well it is asked."""
+
+EVENTS = {
+    kind: json.loads((ROOT / "examples" / f"{kind}.json").read_text("utf-8"))
+    | {"source": "/poison", "correlationid": "poison"}
+    for kind in REQUEST_TYPES
+}
+CALL: dict[str, Any] = {
+    "queue_name": QUEUE_LISTES,
+    "actor_name": EXPORT_LISTE,
+    "args": [1 << 40],
+    "kwargs": {},
+    "options": {},
+    "message_id": SECRET,
+    "message_timestamp": 1,
+}
+
+
+@dataclass(frozen=True)
+class Poison:
+    """A message and the way it takes; `table` is that of its headers, as bytes."""
+
+    body: bytes
+    exchange: str = EXCHANGE
+    routing_key: str = REQUEST_LISTE_EXPORT
+    table: bytes = b""
+    message_id: bytes = b""
+
+    @property
+    def properties(self) -> pika.BasicProperties:
+        """As they are put on the wire."""
+        return _RawProperties(self.table, self.message_id)
+
+
+class _RawProperties(pika.BasicProperties):
+    """Properties that are these very bytes, whether they mean something or not."""
+
+    def __init__(self, table: bytes, message_id: bytes) -> None:
+        super().__init__()
+        self._table, self._id = table, message_id[:255]
+
+    def encode(self) -> list[bytes]:
+        flags, pieces = self.FLAG_DELIVERY_MODE, [b"\x02"]
+        if self._table:
+            flags, pieces = flags | self.FLAG_HEADERS, [struct.pack(">I", len(self._table)), self._table, *pieces]
+        if self._id:
+            flags, pieces = flags | self.FLAG_MESSAGE_ID, [*pieces, bytes([len(self._id)]), self._id]
+        return [struct.pack(">H", flags), *pieces]
+
+
+def event(**changes: object) -> bytes:
+    """A request for list files of the empty commune, but for the changes of its attributes."""
+    example = EVENTS[REQUEST_LISTE_EXPORT]
+    data = {"commune": EMPTY_COMMUNE, "listes": ["CE"], "requested_by": SECRET}
+    return _json(example | {"id": "poison", "data": data} | changes)
+
+
+def asked(**changes: object) -> bytes:
+    """Likewise, but for changes of its data."""
+    data = {"commune": EMPTY_COMMUNE, "listes": ["CE"], "requested_by": SECRET}
+    return event(data=data | changes, id=f"poison {sorted(changes)}")
+
+
+def call(queue: str, **changes: object) -> Poison:
+    """One of our own calls, but for the changes, straight to a queue."""
+    return Poison(_json(CALL | changes), exchange="", routing_key=queue)
+
+
+def header(kind: bytes, value: bytes) -> bytes:
+    """A table of one header."""
+    return b"\x06sender" + kind + value
+
+
+def nested(levels: int) -> bytes:
+    """A table in a table in a table, and so on."""
+    size = len(header(b"F", struct.pack(">I", 0)))
+    return b"".join(header(b"F", struct.pack(">I", size * (levels - level))) for level in range(1, levels + 1))
+
+
+def _ingest(**changes: object) -> Poison:
+    fields = {"queue_name": QUEUE_REQUESTS, "actor_name": INGEST, "args": [json.loads(event())]}
+    return call(QUEUE_REQUESTS, **fields | changes)
+
+
+def _json(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+HAND_MADE: dict[str, tuple[Poison, str]] = {
+    "a name": (Poison(SECRET.encode()), "not JSON"),
+    "nothing": (Poison(b""), "not JSON"),
+    "bytes": (Poison(b"\xff\xfe" + SECRET.encode()), "not UTF-8"),
+    "a list": (Poison(_json([SECRET])), "not a JSON object"),
+    "no event": (Poison(_json({"nom": SECRET})), "not a CloudEvent 1.0"),
+    "cut in the middle": (Poison(event()[:-9]), "not JSON"),
+    "a name twice": (Poison(b'{"id": "1", ' + event()[1:]), "not JSON: a name stands twice"),
+    "not a number": (Poison(event(data={"commune": float("nan")})), "not JSON: NaN"),
+    "deep": (Poison(b'{"data": ' + b"[" * 100_000 + b"]" * 100_000 + b"}"), "not JSON"),
+    "as large as can be": (Poison(b" " * 262_144), "not JSON"),
+    "an integer of 9,000 digits": (Poison(b'{"id": ' + b"9" * 9_000 + b"}"), "not JSON"),
+    "the year 0": (Poison(event(time="0000-01-01T00:00:00Z")), "not a CloudEvent 1.0: time"),
+    "no commune": (Poison(asked(commune=SECRET)), "Demande invalide : commune : code INSEE"),
+    "a path": (Poison(asked(commune="../..")), "Demande invalide : commune : code INSEE"),
+    "half a letter": (Poison(asked(commune="\ud800")), "Demande invalide : commune : code INSEE"),
+    "one field too many": (Poison(asked(electeurs=[SECRET])), "Demande invalide : electeurs : champ inconnu"),
+    "a call among events": (Poison(_ingest().body), "a call of ours, from outside"),
+    "a list for an actor": (call(QUEUE_LISTES, actor_name=[SECRET]), "unknown actor"),
+    "another's actor": (call(QUEUE_LISTES, actor_name="system"), "unknown actor"),
+    "another's queue": (call(QUEUE_TABLEAUX), "not for this queue"),
+    "another queue in it": (call(QUEUE_LISTES, queue_name=QUEUE_TABLEAUX), "not the queue of its actor"),
+    "an event for a job": (Poison(event(id="a job"), "", QUEUE_LISTES), "not for this queue"),
+    "no options": (call(QUEUE_LISTES, options=None), "unknown option"),
+    "retries: text": (call(QUEUE_LISTES, options={"retries": SECRET}), "wrong type of option"),
+    "retries: true": (call(QUEUE_LISTES, options={"retries": True}), "wrong type of option"),
+    "retries: -1": (call(QUEUE_LISTES, options={"retries": -1}), "wrong type of option"),
+    "throws": (call(QUEUE_LISTES, options={"throws": SECRET}), "unknown option"),
+    "pipe": (call(QUEUE_LISTES, options={"pipe_target": CALL}), "unknown option"),
+    "priority": (call(QUEUE_LISTES, options={"broker_priority": SECRET}), "unknown option"),
+    "eta here": (call(QUEUE_LISTES, options={"eta": 1}), "wrong eta"),
+    "eta: text": (_ingest(queue_name="requests.DQ", options={"eta": SECRET}), "wrong type of option"),
+    "eta: never": (_ingest(queue_name="requests.DQ", options={"eta": 1 << 60}), "wrong eta"),
+    "no arguments": (call(QUEUE_LISTES, args=[]), "one argument is expected"),
+    "two arguments": (call(QUEUE_LISTES, args=[1, SECRET]), "one argument is expected"),
+    "arguments with names": (call(QUEUE_LISTES, kwargs={"export_id": 1}), "wrong type"),
+    "a row without number": (call(QUEUE_LISTES, args=[SECRET]), "a row id is expected"),
+    "a row beyond all": (call(QUEUE_LISTES, args=[1 << 80]), "a row id is expected"),
+    "an id that is none": (call(QUEUE_LISTES, message_id=[SECRET]), "wrong type"),
+    "one field of a call too many": (call(QUEUE_LISTES, nom=SECRET), "unknown or missing field"),
+    "a sender of its own": (_ingest(options={"sender": None}), "wrong type of option"),
+    "no event in a call": (_ingest(args=[SECRET]), "not a CloudEvent 1.0"),
+    "a date beyond years": (
+        Poison(event(id="a date"), table=header(b"T", struct.pack(">Q", 1 << 60))),
+        "unreadable properties",
+    ),
+    "headers without end": (Poison(event(id="headers"), table=nested(4_000)), "unreadable properties"),
+    "a name in a batch": (Poison(f"lot {SECRET}".encode(), routing_key=REQUEST_LISTE_EXPORT + BULK_SUFFIX), "not JSON"),
+    "a batch's actor": (call(QUEUE_LISTES, actor_name=EXPORT_LISTE_BULK), "not the queue of its actor"),
+    "a message id of bytes": (Poison(b"", message_id=b"\xff\x1b[31m"), "not JSON"),
+}
+"""By what it is: the message, and how the reason begins, of the dead letter or of the refused row."""

@@ -1,0 +1,104 @@
+"""What became of bad messages: each lies among the dead letters with its reason, or is refused on its row."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import pika
+from dramatiq.common import xq_name
+
+from schemas.vocabulary import RequestOutcome
+from tests.faults.poison import Poison
+from tests.parts.town import Town
+from tests.parts.wait import wait_until
+from worker.messaging.consumer import REASON_HEADER
+from worker.messaging.encoder import ACTOR_QUEUES, INGEST, PoisonError, PrefectureEncoder
+
+_REASONS = "SELECT source, event_id, outcome, reason FROM demandes"
+
+
+@dataclass
+class Fates:
+    """Counts; `unknown` are the messages of which nobody knows anything."""
+
+    dead: dict[bytes, list[str]] = field(default_factory=dict)
+    """Body → the reason of each dead letter that has it."""
+    rows: dict[tuple[str, str], tuple[str, str]] = field(default_factory=dict)
+    """Source and id → outcome and reason."""
+    unknown: list[Poison] = field(default_factory=list)
+
+    def reason(self, poison: Poison) -> str:
+        """Why a message was put aside or refused."""
+        reasons = self.dead.get(poison.body)
+        return reasons[0] if reasons else self.rows[_key(poison.body) or ("", "")][1]
+
+    def count(self, outcome: RequestOutcome) -> int:
+        """How many requests have this outcome on their row."""
+        return sum(it == outcome for it, _ in self.rows.values())
+
+    @property
+    def reasons(self) -> Counter[str]:
+        """How often each reason was given, without what follows its first colon."""
+        return Counter(reason.partition(":")[0] for reasons in self.dead.values() for reason in reasons)
+
+
+def publish(amqp_url: str, poisons: Iterable[Poison]) -> None:
+    """Send them, one after the other, on one connection; RabbitMQ has them all when this returns."""
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for poison in poisons:
+            channel.basic_publish(poison.exchange, poison.routing_key, poison.body, poison.properties, mandatory=True)
+
+
+def follow(town: Town, poisons: Sequence[Poison], timeout: float) -> Fates:
+    """Wait until it is known what became of each; what is not known after `timeout` seconds is in `unknown`."""
+    fates = Fates()
+
+    def is_over() -> bool:
+        for queue in set(ACTOR_QUEUES.values()):
+            for headers, body in town.queue(xq_name(queue)):
+                fates.dead.setdefault(body, []).append(str(headers[REASON_HEADER]))
+        fates.rows = {(it["source"], it["event_id"]): (it["outcome"], it["reason"]) for it in town.rows(_REASONS)}
+        fates.unknown = list(_unknown(poisons, fates))
+        return not fates.unknown
+
+    try:
+        wait_until(is_over, timeout=timeout, message="the end of the bad messages")
+    except AssertionError:
+        if not fates.unknown:
+            raise
+    return fates
+
+
+def _unknown(poisons: Sequence[Poison], fates: Fates) -> Iterable[Poison]:
+    left = Counter({body: len(reasons) for body, reasons in fates.dead.items()})
+    for poison in poisons:
+        if _is_a_doorbell(poison):
+            continue
+        if left[poison.body]:
+            left[poison.body] -= 1
+        elif _key(poison.body) not in fates.rows:
+            yield poison
+
+
+def _key(body: bytes) -> tuple[str, str] | None:
+    """What identifies the request that a message makes, if it makes one."""
+    try:
+        call = PrefectureEncoder().decode(body)
+    except PoisonError:
+        return None
+    if call["actor_name"] != INGEST:
+        return None
+    event: dict[str, Any] = call["args"][0]
+    return event["source"], event["id"]
+
+
+def _is_a_doorbell(poison: Poison) -> bool:
+    """Whether it is right after all, and rings for a row that there is not: nothing comes of it."""
+    try:
+        call = PrefectureEncoder().decode(poison.body)
+    except PoisonError:
+        return False
+    return not poison.exchange and call["queue_name"] == poison.routing_key != ACTOR_QUEUES[INGEST]

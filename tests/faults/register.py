@@ -1,0 +1,64 @@
+"""The register that the faults are played on: a town large enough for a file to be interrupted, and its mouvements."""
+
+import tempfile
+from itertools import cycle, islice
+from pathlib import Path
+from typing import Any
+
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.tableaux import Presentation, TypeTableau
+from schemas.vocabulary import Format, Liste
+from tests.parts.databases import Template
+from tests.parts.town import AGENT, TODAY, prepare_libreville
+from worker.db.engine import build_engine
+from worker.demo import LIBREVILLE
+from worker.demo.calendrier import demo_calendrier, set_demo_calendrier
+from worker.demo.mouvements import write_mouvements
+from worker.registre.import_mouvements import import_mouvements
+
+_ELECTEURS = 10_000
+_SOURCE = "/test/faults"
+
+
+def _prepare(url: str) -> None:
+    prepare_libreville(url, _ELECTEURS)
+    engine = build_engine(url)
+    with engine.begin() as connection:
+        set_demo_calendrier(connection, TODAY)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "libreville-mouvements.csv"
+        write_mouvements(path, TODAY)
+        import_mouvements(engine, path, imported_by="test")
+    engine.dispose()
+
+
+FAULTS_TEMPLATE = Template("faults", _prepare)
+
+
+def make_requests(count: int) -> list[CloudEvent]:
+    """So many requests for one file each: lists as CSV and as XML, tableaux as PDF."""
+    wanted: tuple[ListeExportRequested | TableauxRenderRequested, ...] = (
+        _liste(Format.CSV),
+        _tableau(Presentation.PAR_BUREAU),
+        _liste(Format.XML),
+        _tableau(Presentation.COMMUNE),
+    )
+    return [CloudEvent.wrap(asked, source=_SOURCE) for asked in islice(cycle(wanted), count)]
+
+
+def _liste(format_: Format) -> ListeExportRequested:
+    return ListeExportRequested(**_common(), formats=[format_])
+
+
+def _tableau(presentation: Presentation) -> TableauxRenderRequested:
+    return TableauxRenderRequested(
+        **_common(),
+        types=[TypeTableau.VINGT_JOURS],
+        presentations=[presentation],
+        scrutin=demo_calendrier(TODAY).scrutin,
+    )
+
+
+def _common() -> dict[str, Any]:
+    return {"commune": LIBREVILLE.code, "listes": [Liste.PRINCIPALE], "requested_by": AGENT}

@@ -1,0 +1,169 @@
+"""What the faults break: broker, database, two workers and a notifier under a supervisor, a mailbox, a volume."""
+
+import sys
+from collections.abc import Callable
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Self, TypeVar
+
+from sqlalchemy import text
+
+from producers.publisher import Publisher
+from schemas.envelope import CloudEvent
+from tests.faults.privileges import without_overrides
+from tests.faults.queues import Queues
+from tests.faults.register import FAULTS_TEMPLATE, make_requests
+from tests.faults.supervisor import Supervised
+from tests.faults.watcher import Watcher
+from tests.parts.mail import Mailbox
+from tests.parts.postgres import PostgresServer
+from tests.parts.process import Process
+from tests.parts.rabbitmq import RabbitNode
+from tests.parts.town import ROOT, Town
+from tests.parts.wait import wait_until
+
+_WORKERS = 2
+_TRIES = 3
+_BLOCKED_SECONDS = 3
+"""How long a publisher waits for a broker that is short of memory; 30 s by default."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Servers:
+    """Those that a fault may kill."""
+
+    broker: RabbitNode
+    database: PostgresServer
+
+
+class Stage:
+    """One installation, of its own virtual host, database, folder and processes.
+
+    Args:
+        servers: shared by one stage after the other; each finds them alive.
+        folder: empty; for the exports volume and the logs.
+        alteration: of worker and notifier, one of `alterations`.
+        patience: seconds that anything may take.
+        real_time: never move a date of the database back instead of waiting.
+    """
+
+    notifier: Supervised
+
+    def __init__(
+        self, servers: Servers, folder: Path, *, alteration: str = "", patience: float = 90, real_time: bool = False
+    ) -> None:
+        self.broker, self.database, self.folder = servers.broker, servers.database, folder
+        self.broker.start()
+        self.database.start()
+        self.mailbox = Mailbox()
+        self.mailbox.start()
+        self.vhost = self.broker.create_vhost()
+        self._database_url = self.database.create_database(FAULTS_TEMPLATE)
+        self.town = Town(self._database_url, self.broker.url(self.vhost), folder, self.mailbox.port)
+        self.town.exports.mkdir()
+        self.queues = Queues(self.broker, self.vhost)
+        self.alteration = alteration
+        self.patience, self.real_time = patience, real_time
+        self.asked: list[CloudEvent] = []
+        self.workers: list[Supervised] = []
+        self._crew: list[Supervised] = []
+        self.note = ""
+        self.cleanup = ExitStack()
+        self.watcher = Watcher(self.town.exports)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End everything and remove the data; the folder stays."""
+        self.end()
+        self.cleanup.close()
+        self.mailbox.stop()
+        self.town.engine.dispose()
+        self.broker.delete_vhost(self.vhost)
+        self.database.drop(self._database_url)
+
+    def start(self) -> None:
+        """Start the workers and the notifier; returns once the queues are read and somebody hears the events."""
+        for _ in range(_WORKERS):
+            self.start_worker()
+        notifier = ["tests.faults.altered" if self.alteration else "worker", "notifier"]
+        self.notifier = Supervised(partial(self._run, "notifier", *notifier))
+        self._crew.append(self.notifier)
+        self.expect(self._is_staffed, "workers that read the queues")
+        self.queues.listen()
+
+    def start_worker(self, *arguments: str) -> None:
+        """One worker more, with one process of one thread; `arguments` are Dramatiq's."""
+        name = f"worker-{len(self.workers) + 1}"
+        module = "tests.faults.altered" if self.alteration else "worker.main"
+        run = partial(self._run, name, "dramatiq", module, "-p", "1", "-t", "1", *arguments)
+        self.workers.append(Supervised(run))
+        self._crew.append(self.workers[-1])
+
+    def ask(self, count: int) -> None:
+        """Send so many requests, each twice."""
+        self.asked = make_requests(count)
+        with Publisher(self.town.amqp_url) as publisher:
+            for event in self.asked:
+                publisher.publish(event)
+                publisher.publish(event)
+
+    def end(self) -> None:
+        """Kill whoever still works: what is there now will not change any more, and the servers can be asked."""
+        for process in self._crew:
+            process.close()
+        self.watcher.close()
+        self.broker.start()
+        self.database.start()
+
+    def expect(self, condition: Callable[[], T], what: str) -> T:
+        """Wait for something; AssertionError when it does not come."""
+        return wait_until(condition, timeout=self.patience, message=what)
+
+    def count(self, query: str, **parameters: object) -> int:
+        """The number that the database gives."""
+        with self.town.engine.connect() as connection:
+            return int(connection.scalar(text(query), parameters) or 0)
+
+    def execute(self, statement: str) -> int:
+        """Change the database behind everybody's back; how many rows it changed."""
+        with self.town.engine.begin() as connection:
+            return connection.exec_driver_sql(statement).rowcount
+
+    def let_time_pass(self, seconds: int) -> None:
+        """Move back what rows wait for, which is the database's clock put forward; with `real_time`, nothing."""
+        if not self.real_time:
+            for table, dates in (("export", ("rung_at", "not_before")), ("request", ("tell_after", "teller_lease"))):
+                moved = ", ".join(f"{date} = {date} - interval '{seconds} s'" for date in dates)
+                self.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 — our own words
+
+    def expect_log(self, *words: str) -> None:
+        """Wait until a worker or the notifier has logged one of these."""
+        self.expect(lambda: any(word in self.log() for word in words), f"« {' », « '.join(words)} » in a log")
+
+    def log(self) -> str:
+        """What workers and notifier have printed."""
+        return "".join(path.read_text("utf-8", "replace") for path in sorted(self.folder.glob("*.log")))
+
+    def _is_staffed(self) -> bool:
+        if any(len(process.exits) >= _TRIES for process in self._crew):
+            raise AssertionError(f"a process does not start: {self.log()[-1000:]}")
+        return self.queues.are_read_by(_WORKERS)
+
+    def _run(self, name: str, module: str, *arguments: str) -> Process:
+        return Process(
+            [*without_overrides(), sys.executable, "-m", module, *arguments],
+            env=self._environment(),
+            folder=ROOT,
+            log=self.folder / f"{name}.log",
+        )
+
+    def _environment(self) -> dict[str, str]:
+        amqp = f"{self.town.amqp_url}?blocked_connection_timeout={_BLOCKED_SECONDS}"
+        own = {"PREFECTURE_AMQP_URL": amqp, "FAULTS_ALTERATION": self.alteration, "FAULTS_FOLDER": str(self.folder)}
+        return self.town.environment | own
