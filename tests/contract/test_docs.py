@@ -18,6 +18,7 @@ from schemas.environment import PREFIX, VARIABLES
 from schemas.generate import MODELS
 from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
 from worker import errors as worker_errors
+from worker.cli.dead_letters import COMMANDS as DEAD_LETTER_COMMANDS
 from worker.cli.exits import Exit
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
 from worker.messaging.broker import DEAD_LETTER_DAYS
@@ -28,11 +29,15 @@ from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
 REPOSITORY = Path(__file__).parents[2]
 DOCS = REPOSITORY / "docs"
 CONTRACT = REPOSITORY / "schemas" / "README.md"
+GROUPS = {"python -m worker dead-letters": DEAD_LETTER_COMMANDS}
 PLACES = {
     **{f"python -m worker {name}": place for name, place in WORKER_COMMANDS.items()},
     **{f"python -m worker.solo {name}": place for name, place in SOLO_COMMANDS.items()},
     **{f"python -m producers {name}": place for name, place in PRODUCER_COMMANDS.items()},
+    **{f"{group} {name}": place for group, commands in GROUPS.items() for name, place in commands.items()},
 }
+for group in GROUPS:
+    del PLACES[group]
 SPAN = re.compile(r"`([^`\n]+)`")
 WORD = re.compile(r"[^\W\d_]{3,}")
 
@@ -81,6 +86,7 @@ def test_the_options_in_the_table_exist(command: str) -> None:
     (row,) = {id(r): r for c, r in _command_rows().items() if _without_arguments(c) == command}.values()
     module, _, name = PLACES[command].partition(":")
     known: click.Command = getattr(importlib.import_module(module), name)
+    assert not isinstance(known, click.Group), "its commands are to be in GROUPS"
     named = {word for span in SPAN.findall(row["Options that matter"]) for word in re.findall(r"--[a-z0-9-]+", span)}
     assert named <= {option for parameter in known.params for option in parameter.opts}
 

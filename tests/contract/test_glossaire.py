@@ -18,12 +18,12 @@ REPOSITORY = Path(__file__).parents[2]
 TABLES = (Agent, Bureau, Commune, Electeur, Export, Import, ImportListe, ListeCommunale, Notification, Request)
 RECORDS = (Anomaly, Census, ExportState, ListeSpec, RequestState)
 _ENGLISH = """
-    after agent anomaly at attempts before by census cleaned code column correlation created date dirty email
-    error event export exports failed file finished format formats has id import imported info kept kind label
-    lease lines message name not notification outcome owner pages parameters part path publication published
-    read ready reason refusal refused rejected render report request requested retries rung sent separators
-    severity sha signature size source spec started state status tell teller told type types undone until values
-    version without written
+    after agent anomaly at attempts before bulk by cancel cancelled census cleaned code column correlation created
+    date dirty email error event export exports failed file finished format formats has id import imported info is
+    kept kind label lease lines message name not notification outcome owner pages parameters part path publication
+    published purged read ready reason refusal refused rejected render report request requested retries retry rung
+    sender sent separators severity sha signature size source spec started state status tell teller told type types
+    undone until values verified version without written
 """
 ENGLISH = set(_ENGLISH.split())
 PART_OF_A_NAME = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")

@@ -116,7 +116,7 @@ class Desk:
         return sorted(path.name for path in self.root.rglob("*") if not path.is_dir())
 
 
-def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], None]) -> None:
+def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
     """Let something happen once, between the count of the electors and the first line."""
     real = make_liste._write  # noqa: SLF001 — the place where the work is long
     done: list[bool] = []

@@ -23,6 +23,7 @@ from worker.notifier.loop import Notifier
 from worker.notifier.mail import Mailer, SmtpMailer
 from worker.notifier.models import Agent, Notification
 from worker.notifier.outbox import Outbox
+from worker.notifier.purge import PurgeClock
 from worker.notifier.tell import Publish, Teller
 from worker.registre.models import Commune
 
@@ -104,12 +105,13 @@ class Desk:
         ring: Ring = lambda _bells: None,
         lease_seconds: float = 60,
         name: str = "notifier",
+        purge: PurgeClock | None = None,
     ) -> Notifier:
         """A notifier that works on this database."""
         outbox = Outbox(self.engine, teller=name, lease_seconds=lease_seconds)
         sessions = build_sessions(self.engine)
         teller = Teller(sessions, outbox, mailer, publish, mail_from="prefecture@example.org", public_url="")
-        return Notifier(self.engine, outbox, teller, ring, sweep_seconds=0.1)
+        return Notifier(self.engine, outbox, teller, ring, sweep_seconds=0.1, purge=purge)
 
 
 def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns

@@ -1,39 +1,43 @@
 """What a worker declares before producers can send, and what has arrived there."""
 
+from contextlib import suppress
 from typing import Self
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError
 from pika.exchange_type import ExchangeType
 from pika.spec import BasicProperties
 
 from schemas.envelope import CloudEvent
-from schemas.topology import EXCHANGE, QUEUE_REQUESTS, REQUEST_TYPES
+from schemas.topology import EXCHANGE, QUEUE_REQUESTS
 from tests.parts.wait import wait_until
+from worker.messaging.broker import BINDINGS
 
 
 class RequestsQueue:
-    """The exchange and the queue of requests on one virtual host, without a worker behind them."""
+    """The exchange and the queues of requests on one virtual host, without a worker behind them."""
 
     def __init__(self, amqp_url: str, *, max_length: int | None = None) -> None:
         self._connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
         self.channel: BlockingChannel = self._connection.channel()
         arguments = {"x-max-length": max_length, "x-overflow": "reject-publish"} if max_length else {}
         self.channel.exchange_declare(EXCHANGE, ExchangeType.topic, durable=True)
-        self.channel.queue_declare(QUEUE_REQUESTS, durable=True, arguments=arguments)
-        for request_type in REQUEST_TYPES:
-            self.channel.queue_bind(QUEUE_REQUESTS, EXCHANGE, request_type)
+        for queue, routing_keys in BINDINGS.items():
+            self.channel.queue_declare(queue, durable=True, arguments=arguments)
+            for routing_key in routing_keys:
+                self.channel.queue_bind(queue, EXCHANGE, routing_key)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._connection.is_open:
+        with suppress(AMQPError):  # a broker that was restarted meanwhile has ended it
             self._connection.close()
 
-    def poll(self) -> tuple[str, BasicProperties, bytes] | None:
+    def poll(self, queue: str = QUEUE_REQUESTS) -> tuple[str, BasicProperties, bytes] | None:
         """Routing key, properties and body of the next message, if there is one; it is taken off the queue."""
-        method, properties, body = self.channel.basic_get(QUEUE_REQUESTS, auto_ack=True)
+        method, properties, body = self.channel.basic_get(queue, auto_ack=True)
         if method is None or properties is None or body is None:
             return None
         return str(method.routing_key), properties, body

@@ -7,7 +7,8 @@ import pika
 import pytest
 
 from schemas.envelope import CloudEvent
-from schemas.events import RequestReference, RequestRefused
+from schemas.events import RequestRefused
+from schemas.requests import RequestReference
 from schemas.topology import EXCHANGE
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import queue_messages

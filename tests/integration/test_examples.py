@@ -8,6 +8,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -111,6 +112,7 @@ def test_it_publishes_an_event_of_the_contract_and_prints_its_id(run: Run, amqp_
     assert event.source == f"/examples/{language}"
     assert routing_key == event.type
     assert (properties.content_type, properties.delivery_mode) == (CONTENT_TYPE, 2)
+    assert properties.user_id == (None if language == "shell" else urlsplit(amqp_url).username)
     assert ListeExportRequested.model_validate(event.data).commune == "13900"
     assert len(ListeExportRequested.model_validate(event.data).parts()) == 3
 

@@ -27,7 +27,7 @@ from worker.logs import configure_logs
 pytestmark = pytest.mark.integration
 
 ELECTEUR = "LANTERNE Ursule Zélie"
-NO_ROOM = [errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES]
+NO_ROOM = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES]
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text, update
 
 from schemas.envelope import CloudEvent
-from schemas.events import ExportFailed, ExportReady, RequestRefused
+from schemas.events import ExportCancelled, ExportFailed, ExportReady, RequestRefused
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 from tests.integration.notifier_desk import (
@@ -55,10 +55,13 @@ def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
 
     assert work(desk.notifier(smtp(mailbox), events.append)) == 1
 
-    ready, failed = events
-    assert (ready.type, failed.type) == (ExportReady.EVENT_TYPE, ExportFailed.EVENT_TYPE)
+    ready, failed, cancelled = events
+    assert ready.type == ExportReady.EVENT_TYPE
     assert ExportReady.model_validate(ready.data).path == "13900/liste-P-demande.csv"
+    assert failed.type == ExportFailed.EVENT_TYPE
     assert ExportFailed.model_validate(failed.data).code == "disque_plein"
+    assert cancelled.type == ExportCancelled.EVENT_TYPE
+    assert ExportCancelled.model_validate(cancelled.data).label.startswith("Liste CE ")
     assert {event.source for event in events} == {"/module-prefecture"}
     assert {(event.causationid, event.correlationid) for event in events} == {("demande", "clic-demande")}
 

@@ -72,6 +72,7 @@ def test_export_liste_publishes_what_the_contract_says(
         "commune": "2A004",
         "listes": ["P", "CM"],
         "formats": ["csv", "xml"],
+        "bulk": False,
         "requested_by": "mairie",
     }
     assert document["id"] in capsys.readouterr().out

@@ -74,6 +74,22 @@ def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path) 
     assert len(list((tmp_path / "mails").glob("*.eml"))) == 2
 
 
+def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: Path) -> None:
+    CITY_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
+    interrupted = _start(tmp_path, "export-liste", "--commune", "13900", "--liste", "P", "--format", "xml")
+    wait_until(lambda: list(tmp_path.rglob(".*.part")), timeout=30, message="a file being written")
+    interrupted.kill()
+    with closing(sqlite3.connect(tmp_path / "prefecture.db")) as connection:
+        ((asked,),) = connection.execute("SELECT event_id FROM request").fetchall()
+
+    cancelled = _run(tmp_path, "cancel", asked, "--requested-by", "mairie")
+    assert (cancelled.returncode, "Annulé par mairie." in cancelled.stdout) == (0, True), cancelled.stderr
+    assert list((tmp_path / "exports").rglob("*.xml")) == []
+    assert "Rien à annuler" in _run(tmp_path, "cancel", asked).stdout
+    assert _run(tmp_path, "retry", asked).returncode == 5, "made, with anomalies"
+    assert [status for status, _, _ in _exports(tmp_path)] == ["cancelled", "ready"]
+
+
 def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
     CITY_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
     first = _start(tmp_path, "export-liste", "--commune", "13900", "--format", "xml")

@@ -1,5 +1,6 @@
 """A mail server whose mails a test can read, and which refuses whom it is told to."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -29,6 +30,8 @@ class Mailbox:
         self.host = LOOPBACK
         self.port = free_port()
         self.mails: list[Mail] = []
+        self.on_mail: Callable[[], object] = lambda: None
+        """Called once a mail is accepted, before its sender is told so."""
         self._refused: dict[str, str] = {}
         self._controller: Controller | None = None
 
@@ -75,4 +78,5 @@ class Mailbox:
         content = (envelope.original_content or b"").replace(b"\r\n", b"\n")
         message = message_from_bytes(content, policy=policy.default)
         self.mails.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))
+        self.on_mail()
         return "250 OK"

@@ -72,9 +72,12 @@ class Files(Part):
 
 
 RABBITMQ = Part("RabbitMQ", "rabbitmq-server", ("rabbitmq-server", "rabbitmqctl", "epmd"), ("/usr/lib/rabbitmq/bin",))
-POSTGRESQL = Part("PostgreSQL", "postgresql", ("initdb", "postgres"), ("/usr/lib/postgresql/*/bin",))
+POSTGRESQL = Part("PostgreSQL", "postgresql", ("initdb", "postgres", "psql"), ("/usr/lib/postgresql/*/bin",))
+COMPOSE = Part("Docker Compose", "docker-compose", ("docker-compose",))
+OPENSSL = Part("OpenSSL", "openssl", ("openssl",))
+PROMETHEUS = Part("Prometheus", "prometheus", ("prometheus", "promtool"))
 
-PARTS = (RABBITMQ, POSTGRESQL)
+PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS)
 
 
 def require(part: Part) -> None:

@@ -14,6 +14,7 @@ from typing import Literal, Self
 import psycopg
 from psycopg import sql
 
+from tests.parts.certificates import Certificate
 from tests.parts.databases import Template
 from tests.parts.packages import POSTGRESQL, require
 from tests.parts.ports import LOOPBACK, free_port
@@ -38,11 +39,12 @@ class PostgresServer:
     Args:
         fsync: write as in production, on the disk. Without it the data outlive the server but not the machine, and are
             held in memory where it is large: some disks take 10 times longer to create a database.
+        certificate: serve TLS too.
     """
 
     user = "postgres"
 
-    def __init__(self, *, fsync: bool = False) -> None:
+    def __init__(self, *, fsync: bool = False, certificate: Certificate | None = None) -> None:
         require(POSTGRESQL)
         self.port = free_port()
         self.password = secrets.token_urlsafe(12)
@@ -55,6 +57,7 @@ class PostgresServer:
             "timezone": "UTC",
             "dynamic_shared_memory_type": "mmap",  # in the folder: a killed server leaves nothing elsewhere
             **({} if fsync else _SPEED),
+            **(self._keep(certificate) if certificate else {}),
         }
         self._environment = {
             "PATH": os.environ.get("PATH", os.defpath),
@@ -168,6 +171,16 @@ class PostgresServer:
         except psycopg.OperationalError:
             return False
         return self.alive
+
+    def _keep(self, certificate: Certificate) -> dict[str, str]:
+        """The settings of a copy that PostgreSQL accepts: a key that is its own, closed to all others."""
+        copy = Certificate(self._folder / "server.pem", self._folder / "server.key")
+        for source, target in zip(certificate, copy, strict=True):
+            shutil.copyfile(source, target)
+            target.chmod(0o600)
+            if self._owner is not None:
+                shutil.chown(target, self._owner)
+        return {"ssl": "on", "ssl_cert_file": str(copy.chain), "ssl_key_file": str(copy.key)}
 
     def _initialise(self) -> None:
         secret = self._folder / "password"

@@ -25,7 +25,8 @@ SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("
 def test_the_event_follows_the_published_schema() -> None:
     event = build_event("2A004", [Liste.PRINCIPALE], [Format.CSV, Format.XML], requested_by="mairie", source="/tests")
     jsonschema.validate(json.loads(event.to_bytes()), SCHEMA)
-    assert event.data == {"commune": "2A004", "listes": ["P"], "formats": ["csv", "xml"], "requested_by": "mairie"}
+    asked = {"commune": "2A004", "listes": ["P"], "formats": ["csv", "xml"], "bulk": False, "requested_by": "mairie"}
+    assert event.data == asked
 
 
 def test_the_three_lists_and_csv_are_the_default() -> None:
@@ -42,7 +43,7 @@ def test_a_request_that_breaks_the_contract_is_refused_without_quoting_it() -> N
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [
-        (["export-liste"], "il manque --commune (voir « python -m producers export-liste --help »)"),
+        (["export-liste"], "--commune ou --communes-file, un seul des deux (voir « python -m producers export-liste"),
         (["export-liste", "--commune", "../etc"], "code INSEE de commune attendu"),
         (["export-liste", "--commune", "13900", "--liste", "ZZ"], "listes possibles : P (LP, 01)"),
         (["export-liste", "--commune", "13900", "--format", "pdf"], "--format : les valeurs possibles sont csv, xml"),

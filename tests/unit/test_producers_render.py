@@ -14,7 +14,7 @@ from producers.cli.texts import count_of, format_count, format_size
 from producers.exit_codes import ExitCode
 from producers.records import RequestState
 from schemas.vocabulary import ExportStatus, RequestOutcome
-from tests.unit.producers_samples import EVENT, export, request, tableau
+from tests.unit.producers_samples import EVENT, INSTANT, export, request, tableau
 
 VOLUME = Path("/srv/exports")
 
@@ -32,6 +32,16 @@ def test_the_table_shows_labels_counts_and_sizes() -> None:
     assert "Liste P du 25/11/2026 09:30:00 [csv]" in first
     assert first.split("prêt")[1].split() == ["3", "000", "0", "12", "51,2", "ko"]
     assert second.split("en attente")[1].split() == ["—", "—", "—", "—"]
+
+
+def test_a_purged_file_is_said_to_be_purged_and_is_not_offered() -> None:
+    files = [export(purged_at=INSTANT), export(status=ExportStatus.FAILED, purged_at=INSTANT)]
+    _, _, ready, failed = printed(lambda console: print_exports(console, files))
+    assert "purgé" in ready
+    assert "prêt" not in ready
+    assert "purgé" not in failed
+    assert printed(lambda console: print_files(console, files, VOLUME)) == []
+    assert [it["file"] for it in exports_document(files, VOLUME)["exports"]] == [None, None]
 
 
 def test_the_table_of_tableaux_shows_mouvements_and_pages() -> None:

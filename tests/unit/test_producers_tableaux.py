@@ -19,7 +19,13 @@ from schemas.topology import REQUEST_TABLEAUX_RENDER
 SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_TABLEAUX_RENDER}.json").read_text("utf-8"))
 COMMAND = ["render-tableaux", "--commune", "13900", "--requested-by", "mairie"]
 EVERY_LIST = {"commune": "13900", "listes": ["P", "CE", "CM"], "requested_by": "mairie"}
-DEFAULTS = {"presentations": ["commune"], "edition": "affichage", "inclure_j5": False, "signature_maire": False}
+DEFAULTS = {
+    "presentations": ["commune"],
+    "edition": "affichage",
+    "inclure_j5": False,
+    "signature_maire": False,
+    "bulk": False,
+}
 
 
 @pytest.fixture
@@ -65,6 +71,7 @@ def test_one_request_asks_for_several_types_lists_and_presentations(ask: Callabl
         "publication": "2027-03-22",
         "inclure_j5": True,
         "signature_maire": True,
+        "bulk": False,
         "requested_by": "mairie",
     }
 

@@ -1,0 +1,112 @@
+"""Ready exports of LIBREVILLE with real files in a volume, and the commands that look after them."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tests.integration.notifier_desk import Desk, make_export
+from worker.cli.main import main
+from worker.db.types import utc_now
+from worker.exports.audit import Line, read_audit
+from worker.exports.models import Export
+from worker.exports.naming import report_name
+from worker.exports.storage import PendingFile, Storage, StoredFile, publish
+
+DAY = 24 * 3600
+
+
+class Ran(NamedTuple):
+    """What a command said, and its exit code."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def document(self) -> Any:  # noqa: ANN401 — JSON
+        """What it said with `--json`."""
+        return json.loads(self.out)
+
+
+class FilesDesk(Desk):
+    """Files are written as a worker writes them."""
+
+    def __init__(self, url: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+        super().__init__(url)
+        self.root = root
+        self.storage = Storage(root)
+        self._capsys = capsys
+
+    def make(
+        self,
+        name: str = "demande",
+        *,
+        part: str = "P.csv",
+        days: float = 0,
+        told: bool = True,
+        has_report: bool = False,
+        **columns: Any,  # noqa: ANN401 — of Export
+    ) -> int:
+        """A request with one file, made `days` ago; the id of its export."""
+        export = make_export(part, name, finished_at=utc_now(-days * DAY), **columns)
+        file = self._write(export.file_name, f"Nom;Prénoms\n{name};invention\n".encode())
+        export.size, export.sha256 = file.size, file.sha256
+        if has_report:
+            report = self._write(report_name(export.file_name), b"code;colonne\n")
+            export.report_name, export.report_size, export.report_sha256 = report.name, report.size, report.sha256
+        self.ask(export, event_id=name, told_at=utc_now() if told else None)
+        with Session(self.engine) as session:
+            return session.scalars(select(Export.id).where(Export.file_name == export.file_name)).one()
+
+    def path(self, export_id: int) -> Path:
+        """Where the file of an export is, or was."""
+        row = self.export(export_id)
+        return self.root / row.code_commune / row.file_name
+
+    def export(self, export_id: int) -> Export:
+        """The row as it is now."""
+        with Session(self.engine) as session:
+            return session.get_one(Export, export_id)
+
+    def files(self) -> list[str]:
+        """The names in the volume."""
+        return sorted(path.name for path in self.root.rglob("*") if not path.is_dir())
+
+    def audit(self) -> list[Line]:
+        """The trail, the oldest line first."""
+        with self.engine.connect() as connection:
+            return read_audit(connection, limit=1000)[::-1]
+
+    def run(self, *arguments: str) -> Ran:
+        """`python -m worker` with these arguments."""
+        self._capsys.readouterr()
+        code = main(list(arguments))
+        return Ran(code, *self._capsys.readouterr())
+
+    def _write(self, name: str, content: bytes) -> StoredFile:
+        with self.storage.pending("13900", name, "test") as file:
+            return _publish(file, content)
+
+
+def _publish(file: PendingFile, content: bytes) -> StoredFile:
+    file.write(content)
+    stored = file.finish()
+    publish([file])
+    return stored
+
+
+def open_desk(
+    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[FilesDesk]:
+    """A desk whose commands work on this database and on a volume in this folder."""
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", url)
+    monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(folder / "exports"))
+    monkeypatch.setenv("COLUMNS", "200")
+    desk = FilesDesk(url, folder / "exports", capsys)
+    yield desk
+    desk.engine.dispose()

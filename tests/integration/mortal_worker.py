@@ -1,0 +1,27 @@
+"""The workers, but the first message kills the thread that MORTAL_THREAD names, a worker or a consumer."""
+
+import os
+
+import dramatiq
+from dramatiq import Middleware
+
+import worker.main  # noqa: F401 — sets the broker
+from worker.messaging.consumer import GuardedConsumer
+
+
+class _Mortal(Middleware):
+    def after_process_message(self, *_: object, **__: object) -> None:
+        raise SystemExit
+
+
+class _MortalConsumer(GuardedConsumer):
+    def __next__(self) -> None:
+        if super().__next__() is not None:
+            raise SystemExit
+
+
+broker = dramatiq.get_broker()
+if os.environ["MORTAL_THREAD"] == "worker":
+    broker.add_middleware(_Mortal())
+else:
+    type(broker).consumer_class = _MortalConsumer  # type: ignore[attr-defined]

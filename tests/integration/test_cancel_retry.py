@@ -1,0 +1,219 @@
+"""A request is cancelled, files are asked for again: on both databases, whatever state the files are in."""
+
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import RowMapping, text
+
+from schemas.envelope import CloudEvent
+from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
+from schemas.vocabulary import Format
+from tests.integration.export_desk import COMMUNE, Desk, before_writing
+from tests.parts.databases import Template
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from worker.bell import Bell
+from worker.db.engine import build_engine
+from worker.exports.settle import record_ready
+from worker.handlers import make_liste
+from worker.handlers.ingest_request import ingest_request
+
+pytestmark = pytest.mark.integration
+
+NOT_FOUND = "Demande introuvable"
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    engine = build_engine(database_url)
+    yield Desk(engine, tmp_path / "exports")
+    engine.dispose()
+
+
+def _ask(desk: Desk, **fields: Any) -> CloudEvent:  # noqa: ANN401 — of the request
+    asked = {"commune": COMMUNE, "listes": ["P", "CE"], "requested_by": "mairie"} | fields
+    return _send(desk, ListeExportRequested.model_validate(asked))
+
+
+def _cancel(desk: Desk, event: CloudEvent, **fields: Any) -> CloudEvent:  # noqa: ANN401
+    return _send(desk, CancelRequested.model_validate(_about(event) | fields))
+
+
+def _retry(desk: Desk, event: CloudEvent, **fields: Any) -> CloudEvent:  # noqa: ANN401
+    return _send(desk, RetryRequested.model_validate(_about(event) | fields))
+
+
+def _about(event: CloudEvent) -> dict[str, Any]:
+    return {"request": {"source": event.source, "id": event.id}, "requested_by": "Mme Lefèvre"}
+
+
+def _send(desk: Desk, data: Any) -> CloudEvent:  # noqa: ANN401 — any request
+    event = CloudEvent.wrap(data, source="/test")
+    ingest_request(event, desk.services)
+    return event
+
+
+def _files(desk: Desk, event: CloudEvent) -> list[RowMapping]:
+    query = "SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id"
+    with desk.engine.connect() as connection:
+        return list(connection.execute(text(query), {"id": event.id}).mappings())
+
+
+def _states(desk: Desk, event: CloudEvent) -> list[str]:
+    return [row["status"] for row in _files(desk, event)]
+
+
+def _request(desk: Desk, event: CloudEvent) -> RowMapping:
+    with desk.engine.connect() as connection:
+        query = text("SELECT * FROM demandes WHERE event_id = :id")
+        return connection.execute(query, {"id": event.id}).mappings().one()
+
+
+def _refusal(desk: Desk, event: CloudEvent) -> str:
+    row = _request(desk, event)
+    assert row["outcome"] == "refused"
+    return str(row["reason"])
+
+
+def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
+    asked = _ask(desk)
+    ready, waiting = _files(desk, asked)
+    desk.ring(ready["export_id"])
+    cancelled = _cancel(desk, asked)
+    ingest_request(cancelled, desk.services)
+
+    assert _states(desk, asked) == ["ready", "cancelled"]
+    row = desk.row(waiting["export_id"])
+    assert (row["error_code"], row["error_message"]) == ("annule", "Annulé par Mme Lefèvre.")
+    assert row["finished_at"] is not None
+    assert desk.ring(waiting["export_id"])["status"] == "cancelled"
+    assert set(desk.files()) == {ready["file_name"], desk.row(ready["export_id"])["report_name"]}
+    assert (_request(desk, cancelled)["outcome"], _request(desk, cancelled)["code_commune"]) == ("accepted", COMMUNE)
+
+
+@pytest.mark.parametrize("format_", Format)
+def test_the_worker_of_a_cancelled_file_publishes_nothing(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format
+) -> None:
+    asked = _ask(desk, listes=["P"], formats=[format_])
+    before_writing(monkeypatch, partial(_cancel, desk, asked))
+    (file,) = _files(desk, asked)
+    assert desk.ring(file["export_id"])["status"] == "cancelled"
+    assert desk.files() == []
+
+
+def test_a_file_that_is_ready_just_before_stays(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = _ask(desk, listes=["CE"])
+    cancellations: list[CloudEvent] = []
+
+    def record(*arguments: Any) -> None:  # noqa: ANN401 — passed on
+        record_ready(*arguments)
+        cancellations.append(_cancel(desk, asked))
+
+    monkeypatch.setattr(make_liste, "record_ready", record)
+    (file,) = _files(desk, asked)
+    assert desk.ring(file["export_id"])["status"] == "ready"
+    assert _refusal(desk, cancellations[0]).startswith("Rien à annuler")
+    assert _request(desk, cancellations[0])["code_commune"] == COMMUNE
+
+
+def test_one_file_of_several_is_cancelled(desk: Desk) -> None:
+    asked = _ask(desk)
+    kept, dropped = _files(desk, asked)
+    _cancel(desk, asked, exports=[dropped["export_id"]])
+    assert _states(desk, asked) == ["queued", "cancelled"]
+    refused = _cancel(desk, asked, exports=[kept["export_id"], 999_999])
+    assert _refusal(desk, refused).startswith("Fichier inconnu")
+    assert _states(desk, asked) == ["queued", "cancelled"]
+
+
+def test_a_cancelled_request_is_told(desk: Desk) -> None:
+    asked = _ask(desk)
+    cancelled = _cancel(desk, asked)
+    assert _request(desk, asked)["told_at"] is None
+    assert _request(desk, cancelled)["told_at"] is not None, "by the mail about the request"
+
+
+@pytest.mark.parametrize("about", [_cancel, _retry])
+def test_an_unknown_request_is_refused(desk: Desk, about: Any) -> None:  # noqa: ANN401 — one of ours
+    asked = _ask(desk)
+    assert NOT_FOUND in _refusal(desk, about(desk, asked.model_copy(update={"id": "another"})))
+    assert NOT_FOUND in _refusal(desk, about(desk, asked.model_copy(update={"source": "/another"})))
+    assert _states(desk, asked) == ["queued", "queued"]
+
+
+def test_a_refused_request_has_nothing_to_cancel_nor_to_ask_again(desk: Desk) -> None:
+    asked = _ask(desk, commune="01001")
+    assert _refusal(desk, _cancel(desk, asked)).startswith("Rien à annuler")
+    assert _refusal(desk, _retry(desk, asked)).startswith("Rien à redemander")
+
+
+def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: Desk) -> None:
+    rung: list[Bell] = []
+    desk.configure(ring=rung.extend)
+    asked = _ask(desk, listes=["P", "CE", "CM"])
+    failed, ready, cancelled = (row["export_id"] for row in _files(desk, asked))
+    desk.run("UPDATE export SET status = 'failed' WHERE id = :id", id=failed)
+    desk.run("UPDATE request SET created_at = '2014-02-12 11:26:07.000'")
+    desk.ring(ready)
+    _cancel(desk, asked, exports=[cancelled])
+    rung.clear()
+
+    again = _retry(desk, asked)
+    ingest_request(again, desk.services)
+
+    new = _files(desk, again)
+    assert [(row["liste"], row["format"], row["status"]) for row in new] == [
+        ("P", "csv", "queued"),
+        ("CM", "csv", "queued"),
+    ]
+    assert [bell.export_id for bell in rung] == [row["export_id"] for row in new]
+    assert [row["requested_by"] for row in new] == ["Mme Lefèvre"] * 2
+    for row in new:
+        assert "2014" not in row["label"] + row["file_name"]
+        assert desk.ring(row["export_id"])["status"] == "ready"
+    assert _states(desk, asked) == ["failed", "ready", "cancelled"]
+    assert _refusal(desk, _retry(desk, again)).startswith("Rien à redemander")
+
+
+def test_a_ready_file_is_made_again_only_when_it_is_named(desk: Desk) -> None:
+    asked = _ask(desk, listes=["CE", "CM"])
+    altered, intact = (desk.ring(row["export_id"]) for row in _files(desk, asked))
+    assert _refusal(desk, _retry(desk, asked)).startswith("Rien à redemander")
+    (new,) = _files(desk, _retry(desk, asked, exports=[altered["export_id"]]))
+    assert (new["liste"], new["status"]) == ("CE", "queued")
+    assert new["file_name"] not in {altered["file_name"], intact["file_name"]}
+
+
+def test_a_tableau_is_asked_again_with_its_dates(desk: Desk) -> None:
+    wanted = {"commune": COMMUNE, "listes": ["P"], "types": ["cinq_jours"], "scrutin": "2017-04-23"}
+    fields = wanted | {"presentations": ["par_bureau"], "edition": "commission", "requested_by": "mairie"}
+    asked = _send(desk, TableauxRenderRequested.model_validate(fields))
+    _cancel(desk, asked)
+    (old,), (new,) = _files(desk, asked), _files(desk, _retry(desk, asked))
+    for column in ("kind", "liste", "format", "type_tableau", "presentation", "edition"):
+        assert new[column] == old[column]
+    assert new["file_name"].startswith("tableau-cinq_jours-P-13900-par_bureau-commission-")
+    assert new["file_name"] != old["file_name"]
+    parameters = [_parameters(desk, row["export_id"]) for row in (old, new)]
+    assert parameters[0] == parameters[1]
+    assert "2017-04-23" in parameters[0]
+
+
+def _parameters(desk: Desk, export_id: int) -> str:
+    with desk.engine.connect() as connection:
+        return str(connection.scalar(text("SELECT parameters FROM export WHERE id = :id"), {"id": export_id}))
+
+
+def test_files_of_a_register_that_is_gone_are_not_asked_again(desk: Desk) -> None:
+    asked = _ask(desk)
+    _cancel(desk, asked)
+    desk.run("DELETE FROM liste")
+    assert "Aucun registre importé" in _refusal(desk, _retry(desk, asked))

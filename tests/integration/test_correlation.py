@@ -1,0 +1,129 @@
+"""One correlation id, from the bytes of a producer's event to the mail, in the logs of each process on the way."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pika
+import pytest
+import structlog
+
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.topology import EVENT_TYPES, EXCHANGE
+from tests.parts.databases import Template
+from tests.parts.mail import Mailbox
+from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
+from tests.parts.wait import wait_until
+from worker.db.engine import build_engine
+from worker.exports.lease import Heartbeat
+from worker.logs import configure_logs
+
+pytestmark = pytest.mark.integration
+
+CLICKS = {"clic-du-matin": ["P"], "clic-du-soir": ["CE", "CM"]}
+UNKNOWN = "clic-pour-une-autre-commune"
+AUDITOR = "auditor"
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def town(database_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
+    town = Town(database_url, amqp_url, tmp_path, mailbox.port)
+    yield town
+    town.close()
+
+
+def _ask(town: Town, correlation_id: str, **fields: object) -> None:
+    asked = ListeExportRequested.model_validate({"commune": "13900", "requested_by": AGENT} | fields)
+    event = CloudEvent.wrap(asked, source="/test", correlationid=correlation_id)
+    body = event.to_bytes()
+    assert correlation_id.encode() in body
+    town.publish(body, event.type)
+
+
+def _listen(town: Town) -> None:
+    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+        channel = connection.channel()
+        channel.queue_declare(AUDITOR, durable=True)
+        for event_type in EVENT_TYPES:
+            channel.queue_bind(AUDITOR, EXCHANGE, event_type)
+
+
+def _words(town: Town, process: str, correlation_id: str) -> list[str]:
+    """What a process logged about one request, each word as often as it was said."""
+    return sorted(line["event"] for line in town.json_log(process) if line.get("correlation_id") == correlation_id)
+
+
+def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -> None:
+    town.start_worker("-t", "2")
+    _listen(town)
+    town.start_notifier()
+    for click, listes in CLICKS.items():
+        _ask(town, click, listes=listes)
+    _ask(town, UNKNOWN, commune="97999")
+    mails = {mail.message.get_content().partition("demande : ")[2].split()[0]: mail for mail in mailbox.wait_for(2)}
+    wait_until(lambda: "told" in _words(town, "notifier", UNKNOWN), message="the refusal told")
+
+    assert mails.keys() == CLICKS.keys()
+    for click, listes in CLICKS.items():
+        files = len(listes)
+        assert _words(town, "worker", click) == sorted(["export_queued", "export_started", "export_ready"] * files)
+        assert _words(town, "notifier", click) == sorted(["mail_sent", *["event_published"] * files, "told"])
+    assert _words(town, "worker", UNKNOWN) == ["request_refused"]
+    assert _words(town, "notifier", UNKNOWN) == ["event_published", "nobody_to_tell", "told"]
+
+    published = [CloudEvent.from_bytes(body).correlationid for _, body in town.collect(AUDITOR, 4)]
+    assert sorted(published) == sorted([*(click for click, listes in CLICKS.items() for _ in listes), UNKNOWN])
+
+
+def test_each_line_about_a_file_bears_the_id_of_its_request(town: Town, mailbox: Mailbox) -> None:
+    town.start_worker("-t", "2", PREFECTURE_EXPORTS_DIR="/dev/null/nowhere", PREFECTURE_LOG_LEVEL="debug")
+    for click in CLICKS:
+        _ask(town, click, formats=["csv", "xml"])
+    wait_until(lambda: len(_delays(town)) >= 12, timeout=30, message=f"each file delayed; {town.log('worker')}")
+
+    owners = {
+        row["id"]: row["correlation_id"]
+        for row in town.rows("SELECT e.id, r.correlation_id FROM export e JOIN request r ON r.id = e.request_id")
+    }
+    lines = [line for line in town.json_log("worker") if "export_id" in line]
+    assert {line["correlation_id"] for line in lines} == CLICKS.keys()
+    assert [line for line in lines if line["correlation_id"] != owners[line["export_id"]]] == []
+
+
+def _delays(town: Town) -> set[int]:
+    return {line["export_id"] for line in town.json_log("worker") if line["event"] == "export_delayed"}
+
+
+def test_what_dramatiq_says_of_a_request_that_it_could_not_read_bears_its_id(town: Town) -> None:
+    town.start_worker()
+    with town.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE request RENAME TO hidden")
+    _ask(town, "clic-sans-base")
+    wait_until(
+        lambda: any("unhandled exception" in word for word in _words(town, "worker", "clic-sans-base")),
+        message="Dramatiq's own line",
+    )
+
+
+def test_the_thread_that_renews_a_lease_bears_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    handlers, level = logging.root.handlers[:], logging.root.level
+    monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
+    configure_logs("json", "info")
+    away = build_engine("sqlite:////nowhere/at/all.sqlite3")
+    with structlog.contextvars.bound_contextvars(correlation_id="clic-du-matin"), Heartbeat(away, 1, "me", 0.1):
+        wait_until(stream.getvalue, message="the lease that cannot be renewed")
+    logging.root.handlers[:] = handlers
+    logging.root.setLevel(level)
+    structlog.reset_defaults()
+
+    line = json.loads(stream.getvalue().splitlines()[0])
+    assert (line["event"], line["correlation_id"]) == ("lease_not_renewed", "clic-du-matin")

@@ -1,0 +1,297 @@
+"""`dead-letters`: what an operator sees of the messages put aside; sorting them loses none and does none twice."""
+
+import json
+import re
+import stat
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from io import StringIO
+from itertools import islice
+from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+import pika
+import pytest
+from dramatiq import Message
+from sqlalchemy import text
+
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.topology import EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS
+from tests.integration.fake_worker import prepare
+from tests.parts.databases import Template
+from tests.parts.town import queue_messages
+from tests.parts.wait import wait_until
+from worker.cli.exits import Exit
+from worker.cli.main import main
+from worker.db.engine import build_engine
+from worker.messaging.broker import BINDINGS, PrefectureBroker, build_broker
+from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER
+from worker.messaging.dead_letters import DeadLetterOffice, open_office
+from worker.messaging.encoder import EXPORT_LISTE, INGEST_ACTORS, SENDER
+
+pytestmark = pytest.mark.integration
+
+EVENT = CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/mairie/13900")
+SECRET = "LANTERNE Ursule"
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return Template("dead-letters", prepare)
+
+
+@pytest.fixture
+def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
+    with closing(build_broker(amqp_url)) as broker:
+        for queue in (*INGEST_ACTORS, QUEUE_LISTES):
+            broker.declare_queue(queue, ensure=True)
+        yield broker
+
+
+@pytest.fixture
+def run(
+    broker: PrefectureBroker,
+    amqp_url: str,
+    database_url: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> Run:
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def run(*arguments: str | Path) -> Ran:
+        code = main(["dead-letters", *map(str, arguments)])
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+def _bury(broker: PrefectureBroker, body: bytes, queue: str = QUEUE_REQUESTS, *, event: bool = False) -> None:
+    """Let a consumer put a message aside: as poison, or as one whose actor failed."""
+    account = getattr(broker.parameters[0].credentials, "username", "")
+    properties = pika.BasicProperties(user_id=account, message_id="clic-1")
+    broker.channel.basic_publish(*((EXCHANGE, BINDINGS[queue][0]) if event else ("", queue)), body, properties)
+    with closing(broker.consume(queue, timeout=200)) as consumer:
+
+        def is_buried() -> bool:
+            if message := next(consumer):
+                message.stuff_exception(KeyError(SECRET))
+                consumer.nack(message)
+            return bool(broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count > before)
+
+        before = broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count
+        wait_until(is_buried, message="the dead letter")
+
+
+def _doorbell(export_id: int = 41, **options: int) -> bytes:
+    return Message(
+        queue_name=QUEUE_LISTES, actor_name=EXPORT_LISTE, args=(export_id,), kwargs={}, options=options
+    ).encode()
+
+
+def _names(run: Run) -> list[str]:
+    return re.findall(r"^│ ([0-9a-f]{12}) ", run("list").out, re.MULTILINE)
+
+
+def _audit(database_url: str) -> list[tuple[str, str]]:
+    engine = build_engine(database_url)
+    with engine.connect() as connection:
+        rows = [(row.action, row.detail) for row in connection.execute(text("SELECT * FROM audit ORDER BY id"))]
+    engine.dispose()
+    return rows
+
+
+def test_the_list_tells_everything_but_the_contents(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
+    assert run("list") == Ran(Exit.DONE, "Aucune lettre morte.\n", "")
+    _bury(broker, SECRET.encode(), event=True)
+    _bury(broker, _doorbell(), QUEUE_LISTES)
+    ran = run("list")
+    assert ran.code == Exit.DONE
+    for words in ("requests", "not JSON", str(len(SECRET)), "clic-1", urlsplit(amqp_url).username or "", "KeyError"):
+        assert words in ran.out
+    assert SECRET not in ran.out + ran.err
+    assert run("list", "--queue", "listes").out.count("KeyError") == 1
+    assert "not JSON" not in run("list", "--queue", "listes").out
+    assert run("list", "--queue", "courrier").code == Exit.USAGE
+    assert len(_names(run)) == 2, "they are still there"
+
+
+def test_the_list_says_how_many_it_leaves_out(run: Run, broker: PrefectureBroker) -> None:
+    for export_id in (1, 2, 3):
+        _bury(broker, _doorbell(export_id), QUEUE_LISTES)
+    assert "… et 1 autres : --limit" in run("list", "--limit", "2").out
+
+
+def test_showing_a_doorbell_gives_its_row(run: Run, broker: PrefectureBroker) -> None:
+    _bury(broker, _doorbell(41), QUEUE_LISTES)
+    (name,) = _names(run)
+    shown = run("show", name).out
+    assert "export_liste, fichier n° 41" in shown
+    assert "failed: KeyError" in shown
+    assert SECRET not in shown
+
+
+def test_showing_an_event_gives_its_envelope_and_its_body_to_a_file_only(
+    run: Run, broker: PrefectureBroker, tmp_path: Path
+) -> None:
+    event = EVENT.model_copy(update={"data": EVENT.data | {"requested_by": SECRET}})
+    _bury(broker, event.to_bytes(), event=True)
+    (name,) = _names(run)
+    shown = run("show", name)
+    for attribute in (event.id, event.source, event.type):
+        assert attribute in shown.out
+    assert SECRET not in shown.out + shown.err
+    file = tmp_path / "body.json"
+    assert SECRET not in run("show", name, "--body", file).out
+    assert SECRET in file.read_text()
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    refused = run("show", name, "--body", file)
+    assert (refused.code, "existe déjà" in refused.err) == (Exit.REFUSED, True)
+    assert run("show", "0" * 12).code == Exit.REFUSED
+
+
+def test_a_doorbell_goes_back_as_a_new_one(
+    run: Run, broker: PrefectureBroker, amqp_url: str, database_url: str
+) -> None:
+    _bury(broker, _doorbell(41, retries=9), QUEUE_LISTES)
+    (name,) = _names(run)
+    assert run("requeue", name) == Ran(Exit.DONE, "1 lettre remise en file.\n", "")
+    ((_, body),) = queue_messages(amqp_url, QUEUE_LISTES)
+    message = Message.decode(body)
+    assert (message.args, message.options) == ((41,), {})
+    assert _names(run) == []
+    assert _audit(database_url) == [("dead_letter_requeued", f"lettre {name} de listes (failed: KeyError)")]
+
+
+def test_a_delayed_call_goes_back_without_its_delay(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
+    _bury(broker, _doorbell(41), QUEUE_LISTES)
+    delayed = Message.decode(_doorbell(41)).copy(queue_name=f"{QUEUE_LISTES}.DQ", options={"eta": 1, "retries": 2})
+    headers = {REASON_HEADER: "failed", "x-queue": f"{QUEUE_LISTES}.DQ"}
+    broker.channel.basic_publish("", f"{QUEUE_LISTES}.XQ", delayed.encode(), pika.BasicProperties(headers=headers))
+    assert f"{QUEUE_LISTES}.DQ" in run("list").out
+    assert run("requeue", "--all").out == "2 lettres remises en file.\n"
+    for _, body in queue_messages(amqp_url, QUEUE_LISTES):
+        assert Message.decode(body).options == {}
+        assert Message.decode(body).queue_name == QUEUE_LISTES
+
+
+@pytest.mark.parametrize("queue", INGEST_ACTORS)
+def test_an_event_goes_back_with_its_sender(run: Run, broker: PrefectureBroker, amqp_url: str, queue: str) -> None:
+    account = urlsplit(amqp_url).username
+    _bury(broker, EVENT.to_bytes(), queue, event=True)
+    assert EVENT.source in run("show", *_names(run)).out
+    assert run("requeue", "--all").code == Exit.DONE
+    call = json.loads(queue_messages(amqp_url, queue)[0][1])
+    assert (call["actor_name"], call["args"][0]["id"]) == (INGEST_ACTORS[queue], EVENT.id)
+    assert call["options"] == {SENDER: account}
+
+
+@pytest.mark.parametrize("queue", INGEST_ACTORS)
+def test_what_the_broker_put_aside_has_the_sender_that_the_broker_knows(
+    run: Run, broker: PrefectureBroker, amqp_url: str, queue: str
+) -> None:
+    account = urlsplit(amqp_url).username
+    forged = {SENDER_HEADER: "prefecture", REASON_HEADER: "forged"}
+    properties = pika.BasicProperties(headers=forged, user_id=account)
+    broker.channel.basic_publish(EXCHANGE, BINDINGS[queue][0], EVENT.to_bytes(), properties)
+    method, _, _ = broker.channel.basic_get(queue)
+    broker.channel.basic_nack(method.delivery_tag, requeue=False)
+    wait_until(lambda: _names(run), message="the dead letter")
+    assert "by the broker: rejected" in run("list").out
+    assert "forged" not in run("list").out
+    assert run("requeue", "--all").code == Exit.DONE
+    call = json.loads(queue_messages(amqp_url, queue)[0][1])
+    assert (call["actor_name"], call["options"]) == (INGEST_ACTORS[queue], {SENDER: account})
+
+
+def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
+    _bury(broker, SECRET.encode(), event=True)
+    ran = run("requeue", "--all")
+    assert (ran.code, ran.out.splitlines()[-1]) == (Exit.REFUSED, "0 lettre remise en file.")
+    assert "toujours illisible (not JSON)" in ran.err
+    assert len(_names(run)) == 1
+    assert queue_messages(amqp_url, QUEUE_REQUESTS) == []
+
+
+@pytest.mark.parametrize("answer", ["", "\n", "n\n", "y\n"])
+def test_dropping_asks_first(
+    run: Run, broker: PrefectureBroker, database_url: str, monkeypatch: pytest.MonkeyPatch, answer: str
+) -> None:
+    _bury(broker, SECRET.encode(), event=True)
+    (name,) = _names(run)
+    monkeypatch.setattr("sys.stdin", StringIO(answer))
+    assert run("drop", name).code == Exit.INTERRUPTED
+    assert (_names(run), _audit(database_url)) == ([name], [])
+    monkeypatch.setattr("sys.stdin", StringIO("oui\n"))
+    asked = "Supprimer 1 lettre morte, pour toujours ? [o/N] "
+    assert run("drop", name) == Ran(Exit.DONE, f"{asked}1 lettre supprimée.\n", "")
+    assert _names(run) == []
+    assert _audit(database_url) == [("dead_letter_dropped", f"lettre {name} de requests (not JSON)")]
+    assert run("drop", name, "--yes").code == Exit.REFUSED
+
+
+def test_only_what_is_meant_is_sorted(run: Run, broker: PrefectureBroker) -> None:
+    for export_id in (1, 2):
+        _bury(broker, _doorbell(export_id), QUEUE_LISTES)
+    _bury(broker, EVENT.to_bytes(), event=True)
+    assert run("drop", "--yes").code == Exit.USAGE
+    assert run("requeue", "0" * 12, "--all").code == Exit.USAGE
+    first = _names(run)[0]
+    assert run("drop", first, "--yes").out == "1 lettre supprimée.\n"
+    assert len(_names(run)) == 2
+    assert run("requeue", "--all", "--queue", "requests").out == "1 lettre remise en file.\n"
+    assert len(_names(run)) == 1
+
+
+class _Killed(BaseException):
+    """The process ends here."""
+
+
+def test_killed_between_the_copy_and_the_end_nothing_is_lost(
+    run: Run, broker: PrefectureBroker, amqp_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _bury(broker, _doorbell(41), QUEUE_LISTES)
+    put_back = DeadLetterOffice.put_back
+
+    def die(office: DeadLetterOffice, letter: object) -> None:
+        put_back(office, letter)  # type: ignore[arg-type]  # passed on
+        raise _Killed
+
+    monkeypatch.setattr(DeadLetterOffice, "put_back", die)
+    with pytest.raises(_Killed):
+        run("requeue", "--all")
+    assert len(queue_messages(amqp_url, QUEUE_LISTES)) == 1
+    assert len(_names(run)) == 1
+
+
+def test_what_one_operator_looks_at_another_leaves_alone(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
+    for export_id in range(3):
+        _bury(broker, _doorbell(export_id + 1), QUEUE_LISTES)
+    with open_office(amqp_url) as office, closing(office.look(QUEUE_LISTES)) as held:
+        assert len(list(islice(held, 3))) == 3
+        assert run("drop", "--all", "--yes").out == "0 lettre supprimée.\n"
+    assert len(_names(run)) == 3
+
+
+def test_two_operators_at_once_put_each_letter_back_once(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
+    for export_id in range(12):
+        _bury(broker, _doorbell(export_id + 1), QUEUE_LISTES)
+    with ThreadPoolExecutor(2) as operators:
+        codes = list(operators.map(lambda _: main(["dead-letters", "requeue", "--all"]), range(2)))
+    assert codes == [Exit.DONE, Exit.DONE]
+    returned = [Message.decode(body).args[0] for _, body in queue_messages(amqp_url, QUEUE_LISTES)]
+    assert sorted(returned) == list(range(1, 13))
+    assert _names(run) == []

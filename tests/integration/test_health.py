@@ -1,0 +1,117 @@
+"""`healthy` and the watch, on real processes: what a supervisor would do is what ought to be done."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from signal import SIGCONT, SIGSTOP, SIGTERM
+
+import pytest
+
+from tests.parts.databases import Template
+from tests.parts.postgres import PostgresServer
+from tests.parts.process import Process
+from tests.parts.rabbitmq import RabbitNode
+from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
+from tests.parts.wait import wait_until
+
+pytestmark = pytest.mark.integration
+
+THREAD_DEAD = 70
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def town(postgres_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Town]:
+    town = Town(postgres_url, amqp_url, tmp_path)
+    yield town
+    town.close()
+
+
+def healthy(town: Town, *arguments: str) -> tuple[int, str]:
+    done = subprocess.run(
+        [sys.executable, "-m", "worker", "healthy", *arguments],
+        env=town.environment,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    return done.returncode, (done.stdout + done.stderr).strip()
+
+
+def await_health(town: Town, code: int, *arguments: str) -> str:
+    wait_until(lambda: healthy(town, *arguments)[0] == code, timeout=20, message=f"{arguments} to give {code}")
+    return healthy(town, *arguments)[1]
+
+
+def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behind(town: Town) -> None:
+    assert healthy(town, "worker") == (1, "Erreur : aucun processus « worker » ne tourne ici")
+    worker = town.start_worker()
+    assert await_health(town, 0, "worker") == "worker : 1 processus au travail"
+    worker.end(SIGTERM, timeout=20)
+    assert worker.exit_code == 0
+    assert list((town.folder / "health").iterdir()) == []
+
+
+def test_a_worker_without_broker_lives_but_is_not_ready(town: Town, rabbit_node: RabbitNode) -> None:
+    town.start_worker("-Q", "listes")
+    await_health(town, 0, "worker")
+    rabbit_node.kill()
+    assert await_health(town, 1, "worker") == "Erreur : RabbitMQ ne donne rien de : listes, listes.DQ"
+    assert healthy(town, "worker", "--alive") == (0, "worker : 1 processus en vie")
+    rabbit_node.start()
+    await_health(town, 0, "worker")
+
+
+@pytest.mark.parametrize("thread", ["worker", "consumer"])
+def test_a_worker_with_a_dead_thread_leaves(town: Town, thread: str) -> None:
+    program = [sys.executable, "-m", "dramatiq", "tests.integration.mortal_worker", "-p", "1", "-t", "1"]
+    log = town.folder / "mortal.log"
+    mortal = Process(program, env=town.environment | {"MORTAL_THREAD": thread}, folder=ROOT, log=log)
+    await_health(town, 0, "worker")
+    town.ask()
+    wait_until(lambda: not mortal.alive, timeout=10, message="the end of the process")
+    assert mortal.exit_code == THREAD_DEAD
+    assert "thread_dead" in log.read_text()
+    assert healthy(town, "worker")[0] == 1
+
+
+def test_a_notifier_is_ready_while_its_database_answers(town: Town, postgres_server: PostgresServer) -> None:
+    notifier = town.start_notifier()
+    assert await_health(town, 0, "notifier") == "notifier : 1 processus au travail"
+    postgres_server.stop()
+    assert "le notificateur n'avance plus (OperationalError)" in await_health(town, 1, "notifier")
+    assert healthy(town, "notifier", "--alive")[0] == 0
+    postgres_server.start()
+    await_health(town, 0, "notifier")
+    notifier.end(SIGTERM, timeout=20)
+    assert list((town.folder / "health").iterdir()) == []
+    events = [line["event"] for line in town.json_log("notifier")]
+    assert events.count("outage") == events.count("outage_over") == 1
+
+
+def test_a_frozen_process_is_stuck_whatever_it_said_last(town: Town) -> None:
+    worker = town.start_worker()
+    await_health(town, 0, "worker")
+    for pid in worker.family:
+        os.kill(pid, SIGSTOP)
+    for file in (town.folder / "health").iterdir():
+        os.utime(file, times=(time.time() - 60,) * 2)
+    assert "ne donne plus signe de vie" in healthy(town, "worker", "--alive")[1]
+    for pid in worker.family:
+        os.kill(pid, SIGCONT)
+    await_health(town, 0, "worker")
+
+
+@pytest.mark.parametrize("arguments", [[], ["producer"]])
+def test_a_process_of_another_name_is_a_fault_of_the_command(town: Town, arguments: list[str]) -> None:
+    code, message = healthy(town, *arguments)
+    assert code == 2
+    assert "worker|notifier" in message

@@ -1,0 +1,288 @@
+"""What Prometheus is shown is what the rows and the queues say, on both databases, whoever counts and however often."""
+
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pika
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from sqlalchemy import delete
+
+from schemas.topology import QUEUE_LISTES, QUEUE_REQUESTS, REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import RequestOutcome
+from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, smtp, work
+from tests.parts.databases import Template
+from tests.parts.mail import Mailbox
+from tests.parts.postgres import PostgresServer
+from tests.parts.prometheus import Scrape
+from worker.db.types import utc_now
+from worker.errors import TransientError
+from worker.exports.models import Export
+from worker.messaging.encoder import ACTOR_QUEUES
+from worker.messaging.queues import QueueState, read_queues
+from worker.monitoring import ledger
+from worker.monitoring.exporter import Exporter
+from worker.monitoring.metrics import METRICS
+
+pytestmark = pytest.mark.integration
+
+ASKED, STARTED, FINISHED = utc_now(-100), utc_now(-60), utc_now(-56)
+MADE: dict[str, Any] = {"created_at": ASKED, "started_at": STARTED, "finished_at": FINISHED}
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str) -> Iterator[Desk]:
+    desk = Desk(database_url)
+    yield desk
+    desk.engine.dispose()
+
+
+def _no_queue() -> Sequence[QueueState]:
+    return [QueueState(QUEUE_LISTES, 0, 0, 0)]
+
+
+def scrape(exporter: Exporter) -> Scrape:
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    return Scrape(generate_latest(registry).decode())
+
+
+def look(desk: Desk) -> Scrape:
+    return scrape(Exporter(desk.engine, _no_queue, Path("/")))
+
+
+def test_files_are_counted_by_what_they_are_and_what_became_of_them(desk: Desk) -> None:
+    desk.ask(make_export("P.csv"), make_export("P.xml=failed"), make_export("CE.csv=cancelled"))
+    desk.ask(make_tableau("vingt_jours.P.par_bureau", "t"), event_id="t", event_type=REQUEST_TABLEAUX_RENDER)
+    desk.ask(event_id="non", outcome=RequestOutcome.REFUSED, reason="Commune inconnue.")
+    desk.ask(event_id="?", outcome=RequestOutcome.REFUSED, reason="Type inconnu.", event_type="bougie.verte")
+
+    seen = look(desk)
+
+    assert seen.nonzero("prefecture_requests_total") == {
+        "accepted liste_export": 1,
+        "refused liste_export": 1,
+        "accepted tableaux_render": 1,
+        "refused other": 1,
+    }
+    assert seen.nonzero("prefecture_exports_total") == {
+        "csv liste P ready": 1,
+        "xml liste P failed": 1,
+        "csv liste CE cancelled": 1,
+        "pdf tableau P ready vingt_jours": 1,
+    }
+    assert seen.nonzero("prefecture_export_failures_total") == {"disque_plein liste": 1}
+
+
+def test_only_files_that_are_ready_count_for_what_is_in_them(desk: Desk) -> None:
+    desk.ask(
+        make_export("P.csv", electeurs=1000, size=90_000, report_size=500, bloquantes=2, remarques=5),
+        make_export("P.xml", electeurs=1000, size=300_000, bloquantes=2),
+        make_export("CE.csv=failed", electeurs=7, size=None),
+        make_export("CE.xml=cancelled", electeurs=7, size=None),
+    )
+    desk.ask(make_tableau("additions.CM.commune", "t", electeurs=12, size=40_000, remarques=1), event_id="t")
+
+    seen = look(desk)
+
+    assert seen.nonzero("prefecture_electeurs_total") == {"csv P": 1000, "xml P": 1000}
+    assert seen.nonzero("prefecture_mouvements_total") == {"CM additions": 12}
+    assert seen.nonzero("prefecture_file_bytes_total") == {
+        "csv liste": 90_500,
+        "xml liste": 300_000,
+        "pdf tableau": 40_000,
+    }
+    assert seen.nonzero("prefecture_anomalies_total") == {
+        "liste bloquante": 4,
+        "liste remarque": 5,
+        "tableau remarque": 1,
+    }
+
+
+def test_durations_fall_into_their_buckets(desk: Desk) -> None:
+    desk.ask(make_export("P.csv", **MADE), make_export("CE.csv", **MADE), make_export("CM.csv=failed", **MADE))
+    labels = 'kind="liste",format="csv"'
+
+    seen = look(desk)
+
+    for name, seconds, under, over in (("duration", 4, 2, 5), ("turnaround", 44, 30, 60)):
+        metric = f"prefecture_export_{name}_seconds"
+        assert seen[f'{metric}_bucket{{{labels},le="{under}.0"}}'] == 0
+        assert seen[f'{metric}_bucket{{{labels},le="{over}.0"}}'] == 2
+        assert seen[f'{metric}_bucket{{{labels},le="+Inf"}}'] == seen[f"{metric}_count{{{labels}}}"] == 2
+        assert seen[f"{metric}_sum{{{labels}}}"] == pytest.approx(2 * seconds, abs=0.1)
+
+
+def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> None:
+    mailbox.refuse("adjoint@libreville.example")
+    desk.add_agent("adjoint", "adjoint@libreville.example")
+    desk.ask(make_export("P.csv", **MADE))
+    before = look(desk)
+    assert work(desk.notifier(smtp(mailbox))) == 1
+    after = look(desk)
+
+    assert before["prefecture_requests_untold"] == 1
+    assert before["prefecture_notifier_lag_seconds"] == pytest.approx(56, abs=10)
+    assert (after["prefecture_requests_untold"], after["prefecture_notifier_lag_seconds"]) == (0, 0)
+    assert after["prefecture_telling_seconds_count"] == 1
+    assert after["prefecture_telling_seconds_sum"] == pytest.approx(56, abs=10)
+    assert after.nonzero("prefecture_mails_total") == {"sent": 1, "refused": 1}
+
+
+def test_a_refused_request_is_late_from_when_it_was_read(desk: Desk) -> None:
+    desk.ask(outcome=RequestOutcome.REFUSED, reason="Commune inconnue.", created_at=utc_now(-300))
+    assert look(desk)["prefecture_notifier_lag_seconds"] == pytest.approx(300, abs=10)
+
+
+def test_a_request_with_a_file_under_way_is_not_late(desk: Desk) -> None:
+    desk.ask(make_export("P.csv", **MADE), "P.xml=running")
+    assert look(desk)["prefecture_requests_untold"] == 0
+
+
+def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:
+    desk.ask(
+        make_export("1=queued", "1", created_at=utc_now(-40)),
+        make_export("2=queued", "2", created_at=utc_now(-30), not_before=utc_now(-1)),
+        make_export("3=queued", "3", created_at=utc_now(-600), not_before=utc_now(300), error_code="disque_plein"),
+        make_export("4=running", "4", created_at=utc_now(-20), lease_until=utc_now(30)),
+        make_export("5=running", "5", created_at=utc_now(-20), lease_until=utc_now(30)),
+        make_export("6=running", "6", created_at=utc_now(-20), lease_until=utc_now(-1)),
+        make_export("7=queued", "7", created_at=utc_now(-9000), is_bulk=True),
+    )
+
+    seen = look(desk)
+
+    assert seen.nonzero("prefecture_exports_unfinished") == {
+        "no liste waiting": 2,
+        "no liste delayed": 1,
+        "no liste running": 2,
+        "no liste orphaned": 1,
+        "yes liste waiting": 1,
+    }
+    assert seen.nonzero("prefecture_exports_delayed") == {"disque_plein": 1}
+    assert seen['prefecture_oldest_waiting_seconds{kind="liste",bulk="no"}'] == pytest.approx(600, abs=10)
+    assert seen['prefecture_oldest_waiting_seconds{kind="liste",bulk="yes"}'] == pytest.approx(9000, abs=10)
+    assert seen['prefecture_oldest_waiting_seconds{kind="tableau",bulk="no"}'] == 0
+
+
+def test_each_file_counts_once_however_late_it_is_seen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    margin = ledger.MARGIN.total_seconds()
+    exporter = Exporter(desk.engine, _no_queue, Path("/"))
+
+    def settle(*ages: float) -> None:
+        for age in ages:
+            desk.ask(make_export("P.csv", str(age), finished_at=utc_now(-age)), event_id=str(age))
+
+    settle(3 * margin, 1.5 * margin, margin / 2, 0)
+    assert _ready(scrape(exporter)) == 4
+    settle(margin - 5, margin / 3, 1)
+    assert _ready(scrape(exporter)) == _ready(look(desk)) == 7
+
+    monkeypatch.setattr(ledger, "MARGIN", timedelta(0))  # as if it were over for all of them
+    assert [_ready(scrape(exporter)) for _ in range(3)] == [7] * 3
+    settle(-1)
+    assert _ready(scrape(exporter)) == 8
+
+
+def test_a_counter_does_not_go_back_when_rows_are_removed(desk: Desk) -> None:
+    desk.ask(make_export("P.csv", finished_at=utc_now(-86_400)))
+    exporter = Exporter(desk.engine, _no_queue, Path("/"))
+    assert _ready(scrape(exporter)) == 1
+    with desk.engine.begin() as connection:
+        connection.execute(delete(Export))
+    assert _ready(scrape(exporter)) == 1
+
+
+def test_several_exporters_say_the_same(desk: Desk) -> None:
+    exporters = [Exporter(desk.engine, _no_queue, Path("/")) for _ in range(3)]
+    scrape(exporters[0])
+    files = [make_export(part, finished_at=utc_now()) for part in ("P.csv", "P.xml=failed")]
+    desk.ask(*files, created_at=utc_now())
+    counters = [
+        {key: value for key, value in seen.samples.items() if key[0].endswith("_total")}
+        for seen in map(scrape, exporters)
+    ]
+    assert counters[0] == counters[1] == counters[2]
+    assert sum(counters[0].values()) > 2
+
+
+def test_no_label_names_a_commune_or_a_person(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv", "P.xml=failed", "CE.csv=running")
+    work(desk.notifier(smtp(mailbox)))
+    seen = look(desk)
+    labels = {name for _, pairs in seen.samples for name, _ in pairs}
+    assert labels == {label for metric in METRICS for label in metric.labels} | {"le"}
+    assert not [word for word in ("13900", "libreville", "mairie", "clic-demande") if word in seen.text.lower()]
+
+
+def test_every_metric_is_shown_even_before_the_first_request(desk: Desk) -> None:
+    seen = look(desk)
+    assert seen.kinds == {metric.name: metric.kind for metric in METRICS}
+    shown = {name for name, _ in seen.samples}
+    assert [m.name for m in METRICS if not {m.name, f"{m.name}_count"} & shown] == []
+
+
+def test_a_database_that_is_away_hides_its_figures_only(postgres_url: str, postgres_server: PostgresServer) -> None:
+    desk = Desk(postgres_url)
+    desk.ask("P.csv")
+    exporter = Exporter(desk.engine, _no_queue, Path("/"))
+    assert _ready(scrape(exporter)) == 1
+    postgres_server.stop()
+    seen = scrape(exporter)
+    assert seen['prefecture_up{part="database"}'] == 0
+    assert seen.nonzero("prefecture_exports_total") == {}
+    assert seen['prefecture_queue_messages{queue="listes"}'] == 0
+    postgres_server.start()
+    assert _ready(scrape(exporter)) == 1
+    desk.engine.dispose()
+
+
+def test_a_broker_that_is_away_hides_its_figures_only(desk: Desk) -> None:
+    def away() -> Sequence[QueueState]:
+        raise TransientError("away")
+
+    desk.ask("P.csv")
+    seen = scrape(Exporter(desk.engine, away, Path("/")))
+    assert (seen['prefecture_up{part="broker"}'], seen['prefecture_up{part="database"}']) == (0, 1)
+    assert not [name for name, _ in seen.samples if name.startswith(("prefecture_queue", "prefecture_dead"))]
+    assert _ready(seen) == 1
+
+
+def test_the_volume_is_measured_where_it_is_mounted(desk: Desk, tmp_path: Path) -> None:
+    seen = scrape(Exporter(desk.engine, _no_queue, tmp_path))
+    assert 0 < seen["prefecture_exports_volume_free_bytes"] < seen["prefecture_exports_volume_size_bytes"]
+    elsewhere = scrape(Exporter(desk.engine, _no_queue, tmp_path / "nowhere"))
+    assert "prefecture_exports_volume_free_bytes" not in {name for name, _ in elsewhere.samples}
+
+
+def test_queues_are_measured_without_being_declared(amqp_url: str) -> None:
+    assert read_queues(amqp_url) == [QueueState(name, 0, 0, 0) for name in sorted(set(ACTOR_QUEUES.values()))]
+
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        for queue, number in ((QUEUE_LISTES, 3), (f"{QUEUE_LISTES}.XQ", 2), (QUEUE_REQUESTS, 0)):
+            channel.queue_declare(queue, durable=True)
+            for _ in range(number):
+                channel.basic_publish("", queue, b"x")
+        channel.basic_consume(QUEUE_REQUESTS, lambda *_: None)
+        seen = {state.queue: state for state in read_queues(amqp_url)}
+
+    assert seen[QUEUE_LISTES] == (QUEUE_LISTES, 3, 0, 2)
+    assert seen[QUEUE_REQUESTS] == (QUEUE_REQUESTS, 0, 1, 0)
+
+
+def test_an_absent_broker_is_said_to_be_away() -> None:
+    with pytest.raises(TransientError, match="injoignable"):
+        read_queues("amqp://guest:guest@127.0.0.1:1/%2F")
+
+
+def _ready(seen: Scrape) -> float:
+    return sum(value for labels, value in seen.nonzero("prefecture_exports_total").items() if "ready" in labels)

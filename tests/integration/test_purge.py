@@ -1,0 +1,271 @@
+"""`python -m worker purge`: old files leave the volume, their rows stay, whatever happens on the way."""
+
+import getpass
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from threading import Barrier
+
+import pytest
+from sqlalchemy import update
+
+from producers.state import State
+from schemas.vocabulary import ExportStatus
+from tests.integration.files_desk import DAY, FilesDesk, open_desk
+from tests.integration.notifier_desk import TEMPLATE, Killed, make_export
+from tests.parts.databases import Template
+from worker.cli.exits import Exit
+from worker.db.types import utc_now
+from worker.exports.audit import Action
+from worker.exports.models import Export
+from worker.exports.purge import purge_files
+from worker.exports.storage import Storage
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TEMPLATE
+
+
+@pytest.fixture
+def desk(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[FilesDesk]:
+    yield from open_desk(database_url, tmp_path, monkeypatch, capsys)
+
+
+def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) -> None:
+    old, recent = desk.make("ancienne", days=31, has_report=True), desk.make("récente", days=29)
+
+    done = desk.run("purge")
+
+    assert done.code == Exit.DONE
+    assert done.out == "1 export purgé (2 fichiers effacés, 0 Kio) : plus de 30 jours.\n"
+    assert desk.files() == [desk.path(recent).name]
+    row = desk.export(old)
+    assert (row.status, row.electeurs, row.sha256 is not None) == ("ready", 327, True)
+    assert row.purged_at is not None
+    assert desk.export(recent).purged_at is None
+    (line,) = desk.audit()
+    assert (line.action, line.actor, line.code_commune, line.export_id, line.detail) == (
+        *(Action.FILE_PURGED, getpass.getuser(), "13900", old),
+        "liste-P-ancienne.csv",
+    )
+    assert desk.run("purge").out.startswith("0 export purgé (0 fichier effacé")
+    with State(desk.engine.url.render_as_string(hide_password=False)) as state:
+        assert {export.export_id: export.is_available for export in state.latest()} == {old: False, recent: True}
+
+
+def test_the_delay_is_a_setting_or_an_option(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    for days in (3, 10, 40):
+        desk.make(f"de {days} jours", days=days)
+    monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", "7")
+    assert desk.run("purge", "--json").document["purged"]["exports"] == 2
+    assert desk.run("purge", "--older-than", "2", "--json").document["purged"]["exports"] == 1
+    desk.make("d'aujourd'hui")
+    for delay in ("1", "999999999999"):
+        assert desk.run("purge", "--older-than", delay, "--json").document["purged"]["exports"] == 0
+    assert desk.run("purge", "--older-than", "0", "--json").document["purged"]["exports"] == 1
+
+
+def test_for_ever_means_for_ever(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    export_id = desk.make(days=10_000)
+    monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", "0")
+    refused = desk.run("purge")
+    assert (refused.code, desk.path(export_id).exists()) == (Exit.USAGE, True)
+    assert refused.err.startswith("Erreur : PREFECTURE_RETENTION_DAYS vaut 0, rien n'est purgé : donnez --older-than")
+    for wrong in ("-1", "trente", "1.5"):
+        assert desk.run("purge", "--older-than", wrong).code == Exit.USAGE
+
+
+def test_files_wait_until_somebody_was_told_of_them(desk: FilesDesk) -> None:
+    export_id = desk.make(days=31, told=False)
+    assert "Plus anciens, mais gardés tant que personne n'en est prévenu : 1 export." in desk.run("purge").out
+    assert desk.path(export_id).exists()
+    desk.change_requests(told_at=utc_now())
+    assert desk.run("purge").out.startswith("1 export purgé")
+    assert not desk.path(export_id).exists()
+
+
+def test_what_a_failed_export_left_in_the_volume_leaves_too(desk: FilesDesk) -> None:
+    left = desk.make("tombée", days=31, has_report=True)
+    _change(desk, left, status=ExportStatus.FAILED, report_name=None)
+    desk.ask(make_export("P.csv=failed", "sans fichier", finished_at=utc_now(-31 * DAY)), told_at=utc_now())
+    assert desk.run("purge", "--json").document["purged"] == {
+        "exports": 1,
+        "files": 2,
+        "missing": 0,
+        "failures": 0,
+        "size": 13 + len("Nom;Prénoms\ntombée;invention\n".encode()),
+    }
+    assert [line.export_id for line in desk.audit()] == [left]
+    assert desk.files() == []
+
+
+def test_a_file_that_is_already_missing_is_no_error(desk: FilesDesk) -> None:
+    export_id = desk.make(days=31)
+    desk.path(export_id).unlink()
+    done = desk.run("purge")
+    assert done.code == Exit.DONE
+    assert "Fichier déjà absent du volume : 1 export." in done.out
+    assert desk.export(export_id).purged_at is not None
+    assert [line.detail for line in desk.audit()] == ["liste-P-demande.csv : déjà absent"]
+
+
+@pytest.mark.parametrize("moment", ["marked", "first removed", "second removed"])
+def test_killed_at_any_point_nothing_gone_is_offered_and_the_next_purge_finishes(
+    desk: FilesDesk, monkeypatch: pytest.MonkeyPatch, moment: str
+) -> None:
+    ids = [desk.make(f"demande-{number}", days=31, has_report=True) for number in range(3)]
+    with monkeypatch.context() as patch:
+        _kill_at(moment, patch)
+        with pytest.raises(Killed):
+            desk.run("purge")
+    for export_id in ids:
+        assert desk.path(export_id).exists() or desk.export(export_id).purged_at is not None
+    assert desk.files() != []
+    assert desk.run("purge", "--dry-run").out.endswith("Une purge interrompue serait finie : 3 exports.\n")
+
+    assert desk.run("purge").code == Exit.DONE
+    assert desk.files() == []
+    assert sorted(line.export_id or 0 for line in desk.audit()) == ids
+
+
+@pytest.mark.parametrize("interrupted", [False, True], ids=["new", "interrupted"])
+def test_several_purges_at_once_remove_each_file_once(
+    database_url: str, desk: FilesDesk, monkeypatch: pytest.MonkeyPatch, *, interrupted: bool
+) -> None:
+    ids = [desk.make(f"demande-{number}", days=31) for number in range(60)]
+    if interrupted:
+        _interrupt(desk, monkeypatch)
+    start = Barrier(3)
+
+    def purge(number: int) -> Sequence[int]:
+        own = FilesDesk(database_url, desk.root, desk._capsys)  # noqa: SLF001 — another process, by its own engine
+        start.wait()
+        done = [step.exports for step in purge_files(own.engine, own.storage, days=30, actor=f"purge {number}")]
+        own.engine.dispose()
+        return done
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(map(sum, pool.map(purge, range(3)))) == len(ids)
+    assert desk.files() == []
+    assert sorted(line.export_id or 0 for line in desk.audit()) == ids
+
+
+def test_a_file_that_is_made_again_meanwhile_is_not_removed(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [desk.make(f"demande-{number}", days=31) for number in range(22)]
+    _interrupt(desk, monkeypatch)
+    steps = purge_files(desk.engine, desk.storage, days=30, actor="test")
+    assert next(steps).exports == 20
+    for export_id in ids:
+        _change(desk, export_id, status=ExportStatus.QUEUED)
+    assert next(steps).exports == 0
+    assert [desk.path(export_id).exists() for export_id in ids[20:]] == [True, True]
+
+
+def test_an_absent_volume_is_not_taken_for_an_empty_one(desk: FilesDesk) -> None:
+    export_id = desk.make(days=31)
+    elsewhere = desk.root.rename(desk.root.with_name("elsewhere"))
+    for root_is_there in (False, True):
+        if root_is_there:
+            desk.root.mkdir()
+        away = desk.run("purge")
+        assert (away.code, away.out) == (Exit.AWAY, "")
+        assert away.err.startswith("Erreur : Volume des exports vide ou absent")
+        assert desk.export(export_id).purged_at is None
+    desk.root.rmdir()
+    elsewhere.rename(desk.root)
+    assert desk.run("purge").code == Exit.DONE
+    assert (desk.files(), len(desk.audit())) == ([], 1)
+
+
+def test_nothing_to_purge_is_no_error_where_no_file_was_ever_made(desk: FilesDesk) -> None:
+    assert desk.run("purge").code == Exit.DONE
+
+
+def test_a_file_that_the_system_keeps_stops_no_other_and_is_tried_again(desk: FilesDesk) -> None:
+    stuck, other = desk.make("tenace", days=32), desk.make("autre", days=31)
+    path = desk.path(stuck)
+    path.unlink()
+    path.mkdir()  # which cannot be unlinked
+
+    failed = desk.run("purge")
+    assert failed.code == Exit.REFUSED
+    assert "Échec : le volume refuse d'effacer les fichiers de 1 export ; voyez le journal." in failed.err
+    assert f'"export_id": {stuck}' in failed.err
+    assert [line.export_id for line in desk.audit()] == [other]
+    assert desk.export(stuck).purged_at is not None
+
+    path.rmdir()
+    assert desk.run("purge").code == Exit.DONE
+    assert [line.export_id for line in desk.audit()] == [other, stuck]
+
+
+def test_a_dry_run_says_what_would_be_done_and_does_nothing(desk: FilesDesk) -> None:
+    export_id = desk.make("ancienne", days=31, has_report=True)
+    directory = desk.path(export_id).parent
+    _write(directory / "copie de Mme Lefèvre.csv", days=2)
+    _write(directory / "liste-P-inconnue.csv", days=0)
+    _write(directory / ".liste-P-ancienne.csv.owner.part", days=2)
+    before = desk.files()
+
+    said = desk.run("purge", "--dry-run")
+    assert said.code == Exit.DONE
+    assert said.out == (
+        "Seraient purgés : 1 export (0 Kio) de plus de 30 jours.\n"
+        "Inconnu de la base, à effacer à la main s'il ne sert pas : 13900/copie de Mme Lefèvre.csv\n"
+    )
+    assert (desk.files(), desk.audit(), desk.export(export_id).purged_at) == (before, [], None)
+
+    done = desk.run("purge", "--json").document
+    assert done["unknown"] == ["13900/copie de Mme Lefèvre.csv"]
+    assert desk.files() == [name for name in before if "ancienne" not in name or name.startswith(".")]
+
+
+def test_a_purged_file_that_comes_back_with_an_old_volume_leaves_again(desk: FilesDesk) -> None:
+    export_id = desk.make(days=31)
+    desk.run("purge")
+    _write(desk.path(export_id), days=0)
+    assert "Revenu après sa purge, serait effacé : 13900/liste-P-demande.csv" in desk.run("purge", "--dry-run").out
+    assert desk.run("purge", "--json").document["came_back"] == ["13900/liste-P-demande.csv"]
+    assert desk.files() == []
+    assert len(desk.audit()) == 2
+
+
+def _interrupt(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a purge mark what is old, and die."""
+    with monkeypatch.context() as patch:
+        _kill_at("marked", patch)
+        with pytest.raises(Killed):
+            desk.run("purge")
+
+
+def _kill_at(moment: str, patch: pytest.MonkeyPatch) -> None:
+    """Let the purge die before it removes anything, or after it has removed so many exports' files."""
+    real, done = Storage.remove, list[str]()
+
+    def remove(storage: Storage, code_commune: str, names: Sequence[str]) -> list[int]:
+        if moment == "marked":
+            raise Killed
+        removed = real(storage, code_commune, names)
+        done.append(names[0])
+        if len(done) == ["first removed", "second removed"].index(moment) + 1:
+            raise Killed
+        return removed
+
+    patch.setattr(Storage, "remove", remove)
+
+
+def _change(desk: FilesDesk, export_id: int, **values: object) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(update(Export).where(Export.id == export_id).values(**values))
+
+
+def _write(path: Path, *, days: float) -> None:
+    path.write_bytes(b"anything")
+    instant = path.stat().st_mtime - days * DAY
+    os.utime(path, (instant, instant))

@@ -1,0 +1,55 @@
+"""A doorbell that cannot ring, because the broker is away: nobody waits for the grace of a message that was sent."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from tests.integration.export_desk import COMMUNE, Desk
+from tests.parts.databases import Template
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from worker.bell import Bell
+from worker.db.engine import build_engine
+from worker.handlers.ingest_request import ingest_request
+from worker.notifier.sweep import sweep
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(build_engine(database_url), tmp_path / "exports")
+    yield desk
+    desk.engine.dispose()
+
+
+def test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep(desk: Desk) -> None:
+    desk.configure(ring=_refuse)
+    _ask(desk)
+    rung: list[Bell] = []
+    assert sweep(desk.engine, rung.extend) == 3
+    assert len(rung) == 3
+
+
+def test_one_that_has_rung_does_not_ring_again_at_once(desk: Desk) -> None:
+    first: list[Bell] = []
+    desk.configure(ring=first.extend)
+    _ask(desk)
+    assert len(first) == 3
+    assert sweep(desk.engine, _refuse) == 0
+
+
+def _ask(desk: Desk) -> None:
+    asked = ListeExportRequested(commune=COMMUNE, requested_by="mairie-libreville")
+    ingest_request(CloudEvent.wrap(asked, source="/test"), desk.services)
+
+
+def _refuse(_bells: Sequence[Bell]) -> None:
+    raise ConnectionError

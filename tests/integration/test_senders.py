@@ -1,0 +1,112 @@
+"""Who may ask for which commune, by the broker's word: what others ask for is refused on its row."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import RowMapping, text
+from sqlalchemy.orm import Session
+
+from schemas.envelope import CloudEvent
+from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
+from tests.integration.export_desk import COMMUNE, Desk
+from tests.parts.databases import Template
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from worker.db.engine import build_engine
+from worker.exports.models import EVERY_COMMUNE, Sender
+from worker.handlers.ingest_request import ingest_request
+
+pytestmark = pytest.mark.integration
+
+LISTES = {"commune": COMMUNE, "listes": ["CE"], "requested_by": "mairie-libreville"}
+TABLEAUX = LISTES | {"types": ["cinq_jours"], "scrutin": "2017-04-23"}
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
+    engine = build_engine(database_url)
+    desk = Desk(engine, tmp_path / "exports")
+    desk.configure(known_senders_only=True)
+    senders = [("mairie-13900", COMMUNE), ("mairie-13055", "13055"), ("departement", EVERY_COMMUNE)]
+    with Session(engine) as session, session.begin():
+        session.add_all(Sender(name=name, code_commune=code) for name, code in senders)
+    yield desk
+    engine.dispose()
+
+
+def _send(desk: Desk, data: Any, sender: str) -> RowMapping:  # noqa: ANN401 — any request
+    event = CloudEvent.wrap(data, source="/test")
+    ingest_request(event, desk.services, sender=sender)
+    return _row(desk, event)
+
+
+def _row(desk: Desk, event: CloudEvent) -> RowMapping:
+    with desk.engine.connect() as connection:
+        query = text("SELECT * FROM demandes WHERE event_id = :id")
+        return connection.execute(query, {"id": event.id}).mappings().one()
+
+
+@pytest.mark.parametrize("sender", ["mairie-13900", "departement"])
+@pytest.mark.parametrize("asked", [LISTES, TABLEAUX], ids=["listes", "tableaux"])
+def test_a_known_sender_is_served_for_its_commune(desk: Desk, sender: str, asked: dict[str, Any]) -> None:
+    row = _send(desk, _model(asked), sender)
+    assert (row["outcome"], row["sender"], row["code_commune"]) == ("accepted", sender, COMMUNE)
+
+
+@pytest.mark.parametrize("sender", ["mairie-13055", "nobody", EVERY_COMMUNE, "mairie-libreville"])
+@pytest.mark.parametrize("asked", [LISTES, TABLEAUX], ids=["listes", "tableaux"])
+def test_another_is_refused_with_a_reason_and_nobody_is_mailed(desk: Desk, sender: str, asked: dict[str, Any]) -> None:
+    row = _send(desk, _model(asked), sender)
+    assert (row["outcome"], row["sender"]) == ("refused", sender)
+    assert row["reason"].startswith(f"Le compte « {sender} » ne peut pas demander de fichiers de {COMMUNE} : ")
+    assert row["code_commune"] == "", "whose agents would be written to at a stranger's request"
+
+
+def test_an_event_without_a_sender_is_refused(desk: Desk) -> None:
+    row = _send(desk, _model(LISTES), "")
+    assert (row["outcome"], row["sender"]) == ("refused", "")
+    assert "user_id" in row["reason"]
+
+
+def test_invalid_data_of_a_stranger_is_told_to_no_agent(desk: Desk) -> None:
+    for sender, commune in (("mairie-13055", ""), ("mairie-13900", COMMUNE)):
+        event = CloudEvent.wrap(_model(LISTES), source="/test")
+        event = event.model_copy(update={"data": event.data | {"formats": ["doc"]}})
+        ingest_request(event, desk.services, sender=sender)
+        assert (_row(desk, event)["outcome"], _row(desk, event)["code_commune"]) == ("refused", commune)
+
+
+@pytest.mark.parametrize("model", [CancelRequested, RetryRequested])
+def test_anothers_request_cannot_be_told_from_one_that_does_not_exist(
+    desk: Desk, model: type[CancelRequested] | type[RetryRequested]
+) -> None:
+    event = CloudEvent.wrap(_model(LISTES), source="/test")
+    ingest_request(event, desk.services, sender="mairie-13900")
+    reasons = [
+        _send(desk, _about(model, event_id), "mairie-13055")["reason"] for event_id in (event.id, "no-such-request")
+    ]
+    assert reasons[0] == reasons[1]
+    with desk.engine.connect() as connection:
+        assert connection.scalar(text("SELECT status FROM export")) == "queued"
+    assert _send(desk, _about(CancelRequested, event.id), "mairie-13900")["outcome"] == "accepted"
+
+
+def test_without_the_setting_anybody_is_served_and_recorded(desk: Desk) -> None:
+    desk.configure(known_senders_only=False)
+    row = _send(desk, _model(LISTES), "anybody")
+    assert (row["outcome"], row["sender"]) == ("accepted", "anybody")
+
+
+def _about(model: type[CancelRequested] | type[RetryRequested], event_id: str) -> CancelRequested | RetryRequested:
+    return model.model_validate({"request": {"source": "/test", "id": event_id}, "requested_by": "mairie"})
+
+
+def _model(fields: dict[str, Any]) -> ListeExportRequested | TableauxRenderRequested:
+    model = TableauxRenderRequested if "types" in fields else ListeExportRequested
+    return model.model_validate(fields)

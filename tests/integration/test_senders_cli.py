@@ -1,0 +1,96 @@
+"""`senders`: who may ask for which commune is listed and changed, and each change is on record."""
+
+from collections.abc import Callable
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy import text
+
+from tests.integration.import_desk import TWO_COMMUNES
+from tests.parts.databases import Template
+from worker.cli.actor import system_user
+from worker.cli.exits import Exit
+from worker.cli.main import main
+from worker.db.engine import build_engine
+
+pytestmark = pytest.mark.integration
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    monkeypatch.setenv("COLUMNS", "120")
+
+    def run(*arguments: str) -> Ran:
+        code = main(["senders", *arguments])
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+def _audit(database_url: str) -> list[tuple[str, str, str]]:
+    engine = build_engine(database_url)
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT actor, action, detail FROM audit ORDER BY id"))
+        lines = [(row.actor, row.action, row.detail) for row in rows]
+    engine.dispose()
+    return lines
+
+
+def test_accounts_are_allowed_listed_and_removed(run: Run, database_url: str) -> None:
+    assert run() == Ran(Exit.DONE, "Aucun compte autorisé : ajoutez-en un avec --add.\n", "")
+    for code in ("13900", "13900", "*"):
+        assert run("--add", "mairie", "--commune", code).code == Exit.DONE
+    shown = run().out
+    assert shown.count("mairie") == 2
+    assert "13900" in shown
+    assert "toutes les communes" in shown
+    assert run("--remove", "mairie", "--commune", "13900").out == (
+        "mairie ne peut plus demander les fichiers de 13900.\n"
+    )
+    assert "13900" not in run().out
+    assert run("--remove", "mairie").code == Exit.DONE
+    assert run("--remove", "mairie") == Ran(Exit.REFUSED, "", "Erreur : aucune autorisation à ce nom : mairie\n")
+    changes = [("sender_allowed", "13900"), ("sender_allowed", "toutes les communes")]
+    changes += [("sender_removed", "13900"), ("sender_removed", "toutes les communes")]
+    assert _audit(database_url) == [(system_user(), action, f"mairie pour {where}") for action, where in changes]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (["--add", "mairie"], Exit.USAGE, "--add demande aussi --commune"),
+        (["--add", "", "--commune", "*"], Exit.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
+        (["--add", "mai\nrie", "--commune", "*"], Exit.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
+        (["--add", "é" * 128, "--commune", "*"], Exit.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
+        (["--add", "mairie", "--commune", "99999"], Exit.REFUSED, "commune inconnue : 99999"),
+    ],
+)
+def test_what_allows_nobody_is_refused(
+    run: Run, database_url: str, arguments: list[str], code: Exit, words: str
+) -> None:
+    ran = run(*arguments)
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert _audit(database_url) == []
+
+
+def test_the_list_of_a_commune_has_those_who_may_ask_for_all(run: Run) -> None:
+    run("--add", "departement", "--commune", "*")
+    run("--add", "mairie", "--commune", "13900")
+    assert "departement" in run("--commune", "13900").out
+    assert "mairie" not in run("--commune", "13055").out

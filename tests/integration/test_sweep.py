@@ -1,0 +1,171 @@
+"""Which rows the sweep rings again: those whose message is lost, and not those that wait in a long queue."""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from schemas.vocabulary import ExportKind, ExportStatus
+from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau
+from tests.parts.databases import Template
+from worker.bell import Bell
+from worker.db.types import utc_now
+from worker.errors import TransientError
+from worker.exports.models import Export
+from worker.messaging.broker import build_broker
+from worker.messaging.doorbell import Doorbell
+from worker.messaging.queues import count_bells
+from worker.notifier.sweep import sweep
+
+pytestmark = pytest.mark.integration
+
+LISTES, LISTES_BULK, TABLEAUX = (ExportKind.LISTE, False), (ExportKind.LISTE, True), (ExportKind.TABLEAU, False)
+ALWAYS = -1
+"""A grace that everybody has outlived."""
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str) -> Iterator[Desk]:
+    desk = Desk(database_url)
+    yield desk
+    desk.engine.dispose()
+
+
+class Queue:
+    """The broker's queue of list files: who rings joins its end; messages may be lost."""
+
+    def __init__(self, *lost: int) -> None:
+        self.messages: deque[int] = deque()
+        self.rung: list[int] = []
+        self._lost = set(lost)
+
+    def ring(self, bells: Sequence[Bell]) -> None:
+        """Keep each message, but the first of a row that is to be lost."""
+        for bell in bells:
+            self.rung.append(bell.export_id)
+            if bell.export_id in self._lost:
+                self._lost.remove(bell.export_id)
+            else:
+                self.messages.append(bell.export_id)
+
+    def count(self) -> Mapping[tuple[ExportKind, bool], int]:
+        """What the broker says."""
+        return {LISTES: len(self.messages)}
+
+
+def wait_in_queue(desk: Desk, number: int, **fields: object) -> list[int]:
+    """Rows that have rung long ago, the oldest first."""
+    rows = [
+        make_export(f"{index}=queued", str(index), rung_at=utc_now(index - 3600), **fields) for index in range(number)
+    ]
+    desk.ask(*rows)
+    return [row.id for row in rows]
+
+
+def serve(desk: Desk, queue: Queue, number: int) -> None:
+    """Workers take so many messages; a copy finds its row done."""
+    taken = [queue.messages.popleft() for _ in range(min(number, len(queue.messages)))]
+    with desk.engine.begin() as connection:
+        connection.execute(update(Export).where(Export.id.in_(taken)).values(status=ExportStatus.READY))
+
+
+def waiting(desk: Desk) -> set[int]:
+    """The rows that are not made yet."""
+    with Session(desk.engine) as session:
+        return set(session.scalars(select(Export.id).where(Export.status == ExportStatus.QUEUED)))
+
+
+def test_rows_of_a_long_queue_are_left_alone(desk: Desk) -> None:
+    rows = wait_in_queue(desk, 600)
+    queue = Queue()
+    queue.messages.extend(rows)
+    assert sweep(desk.engine, queue.ring, count=queue.count) == 0
+    assert queue.rung == []
+
+
+def test_as_many_rows_ring_as_messages_lack_the_oldest_first(desk: Desk) -> None:
+    rows = wait_in_queue(desk, 50)
+    queue = Queue()
+    queue.messages.extend(rows[3:])
+    assert sweep(desk.engine, queue.ring, count=queue.count) == 3
+    assert queue.rung == rows[:3]
+    assert sweep(desk.engine, queue.ring, count=queue.count) == 0
+
+
+def test_every_row_of_a_queue_that_was_purged_rings(desk: Desk) -> None:
+    rows = wait_in_queue(desk, 50)
+    queue = Queue()
+    assert sweep(desk.engine, queue.ring, count=queue.count) == 50
+    assert queue.rung == rows
+
+
+def test_lost_rows_of_a_queue_that_never_empties_are_made_within_one_pass_of_it(desk: Desk) -> None:
+    rows = wait_in_queue(desk, 40)
+    lost = rows[5], rows[20], rows[39]
+    queue = Queue()
+    queue.messages.extend(row for row in rows if row not in lost)
+    queue.messages.extend(rows[:3])  # copies stand for the lost ones, in number
+    passes = 0
+    while waiting(desk) & set(rows):
+        passes += 1
+        assert passes <= 9  # 40 messages at 10 a time, then the lost ones join the end of a queue as long
+        newcomers = [make_export(f"{passes}-{index}=queued", f"{passes}-{index}") for index in range(10)]
+        desk.ask(*newcomers, event_id=str(passes))
+        sweep(desk.engine, queue.ring, count=queue.count, grace_seconds=ALWAYS)
+        serve(desk, queue, 10)
+    assert len(queue.rung) <= 10 * passes + 2 * len(lost)
+
+
+def test_a_ring_that_is_lost_again_is_repeated(desk: Desk) -> None:
+    (row,) = wait_in_queue(desk, 1)
+    queue = Queue(row)
+    assert sweep(desk.engine, queue.ring, count=queue.count) == 1
+    assert sweep(desk.engine, queue.ring, count=queue.count) == 0, "within the grace"
+    assert sweep(desk.engine, queue.ring, count=queue.count, grace_seconds=ALWAYS) == 1
+    assert queue.messages == deque([row])
+
+
+def test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink(desk: Desk) -> None:
+    rows = wait_in_queue(desk, 20)
+    orphan = make_export("orphan=running", "orphan", rung_at=utc_now(-60), lease_until=utc_now(-1))
+    desk.ask(orphan, event_id="orphan")
+    queue = Queue()
+    queue.messages.extend(rows)
+    assert sweep(desk.engine, queue.ring, count=queue.count) == 1
+    assert queue.rung == [orphan.id]
+    assert sweep(desk.engine, queue.ring, count=queue.count, grace_seconds=ALWAYS) == 0
+
+
+def test_each_queue_is_counted_by_itself(desk: Desk) -> None:
+    bulk = wait_in_queue(desk, 3, is_bulk=True)
+    single, tableau = make_export("P.csv=queued", rung_at=utc_now(-60)), make_tableau("vingt_jours.P.commune=queued")
+    desk.ask(single, tableau, event_id="alone")
+    rung: list[Bell] = []
+    assert sweep(desk.engine, rung.extend, count=lambda: {LISTES: 1, LISTES_BULK: 1, TABLEAUX: 5}) == 3
+    assert rung == [*(Bell(row, *LISTES_BULK) for row in bulk[:2]), Bell(tableau.id, *TABLEAUX)]
+
+
+def test_a_broker_that_cannot_be_asked_is_asked_again(desk: Desk) -> None:
+    rows = wait_in_queue(desk, 2)
+    queue = Queue()
+
+    def fail() -> Mapping[tuple[ExportKind, bool], int]:
+        raise TransientError("away")
+
+    assert sweep(desk.engine, queue.ring, count=fail) == 0
+    assert sweep(desk.engine, queue.ring, count=queue.count) == len(rows) == len(queue.rung)
+
+
+def test_the_broker_counts_the_doorbells_of_each_queue(amqp_url: str) -> None:
+    bells = [Bell(1, *LISTES), Bell(2, *LISTES_BULK), Bell(3, *LISTES_BULK), Bell(4, *TABLEAUX)]
+    with closing(build_broker(amqp_url)) as broker:
+        Doorbell(broker).ring(bells)
+    assert count_bells(amqp_url) == {LISTES: 1, LISTES_BULK: 2, TABLEAUX: 1, (ExportKind.TABLEAU, True): 0}

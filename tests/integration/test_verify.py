@@ -1,0 +1,245 @@
+"""`python -m worker verify`: a file that is no longer the one that was made is found and said."""
+
+import json
+import os
+import tracemalloc
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import update
+
+from schemas.vocabulary import ExportStatus
+from tests.integration.files_desk import DAY, FilesDesk, open_desk
+from tests.integration.notifier_desk import TEMPLATE
+from tests.parts.databases import Template
+from worker.cli.exits import Exit
+from worker.db.types import utc_now
+from worker.exports.audit import Action
+from worker.exports.intact import Fault, find_fault
+from worker.exports.models import Export
+from worker.exports.verify import Scope, verify_files
+
+pytestmark = pytest.mark.integration
+
+NAME = "liste-P-demande.csv"
+REPORT = "liste-P-demande-csv-anomalies.csv"
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TEMPLATE
+
+
+@pytest.fixture
+def desk(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[FilesDesk]:
+    yield from open_desk(database_url, tmp_path, monkeypatch, capsys)
+
+
+def test_intact_files_are_said_and_dated(desk: FilesDesk) -> None:
+    first, second = desk.make("une", has_report=True), desk.make("deux")
+    said = desk.run("verify")
+    assert (said.code, said.err) == (Exit.DONE, "")
+    assert said.out == "2 exports vérifiés (3 fichiers) : tous intacts.\n"
+    assert all(desk.export(export_id).verified_at is not None for export_id in (first, second))
+    assert desk.audit() == []
+
+
+def _remove(path: Path) -> None:
+    path.unlink()
+
+
+def _cut(path: Path) -> None:
+    os.truncate(path, path.stat().st_size - 1)
+
+
+def _empty(path: Path) -> None:
+    os.truncate(path, 0)
+
+
+def _lengthen(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"DURAND;Paul\n")
+
+
+def _flip(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + bytes([content[-2] ^ 1]) + content[-1:])
+
+
+def _link(path: Path) -> None:
+    path.symlink_to(path.rename(path.with_name("elsewhere")).name)
+
+
+def _replace_by_a_directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+def _replace_by_a_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _show_to_everybody(path: Path) -> None:
+    path.chmod(0o644)
+
+
+def _open_the_directory(path: Path) -> None:
+    path.parent.chmod(0o755)
+
+
+DAMAGES: list[tuple[Callable[[Path], None], Fault, str]] = [
+    (_remove, Fault.MISSING, "absent du volume"),
+    (_cut, Fault.TRUNCATED, "tronqué"),
+    (_empty, Fault.TRUNCATED, "tronqué"),
+    (_lengthen, Fault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
+    (_flip, Fault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
+    (_link, Fault.UNREADABLE, "illisible"),
+    (_replace_by_a_directory, Fault.UNREADABLE, "illisible"),
+    (_replace_by_a_pipe, Fault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
+    (_show_to_everybody, Fault.PERMISSIONS, "droits à rétablir : 640 pour le fichier, 2750 pour son dossier"),
+    (_open_the_directory, Fault.PERMISSIONS, "droits à rétablir : 640 pour le fichier, 2750 pour son dossier"),
+]
+
+
+@pytest.mark.parametrize(("damage", "fault", "label"), DAMAGES, ids=[it[0].__name__ for it in DAMAGES])
+def test_a_damaged_file_is_found_and_said(
+    desk: FilesDesk, damage: Callable[[Path], None], fault: Fault, label: str
+) -> None:
+    export_id = desk.make()
+    damage(desk.path(export_id))
+
+    said = desk.run("verify")
+    assert said.code == Exit.REFUSED
+    assert said.out.startswith(f"13900/{NAME} (export {export_id}) : {label}\n")
+    remade = (
+        "Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :\n"
+        f"    python -m producers retry demande --source /mairie/13900 --export {export_id}\n"
+    )
+    assert (remade in said.out) is (fault is not Fault.PERMISSIONS)
+    assert said.out.endswith("1 export vérifié (1 fichier) : 1 fichier en défaut.\n")
+    (line,) = (json.loads(line) for line in said.err.splitlines())
+    assert (line["level"], line["event"], line["export_id"]) == ("error", "file_found_wrong", export_id)
+    assert NAME not in said.err
+    assert desk.export(export_id).verified_at is None
+    (noted,) = desk.audit()
+    assert (noted.action, noted.export_id, noted.detail) == (Action.FILE_FOUND_WRONG, export_id, f"{NAME} : {label}")
+
+    wrong = desk.run("verify", "--json").document["wrong"]
+    request = {"source": "/mairie/13900", "event_id": "demande"}
+    assert wrong == [request | {"export_id": export_id, "path": f"13900/{NAME}", "fault": fault}]
+
+
+def test_a_damaged_report_is_found_beside_its_intact_file(desk: FilesDesk) -> None:
+    export_id = desk.make(has_report=True)
+    _flip(desk.path(export_id).with_name(REPORT))
+    document = desk.run("verify", "--json").document
+    (wrong,) = document["wrong"]
+    assert (wrong["export_id"], wrong["path"], wrong["fault"]) == (export_id, f"13900/{REPORT}", "altered")
+    assert (document["exports"], document["files"]) == (1, 2)
+
+
+def test_only_files_that_are_offered_are_looked_at(desk: FilesDesk) -> None:
+    purged, failed, running = (desk.make(name, days=31) for name in ("purgée", "tombée", "en cours"))
+    _change(desk, failed, status=ExportStatus.FAILED)
+    _change(desk, running, status=ExportStatus.RUNNING)
+    desk.run("purge")
+    assert not desk.path(purged).exists()
+    assert desk.run("verify").out == "Aucun fichier à vérifier.\n"
+
+
+def test_one_export_or_one_commune_may_be_verified(desk: FilesDesk) -> None:
+    wrong, right = desk.make("fausse"), desk.make("juste")
+    _flip(desk.path(wrong))
+    assert desk.run("verify", "--export", str(right)).code == Exit.DONE
+    assert desk.run("verify", "--export", str(wrong)).code == Exit.REFUSED
+    assert desk.run("verify", "--commune", "13900").code == Exit.REFUSED
+    assert desk.run("verify", "--commune", "2a004").out == "Aucun fichier à vérifier.\n"
+    unknown = desk.run("verify", "--export", "999999")
+    assert unknown.code == Exit.REFUSED
+    assert unknown.err == (
+        "Erreur : l'export 999999 n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé\n"
+    )
+    for wrong_option in (["--export", "x"], ["--commune", "../13900"], ["--commune", "*"]):
+        assert desk.run("verify", *wrong_option).code == Exit.USAGE
+
+
+def test_strangers_in_the_volume_are_told(desk: FilesDesk) -> None:
+    gone, kept = desk.make("purgée", days=31, has_report=True), desk.make("gardée")
+    report = desk.path(gone).with_name("liste-P-purgée-csv-anomalies.csv")
+    saved = report.read_bytes()
+    desk.run("purge")
+    report.write_bytes(saved)
+    stranger, newcomer = (desk.path(kept).with_name(name) for name in ("vieux.csv", "récent.csv"))
+    for path in (stranger, newcomer):
+        path.write_bytes(b"anything")
+    instant = stranger.stat().st_mtime - 2 * DAY
+    os.utime(stranger, (instant, instant))
+
+    said = desk.run("verify")
+    assert said.code == Exit.REFUSED
+    assert said.out.splitlines() == [
+        f"13900/{report.name} : purgé (export {gone}), et revenu",
+        "13900/vieux.csv : inconnu de la base",
+        "Effacez à la main les fichiers inconnus, s'ils ne servent pas.",
+        "« python -m worker purge » efface de nouveau les fichiers déjà purgés.",
+        "1 export vérifié (1 fichier) : tous intacts.",
+    ]
+    document = desk.run("verify", "--json").document
+    assert (document["unknown"], document["came_back"]) == (["13900/vieux.csv"], [f"13900/{report.name}"])
+
+
+def test_an_absent_volume_is_said_as_such(desk: FilesDesk) -> None:
+    desk.make()
+    desk.root.rename(desk.root.with_name("elsewhere"))
+    away = desk.run("verify")
+    assert away.code == Exit.AWAY
+    assert away.err.startswith("Erreur : Volume des exports vide ou absent")
+    assert desk.audit() == []
+
+
+def test_a_file_that_is_purged_or_made_again_meanwhile_is_not_called_wrong(desk: FilesDesk) -> None:
+    purged, remade = desk.make("purgée"), desk.make("refaite")
+    paths = [desk.path(export_id) for export_id in (purged, remade)]
+    _flip(paths[0])
+    _flip(paths[1])
+
+    def meanwhile(_count: int) -> None:
+        _change(desk, purged, purged_at=utc_now())
+        _change(desk, remade, finished_at=utc_now(1))
+
+    found = list(verify_files(desk.engine, desk.storage, Scope(), actor="test", read=meanwhile))
+    assert (found, desk.audit()) == ([], [])
+    assert desk.export(remade).verified_at is None
+
+
+def test_more_exports_than_are_recorded_at_once_are_all_looked_at(desk: FilesDesk) -> None:
+    ids = [desk.make(f"demande-{number}") for number in range(60)]
+    _flip(desk.path(ids[-1]))
+    document = desk.run("verify", "--json").document
+    assert document["exports"] == 60
+    assert [it["export_id"] for it in document["wrong"]] == [ids[-1]]
+
+
+def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
+    path = tmp_path / "large"
+    size = 64 << 20
+    with path.open("wb") as file:
+        file.truncate(size)
+    read: list[int] = []
+    tracemalloc.start()
+    try:
+        assert find_fault(path, size, "0" * 64, read.append) is Fault.ALTERED
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert sum(read) == size
+    assert peak < 4 << 20
+
+
+def _change(desk: FilesDesk, export_id: int, **values: object) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(update(Export).where(Export.id == export_id).values(**values))

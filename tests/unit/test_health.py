@@ -1,0 +1,105 @@
+"""Signs of life: who is alive, who is stuck, who lacks something, and who is dead."""
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from structlog.testing import capture_logs
+
+from worker.errors import PrefectureError
+from worker.health import SILENCE_SECONDS, Pulse, Role, require_healthy
+
+
+@pytest.fixture
+def pulse(tmp_path: Path) -> Iterator[Pulse]:
+    pulse = Pulse(tmp_path, Role.WORKER)
+    yield pulse
+    pulse.stop()
+
+
+def _file(folder: Path) -> Path:
+    (path,) = folder.iterdir()
+    return path
+
+
+def test_a_process_that_gives_a_sign_is_healthy(tmp_path: Path, pulse: Pulse) -> None:
+    pulse.beat()
+    assert require_healthy(tmp_path, Role.WORKER) == 1
+
+
+def test_each_process_counts(tmp_path: Path, pulse: Pulse) -> None:
+    other = Pulse(tmp_path, Role.WORKER)
+    pulse.beat()
+    other.beat()
+    assert require_healthy(tmp_path, Role.WORKER) == 2
+    other.stop()
+    assert require_healthy(tmp_path, Role.WORKER) == 1
+
+
+def test_no_process_is_not_healthy(tmp_path: Path, pulse: Pulse) -> None:
+    pulse.beat()
+    with pytest.raises(PrefectureError, match="aucun processus « notifier » ne tourne ici"):
+        require_healthy(tmp_path, Role.NOTIFIER)
+    with pytest.raises(PrefectureError, match="aucun processus"):
+        require_healthy(tmp_path / "nowhere", Role.WORKER)
+
+
+def test_what_a_process_lacks_is_said_and_does_not_mean_that_it_is_dead(tmp_path: Path, pulse: Pulse) -> None:
+    pulse.beat("RabbitMQ ne donne rien de : listes, tableaux")
+    with pytest.raises(PrefectureError, match="RabbitMQ ne donne rien de : listes, tableaux"):
+        require_healthy(tmp_path, Role.WORKER)
+    assert require_healthy(tmp_path, Role.WORKER, alive=True) == 1
+    pulse.beat("RabbitMQ ne donne rien de : listes")
+    pulse.beat()
+    assert require_healthy(tmp_path, Role.WORKER) == 1
+
+
+@pytest.mark.parametrize("alive", [False, True])
+def test_a_process_that_is_silent_for_too_long_is_stuck(tmp_path: Path, pulse: Pulse, *, alive: bool) -> None:
+    pulse.beat()
+    limit = SILENCE_SECONDS[Role.WORKER]
+    for age, is_stuck in ((limit - 5, False), (limit + 5, True)):
+        os.utime(_file(tmp_path), times=(time.time() - age,) * 2)
+        if is_stuck:
+            with pytest.raises(PrefectureError, match="ne donne plus signe de vie depuis 35 s"):
+                require_healthy(tmp_path, Role.WORKER, alive=alive)
+        else:
+            assert require_healthy(tmp_path, Role.WORKER, alive=alive) == 1
+
+
+def test_what_a_killed_process_left_counts_for_nothing_and_is_removed(tmp_path: Path) -> None:
+    program = (
+        "import os, sys; from pathlib import Path; from worker.health import Pulse, Role;"
+        "Pulse(Path(sys.argv[1]), Role.WORKER).beat(); os._exit(1)"
+    )
+    subprocess.run([sys.executable, "-c", program, tmp_path], check=False)
+    assert _file(tmp_path).exists()
+    with pytest.raises(PrefectureError, match="aucun processus"):
+        require_healthy(tmp_path, Role.WORKER)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_file_that_was_swept_away_comes_back(tmp_path: Path, pulse: Pulse) -> None:
+    pulse.beat()
+    _file(tmp_path).unlink()
+    pulse.beat("un manque, pour que ce signe soit écrit tout de suite")
+    assert require_healthy(tmp_path, Role.WORKER, alive=True) == 1
+
+
+def test_a_process_that_stops_leaves_nothing(tmp_path: Path, pulse: Pulse) -> None:
+    pulse.beat()
+    pulse.stop()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said_once(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    pulse = Pulse(tmp_path / "file", Role.WORKER)
+    with capture_logs() as lines:
+        pulse.beat()
+        pulse.beat("un manque")
+    assert [line["event"] for line in lines] == ["health_not_written"]

@@ -1,0 +1,40 @@
+"""What is away is said at once, then each minute, then when it is back."""
+
+from structlog.testing import capture_logs
+
+from worker.errors import TransientError
+from worker.notifier.outage import Outage
+
+
+def test_an_hour_away_is_an_hour_of_few_lines() -> None:
+    now = 0.0
+    outage = Outage("database", clock=lambda: now)
+    with capture_logs() as lines:
+        for _ in range(3600):
+            outage.note(TransientError("elle n'est pas là"))
+            now += 1
+        outage.end()
+        outage.end()
+
+    *said, over = lines
+    assert [line["seconds"] for line in said] == list(range(0, 3600, 60))
+    assert {(line["event"], line["what"], line["log_level"]) for line in said} == {("outage", "database", "error")}
+    assert said[-1]["times"] == 3541
+    assert said[0]["type"] == "TransientError"
+    assert (over["event"], over["seconds"], over["times"]) == ("outage_over", 3600, 3600)
+
+
+def test_each_outage_is_said_at_once() -> None:
+    outage = Outage("database")
+    with capture_logs() as lines:
+        for _ in range(2):
+            outage.note(TransientError("away"))
+            outage.note(TransientError("away"))
+            outage.end()
+    assert [line["event"] for line in lines] == ["outage", "outage_over"] * 2
+
+
+def test_nothing_is_said_while_all_is_well() -> None:
+    with capture_logs() as lines:
+        Outage("database").end()
+    assert lines == []
