@@ -1,8 +1,9 @@
 r"""How fast files are made, as ratios to what the machine itself can do: `make bench`, or `python -m bench`.
 
-It starts a PostgreSQL of its own, invents a register, measures, prints a table and writes the samples as JSON. Seconds
-depend on the machine and on who shares it; ratios taken in turn (A B A B) in one run hold. Each measure is made by a
-process of its own (imports done, nothing connected); a ratio is that of two medians, its spread that of the pairs.
+It starts a PostgreSQL of its own (for P7 to P9 a RabbitMQ too), invents a register, measures, prints a table and writes
+the samples as JSON. Seconds depend on the machine and on who shares it; ratios taken in turn (A B A B) in one run hold.
+Each measure is made by a process of its own (imports done, nothing connected); a ratio is that of two medians, its
+spread that of the pairs.
 
 P1  How long a clerk waits: the job of a queued row (claim, count, checks, file, SHA-256, fsync, record), wall, against
     the mere `psql \copy` of the same SELECT. What we add to copying the data.
@@ -20,8 +21,22 @@ P5  Likewise against ReportLab's LongTable with fixed heights.
 P6  Whether memory is flat: the highest resident size of a process that makes one file of the whole register, against
     one twenty times smaller, and in MB; likewise for the import, on both databases. For a tableau, of a process that
     makes one of a hundred thousand lines from the register, none of them applied yet: it looks for each on the list.
+P7  How long a département takes: a batch for each of its communes, sent as producers do, each request for the three
+    lists as CSV; through RabbitMQ to two worker processes of one thread; wall from before the first request is sent
+    until the last row is ready, against `\copy` of the same lines in the same order in one file (`bench.departement`,
+    `bench.departement_query`). Communes are as unequal as real ones. Both planners, as in P1.
+P8  Whether a second worker process pays: a batch of communes of one size, XML of their lists and PDF of a tableau for
+    which one elector in ten has moved; wall with one process / with two. A floor. CSV is left out: it is PostgreSQL's
+    work, which shares the cores; on two of them PostgreSQL's own part keeps the ratio below 2.
+P9  How long a clerk of a village waits: its list of 500 electors as CSV, as XML, a tableau of 50 mouvements; wall from
+    before the request is sent until the row is ready, one request after another, one worker process that is warm; of
+    300 requests the fourth slowest. Villages are asked for in turn: file names are told apart by their seconds.
+
+In P7 to P9 workers have the default settings and nothing asks the database meanwhile: PostgreSQL's NOTIFY tells that a
+row is ready. Each file is then on the volume with the bytes of its row. No notifier runs: telling is not measured.
 
 The tables are vacuumed and analysed after the import, as autovacuum does a minute later; caches are warm. `--size`
 makes the registers smaller: P3, P4, P5 and the tableau of P6 take a tenth of it, the other files of P6 are compared
-with a twentieth. Targets are for the default.
+with a twentieth, P7 takes 1.84 times as many lines, P8 sixteen times a fiftieth; P9 stays what it is. Targets are for
+the default.
 """

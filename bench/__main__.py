@@ -9,9 +9,10 @@ import click
 
 from bench.check import Check
 from bench.checks import CHECKS
+from bench.checks_queue import CHECKS_QUEUE
 from bench.report import format_table, machine_facts, write_json
 from bench.stage import Stage
-from tests.parts.packages import POSTGRESQL, MissingPartError, provide
+from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
 from tests.parts.postgres import PostgresServer
 
 _VAR = Path("var")
@@ -46,7 +47,8 @@ def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str
 def main(only: list[str], size: int, json_path: Path) -> None:
     """Measure how fast files are made, beside the targets. `bench/__init__.py` says what each ratio means."""
     try:
-        provide(POSTGRESQL)
+        for part in (POSTGRESQL, RABBITMQ) if CHECKS_QUEUE.keys() & set(only) else (POSTGRESQL,):
+            provide(part)
     except MissingPartError as error:
         raise click.ClickException(str(error)) from None
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(_TERMINATED))  # hundreds of MB are removed on the way out

@@ -1,5 +1,6 @@
 """A figure beside its target."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import median
@@ -7,7 +8,7 @@ from statistics import median
 
 @dataclass(frozen=True)
 class Check:
-    """A figure, its lowest and highest sample, the target it must not exceed, and what it was computed from."""
+    """A figure, its lowest and highest sample, the target that bounds it, and what it was computed from."""
 
     name: str
     what: str
@@ -21,14 +22,25 @@ class Check:
     right: float | None
     absolute_unit: str
     samples: tuple[tuple[float, ...], ...]
+    is_floor: bool = False
+    """Whether the target is the least, not the most, that the figure may be."""
 
     @property
     def is_met(self) -> bool:
         """Whether the target is reached."""
-        return self.value <= self.target
+        return self.value >= self.target if self.is_floor else self.value <= self.target
 
 
-def ratio(name: str, what: str, left: Sequence[float], right: Sequence[float], *, target: float, unit: str) -> Check:
+def ratio(
+    name: str,
+    what: str,
+    left: Sequence[float],
+    right: Sequence[float],
+    *,
+    target: float,
+    unit: str,
+    is_floor: bool = False,
+) -> Check:
     """The ratio of two medians; its spread is that of the ratios of the pairs, taken one after the other."""
     pairs = [one / other for one, other in zip(left, right, strict=True)]
     return Check(
@@ -43,20 +55,30 @@ def ratio(name: str, what: str, left: Sequence[float], right: Sequence[float], *
         right=median(right),
         absolute_unit=unit,
         samples=(tuple(left), tuple(right)),
+        is_floor=is_floor,
     )
 
 
 def ceiling(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
     """The highest sample, which must stay below the target."""
+    return _one(name, what, max(values), values, target=target, unit=unit)
+
+
+def percentile_99(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
+    """The sample that one in a hundred exceeds, which must stay below the target."""
+    return _one(name, what, sorted(values)[math.ceil(0.99 * len(values)) - 1], values, target=target, unit=unit)
+
+
+def _one(name: str, what: str, value: float, values: Sequence[float], *, target: float, unit: str) -> Check:
     return Check(
         name=name,
         what=what,
-        value=max(values),
+        value=value,
         lowest=min(values),
         highest=max(values),
         target=target,
         unit=unit,
-        left=max(values),
+        left=value,
         right=None,
         absolute_unit=unit,
         samples=(tuple(values),),

@@ -6,6 +6,7 @@ from typing import NamedTuple
 
 from bench.baselines_pdf import FPDF
 from bench.check import Check, ceiling, ratio
+from bench.checks_queue import CHECKS_QUEUE, UNTUNED
 from bench.measure import Measure, in_turn
 from bench.psql import copy_to
 from bench.queries import read_statements
@@ -15,7 +16,6 @@ from worker.writers.csv_file import HEADER
 
 TIMES, TIMES_LONG = 5, 3
 PEAK_TARGET, PEAK_TARGET_PDF = 120, 150
-UNTUNED = "server's settings"
 Task = Callable[[], Measure]
 DATABASES: tuple[Database, ...] = ("PostgreSQL", "SQLite")
 
@@ -96,6 +96,7 @@ def p6(stage: Stage) -> Iterator[Check]:
 
 
 CHECKS: dict[str, Callable[[Stage], Iterator[Check]]] = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6}
+CHECKS |= CHECKS_QUEUE
 
 
 class _Copies(NamedTuple):

@@ -18,6 +18,8 @@ _JOBS = {
     "prepare": "bench.registers:prepare",
     "generate": "bench.registers:generate",
     "import": "bench.registers:import_reu",
+    "departement": "bench.departement:import_departement",
+    "places": "bench.departement:import_places",
     "csv job": "bench.exports:csv_job",
     "csv file": "bench.exports:csv_file",
     "xml job": "bench.exports:xml_job",
@@ -26,6 +28,7 @@ _JOBS = {
     "fpdf": "bench.baselines_pdf:fpdf",
     "long table": "bench.baselines_pdf:long_table",
     "mouvements": "bench.mouvements:add_mouvements",
+    "few mouvements": "bench.mouvements:add_few_mouvements",
     "tableau job": "bench.exports:tableau_job",
 }
 """What is imported is in the peak: an import of the register needs less than a worker."""

@@ -1,4 +1,4 @@
-"""The job that gives a register mouvements: as many as its principal list has electors."""
+"""Jobs that give a register mouvements: as many as its principal lists have electors, or a tenth."""
 
 from datetime import date
 
@@ -8,7 +8,6 @@ from bench.measure import Measure, Stopwatch
 from bench.registers import Task, settle
 from schemas.vocabulary import Liste
 from worker.db.engine import build_engine
-from worker.demo import LIBREVILLE
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
 from worker.registre.electeur_sql import adresse
 from worker.registre.models import Electeur, ListeCommunale
@@ -17,6 +16,9 @@ from worker.registre.mouvement_models import MouvementRegistre
 DATE_TABLEAU = date(2018, 1, 10)
 """Of the tableau that shows them all."""
 
+ONE_IN = 10
+"""One elector in so many moves, where few do."""
+
 _OTHER_BUREAU = case((Electeur.code_bureau == "0001", "0002"), else_="0001")
 _SAME = (
     *("code_commune", "liste", "nom_naissance", "nom_usage", "date_naissance", "commune_naissance"),
@@ -24,14 +26,24 @@ _SAME = (
 )
 
 
+def add_few_mouvements(task: Task) -> Measure:
+    """As in a year of elections: some electors move, the others are only looked through."""
+    return _add(task, Electeur.numero_ordre % ONE_IN == 0)
+
+
 def add_mouvements(task: Task) -> Measure:
+    """Everybody moves, which asks the most of the job."""
+    return _add(task)
+
+
+def _add(task: Task, *which: ColumnElement[bool]) -> Measure:
     """Of three electors one leaves, one changes bureau, and one who is not on the list yet comes beside the third.
 
-    None is applied, which asks the most of the job: it looks for each of them on the list.
+    None is applied: the job looks for each of them on the list.
     """
     engine = build_engine(task.url)
     of_liste = (
-        Electeur.code_commune == LIBREVILLE.code,
+        *which,
         Electeur.liste == Liste.PRINCIPALE.value,
         ListeCommunale.code_commune == Electeur.code_commune,
         ListeCommunale.liste == Electeur.liste,
@@ -40,9 +52,9 @@ def add_mouvements(task: Task) -> Measure:
     values = _values()
     with Stopwatch() as watch, engine.begin() as connection:
         query = select(*values.values()).where(*of_liste)
-        connection.execute(insert(MouvementRegistre).from_select([*values], query))
+        added = connection.execute(insert(MouvementRegistre).from_select([*values], query)).rowcount
     settle(engine)
-    return watch.measure(lines=task.size)
+    return watch.measure(lines=added)
 
 
 def _values() -> dict[str, ColumnElement[object]]:

@@ -36,6 +36,13 @@ def read_spec(connection: Connection) -> ListeSpec:
     )
 
 
+class Statement(NamedTuple):
+    """One SELECT with its values, and what a snapshot tells PostgreSQL's planner."""
+
+    query: str
+    planner: Mapping[str, str]
+
+
 class Statements(NamedTuple):
     """The SELECT of the file, the same rows as plain columns, and what a snapshot tells PostgreSQL's planner."""
 
@@ -50,9 +57,9 @@ def read_statements(url: str) -> Statements:
     with snapshot(engine) as connection:
         spec = read_spec(connection)
         file, plain = (
-            _text(connection, select_electeurs(spec, columns)) for columns in (COLUMNS, tuple(map(_plain, COLUMNS)))
+            as_text(connection, select_electeurs(spec, columns)) for columns in (COLUMNS, tuple(map(_plain, COLUMNS)))
         )
-        planner = {row.name: row.setting for row in connection.execute(text(_PLANNER))}
+        planner = read_planner(connection)
     engine.dispose()
     return Statements(file, plain, planner)
 
@@ -62,7 +69,13 @@ def _plain(column: Column) -> Column:
     return column if source is None else replace(column, expression=lambda _spec: source)
 
 
-def _text(connection: Connection, query: Select[Any]) -> str:
+def read_planner(connection: Connection) -> Mapping[str, str]:
+    """What the snapshot that is open has told PostgreSQL's planner."""
+    return {row.name: row.setting for row in connection.execute(text(_PLANNER))}
+
+
+def as_text(connection: Connection, query: Select[Any]) -> str:
+    """The statement with its values in it, on one line, as our driver writes them."""
     compiled = query.compile(connection, compile_kwargs={"render_postcompile": True})
     driver = connection.connection.driver_connection
     if not isinstance(driver, psycopg.Connection):

@@ -13,11 +13,12 @@ from worker.registre.known_communes import add_commune, load_reference
 
 
 class Task(NamedTuple):
-    """What a job is given: a register, a folder to write in, and how many electors the register has."""
+    """What a job is given: a register, a folder to write in, how many electors it has, and of how many communes."""
 
     url: str
     folder: str
     size: int
+    communes: int = 1
 
 
 def prepare(task: Task) -> Measure:

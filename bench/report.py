@@ -15,6 +15,9 @@ from bench.measure import Measure
 from bench.stage import Database
 
 _LIBRARIES = ("sqlalchemy", "psycopg", "lxml", "reportlab", "pydantic", "dramatiq", "pika")
+_WHOLE = ("MB", "ms")
+"""Units whose fractions tell nothing."""
+
 _HEADINGS = ("", "what", "measured", "spread", "target", "", "figures")
 
 
@@ -46,14 +49,14 @@ def _cells(check: Check) -> tuple[str, ...]:
         check.what,
         _figure(check.value, check.unit),
         f"{_figure(check.lowest, check.unit)}–{_figure(check.highest, check.unit)}",
-        f"≤ {check.target:g} {check.unit}",
-        "ok" if check.is_met else "above target",
+        f"{'≥' if check.is_floor else '≤'} {check.target:g} {check.unit}",
+        "ok" if check.is_met else "below target" if check.is_floor else "above target",
         " / ".join(_figure(value, check.absolute_unit) for value in figures) if check.right is not None else "",
     )
 
 
 def _figure(value: float, unit: str) -> str:
-    return f"{value:.0f} {unit}" if unit == "MB" else f"{value:.2f} {unit}" if unit else f"{value:.3f}"
+    return f"{value:.0f} {unit}" if unit in _WHOLE else f"{value:.2f} {unit}" if unit else f"{value:.3f}"
 
 
 def write_json(

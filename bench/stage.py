@@ -8,6 +8,7 @@ from typing import Literal
 from sqlalchemy import text
 
 from bench import child
+from bench.departement import communes_for, total_of
 from bench.measure import Measure
 from bench.registers import Task
 from tests.parts.postgres import PostgresServer
@@ -59,15 +60,37 @@ class Stage:
             self._with_mouvements.add(task)
         return partial(child.run, "tableau job", task)
 
+    def departement(self) -> Task:
+        """A register of the three lists of a whole département, in the proportion of `size`."""
+        size = total_of(self.size)
+        task = self._prepare(Task(self._server.create_database(), str(self.folder), size, communes_for(size)))
+        self._keep("PostgreSQL", child.run("departement", task), size)
+        return task
+
+    def places(self, communes: int, electeurs: int) -> Task:
+        """A register of communes of so many electors each, on the principal list; one in ten moves."""
+        size = communes * electeurs
+        task = self._prepare(Task(self._server.create_database(), str(self.folder), size, communes))
+        for job in ("places", "few mouvements"):
+            child.run(job, task)
+        return task
+
     def _make(self, database: Database, size: int) -> Task:
         path = self.folder / f"register-{size}.sqlite3"
         url = self._server.create_database() if database == "PostgreSQL" else f"sqlite:///{path}"
         task = Task(url, str(self.folder), size)
-        child.run("prepare", task)
+        self._prepare(task)
         child.run("generate", task)
-        imported = self.imports[database, size] = child.run("import", task)
+        self._keep(database, child.run("import", task), size)
+        return task
+
+    def _prepare(self, task: Task) -> Task:
+        child.run("prepare", task)
+        return task
+
+    def _keep(self, database: Database, imported: Measure, size: int) -> None:
+        self.imports[database, size] = imported
         self.tell(
             f"import of {imported.lines:,} lines, {database}: {imported.wall:.1f} s,"
             f" {imported.lines / imported.wall:,.0f} lines/s, peak {imported.peak:.0f} MB"
         )
-        return task

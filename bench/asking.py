@@ -1,0 +1,61 @@
+"""What is asked of the workers, as producers ask it."""
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from bench.mouvements import DATE_TABLEAU
+from producers.batch.batch import Batch, new_batch_name, put_in_batch
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Format, Liste
+
+Asked = ListeExportRequested | TableauxRenderRequested
+
+_SOURCE = "/bench"
+
+
+class Order(NamedTuple):
+    """Requests that are sent together, and how many files they ask for."""
+
+    batch: Batch
+    files: int
+
+
+def ask_many(asked: Iterable[Asked]) -> Order:
+    """A batch, under a name that no other has."""
+    requests = list(asked)
+    name = new_batch_name("bench", datetime.now(UTC))
+    events = [put_in_batch(CloudEvent.wrap(request, source=_SOURCE), name) for request in requests]
+    return Order(Batch(name, events), sum(len(request.parts()) for request in requests))
+
+
+def ask_one(asked: Asked) -> Order:
+    """What a single clerk sends."""
+    event = CloudEvent.wrap(asked, source=_SOURCE)
+    return Order(Batch(event.correlationid, [event]), len(asked.parts()))
+
+
+def every_liste(commune: str) -> Asked:
+    """The three lists as CSV, one commune of a batch."""
+    return ListeExportRequested(commune=commune, formats=[Format.CSV], bulk=True, requested_by="bench")
+
+
+def liste_principale(commune: str, format_: Format, *, bulk: bool) -> Asked:
+    """The principal list."""
+    return ListeExportRequested(
+        commune=commune, listes=[Liste.PRINCIPALE], formats=[format_], bulk=bulk, requested_by="bench"
+    )
+
+
+def tableau(commune: str, *, bulk: bool) -> Asked:
+    """The tableau that shows every mouvement of `bench.mouvements`."""
+    return TableauxRenderRequested(
+        commune=commune,
+        listes=[Liste.PRINCIPALE],
+        types=[TypeTableau.PREMIER_RECTIFICATIF],
+        date_tableau=DATE_TABLEAU,
+        bulk=bulk,
+        requested_by="bench",
+    )
