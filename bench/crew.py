@@ -31,7 +31,8 @@ _SHOWN = 2000
 class Crew:
     """So many worker processes on one register, with a virtual host and an exports volume of their own.
 
-    They run with the default settings, as docs/operations.md says; no notifier is there, so nobody is told.
+    They run with the default settings, as docs/operations.md says, but serve whoever asks; no notifier is there, so
+    nobody is told.
     """
 
     def __init__(self, node: RabbitNode, task: Task, processes: int) -> None:
@@ -94,6 +95,7 @@ class Crew:
             "PREFECTURE_AMQP_URL": self._amqp_url,
             "PREFECTURE_EXPORTS_DIR": str(self._exports),
             "PREFECTURE_HEALTH_DIR": str(folder / "health"),
+            "PREFECTURE_SENDERS": "any",
         }
         command = [sys.executable, "-m", "dramatiq", "worker.main", *count]
         workers = Process(command, env=environment, folder=_ROOT, log=self._log)

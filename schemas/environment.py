@@ -34,7 +34,7 @@ VARIABLES = (
     _variable("SECRETS_DIR", "worker producers", "directory of files named like the variables, one secret each"),
     _variable("LOG_FORMAT", "worker", "`json` or `console`"),
     _variable("LOG_LEVEL", "worker", "`debug`, `info`, `warning` or `error`"),
-    _variable("SENDERS", "worker", "`any`, or `known`: serve the accounts and communes of the command `senders` only"),
+    _variable("SENDERS", "worker", "`known`: serve the accounts of the command `senders` only; `any`: anybody"),
     _variable("LEASE_SECONDS", "worker", "how long a silent worker keeps its job"),
     _variable("MAX_ATTEMPTS", "worker", "starts of one job before it is called failed"),
     _variable("RETRY_SECONDS", "worker", "how long a full disk or an absent service is waited for"),

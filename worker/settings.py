@@ -38,7 +38,7 @@ class Settings(BaseSettings):
     home: Path = Path("var")
     log_format: Literal["json", "console"] = "json"
     log_level: Literal["debug", "info", "warning", "error"] = "info"
-    senders: Literal["any", "known"] = "any"
+    senders: Literal["any", "known"] = "known"
 
     health_dir: Path = Path("var/health")
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None

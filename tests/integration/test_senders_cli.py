@@ -94,3 +94,19 @@ def test_the_list_of_a_commune_has_those_who_may_ask_for_all(run: Run) -> None:
     run("--add", "mairie", "--commune", "13900")
     assert "departement" in run("--commune", "13900").out
     assert "mairie" not in run("--commune", "13055").out
+
+
+def test_diagnose_says_when_nobody_may_ask(
+    run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", "amqp://127.0.0.1:1/")
+
+    def senders() -> str:
+        main(["diagnose"])
+        return next(line for line in capsys.readouterr().out.splitlines() if "Expéditeurs" in line)
+
+    assert "ÉCHEC  Expéditeurs : aucun compte autorisé" in senders()
+    assert run("--add", "mairie", "--commune", "*").code == Exit.DONE
+    assert senders() == "OK     Expéditeurs : 1 compte autorisé"
+    monkeypatch.setenv("PREFECTURE_SENDERS", "any")
+    assert "toute demande est servie" in senders()

@@ -127,7 +127,7 @@ def test_nobody_reads_a_wrong_database(wrong: Wrong, capsys: pytest.CaptureFixtu
 def test_diagnose_says_what_is_wrong_with_each(wrong: Wrong, capsys: pytest.CaptureFixture[str]) -> None:
     assert worker(["diagnose"]) == 3
     failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ÉCHEC")]
-    assert [wrong.database in failed[0], wrong.broker in failed[1], len(failed)] == [True, True, 2]
+    assert [wrong.database in failed[0], wrong.broker in failed[2], len(failed)] == [True, True, 3]
 
 
 @pytest.mark.parametrize("part", ["PREFECTURE_AMQP_URL", "PREFECTURE_DATABASE_URL"])

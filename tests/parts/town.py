@@ -101,6 +101,7 @@ class Town:
             "PREFECTURE_EXPORTS_DIR": str(self.exports),
             "PREFECTURE_MAIL_DIR": str(folder / "mails"),
             "PREFECTURE_HEALTH_DIR": str(folder / "health"),
+            "PREFECTURE_SENDERS": "any",
             "PREFECTURE_LEASE_SECONDS": str(LEASE_SECONDS),
             "PREFECTURE_SWEEP_SECONDS": "0.2",
         } | ({"PREFECTURE_SMTP_HOST": "127.0.0.1", "PREFECTURE_SMTP_PORT": str(smtp_port)} if smtp_port else {})

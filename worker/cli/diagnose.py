@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 from pydantic import SecretStr
+from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
@@ -16,8 +17,10 @@ from worker.cli.exits import Exit
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
 from worker.errors import PrefectureError
+from worker.exports.models import Sender
 from worker.exports.storage import Storage
 from worker.messaging.probe import ping_broker
+from worker.registre.summary import format_count
 from worker.settings import Settings, load_settings
 
 Check = tuple[str, Callable[[Settings], str]]
@@ -90,9 +93,26 @@ def _check_exports(settings: Settings) -> str:
     return f"{directory}, {shutil.disk_usage(directory).free >> 20} Mio libres"
 
 
+def _check_senders(settings: Settings) -> str:
+    if settings.senders == "any":
+        return "toute demande est servie (PREFECTURE_SENDERS=any)"
+    engine = build_engine(settings.database_url.get_secret_value())
+    try:
+        with engine.connect() as connection:
+            number = connection.scalar(select(func.count(Sender.name.distinct()))) or 0
+    except DBAPIError as error:
+        raise PrefectureError(f"illisibles ({type(error.orig).__name__})") from None
+    finally:
+        engine.dispose()
+    if not number:
+        raise PrefectureError("aucun compte autorisé, toute demande sera refusée : « python -m worker senders »")
+    return format_count(number, "compte autorisé", "comptes autorisés")
+
+
 CHECKS: tuple[Check, ...] = (
     ("Base de données", lambda settings: _check_database(settings.database_url)),
     ("Registre", _check_registre),
+    ("Expéditeurs", _check_senders),
     ("RabbitMQ", lambda settings: ping_broker(settings.amqp_url.get_secret_value())),
     ("Volume des exports", _check_exports),
 )

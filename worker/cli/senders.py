@@ -20,7 +20,7 @@ _LONGEST_NAME = 255
 def senders(*, add: str | None, commune: str | None, remove: str | None) -> None:
     """Lister, autoriser, retirer les comptes RabbitMQ qui demandent des fichiers.
 
-    Ils comptent quand PREFECTURE_SENDERS vaut known : toute autre demande est alors refusée.
+    Toute autre demande est refusée, à moins que PREFECTURE_SENDERS vaille any.
     """
     from worker.cli.database import worker_database
 
