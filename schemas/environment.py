@@ -32,18 +32,18 @@ VARIABLES = (
     _variable("STATE_URL", "producers", "the worker's database, by an account that may only read its views"),
     _variable("EXPORTS_DIR", "worker producers", "the exports volume"),
     _variable("SECRETS_DIR", "worker producers", "directory of files named like the variables, one secret each"),
-    _variable("LOG_FORMAT", "worker", "`json` or `console`"),
-    _variable("LOG_LEVEL", "worker", "`debug`, `info`, `warning` or `error`"),
+    _variable("LOG_FORMAT", "worker producers", "`json` or `console`"),
+    _variable("LOG_LEVEL", "worker producers", "`debug`, `info`, `warning` or `error`"),
     _variable("SENDERS", "worker", "`known`: serve the accounts of the command `senders` only; `any`: anybody"),
     _variable("LEASE_SECONDS", "worker", "how long a silent worker keeps its job"),
     _variable("MAX_ATTEMPTS", "worker", "starts of one job before it is called failed"),
     _variable("RETRY_SECONDS", "worker", "how long a full disk or an absent service is waited for"),
     _variable("SWEEP_SECONDS", "worker", "how often forgotten rows are looked for"),
-    _variable("RETENTION_DAYS", "worker", "how long files are kept after they were made; 0: for ever"),
+    _variable("RETENTION_DAYS", "worker producers", "how long files are kept after they were made; 0: for ever"),
     _variable("TYPE_LISTE_CODES", "worker", "column TypeListe per list, `P=G,CE=E,CM=M`"),
     _variable("INFO_LISTE", "worker", "column InfoListe"),
     _variable("XSD_PATH", "worker", "the ministry's XSD, when you hold it"),
-    _variable("PUBLIC_URL", "worker", "address of the page that mails link to"),
+    _variable("PUBLIC_URL", "worker producers", "address of the page that mails link to"),
     _variable("SMTP_HOST", "worker", "mail server; without it, mails are written to MAIL_DIR"),
     _variable("SMTP_PORT", "worker", "port of the mail server"),
     _variable("SMTP_SECURITY", "worker", "`none`, `starttls` or `tls`"),
@@ -51,11 +51,30 @@ VARIABLES = (
     _variable("SMTP_PASSWORD", "worker", "its password"),
     _variable("MAIL_FROM", "worker", "sender of the mails"),
     _variable("MAIL_DIR", "worker", "folder for mails as .eml files, when there is no SMTP_HOST"),
+    _variable("WEBHOOK_HOSTS", "worker", "hosts that webhooks may lead to; none without it"),
+    _variable("REMINDER_DAYS", "worker", "how many days before a deadline somebody is reminded of it, `10,3`"),
     _variable("SOURCE", "producers", "`source` of the events, which identifies the sender"),
     _variable("REQUESTED_BY", "producers", "who asks, when the command line does not say it"),
     _variable("HEALTH_DIR", "worker", "where workers and notifiers give signs of life, for `healthy`"),
     _variable("METRICS_PORT", "worker", "port where the notifier shows Prometheus metrics, none by default"),
     _variable("METRICS_HOST", "worker", "address where it listens for Prometheus"),
+    _variable("WEB_HOST", "producers", "address where the screen listens"),
+    _variable("WEB_PORT", "producers", "port where the screen listens"),
+    _variable("WEB_AUTH", "producers", "how agents are known: `none` (this computer only), `proxy` or `oidc`"),
+    _variable("WEB_AGENT", "producers", "the agent of a screen without authentication"),
+    _variable("WEB_SECRET", "producers", "what signs the sessions; without it they end with the process"),
+    _variable("WEB_SPOOL_DIR", "producers", "where declarations wait for an absent broker"),
+    _variable("WEB_TRUSTED_PROXIES", "producers", "addresses or networks of the proxies that are believed"),
+    _variable("WEB_PROXY_HEADER", "producers", "header where a trusted proxy says who comes"),
+    _variable("WEB_PROXY_SECRET", "producers", "what a trusted proxy must show in X-Prefecture-Secret, if anything"),
+    _variable("WEB_KNOWN_BY", "producers", "what names an agent: her `email`, or her `name` in the table"),
+    _variable("WEB_OIDC_ISSUER", "producers", "the OpenID Connect provider"),
+    _variable("WEB_OIDC_CLIENT_ID", "producers", "what the provider calls the screen"),
+    _variable("WEB_OIDC_CLIENT_SECRET", "producers", "its secret there"),
+    _variable("WEB_OIDC_SCOPES", "producers", "what is asked of the provider"),
+    _variable("WEB_OIDC_CLAIM", "producers", "the claim that names the agent: `email`, `sub` …"),
+    _variable("WEB_OIDC_SIRETS", "producers", "the employers whose agents may come; all without it"),
+    _variable("WEB_OIDC_ACR_VALUES", "producers", "the levels of authentication that are accepted"),
     _variable("HOME", "worker", "directory of the embedded mode (database, exports, mails)"),
 )
 
@@ -88,10 +107,13 @@ def check_names(environment: Mapping[str, str] | Iterable[str]) -> None:
 
 def describe_settings(error: ValidationError) -> str:
     """Which variables are missing or wrong, in French, without their values (some are secrets)."""
-    return " ; ".join(
-        f"{PREFIX}{str(fault['loc'][0]).upper()} : {_explain(fault)}"
-        for fault in error.errors(include_input=False, include_url=False)
-    )
+    return " ; ".join(_describe(fault) for fault in error.errors(include_input=False, include_url=False))
+
+
+def _describe(fault: ErrorDetails) -> str:
+    if not fault["loc"]:  # settings that contradict each other: the text names them
+        return explain_fault(fault)
+    return f"{PREFIX}{str(fault['loc'][0]).upper()} : {_explain(fault)}"
 
 
 def _explain(fault: ErrorDetails) -> str:

@@ -1,5 +1,6 @@
 """What the worker says of its files: the `data` of each event it publishes. No elector's data, ever."""
 
+from datetime import date
 from typing import Annotated, ClassVar
 
 from pydantic import Field
@@ -7,6 +8,7 @@ from pydantic import Field
 from schemas.requests import CodeCommune, Contract, RequestReference
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import (
+    EVENT_ECHEANCE_NEAR,
     EVENT_EXPORT_CANCELLED,
     EVENT_EXPORT_FAILED,
     EVENT_EXPORT_READY,
@@ -80,3 +82,18 @@ class RequestRefused(Contract):
 
     request: RequestReference
     reason: str
+
+
+class EcheanceNear(Contract):
+    """A day of the electoral calendar comes near in a commune, where somebody wants to be reminded of it."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_ECHEANCE_NEAR
+
+    commune: CodeCommune
+    echeance: Annotated[
+        str, Field(description="A type of tableau, or `commission`: its meeting.", examples=["vingt_jours"])
+    ]
+    due_on: Annotated[date, Field(description="The day, in France.")]
+    until: Annotated[date, Field(description="The last day; later than `due_on` for a meeting only.")]
+    scrutin: date
+    libelle: Annotated[str, Field(description="What the poll is called; empty when nobody said it.")] = ""

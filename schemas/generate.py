@@ -8,8 +8,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas import topology
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
 from schemas.envelope import CloudEvent
-from schemas.events import ExportCancelled, ExportFailed, ExportReady, RequestRefused
+from schemas.events import EcheanceNear, ExportCancelled, ExportFailed, ExportReady, RequestRefused
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
 
 ROOT = Path(__file__).parent
@@ -37,6 +38,21 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
     },
     CancelRequested: {"request": _REQUEST, "requested_by": "mairie-libreville"},
     RetryRequested: {"request": _REQUEST, "exports": [41], "requested_by": "mairie-libreville"},
+    FileDownloaded: {"commune": "13900", "export": 41, "piece": "fichier", "requested_by": "mairie-libreville"},
+    DepotDeclared: {
+        "commune": "13900",
+        "exports": [41],
+        "deposited_on": "2026-11-25",
+        "remarque": "Déposé avec les deux listes complémentaires.",
+        "requested_by": "mairie-libreville",
+    },
+    DepotVerdictDeclared: {
+        "commune": "13900",
+        "exports": [41],
+        "verdict": "accepte",
+        "verdict_on": "2026-11-26",
+        "requested_by": "mairie-libreville",
+    },
     ExportReady: _FILE
     | {
         "label": _LABEL,
@@ -50,6 +66,14 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
     ExportFailed: _FILE | {"label": _LABEL, "code": "disque_plein", "reason": "Espace disque insuffisant."},
     ExportCancelled: _FILE | {"label": _LABEL, "reason": "Annulé par mairie-libreville."},
     RequestRefused: {"request": _REQUEST, "reason": "Aucun registre importé pour 13900."},
+    EcheanceNear: {
+        "commune": "13900",
+        "echeance": "vingt_jours",
+        "due_on": "2027-03-22",
+        "until": "2027-03-22",
+        "scrutin": "2027-04-11",
+        "libelle": "Élections municipales, 1er tour",
+    },
 }
 """Each model of `data`, with the fields of its example."""
 

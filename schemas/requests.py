@@ -21,7 +21,7 @@ from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY
 from schemas.vocabulary import Format, Liste, parse_jour, parse_liste
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
-_LARGEST_ID = 2**53 - 1
+LARGEST_ID = 2**53 - 1
 """Beyond it, JSON readers do not agree on a number (RFC 8259, section 6)."""
 
 _JOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
@@ -204,7 +204,7 @@ class RequestReference(Contract):
 
 
 ExportIds = Annotated[
-    list[Annotated[StrictInt, Field(ge=1, le=_LARGEST_ID)]],
+    list[Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]],
     Field(min_length=1, max_length=100, description="Files of that request, by `export_id`; all when absent."),
     AfterValidator(_once),
 ]

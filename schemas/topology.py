@@ -14,19 +14,32 @@ REQUEST_LISTE_EXPORT = "fr.openelec.prefecture.request.liste_export.v1"
 REQUEST_TABLEAUX_RENDER = "fr.openelec.prefecture.request.tableaux_render.v1"
 REQUEST_CANCEL = "fr.openelec.prefecture.request.cancel.v1"
 REQUEST_RETRY = "fr.openelec.prefecture.request.retry.v1"
+REQUEST_FILE_DOWNLOADED = "fr.openelec.prefecture.request.file_downloaded.v1"
+REQUEST_DEPOT_DECLARE = "fr.openelec.prefecture.request.depot_declare.v1"
+REQUEST_DEPOT_VERDICT = "fr.openelec.prefecture.request.depot_verdict.v1"
 
 EVENT_EXPORT_READY = "fr.openelec.prefecture.event.export_ready.v1"
 EVENT_EXPORT_FAILED = "fr.openelec.prefecture.event.export_failed.v1"
 EVENT_EXPORT_CANCELLED = "fr.openelec.prefecture.event.export_cancelled.v1"
 EVENT_REQUEST_REFUSED = "fr.openelec.prefecture.event.request_refused.v1"
+EVENT_ECHEANCE_NEAR = "fr.openelec.prefecture.event.echeance_near.v1"
 
-REQUEST_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_CANCEL, REQUEST_RETRY)
+DECLARATION_TYPES = (REQUEST_FILE_DOWNLOADED, REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT)
+"""What a person did with a file: they ask for nothing, and nobody is told of them."""
+
+REQUEST_TYPES = (
+    *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_CANCEL, REQUEST_RETRY),
+    *DECLARATION_TYPES,
+)
 """Each is bound by name to the queue of requests, so that an unknown type comes back to its sender as unroutable."""
 
 BULK_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER)
 """Those that may be part of a batch."""
 
-EVENT_TYPES = (EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED, EVENT_REQUEST_REFUSED)
+EVENT_TYPES = (
+    *(EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED, EVENT_REQUEST_REFUSED),
+    EVENT_ECHEANCE_NEAR,
+)
 
 QUEUE_REQUESTS, QUEUE_REQUESTS_BULK = "requests", "requests-bulk"
 QUEUE_LISTES, QUEUE_LISTES_BULK = "listes", "listes-bulk"

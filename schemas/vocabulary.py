@@ -77,6 +77,26 @@ class Severity(StrEnum):
     REMARK = "remarque"
 
 
+class Piece(StrEnum):
+    """What is taken of an export: its file, its report of anomalies, or both in a dossier de dépôt."""
+
+    FICHIER = "fichier"
+    RAPPORT = "rapport"
+    DOSSIER = "dossier"
+
+
+class Verdict(StrEnum):
+    """What e-listelec answered, the day after a deposit."""
+
+    ACCEPTE = "accepte"
+    REJETE = "rejete"
+
+    @property
+    def label(self) -> str:
+        """The answer, as a clerk reads it."""
+        return {Verdict.ACCEPTE: "accepté", Verdict.REJETE: "rejeté"}[self]
+
+
 _LISTE_LABELS = {
     Liste.PRINCIPALE: "Liste principale (générale)",
     Liste.COMPLEMENTAIRE_EUROPEENNE: "Liste complémentaire européenne",

@@ -1,0 +1,165 @@
+"""The electoral calendar: which tableau is due when, and what law says so.
+
+Days are calendar days, counted back from the day of the poll itself: for a poll held on a Saturday overseas, J-5 is a
+Monday where it is a Tuesday elsewhere. Sources: Code électoral, the articles beside each date; for the Saturday, loi
+n° 62-1292 du 6 novembre 1962, art. 3, II (élection présidentielle), and Code électoral, art. L. 55 (Sunday elsewhere).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import date, timedelta
+from enum import StrEnum
+from typing import NamedTuple
+
+from schemas.tableaux import TypeTableau
+
+REPERTOIRE_UNIQUE_DEPUIS = date(2019, 1, 1)
+"""Loi n° 2016-1048 du 1er août 2016, as dated by décret n° 2018-350 du 14 mai 2018, art. 5."""
+
+VOTE_SAMEDI = frozenset({"971", "972", "973", "975", "977", "978", "987"})
+"""Guadeloupe, Martinique, Guyane, Saint-Pierre-et-Miquelon, Saint-Barthélemy, Saint-Martin, Polynésie française."""
+
+_VENDREDI, _SAMEDI, _DIMANCHE = 4, 5, 6
+_SIX_FRIDAYS_SINCE = date(2020, 1, 1)
+_MARS = 3
+
+
+class Regime(StrEnum):
+    """The law of 1 August 2016 replaced the yearly revision by the répertoire électoral unique on 1 January 2019."""
+
+    REVISION_ANNUELLE = "revision_annuelle"
+    REPERTOIRE_UNIQUE = "repertoire_unique"
+
+
+class Law(NamedTuple):
+    """What a tableau rests on: the articles printed on it, and the regime they belong to."""
+
+    reference_legale: str
+    regime: Regime
+
+
+_REVISION, _REPERTOIRE = Regime.REVISION_ANNUELLE, Regime.REPERTOIRE_UNIQUE
+
+LAWS = {
+    TypeTableau.PREMIER_RECTIFICATIF: Law("Code électoral (avant 2019), art. R. 5, R. 10 et R. 11", _REVISION),
+    TypeTableau.SECOND_RECTIFICATIF: Law("Code électoral (avant 2019), art. R. 16", _REVISION),
+    TypeTableau.ADDITIONS: Law(
+        "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)", _REVISION
+    ),
+    TypeTableau.CINQ_JOURS: Law("Code électoral (avant 2019), art. L. 33 (alinéa 2), R. 17 et R. 18", _REVISION),
+    TypeTableau.VINGT_JOURS: Law("Code électoral, art. L. 19, L. 20 et R. 13", _REPERTOIRE),
+    TypeTableau.CINQ_JOURS_REU: Law("Code électoral, art. L. 20, L. 31 et R. 14", _REPERTOIRE),
+}
+
+
+@dataclass(frozen=True)
+class Echeance:
+    """A tableau that is due: which, on which day, by which articles, under which regime."""
+
+    type: TypeTableau
+    due_on: date
+    reference_legale: str
+    regime: Regime
+    scrutin: date | None = None
+
+
+def regime_on(day: date) -> Regime:
+    """The regime in force on a day."""
+    return Regime.REVISION_ANNUELLE if day < REPERTOIRE_UNIQUE_DEPUIS else Regime.REPERTOIRE_UNIQUE
+
+
+def days_before(scrutin: date, days: int) -> date:
+    """The day called J-5, J-20 and so on."""
+    return scrutin - timedelta(days=days)
+
+
+def dix_janvier(year: int) -> date:
+    """The day the first tableau rectificatif is lodged and posted. Code électoral before 2019, art. R. 10."""
+    return date(year, 1, 10)
+
+
+def cloture(year: int) -> date:
+    """The last day of February, when the list is closed and the second tableau drawn up (before 2019, art. R. 16)."""
+    return date(year, 3, 1) - timedelta(days=1)
+
+
+def cloture_before(day: date) -> date:
+    """The last closing of the list before a day, that day excluded."""
+    this_year = cloture(day.year)
+    return this_year if this_year < day else cloture(day.year - 1)
+
+
+def additions_on(scrutin: date) -> date | None:
+    """The day the tableau des additions is posted: « 6 février » for an election in April.
+
+    The commission ends its work on the first day of the second month before that of the poll, the tableau follows five
+    days later (before 2019, art. L. 17, al. 4, and R. 10, al. 3). None until March: electors who come of age before a
+    poll in March are in the yearly revision (art. L. 11-2, al. 1).
+    """
+    return date(scrutin.year, scrutin.month - 2, 6) if scrutin.month > _MARS else None
+
+
+def commission_between(scrutin: date) -> tuple[date, date]:
+    """The first and the last day the commission de contrôle may meet before a poll. Code électoral, art. L. 19, III."""
+    return days_before(scrutin, 24), days_before(scrutin, 21)
+
+
+def meeting_before(scrutin: date, reunions: Iterable[date]) -> date | None:
+    """The meeting of the commission that a poll's tableau des vingt jours follows, if it is among those given."""
+    first, last = commission_between(scrutin)
+    return max((day for day in reunions if first <= day <= last), default=None)
+
+
+def last_day_to_register(scrutin: date) -> date | None:
+    """The sixth Friday before a poll. Code électoral, art. L. 17, in force since 2020; None for a poll before."""
+    if scrutin < _SIX_FRIDAYS_SINCE:
+        return None
+    since_friday = (scrutin.weekday() - _VENDREDI) % 7 or 7
+    return scrutin - timedelta(days=since_friday + 5 * 7)
+
+
+def last_day_to_consult(publication: date) -> date:
+    """Seven days for electors to consult the tableau des vingt jours. Code électoral, art. L. 20 and R. 13."""
+    return publication + timedelta(days=7)
+
+
+def is_poll_day(day: date, code_commune: str) -> bool:
+    """Whether people vote on that day of the week in that commune: a Sunday, or a Saturday where the law allows it."""
+    return day.weekday() == _DIMANCHE or (day.weekday() == _SAMEDI and code_commune[:3] in VOTE_SAMEDI)
+
+
+def tableaux_of_year(year: int) -> tuple[Echeance, ...]:
+    """The two tableaux rectificatifs of a year; none since 2019."""
+    dates = {TypeTableau.PREMIER_RECTIFICATIF: dix_janvier(year), TypeTableau.SECOND_RECTIFICATIF: cloture(year)}
+    return tuple(_echeance(type_, day) for type_, day in dates.items() if regime_on(day) is Regime.REVISION_ANNUELLE)
+
+
+def tableaux_of_scrutin(
+    scrutin: date, reunion: date | None = None, *, is_generale: bool = True
+) -> tuple[Echeance, ...]:
+    """The tableaux that a poll calls for.
+
+    Since 2019 the first is due on the day after the commission's meeting, on the twentieth day at the latest. The
+    tableau des additions exists for elections générales held at their normal term (before 2019, art. L. 11-2).
+    """
+    if regime_on(scrutin) is Regime.REPERTOIRE_UNIQUE:
+        publication = reunion + timedelta(days=1) if reunion else days_before(scrutin, 20)
+        dates = {TypeTableau.VINGT_JOURS: publication, TypeTableau.CINQ_JOURS_REU: days_before(scrutin, 5)}
+    else:
+        posted = additions_on(scrutin) if is_generale else None
+        dates = {TypeTableau.ADDITIONS: posted} if posted else {}
+        dates[TypeTableau.CINQ_JOURS] = days_before(scrutin, 5)
+    return tuple(_echeance(type_, day, scrutin) for type_, day in dates.items())
+
+
+def tableaux_due(day: date, scrutins: Iterable[date] = ()) -> tuple[Echeance, ...]:
+    """What is due from a day on: the yearly tableaux within a year, those of the polls given; the nearest first."""
+    known = [echeance for scrutin in scrutins for echeance in tableaux_of_scrutin(scrutin)]
+    yearly = [echeance for year in (day.year, day.year + 1) for echeance in tableaux_of_year(year)]
+    yearly = [one for one in yearly if one.due_on <= day + timedelta(days=366)]
+    coming = [echeance for echeance in (*known, *yearly) if echeance.due_on >= day]
+    return tuple(sorted(coming, key=lambda echeance: (echeance.due_on, echeance.type)))
+
+
+def _echeance(type_: TypeTableau, day: date, scrutin: date | None = None) -> Echeance:
+    return Echeance(type_, day, *LAWS[type_], scrutin)
