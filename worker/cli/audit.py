@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def audit(*, commune: str | None, since: date | None, limit: int, as_json: bool) -> None:
     """Montrer qui a fait quoi, le plus récent en tête.
 
-    Purges, fichiers trouvés altérés, droits donnés ou retirés.
+    Téléchargements, dépôts, purges, fichiers trouvés altérés, droits donnés ou retirés.
     """
     from worker.cli.database import worker_database
     from worker.domain.heure import PARIS

@@ -12,19 +12,24 @@ _REGISTER = "bureau, commission, commune, electeur, liste, mouvement, protection
 GRANTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "prefecture_worker": (
         ("SELECT", f"agent, alembic_version, sender, {_REGISTER}"),
-        ("SELECT, INSERT, UPDATE", "export, request"),
-        ("USAGE", "SEQUENCE export_id_seq, request_id_seq"),
+        ("SELECT, INSERT, UPDATE", "depot, export, request"),
+        ("INSERT", "audit"),
+        ("USAGE", "SEQUENCE audit_id_seq, export_id_seq, request_id_seq"),
     ),
     # Of electors it sees nothing.
     "prefecture_notifier": (
-        ("SELECT", "agent, alembic_version, commune, export, request"),
+        ("SELECT", "agent, alembic_version, commission, commune, export, liste, recipient, request, scrutin"),
         ("UPDATE (owner, published_at, purged_at, rung_at)", "export"),
-        ("UPDATE (teller, teller_lease, tell_after, tell_attempts, told_at)", "request"),
-        ("SELECT, INSERT, UPDATE", "notification"),
+        ("UPDATE (announced_at, teller, teller_lease, tell_after, tell_attempts, told_at)", "request"),
+        ("SELECT, INSERT, UPDATE", "notification, reminder, reminder_echeance"),
+        ("UPDATE (disabled_at)", "recipient"),
+        ("SELECT (export_id), UPDATE (answer)", "depot"),
         ("INSERT", "audit"),
-        ("USAGE", "SEQUENCE audit_id_seq"),
+        ("USAGE", "SEQUENCE audit_id_seq, notification_id_seq, reminder_id_seq"),
     ),
-    "prefecture_lecture": (("SELECT", "demandes, derniers_exports"),),
+    "prefecture_lecture": (
+        ("SELECT", "demandes, derniers_exports, envois, habilitations, journal, registres, reunions, scrutins"),
+    ),
 }
 """By account: rights, and on what."""
 

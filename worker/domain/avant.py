@@ -6,10 +6,10 @@ one left it, although both are applied on 1 March. So each tableau begins with w
 since a revision that is closed was forgotten, or dropped: it does not count.
 """
 
+from schemas.calendrier import Regime
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Etat, Mouvement
 from worker.domain.selection import is_in, own_place, place_of
-from worker.domain.types_tableau import Regime
 
 
 def correction(mouvement: Mouvement, demande: Demande) -> int:
@@ -19,7 +19,7 @@ def correction(mouvement: Mouvement, demande: Demande) -> int:
     is_applied = mouvement.etat is Etat.APPLIQUE
     if is_in(mouvement, demande):
         return -1 if is_applied else 0
-    if demande.modele.regime is Regime.REPERTOIRE_UNIQUE:
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         return -1 if is_applied and mouvement.date_mouvement > demande.last_day else 0
     place, own = place_of(mouvement, demande), own_place(demande)
     if place is None:

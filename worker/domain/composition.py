@@ -54,7 +54,7 @@ def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source) -> 
         type=demande.type.value,
         presentation=demande.presentation.value,
         titre=demande.modele.titre,
-        reference_legale=demande.modele.reference_legale,
+        reference_legale=demande.law.reference_legale,
         nom_commune=liste.nom_commune,
         code_commune=liste.code_commune,
         liste=f"{liste.liste.label} — {liste.liste.value}",

@@ -3,15 +3,14 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
+from schemas.calendrier import Regime, cloture, dix_janvier
 from schemas.vocabulary import Severity
-from worker.domain.calendrier import cloture, dix_janvier
 from worker.domain.composition import Source
 from worker.domain.demande import Demande
 from worker.domain.identite import Homonyms, Identite, identite_of
 from worker.domain.lignes import fetch_in_batches
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature
 from worker.domain.selection import is_in, is_misplaced
-from worker.domain.types_tableau import Regime
 
 
 @dataclass(frozen=True)
@@ -91,7 +90,7 @@ def check_tableau(
                 yield from _on_identity(mouvement, is_on_list=key in inscrits)
             yield from _on_bureaux(mouvement, bureaux)
             yield from _on_reasons(mouvement)
-            if demande.modele.regime is Regime.REVISION_ANNUELLE:
+            if demande.law.regime is Regime.REVISION_ANNUELLE:
                 yield from _on_dates(mouvement)
     for mouvement in fetch_in_batches(source.fetch, homonyms.ids()):
         yield _anomalie("electeur_en_double", _NOM, mouvement)

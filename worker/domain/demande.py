@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
+from schemas.calendrier import LAWS, Law, additions_on, cloture, cloture_before, days_before
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
-from worker.domain.calendrier import additions_on, cloture, cloture_before, days_before
 from worker.domain.heure import jour_a_paris
 from worker.domain.types_tableau import MODELES, Modele
 
@@ -71,8 +71,13 @@ class Demande:
 
     @property
     def modele(self) -> Modele:
-        """What the law says of the type."""
+        """How the type is drawn up."""
         return MODELES[self.type]
+
+    @property
+    def law(self) -> Law:
+        """The articles and the regime of the type."""
+        return LAWS[self.type]
 
     @property
     def reperes(self) -> tuple[Repere, ...]:

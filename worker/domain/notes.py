@@ -3,12 +3,11 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
+from schemas.calendrier import Regime, last_day_to_consult
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
-from worker.domain.calendrier import last_day_to_consult
 from worker.domain.demande import Demande
 from worker.domain.francais import short_date
 from worker.domain.lignes import ADRESSE_MASQUEE
-from worker.domain.types_tableau import Regime
 
 
 def make_notes(demande: Demande, *, has_provisoire: bool, has_protegee: bool) -> Iterator[str]:
@@ -20,7 +19,7 @@ def make_notes(demande: Demande, *, has_provisoire: bool, has_protegee: bool) ->
         yield f"Publié le {short_date(demande.publication)}{end}."
     elif demande.type is TypeTableau.VINGT_JOURS:
         yield "Consultable pendant sept jours à compter de sa publication."
-    if demande.modele.regime is Regime.REPERTOIRE_UNIQUE:
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
         yield f"Inscriptions et radiations du {short_date(start)} au {short_date(demande.last_day)}."
     if demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF:

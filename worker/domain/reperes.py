@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypedDict
 
+from schemas.calendrier import cloture, commission_between, days_before, dix_janvier, meeting_before
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import REPERES, Repere, TypeTableau
-from worker.domain.calendrier import cloture, commission_between, days_before, dix_janvier
 
 _RECTIFICATIFS = {TypeTableau.PREMIER_RECTIFICATIF: dix_janvier, TypeTableau.SECOND_RECTIFICATIF: cloture}
 
@@ -64,7 +64,7 @@ def _date_tableau(asked: TableauxRenderRequested, type_: TypeTableau) -> date | 
 
 def _until(asked: TableauxRenderRequested, scrutin: date | None, calendrier: Calendrier) -> date | None:
     """The last day of the tableau des vingt jours: the meeting before the poll, where it is known."""
-    return asked.until or (_meeting_before(scrutin, calendrier.reunions) if scrutin else None)
+    return asked.until or (meeting_before(scrutin, calendrier.reunions) if scrutin else None)
 
 
 def _reunion(
@@ -80,7 +80,7 @@ def _reunion(
     given = asked.until if TypeTableau.VINGT_JOURS in asked.types else asked.reunion
     if given or asked.scrutin is None:
         return given
-    return _meeting_before(asked.scrutin, calendrier.reunions) or days_before(asked.scrutin, 20)
+    return meeting_before(asked.scrutin, calendrier.reunions) or days_before(asked.scrutin, 20)
 
 
 def _end(asked: TableauxRenderRequested, until: date | None) -> date | None:
@@ -90,12 +90,6 @@ def _end(asked: TableauxRenderRequested, until: date | None) -> date | None:
     if asked.scrutin:
         return commission_between(asked.scrutin)[0]
     return asked.publication and asked.publication - timedelta(days=1)
-
-
-def _meeting_before(scrutin: date, reunions: Iterable[date]) -> date | None:
-    """The meeting of the 24th to the 21st day before the poll. Code électoral, art. L. 19, III."""
-    first, last = commission_between(scrutin)
-    return max((day for day in reunions if first <= day <= last), default=None)
 
 
 def _last_before(end: date | None, reunions: Iterable[date]) -> date | None:

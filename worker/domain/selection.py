@@ -8,11 +8,10 @@ from one meeting of the commission de contrôle to the next date. Code électora
 from dataclasses import dataclass
 from datetime import date
 
+from schemas.calendrier import Regime, additions_on, cloture, days_before
 from schemas.tableaux import Repere, TypeTableau
-from worker.domain.calendrier import additions_on, cloture, days_before
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Effet, Etat, Mouvement, Nature
-from worker.domain.types_tableau import Regime
 
 _ORDER = {type_: rank for rank, type_ in enumerate(TypeTableau)}
 
@@ -41,7 +40,7 @@ def is_in(mouvement: Mouvement, demande: Demande) -> bool:
     """Whether the tableau asked for shows the mouvement."""
     if not mouvement.is_listed:
         return False
-    if demande.modele.regime is Regime.REPERTOIRE_UNIQUE:
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         return demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day
     place = place_of(mouvement, demande)
     return place == own_place(demande) or _is_cumulated(mouvement, place, demande)
@@ -49,7 +48,7 @@ def is_in(mouvement: Mouvement, demande: Demande) -> bool:
 
 def is_misplaced(mouvement: Mouvement, demande: Demande) -> bool:
     """Whether no tableau shows it although one should, under the yearly revision."""
-    is_yearly = demande.modele.regime is Regime.REVISION_ANNUELLE
+    is_yearly = demande.law.regime is Regime.REVISION_ANNUELLE
     return is_yearly and mouvement.is_listed and place_of(mouvement, demande) is None
 
 

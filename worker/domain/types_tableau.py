@@ -1,4 +1,4 @@
-"""The six tableaux as one table: title, articles of law, parts, who signs.
+"""The six tableaux as one table: title, parts, who signs; the articles of each are in `schemas.calendrier`.
 
 Source: Code électoral before 2019, art. L. 11-2, L. 17, L. 33, R. 5, R. 10, R. 11, R. 16, R. 17 and R. 18; in force,
 art. L. 19, L. 20, L. 31, R. 13 and R. 14.
@@ -8,13 +8,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from schemas.tableaux import TypeTableau
-
-
-class Regime(StrEnum):
-    """The law of 1 August 2016 replaced the yearly revision by the répertoire électoral unique on 1 January 2019."""
-
-    REVISION_ANNUELLE = "revision_annuelle"
-    REPERTOIRE_UNIQUE = "repertoire_unique"
 
 
 class Signataire(StrEnum):
@@ -38,11 +31,9 @@ class PartieModele:
 
 @dataclass(frozen=True)
 class Modele:
-    """What the law says of one type of tableau."""
+    """How the law has one type of tableau drawn up."""
 
     titre: str
-    reference_legale: str
-    regime: Regime
     additions: PartieModele
     retranchements: PartieModele | None
     """None: the tableau has one part only."""
@@ -60,8 +51,6 @@ _RADIATIONS = PartieModele("II. Radiations", "Total des radiations")
 MODELES = {
     TypeTableau.PREMIER_RECTIFICATIF: Modele(
         "Premier tableau rectificatif (additions et retranchements)",
-        "Code électoral (avant 2019), art. R. 5, R. 10 et R. 11",
-        Regime.REVISION_ANNUELLE,
         _ADDITIONS,
         _RETRANCHEMENTS,
         Signataire.COMMISSION_ADMINISTRATIVE,
@@ -69,8 +58,6 @@ MODELES = {
     ),
     TypeTableau.SECOND_RECTIFICATIF: Modele(
         "Second tableau rectificatif (tableau définitif)",
-        "Code électoral (avant 2019), art. R. 16",
-        Regime.REVISION_ANNUELLE,
         _ADDITIONS,
         _RETRANCHEMENTS,
         Signataire.COMMISSION_ADMINISTRATIVE,
@@ -78,8 +65,6 @@ MODELES = {
     ),
     TypeTableau.ADDITIONS: Modele(
         "Tableau des additions",
-        "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)",
-        Regime.REVISION_ANNUELLE,
         _ADDITIONS,
         None,
         Signataire.COMMISSION_ADMINISTRATIVE,
@@ -87,8 +72,6 @@ MODELES = {
     ),
     TypeTableau.CINQ_JOURS: Modele(
         "Tableau des cinq jours (rectifications depuis la clôture de la liste ou le dernier scrutin)",
-        "Code électoral (avant 2019), art. L. 33 (alinéa 2), R. 17 et R. 18",
-        Regime.REVISION_ANNUELLE,
         _ADDITIONS,
         _RETRANCHEMENTS,
         Signataire.MAIRE,
@@ -96,8 +79,6 @@ MODELES = {
     ),
     TypeTableau.VINGT_JOURS: Modele(
         "Tableau des vingt jours (inscriptions et radiations)",
-        "Code électoral, art. L. 19, L. 20 et R. 13",
-        Regime.REPERTOIRE_UNIQUE,
         _INSCRIPTIONS,
         _RADIATIONS,
         None,
@@ -105,8 +86,6 @@ MODELES = {
     ),
     TypeTableau.CINQ_JOURS_REU: Modele(
         "Tableau des cinq jours (inscriptions et radiations)",
-        "Code électoral, art. L. 20, L. 31 et R. 14",
-        Regime.REPERTOIRE_UNIQUE,
         _INSCRIPTIONS,
         _RADIATIONS,
         None,

@@ -15,10 +15,16 @@ NOTIFIER = "notifier"
 class Action(StrEnum):
     """What is put on record; each part of the program has its own, with a label below."""
 
+    FILE_DOWNLOADED = "file_downloaded"
+    DEPOT_DECLARED = "depot_declared"
+    DEPOT_VERDICT = "depot_verdict"
     FILE_PURGED = "file_purged"
     FILE_FOUND_WRONG = "file_found_wrong"
     SENDER_ALLOWED = "sender_allowed"
     SENDER_REMOVED = "sender_removed"
+    RECIPIENT_ADDED = "recipient_added"
+    RECIPIENT_REMOVED = "recipient_removed"
+    RECIPIENT_DISABLED = "recipient_disabled"
     DEAD_LETTER_REQUEUED = "dead_letter_requeued"
     DEAD_LETTER_DROPPED = "dead_letter_dropped"
 
@@ -29,10 +35,16 @@ class Action(StrEnum):
 
 
 _LABELS = {
+    Action.FILE_DOWNLOADED: "fichier téléchargé",
+    Action.DEPOT_DECLARED: "dépôt déclaré",
+    Action.DEPOT_VERDICT: "réponse de la plateforme notée",
     Action.FILE_PURGED: "fichier purgé",
     Action.FILE_FOUND_WRONG: "fichier trouvé en défaut",
     Action.SENDER_ALLOWED: "compte autorisé à demander",
     Action.SENDER_REMOVED: "compte retiré",
+    Action.RECIPIENT_ADDED: "destinataire ajouté",
+    Action.RECIPIENT_REMOVED: "destinataire retiré",
+    Action.RECIPIENT_DISABLED: "destinataire arrêté, sur sa demande",
     Action.DEAD_LETTER_REQUEUED: "lettre morte remise en file",
     Action.DEAD_LETTER_DROPPED: "lettre morte supprimée",
 }
@@ -49,8 +61,8 @@ def record_audit(
 ) -> None:
     """Add a line to the audit trail, inside the caller's transaction: both happen, or neither.
 
-    `actor` is the system's user of a command, or `NOTIFIER`; `detail` is French, for an operator, and may name files
-    and accounts, never an elector.
+    `actor` is the system's user of a command, `NOTIFIER`, or the agent that a declaration names; `detail` is French,
+    and may name files and accounts, never an elector.
     """
     values = {"actor": actor, "action": action.value, "code_commune": code_commune, "detail": detail}
     connection.execute(insert(Audit).inline().values(**values, export_id=export_id))

@@ -1,9 +1,11 @@
 """Whether a file of the volume is still the one that was made: read whole, a piece at a time."""
 
+import errno
 import hashlib
 import os
 import stat
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import IO
@@ -55,6 +57,19 @@ def find_fault(path: Path, size: int, sha256: str, read: Read) -> Fault | None:
     if digest != sha256:
         return Fault.ALTERED
     return None if _has_right_modes(path, state) else Fault.PERMISSIONS
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[IO[bytes]]:
+    """Open a file of the volume to read it, unbuffered.
+
+    Raises:
+        OSError: it is not there, cannot be read, or something else stands in its place.
+    """
+    with open(path, "rb", buffering=0, opener=_open) as file:
+        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "not a regular file")
+        yield file
 
 
 def _open(path: str, flags: int) -> int:

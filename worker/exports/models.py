@@ -32,6 +32,7 @@ class Request(Base):
     sender: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="The account, by the broker.")
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
     reason: Mapped[str] = mapped_column(Texte, default="", doc="Why it was refused, in French.")
+    announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the event of a refusal left.")
     told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When people and programs had been told.")
     teller: Mapped[str | None] = mapped_column(Texte, doc="The notifier at work on it, while its lease runs.")
     teller_lease: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -91,6 +92,11 @@ class Export(Base):
     )
     purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")
+    differences: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), doc="Of a list file, with the one deposited before; see worker.domain.differences."
+    )
+    downloaded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When somebody last took it.")
+    downloaded_by: Mapped[str] = mapped_column(Texte, default="", server_default="")
 
     request: Mapped[Request] = relationship(back_populates="exports")
 
@@ -116,7 +122,7 @@ class Audit(Base):
     """Who did what, when: downloads, deposits, purges, changes of rights. No elector's data."""
 
     __tablename__ = "audit"
-    __table_args__ = (Index("ix_audit_at", "at"),)
+    __table_args__ = (Index("ix_audit_at", "at"), Index("ix_audit_commune", "code_commune", "at"))
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())

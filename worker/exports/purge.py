@@ -16,6 +16,7 @@ from schemas.vocabulary import ExportStatus
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.exports.audit import Action, record_audit
+from worker.exports.depot_models import Depot
 from worker.exports.models import Export, Request
 from worker.exports.naming import report_name
 from worker.exports.storage import Storage
@@ -140,6 +141,7 @@ def _remove_one(connection: Connection, storage: Storage, row: RowMapping, actor
         log.warning("file_not_purged", export_id=row["id"], error=type(error).__name__)
         return Purged(failures=1)
     connection.execute(update(Export).where(Export.id == row["id"]).values(owner=None))
+    connection.execute(update(Depot).where(Depot.export_id == row["id"]).values(answer=""))  # it may name electors
     if row["status"] != ExportStatus.READY and not sizes:
         return Purged()
     record_audit(

@@ -33,6 +33,8 @@ class Made:
     remarques: int
     anomalies: list[dict[str, Any]]
     pages: int | None = None
+    differences: dict[str, Any] | None = None
+    """Of a list file, with the one deposited before it."""
 
 
 def announce(engine: Engine, export_id: int, owner: str, *, electeurs: int) -> None:
@@ -65,6 +67,7 @@ def record_ready(engine: Engine, export_id: int, owner: str, made: Made, files: 
             bloquantes=made.bloquantes,
             remarques=made.remarques,
             anomalies=made.anomalies,
+            differences=made.differences,
             size=made.file.size,
             sha256=made.file.sha256,
             report_name=made.report and made.report.name,

@@ -12,7 +12,16 @@ from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CodeCommune, RequestedBy
-from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
+from schemas.topology import (
+    DECLARATION_TYPES,
+    REQUEST_CANCEL,
+    REQUEST_DEPOT_DECLARE,
+    REQUEST_DEPOT_VERDICT,
+    REQUEST_FILE_DOWNLOADED,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_RETRY,
+    REQUEST_TABLEAUX_RENDER,
+)
 from schemas.vocabulary import RequestOutcome
 from worker.bell import Bell
 from worker.db.notify import notify_ready
@@ -22,6 +31,10 @@ from worker.exports.models import Export, Request
 from worker.exports.naming import allocate_name
 from worker.exports.rung import forget_ringing
 from worker.handlers.cancel_request import Cancellation, read_cancellation
+from worker.handlers.declaration import Declaration
+from worker.handlers.record_depot import read_depot
+from worker.handlers.record_download import read_download
+from worker.handlers.record_verdict import read_verdict
 from worker.handlers.rights import Rights
 from worker.handlers.services import Services
 from worker.handlers.want_again import want_again
@@ -31,12 +44,18 @@ from worker.handlers.wanted import Wanted
 
 log = structlog.get_logger()
 
+Read = Wanted | Cancellation | Declaration
+"""What a request says, once it was read and can be served."""
+
 _ATTEMPTS = 5
-_READERS: dict[str, Callable[[CloudEvent, Services, Rights], Wanted | Cancellation]] = {
+_READERS: dict[str, Callable[[CloudEvent, Services, Rights], Read]] = {
     REQUEST_LISTE_EXPORT: want_listes,
     REQUEST_TABLEAUX_RENDER: want_tableaux,
     REQUEST_RETRY: want_again,
     REQUEST_CANCEL: read_cancellation,
+    REQUEST_FILE_DOWNLOADED: read_download,
+    REQUEST_DEPOT_DECLARE: read_depot,
+    REQUEST_DEPOT_VERDICT: read_verdict,
 }
 
 
@@ -67,20 +86,18 @@ def _ingest(event: CloudEvent, services: Services, rights: Rights) -> None:
             forget_ringing(services.engine, bells)
 
 
-def _read(event: CloudEvent, services: Services, rights: Rights) -> Wanted | Cancellation:
+def _read(event: CloudEvent, services: Services, rights: Rights) -> Read:
     reader = _READERS.get(event.type)
     if reader is None:
         raise RefusedError("Type de demande inconnu : vérifiez l'attribut « type » de l'événement.")
     return reader(event, services, rights)
 
 
-def _record(
-    event: CloudEvent, services: Services, rights: Rights, answer: Wanted | Cancellation | RefusedError
-) -> list[Bell]:
+def _record(event: CloudEvent, services: Services, rights: Rights, answer: Read | RefusedError) -> list[Bell]:
     """Write the rows; the doorbells of the new exports, none when the event is a copy.
 
     Raises:
-        RefusedError: what was to be cancelled has ended meanwhile; nothing was written.
+        RefusedError: what was to be cancelled has ended meanwhile, a declaration cannot be; nothing was written.
     """
     for attempt in range(_ATTEMPTS):
         try:
@@ -104,7 +121,7 @@ def _is_known(session: Session, event: CloudEvent) -> bool:
     return session.scalar(known) is not None
 
 
-def _request(event: CloudEvent, rights: Rights, now: datetime, answer: Wanted | Cancellation | RefusedError) -> Request:
+def _request(event: CloudEvent, rights: Rights, now: datetime, answer: Read | RefusedError) -> Request:
     request = Request(
         source=event.source,
         event_id=event.id,
@@ -138,13 +155,19 @@ def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 
     return value
 
 
-def _apply(session: Session, request: Request, answer: Wanted | Cancellation | RefusedError) -> None:
+def _apply(session: Session, request: Request, answer: Read | RefusedError) -> None:
     match answer:
         case Wanted():
             _add_exports(session, request, answer)
         case Cancellation():
             request.told_at = request.created_at  # the mail about the cancelled request says it
             log.info("exports_cancelled", exports=answer.apply(session.connection()), commune=answer.commune)
+        case Declaration():
+            request.told_at = request.created_at  # whoever declares knows it
+            answer.apply(session.connection(), request.created_at)
+            log.info("declaration_recorded", exports=len(answer.files), commune=answer.commune)
+        case RefusedError() if request.event_type in DECLARATION_TYPES:
+            request.told_at = request.created_at  # no mail: the screen shows it, in the view `demandes`
         case RefusedError():
             notify_ready(session.connection())
 

@@ -11,6 +11,7 @@ from worker.exports.models import Export
 from worker.exports.naming import report_name
 from worker.exports.settle import Made, announce, record_ready
 from worker.exports.storage import PendingFile
+from worker.handlers.compare_depot import Comparison
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
 from worker.writers.csv_file import write_csv
@@ -42,8 +43,10 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
         storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
+        comparison = Comparison.begin(services.engine, export, jour_a_paris(export.request.created_at))
         with snapshot(services.registre) as connection:
             spec = _read_spec(connection, export, services)
+            comparison.read_register(connection)
             census = take_census(connection, spec)
             announce(services.engine, export.id, owner, electeurs=census.electeurs)
             storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])
@@ -64,6 +67,7 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
             bloquantes=tally.total(Severity.BLOCKING),
             remarques=tally.total(Severity.REMARK),
             anomalies=tally.to_record(),
+            differences=comparison.describe(file.temporary),
         )
         record_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
 

@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
+from schemas.calendrier import is_poll_day
 from schemas.envelope import CloudEvent
 from schemas.requests import TableauPart, TableauxRenderRequested
 from schemas.vocabulary import ExportKind, FileFormat
-from worker.domain.calendrier import is_poll_day
 from worker.domain.demande import Demande, DemandeInvalide
 from worker.domain.francais import short_date
 from worker.domain.reperes import Calendrier, dates_of

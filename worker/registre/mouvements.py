@@ -11,15 +11,13 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_,
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.domain.identite import Identite, identite
+from worker.domain.majorite import last_birth
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
 from worker.domain.texte import clean
 from worker.errors import ExportError
 from worker.registre.models import Bureau, Electeur
 from worker.registre.mouvement_models import MouvementRegistre
 from worker.registre.protections import Protege, select_protections
-
-MAJORITE = 18
-"""Age from which a citizen votes, in years. Code électoral, art. L. 2."""
 
 _PERSONNE = (
     *("nom_naissance", "nom_usage", "prenoms", "date_naissance", "commune_naissance", "departement_naissance"),
@@ -83,8 +81,7 @@ def select_bureaux(
 def of_age(jour: date) -> ColumnElement[bool]:
     """Electors who are not minors that day; a date that cannot be read, or is yet to come, does not make a minor."""
     born = Electeur.date_naissance
-    last_birth = f"{jour.year - MAJORITE:04}-{jour.month:02}-{jour.day:02}"
-    return not_(and_(born.like("____-__-__"), born > last_birth, born <= jour.isoformat()))
+    return not_(and_(born.like("____-__-__"), born > last_birth(jour), born <= jour.isoformat()))
 
 
 def identity_keys(connection: Connection, code_commune: str, liste: Liste, version: int) -> set[Identite]:

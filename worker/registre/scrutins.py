@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
+from schemas.calendrier import is_poll_day
 from schemas.vocabulary import Liste
-from worker.domain.calendrier import is_poll_day
 from worker.domain.francais import short_date
 from worker.domain.reperes import Calendrier
 from worker.errors import RefusedError

@@ -6,9 +6,7 @@ from datetime import date
 from sqlalchemy import BigInteger, BindParameter, Text, bindparam
 
 from schemas.vocabulary import Liste
-
-MAJORITE = 18
-"""Age from which a citizen votes, in years. Code électoral, art. L. 2."""
+from worker.domain.majorite import last_birth
 
 
 @dataclass(frozen=True)
@@ -36,12 +34,8 @@ class ListeSpec:
 
     @property
     def last_birth(self) -> str:
-        """The latest date of birth of a person of age, in the register's form.
-
-        Compared as text: a partial date is then the oldest possible day, and somebody born on 29 February is of age
-        on 1 March of a common year.
-        """
-        return f"{self.jour.year - MAJORITE:04}-{self.jour.month:02}-{self.jour.day:02}"
+        """The latest date of birth of a person of age, in the register's form."""
+        return last_birth(self.jour)
 
     @property
     def today(self) -> str:

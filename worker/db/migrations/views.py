@@ -11,13 +11,19 @@ SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by
        e.electeurs, e.lines_written, e.mineurs, e.bloquantes, e.remarques, e.file_name, e.size, e.sha256,
        e.report_name, e.report_size, e.report_sha256, e.error_code, e.error_message,
        e.started_at, e.finished_at{added}
-FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.code = e.code_commune
+FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.code = e.code_commune{joined}
 """
 
-DERNIERS_EXPORTS_0001 = _DERNIERS_EXPORTS.format(added="")
+DERNIERS_EXPORTS_0001 = _DERNIERS_EXPORTS.format(added="", joined="")
 _OF_0003 = ", e.kind, e.type_tableau, e.presentation, e.edition, e.pages"
-DERNIERS_EXPORTS_0003 = _DERNIERS_EXPORTS.format(added=_OF_0003)
-DERNIERS_EXPORTS_0004 = _DERNIERS_EXPORTS.format(added=f"{_OF_0003}, e.is_bulk, e.purged_at, e.verified_at")
+DERNIERS_EXPORTS_0003 = _DERNIERS_EXPORTS.format(added=_OF_0003, joined="")
+_OF_0004 = f"{_OF_0003}, e.is_bulk, e.purged_at, e.verified_at"
+DERNIERS_EXPORTS_0004 = _DERNIERS_EXPORTS.format(added=_OF_0004, joined="")
+_OF_0006 = f"""{_OF_0004}, r.id AS request_id, e.anomalies, e.differences,
+       d.deposited_on, coalesce(d.deposited_by, '') AS deposited_by, coalesce(d.remarque, '') AS remarque,
+       coalesce(d.verdict, '') AS verdict, d.verdict_on, coalesce(d.answer, '') AS answer,
+       e.downloaded_at, e.downloaded_by, e.parameters"""
+DERNIERS_EXPORTS_0006 = _DERNIERS_EXPORTS.format(added=_OF_0006, joined=" LEFT JOIN depot d ON d.export_id = e.id")
 
 _DEMANDES = """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,
@@ -27,6 +33,31 @@ FROM request r
 
 DEMANDES_0001 = _DEMANDES.format(added="")
 DEMANDES_0004 = _DEMANDES.format(added=", r.sender")
+DEMANDES_0006 = _DEMANDES.format(added=", r.sender, r.id AS request_id")
+
+HABILITATIONS_0006 = """
+SELECT a.name AS agent, a.email, a.code_commune, coalesce(c.nom, '') AS nom_commune
+FROM agent a LEFT JOIN commune c ON c.code = a.code_commune
+"""
+REGISTRES_0006 = """
+SELECT l.code_commune, coalesce(c.nom, '') AS nom_commune, l.liste, il.electeurs,
+       i.finished_at AS imported_at, i.imported_by
+FROM liste l LEFT JOIN commune c ON c.code = l.code_commune
+     LEFT JOIN import_liste il ON il.import_id = l.version AND il.code_commune = l.code_commune AND il.liste = l.liste
+     LEFT JOIN import i ON i.id = il.import_id
+"""
+SCRUTINS_0006 = "SELECT s.code_commune, s.date AS jour, s.libelle, s.cloture FROM scrutin s"
+REUNIONS_0006 = "SELECT m.code_commune, m.liste, m.date AS jour FROM commission m"
+JOURNAL_0006 = """
+SELECT a.at, a.actor, a.action, a.code_commune, a.export_id, a.detail
+FROM audit a WHERE a.code_commune <> '' AND a.export_id IS NOT NULL
+"""
+
+ENVOIS_0007 = """
+SELECT n.request_id, n.code_commune, n.subject, n.kind, n.channel, n.address, n.created_at, n.sent_at, n.refusal,
+       n.attempts
+FROM notification n
+"""
 
 
 def extend_view(name: str, query: str) -> None:

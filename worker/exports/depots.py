@@ -1,0 +1,122 @@
+"""What is known of the deposits: written as they are declared, read when the next file of the list is made."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+
+from schemas.vocabulary import ExportKind, Verdict
+from worker.exports.depot_models import Depot
+from worker.exports.models import Export, Request
+
+REPLACED = "un dépôt plus récent de cette liste a été accepté"
+
+
+@dataclass(frozen=True)
+class Fingerprint:
+    """What a later file is compared with; where there is none, the reason why."""
+
+    key: bytes | None = None
+    records: bytes | None = None
+    reason: str = ""
+
+
+class LastDepot(NamedTuple):
+    """The file that was deposited last, and when it was asked for: the day that it bears."""
+
+    export_id: int
+    label: str
+    asked_at: datetime
+    deposited_on: date
+    fingerprint: Fingerprint
+
+
+class KnownDepot(NamedTuple):
+    """The day of a deposit, and whether the fingerprint of its file is there."""
+
+    deposited_on: date
+    has_fingerprint: bool
+
+
+def read_depots(connection: Connection, export_ids: list[int]) -> Mapping[int, KnownDepot]:
+    """The deposits of these files that are declared."""
+    columns = Depot.export_id, Depot.deposited_on, Depot.fingerprint.is_not(None)
+    rows = connection.execute(select(*columns).where(Depot.export_id.in_(export_ids)))
+    return {row[0]: KnownDepot(row[1], row[2]) for row in rows}
+
+
+def write_depot(
+    connection: Connection,
+    export_id: int,
+    *,
+    deposited_on: date,
+    deposited_by: str,
+    remarque: str,
+    fingerprint: Fingerprint | None,
+) -> None:
+    """Record a deposit, or correct it; `fingerprint` is None where the row has one, or needs none.
+
+    A verdict from before the new day is of an earlier deposit: it is forgotten, with its answer.
+    """
+    values: dict[str, object] = {"deposited_on": deposited_on, "deposited_by": deposited_by, "remarque": remarque}
+    if fingerprint:
+        values["fingerprint_key"], values["fingerprint"] = fingerprint.key, fingerprint.records
+        values["fingerprint_reason"] = fingerprint.reason
+    is_it = Depot.export_id == export_id
+    if not connection.execute(update(Depot).where(is_it).values(values)).rowcount:
+        connection.execute(insert(Depot).values(export_id=export_id, **values))
+        return
+    forgotten = {"verdict": "", "verdict_on": None, "verdict_by": "", "answer": ""}
+    connection.execute(update(Depot).where(is_it, Depot.verdict_on < deposited_on).values(forgotten))
+
+
+def write_verdict(
+    connection: Connection, export: Export, *, verdict: Verdict, verdict_on: date, verdict_by: str, answer: str
+) -> None:
+    """Record what the platform answered; of a purged file its words are not kept, since nothing would erase them.
+
+    The fingerprints of the deposits that an accepted one replaces have no use any more.
+    """
+    purged_at = connection.scalar(select(Export.purged_at).where(Export.id == export.id).with_for_update())
+    values = {"verdict": verdict.value, "verdict_on": verdict_on, "verdict_by": verdict_by}
+    kept = {"answer": "" if purged_at else answer}
+    connection.execute(update(Depot).where(Depot.export_id == export.id).values(values | kept))
+    if verdict is Verdict.ACCEPTE and export.kind == ExportKind.LISTE:
+        _forget_replaced(connection, export)
+
+
+def find_last_depot(connection: Connection, export: Export) -> LastDepot | None:
+    """The file of the same list that was deposited last and not rejected, if any; never `export` itself."""
+    columns = Export.id, Export.label, Request.created_at, Depot.deposited_on
+    fingerprint = Depot.fingerprint_key, Depot.fingerprint, Depot.fingerprint_reason
+    query = (
+        select(*columns, *fingerprint)
+        .join_from(Depot, Export, Export.id == Depot.export_id)
+        .join(Request, Request.id == Export.request_id)
+        .where(_of_same_list(export), Export.id != export.id, Depot.verdict != Verdict.REJETE.value)
+        .order_by(Depot.deposited_on.desc(), Depot.export_id.desc())
+        .limit(1)
+    )
+    row = connection.execute(query).one_or_none()
+    return row and LastDepot(*row[:4], Fingerprint(*row[4:]))
+
+
+def _forget_replaced(connection: Connection, export: Export) -> None:
+    accepted = select(Depot.deposited_on).where(Depot.export_id == export.id).scalar_subquery()
+    is_older = or_(Depot.deposited_on < accepted, and_(Depot.deposited_on == accepted, Depot.export_id < export.id))
+    same = select(Export.id).where(_of_same_list(export))
+    connection.execute(
+        update(Depot)
+        .where(Depot.export_id.in_(same), is_older, Depot.fingerprint.is_not(None))
+        .values(fingerprint_key=None, fingerprint=None, fingerprint_reason=REPLACED)
+    )
+
+
+def _of_same_list(export: Export) -> ColumnElement[bool]:
+    return and_(
+        Export.code_commune == export.code_commune,
+        Export.liste == export.liste,
+        Export.kind == ExportKind.LISTE.value,
+    )

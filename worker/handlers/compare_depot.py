@@ -1,0 +1,65 @@
+"""A new list file is compared with the one that was deposited before it; without one it costs a single SELECT."""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+from sqlalchemy import Connection, Engine
+
+from schemas.vocabulary import Format
+from worker.db.engine import snapshot
+from worker.domain.differences import Expected, KnownMouvement, expect, summarise
+from worker.domain.fingerprint import Digests, find_changes
+from worker.domain.heure import jour_a_paris
+from worker.exports.depots import LastDepot, find_last_depot
+from worker.exports.models import Export
+from worker.registre.mouvements_between import has_mouvements, select_between
+from worker.writers.fingerprint import Between, take_fingerprint
+
+
+@dataclass
+class Comparison:
+    """Of the file of one row with the last one deposited: first the register is asked, then the file is read."""
+
+    export: Export
+    last: LastDepot | None
+    days: Between
+    expected: Expected | None = None
+
+    @classmethod
+    def begin(cls, engine: Engine, export: Export, jour: date) -> Self:
+        """Find what to compare with."""
+        with snapshot(engine) as connection:
+            last = find_last_depot(connection, export)
+        before = jour_a_paris(last.asked_at) if last else jour
+        return cls(export, last, Between(before, jour))
+
+    def read_register(self, connection: Connection) -> None:
+        """Count the mouvements between the two files, in the snapshot that the new one is made of."""
+        code, liste = self.export.code_commune, self.export.nom_liste
+        if self._digests and has_mouvements(connection, code, liste):
+            found = select_between(connection, code, liste, *self.days)
+            known = (KnownMouvement(it.nature, self._digests.identity(*it[1:]), it.date_naissance) for it in found)
+            self.expected = expect(known, *self.days)
+
+    def describe(self, file: Path) -> dict[str, Any] | None:
+        """For the row: how the finished file differs, or why nobody can tell; None when nothing was deposited."""
+        if self.last is None:
+            return None
+        about = {
+            "export_id": self.last.export_id,
+            "label": self.last.label,
+            "deposited_on": self.last.deposited_on.isoformat(),
+        }
+        deposited = self.last.fingerprint
+        if self._digests is None or deposited.records is None:
+            return about | {"reason": deposited.reason}
+        taken = take_fingerprint(file, Format(self.export.format), self._digests, self.days)
+        changes = find_changes(deposited.records, taken.fingerprint)
+        return about | summarise(changes, taken.of_age_since, self.expected).to_record()
+
+    @property
+    def _digests(self) -> Digests | None:
+        key = self.last and self.last.fingerprint.key
+        return Digests(key) if key else None
