@@ -15,11 +15,22 @@ from worker.exports.storage import Storage
 from worker.handlers.services import Services
 from worker.health import Beat, ignore
 from worker.monitoring.queue import Queues
-from worker.notifier.loop import Notifier
+from worker.notifier.chat import ChatSender
+from worker.notifier.delivery import Sender
+from worker.notifier.dispatch import Dispatcher
+from worker.notifier.hosts import Hosts
+from worker.notifier.kinds import Channel
+from worker.notifier.letter import MailSender
+from worker.notifier.loop import Desk, Notifier
 from worker.notifier.mail import FolderMailer, Mailer, SmtpMailer
+from worker.notifier.models import Reminder
 from worker.notifier.outbox import Outbox
 from worker.notifier.purge import PurgeClock
-from worker.notifier.tell import Publish, Teller
+from worker.notifier.remind import Reminding
+from worker.notifier.reminders import ReminderClock
+from worker.notifier.tell import Teller
+from worker.notifier.turn import Publish
+from worker.notifier.webhook import WebhookSender
 from worker.settings import Settings
 
 LEASES_PER_MAIL = 4
@@ -55,30 +66,37 @@ def build_notifier(
     beat: Beat = ignore,
 ) -> Notifier:
     """A notifier of its own name; without `publish`, people only are told."""
-    outbox = Outbox(
+    build_outbox = partial(
+        Outbox,
         engine,
         teller=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
         lease_seconds=LEASES_PER_MAIL * settings.lease_seconds,
         beat=beat,
     )
-    teller = Teller(
-        build_sessions(engine),
-        outbox,
-        build_mailer(settings),
-        publish,
-        mail_from=settings.mail_from,
-        public_url=settings.public_url,
-    )
+    requests, reminders, sessions = build_outbox(), build_outbox(table=Reminder), build_sessions(engine)
+    dispatcher = Dispatcher(sessions, build_senders(settings))
+    telling = Teller(sessions, requests, dispatcher, publish, public_url=settings.public_url)
+    reminding = Reminding(sessions, reminders, dispatcher, publish, public_url=settings.public_url)
+    registre = build_engine(settings.registre_url.get_secret_value()) if settings.registre_url else engine
     return Notifier(
         engine,
-        outbox,
-        teller,
+        [Desk(requests, telling, "request_id"), Desk(reminders, reminding, "reminder_id")],
         ring,
         count=count,
         sweep_seconds=settings.sweep_seconds,
         purge=_build_purge(settings, engine),
+        reminders=ReminderClock(engine, registre, settings.reminder_days),
         beat=beat,
     )
+
+
+def build_senders(settings: Settings) -> dict[Channel, Sender]:
+    """Each way of sending; nothing is connected yet."""
+    return {
+        Channel.MAIL: MailSender(build_mailer(settings), settings.mail_from),
+        Channel.CHAT: ChatSender(),
+        Channel.WEBHOOK: WebhookSender(Hosts.parse(settings.webhook_hosts)),
+    }
 
 
 def _build_purge(settings: Settings, engine: Engine) -> PurgeClock | None:

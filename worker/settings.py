@@ -21,7 +21,15 @@ def _parse_codes(value: Any) -> Any:  # noqa: ANN401 — text from the environme
     return value
 
 
+def _parse_words(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or a sequence
+    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+
+
 TypeListeCodes = Annotated[dict[Liste, str], NoDecode, BeforeValidator(_parse_codes)]
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_words)]
+Days = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], NoDecode, BeforeValidator(_parse_words)]
 
 
 class Settings(BaseSettings):
@@ -66,6 +74,8 @@ class Settings(BaseSettings):
     smtp_password: SecretStr = SecretStr("")
     mail_from: str = "module-prefecture@localhost"
     mail_dir: Path = Path("var/mails")
+    webhook_hosts: Words = ()
+    reminder_days: Days = (10, 3)
 
     @field_validator("type_liste_codes")
     @classmethod

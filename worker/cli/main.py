@@ -20,6 +20,7 @@ COMMANDS = {
     "protections": "worker.cli.protections:protections",
     "communes": "worker.cli.communes:communes",
     "agents": "worker.cli.agents:agents",
+    "recipients": "worker.cli.recipients:recipients",
     "senders": "worker.cli.senders:senders",
     "dead-letters": "worker.cli.dead_letters:dead_letters",
     "notifier": "worker.cli.notifier:notifier",

@@ -1,5 +1,6 @@
 """Types of command line values, refused in French."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import click
@@ -34,6 +35,22 @@ class CodeCommune(click.ParamType[str]):
             return check_code_commune(str(value).upper())
         except ValueError as error:
             raise click.BadParameter(str(error), ctx, param) from None
+
+
+class OneOf(click.ParamType[str]):
+    """One of a few words."""
+
+    name = "mot"
+
+    def __init__(self, words: Iterable[str]) -> None:
+        self._words = [str(word) for word in words]
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
+        """Take the word, or refuse the option."""
+        text = str(value)
+        if text in self._words:
+            return text
+        raise click.BadParameter(f"les valeurs possibles sont {', '.join(self._words)}", ctx, param)
 
 
 CODE_COMMUNE = CodeCommune()

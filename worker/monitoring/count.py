@@ -21,6 +21,7 @@ from worker.monitoring.board import Board
 from worker.monitoring.facts import OTHER_TYPE, REFUSED, REQUEST_TYPES, SENT
 from worker.monitoring.ledger import Sums, Totals
 from worker.monitoring.present import DELAYED, STATES, Pending, Untold
+from worker.notifier.kinds import Channel
 
 _LISTES = [(ExportKind.LISTE, "", *pair) for pair in product(Liste, Format)]
 _TABLEAUX = [(ExportKind.TABLEAU, *pair, FileFormat.PDF) for pair in product(TypeTableau, Liste)]
@@ -38,14 +39,14 @@ def count_requests(board: Board, totals: Totals) -> None:
         board.add(metrics.REQUESTS, labels, sums["number"])
 
 
-def count_told(board: Board, told: Totals, mails: Totals) -> None:
-    """How long people waited to be told, and what became of the mails."""
+def count_told(board: Board, told: Totals, notifications: Totals) -> None:
+    """How long people waited to be told, and what became of the messages."""
     board.begin(metrics.TELLING, [()])
-    board.begin(metrics.MAILS, [(SENT,), (REFUSED,)])
+    board.begin(metrics.NOTIFICATIONS, product(Channel, (SENT, REFUSED)))
     for sums in told.values():
         board.add(metrics.TELLING, (), sums["seconds"])
-    for labels, sums in mails.items():
-        board.add(metrics.MAILS, labels, sums["number"])
+    for labels, sums in notifications.items():
+        board.add(metrics.NOTIFICATIONS, labels, sums["number"])
 
 
 def count_exports(board: Board, totals: Totals) -> None:

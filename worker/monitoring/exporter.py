@@ -35,7 +35,7 @@ class Exporter(Collector):
         self._requests = Ledger(facts.REQUESTS)
         self._exports = Ledger(facts.EXPORTS)
         self._told = Ledger(facts.TOLD)
-        self._mails = Ledger(facts.MAILS)
+        self._notifications = Ledger(facts.NOTIFICATIONS)
 
     def collect(self) -> Iterator[Family]:
         """The metrics of what answers."""
@@ -61,7 +61,7 @@ class Exporter(Collector):
             _bound_time(connection)
             count_requests(board, self._requests.read(connection))
             count_exports(board, self._exports.read(connection))
-            count_told(board, self._told.read(connection), self._mails.read(connection))
+            count_told(board, self._told.read(connection), self._notifications.read(connection))
             count_pending(board, read_pending(connection))
             count_untold(board, read_untold(connection))
         return board

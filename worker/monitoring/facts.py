@@ -1,4 +1,4 @@
-"""What is counted since ever: requests, files, requests that were told, mails; each when nothing more changes in it."""
+"""What is counted since ever: requests, files, requests told, messages; each when nothing more changes in it."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -17,7 +17,7 @@ OTHER_TYPE = "other"
 """An event may bear any type, a label may not."""
 
 SENT, REFUSED = "sent", "refused"
-"""What becomes of a mail."""
+"""What becomes of a message."""
 
 _SIZE = func.coalesce(Export.size, 0) + func.coalesce(Export.report_size, 0)
 SETTLED_AT = func.coalesce(func.max(Export.finished_at), Request.created_at)
@@ -67,17 +67,16 @@ EXPORTS = Facts(
 TOLD = Facts(
     rows=select(seconds_between(SETTLED_AT, Request.told_at).label("seconds"))
     .outerjoin(Export, Export.request_id == Request.id)
+    .where(Request.event_type.not_in(topology.DECLARATION_TYPES))  # nobody waits to be told of them
     .group_by(Request.told_at, Request.id),
     moment=Request.told_at,
     keys=[],
     sums=lambda rows: {"seconds": _histogram(rows.c.seconds, TELLING.bounds)},
 )
 
-MAILS = Facts(
-    rows=select(case((Notification.refusal != "", REFUSED), else_=SENT).label("outcome")).join(
-        Request, Request.id == Notification.request_id
-    ),
-    moment=Request.told_at,
-    keys=["outcome"],
+NOTIFICATIONS = Facts(
+    rows=select(Notification.channel, case((Notification.refusal != "", REFUSED), else_=SENT).label("outcome")),
+    moment=Notification.settled_at,
+    keys=["channel", "outcome"],
     sums=_count,
 )

@@ -50,12 +50,14 @@ ANOMALIES = _counter("anomalies", "anomalies found in the register by the files"
 DURATION = _histogram("export_duration", "making of a file, its last start only", "kind", "format", bounds=_WORK)
 TURNAROUND = _histogram("export_turnaround", "from the request to the file", "kind", "format", bounds=_PATIENCE)
 TELLING = _histogram("telling", "from the last file of a request to everybody told", bounds=_PATIENCE)
-MAILS = _counter("mails", "mails of the requests that are told", "outcome")
+NOTIFICATIONS = _counter(
+    "notifications", "messages to people and programs, once sent or given up", "channel", "outcome"
+)
 
 UNFINISHED = _gauge("exports_unfinished", "files not settled", "kind", "bulk", "state")
 DELAYED = _gauge("exports_delayed", "files that wait for something full or away, by reason", "code")
 OLDEST = _gauge("oldest_waiting_seconds", "age of the oldest file not settled, 0 without any", "kind", "bulk")
-UNTOLD = _gauge("requests_untold", "requests that are settled and not yet told")
+UNTOLD = _gauge("requests_untold", "requests that are settled and whose agents are not all told")
 LAG = _gauge("notifier_lag_seconds", "how long the first of them has waited, 0 without any")
 
 MESSAGES = _gauge("queue_messages", "messages that wait in a queue", "queue")
@@ -68,7 +70,8 @@ UP = _gauge("up", "1 when the part answered, else 0 and its metrics are absent",
 MEASURE = _gauge("measure_seconds", "how long it took to read all this")
 
 METRICS = (
-    *(REQUESTS, EXPORTS, FAILURES, ELECTEURS, MOUVEMENTS, BYTES, ANOMALIES, DURATION, TURNAROUND, TELLING, MAILS),
+    *(REQUESTS, EXPORTS, FAILURES, ELECTEURS, MOUVEMENTS, BYTES, ANOMALIES, DURATION, TURNAROUND, TELLING),
+    NOTIFICATIONS,
     *(UNFINISHED, DELAYED, OLDEST, UNTOLD, LAG),
     *(MESSAGES, CONSUMERS, DEAD_LETTERS),
     *(FREE, SIZE, UP, MEASURE),

@@ -5,12 +5,14 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, not_, or_, select
 
-from schemas.vocabulary import ExportStatus
+from schemas.vocabulary import ExportStatus, RequestOutcome
 from worker.db.types import seconds_between, utc_now
 from worker.exports.models import Export, Request
 from worker.monitoring.facts import SETTLED_AT
+from worker.notifier.kinds import Channel
+from worker.notifier.models import Notification
 from worker.notifier.outbox import UNFINISHED, is_settled
 
 STATES = WAITING, DELAYED, RUNNING, ORPHANED = "waiting", "delayed", "running", "orphaned"
@@ -55,17 +57,31 @@ def read_pending(connection: Connection) -> Sequence[Pending]:
 
 
 def read_untold(connection: Connection) -> Untold:
-    """The requests that the notifier is late with."""
+    """The requests that the notifier is late with: a chat or a webhook that does not answer does not count."""
     untold = (
         select(SETTLED_AT.label("settled_at"))
         .outerjoin(Export, Export.request_id == Request.id)
-        .where(Request.told_at.is_(None), is_settled(Request))
+        .where(Request.told_at.is_(None), is_settled(Request), not_(_waits_for_others()))
         .group_by(Request.id)
         .subquery()
     )
     age = seconds_between(func.min(untold.c.settled_at), utc_now())
     number, seconds = connection.execute(select(func.count(), age).select_from(untold)).one()
     return Untold(number, seconds or 0.0)
+
+
+def _waits_for_others() -> ColumnElement[bool]:
+    """Whether every agent was told and every event has left: what waits is a chat or a webhook."""
+    waiting = (
+        select(Notification.id)
+        .where(Notification.request_id == Request.id, Notification.settled_at.is_(None))
+        .correlate(Request)
+    )
+    is_mail = Notification.channel == Channel.MAIL
+    was_tried = Notification.attempts > 0
+    unsaid = select(Export.id).where(Export.request_id == Request.id, Export.published_at.is_(None)).correlate(Request)
+    is_unsaid = or_(and_(Request.outcome == RequestOutcome.REFUSED, Request.announced_at.is_(None)), unsaid.exists())
+    return and_(waiting.where(~is_mail, was_tried).exists(), ~waiting.where(is_mail).exists(), not_(is_unsaid))
 
 
 def read_room(volume: Path) -> Iterator[tuple[int, int]]:

@@ -1,15 +1,16 @@
 """The events that say what became of a request, each with an id that a second copy bears too."""
 
-from datetime import datetime
+from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from schemas.envelope import CloudEvent
-from schemas.events import ExportCancelled, ExportFailed, ExportReady, RequestRefused, TableauReference
+from schemas.events import EcheanceNear, ExportCancelled, ExportFailed, ExportReady, RequestRefused, TableauReference
 from schemas.requests import RequestReference
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
 from worker.exports.models import Export, Request
+from worker.notifier.deadlines import Deadline
 
 SOURCE = "/module-prefecture"
 
@@ -40,6 +41,21 @@ def file_event(request: Request, export: Export) -> CloudEvent:
 def refusal_event(request: Request) -> CloudEvent:
     """The event of a request that cannot be served."""
     return _answer(request, RequestRefused(request=_reference(request), reason=request.reason), request.created_at)
+
+
+def deadline_event(code_commune: str, day: date, deadline: Deadline) -> CloudEvent:
+    """The event of a deadline that a commune is reminded of on a day."""
+    data = EcheanceNear(commune=code_commune, **deadline._asdict())
+    name = f"{code_commune}\n{day}\n{deadline.echeance}\n{deadline.due_on}\n{data.EVENT_TYPE}"
+    identity = str(uuid5(NAMESPACE_URL, name))
+    return CloudEvent(
+        id=identity,
+        source=SOURCE,
+        type=data.EVENT_TYPE,
+        time=datetime.combine(day, time(), UTC),
+        correlationid=identity,
+        data=data.model_dump(mode="json"),
+    )
 
 
 def _reference(request: Request) -> RequestReference:

@@ -1,7 +1,9 @@
-"""The notifier's own loop: tell what waits, sweep and purge now and then, sleep until somebody rings."""
+"""The notifier's own loop: tell what waits, sweep, plan and purge now and then, sleep until somebody rings."""
 
 import time
+from collections.abc import Sequence
 from threading import Event
+from typing import NamedTuple, Protocol
 
 import structlog
 from sqlalchemy import Engine
@@ -13,13 +15,29 @@ from worker.health import Beat, ignore
 from worker.notifier.outage import Outage
 from worker.notifier.outbox import Claim, Outbox
 from worker.notifier.purge import PurgeClock
+from worker.notifier.reminders import ReminderClock
 from worker.notifier.sweep import sweep
-from worker.notifier.tell import Teller
 
 TROUBLE_SECONDS = 1
 """How long an absent database is left alone."""
 
 log = structlog.stdlib.get_logger(__name__)
+
+
+class Telling(Protocol):
+    """Tells one claimed row: what became of a request, or a reminder."""
+
+    def tell(self, claim: Claim) -> bool:
+        """Tell whoever is not yet told; True when everybody is, else the row was put off."""
+
+
+class Desk(NamedTuple):
+    """The untold rows of a table, and who tells them."""
+
+    outbox: Outbox
+    telling: Telling
+    name: str
+    """What log lines call the row's number."""
 
 
 class Notifier:
@@ -28,22 +46,22 @@ class Notifier:
     def __init__(
         self,
         engine: Engine,
-        outbox: Outbox,
-        teller: Teller,
+        desks: Sequence[Desk],
         ring: Ring,
         *,
         count: Count | None = None,
         sweep_seconds: float,
         purge: PurgeClock | None = None,
+        reminders: ReminderClock | None = None,
         beat: Beat = ignore,
     ) -> None:
         self._engine = engine
-        self._outbox = outbox
-        self._teller = teller
+        self._desks = desks
         self._ring = ring
         self._count = count
         self._sweep_seconds = sweep_seconds
         self._purge = purge
+        self._reminders = reminders
         self._beat = beat
         self._next_sweep = 0.0
         self._doorbell = Outage("doorbell")
@@ -65,26 +83,29 @@ class Notifier:
         bell.close()
 
     def work(self, stop: Event) -> int:
-        """Tell every request that waits now, sweep and purge when it is time; returns how many requests were told."""
+        """Tell all that waits now, sweep, plan and purge when it is time; returns how many rows were told."""
         told = 0
         self._sweep_when_due()
-        while not stop.is_set() and (claim := self._outbox.claim()):
-            told += self._tell(claim)
-            self._sweep_when_due()
+        if self._reminders:
+            self._reminders.turn()
+        for desk in self._desks:
+            while not stop.is_set() and (claim := desk.outbox.claim()):
+                told += self._tell(desk, claim)
+                self._sweep_when_due()
         if self._purge and not stop.is_set():
             self._purge.turn()
         return told
 
-    def _tell(self, claim: Claim) -> bool:
-        context = {"request_id": claim.request_id, "correlation_id": claim.correlation_id}
+    def _tell(self, desk: Desk, claim: Claim) -> bool:
+        context = {desk.name: claim.id} | ({"correlation_id": claim.correlation_id} if claim.correlation_id else {})
         with structlog.contextvars.bound_contextvars(**context):
             try:
-                return self._teller.tell(claim)
+                return desk.telling.tell(claim)
             except LeaseLostError:
                 log.warning("telling_taken_over")
             except Exception:
                 log.exception("telling_failed")
-                self._outbox.postpone(claim)
+                desk.outbox.postpone(claim)
             return False
 
     def _sweep_when_due(self) -> None:

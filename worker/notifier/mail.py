@@ -14,8 +14,8 @@ from uuid import uuid4
 from pydantic import SecretStr
 
 from worker.domain.texte import clean
-from worker.errors import PrefectureError, TransientError
 from worker.exports.storage import PendingFile, publish
+from worker.notifier.delivery import DeliveryDelayedError, DeliveryRefusedError
 
 Security = Literal["none", "starttls", "tls"]
 
@@ -29,16 +29,6 @@ _PERMANENT = 500
 """Answers from here on are final (RFC 5321, section 4.2.1)."""
 
 
-class MailDelayedError(TransientError):
-    """Not now: the server is away, or answered 4xx. The text is safe to log."""
-
-
-class MailRefusedError(PrefectureError):
-    """Never: the server answered 5xx about this recipient. The text is its answer, which may quote the address."""
-
-    code = "mail_refuse"
-
-
 class Mailer(Protocol):
     """Sends a mail to its only recipient."""
 
@@ -46,8 +36,8 @@ class Mailer(Protocol):
         """Hand the mail over for good.
 
         Raises:
-            MailDelayedError: it may be tried again later.
-            MailRefusedError: this recipient will never get it.
+            DeliveryDelayedError: it may be tried again later.
+            DeliveryRefusedError: this recipient will never get it.
         """
 
 
@@ -66,7 +56,7 @@ class SmtpMailer:
     def send(self, message: EmailMessage) -> None:
         """Hand the mail to the server, as `Mailer` says."""
         if time.monotonic() < self._rest_until:
-            raise MailDelayedError("resting")
+            raise DeliveryDelayedError("resting")
         try:
             server = self._connect()
             try:
@@ -78,7 +68,7 @@ class SmtpMailer:
                 server.close()
         except (smtplib.SMTPException, OSError) as trouble:
             self._rest_until = time.monotonic() + self.rest_seconds
-            raise MailDelayedError(_describe(trouble)) from None
+            raise DeliveryDelayedError(_describe(trouble)) from None
 
     def _connect(self) -> smtplib.SMTP:
         if self.security == "tls":
@@ -109,7 +99,7 @@ class FolderMailer:
                 file.finish()
                 publish([file])
         except OSError as trouble:
-            raise MailDelayedError(_describe(trouble)) from None
+            raise DeliveryDelayedError(_describe(trouble)) from None
 
 
 def _deliver(server: smtplib.SMTP, message: EmailMessage) -> None:
@@ -121,13 +111,13 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage) -> None:
     except smtplib.SMTPDataError as refusal:
         code, answer = refusal.smtp_code, refusal.smtp_error
     except smtplib.SMTPNotSupportedError as refusal:
-        raise MailRefusedError(str(refusal)) from None
+        raise DeliveryRefusedError(str(refusal)) from None
     else:
         return
     if code >= _PERMANENT:
         text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
-        raise MailRefusedError(clean(f"{code} {text}"))
-    raise MailDelayedError(str(code))
+        raise DeliveryRefusedError(clean(f"{code} {text}"))
+    raise DeliveryDelayedError(str(code))
 
 
 def _describe(trouble: Exception) -> str:

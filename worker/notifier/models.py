@@ -1,12 +1,20 @@
 """Who is told, and what was told to whom."""
 
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import ForeignKey
+from sqlalchemy import BigInteger, Date, ForeignKey, Index, Integer, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.db.base import Base
-from worker.db.types import Texte, UtcDateTime
+from worker.db.types import Texte, UtcDateTime, utc_now
+from worker.notifier.kinds import EVERY_WISH, join_wishes
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+_ALL = join_wishes(EVERY_WISH)
+
+
+def _empty(doc: str) -> Mapped[str]:
+    return mapped_column(Texte, default="", server_default="", doc=doc)
 
 
 class Agent(Base):
@@ -17,15 +25,80 @@ class Agent(Base):
     name: Mapped[str] = mapped_column(Texte, primary_key=True, doc="What `requested_by` names.")
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     email: Mapped[str] = mapped_column(Texte)
+    kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL, doc="Wishes; empty: no mail at all.")
+
+
+class Recipient(Base):
+    """A chat or a webhook that is told about a commune, or about all of them (`*`)."""
+
+    __tablename__ = "recipient"
+
+    id: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Random: a number would be given twice.")
+    code_commune: Mapped[str] = mapped_column(Texte)
+    channel: Mapped[str] = mapped_column(Texte, doc="discussion or webhook.")
+    address: Mapped[str] = mapped_column(Texte, doc="A secret: its path, its account, or both give the right to write.")
+    kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL)
+    secret: Mapped[str] = _empty("The key that signs a webhook.")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When it answered 410: gone.")
+
+
+class Reminder(Base):
+    """What one commune is reminded of on one day, and the notifier that has it, as on a request."""
+
+    __tablename__ = "reminder"
+    __table_args__ = (UniqueConstraint("code_commune", "day"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    code_commune: Mapped[str] = mapped_column(Texte)
+    day: Mapped[date] = mapped_column(Date, doc="In France.")
+    told_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    teller: Mapped[str | None] = mapped_column(Texte)
+    teller_lease: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tell_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tell_attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+
+
+class ReminderEcheance(Base):
+    """One deadline of a reminder. Its key lets nobody be reminded of it twice, so many days before."""
+
+    __tablename__ = "reminder_echeance"
+
+    code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
+    echeance: Mapped[str] = mapped_column(Texte, primary_key=True, doc="A type of tableau, or `commission`.")
+    due_on: Mapped[date] = mapped_column(Date, primary_key=True)
+    days: Mapped[int] = mapped_column(Integer, primary_key=True, doc="Of PREFECTURE_REMINDER_DAYS.")
+    until: Mapped[date] = mapped_column(Date, doc="The last day; `due_on`, but for the window of a meeting.")
+    scrutin: Mapped[date] = mapped_column(Date)
+    libelle: Mapped[str] = _empty("What the poll is called.")
+    reminder_id: Mapped[int] = mapped_column(ForeignKey("reminder.id"), index=True)
+    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its event left on the exchange.")
 
 
 class Notification(Base):
-    """One mail about one request to one address."""
+    """One message to one recipient, about one request or one reminder: it is told once."""
 
     __tablename__ = "notification"
+    __table_args__ = (
+        UniqueConstraint("request_id", "recipient"),
+        UniqueConstraint("reminder_id", "recipient"),
+        Index("ix_notification_settled_at", "settled_at"),
+        Index("ix_notification_commune", "code_commune", "created_at"),
+    )
 
-    request_id: Mapped[int] = mapped_column(ForeignKey("request.id"), primary_key=True)
-    email: Mapped[str] = mapped_column(Texte, primary_key=True)
-    message_id: Mapped[str] = mapped_column(Texte, doc="Stable: a copy sent twice is recognised by mail readers.")
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    request_id: Mapped[int | None] = mapped_column(ForeignKey("request.id"))
+    reminder_id: Mapped[int | None] = mapped_column(ForeignKey("reminder.id"))
+    recipient: Mapped[str] = mapped_column(Texte, doc="`courriel:` and the address in small letters, or an id.")
+    code_commune: Mapped[str] = mapped_column(Texte)
+    subject: Mapped[str] = _empty("What was said, in a line.")
+    kind: Mapped[str] = mapped_column(Texte, doc="A Topic.")
+    channel: Mapped[str] = mapped_column(Texte)
+    address: Mapped[str] = mapped_column(Texte, doc="As the screen may show it: of chats and webhooks, the host only.")
+    message_id: Mapped[str] = mapped_column(Texte, doc="Stable: a copy sent twice is recognised by who reads it.")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When to try again.")
+    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When it was sent, or given up.")
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    refusal: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="The server's 5xx answer.")
+    refusal: Mapped[str] = _empty("Why it will never be sent.")

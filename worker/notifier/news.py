@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Self
 
-from sqlalchemy import select
 from sqlalchemy.orm import Session, selectinload
 
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 from worker.exports.models import Export, Request
-from worker.notifier.models import Agent
+from worker.notifier.kinds import Topic, Wish
 from worker.registre.models import Commune
 
 _KINDS = {REQUEST_LISTE_EXPORT: ExportKind.LISTE, REQUEST_TABLEAUX_RENDER: ExportKind.TABLEAU}
@@ -17,20 +16,17 @@ _KINDS = {REQUEST_LISTE_EXPORT: ExportKind.LISTE, REQUEST_TABLEAUX_RENDER: Expor
 
 @dataclass(frozen=True)
 class News:
-    """A settled request with its files, the name of its commune, and the addresses of the commune's agents."""
+    """A settled request with its files, the name of its commune."""
 
     request: Request
     nom_commune: str
-    recipients: tuple[str, ...] = ()
 
     @classmethod
     def read(cls, session: Session, request_id: int) -> Self:
         """Read everything at once, so that no transaction is open while mails are sent."""
         request = session.get_one(Request, request_id, options=[selectinload(Request.exports)])
         commune = session.get(Commune, request.code_commune)
-        emails = session.scalars(select(Agent.email).where(Agent.code_commune == request.code_commune))
-        once = {email.casefold(): email for email in sorted(emails)}
-        return cls(request, commune.nom if commune else "", tuple(once.values()))
+        return cls(request, commune.nom if commune else "")
 
     @property
     def is_refused(self) -> bool:
@@ -42,6 +38,22 @@ class News:
         """What was asked for: a request is of one kind only. None for a refused one whose type nobody knows."""
         exports = self.request.exports
         return ExportKind(exports[0].kind) if exports else _KINDS.get(self.request.event_type)
+
+    @property
+    def topic(self) -> Topic:
+        """The most serious thing that became of it."""
+        if self.is_refused:
+            return Topic.REFUSED
+        if self.files(ExportStatus.FAILED):
+            return Topic.FAILED
+        return Topic.READY if self.files(ExportStatus.READY) else Topic.CANCELLED
+
+    @property
+    def wishes(self) -> frozenset[Wish]:
+        """Whoever has one of these wishes is told."""
+        has_ready = bool(self.files(ExportStatus.READY))
+        is_all_ready = has_ready and len(self.files(ExportStatus.READY)) == len(self.request.exports)
+        return frozenset(({Wish.READY} if has_ready else set()) | (set() if is_all_ready else {Wish.FAILED}))
 
     @property
     def bloquantes(self) -> int:

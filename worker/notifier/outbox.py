@@ -1,9 +1,9 @@
-"""Which requests wait to be told, and which notifier has one: a lease on the request's row, by the database's clock."""
+"""Which requests and reminders wait to be told, and which notifier has one: a lease, by the database's clock."""
 
 import time
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, CursorResult, Engine, Select, and_, or_, select, update
+from sqlalchemy import ColumnElement, CursorResult, Engine, Select, and_, literal, or_, select, true, update
 from sqlalchemy.orm import aliased
 
 from schemas.vocabulary import ExportStatus, RequestOutcome
@@ -11,43 +11,52 @@ from worker.db.types import utc_now
 from worker.errors import LeaseLostError
 from worker.exports.models import Export, Request
 from worker.health import Beat, ignore
+from worker.notifier.delivery import backoff
+from worker.notifier.models import Reminder
 
 UNFINISHED = [status for status in ExportStatus if not status.is_terminal]
 
-_FIRST_DELAY_SECONDS = 10
-_LONGEST_DELAY_SECONDS = 600
+Told = type[Request] | type[Reminder]
 
 
 class Claim(NamedTuple):
-    """A request in one notifier's hands, how many times it was put off before, and what its log lines bear."""
+    """A row in one notifier's hands, how many times it was put off before, and what its log lines bear."""
 
-    request_id: int
+    id: int
     attempts: int
     correlation_id: str
 
     @property
     def delay(self) -> float:
         """Seconds until the next try: 10, 20, 40 … 600."""
-        return float(min(_FIRST_DELAY_SECONDS * 2 ** min(self.attempts, 10), _LONGEST_DELAY_SECONDS))
+        return backoff(self.attempts)
 
 
 class Outbox:
-    """The untold requests, for one notifier among many; `teller` names it, `lease_seconds` outlives one mail."""
+    """The untold rows of a table, for one notifier among many.
 
-    def __init__(self, engine: Engine, *, teller: str, lease_seconds: float, beat: Beat = ignore) -> None:
+    `teller` names the notifier, `lease_seconds` outlives one message.
+    """
+
+    def __init__(
+        self, engine: Engine, *, teller: str, lease_seconds: float, beat: Beat = ignore, table: Told = Request
+    ) -> None:
         self._engine = engine
         self._teller = teller
         self._lease_seconds = lease_seconds
         self._beat = beat
+        self._table = table
         self._renewed_at = 0.0
 
     def claim(self) -> Claim | None:
-        """Take the oldest request that is settled, untold, due, and in nobody's hands; None when there is none."""
+        """Take the oldest row that is settled, untold, due, and in nobody's hands; None when there is none."""
+        table = self._table
+        correlation = table.correlation_id if table is Request else literal("")
         statement = (
-            update(Request)
-            .where(Request.id == _oldest_due().scalar_subquery())
+            update(table)
+            .where(table.id == _oldest_due(table).scalar_subquery())
             .values(teller=self._teller, teller_lease=utc_now(self._lease_seconds))
-            .returning(Request.id, Request.tell_attempts, Request.correlation_id)
+            .returning(table.id, table.tell_attempts, correlation)
         )
         self._renewed_at = time.monotonic()
         with self._engine.begin() as connection:
@@ -58,7 +67,7 @@ class Outbox:
         """Give a sign of life and begin the lease anew, before something slow, unless most of it is left.
 
         Raises:
-            LeaseLostError: another notifier has the request now.
+            LeaseLostError: another notifier has the row now.
         """
         self._beat("")
         if (now := time.monotonic()) > self._renewed_at + self._lease_seconds / 4:
@@ -69,30 +78,31 @@ class Outbox:
         """Record that everybody has been told.
 
         Raises:
-            LeaseLostError: another notifier has the request now, and records it.
+            LeaseLostError: another notifier has the row now, and records it.
         """
         self._change(claim, told_at=utc_now(), teller=None, teller_lease=None)
 
-    def postpone(self, claim: Claim) -> None:
-        """Give the request back, for later.
+    def postpone(self, claim: Claim, seconds: float | None = None) -> None:
+        """Give the row back, for later: in so many seconds, or in longer and longer ones.
 
         Raises:
-            LeaseLostError: another notifier has the request now.
+            LeaseLostError: another notifier has the row now.
         """
         self._change(
             claim,
-            tell_after=utc_now(claim.delay),
+            tell_after=utc_now(claim.delay if seconds is None else seconds),
             tell_attempts=claim.attempts + 1,
             teller=None,
             teller_lease=None,
         )
 
-    def _change(self, claim: Claim, **values: Any) -> None:  # noqa: ANN401 — columns of Request
-        mine = and_(Request.id == claim.request_id, Request.teller == self._teller, Request.told_at.is_(None))
+    def _change(self, claim: Claim, **values: Any) -> None:  # noqa: ANN401 — columns of the table
+        table = self._table
+        mine = and_(table.id == claim.id, table.teller == self._teller, table.told_at.is_(None))
         with self._engine.begin() as connection:
-            result: CursorResult[Any] = connection.execute(update(Request).where(mine).values(**values))
+            result: CursorResult[Any] = connection.execute(update(table).where(mine).values(**values))
         if result.rowcount == 0:
-            raise LeaseLostError(f"demande {claim.request_id} : un autre notificateur l'a prise")
+            raise LeaseLostError(f"{table.__tablename__} {claim.id} : un autre notificateur l'a pris")
 
 
 def is_settled(request: type[Request]) -> ColumnElement[bool]:
@@ -102,17 +112,17 @@ def is_settled(request: type[Request]) -> ColumnElement[bool]:
     return or_(request.outcome == RequestOutcome.REFUSED, and_(exports.exists(), ~unfinished.exists()))
 
 
-def _oldest_due() -> Select[int]:
-    request = aliased(Request)
+def _oldest_due(table: Told) -> Select[int]:
+    row: Any = aliased(table)
     return (
-        select(request.id)
+        select(row.id)
         .where(
-            request.told_at.is_(None),
-            or_(request.tell_after.is_(None), request.tell_after <= utc_now()),
-            or_(request.teller_lease.is_(None), request.teller_lease <= utc_now()),
-            is_settled(request),
+            row.told_at.is_(None),
+            or_(row.tell_after.is_(None), row.tell_after <= utc_now()),
+            or_(row.teller_lease.is_(None), row.teller_lease <= utc_now()),
+            is_settled(row) if table is Request else true(),
         )
-        .order_by(request.id)
+        .order_by(row.id)
         .limit(1)
-        .with_for_update(of=request, skip_locked=True)
+        .with_for_update(of=row, skip_locked=True)
     )

@@ -1,23 +1,23 @@
-"""The use case: tell the agents, then the programs, what became of one request; what is done is never done twice."""
+"""The use case: tell people, then programs, what became of one request; what is done is never done twice."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
+from functools import partial
 
 import structlog
-from sqlalchemy import Update, select, update
+from sqlalchemy import Update, update
 
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import Sessions
 from worker.db.types import utc_now
-from worker.exports.models import Export
+from worker.exports.models import Export, Request
 from worker.notifier.announce import file_event, refusal_event
-from worker.notifier.letter import compose, message_id
-from worker.notifier.mail import MailDelayedError, Mailer, MailRefusedError
-from worker.notifier.models import Notification
+from worker.notifier.delivery import Message
+from worker.notifier.dispatch import Dispatcher, Subject
 from worker.notifier.news import News
 from worker.notifier.outbox import Claim, Outbox
-
-Publish = Callable[[CloudEvent], None]
+from worker.notifier.texts import describe
+from worker.notifier.turn import Publish, end_turn, publish_missing
 
 _ANNOUNCED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 
@@ -25,23 +25,15 @@ log = structlog.stdlib.get_logger(__name__)
 
 
 class Teller:
-    """Tells one claimed request at a time; `publish` is None where no program listens."""
+    """Tells one claimed request at a time; `publish` is None where no program listens to the exchange."""
 
     def __init__(
-        self,
-        sessions: Sessions,
-        outbox: Outbox,
-        mailer: Mailer,
-        publish: Publish | None,
-        *,
-        mail_from: str,
-        public_url: str,
+        self, sessions: Sessions, outbox: Outbox, dispatcher: Dispatcher, publish: Publish | None, *, public_url: str
     ) -> None:
         self._sessions = sessions
         self._outbox = outbox
-        self._mailer = mailer
+        self._dispatcher = dispatcher
         self._publish = publish
-        self._mail_from = mail_from
         self._public_url = public_url
 
     def tell(self, claim: Claim) -> bool:
@@ -51,93 +43,46 @@ class Teller:
             LeaseLostError: another notifier has taken the request over.
         """
         with self._sessions() as session:
-            news = News.read(session, claim.request_id)
-        with structlog.contextvars.bound_contextvars(commune=news.request.code_commune):
-            mailed = self._mail(claim, news)
-            published = self._announce(claim, news, mailed=mailed)
-            if mailed and published:
-                self._outbox.mark_told(claim)
-                log.info("told", recipients=len(news.recipients))
+            news = News.read(session, claim.id)
+        request, renew = news.request, partial(self._outbox.renew, claim)
+        with structlog.contextvars.bound_contextvars(commune=request.code_commune):
+            outcome = self._dispatcher.deliver(
+                Subject(request.code_commune, request_id=request.id),
+                Message(
+                    f"{request.source}\n{request.event_id}", describe(news, self._public_url), partial(_events, news)
+                ),
+                news.wishes,
+                renew,
+            )
+            published = publish_missing(_missing_events(news), self._publish, self._sessions, renew)
+            if not outcome.recipients:
+                log.warning("nobody_to_tell")
+            seconds = end_turn(self._outbox, claim, outcome, is_published=published)
+            if seconds is None:
+                log.info("told", recipients=outcome.recipients)
                 return True
-            self._outbox.postpone(claim)
-            log.warning("telling_postponed", mailed=mailed, published=published, seconds=claim.delay)
+            waiting = outcome.mails_waiting + outcome.others_waiting
+            log.warning("telling_postponed", waiting=waiting, published=published, seconds=round(seconds))
             return False
 
-    def _mail(self, claim: Claim, news: News) -> bool:
-        if not news.recipients:
-            log.warning("nobody_to_tell")
-        delayed = 0
-        for notification in self._untold(news):
-            self._outbox.renew(claim)
-            try:
-                self._send(news, notification)
-            except MailRefusedError as refusal:
-                self._record(_row(notification).values(refusal=str(refusal)))
-                log.warning("mail_refused")
-            except MailDelayedError as delay:
-                delayed += 1
-                log.warning("mail_delayed", reason=str(delay))
-            else:
-                self._record(_row(notification).values(sent_at=utc_now()))
-                log.info("mail_sent")
-        return delayed == 0
 
-    def _untold(self, news: News) -> list[Notification]:
-        request = news.request
-        with self._sessions.begin() as session:
-            rows = session.scalars(select(Notification).where(Notification.request_id == request.id))
-            known = {row.email.casefold(): row for row in rows}
-            for email in news.recipients:
-                if email.casefold() not in known:
-                    stable = message_id(request, email, self._mail_from)
-                    known[email.casefold()] = Notification(request_id=request.id, email=email, message_id=stable)
-            session.add_all(known.values())
-        todo = (known[email.casefold()] for email in news.recipients)
-        return [notification for notification in todo if not (notification.sent_at or notification.refusal)]
-
-    def _send(self, news: News, notification: Notification) -> None:
-        self._mailer.send(
-            compose(
-                news,
-                notification.email,
-                mail_from=self._mail_from,
-                message_id=notification.message_id,
-                public_url=self._public_url,
-            )
-        )
-
-    def _announce(self, claim: Claim, news: News, *, mailed: bool) -> bool:
-        if self._publish is None:
-            return True
-        for event, export in _missing_events(news, mailed=mailed):
-            self._outbox.renew(claim)
-            try:
-                self._publish(event)
-            except Exception:
-                log.warning("event_delayed", exc_info=True)
-                return False
-            if export:
-                self._record(update(Export).where(Export.id == export.id).values(published_at=utc_now()))
-            log.info("event_published", type=event.type, export_id=export.id if export else None)
-        return True
-
-    def _record(self, statement: Update) -> None:
-        with self._sessions.begin() as session:
-            session.execute(statement)
-
-
-def _missing_events(news: News, *, mailed: bool) -> Iterator[tuple[CloudEvent, Export | None]]:
+def _events(news: News) -> list[CloudEvent]:
+    """What there is to tell to a program, of every file."""
     if news.is_refused:
-        # No column remembers this event: it leaves last, so that mails tried again do not repeat it.
-        if mailed:
-            yield refusal_event(news.request), None
+        return [refusal_event(news.request)]
+    return [file_event(news.request, export) for status in _ANNOUNCED for export in news.files(status)]
+
+
+def _missing_events(news: News) -> Iterator[tuple[CloudEvent, Update]]:
+    """Those that have not left yet, each with how to record that it has."""
+    if news.is_refused:
+        if news.request.announced_at is None:
+            is_it = Request.id == news.request.id
+            yield refusal_event(news.request), update(Request).where(is_it).values(announced_at=utc_now())
         return
     for export in (export for status in _ANNOUNCED for export in news.files(status)):
         if export.published_at is None:
-            yield file_event(news.request, export), export
-
-
-def _row(notification: Notification) -> Update:
-    return update(Notification).where(
-        Notification.request_id == notification.request_id, Notification.email == notification.email
-    )
+            yield (
+                file_event(news.request, export),
+                update(Export).where(Export.id == export.id).values(published_at=utc_now()),
+            )

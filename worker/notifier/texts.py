@@ -1,4 +1,4 @@
-"""The words of a mail, in French, for a clerk: the outcome, each file, what to do. No elector's data."""
+"""What is said of a request, in French, for a clerk: the outcome, each file, what to do. No elector's data."""
 
 from collections.abc import Iterator
 
@@ -7,10 +7,12 @@ from worker.domain.francais import figures
 from worker.domain.heure import PARIS
 from worker.domain.texte import clean
 from worker.exports.models import Export
+from worker.notifier.content import Block, Content, Fact, Item, Link, Tone
+from worker.notifier.kinds import Topic
 from worker.notifier.news import News
 from worker.notifier.texts_listes import LISTES
 from worker.notifier.texts_tableaux import TABLEAUX
-from worker.notifier.wording import Fact, Wording, agree, lines, size_label
+from worker.notifier.wording import Wording, agree, capitalized, size_label
 
 _WORDINGS = {ExportKind.LISTE: LISTES, ExportKind.TABLEAU: TABLEAUX}
 
@@ -20,6 +22,8 @@ _STATES = {
     ExportStatus.CANCELLED: ("annulé", "annulés"),
 }
 
+_TONES = {ExportStatus.FAILED: Tone.BAD, ExportStatus.CANCELLED: Tone.QUIET}
+
 _ASK_AGAIN = {
     "disque_plein": "demandez à votre administrateur de libérer de la place, puis refaites la demande.",
     "indisponible": "refaites la demande plus tard ; si l'échec se répète, prévenez votre administrateur.",
@@ -27,11 +31,24 @@ _ASK_AGAIN = {
 _ASK_FOR_HELP = "transmettez ce message à votre administrateur, puis refaites la demande."
 
 
-def subject(news: News) -> str:
-    """One line: the outcome, the label when there is one file, the commune."""
-    exports = news.request.exports
-    words = [_capitalized(outcome(news)), *([exports[0].label] if len(exports) == 1 else []), news.lieu]
-    return clean(" — ".join(word for word in words if word))
+def describe(news: News, public_url: str) -> Content:
+    """The whole message; `public_url` is the address of the screen, when there is one."""
+    request, words = news.request, _words(news)
+    asked = f" {words.asked}" if words else ""
+    return Content(
+        topic=news.topic,
+        tone=_tone(news),
+        subject=_subject(news),
+        title=capitalized(outcome(news)),
+        lieu=news.lieu,
+        summary=f"Résultat de la demande{asked} pour {clean(news.lieu)} : {outcome(news)}.",
+        circumstances=tuple(_circumstances(news)),
+        items=tuple(_item(export) for export in request.exports),
+        warnings=(words.correct_first,) if words and news.bloquantes else (),
+        link=_link(news, public_url),
+        advice=tuple(_advice(news, words)),
+        reference=("Référence de la demande", request.correlation_id),
+    )
 
 
 def outcome(news: News) -> str:
@@ -51,21 +68,17 @@ def outcome(news: News) -> str:
     return ", ".join(parts)
 
 
-def body(news: News, public_url: str) -> str:
-    """The whole text of the mail; `public_url` is the page of the exports, when there is one."""
-    request = news.request
-    words = _words(news)
-    asked = f" {words.asked}" if words else ""
-    paragraphs = [
-        "Bonjour,",
-        f"Résultat de la demande{asked} pour {clean(news.lieu)} : {outcome(news)}.",
-        "\n".join(lines(_circumstances(news))),
-        *(_file(export) for export in request.exports),
-        *_what_to_do(news, public_url),
-        f"Référence de la demande : {clean(request.correlation_id)}",
-        "-- \nModule Préfecture. Message automatique, merci de ne pas y répondre.",
-    ]
-    return "\n\n".join(paragraphs) + "\n"
+def _subject(news: News) -> str:
+    """One line: the outcome, the label when there is one file, the commune."""
+    exports = news.request.exports
+    words = [capitalized(outcome(news)), *([exports[0].label] if len(exports) == 1 else []), news.lieu]
+    return clean(" — ".join(word for word in words if word))
+
+
+def _tone(news: News) -> Tone:
+    if news.topic is Topic.READY:
+        return Tone.WARNING if news.bloquantes else Tone.GOOD
+    return Tone.QUIET if news.topic is Topic.CANCELLED else Tone.BAD
 
 
 def _circumstances(news: News) -> Iterator[Fact]:
@@ -77,15 +90,13 @@ def _circumstances(news: News) -> Iterator[Fact]:
         yield "Que faire", "corrigez la demande ; la même recevrait la même réponse."
 
 
-def _file(export: Export) -> str:
-    return "\n".join([f"{clean(export.label)} — {_state(export)}", *lines(_facts(export), indent="  ")])
-
-
-def _state(export: Export) -> str:
+def _item(export: Export) -> Item:
     status = ExportStatus(export.status)
+    state, tone = status.label, _TONES.get(status, Tone.GOOD)
     if status is ExportStatus.READY:
-        return _words_of(export).unsound if export.bloquantes else _words_of(export).sound
-    return status.label
+        words = _words_of(export)
+        state, tone = (words.unsound, Tone.WARNING) if export.bloquantes else (words.sound, Tone.GOOD)
+    return Item(export.label, state, tone, tuple(_facts(export)))
 
 
 def _facts(export: Export) -> Iterator[Fact]:
@@ -107,12 +118,16 @@ def _facts(export: Export) -> Iterator[Fact]:
             yield "Raison", export.error_message
 
 
-def _what_to_do(news: News, public_url: str) -> Iterator[str]:
-    words = _words(news)
-    if words and news.bloquantes:
-        yield words.correct_first
-    if public_url:
-        yield f"La page des exports, où sont les fichiers et les rapports :\n{clean(public_url)}"
+def _link(news: News, public_url: str) -> Link | None:
+    if not public_url:
+        return None
+    url = f"{clean(public_url).rstrip('/')}/demandes/{news.request.id}"
+    if news.files(ExportStatus.READY):
+        return Link("La page de la demande, où sont les fichiers et les rapports", "Voir les fichiers", url)
+    return Link("La page de la demande", "Voir la demande", url)
+
+
+def _advice(news: News, words: Wording | None) -> Iterator[Block]:
     if words:
         yield from words.next_steps(news.files(ExportStatus.READY))
 
@@ -123,7 +138,3 @@ def _words(news: News) -> Wording | None:
 
 def _words_of(export: Export) -> Wording:
     return _WORDINGS[ExportKind(export.kind)]
-
-
-def _capitalized(text: str) -> str:
-    return text[:1].upper() + text[1:]

@@ -4,22 +4,26 @@ from collections.abc import Iterator, Sequence
 
 from worker.domain.francais import figures
 from worker.exports.models import Export
-from worker.notifier.wording import Fact, Wording
+from worker.notifier.content import Block, Fact, Heading, Note, Steps
+from worker.notifier.wording import Wording
 
-_CORRECT_FIRST = """\
-Ne déposez pas un fichier qui a des anomalies bloquantes : e-listelec le rejetterait.
-Corrigez dans le registre ce que dit son rapport d'anomalies, puis refaites l'export."""
+_CORRECT_FIRST = Note(
+    "Ne déposez pas un fichier qui a des anomalies bloquantes : e-listelec le rejetterait.",
+    "Corrigez dans le registre ce que dit son rapport d'anomalies, puis refaites l'export.",
+)
 
 # Source: the préfectures' instructions (Haute-Marne, FAQ du 21/08/2014; Eure; Deux-Sèvres; Puy-de-Dôme).
-_STEPS = """\
-Le dépôt sur e-listelec, en trois étapes :
-
-1. Téléchargez le fichier sans l'ouvrir ni le renommer : un tableur l'altérerait.
-2. Déposez-le sur e-listelec, liste par liste : un fichier par liste, en CSV ou en XML.
-   Le dernier fichier déposé remplace le précédent.
-3. Attendez l'accusé de réception, automatique, puis le verdict, qui vient par courriel
-   le lendemain. En cas d'anomalie, corrigez dans le registre, refaites l'export et
-   déposez de nouveau le fichier entier."""
+_STEPS = (
+    "Téléchargez le fichier sans l'ouvrir ni le renommer : un tableur l'altérerait.",
+    (
+        "Déposez-le sur e-listelec, liste par liste : un fichier par liste, en CSV ou en XML. Le dernier fichier "
+        "déposé remplace le précédent."
+    ),
+    (
+        "Attendez l'accusé de réception, automatique, puis le verdict, qui vient par courriel le lendemain. En cas "
+        "d'anomalie, corrigez dans le registre, refaites l'export et déposez de nouveau le fichier entier."
+    ),
+)
 
 
 def _facts(export: Export) -> Iterator[Fact]:
@@ -27,9 +31,10 @@ def _facts(export: Export) -> Iterator[Fact]:
     yield "Mineurs non exportés", figures(export.mineurs)
 
 
-def _next_steps(exports: Sequence[Export]) -> Iterator[str]:
+def _next_steps(exports: Sequence[Export]) -> Iterator[Block]:
     if exports:
-        yield _STEPS
+        yield Heading("Le dépôt sur e-listelec, en trois étapes")
+        yield Steps(_STEPS)
 
 
 LISTES = Wording(

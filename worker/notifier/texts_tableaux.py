@@ -6,26 +6,29 @@ from schemas.tableaux import Edition, TypeTableau
 from worker.domain.francais import figures
 from worker.domain.types_tableau import MODELES
 from worker.exports.models import Export
-from worker.notifier.wording import Fact, Wording, lines
+from worker.notifier.content import Block, Duties, Fact, Heading, Note
+from worker.notifier.wording import Wording
 
-_CORRECT_FIRST = """\
-N'affichez et ne déposez pas un tableau qui a des anomalies bloquantes : il serait faux.
-Corrigez dans le registre ou dans les mouvements ce que dit son rapport d'anomalies, puis
-refaites la demande."""
+_CORRECT_FIRST = Note(
+    "N'affichez et ne déposez pas un tableau qui a des anomalies bloquantes : il serait faux.",
+    "Corrigez dans le registre ou dans les mouvements ce que dit son rapport d'anomalies, puis refaites la demande.",
+)
 
-_NOT_TO_POST = "Exemplaire de la commission : ne pas afficher."
-_WHY_NOT = """\
-Les motifs y sont complets : imprimez-le pour la commission seulement. Le tableau à afficher
-se demande à part."""
+_NOT_TO_POST = Note(
+    "Exemplaire de la commission : ne pas afficher.",
+    "Les motifs y sont complets : imprimez-le pour la commission seulement. Le tableau à afficher se demande à part.",
+)
 
-_PROVISOIRE = """\
-Un tableau qui porte la mention « PROVISOIRE » est à refaire quand sa date est venue, avant
-d'être signé, affiché ou déposé."""
+_PROVISOIRE = Note(
+    "",
+    "Un tableau qui porte la mention « PROVISOIRE » est à refaire quand sa date est venue, avant d'être signé, affiché "
+    "ou déposé.",
+)
 
 # Source: Code électoral before 2019, art. R. 10, R. 16 and R. 18; since 2019, art. L. 20, R. 13 and R. 14; the
 # instructions of the préfectures (Eure, « Les documents à envoyer à la préfecture »; Aube, « Les documents à établir à
 # l'approche d'un scrutin »).
-_IN_TOWN_HALL = {
+IN_TOWN_HALL = {
     TypeTableau.PREMIER_RECTIFICATIF: "à déposer au secrétariat et à afficher le 10 janvier",
     TypeTableau.SECOND_RECTIFICATIF: "à déposer au secrétariat le jour de sa signature",
     TypeTableau.ADDITIONS: "à afficher",
@@ -51,14 +54,14 @@ def _facts(export: Export) -> Iterator[Fact]:
     yield "Mouvements", figures(export.electeurs or 0)
 
 
-def _next_steps(exports: Sequence[Export]) -> Iterator[str]:
+def _next_steps(exports: Sequence[Export]) -> Iterator[Block]:
     if any(_is_private(export) for export in exports):
-        yield f"{_NOT_TO_POST}\n{_WHY_NOT}"
+        yield _NOT_TO_POST
     public = [export for export in exports if not (_is_private(export) or export.bloquantes)]
     if public:
-        yield "Ce qu'il reste à faire, une fois le tableau imprimé :"
+        yield Heading("Ce qu'il reste à faire, une fois le tableau imprimé")
         for type_ in dict.fromkeys(TypeTableau(export.type_tableau) for export in public):
-            yield "\n".join([type_.label, *lines(_duties(type_), indent="  ")])
+            yield Duties(type_.label, tuple(_duties(type_)))
         yield _PROVISOIRE
 
 
@@ -72,7 +75,7 @@ def _duties(type_: TypeTableau) -> Iterator[Fact]:
         yield "Signature", "non exigée ; le maire peut signer"
     else:
         yield "Signature", f"par {signataire[0].lower()}{signataire[1:]}"
-    yield "En mairie", _IN_TOWN_HALL[type_]
+    yield "En mairie", IN_TOWN_HALL[type_]
     if type_ in _LODGED:
         yield "À la préfecture", "déposez le PDF sur e-listelec"
 

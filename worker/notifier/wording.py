@@ -1,13 +1,10 @@
-"""How mails speak of a kind of file, and the small words that they share."""
+"""How messages speak of a kind of file, and the small words that they share."""
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from worker.domain.texte import clean
 from worker.exports.models import Export
-
-Fact = tuple[str, str]
-"""`Pages`, `3`."""
+from worker.notifier.content import Block, Fact, Note
 
 
 @dataclass(frozen=True)
@@ -24,14 +21,9 @@ class Wording:
     """A file that is ready, with blocking anomalies."""
     facts: Callable[[Export], Iterable[Fact]]
     """What there is to know of a file that is ready, besides what all files have."""
-    correct_first: str
-    next_steps: Callable[[Sequence[Export]], Iterable[str]]
-    """Paragraphs: what to do with the files that are ready."""
-
-
-def lines(facts: Iterable[Fact], indent: str = "") -> list[str]:
-    """One line per fact, whatever its value holds."""
-    return [f"{indent}{name} : {clean(value)}" for name, value in facts]
+    correct_first: Note
+    next_steps: Callable[[Sequence[Export]], Iterable[Block]]
+    """What to do with the files that are ready."""
 
 
 def agree(number: int, one: str, many: str) -> str:
@@ -39,9 +31,14 @@ def agree(number: int, one: str, many: str) -> str:
     return many if number > 1 else one
 
 
+def capitalized(text: str) -> str:
+    """The first letter only: what follows may be a name."""
+    return text[:1].upper() + text[1:]
+
+
 def size_label(size: int) -> str:
-    """A size as people read it, in thousands of bytes: `51,2 Ko`."""
-    amount, units = float(size), iter(("octets", "Ko", "Mo", "Go"))
+    """A size as people read it, in thousands of bytes: `51,2 ko`."""
+    amount, units = float(size), iter(("octets", "ko", "Mo", "Go"))
     unit = next(units)
     while amount >= 1000 and (larger := next(units, "")):  # noqa: PLR2004 — the International System's kilo
         amount, unit = amount / 1000, larger

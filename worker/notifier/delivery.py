@@ -1,0 +1,85 @@
+"""What the three ways of sending have in common: what is sent, to whom, and two kinds of failure."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from schemas.envelope import CloudEvent
+from worker.errors import PrefectureError, TransientError
+from worker.notifier.content import Content
+from worker.notifier.kinds import Channel, Wish
+
+FIRST_DELAY_SECONDS = 10
+LONGEST_DELAY_SECONDS = 600
+
+LONGEST_RETRY_AFTER_SECONDS = 86_400
+"""What a server may ask for at most: it must not keep us waiting for ever."""
+
+GIVE_UP_SECONDS = 3 * 86_400
+"""How long a recipient that does not answer is tried."""
+
+
+class DeliveryDelayedError(TransientError):
+    """Not now. The text is safe to log; `retry_after` is what the server asked for, in seconds."""
+
+    def __init__(self, reason: str, *, retry_after: float = 0) -> None:
+        super().__init__(reason)
+        self.retry_after = min(retry_after, LONGEST_RETRY_AFTER_SECONDS)
+
+
+class DeliveryRefusedError(PrefectureError):
+    """Never. The text is kept in the table: the server's answer, which may quote an address, never a secret."""
+
+    code = "envoi_refuse"
+
+    def __init__(self, reason: str, *, is_gone: bool = False) -> None:
+        super().__init__(reason)
+        self.is_gone = is_gone
+        """Whether the recipient is to be told nothing any more."""
+
+
+@dataclass(frozen=True)
+class Addressee:
+    """Somebody, or something, to tell; `address` and `secret` never leave the process but to whom they lead."""
+
+    key: str
+    channel: Channel
+    address: str
+    shown: str
+    wishes: frozenset[Wish]
+    secret: str = ""
+
+    def __repr__(self) -> str:
+        """Without what is secret, whoever prints it."""
+        return f"Addressee({self.key!r}, {self.channel!r})"
+
+
+@dataclass(frozen=True)
+class Message:
+    """What there is to say: to people, and the same to programs."""
+
+    about: str
+    """What it is about, always the same for the same thing: ids are made of it."""
+    content: Content
+    events: Callable[[], Sequence[CloudEvent]]
+    """Made when a program is to be told."""
+
+
+class Sender(Protocol):
+    """One way of sending."""
+
+    def identify(self, message: Message, addressee: Addressee) -> str:
+        """The id of this message to this addressee, always the same one."""
+
+    def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
+        """Hand the message over for good.
+
+        Raises:
+            DeliveryDelayedError: it may be tried again later.
+            DeliveryRefusedError: this addressee will never get it.
+        """
+
+
+def backoff(attempts: int) -> float:
+    """Seconds until the next try, after so many: 10, 20, 40 … 600."""
+    return float(min(FIRST_DELAY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS))

@@ -1,0 +1,114 @@
+"""Which hosts a webhook may lead to: those that the operator lists, and no machine of ours behind their names.
+
+A name on the list may be made to point at 127.0.0.1, or at a router (SSRF). So the addresses behind it are looked at
+too, and the connection is made to one of those that were looked at, not to what the name means a moment later.
+"""
+
+import socket
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from urllib.parse import SplitResult, urlsplit
+
+from worker.notifier.delivery import DeliveryDelayedError, DeliveryRefusedError
+
+Address = IPv4Address | IPv6Address
+Network = IPv4Network | IPv6Network
+
+VARIABLE = "PREFECTURE_WEBHOOK_HOSTS"
+_NAT64 = ip_network("64:ff9b::/96")
+
+
+@dataclass(frozen=True)
+class Hosts:
+    """The list: names (`hooks.mairie.example`), and networks or addresses that are not of the internet."""
+
+    names: frozenset[str] = frozenset()
+    networks: tuple[Network, ...] = field(default=())
+
+    @classmethod
+    def parse(cls, items: Iterable[str]) -> "Hosts":
+        """Read the list; an address stands for the network of itself alone."""
+        names, networks = set(), []
+        for item in items:
+            try:
+                networks.append(ip_network(item.strip("[]"), strict=False))
+            except ValueError:
+                names.add(item.lower().rstrip("."))
+        return cls(frozenset(names), tuple(networks))
+
+    def check(self, url: str) -> SplitResult:
+        """The parts of a webhook's address.
+
+        Raises:
+            DeliveryRefusedError: it is not one, or its host is not on the list.
+        """
+        parts = _split(url)
+        host = parts.hostname or ""
+        if host.rstrip(".") not in self.names and not self._is_listed(host):
+            raise DeliveryRefusedError(f"hôte absent de {VARIABLE}")
+        if parts.scheme != "https" and not (parts.scheme == "http" and _is_loopback(host)):
+            raise DeliveryRefusedError("adresse sans TLS : https:// est attendu")
+        return parts
+
+    def resolve(self, parts: SplitResult) -> list[str]:
+        """The addresses to connect to.
+
+        Raises:
+            DeliveryDelayedError: the name is not known now.
+            DeliveryRefusedError: the name leads to a private address that is not on the list.
+        """
+        try:
+            found = socket.getaddrinfo(parts.hostname, parts.port or _PORTS[parts.scheme], type=socket.SOCK_STREAM)
+        except OSError as trouble:
+            raise DeliveryDelayedError(f"nom d'hôte inconnu ({type(trouble).__name__})") from None
+        addresses = list(dict.fromkeys(str(entry[4][0]) for entry in found))
+        if not all(_is_public(address) or self._is_listed(address) for address in addresses):
+            raise DeliveryRefusedError(f"hôte du réseau interne, absent de {VARIABLE}")
+        return addresses
+
+    def _is_listed(self, host: str) -> bool:
+        address = _address(host)
+        return address is not None and any(address in network for network in self.networks)
+
+
+_PORTS = {"https": 443, "http": 80}
+
+
+def _split(url: str) -> SplitResult:
+    try:
+        parts = urlsplit(url)
+        is_web = parts.scheme in _PORTS and bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        is_web = False
+    if not is_web or not url.isascii() or not url.isprintable() or " " in url:
+        raise DeliveryRefusedError("adresse https:// attendue")
+    if parts.username is not None or parts.fragment:
+        raise DeliveryRefusedError("adresse sans compte ni « # » attendue")
+    return parts
+
+
+def _address(host: str) -> Address | None:
+    try:
+        return ip_address(host.partition("%")[0])
+    except ValueError:
+        return None
+
+
+def _is_loopback(host: str) -> bool:
+    address = _address(host)
+    return address is not None and address.is_loopback
+
+
+def _is_public(host: str) -> bool:
+    """Of the internet, in each of the ways that an IPv6 address may say an IPv4 one."""
+    address = _address(host)
+    return address is not None and all(one.is_global and not one.is_multicast for one in _meanings(address))
+
+
+def _meanings(address: Address) -> Iterator[Address]:
+    yield address
+    if isinstance(address, IPv6Address):
+        yield from (one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one)
+        if address in _NAT64:
+            yield IPv4Address(int(address) & 0xFFFFFFFF)

@@ -1,0 +1,74 @@
+"""A message as plain text, for mails and for chats."""
+
+import re
+import textwrap
+from collections.abc import Iterable, Iterator
+
+from worker.domain.texte import clean
+from worker.notifier.content import Block, Content, Duties, Fact, Heading, Link, Note, Steps
+
+_WIDTH = 92
+_FOOTER = "-- \nModule Préfecture. Message automatique, merci de ne pas y répondre."
+
+_SAFE_REFERENCE = re.compile(r"[A-Za-z0-9._:/-]{1,100}")
+"""It comes from whoever asked: it must not call everybody of a chat (`@here`), nor be a link."""
+
+
+def render_text(content: Content) -> str:
+    """The whole text of a mail."""
+    return "\n\n".join(_paragraphs(content)) + "\n"
+
+
+def render_chat(content: Content) -> str:
+    """A few lines, without the files: their page has them. The subject is the title, said apart."""
+    lines = [content.summary] if not content.items else [f"{item.title} : {item.state}" for item in content.items[:6]]
+    if len(content.items) > len(lines):
+        lines.append(f"… et {len(content.items) - len(lines)} de plus")
+    if content.link:
+        lines.append(content.link.url)
+    if content.reference and _SAFE_REFERENCE.fullmatch(content.reference[1]):
+        lines.append(f"{content.reference[0]} : {content.reference[1]}")
+    return "\n".join(clean(line) for line in lines)
+
+
+def _paragraphs(content: Content) -> Iterator[str]:
+    yield "Bonjour,"
+    yield content.summary
+    if content.circumstances:
+        yield "\n".join(_lines(content.circumstances))
+    for item in content.items:
+        yield "\n".join([f"{clean(item.title)} — {item.state}", *_lines(item.facts, indent="  ")])
+    yield from map(_block, content.warnings)
+    if content.link:
+        yield _link(content.link)
+    yield from map(_block, content.advice)
+    if content.reference:
+        yield from _lines([content.reference])
+    yield _FOOTER
+
+
+def _lines(facts: Iterable[Fact], indent: str = "") -> list[str]:
+    """One line per fact, whatever its value holds."""
+    return [f"{indent}{name} : {clean(value)}" for name, value in facts]
+
+
+def _link(link: Link) -> str:
+    return f"{link.intro} :\n{link.url}"
+
+
+def _block(block: Block) -> str:
+    match block:
+        case Heading(text):
+            return f"{text} :"
+        case Note(lead, text):
+            return "\n".join(line for line in (lead, _wrap(text)) if line)
+        case Steps(items):
+            return "\n".join(_wrap(item, f"{number}. ".ljust(3), "   ") for number, item in enumerate(items, start=1))
+        case Duties(title, facts):
+            return "\n".join([title, *_lines(facts, indent="  ")])
+
+
+def _wrap(text: str, first: str = "", others: str = "") -> str:
+    return textwrap.fill(
+        text, _WIDTH, initial_indent=first, subsequent_indent=others, break_long_words=False, break_on_hyphens=False
+    )

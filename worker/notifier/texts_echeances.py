@@ -1,0 +1,95 @@
+"""What a reminder says, in French: which tableau, or which meeting, on which day, by which article."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+
+from schemas.calendrier import LAWS
+from schemas.tableaux import TypeTableau
+from worker.domain.francais import long_date
+from worker.domain.texte import clean
+from worker.notifier.content import Block, Content, Fact, Item, Link, Note, Tone
+from worker.notifier.deadlines import COMMISSION, Deadline
+from worker.notifier.kinds import Topic
+from worker.notifier.texts_tableaux import IN_TOWN_HALL
+from worker.notifier.wording import capitalized
+
+_DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+
+_MEETING = "Réunion de la commission de contrôle"
+_MEETING_LAW = "Code électoral, art. L. 19, III"
+
+_SOON_DAYS = 3
+
+_NOTE_THE_MEETING = Note(
+    "Quand la réunion est fixée, demandez à votre administrateur d'en noter le jour :",
+    "le tableau des vingt jours s'affiche le lendemain, et compte les mouvements jusqu'à elle.",
+)
+
+
+def describe_deadlines(deadlines: Sequence[Deadline], *, lieu: str, today: date, public_url: str) -> Content:
+    """The whole message of a day, for a commune; the nearest deadline first."""
+    nearest = sorted(deadlines, key=lambda one: (one.due_on, one.echeance))
+    title = (
+        f"{_name(nearest[0])} : {_when(nearest[0], today)}"
+        if len(nearest) == 1
+        else f"{len(nearest)} échéances, la première {_when(nearest[0], today)}"
+    )
+    return Content(
+        topic=Topic.DEADLINE,
+        tone=max((_tone(one, today) for one in nearest), key=lambda tone: tone is Tone.WARNING),
+        subject=clean(f"Rappel — {title} — {lieu}"),
+        title=capitalized(title),
+        lieu=lieu,
+        summary=f"Voici ce que le calendrier électoral prévoit pour {clean(lieu)}.",
+        circumstances=(),
+        items=tuple(_item(one, today) for one in nearest),
+        warnings=(),
+        link=Link("Le module, où se demandent les tableaux", "Ouvrir le module", clean(public_url).rstrip("/") + "/")
+        if public_url
+        else None,
+        advice=tuple(_advice(nearest)),
+        reference=None,
+    )
+
+
+def _item(deadline: Deadline, today: date) -> Item:
+    return Item(_name(deadline), _when(deadline, today), _tone(deadline, today), tuple(_facts(deadline)))
+
+
+def _facts(deadline: Deadline) -> Iterator[Fact]:
+    if deadline.echeance == COMMISSION:
+        yield "À tenir", f"du {_day(deadline.due_on)} au {_day(deadline.until)}"
+    else:
+        yield "Date", _day(deadline.due_on)
+        yield "En mairie", IN_TOWN_HALL[TypeTableau(deadline.echeance)]
+    libelle = f", {deadline.libelle}" if deadline.libelle else ""
+    yield "Scrutin", f"{_day(deadline.scrutin)}{libelle}"
+    yield "Textes", _MEETING_LAW if deadline.echeance == COMMISSION else _law(deadline)
+
+
+def _advice(deadlines: Sequence[Deadline]) -> Iterator[Block]:
+    if any(deadline.echeance == COMMISSION for deadline in deadlines):
+        yield _NOTE_THE_MEETING
+
+
+def _name(deadline: Deadline) -> str:
+    return _MEETING if deadline.echeance == COMMISSION else TypeTableau(deadline.echeance).label
+
+
+def _law(deadline: Deadline) -> str:
+    return LAWS[TypeTableau(deadline.echeance)].reference_legale
+
+
+def _when(deadline: Deadline, today: date) -> str:
+    left = (deadline.due_on - today).days
+    if left < 0:
+        return f"jusqu'au {_day(deadline.until)}"
+    return {0: "aujourd'hui", 1: "demain"}.get(left, f"dans {left} jours")
+
+
+def _tone(deadline: Deadline, today: date) -> Tone:
+    return Tone.WARNING if (deadline.due_on - today).days <= _SOON_DAYS else Tone.QUIET
+
+
+def _day(day: date) -> str:
+    return f"{_DAYS[day.weekday()]} {long_date(day)}"

@@ -1,0 +1,177 @@
+"""Webhooks: the events of a request in one POST, signed as the Standard Webhooks specification says (1.0.0).
+
+Our own connection rather than a client's: it goes to the address that was looked at, follows no redirect, takes no
+proxy, and ends in time whatever the other side does.
+"""
+
+import base64
+import http.client
+import json
+import secrets
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from threading import Timer
+from urllib.parse import SplitResult
+
+from standardwebhooks import Webhook
+
+from worker.notifier.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
+from worker.notifier.hosts import Hosts
+from worker.notifier.letter import digest
+
+TIMEOUT_SECONDS = 5
+"""For a connection, and for each answer."""
+
+WHOLE_SECONDS = 15
+"""For everything: a server that sends a byte now and then is left."""
+
+REST_SECONDS = 30
+"""How long a host that was away is left alone, so that others are not kept waiting by its time-outs."""
+
+CONTENT_TYPE = "application/cloudevents-batch+json; charset=utf-8"
+"""CloudEvents 1.0, HTTP binding, batched mode."""
+
+SECRET_PREFIX = "whsec_"  # noqa: S105 — the beginning of every secret of the specification
+
+_SECRET_BYTES = range(24, 65)
+_GONE = 410
+_LATER = frozenset({408, 425, 429})
+_SERVER_TROUBLE = 500
+_REDIRECT = range(300, 400)
+_DONE = range(200, 300)
+
+
+@dataclass
+class WebhookSender:
+    """Sends to the hosts of the list only."""
+
+    hosts: Hosts
+    rest_seconds: float = REST_SECONDS
+    _rest_until: dict[str, float] = field(default_factory=dict, init=False)
+
+    def identify(self, message: Message, addressee: Addressee) -> str:
+        """The `webhook-id`: by it a receiver knows a copy."""
+        return f"msg_{digest(message.about)}{digest(addressee.key)}"
+
+    def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
+        """Hand the events over, as `Sender` says."""
+        parts = self.hosts.check(addressee.address)
+        if time.monotonic() < self._rest_until.get(parts.netloc, 0):
+            raise DeliveryDelayedError("resting")
+        body = encode(message)
+        try:
+            status, retry_after = _post(parts, self.hosts.resolve(parts), body, _headers(addressee, message_id, body))
+        except (OSError, http.client.HTTPException) as trouble:
+            self._rest_until[parts.netloc] = time.monotonic() + self.rest_seconds
+            raise DeliveryDelayedError(type(trouble).__name__) from None
+        _judge(status, retry_after)
+
+
+def encode(message: Message) -> str:
+    """The body: a JSON array of CloudEvents."""
+    events = [event.model_dump(mode="json", exclude_none=True) for event in message.events()]
+    return json.dumps(events, ensure_ascii=False, separators=(",", ":"))
+
+
+def make_secret() -> str:
+    """A new one, of 32 random bytes: the specification asks for 24 to 64."""
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(32)).decode()
+
+
+def check_secret(secret: str) -> str:
+    """The secret as it is.
+
+    Raises:
+        DeliveryRefusedError: it is none of the specification's.
+    """
+    try:
+        size = len(base64.b64decode(secret.removeprefix(SECRET_PREFIX), validate=True))
+    except ValueError:
+        size = 0
+    if not secret.startswith(SECRET_PREFIX) or size not in _SECRET_BYTES:
+        raise DeliveryRefusedError("ce n'est pas un secret de Standard Webhooks : whsec_ et 24 à 64 octets en base64")
+    return secret
+
+
+def _headers(addressee: Addressee, message_id: str, body: str) -> dict[str, str]:
+    now = datetime.now(UTC)
+    return {
+        "Content-Type": CONTENT_TYPE,
+        "User-Agent": "module-prefecture",
+        "webhook-id": message_id,
+        "webhook-timestamp": str(int(now.timestamp())),
+        "webhook-signature": Webhook(addressee.secret).sign(message_id, now, body),
+    }
+
+
+def _judge(status: int, retry_after: float) -> None:
+    if status in _DONE:
+        return
+    if status in _LATER or status >= _SERVER_TROUBLE:
+        raise DeliveryDelayedError(f"réponse {status}", retry_after=retry_after)
+    if status in _REDIRECT:
+        raise DeliveryRefusedError(f"réponse {status} : les redirections ne sont pas suivies")
+    raise DeliveryRefusedError(f"réponse {status}", is_gone=status == _GONE)
+
+
+def _post(parts: SplitResult, addresses: list[str], body: str, headers: dict[str, str]) -> tuple[int, float]:
+    with _connected(parts, addresses) as connection:
+        query = f"?{parts.query}" if parts.query else ""
+        connection.request("POST", f"{parts.path or '/'}{query}", body.encode(), headers)
+        answer = connection.getresponse()
+        return answer.status, _seconds(answer.headers.get("Retry-After", ""))
+
+
+@contextmanager
+def _connected(parts: SplitResult, addresses: list[str]) -> Iterator[http.client.HTTPConnection]:
+    """A connection to one of the addresses, where the host proves its name; it is cut when its time is over."""
+    host, is_tls = parts.hostname or "", parts.scheme == "https"
+    connection = http.client.HTTPConnection(host, parts.port, timeout=TIMEOUT_SECONDS)
+    connection.sock = _dial(addresses, parts.port or (443 if is_tls else 80))
+    if is_tls:
+        # The handshake waits for the timer: it is the other side's to draw out.
+        context = ssl.create_default_context()
+        connection.sock = context.wrap_socket(connection.sock, server_hostname=host, do_handshake_on_connect=False)
+    cut = Timer(WHOLE_SECONDS, _cut, [connection.sock])
+    cut.daemon = True
+    cut.start()
+    try:
+        if isinstance(connection.sock, ssl.SSLSocket):
+            connection.sock.do_handshake()
+        yield connection
+    finally:
+        cut.cancel()
+        connection.close()
+
+
+def _dial(addresses: list[str], port: int) -> socket.socket:
+    trouble: OSError = OSError("no address")
+    for address in addresses:
+        try:
+            return socket.create_connection((address, port), TIMEOUT_SECONDS)
+        except OSError as error:
+            trouble = error
+    raise trouble
+
+
+def _cut(sock: socket.socket) -> None:
+    """End what the other thread waits for; the socket stays its own to close."""
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+
+def _seconds(retry_after: str) -> float:
+    """RFC 9110, section 10.2.3: seconds, or a date."""
+    if retry_after.isascii() and retry_after.isdigit():
+        return float(retry_after[:9])
+    try:
+        when = parsedate_to_datetime(retry_after)
+    except ValueError:
+        return 0
+    return max(0.0, (when if when.tzinfo else when.replace(tzinfo=UTC)).timestamp() - time.time())
