@@ -60,7 +60,7 @@ class State:
         """
         newest = select(_DERNIERS_EXPORTS).order_by(_DERNIERS_EXPORTS.c.export_id.desc()).limit(limit)
         query = _of_commune(newest, commune)
-        with self._reading() as connection:
+        with self.reading() as connection:
             exports = _read_exports(connection, query)
         return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id))
 
@@ -71,7 +71,7 @@ class State:
             StateAwayError: the database did not answer.
         """
         query = _of_commune(select(func.count()).select_from(_DERNIERS_EXPORTS), commune)
-        with self._reading() as connection:
+        with self.reading() as connection:
             number: int = connection.execute(query).scalar_one()
         return number
 
@@ -82,7 +82,7 @@ class State:
             StateAwayError: the database did not answer.
         """
         demande, export = _DEMANDES.c, _DERNIERS_EXPORTS.c
-        with self._reading() as connection:
+        with self.reading() as connection:
             seen = connection.execute(
                 select(demande.outcome, demande.reason).where(demande.source == source, demande.event_id == event_id)
             ).first()
@@ -102,7 +102,7 @@ class State:
         Raises:
             StateAwayError: the database did not answer.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             return queries.to_progress(connection.execute(queries.select_progress(source, batch)).one())
 
     def batch_outcomes(self, source: str, batch: str, asked: Sequence[CommuneOutcome]) -> list[CommuneOutcome]:
@@ -111,20 +111,25 @@ class State:
         Raises:
             StateAwayError: the database did not answer.
         """
-        with self._reading() as connection:
+        with self.reading() as connection:
             requests = connection.execute(queries.select_requests(source, batch))
             files = connection.execute(queries.select_files(source, batch))
             return queries.to_outcomes(asked, requests, files)
 
     @contextmanager
-    def _reading(self) -> Iterator[Connection]:
+    def reading(self) -> Iterator[Connection]:
+        """A connection that cannot write.
+
+        Raises:
+            StateAwayError: the database did not answer.
+        """
         try:
             with self._engine.connect() as connection:
                 yield connection
         except SQLAlchemyError as error:
             raise StateAwayError(
                 f"la base ne répond pas ({_place(self._url)}) : {_reason(error)}. Vérifiez PREFECTURE_STATE_URL, que "
-                "la base est migrée et que ce compte peut lire les vues derniers_exports et demandes"
+                "la base est migrée et que ce compte peut lire ses vues"
             ) from None
 
 
@@ -153,11 +158,11 @@ def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportStat
 def _to_export(row: Row[Any]) -> ExportState:
     values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
     for name in ("requested_at", "started_at", "finished_at", "purged_at"):
-        values[name] = _to_instant(values[name])
+        values[name] = to_instant(values[name])
     return ExportState(**values | {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])})
 
 
-def _to_instant(value: datetime | str | None) -> datetime | None:
+def to_instant(value: datetime | str | None) -> datetime | None:
     """PostgreSQL gives an aware datetime, SQLite the text `YYYY-MM-DD HH:MM:SS.mmm` in UTC."""
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)

@@ -15,6 +15,7 @@ COMMANDS = {
     "cancel": "producers.cli.cancel:command",
     "retry": "producers.cli.retry:command",
     "exports": "producers.cli.exports:command",
+    "web": "producers.cli.web:command",
 }
 _INTERRUPTED = 130
 

@@ -11,11 +11,11 @@ from producers.batch.batch import Batch, new_batch_name, put_in_batch
 from producers.batch.communes_file import CommunesFile, read_communes
 from producers.batch.records import CommuneOutcome
 from producers.cli.asking import NOT_SENT, ask
-from producers.cli.texts import count_of
 from producers.cli.values import GivenFile
 from producers.errors import ConfigurationError, InvalidRequestError, StateAwayError
 from producers.exit_codes import ExitCode
 from producers.settings import ProducerSettings, load_settings
+from producers.texts import count_of
 from schemas.envelope import CloudEvent
 
 _SHOWN_FAULTS = 20

@@ -12,8 +12,8 @@ from producers.batch.records import CommuneOutcome
 from producers.cli.batch_report import write_report
 from producers.cli.documents import print_document
 from producers.cli.render import make_console
-from producers.cli.texts import WORDS, Words, count_of
 from producers.exit_codes import ExitCode
+from producers.texts import WORDS, Words, count_of
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind
 

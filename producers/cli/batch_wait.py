@@ -11,8 +11,8 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 from producers.batch.batch import Batch
 from producers.batch.records import BatchProgress
 from producers.cli.progress import UNREAD_SECONDS
-from producers.cli.texts import count_of, format_count, format_duration
 from producers.cli.wait import poll
+from producers.texts import count_of, format_count, format_duration
 
 PLAIN_SECONDS = 10.0
 """Between two lines where there is no terminal."""

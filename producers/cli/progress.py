@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from producers.cli.texts import WORDS, format_count
 from producers.records import ExportState, RequestState
+from producers.texts import WORDS, format_count
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus
 

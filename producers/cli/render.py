@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from producers.cli.texts import WORDS, count_of, format_count, format_size
 from producers.records import ExportState, RequestState
+from producers.texts import WORDS, count_of, format_count, format_size
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportKind, ExportStatus
 

@@ -1,0 +1,81 @@
+"""Structured logs on standard error, of the screen and of the worker: one rule for both, and for their libraries.
+
+Never an elector's data: no message of an exception, no SQL parameter, no local variable, nothing of a form.
+"""
+
+import logging
+import sys
+import traceback
+from typing import Any, Literal
+
+import structlog
+from structlog.typing import EventDict, Processor
+
+_FRAMES = 8
+
+_TALKATIVE = ("authlib", "httpcore2", "httpx2", "pika", "python_multipart")
+"""Libraries that log what they carry: addresses with their question marks, codes of a login."""
+
+
+def configure_logs(style: Literal["json", "console"], level: str) -> None:
+    """Send our logs and the libraries' through one chain, as JSON lines or for a terminal."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.stdlib.add_logger_name,
+        structlog.processors.TimeStamper(fmt="iso", utc=True),
+        _summarize_exception,
+    ]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *_render(style)],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level.upper())
+    logging.raiseExceptions = False  # a log that cannot be written must not print what it was about
+    for name in _TALKATIVE:
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    structlog.configure(
+        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=False,
+    )
+
+
+def describe_exception(error: BaseException) -> dict[str, Any]:
+    """The type of an error and the lines of code it went through, without its message."""
+    frames = traceback.extract_tb(error.__traceback__)[-_FRAMES:]
+    return {
+        "type": type(error).__name__,
+        "at": [f"{frame.filename.rsplit('/', 1)[-1]}:{frame.lineno}" for frame in frames],
+    }
+
+
+def _render(style: Literal["json", "console"]) -> list[Processor]:
+    if style == "json":
+        return [structlog.processors.JSONRenderer(ensure_ascii=False)]
+    return [_write_exception, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+
+
+def _summarize_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 — structlog's
+    """Of the libraries' own errors too."""
+    exc_info = event.pop("exc_info", None)
+    if exc_info is True:
+        exc_info = sys.exc_info()
+    if isinstance(exc_info, BaseException):
+        exc_info = (type(exc_info), exc_info, None)
+    if isinstance(exc_info, tuple) and exc_info[1] is not None:
+        event["exception"] = describe_exception(exc_info[1])
+    return event
+
+
+def _write_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 — structlog's
+    """As text: a terminal's renderer takes no mapping, and would lose the line."""
+    if isinstance(exception := event.get("exception"), dict):
+        event["exception"] = f"{exception['type']} at {' < '.join(reversed(exception['at']))}"
+    return event
