@@ -1,0 +1,121 @@
+"""Forms of the screen: sent once however often they are pressed, and what is wrong with them, field by field."""
+
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Self
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+from pydantic import ValidationError
+from starlette.datastructures import FormData
+
+from schemas.envelope import CloudEvent, Data
+from schemas.faults import explain_fault
+from schemas.requests import LARGEST_ID
+from schemas.vocabulary import parse_jour
+
+ONCE = "formulaire"
+"""The field that tells one showing of a form from another."""
+
+_MOST_DIGITS = len(str(LARGEST_ID))
+
+
+@dataclass(frozen=True)
+class Faults:
+    """What is wrong: one sentence for each field at fault, in the order of the form."""
+
+    by_field: Mapping[str, str] = field(default_factory=dict)
+
+    def __bool__(self) -> bool:
+        return bool(self.by_field)
+
+    @classmethod
+    def ordered(cls, fields: Sequence[str], found: Mapping[str, str]) -> Self:
+        """As sentences, in the order of the fields."""
+        return cls({name: _sentence(found[name]) for name in fields if name in found})
+
+    def of(self, name: str) -> str:
+        """What is wrong with that field; empty when nothing is."""
+        return self.by_field.get(name, "")
+
+
+def new_once() -> str:
+    """For a form that is shown for the first time."""
+    return str(uuid4())
+
+
+def once_for(*parts: object) -> str:
+    """For a form that is shown again and again: the same as long as the parts are."""
+    return str(uuid5(NAMESPACE_URL, "/".join(map(str, parts))))
+
+
+def read_once(form: FormData) -> str:
+    """What the form that comes back bears; a new one when it bears nothing of ours."""
+    try:
+        return str(UUID(str(form.get(ONCE, ""))))
+    except ValueError:
+        return new_once()
+
+
+def wrap_once(data: Data, *, source: str, once: str) -> CloudEvent:
+    """The event of a form: the same id for the same form with the same content, so that it counts once."""
+    event = CloudEvent.wrap(data, source=source)
+    event_id = str(uuid5(UUID(once), json.dumps(event.data, sort_keys=True)))
+    return event.model_copy(update={"id": event_id, "correlationid": event_id})
+
+
+def texts(form: FormData, name: str) -> list[str]:
+    """The texts of a field that may come several times."""
+    return [value for value in form.getlist(name) if isinstance(value, str)]
+
+
+def text(form: FormData, name: str) -> str:
+    """The text of a field; empty when it does not come."""
+    value = form.get(name, "")
+    return value.strip() if isinstance(value, str) else ""
+
+
+def read_number(words: object) -> int | None:
+    """The number of a row; None when it is none, or larger than any."""
+    if not (isinstance(words, str) and words.isascii() and words.isdigit() and len(words) <= _MOST_DIGITS):
+        return None
+    return number if 0 < (number := int(words)) <= LARGEST_ID else None
+
+
+def read_numbers(values: Iterable[object]) -> list[int]:
+    """Those of a field that may come several times; what is none is left out."""
+    return [number for words in values if (number := read_number(words))]
+
+
+def read_day(words: str) -> date | None:
+    """A day, as a browser or a person writes it; None when it is none."""
+    try:
+        return parse_jour(words)
+    except ValueError:
+        return None
+
+
+def find_faults(
+    build: Callable[[], object], fields: Sequence[str], *, names: Mapping[str, str], better: Mapping[str, str]
+) -> dict[str, str]:
+    """What the contract says against what `build` makes, by field of the form, in French.
+
+    `names` are the contract's fields that the form calls otherwise; `better` says some faults in the form's own words.
+    What fields only have wrong together is left to the form.
+    """
+    try:
+        build()
+    except ValidationError as error:
+        found: dict[str, str] = {}
+        for fault in error.errors(include_url=False, include_input=False):
+            place = str(fault["loc"][0]) if fault["loc"] else ""
+            name = names.get(place, place)
+            if name in fields:
+                found.setdefault(name, better.get(name) or explain_fault(fault))
+        return found
+    return {}
+
+
+def _sentence(words: str) -> str:
+    return words[:1].upper() + words[1:].rstrip(".") + "."

@@ -1,0 +1,1 @@
+"""What the screen reads: one file per view of the contract, plain SQL through an account that only reads."""

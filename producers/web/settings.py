@@ -1,0 +1,129 @@
+"""The screen's configuration, from the environment (prefix PREFECTURE_) and from files of secrets."""
+
+import os
+from ipaddress import IPv4Network, IPv6Network, ip_network
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import NoDecode
+
+from producers.errors import ConfigurationError
+from producers.settings import ProducerSettings
+from schemas.environment import PREFIX, check_names, describe_settings
+
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
+SECRET_LENGTH = 32
+"""Characters of a secret at least."""
+
+Network = IPv4Network | IPv6Network
+
+
+def _split(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or what code gives
+    return [word for word in value.replace(",", " ").split() if word] if isinstance(value, str) else value
+
+
+def _parse_network(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or a network
+    if not isinstance(value, str):
+        return value
+    try:
+        return ip_network(value)
+    except ValueError:
+        raise ValueError("une adresse IP est attendue, ou un réseau comme 172.18.0.0/16") from None
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_parse_network)], ...], NoDecode, BeforeValidator(_split)]
+
+
+class WebSettings(ProducerSettings):
+    """Every setting of the screen, beside those of a producer."""
+
+    exports_dir: Path = Path("var/exports")
+    retention_days: Annotated[int, Field(ge=0)] = 30
+    public_url: str = ""
+    log_format: Literal["json", "console"] = "json"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    web_host: str = "127.0.0.1"
+    web_port: Annotated[int, Field(ge=1, le=65_535)] = 8000
+    web_auth: Literal["none", "proxy", "oidc"] = "none"
+    web_agent: str = ""
+    web_secret: SecretStr | None = None
+    web_spool_dir: Path = Path("var/spool")
+
+    web_trusted_proxies: Networks = ()
+    web_proxy_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = "X-Remote-User"
+    web_proxy_secret: SecretStr | None = None
+    web_known_by: Literal["email", "name"] = "email"
+
+    web_oidc_issuer: str = ""
+    web_oidc_client_id: str = ""
+    web_oidc_client_secret: SecretStr | None = None
+    web_oidc_scopes: Words = ("openid", "email")
+    web_oidc_claim: str = "email"
+    web_oidc_sirets: Words = ()
+    web_oidc_acr_values: Words = ()
+
+    @property
+    def is_https(self) -> bool:
+        """Whether agents come by https."""
+        return self.web_auth != "none" and self.public_url.startswith("https://")
+
+    @field_validator("web_secret", "web_proxy_secret")
+    @classmethod
+    def _refuse_short_secrets(cls, secret: SecretStr | None) -> SecretStr | None:
+        if not secret or not secret.get_secret_value():
+            return None
+        if len(secret.get_secret_value()) < SECRET_LENGTH:
+            raise ValueError(f"{SECRET_LENGTH} caractères au moins sont attendus")
+        return secret
+
+    @field_validator("public_url")
+    @classmethod
+    def _want_an_origin(cls, url: str) -> str:
+        parts = urlsplit(url)
+        beyond = parts.path.strip("/") or parts.query or parts.fragment
+        if url and (parts.scheme not in {"http", "https"} or not parts.hostname or beyond):
+            raise ValueError("une adresse sans chemin est attendue, comme https://prefecture.mairie.example")
+        return url.rstrip("/")
+
+    @model_validator(mode="after")
+    def _stay_home_without_a_door(self) -> Self:
+        if self.web_auth == "none" and self.web_host not in LOOPBACK:
+            raise ValueError("sans authentification (PREFECTURE_WEB_AUTH=none), l'écran n'écoute que sur 127.0.0.1")
+        return self
+
+    @model_validator(mode="after")
+    def _want_what_the_door_needs(self) -> Self:
+        needed: dict[str, object] = {}
+        if self.web_auth == "oidc":
+            needed = {name: getattr(self, name) for name in ("public_url", "web_oidc_issuer", "web_oidc_client_id")}
+            if not (self.web_oidc_issuer.startswith("https://") or urlsplit(self.web_oidc_issuer).hostname in LOOPBACK):
+                raise ValueError("PREFECTURE_WEB_OIDC_ISSUER : une adresse https:// est attendue")
+            if self.web_known_by == "email" and self.web_oidc_claim != "email":
+                raise ValueError(
+                    "PREFECTURE_WEB_OIDC_CLAIM ne donne pas une adresse électronique : dites aussi "
+                    "PREFECTURE_WEB_KNOWN_BY=name"
+                )
+        if self.web_auth == "proxy" and self.web_trusted_proxies:
+            needed = {"public_url": self.public_url}
+        if missing := [f"{PREFIX}{name.upper()}" for name, value in needed.items() if not value]:
+            raise ValueError(f"avec PREFECTURE_WEB_AUTH={self.web_auth}, il manque {', '.join(missing)}")
+        return self
+
+
+def load_web_settings(**overrides: Any) -> WebSettings:  # noqa: ANN401 — fields of WebSettings
+    """Read the environment and the secrets.
+
+    Raises:
+        ConfigurationError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
+    """
+    try:
+        check_names(os.environ)
+        return WebSettings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
+    except ValidationError as error:
+        raise ConfigurationError(describe_settings(error)) from None
+    except ValueError as error:
+        raise ConfigurationError(str(error)) from None

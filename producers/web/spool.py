@@ -1,0 +1,134 @@
+"""Declarations on their way to the broker: kept on the disk until it holds them, across restarts.
+
+One file per event, written whole or not at all; its id is kept, so that an event that was sent twice counts once.
+"""
+
+import os
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import structlog
+
+from schemas.envelope import CloudEvent, InvalidEventError
+
+log = structlog.get_logger("producers.web")
+
+MOST = 10_000
+"""Events that may wait; beyond, the newest are sent at once or lost, and the log says so."""
+
+_FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
+_UNREADABLE = ".illisible"
+
+
+class Spool:
+    """A directory of events and the thread that empties it."""
+
+    def __init__(
+        self, directory: Path, publish: Callable[[CloudEvent], None], *, first_pause: float = _FIRST_PAUSE
+    ) -> None:
+        self._directory = directory
+        self._publish = publish
+        self._first_pause = first_pause
+        self._wake = threading.Event()
+        self._stopping = False
+        self._thread: threading.Thread | None = None
+
+    def send(self, event: CloudEvent) -> None:
+        """Keep the event, then publish it as soon as the broker takes it; returns at once, and never raises."""
+        try:
+            self._keep(event)
+        except OSError as error:
+            log.error("spool_unavailable", event_id=event.id, error=error.strerror)  # noqa: TRY400 — no traceback
+            self._publish_now(event)
+        else:
+            self._wake.set()
+
+    def start(self) -> None:
+        """Begin to empty the directory, with what an earlier process left in it."""
+        self._stopping = False
+        self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Let the event under way leave, and end; the others wait for the next start."""
+        self._stopping = True
+        self._wake.set()
+        if self._thread is not None:
+            self._thread.join()
+
+    def waiting(self) -> list[Path]:
+        """The events that the broker does not hold yet, the oldest first."""
+        return sorted(self._directory.glob("[0-9]*.json"))
+
+    def drain(self) -> bool:
+        """Publish what waits; whether nothing waits any more. What the disk does not give now is tried again."""
+        is_empty = True
+        try:
+            for path in self.waiting():
+                if self._stopping or not self._empty(path):
+                    return False
+        except OSError as error:
+            log.error("spool_unavailable", error=error.strerror)  # noqa: TRY400 — no traceback
+            is_empty = False
+        return is_empty
+
+    def _empty(self, path: Path) -> bool:
+        event = _read(path)
+        if event is not None and not self._publish_now(event):
+            return False
+        path.unlink(missing_ok=True)
+        return True
+
+    def _run(self) -> None:
+        pause = self._first_pause
+        while not self._stopping:
+            is_empty = self.drain()
+            pause = self._first_pause if is_empty else min(2 * pause, _LONGEST_PAUSE)
+            self._wake.wait(None if is_empty else pause)
+            self._wake.clear()
+
+    def _publish_now(self, event: CloudEvent) -> bool:
+        try:
+            self._publish(event)
+        except Exception as error:  # noqa: BLE001 — the broker's trouble, or the database's in the embedded mode
+            log.warning("declaration_not_published", event_id=event.id, error=type(error).__name__)
+            return False
+        return True
+
+    def _keep(self, event: CloudEvent) -> None:
+        self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if sum(1 for _ in self._directory.glob("[0-9]*.json")) >= MOST:
+            raise OSError(0, f"{MOST} events wait already")
+        name = f"{time.time_ns():020}-{threading.get_ident()}.json"
+        temporary = self._directory / f".{name}.part"
+        descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+        try:
+            with open(descriptor, "wb") as file:  # noqa: PTH123 — a descriptor
+                file.write(event.to_bytes())
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(self._directory / name)
+        except BaseException:
+            with suppress(OSError):
+                temporary.unlink()
+            raise
+
+
+def _read(path: Path) -> CloudEvent | None:
+    """The event of a file; what is no event is put aside, for an engineer to look at.
+
+    Raises:
+        OSError: the disk does not give it now.
+    """
+    try:
+        return CloudEvent.from_bytes(path.read_bytes())
+    except FileNotFoundError:
+        return None  # another process of the screen has sent it
+    except InvalidEventError as error:
+        log.error("declaration_unreadable", file=path.name, error=type(error).__name__)  # noqa: TRY400 — no body
+        with suppress(FileNotFoundError):
+            path.rename(path.with_name(path.name + _UNREADABLE))
+        return None

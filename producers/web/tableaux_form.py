@@ -1,0 +1,118 @@
+"""The form of the second tab: what is asked for, read from what came, and what is wrong with it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Self
+
+from starlette.datastructures import FormData
+
+from producers.web.forms import Faults, find_faults, new_once, read_day, read_once, text, texts
+from producers.web.words import long_jour
+from schemas.calendrier import LAWS, Regime, is_poll_day
+from schemas.requests import TableauxRenderRequested
+from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
+from schemas.vocabulary import Liste
+
+DATES = ("scrutin", "date_tableau", "reunion", "until", "publication")
+FIELDS = ("type", "listes", "presentations", "edition", *DATES, "inclure_j5", "signature_maire")
+"""In the order of the page; the first bears what is wrong with the whole."""
+
+_CHOICES = {
+    "type": "choisissez un tableau",
+    "listes": "cochez au moins une liste",
+    "presentations": "cochez au moins une présentation",
+    "edition": "choisissez à qui l'exemplaire est destiné",
+}
+_MISSING = {
+    "date_tableau": "indiquez la date du tableau",
+    "scrutin": "indiquez le jour du scrutin",
+}
+_UNREADABLE = "ce jour n'existe pas ; une date s'écrit JJ/MM/AAAA"
+_MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements ou le jour de l'affichage"
+
+
+@dataclass(frozen=True)
+class TableauxForm:
+    """What is written and checked on the page, as it is: dates may be anything."""
+
+    type: str = ""
+    listes: Sequence[str] = tuple(Liste)
+    presentations: Sequence[str] = (Presentation.COMMUNE,)
+    edition: str = Edition.AFFICHAGE
+    dates: Mapping[str, str] = field(default_factory=dict)
+    inclure_j5: bool = False
+    signature_maire: bool = False
+    once: str = field(default_factory=new_once)
+
+    @classmethod
+    def read(cls, form: FormData) -> Self:
+        """What came back."""
+        return cls(
+            type=text(form, "type"),
+            listes=texts(form, "listes"),
+            presentations=texts(form, "presentations"),
+            edition=text(form, "edition"),
+            dates={name: text(form, name) for name in DATES},
+            inclure_j5=bool(text(form, "inclure_j5")),
+            signature_maire=bool(text(form, "signature_maire")),
+            once=read_once(form),
+        )
+
+    def prefilled(self, values: Mapping[str, str], listes: Sequence[str] = ()) -> Self:
+        """With the type, the dates and the lists of an address, such as a link of the calendar."""
+        known = [type_.value for type_ in TypeTableau]
+        type_ = values.get("type", "")
+        dates = {name: day.isoformat() for name in DATES if (day := read_day(values.get(name, "")))}
+        return replace(
+            self,
+            type=type_ if type_ in known else self.type,
+            dates={**self.dates, **dates},
+            listes=[liste.value for liste in Liste if liste in listes] or self.listes,
+        )
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it is about a tableau of before 2019."""
+        return any(self.type == type_ and law.regime is Regime.REVISION_ANNUELLE for type_, law in LAWS.items())
+
+    @property
+    def has_rare_dates(self) -> bool:
+        """Whether a date is written that one mostly leaves to the register."""
+        return any(self.dates.get(name) for name in ("reunion", "until", "publication"))
+
+    @property
+    def words(self) -> str:
+        """How what is asked for is called while no row does."""
+        return f"{TypeTableau(self.type).label}, listes {', '.join(self.listes)} [pdf]"
+
+    def request(self, commune: str, requested_by: str) -> TableauxRenderRequested:
+        """What is asked for; a day that cannot be read is left out, `faults` tells it."""
+        dates = {name: day for name in DATES if (day := read_day(self.dates.get(name, "")))}
+        return TableauxRenderRequested.model_validate(
+            {
+                "commune": commune,
+                "requested_by": requested_by,
+                "types": [self.type],
+                "listes": self.listes,
+                "presentations": self.presentations,
+                "edition": self.edition,
+                **dates,
+                "inclure_j5": self.inclure_j5,
+                "signature_maire": self.signature_maire,
+            }
+        )
+
+    def faults(self, commune: str, requested_by: str) -> Faults:
+        """What is wrong with the form, field by field."""
+        found = find_faults(
+            lambda: self.request(commune, requested_by), FIELDS, names={"types": "type"}, better=_CHOICES
+        )
+        written = {name: day for name, day in self.dates.items() if day}
+        found |= {name: _UNREADABLE for name, day in written.items() if read_day(day) is None}
+        if self.type in set(TypeTableau):
+            for it in find_missing_dates([TypeTableau(self.type)], written):
+                found[it.names[0]] = _MISSING_END if len(it.names) > 1 else _MISSING[it.names[0]]
+        scrutin = read_day(self.dates.get("scrutin", ""))
+        if scrutin and "scrutin" not in found and not is_poll_day(scrutin, commune):
+            found["scrutin"] = f"on ne vote pas un {long_jour(scrutin).split(' ', 1)[0]}, vérifiez cette date"
+        return Faults.ordered(FIELDS, found)
