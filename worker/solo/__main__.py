@@ -14,13 +14,14 @@ from worker.solo.environment import set_defaults
 
 REGISTER_COMMANDS = (
     *("import-reu", "import-mouvements", "import-undo", "imports", "bureaux", "communes"),
-    *("scrutins", "commissions", "motifs", "protections", "agents"),
+    *("scrutins", "commissions", "motifs", "protections", "agents", "recipients"),
     *("purge", "verify", "audit"),
 )
 """The worker's own, on the embedded database."""
 
 COMMANDS = {
     "demo": "worker.solo.commands:demo",
+    "run": "worker.solo.commands:run",
     "export-liste": "worker.solo.commands:export_liste",
     "render-tableaux": "worker.solo.commands:render_tableaux",
     "cancel": "worker.solo.commands:cancel",

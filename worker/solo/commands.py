@@ -33,6 +33,18 @@ def demo() -> ExitCode:
         return run_demo(settings, make_console())
 
 
+@click.command(short_help="Ouvre l'écran des agents, sur cet ordinateur seulement.")
+def run() -> ExitCode:
+    """Ouvre l'écran des agents sur cet ordinateur, avec tout ce qu'il faut pour fabriquer les fichiers.
+
+    Sans commune ni agent, c'est LIBREVILLE, la commune de démonstration. PREFECTURE_WEB_PORT change le port.
+    """
+    from worker.solo.run import run_screen
+
+    with _alone() as settings:
+        return run_screen(settings, make_console())
+
+
 @click.command("export-liste", short_help="Fabrique les fichiers de liste d'une commune.")
 @listes.liste_options
 @_requested_by

@@ -1,11 +1,10 @@
 """The demonstration: LIBREVILLE, a fictitious commune, from its REU exports to its list files, tableaux and mails."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import date
 from pathlib import Path
 
 from rich.console import Console
-from sqlalchemy.orm import Session
 
 from producers.cli.render import make_console, print_request
 from producers.cli.wait import wait_for
@@ -17,24 +16,20 @@ from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
 from worker.demo import LIBREVILLE
 from worker.demo.calendrier import demo_calendrier
-from worker.demo.load import load_libreville, loaded_on
-from worker.domain.heure import jour_a_paris
-from worker.notifier.models import Agent
-from worker.registre.summary import ImportSummary, format_count
 from worker.settings import Settings
+from worker.solo.libreville import AGENT, INTRODUCTION, load
 from worker.solo.process import Solo
 
-_AGENT = Agent(name="mairie-libreville", code_commune=LIBREVILLE.code, email="elections@libreville.example")
 _SHOWN = {ExitCode.DONE, ExitCode.ANOMALIES}
 """Blocking anomalies are part of the show."""
 
 
 def run_demo(settings: Settings, console: Console) -> ExitCode:
     """Load LIBREVILLE, ask for its lists in both formats and for its six tableaux, and show what was made."""
-    console.print("Commune de démonstration LIBREVILLE (13900) : fictive, comme tous ses électeurs.\n")
+    console.print(INTRODUCTION)
     codes = []
     with Solo(settings) as solo, State(settings.database_url.get_secret_value()) as state:
-        today = _load(solo, settings.home / "demo", console)
+        today = load(solo.services.engine, settings.home / "demo", console)
         for title, asked in _requests(today):
             event = CloudEvent.wrap(asked, source="/demo")
             solo.publish(event)
@@ -50,7 +45,7 @@ def _requests(today: date) -> Iterator[tuple[str, Data]]:
     days = demo_calendrier(today)
     yield (
         "Listes électorales, pour e-listelec",
-        ListeExportRequested(commune=LIBREVILLE.code, formats=list(Format), requested_by=_AGENT.name),
+        ListeExportRequested(commune=LIBREVILLE.code, formats=list(Format), requested_by=AGENT),
     )
     yield (
         "Tableaux d'avant le scrutin",
@@ -77,7 +72,7 @@ def _tableaux(
         presentations=list(Presentation),
         scrutin=scrutin,
         date_tableau=date_tableau,
-        requested_by=_AGENT.name,
+        requested_by=AGENT,
     )
 
 
@@ -87,40 +82,8 @@ def _exemplaires_commission(scrutin: date) -> TableauxRenderRequested:
         types=[TypeTableau.VINGT_JOURS],
         edition=Edition.COMMISSION,
         scrutin=scrutin,
-        requested_by=_AGENT.name,
+        requested_by=AGENT,
     )
-
-
-def _load(solo: Solo, folder: Path, console: Console) -> date:
-    folder.mkdir(parents=True, exist_ok=True)
-    engine = solo.services.engine
-    with Session(engine) as session, session.begin():
-        session.merge(_AGENT)
-    if day := loaded_on(engine):
-        console.print(f"LIBREVILLE est déjà importée, depuis le {day:%d/%m/%Y}.")
-        return day
-    today = jour_a_paris(datetime.now(UTC))
-    for path, summary in load_libreville(engine, folder, today):
-        console.print(f"{path}\n  {_describe(summary)}", soft_wrap=True)
-    return today
-
-
-def _describe(summary: ImportSummary) -> str:
-    counts = (
-        format_count(summary.lines_read, "ligne lue"),
-        format_count(summary.lines_kept, "gardée"),
-        format_count(summary.lines_rejected, "rejetée"),
-        format_count(summary.values_cleaned, "valeur nettoyée"),
-    )
-    facts = [", ".join(counts)]
-    if summary.report:
-        facts.append(f"Rejets : {summary.report}")
-    if found := summary.comparison:
-        facts.append(
-            f"Depuis le premier export : {format_count(found.inscriptions, 'inscription')}, "
-            f"{format_count(found.radiations, 'radiation')}, {format_count(found.changements, 'changement')} de bureau"
-        )
-    return "\n  ".join(facts)
 
 
 def _show_mails(folder: Path, console: Console) -> None:

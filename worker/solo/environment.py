@@ -6,6 +6,9 @@ from pathlib import Path
 from schemas.environment import PREFIX
 from worker.errors import ConfigurationError
 
+_WEB = {"HOST": "127.0.0.1", "PORT": "8000"}
+"""Where `run` opens the screen, which mails link to."""
+
 
 def set_defaults() -> None:
     """Complete the environment, so that every command of the worker and of the producers works on the same data.
@@ -21,6 +24,7 @@ def set_defaults() -> None:
         )
     home = Path(os.environ.get(f"{PREFIX}HOME") or "var")
     database = f"sqlite:///{home / 'prefecture.db'}"
+    host, port = (os.environ.get(f"{PREFIX}WEB_{name}") or given for name, given in _WEB.items())
     defaults = {
         "DATABASE_URL": database,
         "STATE_URL": database,
@@ -29,6 +33,8 @@ def set_defaults() -> None:
         "LOG_FORMAT": "console",
         "LOG_LEVEL": "warning",
         "SOURCE": "/solo",
+        "WEB_SPOOL_DIR": str(home / "spool"),
+        "PUBLIC_URL": f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}",
     }
     for name, value in defaults.items():
         os.environ.setdefault(PREFIX + name, value)

@@ -37,9 +37,14 @@ def prepare_database(engine: Engine) -> None:
 
 
 class Solo:
-    """The running process; leaving the block finishes the files under way and tells what is to be told."""
+    """The running process.
 
-    def __init__(self, settings: Settings) -> None:
+    Leaving the block finishes the files that are asked for and tells what is to be told; without `finish`, those under
+    way only, and the next start does the rest.
+    """
+
+    def __init__(self, settings: Settings, *, finish: bool = True) -> None:
+        self._finish = finish
         set_encoder(PrefectureEncoder())
         self._broker = StubBroker(middleware=list(build_middleware()))
         self._doorbell = Doorbell(self._broker)
@@ -58,12 +63,13 @@ class Solo:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
-        if kind is None:
+        is_last = kind is None and self._finish
+        if is_last:
             self._finish_files()
         self._stop.set()
         self._telling.join()
         self._worker.stop()
-        if kind is None:
+        if is_last:
             self._notifier.work(threading.Event())
         self.services.engine.dispose()
 
