@@ -1,4 +1,4 @@
-# The worker, the notifier and the commands, in one image. What installs stays in the first stage.
+# The worker, the notifier, the screen and the commands, in one image. What installs stays in the first stage.
 FROM python:3.13-slim-trixie AS build
 WORKDIR /build
 COPY requirements.lock .
@@ -19,15 +19,18 @@ LABEL org.opencontainers.image.title="Module Préfecture" \
 RUN groupadd --gid 10001 prefecture \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin prefecture \
     && install --directory --owner 10001 --group 10001 --mode 2750 \
-        /var/lib/prefecture /var/lib/prefecture/exports /var/lib/prefecture/mails
+        /var/lib/prefecture /var/lib/prefecture/exports /var/lib/prefecture/mails /var/lib/prefecture/spool
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
+# In a container nobody is alone: the screen is closed until a proxy or a provider is named.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
     PREFECTURE_EXPORTS_DIR=/var/lib/prefecture/exports \
     PREFECTURE_HEALTH_DIR=/tmp/health \
-    PREFECTURE_MAIL_DIR=/var/lib/prefecture/mails
+    PREFECTURE_MAIL_DIR=/var/lib/prefecture/mails \
+    PREFECTURE_WEB_AUTH=proxy \
+    PREFECTURE_WEB_SPOOL_DIR=/var/lib/prefecture/spool
 WORKDIR /app
 USER 10001:10001
 # The umask is the program's own (worker/privacy.py): files 0640, directories 2750.

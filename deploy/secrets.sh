@@ -24,11 +24,15 @@ for account in owner worker notifier lecture; do
     password database_$account
     address database_$account postgresql+psycopg "$user" database
 done
-for account in worker notifier exploitant; do
+for account in worker notifier exploitant ecran; do
     password broker_$account
     address broker_$account amqp $account broker
 done
 password broker_producteur
-[ -e smtp_password ] || : >smtp_password
+[ -s web_secret ] || od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >web_secret
+# Empty where there is none.
+for secret in smtp_password web_oidc_client_secret web_proxy_secret; do
+    [ -e $secret ] || : >$secret
+done
 # The directory is closed to other accounts of the host; those of the containers read the files.
 chmod 644 ./*
