@@ -1,4 +1,4 @@
-r"""How fast files are made, as ratios to what the machine itself can do: `make bench`, or `python -m bench`.
+r"""How fast files are made, as ratios to what the machine itself can do, and pages shown: `make bench`.
 
 It starts a PostgreSQL of its own (for P7 to P9 a RabbitMQ too), invents a register, measures, prints a table and writes
 the samples as JSON. Seconds depend on the machine and on who shares it; ratios taken in turn (A B A B) in one run hold.
@@ -31,12 +31,18 @@ P8  Whether a second worker process pays: a batch of communes of one size, XML o
 P9  How long a clerk of a village waits: its list of 500 electors as CSV, as XML, a tableau of 50 mouvements; wall from
     before the request is sent until the row is ready, one request after another, one worker process that is warm; of
     300 requests the fourth slowest. Villages are asked for in turn: file names are told apart by their seconds.
+W1  How long a clerk waits for a page of the screen, beside ten thousand requests of six files of her commune: wall from
+    before the page is asked for, over HTTP, until its last byte is here; pages in turn, of 100 rounds the second
+    slowest, and the median; likewise the first event of the stream, and the question that each second asks the database
+    whether anything changed. On both databases. The commune asks every ten minutes, day and night; half of its files
+    are purged, and another commune's 30,000 files are newer (`bench.history`). One screen process, one clerk, default
+    settings, nothing else asks; of each page the address that shows or looks through most.
 
 In P7 to P9 workers have the default settings and nothing asks the database meanwhile: PostgreSQL's NOTIFY tells that a
 row is ready. Each file is then on the volume with the bytes of its row. No notifier runs: telling is not measured.
 
 The tables are vacuumed and analysed after the import, as autovacuum does a minute later; caches are warm. `--size`
 makes the registers smaller: P3, P4, P5 and the tableau of P6 take a tenth of it, the other files of P6 are compared
-with a twentieth, P7 takes 1.84 times as many lines, P8 sixteen times a fiftieth; P9 stays what it is. Targets are for
-the default.
+with a twentieth, P7 takes 1.84 times as many lines, P8 sixteen times a fiftieth; P9 stays what it is; W1 takes a
+hundredth, as requests. Targets are for the default.
 """

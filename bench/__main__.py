@@ -45,7 +45,7 @@ def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str
     help="Where to write every sample.",
 )
 def main(only: list[str], size: int, json_path: Path) -> None:
-    """Measure how fast files are made, beside the targets. `bench/__init__.py` says what each ratio means."""
+    """Measure how fast files are made and pages shown, beside the targets; `bench/__init__.py` says what each means."""
     try:
         for part in (POSTGRESQL, RABBITMQ) if CHECKS_QUEUE.keys() & set(only) else (POSTGRESQL,):
             provide(part)

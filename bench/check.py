@@ -65,11 +65,21 @@ def ceiling(name: str, what: str, values: Sequence[float], *, target: float, uni
 
 
 def percentile_99(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
-    """The sample that one in a hundred exceeds, which must stay below the target."""
-    return _one(name, what, sorted(values)[math.ceil(0.99 * len(values)) - 1], values, target=target, unit=unit)
+    """The sample that one in a hundred exceeds, which must stay below the target; beside it, their median."""
+    value = sorted(values)[math.ceil(0.99 * len(values)) - 1]
+    return _one(name, what, value, values, target=target, unit=unit, left=median(values))
 
 
-def _one(name: str, what: str, value: float, values: Sequence[float], *, target: float, unit: str) -> Check:
+def _one(
+    name: str,
+    what: str,
+    value: float,
+    values: Sequence[float],
+    *,
+    target: float,
+    unit: str,
+    left: float | None = None,
+) -> Check:
     return Check(
         name=name,
         what=what,
@@ -78,7 +88,7 @@ def _one(name: str, what: str, value: float, values: Sequence[float], *, target:
         highest=max(values),
         target=target,
         unit=unit,
-        left=value,
+        left=value if left is None else left,
         right=None,
         absolute_unit=unit,
         samples=(tuple(values),),

@@ -7,6 +7,7 @@ from typing import NamedTuple
 from bench.baselines_pdf import FPDF
 from bench.check import Check, ceiling, ratio
 from bench.checks_queue import CHECKS_QUEUE, UNTUNED
+from bench.checks_screen import CHECKS_SCREEN
 from bench.measure import Measure, in_turn
 from bench.psql import copy_to
 from bench.queries import read_statements
@@ -96,7 +97,7 @@ def p6(stage: Stage) -> Iterator[Check]:
 
 
 CHECKS: dict[str, Callable[[Stage], Iterator[Check]]] = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6}
-CHECKS |= CHECKS_QUEUE
+CHECKS |= CHECKS_QUEUE | CHECKS_SCREEN
 
 
 class _Copies(NamedTuple):

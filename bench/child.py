@@ -30,6 +30,7 @@ _JOBS = {
     "mouvements": "bench.mouvements:add_mouvements",
     "few mouvements": "bench.mouvements:add_few_mouvements",
     "tableau job": "bench.exports:tableau_job",
+    "history": "bench.history_rows:add_history",
 }
 """What is imported is in the peak: an import of the register needs less than a worker."""
 

@@ -13,7 +13,7 @@ from worker.registre.known_communes import add_commune, load_reference
 
 
 class Task(NamedTuple):
-    """What a job is given: a register, a folder to write in, how many electors it has, and of how many communes."""
+    """What a job is given: a database, a folder, how many electors (of a past: requests), of how many communes."""
 
     url: str
     folder: str

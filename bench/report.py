@@ -14,7 +14,7 @@ from bench.check import Check
 from bench.measure import Measure
 from bench.stage import Database
 
-_LIBRARIES = ("sqlalchemy", "psycopg", "lxml", "reportlab", "pydantic", "dramatiq", "pika")
+_LIBRARIES = ("sqlalchemy", "psycopg", "lxml", "reportlab", "pydantic", "dramatiq", "pika", "starlette", "jinja2")
 _WHOLE = ("MB", "ms")
 """Units whose fractions tell nothing."""
 
@@ -43,7 +43,6 @@ def format_table(checks: Sequence[Check]) -> str:
 
 
 def _cells(check: Check) -> tuple[str, ...]:
-    figures = [check.left] if check.right is None else [check.left, check.right]
     return (
         check.name,
         check.what,
@@ -51,8 +50,15 @@ def _cells(check: Check) -> tuple[str, ...]:
         f"{_figure(check.lowest, check.unit)}–{_figure(check.highest, check.unit)}",
         f"{'≥' if check.is_floor else '≤'} {check.target:g} {check.unit}",
         "ok" if check.is_met else "below target" if check.is_floor else "above target",
-        " / ".join(_figure(value, check.absolute_unit) for value in figures) if check.right is not None else "",
+        _figures(check),
     )
+
+
+def _figures(check: Check) -> str:
+    left = _figure(check.left, check.absolute_unit)
+    if check.right is not None:
+        return f"{left} / {_figure(check.right, check.absolute_unit)}"
+    return f"median {left}" if check.left != check.value else ""
 
 
 def _figure(value: float, unit: str) -> str:

@@ -75,6 +75,14 @@ class Stage:
             child.run(job, task)
         return task
 
+    def history(self, database: Database) -> Task:
+        """A database with the past of a commune: a hundredth as many requests as the largest list has electors."""
+        path = self.folder / "history.sqlite3"
+        url = self._server.create_database() if database == "PostgreSQL" else f"sqlite:///{path}"
+        task = Task(url, str(self.folder), self.size // 100)
+        child.run("history", task)
+        return task
+
     def _make(self, database: Database, size: int) -> Task:
         path = self.folder / f"register-{size}.sqlite3"
         url = self._server.create_database() if database == "PostgreSQL" else f"sqlite:///{path}"

@@ -1,0 +1,86 @@
+"""How long a clerk waits for a page of the screen, each page with its target."""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from functools import partial
+
+from bench.check import Check, percentile_99
+from bench.history import APART, FILES
+from bench.screen import Screen
+from bench.stage import Database, Stage
+from producers.state import State
+from producers.web.reading.demandes import read_pulse
+from worker.demo import LIBREVILLE
+from worker.domain.heure import jour_a_paris
+
+ROUNDS = 100
+STREAM, PULSE = "first event of the stream", "pulse"
+
+_WARM = 3
+_MOST = 300
+"""Milliseconds of a page."""
+_MOST_OF = {PULSE: 50, "depot": 1000}
+"""Of what is asked of the database each second; of a page that is opened once a day, and counts every deposit."""
+_DATABASES: tuple[Database, ...] = ("PostgreSQL", "SQLite")
+_MS = 1000
+
+Timer = Callable[[], float]
+
+
+def w1(stage: Stage) -> Iterator[Check]:
+    """The pages, the event stream and its pulse, on the months of a commune that asks day and night."""
+    for database in _DATABASES:
+        task = stage.history(database)
+        with Screen(task) as screen, State(task.url) as state:
+            timers: dict[str, Timer] = {
+                **{name: partial(screen.time_page, path) for name, path in pages(task.size, datetime.now(UTC)).items()},
+                STREAM: screen.time_stream,
+                PULSE: partial(_time_pulse, state),
+            }
+            samples = take_turns(timers, ROUNDS)
+        for name, milliseconds in samples.items():
+            what = f"{name}, {database}, {task.size:,} requests, p99 of {ROUNDS}"
+            yield percentile_99("W1", what, milliseconds, target=most_for(name), unit="ms")
+
+
+CHECKS_SCREEN: dict[str, Callable[[Stage], Iterator[Check]]] = {"W1": w1}
+
+
+def pages(requests: int, now: datetime) -> dict[str, str]:
+    """The address of each page, below the commune's: the ones that show or look through most."""
+    first_day = jour_a_paris(now - APART * (requests - 1))
+    old = FILES * (requests // 4) + 1
+    return {
+        "listes": "/listes",
+        "tableaux": "/tableaux",
+        "suivi": "/suivi",
+        "exports": "/exports",
+        "exports, last pages": f"/exports?avant={max(old // 100, 2)}",
+        "exports of the first day": f"/exports?au={first_day}",
+        "export": f"/exports/{old}",
+        "depot": "/depot",
+        "dossier": "/dossier",
+        "echeances": "/echeances",
+        "journal": "/journal",
+    }
+
+
+def most_for(name: str) -> int:
+    """The target."""
+    return _MOST_OF.get(name, _MOST)
+
+
+def take_turns(timers: Mapping[str, Timer], rounds: int) -> dict[str, list[float]]:
+    """Run A B C A B C …; the samples of each, once all are warm."""
+    samples: dict[str, list[float]] = {name: [] for name in timers}
+    for _ in range(_WARM + rounds):
+        for name, timer in timers.items():
+            samples[name].append(timer())
+    return {name: values[_WARM:] for name, values in samples.items()}
+
+
+def _time_pulse(state: State) -> float:
+    begun = time.perf_counter()
+    read_pulse(state, LIBREVILLE.code)
+    return (time.perf_counter() - begun) * _MS

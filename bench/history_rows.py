@@ -1,0 +1,139 @@
+"""Job that gives a database LIBREVILLE's past and its neighbour's, by bulk INSERTs."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import TypeVar
+
+from sqlalchemy import Connection, insert
+
+from bench.history import FILES, Asked, Past, iter_past
+from bench.history_files import Row, deposits_of, files_of
+from bench.measure import Measure, Stopwatch
+from bench.registers import Task, settle
+from schemas.topology import REQUEST_FILE_DOWNLOADED, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import ExportStatus
+from tests.parts.town import AGENT, prepare_mouvements
+from worker.db.base import Base
+from worker.db.engine import build_engine
+from worker.demo import LIBREVILLE
+from worker.demo.bulk import today_in_paris
+from worker.demo.calendrier import demo_calendrier
+from worker.exports.audit import NOTIFIER, Action
+from worker.exports.depot_models import Depot
+from worker.exports.models import Audit, Export, Request
+from worker.notifier.models import Notification
+from worker.registre.known_communes import add_commune
+
+NEIGHBOUR = "13901"
+_NEIGHBOURS_WAITING = 20
+_CHUNK = 500
+_SOURCE = "/bench"
+_T = TypeVar("_T")
+
+
+def add_history(task: Task) -> Measure:
+    """LIBREVILLE as the demonstration leaves it, and its past; then half as many requests of its neighbour.
+
+    The neighbour's files are the newest ones of the database, and some of them wait.
+    """
+    today = today_in_paris()
+    prepare_mouvements(task.url, today)
+    engine = build_engine(task.url)
+    libreville = Past(LIBREVILLE.code, AGENT, task.size, datetime.now(UTC), demo_calendrier(today).scrutin)
+    neighbour = replace(
+        libreville,
+        commune=NEIGHBOUR,
+        agent=f"mairie-{NEIGHBOUR}",
+        requests=task.size // 2,
+        before=task.size,
+        waiting=_NEIGHBOURS_WAITING,
+    )
+    with Stopwatch() as watch:
+        for chunk in _chunks((*iter_past(libreville), *iter_past(neighbour))):
+            with engine.begin() as connection:
+                if chunk[0].number == 0:
+                    add_commune(connection, NEIGHBOUR, "GRANDVILLE")
+                _insert(connection, chunk)
+    settle(engine)
+    return watch.measure(lines=FILES * (libreville.requests + neighbour.requests))
+
+
+def _insert(connection: Connection, chunk: Sequence[Asked]) -> None:
+    files = {asked: files_of(asked) for asked in chunk}
+    made = [(asked, file) for asked, its in files.items() for file in its if file["status"] is ExportStatus.READY]
+    _add(connection, Request, (_request(asked) for asked in chunk))
+    _add(connection, Request, (_download(asked) for asked in chunk))
+    _add(connection, Export, (file for its in files.values() for file in its))
+    _add(connection, Depot, (row for asked, its in files.items() for row in deposits_of(asked, its)))
+    taken = ((asked, file) for asked, file in made if file["downloaded_by"])
+    _add(connection, Audit, (_deed(asked, file, Action.FILE_DOWNLOADED) for asked, file in taken))
+    _add(connection, Audit, (_deed(asked, file, Action.FILE_PURGED) for asked, file in made if asked.is_purged))
+    _add(connection, Notification, (_message(asked) for asked in chunk))
+
+
+def _add(connection: Connection, model: type[Base], rows: Iterable[Row]) -> None:
+    if values := list(rows):
+        connection.execute(insert(model), values)
+
+
+def _request(asked: Asked) -> Row:
+    return _event(asked, 0, asked.at) | {
+        "event_id": f"bench-{asked.number}",
+        "event_type": REQUEST_TABLEAUX_RENDER if asked.is_about_tableaux else REQUEST_LISTE_EXPORT,
+    }
+
+
+def _download(asked: Asked) -> Row:
+    return _event(asked, 1, asked.at + timedelta(minutes=1)) | {
+        "event_id": f"bench-{asked.number}-download",
+        "event_type": REQUEST_FILE_DOWNLOADED,
+    }
+
+
+def _event(asked: Asked, rank: int, moment: datetime) -> Row:
+    return {
+        "id": asked.request_id + rank,
+        "source": _SOURCE,
+        "correlation_id": f"bench-{asked.number}",
+        "code_commune": asked.past.commune,
+        "requested_by": asked.past.agent,
+        "created_at": moment,
+        "told_at": moment,
+    }
+
+
+def _deed(asked: Asked, file: Row, action: Action) -> Row:
+    is_purge = action is Action.FILE_PURGED
+    return {
+        "at": file["purged_at"] if is_purge else file["downloaded_at"],
+        "actor": NOTIFIER if is_purge else asked.past.agent,
+        "action": action,
+        "code_commune": asked.past.commune,
+        "export_id": file["id"],
+        "detail": "" if is_purge else "fichier",
+    }
+
+
+def _message(asked: Asked) -> Row:
+    address = "elections@libreville.example"
+    return {
+        "request_id": asked.request_id,
+        "recipient": f"courriel:{address}",
+        "code_commune": asked.past.commune,
+        "subject": f"{FILES} fichiers sont prêts",
+        "kind": "pret",
+        "channel": "courriel",
+        "address": address,
+        "message_id": f"<bench-{asked.number}@libreville.example>",
+        "created_at": asked.at,
+        "settled_at": asked.at,
+        "sent_at": asked.at,
+    }
+
+
+def _chunks(items: Iterable[_T]) -> Iterator[list[_T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, _CHUNK)):
+        yield chunk

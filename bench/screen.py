@@ -1,0 +1,114 @@
+"""The clerk's screen as a process of its own, asked over HTTP as a browser does."""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from http.client import HTTPConnection, HTTPException, HTTPResponse
+from pathlib import Path
+from signal import SIGTERM
+from tempfile import TemporaryDirectory
+from typing import IO, Self
+
+from bench.registers import Task
+from tests.parts.ports import LOOPBACK, free_port
+from tests.parts.process import Process
+from tests.parts.town import AGENT
+from tests.parts.wait import wait_until
+from worker.demo import LIBREVILLE
+
+_ROOT = Path(__file__).parents[1]
+_START_SECONDS, _STOP_SECONDS, _PAGE_SECONDS = 60, 10, 30
+_SHOWN = 2000
+"""Characters of the screen's log, when something went wrong."""
+_OK, _MS = 200, 1000
+
+
+class Screen:
+    """`python -m producers web` on a database, with the default settings, for LIBREVILLE's agent alone.
+
+    No broker is there: nothing is asked of it before a form is sent.
+    """
+
+    def __init__(self, task: Task) -> None:
+        self._task = task
+        self._port = free_port()
+        self._ends = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as ends:
+            folder = Path(ends.enter_context(TemporaryDirectory(prefix="screen-", dir=self._task.folder)))
+            self._log = folder / "screen.log"
+            environment = {
+                "PATH": os.environ.get("PATH", os.defpath),
+                "PREFECTURE_STATE_URL": self._task.url,
+                "PREFECTURE_EXPORTS_DIR": str(folder / "exports"),
+                "PREFECTURE_WEB_SPOOL_DIR": str(folder / "spool"),
+                "PREFECTURE_WEB_PORT": str(self._port),
+                "PREFECTURE_WEB_AGENT": AGENT,
+            }
+            command = [sys.executable, "-m", "producers", "web"]
+            process = Process(command, env=environment, folder=_ROOT, log=self._log)
+            ends.callback(process.end, SIGTERM, timeout=_STOP_SECONDS)
+            wait_until(
+                lambda: not process.alive or self._answers(), timeout=_START_SECONDS, message="a screen that answers"
+            )
+            if not process.alive:
+                raise self._failure("the screen did not start")
+            self._ends = ends.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    def time_page(self, path: str) -> float:
+        """Milliseconds from before the page is asked for until its last byte is here.
+
+        Raises:
+            RuntimeError: it is not the page.
+        """
+        return self._time(path, HTTPResponse.read)
+
+    def time_stream(self) -> float:
+        """Milliseconds from before the event stream is asked for until its first event is whole.
+
+        Raises:
+            RuntimeError: it is not a stream.
+        """
+        return self._time("/flux", read_event)
+
+    def _time(self, path: str, read: Callable[[HTTPResponse], bytes]) -> float:
+        begun = time.perf_counter()
+        connection = HTTPConnection(LOOPBACK, self._port, timeout=_PAGE_SECONDS)
+        try:
+            connection.request("GET", f"/communes/{LIBREVILLE.code}{path}")
+            answer = connection.getresponse()
+            content = read(answer)
+            milliseconds = (time.perf_counter() - begun) * _MS
+        finally:
+            connection.close()
+        if answer.status != _OK or not content:
+            raise self._failure(f"{path} was answered with {answer.status}")
+        return milliseconds
+
+    def _answers(self) -> bool:
+        try:
+            self.time_page("/listes")
+        except (OSError, HTTPException):
+            return False
+        return True
+
+    def _failure(self, what: str) -> RuntimeError:
+        return RuntimeError(f"{what}; the screen's last lines:\n{self._log.read_text(errors='replace')[-_SHOWN:]}")
+
+
+def read_event(answer: IO[bytes]) -> bytes:
+    """Of a stream, up to the blank line that ends it; nothing when the stream ends before."""
+    event = b""
+    while line := answer.readline():
+        if line.startswith(b"data:"):
+            event += line
+        elif event and not line.strip():
+            return event
+    return b""
