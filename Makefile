@@ -8,7 +8,7 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test faults check bench schemas migrate lock clean .runtime .dev
+.PHONY: help setup demo run pictures test faults check bench schemas migrate lock clean .runtime .dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -18,6 +18,9 @@ setup: .dev ## make .venv with all that the other targets need
 demo: .runtime ## make the files of a fictitious commune and show them: needs Python only
 	$(RUN) -m worker.solo demo
 
+run: .runtime ## open the clerk's screen on 127.0.0.1:8000, with the files it makes: needs Python only
+	$(RUN) -m worker.solo run
+
 test: .dev ## install the services that the tests use, then run every test
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest
@@ -25,6 +28,9 @@ test: .dev ## install the services that the tests use, then run every test
 faults: .dev ## break each part in turn while files are made, then send 10,000 bad messages; count what is lost: seven minutes
 	$(RUN) -m tests.faults
 	$(RUN) -m tests.faults.poison_play
+
+pictures: .dev ## make the pictures of docs/guide-agent.md again, from the running screen
+	$(RUN) -m tests.pictures
 
 check: .dev ## style, types, dependency rules, generated files up to date, compose file, Dockerfile
 	$(RUN) -m ruff check .

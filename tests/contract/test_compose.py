@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from dramatiq.cli import make_argument_parser
 
-from producers.settings import ProducerSettings
+from producers.cli import COMMANDS as PRODUCER_COMMANDS
+from producers.web.settings import WebSettings
 from schemas.environment import PREFIX, VARIABLES, unknown_variables
 from tests.parts.packages import COMPOSE, require
 from worker.cli.main import COMMANDS
@@ -94,8 +95,8 @@ def test_the_commands_exist(ours: dict[str, Any]) -> None:
     for service in ours.values():
         words = [*(service.get("entrypoint") or []), *service["command"]]
         if words[0] == "python":
-            assert words[:3] == ["python", "-m", "worker"]
-            assert words[3] in COMMANDS
+            assert words[1] == "-m"
+            assert words[3] in {"worker": COMMANDS, "producers": PRODUCER_COMMANDS}[words[2]]
 
 
 def test_a_command_finds_what_an_earlier_one_asked_for(ours: dict[str, Any]) -> None:
@@ -107,7 +108,8 @@ def test_who_stays_says_how_it_is(compose: dict[str, Any], ours: dict[str, Any])
     assert {name for name, it in compose["services"].items() if it["healthcheck"].get("disable")} == ONCE
     for name in ours.keys() - ONCE:
         role = "worker" if name in _workers(ours) else name
-        assert ours[name]["healthcheck"]["test"] == ["CMD", "python", "-m", "worker", "healthy", role]
+        asked = ["producers", "web", "--check"] if name == "web" else ["worker", "healthy", role]
+        assert ours[name]["healthcheck"]["test"] == ["CMD", "python", "-m", *asked]
     assert re.search(
         r'^HEALTHCHECK .*\\\n +CMD \["python", "-m", "worker", "healthy", "worker"\]$', _dockerfile(), re.MULTILINE
     )
@@ -145,13 +147,32 @@ def test_workers_wait_for_the_migration_and_for_what_they_need(ours: dict[str, A
             }
 
 
-def test_only_the_broker_is_reached_from_outside_and_only_from_this_host(compose: dict[str, Any]) -> None:
+def test_the_broker_and_the_screen_are_reached_from_outside_and_only_from_this_host(compose: dict[str, Any]) -> None:
     published = {name: port for name, it in compose["services"].items() for port in it.get("ports", [])}
-    assert published.keys() == {"broker"}
+    assert published.keys() == {"broker", "web"}
     assert {port["host_ip"] for it in compose["services"].values() for port in it.get("ports", [])} == {"127.0.0.1"}
     assert compose["networks"]["back"]["internal"]
     outside = {name for name, service in compose["services"].items() if "front" in service["networks"]}
-    assert outside == {"broker", "notifier"}
+    assert outside == {"broker", "command", "notifier", "web"}
+
+
+def test_the_screen_reads_files_and_writes_none(ours: dict[str, Any]) -> None:
+    volumes = {volume["source"]: volume for volume in ours["web"]["volumes"]}
+    assert volumes.keys() == {"exports", "spool"}
+    assert volumes["exports"]["read_only"]
+    assert volumes["exports"]["target"] == "/var/lib/prefecture/exports"
+    spool = volumes["spool"]["target"]
+    assert f"PREFECTURE_WEB_SPOOL_DIR={spool}\n" in _dockerfile()
+    assert ours["web"]["environment"]["TMPDIR"] == spool
+    assert [
+        name for name, it in ours.items() if name != "web" for v in it.get("volumes", []) if v["source"] == "spool"
+    ] == []
+
+
+def test_in_a_container_the_screen_is_closed_until_somebody_says_who_may_come(ours: dict[str, Any]) -> None:
+    assert "PREFECTURE_WEB_AUTH=proxy" in _dockerfile()
+    named = {name for name in ours["web"]["environment"] if name.startswith(f"{PREFIX}WEB_")}
+    assert named == {"PREFECTURE_WEB_HOST"}, "what var/prefecture.env says would not be heard"
 
 
 def test_with_tls_one_port_more_is_open_to_other_hosts(compose: dict[str, Any]) -> None:
@@ -168,7 +189,8 @@ def test_settings_are_known_and_no_secret_is_written_here(ours: dict[str, Any]) 
         assert unknown_variables(service["environment"]) == {}
     text = (REPOSITORY / "docker-compose.yml").read_text("utf-8") + _dockerfile()
     assert unknown_variables(re.findall(rf"{PREFIX}[A-Z_]+", text)) == {}
-    secret = {name for name, field in Settings.model_fields.items() if "SecretStr" in str(field.annotation)}
+    fields = Settings.model_fields | WebSettings.model_fields
+    secret = {name for name, field in fields.items() if "SecretStr" in str(field.annotation)}
     named = {variable.name for variable in VARIABLES if f"{PREFIX}{variable.name}" in text}
     assert named & {name.upper() for name in secret} == set()
 
@@ -181,7 +203,14 @@ def test_each_process_is_given_its_own_accounts_only(ours: dict[str, Any]) -> No
         }
     assert set(_secrets(ours["notifier"]).values()) == {"database_notifier_url", "broker_notifier_url", "smtp_password"}
     assert _secrets(ours["migrate"]) == {"prefecture_database_url": "database_owner_url"}
-    known = {f"prefecture_{name}" for kind in (Settings, ProducerSettings) for name in kind.model_fields}
+    assert _secrets(ours["web"]) == {
+        "prefecture_state_url": "database_lecture_url",
+        "prefecture_amqp_url": "broker_ecran_url",
+        "prefecture_web_secret": "web_secret",
+        "prefecture_web_proxy_secret": "web_proxy_secret",
+        "prefecture_web_oidc_client_secret": "web_oidc_client_secret",
+    }
+    known = {f"prefecture_{name}" for kind in (Settings, WebSettings) for name in kind.model_fields}
     for service in ours.values():
         assert _secrets(service).keys() <= known
 

@@ -52,6 +52,9 @@ def test_the_rights_cover_every_queue_and_nothing_that_looks_like_one(definition
         ("producteur", "write"): {EXCHANGE},
         ("producteur", "configure"): set(),
         ("producteur", "read"): set(),
+        ("ecran", "write"): {EXCHANGE},
+        ("ecran", "configure"): set(),
+        ("ecran", "read"): set(),
     }
     names = {*QUEUES, EXCHANGE, "mine", "requests.YQ", "my-requests", "requests-mine", "amq.topic", "prefecture2"}
     for (user, right), allowed in expected.items():
@@ -95,7 +98,7 @@ def test_the_script_makes_every_secret_that_compose_wants(secrets: Path, monkeyp
     assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o644}
 
     passwords = {path.name: path.read_text() for path in secrets.glob("*_password") if path.name != "smtp_password"}
-    assert len(set(passwords.values())) == len(passwords) == 9
+    assert len(set(passwords.values())) == len(passwords) == 10
     assert {len(password) for password in passwords.values()} == {48}
     for path in secrets.glob("*_url"):
         assert f":{passwords[path.name.replace('_url', '_password')]}@" in path.read_text()

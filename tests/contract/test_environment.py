@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
-from producers.settings import ProducerSettings
+from producers.web.settings import WebSettings
 from schemas.environment import PREFIX, VARIABLES, unknown_variables
 from worker.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
 READ_BEFORE_THE_SETTINGS = {"SECRETS_DIR"}
-SETTINGS: dict[str, type[BaseSettings]] = {"worker": Settings, "producers": ProducerSettings}
+SETTINGS: dict[str, type[BaseSettings]] = {"worker": Settings, "producers": WebSettings}
 WORDS = re.compile(rf"{PREFIX}[A-Z][A-Z_]*[A-Z]")
 READ_BY_PEOPLE = ("*.md", "*.yml", "*.yaml", "*.xsd", "Makefile", "Dockerfile")
 

@@ -8,22 +8,29 @@ from pathlib import Path
 
 from producers.records import ExportState, RequestState
 from schemas.generate import MODELS
+from worker.domain.differences import Differences
+from worker.exports.depot_models import Depot
 from worker.exports.models import Export, Request
-from worker.notifier.models import Agent, Notification
+from worker.notifier.models import Agent, Notification, Recipient, Reminder, ReminderEcheance
 from worker.registre.models import Bureau, Commune, Electeur, Import, ImportListe, ListeCommunale
 from worker.writers.liste import ListeSpec
 from worker.writers.precheck import Anomaly, Census
 
 REPOSITORY = Path(__file__).parents[2]
-TABLES = (Agent, Bureau, Commune, Electeur, Export, Import, ImportListe, ListeCommunale, Notification, Request)
-RECORDS = (Anomaly, Census, ExportState, ListeSpec, RequestState)
+TABLES = (
+    *(Agent, Bureau, Commune, Depot, Electeur, Export, Import, ImportListe, ListeCommunale, Notification, Recipient),
+    *(Reminder, ReminderEcheance, Request),
+)
+RECORDS = (Anomaly, Census, Differences, ExportState, ListeSpec, RequestState)
 _ENGLISH = """
-    after agent anomaly at attempts before bulk by cancel cancelled census cleaned code column correlation created
-    date dirty email error event export exports failed file finished format formats has id import imported info is
-    kept kind label lease lines message name not notification outcome owner pages parameters part path publication
-    published purged read ready reason refusal refused rejected render report request requested retries retry rung
-    sender sent separators severity sha signature size source spec started state status tell teller told type types
-    undone until values verified version without written
+    address after agent announced anomaly answer at attempts before bulk by cancel cancelled census channel
+    cleaned code column correlation created date day days declared deposited differences dirty disabled downloaded
+    due email error event export exports failed file fingerprint finished format formats has id import imported
+    info is kept key kind kinds label lease lines message name near not notification on outcome owner pages
+    parameters part path piece publication published purged read ready reason recipient refusal refused rejected
+    reminder render report request requested retries retry rung secret sender sent separators settled severity sha
+    signature size source spec started state status subject tell teller told type types undone until values
+    verdict verified version without written
 """
 ENGLISH = set(_ENGLISH.split())
 PART_OF_A_NAME = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")

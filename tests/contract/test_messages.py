@@ -1,4 +1,4 @@
-"""What a command or a refusal says is in docs/messages.md, with what to do about it."""
+"""What a command, a refusal or a page of the screen says is in docs/messages.md, with what to do about it."""
 
 import ast
 import re
@@ -6,6 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from producers.web.doors import _TEXTS as DOORS
+from producers.web.failures import _OTHER, _TEXTS
+from producers.web.pages.connexion import _REFUSALS
 
 REPOSITORY = Path(__file__).parents[2]
 SPOKEN_IN = ("producers", "worker/cli", "worker/db", "worker/handlers", "worker/messaging", "worker/solo")
@@ -34,11 +38,27 @@ def _pieces(text: ast.expr) -> Iterator[str]:
             yield part.value.strip(" .:;")
 
 
+def _explained() -> str:
+    return re.sub(r"\s+", " ", (REPOSITORY / "docs" / "messages.md").read_text("utf-8"))
+
+
 @pytest.mark.parametrize("folder", SPOKEN_IN)
 def test_every_message_of_a_command_is_explained(folder: str) -> None:
-    explained = re.sub(r"\s+", " ", (REPOSITORY / "docs" / "messages.md").read_text("utf-8"))
+    explained = _explained()
     said = {
         f"{path.name}:{line}": message for path in (REPOSITORY / folder).rglob("*.py") for line, message in _said(path)
     }
     assert said
     assert {place: message for place, message in said.items() if message not in explained} == {}
+
+
+def test_every_page_that_takes_the_place_of_another_is_explained() -> None:
+    download = (REPOSITORY / "producers" / "web" / "templates" / "telechargement.html").read_text("utf-8")
+    titles = {
+        *(title for title, _ in (*_TEXTS.values(), _OTHER)),
+        *(title for case, (title, _) in DOORS.items() if case != "left"),
+        *_REFUSALS.values(),
+        *re.findall(r'^  "\w+": "(.+)",$', download, re.MULTILINE),
+    }
+    explained = _explained()
+    assert {title for title in titles if title not in explained} == set()

@@ -64,5 +64,6 @@ def smtp_unknown(stage: Stage) -> Iterator[None]:
 
 def _add_agent(stage: Stage) -> None:
     stage.execute(
-        f"INSERT INTO agent (name, code_commune, email) VALUES ('adjoint', '{LIBREVILLE.code}', '{_ADJOINT}')"  # noqa: S608
+        "INSERT INTO agent (name, code_commune, email, kinds)"  # noqa: S608 — our own words
+        f" VALUES ('adjoint', '{LIBREVILLE.code}', '{_ADJOINT}', 'pret,echec')"
     )

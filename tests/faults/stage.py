@@ -138,7 +138,12 @@ class Stage:
     def let_time_pass(self, seconds: int) -> None:
         """Move back what rows wait for, which is the database's clock put forward; with `real_time`, nothing."""
         if not self.real_time:
-            for table, dates in (("export", ("rung_at", "not_before")), ("request", ("tell_after", "teller_lease"))):
+            waits = {
+                "export": ("rung_at", "not_before"),
+                "request": ("tell_after", "teller_lease"),
+                "notification": ("not_before",),
+            }
+            for table, dates in waits.items():
                 moved = ", ".join(f"{date} = {date} - interval '{seconds} s'" for date in dates)
                 self.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 — our own words
 

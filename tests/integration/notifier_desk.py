@@ -1,7 +1,7 @@
 """A database with settled requests of LIBREVILLE, and notifiers at work on it, for the tests of the notifier."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -14,17 +14,29 @@ from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
+from tests.parts.ports import LOOPBACK
 from worker.bell import Ring
+from worker.db.base import Base
 from worker.db.engine import build_engine, build_sessions
 from worker.db.migrate import migrate
 from worker.db.types import utc_now
 from worker.exports.models import Export, Request
+from worker.notifier import loop
+from worker.notifier.chat import ChatSender
+from worker.notifier.dispatch import Dispatcher
+from worker.notifier.hosts import Hosts
+from worker.notifier.kinds import Channel
+from worker.notifier.letter import MailSender
 from worker.notifier.loop import Notifier
 from worker.notifier.mail import Mailer, SmtpMailer
-from worker.notifier.models import Agent, Notification
+from worker.notifier.models import Agent, Notification, Recipient, Reminder
 from worker.notifier.outbox import Outbox
 from worker.notifier.purge import PurgeClock
-from worker.notifier.tell import Publish, Teller
+from worker.notifier.remind import Reminding
+from worker.notifier.reminders import ReminderClock, Today, today_in_france
+from worker.notifier.tell import Teller
+from worker.notifier.turn import Publish
+from worker.notifier.webhook import WebhookSender, make_secret
 from worker.registre.models import Commune
 
 MAIRIE, ADJOINT = "mairie@libreville.example", "adjoint@libreville.example"
@@ -73,10 +85,23 @@ class Desk:
             session.add(request)
         return request.id
 
-    def add_agent(self, name: str, email: str) -> None:
+    def add_agent(self, name: str, email: str, **fields: str) -> None:
         """One more person to tell."""
         with Session(self.engine) as session, session.begin():
-            session.add(Agent(name=name, code_commune="13900", email=email))
+            session.add(Agent(name=name, code_commune="13900", email=email, **fields))
+
+    def add_recipient(self, channel: Channel, address: str, id_: str = "r1", **fields: Any) -> Recipient:  # noqa: ANN401
+        """A chat, or a webhook with a secret."""
+        values = {"code_commune": "13900", "secret": make_secret() if channel is Channel.WEBHOOK else ""}
+        recipient = Recipient(id=id_, channel=channel, address=address, **values | fields)
+        with Session(self.engine, expire_on_commit=False) as session, session.begin():
+            session.add(recipient)
+        return recipient
+
+    def change(self, table: type[Base], **values: Any) -> None:  # noqa: ANN401 — columns
+        """Let something happen to every row."""
+        with self.engine.begin() as connection:
+            connection.execute(update(table).values(**values))
 
     def request(self, request_id: int) -> Request:
         """The row as it is now."""
@@ -86,16 +111,17 @@ class Desk:
     def notifications(self) -> dict[str, Notification]:
         """What was told to each address."""
         with Session(self.engine) as session:
-            return {row.email: row for row in session.scalars(select(Notification))}
+            return {row.address: row for row in session.scalars(select(Notification))}
 
     def change_requests(self, **values: Any) -> None:  # noqa: ANN401 — columns
         """Let something happen to every request."""
-        with self.engine.begin() as connection:
-            connection.execute(update(Request).values(**values))
+        self.change(Request, **values)
 
     def make_due(self) -> None:
         """Let the time come to try again."""
-        self.change_requests(tell_after=utc_now(-1))
+        for table in (Request, Reminder):
+            self.change(table, tell_after=utc_now(-1))
+        self.change(Notification, not_before=utc_now(-1))
 
     def notifier(
         self,
@@ -106,12 +132,34 @@ class Desk:
         lease_seconds: float = 60,
         name: str = "notifier",
         purge: PurgeClock | None = None,
+        hosts: Sequence[str] = (LOOPBACK,),
+        public_url: str = "",
+        today: Today = today_in_france,
+        reminder_days: Sequence[int] = (),
     ) -> Notifier:
         """A notifier that works on this database."""
-        outbox = Outbox(self.engine, teller=name, lease_seconds=lease_seconds)
+        requests = Outbox(self.engine, teller=name, lease_seconds=lease_seconds)
+        reminders = Outbox(self.engine, teller=name, lease_seconds=lease_seconds, table=Reminder)
         sessions = build_sessions(self.engine)
-        teller = Teller(sessions, outbox, mailer, publish, mail_from="prefecture@example.org", public_url="")
-        return Notifier(self.engine, outbox, teller, ring, sweep_seconds=0.1, purge=purge)
+        dispatcher = Dispatcher(
+            sessions,
+            {
+                Channel.MAIL: MailSender(mailer, "prefecture@example.org"),
+                Channel.CHAT: ChatSender(),
+                Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts), rest_seconds=0),
+            },
+        )
+        telling = Teller(sessions, requests, dispatcher, publish, public_url=public_url)
+        reminding = Reminding(sessions, reminders, dispatcher, publish, public_url=public_url, today=today)
+        clock = ReminderClock(self.engine, self.engine, reminder_days, today, seconds=0) if reminder_days else None
+        return Notifier(
+            self.engine,
+            [loop.Desk(requests, telling, "request_id"), loop.Desk(reminders, reminding, "reminder_id")],
+            ring,
+            sweep_seconds=0.1,
+            purge=purge,
+            reminders=clock,
+        )
 
 
 def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns

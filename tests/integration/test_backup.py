@@ -85,7 +85,7 @@ def test_a_restored_installation_goes_on_from_the_dump(
     for event in (told, untold, queued, running):
         town.wait_for(event)
     wait_until(lambda: None not in _told(town), message="every request told")
-    assert Counter(_correlation(mail.message.get_content()) for mail in mailbox.mails) == {
+    assert Counter(_correlation(mail.text) for mail in mailbox.mails) == {
         event.correlationid: 1 for event in (told, untold, queued, running)
     }
     assert "InsufficientPrivilege" not in town.log("worker") + town.log("notifier")

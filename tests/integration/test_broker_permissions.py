@@ -55,6 +55,10 @@ REFUSED: list[tuple[str, str, Attempt]] = [
     ("producteur", "purge requests", lambda channel: channel.queue_purge("requests")),
     ("producteur", "delete a queue", lambda channel: channel.queue_delete("requests")),
     ("producteur", "bind a queue", lambda channel: channel.queue_bind("requests", EXCHANGE, "#")),
+    *(("ecran", f"publish {event_type}", _publish(EXCHANGE, event_type)) for event_type in EVENT_TYPES),
+    ("ecran", "publish straight to a queue", _publish("", "requests")),
+    ("ecran", "declare a queue", _declare("mine")),
+    *(("ecran", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "requests.XQ")),
     *(("notifier", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "tableaux", "requests.XQ")),
     *(("notifier", f"publish {request_type}", _publish(EXCHANGE, request_type)) for request_type in REQUEST_TYPES),
     ("notifier", "declare another queue", _declare("mine")),
@@ -101,7 +105,7 @@ def test_a_message_beyond_the_limit_is_refused(deployment: Deployment) -> None:
 
 def test_there_is_no_other_account(deployment: Deployment) -> None:
     users = {user["name"] for user in deployment.broker.management.request("GET", "/users")}
-    assert users == {"worker", "notifier", "producteur", "exploitant", deployment.broker.user}
+    assert users == {"worker", "notifier", "producteur", "ecran", "exploitant", deployment.broker.user}
     with pytest.raises(ProbableAuthenticationError):
         pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST, "guest", "guest")))
 

@@ -69,14 +69,14 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
     for click, listes in CLICKS.items():
         _ask(town, click, listes=listes)
     _ask(town, UNKNOWN, commune="97999")
-    mails = {mail.message.get_content().partition("demande : ")[2].split()[0]: mail for mail in mailbox.wait_for(2)}
+    mails = {mail.text.partition("demande : ")[2].split()[0]: mail for mail in mailbox.wait_for(2)}
     wait_until(lambda: "told" in _words(town, "notifier", UNKNOWN), message="the refusal told")
 
     assert mails.keys() == CLICKS.keys()
     for click, listes in CLICKS.items():
         files = len(listes)
         assert _words(town, "worker", click) == sorted(["export_queued", "export_started", "export_ready"] * files)
-        assert _words(town, "notifier", click) == sorted(["mail_sent", *["event_published"] * files, "told"])
+        assert _words(town, "notifier", click) == sorted(["message_sent", *["event_published"] * files, "told"])
     assert _words(town, "worker", UNKNOWN) == ["request_refused"]
     assert _words(town, "notifier", UNKNOWN) == ["event_published", "nobody_to_tell", "told"]
 

@@ -42,8 +42,10 @@ ONLY = {
     "worker": (
         "SELECT * FROM notification",
         "UPDATE notification SET sent_at = NULL",
+        "SELECT * FROM recipient",
         "INSERT INTO mouvement (code_commune) VALUES ('13900')",
         "DELETE FROM protection",
+        "DELETE FROM depot",
     ),
     "notifier": (
         "SELECT nom_naissance FROM electeur",
@@ -54,6 +56,14 @@ ONLY = {
         "UPDATE request SET requested_by = 'moi'",
         "INSERT INTO request (source, event_id) VALUES ('/moi', '1')",
         "DELETE FROM notification",
+        "UPDATE recipient SET address = 'https://ailleurs.example/'",
+        "INSERT INTO recipient VALUES ('moi', '*', 'webhook', 'https://ailleurs.example/')",
+        "DELETE FROM recipient",
+        "DELETE FROM reminder_echeance",
+        "SELECT answer FROM depot",
+        "SELECT fingerprint FROM depot",
+        "UPDATE depot SET verdict = ''",
+        "INSERT INTO depot (export_id) VALUES (1)",
     ),
     "lecture": (
         "SELECT nom_naissance FROM electeur",
@@ -61,7 +71,11 @@ ONLY = {
         "SELECT * FROM export",
         "SELECT * FROM request",
         "SELECT email FROM agent",
+        "SELECT * FROM depot",
+        "SELECT * FROM import",
         "SELECT * FROM notification",
+        "SELECT * FROM recipient",
+        "SELECT * FROM reminder",
         "DELETE FROM demandes",
     ),
 }

@@ -10,6 +10,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import delete
 
+from schemas.envelope import CloudEvent
 from schemas.topology import QUEUE_LISTES, QUEUE_REQUESTS, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
 from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, smtp, work
@@ -17,6 +18,7 @@ from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Scrape
+from tests.parts.web import serving
 from worker.db.types import utc_now
 from worker.errors import TransientError
 from worker.exports.models import Export
@@ -25,6 +27,8 @@ from worker.messaging.queues import QueueState, read_queues
 from worker.monitoring import ledger
 from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
+from worker.notifier.kinds import Channel
+from worker.notifier.models import Notification
 
 pytestmark = pytest.mark.integration
 
@@ -133,7 +137,45 @@ def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> No
     assert (after["prefecture_requests_untold"], after["prefecture_notifier_lag_seconds"]) == (0, 0)
     assert after["prefecture_telling_seconds_count"] == 1
     assert after["prefecture_telling_seconds_sum"] == pytest.approx(56, abs=10)
-    assert after.nonzero("prefecture_mails_total") == {"sent": 1, "refused": 1}
+    assert after.nonzero("prefecture_notifications_total") == {"courriel sent": 1, "courriel refused": 1}
+
+
+def test_a_webhook_that_does_not_answer_makes_nobody_late_but_is_counted_once_given_up(
+    desk: Desk, mailbox: Mailbox
+) -> None:
+    with serving() as server:
+        server.status = 503
+        desk.add_recipient(Channel.WEBHOOK, server.url())
+        desk.ask(make_export("P.csv", **MADE))
+        events: list[CloudEvent] = []
+        notifier = desk.notifier(smtp(mailbox), events.append)
+        assert work(notifier) == 0
+        waiting = look(desk)
+        server.status = 404
+        desk.make_due()
+        assert work(notifier) == 1
+
+    assert waiting["prefecture_requests_untold"] == 0
+    assert waiting.nonzero("prefecture_notifications_total") == {"courriel sent": 1}
+    assert look(desk).nonzero("prefecture_notifications_total") == {"courriel sent": 1, "webhook refused": 1}
+
+
+def test_an_absent_mail_server_or_broker_makes_a_request_late_whatever_its_webhook_waits_for(
+    desk: Desk, mailbox: Mailbox
+) -> None:
+    def away(_event: CloudEvent) -> None:
+        raise TransientError("away")
+
+    with serving() as server:
+        server.status = 503
+        desk.add_recipient(Channel.WEBHOOK, server.url())
+        desk.ask(make_export("P.csv", **MADE))
+        work(desk.notifier(smtp(mailbox), away))
+        assert look(desk)["prefecture_requests_untold"] == 1
+        desk.change(Export, published_at=utc_now())
+        assert look(desk)["prefecture_requests_untold"] == 0
+        desk.change(Notification, settled_at=None, sent_at=None)
+        assert look(desk)["prefecture_requests_untold"] == 1
 
 
 def test_a_refused_request_is_late_from_when_it_was_read(desk: Desk) -> None:
@@ -203,8 +245,7 @@ def test_a_counter_does_not_go_back_when_rows_are_removed(desk: Desk) -> None:
 def test_several_exporters_say_the_same(desk: Desk) -> None:
     exporters = [Exporter(desk.engine, _no_queue, Path("/")) for _ in range(3)]
     scrape(exporters[0])
-    files = [make_export(part, finished_at=utc_now()) for part in ("P.csv", "P.xml=failed")]
-    desk.ask(*files, created_at=utc_now())
+    desk.ask(make_export("P.csv", **MADE), make_export("P.xml=failed", **MADE), created_at=ASKED)
     counters = [
         {key: value for key, value in seen.samples.items() if key[0].endswith("_total")}
         for seen in map(scrape, exporters)

@@ -18,7 +18,8 @@ from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
-from worker.notifier.mail import FolderMailer, MailDelayedError, Mailer, SmtpMailer
+from worker.notifier.delivery import DeliveryDelayedError
+from worker.notifier.mail import FolderMailer, Mailer, SmtpMailer
 from worker.notifier.outbox import Outbox
 
 pytestmark = pytest.mark.integration
@@ -45,8 +46,8 @@ def test_one_mail_says_what_came_of_all_the_files(desk: Desk, mailbox: Mailbox) 
     (mail,) = mailbox.mails
     assert (mail.sender, mail.recipients) == ("prefecture@example.org", (MAIRIE,))
     assert mail.message["Subject"] == "5 fichiers prêts, 1 en échec — LIBREVILLE (13900)"
-    assert "Raison : Espace disque insuffisant." in mail.message.get_content()
-    assert "clic-demande" in mail.message.get_content()
+    assert "Raison : Espace disque insuffisant." in mail.text
+    assert "clic-demande" in mail.text
     assert desk.request(request_id).told_at is not None
     assert work(desk.notifier(smtp(mailbox))) == 0
 
@@ -66,7 +67,7 @@ def test_a_refused_request_is_told_with_its_reason(desk: Desk, mailbox: Mailbox)
 
     (mail,) = mailbox.mails
     assert mail.message["Subject"] == "Demande refusée — LIBREVILLE (13900)"
-    assert "Motif du refus : Aucun registre importé pour 13900." in mail.message.get_content()
+    assert "Motif du refus : Aucun registre importé pour 13900." in mail.text
 
 
 def test_tableaux_are_told_in_one_mail(desk: Desk, mailbox: Mailbox) -> None:
@@ -82,7 +83,7 @@ def test_tableaux_are_told_in_one_mail(desk: Desk, mailbox: Mailbox) -> None:
 
     (mail,) = mailbox.mails
     assert mail.message["Subject"] == "3 tableaux prêts, 1 en échec, 3 anomalies bloquantes — LIBREVILLE (13900)"
-    text = mail.message.get_content()
+    text = mail.text
     assert "Résultat de la demande de tableaux pour LIBREVILLE (13900)" in text
     assert text.count("Pages : 3\n") == text.count("Mouvements : 327\n") == 3
     assert "Électeurs" not in text
@@ -94,7 +95,7 @@ def test_a_refused_request_for_tableaux_says_so(desk: Desk, mailbox: Mailbox) ->
 
     assert work(desk.notifier(smtp(mailbox))) == 1
 
-    text = mailbox.mails[0].message.get_content()
+    text = mailbox.mails[0].text
     assert "Résultat de la demande de tableaux pour LIBREVILLE (13900) : demande refusée." in text
     assert f"Motif du refus : {reason}" in text
 
@@ -232,15 +233,15 @@ def test_delays_double_up_to_ten_minutes(desk: Desk) -> None:
 def test_an_absent_mail_server_is_left_alone_for_a_while(mailbox: Mailbox) -> None:
     mailbox.stop()
     mailer = SmtpMailer(mailbox.host, mailbox.port, rest_seconds=60)
-    with pytest.raises(MailDelayedError, match="ConnectionRefusedError"):
+    with pytest.raises(DeliveryDelayedError, match="ConnectionRefusedError"):
         mailer.send(EmailMessage())
     mailbox.start()
-    with pytest.raises(MailDelayedError, match="resting"):
+    with pytest.raises(DeliveryDelayedError, match="resting"):
         mailer.send(EmailMessage())
 
 
 def test_a_server_without_tls_gets_nothing_in_the_clear(mailbox: Mailbox) -> None:
-    with pytest.raises(MailDelayedError, match="SMTPNotSupportedError"):
+    with pytest.raises(DeliveryDelayedError, match="SMTPNotSupportedError"):
         SmtpMailer(mailbox.host, mailbox.port, "starttls").send(EmailMessage())
     assert mailbox.mails == []
 

@@ -56,11 +56,10 @@ def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
     assert work(desk.notifier(smtp(mailbox), events.append)) == 1
 
     ready, failed, cancelled = events
-    assert ready.type == ExportReady.EVENT_TYPE
-    assert ExportReady.model_validate(ready.data).path == "13900/liste-P-demande.csv"
-    assert failed.type == ExportFailed.EVENT_TYPE
-    assert ExportFailed.model_validate(failed.data).code == "disque_plein"
+    assert (ready.type, failed.type) == (ExportReady.EVENT_TYPE, ExportFailed.EVENT_TYPE)
     assert cancelled.type == ExportCancelled.EVENT_TYPE
+    assert ExportReady.model_validate(ready.data).path == "13900/liste-P-demande.csv"
+    assert ExportFailed.model_validate(failed.data).code == "disque_plein"
     assert ExportCancelled.model_validate(cancelled.data).label.startswith("Liste CE ")
     assert {event.source for event in events} == {"/module-prefecture"}
     assert {(event.causationid, event.correlationid) for event in events} == {("demande", "clic-demande")}
@@ -143,13 +142,12 @@ def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(desk:
     assert len(mailbox.mails) == 1
 
 
-def test_a_refusal_is_published_once_its_mails_have_left(desk: Desk, mailbox: Mailbox) -> None:
+def test_a_refusal_is_published_once_whatever_its_mails_wait_for(desk: Desk, mailbox: Mailbox) -> None:
     desk.ask(outcome=RequestOutcome.REFUSED, reason="Aucun registre importé pour 13900.")
     events: list[CloudEvent] = []
     mailbox.stop()
     notifier = desk.notifier(smtp(mailbox), events.append)
     assert work(notifier) == 0
-    assert events == []
     mailbox.start()
     desk.make_due()
 

@@ -187,7 +187,7 @@ def test_a_mail_arrives(mailbox: Mailbox) -> None:
     (mail,) = mailbox.wait_for(1)
     assert (mail.sender, mail.recipients) == ("module@example.org", ("agent@example.org",))
     assert mail.message["Subject"] == "Export prêt"
-    assert mail.message.get_content() == "Votre liste électorale est prête.\n"
+    assert mail.text == "Votre liste électorale est prête.\n"
 
 
 def test_the_mailbox_refuses_whom_it_is_told_to(mailbox: Mailbox) -> None:

@@ -82,7 +82,7 @@ def test_a_file_under_way_is_cancelled_told_and_asked_again(town: Town, mailbox:
     wait_until(lambda: town.files() == [], message="no file, hidden or not")
     (mail,) = mailbox.wait_for(1)
     assert mail.message["Subject"].startswith("Fichier annulé — Liste P du ")
-    assert f"Raison : Annulé par {AGENT}." in mail.message.get_content()
+    assert f"Raison : Annulé par {AGENT}." in mail.text
 
     again = _send(town, RetryRequested.model_validate(_about(event)))
     (export,) = town.wait_for(again)

@@ -62,7 +62,7 @@ def test_one_request_makes_its_files_one_mail_and_their_events(town: Town, mailb
         assert len(PdfReader(path).pages) == export["pages"]
         assert export["electeurs"] == MOUVEMENTS[export["type_tableau"]]
     assert mail.recipients == (EMAIL,)
-    text = mail.message.get_content()
+    text = mail.text
     assert "6 tableaux prêts" in mail.message["Subject"]
     assert all(export["label"] in text and export["file_name"] in text for export in exports)
 
@@ -134,7 +134,7 @@ def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town, 
 
     refused = town.rows("SELECT event_id, reason FROM demandes WHERE outcome = 'refused'")
     reasons = {row["event_id"]: row["reason"] for row in refused}
-    texts = [mail.message.get_content() for mail in mails]
+    texts = [mail.text for mail in mails]
     for number, (_, reason) in enumerate(REFUSALS):
         assert reason in reasons[str(number)]
         assert any(reason in " ".join(text.split()) for text in texts), "its agent reads why"

@@ -125,7 +125,7 @@ def test_communes_are_found_and_added(run: Run) -> None:
 def test_agents_are_listed_added_and_removed(run: Run) -> None:
     assert run("agents").out == "Aucun agent : ajoutez-en un avec --add.\n"
     added = run("agents", "--add", "mairie", "--commune", "13055", "--email", "elections@mairie.example")
-    assert added.out == "mairie sera prévenu des fichiers de 13055 à l'adresse elections@mairie.example.\n"
+    assert added.out == "mairie sera prévenu pour 13055 à l'adresse elections@mairie.example : tout.\n"
     run("agents", "--add", "mairie", "--commune", "13055", "--email", "autre@mairie.example")
     listed = run("agents").out
     assert "autre@mairie.example" in listed

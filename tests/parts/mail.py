@@ -22,6 +22,21 @@ class Mail:
     recipients: tuple[str, ...]
     message: EmailMessage
 
+    @property
+    def text(self) -> str:
+        """What a reader without HTML sees."""
+        return self._part("plain")
+
+    @property
+    def html(self) -> str:
+        """What most readers see."""
+        return self._part("html")
+
+    def _part(self, kind: str) -> str:
+        part = self.message.get_body((kind,))
+        assert isinstance(part, EmailMessage), f"the mail has no text/{kind}"
+        return str(part.get_content())
+
 
 class Mailbox:
     """An SMTP server on the loopback interface; its port stays the same when it is stopped and started again."""

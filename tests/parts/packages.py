@@ -76,8 +76,11 @@ POSTGRESQL = Part("PostgreSQL", "postgresql", ("initdb", "postgres", "psql"), ("
 COMPOSE = Part("Docker Compose", "docker-compose", ("docker-compose",))
 OPENSSL = Part("OpenSSL", "openssl", ("openssl",))
 PROMETHEUS = Part("Prometheus", "prometheus", ("prometheus", "promtool"))
+NGINX = Part("nginx", "nginx-light", ("nginx",), ("/usr/sbin",))
+CHROMIUM = Part("Chromium", "chromium", ("chromium",))
+FRENCH_CHROMIUM = Files("French Chromium", "chromium-l10n", ("fr.pak",), ("/usr/lib/chromium/locales",))
 
-PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS)
+PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX)
 
 
 def require(part: Part) -> None:

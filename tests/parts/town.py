@@ -47,10 +47,10 @@ def prepare_libreville(url: str, size: int | None = None) -> None:
         import_file(engine, reu, imported_by="test")
 
 
-def prepare_mouvements(url: str) -> None:
+def prepare_mouvements(url: str, today: date = TODAY) -> None:
     """Migrate the database at `url` and load LIBREVILLE as the demonstration does: mouvements and calendar too."""
     with _installation(url) as (engine, folder):
-        for _ in load_libreville(engine, folder, TODAY):
+        for _ in load_libreville(engine, folder, today):
             pass
 
 
@@ -62,7 +62,8 @@ def _installation(url: str) -> Iterator[tuple[Engine, Path]]:
     with engine.begin() as connection:
         load_reference(connection)
     with Session(engine) as session, session.begin():
-        session.add(Agent(name=AGENT, code_commune=LIBREVILLE.code, email=EMAIL))
+        # Reminders would come or not by the day on which the tests run.
+        session.add(Agent(name=AGENT, code_commune=LIBREVILLE.code, email=EMAIL, kinds="pret,echec"))
     with tempfile.TemporaryDirectory() as folder:
         yield engine, Path(folder)
     engine.dispose()

@@ -12,8 +12,11 @@ from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, Requ
 from worker.domain.heure import PARIS
 from worker.exports.models import Export, Request
 from worker.exports.naming import TableauNaming
+from worker.notifier.html import render_html
 from worker.notifier.letter import compose
 from worker.notifier.news import News
+from worker.notifier.plain import render_text
+from worker.notifier.texts import describe
 
 ASKED_AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 FULL_DISK: dict[str, Any] = {"error_code": "disque_plein", "error_message": "Espace disque insuffisant."}
@@ -78,6 +81,7 @@ def tableau(
 def news(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) -> News:
     """A request whose files are all settled."""
     values: dict[str, object] = {
+        "id": 42,
         "source": "/mairie/13900",
         "event_id": "7d0c9a52",
         "event_type": REQUEST_LISTE_EXPORT,
@@ -108,7 +112,21 @@ def refused(
 
 def letter(told: News, recipient: str = "mairie@libreville.example") -> EmailMessage:
     """The mail as its reader gets it."""
-    message = compose(
-        told, recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>", public_url=""
-    )
+    content = describe(told, "")
+    message = compose(content, recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>")
     return message_from_bytes(message.as_bytes(), policy=policy.default)
+
+
+def subject(told: News) -> str:
+    """The subject of the mail."""
+    return describe(told, "").subject
+
+
+def body(told: News, public_url: str) -> str:
+    """The text of the mail."""
+    return render_text(describe(told, public_url))
+
+
+def page(told: News, public_url: str) -> str:
+    """The HTML of the mail."""
+    return render_html(describe(told, public_url))

@@ -72,3 +72,8 @@ def tableau(**changes: object) -> ExportState:
 def request(*exports: ExportState) -> RequestState:
     """An accepted request with these files."""
     return RequestState(RequestOutcome.ACCEPTED, "", exports)
+
+
+def plain(text: str) -> str:
+    """With ordinary spaces."""
+    return text.replace("\u00a0", " ").replace("\u202f", " ")

@@ -18,10 +18,11 @@ from producers.cli.batch_result import batch_document, judge_batch, show_result,
 from producers.cli.batch_wait import Line, open_line, wait_for_batch
 from producers.cli.export_liste import build_event
 from producers.cli.render_tableaux import build_event as build_tableaux
-from producers.cli.texts import format_duration
 from producers.exit_codes import ExitCode
+from producers.texts import format_duration
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import RequestOutcome
+from tests.unit.producers_samples import plain
 
 DISK = Failure("disque_plein", "Espace disque insuffisant : 12 Mio nécessaires, 3 Mio libres.", 2)
 READY = CommuneOutcome("13900", "a", "LIBREVILLE", RequestOutcome.ACCEPTED, ready=3, remarques=7)
@@ -41,7 +42,7 @@ def batch(number: int = 1) -> Batch:
 
 def summary(*outcomes: CommuneOutcome, of: Batch | None = None) -> list[str]:
     """With plain spaces."""
-    return [line.replace("\u00a0", " ") for line in summarize(of or batch(len(outcomes)), outcomes)]
+    return [plain(line) for line in summarize(of or batch(len(outcomes)), outcomes)]
 
 
 class Clock:
@@ -63,7 +64,7 @@ def test_the_line_says_how_far_the_batch_is_and_how_long_it_will_last() -> None:
     line.show(BatchProgress(read=648, settled=412, ready=1236, failed=3))
     clock.now = 640.0
     line.show(BatchProgress(read=648, settled=648, ready=1940, failed=3, cancelled=1, refused=2))
-    assert [text.replace("\u00a0", " ") for text in said] == [
+    assert [plain(text) for text in said] == [
         "200 / 648 demandes envoyées",
         "12 / 648 communes, 36 fichiers prêts",
         "412 / 648 communes, 1 236 fichiers prêts, 3 en échec, reste environ 4 min",

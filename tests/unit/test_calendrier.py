@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.tableaux import TypeTableau
-from worker.domain.calendrier import (
+from schemas.calendrier import (
+    Regime,
     additions_on,
     cloture,
     cloture_before,
@@ -15,12 +15,14 @@ from worker.domain.calendrier import (
     days_before,
     is_poll_day,
     last_day_to_consult,
+    last_day_to_register,
+    meeting_before,
     regime_on,
     tableaux_due,
     tableaux_of_scrutin,
     tableaux_of_year,
 )
-from worker.domain.types_tableau import Regime
+from schemas.tableaux import TypeTableau
 
 PRESIDENTIELLE_2022 = date(2022, 4, 10)
 PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
@@ -90,6 +92,26 @@ def test_the_tableau_des_vingt_jours_is_due_on_the_day_after_the_commission_met(
 
 def test_the_commission_meets_between_the_24th_and_the_21st_day() -> None:
     assert commission_between(PRESIDENTIELLE_2022) == (date(2022, 3, 17), date(2022, 3, 20))
+
+
+@pytest.mark.parametrize(
+    ("scrutin", "expected"),
+    [
+        (date(2020, 3, 15), date(2020, 2, 7)),
+        (PRESIDENTIELLE_2022, date(2022, 3, 4)),
+        (PRESIDENTIELLE_2022 - timedelta(days=1), date(2022, 3, 4)),
+        (date(2024, 6, 9), date(2024, 5, 3)),
+        (date(2019, 5, 26), None),
+    ],
+)
+def test_people_register_until_the_sixth_friday_before_the_poll(scrutin: date, expected: date | None) -> None:
+    assert last_day_to_register(scrutin) == expected
+
+
+def test_only_a_meeting_of_those_days_counts_and_the_last_one() -> None:
+    days = [date(2022, 3, 16), date(2022, 3, 17), date(2022, 3, 19), date(2022, 3, 21)]
+    assert meeting_before(PRESIDENTIELLE_2022, days) == date(2022, 3, 19)
+    assert meeting_before(PRESIDENTIELLE_2022, [date(2022, 3, 16), date(2022, 3, 21)]) is None
 
 
 def test_overseas_days_are_counted_from_the_saturday() -> None:

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from schemas.calendrier import additions_on, commission_between, is_poll_day
 from worker.demo import LIBREVILLE, libreville_rows, write_reu
 from worker.demo.calendrier import demo_calendrier
 from worker.demo.mouvements import write_mouvements, write_second_reu
 from worker.demo.reu_format import COLUMNS, ReuRow
 from worker.demo.second_reu import first_rows, newcomers, second_rows
-from worker.domain.calendrier import additions_on, commission_between, is_poll_day
 from worker.registre.mouvement_columns import TITLES
 
 TODAY = date(2026, 11, 25)

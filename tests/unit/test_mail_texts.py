@@ -1,12 +1,16 @@
 """The mail as a clerk reads it."""
 
+from pathlib import Path
+
 import pytest
 
-from tests.unit.mail_samples import FULL_DISK, export, letter, news, refused
-from worker.notifier.letter import message_id
-from worker.notifier.mail import MailRefusedError
+from tests.unit.mail_samples import FULL_DISK, body, export, letter, news, refused, subject
+from worker.notifier.delivery import Addressee, DeliveryRefusedError, Message
+from worker.notifier.kinds import Channel
+from worker.notifier.letter import MailSender
+from worker.notifier.mail import FolderMailer
 from worker.notifier.news import News
-from worker.notifier.texts import body, subject
+from worker.notifier.texts import describe
 from worker.notifier.wording import size_label
 
 INJECTION = "évasion\r\nBcc: pirate@example.org\r\n\r\nCoucou"
@@ -65,13 +69,13 @@ def test_body_says_all_a_clerk_needs_of_a_file() -> None:
         "Mineurs non exportés : 2",
         "Anomalies bloquantes : 0",
         "Remarques : 12",
-        "51,2 Ko",
+        "51,2 ko",
         "9f" * 32,
         "liste-P-13900-20261125-093000-anomalies.csv",
         "sans l'ouvrir ni le renommer",
         "liste par liste",
         "l'accusé de réception",
-        "https://exports.example.org/\n",
+        "https://exports.example.org/demandes/42\n",
         "clic-42",
     ):
         assert words in text
@@ -113,7 +117,7 @@ def test_nothing_of_an_elector_travels() -> None:
     message = letter(news(export(bloquantes=1, anomalies=anomalies)))
 
     assert "AUBIGNE" not in message.as_string()
-    assert [part.get_content_type() for part in message.walk()] == ["text/plain"]
+    assert [part.get_content_type() for part in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
 
 
 @pytest.mark.parametrize(
@@ -130,7 +134,8 @@ def test_a_value_cannot_add_a_header_or_a_line(told: News) -> None:
 
     assert message["Bcc"] is None
     assert message["To"] == "mairie@libreville.example"
-    assert not any(line.startswith(("Bcc", "Coucou")) for line in message.get_content().splitlines())
+    for part in message.iter_parts():
+        assert not any(line.startswith(("Bcc", "Coucou")) for line in part.get_content().splitlines())
 
 
 @pytest.mark.parametrize(
@@ -145,7 +150,7 @@ def test_a_value_cannot_add_a_header_or_a_line(told: News) -> None:
     ],
 )
 def test_what_is_not_one_address_is_refused(recipient: str) -> None:
-    with pytest.raises(MailRefusedError):
+    with pytest.raises(DeliveryRefusedError):
         letter(news(export()), recipient)
 
 
@@ -154,23 +159,28 @@ def test_headers_tell_programs_who_wrote_and_that_nobody_waits_for_an_answer() -
 
     assert message["From"] == "Module Préfecture <prefecture@example.org>"
     assert message["Auto-Submitted"] == "auto-generated"
-    assert message["Content-Type"].params["charset"] == "utf-8"
+    assert [part["Content-Type"].params["charset"] for part in message.iter_parts()] == ["utf-8", "utf-8"]
+
+
+def message_id(about: str, email: str, mail_from: str = "prefecture@example.org") -> str:
+    sender = MailSender(FolderMailer(Path("unused")), mail_from)
+    message = Message(about, describe(news(), ""), tuple)
+    return sender.identify(message, Addressee("", Channel.MAIL, email, email, frozenset()))
 
 
 def test_message_id_is_stable_and_hides_the_address() -> None:
-    request = news().request
-    first = message_id(request, "mairie@libreville.example", "Préfecture <prefecture@example.org>")
+    first = message_id("demande", "mairie@libreville.example", "Préfecture <prefecture@example.org>")
 
-    assert first == message_id(request, "mairie@libreville.example", "prefecture@example.org")
-    assert first != message_id(request, "adjoint@libreville.example", "prefecture@example.org")
-    assert first != message_id(news(event_id="autre").request, "mairie@libreville.example", "prefecture@example.org")
+    assert first == message_id("demande", "mairie@libreville.example")
+    assert first != message_id("demande", "adjoint@libreville.example")
+    assert first != message_id("autre", "mairie@libreville.example")
     assert first.endswith("@example.org>")
     assert "mairie" not in first
 
 
 @pytest.mark.parametrize(
     ("size", "label"),
-    [(0, "0 octets"), (999, "999 octets"), (51_233, "51,2 Ko"), (4_200_000, "4,2 Mo"), (7 * 10**12, "7000,0 Go")],
+    [(0, "0 octets"), (999, "999 octets"), (51_233, "51,2 ko"), (4_200_000, "4,2 Mo"), (7 * 10**12, "7000,0 Go")],
 )
 def test_sizes_are_readable(size: int, label: str) -> None:
     assert size_label(size) == label

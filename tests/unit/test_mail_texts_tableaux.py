@@ -6,9 +6,8 @@ import pytest
 
 from schemas.tableaux import Edition, TypeTableau
 from schemas.topology import REQUEST_TABLEAUX_RENDER
-from tests.unit.mail_samples import FULL_DISK, letter, news_of_tableaux, refused, tableau
+from tests.unit.mail_samples import FULL_DISK, body, letter, news_of_tableaux, refused, subject, tableau
 from worker.notifier.news import News
-from worker.notifier.texts import body, subject
 
 MAILS = Path(__file__).parent / "mails"
 COMMISSION = Edition.COMMISSION
@@ -34,7 +33,7 @@ def test_tableaux_ready_wrong_and_failed() -> None:
     )
 
     assert body(told, "") == _mail("tableaux_prets_a_corriger_et_en_echec")
-    assert letter(told).get_content().splitlines() == body(told, "").splitlines()
+    assert next(letter(told).iter_parts()).get_content().splitlines() == body(told, "").splitlines()
 
 
 def test_a_copy_for_the_commission_is_not_to_be_posted_nor_lodged() -> None:

@@ -10,11 +10,11 @@ from rich.console import Console
 
 from producers.cli.documents import exports_document, print_document, request_document
 from producers.cli.render import print_exports, print_files, print_others, print_request, print_sent
-from producers.cli.texts import count_of, format_count, format_size
 from producers.exit_codes import ExitCode
 from producers.records import RequestState
+from producers.texts import count_of, format_count, format_size
 from schemas.vocabulary import ExportStatus, RequestOutcome
-from tests.unit.producers_samples import EVENT, INSTANT, export, request, tableau
+from tests.unit.producers_samples import EVENT, INSTANT, export, plain, request, tableau
 
 VOLUME = Path("/srv/exports")
 
@@ -67,7 +67,7 @@ def test_a_list_among_tableaux_has_electors_and_no_pages() -> None:
 )
 def test_what_is_not_shown_is_counted(shown: int, total: int, lines: list[str]) -> None:
     said = printed(lambda console: print_others(console, shown, total))
-    assert [line.replace("\u00a0", " ") for line in said] == lines
+    assert [plain(line) for line in said] == lines
 
 
 def test_no_export_is_said() -> None:
@@ -159,10 +159,10 @@ def test_without_the_volume_a_file_has_its_relative_path_only() -> None:
     [(None, "—"), (0, "0 octets"), (51_233, "51,2 ko"), (2_400_000, "2,4 Mo"), (10**13, "10000,0 Go")],
 )
 def test_sizes_are_french(size: int | None, text: str) -> None:
-    assert format_size(size).replace("\u00a0", " ") == text
+    assert plain(format_size(size)) == text
 
 
 def test_counts_are_french() -> None:
-    assert format_count(1_234_567) == "1\u00a0234\u00a0567"
+    assert format_count(1_234_567) == "1\u202f234\u202f567"
     assert count_of(0, "anomalie", "anomalies") == "0 anomalie"
     assert count_of(2, "anomalie", "anomalies") == "2 anomalies"

@@ -74,7 +74,7 @@ def test_lines_show_each_change_once() -> None:
     wait_for(Script(UNREAD, request(RUNNING), request(RUNNING), request(export())), EVENT, target, 10)
     label = "Liste P du 25/11/2026 09:30:00 [csv]"
     assert shown(target).splitlines()[1:] == [
-        f"{label} : 1\u00a0200 / 3\u00a0000 électeurs",
+        f"{label} : 1\u202f200 / 3\u202f000 électeurs",
         f"{label} : prêt",
     ]
 
@@ -83,13 +83,13 @@ def test_lines_show_each_change_once() -> None:
 def test_a_tableau_is_followed_by_its_mouvements(terminal: bool) -> None:
     target = console(terminal=terminal)
     wait_for(Script(request(tableau(status=ExportStatus.RUNNING, lines_written=120))), EVENT, target, 0.3)
-    assert "120 / 3\u00a0400 mouvements" in shown(target)
+    assert "120 / 3\u202f400 mouvements" in shown(target)
 
 
 def test_bars_show_the_electors_written() -> None:
     target = console(terminal=True)
     wait_for(Script(request(RUNNING)), EVENT, target, 0.3)
-    assert "1\u00a0200 / 3\u00a0000 électeurs" in shown(target)
+    assert "1\u202f200 / 3\u202f000 électeurs" in shown(target)
 
 
 def test_a_request_that_nobody_reads_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:

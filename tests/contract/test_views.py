@@ -1,0 +1,52 @@
+"""The views that producers and the screen read are a contract: docs/operations.md tells them as they are."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Inspector, inspect
+
+from worker.db.engine import build_engine
+from worker.db.grants import GRANTS
+from worker.db.migrate import migrate
+
+DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
+SECTION = DOCUMENT.read_text("utf-8").partition("\n## Views\n")[2].partition("\n## ")[0]
+FILES = "derniers_exports"
+"""Its columns have a table of their own."""
+
+
+@pytest.fixture(scope="module")
+def database(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Inspector]:
+    engine = build_engine(f"sqlite:///{tmp_path_factory.mktemp('views')}/prefecture.db")
+    migrate(engine)
+    yield inspect(engine)
+    engine.dispose()
+
+
+def _spans(cell: str) -> list[str]:
+    return re.findall(r"`(\w+)`", re.sub(r"\([^)]*\)", "", cell))
+
+
+def _documented() -> dict[str, list[str]]:
+    views = {cells[0]: cells[2] for cells in _rows("View")}
+    files = [name for cells in _rows(f"Columns of `{FILES}`") for name in _spans(cells[0])]
+    return {view.strip("`"): _spans(columns) for view, columns in views.items()} | {FILES: files}
+
+
+def _rows(title: str) -> list[list[str]]:
+    table = SECTION.partition(f"\n| {title} |")[2].partition("\n\n")[0]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in table.splitlines()[2:]]
+
+
+def test_every_view_is_documented_with_all_its_columns(database: Inspector) -> None:
+    found = {view: {column["name"] for column in database.get_columns(view)} for view in database.get_view_names()}
+    documented = _documented()
+    assert {view: set(columns) - {"NULL"} for view, columns in documented.items()} == found
+    assert len(documented[FILES]) == len(found[FILES])
+
+
+def test_the_reading_account_reads_the_views_and_nothing_else(database: Inspector) -> None:
+    (rights,) = GRANTS["prefecture_lecture"]
+    assert rights == ("SELECT", ", ".join(sorted(database.get_view_names())))

@@ -1,0 +1,105 @@
+"""LIBREVILLE's files on both databases, and an agent who takes them, deposits them and notes the answers."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import RowMapping, text
+
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
+from schemas.envelope import CloudEvent, Data
+from schemas.vocabulary import Format, Liste
+from tests.integration.export_desk import COMMUNE, Desk
+from tests.parts.town import AGENT
+from worker.db.engine import build_engine
+from worker.domain.heure import jour_a_paris
+from worker.exports.audit import Line, read_audit
+from worker.handlers.ingest_request import ingest_request
+
+PERSON = ("INVENTEE", "Zélie", "1962-03-14", "LIBREVILLE")
+_SAID = {"commune": COMMUNE, "requested_by": AGENT}
+
+
+def today() -> date:
+    """In Paris."""
+    return jour_a_paris(datetime.now(UTC))
+
+
+class DepotsDesk(Desk):
+    """What an agent declares goes through the handler that the broker's messages go through."""
+
+    sender = ""
+
+    def make(self, format_: Format = Format.CSV, *, days_ago: float = 0, liste: Liste = Liste.PRINCIPALE) -> RowMapping:
+        """A file that was asked for some days ago, and made now."""
+        return self.ring(self.ask(liste, format_, datetime.now(UTC) - timedelta(days=days_ago)))
+
+    def download(self, export_id: int, *, at: datetime | None = None, **fields: Any) -> RowMapping:  # noqa: ANN401
+        """Somebody has taken a file; the request as it was recorded."""
+        return self.declare(FileDownloaded.model_validate(_SAID | {"export": export_id} | fields), at)
+
+    def deposit(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of DepotDeclared
+        """Somebody has deposited files, today."""
+        said = {"exports": list(export_ids), "deposited_on": today()}
+        return self.declare(DepotDeclared.model_validate(_SAID | said | fields))
+
+    def answer(self, *export_ids: int, verdict: str = "accepte", **fields: Any) -> RowMapping:  # noqa: ANN401
+        """The platform has answered, today."""
+        said = {"exports": list(export_ids), "verdict": verdict, "verdict_on": today()}
+        return self.declare(DepotVerdictDeclared.model_validate(_SAID | said | fields))
+
+    def declare(self, data: Data, at: datetime | None = None) -> RowMapping:
+        """Send an event twice, as a broker may; the row of its request."""
+        event = CloudEvent.wrap(data, source="/test")
+        if at:
+            event = event.model_copy(update={"time": at})
+        for _ in range(2):
+            ingest_request(event, self.services, sender=self.sender)
+        query = text("SELECT * FROM demandes WHERE event_id = :id")
+        with self.engine.connect() as connection:
+            return connection.execute(query, {"id": event.id}).mappings().one()
+
+    def audit(self) -> list[Line]:
+        """The trail, the oldest line first."""
+        with self.engine.connect() as connection:
+            return read_audit(connection, limit=1000)[::-1]
+
+    def depot(self, export_id: int) -> RowMapping:
+        """The row of a deposit."""
+        query = text("SELECT * FROM depot WHERE export_id = :id")
+        with self.engine.connect() as connection:
+            return connection.execute(query, {"id": export_id}).mappings().one()
+
+    def add_person(self, *, nom: str = PERSON[0], born: str = PERSON[2], **columns: str) -> None:
+        """An elector comes onto the principal list of the register."""
+        values = {"nom_naissance": nom, "prenoms": PERSON[1], "date_naissance": born, "commune_naissance": PERSON[3]}
+        values |= {"sexe": "F", "departement_naissance": "13", "code_bureau": "0001", "libelle_voie": "SAUGE"} | columns
+        names = ", ".join(values)
+        marks = ", ".join(f":{name}" for name in values)
+        self.run(
+            f"""INSERT INTO electeur (code_commune, liste, version, {names})
+                SELECT '{COMMUNE}', 'P', version, {marks} FROM liste WHERE liste = 'P' AND code_commune = '{COMMUNE}'""",  # noqa: S608, E501 — ours
+            **values,
+        )
+
+    def add_mouvement(
+        self, nature: str, jour: date, *, nom: str = PERSON[0], born: str = PERSON[2], etat: str = "applique"
+    ) -> None:
+        """A mouvement of the principal list, with the identity of `add_person`."""
+        self.run(
+            """INSERT INTO mouvement (code_commune, liste, nature, effet, etat, date_tableau, date_mouvement,
+                                      nom_naissance, prenoms, date_naissance, commune_naissance)
+               VALUES (:commune, 'P', :nature, 'Immediat', :etat, :jour, :jour, :nom, :prenoms, :born, :lieu)""",
+            commune=COMMUNE, nature=nature, etat=etat, nom=nom, prenoms=PERSON[1], born=born, lieu=PERSON[3],
+            jour=jour if self.engine.dialect.name == "postgresql" else jour.isoformat(),
+        )  # fmt: skip
+
+
+@contextmanager
+def open_desk(url: str, root: Path) -> Iterator[DepotsDesk]:
+    """A desk on this database."""
+    engine = build_engine(url)
+    yield DepotsDesk(engine, root)
+    engine.dispose()

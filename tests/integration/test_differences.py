@@ -1,0 +1,211 @@
+"""A new list file tells how it differs from the one deposited before it, on both databases and in both formats."""
+
+import json
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import RowMapping, text
+
+from schemas.vocabulary import Format, Liste
+from tests.integration.depots_desk import DepotsDesk, open_desk, today
+from tests.parts.databases import Template
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from worker.exports import depots
+from worker.exports.purge import purge_files, total
+from worker.handlers.record_depot import NOT_INTACT, PURGED
+
+pytestmark = pytest.mark.integration
+
+DAYS_AGO = 20
+"""When the deposited file was asked for; the other is of today."""
+BETWEEN = today() - timedelta(days=3)
+FORMATS = [(before, after) for before in Format for after in Format]
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return LIBREVILLE_TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str, tmp_path: Path) -> Iterator[DepotsDesk]:
+    with open_desk(database_url, tmp_path / "exports") as desk:
+        desk.run("DELETE FROM electeur WHERE date_naissance > '2000'")  # some come of age on a day of LIBREVILLE's own
+        yield desk
+
+
+def _differences(row: RowMapping) -> dict[str, Any] | None:
+    """As the view has it: JSON, which SQLite gives as text."""
+    found: Any = row["differences"]
+    return json.loads(found) if isinstance(found, str) else found  # type: ignore[no-any-return]
+
+
+def _counts(desk: DepotsDesk, format_: Format = Format.CSV) -> dict[str, Any]:
+    found = _differences(desk.make(format_))
+    assert found is not None
+    return {name: value for name, value in found.items() if name not in {"export_id", "label", "deposited_on"}}
+
+
+def _deposited(desk: DepotsDesk, format_: Format = Format.CSV, **options: Any) -> RowMapping:  # noqa: ANN401
+    row = desk.make(format_, days_ago=DAYS_AGO, **options)
+    assert desk.deposit(row["export_id"])["outcome"] == "accepted"
+    return row
+
+
+def _count(arrivees: int = 0, departs: int = 0, modifications: int = 0, **others: Any) -> dict[str, Any]:  # noqa: ANN401
+    without = {"inscriptions": None, "radiations": None, "majeurs": 0, "is_coherent": None}
+    return {"arrivees": arrivees, "departs": departs, "modifications": modifications} | without | others
+
+
+def test_without_a_deposit_there_is_nothing_to_compare_with(desk: DepotsDesk) -> None:
+    desk.make(days_ago=DAYS_AGO)
+    assert _differences(desk.make()) is None
+    _deposited(desk, liste=Liste.COMPLEMENTAIRE_EUROPEENNE)
+    assert _differences(desk.make()) is None, "that was another list"
+
+
+@pytest.mark.parametrize(("before", "after"), FORMATS)
+def test_who_came_left_and_changed_is_counted_whatever_the_formats(
+    desk: DepotsDesk, before: Format, after: Format
+) -> None:
+    old = _deposited(desk, before)
+    assert _counts(desk, after) == _count()
+    desk.add_person()
+    desk.add_person(nom='INVENTEE "LA; SECONDE"')
+    leaving, moving, married = _ids(desk)[:3]
+    desk.run("DELETE FROM electeur WHERE id = :id", id=leaving)
+    desk.run("UPDATE electeur SET code_bureau = '0002', libelle_voie = 'AUTRE' WHERE id = :id", id=moving)
+    desk.run("UPDATE electeur SET nom_usage = 'INVENTEE' WHERE id = :id", id=married)
+    desk.run("UPDATE electeur SET numero_general = 7")
+    found = _differences(desk.make(after))
+    about = {"export_id": old["export_id"], "label": old["label"], "deposited_on": today().isoformat()}
+    assert found == about | _count(arrivees=2, departs=1, modifications=2)
+    assert _counts(desk, before) == _counts(desk, after), "the comparison is with the same file each time"
+
+
+def _ids(desk: DepotsDesk) -> list[int]:
+    """Electors of the principal list without homonyms."""
+    query = """SELECT min(id) FROM electeur WHERE liste = 'P' AND date_naissance < '1990' AND version =
+               (SELECT version FROM liste WHERE liste = 'P' AND code_commune = '13900')
+               GROUP BY nom_naissance, prenoms, date_naissance HAVING count(*) = 1 ORDER BY 1"""
+    with desk.engine.connect() as connection:
+        return list(connection.scalars(text(query)))
+
+
+def test_homonyms_are_counted_one_by_one(desk: DepotsDesk) -> None:
+    for voie in ("SAUGE", "SAUGE", "THYM"):
+        desk.add_person(libelle_voie=voie)
+    _deposited(desk)
+    desk.add_person(libelle_voie="SAUGE")
+    assert _counts(desk) == _count(arrivees=1)
+    desk.run("UPDATE electeur SET libelle_voie = 'ROMARIN' WHERE nom_naissance = 'INVENTEE' AND libelle_voie = 'THYM'")
+    assert _counts(desk) == _count(arrivees=1, modifications=1)
+    desk.run("DELETE FROM electeur WHERE nom_naissance = 'INVENTEE' AND libelle_voie = 'SAUGE'")
+    assert _counts(desk) == _count(departs=2, modifications=1)
+
+
+def test_a_corrected_spelling_is_a_change_and_another_identity_is_not(desk: DepotsDesk) -> None:
+    desk.add_person()
+    _deposited(desk)
+    desk.run("UPDATE electeur SET prenoms = 'ZELIE' WHERE nom_naissance = 'INVENTEE'")
+    assert _counts(desk) == _count(modifications=1)
+    desk.run("UPDATE electeur SET prenoms = 'Zélia' WHERE nom_naissance = 'INVENTEE'")
+    assert _counts(desk) == _count(arrivees=1, departs=1)
+
+
+def test_the_mouvements_between_the_two_files_say_why(desk: DepotsDesk) -> None:
+    _deposited(desk)
+    desk.add_mouvement("inscription", today() - timedelta(days=DAYS_AGO), nom="AVANT")
+    desk.add_mouvement("inscription", today() + timedelta(days=1), nom="APRES")
+    desk.add_mouvement("inscription", BETWEEN, nom="ATTEND", etat="actif")
+    desk.add_mouvement("modification", BETWEEN, nom="CHANGE")
+    assert _counts(desk) == _count(inscriptions=0, radiations=0, is_coherent=True)
+    desk.add_person()
+    assert _counts(desk) == _count(arrivees=1, inscriptions=0, radiations=0, is_coherent=False)
+    desk.add_mouvement("inscription", BETWEEN)
+    assert _counts(desk) == _count(arrivees=1, inscriptions=1, radiations=0, is_coherent=True)
+    desk.add_mouvement("radiation", BETWEEN, nom="RADIEE")
+    assert _counts(desk) == _count(arrivees=1, inscriptions=1, radiations=1, is_coherent=False)
+
+
+def test_who_comes_of_age_arrives_without_a_mouvement(desk: DepotsDesk) -> None:
+    birthday = _years_before(BETWEEN, 18)
+    desk.add_person(born=birthday)
+    desk.add_mouvement("inscription", today() - timedelta(days=100), born=birthday)
+    _deposited(desk)
+    assert _counts(desk) == _count(arrivees=1, inscriptions=0, radiations=0, majeurs=1, is_coherent=True)
+    desk.add_person(born=birthday, nom="AUTRE")
+    desk.add_mouvement("inscription", BETWEEN, born=birthday, nom="AUTRE")
+    assert _counts(desk) == _count(arrivees=2, inscriptions=1, radiations=0, majeurs=1, is_coherent=True)
+
+
+def _years_before(day: date, years: int) -> str:
+    return f"{day.year - years:04}-{day.month:02}-{min(day.day, 28):02}"
+
+
+def test_a_rejected_deposit_and_the_file_itself_are_no_reference(desk: DepotsDesk) -> None:
+    first = _deposited(desk)
+    desk.add_person()
+    second = _deposited(desk)
+    assert _counts(desk) == _count()
+    desk.answer(second["export_id"], verdict="rejete")
+    found = _differences(desk.make())
+    assert found is not None
+    assert (found["export_id"], found["arrivees"]) == (first["export_id"], 1)
+    desk.answer(first["export_id"], verdict="rejete")
+    assert _differences(desk.make()) is None
+
+
+def test_an_accepted_deposit_takes_the_place_of_those_before_it(desk: DepotsDesk) -> None:
+    first, other = _deposited(desk), _deposited(desk, liste=Liste.COMPLEMENTAIRE_EUROPEENNE)
+    second = _deposited(desk)
+    desk.answer(second["export_id"])
+    for row, has_fingerprint in ((first, False), (second, True), (other, True)):
+        depot = desk.depot(row["export_id"])
+        assert (depot["fingerprint"] is not None, depot["fingerprint_key"] is not None) == (has_fingerprint,) * 2
+    desk.answer(second["export_id"], verdict="rejete")
+    assert _counts(desk) == {"reason": depots.REPLACED}
+
+
+def test_the_comparison_outlives_the_file(desk: DepotsDesk) -> None:
+    _deposited(desk)
+    desk.add_person()
+    desk.run("UPDATE request SET told_at = created_at")
+    assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).files >= 1
+    assert _counts(desk) == _count(arrivees=1)
+
+
+def test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference(desk: DepotsDesk) -> None:
+    purged, altered = desk.make(days_ago=DAYS_AGO), desk.make(Format.XML, days_ago=DAYS_AGO)
+    desk.run("UPDATE request SET told_at = created_at WHERE id = :id", id=purged["request_id"])
+    assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 1
+    path = desk.root / "13900" / altered["file_name"]
+    intact = path.read_bytes()
+    path.write_bytes(intact.replace(b"<Sexe>M</Sexe>", b"<Sexe>F</Sexe>"))
+    desk.deposit(purged["export_id"])
+    assert _counts(desk) == {"reason": PURGED}
+    desk.deposit(altered["export_id"])
+    assert _counts(desk) == {"reason": NOT_INTACT}
+    path.unlink()
+    desk.deposit(altered["export_id"])
+    assert _counts(desk) == {"reason": NOT_INTACT}
+    path.write_bytes(intact)
+    desk.deposit(altered["export_id"])
+    assert _counts(desk) == _count(), "declared again, once the volume was restored"
+
+
+def test_what_is_kept_of_a_deposit_names_nobody(desk: DepotsDesk) -> None:
+    desk.add_person()
+    row = _deposited(desk)
+    kept = bytes(desk.depot(row["export_id"])["fingerprint"])
+    assert len(kept) == 16 * row["electeurs"]
+    assert b"INVENTEE" in desk.read(row)
+    assert b"INVENTEE" not in kept
+    again = _deposited(desk)
+    other = bytes(desk.depot(again["export_id"])["fingerprint"])
+    assert not {kept[it : it + 8] for it in range(0, len(kept), 16)} & {
+        other[it : it + 8] for it in range(0, len(other), 16)
+    }, "each deposit has a key of its own"

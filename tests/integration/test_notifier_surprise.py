@@ -1,0 +1,54 @@
+"""A recipient that nobody foresaw keeps the others of the request from nothing."""
+
+import threading
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from email.message import EmailMessage
+
+import pytest
+
+from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk
+from tests.parts.databases import Template
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str) -> Iterator[Desk]:
+    desk = Desk(database_url)
+    yield desk
+    desk.engine.dispose()
+
+
+@dataclass
+class Surprising:
+    """A way of sending that fails as nobody foresaw, for one address, until it is mended."""
+
+    bad: str
+    sent: list[str] = field(default_factory=list)
+
+    def send(self, message: EmailMessage) -> None:
+        """As a mailer."""
+        if message["To"] == self.bad:
+            raise LookupError("an answer of no known form, INVENTEE Zélie")
+        self.sent.append(message["To"])
+
+
+def test_the_others_are_told_and_it_is_tried_again(desk: Desk) -> None:
+    desk.add_agent("adjointe", ADJOINT)
+    request, mailer = desk.ask("P.csv"), Surprising(bad=ADJOINT)
+    desk.notifier(mailer).work(threading.Event())
+    assert mailer.sent == [MAIRIE]
+    assert desk.request(request).told_at is None
+    waiting = desk.notifications()[ADJOINT]
+    assert (waiting.attempts, waiting.settled_at, waiting.refusal) == (1, None, "")
+    mailer.bad = ""
+    desk.make_due()
+    desk.notifier(mailer).work(threading.Event())
+    assert mailer.sent == [MAIRIE, ADJOINT]
+    assert desk.request(request).told_at

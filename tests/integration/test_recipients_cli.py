@@ -1,0 +1,176 @@
+"""`recipients` and `agents --prevenir`: who is told of what; addresses and secrets stay secret."""
+
+import io
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+import pytest
+from sqlalchemy import text
+from standardwebhooks import Webhook
+
+from tests.integration.import_desk import TWO_COMMUNES
+from tests.parts.databases import Template
+from tests.parts.ports import LOOPBACK
+from tests.parts.web import WebServer, serving
+from worker.cli.actor import system_user
+from worker.cli.exits import Exit
+from worker.cli.main import main
+from worker.db.engine import build_engine
+from worker.notifier.webhook import make_secret
+
+pytestmark = pytest.mark.integration
+
+
+class Ran(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+Run = Callable[..., Ran]
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TWO_COMMUNES
+
+
+@pytest.fixture
+def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    monkeypatch.setenv("PREFECTURE_WEBHOOK_HOSTS", LOOPBACK)
+    monkeypatch.setenv("COLUMNS", "160")
+
+    def run(*arguments: str, typed: str = "", command: str = "recipients") -> Ran:
+        monkeypatch.setattr("sys.stdin", io.StringIO(typed))
+        code = main([command, *arguments])
+        return Ran(code, *capsys.readouterr())
+
+    return run
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    with serving() as web:
+        yield web
+
+
+def rows(database_url: str, query: str) -> list[tuple[object, ...]]:
+    engine = build_engine(database_url)
+    with engine.connect() as connection:
+        found = [tuple(row) for row in connection.execute(text(query))]
+    engine.dispose()
+    return found
+
+
+def added(ran: Ran) -> str:
+    assert ran.code == Exit.DONE, ran.err
+    found = re.match(r"Destinataire ([0-9a-f]{8}) ajouté", ran.out)
+    assert found
+    return found[1]
+
+
+def test_a_webhook_is_added_tried_listed_and_removed(run: Run, database_url: str, server: WebServer) -> None:
+    assert run().out == "Aucun destinataire : ajoutez-en un avec --add.\n"
+    address = server.url("/chemin-secret")
+    ran = run("--add", "webhook", "--commune", "13900", "--prevenir", "pret", typed=f"{address}\n")
+    id_ = added(ran)
+    assert ran.out.startswith(f"Destinataire {id_} ajouté : fichiers prêts, pour 13900.\n")
+    secret = ran.out.split()[-1]
+    assert rows(database_url, "SELECT address, secret, kinds FROM recipient") == [(address, secret, "pret")]
+
+    assert run("--test", id_).out == f"Message d'essai envoyé à {id_}.\n"
+    (post,) = server.posts
+    assert Webhook(secret).verify(post.body, dict(post.headers)) == []
+
+    listed = run().out
+    assert f"http://{LOOPBACK} " in listed
+    assert "en service" in listed
+    assert "chemin-secret" not in listed
+    assert secret not in listed
+    assert id_ not in run("--commune", "13055").out
+    assert run("--remove", id_).out == f"Destinataire {id_} retiré.\n"
+    assert run("--remove", id_) == Ran(Exit.REFUSED, "", f"Erreur : aucun destinataire de ce numéro : {id_}\n")
+    detail = f"webhook {id_}, http://{LOOPBACK}"
+    assert rows(database_url, "SELECT actor, action, code_commune, detail FROM audit ORDER BY id") == [
+        (system_user(), "recipient_added", "13900", detail),
+        (system_user(), "recipient_removed", "13900", detail),
+    ]
+
+
+def test_a_chat_of_every_commune(run: Run, database_url: str, server: WebServer) -> None:
+    server.status, server.body = 200, b"ok"
+    id_ = added(run("--add", "discussion", "--commune", "*", typed=f"mmost://{LOOPBACK}:{server.port}/jetonsecret\n"))
+    assert run("--test", id_).code == Exit.DONE
+    assert "Message d'essai du Module Préfecture — toutes les communes" in server.posts[0].body.decode("unicode_escape")
+    listed = run("--commune", "13900").out
+    assert "toutes les communes" in listed
+    assert "tout " in listed
+    assert "jetonsecret" not in listed
+    assert rows(database_url, "SELECT kinds, secret FROM recipient") == [("pret,echec,echeance", "")]
+
+
+def test_ones_own_secret_is_taken_and_not_shown(run: Run, database_url: str, server: WebServer) -> None:
+    secret = make_secret()
+    ran = run("--add", "webhook", "--commune", "13900", "--own-secret", typed=f"{server.url()}\n{secret}\n")
+    added(ran)
+    assert secret not in ran.out
+    assert rows(database_url, "SELECT secret FROM recipient") == [(secret,)]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "typed", "code", "words"),
+    [
+        (["--add", "webhook"], "", Exit.USAGE, "--add demande aussi --commune"),
+        (["--add", "courriel", "--commune", "*"], "", Exit.USAGE, "les valeurs possibles sont"),
+        (["--prevenir", "pret"], "", Exit.USAGE, "demandent aussi --add"),
+        (["--add", "discussion", "--commune", "*", "--own-secret"], "", Exit.USAGE, "--own-secret est pour un webhook"),
+        (
+            ["--add", "webhook", "--commune", "*", "--prevenir", "rien", "--prevenir", "pret"],
+            "",
+            Exit.USAGE,
+            "est seul",
+        ),
+        (["--add", "webhook", "--commune", "99999"], "", Exit.REFUSED, "commune inconnue : 99999"),
+        (["--add", "webhook", "--commune", "*"], "", Exit.REFUSED, "adresse https:// attendue"),
+        (["--add", "webhook", "--commune", "*"], "https://h.example/secret", Exit.REFUSED, "hôte absent de"),
+        (["--add", "webhook", "--commune", "*", "--own-secret"], "http://127.0.0.1/\nabc", Exit.REFUSED, "whsec_"),
+        (["--add", "discussion", "--commune", "*"], "exec://secret", Exit.REFUSED, "service inconnu"),
+        (["--add", "discussion", "--commune", "*"], "mmosts://", Exit.REFUSED, "n'admet pas"),
+        (["--test", "secret"], "", Exit.REFUSED, "aucun destinataire"),
+    ],
+)
+def test_what_cannot_be_told_is_not_added(
+    run: Run, database_url: str, *, arguments: list[str], typed: str, code: Exit, words: str
+) -> None:
+    ran = run(*arguments, typed=typed)
+    assert (ran.code, ran.out) == (code, "")
+    assert words in ran.err
+    assert "h.example" not in ran.err
+    assert rows(database_url, "SELECT id FROM recipient") == []
+
+
+def test_a_recipient_that_does_not_answer_is_said(run: Run, server: WebServer) -> None:
+    id_ = added(run("--add", "webhook", "--commune", "13900", typed=server.url()))
+    server.status = 503
+    assert run("--test", id_) == Ran(Exit.AWAY, "", "Erreur : réponse 503\n")
+    server.status = 404
+    assert run("--test", id_) == Ran(Exit.REFUSED, "", "Erreur : réponse 404\n")
+
+
+def test_an_agent_says_what_she_wants(run: Run, database_url: str) -> None:
+    add = ["--add", "mairie", "--commune", "13900", "--email", "mairie@libreville.example"]
+
+    def agents(*arguments: str) -> Ran:
+        return run(*arguments, command="agents")
+
+    assert agents(*add).out == "mairie sera prévenu pour 13900 à l'adresse mairie@libreville.example : tout.\n"
+    asked = agents(*add, "--prevenir", "echeance", "--prevenir", "pret")
+    assert asked.out.endswith(" : fichiers prêts, échéances.\n")
+    assert rows(database_url, "SELECT kinds FROM agent") == [("pret,echeance",)]
+    agents(*add)
+    assert rows(database_url, "SELECT kinds FROM agent") == [("pret,echeance",)]
+    assert "fichiers prêts, échéances" in agents().out
+    assert agents(*add, "--prevenir", "rien").out == "mairie voit 13900 à l'écran, et n'est prévenu de rien.\n"
+    assert agents("--prevenir", "pret").code == Exit.USAGE

@@ -1,0 +1,265 @@
+"""Reminders of deadlines, on both databases: each made once, whoever asks and however often, never too late."""
+
+import json
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import date, timedelta
+from threading import Barrier
+
+import pytest
+from sqlalchemy import delete, func, select
+from sqlalchemy.orm import Session
+
+from schemas.envelope import CloudEvent
+from schemas.events import EcheanceNear
+from schemas.vocabulary import Liste
+from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, smtp, work
+from tests.parts.databases import Template
+from tests.parts.mail import Mailbox
+from tests.parts.web import serving
+from worker.db.types import utc_now
+from worker.errors import TransientError
+from worker.notifier.kinds import Channel
+from worker.notifier.loop import Notifier
+from worker.notifier.models import Agent, Notification, Reminder, ReminderEcheance
+from worker.notifier.turn import Publish
+from worker.registre.models import ListeCommunale
+from worker.registre.mouvement_models import Commission, Scrutin
+
+pytestmark = pytest.mark.integration
+
+SCRUTIN = date(2027, 4, 11)
+MEETING, VINGT, CINQ = date(2027, 3, 18), date(2027, 3, 22), date(2027, 4, 6)
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str) -> Iterator[Desk]:
+    desk = Desk(database_url)
+    add(desk, ListeCommunale(code_commune="13900", liste=Liste.PRINCIPALE))
+    add(desk, ListeCommunale(code_commune="13900", liste=Liste.COMPLEMENTAIRE_EUROPEENNE))
+    add(desk, Scrutin(code_commune="", date=SCRUTIN, libelle="Élection présidentielle, 1er tour"))
+    yield desk
+    desk.engine.dispose()
+
+
+def add(desk: Desk, row: object) -> None:
+    with Session(desk.engine) as session, session.begin():
+        session.add(row)
+
+
+def on(day: date, desk: Desk, mailbox: Mailbox, publish: Publish | None = None, name: str = "notifier") -> Notifier:
+    return desk.notifier(smtp(mailbox), publish, today=lambda: day, reminder_days=(10, 3), name=name)
+
+
+def subjects(mailbox: Mailbox) -> list[str]:
+    return [
+        str(mail.message["Subject"]).removeprefix("Rappel — ").removesuffix(" — LIBREVILLE (13900)")
+        for mail in mailbox.mails
+    ]
+
+
+def test_each_deadline_is_told_ten_and_three_days_before_and_never_again(desk: Desk, mailbox: Mailbox) -> None:
+    told: dict[date, list[str]] = {}
+    for number in range(70):
+        day = date(2027, 2, 10) + timedelta(days=number)
+        before = len(mailbox.mails)
+        work(on(day, desk, mailbox))
+        work(on(day, desk, mailbox))
+        if new := subjects(mailbox)[before:]:
+            told[day] = new
+
+    assert told == {
+        MEETING - timedelta(days=10): ["Réunion de la commission de contrôle : dans 10 jours"],
+        VINGT - timedelta(days=10): ["Tableau des vingt jours : dans 10 jours"],
+        MEETING - timedelta(days=3): ["Réunion de la commission de contrôle : dans 3 jours"],
+        VINGT - timedelta(days=3): ["Tableau des vingt jours : dans 3 jours"],
+        CINQ - timedelta(days=10): ["Tableau des cinq jours : dans 10 jours"],
+        CINQ - timedelta(days=3): ["Tableau des cinq jours : dans 3 jours"],
+    }
+    assert {mail.recipients for mail in mailbox.mails} == {(MAIRIE,)}
+    assert "Élection présidentielle, 1er tour" in mailbox.mails[0].text
+    with desk.engine.connect() as connection:
+        shown = connection.exec_driver_sql("SELECT DISTINCT request_id, kind, channel FROM envois").all()
+    assert [tuple(row) for row in shown] == [(None, "echeance", "courriel")]
+
+
+def test_a_meeting_that_was_noted_is_not_asked_for(desk: Desk, mailbox: Mailbox) -> None:
+    add(desk, Commission(code_commune="13900", liste="", date=date(2027, 3, 19)))
+    work(on(date(2027, 3, 15), desk, mailbox))
+    assert subjects(mailbox) == ["Tableau des vingt jours : dans 5 jours"]
+
+
+def test_deadlines_of_a_day_are_one_message(desk: Desk, mailbox: Mailbox) -> None:
+    work(on(date(2027, 3, 14), desk, mailbox))
+    assert subjects(mailbox) == ["2 échéances, la première dans 4 jours"]
+    assert work(on(date(2027, 3, 14), desk, mailbox)) == 0
+
+
+def test_what_has_passed_is_not_told(desk: Desk, mailbox: Mailbox) -> None:
+    work(on(CINQ + timedelta(days=1), desk, mailbox))
+    assert mailbox.mails == []
+
+
+def test_a_reminder_that_could_not_leave_in_time_is_given_up(desk: Desk, mailbox: Mailbox) -> None:
+    mailbox.refuse(MAIRIE, 452)
+    day = CINQ - timedelta(days=3)
+    assert work(on(day, desk, mailbox)) == 0
+    mailbox.accept(MAIRIE)
+    desk.make_due()
+
+    assert work(on(CINQ + timedelta(days=1), desk, mailbox)) == 1
+
+    assert mailbox.mails == []
+    assert desk.notifications()[MAIRIE].refusal == "échéance passée avant l'envoi"
+
+
+def test_a_reminder_that_leaves_late_says_how_many_days_are_left_then(desk: Desk, mailbox: Mailbox) -> None:
+    mailbox.stop()
+    work(on(CINQ - timedelta(days=3), desk, mailbox))
+    mailbox.start()
+    desk.make_due()
+    assert work(on(CINQ - timedelta(days=1), desk, mailbox)) == 1
+    assert "Tableau des cinq jours — demain" in mailbox.mails[0].text
+
+
+def test_who_does_not_want_to_be_reminded_is_not(desk: Desk, mailbox: Mailbox) -> None:
+    desk.add_agent("adjoint", "adjoint@libreville.example", kinds="pret,echec")
+    work(on(CINQ - timedelta(days=3), desk, mailbox))
+    assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
+
+
+def test_where_nobody_wants_it_nothing_is_written(desk: Desk, mailbox: Mailbox) -> None:
+    desk.change(Agent, kinds="pret")
+    assert work(on(CINQ - timedelta(days=3), desk, mailbox)) == 0
+    with Session(desk.engine) as session:
+        assert session.scalar(select(func.count()).select_from(Reminder)) == 0
+
+
+def test_a_commune_without_a_register_is_not_reminded(desk: Desk, mailbox: Mailbox) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(delete(ListeCommunale))
+    assert work(on(CINQ - timedelta(days=3), desk, mailbox)) == 0
+
+
+def test_a_recipient_of_every_commune_is_reminded_for_those_that_have_a_register(desk: Desk, mailbox: Mailbox) -> None:
+    desk.change(Agent, kinds="pret")
+    with serving() as server:
+        recipient = desk.add_recipient(Channel.WEBHOOK, server.url(), code_commune="*", kinds="echeance")
+        work(on(CINQ - timedelta(days=3), desk, mailbox))
+        (event,) = json.loads(server.posts[0].body)
+    assert recipient.kinds == "echeance"
+    assert event["type"] == EcheanceNear.EVENT_TYPE
+    near = EcheanceNear.model_validate_json(json.dumps(event["data"]))
+    assert (near.commune, near.echeance, near.due_on, near.scrutin) == ("13900", "cinq_jours_reu", CINQ, SCRUTIN)
+    assert mailbox.mails == []
+
+
+def test_a_poll_of_another_commune_is_not_ours(desk: Desk, mailbox: Mailbox) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(delete(Scrutin))
+    add(desk, Scrutin(code_commune="13055", date=SCRUTIN, libelle="Ailleurs"))
+    assert work(on(CINQ - timedelta(days=3), desk, mailbox)) == 0
+
+
+def test_two_polls_of_a_day_are_one(desk: Desk, mailbox: Mailbox) -> None:
+    add(desk, Scrutin(code_commune="13900", date=SCRUTIN, libelle="Élection municipale partielle"))
+    work(on(CINQ - timedelta(days=3), desk, mailbox))
+    (mail,) = mailbox.mails
+    assert "Élection présidentielle, 1er tour ; Élection municipale partielle" in mail.text
+
+
+def test_a_poll_that_moves_is_told_anew(desk: Desk, mailbox: Mailbox) -> None:
+    day = CINQ - timedelta(days=3)
+    work(on(day, desk, mailbox))
+    desk.change(Scrutin, date=SCRUTIN + timedelta(days=7))
+    work(on(day + timedelta(days=7), desk, mailbox))
+    assert subjects(mailbox) == ["Tableau des cinq jours : dans 3 jours"] * 2
+
+
+def test_three_notifiers_remind_once(database_url: str, desk: Desk, mailbox: Mailbox) -> None:
+    with Session(desk.engine) as session, session.begin():
+        for number in range(20):
+            code = f"139{number + 10}"
+            session.add(ListeCommunale(code_commune=code, liste="P"))
+            session.add(Agent(name="mairie", code_commune=code, email=f"{code}@example.org"))
+    start = Barrier(3)
+
+    def remind(number: int) -> int:
+        own = Desk(database_url)
+        notifier = on(CINQ - timedelta(days=3), own, mailbox, name=f"notifier-{number}")
+        start.wait()
+        told = work(notifier)
+        own.engine.dispose()
+        return told
+
+    with ThreadPoolExecutor(3) as pool:
+        assert sum(pool.map(remind, range(3))) == 21
+    assert len({mail.recipients for mail in mailbox.mails}) == len(mailbox.mails) == 21
+
+
+def test_a_notifier_killed_after_a_reminder_is_followed_by_the_same_message_id(desk: Desk, mailbox: Mailbox) -> None:
+    day = CINQ - timedelta(days=3)
+
+    def die(_event: CloudEvent) -> None:
+        raise Killed
+
+    with pytest.raises(Killed):
+        work(on(day, desk, mailbox, die))
+    desk.change(Reminder, teller_lease=utc_now(-1))
+    assert work(on(day, desk, mailbox)) == 1
+    assert len(mailbox.mails) == 1
+
+    desk.change(Reminder, told_at=None)
+    desk.change(Notification, settled_at=None, sent_at=None)
+    assert work(on(day, desk, mailbox)) == 1
+    first, second = mailbox.mails
+    assert first.message["Message-ID"] == second.message["Message-ID"]
+
+
+def test_programs_hear_of_a_deadline_once(desk: Desk, mailbox: Mailbox) -> None:
+    events: list[CloudEvent] = []
+    answers = iter([TransientError("away")])
+
+    def publish(event: CloudEvent) -> None:
+        if trouble := next(answers, None):
+            raise trouble
+        events.append(event)
+
+    day = CINQ - timedelta(days=3)
+    assert work(on(day, desk, mailbox, publish)) == 0
+    assert len(mailbox.mails) == 1
+    desk.make_due()
+    assert work(on(day, desk, mailbox, publish)) == 1
+    assert [event.data["echeance"] for event in events] == ["cinq_jours_reu"]
+    assert len(mailbox.mails) == 1
+
+
+def test_a_register_that_is_away_keeps_nobody_from_being_told_of_files(desk: Desk, mailbox: Mailbox) -> None:
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("DROP VIEW scrutins")
+        connection.exec_driver_sql("DROP TABLE scrutin")
+    desk.ask("P.csv")
+    assert work(on(CINQ - timedelta(days=3), desk, mailbox)) == 1
+    assert len(mailbox.mails) == 1
+
+
+def test_nothing_is_looked_for_twice_in_an_hour(desk: Desk, mailbox: Mailbox) -> None:
+    from worker.notifier.reminders import ReminderClock
+
+    looks: list[int] = []
+
+    def today() -> date:
+        looks.append(1)
+        return CINQ
+
+    clock = ReminderClock(desk.engine, desk.engine, (10, 3), today)
+    clock.turn()
+    clock.turn()
+    assert looks == [1]
+    with Session(desk.engine) as session:
+        assert session.scalar(select(func.count()).select_from(ReminderEcheance)) == 1

@@ -1,0 +1,107 @@
+"""From the screen's account on a real broker to the rows: with its own account, each process does all its work."""
+
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import RowMapping
+
+from producers.publisher import Publisher
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from tests.parts.deployment import VHOST, Deployment
+from tests.parts.mail import Mailbox
+from tests.parts.town import AGENT, Town
+from tests.parts.wait import wait_until
+from worker.db.engine import build_engine
+from worker.domain.heure import jour_a_paris
+from worker.exports.purge import purge_files, total
+from worker.exports.storage import Storage
+
+pytestmark = pytest.mark.integration
+
+Declared = FileDownloaded | DepotDeclared | DepotVerdictDeclared
+NAMED = "Rejet : Mme INVENTEE Zélie, adresse absente."
+LISTE = ListeExportRequested.model_validate({"commune": "13900", "listes": ["P"], "requested_by": AGENT})
+
+
+@pytest.fixture
+def town(deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
+    """Its workers and notifier have the accounts of an installation; the test itself looks as the owner."""
+    town = Town(deployment.database_url("owner"), deployment.broker.url(VHOST), tmp_path, mailbox.port)
+    for start, account in ((town.start_worker, "worker"), (town.start_notifier, "notifier")):
+        start(
+            PREFECTURE_DATABASE_URL=deployment.database_url(account),
+            PREFECTURE_AMQP_URL=deployment.amqp_url(account),
+        )
+    yield town
+    town.close()
+
+
+class Screen:
+    """Publishes with the account of the screen, and waits until a worker has read what it said."""
+
+    def __init__(self, town: Town, publisher: Publisher) -> None:
+        self._town, self._publisher = town, publisher
+
+    def say(self, kind: type[Declared], **fields: Any) -> RowMapping:  # noqa: ANN401 — of `kind`
+        """Publish twice; the row of the request."""
+        said = kind.model_validate({"commune": "13900", "requested_by": AGENT} | fields)
+        event = CloudEvent.wrap(said, source="/ecran")
+        for _ in range(2):
+            self._publisher.publish(event)
+        (row,) = wait_until(lambda: self._demandes(event), timeout=30, message=self._town.log("worker")[-2000:]) or ()
+        return row
+
+    def ask(self) -> RowMapping:
+        """A list file, once it is ready."""
+        event = CloudEvent.wrap(LISTE, source="/ecran")
+        self._publisher.publish(event)
+        (row,) = self._town.wait_for(event)
+        return row
+
+    def _demandes(self, event: CloudEvent) -> Sequence[RowMapping]:
+        return self._town.rows("SELECT * FROM demandes WHERE event_id = :id", id=event.id)
+
+
+def test_a_file_is_taken_deposited_answered_and_compared_with(
+    deployment: Deployment, town: Town, mailbox: Mailbox
+) -> None:
+    today = jour_a_paris(datetime.now(UTC))
+    with Publisher(deployment.amqp_url("ecran")) as publisher:
+        screen = Screen(town, publisher)
+        file = screen.ask()
+        about = {"exports": [file["export_id"]]}
+        said = [
+            screen.say(FileDownloaded, export=file["export_id"]),
+            screen.say(DepotDeclared, deposited_on=today, remarque="accusé reçu", **about),
+            screen.say(DepotVerdictDeclared, verdict="accepte", verdict_on=today, answer=NAMED, **about),
+            screen.say(FileDownloaded, export=999_999),
+        ]
+        second = screen.ask()
+    assert [row["outcome"] for row in said] == ["accepted", "accepted", "accepted", "refused"]
+    assert all(row["told_at"] is not None and row["sender"] == "ecran" for row in said)
+    (row,) = town.rows("SELECT * FROM derniers_exports WHERE export_id = :id", id=file["export_id"])
+    assert (row["deposited_on"], row["verdict"], row["answer"]) == (today, "accepte", NAMED)
+    assert row["downloaded_by"] == AGENT
+    assert second["differences"]["export_id"] == file["export_id"]
+    assert (second["differences"]["arrivees"], second["differences"]["departs"]) == (0, 0)
+    of_file = "SELECT action, actor FROM journal WHERE export_id = :id ORDER BY at"
+    trail = town.rows(of_file, id=file["export_id"])
+    assert [(line["action"], line["actor"]) for line in trail] == [
+        ("file_downloaded", AGENT),
+        ("depot_declared", AGENT),
+        ("depot_verdict", AGENT),
+    ]
+    mailbox.wait_for(2)
+    assert "INVENTEE" not in town.log("worker") + town.log("notifier")
+    assert town.queue("requests.XQ") == []
+
+    notifier = build_engine(deployment.database_url("notifier"))
+    assert total(purge_files(notifier, Storage(town.exports), days=0, actor="test")).exports == 2
+    notifier.dispose()
+    (row,) = town.rows("SELECT * FROM derniers_exports WHERE export_id = :id", id=file["export_id"])
+    assert (row["answer"], row["verdict"], row["purged_at"] is not None) == ("", "accepte", True)

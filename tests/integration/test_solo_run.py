@@ -1,0 +1,200 @@
+"""`make run`: the whole in one process, opened, asked for files, stopped in the middle, killed, opened again."""
+
+import hashlib
+import http.client
+import os
+import re
+import socket
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import closing
+from http.cookies import SimpleCookie
+from pathlib import Path
+from signal import SIGINT, SIGTERM, Signals
+from urllib.parse import urlencode
+
+import pytest
+
+from tests.parts.ports import LOOPBACK, free_port
+from tests.parts.process import Process
+from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT
+from tests.parts.wait import wait_until
+
+pytestmark = pytest.mark.integration
+
+LISTES = "/communes/13900/listes"
+READY = "SELECT file_name, sha256 FROM export WHERE status = 'ready' ORDER BY id"
+
+
+class Desk:
+    """A folder of data, the process that is open on it, and a clerk's browser without scripts."""
+
+    def __init__(self, home: Path) -> None:
+        self.home = home
+        self.port = free_port()
+        self.log = home / "run.log"
+        self.process: Process | None = None
+        self._cookies: SimpleCookie = SimpleCookie()
+
+    def start(self, **settings: str) -> Process:
+        environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": str(self.home)}
+        environment |= {"PREFECTURE_WEB_PORT": str(self.port)} | settings
+        command = [sys.executable, "-m", "worker.solo", "run"]
+        self.process = Process(command, env=environment, folder=ROOT, log=self.log)
+        return self.process
+
+    def open(self, **settings: str) -> Process:
+        """Returns once the address is printed."""
+        self.log.write_bytes(b"")
+        process = self.start(**settings)
+        address = f"http://{LOOPBACK}:{self.port}"
+        wait_until(lambda: address in self.said() or not process.alive, timeout=60, message=f"{address}: {self.said()}")
+        assert process.alive, self.said()
+        return process
+
+    def said(self) -> str:
+        return self.log.read_text("utf-8")
+
+    def refused(self, **settings: str) -> tuple[int | None, str]:
+        """Exit code and message of a start that cannot be."""
+        self.log.write_bytes(b"")
+        process = self.start(**settings)
+        wait_until(lambda: not process.alive, timeout=60, message="the end of the process")
+        return process.exit_code, self.said()
+
+    def ask(self, method: str, path: str, **fields: str) -> tuple[int, bytes]:
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=20)
+        headers = {"Cookie": "; ".join(f"{name}={it.value}" for name, it in self._cookies.items())}
+        if fields:
+            headers["Content-Type"] = "application/x-www-form-urlencoded"
+        with closing(connection):
+            connection.request(method, path, urlencode(fields) if fields else None, headers)
+            answer = connection.getresponse()
+            for cookie in answer.headers.get_all("Set-Cookie") or ():
+                self._cookies.load(cookie)
+            return answer.status, answer.read()
+
+    def press_the_button(self, format_: str) -> None:
+        status, page = self.ask("GET", LISTES)
+        assert status == 200
+        hidden = dict(re.findall(rb'<input type="hidden" name="(\w+)" value="([^"]*)"', page))
+        fields = {name.decode(): value.decode() for name, value in hidden.items()}
+        assert self.ask("POST", LISTES, **fields, listes="P", format=format_)[0] == 303
+
+    def rows(self, query: str) -> list[tuple[str, ...]]:
+        with closing(sqlite3.connect(self.home / "prefecture.db")) as connection:
+            return connection.execute(query).fetchall()
+
+    def end(self, signal: Signals) -> int | None:
+        assert self.process
+        self.process.end(signal, timeout=20)
+        return self.process.exit_code
+
+
+@pytest.fixture
+def desk(tmp_path: Path) -> Iterator[Desk]:
+    desk = Desk(tmp_path)
+    yield desk
+    if desk.process:
+        desk.process.kill()
+
+
+def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
+    desk.open()
+    assert "LIBREVILLE" in desk.said()
+    assert "mairie-libreville" in desk.said()
+    status, page = desk.ask("GET", LISTES)
+    assert (status, b"LIBREVILLE (13900)" in page) == (200, True)
+    desk.press_the_button("csv")
+    ((name, sha256),) = wait_until(lambda: desk.rows(READY), timeout=20, message="the file")
+    assert hashlib.sha256((desk.home / "exports" / "13900" / name).read_bytes()).hexdigest() == sha256
+    ((number,),) = desk.rows("SELECT id FROM export")
+    status, content = desk.ask("GET", f"/communes/13900/exports/{number}/fichier")
+    assert (status, hashlib.sha256(content).hexdigest()) == (200, sha256)
+    (mail,) = wait_until(lambda: list((desk.home / "mails").glob("*.eml")), message="the mail")
+    assert f"http://{LOOPBACK}:{desk.port}/demandes/" in mail.read_text("utf-8").replace("=\n", "")
+    assert desk.end(SIGINT) == 0
+    assert "Traceback" not in desk.said()
+
+    desk.open()
+    assert "LIBREVILLE est déjà importée" in desk.said()
+    assert f"/exports/{number}/fichier".encode() in desk.ask("GET", "/communes/13900/exports")[1]
+
+
+@pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
+def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(desk: Desk, signal: Signals) -> None:
+    CITY_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
+    desk.open(PREFECTURE_WEB_AGENT="mairie-libreville")
+    stream = http.client.HTTPConnection(LOOPBACK, desk.port, timeout=20)
+    stream.request("GET", "/communes/13900/flux")
+    assert stream.getresponse().status == 200
+    for _ in range(4):
+        desk.press_the_button("xml")
+    wait_until(lambda: list(desk.home.rglob(".*.part")), timeout=30, message="a file being written")
+    assert desk.end(signal) == 0
+    stream.close()
+    assert "Traceback" not in desk.said()
+    states = {status for (status,) in desk.rows("SELECT status FROM export")}
+    assert states <= {"ready", "queued"}
+    assert "queued" in states
+
+    desk.open()
+    wait_until(lambda: len(desk.rows(READY)) == 4, timeout=60, message="all four files")
+    assert desk.end(signal) == 0
+
+
+def test_killed_it_loses_nothing(desk: Desk) -> None:
+    CITY_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
+    process = desk.open()
+    desk.press_the_button("xml")
+    wait_until(lambda: list(desk.home.rglob(".*.part")), timeout=30, message="a file being written")
+    process.kill()
+    assert desk.rows(READY) == []
+    desk.open()
+    ((name, sha256),) = wait_until(lambda: desk.rows(READY), timeout=60, message="the file")
+    assert hashlib.sha256((desk.home / "exports" / "13900" / name).read_bytes()).hexdigest() == sha256
+    assert list((desk.home / "exports").rglob(".*.part")) == []
+
+
+def test_a_second_process_is_refused(desk: Desk) -> None:
+    LIBREVILLE_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
+    first = desk.open()
+    code, said = desk.refused(PREFECTURE_WEB_PORT=str(free_port()))
+    assert (code, first.alive) == (1, True)
+    assert "Un autre processus utilise déjà" in said
+    first.kill()
+
+
+def test_a_port_that_is_taken_is_said(desk: Desk) -> None:
+    with socket.create_server((LOOPBACK, desk.port)):
+        code, said = desk.refused()
+    assert code == 2
+    assert f"http://{LOOPBACK}:{desk.port} : un autre programme occupe ce port" in said
+    assert "PREFECTURE_WEB_PORT" in said
+
+
+@pytest.mark.parametrize(
+    ("change", "settings", "message"),
+    [
+        (
+            "INSERT INTO agent (name, code_commune, email) VALUES ('adjoint', '13900', 'adjoint@libreville.example')",
+            {},
+            "PREFECTURE_WEB_AGENT : adjoint, mairie-libreville",
+        ),
+        (
+            "UPDATE agent SET name = 'etat-civil'",
+            {"PREFECTURE_WEB_AGENT": "mairie"},
+            "PREFECTURE_WEB_AGENT : etat-civil",
+        ),
+        ("UPDATE liste SET code_commune = '13055'; DELETE FROM agent", {}, "python -m worker.solo agents --add"),
+    ],
+)
+def test_who_uses_the_computer_is_asked(desk: Desk, change: str, settings: dict[str, str], message: str) -> None:
+    LIBREVILLE_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
+    with closing(sqlite3.connect(desk.home / "prefecture.db")) as connection:
+        connection.executescript(change)
+    code, said = desk.refused(**settings)
+    assert code == 2
+    assert message in said
+    assert "Traceback" not in said

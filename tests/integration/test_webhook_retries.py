@@ -1,0 +1,178 @@
+"""Webhooks that do not answer 2xx, on both databases: tried again, given up, or left alone for good."""
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from tests.integration.notifier_desk import TEMPLATE, Desk, smtp, work
+from tests.parts.databases import Template
+from tests.parts.mail import Mailbox
+from tests.parts.web import WebServer, serving
+from worker.db.types import utc_now
+from worker.exports.audit import Action
+from worker.exports.models import Audit
+from worker.notifier.delivery import GIVE_UP_SECONDS
+from worker.notifier.kinds import Channel
+from worker.notifier.models import Notification, Recipient
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return TEMPLATE
+
+
+@pytest.fixture
+def desk(database_url: str) -> Iterator[Desk]:
+    desk = Desk(database_url)
+    yield desk
+    desk.engine.dispose()
+
+
+@pytest.fixture
+def server() -> Iterator[WebServer]:
+    with serving() as web:
+        yield web
+
+
+def row_of(desk: Desk, recipient: str = "r1") -> Notification:
+    with Session(desk.engine) as session:
+        return session.scalars(select(Notification).where(Notification.recipient == recipient)).one()
+
+
+def seconds_left(desk: Desk, recipient: str = "r1") -> float:
+    due = row_of(desk, recipient).not_before
+    assert due
+    with desk.engine.connect() as connection:
+        return float((due - connection.execute(select(utc_now())).scalar_one()).total_seconds())
+
+
+@pytest.mark.parametrize("status", [500, 503, 429, 408])
+def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
+    desk: Desk, server: WebServer, mailbox: Mailbox, status: int
+) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    request_id = desk.ask("P.csv")
+    server.status = status
+    notifier = desk.notifier(smtp(mailbox))
+
+    assert work(notifier) == 0
+    assert len(mailbox.mails) == 1
+    assert seconds_left(desk) == pytest.approx(10, abs=2)
+    desk.change_requests(tell_after=utc_now(-1))
+    assert work(notifier) == 0  # the request's turn, not the webhook's
+    assert len(server.posts) == 1
+    desk.make_due()
+    assert work(notifier) == 0
+    assert seconds_left(desk) == pytest.approx(20, abs=2)
+
+    server.status = 200
+    desk.make_due()
+    assert work(notifier) == 1
+    assert len(server.posts) == 3
+    assert len({post.headers["webhook-id"] for post in server.posts}) == 1
+    assert len(mailbox.mails) == 1
+    assert row_of(desk).attempts == 3
+    assert desk.request(request_id).told_at
+
+
+IN_AN_HOUR = "a date in an hour"
+
+
+@pytest.mark.parametrize(
+    ("retry_after", "seconds"),
+    [
+        ("120", 120),
+        (IN_AN_HOUR, 3600),
+        ("3", 10),
+        ("soon", 10),
+        ("9" * 30, 86_400),
+        ("-1", 10),
+    ],
+)
+def test_retry_after_is_respected_within_reason(
+    desk: Desk, server: WebServer, mailbox: Mailbox, retry_after: str, seconds: int
+) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    desk.ask("P.csv")
+    if retry_after == IN_AN_HOUR:
+        retry_after = format_datetime(datetime.now(UTC) + timedelta(hours=1), usegmt=True)
+    server.status, server.headers = 503, {"Retry-After": retry_after}
+
+    work(desk.notifier(smtp(mailbox)))
+
+    assert seconds_left(desk) == pytest.approx(seconds, abs=60 if seconds == 3600 else 5)
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 422])
+def test_what_is_refused_is_not_tried_again(desk: Desk, server: WebServer, mailbox: Mailbox, status: int) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    desk.ask("P.csv")
+    server.status = status
+
+    assert work(desk.notifier(smtp(mailbox))) == 1
+
+    row = row_of(desk)
+    assert (row.refusal, row.sent_at) == (f"réponse {status}", None)
+    assert row.settled_at
+    assert len(server.posts) == 1
+
+
+def test_a_recipient_that_is_gone_is_told_nothing_any_more(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    server.status = 410
+    for number in range(3):
+        desk.ask("P.csv", event_id=f"demande-{number}")
+
+    assert work(desk.notifier(smtp(mailbox))) == 3
+
+    assert len(server.posts) == 1
+    assert row_of(desk).refusal == "réponse 410"
+    with Session(desk.engine) as session:
+        assert session.get_one(Recipient, "r1").disabled_at
+        assert session.scalars(select(Audit.action)).all() == [Action.RECIPIENT_DISABLED]
+
+
+def test_a_redirection_is_not_followed(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
+    with serving() as elsewhere:
+        desk.add_recipient(Channel.WEBHOOK, server.url())
+        desk.ask("P.csv")
+        server.status, server.headers = 307, {"Location": elsewhere.url()}
+        assert work(desk.notifier(smtp(mailbox))) == 1
+        assert elsewhere.posts == []
+    assert row_of(desk).refusal == "réponse 307 : les redirections ne sont pas suivies"
+
+
+def test_a_recipient_that_never_answers_is_given_up_and_nobody_waits_for_it_for_ever(
+    desk: Desk, server: WebServer, mailbox: Mailbox
+) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    request_id = desk.ask("P.csv")
+    server.status = 500
+    notifier = desk.notifier(smtp(mailbox))
+    assert work(notifier) == 0
+
+    desk.change(Notification, created_at=utc_now(-GIVE_UP_SECONDS - 60))
+    desk.make_due()
+
+    assert work(notifier) == 1
+    assert row_of(desk).refusal == "abandonné après 3 jours : réponse 500"
+    assert desk.request(request_id).told_at
+
+
+def test_a_removed_recipient_holds_nothing_up(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    desk.ask("P.csv")
+    server.status = 500
+    notifier = desk.notifier(smtp(mailbox))
+    work(notifier)
+    desk.change(Recipient, code_commune="13055")
+    desk.make_due()
+
+    assert work(notifier) == 1
+    assert row_of(desk).refusal == "destinataire retiré"

@@ -1,0 +1,81 @@
+"""Debian's Chromium, driven by playwright; each visit is watched for what a page must never do."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from urllib.parse import urlsplit
+
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+
+from tests.parts.packages import CHROMIUM, require
+
+_QUIET = (
+    *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+)
+PATIENCE_MS = 15_000
+NARROW = {"width": 320, "height": 640}
+DESKTOP = {"width": 1280, "height": 800}
+
+
+@contextmanager
+def open_browser() -> Iterator[Browser]:
+    """The browser, without a window."""
+    require(CHROMIUM)
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(
+            executable_path=str(CHROMIUM.program("chromium")),
+            args=list(_QUIET),
+            env={"PATH": os.environ["PATH"], "HOME": os.environ.get("HOME", "/"), "LANGUAGE": "fr"},
+        )
+        yield browser
+        browser.close()
+
+
+class Visitor:
+    """One person with a browser of her own: a French one, in Paris.
+
+    Args:
+        origin: the screen's address, the only one that her browser may ask anything of.
+        agent: what the proxy in front of the screen says of her, where there is one.
+        options: playwright's, of a context.
+    """
+
+    def __init__(self, browser: Browser, origin: str, agent: str = "", **options: Any) -> None:  # noqa: ANN401
+        self.origin = origin
+        self.troubles: list[str] = []
+        given: dict[str, Any] = {
+            "base_url": origin,
+            "locale": "fr-FR",
+            "timezone_id": "Europe/Paris",
+            "viewport": DESKTOP,
+            "extra_http_headers": {"X-Remote-User": agent} if agent else {},
+        }
+        self.context: BrowserContext = browser.new_context(**given | options)
+        self.context.set_default_timeout(PATIENCE_MS)
+        self.context.on("request", self._watch_request)
+        self.context.on("console", self._watch_console)
+        self.context.on("weberror", lambda error: self.troubles.append(f"script: {error.error}"))
+        self.page: Page = self.context.new_page()
+
+    def close(self) -> None:
+        """Leave.
+
+        Raises:
+            AssertionError: a page complained in the console (a CSP violation does), or asked something of another host.
+        """
+        self.context.close()
+        assert not self.troubles, "\n".join(self.troubles)
+
+    def forgive(self, *provoked: str) -> None:
+        """Forget the complaints that a test provoked."""
+        self.troubles = [it for it in self.troubles if not any(words in it for words in provoked)]
+
+    def _watch_request(self, request: Request) -> None:
+        if urlsplit(request.url).scheme not in {"data", "blob"} and not request.url.startswith(f"{self.origin}/"):
+            self.troubles.append(f"another host: {request.url}")
+
+    def _watch_console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"}:
+            self.troubles.append(f"console: {message.text}")

@@ -1,0 +1,60 @@
+"""Files as the screen reads them, invented."""
+
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from typing import Any
+
+from producers.web.reading.exports import AskedFile
+from schemas.tableaux import Edition, TypeTableau
+from schemas.vocabulary import ExportKind, ExportStatus
+
+NOON = datetime(2026, 11, 25, 11, tzinfo=UTC)
+DAY = date(2026, 11, 25)
+
+
+def ready_list(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of AskedFile
+    """A list that was made, of one request each."""
+    values: dict[str, Any] = {field.name: "" for field in fields(AskedFile)}
+    absent = ("report_name", "report_size", "report_sha256", "pages", "purged_at", "differences", "deposited_on")
+    values |= dict.fromkeys((*absent, "verdict_on", "downloaded_at"))
+    values |= {
+        "export_id": number,
+        "request_id": number,
+        "requested_by": "mairie-libreville",
+        "requested_at": NOON,
+        "started_at": NOON,
+        "finished_at": NOON,
+        "code_commune": "13900",
+        "nom_commune": "LIBREVILLE",
+        "kind": ExportKind.LISTE,
+        "status": ExportStatus.READY,
+        "liste": "P",
+        "format": "csv",
+        "label": f"Liste P n° {number} [csv]",
+        "file_name": f"liste-P-13900-20261125-12{number:04}.csv",
+        "electeurs": 2,
+        "lines_written": 2,
+        "mineurs": 0,
+        "bloquantes": 0,
+        "remarques": 0,
+        "anomalies": [],
+        "parameters": {},
+        "size": 51_233,
+        "sha256": "0" * 64,
+        "is_bulk": False,
+    }
+    return AskedFile(**values | facts)
+
+
+def ready_tableau(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of AskedFile
+    """A tableau des vingt jours that was made, to be posted."""
+    values = {
+        "kind": ExportKind.TABLEAU,
+        "format": "pdf",
+        "type_tableau": TypeTableau.VINGT_JOURS.value,
+        "presentation": "commune",
+        "edition": Edition.AFFICHAGE.value,
+        "file_name": f"tableau-vingt_jours-P-13900-commune-20261125-12{number:04}.pdf",
+        "label": f"Tableau n° {number}",
+    }
+    return ready_list(number, **values | facts)

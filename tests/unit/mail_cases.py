@@ -1,0 +1,78 @@
+"""The mails whose every word and tag is kept in `mails/`: `NAME.txt` and `NAME.html`.
+
+`python -m tests.unit.mail_cases write` makes the HTML again. Read the difference, and look at the page in a browser,
+in the light and in the dark.
+"""
+
+import sys
+from datetime import date
+from pathlib import Path
+
+from schemas.tableaux import Edition, TypeTableau
+from tests.unit.mail_samples import FULL_DISK, export, news, news_of_tableaux, refused, tableau
+from worker.notifier.content import Content
+from worker.notifier.deadlines import COMMISSION, Deadline
+from worker.notifier.html import render_html
+from worker.notifier.texts import describe
+from worker.notifier.texts_echeances import describe_deadlines
+
+MAILS = Path(__file__).parent / "mails"
+PAGE = "https://exports.example.org/"
+_SCRUTIN = date(2027, 4, 11)
+
+CASES: dict[str, Content] = {
+    "tableau_pret": describe(
+        news_of_tableaux(
+            tableau(
+                "vingt_jours.P.par_bureau",
+                report_name="tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv",
+            )
+        ),
+        PAGE,
+    ),
+    "tableaux_prets_a_corriger_et_en_echec": describe(
+        news_of_tableaux(
+            tableau("premier_rectificatif.P.commune", bloquantes=2),
+            tableau("second_rectificatif.P.commune", pages=2, electeurs=5, remarques=0),
+            tableau("cinq_jours.CM.recapitulatif", pages=1, electeurs=0, remarques=0),
+            tableau("additions.P.commune", "failed", **FULL_DISK),
+        ),
+        "",
+    ),
+    "exemplaire_de_la_commission": describe(
+        news_of_tableaux(tableau("premier_rectificatif.P.commune", edition=Edition.COMMISSION)), ""
+    ),
+    "tableau_en_echec": describe(news_of_tableaux(tableau(status="failed", **FULL_DISK)), ""),
+    "listes_pretes_et_en_echec": describe(
+        news(
+            export("P.csv"),
+            export("CE.csv", bloquantes=3, report_name="liste-CE-13900-20261125-093000-csv-anomalies.csv"),
+            export("CM.csv", "failed", **FULL_DISK),
+        ),
+        PAGE,
+    ),
+    "demande_refusee": describe(refused(), PAGE),
+    "rappel_d_echeances": describe_deadlines(
+        [
+            Deadline(COMMISSION, date(2027, 3, 18), date(2027, 3, 21), _SCRUTIN, "Élection présidentielle, 1er tour"),
+            Deadline(TypeTableau.VINGT_JOURS, date(2027, 3, 22), date(2027, 3, 22), _SCRUTIN, ""),
+        ],
+        lieu="LIBREVILLE (13900)",
+        today=date(2027, 3, 15),
+        public_url=PAGE,
+    ),
+}
+
+
+def main(arguments: list[str]) -> int:
+    """Write the pages; 2 for a wrong usage."""
+    if arguments != ["write"]:
+        sys.stderr.write("usage: python -m tests.unit.mail_cases write\n")
+        return 2
+    for name, content in CASES.items():
+        (MAILS / f"{name}.html").write_text(render_html(content), encoding="utf-8", newline="\n")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

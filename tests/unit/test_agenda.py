@@ -1,0 +1,77 @@
+"""What a poll calls for, and which of the tableaux that were made answer it."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from producers.web.echeances import build_agenda
+from producers.web.reading.exports import AskedFile
+from producers.web.reading.scrutins import Reunion, Scrutin
+from schemas.tableaux import TypeTableau
+from tests.unit.asked_files import ready_tableau
+
+POLL = date(2027, 4, 11)
+SCRUTIN = Scrutin(POLL, "Élections municipales", None)
+LISTES = ["P", "CE", "CM"]
+MADE_FOR = {"scrutin": POLL.isoformat()}
+
+
+def _is_made(*tableaux: AskedFile) -> bool:
+    vingt_jours, _ = build_agenda(SCRUTIN, [], tableaux, LISTES).due
+    return vingt_jours.is_made
+
+
+def test_the_days_of_a_poll() -> None:
+    agenda = build_agenda(SCRUTIN, [Reunion(date(2027, 3, 19), "")], [], LISTES)
+    assert agenda.last_day_to_register == date(2027, 3, 5)
+    assert agenda.commission == (date(2027, 3, 18), date(2027, 3, 21))
+    assert agenda.reunion == date(2027, 3, 19)
+    assert [(it.echeance.type, it.day) for it in agenda.due] == [
+        (TypeTableau.VINGT_JOURS, date(2027, 3, 20)),
+        (TypeTableau.CINQ_JOURS_REU, date(2027, 4, 6)),
+    ]
+
+
+def test_the_closing_that_the_register_knows_wins() -> None:
+    agenda = build_agenda(Scrutin(POLL, "", date(2027, 2, 28)), [], [], LISTES)
+    assert (agenda.last_day_to_register, agenda.has_usual_cloture) == (date(2027, 2, 28), False)
+
+
+def test_a_poll_before_2019_has_the_tableaux_of_its_time() -> None:
+    agenda = build_agenda(Scrutin(date(2017, 4, 23), "", None), [Reunion(date(2017, 4, 1), "")], [], LISTES)
+    assert (agenda.last_day_to_register, agenda.commission, agenda.reunion) == (None, None, None)
+    assert [it.echeance.type for it in agenda.due] == [TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS]
+
+
+@pytest.mark.parametrize(
+    ("facts", "is_made"),
+    [
+        ({"parameters": MADE_FOR}, True),
+        ({"parameters": {"scrutin": "2026-12-06"}}, False),
+        ({"parameters": MADE_FOR, "edition": "commission"}, False),
+        ({"parameters": MADE_FOR, "type_tableau": "cinq_jours_reu"}, False),
+        ({"parameters": MADE_FOR, "liste": "CM"}, False),
+        ({"parameters": {"scrutin": None, "until": "2027-03-19"}}, True),
+        ({"parameters": {"scrutin": None, "until": "2027-03-30"}}, False),
+        ({"parameters": {"scrutin": None, "until": None, "publication": "2027-03-22"}}, True),
+        ({"parameters": {}}, False),
+    ],
+)
+def test_a_tableau_answers_its_own_poll_only(facts: dict[str, object], *, is_made: bool) -> None:
+    assert _is_made(ready_tableau(1, **facts)) is is_made
+
+
+def test_the_newest_tableau_of_each_list_is_shown_and_the_others_are_named() -> None:
+    newest, older = ready_tableau(2, parameters=MADE_FOR), ready_tableau(1, parameters=MADE_FOR)
+    due = build_agenda(SCRUTIN, [], [newest, older], LISTES).due[0]
+    assert due.made == {"P": newest}
+    assert due.missing == ["CE", "CM"]
+    assert due.is_made
+
+
+def test_a_tableau_is_late_once_its_day_has_passed_without_it() -> None:
+    due = build_agenda(SCRUTIN, [], [], LISTES).due[0]
+    assert not due.is_late(due.day)
+    assert due.is_late(due.day + timedelta(days=1))
+    made = build_agenda(SCRUTIN, [], [ready_tableau(1, parameters=MADE_FOR)], LISTES).due[0]
+    assert not made.is_late(POLL)

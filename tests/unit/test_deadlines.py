@@ -1,0 +1,89 @@
+"""What a poll asks of a commune, and on which days somebody is reminded of it."""
+
+from datetime import date, timedelta
+
+import pytest
+
+from schemas.tableaux import TypeTableau
+from worker.notifier.content import Content
+from worker.notifier.deadlines import COMMISSION, Deadline, find_deadlines, stage
+from worker.notifier.html import render_html
+from worker.notifier.plain import render_chat, render_text
+from worker.notifier.texts_echeances import describe_deadlines
+
+SCRUTIN = date(2027, 4, 11)
+MEETING = Deadline(COMMISSION, date(2027, 3, 18), date(2027, 3, 21), SCRUTIN, "Élections municipales")
+VINGT = Deadline(TypeTableau.VINGT_JOURS, date(2027, 3, 22), date(2027, 3, 22), SCRUTIN, "")
+CINQ = Deadline(TypeTableau.CINQ_JOURS_REU, date(2027, 4, 6), date(2027, 4, 6), SCRUTIN, "")
+
+
+def test_a_poll_asks_for_a_meeting_and_two_tableaux() -> None:
+    meeting, vingt, cinq = find_deadlines(SCRUTIN, "", [])
+    assert meeting == MEETING._replace(libelle="")
+    assert (vingt, cinq) == (VINGT, CINQ)
+
+
+def test_a_meeting_that_is_known_is_not_reminded_of_and_moves_the_first_tableau() -> None:
+    vingt, cinq = find_deadlines(SCRUTIN, "", [date(2026, 9, 1), date(2027, 3, 19)])
+    assert (vingt.echeance, vingt.due_on) == (TypeTableau.VINGT_JOURS, date(2027, 3, 20))
+    assert cinq == CINQ
+
+
+def test_a_meeting_outside_of_the_days_of_the_law_does_not_count() -> None:
+    assert next(find_deadlines(SCRUTIN, "", [date(2027, 3, 17), date(2027, 3, 22)])).echeance == COMMISSION
+
+
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [(30, None), (11, None), (10, 10), (9, 10), (4, 10), (3, 3), (1, 3), (0, 3), (-1, None), (-30, None)],
+)
+def test_the_reminder_of_a_day(left: int, expected: int | None) -> None:
+    assert stage(VINGT, VINGT.due_on - timedelta(days=left), (10, 3)) == expected
+
+
+@pytest.mark.parametrize(("day", "expected"), [(18, 3), (21, 3), (22, None)])
+def test_a_meeting_is_reminded_of_until_its_last_day(day: int, expected: int | None) -> None:
+    assert stage(MEETING, date(2027, 3, day), (10, 3)) == expected
+
+
+def describe(*deadlines: Deadline, today: date = date(2027, 3, 12)) -> Content:
+    return describe_deadlines(
+        deadlines, lieu="LIBREVILLE (13900)", today=today, public_url="https://prefecture.example.org"
+    )
+
+
+@pytest.mark.parametrize(
+    ("deadlines", "today", "subject"),
+    [
+        ([VINGT], date(2027, 3, 12), "Rappel — Tableau des vingt jours : dans 10 jours — LIBREVILLE (13900)"),
+        ([VINGT], date(2027, 3, 21), "Rappel — Tableau des vingt jours : demain — LIBREVILLE (13900)"),
+        ([VINGT], date(2027, 3, 22), "Rappel — Tableau des vingt jours : aujourd'hui — LIBREVILLE (13900)"),
+        (
+            [MEETING],
+            date(2027, 3, 19),
+            "Rappel — Réunion de la commission de contrôle : jusqu'au dimanche 21 mars 2027 — LIBREVILLE (13900)",
+        ),
+        ([CINQ, VINGT], date(2027, 3, 12), "Rappel — 2 échéances, la première dans 10 jours — LIBREVILLE (13900)"),
+    ],
+)
+def test_the_subject_says_what_and_when(deadlines: list[Deadline], today: date, subject: str) -> None:
+    assert describe(*deadlines, today=today).subject == subject
+
+
+def test_a_reminder_says_the_day_the_poll_and_the_law() -> None:
+    content = describe(VINGT, MEETING)
+    text = render_text(content)
+
+    assert text.index("Réunion de la commission") < text.index("Tableau des vingt jours — dans 10 jours")
+    for words in (
+        "À tenir : du jeudi 18 mars 2027 au dimanche 21 mars 2027",
+        "Scrutin : dimanche 11 avril 2027, Élections municipales",
+        "Textes : Code électoral, art. L. 19, III",
+        "Date : lundi 22 mars 2027",
+        "Textes : Code électoral, art. L. 19, L. 20 et R. 13",
+        "https://prefecture.example.org/\n",
+    ):
+        assert words in text
+    assert "Référence" not in text
+    assert "lundi 22 mars 2027" in render_html(content)
+    assert "Tableau des vingt jours : dans 10 jours" in render_chat(content)

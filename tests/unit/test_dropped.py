@@ -1,0 +1,122 @@
+"""What the bytes of a dropped file say, however they are cut into pieces, and how a value was changed."""
+
+import io
+import tracemalloc
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.web import dropped
+from producers.web.comparing import Change, Comparison, compare
+from producers.web.dropped import Dropped, examine
+
+MADE = "TypeListe;Code;Naissance;Nom\nG;05110;14/03/1962;ÉCLUSE\nG;13900;01/02/1980;ŁUCARNE\n"
+
+
+def _examine(content: bytes, name: str = "liste.csv") -> Dropped:
+    return examine(io.BytesIO(content), name)
+
+
+def _compare(text: str, encoding: str = "utf-8") -> Comparison:
+    content = text.encode(encoding)
+    return compare(io.BytesIO(MADE.encode()), io.BytesIO(content), _examine(content))
+
+
+@given(st.binary(max_size=200), st.integers(1, 7))
+def test_pieces_of_any_size_say_the_same(content: bytes, size: int) -> None:
+    whole = _examine(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(dropped, "CHUNK", size)
+        pieces = _examine(content)
+    assert (pieces.sha256, pieces.size, pieces.lines) == (whole.sha256, whole.size, whole.lines)
+    assert (pieces.has_crlf, pieces.is_utf8, pieces.has_quotes) == (whole.has_crlf, whole.is_utf8, whole.has_quotes)
+    assert whole.is_utf8 is _is_utf8(content)
+
+
+def _is_utf8(content: bytes) -> bool:
+    try:
+        content.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    ("name", "likely"),
+    [
+        ("liste-P-13900-20261125-093000.csv", ["liste-P-13900-20261125-093000.csv"]),
+        ("C:\\Temp\\liste-P-13900-20261125-093000 (1).xml", ["liste-P-13900-20261125-093000.xml"]),
+        ("Copie de liste-P-13900-20261125-093000.XLSX", ["liste-P-13900-20261125-093000.csv"]),
+        (
+            "tableau-vingt_jours-P-13900-par_bureau-20261125-093000.pdf",
+            ["tableau-vingt_jours-P-13900-par_bureau-20261125-093000.pdf"],
+        ),
+        ("electeurs.csv", []),
+        ("", []),
+    ],
+)
+def test_the_name_that_a_file_had_is_found_again(name: str, likely: list[str]) -> None:
+    assert _examine(b"x", name).likely_names[:1] == likely
+
+
+@pytest.mark.parametrize(
+    ("content", "lines"), [(b"", 0), (b"a", 1), (b"a\n", 1), (b"a\nb", 2), (b"a\r\nb\r\n", 2), (b"\n\n", 2)]
+)
+def test_lines_are_counted_with_or_without_a_last_end(content: bytes, lines: int) -> None:
+    assert _examine(content).lines == lines
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "change"),
+    [
+        ("05110", "5110", Change.ZEROS),
+        ("14/03/1962", "1962-03-14", Change.DATE),
+        ("14/03/1962", "14/03/62", Change.DATE),
+        ("ŁUCARNE", "?UCARNE", Change.LETTERS),
+        ("ÉCLUSE", "ÉCLUSE ", Change.SPACES),
+        ("ÉCLUSE", "ÉCLUSÉ", Change.OTHER),
+        ("13900", "13901", Change.OTHER),
+        ("14/03/1962", "", Change.OTHER),
+    ],
+)
+def test_a_changed_value_is_told_by_its_kind(old: str, new: str, change: Change) -> None:
+    result = _compare(MADE.replace(old, new, 1))
+    assert dict(result.changes) == {change: 1}
+    assert result.has_same_titles
+    assert result.first in {2, 3}
+
+
+def test_the_way_of_writing_is_no_change_of_values() -> None:
+    quoted = "\n".join(";".join(f'"{value}"' for value in line.split(";")) for line in MADE.splitlines())
+    for text, encoding in (
+        (MADE, "utf-8-sig"),
+        (MADE.replace("\n", "\r\n"), "utf-8"),
+        (MADE.replace(";", ","), "utf-8"),
+        (quoted, "utf-8"),
+    ):
+        assert not _compare(text, encoding).changed, (text, encoding)
+
+
+def test_titles_and_missing_lines_are_told_apart() -> None:
+    assert not _compare(MADE.replace("Naissance", "NAISSANCE")).has_same_titles
+    shorter = _compare("\n".join(MADE.splitlines()[:2]))
+    assert (shorter.made, shorter.found) == (3, 2)
+
+
+@given(st.binary(max_size=300))
+def test_no_bytes_are_too_strange_to_compare(content: bytes) -> None:
+    found = compare(io.BytesIO(MADE.encode()), io.BytesIO(content), _examine(content))
+    assert found.made == 3
+
+
+def test_a_file_that_is_one_long_line_is_compared_in_pieces() -> None:
+    line = io.BytesIO(b"INVENTEE;Z\xc3\xa9lie;" * 1_000_000)
+    dropped = examine(line, "liste.csv")
+    tracemalloc.start()
+    try:
+        found = compare(io.BytesIO(b"A;B\nINVENTEE;Z\n"), line, dropped)
+        assert tracemalloc.get_traced_memory()[1] < 10_000_000
+    finally:
+        tracemalloc.stop()
+    assert found.found > found.made

@@ -1,0 +1,34 @@
+"""A failure is one line in either form: where it happened, and not a word of what it was about."""
+
+import logging
+
+import pytest
+import structlog
+
+from producers.logs import configure_logs
+
+
+@pytest.fixture(autouse=True)
+def _as_before() -> object:
+    root = logging.getLogger()
+    handlers, level, raises = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    root.handlers[:], logging.raiseExceptions = handlers, raises
+    root.setLevel(level)
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("style", ["json", "console"])
+def test_an_exception_is_told_without_its_message(style: str, capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs(style, "info")  # type: ignore[arg-type]  # one of the two
+    try:
+        int("ÉLECTEUR Inventé")
+    except ValueError:
+        structlog.get_logger("ours").exception("export_crashed", export_id=41)
+        logging.getLogger("a.library").exception("it broke")
+    said = capsys.readouterr().err
+    assert "export_crashed" in said
+    assert "it broke" in said
+    assert said.count("ValueError") == 2
+    assert said.count("test_logs.py:") == 2
+    assert "ÉLECTEUR" not in said

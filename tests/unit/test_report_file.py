@@ -1,0 +1,121 @@
+"""The report of anomalies read by pages, and names as one looks for them."""
+
+import io
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from producers.web.report_file import PAGE, Criteria, Line, UnreadableReportError, fold, read_page, summarize
+from schemas.vocabulary import Severity
+from worker.writers.precheck import Anomaly
+from worker.writers.report import HEADER, write_report
+
+_SEVERITIES = st.sampled_from(Severity)
+
+
+class _Buffer:
+    def __init__(self) -> None:
+        self.content = b""
+
+    def write(self, data: bytes) -> None:
+        self.content += data
+
+
+def _report(anomalies: Iterable[Anomaly]) -> io.BytesIO:
+    """As the worker writes it."""
+    buffer = _Buffer()
+    write_report(anomalies, buffer)
+    return io.BytesIO(buffer.content)
+
+
+def _anomaly(severity: Severity = Severity.BLOCKING, nom: str = "INVENTEE", **columns: str) -> Anomaly:
+    values = {"code": "sexe_absent", "column": "Sexe", "message": "Sexe absent.", "prenoms": "Zélie"} | columns
+    return Anomaly(severity=severity, nom=nom, **values)
+
+
+def _read_all(report: io.BytesIO, criteria: Criteria) -> list[Line]:
+    summary = summarize(report, criteria)
+    pages = (read_page(report, summary, criteria.text, page) for page in range(1, summary.pages + 1))
+    return [line for page in pages for line in page]
+
+
+def test_a_line_has_the_columns_of_the_report() -> None:
+    assert len(Line._fields) == len(HEADER)
+    (line,) = _read_all(_report([_anomaly(bureau="0001", numero="12", naissance="1962-03-14")]), Criteria())
+    assert line == ("bloquante", "0001", "12", "INVENTEE", "Zélie", "14/03/1962", "Sexe", "Sexe absent.", "sexe_absent")
+
+
+@given(st.lists(_SEVERITIES, max_size=4 * PAGE))
+def test_every_line_is_on_one_page_blocking_first_in_the_order_of_the_report(severities: list[Severity]) -> None:
+    report = _report(_anomaly(severity, numero=str(number)) for number, severity in enumerate(severities))
+    lines = _read_all(report, Criteria())
+    expected = sorted(enumerate(severities), key=lambda it: it[1] is not Severity.BLOCKING)
+    assert [(int(line.numero), line.severity) for line in lines] == expected
+    assert summarize(report, Criteria()).pages == max(1, -(-len(severities) // PAGE))
+
+
+def test_a_page_after_the_last_is_empty() -> None:
+    report = _report([_anomaly()])
+    assert read_page(report, summarize(report, Criteria()), "", 7) == []
+
+
+@pytest.mark.parametrize("start", ["=", "+", "-", "@"])
+def test_the_apostrophe_against_formulas_is_taken_off(start: str) -> None:
+    lines = _read_all(_report([_anomaly(nom=f"{start}INVENTEE"), _anomaly(nom="'INVENTEE")]), Criteria())
+    assert [line.nom for line in lines] == [f"{start}INVENTEE", "'INVENTEE"]
+
+
+@pytest.mark.parametrize(
+    ("nom", "prenoms", "text", "found"),
+    [
+        ("D'AUBIGNÉ", "Éléonore", "d'aubigne eleonore", True),
+        ("Šťastný", "Łukasz", "lukasz stastny", True),
+        ("ŒUVRARD", "Zoé", "oeuvrard", True),
+        ("LE-BROC", "Zoé", "le broc", True),
+        ("LEBROC", "Zoé", "le broc", True),
+        ("LEBROC", "Zoé", "broche", False),
+        ("LEBROC", "Zoé", "zoé", True),
+        ("LEBROC", "Zoé", "' - ;", True),  # nothing to look for
+        ("STRASSER", "Zoé", "straßer", True),
+    ],
+)
+def test_a_name_is_found_whatever_its_accents(nom: str, prenoms: str, text: str, *, found: bool) -> None:
+    lines = _read_all(_report([_anomaly(nom=nom, prenoms=prenoms)]), Criteria(text=text))
+    assert bool(lines) is found
+
+
+def test_criteria_are_all_true_of_a_line() -> None:
+    report = _report(
+        [
+            _anomaly(bureau="0001"),
+            _anomaly(Severity.REMARK, bureau="0001"),
+            _anomaly(bureau=""),
+            _anomaly(bureau="0001", column="Prenoms", code="prenoms_absents"),
+        ]
+    )
+    for criteria, number in (
+        (Criteria(), 4),
+        (Criteria(bureau=""), 1),
+        (Criteria(severity="bloquante", bureau="0001"), 2),
+        (Criteria(column="Sexe", code="sexe_absent", bureau="0001"), 2),
+        (Criteria(column="Sexe", text="inventee", severity="remarque"), 1),
+        (Criteria(code="inconnu"), 0),
+    ):
+        assert len(_read_all(report, criteria)) == number, criteria
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"a;b\r\n", b"\xff\xfe\x00", b";".join([b"titre"] * 9) + b"\r\ntrop;court\r\n"]
+)
+def test_what_is_no_report_is_refused(content: bytes) -> None:
+    report = io.BytesIO(content)
+    with pytest.raises(UnreadableReportError):
+        _read_all(report, Criteria())
+    assert not report.closed
+
+
+@given(st.text(max_size=30))
+def test_folding_twice_changes_nothing(text: str) -> None:
+    assert fold(fold(text)) == fold(text)

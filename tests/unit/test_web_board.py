@@ -1,0 +1,203 @@
+"""What « Demandes en cours » shows, by the states of the files."""
+
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+
+from producers.web.board import Card, Stage, build_board, just_ended, make_card, stage_of
+from producers.web.reading.demandes import Demande, Recent
+from producers.web.reading.exports import AskedFile
+from producers.web.request_words import request_words, wait_words
+from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+
+NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
+Q, RUN, OK, BAD, OFF = (
+    *(ExportStatus.QUEUED, ExportStatus.RUNNING, ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED),
+)
+
+
+def file(number: int, status: ExportStatus, *, minutes_ago: float = 1, **facts: Any) -> AskedFile:  # noqa: ANN401
+    """A file of the principal list, that ended so long ago if it ended."""
+    ended = NOW - timedelta(minutes=minutes_ago) if status.is_terminal else None
+    values: dict[str, Any] = {
+        "export_id": number,
+        "source": "/s",
+        "event_id": str(number),
+        "requested_by": "m",
+        "requested_at": NOW,
+        "code_commune": "13900",
+        "nom_commune": "LIBREVILLE",
+        "liste": "P",
+        "format": "csv",
+        "label": "Liste P",
+        "status": status,
+        "electeurs": 3,
+        "lines_written": 3,
+        "mineurs": 0,
+        "bloquantes": 0,
+        "remarques": 0,
+        "file_name": "f.csv",
+        "size": 1,
+        "sha256": "a",
+        "report_name": None,
+        "error_code": "",
+        "error_message": "",
+        "started_at": None,
+        "finished_at": ended,
+        "kind": ExportKind.LISTE,
+        "type_tableau": "",
+        "presentation": "",
+        "edition": "",
+        "pages": None,
+        "request_id": number,
+        "correlation_id": "c",
+        "is_bulk": False,
+        "report_size": None,
+        "report_sha256": None,
+        "anomalies": [],
+        "parameters": {},
+        "differences": None,
+        "deposited_on": None,
+        "deposited_by": "",
+        "remarque": "",
+        "verdict": "",
+        "verdict_on": None,
+        "answer": "",
+        "downloaded_at": None,
+        "downloaded_by": "",
+    }
+    return AskedFile(**values | facts)
+
+
+def demande(number: int, *files: AskedFile, **facts: Any) -> Demande:  # noqa: ANN401 — of Demande
+    """A request of a minute ago."""
+    said = Demande(
+        request_id=number,
+        source="/s",
+        event_id=str(number),
+        event_type=REQUEST_LISTE_EXPORT,
+        code_commune="13900",
+        requested_by="m",
+        requested_at=NOW - timedelta(minutes=1),
+        outcome=RequestOutcome.ACCEPTED,
+        reason="",
+        files=files,
+    )
+    return replace(said, **facts)
+
+
+def refused(number: int, **facts: Any) -> Demande:  # noqa: ANN401 — of Demande
+    return demande(number, outcome=RequestOutcome.REFUSED, reason="Non.", **facts)
+
+
+def shown(*demandes: Demande, now: datetime = NOW) -> list[int]:
+    """The requests of the board."""
+    return [card.demande.request_id for card in build_board(Recent(demandes=demandes), now)]
+
+
+@pytest.mark.parametrize(
+    ("states", "stage"),
+    [
+        ([Q, Q], Stage.QUEUED),
+        ([Q, RUN], Stage.RUNNING),
+        ([OK, Q], Stage.RUNNING),
+        ([OK, OK], Stage.READY),
+        ([OK, OFF], Stage.READY),
+        ([OK, BAD], Stage.FAILED),
+        ([BAD, OFF], Stage.FAILED),
+        ([BAD, Q], Stage.RUNNING),
+        ([OFF, OFF], Stage.CANCELLED),
+    ],
+)
+def test_the_stage_of_a_request_is_that_of_its_files(states: list[ExportStatus], stage: Stage) -> None:
+    files = [file(number, state) for number, state in enumerate(states, 1)]
+    assert stage_of(demande(1, *files)) is stage
+
+
+def test_a_request_without_files_was_refused() -> None:
+    assert stage_of(refused(1)) is Stage.REFUSED
+
+
+@pytest.mark.parametrize(
+    ("status", "minutes", "is_shown"),
+    [
+        (Q, 10**6, True),
+        (RUN, 10**6, True),
+        (OK, 14, True),
+        (OK, 16, False),
+        (OFF, 14, True),
+        (OFF, 16, False),
+        (BAD, 6 * 24 * 60, True),
+        (BAD, 8 * 24 * 60, False),
+    ],
+)
+def test_what_ended_stays_for_a_while(status: ExportStatus, minutes: float, is_shown: bool) -> None:
+    assert shown(demande(1, file(1, status, minutes_ago=minutes))) == ([1] if is_shown else [])
+
+
+@pytest.mark.parametrize(("later", "is_shown"), [(Q, False), (OK, False), (BAD, False), (OFF, True)])
+def test_a_failure_goes_once_the_same_file_is_asked_again(later: ExportStatus, is_shown: bool) -> None:
+    first, second = demande(1, file(1, BAD)), demande(2, file(2, later))
+    assert (1 in shown(second, first)) is is_shown
+
+
+@pytest.mark.parametrize("other", [{"liste": "CE"}, {"format": "xml"}, {"edition": "commission"}])
+def test_another_file_does_not_take_the_place_of_a_failed_one(other: dict[str, Any]) -> None:
+    assert 1 in shown(demande(2, file(2, OK, **other)), demande(1, file(1, BAD)))
+
+
+def test_a_refusal_goes_once_the_same_is_accepted() -> None:
+    assert shown(refused(1)) == [1]
+    assert shown(demande(2, file(2, Q)), refused(1)) == [2]
+    assert shown(demande(2, file(2, Q), event_type=REQUEST_TABLEAUX_RENDER), refused(1)) == [2, 1]
+    assert shown(refused(2), refused(1)) == [2, 1]
+
+
+def test_a_refused_cancellation_is_soon_old_news() -> None:
+    assert shown(refused(1, event_type=REQUEST_CANCEL)) == [1]
+    assert shown(refused(1, event_type=REQUEST_CANCEL), now=NOW + timedelta(hours=2)) == []
+
+
+def test_what_passes_before_is_counted_without_ones_own() -> None:
+    card = make_card(demande(1, file(5, Q), file(6, Q), file(4, RUN)), waiting=[2, 3, 4, 5, 6, 7])
+    assert card.ahead == 2
+    assert wait_words(card) == "2 fichiers d'autres demandes passent avant elle."
+    assert make_card(demande(1, file(5, RUN)), waiting=[2]).ahead is None
+    bulk = make_card(demande(1, file(5, Q, is_bulk=True)), waiting=[2])
+    assert bulk.ahead is None
+    assert wait_words(bulk).startswith("Elle fait partie d'un lot")
+
+
+def card(*files: AskedFile) -> Card:
+    return make_card(demande(1, *files))
+
+
+def test_a_request_whose_files_are_wrong_is_not_called_ready() -> None:
+    wrong = card(file(1, OK), file(2, OK, bloquantes=3))
+    assert (wrong.label, wrong.tone, wrong.is_well) == ("à corriger", "error", False)
+    right = card(file(1, OK, remarques=3))
+    assert (right.label, right.tone, right.is_well) == ("prête", "ready", True)
+
+
+def test_only_what_did_not_succeed_is_asked_again() -> None:
+    assert [it.export_id for it in card(file(1, OK), file(2, BAD), file(3, OFF)).to_retry] == [2, 3]
+    assert not card(file(1, OK), file(2, BAD)).may_cancel
+    assert card(file(1, OK), file(2, RUN)).may_cancel
+
+
+def test_what_ended_lately_is_announced_in_its_order() -> None:
+    cards = [card(file(1, OK, minutes_ago=1), file(2, BAD, minutes_ago=3), file(3, OFF), file(4, RUN))]
+    assert [it.export_id for it in just_ended(cards, NOW)] == [2, 1]
+    assert just_ended(cards, NOW + timedelta(hours=1)) == []
+
+
+def test_a_request_is_called_by_what_it_makes() -> None:
+    tableau: dict[str, Any] = {"kind": ExportKind.TABLEAU, "type_tableau": "vingt_jours"}
+    assert request_words(demande(1, file(1, Q), file(2, Q))) == "Liste électorale, 2 fichiers"
+    assert request_words(demande(1, file(1, Q, **tableau))) == "Tableau des vingt jours, 1 fichier"
+    both = file(2, Q, **tableau | {"type_tableau": "additions"})
+    assert request_words(demande(1, file(1, Q, **tableau), both)) == "Tableaux, 2 fichiers"
+    assert request_words(refused(1, event_type=REQUEST_CANCEL)) == "Annulation"

@@ -1,0 +1,1 @@
+"""The screen: its pages in a real browser, on a whole installation."""

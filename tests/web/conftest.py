@@ -1,0 +1,97 @@
+"""Fixtures of the tests of the screen in a real browser, on a whole installation that they share."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser
+from starlette.testclient import TestClient
+
+from tests.parts.browser import Visitor, open_browser
+from tests.parts.databases import SqliteFiles
+from tests.parts.deployment import Deployment
+from tests.parts.mail import Mailbox
+from tests.parts.postgres import PostgresServer
+from tests.web.files_desk import FILES_TEMPLATE, FilesScreen, open_screen
+from tests.web.filled import Filled
+from tests.web.neighbours import CLERK
+from tests.web.security_desk import SCREEN_TEMPLATE, behind_proxy, make_settings, open_client, write_files
+from tests.web.site import Site
+
+Visit = Callable[..., Visitor]
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
+    """The installation, with LIBREVILLE and its neighbour GRANDVILLE."""
+    mailbox = Mailbox()
+    mailbox.start()
+    folder = tmp_path_factory.mktemp("site")
+    with Deployment(tmp_path_factory.mktemp("site-deployment")) as deployment:
+        site = Site(deployment, folder, mailbox)
+        yield site
+        site.close()
+    mailbox.stop()
+
+
+@pytest.fixture(scope="session")
+def filled(site: Site) -> Filled:
+    """LIBREVILLE with files in every state."""
+    return Filled(site)
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """The browser."""
+    with open_browser() as browser:
+        yield browser
+
+
+@pytest.fixture
+def visit(browser: Browser, site: Site) -> Iterator[Visit]:
+    """Makes visitors of the screen; at the end, no page of theirs has complained or asked anything of another host."""
+    visitors: list[Visitor] = []
+
+    def make(agent: str = CLERK, **options: Any) -> Visitor:  # noqa: ANN401 — playwright's
+        visitors.append(Visitor(browser, site.url, agent, **options))
+        return visitors[-1]
+
+    yield make
+    for visitor in visitors:
+        visitor.close()
+
+
+@pytest.fixture
+def screen_database(tmp_path: Path, sqlite_files: SqliteFiles) -> str:
+    """The address of a small SQLite database, and its files in `tmp_path / "exports"`: no process runs."""
+    write_files(tmp_path / "exports")
+    return sqlite_files.create(tmp_path / "screen.sqlite3", SCREEN_TEMPLATE)
+
+
+@pytest.fixture
+def web_client(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
+    """LIBREVILLE's agent behind a trusted proxy, on the screen in this process."""
+    with open_client(make_settings(screen_database, tmp_path, **behind_proxy()), agent=CLERK) as client:
+        yield client
+
+
+@pytest.fixture
+def files(tmp_path: Path, sqlite_files: SqliteFiles) -> Iterator[FilesScreen]:
+    """The screen in this process, on LIBREVILLE's files, without a browser."""
+    with open_screen(sqlite_files.create(tmp_path / "files.sqlite3", FILES_TEMPLATE), tmp_path) as screen:
+        yield screen
+
+
+@pytest.fixture(params=["postgresql", "sqlite"])
+def files_on_both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FilesScreen]:
+    """The same, on PostgreSQL and on SQLite."""
+    if request.param == "sqlite":
+        yield request.getfixturevalue("files")
+        return
+    server: PostgresServer = request.getfixturevalue("postgres_server")
+    server.start()
+    url = server.create_database(FILES_TEMPLATE)
+    with open_screen(url, tmp_path) as screen:
+        yield screen
+    server.drop(url)

@@ -1,0 +1,82 @@
+"""LIBREVILLE with something to show on every page: files in every state, deposits with their answers."""
+
+from starlette.routing import Route
+
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared
+from schemas.envelope import CloudEvent, Data
+from schemas.vocabulary import Verdict
+from tests.parts.wait import wait_until
+from tests.web.neighbours import CLERK, LIBREVILLE
+from tests.web.site import Site
+from worker.demo.calendrier import demo_calendrier
+
+_LEFT_FAILED = (
+    "UPDATE export SET status = 'failed', error_code = 'disque_plein', error_message = 'Espace disque insuffisant.', "
+    "size = NULL, sha256 = NULL WHERE id = {}"
+)
+_LEFT_CANCELLED = "UPDATE export SET status = 'cancelled', size = NULL, sha256 = NULL WHERE id = {}"
+_LEFT_WAITING = (
+    "UPDATE export SET status = 'queued', size = NULL, sha256 = NULL, finished_at = NULL, "
+    "rung_at = now(), not_before = now() + interval '1 day' WHERE id = {}"
+)
+_PURGED = "UPDATE export SET purged_at = now() WHERE id = {}"
+
+
+class Filled:
+    """What LIBREVILLE has asked for; numbers of files by what became of them."""
+
+    def __init__(self, site: Site) -> None:
+        self._site = site
+        town = site.town
+        first = town.wait_for(town.ask(listes=["P", "CE"], formats=["csv", "xml"]))
+        self.deposited, self.rejected = first[0]["export_id"], first[2]["export_id"]
+        self._declare()
+        self._sent = town.wait_for(town.ask(formats=["csv"]))
+        days = demo_calendrier(site.today)
+        tableaux = town.wait_for(
+            town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=days.scrutin), timeout=60
+        )
+        self.ready, self.tableau = self._sent[0]["export_id"], tableaux[0]["export_id"]
+        rest = town.wait_for(town.ask(formats=["csv", "xml"]))
+        self.failed, self.cancelled, self.waiting, self.purged = (export["export_id"] for export in rest[:4])
+        with town.engine.begin() as connection:
+            for statement, export in (
+                (_LEFT_FAILED, self.failed),
+                (_LEFT_CANCELLED, self.cancelled),
+                (_LEFT_WAITING, self.waiting),
+                (_PURGED, self.purged),
+            ):
+                connection.exec_driver_sql(statement.format(export))
+
+    def addresses(self, route: Route) -> list[str]:
+        """Of a page, for each file that it may be of."""
+        if "export" in route.param_convertors:
+            exports = [self.ready, self.deposited]
+            if route.name == "export":
+                exports += [self.rejected, self.tableau, self.failed, self.cancelled, self.waiting, self.purged]
+            return [route.url_path_for(route.name, commune=LIBREVILLE, export=export) for export in exports]
+        if "demande" in route.param_convertors:
+            query = "SELECT DISTINCT request_id FROM derniers_exports WHERE code_commune = :commune"
+            demandes = [row["request_id"] for row in self._site.town.rows(query, commune=LIBREVILLE)]
+            return [route.url_path_for(route.name, commune=LIBREVILLE, demande=demande) for demande in demandes]
+        return [route.url_path_for(route.name, commune=LIBREVILLE)]
+
+    def _declare(self) -> None:
+        """Two deposits: one accepted, one rejected, whose answer came; each is recorded before the next is said."""
+        said = {"commune": LIBREVILLE, "requested_by": CLERK}
+        for export, verdict, answer in (
+            (self.deposited, Verdict.ACCEPTE, "327 électeurs intégrés."),
+            (self.rejected, Verdict.REJETE, "Ligne 12 : le code du bureau de vote est inconnu."),
+        ):
+            depot = DepotDeclared(**said, exports=[export], deposited_on=self._site.today, remarque="Pour le scrutin.")
+            self._send(depot, "deposited_on IS NOT NULL", export)
+            answered = DepotVerdictDeclared(
+                **said, exports=[export], verdict=verdict, verdict_on=self._site.today, answer=answer
+            )
+            self._send(answered, "verdict <> ''", export)
+
+    def _send(self, data: Data, then: str, export: int) -> None:
+        event = CloudEvent.wrap(data, source="/test")
+        self._site.town.publish(event.to_bytes(), event.type)
+        query = f"SELECT 1 FROM derniers_exports WHERE export_id = :export AND {then}"  # noqa: S608 — our own words
+        wait_until(lambda: self._site.town.rows(query, export=export), message=then)

@@ -1,0 +1,44 @@
+"""GRANDVILLE: LIBREVILLE's electors that lack nothing, many times over; agents of it and of both communes.
+
+Its files take seconds, and may be deposited.
+"""
+
+from sqlalchemy import Engine, TextClause, text
+from sqlalchemy.orm import Session
+
+from worker.db.base import Base
+from worker.notifier.models import Agent
+from worker.registre.known_communes import add_commune
+from worker.registre.models import Bureau, Electeur, ListeCommunale
+
+LIBREVILLE, GRANDVILLE = "13900", "13901"
+CLERK, STRANGER, BOTH = "mairie-libreville", "mairie-grandville", "agglomeration"
+
+EMAIL = {STRANGER: "elections@grandville.example", BOTH: "agglomeration@grandville.example"}
+
+_COPIES = 900
+"""So that writing the principal list takes longer than progress takes to be told (`PULSE_SECONDS`), twice over."""
+_WHOLE = {
+    "electeur": " AND sexe IN ('M', 'F') AND prenoms <> '' AND commune_naissance <> '' AND departement_naissance <> '' "
+    "AND pays_naissance <> '' AND libelle_voie <> '' AND code_postal <> '' AND ville <> '' AND nationalite <> ''"
+}
+_AGENTS = ((STRANGER, GRANDVILLE), (BOTH, LIBREVILLE), (BOTH, GRANDVILLE))
+
+
+def add_neighbours(engine: Engine) -> None:
+    """Into a register that holds LIBREVILLE."""
+    with engine.begin() as connection:
+        add_commune(connection, GRANDVILLE, "GRANDVILLE")
+        for model, times in ((ListeCommunale, 1), (Bureau, 1), (Electeur, _COPIES)):
+            connection.execute(_copying(model), {"here": LIBREVILLE, "there": GRANDVILLE, "times": times})
+    with Session(engine) as session, session.begin():
+        session.add_all(Agent(name=name, code_commune=commune, email=EMAIL[name]) for name, commune in _AGENTS)
+
+
+def _copying(model: type[Base]) -> TextClause:
+    table = model.__tablename__
+    columns = ", ".join(column.name for column in model.__table__.columns if column.name not in {"id", "code_commune"})
+    return text(
+        f"INSERT INTO {table} (code_commune, {columns}) SELECT :there, {columns} FROM {table} "  # noqa: S608
+        f"CROSS JOIN generate_series(1, :times) WHERE code_commune = :here{_WHOLE.get(table, '')}"
+    )

@@ -1,0 +1,168 @@
+"""The anomalies of a file as a page: blocking first, filtered, by pages, and no name in an address."""
+
+import csv
+import io
+import re
+import time
+import tracemalloc
+from hashlib import sha256
+
+import pytest
+from sqlalchemy import RowMapping
+
+from producers.web.report_file import PAGE
+from tests.web.files_desk import FilesScreen, words
+from worker.registre.models import Bureau
+from worker.writers.columns import header_of
+
+CANTON = header_of(Bureau.code_canton)
+LINES = 100_000
+
+
+def test_every_line_of_the_report_is_on_the_pages_blocking_first(files_on_both: FilesScreen) -> None:
+    made = files_on_both.make()
+    page = files_on_both.read("anomalies", export=made["export_id"])
+    lines = _report(files_on_both, made)
+    for line in lines[:PAGE]:
+        assert line["Anomalie"].split(" : ")[0] in page
+    assert f"{made['bloquantes']} anomalies bloquantes : la plateforme rejetterait le fichier entier" in page
+    listed = page.partition("Une par une")[2]
+    severities = re.findall(r"(bloquante|remarque) ", listed.partition("Gravité")[2].partition("Gravité")[2])
+    assert severities == sorted(severities)
+    assert severities.count("bloquante") == made["bloquantes"]
+
+
+def test_filters_of_the_address_narrow_the_lines(files: FilesScreen) -> None:
+    made = files.make()
+    lines = _report(files, made)
+    blocking = [line for line in lines if line["Gravité"] == "bloquante"]
+    code = blocking[0]["Code"]
+    bureau = blocking[0]["Bureau"]
+    for query, wanted in (
+        ("gravite=bloquante", blocking),
+        (f"code={code}", [line for line in lines if line["Code"] == code]),
+        (f"bureau={bureau}", [line for line in lines if line["Bureau"] == bureau]),
+        ("bureau=-", [line for line in lines if not line["Bureau"]]),
+        (f"colonne={CANTON}", [line for line in lines if line["Colonne"] == CANTON]),
+        ("gravite=inventee&code=", lines),
+    ):
+        found = files.read("anomalies", query, export=made["export_id"])
+        assert f" {len(wanted)} anomalie" in found.partition("Une par une")[2], query
+    assert "Aucune anomalie ne répond à ce choix." in files.read("anomalies", "bureau=9999", export=made["export_id"])
+
+
+def test_a_name_is_looked_for_by_a_form_and_never_stands_in_an_address(
+    files: FilesScreen, capfd: pytest.CaptureFixture[str]
+) -> None:
+    made = files.make()
+    line = next(line for line in _report(files, made) if line["Gravité"] == "bloquante" and line["Nom de naissance"])
+    name = line["Nom de naissance"]
+    found = files.post("anomalies", {"nom": name.lower()}, export=made["export_id"])
+    assert name in words(found)
+    assert found.request.url.query == b""
+    addresses = re.findall(r'(?:href|action)="([^"]*)"', found.text)
+    assert not any(name.lower() in address.lower() for address in addresses)
+    assert found.headers["Cache-Control"] == "no-store"
+    captured = capfd.readouterr()
+    assert name.lower() not in (captured.out + captured.err).lower()
+    assert "nom" not in [
+        part.partition("=")[0] for address in addresses for part in address.partition("?")[2].split("&")
+    ]
+
+
+def test_a_name_in_the_address_is_not_looked_for(files: FilesScreen) -> None:
+    made = files.make()
+    everything = files.read("anomalies", export=made["export_id"])
+    assert files.read("anomalies", "nom=inventee", export=made["export_id"]) == everything
+
+
+def test_a_hundred_thousand_lines_are_read_by_pages_in_flat_memory(files: FilesScreen) -> None:
+    made = files.make()
+    _replace_report(files, made, LINES)
+    files.read("anomalies", export=made["export_id"])
+    started = time.monotonic()
+    last = files.read("anomalies", f"page={LINES // PAGE}", export=made["export_id"])
+    assert time.monotonic() - started < 5
+    assert f"NOM{LINES - 2}" in last  # the last remark
+    assert "Page 2 000 sur 2 000" in last
+    tracemalloc.start()
+    try:
+        files.read("anomalies", "gravite=remarque&page=900", export=made["export_id"])
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
+
+
+def test_a_search_goes_from_page_to_page_by_forms(files: FilesScreen) -> None:
+    made = files.make()
+    _replace_report(files, made, 3 * PAGE)
+    found = files.post("anomalies", {"nom": "nom", "page": "2"}, export=made["export_id"])
+    assert "page 2 sur 3" in words(found)
+    assert '<button class="link" name="page" value="3">' in found.text
+    assert files.post("anomalies", {"nom": "nom", "page": "99"}, export=made["export_id"]).status_code == 200
+
+
+def test_values_are_shown_as_they_are_and_never_as_markup(files: FilesScreen) -> None:
+    made = files.make()
+    _replace_report(files, made, 1, nom="'-<script>alert(1)</script>")
+    page = files.get("anomalies", export=made["export_id"]).text
+    assert "-&lt;script&gt;alert(1)&lt;/script&gt;" in page
+    assert "<script>alert" not in page
+
+
+@pytest.mark.parametrize("damage", ["altered", "gone", "no_report"])
+def test_a_report_that_cannot_be_shown_says_so(files: FilesScreen, damage: str) -> None:
+    made = files.make()
+    report = files.desk.root / made["code_commune"] / made["report_name"]
+    if damage == "altered":
+        report.write_bytes(report.read_bytes().replace(b"bloquante", b"remarque ", 1))
+    elif damage == "gone":
+        report.unlink()
+    else:
+        _replace_report(files, made, 0, content=b"ceci;n'est;pas;un;rapport\r\n")
+    response = files.get("anomalies", export=made["export_id"])
+    assert response.status_code == (410 if damage == "gone" else 500)
+    expected = "n'est plus sur le disque" if damage == "gone" else "n'est plus celui que le module a écrit"
+    assert expected in words(response)
+
+
+def test_a_purged_report_leaves_its_counts(files: FilesScreen) -> None:
+    made = files.make()
+    files.desk.run("UPDATE export SET purged_at = finished_at WHERE id = :id", id=made["export_id"])
+    response = files.get("anomalies", export=made["export_id"])
+    assert response.status_code == 410
+    assert f"{made['bloquantes']} anomalies bloquantes" in words(response)
+
+
+def test_what_was_not_made_has_no_anomalies(files: FilesScreen) -> None:
+    export = files.desk.ask()
+    assert files.get("anomalies", export=export).status_code == 404
+    assert files.get("anomalies", export=99).status_code == 404
+
+
+def _report(files: FilesScreen, made: RowMapping) -> list[dict[str, str]]:
+    text = (files.desk.root / made["code_commune"] / made["report_name"]).read_text("utf-8-sig")
+    return list(csv.DictReader(io.StringIO(text), delimiter=";"))
+
+
+def _replace_report(
+    files: FilesScreen, made: RowMapping, lines: int, *, nom: str = "", content: bytes | None = None
+) -> None:
+    """Another report than the one that was made, and its record."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
+    writer.writerow(["titre"] * 9)
+    for number in range(lines):
+        severity, column, code = (
+            ("remarque", CANTON, "canton_absent") if number % 3 else ("bloquante", "Sexe", "sexe_absent")
+        )
+        who = (f"{number % 80:04}", number, nom or f"NOM{number}", "Zélie", "14/03/1962")
+        writer.writerow([severity, *who, column, f"À corriger {number % 3}.", code])
+    data = content if content is not None else b"\xef\xbb\xbf" + text.getvalue().encode()
+    (files.desk.root / made["code_commune"] / made["report_name"]).write_bytes(data)
+    files.desk.run(
+        "UPDATE export SET report_size = :size, report_sha256 = :sha WHERE id = :id",
+        size=len(data),
+        sha=sha256(data).hexdigest(),
+        id=made["export_id"],
+    )

@@ -1,0 +1,104 @@
+"""Every page, in light and in dark, wide, narrow and magnified: accessible, quiet, and never wider than the screen.
+
+axe-core checks a part of the RGAA only: what it passes is not thereby « conforme ».
+"""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page
+
+from producers.web.routes import ROUTES
+from tests.parts.browser import NARROW, Visitor
+from tests.web.conftest import Visit
+from tests.web.filled import Filled
+from tests.web.neighbours import BOTH, LIBREVILLE, STRANGER
+
+pytestmark = pytest.mark.web
+
+AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
+NO_PAGES = {"fichier", "rapport", "dossier_zip", "flux", "suivi"}
+"""Files to download, the stream of events and the part of a page that it sends."""
+
+
+def addresses(filled: Filled) -> list[str]:
+    """Of every page, with the parameters of files that exist; a file in each state where the page is that of a file."""
+    found = ["/", "/nulle-part"]
+    for route in ROUTES:
+        if "GET" in (route.methods or ()) and "commune" in route.param_convertors and route.name not in NO_PAGES:
+            found += filled.addresses(route)
+    return found
+
+
+def wide(page: Page) -> list[str]:
+    """What goes beyond the right edge, when the page can be scrolled sideways."""
+    found: list[str] = page.evaluate(
+        """() => document.documentElement.scrollWidth <= document.documentElement.clientWidth ? [] :
+        [...document.querySelectorAll('body *')]
+          .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth + 1)
+          .map(e => e.outerHTML.slice(0, 120)).slice(0, 3)"""
+    )
+    return found
+
+
+def violations(page: Page) -> list[str]:
+    """What axe-core finds."""
+    page.evaluate(AXE)
+    found = page.evaluate("() => axe.run(document, {resultTypes: ['violations']}).then(result => result.violations)")
+    return [f"{rule['id']}: {node['html'][:200]} {node['failureSummary']}" for rule in found for node in rule["nodes"]]
+
+
+def walk(visitor: Visitor, filled: Filled, check: Callable[[Page], list[str]]) -> dict[str, list[str]]:
+    """What is wrong with each page."""
+    wrong = {}
+    for address in addresses(filled):
+        visitor.page.goto(address, wait_until="load")
+        if found := check(visitor.page):
+            wrong[address] = found
+    visitor.forgive("404 (Not Found)")
+    return wrong
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing(visit: Visit, filled: Filled, scheme: str) -> None:
+    assert walk(visit(color_scheme=scheme, reduced_motion="reduce"), filled, violations) == {}
+
+
+def test_320_pixels_are_enough(visit: Visit, filled: Filled) -> None:
+    assert walk(visit(viewport=NARROW), filled, lambda page: wide(page) + violations(page)) == {}
+
+
+def test_magnified_twice_nothing_is_cut(visit: Visit, filled: Filled) -> None:
+    assert walk(visit(viewport={"width": 640, "height": 400}, device_scale_factor=2), filled, wide) == {}
+
+
+def test_each_page_has_its_own_title_and_says_where_one_is(visit: Visit, filled: Filled) -> None:
+    visitor, titles = visit(), {}
+    for address in addresses(filled)[2:]:
+        visitor.page.goto(address)
+        assert visitor.page.locator("h1").count() == 1, address
+        assert visitor.page.get_by_role("link", name="Aller au contenu").count() == 1, address
+        assert visitor.page.locator("nav [aria-current=page]").count() >= 1, address
+        titles[address] = visitor.page.title()
+    assert all(title.endswith("– LIBREVILLE – Module Préfecture") for title in titles.values()), titles
+
+
+def test_somebody_of_two_communes_chooses(visit: Visit) -> None:
+    visitor = visit(BOTH)
+    visitor.page.goto("/")
+    assert violations(visitor.page) == []
+    visitor.page.get_by_role("link", name="LIBREVILLE").click()
+    visitor.page.wait_for_url(f"**/communes/{LIBREVILLE}/listes")
+    visitor.page.get_by_role("link", name="Changer de commune").click()
+    assert visitor.page.get_by_role("heading", level=1).inner_text() == "Choisir une commune"
+
+
+def test_another_communes_agent_sees_nothing(visit: Visit, filled: Filled) -> None:
+    visitor = visit(STRANGER)
+    for address in addresses(filled)[2:]:
+        answer = visitor.page.goto(address)
+        assert answer
+        assert answer.status == 404, address
+        assert "LIBREVILLE" not in visitor.page.content()
+    visitor.forgive("404 (Not Found)")

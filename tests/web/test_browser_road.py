@@ -1,0 +1,179 @@
+"""The clerk's whole way, as she walks it: the button, the wait, the mail, the file, the deposit, the answer."""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from signal import SIGCONT, SIGSTOP
+
+import pytest
+from playwright.sync_api import Locator, expect
+from sqlalchemy import RowMapping
+
+from schemas.vocabulary import Liste
+from tests.parts.browser import Visitor
+from tests.parts.mail import Mail
+from tests.parts.wait import wait_until
+from tests.web.conftest import Visit
+from tests.web.neighbours import EMAIL, GRANDVILLE, STRANGER
+from tests.web.site import Site
+
+pytestmark = pytest.mark.web
+
+NET_SECONDS = 15
+"""How often a page asks by itself, its stream being cut."""
+
+
+class Clerk:
+    """GRANDVILLE's; what does not change by itself in her browser, she reloads."""
+
+    def __init__(self, site: Site, visitor: Visitor, *, is_live: bool) -> None:
+        self.site, self.page, self._is_live = site, visitor.page, is_live
+
+    def go(self, page: str) -> None:
+        self.page.goto(f"/communes/{GRANDVILLE}/{page}")
+
+    def ask(self, liste: Liste, format_: str) -> RowMapping:
+        """Press the button; the file's row, once there is one."""
+        self.go("listes")
+        for other in Liste:
+            name = re.compile(f"^{re.escape(other.label)}")
+            self.page.get_by_role("checkbox", name=name).set_checked(other is liste)
+        self.page.get_by_role("radio", name=re.compile(f"^{format_}")).check()
+        before = max((row["export_id"] for row in self._rows()), default=0)
+        self.page.get_by_role("button", name="Génération du fichier").click()
+        expect(self.page).to_have_url(re.compile(f"/communes/{GRANDVILLE}/listes"))
+        query = "SELECT * FROM derniers_exports WHERE code_commune = :commune AND export_id > :before"
+        asked = {"commune": GRANDVILLE, "before": before}
+        return wait_until(lambda: self.site.town.rows(query, **asked), message="the row")[0]
+
+    def row(self, export: RowMapping) -> RowMapping:
+        return next(row for row in self._rows() if row["export_id"] == export["export_id"])
+
+    def see(self, what: Locator, seconds: float = 10) -> None:
+        if self._is_live:
+            expect(what.first).to_be_visible(timeout=1000 * seconds)
+        else:
+            wait_until(lambda: self.page.reload() and what.count(), timeout=seconds, message=f"{what} in the page")
+
+    def download(self, export: RowMapping) -> None:
+        """The bytes and the name are those of the record, and the download is written down."""
+        link = self.page.get_by_role("link", name=f"Télécharger {export['label']}").first
+        with self.page.expect_download() as waited:
+            link.click()
+        record = self.row(export)
+        assert waited.value.suggested_filename == record["file_name"]
+        content = waited.value.path().read_bytes()
+        assert (len(content), hashlib.sha256(content).hexdigest()) == (record["size"], record["sha256"])
+        wait_until(lambda: self.row(export)["downloaded_by"] == STRANGER, message="the download in the audit trail")
+
+    def deposit(self, export: RowMapping) -> None:
+        """Marked as deposited today, then accepted."""
+        self.go("depot")
+        self.page.get_by_role("checkbox", name=export["label"]).check()
+        self.page.get_by_label("Remarque").fill("Avant le scrutin.")
+        self.page.get_by_role("button", name="Marquer comme déposé").click()
+        wait_until(lambda: self.row(export)["deposited_by"] == STRANGER, message="the deposit")
+        self.go("depot")
+        waiting = self.page.get_by_role("region", name="En attente de la réponse de la plateforme")
+        answers = waiting.locator("details").filter(has_text=export["label"])
+        if answers.get_attribute("open") is None:
+            answers.locator("summary").click()
+        answers.get_by_role("radio", name="accepté").check()
+        answers.get_by_label("Réponse reçue").fill("Votre liste a été intégrée.")
+        answers.get_by_role("button", name="Enregistrer la réponse").click()
+        wait_until(lambda: self.row(export)["verdict"] == "accepte", message="the answer")
+        self.go("depot")
+        line = self.page.get_by_role("row", name=export["label"])
+        expect(line).to_contain_text("accepté")
+        expect(line).to_contain_text("Avant le scrutin.")
+
+    def _rows(self) -> list[RowMapping]:
+        query = "SELECT * FROM derniers_exports WHERE code_commune = :commune"
+        return list(self.site.town.rows(query, commune=GRANDVILLE))
+
+
+@contextmanager
+def frozen(site: Site) -> Iterator[None]:
+    """The worker stands still."""
+    family = site.worker.family
+    for pid in family:
+        os.kill(pid, SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in family:
+            os.kill(pid, SIGCONT)
+
+
+def mail_about(site: Site, correlation: str) -> Mail:
+    """What GRANDVILLE's clerk was told of a request."""
+
+    def told() -> Mail | None:
+        mine = (mail for mail in site.mailbox.mails if mail.recipients == (EMAIL[STRANGER],))
+        return next((mail for mail in mine if correlation in text_of(mail)), None)
+
+    mail = wait_until(told, timeout=20, message="the mail")
+    assert mail
+    return mail
+
+
+def text_of(mail: Mail) -> str:
+    part = mail.message.get_body(("plain",))
+    assert part
+    return str(part.get_content())
+
+
+def test_she_follows_her_file_without_reloading_and_is_told(visit: Visit, site: Site) -> None:
+    visitor = visit(STRANGER)
+    clerk = Clerk(site, visitor, is_live=True)
+    export = clerk.ask(Liste.PRINCIPALE, "XML")
+    page, board = clerk.page, clerk.page.get_by_role("region", name="Demandes en cours")
+    page.evaluate("window.isTheSamePage = true")
+    wait_until(lambda: clerk.row(export)["lines_written"] > 0, timeout=30, message="lines being written")
+    with frozen(site):
+        at = clerk.row(export)
+        assert at["status"] == "running"
+        bar = board.get_by_role("progressbar", name=export["label"])
+        expect(bar).to_have_attribute("max", str(at["electeurs"]))
+        expect(bar).to_have_attribute("value", str(at["lines_written"]))
+        assert 0 < at["lines_written"] < at["electeurs"]
+        expect(board.get_by_text("en cours").first).to_be_visible()
+    clerk.see(board.get_by_role("link", name=f"Télécharger {export['label']}"), seconds=60)
+    expect(page.get_by_text(f"Prêt : {export['label']}")).to_be_attached()
+    assert page.evaluate("window.isTheSamePage")
+
+    correlation = clerk.row(export)["correlation_id"]
+    clicks = [
+        line for line in site.town.json_log("screen") if line.get("page") == "listes" and line["method"] == "POST"
+    ]
+    assert clicks[-1]["correlation_id"] == correlation
+    mail = mail_about(site, correlation)
+    (link,) = re.findall(rf"{site.url}/\S+", text_of(mail))
+    clerk.download(export)
+    clerk.deposit(export)
+    page.goto(link)
+    expect(page).to_have_url(re.compile(f"/communes/{GRANDVILLE}/demandes/"))
+    expect(page.get_by_role("main")).to_contain_text(export["label"])
+
+
+def test_the_same_without_javascript(visit: Visit, site: Site) -> None:
+    clerk = Clerk(site, visit(STRANGER, java_script_enabled=False), is_live=False)
+    export = clerk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE, "CSV")
+    clerk.see(clerk.page.get_by_role("link", name=f"Télécharger {export['label']}"), seconds=30)
+    clerk.download(export)
+    clerk.deposit(export)
+
+
+def test_the_same_when_the_event_stream_is_cut(visit: Visit, site: Site) -> None:
+    visitor = visit(STRANGER)
+    visitor.context.route("**/flux", lambda route: route.abort())
+    clerk = Clerk(site, visitor, is_live=True)
+    export = clerk.ask(Liste.COMPLEMENTAIRE_MUNICIPALE, "CSV")
+    clerk.page.evaluate("window.isTheSamePage = true")
+    clerk.see(clerk.page.get_by_role("link", name=f"Télécharger {export['label']}"), seconds=2 * NET_SECONDS)
+    assert clerk.page.evaluate("window.isTheSamePage")
+    clerk.download(export)
+    clerk.deposit(export)
+    visitor.forgive("net::ERR_FAILED", "Failed to fetch")

@@ -1,0 +1,169 @@
+"""Deposits: declared, waited for, written down, answered, to be done again."""
+
+import base64
+from datetime import timedelta
+
+from schemas.vocabulary import Format, Liste
+from tests.integration.depots_desk import today
+from tests.web.files_desk import FilesScreen, words
+from worker.registre.models import Electeur
+from worker.writers.columns import header_of
+
+CM = Liste.COMPLEMENTAIRE_MUNICIPALE
+REJECTION = f"Ligne 12 : la colonne {header_of(Electeur.code_postal)} est vide.\r\nLigne 48 : <b>Sexe</b> absent."
+
+
+def test_a_deposit_is_declared_and_shown_while_nobody_has_read_it(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    export = screen.make(CM)["export_id"]
+    posted = screen.post("depot", {"export": export, "jour": today().isoformat(), "remarque": "Par Zoé, au guichet."})
+    assert posted.status_code == 303
+    waiting = screen.read("depot")
+    assert f"Enregistrement en cours : déposé le {today():%d/%m/%Y}, 1 fichier." in waiting
+    assert "Aucun dépôt n'est noté." in waiting
+    screen.work()
+    recorded = screen.read("depot")
+    assert f"Enregistré : déposé le {today():%d/%m/%Y}, 1 fichier." in recorded
+    assert "Par Zoé, au guichet." in recorded
+    assert "pas encore de réponse" in recorded
+    again = screen.read("depot")
+    assert "Enregistré" not in again
+    assert "Enregistrement en cours" not in again
+
+
+def test_what_was_refused_says_why_once(files: FilesScreen) -> None:
+    export = files.make(CM)["export_id"]
+    before = today() - timedelta(days=3)
+    files.post("depot", {"export": export, "jour": before.isoformat()})
+    files.work()
+    assert "précède la production du fichier" in files.read("depot")
+    assert "précède" not in files.read("depot")
+
+
+def test_the_page_that_waits_is_loaded_again_once_it_is_written_down(files: FilesScreen) -> None:
+    files.post("depot", {"export": files.make(CM)["export_id"], "jour": today().isoformat()})
+    asks = {"HX-Request": "true"}
+    assert "HX-Refresh" not in files.client.get(files.path("depot"), headers=asks).headers
+    files.work()
+    assert files.client.get(files.path("depot"), headers=asks).headers["HX-Refresh"] == "true"
+    assert "Enregistré : déposé" in files.read("depot")
+
+
+def test_an_answer_is_noted_with_its_text_and_says_what_to_do(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    export = screen.make(CM)["export_id"]
+    screen.desk.deposit(export)
+    asked = screen.read("depot")
+    assert "En attente de la réponse de la plateforme" in asked
+    assert "il n'est gardé que pour les agents de la commune, et il est effacé avec le fichier" in asked
+    form = {"export": export, "verdict": "rejete", "jour": today().isoformat(), "reponse": REJECTION}
+    assert screen.post("verdict", form).status_code == 303
+    screen.work()
+    page = screen.read("depot")
+    assert "À refaire : Liste CM" in page
+    assert "Déposez le nouveau fichier entier" in page
+    assert "Ligne 48 : <b>Sexe</b> absent." in page
+    assert "En attente de la réponse" not in page
+
+
+def test_a_rejected_list_that_was_deposited_again_is_not_to_be_redone(files: FilesScreen) -> None:
+    first = files.make(CM)["export_id"]
+    files.desk.deposit(first)
+    files.desk.answer(first, verdict="rejete")
+    assert "À refaire" in files.read("depot")
+    second = files.make(CM, Format.XML)["export_id"]
+    files.desk.deposit(second)
+    assert "À refaire" not in files.read("depot")
+    files.desk.answer(second)
+    assert "accepté" in files.read("depot")
+
+
+def test_what_is_to_be_deposited_is_ready_without_blocking_anomaly_and_in_one_format(files: FilesScreen) -> None:
+    _mend(files)
+    principale, csv = files.make(), files.make(CM)
+    assert principale["bloquantes"]
+    page = files.read("depot")
+    assert f"À corriger d'abord {principale['label']}" in page
+    assert f"Fichiers que vous avez déposés {csv['label']}" in page
+    xml = files.make(CM, Format.XML)
+    files.desk.deposit(xml["export_id"])
+    assert "Rien n'attend d'être déposé." in files.read("depot")
+
+
+def test_a_file_named_in_the_address_can_be_deposited_whatever_its_anomalies(files: FilesScreen) -> None:
+    principale = files.make()
+    page = files.get("depot", f"export={principale['export_id']}").text
+    assert f'value="{principale["export_id"]}" checked' in page
+
+
+def test_several_files_are_deposited_together(files: FilesScreen) -> None:
+    exports = [files.make(CM)["export_id"], files.make()["export_id"]]
+    files.post("depot", {"export": exports, "jour": f"{today():%d/%m/%Y}"})
+    assert files.broker.events[0].data["exports"] == exports
+    files.work()
+    assert all(files.desk.row(export)["deposited_on"] for export in exports)
+
+
+def test_a_form_that_says_nothing_sensible_comes_back_filled_in(files: FilesScreen) -> None:
+    _mend(files)
+    export = files.make(CM)["export_id"]
+    tomorrow = today() + timedelta(days=1)
+    wrong = {
+        "Cochez au moins un fichier.": {"jour": today().isoformat(), "remarque": "gardée"},
+        "Date illisible": {"export": export, "jour": "31/02/2026", "remarque": "gardée"},
+        "n'est pas encore venu": {"export": export, "jour": tomorrow.isoformat(), "remarque": "gardée"},
+        "Texte trop long": {"export": export, "jour": today().isoformat(), "remarque": "gardée" * 200},
+        "caractères que le module ne peut pas garder": {
+            "export": export,
+            "jour": today().isoformat(),
+            "remarque": "gardée\x07",
+        },
+    }
+    for reason, form in wrong.items():
+        response = files.post("depot", form)
+        assert response.status_code == 422
+        assert reason in words(response)
+        assert "gardée" in words(response)
+    assert "accepté ou rejeté" in words(files.post("verdict", {"export": export, "jour": today().isoformat()}))
+    assert files.broker.events == []
+
+
+def test_a_broker_that_is_away_loses_nothing_of_the_form(files: FilesScreen) -> None:
+    export = files.make(CM)["export_id"]
+    files.desk.deposit(export)
+    files.broker.is_away = True
+    form = {"export": export, "verdict": "rejete", "jour": today().isoformat(), "reponse": "Une longue réponse."}
+    response = files.post("verdict", form)
+    assert response.status_code == 503
+    assert "Rien n'est enregistré" in words(response)
+    assert "Une longue réponse." in words(response)
+
+
+def test_another_communes_file_cannot_be_deposited(files: FilesScreen) -> None:
+    export = files.make(CM)["export_id"]
+    files.desk.run("UPDATE export SET code_commune = '13055' WHERE id = :id", id=export)
+    response = files.post("depot", {"export": export, "jour": today().isoformat()})
+    assert response.status_code == 422
+    assert files.broker.events == []
+
+
+def test_the_session_does_not_keep_the_answer(files: FilesScreen) -> None:
+    export = files.make(CM)["export_id"]
+    files.desk.deposit(export)
+    answered = files.post(
+        "verdict", {"export": export, "verdict": "rejete", "jour": today().isoformat(), "reponse": "INVENTEE Zélie"}
+    )
+    (cookie,) = answered.cookies.values()
+    kept = base64.b64decode(cookie.partition(".")[0] + "==")
+    assert b"declarations" in kept
+    assert b"INVENTEE" not in kept
+
+
+def _mend(files: FilesScreen) -> None:
+    """LIBREVILLE's complementary municipal list without what the platform would reject."""
+    files.desk.run(
+        """UPDATE electeur SET nationalite = 'Belge', ville = 'LIBREVILLE', code_postal = '13900', sexe = 'F',
+               libelle_voie = 'SAUGE', nom_naissance = 'INVENTEE', prenoms = 'Zélie', date_naissance = '1962-03-14',
+               commune_naissance = 'BRUXELLES', departement_naissance = '99', pays_naissance = 'BELGIQUE'
+           WHERE liste = 'CM'"""
+    )

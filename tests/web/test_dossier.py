@@ -1,0 +1,186 @@
+"""The dossier de dépôt: what is in the ZIP, that it is the same each time, and that nothing altered leaves."""
+
+import io
+import json
+import subprocess
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from schemas.tableaux import Edition, TypeTableau
+from schemas.vocabulary import Format, Liste, Piece
+from tests.parts.wait import wait_until
+from tests.web.files_desk import FilesScreen, words
+
+CE, CM = Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
+
+
+def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(
+    files_on_both: FilesScreen, tmp_path: Path
+) -> None:
+    screen = files_on_both
+    principale, municipale = screen.make(), screen.make(CM, Format.XML)
+    tableau, commission = _tableaux(screen)
+    query = f"P={principale['export_id']}&CM={municipale['export_id']}&export={tableau}&export={commission}"
+    response = screen.get("dossier_zip", query)
+    assert response.headers["Content-Type"] == "application/zip"
+    assert int(response.headers["Content-Length"]) == len(response.content)
+    archive = zipfile.ZipFile(io.BytesIO(response.content))
+    assert archive.testzip() is None
+    names = [screen.desk.row(export)["file_name"] for export in (tableau, commission)]
+    assert archive.namelist() == [
+        "LISEZ-MOI.txt",
+        f"a-deposer/{principale['file_name']}",
+        f"a-deposer/{municipale['file_name']}",
+        f"a-deposer/{names[0]}",
+        f"ne-pas-deposer/{names[1]}",
+        "SHA256SUMS",
+        "manifest.json",
+    ]
+    assert archive.read(f"a-deposer/{principale['file_name']}") == screen.desk.read(principale)
+    archive.extractall(tmp_path / "extracted")
+    checked = _check_sums(tmp_path / "extracted")
+    assert checked.returncode == 0, checked.stderr
+    assert checked.stdout.count(": OK") == 6
+
+
+def test_sha256sum_finds_what_was_altered_after_the_extraction(files: FilesScreen, tmp_path: Path) -> None:
+    made = files.make(CM)
+    archive = _take(files, f"CM={made['export_id']}")
+    archive.extractall(tmp_path / "extracted")
+    with (tmp_path / "extracted" / "a-deposer" / made["file_name"]).open("ab") as file:
+        file.write(b"\n")
+    checked = _check_sums(tmp_path / "extracted")
+    assert checked.returncode == 1
+    assert f"a-deposer/{made['file_name']}: FAILED" in checked.stdout
+
+
+def test_the_same_files_make_the_same_bytes_and_every_unzip_reads_them(files: FilesScreen, tmp_path: Path) -> None:
+    ids = [files.make(liste)["export_id"] for liste in (CM, CE)]
+    first = files.get("dossier_zip", f"CM={ids[0]}&CE={ids[1]}")
+    files.desk.deposit(ids[0])
+    files.desk.download(ids[1])
+    second = files.get("dossier_zip", f"export={ids[1]}&export={ids[0]}")
+    assert first.content == second.content
+    assert first.headers["Content-Disposition"] == second.headers["Content-Disposition"]
+    path = tmp_path / "dossier.zip"
+    path.write_bytes(first.content)
+    assert subprocess.run(["unzip", "-tq", path], capture_output=True, check=False).returncode == 0
+
+
+def test_the_manifest_and_the_readme_name_no_elector_and_say_what_is_blocking(files: FilesScreen) -> None:
+    files.desk.add_person(nom="INVENTEE-DU-DOSSIER")
+    made = files.make()
+    assert made["bloquantes"]
+    archive = _take(files, f"P={made['export_id']}")
+    manifest = json.loads(archive.read("manifest.json"))
+    assert manifest["commune"] == {"code": "13900", "nom": "LIBREVILLE"}
+    (described,) = manifest["files"]
+    assert described["path"] == f"a-deposer/{made['file_name']}"
+    assert described["sha256"] == made["sha256"]
+    assert (described["electeurs"], described["bloquantes"]) == (made["electeurs"], made["bloquantes"])
+    readme = archive.read("LISEZ-MOI.txt").decode("utf-8-sig")
+    assert f"ATTENTION : {made['bloquantes']} anomalies bloquantes" in " ".join(readme.split())
+    assert "e-listelec" in readme
+    assert "\r\n" in readme
+    assert max(map(len, readme.splitlines())) < 100
+    assert b"INVENTEE-DU-DOSSIER" in archive.read(described["path"])
+    texts = b"".join(archive.read(name) for name in ("LISEZ-MOI.txt", "manifest.json", "SHA256SUMS"))
+    assert b"INVENTEE-DU-DOSSIER" not in texts
+
+
+def test_each_file_that_was_taken_is_declared_even_when_the_broker_is_away(files: FilesScreen) -> None:
+    ids = sorted(files.make(liste)["export_id"] for liste in (CM, CE))
+    files.broker.is_away = True
+    assert files.get("dossier_zip", f"CM={ids[0]}&CE={ids[1]}").status_code == 200
+    files.broker.is_away = False
+    wait_until(lambda: len(files.broker.events) == 2, message="the downloads, once the broker is back")
+    assert sorted(event.data["export"] for event in files.broker.events) == ids
+    assert {event.data["piece"] for event in files.broker.events} == {Piece.DOSSIER}
+    files.work()
+    assert all(files.desk.row(export)["downloaded_by"] == "mairie-libreville" for export in ids)
+
+
+@pytest.mark.parametrize("damage", ["altered", "longer", "gone", "link"])
+def test_nothing_leaves_when_a_file_is_not_what_it_was(files: FilesScreen, damage: str) -> None:
+    good, bad = files.make(CE), files.make(CM)
+    path = files.desk.root / bad["code_commune"] / bad["file_name"]
+    content = path.read_bytes()
+    path.unlink()
+    if damage == "altered":
+        path.write_bytes(content[:-2] + b"X\n")
+    elif damage == "longer":
+        path.write_bytes(content + b"\n")
+    elif damage == "link":
+        kept = path.with_name("ailleurs.csv")
+        kept.write_bytes(content)
+        path.symlink_to(kept)
+    response = files.get("dossier_zip", f"CE={good['export_id']}&CM={bad['export_id']}")
+    assert response.status_code == (410 if damage == "gone" else 500)
+    assert response.headers["Content-Type"].startswith("text/html")
+    assert bad["file_name"] in words(response)
+    assert "Le dossier n'a pas été préparé" in words(response)
+    assert files.broker.events == []
+
+
+def test_a_choice_that_makes_no_dossier_comes_back_with_the_reason(files: FilesScreen) -> None:
+    csv, xml = (files.make(CM, format_)["export_id"] for format_ in Format)
+    for query, status, reason in (
+        ("", 422, "Choisissez au moins un fichier."),
+        ("export=abc&P=99", 422, "Choisissez au moins un fichier."),
+        (f"CM={csv}&export={xml}", 422, "Une liste se dépose dans un seul format"),
+    ):
+        response = files.get("dossier_zip", query)
+        assert response.status_code == status
+        assert reason in words(response)
+    files.desk.run("UPDATE export SET purged_at = finished_at WHERE id = :id", id=csv)
+    assert files.get("dossier_zip", f"CM={csv}").status_code == 410
+
+
+def test_another_communes_file_is_in_no_dossier(files: FilesScreen) -> None:
+    made = files.make(CM)["export_id"]
+    files.desk.run("UPDATE export SET code_commune = '13055' WHERE id = :id", id=made)
+    assert files.get("dossier_zip", f"CM={made}").status_code == 422
+
+
+def test_the_page_proposes_what_can_be_deposited_and_says_what_is_wrong(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    principale = screen.make()
+    page = screen.read("dossier")
+    assert f"{principale['bloquantes']} anomalies bloquantes" in page
+    assert "la plateforme rejetterait la liste" in page
+    assert f'value="{principale["export_id"]}" checked' not in screen.get("dossier").text
+    assert "le registre a été importé de nouveau" not in page
+    screen.desk.run("UPDATE request SET created_at = :at", at=_long_ago(screen))
+    assert "le registre a été importé de nouveau depuis" in screen.read("dossier")
+
+
+def test_asking_for_the_headers_alone_declares_nothing(files: FilesScreen) -> None:
+    made = files.make(CM)["export_id"]
+    response = files.client.head(f"{files.path('dossier_zip')}?CM={made}")
+    assert response.status_code == 200
+    assert int(response.headers["Content-Length"]) > 1000
+    assert files.broker.events == []
+
+
+def _take(files: FilesScreen, query: str) -> zipfile.ZipFile:
+    response = files.get("dossier_zip", query)
+    assert response.status_code == 200, words(response)
+    return zipfile.ZipFile(io.BytesIO(response.content))
+
+
+def _check_sums(folder: Path) -> subprocess.CompletedProcess[str]:
+    command = ["sha256sum", "--check", "SHA256SUMS"]
+    return subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False, env={"LC_ALL": "C"})
+
+
+def _tableaux(screen: FilesScreen) -> tuple[int, int]:
+    """A tableau to be posted, and the commission's own copy of it."""
+    editions = (Edition.AFFICHAGE, Edition.COMMISSION)
+    affichage, commission = (screen.make_tableau(TypeTableau.VINGT_JOURS, edition=edition) for edition in editions)
+    return affichage, commission
+
+
+def _long_ago(screen: FilesScreen) -> object:
+    return "2020-01-01 00:00:00.000" if screen.desk.engine.dialect.name == "sqlite" else "2020-01-01T00:00:00Z"

@@ -1,0 +1,224 @@
+"""Downloads: the bytes of the record or none, and somebody is told of each, however long the broker is away."""
+
+import hashlib
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import SecretStr
+from starlette.testclient import TestClient
+
+from producers.publisher import Publisher
+from producers.web.app import create_app
+from producers.web.settings import WebSettings
+from schemas.declarations import FileDownloaded
+from schemas.vocabulary import Piece
+from tests.integration.requests_queue import RequestsQueue
+from tests.parts.databases import Template
+from tests.parts.rabbitmq import RabbitNode
+from tests.parts.town import AGENT
+from tests.parts.wait import wait_until
+from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, open_asked, words
+
+pytestmark = pytest.mark.integration
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return ASKED_TEMPLATE
+
+
+@pytest.fixture
+def screen(database_url: str, tmp_path: Path) -> Iterator[AskedScreen]:
+    with open_asked(database_url, tmp_path) as opened:
+        yield opened
+
+
+def path_of(screen: AskedScreen, number: int, column: str = "file_name") -> Path:
+    """Where a file is on the volume."""
+    return screen.desk.root / "13900" / str(screen.desk.row(number)[column])
+
+
+def told(screen: AskedScreen) -> list[FileDownloaded]:
+    """The downloads that were published, once nothing waits."""
+    wait_until(lambda: not screen.app.state.screen.spool.waiting(), message="an empty spool")
+    return [FileDownloaded.model_validate(event.data) for event in screen.sent]
+
+
+@pytest.mark.parametrize(("format_", "media_type"), [("csv", "text/csv; charset=utf-8"), ("xml", "application/xml")])
+def test_the_bytes_and_the_name_are_those_of_the_record(screen: AskedScreen, format_: str, media_type: str) -> None:
+    (number,) = screen.make("P", format_=format_)
+    row = screen.desk.row(number)
+    answer = screen.get(f"/exports/{number}/fichier")
+    assert answer.status_code == 200
+    assert hashlib.sha256(answer.content).hexdigest() == row["sha256"]
+    assert answer.headers["content-disposition"] == f'attachment; filename="{row["file_name"]}"'
+    assert answer.headers["content-type"] == media_type
+    assert answer.headers["content-length"] == str(row["size"])
+    assert answer.headers["etag"] == f'"{row["sha256"]}"'
+    assert answer.headers["x-content-type-options"] == "nosniff"
+    assert answer.headers["cache-control"] == "no-store"
+
+
+def test_the_download_is_told_once_the_bytes_have_left(screen: AskedScreen) -> None:
+    (number,) = screen.make("P")
+    screen.get(f"/exports/{number}/fichier")
+    assert told(screen) == [FileDownloaded(commune="13900", export=number, requested_by=AGENT)]
+    screen.work()
+    row = screen.desk.row(number)
+    assert row["downloaded_by"] == AGENT
+    assert "téléchargé le" in screen.read("/listes")
+
+
+def test_the_report_is_a_piece_of_its_own(screen: AskedScreen) -> None:
+    (number,) = screen.make("P")
+    answer = screen.get(f"/exports/{number}/rapport")
+    assert answer.content == path_of(screen, number, "report_name").read_bytes()
+    assert "-csv-anomalies.csv" in answer.headers["content-disposition"]
+    assert [it.piece for it in told(screen)] == [Piece.RAPPORT]
+
+
+def test_a_file_without_anomaly_has_no_report(screen: AskedScreen) -> None:
+    (number,) = screen.make("P")
+    screen.desk.run("UPDATE export SET report_name = NULL, report_size = NULL, report_sha256 = NULL")
+    assert screen.get(f"/exports/{number}/rapport").status_code == 404
+
+
+def test_asking_for_the_headers_is_no_download(screen: AskedScreen) -> None:
+    (number,) = screen.make("P")
+    answer = screen.client.head(f"/communes/13900/exports/{number}/fichier")
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(screen.desk.row(number)["size"])
+    assert told(screen) == []
+
+
+def test_a_file_that_waits_is_not_there_yet(screen: AskedScreen) -> None:
+    (number,) = screen.ask("P")
+    answer = screen.get(f"/exports/{number}/fichier")
+    assert answer.status_code == 409
+    assert "Il est en attente : revenez dans un instant." in words(answer).replace("\u202f", " ")
+    assert screen.get(f"/exports/{number}/rapport").status_code == 409
+
+
+def test_a_purged_file_is_gone_even_while_its_bytes_are_there(screen: AskedScreen) -> None:
+    (number,) = screen.make("P")
+    screen.desk.run("UPDATE export SET purged_at = finished_at")
+    answer = screen.get(f"/exports/{number}/fichier")
+    assert answer.status_code == 410
+    assert "Ce fichier a été effacé" in words(answer)
+    assert told(screen) == []
+
+
+def _alter(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[:-2] + b"X\n")
+
+
+def _shorten(path: Path) -> None:
+    os.truncate(path, 5)
+
+
+def _lengthen(path: Path) -> None:
+    with path.open("ab") as file:
+        file.write(b"\n")
+
+
+def _link(path: Path) -> None:
+    path.rename(path.with_name("elsewhere"))
+    path.symlink_to("elsewhere")
+
+
+def _pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def _directory(path: Path) -> None:
+    path.unlink()
+    path.mkdir()
+
+
+@pytest.mark.parametrize("spoil", [_alter, _shorten, _lengthen, _link, _pipe, _directory])
+def test_what_is_not_the_file_of_the_record_is_not_handed_out(
+    screen: AskedScreen, spoil: Callable[[Path], None]
+) -> None:
+    (number,) = screen.make("P")
+    spoil(path_of(screen, number))
+    answer = screen.get(f"/exports/{number}/fichier")
+    assert answer.status_code == 500
+    assert "Ce fichier a été altéré" in words(answer)
+    assert "attachment" not in answer.headers.get("content-disposition", "")
+    assert told(screen) == []
+
+
+def test_a_file_that_is_missing_is_said_to_be(screen: AskedScreen) -> None:
+    (number,) = screen.make("P")
+    path_of(screen, number).unlink()
+    answer = screen.get(f"/exports/{number}/fichier")
+    assert answer.status_code == 410
+    assert "Ce fichier est introuvable" in words(answer)
+    assert str(screen.desk.root) not in answer.text
+
+
+@pytest.mark.parametrize("name", ["../13055/x.csv", "/etc/passwd", ".hidden", "", "a/b.csv"])
+def test_a_name_that_leads_elsewhere_is_not_followed(screen: AskedScreen, name: str) -> None:
+    (number,) = screen.make("P")
+    screen.desk.run("UPDATE export SET file_name = :name", name=name)
+    assert screen.get(f"/exports/{number}/fichier").status_code in {409, 410}
+
+
+def test_while_the_broker_is_away_files_are_given_and_declarations_wait(screen: AskedScreen) -> None:
+    (number,) = screen.make("P")
+    screen.is_broker_away = True
+    assert screen.get(f"/exports/{number}/fichier").status_code == 200
+    (waiting,) = wait_until(screen.app.state.screen.spool.waiting, message="a declaration that waits")
+    assert waiting.stat().st_mode & 0o777 == 0o600
+    screen.is_broker_away = False
+    assert len(told(screen)) == 1
+
+
+def test_a_declaration_survives_the_screen(screen: AskedScreen, database_url: str, tmp_path: Path) -> None:
+    (number,) = screen.make("P")
+    screen.is_broker_away = True
+    screen.get(f"/exports/{number}/fichier")
+    screen.client.__exit__()
+    with open_asked(database_url, tmp_path) as again:
+        assert told(again) == [FileDownloaded(commune="13900", export=number, requested_by=AGENT)]
+    screen.client.__enter__()
+
+
+def test_a_broker_that_stops_and_starts_learns_of_the_download(
+    sqlite_url: str, tmp_path: Path, rabbit_node: RabbitNode, amqp_url: str
+) -> None:
+    with open_asked(sqlite_url, tmp_path) as maker:
+        (number,) = maker.make("P")
+    with RequestsQueue(amqp_url):
+        pass
+    settings = WebSettings(
+        state_url=SecretStr(sqlite_url), exports_dir=tmp_path / "exports", web_spool_dir=tmp_path / "s", source="/s"
+    )
+    with Publisher(amqp_url, attempts=1, patience=1) as publisher:
+        app = create_app(settings, publisher.publish)
+        with TestClient(app, base_url="http://127.0.0.1:8000") as client:
+            rabbit_node.stop()
+            started = threading.Thread(target=rabbit_node.start)
+            try:
+                assert client.get(f"/communes/13900/exports/{number}/fichier").status_code == 200
+                (kept,) = app.state.screen.spool.waiting()
+                event_id = _event_id(kept)
+                started.start()
+            finally:
+                started.join()
+            wait_until(lambda: not app.state.screen.spool.waiting(), timeout=60, message="the declaration published")
+    with RequestsQueue(amqp_url) as queue:
+        event = queue.take_event()
+        assert event.id == event_id
+        assert FileDownloaded.model_validate(event.data).export == number
+        assert queue.poll() is None
+
+
+def _event_id(path: Path) -> str:
+    return str(json.loads(path.read_bytes())["id"])

@@ -1,0 +1,93 @@
+"""The calendar of a commune: what each coming poll calls for, and what was made of it."""
+
+from datetime import UTC, datetime, timedelta
+
+from schemas.tableaux import Edition, TypeTableau
+from tests.parts.town import TODAY
+from tests.web.files_desk import FilesScreen
+from worker.demo.calendrier import demo_calendrier
+
+DAYS = demo_calendrier(TODAY)
+NOON = datetime(TODAY.year, TODAY.month, TODAY.day, 11, tzinfo=UTC)
+VINGT_JOURS = TypeTableau.VINGT_JOURS
+
+
+def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(files_on_both: FilesScreen) -> None:
+    files_on_both.set_clock(NOON)
+    page = files_on_both.read("echeances")
+    for expected in (
+        "Élection municipale partielle dimanche 6 décembre 2026 – dans 11 jours",
+        "vendredi 30 octobre 2026 Clôture des inscriptions",
+        "Code électoral, art. L. 17",
+        "du jeudi 12 novembre 2026au dimanche 15 novembre 2026 Réunion de la commission de contrôle",
+        "réunion notée le vendredi 13 novembre 2026",
+        "samedi 14 novembre 2026 Tableau des vingt jours à publier Code électoral, art. L. 19, L. 20 et R. 13",
+        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20, L. 31 et R. 14",
+        "dans 6 jours",
+    ):
+        assert expected in page
+
+
+def test_an_unusual_closing_is_said_to_be_one(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    page = files.read("echeances")
+    assert page.count("date propre à ce scrutin") == 1
+    assert page.index("dimanche 18 avril 2027") < page.index("date propre à ce scrutin")
+
+
+def test_a_tableau_is_done_once_it_is_made_for_that_poll_to_be_posted(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    screen.set_clock(NOON)
+    assert "en retard passé depuis 11 jours" in screen.read("echeances")
+    screen.make_tableau(VINGT_JOURS, edition=Edition.COMMISSION)
+    assert "en retard" in screen.read("echeances")
+    screen.make_tableau(VINGT_JOURS)
+    page = screen.read("echeances")
+    assert "en retard" not in page
+    assert "fait Liste P, du" in page
+    assert "Pas de tableau pour la liste CE ni la liste CM : il en faut un si elle vote à ce scrutin." in page
+
+
+def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    page = files.get("echeances").text
+    wanted = f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}"
+    assert f'href="{wanted}"' in page
+    form = files.read("tableaux", f"type=cinq_jours_reu&scrutin={DAYS.scrutin}")
+    assert "Tableau des cinq jours" in form
+
+
+def test_days_are_told_as_people_say_them(files: FilesScreen) -> None:
+    before = DAYS.scrutin - timedelta(days=5)
+    for days, expected in ((0, "aujourd'hui"), (1, "demain"), (-1, "hier")):
+        files.set_clock(datetime(before.year, before.month, before.day, 11, tzinfo=UTC) - timedelta(days=days))
+        line = files.read("echeances").partition("Tableau des cinq jours")[2].partition("Demander")[0]
+        assert expected in line
+
+
+def test_a_meeting_that_nobody_noted_is_asked_for(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    files.desk.run("DELETE FROM commission")
+    page = files.read("echeances")
+    assert "aucune réunion notée" in page
+    assert "python -m worker commissions --commune 13900 --add JJ/MM/AAAA" in page
+    assert "lundi 16 novembre 2026 Tableau des vingt jours" in page
+
+
+def test_without_any_poll_the_page_says_how_to_add_one(files_on_both: FilesScreen) -> None:
+    files_on_both.desk.run("DELETE FROM scrutin")
+    page = files_on_both.read("echeances")
+    assert "Aucun scrutin à venir n'est connu" in page
+    assert "python -m worker scrutins --commune 13900 --add" in page
+
+
+def test_a_national_poll_is_everybodys_and_past_ones_are_left_out(files: FilesScreen) -> None:
+    files.desk.run("DELETE FROM scrutin")
+    for code, day, words in (("", "2027-04-11", "Élection nationale"), ("13055", "2027-05-02", "Élection ailleurs")):
+        files.desk.run("INSERT INTO scrutin VALUES (:code, :day, :words, NULL)", code=code, day=day, words=words)
+    files.desk.run("INSERT INTO scrutin VALUES ('13900', '2026-03-15', 'Élection passée', NULL)")
+    files.set_clock(NOON)
+    page = files.read("echeances")
+    assert "Élection nationale dimanche 11 avril 2027" in page
+    assert "Élection ailleurs" not in page
+    assert "Élection passée" not in page

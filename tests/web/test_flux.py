@@ -1,0 +1,211 @@
+"""The event stream, from a real server: whole first, then at each change, asked of the database once for everybody."""
+
+import itertools
+import socket
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+
+from producers.errors import StateAwayError
+from producers.state import State
+from producers.web import live
+from producers.web.pages import flux
+from producers.web.reading.demandes import read_pulse
+from tests.parts.databases import Template
+from tests.parts.wait import wait_until
+from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, open_asked
+
+pytestmark = pytest.mark.integration
+
+HEARTBEAT = 0.3
+FLUX = "/communes/13900/flux"
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return ASKED_TEMPLATE
+
+
+@pytest.fixture
+def screen(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AskedScreen]:
+    monkeypatch.setattr(flux, "HEARTBEAT_SECONDS", HEARTBEAT)
+    with open_asked(database_url, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture
+def server(screen: AskedScreen) -> Iterator[str]:
+    """The same screen on a port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        config = uvicorn.Config(screen.app, log_config=None, lifespan="off", timeout_graceful_shutdown=2)
+        running = uvicorn.Server(config)
+        thread = threading.Thread(target=running.run, kwargs={"sockets": [listener]})
+        thread.start()
+        wait_until(lambda: running.started, message="the server")
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        running.should_exit = True
+        thread.join()
+
+
+class Stream:
+    """One connection, read by a thread; `messages` are whole, `beats` counts what keeps it open."""
+
+    def __init__(self, address: str) -> None:
+        self.messages: list[str] = []
+        self.beats = 0
+        self.headers: httpx2.Headers | None = None
+        self.has_ended = False
+        self._client = httpx2.Client(base_url=address, timeout=30)
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._read)
+        self._thread.start()
+
+    def wait(self, words: str) -> str:
+        """The first message that says it."""
+        return wait_until(
+            lambda: next((it for it in self.messages if words in it), ""), timeout=15, message=f"{words} in the stream"
+        )
+
+    def close(self) -> None:
+        """Go away."""
+        self._stop.set()
+        self._thread.join()
+        self._client.close()
+
+    def _read(self) -> None:
+        lines: list[str] = []
+        with self._client.stream("GET", FLUX) as answer:
+            self.headers = answer.headers
+            for line in answer.iter_lines():
+                if line.startswith("data:"):
+                    lines.append(line[6:])
+                elif line.startswith(": ping"):
+                    self.beats += 1
+                elif not line and lines:
+                    self.messages.append("\n".join(lines))
+                    lines = []
+                if self._stop.is_set():
+                    return
+        self.has_ended = True
+
+
+@contextmanager
+def streams(address: str, count: int = 1) -> Iterator[list[Stream]]:
+    """So many connections at once."""
+    opened = [Stream(address) for _ in range(count)]
+    try:
+        yield opened
+    finally:
+        for stream in opened:
+            stream.close()
+
+
+def test_the_whole_board_comes_first_then_each_change(screen: AskedScreen, server: str) -> None:
+    with streams(server) as (stream,):
+        first = stream.wait("Aucune demande en cours.")
+        assert first == stream.messages[0]
+        (number,) = screen.ask("P")
+        assert "en attente" in stream.wait("Liste électorale, 1 fichier")
+        screen.desk.ring(number)
+        last = stream.wait("À corriger\u202f: Liste P")
+        assert f"/exports/{number}/fichier" in last
+        assert 'aria-live="polite"' in last
+
+
+def test_who_connects_again_sees_what_happened_meanwhile(screen: AskedScreen, server: str) -> None:
+    with streams(server) as (stream,):
+        stream.wait("Aucune demande en cours.")
+    screen.make("CE")
+    with streams(server) as (stream,):
+        assert "Liste CE du" in stream.wait("Demandes en cours")
+        assert "Liste CE du" in stream.messages[0]
+
+
+def test_nothing_is_sent_again_while_nothing_changes_but_the_connection_lives(screen: AskedScreen, server: str) -> None:
+    screen.make("CE")
+    with streams(server) as (stream,):
+        stream.wait("Liste CE du")
+        wait_until(lambda: stream.beats >= 3, message="heartbeats")
+        assert len(stream.messages) == 1
+        assert stream.headers is not None
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        assert stream.headers["x-accel-buffering"] == "no"
+        assert stream.headers["cache-control"] == "no-store"
+
+
+def test_a_download_and_a_deposit_are_seen_at_once(screen: AskedScreen, server: str) -> None:
+    (number,) = screen.make("CE")
+    with streams(server) as (stream,):
+        stream.wait("Liste CE du")
+        screen.desk.download(number)
+        stream.wait("téléchargé le")
+        screen.desk.deposit(number)
+        stream.wait("déposé le")
+
+
+def test_the_database_is_asked_once_for_all_who_look_on(
+    screen: AskedScreen, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[float] = []
+
+    def ask(state: State, commune: str) -> tuple[Any, ...]:
+        asked.append(time.monotonic())
+        return read_pulse(state, commune)
+
+    monkeypatch.setattr(live, "read_pulse", ask)
+    with streams(server, 5) as opened:
+        for stream in opened:
+            stream.wait("Aucune demande en cours.")
+        assert screen.app.state.screen.live.communes == {"13900"}
+        wait_until(lambda: len(asked) >= 4, message="some questions")
+        gaps = [after - before for before, after in itertools.pairwise(asked)]
+        assert min(gaps) > live.POLL_SECONDS * 0.9
+    wait_until(lambda: not screen.app.state.screen.live.communes, message="nobody looks on")
+    count = len(asked)
+    with streams(server) as (stream,):
+        stream.wait("Aucune demande en cours.")
+    assert len(asked) <= count + 2
+
+
+def test_the_stream_ends_once_the_agent_may_not_see_the_commune(screen: AskedScreen, server: str) -> None:
+    with streams(server) as (stream,):
+        stream.wait("Aucune demande en cours.")
+        screen.desk.run("UPDATE agent SET code_commune = '13055'")
+        wait_until(lambda: stream.has_ended, message="the end of the stream")
+    screen.desk.run("UPDATE agent SET code_commune = '13900'")
+
+
+def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
+    screen: AskedScreen, server: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    away = threading.Event()
+
+    def ask(state: State, commune: str) -> tuple[Any, ...]:
+        if away.is_set():
+            raise StateAwayError("la base ne répond pas")
+        return read_pulse(state, commune)
+
+    monkeypatch.setattr(live, "_AWAY_SECONDS", 0.1)
+    monkeypatch.setattr(live, "read_pulse", ask)
+    with streams(server) as (stream,):
+        stream.wait("Aucune demande en cours.")
+        away.set()
+        screen.make("CE")
+        beats = stream.beats
+        wait_until(lambda: stream.beats >= beats + 2, message="heartbeats without a database")
+        assert len(stream.messages) == 1
+        away.clear()
+        stream.wait("Liste CE du")
+
+
+def test_asking_for_the_headers_opens_no_stream(screen: AskedScreen) -> None:
+    answer = screen.client.head(FLUX)
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert screen.app.state.screen.live.communes == frozenset()

@@ -1,0 +1,179 @@
+"""The first tab, on both databases: asked once however often it is pressed, never lost, always explained."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from schemas.requests import ListeExportRequested
+from schemas.vocabulary import Format, Liste
+from tests.parts.databases import Template
+from tests.parts.town import AGENT
+from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, once_of, open_asked, words
+
+pytestmark = pytest.mark.integration
+
+ALL = {"listes": ["P", "CE", "CM"], "format": "csv"}
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return ASKED_TEMPLATE
+
+
+@pytest.fixture
+def screen(database_url: str, tmp_path: Path) -> Iterator[AskedScreen]:
+    with open_asked(database_url, tmp_path) as opened:
+        yield opened
+
+
+def test_the_three_lists_are_named_in_full_and_checked(screen: AskedScreen) -> None:
+    page = screen.get("/listes")
+    for liste in Liste:
+        assert liste.label in page.text
+        assert re.search(rf'name="listes" id="liste-{liste}" value="{liste}" checked', page.text)
+    assert re.search(r'value="csv" checked', page.text)
+    assert not re.search(r'value="xml" checked', page.text)
+
+
+def test_the_register_is_said_with_its_import(screen: AskedScreen) -> None:
+    said = screen.read("/listes")
+    assert re.search(r"Liste principale \(générale\) \d+ électeurs importée le \d\d/\d\d/\d{4} à \d\d:\d\d par", said)
+
+
+def test_a_commune_without_register_learns_what_to_do(screen: AskedScreen) -> None:
+    screen.desk.run("DELETE FROM liste WHERE code_commune = '13900'")
+    said = screen.read("/listes")
+    assert "Aucun registre n'est importé pour LIBREVILLE." in said
+    assert "python -m worker import-reu" in said
+    assert "Génération du fichier" in said
+
+
+def test_the_button_asks_in_the_agents_name_and_shows_the_request(screen: AskedScreen) -> None:
+    answer = screen.post("/listes", ALL | {"format": "xml"})
+    assert (answer.status_code, answer.headers["location"]) == (303, "/communes/13900/listes#demandes")
+    (event,) = screen.sent
+    assert event.source == "/screen"
+    assert ListeExportRequested.model_validate(event.data) == ListeExportRequested(
+        commune="13900", formats=[Format.XML], requested_by=AGENT
+    )
+    assert "Listes P, CE, CM [xml] envoyée" in screen.read("/listes")
+    screen.work()
+    said = screen.read("/listes")
+    assert "envoyée" not in said
+    assert "Liste électorale, 3 fichiers en attente" in said
+    assert "Elle est la prochaine" in said
+
+
+def test_the_request_is_followed_to_its_files(screen: AskedScreen) -> None:
+    (number,) = screen.ask("CM")
+    screen.desk.run("UPDATE export SET status = 'running', lines_written = 12, electeurs = 24")
+    page = screen.get("/listes")
+    assert 'value="12" max="24"' in page.text
+    assert "12 sur 24 électeurs" in words(page)
+    screen.desk.run("UPDATE export SET status = 'queued'")
+    screen.desk.ring(number)
+    assert "À corriger : Liste CM" in screen.read("/listes")
+
+
+def test_pressed_twice_it_is_asked_once(screen: AskedScreen) -> None:
+    once = once_of(screen.get("/listes"))
+    for _ in range(2):
+        assert screen.post("/listes", ALL | {"formulaire": once}).status_code == 303
+    first, second = screen.sent
+    assert first.id == second.id
+    assert screen.read("/listes").count("envoyée") == 1
+    screen.work()
+    assert len(screen.numbers()) == 3
+
+
+def test_the_same_page_with_another_choice_asks_for_something_else(screen: AskedScreen) -> None:
+    once = once_of(screen.get("/listes"))
+    screen.post("/listes", ALL | {"formulaire": once})
+    screen.post("/listes", ALL | {"formulaire": once, "format": "xml"})
+    screen.work()
+    assert len(screen.numbers()) == 6
+
+
+def test_a_page_shown_again_asks_again(screen: AskedScreen) -> None:
+    assert once_of(screen.get("/listes")) != once_of(screen.get("/listes"))
+
+
+@pytest.mark.parametrize("forged", ["", "x", "../../etc", "0" * 5000])
+def test_a_forged_form_number_is_replaced(screen: AskedScreen, forged: str) -> None:
+    assert screen.post("/listes", ALL | {"formulaire": forged}).status_code == 303
+    assert len(screen.sent) == 1
+
+
+@pytest.mark.parametrize(
+    ("form", "field", "fault"),
+    [
+        ({"format": "xml"}, "listes", "Cochez au moins une liste."),
+        ({"listes": ["XX"], "format": "xml"}, "listes", "Cochez au moins une liste."),
+        ({"listes": ["P"], "format": "pdf"}, "format", "Choisissez CSV ou XML."),
+        ({"listes": ["P"]}, "format", "Choisissez CSV ou XML."),
+    ],
+)
+def test_what_is_wrong_is_said_beside_its_field(
+    screen: AskedScreen, form: dict[str, str | list[str]], field: str, fault: str
+) -> None:
+    page = screen.post("/listes", form)
+    assert page.status_code == 422
+    assert f'<p class="error-text" id="{field}-faute">{fault}</p>' in page.text
+    assert f'<fieldset class="choices" id="{field}" tabindex="-1" aria-describedby="{field}-faute">' in page.text
+    assert f'<a href="#{field}">' in page.text
+    assert 'role="alert"' in page.text
+    assert screen.sent == []
+
+
+def test_what_was_chosen_is_kept_with_the_fault(screen: AskedScreen) -> None:
+    page = screen.post("/listes", {"format": "xml"})
+    assert re.search(r'value="xml" checked', page.text)
+    assert not re.search(r'name="listes"[^>]* checked', page.text)
+
+
+def test_without_a_broker_nothing_is_lost(screen: AskedScreen) -> None:
+    screen.is_broker_away = True
+    page = screen.post("/listes", {"listes": ["CE"], "format": "xml"})
+    assert page.status_code == 503
+    said = words(page)
+    assert "Votre demande n'est pas partie." in said
+    assert "elle ne comptera qu'une fois" in said
+    assert re.search(r'id="liste-CE" value="CE" checked', page.text)
+    assert not re.search(r'id="liste-P" value="P" checked', page.text)
+    assert "envoyée" not in screen.read("/listes")
+    screen.is_broker_away = False
+    form = {"listes": ["CE"], "format": "xml", "formulaire": once_of(page)}
+    assert screen.post("/listes", form).status_code == 303
+    assert len(screen.sent) == 1
+
+
+def test_a_request_that_nobody_reads_is_explained(screen: AskedScreen) -> None:
+    screen.post("/listes", ALL)
+    screen.set_clock(datetime.now(UTC) + timedelta(minutes=2))
+    assert "Aucun service ne l'a encore lue" in screen.read("/listes")
+    screen.set_clock(datetime.now(UTC) + timedelta(hours=13))
+    assert "envoyée" not in screen.read("/listes")
+
+
+def test_a_refusal_gives_its_reason_until_it_is_asked_well(screen: AskedScreen) -> None:
+    screen.desk.run("DELETE FROM liste WHERE code_commune = '13900'")
+    screen.post("/listes", ALL)
+    screen.work()
+    said = screen.read("/listes")
+    assert "Fichiers de la liste électorale refusée" in said
+    assert re.search(r"[Aa]ucun registre importé pour 13900", said.partition("Demandes en cours")[2])
+    assert "envoyée" not in said
+
+
+def test_a_refusal_that_names_no_commune_is_told_to_its_sender(screen: AskedScreen) -> None:
+    screen.post("/listes", ALL)
+    (event,) = screen.sent
+    screen.work()
+    screen.desk.run("DELETE FROM export")
+    screen.desk.run("UPDATE request SET outcome = 'refused', reason = 'Pas à vous.', code_commune = ''")
+    said = screen.read("/listes")
+    assert "Listes P, CE, CM [csv] refusée Pas à vous." in said
+    assert event.id

@@ -1,0 +1,192 @@
+"""The second tab: the calendar proposes, the clerk disposes; what is wrong is said beside its field."""
+
+import re
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.requests import TableauxRenderRequested
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.vocabulary import Liste
+from tests.parts.databases import Template
+from tests.parts.town import AGENT, TODAY
+from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, once_of, open_asked, words
+
+pytestmark = pytest.mark.integration
+
+SCRUTIN = date(2027, 4, 18)
+FORM: dict[str, Any] = {
+    "type": "vingt_jours",
+    "listes": ["P"],
+    "presentations": ["commune"],
+    "edition": "affichage",
+    "scrutin": "2027-04-18",
+}
+
+
+@pytest.fixture(scope="module")
+def database_template() -> Template:
+    return ASKED_TEMPLATE
+
+
+@pytest.fixture
+def screen(database_url: str, tmp_path: Path) -> Iterator[AskedScreen]:
+    with open_asked(database_url, tmp_path) as opened:
+        opened.set_clock(datetime(TODAY.year, TODAY.month, TODAY.day, 9, tzinfo=UTC))
+        yield opened
+
+
+def checked(page: str, name: str) -> list[str]:
+    """What is checked of a field."""
+    return re.findall(rf'name="{name}" id="[^"]+" value="([^"]+)" checked', page)
+
+
+def test_what_the_calendar_calls_for_comes_first_and_fills_the_form_in(screen: AskedScreen) -> None:
+    page = screen.get("/tableaux")
+    offered = re.findall(r'href="/communes/13900/tableaux\?([^"#]+)#demander"', page.text)
+    assert offered[0].startswith("type=vingt_jours&amp;scrutin=2026-12-06")
+    said = words(page)
+    assert said.index("Ce que le calendrier demande") < said.index("Demander un tableau")
+    assert checked(page.text, "type") == ["vingt_jours"]
+    assert 'id="scrutin" value="2026-12-06"' in page.text
+
+
+def test_an_offer_fills_the_form_in(screen: AskedScreen) -> None:
+    page = screen.get("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18&listes=CE&listes=CM").text
+    assert checked(page, "type") == ["cinq_jours_reu"]
+    assert checked(page, "listes") == ["CE", "CM"]
+    assert 'id="scrutin" value="2027-04-18"' in page
+
+
+@pytest.mark.parametrize("query", ["type=x&scrutin=y", "type=vingt_jours&scrutin=2027-02-30", "type=%3Cscript%3E"])
+def test_an_address_that_means_nothing_fills_nothing_in(screen: AskedScreen, query: str) -> None:
+    page = screen.get(f"/tableaux?{query}")
+    assert page.status_code == 200
+    assert 'id="scrutin" value=""' in page.text
+    assert checked(page.text, "type") == ["vingt_jours"]
+
+
+def test_an_offer_goes_once_its_tableau_is_made(screen: AskedScreen) -> None:
+    offers = screen.get("/tableaux").text.count("Préparer la demande")
+    everything = FORM | {"listes": ["P", "CE", "CM"], "scrutin": "2026-12-06"}
+    assert screen.post("/tableaux", everything).status_code == 303
+    screen.work()
+    for number in screen.numbers():
+        assert screen.desk.ring(number)["status"] == "ready"
+    assert screen.get("/tableaux").text.count("Préparer la demande") == offers - 1
+
+
+def test_without_any_poll_the_form_says_what_to_write(screen: AskedScreen) -> None:
+    screen.desk.run("DELETE FROM scrutin")
+    assert "Aucun scrutin à venir n'est connu" in screen.read("/tableaux")
+
+
+def test_everything_that_is_chosen_is_asked(screen: AskedScreen) -> None:
+    form = FORM | {
+        "type": "cinq_jours_reu",
+        "listes": ["P", "CM"],
+        "presentations": ["commune", "par_bureau"],
+        "edition": "commission",
+        "reunion": "26/03/2027",
+        "publication": "2027-04-13",
+        "signature_maire": "1",
+        "inclure_j5": "1",
+    }
+    answer = screen.post("/tableaux", form)
+    assert (answer.status_code, answer.headers["location"]) == (303, "/communes/13900/tableaux#demandes")
+    (event,) = screen.sent
+    assert TableauxRenderRequested.model_validate(event.data) == TableauxRenderRequested(
+        commune="13900",
+        listes=[Liste.PRINCIPALE, Liste.COMPLEMENTAIRE_MUNICIPALE],
+        types=[TypeTableau.CINQ_JOURS_REU],
+        presentations=[Presentation.COMMUNE, Presentation.PAR_BUREAU],
+        edition=Edition.COMMISSION,
+        scrutin=SCRUTIN,
+        reunion=date(2027, 3, 26),
+        publication=date(2027, 4, 13),
+        signature_maire=True,
+        inclure_j5=True,
+        requested_by=AGENT,
+    )
+    assert "Tableau des cinq jours, listes P, CM [pdf] envoyée" in screen.read("/tableaux")
+
+
+def test_a_tableau_of_before_2019_has_its_date(screen: AskedScreen) -> None:
+    form = FORM | {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "10/01/2018"}
+    assert screen.post("/tableaux", form).status_code == 303
+    assert screen.sent[0].data["date_tableau"] == "2018-01-10"
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "fault"),
+    [
+        ({"type": ""}, "type", "Choisissez un tableau."),
+        ({"type": "trente_jours"}, "type", "Choisissez un tableau."),
+        ({"listes": []}, "listes", "Cochez au moins une liste."),
+        ({"presentations": []}, "presentations", "Cochez au moins une présentation."),
+        ({"edition": "x"}, "edition", "Choisissez à qui l&#39;exemplaire est destiné."),
+        ({"type": "cinq_jours_reu", "scrutin": ""}, "scrutin", "Indiquez le jour du scrutin."),
+        ({"type": "second_rectificatif"}, "date_tableau", "Indiquez la date du tableau."),
+        ({"scrutin": "2027-02-30"}, "scrutin", "Ce jour n&#39;existe pas\u202f; une date s&#39;écrit JJ/MM/AAAA."),
+        ({"until": "demain"}, "until", "Ce jour n&#39;existe pas\u202f; une date s&#39;écrit JJ/MM/AAAA."),
+        ({"scrutin": "2027-04-17"}, "scrutin", "On ne vote pas un samedi, vérifiez cette date."),
+        ({"scrutin": "1899-04-16"}, "scrutin", "Année attendue entre 1900 et 2199."),
+    ],
+)
+def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_asked(
+    screen: AskedScreen, changed: dict[str, Any], field: str, fault: str
+) -> None:
+    page = screen.post("/tableaux", FORM | changed)
+    assert page.status_code == 422
+    assert f'<p class="error-text" id="{field}-faute">{fault}</p>' in page.text
+    assert re.search(rf'id="{field}"[^>]*aria-describedby="[^"]*{field}-faute', page.text)
+    assert f'<a href="#{field}">' in page.text
+    assert page.text.count('class="error-text"') == 1
+    assert screen.sent == []
+
+
+def test_the_tableau_des_vingt_jours_takes_another_day_for_the_poll(screen: AskedScreen) -> None:
+    page = screen.post("/tableaux", FORM | {"scrutin": ""})
+    assert "le dernier jour des mouvements ou le jour de l'affichage" in words(page)
+    assert screen.post("/tableaux", FORM | {"scrutin": "", "publication": "2027-03-29"}).status_code == 303
+
+
+def test_a_fault_keeps_what_was_written_and_opens_what_is_folded(screen: AskedScreen) -> None:
+    page = screen.post("/tableaux", FORM | {"listes": ["CE"], "edition": "commission", "until": "32/13/2027"}).text
+    assert 'id="until" value="32/13/2027"' in page
+    assert 'id="scrutin" value="2027-04-18"' in page
+    assert checked(page, "listes") == ["CE"]
+    assert checked(page, "edition") == ["commission"]
+    assert re.search(r"<details open><summary>Autres dates", page)
+
+
+def test_the_old_tableaux_are_folded_unless_one_is_chosen(screen: AskedScreen) -> None:
+    assert "<details><summary>Tableaux d'avant 2019" in screen.get("/tableaux").text
+    assert "<details open><summary>Tableaux d'avant 2019" in screen.get("/tableaux?type=additions").text
+
+
+def test_without_a_broker_nothing_is_lost(screen: AskedScreen) -> None:
+    screen.is_broker_away = True
+    page = screen.post("/tableaux", FORM | {"presentations": ["recapitulatif"]})
+    assert page.status_code == 503
+    assert checked(page.text, "presentations") == ["recapitulatif"]
+    assert "Votre demande n'est pas partie." in words(page)
+    screen.is_broker_away = False
+    again = FORM | {"presentations": ["recapitulatif"], "formulaire": once_of(page)}
+    for _ in range(2):
+        assert screen.post("/tableaux", again).status_code == 303
+    assert len({event.id for event in screen.sent}) == 1
+
+
+def test_what_the_worker_refuses_is_told(screen: AskedScreen) -> None:
+    screen.post("/tableaux", FORM | {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "2018-02-28"})
+    screen.work()
+    said = screen.read("/tableaux")
+    assert "Tableaux refusée" in said
+    assert "la date de tableau est le 10 janvier" in said
+    later = datetime.now(UTC) + timedelta(days=8)
+    screen.set_clock(later)
+    assert "refusée" not in screen.read("/tableaux")

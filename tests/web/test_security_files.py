@@ -1,0 +1,132 @@
+"""Files in both directions: nothing but what the record says goes out, nothing too large comes in."""
+
+import os
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from producers.web.security.body import FILE_BYTES, FORM_BYTES
+from tests.web.security_desk import (
+    CONTENT,
+    FILE,
+    GRANDVILLE,
+    LIBREVILLE,
+    NEIGHBOUR,
+    behind_proxy,
+    make_settings,
+    open_client,
+    token_of,
+)
+from worker.db.engine import build_engine
+
+DOWNLOAD = f"/communes/{LIBREVILLE}/exports/1/fichier"
+VERIFY = f"/communes/{LIBREVILLE}/verifier"
+
+
+def test_the_file_of_the_record_is_given(web_client: TestClient) -> None:
+    answer = web_client.get(DOWNLOAD)
+    assert answer.content == CONTENT
+    assert answer.headers["content-disposition"].startswith("attachment;")
+    assert FILE in answer.headers["content-disposition"]
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        f"/communes/{LIBREVILLE}/exports/../../../etc/passwd",
+        f"/communes/{LIBREVILLE}/exports/1/../../../secret",
+        f"/communes/{LIBREVILLE}/exports/1%2f..%2f..%2fsecret/fichier",
+        f"/communes/{LIBREVILLE}/exports/1/fichier/../../../../secret",
+        f"/communes/{LIBREVILLE}/exports/1/fichier/{FILE}",
+        f"/communes/{LIBREVILLE}/exports/{FILE}/fichier",
+        f"/communes/..%2f{LIBREVILLE}/exports/1/fichier",
+        f"/communes/{LIBREVILLE}%2f../exports/1/fichier",
+    ],
+)
+def test_no_address_leads_out_of_the_record(web_client: TestClient, tmp_path: Path, path: str) -> None:
+    (tmp_path / "secret").write_text("INVENTE")
+    answer = web_client.get(path)
+    assert answer.status_code == 404
+    assert "INVENTE" not in answer.text
+
+
+@pytest.mark.parametrize(
+    "name", ["../../secret", "../13900/../../secret", "{folder}/secret", "", ".", "..", "a\0b", "lien"]
+)
+def test_no_record_leads_out_of_the_volume(
+    web_client: TestClient, screen_database: str, tmp_path: Path, name: str
+) -> None:
+    (tmp_path / "secret").write_bytes(CONTENT)
+    (tmp_path / "exports" / LIBREVILLE / "lien").symlink_to(tmp_path / "secret")
+    engine = build_engine(screen_database)
+    with engine.begin() as connection:
+        altered = {"name": name.format(folder=tmp_path)}
+        connection.execute(text("UPDATE export SET file_name = :name WHERE id = 1"), altered)
+    engine.dispose()
+    answer = web_client.get(DOWNLOAD)
+    assert answer.status_code >= 400
+    assert b"INVENTE" not in answer.content
+
+
+def test_a_folder_of_a_commune_that_leads_elsewhere_is_not_followed(web_client: TestClient, tmp_path: Path) -> None:
+    folder = tmp_path / "exports" / LIBREVILLE
+    folder.rename(tmp_path / "elsewhere")
+    folder.symlink_to(tmp_path / "elsewhere")
+    assert b"INVENTE" not in web_client.get(DOWNLOAD).content
+
+
+def test_a_file_that_became_a_pipe_is_not_waited_for(web_client: TestClient, tmp_path: Path) -> None:
+    path = tmp_path / "exports" / LIBREVILLE / FILE
+    path.unlink()
+    os.mkfifo(path)
+    assert web_client.get(DOWNLOAD).status_code >= 400
+
+
+def test_a_dropped_file_may_be_larger_than_a_form(web_client: TestClient) -> None:
+    dropped = {"fichier": ("liste.csv", b"x" * (2 * FORM_BYTES), "text/csv")}
+    answer = web_client.post(VERIFY, data={"jeton": token_of(web_client)}, files=dropped)
+    assert answer.status_code not in {400, 403, 413}
+
+
+def test_a_dropped_file_has_its_limit_too(web_client: TestClient) -> None:
+    announced = {"Content-Length": str(FILE_BYTES + 1), "Content-Type": "multipart/form-data; boundary=x"}
+    assert web_client.post(VERIFY, content=b"--x--\r\n", headers=announced).status_code == 413
+
+
+@pytest.mark.parametrize("number", [2, 20])
+def test_one_file_is_dropped_at_a_time(web_client: TestClient, number: int) -> None:
+    dropped = [("fichier", (f"{index}.csv", b"x", "text/csv")) for index in range(number)]
+    answer = web_client.post(VERIFY, data={"jeton": token_of(web_client)}, files=dropped)
+    assert answer.status_code == 400
+
+
+@pytest.mark.parametrize(
+    ("kind", "body"),
+    [
+        ("multipart/form-data", b"x"),
+        ("multipart/form-data; boundary=x", b"--x\r\nContent-Disposition: form-data; name=\r\n\r\n"),
+        ("multipart/form-data; boundary=" + "x" * 5000, b"x"),
+        ("application/x-www-form-urlencoded", b"%ff=%ff&" * 300),
+        ("application/json", b"{"),
+        ("text/plain; charset=nothing", b"x"),
+        ("", b""),
+    ],
+)
+def test_a_form_that_is_none_is_refused(web_client: TestClient, kind: str, body: bytes) -> None:
+    token_of(web_client)
+    for page in (VERIFY, f"/communes/{LIBREVILLE}/listes"):
+        assert web_client.post(page, content=body, headers={"Content-Type": kind}).status_code in {400, 403}
+
+
+def test_a_file_of_another_commune_is_unknown(screen_database: str, tmp_path: Path) -> None:
+    """What GRANDVILLE's agent drops says nothing of LIBREVILLE, even the very bytes of its file."""
+    with open_client(make_settings(screen_database, tmp_path, **behind_proxy()), agent=NEIGHBOUR) as client:
+        page = f"/communes/{GRANDVILLE}/verifier"
+        dropped = {"fichier": ("liste.csv", CONTENT, "text/csv")}
+        answer = client.post(page, data={"jeton": token_of(client, GRANDVILLE)}, files=dropped, follow_redirects=True)
+    assert answer.status_code < 500
+    assert "LIBREVILLE" not in answer.text
+    assert FILE not in answer.text
+    assert "25/11/2026 09:30" not in answer.text

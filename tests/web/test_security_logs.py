@@ -1,0 +1,193 @@
+"""What the screen says of itself: one line a request, and nothing of an elector, whatever fails."""
+
+import io
+import json
+import logging
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from sqlalchemy import text
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response, StreamingResponse
+from starlette.testclient import TestClient
+
+from producers.errors import BrokerAwayError, EventTooLargeError, UnconfirmedError
+from producers.logs import configure_logs
+from producers.web.app import create_app
+from producers.web.visit import Visit
+from schemas.declarations import FileDownloaded
+from schemas.envelope import CloudEvent
+from tests.web.security_desk import CLERK, LIBREVILLE, behind_proxy, make_settings, open_client
+from worker.db.engine import build_engine
+
+HOME = f"/communes/{LIBREVILLE}/listes"
+ELECTOR = "Zéphyrine INVENTÉE-MARTINVAST"
+
+
+class Logs(io.StringIO):
+    """What the screen prints."""
+
+    def lines(self) -> list[dict[str, Any]]:
+        """Each in its own form."""
+        return [json.loads(line) for line in self.getvalue().splitlines()]
+
+
+@pytest.fixture
+def logs(monkeypatch: pytest.MonkeyPatch) -> Iterator[Logs]:
+    """The screen's own configuration of logs, for the time of a test."""
+    root = logging.getLogger()
+    before, level, raises = root.handlers[:], root.level, logging.raiseExceptions
+    monkeypatch.setattr(sys, "stderr", stream := Logs())
+    configure_logs("json", "info")
+    yield stream
+    structlog.reset_defaults()
+    root.handlers[:], logging.raiseExceptions = before, raises
+    root.setLevel(level)
+
+
+@pytest.fixture
+def app(screen_database: str, tmp_path: Path) -> Starlette:
+    def publish(event: CloudEvent) -> None:
+        raise BrokerAwayError("broker.example:5672", "connexion refusée")
+
+    return create_app(make_settings(screen_database, tmp_path, **behind_proxy()), publish)
+
+
+@pytest.fixture
+def client(app: Starlette) -> Iterator[TestClient]:
+    with open_client(app.state.screen.settings, agent=CLERK, app=app) as client:
+        yield client
+
+
+def test_a_request_is_one_line_without_its_question_mark(client: TestClient, logs: Logs) -> None:
+    client.get(HOME, params={"nom": ELECTOR})
+    (line,) = [it for it in logs.lines() if it["event"] == "request"]
+    facts = {"method": "GET", "page": "listes", "commune": LIBREVILLE, "agent": CLERK, "status": 200, "level": "info"}
+    assert facts.items() <= line.items()
+    assert {"seconds", "timestamp", "logger"} <= line.keys()
+    assert ELECTOR not in json.dumps(line, ensure_ascii=False)
+
+
+def test_what_is_typed_in_an_address_is_not_repeated(client: TestClient, logs: Logs) -> None:
+    for path in (f"/{ELECTOR}", f"/communes/{ELECTOR}/listes", f"/communes/{LIBREVILLE}/exports/{ELECTOR}"):
+        assert client.get(path).status_code == 404
+    assert "MARTINVAST" not in logs.getvalue()
+
+
+def test_health_and_style_fill_no_log(client: TestClient, logs: Logs) -> None:
+    for path in ("/sante", "/sante/vie", "/static/screen.css"):
+        client.get(path)
+    assert logs.lines() == []
+
+
+def test_a_failing_page_says_where_and_nothing_of_an_elector(app: Starlette, client: TestClient, logs: Logs) -> None:
+    def fail(request: Request) -> Response:
+        electeur = ELECTOR
+        raise ValueError(f"{electeur}: {request.url}")
+
+    app.add_route("/essai", fail)
+    answer = client.get("/essai", params={"nom": ELECTOR})
+    assert answer.status_code == 500
+    assert "Erreur interne" in answer.text
+    lines = logs.lines()
+    (failed,) = [line for line in lines if line["event"] == "page_failed"]
+    assert failed["exception"]["type"] == "ValueError"
+    assert any(place.startswith("test_security_logs.py:") for place in failed["exception"]["at"])
+    assert "MARTINVAST" not in json.dumps(lines, ensure_ascii=False) + answer.text
+
+
+def test_a_page_that_fails_in_its_middle_is_cut_and_logged(app: Starlette, client: TestClient, logs: Logs) -> None:
+    async def pieces() -> Any:  # noqa: ANN401 — an asynchronous generator
+        yield b"a"
+        raise RuntimeError(ELECTOR)
+
+    def fail(_request: Request) -> Response:
+        return StreamingResponse(pieces())
+
+    app.add_route("/essai", fail)
+    assert client.get("/essai").content == b"a"
+    lines = logs.lines()
+    assert [line["event"] for line in lines] == ["page_failed", "request"]
+    assert "MARTINVAST" not in json.dumps(lines, ensure_ascii=False)
+
+
+def test_libraries_that_fail_say_nothing_of_an_elector_either(logs: Logs) -> None:
+    try:
+        int(ELECTOR)
+    except ValueError:
+        logging.getLogger("uvicorn.error").exception("Exception in ASGI application")
+    (line,) = logs.lines()
+    assert line["exception"]["type"] == "ValueError"
+    assert ELECTOR not in json.dumps(line, ensure_ascii=False)
+
+
+def test_a_database_that_is_away_is_no_secret_of_the_clerks(
+    client: TestClient, screen_database: str, logs: Logs
+) -> None:
+    engine = build_engine(screen_database)
+    with engine.begin() as connection:
+        connection.execute(text("DROP VIEW habilitations"))
+    engine.dispose()
+    answer = client.get(HOME)
+    assert answer.status_code == 503
+    assert "Le module ne répond pas" in answer.text
+    assert "sqlite" not in answer.text
+    assert "PREFECTURE_" not in answer.text
+    assert "base_injoignable" in {line.get("code") for line in logs.lines()}
+    ready = client.get("/sante")
+    assert (ready.status_code, ready.json()["base"]) == (503, False)
+    assert client.get("/sante/vie").status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "words"),
+    [
+        (UnconfirmedError("broker.example:5672"), 503, "La demande est peut-être partie"),
+        (BrokerAwayError("broker.example:5672", "x"), 503, "Recommencez dans quelques minutes"),
+        (EventTooLargeError("demande trop grande"), 400, "demande trop grande"),
+    ],
+)
+def test_what_the_broker_does_not_do_is_said_for_a_clerk(
+    app: Starlette, client: TestClient, error: Exception, status: int, words: str
+) -> None:
+    def fail(_request: Request) -> Response:
+        raise error
+
+    app.add_route("/essai", fail)
+    answer = client.get("/essai")
+    assert answer.status_code == status
+    assert words in answer.text
+    assert "broker.example" not in answer.text
+
+
+def test_a_line_bears_the_correlation_of_what_was_asked(app: Starlette, client: TestClient, logs: Logs) -> None:
+    sent: list[CloudEvent] = []
+
+    def ask(request: Request) -> Response:
+        screen = app.state.screen
+        agent = screen.identity.identify(request)
+        visit = Visit(request, screen, agent, agent.communes[0])
+        data = FileDownloaded(commune=LIBREVILLE, export=1, requested_by=agent.name)
+        sent.append(CloudEvent.wrap(data, source="/x"))
+        visit.publish(sent[0])
+        return Response()
+
+    app.add_route("/essai", ask)
+    assert client.get("/essai").status_code == 503
+    (line,) = [it for it in logs.lines() if it["event"] == "request"]
+    assert line["correlation_id"] == sent[0].correlationid
+
+
+def test_health_without_a_broker_or_without_files(screen_database: str, tmp_path: Path) -> None:
+    settings = make_settings(screen_database, tmp_path, **behind_proxy())
+    app = create_app(settings, lambda _event: None, reaches_broker=lambda: False)
+    with open_client(settings, app=app) as client:
+        away = client.get("/sante", headers={"Host": "172.18.0.4:8000"})
+        assert (away.status_code, away.json()["broker"]) == (200, False)
+        (tmp_path / "exports").rename(tmp_path / "gone")
+        assert client.get("/sante").status_code == 503

@@ -1,0 +1,238 @@
+"""Agents who log in by a provider, a mock that speaks OpenID Connect over HTTP on this computer."""
+
+from collections.abc import Iterator
+from http.cookies import SimpleCookie
+from pathlib import Path
+
+import httpx2
+import pytest
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from tests.web.oidc_browser import (
+    CLIENT_ID,
+    answer_of_provider,
+    ask_in,
+    log_in,
+    open_mock,
+    parameters,
+    with_provider,
+)
+from tests.web.security_desk import (
+    CLERK,
+    CLERK_EMAIL,
+    LIBREVILLE,
+    NEIGHBOUR_EMAIL,
+    PUBLIC,
+    make_settings,
+    open_client,
+    token_of,
+)
+from worker.db.engine import build_engine
+
+HOME = f"/communes/{LIBREVILLE}/listes"
+CLERK_FORM = {"sub": CLERK_EMAIL}
+
+
+@pytest.fixture(scope="module")
+def issuer(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Whatever name is typed there becomes `sub` and `email`."""
+    with open_mock(tmp_path_factory.mktemp("provider")) as issuer:
+        yield issuer
+
+
+@pytest.fixture
+def client(issuer: str, screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
+    """A browser where nobody has logged in yet."""
+    with open_client(make_settings(screen_database, tmp_path, **with_provider(issuer))) as client:
+        yield client
+
+
+def _claims(issuer: str, sub: str, **claims: object) -> dict[str, str]:
+    """Tell the provider who that is; what is typed in its form."""
+    assert httpx2.put(f"{issuer}/users/{sub}", json=claims).status_code == 204
+    return {"sub": sub}
+
+
+def test_an_agent_logs_in_and_comes_to_the_page_that_she_opened(client: TestClient) -> None:
+    back = log_in(client, CLERK_FORM, at=f"{HOME}?page=2")
+    assert (back.status_code, back.headers["location"]) == (303, HOME)
+    assert CLERK in client.get(HOME).text
+
+
+def test_what_the_provider_is_asked(client: TestClient) -> None:
+    asked = parameters(ask_in(client))
+    assert asked["response_type"] == "code"
+    assert asked["client_id"] == CLIENT_ID
+    assert asked["redirect_uri"] == f"{PUBLIC}/connexion/retour"
+    assert asked["code_challenge_method"] == "S256"
+    assert len(asked["code_challenge"]) == 43
+    assert min(len(asked["state"]), len(asked["nonce"])) >= 32
+    assert set(asked["scope"].split()) == {"openid", "email"}
+    again = parameters(ask_in(client))
+    assert not {asked[name] for name in ("state", "nonce", "code_challenge")} & set(again.values())
+
+
+def test_the_session_is_a_new_one(client: TestClient) -> None:
+    url = ask_in(client)
+    before = client.cookies["__Host-prefecture"]
+    back = client.get(answer_of_provider(url, CLERK_FORM))
+    cookie = SimpleCookie(back.headers["set-cookie"])["__Host-prefecture"]
+    assert cookie.value != before
+    assert (cookie["secure"], cookie["httponly"], cookie["path"], cookie["domain"]) == (True, True, "/", "")
+    assert cookie["samesite"].lower() == "lax"
+    client.cookies.clear()
+    assert client.get(HOME, headers={"Cookie": f"__Host-prefecture={before}"}).status_code == 303
+    assert client.get(HOME, headers={"Cookie": f"__Host-prefecture={cookie.value}"}).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["state", "code"])
+@pytest.mark.parametrize("value", ["", "forged", None])
+def test_an_answer_that_was_not_asked_for_is_refused(client: TestClient, name: str, value: str | None) -> None:
+    query = parameters(answer_of_provider(ask_in(client), CLERK_FORM)) | ({name: value} if value is not None else {})
+    if value is None:
+        del query[name]
+    refused = client.get("/connexion/retour", params=query)
+    assert refused.status_code == 403
+    assert "Identification impossible" in refused.text
+    assert client.get(HOME).status_code == 303
+
+
+def test_an_answer_is_good_once_and_in_one_browser(client: TestClient) -> None:
+    path = answer_of_provider(ask_in(client), CLERK_FORM)
+    mine = {"Cookie": f"__Host-prefecture={client.cookies['__Host-prefecture']}"}
+    client.cookies.clear()
+    for cookies, status in (({}, 403), (mine, 303), (mine, 403)):
+        assert client.get(path, headers=cookies).status_code == status
+        client.cookies.clear()
+
+
+def test_the_answer_of_another_provider_is_refused(client: TestClient) -> None:
+    path = answer_of_provider(ask_in(client), CLERK_FORM)
+    assert client.get(f"{path}&iss=https://evil.example").status_code == 403
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("access_denied", "Vous avez renoncé"),
+        ("temporarily_unavailable", "indisponible"),
+        ("<script>", "n&#39;admet pas"),
+    ],
+)
+def test_what_the_provider_refuses_is_said_in_french(client: TestClient, code: str, words: str) -> None:
+    answer = client.get("/connexion/retour", params={"error": code, "error_description": "INVENTE", "state": "x"})
+    assert answer.status_code in {403, 503}
+    assert words in answer.text
+    assert "INVENTE" not in answer.text
+    assert "<script>" not in answer.text
+
+
+def test_the_agent_who_says_no_is_told_and_may_try_again(client: TestClient) -> None:
+    refused = client.get(answer_of_provider(ask_in(client), {"sub": "x", "action": "deny"}))
+    assert refused.status_code == 403
+    assert 'href="/connexion"' in refused.text
+
+
+def test_a_provider_that_is_away(screen_database: str, tmp_path: Path) -> None:
+    settings = make_settings(screen_database, tmp_path, **with_provider("http://127.0.0.1:1"))
+    with open_client(settings) as client:
+        answer = client.get("/connexion")
+    assert answer.status_code == 503
+    assert "ne répond pas" in answer.text
+
+
+def test_who_is_not_an_agent_is_told_whom_to_ask_and_may_leave(client: TestClient) -> None:
+    log_in(client, {"sub": "nobody@mairie.example"})
+    answer = client.get("/")
+    assert answer.status_code == 403
+    assert "nobody@mairie.example" in answer.text
+    assert "Demandez à l&#39;administrateur" in answer.text
+    assert 'action="/deconnexion"' in answer.text
+
+
+def test_a_letter_that_looks_like_another_is_another(issuer: str, client: TestClient, screen_database: str) -> None:
+    """The sign of the kelvin is a `k` once lowered, and somebody else may own that address."""
+    engine = build_engine(screen_database)
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE agent SET email = 'kiosque@libreville.example' WHERE code_commune = '13900'"))
+    engine.dispose()
+    for email, status in (("\u212aiosque@libreville.example", 403), ("Kiosque@libreville.example", 303)):
+        log_in(client, _claims(issuer, "kelvin", email=email))
+        assert client.get("/").status_code == status
+        client.cookies.clear()
+
+
+@pytest.mark.parametrize(
+    "claims", [{"email": CLERK_EMAIL, "email_verified": False}, {"email": ""}, {"email": ["a"]}, {}]
+)
+def test_an_address_that_nobody_verified_is_none(issuer: str, client: TestClient, claims: dict[str, object]) -> None:
+    refused = log_in(client, _claims(issuer, "unverified", **claims))
+    assert refused.status_code == 403
+    assert client.get(HOME).status_code == 303
+
+
+def test_an_address_that_the_provider_verified(issuer: str, client: TestClient) -> None:
+    log_in(client, _claims(issuer, "verified", email=CLERK_EMAIL.title(), email_verified=True))
+    assert client.get(HOME).status_code == 200
+
+
+def test_agents_may_be_known_by_another_claim(issuer: str, screen_database: str, tmp_path: Path) -> None:
+    given = with_provider(issuer, web_oidc_claim="sub", web_known_by="name")
+    with open_client(make_settings(screen_database, tmp_path, **given)) as client:
+        log_in(client, {"sub": CLERK})
+        assert client.get(HOME).status_code == 200
+
+
+@pytest.mark.parametrize(("siret", "status"), [("21130001500015", 200), ("21750001600019", 303), (None, 303)])
+def test_only_agents_of_the_listed_employers(
+    issuer: str, screen_database: str, tmp_path: Path, siret: str | None, status: int
+) -> None:
+    given = with_provider(issuer, web_oidc_sirets="21130001500015,21130055300014")
+    with open_client(make_settings(screen_database, tmp_path, **given)) as client:
+        log_in(client, _claims(issuer, f"siret-{siret}", email=CLERK_EMAIL, siret=siret))
+        assert client.get(HOME).status_code == status
+
+
+def test_another_communes_agent(client: TestClient) -> None:
+    log_in(client, {"sub": NEIGHBOUR_EMAIL})
+    assert client.get("/").headers["location"] == "/communes/13901/listes"
+    assert client.get(HOME).status_code == 404
+
+
+def test_whoever_is_in_goes_on(client: TestClient) -> None:
+    log_in(client, CLERK_FORM)
+    assert client.get("/connexion").headers["location"] == "/"
+
+
+def test_logging_out_ends_the_session_here_and_at_the_provider(client: TestClient) -> None:
+    log_in(client, CLERK_FORM)
+    token = token_of(client)
+    copied = client.cookies["__Host-prefecture"]
+    left = client.post("/deconnexion", data={"jeton": token}, headers={"Origin": PUBLIC})
+    assert left.status_code == 200
+    onward = left.headers["refresh"].removeprefix("0; url=")
+    assert "/oauth2/end_session?" in onward
+    asked = parameters(onward)
+    assert asked["id_token_hint"].count(".") == 2
+    assert asked["post_logout_redirect_uri"] == f"{PUBLIC}/deconnexion/faite"
+    assert "Vous êtes déconnecté" in client.get("/deconnexion/faite").text
+    assert client.get(HOME).status_code == 303
+    client.cookies.clear()
+    assert client.get(HOME, headers={"Cookie": f"__Host-prefecture={copied}"}).status_code == 303
+
+
+@pytest.mark.parametrize("data", [{}, {"jeton": "forged"}])
+def test_nobody_logs_an_agent_out_from_elsewhere(client: TestClient, data: dict[str, str]) -> None:
+    log_in(client, CLERK_FORM)
+    assert client.post("/deconnexion", data=data).status_code == 403
+    assert client.get("/deconnexion").status_code == 405
+    assert client.get(HOME).status_code == 200
+
+
+def test_the_cookie_is_small_enough_for_browsers(client: TestClient) -> None:
+    ask_in(client, at=HOME)
+    assert len(client.cookies["__Host-prefecture"]) < 2000
+    log_in(client, CLERK_FORM)
+    token_of(client)
+    assert len(client.cookies["__Host-prefecture"]) < 1000
