@@ -41,7 +41,7 @@ check: .dev ## style, types, dependency rules, generated files up to date, compo
 	$(RUN) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/tls.yml deploy/monitoring.yml
 	$(dir $(RUN))hadolint Dockerfile
 
-bench: .dev ## measure how fast files are made
+bench: .dev ## measure how fast files are made and the screen answers: half an hour
 	$(RUN) -m bench
 
 schemas: .runtime ## write the JSON Schemas and the examples again, from the models
