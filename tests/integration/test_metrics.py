@@ -5,25 +5,22 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-import pika
 import pytest
-from prometheus_client import CollectorRegistry, generate_latest
 from sqlalchemy import delete
 
 from schemas.envelope import CloudEvent
-from schemas.topology import QUEUE_LISTES, QUEUE_REQUESTS, REQUEST_TABLEAUX_RENDER
+from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
 from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, smtp, work
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
-from tests.parts.prometheus import Scrape
+from tests.parts.prometheus import Scrape, scrape
 from tests.parts.web import serving
 from worker.db.types import utc_now
 from worker.errors import TransientError
 from worker.exports.models import Export
-from worker.messaging.encoder import ACTOR_QUEUES
-from worker.messaging.queues import QueueState, read_queues
+from worker.messaging.queues import QueueState
 from worker.monitoring import ledger
 from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
@@ -50,12 +47,6 @@ def desk(database_url: str) -> Iterator[Desk]:
 
 def _no_queue() -> Sequence[QueueState]:
     return [QueueState(QUEUE_LISTES, 0, 0, 0)]
-
-
-def scrape(exporter: Exporter) -> Scrape:
-    registry = CollectorRegistry()
-    registry.register(exporter)
-    return Scrape(generate_latest(registry).decode())
 
 
 def look(desk: Desk) -> Scrape:
@@ -301,28 +292,6 @@ def test_the_volume_is_measured_where_it_is_mounted(desk: Desk, tmp_path: Path) 
     assert 0 < seen["prefecture_exports_volume_free_bytes"] < seen["prefecture_exports_volume_size_bytes"]
     elsewhere = scrape(Exporter(desk.engine, _no_queue, tmp_path / "nowhere"))
     assert "prefecture_exports_volume_free_bytes" not in {name for name, _ in elsewhere.samples}
-
-
-def test_queues_are_measured_without_being_declared(amqp_url: str) -> None:
-    assert read_queues(amqp_url) == [QueueState(name, 0, 0, 0) for name in sorted(set(ACTOR_QUEUES.values()))]
-
-    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
-        channel = connection.channel()
-        channel.confirm_delivery()
-        for queue, number in ((QUEUE_LISTES, 3), (f"{QUEUE_LISTES}.XQ", 2), (QUEUE_REQUESTS, 0)):
-            channel.queue_declare(queue, durable=True)
-            for _ in range(number):
-                channel.basic_publish("", queue, b"x")
-        channel.basic_consume(QUEUE_REQUESTS, lambda *_: None)
-        seen = {state.queue: state for state in read_queues(amqp_url)}
-
-    assert seen[QUEUE_LISTES] == (QUEUE_LISTES, 3, 0, 2)
-    assert seen[QUEUE_REQUESTS] == (QUEUE_REQUESTS, 0, 1, 0)
-
-
-def test_an_absent_broker_is_said_to_be_away() -> None:
-    with pytest.raises(TransientError, match="injoignable"):
-        read_queues("amqp://guest:guest@127.0.0.1:1/%2F")
 
 
 def _ready(seen: Scrape) -> float:

@@ -10,7 +10,9 @@ from urllib.error import URLError
 from urllib.parse import urlencode
 from urllib.request import ProxyHandler, build_opener
 
+from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.registry import Collector
 
 from tests.parts.packages import PROMETHEUS, require
 from tests.parts.ports import LOOPBACK, free_port
@@ -116,3 +118,10 @@ class Prometheus:
             return "Ready" in fetch(f"{self.url}/-/ready")
         except URLError:
             return False
+
+
+def scrape(collector: Collector) -> Scrape:
+    """What Prometheus would be shown of a collector."""
+    registry = CollectorRegistry()
+    registry.register(collector)
+    return Scrape(generate_latest(registry).decode())
