@@ -13,10 +13,12 @@ from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.town import AGENT
+from worker.bell import Bell
 from worker.db.engine import build_engine
 from worker.domain.heure import jour_a_paris
 from worker.exports.audit import Line, read_audit
 from worker.handlers.ingest_request import ingest_request
+from worker.handlers.make_export import make_export
 
 PERSON = ("INVENTEE", "Zélie", "1962-03-14", "LIBREVILLE")
 _SAID = {"commune": COMMUNE, "requested_by": AGENT}
@@ -31,6 +33,12 @@ class DepotsDesk(Desk):
     """What an agent declares goes through the handler that the broker's messages go through."""
 
     sender = ""
+    rung: list[Bell]
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.rung = []
+        self.configure(ring=self.rung.extend)
 
     def make(self, format_: Format = Format.CSV, *, days_ago: float = 0, liste: Liste = Liste.PRINCIPALE) -> RowMapping:
         """A file that was asked for some days ago, and made now."""
@@ -41,7 +49,14 @@ class DepotsDesk(Desk):
         return self.declare(FileDownloaded.model_validate(_SAID | {"export": export_id} | fields), at)
 
     def deposit(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of DepotDeclared
-        """Somebody has deposited files, today."""
+        """Somebody has deposited files, today; a worker has answered the doorbells that rang for it."""
+        request = self.deposit_only(*export_ids, **fields)
+        while self.rung:
+            make_export(self.rung.pop().export_id, self.services)
+        return request
+
+    def deposit_only(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of DepotDeclared
+        """Somebody has deposited files, today; no worker has looked at them yet."""
         said = {"exports": list(export_ids), "deposited_on": today()}
         return self.declare(DepotDeclared.model_validate(_SAID | said | fields))
 

@@ -13,9 +13,11 @@ from schemas.vocabulary import Format, Liste
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.exports import depots
+from worker.exports import depots, intact
 from worker.exports.purge import purge_files, total
-from worker.handlers.record_depot import NOT_INTACT, PURGED
+from worker.handlers.depot_fingerprint import NOT_INTACT, PURGED
+from worker.handlers.make_export import make_export
+from worker.writers import electeurs_file
 
 pytestmark = pytest.mark.integration
 
@@ -193,8 +195,43 @@ def test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference(de
     desk.deposit(altered["export_id"])
     assert _counts(desk) == {"reason": NOT_INTACT}
     path.write_bytes(intact)
-    desk.deposit(altered["export_id"])
-    assert _counts(desk) == _count(), "declared again, once the volume was restored"
+    assert _counts(desk) == _count(), "once the volume was restored"
+    path.unlink()
+    assert _counts(desk) == _count(), "its fingerprint was taken"
+
+
+def test_a_deposit_is_a_row_and_its_file_is_read_afterwards(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    row = desk.make(days_ago=DAYS_AGO)
+    with monkeypatch.context() as patch:
+        patch.setattr(intact, "open_regular", _refuse_to_open)
+        patch.setattr(electeurs_file, "open_regular", _refuse_to_open)
+        assert desk.deposit_only(row["export_id"])["outcome"] == "accepted"
+    assert [(bell.export_id, bell.is_bulk) for bell in desk.rung] == [(row["export_id"], True)]
+    assert desk.depot(row["export_id"])["fingerprint"] is None
+    make_export(desk.rung.pop().export_id, desk.services)
+    taken = bytes(desk.depot(row["export_id"])["fingerprint"])
+    make_export(row["export_id"], desk.services)
+    assert bytes(desk.depot(row["export_id"])["fingerprint"]) == taken, "once"
+    assert desk.row(row["export_id"])["attempts"] == 1, "the file itself is not made again"
+
+
+def _refuse_to_open(path: Path) -> None:
+    raise AssertionError(path)
+
+
+def test_the_next_list_takes_the_fingerprint_that_a_lost_doorbell_did_not(desk: DepotsDesk) -> None:
+    row = desk.make(days_ago=DAYS_AGO)
+    desk.deposit_only(row["export_id"])
+    desk.add_person()
+    assert _counts(desk) == _count(arrivees=1)
+    assert desk.depot(row["export_id"])["fingerprint"] is not None
+
+
+def test_a_doorbell_for_a_file_that_was_not_deposited_changes_nothing(desk: DepotsDesk) -> None:
+    row = desk.make()
+    before = desk.row(row["export_id"])
+    make_export(row["export_id"], desk.services)
+    assert desk.row(row["export_id"]) == before
 
 
 def test_what_is_kept_of_a_deposit_names_nobody(desk: DepotsDesk) -> None:

@@ -9,7 +9,7 @@ _POLL_SECONDS = 0.02
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], *, timeout: float = 10, message: str) -> T:
+def wait_until(condition: Callable[[], T], *, timeout: float = 60, message: str) -> T:
     """Call `condition` until it gives something true, and return that.
 
     Args:

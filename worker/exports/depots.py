@@ -1,17 +1,20 @@
 """What is known of the deposits: written as they are declared, read when the next file of the list is made."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy.orm import Session
 
 from schemas.vocabulary import ExportKind, Verdict
 from worker.exports.depot_models import Depot
 from worker.exports.models import Export, Request
 
 REPLACED = "un dépôt plus récent de cette liste a été accepté"
+
+_LACKING = Depot.fingerprint.is_(None) & (Depot.fingerprint_reason == "")
 
 
 @dataclass(frozen=True)
@@ -26,44 +29,26 @@ class Fingerprint:
 class LastDepot(NamedTuple):
     """The file that was deposited last, and when it was asked for: the day that it bears."""
 
-    export_id: int
-    label: str
+    export: Export
     asked_at: datetime
     deposited_on: date
     fingerprint: Fingerprint
 
 
-class KnownDepot(NamedTuple):
-    """The day of a deposit, and whether the fingerprint of its file is there."""
-
-    deposited_on: date
-    has_fingerprint: bool
-
-
-def read_depots(connection: Connection, export_ids: list[int]) -> Mapping[int, KnownDepot]:
-    """The deposits of these files that are declared."""
-    columns = Depot.export_id, Depot.deposited_on, Depot.fingerprint.is_not(None)
-    rows = connection.execute(select(*columns).where(Depot.export_id.in_(export_ids)))
-    return {row[0]: KnownDepot(row[1], row[2]) for row in rows}
+def read_depots(connection: Connection, export_ids: Sequence[int]) -> Mapping[int, date]:
+    """The days of the deposits of these files, where one is declared."""
+    rows = connection.execute(select(Depot.export_id, Depot.deposited_on).where(Depot.export_id.in_(export_ids)))
+    return {row.export_id: row.deposited_on for row in rows}
 
 
 def write_depot(
-    connection: Connection,
-    export_id: int,
-    *,
-    deposited_on: date,
-    deposited_by: str,
-    remarque: str,
-    fingerprint: Fingerprint | None,
+    connection: Connection, export_id: int, *, deposited_on: date, deposited_by: str, remarque: str
 ) -> None:
-    """Record a deposit, or correct it; `fingerprint` is None where the row has one, or needs none.
+    """Record a deposit, or correct it.
 
     A verdict from before the new day is of an earlier deposit: it is forgotten, with its answer.
     """
-    values: dict[str, object] = {"deposited_on": deposited_on, "deposited_by": deposited_by, "remarque": remarque}
-    if fingerprint:
-        values["fingerprint_key"], values["fingerprint"] = fingerprint.key, fingerprint.records
-        values["fingerprint_reason"] = fingerprint.reason
+    values = {"deposited_on": deposited_on, "deposited_by": deposited_by, "remarque": remarque}
     is_it = Depot.export_id == export_id
     if not connection.execute(update(Depot).where(is_it).values(values)).rowcount:
         connection.execute(insert(Depot).values(export_id=export_id, **values))
@@ -87,20 +72,33 @@ def write_verdict(
         _forget_replaced(connection, export)
 
 
-def find_last_depot(connection: Connection, export: Export) -> LastDepot | None:
+def lacks_fingerprint(connection: Connection, export_id: int) -> bool:
+    """Whether this file was deposited and its fingerprint neither taken nor known to be impossible."""
+    return connection.scalar(select(Depot.export_id).where(Depot.export_id == export_id, _LACKING)) is not None
+
+
+def write_fingerprint(connection: Connection, export_id: int, fingerprint: Fingerprint) -> None:
+    """Keep the fingerprint of a deposited file, unless somebody has kept one meanwhile, or it has no use any more."""
+    connection.execute(
+        update(Depot)
+        .where(Depot.export_id == export_id, _LACKING)
+        .values(fingerprint_key=fingerprint.key, fingerprint=fingerprint.records, fingerprint_reason=fingerprint.reason)
+    )
+
+
+def find_last_depot(session: Session, export: Export) -> LastDepot | None:
     """The file of the same list that was deposited last and not rejected, if any; never `export` itself."""
-    columns = Export.id, Export.label, Request.created_at, Depot.deposited_on
     fingerprint = Depot.fingerprint_key, Depot.fingerprint, Depot.fingerprint_reason
     query = (
-        select(*columns, *fingerprint)
+        select(Export, Request.created_at, Depot.deposited_on, *fingerprint)
         .join_from(Depot, Export, Export.id == Depot.export_id)
         .join(Request, Request.id == Export.request_id)
         .where(_of_same_list(export), Export.id != export.id, Depot.verdict != Verdict.REJETE.value)
         .order_by(Depot.deposited_on.desc(), Depot.export_id.desc())
         .limit(1)
     )
-    row = connection.execute(query).one_or_none()
-    return row and LastDepot(*row[:4], Fingerprint(*row[4:]))
+    row = session.execute(query).one_or_none()
+    return row and LastDepot(*row[:3], Fingerprint(*row[3:]))
 
 
 def _forget_replaced(connection: Connection, export: Export) -> None:
@@ -109,7 +107,7 @@ def _forget_replaced(connection: Connection, export: Export) -> None:
     same = select(Export.id).where(_of_same_list(export))
     connection.execute(
         update(Depot)
-        .where(Depot.export_id.in_(same), is_older, Depot.fingerprint.is_not(None))
+        .where(Depot.export_id.in_(same), is_older)
         .values(fingerprint_key=None, fingerprint=None, fingerprint_reason=REPLACED)
     )
 

@@ -6,14 +6,17 @@ from pathlib import Path
 from typing import Any, Self
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
 
 from schemas.vocabulary import Format
 from worker.db.engine import snapshot
 from worker.domain.differences import Expected, KnownMouvement, expect, summarise
 from worker.domain.fingerprint import Digests, find_changes
 from worker.domain.heure import jour_a_paris
-from worker.exports.depots import LastDepot, find_last_depot
+from worker.exports.depots import Fingerprint, LastDepot, find_last_depot
 from worker.exports.models import Export
+from worker.exports.storage import Storage
+from worker.handlers.depot_fingerprint import take_and_keep
 from worker.registre.mouvements_between import has_mouvements, select_between
 from worker.writers.fingerprint import Between, take_fingerprint
 
@@ -28,10 +31,12 @@ class Comparison:
     expected: Expected | None = None
 
     @classmethod
-    def begin(cls, engine: Engine, export: Export, jour: date) -> Self:
-        """Find what to compare with."""
-        with snapshot(engine) as connection:
-            last = find_last_depot(connection, export)
+    def begin(cls, engine: Engine, storage: Storage, export: Export, jour: date) -> Self:
+        """Find what to compare with; take the fingerprint of the deposited file where nobody has done it yet."""
+        with snapshot(engine) as connection, Session(connection) as session:
+            last = find_last_depot(session, export)
+        if last and last.fingerprint == Fingerprint():
+            last = last._replace(fingerprint=take_and_keep(engine, storage, last.export))
         before = jour_a_paris(last.asked_at) if last else jour
         return cls(export, last, Between(before, jour))
 
@@ -48,8 +53,8 @@ class Comparison:
         if self.last is None:
             return None
         about = {
-            "export_id": self.last.export_id,
-            "label": self.last.label,
+            "export_id": self.last.export.id,
+            "label": self.last.export.label,
             "deposited_on": self.last.deposited_on.isoformat(),
         }
         deposited = self.last.fingerprint

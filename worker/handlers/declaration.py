@@ -9,6 +9,7 @@ from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
 from schemas.vocabulary import ExportStatus
+from worker.bell import Bell
 from worker.db.engine import snapshot
 from worker.domain.francais import short_date
 from worker.domain.heure import possible_days
@@ -34,6 +35,10 @@ class Declaration(ABC):
         Raises:
             RefusedError: it cannot be; nothing was written.
         """
+
+    def doorbells(self) -> Iterable[Bell]:
+        """What is left to do about these files, once the declaration is recorded: nothing, but of a deposit."""
+        return ()
 
     def note(self, connection: Connection, action: Action, file: Export, detail: str) -> None:
         """Add its line to the audit trail."""

@@ -76,8 +76,9 @@ def _ingest(event: CloudEvent, services: Services, rights: Rights) -> None:
     except RefusedError as refusal:
         _record(event, services, rights, refusal)
         return
-    for bell in bells:
-        log.info("export_queued", export_id=bell.export_id, commune=wanted.commune)
+    if isinstance(wanted, Wanted):
+        for bell in bells:
+            log.info("export_queued", export_id=bell.export_id, commune=wanted.commune)
     if bells:
         try:
             services.ring(bells)
@@ -94,7 +95,7 @@ def _read(event: CloudEvent, services: Services, rights: Rights) -> Read:
 
 
 def _record(event: CloudEvent, services: Services, rights: Rights, answer: Read | RefusedError) -> list[Bell]:
-    """Write the rows; the doorbells of the new exports, none when the event is a copy.
+    """Write the rows; the doorbells that are to ring, none when the event is a copy.
 
     Raises:
         RefusedError: what was to be cancelled has ended meanwhile, a declaration cannot be; nothing was written.
@@ -108,8 +109,7 @@ def _record(event: CloudEvent, services: Services, rights: Rights, answer: Read 
                 request = _request(event, rights, session.scalars(select(utc_now())).one(), answer)
                 session.add(request)
                 session.flush()
-                _apply(session, request, answer)
-                return [Bell.of(export.id, export.kind, export.is_bulk) for export in request.exports]
+                return _apply(session, request, answer)
         except IntegrityError:  # another worker took the same event or the same name at the same time
             if attempt == _ATTEMPTS - 1:
                 raise
@@ -155,10 +155,10 @@ def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 
     return value
 
 
-def _apply(session: Session, request: Request, answer: Read | RefusedError) -> None:
+def _apply(session: Session, request: Request, answer: Read | RefusedError) -> list[Bell]:
     match answer:
         case Wanted():
-            _add_exports(session, request, answer)
+            return _add_exports(session, request, answer)
         case Cancellation():
             request.told_at = request.created_at  # the mail about the cancelled request says it
             log.info("exports_cancelled", exports=answer.apply(session.connection()), commune=answer.commune)
@@ -166,13 +166,15 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> N
             request.told_at = request.created_at  # whoever declares knows it
             answer.apply(session.connection(), request.created_at)
             log.info("declaration_recorded", exports=len(answer.files), commune=answer.commune)
+            return list(answer.doorbells())
         case RefusedError() if request.event_type in DECLARATION_TYPES:
             request.told_at = request.created_at  # no mail: the screen shows it, in the view `demandes`
         case RefusedError():
             notify_ready(session.connection())
+    return []
 
 
-def _add_exports(session: Session, request: Request, wanted: Wanted) -> None:
+def _add_exports(session: Session, request: Request, wanted: Wanted) -> list[Bell]:
     for file in wanted.files:
         name, label = allocate_name(session, file.naming, request.created_at)
         request.exports.append(
@@ -186,3 +188,4 @@ def _add_exports(session: Session, request: Request, wanted: Wanted) -> None:
             )
         )
         session.flush()
+    return [Bell.of(export.id, export.kind, export.is_bulk) for export in request.exports]

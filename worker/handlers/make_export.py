@@ -5,11 +5,12 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session, joinedload
 
-from schemas.vocabulary import ExportKind
+from schemas.vocabulary import ExportKind, ExportStatus
 from worker.errors import ExportError, LeaseLostError, PrefectureError, TransientError
 from worker.exports.lease import Heartbeat, claim, new_owner
 from worker.exports.models import Export
 from worker.exports.settle import is_overdue, record_failed, release
+from worker.handlers.depot_fingerprint import keep_fingerprint
 from worker.handlers.make_liste import make_liste
 from worker.handlers.make_tableau import make_tableau
 from worker.handlers.services import Services
@@ -21,6 +22,8 @@ _MAKERS = {ExportKind.LISTE: make_liste, ExportKind.TABLEAU: make_tableau}
 
 def make_export(export_id: int, services: Services) -> None:
     """Make the file of one row, if the row is free; a copy of the doorbell finds it taken or done, and stops.
+
+    The doorbell of a list file that is ready and was deposited since asks for its fingerprint.
 
     Raises:
         OperationalError: the database is away; the doorbell is to ring again.
@@ -34,10 +37,13 @@ def make_export(export_id: int, services: Services) -> None:
         structlog.contextvars.bind_contextvars(  # until the next message: Dramatiq's own lines about this one follow
             export_id=export_id, commune=export.code_commune, correlation_id=export.request.correlation_id
         )
-        if not claim(
+        if export.status != ExportStatus.READY and not claim(
             connection, export_id, owner, lease_seconds=services.lease_seconds, max_attempts=services.max_attempts
         ):
             return
+    if export.status == ExportStatus.READY:
+        keep_fingerprint(services.engine, services.storage, export)
+        return
     log.info("export_started", attempt=export.attempts + 1)
     try:
         _work(export, owner, services)

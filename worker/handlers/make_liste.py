@@ -43,7 +43,7 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
         storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
-        comparison = Comparison.begin(services.engine, export, jour_a_paris(export.request.created_at))
+        comparison = Comparison.begin(services.engine, storage, export, jour_a_paris(export.request.created_at))
         with snapshot(services.registre) as connection:
             spec = _read_spec(connection, export, services)
             comparison.read_register(connection)

@@ -35,7 +35,7 @@ class VerdictOnFiles(Declaration):
                 raise RefusedError(
                     f"Aucun dépôt n'est déclaré pour « {file.label} » : déclarez-le d'abord.", commune=self.commune
                 )
-            if self.verdict_on < depots[file.id].deposited_on:
+            if self.verdict_on < depots[file.id]:
                 raise RefusedError(
                     f"La réponse du {short_date(self.verdict_on)} précède le dépôt de « {file.label} » : vérifiez la "
                     "date.",
