@@ -23,7 +23,7 @@ run: .runtime ## open the clerk's screen on 127.0.0.1:8000, with the files it ma
 
 test: .dev ## install the services that the tests use, then run every test
 	$(RUN) -m tests.parts.install
-	$(RUN) -m pytest
+	$(RUN) -m pytest -n auto --maxprocesses 4
 
 faults: .dev ## break each part in turn while files are made, then send 10,000 bad messages; count what is lost: seven minutes
 	$(RUN) -m tests.faults

@@ -5,12 +5,28 @@ from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from tests.parts.databases import SqliteFiles, Template
 from tests.parts.mail import Mailbox
 from tests.parts.packages import POSTGRESQL, RABBITMQ, Part, require
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
+from tests.parts.scheduling import WholeFiles, slowest_first
+
+# How fast an example is made says how busy the machine is, not whether the rule holds.
+settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("steady")
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> WholeFiles:
+    """How the processes of `pytest -n` share the tests."""
+    return WholeFiles(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """What takes long begins first."""
+    items[:] = slowest_first(items)
 
 
 @pytest.fixture(scope="session")

@@ -60,7 +60,7 @@ def test_the_databases_agree_with_python_on_nasty_texts(engines: dict[str, Engin
             assert _ask(engine, texts[start : start + 100]) == expected[start : start + 100], engine.dialect.name
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(texts=st.lists(nasty_texts(nul=False), min_size=8, max_size=8))
 def test_the_databases_agree_with_python_on_any_text(engines: dict[str, Engine], texts: list[str]) -> None:
     expected = _expect(texts)

@@ -143,7 +143,7 @@ def _is_changed(fields: dict[str, Any]) -> bool:
     return any(isinstance(value, str) and clean(value) != value for value in fields.values())
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(drawn=st.lists(ELECTEUR, min_size=1, max_size=6), first=BUREAU, second=BUREAU)
 @example(drawn=[ORDINARY | _NUMBERS], first=NO_NAMES | {"libelle": "\u037e\u00a0"}, second=NO_NAMES)
 @example(drawn=[ORDINARY | _NUMBERS | {"complement1": "\u037e"}], first=NO_NAMES, second=NO_NAMES)

@@ -79,7 +79,7 @@ def test_a_quote_never_closed_in_a_long_file_costs_one_line(tmp_path: Path) -> N
     assert [line for line, fields in _records(path) if fields is None] == [2]
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.lists(st.lists(st.text(st.characters(exclude_categories=["Cs"])), min_size=27, max_size=27), max_size=5))
 def test_whatever_is_well_written_is_read_back(tmp_path: Path, rows: list[list[str]]) -> None:
     text = io.StringIO(newline="")
@@ -89,7 +89,7 @@ def test_whatever_is_well_written_is_read_back(tmp_path: Path, rows: list[list[s
     assert [fields for _, fields in _records(path)] == rows
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(st.binary(max_size=300))
 def test_whatever_the_bytes_every_line_is_told(tmp_path: Path, noise: bytes) -> None:
     path = tmp_path / "reu.csv"

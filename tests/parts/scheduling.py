@@ -1,0 +1,38 @@
+"""Which tests run side by side: each process of pytest-xdist takes whole files, the slowest kinds first.
+
+Every process has servers of its own, since a test may stop them; what is dearer than they are is made in one process.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
+
+_KINDS = ("faults", "web", "integration", "golden", "contract", "unit")
+_SHARED = {
+    "a whole installation": ("tests/web/test_browser_*.py",),
+    "the accounts of deploy/": (
+        "tests/integration/test_*permissions.py",
+        "tests/integration/test_purge_clock.py",
+        "tests/integration/test_road_depots.py",
+    ),
+}
+
+
+class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
+    """The tests of a file run one after the other, in one process; so do files that share a dear fixture."""
+
+    def __init__(self, config: pytest.Config, log: object = None) -> None:
+        config.option.loadscopereorder = False  # ours is better: the slowest first, not the most numerous
+        super().__init__(config, log)
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = Path(nodeid.partition("::")[0])
+        return next((group for group, files in _SHARED.items() if any(map(path.match, files))), str(path))
+
+
+def slowest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
+    """The tests in the order of their kinds, else as they are: a long file that begins last is waited for alone."""
+    root = Path(__file__).parents[1]
+    return sorted(items, key=lambda item: _KINDS.index(item.path.relative_to(root).parts[0]))
