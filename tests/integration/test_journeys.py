@@ -1,0 +1,23 @@
+"""A request is followed through few files, and forward: `python -m tests.journeys` shows which.
+
+The limits are what was measured: a change may lower them, and never raises one without a word on why.
+"""
+
+from pathlib import Path
+
+import pytest
+
+from tests.journeys.walks import JOURNEYS, trace
+
+pytestmark = pytest.mark.integration
+
+LIMITS = {"liste": (86, 46), "ecran": (109, 46), "tableau": (119, 51)}
+"""Files, and hundredths of the call edges that go back."""
+
+
+@pytest.mark.parametrize("name", JOURNEYS)
+def test_the_road_has_not_grown(name: str, tmp_path: Path) -> None:
+    road = trace(name, tmp_path)
+    most_files, most_back = LIMITS[name]
+    assert len(road.files) <= most_files, road.files
+    assert road.share <= most_back, road.back

@@ -1,0 +1,66 @@
+"""Which product files a piece of work passes through, and which files call which."""
+
+import sys
+import threading
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+PRODUCT = ("schemas", "common", "producers", "worker")
+_IMPORTED = "<module>"
+
+
+class Tracer:
+    """Product files in order of first entry, and how often one calls another."""
+
+    def __init__(self) -> None:
+        self.calls: Counter[tuple[str, str]] = Counter()
+        self._entered: dict[str, None] = {}
+        self._known: dict[str, str] = {}
+        self._imports: Counter[int] = Counter()
+
+    @property
+    def files(self) -> list[str]:
+        """Paths from the repository's root, in order of first entry."""
+        return list(self._entered)
+
+    @contextmanager
+    def trace(self) -> Iterator[None]:
+        """Follow this thread, and those that start meanwhile."""
+        threading.setprofile(self._notice)
+        sys.setprofile(self._notice)
+        try:
+            yield
+        finally:
+            sys.setprofile(None)
+            threading.setprofile(None)
+
+    def _notice(self, frame: FrameType, event: str, _: Any) -> None:  # noqa: ANN401 — as sys.setprofile wants it
+        thread = threading.get_ident()
+        if frame.f_code.co_name == _IMPORTED:
+            self._imports[thread] += {"call": 1, "return": -1}.get(event, 0)
+        elif event == "call" and not self._imports[thread] and (file := self._file_of(frame)):
+            self._entered.setdefault(file)
+            caller = self._caller_of(frame)
+            if caller not in {"", file}:
+                self.calls[caller, file] += 1
+
+    def _caller_of(self, frame: FrameType) -> str:
+        above = frame.f_back
+        while above and not self._file_of(above):
+            above = above.f_back
+        return self._file_of(above) if above else ""
+
+    def _file_of(self, frame: FrameType) -> str:
+        """The product file that a function stands in; empty for the functions of everybody else."""
+        name = frame.f_code.co_filename
+        if name not in self._known:
+            path = Path(name)
+            inside = path.relative_to(ROOT) if path.is_relative_to(ROOT) else Path()
+            is_product = path.suffix == ".py" and inside.parts[:1] in {(folder,) for folder in PRODUCT}
+            self._known[name] = inside.as_posix() if is_product else ""
+        return self._known[name]

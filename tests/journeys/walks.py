@@ -1,0 +1,140 @@
+"""The three journeys; each in a process of its own, `python -m tests.journeys.walks NAME HOME`."""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Callable
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from tests.journeys.tracer import ROOT, Tracer
+from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
+from tests.parts.wait import wait_until
+
+_COMMUNE = "13900"
+_TRACE = "trace.json"
+_ANOMALIES = 5
+"""The exit code of files that are made and have blocking anomalies, as LIBREVILLE's have."""
+
+
+@dataclass(frozen=True)
+class Edge:
+    """Calls from one file to another."""
+
+    caller: str
+    callee: str
+    calls: int
+    goes_back: bool
+
+
+@dataclass(frozen=True)
+class Road:
+    """What was traced: files in order of first entry, edges by caller and callee."""
+
+    files: list[str]
+    edges: list[Edge]
+
+    @property
+    def back(self) -> list[Edge]:
+        """The edges that go back."""
+        return [edge for edge in self.edges if edge.goes_back]
+
+    @property
+    def share(self) -> float:
+        """Of the edges, how many go back, in hundredths."""
+        return 100 * len(self.back) / len(self.edges)
+
+
+def trace(name: str, folder: Path) -> Road:
+    """Walk one journey in a new process, its data in this empty folder.
+
+    Raises:
+        RuntimeError: it did not come to its end; with what the process said.
+    """
+    MOUVEMENTS_TEMPLATE.prepare(f"sqlite:///{folder / 'prefecture.db'}")
+    environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": str(folder), "PREFECTURE_WEB_AGENT": AGENT}
+    command = [sys.executable, "-m", __name__, name, str(folder)]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=300)
+    if done.returncode:
+        raise RuntimeError(f"{name}: {done.stdout}{done.stderr}")
+    found = json.loads((folder / _TRACE).read_text("utf-8"))
+    return Road(found["files"], [Edge(**edge) for edge in found["edges"]])
+
+
+def _road(tracer: Tracer) -> Road:
+    order = {file: place for place, file in enumerate(tracer.files)}
+    edges = [
+        Edge(caller, callee, calls, goes_back=order[callee] < order[caller])
+        for (caller, callee), calls in sorted(tracer.calls.items())
+    ]
+    return Road(tracer.files, edges)
+
+
+def _command(*arguments: str) -> Callable[[Tracer], None]:
+    def walk(tracer: Tracer) -> None:
+        from worker.solo.__main__ import main
+
+        with tracer.trace():
+            code = main([*arguments, "--commune", _COMMUNE, "--liste", "P", "--requested-by", AGENT])
+        if code not in {0, _ANOMALIES}:
+            sys.exit(code)
+
+    return walk
+
+
+def _is_noted(home: Path) -> bool:
+    with closing(sqlite3.connect(home / "prefecture.db")) as connection:
+        return bool(connection.execute("SELECT 1 FROM export WHERE downloaded_at IS NOT NULL").fetchall())
+
+
+def _press_the_button(tracer: Tracer) -> None:
+    from starlette.testclient import TestClient
+
+    from producers.web.app import create_app
+    from producers.web.settings import load_web_settings
+    from worker.settings import load_settings
+    from worker.solo.environment import set_defaults
+    from worker.solo.process import Solo
+
+    set_defaults()
+    settings, web = load_settings(), load_web_settings()
+    page = f"/communes/{_COMMUNE}/listes"
+    with (
+        tracer.trace(),
+        Solo(settings) as solo,
+        TestClient(create_app(web, solo.publish), "http://127.0.0.1") as browser,
+    ):
+
+        def links() -> list[str]:
+            return re.findall(rf"/communes/{_COMMUNE}/exports/\d+/fichier", browser.get(page).text)
+
+        form = dict(re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', browser.get(page).text))
+        browser.post(page, data=form | {"listes": ["P"], "format": "csv"}).raise_for_status()
+        link, *_ = wait_until(links, timeout=120, message="the link to the file")
+        wait_until(lambda: list(settings.mail_dir.glob("*.eml")), timeout=120, message="the mail")
+        content = browser.get(link).raise_for_status().content
+        wait_until(lambda: _is_noted(settings.home), timeout=120, message="the download in the record")
+    if content != next(settings.exports_dir.rglob("liste-*[0-9].csv")).read_bytes():
+        sys.exit("these are not the bytes of the file")
+
+
+JOURNEYS: dict[str, Callable[[Tracer], None]] = {
+    "liste": _command("export-liste", "--format", "csv"),
+    "ecran": _press_the_button,
+    "tableau": _command("render-tableaux", "--type", "vingt_jours", "--scrutin", "11/04/2027"),
+}
+"""A list by the command line, the screen's button to the bytes that are downloaded, a tableau by the command line."""
+
+
+def _main(name: str, folder: Path) -> None:
+    tracer = Tracer()
+    JOURNEYS[name](tracer)
+    (folder / _TRACE).write_text(json.dumps(asdict(_road(tracer))), "utf-8")
+
+
+if __name__ == "__main__":
+    _main(sys.argv[1], Path(sys.argv[2]))
