@@ -12,7 +12,7 @@ from sqlalchemy import ColumnElement
 from worker.exports import lease, models, settle, storage
 from worker.handlers import ingest_request, make_export
 from worker.messaging import doorbell
-from worker.notifier import loop, tell
+from worker.notifier import dispatch, loop
 
 
 def dies_before_ringing() -> None:
@@ -48,7 +48,7 @@ def ignores_its_lease() -> None:
 
 def forgets_its_mails() -> None:
     """What was sent is not recorded."""
-    _replace(tell.Teller, "_record", lambda *_: None)
+    _replace(dispatch.Dispatcher, "_settle", lambda *_, **__: None)
 
 
 def gives_up_at_once() -> None:
@@ -62,6 +62,7 @@ def takes_copies_for_new() -> None:
 
 
 def _replace(owner: object, name: str, value: object) -> None:
+    """AttributeError where the name is gone: `tests/unit/test_sabotages.py` calls each alteration."""
     patch.object(owner, name, value).start()
 
 
