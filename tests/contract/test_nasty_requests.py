@@ -1,6 +1,7 @@
 """What a sender may get wrong, or try: refused, with a reason that can be stored, logged and sent back."""
 
 import json
+import re
 from typing import Any
 
 import pytest
@@ -11,6 +12,7 @@ from schemas.faults import explain
 from schemas.generate import ROOT
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.topology import MAX_EVENT_BYTES, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from tests.faults.poison import HAND_MADE
 from worker.messaging.encoder import PoisonError, PrefectureEncoder
 
 GOOD = (ROOT / "examples" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8")
@@ -156,6 +158,32 @@ def test_the_workers_encoder_never_raises_anything_else(body: bytes) -> None:
         shown = str(error)
     assert SECRET not in shown
     assert shown.isprintable()
+
+
+_NOT_BY_THE_ENCODER = ("Demande invalide", "a call of ours", "not for this queue", "unreadable properties")
+POISON = {
+    name: (poison.body, reason)
+    for name, (poison, reason) in HAND_MADE.items()
+    if not reason.startswith(_NOT_BY_THE_ENCODER)
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), POISON.values(), ids=POISON)
+def test_the_encoder_refuses_poison_for_its_reason(body: bytes, reason: str) -> None:
+    with pytest.raises(PoisonError, match=f"^{re.escape(reason)}"):
+        PrefectureEncoder().decode(body)
+
+
+def test_an_event_shows_nothing_of_itself() -> None:
+    """Dramatiq logs the arguments of what it calls."""
+    call = PrefectureEncoder().decode(_data(requested_by=SECRET))
+    assert call["args"][0]["data"]["requested_by"] == SECRET
+    assert SECRET not in repr(call["args"])
+
+
+def test_the_encoder_does_not_read_what_no_sender_may_send() -> None:
+    with pytest.raises(PoisonError, match="too large"):
+        PrefectureEncoder().decode(b" " * (MAX_EVENT_BYTES + 8 * 1024))
 
 
 ACCEPTED = {

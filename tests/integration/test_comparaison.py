@@ -412,6 +412,17 @@ def test_a_report_never_replaces_another_file(desk: MouvementsDesk) -> None:
     assert (precious.read_text(), desk.counts()) == ("à garder", {P: 5})
 
 
+def test_no_cell_of_the_report_can_become_a_formula(desk: MouvementsDesk) -> None:
+    pair = [_row(voie="Ici"), _row(voie="Là", numero="2")]
+    desk.load(pair)
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE electeur SET code_bureau = '=1+1'")
+    desk.compare([*pair, _row(voie="Ailleurs", numero="3")])
+    cells = [cell for line in desk.comparison_report for cell in line.split(";")]
+    assert "'=1+1" in cells
+    assert not [cell for cell in cells if cell.startswith(("=", "+", "-", "@"))]
+
+
 def test_the_report_goes_where_that_of_the_rejects_goes_and_names_nobody(desk: MouvementsDesk) -> None:
     pair = [_row(voie="Ici"), _row(voie="Là", numero="2")]
     desk.load([*pair, *electeurs(5)[2:]])

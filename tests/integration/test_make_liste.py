@@ -9,11 +9,12 @@ import shutil
 import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from schemas.vocabulary import Format, Liste
-from tests.integration.export_desk import COMMUNE, Desk
+from tests.integration.export_desk import COMMUNE, Desk, before_writing
 from tests.integration.liste_reader import read_csv, read_xml
 from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
@@ -70,6 +71,40 @@ def test_files_are_for_the_group_and_nobody_else(desk: Desk) -> None:
     assert modes == {folder: 0o2750, folder / row["file_name"]: 0o640, folder / row["report_name"]: 0o640}
 
 
+def test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[tuple[str, str]] = []
+    sync, rename = os.fsync, os.rename
+
+    def note_sync(descriptor: int) -> None:
+        sync(descriptor)
+        done.append(("sync", Path(f"/proc/self/fd/{descriptor}").readlink().name))
+
+    def note_rename(source: Path, target: Path, **folders: Any) -> None:  # noqa: ANN401 — as os.rename
+        rename(source, target, **folders)
+        done.append(("rename", Path(target).name))
+
+    monkeypatch.setattr(os, "fsync", note_sync)
+    monkeypatch.setattr(os, "rename", note_rename)
+    row = desk.ring(desk.ask())
+    hidden = {name for action, name in done if action == "sync" and name.endswith(".part")}
+    assert len(hidden) == 2
+    assert done.index(("sync", desk.root.name)) < done.index(("rename", row["file_name"])), "the commune's own folder"
+    for name in (row["file_name"], row["report_name"]):
+        (part,) = (it for it in hidden if it.startswith(f".{name}."))
+        assert done.index(("sync", part)) < done.index(("rename", name))
+    assert done[-1] == ("sync", COMMUNE)
+
+
+def test_an_elector_changed_meanwhile_is_written_as_she_was(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = desk.ring(desk.ask())
+    before_writing(monkeypatch, lambda: desk.run("UPDATE electeur SET nom_naissance = 'AUTREMENT'"))
+    meanwhile = desk.ring(desk.ask())
+    assert (meanwhile["status"], meanwhile["sha256"]) == ("ready", before["sha256"])
+    assert b"AUTREMENT" in desk.read(desk.ring(desk.ask()))
+
+
 def test_no_cell_of_the_report_can_become_a_formula(desk: Desk) -> None:
     for numero, formula in enumerate(FORMULAS, 5):
         desk.run(
@@ -123,6 +158,20 @@ def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyP
     assert (row["status"], row["error_code"]) == ("failed", "compte_faux")
     assert row["error_message"] == "327 lignes écrites pour 328 électeurs comptés."
     assert (row["sha256"], row["report_name"]) == (None, None)
+    assert desk.files() == []
+
+
+def test_a_separator_that_nobody_announced_stops_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A line with quotes would be read as one with other columns: none is written."""
+    write: Any = make_liste.write_csv  # type: ignore[attr-defined]
+    plain = {"tidy": False, "separators": False}
+    monkeypatch.setattr(make_liste, "write_csv", lambda *arguments, **_flags: write(*arguments, **plain))
+    desk.run("UPDATE electeur SET complement1 = 'Bât \"B\" ; escalier 2'")
+    row = desk.ring(desk.ask())
+    assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
+    assert row["error_message"] == (
+        "Une valeur contient un séparateur : l'export s'arrête avant de décaler une colonne."
+    )
     assert desk.files() == []
 
 

@@ -14,7 +14,8 @@ from typing import Any
 
 import pytest
 import structlog
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from schemas.vocabulary import Format
 from tests.integration.export_desk import Desk, fail_once
@@ -156,6 +157,13 @@ def test_a_database_that_is_away_leaves_the_row_to_its_lease(desk: Desk, monkeyp
     assert (row["status"], row["attempts"]) == ("running", 1)
     assert row["lease_until"] is not None
     assert desk.files() == []
+
+
+def test_an_error_of_the_database_quotes_no_value(desk: Desk) -> None:
+    with pytest.raises(DBAPIError) as caught, desk.engine.connect() as connection:
+        connection.execute(text("SELECT :nom FROM nowhere"), {"nom": ELECTEUR})
+    assert "nowhere" in str(caught.value)
+    assert ELECTEUR not in str(caught.value)
 
 
 def _instant(value: object) -> datetime:

@@ -1,11 +1,14 @@
 """Who works on a row: a dead owner's row is taken over, a worker that lost its lease touches nothing."""
 
 import errno
+import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import event, text
 
 from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once
@@ -108,6 +111,34 @@ def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
     before_writing(monkeypatch, lambda: desk.run("UPDATE export SET owner = 'other'"))
     fail_once(monkeypatch, "fsync", code, on=".part")
     assert desk.ring(desk.ask())["owner"] == "other"
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its transaction holds the row's lock: the database ends it, after a fifth of a second instead of its usual."""
+    timeout = re.compile("(idle_in_transaction_session_timeout = )'[^']+'")
+
+    @event.listens_for(desk.engine, "before_cursor_execute", retval=True)
+    def shorten(*call: Any) -> tuple[str, Any]:  # noqa: ANN401 — SQLAlchemy's
+        return timeout.sub(r"\1'200ms'", call[2]), call[3]
+
+    def freeze(*_paths: object, **_folders: object) -> None:
+        wait_until(lambda: not _waits_inside_a_transaction(desk), message="the end of the frozen transaction")
+
+    monkeypatch.setattr(os, "rename", freeze)
+    export_id = desk.ask()
+    assert desk.ring(export_id)["status"] == "queued"
+    monkeypatch.undo()
+    desk.run("UPDATE export SET not_before = NULL")
+    assert desk.ring(export_id)["status"] == "ready"
+
+
+def _waits_inside_a_transaction(desk: Desk) -> bool:
+    idle = "SELECT count(*) FROM pg_stat_activity WHERE state = 'idle in transaction' AND datname = current_database()"
+    with desk.engine.connect() as connection:
+        return bool(connection.scalar(text(idle)))
 
 
 def _raises_lease_lost(progress: Progress) -> bool:

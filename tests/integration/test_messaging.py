@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import closing
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import dramatiq
 import pytest
@@ -78,6 +78,18 @@ def test_each_worker_holds_as_many_messages_as_it_has_threads(
         wait_until(lambda: f"{QUEUE_LISTES}\t3" in rabbit_node.rabbitmqctl(*question), message="a prefetch of 3")
     finally:
         worker.stop()
+
+
+def test_a_doorbell_that_the_broker_does_not_take_is_told(
+    broker: PrefectureBroker, amqp_url: str, rabbit_node: RabbitNode
+) -> None:
+    policy = {"pattern": ".*", "apply-to": "queues", "definition": {"max-length": 1, "overflow": "reject-publish"}}
+    vhost = quote(unquote(urlsplit(amqp_url).path[1:]), safe="")
+    rabbit_node.management.request("PUT", f"/policies/{vhost}/short", policy)
+    doorbell = Doorbell(broker)
+    doorbell.ring([Bell(1, ExportKind.LISTE)])
+    with pytest.raises(ConnectionClosed, match="NACK"):
+        doorbell.ring([Bell(2, ExportKind.LISTE)])
 
 
 def _next(consumer: Any) -> Any:  # noqa: ANN401 — Dramatiq's consumers are partly typed

@@ -38,7 +38,7 @@ def desk(
 
 
 def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) -> None:
-    old, recent = desk.make("ancienne", days=31, has_report=True), desk.make("récente", days=29)
+    old, recent = desk.make("ancienne", days=30.01, has_report=True), desk.make("récente", days=29.98)
 
     done = desk.run("purge")
 
@@ -103,6 +103,21 @@ def test_what_a_failed_export_left_in_the_volume_leaves_too(desk: FilesDesk) -> 
     }
     assert [line.export_id for line in desk.audit()] == [left]
     assert desk.files() == []
+
+
+def test_what_is_removed_is_gone_for_good(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Even after a power cut: the folder is put on the disk once its files have left it."""
+    left: list[list[str]] = []
+    sync = os.fsync
+
+    def note(descriptor: int) -> None:
+        sync(descriptor)
+        left.append(desk.files())
+
+    desk.make(days=31, has_report=True)
+    monkeypatch.setattr(os, "fsync", note)
+    desk.run("purge")
+    assert left == [[]]
 
 
 def test_a_file_that_is_already_missing_is_no_error(desk: FilesDesk) -> None:

@@ -1,6 +1,7 @@
 """`python -m worker`: what an operator reads, and what a script gets as exit code."""
 
 import json
+import stat
 import subprocess
 import sys
 from collections.abc import Callable
@@ -79,6 +80,16 @@ def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path:
     assert accepted.code == Exit.DONE
     assert f"Détail : {report}" in accepted.out
     assert "LANTERNE" not in refused.err + accepted.out + report.read_text()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_command_keeps_what_it_writes_private(run: Run, tmp_path: Path) -> None:
+    """`run` has set the address of the database; whatever the umask of the shell, others read nothing."""
+    reu = write_reu(tmp_path / "reu.csv", [*electeurs(2), *electeurs(1, {DATE: "hier"})])
+    command = [sys.executable, "-m", "worker", "import-reu", str(reu)]
+    refused = subprocess.run(command, cwd=ROOT, umask=0, capture_output=True, text=True, check=False)
+    assert refused.returncode == Exit.REFUSED, refused.stderr
+    assert stat.S_IMODE((tmp_path / "reu-rejets.csv").stat().st_mode) == 0o640
 
 
 def test_a_program_gets_json(run: Run, reu: Path) -> None:

@@ -1,12 +1,12 @@
 """What is wrong with a setting or a message: in French for people, in one line, without the value."""
 
 import pytest
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, SecretStr, ValidationError
 
 from schemas.faults import describe, explain
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from worker.errors import ConfigurationError
-from worker.settings import load_settings
+from worker.settings import Settings, load_settings
 
 SECRET = "LANTERNE-Ursule"
 
@@ -28,6 +28,12 @@ def test_a_setting_is_refused_in_french(name: str, value: str, reason: str, monk
     with pytest.raises(ConfigurationError) as caught:
         load_settings()
     assert str(caught.value) == f"PREFECTURE_{name} : valeur refusée ({reason})"
+
+
+def test_a_setting_that_is_refused_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ValidationError) as caught:
+        Settings(database_url=SecretStr("sqlite://"), smtp_port=SECRET)  # type: ignore[arg-type]
+    assert SECRET not in str(caught.value)
 
 
 def _refusal(model: type[BaseModel], **fields: object) -> ValidationError:
