@@ -8,7 +8,7 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run pictures test faults check bench schemas migrate lock clean .runtime .dev
+.PHONY: help setup demo run pictures test faults mutants check bench schemas migrate lock clean .runtime .dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -28,6 +28,9 @@ test: .dev ## install the services that the tests use, then run every test
 faults: .dev ## break each part in turn while files are made, then send 10,000 bad messages; count what is lost: seven minutes
 	$(RUN) -m tests.faults
 	$(RUN) -m tests.faults.poison_play
+
+mutants: .dev ## take each safeguard away in a copy of the tree, and count those whose tests notice nothing: ten minutes
+	$(RUN) -m tests.mutants
 
 pictures: .dev ## make the pictures of docs/guide-agent.md again, from the running screen
 	$(RUN) -m tests.pictures

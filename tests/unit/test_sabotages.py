@@ -1,5 +1,6 @@
-"""What `make faults` takes away is still there to be taken away."""
+"""What `make faults` and `make mutants` take away is still there to be taken away."""
 
+import re
 from collections.abc import Callable, Iterator
 from unittest.mock import patch
 
@@ -7,6 +8,8 @@ import pytest
 
 from tests.faults import alterations
 from tests.faults.sabotages import SABOTAGES
+from tests.mutants.mutant import ROOT, Mutant
+from tests.mutants.table import MUTANTS
 
 _ALTERATIONS = [
     it
@@ -28,3 +31,27 @@ def test_an_alteration_finds_what_it_replaces(alter: Callable[[], None]) -> None
 
 def test_a_sabotage_names_an_alteration() -> None:
     assert {it.alteration for it in SABOTAGES} <= {it.__name__ for it in _ALTERATIONS}
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_a_mutant_has_its_line_and_its_tests(mutant: Mutant) -> None:
+    assert mutant.find().suffix
+    assert mutant.nodes()
+    assert mutant.before != mutant.after
+    assert "\n" not in mutant.before + mutant.after
+
+
+def test_a_mutant_has_a_name_of_its_own() -> None:
+    assert len({it.name for it in MUTANTS}) == len(MUTANTS)
+
+
+def test_a_decision_names_mutants_that_there_are() -> None:
+    named = {
+        name
+        for page in (ROOT / "docs" / "adr").glob("0*.md")
+        for paragraph in page.read_text("utf-8").split("\n\n")
+        if paragraph.startswith("Mutants:")
+        for name in re.findall("`([^`]+)`", paragraph)
+    }
+    assert named
+    assert named <= {it.name for it in MUTANTS}

@@ -1,0 +1,143 @@
+"""`python -m tests.mutants`: exit code 0 when nearly every mutant is killed by its tests, 1 otherwise.
+
+Each is applied to a copy of the tree, never to the tree itself. Before that, all the tests named must be green there:
+what is red without a mutant proves nothing.
+"""
+
+import os
+import queue
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NamedTuple
+
+import click
+
+from tests.mutants.mutant import ROOT, Mutant
+from tests.mutants.table import MUTANTS
+from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
+
+ENOUGH = 0.98
+"""The share that must be killed."""
+
+_LEFT_OUT = shutil.ignore_patterns(".git", ".venv", "var", ".*_cache", ".hypothesis")
+_GREEN, _RED = 0, 1
+"""pytest's exit codes; any other says that the tests did not run."""
+
+_PATIENCE_SECONDS = 900
+
+
+class Fate(NamedTuple):
+    """What became of a mutant."""
+
+    mutant: Mutant
+    word: str
+    seconds: float
+    output: str
+    """What pytest printed, where the mutant was not killed."""
+
+
+@click.command()
+@click.option("--only", multiple=True, type=click.Choice([it.name for it in MUTANTS]), help="This mutant; repeated.")
+@click.option("--parallel", default=2, show_default=True, type=click.IntRange(1), help="How many at once.")
+def main(only: tuple[str, ...], parallel: int) -> None:
+    """Take safeguards away, one at a time, and print whether a test turns red."""
+    try:
+        for part in (RABBITMQ, POSTGRESQL):
+            provide(part)
+    except MissingPartError as error:
+        raise click.ClickException(str(error)) from None
+    mutants = [it for it in MUTANTS if not only or it.name in only]
+    began = time.monotonic()
+    with _copies(parallel) as copies:
+        _require_green(mutants, copies, parallel)
+        with ThreadPoolExecutor(parallel) as pool:
+            fates = []
+            for fate in pool.map(lambda mutant: _try(mutant, copies), mutants):
+                _show(fate)
+                fates.append(fate)
+    killed = sum(fate.word == "killed" for fate in fates)
+    share = killed / len(fates)
+    click.echo(f"{killed} of {len(fates)} mutants killed ({share:.1%}), {time.monotonic() - began:.0f} s")
+    sys.exit(0 if share >= ENOUGH else 1)
+
+
+@contextmanager
+def _copies(number: int) -> Iterator["queue.Queue[Path]"]:
+    """So many copies of the tree, with their compiled modules."""
+    copies: queue.Queue[Path] = queue.Queue()
+    with tempfile.TemporaryDirectory(prefix="mutants-") as folder:
+        for index in range(number):
+            copies.put(shutil.copytree(ROOT, Path(folder) / str(index), ignore=_LEFT_OUT, symlinks=True))
+        yield copies
+
+
+def _require_green(mutants: Sequence[Mutant], copies: "queue.Queue[Path]", parallel: int) -> None:
+    nodes = sorted({node for mutant in mutants for node in mutant.nodes()})
+    shares = [share for index in range(parallel) if (share := nodes[index::parallel])]
+    with ThreadPoolExecutor(parallel) as pool:
+        for code, output in pool.map(lambda share: _test(copies, share), shares):
+            if code != _GREEN:
+                click.echo(output)
+                raise click.ClickException("without a mutant these tests must be green")
+    click.echo(f"{len(nodes)} tests are green without a mutant")
+
+
+def _try(mutant: Mutant, copies: "queue.Queue[Path]") -> Fate:
+    began = time.monotonic()
+    code, output = _test(copies, mutant.nodes(), mutant)
+    word = {_GREEN: "SURVIVED", _RED: "killed"}.get(code, "NOT TRIED")
+    return Fate(mutant, word, time.monotonic() - began, output)
+
+
+def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | None = None) -> tuple[int, str]:
+    """Run tests in one of the copies, altered or not; pytest's exit code and what it printed."""
+    copy = copies.get()
+    try:
+        with _altered(mutant, copy):
+            run = subprocess.run(
+                [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *nodes],
+                cwd=copy,
+                # A missing service fails its tests, and nothing compiled from an altered line stays behind.
+                env=os.environ | {"CI": "true", "PYTHONDONTWRITEBYTECODE": "1"},
+                capture_output=True,
+                text=True,
+                timeout=_PATIENCE_SECONDS,
+                check=False,
+            )
+    except subprocess.TimeoutExpired:
+        return -1, f"not over within {_PATIENCE_SECONDS} s"
+    finally:
+        copies.put(copy)
+    return run.returncode, run.stdout + run.stderr
+
+
+@contextmanager
+def _altered(mutant: Mutant | None, copy: Path) -> Iterator[None]:
+    if mutant is None:
+        yield
+        return
+    path = copy / mutant.find(copy)
+    whole, times = path.read_text("utf-8"), path.stat()
+    path.write_text(whole.replace(mutant.before, mutant.after), "utf-8")
+    try:
+        yield
+    finally:
+        path.write_text(whole, "utf-8")
+        os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))  # its compiled module is right again
+
+
+def _show(fate: Fate) -> None:
+    click.echo(f"{fate.word:9} {fate.seconds:5.1f} s  {fate.mutant.name}  ({fate.mutant.find()})")
+    if fate.word != "killed":
+        click.echo(fate.output[-2000:])
+
+
+if __name__ == "__main__":
+    main()
