@@ -6,6 +6,7 @@ COPY requirements.lock .
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
         --require-hashes --only-binary=:all: --requirement requirements.lock
+COPY common /app/common
 COPY schemas /app/schemas
 COPY producers /app/producers
 COPY worker /app/worker
@@ -33,7 +34,7 @@ ENV PATH=/opt/venv/bin:$PATH \
     PREFECTURE_WEB_SPOOL_DIR=/var/lib/prefecture/spool
 WORKDIR /app
 USER 10001:10001
-# The umask is the program's own (worker/privacy.py): files 0640, directories 2750.
+# The umask is the program's own (common/files.py): files 0640, directories 2750.
 CMD ["dramatiq", "worker.main", "--processes", "1", "--threads", "1"]
 HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 \
     CMD ["python", "-m", "worker", "healthy", "worker"]

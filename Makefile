@@ -3,7 +3,7 @@
 PYTHON ?=
 export PYTHON
 RUN := .venv/bin/python
-CODE := $(wildcard schemas producers worker bench tests)
+CODE := $(wildcard common schemas producers worker bench tests)
 COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 

@@ -9,10 +9,10 @@ from bench.check import Check, percentile_99
 from bench.history import APART, FILES
 from bench.screen import Screen
 from bench.stage import Database, Stage
+from common.clock import jour_a_paris
 from producers.state import State
 from producers.web.reading.demandes import read_pulse
 from worker.demo import LIBREVILLE
-from worker.domain.heure import jour_a_paris
 
 ROUNDS = 100
 STREAM, PULSE = "first event of the stream", "pulse"

@@ -60,7 +60,7 @@ def main(job: str) -> None:
     """Be the process of that job."""
     from pkgutil import resolve_name
 
-    from worker.logs import configure_logs
+    from common.logs import configure_logs
 
     configure_logs("console", "warning")
     task = Task(**json.load(sys.stdin))

@@ -8,9 +8,9 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, null, s
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bench.queries import Statement, as_text, read_planner
+from common.clock import jour_a_paris
 from schemas.vocabulary import Liste
 from worker.db.engine import build_engine, snapshot
-from worker.domain.heure import jour_a_paris
 from worker.registre.models import ORDRE, Bureau, Commune, Electeur, ListeCommunale
 from worker.settings import Settings
 from worker.writers.columns import COLUMNS, of_age

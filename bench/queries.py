@@ -8,10 +8,10 @@ from typing import Any, NamedTuple
 import psycopg
 from sqlalchemy import Connection, Select, text
 
+from common.clock import jour_a_paris
 from schemas.vocabulary import Liste
 from worker.db.engine import build_engine, snapshot
 from worker.demo import LIBREVILLE
-from worker.domain.heure import jour_a_paris
 from worker.registre.communes import read_commune
 from worker.writers.columns import COLUMNS, Column, select_electeurs
 from worker.writers.liste import ListeSpec

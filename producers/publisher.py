@@ -19,9 +19,9 @@ from pika.channel import Channel
 from pika.connection import Connection
 from pika.frame import Method
 
+from common.tls import explain_tls
 from producers import errors
 from schemas.envelope import CloudEvent, InvalidEventError
-from schemas.tls import explain_tls
 from schemas.topology import BULK_SUFFIX, BULK_TYPES, CONTENT_TYPE, EXCHANGE
 
 HEARTBEAT_SECONDS = 60

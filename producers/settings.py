@@ -1,21 +1,20 @@
 """A producer's configuration, from the environment (prefix PREFECTURE_) and from files of secrets.
 
-Read at the entry points only. schemas/environment.py lists every variable with its meaning.
+Read at the entry points only. common/settings.py lists every variable with its meaning.
 """
 
 import getpass
-import os
 import re
 import socket
 from pathlib import Path
 from typing import Any
 
-from pydantic import Field, SecretStr, ValidationError
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, SecretStr
 
+from common.settings import PREFIX, EnvironmentSettings, SettingsError, read_settings
 from producers.errors import ConfigurationError
 from schemas.envelope import Attribute
-from schemas.environment import PREFIX, check_names, describe_settings
+from schemas.faults import explain_fault
 from schemas.requests import RequestedBy
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]+")
@@ -36,12 +35,8 @@ def default_source() -> str:
     return f"/producers/cli/{_NOT_IN_A_HOST.sub('-', socket.gethostname())[:100] or 'localhost'}"
 
 
-class ProducerSettings(BaseSettings):
+class ProducerSettings(EnvironmentSettings):
     """Every setting of a producer; publishing needs `amqp_url` only, reading needs `state_url` only."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
 
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
     state_url: SecretStr | None = None
@@ -70,9 +65,6 @@ def load_settings(**overrides: Any) -> ProducerSettings:  # noqa: ANN401 — fie
         ConfigurationError: a variable nobody knows (with the right name suggested) or a wrong value.
     """
     try:
-        check_names(os.environ)
-        return ProducerSettings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
-    except ValidationError as error:
-        raise ConfigurationError(describe_settings(error)) from None
-    except ValueError as error:
+        return read_settings(ProducerSettings, explain_fault, overrides)
+    except SettingsError as error:
         raise ConfigurationError(str(error)) from None

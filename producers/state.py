@@ -11,11 +11,11 @@ from sqlalchemy import Connection, Engine, Row, Select, String, column, create_e
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from common.tls import explain_database_tls
 from producers.batch import queries
 from producers.batch.records import BatchProgress, CommuneOutcome
 from producers.errors import ConfigurationError, StateAwayError
 from producers.records import ExportState, RequestState
-from schemas.tls import explain_database_tls
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
 _TIMEOUT_SECONDS = 5

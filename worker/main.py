@@ -4,19 +4,19 @@ import sys
 
 import dramatiq
 
+from common.files import keep_files_private
+from common.logs import configure_logs
 from worker.actors import declare_actors
 from worker.compose import build_services
 from worker.db.revision import require_current
 from worker.errors import ConfigurationError
 from worker.exports.storage import STALE_SECONDS
 from worker.health import Pulse, Role
-from worker.logs import configure_logs
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.doorbell import Doorbell
 from worker.messaging.middleware import AtBoot, build_middleware
 from worker.messaging.probe import require_trusted
 from worker.messaging.watch import Watch
-from worker.privacy import keep_files_private
 from worker.settings import load_settings
 
 

@@ -1,16 +1,15 @@
 """The worker's configuration, from the environment (prefix PREFECTURE_) and from files of secrets.
 
-Read at the entry points only. schemas/environment.py lists every variable with its meaning.
+Read at the entry points only. common/settings.py lists every variable with its meaning.
 """
 
-import os
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
-from schemas.environment import PREFIX, check_names, describe_settings
+from common.settings import EnvironmentSettings, LogFormat, LogLevel, SettingsError, Words, read_settings, split_words
+from schemas.faults import explain_fault
 from schemas.vocabulary import Liste
 from worker.errors import ConfigurationError
 
@@ -21,31 +20,26 @@ def _parse_codes(value: Any) -> Any:  # noqa: ANN401 — text from the environme
     return value
 
 
-def _parse_words(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or a sequence
-    return tuple(word.strip() for word in value.split(",") if word.strip()) if isinstance(value, str) else value
+TypeListeCodes = Annotated[dict[Liste, str], BeforeValidator(_parse_codes)]
+_CODES = {
+    Liste.PRINCIPALE: "G",
+    Liste.COMPLEMENTAIRE_EUROPEENNE: "E",
+    Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
+}
+
+Days = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], BeforeValidator(split_words)]
 
 
-TypeListeCodes = Annotated[dict[Liste, str], NoDecode, BeforeValidator(_parse_codes)]
-
-
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_parse_words)]
-Days = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], NoDecode, BeforeValidator(_parse_words)]
-
-
-class Settings(BaseSettings):
+class Settings(EnvironmentSettings):
     """Every setting of the worker, the notifier and the embedded mode."""
-
-    model_config = SettingsConfigDict(
-        env_prefix=PREFIX, env_ignore_empty=True, extra="ignore", frozen=True, hide_input_in_errors=True
-    )
 
     database_url: SecretStr
     registre_url: SecretStr | None = None
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
     exports_dir: Path = Path("var/exports")
     home: Path = Path("var")
-    log_format: Literal["json", "console"] = "json"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: LogFormat = "json"
+    log_level: LogLevel = "info"
     senders: Literal["any", "known"] = "known"
 
     health_dir: Path = Path("var/health")
@@ -58,11 +52,7 @@ class Settings(BaseSettings):
     sweep_seconds: Annotated[float, Field(gt=0)] = 5
     retention_days: Annotated[int, Field(ge=0)] = 30
 
-    type_liste_codes: TypeListeCodes = {
-        Liste.PRINCIPALE: "G",
-        Liste.COMPLEMENTAIRE_EUROPEENNE: "E",
-        Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
-    }
+    type_liste_codes: TypeListeCodes = _CODES
     info_liste: str = "L"
     xsd_path: Path | None = None
 
@@ -92,9 +82,6 @@ def load_settings(**overrides: Any) -> Settings:  # noqa: ANN401 — fields of S
         ConfigurationError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
     """
     try:
-        check_names(os.environ)
-        return Settings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
-    except ValidationError as error:
-        raise ConfigurationError(describe_settings(error)) from None
-    except ValueError as error:
+        return read_settings(Settings, explain_fault, overrides)
+    except SettingsError as error:
         raise ConfigurationError(str(error)) from None

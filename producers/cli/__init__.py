@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import click
 
+from common.cli import LazyGroup, explain_usage
 from producers.errors import ProducerError
 from producers.exit_codes import ExitCode
-from producers.french import LazyGroup, explain_usage
 
 COMMANDS = {
     "export-liste": "producers.cli.export_liste:command",

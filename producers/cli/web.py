@@ -19,7 +19,7 @@ def command(*, check: bool) -> ExitCode:
         click.echo(answer.text, err=not answer.is_ready)
         return ExitCode.DONE if answer.is_ready else ExitCode.FAILED
 
-    from producers.logs import configure_logs
+    from common.logs import configure_logs
     from producers.publisher import Publisher
     from producers.web.app import create_app
     from producers.web.health import answers

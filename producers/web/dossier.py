@@ -12,10 +12,10 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from common.clock import PARIS
 from producers.web.archive import Entry, archive_size, write_archive
 from producers.web.dossier_texts import write_readme, write_sums
 from producers.web.files import CHUNK, Delivery, open_asked
-from producers.web.local_time import PARIS
 from producers.web.reading.exports import AskedFile
 
 TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"

@@ -4,9 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from producers.web.reading.exports import AskedFile
-from producers.web.reading.scrutins import Reunion, Scrutin
-from schemas.calendrier import (
+from common.calendrier import (
     Echeance,
     Regime,
     commission_between,
@@ -15,6 +13,8 @@ from schemas.calendrier import (
     regime_on,
     tableaux_of_scrutin,
 )
+from producers.web.reading.exports import AskedFile
+from producers.web.reading.scrutins import Reunion, Scrutin
 from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import Liste
 
@@ -27,6 +27,11 @@ class Due:
     made: Mapping[str, AskedFile]
     missing: Sequence[str]
     """The other lists of the commune; those of a complementary list may not vote at this poll."""
+
+    @property
+    def type(self) -> TypeTableau:
+        """Which tableau."""
+        return TypeTableau(self.echeance.type)
 
     @property
     def day(self) -> date:
@@ -85,7 +90,7 @@ def _is_for(file: AskedFile, echeance: Echeance) -> bool:
     asked = file.parameters
     if asked.get("scrutin") == echeance.scrutin.isoformat():
         return True
-    if echeance.type is not TypeTableau.VINGT_JOURS:
+    if echeance.type != TypeTableau.VINGT_JOURS:
         return False
     first, last = commission_between(echeance.scrutin)
     until = asked.get("until") or ""

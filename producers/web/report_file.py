@@ -150,7 +150,7 @@ def fold(text: str) -> str:
     """A name as one looks for it: without accents, in small letters."""
     if text.isascii():
         return text.lower()
-    return _COMBINING.sub("", unicodedata.normalize("NFKD", text.lower())).translate(_TWO_LETTERS)
+    return _COMBINING.sub("", unicodedata.normalize("NFKD", text).lower()).translate(_TWO_LETTERS)
 
 
 def _matching(rows: Iterator[_Row], wanted: frozenset[Kind], text: str) -> Iterator[_Row]:

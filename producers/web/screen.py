@@ -2,10 +2,11 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 from starlette.templating import Jinja2Templates
 
+from common.clock import now
 from producers.state import State
 from producers.web.live import Live
 from producers.web.security.identity import Identity
@@ -17,11 +18,6 @@ from schemas.envelope import CloudEvent
 
 Publish = Callable[[CloudEvent], None]
 """Returns once the event is kept, by the broker or by the database; raises `ProducerError` when it is not."""
-
-
-def now() -> datetime:
-    """The present instant, in UTC."""
-    return datetime.now(UTC)
 
 
 @dataclass(frozen=True)

@@ -1,27 +1,22 @@
 """The screen's configuration, from the environment (prefix PREFECTURE_) and from files of secrets."""
 
-import os
 from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, SecretStr, ValidationError, field_validator, model_validator
-from pydantic_settings import NoDecode
+from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
+from common.settings import PREFIX, LogFormat, LogLevel, SettingsError, Words, read_settings, split_words
 from producers.errors import ConfigurationError
 from producers.settings import ProducerSettings
-from schemas.environment import PREFIX, check_names, describe_settings
+from schemas.faults import explain_fault
 
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_LENGTH = 32
 """Characters of a secret at least."""
 
 Network = IPv4Network | IPv6Network
-
-
-def _split(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or what code gives
-    return [word for word in value.replace(",", " ").split() if word] if isinstance(value, str) else value
 
 
 def _parse_network(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or a network
@@ -33,8 +28,7 @@ def _parse_network(value: Any) -> Any:  # noqa: ANN401 — text from the environ
         raise ValueError("une adresse IP est attendue, ou un réseau comme 172.18.0.0/16") from None
 
 
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
-Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_parse_network)], ...], NoDecode, BeforeValidator(_split)]
+Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_parse_network)], ...], BeforeValidator(split_words)]
 
 
 class WebSettings(ProducerSettings):
@@ -43,8 +37,8 @@ class WebSettings(ProducerSettings):
     exports_dir: Path = Path("var/exports")
     retention_days: Annotated[int, Field(ge=0)] = 30
     public_url: str = ""
-    log_format: Literal["json", "console"] = "json"
-    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: LogFormat = "json"
+    log_level: LogLevel = "info"
 
     web_host: str = "127.0.0.1"
     web_port: Annotated[int, Field(ge=1, le=65_535)] = 8000
@@ -121,9 +115,6 @@ def load_web_settings(**overrides: Any) -> WebSettings:  # noqa: ANN401 — fiel
         ConfigurationError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
     """
     try:
-        check_names(os.environ)
-        return WebSettings(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
-    except ValidationError as error:
-        raise ConfigurationError(describe_settings(error)) from None
-    except ValueError as error:
+        return read_settings(WebSettings, explain_fault, overrides)
+    except SettingsError as error:
         raise ConfigurationError(str(error)) from None

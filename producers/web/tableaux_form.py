@@ -6,9 +6,9 @@ from typing import Self
 
 from starlette.datastructures import FormData
 
+from common.calendrier import LAWS, Regime, is_poll_day
 from producers.web.forms import Faults, find_faults, new_once, read_day, read_once, text, texts
 from producers.web.words import long_jour
-from schemas.calendrier import LAWS, Regime, is_poll_day
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
 from schemas.vocabulary import Liste
@@ -73,7 +73,7 @@ class TableauxForm:
     @property
     def is_old(self) -> bool:
         """Whether it is about a tableau of before 2019."""
-        return any(self.type == type_ and law.regime is Regime.REVISION_ANNUELLE for type_, law in LAWS.items())
+        return self.type in LAWS and LAWS[self.type].regime is Regime.REVISION_ANNUELLE
 
     @property
     def has_rare_dates(self) -> bool:

@@ -12,8 +12,8 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
+from common.clock import local_day
 from producers.web.forms import read_number
-from producers.web.local_time import local_day
 from producers.web.reading.exports import AskedFile
 from producers.web.screen import Screen
 from producers.web.security.body import FORM_BYTES, limit_body

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from producers.logs import describe_exception
+from common.logs import describe_exception
 from producers.web.failures import on_http, show_failure
 
 _log = structlog.get_logger("producers.web")

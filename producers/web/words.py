@@ -7,8 +7,8 @@ from datetime import date, datetime, timedelta
 from jinja2 import Environment
 from jinja2.ext import Extension
 
+from common.clock import PARIS
 from producers.texts import NARROW, NBSP, WORDS, count_of, format_count, format_elapsed, format_size
-from producers.web.local_time import PARIS
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, Liste
 

@@ -10,9 +10,9 @@ from typing import Any
 import pytest
 from dramatiq.cli import make_argument_parser
 
+from common.settings import PREFIX, VARIABLES, unknown_variables
 from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.web.settings import WebSettings
-from schemas.environment import PREFIX, VARIABLES, unknown_variables
 from tests.parts.packages import COMPOSE, require
 from worker.cli.main import COMMANDS
 from worker.messaging.encoder import ACTOR_QUEUES

@@ -10,11 +10,11 @@ import click
 import pytest
 from pydantic import BaseModel
 
+from common.settings import PREFIX, VARIABLES
 from producers import errors as producers_errors
 from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.exit_codes import ExitCode
 from schemas.envelope import CloudEvent
-from schemas.environment import PREFIX, VARIABLES
 from schemas.generate import MODELS
 from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
 from worker import errors as worker_errors
@@ -109,7 +109,7 @@ def test_a_command_ends_with_codes_of_its_family(command: str) -> None:
 def _pieces() -> list[str]:
     """Every text of the code, cut where a value is put in; the longest first."""
     pieces: set[str] = set()
-    for folder in ("schemas", "producers", "worker"):
+    for folder in ("common", "schemas", "producers", "worker"):
         for path in (REPOSITORY / folder).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):

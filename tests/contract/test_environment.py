@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from pydantic_settings import BaseSettings
 
+from common.settings import PREFIX, VARIABLES, unknown_variables
 from producers.web.settings import WebSettings
-from schemas.environment import PREFIX, VARIABLES, unknown_variables
 from worker.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -31,7 +31,10 @@ def test_a_variable_is_listed_once_with_its_readers_and_its_meaning() -> None:
 
 
 def test_every_variable_named_in_the_repository_exists() -> None:
-    folders = [REPOSITORY, *(REPOSITORY / name for name in ("docs", "producers", "schemas", "worker", "bench"))]
+    folders = [
+        REPOSITORY,
+        *(REPOSITORY / name for name in ("docs", "common", "producers", "schemas", "worker", "bench")),
+    ]
     files = [path for folder in folders for name in READ_BY_PEOPLE for path in folder.glob(name)]
     files += [
         path for folder in folders[1:] for path in folder.rglob("*") if path.suffix in {".md", ".py", ".sh", ".php"}

@@ -87,7 +87,7 @@ def test_the_glossary_is_in_order_singular_and_without_accents() -> None:
 
 def test_every_word_of_the_glossary_is_used() -> None:
     used: set[str] = set()
-    for folder in ("schemas", "producers", "worker"):
+    for folder in ("common", "schemas", "producers", "worker"):
         for path in (REPOSITORY / folder).rglob("*.py"):
             used.update(_parts(path.stem))
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):

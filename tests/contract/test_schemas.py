@@ -193,7 +193,7 @@ def test_every_request_type_is_bound_to_the_queue_of_requests(monkeypatch: pytes
 def test_the_names_of_the_columns_stand_in_one_python_file() -> None:
     names = [column.name for column in COLUMNS if column not in ENTETE and column.name not in ORDINARY_WORDS]
     pattern = re.compile(rf"\b(?:{'|'.join(names)})\b")
-    folders = [REPOSITORY / name for name in ("schemas", "producers", "worker", "bench", "tests")]
+    folders = [REPOSITORY / name for name in ("common", "schemas", "producers", "worker", "bench", "tests")]
     files = [path for folder in folders for path in folder.rglob("*.py") if pattern.search(path.read_text("utf-8"))]
     assert len(names) == 19
     assert [path.relative_to(REPOSITORY).as_posix() for path in files] == ["worker/writers/columns.py"]

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import RowMapping, text
 
+from common.clock import jour_a_paris
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
 from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Format, Liste
@@ -15,7 +16,6 @@ from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.town import AGENT
 from worker.bell import Bell
 from worker.db.engine import build_engine
-from worker.domain.heure import jour_a_paris
 from worker.exports.audit import Line, read_audit
 from worker.handlers.ingest_request import ingest_request
 from worker.handlers.make_export import make_export

@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert
 
+from common.clock import PARIS
 from tests.integration.files_desk import FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE, Killed
 from tests.parts.databases import Template
 from worker.cli.exits import Exit
-from worker.domain.heure import PARIS
 from worker.exports.audit import Action, record_audit
 from worker.exports.models import Audit
 

@@ -11,6 +11,7 @@ import pika
 import pytest
 import structlog
 
+from common.logs import configure_logs
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import EVENT_TYPES, EXCHANGE
@@ -20,7 +21,6 @@ from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 from worker.exports.lease import Heartbeat
-from worker.logs import configure_logs
 
 pytestmark = pytest.mark.integration
 

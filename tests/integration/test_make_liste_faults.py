@@ -17,13 +17,13 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
+from common.logs import configure_logs
 from schemas.vocabulary import Format
 from tests.integration.export_desk import Desk, fail_once
 from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.db.engine import build_engine
 from worker.handlers import make_liste
-from worker.logs import configure_logs
 
 pytestmark = pytest.mark.integration
 

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping
 
+from common.clock import jour_a_paris
 from producers.publisher import Publisher
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
 from schemas.envelope import CloudEvent
@@ -17,7 +18,6 @@ from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, Town
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
-from worker.domain.heure import jour_a_paris
 from worker.exports.purge import purge_files, total
 from worker.exports.storage import Storage
 

@@ -5,11 +5,11 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
+from common.clock import PARIS
 from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
-from worker.domain.heure import PARIS
 from worker.exports.models import Export, Request
 from worker.exports.naming import TableauNaming
 from worker.notifier.html import render_html

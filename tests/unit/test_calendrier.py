@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.calendrier import (
+from common.calendrier import (
+    LAWS,
     Regime,
     additions_on,
     cloture,
@@ -163,3 +164,7 @@ def test_j_20_and_j_5_are_calendar_days(scrutin: date) -> None:
     assert days_before(scrutin, 5).weekday() == (scrutin.weekday() + 2) % 7
     assert all(one.due_on < scrutin for one in tableaux_of_scrutin(scrutin))
     assert cloture_before(scrutin) < scrutin <= cloture_before(scrutin) + timedelta(days=366)
+
+
+def test_the_law_knows_every_tableau_of_the_contract() -> None:
+    assert set(LAWS) == set(TypeTableau)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.calendrier import additions_on, commission_between, is_poll_day
+from common.calendrier import additions_on, commission_between, is_poll_day
 from worker.demo import LIBREVILLE, libreville_rows, write_reu
 from worker.demo.calendrier import demo_calendrier
 from worker.demo.mouvements import write_mouvements, write_second_reu

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.french import at_commune, count, long_date, number_in_words, of_commune
 from worker.domain.collation import base_letters, sort_key
-from worker.domain.francais import at_commune, count, long_date, number_in_words, of_commune
 
 
 @pytest.mark.parametrize(

@@ -4,8 +4,7 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from producers.web.local_time import local_day
-from worker.domain.heure import possible_days
+from common.clock import local_day, possible_days
 
 EVENING, MORNING = datetime(2026, 11, 26, 21, 0, tzinfo=UTC), datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
 

@@ -5,7 +5,7 @@ import logging
 import pytest
 import structlog
 
-from producers.logs import configure_logs
+from common.logs import configure_logs
 
 
 @pytest.fixture(autouse=True)

@@ -4,7 +4,7 @@ import ssl
 
 import pytest
 
-from schemas.tls import explain_database_tls, explain_tls
+from common.tls import explain_database_tls, explain_tls
 
 
 def _refused(code: int, message: str) -> ssl.SSLCertVerificationError:

@@ -4,9 +4,9 @@ from ipaddress import ip_network
 
 import pytest
 
+from common.settings import PREFIX
 from producers.errors import ConfigurationError
 from producers.web.settings import WebSettings, load_web_settings
-from schemas.environment import PREFIX
 
 SECRET = "s" * 32
 OIDC = {

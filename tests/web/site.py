@@ -6,6 +6,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
+from common.clock import jour_a_paris
 from producers.web.routes import ROUTES
 from tests.parts.deployment import VHOST, Deployment
 from tests.parts.mail import Mailbox
@@ -14,7 +15,6 @@ from tests.parts.process import Process
 from tests.parts.town import ROOT, Town, prepare_mouvements
 from tests.parts.wait import wait_until
 from tests.web.neighbours import LIBREVILLE, add_neighbours
-from worker.domain.heure import jour_a_paris
 
 
 class Site:

@@ -16,8 +16,8 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.testclient import TestClient
 
+from common.logs import configure_logs
 from producers.errors import BrokerAwayError, EventTooLargeError, UnconfirmedError
-from producers.logs import configure_logs
 from producers.web.app import create_app
 from producers.web.visit import Visit
 from schemas.declarations import FileDownloaded

@@ -24,8 +24,8 @@ def audit(*, commune: str | None, since: date | None, limit: int, as_json: bool)
 
     Téléchargements, dépôts, purges, fichiers trouvés altérés, droits donnés ou retirés.
     """
+    from common.clock import PARIS
     from worker.cli.database import worker_database
-    from worker.domain.heure import PARIS
     from worker.exports.audit import read_audit
 
     begin = datetime.combine(since, time(), PARIS) if since else None
@@ -43,7 +43,7 @@ def _show(lines: "Sequence[Line]") -> None:
     from rich.table import Table
     from rich.text import Text
 
-    from worker.domain.heure import PARIS
+    from common.clock import PARIS
 
     if not lines:
         click.echo("Rien n'est noté.")

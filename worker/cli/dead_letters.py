@@ -2,7 +2,7 @@
 
 import click
 
-from producers.french import LazyGroup
+from common.cli import LazyGroup
 
 COMMANDS = {
     "list": "worker.cli.dead_letters_look:list_letters",

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from producers.french import confirm
+from common.cli import confirm
 from worker.cli.actor import system_user
 from worker.cli.dead_letters_look import chosen_queues
 from worker.cli.exits import Exit

@@ -11,8 +11,8 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
-from schemas.environment import PREFIX
-from schemas.tls import explain_database_tls
+from common.settings import PREFIX
+from common.tls import explain_database_tls
 from worker.cli.exits import Exit
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision

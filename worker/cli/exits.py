@@ -5,10 +5,10 @@ from enum import IntEnum
 
 import click
 
-from producers.french import explain_usage
-from schemas.tls import explain_database_tls
+from common.cli import explain_usage
+from common.logs import describe_exception
+from common.tls import explain_database_tls
 from worker.errors import ConfigurationError, PrefectureError, TransientError
-from worker.logs import describe_exception
 
 
 class Exit(IntEnum):

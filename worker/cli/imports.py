@@ -15,8 +15,8 @@ def imports(*, show_all: bool) -> None:
     from rich.table import Table
     from sqlalchemy import select
 
+    from common.clock import PARIS
     from worker.cli.database import register_database
-    from worker.domain.heure import PARIS
     from worker.registre.models import Import
 
     columns = Import.id, Import.started_at, Import.file_name, Import.lines_kept, Import.lines_rejected

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import click
 
-from producers.french import LazyGroup
+from common.cli import LazyGroup
 from worker.cli.exits import guard
 
 COMMANDS = {

@@ -11,11 +11,11 @@ import click
 @click.option("--once", is_flag=True, help="Traiter ce qui attend, puis s'arrêter.")
 def notifier(*, once: bool) -> None:
     """Prévient les agents quand leurs fichiers sont prêts ou en échec, et relance les fichiers oubliés."""
+    from common.logs import configure_logs
     from worker.compose import build_notifier, show_metrics
     from worker.db.engine import build_engine
     from worker.db.revision import require_current
     from worker.health import Pulse, Role
-    from worker.logs import configure_logs
     from worker.messaging.broker import build_broker
     from worker.messaging.doorbell import Doorbell
     from worker.messaging.events import EventPublisher

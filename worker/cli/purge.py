@@ -27,11 +27,11 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, as_j
     Leur ligne reste dans la base, avec leurs comptes et leur empreinte. Les fichiers du volume que la base ne connaît
     pas sont nommés, jamais effacés.
     """
+    from common.logs import configure_logs
     from worker.cli.database import worker_database
     from worker.exports.purge import find_due, mark_again, purge_files, total
     from worker.exports.storage import Storage
     from worker.exports.strays import find_strays
-    from worker.logs import configure_logs
     from worker.settings import load_settings
 
     settings = load_settings()

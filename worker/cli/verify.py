@@ -28,12 +28,12 @@ def verify(context: click.Context, *, commune: str | None, export_id: int | None
 
     Chacun est relu en entier et comparé à son empreinte. Un fichier altéré ne se dépose pas, il se refait.
     """
+    from common.logs import configure_logs
     from worker.cli.database import worker_database
     from worker.errors import RefusedError
     from worker.exports.storage import Storage
     from worker.exports.strays import find_strays
     from worker.exports.verify import Scope, count_bytes, verify_files
-    from worker.logs import configure_logs
     from worker.settings import load_settings
 
     settings = load_settings()

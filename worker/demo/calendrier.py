@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from schemas.calendrier import cloture, days_before, dix_janvier
+from common.calendrier import cloture, days_before, dix_janvier
 from worker.demo.libreville import LIBREVILLE
 from worker.registre.scrutins import ALL_LISTS, KnownScrutin, Reunion, add_reunion, set_scrutin
 

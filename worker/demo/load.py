@@ -6,11 +6,11 @@ from pathlib import Path
 
 from sqlalchemy import Engine, select
 
+from common.clock import jour_a_paris
 from worker.demo.calendrier import set_demo_calendrier
 from worker.demo.libreville import LIBREVILLE, write_reu
 from worker.demo.mouvements import write_mouvements
 from worker.demo.second_reu import write_second_reu
-from worker.domain.heure import jour_a_paris
 from worker.registre.import_mouvements import import_mouvements
 from worker.registre.importer import import_file
 from worker.registre.known_communes import add_commune

@@ -6,7 +6,7 @@ one left it, although both are applied on 1 March. So each tableau begins with w
 since a revision that is closed was forgotten, or dropped: it does not count.
 """
 
-from schemas.calendrier import Regime
+from common.calendrier import Regime
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Etat, Mouvement
 from worker.domain.selection import is_in, own_place, place_of

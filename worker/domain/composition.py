@@ -5,12 +5,12 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
+from common.clock import PARIS
+from common.french import at_commune, long_date
 from schemas.tableaux import Edition, Repere
 from schemas.vocabulary import Liste
 from worker.domain.bilan import Bureau, count_figures
 from worker.domain.demande import Demande
-from worker.domain.francais import at_commune, long_date
-from worker.domain.heure import PARIS
 from worker.domain.lignes import LigneRules, Lignes
 from worker.domain.mouvement import Mouvement
 from worker.domain.notes import make_notes

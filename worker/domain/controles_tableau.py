@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from schemas.calendrier import Regime, cloture, dix_janvier
+from common.calendrier import Regime, cloture, dix_janvier
 from schemas.vocabulary import Severity
 from worker.domain.composition import Source
 from worker.domain.demande import Demande

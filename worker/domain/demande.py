@@ -3,9 +3,9 @@
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
-from schemas.calendrier import LAWS, Law, additions_on, cloture, cloture_before, days_before
+from common.calendrier import LAWS, Law, additions_on, cloture, cloture_before, days_before
+from common.clock import jour_a_paris
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
-from worker.domain.heure import jour_a_paris
 from worker.domain.types_tableau import MODELES, Modele
 
 

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from datetime import timedelta
 
-from schemas.calendrier import Regime, last_day_to_consult
+from common.calendrier import Regime, last_day_to_consult
+from common.french import short_date
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from worker.domain.demande import Demande
-from worker.domain.francais import short_date
 from worker.domain.lignes import ADRESSE_MASQUEE
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import TypedDict
 
-from schemas.calendrier import cloture, commission_between, days_before, dix_janvier, meeting_before
+from common.calendrier import cloture, commission_between, days_before, dix_janvier, meeting_before
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import REPERES, Repere, TypeTableau
 

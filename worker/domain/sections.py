@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
+from common.french import count, of_commune
 from schemas.tableaux import Presentation
 from worker.domain.bilan import Bureau, Figures, Side, Sides
-from worker.domain.francais import count, of_commune
 from worker.domain.tableau import Ligne, Partie, Section
 from worker.domain.types_tableau import Modele, PartieModele
 

@@ -8,7 +8,7 @@ from one meeting of the commission de contrôle to the next date. Code électora
 from dataclasses import dataclass
 from datetime import date
 
-from schemas.calendrier import Regime, additions_on, cloture, days_before
+from common.calendrier import Regime, additions_on, cloture, days_before
 from schemas.tableaux import Repere, TypeTableau
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Effet, Etat, Mouvement, Nature

@@ -1,4 +1,4 @@
-"""The six tableaux as one table: title, parts, who signs; the articles of each are in `schemas.calendrier`.
+"""The six tableaux as one table: title, parts, who signs; the articles of each are in `common.calendrier`.
 
 Source: Code électoral before 2019, art. L. 11-2, L. 17, L. 33, R. 5, R. 10, R. 11, R. 16, R. 17 and R. 18; in force,
 art. L. 19, L. 20, L. 31, R. 13 and R. 14.

@@ -9,10 +9,10 @@ from typing import Protocol
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from common.clock import PARIS
 from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, Format, Liste
-from worker.domain.heure import PARIS
 from worker.exports.models import Export
 
 _REPORT = re.compile(r"^(.+)-([^-]+)-anomalies\.csv$")

@@ -8,11 +8,11 @@ from typing import Any, Self
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
+from common.clock import jour_a_paris
 from schemas.vocabulary import Format
 from worker.db.engine import snapshot
 from worker.domain.differences import Expected, KnownMouvement, expect, summarise
 from worker.domain.fingerprint import Digests, find_changes
-from worker.domain.heure import jour_a_paris
 from worker.exports.depots import Fingerprint, LastDepot, find_last_depot
 from worker.exports.models import Export
 from worker.exports.storage import Storage

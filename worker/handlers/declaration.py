@@ -8,11 +8,11 @@ from datetime import date, datetime
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
+from common.clock import possible_days
+from common.french import short_date
 from schemas.vocabulary import ExportStatus
 from worker.bell import Bell
 from worker.db.engine import snapshot
-from worker.domain.francais import short_date
-from worker.domain.heure import possible_days
 from worker.errors import RefusedError
 from worker.exports.audit import Action, record_audit
 from worker.exports.models import Export

@@ -2,9 +2,9 @@
 
 from sqlalchemy import Connection
 
+from common.clock import jour_a_paris
 from schemas.vocabulary import Format, Severity
 from worker.db.engine import snapshot
-from worker.domain.heure import jour_a_paris
 from worker.domain.texte import clean
 from worker.errors import CountMismatchError
 from worker.exports.models import Export

@@ -6,13 +6,13 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
+from common.clock import possible_days
+from common.french import short_date
 from schemas.declarations import DepotDeclared
 from schemas.envelope import CloudEvent
 from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind
 from worker.bell import Bell
-from worker.domain.francais import short_date
-from worker.domain.heure import possible_days
 from worker.errors import RefusedError
 from worker.exports.audit import Action
 from worker.exports.depots import write_depot

@@ -5,10 +5,10 @@ from datetime import datetime
 
 from sqlalchemy import Connection, or_, update
 
+from common.clock import PARIS
 from schemas.declarations import FileDownloaded
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Piece
-from worker.domain.heure import PARIS
 from worker.exports.audit import Action
 from worker.exports.models import Export
 from worker.exports.naming import report_name

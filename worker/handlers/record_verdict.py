@@ -5,10 +5,10 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection
 
+from common.french import short_date
 from schemas.declarations import DepotVerdictDeclared
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Verdict
-from worker.domain.francais import short_date
 from worker.errors import RefusedError
 from worker.exports.audit import Action
 from worker.exports.depots import read_depots, write_verdict

@@ -2,12 +2,12 @@
 
 from datetime import datetime
 
-from schemas.calendrier import is_poll_day
+from common.calendrier import is_poll_day
+from common.french import short_date
 from schemas.envelope import CloudEvent
 from schemas.requests import TableauPart, TableauxRenderRequested
 from schemas.vocabulary import ExportKind, FileFormat
 from worker.domain.demande import Demande, DemandeInvalide
-from worker.domain.francais import short_date
 from worker.domain.reperes import Calendrier, dates_of
 from worker.errors import RefusedError
 from worker.exports.naming import TableauNaming

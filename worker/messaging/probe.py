@@ -6,7 +6,7 @@ import ssl
 import pika
 from pika.exceptions import AMQPError
 
-from schemas.tls import explain_tls
+from common.tls import explain_tls
 from worker.errors import ConfigurationError, TransientError
 from worker.messaging.broker import connection_parameters
 

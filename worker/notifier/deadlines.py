@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
-from schemas.calendrier import Regime, commission_between, meeting_before, regime_on, tableaux_of_scrutin
+from common.calendrier import Regime, commission_between, meeting_before, regime_on, tableaux_of_scrutin
 
 COMMISSION = "commission"
 """Beside the types of tableaux: the meeting of the commission de contrôle. Code électoral, art. L. 19, III."""

@@ -9,7 +9,7 @@ from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
 
-from worker.domain.heure import PARIS
+from common.clock import PARIS
 from worker.notifier.content import Content
 from worker.notifier.delivery import Addressee, DeliveryRefusedError, Message
 from worker.notifier.html import render_html

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import structlog
 
-from worker.logs import describe_exception
+from common.logs import describe_exception
 
 SILENCE_SECONDS = 60
 

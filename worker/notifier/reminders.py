@@ -10,8 +10,8 @@ import structlog
 from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
+from common.clock import jour_a_paris
 from worker.db.engine import snapshot
-from worker.domain.heure import jour_a_paris
 from worker.exports.models import EVERY_COMMUNE
 from worker.notifier.deadlines import Deadline, find_deadlines, stage
 from worker.notifier.kinds import Wish, split_wishes

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
+from common.clock import PARIS
+from common.french import figures
 from schemas.vocabulary import ExportKind, ExportStatus
-from worker.domain.francais import figures
-from worker.domain.heure import PARIS
 from worker.domain.texte import clean
 from worker.exports.models import Export
 from worker.notifier.content import Block, Content, Fact, Item, Link, Tone

@@ -3,9 +3,9 @@
 from collections.abc import Iterator, Sequence
 from datetime import date
 
-from schemas.calendrier import LAWS
+from common.calendrier import LAWS
+from common.french import long_date
 from schemas.tableaux import TypeTableau
-from worker.domain.francais import long_date
 from worker.domain.texte import clean
 from worker.notifier.content import Block, Content, Fact, Item, Link, Note, Tone
 from worker.notifier.deadlines import COMMISSION, Deadline

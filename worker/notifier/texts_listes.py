@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from worker.domain.francais import figures
+from common.french import figures
 from worker.exports.models import Export
 from worker.notifier.content import Block, Fact, Heading, Note, Steps
 from worker.notifier.wording import Wording

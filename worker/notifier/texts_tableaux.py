@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator, Sequence
 
+from common.french import figures
 from schemas.tableaux import Edition, TypeTableau
-from worker.domain.francais import figures
 from worker.domain.types_tableau import MODELES
 from worker.exports.models import Export
 from worker.notifier.content import Block, Duties, Fact, Heading, Note

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, insert
 
-from worker.domain.heure import jour_a_paris
+from common.clock import jour_a_paris
 from worker.errors import ImportRefusedError
 from worker.registre.checks import refuse_loss, refuse_rejects
 from worker.registre.comparaison import Record, comparing

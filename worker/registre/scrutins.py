@@ -5,9 +5,9 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from schemas.calendrier import is_poll_day
+from common.calendrier import is_poll_day
+from common.french import short_date
 from schemas.vocabulary import Liste
-from worker.domain.francais import short_date
 from worker.domain.reperes import Calendrier
 from worker.errors import RefusedError
 from worker.registre.models import Commune

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 
 import click
 
+from common.cli import LazyGroup
+from common.files import keep_files_private
 from producers.errors import ProducerError
-from producers.french import LazyGroup
 from worker.cli import main as worker_commands
 from worker.cli.exits import guard
-from worker.privacy import keep_files_private
 from worker.solo.environment import set_defaults
 
 REGISTER_COMMANDS = (

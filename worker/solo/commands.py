@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from common.logs import configure_logs
 from producers.cli import cancel as cancellation
 from producers.cli import export_liste as listes
 from producers.cli import render_tableaux as tableaux
@@ -17,7 +18,6 @@ from producers.exit_codes import ExitCode, exit_code_of
 from producers.settings import default_requested_by
 from producers.state import State
 from schemas.envelope import CloudEvent
-from worker.logs import configure_logs
 from worker.settings import Settings, load_settings
 from worker.solo.demo import run_demo
 from worker.solo.lock import exclusive

@@ -3,7 +3,7 @@
 import os
 from pathlib import Path
 
-from schemas.environment import PREFIX
+from common.settings import PREFIX
 from worker.errors import ConfigurationError
 
 _WEB = {"HOST": "127.0.0.1", "PORT": "8000"}

@@ -7,9 +7,9 @@ from rich.console import Console
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from common.clock import jour_a_paris
 from worker.demo import LIBREVILLE
 from worker.demo.load import load_libreville, loaded_on
-from worker.domain.heure import jour_a_paris
 from worker.notifier.models import Agent
 from worker.registre.summary import ImportSummary, format_count
 

@@ -26,5 +26,5 @@ def show(visit: Visit) -> Response:
 def _ask_for(visit: Visit, due: Due) -> str:
     """The address of the form that asks for this tableau, filled in."""
     echeance = due.echeance
-    asked = {"type": echeance.type.value, "scrutin": echeance.scrutin.isoformat() if echeance.scrutin else ""}
+    asked = {"type": echeance.type, "scrutin": echeance.scrutin.isoformat() if echeance.scrutin else ""}
     return f"{visit.url('tableaux')}?{urlencode(asked)}"

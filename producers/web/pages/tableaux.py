@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from common.calendrier import Echeance
 from producers.web.forms import Faults, wrap_once
 from producers.web.pages.calendar import Calendar, read_calendar
 from producers.web.pages.sending import AWAY, UNPROCESSABLE, Trouble, send
@@ -14,7 +15,6 @@ from producers.web.pages.suivi import board_facts
 from producers.web.reading.scrutins import Reunion, Scrutin
 from producers.web.tableaux_form import TableauxForm
 from producers.web.visit import Visit
-from schemas.calendrier import Echeance
 from schemas.tableaux import TypeTableau
 
 
@@ -27,9 +27,14 @@ class Offer:
     missing: Sequence[str]
 
     @property
+    def type(self) -> TypeTableau:
+        """Which tableau."""
+        return TypeTableau(self.echeance.type)
+
+    @property
     def values(self) -> dict[str, str]:
         """What it fills in, beside the lists."""
-        return {"type": self.echeance.type.value, "scrutin": self.scrutin.jour.isoformat()}
+        return {"type": self.echeance.type, "scrutin": self.scrutin.jour.isoformat()}
 
     @property
     def query(self) -> str:

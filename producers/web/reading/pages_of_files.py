@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_
 
+from common.clock import PARIS
 from producers.state import State
-from producers.web.local_time import PARIS
 from producers.web.reading.exports import VIEW, AskedFile, of_commune, read_files
 from schemas.vocabulary import ExportKind, ExportStatus, Liste
 

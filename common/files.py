@@ -1,4 +1,4 @@
-"""Nothing that our processes write is readable by everybody: it may hold electors."""
+"""Files that may hold electors: nothing that our processes write is readable by everybody."""
 
 import os
 

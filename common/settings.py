@@ -1,15 +1,31 @@
-"""Every environment variable of the project, in one list, so that each process tells a typo from another's setting."""
+"""How a process reads its configuration, from the environment (prefix PREFECTURE_) and from files of secrets.
+
+Every variable of the project stands in one list, so that each process tells a typo from another's setting.
+"""
 
 import difflib
-from collections.abc import Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import ValidationError
+from pydantic import BeforeValidator, ValidationError
 from pydantic_core import ErrorDetails
-
-from schemas.faults import explain_fault
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 PREFIX = "PREFECTURE_"
+
+LogFormat = Literal["json", "console"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+
+def split_words(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or what code gives
+    """The words of a text, between commas or spaces; anything else as it is."""
+    return tuple(value.replace(",", " ").split()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], BeforeValidator(split_words)]
+"""A setting of several words."""
 
 
 @dataclass(frozen=True)
@@ -79,6 +95,10 @@ VARIABLES = (
 )
 
 
+class SettingsError(ValueError):
+    """The environment is wrong; the text is French, names the variables, and quotes no value: some are secrets."""
+
+
 def unknown_variables(environment: Mapping[str, str] | Iterable[str]) -> dict[str, str | None]:
     """The PREFECTURE_ variables that nobody reads, each with the name that was probably meant."""
     known = [variable.name for variable in VARIABLES]
@@ -94,10 +114,10 @@ def check_names(environment: Mapping[str, str] | Iterable[str]) -> None:
     """Refuse a PREFECTURE_ variable that nobody reads.
 
     Raises:
-        ValueError: names each, in French, with the variable that was probably meant.
+        SettingsError: names each, with the variable that was probably meant.
     """
     if unknown := unknown_variables(environment):
-        raise ValueError(
+        raise SettingsError(
             " ; ".join(
                 f"variable inconnue : {name}" + (f" (vouliez-vous dire {meant} ?)" if meant else "")
                 for name, meant in unknown.items()
@@ -105,18 +125,43 @@ def check_names(environment: Mapping[str, str] | Iterable[str]) -> None:
         )
 
 
-def describe_settings(error: ValidationError) -> str:
-    """Which variables are missing or wrong, in French, without their values (some are secrets)."""
-    return " ; ".join(_describe(fault) for fault in error.errors(include_input=False, include_url=False))
+class EnvironmentSettings(BaseSettings):
+    """What the settings of every process share: where they come from, and that no value shows in an error."""
 
-
-def _describe(fault: ErrorDetails) -> str:
-    if not fault["loc"]:  # settings that contradict each other: the text names them
-        return explain_fault(fault)
-    return f"{PREFIX}{str(fault['loc'][0]).upper()} : {_explain(fault)}"
-
-
-def _explain(fault: ErrorDetails) -> str:
-    return (
-        "manquante, elle est obligatoire" if fault["type"] == "missing" else f"valeur refusée ({explain_fault(fault)})"
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        enable_decoding=False,  # a list is written as words, not as JSON
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
     )
+
+
+Explain = Callable[[ErrorDetails], str]
+"""Says in French what is wrong with one value."""
+
+_Settings = TypeVar("_Settings", bound=EnvironmentSettings)
+
+
+def read_settings(kind: type[_Settings], explain: Explain, overrides: Mapping[str, Any]) -> _Settings:
+    """Read the environment and the secrets; `overrides` are fields that go before both.
+
+    Raises:
+        SettingsError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
+    """
+    check_names(os.environ)
+    try:
+        return kind(_secrets_dir=os.environ.get(f"{PREFIX}SECRETS_DIR"), **overrides)
+    except ValidationError as error:
+        faults = error.errors(include_input=False, include_url=False)
+        raise SettingsError(" ; ".join(_describe(fault, explain) for fault in faults)) from None
+    except ValueError as error:  # PREFECTURE_SECRETS_DIR is no directory
+        raise SettingsError(str(error)) from None
+
+
+def _describe(fault: ErrorDetails, explain: Explain) -> str:
+    if not fault["loc"]:  # settings that contradict each other: the text names them
+        return explain(fault)
+    what = "manquante, elle est obligatoire" if fault["type"] == "missing" else f"valeur refusée ({explain(fault)})"
+    return f"{PREFIX}{str(fault['loc'][0]).upper()} : {what}"

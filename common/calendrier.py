@@ -1,17 +1,16 @@
 """The electoral calendar: which tableau is due when, and what law says so.
 
-Days are calendar days, counted back from the day of the poll itself: for a poll held on a Saturday overseas, J-5 is a
-Monday where it is a Tuesday elsewhere. Sources: Code électoral, the articles beside each date; for the Saturday, loi
-n° 62-1292 du 6 novembre 1962, art. 3, II (élection présidentielle), and Code électoral, art. L. 55 (Sunday elsewhere).
+A tableau is named by its code, which is also its value in the contract. Days are calendar days, counted back from the
+day of the poll itself: for a poll held on a Saturday overseas, J-5 is a Monday where it is a Tuesday elsewhere.
+Sources: Code électoral, the articles beside each date; for the Saturday, loi n° 62-1292 du 6 novembre 1962, art. 3, II
+(élection présidentielle), and Code électoral, art. L. 55 (Sunday elsewhere).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
-
-from schemas.tableaux import TypeTableau
 
 REPERTOIRE_UNIQUE_DEPUIS = date(2019, 1, 1)
 """Loi n° 2016-1048 du 1er août 2016, as dated by décret n° 2018-350 du 14 mai 2018, art. 5."""
@@ -22,6 +21,13 @@ VOTE_SAMEDI = frozenset({"971", "972", "973", "975", "977", "978", "987"})
 _VENDREDI, _SAMEDI, _DIMANCHE = 4, 5, 6
 _SIX_FRIDAYS_SINCE = date(2020, 1, 1)
 _MARS = 3
+
+PREMIER_RECTIFICATIF = "premier_rectificatif"
+SECOND_RECTIFICATIF = "second_rectificatif"
+ADDITIONS = "additions"
+CINQ_JOURS = "cinq_jours"
+VINGT_JOURS = "vingt_jours"
+CINQ_JOURS_REU = "cinq_jours_reu"
 
 
 class Regime(StrEnum):
@@ -40,15 +46,15 @@ class Law(NamedTuple):
 
 _REVISION, _REPERTOIRE = Regime.REVISION_ANNUELLE, Regime.REPERTOIRE_UNIQUE
 
-LAWS = {
-    TypeTableau.PREMIER_RECTIFICATIF: Law("Code électoral (avant 2019), art. R. 5, R. 10 et R. 11", _REVISION),
-    TypeTableau.SECOND_RECTIFICATIF: Law("Code électoral (avant 2019), art. R. 16", _REVISION),
-    TypeTableau.ADDITIONS: Law(
+LAWS: Mapping[str, Law] = {
+    PREMIER_RECTIFICATIF: Law("Code électoral (avant 2019), art. R. 5, R. 10 et R. 11", _REVISION),
+    SECOND_RECTIFICATIF: Law("Code électoral (avant 2019), art. R. 16", _REVISION),
+    ADDITIONS: Law(
         "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)", _REVISION
     ),
-    TypeTableau.CINQ_JOURS: Law("Code électoral (avant 2019), art. L. 33 (alinéa 2), R. 17 et R. 18", _REVISION),
-    TypeTableau.VINGT_JOURS: Law("Code électoral, art. L. 19, L. 20 et R. 13", _REPERTOIRE),
-    TypeTableau.CINQ_JOURS_REU: Law("Code électoral, art. L. 20, L. 31 et R. 14", _REPERTOIRE),
+    CINQ_JOURS: Law("Code électoral (avant 2019), art. L. 33 (alinéa 2), R. 17 et R. 18", _REVISION),
+    VINGT_JOURS: Law("Code électoral, art. L. 19, L. 20 et R. 13", _REPERTOIRE),
+    CINQ_JOURS_REU: Law("Code électoral, art. L. 20, L. 31 et R. 14", _REPERTOIRE),
 }
 
 
@@ -56,7 +62,7 @@ LAWS = {
 class Echeance:
     """A tableau that is due: which, on which day, by which articles, under which regime."""
 
-    type: TypeTableau
+    type: str
     due_on: date
     reference_legale: str
     regime: Regime
@@ -130,7 +136,7 @@ def is_poll_day(day: date, code_commune: str) -> bool:
 
 def tableaux_of_year(year: int) -> tuple[Echeance, ...]:
     """The two tableaux rectificatifs of a year; none since 2019."""
-    dates = {TypeTableau.PREMIER_RECTIFICATIF: dix_janvier(year), TypeTableau.SECOND_RECTIFICATIF: cloture(year)}
+    dates = {PREMIER_RECTIFICATIF: dix_janvier(year), SECOND_RECTIFICATIF: cloture(year)}
     return tuple(_echeance(type_, day) for type_, day in dates.items() if regime_on(day) is Regime.REVISION_ANNUELLE)
 
 
@@ -144,11 +150,11 @@ def tableaux_of_scrutin(
     """
     if regime_on(scrutin) is Regime.REPERTOIRE_UNIQUE:
         publication = reunion + timedelta(days=1) if reunion else days_before(scrutin, 20)
-        dates = {TypeTableau.VINGT_JOURS: publication, TypeTableau.CINQ_JOURS_REU: days_before(scrutin, 5)}
+        dates = {VINGT_JOURS: publication, CINQ_JOURS_REU: days_before(scrutin, 5)}
     else:
         posted = additions_on(scrutin) if is_generale else None
-        dates = {TypeTableau.ADDITIONS: posted} if posted else {}
-        dates[TypeTableau.CINQ_JOURS] = days_before(scrutin, 5)
+        dates = {ADDITIONS: posted} if posted else {}
+        dates[CINQ_JOURS] = days_before(scrutin, 5)
     return tuple(_echeance(type_, day, scrutin) for type_, day in dates.items())
 
 
@@ -161,5 +167,5 @@ def tableaux_due(day: date, scrutins: Iterable[date] = ()) -> tuple[Echeance, ..
     return tuple(sorted(coming, key=lambda echeance: (echeance.due_on, echeance.type)))
 
 
-def _echeance(type_: TypeTableau, day: date, scrutin: date | None = None) -> Echeance:
+def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
     return Echeance(type_, day, *LAWS[type_], scrutin)
