@@ -62,7 +62,7 @@ def takes_copies_for_new() -> None:
 
 
 def _replace(owner: object, name: str, value: object) -> None:
-    """AttributeError where the name is gone: `tests/unit/test_sabotages.py` calls each alteration."""
+    """AttributeError where the name is gone: `tests/contract/test_sabotages.py` calls each alteration."""
     patch.object(owner, name, value).start()
 
 

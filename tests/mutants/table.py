@@ -1,7 +1,7 @@
 """Every mutant, room by room. To add one: words of a line, what would stand there without it, who must see it.
 
 A line that moves to another file needs no change here; one that is worded anew does, and a test that takes another
-name: `tests/unit/test_sabotages.py` says which.
+name: `tests/contract/test_sabotages.py` says which.
 """
 
 from tests.mutants.mutant import Mutant
@@ -372,7 +372,7 @@ PRIVACY = [
         "hide_input_in_errors=True",
         "hide_input_in_errors=False",
         ("test_a_setting_that_is_refused_is_shown_nowhere",),
-        where="worker/settings",
+        where="common",
     ),
     Mutant(
         "libraries-talk",
