@@ -17,10 +17,10 @@ from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import ExportStatus, Format, Liste
-from worker.bell import Bell
 from worker.compose import build_services
 from worker.db.engine import build_engine, snapshot
 from worker.demo import LIBREVILLE
+from worker.doorbell import Doorbell
 from worker.exports.models import Export
 from worker.exports.storage import Storage
 from worker.handlers.ingest_request import ingest_request
@@ -82,7 +82,7 @@ def _liste(format_: Format) -> ListeExportRequested:
 def _run_job(task: Task, asked: ListeExportRequested | TableauxRenderRequested) -> Measure:
     """The whole job of a queued row, as an actor runs it; the queueing is not timed."""
     settings = Settings(database_url=SecretStr(task.url), exports_dir=Path(task.folder), senders="any")
-    rung: list[Bell] = []
+    rung: list[Doorbell] = []
     services = build_services(settings, rung.extend)
     ingest_request(CloudEvent.wrap(asked, source="/bench"), services)
     services.engine.dispose()

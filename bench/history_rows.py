@@ -21,8 +21,7 @@ from worker.demo import LIBREVILLE
 from worker.demo.bulk import today_in_paris
 from worker.demo.calendrier import demo_calendrier
 from worker.exports.audit import NOTIFIER, Action
-from worker.exports.depot_models import Depot
-from worker.exports.models import Audit, Export, Request
+from worker.exports.models import Audit, Depot, Export, Request
 from worker.notifier.models import Notification
 from worker.registre.known_communes import add_commune
 

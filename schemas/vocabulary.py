@@ -60,7 +60,11 @@ class ExportStatus(StrEnum):
     @property
     def is_terminal(self) -> bool:
         """Whether nothing more will happen to the file."""
-        return self not in {ExportStatus.QUEUED, ExportStatus.RUNNING}
+        return self not in UNFINISHED
+
+
+UNFINISHED = (ExportStatus.QUEUED, ExportStatus.RUNNING)
+"""The states of a file that is still to come."""
 
 
 class RequestOutcome(StrEnum):

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from worker.bell import Count, Ring
 from worker.db.engine import build_engine, build_sessions
+from worker.doorbell import CountEnqueued, Enqueue
 from worker.exports.audit import NOTIFIER
 from worker.exports.purge import purge_files
 from worker.exports.storage import Storage
@@ -37,7 +37,7 @@ LEASES_PER_MAIL = 4
 """A mail server may use up several time-outs of one mail: a notifier is given more time than a worker."""
 
 
-def build_services(settings: Settings, ring: Ring) -> Services:
+def build_services(settings: Settings, ring: Enqueue) -> Services:
     """Nothing is connected yet."""
     engine: Engine = build_engine(settings.database_url.get_secret_value())
     registre = build_engine(settings.registre_url.get_secret_value()) if settings.registre_url else engine
@@ -45,7 +45,7 @@ def build_services(settings: Settings, ring: Ring) -> Services:
         engine=engine,
         registre=registre,
         storage=Storage(settings.exports_dir),
-        ring=ring,
+        enqueue=ring,
         type_liste_codes=settings.type_liste_codes,
         info_liste=settings.info_liste,
         xsd=settings.xsd_path,
@@ -60,8 +60,8 @@ def build_notifier(
     settings: Settings,
     engine: Engine,
     *,
-    ring: Ring,
-    count: Count | None = None,
+    ring: Enqueue,
+    count: CountEnqueued | None = None,
     publish: Publish | None,
     beat: Beat = ignore,
 ) -> Notifier:

@@ -13,7 +13,7 @@ from worker.errors import ConfigurationError
 from worker.exports.storage import STALE_SECONDS
 from worker.health import Pulse, Role
 from worker.messaging.broker import PrefectureBroker, build_broker
-from worker.messaging.doorbell import Doorbell
+from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.middleware import AtBoot, build_middleware
 from worker.messaging.probe import require_trusted
 from worker.messaging.watch import Watch
@@ -26,7 +26,7 @@ def compose() -> PrefectureBroker:
     configure_logs(settings.log_format, settings.log_level)
     require_trusted(settings.amqp_url.get_secret_value())
     broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware())
-    services = build_services(settings, Doorbell(broker).ring)
+    services = build_services(settings, DoorbellQueues(broker).enqueue)
     require_current(services.engine)
     broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
     broker.add_middleware(Watch(Pulse(settings.health_dir, Role.WORKER)))

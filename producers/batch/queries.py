@@ -7,13 +7,12 @@ from typing import Any
 from sqlalchemy import ColumnElement, Row, Select, String, and_, case, column, func, select, table
 
 from producers.batch.records import BatchProgress, CommuneOutcome, Failure
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
 
 _REQUEST = ("source", "event_id", "correlation_id", "code_commune")
 _FILE = ("nom_commune", "liste", "type_tableau", "status", "bloquantes", "remarques", "error_code", "error_message")
 _EXPORTS = table("derniers_exports", *(column(name) for name in (*_REQUEST, *_FILE)))
 _DEMANDES = table("demandes", *(column(name, String) for name in (*_REQUEST, "outcome", "reason")))
-_UNFINISHED = [status for status in ExportStatus if not status.is_terminal]
 
 
 def select_progress(source: str, correlation_id: str) -> Select[Any]:
@@ -22,7 +21,7 @@ def select_progress(source: str, correlation_id: str) -> Select[Any]:
     files = (
         select(
             export.event_id,
-            _count(export.status.in_(_UNFINISHED)).label("unfinished"),
+            _count(export.status.in_(UNFINISHED)).label("unfinished"),
             *(_count(export.status == status).label(status) for status in _settled()),
         )
         .where(_of_batch(export, source, correlation_id))

@@ -9,8 +9,7 @@ from pathlib import Path
 from producers.records import ExportState, RequestState
 from schemas.generate import MODELS
 from worker.domain.differences import Differences
-from worker.exports.depot_models import Depot
-from worker.exports.models import Export, Request
+from worker.exports.models import Depot, Export, Request
 from worker.notifier.models import Agent, Notification, Recipient, Reminder, ReminderEcheance
 from worker.registre.models import Bureau, Commune, Electeur, Import, ImportListe, ListeCommunale
 from worker.writers.liste import ListeSpec

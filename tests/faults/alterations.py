@@ -9,7 +9,7 @@ from unittest.mock import patch
 
 from sqlalchemy import ColumnElement
 
-from worker.exports import lease, models, settle, storage
+from worker.exports import models, records, storage
 from worker.handlers import ingest_request, make_export
 from worker.messaging import doorbell
 from worker.notifier import dispatch, loop
@@ -17,7 +17,7 @@ from worker.notifier import dispatch, loop
 
 def dies_before_ringing() -> None:
     """The first worker that would ring is killed instead; its rows are committed."""
-    _replace(doorbell.Doorbell, "ring", _die_once(doorbell.Doorbell.ring))
+    _replace(doorbell.DoorbellQueues, "enqueue", _die_once(doorbell.DoorbellQueues.enqueue))
 
 
 def writes_under_the_final_name() -> None:
@@ -42,8 +42,7 @@ def ignores_its_lease() -> None:
     def anybodys(export_id: int, _owner: str) -> ColumnElement[bool]:
         return models.Export.id == export_id
 
-    for module in (lease, settle):
-        _replace(module, "owned", anybodys)
+    _replace(records, "is_owned", anybodys)
 
 
 def forgets_its_mails() -> None:

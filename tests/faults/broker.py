@@ -41,7 +41,7 @@ def broker_alarm(stage: Stage) -> Iterator[None]:
     with jobs_held(stage):
         stage.broker.rabbitmqctl("set_vm_memory_high_watermark", "0")
     try:
-        stage.expect_log("doorbell_not_rung", "event_delayed")
+        stage.expect_log("doorbells_not_enqueued", "event_delayed")
     finally:
         stage.broker.rabbitmqctl("set_vm_memory_high_watermark", "0.6")
     stage.let_time_pass(60)

@@ -99,7 +99,7 @@ def _services(engine: Engine, exports: Path) -> Services:
         engine=engine,
         registre=engine,
         storage=Storage(exports),
-        ring=lambda _ids: None,
+        enqueue=lambda _ids: None,
         type_liste_codes=TYPE_LISTE_CODES,
         info_liste="L",
         xsd=None,

@@ -14,8 +14,8 @@ from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.town import AGENT
-from worker.bell import Bell
 from worker.db.engine import build_engine
+from worker.doorbell import Doorbell
 from worker.exports.audit import Line, read_audit
 from worker.handlers.ingest_request import ingest_request
 from worker.handlers.make_export import make_export
@@ -33,12 +33,12 @@ class DepotsDesk(Desk):
     """What an agent declares goes through the handler that the broker's messages go through."""
 
     sender = ""
-    rung: list[Bell]
+    enqueued: list[Doorbell]
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self.rung = []
-        self.configure(ring=self.rung.extend)
+        self.enqueued = []
+        self.configure(enqueue=self.enqueued.extend)
 
     def make(self, format_: Format = Format.CSV, *, days_ago: float = 0, liste: Liste = Liste.PRINCIPALE) -> RowMapping:
         """A file that was asked for some days ago, and made now."""
@@ -51,8 +51,8 @@ class DepotsDesk(Desk):
     def deposit(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of DepotDeclared
         """Somebody has deposited files, today; a worker has answered the doorbells that rang for it."""
         request = self.deposit_only(*export_ids, **fields)
-        while self.rung:
-            make_export(self.rung.pop().export_id, self.services)
+        while self.enqueued:
+            make_export(self.enqueued.pop().export_id, self.services)
         return request
 
     def deposit_only(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of DepotDeclared

@@ -18,9 +18,9 @@ from worker.exports.models import Export, Request
 from worker.exports.naming import ListeNaming, allocate_name
 from worker.exports.storage import Storage
 from worker.handlers import make_liste
+from worker.handlers.export_plan import PlannedFile
 from worker.handlers.make_export import make_export
 from worker.handlers.services import Services
-from worker.handlers.wanted import WantedFile
 
 COMMUNE = "13900"
 ASKED_AT = datetime.fromisoformat("2026-11-25T09:30:00+01:00")
@@ -39,7 +39,7 @@ class Desk:
             engine=self.engine,
             registre=self.engine,
             storage=Storage(self.root),
-            ring=lambda _ids: None,
+            enqueue=lambda _ids: None,
             type_liste_codes=TYPE_LISTE_CODES,
             info_liste="L",
             xsd=None,
@@ -61,13 +61,13 @@ class Desk:
     def ask_all(self, parts: Sequence[tuple[Liste, Format]], created_at: datetime = ASKED_AT) -> list[int]:
         """The rows of one request for list files."""
         files = [
-            WantedFile(f"{liste}.{format_}", ListeNaming(COMMUNE, liste, format_), {"liste": liste, "format": format_})
+            PlannedFile(f"{liste}.{format_}", ListeNaming(COMMUNE, liste, format_), {"liste": liste, "format": format_})
             for liste, format_ in parts
         ]
         return self.ask_files(files, created_at)
 
     def ask_files(
-        self, files: Sequence[WantedFile], created_at: datetime = ASKED_AT, commune: str = COMMUNE
+        self, files: Sequence[PlannedFile], created_at: datetime = ASKED_AT, commune: str = COMMUNE
     ) -> list[int]:
         """The rows of one request."""
         with Session(self.engine) as session, session.begin():

@@ -15,11 +15,11 @@ from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
-from worker.bell import Ring
 from worker.db.base import Base
 from worker.db.engine import build_engine, build_sessions
 from worker.db.migrate import migrate
 from worker.db.types import utc_now
+from worker.doorbell import Enqueue
 from worker.exports.models import Export, Request
 from worker.notifier import loop
 from worker.notifier.chat import ChatSender
@@ -128,7 +128,7 @@ class Desk:
         mailer: Mailer,
         publish: Publish | None = None,
         *,
-        ring: Ring = lambda _bells: None,
+        ring: Enqueue = lambda _bells: None,
         lease_seconds: float = 60,
         name: str = "notifier",
         purge: PurgeClock | None = None,

@@ -19,9 +19,9 @@ from tests.integration.export_desk import Desk
 from tests.integration.tableau_register import COMMUNE
 from tests.parts.pdf import read_text
 from worker.db.engine import build_engine
+from worker.handlers.authorization import Authorization
+from worker.handlers.export_plan import plan_tableaux
 from worker.handlers.ingest_request import ingest_request
-from worker.handlers.rights import Rights
-from worker.handlers.want_tableaux import want_tableaux
 
 ASKED_AT = datetime.fromisoformat("2027-03-20T09:30:00+01:00")
 """The day after the commission's meeting of the sample register."""
@@ -63,7 +63,7 @@ class TableauDesk(Desk):
 
     def ask_tableaux(self, *types: TypeTableau, created_at: datetime = ASKED_AT, **fields: Any) -> list[int]:  # noqa: ANN401
         """The rows of one request, by default for the principal list."""
-        wanted = want_tableaux(wrap(*types, **fields), self.services, Rights("", self.services))
+        wanted = plan_tableaux(wrap(*types, **fields), self.services, Authorization("", self.services))
         return self.ask_files(wanted.files, created_at, wanted.commune)
 
     def make(self, *types: TypeTableau, **fields: Any) -> Made:  # noqa: ANN401 — see ask_tableaux

@@ -14,9 +14,9 @@ from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing
 from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.bell import Bell
 from worker.db.engine import build_engine
-from worker.exports.settle import record_ready
+from worker.doorbell import Doorbell
+from worker.exports.records import mark_ready
 from worker.handlers import make_liste
 from worker.handlers.ingest_request import ingest_request
 
@@ -114,10 +114,10 @@ def test_a_file_that_is_ready_just_before_stays(desk: Desk, monkeypatch: pytest.
     cancellations: list[CloudEvent] = []
 
     def record(*arguments: Any) -> None:  # noqa: ANN401 — passed on
-        record_ready(*arguments)
+        mark_ready(*arguments)
         cancellations.append(_cancel(desk, asked))
 
-    monkeypatch.setattr(make_liste, "record_ready", record)
+    monkeypatch.setattr(make_liste, "mark_ready", record)
     (file,) = _files(desk, asked)
     assert desk.ring(file["export_id"])["status"] == "ready"
     assert _refusal(desk, cancellations[0]).startswith("Rien à annuler")
@@ -156,8 +156,8 @@ def test_a_refused_request_has_nothing_to_cancel_nor_to_ask_again(desk: Desk) ->
 
 
 def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: Desk) -> None:
-    rung: list[Bell] = []
-    desk.configure(ring=rung.extend)
+    rung: list[Doorbell] = []
+    desk.configure(enqueue=rung.extend)
     asked = _ask(desk, listes=["P", "CE", "CM"])
     failed, ready, cancelled = (row["export_id"] for row in _files(desk, asked))
     desk.run("UPDATE export SET status = 'failed' WHERE id = :id", id=failed)
@@ -174,7 +174,7 @@ def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: D
         ("P", "csv", "queued"),
         ("CM", "csv", "queued"),
     ]
-    assert [bell.export_id for bell in rung] == [row["export_id"] for row in new]
+    assert [doorbell.export_id for doorbell in rung] == [row["export_id"] for row in new]
     assert [row["requested_by"] for row in new] == ["Mme Lefèvre"] * 2
     for row in new:
         assert "2014" not in row["label"] + row["file_name"]

@@ -5,6 +5,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pika
@@ -21,6 +22,7 @@ from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 from worker.exports.lease import Heartbeat
+from worker.exports.records import renew
 
 pytestmark = pytest.mark.integration
 
@@ -119,7 +121,8 @@ def test_the_thread_that_renews_a_lease_bears_it_too(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
     configure_logs("json", "info")
     away = build_engine("sqlite:////nowhere/at/all.sqlite3")
-    with structlog.contextvars.bound_contextvars(correlation_id="clic-du-matin"), Heartbeat(away, 1, "me", 0.1):
+    keep = partial(renew, away, 1, "me", 0.1)
+    with structlog.contextvars.bound_contextvars(correlation_id="clic-du-matin"), Heartbeat(keep, 0.1):
         wait_until(stream.getvalue, message="the lease that cannot be renewed")
     logging.root.handlers[:] = handlers
     logging.root.setLevel(level)

@@ -120,18 +120,18 @@ def test_migrating_gives_back_the_rights_on_a_view_that_was_made_again_and_takes
     assert not _may_read(deployment, "lecture", "electeur")
 
 
-def test_the_worker_rings_and_the_notifier_hears_it(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_notifier_hears_that_a_file_is_ready(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(notify.POLL_SECONDS, "postgresql", 3600)
     worker, notifier = (build_engine(deployment.database_url(account)) for account in ("worker", "notifier"))
-    bell = notify.ReadyBell(notifier)
-    bell.listen()
-    waiting = Thread(target=bell.wait, args=[Event()], daemon=True)
+    signal = notify.ReadySignal(notifier)
+    signal.listen()
+    waiting = Thread(target=signal.wait, args=[Event()], daemon=True)
     waiting.start()
     with worker.begin() as connection:
         notify.notify_ready(connection)
     waiting.join(10)
     assert not waiting.is_alive()
-    bell.close()
+    signal.close()
     worker.dispose()
     notifier.dispose()
 

@@ -14,7 +14,7 @@ from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.db.base import Base
 from worker.db.migrate import downgrade, migrate
-from worker.exports.depot_models import Depot
+from worker.exports.models import Depot
 
 pytestmark = pytest.mark.integration
 

@@ -13,7 +13,7 @@ from schemas.vocabulary import Format, Liste
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.exports import depots, intact
+from worker.exports import depots
 from worker.exports.purge import purge_files, total
 from worker.handlers.depot_fingerprint import NOT_INTACT, PURGED
 from worker.handlers.make_export import make_export
@@ -203,12 +203,11 @@ def test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference(de
 def test_a_deposit_is_a_row_and_its_file_is_read_afterwards(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     row = desk.make(days_ago=DAYS_AGO)
     with monkeypatch.context() as patch:
-        patch.setattr(intact, "open_regular", _refuse_to_open)
         patch.setattr(electeurs_file, "open_regular", _refuse_to_open)
         assert desk.deposit_only(row["export_id"])["outcome"] == "accepted"
-    assert [(bell.export_id, bell.is_bulk) for bell in desk.rung] == [(row["export_id"], True)]
+    assert [(doorbell.export_id, doorbell.is_bulk) for doorbell in desk.enqueued] == [(row["export_id"], True)]
     assert desk.depot(row["export_id"])["fingerprint"] is None
-    make_export(desk.rung.pop().export_id, desk.services)
+    make_export(desk.enqueued.pop().export_id, desk.services)
     taken = bytes(desk.depot(row["export_id"])["fingerprint"])
     make_export(row["export_id"], desk.services)
     assert bytes(desk.depot(row["export_id"])["fingerprint"]) == taken, "once"

@@ -85,7 +85,7 @@ def test_a_lost_lease_is_noticed_while_drawing(desk: TableauDesk, monkeypatch: p
     def lose(progress: Progress) -> None:
         desk.run("UPDATE export SET owner = 'other'")
         wait_until(lambda: _raises_lease_lost(progress), message="the heartbeat to see that the lease is lost")
-        monkeypatch.setattr(make_tableau, "record_ready", lambda *_: drawn.append(True))
+        monkeypatch.setattr(make_tableau, "mark_ready", lambda *_: drawn.append(True))
 
     drawn: list[bool] = []
     _in_the_middle(monkeypatch, lose)

@@ -25,7 +25,7 @@ from tests.integration.tableau_register import (
     write_register,
 )
 from tests.parts.databases import Template
-from worker.bell import Bell
+from worker.doorbell import Doorbell
 from worker.exports.models import Export
 from worker.handlers.ingest_request import ingest_request
 
@@ -96,8 +96,8 @@ def test_a_type_of_request_that_nobody_knows_is_refused(desk: TableauDesk) -> No
 
 
 def test_one_request_makes_a_row_for_each_type_list_and_presentation(desk: TableauDesk) -> None:
-    bells: list[Bell] = []
-    desk.configure(ring=bells.extend)
+    doorbells: list[Doorbell] = []
+    desk.configure(enqueue=doorbells.extend)
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
     event = wrap(VINGT, CINQ, scrutin=SCRUTIN, listes=["P", "CE"], presentations=["commune", "recapitulatif"])
     for _ in range(3):
@@ -109,7 +109,7 @@ def test_one_request_makes_a_row_for_each_type_list_and_presentation(desk: Table
         for liste in ("P", "CE")
         for presentation in ("commune", "recapitulatif")
     ]
-    assert bells == [Bell(export.id, ExportKind.TABLEAU) for export in exports]
+    assert doorbells == [Doorbell(export.id, ExportKind.TABLEAU) for export in exports]
     assert len({export.file_name for export in exports}) == len(exports)
     assert {(export.kind, export.format, export.edition) for export in exports} == {("tableau", "pdf", "affichage")}
 

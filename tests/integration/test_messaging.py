@@ -16,10 +16,10 @@ from schemas.vocabulary import ExportKind
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import queue_messages
 from tests.parts.wait import wait_until
-from worker.bell import Bell
+from worker.doorbell import Doorbell
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER
-from worker.messaging.doorbell import Doorbell
+from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.encoder import EXPORT_LISTE
 from worker.messaging.middleware import build_middleware
 
@@ -35,7 +35,7 @@ def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
 def test_an_acknowledgment_from_before_a_reconnection_hits_no_other_message(
     broker: PrefectureBroker, amqp_url: str
 ) -> None:
-    Doorbell(broker).ring([Bell(1, ExportKind.LISTE)])
+    DoorbellQueues(broker).enqueue([Doorbell(1, ExportKind.LISTE)])
     with closing(broker.consume(QUEUE_LISTES, timeout=1000)) as before:
         late = _next(before)
     with closing(broker.consume(QUEUE_LISTES, timeout=1000)) as after:
@@ -52,7 +52,7 @@ def test_a_retry_that_cannot_be_published_waits_among_the_dead_letters(
         raise OperationalError("SELECT 1", None, Exception("away"))
 
     dramatiq.actor(broker=broker, actor_name=EXPORT_LISTE, queue_name=QUEUE_LISTES)(fail)
-    Doorbell(broker).ring([Bell(7, ExportKind.LISTE)])
+    DoorbellQueues(broker).enqueue([Doorbell(7, ExportKind.LISTE)])
     monkeypatch.setattr(broker, "enqueue", _refuse)
     worker = Worker(broker, worker_threads=1, worker_timeout=100)
     worker.start()
@@ -86,10 +86,10 @@ def test_a_doorbell_that_the_broker_does_not_take_is_told(
     policy = {"pattern": ".*", "apply-to": "queues", "definition": {"max-length": 1, "overflow": "reject-publish"}}
     vhost = quote(unquote(urlsplit(amqp_url).path[1:]), safe="")
     rabbit_node.management.request("PUT", f"/policies/{vhost}/short", policy)
-    doorbell = Doorbell(broker)
-    doorbell.ring([Bell(1, ExportKind.LISTE)])
+    doorbells = DoorbellQueues(broker)
+    doorbells.enqueue([Doorbell(1, ExportKind.LISTE)])
     with pytest.raises(ConnectionClosed, match="NACK"):
-        doorbell.ring([Bell(2, ExportKind.LISTE)])
+        doorbells.enqueue([Doorbell(2, ExportKind.LISTE)])
 
 
 def _next(consumer: Any) -> Any:  # noqa: ANN401 — Dramatiq's consumers are partly typed

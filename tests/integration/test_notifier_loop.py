@@ -27,9 +27,9 @@ from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.wait import wait_until
-from worker.bell import Bell
 from worker.db.notify import CHANNEL, notify_ready
 from worker.db.types import utc_now
+from worker.doorbell import Doorbell
 from worker.errors import TransientError
 from worker.exports.models import Export
 from worker.notifier.sweep import sweep
@@ -171,26 +171,26 @@ def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
         make_export("8=running", "owner died, just rung", rung_at=utc_now(-5), lease_until=utc_now(-10)),
         make_export("9", "ready", rung_at=utc_now(-60)),
     )
-    rung: list[Bell] = []
+    rung: list[Doorbell] = []
 
     assert sweep(desk.engine, rung.extend) == 4
-    assert sorted(bell.export_id for bell in rung) == sorted(export.id for export in forgotten)
+    assert sorted(doorbell.export_id for doorbell in rung) == sorted(export.id for export in forgotten)
     assert sweep(desk.engine, rung.extend) == 0
 
 
 def test_the_sweep_says_what_kind_of_file_each_row_is(desk: Desk) -> None:
     liste, tableau = make_export("P.csv=queued"), make_tableau("vingt_jours.P.commune=queued")
     desk.ask(liste, tableau)
-    rung: list[Bell] = []
+    rung: list[Doorbell] = []
 
     sweep(desk.engine, rung.extend)
 
-    assert rung == [Bell(liste.id, ExportKind.LISTE), Bell(tableau.id, ExportKind.TABLEAU)]
+    assert rung == [Doorbell(liste.id, ExportKind.LISTE), Doorbell(tableau.id, ExportKind.TABLEAU)]
 
 
 def test_three_sweeps_at_once_ring_each_row_once(database_url: str, desk: Desk) -> None:
     desk.ask(*(make_export(f"{number}=queued", str(number)) for number in range(200)))
-    rung: list[Bell] = []
+    rung: list[Doorbell] = []
     start = Barrier(3)
 
     def sweep_all(_number: int) -> None:
@@ -207,9 +207,9 @@ def test_three_sweeps_at_once_ring_each_row_once(database_url: str, desk: Desk) 
 
 def test_a_doorbell_that_does_not_ring_is_tried_at_the_next_sweep(desk: Desk) -> None:
     desk.ask("P.csv=queued")
-    rung: list[Bell] = []
+    rung: list[Doorbell] = []
 
-    def fail(_bells: Sequence[Bell]) -> None:
+    def fail(_bells: Sequence[Doorbell]) -> None:
         raise TransientError("away")
 
     assert sweep(desk.engine, fail) == 0
@@ -217,7 +217,7 @@ def test_a_doorbell_that_does_not_ring_is_tried_at_the_next_sweep(desk: Desk) ->
 
 
 def test_the_loop_tells_and_sweeps_until_it_is_stopped(desk: Desk, mailbox: Mailbox) -> None:
-    rung: list[Bell] = []
+    rung: list[Doorbell] = []
     with running(desk.notifier(smtp(mailbox), ring=rung.extend)):
         desk.ask("P.csv", event_id="prête")
         mailbox.wait_for(1)

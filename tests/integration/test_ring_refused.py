@@ -10,8 +10,8 @@ from schemas.requests import ListeExportRequested
 from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.bell import Bell
 from worker.db.engine import build_engine
+from worker.doorbell import Doorbell
 from worker.handlers.ingest_request import ingest_request
 from worker.notifier.sweep import sweep
 
@@ -31,16 +31,16 @@ def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
 
 
 def test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep(desk: Desk) -> None:
-    desk.configure(ring=_refuse)
+    desk.configure(enqueue=_refuse)
     _ask(desk)
-    rung: list[Bell] = []
+    rung: list[Doorbell] = []
     assert sweep(desk.engine, rung.extend) == 3
     assert len(rung) == 3
 
 
 def test_one_that_has_rung_does_not_ring_again_at_once(desk: Desk) -> None:
-    first: list[Bell] = []
-    desk.configure(ring=first.extend)
+    first: list[Doorbell] = []
+    desk.configure(enqueue=first.extend)
     _ask(desk)
     assert len(first) == 3
     assert sweep(desk.engine, _refuse) == 0
@@ -51,5 +51,5 @@ def _ask(desk: Desk) -> None:
     ingest_request(CloudEvent.wrap(asked, source="/test"), desk.services)
 
 
-def _refuse(_bells: Sequence[Bell]) -> None:
+def _refuse(_bells: Sequence[Doorbell]) -> None:
     raise ConnectionError

@@ -11,12 +11,12 @@ from sqlalchemy.orm import Session
 from schemas.vocabulary import ExportKind, ExportStatus
 from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau
 from tests.parts.databases import Template
-from worker.bell import Bell
 from worker.db.types import utc_now
+from worker.doorbell import Doorbell
 from worker.errors import TransientError
 from worker.exports.models import Export
 from worker.messaging.broker import build_broker
-from worker.messaging.doorbell import Doorbell
+from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.queues import count_bells
 from worker.notifier.sweep import sweep
 
@@ -47,14 +47,14 @@ class Queue:
         self.rung: list[int] = []
         self._lost = set(lost)
 
-    def ring(self, bells: Sequence[Bell]) -> None:
+    def ring(self, doorbells: Sequence[Doorbell]) -> None:
         """Keep each message, but the first of a row that is to be lost."""
-        for bell in bells:
-            self.rung.append(bell.export_id)
-            if bell.export_id in self._lost:
-                self._lost.remove(bell.export_id)
+        for doorbell in doorbells:
+            self.rung.append(doorbell.export_id)
+            if doorbell.export_id in self._lost:
+                self._lost.remove(doorbell.export_id)
             else:
-                self.messages.append(bell.export_id)
+                self.messages.append(doorbell.export_id)
 
     def count(self) -> Mapping[tuple[ExportKind, bool], int]:
         """What the broker says."""
@@ -148,9 +148,9 @@ def test_each_queue_is_counted_by_itself(desk: Desk) -> None:
     bulk = wait_in_queue(desk, 3, is_bulk=True)
     single, tableau = make_export("P.csv=queued", rung_at=utc_now(-60)), make_tableau("vingt_jours.P.commune=queued")
     desk.ask(single, tableau, event_id="alone")
-    rung: list[Bell] = []
+    rung: list[Doorbell] = []
     assert sweep(desk.engine, rung.extend, count=lambda: {LISTES: 1, LISTES_BULK: 1, TABLEAUX: 5}) == 3
-    assert rung == [*(Bell(row, *LISTES_BULK) for row in bulk[:2]), Bell(tableau.id, *TABLEAUX)]
+    assert rung == [*(Doorbell(row, *LISTES_BULK) for row in bulk[:2]), Doorbell(tableau.id, *TABLEAUX)]
 
 
 def test_a_broker_that_cannot_be_asked_is_asked_again(desk: Desk) -> None:
@@ -165,7 +165,7 @@ def test_a_broker_that_cannot_be_asked_is_asked_again(desk: Desk) -> None:
 
 
 def test_the_broker_counts_the_doorbells_of_each_queue(amqp_url: str) -> None:
-    bells = [Bell(1, *LISTES), Bell(2, *LISTES_BULK), Bell(3, *LISTES_BULK), Bell(4, *TABLEAUX)]
+    doorbells = [Doorbell(1, *LISTES), Doorbell(2, *LISTES_BULK), Doorbell(3, *LISTES_BULK), Doorbell(4, *TABLEAUX)]
     with closing(build_broker(amqp_url)) as broker:
-        Doorbell(broker).ring(bells)
+        DoorbellQueues(broker).enqueue(doorbells)
     assert count_bells(amqp_url) == {LISTES: 1, LISTES_BULK: 2, TABLEAUX: 1, (ExportKind.TABLEAU, True): 0}

@@ -16,9 +16,8 @@ from tests.parts.databases import Template
 from worker.cli.exits import Exit
 from worker.db.types import utc_now
 from worker.exports.audit import Action
-from worker.exports.intact import Fault, find_fault
+from worker.exports.integrity import Fault, Scope, find_fault, verify_files
 from worker.exports.models import Export
-from worker.exports.verify import Scope, verify_files
 
 pytestmark = pytest.mark.integration
 

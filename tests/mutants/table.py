@@ -1,7 +1,7 @@
 """Every mutant, room by room. To add one: words of a line, what would stand there without it, who must see it.
 
 A line that moves to another file needs no change here; one that is worded anew does, and a test that takes another
-name: `tests/contract/test_sabotages.py` says which.
+name: `tests/unit/test_sabotages.py` says which.
 """
 
 from tests.mutants.mutant import Mutant
@@ -165,13 +165,13 @@ INGEST = [
     ),
     Mutant(
         "stranger-writes-to-agents",
-        'return commune if commune and rights.allow(commune) else ""',
+        'return commune if commune and authorization.allows(commune) else ""',
         "return commune",
         ("test_invalid_data_of_a_stranger_is_told_to_no_agent",),
     ),
     Mutant(
         "doorbell-refused-and-forgotten",
-        "forget_ringing(services.engine, bells)",
+        "take_back_enqueued(services.engine, doorbells)",
         "pass",
         ("test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep",),
     ),
@@ -180,7 +180,7 @@ INGEST = [
 LEASE = [
     Mutant(
         "no-fence",
-        "return and_(Export.id == export_id, Export.owner == owner, Export.status == ExportStatus.RUNNING)",
+        "return and_(Export.id == export_id, LEASE.is_held_by(owner), Export.status == ExportStatus.RUNNING)",
         "return Export.id == export_id",
         (
             "test_make_liste_lease.py::test_a_worker_that_lost_its_lease_publishes_nothing",
@@ -195,8 +195,8 @@ LEASE = [
     ),
     Mutant(
         "claims-a-living-row",
-        "return or_(waiting, and_(Export.status == ExportStatus.RUNNING, Export.lease_until < utc_now()))",
-        "return or_(waiting, Export.status == ExportStatus.RUNNING)",
+        "return or_(waits, and_(Export.status == ExportStatus.RUNNING, LEASE.is_expired()))",
+        "return or_(waits, Export.status == ExportStatus.RUNNING)",
         ("test_a_row_at_work_elsewhere_is_left_alone",),
     ),
     Mutant(
@@ -397,8 +397,8 @@ PURGE = [
     ),
     Mutant(
         "purged-before-it-is-told",
-        ".where(_is_old(days), Request.told_at.is_not(None))",
-        ".where(_is_old(days))",
+        ".where(is_old(seconds), Request.told_at.is_not(None))",
+        ".where(is_old(seconds))",
         ("test_files_wait_until_somebody_was_told_of_them[sqlite]",),
     ),
     Mutant(
@@ -415,7 +415,7 @@ PURGE = [
     ),
     Mutant(
         "made-again-and-removed",
-        "rows = select(*columns).where(Export.id.in_(ids), _is_marked()).with_for_update(skip_locked=True)",
+        "rows = select(*columns).where(Export.id.in_(ids), IS_BEING_PURGED).with_for_update(skip_locked=True)",
         "rows = select(*columns).where(Export.id.in_(ids)).with_for_update(skip_locked=True)",
         ("test_a_file_that_is_made_again_meanwhile_is_not_removed[sqlite]",),
     ),
@@ -436,7 +436,7 @@ NOTIFIER = [
     ),
     Mutant(
         "told-before-the-last-file",
-        "unfinished = exports.where(Export.status.in_(UNFINISHED))",
+        "unfinished = exports.where(IS_UNFINISHED)",
         "unfinished = exports.where(Export.status.in_([]))",
         ("test_a_request_is_not_told_before_its_last_file",),
     ),
@@ -448,7 +448,7 @@ NOTIFIER = [
     ),
     Mutant(
         "two-notifiers-one-request",
-        "or_(row.teller_lease.is_(None), row.teller_lease <= utc_now()),",
+        "Lease(row.teller, row.teller_lease).is_free(),",
         "true(),",
         ("test_three_notifiers_tell_sixty_requests_once[sqlite]",),
     ),
@@ -502,14 +502,14 @@ NOTIFIER = [
     ),
     Mutant(
         "sweep-forgets-the-dead",
-        "return or_(waiting, and_(Export.status == ExportStatus.RUNNING, Export.lease_until <= utc_now()))",
-        "return waiting",
+        "return or_(waits, and_(Export.status == ExportStatus.RUNNING, LEASE.is_expired()))",
+        "return waits",
         ("test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink",),
     ),
     Mutant(
         "sweep-rings-a-long-queue",
-        "if (lost := rows - held.get(queue, 0)) > 0:",
-        "if lost := rows:",
+        "for queue, rows in waiting.items() if rows > held.get(queue, 0)}",
+        "for queue, rows in waiting.items()}",
         ("test_rows_of_a_long_queue_are_left_alone",),
     ),
 ]

@@ -17,7 +17,7 @@ def notifier(*, once: bool) -> None:
     from worker.db.revision import require_current
     from worker.health import Pulse, Role
     from worker.messaging.broker import build_broker
-    from worker.messaging.doorbell import Doorbell
+    from worker.messaging.doorbell import DoorbellQueues
     from worker.messaging.events import EventPublisher
     from worker.messaging.probe import require_trusted
     from worker.messaging.queues import count_bells, read_queues
@@ -34,7 +34,7 @@ def notifier(*, once: bool) -> None:
     built = build_notifier(
         settings,
         engine,
-        ring=Doorbell(broker).ring,
+        ring=DoorbellQueues(broker).enqueue,
         count=partial(count_bells, amqp_url),
         publish=EventPublisher(broker).publish,
         beat=pulse.beat,

@@ -29,9 +29,9 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, as_j
     """
     from common.logs import configure_logs
     from worker.cli.database import worker_database
+    from worker.exports.orphans import find_orphans
     from worker.exports.purge import find_due, mark_again, purge_files, total
     from worker.exports.storage import Storage
-    from worker.exports.strays import find_strays
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -41,13 +41,13 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, as_j
         raise click.UsageError("PREFECTURE_RETENTION_DAYS vaut 0, rien n'est purgé : donnez --older-than")
     storage = Storage(settings.exports_dir)
     with worker_database(settings) as engine:
-        strays = list(find_strays(engine, storage))
+        orphans = list(find_orphans(engine, storage))
         due, done = find_due(engine, days), None
         if not dry_run:
-            mark_again(engine, [stray.export_id for stray in strays if stray.export_id is not None])
+            mark_again(engine, [orphan.export_id for orphan in orphans if orphan.export_id is not None])
             done = total(purge_files(engine, storage, days=days, actor=system_user()))
-    unknown = [stray.path.relative_to(storage.root) for stray in strays if stray.export_id is None]
-    came_back = [stray.path.relative_to(storage.root) for stray in strays if stray.export_id is not None]
+    unknown = [orphan.path.relative_to(storage.root) for orphan in orphans if orphan.export_id is None]
+    came_back = [orphan.path.relative_to(storage.root) for orphan in orphans if orphan.export_id is not None]
     if as_json:
         _print_json(days, due, done, unknown, came_back)
     elif done is None:

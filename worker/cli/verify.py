@@ -14,8 +14,8 @@ from worker.cli.values import CODE_COMMUNE, WholeNumber
 from worker.registre.summary import format_count
 
 if TYPE_CHECKING:
-    from worker.exports.strays import Stray
-    from worker.exports.verify import Verified
+    from worker.exports.integrity import Verified
+    from worker.exports.orphans import Orphan
 
 
 @click.command
@@ -31,9 +31,9 @@ def verify(context: click.Context, *, commune: str | None, export_id: int | None
     from common.logs import configure_logs
     from worker.cli.database import worker_database
     from worker.errors import RefusedError
+    from worker.exports.integrity import Scope, count_bytes, verify_files
+    from worker.exports.orphans import find_orphans
     from worker.exports.storage import Storage
-    from worker.exports.strays import find_strays
-    from worker.exports.verify import Scope, count_bytes, verify_files
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -45,36 +45,36 @@ def verify(context: click.Context, *, commune: str | None, export_id: int | None
             for it in verify_files(engine, storage, scope, actor=system_user(), read=read):
                 exports, files = exports + 1, files + it.files
                 wrong += [it] if it.findings else []
-        strays = [] if export_id else list(find_strays(engine, storage, scope.code_commune))
+        orphans = [] if export_id else list(find_orphans(engine, storage, scope.code_commune))
     if export_id and not exports:
         raise RefusedError(f"l'export {export_id} n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé")
-    strays = [it._replace(path=it.path.relative_to(storage.root)) for it in strays]
+    orphans = [it._replace(path=it.path.relative_to(storage.root)) for it in orphans]
     if as_json:
-        _print_json(exports, files, wrong, strays)
+        _print_json(exports, files, wrong, orphans)
     else:
-        _tell(exports, files, wrong, strays, program=context.find_root().command_path)
-    if wrong or strays:
+        _tell(exports, files, wrong, orphans, program=context.find_root().command_path)
+    if wrong or orphans:
         context.exit(Exit.REFUSED)
 
 
-def _tell(exports: int, files: int, wrong: "Sequence[Verified]", strays: "Sequence[Stray]", *, program: str) -> None:
-    from worker.exports.intact import Fault
+def _tell(exports: int, files: int, wrong: "Sequence[Verified]", orphans: "Sequence[Orphan]", *, program: str) -> None:
+    from worker.exports.integrity import Fault
 
     retry = "python -m producers retry" if program == "python -m worker" else f"{program} retry"
     for it in wrong:
         for name, fault in it.findings:
             click.echo(f"{it.code_commune}/{name} (export {it.export_id}) : {fault.label}")
-    for stray in strays:
-        reason = "inconnu de la base" if stray.export_id is None else f"purgé (export {stray.export_id}), et revenu"
-        click.echo(f"{stray.path} : {reason}")
+    for orphan in orphans:
+        reason = "inconnu de la base" if orphan.export_id is None else f"purgé (export {orphan.export_id}), et revenu"
+        click.echo(f"{orphan.path} : {reason}")
     if unusable := [it for it in wrong if {fault for _, fault in it.findings} - {Fault.PERMISSIONS}]:
         click.echo("Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :")
     for it in unusable:
         request = f"{quote(it.event_id)} --source {quote(it.source)}"
         click.echo(f"    {retry} {request} --export {it.export_id}")
-    if any(stray.export_id is None for stray in strays):
+    if any(orphan.export_id is None for orphan in orphans):
         click.echo("Effacez à la main les fichiers inconnus, s'ils ne servent pas.")
-    if any(stray.export_id is not None for stray in strays):
+    if any(orphan.export_id is not None for orphan in orphans):
         click.echo(f"« {program} purge » efface de nouveau les fichiers déjà purgés.")
     count = sum(len(it.findings) for it in wrong)
     state = format_count(count, "fichier en défaut", "fichiers en défaut") if count else "tous intacts"
@@ -82,7 +82,7 @@ def _tell(exports: int, files: int, wrong: "Sequence[Verified]", strays: "Sequen
     click.echo(f"{checked} : {state}." if exports else "Aucun fichier à vérifier.")
 
 
-def _print_json(exports: int, files: int, wrong: "Sequence[Verified]", strays: "Sequence[Stray]") -> None:
+def _print_json(exports: int, files: int, wrong: "Sequence[Verified]", orphans: "Sequence[Orphan]") -> None:
     faults = [
         {
             "export_id": it.export_id,
@@ -98,8 +98,8 @@ def _print_json(exports: int, files: int, wrong: "Sequence[Verified]", strays: "
         "exports": exports,
         "files": files,
         "wrong": faults,
-        "unknown": [str(it.path) for it in strays if it.export_id is None],
-        "came_back": [str(it.path) for it in strays if it.export_id is not None],
+        "unknown": [str(it.path) for it in orphans if it.export_id is None],
+        "came_back": [str(it.path) for it in orphans if it.export_id is not None],
     }
     click.echo(json.dumps(document, ensure_ascii=False))
 

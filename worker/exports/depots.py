@@ -9,8 +9,7 @@ from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, upd
 from sqlalchemy.orm import Session
 
 from schemas.vocabulary import ExportKind, Verdict
-from worker.exports.depot_models import Depot
-from worker.exports.models import Export, Request
+from worker.exports.models import Depot, Export, Request
 
 REPLACED = "un dépôt plus récent de cette liste a été accepté"
 

@@ -1,102 +1,78 @@
-"""Who works on a row: a claim, a lease on the database's clock, a heartbeat, and a fence at the end.
+"""Who holds a row, and until when: two columns, by the database's clock, so that no two hosts compare theirs.
 
-Only the owner of a live row may change it. A worker that was frozen and wakes up finds the row in other hands.
+The worker of a file and the notifier of a request hold their rows by the same rule.
 """
 
-import os
-import socket
 import threading
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
+from datetime import datetime
 from types import TracebackType
-from typing import Self
-from uuid import uuid4
+from typing import Any, Self
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, or_, update
+from sqlalchemy import ColumnElement, and_, or_
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import InstrumentedAttribute
 
-from schemas.vocabulary import ExportStatus
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
-from worker.exports.models import Export
-
-log = structlog.get_logger()
 
 PULSE_SECONDS = 1.0
 """How often progress is written to the row."""
 
-
-def new_owner() -> str:
-    """A name for this job that no other job has or will have."""
-    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:12]}"
+log = structlog.get_logger()
 
 
-def claim(connection: Connection, export_id: int, owner: str, *, lease_seconds: float, max_attempts: int) -> bool:
-    """Take a row that waits, or whose owner died, by one conditional UPDATE; at most `max_attempts` starts.
+class Lease:
+    """The two columns of a table: its holder, and the instant from which anybody may take the row."""
 
-    A row whose workers died each time is called failed, so that it stops killing them.
-    """
-    free = and_(Export.id == export_id, _is_free())
-    exhausted = Export.attempts >= max_attempts
-    taken = connection.execute(
-        update(Export)
-        .where(free, ~exhausted)
-        .values(
-            status=ExportStatus.RUNNING,
-            owner=owner,
-            lease_until=utc_now(lease_seconds),
-            attempts=Export.attempts + 1,
-            started_at=utc_now(),
-            lines_written=0,
-            not_before=None,
-        )
-    )
-    if taken.rowcount:
-        return True
-    given_up = connection.execute(
-        update(Export)
-        .where(free, exhausted)
-        .values(
-            status=ExportStatus.FAILED,
-            owner=None,
-            lease_until=None,
-            finished_at=utc_now(),
-            error_code=case((Export.error_code != "", Export.error_code), else_="arrets_repetes"),
-            error_message=case(
-                (Export.error_message != "", Export.error_message),
-                else_=f"La production s'est arrêtée {max_attempts} fois avant la fin : prévenez l'exploitant.",
-            ),
-        )
-    )
-    if given_up.rowcount:
-        log.warning("export_given_up", attempts=max_attempts)
-    return False
+    def __init__(
+        self, holder: InstrumentedAttribute[str | None], until: InstrumentedAttribute[datetime | None]
+    ) -> None:
+        self._holder = holder
+        self._until = until
+
+    def is_free(self) -> ColumnElement[bool]:
+        """Whether nobody holds the row, or whoever did has given no sign of life for the whole lease."""
+        return or_(self._until.is_(None), self.is_expired())
+
+    def is_expired(self) -> ColumnElement[bool]:
+        """Whether whoever holds the row has given no sign of life for the whole lease."""
+        return and_(self._until.is_not(None), self._until <= utc_now())
+
+    def is_held_by(self, holder: str) -> ColumnElement[bool]:
+        """Whether this holder has the row, in time or not: the fence of every write of his."""
+        return self._holder == holder
+
+    def take(self, holder: str, seconds: float) -> Mapping[Any, Any]:
+        """What an UPDATE sets for a new holder."""
+        return {self._holder: holder, **self.renew(seconds)}
+
+    def renew(self, seconds: float) -> Mapping[Any, Any]:
+        """What an UPDATE sets for a sign of life."""
+        return {self._until: utc_now(seconds)}
+
+    def end(self) -> Mapping[Any, Any]:
+        """What an UPDATE sets when the row is given back."""
+        return {self._holder: None, self._until: None}
 
 
-def owned(export_id: int, owner: str) -> ColumnElement[bool]:
-    """The row, while `owner` still holds it: the fence of every write."""
-    return and_(Export.id == export_id, Export.owner == owner, Export.status == ExportStatus.RUNNING)
-
-
-def _is_free() -> ColumnElement[bool]:
-    waiting = and_(
-        Export.status == ExportStatus.QUEUED, or_(Export.not_before.is_(None), Export.not_before <= utc_now())
-    )
-    return or_(waiting, and_(Export.status == ExportStatus.RUNNING, Export.lease_until < utc_now()))
+Renew = Callable[[int], bool]
+"""Renews a lease and writes down how many electors were written; False when the row is in other hands."""
 
 
 class Heartbeat:
     """Renews the lease from a thread of its own while the block runs, and carries the progress to the row."""
 
-    def __init__(self, engine: Engine, export_id: int, owner: str, lease_seconds: float) -> None:
-        self._engine = engine
-        self._row = owned(export_id, owner)
-        self._lease_seconds = lease_seconds
+    def __init__(self, renew: Renew, lease_seconds: float) -> None:
+        self._renew = renew
+        self._seconds = min(PULSE_SECONDS, lease_seconds / 3)
         self._written = 0
         self._stop = threading.Event()
         self._lost = threading.Event()
         context = copy_context()  # what its log lines bear
-        self._thread = threading.Thread(target=context.run, args=(self._beat,), name=f"lease-{export_id}", daemon=True)
+        self._thread = threading.Thread(target=context.run, args=(self._beat,), name="lease", daemon=True)
 
     def progress(self, written: int) -> None:
         """Take note of the electors written.
@@ -121,17 +97,12 @@ class Heartbeat:
         self._thread.join()
 
     def _beat(self) -> None:
-        while not self._stop.wait(min(PULSE_SECONDS, self._lease_seconds / 3)):
+        while not self._stop.wait(self._seconds):
             try:
-                with self._engine.begin() as connection:
-                    renewed = connection.execute(
-                        update(Export)
-                        .where(self._row)
-                        .values(lines_written=self._written, lease_until=utc_now(self._lease_seconds))
-                    )
+                is_ours = self._renew(self._written)
             except DBAPIError as error:
                 log.warning("lease_not_renewed", error=type(error).__name__)
                 continue
-            if not renewed.rowcount:
+            if not is_ours:
                 self._lost.set()
                 return

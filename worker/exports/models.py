@@ -1,9 +1,21 @@
-"""The tables of requests and exports: the row is the truth, the message only a doorbell."""
+"""The tables of requests, exports and deposits: the row is the truth, the message only a doorbell."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, ForeignKey, Index, Integer, UniqueConstraint, false
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    UniqueConstraint,
+    false,
+)
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, RequestOutcome
@@ -11,6 +23,10 @@ from worker.db.base import Base
 from worker.db.types import Texte, UtcDateTime, utc_now
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _empty(doc: str) -> Mapped[str]:
+    return mapped_column(Texte, default="", server_default="", doc=doc)
 
 
 class Request(Base):
@@ -104,6 +120,26 @@ class Export(Base):
     def nom_liste(self) -> Liste:
         """The list, as a word of the vocabulary."""
         return Liste(self.liste)
+
+
+class Depot(Base):
+    """The deposit of one file on e-listelec, as it was last declared; the audit trail has every declaration."""
+
+    __tablename__ = "depot"
+    __table_args__ = (CheckConstraint("verdict IN ('', 'accepte', 'rejete')", name="verdict"),)
+
+    export_id: Mapped[int] = mapped_column(_Id, ForeignKey("export.id"), primary_key=True)
+    deposited_on: Mapped[date] = mapped_column(Date)
+    deposited_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
+    remarque: Mapped[str] = _empty("What she noted.")
+    declared_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now(), doc="First, not last.")
+    verdict: Mapped[str] = _empty("accepte or rejete; empty while the platform has not answered.")
+    verdict_on: Mapped[date | None] = mapped_column(Date)
+    verdict_by: Mapped[str] = _empty("The agent who said so.")
+    answer: Mapped[str] = _empty("Pasted by a person: it may name electors, and is erased when the file is purged.")
+    fingerprint_reason: Mapped[str] = _empty("Why there is no fingerprint, in French; empty when there is one.")
+    fingerprint_key: Mapped[bytes | None] = mapped_column(LargeBinary)
+    fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary, doc="See worker.domain.fingerprint.")
 
 
 EVERY_COMMUNE = "*"

@@ -10,25 +10,20 @@ from itertools import islice
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, RowMapping, and_, cast, func, select, update
+from sqlalchemy import BigInteger, Connection, Engine, RowMapping, cast, func, select, update
 
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import snapshot
-from worker.db.types import utc_now
 from worker.exports.audit import Action, record_audit
-from worker.exports.depot_models import Depot
-from worker.exports.models import Export, Request
+from worker.exports.models import Depot, Export, Request
 from worker.exports.naming import report_name
+from worker.exports.records import IS_BEING_PURGED, begin_purge, begin_purge_again, is_old, mark_purged
 from worker.exports.storage import Storage
-
-PURGE = "purge"
-"""The owner of a row whose files are being removed."""
 
 _MARKED, _REMOVED = 500, 20
 """Rows of one transaction; of the second its locks are held while the disk works."""
 
 _DAY_SECONDS, _CENTURY_DAYS = 24 * 3600, 36_525
-_TERMINAL = [status for status in ExportStatus if status.is_terminal]
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -63,7 +58,7 @@ def purge_files(engine: Engine, storage: Storage, *, days: float, actor: str) ->
         TransientError: the volume is not there; nothing was marked.
     """
     with snapshot(engine) as connection:
-        marked = connection.scalars(select(Export.id).where(_is_marked()).order_by(Export.id)).all()
+        marked = connection.scalars(select(Export.id).where(IS_BEING_PURGED).order_by(Export.id)).all()
     if marked:
         storage.require_mounted()
     while marked or (marked := _mark(engine, storage, days)):
@@ -85,40 +80,25 @@ def find_due(engine: Engine, days: float) -> Due:
     counts = func.count().filter(told), bytes_due, func.count().filter(~told)
     old = select(*counts).select_from(Export).join(Request, Request.id == Export.request_id)
     with snapshot(engine) as connection:
-        row = connection.execute(old.where(_is_old(days), ready)).one()
-        interrupted = connection.execute(select(func.count()).where(_is_marked())).scalar_one()
+        row = connection.execute(old.where(is_old(_seconds(days)), ready)).one()
+        interrupted = connection.execute(select(func.count()).where(IS_BEING_PURGED)).scalar_one()
     return Due(*row, interrupted)
 
 
 def mark_again(engine: Engine, export_ids: Sequence[int]) -> None:
     """Let the next purge remove the files of purged rows that came back, with a volume restored from a backup."""
-    came_back = and_(Export.id.in_(export_ids), Export.purged_at.is_not(None), Export.status.in_(_TERMINAL))
     with engine.begin() as connection:
-        connection.execute(update(Export).where(came_back).values(owner=PURGE))
+        begin_purge_again(connection, export_ids)
 
 
-def _is_old(days: float) -> ColumnElement[bool]:
-    old = Export.finished_at < utc_now(-min(days, _CENTURY_DAYS) * _DAY_SECONDS)  # what databases can count back
-    return and_(old, Export.status.in_(_TERMINAL), Export.purged_at.is_(None))
-
-
-def _is_marked() -> ColumnElement[bool]:
-    return and_(Export.owner == PURGE, Export.purged_at.is_not(None), Export.status.in_(_TERMINAL))
+def _seconds(days: float) -> float:
+    """At most what databases can count back."""
+    return min(days, _CENTURY_DAYS) * _DAY_SECONDS
 
 
 def _mark(engine: Engine, storage: Storage, days: float) -> Sequence[int]:
-    due = (
-        select(Export.id)
-        .join(Request, Request.id == Export.request_id)
-        .where(_is_old(days), Request.told_at.is_not(None))
-        .order_by(Export.finished_at)
-        .limit(_MARKED)
-        .with_for_update(of=Export, skip_locked=True)
-        .cte("due")
-    )
-    statement = update(Export).where(Export.id.in_(select(due.c.id))).values(purged_at=utc_now(), owner=PURGE)
     with engine.begin() as connection:
-        ids = sorted(connection.scalars(statement.returning(Export.id)))
+        ids = begin_purge(connection, _seconds(days), _MARKED)
         if ids:
             storage.require_mounted()
         return ids
@@ -126,7 +106,7 @@ def _mark(engine: Engine, storage: Storage, days: float) -> Sequence[int]:
 
 def _remove(engine: Engine, storage: Storage, ids: Sequence[int], actor: str) -> Purged:
     columns = Export.id, Export.code_commune, Export.file_name, Export.report_name, Export.status
-    rows = select(*columns).where(Export.id.in_(ids), _is_marked()).with_for_update(skip_locked=True)
+    rows = select(*columns).where(Export.id.in_(ids), IS_BEING_PURGED).with_for_update(skip_locked=True)
     with engine.begin() as connection:
         steps = [_remove_one(connection, storage, row, actor) for row in connection.execute(rows).mappings().all()]
     return total(steps)
@@ -140,7 +120,7 @@ def _remove_one(connection: Connection, storage: Storage, row: RowMapping, actor
     except OSError as error:
         log.warning("file_not_purged", export_id=row["id"], error=type(error).__name__)
         return Purged(failures=1)
-    connection.execute(update(Export).where(Export.id == row["id"]).values(owner=None))
+    mark_purged(connection, row["id"])
     connection.execute(update(Depot).where(Depot.export_id == row["id"]).values(answer=""))  # it may name electors
     if row["status"] != ExportStatus.READY and not sizes:
         return Purged()

@@ -8,11 +8,11 @@ from sqlalchemy import Connection
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested
 from worker.errors import RefusedError
-from worker.exports.cancel import cancel_exports
-from worker.handlers.earlier import find_earlier
-from worker.handlers.rights import Rights
+from worker.exports.records import cancel
+from worker.handlers.authorization import Authorization
+from worker.handlers.export_plan import read_data
+from worker.handlers.known_request import find_request
 from worker.handlers.services import Services
-from worker.handlers.wanted import read_data
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Cancellation:
         Raises:
             RefusedError: none was left to cancel.
         """
-        number = cancel_exports(connection, self.export_ids, f"Annulé par {self.requested_by}.")
+        number = cancel(connection, self.export_ids, f"Annulé par {self.requested_by}.")
         if not number:
             raise RefusedError(
                 "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.", commune=self.commune
@@ -37,12 +37,12 @@ class Cancellation:
         return number
 
 
-def read_cancellation(event: CloudEvent, services: Services, rights: Rights) -> Cancellation:
+def read_cancellation(event: CloudEvent, services: Services, authorization: Authorization) -> Cancellation:
     """Read the request.
 
     Raises:
         RefusedError: it cannot be served, and why.
     """
     asked = read_data(event, CancelRequested)
-    earlier = find_earlier(asked, services, rights)
-    return Cancellation(earlier.commune, asked.requested_by, [export.id for export in earlier.exports])
+    known = find_request(asked, services, authorization)
+    return Cancellation(known.commune, asked.requested_by, [export.id for export in known.exports])

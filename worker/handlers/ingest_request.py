@@ -23,35 +23,28 @@ from schemas.topology import (
     REQUEST_TABLEAUX_RENDER,
 )
 from schemas.vocabulary import RequestOutcome
-from worker.bell import Bell
 from worker.db.notify import notify_ready
 from worker.db.types import utc_now
+from worker.doorbell import Doorbell
 from worker.errors import RefusedError
-from worker.exports.models import Export, Request
-from worker.exports.naming import allocate_name
-from worker.exports.rung import forget_ringing
+from worker.exports.models import Request
+from worker.exports.records import add_export, take_back_enqueued
+from worker.handlers.authorization import Authorization
 from worker.handlers.cancel_request import Cancellation, read_cancellation
-from worker.handlers.declaration import Declaration
-from worker.handlers.record_depot import read_depot
-from worker.handlers.record_download import read_download
-from worker.handlers.record_verdict import read_verdict
-from worker.handlers.rights import Rights
+from worker.handlers.declarations import Declaration, read_depot, read_download, read_verdict
+from worker.handlers.export_plan import ExportPlan, plan_listes, plan_retry, plan_tableaux
 from worker.handlers.services import Services
-from worker.handlers.want_again import want_again
-from worker.handlers.want_listes import want_listes
-from worker.handlers.want_tableaux import want_tableaux
-from worker.handlers.wanted import Wanted
 
 log = structlog.get_logger()
 
-Read = Wanted | Cancellation | Declaration
+Read = ExportPlan | Cancellation | Declaration
 """What a request says, once it was read and can be served."""
 
 _ATTEMPTS = 5
-_READERS: dict[str, Callable[[CloudEvent, Services, Rights], Read]] = {
-    REQUEST_LISTE_EXPORT: want_listes,
-    REQUEST_TABLEAUX_RENDER: want_tableaux,
-    REQUEST_RETRY: want_again,
+_READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
+    REQUEST_LISTE_EXPORT: plan_listes,
+    REQUEST_TABLEAUX_RENDER: plan_tableaux,
+    REQUEST_RETRY: plan_retry,
     REQUEST_CANCEL: read_cancellation,
     REQUEST_FILE_DOWNLOADED: read_download,
     REQUEST_DEPOT_DECLARE: read_depot,
@@ -66,35 +59,37 @@ def ingest_request(event: CloudEvent, services: Services, *, sender: str = "") -
     account of the broker that published the event, in the broker's own word; empty when it is not known.
     """
     with structlog.contextvars.bound_contextvars(correlation_id=event.correlationid):
-        _ingest(event, services, Rights(sender, services))
+        _ingest(event, services, Authorization(sender, services))
 
 
-def _ingest(event: CloudEvent, services: Services, rights: Rights) -> None:
+def _ingest(event: CloudEvent, services: Services, authorization: Authorization) -> None:
     try:
-        wanted = _read(event, services, rights)
-        bells = _record(event, services, rights, wanted)
+        answer = _read(event, services, authorization)
+        doorbells = _record(event, services, authorization, answer)
     except RefusedError as refusal:
-        _record(event, services, rights, refusal)
+        _record(event, services, authorization, refusal)
         return
-    if isinstance(wanted, Wanted):
-        for bell in bells:
-            log.info("export_queued", export_id=bell.export_id, commune=wanted.commune)
-    if bells:
+    if isinstance(answer, ExportPlan):
+        for doorbell in doorbells:
+            log.info("export_queued", export_id=doorbell.export_id, commune=answer.commune)
+    if doorbells:
         try:
-            services.ring(bells)
+            services.enqueue(doorbells)
         except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the sweep rings again
-            log.warning("doorbell_not_rung", exports=len(bells), error=type(error).__name__)
-            forget_ringing(services.engine, bells)
+            log.warning("doorbells_not_enqueued", exports=len(doorbells), error=type(error).__name__)
+            take_back_enqueued(services.engine, doorbells)
 
 
-def _read(event: CloudEvent, services: Services, rights: Rights) -> Read:
+def _read(event: CloudEvent, services: Services, authorization: Authorization) -> Read:
     reader = _READERS.get(event.type)
     if reader is None:
         raise RefusedError("Type de demande inconnu : vérifiez l'attribut « type » de l'événement.")
-    return reader(event, services, rights)
+    return reader(event, services, authorization)
 
 
-def _record(event: CloudEvent, services: Services, rights: Rights, answer: Read | RefusedError) -> list[Bell]:
+def _record(
+    event: CloudEvent, services: Services, authorization: Authorization, answer: Read | RefusedError
+) -> list[Doorbell]:
     """Write the rows; the doorbells that are to ring, none when the event is a copy.
 
     Raises:
@@ -106,7 +101,7 @@ def _record(event: CloudEvent, services: Services, rights: Rights, answer: Read 
                 if _is_known(session, event):
                     log.info("event_copy")
                     return []
-                request = _request(event, rights, session.scalars(select(utc_now())).one(), answer)
+                request = _request(event, authorization, session.scalars(select(utc_now())).one(), answer)
                 session.add(request)
                 session.flush()
                 return _apply(session, request, answer)
@@ -121,29 +116,29 @@ def _is_known(session: Session, event: CloudEvent) -> bool:
     return session.scalar(known) is not None
 
 
-def _request(event: CloudEvent, rights: Rights, now: datetime, answer: Read | RefusedError) -> Request:
+def _request(event: CloudEvent, authorization: Authorization, now: datetime, answer: Read | RefusedError) -> Request:
     request = Request(
         source=event.source,
         event_id=event.id,
         event_type=event.type,
         correlation_id=event.correlationid,
-        sender=rights.sender,
+        sender=authorization.sender,
         created_at=now,
     )
     if isinstance(answer, RefusedError):
         log.info("request_refused")
         request.outcome, request.reason = RequestOutcome.REFUSED, str(answer)
-        request.code_commune = answer.commune or _readable_commune(event, rights)
+        request.code_commune = answer.commune or _readable_commune(event, authorization)
         request.requested_by = _readable(event, "requested_by", RequestedBy)
     else:
         request.code_commune, request.requested_by = answer.commune, answer.requested_by
     return request
 
 
-def _readable_commune(event: CloudEvent, rights: Rights) -> str:
+def _readable_commune(event: CloudEvent, authorization: Authorization) -> str:
     """The commune that a refused request names, so that its agents are told; not those of another sender's."""
     commune = _readable(event, "commune", CodeCommune)
-    return commune if commune and rights.allow(commune) else ""
+    return commune if commune and authorization.allows(commune) else ""
 
 
 def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 — an annotated type
@@ -155,9 +150,9 @@ def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 
     return value
 
 
-def _apply(session: Session, request: Request, answer: Read | RefusedError) -> list[Bell]:
+def _apply(session: Session, request: Request, answer: Read | RefusedError) -> list[Doorbell]:
     match answer:
-        case Wanted():
+        case ExportPlan():
             return _add_exports(session, request, answer)
         case Cancellation():
             request.told_at = request.created_at  # the mail about the cancelled request says it
@@ -174,18 +169,6 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> l
     return []
 
 
-def _add_exports(session: Session, request: Request, wanted: Wanted) -> list[Bell]:
-    for file in wanted.files:
-        name, label = allocate_name(session, file.naming, request.created_at)
-        request.exports.append(
-            Export(
-                part=file.part,
-                code_commune=wanted.commune,
-                file_name=name,
-                label=label,
-                rung_at=request.created_at,
-                **file.columns,
-            )
-        )
-        session.flush()
-    return [Bell.of(export.id, export.kind, export.is_bulk) for export in request.exports]
+def _add_exports(session: Session, request: Request, plan: ExportPlan) -> list[Doorbell]:
+    exports = [add_export(session, request, file.part, file.naming, file.columns) for file in plan.files]
+    return [Doorbell.of(export.id, export.kind, export.is_bulk) for export in exports]

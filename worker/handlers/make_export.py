@@ -1,5 +1,7 @@
 """A doorbell rings for a row: the row is taken, its file made, and how that ended is recorded."""
 
+from functools import partial
+
 import structlog
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
@@ -7,9 +9,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from schemas.vocabulary import ExportKind, ExportStatus
 from worker.errors import ExportError, LeaseLostError, PrefectureError, TransientError
-from worker.exports.lease import Heartbeat, claim, new_owner
+from worker.exports.lease import Heartbeat
 from worker.exports.models import Export
-from worker.exports.settle import is_overdue, record_failed, release
+from worker.exports.records import claim, is_overdue, mark_failed, new_owner, release, renew
 from worker.handlers.depot_fingerprint import keep_fingerprint
 from worker.handlers.make_liste import make_liste
 from worker.handlers.make_tableau import make_tableau
@@ -26,7 +28,7 @@ def make_export(export_id: int, services: Services) -> None:
     The doorbell of a list file that is ready and was deposited since asks for its fingerprint.
 
     Raises:
-        OperationalError: the database is away; the doorbell is to ring again.
+        OperationalError: the database is away; the message is to be delivered again.
     """
     owner = new_owner()
     with services.engine.begin() as connection:
@@ -53,14 +55,15 @@ def make_export(export_id: int, services: Services) -> None:
 
 def _work(export: Export, owner: str, services: Services) -> None:
     try:
-        with Heartbeat(services.engine, export.id, owner, services.lease_seconds) as heartbeat:
+        keep = partial(renew, services.engine, export.id, owner, services.lease_seconds)
+        with Heartbeat(keep, services.lease_seconds) as heartbeat:
             _MAKERS[ExportKind(export.kind)](export, owner, heartbeat.progress, services)
         log.info("export_ready")
     except (LeaseLostError, OperationalError):
         raise
     except ExportError as error:
         log.warning("export_failed", code=error.code)
-        record_failed(services.engine, export.id, owner, error)
+        mark_failed(services.engine, export.id, owner, error)
     except TransientError as error:
         log.warning("export_delayed", code=error.code)
         _wait(export, owner, error, services, counts=False)
@@ -76,6 +79,6 @@ def _read(connection: Connection, export_id: int) -> Export | None:
 
 def _wait(export: Export, owner: str, error: PrefectureError, services: Services, *, counts: bool) -> None:
     if is_overdue(export, services.retry_seconds):
-        record_failed(services.engine, export.id, owner, error)
+        mark_failed(services.engine, export.id, owner, error)
     else:
         release(services.engine, export, owner, error, counts=counts)

@@ -9,7 +9,7 @@ from worker.domain.texte import clean
 from worker.errors import CountMismatchError
 from worker.exports.models import Export
 from worker.exports.naming import report_name
-from worker.exports.settle import Made, announce, record_ready
+from worker.exports.records import Made, announce, mark_ready
 from worker.exports.storage import PendingFile
 from worker.handlers.compare_depot import Comparison
 from worker.handlers.services import Services
@@ -69,7 +69,7 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
             anomalies=tally.to_record(),
             differences=comparison.describe(file.temporary),
         )
-        record_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
+        mark_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
 
 
 def _read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:

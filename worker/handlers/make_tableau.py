@@ -16,7 +16,7 @@ from worker.domain.tableau import Tableau
 from worker.domain.texte import clean
 from worker.exports.models import Export
 from worker.exports.naming import report_name
-from worker.exports.settle import Made, announce, record_ready
+from worker.exports.records import Made, announce, mark_ready
 from worker.handlers.demandes import read_demande
 from worker.handlers.make_liste import NO_VERSION
 from worker.handlers.services import Services
@@ -70,7 +70,7 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
             anomalies=tally.to_record(),
             pages=pages,
         )
-        record_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
+        mark_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from schemas.vocabulary import Liste
-from worker.bell import Ring
+from worker.doorbell import Enqueue
 from worker.exports.storage import Storage
 
 
@@ -18,7 +18,7 @@ class Services:
     engine: Engine
     registre: Engine
     storage: Storage
-    ring: Ring
+    enqueue: Enqueue
     type_liste_codes: Mapping[Liste, str]
     info_liste: str
     xsd: Path | None

@@ -11,7 +11,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 from schemas.vocabulary import ExportKind
 from worker.errors import TransientError
 from worker.messaging.broker import connection_parameters
-from worker.messaging.doorbell import BELL_QUEUES
+from worker.messaging.doorbell import DOORBELL_QUEUES
 from worker.messaging.encoder import ACTOR_QUEUES
 
 _TIMEOUT_SECONDS = 5
@@ -48,7 +48,7 @@ def count_bells(url: str) -> dict[tuple[ExportKind, bool], int]:
         TransientError: the broker is away.
     """
     messages = {state.queue: state.messages for state in read_queues(url)}
-    return {what: messages[queue] for what, queue in BELL_QUEUES.items()}
+    return {what: messages[queue] for what, queue in DOORBELL_QUEUES.items()}
 
 
 def _read(connection: pika.BlockingConnection) -> Iterator[QueueState]:

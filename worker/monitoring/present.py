@@ -10,10 +10,11 @@ from sqlalchemy import ColumnElement, Connection, and_, case, func, not_, or_, s
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from worker.db.types import seconds_between, utc_now
 from worker.exports.models import Export, Request
+from worker.exports.records import IS_UNFINISHED, LEASE
 from worker.monitoring.facts import SETTLED_AT
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification
-from worker.notifier.outbox import UNFINISHED, is_settled
+from worker.notifier.outbox import is_settled
 
 STATES = WAITING, DELAYED, RUNNING, ORPHANED = "waiting", "delayed", "running", "orphaned"
 """In the queue; put off until something is back; in a worker's hands; in those of a worker that gave no more sign."""
@@ -42,12 +43,12 @@ def read_pending(connection: Connection) -> Sequence[Pending]:
     now = utc_now()
     state = case(
         (Export.status == ExportStatus.QUEUED, case((Export.not_before > now, DELAYED), else_=WAITING)),
-        (Export.lease_until < now, ORPHANED),
+        (LEASE.is_expired(), ORPHANED),
         else_=RUNNING,
     )
     unfinished = (
         select(Export.kind, Export.is_bulk, state.label("state"), Export.error_code, Export.created_at)
-        .where(Export.status.in_(UNFINISHED))
+        .where(IS_UNFINISHED)
         .subquery()
     )
     keys = (unfinished.c.kind, unfinished.c.is_bulk, unfinished.c.state, unfinished.c.error_code)

@@ -8,8 +8,8 @@ from typing import NamedTuple, Protocol
 import structlog
 from sqlalchemy import Engine
 
-from worker.bell import Count, Ring
-from worker.db.notify import ReadyBell
+from worker.db.notify import ReadySignal
+from worker.doorbell import CountEnqueued, Enqueue
 from worker.errors import LeaseLostError
 from worker.health import Beat, ignore
 from worker.notifier.outage import Outage
@@ -47,9 +47,9 @@ class Notifier:
         self,
         engine: Engine,
         desks: Sequence[Desk],
-        ring: Ring,
+        ring: Enqueue,
         *,
-        count: Count | None = None,
+        count: CountEnqueued | None = None,
         sweep_seconds: float,
         purge: PurgeClock | None = None,
         reminders: ReminderClock | None = None,
@@ -68,7 +68,7 @@ class Notifier:
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set; an absent database, broker or mail server is waited out."""
-        bell, outage = ReadyBell(self._engine), Outage("notifier")
+        bell, outage = ReadySignal(self._engine), Outage("notifier")
         while not stop.is_set():
             try:
                 bell.listen()

@@ -1,20 +1,21 @@
 """Which requests and reminders wait to be told, and which notifier has one: a lease, by the database's clock."""
 
 import time
+from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, CursorResult, Engine, Select, and_, literal, or_, select, true, update
 from sqlalchemy.orm import aliased
 
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import RequestOutcome
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
+from worker.exports.lease import Lease
 from worker.exports.models import Export, Request
+from worker.exports.records import IS_UNFINISHED
 from worker.health import Beat, ignore
 from worker.notifier.delivery import backoff
 from worker.notifier.models import Reminder
-
-UNFINISHED = [status for status in ExportStatus if not status.is_terminal]
 
 Told = type[Request] | type[Reminder]
 
@@ -46,6 +47,7 @@ class Outbox:
         self._lease_seconds = lease_seconds
         self._beat = beat
         self._table = table
+        self._lease = Lease(table.teller, table.teller_lease)
         self._renewed_at = 0.0
 
     def claim(self) -> Claim | None:
@@ -55,7 +57,7 @@ class Outbox:
         statement = (
             update(table)
             .where(table.id == _oldest_due(table).scalar_subquery())
-            .values(teller=self._teller, teller_lease=utc_now(self._lease_seconds))
+            .values(self._lease.take(self._teller, self._lease_seconds))
             .returning(table.id, table.tell_attempts, correlation)
         )
         self._renewed_at = time.monotonic()
@@ -71,7 +73,7 @@ class Outbox:
         """
         self._beat("")
         if (now := time.monotonic()) > self._renewed_at + self._lease_seconds / 4:
-            self._change(claim, teller_lease=utc_now(self._lease_seconds))
+            self._change(claim, self._lease.renew(self._lease_seconds))
             self._renewed_at = now
 
     def mark_told(self, claim: Claim) -> None:
@@ -80,7 +82,7 @@ class Outbox:
         Raises:
             LeaseLostError: another notifier has the row now, and records it.
         """
-        self._change(claim, told_at=utc_now(), teller=None, teller_lease=None)
+        self._change(claim, self._lease.end(), told_at=utc_now())
 
     def postpone(self, claim: Claim, seconds: float | None = None) -> None:
         """Give the row back, for later: in so many seconds, or in longer and longer ones.
@@ -90,17 +92,16 @@ class Outbox:
         """
         self._change(
             claim,
+            self._lease.end(),
             tell_after=utc_now(claim.delay if seconds is None else seconds),
             tell_attempts=claim.attempts + 1,
-            teller=None,
-            teller_lease=None,
         )
 
-    def _change(self, claim: Claim, **values: Any) -> None:  # noqa: ANN401 — columns of the table
+    def _change(self, claim: Claim, lease: Mapping[Any, Any], **others: Any) -> None:  # noqa: ANN401 — columns
         table = self._table
-        mine = and_(table.id == claim.id, table.teller == self._teller, table.told_at.is_(None))
+        mine = and_(table.id == claim.id, self._lease.is_held_by(self._teller), table.told_at.is_(None))
         with self._engine.begin() as connection:
-            result: CursorResult[Any] = connection.execute(update(table).where(mine).values(**values))
+            result: CursorResult[Any] = connection.execute(update(table).where(mine).values({**lease, **others}))
         if result.rowcount == 0:
             raise LeaseLostError(f"{table.__tablename__} {claim.id} : un autre notificateur l'a pris")
 
@@ -108,7 +109,7 @@ class Outbox:
 def is_settled(request: type[Request]) -> ColumnElement[bool]:
     """Whether nothing more will happen to its files: it can be told."""
     exports = select(Export.id).where(Export.request_id == request.id).correlate(request)
-    unfinished = exports.where(Export.status.in_(UNFINISHED))
+    unfinished = exports.where(IS_UNFINISHED)
     return or_(request.outcome == RequestOutcome.REFUSED, and_(exports.exists(), ~unfinished.exists()))
 
 
@@ -119,7 +120,7 @@ def _oldest_due(table: Told) -> Select[int]:
         .where(
             row.told_at.is_(None),
             or_(row.tell_after.is_(None), row.tell_after <= utc_now()),
-            or_(row.teller_lease.is_(None), row.teller_lease <= utc_now()),
+            Lease(row.teller, row.teller_lease).is_free(),
             is_settled(row) if table is Request else true(),
         )
         .order_by(row.id)

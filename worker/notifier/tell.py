@@ -10,7 +10,8 @@ from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import Sessions
 from worker.db.types import utc_now
-from worker.exports.models import Export, Request
+from worker.exports.models import Request
+from worker.exports.records import mark_published
 from worker.notifier.announce import file_event, refusal_event
 from worker.notifier.delivery import Message
 from worker.notifier.dispatch import Dispatcher, Subject
@@ -84,5 +85,5 @@ def _missing_events(news: News) -> Iterator[tuple[CloudEvent, Update]]:
         if export.published_at is None:
             yield (
                 file_event(news.request, export),
-                update(Export).where(Export.id == export.id).values(published_at=utc_now()),
+                mark_published(export.id),
             )

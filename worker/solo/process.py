@@ -6,18 +6,16 @@ from typing import Self
 
 from dramatiq import Worker, set_encoder
 from dramatiq.brokers.stub import StubBroker
-from sqlalchemy import Engine, func, select, update
+from sqlalchemy import Engine
 
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import ExportStatus
 from worker.actors import declare_actors
-from worker.bell import Bell
 from worker.compose import build_notifier, build_services
 from worker.db.engine import snapshot
 from worker.db.migrate import migrate
-from worker.exports.models import Export
+from worker.exports.records import count_unfinished, resume
 from worker.handlers.ingest_request import ingest_request
-from worker.messaging.doorbell import Doorbell
+from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.encoder import PrefectureEncoder
 from worker.messaging.middleware import build_middleware
 from worker.registre.known_communes import load_reference
@@ -26,7 +24,6 @@ from worker.settings import Settings
 THREADS = 2
 _WORKER_TIMEOUT_MS = 100
 _POLL_SECONDS = 0.05
-_UNFINISHED = (ExportStatus.QUEUED, ExportStatus.RUNNING)
 
 
 def prepare_database(engine: Engine) -> None:
@@ -47,11 +44,11 @@ class Solo:
         self._finish = finish
         set_encoder(PrefectureEncoder())
         self._broker = StubBroker(middleware=list(build_middleware()))
-        self._doorbell = Doorbell(self._broker)
-        self.services = build_services(settings, self._doorbell.ring)
+        self._doorbells = DoorbellQueues(self._broker)
+        self.services = build_services(settings, self._doorbells.enqueue)
         declare_actors(self._broker, self.services)
         self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=_WORKER_TIMEOUT_MS)
-        self._notifier = build_notifier(settings, self.services.engine, ring=self._doorbell.ring, publish=None)
+        self._notifier = build_notifier(settings, self.services.engine, ring=self._doorbells.enqueue, publish=None)
         self._stop = threading.Event()
         self._telling = threading.Thread(target=self._notifier.run, args=(self._stop,), name="notifier", daemon=True)
 
@@ -78,16 +75,11 @@ class Solo:
         ingest_request(event, self.services)
 
     def _resume(self) -> None:
-        """Ring for every row that an earlier process left; nobody else can be at work on them."""
+        """Enqueue for every row that an earlier process left; nobody else can be at work on them."""
         with self.services.engine.begin() as connection:
-            left = connection.execute(
-                update(Export)
-                .where(Export.status.in_(_UNFINISHED))
-                .values(status=ExportStatus.QUEUED, owner=None, lease_until=None, not_before=None)
-                .returning(Export.id, Export.kind, Export.is_bulk)
-            ).all()
+            left = resume(connection)
         self.services.storage.sweep_temporaries(older_than=0)
-        self._doorbell.ring(sorted(Bell.of(row.id, row.kind, row.is_bulk) for row in left))
+        self._doorbells.enqueue(left)
 
     def _finish_files(self) -> None:
         """Wait for the rows that are being worked on; those that wait for a better time stay for the next start."""
@@ -95,6 +87,5 @@ class Solo:
             time.sleep(_POLL_SECONDS)
 
     def _count_unfinished(self) -> int:
-        unfinished = select(func.count()).where(Export.status.in_(_UNFINISHED), Export.not_before.is_(None))
         with snapshot(self.services.engine) as connection:
-            return connection.execute(unfinished).scalar_one()
+            return count_unfinished(connection)

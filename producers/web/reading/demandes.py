@@ -17,13 +17,12 @@ from schemas.topology import (
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
-from schemas.vocabulary import ExportStatus, RequestOutcome
+from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
 
 RECENT_FILES, RECENT_REQUESTS = 100, 200
 """How far back the board looks: a request makes some fifty files at most, and each download is a request too."""
 
 _MOST_WAITING = 1000
-_UNFINISHED = (ExportStatus.QUEUED, ExportStatus.RUNNING)
 _TOLD = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL),
     *(REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT),
@@ -166,7 +165,7 @@ def _newest_request(commune: str) -> Select[Any]:
 
 
 def _read_waiting(connection: Connection) -> Sequence[int]:
-    query = select(VIEW.c.export_id).where(VIEW.c.status.in_(_UNFINISHED), VIEW.c.is_bulk.is_(false()))
+    query = select(VIEW.c.export_id).where(VIEW.c.status.in_(UNFINISHED), VIEW.c.is_bulk.is_(false()))
     return connection.execute(query.order_by(VIEW.c.export_id).limit(_MOST_WAITING)).scalars().all()
 
 

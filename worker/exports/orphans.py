@@ -12,7 +12,7 @@ from sqlalchemy import Engine, select
 from worker.db.engine import snapshot
 from worker.exports.models import Export
 from worker.exports.naming import reported_name
-from worker.exports.purge import PURGE
+from worker.exports.records import PURGE
 from worker.exports.storage import Storage
 
 UNKNOWN_SECONDS = 24 * 3600
@@ -27,16 +27,16 @@ class _Row(NamedTuple):
     owner: str | None
 
 
-class Stray(NamedTuple):
+class Orphan(NamedTuple):
     """A file, and the export whose row says that it was purged; None when no row knows it."""
 
     path: Path
     export_id: int | None
 
 
-def find_strays(
+def find_orphans(
     engine: Engine, storage: Storage, code_commune: str | None = None, *, seconds: float = UNKNOWN_SECONDS
-) -> Iterator[Stray]:
+) -> Iterator[Orphan]:
     """Look through the volume, or one commune's directory; hidden files, which somebody writes, are not looked at."""
     paths = _list_files(storage, code_commune)
     while some := list(islice(paths, _SLICE)):
@@ -49,15 +49,15 @@ def _list_files(storage: Storage, code_commune: str | None) -> Iterator[Path]:
         yield from (path for path in sorted(directory.glob("*")) if not path.name.startswith("."))
 
 
-def _find(engine: Engine, paths: Sequence[Path], seconds: float) -> Iterator[Stray]:
+def _find(engine: Engine, paths: Sequence[Path], seconds: float) -> Iterator[Orphan]:
     rows = _read_rows(engine, {reported_name(path.name) for path in paths})
     for path in paths:
         row = rows.get((path.parent.name, reported_name(path.name)))
         if row is None:
             if _age(path) > seconds:
-                yield Stray(path, None)
+                yield Orphan(path, None)
         elif row.purged_at is not None and row.owner != PURGE and path.exists():
-            yield Stray(path, row.id)
+            yield Orphan(path, row.id)
 
 
 def _read_rows(engine: Engine, names: Iterable[str]) -> Mapping[tuple[str, str], _Row]:

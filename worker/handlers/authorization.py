@@ -8,7 +8,7 @@ from worker.exports.models import EVERY_COMMUNE, Sender
 from worker.handlers.services import Services
 
 
-class Rights:
+class Authorization:
     """What the sender of one event may ask for: anything, unless only known senders are served.
 
     `sender` is the account of the broker that published the event; empty when the broker was not told.
@@ -18,7 +18,7 @@ class Rights:
         self.sender = sender
         self._services = services
 
-    def allow(self, commune: str) -> bool:
+    def allows(self, commune: str) -> bool:
         """Whether the sender may ask for this commune."""
         if not self._services.known_senders_only:
             return True
@@ -34,7 +34,7 @@ class Rights:
         Raises:
             RefusedError: he may not; the reason says what is missing, and nothing of the commune.
         """
-        if self.allow(commune):
+        if self.allows(commune):
             return
         if not self.sender:
             raise RefusedError(

@@ -9,19 +9,21 @@ from schemas.requests import CancelRequested, RetryRequested
 from worker.db.engine import snapshot
 from worker.errors import RefusedError
 from worker.exports.models import Export, Request
-from worker.handlers.rights import Rights
+from worker.handlers.authorization import Authorization
 from worker.handlers.services import Services
 
 
 @dataclass(frozen=True)
-class Earlier:
+class KnownRequest:
     """What was found: the commune, and the files that are meant."""
 
     commune: str
     exports: list[Export]
 
 
-def find_earlier(asked: CancelRequested | RetryRequested, services: Services, rights: Rights) -> Earlier:
+def find_request(
+    asked: CancelRequested | RetryRequested, services: Services, authorization: Authorization
+) -> KnownRequest:
     """The request and the files that are meant.
 
     Raises:
@@ -30,19 +32,19 @@ def find_earlier(asked: CancelRequested | RetryRequested, services: Services, ri
     query = select(Request).where(Request.source == asked.request.source, Request.event_id == asked.request.id)
     with snapshot(services.engine) as connection, Session(connection) as session:
         request = session.scalars(query.options(selectinload(Request.exports))).one_or_none()
-    if request is None or not all(rights.allow(commune) for commune in _communes(request)):
+    if request is None or not all(authorization.allows(commune) for commune in _communes(request)):
         raise RefusedError(
             "Demande introuvable : vérifiez son identifiant et sa source, et qu'elle est d'une commune dont ce compte "
             "peut demander les fichiers."
         )
     exports = {export.id: export for export in request.exports}
-    wanted = asked.exports or list(exports)
-    if not exports.keys() >= set(wanted):
+    meant = asked.exports or list(exports)
+    if not exports.keys() >= set(meant):
         raise RefusedError(
             "Fichier inconnu : un des numéros n'est pas celui d'un fichier de cette demande.",
             commune=request.code_commune,
         )
-    return Earlier(request.code_commune, [exports[number] for number in wanted])
+    return KnownRequest(request.code_commune, [exports[number] for number in meant])
 
 
 def _communes(request: Request) -> set[str]:

@@ -1,0 +1,26 @@
+"""The doorbell of a row: a message that says which row, which kind of file, and whether it is of a batch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple, Self
+
+from schemas.vocabulary import ExportKind
+
+
+class Doorbell(NamedTuple):
+    """What a worker is sent: the number of a row. Each kind of file has its queue, and those of batches one apart."""
+
+    export_id: int
+    kind: ExportKind
+    is_bulk: bool = False
+
+    @classmethod
+    def of(cls, export_id: int, kind: str, is_bulk: bool) -> Self:  # noqa: FBT001 — columns, in their order
+        """The doorbell of a row, from its columns."""
+        return cls(export_id, ExportKind(kind), is_bulk)
+
+
+Enqueue = Callable[[Sequence[Doorbell]], None]
+"""Hands doorbells to the broker; may raise when it is away: the sweep does it again."""
+
+CountEnqueued = Callable[[], Mapping[tuple[ExportKind, bool], int]]
+"""How many doorbells wait at the broker, by kind of file and whether of a batch; may raise when it is away."""

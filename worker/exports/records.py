@@ -1,0 +1,429 @@
+"""The record of a file: the states of its row, and every change from one to another, each by one statement here.
+
+    from       by                                          to
+    (nothing)  add_export                                  QUEUED
+    QUEUED     claim                                       RUNNING
+    RUNNING    mark_ready                                  READY
+    RUNNING    mark_failed                                 FAILED
+    RUNNING    release: something is away or full          QUEUED, not before some time
+    RUNNING    claim, once its lease has run out           RUNNING, of another owner
+    both       claim, of a row that killed its workers     FAILED
+    both       cancel                                      CANCELLED
+    both       resume, at the start of the embedded mode   QUEUED
+
+Only the owner of a live row may end it or give it back: a worker that was frozen and wakes up finds the row in other
+hands, and publishes nothing. What happens to the file afterwards (downloaded, verified, purged, its event published) is
+written on the row, and changes no state.
+"""
+
+import os
+import socket
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, func, not_, or_, select, update
+from sqlalchemy.orm import Session
+
+from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus
+from worker.db.notify import notify_ready
+from worker.db.types import utc_now
+from worker.doorbell import Doorbell
+from worker.errors import LeaseLostError, PrefectureError
+from worker.exports.lease import Lease
+from worker.exports.models import Export, Request
+from worker.exports.naming import Naming, allocate_name
+from worker.exports.storage import PendingFile, StoredFile, publish
+
+FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
+"""Seconds between two tries while something is away or full; doubled each time."""
+
+FEW = 5_000
+"""A file of so many electors is made before anybody could see how far it is."""
+
+CANCELLED_CODE = "annule"
+GIVEN_UP_CODE = "arrets_repetes"
+
+LEASE = Lease(Export.owner, Export.lease_until)
+
+IS_UNFINISHED = Export.status.in_(UNFINISHED)
+
+log = structlog.get_logger()
+
+
+def is_workable() -> ColumnElement[bool]:
+    """Whether somebody could work on the row now: it waits and its time has come, or its owner died."""
+    waits = and_(Export.status == ExportStatus.QUEUED, or_(Export.not_before.is_(None), Export.not_before <= utc_now()))
+    return or_(waits, and_(Export.status == ExportStatus.RUNNING, LEASE.is_expired()))
+
+
+def is_owned(export_id: int, owner: str) -> ColumnElement[bool]:
+    """The row, while `owner` still holds it: the fence of every write."""
+    return and_(Export.id == export_id, LEASE.is_held_by(owner), Export.status == ExportStatus.RUNNING)
+
+
+# A row comes, and waits.
+
+
+def add_export(session: Session, request: Request, part: str, naming: Naming, columns: Mapping[str, Any]) -> Export:
+    """The row of one file of a request, with a name that no other file has; its doorbell counts as enqueued."""
+    name, label = allocate_name(session, naming, request.created_at)
+    export = Export(
+        part=part,
+        code_commune=request.code_commune,
+        file_name=name,
+        label=label,
+        rung_at=request.created_at,
+        **columns,
+    )
+    request.exports.append(export)
+    session.flush()
+    return export
+
+
+# Its doorbell.
+
+
+def take_back_enqueued(engine: Engine, doorbells: Iterable[Doorbell]) -> None:
+    """Take back that these were handed to the broker, since it was away: the next sweep hands them over."""
+    rows = Export.id.in_([doorbell.export_id for doorbell in doorbells])
+    with engine.begin() as connection:
+        connection.execute(update(Export).where(rows).values(rung_at=None))
+
+
+class Queue(NamedTuple):
+    """The rows whose doorbells stand in one queue of the broker."""
+
+    kind: ExportKind
+    is_bulk: bool
+
+
+def count_waiting(connection: Connection, grace_seconds: float) -> dict[Queue, int]:
+    """How many rows wait for an answer to their doorbell, of each queue where one has been silent for the grace."""
+    query = (
+        select(Export.kind, Export.is_bulk, func.count())
+        .where(is_workable(), not_(_lacks_doorbell()))
+        .group_by(Export.kind, Export.is_bulk)
+        .having(func.min(Export.rung_at) <= utc_now(-grace_seconds))
+    )
+    return {Queue(ExportKind(kind), is_bulk): rows for kind, is_bulk, rows in connection.execute(query)}
+
+
+def mark_enqueued(
+    connection: Connection, lost: Mapping[Queue, int], *, grace_seconds: float, limit: int
+) -> list[Doorbell]:
+    """Take the rows whose doorbell never left, and of each queue as many of the longest silent as it has lost.
+
+    At most `limit` of each. They are marked before the broker is handed anything, so that no other sweep takes them.
+    """
+    silent = Export.rung_at <= utc_now(-grace_seconds)
+    groups = [
+        (_lacks_doorbell(), limit),
+        *(
+            (and_(Export.kind == queue.kind, Export.is_bulk == queue.is_bulk, silent), min(number, limit))
+            for queue, number in lost.items()
+        ),
+    ]
+    doorbells: set[Doorbell] = set()
+    for rows, number in groups:
+        forgotten = (
+            select(Export.id)
+            .where(is_workable(), rows)
+            .order_by(Export.rung_at.nulls_first(), Export.id)
+            .limit(number)
+            .with_for_update(skip_locked=True)
+            .cte("forgotten")
+        )
+        marked = connection.execute(
+            update(Export)
+            .where(Export.id.in_(select(forgotten.c.id)))
+            .values(rung_at=utc_now())
+            .returning(Export.id, Export.kind, Export.is_bulk)
+        )
+        doorbells.update(Doorbell.of(*row) for row in marked)
+    return sorted(doorbells)
+
+
+def _lacks_doorbell() -> ColumnElement[bool]:
+    """It was never handed over, or not since the row may be worked on again."""
+    return or_(
+        Export.rung_at.is_(None),
+        func.coalesce(Export.rung_at < Export.not_before, False),
+        func.coalesce(Export.rung_at < Export.lease_until, False),
+    )
+
+
+# Somebody works on it.
+
+
+def new_owner() -> str:
+    """A name for one job that no other job has or will have."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:12]}"
+
+
+def claim(connection: Connection, export_id: int, owner: str, *, lease_seconds: float, max_attempts: int) -> bool:
+    """Take a row that may be worked on, by one conditional UPDATE; at most `max_attempts` starts.
+
+    A row whose workers died each time is called failed, so that it stops killing them.
+    """
+    free = and_(Export.id == export_id, is_workable())
+    exhausted = Export.attempts >= max_attempts
+    taken = connection.execute(
+        update(Export)
+        .where(free, ~exhausted)
+        .values(
+            {
+                **LEASE.take(owner, lease_seconds),
+                Export.status: ExportStatus.RUNNING,
+                Export.attempts: Export.attempts + 1,
+                Export.started_at: utc_now(),
+                Export.lines_written: 0,
+                Export.not_before: None,
+            }
+        )
+    )
+    if taken.rowcount:
+        return True
+    said = f"La production s'est arrêtée {max_attempts} fois avant la fin : prévenez l'exploitant."
+    given_up = connection.execute(
+        update(Export)
+        .where(free, exhausted)
+        .values(
+            {
+                **LEASE.end(),
+                Export.status: ExportStatus.FAILED,
+                Export.finished_at: utc_now(),
+                Export.error_code: case((Export.error_code != "", Export.error_code), else_=GIVEN_UP_CODE),
+                Export.error_message: case((Export.error_message != "", Export.error_message), else_=said),
+            }
+        )
+    )
+    if given_up.rowcount:
+        log.warning("export_given_up", attempts=max_attempts)
+    return False
+
+
+def renew(engine: Engine, export_id: int, owner: str, lease_seconds: float, written: int) -> bool:
+    """Begin the lease anew and write down the progress; False when the row is in other hands."""
+    values = {**LEASE.renew(lease_seconds), Export.lines_written: written}
+    with engine.begin() as connection:
+        return bool(connection.execute(update(Export).where(is_owned(export_id, owner)).values(values)).rowcount)
+
+
+def announce(engine: Engine, export_id: int, owner: str, *, electeurs: int) -> None:
+    """Say on the row how many electors its file will hold, so that progress can be shown; of few there is none."""
+    if electeurs <= FEW:
+        return
+    with engine.begin() as connection:
+        connection.execute(update(Export).where(is_owned(export_id, owner)).values(electeurs=electeurs))
+
+
+# How that ends: each by one transaction that only the owner can make.
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is recorded of a file that was made."""
+
+    file: StoredFile
+    report: StoredFile | None
+    electeurs: int
+    mineurs: int
+    bloquantes: int
+    remarques: int
+    anomalies: list[dict[str, Any]]
+    pages: int | None = None
+    differences: dict[str, Any] | None = None
+    """Of a list file, with the one deposited before it."""
+
+
+def mark_ready(engine: Engine, export_id: int, owner: str, made: Made, files: Iterable[PendingFile]) -> None:
+    """Give the files their names and record them, together: the row is locked for its owner meanwhile.
+
+    Raises:
+        LeaseLostError: another worker has the row; nothing was published.
+    """
+    with engine.begin() as connection:
+        if connection.dialect.name == "postgresql":
+            connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '15s'")
+        _end(
+            connection,
+            is_owned(export_id, owner),
+            status=ExportStatus.READY,
+            finished_at=utc_now(),
+            lease_until=None,
+            electeurs=made.electeurs,
+            lines_written=made.electeurs,
+            pages=made.pages,
+            mineurs=made.mineurs,
+            bloquantes=made.bloquantes,
+            remarques=made.remarques,
+            anomalies=made.anomalies,
+            differences=made.differences,
+            size=made.file.size,
+            sha256=made.file.sha256,
+            report_name=made.report and made.report.name,
+            report_size=made.report and made.report.size,
+            report_sha256=made.report and made.report.sha256,
+            error_code="",
+            error_message="",
+            purged_at=None,
+            verified_at=None,
+        )
+        publish(files)
+        notify_ready(connection)
+
+
+def mark_failed(engine: Engine, export_id: int, owner: str, error: PrefectureError) -> None:
+    """Call the row failed, with the reason that its clerk reads.
+
+    Raises:
+        LeaseLostError: another worker has the row.
+    """
+    with engine.begin() as connection:
+        _end(
+            connection,
+            is_owned(export_id, owner),
+            status=ExportStatus.FAILED,
+            finished_at=utc_now(),
+            lease_until=None,
+            error_code=error.code,
+            error_message=str(error),
+        )
+        notify_ready(connection)
+
+
+def release(engine: Engine, export: Export, owner: str, error: PrefectureError, *, counts: bool) -> None:
+    """Give the row back to wait for a better time; `counts`: this start is one of the few it has.
+
+    Raises:
+        LeaseLostError: another worker has the row.
+    """
+    with engine.begin() as connection:
+        _end(
+            connection,
+            is_owned(export.id, owner),
+            status=ExportStatus.QUEUED,
+            owner=None,
+            lease_until=None,
+            not_before=utc_now(_wait_seconds(export.retries)),
+            rung_at=None,
+            retries=Export.retries + 1,
+            attempts=Export.attempts if counts else Export.attempts - 1,
+            error_code=error.code,
+            error_message=str(error),
+        )
+
+
+def is_overdue(export: Export, retry_seconds: float) -> bool:
+    """Whether the row has waited long enough for what was away; its time in the queue does not count."""
+    return sum(_wait_seconds(retry) for retry in range(export.retries)) >= retry_seconds
+
+
+def _wait_seconds(retries: int) -> float:
+    return min(FIRST_WAIT * 2.0**retries, LONGEST_WAIT)
+
+
+def _end(connection: Connection, fence: ColumnElement[bool], **values: Any) -> None:  # noqa: ANN401 — columns
+    if connection.execute(update(Export).where(fence).values(**values)).rowcount != 1:
+        raise LeaseLostError("the row has another owner")
+
+
+def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> int:
+    """Cancel those of the rows that wait or are worked on, with the reason that a clerk reads; how many they were.
+
+    Whoever makes one finds the row in other hands.
+    """
+    cancelled = connection.execute(
+        update(Export)
+        .where(Export.id.in_(export_ids), IS_UNFINISHED)
+        .values(
+            {
+                **LEASE.end(),
+                Export.status: ExportStatus.CANCELLED,
+                Export.not_before: None,
+                Export.finished_at: utc_now(),
+                Export.error_code: CANCELLED_CODE,
+                Export.error_message: reason,
+            }
+        )
+    )
+    notify_ready(connection)
+    return cancelled.rowcount
+
+
+def resume(connection: Connection) -> list[Doorbell]:
+    """Let every row wait that an earlier process left; only where nobody else can be at work (the embedded mode)."""
+    left = connection.execute(
+        update(Export)
+        .where(IS_UNFINISHED)
+        .values({**LEASE.end(), Export.status: ExportStatus.QUEUED, Export.not_before: None})
+        .returning(Export.id, Export.kind, Export.is_bulk)
+    )
+    return sorted(Doorbell.of(*row) for row in left)
+
+
+def count_unfinished(connection: Connection) -> int:
+    """Rows that are worked on or could be; those that wait for a better time do not count."""
+    unfinished = select(func.count()).select_from(Export).where(IS_UNFINISHED, Export.not_before.is_(None))
+    return connection.execute(unfinished).scalar_one()
+
+
+# What happens to the file afterwards.
+
+
+def mark_published(export_id: int) -> Update:
+    """Its event has left on the exchange."""
+    return update(Export).where(Export.id == export_id).values(published_at=utc_now())
+
+
+def mark_downloaded(connection: Connection, export_id: int, *, at: datetime, by: str) -> None:
+    """Somebody has taken it; what is said late takes the place of no later download."""
+    is_latest = or_(Export.downloaded_at.is_(None), Export.downloaded_at <= at)
+    values = {"downloaded_at": at, "downloaded_by": by}
+    connection.execute(update(Export).where(Export.id == export_id, is_latest).values(values))
+
+
+def mark_verified(connection: Connection, export_ids: Sequence[int]) -> None:
+    """Its files were found as they were made."""
+    connection.execute(update(Export).where(Export.id.in_(export_ids)).values(verified_at=utc_now()))
+
+
+PURGE = "purge"
+"""The owner of a row whose files are being removed: with `purged_at`, the mark that a killed purge leaves."""
+
+IS_BEING_PURGED = and_(Export.owner == PURGE, Export.purged_at.is_not(None), ~IS_UNFINISHED)
+
+
+def is_old(seconds: float) -> ColumnElement[bool]:
+    """Whether the file ended more than so many seconds ago, and is still there."""
+    return and_(Export.finished_at < utc_now(-seconds), ~IS_UNFINISHED, Export.purged_at.is_(None))
+
+
+def begin_purge(connection: Connection, seconds: float, limit: int) -> list[int]:
+    """Mark rows whose files are old and whose request was told of: nobody is offered these files any more."""
+    due = (
+        select(Export.id)
+        .join(Request, Request.id == Export.request_id)
+        .where(is_old(seconds), Request.told_at.is_not(None))
+        .order_by(Export.finished_at)
+        .limit(limit)
+        .with_for_update(of=Export, skip_locked=True)
+        .cte("due")
+    )
+    statement = update(Export).where(Export.id.in_(select(due.c.id))).values(purged_at=utc_now(), owner=PURGE)
+    return sorted(connection.scalars(statement.returning(Export.id)))
+
+
+def begin_purge_again(connection: Connection, export_ids: Sequence[int]) -> None:
+    """Mark purged rows whose files came back, with a volume restored from a backup."""
+    came_back = and_(Export.id.in_(export_ids), Export.purged_at.is_not(None), ~IS_UNFINISHED)
+    connection.execute(update(Export).where(came_back).values(owner=PURGE))
+
+
+def mark_purged(connection: Connection, export_id: int) -> None:
+    """Its files are gone."""
+    connection.execute(update(Export).where(Export.id == export_id).values(owner=None))

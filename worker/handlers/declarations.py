@@ -1,0 +1,215 @@
+"""What a person did with files that were made: taken, deposited, answered about. Written down, nothing else."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime
+
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+
+from common.clock import PARIS, possible_days
+from common.french import short_date
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
+from schemas.envelope import CloudEvent
+from schemas.tableaux import Edition
+from schemas.vocabulary import ExportKind, ExportStatus, Piece, Verdict
+from worker.db.engine import snapshot
+from worker.doorbell import Doorbell
+from worker.errors import RefusedError
+from worker.exports.audit import Action, record_audit
+from worker.exports.depots import read_depots, write_depot, write_verdict
+from worker.exports.models import Export
+from worker.exports.naming import report_name
+from worker.exports.records import mark_downloaded
+from worker.handlers.authorization import Authorization
+from worker.handlers.export_plan import read_data
+from worker.handlers.services import Services
+
+_LATE_SECONDS = 60
+"""An event that waited longer than this says in its line when the file was taken."""
+
+
+@dataclass(frozen=True)
+class Declaration(ABC):
+    """Of one or several files of a commune; `requested_by` is the agent who says so."""
+
+    commune: str
+    requested_by: str
+    files: Sequence[Export]
+
+    @abstractmethod
+    def apply(self, connection: Connection, now: datetime) -> None:
+        """Write it down, in the transaction of its request.
+
+        Raises:
+            RefusedError: it cannot be; nothing was written.
+        """
+
+    def doorbells(self) -> Iterable[Doorbell]:
+        """What is left to do about these files, once the declaration is recorded: nothing, but of a deposit."""
+        return ()
+
+    def note(self, connection: Connection, action: Action, file: Export, detail: str) -> None:
+        """Add its line to the audit trail."""
+        record_audit(
+            connection,
+            action,
+            actor=self.requested_by,
+            code_commune=self.commune,
+            export_id=file.id,
+            detail=detail,
+        )
+
+    def refuse_future(self, day: date, now: datetime) -> None:
+        """Go on only if the day has come, in the commune."""
+        if day > possible_days(now, self.commune)[1]:
+            raise RefusedError(f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.", commune=self.commune)
+
+
+@dataclass(frozen=True)
+class Download(Declaration):
+    """One piece of one export, at an instant of the sender's clock."""
+
+    piece: Piece
+    taken_at: datetime
+
+    def apply(self, connection: Connection, now: datetime) -> None:
+        """Write it down; what is told late takes the place of no later download."""
+        (file,) = self.files
+        taken_at = min(self.taken_at, now)
+        mark_downloaded(connection, file.id, at=taken_at, by=self.requested_by)
+        self.note(connection, Action.FILE_DOWNLOADED, file, self._detail(file, taken_at, now))
+
+    def _detail(self, file: Export, taken_at: datetime, now: datetime) -> str:
+        name = (file.report_name or report_name(file.file_name)) if self.piece is Piece.RAPPORT else file.file_name
+        detail = f"{name} (dossier de dépôt)" if self.piece is Piece.DOSSIER else name
+        if (now - taken_at).total_seconds() <= _LATE_SECONDS:
+            return detail
+        return f"{detail}, le {taken_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S}"
+
+
+def read_download(event: CloudEvent, services: Services, authorization: Authorization) -> Download:
+    """Read the declaration.
+
+    Raises:
+        RefusedError: it cannot be recorded, and why.
+    """
+    asked = read_data(event, FileDownloaded)
+    files = find_files(asked.commune, [asked.export], services, authorization)
+    return Download(asked.commune, asked.requested_by, files, asked.piece, event.time)
+
+
+@dataclass(frozen=True)
+class DepotOfFiles(Declaration):
+    """The deposit of one or several files on one day."""
+
+    deposited_on: date
+    remarque: str
+
+    def apply(self, connection: Connection, now: datetime) -> None:
+        """Write it down; said again, it corrects what was said before."""
+        self.refuse_future(self.deposited_on, now)
+        for file in self.files:
+            if file.finished_at and self.deposited_on < possible_days(file.finished_at, self.commune)[0]:
+                raise RefusedError(
+                    f"Le dépôt du {short_date(self.deposited_on)} précède la production du fichier « {file.label} » : "
+                    "vérifiez la date.",
+                    commune=self.commune,
+                )
+            write_depot(
+                connection,
+                file.id,
+                deposited_on=self.deposited_on,
+                deposited_by=self.requested_by,
+                remarque=self.remarque,
+            )
+            detail = f"{file.file_name}, le {short_date(self.deposited_on)}"
+            self.note(connection, Action.DEPOT_DECLARED, file, detail)
+
+    def doorbells(self) -> Iterator[Doorbell]:
+        """A fingerprint of each list, among what is of batches: nobody waits for it."""
+        return (
+            Doorbell(file.id, ExportKind.LISTE, is_bulk=True) for file in self.files if file.kind == ExportKind.LISTE
+        )
+
+
+def read_depot(event: CloudEvent, services: Services, authorization: Authorization) -> DepotOfFiles:
+    """Read the declaration.
+
+    Raises:
+        RefusedError: it cannot be recorded, and why.
+    """
+    asked = read_data(event, DepotDeclared)
+    files = find_files(asked.commune, asked.exports, services, authorization)
+    if any(file.edition == Edition.COMMISSION for file in files):
+        raise RefusedError(
+            "L'exemplaire de la commission ne se dépose pas : déposez celui qui est affiché.", commune=asked.commune
+        )
+    return DepotOfFiles(asked.commune, asked.requested_by, files, asked.deposited_on, asked.remarque)
+
+
+@dataclass(frozen=True)
+class VerdictOnFiles(Declaration):
+    """What was answered about one or several files; `answer` may name electors: no log has it."""
+
+    verdict: Verdict
+    verdict_on: date
+    answer: str
+
+    def apply(self, connection: Connection, now: datetime) -> None:
+        """Write it down; said again, it corrects what was said before."""
+        self.refuse_future(self.verdict_on, now)
+        depots = read_depots(connection, [file.id for file in self.files])
+        for file in self.files:
+            if file.id not in depots:
+                raise RefusedError(
+                    f"Aucun dépôt n'est déclaré pour « {file.label} » : déclarez-le d'abord.", commune=self.commune
+                )
+            if self.verdict_on < depots[file.id]:
+                raise RefusedError(
+                    f"La réponse du {short_date(self.verdict_on)} précède le dépôt de « {file.label} » : vérifiez la "
+                    "date.",
+                    commune=self.commune,
+                )
+            write_verdict(
+                connection,
+                file,
+                verdict=self.verdict,
+                verdict_on=self.verdict_on,
+                verdict_by=self.requested_by,
+                answer=self.answer,
+            )
+            detail = f"{file.file_name} : {self.verdict.label} le {short_date(self.verdict_on)}"
+            self.note(connection, Action.DEPOT_VERDICT, file, detail)
+
+
+def read_verdict(event: CloudEvent, services: Services, authorization: Authorization) -> VerdictOnFiles:
+    """Read the declaration.
+
+    Raises:
+        RefusedError: it cannot be recorded, and why.
+    """
+    asked = read_data(event, DepotVerdictDeclared)
+    files = find_files(asked.commune, asked.exports, services, authorization)
+    return VerdictOnFiles(asked.commune, asked.requested_by, files, asked.verdict, asked.verdict_on, asked.answer)
+
+
+def find_files(
+    commune: str, export_ids: Iterable[int], services: Services, authorization: Authorization
+) -> list[Export]:
+    """The files that a declaration is about, in the order of its numbers; those that were purged since included.
+
+    Raises:
+        RefusedError: the sender may not, a file is not one of the commune, or was never made.
+    """
+    authorization.require(commune)
+    ids = list(export_ids)
+    with snapshot(services.engine) as connection, Session(connection) as session:
+        query = select(Export).where(Export.id.in_(ids), Export.code_commune == commune)
+        found = {export.id: export for export in session.scalars(query)}
+    if found.keys() != set(ids):
+        raise RefusedError(f"Fichier inconnu : un des numéros n'est pas celui d'un fichier de {commune}.")
+    if missing := [file.label for file in found.values() if file.status != ExportStatus.READY]:
+        raise RefusedError(f"Ce fichier n'est pas prêt : « {missing[0]} ».", commune=commune)
+    return [found[number] for number in ids]

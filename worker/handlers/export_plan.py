@@ -1,0 +1,169 @@
+"""What a request for files asks for, once it has been read and can be served: the rows to be, one per file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, TypeVar
+
+from pydantic import ValidationError
+from sqlalchemy import Connection
+
+from common.calendrier import is_poll_day
+from common.french import short_date
+from schemas.envelope import CloudEvent
+from schemas.faults import explain
+from schemas.requests import (
+    Contract,
+    ListeExportRequested,
+    RetryRequested,
+    TableauPart,
+    TableauxRenderRequested,
+)
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste
+from worker.domain.demande import Demande, DemandeInvalide
+from worker.domain.reperes import Calendrier, dates_of
+from worker.errors import RefusedError
+from worker.exports.models import Export
+from worker.exports.naming import ListeNaming, Naming, TableauNaming, naming_of
+from worker.handlers.authorization import Authorization
+from worker.handlers.demandes import to_parameters
+from worker.handlers.known_request import find_request
+from worker.handlers.services import Services
+from worker.registre.communes import CommuneRegistre, read_commune
+from worker.registre.scrutins import read_calendrier
+
+Asked = TypeVar("Asked", bound=Contract)
+
+_AGAIN = {ExportStatus.FAILED, ExportStatus.CANCELLED}
+_COPIED = ("kind", "liste", "format", "type_tableau", "presentation", "edition", "parameters", "is_bulk")
+
+
+@dataclass(frozen=True)
+class PlannedFile:
+    """One row to be: which file of the request, how it is called, its columns."""
+
+    part: str
+    naming: Naming
+    columns: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class ExportPlan:
+    """A request that can be served."""
+
+    commune: str
+    requested_by: str
+    files: Sequence[PlannedFile]
+
+
+def plan_listes(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
+    """Read a request for list files: one row per list and per format.
+
+    Raises:
+        RefusedError: it cannot be served, and why.
+    """
+    asked = read_data(event, ListeExportRequested)
+    authorization.require(asked.commune)
+    with services.registre.connect() as connection:
+        require_register(connection, asked.commune, asked.listes)
+    files = [
+        PlannedFile(
+            part=f"{liste}.{format_}",
+            naming=ListeNaming(asked.commune, liste, format_),
+            columns={"liste": liste, "format": format_, "is_bulk": asked.bulk},
+        )
+        for liste, format_ in asked.parts()
+    ]
+    return ExportPlan(asked.commune, asked.requested_by, files)
+
+
+def plan_tableaux(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
+    """Read a request for tableaux: one row per type, list and presentation, with the dates that each is counted from.
+
+    Raises:
+        RefusedError: it cannot be served, and why.
+    """
+    asked = read_data(event, TableauxRenderRequested)
+    authorization.require(asked.commune)
+    if asked.scrutin and not is_poll_day(asked.scrutin, asked.commune):
+        raise RefusedError(f"On ne vote pas le {short_date(asked.scrutin)} : vérifiez la date du scrutin.")
+    with services.registre.connect() as connection:
+        require_register(connection, asked.commune, asked.listes)
+        calendriers = {liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes}
+    files = [_plan_tableau(asked, part, calendriers[part.liste], event.time) for part in asked.parts()]
+    return ExportPlan(asked.commune, asked.requested_by, files)
+
+
+def _plan_tableau(
+    asked: TableauxRenderRequested, part: TableauPart, calendrier: Calendrier, now: datetime
+) -> PlannedFile:
+    try:
+        demande = Demande(type=part.type, requested_at=now, **dates_of(asked, part.type, calendrier))
+    except DemandeInvalide as error:
+        raise RefusedError(f"{error}.") from None
+    return PlannedFile(
+        part=f"{part.type}.{part.liste}.{part.presentation}",
+        naming=TableauNaming(asked.commune, part, asked.edition),
+        columns={
+            "kind": ExportKind.TABLEAU,
+            "liste": part.liste,
+            "format": FileFormat.PDF,
+            "type_tableau": part.type,
+            "presentation": part.presentation,
+            "edition": asked.edition,
+            "is_bulk": asked.bulk,
+            "parameters": to_parameters(demande),
+        },
+    )
+
+
+def plan_retry(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
+    """Read a request for files that failed or were cancelled: one new row for each, with what the row asked for.
+
+    Files that it names are made again even if they were ready: one that was altered since, or purged.
+
+    Raises:
+        RefusedError: it cannot be served, and why.
+    """
+    asked = read_data(event, RetryRequested)
+    known = find_request(asked, services, authorization)
+    states = _AGAIN | {ExportStatus.READY} if asked.exports else _AGAIN
+    exports = [export for export in known.exports if export.status in states]
+    if not exports:
+        raise RefusedError("Rien à redemander : aucun de ces fichiers n'est en échec ni annulé.", commune=known.commune)
+    with services.registre.connect() as connection:
+        require_register(connection, known.commune, [export.nom_liste for export in exports])
+    return ExportPlan(known.commune, asked.requested_by, [_plan_copy(export) for export in exports])
+
+
+def _plan_copy(export: Export) -> PlannedFile:
+    columns = {name: getattr(export, name) for name in _COPIED}
+    return PlannedFile(export.part, naming_of(export), columns)
+
+
+def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
+    """The data of an event.
+
+    Raises:
+        RefusedError: it breaks the contract; the reason names the field, never its value.
+    """
+    try:
+        return model.model_validate(event.data)
+    except ValidationError as error:
+        raise RefusedError(f"Demande invalide : {explain(error)}.") from None
+
+
+def require_register(connection: Connection, code: str, listes: Sequence[Liste]) -> CommuneRegistre:
+    """The commune, with a register that holds what is asked for.
+
+    Raises:
+        RefusedError: the commune is not known, or nothing was imported for it.
+    """
+    commune = read_commune(connection, code)
+    if commune is None:
+        raise RefusedError(f"Commune inconnue : {code}. Vérifiez le code INSEE.")
+    if not commune.versions:
+        raise RefusedError(f"Aucun registre importé pour {code} : importez d'abord l'export du REU.")
+    if Liste.PRINCIPALE in listes and Liste.PRINCIPALE not in commune.versions:
+        raise RefusedError(f"Aucune liste principale importée pour {code} : importez d'abord l'export du REU.")
+    return commune
