@@ -8,8 +8,8 @@ from bench.measure import Measure, Stopwatch
 from bench.registers import Task, settle
 from worker.db.engine import build_engine
 from worker.demo.bulk import Sizes, iter_electeurs, today_in_paris, write_departement
+from worker.demo.people import ville_of
 from worker.demo.reu_format import write_lines
-from worker.demo.ville import ville_of
 from worker.registre.importer import import_file
 from worker.registre.reference import iter_communes
 

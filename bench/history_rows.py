@@ -19,7 +19,7 @@ from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.demo import LIBREVILLE
 from worker.demo.bulk import today_in_paris
-from worker.demo.calendrier import demo_calendrier
+from worker.demo.libreville import demo_calendrier
 from worker.exports.audit import NOTIFIER, Action
 from worker.exports.models import Audit, Depot, Export, Request
 from worker.notifier.models import Notification

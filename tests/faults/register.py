@@ -13,7 +13,8 @@ from tests.parts.databases import Template
 from tests.parts.town import AGENT, TODAY, prepare_libreville
 from worker.db.engine import build_engine
 from worker.demo import LIBREVILLE
-from worker.demo.calendrier import demo_calendrier, set_demo_calendrier
+from worker.demo.libreville import demo_calendrier
+from worker.demo.load import set_demo_calendrier
 from worker.demo.mouvements import write_mouvements
 from worker.registre.import_mouvements import import_mouvements
 

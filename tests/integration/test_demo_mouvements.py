@@ -14,8 +14,9 @@ from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.parts.databases import Template
 from tests.unit.mouvements_samples import Mouvements
 from worker.demo import LIBREVILLE, write_reu
-from worker.demo.calendrier import demo_calendrier, set_demo_calendrier
-from worker.demo.mouvements import write_mouvements, write_second_reu
+from worker.demo.libreville import demo_calendrier, write_second_reu
+from worker.demo.load import set_demo_calendrier
+from worker.demo.mouvements import write_mouvements
 from worker.domain.controles_tableau import check_tableau
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Categorie, Nature

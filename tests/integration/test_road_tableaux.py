@@ -23,7 +23,7 @@ from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE, TODAY, Town
 from tests.parts.wait import wait_until
-from worker.demo.calendrier import demo_calendrier
+from worker.demo.libreville import demo_calendrier
 
 pytestmark = pytest.mark.integration
 

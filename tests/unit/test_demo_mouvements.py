@@ -10,10 +10,9 @@ import pytest
 
 from common.calendrier import additions_on, commission_between, is_poll_day
 from worker.demo import LIBREVILLE, libreville_rows, write_reu
-from worker.demo.calendrier import demo_calendrier
-from worker.demo.mouvements import write_mouvements, write_second_reu
+from worker.demo.libreville import demo_calendrier, first_rows, newcomers, second_rows, write_second_reu
+from worker.demo.mouvements import write_mouvements
 from worker.demo.reu_format import COLUMNS, ReuRow
-from worker.demo.second_reu import first_rows, newcomers, second_rows
 from worker.registre.mouvement_columns import TITLES
 
 TODAY = date(2026, 11, 25)

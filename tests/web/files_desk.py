@@ -26,7 +26,7 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.databases import Template
 from tests.parts.town import AGENT, TODAY, prepare_mouvements
 from worker.db.engine import build_engine
-from worker.demo.calendrier import demo_calendrier
+from worker.demo.libreville import demo_calendrier
 from worker.handlers.ingest_request import ingest_request
 
 FILES_TEMPLATE = Template("libreville-files", prepare_mouvements)

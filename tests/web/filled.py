@@ -8,7 +8,7 @@ from schemas.vocabulary import Verdict
 from tests.parts.wait import wait_until
 from tests.web.neighbours import CLERK, LIBREVILLE
 from tests.web.site import Site
-from worker.demo.calendrier import demo_calendrier
+from worker.demo.libreville import demo_calendrier
 
 _LEFT_FAILED = (
     "UPDATE export SET status = 'failed', error_code = 'disque_plein', error_message = 'Espace disque insuffisant.', "

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 from schemas.tableaux import Edition, TypeTableau
 from tests.parts.town import TODAY
 from tests.web.files_desk import FilesScreen
-from worker.demo.calendrier import demo_calendrier
+from worker.demo.libreville import demo_calendrier
 
 DAYS = demo_calendrier(TODAY)
 NOON = datetime(TODAY.year, TODAY.month, TODAY.day, 11, tzinfo=UTC)

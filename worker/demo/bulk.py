@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
-from worker.demo.people import LINES, iter_europeenne, iter_municipale, iter_principale
+from worker.demo.people import LINES, Ville, bureaux_of, iter_europeenne, iter_municipale, iter_principale, ville_of
 from worker.demo.reu_format import ReuRow, write_lines
-from worker.demo.ville import Ville, bureaux_of, ville_of
 
 PRINCIPAL_LINES, MUNICIPAL_LINES, EUROPEAN_LINES = 1_819_378 / LINES, 11_175 / LINES, 10_364 / LINES
 

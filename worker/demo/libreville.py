@@ -1,14 +1,21 @@
-"""LIBREVILLE, the demonstration commune: 330 electors, and every nasty case of real files among them."""
+"""LIBREVILLE, the demonstration commune: 330 electors, and every nasty case of real files among them.
+
+Its export, then the one of a month later: who came, who left, who votes elsewhere, and homonyms to tell apart. Its
+electoral calendar: a poll is coming, the commission de contrôle has met, the yearly tableaux are due. The yearly
+revision ended in 2018; LIBREVILLE shows its tableaux beside those of today, for the coming year.
+"""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
+from itertools import count
 from pathlib import Path
+from typing import NamedTuple
 
+from common.calendrier import cloture, days_before, dix_janvier
 from worker.demo.bulk import iter_electeurs, sizes_of, today_in_paris
 from worker.demo.cases import BOTH_LISTS, EUROPEAN_ONLY, MUNICIPAL_ONLY, Case, principal_cases
-from worker.demo.people import ALONE_EVERY, iter_europeenne, iter_municipale, iter_principale
-from worker.demo.reu_format import COLUMNS, ReuRow, write_lines
-from worker.demo.ville import Bureau, Ville
+from worker.demo.people import ALONE_EVERY, ReuBureau, Ville, iter_europeenne, iter_municipale, iter_principale
+from worker.demo.reu_format import COLUMNS, PRINCIPALE, ReuRow, write_lines
 
 LIBREVILLE = Ville(
     code="13900",
@@ -23,7 +30,7 @@ PRINCIPALE_SIZE, MUNICIPALE_SIZE, EUROPEENNE_SIZE = 330, 24, 20
 PER_BUREAU = 83
 
 BUREAUX = tuple(
-    Bureau(code, nom, LIBREVILLE.circonscription, canton, "16e circonscription")
+    ReuBureau(code, nom, LIBREVILLE.circonscription, canton, "16e circonscription")
     for code, nom, canton in (
         ("0001", "HOTEL DE VILLE", "LIBREVILLE-1"),
         ("0002", "ECOLE DES TILLEULS", "LIBREVILLE-1"),
@@ -69,3 +76,117 @@ def _demonstration(today: date, *, with_nul: bool) -> Iterator[ReuRow]:
 def _place(cases: Sequence[Case], electeurs: list[ReuRow], positions: range) -> None:
     for case, position in zip(cases, positions, strict=False):
         electeurs[position] = case.applied_to(electeurs[position])
+
+
+EVERY = 33
+"""In each run of so many electors of the principal list, one leaves, one changes bureau, one moves house, one marries.
+
+Their places in the run are never those of nasty cases, which stand on every third place from the second on.
+"""
+LEAVES, CHANGES_BUREAU, MOVES, MARRIES = 3, 20, 21, 23
+
+HOMONYM_WHO_MOVES, SPELLED_ANEW, NAMESAKE = 25, 80, 34
+"""Places of one of the two HORLOGE Victorin, of an ÉPUISETTE, of GIROUETTE Sidonie, whose namesake arrives."""
+
+NEWCOMERS, POOL = 12, 40
+"""How many come, of so many invented people."""
+
+_FIRST_NUMBER = 701
+_STREET = {"complement_1": "", "complement_2": "", "lieu_dit": "", "ville": "LIBREVILLE", "pays": "FRANCE"}
+_QUAI = _STREET | {"numero_voie": "5", "voie": "Quai des Cordiers"}
+_ALLEE = _STREET | {"numero_voie": "18", "voie": "Allée des Sorbiers"}
+
+
+def write_second_reu(path: Path, today: date) -> None:
+    """Write the export of one month after `write_reu`, which is given the same `today`."""
+    write_lines(path, second_rows(today))
+
+
+def second_rows(today: date) -> Iterator[ReuRow]:
+    """The electors of the three lists, one month later."""
+    principale, others = first_rows(today)
+    numbers = count(_FIRST_NUMBER)
+    for place, electeur in enumerate(principale):
+        if place % EVERY != LEAVES:
+            yield _one_month_later(place, electeur, numbers)
+    for newcomer in (*newcomers(0, NEWCOMERS), principale[NAMESAKE]._replace(**_ALLEE)):
+        yield newcomer._replace(numero_ordre=str(next(numbers)))
+    yield from _complementary(others)
+
+
+def first_rows(today: date) -> tuple[list[ReuRow], list[ReuRow]]:
+    """The electors of the first export: of the principal list, then of the others."""
+    rows = [ReuRow(*row.values()) for row in libreville_rows(today=today)]
+    is_principale = [row.liste.capitalize() == PRINCIPALE for row in rows]
+    apart = zip(rows, is_principale, strict=True)
+    return rows[: sum(is_principale)], [row for row, is_on_it in apart if not is_on_it]
+
+
+def newcomers(first: int, last: int) -> list[ReuRow]:
+    """Invented people who are not on the list: the same ones whenever the same places are asked for."""
+    elsewhere = LIBREVILLE._replace(code=f"{LIBREVILLE.code}/newcomers")
+    people = list(iter_principale(elsewhere, BUREAUX, POOL, None, per_bureau=POOL // len(BUREAUX)))
+    return [people[place * 7 % POOL]._replace(ugle_code=LIBREVILLE.code) for place in range(first, last)]
+
+
+def _one_month_later(place: int, electeur: ReuRow, numbers: Iterator[int]) -> ReuRow:
+    if place == SPELLED_ANEW:
+        return electeur._replace(nom=electeur.nom.replace("É", "E"))
+    if place == HOMONYM_WHO_MOVES or place % EVERY == CHANGES_BUREAU:
+        other = next(bureau for bureau in BUREAUX[place % 2 :] if bureau.bureau != electeur.bureau)
+        return electeur._replace(**other._asdict(), **_ALLEE, numero_ordre=str(next(numbers)))
+    if place % EVERY == MOVES:
+        return electeur._replace(**_QUAI)
+    if place % EVERY == MARRIES:
+        return electeur._replace(nom_usage="POIRIER-DES-BROUETTES")
+    return electeur
+
+
+def _complementary(electeurs: Sequence[ReuRow]) -> Iterator[ReuRow]:
+    """One European leaves both lists, another comes onto both, a third votes elsewhere for the municipal list."""
+    for electeur in electeurs:
+        if electeur.nom == "QUINQUET":
+            yield electeur._replace(**BUREAUX[0]._asdict(), numero_ordre="9")
+        elif electeur.nom != "TOURTEREAU":
+            yield electeur
+        if electeur.nom == "BOCAGE":
+            yield electeur._replace(nom="GLAÇURE", prenoms="Joachim Basile", numero_ordre="9", **_QUAI)
+
+
+_SUNDAY = 6
+
+
+class DemoCalendrier(NamedTuple):
+    """The dates that LIBREVILLE's tableaux are counted from."""
+
+    scrutin: date
+    """The coming poll: a Sunday, more than a week away."""
+    reunion: date
+    """The commission's meeting before it, between the 24th and the 21st day (art. L. 19): mouvements until then are in
+    the tableau des vingt jours, later ones in the tableau des cinq jours."""
+    reunion_precedente: date
+    janvier: date
+    """Date of the first tableau rectificatif."""
+    fevrier: date
+    """Date of the second."""
+    scrutin_additions: date
+    """The poll of the tableau des additions: in April, so that it has one (art. L. 11-2 before 2019)."""
+
+
+def demo_calendrier(today: date) -> DemoCalendrier:
+    """The dates around a day."""
+    scrutin = _sunday_from(today + timedelta(days=8))
+    reunion = days_before(scrutin, 23)
+    year = today.year if today <= dix_janvier(today.year) else today.year + 1
+    return DemoCalendrier(
+        scrutin=scrutin,
+        reunion=reunion,
+        reunion_precedente=reunion - timedelta(days=182),
+        janvier=dix_janvier(year),
+        fevrier=cloture(year),
+        scrutin_additions=_sunday_from(date(year, 4, 15)),
+    )
+
+
+def _sunday_from(day: date) -> date:
+    return day + timedelta(days=(_SUNDAY - day.weekday()) % 7)

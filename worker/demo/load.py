@@ -4,17 +4,16 @@ from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 
 from common.clock import jour_a_paris
-from worker.demo.calendrier import set_demo_calendrier
-from worker.demo.libreville import LIBREVILLE, write_reu
+from worker.demo.libreville import LIBREVILLE, DemoCalendrier, demo_calendrier, write_reu, write_second_reu
 from worker.demo.mouvements import write_mouvements
-from worker.demo.second_reu import write_second_reu
 from worker.registre.import_mouvements import import_mouvements
 from worker.registre.importer import import_file
 from worker.registre.known_communes import add_commune
 from worker.registre.models import Import
+from worker.registre.scrutins import ALL_LISTS, KnownScrutin, Reunion, add_reunion, set_scrutin
 from worker.registre.summary import ImportSummary
 
 BY = "démonstration"
@@ -43,3 +42,17 @@ def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple
     yield mouvements, import_mouvements(engine, mouvements, imported_by=BY)
     write_second_reu(second, today)
     yield second, import_file(engine, second, imported_by=BY, accept_rejects=True, compare=today)
+
+
+def set_demo_calendrier(connection: Connection, today: date) -> None:
+    """Write the polls and the meetings to the register; a second time does nothing."""
+    days = demo_calendrier(today)
+    for scrutin in _scrutins(days):
+        set_scrutin(connection, scrutin)
+    for day in (days.reunion_precedente, days.reunion):
+        add_reunion(connection, LIBREVILLE.code, Reunion(ALL_LISTS, day))
+
+
+def _scrutins(days: DemoCalendrier) -> Iterator[KnownScrutin]:
+    yield KnownScrutin(LIBREVILLE.code, days.scrutin, "Élection municipale partielle", None)
+    yield KnownScrutin(LIBREVILLE.code, days.scrutin_additions, "Élections municipales, 1er tour", days.fevrier)

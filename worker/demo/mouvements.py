@@ -6,14 +6,19 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
-from worker.demo.calendrier import demo_calendrier
-from worker.demo.libreville import BUREAUX, LIBREVILLE
+from worker.demo.libreville import (
+    BUREAUX,
+    EVERY,
+    LIBREVILLE,
+    NEWCOMERS,
+    POOL,
+    demo_calendrier,
+    first_rows,
+    newcomers,
+)
 from worker.demo.reu_format import EUROPEENNE, MUNICIPALE, ReuRow
-from worker.demo.second_reu import EVERY, NEWCOMERS, POOL, first_rows, newcomers, write_second_reu
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
 from worker.registre.mouvement_columns import TITLES
-
-__all__ = ["write_mouvements", "write_second_reu"]
 
 
 class _Cause(NamedTuple):

@@ -1,13 +1,158 @@
-"""Ordinary electors without end, at the rates of the export of a whole département (2024, 1,840,917 lines)."""
+"""Ordinary electors without end, at the rates of the export of a whole département (2024, 1,840,917 lines).
+
+A commune and its bureaux, as the lines of an export repeat them; values to draw from; the electors of each list.
+"""
 
 import random
+import unicodedata
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
+from functools import cache
+from typing import NamedTuple, TypeVar
 
-from worker.demo.places import NATIONS
-from worker.demo.pools import pick, pools
+from worker.demo import words
 from worker.demo.reu_format import EUROPEENNE, MUNICIPALE, PRINCIPALE, ReuRow
-from worker.demo.ville import ELECTEURS_PER_BUREAU, Bureau, Ville
+from worker.demo.words import BUREAU_NAMES, NATIONS, Birth
+from worker.registre.reference import departement_of
+
+ELECTEURS_PER_BUREAU = 900
+
+
+class Ville(NamedTuple):
+    """A commune; `spellings` are the ways in which addresses write it, the common one many times."""
+
+    code: str
+    label: str
+    code_postal: str
+    spellings: tuple[str, ...]
+    circonscription: str
+    canton: str
+
+
+class ReuBureau(NamedTuple):
+    """A bureau de vote, under the names of the fields of a line."""
+
+    bureau: str
+    bureau_nom: str
+    circonscription: str
+    canton: str
+    circonscription_nom: str
+
+
+def ville_of(code: str, nom: str) -> Ville:
+    """A commune from its INSEE code and its name; post code, canton and circonscription are made up."""
+    label = _capitals(nom)
+    departement = departement_of(code)
+    prefix = {"2A": "20", "2B": "20"}.get(departement, departement)
+    spaced = label.replace("-", " ")
+    return Ville(
+        code=code,
+        label=label,
+        code_postal=prefix.ljust(5, "0"),
+        spellings=(label,) * 17 + (nom, spaced, spaced.replace("SAINT", "ST")),
+        circonscription=f"{departement}-{1 + int(code[-3:]) % 10:02}",
+        canton=label,
+    )
+
+
+def bureaux_of(ville: Ville, electeurs: int) -> Sequence[ReuBureau]:
+    """The bureaux that so many electors on the principal list need."""
+    number = int(ville.circonscription.partition("-")[2])
+    return [
+        ReuBureau(
+            bureau=f"{index + 1:04}",
+            bureau_nom=BUREAU_NAMES[index % len(BUREAU_NAMES)]
+            + (f" {index + 1}" if index >= len(BUREAU_NAMES) else ""),
+            circonscription=ville.circonscription,
+            canton=ville.canton,
+            circonscription_nom=f"{number}{'re' if number == 1 else 'e'} circonscription",
+        )
+        for index in range(max(1, -(-electeurs // ELECTEURS_PER_BUREAU)))
+    ]
+
+
+def _capitals(nom: str) -> str:
+    decomposed = unicodedata.normalize("NFD", nom.upper().replace("Œ", "OE"))
+    return "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+
+
+SIZE = 8192
+FIRST_BIRTH, LAST_BIRTH = date(1928, 1, 1), date(2004, 12, 31)
+T = TypeVar("T")
+
+
+class Address(NamedTuple):
+    """The part of an address that stands before the post code."""
+
+    numero: str
+    voie: str
+    complement_1: str
+    complement_2: str
+    lieu_dit: str
+
+
+class Pools(NamedTuple):
+    """Values to draw from; a value that is common is there many times."""
+
+    noms: tuple[str, ...]
+    prenoms_f: tuple[str, ...]
+    prenoms_m: tuple[str, ...]
+    dates: tuple[str, ...]
+    births: tuple[Birth, ...]
+    addresses: tuple[Address, ...]
+
+
+def pick(rng: random.Random, values: Sequence[T]) -> T:
+    """One of the values; unlike `choice`, the same one in every version of Python."""
+    return values[int(rng.random() * len(values))]
+
+
+@cache
+def pools() -> Pools:
+    """The pools, the same in every run. One surname in a hundred does not fit in Latin-1."""
+    rng = random.Random(0)
+    days = range((LAST_BIRTH - FIRST_BIRTH).days + 1)
+    return Pools(
+        noms=_noms(rng),
+        prenoms_f=_prenoms(rng, words.PRENOMS_F.split()),
+        prenoms_m=_prenoms(rng, words.PRENOMS_M.split()),
+        dates=tuple(f"{FIRST_BIRTH + timedelta(day):%d/%m/%Y}" for day in days),
+        births=tuple(_birth(rng) for _ in range(SIZE)),
+        addresses=tuple(_address(rng) for _ in range(SIZE)),
+    )
+
+
+def _noms(rng: random.Random) -> tuple[str, ...]:
+    common, endings, rare = words.SURNAMES.split(), words.SURNAME_ENDINGS.split(), words.SURNAMES_BEYOND_LATIN_1.split()
+    return tuple(
+        pick(rng, rare) if index % 100 == 0 else pick(rng, common) + (pick(rng, endings) if rng.random() < 0.3 else "")
+        for index in range(SIZE)
+    )
+
+
+def _prenoms(rng: random.Random, names: Sequence[str]) -> tuple[str, ...]:
+    counts = (1, 2, 2, 3, 3, 3)
+    return tuple(" ".join(dict.fromkeys(pick(rng, names) for _ in range(pick(rng, counts)))) for _ in range(SIZE))
+
+
+def _birth(rng: random.Random) -> Birth:
+    if rng.random() < 0.1:
+        return pick(rng, words.BIRTHS_ABROAD)
+    birth = pick(rng, words.BIRTHS_FRANCE)
+    return birth if rng.random() < 0.8 else birth._replace(pays="France")
+
+
+def _address(rng: random.Random) -> Address:
+    kind = rng.random()
+    if kind < 0.04:
+        return Address("", "", "", "", pick(rng, words.LIEUX_DITS))
+    numero = str(1 + int(120 * rng.random() ** 2)) + (pick(rng, (" BIS", " TER", "B")) if kind > 0.96 else "")
+    voie = f"{pick(rng, words.STREET_TYPES)} {pick(rng, words.STREET_NAMES)}"
+    appartement = f"Appt {1 + int(60 * rng.random())}" if rng.random() < 0.15 else ""
+    batiment = f"Bât {pick(rng, 'ABCDEF')} Résidence Les Mûriers" if rng.random() < 0.08 else ""
+    lieu_dit = pick(rng, words.LIEUX_DITS) if rng.random() < 0.04 else ""
+    return Address(numero, voie, appartement, batiment, lieu_dit)
+
 
 LINES = 1_840_917
 PARTIAL_DATES = 961 / LINES
@@ -19,7 +164,7 @@ ALONE_EVERY = 20  # one European elector in so many is not on the municipal list
 
 
 def iter_principale(
-    ville: Ville, bureaux: Sequence[Bureau], count: int, today: date | None, per_bureau: int = ELECTEURS_PER_BUREAU
+    ville: Ville, bureaux: Sequence[ReuBureau], count: int, today: date | None, per_bureau: int = ELECTEURS_PER_BUREAU
 ) -> Iterator[ReuRow]:
     """Electors of the principal list, bureau after bureau. A longer list begins with the electors of a shorter one.
 
@@ -46,13 +191,13 @@ def iter_principale(
         )
 
 
-def iter_municipale(ville: Ville, bureaux: Sequence[Bureau], count: int) -> Iterator[ReuRow]:
+def iter_municipale(ville: Ville, bureaux: Sequence[ReuBureau], count: int) -> Iterator[ReuRow]:
     """Electors of the complementary municipal list."""
     for index in range(count):
         yield _european(ville, bureaux, MUNICIPALE, index, index)
 
 
-def iter_europeenne(ville: Ville, bureaux: Sequence[Bureau], count: int) -> Iterator[ReuRow]:
+def iter_europeenne(ville: Ville, bureaux: Sequence[ReuBureau], count: int) -> Iterator[ReuRow]:
     """Electors of the complementary European list: those of the municipal list, but one in twenty."""
     for index in range(count):
         is_alone = index % ALONE_EVERY == ALONE_EVERY - 1
@@ -75,7 +220,7 @@ def _make_rare(rng: random.Random, rare: float, prenoms: str, born: str, today: 
     return "", born
 
 
-def _european(ville: Ville, bureaux: Sequence[Bureau], liste: str, index: int, person: int) -> ReuRow:
+def _european(ville: Ville, bureaux: Sequence[ReuBureau], liste: str, index: int, person: int) -> ReuRow:
     rng, drawn_from = random.Random(f"{ville.code}/european/{person}"), pools()
     nation = pick(rng, NATIONS)
     sexe, forenames = ("F", drawn_from.prenoms_f) if rng.random() < 0.5 else ("M", drawn_from.prenoms_m)

@@ -15,7 +15,7 @@ from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
 from worker.demo import LIBREVILLE
-from worker.demo.calendrier import demo_calendrier
+from worker.demo.libreville import demo_calendrier
 from worker.settings import Settings
 from worker.solo.libreville import AGENT, INTRODUCTION, load
 from worker.solo.process import Solo
