@@ -10,8 +10,8 @@ from worker.db.engine import build_engine
 from worker.demo.bulk import Sizes, iter_electeurs, today_in_paris, write_departement
 from worker.demo.people import ville_of
 from worker.demo.reu_format import write_lines
-from worker.registre.importer import import_file
 from worker.registre.reference import iter_communes
+from worker.registre.reu.importer import import_file
 
 DEPARTEMENT = "59"
 """Nord, which has the most electors."""

@@ -23,7 +23,7 @@ from worker.demo.libreville import demo_calendrier
 from worker.exports.audit import NOTIFIER, Action
 from worker.exports.models import Audit, Depot, Export, Request
 from worker.notifier.models import Notification
-from worker.registre.known_communes import add_commune
+from worker.registre.communes import add_commune
 
 NEIGHBOUR = "13901"
 _NEIGHBOURS_WAITING = 20

@@ -9,9 +9,8 @@ from bench.registers import Task, settle
 from schemas.vocabulary import Liste
 from worker.db.engine import build_engine
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
-from worker.registre.electeur_sql import adresse
-from worker.registre.models import Electeur, ListeCommunale
-from worker.registre.mouvement_models import MouvementRegistre
+from worker.registre.comparaison.differences import adresse
+from worker.registre.models import Electeur, ListeCommunale, MouvementRegistre
 
 DATE_TABLEAU = date(2018, 1, 10)
 """Of the tableau that shows them all."""

@@ -8,8 +8,8 @@ from sqlalchemy import Engine, text
 from bench.measure import Measure, Stopwatch
 from worker.db.engine import build_engine
 from worker.demo import LIBREVILLE, write_reu
-from worker.registre.importer import import_file
-from worker.registre.known_communes import add_commune, load_reference
+from worker.registre.communes import add_commune, load_reference
+from worker.registre.reu.importer import import_file
 
 
 class Task(NamedTuple):

@@ -16,7 +16,7 @@ from worker.demo import LIBREVILLE
 from worker.demo.libreville import demo_calendrier
 from worker.demo.load import set_demo_calendrier
 from worker.demo.mouvements import write_mouvements
-from worker.registre.import_mouvements import import_mouvements
+from worker.registre.mouvements.importer import import_mouvements
 
 _ELECTEURS = 10_000
 _SOURCE = "/test/faults"

@@ -24,8 +24,8 @@ from worker.exports.naming import ListeNaming, allocate_name
 from worker.exports.storage import Storage
 from worker.handlers.make_export import make_export
 from worker.handlers.services import Services
-from worker.registre.importer import import_file
-from worker.registre.known_communes import add_commune
+from worker.registre.communes import add_commune
+from worker.registre.reu.importer import import_file
 
 FOLDER = Path(__file__).parent
 INPUTS = {"case.toml", "registre.csv", "complement.sql"}

@@ -11,9 +11,9 @@ from tests.parts.databases import Template
 from tests.unit.reu_sample import write_reu
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
-from worker.registre.importer import import_file
-from worker.registre.known_communes import add_commune
-from worker.registre.summary import ImportSummary
+from worker.registre.communes import add_commune
+from worker.registre.imports.summary import ImportSummary
+from worker.registre.reu.importer import import_file
 
 COMMUNE = "13055"
 VOISINE = "13900"

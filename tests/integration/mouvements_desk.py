@@ -10,9 +10,9 @@ from typing import Any
 from schemas.vocabulary import Liste
 from tests.integration.import_desk import COMMUNE, Desk
 from worker.domain.mouvement import Mouvement, Nature
-from worker.registre import mouvements
-from worker.registre.import_mouvements import import_mouvements
-from worker.registre.summary import Comparison, ImportSummary
+from worker.registre.imports.summary import Comparison, ImportSummary
+from worker.registre.mouvements import queries
+from worker.registre.mouvements.importer import import_mouvements
 
 JOUR = date(2026, 11, 25)
 
@@ -33,7 +33,7 @@ class MouvementsDesk(Desk):
     def mouvements(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> list[Mouvement]:
         """The mouvements of a list."""
         with self.engine.connect() as connection:
-            return list(mouvements.select_mouvements(connection, commune, liste))
+            return list(queries.select_mouvements(connection, commune, liste))
 
     def natures(self, liste: Liste = Liste.PRINCIPALE, commune: str = COMMUNE) -> Counter[Nature]:
         """How many mouvements of each nature."""
@@ -47,7 +47,7 @@ class MouvementsDesk(Desk):
             liste=liste.value,
         )
         with self.engine.connect() as connection:
-            found = mouvements.select_bureaux(connection, commune, liste, version[0][0])
+            found = queries.select_bureaux(connection, commune, liste, version[0][0])
         return Counter({bureau.code: bureau.electeurs for bureau in found if bureau.electeurs})
 
     @property

@@ -11,8 +11,7 @@ from tests.parts.databases import Template
 from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
-from worker.registre.models import Bureau, Commune, Electeur, ListeCommunale
-from worker.registre.mouvement_models import Commission, MouvementRegistre, Scrutin
+from worker.registre.models import Bureau, Commission, Commune, Electeur, ListeCommunale, MouvementRegistre, Scrutin
 
 COMMUNE, NOM = "13900", "LIBREVILLE"
 JANVIER, FEVRIER = date(2014, 1, 10), date(2014, 2, 28)

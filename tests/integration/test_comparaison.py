@@ -30,8 +30,8 @@ from tests.unit.reu_sample import (
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature
 from worker.errors import ImportRefusedError
-from worker.registre import comparaison, comparaison_mouvements
-from worker.registre.undo import undo_last_import
+from worker.registre.comparaison import compare
+from worker.registre.imports.history import undo_last_import
 
 pytestmark = pytest.mark.integration
 
@@ -335,7 +335,7 @@ def test_a_comparison_that_fails_changes_nothing(desk: MouvementsDesk, monkeypat
     def fail(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(comparaison, "record_mouvements", fail)
+    monkeypatch.setattr(compare, "record_mouvements", fail)
     with pytest.raises(KeyboardInterrupt):
         desk.compare(electeurs(6))
     monkeypatch.undo()
@@ -354,7 +354,7 @@ def test_a_connection_that_is_lost_meanwhile_changes_nothing(
             with desk.engine.connect() as connection:
                 connection.execute(text(CUT_OTHERS))
 
-        monkeypatch.setattr(comparaison, "find_doubts", cut)
+        monkeypatch.setattr(compare, "find_doubts", cut)
         with pytest.raises(OperationalError):
             desk.compare(electeurs(6))
         monkeypatch.undo()
@@ -373,14 +373,14 @@ def test_lists_that_a_service_changes_meanwhile_are_not_compared_wrongly(
     desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk.load(electeurs(5))
-    make = comparaison_mouvements.make_mouvements
+    make = compare.make_mouvements
 
     def meddle(connection: object, jour: date) -> None:
         make(connection, jour)  # type: ignore[arg-type]
         with desk.engine.begin() as other:
             other.execute(text("UPDATE liste SET version = -1"))
 
-    monkeypatch.setattr(comparaison, "make_mouvements", meddle)
+    monkeypatch.setattr(compare, "make_mouvements", meddle)
     with pytest.raises(ImportRefusedError, match="modifiées pendant leur comparaison"):
         desk.compare(electeurs(6))
     assert desk.rows("SELECT count(*) FROM mouvement") == [(0,)]
@@ -388,7 +388,7 @@ def test_lists_that_a_service_changes_meanwhile_are_not_compared_wrongly(
 
 def test_others_write_while_lists_are_compared(desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.load(electeurs(5))
-    make, waited = comparaison_mouvements.make_mouvements, []
+    make, waited = compare.make_mouvements, []
 
     def look(connection: object, jour: date) -> None:
         make(connection, jour)  # type: ignore[arg-type]
@@ -397,7 +397,7 @@ def test_others_write_while_lists_are_compared(desk: MouvementsDesk, monkeypatch
             other.execute(text("UPDATE commune SET nom = nom"))
         waited.append(time.monotonic() - begun)
 
-    monkeypatch.setattr(comparaison, "make_mouvements", look)
+    monkeypatch.setattr(compare, "make_mouvements", look)
     desk.compare(electeurs(6))
     assert max(waited) < 2
 

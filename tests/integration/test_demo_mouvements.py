@@ -21,7 +21,7 @@ from worker.domain.controles_tableau import check_tableau
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Categorie, Nature
 from worker.registre.communes import read_commune
-from worker.registre.mouvements import identity_keys, select_bureaux
+from worker.registre.mouvements.queries import identity_keys, select_bureaux
 from worker.registre.scrutins import select_reunions, select_scrutins
 
 pytestmark = pytest.mark.integration

@@ -13,9 +13,8 @@ from tests.unit.mouvement_csv import LIGNE, lignes, write_mouvements
 from tests.unit.reu_sample import electeurs
 from worker.domain.mouvement import Nature
 from worker.errors import ImportRefusedError
-from worker.registre.import_mouvements import import_mouvements
-from worker.registre.lock import import_lock
-from worker.registre.undo import undo_last_import
+from worker.registre.imports.history import import_lock, undo_last_import
+from worker.registre.mouvements.importer import import_mouvements
 
 pytestmark = pytest.mark.integration
 

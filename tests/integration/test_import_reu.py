@@ -24,8 +24,8 @@ from tests.unit.reu_sample import (
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.demo import LIBREVILLE, write_reu
 from worker.errors import ImportRefusedError
-from worker.registre.summary import ListeCount
-from worker.registre.undo import undo_last_import
+from worker.registre.imports.history import undo_last_import
+from worker.registre.imports.summary import ListeCount
 
 pytestmark = pytest.mark.integration
 

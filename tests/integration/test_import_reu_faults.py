@@ -16,8 +16,8 @@ from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk
 from tests.parts.databases import Template
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.errors import ImportRefusedError
-from worker.registre import importer
-from worker.registre.undo import undo_last_import
+from worker.registre.imports.history import undo_last_import
+from worker.registre.reu import importer
 from worker.registre.versions import BATCH
 
 pytestmark = pytest.mark.integration
@@ -33,7 +33,7 @@ import os, signal, sys
 from pathlib import Path
 from unittest.mock import Mock
 from worker.db.engine import build_engine
-from worker.registre.importer import import_file
+from worker.registre.reu.importer import import_file
 kill = lambda lines, share: os.kill(os.getpid(), signal.SIGKILL)
 import_file(build_engine(sys.argv[1]), Path(sys.argv[2]), imported_by="test", progress=kill)
 """

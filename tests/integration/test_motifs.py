@@ -11,7 +11,7 @@ from tests.parts.databases import Template
 from tests.unit.reu_sample import BUREAU, PRENOMS, electeurs
 from worker.domain.mouvement import Categorie, Nature
 from worker.errors import ImportRefusedError
-from worker.registre.motifs import count_unsaid, read_motifs, write_motifs
+from worker.registre.mouvements.motifs import count_unsaid, read_motifs, write_motifs
 
 pytestmark = pytest.mark.integration
 

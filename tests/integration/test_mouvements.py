@@ -27,7 +27,7 @@ from worker.domain.identite import identite
 from worker.domain.mouvement import Categorie, Nature
 from worker.errors import ExportError, RefusedError
 from worker.registre import models, scrutins
-from worker.registre.mouvements import BureauElecteurs, identity_keys, select_bureaux, select_mouvements
+from worker.registre.mouvements.queries import BureauElecteurs, identity_keys, select_bureaux, select_mouvements
 from worker.registre.scrutins import KnownScrutin, Reunion
 from worker.writers.columns import of_age
 from worker.writers.liste import ListeSpec

@@ -23,8 +23,7 @@ from worker.notifier.kinds import Channel
 from worker.notifier.loop import Notifier
 from worker.notifier.models import Agent, Notification, Reminder, ReminderEcheance
 from worker.notifier.turn import Publish
-from worker.registre.models import ListeCommunale
-from worker.registre.mouvement_models import Commission, Scrutin
+from worker.registre.models import Commission, ListeCommunale, Scrutin
 
 pytestmark = pytest.mark.integration
 

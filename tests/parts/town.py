@@ -26,8 +26,8 @@ from worker.db.migrate import migrate
 from worker.demo import LIBREVILLE, write_reu
 from worker.demo.load import load_libreville
 from worker.notifier.models import Agent
-from worker.registre.importer import import_file
-from worker.registre.known_communes import add_commune, load_reference
+from worker.registre.communes import add_commune, load_reference
+from worker.registre.reu.importer import import_file
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 25)

@@ -19,8 +19,7 @@ from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import Format
 from worker.db.engine import build_engine, snapshot
 from worker.registre.communes import require_commune
-from worker.registre.models import Electeur
-from worker.registre.mouvement_models import MouvementRegistre
+from worker.registre.models import Electeur, MouvementRegistre
 from worker.settings import load_settings
 from worker.writers.csv_file import write_csv
 

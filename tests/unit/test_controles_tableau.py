@@ -31,7 +31,7 @@ from worker.domain.demande import Demande
 from worker.domain.identite import Identite, identite, identite_of
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement
 from worker.domain.sections import SANS_BUREAU
-from worker.registre.mouvement_columns import TITLES
+from worker.registre.mouvements.file import TITLES
 
 KEY = identite_of(PERSONNE)
 CODES = {"0001", "0002"}

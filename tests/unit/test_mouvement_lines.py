@@ -13,9 +13,8 @@ from tests.unit.nasty import nasty_texts
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
 from worker.domain.texte import clean
 from worker.errors import ImportRefusedError
-from worker.registre.mouvement_columns import REQUIRED, TITLES, match_mouvement_columns
-from worker.registre.mouvement_lines import MouvementParser, parse_jour
-from worker.registre.reu import LineError
+from worker.registre.imports.lines import LineError
+from worker.registre.mouvements.file import REQUIRED, TITLES, MouvementParser, match_mouvement_columns, parse_jour
 
 HEADER = list(TITLES.values())
 PARSER = MouvementParser(match_mouvement_columns(HEADER), {"13055"})

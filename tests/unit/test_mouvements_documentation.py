@@ -6,13 +6,13 @@ import pytest
 from sqlalchemy import FromClause
 
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
-from worker.registre import mouvement_models
-from worker.registre.mouvement_columns import OPTIONAL, TITLES
+from worker.registre import models
+from worker.registre.mouvements.file import OPTIONAL, TITLES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "registre.md").read_text("utf-8").partition("\n## Mouvements\n")[2]
 TABLES = (
-    *(mouvement_models.MouvementRegistre, mouvement_models.Scrutin),
-    *(mouvement_models.Commission, mouvement_models.Protection),
+    *(models.MouvementRegistre, models.Scrutin),
+    *(models.Commission, models.Protection),
 )
 
 

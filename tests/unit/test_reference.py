@@ -10,7 +10,7 @@ from worker.registre.reference import departement_of, iter_communes, iter_depart
 
 
 @pytest.fixture(scope="module")
-def communes() -> dict[str, reference.Commune]:
+def communes() -> dict[str, reference.CommuneOfficielle]:
     return {commune.code: commune for commune in iter_communes()}
 
 
@@ -30,17 +30,19 @@ def communes() -> dict[str, reference.Commune]:
     ],
 )
 def test_a_commune_has_its_official_name_and_its_departement(
-    communes: dict[str, reference.Commune], code: str, nom: str, departement: str
+    communes: dict[str, reference.CommuneOfficielle], code: str, nom: str, departement: str
 ) -> None:
     assert communes[code] == (code, nom, departement)
 
 
 @pytest.mark.parametrize("code", ["13900", "50383", "75066", "01340", "91352", "99131"])
-def test_invented_vanished_and_foreign_codes_are_no_communes(communes: dict[str, reference.Commune], code: str) -> None:
+def test_invented_vanished_and_foreign_codes_are_no_communes(
+    communes: dict[str, reference.CommuneOfficielle], code: str
+) -> None:
     assert code not in communes
 
 
-def test_all_of_france_is_there(communes: dict[str, reference.Commune]) -> None:
+def test_all_of_france_is_there(communes: dict[str, reference.CommuneOfficielle]) -> None:
     departements = [departement.code for departement in iter_departements()]
     assert len(communes) == 35_014
     assert {commune.departement for commune in communes.values()} == set(departements)

@@ -6,7 +6,8 @@ import pytest
 
 from tests.unit.reu_sample import PREFECTURE, TITLES
 from worker.errors import ImportRefusedError
-from worker.registre.reu_columns import NATIONALITE, OPTIONAL, REQUIRED, fold_title, match_columns
+from worker.registre.imports.lines import fold_title
+from worker.registre.reu.file import NATIONALITE, OPTIONAL, REQUIRED, match_columns
 
 
 def test_the_platforms_own_header_has_every_column() -> None:

@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import FromClause
 
 from worker.registre import models
-from worker.registre.reu_columns import NATIONALITE, OPTIONAL, REQUIRED
+from worker.registre.reu.file import NATIONALITE, OPTIONAL, REQUIRED
 
 PAGE = (Path(__file__).parents[2] / "docs" / "registre.md").read_text("utf-8")
 CONTRACT = (models.Commune, models.Bureau, models.ListeCommunale, models.Electeur)

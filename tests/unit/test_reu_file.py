@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from tests.unit.reu_sample import NOM, TITLES, VALUES, VOIE, electeurs, write_reu
 from worker.errors import ImportRefusedError
-from worker.registre.reu_file import Record, open_reu
+from worker.registre.imports.file import Record
+from worker.registre.reu.file import open_reu
 
 HEADER = ";".join(TITLES)
 LINE = ";".join(VALUES)

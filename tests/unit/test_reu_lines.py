@@ -21,11 +21,11 @@ from tests.unit.reu_sample import (
     VOIE,
 )
 from worker.domain.texte import clean, is_clean
-from worker.registre.bureaux import Bureau
+from worker.registre.bureaux import DescribedBureau
+from worker.registre.imports.lines import LineError, clean_fields
 from worker.registre.models import Electeur
-from worker.registre.reu import FIELDS, LineError, LineParser
-from worker.registre.reu_clean import clean_fields
-from worker.registre.reu_columns import match_columns
+from worker.registre.reu.file import match_columns
+from worker.registre.reu.lines import FIELDS, LineParser
 
 COMMUNES = frozenset({"13055", "2A004"})
 
@@ -158,7 +158,7 @@ def test_bureaux_are_remembered_once_and_the_first_value_stands() -> None:
     _parse({BUREAU: "0001", CANTON: "MARSEILLE-2"}, parser)
     _parse({BUREAU: "", CIRCONSCRIPTION: ""}, parser)
     assert list(parser.bureaux.values()) == [
-        Bureau("13055", "0001", "HOTEL DE VILLE", "", "MARSEILLE-1", "16", ""),
+        DescribedBureau("13055", "0001", "HOTEL DE VILLE", "", "MARSEILLE-1", "16", ""),
     ]
 
 
@@ -173,5 +173,5 @@ def test_a_prefecture_tells_other_things_of_a_bureau() -> None:
     row = dict(zip(FIELDS, parser.parse(list(values.values())), strict=True))
     assert row["nationalite"] == "Belge"
     assert list(parser.bureaux.values()) == [
-        Bureau("13055", "0001", "HOTEL DE VILLE", "1301", "MARSEILLE-1", "", "16e circonscription"),
+        DescribedBureau("13055", "0001", "HOTEL DE VILLE", "1301", "MARSEILLE-1", "", "16e circonscription"),
     ]

@@ -7,14 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.registre.reu_values import (
-    parse_bureau,
-    parse_canton,
-    parse_circonscription,
-    parse_date,
-    parse_nationalite,
-    parse_numero,
-)
+from worker.registre.imports.lines import parse_bureau, parse_date, parse_numero
+from worker.registre.reu.lines import parse_canton, parse_circonscription, parse_nationalite
 
 
 @pytest.mark.parametrize(

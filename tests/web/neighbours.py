@@ -8,7 +8,7 @@ from sqlalchemy.orm import Session
 
 from worker.db.base import Base
 from worker.notifier.models import Agent
-from worker.registre.known_communes import add_commune
+from worker.registre.communes import add_commune
 from worker.registre.models import Bureau, Electeur, ListeCommunale
 
 LIBREVILLE, GRANDVILLE = "13900", "13901"

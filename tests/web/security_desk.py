@@ -25,7 +25,7 @@ from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 from worker.exports.models import Export, Request
 from worker.notifier.models import Agent
-from worker.registre.known_communes import add_commune
+from worker.registre.communes import add_commune
 
 LIBREVILLE, GRANDVILLE = "13900", "13901"
 CLERK, CLERK_EMAIL = AGENT, EMAIL

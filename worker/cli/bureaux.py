@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from worker.registre.bureaux import Bureau
+    from worker.registre.bureaux import DescribedBureau
 
 
 @click.command
 @click.option("--commune", required=True, metavar="CODE", help="Code INSEE de la commune.")
-@click.option("--bureau", metavar="CODE", help="Bureau à compléter, par exemple 0001.")
+@click.option("--bureau", metavar="CODE", help="DescribedBureau à compléter, par exemple 0001.")
 @click.option("--libelle", help="Nom du bureau.")
 @click.option("--canton", "code_canton", metavar="CODE", help="Code INSEE du canton, par exemple 1301.")
 @click.option("--libelle-canton", help="Nom du canton.")
@@ -20,7 +20,7 @@ def bureaux(*, commune: str, bureau: str | None, **options: str | None) -> None:
     """Montrer ou compléter les bureaux."""
     from worker.cli.database import register_database
     from worker.registre.bureaux import select_bureaux, set_bureau
-    from worker.registre.reu_values import parse_bureau
+    from worker.registre.imports.lines import parse_bureau
 
     description = {name: value for name, value in options.items() if value is not None}
     if description and not bureau:
@@ -32,14 +32,14 @@ def bureaux(*, commune: str, bureau: str | None, **options: str | None) -> None:
     _show([it for it in found if not bureau or it.code == parse_bureau(bureau)], commune)
 
 
-def _show(found: list["Bureau"], commune: str) -> None:
+def _show(found: list["DescribedBureau"], commune: str) -> None:
     from rich.console import Console
     from rich.table import Table
 
     if not found:
         click.echo(f"Aucun bureau à {commune} : importez d'abord la liste électorale.")
         return
-    table = Table("Bureau", "Nom", "Canton", "Circonscription")
+    table = Table("DescribedBureau", "Nom", "Canton", "Circonscription")
     for it in found:
         canton = f"{it.code_canton or '?'} {it.libelle_canton}"
         table.add_row(it.code, it.libelle, canton, f"{it.code_circonscription or '?'} {it.libelle_circonscription}")

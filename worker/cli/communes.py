@@ -2,7 +2,7 @@
 
 import click
 
-from worker.registre.summary import format_count
+from worker.registre.imports.summary import format_count
 
 SHOWN = 50
 
@@ -13,7 +13,7 @@ SHOWN = 50
 def communes(*, add: tuple[str, str] | None, search: str | None) -> None:
     """Chercher ou ajouter une commune."""
     from worker.cli.database import worker_database
-    from worker.registre.known_communes import add_commune, read_codes, search_communes
+    from worker.registre.communes import add_commune, read_codes, search_communes
 
     with worker_database() as engine, engine.begin() as connection:
         if add:

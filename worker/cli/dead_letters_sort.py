@@ -11,7 +11,7 @@ from common.cli import confirm
 from worker.cli.actor import system_user
 from worker.cli.dead_letters_look import chosen_queues
 from worker.cli.exits import Exit
-from worker.registre.summary import format_count
+from worker.registre.imports.summary import format_count
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine

@@ -20,7 +20,7 @@ from worker.errors import PrefectureError
 from worker.exports.models import Sender
 from worker.exports.storage import Storage
 from worker.messaging.probe import ping_broker
-from worker.registre.summary import format_count
+from worker.registre.imports.summary import format_count
 from worker.settings import Settings, load_settings
 
 Check = tuple[str, Callable[[Settings], str]]

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from worker.cli.actor import system_user
-from worker.registre.summary import ImportSummary, describe_reasons, format_count
+from worker.registre.imports.summary import ImportSummary, describe_reasons, format_count
 
 
 @click.command("import-mouvements")
@@ -25,7 +25,7 @@ def import_mouvements(
     à ceux du registre. Un fichier corrigé s'importe après « import-undo ».
     """
     from worker.cli.database import register_database
-    from worker.registre import import_mouvements as importer
+    from worker.registre.mouvements import importer
 
     with register_database() as engine:
         summary = importer.import_mouvements(

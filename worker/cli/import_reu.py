@@ -13,10 +13,10 @@ import click
 
 from worker.cli.actor import system_user
 from worker.cli.jours import JOUR
-from worker.registre.summary import Comparison, ImportSummary, describe_reasons, format_count, format_number
+from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons, format_count, format_number
 
 if TYPE_CHECKING:
-    from worker.registre.importer import Progress
+    from worker.registre.reu.importer import Progress
 
 MOST_LISTES = 12
 """Lists that are shown one by one; of more, totals."""
@@ -47,7 +47,7 @@ def import_reu(
     les autres ne changent pas.
     """
     from worker.cli.database import register_database
-    from worker.registre.importer import import_file
+    from worker.registre.reu.importer import import_file
 
     if jour and not compare:
         raise click.UsageError("--date demande aussi --compare")

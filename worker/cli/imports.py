@@ -2,7 +2,7 @@
 
 import click
 
-from worker.registre.summary import format_count, format_number
+from worker.registre.imports.summary import format_count, format_number
 
 SHOWN = 20
 
@@ -41,7 +41,7 @@ def import_undo() -> None:
     Les listes et les bureaux redeviennent ce qu'ils étaient.
     """
     from worker.cli.database import register_database
-    from worker.registre.undo import undo_last_import
+    from worker.registre.imports.history import undo_last_import
 
     with register_database() as engine:
         undone = undo_last_import(engine)

@@ -2,7 +2,7 @@
 
 import click
 
-from worker.registre.summary import format_count
+from worker.registre.imports.summary import format_count
 
 
 @click.command
@@ -13,7 +13,7 @@ def migrate() -> None:
     """
     from worker.cli.database import worker_database
     from worker.db import migrate as migrations
-    from worker.registre.known_communes import load_reference
+    from worker.registre.communes import load_reference
 
     with worker_database() as engine:
         before, newest = migrations.current_revision(engine)

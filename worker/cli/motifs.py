@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from worker.registre.summary import format_count
+from worker.registre.imports.summary import format_count
 
 
 @click.command
@@ -18,7 +18,7 @@ def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
     ne l'a pas dit. Écrivez le fichier, complétez ses deux dernières colonnes, puis notez-le.
     """
     from worker.cli.database import register_database
-    from worker.registre.motifs import count_unsaid, read_motifs, write_motifs
+    from worker.registre.mouvements.motifs import count_unsaid, read_motifs, write_motifs
 
     if to and source:
         raise click.UsageError("--export ou --import, pas les deux à la fois")

@@ -36,8 +36,8 @@ def protections(*, commune: str, add: bool, remove: bool) -> None:
 
 def _ask() -> "Protege":
     from worker.domain.texte import clean
+    from worker.registre.imports.lines import parse_date
     from worker.registre.protections import Protege
-    from worker.registre.reu_values import parse_date
 
     questions = "Nom de naissance", "Tous les prénoms", "Date de naissance (JJ/MM/AAAA)"
     nom, prenoms, born = (

@@ -11,7 +11,7 @@ import click
 from worker.cli.actor import system_user
 from worker.cli.exits import Exit
 from worker.cli.values import CODE_COMMUNE, WholeNumber
-from worker.registre.summary import format_count
+from worker.registre.imports.summary import format_count
 
 if TYPE_CHECKING:
     from worker.exports.integrity import Verified

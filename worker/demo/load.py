@@ -9,12 +9,12 @@ from sqlalchemy import Connection, Engine, select
 from common.clock import jour_a_paris
 from worker.demo.libreville import LIBREVILLE, DemoCalendrier, demo_calendrier, write_reu, write_second_reu
 from worker.demo.mouvements import write_mouvements
-from worker.registre.import_mouvements import import_mouvements
-from worker.registre.importer import import_file
-from worker.registre.known_communes import add_commune
+from worker.registre.communes import add_commune
+from worker.registre.imports.summary import ImportSummary
 from worker.registre.models import Import
+from worker.registre.mouvements.importer import import_mouvements
+from worker.registre.reu.importer import import_file
 from worker.registre.scrutins import ALL_LISTS, KnownScrutin, Reunion, add_reunion, set_scrutin
-from worker.registre.summary import ImportSummary
 
 BY = "démonstration"
 _SECOND = "libreville-reu-2.csv"

@@ -18,7 +18,7 @@ from worker.demo.libreville import (
 )
 from worker.demo.reu_format import EUROPEENNE, MUNICIPALE, ReuRow
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
-from worker.registre.mouvement_columns import TITLES
+from worker.registre.mouvements.file import TITLES
 
 
 class _Cause(NamedTuple):

@@ -17,7 +17,7 @@ from worker.exports.depots import Fingerprint, LastDepot, find_last_depot
 from worker.exports.models import Export
 from worker.exports.storage import Storage
 from worker.handlers.depot_fingerprint import take_and_keep
-from worker.registre.mouvements_between import has_mouvements, select_between
+from worker.registre.mouvements.queries import has_mouvements, select_between
 from worker.writers.fingerprint import Between, take_fingerprint
 
 

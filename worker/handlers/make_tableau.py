@@ -21,8 +21,7 @@ from worker.handlers.demandes import read_demande
 from worker.handlers.make_liste import NO_VERSION
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
-from worker.registre.mouvement_source import MouvementSource
-from worker.registre.mouvements import identity_keys, select_bureaux
+from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux
 from worker.writers.anomalies_tableau import to_anomaly
 from worker.writers.precheck import Anomaly
 from worker.writers.report import write_report

@@ -17,8 +17,7 @@ from worker.notifier.deadlines import Deadline, find_deadlines, stage
 from worker.notifier.kinds import Wish, split_wishes
 from worker.notifier.models import Agent, Recipient, Reminder, ReminderEcheance
 from worker.notifier.outage import Outage
-from worker.registre.models import ListeCommunale
-from worker.registre.mouvement_models import Commission, Scrutin
+from worker.registre.models import Commission, ListeCommunale, Scrutin
 from worker.registre.scrutins import NATIONAL
 
 HOUR_SECONDS = 3600

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select, text, update
 
 from worker.errors import RefusedError
-from worker.registre import models
+from worker.registre.models import Bureau
 
 COMMUNES_AT_ONCE = 500
 DESCRIPTION = ("libelle", "code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
@@ -16,8 +16,8 @@ Change = dict[str, Any]
 """A bureau that an import wrote, as JSON: `code_commune`, `code`, `after`, `before` (None: it was not there)."""
 
 
-class Bureau(NamedTuple):
-    """A bureau de vote; what is not known is empty. See models.Bureau."""
+class DescribedBureau(NamedTuple):
+    """A bureau de vote; what is not known is empty. See the table `bureau`."""
 
     code_commune: str
     code: str
@@ -38,19 +38,19 @@ class Bureau(NamedTuple):
         return dict(zip(DESCRIPTION, self[2:], strict=True))
 
 
-_COLUMNS = [models.Bureau.__table__.c[name] for name in Bureau._fields]
-_IS_IT = and_(models.Bureau.code_commune == bindparam("commune"), models.Bureau.code == bindparam("bureau"))
+_COLUMNS = [Bureau.__table__.c[name] for name in DescribedBureau._fields]
+_IS_IT = and_(Bureau.code_commune == bindparam("commune"), Bureau.code == bindparam("bureau"))
 
 
-def select_bureaux(connection: Connection, communes: Iterable[str]) -> Iterator[Bureau]:
+def select_bureaux(connection: Connection, communes: Iterable[str]) -> Iterator[DescribedBureau]:
     """The bureaux of these communes, in the order of their codes within a batch of communes."""
     codes = iter(sorted(communes))
     while batch := list(islice(codes, COMMUNES_AT_ONCE)):
-        query = select(*_COLUMNS).where(models.Bureau.code_commune.in_(batch)).order_by(*_COLUMNS[:2])
-        yield from (Bureau(*row) for row in connection.execute(query))
+        query = select(*_COLUMNS).where(Bureau.code_commune.in_(batch)).order_by(*_COLUMNS[:2])
+        yield from (DescribedBureau(*row) for row in connection.execute(query))
 
 
-def set_bureau(connection: Connection, code_commune: str, code: str, **description: str) -> Bureau:
+def set_bureau(connection: Connection, code_commune: str, code: str, **description: str) -> DescribedBureau:
     """Write what the operator knows of a bureau, and return it whole.
 
     Raises:
@@ -62,7 +62,7 @@ def set_bureau(connection: Connection, code_commune: str, code: str, **descripti
         raise RefusedError(f"bureau {code} inconnu à {code_commune} ; bureaux connus : {known}")
     if description:
         key = {"commune": code_commune, "bureau": code}
-        connection.execute(update(models.Bureau).where(_IS_IT).values(description), key)
+        connection.execute(update(Bureau).where(_IS_IT).values(description), key)
     return bureaux[code]._replace(**description)
 
 
@@ -72,13 +72,13 @@ def lock_bureaux(connection: Connection) -> None:
         connection.execute(text("LOCK TABLE bureau, liste IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def merge_bureaux(connection: Connection, bureaux: Sequence[Bureau]) -> list[Change]:
+def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) -> list[Change]:
     """Write the bureaux of a file; a value that the file does not bring is left as it was. Returns what changed."""
     known = {bureau.key: bureau for bureau in select_bureaux(connection, {it.code_commune for it in bureaux})}
     changes = [change for bureau in bureaux if (change := _compare(known.get(bureau.key), bureau))]
     born = [bureau._asdict() for bureau in bureaux if bureau.key not in known]
     if born:
-        connection.execute(insert(models.Bureau), born)
+        connection.execute(insert(Bureau), born)
     _write(connection, [(change, "after") for change in changes if change["before"] is not None])
     return changes
 
@@ -86,14 +86,16 @@ def merge_bureaux(connection: Connection, bureaux: Sequence[Bureau]) -> list[Cha
 def restore_bureaux(connection: Connection, changes: Sequence[Change]) -> None:
     """Undo `merge_bureaux`, except where somebody has changed the bureau since."""
     now = {bureau.key: bureau for bureau in select_bureaux(connection, {it["code_commune"] for it in changes})}
-    intact = [change for change in changes if _is_intact(now.get((change["code_commune"], change["code"])), change)]
-    _write(connection, [(change, "before") for change in intact if change["before"] is not None])
-    unborn = [{"commune": it["code_commune"], "bureau": it["code"]} for it in intact if it["before"] is None]
+    untouched = [
+        change for change in changes if _is_as_written(now.get((change["code_commune"], change["code"])), change)
+    ]
+    _write(connection, [(change, "before") for change in untouched if change["before"] is not None])
+    unborn = [{"commune": it["code_commune"], "bureau": it["code"]} for it in untouched if it["before"] is None]
     if unborn:
-        connection.execute(delete(models.Bureau).where(_IS_IT), unborn)
+        connection.execute(delete(Bureau).where(_IS_IT), unborn)
 
 
-def _compare(known: Bureau | None, read: Bureau) -> Change | None:
+def _compare(known: DescribedBureau | None, read: DescribedBureau) -> Change | None:
     before = known.description if known else {}
     after = {name: value for name, value in read.description.items() if value and value != before.get(name, "")}
     if known and not after:
@@ -102,7 +104,7 @@ def _compare(known: Bureau | None, read: Bureau) -> Change | None:
     return {"code_commune": read.code_commune, "code": read.code, "before": former, "after": after}
 
 
-def _is_intact(bureau: Bureau | None, change: Change) -> bool:
+def _is_as_written(bureau: DescribedBureau | None, change: Change) -> bool:
     if bureau is None:
         return False
     written = change["after"] if change["before"] is not None else dict.fromkeys(DESCRIPTION, "") | change["after"]
@@ -112,4 +114,4 @@ def _is_intact(bureau: Bureau | None, change: Change) -> bool:
 def _write(connection: Connection, changes: Iterable[tuple[Change, str]]) -> None:
     for change, side in changes:
         key = {"commune": change["code_commune"], "bureau": change["code"]}
-        connection.execute(update(models.Bureau).where(_IS_IT).values(change[side]), key)
+        connection.execute(update(Bureau).where(_IS_IT).values(change[side]), key)

@@ -12,8 +12,7 @@ from sqlalchemy import Connection, and_, delete, insert, select
 from worker.domain.collation import base_letters, sort_key
 from worker.domain.texte import clean
 from worker.errors import RefusedError
-from worker.registre.models import Electeur, ListeCommunale
-from worker.registre.mouvement_models import MouvementRegistre, Protection
+from worker.registre.models import Electeur, ListeCommunale, MouvementRegistre, Protection
 
 
 class Protege(NamedTuple):

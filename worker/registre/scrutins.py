@@ -10,8 +10,7 @@ from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.domain.reperes import Calendrier
 from worker.errors import RefusedError
-from worker.registre.models import Commune
-from worker.registre.mouvement_models import Commission, Scrutin
+from worker.registre.models import Commission, Commune, Scrutin
 
 NATIONAL = ""
 """Instead of a commune's code: the poll is held in the whole country."""

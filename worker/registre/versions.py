@@ -43,7 +43,7 @@ DELETE FROM electeur WHERE id IN (
 """)
 
 
-class Liste(NamedTuple):
+class ListeKey(NamedTuple):
     """One list of one commune."""
 
     code_commune: str
@@ -92,13 +92,13 @@ def _remove_some(connection: Connection, waiting: deque[dict[str, object]]) -> i
     return BATCH - room
 
 
-def current_versions(connection: Connection) -> dict[Liste, int]:
+def current_versions(connection: Connection) -> dict[ListeKey, int]:
     """The version that each list of the register points to."""
     columns = ListeCommunale.code_commune, ListeCommunale.liste, ListeCommunale.version
-    return {Liste(commune, liste): version for commune, liste, version in connection.execute(select(*columns))}
+    return {ListeKey(commune, liste): version for commune, liste, version in connection.execute(select(*columns))}
 
 
-def point_to(connection: Connection, versions: Mapping[Liste, int | None]) -> None:
+def point_to(connection: Connection, versions: Mapping[ListeKey, int | None]) -> None:
     """Let each list show that version; None takes the list out of the register."""
     current = current_versions(connection)
     is_it = and_(ListeCommunale.code_commune == bindparam("of_commune"), ListeCommunale.liste == bindparam("of_liste"))
@@ -118,5 +118,5 @@ def point_to(connection: Connection, versions: Mapping[Liste, int | None]) -> No
             connection.execute(statement, rows)
 
 
-def _key(liste: Liste) -> dict[str, str]:
+def _key(liste: ListeKey) -> dict[str, str]:
     return {"of_commune": liste.code_commune, "of_liste": liste.liste}

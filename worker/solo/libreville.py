@@ -11,7 +11,7 @@ from common.clock import jour_a_paris
 from worker.demo import LIBREVILLE
 from worker.demo.load import load_libreville, loaded_on
 from worker.notifier.models import Agent
-from worker.registre.summary import ImportSummary, format_count
+from worker.registre.imports.summary import ImportSummary, format_count
 
 AGENT = "mairie-libreville"
 INTRODUCTION = "Commune de démonstration LIBREVILLE (13900) : fictive, comme tous ses électeurs.\n"

@@ -18,7 +18,7 @@ from worker.handlers.ingest_request import ingest_request
 from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.encoder import PrefectureEncoder
 from worker.messaging.middleware import build_middleware
-from worker.registre.known_communes import load_reference
+from worker.registre.communes import load_reference
 from worker.settings import Settings
 
 THREADS = 2

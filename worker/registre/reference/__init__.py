@@ -4,6 +4,7 @@ The two CSV files beside are made by `rebuild.py`; `LICENCE.md` tells their sour
 Births name places that are no longer there: a birth code that is absent here is not an error.
 """
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -21,8 +22,10 @@ that exist today, hence not here.
 CODES_NAISSANCE_ALGERIE = frozenset({"91352", "92352", "93352", "94352"})
 """Commune codes of births in Algérie before 3 July 1962: départements of Alger, Oran, Constantine, du Sud."""
 
+_CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
 
-class Commune(NamedTuple):
+
+class CommuneOfficielle(NamedTuple):
     """A commune, or an arrondissement municipal of Paris, Lyon or Marseille, under its official spelling."""
 
     code: str
@@ -42,10 +45,15 @@ def departement_of(code_commune: str) -> str:
     return code_commune[:3] if code_commune.startswith(("97", "98")) else code_commune[:2]
 
 
-def iter_communes() -> Iterator[Commune]:
+def is_code_commune(text: str) -> bool:
+    """Whether the text has the form of an INSEE commune code, whatever place had, has or will have it: `13055`."""
+    return _CODE_COMMUNE.fullmatch(text) is not None
+
+
+def iter_communes() -> Iterator[CommuneOfficielle]:
     """Every commune of today in the order of its code, read line by line."""
     for code, nom, departement in _read(COMMUNES_CSV):
-        yield Commune(code, nom, departement)
+        yield CommuneOfficielle(code, nom, departement)
 
 
 def iter_departements() -> Iterator[Departement]:

@@ -1,21 +1,96 @@
-"""Lines of a CSV file of mouvements. Nothing is corrected: a line is kept as it is, or rejected."""
+"""A CSV file of mouvements, our own format (docs/registre.md): its columns, its bytes, its lines.
 
-import re
-from collections.abc import Callable, Container, Mapping
+UTF-8, `;`. Nothing is corrected: a line is kept as it is, or rejected.
+"""
+
+import csv
+from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from schemas import vocabulary
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
-from worker.registre.mouvement_columns import TITLES
-from worker.registre.reu import LineError
-from worker.registre.reu_clean import clean_fields
-from worker.registre.reu_columns import Columns, fold_title
-from worker.registre.reu_values import parse_bureau, parse_date, parse_numero
+from worker.errors import ImportRefusedError
+from worker.registre.imports.file import UTF_8, Columns, CsvFile, open_csv
+from worker.registre.imports.lines import (
+    LineError,
+    clean_line,
+    find_columns,
+    fold_title,
+    parse_bureau,
+    parse_date,
+    parse_numero,
+    unknown_commune,
+)
 
+REQUIRED = {
+    "code_commune": "commune",
+    "liste": "liste",
+    "nature": "nature",
+    "effet": "effet",
+    "etat": "état",
+    "date_mouvement": "date",
+    "nom_naissance": "nom de naissance",
+    "prenoms": "prénoms",
+    "date_naissance": "date de naissance",
+}
+OPTIONAL = {
+    "categorie": "catégorie",
+    "motif": "motif",
+    "date_tableau": "date de tableau",
+    "scrutin": "scrutin",
+    "ancien_bureau": "ancien bureau",
+    "nouveau_bureau": "nouveau bureau",
+    "numero": "numéro",
+    "nom_usage": "nom d'usage",
+    "commune_naissance": "commune de naissance",
+    "departement_naissance": "département de naissance",
+    "pays_naissance": "pays de naissance",
+    "adresse": "adresse",
+    "nationalite": "nationalité",
+    "is_protegee": "protégé",
+}
+TITLES = REQUIRED | OPTIONAL
+"""The title of each column, by the column of the table `mouvement` that it becomes."""
+
+SEPARATOR = ";"
+
+
+def open_mouvements(path: Path) -> CsvFile:
+    """Read the header, and the whole file once for its SHA-256.
+
+    Raises:
+        ImportRefusedError: it cannot be read, is empty, or is not a file of mouvements.
+    """
+    return open_csv(path, _read_header)
+
+
+def match_mouvement_columns(header: Sequence[str]) -> Columns:
+    """Find the columns by their titles, whatever their order, accents and case.
+
+    Raises:
+        ImportRefusedError: a column is missing, or stands twice; the message names them.
+    """
+    titles = {field: (title,) for field, title in TITLES.items()}
+    return find_columns(header, titles, missing_of=_missing, refusal="ce n'est pas un fichier de mouvements")
+
+
+def _missing(found: Container[str]) -> list[str]:
+    return [title for field, title in REQUIRED.items() if field not in found]
+
+
+def _read_header(line: bytes, _rest: BinaryIO) -> tuple[str, str, Columns]:
+    try:
+        header = next(csv.reader([line.decode(UTF_8).rstrip("\r\n")], delimiter=SEPARATOR))
+    except (UnicodeDecodeError, csv.Error):
+        raise ImportRefusedError("la première ligne n'est pas celle d'un fichier CSV en UTF-8") from None
+    return UTF_8, SEPARATOR, match_mouvement_columns(header)
+
+
+_NOT_UTF_8 = "octets illisibles : le fichier doit être en UTF-8"
 _YES, _NO = ("oui", "o", "1", "x", "vrai"), ("", "non", "n", "0", "faux")
-_CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
 
 
 class MouvementParser:
@@ -32,23 +107,14 @@ class MouvementParser:
         Raises:
             LineError: the line must be rejected.
         """
-        if fields is None:
-            raise LineError("", "guillemets mal fermés")
-        if len(fields) != self._columns.width:
-            raise LineError("", f"{len(fields)} colonnes au lieu de {self._columns.width}")
-        try:
-            cleaned, count = clean_fields(fields)
-        except ValueError:
-            raise LineError("", "octets illisibles : le fichier doit être en UTF-8") from None
-        texts = [*cleaned, ""]
+        texts, count = clean_line(self._columns, fields, unreadable_bytes=_NOT_UTF_8)
         row = {field: _parse(field, texts[self._columns.at(field)]) for field in TITLES}
         self._check(row)
         return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"]}, count
 
     def _check(self, row: Mapping[str, Any]) -> None:
         if row["code_commune"] not in self._communes:
-            code = f" : {row['code_commune']}" if _CODE_COMMUNE.fullmatch(row["code_commune"]) else ""
-            raise LineError(TITLES["code_commune"], f"commune inconnue{code}")
+            raise unknown_commune(TITLES["code_commune"], row["code_commune"])
         for field in ("date_mouvement", "nom_naissance"):
             if not row[field]:
                 raise LineError(TITLES[field], f"{TITLES[field]} : valeur manquante")

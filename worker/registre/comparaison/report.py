@@ -1,8 +1,6 @@
 """The report of a comparison: homonyms, corrected spellings and doubts, by bureau and number, without any name."""
 
-import csv
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -10,17 +8,20 @@ from sqlalchemy import Connection, Row, Select, Table, func, select
 from sqlalchemy.orm import aliased
 
 from worker.db.engine import STREAM
-from worker.errors import ImportRefusedError
-from worker.registre.difference_tables import DOUBTS, PAIRS
-from worker.registre.matching import LOOKS, SPELLING
+from worker.registre.comparaison.differences import DOUBTS, PAIRS
+from worker.registre.comparaison.matching import LOOKS, SPELLING
+from worker.registre.imports.report import ReportFile, ReportKind
 from worker.registre.models import Electeur
 
-HEADER = (
-    *("Commune", "Liste", "Groupe"),
-    *("Bureau avant", "Numéro avant", "Bureau après", "Numéro après", "Constat"),
+COMPARISON = ReportKind(
+    (
+        *("Commune", "Liste", "Groupe"),
+        *("Bureau avant", "Numéro avant", "Bureau après", "Numéro après", "Constat"),
+    ),
+    "le rapport de comparaison",
+    "n'est pas un rapport de comparaison ; déplacez-le",
+    "choisissez un autre dossier avec --report",
 )
-_FIRST_LINE = ";".join(HEADER).encode("utf-8-sig")
-_FORMULA_STARTS = ("=", "+", "-", "@")
 _DOUBT = (
     "mêmes nom, prénoms et date de naissance, autre lieu de naissance : radiation et inscription ; "
     "vérifier s'il s'agit du même électeur"
@@ -65,31 +66,10 @@ def write_report(path: Path, lines: Iterable[Finding]) -> Path | None:
     Raises:
         ImportRefusedError: it cannot be written, or the path is that of another file.
     """
-    try:
-        if path.exists():
-            _remove_earlier(path)
-        with ExitStack() as files:
-            writer: Any = None
-            for line in lines:
-                if writer is None:
-                    file = files.enter_context(path.open("w", encoding="utf-8-sig", newline=""))
-                    writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-                    writer.writerow(HEADER)
-                writer.writerow([f"'{value}" if value.startswith(_FORMULA_STARTS) else value for value in line])
-    except OSError as error:
-        raise ImportRefusedError(
-            f"le rapport de comparaison {path} ne peut pas être écrit ({error.strerror}) ; "
-            "choisissez un autre dossier avec --report"
-        ) from None
-    return path if writer else None
-
-
-def _remove_earlier(path: Path) -> None:
-    with path.open("rb") as file:
-        is_ours = file.readline(len(_FIRST_LINE)) == _FIRST_LINE
-    if not is_ours:
-        raise ImportRefusedError(f"{path} existe et n'est pas un rapport de comparaison ; déplacez-le")
-    path.unlink()
+    with ReportFile(path, COMPARISON) as report:
+        for line in lines:
+            report.write(line)
+    return report.written
 
 
 def _homonyms() -> Select[Any]:

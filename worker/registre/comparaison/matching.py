@@ -7,9 +7,7 @@ from sqlalchemy import CTE, Connection, Row, Select, and_, case, delete, func, i
 
 from worker.domain.identite import fold_identite
 from worker.domain.texte import JOINT
-from worker.registre.difference_tables import CANDIDATES, DOUBTS, PAIRS
-from worker.registre.differences import place_columns
-from worker.registre.electeur_sql import IDENTITE, identite_columns
+from worker.registre.comparaison.differences import CANDIDATES, DOUBTS, IDENTITE, PAIRS, identite_columns, place_columns
 from worker.registre.models import Electeur
 from worker.registre.versions import BATCH
 

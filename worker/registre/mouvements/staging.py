@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, lit
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
-from worker.registre.mouvement_models import MouvementRegistre
+from worker.registre.models import MouvementRegistre
 
 WORK = MetaData()
 """Temporary tables, apart from those of the migrations."""

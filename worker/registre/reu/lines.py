@@ -3,21 +3,21 @@
 import re
 from collections.abc import Callable, Container
 from operator import itemgetter
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 from schemas.vocabulary import parse_liste
-from worker.registre.bureaux import Bureau
-from worker.registre.reference import departement_of
-from worker.registre.reu_clean import clean_fields
-from worker.registre.reu_columns import Columns, title_of
-from worker.registre.reu_values import (
+from worker.registre.bureaux import DescribedBureau
+from worker.registre.imports.file import Columns
+from worker.registre.imports.lines import (
+    LineError,
+    clean_line,
     parse_bureau,
-    parse_canton,
-    parse_circonscription,
     parse_date,
-    parse_nationalite,
     parse_numero,
+    unknown_commune,
 )
+from worker.registre.reference import departement_of
+from worker.registre.reu.file import title_of
 
 AS_THEY_ARE = (
     "nom_naissance",
@@ -60,26 +60,47 @@ _OF_A_BUREAU = (
     "code_circonscription",
     "libelle_circonscription",
 )
-_CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
+_CODE = re.compile(r"[0-9AB]+")
+_NUMERO_DIGITS = 2
+_BAD_BYTES = "octets illisibles dans l'encodage du fichier"
+
+NATIONALITES = {
+    "FR": "Française",
+    "DE": "Allemande",
+    "AT": "Autrichienne",
+    "BE": "Belge",
+    "BG": "Bulgare",
+    "CY": "Chypriote",
+    "HR": "Croate",
+    "DK": "Danoise",
+    "ES": "Espagnole",
+    "EE": "Estonienne",
+    "FI": "Finlandaise",
+    "GR": "Grecque",
+    "EL": "Grecque",  # the code of the European institutions
+    "HU": "Hongroise",
+    "IE": "Irlandaise",
+    "IT": "Italienne",
+    "LV": "Lettone",
+    "LT": "Lituanienne",
+    "LU": "Luxembourgeoise",
+    "MT": "Maltaise",
+    "NL": "Néerlandaise",
+    "PL": "Polonaise",
+    "PT": "Portugaise",
+    "RO": "Roumaine",
+    "SK": "Slovaque",
+    "SI": "Slovène",
+    "SE": "Suédoise",
+    "CZ": "Tchèque",
+}
+"""Labels of nationalities, as the REU writes them, by ISO 3166-1 code of two letters.
+
+The French and the citizens of the other member states of the European Union: nobody else is on a list.
+Source: Code électoral, art. L. 2 and LO 227-1; loi n° 77-729 du 7 juillet 1977, art. 2-1.
+"""
 
 Value = TypeVar("Value")
-
-
-class Rejection(NamedTuple):
-    """A line that cannot enter the register; the reason is French and quotes no elector's data."""
-
-    line: int
-    column: str
-    reason: str
-
-
-class LineError(Exception):
-    """A line cannot be read; the column at fault and the reason, in French."""
-
-    def __init__(self, column: str, reason: str) -> None:
-        super().__init__(reason)
-        self.column = column
-        self.reason = reason
 
 
 class LineParser:
@@ -87,7 +108,7 @@ class LineParser:
 
     def __init__(self, columns: Columns, communes: Container[str]) -> None:
         """Lines of communes that are not in `communes` are rejected."""
-        self.bureaux: dict[tuple[str, str], Bureau] = {}
+        self.bureaux: dict[tuple[str, str], DescribedBureau] = {}
         self._communes = communes
         self._columns = columns
         self._as_they_are = itemgetter(*map(columns.at, AS_THEY_ARE))
@@ -103,15 +124,7 @@ class LineParser:
         Raises:
             LineError: the line must be rejected.
         """
-        if fields is None:
-            raise LineError("", "guillemets mal fermés")
-        if len(fields) != self._columns.width:
-            raise LineError("", f"{len(fields)} colonnes au lieu de {self._columns.width}")
-        try:
-            fields, nettoyages = clean_fields(fields)
-        except ValueError:
-            raise LineError("", "octets illisibles dans l'encodage du fichier") from None
-        fields.append("")
+        fields, nettoyages = clean_line(self._columns, fields, unreadable_bytes=_BAD_BYTES)
         described = self._of_a_bureau(fields)
         code_commune, code_bureau = self._codes_of_bureaux.get(described) or self._remember(described)
         liste = self._listes.get(fields[self._place["liste"]]) or self._read_liste(fields)
@@ -145,22 +158,21 @@ class LineParser:
         """Check the commune and note the bureau; when lines of one bureau disagree, the first value stands."""
         code_commune = described[0].upper()
         if code_commune not in self._communes:
-            code = f" : {code_commune}" if _CODE_COMMUNE.fullmatch(code_commune) else ""
-            raise LineError(title_of("code_commune"), f"commune inconnue{code}")
+            raise unknown_commune(title_of("code_commune"), code_commune)
         bureau = _read_bureau(code_commune, described)
         key = code_commune, bureau.code
         self._codes_of_bureaux[described] = key
         if bureau.code:
             known = self.bureaux.get(key, bureau)
-            self.bureaux[key] = Bureau(*(first or other for first, other in zip(known, bureau, strict=True)))
+            self.bureaux[key] = DescribedBureau(*(first or other for first, other in zip(known, bureau, strict=True)))
         return key
 
 
-def _read_bureau(code_commune: str, described: tuple[str, ...]) -> Bureau:
+def _read_bureau(code_commune: str, described: tuple[str, ...]) -> DescribedBureau:
     _, code, libelle, canton, libelle_canton, circonscription, libelle_circonscription = described
     departement = departement_of(code_commune)
     code_circonscription = parse_circonscription(circonscription, departement)
-    return Bureau(
+    return DescribedBureau(
         code_commune,
         parse_bureau(code),
         libelle,
@@ -169,3 +181,31 @@ def _read_bureau(code_commune: str, described: tuple[str, ...]) -> Bureau:
         code_circonscription,
         libelle_circonscription or ("" if code_circonscription else circonscription),
     )
+
+
+def parse_circonscription(text: str, departement: str) -> str:
+    """The number of a legislative constituency in its département: `16` of `13-16`, `1316` and `16`.
+
+    No département has a hundred of them: what stands before the last two digits can only be the département.
+    The code of another département is kept as it is; a text that is no code gives nothing, it is a label.
+    """
+    code = _compact(text)
+    numero = code.removeprefix(departement) if len(code) > _NUMERO_DIGITS else code
+    if numero.isdigit() and len(numero) <= _NUMERO_DIGITS:
+        return numero.zfill(_NUMERO_DIGITS)
+    return text if _CODE.fullmatch(code) else ""
+
+
+def parse_canton(text: str, departement: str) -> str:
+    """The INSEE code of a canton, which begins with its département: `1301` of `13-01`, `1301` and `1`."""
+    code = _compact(text)
+    return departement + code.zfill(_NUMERO_DIGITS) if code.isdigit() and len(code) <= _NUMERO_DIGITS else code
+
+
+def _compact(code: str) -> str:
+    return code.upper().replace("-", "").replace(" ", "")
+
+
+def parse_nationalite(label: str, code: str) -> str:
+    """The label when there is one, else the label of the ISO code; a code that we do not know is kept."""
+    return NATIONALITES.get(label.upper(), label) or NATIONALITES.get(code.upper(), code)

@@ -1,12 +1,12 @@
 """Reading what a tableau is made of: mouvements, electors of each bureau, who is on the list."""
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, func, not_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, not_, select, true
 
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
@@ -15,8 +15,7 @@ from worker.domain.majorite import last_birth
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
 from worker.domain.texte import clean
 from worker.errors import ExportError
-from worker.registre.models import Bureau, Electeur
-from worker.registre.mouvement_models import MouvementRegistre
+from worker.registre.models import Bureau, Electeur, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
 
 _PERSONNE = (
@@ -25,6 +24,9 @@ _PERSONNE = (
 )
 
 _TABLE = MouvementRegistre.__table__
+
+_WHO = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
+_COMING_OR_GOING = {nature.value: nature for nature in (Nature.INSCRIPTION, Nature.RADIATION)}
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -37,6 +39,39 @@ class BureauElecteurs(NamedTuple):
     electeurs: int
 
 
+class DatedMouvement(NamedTuple):
+    """An inscription or a radiation, and what its elector is known by."""
+
+    nature: Nature
+    nom_naissance: str
+    prenoms: str
+    date_naissance: str
+    commune_naissance: str
+    pays_naissance: str
+
+
+@dataclass(frozen=True)
+class MouvementSource:
+    """The mouvements of one list as a tableau reads them: more than once, in one snapshot, without holding them all.
+
+    `on_fetch` hears how many are read of those that are printed.
+    """
+
+    connection: Connection
+    code_commune: str
+    liste: Liste
+    on_fetch: Callable[[int], None]
+
+    def stream(self) -> Iterator[Mouvement]:
+        """Every mouvement of the list, in the order of ids."""
+        return select_mouvements(self.connection, self.code_commune, self.liste)
+
+    def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
+        """Those mouvements, in the order asked."""
+        self.on_fetch(len(ids))
+        return fetch_mouvements(self.connection, self.code_commune, self.liste, ids)
+
+
 def select_mouvements(connection: Connection, code_commune: str, liste: Liste) -> Iterator[Mouvement]:
     """The mouvements of a list, in the order of their ids; texts that a service wrote are cleaned on the way.
 
@@ -45,7 +80,7 @@ def select_mouvements(connection: Connection, code_commune: str, liste: Liste) -
     Raises:
         ExportError: a value that no mouvement has, where a service feeds the table.
     """
-    query = _of_liste(code_commune, liste).order_by(_TABLE.c.id)
+    query = select(_TABLE).where(_of_liste(code_commune, liste)).order_by(_TABLE.c.id)
     with connection.execute(query, execution_options=STREAM) as rows:
         yield from _read_all(connection, code_commune, rows)
 
@@ -54,7 +89,7 @@ def fetch_mouvements(
     connection: Connection, code_commune: str, liste: Liste, ids: Sequence[int]
 ) -> Iterator[Mouvement]:
     """Some mouvements of a list, a few hundred at most, in the order of `ids`; read as `select_mouvements` does."""
-    rows = connection.execute(_of_liste(code_commune, liste).where(_TABLE.c.id.in_(ids)))
+    rows = connection.execute(select(_TABLE).where(_of_liste(code_commune, liste), _TABLE.c.id.in_(ids)))
     found = {mouvement.id: mouvement for mouvement in _read_all(connection, code_commune, rows)}
     return (found[id_] for id_ in ids)
 
@@ -97,8 +132,33 @@ def identity_keys(connection: Connection, code_commune: str, liste: Liste, versi
     return {key for row in connection.execute(query, execution_options=STREAM) if (key := _identite(row)) in wanted}
 
 
-def _of_liste(code_commune: str, liste: Liste) -> Select[Any]:
-    return select(_TABLE).where(_TABLE.c.code_commune == code_commune, _TABLE.c.liste == liste.value)
+def has_mouvements(connection: Connection, code_commune: str, liste: Liste) -> bool:
+    """Whether the register holds any mouvement of a list."""
+    return bool(connection.scalar(select(exists().where(_of_liste(code_commune, liste)))))
+
+
+def select_between(
+    connection: Connection, code_commune: str, liste: Liste, after: date, until: date
+) -> Iterator[DatedMouvement]:
+    """The inscriptions and radiations of a list that are applied, dated later than `after` and no later than `until`.
+
+    One that is still actif has not touched the list.
+    """
+    known = MouvementRegistre
+    query = select(known.nature, *(getattr(known, name) for name in _WHO)).where(
+        _of_liste(code_commune, liste),
+        known.nature.in_(_COMING_OR_GOING),
+        known.etat == Etat.APPLIQUE.value,
+        known.date_mouvement > after,
+        known.date_mouvement <= until,
+    )
+    with connection.execute(query, execution_options=STREAM) as rows:
+        for nature, *who in rows:
+            yield DatedMouvement(_COMING_OR_GOING[nature], *map(clean, who))
+
+
+def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
+    return and_(MouvementRegistre.code_commune == code_commune, MouvementRegistre.liste == liste.value)
 
 
 def _read_all(connection: Connection, code_commune: str, rows: Iterable[Row[Any]]) -> Iterator[Mouvement]:
@@ -143,8 +203,7 @@ def _read(row: Row[Any], column: str, words: type[Word]) -> Word:
 
 
 def _identity_columns(source: type[MouvementRegistre] | type[Electeur]) -> list[Any]:
-    names = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
-    return [getattr(source, name) for name in names]
+    return [getattr(source, name) for name in _WHO]
 
 
 def _identite(row: Row[Any]) -> Identite:

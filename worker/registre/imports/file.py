@@ -1,10 +1,10 @@
-"""The bytes of a REU export: encoding, separator, header, records. Memory does not depend on its size."""
+"""The bytes of a CSV file that is imported: encoding, separator, records. Memory does not depend on its size."""
 
 import csv
 import hashlib
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import partial
 from io import TextIOWrapper
@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 from worker.errors import ImportRefusedError
-from worker.registre.reu_columns import Columns, match_columns
 
 CP1252 = "cp1252"
 UTF_8 = "utf-8-sig"
@@ -24,8 +23,21 @@ Record = tuple[int, list[str] | None]
 
 
 @dataclass(frozen=True)
-class ReuFile:
-    """A file that is a REU export, by its header."""
+class Columns:
+    """Where each field is. A field that the file lacks is at `width`, where the parser puts an empty value."""
+
+    width: int
+    positions: Mapping[str, int]
+    notes: tuple[str, ...] = ()
+
+    def at(self, field: str) -> int:
+        """The place of the field, counted from 0."""
+        return self.positions.get(field, self.width)
+
+
+@dataclass(frozen=True)
+class CsvFile:
+    """A file to import, known by its header."""
 
     path: Path
     size: int
@@ -57,11 +69,18 @@ class ReuFile:
             yield from _split_records(_Lines(text), self.separator, self.columns.width)
 
 
-def open_reu(path: Path) -> ReuFile:
+HeaderReader = Callable[[bytes, BinaryIO], tuple[str, str, Columns]]
+"""Reads the first line, and looks at those after it where it must: encoding, separator, columns.
+
+It raises ImportRefusedError when the file is not the one that is wanted.
+"""
+
+
+def open_csv(path: Path, read_header: HeaderReader) -> CsvFile:
     """Read the header, and the whole file once for its SHA-256.
 
     Raises:
-        ImportRefusedError: it cannot be read, is empty, or is not a REU export.
+        ImportRefusedError: it cannot be read, is empty, or has another header.
     """
     try:
         with path.open("rb") as stream:
@@ -69,11 +88,14 @@ def open_reu(path: Path) -> ReuFile:
             state = os.fstat(stream.fileno())
             stream.seek(0)
             first_line = stream.readline(MAX_LINE)
-            encoding = _detect_encoding(first_line, stream)
+            if not first_line.strip():
+                raise ImportRefusedError("le fichier est vide")  # noqa: TRY301 — named below, as the header's refusals
+            encoding, separator, columns = read_header(first_line, stream)
     except OSError as error:
         raise unreadable(path, error) from None
-    separator, columns = _read_header(path.name, first_line, encoding)
-    return ReuFile(path, state.st_size, state.st_mtime_ns, sha256, encoding, separator, columns)
+    except ImportRefusedError as refusal:
+        raise ImportRefusedError(f"{path.name} : {refusal}") from None
+    return CsvFile(path, state.st_size, state.st_mtime_ns, sha256, encoding, separator, columns)
 
 
 def unreadable(path: Path, error: OSError) -> ImportRefusedError:
@@ -88,35 +110,6 @@ def unreadable(path: Path, error: OSError) -> ImportRefusedError:
         case _:
             reason = f"lecture impossible ({error.strerror})"
     return ImportRefusedError(f"{path} : {reason}")
-
-
-def _detect_encoding(first_line: bytes, rest: BinaryIO) -> str:
-    """UTF-8 or cp1252: the header's accents tell, and when it has none, the first line that has one."""
-    line = first_line
-    while line.isascii():
-        line = rest.readline(MAX_LINE)
-        if not line:
-            return UTF_8
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return CP1252
-    return UTF_8
-
-
-def _read_header(name: str, line: bytes, encoding: str) -> tuple[str, Columns]:
-    if not line.strip():
-        raise ImportRefusedError(f"{name} : le fichier est vide")
-    if line.startswith(b"PK"):
-        raise ImportRefusedError(f"{name} : c'est une archive ou un classeur ; donnez le fichier CSV qu'elle contient")
-    text = line.decode(encoding, errors="replace").rstrip("\r\n")
-    separator = max(";,", key=text.count)
-    try:
-        return separator, match_columns(next(csv.reader([text], delimiter=separator)))
-    except csv.Error:
-        raise ImportRefusedError(f"{name} : la première ligne n'est pas celle d'un fichier CSV") from None
-    except ImportRefusedError as refusal:
-        raise ImportRefusedError(f"{name} : {refusal}") from None
 
 
 class _Lines:

@@ -1,0 +1,1 @@
+"""The comparison of two exports of the REU, which gives mouvements."""

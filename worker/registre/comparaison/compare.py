@@ -1,0 +1,209 @@
+"""What an import changes in the lists that were there before it: who came, who left, who votes in another bureau.
+
+Two versions of each list are compared inside the database, list after list; only differences leave the table of
+electors. What is found waits in temporary tables and is recorded with the import, or not at all.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Date,
+    Select,
+    Table,
+    and_,
+    case,
+    exists,
+    func,
+    insert,
+    literal,
+    null,
+    or_,
+    select,
+    true,
+)
+from sqlalchemy.orm import aliased
+
+from schemas.vocabulary import Liste
+from worker.domain.mouvement import Categorie, Effet, Etat, Nature
+from worker.errors import ImportRefusedError
+from worker.registre.comparaison.differences import (
+    DOUBTS,
+    HAS_HOMONYM,
+    IDENTITIES,
+    PAIRS,
+    TABLES,
+    adresse,
+    details,
+    find_differences,
+    find_homonyms,
+    identite_columns,
+    lists_with_homonyms,
+    pair_rest,
+    pair_singles,
+)
+from worker.registre.comparaison.matching import SPELLING, find_doubts, pair_candidates, pair_spellings
+from worker.registre.comparaison.report import findings, write_report
+from worker.registre.imports.summary import Comparison
+from worker.registre.models import Electeur, MouvementRegistre
+from worker.registre.mouvements.staging import FIELDS, STAGED, at_work, record_mouvements, work_tables
+from worker.registre.versions import ListeKey, current_versions
+
+MOTIF = "Changement de bureau constaté dans l'export du REU"
+
+_BEFORE, _SHOWN = aliased(Electeur, name="before"), aliased(Electeur, name="shown")
+"""The elector before (nobody of an inscription), and as the tableau shows her: after, or before when she left."""
+
+_AS_THEY_ARE = (
+    *("nom_naissance", "nom_usage", "prenoms", "date_naissance", "commune_naissance", "departement_naissance"),
+    *("pays_naissance", "nationalite"),
+)
+
+Record = Callable[[Connection, Mapping[ListeKey, int]], object]
+"""Writes the mouvements inside the transaction that switches the versions, which it is given as they were."""
+
+
+@contextmanager
+def comparing(
+    connection: Connection, version: int, listes: Mapping[ListeKey, int], jour: date, report: Path
+) -> Iterator[tuple[Comparison, Record]]:
+    """Compare the staged version of these lists with what they show now; the mouvements are of the day `jour`.
+
+    A list that is not in the register yet is not compared: its first import makes no mouvement.
+
+    Raises:
+        ImportRefusedError: the report cannot be written; when recording, another service has changed a list since.
+    """
+    with work_tables(connection, STAGED, *TABLES):
+        with at_work(connection):
+            current = current_versions(connection)
+            compared = {liste: current[liste] for liste in sorted(listes) if liste in current}
+            _pair(connection, compared, version)
+            make_mouvements(connection, jour)
+            written = write_report(report, findings(connection))
+            found = _summarise(connection, jour, len(compared), written)
+
+        def record(connection: Connection, before: Mapping[ListeKey, int]) -> None:
+            if any(before.get(liste) != known for liste, known in compared.items()):
+                raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
+            record_mouvements(connection, version)
+
+        yield found, record
+
+
+def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int) -> None:
+    for liste, before in compared.items():
+        find_differences(connection, liste, before, version)
+    pair_singles(connection)
+    for liste in lists_with_homonyms(connection):
+        find_homonyms(connection, liste, compared[liste], version)
+    pair_candidates(connection)
+    pair_rest(connection)
+    pair_spellings(connection)
+    find_doubts(connection)
+
+
+def _summarise(connection: Connection, jour: date, compared: int, report: Path | None) -> Comparison:
+    natures = count_natures(connection)
+    is_spelling = PAIRS.c.look >= SPELLING
+    return Comparison(
+        jour=jour,
+        listes=compared,
+        inscriptions=natures.get(Nature.INSCRIPTION, 0),
+        radiations=natures.get(Nature.RADIATION, 0),
+        changements=natures.get(Nature.MODIFICATION, 0),
+        others=count_others(connection),
+        homonyms=_count(connection, IDENTITIES, HAS_HOMONYM),
+        spellings=_count(connection, PAIRS, is_spelling),
+        doubts=_count(connection, DOUBTS, true()),
+        report=report,
+    )
+
+
+def _count(connection: Connection, table: Table, condition: ColumnElement[bool]) -> int:
+    return connection.execute(select(func.count()).select_from(table).where(condition)).scalar_one()
+
+
+def make_mouvements(connection: Connection, jour: date) -> None:
+    """Put into STAGED one mouvement for each elector who came, left or changed bureau."""
+    is_mouvement = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None), _BEFORE.code_bureau != _SHOWN.code_bureau)
+    names, values = zip(*_values(jour).items(), strict=True)
+    connection.execute(insert(STAGED).from_select(list(names), _paired(*values).where(is_mouvement)))
+
+
+def count_natures(connection: Connection) -> dict[str, int]:
+    """How many mouvements of each nature were made ready."""
+    query = select(STAGED.c.nature, func.count().label("number")).group_by(STAGED.c.nature)
+    return {row.nature: row.number for row in connection.execute(query)}
+
+
+def count_others(connection: Connection) -> int:
+    """Electors who stay in their bureau and differ by their address, their name of use and so on."""
+    before, after = (_told_by(electeur) for electeur in (_BEFORE, _SHOWN))
+    differs = or_(*(one != other for one, other in zip(before, after, strict=True)))
+    query = _paired(func.count()).where(
+        PAIRS.c.before.is_not(None), PAIRS.c.after.is_not(None), _BEFORE.code_bureau == _SHOWN.code_bureau, differs
+    )
+    count: int = connection.execute(query).scalar_one()
+    return count
+
+
+def _told_by(electeur: Any) -> list[Any]:  # noqa: ANN401 — an alias of Electeur
+    return [*identite_columns(electeur), details(electeur)]
+
+
+def _paired(*columns: Any) -> Select[Any]:  # noqa: ANN401 — expressions
+    return (
+        select(*columns)
+        .join_from(PAIRS, _SHOWN, _SHOWN.id == func.coalesce(PAIRS.c.after, PAIRS.c.before))
+        .join(_BEFORE, _BEFORE.id == PAIRS.c.before, isouter=True)
+    )
+
+
+def _values(jour: date) -> dict[str, Any]:
+    """The columns of STAGED."""
+    e = _SHOWN
+    came, left = PAIRS.c.before.is_(None), PAIRS.c.after.is_(None)
+    order = [e.code_commune, e.liste, e.nom_naissance, e.prenoms, e.date_naissance, e.id]
+    values = {
+        "rank": func.row_number().over(order_by=order),
+        "code_commune": e.code_commune,
+        "liste": e.liste,
+        "nature": case(
+            (came, Nature.INSCRIPTION.value), (left, Nature.RADIATION.value), else_=Nature.MODIFICATION.value
+        ),
+        "effet": literal(Effet.IMMEDIAT.value),
+        "etat": literal(Etat.APPLIQUE.value),
+        "categorie": case((or_(came, left), Categorie.NON_PRECISEE.value), else_=Categorie.CHANGEMENT_BUREAU.value),
+        "motif": case((or_(came, left), ""), else_=MOTIF),
+        "date_tableau": literal(jour, Date),
+        "date_mouvement": literal(jour, Date),
+        "scrutin": null(),
+        "ancien_bureau": case((came, ""), else_=_BEFORE.code_bureau),
+        "nouveau_bureau": case((left, ""), else_=e.code_bureau),
+        "numero": func.coalesce(e.numero_ordre, 0),
+        **{name: getattr(e, name) for name in _AS_THEY_ARE},
+        "adresse": adresse(e),
+        "is_protegee": _is_protegee(),
+    }
+    return {name: values[name] for name in ("rank", *FIELDS)}
+
+
+def _is_protegee() -> Any:  # noqa: ANN401 — a condition
+    """Whoever was protected once stays so: her address is never printed because another file does not know."""
+    known, e = MouvementRegistre, _SHOWN
+    return exists().where(
+        and_(
+            known.code_commune == e.code_commune,
+            known.liste.in_([liste.value for liste in Liste]),
+            known.nom_naissance == e.nom_naissance,
+            known.prenoms == e.prenoms,
+            known.date_naissance == e.date_naissance,
+            known.is_protegee,
+        )
+    )

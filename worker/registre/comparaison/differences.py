@@ -1,0 +1,210 @@
+"""The differences between two versions of a list: only they leave the table of electors."""
+
+from collections.abc import Sequence
+from functools import reduce
+from operator import add
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Case,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    Select,
+    Table,
+    Text,
+    and_,
+    case,
+    func,
+    insert,
+    literal,
+    not_,
+    null,
+    or_,
+    select,
+)
+from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm.util import AliasedClass
+
+from worker.db.types import Texte
+from worker.domain.texte import JOINT
+from worker.registre.models import Electeur
+from worker.registre.mouvements.staging import WORK
+from worker.registre.versions import ListeKey
+
+IDENTITE = ("nom_naissance", "prenoms", "date_naissance", "lieu_naissance")
+"""The identity key within a list: homonyms share it. The last one is `lieu_naissance`, below."""
+
+_DETAILS = (
+    *("code_bureau", "sexe", "nom_usage", "code_commune_naissance", "departement_naissance", "pays_naissance"),
+    *("nationalite", "complement1", "complement2", "numero_voie", "type_voie", "libelle_voie", "lieu_dit"),
+    *("code_postal", "ville", "pays"),
+)
+
+_ID = BigInteger().with_variant(Integer, "sqlite")
+
+IDENTITIES = Table(
+    "compare_identity",
+    WORK,
+    *(Column(name, Texte, nullable=False) for name in ("code_commune", "liste", *IDENTITE)),
+    *(Column(name, Integer, nullable=False) for name in ("n_before", "n_after")),
+    *(Column(name, _ID) for name in ("before", "after")),
+    prefixes=["TEMPORARY"],
+)
+"""Electors of one identity whose lines are not the same in both versions, or who are several: homonyms."""
+
+CANDIDATES = Table(
+    "compare_candidate",
+    WORK,
+    Column("id", _ID, primary_key=True, autoincrement=False),
+    Column("is_after", Integer, nullable=False),
+    *(Column(name, Texte, nullable=False) for name in ("group_key", "family", "adresse", "code_bureau")),
+    Column("numero_ordre", Integer, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+"""Lines to be paired within their `group_key`. In one `family` all is the same but the place of birth."""
+
+PAIRS = Table(
+    "compare_pair",
+    WORK,
+    *(Column(name, _ID, index=False) for name in ("before", "after")),
+    Column("look", Integer),
+    Column("group_key", Texte),
+    prefixes=["TEMPORARY"],
+)
+"""Who is who: an elector before and after; no one before: she came; no one after: she left.
+
+`look` says how homonyms were told apart, `group_key` which ones: NULL of an elector who has no homonym.
+"""
+
+DOUBTS = Table(
+    "compare_doubt",
+    WORK,
+    *(Column(name, _ID, nullable=False, index=False) for name in ("before", "after")),
+    prefixes=["TEMPORARY"],
+)
+"""One who left and one who came, alike but for the place of birth: perhaps one elector, and counted as two."""
+
+TABLES = (IDENTITIES, CANDIDATES, PAIRS, DOUBTS)
+HAS_HOMONYM = or_(IDENTITIES.c.n_before > 1, IDENTITIES.c.n_after > 1)
+
+Source = type[Electeur] | AliasedClass[Electeur]
+
+
+def lieu_naissance(electeur: Source = Electeur) -> ColumnElement[str]:
+    """The commune of birth; the country when the commune is not known."""
+    return func.coalesce(func.nullif(electeur.commune_naissance, ""), electeur.pays_naissance)
+
+
+def identite_columns(electeur: Source = Electeur) -> list[ColumnElement[Any]]:
+    """The columns of the identity key, under their names."""
+    named: list[ColumnElement[Any]] = [getattr(electeur, name).label(name) for name in IDENTITE[:-1]]
+    return [*named, lieu_naissance(electeur).label(IDENTITE[-1])]
+
+
+def details(electeur: Source = Electeur) -> ColumnElement[str]:
+    """All that may change in an elector who stays the same; not the order numbers, which are given anew at times."""
+    values = [getattr(electeur, name) for name in _DETAILS]
+    return reduce(lambda joined, value: joined + literal(JOINT, Text) + value, values)
+
+
+def adresse(electeur: Source = Electeur) -> ColumnElement[str]:
+    """The address on one line: `Bât A, 12 BIS Rue de la Sauge, 13900 LIBREVILLE, BELGIQUE`; France is not said."""
+    has_number = func.lower(electeur.numero_voie).not_in(("0", "sans"))
+    numero = case((has_number, electeur.numero_voie), else_="")
+    pays = case((func.upper(electeur.pays) == "FRANCE", ""), else_=electeur.pays)
+    lines = (
+        electeur.complement1,
+        electeur.complement2,
+        _join(" ", numero, electeur.type_voie, electeur.libelle_voie),
+        electeur.lieu_dit,
+        _join(" ", electeur.code_postal, electeur.ville),
+        pays,
+    )
+    return _join(", ", *lines)
+
+
+def _join(separator: str, *parts: ColumnElement[str] | InstrumentedAttribute[str] | Case[str]) -> ColumnElement[str]:
+    """The parts that are not empty, with the separator between them."""
+    led = [case((part == "", literal("", Text)), else_=literal(separator, Text) + part) for part in parts]
+    return func.substr(reduce(add, led), len(separator) + 1)
+
+
+def find_differences(connection: Connection, liste: ListeKey, before: int, after: int) -> None:
+    """Put into IDENTITIES what differs between two versions of a list."""
+    lines = _lines(liste, before, after).subquery()
+    count, n_after = func.count(), func.sum(lines.c.is_after)
+    is_unchanged = and_(count == 2, n_after == 1, func.min(lines.c.details) == func.max(lines.c.details))  # noqa: PLR2004
+    keys = [lines.c[name] for name in IDENTITE]
+    groups = (
+        select(
+            literal(liste.code_commune),
+            literal(liste.liste),
+            *keys,
+            count - n_after,
+            n_after,
+            func.min(case((lines.c.is_after == 0, lines.c.id))),
+            func.max(case((lines.c.is_after == 1, lines.c.id))),
+        )
+        .group_by(*keys)
+        .having(not_(is_unchanged))
+    )
+    names = ["code_commune", "liste", *IDENTITE, "n_before", "n_after", "before", "after"]
+    connection.execute(insert(IDENTITIES).from_select(names, groups))
+
+
+def pair_singles(connection: Connection) -> None:
+    """Whoever has no homonym is one person, before and after."""
+    singles = select(IDENTITIES.c.before, IDENTITIES.c.after).where(not_(HAS_HOMONYM))
+    connection.execute(insert(PAIRS).from_select(["before", "after"], singles))
+
+
+def lists_with_homonyms(connection: Connection) -> Sequence[ListeKey]:
+    """The lists where one identity is several electors."""
+    query = select(IDENTITIES.c.code_commune, IDENTITIES.c.liste).where(HAS_HOMONYM).distinct()
+    return [ListeKey(commune, liste) for commune, liste in connection.execute(query)]
+
+
+def find_homonyms(connection: Connection, liste: ListeKey, before: int, after: int) -> None:
+    """Put the homonyms of a list into CANDIDATES."""
+    lines = _lines(liste, before, after).add_columns(*place_columns()).subquery()
+    is_theirs = and_(
+        IDENTITIES.c.code_commune == liste.code_commune,
+        IDENTITIES.c.liste == liste.liste,
+        *(IDENTITIES.c[name] == lines.c[name] for name in IDENTITE),
+    )
+    places = [lines.c[name] for name in ("adresse", "code_bureau", "numero_ordre")]
+    who: ColumnElement[str] = literal(JOINT.join(liste), Text)
+    group_key = reduce(lambda joined, name: joined + literal(JOINT, Text) + lines.c[name], IDENTITE, who)
+    members = (
+        select(lines.c.id, lines.c.is_after, group_key, literal(""), *places)
+        .join(IDENTITIES, is_theirs)
+        .where(HAS_HOMONYM)
+    )
+    names = ["id", "is_after", "group_key", "family", "adresse", "code_bureau", "numero_ordre"]
+    connection.execute(insert(CANDIDATES).from_select(names, members))
+
+
+def pair_rest(connection: Connection) -> None:
+    """Candidates that nobody matches came, or left."""
+    columns = CANDIDATES.c
+    for is_after, pair in ((0, (columns.id, null())), (1, (null(), columns.id))):
+        rest = select(*pair, columns.group_key).where(columns.is_after == is_after)
+        connection.execute(insert(PAIRS).from_select(["before", "after", "group_key"], rest))
+
+
+def place_columns() -> list[ColumnElement[Any]]:
+    """What homonyms are told apart by."""
+    numero = func.coalesce(Electeur.numero_ordre, -1)
+    return [adresse().label("adresse"), Electeur.code_bureau.label("code_bureau"), numero.label("numero_ordre")]
+
+
+def _lines(liste: ListeKey, before: int, after: int) -> Select[Any]:
+    is_after = case((Electeur.version == after, 1), else_=0)
+    return select(Electeur.id, is_after.label("is_after"), *identite_columns(), details().label("details")).where(
+        Electeur.code_commune == liste.code_commune,
+        Electeur.liste == liste.liste,
+        Electeur.version.in_((before, after)),
+    )

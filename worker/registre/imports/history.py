@@ -1,0 +1,197 @@
+"""The record of imports: one at a time, the same file once, the last one undone."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from sqlalchemy import Connection, Engine, delete, exists, select, text, update
+
+from worker.db.types import utc_now
+from worker.errors import ImportRefusedError
+from worker.registre.bureaux import lock_bureaux, restore_bureaux
+from worker.registre.imports.file import CsvFile
+from worker.registre.imports.report import RejectReport
+from worker.registre.imports.summary import ImportSummary
+from worker.registre.models import Import, ImportListe, ListeCommunale, MouvementRegistre
+from worker.registre.versions import ListeKey, current_versions, last_import, point_to, remove_obsolete
+
+ADVISORY_KEY = 0x5245555F494D50
+"""`REU_IMP` in ASCII: the number that our imports agree on in a PostgreSQL database."""
+
+_BUSY = "un autre import est en cours ; recommencez quand il sera fini"
+
+
+@contextmanager
+def import_lock(connection: Connection) -> Iterator[None]:
+    """Hold the lock on this connection; it is released when the process dies.
+
+    Raises:
+        ImportRefusedError: another import holds it.
+    """
+    on_postgresql = connection.dialect.name == "postgresql"
+    with _advisory_lock(connection) if on_postgresql else _file_lock(connection.engine.url.database):
+        yield
+
+
+@contextmanager
+def _advisory_lock(connection: Connection) -> Iterator[None]:
+    with connection.begin():
+        is_ours = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_KEY})
+    if not is_ours:
+        raise ImportRefusedError(_BUSY)
+    try:
+        yield
+    finally:
+        if not connection.invalidated:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": ADVISORY_KEY})
+            connection.commit()
+
+
+@contextmanager
+def _file_lock(database: str | None) -> Iterator[None]:
+    """SQLite: a lock on a file beside the database, since a transaction so long would keep every worker waiting."""
+    import fcntl
+
+    if not database or database == ":memory:":
+        yield
+        return
+    with Path(f"{database}.import-lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ImportRefusedError(_BUSY) from None
+        yield
+
+
+def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
+    """The import of the same bytes whose lists are all still in the register.
+
+    One that rejected lines does not count: a commune that was unknown then may have been added.
+    """
+    is_shown = exists().where(
+        ListeCommunale.code_commune == ImportListe.code_commune,
+        ListeCommunale.liste == ImportListe.liste,
+        ListeCommunale.version == ImportListe.import_id,
+    )
+    is_replaced = exists().where(ImportListe.import_id == Import.id, ~is_shown)
+    query = select(Import.id, Import.file_name, Import.lines_read, Import.lines_kept, Import.values_cleaned).where(
+        Import.sha256 == sha256,
+        Import.finished_at.is_not(None),
+        Import.undone_at.is_(None),
+        Import.lines_rejected == 0,
+        ~is_replaced,
+    )
+    row = connection.execute(query.order_by(Import.id.desc()).limit(1)).one_or_none()
+    if row is None:
+        return None
+    return ImportSummary(
+        import_id=row.id,
+        file_name=row.file_name,
+        sha256=sha256,
+        unchanged=True,
+        lines_read=row.lines_read,
+        lines_kept=row.lines_kept,
+        lines_rejected=0,
+        values_cleaned=row.values_cleaned,
+    )
+
+
+class Counted(Protocol):
+    """A pass over a file, that counts its lines."""
+
+    @property
+    def lines_read(self) -> int:
+        """All of them but the header and blank ones."""
+
+    @property
+    def lines_kept(self) -> int:
+        """Those that were not rejected."""
+
+    @property
+    def values_cleaned(self) -> int:
+        """In the lines that are kept."""
+
+
+def count_columns(reading: Counted) -> dict[str, int]:
+    """The columns of an import that count its lines."""
+    return {
+        "lines_read": reading.lines_read,
+        "lines_kept": reading.lines_kept,
+        "lines_rejected": reading.lines_read - reading.lines_kept,
+        "values_cleaned": reading.values_cleaned,
+    }
+
+
+def summarise(import_id: int, file: CsvFile, reading: Counted, rejects: RejectReport) -> ImportSummary:
+    """What every import says of itself."""
+    return ImportSummary(
+        import_id=import_id,
+        file_name=file.name,
+        sha256=file.sha256,
+        unchanged=False,
+        lines_read=reading.lines_read,
+        lines_kept=reading.lines_kept,
+        lines_rejected=rejects.reasons.total(),
+        values_cleaned=reading.values_cleaned,
+        notes=file.notes,
+        reasons=rejects.reasons,
+        report=rejects.written,
+    )
+
+
+@dataclass(frozen=True)
+class UndoSummary:
+    """The import that was undone: its file, the lists put back, those it had brought, its mouvements removed."""
+
+    import_id: int
+    file_name: str
+    restored: tuple[ListeKey, ...]
+    removed: tuple[ListeKey, ...]
+    mouvements: int
+
+
+def undo_last_import(engine: Engine) -> UndoSummary:
+    """Put back the lists that the last import replaced, take out those it brought; only the last one can be undone.
+
+    A bureau that the operator has changed since the import is left as it is.
+
+    Raises:
+        ImportRefusedError: there is nothing to undo, or a service has written the lists since. Nothing has changed.
+    """
+    with engine.connect() as connection, import_lock(connection):
+        with connection.begin():
+            lock_bureaux(connection)
+            summary = _undo(connection)
+        remove_obsolete(connection)
+    return summary
+
+
+def _undo(connection: Connection) -> UndoSummary:
+    last = last_import(connection)
+    if last is None:
+        raise ImportRefusedError("aucun import à annuler")
+    if last.is_undone:
+        raise ImportRefusedError("le dernier import est déjà annulé ; on ne peut annuler que le dernier")
+    file_name, changes = connection.execute(
+        select(Import.file_name, Import.bureaux_before).where(Import.id == last.id)
+    ).one()
+    query = select(ImportListe.code_commune, ImportListe.liste, ImportListe.version_before)
+    rows = connection.execute(query.where(ImportListe.import_id == last.id))
+    before = {ListeKey(commune, liste): version for commune, liste, version in rows}
+    current = current_versions(connection)
+    if any(current.get(liste) != last.id for liste in before):
+        raise ImportRefusedError("les listes ont été modifiées depuis le dernier import, il ne peut plus être annulé")
+    point_to(connection, before)
+    restore_bureaux(connection, changes)
+    forgotten = connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == last.id))
+    connection.execute(update(Import).where(Import.id == last.id).values(undone_at=utc_now()))
+    return UndoSummary(
+        import_id=last.id,
+        file_name=file_name,
+        restored=tuple(liste for liste in before if before[liste] is not None),
+        removed=tuple(liste for liste in before if before[liste] is None),
+        mouvements=forgotten.rowcount,
+    )

@@ -1,0 +1,214 @@
+"""What the lines of imported files share: columns found by their titles, clean fields, values in the register's form.
+
+Nothing is corrected: a line is kept as it is, or rejected with its reason.
+"""
+
+import re
+import unicodedata
+from collections.abc import Callable, Container, Iterator, Mapping, Sequence
+from typing import BinaryIO, Generic, NamedTuple, TypeVar
+
+from worker.domain.texte import clean
+from worker.errors import ImportRefusedError
+from worker.registre.imports.file import Columns, CsvFile, unreadable
+from worker.registre.reference import is_code_commune
+
+LAST_MONTH = "12"
+LAST_DAY = "31"
+UNKNOWN = "0000-00-00"
+MAX_NUMERO = 2**31 - 1
+BUREAU_DIGITS = 4
+
+_LITTLE_WORDS = frozenset({"de", "du", "des", "d", "la", "le", "l", "dans"})
+_NOT_A_WORD = re.compile(r"[^0-9a-z]+")
+_BAD_BYTES = re.compile("[\udc80-\udcff]")
+_DATE = re.compile(r"(?:(?:(\d{1,2})? ?/ ?)?(\d{1,2})? ?/ ?)?(\d{4})", re.ASCII)
+_ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
+
+Parsed = TypeVar("Parsed")
+
+
+class Rejection(NamedTuple):
+    """A line that cannot enter the register; the reason is French and quotes no elector's data."""
+
+    line: int
+    column: str
+    reason: str
+
+
+class LineError(Exception):
+    """A line cannot be read; the column at fault and the reason, in French."""
+
+    def __init__(self, column: str, reason: str) -> None:
+        super().__init__(reason)
+        self.column = column
+        self.reason = reason
+
+
+class LineReader(Generic[Parsed]):
+    """One pass over a file: parsed lines out, rejected lines aside, counts on the way."""
+
+    def __init__(
+        self, file: CsvFile, parse: Callable[[list[str] | None], Parsed], reject: Callable[[Rejection], None]
+    ) -> None:
+        """`parse` raises LineError where a line must be rejected; each rejected line goes to `reject`."""
+        self.lines_read = 0
+        self._file = file
+        self._parse = parse
+        self._reject = reject
+        self._stream: BinaryIO | None = None
+
+    @property
+    def share(self) -> float:
+        """How much of the file was read, 0 to 1."""
+        if self._stream is None:
+            return 0
+        return 1 if self._stream.closed else self._stream.tell() / self._file.size
+
+    def __iter__(self) -> Iterator[tuple[int, Parsed]]:
+        """The lines that are kept, each with its number.
+
+        Raises:
+            ImportRefusedError: the file cannot be read to its end, or changes while it is read.
+        """
+        path = self._file.path
+        try:
+            with path.open("rb") as self._stream:
+                for line, fields in self._file.iter_records(self._stream):
+                    self.lines_read += 1
+                    try:
+                        parsed = self._parse(fields)
+                    except LineError as error:
+                        self._reject(Rejection(line, error.column, error.reason))
+                    else:
+                        yield line, parsed
+            has_changed = self._file.has_changed()
+        except OSError as error:
+            raise unreadable(path, error) from None
+        if has_changed:
+            raise ImportRefusedError(f"{path.name} a changé pendant sa lecture ; recommencez l'import")
+
+
+def fold_title(title: str) -> str:
+    """The name without accents, case, punctuation and little words: `code du l'ugle` and `Code de l’UGLE` are one."""
+    decomposed = unicodedata.normalize("NFKD", title.casefold())
+    letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    return " ".join(word for word in _NOT_A_WORD.split(letters) if word and word not in _LITTLE_WORDS)
+
+
+def find_columns(
+    header: Sequence[str],
+    titles: Mapping[str, Sequence[str]],
+    *,
+    missing_of: Callable[[Container[str]], Sequence[str]],
+    refusal: str,
+) -> Columns:
+    """Find the columns by their titles, whatever their order, accents and case.
+
+    `titles`: of each field, every spelling, the first of which is told; `missing_of`: of the fields that were found,
+    the titles that are missing; `refusal`: what the file is not, when some are.
+
+    Raises:
+        ImportRefusedError: a column is missing, or stands twice; the message names them.
+    """
+    known = {fold_title(title): field for field, spellings in titles.items() for title in spellings}
+    fields = [known.get(fold_title(title)) for title in header]
+    positions = {field: place for place, field in enumerate(fields) if field}
+    if missing := missing_of(positions):
+        raise ImportRefusedError(f"{refusal}. Colonnes manquantes : " + ", ".join(missing))
+    if twice := [titles[field][0] for field in positions if fields.count(field) > 1]:
+        raise ImportRefusedError("colonnes présentes plusieurs fois : " + ", ".join(twice))
+    strange = [" ".join(title.split()) for title, field in zip(header, fields, strict=True) if not field]
+    return Columns(len(header), positions, ("colonnes inconnues, ignorées : " + ", ".join(strange),) if strange else ())
+
+
+def clean_line(columns: Columns, fields: list[str] | None, *, unreadable_bytes: str) -> tuple[list[str], int]:
+    """The fields of a line, cleaned, with the empty value behind them, and how many had to be cleaned.
+
+    None are fields whose quotes cannot be paired. The list may be changed.
+
+    Raises:
+        LineError: the line must be rejected; `unreadable_bytes` is the reason where the encoding has no such letter.
+    """
+    if fields is None:
+        raise LineError("", "guillemets mal fermés")
+    if len(fields) != columns.width:
+        raise LineError("", f"{len(fields)} colonnes au lieu de {columns.width}")
+    try:
+        cleaned, count = clean_fields(fields)
+    except ValueError:
+        raise LineError("", unreadable_bytes) from None
+    cleaned.append("")
+    return cleaned, count
+
+
+def unknown_commune(column: str, code: str) -> LineError:
+    """For a line whose commune is none of the register's; what is no code may be anybody's name, and is not told."""
+    return LineError(column, f"commune inconnue : {code}" if is_code_commune(code) else "commune inconnue")
+
+
+def clean_fields(fields: list[str]) -> tuple[list[str], int]:
+    """The fields as the register wants them, see worker.domain.texte, and how many had to be cleaned.
+
+    Raises:
+        ValueError: bytes that are no letter in the file's encoding.
+    """
+    line = ";".join(fields)
+    if _needs_no_cleaning(line):
+        return fields, 0
+    if _BAD_BYTES.search(line):
+        raise ValueError("bytes that the encoding does not know")
+    cleaned = [clean(field) for field in fields]
+    return cleaned, sum(before != after for before, after in zip(fields, cleaned, strict=True))
+
+
+def _needs_no_cleaning(line: str) -> bool:
+    """A test for most lines, quicker than a regular expression: printable text has no control, no space but one."""
+    return (
+        line.isprintable()
+        and not ("  " in line or "; " in line or " ;" in line or line[:1] == " " or line[-1:] == " ")
+        and unicodedata.is_normalized("NFC", line)
+    )
+
+
+def parse_date(text: str) -> str:
+    """`JJ/MM/AAAA` as `AAAA-MM-JJ`; what is unknown is zeros: `00/08/1955`, `/1961` and `1961` are real.
+
+    A day that its month does not have (31/02) is kept as the REU has it; a date of zeros only is no date: empty.
+
+    Raises:
+        ValueError: no date can be read, or its month or its day is a number that no date has.
+    """
+    if match := _DATE.fullmatch(text):
+        day, month, year = match.groups("00")
+    elif match := _ISO_DATE.fullmatch(text):
+        year, month, day = match.groups()
+    elif not text:
+        return ""
+    else:
+        raise ValueError(text)
+    day, month = day.zfill(2), month.zfill(2)
+    if month > LAST_MONTH or day > LAST_DAY:
+        raise ValueError(text)
+    date = f"{year}-{month}-{day}"
+    return "" if date == UNKNOWN else date
+
+
+def parse_numero(text: str) -> int | None:
+    """An order number; None when the elector has none.
+
+    Raises:
+        ValueError: it is not a whole number.
+    """
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit()) or (numero := int(text)) > MAX_NUMERO:
+        raise ValueError(text)
+    return numero
+
+
+def parse_bureau(text: str) -> str:
+    """The code of a bureau: four digits since 2023 (`1` is `0001`); a code that is not a number is kept."""
+    if text.isascii() and text.isdigit():
+        return text.lstrip("0").zfill(BUREAU_DIGITS)
+    return text

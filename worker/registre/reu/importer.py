@@ -1,0 +1,287 @@
+"""The import of a REU export: each list of the file replaces that list of the register, all of them or none.
+
+The electors are staged under a new version, then one short transaction lets the lists point to it. Killed before,
+an import has changed nothing; what it staged is removed by the next one.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
+from datetime import UTC, date, datetime
+from itertools import chain, islice
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, and_, func, insert, select, text, update
+from sqlalchemy.exc import OperationalError
+
+from common.clock import jour_a_paris
+from worker.db.types import utc_now
+from worker.errors import ImportRefusedError
+from worker.registre.bureaux import COMMUNES_AT_ONCE, DescribedBureau, lock_bureaux, merge_bureaux
+from worker.registre.communes import read_codes
+from worker.registre.comparaison.compare import Record, comparing
+from worker.registre.comparaison.report import comparison_report
+from worker.registre.imports.file import CsvFile
+from worker.registre.imports.history import count_columns, find_same, import_lock, summarise
+from worker.registre.imports.lines import LineReader, Rejection
+from worker.registre.imports.report import CORRECT_OR_ACCEPT, RejectReport, default_report
+from worker.registre.imports.summary import (
+    Comparison,
+    ImportSummary,
+    ListeCount,
+    format_count,
+    format_number,
+    name_some,
+)
+from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
+from worker.registre.reu.file import open_reu
+from worker.registre.reu.lines import FIELDS, LineParser, Row
+from worker.registre.versions import BATCH, ListeKey, current_versions, point_to, remove_obsolete
+
+Progress = Callable[[int, float], None]
+"""Called now and then with the lines read so far and the share of the file, 0 to 1."""
+
+MAX_LOSS = 20
+"""A list that loses more than so many per cent of its electors is taken for a truncated download."""
+
+LARGE = 10_000
+"""Electors from which PostgreSQL's statistics are worth renewing at once."""
+
+_NOTHING_KEPT = "Aucune ligne ne peut être gardée. Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
+
+_KEY = slice(FIELDS.index("code_commune"), FIELDS.index("liste") + 1)
+_COLUMNS = ", ".join(("version", *FIELDS))
+_COPY = f"COPY electeur ({_COLUMNS}) FROM STDIN"
+_INSERT = f"INSERT INTO electeur ({_COLUMNS}) VALUES ({', '.join('?' * (len(FIELDS) + 1))})"  # noqa: S608 — our names
+
+
+def import_file(
+    engine: Engine,
+    path: Path,
+    *,
+    imported_by: str,
+    accept_loss: bool = False,
+    accept_rejects: bool = False,
+    report: Path | None = None,
+    progress: Progress | None = None,
+    compare: date | bool = False,
+) -> ImportSummary:
+    """Read a REU export into the register.
+
+    Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file. With `compare`, what the file changes
+    in the lists is recorded as mouvements of that day (True: today in Paris), see `worker.registre.comparaison`.
+
+    Raises:
+        ImportRefusedError: not a REU export, lines rejected or a list that shrinks and not accepted, another import
+            at work. The register is unchanged.
+    """
+    jour = jour_a_paris(datetime.now(UTC)) if compare is True else compare or None
+    reu = open_reu(path)
+    with engine.connect() as connection, import_lock(connection):
+        remove_obsolete(connection)
+        with connection.begin():
+            same = find_same(connection, reu.sha256)
+        if same:
+            return same
+        rejects = RejectReport(report or default_report(path))
+        try:
+            version, reading = _stage(connection, reu, rejects, imported_by, progress)
+            _refuse_rejects(reading, rejects, accept=accept_rejects)
+            listes = _count(connection, reading)
+            _refuse_loss(listes, accept=accept_loss)
+            _renew_statistics(connection, reading.lines_kept)
+            with _comparing(connection, version, reading, jour, comparison_report(path, report)) as (found, also):
+                changed = _record(connection, version, reading, also)
+        except ImportRefusedError:
+            remove_obsolete(connection)
+            raise
+        remove_obsolete(connection)
+    return replace(
+        summarise(version, reu, reading, rejects),
+        listes=listes,
+        bureaux=len(reading.bureaux),
+        bureaux_changed=changed,
+        comparison=found,
+    )
+
+
+class Reading:
+    """One pass over the export: electors out, rejected lines aside, counts on the way."""
+
+    def __init__(self, reu: CsvFile, communes: Container[str], reject: Callable[[Rejection], None]) -> None:
+        """Lines of communes that are not in `communes` are rejected; each rejected line goes to `reject`."""
+        self.lines_kept = 0
+        self.values_cleaned = 0
+        self._parser = LineParser(reu.columns, communes)
+        self._lines = LineReader(reu, self._parser.parse, reject)
+        self._counts: Counter[Row] = Counter()
+
+    @property
+    def lines_read(self) -> int:
+        """The lines read so far."""
+        return self._lines.lines_read
+
+    @property
+    def share(self) -> float:
+        """How much of the file was read, 0 to 1."""
+        return self._lines.share
+
+    @property
+    def listes(self) -> dict[ListeKey, int]:
+        """The electors of each list."""
+        return {ListeKey(str(commune), str(liste)): count for (commune, liste), count in self._counts.items()}
+
+    @property
+    def bureaux(self) -> list[DescribedBureau]:
+        """The bureaux of the communes that have an elector."""
+        communes = {liste.code_commune for liste in self.listes}
+        return [bureau for bureau in self._parser.bureaux.values() if bureau.code_commune in communes]
+
+    def rows(self) -> Iterator[Row]:
+        """The electors, in the order of the file.
+
+        Raises:
+            ImportRefusedError: the file cannot be read to its end, or changes while it is read.
+        """
+        cleaned = FIELDS.index("nettoyages")
+        for _, row in self._lines:
+            self.lines_kept += 1
+            self._counts[row[_KEY]] += 1
+            self.values_cleaned += int(row[cleaned] or 0)
+            yield row
+
+
+def _stage(
+    connection: Connection, reu: CsvFile, rejects: RejectReport, imported_by: str, progress: Progress | None
+) -> tuple[int, Reading]:
+    with connection.begin():
+        communes = read_codes(connection)
+        values = {"file_name": reu.name, "sha256": reu.sha256, "imported_by": imported_by}
+        version = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
+    if not communes:
+        raise ImportRefusedError("les communes de référence manquent ; lancez « python -m worker migrate »")
+    with rejects:
+        reading = Reading(reu, communes, rejects.add)
+        tell = progress or (lambda _lines, _share: None)
+        _write_electeurs(connection, version, reading.rows(), lambda: tell(reading.lines_read, reading.share))
+    return version, reading
+
+
+def _write_electeurs(connection: Connection, version: int, rows: Iterable[Row], progress: Callable[[], None]) -> None:
+    """Write the rows in the order they come, and call `progress` after each batch."""
+    write = _copy if connection.dialect.name == "postgresql" else _insert
+    rest = iter(rows)
+    for first in rest:
+        write(connection, version, chain([first], islice(rest, BATCH - 1)))
+        progress()
+
+
+def _renew_statistics(connection: Connection, staged: int) -> None:
+    """Let PostgreSQL know of the new version before the first export reads it; SQLite needs no such thing."""
+    if connection.dialect.name == "postgresql" and staged >= LARGE:
+        with connection.begin():
+            connection.execute(text("ANALYZE electeur"))
+
+
+def _copy(connection: Connection, version: int, batch: Iterable[Row]) -> None:
+    """PostgreSQL stores the rows while we read the next ones."""
+    errors: Any = connection.dialect.loaded_dbapi
+    try:
+        with connection.begin():
+            driver: Any = connection.connection.driver_connection
+            with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
+                for row in batch:
+                    copy.write_row((version, *row))
+    except errors.OperationalError as error:
+        raise OperationalError(_COPY, None, error) from None
+    except errors.Error as error:  # its text quotes the line
+        raise ImportRefusedError(f"la base de données refuse des électeurs ({type(error).__name__})") from None
+
+
+def _insert(connection: Connection, version: int, batch: Iterable[Row]) -> None:
+    """SQLite keeps other writers out from BEGIN on: the rows are read before."""
+    values = [(version, *row) for row in batch]
+    with connection.begin():
+        connection.exec_driver_sql(_INSERT, values)
+
+
+def _refuse_rejects(reading: Reading, rejects: RejectReport, *, accept: bool) -> None:
+    """Refuse a file without a single elector, and rejected lines unless they are accepted."""
+    if rejects.reasons and not (accept and reading.lines_kept):
+        raise rejects.refusal(reading.lines_read, CORRECT_OR_ACCEPT if reading.lines_kept else _NOTHING_KEPT)
+    if not reading.lines_kept:
+        raise ImportRefusedError("le fichier ne contient aucun électeur")
+
+
+def _refuse_loss(listes: Sequence[ListeCount], *, accept: bool) -> None:
+    """Refuse lists that lose too many of their electors, unless it is accepted."""
+    shrunk = [it for it in listes if it.before and (it.before - it.electeurs) * 100 > it.before * MAX_LOSS]
+    if shrunk and not accept:
+        named = name_some(
+            f"la liste {it.liste} de {it.code_commune} passerait de {format_number(it.before or 0)} "
+            f"à {format_count(it.electeurs, 'électeur')}"
+            for it in shrunk
+        )
+        raise ImportRefusedError(
+            f"{named}. Le téléchargement est-il complet ? Si ces électeurs sont vraiment partis, ajoutez --accept-loss."
+        )
+
+
+def _count(connection: Connection, reading: Reading) -> tuple[ListeCount, ...]:
+    with connection.begin():
+        before = _count_current(connection, {liste.code_commune for liste in reading.listes})
+    return tuple(ListeCount(*liste, count, before.get(liste)) for liste, count in sorted(reading.listes.items()))
+
+
+def _count_current(connection: Connection, communes: Iterable[str]) -> dict[ListeKey, int]:
+    """The electors that each list of these communes shows."""
+    of_liste = and_(
+        Electeur.code_commune == ListeCommunale.code_commune,
+        Electeur.liste == ListeCommunale.liste,
+        Electeur.version == ListeCommunale.version,
+    )
+    key = ListeCommunale.code_commune, ListeCommunale.liste
+    query = select(*key, func.count(Electeur.id)).outerjoin(Electeur, of_liste).group_by(*key)
+    counts: dict[ListeKey, int] = {}
+    codes = iter(sorted(communes))
+    while batch := list(islice(codes, COMMUNES_AT_ONCE)):
+        rows = connection.execute(query.where(ListeCommunale.code_commune.in_(batch)))
+        counts |= {ListeKey(commune, liste): count for commune, liste, count in rows}
+    return counts
+
+
+def _comparing(
+    connection: Connection, version: int, reading: Reading, jour: date | None, report: Path
+) -> AbstractContextManager[tuple[Comparison | None, Record | None]]:
+    if jour is None:
+        return nullcontext((None, None))
+    return comparing(connection, version, reading.listes, jour, report)
+
+
+def _record(
+    connection: Connection,
+    version: int,
+    reading: Reading,
+    also: Callable[[Connection, Mapping[ListeKey, int]], object] | None = None,
+) -> int:
+    """Let the lists of the file show their new version, in one transaction; returns how many bureaux changed.
+
+    `also` is called within the transaction, with the versions that the lists of the register showed until then.
+    """
+    with connection.begin():
+        lock_bureaux(connection)
+        changes = merge_bureaux(connection, reading.bureaux)
+        before = current_versions(connection)
+        if also:
+            also(connection, before)
+        point_to(connection, dict.fromkeys(reading.listes, version))
+        replaced = [
+            {"import_id": version, **liste._asdict(), "electeurs": count, "version_before": before.get(liste)}
+            for liste, count in reading.listes.items()
+        ]
+        connection.execute(insert(ImportListe), replaced)
+        done = {"finished_at": utc_now(), **count_columns(reading), "bureaux_before": changes}
+        connection.execute(update(Import).where(Import.id == version).values(done))
+    return len(changes)
