@@ -673,21 +673,21 @@ IMPORT = [
         "if rejects.reasons and not (accept and reading.lines_kept):",
         "if False:",
         ("test_import_reu.py::test_rejected_lines_are_reported_and_must_be_accepted[sqlite]",),
-        where="worker/registre/checks",
+        where="worker/registre/reu/importer",
     ),
     Mutant(
         "list-without-electors",
         "if not reading.lines_kept:",
         "if False:",
         ("test_a_file_without_electors_is_refused",),
-        where="worker/registre/checks",
+        where="worker/registre/reu/importer",
     ),
     Mutant(
         "file-that-grows",
         "if has_changed:",
         "if False:",
         ("test_a_file_that_grows_while_it_is_read_is_refused",),
-        where="worker/registre/reading",
+        where="worker/registre/imports/lines",
     ),
     Mutant(
         "two-imports-on-postgresql",
@@ -716,16 +716,15 @@ IMPORT = [
     ),
     Mutant(
         "comparison-report-formula",
-        'writer.writerow([f"\'{value}" if value.startswith(_FORMULA_STARTS) else value for value in line])',
-        "writer.writerow(line)",
+        'self._writer.writerow([f"\'{text}" if text.startswith(_FORMULA_STARTS) else text for text in texts])',
+        "self._writer.writerow(texts)",
         ("test_comparaison.py::test_no_cell_of_the_report_can_become_a_formula[sqlite]",),
     ),
     Mutant(
         "report-over-another-file",
-        "is_ours = file.readline(len(_FIRST_LINE)) == _FIRST_LINE",
+        "is_ours = file.readline(len(first_line)) == first_line",
         "is_ours = True",
         ("test_import_reu.py::test_a_report_never_replaces_another_file[sqlite]",),
-        where="worker/registre/reject_report",
     ),
 ]
 
