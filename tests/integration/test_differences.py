@@ -15,7 +15,7 @@ from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.exports import depots
 from worker.exports.purge import purge_files, total
-from worker.handlers.depot_fingerprint import NOT_INTACT, PURGED
+from worker.handlers.compare_depot import NOT_INTACT, PURGED
 from worker.handlers.make_export import make_export
 from worker.writers import electeurs_file
 

@@ -1,24 +1,71 @@
-"""A new list file is compared with the one that was deposited before it; without one it costs a single SELECT."""
+"""A list file is compared with the one that was deposited before it, by the fingerprint of that one (ADR 0012).
+
+A deposit is one row, whatever the size of its file. Its doorbell then stands among those of batches: the worker that
+takes it finds the file ready, deposited and without a fingerprint, and takes it. Should that message be lost, the next
+file of the list, which needs the fingerprint, takes it.
+"""
 
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
+import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
 from common.clock import jour_a_paris
-from schemas.vocabulary import Format
+from schemas.vocabulary import ExportKind, Format
 from worker.db.engine import snapshot
 from worker.domain.differences import Expected, KnownMouvement, expect, summarise
 from worker.domain.fingerprint import Digests, find_changes
-from worker.exports.depots import Fingerprint, LastDepot, find_last_depot
+from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks_fingerprint, write_fingerprint
 from worker.exports.models import Export
 from worker.exports.storage import Storage
-from worker.handlers.depot_fingerprint import take_and_keep
 from worker.registre.mouvements.queries import has_mouvements, select_between
+from worker.writers.electeurs_file import NotOurFileError
 from worker.writers.fingerprint import Between, take_fingerprint
+
+PURGED = "le fichier déposé a été purgé avant que son empreinte soit prise"
+NOT_INTACT = "le fichier déposé n'est plus intact sur le volume"
+
+log = structlog.get_logger()
+
+
+def keep_fingerprint(engine: Engine, storage: Storage, file: Export) -> None:
+    """Take and keep the fingerprint of a deposited list file that lacks one; any other file is left alone."""
+    if file.kind != ExportKind.LISTE:
+        return
+    with snapshot(engine) as connection:
+        is_lacking = lacks_fingerprint(connection, file.id)
+    if is_lacking:
+        _take_and_keep(engine, storage, file)
+
+
+def _take_and_keep(engine: Engine, storage: Storage, file: Export) -> Fingerprint:
+    """Read the file whole. A damaged one is not kept as such: a restored volume may bring it back."""
+    taken = _take_fingerprint(storage, file)
+    if taken.records is not None:
+        with engine.begin() as connection:
+            write_fingerprint(connection, file.id, taken)
+        log.info("fingerprint_taken", export_id=file.id)
+    return taken
+
+
+def _take_fingerprint(storage: Storage, file: Export) -> Fingerprint:
+    if file.purged_at:
+        return Fingerprint(reason=PURGED)
+    digests = Digests.new()
+    path = storage.path(file.code_commune, file.file_name)
+    try:
+        taken = take_fingerprint(path, Format(file.format), digests)
+    except (OSError, NotOurFileError) as error:
+        log.warning("fingerprint_not_taken", export_id=file.id, error=type(error).__name__)
+        return Fingerprint(reason=NOT_INTACT)
+    if taken.sha256 != file.sha256:
+        log.warning("fingerprint_not_taken", export_id=file.id, error="altered")
+        return Fingerprint(reason=NOT_INTACT)
+    return Fingerprint(digests.key, taken.fingerprint)
 
 
 @dataclass
@@ -36,7 +83,7 @@ class Comparison:
         with snapshot(engine) as connection, Session(connection) as session:
             last = find_last_depot(session, export)
         if last and last.fingerprint == Fingerprint():
-            last = last._replace(fingerprint=take_and_keep(engine, storage, last.export))
+            last = last._replace(fingerprint=_take_and_keep(engine, storage, last.export))
         before = jour_a_paris(last.asked_at) if last else jour
         return cls(export, last, Between(before, jour))
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, TypeVar
 
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from sqlalchemy import Connection
 
 from common.calendrier import is_poll_day
@@ -26,13 +26,16 @@ from worker.errors import RefusedError
 from worker.exports.models import Export
 from worker.exports.naming import ListeNaming, Naming, TableauNaming, naming_of
 from worker.handlers.authorization import Authorization
-from worker.handlers.demandes import to_parameters
 from worker.handlers.known_request import find_request
 from worker.handlers.services import Services
 from worker.registre.communes import CommuneRegistre, read_commune
 from worker.registre.scrutins import read_calendrier
 
 Asked = TypeVar("Asked", bound=Contract)
+
+_DEMANDE = TypeAdapter(Demande)
+_COLUMNS = {"type", "presentation", "edition", "requested_at"}
+"""They have columns of their own."""
 
 _AGAIN = {ExportStatus.FAILED, ExportStatus.CANCELLED}
 _COPIED = ("kind", "liste", "format", "type_tableau", "presentation", "edition", "parameters", "is_bulk")
@@ -112,9 +115,26 @@ def _plan_tableau(
             "presentation": part.presentation,
             "edition": asked.edition,
             "is_bulk": asked.bulk,
-            "parameters": to_parameters(demande),
+            "parameters": _to_parameters(demande),
         },
     )
+
+
+def _to_parameters(demande: Demande) -> dict[str, Any]:
+    """The dates of a tableau, for its row: a retry prints the same, whatever the register has learnt since."""
+    parameters: dict[str, Any] = _DEMANDE.dump_python(demande, mode="json", exclude=_COLUMNS)
+    return parameters
+
+
+def read_demande(export: Export) -> Demande:
+    """What the row asks for."""
+    columns = {
+        "type": export.type_tableau,
+        "presentation": export.presentation,
+        "edition": export.edition,
+        "requested_at": export.request.created_at,
+    }
+    return _DEMANDE.validate_python(columns | export.parameters)
 
 
 def plan_retry(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:

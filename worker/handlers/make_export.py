@@ -12,7 +12,7 @@ from worker.errors import ExportError, LeaseLostError, PrefectureError, Transien
 from worker.exports.lease import Heartbeat
 from worker.exports.models import Export
 from worker.exports.records import claim, is_overdue, mark_failed, new_owner, release, renew
-from worker.handlers.depot_fingerprint import keep_fingerprint
+from worker.handlers.compare_depot import keep_fingerprint
 from worker.handlers.make_liste import make_liste
 from worker.handlers.make_tableau import make_tableau
 from worker.handlers.services import Services

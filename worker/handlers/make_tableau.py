@@ -17,7 +17,7 @@ from worker.domain.texte import clean
 from worker.exports.models import Export
 from worker.exports.naming import report_name
 from worker.exports.records import Made, announce, mark_ready
-from worker.handlers.demandes import read_demande
+from worker.handlers.export_plan import read_demande
 from worker.handlers.make_liste import NO_VERSION
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
