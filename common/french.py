@@ -1,6 +1,15 @@
-"""French words: numbers, dates, and the little words before the name of a commune."""
+"""French as people read it: numbers, sizes, durations, dates, spaces, the little words before a commune's name."""
 
-from datetime import date
+import re
+from datetime import date, datetime
+
+from common.clock import PARIS
+
+NBSP = "\u00a0"
+"""No-break space: between a number and its unit, inside « guillemets »."""
+
+NARROW = "\u202f"
+"""Narrow no-break space: between thousands, and before ; ! ? in French typography."""
 
 _UNITS = (
     *("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze", "treize"),
@@ -11,6 +20,12 @@ _MOIS = (
     *("janvier", "février", "mars", "avril", "mai", "juin"),
     *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
 )
+_JOURS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
+_SIZES = ("octets", "ko", "Mo", "Go", "To")
+_MINUTE = 60
+"""In seconds, and an hour in minutes."""
+_BEFORE_MARK = re.compile(r" (?=[;:!?](?:\s|$|<))")
+_IN_QUOTES = re.compile(r"(?<=«) | (?=»)")
 _MILLION, _THOUSAND, _HUNDRED, _TEENS = 1_000_000, 1000, 100, 20
 
 
@@ -59,17 +74,61 @@ def _below_hundred(number: int, *, is_last: bool) -> str:
     return f"{_TENS[tens]} et {_UNITS[unit]}" if has_et else f"{_TENS[tens]}-{_UNITS[unit]}"
 
 
-def count(number: int, noun: str) -> str:
+def count_in_words(number: int, noun: str) -> str:
     """`douze (12) électeurs`, `zéro (0) électeur`, `deux millions (2 000 000) d’électeurs`."""
     words = number_in_words(number)
-    is_many = number > 1
     of = ("d’" if noun[0] in "aeéèiouy" else "de ") if words.endswith(("million", "millions")) else ""
-    return f"{words} ({figures(number)}) {of}{noun}{'s' * is_many}"
+    return f"{words} ({format_number(number)}) {of}{agree(number, noun)}"
 
 
-def figures(number: int) -> str:
-    """`12 345`, with spaces that do not break."""
-    return f"{number:,}".replace(",", "\u202f")
+def format_number(number: int | None) -> str:
+    """`1 840 917`, with narrow spaces that do not break; a dash when there is no number yet."""
+    return "—" if number is None else f"{number:_}".replace("_", NARROW)
+
+
+def agree(number: int, noun: str, plural: str = "") -> str:
+    """The noun as the number wants it; in French 0 is singular. A plural that is not in -s is given."""
+    return (plural or " ".join(f"{word}s" for word in noun.split())) if number > 1 else noun
+
+
+def count_of(number: int, noun: str, plural: str = "") -> str:
+    """`1 anomalie bloquante`, `3 anomalies bloquantes`, `0 anomalie bloquante`, as `agree` has it."""
+    return f"{format_number(number)} {agree(number, noun, plural)}"
+
+
+def format_size(size: int | None) -> str:
+    """Bytes in the decimal unit that reads best, the International System's: `51,2 ko`; a dash when nobody knows."""
+    if size is None:
+        return "—"
+    value, unit = float(size), 0
+    while value >= 1000 and unit < len(_SIZES) - 1:  # noqa: PLR2004 — SI prefixes
+        value, unit = value / 1000, unit + 1
+    text = str(size) if unit == 0 else f"{value:.1f}".replace(".", ",")
+    return f"{text}{NBSP}{_SIZES[unit]}"
+
+
+def format_duration(seconds: float) -> str:
+    """To a minute: `moins d'une minute`, `4 min`, `2 h 05`."""
+    minutes = round(seconds / _MINUTE)
+    if minutes == 0:
+        return "moins d'une minute"
+    return f"{minutes} min" if minutes < _MINUTE else f"{minutes // 60} h {minutes % 60:02}"
+
+
+def format_elapsed(seconds: float) -> str:
+    """To a second while it is short: `moins d'une seconde`, `8 s`, `3 min 20 s`, `2 h 05 min`."""
+    whole = round(seconds)
+    if whole < 1:
+        return "moins d'une seconde"
+    minutes, rest = divmod(whole, _MINUTE)
+    if minutes >= _MINUTE:
+        return f"{minutes // 60}{NBSP}h{NBSP}{minutes % 60:02}{NBSP}min"
+    return f"{minutes}{NBSP}min{NBSP}{rest:02}{NBSP}s" if minutes else f"{rest}{NBSP}s"
+
+
+def short_date(day: date) -> str:
+    """`01/03/2026`."""
+    return f"{day:%d/%m/%Y}"
 
 
 def long_date(day: date) -> str:
@@ -77,9 +136,14 @@ def long_date(day: date) -> str:
     return f"{'1er' if day.day == 1 else day.day} {_MOIS[day.month - 1]} {day.year}"
 
 
-def short_date(day: date) -> str:
-    """`01/03/2026`."""
-    return f"{day:%d/%m/%Y}"
+def weekday_date(day: date) -> str:
+    """`dimanche 1er mars 2026`; the number does not part from its month."""
+    return f"{_JOURS[day.weekday()]} {long_date(day).replace(' ', NBSP, 1)}"
+
+
+def format_moment(instant: datetime) -> str:
+    """`25/11/2026 à 10:04`, in Paris."""
+    return f"{instant.astimezone(PARIS):%d/%m/%Y à %H:%M}"
 
 
 def of_commune(nom: str) -> str:
@@ -99,3 +163,13 @@ def at_commune(nom: str) -> str:
     if rest and article.upper() in {"LE", "LES"}:
         return f"{'au' if article.upper() == 'LE' else 'aux'} {rest}"
     return f"à {nom}"
+
+
+def capitalized(text: str) -> str:
+    """The first letter only: what follows may be a name."""
+    return text[:1].upper() + text[1:]
+
+
+def typo(text: str) -> str:
+    """Spaces that do not break where French puts one: before ; ! ? : and », after «."""
+    return _IN_QUOTES.sub(NBSP, _BEFORE_MARK.sub(NARROW, text))

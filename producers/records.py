@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import NamedTuple
 
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
@@ -75,3 +76,18 @@ class RequestState:
         if self.outcome is RequestOutcome.REFUSED:
             return True
         return bool(self.exports) and all(export.status.is_terminal for export in self.exports)
+
+
+class Words(NamedTuple):
+    """How a kind of file is spoken of."""
+
+    counted: str
+    """What it is made of."""
+    consequence: str
+    """What its blocking anomalies would cause."""
+
+
+WORDS = {
+    ExportKind.LISTE: Words("électeurs", "le dépôt serait rejeté"),
+    ExportKind.TABLEAU: Words("mouvements", "le tableau serait faux"),
+}

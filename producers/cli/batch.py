@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from common.french import count_of
 from producers.batch.batch import Batch, new_batch_name, put_in_batch
 from producers.batch.communes_file import CommunesFile, read_communes
 from producers.batch.records import CommuneOutcome
@@ -15,7 +16,6 @@ from producers.cli.values import GivenFile
 from producers.errors import ConfigurationError, InvalidRequestError, StateAwayError
 from producers.exit_codes import ExitCode
 from producers.settings import ProducerSettings, load_settings
-from producers.texts import count_of
 from schemas.envelope import CloudEvent
 
 _SHOWN_FAULTS = 20

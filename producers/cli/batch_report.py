@@ -1,9 +1,9 @@
 """The report of a batch: one line per commune, for a spreadsheet."""
 
-import csv
 from collections.abc import Iterable
 from pathlib import Path
 
+from common.spreadsheet import ENCODING, SheetWriter
 from producers.batch.records import CommuneOutcome
 from schemas.vocabulary import RequestOutcome
 
@@ -11,22 +11,22 @@ HEADER = (
     *("Commune", "Nom", "État", "Fichiers prêts", "Fichiers en échec", "Fichiers annulés", "Fichiers à venir"),
     *("Anomalies bloquantes", "Remarques", "Motif"),
 )
-_FORMULA_STARTS = ("=", "+", "-", "@")
 
 
 def write_report(path: Path, outcomes: Iterable[CommuneOutcome]) -> None:
     """Write it anew."""
-    with path.open("w", encoding="utf-8-sig", newline="") as file:
-        writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-        writer.writerow(HEADER)
-        writer.writerows(_line(outcome) for outcome in outcomes)
+    with path.open("w", encoding=ENCODING, newline="") as file:
+        writer = SheetWriter(file)
+        writer.write(HEADER)
+        for outcome in outcomes:
+            writer.write(_line(outcome))
 
 
 def _line(outcome: CommuneOutcome) -> tuple[str | int, ...]:
     reasons = " ".join(filter(None, [outcome.reason, *(failure.reason for failure in outcome.failures)]))
     return (
         outcome.commune,
-        _harmless(outcome.nom),
+        outcome.nom,
         _state(outcome),
         outcome.ready,
         outcome.failed,
@@ -48,7 +48,3 @@ def _state(outcome: CommuneOutcome) -> str:
     if not outcome.is_whole:
         return "incomplète"
     return "à corriger" if outcome.bloquantes else "prête"
-
-
-def _harmless(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value

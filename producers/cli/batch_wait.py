@@ -8,11 +8,11 @@ from typing import Protocol
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
+from common.french import count_of, format_duration, format_number
 from producers.batch.batch import Batch
 from producers.batch.records import BatchProgress
 from producers.cli.progress import UNREAD_SECONDS
 from producers.cli.wait import poll
-from producers.texts import count_of, format_count, format_duration
 
 PLAIN_SECONDS = 10.0
 """Between two lines where there is no terminal."""
@@ -41,15 +41,15 @@ class Line:
 
     def show_sent(self, sent: int) -> None:
         """How many requests the broker holds."""
-        self._write(f"{format_count(sent)} / {format_count(self._communes)} demandes envoyées")
+        self._write(f"{format_number(sent)} / {format_number(self._communes)} demandes envoyées")
 
     def show(self, progress: BatchProgress) -> None:
         """Where the batch stands."""
         self._begun = self._begun or (self._clock(), progress.settled)
-        facts = [f"{format_count(min(progress.settled, self._communes))} / {format_count(self._communes)} communes"]
+        facts = [f"{format_number(min(progress.settled, self._communes))} / {format_number(self._communes)} communes"]
         facts.append(count_of(progress.ready, "fichier prêt", "fichiers prêts"))
         if progress.failed:
-            facts.append(f"{format_count(progress.failed)} en échec")
+            facts.append(f"{format_number(progress.failed)} en échec")
         if progress.cancelled:
             facts.append(count_of(progress.cancelled, "annulé", "annulés"))
         if progress.refused:

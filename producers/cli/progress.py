@@ -7,8 +7,8 @@ from contextlib import contextmanager
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from producers.records import ExportState, RequestState
-from producers.texts import WORDS, format_count
+from common.french import format_number
+from producers.records import WORDS, ExportState, RequestState
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus
 
@@ -91,5 +91,5 @@ class _Lines:
 def describe_progress(export: ExportState) -> str:
     """The state of one file and, while it is written, how far it is."""
     if export.status is ExportStatus.RUNNING and export.electeurs is not None:
-        return f"{format_count(export.lines_written)} / {format_count(export.electeurs)} {WORDS[export.kind].counted}"
+        return f"{format_number(export.lines_written)} / {format_number(export.electeurs)} {WORDS[export.kind].counted}"
     return export.status.label

@@ -9,8 +9,8 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from producers.records import ExportState, RequestState
-from producers.texts import WORDS, count_of, format_count, format_size
+from common.french import count_of, format_number, format_size
+from producers.records import WORDS, ExportState, RequestState
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportKind, ExportStatus
 
@@ -53,10 +53,10 @@ def print_exports(console: Console, exports: Sequence[ExportState], *, with_ids:
             *((str(export.export_id), Text(export.event_id)) if with_ids else ()),
             Text(export.label),  # a console with markup would take its brackets for a style
             _PURGED if checked and not export.is_available else export.status.label,
-            format_count(export.electeurs),
-            *(format_count(export.pages) for _ in pages),
-            format_count(export.bloquantes if checked else None),
-            format_count(export.remarques if checked else None),
+            format_number(export.electeurs),
+            *(format_number(export.pages) for _ in pages),
+            format_number(export.bloquantes if checked else None),
+            format_number(export.remarques if checked else None),
             format_size(export.size),
         )
     console.print(table)

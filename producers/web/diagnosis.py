@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from producers.texts import count_of, format_count, format_size
+from common.french import count_of, format_number, format_size
 from producers.web.comparing import Change, Comparison
 from producers.web.dropped import COLUMNS, Dropped
 from producers.web.reading.exports import AskedFile
@@ -76,13 +76,13 @@ def _size(dropped: Dropped, made: AskedFile | None) -> Iterator[str]:
     if made is None or made.size is None or is_workbook(dropped):
         return
     if dropped.size != made.size:
-        found, wanted = (f"{format_size(it)} ({format_count(it)} octets)" for it in (dropped.size, made.size))
+        found, wanted = (f"{format_size(it)} ({format_number(it)} octets)" for it in (dropped.size, made.size))
         yield f"Taille : {found}, au lieu de {wanted}."
         if dropped.size < made.size and not (dropped.has_crlf or dropped.has_bom) and dropped.is_utf8:
             yield "Il est plus court : le téléchargement ou la copie s'est peut-être interrompu."
     if dropped.extension == "csv" and made.format == "csv" and dropped.lines != made.lines_written + 1:
         lines = count_of(dropped.lines, "ligne", "lignes")
-        yield f"Il compte {lines}, titres compris, au lieu de {format_count(made.lines_written + 1)}."
+        yield f"Il compte {lines}, titres compris, au lieu de {format_number(made.lines_written + 1)}."
 
 
 def _content(comparison: Comparison) -> Iterator[str]:
@@ -90,12 +90,12 @@ def _content(comparison: Comparison) -> Iterator[str]:
         yield "La ligne des titres n'est plus la même : la plateforme exige les noms exacts des colonnes."
     if comparison.made != comparison.found:
         if comparison.first:
-            yield f"La première ligne qui diffère est la ligne {format_count(comparison.first)}."
+            yield f"La première ligne qui diffère est la ligne {format_number(comparison.first)}."
         return
     for change, number in comparison.changes.most_common():
         verb = (_CHANGES_MANY if number > 1 else _CHANGES)[change]
         yield f"{count_of(number, 'ligne', 'lignes')} {verb}."
     if comparison.changes and comparison.first:
-        yield f"La première est la ligne {format_count(comparison.first)}."
+        yield f"La première est la ligne {format_number(comparison.first)}."
     if not comparison.changed:
         yield "Les valeurs sont toutes les mêmes : seule la façon de les écrire a changé."

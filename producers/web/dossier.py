@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from common.clock import PARIS
+from common.files import CHUNK
 from producers.web.archive import Entry, archive_size, write_archive
 from producers.web.dossier_texts import write_readme, write_sums
-from producers.web.files import CHUNK, Delivery, open_asked
+from producers.web.files import Delivery, open_asked
 from producers.web.reading.exports import AskedFile
 
 TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"

@@ -4,9 +4,9 @@ import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from textwrap import wrap
 
-from producers.texts import WORDS, count_of
+from common.french import count_of, format_moment, typo
+from producers.records import WORDS
 from producers.web.reading.exports import AskedFile
-from producers.web.words import moment, typo
 
 _WIDTH = 88
 """Letters of a line: Notepad does not fold long ones."""
@@ -57,7 +57,7 @@ def write_sums(files: Iterable[tuple[str, str]], texts: Mapping[str, bytes]) -> 
 
 
 def _facts(file: AskedFile) -> str:
-    made = moment(file.finished_at or file.requested_at)
+    made = format_moment(file.finished_at or file.requested_at)
     counted = WORDS[file.kind].counted
     number = count_of(file.electeurs or 0, counted.removesuffix("s"), counted)
     remarques = count_of(file.remarques, "remarque", "remarques")

@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import IO
 
-from producers.web.files import CHUNK
+from common.files import CHUNK
 
 COLUMNS = 29
 """Of the CSV of a list. Arrêté du 12 novembre 2013, art. 2."""

@@ -1,20 +1,16 @@
 """Files of the exports volume, opened for a download: never by a name of the address, never when they were altered."""
 
-import hashlib
 import os
-import stat
 from collections.abc import Callable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, field
+from io import BufferedReader
 from pathlib import Path
 from typing import BinaryIO
 
+from common.files import CHUNK, hash_file, open_beneath
 from producers.web.reading.exports import AskedFile
 from schemas.requests import check_code_commune
 from schemas.vocabulary import Piece
-
-CHUNK = 1 << 18
-"""Bytes read at once."""
 
 
 class FileGoneError(Exception):
@@ -102,13 +98,16 @@ def open_file(root: Path, recorded: Recorded) -> Delivery:
         FileGoneError: there is no such file or volume, or not for this account.
         FileAlteredError: it is not the file of the record.
     """
-    descriptor = _open_beneath(root, check_code_commune(recorded.code_commune), _check_name(recorded.name))
-    if not _looks_right(descriptor, recorded):
-        os.close(descriptor)
-        raise FileAlteredError(recorded.name)
-    file = os.fdopen(descriptor, "rb")
+    steps = check_code_commune(recorded.code_commune), _check_name(recorded.name)
     try:
-        is_intact = _digest(file) == recorded.sha256
+        file = BufferedReader(open_beneath(root, *steps))
+    except (FileNotFoundError, NotADirectoryError, PermissionError):
+        raise FileGoneError(recorded.name) from None
+    except OSError:  # a link (ELOOP), a socket (ENXIO), a folder
+        raise FileAlteredError(recorded.name) from None
+    try:
+        is_intact = os.fstat(file.fileno()).st_size == recorded.size and hash_file(file)[1] == recorded.sha256
+        file.seek(0)
     except BaseException:
         file.close()
         raise
@@ -122,38 +121,3 @@ def _check_name(name: str) -> str:
     if not name or name.startswith(".") or "/" in name or "\0" in name:
         raise FileGoneError(name)
     return name
-
-
-def _open_beneath(root: Path, *steps: str) -> int:
-    """Follow plain names from the root, one directory at a time; the root itself may be a link, as a mount can be."""
-    directory = -1
-    try:
-        directory = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-        for step in steps[:-1]:
-            flags = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
-            inner = os.open(step, flags, dir_fd=directory)
-            os.close(directory)
-            directory = inner
-        flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
-        return os.open(steps[-1], flags, dir_fd=directory)
-    except (FileNotFoundError, NotADirectoryError, PermissionError):
-        raise FileGoneError(steps[-1]) from None
-    except OSError:  # a link (ELOOP), a socket (ENXIO)
-        raise FileAlteredError(steps[-1]) from None
-    finally:
-        if directory >= 0:
-            with suppress(OSError):
-                os.close(directory)
-
-
-def _looks_right(descriptor: int, recorded: Recorded) -> bool:
-    found = os.fstat(descriptor)
-    return stat.S_ISREG(found.st_mode) and found.st_size == recorded.size
-
-
-def _digest(file: BinaryIO) -> str:
-    digest = hashlib.sha256()
-    while chunk := file.read(CHUNK):
-        digest.update(chunk)
-    file.seek(0)
-    return digest.hexdigest()

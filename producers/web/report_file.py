@@ -14,13 +14,13 @@ from dataclasses import dataclass
 from operator import itemgetter
 from typing import IO, NamedTuple
 
+from common.spreadsheet import ENCODING, SEPARATOR, rearm
 from schemas.vocabulary import Severity
 
 PAGE = 50
 """Lines on one page."""
 
 _Row = Sequence[str]
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _COMBINING = re.compile("[\u0300-\u036f]+")
 _TWO_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ł": "l", "ø": "o", "đ": "d"})
 _WORD = re.compile(r"\w+")
@@ -140,7 +140,7 @@ def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list
             if skipped[is_blocking]:
                 skipped[is_blocking] -= 1
             elif len(kept[is_blocking]) < wanted[is_blocking]:
-                kept[is_blocking].append(Line(*map(_plain, row[:_WIDTH])))
+                kept[is_blocking].append(Line(*map(rearm, row[:_WIDTH])))
             elif len(kept[not is_blocking]) == wanted[not is_blocking]:
                 break
     return kept[True] + kept[False]
@@ -172,9 +172,9 @@ def _is_blocking(row: _Row) -> bool:
 def _rows(report: IO[bytes]) -> Iterator[Iterator[_Row]]:
     """The lines under the titles, from the first one."""
     report.seek(0)
-    text = io.TextIOWrapper(report, "utf-8-sig", newline="")
+    text = io.TextIOWrapper(report, ENCODING, newline="")
     try:
-        rows = csv.reader(text, delimiter=";")
+        rows = csv.reader(text, delimiter=SEPARATOR)
         if len(next(rows, ())) < _WIDTH:
             raise UnreadableReportError
         yield rows
@@ -182,8 +182,3 @@ def _rows(report: IO[bytes]) -> Iterator[Iterator[_Row]]:
         raise UnreadableReportError from None
     finally:
         text.detach()
-
-
-def _plain(value: str) -> str:
-    """Without the apostrophe that keeps a spreadsheet from taking a value for a formula."""
-    return value[1:] if value[:1] == "'" and value.startswith(_FORMULA_STARTS, 1) else value

@@ -2,7 +2,7 @@
 
 from jinja2 import Environment
 
-from producers.texts import count_of
+from common.french import count_of
 from producers.web.board import Card
 from producers.web.forms import once_for
 from producers.web.reading.demandes import Demande

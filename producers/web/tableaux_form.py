@@ -7,8 +7,8 @@ from typing import Self
 from starlette.datastructures import FormData
 
 from common.calendrier import LAWS, Regime, is_poll_day
+from common.french import weekday_date
 from producers.web.forms import Faults, find_faults, new_once, read_day, read_once, text, texts
-from producers.web.words import long_jour
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
 from schemas.vocabulary import Liste
@@ -114,5 +114,5 @@ class TableauxForm:
                 found[it.names[0]] = _MISSING_END if len(it.names) > 1 else _MISSING[it.names[0]]
         scrutin = read_day(self.dates.get("scrutin", ""))
         if scrutin and "scrutin" not in found and not is_poll_day(scrutin, commune):
-            found["scrutin"] = f"on ne vote pas un {long_jour(scrutin).split(' ', 1)[0]}, vérifiez cette date"
+            found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
         return Faults.ordered(FIELDS, found)

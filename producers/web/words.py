@@ -7,20 +7,23 @@ from datetime import date, datetime, timedelta
 from jinja2 import Environment
 from jinja2.ext import Extension
 
-from common.clock import PARIS
-from producers.texts import NARROW, NBSP, WORDS, count_of, format_count, format_elapsed, format_size
+from common.clock import jour_a_paris
+from common.french import (
+    capitalized,
+    count_of,
+    format_elapsed,
+    format_moment,
+    format_number,
+    format_size,
+    short_date,
+    typo,
+    weekday_date,
+)
+from producers.records import WORDS
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, Liste
 
-_MONTHS = (
-    *("janvier", "février", "mars", "avril", "mai", "juin"),
-    *("juillet", "août", "septembre", "octobre", "novembre", "décembre"),
-)
-_DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
-_BEFORE_MARK = re.compile(r" (?=[;:!?](?:\s|$|<))")
-_IN_QUOTES = re.compile(r"(?<=«) | (?=»)")
 _NOT_WORDS = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<[^>]*>)", re.DOTALL)
-
 
 _ACCENTED = """
     caractères département électeur exportés française général incohérente nationalité nettoyés numéro obsolète prénoms
@@ -37,22 +40,6 @@ _JOINED = {
 """The words of the pre-check's codes that a clerk reads otherwise."""
 
 
-def jour(day: date) -> str:
-    """`25/11/2026`."""
-    return f"{day:%d/%m/%Y}"
-
-
-def long_jour(day: date) -> str:
-    """`dimanche 1er novembre 2026`."""
-    number = "1er" if day.day == 1 else str(day.day)
-    return f"{_DAYS[day.weekday()]} {number}{NBSP}{_MONTHS[day.month - 1]} {day.year}"
-
-
-def moment(instant: datetime) -> str:
-    """`25/11/2026 à 10:04`, in Paris."""
-    return f"{instant.astimezone(PARIS):%d/%m/%Y à %H:%M}"
-
-
 def iso(instant: datetime) -> str:
     """For the attribute `datetime` of `<time>`."""
     return instant.isoformat(timespec="seconds")
@@ -61,26 +48,6 @@ def iso(instant: datetime) -> str:
 def duration(span: timedelta) -> str:
     """`8 s`, `3 min 20 s`, `2 h 05 min`."""
     return format_elapsed(span.total_seconds())
-
-
-def number(value: int | None) -> str:
-    """`1 840 917`, with narrow no-break spaces."""
-    return format_count(value)
-
-
-def size(value: int | None) -> str:
-    """In thousands of bytes: `51,2 ko`."""
-    return format_size(value)
-
-
-def agree(value: int, one: str, many: str) -> str:
-    """The number with its noun; in French 0 is singular: `0 anomalie`, `2 anomalies`."""
-    return count_of(value, one, many)
-
-
-def typo(text: str) -> str:
-    """Spaces that do not break where French puts one: before ; ! ? : and », after «."""
-    return _IN_QUOTES.sub(NBSP, _BEFORE_MARK.sub(NARROW, text))
 
 
 def counted(kind: ExportKind) -> str:
@@ -100,12 +67,12 @@ class FrenchSpaces(Extension):
 
 def jour_of(instant: datetime) -> str:
     """`25/11/2026`, the day of an instant in Paris."""
-    return jour(instant.astimezone(PARIS).date())
+    return short_date(jour_a_paris(instant))
 
 
 def day_of(text: str) -> str:
     """A day of a JSON document: `2027-04-11` gives `dimanche 11 avril 2027`."""
-    return long_jour(date.fromisoformat(text))
+    return weekday_date(date.fromisoformat(text))
 
 
 def kept_until(finished_at: datetime, days: int) -> datetime:
@@ -118,13 +85,20 @@ def code_words(code: str) -> str:
     words = " ".join(_ACCENTS.get(word, word) for word in code.split("_"))
     for short, full in _JOINED.items():
         words = words.replace(short, full)
-    return words[:1].upper() + words[1:]
+    return capitalized(words)
 
 
 def add_words(environment: Environment) -> None:
     """Let templates use them."""
     environment.add_extension(FrenchSpaces)
-    days = (jour, jour_of, day_of, long_jour, moment, iso, duration, kept_until)
-    for word in (*days, number, size, agree, typo, counted, code_words):
+    for word in (jour_of, day_of, iso, duration, kept_until, typo, counted, code_words):
         environment.filters[word.__name__] = word
+    environment.filters |= {
+        "jour": short_date,
+        "long_jour": weekday_date,
+        "moment": format_moment,
+        "number": format_number,
+        "size": format_size,
+        "agree": count_of,
+    }
     environment.globals.update(Liste=Liste, TypeTableau=TypeTableau, Presentation=Presentation, Edition=Edition)

@@ -334,10 +334,14 @@ LISTS = [
     ),
     Mutant("rule-longest", "LONGEST = 255", "LONGEST = 256", ("test_a_long_value_is_a_remark_from_256_characters_on",)),
     Mutant(
-        "anomaly-report-formula",
-        "writer.writerow([_harmless(value) for value in _line(anomaly)])",
-        "writer.writerow(_line(anomaly))",
-        ("test_make_liste.py::test_no_cell_of_the_report_can_become_a_formula[sqlite]",),
+        "spreadsheet-formula",
+        'return f"{_MARK}{value}" if _is_dangerous(value) else value',
+        "return value",
+        (
+            "test_no_cell_becomes_a_formula[=]",
+            "test_make_liste.py::test_no_cell_of_the_report_can_become_a_formula[sqlite]",
+            "test_comparaison.py::test_no_cell_of_the_report_can_become_a_formula[sqlite]",
+        ),
     ),
 ]
 
@@ -649,8 +653,8 @@ SCREEN = [
     ),
     Mutant(
         "altered-file-handed-out",
-        "is_intact = _digest(file) == recorded.sha256",
-        "is_intact = bool(_digest(file))",
+        "hash_file(file)[1] == recorded.sha256",
+        "bool(hash_file(file)[1])",
         ("test_other_bytes_are_refused",),
     ),
     Mutant(
@@ -713,12 +717,6 @@ IMPORT = [
         "undoable = last.id if last and not last.is_undone else None",
         "undoable = None",
         ("test_the_last_import_can_be_undone_once[sqlite]",),
-    ),
-    Mutant(
-        "comparison-report-formula",
-        'self._writer.writerow([f"\'{text}" if text.startswith(_FORMULA_STARTS) else text for text in texts])',
-        "self._writer.writerow(texts)",
-        ("test_comparaison.py::test_no_cell_of_the_report_can_become_a_formula[sqlite]",),
     ),
     Mutant(
         "report-over-another-file",

@@ -11,7 +11,6 @@ from worker.notifier.letter import MailSender
 from worker.notifier.mail import FolderMailer
 from worker.notifier.news import News
 from worker.notifier.texts import describe
-from worker.notifier.wording import size_label
 
 INJECTION = "évasion\r\nBcc: pirate@example.org\r\n\r\nCoucou"
 SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv", "xml")]
@@ -176,11 +175,3 @@ def test_message_id_is_stable_and_hides_the_address() -> None:
     assert first != message_id("autre", "mairie@libreville.example")
     assert first.endswith("@example.org>")
     assert "mairie" not in first
-
-
-@pytest.mark.parametrize(
-    ("size", "label"),
-    [(0, "0 octets"), (999, "999 octets"), (51_233, "51,2 ko"), (4_200_000, "4,2 Mo"), (7 * 10**12, "7000,0 Go")],
-)
-def test_sizes_are_readable(size: int, label: str) -> None:
-    assert size_label(size) == label

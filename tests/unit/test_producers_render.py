@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from common.french import count_of, format_number, format_size
 from producers.cli.documents import exports_document, print_document, request_document
 from producers.cli.render import print_exports, print_files, print_others, print_request, print_sent
 from producers.exit_codes import ExitCode
 from producers.records import RequestState
-from producers.texts import count_of, format_count, format_size
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.unit.producers_samples import EVENT, INSTANT, export, plain, request, tableau
 
@@ -156,13 +156,20 @@ def test_without_the_volume_a_file_has_its_relative_path_only() -> None:
 
 @pytest.mark.parametrize(
     ("size", "text"),
-    [(None, "—"), (0, "0 octets"), (51_233, "51,2 ko"), (2_400_000, "2,4 Mo"), (10**13, "10000,0 Go")],
+    [
+        (None, "—"),
+        (0, "0 octets"),
+        (51_233, "51,2 ko"),
+        (2_400_000, "2,4 Mo"),
+        (7 * 10**12, "7,0 To"),
+        (10**16, "10000,0 To"),
+    ],
 )
 def test_sizes_are_french(size: int | None, text: str) -> None:
     assert plain(format_size(size)) == text
 
 
 def test_counts_are_french() -> None:
-    assert format_count(1_234_567) == "1\u202f234\u202f567"
+    assert format_number(1_234_567) == "1\u202f234\u202f567"
     assert count_of(0, "anomalie", "anomalies") == "0 anomalie"
     assert count_of(2, "anomalie", "anomalies") == "2 anomalies"

@@ -6,7 +6,8 @@ import pytest
 from jinja2 import DictLoader, Environment
 from markupsafe import Markup
 
-from producers.web.words import add_words, code_words, day_of, duration, jour_of, kept_until, long_jour, moment, typo
+from common.french import format_moment, typo, weekday_date
+from producers.web.words import add_words, code_words, day_of, duration, jour_of, kept_until
 from tests.unit.producers_samples import plain
 
 
@@ -36,8 +37,8 @@ def test_templates_are_written_so_and_their_tags_are_not_touched() -> None:
 def test_days_are_those_of_paris() -> None:
     late = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
     assert jour_of(late) == "25/11/2026"
-    assert moment(late) == "25/11/2026 à 00:30"
-    assert plain(long_jour(date(2026, 11, 1))) == "dimanche 1er novembre 2026"
+    assert format_moment(late) == "25/11/2026 à 00:30"
+    assert plain(weekday_date(date(2026, 11, 1))) == "dimanche 1er novembre 2026"
     assert plain(day_of("2027-04-11")) == "dimanche 11 avril 2027"
     assert kept_until(late, 30) == datetime(2026, 12, 24, 23, 30, tzinfo=UTC)
 

@@ -2,7 +2,7 @@
 
 import click
 
-from worker.registre.imports.summary import format_count
+from common.french import count_of
 
 SHOWN = 50
 
@@ -22,13 +22,13 @@ def communes(*, add: tuple[str, str] | None, search: str | None) -> None:
         if search:
             _show(search_communes(connection, search))
         if not add and not search:
-            click.echo(f"{format_count(len(read_codes(connection)), 'commune connue')} ; cherchez avec --search.")
+            click.echo(f"{count_of(len(read_codes(connection)), 'commune connue')} ; cherchez avec --search.")
 
 
 def _show(found: list[tuple[str, str, str]]) -> None:
     for code, nom, departement in found[:SHOWN]:
         click.echo(f"{code}  {nom} ({departement})")
     if len(found) > SHOWN:
-        click.echo(f"… et {format_count(len(found) - SHOWN, 'autre')} ; précisez la recherche.")
+        click.echo(f"… et {count_of(len(found) - SHOWN, 'autre')} ; précisez la recherche.")
     if not found:
         click.echo("Aucune commune trouvée.")

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from common.cli import confirm
+from common.french import count_of
 from worker.cli.actor import system_user
 from worker.cli.dead_letters_look import chosen_queues
 from worker.cli.exits import Exit
-from worker.registre.imports.summary import format_count
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
@@ -44,7 +44,7 @@ def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue:
 
     sorting = _Sorting(names, every=every, queues=chosen_queues(queue))
     sorting.run(Action.DEAD_LETTER_REQUEUED, lambda office, letter: office.put_back(letter))
-    click.echo(f"{format_count(sorting.gone, 'lettre remise')} en file.")
+    click.echo(f"{count_of(sorting.gone, 'lettre remise')} en file.")
     if sorting.failed:
         context.exit(Exit.REFUSED)
 
@@ -59,10 +59,10 @@ def drop(context: click.Context, *, names: Sequence[str], every: bool, queue: st
 
     sorting = _Sorting(names, every=every, queues=chosen_queues(queue))
     if not yes:
-        which = format_count(len(sorting.missing), "lettre morte") if names else "toutes les lettres mortes"
+        which = count_of(len(sorting.missing), "lettre morte") if names else "toutes les lettres mortes"
         confirm(f"Supprimer {which}, pour toujours ?")
     sorting.run(Action.DEAD_LETTER_DROPPED, lambda _office, _letter: None)
-    click.echo(f"{format_count(sorting.gone, 'lettre supprimée')}.")
+    click.echo(f"{count_of(sorting.gone, 'lettre supprimée')}.")
     if sorting.failed:
         context.exit(Exit.REFUSED)
 

@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from common.french import count_of, format_size
 from common.settings import PREFIX
 from common.tls import explain_database_tls
 from worker.cli.exits import Exit
@@ -20,7 +21,6 @@ from worker.errors import PrefectureError
 from worker.exports.models import Sender
 from worker.exports.storage import Storage
 from worker.messaging.probe import ping_broker
-from worker.registre.imports.summary import format_count
 from worker.settings import Settings, load_settings
 
 Check = tuple[str, Callable[[Settings], str]]
@@ -90,7 +90,7 @@ def _check_exports(settings: Settings) -> str:
     Storage(directory).require_room(0)
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PrefectureError(f"{directory} : pas de droit d'écriture")
-    return f"{directory}, {shutil.disk_usage(directory).free >> 20} Mio libres"
+    return f"{directory}, {format_size(shutil.disk_usage(directory).free)} libres"
 
 
 def _check_senders(settings: Settings) -> str:
@@ -106,7 +106,7 @@ def _check_senders(settings: Settings) -> str:
         engine.dispose()
     if not number:
         raise PrefectureError("aucun compte autorisé, toute demande sera refusée : « python -m worker senders »")
-    return format_count(number, "compte autorisé", "comptes autorisés")
+    return count_of(number, "compte autorisé", "comptes autorisés")
 
 
 CHECKS: tuple[Check, ...] = (

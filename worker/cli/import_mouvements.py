@@ -6,8 +6,9 @@ from pathlib import Path
 
 import click
 
+from common.french import count_of
 from worker.cli.actor import system_user
-from worker.registre.imports.summary import ImportSummary, describe_reasons, format_count
+from worker.registre.imports.summary import ImportSummary, describe_reasons
 
 
 @click.command("import-mouvements")
@@ -42,10 +43,10 @@ def _tell(summary: ImportSummary) -> None:
         click.echo(f"Ce fichier est déjà dans le registre (import {summary.import_id}) : rien n'a changé.")
         return
     counts = (
-        format_count(summary.lines_read, "ligne lue"),
-        format_count(summary.lines_kept, "mouvement ajouté"),
-        format_count(summary.lines_rejected, "rejeté"),
-        format_count(summary.values_cleaned, "valeur nettoyée"),
+        count_of(summary.lines_read, "ligne lue"),
+        count_of(summary.lines_kept, "mouvement ajouté"),
+        count_of(summary.lines_rejected, "rejeté"),
+        count_of(summary.values_cleaned, "valeur nettoyée"),
     )
     click.echo(f"Import {summary.import_id} : {', '.join(counts)}.")
     for note in summary.notes:

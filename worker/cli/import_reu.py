@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common.french import count_of, format_number, short_date
 from worker.cli.actor import system_user
 from worker.cli.jours import JOUR
-from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons, format_count, format_number
+from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons
 
 if TYPE_CHECKING:
     from worker.registre.reu.importer import Progress
@@ -72,11 +73,11 @@ def _tell(summary: ImportSummary) -> None:
         click.echo(f"Ce fichier est déjà dans le registre (import {summary.import_id}) : rien n'a changé.")
         return
     counts = (
-        format_count(summary.lines_read, "ligne lue"),
-        format_count(summary.lines_kept, "gardée"),
-        format_count(summary.lines_rejected, "rejetée"),
-        format_count(summary.values_cleaned, "valeur nettoyée"),
-        format_count(summary.bureaux, "bureau", "bureaux"),
+        count_of(summary.lines_read, "ligne lue"),
+        count_of(summary.lines_kept, "gardée"),
+        count_of(summary.lines_rejected, "rejetée"),
+        count_of(summary.values_cleaned, "valeur nettoyée"),
+        count_of(summary.bureaux, "bureau", "bureaux"),
     )
     click.echo(f"Import {summary.import_id} : {', '.join(counts)}.")
     for note in summary.notes:
@@ -93,19 +94,19 @@ def _tell_comparaison(found: Comparison) -> None:
         click.echo("Aucun mouvement : ces listes n'étaient pas encore dans le registre.")
         return
     counts = (
-        format_count(found.inscriptions, "inscription"),
-        format_count(found.radiations, "radiation"),
-        format_count(found.changements, "changement de bureau", "changements de bureau"),
+        count_of(found.inscriptions, "inscription"),
+        count_of(found.radiations, "radiation"),
+        count_of(found.changements, "changement de bureau", "changements de bureau"),
     )
-    click.echo(f"Mouvements du {found.jour:%d/%m/%Y} : {', '.join(counts)}.")
+    click.echo(f"Mouvements du {short_date(found.jour)} : {', '.join(counts)}.")
     if found.others:
-        others = format_count(found.others, "électeur a changé", "électeurs ont changé")
+        others = count_of(found.others, "électeur a changé", "électeurs ont changé")
         click.echo(f"{others} autrement (adresse, nom d'usage, orthographe) : aucun tableau ne le montre.")
     if found.report:
         told = (
-            format_count(found.homonyms, "cas d'homonymie", "cas d'homonymie"),
-            format_count(found.spellings, "orthographe changée"),
-            format_count(found.doubts, "doute"),
+            count_of(found.homonyms, "cas d'homonymie", "cas d'homonymie"),
+            count_of(found.spellings, "orthographe changée"),
+            count_of(found.doubts, "doute"),
         )
         click.echo(f"À vérifier : {', '.join(told)}. Détail : {found.report}")
 
@@ -127,7 +128,7 @@ def _show_listes(summary: ImportSummary) -> None:
             before_all[it.liste] += it.before or 0
         for liste in sorted(now):
             figures = format_number(now[liste]), format_number(before_all[liste])
-            table.add_row(format_count(communes[liste], "commune"), liste, *figures)
+            table.add_row(count_of(communes[liste], "commune"), liste, *figures)
     Console().print(table)
 
 

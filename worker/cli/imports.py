@@ -2,7 +2,7 @@
 
 import click
 
-from worker.registre.imports.summary import format_count, format_number
+from common.french import count_of, format_number
 
 SHOWN = 20
 
@@ -45,8 +45,8 @@ def import_undo() -> None:
 
     with register_database() as engine:
         undone = undo_last_import(engine)
-    mouvements = f", {format_count(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
+    mouvements = f", {count_of(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
     click.echo(
-        f"Import {undone.import_id} ({undone.file_name}) annulé : {format_count(len(undone.restored), 'liste remise')} "
-        f"à l'état précédent, {format_count(len(undone.removed), 'liste retirée')} du registre{mouvements}."
+        f"Import {undone.import_id} ({undone.file_name}) annulé : {count_of(len(undone.restored), 'liste remise')} "
+        f"à l'état précédent, {count_of(len(undone.removed), 'liste retirée')} du registre{mouvements}."
     )

@@ -2,7 +2,7 @@
 
 import click
 
-from worker.registre.imports.summary import format_count
+from common.french import count_of
 
 
 @click.command
@@ -21,4 +21,4 @@ def migrate() -> None:
         with engine.begin() as connection:
             added = load_reference(connection)
     done = "déjà à jour" if before == newest else f"mise à jour ({before or 'vide'} → {newest})"
-    click.echo(f"Base de données {done} ; {format_count(added, 'commune ajoutée')}.")
+    click.echo(f"Base de données {done} ; {count_of(added, 'commune ajoutée')}.")

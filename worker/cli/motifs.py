@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from worker.registre.imports.summary import format_count
+from common.french import count_of
 
 
 @click.command
@@ -26,11 +26,11 @@ def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
     with register_database() as engine, engine.begin() as connection:
         if source:
             noted = read_motifs(connection, code, source)
-            click.echo(f"{format_count(noted, 'mouvement complété')}.")
+            click.echo(f"{count_of(noted, 'mouvement complété')}.")
         if to:
             written = write_motifs(connection, code, to)
             if written:
-                click.echo(f"{format_count(written, 'mouvement')} à compléter dans {to} : il contient des noms.")
+                click.echo(f"{count_of(written, 'mouvement')} à compléter dans {to} : il contient des noms.")
                 return
         unsaid = count_unsaid(connection, code)
-    click.echo(f"{format_count(unsaid, 'mouvement')} sans catégorie.")
+    click.echo(f"{count_of(unsaid, 'mouvement')} sans catégorie.")

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common.french import count_of, format_size
 from worker.cli.actor import system_user
 from worker.cli.exits import Exit
 from worker.cli.values import WholeNumber
-from worker.registre.imports.summary import format_count
 
 if TYPE_CHECKING:
     from worker.exports.purge import Due, Purged
@@ -60,39 +60,33 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, as_j
 
 
 def _tell_due(days: int, due: "Due", came_back: Sequence[Path]) -> None:
-    from worker.exports.storage import format_size
-
     click.echo(
-        f"Seraient purgés : {format_count(due.exports, 'export')} ({format_size(due.size)}) de plus de "
-        f"{format_count(days, 'jour')}."
+        f"Seraient purgés : {count_of(due.exports, 'export')} ({format_size(due.size)}) de plus de "
+        f"{count_of(days, 'jour')}."
     )
     if due.interrupted:
-        click.echo(f"Une purge interrompue serait finie : {format_count(due.interrupted, 'export')}.")
+        click.echo(f"Une purge interrompue serait finie : {count_of(due.interrupted, 'export')}.")
     for path in came_back:
         click.echo(f"Revenu après sa purge, serait effacé : {path}")
     _tell_untold(due)
 
 
 def _tell_done(days: int, due: "Due", done: "Purged") -> None:
-    from worker.exports.storage import format_size
-
     click.echo(
-        f"{format_count(done.exports, 'export purgé')} ({format_count(done.files, 'fichier effacé')}, "
-        f"{format_size(done.size)}) : plus de {format_count(days, 'jour')}."
+        f"{count_of(done.exports, 'export purgé')} ({count_of(done.files, 'fichier effacé')}, "
+        f"{format_size(done.size)}) : plus de {count_of(days, 'jour')}."
     )
     if done.missing:
-        click.echo(f"Fichier déjà absent du volume : {format_count(done.missing, 'export')}.")
+        click.echo(f"Fichier déjà absent du volume : {count_of(done.missing, 'export')}.")
     if done.failures:
-        count = format_count(done.failures, "export")
+        count = count_of(done.failures, "export")
         click.echo(f"Échec : le volume refuse d'effacer les fichiers de {count} ; voyez le journal.", err=True)
     _tell_untold(due)
 
 
 def _tell_untold(due: "Due") -> None:
     if due.untold:
-        click.echo(
-            f"Plus anciens, mais gardés tant que personne n'en est prévenu : {format_count(due.untold, 'export')}."
-        )
+        click.echo(f"Plus anciens, mais gardés tant que personne n'en est prévenu : {count_of(due.untold, 'export')}.")
 
 
 def _tell_unknown(unknown: Sequence[Path]) -> None:

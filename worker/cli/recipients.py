@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common.french import short_date
 from worker.cli.actor import system_user
 from worker.cli.values import OneOf
 from worker.cli.wishes import describe_wishes, prevenir_option, read_wishes
@@ -146,7 +147,7 @@ def _show(engine: "Engine", code: str | None) -> None:
     table = Table("Id", "Commune", "Canal", "Adresse", "Prévenu de", "État")
     with Session(engine) as session:
         for row in session.scalars(query):
-            state = f"arrêté le {row.disabled_at:%d/%m/%Y}" if row.disabled_at else "en service"
+            state = f"arrêté le {short_date(row.disabled_at)}" if row.disabled_at else "en service"
             where, shown, wishes = _where(row.code_commune), shown_address(row.address), describe_wishes(row.kinds)
             table.add_row(row.id, where, row.channel, shown, wishes, state)
     if table.row_count:

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common.french import short_date
 from schemas.vocabulary import Liste, parse_liste
 from worker.cli.jours import JOUR
 
@@ -79,13 +80,13 @@ def _show_scrutins(found: "list[KnownScrutin]") -> None:
         return
     table = Table("Scrutin", "Commune", "Libellé", "Clôture")
     for it in found:
-        cloture = f"{it.cloture:%d/%m/%Y}" if it.cloture else ""
-        table.add_row(f"{it.date:%d/%m/%Y}", it.code_commune or "toutes", it.libelle, cloture)
+        cloture = short_date(it.cloture) if it.cloture else ""
+        table.add_row(short_date(it.date), it.code_commune or "toutes", it.libelle, cloture)
     Console().print(table)
 
 
 def _show_reunions(found: "list[Reunion]") -> None:
     for it in found:
-        click.echo(f"{it.date:%d/%m/%Y}  {f'liste {it.liste}' if it.liste else 'toutes les listes'}")
+        click.echo(f"{short_date(it.date)}  {f'liste {it.liste}' if it.liste else 'toutes les listes'}")
     if not found:
         click.echo("Aucune réunion : notez-en une avec --add.")

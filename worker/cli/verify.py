@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common.french import count_of
 from worker.cli.actor import system_user
 from worker.cli.exits import Exit
 from worker.cli.values import CODE_COMMUNE, WholeNumber
-from worker.registre.imports.summary import format_count
 
 if TYPE_CHECKING:
     from worker.exports.integrity import Verified
@@ -77,8 +77,8 @@ def _tell(exports: int, files: int, wrong: "Sequence[Verified]", orphans: "Seque
     if any(orphan.export_id is not None for orphan in orphans):
         click.echo(f"« {program} purge » efface de nouveau les fichiers déjà purgés.")
     count = sum(len(it.findings) for it in wrong)
-    state = format_count(count, "fichier en défaut", "fichiers en défaut") if count else "tous intacts"
-    checked = f"{format_count(exports, 'export vérifié')} ({format_count(files, 'fichier')})"
+    state = count_of(count, "fichier en défaut", "fichiers en défaut") if count else "tous intacts"
+    checked = f"{count_of(exports, 'export vérifié')} ({count_of(files, 'fichier')})"
     click.echo(f"{checked} : {state}." if exports else "Aucun fichier à vérifier.")
 
 

@@ -5,8 +5,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
 
-from common.clock import PARIS
-from common.french import at_commune, long_date
+from common.french import at_commune, format_moment, long_date
 from schemas.tableaux import Edition, Repere
 from schemas.vocabulary import Liste
 from worker.domain.bilan import Bureau, count_figures
@@ -59,7 +58,7 @@ def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source) -> 
         code_commune=liste.code_commune,
         liste=f"{liste.liste.label} — {liste.liste.value}",
         objet=_objet(demande),
-        edite_le=f"Édité le {demande.requested_at.astimezone(PARIS):%d/%m/%Y à %H:%M}",
+        edite_le=f"Édité le {format_moment(demande.requested_at)}",
         is_provisoire=demande.is_provisoire,
         sections=SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
         signatures=_signatures(demande, liste.nom_commune),

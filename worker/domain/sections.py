@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from common.french import count, of_commune
+from common.french import count_in_words, of_commune
 from schemas.tableaux import Presentation
 from worker.domain.bilan import Bureau, Figures, Side, Sides
 from worker.domain.tableau import Ligne, Partie, Section
@@ -47,9 +47,9 @@ class SectionBuilder:
         return tuple(self._partie(modele, side, has_lignes=has_lignes) for modele, side in parts)
 
     def _partie(self, modele: PartieModele, side: Side, *, has_lignes: bool) -> Partie:
-        total = f"{modele.total} : {count(len(side.ids), 'électeur')}"
+        total = f"{modele.total} : {count_in_words(len(side.ids), 'électeur')}"
         if side.changements:
-            total += f", dont {count(side.changements, 'changement')} de bureau"
+            total += f", dont {count_in_words(side.changements, 'changement')} de bureau"
         return Partie(modele.titre, self.lignes_of(side.ids) if has_lignes else (), total)
 
 

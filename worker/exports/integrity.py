@@ -1,25 +1,23 @@
 """Every ready file is compared with its row: what is right is dated, what is wrong is said and put on record."""
 
-import errno
-import hashlib
 import os
 import stat
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from enum import StrEnum
 from pathlib import Path
-from typing import IO, NamedTuple
+from typing import NamedTuple
 
 import structlog
 from sqlalchemy import ColumnElement, Engine, and_, func, select
 from sqlalchemy.orm import Session, joinedload
 
+from common.files import NotRegularError, hash_file, open_regular
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import snapshot
 from worker.exports.audit import Action, record_audit
 from worker.exports.models import Export
 from worker.exports.records import mark_verified
-from worker.exports.storage import BUFFER, DIRECTORY_MODE, FILE_MODE, Storage
+from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, Storage
 
 _PAGE = 50
 """Exports that are read before what was found of them is recorded."""
@@ -155,11 +153,11 @@ def _record(engine: Engine, page: Sequence[Export], found: Sequence[Verified], a
 def find_fault(path: Path, size: int, sha256: str, read: Read) -> Fault | None:
     """Compare a file with what its row says of it; None when it is the same, and readable by its group alone."""
     try:
-        with open(path, "rb", buffering=0, opener=_open) as file:
+        with open_regular(path) as file:
             state = os.fstat(file.fileno())
-            if not stat.S_ISREG(state.st_mode):
-                return Fault.ALTERED
-            found, digest = _digest(file, read)
+            found, digest = hash_file(file, read)
+    except NotRegularError:
+        return Fault.ALTERED
     except (FileNotFoundError, NotADirectoryError):
         return Fault.MISSING
     except OSError:
@@ -169,33 +167,6 @@ def find_fault(path: Path, size: int, sha256: str, read: Read) -> Fault | None:
     if digest != sha256:
         return Fault.ALTERED
     return None if _has_right_modes(path, state) else Fault.PERMISSIONS
-
-
-@contextmanager
-def open_regular(path: Path) -> Iterator[IO[bytes]]:
-    """Open a file of the volume to read it, unbuffered.
-
-    Raises:
-        OSError: it is not there, cannot be read, or something else stands in its place.
-    """
-    with open(path, "rb", buffering=0, opener=_open) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
-            raise OSError(errno.EINVAL, "not a regular file")
-        yield file
-
-
-def _open(path: str, flags: int) -> int:
-    """Follow no link, and wait for no pipe in the place of the file."""
-    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK)
-
-
-def _digest(file: IO[bytes], read: Read) -> tuple[int, str]:
-    digest, size = hashlib.sha256(), 0
-    while piece := file.read(BUFFER):
-        digest.update(piece)
-        size += len(piece)
-        read(len(piece))
-    return size, digest.hexdigest()
 
 
 def _has_right_modes(path: Path, state: os.stat_result) -> bool:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
+from common.french import format_size
 from schemas.requests import check_code_commune
 from worker.errors import DiskFullError, TransientError
 
@@ -170,11 +171,6 @@ def translate_disk_errors() -> Iterator[None]:
             reason = os.strerror(error.errno)
             raise DiskFullError(f"Volume des exports plein ou sans droit d'écriture ({reason}).") from error
         raise
-
-
-def format_size(size: int) -> str:
-    """A number of bytes, for an operator: `12 Mio`."""
-    return f"{size >> 20} Mio" if size >= 1 << 20 else f"{size >> 10} Kio"
 
 
 def _unlink(path: Path) -> int | None:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from common.clock import PARIS
-from common.french import figures
+from common.french import agree, capitalized, count_of, format_number, format_size
 from schemas.vocabulary import ExportKind, ExportStatus
 from worker.domain.texte import clean
 from worker.exports.models import Export
@@ -12,7 +12,7 @@ from worker.notifier.kinds import Topic
 from worker.notifier.news import News
 from worker.notifier.texts_listes import LISTES
 from worker.notifier.texts_tableaux import TABLEAUX
-from worker.notifier.wording import Wording, agree, capitalized, size_label
+from worker.notifier.wording import Wording
 
 _WORDINGS = {ExportKind.LISTE: LISTES, ExportKind.TABLEAU: TABLEAUX}
 
@@ -64,7 +64,7 @@ def outcome(news: News) -> str:
     if len(news.request.exports) == 1:
         parts = [part.removeprefix("1 ") for part in parts]
     if number := news.bloquantes:
-        parts.append(clean(f"{figures(number)} {agree(number, 'anomalie bloquante', 'anomalies bloquantes')}"))
+        parts.append(clean(count_of(number, "anomalie bloquante")))
     return ", ".join(parts)
 
 
@@ -105,9 +105,9 @@ def _facts(export: Export) -> Iterator[Fact]:
         case ExportStatus.READY:
             yield "Fichier", export.file_name
             yield from _words_of(export).facts(export)
-            yield "Anomalies bloquantes", figures(export.bloquantes)
-            yield "Remarques", figures(export.remarques)
-            yield "Taille", size_label(export.size or 0)
+            yield "Anomalies bloquantes", format_number(export.bloquantes)
+            yield "Remarques", format_number(export.remarques)
+            yield "Taille", format_size(export.size or 0)
             yield "SHA-256", export.sha256 or ""
             if export.report_name:
                 yield "Rapport d'anomalies", export.report_name

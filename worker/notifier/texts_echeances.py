@@ -4,16 +4,13 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 
 from common.calendrier import LAWS
-from common.french import long_date
+from common.french import capitalized, weekday_date
 from schemas.tableaux import TypeTableau
 from worker.domain.texte import clean
 from worker.notifier.content import Block, Content, Fact, Item, Link, Note, Tone
 from worker.notifier.deadlines import COMMISSION, Deadline
 from worker.notifier.kinds import Topic
 from worker.notifier.texts_tableaux import IN_TOWN_HALL
-from worker.notifier.wording import capitalized
-
-_DAYS = ("lundi", "mardi", "mercredi", "jeudi", "vendredi", "samedi", "dimanche")
 
 _MEETING = "Réunion de la commission de contrôle"
 _MEETING_LAW = "Code électoral, art. L. 19, III"
@@ -58,12 +55,12 @@ def _item(deadline: Deadline, today: date) -> Item:
 
 def _facts(deadline: Deadline) -> Iterator[Fact]:
     if deadline.echeance == COMMISSION:
-        yield "À tenir", f"du {_day(deadline.due_on)} au {_day(deadline.until)}"
+        yield "À tenir", f"du {weekday_date(deadline.due_on)} au {weekday_date(deadline.until)}"
     else:
-        yield "Date", _day(deadline.due_on)
+        yield "Date", weekday_date(deadline.due_on)
         yield "En mairie", IN_TOWN_HALL[TypeTableau(deadline.echeance)]
     libelle = f", {deadline.libelle}" if deadline.libelle else ""
-    yield "Scrutin", f"{_day(deadline.scrutin)}{libelle}"
+    yield "Scrutin", f"{weekday_date(deadline.scrutin)}{libelle}"
     yield "Textes", _MEETING_LAW if deadline.echeance == COMMISSION else _law(deadline)
 
 
@@ -83,13 +80,9 @@ def _law(deadline: Deadline) -> str:
 def _when(deadline: Deadline, today: date) -> str:
     left = (deadline.due_on - today).days
     if left < 0:
-        return f"jusqu'au {_day(deadline.until)}"
+        return f"jusqu'au {weekday_date(deadline.until)}"
     return {0: "aujourd'hui", 1: "demain"}.get(left, f"dans {left} jours")
 
 
 def _tone(deadline: Deadline, today: date) -> Tone:
     return Tone.WARNING if (deadline.due_on - today).days <= _SOON_DAYS else Tone.QUIET
-
-
-def _day(day: date) -> str:
-    return f"{_DAYS[day.weekday()]} {long_date(day)}"

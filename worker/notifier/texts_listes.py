@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from common.french import figures
+from common.french import format_number
 from worker.exports.models import Export
 from worker.notifier.content import Block, Fact, Heading, Note, Steps
 from worker.notifier.wording import Wording
@@ -27,8 +27,8 @@ _STEPS = (
 
 
 def _facts(export: Export) -> Iterator[Fact]:
-    yield "Électeurs", figures(export.electeurs or 0)
-    yield "Mineurs non exportés", figures(export.mineurs)
+    yield "Électeurs", format_number(export.electeurs or 0)
+    yield "Mineurs non exportés", format_number(export.mineurs)
 
 
 def _next_steps(exports: Sequence[Export]) -> Iterator[Block]:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from common.french import figures
+from common.french import format_number
 from schemas.tableaux import Edition, TypeTableau
 from worker.domain.types_tableau import MODELES
 from worker.exports.models import Export
@@ -50,8 +50,8 @@ _LODGED = frozenset(
 
 def _facts(export: Export) -> Iterator[Fact]:
     yield "Édition", Edition(export.edition).label
-    yield "Pages", figures(export.pages or 0)
-    yield "Mouvements", figures(export.electeurs or 0)
+    yield "Pages", format_number(export.pages or 0)
+    yield "Mouvements", format_number(export.electeurs or 0)
 
 
 def _next_steps(exports: Sequence[Export]) -> Iterator[Block]:

@@ -1,5 +1,6 @@
 """The balance, as an equation: avant + inscriptions + arrivées − radiations − départs = après."""
 
+from common.french import format_number
 from worker.domain.tableau import Bilan
 from worker.pdf.drawing import GREY
 from worker.pdf.frame import LEFT
@@ -8,11 +9,6 @@ from worker.pdf.styles import Styles
 
 _TERM = 112.0
 _BEFORE, _BETWEEN = 14.0, 2.0
-
-
-def format_number(number: int) -> str:
-    """In French: 12 345."""
-    return f"{number:,}".replace(",", "\u202f")
 
 
 def height_of_bilan(styles: Styles, bilan: Bilan, *, is_commune: bool) -> float:

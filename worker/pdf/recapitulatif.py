@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from common.french import format_number
 from worker.domain.tableau import Section
-from worker.pdf.bilan import format_number
 from worker.pdf.book import Book
 from worker.pdf.columns import columns_of_bilan, numbers_of_bilan
 from worker.pdf.ending import Ending

@@ -8,10 +8,11 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from common.clock import jour_a_paris
+from common.french import count_of
 from worker.demo import LIBREVILLE
 from worker.demo.load import load_libreville, loaded_on
 from worker.notifier.models import Agent
-from worker.registre.imports.summary import ImportSummary, format_count
+from worker.registre.imports.summary import ImportSummary
 
 AGENT = "mairie-libreville"
 INTRODUCTION = "Commune de démonstration LIBREVILLE (13900) : fictive, comme tous ses électeurs.\n"
@@ -33,17 +34,17 @@ def load(engine: Engine, folder: Path, console: Console) -> date:
 
 def _describe(summary: ImportSummary) -> str:
     counts = (
-        format_count(summary.lines_read, "ligne lue"),
-        format_count(summary.lines_kept, "gardée"),
-        format_count(summary.lines_rejected, "rejetée"),
-        format_count(summary.values_cleaned, "valeur nettoyée"),
+        count_of(summary.lines_read, "ligne lue"),
+        count_of(summary.lines_kept, "gardée"),
+        count_of(summary.lines_rejected, "rejetée"),
+        count_of(summary.values_cleaned, "valeur nettoyée"),
     )
     facts = [", ".join(counts)]
     if summary.report:
         facts.append(f"Rejets : {summary.report}")
     if found := summary.comparison:
         facts.append(
-            f"Depuis le premier export : {format_count(found.inscriptions, 'inscription')}, "
-            f"{format_count(found.radiations, 'radiation')}, {format_count(found.changements, 'changement')} de bureau"
+            f"Depuis le premier export : {count_of(found.inscriptions, 'inscription')}, "
+            f"{count_of(found.radiations, 'radiation')}, {count_of(found.changements, 'changement')} de bureau"
         )
     return "\n  ".join(facts)

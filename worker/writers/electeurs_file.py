@@ -13,8 +13,8 @@ from typing import IO, Any
 
 from lxml import etree
 
+from common.files import open_regular
 from schemas.vocabulary import Format
-from worker.exports.integrity import open_regular
 from worker.exports.storage import BUFFER
 from worker.registre.models import Electeur
 from worker.writers.columns import ADRESSE, COLUMNS, ENTETE, IDENTITE

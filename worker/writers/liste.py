@@ -5,6 +5,7 @@ from datetime import date
 
 from sqlalchemy import BigInteger, BindParameter, Text, bindparam
 
+from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.domain.majorite import last_birth
 
@@ -30,7 +31,7 @@ class ListeSpec:
     @property
     def date_creation(self) -> str:
         """The day of the file, as the file has it."""
-        return f"{self.jour:%d/%m/%Y}"
+        return short_date(self.jour)
 
     @property
     def last_birth(self) -> str:

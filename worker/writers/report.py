@@ -3,13 +3,13 @@
 It is not the official file: it is quoted, has a byte order mark for spreadsheets, and no value can become a formula.
 """
 
-import csv
 import io
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from common.spreadsheet import SheetWriter
 from schemas.vocabulary import Severity
 from worker.writers.precheck import Anomaly
 from worker.writers.sink import Sink
@@ -25,7 +25,6 @@ HEADER = (
     "Anomalie",
     "Code",
 )
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 _BLOCK = 500
 
 
@@ -56,11 +55,11 @@ def write_report(anomalies: Iterable[Anomaly], sink: Sink) -> Tally:
     tally = Tally()
     sink.write("\ufeff".encode())
     text = io.StringIO(newline="")
-    writer = csv.writer(text, delimiter=";", lineterminator="\r\n")
-    writer.writerow(HEADER)
+    writer = SheetWriter(text)
+    writer.write(HEADER)
     for number, anomaly in enumerate(anomalies, 1):
         tally.add(anomaly)
-        writer.writerow([_harmless(value) for value in _line(anomaly)])
+        writer.write(_line(anomaly))
         if number % _BLOCK == 0:
             _flush(text, sink)
     _flush(text, sink)
@@ -85,10 +84,6 @@ def _jour(naissance: str) -> str:
     year, _, rest = naissance.partition("-")
     month, _, day = rest.partition("-")
     return f"{day}/{month}/{year}" if day else naissance
-
-
-def _harmless(value: str) -> str:
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
 
 
 def _flush(text: io.StringIO, sink: Sink) -> None:

@@ -6,7 +6,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
-from producers.texts import count_of
+from common.french import count_of
 from producers.web.board import make_card
 from producers.web.forms import read_number, read_once, texts, wrap_once
 from producers.web.pages.sending import AWAY, Trouble, send

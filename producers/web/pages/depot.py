@@ -7,6 +7,7 @@ from pydantic import ValidationError
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
+from common.french import short_date
 from producers.errors import ProducerError
 from producers.web.declared import Pending, read_pending, remember
 from producers.web.deposits import find_to_answer, find_to_correct, find_to_deposit, find_to_redo
@@ -17,7 +18,6 @@ from producers.web.paging import Paging, page_number
 from producers.web.reading.depots import count_deposited, read_current, read_deposited, read_made
 from producers.web.reading.exports import AskedFile
 from producers.web.visit import Visit
-from producers.web.words import jour
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared
 from schemas.vocabulary import Verdict, parse_jour
 
@@ -54,7 +54,7 @@ def declare(visit: Visit) -> Response:
             remarque=_text(visit.form, "remarque"),
             requested_by=visit.agent.name,
         )
-        return data, f"déposé le {jour(day)}"
+        return data, f"déposé le {short_date(day)}"
 
     return _publish(visit, read)
 
@@ -75,7 +75,7 @@ def answer(visit: Visit) -> Response:
             answer=_text(visit.form, "reponse"),
             requested_by=visit.agent.name,
         )
-        return data, f"{data.verdict.label} le {jour(day)}"
+        return data, f"{data.verdict.label} le {short_date(day)}"
 
     return _publish(visit, read)
 
@@ -147,7 +147,7 @@ def _day(visit: Visit, name: str) -> date:
     except ValueError as error:
         raise _Wrong(f"Date illisible : {error}.") from None
     if day > visit.today:
-        raise _Wrong(f"Le {jour(day)} n'est pas encore venu : vérifiez la date.")
+        raise _Wrong(f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.")
     return day
 
 

@@ -1,18 +1,17 @@
 """The reports of an import: CSV files that the clerk opens in a spreadsheet, beside the file that was imported."""
 
-import csv
 from collections import Counter
 from collections.abc import Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
+from common.french import count_of, format_number
+from common.spreadsheet import ENCODING, SEPARATOR, SheetWriter
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import Rejection
-from worker.registre.imports.summary import describe_reasons, format_count, format_number
-
-_FORMULA_STARTS = ("=", "+", "-", "@")
+from worker.registre.imports.summary import describe_reasons
 
 
 class ReportKind(NamedTuple):
@@ -45,7 +44,7 @@ class ReportFile:
     def __init__(self, path: Path, kind: ReportKind) -> None:
         self.path = path
         self._kind = kind
-        self._writer: Any = None
+        self._writer: SheetWriter | None = None
         self._files = ExitStack()
 
     def __enter__(self) -> Self:
@@ -75,19 +74,18 @@ class ReportFile:
         Raises:
             ImportRefusedError: the report cannot be written.
         """
-        texts = [str(value) for value in line]
         try:
             if self._writer is None:
-                file = self._files.enter_context(self.path.open("w", encoding="utf-8-sig", newline=""))
-                self._writer = csv.writer(file, delimiter=";", lineterminator="\r\n")
-                self._writer.writerow(self._kind.header)
-            self._writer.writerow([f"'{text}" if text.startswith(_FORMULA_STARTS) else text for text in texts])
+                file = self._files.enter_context(self.path.open("w", encoding=ENCODING, newline=""))
+                self._writer = SheetWriter(file)
+                self._writer.write(self._kind.header)
+            self._writer.write(line)
         except OSError as error:
             raise self._not_written(error) from None
 
     def _remove_former(self) -> None:
         """Remove the report of an earlier attempt, and nothing else: the path may have been mistyped."""
-        first_line = ";".join(self._kind.header).encode("utf-8-sig")
+        first_line = SEPARATOR.join(self._kind.header).encode(ENCODING)
         with self.path.open("rb") as file:
             is_ours = file.readline(len(first_line)) == first_line
         if not is_ours:
@@ -119,7 +117,7 @@ class RejectReport(ReportFile):
     def refusal(self, lines_read: int, advice: str) -> ImportRefusedError:
         """The refusal of a file whose rejected lines are not accepted; `advice`: what the clerk can do."""
         return ImportRefusedError(
-            f"{format_count(self.reasons.total(), 'ligne rejetée')} sur {format_number(lines_read)} : "
+            f"{count_of(self.reasons.total(), 'ligne rejetée')} sur {format_number(lines_read)} : "
             f"{describe_reasons(self.reasons)}. Le détail est dans {self.path}. {advice}"
         )
 

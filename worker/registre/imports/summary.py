@@ -6,6 +6,8 @@ from datetime import date
 from itertools import islice
 from pathlib import Path
 
+from common.french import format_number
+
 LISTED = 5
 """How many of many similar things a message names."""
 
@@ -63,17 +65,6 @@ class ImportSummary:
     reasons: Mapping[str, int] = field(default_factory=dict)
     report: Path | None = None
     comparison: Comparison | None = None
-
-
-def format_number(number: int) -> str:
-    """A number as a French reader wants it: `1 840 917`, with spaces that do not break."""
-    return f"{number:_}".replace("_", "\u202f")
-
-
-def format_count(number: int, noun: str, plural: str = "") -> str:
-    """`1 ligne rejetée`, `12 lignes rejetées`; 0 is singular. A plural that is not in -s is given."""
-    plural = plural or " ".join(f"{word}s" for word in noun.split())
-    return f"{format_number(number)} {plural if number > 1 else noun}"
 
 
 def name_some(texts: Iterable[str]) -> str:

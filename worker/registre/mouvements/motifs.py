@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
+from common.spreadsheet import ENCODING, SEPARATOR, SheetWriter, rearm
 from worker.domain.collation import base_letters
 from worker.domain.controles_tableau import CATEGORIES
 from worker.domain.mouvement import Categorie, Nature
@@ -22,7 +23,6 @@ from worker.registre.imports.lines import fold_title
 from worker.registre.models import MouvementRegistre
 from worker.registre.mouvements.file import parse_categorie
 
-SEPARATOR = ";"
 TITLES = {
     "id": "mouvement",
     "liste": "liste",
@@ -36,7 +36,6 @@ TITLES = {
 }
 """The title of each column, by the column of the table `mouvement`; the clerk fills in the last two."""
 _READ = ("id", "nom_naissance", "prenoms", "categorie", "motif")
-_FORMULA_STARTS = ("=", "+", "-", "@")
 _ID_DIGITS = 18
 _TABLE = MouvementRegistre.__table__.c
 
@@ -122,10 +121,11 @@ def _write_file(path: Path, rows: Iterable[Sequence[object]]) -> None:
         ImportRefusedError: it was, or it cannot be written.
     """
     try:
-        with path.open("x", encoding="utf-8-sig", newline="") as file:
-            writer = csv.writer(file, delimiter=SEPARATOR)
-            writer.writerow(TITLES.values())
-            writer.writerows([_disarm(str(value)) for value in row] for row in rows)
+        with path.open("x", encoding=ENCODING, newline="") as file:
+            writer = SheetWriter(file)
+            writer.write(TITLES.values())
+            for row in rows:
+                writer.write(row)
     except FileExistsError:
         raise ImportRefusedError(f"{path} existe déjà ; donnez un autre nom") from None
     except OSError as error:
@@ -150,7 +150,7 @@ def _read_file(path: Path) -> Iterator[Said]:
         for fields in lines:
             if any(fields):
                 padded = [*fields, *[""] * len(header)]
-                yield Said(lines.line_num, *(_rearm(clean(padded[place])) for place in places))
+                yield Said(lines.line_num, *(rearm(clean(padded[place])) for place in places))
     except csv.Error:
         raise ImportRefusedError(f"{path.name} : la ligne {lines.line_num} est illisible") from None
 
@@ -161,18 +161,9 @@ def _read_text(path: Path) -> str:
         content = path.read_bytes()
     except OSError as error:
         raise unreadable(path, error) from None
-    for encoding in ("utf-8-sig", "cp1252"):
+    for encoding in (ENCODING, "cp1252"):
         try:
             return content.decode(encoding)
         except UnicodeDecodeError:
             continue
     raise ImportRefusedError(f"{path.name} : ce n'est pas un fichier CSV en UTF-8")
-
-
-def _disarm(value: str) -> str:
-    """What a spreadsheet would run as a formula, as text."""
-    return f"'{value}" if value.startswith(_FORMULA_STARTS) else value
-
-
-def _rearm(value: str) -> str:
-    return value[1:] if value.startswith("'") and value[1:].startswith(_FORMULA_STARTS) else value

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, Engine, and_, func, insert, select, text, upd
 from sqlalchemy.exc import OperationalError
 
 from common.clock import jour_a_paris
+from common.french import count_of, format_number
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
 from worker.registre.bureaux import COMMUNES_AT_ONCE, DescribedBureau, lock_bureaux, merge_bureaux
@@ -27,14 +28,7 @@ from worker.registre.imports.file import CsvFile
 from worker.registre.imports.history import count_columns, find_same, import_lock, summarise
 from worker.registre.imports.lines import LineReader, Rejection
 from worker.registre.imports.report import CORRECT_OR_ACCEPT, RejectReport, default_report
-from worker.registre.imports.summary import (
-    Comparison,
-    ImportSummary,
-    ListeCount,
-    format_count,
-    format_number,
-    name_some,
-)
+from worker.registre.imports.summary import Comparison, ImportSummary, ListeCount, name_some
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
 from worker.registre.reu.file import open_reu
 from worker.registre.reu.lines import FIELDS, LineParser, Row
@@ -221,7 +215,7 @@ def _refuse_loss(listes: Sequence[ListeCount], *, accept: bool) -> None:
     if shrunk and not accept:
         named = name_some(
             f"la liste {it.liste} de {it.code_commune} passerait de {format_number(it.before or 0)} "
-            f"à {format_count(it.electeurs, 'électeur')}"
+            f"à {count_of(it.electeurs, 'électeur')}"
             for it in shrunk
         )
         raise ImportRefusedError(

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.french import at_commune, count, long_date, number_in_words, of_commune
+from common.french import at_commune, count_in_words, long_date, number_in_words, of_commune
 from worker.domain.collation import base_letters, sort_key
 
 
@@ -63,7 +63,7 @@ def test_millions_are_read_first(millions: int, rest: int) -> None:
     ],
 )
 def test_electors_are_counted_in_words_and_figures(number: int, expected: str) -> None:
-    assert count(number, "électeur") == expected
+    assert count_in_words(number, "électeur") == expected
 
 
 def test_dates() -> None:
