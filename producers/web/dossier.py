@@ -98,7 +98,7 @@ def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile]) -> Doss
 
 
 def write_manifest(commune: str, nom: str, sealed: Sequence[SealedFile]) -> bytes:
-    """What the archive holds, for a program: documented in docs/depot.md."""
+    """What the archive holds, for a program: documented in docs/producers.md."""
     document = {
         "version": MANIFEST_VERSION,
         "commune": {"code": commune, "nom": nom},

@@ -2,7 +2,9 @@
 
 import ast
 import importlib
+import importlib.util
 import re
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,6 +29,7 @@ from worker.messaging.encoder import ACTOR_QUEUES
 from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
 
 REPOSITORY = Path(__file__).parents[2]
+CODE = ("schemas", "common", "producers", "worker", "tests", "bench")
 DOCS = REPOSITORY / "docs"
 CONTRACT = REPOSITORY / "schemas" / "README.md"
 GROUPS = {"python -m worker dead-letters": DEAD_LETTER_COMMANDS}
@@ -221,3 +224,83 @@ def test_the_contract_page_names_files_that_exist() -> None:
     ours = {path.name + "/" * path.is_dir() for path in CONTRACT.parent.iterdir() if not path.name.startswith("__")}
     assert described <= ours
     assert {"json/", "examples/", "asyncapi.json", "liste_electorale.xsd"} <= described
+
+
+def _documents() -> dict[str, str]:
+    """What people read of today, by its path: the changelog speaks of what was."""
+    paths = [REPOSITORY / "README.md", REPOSITORY / "Makefile", CONTRACT, *DOCS.rglob("*.md")]
+    return {path.relative_to(REPOSITORY).as_posix(): path.read_text("utf-8") for path in paths}
+
+
+def _typed(text: str) -> Iterator[str]:
+    """What stands in code: spans and blocks of Markdown."""
+    yield from re.findall(r"```sh\n(.+?)```", text, re.DOTALL)
+    yield from SPAN.findall(re.sub(r"```.+?```", "", text, flags=re.DOTALL))
+
+
+def test_every_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
+    named = {
+        (name, target)
+        for name, text in _documents().items()
+        for typed in _typed(text)
+        for target in re.findall(r"^make ([a-z]+)", typed, re.MULTILINE)
+    }
+    assert len(named) > 10
+    assert {(name, target) for name, target in named if target not in targets} == set()
+
+
+def test_every_command_that_is_named_exists() -> None:
+    families = {"worker": WORKER_COMMANDS, "worker.solo": SOLO_COMMANDS, "producers": PRODUCER_COMMANDS}
+    wrong = []
+    for name, text in _documents().items():
+        for module, word in re.findall(r"python3? -m ([\w.]+)(?: ([a-z][a-z-]*))?", text):
+            is_known = module in sys.stdlib_module_names or importlib.util.find_spec(_runnable(module))
+            if not is_known or (word and word not in families.get(module, {word: ""})):
+                wrong.append(f"{name}: python -m {module} {word}")
+    assert wrong == []
+
+
+def _runnable(module: str) -> str:
+    """What `python -m` would run."""
+    place = REPOSITORY / module.replace(".", "/")
+    return f"{module}.__main__" if place.is_dir() else module
+
+
+def test_every_file_that_is_named_exists() -> None:
+    place = re.compile(r"(?:schemas|common|producers|worker|tests|bench|deploy|docs)/[\w./*-]*[\w*]/?")
+    wrong = [
+        f"{name}: {path}"
+        for name, text in _documents().items()
+        for path in place.findall(" ".join(SPAN.findall(text)))
+        if not list(REPOSITORY.glob(path))
+    ]
+    assert wrong == []
+
+
+def test_every_document_that_the_code_names_exists() -> None:
+    known = {path.name for path in (*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"))}
+    known |= {
+        path.name for folder in ("schemas", "worker", "producers") for path in (REPOSITORY / folder).rglob("*.md")
+    }
+    sources = (path for folder in CODE for path in (REPOSITORY / folder).rglob("*.py"))
+    wrong = [
+        f"{path.relative_to(REPOSITORY)}: {name}"
+        for path in (*sources, REPOSITORY / "Makefile", REPOSITORY / "Dockerfile", *REPOSITORY.glob("*.yml"))
+        for name in re.findall(r"[\w-]+\.md\b", path.read_text("utf-8"))
+        if name not in known
+    ]
+    assert wrong == []
+
+
+def test_the_map_shows_every_room() -> None:
+    rooms = {
+        f"{path.relative_to(REPOSITORY)}/"
+        for parent in ("schemas", "common", "producers", "worker")
+        for path in (REPOSITORY / parent, *(REPOSITORY / parent).iterdir())
+        if path.is_dir() and any(path.glob("*.*")) and not path.name.startswith("_")
+    }
+    shown = {span for row in _rows(_read("architecture.md"), "Folder") for span in SPAN.findall(row["Folder"])}
+    contract = {"schemas/json/", "schemas/examples/"}  # described in schemas/README.md
+    assert rooms - contract - shown == set()
+    assert {room for room in shown if not (REPOSITORY / room).is_dir()} == set()

@@ -23,8 +23,8 @@ BUSY_SECONDS = 15
 def build_engine(url: str) -> Engine:
     """An engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
 
-    On SQLite, transactions are begun by us: IMMEDIATE for those that write, plain for snapshots (queue.md of the
-    design: without it a reader that turns writer fails at once with « database is locked »).
+    On SQLite, transactions are begun by us: IMMEDIATE for those that write, plain for snapshots
+    (without it a reader that turns writer fails at once with « database is locked »).
     """
     try:
         backend = make_url(url).get_backend_name()
