@@ -8,7 +8,7 @@ from pathlib import Path
 
 from producers.records import ExportState, RequestState
 from schemas.generate import MODELS
-from worker.domain.differences import Differences
+from worker.domain.fingerprint import Differences
 from worker.exports.models import Depot, Export, Request
 from worker.notifier.models import Agent, Notification, Recipient, Reminder, ReminderEcheance
 from worker.registre.models import Bureau, Commune, Electeur, Import, ImportListe, ListeCommunale

@@ -17,7 +17,7 @@ from worker.demo import LIBREVILLE, write_reu
 from worker.demo.libreville import demo_calendrier, write_second_reu
 from worker.demo.load import set_demo_calendrier
 from worker.demo.mouvements import write_mouvements
-from worker.domain.controles_tableau import check_tableau
+from worker.domain.controles import check_tableau
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Categorie, Nature
 from worker.registre.communes import read_commune

@@ -22,12 +22,13 @@ from tests.unit.reu_sample import BUREAU, DATE, PRENOMS, electeurs
 from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.db.migrate import current_revision, downgrade, migrate
-from worker.domain.controles_tableau import check_tableau
+from worker.domain.bilan import BureauElecteurs
+from worker.domain.controles import check_tableau
 from worker.domain.identite import identite
 from worker.domain.mouvement import Categorie, Nature
 from worker.errors import ExportError, RefusedError
 from worker.registre import models, scrutins
-from worker.registre.mouvements.queries import BureauElecteurs, identity_keys, select_bureaux, select_mouvements
+from worker.registre.mouvements.queries import identity_keys, select_bureaux, select_mouvements
 from worker.registre.scrutins import KnownScrutin, Reunion
 from worker.writers.columns import of_age
 from worker.writers.liste import ListeSpec

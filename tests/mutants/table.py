@@ -768,14 +768,14 @@ TABLEAUX = [
     ),
     Mutant(
         "bilan-from-now",
-        "avant = bureau.maintenant + corrections.get(bureau.code, 0)",
-        "avant = bureau.maintenant",
+        "avant = bureau.electeurs + corrections.get(bureau.code, 0)",
+        "avant = bureau.electeurs",
         ("test_from_revision_to_revision_once_they_are_applied", "test_the_last_tableau_leaves_the_list_of_now"),
     ),
     Mutant(
         "bureau-lost",
-        'others = [Bureau(code, "", 0) for code in {*by_bureau, *corrections} - {*known}]',
-        "others = list[Bureau]()",
+        'others = [BureauElecteurs(code, "", 0) for code in {*by_bureau, *corrections} - {*known}]',
+        "others = list[BureauElecteurs]()",
         ("test_bureaux_are_in_the_order_of_their_numbers_and_none_is_lost",),
     ),
     Mutant(

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
-from worker.domain.bilan import Bureau
+from worker.domain.bilan import BureauElecteurs
 from worker.domain.composition import ListeDeCommune
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
@@ -64,7 +64,7 @@ CHANGEMENT = replace(
     nouveau_bureau="0002",
 )
 
-BUREAUX = (Bureau("0001", "HOTEL DE VILLE", 800), Bureau("0002", "ECOLE JULES FERRY", 700))
+BUREAUX = (BureauElecteurs("0001", "HOTEL DE VILLE", 800), BureauElecteurs("0002", "ECOLE JULES FERRY", 700))
 LIBREVILLE = ListeDeCommune("13900", "LIBREVILLE", Liste.PRINCIPALE, BUREAUX)
 
 

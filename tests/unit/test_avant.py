@@ -18,10 +18,10 @@ from tests.unit.mouvements_samples import (
     demande,
     mouvement,
 )
-from worker.domain.avant import correction
 from worker.domain.composition import compose_tableau
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Effet, Etat, Mouvement
+from worker.domain.selection import correction
 
 PREMIER = demande()
 SECOND = demande(TypeTableau.SECOND_RECTIFICATIF)

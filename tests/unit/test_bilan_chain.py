@@ -86,9 +86,9 @@ def test_from_revision_to_revision_once_they_are_applied(moved: list[Mouvement],
 def test_the_last_tableau_leaves_the_list_of_now(moved: list[Mouvement], day: date) -> None:
     left = figures(requested_on(day)[-1], applied(moved), "apres")
     assert left == {
-        "Bureau 0001 — HOTEL DE VILLE": BUREAUX[0].maintenant,
-        "Bureau 0002 — ECOLE JULES FERRY": BUREAUX[1].maintenant,
-        "Commune de LIBREVILLE": sum(bureau.maintenant for bureau in BUREAUX),
+        "Bureau 0001 — HOTEL DE VILLE": BUREAUX[0].electeurs,
+        "Bureau 0002 — ECOLE JULES FERRY": BUREAUX[1].electeurs,
+        "Commune de LIBREVILLE": sum(bureau.electeurs for bureau in BUREAUX),
     }
 
 

@@ -23,14 +23,13 @@ from tests.unit.mouvements_samples import (
     demande,
     mouvement,
 )
-from worker.domain.bilan import Bureau
-from worker.domain.collation import SortKey, sort_key
+from worker.domain.bilan import BureauElecteurs
 from worker.domain.composition import compose_tableau
 from worker.domain.demande import Demande
+from worker.domain.identite import SortKey, sort_key
 from worker.domain.lignes import format_naissance, order_key
 from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
-from worker.domain.tableau import Ligne, Section, Tableau
-from worker.domain.types_tableau import MODELES
+from worker.domain.tableau import MODELES, Ligne, Section, Tableau
 from worker.errors import CountMismatchError
 
 PAR_BUREAU, RECAPITULATIF = Presentation.PAR_BUREAU, Presentation.RECAPITULATIF
@@ -134,7 +133,7 @@ def test_additions_have_one_part() -> None:
 
 def test_bureaux_are_in_the_order_of_their_numbers_and_none_is_lost() -> None:
     codes = ["10", "2", "A", ""]
-    liste = replace(LIBREVILLE, bureaux=[Bureau(code, "", 5) for code in codes])
+    liste = replace(LIBREVILLE, bureaux=[BureauElecteurs(code, "", 5) for code in codes])
     came = Mouvements([mouvement(nouveau_bureau="0099"), mouvement(id=2, nouveau_bureau="")])
     tableau = compose_tableau(demande(presentation=PAR_BUREAU), liste, came)
     titres = [section.titre for section in tableau.sections]

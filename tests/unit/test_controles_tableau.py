@@ -23,14 +23,12 @@ from tests.unit.mouvements_samples import (
     mouvement,
     mouvements,
 )
-from worker.domain.bilan import Bureau
-from worker.domain.composition import compose_tableau
-from worker.domain.controles_bilan import check_bilan
-from worker.domain.controles_tableau import AnomalieMouvement, check_tableau
+from worker.domain.bilan import BureauElecteurs
+from worker.domain.composition import SANS_BUREAU, compose_tableau
+from worker.domain.controles import AnomalieMouvement, check_bilan, check_tableau
 from worker.domain.demande import Demande
 from worker.domain.identite import Identite, identite, identite_of
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement
-from worker.domain.sections import SANS_BUREAU
 from worker.registre.mouvements.file import TITLES
 
 KEY = identite_of(PERSONNE)
@@ -179,7 +177,7 @@ def test_more_electors_left_a_bureau_than_it_ever_had_is_reported() -> None:
 
 @given(mouvements())
 def test_no_bureau_has_fewer_electors_than_none_in_silence(all_of_them: list[Mouvement]) -> None:
-    tiny = replace(LIBREVILLE, bureaux=[Bureau("0001", "", 2), Bureau("0002", "", 1)])
+    tiny = replace(LIBREVILLE, bureaux=[BureauElecteurs("0001", "", 2), BureauElecteurs("0002", "", 1)])
     made = compose_tableau(demande(presentation=Presentation.RECAPITULATIF), tiny, Mouvements(all_of_them))
     impossible = [
         it.code.replace(SANS_BUREAU, "") for it in made.sections[:-1] if min(it.bilan.avant, it.bilan.apres) < 0

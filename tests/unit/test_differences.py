@@ -7,8 +7,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from worker.domain.differences import Differences, Expected, KnownMouvement, expect, summarise
-from worker.domain.fingerprint import Digests, Records, find_changes
+from worker.domain.fingerprint import (
+    Differences,
+    Digests,
+    Expected,
+    KnownMouvement,
+    Records,
+    expect,
+    find_changes,
+    summarise,
+)
 from worker.domain.majorite import is_mineur
 from worker.domain.mouvement import Nature
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.french import at_commune, count_in_words, long_date, number_in_words, of_commune
-from worker.domain.collation import base_letters, sort_key
+from worker.domain.identite import base_letters, sort_key
 
 
 @pytest.mark.parametrize(

@@ -1,22 +1,30 @@
-"""From a request and the mouvements of a list to the Tableau that is drawn."""
+"""From a request and the mouvements of a list to the Tableau that is drawn: its sections, its lines, its notes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Protocol
 
-from common.french import at_commune, format_moment, long_date
-from schemas.tableaux import Edition, Repere
+from common.calendrier import Regime, last_day_to_consult
+from common.french import at_commune, count_in_words, format_moment, long_date, of_commune, short_date
+from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Liste
-from worker.domain.bilan import Bureau, count_figures
+from worker.domain.bilan import BureauElecteurs, Figures, Side, Sides, Survey, count_figures
 from worker.domain.demande import Demande
-from worker.domain.lignes import LigneRules, Lignes
+from worker.domain.lignes import ADRESSE_MASQUEE, LigneRules, Lignes
 from worker.domain.mouvement import Mouvement
-from worker.domain.notes import make_notes
-from worker.domain.sections import SectionBuilder
-from worker.domain.survey import Survey
-from worker.domain.tableau import Signatures, Tableau
-from worker.domain.types_tableau import MEMBRES_COMMISSION, Signataire
+from worker.domain.tableau import (
+    MEMBRES_COMMISSION,
+    Ligne,
+    Modele,
+    Partie,
+    PartieModele,
+    Section,
+    Signataire,
+    Signatures,
+    Tableau,
+)
 
 MENTION_COMMISSION = "Exemplaire de la commission — ne pas afficher"
 
@@ -38,7 +46,7 @@ class ListeDeCommune:
     code_commune: str
     nom_commune: str
     liste: Liste
-    bureaux: Sequence[Bureau]
+    bureaux: Sequence[BureauElecteurs]
 
 
 def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source) -> Tableau:
@@ -60,9 +68,9 @@ def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source) -> 
         objet=_objet(demande),
         edite_le=f"Édité le {format_moment(demande.requested_at)}",
         is_provisoire=demande.is_provisoire,
-        sections=SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
+        sections=_SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
         signatures=_signatures(demande, liste.nom_commune),
-        notes=tuple(make_notes(demande, has_provisoire=survey.has_provisoire, has_protegee=survey.has_protegee)),
+        notes=tuple(_make_notes(demande, has_provisoire=survey.has_provisoire, has_protegee=survey.has_protegee)),
         has_nationalite=has_nationalite,
         mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
         mouvements=figures.mouvements,
@@ -89,3 +97,76 @@ def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
     places = MEMBRES_COMMISSION if signataire is Signataire.COMMISSION_ADMINISTRATIVE else 1
     lieu = f"{demande.modele.formule} {at_commune(nom_commune)}, le …"
     return Signatures(signataire.value, places, has_seal=True, lieu=lieu)
+
+
+SANS_BUREAU = "–"
+"""Code of the section of electors who have no bureau: an empty code is the commune's."""
+
+
+@dataclass(frozen=True)
+class _SectionBuilder:
+    """Builds the sections of one tableau; `lignes_of`: the lines of mouvements, which are known by their ids."""
+
+    modele: Modele
+    nom_commune: str
+    lignes_of: Callable[[Sequence[int]], Iterable[Ligne]]
+
+    def build(self, presentation: Presentation, figures: Figures) -> tuple[Section, ...]:
+        """The sections of a presentation; the commune comes last."""
+        has_bureaux = presentation is not Presentation.COMMUNE
+        has_parties = presentation is not Presentation.RECAPITULATIF
+        parties = self._parties(figures.sides, has_lignes=not has_bureaux) if has_parties else ()
+        commune = Section("", f"Commune {of_commune(self.nom_commune)}", parties, figures.bilan)
+        if not has_bureaux:
+            return (commune,)
+        bureaux = [
+            Section(
+                one.bureau.code or SANS_BUREAU,
+                _titre(one.bureau),
+                self._parties(one.sides, has_lignes=True) if has_parties else (),
+                one.bilan,
+            )
+            for one in figures.bureaux
+        ]
+        return *bureaux, commune
+
+    def _parties(self, sides: Sides, *, has_lignes: bool) -> tuple[Partie, ...]:
+        parts = [(self.modele.additions, sides.additions)]
+        if self.modele.retranchements:
+            parts.append((self.modele.retranchements, sides.retranchements))
+        return tuple(self._partie(modele, side, has_lignes=has_lignes) for modele, side in parts)
+
+    def _partie(self, modele: PartieModele, side: Side, *, has_lignes: bool) -> Partie:
+        total = f"{modele.total} : {count_in_words(len(side.ids), 'électeur')}"
+        if side.changements:
+            total += f", dont {count_in_words(side.changements, 'changement')} de bureau"
+        return Partie(modele.titre, self.lignes_of(side.ids) if has_lignes else (), total)
+
+
+def _titre(bureau: BureauElecteurs) -> str:
+    if not bureau.code:
+        return "Électeurs sans bureau de vote"
+    return f"Bureau {bureau.code} — {bureau.libelle}" if bureau.libelle else f"Bureau {bureau.code}"
+
+
+def _make_notes(demande: Demande, *, has_provisoire: bool, has_protegee: bool) -> Iterator[str]:
+    """Notes, in their order. `has_…`: whether a line has a provisional number, or a masked address."""
+    if demande.publication:
+        end = ""
+        if demande.type is TypeTableau.VINGT_JOURS:
+            end = f", consultable jusqu’au {short_date(last_day_to_consult(demande.publication))}"
+        yield f"Publié le {short_date(demande.publication)}{end}."
+    elif demande.type is TypeTableau.VINGT_JOURS:
+        yield "Consultable pendant sept jours à compter de sa publication."
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+        start = demande.required(Repere.REUNION) + timedelta(days=1)
+        yield f"Inscriptions et radiations du {short_date(start)} au {short_date(demande.last_day)}."
+    if demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF:
+        yield "Y compris les mouvements appliqués pour un scrutin de l’année, déjà portés au tableau des cinq jours."
+    if demande.presentation is not Presentation.RECAPITULATIF:
+        if has_provisoire:
+            yield "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
+        if has_protegee:
+            yield f"{ADRESSE_MASQUEE} : Code électoral, art. L. 37."
+        if demande.edition is Edition.COMMISSION:
+            yield "Exemplaire de la commission : les motifs y sont complets, il n’est pas à afficher."

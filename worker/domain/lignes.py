@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from schemas.tableaux import Edition
-from worker.domain.collation import sort_key
+from worker.domain.identite import sort_key
 from worker.domain.mouvement import Categorie, Etat, Mouvement, Personne
 from worker.domain.tableau import Ligne
 from worker.errors import CountMismatchError

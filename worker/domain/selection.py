@@ -1,8 +1,14 @@
-"""Which mouvements are in which tableau.
+"""Which mouvements are in which tableau, and what the list was before it.
 
 Before 2019 each mouvement has its place in one tableau only (circulaire INTA1317573C du 25 juillet 2013, §§ 115 to
 117): what a poll made take effect is not printed again in the tableau rectificatif. Since 2019 a tableau is a period,
 from one meeting of the commission de contrôle to the next date. Code électoral, art. L. 19, L. 20, R. 13 and R. 14.
+
+How many electors a list had before a tableau is counted back from those it has now. The list holds what is applied to
+it: what is in the tableau, or in a later one, was not there yet. What an earlier tableau of the yearly revision printed
+counts already: the second tableau rectificatif starts from the list as the first one left it, although both are applied
+on 1 March. So each tableau begins with what the one before it left. What waits since a revision that is closed was
+forgotten, or dropped: it does not count.
 """
 
 from dataclasses import dataclass
@@ -104,3 +110,21 @@ def _is_cumulated(mouvement: Mouvement, place: Place | None, demande: Demande) -
         and place.type is TypeTableau.CINQ_JOURS
         and mouvement.date_tableau == demande.date_tableau
     )
+
+
+def correction(mouvement: Mouvement, demande: Demande) -> int:
+    """What leads from the list of now to the list before the tableau: -1, the mouvement undone; 1, done; 0, neither."""
+    if not mouvement.is_listed:
+        return 0
+    is_applied = mouvement.etat is Etat.APPLIQUE
+    if is_in(mouvement, demande):
+        return -1 if is_applied else 0
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+        return -1 if is_applied and mouvement.date_mouvement > demande.last_day else 0
+    place, own = place_of(mouvement, demande), own_place(demande)
+    if place is None:
+        return 0
+    if is_applied:
+        return -1 if place.order > own.order else 0
+    closed_on = demande.closing_before(min(own.held_on, demande.jour))
+    return 1 if closed_on < place.held_on and place.order < own.order else 0

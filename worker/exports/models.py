@@ -109,7 +109,7 @@ class Export(Base):
     purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")
     differences: Mapped[dict[str, Any] | None] = mapped_column(
-        JSON(none_as_null=True), doc="Of a list file, with the one deposited before; see worker.domain.differences."
+        JSON(none_as_null=True), doc="Of a list file, with the one deposited before; see worker.domain.fingerprint."
     )
     downloaded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When somebody last took it.")
     downloaded_by: Mapped[str] = mapped_column(Texte, default="", server_default="")

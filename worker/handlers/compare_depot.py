@@ -17,8 +17,7 @@ from sqlalchemy.orm import Session
 from common.clock import jour_a_paris
 from schemas.vocabulary import ExportKind, Format
 from worker.db.engine import snapshot
-from worker.domain.differences import Expected, KnownMouvement, expect, summarise
-from worker.domain.fingerprint import Digests, find_changes
+from worker.domain.fingerprint import Digests, Expected, KnownMouvement, expect, find_changes, summarise
 from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks_fingerprint, write_fingerprint
 from worker.exports.models import Export
 from worker.exports.storage import Storage

@@ -20,8 +20,7 @@ from schemas.requests import (
     TableauxRenderRequested,
 )
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste
-from worker.domain.demande import Demande, DemandeInvalide
-from worker.domain.reperes import Calendrier, dates_of
+from worker.domain.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import RefusedError
 from worker.exports.models import Export
 from worker.exports.naming import ListeNaming, Naming, TableauNaming, naming_of

@@ -7,10 +7,8 @@ from sqlalchemy import Connection
 
 from schemas.vocabulary import Severity
 from worker.db.engine import snapshot
-from worker.domain.bilan import Bureau
 from worker.domain.composition import ListeDeCommune, compose_tableau
-from worker.domain.controles_bilan import check_bilan
-from worker.domain.controles_tableau import check_tableau
+from worker.domain.controles import check_bilan, check_tableau
 from worker.domain.demande import Demande
 from worker.domain.tableau import Tableau
 from worker.domain.texte import clean
@@ -86,7 +84,7 @@ class _Subject:
         commune = require_commune(connection, export.code_commune)
         liste = export.nom_liste
         version = commune.versions.get(liste, NO_VERSION)
-        bureaux = [Bureau(*row) for row in select_bureaux(connection, commune.code, liste, version)]
+        bureaux = select_bureaux(connection, commune.code, liste, version)
         return cls(
             demande=read_demande(export),
             liste=ListeDeCommune(commune.code, clean(commune.nom), liste, bureaux),

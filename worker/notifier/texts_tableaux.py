@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 from common.french import format_number
 from schemas.tableaux import Edition, TypeTableau
-from worker.domain.types_tableau import MODELES
+from worker.domain.tableau import MODELES
 from worker.exports.models import Export
 from worker.notifier.content import Block, Duties, Fact, Heading, Note
 from worker.notifier.wording import Wording

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, delete, insert, select
 
-from worker.domain.collation import base_letters, sort_key
+from worker.domain.identite import base_letters, sort_key
 from worker.domain.texte import clean
 from worker.errors import RefusedError
 from worker.registre.models import Electeur, ListeCommunale, MouvementRegistre, Protection

@@ -8,7 +8,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from common.calendrier import is_poll_day
 from common.french import short_date
 from schemas.vocabulary import Liste
-from worker.domain.reperes import Calendrier
+from worker.domain.demande import Calendrier
 from worker.errors import RefusedError
 from worker.registre.models import Commission, Commune, Scrutin
 

@@ -1,9 +1,8 @@
 """An anomaly of a mouvement or of a bureau, as a line of the report beside the file."""
 
-from worker.domain.controles_bilan import AnomalieBureau
-from worker.domain.controles_tableau import AnomalieMouvement
+from worker.domain.composition import SANS_BUREAU
+from worker.domain.controles import AnomalieBureau, AnomalieMouvement
 from worker.domain.lignes import format_bureau, format_numero
-from worker.domain.sections import SANS_BUREAU
 from worker.writers.precheck import Anomaly
 
 

@@ -13,8 +13,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
 from common.spreadsheet import ENCODING, SEPARATOR, SheetWriter, rearm
-from worker.domain.collation import base_letters
-from worker.domain.controles_tableau import CATEGORIES
+from worker.domain.controles import CATEGORIES
+from worker.domain.identite import base_letters
 from worker.domain.mouvement import Categorie, Nature
 from worker.domain.texte import clean
 from worker.errors import ImportRefusedError

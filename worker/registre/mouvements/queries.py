@@ -10,6 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, not_,
 
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
+from worker.domain.bilan import BureauElecteurs
 from worker.domain.identite import Identite, identite
 from worker.domain.majorite import last_birth
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
@@ -29,14 +30,6 @@ _WHO = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays
 _COMING_OR_GOING = {nature.value: nature for nature in (Nature.INSCRIPTION, Nature.RADIATION)}
 
 Word = TypeVar("Word", bound=StrEnum)
-
-
-class BureauElecteurs(NamedTuple):
-    """A bureau and how many electors of the list it has; an empty code: those who have no bureau."""
-
-    code: str
-    libelle: str
-    electeurs: int
 
 
 class DatedMouvement(NamedTuple):

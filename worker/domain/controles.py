@@ -1,4 +1,7 @@
-"""What is wrong with mouvements, before a tableau is made of them: each anomaly with what a clerk is to do."""
+"""What is wrong before a tableau is made, each anomaly with what a clerk is to do.
+
+Of the mouvements; and of the figures, where the register's list and its mouvements contradict each other.
+"""
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
@@ -11,6 +14,7 @@ from worker.domain.identite import Homonyms, Identite, identite_of
 from worker.domain.lignes import fetch_in_batches
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature
 from worker.domain.selection import is_in, is_misplaced
+from worker.domain.tableau import Tableau
 
 
 @dataclass(frozen=True)
@@ -138,3 +142,27 @@ def _on_dates(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:
 
 def _prints_no_category(mouvement: Mouvement) -> bool:
     return mouvement.categorie is Categorie.NON_PRECISEE and not mouvement.is_changement_bureau
+
+
+@dataclass(frozen=True)
+class AnomalieBureau:
+    """As AnomalieMouvement, of a bureau; an empty code stands for the electors who have none."""
+
+    code: str
+    severity: Severity
+    champ: str
+    message: str
+    bureau: str
+
+
+def check_bilan(tableau: Tableau) -> Iterator[AnomalieBureau]:
+    """The bureaux that cannot have the electors that the tableau says, before it or after it."""
+    for bureau in tableau.bureaux_impossibles:
+        yield AnomalieBureau(
+            "bilan_impossible",
+            Severity.BLOCKING,
+            "bureau",
+            "Moins de zéro électeur avant ou après le tableau : la liste et ses mouvements se contredisent, "
+            "vérifier les mouvements appliqués de ce bureau, puis importer la liste de nouveau.",
+            bureau,
+        )
