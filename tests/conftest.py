@@ -60,13 +60,15 @@ def amqp_url(rabbit_node: RabbitNode) -> Iterator[str]:
     rabbit_node.delete_vhost(vhost)
 
 
-@pytest.fixture(scope="session")
-def database_template() -> Template | None:
-    """What the databases of `postgres_url`, `sqlite_url` and `database_url` are copies of.
+@pytest.fixture
+def database_template(request: pytest.FixtureRequest) -> Template | None:
+    """What the databases of `postgres_url`, `sqlite_url` and `database_url` are copies of: `pytest.mark.database(…)`.
 
-    None: they are empty. A folder or a module defines this fixture again to have, for example, migrated ones.
+    None: they are empty.
     """
-    return None
+    marker = request.node.get_closest_marker("database")
+    template: Template | None = marker.args[0] if marker else None
+    return template
 
 
 @pytest.fixture

@@ -8,18 +8,12 @@ import pytest
 from tests.faults.poison import HAND_MADE
 from tests.faults.poison_play import play
 from tests.faults.poison_source import draw_poisons
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 
-pytestmark = pytest.mark.faults
+pytestmark = [pytest.mark.faults, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 _DRAWN = 60
 _SEED = 4
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

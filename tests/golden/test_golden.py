@@ -5,25 +5,13 @@ from pathlib import Path
 import pytest
 
 from tests.golden.cases import Case, produce, read_cases
-from tests.parts.databases import Template
-from worker.db.engine import build_engine
-from worker.db.migrate import migrate
+from tests.parts.town import MIGRATED_TEMPLATE
 
 CASES = read_cases()
 
 
-def _prepare(url: str) -> None:
-    engine = build_engine(url)
-    migrate(engine)
-    engine.dispose()
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return Template("migrated", _prepare)
-
-
 @pytest.mark.integration
+@pytest.mark.database(MIGRATED_TEMPLATE)
 @pytest.mark.parametrize("case", CASES, ids=[case.folder.name for case in CASES])
 def test_the_files_are_these_bytes(case: Case, database_url: str, tmp_path: Path) -> None:
     made = produce(case, database_url, tmp_path)

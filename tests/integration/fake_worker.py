@@ -15,17 +15,9 @@ from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
 from tests.integration.requests_queue import RequestsQueue
 from worker.db.engine import build_engine, build_sessions
-from worker.db.migrate import migrate
 from worker.exports.models import Export, Request
 
 _serial = count()
-
-
-def prepare(url: str) -> None:
-    """Migrate a new database."""
-    engine = build_engine(url)
-    migrate(engine)
-    engine.dispose()
 
 
 class Records:

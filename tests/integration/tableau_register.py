@@ -7,10 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, insert
 
 from schemas.tableaux import TypeTableau
-from tests.parts.databases import Template
 from worker.db.base import Base
-from worker.db.engine import build_engine
-from worker.db.migrate import migrate
 from worker.registre.models import Bureau, Commission, Commune, Electeur, ListeCommunale, MouvementRegistre, Scrutin
 
 COMMUNE, NOM = "13900", "LIBREVILLE"
@@ -202,12 +199,3 @@ def add_scrutin(engine: Engine, scrutin: date, *reunions: date, code_commune: st
         connection.execute(insert(Scrutin).values(code_commune=code_commune, date=scrutin))
         for reunion in reunions:
             connection.execute(insert(Commission).values(code_commune=code_commune, date=reunion))
-
-
-def _prepare(url: str) -> None:
-    engine = build_engine(url)
-    migrate(engine)
-    engine.dispose()
-
-
-EMPTY_REGISTER = Template("empty-register", _prepare)

@@ -11,17 +11,11 @@ from sqlalchemy import insert
 from common.clock import PARIS
 from tests.integration.files_desk import FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE, Killed
-from tests.parts.databases import Template
 from worker.cli.exits import Exit
 from worker.exports.audit import Action, record_audit
 from worker.exports.models import Audit
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 
 @pytest.fixture

@@ -18,7 +18,6 @@ from schemas.envelope import CloudEvent
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts import docker
-from tests.parts.databases import Template
 from tests.parts.deployment import VHOST, Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.packages import POSTGRESQL
@@ -28,7 +27,7 @@ from tests.parts.town import CITY_TEMPLATE, ROOT, Town, prepare_libreville
 from tests.parts.wait import wait_until
 from worker.cli.exits import Exit
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 ON_POSTGRESQL = "runs this", "runs this too"
@@ -178,11 +177,6 @@ def test_the_embedded_mode_is_copied_while_it_runs_and_goes_on_from_the_copy(tmp
     said = _run(".venv/bin/python -m worker.solo verify", tmp_path, environment)
     assert ": tous intacts." in said
     assert list(home.rglob(".*.part")) == []
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
 
 
 @pytest.fixture

@@ -16,20 +16,15 @@ from producers.state import State
 from schemas.envelope import CloudEvent
 from schemas.topology import BULK_SUFFIX, QUEUE_REQUESTS_BULK, REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportStatus, Format, Liste, RequestOutcome
-from tests.integration.fake_worker import Records, prepare
+from tests.integration.fake_worker import Records
 from tests.integration.requests_queue import RequestsQueue
-from tests.parts.databases import Template
 from tests.parts.rabbitmq import RabbitNode
+from tests.parts.town import MIGRATED_TEMPLATE
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 READY: dict[str, Any] = {"status": ExportStatus.READY, "bloquantes": 2, "remarques": 5}
 FAILED: dict[str, Any] = {"status": ExportStatus.FAILED, "error_code": "xsd", "error_message": "Ligne 3."}
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return Template("batch", prepare)
 
 
 @pytest.fixture

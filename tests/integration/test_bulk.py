@@ -15,21 +15,15 @@ from schemas.topology import (
     QUEUE_REQUESTS_BULK,
     REQUEST_LISTE_EXPORT,
 )
-from tests.parts.databases import Template
 from tests.parts.process import Process
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.messaging.queues import read_queues
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 BULK_KEY = REQUEST_LISTE_EXPORT + BULK_SUFFIX
 READ = (QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

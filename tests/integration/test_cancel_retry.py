@@ -12,7 +12,6 @@ from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
 from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
@@ -20,14 +19,9 @@ from worker.exports.records import mark_ready
 from worker.handlers import make_liste
 from worker.handlers.ingest_request import ingest_request
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 NOT_FOUND = "Demande introuvable"
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

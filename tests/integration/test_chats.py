@@ -9,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.integration.notifier_desk import TEMPLATE, Desk, smtp, work
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
@@ -18,14 +17,9 @@ from worker.notifier.delivery import DeliveryRefusedError
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 TOKEN = "jetonsecretjetonsecret1234"
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from sqlalchemy.exc import OperationalError
 from schemas.vocabulary import Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import JOUR, MouvementsDesk, open_desk
-from tests.parts.databases import Template
 from tests.unit.reu_sample import (
     BUREAU,
     DATE,
@@ -33,18 +32,13 @@ from worker.errors import ImportRefusedError
 from worker.registre.comparaison import compare
 from worker.registre.imports.history import undo_last_import
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 CUT_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 USAGE, LIEU, PAYS = TITLES[4], TITLES[9], TITLES[11]
 P = (COMMUNE, "P")
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ from common.logs import configure_logs
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import EVENT_TYPES, EXCHANGE
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
@@ -24,16 +23,11 @@ from worker.db.engine import build_engine
 from worker.exports.lease import Heartbeat
 from worker.exports.records import renew
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 CLICKS = {"clic-du-matin": ["P"], "clic-du-soir": ["CE", "CM"]}
 UNKNOWN = "clic-pour-une-autre-commune"
 AUDITOR = "auditor"
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

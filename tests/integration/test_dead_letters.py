@@ -20,9 +20,7 @@ from sqlalchemy import text
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS
-from tests.integration.fake_worker import prepare
-from tests.parts.databases import Template
-from tests.parts.town import queue_messages
+from tests.parts.town import MIGRATED_TEMPLATE, queue_messages
 from tests.parts.wait import wait_until
 from worker.cli.exits import Exit
 from worker.cli.main import main
@@ -32,7 +30,7 @@ from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER
 from worker.messaging.dead_letters import DeadLetterOffice, open_office
 from worker.messaging.encoder import EXPORT_LISTE, INGEST_ACTORS, SENDER
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 EVENT = CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/mairie/13900")
 SECRET = "LANTERNE Ursule"
@@ -45,11 +43,6 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return Template("dead-letters", prepare)
 
 
 @pytest.fixture

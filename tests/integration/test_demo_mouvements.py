@@ -11,7 +11,6 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
-from tests.parts.databases import Template
 from tests.unit.mouvements_samples import Mouvements
 from worker.demo import LIBREVILLE, write_reu
 from worker.demo.libreville import demo_calendrier, write_second_reu
@@ -24,14 +23,9 @@ from worker.registre.communes import read_commune
 from worker.registre.mouvements.queries import identity_keys, select_bureaux
 from worker.registre.scrutins import select_reunions, select_scrutins
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 TODAY = date(2026, 11, 25)
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

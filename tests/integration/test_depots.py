@@ -12,21 +12,15 @@ from sqlalchemy.orm import Session
 
 from schemas.vocabulary import Liste
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
-from tests.parts.databases import Template
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.exports.audit import Action
 from worker.exports.models import Sender
 from worker.exports.purge import purge_files, total
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 TOMORROW, LAST_WEEK = today() + timedelta(days=1), today() - timedelta(days=7)
 NAMED = "Rejet : Mme INVENTEE Zélie, adresse absente."
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

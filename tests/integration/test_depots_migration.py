@@ -10,13 +10,12 @@ from sqlalchemy import MetaData, inspect, text
 from sqlalchemy.exc import IntegrityError
 
 from tests.integration.depots_desk import DepotsDesk, open_desk
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.db.base import Base
 from worker.db.migrate import downgrade, migrate
 from worker.exports.models import Depot
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 NEW_VIEWS = {"habilitations", "registres", "scrutins", "reunions", "journal"}
 EXPORT_BEFORE = (
@@ -30,11 +29,6 @@ EXPORT_ADDED = (
     *("request_id", "anomalies", "differences", "deposited_on", "deposited_by", "remarque", "verdict", "verdict_on"),
     *("answer", "downloaded_at", "downloaded_by", "parameters"),
 )
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

@@ -11,7 +11,6 @@ from sqlalchemy import RowMapping, text
 
 from schemas.vocabulary import Format, Liste
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.exports import depots
 from worker.exports.purge import purge_files, total
@@ -19,17 +18,12 @@ from worker.handlers.compare_depot import NOT_INTACT, PURGED
 from worker.handlers.make_export import make_export
 from worker.writers import electeurs_file
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 DAYS_AGO = 20
 """When the deposited file was asked for; the other is of today."""
 BETWEEN = today() - timedelta(days=3)
 FORMATS = [(before, after) for before in Format for after in Format]
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

@@ -10,21 +10,15 @@ from signal import SIGCONT, SIGSTOP, SIGTERM
 
 import pytest
 
-from tests.parts.databases import Template
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
 from tests.parts.wait import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 THREAD_DEAD = 70
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

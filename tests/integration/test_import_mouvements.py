@@ -8,7 +8,6 @@ import pytest
 
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
-from tests.parts.databases import Template
 from tests.unit.mouvement_csv import LIGNE, lignes, write_mouvements
 from tests.unit.reu_sample import electeurs
 from worker.domain.mouvement import Nature
@@ -16,12 +15,7 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.history import import_lock, undo_last_import
 from worker.registre.mouvements.importer import import_mouvements
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 
 @pytest.fixture

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk
-from tests.parts.databases import Template
 from tests.unit.reu_sample import (
     BUREAU,
     CANTON,
@@ -27,15 +26,10 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.history import undo_last_import
 from worker.registre.imports.summary import ListeCount
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 INSERT = "INSERT INTO electeur (code_commune, liste, prenoms) VALUES (:commune, :liste, :prenoms)"
 P, CE, CM = (COMMUNE, "P"), (COMMUNE, "CE"), (COMMUNE, "CM")
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

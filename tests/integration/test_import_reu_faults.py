@@ -13,14 +13,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk
-from tests.parts.databases import Template
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.errors import ImportRefusedError
 from worker.registre.imports.history import undo_last_import
 from worker.registre.reu import importer
 from worker.registre.versions import BATCH
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 P, CE = (COMMUNE, "P"), (COMMUNE, "CE")
 MANY = 2 * BATCH + 10
@@ -37,11 +36,6 @@ from worker.registre.reu.importer import import_file
 kill = lambda lines, share: os.kill(os.getpid(), signal.SIGKILL)
 import_file(build_engine(sys.argv[1]), Path(sys.argv[2]), imported_by="test", progress=kill)
 """
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

@@ -16,7 +16,6 @@ import pytest
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, before_writing
 from tests.integration.liste_reader import read_csv, read_xml
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.db.engine import build_engine
 from worker.handlers import make_liste
@@ -24,16 +23,11 @@ from worker.writers import precheck
 from worker.writers.precheck import Census
 from worker.writers.xml_schema import OUR_XSD
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 FORMULAS = ("=cmd|' /C calc'!A0", "+33 6 39 98 00 00", "@SOMME(A1)", "-2+3", "\t=1+1", "\r=1+1")
 STRICT_SEXE = """<xs:element name="Sexe"><xs:simpleType><xs:restriction base="xs:string">
   <xs:pattern value="[MF]"/></xs:restriction></xs:simpleType></xs:element>"""
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

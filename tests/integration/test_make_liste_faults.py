@@ -20,20 +20,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from common.logs import configure_logs
 from schemas.vocabulary import Format
 from tests.integration.export_desk import Desk, fail_once
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.db.engine import build_engine
 from worker.handlers import make_liste
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 ELECTEUR = "LANTERNE Ursule Zélie"
 NO_ROOM = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES]
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from sqlalchemy import event, text
 
 from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
@@ -21,12 +20,7 @@ from worker.handlers import make_liste
 from worker.handlers.make_export import make_export
 from worker.writers.sink import Progress
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 
 @pytest.fixture

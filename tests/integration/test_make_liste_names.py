@@ -10,13 +10,12 @@ import pytest
 
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.db.engine import build_engine
 from worker.exports.naming import report_name
 from worker.exports.storage import Storage
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 PATHS = (
     "../../ailleurs",
@@ -33,11 +32,6 @@ PATHS = (
 )
 PARTS = list(product(Liste, Format))
 _NAME = re.compile(r"liste-(P|CE|CM)-13900-(\d{8})-(\d{6})\.(csv|xml)")
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

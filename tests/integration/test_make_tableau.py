@@ -16,7 +16,6 @@ from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.integration.tableau_reader import Reader
 from tests.integration.tableau_register import (
-    EMPTY_REGISTER,
     EUROPEENNES,
     FEVRIER,
     JANVIER,
@@ -32,6 +31,7 @@ from tests.integration.tableau_words import HEADING, OBJETS, REFERENCES, TITRES,
 from tests.parts.databases import SqliteFiles
 from tests.parts.pdf import check_archive, read_fonts
 from tests.parts.postgres import PostgresServer
+from tests.parts.town import MIGRATED_TEMPLATE
 from worker.db.engine import build_engine
 
 pytestmark = pytest.mark.integration
@@ -70,8 +70,8 @@ def office(
 ) -> Iterator[Office]:
     folder = tmp_path_factory.mktemp("tableaux")
     postgres_server.start()
-    postgres_url = postgres_server.create_database(EMPTY_REGISTER)
-    postgresql, sqlite = build_engine(postgres_url), build_engine(sqlite_files.create(folder / "db", EMPTY_REGISTER))
+    postgres_url = postgres_server.create_database(MIGRATED_TEMPLATE)
+    postgresql, sqlite = build_engine(postgres_url), build_engine(sqlite_files.create(folder / "db", MIGRATED_TEMPLATE))
     yield Office(_make_all(postgresql, folder / "postgresql"), _make_all(sqlite, folder / "sqlite"), postgresql)
     for engine in (postgresql, sqlite):
         engine.dispose()

@@ -16,7 +16,6 @@ from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.tableau_desk import TableauDesk, open_desk
 from tests.integration.tableau_register import (
     CHANGEMENT,
-    EMPTY_REGISTER,
     EUROPEENNES,
     INSCRIPTION,
     JANVIER,
@@ -28,10 +27,10 @@ from tests.integration.tableau_register import (
     named,
     write_register,
 )
-from tests.parts.databases import Template
+from tests.parts.town import MIGRATED_TEMPLATE
 from worker.exports.models import Export
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 VINGT_JOURS: dict[str, Any] = {
     "types": [TypeTableau.VINGT_JOURS],
@@ -56,11 +55,6 @@ FAULTS = [
 FORMULAS = ("=cmd|' /C calc'!A0", "+33 6 39 98 00 00", "@SOMME(A1)", "-2+3")
 DOUBLE = "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."
 SANS_MOTIF = "Mouvement sans motif ou sans catégorie : l'indiquer."
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return EMPTY_REGISTER
 
 
 @pytest.fixture

@@ -12,20 +12,14 @@ from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import TableauDesk
-from tests.parts.databases import Template
 from tests.unit.reu_sample import BUREAU, LIBELLE_BUREAU, NOM, electeurs
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 FIRST, SECOND, THIRD = date(2026, 11, 1), date(2026, 11, 25), date(2026, 12, 8)
 NAMES = {"0001": "HOTEL DE VILLE", "0002": "ECOLE", "0003": "GYMNASE"}
 _ROW = re.compile(r"Bureau (\d+) — [A-Z ]+?((?: -?\d+){6})(?=$| )")
 _OF_COMMUNE = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)")
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

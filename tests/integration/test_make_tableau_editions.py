@@ -13,7 +13,6 @@ from schemas.tableaux import Edition, Presentation, TypeTableau
 from tests.integration.tableau_desk import Made, TableauDesk, open_desk, wrap
 from tests.integration.tableau_register import (
     CHANGEMENT,
-    EMPTY_REGISTER,
     INSCRIPTION,
     JANVIER,
     MUNICIPALES,
@@ -26,10 +25,10 @@ from tests.integration.tableau_register import (
     write_register,
 )
 from tests.integration.tableau_words import MASQUEE, NOTE_PROVISOIRE
-from tests.parts.databases import Template
+from tests.parts.town import MIGRATED_TEMPLATE
 from worker.registre.protections import Protege, add_protection
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 VINGT, CINQ, PREMIER = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU, TypeTableau.PREMIER_RECTIFICATIF
 VINGT_JOURS: dict[str, Any] = {"types": [VINGT], "scrutin": SCRUTIN, "reunion": REUNION_PRECEDENTE, "until": REUNION}
@@ -37,11 +36,6 @@ YEARLY = {"effet": "1erMars", "date_tableau": JANVIER, "date_mouvement": date(20
 CACHOT = "8 Impasse du Cachot, 13900 LIBREVILLE"
 CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai, tutelle levée"}
 MENTION = "Exemplaire de la commission — ne pas afficher"
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return EMPTY_REGISTER
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from schemas.tableaux import TypeTableau
 from tests.integration.export_desk import fail_once
 from tests.integration.tableau_desk import TableauDesk, open_desk
 from tests.integration.tableau_register import (
-    EMPTY_REGISTER,
     MOUVEMENTS,
     REUNION,
     REUNION_PRECEDENTE,
@@ -22,21 +21,16 @@ from tests.integration.tableau_register import (
     add_scrutin,
     write_register,
 )
-from tests.parts.databases import Template
+from tests.parts.town import MIGRATED_TEMPLATE
 from tests.parts.wait import wait_until
 from worker.errors import LeaseLostError
 from worker.handlers import make_tableau
 from worker.handlers.make_export import make_export
 from worker.writers.sink import Progress
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 VINGT = TypeTableau.VINGT_JOURS
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return EMPTY_REGISTER
 
 
 @pytest.fixture

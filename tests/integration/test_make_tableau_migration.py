@@ -11,7 +11,6 @@ from sqlalchemy import MetaData, inspect, text
 from schemas.tableaux import TypeTableau
 from tests.integration.tableau_desk import TableauDesk, open_desk
 from tests.integration.tableau_register import (
-    EMPTY_REGISTER,
     MOUVEMENTS,
     REUNION,
     REUNION_PRECEDENTE,
@@ -19,18 +18,13 @@ from tests.integration.tableau_register import (
     add_scrutin,
     write_register,
 )
-from tests.parts.databases import Template
+from tests.parts.town import MIGRATED_TEMPLATE
 from worker.db.base import Base
 from worker.db.migrate import current_revision, downgrade, migrate
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 ADDED = {"kind", "type_tableau", "presentation", "edition", "pages"}
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return EMPTY_REGISTER
 
 
 @pytest.fixture

@@ -9,7 +9,6 @@ from schemas.tableaux import TypeTableau
 from tests.integration.tableau_desk import Made, TableauDesk, open_desk
 from tests.integration.tableau_register import (
     CHANGEMENT,
-    EMPTY_REGISTER,
     INSCRIPTION,
     RADIATION,
     REUNION,
@@ -18,9 +17,9 @@ from tests.integration.tableau_register import (
     named,
     write_register,
 )
-from tests.parts.databases import Template
+from tests.parts.town import MIGRATED_TEMPLATE
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 ROWS = [
     *(INSCRIPTION | named(f"LANTERNE {number:02}") for number in range(70)),
@@ -59,11 +58,6 @@ CHANGES: list[tuple[str, tuple[str, ...]]] = [
     ("SET nouveau_bureau = '2' WHERE nom_naissance = 'GIROUETTE'", (IN_THE_SECOND, IN_THE_TENTH, COMMUNE)),
     ("SET etat = 'actif' WHERE nom_naissance = 'TAMBOURIN 3'", (IN_THE_SECOND, COMMUNE)),
 ]
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return EMPTY_REGISTER
 
 
 @pytest.fixture

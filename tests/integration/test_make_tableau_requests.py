@@ -13,7 +13,6 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import ExportKind
 from tests.integration.tableau_desk import TableauDesk, open_desk, wrap
 from tests.integration.tableau_register import (
-    EMPTY_REGISTER,
     FEVRIER,
     JANVIER,
     MOUVEMENTS,
@@ -24,19 +23,14 @@ from tests.integration.tableau_register import (
     add_scrutin,
     write_register,
 )
-from tests.parts.databases import Template
+from tests.parts.town import MIGRATED_TEMPLATE
 from worker.doorbell import Doorbell
 from worker.exports.models import Export
 from worker.handlers.ingest_request import ingest_request
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return EMPTY_REGISTER
 
 
 @pytest.fixture

@@ -10,7 +10,6 @@ from pypdf import PdfReader
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from tests.integration.tableau_desk import Made, TableauDesk, open_desk
 from tests.integration.tableau_register import (
-    EMPTY_REGISTER,
     INSCRIPTION,
     RADIATION,
     REUNION,
@@ -20,10 +19,10 @@ from tests.integration.tableau_register import (
     write_register,
 )
 from tests.integration.tableau_words import squeezed
-from tests.parts.databases import Template
 from tests.parts.pdf import check_archive, find_outside, find_overlaps, read_words
+from tests.parts.town import MIGRATED_TEMPLATE
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 VINGT_JOURS = {"types": [TypeTableau.VINGT_JOURS], "scrutin": SCRUTIN, "reunion": REUNION_PRECEDENTE, "until": REUNION}
 LONGEST = ("51513", "SAINT-REMY-EN-BOUZEMONT-SAINT-GENEST-ET-ISSON")
@@ -47,11 +46,6 @@ LONG = INSCRIPTION | {
     "numero": 123_456,
 }
 WHOLE = ("nom_naissance", "nom_usage", "prenoms", "commune_naissance", "pays_naissance", "adresse", "nationalite")
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return EMPTY_REGISTER
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from schemas.envelope import CloudEvent
 from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
 from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, smtp, work
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Scrape, scrape
@@ -27,15 +26,10 @@ from worker.monitoring.metrics import METRICS
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 ASKED, STARTED, FINISHED = utc_now(-100), utc_now(-60), utc_now(-56)
 MADE: dict[str, Any] = {"created_at": ASKED, "started_at": STARTED, "finished_at": FINISHED}
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
 
 
 @pytest.fixture

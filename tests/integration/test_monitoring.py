@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.databases import Template
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.packages import PROMETHEUS, require
@@ -21,15 +20,10 @@ from worker.messaging.queues import read_queues
 from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

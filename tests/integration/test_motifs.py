@@ -7,18 +7,12 @@ import pytest
 
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
-from tests.parts.databases import Template
 from tests.unit.reu_sample import BUREAU, PRENOMS, electeurs
 from worker.domain.mouvement import Categorie, Nature
 from worker.errors import ImportRefusedError
 from worker.registre.mouvements.motifs import count_unsaid, read_motifs, write_motifs
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 
 @pytest.fixture

@@ -15,7 +15,6 @@ from sqlalchemy.exc import IntegrityError
 from schemas.vocabulary import Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import JOUR, MouvementsDesk, open_desk
-from tests.parts.databases import Template
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.mouvements_samples import MOUVEMENT, RADIATION, Mouvements, demande
 from tests.unit.reu_sample import BUREAU, DATE, PRENOMS, electeurs
@@ -33,7 +32,7 @@ from worker.registre.scrutins import KnownScrutin, Reunion
 from worker.writers.columns import of_age
 from worker.writers.liste import ListeSpec
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 TABLES = {"mouvement", "scrutin", "commission", "protection"}
 INSERT = """
@@ -50,11 +49,6 @@ VALUES: dict[str, Any] = {
     "date_mouvement": "2026-11-25",
     "nom": "TILLEUL",
 }
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

@@ -9,13 +9,12 @@ from typing import NamedTuple
 import pytest
 
 from tests.integration.import_desk import TWO_COMMUNES
-from tests.parts.databases import Template
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import BUREAU, VOIE, electeurs, write_reu
 from worker.cli.exits import Exit
 from worker.cli.main import main
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 
 class Ran(NamedTuple):
@@ -25,11 +24,6 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from schemas.envelope import CloudEvent
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
 from tests.integration.notifier_desk import ADJOINT, MAIRIE, SIX, TEMPLATE, Desk, Killed, make_tableau, smtp, work
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
@@ -22,12 +21,7 @@ from worker.notifier.delivery import DeliveryDelayedError
 from worker.notifier.mail import FolderMailer, Mailer, SmtpMailer
 from worker.notifier.outbox import Outbox
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 
 @pytest.fixture

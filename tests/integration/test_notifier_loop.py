@@ -23,7 +23,6 @@ from tests.integration.notifier_desk import (
     smtp,
     work,
 )
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.wait import wait_until
@@ -34,12 +33,7 @@ from worker.errors import TransientError
 from worker.exports.models import Export
 from worker.notifier.sweep import sweep
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 
 @pytest.fixture

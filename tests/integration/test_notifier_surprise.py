@@ -8,14 +8,8 @@ from email.message import EmailMessage
 import pytest
 
 from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk
-from tests.parts.databases import Template
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 
 @pytest.fixture

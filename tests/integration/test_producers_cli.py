@@ -19,11 +19,11 @@ from producers.records import RequestState
 from schemas.generate import ROOT
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportStatus
-from tests.integration.fake_worker import Records, prepare, serving
+from tests.integration.fake_worker import Records, serving
 from tests.integration.requests_queue import RequestsQueue
-from tests.parts.databases import Template
+from tests.parts.town import MIGRATED_TEMPLATE
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8"))
 READY: dict[str, Any] = {
@@ -35,11 +35,6 @@ READY: dict[str, Any] = {
     "sha256": "9f" * 32,
 }
 ASK = ["export-liste", "--commune", "13900", "--liste", "LP"]
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return Template("producers-cli", prepare)
 
 
 @pytest.fixture

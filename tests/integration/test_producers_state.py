@@ -15,18 +15,13 @@ from producers.state import State
 from schemas.envelope import CloudEvent
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import ExportKind, ExportStatus, Format, Liste, RequestOutcome
-from tests.integration.fake_worker import Records, prepare
-from tests.parts.databases import Template
+from tests.integration.fake_worker import Records
+from tests.parts.town import MIGRATED_TEMPLATE, prepare_migrated
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
 SCRUTIN = date(2017, 4, 23)
 VIEWS = ("derniers_exports", "demandes")
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return Template("producers-state", prepare)
 
 
 @pytest.fixture
@@ -117,7 +112,7 @@ def test_instants_are_in_utc_on_both_databases(records: Records, state: State) -
     assert file.started_at is None
 
 
-def test_an_account_that_may_read_the_views_only_is_enough(postgres_url: str, database_template: Template) -> None:
+def test_an_account_that_may_read_the_views_only_is_enough(postgres_url: str) -> None:
     rows = Records(postgres_url)
     rows.accept(event := ask())
     rows.close()
@@ -157,7 +152,7 @@ def test_a_path_with_odd_letters_is_found(tmp_path: Path) -> None:
     folder = tmp_path / "données 100% #1?"
     folder.mkdir()
     url = f"sqlite:///{folder / 'base.sqlite3'}"
-    prepare(url.replace("?", "%3F"))
+    prepare_migrated(url.replace("?", "%3F"))
     with State(url.replace("?", "%3F")) as state:
         assert state.latest() == []
 

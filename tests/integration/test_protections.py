@@ -9,21 +9,15 @@ from sqlalchemy import text
 from schemas.vocabulary import Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
-from tests.parts.databases import Template
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import EUROPEENNE, PRENOMS, electeurs
 from worker.errors import RefusedError
 from worker.registre.protections import Protege, add_protection, remove_protection, select_protections
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 ZOE = Protege("D'AUBIGNE", "Zoé 0", "1962-03-14")
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

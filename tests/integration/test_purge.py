@@ -14,7 +14,6 @@ from producers.state import State
 from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE, Killed, make_export
-from tests.parts.databases import Template
 from worker.cli.exits import Exit
 from worker.db.types import utc_now
 from worker.exports.audit import Action
@@ -22,12 +21,7 @@ from worker.exports.models import Export
 from worker.exports.purge import purge_files
 from worker.exports.storage import Storage
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from structlog.testing import capture_logs
 
 from tests.integration.files_desk import FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE, smtp, work
-from tests.parts.databases import Template
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
 from worker.compose import build_notifier
@@ -23,12 +22,7 @@ from worker.exports.purge import purge_files
 from worker.notifier.purge import PurgeClock
 from worker.settings import load_settings
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 
 @pytest.fixture

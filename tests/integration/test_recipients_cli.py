@@ -10,7 +10,6 @@ from sqlalchemy import text
 from standardwebhooks import Webhook
 
 from tests.integration.import_desk import TWO_COMMUNES
-from tests.parts.databases import Template
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
 from worker.cli.actor import system_user
@@ -19,7 +18,7 @@ from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.notifier.webhook import make_secret
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 
 class Ran(NamedTuple):
@@ -29,11 +28,6 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

@@ -16,8 +16,6 @@ from worker.db.engine import build_engine
 from worker.db.migrate import downgrade, migrate
 from worker.db.types import UtcDateTime
 
-pytestmark = pytest.mark.integration
-
 TABLES = ("agent", "notification", "recipient", "reminder", "reminder_echeance", "request")
 OLD = [
     # request, address, when it was sent, refusal
@@ -49,11 +47,6 @@ _NOTIFICATION = text("INSERT INTO notification VALUES (:request, :email, :id, :s
 )
 
 
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return Template("before-recipients", _prepare)
-
-
 def _prepare(url: str) -> None:
     engine = build_engine(url)
     migrate(engine, "0006")
@@ -71,6 +64,9 @@ def _prepare(url: str) -> None:
             for table in ("request", "export"):
                 connection.execute(text(f"SELECT setval('{table}_id_seq', 100)"))
     engine.dispose()
+
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(Template("before-recipients", _prepare))]
 
 
 @pytest.fixture

@@ -14,7 +14,6 @@ from schemas.envelope import CloudEvent
 from schemas.events import EcheanceNear
 from schemas.vocabulary import Liste
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, smtp, work
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.web import serving
 from worker.db.types import utc_now
@@ -25,15 +24,10 @@ from worker.notifier.models import Agent, Notification, Reminder, ReminderEchean
 from worker.notifier.turn import Publish
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 SCRUTIN = date(2027, 4, 11)
 MEETING, VINGT, CINQ = date(2027, 3, 18), date(2027, 3, 22), date(2027, 4, 6)
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
 
 
 @pytest.fixture

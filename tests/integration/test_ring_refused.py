@@ -8,19 +8,13 @@ import pytest
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from tests.integration.export_desk import COMMUNE, Desk
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
 from worker.handlers.ingest_request import ingest_request
 from worker.notifier.sweep import sweep
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 
 @pytest.fixture

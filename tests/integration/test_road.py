@@ -11,17 +11,11 @@ import pytest
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import EVENT_TYPES, EXCHANGE
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 
 @pytest.fixture

@@ -14,20 +14,14 @@ from producers.publisher import Publisher
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested
 from schemas.topology import EVENT_EXPORT_CANCELLED, EVENT_REQUEST_REFUSED, EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, CITY_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.exports.models import Sender
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(CITY_TEMPLATE)]
 
 EVENTS = "events"
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return CITY_TEMPLATE
 
 
 @pytest.fixture

@@ -6,15 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 
-pytestmark = pytest.mark.faults
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
+pytestmark = [pytest.mark.faults, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 
 @pytest.fixture

@@ -19,23 +19,17 @@ from schemas.topology import (
     QUEUE_TABLEAUX,
     REQUEST_TABLEAUX_RENDER,
 )
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE, TODAY, Town
 from tests.parts.wait import wait_until
 from worker.demo.libreville import demo_calendrier
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 DAYS = demo_calendrier(TODAY)
 BOTH: dict[str, Any] = {"types": ["vingt_jours", "cinq_jours_reu"], "scrutin": str(DAYS.scrutin)}
 MOUVEMENTS = {"vingt_jours": 5, "cinq_jours_reu": 36}
 """Of LIBREVILLE, in each tableau."""
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return MOUVEMENTS_TEMPLATE
 
 
 @pytest.fixture

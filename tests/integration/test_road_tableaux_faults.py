@@ -21,8 +21,6 @@ from tests.parts.town import Town, prepare_libreville
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 
-pytestmark = pytest.mark.faults
-
 LINES = 10_000
 ASKED: dict[str, Any] = {"types": ["vingt_jours"], "scrutin": SCRUTIN, "reunion": REUNION_PRECEDENTE, "until": REUNION}
 
@@ -34,9 +32,7 @@ def _prepare(url: str) -> None:
     engine.dispose()
 
 
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return Template("ten-thousand-mouvements", _prepare)
+pytestmark = [pytest.mark.faults, pytest.mark.database(Template("ten-thousand-mouvements", _prepare))]
 
 
 @pytest.fixture

@@ -11,21 +11,15 @@ from sqlalchemy.orm import Session
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
 from tests.integration.export_desk import COMMUNE, Desk
-from tests.parts.databases import Template
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.db.engine import build_engine
 from worker.exports.models import EVERY_COMMUNE, Sender
 from worker.handlers.ingest_request import ingest_request
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 LISTES = {"commune": COMMUNE, "listes": ["CE"], "requested_by": "mairie-libreville"}
 TABLEAUX = LISTES | {"types": ["cinq_jours"], "scrutin": "2017-04-23"}
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return LIBREVILLE_TEMPLATE
 
 
 @pytest.fixture

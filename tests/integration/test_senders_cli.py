@@ -7,13 +7,12 @@ import pytest
 from sqlalchemy import text
 
 from tests.integration.import_desk import TWO_COMMUNES
-from tests.parts.databases import Template
 from worker.cli.actor import system_user
 from worker.cli.exits import Exit
 from worker.cli.main import main
 from worker.db.engine import build_engine
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 
 class Ran(NamedTuple):
@@ -23,11 +22,6 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

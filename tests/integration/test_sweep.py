@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 
 from schemas.vocabulary import ExportKind, ExportStatus
 from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau
-from tests.parts.databases import Template
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
@@ -20,16 +19,11 @@ from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.queues import count_bells
 from worker.notifier.sweep import sweep
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 LISTES, LISTES_BULK, TABLEAUX = (ExportKind.LISTE, False), (ExportKind.LISTE, True), (ExportKind.TABLEAU, False)
 ALWAYS = -1
 """A grace that everybody has outlived."""
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
 
 
 @pytest.fixture

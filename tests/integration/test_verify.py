@@ -12,22 +12,16 @@ from sqlalchemy import update
 from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
-from tests.parts.databases import Template
 from worker.cli.exits import Exit
 from worker.db.types import utc_now
 from worker.exports.audit import Action
 from worker.exports.integrity import Fault, Scope, find_fault, verify_files
 from worker.exports.models import Export
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 NAME = "liste-P-demande.csv"
 REPORT = "liste-P-demande-csv-anomalies.csv"
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
 
 
 @pytest.fixture

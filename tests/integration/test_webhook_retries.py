@@ -9,7 +9,6 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from tests.integration.notifier_desk import TEMPLATE, Desk, smtp, work
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.web import WebServer, serving
 from worker.db.types import utc_now
@@ -19,12 +18,7 @@ from worker.notifier.delivery import GIVE_UP_SECONDS
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification, Recipient
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 
 @pytest.fixture

@@ -13,7 +13,6 @@ from standardwebhooks import Webhook
 from schemas.events import ExportFailed, ExportReady, RequestRefused
 from schemas.vocabulary import RequestOutcome
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, smtp, work
-from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import Post, WebServer, serving
@@ -21,12 +20,7 @@ from worker.notifier import webhook
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
 
 
 @pytest.fixture

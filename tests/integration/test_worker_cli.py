@@ -12,12 +12,11 @@ import click
 import pytest
 
 from tests.integration.import_desk import TWO_COMMUNES
-from tests.parts.databases import Template
 from tests.unit.reu_sample import DATE, NOM, electeurs, write_reu
 from worker.cli.exits import Exit, guard
 from worker.cli.main import COMMANDS, main
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 ROOT = Path(__file__).parents[2]
 
@@ -29,11 +28,6 @@ class Ran(NamedTuple):
 
 
 Run = Callable[..., Ran]
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return TWO_COMMUNES
 
 
 @pytest.fixture

@@ -37,6 +37,13 @@ LEASE_SECONDS = 2
 _BY_AGENT = {"commune": LIBREVILLE.code, "requested_by": AGENT}
 
 
+def prepare_migrated(url: str) -> None:
+    """Migrate the database at `url`."""
+    engine = build_engine(url)
+    migrate(engine)
+    engine.dispose()
+
+
 def prepare_libreville(url: str, size: int | None = None) -> None:
     """Migrate the database at `url` and import LIBREVILLE; with `size`, so many ordinary electors instead."""
     with _installation(url) as (engine, folder):
@@ -81,6 +88,7 @@ def queue_messages(amqp_url: str, name: str) -> list[tuple[dict[str, Any], bytes
             messages.append((dict(properties.headers or {}), body))
 
 
+MIGRATED_TEMPLATE = Template("migrated", prepare_migrated)
 LIBREVILLE_TEMPLATE = Template("libreville", prepare_libreville)
 MOUVEMENTS_TEMPLATE = Template("libreville-mouvements", prepare_mouvements)
 CITY_SIZE = 60_000

@@ -20,12 +20,9 @@ from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
-from tests.parts.databases import Template
-from tests.parts.town import prepare_mouvements
 from worker.db.engine import build_engine
 from worker.handlers.ingest_request import ingest_request
 
-ASKED_TEMPLATE = Template("libreville-asked", prepare_mouvements)
 _TAG = re.compile(r"<[^>]*>")
 _FIELD = re.compile(r'name="(jeton|formulaire)" value="([^"]+)"')
 

@@ -13,7 +13,8 @@ from tests.parts.databases import SqliteFiles
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
-from tests.web.files_desk import FILES_TEMPLATE, FilesScreen, open_screen
+from tests.parts.town import MOUVEMENTS_TEMPLATE
+from tests.web.files_desk import FilesScreen, open_screen
 from tests.web.filled import Filled
 from tests.web.neighbours import CLERK
 from tests.web.security_desk import SCREEN_TEMPLATE, behind_proxy, make_settings, open_client, write_files
@@ -79,7 +80,7 @@ def web_client(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
 @pytest.fixture
 def files(tmp_path: Path, sqlite_files: SqliteFiles) -> Iterator[FilesScreen]:
     """The screen in this process, on LIBREVILLE's files, without a browser."""
-    with open_screen(sqlite_files.create(tmp_path / "files.sqlite3", FILES_TEMPLATE), tmp_path) as screen:
+    with open_screen(sqlite_files.create(tmp_path / "files.sqlite3", MOUVEMENTS_TEMPLATE), tmp_path) as screen:
         yield screen
 
 
@@ -91,7 +92,7 @@ def files_on_both(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Fi
         return
     server: PostgresServer = request.getfixturevalue("postgres_server")
     server.start()
-    url = server.create_database(FILES_TEMPLATE)
+    url = server.create_database(MOUVEMENTS_TEMPLATE)
     with open_screen(url, tmp_path) as screen:
         yield screen
     server.drop(url)

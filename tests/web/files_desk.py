@@ -23,13 +23,11 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Format, Liste
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
-from tests.parts.databases import Template
-from tests.parts.town import AGENT, TODAY, prepare_mouvements
+from tests.parts.town import AGENT, TODAY
 from worker.db.engine import build_engine
 from worker.demo.libreville import demo_calendrier
 from worker.handlers.ingest_request import ingest_request
 
-FILES_TEMPLATE = Template("libreville-files", prepare_mouvements)
 _TAG = re.compile(r"<[^>]*>")
 _TOKEN = re.compile(r'name="jeton" value="([^"]+)"')
 _SPACES = re.compile(r"\s+")

@@ -17,18 +17,12 @@ from producers.web.settings import WebSettings
 from schemas.declarations import FileDownloaded
 from schemas.vocabulary import Piece
 from tests.integration.requests_queue import RequestsQueue
-from tests.parts.databases import Template
 from tests.parts.rabbitmq import RabbitNode
-from tests.parts.town import AGENT
+from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
-from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, open_asked, words
+from tests.web.asked_desk import AskedScreen, open_asked, words
 
-pytestmark = pytest.mark.integration
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return ASKED_TEMPLATE
+pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 
 @pytest.fixture

@@ -18,19 +18,14 @@ from producers.state import State
 from producers.web import live
 from producers.web.pages import flux
 from producers.web.reading.demandes import read_pulse
-from tests.parts.databases import Template
+from tests.parts.town import MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
-from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, open_asked
+from tests.web.asked_desk import AskedScreen, open_asked
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 HEARTBEAT = 0.3
 FLUX = "/communes/13900/flux"
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return ASKED_TEMPLATE
 
 
 @pytest.fixture

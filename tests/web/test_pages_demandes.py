@@ -8,21 +8,15 @@ from pathlib import Path
 import pytest
 
 from schemas.requests import CancelRequested, RequestReference, RetryRequested
-from tests.parts.databases import Template
-from tests.parts.town import AGENT
-from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, open_asked, words
+from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
+from tests.web.asked_desk import AskedScreen, open_asked, words
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 FAIL = (
     "UPDATE export SET status = 'failed', error_code = 'x', error_message = 'Le disque est plein : prévenez.', "
     "finished_at = started_at WHERE id = :id"
 )
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return ASKED_TEMPLATE
 
 
 @pytest.fixture

@@ -10,19 +10,14 @@ import pytest
 from sqlalchemy.orm import Session
 
 from schemas.tableaux import TypeTableau
-from tests.parts.databases import Template
-from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, open_asked
+from tests.parts.town import MOUVEMENTS_TEMPLATE
+from tests.web.asked_desk import AskedScreen, open_asked
 from worker.exports.models import Export
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 MADE_AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
 GOOD = "UPDATE export SET bloquantes = 0 WHERE id = :id"
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return ASKED_TEMPLATE
 
 
 @pytest.fixture

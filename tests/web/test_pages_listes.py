@@ -9,18 +9,12 @@ import pytest
 
 from schemas.requests import ListeExportRequested
 from schemas.vocabulary import Format, Liste
-from tests.parts.databases import Template
-from tests.parts.town import AGENT
-from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, once_of, open_asked, words
+from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
+from tests.web.asked_desk import AskedScreen, once_of, open_asked, words
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 ALL = {"listes": ["P", "CE", "CM"], "format": "csv"}
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return ASKED_TEMPLATE
 
 
 @pytest.fixture

@@ -11,11 +11,10 @@ import pytest
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Liste
-from tests.parts.databases import Template
-from tests.parts.town import AGENT, TODAY
-from tests.web.asked_desk import ASKED_TEMPLATE, AskedScreen, once_of, open_asked, words
+from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE, TODAY
+from tests.web.asked_desk import AskedScreen, once_of, open_asked, words
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 SCRUTIN = date(2027, 4, 18)
 FORM: dict[str, Any] = {
@@ -25,11 +24,6 @@ FORM: dict[str, Any] = {
     "edition": "affichage",
     "scrutin": "2027-04-18",
 }
-
-
-@pytest.fixture(scope="module")
-def database_template() -> Template:
-    return ASKED_TEMPLATE
 
 
 @pytest.fixture
