@@ -113,8 +113,8 @@ class DepotsDesk(Desk):
 
 
 @contextmanager
-def open_desk(url: str, root: Path) -> Iterator[DepotsDesk]:
-    """A desk on this database."""
+def open_desk(url: str, folder: Path) -> Iterator[DepotsDesk]:
+    """A desk on this database, its volume in this folder."""
     engine = build_engine(url)
-    yield DepotsDesk(engine, root)
+    yield DepotsDesk(engine, folder / "exports")
     engine.dispose()

@@ -1,7 +1,8 @@
 """A desk where the rows of exports are put and their doorbells rung, without any broker."""
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
@@ -14,6 +15,7 @@ from sqlalchemy.orm import Session
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
 from tests.golden.cases import TYPE_LISTE_CODES
+from worker.db.engine import build_engine
 from worker.exports.models import Export, Request
 from worker.exports.naming import ListeNaming, allocate_name
 from worker.exports.storage import Storage
@@ -114,6 +116,14 @@ class Desk:
     def files(self) -> list[str]:
         """Everything in the exports volume, temporary files included."""
         return sorted(path.name for path in self.root.rglob("*") if not path.is_dir())
+
+
+@contextmanager
+def open_desk(url: str, folder: Path) -> Iterator[Desk]:
+    """A desk on this database, its volume in this folder."""
+    engine = build_engine(url)
+    yield Desk(engine, folder / "exports")
+    engine.dispose()
 
 
 def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:

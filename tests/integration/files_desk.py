@@ -2,6 +2,8 @@
 
 import json
 from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -36,11 +38,10 @@ class Ran(NamedTuple):
 class FilesDesk(Desk):
     """Files are written as a worker writes them."""
 
-    def __init__(self, url: str, root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, url: str, root: Path) -> None:
         super().__init__(url)
         self.root = root
         self.storage = Storage(root)
-        self._capsys = capsys
 
     def make(
         self,
@@ -84,9 +85,9 @@ class FilesDesk(Desk):
 
     def run(self, *arguments: str) -> Ran:
         """`python -m worker` with these arguments."""
-        self._capsys.readouterr()
-        code = main(list(arguments))
-        return Ran(code, *self._capsys.readouterr())
+        with redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+            code = main(list(arguments))
+        return Ran(code, out.getvalue(), err.getvalue())
 
     def _write(self, name: str, content: bytes) -> StoredFile:
         with self.storage.pending("13900", name, "test") as file:
@@ -100,13 +101,13 @@ def _publish(file: PendingFile, content: bytes) -> StoredFile:
     return stored
 
 
-def open_desk(
-    url: str, folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[FilesDesk]:
+@contextmanager
+def open_desk(url: str, folder: Path) -> Iterator[FilesDesk]:
     """A desk whose commands work on this database and on a volume in this folder."""
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", url)
-    monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(folder / "exports"))
-    monkeypatch.setenv("COLUMNS", "200")
-    desk = FilesDesk(url, folder / "exports", capsys)
-    yield desk
+    desk = FilesDesk(url, folder / "exports")
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("PREFECTURE_DATABASE_URL", url)
+        environment.setenv("PREFECTURE_EXPORTS_DIR", str(desk.root))
+        environment.setenv("COLUMNS", "200")
+        yield desk
     desk.engine.dispose()

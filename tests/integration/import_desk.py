@@ -1,7 +1,8 @@
 """A register that a test imports into, and what the test wants to know of it."""
 
 import shutil
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -91,3 +92,12 @@ class Desk:
         """Leave no connection open, no file behind."""
         self.engine.dispose()
         shutil.rmtree(self.folder)
+
+
+@contextmanager
+def open_desk(url: str, folder: Path) -> Iterator[Desk]:
+    """A desk on this database, its files in this folder."""
+    (files := folder / "desk").mkdir()
+    desk = Desk(url, files)
+    yield desk
+    desk.close()

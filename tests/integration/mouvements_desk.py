@@ -58,10 +58,9 @@ class MouvementsDesk(Desk):
 
 
 @contextmanager
-def open_desk(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
-    """A desk for the time of a test."""
-    folder = tmp_path / "desk"
-    folder.mkdir()
-    desk = MouvementsDesk(database_url, folder)
+def open_desk(url: str, folder: Path) -> Iterator[MouvementsDesk]:
+    """A desk on this database, its files in this folder."""
+    (files := folder / "desk").mkdir()
+    desk = MouvementsDesk(url, files)
     yield desk
     desk.close()

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import select, update
@@ -160,6 +161,14 @@ class Desk:
             purge=purge,
             reminders=clock,
         )
+
+
+@contextmanager
+def open_desk(url: str, _folder: Path) -> Iterator[Desk]:
+    """A desk on this database."""
+    desk = Desk(url)
+    yield desk
+    desk.engine.dispose()
 
 
 def make_export(part: str, event_id: str = "demande", **fields: Any) -> Export:  # noqa: ANN401 — columns

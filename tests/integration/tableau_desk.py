@@ -94,8 +94,8 @@ def wrap(*types: TypeTableau, **fields: Any) -> CloudEvent:  # noqa: ANN401 — 
 
 
 @contextmanager
-def open_desk(database_url: str, root: Path) -> Iterator[TableauDesk]:
-    """A desk for the time of a test."""
-    engine = build_engine(database_url)
-    yield TableauDesk(engine, root)
+def open_desk(url: str, folder: Path) -> Iterator[TableauDesk]:
+    """A desk on this database, its volume in this folder."""
+    engine = build_engine(url)
+    yield TableauDesk(engine, folder / "exports")
     engine.dispose()

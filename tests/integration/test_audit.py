@@ -1,9 +1,7 @@
 """The audit trail: who did what, as an operator and a program read it."""
 
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import datetime, timedelta
-from pathlib import Path
 
 import pytest
 from sqlalchemy import insert
@@ -15,14 +13,7 @@ from worker.cli.exits import Exit
 from worker.exports.audit import Action, record_audit
 from worker.exports.models import Audit
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
-
-
-@pytest.fixture
-def desk(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[FilesDesk]:
-    yield from open_desk(database_url, tmp_path, monkeypatch, capsys)
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 def _note(desk: FilesDesk, actor: str, commune: str = "13900", **columns: object) -> None:

@@ -27,7 +27,7 @@ from tests.parts.town import CITY_TEMPLATE, ROOT, Town, prepare_libreville
 from tests.parts.wait import wait_until
 from worker.cli.exits import Exit
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 DOCUMENT = (ROOT / "docs" / "operations.md").read_text("utf-8")
 ON_POSTGRESQL = "runs this", "runs this too"
@@ -177,13 +177,6 @@ def test_the_embedded_mode_is_copied_while_it_runs_and_goes_on_from_the_copy(tmp
     said = _run(".venv/bin/python -m worker.solo verify", tmp_path, environment)
     assert ": tous intacts." in said
     assert list(home.rglob(".*.part")) == []
-
-
-@pytest.fixture
-def desk(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[FilesDesk]:
-    yield from open_desk(database_url, tmp_path, monkeypatch, capsys)
 
 
 @pytest.fixture

@@ -1,8 +1,6 @@
 """A request is cancelled, files are asked for again: on both databases, whatever state the files are in."""
 
-from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,24 +9,16 @@ from sqlalchemy import RowMapping, text
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
 from schemas.vocabulary import Format
-from tests.integration.export_desk import COMMUNE, Desk, before_writing
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
 from worker.exports.records import mark_ready
 from worker.handlers import make_liste
 from worker.handlers.ingest_request import ingest_request
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 NOT_FOUND = "Demande introuvable"
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    engine = build_engine(database_url)
-    yield Desk(engine, tmp_path / "exports")
-    engine.dispose()
 
 
 def _ask(desk: Desk, **fields: Any) -> CloudEvent:  # noqa: ANN401 — of the request

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.integration.notifier_desk import TEMPLATE, Desk, smtp, work
+from tests.integration.notifier_desk import TEMPLATE, Desk, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
@@ -17,16 +17,9 @@ from worker.notifier.delivery import DeliveryRefusedError
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 TOKEN = "jetonsecretjetonsecret1234"
-
-
-@pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    desk = Desk(database_url)
-    yield desk
-    desk.engine.dispose()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
 
@@ -32,19 +31,13 @@ from worker.errors import ImportRefusedError
 from worker.registre.comparaison import compare
 from worker.registre.imports.history import undo_last_import
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
 CUT_OTHERS = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
 USAGE, LIEU, PAYS = TITLES[4], TITLES[9], TITLES[11]
 P = (COMMUNE, "P")
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
-    with open_desk(database_url, tmp_path) as desk:
-        yield desk
 
 
 def _prenoms(desk: MouvementsDesk, nature: Nature) -> list[str]:

@@ -1,9 +1,7 @@
 """Downloads, deposits and verdicts are written down once each, or refused with a reason; no mail is sent about them."""
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,16 +15,10 @@ from worker.exports.audit import Action
 from worker.exports.models import Sender
 from worker.exports.purge import purge_files, total
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 TOMORROW, LAST_WEEK = today() + timedelta(days=1), today() - timedelta(days=7)
 NAMED = "Rejet : Mme INVENTEE Zélie, adresse absente."
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[DepotsDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        yield desk
 
 
 def _is_accepted(request: RowMapping) -> bool:

@@ -1,8 +1,5 @@
 """The record learns of deposits and goes back: requests and files stay as they were, on both databases."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -15,7 +12,7 @@ from worker.db.base import Base
 from worker.db.migrate import downgrade, migrate
 from worker.exports.models import Depot
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 NEW_VIEWS = {"habilitations", "registres", "scrutins", "reunions", "journal"}
 EXPORT_BEFORE = (
@@ -29,12 +26,6 @@ EXPORT_ADDED = (
     *("request_id", "anomalies", "differences", "deposited_on", "deposited_by", "remarque", "verdict", "verdict_on"),
     *("answer", "downloaded_at", "downloaded_by", "parameters"),
 )
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[DepotsDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        yield desk
 
 
 def _columns(desk: DepotsDesk, view: str) -> tuple[str, ...]:

@@ -1,7 +1,6 @@
 """A new list file tells how it differs from the one deposited before it, on both databases and in both formats."""
 
 import json
-from collections.abc import Iterator
 from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ from worker.handlers.compare_depot import NOT_INTACT, PURGED
 from worker.handlers.make_export import make_export
 from worker.writers import electeurs_file
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 DAYS_AGO = 20
 """When the deposited file was asked for; the other is of today."""
@@ -27,10 +26,9 @@ FORMATS = [(before, after) for before in Format for after in Format]
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[DepotsDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        desk.run("DELETE FROM electeur WHERE date_naissance > '2000'")  # some come of age on a day of LIBREVILLE's own
-        yield desk
+def desk(desk: DepotsDesk) -> DepotsDesk:
+    desk.run("DELETE FROM electeur WHERE date_naissance > '2000'")  # some come of age on a day of LIBREVILLE's own
+    return desk
 
 
 def _differences(row: RowMapping) -> dict[str, Any] | None:

@@ -1,7 +1,6 @@
 """Importing a CSV file of mouvements: all of its lines or none, once, and taken back."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,13 +14,7 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.history import import_lock, undo_last_import
 from worker.registre.mouvements.importer import import_mouvements
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
-    with open_desk(database_url, tmp_path) as desk:
-        yield desk
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
 
 def _write(desk: MouvementsDesk, rows: list[dict[str, str]], name: str = "mouvements.csv") -> Path:

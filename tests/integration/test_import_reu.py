@@ -1,12 +1,9 @@
 """Importing a REU export: whole lists replaced, all of them or none, and taken back."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import text
 
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk, open_desk
 from tests.unit.reu_sample import (
     BUREAU,
     CANTON,
@@ -26,19 +23,10 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.history import undo_last_import
 from worker.registre.imports.summary import ListeCount
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
 INSERT = "INSERT INTO electeur (code_commune, liste, prenoms) VALUES (:commune, :liste, :prenoms)"
 P, CE, CM = (COMMUNE, "P"), (COMMUNE, "CE"), (COMMUNE, "CM")
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    folder = tmp_path / "desk"
-    folder.mkdir()
-    desk = Desk(database_url, folder)
-    yield desk
-    desk.close()
 
 
 def test_the_lists_of_a_file_become_the_register(desk: Desk) -> None:

@@ -4,7 +4,6 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from unittest.mock import Mock
 
@@ -12,14 +11,14 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk, open_desk
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.errors import ImportRefusedError
 from worker.registre.imports.history import undo_last_import
 from worker.registre.reu import importer
 from worker.registre.versions import BATCH
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
 P, CE = (COMMUNE, "P"), (COMMUNE, "CE")
 MANY = 2 * BATCH + 10
@@ -36,15 +35,6 @@ from worker.registre.reu.importer import import_file
 kill = lambda lines, share: os.kill(os.getpid(), signal.SIGKILL)
 import_file(build_engine(sys.argv[1]), Path(sys.argv[2]), imported_by="test", progress=kill)
 """
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    folder = tmp_path / "desk"
-    folder.mkdir()
-    desk = Desk(database_url, folder)
-    yield desk
-    desk.close()
 
 
 def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:

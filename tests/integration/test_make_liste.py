@@ -7,34 +7,25 @@ import os
 import re
 import shutil
 import stat
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from schemas.vocabulary import Format, Liste
-from tests.integration.export_desk import COMMUNE, Desk, before_writing
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
 from tests.integration.liste_reader import read_csv, read_xml
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.db.engine import build_engine
 from worker.handlers import make_liste
 from worker.writers import precheck
 from worker.writers.precheck import Census
 from worker.writers.xml_schema import OUR_XSD
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 FORMULAS = ("=cmd|' /C calc'!A0", "+33 6 39 98 00 00", "@SOMME(A1)", "-2+3", "\t=1+1", "\r=1+1")
 STRICT_SEXE = """<xs:element name="Sexe"><xs:simpleType><xs:restriction base="xs:string">
   <xs:pattern value="[MF]"/></xs:restriction></xs:simpleType></xs:element>"""
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    engine = build_engine(database_url)
-    yield Desk(engine, tmp_path / "exports")
-    engine.dispose()
 
 
 @pytest.mark.parametrize("format_", Format)

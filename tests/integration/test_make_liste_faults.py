@@ -9,7 +9,6 @@ import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,22 +18,14 @@ from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 
 from common.logs import configure_logs
 from schemas.vocabulary import Format
-from tests.integration.export_desk import Desk, fail_once
+from tests.integration.export_desk import Desk, fail_once, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.db.engine import build_engine
 from worker.handlers import make_liste
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 ELECTEUR = "LANTERNE Ursule Zélie"
 NO_ROOM = [errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES]
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    engine = build_engine(database_url)
-    yield Desk(engine, tmp_path / "exports")
-    engine.dispose()
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import errno
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +10,15 @@ import pytest
 from sqlalchemy import event, text
 
 from schemas.vocabulary import Format
-from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import wait_until
-from worker.db.engine import build_engine
 from worker.errors import LeaseLostError
 from worker.handlers import make_liste
 from worker.handlers.make_export import make_export
 from worker.writers.sink import Progress
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    engine = build_engine(database_url)
-    yield Desk(engine, tmp_path / "exports")
-    engine.dispose()
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 def test_a_row_whose_workers_died_three_times_fails(desk: Desk) -> None:

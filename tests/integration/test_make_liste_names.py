@@ -9,9 +9,8 @@ from pathlib import Path
 import pytest
 
 from schemas.vocabulary import Format, Liste
-from tests.integration.export_desk import COMMUNE, Desk
+from tests.integration.export_desk import COMMUNE, Desk, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.db.engine import build_engine
 from worker.exports.naming import report_name
 from worker.exports.storage import Storage
 
@@ -36,9 +35,8 @@ _NAME = re.compile(r"liste-(P|CE|CM)-13900-(\d{8})-(\d{6})\.(csv|xml)")
 
 @pytest.fixture
 def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    engine = build_engine(database_url)
-    yield Desk(engine, tmp_path / "volume" / "exports")
-    engine.dispose()
+    with open_desk(database_url, tmp_path / "volume") as desk:
+        yield desk
 
 
 def _label_of(name: str) -> str:

@@ -4,9 +4,7 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from collections.abc import Iterator
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,7 +28,7 @@ from tests.integration.tableau_register import (
 from tests.parts.town import MIGRATED_TEMPLATE
 from worker.exports.models import Export
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 VINGT_JOURS: dict[str, Any] = {
     "types": [TypeTableau.VINGT_JOURS],
@@ -55,12 +53,6 @@ FAULTS = [
 FORMULAS = ("=cmd|' /C calc'!A0", "+33 6 39 98 00 00", "@SOMME(A1)", "-2+3")
 DOUBLE = "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."
 SANS_MOTIF = "Mouvement sans motif ou sans catégorie : l'indiquer."
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        yield desk
 
 
 def _line(severity: str, bureau: str, numero: str, *rest: str) -> list[str]:

@@ -2,9 +2,7 @@
 
 import re
 import zlib
-from collections.abc import Iterator
 from datetime import date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,7 +26,7 @@ from tests.integration.tableau_words import MASQUEE, NOTE_PROVISOIRE
 from tests.parts.town import MIGRATED_TEMPLATE
 from worker.registre.protections import Protege, add_protection
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 VINGT, CINQ, PREMIER = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU, TypeTableau.PREMIER_RECTIFICATIF
 VINGT_JOURS: dict[str, Any] = {"types": [VINGT], "scrutin": SCRUTIN, "reunion": REUNION_PRECEDENTE, "until": REUNION}
@@ -36,12 +34,6 @@ YEARLY = {"effet": "1erMars", "date_tableau": JANVIER, "date_mouvement": date(20
 CACHOT = "8 Impasse du Cachot, 13900 LIBREVILLE"
 CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai, tutelle levée"}
 MENTION = "Exemplaire de la commission — ne pas afficher"
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        yield desk
 
 
 @pytest.mark.parametrize("edition", Edition)

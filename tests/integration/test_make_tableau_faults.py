@@ -3,7 +3,7 @@
 import errno
 import shutil
 from collections import namedtuple
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,17 +28,16 @@ from worker.handlers import make_tableau
 from worker.handlers.make_export import make_export
 from worker.writers.sink import Progress
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 VINGT = TypeTableau.VINGT_JOURS
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        write_register(desk.engine, MOUVEMENTS)
-        add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
-        yield desk
+def desk(desk: TableauDesk) -> TableauDesk:
+    write_register(desk.engine, MOUVEMENTS)
+    add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+    return desk
 
 
 def _ask(desk: TableauDesk) -> int:

@@ -1,8 +1,5 @@
 """The record of files becomes that of tableaux too, and goes back: the lists stay as they were."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
@@ -22,17 +19,16 @@ from tests.parts.town import MIGRATED_TEMPLATE
 from worker.db.base import Base
 from worker.db.migrate import current_revision, downgrade, migrate
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 ADDED = {"kind", "type_tableau", "presentation", "edition", "pages"}
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        write_register(desk.engine, MOUVEMENTS)
-        add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
-        yield desk
+def desk(desk: TableauDesk) -> TableauDesk:
+    write_register(desk.engine, MOUVEMENTS)
+    add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
+    return desk
 
 
 def _rows(desk: TableauDesk) -> list[dict[str, object]]:

@@ -1,8 +1,5 @@
 """Whoever changes one mouvement changes the pages that show it, those of its figures, and no other."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from schemas.tableaux import TypeTableau
@@ -19,7 +16,7 @@ from tests.integration.tableau_register import (
 )
 from tests.parts.town import MIGRATED_TEMPLATE
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 ROWS = [
     *(INSCRIPTION | named(f"LANTERNE {number:02}") for number in range(70)),
@@ -61,10 +58,9 @@ CHANGES: list[tuple[str, tuple[str, ...]]] = [
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        write_register(desk.engine, ROWS)
-        yield desk
+def desk(desk: TableauDesk) -> TableauDesk:
+    write_register(desk.engine, ROWS)
+    return desk
 
 
 def test_one_change_shows_on_its_pages_and_on_no_other(desk: TableauDesk) -> None:

@@ -1,8 +1,6 @@
 """A request for tableaux becomes one row for each, with its dates, or is refused with a reason a clerk can act on."""
 
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -28,16 +26,15 @@ from worker.doorbell import Doorbell
 from worker.exports.models import Export
 from worker.handlers.ingest_request import ingest_request
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        write_register(desk.engine, MOUVEMENTS)
-        yield desk
+def desk(desk: TableauDesk) -> TableauDesk:
+    write_register(desk.engine, MOUVEMENTS)
+    return desk
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [

@@ -1,7 +1,6 @@
 """No line and ten thousand, sixty bureaux, values as long as they come: nothing is cut, nothing overlaps."""
 
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,7 +21,7 @@ from tests.integration.tableau_words import squeezed
 from tests.parts.pdf import check_archive, find_outside, find_overlaps, read_words
 from tests.parts.town import MIGRATED_TEMPLATE
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 VINGT_JOURS = {"types": [TypeTableau.VINGT_JOURS], "scrutin": SCRUTIN, "reunion": REUNION_PRECEDENTE, "until": REUNION}
 LONGEST = ("51513", "SAINT-REMY-EN-BOUZEMONT-SAINT-GENEST-ET-ISSON")
@@ -46,12 +45,6 @@ LONG = INSCRIPTION | {
     "numero": 123_456,
 }
 WHOLE = ("nom_naissance", "nom_usage", "prenoms", "commune_naissance", "pays_naissance", "adresse", "nationalite")
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[TableauDesk]:
-    with open_desk(database_url, tmp_path / "exports") as desk:
-        yield desk
 
 
 @pytest.mark.parametrize("presentation", Presentation)

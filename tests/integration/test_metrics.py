@@ -1,6 +1,6 @@
 """What Prometheus is shown is what the rows and the queues say, on both databases, whoever counts and however often."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -11,7 +11,7 @@ from sqlalchemy import delete
 from schemas.envelope import CloudEvent
 from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
-from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, smtp, work
+from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Scrape, scrape
@@ -26,17 +26,10 @@ from worker.monitoring.metrics import METRICS
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 ASKED, STARTED, FINISHED = utc_now(-100), utc_now(-60), utc_now(-56)
 MADE: dict[str, Any] = {"created_at": ASKED, "started_at": STARTED, "finished_at": FINISHED}
-
-
-@pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    desk = Desk(database_url)
-    yield desk
-    desk.engine.dispose()
 
 
 def _no_queue() -> Sequence[QueueState]:

@@ -1,6 +1,5 @@
 """Completing what an export of the REU does not say: a CSV file goes to the clerk and comes back."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,18 +11,17 @@ from worker.domain.mouvement import Categorie, Nature
 from worker.errors import ImportRefusedError
 from worker.registre.mouvements.motifs import count_unsaid, read_motifs, write_motifs
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+def desk(desk: MouvementsDesk) -> MouvementsDesk:
     """A comparison that made a radiation, an inscription and a change of bureau."""
-    with open_desk(database_url, tmp_path) as desk:
-        first = electeurs(6)
-        desk.load(first)
-        newcomer = electeurs(1)[0] | {PRENOMS: "=Ursule"}
-        desk.compare([first[1] | {BUREAU: "0002"}, *first[2:], newcomer])
-        yield desk
+    first = electeurs(6)
+    desk.load(first)
+    newcomer = electeurs(1)[0] | {PRENOMS: "=Ursule"}
+    desk.compare([first[1] | {BUREAU: "0002"}, *first[2:], newcomer])
+    return desk
 
 
 def _write(desk: MouvementsDesk) -> Path:

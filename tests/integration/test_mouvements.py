@@ -1,6 +1,5 @@
 """The tables of mouvements, polls and meetings: their migration, what a service may write, what a tableau reads."""
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -32,7 +31,7 @@ from worker.registre.scrutins import KnownScrutin, Reunion
 from worker.writers.columns import of_age
 from worker.writers.liste import ListeSpec
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
 TABLES = {"mouvement", "scrutin", "commission", "protection"}
 INSERT = """
@@ -49,12 +48,6 @@ VALUES: dict[str, Any] = {
     "date_mouvement": "2026-11-25",
     "nom": "TILLEUL",
 }
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
-    with open_desk(database_url, tmp_path) as desk:
-        yield desk
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """Mails, on both databases and by a real mail server: each agent is told once, whatever breaks in between."""
 
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -13,7 +12,18 @@ from sqlalchemy import select
 from schemas.envelope import CloudEvent
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
-from tests.integration.notifier_desk import ADJOINT, MAIRIE, SIX, TEMPLATE, Desk, Killed, make_tableau, smtp, work
+from tests.integration.notifier_desk import (
+    ADJOINT,
+    MAIRIE,
+    SIX,
+    TEMPLATE,
+    Desk,
+    Killed,
+    make_tableau,
+    open_desk,
+    smtp,
+    work,
+)
 from tests.parts.mail import Mailbox
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
@@ -21,14 +31,7 @@ from worker.notifier.delivery import DeliveryDelayedError
 from worker.notifier.mail import FolderMailer, Mailer, SmtpMailer
 from worker.notifier.outbox import Outbox
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
-
-
-@pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    desk = Desk(database_url)
-    yield desk
-    desk.engine.dispose()
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 def test_one_mail_says_what_came_of_all_the_files(desk: Desk, mailbox: Mailbox) -> None:

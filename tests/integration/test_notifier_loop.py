@@ -19,6 +19,7 @@ from tests.integration.notifier_desk import (
     Killed,
     make_export,
     make_tableau,
+    open_desk,
     running,
     smtp,
     work,
@@ -33,14 +34,7 @@ from worker.errors import TransientError
 from worker.exports.models import Export
 from worker.notifier.sweep import sweep
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
-
-
-@pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    desk = Desk(database_url)
-    yield desk
-    desk.engine.dispose()
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:

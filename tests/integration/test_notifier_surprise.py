@@ -1,22 +1,14 @@
 """A recipient that nobody foresaw keeps the others of the request from nothing."""
 
 import threading
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from email.message import EmailMessage
 
 import pytest
 
-from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk
+from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, open_desk
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
-
-
-@pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    desk = Desk(database_url)
-    yield desk
-    desk.engine.dispose()
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 @dataclass

@@ -1,8 +1,5 @@
 """Protected electors (L. 37): named by the operator, known in every mouvement, whatever an export says."""
 
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 from sqlalchemy import text
 
@@ -15,15 +12,9 @@ from tests.unit.reu_sample import EUROPEENNE, PRENOMS, electeurs
 from worker.errors import RefusedError
 from worker.registre.protections import Protege, add_protection, remove_protection, select_protections
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
 ZOE = Protege("D'AUBIGNE", "Zoé 0", "1962-03-14")
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
-    with open_desk(database_url, tmp_path) as desk:
-        yield desk
 
 
 def _protect(desk: MouvementsDesk, *who: str, commune: str = COMMUNE) -> list[Protege]:

@@ -2,7 +2,7 @@
 
 import getpass
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
@@ -21,14 +21,7 @@ from worker.exports.models import Export
 from worker.exports.purge import purge_files
 from worker.exports.storage import Storage
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
-
-
-@pytest.fixture
-def desk(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[FilesDesk]:
-    yield from open_desk(database_url, tmp_path, monkeypatch, capsys)
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) -> None:
@@ -153,7 +146,7 @@ def test_several_purges_at_once_remove_each_file_once(
     start = Barrier(3)
 
     def purge(number: int) -> Sequence[int]:
-        own = FilesDesk(database_url, desk.root, desk._capsys)  # noqa: SLF001 — another process, by its own engine
+        own = FilesDesk(database_url, desk.root)  # another process, by its own engine
         start.wait()
         done = [step.exports for step in purge_files(own.engine, own.storage, days=30, actor=f"purge {number}")]
         own.engine.dispose()

@@ -1,6 +1,5 @@
 """The notifier purges by its clock: a little at a time, and nobody waits for a mail because of it."""
 
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -22,14 +21,7 @@ from worker.exports.purge import purge_files
 from worker.notifier.purge import PurgeClock
 from worker.settings import load_settings
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
-
-
-@pytest.fixture
-def desk(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[FilesDesk]:
-    yield from open_desk(database_url, tmp_path, monkeypatch, capsys)
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 def _clock(desk: FilesDesk, seconds: float) -> PurgeClock:
@@ -94,9 +86,9 @@ def test_a_volume_that_is_away_keeps_nobody_from_being_told(desk: FilesDesk, mai
 
 
 def test_the_notifier_of_a_deployment_has_the_rights_to_purge_and_no_more(
-    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    deployment: Deployment, tmp_path: Path
 ) -> None:
-    desk = next(open_desk(deployment.database_url("owner"), tmp_path, monkeypatch, capsys))
+    desk = FilesDesk(deployment.database_url("owner"), tmp_path / "exports")
     old = desk.make("ancienne", days=31, has_report=True)
     account = build_engine(deployment.database_url("notifier"))
     try:

@@ -1,7 +1,6 @@
 """Reminders of deadlines, on both databases: each made once, whoever asks and however often, never too late."""
 
 import json
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from threading import Barrier
@@ -13,7 +12,7 @@ from sqlalchemy.orm import Session
 from schemas.envelope import CloudEvent
 from schemas.events import EcheanceNear
 from schemas.vocabulary import Liste
-from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, smtp, work
+from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.web import serving
 from worker.db.types import utc_now
@@ -24,20 +23,18 @@ from worker.notifier.models import Agent, Notification, Reminder, ReminderEchean
 from worker.notifier.turn import Publish
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 SCRUTIN = date(2027, 4, 11)
 MEETING, VINGT, CINQ = date(2027, 3, 18), date(2027, 3, 22), date(2027, 4, 6)
 
 
 @pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    desk = Desk(database_url)
+def desk(desk: Desk) -> Desk:
     add(desk, ListeCommunale(code_commune="13900", liste=Liste.PRINCIPALE))
     add(desk, ListeCommunale(code_commune="13900", liste=Liste.COMPLEMENTAIRE_EUROPEENNE))
     add(desk, Scrutin(code_commune="", date=SCRUTIN, libelle="Élection présidentielle, 1er tour"))
-    yield desk
-    desk.engine.dispose()
+    return desk
 
 
 def add(desk: Desk, row: object) -> None:

@@ -1,27 +1,18 @@
 """A doorbell that cannot ring, because the broker is away: nobody waits for the grace of a message that was sent."""
 
-from collections.abc import Iterator, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from tests.integration.export_desk import COMMUNE, Desk
+from tests.integration.export_desk import COMMUNE, Desk, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
 from worker.handlers.ingest_request import ingest_request
 from worker.notifier.sweep import sweep
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
-
-
-@pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    desk = Desk(build_engine(database_url), tmp_path / "exports")
-    yield desk
-    desk.engine.dispose()
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 def test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep(desk: Desk) -> None:

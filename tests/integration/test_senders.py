@@ -1,7 +1,5 @@
 """Who may ask for which commune, by the broker's word: what others ask for is refused on its row."""
 
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,28 +8,24 @@ from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
-from tests.integration.export_desk import COMMUNE, Desk
+from tests.integration.export_desk import COMMUNE, Desk, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.db.engine import build_engine
 from worker.exports.models import EVERY_COMMUNE, Sender
 from worker.handlers.ingest_request import ingest_request
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 LISTES = {"commune": COMMUNE, "listes": ["CE"], "requested_by": "mairie-libreville"}
 TABLEAUX = LISTES | {"types": ["cinq_jours"], "scrutin": "2017-04-23"}
 
 
 @pytest.fixture
-def desk(database_url: str, tmp_path: Path) -> Iterator[Desk]:
-    engine = build_engine(database_url)
-    desk = Desk(engine, tmp_path / "exports")
+def desk(desk: Desk) -> Desk:
     desk.configure(known_senders_only=True)
     senders = [("mairie-13900", COMMUNE), ("mairie-13055", "13055"), ("departement", EVERY_COMMUNE)]
-    with Session(engine) as session, session.begin():
+    with Session(desk.engine) as session, session.begin():
         session.add_all(Sender(name=name, code_commune=code) for name, code in senders)
-    yield desk
-    engine.dispose()
+    return desk
 
 
 def _send(desk: Desk, data: Any, sender: str) -> RowMapping:  # noqa: ANN401 — any request

@@ -1,7 +1,7 @@
 """Which rows the sweep rings again: those whose message is lost, and not those that wait in a long queue."""
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 
 import pytest
@@ -9,7 +9,7 @@ from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
 from schemas.vocabulary import ExportKind, ExportStatus
-from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau
+from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, open_desk
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
@@ -19,18 +19,11 @@ from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.queues import count_bells
 from worker.notifier.sweep import sweep
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 LISTES, LISTES_BULK, TABLEAUX = (ExportKind.LISTE, False), (ExportKind.LISTE, True), (ExportKind.TABLEAU, False)
 ALWAYS = -1
 """A grace that everybody has outlived."""
-
-
-@pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    desk = Desk(database_url)
-    yield desk
-    desk.engine.dispose()
 
 
 class Queue:

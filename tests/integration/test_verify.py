@@ -3,7 +3,7 @@
 import json
 import os
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,17 +18,10 @@ from worker.exports.audit import Action
 from worker.exports.integrity import Fault, Scope, find_fault, verify_files
 from worker.exports.models import Export
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 NAME = "liste-P-demande.csv"
 REPORT = "liste-P-demande-csv-anomalies.csv"
-
-
-@pytest.fixture
-def desk(
-    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[FilesDesk]:
-    yield from open_desk(database_url, tmp_path, monkeypatch, capsys)
 
 
 def test_intact_files_are_said_and_dated(desk: FilesDesk) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from tests.integration.notifier_desk import TEMPLATE, Desk, smtp, work
+from tests.integration.notifier_desk import TEMPLATE, Desk, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.web import WebServer, serving
 from worker.db.types import utc_now
@@ -18,14 +18,7 @@ from worker.notifier.delivery import GIVE_UP_SECONDS
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification, Recipient
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
-
-
-@pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    desk = Desk(database_url)
-    yield desk
-    desk.engine.dispose()
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ from standardwebhooks import Webhook
 
 from schemas.events import ExportFailed, ExportReady, RequestRefused
 from schemas.vocabulary import RequestOutcome
-from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, smtp, work
+from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import Post, WebServer, serving
@@ -20,14 +20,7 @@ from worker.notifier import webhook
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
-
-
-@pytest.fixture
-def desk(database_url: str) -> Iterator[Desk]:
-    desk = Desk(database_url)
-    yield desk
-    desk.engine.dispose()
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
 @pytest.fixture
