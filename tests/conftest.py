@@ -1,10 +1,12 @@
 """Fixtures for all tests: servers are started when the first test asks for one, and never outlive the session."""
 
+import logging
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
+import structlog
 from hypothesis import HealthCheck, settings
 
 from tests.parts.databases import SqliteFiles, Template
@@ -27,6 +29,18 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> WholeFile
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """What takes long begins first."""
     items[:] = slowest_first(items)
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_before() -> Iterator[None]:
+    """A command that a test runs in this process sends the logs where it likes: the next test finds them as ever."""
+    root = logging.getLogger()
+    handlers, level, aloud = root.handlers[:], root.level, logging.raiseExceptions
+    yield
+    structlog.reset_defaults()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.raiseExceptions = aloud
 
 
 @pytest.fixture(scope="session")
