@@ -210,11 +210,13 @@ def test_what_the_broker_put_aside_has_the_sender_that_the_broker_knows(
     assert (call["actor_name"], call["options"]) == (INGEST_ACTORS[queue], {SENDER: account})
 
 
-def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
-    _bury(broker, SECRET.encode(), event=True)
+@pytest.mark.parametrize("reason", ["toujours illisible (not JSON)", "pas à sa place dans cette file"])
+def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, amqp_url: str, reason: str) -> None:
+    is_event = "illisible" in reason
+    _bury(broker, SECRET.encode() if is_event else _doorbell(), event=is_event)
     ran = run("requeue", "--all")
     assert (ran.code, ran.out.splitlines()[-1]) == (Exit.REFUSED, "0 lettre remise en file.")
-    assert "toujours illisible (not JSON)" in ran.err
+    assert reason in ran.err
     assert len(_names(run)) == 1
     assert queue_messages(amqp_url, QUEUE_REQUESTS) == []
 

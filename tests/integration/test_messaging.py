@@ -21,7 +21,7 @@ from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER
 from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.encoder import EXPORT_LISTE
-from worker.messaging.middleware import build_middleware
+from worker.messaging.middleware import build_middleware, is_worth_retrying
 
 pytestmark = pytest.mark.integration
 
@@ -65,6 +65,12 @@ def test_a_retry_that_cannot_be_published_waits_among_the_dead_letters(
     assert Message.decode(body).args == (7,)
     assert b"traceback" not in body
     assert queue_messages(amqp_url, QUEUE_LISTES) == []
+
+
+def test_a_database_that_is_away_is_waited_for_and_a_bug_has_a_few_tries() -> None:
+    away = OperationalError("SELECT 1", None, Exception("away"))
+    assert is_worth_retrying(1000, away)
+    assert [is_worth_retrying(tries, KeyError()) for tries in range(5)] == [True, True, True, False, False]
 
 
 def test_each_worker_holds_as_many_messages_as_it_has_threads(

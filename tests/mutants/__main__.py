@@ -32,6 +32,9 @@ _GREEN, _RED = 0, 1
 
 _PATIENCE_SECONDS = 900
 
+_ENVIRONMENT = {"CI": "true", "PYTHONDONTWRITEBYTECODE": "1"}
+"""A missing service fails its tests, and nothing compiled from an altered line stays behind."""
+
 
 class Fate(NamedTuple):
     """What became of a mutant."""
@@ -104,8 +107,7 @@ def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | No
             run = subprocess.run(
                 [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *nodes],
                 cwd=copy,
-                # A missing service fails its tests, and nothing compiled from an altered line stays behind.
-                env=os.environ | {"CI": "true", "PYTHONDONTWRITEBYTECODE": "1"},
+                env=os.environ | _ENVIRONMENT | ({"TESTS_PATIENCE": "15"} if mutant else {}),
                 capture_output=True,
                 text=True,
                 timeout=_PATIENCE_SECONDS,

@@ -109,6 +109,18 @@ MESSAGING = [
         "if False:",
         ("test_what_would_come_back_at_once_stays",),
     ),
+    Mutant(
+        "database-not-waited-for",
+        "return isinstance(error, OperationalError) or retries < _TRIES",
+        "return retries < _TRIES",
+        ("test_a_database_that_is_away_is_waited_for_and_a_bug_has_a_few_tries",),
+    ),
+    Mutant(
+        "dead-thread-unseen",
+        "os._exit(THREAD_DEAD)",
+        "pass",
+        ("test_a_worker_with_a_dead_thread_leaves",),
+    ),
 ]
 
 PUBLISHER = [
@@ -174,6 +186,24 @@ INGEST = [
         "take_back_enqueued(services.engine, doorbells)",
         "pass",
         ("test_a_request_read_while_the_broker_is_away_rings_at_the_next_sweep",),
+    ),
+    Mutant(
+        "deposit-of-a-file-that-is-not-ready",
+        "if missing := [file.label for file in found.values() if file.status != ExportStatus.READY]:",
+        "if missing := []:",
+        ("test_what_cannot_be_is_refused[sqlite]",),
+    ),
+    Mutant(
+        "commission-s-copy-deposited",
+        "if any(file.edition == Edition.COMMISSION for file in files):",
+        "if False:",
+        ("test_the_copy_of_the_commission_is_not_deposited[sqlite]",),
+    ),
+    Mutant(
+        "deposit-of-another-communes-file",
+        "if found.keys() != set(ids):",
+        "if False:",
+        ("test_what_cannot_be_is_refused[sqlite]",),
     ),
 ]
 
@@ -384,6 +414,30 @@ PRIVACY = [
         "pass",
         ("test_libraries_that_fail_say_nothing_of_an_elector_either",),
     ),
+    Mutant(
+        "address-logged",
+        'facts[name] = value if _PLAIN.fullmatch(str(value)) else "?"',
+        "facts[name] = value",
+        ("test_what_is_typed_in_an_address_is_not_repeated",),
+    ),
+    Mutant(
+        "fingerprint-without-a-key",
+        "digest_size=HALF, key=self.key).digest()",
+        "digest_size=HALF).digest()",
+        ("test_two_keys_have_nothing_in_common",),
+    ),
+    Mutant(
+        "fingerprint-in-the-order-of-the-lines",
+        'b"".join(sorted(_cut(parts.pop())))',
+        'b"".join(_cut(parts.pop()))',
+        ("test_the_order_of_the_lines_leaves_no_trace",),
+    ),
+    Mutant(
+        "fingerprint-of-other-bytes",
+        "if taken.sha256 != file.sha256:",
+        "if False:",
+        ("test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference[sqlite]",),
+    ),
 ]
 
 PURGE = [
@@ -515,6 +569,18 @@ NOTIFIER = [
         "for queue, rows in waiting.items() if rows > held.get(queue, 0)}",
         "for queue, rows in waiting.items()}",
         ("test_rows_of_a_long_queue_are_left_alone",),
+    ),
+    Mutant(
+        "webhook-unsigned",
+        '"webhook-signature": Webhook(addressee.secret).sign(message_id, now, body),',
+        '"webhook-signature": "v1,",',
+        ("test_the_events_of_a_request_come_in_one_post_that_its_signature_proves[sqlite]",),
+    ),
+    Mutant(
+        "gone-and-told",
+        "if refusal.is_gone:",
+        "if False:",
+        ("test_a_recipient_that_is_gone_is_told_nothing_any_more[sqlite]",),
     ),
 ]
 
@@ -662,6 +728,12 @@ SCREEN = [
         "return engine.execution_options(postgresql_readonly=True)",
         "return engine",
         ("test_a_session_can_only_read",),
+    ),
+    Mutant(
+        "half-a-download-told",
+        "self.is_complete = left == 0",
+        "self.is_complete = True",
+        ("test_who_leaves_in_the_middle_has_not_taken_the_file",),
     ),
 ]
 

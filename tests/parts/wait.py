@@ -1,15 +1,19 @@
 """Waiting for a condition, instead of sleeping and hoping."""
 
+import os
 import time
 from collections.abc import Callable
 from typing import TypeVar
+
+PATIENCE_SECONDS = float(os.environ.get("TESTS_PATIENCE", "60"))
+"""How long a condition is waited for; less where it is not expected to come true (`make mutants`)."""
 
 _POLL_SECONDS = 0.02
 
 T = TypeVar("T")
 
 
-def wait_until(condition: Callable[[], T], *, timeout: float = 60, message: str) -> T:
+def wait_until(condition: Callable[[], T], *, timeout: float = PATIENCE_SECONDS, message: str) -> T:
     """Call `condition` until it gives something true, and return that.
 
     Args:
