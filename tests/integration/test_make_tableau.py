@@ -146,7 +146,8 @@ def _top(type_: TypeTableau) -> str:
     provisoire = "PROVISOIRE" if type_ in PROVISOIRES else ""
     at = ASKED[type_].get("created_at", ASKED_AT).astimezone(PARIS)
     return (
-        f"LIBREVILLE code INSEE 13900 {TITRES[type_]} Liste principale (générale) — P {REFERENCES[type_]} "
+        "Département : Bouches-du-Rhône Commune de LIBREVILLE code INSEE 13900 "
+        f"{TITRES[type_]} Liste principale (générale) — P {REFERENCES[type_]} "
         f"{provisoire} {OBJETS[type_]} Édité le {at:%d/%m/%Y à %H:%M}"
     )
 

@@ -142,7 +142,7 @@ def test_a_posted_tableau_says_until_when_it_can_be_consulted(desk: TableauDesk)
     write_register(desk.engine, [INSCRIPTION])
     note = "Publié le 20/03/2027, consultable jusqu’au 27/03/2027."
     made = desk.make(**VINGT_JOURS, publication=date(2027, 3, 20), presentations=["par_bureau"])
-    assert [page.count(note) for page in made.pages] == [0] * 4 + [1]
+    assert [page.count(note) for page in made.pages] == [*[0] * (len(made.pages) - 1), 1]
     assert "Consultable pendant sept jours à compter de sa publication." in desk.make(**VINGT_JOURS).text
 
 
@@ -173,7 +173,7 @@ def test_the_principal_list_prints_no_nationality(desk: TableauDesk) -> None:
 
 def _everything(made: Made) -> bytes:
     """The bytes of the file, and those that its streams hold deflated."""
-    streams = re.findall(rb"/FlateDecode/Length \d+>>\nstream\n(.*?)\nendstream", made.content, re.DOTALL)
+    streams = re.findall(rb"/FlateDecode[^>]*>>\nstream\n(.*?)\nendstream", made.content, re.DOTALL)
     assert len(streams) > len(made.pages)
     return b"".join((made.content, *map(zlib.decompress, streams)))
 

@@ -1,4 +1,4 @@
-"""Other people's eyes on our PDF files: poppler reads them, PDFBox says whether they are PDF/A-1b."""
+"""Other people's eyes on our PDF files: poppler reads and hears them, PDFBox checks PDF/A-1b, pdfua PDF/UA-1."""
 
 import re
 import subprocess
@@ -18,7 +18,7 @@ _TOUCH = 0.6
 """Boxes of words, in points: widths are those of the font, which letters may fill to the edge."""
 
 
-POPPLER = Part("poppler", "poppler-utils", ("pdftotext", "pdffonts"))
+POPPLER = Part("poppler", "poppler-utils", ("pdftotext", "pdffonts", "pdfinfo"))
 JAVA = Part("Java", "default-jre-headless", ("java",))
 PREFLIGHT = (
     Files(
@@ -61,6 +61,18 @@ def check_archive(*pdfs: Path) -> str:
         )
     are_valid = done.returncode == 0 and done.stdout.count("is a valid PDF/A-1b file") == len(pdfs)
     return "" if are_valid else done.stdout + done.stderr
+
+
+def check_accessible(pdf: Path) -> list[str]:
+    """What the rules of PDF/UA-1 that pdfua knows, 16 of 106, find wrong in a file."""
+    from pdfua import validate
+
+    return [f"{finding.rule_id} {finding.message}" for finding in validate(str(pdf)).findings]
+
+
+def read_aloud(pdf: Path) -> str:
+    """The tags in their order, each with its text: what a screen reader has to say."""
+    return _run("pdfinfo", "-struct-text", str(pdf))
 
 
 def read_text(pdf: Path) -> str:

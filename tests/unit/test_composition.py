@@ -197,7 +197,7 @@ def test_the_commission_reads_the_full_motif() -> None:
     tutelle = mouvement(RADIATION, motif="Tutelle")
     tableau = compose(tutelle, edition=Edition.COMMISSION)
     assert lignes(tableau.sections[0], 1)[0].motif == "Tutelle"
-    assert "Exemplaire de la commission : les motifs y sont complets, il n’est pas à afficher." in tableau.notes
+    assert "Les motifs sont complets." in tableau.notes
 
 
 @pytest.mark.parametrize("presentation", Presentation)

@@ -1,7 +1,8 @@
 """Breaking lines and encoding characters."""
 
 import codecs
-from typing import Literal
+from io import BytesIO
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given
@@ -9,9 +10,8 @@ from hypothesis import strategies as st
 
 from tests.unit.nasty import nasty_texts
 from worker.domain.texte import clean
-from worker.pdf.encoding import CHARACTERS, block_of, encode
-from worker.pdf.face import UNIT, load_face
-from worker.pdf.font import Font
+from worker.pdf.document import Document
+from worker.pdf.font import CHARACTERS, SHAPES, UNIT, Font, encode, load_face
 from worker.pdf.row import Column, RowSetter
 from worker.pdf.text import Style, break_lines
 
@@ -19,7 +19,7 @@ WORDS = st.text("AÉ-. bŁ(", max_size=40)
 
 
 def _style() -> Style:
-    return Style(Font("R", load_face("regular")), 7.5, 9)
+    return Style(Font(load_face("regular"), Document(BytesIO())), 7.5, 9)
 
 
 def _break(text: str, limit: int) -> list[str]:
@@ -69,17 +69,19 @@ def test_a_place_is_torn_from_its_number_only_where_nothing_else_helps(text: str
     style = _style()
     cells = RowSetter([Column("", 70)], style, style).set_lines([text])[0]
     shown = [line.removeprefix(b"(").removesuffix(b")Tj") for line in cells]
-    assert [codecs.charmap_decode(line, "strict", CHARACTERS)[0] for line in shown] == lines
+    assert [codecs.charmap_decode(line, "strict", CHARACTERS)[0].rstrip() for line in shown] == lines
 
 
 @given(WORDS)
 def test_a_style_measures_what_it_wraps(text: str) -> None:
     style = _style()
-    assert all(style.width(line) <= 40 for line in style.break_text(text, 40))
+    lines = style.break_text(text, 40)
+    assert all(style.width(line.rstrip()) <= 40 for line in lines)
+    assert "".join(lines) == style.font.readable(text)
 
 
 def test_usual_characters_have_one_code_each_and_need_no_escape() -> None:
-    usual = [character for character in CHARACTERS if block_of(character) is None and character not in "\0\ufffe"]
+    usual = [character for character in CHARACTERS if character != "\ufffe"]
     assert len(set(usual)) == len(usual)
     codes = encode("".join(usual))
     assert len(codes) == len(usual)
@@ -101,6 +103,13 @@ def test_any_text_can_be_shown(text: str) -> None:
 
 
 @pytest.mark.parametrize("weight", ["regular", "bold"])
+def test_texts_of_one_shape_have_one_width(weight: Literal["regular", "bold"]) -> None:
+    advances = load_face(weight).advances
+    assert all(advances[code] == advances[shape] for code, shape in enumerate(SHAPES))
+
+
+@pytest.mark.parametrize("weight", ["regular", "bold"])
 def test_no_usual_width_is_rounded_down(weight: Literal["regular", "bold"]) -> None:
     face = load_face(weight)
-    assert all(face.advances[code] * UNIT >= face.width(ord(CHARACTERS[code])) for code in range(256))
+    width: Any = face.face.getCharWidth
+    assert all(face.advances[code] * UNIT >= width(ord(CHARACTERS[code])) for code in range(256))

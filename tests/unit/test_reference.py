@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from worker.registre import reference
-from worker.registre.reference import departement_of, iter_communes, iter_departements, rebuild
+from worker.registre.reference import departement_of, iter_communes, iter_departements, name_departement, rebuild
 
 
 @pytest.fixture(scope="module")
@@ -72,6 +72,20 @@ def _package(directory: Path, *communes: tuple[str, str, str, str], version: str
     (directory / "data" / "communes.json").write_text(json.dumps(rows), encoding="utf-8")
     (directory / "data" / "departements.json").write_text(json.dumps([{"code": "01", "nom": "Ain"}]))
     return directory
+
+
+@pytest.mark.parametrize(
+    ("code", "head"),
+    [
+        ("13", "Département : Bouches-du-Rhône"),
+        ("2A", "Département : Corse-du-Sud"),
+        ("974", "Département : La Réunion"),
+        ("987", "Polynésie française"),
+        ("99", ""),
+    ],
+)
+def test_the_head_of_a_paper_names_the_departement(code: str, head: str) -> None:
+    assert name_departement(code) == head
 
 
 def test_rebuilding_keeps_the_communes_of_today_in_order(tmp_path: Path) -> None:

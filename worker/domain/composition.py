@@ -47,6 +47,8 @@ class ListeDeCommune:
     nom_commune: str
     liste: Liste
     bureaux: Sequence[BureauElecteurs]
+    departement: str = ""
+    """As it is printed."""
 
 
 def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source) -> Tableau:
@@ -64,6 +66,7 @@ def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source) -> 
         reference_legale=demande.law.reference_legale,
         nom_commune=liste.nom_commune,
         code_commune=liste.code_commune,
+        departement=liste.departement,
         liste=f"{liste.liste.label} — {liste.liste.value}",
         objet=_objet(demande),
         edite_le=f"Édité le {format_moment(demande.requested_at)}",
@@ -169,4 +172,4 @@ def _make_notes(demande: Demande, *, has_provisoire: bool, has_protegee: bool) -
         if has_protegee:
             yield f"{ADRESSE_MASQUEE} : Code électoral, art. L. 37."
         if demande.edition is Edition.COMMISSION:
-            yield "Exemplaire de la commission : les motifs y sont complets, il n’est pas à afficher."
+            yield "Les motifs sont complets."

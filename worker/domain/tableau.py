@@ -203,5 +203,7 @@ class Tableau:
     """On every page: `Exemplaire de la commission — ne pas afficher`."""
     mouvements: int = 0
     """How many it shows; a change of bureau counts once."""
+    departement: str = ""
+    """`Département : Bouches-du-Rhône`; empty where it is not known."""
     bureaux_impossibles: tuple[str, ...] = field(default=())
     """Codes of the bureaux that would have had, or would have, fewer electors than none; empty for those without."""

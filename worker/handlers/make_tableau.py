@@ -20,13 +20,14 @@ from worker.handlers.make_liste import NO_VERSION
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
 from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux
+from worker.registre.reference import name_departement
 from worker.writers.anomalies_tableau import to_anomaly
 from worker.writers.precheck import Anomaly
 from worker.writers.report import write_report
 from worker.writers.sink import Progress
 
-BYTES_PER_MOUVEMENT = 400
-"""Room asked for before a file is begun: a printed line is 100 bytes once deflated, an anomaly of the report 200."""
+BYTES_PER_MOUVEMENT = 1_400
+"""Room asked for before a file is begun: a printed line with its tags is 1,100 bytes, an anomaly of the report 200."""
 
 LEAST_BYTES = 1 << 20
 """Fonts, and the summary of a commune of many bureaux."""
@@ -87,7 +88,9 @@ class _Subject:
         bureaux = select_bureaux(connection, commune.code, liste, version)
         return cls(
             demande=read_demande(export),
-            liste=ListeDeCommune(commune.code, clean(commune.nom), liste, bureaux),
+            liste=ListeDeCommune(
+                commune.code, clean(commune.nom), liste, bureaux, name_departement(commune.code_departement)
+            ),
             source=MouvementSource(connection, commune.code, liste, _Count(progress)),
             version=version,
         )

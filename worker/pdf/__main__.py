@@ -6,7 +6,8 @@ import click
 
 from worker.errors import RefusedError
 
-_HELP = """Dessine un tableau : lit du JSON sur l’entrée standard, écrit un PDF/A-1b sur la sortie standard.
+_HELP = """Dessine un tableau : lit du JSON sur l’entrée standard, écrit un PDF/A-1b et PDF/UA-1 sur la
+sortie standard.
 
   python -m worker.pdf < tableau.json > tableau.pdf
 

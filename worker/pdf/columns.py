@@ -4,31 +4,32 @@ from collections.abc import Callable
 from operator import attrgetter
 
 from worker.domain.tableau import Bilan, Ligne
-from worker.pdf.frame import WIDTH
+from worker.pdf.pages import WIDTH
 from worker.pdf.row import Column
 from worker.pdf.table import GAP
 
 Values = Callable[[Ligne], tuple[str, ...]]
 
+_NOM = Column("Nom de naissance", 110, is_strong=True, is_row_title=True)
 _LIGNE = {
-    "numero": Column("N° d’ordre", 27, is_number=True),
-    "nom_naissance": Column("Nom de naissance", 104, is_strong=True),
-    "nom_usage": Column("Nom d’usage", 82),
-    "prenoms": Column("Prénoms", 92),
-    "naissance": Column("Date et lieu de naissance", 118),
-    "adresse": Column("Adresse", 152),
-    "bureau": Column("Bureau", 47),
+    "numero": Column("N° d’ordre", 33, is_number=True),
+    "nom_naissance": _NOM,
+    "nom_usage": Column("Nom d’usage", 86),
+    "prenoms": Column("Prénoms", 98),
+    "naissance": Column("Date et lieu de naissance", 128),
+    "adresse": Column("Adresse", 154),
+    "bureau": Column("Bureau", 60),
     "motif": Column("Motif", 0),
 }
 _LIGNE_ETRANGERE = {
-    "numero": Column("N° d’ordre", 27, is_number=True),
-    "nom_naissance": Column("Nom de naissance", 97, is_strong=True),
+    "numero": Column("N° d’ordre", 33, is_number=True),
+    "nom_naissance": Column("Nom de naissance", 100, is_strong=True, is_row_title=True),
     "nom_usage": Column("Nom d’usage", 76),
     "prenoms": Column("Prénoms", 84),
-    "naissance": Column("Date et lieu de naissance", 114),
-    "adresse": Column("Adresse", 130),
-    "nationalite": Column("Nationalité", 58),
-    "bureau": Column("Bureau", 47),
+    "naissance": Column("Date et lieu de naissance", 112),
+    "adresse": Column("Adresse", 132),
+    "nationalite": Column("Nationalité", 60),
+    "bureau": Column("Bureau", 60),
     "motif": Column("Motif", 0),
 }
 """On the complementary lists. Code électoral, art. LO 227-3."""
@@ -40,7 +41,7 @@ _RECAPITULATIF = (
     "Départs vers un autre bureau",
     "Électeurs après",
 )
-_NUMBER_WIDTH = 70.0
+_NUMBER_WIDTH = 76.0
 
 
 def columns_of_ligne(*, has_nationalite: bool) -> tuple[list[Column], Values]:
@@ -54,7 +55,8 @@ def columns_of_ligne(*, has_nationalite: bool) -> tuple[list[Column], Values]:
 def columns_of_bilan() -> list[Column]:
     """The bureau, then its numbers."""
     numbers = [Column(titre, _NUMBER_WIDTH, is_number=True) for titre in _RECAPITULATIF]
-    return [Column("Bureau de vote", WIDTH - len(numbers) * (_NUMBER_WIDTH + GAP)), *numbers]
+    width = WIDTH - len(numbers) * (_NUMBER_WIDTH + GAP)
+    return [Column("Bureau de vote", width, is_row_title=True), *numbers]
 
 
 def numbers_of_bilan(bilan: Bilan) -> tuple[int, ...]:

@@ -1,67 +1,239 @@
-"""The objects of a PDF 1.4 file, each written as soon as it is complete: only their places are kept."""
+"""ReportLab's document and canvas, for a file that is written while it is drawn, and is what it says it is.
+
+ReportLab keeps every page until the end, then joins them. Here a page, and what was added for it, is written when it
+is complete: only the places of objects are kept. What identifies a PDF/A-1b (ISO 19005-1) and a PDF/UA-1 (ISO 14289-1)
+besides fonts and tags is here too: colours that are defined, metadata as XMP, a language, a title.
+"""
 
 import zlib
-from hashlib import sha256
+from array import array
+from collections.abc import Callable, Iterable
+from functools import cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Protocol
+from xml.sax.saxutils import escape
+
+from reportlab.pdfbase import pdfdoc
+from reportlab.pdfgen.canvas import Canvas
 
 from worker.domain.texte import clean
-from worker.pdf.sink import Sink
+from worker.pdf.font import load_face
 
+PAGE_WIDTH, PAGE_HEIGHT = 841.89, 595.28
+"""A4, landscape."""
+
+_MEDIA_BOX = f"[0 0 {PAGE_WIDTH} {PAGE_HEIGHT}]"
 _FAST = 1
 """8 % larger than zlib's usual level, in half the time."""
+_END = b"endobj\n"
+_PROFILE = Path(__file__).parent / "fonts" / "sRGB.icc"
+_CONDITION = "sRGB IEC61966-2.1"
+_CREATOR = "Préfecture"
+_LANGUAGE = "fr-FR"
+
+_XMP = """<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?>
+<x:xmpmeta xmlns:x="adobe:ns:meta/">
+<rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">
+<rdf:Description rdf:about="" xmlns:pdfaExtension="http://www.aiim.org/pdfa/ns/extension/" \
+xmlns:pdfaSchema="http://www.aiim.org/pdfa/ns/schema#" xmlns:pdfaProperty="http://www.aiim.org/pdfa/ns/property#">
+<pdfaExtension:schemas><rdf:Bag><rdf:li rdf:parseType="Resource">
+<pdfaSchema:schema>PDF/UA identification schema</pdfaSchema:schema>
+<pdfaSchema:namespaceURI>http://www.aiim.org/pdfua/ns/id/</pdfaSchema:namespaceURI>
+<pdfaSchema:prefix>pdfuaid</pdfaSchema:prefix>
+<pdfaSchema:property><rdf:Seq><rdf:li rdf:parseType="Resource">
+<pdfaProperty:name>part</pdfaProperty:name>
+<pdfaProperty:valueType>Integer</pdfaProperty:valueType>
+<pdfaProperty:category>internal</pdfaProperty:category>
+<pdfaProperty:description>Part of ISO 14289 to which the file conforms</pdfaProperty:description>
+</rdf:li></rdf:Seq></pdfaSchema:property>
+</rdf:li></rdf:Bag></pdfaExtension:schemas>
+</rdf:Description>
+<rdf:Description rdf:about="" xmlns:dc="http://purl.org/dc/elements/1.1/" \
+xmlns:pdf="http://ns.adobe.com/pdf/1.3/" xmlns:xmp="http://ns.adobe.com/xap/1.0/" \
+xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" xmlns:pdfuaid="http://www.aiim.org/pdfua/ns/id/">
+<pdfaid:part>1</pdfaid:part>
+<pdfaid:conformance>B</pdfaid:conformance>
+<pdfuaid:part>1</pdfuaid:part>
+<dc:format>application/pdf</dc:format>
+<dc:title><rdf:Alt><rdf:li xml:lang="x-default">{title}</rdf:li></rdf:Alt></dc:title>
+<dc:creator><rdf:Seq><rdf:li>{author}</rdf:li></rdf:Seq></dc:creator>
+<dc:language><rdf:Bag><rdf:li>{language}</rdf:li></rdf:Bag></dc:language>
+<xmp:CreatorTool>{creator}</xmp:CreatorTool>
+<pdf:Producer>{creator}</pdf:Producer>
+</rdf:Description>
+</rdf:RDF>
+</x:xmpmeta>
+<?xpacket end="r"?>"""
+"""The identification of PDF/UA-1 with its schema, which PDF/A-1 (6.7.8) wants in a description of its own."""
 
 
-class Document:
-    """A file being written. Objects are known by their number."""
+class Sink(Protocol):
+    """A file being written."""
+
+    def write(self, data: bytes, /) -> object:
+        """Add bytes."""
+
+
+class Document(pdfdoc.PDFDocument):
+    """A PDF 1.4 file whose pages are written as soon as they are complete."""
+
+    Catalog: Any
+    Pages: Any
 
     def __init__(self, sink: Sink) -> None:
+        super().__init__(compression=1, invariant=1, pdfVersion=(1, 4), lang=_LANGUAGE)
         self._sink = sink
-        self._digest = sha256()
         self._length = 0
-        self._places: list[int] = []
+        self._places = array("Q", [0])
+        self._resources = self.reserve()
+        self._forms: list[str] = []
         self._write(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
 
-    def reserve(self) -> int:
-        """The number of an object to be added later."""
-        self._places.append(0)
-        return len(self._places)
+    def begin_structure(self, root: int, write: Callable[[int], int]) -> None:
+        """Say where the tree is; `write`: given the object of a page, writes what is of it, and gives its key there."""
+        self.Catalog.StructTreeRoot = f"{root} 0 R"
+        self.Catalog.MarkInfo = pdfdoc.PDFDictionary({"Marked": pdfdoc.PDFtrue})
+        self._write_structure = write
 
-    def add(self, body: bytes, number: int | None = None) -> int:
+    def reserve(self, count: int = 1) -> int:
+        """The number of an object to be added later; of the first, if there are several."""
+        first = self.objectcounter + 1
+        self.objectcounter += count
+        return first
+
+    def add(self, body: bytes, number: int) -> None:
         """Write an object."""
-        number = number or self.reserve()
-        self._places[number - 1] = self._length
-        self._write(b"%d 0 obj\n%b\nendobj\n" % (number, body))
+        self.add_block(b"%d 0 obj\n%b\nendobj\n" % (number, body), number)
+
+    def add_block(self, block: bytes, first: int) -> None:
+        """Write objects numbered one after the other; none holds the word that ends one, but at its end."""
+        lengths = map(len(_END).__add__, map(len, block.split(_END)))
+        places = [*accumulate(lengths, initial=self._length)][:-2]
+        self._set_places(first, places, len(places))
+        self._write(block)
+
+    def addPage(self, page: pdfdoc.PDFPage) -> None:  # noqa: N802 — ReportLab's
+        """Write a page, and let go of it."""
+        name = self.thisPageName()
+        content = page.stream.encode("latin-1")
+        self.updateSignature(content)
+        page.Contents = f"{self._add_stream(content)} 0 R"
+        page.MediaBox, page.Trans = _MEDIA_BOX, None
+        page.Resources = f"{self._resources} 0 R"
+        super().addPage(page)
+        number = self.idToObjectNumberAndVersion[name][0]
+        page.__Defaults__ = {**page.__Defaults__, "StructParents": self._write_structure(number)}
+        self._add_named(number)
+        objects: dict[str, Any] = self.idToObject
+        objects[name] = None
+        self.Pages.pages[-1] = pdfdoc.PDFObjectReference(name)
+
+    def addForm(self, name: str, form: pdfdoc.PDFFormXObject) -> None:  # noqa: N802 — ReportLab's
+        """Keep what many pages show."""
+        super().addForm(name, form)
+        self._forms.append(name)
+
+    def format(self) -> bytes:
+        """Write what the pages share, and where everything is."""
+        resources = pdfdoc.PDFResourceDictionary(XObject=self.xobjDict(self._forms))
+        resources.basicFonts()
+        self.add(resources.format(self), self._resources)
+        catalog, info = map(self.Reference, (self.Catalog, self.info))
+        number = 0
+        while (number := number + 1) <= self.objectcounter:  # an object may refer to new ones when it is written
+            if len(self._places) <= number or not self._places[number]:
+                self._add_named(number)
+        start, size = self._length, len(self._places)
+        self._write(b"xref\n0 %d\n0000000000 65535 f \n" % size)
+        for index in range(1, size, 10_000):
+            self._write(b"".join(map(b"%010d 00000 n \n".__mod__, self._places[index : index + 10_000])))
+        return pdfdoc.PDFTrailer(startxref=start, Size=size, Root=catalog, Info=info, ID=self.ID()).format(self)
+
+    def _add_named(self, number: int) -> None:
+        name = self.numberToId[number]
+        data = pdfdoc.PDFIndirectObject(name, self.idToObject[name]).format(self)
+        if data.endswith(b"endstream\nendobj\n"):
+            data = data.removesuffix(b"endstream\nendobj\n") + b"\nendstream\nendobj\n"  # PDF/A-1, 6.1.7
+        self._set_places(number, [self._length], 1)
+        self._write(data)
+
+    def _add_stream(self, content: bytes) -> int:
+        data = zlib.compress(content, _FAST)
+        number = self.reserve()
+        self._set_places(number, [self._length], 1)
+        self._write(b"%d 0 obj\n<</Filter/FlateDecode/Length %d>>\nstream\n" % (number, len(data)))
+        self._write(data)
+        self._write(b"\nendstream\nendobj\n")
         return number
 
-    def add_stream(self, entries: bytes, data: bytes, number: int | None = None, *, is_plain: bool = False) -> int:
-        """Write a stream; `entries`: what its dictionary says besides length and filter."""
-        if not is_plain:
-            data = zlib.compress(data, _FAST)
-            entries += b"/Filter/FlateDecode"
-        return self.add(b"<<%b/Length %d>>\nstream\n%b\nendstream" % (entries, len(data), data), number)
-
-    def finish(self, catalog: int, info: int) -> None:
-        """Write where everything is. The file's identifier is that of its content."""
-        identifier = self._digest.hexdigest()[:32].encode()
-        start, size = self._length, len(self._places) + 1
-        table = [b"xref\n0 %d\n0000000000 65535 f \n" % size]
-        table += [b"%010d 00000 n \n" % place for place in self._places]
-        table.append(
-            b"trailer\n<</Size %d/Root %d 0 R/Info %d 0 R/ID[<%b><%b>]>>\nstartxref\n%d\n%%%%EOF\n"
-            % (size, catalog, info, identifier, identifier, start)
-        )
-        self._write(b"".join(table))
+    def _set_places(self, first: int, places: Iterable[int], count: int) -> None:
+        missing = first + count - len(self._places)
+        if missing > 0:
+            self._places.extend([0] * missing)
+        self._places[first : first + count] = array("Q", places)
 
     def _write(self, data: bytes) -> None:
-        self._digest.update(data)
         self._length += len(data)
         self._sink.write(data)
 
 
-def text_string(text: str) -> bytes:
-    """A string outside of the pages: a title, a bookmark."""
-    return b"<FEFF%b>" % clean(text).encode("utf-16-be").hex().upper().encode()
+class _Info(pdfdoc.PDFInfo):
+    """The older form of the metadata, which says the same (PDF/A-1, 6.7.3); no date, so that no clock is read."""
+
+    def format(self, document: pdfdoc.PDFDocument) -> bytes:
+        values = {"Title": self.title, "Author": self.author, "Creator": _CREATOR, "Producer": _CREATOR}
+        strings = {name: pdfdoc.PDFString(value) for name, value in values.items()}
+        return bytes(pdfdoc.PDFDictionary(strings).format(document))
 
 
-def references(numbers: list[int]) -> bytes:
-    """An array of objects."""
-    return b"[%b]" % b" ".join(b"%d 0 R" % number for number in numbers)
+class _Canvas(Canvas):
+    """What the stubs do not know."""
+
+    _doc: pdfdoc.PDFDocument
+
+
+def open_canvas(sink: Sink, title: str, author: str) -> tuple[Canvas, Document]:
+    """Begin a document: what is drawn on the canvas goes to the file page by page."""
+    file: Any = sink
+    font: Any = load_face("regular").fontName
+    canvas = _Canvas(file, pagesize=(PAGE_WIDTH, PAGE_HEIGHT), initialFontName=font, pageCompression=1)
+    canvas._doc = document = Document(sink)  # noqa: SLF001 — it makes its own otherwise
+    document.info = _Info()
+    canvas.setTitle(clean(title))
+    canvas.setAuthor(clean(author))
+    canvas.setViewerPreference("DisplayDocTitle", "true")
+    catalog = document.Catalog
+    catalog.Metadata = pdfdoc.XMP(creator=lambda _: _xmp(title, author))
+    catalog.__Defaults__ = {**catalog.__Defaults__, "OutputIntents": pdfdoc.PDFArray([_output_intent(document)])}
+    return canvas, document
+
+
+def _xmp(title: str, author: str) -> bytes:
+    """The metadata, readable by any program: not compressed (PDF/A-1, 6.7.2)."""
+    return _XMP.format(
+        title=escape(clean(title)),
+        author=escape(clean(author)),
+        language=_LANGUAGE,
+        creator=_CREATOR,
+    ).encode()
+
+
+def _output_intent(document: Document) -> pdfdoc.PDFDictionary:
+    """Which colours the greys and the reds are (PDF/A-1, 6.2.2)."""
+    profile = pdfdoc.PDFStream(pdfdoc.PDFDictionary({"N": 3}), _profile(), [pdfdoc.PDFZCompress])
+    condition = pdfdoc.PDFString(_CONDITION)
+    return pdfdoc.PDFDictionary(
+        {
+            "Type": pdfdoc.PDFName("OutputIntent"),
+            "S": pdfdoc.PDFName("GTS_PDFA1"),
+            "OutputConditionIdentifier": condition,
+            "Info": condition,
+            "DestOutputProfile": document.Reference(profile),  # type: ignore[no-untyped-call]
+        }
+    )
+
+
+@cache
+def _profile() -> bytes:
+    return _PROFILE.read_bytes()

@@ -1,28 +1,72 @@
-"""Where we are on the page, and when to turn it."""
+"""The pages of a document: their top, where we are on them, and when to turn them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 
-from worker.pdf.book import Book
-from worker.pdf.drawing import Drawing
-from worker.pdf.frame import BOTTOM
-from worker.pdf.masthead import Masthead
-from worker.pdf.outline import Bookmark
+from reportlab.pdfgen.canvas import Canvas
 
+from common.french import of_commune
+from worker.domain.tableau import Tableau
+from worker.pdf.document import PAGE_WIDTH, Sink, open_canvas
+from worker.pdf.tags import Marks, Tags
+from worker.pdf.text import Style, Styles
+
+LEFT, TOP, BOTTOM = 30.0, 564.0, 31.0
+"""The part of the page that we draw on: office printers leave out 4 to 6 mm at each edge; we leave 10.5 or more."""
+RIGHT = PAGE_WIDTH - LEFT
+WIDTH = RIGHT - LEFT
+BLACK, GREY, RULE = 0.0, 0.33, 0.72
+"""Shades: text, what accompanies it, and hairlines."""
+
+_MASTHEAD, _PAGE_COUNT = "Masthead", "Total"
+"""Forms: the top of each page but the first, and how many pages there are, which is known last."""
+_ASIDE = 600.0
+"""Where the right column of the masthead begins."""
+_GUTTER = 24.0
+_CODE_WIDTH = 100.0
+_AFTER, _AFTER_MARK = 12.0, 3.0
+_DARK_RED = (0.7, 0.1, 0.1)
+"""On screen; bold: seen on a grey print too."""
 _SLACK = 0.01
 """Sums of heights are not exact."""
+
+
+def draw_lines(  # noqa: PLR0917 — where, how, what
+    canvas: Canvas, x: float, y: float, style: Style, lines: Sequence[str], shade: float = BLACK
+) -> float:
+    """Set lines whose first has its top at `y`; the bottom of the last."""
+    text = canvas.beginText(x, y - style.ascent)
+    text.setFont(style.font.name, style.size, style.leading)
+    text.setFillGray(shade)
+    for line in lines:
+        text.textLine(line)
+    canvas.drawText(text)
+    return y - style.leading * len(lines)
+
+
+def draw_rule(canvas: Canvas, left: float, right: float, y: float, *, weight: float = 0.4, shade: float = RULE) -> None:
+    """Draw a horizontal line."""
+    canvas.setLineWidth(weight)
+    canvas.setStrokeGray(shade)
+    canvas.line(left, y, right, y)
 
 
 class Pages:
     """The current page; `y` goes down from the masthead to the bottom margin."""
 
-    def __init__(self, book: Book, masthead: Masthead) -> None:
-        self.bookmarks: list[Bookmark] = []
+    def __init__(self, sink: Sink, tableau: Tableau) -> None:
+        title = f"{tableau.titre} – {tableau.nom_commune} – {tableau.liste}"
+        self.canvas, document = open_canvas(sink, title, tableau.nom_commune)
+        self.styles = Styles.create(document)
+        self.tags = Tags(self.canvas, document)
         self.running_height = 0.0
         """Of what is drawn again at the top of each page."""
         self._draw_running: Callable[[], None] | None = None
-        self._book = book
-        self._masthead = masthead
-        self._open()
+        self._bookmarks = 0
+        self._masthead = _Masthead(self, tableau)
+        self.count = 1
+        self._masthead.draw_first()
+        self.y = self._masthead.body_top
 
     @property
     def room(self) -> float:
@@ -45,8 +89,10 @@ class Pages:
 
     def turn(self) -> None:
         """Finish the page, and go on with the next one."""
-        self.close()
-        self._open()
+        self.canvas.showPage()
+        self.count += 1
+        self._masthead.draw_again(self.count)
+        self.y = self._masthead.body_top
         if self._draw_running is not None:
             self._draw_running()
 
@@ -57,13 +103,145 @@ class Pages:
 
     def bookmark(self, title: str) -> None:
         """Let a reader come here."""
-        self.bookmarks.append(Bookmark(title, self._book.page_count, self.y))
+        key = f"section{self._bookmarks}"
+        self._bookmarks += 1
+        self.canvas.bookmarkHorizontal(key, 0, self.y)
+        self.canvas.addOutlineEntry(title, key)
 
-    def close(self) -> None:
-        """Write the page."""
-        self._book.add_page(self.drawing)
+    def text(self, role: str, style: Style, lines: Sequence[str], shade: float = BLACK, *, x: float = LEFT) -> None:
+        """Set a title or a paragraph here; `y` is below it then."""
+        with self.tags.element(role):
+            self.y = draw_lines(self.canvas, x, self.y, style, lines, shade)
 
-    def _open(self) -> None:
-        self.drawing = Drawing()
-        self.y = self._masthead.body_top
-        self._masthead.draw(self.drawing, self._book.page_count + 1)
+    def finish(self) -> int:
+        """Write the last page and what the pages share; how many there are."""
+        if self._bookmarks:
+            self.canvas.showOutline()
+        self.canvas.showPage()
+        style = self.styles.body
+        with form(self.canvas, _PAGE_COUNT, style.leading):
+            draw_lines(self.canvas, 0, style.leading, style, [str(self.count)])
+        self.tags.finish()
+        self.canvas.save()
+        return self.count
+
+
+@contextmanager
+def form(canvas: Canvas, name: str, height: float) -> Iterator[None]:
+    """What is drawn meanwhile is what many pages show; it goes from its origin up to this height."""
+    canvas.beginForm(name, 0, -2, PAGE_WIDTH, height)
+    yield
+    canvas.endForm()
+
+
+def draw_form(canvas: Canvas, name: str, x: float, y: float) -> None:
+    """Show a form, its origin at this place."""
+    canvas.addLiteral(f"q 1 0 0 1 {x:.2f} {y:.2f} cm")
+    canvas.doForm(name)
+    canvas.addLiteral("Q")
+
+
+class _Masthead:
+    """The top of every page: whose tableau it is, what it is called, under which article, for which date; and the page.
+
+    The first one is read; the next ones are drawn again as a form.
+    """
+
+    def __init__(self, pages: Pages, tableau: Tableau) -> None:
+        self._pages = pages
+        self._tableau = tableau
+        self._canvas, self._styles, self._tags = pages.canvas, pages.styles, pages.tags
+        with form(self._canvas, _MASTHEAD, TOP + 2):
+            self._number_top, bottom = self._draw(Marks())
+        self.body_top = bottom - _AFTER
+
+    def draw_first(self) -> None:
+        """Draw the top of the first page."""
+        self._draw(self._tags)
+        self._draw_number(1)
+
+    def draw_again(self, number: int) -> None:
+        """Draw the top of another page."""
+        with self._tags.artifact(is_header=True):
+            self._canvas.doForm(_MASTHEAD)
+        self._draw_number(number)
+
+    def _draw_number(self, number: int) -> None:
+        style, text = self._styles.body, f"page {number} / "
+        with self._tags.artifact(is_header=True):
+            draw_lines(self._canvas, _ASIDE, self._number_top, style, [text])
+            draw_form(self._canvas, _PAGE_COUNT, _ASIDE + style.width(text), self._number_top - style.leading)
+
+    def _draw(self, tags: Marks) -> tuple[float, float]:
+        """Draw all but the number; where that is, and where the masthead ends."""
+        left = self._draw_title(tags)
+        number_top = self._draw_aside(tags)
+        bottom = min(left, number_top - self._styles.body.leading) - 5
+        with tags.artifact():
+            draw_rule(self._canvas, LEFT, RIGHT, bottom, weight=0.6, shade=0)
+        return number_top, bottom
+
+    def _draw_title(self, tags: Marks) -> float:
+        canvas, styles, tableau = self._canvas, self._styles, self._tableau
+        width = _ASIDE - LEFT - _GUTTER
+        y = TOP
+        if tableau.departement:
+            lines = styles.body.break_text(tableau.departement, width)
+            with tags.element("P"):
+                y = draw_lines(canvas, LEFT, y, styles.body, lines)
+        lines = styles.partie.break_text(f"Commune {of_commune(tableau.nom_commune)}", width - _CODE_WIDTH)
+        code = f"code INSEE {tableau.code_commune}"
+        with tags.element("P"):
+            lines[-1] += " "
+            y = draw_lines(canvas, LEFT, y, styles.partie, lines)
+            end = LEFT + styles.partie.width(lines[-1]) + 4
+            draw_lines(canvas, end, y + styles.partie.leading - 1, styles.body, [code], GREY)
+        titre, rest = _split_titre(styles.titre, tableau.titre, width)
+        with tags.element("H1"):
+            y = draw_lines(canvas, LEFT, y - 3, styles.titre, styles.titre.break_text(titre, width))
+            if rest:
+                y = draw_lines(canvas, LEFT, y, styles.partie, styles.partie.break_text(rest, width))
+        with tags.element("P"):
+            y = draw_lines(canvas, LEFT, y - 1, styles.strong, styles.strong.break_text(tableau.liste, width))
+        with tags.element("P"):
+            lines = styles.body.break_text(tableau.reference_legale, width)
+            return draw_lines(canvas, LEFT, y, styles.body, lines, GREY)
+
+    def _draw_aside(self, tags: Marks) -> float:
+        canvas, styles, tableau = self._canvas, self._styles, self._tableau
+        width = RIGHT - _ASIDE
+        y = self._draw_marks(tags, width)
+        with tags.element("P"):
+            y = draw_lines(canvas, _ASIDE, y, styles.strong, styles.strong.break_text(tableau.objet, width))
+        with tags.element("P"):
+            lines = styles.body.break_text(tableau.edite_le, width)
+            return draw_lines(canvas, _ASIDE, y - 1, styles.body, lines, GREY)
+
+    def _draw_marks(self, tags: Marks, width: float) -> float:
+        """PROVISOIRE, its letters apart, and for whom the print is; the room of one is left where there is none."""
+        styles, tableau = self._styles, self._tableau
+        y = TOP
+        if tableau.is_provisoire:
+            y = self._draw_mark(tags, styles.mark, y, ["PROVISOIRE"], spacing=1.8) - _AFTER_MARK
+        if tableau.mention:
+            lines = styles.strong.break_text(tableau.mention, width)
+            y = self._draw_mark(tags, styles.strong, y, lines) - _AFTER_MARK
+        return min(y, TOP - styles.titre.leading - 3)
+
+    def _draw_mark(self, tags: Marks, style: Style, y: float, lines: Sequence[str], spacing: float = 0) -> float:
+        text = self._canvas.beginText(_ASIDE, y - style.ascent)
+        text.setFont(style.font.name, style.size, style.leading)
+        text.setFillColorRGB(*_DARK_RED)
+        text.setCharSpace(spacing)
+        for line in lines:
+            text.textLine(line)
+        text.setCharSpace(0)
+        with tags.element("P"):
+            self._canvas.drawText(text)
+        return y - style.leading * len(lines)
+
+
+def _split_titre(style: Style, titre: str, width: float) -> tuple[str, str]:
+    """A title too long for one line, and what it says in parentheses, which is set below it, smaller."""
+    main, mark, rest = titre.partition(" (")
+    return (f"{main} ", f"({rest}") if mark and style.width(titre) > width else (titre, "")

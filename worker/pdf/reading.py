@@ -2,15 +2,29 @@
 
 import difflib
 import json
-from dataclasses import MISSING, fields, is_dataclass
-from types import NoneType
-from typing import Any, get_args, get_type_hints
+from collections.abc import Sequence
+from dataclasses import fields, replace
 
-from worker.domain.tableau import Tableau
+from pydantic import ConfigDict, TypeAdapter, ValidationError
+
+from worker.domain.tableau import Bilan, Ligne, Partie, Section, Signatures, Tableau
 from worker.errors import RefusedError
 
 _PRESENTATIONS = ("commune", "par_bureau", "recapitulatif")
-_NAMES = {str: "un texte", int: "un nombre entier", bool: "true ou false", NoneType: "null"}
+_FIELDS = [field.name for kind in (Tableau, Section, Partie, Ligne, Bilan, Signatures) for field in fields(kind)]
+_EXPECTED = {
+    "string_type": "un texte est attendu",
+    "int_type": "un nombre entier est attendu",
+    "bool_type": "true ou false est attendu",
+    "tuple_type": "une liste est attendue",
+    "iterable_type": "une liste est attendue",
+    "dataclass_type": "un objet est attendu",
+    "missing": "champ manquant",
+    "unexpected_keyword_argument": "champ inconnu",
+}
+_CONFIG = ConfigDict(extra="forbid", strict=True)
+_TABLEAUX = TypeAdapter(list[Tableau], config=_CONFIG)
+"""Of one: a configuration reaches dataclasses that have none of their own only from what holds them."""
 
 
 def read_tableau(text: str | bytes) -> Tableau:
@@ -25,41 +39,33 @@ def read_tableau(text: str | bytes) -> Tableau:
         raise RefusedError("le fichier n’est pas en UTF-8") from error
     except json.JSONDecodeError as error:
         raise RefusedError(f"ce n’est pas du JSON : ligne {error.lineno}, colonne {error.colno}") from error
-    tableau: Tableau = _read(Tableau, content, "")
+    try:
+        (tableau,) = _TABLEAUX.validate_json(json.dumps([content]))
+    except ValidationError as error:
+        raise _refusal(error) from None
     if tableau.presentation not in _PRESENTATIONS:
         raise RefusedError(f"presentation : {', '.join(_PRESENTATIONS)} est attendu")
-    return tableau
+    sections = tuple(_read_lignes(section, index) for index, section in enumerate(tableau.sections))
+    return replace(tableau, sections=sections)
 
 
-def _read(kind: Any, value: Any, place: str) -> Any:  # noqa: ANN401 — any field of the dataclasses
-    if is_dataclass(kind):
-        return _read_object(kind, value, place)
-    kinds = get_args(kind)
-    if NoneType in kinds:
-        return None if value is None else _read(kinds[0], value, place)
-    if kinds:
-        if not isinstance(value, list):
-            raise RefusedError(f"{place} : une liste est attendue")
-        return tuple(_read(kinds[0], item, f"{place}[{index}]") for index, item in enumerate(value))
-    if type(value) is not kind:
-        raise RefusedError(f"{place} : {_NAMES[kind]} est attendu")
-    return value
+def _read_lignes(section: Section, index: int) -> Section:
+    """Lines that may be read again; pydantic makes them while they are read."""
+    parties = []
+    for number, partie in enumerate(section.parties):
+        try:
+            parties.append(replace(partie, lignes=tuple(partie.lignes)))
+        except ValidationError as error:
+            raise _refusal(error, (0, "sections", index, "parties", number, "lignes")) from None
+    return replace(section, parties=tuple(parties))
 
 
-def _read_object(kind: Any, value: Any, place: str) -> Any:  # noqa: ANN401 — a dataclass
-    if not isinstance(value, dict):
-        raise RefusedError(f"{place or 'le fichier'} : un objet est attendu")
-    hints = get_type_hints(kind)
-    for name in value:
-        if name not in hints:
-            close = difflib.get_close_matches(name, hints, n=1)
-            hint = f" ; est-ce « {close[0]} » ?" if close else ""
-            raise RefusedError(f"{_at(place, name)} : champ inconnu{hint}")
-    for field in fields(kind):
-        if field.name not in value and field.default is MISSING:
-            raise RefusedError(f"{_at(place, field.name)} : champ manquant")
-    return kind(**{name: _read(hints[name], item, _at(place, name)) for name, item in value.items()})
-
-
-def _at(place: str, name: str) -> str:
-    return f"{place}.{name}" if place else name
+def _refusal(error: ValidationError, before: Sequence[str | int] = ()) -> RefusedError:
+    """The first thing that is wrong; `before`: where what was read is."""
+    first = error.errors()[0]
+    place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in (*before, *first["loc"])[1:])
+    message = _EXPECTED.get(first["type"], first["msg"])
+    if first["type"] == "unexpected_keyword_argument":
+        close = difflib.get_close_matches(str(first["loc"][-1]), _FIELDS, n=1)
+        message += f" ; est-ce « {close[0]} » ?" if close else ""
+    return RefusedError(f"{place.removeprefix('.') or 'le fichier'} : {message}")

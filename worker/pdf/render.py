@@ -1,47 +1,188 @@
-"""From a Tableau to the bytes of its file."""
+"""From a Tableau to the bytes of its file: the sections, their parts with totals, the balance, who signs."""
 
-from worker.domain.tableau import Tableau
-from worker.pdf.book import Book
-from worker.pdf.columns import columns_of_ligne
-from worker.pdf.ending import Ending
-from worker.pdf.masthead import Masthead
-from worker.pdf.pages import Pages
-from worker.pdf.recapitulatif import draw_recapitulatif
-from worker.pdf.section import SectionDrawer
-from worker.pdf.sink import Sink
-from worker.pdf.styles import Styles
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain, islice
+
+from common.french import format_number
+from worker.domain.tableau import Ligne, Partie, Section, Tableau
+from worker.pdf.columns import columns_of_bilan, columns_of_ligne, numbers_of_bilan
+from worker.pdf.document import Sink
+from worker.pdf.ending import Ending, draw_bilan, height_of_bilan
+from worker.pdf.pages import GREY, LEFT, WIDTH, Pages, draw_lines
 from worker.pdf.table import Table
+
+_BEFORE_SECTION, _BEFORE_TITRE, _AFTER_TITRE = 26.0, 11.0, 3.0
+_TOTAL_PAD = 5.0
+_SUITE = " – suite"
+_TOGETHER = 2
+"""Lines that end a part together: none is alone above the signatures."""
 
 
 def render_tableau(tableau: Tableau, sink: Sink) -> int:
-    """Write the PDF/A-1b file of a tableau, page after page: what is drawn is not kept, each line is read once.
+    """Write the file of a tableau, a PDF/A-1b and PDF/UA-1, page after page: each line is read once, and not kept.
 
     Returns:
         The number of pages.
     """
-    book, styles = Book(sink), Styles.create()
-    pages = Pages(book, Masthead(book, styles, tableau))
-    ending = Ending(styles, tableau.notes, tableau.signatures)
+    pages = Pages(sink, tableau)
+    ending = Ending(pages.styles, tableau.notes, tableau.signatures)
     if tableau.presentation == "recapitulatif":
-        draw_recapitulatif(book, pages, styles, tableau.sections, ending)
+        _draw_recapitulatif(pages, tableau.sections, ending)
     else:
-        _draw_sections(book, pages, styles, tableau, ending)
-    pages.close()
-    title = f"{tableau.titre} – {tableau.nom_commune} – {tableau.liste}"
-    book.finish(styles, title, tableau.nom_commune, pages.bookmarks)
-    return book.page_count
+        _draw_sections(pages, tableau, ending)
+    return pages.finish()
 
 
-def _draw_sections(book: Book, pages: Pages, styles: Styles, tableau: Tableau, ending: Ending) -> None:
-    """Draw each section on pages of its own: a bureau's commission signs what is of its bureau."""
-    columns, values = columns_of_ligne(has_nationalite=tableau.has_nationalite)
-    drawer = SectionDrawer(pages, styles, Table(book, pages, styles, columns), values)
-    signed = Ending(styles, (), tableau.signatures)
+def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Ending) -> None:
+    """Draw one table: a row of numbers for each bureau, then for the commune, in the order they come."""
+    table = Table(pages, columns_of_bilan())
+    pages.run(table.heading_height, table.draw_heading_again)
+    table.begin()
+    for section in sections:
+        values = [section.titre, *map(format_number, numbers_of_bilan(section.bilan))]
+        if section.code:
+            table.add(values)
+        else:
+            table.add_strong(values, after=ending.height)
+    table.end()
+    pages.run(0, None)
+    ending.draw(pages)
+
+
+def _draw_sections(pages: Pages, tableau: Tableau, ending: Ending) -> None:
+    """Draw each section where there is room for the whole of it, else from the next page on.
+
+    One that is signed has pages of its own: a bureau's commission signs what is of its bureau.
+    """
+    drawer = _SectionDrawer(pages, has_nationalite=tableau.has_nationalite)
+    signed = Ending(pages.styles, (), tableau.signatures)
     last = len(tableau.sections) - 1
     for index, section in enumerate(tableau.sections):
         drawer.draw(section, signed if index < last else ending, is_only=tableau.presentation == "commune")
-        if index < last:
-            pages.run(0, None)
-            pages.turn()
     if not tableau.sections:
         ending.draw(pages)
+
+
+@dataclass
+class _Reading:
+    """A part whose lines are being read, once."""
+
+    partie: Partie
+    lignes: Iterator[Ligne]
+    read: list[Ligne]
+    """Read already, to know how high they are."""
+
+
+class _SectionDrawer:
+    """Draws the sections of one document."""
+
+    def __init__(self, pages: Pages, *, has_nationalite: bool) -> None:
+        columns, self._values = columns_of_ligne(has_nationalite=has_nationalite)
+        self._pages = pages
+        self._styles = pages.styles
+        self._table = Table(pages, columns)
+
+    def draw(self, section: Section, ending: Ending, *, is_only: bool) -> None:
+        """Draw a section; the only one is that of the commune, whose name every page bears already."""
+        pages, styles = self._pages, self._styles
+        titre = "" if is_only else section.titre
+        lines = styles.section.break_text(titre, WIDTH)
+        is_commune = not section.code
+        has_neant = not is_commune or is_only
+        tail = height_of_bilan(styles, section.bilan, is_commune=is_commune) + ending.height
+        readings = [_Reading(partie, iter(partie.lignes), []) for partie in section.parties]
+        pages.run(0, None)
+        if not pages.is_fresh:
+            room = pages.room - _BEFORE_SECTION - tail - len(lines) * styles.section.leading
+            if ending.is_signed or not self._fits(readings, room, has_neant=has_neant):
+                pages.turn()
+            else:
+                pages.y -= _BEFORE_SECTION
+        pages.bookmark(section.titre)
+        if titre:
+            pages.text("H2", styles.section, lines)
+        last = len(readings) - 1
+        for index, reading in enumerate(readings):
+            self._run(titre)
+            self._draw_partie(reading, titre, tail if index == last else 0, has_neant=has_neant)
+        self._run(titre)
+        draw_bilan(pages, section.bilan, is_commune=is_commune, after=ending.height)
+        ending.draw(pages)
+
+    def _fits(self, readings: Sequence[_Reading], room: float, *, has_neant: bool) -> bool:
+        """Whether the parts are not higher than this; their lines are read until they are."""
+        for reading in readings:
+            room -= self._height_around(reading.partie)
+            for ligne in reading.lignes:
+                if not reading.read:
+                    room -= self._table.heading_height
+                reading.read.append(ligne)
+                room -= self._table.height(self._table.set(self._values(ligne)))
+                if room < 0:
+                    return False
+            if not reading.read and has_neant:
+                room -= self._styles.body.leading
+        return room >= 0
+
+    def _height_around(self, partie: Partie) -> float:
+        """Of the title of a part and its total."""
+        titre = len(self._styles.partie.break_text(partie.titre, WIDTH)) * self._styles.partie.leading
+        return _BEFORE_TITRE + titre + _AFTER_TITRE + self._height_of_total(partie)
+
+    def _height_of_total(self, partie: Partie) -> float:
+        return _TOTAL_PAD + len(self._styles.strong.break_text(partie.total, WIDTH)) * self._styles.strong.leading
+
+    def _draw_partie(self, reading: _Reading, titre: str, tail: float, *, has_neant: bool) -> None:
+        """Draw a part; `tail`: the height of what its last lines must be with, so that nothing is signed without."""
+        pages, styles, table, partie = self._pages, self._styles, self._table, reading.partie
+        table.below = self._height_of_total(partie)
+        rows = map(self._values, chain(reading.read, reading.lignes))
+        last = list(islice(rows, _TOGETHER + 1))
+        role = "H3" if titre else "H2"
+        if not last:
+            self._draw_titre(role, partie.titre, styles.body.leading + table.below + tail)
+            if has_neant:
+                pages.text("P", styles.body, ["Néant"])
+        else:
+            is_short = len(last) <= _TOGETHER
+            first = sum(table.height(table.set(values)) for values in (last if is_short else last[:1]))
+            after = table.heading_height + first + table.below + (tail if is_short else 0)
+            self._draw_titre(role, partie.titre, after)
+            self._run(titre, partie.titre, has_heading=True)
+            table.begin()
+            for values in rows:
+                table.add(last.pop(0))
+                last.append(values)
+            if not is_short:
+                table.add(last.pop(0))
+            table.add_last(last, tail)
+            table.end()
+        pages.y -= _TOTAL_PAD
+        pages.text("P", styles.strong, styles.strong.break_text(partie.total, WIDTH))
+
+    def _draw_titre(self, role: str, titre: str, after: float) -> None:
+        """Draw a part's title, where there is room for what comes after it."""
+        pages, style = self._pages, self._styles.partie
+        lines = style.break_text(titre, WIDTH)
+        height = len(lines) * style.leading + _AFTER_TITRE
+        pages.need(_BEFORE_TITRE + height + after)
+        pages.y -= 0 if pages.is_fresh else _BEFORE_TITRE
+        pages.text(role, style, lines)
+        pages.y -= _AFTER_TITRE
+
+    def _run(self, *titres: str, has_heading: bool = False) -> None:
+        """From now on, begin each page with these titles, and with those of the columns."""
+        pages, style, table = self._pages, self._styles.body, self._table
+        text = " · ".join(filter(None, titres))
+        lines = style.break_text(text + _SUITE, WIDTH) if text else []
+
+        def draw() -> None:
+            if lines:
+                with pages.tags.artifact(is_header=True):
+                    pages.y = draw_lines(pages.canvas, LEFT, pages.y, style, lines, GREY) - _AFTER_TITRE
+            if has_heading:
+                table.draw_heading_again()
+
+        height = len(lines) * style.leading + _AFTER_TITRE if lines else 0.0
+        pages.run(height + (table.heading_height if has_heading else 0.0), draw)

@@ -1,14 +1,14 @@
-"""Text set in a style: measured, and broken into lines that fit a width."""
+"""Text set in a style: measured, and broken into lines that fit a width; the few styles of a document."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import accumulate
-from typing import AnyStr
+from itertools import accumulate, zip_longest
+from typing import AnyStr, Self
 
-from worker.pdf.encoding import encode
-from worker.pdf.face import UNIT
-from worker.pdf.font import Font
+from reportlab.pdfbase.pdfdoc import PDFDocument
+
+from worker.pdf.font import UNIT, Font, encode, load_face
 
 _CENTRE = 0.66
 """What the eye takes for the height of letters when it looks for the middle of a line: capitals have 0.73 em."""
@@ -51,9 +51,9 @@ class Style:
         """From the top of a line to its baseline."""
         return (self.leading + _CENTRE * self.size) / 2
 
-    def to_bytes(self) -> bytes:
+    def set(self) -> bytes:
         """What sets the font."""
-        return f"/{self.font.name} {self.size:g} Tf".encode()
+        return self.font.set(self.size)
 
     def units(self, points: float) -> int:
         """A width in the units of the face."""
@@ -68,15 +68,43 @@ class Style:
         return units * UNIT * self.size / 1000
 
     def break_text(self, text: str, width: float) -> list[str]:
-        """The lines of a text in this width."""
+        """The lines of a text in this width; the space where one ends stays with it, for who hears the text."""
         text = self.font.readable(text)
         advances = map(self.font.face.advance, text)
-        return [text[line] for line in break_lines(text, advances, self.units(width))]
-
-    def wrap(self, text: str, width: float) -> list[bytes]:
-        """What shows each of these lines."""
-        return [self.show(line) for line in self.break_text(text, width)]
+        starts = [line.start for line in break_lines(text, advances, self.units(width))]
+        return [text[start:end] for start, end in zip_longest(starts, starts[1:])]
 
     def show(self, text: str) -> bytes:
         """What shows a text on one line."""
         return self.font.show(text, self.size)
+
+
+@dataclass(frozen=True)
+class Styles:
+    """Those of one document: a wall asks for 9 points or more, its headings for 8."""
+
+    titre: Style
+    section: Style
+    partie: Style
+    strong: Style
+    body: Style
+    heading: Style
+    mark: Style
+    figure: Style
+    strong_figure: Style
+
+    @classmethod
+    def create(cls, document: PDFDocument) -> Self:
+        """Fonts that nothing was written with yet."""
+        regular, bold = (Font(load_face(weight), document) for weight in ("regular", "bold"))
+        return cls(
+            titre=Style(bold, 14, 17),
+            section=Style(bold, 12, 15),
+            partie=Style(bold, 10, 13),
+            strong=Style(bold, 9, 11.5),
+            body=Style(regular, 9, 11),
+            heading=Style(regular, 8, 9.5),
+            mark=Style(bold, 11, 12),
+            figure=Style(regular, 12, 14),
+            strong_figure=Style(bold, 12, 14),
+        )

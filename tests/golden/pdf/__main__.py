@@ -5,7 +5,7 @@
 
 import sys
 
-from tests.golden.pdf.cases import EXPECTED, FOLDERS, extract
+from tests.golden.pdf.cases import EXPECTED, FOLDERS, HEARD, extract, hear
 
 
 def main(arguments: list[str]) -> int:
@@ -15,6 +15,8 @@ def main(arguments: list[str]) -> int:
         return 2
     for folder in FOLDERS:
         (folder / EXPECTED).write_text(extract(folder), encoding="utf-8", newline="\n")
+        if (folder / HEARD).exists():
+            (folder / HEARD).write_text(hear(folder), encoding="utf-8", newline="\n")
     return 0
 
 

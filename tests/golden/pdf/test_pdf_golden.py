@@ -1,15 +1,32 @@
-"""The text of each case, page by page."""
+"""The text of each case, page by page, and what others say of its file."""
 
 from pathlib import Path
 
 import pytest
 
-from tests.golden.pdf.cases import EXPECTED, FOLDERS, extract
+from tests.golden.pdf.cases import EXPECTED, FOLDERS, HEARD, draw, extract, hear
+from tests.parts.pdf import check_accessible, check_archive
+
+_CASES = pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=[folder.name for folder in FOLDERS])
+@_CASES
 def test_the_pages_say_this(folder: Path) -> None:
     assert extract(folder).split("\n") == (folder / EXPECTED).read_text("utf-8").split("\n")
+
+
+def test_who_hears_a_tableau_is_told_this() -> None:
+    (heard,) = [folder for folder in FOLDERS if (folder / HEARD).exists()]
+    assert hear(heard).split("\n") == (heard / HEARD).read_text("utf-8").split("\n")
+
+
+def test_every_file_is_a_pdfa_1b(tmp_path: Path) -> None:
+    assert not check_archive(*(draw(folder, tmp_path / f"{folder.name}.pdf") for folder in FOLDERS))
+
+
+@_CASES
+def test_every_file_is_a_pdfua_1_as_far_as_that_is_checked(folder: Path, tmp_path: Path) -> None:
+    assert check_accessible(draw(folder, tmp_path / "tableau.pdf")) == []
 
 
 def test_there_are_cases() -> None:

@@ -22,6 +22,7 @@ that exist today, hence not here.
 CODES_NAISSANCE_ALGERIE = frozenset({"91352", "92352", "93352", "94352"})
 """Commune codes of births in Algérie before 3 July 1962: départements of Alger, Oran, Constantine, du Sud."""
 
+_COLLECTIVITES = frozenset({"975", "977", "978", "984", "986", "987", "988", "989"})
 _CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
 
 
@@ -60,6 +61,17 @@ def iter_departements() -> Iterator[Departement]:
     """Every département and overseas collectivity of today in the order of its code."""
     for code, nom in _read(DEPARTEMENTS_CSV):
         yield Departement(code, nom)
+
+
+def name_departement(code: str) -> str:
+    """As the head of a paper names it: `Département : Bouches-du-Rhône`, `Polynésie française`; empty for none of them.
+
+    An overseas collectivity is no département. Constitution, art. 73 and 74.
+    """
+    for departement in iter_departements():
+        if departement.code == code:
+            return departement.nom if code in _COLLECTIVITES else f"Département : {departement.nom}"
+    return ""
 
 
 def _read(path: Path) -> Iterator[list[str]]:

@@ -1,0 +1,60 @@
+"""What who hears a tableau is told: everything once, in order, with the titles of columns and rows."""
+
+import re
+from dataclasses import astuple, replace
+from pathlib import Path
+
+import pytest
+
+from tests.parts.pdf import check_accessible, read_aloud
+from tests.unit.pdf_samples import COMMISSION, LONG, PLAIN, commune, draw, draw_to, lignes, par_bureau, tableau
+from tests.unit.test_pdf_archive import CASES
+
+
+@pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
+def test_nothing_is_found_wrong(subject: object, tmp_path: Path) -> None:
+    assert check_accessible(draw_to(tmp_path, subject)) == []  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("part", "spoiled", "rule"),
+    [
+        (b"/StructTreeRoot", b"/StructTreeRooX", "UA-01-005"),
+        (b"/Marked", b"/MarkeX", "UA-01-002"),
+        (b"/S/TH", b"/S/TD", "UA-15-003"),
+        (b"/DisplayDocTitle", b"/DisplayDocTitlX", "UA-07-002"),
+    ],
+)
+def test_the_check_bites(part: bytes, spoiled: bytes, rule: str, tmp_path: Path) -> None:
+    path = tmp_path / "spoiled.pdf"
+    path.write_bytes(draw(tableau(commune((PLAIN,)))).replace(part, spoiled))
+    assert any(found.startswith(rule) for found in check_accessible(path))
+
+
+def test_every_value_is_heard_whole_in_order_and_no_title_twice(tmp_path: Path) -> None:
+    lines = (*lignes(60), LONG)
+    heard = read_aloud(draw_to(tmp_path, tableau(commune(lines), has_nationalite=True)))
+    said = re.findall(r'^ +"(.*)"$', heard, re.MULTILINE)
+    expected = [
+        value for ligne in lines for value in (*astuple(ligne)[:6], ligne.nationalite, ligne.bureau, ligne.motif)
+    ]
+    start = said.index("Motif") + 1
+    assert said[start : start + len(expected)] == expected
+    assert said.count("Nom de naissance") == 1
+    assert said.count("Tableau des vingt jours") == 1
+    assert not [text for text in said if "suite" in text or text.startswith("page ")]
+    assert heard.count("/Scope /Row") == len(lines)
+
+
+def test_titles_are_in_levels_that_follow(tmp_path: Path) -> None:
+    heard = read_aloud(draw_to(tmp_path, par_bureau(2, 3, signatures=COMMISSION)))
+    levels = [int(level) for level in re.findall(r"^  H(\d)", heard, re.MULTILINE)]
+    assert levels == [1, *([2, 3, 3] * 3)]
+    alone = read_aloud(draw_to(tmp_path, tableau(commune((PLAIN,)))))
+    assert re.findall(r"^  H(\d)", alone, re.MULTILINE) == ["1", "2", "2"]
+
+
+def test_a_row_taller_than_a_page_is_heard_to_its_end(tmp_path: Path) -> None:
+    motif = " ".join(f"motif{number}" for number in range(900))
+    heard = read_aloud(draw_to(tmp_path, tableau(commune((replace(PLAIN, motif=motif), PLAIN)))))
+    assert re.findall(r"motif\d+", heard) == motif.split()
