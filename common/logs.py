@@ -5,16 +5,23 @@ Never an elector's data: no message of an exception, no SQL parameter, no local 
 
 import logging
 import sys
+import time
 import traceback
+from collections.abc import Callable
 from typing import Any, Literal
 
 import structlog
 from structlog.typing import EventDict, Processor
 
+SILENCE_SECONDS = 60
+"""How long the throttle says nothing new of what is away."""
+
 _FRAMES = 8
 
 _TALKATIVE = ("authlib", "httpcore2", "httpx2", "pika", "python_multipart")
 """Libraries that log what they carry: addresses with their question marks, codes of a login."""
+
+log = structlog.stdlib.get_logger(__name__)
 
 
 def configure_logs(style: Literal["json", "console"], level: str) -> None:
@@ -79,3 +86,33 @@ def _write_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:
     if isinstance(exception := event.get("exception"), dict):
         event["exception"] = f"{exception['type']} at {' < '.join(reversed(exception['at']))}"
     return event
+
+
+class LogThrottle:
+    """Says that one thing is away without filling the log: at once, then each minute, then that it is back."""
+
+    def __init__(self, what: str, clock: Callable[[], float] = time.monotonic) -> None:
+        self._what = what
+        self._clock = clock
+        self._began = self._said = 0.0
+        self._times = 0
+
+    def failed(self, error: Exception) -> None:
+        """It failed: a line now, unless one was written less than a minute ago."""
+        now = self._clock()
+        is_first = self._times == 0
+        self._times += 1
+        if is_first:
+            self._began = now
+        if is_first or now >= self._said + SILENCE_SECONDS:
+            self._said = now
+            log.error("outage", **describe_exception(error), **self._so_far(now))
+
+    def succeeded(self) -> None:
+        """It works; a line when it did not before."""
+        if self._times:
+            log.info("outage_over", **self._so_far(self._clock()))
+            self._times = 0
+
+    def _so_far(self, now: float) -> dict[str, str | int]:
+        return {"what": self._what, "seconds": round(now - self._began), "times": self._times}

@@ -9,43 +9,35 @@ from sqlalchemy import Engine
 
 from worker.db.engine import build_engine, build_sessions
 from worker.doorbell import CountEnqueued, Enqueue
-from worker.exports.audit import NOTIFIER
-from worker.exports.purge import purge_files
 from worker.exports.storage import Storage
 from worker.handlers.services import Services
 from worker.health import Beat, ignore
+from worker.housekeeping.housekeeping import Housekeeping, purge_chore, reminder_chore, sweep_chore
 from worker.monitoring.queue import Queues
-from worker.notifier.chat import ChatSender
-from worker.notifier.delivery import Sender
+from worker.notifier.channels.chat import ChatSender
+from worker.notifier.channels.delivery import ChannelSender
+from worker.notifier.channels.hosts import Hosts
+from worker.notifier.channels.mail import FolderMailer, Mailer, MailSender, SmtpMailer
+from worker.notifier.channels.webhook import WebhookSender
 from worker.notifier.dispatch import Dispatcher
-from worker.notifier.hosts import Hosts
 from worker.notifier.kinds import Channel
-from worker.notifier.letter import MailSender
-from worker.notifier.loop import Desk, Notifier
-from worker.notifier.mail import FolderMailer, Mailer, SmtpMailer
 from worker.notifier.models import Reminder
+from worker.notifier.notify import Notifier, Publish, ReminderNotifications, RequestNotifications
 from worker.notifier.outbox import Outbox
-from worker.notifier.purge import PurgeClock
-from worker.notifier.remind import Reminding
-from worker.notifier.reminders import ReminderClock
-from worker.notifier.tell import Teller
-from worker.notifier.turn import Publish
-from worker.notifier.webhook import WebhookSender
 from worker.settings import Settings
 
 LEASES_PER_MAIL = 4
 """A mail server may use up several time-outs of one mail: a notifier is given more time than a worker."""
 
 
-def build_services(settings: Settings, ring: Enqueue) -> Services:
+def build_services(settings: Settings, enqueue: Enqueue) -> Services:
     """Nothing is connected yet."""
     engine: Engine = build_engine(settings.database_url.get_secret_value())
-    registre = build_engine(settings.registre_url.get_secret_value()) if settings.registre_url else engine
     return Services(
         engine=engine,
-        registre=registre,
+        registre=_build_registre(settings, engine),
         storage=Storage(settings.exports_dir),
-        enqueue=ring,
+        enqueue=enqueue,
         type_liste_codes=settings.type_liste_codes,
         info_liste=settings.info_liste,
         xsd=settings.xsd_path,
@@ -60,37 +52,44 @@ def build_notifier(
     settings: Settings,
     engine: Engine,
     *,
-    ring: Enqueue,
+    enqueue: Enqueue,
     count: CountEnqueued | None = None,
     publish: Publish | None,
     beat: Beat = ignore,
 ) -> Notifier:
-    """A notifier of its own name; without `publish`, people only are told."""
+    """A notifier of its own name, with the housekeeping; without `publish`, people only are notified."""
+    housekeeping = build_housekeeping(settings, engine, enqueue, count)
+    supervised = housekeeping.supervise(beat)
     build_outbox = partial(
         Outbox,
         engine,
-        teller=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
+        owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
         lease_seconds=LEASES_PER_MAIL * settings.lease_seconds,
-        beat=beat,
+        beat=supervised,
     )
-    requests, reminders, sessions = build_outbox(), build_outbox(table=Reminder), build_sessions(engine)
-    dispatcher = Dispatcher(sessions, build_senders(settings))
-    telling = Teller(sessions, requests, dispatcher, publish, public_url=settings.public_url)
-    reminding = Reminding(sessions, reminders, dispatcher, publish, public_url=settings.public_url)
-    registre = build_engine(settings.registre_url.get_secret_value()) if settings.registre_url else engine
-    return Notifier(
-        engine,
-        [Desk(requests, telling, "request_id"), Desk(reminders, reminding, "reminder_id")],
-        ring,
-        count=count,
-        sweep_seconds=settings.sweep_seconds,
-        purge=_build_purge(settings, engine),
-        reminders=ReminderClock(engine, registre, settings.reminder_days),
-        beat=beat,
+    sessions = build_sessions(engine)
+    parts = Dispatcher(sessions, build_senders(settings)), publish
+    use_cases = (
+        RequestNotifications(sessions, build_outbox(), *parts, public_url=settings.public_url),
+        ReminderNotifications(sessions, build_outbox(table=Reminder), *parts, public_url=settings.public_url),
     )
+    return Notifier(engine, use_cases, housekeeping, beat=supervised)
 
 
-def build_senders(settings: Settings) -> dict[Channel, Sender]:
+def build_housekeeping(
+    settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None
+) -> Housekeeping:
+    """The sweep, the reminders, and the purge where files are not kept for ever."""
+    chores = [
+        sweep_chore(engine, enqueue, settings.sweep_seconds, count=count),
+        reminder_chore(engine, _build_registre(settings, engine), settings.reminder_days),
+    ]
+    if settings.retention_days:
+        chores.append(purge_chore(engine, Storage(settings.exports_dir), settings.retention_days))
+    return Housekeeping(chores)
+
+
+def build_senders(settings: Settings) -> dict[Channel, ChannelSender]:
     """Each way of sending; nothing is connected yet."""
     return {
         Channel.MAIL: MailSender(build_mailer(settings), settings.mail_from),
@@ -99,11 +98,9 @@ def build_senders(settings: Settings) -> dict[Channel, Sender]:
     }
 
 
-def _build_purge(settings: Settings, engine: Engine) -> PurgeClock | None:
-    if not settings.retention_days:
-        return None
-    storage = Storage(settings.exports_dir)
-    return PurgeClock(partial(purge_files, engine, storage, days=settings.retention_days, actor=NOTIFIER))
+def _build_registre(settings: Settings, engine: Engine) -> Engine:
+    """The database of the register, when it is another one."""
+    return build_engine(settings.registre_url.get_secret_value()) if settings.registre_url else engine
 
 
 def show_metrics(settings: Settings, engine: Engine, queues: Queues) -> None:

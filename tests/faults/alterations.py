@@ -11,8 +11,9 @@ from sqlalchemy import ColumnElement
 
 from worker.exports import models, records, storage
 from worker.handlers import ingest_request, make_export
+from worker.housekeeping import housekeeping
 from worker.messaging import doorbell
-from worker.notifier import dispatch, loop
+from worker.notifier import dispatch
 
 
 def dies_before_ringing() -> None:
@@ -33,7 +34,7 @@ def writes_under_the_final_name() -> None:
 
 def never_sweeps() -> None:
     """Nobody rings again for forgotten rows."""
-    _replace(loop, "sweep", lambda *_, **__: 0)
+    _replace(housekeeping, "sweep", lambda *_, **__: 0)
 
 
 def ignores_its_lease() -> None:

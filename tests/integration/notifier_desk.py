@@ -22,22 +22,23 @@ from worker.db.migrate import migrate
 from worker.db.types import utc_now
 from worker.doorbell import Enqueue
 from worker.exports.models import Export, Request
-from worker.notifier import loop
-from worker.notifier.chat import ChatSender
+from worker.housekeeping.housekeeping import Chore, Housekeeping, reminder_chore, sweep_chore
+from worker.notifier.channels.chat import ChatSender
+from worker.notifier.channels.hosts import Hosts
+from worker.notifier.channels.mail import Mailer, MailSender, SmtpMailer
+from worker.notifier.channels.webhook import WebhookSender, make_secret
 from worker.notifier.dispatch import Dispatcher
-from worker.notifier.hosts import Hosts
 from worker.notifier.kinds import Channel
-from worker.notifier.letter import MailSender
-from worker.notifier.loop import Notifier
-from worker.notifier.mail import Mailer, SmtpMailer
 from worker.notifier.models import Agent, Notification, Recipient, Reminder
+from worker.notifier.notify import (
+    Notifier,
+    Publish,
+    ReminderNotifications,
+    RequestNotifications,
+    Today,
+    today_in_france,
+)
 from worker.notifier.outbox import Outbox
-from worker.notifier.purge import PurgeClock
-from worker.notifier.remind import Reminding
-from worker.notifier.reminders import ReminderClock, Today, today_in_france
-from worker.notifier.tell import Teller
-from worker.notifier.turn import Publish
-from worker.notifier.webhook import WebhookSender, make_secret
 from worker.registre.models import Commune
 
 MAIRIE, ADJOINT = "mairie@libreville.example", "adjoint@libreville.example"
@@ -129,18 +130,16 @@ class Desk:
         mailer: Mailer,
         publish: Publish | None = None,
         *,
-        ring: Enqueue = lambda _bells: None,
+        enqueue: Enqueue = lambda _bells: None,
         lease_seconds: float = 60,
         name: str = "notifier",
-        purge: PurgeClock | None = None,
+        purge: Chore | None = None,
         hosts: Sequence[str] = (LOOPBACK,),
         public_url: str = "",
         today: Today = today_in_france,
         reminder_days: Sequence[int] = (),
     ) -> Notifier:
         """A notifier that works on this database."""
-        requests = Outbox(self.engine, teller=name, lease_seconds=lease_seconds)
-        reminders = Outbox(self.engine, teller=name, lease_seconds=lease_seconds, table=Reminder)
         sessions = build_sessions(self.engine)
         dispatcher = Dispatcher(
             sessions,
@@ -150,17 +149,19 @@ class Desk:
                 Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts), rest_seconds=0),
             },
         )
-        telling = Teller(sessions, requests, dispatcher, publish, public_url=public_url)
-        reminding = Reminding(sessions, reminders, dispatcher, publish, public_url=public_url, today=today)
-        clock = ReminderClock(self.engine, self.engine, reminder_days, today, seconds=0) if reminder_days else None
-        return Notifier(
-            self.engine,
-            [loop.Desk(requests, telling, "request_id"), loop.Desk(reminders, reminding, "reminder_id")],
-            ring,
-            sweep_seconds=0.1,
-            purge=purge,
-            reminders=clock,
+        requests, reminders = (
+            Outbox(self.engine, owner=name, lease_seconds=lease_seconds, table=table) for table in (Request, Reminder)
         )
+        use_cases = (
+            RequestNotifications(sessions, requests, dispatcher, publish, public_url=public_url),
+            ReminderNotifications(sessions, reminders, dispatcher, publish, public_url=public_url, today=today),
+        )
+        chores = [sweep_chore(self.engine, enqueue, 0.1)]
+        if reminder_days:
+            chores.append(reminder_chore(self.engine, self.engine, reminder_days, today, seconds=0))
+        if purge:
+            chores.append(purge)
+        return Notifier(self.engine, use_cases, Housekeeping(chores))
 
 
 @contextmanager

@@ -12,8 +12,8 @@ from tests.integration.notifier_desk import TEMPLATE, Desk, open_desk, smtp, wor
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
-from worker.notifier.chat import open_chat
-from worker.notifier.delivery import DeliveryRefusedError
+from worker.notifier.channels.chat import open_chat
+from worker.notifier.channels.delivery import DeliveryRefusedError
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification
 

@@ -27,8 +27,8 @@ from tests.integration.notifier_desk import (
 from tests.parts.mail import Mailbox
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
-from worker.notifier.delivery import DeliveryDelayedError
-from worker.notifier.mail import FolderMailer, Mailer, SmtpMailer
+from worker.notifier.channels.delivery import DeliveryDelayedError
+from worker.notifier.channels.mail import FolderMailer, Mailer, SmtpMailer
 from worker.notifier.outbox import Outbox
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -154,15 +154,15 @@ def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(d
 
 def test_a_notifier_that_lost_its_lease_records_nothing(desk: Desk) -> None:
     desk.ask("P.csv")
-    frozen, other = (Outbox(desk.engine, teller=name, lease_seconds=-1) for name in ("frozen", "other"))
+    frozen, other = (Outbox(desk.engine, owner=name, lease_seconds=-1) for name in ("frozen", "other"))
     claim, taken = frozen.claim(), other.claim()
     assert claim
     assert taken == claim
 
-    for change in (frozen.renew, frozen.mark_told, frozen.postpone):
+    for change in (frozen.renew, frozen.mark_notified, frozen.postpone):
         with pytest.raises(LeaseLostError):
             change(claim)
-    other.mark_told(taken)
+    other.mark_notified(taken)
 
 
 def test_a_full_mailbox_is_tried_again_and_the_others_are_told_once(desk: Desk, mailbox: Mailbox) -> None:
@@ -212,7 +212,7 @@ def test_an_absent_mail_server_is_waited_for(desk: Desk, mailbox: Mailbox) -> No
 
 def test_delays_double_up_to_ten_minutes(desk: Desk) -> None:
     request_id = desk.ask("P.csv")
-    outbox = Outbox(desk.engine, teller="notifier", lease_seconds=60)
+    outbox = Outbox(desk.engine, owner="notifier", lease_seconds=60)
     delays = []
     for _ in range(8):
         desk.make_due()

@@ -32,7 +32,7 @@ from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
 from worker.exports.models import Export
-from worker.notifier.sweep import sweep
+from worker.housekeeping.housekeeping import sweep
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -206,7 +206,7 @@ def test_a_doorbell_that_does_not_ring_is_tried_at_the_next_sweep(desk: Desk) ->
 
 def test_the_loop_tells_and_sweeps_until_it_is_stopped(desk: Desk, mailbox: Mailbox) -> None:
     rung: list[Doorbell] = []
-    with running(desk.notifier(smtp(mailbox), ring=rung.extend)):
+    with running(desk.notifier(smtp(mailbox), enqueue=rung.extend)):
         desk.ask("P.csv", event_id="prête")
         mailbox.wait_for(1)
         desk.ask("P.csv=queued", event_id="oubliée")
@@ -263,7 +263,6 @@ def test_the_loop_outlives_a_restart_of_the_database(
         wait_until(lambda: _is_heard(postgres_desk), message="LISTEN")
         postgres_server.kill()
         postgres_server.start()
-        postgres_desk.engine.dispose()
         _finish(postgres_desk, "demande")
         mailbox.wait_for(1)
         wait_until(lambda: _is_heard(postgres_desk), message="LISTEN again")

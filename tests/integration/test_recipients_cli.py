@@ -16,7 +16,7 @@ from worker.cli.actor import system_user
 from worker.cli.exits import Exit
 from worker.cli.main import main
 from worker.db.engine import build_engine
-from worker.notifier.webhook import make_secret
+from worker.notifier.channels.webhook import make_secret
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 

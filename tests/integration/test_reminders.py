@@ -17,10 +17,10 @@ from tests.parts.mail import Mailbox
 from tests.parts.web import serving
 from worker.db.types import utc_now
 from worker.errors import TransientError
+from worker.housekeeping.housekeeping import reminder_chore
 from worker.notifier.kinds import Channel
-from worker.notifier.loop import Notifier
 from worker.notifier.models import Agent, Notification, Reminder, ReminderEcheance
-from worker.notifier.turn import Publish
+from worker.notifier.notify import Notifier, Publish
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -239,17 +239,15 @@ def test_a_register_that_is_away_keeps_nobody_from_being_told_of_files(desk: Des
 
 
 def test_nothing_is_looked_for_twice_in_an_hour(desk: Desk, mailbox: Mailbox) -> None:
-    from worker.notifier.reminders import ReminderClock
-
     looks: list[int] = []
 
     def today() -> date:
         looks.append(1)
         return CINQ
 
-    clock = ReminderClock(desk.engine, desk.engine, (10, 3), today)
-    clock.turn()
-    clock.turn()
+    chore = reminder_chore(desk.engine, desk.engine, (10, 3), today)
+    for _ in range(4):
+        chore.step()
     assert looks == [1]
     with Session(desk.engine) as session:
         assert session.scalar(select(func.count()).select_from(ReminderEcheance)) == 1

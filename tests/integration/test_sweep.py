@@ -14,10 +14,10 @@ from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
 from worker.exports.models import Export
+from worker.housekeeping.housekeeping import sweep
 from worker.messaging.broker import build_broker
 from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.queues import count_bells
-from worker.notifier.sweep import sweep
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 

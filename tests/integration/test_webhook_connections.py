@@ -10,12 +10,12 @@ import pytest
 from tests.parts.certificates import Authority
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
-from worker.notifier import webhook
-from worker.notifier.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
-from worker.notifier.hosts import Hosts
+from worker.notifier.channels import webhook
+from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
+from worker.notifier.channels.hosts import Hosts
+from worker.notifier.channels.webhook import WebhookSender, make_secret
+from worker.notifier.dispatch import try_recipient
 from worker.notifier.kinds import Channel
-from worker.notifier.trial import try_recipient
-from worker.notifier.webhook import WebhookSender, make_secret
 
 pytestmark = pytest.mark.integration
 

@@ -14,7 +14,7 @@ from tests.parts.web import WebServer, serving
 from worker.db.types import utc_now
 from worker.exports.audit import Action
 from worker.exports.models import Audit
-from worker.notifier.delivery import GIVE_UP_SECONDS
+from worker.notifier.channels.delivery import GIVE_UP_SECONDS
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification, Recipient
 

@@ -16,7 +16,7 @@ from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import Post, WebServer, serving
-from worker.notifier import webhook
+from worker.notifier.channels import webhook
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Notification
 

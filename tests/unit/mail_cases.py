@@ -9,20 +9,19 @@ from datetime import date
 from pathlib import Path
 
 from schemas.tableaux import Edition, TypeTableau
-from tests.unit.mail_samples import FULL_DISK, export, news, news_of_tableaux, refused, tableau
-from worker.notifier.content import Content
-from worker.notifier.deadlines import COMMISSION, Deadline
-from worker.notifier.html import render_html
-from worker.notifier.texts import describe
-from worker.notifier.texts_echeances import describe_deadlines
+from tests.unit.mail_samples import FULL_DISK, export, refused, report, tableau, tableaux_report
+from worker.notifier.messages.content import Content
+from worker.notifier.messages.deadlines import COMMISSION, Deadline, describe_deadlines
+from worker.notifier.messages.render import render_html
+from worker.notifier.messages.request import describe_request
 
 MAILS = Path(__file__).parent / "mails"
 PAGE = "https://exports.example.org/"
 _SCRUTIN = date(2027, 4, 11)
 
 CASES: dict[str, Content] = {
-    "tableau_pret": describe(
-        news_of_tableaux(
+    "tableau_pret": describe_request(
+        tableaux_report(
             tableau(
                 "vingt_jours.P.par_bureau",
                 report_name="tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv",
@@ -30,8 +29,8 @@ CASES: dict[str, Content] = {
         ),
         PAGE,
     ),
-    "tableaux_prets_a_corriger_et_en_echec": describe(
-        news_of_tableaux(
+    "tableaux_prets_a_corriger_et_en_echec": describe_request(
+        tableaux_report(
             tableau("premier_rectificatif.P.commune", bloquantes=2),
             tableau("second_rectificatif.P.commune", pages=2, electeurs=5, remarques=0),
             tableau("cinq_jours.CM.recapitulatif", pages=1, electeurs=0, remarques=0),
@@ -39,19 +38,19 @@ CASES: dict[str, Content] = {
         ),
         "",
     ),
-    "exemplaire_de_la_commission": describe(
-        news_of_tableaux(tableau("premier_rectificatif.P.commune", edition=Edition.COMMISSION)), ""
+    "exemplaire_de_la_commission": describe_request(
+        tableaux_report(tableau("premier_rectificatif.P.commune", edition=Edition.COMMISSION)), ""
     ),
-    "tableau_en_echec": describe(news_of_tableaux(tableau(status="failed", **FULL_DISK)), ""),
-    "listes_pretes_et_en_echec": describe(
-        news(
+    "tableau_en_echec": describe_request(tableaux_report(tableau(status="failed", **FULL_DISK)), ""),
+    "listes_pretes_et_en_echec": describe_request(
+        report(
             export("P.csv"),
             export("CE.csv", bloquantes=3, report_name="liste-CE-13900-20261125-093000-csv-anomalies.csv"),
             export("CM.csv", "failed", **FULL_DISK),
         ),
         PAGE,
     ),
-    "demande_refusee": describe(refused(), PAGE),
+    "demande_refusee": describe_request(refused(), PAGE),
     "rappel_d_echeances": describe_deadlines(
         [
             Deadline(COMMISSION, date(2027, 3, 18), date(2027, 3, 21), _SCRUTIN, "Élection présidentielle, 1er tour"),

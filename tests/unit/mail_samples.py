@@ -12,11 +12,9 @@ from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
 from worker.exports.models import Export, Request
 from worker.exports.naming import TableauNaming
-from worker.notifier.html import render_html
-from worker.notifier.letter import compose
-from worker.notifier.news import News
-from worker.notifier.plain import render_text
-from worker.notifier.texts import describe
+from worker.notifier.channels.mail import compose
+from worker.notifier.messages.render import render_html, render_text
+from worker.notifier.messages.request import RequestReport, describe_request
 
 ASKED_AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 FULL_DISK: dict[str, Any] = {"error_code": "disque_plein", "error_message": "Espace disque insuffisant."}
@@ -78,7 +76,7 @@ def tableau(
     return Export(**_READY | values | fields)
 
 
-def news(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) -> News:
+def report(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) -> RequestReport:
     """A request whose files are all settled."""
     values: dict[str, object] = {
         "id": 42,
@@ -93,40 +91,40 @@ def news(*exports: Export, nom_commune: str = "LIBREVILLE", **fields: object) ->
         "reason": "",
         "exports": list(exports),
     }
-    return News(Request(**values | fields), nom_commune)
+    return RequestReport(Request(**values | fields), nom_commune)
 
 
-def news_of_tableaux(*exports: Export) -> News:
+def tableaux_report(*exports: Export) -> RequestReport:
     """A request for tableaux."""
-    return news(*exports, event_type=REQUEST_TABLEAUX_RENDER)
+    return report(*exports, event_type=REQUEST_TABLEAUX_RENDER)
 
 
 def refused(
     reason: str = "Aucun registre importé pour 13900.",
     event_type: str = REQUEST_LISTE_EXPORT,
     code_commune: str = "13900",
-) -> News:
+) -> RequestReport:
     """A request that could not be served."""
-    return news(outcome=RequestOutcome.REFUSED, reason=reason, event_type=event_type, code_commune=code_commune)
+    return report(outcome=RequestOutcome.REFUSED, reason=reason, event_type=event_type, code_commune=code_commune)
 
 
-def letter(told: News, recipient: str = "mairie@libreville.example") -> EmailMessage:
+def mail_about(about: RequestReport, recipient: str = "mairie@libreville.example") -> EmailMessage:
     """The mail as its reader gets it."""
-    content = describe(told, "")
+    content = describe_request(about, "")
     message = compose(content, recipient, mail_from="prefecture@example.org", message_id="<a.b@example.org>")
     return message_from_bytes(message.as_bytes(), policy=policy.default)
 
 
-def subject(told: News) -> str:
+def subject(about: RequestReport) -> str:
     """The subject of the mail."""
-    return describe(told, "").subject
+    return describe_request(about, "").subject
 
 
-def body(told: News, public_url: str) -> str:
+def body(about: RequestReport, public_url: str) -> str:
     """The text of the mail."""
-    return render_text(describe(told, public_url))
+    return render_text(describe_request(about, public_url))
 
 
-def page(told: News, public_url: str) -> str:
+def page(about: RequestReport, public_url: str) -> str:
     """The HTML of the mail."""
-    return render_html(describe(told, public_url))
+    return render_html(describe_request(about, public_url))

@@ -5,11 +5,10 @@ from datetime import date, timedelta
 import pytest
 
 from schemas.tableaux import TypeTableau
-from worker.notifier.content import Content
-from worker.notifier.deadlines import COMMISSION, Deadline, find_deadlines, stage
-from worker.notifier.html import render_html
-from worker.notifier.plain import render_chat, render_text
-from worker.notifier.texts_echeances import describe_deadlines
+from worker.housekeeping.reminders import find_deadlines, stage
+from worker.notifier.messages.content import Content
+from worker.notifier.messages.deadlines import COMMISSION, Deadline, describe_deadlines
+from worker.notifier.messages.render import render_chat, render_html, render_text
 
 SCRUTIN = date(2027, 4, 11)
 MEETING = Deadline(COMMISSION, date(2027, 3, 18), date(2027, 3, 21), SCRUTIN, "Élections municipales")

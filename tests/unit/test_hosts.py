@@ -5,8 +5,8 @@ from collections.abc import Callable
 
 import pytest
 
-from worker.notifier.delivery import DeliveryDelayedError, DeliveryRefusedError
-from worker.notifier.hosts import Hosts
+from worker.notifier.channels.delivery import DeliveryDelayedError, DeliveryRefusedError
+from worker.notifier.channels.hosts import Hosts
 
 Resolve = Callable[..., list[str]]
 

@@ -6,10 +6,10 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.unit.mail_cases import CASES, MAILS
-from tests.unit.mail_samples import export, news, page, refused
-from worker.notifier.content import Content
-from worker.notifier.html import render_html, typeset
-from worker.notifier.plain import render_text
+from tests.unit.mail_samples import export, page, refused, report
+from worker.notifier.messages.content import Content
+from worker.notifier.messages.render import render_html, render_text, typeset
+from worker.notifier.messages.request import RequestReport
 
 INJECTION = "<script>alert(1)</script><img src=x onerror=alert(2)>\" style='x"
 _BREAKS = str.maketrans({"\u00a0": " ", "\u202f": " ", "\u2019": "'", "\u2011": "-"})
@@ -73,7 +73,7 @@ def test_nothing_is_fetched_and_nothing_runs(content: Content) -> None:
 
 
 def test_the_page_is_in_french_for_screen_readers_too() -> None:
-    html = page(news(export()), "https://exports.example.org/")
+    html = page(report(export()), "https://exports.example.org/")
     seen = Page(html)
     assert html.startswith('<!DOCTYPE html>\n<html lang="fr"')
     assert seen.tags.count("h1") == 1
@@ -83,16 +83,16 @@ def test_the_page_is_in_french_for_screen_readers_too() -> None:
 
 
 @pytest.mark.parametrize(
-    "told",
+    "about",
     [
-        news(export(label=INJECTION, file_name=INJECTION, report_name=INJECTION)),
-        news(export(status="failed", error_message=INJECTION)),
-        news(requested_by=INJECTION, correlation_id=INJECTION, nom_commune=INJECTION),
+        report(export(label=INJECTION, file_name=INJECTION, report_name=INJECTION)),
+        report(export(status="failed", error_message=INJECTION)),
+        report(requested_by=INJECTION, correlation_id=INJECTION, nom_commune=INJECTION),
         refused(INJECTION, code_commune=INJECTION),
     ],
 )
-def test_a_value_cannot_add_a_tag(told: object) -> None:
-    html = page(told, "https://exports.example.org/")  # type: ignore[arg-type]
+def test_a_value_cannot_add_a_tag(about: RequestReport) -> None:
+    html = page(about, "https://exports.example.org/")
     assert "<script" not in html
     assert "<img" not in html
     assert "&lt;script&gt;" in html

@@ -4,58 +4,58 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.mail_samples import FULL_DISK, body, export, letter, news, refused, subject
-from worker.notifier.delivery import Addressee, DeliveryRefusedError, Message
+from tests.unit.mail_samples import FULL_DISK, body, export, mail_about, refused, report, subject
+from worker.notifier.channels.delivery import Addressee, DeliveryRefusedError, Message
+from worker.notifier.channels.mail import FolderMailer, MailSender
 from worker.notifier.kinds import Channel
-from worker.notifier.letter import MailSender
-from worker.notifier.mail import FolderMailer
-from worker.notifier.news import News
-from worker.notifier.texts import describe
+from worker.notifier.messages.request import RequestReport, describe_request
 
 INJECTION = "évasion\r\nBcc: pirate@example.org\r\n\r\nCoucou"
 SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv", "xml")]
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("about", "expected"),
     [
-        (news(export()), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)"),
-        (news(export(), nom_commune=""), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — 13900"),
+        (report(export()), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)"),
+        (report(export(), nom_commune=""), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — 13900"),
         (
-            news(export(bloquantes=1)),
+            report(export(bloquantes=1)),
             "Fichier prêt, 1 anomalie bloquante — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)",
         ),
         (
-            news(export(status="failed")),
+            report(export(status="failed")),
             "Fichier en échec — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)",
         ),
-        (news(*map(export, SIX)), "6 fichiers prêts — LIBREVILLE (13900)"),
+        (report(*map(export, SIX)), "6 fichiers prêts — LIBREVILLE (13900)"),
         (
-            news(*map(export, SIX[:5]), export("CM.xml", "failed")),
+            report(*map(export, SIX[:5]), export("CM.xml", "failed")),
             "5 fichiers prêts, 1 en échec — LIBREVILLE (13900)",
         ),
         (
-            news(export("P.csv", bloquantes=2), export("P.xml", bloquantes=2), export("CE.csv", bloquantes=1)),
+            report(export("P.csv", bloquantes=2), export("P.xml", bloquantes=2), export("CE.csv", bloquantes=1)),
             "3 fichiers prêts, 3 anomalies bloquantes — LIBREVILLE (13900)",
         ),
         (
-            news(*(export(part, "failed") for part in SIX)),
+            report(*(export(part, "failed") for part in SIX)),
             "6 fichiers en échec — LIBREVILLE (13900)",
         ),
         (
-            news(export("P.csv", "failed"), export("P.xml", "cancelled"), export("CE.xml", "cancelled")),
+            report(export("P.csv", "failed"), export("P.xml", "cancelled"), export("CE.xml", "cancelled")),
             "1 fichier en échec, 2 annulés — LIBREVILLE (13900)",
         ),
         (refused(), "Demande refusée — LIBREVILLE (13900)"),
     ],
 )
-def test_subject_says_the_outcome(told: News, expected: str) -> None:
-    assert subject(told) == expected
-    assert letter(told)["Subject"] == expected
+def test_subject_says_the_outcome(about: RequestReport, expected: str) -> None:
+    assert subject(about) == expected
+    assert mail_about(about)["Subject"] == expected
 
 
 def test_body_says_all_a_clerk_needs_of_a_file() -> None:
-    text = body(news(export(report_name="liste-P-13900-20261125-093000-anomalies.csv")), "https://exports.example.org/")
+    text = body(
+        report(export(report_name="liste-P-13900-20261125-093000-anomalies.csv")), "https://exports.example.org/"
+    )
 
     for words in (
         "Demandé par : mairie-libreville",
@@ -81,7 +81,7 @@ def test_body_says_all_a_clerk_needs_of_a_file() -> None:
 
 
 def test_a_file_with_blocking_anomalies_is_never_called_ready_for_the_deposit() -> None:
-    text = body(news(export(bloquantes=3)), "")
+    text = body(report(export(bloquantes=3)), "")
 
     assert "prêt à déposer" not in text
     assert "Liste P du 25/11/2026 09:30:00 [csv] — à corriger avant le dépôt" in text
@@ -90,7 +90,7 @@ def test_a_file_with_blocking_anomalies_is_never_called_ready_for_the_deposit() 
 
 
 def test_a_failed_file_says_why_and_what_to_do() -> None:
-    text = body(news(export(status="failed", **FULL_DISK)), "")
+    text = body(report(export(status="failed", **FULL_DISK)), "")
 
     assert "Raison : Espace disque insuffisant." in text
     assert "Que faire : demandez à votre administrateur de libérer de la place" in text
@@ -113,23 +113,23 @@ def test_a_refusal_of_an_unknown_request_does_not_say_what_was_asked_for() -> No
 
 def test_nothing_of_an_elector_travels() -> None:
     anomalies = [{"code": "sexe", "severity": "bloquante", "column": "Sexe", "count": 1, "exemple": "D'AUBIGNE"}]
-    message = letter(news(export(bloquantes=1, anomalies=anomalies)))
+    message = mail_about(report(export(bloquantes=1, anomalies=anomalies)))
 
     assert "AUBIGNE" not in message.as_string()
     assert [part.get_content_type() for part in message.walk()] == ["multipart/alternative", "text/plain", "text/html"]
 
 
 @pytest.mark.parametrize(
-    "told",
+    "about",
     [
-        news(export(label=INJECTION, file_name=INJECTION, report_name=INJECTION)),
-        news(export(status="failed", error_message=INJECTION)),
-        news(requested_by=INJECTION, correlation_id=INJECTION, nom_commune=INJECTION),
+        report(export(label=INJECTION, file_name=INJECTION, report_name=INJECTION)),
+        report(export(status="failed", error_message=INJECTION)),
+        report(requested_by=INJECTION, correlation_id=INJECTION, nom_commune=INJECTION),
         refused(INJECTION, code_commune=INJECTION),
     ],
 )
-def test_a_value_cannot_add_a_header_or_a_line(told: News) -> None:
-    message = letter(told)
+def test_a_value_cannot_add_a_header_or_a_line(about: RequestReport) -> None:
+    message = mail_about(about)
 
     assert message["Bcc"] is None
     assert message["To"] == "mairie@libreville.example"
@@ -150,11 +150,11 @@ def test_a_value_cannot_add_a_header_or_a_line(told: News) -> None:
 )
 def test_what_is_not_one_address_is_refused(recipient: str) -> None:
     with pytest.raises(DeliveryRefusedError):
-        letter(news(export()), recipient)
+        mail_about(report(export()), recipient)
 
 
 def test_headers_tell_programs_who_wrote_and_that_nobody_waits_for_an_answer() -> None:
-    message = letter(news(export()))
+    message = mail_about(report(export()))
 
     assert message["From"] == "Module Préfecture <prefecture@example.org>"
     assert message["Auto-Submitted"] == "auto-generated"
@@ -163,7 +163,7 @@ def test_headers_tell_programs_who_wrote_and_that_nobody_waits_for_an_answer() -
 
 def message_id(about: str, email: str, mail_from: str = "prefecture@example.org") -> str:
     sender = MailSender(FolderMailer(Path("unused")), mail_from)
-    message = Message(about, describe(news(), ""), tuple)
+    message = Message(about, describe_request(report(), ""), tuple)
     return sender.identify(message, Addressee("", Channel.MAIL, email, email, frozenset()))
 
 

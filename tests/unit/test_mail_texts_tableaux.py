@@ -6,8 +6,8 @@ import pytest
 
 from schemas.tableaux import Edition, TypeTableau
 from schemas.topology import REQUEST_TABLEAUX_RENDER
-from tests.unit.mail_samples import FULL_DISK, body, letter, news_of_tableaux, refused, subject, tableau
-from worker.notifier.news import News
+from tests.unit.mail_samples import FULL_DISK, body, mail_about, refused, subject, tableau, tableaux_report
+from worker.notifier.messages.request import RequestReport
 
 MAILS = Path(__file__).parent / "mails"
 COMMISSION = Edition.COMMISSION
@@ -19,46 +19,46 @@ def _mail(name: str) -> str:
 
 def test_a_ready_tableau() -> None:
     report = "tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv"
-    told = news_of_tableaux(tableau("vingt_jours.P.par_bureau", report_name=report))
+    about = tableaux_report(tableau("vingt_jours.P.par_bureau", report_name=report))
 
-    assert body(told, "https://exports.example.org/") == _mail("tableau_pret")
+    assert body(about, "https://exports.example.org/") == _mail("tableau_pret")
 
 
 def test_tableaux_ready_wrong_and_failed() -> None:
-    told = news_of_tableaux(
+    about = tableaux_report(
         tableau("premier_rectificatif.P.commune", bloquantes=2),
         tableau("second_rectificatif.P.commune", pages=2, electeurs=5, remarques=0),
         tableau("cinq_jours.CM.recapitulatif", pages=1, electeurs=0, remarques=0),
         tableau("additions.P.commune", "failed", **FULL_DISK),
     )
 
-    assert body(told, "") == _mail("tableaux_prets_a_corriger_et_en_echec")
-    assert next(letter(told).iter_parts()).get_content().splitlines() == body(told, "").splitlines()
+    assert body(about, "") == _mail("tableaux_prets_a_corriger_et_en_echec")
+    assert next(mail_about(about).iter_parts()).get_content().splitlines() == body(about, "").splitlines()
 
 
 def test_a_copy_for_the_commission_is_not_to_be_posted_nor_lodged() -> None:
-    told = news_of_tableaux(tableau("premier_rectificatif.P.commune", edition=COMMISSION))
+    about = tableaux_report(tableau("premier_rectificatif.P.commune", edition=COMMISSION))
 
-    assert body(told, "") == _mail("exemplaire_de_la_commission")
+    assert body(about, "") == _mail("exemplaire_de_la_commission")
 
 
 def test_a_failed_tableau() -> None:
-    assert body(news_of_tableaux(tableau(status="failed", **FULL_DISK)), "") == _mail("tableau_en_echec")
+    assert body(tableaux_report(tableau(status="failed", **FULL_DISK)), "") == _mail("tableau_en_echec")
 
 
 @pytest.mark.parametrize(
-    ("told", "expected"),
+    ("about", "expected"),
     [
         (
-            news_of_tableaux(tableau()),
+            tableaux_report(tableau()),
             "Tableau prêt — Tableau des vingt jours (commune), liste P, du 25/11/2026 09:30:00 — LIBREVILLE (13900)",
         ),
         (
-            news_of_tableaux(*(tableau(f"vingt_jours.{liste}.commune") for liste in ("P", "CE", "CM"))),
+            tableaux_report(*(tableau(f"vingt_jours.{liste}.commune") for liste in ("P", "CE", "CM"))),
             "3 tableaux prêts — LIBREVILLE (13900)",
         ),
         (
-            news_of_tableaux(
+            tableaux_report(
                 tableau("vingt_jours.P.commune"),
                 tableau("vingt_jours.P.par_bureau", "failed", **FULL_DISK),
                 tableau("vingt_jours.P.recapitulatif", "cancelled"),
@@ -66,38 +66,36 @@ def test_a_failed_tableau() -> None:
             "1 tableau prêt, 1 en échec, 1 annulé — LIBREVILLE (13900)",
         ),
         (
-            news_of_tableaux(
-                tableau("vingt_jours.P.commune", "cancelled"), tableau("additions.P.commune", "cancelled")
-            ),
+            tableaux_report(tableau("vingt_jours.P.commune", "cancelled"), tableau("additions.P.commune", "cancelled")),
             "2 tableaux annulés — LIBREVILLE (13900)",
         ),
     ],
 )
-def test_subject_says_the_outcome(told: News, expected: str) -> None:
-    assert subject(told) == expected
-    assert letter(told)["Subject"] == expected
+def test_subject_says_the_outcome(about: RequestReport, expected: str) -> None:
+    assert subject(about) == expected
+    assert mail_about(about)["Subject"] == expected
 
 
 def test_subject_says_that_a_copy_is_for_the_commission() -> None:
-    told = news_of_tableaux(tableau(edition=COMMISSION, bloquantes=1))
+    about = tableaux_report(tableau(edition=COMMISSION, bloquantes=1))
 
-    assert subject(told).startswith("Tableau prêt, 1 anomalie bloquante — Tableau des vingt jours (")
-    assert "(commune, pour la commission), liste P" in subject(told)
+    assert subject(about).startswith("Tableau prêt, 1 anomalie bloquante — Tableau des vingt jours (")
+    assert "(commune, pour la commission), liste P" in subject(about)
 
 
 def test_anomalies_count_once_for_a_type_and_a_list_whatever_the_presentations() -> None:
-    told = news_of_tableaux(
+    about = tableaux_report(
         tableau("vingt_jours.P.commune", bloquantes=1200),
         tableau("vingt_jours.P.par_bureau", bloquantes=1200),
         tableau("vingt_jours.CM.commune", bloquantes=30),
         tableau("cinq_jours_reu.P.commune", bloquantes=4),
     )
 
-    assert subject(told) == "4 tableaux prêts, 1 234 anomalies bloquantes — LIBREVILLE (13900)"
+    assert subject(about) == "4 tableaux prêts, 1 234 anomalies bloquantes — LIBREVILLE (13900)"
 
 
 def test_a_tableau_that_would_be_wrong_is_neither_signed_nor_posted_nor_lodged() -> None:
-    text = body(news_of_tableaux(tableau("premier_rectificatif.P.commune", bloquantes=1)), "")
+    text = body(tableaux_report(tableau("premier_rectificatif.P.commune", bloquantes=1)), "")
 
     assert "N'affichez et ne déposez pas" in text
     for words in ("prêt à imprimer", "Ce qu'il reste à faire", "Signature", "e-listelec"):
@@ -105,7 +103,7 @@ def test_a_tableau_that_would_be_wrong_is_neither_signed_nor_posted_nor_lodged()
 
 
 def test_a_wrong_copy_for_the_commission_is_not_to_be_posted_either() -> None:
-    text = body(news_of_tableaux(tableau(edition=COMMISSION, bloquantes=1)), "")
+    text = body(tableaux_report(tableau(edition=COMMISSION, bloquantes=1)), "")
 
     assert "il serait faux" in text
     assert "Exemplaire de la commission : ne pas afficher." in text
@@ -134,7 +132,7 @@ LODGED = "déposez le PDF sur e-listelec"
 def test_what_is_to_be_done_depends_on_the_type(
     type_: str, signature: str, in_town_hall: str, *, is_lodged: bool
 ) -> None:
-    text = body(news_of_tableaux(tableau(f"{type_}.P.commune"), tableau(f"{type_}.CM.par_bureau")), "")
+    text = body(tableaux_report(tableau(f"{type_}.P.commune"), tableau(f"{type_}.CM.par_bureau")), "")
 
     lodging = [f"  À la préfecture : {LODGED}"] if is_lodged else []
     steps = [TypeTableau(type_).label, f"  Signature : {signature}", f"  En mairie : {in_town_hall}", *lodging]
@@ -151,6 +149,6 @@ def test_a_refusal_says_that_tableaux_were_asked_for() -> None:
 
 def test_nothing_of_an_elector_travels() -> None:
     anomalies = [{"code": "deja_inscrit", "severity": "bloquante", "column": "", "count": 1, "exemple": "D'AUBIGNE"}]
-    message = letter(news_of_tableaux(tableau(bloquantes=1, anomalies=anomalies, parameters={"nom": "D'AUBIGNE"})))
+    message = mail_about(tableaux_report(tableau(bloquantes=1, anomalies=anomalies, parameters={"nom": "D'AUBIGNE"})))
 
     assert "AUBIGNE" not in message.as_string()

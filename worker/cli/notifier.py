@@ -34,7 +34,7 @@ def notifier(*, once: bool) -> None:
     built = build_notifier(
         settings,
         engine,
-        ring=DoorbellQueues(broker).enqueue,
+        enqueue=DoorbellQueues(broker).enqueue,
         count=partial(count_bells, amqp_url),
         publish=EventPublisher(broker).publish,
         beat=pulse.beat,

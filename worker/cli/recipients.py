@@ -76,9 +76,9 @@ def _add(engine: "Engine", channel: Channel, code: str, kinds: str | None, *, ow
     from sqlalchemy import insert
 
     from worker.exports.audit import Action, record_audit
+    from worker.notifier.dispatch import shown_address
     from worker.notifier.kinds import EVERY_WISH, join_wishes
     from worker.notifier.models import Recipient
-    from worker.notifier.recipients import shown_address
 
     with engine.connect() as connection:
         _require_commune(connection, code)
@@ -106,8 +106,8 @@ def _remove(engine: "Engine", recipient_id: str) -> None:
     from sqlalchemy import delete
 
     from worker.exports.audit import Action, record_audit
+    from worker.notifier.dispatch import shown_address
     from worker.notifier.models import Recipient
-    from worker.notifier.recipients import shown_address
 
     with engine.begin() as connection:
         row = _find(connection, recipient_id)
@@ -119,8 +119,7 @@ def _remove(engine: "Engine", recipient_id: str) -> None:
 
 
 def _test(engine: "Engine", recipient_id: str) -> None:
-    from worker.notifier.recipients import make_addressee
-    from worker.notifier.trial import try_recipient
+    from worker.notifier.dispatch import make_addressee, try_recipient
     from worker.settings import load_settings
 
     with engine.connect() as connection:
@@ -138,8 +137,8 @@ def _show(engine: "Engine", code: str | None) -> None:
     from sqlalchemy.orm import Session
 
     from worker.exports.models import EVERY_COMMUNE
+    from worker.notifier.dispatch import shown_address
     from worker.notifier.models import Recipient
-    from worker.notifier.recipients import shown_address
 
     query = select(Recipient).order_by(Recipient.code_commune, Recipient.channel, Recipient.id)
     if code:
@@ -164,14 +163,14 @@ def _ask(what: str) -> str:
 
 
 def _read_secret(*, own: bool) -> str:
-    from worker.notifier.webhook import check_secret, make_secret
+    from worker.notifier.channels.webhook import check_secret, make_secret
 
     return check_secret(_ask("Secret")) if own else make_secret()
 
 
 def _check(channel: Channel, address: str) -> None:
-    from worker.notifier.chat import open_chat
-    from worker.notifier.hosts import Hosts
+    from worker.notifier.channels.chat import open_chat
+    from worker.notifier.channels.hosts import Hosts
     from worker.settings import load_settings
 
     if channel is Channel.CHAT:

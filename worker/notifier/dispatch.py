@@ -1,7 +1,12 @@
-"""One message to all whom it concerns: each is told once, and each waits for itself only when it has to wait."""
+"""One message to all whom it concerns: each gets it once, and each waits for itself only when it has to wait.
 
-from collections.abc import Callable, Mapping
+It concerns the agents of a commune, by mail, and the chats and webhooks that the operator added.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import structlog
 from sqlalchemy import ColumnElement, func, or_, select, update
@@ -10,20 +15,24 @@ from sqlalchemy.orm import Session
 from worker.db.engine import Sessions
 from worker.db.types import seconds_between, utc_now
 from worker.exports.audit import NOTIFIER, Action, record_audit
-from worker.notifier.delivery import (
+from worker.exports.models import EVERY_COMMUNE
+from worker.notifier.channels.delivery import (
     GIVE_UP_SECONDS,
     Addressee,
+    ChannelSender,
     DeliveryDelayedError,
     DeliveryRefusedError,
     Message,
-    Sender,
     backoff,
 )
-from worker.notifier.kinds import Channel, Wish
-from worker.notifier.models import Notification, Recipient
-from worker.notifier.recipients import read_addressees
+from worker.notifier.kinds import Channel, Topic, Wish, split_wishes
+from worker.notifier.messages.content import Content, Tone
+from worker.notifier.models import Agent, Notification, Recipient
 
 REMOVED = "destinataire retiré"
+
+_TOKEN_FIRST = frozenset({"slack", "discord"})
+"""Where others have a host."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -62,7 +71,7 @@ class Outcome:
 class Dispatcher:
     """Sends by the way of each recipient; what it does is recorded at once, one recipient at a time."""
 
-    def __init__(self, sessions: Sessions, senders: Mapping[Channel, Sender]) -> None:
+    def __init__(self, sessions: Sessions, senders: Mapping[Channel, ChannelSender]) -> None:
         self._sessions = sessions
         self._senders = senders
 
@@ -174,3 +183,70 @@ class Dispatcher:
         with self._sessions.begin() as session:
             number, mails, others, delay = session.execute(query).one()
         return Outcome(number, mails, others, max(delay or 0.0, 0.0))
+
+
+def read_addressees(session: Session, code_commune: str) -> dict[str, Addressee]:
+    """By key: whoever may be told about a commune, mails first, since nobody waits for a chat."""
+    return {one.key: one for one in (*_agents(session, code_commune), *_others(session, code_commune))}
+
+
+def shown_address(address: str) -> str:
+    """What may be shown of a chat's or a webhook's address, which is a secret: `https://hooks.example.org`."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "…"
+    is_topic = parts.scheme.startswith("ntfy") and not parts.path.strip("/")
+    has_host = parts.hostname and parts.scheme not in _TOKEN_FIRST and not is_topic
+    return f"{parts.scheme}://{parts.hostname if has_host else '…'}"
+
+
+def _agents(session: Session, code_commune: str) -> Iterator[Addressee]:
+    """One mail per address, whoever many agents share it."""
+    rows = session.execute(select(Agent.email, Agent.kinds).where(Agent.code_commune == code_commune))
+    emails: dict[str, tuple[str, frozenset[Wish]]] = {}
+    for email, kinds in sorted(rows):
+        first, wishes = emails.get(email.casefold(), (email, frozenset()))
+        emails[email.casefold()] = first, wishes | split_wishes(kinds)
+    for key, (email, wishes) in emails.items():
+        yield Addressee(f"{Channel.MAIL}:{key}", Channel.MAIL, email, email, wishes)
+
+
+def _others(session: Session, code_commune: str) -> Iterator[Addressee]:
+    concerned = Recipient.code_commune.in_([code_commune, EVERY_COMMUNE]), Recipient.disabled_at.is_(None)
+    for row in session.scalars(select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)):
+        yield make_addressee(row)
+
+
+def make_addressee(row: Recipient) -> Addressee:
+    """The chat or the webhook of a row."""
+    return Addressee(
+        row.id, Channel(row.channel), row.address, shown_address(row.address), split_wishes(row.kinds), row.secret
+    )
+
+
+def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee, *, lieu: str) -> None:
+    """Send it now, once; a webhook gets an empty batch, signed.
+
+    Raises:
+        DeliveryDelayedError: the recipient is away.
+        DeliveryRefusedError: it refused.
+    """
+    title = "Message d'essai du Module Préfecture"
+    content = Content(
+        topic=Topic.READY,
+        tone=Tone.QUIET,
+        subject=f"{title} — {lieu}",
+        title=title,
+        lieu=lieu,
+        summary="Rien à faire : les prochains messages diront ce que deviennent les demandes.",
+        circumstances=(),
+        items=(),
+        warnings=(),
+        link=None,
+        advice=(),
+        reference=None,
+    )
+    message = Message(f"essai\n{uuid4()}", content, tuple)
+    sender = senders[addressee.channel]
+    sender.send(message, addressee, sender.identify(message, addressee))

@@ -1,4 +1,4 @@
-"""Which requests and reminders wait to be told, and which notifier has one: a lease, by the database's clock."""
+"""Which requests and reminders wait to be notified of, and which notifier has one: a lease, by the database's clock."""
 
 import time
 from collections.abc import Mapping
@@ -14,10 +14,10 @@ from worker.exports.lease import Lease
 from worker.exports.models import Export, Request
 from worker.exports.records import IS_UNFINISHED
 from worker.health import Beat, ignore
-from worker.notifier.delivery import backoff
+from worker.notifier.channels.delivery import backoff
 from worker.notifier.models import Reminder
 
-Told = type[Request] | type[Reminder]
+NotifiedTable = type[Request] | type[Reminder]
 
 
 class Claim(NamedTuple):
@@ -34,16 +34,16 @@ class Claim(NamedTuple):
 
 
 class Outbox:
-    """The untold rows of a table, for one notifier among many.
+    """The rows of a table that wait, for one notifier among many.
 
-    `teller` names the notifier, `lease_seconds` outlives one message.
+    `owner` names the notifier, `lease_seconds` outlives one message.
     """
 
     def __init__(
-        self, engine: Engine, *, teller: str, lease_seconds: float, beat: Beat = ignore, table: Told = Request
+        self, engine: Engine, *, owner: str, lease_seconds: float, beat: Beat = ignore, table: NotifiedTable = Request
     ) -> None:
         self._engine = engine
-        self._teller = teller
+        self._owner = owner
         self._lease_seconds = lease_seconds
         self._beat = beat
         self._table = table
@@ -51,13 +51,13 @@ class Outbox:
         self._renewed_at = 0.0
 
     def claim(self) -> Claim | None:
-        """Take the oldest row that is settled, untold, due, and in nobody's hands; None when there is none."""
+        """Take the oldest row that is settled, not notified of, due, and in nobody's hands; None when there is none."""
         table = self._table
         correlation = table.correlation_id if table is Request else literal("")
         statement = (
             update(table)
             .where(table.id == _oldest_due(table).scalar_subquery())
-            .values(self._lease.take(self._teller, self._lease_seconds))
+            .values(self._lease.take(self._owner, self._lease_seconds))
             .returning(table.id, table.tell_attempts, correlation)
         )
         self._renewed_at = time.monotonic()
@@ -76,8 +76,8 @@ class Outbox:
             self._change(claim, self._lease.renew(self._lease_seconds))
             self._renewed_at = now
 
-    def mark_told(self, claim: Claim) -> None:
-        """Record that everybody has been told.
+    def mark_notified(self, claim: Claim) -> None:
+        """Record that everybody has been notified.
 
         Raises:
             LeaseLostError: another notifier has the row now, and records it.
@@ -99,7 +99,7 @@ class Outbox:
 
     def _change(self, claim: Claim, lease: Mapping[Any, Any], **others: Any) -> None:  # noqa: ANN401 — columns
         table = self._table
-        mine = and_(table.id == claim.id, self._lease.is_held_by(self._teller), table.told_at.is_(None))
+        mine = and_(table.id == claim.id, self._lease.is_held_by(self._owner), table.told_at.is_(None))
         with self._engine.begin() as connection:
             result: CursorResult[Any] = connection.execute(update(table).where(mine).values({**lease, **others}))
         if result.rowcount == 0:
@@ -107,13 +107,13 @@ class Outbox:
 
 
 def is_settled(request: type[Request]) -> ColumnElement[bool]:
-    """Whether nothing more will happen to its files: it can be told."""
+    """Whether nothing more will happen to its files: it can be notified of."""
     exports = select(Export.id).where(Export.request_id == request.id).correlate(request)
     unfinished = exports.where(IS_UNFINISHED)
     return or_(request.outcome == RequestOutcome.REFUSED, and_(exports.exists(), ~unfinished.exists()))
 
 
-def _oldest_due(table: Told) -> Select[int]:
+def _oldest_due(table: NotifiedTable) -> Select[int]:
     row: Any = aliased(table)
     return (
         select(row.id)

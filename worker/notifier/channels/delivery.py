@@ -1,13 +1,14 @@
 """What the three ways of sending have in common: what is sent, to whom, and two kinds of failure."""
 
+import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
 from schemas.envelope import CloudEvent
 from worker.errors import PrefectureError, TransientError
-from worker.notifier.content import Content
 from worker.notifier.kinds import Channel, Wish
+from worker.notifier.messages.content import Content
 
 FIRST_DELAY_SECONDS = 10
 LONGEST_DELAY_SECONDS = 600
@@ -35,12 +36,12 @@ class DeliveryRefusedError(PrefectureError):
     def __init__(self, reason: str, *, is_gone: bool = False) -> None:
         super().__init__(reason)
         self.is_gone = is_gone
-        """Whether the recipient is to be told nothing any more."""
+        """Whether the recipient is to be sent nothing any more."""
 
 
 @dataclass(frozen=True)
 class Addressee:
-    """Somebody, or something, to tell; `address` and `secret` never leave the process but to whom they lead."""
+    """Somebody, or something, to notify; `address` and `secret` never leave the process but to whom they lead."""
 
     key: str
     channel: Channel
@@ -62,10 +63,10 @@ class Message:
     """What it is about, always the same for the same thing: ids are made of it."""
     content: Content
     events: Callable[[], Sequence[CloudEvent]]
-    """Made when a program is to be told."""
+    """Made when a program is to be notified."""
 
 
-class Sender(Protocol):
+class ChannelSender(Protocol):
     """One way of sending."""
 
     def identify(self, message: Message, addressee: Addressee) -> str:
@@ -83,3 +84,8 @@ class Sender(Protocol):
 def backoff(attempts: int) -> float:
     """Seconds until the next try, after so many: 10, 20, 40 … 600."""
     return float(min(FIRST_DELAY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS))
+
+
+def digest(text: str) -> str:
+    """A short word that stands for a text, always the same, and does not tell it."""
+    return hashlib.sha256(text.encode()).hexdigest()[:24]

@@ -2,15 +2,19 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import date
+from typing import NamedTuple
 
 from common.calendrier import LAWS
 from common.french import capitalized, weekday_date
 from schemas.tableaux import TypeTableau
 from worker.domain.texte import clean
-from worker.notifier.content import Block, Content, Fact, Item, Link, Note, Tone
-from worker.notifier.deadlines import COMMISSION, Deadline
 from worker.notifier.kinds import Topic
-from worker.notifier.texts_tableaux import IN_TOWN_HALL
+from worker.notifier.messages.content import Block, Content, Fact, Item, Link, Note, Tone
+from worker.notifier.messages.wording import IN_TOWN_HALL
+
+COMMISSION = "commission"
+"""Beside the types of tableaux: the meeting of the commission de contrôle. Code électoral, art. L. 19, III."""
+
 
 _MEETING = "Réunion de la commission de contrôle"
 _MEETING_LAW = "Code électoral, art. L. 19, III"
@@ -21,6 +25,16 @@ _NOTE_THE_MEETING = Note(
     "Quand la réunion est fixée, demandez à votre administrateur d'en noter le jour :",
     "le tableau des vingt jours s'affiche le lendemain, et compte les mouvements jusqu'à elle.",
 )
+
+
+class Deadline(NamedTuple):
+    """Something to do by a day; a meeting may be held until another one."""
+
+    echeance: str
+    due_on: date
+    until: date
+    scrutin: date
+    libelle: str
 
 
 def describe_deadlines(deadlines: Sequence[Deadline], *, lieu: str, today: date, public_url: str) -> Content:

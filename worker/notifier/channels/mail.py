@@ -1,4 +1,7 @@
-"""How a mail leaves: by a mail server, or into a folder; two kinds of failure, by what is to be done about them."""
+"""Mails: written with headers that no value from the database can break, sent by a mail server or into a folder.
+
+The same facts go as text and as HTML. A failure is of one of two kinds, by what is to be done about it.
+"""
 
 import re
 import smtplib
@@ -6,16 +9,30 @@ import ssl
 import time
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
+from email.errors import MessageError
+from email.headerregistry import Address
 from email.message import EmailMessage
+from email.policy import SMTP
+from email.utils import format_datetime, parseaddr
 from pathlib import Path
 from typing import Literal, Protocol
 from uuid import uuid4
 
 from pydantic import SecretStr
 
+from common.clock import PARIS
 from worker.domain.texte import clean
 from worker.exports.storage import PendingFile, publish
-from worker.notifier.delivery import DeliveryDelayedError, DeliveryRefusedError
+from worker.notifier.channels.delivery import (
+    Addressee,
+    DeliveryDelayedError,
+    DeliveryRefusedError,
+    Message,
+    digest,
+)
+from worker.notifier.messages.content import Content
+from worker.notifier.messages.render import render_html, render_text
 
 Security = Literal["none", "starttls", "tls"]
 
@@ -28,6 +45,8 @@ REST_SECONDS = 5
 _PERMANENT = 500
 """Answers from here on are final (RFC 5321, section 4.2.1)."""
 
+_SENDER_NAME = "Module Préfecture"
+
 
 class Mailer(Protocol):
     """Sends a mail to its only recipient."""
@@ -39,6 +58,43 @@ class Mailer(Protocol):
             DeliveryDelayedError: it may be tried again later.
             DeliveryRefusedError: this recipient will never get it.
         """
+
+
+@dataclass(frozen=True)
+class MailSender:
+    """Sends by mail, to the address of an agent."""
+
+    mailer: Mailer
+    mail_from: str
+
+    def identify(self, message: Message, addressee: Addressee) -> str:
+        """The Message-ID (RFC 5322, section 3.6.4) of the mail about something to an address."""
+        domain = parseaddr(self.mail_from)[1].rpartition("@")[2]
+        return f"<{digest(message.about)}.{digest(addressee.address)}@{domain}>"
+
+    def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
+        """Hand the mail over, as `ChannelSender` says."""
+        self.mailer.send(compose(message.content, addressee.address, mail_from=self.mail_from, message_id=message_id))
+
+
+def compose(content: Content, recipient: str, *, mail_from: str, message_id: str) -> EmailMessage:
+    """The mail to one recipient: multipart/alternative, in UTF-8.
+
+    Raises:
+        DeliveryRefusedError: what stands in the table of agents is not one address.
+    """
+    name, address = parseaddr(mail_from)
+    message = EmailMessage(policy=SMTP)
+    message["From"] = Address(name or _SENDER_NAME, addr_spec=address)
+    message["To"] = _address(recipient)
+    message["Subject"] = content.subject
+    message["Date"] = format_datetime(datetime.now(PARIS))
+    message["Message-ID"] = message_id
+    message["Auto-Submitted"] = "auto-generated"  # RFC 3834: no holiday answers
+    message["Content-Language"] = "fr"
+    message.set_content(render_text(content), cte="quoted-printable")
+    message.add_alternative(render_html(content), subtype="html", cte="quoted-printable")
+    return message
 
 
 @dataclass
@@ -123,3 +179,10 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage) -> None:
 def _describe(trouble: Exception) -> str:
     code = trouble.smtp_code if isinstance(trouble, smtplib.SMTPResponseException) else ""
     return f"{type(trouble).__name__} {code}".strip()
+
+
+def _address(email: str) -> Address:
+    try:
+        return Address(addr_spec=email)
+    except (MessageError, ValueError, IndexError):
+        raise DeliveryRefusedError("adresse invalide") from None

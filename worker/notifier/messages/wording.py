@@ -1,15 +1,77 @@
-"""What a mail says of tableaux only: their pages and mouvements, and who signs, posts and lodges them."""
+"""How messages speak of lists and tableaux: what each is called, what is known of it, what is to be done with it."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 
 from common.french import format_number
 from schemas.tableaux import Edition, TypeTableau
 from worker.domain.tableau import MODELES
 from worker.exports.models import Export
-from worker.notifier.content import Block, Duties, Fact, Heading, Note
-from worker.notifier.wording import Wording
+from worker.notifier.messages.content import Block, Duties, Fact, Heading, Note, Steps
 
-_CORRECT_FIRST = Note(
+
+@dataclass(frozen=True)
+class Wording:
+    """The words that differ between a list and a tableau."""
+
+    one: str
+    many: str
+    asked: str
+    """What the request was of."""
+    sound: str
+    """A file that is ready, with no blocking anomaly."""
+    unsound: str
+    """A file that is ready, with blocking anomalies."""
+    facts: Callable[[Export], Iterable[Fact]]
+    """What there is to know of a file that is ready, besides what all files have."""
+    correct_first: Note
+    next_steps: Callable[[Sequence[Export]], Iterable[Block]]
+    """What to do with the files that are ready."""
+
+
+_CORRECT_LISTE_FIRST = Note(
+    "Ne déposez pas un fichier qui a des anomalies bloquantes : e-listelec le rejetterait.",
+    "Corrigez dans le registre ce que dit son rapport d'anomalies, puis refaites l'export.",
+)
+
+# Source: the préfectures' instructions (Haute-Marne, FAQ du 21/08/2014; Eure; Deux-Sèvres; Puy-de-Dôme).
+_DEPOSIT_STEPS = (
+    "Téléchargez le fichier sans l'ouvrir ni le renommer : un tableur l'altérerait.",
+    (
+        "Déposez-le sur e-listelec, liste par liste : un fichier par liste, en CSV ou en XML. Le dernier fichier "
+        "déposé remplace le précédent."
+    ),
+    (
+        "Attendez l'accusé de réception, automatique, puis le verdict, qui vient par courriel le lendemain. En cas "
+        "d'anomalie, corrigez dans le registre, refaites l'export et déposez de nouveau le fichier entier."
+    ),
+)
+
+
+def _liste_facts(export: Export) -> Iterator[Fact]:
+    yield "Électeurs", format_number(export.electeurs or 0)
+    yield "Mineurs non exportés", format_number(export.mineurs)
+
+
+def _liste_next_steps(exports: Sequence[Export]) -> Iterator[Block]:
+    if exports:
+        yield Heading("Le dépôt sur e-listelec, en trois étapes")
+        yield Steps(_DEPOSIT_STEPS)
+
+
+LISTES = Wording(
+    one="fichier",
+    many="fichiers",
+    asked="de listes électorales",
+    sound="prêt à déposer",
+    unsound="à corriger avant le dépôt",
+    facts=_liste_facts,
+    correct_first=_CORRECT_LISTE_FIRST,
+    next_steps=_liste_next_steps,
+)
+
+
+_CORRECT_TABLEAU_FIRST = Note(
     "N'affichez et ne déposez pas un tableau qui a des anomalies bloquantes : il serait faux.",
     "Corrigez dans le registre ou dans les mouvements ce que dit son rapport d'anomalies, puis refaites la demande.",
 )
@@ -48,13 +110,13 @@ _LODGED = frozenset(
 """What e-listelec takes besides the lists, as PDF. Source: arrêté du 12 novembre 2013, art. 5; préfectures."""
 
 
-def _facts(export: Export) -> Iterator[Fact]:
+def _tableau_facts(export: Export) -> Iterator[Fact]:
     yield "Édition", Edition(export.edition).label
     yield "Pages", format_number(export.pages or 0)
     yield "Mouvements", format_number(export.electeurs or 0)
 
 
-def _next_steps(exports: Sequence[Export]) -> Iterator[Block]:
+def _tableau_next_steps(exports: Sequence[Export]) -> Iterator[Block]:
     if any(_is_private(export) for export in exports):
         yield _NOT_TO_POST
     public = [export for export in exports if not (_is_private(export) or export.bloquantes)]
@@ -86,7 +148,7 @@ TABLEAUX = Wording(
     asked="de tableaux",
     sound="prêt à imprimer",
     unsound="à corriger avant l'impression",
-    facts=_facts,
-    correct_first=_CORRECT_FIRST,
-    next_steps=_next_steps,
+    facts=_tableau_facts,
+    correct_first=_CORRECT_TABLEAU_FIRST,
+    next_steps=_tableau_next_steps,
 )

@@ -1,6 +1,6 @@
-"""The notifier purges by its clock: a little at a time, and nobody waits for a mail because of it."""
+"""The housekeeping beside the notifier: a long purge keeps nobody waiting for a mail, its trouble is said."""
 
-from functools import partial
+from collections.abc import Iterator
 from pathlib import Path
 from threading import Event
 
@@ -10,22 +10,23 @@ from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
 from tests.integration.files_desk import FilesDesk, open_desk
-from tests.integration.notifier_desk import TEMPLATE, smtp, work
+from tests.integration.notifier_desk import TEMPLATE, running, smtp, work
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
+from tests.parts.wait import wait_until
 from worker.compose import build_notifier
 from worker.db.engine import build_engine
+from worker.doorbell import Doorbell
 from worker.exports.audit import NOTIFIER
 from worker.exports.models import Audit, Export, Request
-from worker.exports.purge import purge_files
-from worker.notifier.purge import PurgeClock
+from worker.housekeeping.housekeeping import Chore, purge_chore
 from worker.settings import load_settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
-def _clock(desk: FilesDesk, seconds: float) -> PurgeClock:
-    return PurgeClock(partial(purge_files, desk.engine, desk.storage, days=30, actor=NOTIFIER), seconds)
+def _purge(desk: FilesDesk, seconds: float) -> Chore:
+    return purge_chore(desk.engine, desk.storage, 30, seconds)
 
 
 @pytest.mark.parametrize(("retention", "left"), [("30", ["récente"]), ("0", ["ancienne", "récente"])])
@@ -36,27 +37,50 @@ def test_the_notifier_of_an_installation_purges(
     desk.make("récente", days=29)
     monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", retention)
     settings = load_settings(mail_dir=tmp_path / "mails")
-    work(build_notifier(settings, desk.engine, ring=lambda _bells: None, publish=None))
+    work(build_notifier(settings, desk.engine, enqueue=lambda _doorbells: None, publish=None))
     assert desk.files() == [f"liste-P-{name}.csv" for name in left]
     assert {line.actor for line in desk.audit()} <= {NOTIFIER}
 
 
-def test_who_is_to_be_told_is_told_between_two_steps(desk: FilesDesk, mailbox: Mailbox) -> None:
+def test_who_waits_for_a_mail_gets_it_while_a_purge_lasts(desk: FilesDesk, mailbox: Mailbox) -> None:
+    begun, mail_seen = Event(), Event()
+
+    def purge() -> Iterator[int]:
+        begun.set()
+        mail_seen.wait(60)
+        yield 1
+
+    with running(desk.notifier(smtp(mailbox), purge=Chore("purge", purge, 3600))):
+        assert begun.wait(60)
+        desk.make("nouvelle", told=False)
+        mailbox.wait_for(1)
+        mail_seen.set()
+
+
+def test_the_sweep_takes_its_turn_while_a_purge_lasts(desk: FilesDesk, mailbox: Mailbox) -> None:
+    enqueued: list[Doorbell] = []
+
+    def purge() -> Iterator[int]:
+        while not enqueued:
+            yield 1
+
+    desk.ask("P.csv=queued", event_id="oubliée")
+    with running(desk.notifier(smtp(mailbox), enqueue=enqueued.extend, purge=Chore("purge", purge, 3600))):
+        wait_until(lambda: enqueued, message="the sweep")
+
+
+def test_a_purge_goes_on_a_few_files_at_a_time_and_ends(desk: FilesDesk, mailbox: Mailbox) -> None:
     for number in range(45):
         desk.make(f"ancienne-{number}", days=31)
-    notifier = desk.notifier(smtp(mailbox), purge=_clock(desk, 3600))
-    assert work(notifier) == 0
-    assert len(desk.files()) == 25
-    desk.make("nouvelle", told=False)
-    assert work(notifier) == 1
-    mailbox.wait_for(1)
-    assert len(desk.files()) == 6
+    notifier = desk.notifier(smtp(mailbox), purge=_purge(desk, 3600))
     work(notifier)
-    assert desk.files() == ["liste-P-nouvelle.csv"]
+    assert len(desk.files()) == 25
+    with running(notifier):
+        wait_until(lambda: not desk.files(), message="the end of the purge")
 
 
 def test_it_purges_once_an_hour(desk: FilesDesk, mailbox: Mailbox) -> None:
-    hourly, restless = (desk.notifier(smtp(mailbox), purge=_clock(desk, seconds)) for seconds in (3600, 0))
+    hourly, restless = (desk.notifier(smtp(mailbox), purge=_purge(desk, seconds)) for seconds in (3600, 0))
     work(hourly)
     desk.make(days=31)
     for _ in range(3):
@@ -70,7 +94,7 @@ def test_a_volume_that_is_away_keeps_nobody_from_being_told(desk: FilesDesk, mai
     old = desk.make("ancienne", days=31)
     elsewhere = desk.root.rename(desk.root.with_name("elsewhere"))
     desk.ask("P.csv=failed", event_id="à annoncer")
-    notifier = desk.notifier(smtp(mailbox), purge=_clock(desk, 0))
+    notifier = desk.notifier(smtp(mailbox), purge=_purge(desk, 0))
     with capture_logs() as logs:
         assert work(notifier) == 1
         work(notifier)
@@ -81,19 +105,21 @@ def test_a_volume_that_is_away_keeps_nobody_from_being_told(desk: FilesDesk, mai
     elsewhere.rename(desk.root)
     with capture_logs() as logs:
         work(notifier)
-    assert [line["event"] for line in logs] == ["outage_over", "files_purged"]
+    assert [line["event"] for line in logs] == ["files_purged", "outage_over"]
     assert desk.files() == []
 
 
 def test_the_notifier_of_a_deployment_has_the_rights_to_purge_and_no_more(
-    deployment: Deployment, tmp_path: Path
+    deployment: Deployment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     desk = FilesDesk(deployment.database_url("owner"), tmp_path / "exports")
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", deployment.database_url("notifier"))
+    monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(desk.root))
     old = desk.make("ancienne", days=31, has_report=True)
     account = build_engine(deployment.database_url("notifier"))
     try:
         settings = load_settings(mail_dir=tmp_path / "mails")
-        work(build_notifier(settings, account, ring=lambda _bells: None, publish=None))
+        work(build_notifier(settings, account, enqueue=lambda _doorbells: None, publish=None))
         assert desk.files() == []
         assert [line.actor for line in desk.audit() if line.export_id == old] == [NOTIFIER]
         with account.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
@@ -117,5 +143,5 @@ def test_a_notifier_that_is_stopping_does_not_begin_a_step(desk: FilesDesk, mail
     desk.make(days=31)
     stop = Event()
     stop.set()
-    desk.notifier(smtp(mailbox), purge=_clock(desk, 0)).work(stop)
+    desk.notifier(smtp(mailbox), purge=_purge(desk, 0)).work(stop)
     assert len(desk.files()) == 1

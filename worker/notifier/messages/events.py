@@ -10,7 +10,7 @@ from schemas.requests import RequestReference
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
 from worker.exports.models import Export, Request
-from worker.notifier.deadlines import Deadline
+from worker.notifier.messages.deadlines import Deadline
 
 SOURCE = "/module-prefecture"
 

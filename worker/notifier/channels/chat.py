@@ -11,9 +11,8 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
-from worker.notifier.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
-from worker.notifier.letter import digest
-from worker.notifier.plain import render_chat
+from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message, digest
+from worker.notifier.messages.render import render_chat
 
 if TYPE_CHECKING:
     from apprise import NotifyBase
@@ -53,7 +52,7 @@ class ChatSender:
         return f"chat_{digest(message.about)}{digest(addressee.key)}"
 
     def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
-        """Hand the message over, as `Sender` says."""
+        """Hand the message over, as `ChannelSender` says."""
         del message_id
         service = open_chat(addressee.address)
         with self._lock, _Hearing() as heard:
@@ -114,7 +113,7 @@ def _scheme(address: str) -> str:
 
 
 class _Hearing(logging.Handler):
-    """Hears what Apprise says while it sends: the status is told nowhere else."""
+    """Hears what Apprise says while it sends: the status is said nowhere else."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from urllib.parse import SplitResult, urlsplit
 
-from worker.notifier.delivery import DeliveryDelayedError, DeliveryRefusedError
+from worker.notifier.channels.delivery import DeliveryDelayedError, DeliveryRefusedError
 
 Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network

@@ -2,19 +2,19 @@
 
 from structlog.testing import capture_logs
 
+from common.logs import LogThrottle
 from worker.errors import TransientError
-from worker.notifier.outage import Outage
 
 
 def test_an_hour_away_is_an_hour_of_few_lines() -> None:
     now = 0.0
-    outage = Outage("database", clock=lambda: now)
+    throttle = LogThrottle("database", clock=lambda: now)
     with capture_logs() as lines:
         for _ in range(3600):
-            outage.note(TransientError("elle n'est pas là"))
+            throttle.failed(TransientError("elle n'est pas là"))
             now += 1
-        outage.end()
-        outage.end()
+        throttle.succeeded()
+        throttle.succeeded()
 
     *said, over = lines
     assert [line["seconds"] for line in said] == list(range(0, 3600, 60))
@@ -25,16 +25,16 @@ def test_an_hour_away_is_an_hour_of_few_lines() -> None:
 
 
 def test_each_outage_is_said_at_once() -> None:
-    outage = Outage("database")
+    throttle = LogThrottle("database")
     with capture_logs() as lines:
         for _ in range(2):
-            outage.note(TransientError("away"))
-            outage.note(TransientError("away"))
-            outage.end()
+            throttle.failed(TransientError("away"))
+            throttle.failed(TransientError("away"))
+            throttle.succeeded()
     assert [line["event"] for line in lines] == ["outage", "outage_over"] * 2
 
 
 def test_nothing_is_said_while_all_is_well() -> None:
     with capture_logs() as lines:
-        Outage("database").end()
+        LogThrottle("database").succeeded()
     assert lines == []

@@ -21,9 +21,8 @@ from urllib.parse import SplitResult
 
 from standardwebhooks import Webhook
 
-from worker.notifier.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
-from worker.notifier.hosts import Hosts
-from worker.notifier.letter import digest
+from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message, digest
+from worker.notifier.channels.hosts import Hosts
 
 TIMEOUT_SECONDS = 5
 """For a connection, and for each answer."""
@@ -60,7 +59,7 @@ class WebhookSender:
         return f"msg_{digest(message.about)}{digest(addressee.key)}"
 
     def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
-        """Hand the events over, as `Sender` says."""
+        """Hand the events over, as `ChannelSender` says."""
         parts = self.hosts.check(addressee.address)
         if time.monotonic() < self._rest_until.get(parts.netloc, 0):
             raise DeliveryDelayedError("resting")

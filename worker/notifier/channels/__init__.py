@@ -1,0 +1,1 @@
+"""The ways that a message takes: a mail, a chat, a webhook."""

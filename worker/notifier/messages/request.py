@@ -1,0 +1,197 @@
+"""What is said of a request, in French, for a clerk: the outcome, each file, what to do. No elector's data."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from common.clock import PARIS
+from common.french import agree, capitalized, count_of, format_number, format_size
+from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from worker.domain.texte import clean
+from worker.exports.models import Export, Request
+from worker.notifier.kinds import Topic, Wish
+from worker.notifier.messages.content import Block, Content, Fact, Item, Link, Tone
+from worker.notifier.messages.wording import LISTES, TABLEAUX, Wording
+
+_KINDS = {REQUEST_LISTE_EXPORT: ExportKind.LISTE, REQUEST_TABLEAUX_RENDER: ExportKind.TABLEAU}
+
+_WORDINGS = {ExportKind.LISTE: LISTES, ExportKind.TABLEAU: TABLEAUX}
+
+_STATES = {
+    ExportStatus.READY: ("prêt", "prêts"),
+    ExportStatus.FAILED: ("en échec", "en échec"),
+    ExportStatus.CANCELLED: ("annulé", "annulés"),
+}
+
+_TONES = {ExportStatus.FAILED: Tone.BAD, ExportStatus.CANCELLED: Tone.QUIET}
+
+_ASK_AGAIN = {
+    "disque_plein": "demandez à votre administrateur de libérer de la place, puis refaites la demande.",
+    "indisponible": "refaites la demande plus tard ; si l'échec se répète, prévenez votre administrateur.",
+}
+_ASK_FOR_HELP = "transmettez ce message à votre administrateur, puis refaites la demande."
+
+
+@dataclass(frozen=True)
+class RequestReport:
+    """A settled request with its files, the name of its commune."""
+
+    request: Request
+    nom_commune: str
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the request was refused when it was read: it has no files."""
+        return self.request.outcome == RequestOutcome.REFUSED
+
+    @property
+    def kind(self) -> ExportKind | None:
+        """What was asked for: a request is of one kind only. None for a refused one whose type nobody knows."""
+        exports = self.request.exports
+        return ExportKind(exports[0].kind) if exports else _KINDS.get(self.request.event_type)
+
+    @property
+    def topic(self) -> Topic:
+        """The most serious thing that became of it."""
+        if self.is_refused:
+            return Topic.REFUSED
+        if self.files(ExportStatus.FAILED):
+            return Topic.FAILED
+        return Topic.READY if self.files(ExportStatus.READY) else Topic.CANCELLED
+
+    @property
+    def wishes(self) -> frozenset[Wish]:
+        """Whoever has one of these wishes is told."""
+        has_ready = bool(self.files(ExportStatus.READY))
+        is_all_ready = has_ready and len(self.files(ExportStatus.READY)) == len(self.request.exports)
+        return frozenset(({Wish.READY} if has_ready else set()) | (set() if is_all_ready else {Wish.FAILED}))
+
+    @property
+    def bloquantes(self) -> int:
+        """Blocking anomalies to correct; those of a list, or of a type of tableau for a list, count once.
+
+        They are the same in each format, and in each presentation.
+        """
+        by_subject: dict[tuple[str, str], int] = {}
+        for export in self.files(ExportStatus.READY):
+            subject = (export.type_tableau, export.liste)
+            by_subject[subject] = max(export.bloquantes, by_subject.get(subject, 0))
+        return sum(by_subject.values())
+
+    @property
+    def lieu(self) -> str:
+        """The commune as a clerk reads it: `LIBREVILLE (13900)`."""
+        return f"{self.nom_commune} ({self.request.code_commune})" if self.nom_commune else self.request.code_commune
+
+    def files(self, status: ExportStatus) -> list[Export]:
+        """The files in that state."""
+        return [export for export in self.request.exports if export.status == status]
+
+
+def describe_request(report: RequestReport, public_url: str) -> Content:
+    """The whole message; `public_url` is the address of the screen, when there is one."""
+    request, words = report.request, _words(report)
+    asked = f" {words.asked}" if words else ""
+    return Content(
+        topic=report.topic,
+        tone=_tone(report),
+        subject=_subject(report),
+        title=capitalized(outcome(report)),
+        lieu=report.lieu,
+        summary=f"Résultat de la demande{asked} pour {clean(report.lieu)} : {outcome(report)}.",
+        circumstances=tuple(_circumstances(report)),
+        items=tuple(_item(export) for export in request.exports),
+        warnings=(words.correct_first,) if words and report.bloquantes else (),
+        link=_link(report, public_url),
+        advice=tuple(_advice(report, words)),
+        reference=("Référence de la demande", request.correlation_id),
+    )
+
+
+def outcome(report: RequestReport) -> str:
+    """What came of it, in a few words: `5 fichiers prêts, 1 en échec, 3 anomalies bloquantes`."""
+    if report.is_refused:
+        return "demande refusée"
+    parts: list[str] = []
+    for status, (one, many) in _STATES.items():
+        if files := report.files(status):
+            words = _words_of(files[0])
+            noun = "" if parts else f"{agree(len(files), words.one, words.many)} "
+            parts.append(f"{len(files)} {noun}{agree(len(files), one, many)}")
+    if len(report.request.exports) == 1:
+        parts = [part.removeprefix("1 ") for part in parts]
+    if number := report.bloquantes:
+        parts.append(clean(count_of(number, "anomalie bloquante")))
+    return ", ".join(parts)
+
+
+def _subject(report: RequestReport) -> str:
+    """One line: the outcome, the label when there is one file, the commune."""
+    exports = report.request.exports
+    words = [capitalized(outcome(report)), *([exports[0].label] if len(exports) == 1 else []), report.lieu]
+    return clean(" — ".join(word for word in words if word))
+
+
+def _tone(report: RequestReport) -> Tone:
+    if report.topic is Topic.READY:
+        return Tone.WARNING if report.bloquantes else Tone.GOOD
+    return Tone.QUIET if report.topic is Topic.CANCELLED else Tone.BAD
+
+
+def _circumstances(report: RequestReport) -> Iterator[Fact]:
+    request = report.request
+    yield "Demandé par", request.requested_by or "non précisé"
+    yield "Demandé le", f"{request.created_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S} (heure de Paris)"
+    if report.is_refused:
+        yield "Motif du refus", request.reason
+        yield "Que faire", "corrigez la demande ; la même recevrait la même réponse."
+
+
+def _item(export: Export) -> Item:
+    status = ExportStatus(export.status)
+    state, tone = status.label, _TONES.get(status, Tone.GOOD)
+    if status is ExportStatus.READY:
+        words = _words_of(export)
+        state, tone = (words.unsound, Tone.WARNING) if export.bloquantes else (words.sound, Tone.GOOD)
+    return Item(export.label, state, tone, tuple(_facts(export)))
+
+
+def _facts(export: Export) -> Iterator[Fact]:
+    yield "Liste", export.nom_liste.label
+    match export.status:
+        case ExportStatus.READY:
+            yield "Fichier", export.file_name
+            yield from _words_of(export).facts(export)
+            yield "Anomalies bloquantes", format_number(export.bloquantes)
+            yield "Remarques", format_number(export.remarques)
+            yield "Taille", format_size(export.size or 0)
+            yield "SHA-256", export.sha256 or ""
+            if export.report_name:
+                yield "Rapport d'anomalies", export.report_name
+        case ExportStatus.FAILED:
+            yield "Raison", export.error_message
+            yield "Que faire", _ASK_AGAIN.get(export.error_code, _ASK_FOR_HELP)
+        case ExportStatus.CANCELLED:
+            yield "Raison", export.error_message
+
+
+def _link(report: RequestReport, public_url: str) -> Link | None:
+    if not public_url:
+        return None
+    url = f"{clean(public_url).rstrip('/')}/demandes/{report.request.id}"
+    if report.files(ExportStatus.READY):
+        return Link("La page de la demande, où sont les fichiers et les rapports", "Voir les fichiers", url)
+    return Link("La page de la demande", "Voir la demande", url)
+
+
+def _advice(report: RequestReport, words: Wording | None) -> Iterator[Block]:
+    if words:
+        yield from words.next_steps(report.files(ExportStatus.READY))
+
+
+def _words(report: RequestReport) -> Wording | None:
+    return _WORDINGS[report.kind] if report.kind else None
+
+
+def _words_of(export: Export) -> Wording:
+    return _WORDINGS[ExportKind(export.kind)]
