@@ -8,7 +8,7 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run pictures test faults mutants check bench schemas migrate lock clean .runtime .dev
+.PHONY: help setup demo run pictures test faults mutants nightly check bench schemas migrate lock clean .runtime .dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -21,9 +21,9 @@ demo: .runtime ## make the files of a fictitious commune and show them: needs Py
 run: .runtime ## open the clerk's screen on 127.0.0.1:8000, with the files it makes: needs Python only
 	$(RUN) -m worker.solo run
 
-test: .dev ## install the services that the tests use, then run every test
+test: .dev ## install the services that the tests use, then run the tests: six minutes on two cores
 	$(RUN) -m tests.parts.install
-	$(RUN) -m pytest -n auto --maxprocesses 4
+	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not nightly"
 
 faults: .dev ## break each part in turn while files are made, then send 10,000 bad messages; count what is lost: seven minutes
 	$(RUN) -m tests.faults
@@ -31,6 +31,11 @@ faults: .dev ## break each part in turn while files are made, then send 10,000 b
 
 mutants: .dev ## take each safeguard away in a copy of the tree, and count those whose tests notice nothing: ten minutes
 	$(RUN) -m tests.mutants
+
+nightly: .dev ## the tests that take minutes each, then faults, mutants and bench: an hour
+	$(RUN) -m tests.parts.install
+	$(RUN) -m pytest -n auto --maxprocesses 4 -m nightly
+	$(MAKE) faults mutants bench
 
 pictures: .dev ## make the pictures of docs/guide-agent.md again, from the running screen
 	$(RUN) -m tests.pictures

@@ -7,7 +7,7 @@ import pytest
 from bench import child
 from bench.registers import Task
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.nightly]
 
 ELECTEURS = 300
 

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.nightly]
 
 REPOSITORY = Path(__file__).parents[2]
 PLACES = ("/build", "/opt/venv", "/app", "/var/lib/prefecture", "/tmp/health")  # noqa: S108 — of the image
