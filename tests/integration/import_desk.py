@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from tests.parts.databases import Template
 from tests.unit.reu_sample import write_reu
@@ -92,6 +92,12 @@ class Desk:
         """Leave no connection open, no file behind."""
         self.engine.dispose()
         shutil.rmtree(self.folder)
+
+
+def give_up_soon(connection: Connection) -> None:
+    """A write that waits for the end of what this very thread is doing fails, instead of hanging."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SET LOCAL lock_timeout = '5s'"))
 
 
 @contextmanager

@@ -229,5 +229,5 @@ def running(notifier: Notifier) -> Iterator[None]:
         yield
     finally:
         stop.set()
-        thread.join(timeout=5)
+        thread.join(timeout=60)
     assert not thread.is_alive()

@@ -163,7 +163,7 @@ def test_the_embedded_mode_is_copied_while_it_runs_and_goes_on_from_the_copy(tmp
     command = [sys.executable, "-m", "worker.solo", "export-liste", "--commune", "13900"]
     files = ["--liste", "CE", "--format", "csv", "--liste", "P", "--format", "xml"]
     running = Process([*command, *files], env=environment, folder=tmp_path, log=tmp_path / "log.txt")
-    wait_until(lambda: list(home.rglob("*.xml.*.part")), timeout=30, message="a large file being written")
+    wait_until(lambda: list(home.rglob("*.xml.*.part")), message="a large file being written")
     saved, restored = map(_commands, ON_SQLITE)
     _run(saved, tmp_path, environment)
     assert running.alive

@@ -84,7 +84,7 @@ def test_each_line_about_a_file_bears_the_id_of_its_request(town: Town, mailbox:
     town.start_worker("-t", "2", PREFECTURE_EXPORTS_DIR="/dev/null/nowhere", PREFECTURE_LOG_LEVEL="debug")
     for click in CLICKS:
         _ask(town, click, formats=["csv", "xml"])
-    wait_until(lambda: len(_delays(town)) >= 12, timeout=30, message=f"each file delayed; {town.log('worker')}")
+    wait_until(lambda: len(_delays(town)) >= 12, message=f"each file delayed; {town.log('worker')}")
 
     owners = {
         row["id"]: row["correlation_id"]

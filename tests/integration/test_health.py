@@ -41,7 +41,7 @@ def healthy(town: Town, *arguments: str) -> tuple[int, str]:
 
 
 def await_health(town: Town, code: int, *arguments: str) -> str:
-    wait_until(lambda: healthy(town, *arguments)[0] == code, timeout=20, message=f"{arguments} to give {code}")
+    wait_until(lambda: healthy(town, *arguments)[0] == code, message=f"{arguments} to give {code}")
     return healthy(town, *arguments)[1]
 
 
@@ -49,7 +49,7 @@ def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behin
     assert healthy(town, "worker") == (1, "Erreur : aucun processus « worker » ne tourne ici")
     worker = town.start_worker()
     assert await_health(town, 0, "worker") == "worker : 1 processus au travail"
-    worker.end(SIGTERM, timeout=20)
+    worker.end(SIGTERM)
     assert worker.exit_code == 0
     assert list((town.folder / "health").iterdir()) == []
 
@@ -71,7 +71,7 @@ def test_a_worker_with_a_dead_thread_leaves(town: Town, thread: str) -> None:
     mortal = Process(program, env=town.environment | {"MORTAL_THREAD": thread}, folder=ROOT, log=log)
     await_health(town, 0, "worker")
     town.ask()
-    wait_until(lambda: not mortal.alive, timeout=10, message="the end of the process")
+    wait_until(lambda: not mortal.alive, message="the end of the process")
     assert mortal.exit_code == THREAD_DEAD
     assert "thread_dead" in log.read_text()
     assert healthy(town, "worker")[0] == 1
@@ -85,7 +85,7 @@ def test_a_notifier_is_ready_while_its_database_answers(town: Town, postgres_ser
     assert healthy(town, "notifier", "--alive")[0] == 0
     postgres_server.start()
     await_health(town, 0, "notifier")
-    notifier.end(SIGTERM, timeout=20)
+    notifier.end(SIGTERM)
     assert list((town.folder / "health").iterdir()) == []
     events = [line["event"] for line in town.json_log("notifier")]
     assert events.count("outage") == events.count("outage_over") == 1

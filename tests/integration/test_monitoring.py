@@ -81,7 +81,7 @@ def test_prometheus_answers_every_question_of_the_dashboard(town: Town, port: in
     with Prometheus(MONITORING / "prometheus.yml", changes, tmp_path) as prometheus:
         wait_until(
             lambda: prometheus.query("count_over_time(prefecture_measure_seconds[1m]) >= 3"),
-            timeout=30,
+            timeout=60,
             message=f"three scrapes; {town.log('notifier')}",
         )
         for panel in DASHBOARD["panels"]:
@@ -111,6 +111,6 @@ def test_the_accounts_of_the_notifier_may_measure(deployment: Deployment) -> Non
 
 def test_a_port_that_is_taken_is_said(town: Town, port: int) -> None:
     second = town.start_notifier(PREFECTURE_METRICS_PORT=str(port))
-    wait_until(lambda: not second.alive, timeout=20, message="the end of the second notifier")
+    wait_until(lambda: not second.alive, message="the end of the second notifier")
     assert second.exit_code == 2
     assert f"Erreur : PREFECTURE_METRICS_PORT : {LOOPBACK}:{port} ne peut pas servir" in town.log("notifier")

@@ -230,7 +230,7 @@ def test_a_server_ends_with_the_tests_that_were_killed(server: str, shared_folde
     environment = {**os.environ, "TMPDIR": str(shared_folder), "PYTHONPATH": os.pathsep.join(sys.path)}
     done = subprocess.run([sys.executable, "-c", code], env=environment, check=False)
     assert done.returncode == -SIGKILL
-    wait_until(lambda: not is_home(shared_folder), timeout=30, message=f"the end of {server}")
+    wait_until(lambda: not is_home(shared_folder), message=f"the end of {server}")
 
 
 def is_home(folder: Path) -> bool:

@@ -58,7 +58,7 @@ def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment
     assert [export["pages"] for export in town.wait_for(tableaux)] == [1, 1]
     mailbox.wait_for(2)
     wait_until(lambda: _told(town) == [True, True, True], message="every mail sent and every event published")
-    with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=10) as answer:
+    with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=60) as answer:
         seen = re.findall(r'^prefecture_up{part="(\w+)"} (\S+)$', answer.read().decode(), re.MULTILINE)
     assert dict(seen) == {"database": "1.0", "broker": "1.0"}
     notifier = build_engine(deployment.database_url("notifier"))

@@ -56,7 +56,7 @@ def _run(command: str, folder: Path, environment: dict[str, str]) -> str:
         )
         return None if done.returncode == ExitCode.AWAY else done
 
-    done = wait_until(run, timeout=60, message=command)
+    done = wait_until(run, message=command)
     assert done
     assert done.returncode == ExitCode.DONE, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
@@ -108,8 +108,8 @@ def test_a_commune_with_a_broker(
     *_, liste, tableaux = printed.values()
     assert "prêt" in liste
     assert tableaux.count("prêt") >= 3, tableaux
-    wait_until(lambda: list(folder.glob("var/mails/*.eml")), timeout=60, message="the mail")
-    wait_until(lambda: _answers(f"http://{LOOPBACK}:{port}/communes/13055/listes"), timeout=60, message="the screen")
+    wait_until(lambda: list(folder.glob("var/mails/*.eml")), message="the mail")
+    wait_until(lambda: _answers(f"http://{LOOPBACK}:{port}/communes/13055/listes"), message="the screen")
 
 
 def _answers(address: str) -> bool:

@@ -58,7 +58,7 @@ def test_the_same_event_three_times_makes_one_set_of_files(town: Town, mailbox: 
     other = town.ask(listes=["CE"])
     town.wait_for(other)
     mailbox.wait_for(2)
-    worker.end(SIGTERM, timeout=10)
+    worker.end(SIGTERM)
 
     assert len(town.exports_of(event)) == 1
     assert len([name for name in town.files() if name.startswith("liste-P") and "anomalies" not in name]) == 1
@@ -67,7 +67,7 @@ def test_the_same_event_three_times_makes_one_set_of_files(town: Town, mailbox: 
 
 
 def test_what_is_asked_while_no_worker_runs_is_made_by_the_first_one(town: Town) -> None:
-    town.start_worker().end(SIGTERM, timeout=10)
+    town.start_worker().end(SIGTERM)
     event = town.ask(listes=["CM"])
     assert town.exports_of(event) == []
     town.start_worker()
@@ -78,7 +78,7 @@ def test_a_lost_doorbell_is_rung_again_by_the_sweep(town: Town) -> None:
     worker = town.start_worker("-Q", "requests")
     event = town.ask(listes=["CE"])
     town.wait_for(event, status="queued")
-    worker.end(SIGTERM, timeout=10)
+    worker.end(SIGTERM)
     assert len(town.queue("listes")) == 1
     with town.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE export SET rung_at = NULL")

@@ -53,7 +53,7 @@ class Screen:
         event = CloudEvent.wrap(said, source="/ecran")
         for _ in range(2):
             self._publisher.publish(event)
-        (row,) = wait_until(lambda: self._demandes(event), timeout=30, message=self._town.log("worker")[-2000:]) or ()
+        (row,) = wait_until(lambda: self._demandes(event), message=self._town.log("worker")[-2000:]) or ()
         return row
 
     def ask(self) -> RowMapping:

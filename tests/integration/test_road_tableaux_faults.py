@@ -46,14 +46,14 @@ def test_a_worker_killed_in_the_middle_is_replaced(town: Town, mailbox: Mailbox)
     town.start_notifier()
     worker = town.start_worker()
     event = town.ask_tableaux(**ASKED)
-    wait_until(lambda: _size_of_a_part(town) > 0, timeout=30, message="a tableau being drawn")
+    wait_until(lambda: _size_of_a_part(town) > 0, message="a tableau being drawn")
     worker.kill()
     (left,) = [name for name in town.files() if name.endswith(".part") and "anomalies" not in name]
     assert left.startswith(".tableau-vingt_jours-P-13900-commune-")
     assert town.exports_of(event)[0]["status"] == "running"
     town.start_worker()
-    (export,) = town.wait_for(event, timeout=60)
-    (mail,) = mailbox.wait_for(1, timeout=20)
+    (export,) = town.wait_for(event)
+    (mail,) = mailbox.wait_for(1)
 
     files = [name for name in town.files() if name.endswith(".pdf")]
     assert files == [export["file_name"]]

@@ -66,7 +66,7 @@ def test_tableaux_are_asked_for_with_a_clerks_dates(tmp_path: Path) -> None:
 def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path) -> None:
     CITY_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
     interrupted = _start(tmp_path, "export-liste", "--commune", "13900", "--format", "xml", "--format", "csv")
-    wait_until(lambda: list(tmp_path.rglob(".*.part")), timeout=30, message="a file being written")
+    wait_until(lambda: list(tmp_path.rglob(".*.part")), message="a file being written")
     interrupted.kill()
     assert "ready" not in {status for status, name, _ in _exports(tmp_path) if "-P-" in name and name.endswith("xml")}
     assert _run(tmp_path, "export-liste", "--commune", "13900", "--liste", "CE").returncode == 0
@@ -82,7 +82,7 @@ def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path) 
 def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: Path) -> None:
     CITY_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
     interrupted = _start(tmp_path, "export-liste", "--commune", "13900", "--liste", "P", "--format", "xml")
-    wait_until(lambda: list(tmp_path.rglob(".*.part")), timeout=30, message="a file being written")
+    wait_until(lambda: list(tmp_path.rglob(".*.part")), message="a file being written")
     interrupted.kill()
     with closing(sqlite3.connect(tmp_path / "prefecture.db")) as connection:
         ((asked,),) = connection.execute("SELECT event_id FROM request").fetchall()
@@ -98,7 +98,7 @@ def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: P
 def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
     CITY_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
     first = _start(tmp_path, "export-liste", "--commune", "13900", "--format", "xml")
-    wait_until(lambda: list(tmp_path.rglob(".*.part")), timeout=30, message="a file being written")
+    wait_until(lambda: list(tmp_path.rglob(".*.part")), message="a file being written")
     second = _run(tmp_path, "demo")
     first.kill()
     assert second.returncode == 1

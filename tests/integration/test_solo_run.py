@@ -49,7 +49,7 @@ class Desk:
         self.log.write_bytes(b"")
         process = self.start(**settings)
         address = f"http://{LOOPBACK}:{self.port}"
-        wait_until(lambda: address in self.said() or not process.alive, timeout=60, message=f"{address}: {self.said()}")
+        wait_until(lambda: address in self.said() or not process.alive, message=f"{address}: {self.said()}")
         assert process.alive, self.said()
         return process
 
@@ -60,11 +60,11 @@ class Desk:
         """Exit code and message of a start that cannot be."""
         self.log.write_bytes(b"")
         process = self.start(**settings)
-        wait_until(lambda: not process.alive, timeout=60, message="the end of the process")
+        wait_until(lambda: not process.alive, message="the end of the process")
         return process.exit_code, self.said()
 
     def ask(self, method: str, path: str, **fields: str) -> tuple[int, bytes]:
-        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=20)
+        connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=60)
         headers = {"Cookie": "; ".join(f"{name}={it.value}" for name, it in self._cookies.items())}
         if fields:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
@@ -88,7 +88,7 @@ class Desk:
 
     def end(self, signal: Signals) -> int | None:
         assert self.process
-        self.process.end(signal, timeout=20)
+        self.process.end(signal)
         return self.process.exit_code
 
 
@@ -107,7 +107,7 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     status, page = desk.ask("GET", LISTES)
     assert (status, b"LIBREVILLE (13900)" in page) == (200, True)
     desk.press_the_button("csv")
-    ((name, sha256),) = wait_until(lambda: desk.rows(READY), timeout=20, message="the file")
+    ((name, sha256),) = wait_until(lambda: desk.rows(READY), message="the file")
     assert hashlib.sha256((desk.home / "exports" / "13900" / name).read_bytes()).hexdigest() == sha256
     ((number,),) = desk.rows("SELECT id FROM export")
     status, content = desk.ask("GET", f"/communes/13900/exports/{number}/fichier")
@@ -126,12 +126,12 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
 def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(desk: Desk, signal: Signals) -> None:
     CITY_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
     desk.open(PREFECTURE_WEB_AGENT="mairie-libreville")
-    stream = http.client.HTTPConnection(LOOPBACK, desk.port, timeout=20)
+    stream = http.client.HTTPConnection(LOOPBACK, desk.port, timeout=60)
     stream.request("GET", "/communes/13900/flux")
     assert stream.getresponse().status == 200
     for _ in range(4):
         desk.press_the_button("xml")
-    wait_until(lambda: list(desk.home.rglob(".*.part")), timeout=30, message="a file being written")
+    wait_until(lambda: list(desk.home.rglob(".*.part")), message="a file being written")
     assert desk.end(signal) == 0
     stream.close()
     assert "Traceback" not in desk.said()
@@ -140,7 +140,7 @@ def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(desk
     assert "queued" in states
 
     desk.open()
-    wait_until(lambda: len(desk.rows(READY)) == 4, timeout=60, message="all four files")
+    wait_until(lambda: len(desk.rows(READY)) == 4, message="all four files")
     assert desk.end(signal) == 0
 
 
@@ -148,11 +148,11 @@ def test_killed_it_loses_nothing(desk: Desk) -> None:
     CITY_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
     process = desk.open()
     desk.press_the_button("xml")
-    wait_until(lambda: list(desk.home.rglob(".*.part")), timeout=30, message="a file being written")
+    wait_until(lambda: list(desk.home.rglob(".*.part")), message="a file being written")
     process.kill()
     assert desk.rows(READY) == []
     desk.open()
-    ((name, sha256),) = wait_until(lambda: desk.rows(READY), timeout=60, message="the file")
+    ((name, sha256),) = wait_until(lambda: desk.rows(READY), message="the file")
     assert hashlib.sha256((desk.home / "exports" / "13900" / name).read_bytes()).hexdigest() == sha256
     assert list((desk.home / "exports").rglob(".*.part")) == []
 

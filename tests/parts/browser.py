@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from tests.parts.packages import CHROMIUM, require
 
@@ -14,7 +14,7 @@ _QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
     *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
 )
-PATIENCE_MS = 15_000
+PATIENCE_MS = 60_000
 NARROW = {"width": 320, "height": 640}
 DESKTOP = {"width": 1280, "height": 800}
 
@@ -23,6 +23,7 @@ DESKTOP = {"width": 1280, "height": 800}
 def open_browser() -> Iterator[Browser]:
     """The browser, without a window."""
     require(CHROMIUM)
+    expect.set_options(timeout=PATIENCE_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
             executable_path=str(CHROMIUM.program("chromium")),

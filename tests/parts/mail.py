@@ -71,9 +71,9 @@ class Mailbox:
         """Take mails for this recipient again."""
         self._refused.pop(recipient, None)
 
-    def wait_for(self, count: int, *, timeout: float = 10) -> list[Mail]:
+    def wait_for(self, count: int) -> list[Mail]:
         """The mails, once there are `count` of them or more."""
-        wait_until(lambda: len(self.mails) >= count, timeout=timeout, message=f"{count} mails in the mailbox")
+        wait_until(lambda: len(self.mails) >= count, message=f"{count} mails in the mailbox")
         return list(self.mails)
 
     async def handle_RCPT(  # noqa: N802 — aiosmtpd's name

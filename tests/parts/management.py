@@ -24,7 +24,7 @@ class Management:
             OSError: the node does not answer.
         """
         headers = {"Authorization": self._authorization, "Content-Type": "application/json"}
-        with closing(HTTPConnection(LOOPBACK, self.port, timeout=30)) as connection:
+        with closing(HTTPConnection(LOOPBACK, self.port, timeout=60)) as connection:
             connection.request(method, f"/api{path}", None if body is None else json.dumps(body), headers)
             response = connection.getresponse()
             text = response.read().decode()

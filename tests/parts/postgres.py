@@ -22,7 +22,7 @@ from tests.parts.process import Process
 from tests.parts.wait import wait_until
 
 _START_SECONDS = 60
-_STOP_SECONDS = 30
+_STOP_SECONDS = 60
 _STOP_SIGNALS = {"smart": SIGTERM, "fast": SIGINT, "immediate": SIGQUIT}
 _SPEED = {"fsync": "off", "full_page_writes": "off", "max_wal_size": "128MB"}
 _PREFIX = "tests-postgres-"

@@ -77,7 +77,7 @@ class Process:
         """The pids of the program and of all it has started, the eldest first."""
         return _family(self.pid)
 
-    def end(self, signal: Signals, *, timeout: float) -> None:
+    def end(self, signal: Signals, *, timeout: float = 60) -> None:
         """Ask the program to leave, wait for it, and kill what has not left within `timeout` seconds."""
         if self.alive:
             self._popen.send_signal(signal)

@@ -92,11 +92,11 @@ class Prometheus:
         )
 
     def __enter__(self) -> Self:
-        wait_until(self._is_ready, timeout=30, message="Prometheus ready")
+        wait_until(self._is_ready, message="Prometheus ready")
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._process.end(SIGTERM, timeout=10)
+        self._process.end(SIGTERM)
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The result of an instant query: one entry per series, with `metric` and `value`."""

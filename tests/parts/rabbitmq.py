@@ -21,7 +21,7 @@ from tests.parts.wait import wait_until
 
 _PROTOCOL_HEADER = b"AMQP\x00\x00\x09\x01"
 _START_SECONDS = 60
-_STOP_SECONDS = 30
+_STOP_SECONDS = 60
 
 
 class RabbitNode:

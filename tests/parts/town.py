@@ -120,7 +120,7 @@ class Town:
         """One worker process with one thread; returns once it consumes its first queue."""
         worker = self._start("worker", "-m", "dramatiq", "worker.main", "-p", "1", "-t", "1", *arguments, **environment)
         queue = arguments[arguments.index("-Q") + 1] if "-Q" in arguments else QUEUE_REQUESTS
-        wait_until(lambda: self._has_consumer(queue) or not worker.alive, timeout=30, message=f"a consumer of {queue}")
+        wait_until(lambda: self._has_consumer(queue) or not worker.alive, message=f"a consumer of {queue}")
         assert worker.alive, self.log("worker")
         return worker
 
@@ -158,7 +158,7 @@ class Town:
         """The files of a request."""
         return self.rows("SELECT * FROM derniers_exports WHERE event_id = :id ORDER BY export_id", id=event.id)
 
-    def wait_for(self, event: CloudEvent, *, status: str = "ready", timeout: float = 30) -> Sequence[RowMapping]:
+    def wait_for(self, event: CloudEvent, *, status: str = "ready", timeout: float = 60) -> Sequence[RowMapping]:
         """The files of a request once all have `status`."""
 
         def settled() -> Sequence[RowMapping] | None:

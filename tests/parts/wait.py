@@ -18,7 +18,7 @@ def wait_until(condition: Callable[[], T], *, timeout: float = PATIENCE_SECONDS,
 
     Args:
         condition: asked every 20 ms; what it raises goes through at once.
-        timeout: seconds.
+        timeout: seconds; a minute says that it does not come, not that the machine is busy.
         message: what was awaited, for whoever reads the failure.
 
     Raises:

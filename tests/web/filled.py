@@ -33,9 +33,7 @@ class Filled:
         self._declare()
         self._sent = town.wait_for(town.ask(formats=["csv"]))
         days = demo_calendrier(site.today)
-        tableaux = town.wait_for(
-            town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=days.scrutin), timeout=60
-        )
+        tableaux = town.wait_for(town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=days.scrutin))
         self.ready, self.tableau = self._sent[0]["export_id"], tableaux[0]["export_id"]
         rest = town.wait_for(town.ask(formats=["csv", "xml"]))
         self.failed, self.cancelled, self.waiting, self.purged = (export["export_id"] for export in rest[:4])

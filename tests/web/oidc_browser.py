@@ -44,7 +44,7 @@ def open_mock(folder: Path) -> Iterator[str]:
     mock = Process(command, env={"PATH": os.environ["PATH"]}, folder=folder, log=folder / "provider.log")
     issuer = f"http://{LOOPBACK}:{port}"
     try:
-        wait_until(lambda: not mock.alive or _answers(issuer), timeout=30, message="the provider")
+        wait_until(lambda: not mock.alive or _answers(issuer), message="the provider")
         assert mock.alive, (folder / "provider.log").read_text()
         yield issuer
     finally:

@@ -52,7 +52,7 @@ class Site:
         }
         command = [sys.executable, "-m", "producers", "web"]
         screen = Process(command, env=environment, folder=ROOT, log=folder / "screen.log")
-        wait_until(lambda: not screen.alive or _listens(port), timeout=30, message="the screen")
+        wait_until(lambda: not screen.alive or _listens(port), message="the screen")
         assert screen.alive, self.town.log("screen")
         return screen
 

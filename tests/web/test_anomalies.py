@@ -3,7 +3,6 @@
 import csv
 import io
 import re
-import time
 import tracemalloc
 from hashlib import sha256
 
@@ -80,9 +79,7 @@ def test_a_hundred_thousand_lines_are_read_by_pages_in_flat_memory(files: FilesS
     made = files.make()
     _replace_report(files, made, LINES)
     files.read("anomalies", export=made["export_id"])
-    started = time.monotonic()
     last = files.read("anomalies", f"page={LINES // PAGE}", export=made["export_id"])
-    assert time.monotonic() - started < 5
     assert f"NOM{LINES - 2}" in last  # the last remark
     assert "Page 2 000 sur 2 000" in last
     tracemalloc.start()

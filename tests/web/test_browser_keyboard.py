@@ -55,7 +55,7 @@ def test_from_the_door_to_the_deposit(visit: Visit, site: Site) -> None:
         keys.press(role("checkbox", name=other), "Space")
     keys.press(role("button", name="Génération du fichier"))
     query = "SELECT * FROM derniers_exports WHERE code_commune = :here AND status = 'ready' AND deposited_on IS NULL"
-    made = wait_until(lambda: site.town.rows(query, here=GRANDVILLE), timeout=30, message="the file")
+    made = wait_until(lambda: site.town.rows(query, here=GRANDVILLE), message="the file")
     export = made[-1]
     expect(page.get_by_text(f"Prêt : {export['label']}")).to_be_attached()
     with page.expect_download() as waited:

@@ -21,9 +21,6 @@ from tests.web.site import Site
 
 pytestmark = pytest.mark.web
 
-NET_SECONDS = 15
-"""How often a page asks by itself, its stream being cut."""
-
 
 class Clerk:
     """GRANDVILLE's; what does not change by itself in her browser, she reloads."""
@@ -51,11 +48,11 @@ class Clerk:
     def row(self, export: RowMapping) -> RowMapping:
         return next(row for row in self._rows() if row["export_id"] == export["export_id"])
 
-    def see(self, what: Locator, seconds: float = 10) -> None:
+    def see(self, what: Locator) -> None:
         if self._is_live:
-            expect(what.first).to_be_visible(timeout=1000 * seconds)
+            expect(what.first).to_be_visible()
         else:
-            wait_until(lambda: self.page.reload() and what.count(), timeout=seconds, message=f"{what} in the page")
+            wait_until(lambda: self.page.reload() and what.count(), message=f"{what} in the page")
 
     def download(self, export: RowMapping) -> None:
         """The bytes and the name are those of the record, and the download is written down."""
@@ -114,7 +111,7 @@ def mail_about(site: Site, correlation: str) -> Mail:
         mine = (mail for mail in site.mailbox.mails if mail.recipients == (EMAIL[STRANGER],))
         return next((mail for mail in mine if correlation in text_of(mail)), None)
 
-    mail = wait_until(told, timeout=20, message="the mail")
+    mail = wait_until(told, message="the mail")
     assert mail
     return mail
 
@@ -131,7 +128,7 @@ def test_she_follows_her_file_without_reloading_and_is_told(visit: Visit, site: 
     export = clerk.ask(Liste.PRINCIPALE, "XML")
     page, board = clerk.page, clerk.page.get_by_role("region", name="Demandes en cours")
     page.evaluate("window.isTheSamePage = true")
-    wait_until(lambda: clerk.row(export)["lines_written"] > 0, timeout=30, message="lines being written")
+    wait_until(lambda: clerk.row(export)["lines_written"] > 0, message="lines being written")
     with frozen(site):
         at = clerk.row(export)
         assert at["status"] == "running"
@@ -140,7 +137,7 @@ def test_she_follows_her_file_without_reloading_and_is_told(visit: Visit, site: 
         expect(bar).to_have_attribute("value", str(at["lines_written"]))
         assert 0 < at["lines_written"] < at["electeurs"]
         expect(board.get_by_text("en cours").first).to_be_visible()
-    clerk.see(board.get_by_role("link", name=f"Télécharger {export['label']}"), seconds=60)
+    clerk.see(board.get_by_role("link", name=f"Télécharger {export['label']}"))
     expect(page.get_by_text(f"Prêt : {export['label']}")).to_be_attached()
     assert page.evaluate("window.isTheSamePage")
 
@@ -161,7 +158,7 @@ def test_she_follows_her_file_without_reloading_and_is_told(visit: Visit, site: 
 def test_the_same_without_javascript(visit: Visit, site: Site) -> None:
     clerk = Clerk(site, visit(STRANGER, java_script_enabled=False), is_live=False)
     export = clerk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE, "CSV")
-    clerk.see(clerk.page.get_by_role("link", name=f"Télécharger {export['label']}"), seconds=30)
+    clerk.see(clerk.page.get_by_role("link", name=f"Télécharger {export['label']}"))
     clerk.download(export)
     clerk.deposit(export)
 
@@ -172,7 +169,7 @@ def test_the_same_when_the_event_stream_is_cut(visit: Visit, site: Site) -> None
     clerk = Clerk(site, visitor, is_live=True)
     export = clerk.ask(Liste.COMPLEMENTAIRE_MUNICIPALE, "CSV")
     clerk.page.evaluate("window.isTheSamePage = true")
-    clerk.see(clerk.page.get_by_role("link", name=f"Télécharger {export['label']}"), seconds=2 * NET_SECONDS)
+    clerk.see(clerk.page.get_by_role("link", name=f"Télécharger {export['label']}"))
     assert clerk.page.evaluate("window.isTheSamePage")
     clerk.download(export)
     clerk.deposit(export)

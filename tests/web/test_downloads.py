@@ -206,7 +206,7 @@ def test_a_broker_that_stops_and_starts_learns_of_the_download(
                 started.start()
             finally:
                 started.join()
-            wait_until(lambda: not app.state.screen.spool.waiting(), timeout=60, message="the declaration published")
+            wait_until(lambda: not app.state.screen.spool.waiting(), message="the declaration published")
     with RequestsQueue(amqp_url) as queue:
         event = queue.take_event()
         assert event.id == event_id

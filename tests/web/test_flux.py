@@ -57,7 +57,7 @@ class Stream:
         self.beats = 0
         self.headers: httpx2.Headers | None = None
         self.has_ended = False
-        self._client = httpx2.Client(base_url=address, timeout=30)
+        self._client = httpx2.Client(base_url=address, timeout=60)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read)
         self._thread.start()
@@ -65,7 +65,7 @@ class Stream:
     def wait(self, words: str) -> str:
         """The first message that says it."""
         return wait_until(
-            lambda: next((it for it in self.messages if words in it), ""), timeout=15, message=f"{words} in the stream"
+            lambda: next((it for it in self.messages if words in it), ""), message=f"{words} in the stream"
         )
 
     def close(self) -> None:

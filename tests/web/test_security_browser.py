@@ -47,7 +47,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) 
         command = [sys.executable, "-m", "producers", "web"]
         process = Process(command, env=environment, folder=ROOT, log=folder / "screen.log")
         try:
-            wait_until(lambda: not process.alive or _lives(port), timeout=30, message="the screen")
+            wait_until(lambda: not process.alive or _lives(port), message="the screen")
             assert process.alive, (folder / "screen.log").read_text()
             yield url
         finally:

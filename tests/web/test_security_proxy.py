@@ -44,7 +44,7 @@ class Deployed(NamedTuple):
             verify=context,
             auth=(agent, PASSWORD) if agent else None,
             headers={"Host": HOST},
-            timeout=20,
+            timeout=60,
             **options,
         )
 
@@ -76,7 +76,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles
     conf = _write_conf(folder, deployed, authority)
     nginx = Process([NGINX.program("nginx"), "-c", conf], env=environment, folder=folder, log=folder / "nginx.log")
     try:
-        wait_until(lambda: _answers(deployed) or not (screen.alive and nginx.alive), timeout=30, message="the proxy")
+        wait_until(lambda: _answers(deployed) or not (screen.alive and nginx.alive), message="the proxy")
         assert screen.alive, deployed.log.read_text()
         assert nginx.alive, (folder / "nginx.log").read_text()
         yield deployed
@@ -175,7 +175,7 @@ def test_events_pass_at_once(deployed: Deployed) -> None:
 
 def test_a_file_that_is_too_large_is_refused_before_it_is_sent(deployed: Deployed) -> None:
     context = ssl.create_default_context(cafile=str(deployed.authority))
-    connection = HTTPSConnection("localhost", deployed.proxy_port, timeout=20, context=context)
+    connection = HTTPSConnection("localhost", deployed.proxy_port, timeout=60, context=context)
     connection.putrequest("POST", f"/communes/{LIBREVILLE}/verifier", skip_host=True)
     connection.putheader("Host", HOST)
     connection.putheader("Content-Length", str(600 << 20))
@@ -203,5 +203,5 @@ def test_the_health_of_the_process(deployed: Deployed) -> None:
 
 def _check(environment: Mapping[str, str], log: Path) -> tuple[int | None, bool]:
     process = Process([sys.executable, "-m", "producers", "web", "--check"], env=environment, folder=ROOT, log=log)
-    wait_until(lambda: not process.alive, timeout=30, message="the answer")
+    wait_until(lambda: not process.alive, message="the answer")
     return process.exit_code, '"base":true' in log.read_text().replace(" ", "")
