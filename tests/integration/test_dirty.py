@@ -11,8 +11,8 @@ from sqlalchemy import Boolean, ColumnElement, Engine, Text, and_, literal, or_,
 from tests.parts.databases import SqliteFiles
 from tests.parts.postgres import PostgresServer
 from tests.unit.nasty import NASTY, nasty_texts
-from worker.db.dirty import cleaned, is_dirty, is_suspect
 from worker.db.engine import build_engine
+from worker.db.texte import cleaned, is_suspect, needs_cleaning
 from worker.domain import texte
 
 pytestmark = pytest.mark.integration
@@ -40,7 +40,7 @@ def engines(
 def _ask(engine: Engine, texts: list[str]) -> Verdicts:
     values = [literal(text, Text) for text in texts]
     with engine.connect() as connection:
-        query = select(*(function(value) for function in (is_dirty, is_suspect, cleaned) for value in values))
+        query = select(*(function(value) for function in (needs_cleaning, is_suspect, cleaned) for value in values))
         row: list[Any] = list(connection.execute(query).one())
     dirty, suspect, clean = (row[start : start + len(texts)] for start in range(0, len(row), len(texts)))
     return list(zip(texts, dirty, suspect, clean, strict=True))
@@ -67,7 +67,7 @@ def test_the_databases_agree_with_python_on_any_text(engines: dict[str, Engine],
     assert {name: _ask(engine, texts) for name, engine in engines.items()} == dict.fromkeys(engines, expected)
 
 
-@pytest.mark.parametrize("function", [is_dirty, is_suspect])
+@pytest.mark.parametrize("function", [needs_cleaning, is_suspect])
 def test_they_combine_with_other_conditions(
     engines: dict[str, Engine], function: Callable[[ColumnElement[str]], ColumnElement[bool]]
 ) -> None:

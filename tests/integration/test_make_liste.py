@@ -19,7 +19,7 @@ from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.handlers import make_liste
 from worker.writers import precheck
 from worker.writers.precheck import Census
-from worker.writers.xml_schema import OUR_XSD
+from worker.writers.xml_file import OUR_XSD
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -149,7 +149,7 @@ def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyP
 def test_a_separator_that_nobody_announced_stops_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line with quotes would be read as one with other columns: none is written."""
     write: Any = make_liste.write_csv  # type: ignore[attr-defined]
-    plain = {"tidy": False, "separators": False}
+    plain = {"cleaning": False, "separators": False}
     monkeypatch.setattr(make_liste, "write_csv", lambda *arguments, **_flags: write(*arguments, **plain))
     desk.run("UPDATE electeur SET complement1 = 'Bât \"B\" ; escalier 2'")
     row = desk.ring(desk.ask())

@@ -16,7 +16,7 @@ from tests.parts.wait import wait_until
 from worker.errors import LeaseLostError
 from worker.handlers import make_liste
 from worker.handlers.make_export import make_export
-from worker.writers.sink import Progress
+from worker.writers import Progress
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 

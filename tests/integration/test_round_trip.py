@@ -129,10 +129,10 @@ def _export(engine: Engine, electeurs: list[dict[str, Any]], bureaux: dict[str, 
             if format_ is Format.CSV:
                 cleaned = sum(anomaly.code == "caracteres_nettoyes" and not anomaly.column for anomaly in anomalies)
                 blocking = sum(anomaly.severity is Severity.BLOCKING for anomaly in anomalies)
-                flags = {"tidy": census.has_dirty, "separators": census.has_separators}
+                flags = {"cleaning": census.needs_cleaning, "separators": census.has_separators}
                 written = write_csv(connection, SPEC, sink, sink.note, **flags)
             else:
-                written = write_xml(connection, SPEC, sink, sink.note, tidy=census.has_dirty)
+                written = write_xml(connection, SPEC, sink, sink.note, cleaning=census.needs_cleaning)
             assert written == census.electeurs == sink.written
             outputs[format_] = bytes(sink.content)
         transaction.rollback()

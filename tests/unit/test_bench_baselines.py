@@ -41,7 +41,7 @@ def test_both_files_hold_the_same_electors(tmp_path: Path, size: int | None) -> 
     ours = Collected()
     with snapshot(engine) as connection:
         theirs, written = naive(connection, tmp_path / "naive.xml")
-        assert write_xml(connection, read_spec(connection), ours, lambda _written: None, tidy=False) == written
+        assert write_xml(connection, read_spec(connection), ours, lambda _written: None, cleaning=False) == written
     engine.dispose()
     assert written >= 200
     assert as_is(etree.fromstring(ours.data)) == as_is(theirs)

@@ -128,7 +128,7 @@ def lines_of_files(connection: Connection, task: Task) -> list[str]:
                 version=commune.versions[liste],
                 type_liste=load_settings(database_url=task.url).type_liste_codes[liste],
             )
-            write_csv(connection, spec, file, lambda _written: None, tidy=False, separators=False)
+            write_csv(connection, spec, file, lambda _written: None, cleaning=False, separators=False)
             lines += file.lines[1:]
     return lines
 

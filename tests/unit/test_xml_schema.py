@@ -8,7 +8,7 @@ import pytest
 from tests.golden.cases import FOLDER
 from worker.errors import SchemaMismatchError
 from worker.writers.columns import ADRESSE, COLUMNS, ENTETE, IDENTITE
-from worker.writers.xml_schema import OUR_XSD, load_schema, validate_xml
+from worker.writers.xml_file import OUR_XSD, load_schema, validate_xml
 
 XS = "{http://www.w3.org/2001/XMLSchema}"
 VALID = (FOLDER / "commune_ordinaire" / "P.xml").read_text("utf-8")

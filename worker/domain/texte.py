@@ -25,11 +25,11 @@ _SPACE_RUN = re.compile(f"[ {SPACES}]+")
 SUSPECT = f'[^ -~\u00a1-\u00ac\u00ae-\u02ff]|  |(^|{JOINT}) | ({JOINT}|$)|[;"]'
 """A quick first look. Text below U+0300 is in NFC (Unicode, UAX #15): only what matches is examined further."""
 
-DIRTY = f"[{NOT_ALLOWED}{SPACES}]|  |(^|{JOINT}) | ({JOINT}|$)"
+UNCLEAN = f"[{NOT_ALLOWED}{SPACES}]|  |(^|{JOINT}) | ({JOINT}|$)"
 """What `clean` would change, besides the normal form."""
 
 _SUSPECT = re.compile(SUSPECT)
-_DIRTY = re.compile(DIRTY.replace("[", "[\\x00\ud800-\udfff", 1))
+_UNCLEAN = re.compile(UNCLEAN.replace("[", "[\\x00\ud800-\udfff", 1))
 
 
 def clean(value: str) -> str:
@@ -51,7 +51,7 @@ def clean(value: str) -> str:
 
 def is_clean(value: str) -> bool:
     """Whether `clean` would leave the value, or each of several values joined by JOINT, as it is."""
-    return not _DIRTY.search(value) and unicodedata.is_normalized("NFC", value)
+    return not _UNCLEAN.search(value) and unicodedata.is_normalized("NFC", value)
 
 
 def is_suspect(value: str) -> bool:

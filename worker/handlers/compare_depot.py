@@ -22,8 +22,7 @@ from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks
 from worker.exports.models import Export
 from worker.exports.storage import Storage
 from worker.registre.mouvements.queries import has_mouvements, select_between
-from worker.writers.electeurs_file import NotOurFileError
-from worker.writers.fingerprint import Between, take_fingerprint
+from worker.writers.electeurs_file import Between, NotOurFileError, take_fingerprint
 
 PURGED = "le fichier déposé a été purgé avant que son empreinte soit prise"
 NOT_INTACT = "le fichier déposé n'est plus intact sur le volume"

@@ -14,13 +14,12 @@ from worker.exports.storage import PendingFile
 from worker.handlers.compare_depot import Comparison
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
+from worker.writers import Progress
 from worker.writers.csv_file import write_csv
 from worker.writers.liste import ListeSpec
 from worker.writers.precheck import Census, find_anomalies, take_census
 from worker.writers.report import write_report
-from worker.writers.sink import Progress
-from worker.writers.xml_file import write_xml
-from worker.writers.xml_schema import validate_xml
+from worker.writers.xml_file import validate_xml, write_xml
 
 BYTES_PER_ELECTEUR = {Format.CSV: 400, Format.XML: 1_400}
 """Room asked for before a file is begun; a line of the arrêté's example is 200 bytes, an element 900."""
@@ -91,5 +90,5 @@ def _write(
     connection: Connection, spec: ListeSpec, census: Census, file: PendingFile, progress: Progress, *, format_: Format
 ) -> int:
     if format_ is Format.XML:
-        return write_xml(connection, spec, file, progress, tidy=census.has_dirty)
-    return write_csv(connection, spec, file, progress, tidy=census.has_dirty, separators=census.has_separators)
+        return write_xml(connection, spec, file, progress, cleaning=census.needs_cleaning)
+    return write_csv(connection, spec, file, progress, cleaning=census.needs_cleaning, separators=census.has_separators)

@@ -21,10 +21,9 @@ from worker.handlers.services import Services
 from worker.registre.communes import require_commune
 from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux
 from worker.registre.reference import name_departement
-from worker.writers.anomalies_tableau import to_anomaly
+from worker.writers import Progress
 from worker.writers.precheck import Anomaly
-from worker.writers.report import write_report
-from worker.writers.sink import Progress
+from worker.writers.report import to_anomaly, write_report
 
 BYTES_PER_MOUVEMENT = 1_400
 """Room asked for before a file is begun: a printed line with its tags is 1,100 bytes, an anomaly of the report 200."""

@@ -20,16 +20,17 @@ from sqlalchemy import (
     not_,
     null,
     or_,
+    schema,
     select,
     type_coerce,
 )
 from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.sql.visitors import replacement_traverse
 
 from schemas.vocabulary import Liste
-from worker.db.dirty import cleaned
+from worker.db.texte import cleaned
 from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.liste import Spec
-from worker.writers.tidy import tidied
 
 Expression = Callable[[Spec], ColumnElement[Any]]
 
@@ -121,6 +122,7 @@ ADRESSE = (
 
 COLUMNS = ENTETE + IDENTITE + ADRESSE
 
+_TABLES = (Electeur.__tablename__, Bureau.__tablename__)
 _NAMES = {column.source: column.name for column in COLUMNS if column.source is not None}
 
 
@@ -130,16 +132,16 @@ def header_of(source: InstrumentedAttribute[Any]) -> str:
 
 
 def select_electeurs(
-    spec: Spec, columns: tuple[Column, ...], *, tidy: bool = False, replace_separators: bool = False
+    spec: Spec, columns: tuple[Column, ...], *, cleaning: bool = False, replace_separators: bool = False
 ) -> Select[Any]:
     """The file as one SELECT: the electors of age on the list, in the order of its lines.
 
-    With `tidy`, values are cleaned on the way; with `replace_separators`, `;` and `"` become `,` and `'` (the CSV has
-    no escape for them).
+    With `cleaning`, values are cleaned on the way; with `replace_separators`, `;` and `"` become `,` and `'` (the CSV
+    has no escape for them).
     """
     values = []
     for column in columns:
-        value = tidied(column.expression(spec)) if tidy else column.expression(spec)
+        value = over_clean_values(column.expression(spec)) if cleaning else column.expression(spec)
         if replace_separators and column.is_text:
             value = func.replace(func.replace(value, ";", ","), '"', "'")
         values.append(value.label(column.name))
@@ -169,3 +171,15 @@ def of_age(spec: Spec) -> ColumnElement[bool]:
 def is_readable(date_naissance: ColumnElement[str]) -> ColumnElement[bool]:
     """Whether a date of birth has the register's form, whatever day it names."""
     return date_naissance.regexp_match("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+
+
+def over_clean_values(expression: ColumnElement[Any]) -> ColumnElement[Any]:
+    """The same expression over the register's values as they may be written: rules see what the file will hold."""
+
+    def clean(element: Any, **_options: Any) -> ColumnElement[str] | None:  # noqa: ANN401 — any part of an expression
+        if isinstance(element, schema.Column) and isinstance(element.type, Text) and element.table.name in _TABLES:
+            return cleaned(element)
+        return None
+
+    cleaner: ColumnElement[Any] = replacement_traverse(expression, {}, clean)
+    return cleaner

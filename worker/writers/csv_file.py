@@ -19,9 +19,9 @@ from sqlalchemy.exc import OperationalError
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.errors import ExportError
+from worker.writers import Progress, Sink
 from worker.writers.columns import COLUMNS, select_electeurs
 from worker.writers.liste import AnyListe, ListeSpec
-from worker.writers.sink import Progress, Sink
 
 HEADER = (";".join(column.name for column in COLUMNS) + "\n").encode()
 _BLOCK = 500
@@ -29,12 +29,12 @@ _SHIFTED = "Une valeur contient un séparateur : l'export s'arrête avant de dé
 
 
 def write_csv(
-    connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, tidy: bool, separators: bool
+    connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool, separators: bool
 ) -> int:
     """Write the header and one line per elector of age.
 
-    `tidy`: some values must be cleaned on the way, which may make a `;` (the Greek question mark); `separators`: some
-    hold `;` or `"`. Both are found beforehand, so that a clean register pays for neither.
+    `cleaning`: some values must be cleaned on the way, which may make a `;` (the Greek question mark); `separators`:
+    some hold `;` or `"`. Both are found beforehand, so that a clean register pays for neither.
 
     Returns:
         The number of data lines.
@@ -43,7 +43,7 @@ def write_csv(
         ExportError: a value cannot be written without a quote.
     """
     sink.write(HEADER)
-    query = _Query(spec.liste, tidy, separators or tidy)
+    query = _Query(spec.liste, cleaning, separators or cleaning)
     if connection.dialect.name == "postgresql":
         return _copy(connection, query, spec, sink, progress)
     rows = connection.execute(_select(query), spec.parameters, execution_options=STREAM)
@@ -52,14 +52,14 @@ def write_csv(
 
 class _Query(NamedTuple):
     liste: Liste
-    tidy: bool
+    cleaning: bool
     replace_separators: bool
 
 
 @cache
 def _select(query: _Query) -> Select[Any]:
     return select_electeurs(
-        AnyListe(query.liste), COLUMNS, tidy=query.tidy, replace_separators=query.replace_separators
+        AnyListe(query.liste), COLUMNS, cleaning=query.cleaning, replace_separators=query.replace_separators
     )
 
 

@@ -1,21 +1,62 @@
-"""Every elector is checked before a file is made: what would be rejected, what deserves a look, all of it at once."""
+"""Every elector is checked before a file is made: what would be rejected, what deserves a look, all of it at once.
 
-from collections.abc import Iterator
+A cheap look at every row finds the values that the file could not carry as they are. Values are cleaned when they enter
+the register by an import; a service that writes by SQL may leave others. One expression per row finds them, and only
+then is the slower, cleaning way taken.
+"""
+
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, reduce
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Row, Select, Text, and_, bindparam, func, not_, or_, select, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    Text,
+    and_,
+    bindparam,
+    func,
+    literal,
+    not_,
+    or_,
+    select,
+    type_coerce,
+)
+from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.vocabulary import Format, Liste, Severity
 from worker.db.engine import STREAM
-from worker.domain.texte import is_clean, without_separators
+from worker.db.texte import is_suspect, needs_cleaning, size_of
+from worker.domain.texte import JOINT, is_clean, without_separators
 from worker.registre.models import ORDRE, Bureau, Electeur
-from worker.writers import guard
-from worker.writers.columns import header_of, of_age, on_liste
+from worker.writers.columns import header_of, of_age, on_liste, over_clean_values
 from worker.writers.liste import AnyListe, ListeSpec
 from worker.writers.rules import LONGEST, RULES
-from worker.writers.tidy import tidied
+
+TEXTS = (
+    Electeur.code_bureau,
+    Electeur.sexe,
+    Electeur.nom_naissance,
+    Electeur.nom_usage,
+    Electeur.prenoms,
+    Electeur.date_naissance,
+    Electeur.commune_naissance,
+    Electeur.departement_naissance,
+    Electeur.pays_naissance,
+    Electeur.nationalite,
+    Electeur.complement1,
+    Electeur.complement2,
+    Electeur.numero_voie,
+    Electeur.type_voie,
+    Electeur.libelle_voie,
+    Electeur.lieu_dit,
+    Electeur.code_postal,
+    Electeur.ville,
+    Electeur.pays,
+)
 
 FEW = 1000
 """Up to so many electors with an anomaly are found by their ids first: PostgreSQL then looks with several processes,
@@ -49,7 +90,7 @@ class Census:
     mineurs: int = 0
     without_numero: int = 0
     bureaux: list[str] = field(default_factory=list)
-    has_dirty: bool = False
+    needs_cleaning: bool = False
     """Some value must be cleaned while it is written; known once the anomalies have been found."""
     has_separators: bool = False
     """Some value holds `;` or `"`; known once the anomalies have been found."""
@@ -141,10 +182,10 @@ def _bureau_anomalies(connection: Connection, spec: ListeSpec, census: Census, f
 def _bureau_texts(bureau: Row[Any], census: Census, format_: Format) -> Iterator[Anomaly]:
     for source in (Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription):
         text = getattr(bureau, source.key)
-        is_dirty, has_separator = not is_clean(text), without_separators(text) != text
-        census.has_dirty |= is_dirty
+        is_unclean, has_separator = not is_clean(text), without_separators(text) != text
+        census.needs_cleaning |= is_unclean
         census.has_separators |= has_separator
-        if is_dirty:
+        if is_unclean:
             yield _of_bureau(bureau.code, "caracteres_nettoyes", header_of(source), NETTOYE)
         if has_separator and format_ is Format.CSV:
             yield _of_bureau(bureau.code, "separateur_remplace", header_of(source), SEPARATEUR)
@@ -166,7 +207,7 @@ def _electeur_anomalies(connection: Connection, spec: ListeSpec, census: Census,
     else:
         return
     for row in rows:
-        census.has_dirty |= row.is_dirty
+        census.needs_cleaning |= row.needs_cleaning
         census.has_separators |= row.has_separator
         yield from _of_electeur(row, format_)
 
@@ -182,20 +223,20 @@ class _Suspects(NamedTuple):
 @cache
 def _suspect_queries(liste: Liste, format_: Format) -> _Suspects:
     spec = AnyListe(liste)
-    text = guard.joined(guard.TEXTS)
-    unwritable = guard.needs_cleaning(text, separators=format_ is Format.CSV)
+    text = _joined(TEXTS)
+    unwritable = _is_unwritable(text, separators=format_ is Format.CSV)
     flags = {rule.code: rule.condition(spec) for rule in RULES}
-    suspect = or_(*flags.values(), unwritable, Electeur.nettoyages > 0, guard.is_too_long())
+    suspect = or_(*flags.values(), unwritable, Electeur.nettoyages > 0, _is_too_long())
     flagged = and_(on_liste(spec), of_age(spec), suspect)
     details = select(
         Electeur.id,
         Electeur.numero_ordre,
         Electeur.numero_general,
         Electeur.nettoyages,
-        *(tidied(type_coerce(text_column, Text)).label(text_column.key) for text_column in guard.TEXTS),
-        guard.needs_cleaning(text, separators=False).label("is_dirty"),
-        guard.has_separator(text).label("has_separator"),
-        *(tidied(condition).label(f"is_{code}") for code, condition in flags.items()),
+        *(over_clean_values(type_coerce(text_column, Text)).label(text_column.key) for text_column in TEXTS),
+        _is_unwritable(text, separators=False).label("needs_cleaning"),
+        _has_separator(text).label("has_separator"),
+        *(over_clean_values(condition).label(f"is_{code}") for code, condition in flags.items()),
     ).order_by(*ORDRE)
 
     return _Suspects(
@@ -210,9 +251,9 @@ def _of_electeur(row: Row[Any], format_: Format) -> Iterator[Anomaly]:
     for rule in RULES:
         if values[f"is_{rule.code}"]:
             yield _anomaly(row, rule.code, rule.severity, rule.column, rule.message)
-    if row.is_dirty or row.nettoyages:
+    if row.needs_cleaning or row.nettoyages:
         yield _anomaly(row, "caracteres_nettoyes", Severity.REMARK, "", NETTOYE)
-    for column in guard.TEXTS:
+    for column in TEXTS:
         text = values[column.key]
         if format_ is Format.CSV and without_separators(text) != text:
             yield _anomaly(row, "separateur_remplace", Severity.REMARK, header_of(column), SEPARATEUR)
@@ -233,3 +274,26 @@ def _anomaly(row: Row[Any], code: str, severity: Severity, column: str, message:
         prenoms=row.prenoms,
         naissance=row.date_naissance,
     )
+
+
+def _joined(columns: Sequence[InstrumentedAttribute[str]]) -> ColumnElement[str]:
+    """All the values of a row in one text."""
+    first: ColumnElement[str] = type_coerce(columns[0], Text)
+    return reduce(lambda text, column: text + JOINT + column, columns[1:], first)
+
+
+def _has_separator(text: ColumnElement[str]) -> ColumnElement[bool]:
+    """A character that the CSV has no escape for."""
+    return text.contains(";") | text.contains('"')
+
+
+def _is_unwritable(text: ColumnElement[str], *, separators: bool) -> ColumnElement[bool]:
+    """A control character, odd white space, a form other than NFC; `separators`: or a separator of the CSV."""
+    closer = or_(needs_cleaning(text), _has_separator(text)) if separators else needs_cleaning(text)
+    return and_(is_suspect(text), closer)
+
+
+def _is_too_long() -> ColumnElement[bool]:
+    """One of the values is over the limit; the sum of their sizes denies it for most rows."""
+    total = sum((size_of(column) for column in TEXTS), start=literal(0))
+    return and_(total > LONGEST, or_(*(func.length(column) > LONGEST for column in TEXTS)))

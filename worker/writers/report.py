@@ -1,4 +1,4 @@
-"""The report of anomalies beside a list file: a CSV that a clerk opens in a spreadsheet and works through.
+"""The report of anomalies beside a list file or a tableau: a CSV that a clerk opens in a spreadsheet and works through.
 
 It is not the official file: it is quoted, has a byte order mark for spreadsheets, and no value can become a formula.
 """
@@ -11,8 +11,11 @@ from typing import Any
 
 from common.spreadsheet import SheetWriter
 from schemas.vocabulary import Severity
+from worker.domain.composition import SANS_BUREAU
+from worker.domain.controles import AnomalieBureau, AnomalieMouvement
+from worker.domain.lignes import format_bureau, format_numero
+from worker.writers import Sink
 from worker.writers.precheck import Anomaly
-from worker.writers.sink import Sink
 
 HEADER = (
     "Gravité",
@@ -90,3 +93,21 @@ def _flush(text: io.StringIO, sink: Sink) -> None:
     sink.write(text.getvalue().encode())
     text.seek(0)
     text.truncate()
+
+
+def to_anomaly(found: AnomalieMouvement | AnomalieBureau) -> Anomaly:
+    """The line that a clerk works through."""
+    if isinstance(found, AnomalieBureau):
+        return Anomaly(found.code, found.severity, found.champ, found.message, bureau=found.bureau or SANS_BUREAU)
+    personne = found.mouvement.personne
+    return Anomaly(
+        code=found.code,
+        severity=found.severity,
+        column=found.champ,
+        message=found.message,
+        bureau=format_bureau(found.mouvement),
+        numero=format_numero(found.mouvement),
+        nom=personne.nom_naissance,
+        prenoms=personne.prenoms,
+        naissance=personne.date_naissance,
+    )

@@ -20,7 +20,7 @@ class is_suspect(FunctionElement[bool]):  # noqa: N801 — reads like an SQL fun
         super().__init__(text)
 
 
-class is_dirty(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
+class needs_cleaning(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
     """The text, or one of several joined by JOINT, must be cleaned before it is written."""
 
     type = Boolean()
@@ -74,14 +74,14 @@ def _suspect_on_sqlite(element: is_suspect, compiler: SQLCompiler, **options: An
     return f"is_suspect({compiler.process(element.clauses, **options)})"
 
 
-@compiles(is_dirty, "postgresql")
-def _dirty_on_postgresql(element: is_dirty, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+@compiles(needs_cleaning, "postgresql")
+def _unclean_on_postgresql(element: needs_cleaning, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
     text = compiler.process(element.clauses, **options)
-    return f"(({text}) ~ {_pattern(texte.DIRTY)} OR NOT (({text}) IS NFC NORMALIZED))"
+    return f"(({text}) ~ {_pattern(texte.UNCLEAN)} OR NOT (({text}) IS NFC NORMALIZED))"
 
 
-@compiles(is_dirty, "sqlite")
-def _dirty_on_sqlite(element: is_dirty, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+@compiles(needs_cleaning, "sqlite")
+def _unclean_on_sqlite(element: needs_cleaning, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
     return f"(NOT is_clean({compiler.process(element.clauses, **options)}))"
 
 
