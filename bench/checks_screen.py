@@ -11,7 +11,7 @@ from bench.screen import Screen
 from bench.stage import Database, Stage
 from common.clock import jour_a_paris
 from producers.state import State
-from producers.web.reading.demandes import read_pulse
+from producers.web.suivi.query import read_change_marker
 from worker.demo import LIBREVILLE
 
 ROUNDS = 100
@@ -82,5 +82,5 @@ def take_turns(timers: Mapping[str, Timer], rounds: int) -> dict[str, list[float
 
 def _time_pulse(state: State) -> float:
     begun = time.perf_counter()
-    read_pulse(state, LIBREVILLE.code)
+    read_change_marker(state, LIBREVILLE.code)
     return (time.perf_counter() - begun) * _MS

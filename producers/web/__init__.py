@@ -1,5 +1,6 @@
 """The clerk's screen « Module Préfecture »: publishes events, reads views, serves files; never writes to the database.
 
-One request's way: `app` (middleware) → `routes` (which page) → `visit` (who comes, for which commune, with which form)
-→ `pages` (what is shown or asked) → `reading` (the views) and `templates`.
+One request's way: `app` (what surrounds each page) → `routes` (which page, for whom) → the page of a slice (`listes`,
+`depot` …), which is given a `page_context` → the slice's query (SQL on the views), or `suivi.pending` (an event leaves)
+→ its template.
 """

@@ -3,10 +3,8 @@
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import structlog
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
@@ -14,29 +12,19 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.templating import Jinja2Templates
 
 from producers.state import State
-from producers.web.assets import Assets
-from producers.web.failures import HANDLERS
-from producers.web.live import Live
-from producers.web.request_words import add_request_words
-from producers.web.routes import NAVIGATION, ROUTES
-from producers.web.screen import Publish, Screen
-from producers.web.security.alone import Alone
-from producers.web.security.headers import SecurityHeaders
-from producers.web.security.hosts import OwnNames, own_names
-from producers.web.security.identity import Identity
-from producers.web.security.oidc import Oidc
-from producers.web.security.origin import SameOrigin
-from producers.web.security.peers import Peers
-from producers.web.security.proxy import Proxy
-from producers.web.security.rates import Rates
-from producers.web.security.returns import Returns
-from producers.web.security.session import SESSION_SECONDS
+from producers.web.error_pages import HANDLERS, RequestLog
+from producers.web.page_context import Publish, Services
+from producers.web.routes import ROUTES
+from producers.web.security.identity import Identity, ProxyIdentity, SingleUser
+from producers.web.security.limits import RateLimits
+from producers.web.security.middleware import OwnHosts, SameOrigin, SecurityHeaders
+from producers.web.security.oidc import OidcIdentity
+from producers.web.security.session import SESSION_SECONDS, ReturnAddresses
+from producers.web.security.trusted_proxies import TrustedProxies
 from producers.web.settings import WebSettings
 from producers.web.spool import Spool
-from producers.web.watch import Watch
-from producers.web.words import add_words
-
-_TEMPLATES = Path(__file__).parent / "templates"
+from producers.web.suivi.live_updates import LiveUpdates
+from producers.web.templating import Assets, build_environment
 
 
 def create_app(
@@ -45,47 +33,47 @@ def create_app(
     """The screen; nothing is connected yet. `publish` keeps an event, or raises `ProducerError`."""
     state = State(settings.require_state_url())
     secret = settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
-    environment = _environment()
-    screen = Screen(
+    environment = build_environment()
+    services = Services(
         settings,
         state,
         publish,
         _identity(state, settings),
         Jinja2Templates(env=environment),
-        Returns(secret),
-        Rates(),
-        Live(state),
+        ReturnAddresses(secret),
+        RateLimits(),
+        LiveUpdates(state),
         Spool(settings.web_spool_dir, publish),
         reaches_broker,
     )
     app = Starlette(
         routes=[*ROUTES, Assets().mount(environment)],
-        middleware=_surroundings(settings, secret),
+        middleware=_middleware(settings, secret),
         exception_handlers=HANDLERS,
-        lifespan=_live,
+        lifespan=_lifespan,
     )
-    app.state.screen = screen
+    app.state.services = services
     return app
 
 
 def _identity(state: State, settings: WebSettings) -> Identity:
     match settings.web_auth:
         case "oidc":
-            return Oidc.of(state, settings)
+            return OidcIdentity.of(state, settings)
         case "proxy":
-            return Proxy(state, settings)
+            return ProxyIdentity(state, settings)
         case "none":
-            return Alone(state, settings.web_agent)
+            return SingleUser(state, settings.web_agent)
 
 
-def _surroundings(settings: WebSettings, secret: str) -> list[Middleware]:
+def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
     """From the outside: each sees what the ones before let through, and the answers of those after."""
     prefix = "__Host-" if settings.is_https else ""  # the browser itself refuses it without https, or for another path
     return [
         Middleware(SecurityHeaders, is_https=settings.is_https),
-        Middleware(Watch),
-        Middleware(Peers, proxies=settings.web_trusted_proxies),
-        Middleware(OwnNames, names=own_names(settings)),
+        Middleware(RequestLog),
+        Middleware(TrustedProxies, proxies=settings.web_trusted_proxies),
+        Middleware(OwnHosts, settings=settings),
         Middleware(SameOrigin, settings=settings),
         Middleware(
             SessionMiddleware,
@@ -99,27 +87,13 @@ def _surroundings(settings: WebSettings, secret: str) -> list[Middleware]:
 
 
 @asynccontextmanager
-async def _live(app: Starlette) -> AsyncIterator[None]:
-    screen: Screen = app.state.screen
-    if screen.settings.web_auth == "proxy" and not screen.settings.web_trusted_proxies:
+async def _lifespan(app: Starlette) -> AsyncIterator[None]:
+    services: Services = app.state.services
+    if services.settings.web_auth == "proxy" and not services.settings.web_trusted_proxies:
         structlog.get_logger("producers.web").warning("nobody_can_come", missing="PREFECTURE_WEB_TRUSTED_PROXIES")
-    screen.spool.start()
+    services.spool.start()
     try:
         yield
     finally:
-        await run_in_threadpool(screen.spool.stop)
-        screen.state.close()
-
-
-def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    add_words(environment)
-    add_request_words(environment)
-    environment.globals["NAVIGATION"] = NAVIGATION
-    return environment
+        await run_in_threadpool(services.spool.stop)
+        services.state.close()

@@ -1,10 +1,11 @@
-"""Forms of the screen: sent once however often they are pressed, and what is wrong with them, field by field."""
+"""What comes from forms and addresses, read; forms count once however often they are pressed; pages of long tables."""
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Self
+from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
 from pydantic import ValidationError
@@ -16,9 +17,12 @@ from schemas.requests import LARGEST_ID
 from schemas.vocabulary import parse_jour
 
 ONCE = "formulaire"
-"""The field that tells one showing of a form from another."""
+"""The field that distinguishes one showing of a form from another."""
 
 _MOST_DIGITS = len(str(LARGEST_ID))
+
+_MOST_DIGITS_OF_A_PAGE = 6
+"""Digits of a page's number."""
 
 
 @dataclass(frozen=True)
@@ -119,3 +123,31 @@ def find_faults(
 
 def _sentence(words: str) -> str:
     return words[:1].upper() + words[1:].rstrip(".") + "."
+
+
+def page_number(text: str) -> int:
+    """The page that the address asks for; the first when it is none."""
+    return max(1, int(text)) if text.isascii() and text.isdigit() and len(text) <= _MOST_DIGITS_OF_A_PAGE else 1
+
+
+@dataclass(frozen=True)
+class Paging:
+    """Where a page stands among the others; `before` and `after` are addresses, empty at the ends."""
+
+    page: int
+    last: int
+    before: str
+    after: str
+
+    @classmethod
+    def of(cls, path: str, query: Mapping[str, str], *, page: int, total: int, size: int) -> Self:
+        """The pages of `size` lines that `total` lines fill; the filters of `query` stay in the addresses."""
+        last = max(1, -(-total // size))
+        kept = {name: value for name, value in query.items() if value}
+
+        def address(number: int) -> str:
+            return f"{path}?{urlencode(kept | {'page': str(number)})}"
+
+        return cls(
+            page, last, address(min(page - 1, last)) if page > 1 else "", address(page + 1) if page < last else ""
+        )

@@ -1,28 +1,32 @@
-"""Every page of the screen, in one table."""
+"""Every page of the screen, in one table, and what each page of a commune is asked through."""
 
-from producers.web.pages import (
-    accueil,
-    anomalies,
-    connexion,
-    demande,
-    depot,
-    differences,
-    dossier,
-    echeances,
-    envois,
-    export,
-    exports,
-    flux,
-    journal,
-    listes,
-    sante,
-    suivi,
-    tableaux,
-    telechargement,
-    verifier,
-)
-from producers.web.security.body import FILE_BYTES
-from producers.web.visit import commune_page
+from collections.abc import Callable
+
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from producers.web import entrance
+from producers.web.anomalies import page as anomalies
+from producers.web.depot import page as depot
+from producers.web.dossier import page as dossier
+from producers.web.echeances import page as echeances
+from producers.web.exports import page as exports
+from producers.web.journal import envois, journal
+from producers.web.listes import page as listes
+from producers.web.page_context import NOT_FOUND, PageContext, Services
+from producers.web.security.limits import FILE_BYTES, FORM_BYTES, CountedStream, is_stream, limit_body
+from producers.web.security.session import require_agent, require_csrf
+from producers.web.security.trusted_proxies import client_address
+from producers.web.suivi import page as suivi
+from producers.web.tableaux import page as tableaux
+from producers.web.verifier import page as verifier
+
+Answer = Callable[[PageContext], Response]
+"""A page: synchronous, run in a thread, since it reads the database or the disk."""
 
 NAVIGATION = (
     ("listes", "Liste électorale"),
@@ -37,24 +41,59 @@ NAVIGATION = (
 )
 """The tabs: the name of a route, and what the clerk reads."""
 
+DOWNLOADS = frozenset({"dossier_zip", "fichier", "rapport"})
+"""Pages that give a file: their rate is their own."""
+
+
+def commune_page(
+    path: str, name: str, *, get: Answer | None = None, post: Answer | None = None, most: int = FORM_BYTES
+) -> Route:
+    """A route under `/communes/{commune}`; another commune than the agent's own is not found.
+
+    Its forms hold `most` bytes: `FILE_BYTES` where a file is uploaded.
+    """
+    answers = {"GET": get, "POST": post}
+
+    async def endpoint(request: Request) -> Response:
+        services: Services = request.app.state.services
+        agent = await run_in_threadpool(require_agent, request, services.identity)
+        commune = agent.commune(request.path_params["commune"])
+        answer = answers["POST" if request.method == "POST" else "GET"]
+        if commune is None or answer is None:
+            raise HTTPException(NOT_FOUND)
+        address = client_address(request.scope)
+        if name in DOWNLOADS:
+            services.rates.count("download", agent=agent.name, address=address)
+        form = FormData()
+        if request.method == "POST":
+            services.rates.count("post", agent=agent.name, address=address)
+            request = limit_body(request, most)
+            form = await request.form(max_files=1, max_fields=200)
+            require_csrf(request, form)
+        response = await run_in_threadpool(answer, PageContext(request, services, agent, commune, form))
+        return CountedStream(response, request, services.rates, agent.name) if is_stream(response) else response
+
+    endpoint.__name__ = name  # what the log calls it
+    methods = [method for method, answer in answers.items() if answer]
+    return Route(f"/communes/{{commune}}{path}", endpoint, methods=methods, name=name)
+
+
 ROUTES = (
-    accueil.START,
-    *connexion.DOORS,
-    *sante.HEALTH,
-    demande.FIND,
+    *entrance.ROUTES,
+    suivi.FIND_REQUEST,
     commune_page("/listes", "listes", get=listes.show, post=listes.ask),
     commune_page("/tableaux", "tableaux", get=tableaux.show, post=tableaux.ask),
     commune_page("/suivi", "suivi", get=suivi.show),
-    commune_page("/flux", "flux", get=flux.follow),
-    commune_page("/demandes/{demande}", "demande", get=demande.show),
-    commune_page("/demandes/{demande}/annuler", "annuler", post=demande.cancel),
-    commune_page("/demandes/{demande}/recommencer", "recommencer", post=demande.retry),
-    commune_page("/exports", "exports", get=exports.show),
-    commune_page("/exports/{export}", "export", get=export.show),
-    commune_page("/exports/{export}/fichier", "fichier", get=telechargement.file),
-    commune_page("/exports/{export}/rapport", "rapport", get=telechargement.report),
+    commune_page("/flux", "flux", get=suivi.follow),
+    commune_page("/demandes/{demande}", "demande", get=suivi.show_request),
+    commune_page("/demandes/{demande}/annuler", "annuler", post=suivi.cancel),
+    commune_page("/demandes/{demande}/recommencer", "recommencer", post=suivi.retry),
+    commune_page("/exports", "exports", get=exports.show_all),
+    commune_page("/exports/{export}", "export", get=exports.show),
+    commune_page("/exports/{export}/fichier", "fichier", get=exports.download),
+    commune_page("/exports/{export}/rapport", "rapport", get=exports.download_report),
     commune_page("/exports/{export}/anomalies", "anomalies", get=anomalies.show, post=anomalies.search),
-    commune_page("/exports/{export}/differences", "differences", get=differences.show),
+    commune_page("/exports/{export}/differences", "differences", get=exports.show_differences),
     commune_page("/dossier", "dossier", get=dossier.show),
     commune_page("/dossier.zip", "dossier_zip", get=dossier.download),
     commune_page("/depot", "depot", get=depot.show, post=depot.declare),

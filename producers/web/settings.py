@@ -76,7 +76,7 @@ class WebSettings(ProducerSettings):
 
     @field_validator("public_url")
     @classmethod
-    def _want_an_origin(cls, url: str) -> str:
+    def _require_origin(cls, url: str) -> str:
         parts = urlsplit(url)
         beyond = parts.path.strip("/") or parts.query or parts.fragment
         if url and (parts.scheme not in {"http", "https"} or not parts.hostname or beyond):
@@ -84,13 +84,13 @@ class WebSettings(ProducerSettings):
         return url.rstrip("/")
 
     @model_validator(mode="after")
-    def _stay_home_without_a_door(self) -> Self:
+    def _listen_here_without_login(self) -> Self:
         if self.web_auth == "none" and self.web_host not in LOOPBACK:
             raise ValueError("sans authentification (PREFECTURE_WEB_AUTH=none), l'écran n'écoute que sur 127.0.0.1")
         return self
 
     @model_validator(mode="after")
-    def _want_what_the_door_needs(self) -> Self:
+    def _require_login_settings(self) -> Self:
         needed: dict[str, object] = {}
         if self.web_auth == "oidc":
             needed = {name: getattr(self, name) for name in ("public_url", "web_oidc_issuer", "web_oidc_client_id")}

@@ -117,7 +117,7 @@ def _pieces() -> list[str]:
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     pieces.update(re.split(r"\{[^}]*\}", node.value))
-    for path in (REPOSITORY / "producers" / "web" / "templates").glob("*.html"):
+    for path in (REPOSITORY / "producers" / "web").rglob("*.html"):
         page = path.read_text("utf-8")
         said = [*re.findall(r'"([^"<>]+)"', page), *re.split(r"\{[{%#].*?[}%#]\}|<[^>]*>", page)]
         pieces.update(words for text in said if " " in (words := text.strip()))

@@ -7,9 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from producers.web.doors import _TEXTS as DOORS
-from producers.web.failures import _OTHER, _TEXTS
-from producers.web.pages.connexion import _REFUSALS
+from producers.web.entrance import _REFUSALS
+from producers.web.error_pages import _ACCESS_TEXTS, _OTHER, _TEXTS
 
 REPOSITORY = Path(__file__).parents[2]
 SPOKEN_IN = ("producers", "worker/cli", "worker/db", "worker/handlers", "worker/messaging", "worker/solo")
@@ -53,10 +52,10 @@ def test_every_message_of_a_command_is_explained(folder: str) -> None:
 
 
 def test_every_page_that_takes_the_place_of_another_is_explained() -> None:
-    download = (REPOSITORY / "producers" / "web" / "templates" / "telechargement.html").read_text("utf-8")
+    download = (REPOSITORY / "producers" / "web" / "exports" / "telechargement.html").read_text("utf-8")
     titles = {
         *(title for title, _ in (*_TEXTS.values(), _OTHER)),
-        *(title for case, (title, _) in DOORS.items() if case != "left"),
+        *(title for case, (title, _) in _ACCESS_TEXTS.items() if case != "left"),
         *_REFUSALS.values(),
         *re.findall(r'^  "\w+": "(.+)",$', download, re.MULTILINE),
     }

@@ -416,8 +416,8 @@ PRIVACY = [
     ),
     Mutant(
         "address-logged",
-        'facts[name] = value if _PLAIN.fullmatch(str(value)) else "?"',
-        "facts[name] = value",
+        'values[name] = value if _PLAIN.fullmatch(str(value)) else "?"',
+        "values[name] = value",
         ("test_what_is_typed_in_an_address_is_not_repeated",),
     ),
     Mutant(
@@ -605,8 +605,8 @@ SCREEN = [
     ),
     Mutant(
         "any-host",
-        'if scope["type"] == "http" and scope["path"] not in OPEN_TO_ANY_NAME and not self._is_named(scope):',
-        "if False:",
+        'if scope["type"] != "http" or scope["path"] in OPEN_TO_ANY_NAME:',
+        "if True:",
         (
             "test_alone_a_name_that_was_made_to_lead_here_is_refused",
             "test_behind_a_proxy_only_the_public_name_is_known",

@@ -4,7 +4,7 @@ from dataclasses import fields
 from datetime import UTC, date, datetime
 from typing import Any
 
-from producers.web.reading.exports import AskedFile
+from producers.web.exports.query import AskedFile
 from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import ExportKind, ExportStatus
 

@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.web.archive import (
+from producers.web.dossier.archive import (
     LARGEST,
+    ArchiveEntry,
     ArchiveTooLargeError,
     ContentChangedError,
-    Entry,
     archive_size,
     write_archive,
 )
@@ -23,7 +23,7 @@ _NAMES = st.text("abcdefghijklmnopqrstuvwxyz-_/.0123456789", min_size=1, max_siz
 
 @given(st.dictionaries(_NAMES, st.binary(max_size=5000), max_size=6))
 def test_what_is_written_is_read_back_and_is_as_long_as_announced(files: dict[str, bytes]) -> None:
-    entries = [Entry.of_text(path, content, AT) for path, content in files.items()]
+    entries = [ArchiveEntry.of_text(path, content, AT) for path, content in files.items()]
     written = b"".join(write_archive(entries))
     assert len(written) == archive_size(entries)
     with zipfile.ZipFile(io.BytesIO(written)) as archive:
@@ -32,7 +32,7 @@ def test_what_is_written_is_read_back_and_is_as_long_as_announced(files: dict[st
 
 
 def test_an_entry_bears_its_date_and_the_rights_of_a_plain_file() -> None:
-    written = b"".join(write_archive([Entry.of_text("LISEZ-MOI.txt", b"bonjour", AT)]))
+    written = b"".join(write_archive([ArchiveEntry.of_text("LISEZ-MOI.txt", b"bonjour", AT)]))
     (entry,) = zipfile.ZipFile(io.BytesIO(written)).infolist()
     assert entry.date_time == (2026, 11, 25, 10, 4, 6)
     assert entry.external_attr >> 16 == 0o100644
@@ -41,15 +41,15 @@ def test_an_entry_bears_its_date_and_the_rights_of_a_plain_file() -> None:
 
 @pytest.mark.parametrize("found", [b"bonjouR", b"bonjour!", b"bonjou", b""])
 def test_a_content_that_changed_ends_the_archive_before_its_directory(found: bytes) -> None:
-    honest = Entry.of_text("liste.csv", b"bonjour", AT)
+    honest = ArchiveEntry.of_text("liste.csv", b"bonjour", AT)
     left: list[bytes] = []
     with pytest.raises(ContentChangedError):
-        left.extend(write_archive([Entry(honest.path, honest.size, honest.crc, AT, [found])]))
+        left.extend(write_archive([ArchiveEntry(honest.path, honest.size, honest.crc, AT, [found])]))
     assert b"PK\1\2" not in b"".join(left)
 
 
 def test_an_archive_that_would_be_too_large_is_refused() -> None:
-    fits = Entry("a", LARGEST - 200, 0, AT, [])
+    fits = ArchiveEntry("a", LARGEST - 200, 0, AT, [])
     assert archive_size([fits]) < LARGEST
     with pytest.raises(ArchiveTooLargeError):
-        archive_size([fits, Entry("b", 200, 0, AT, [])])
+        archive_size([fits, ArchiveEntry("b", 200, 0, AT, [])])

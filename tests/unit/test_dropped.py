@@ -7,18 +7,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.web import dropped
-from producers.web.comparing import Change, Comparison, compare
-from producers.web.dropped import Dropped, examine
+from producers.web.verifier import uploaded_file
+from producers.web.verifier.diagnosis import CsvComparison, ValueChange, compare
+from producers.web.verifier.uploaded_file import UploadedFile, examine
 
 MADE = "TypeListe;Code;Naissance;Nom\nG;05110;14/03/1962;ÉCLUSE\nG;13900;01/02/1980;ŁUCARNE\n"
 
 
-def _examine(content: bytes, name: str = "liste.csv") -> Dropped:
+def _examine(content: bytes, name: str = "liste.csv") -> UploadedFile:
     return examine(io.BytesIO(content), name)
 
 
-def _compare(text: str, encoding: str = "utf-8") -> Comparison:
+def _compare(text: str, encoding: str = "utf-8") -> CsvComparison:
     content = text.encode(encoding)
     return compare(io.BytesIO(MADE.encode()), io.BytesIO(content), _examine(content))
 
@@ -27,7 +27,7 @@ def _compare(text: str, encoding: str = "utf-8") -> Comparison:
 def test_pieces_of_any_size_say_the_same(content: bytes, size: int) -> None:
     whole = _examine(content)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(dropped, "CHUNK", size)
+        patch.setattr(uploaded_file, "CHUNK", size)
         pieces = _examine(content)
     assert (pieces.sha256, pieces.size, pieces.lines) == (whole.sha256, whole.size, whole.lines)
     assert (pieces.has_crlf, pieces.is_utf8, pieces.has_quotes) == (whole.has_crlf, whole.is_utf8, whole.has_quotes)
@@ -70,17 +70,17 @@ def test_lines_are_counted_with_or_without_a_last_end(content: bytes, lines: int
 @pytest.mark.parametrize(
     ("old", "new", "change"),
     [
-        ("05110", "5110", Change.ZEROS),
-        ("14/03/1962", "1962-03-14", Change.DATE),
-        ("14/03/1962", "14/03/62", Change.DATE),
-        ("ŁUCARNE", "?UCARNE", Change.LETTERS),
-        ("ÉCLUSE", "ÉCLUSE ", Change.SPACES),
-        ("ÉCLUSE", "ÉCLUSÉ", Change.OTHER),
-        ("13900", "13901", Change.OTHER),
-        ("14/03/1962", "", Change.OTHER),
+        ("05110", "5110", ValueChange.ZEROS),
+        ("14/03/1962", "1962-03-14", ValueChange.DATE),
+        ("14/03/1962", "14/03/62", ValueChange.DATE),
+        ("ŁUCARNE", "?UCARNE", ValueChange.LETTERS),
+        ("ÉCLUSE", "ÉCLUSE ", ValueChange.SPACES),
+        ("ÉCLUSE", "ÉCLUSÉ", ValueChange.OTHER),
+        ("13900", "13901", ValueChange.OTHER),
+        ("14/03/1962", "", ValueChange.OTHER),
     ],
 )
-def test_a_changed_value_is_told_by_its_kind(old: str, new: str, change: Change) -> None:
+def test_a_changed_value_is_told_by_its_kind(old: str, new: str, change: ValueChange) -> None:
     result = _compare(MADE.replace(old, new, 1))
     assert dict(result.changes) == {change: 1}
     assert result.has_same_titles

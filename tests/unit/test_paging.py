@@ -2,7 +2,7 @@
 
 import pytest
 
-from producers.web.paging import Paging, page_number
+from producers.web.forms import Paging, page_number
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.web.report_file import PAGE, Criteria, Line, UnreadableReportError, fold, read_page, summarize
+from producers.web.anomalies.report import (
+    PAGE,
+    AnomalyLine,
+    Criteria,
+    UnreadableReportError,
+    fold,
+    read_page,
+    summarize,
+)
 from schemas.vocabulary import Severity
 from worker.writers.precheck import Anomaly
 from worker.writers.report import HEADER, write_report
@@ -35,14 +43,14 @@ def _anomaly(severity: Severity = Severity.BLOCKING, nom: str = "INVENTEE", **co
     return Anomaly(severity=severity, nom=nom, **values)
 
 
-def _read_all(report: io.BytesIO, criteria: Criteria) -> list[Line]:
+def _read_all(report: io.BytesIO, criteria: Criteria) -> list[AnomalyLine]:
     summary = summarize(report, criteria)
     pages = (read_page(report, summary, criteria.text, page) for page in range(1, summary.pages + 1))
     return [line for page in pages for line in page]
 
 
 def test_a_line_has_the_columns_of_the_report() -> None:
-    assert len(Line._fields) == len(HEADER)
+    assert len(AnomalyLine._fields) == len(HEADER)
     (line,) = _read_all(_report([_anomaly(bureau="0001", numero="12", naissance="1962-03-14")]), Criteria())
     assert line == ("bloquante", "0001", "12", "INVENTEE", "Zélie", "14/03/1962", "Sexe", "Sexe absent.", "sexe_absent")
 

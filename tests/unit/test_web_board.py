@@ -6,10 +6,18 @@ from typing import Any
 
 import pytest
 
-from producers.web.board import Card, Stage, build_board, just_ended, make_card, stage_of
-from producers.web.reading.demandes import Demande, Recent
-from producers.web.reading.exports import AskedFile
-from producers.web.request_words import request_words, wait_words
+from producers.web.exports.query import AskedFile
+from producers.web.suivi.cards import (
+    RequestCard,
+    Stage,
+    build_cards,
+    just_ended,
+    make_card,
+    request_words,
+    stage_of,
+    wait_words,
+)
+from producers.web.suivi.query import DemandeState, RecentActivity
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
@@ -72,9 +80,9 @@ def file(number: int, status: ExportStatus, *, minutes_ago: float = 1, **facts: 
     return AskedFile(**values | facts)
 
 
-def demande(number: int, *files: AskedFile, **facts: Any) -> Demande:  # noqa: ANN401 — of Demande
+def demande(number: int, *files: AskedFile, **facts: Any) -> DemandeState:  # noqa: ANN401 — of Demande
     """A request of a minute ago."""
-    said = Demande(
+    said = DemandeState(
         request_id=number,
         source="/s",
         event_id=str(number),
@@ -89,13 +97,13 @@ def demande(number: int, *files: AskedFile, **facts: Any) -> Demande:  # noqa: A
     return replace(said, **facts)
 
 
-def refused(number: int, **facts: Any) -> Demande:  # noqa: ANN401 — of Demande
+def refused(number: int, **facts: Any) -> DemandeState:  # noqa: ANN401 — of Demande
     return demande(number, outcome=RequestOutcome.REFUSED, reason="Non.", **facts)
 
 
-def shown(*demandes: Demande, now: datetime = NOW) -> list[int]:
+def shown(*demandes: DemandeState, now: datetime = NOW) -> list[int]:
     """The requests of the board."""
-    return [card.demande.request_id for card in build_board(Recent(demandes=demandes), now)]
+    return [card.demande.request_id for card in build_cards(RecentActivity(demandes=demandes), now)]
 
 
 @pytest.mark.parametrize(
@@ -171,7 +179,7 @@ def test_what_passes_before_is_counted_without_ones_own() -> None:
     assert wait_words(bulk).startswith("Elle fait partie d'un lot")
 
 
-def card(*files: AskedFile) -> Card:
+def card(*files: AskedFile) -> RequestCard:
     return make_card(demande(1, *files))
 
 

@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from producers.web.bundle import UnreadableBundleError, examine_bundle
+from producers.web.verifier.uploaded_file import UnreadableArchiveError, examine_archive
 
 _EMPTY_ENTRY = 46 + 1
 """Bytes of a central directory's entry (PKWARE APPNOTE 6.3.10, 4.3.12) with a name of one letter."""
@@ -21,7 +21,7 @@ def archive(compression: int = zipfile.ZIP_STORED, name: str = "liste.csv", cont
 
 
 def test_its_files_are_examined_one_by_one() -> None:
-    (found,) = examine_bundle(io.BytesIO(archive(zipfile.ZIP_DEFLATED, "dossier/liste.csv")))
+    (found,) = examine_archive(io.BytesIO(archive(zipfile.ZIP_DEFLATED, "dossier/liste.csv")))
     assert (found.name, found.size, found.lines) == ("liste.csv", 200, 50)
 
 
@@ -37,8 +37,8 @@ def test_its_files_are_examined_one_by_one() -> None:
     ids=["bytes", "deflate", "name", "short", "nothing"],
 )
 def test_what_is_damaged_is_told(content: bytes) -> None:
-    with pytest.raises(UnreadableBundleError, match="abîmé"):
-        list(examine_bundle(io.BytesIO(content)))
+    with pytest.raises(UnreadableArchiveError, match="abîmé"):
+        list(examine_archive(io.BytesIO(content)))
 
 
 @pytest.mark.parametrize("method", [zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2])
@@ -46,8 +46,8 @@ def test_a_content_that_would_come_out_at_once_is_not_read(method: int) -> None:
     bomb = io.BytesIO(archive(method, content=bytes(1_000_000)))
     tracemalloc.start()
     try:
-        with pytest.raises(UnreadableBundleError, match="refaites-le"):
-            list(examine_bundle(bomb))
+        with pytest.raises(UnreadableArchiveError, match="refaites-le"):
+            list(examine_archive(bomb))
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()
@@ -62,8 +62,8 @@ def test_the_directory_of_a_crowd_of_files_is_not_read() -> None:
     crowd = io.BytesIO(one * number + b"PK\5\6" + bytes(4) + counts)
     tracemalloc.start()
     try:
-        with pytest.raises(UnreadableBundleError, match="trop de fichiers"):
-            list(examine_bundle(crowd))
+        with pytest.raises(UnreadableArchiveError, match="trop de fichiers"):
+            list(examine_archive(crowd))
         assert tracemalloc.get_traced_memory()[1] < 10_000_000
     finally:
         tracemalloc.stop()

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from producers.web import files
-from producers.web.files import FileAlteredError, FileGoneError, Recorded, open_file
+from producers.web.exports import stored_file
+from producers.web.exports.stored_file import FileAlteredError, FileGoneError, Recorded, open_file
 
 CONTENT = b"Nom;Prenoms\nINVENTE;Zoe\n" * 50
 
@@ -20,7 +20,7 @@ def put(root: Path, name: str = "liste.csv", content: bytes = CONTENT) -> Record
 
 
 def test_the_bytes_come_in_pieces_and_the_end_is_known(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "CHUNK", 100)
+    monkeypatch.setattr(stored_file, "CHUNK", 100)
     delivery = open_file(tmp_path, put(tmp_path))
     pieces = iter(delivery)
     first = next(pieces)
@@ -37,7 +37,7 @@ def test_an_empty_file_is_complete(tmp_path: Path) -> None:
 
 
 def test_who_leaves_in_the_middle_has_not_taken_the_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(files, "CHUNK", 100)
+    monkeypatch.setattr(stored_file, "CHUNK", 100)
     delivery = open_file(tmp_path, put(tmp_path))
     told: list[str] = []
     next(iter(delivery))

@@ -6,9 +6,9 @@ from typing import Any, cast
 import pytest
 
 from producers.state import State
-from producers.web import live as module
-from producers.web.live import Live
-from producers.web.reading.demandes import Recent
+from producers.web.suivi import live_updates as module
+from producers.web.suivi.live_updates import LiveUpdates
+from producers.web.suivi.query import RecentActivity
 
 _SECONDS = 10
 
@@ -16,18 +16,18 @@ _SECONDS = 10
 def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     looks: list[str] = []
 
-    def read_pulse(_state: State, commune: str) -> tuple[Any, ...]:
+    def read_change_marker(_state: State, commune: str) -> tuple[Any, ...]:
         looks.append(commune)
         if len(looks) == 1:
             raise ValueError("a state that this version does not know")
         return (len(looks),)
 
-    monkeypatch.setattr(module, "read_pulse", read_pulse)
-    monkeypatch.setattr(module, "read_recent", lambda *_: Recent(newest_request=7))
+    monkeypatch.setattr(module, "read_change_marker", read_change_marker)
+    monkeypatch.setattr(module, "read_recent", lambda *_: RecentActivity(newest_request=7))
     monkeypatch.setattr(module, "_AWAY_SECONDS", 0.01)
 
-    async def watch() -> Recent | None:
-        with Live(cast("State", None), seconds=0.01).subscribe("13900") as subscription:
+    async def watch() -> RecentActivity | None:
+        with LiveUpdates(cast("State", None), seconds=0.01).subscribe("13900") as subscription:
             return await subscription.wait(_SECONDS)
 
-    assert asyncio.run(watch()) == Recent(newest_request=7)
+    assert asyncio.run(watch()) == RecentActivity(newest_request=7)

@@ -10,7 +10,8 @@ from uuid import uuid4
 import pytest
 from starlette.requests import Request
 
-from producers.web import declared, sent
+from producers.web.depot import declarations
+from producers.web.suivi import pending
 from schemas.declarations import DepotDeclared
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
@@ -38,8 +39,10 @@ def depot(files: int) -> CloudEvent:
 def test_what_waits_for_a_worker_fits_in_a_cookie(request_: Request, files: int) -> None:
     for _ in range(20):
         event = CloudEvent.wrap(ListeExportRequested(commune=COMMUNE, requested_by="m"), source="/s")
-        sent.remember(request_, event, f"{'é' * 60} {uuid4()}", COMMUNE)
-        declared.remember(request_, last := depot(files), COMMUNE, last.data["exports"], "déposé le 25/11/2026")
+        pending.remember_request(request_, event, f"{'é' * 60} {uuid4()}", COMMUNE)
+        declarations.remember_declaration(
+            request_, last := depot(files), COMMUNE, last.data["exports"], "déposé le 25/11/2026"
+        )
     signature = 60
     assert len(b64encode(json.dumps(request_.session).encode())) + signature < COOKIE_BYTES
     kept = json.dumps(request_.session)
@@ -50,6 +53,6 @@ def test_what_waits_for_a_worker_fits_in_a_cookie(request_: Request, files: int)
 def test_the_same_event_is_kept_once(request_: Request) -> None:
     event = depot(1)
     for _ in range(2):
-        sent.remember(request_, event, "a", COMMUNE)
-        declared.remember(request_, event, COMMUNE, [1], "b")
+        pending.remember_request(request_, event, "a", COMMUNE)
+        declarations.remember_declaration(request_, event, COMMUNE, [1], "b")
     assert json.dumps(request_.session).count(event.id) == 2

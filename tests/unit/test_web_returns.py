@@ -4,9 +4,9 @@ import time
 
 import pytest
 
-from producers.web.security.returns import RETURN_SECONDS, Returns
+from producers.web.security.session import RETURN_SECONDS, ReturnAddresses
 
-OURS = Returns("s" * 32)
+OURS = ReturnAddresses("s" * 32)
 
 
 def test_a_page_of_ours_comes_back() -> None:
@@ -40,7 +40,7 @@ def test_what_is_signed_and_leads_elsewhere_leads_home(path: str) -> None:
         "x",
         "/communes",
         "IngiLg.x.y",
-        pytest.param(Returns("t" * 32).sign("/communes"), id="another key"),
+        pytest.param(ReturnAddresses("t" * 32).sign("/communes"), id="another key"),
         "é",
         "\0",
     ],

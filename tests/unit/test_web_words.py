@@ -7,7 +7,7 @@ from jinja2 import DictLoader, Environment
 from markupsafe import Markup
 
 from common.french import format_moment, typo, weekday_date
-from producers.web.words import add_words, code_words, day_of, duration, jour_of, kept_until
+from producers.web.templating import add_words, code_words, day_of, duration, jour_of, kept_until
 from tests.unit.producers_samples import plain
 
 

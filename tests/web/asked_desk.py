@@ -98,7 +98,7 @@ class AskedScreen:
 
     def set_clock(self, instant: datetime) -> None:
         """The screen's own clock; the database keeps its own."""
-        self.app.state.screen = replace(self.app.state.screen, clock=lambda: instant)
+        self.app.state.services = replace(self.app.state.services, clock=lambda: instant)
 
     def _column(self, query: str) -> list[int]:
         with self.desk.engine.connect() as connection:

@@ -104,7 +104,7 @@ class FilesScreen:
     def set_clock(self, instant: datetime) -> None:
         """The screen's own clock; the database keeps its own."""
         state = self.client.app.state  # type: ignore[attr-defined]
-        state.screen = replace(state.screen, clock=lambda: instant)
+        state.services = replace(state.services, clock=lambda: instant)
 
 
 def words(response: Response) -> str:

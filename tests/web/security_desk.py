@@ -14,8 +14,8 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from producers.web.app import create_app
+from producers.web.page_context import Services
 from producers.web.routes import ROUTES
-from producers.web.screen import Screen
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus
@@ -138,9 +138,9 @@ def open_client(
 
 def sent_by(client: TestClient) -> list[CloudEvent]:
     """What this screen published, once its spool is empty."""
-    screen: Screen = client.app.state.screen  # type: ignore[attr-defined]
-    wait_until(lambda: not screen.spool.waiting(), message="the spool")
-    sent: Sent = screen.publish.__self__  # type: ignore[attr-defined]
+    services: Services = client.app.state.services  # type: ignore[attr-defined]
+    wait_until(lambda: not services.spool.waiting(), message="the spool")
+    sent: Sent = services.publish.__self__  # type: ignore[attr-defined]
     return list(sent)
 
 

@@ -9,7 +9,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import RowMapping
 
-from producers.web.report_file import PAGE
+from producers.web.anomalies.report import PAGE
 from tests.web.files_desk import FilesScreen, words
 from worker.registre.models import Bureau
 from worker.writers.columns import header_of

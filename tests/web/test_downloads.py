@@ -38,7 +38,7 @@ def path_of(screen: AskedScreen, number: int, column: str = "file_name") -> Path
 
 def told(screen: AskedScreen) -> list[FileDownloaded]:
     """The downloads that were published, once nothing waits."""
-    wait_until(lambda: not screen.app.state.screen.spool.waiting(), message="an empty spool")
+    wait_until(lambda: not screen.app.state.services.spool.waiting(), message="an empty spool")
     return [FileDownloaded.model_validate(event.data) for event in screen.sent]
 
 
@@ -168,7 +168,7 @@ def test_while_the_broker_is_away_files_are_given_and_declarations_wait(screen: 
     (number,) = screen.make("P")
     screen.is_broker_away = True
     assert screen.get(f"/exports/{number}/fichier").status_code == 200
-    (waiting,) = wait_until(screen.app.state.screen.spool.waiting, message="a declaration that waits")
+    (waiting,) = wait_until(screen.app.state.services.spool.waiting, message="a declaration that waits")
     assert waiting.stat().st_mode & 0o777 == 0o600
     screen.is_broker_away = False
     assert len(told(screen)) == 1
@@ -201,12 +201,12 @@ def test_a_broker_that_stops_and_starts_learns_of_the_download(
             started = threading.Thread(target=rabbit_node.start)
             try:
                 assert client.get(f"/communes/13900/exports/{number}/fichier").status_code == 200
-                (kept,) = app.state.screen.spool.waiting()
+                (kept,) = app.state.services.spool.waiting()
                 event_id = _event_id(kept)
                 started.start()
             finally:
                 started.join()
-            wait_until(lambda: not app.state.screen.spool.waiting(), message="the declaration published")
+            wait_until(lambda: not app.state.services.spool.waiting(), message="the declaration published")
     with RequestsQueue(amqp_url) as queue:
         event = queue.take_event()
         assert event.id == event_id

@@ -15,9 +15,9 @@ import uvicorn
 
 from producers.errors import StateAwayError
 from producers.state import State
-from producers.web import live
-from producers.web.pages import flux
-from producers.web.reading.demandes import read_pulse
+from producers.web.suivi import live_updates
+from producers.web.suivi import page as suivi
+from producers.web.suivi.query import read_change_marker
 from tests.parts.town import MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
 from tests.web.asked_desk import AskedScreen, open_asked
@@ -30,7 +30,7 @@ FLUX = "/communes/13900/flux"
 
 @pytest.fixture
 def screen(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[AskedScreen]:
-    monkeypatch.setattr(flux, "HEARTBEAT_SECONDS", HEARTBEAT)
+    monkeypatch.setattr(suivi, "HEARTBEAT_SECONDS", HEARTBEAT)
     with open_asked(database_url, tmp_path) as opened:
         yield opened
 
@@ -152,17 +152,17 @@ def test_the_database_is_asked_once_for_all_who_look_on(
 
     def ask(state: State, commune: str) -> tuple[Any, ...]:
         asked.append(time.monotonic())
-        return read_pulse(state, commune)
+        return read_change_marker(state, commune)
 
-    monkeypatch.setattr(live, "read_pulse", ask)
+    monkeypatch.setattr(live_updates, "read_change_marker", ask)
     with streams(server, 5) as opened:
         for stream in opened:
             stream.wait("Aucune demande en cours.")
-        assert screen.app.state.screen.live.communes == {"13900"}
+        assert screen.app.state.services.live.communes == {"13900"}
         wait_until(lambda: len(asked) >= 4, message="some questions")
         gaps = [after - before for before, after in itertools.pairwise(asked)]
-        assert min(gaps) > live.POLL_SECONDS * 0.9
-    wait_until(lambda: not screen.app.state.screen.live.communes, message="nobody looks on")
+        assert min(gaps) > live_updates.POLL_SECONDS * 0.9
+    wait_until(lambda: not screen.app.state.services.live.communes, message="nobody looks on")
     count = len(asked)
     with streams(server) as (stream,):
         stream.wait("Aucune demande en cours.")
@@ -185,10 +185,10 @@ def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
     def ask(state: State, commune: str) -> tuple[Any, ...]:
         if away.is_set():
             raise StateAwayError("la base ne répond pas")
-        return read_pulse(state, commune)
+        return read_change_marker(state, commune)
 
-    monkeypatch.setattr(live, "_AWAY_SECONDS", 0.1)
-    monkeypatch.setattr(live, "read_pulse", ask)
+    monkeypatch.setattr(live_updates, "_AWAY_SECONDS", 0.1)
+    monkeypatch.setattr(live_updates, "read_change_marker", ask)
     with streams(server) as (stream,):
         stream.wait("Aucune demande en cours.")
         away.set()
@@ -203,4 +203,4 @@ def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
 def test_asking_for_the_headers_opens_no_stream(screen: AskedScreen) -> None:
     answer = screen.client.head(FLUX)
     assert (answer.status_code, answer.content) == (200, b"")
-    assert screen.app.state.screen.live.communes == frozenset()
+    assert screen.app.state.services.live.communes == frozenset()

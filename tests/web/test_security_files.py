@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 from starlette.testclient import TestClient
 
-from producers.web.security.body import FILE_BYTES, FORM_BYTES
+from producers.web.security.limits import FILE_BYTES, FORM_BYTES
 from tests.web.security_desk import (
     CONTENT,
     FILE,

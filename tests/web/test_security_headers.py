@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from starlette.testclient import TestClient
 
-from producers.web.assets import FOLDER
+from producers.web.templating import FOLDER
 from tests.web.oidc_browser import with_provider
 from tests.web.security_desk import CLERK, LIBREVILLE, make_settings, open_client, token_of
 
@@ -148,4 +148,4 @@ def test_no_link_leads_elsewhere_after_the_login(screen_database: str, tmp_path:
         answer = client.get("/connexion", params={"retour": link})
         assert answer.status_code == 503
         assert "evil" not in answer.text
-        assert client.app.state.screen.returns.read(link) == "/"  # type: ignore[attr-defined]
+        assert client.app.state.services.returns.read(link) == "/"  # type: ignore[attr-defined]

@@ -14,9 +14,8 @@ from starlette.responses import Response
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 
-from producers.web.security import rates, session, streams
-from producers.web.security.rates import STREAMS_OF_AN_ADDRESS, STREAMS_OF_AN_AGENT, Rates
-from producers.web.security.streams import CountedStream
+from producers.web.security import limits, session
+from producers.web.security.limits import STREAMS_OF_AN_ADDRESS, STREAMS_OF_AN_AGENT, CountedStream, RateLimits
 from tests.web.oidc_browser import with_provider
 from tests.web.security_desk import (
     CLERK_EMAIL,
@@ -30,15 +29,15 @@ from tests.web.security_desk import (
 
 HOME = f"/communes/{LIBREVILLE}/listes"
 FILE = f"/communes/{LIBREVILLE}/exports/1/fichier"
-Tighten = Callable[[rates.Act, str, str], None]
+Tighten = Callable[[limits.Act, str, str], None]
 
 
 @pytest.fixture
 def tighten(monkeypatch: pytest.MonkeyPatch) -> Tighten:
     """Replace a rate for the time of a test."""
 
-    def replace(act: rates.Act, of_agent: str, of_address: str) -> None:
-        monkeypatch.setattr(rates, "RATES", dict(rates.RATES) | {act: (parse(of_agent), parse(of_address))})
+    def replace(act: limits.Act, of_agent: str, of_address: str) -> None:
+        monkeypatch.setattr(limits, "RATES", dict(limits.RATES) | {act: (parse(of_agent), parse(of_address))})
 
     return replace
 
@@ -75,7 +74,7 @@ def test_logins_have_one_by_address(screen_database: str, tmp_path: Path, tighte
 
 
 def test_a_place_is_held_by_each_open_stream() -> None:
-    places = Rates()
+    places = RateLimits()
     held = [places.stream(agent="a", address=str(number)) for number in range(STREAMS_OF_AN_AGENT)]
     for place in held:
         place.__enter__()
@@ -88,7 +87,7 @@ def test_a_place_is_held_by_each_open_stream() -> None:
 
 
 def test_an_address_has_its_places_too() -> None:
-    places = Rates()
+    places = RateLimits()
     held = [places.stream(agent=str(number), address="x") for number in range(STREAMS_OF_AN_ADDRESS)]
     for place in held:
         place.__enter__()
@@ -106,9 +105,9 @@ class _Endless(Response):
 
 
 def test_a_stream_ends_by_itself_and_gives_its_place_back(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(streams, "STREAM_SECONDS", 0.05)
+    monkeypatch.setattr(limits, "STREAM_SECONDS", 0.05)
     scope: Scope = {"type": "http", "headers": [], "client": ("203.0.113.1", 1)}
-    places, sent = Rates(), []
+    places, sent = RateLimits(), []
 
     async def send(message: object) -> None:
         sent.append(message)
@@ -117,7 +116,7 @@ def test_a_stream_ends_by_itself_and_gives_its_place_back(monkeypatch: pytest.Mo
         return {"type": "http.disconnect"}
 
     stream = CountedStream(_Endless(), Request(scope), places, "a")
-    assert streams.is_stream(_Endless())
+    assert limits.is_stream(_Endless())
     asyncio.run(asyncio.wait_for(stream(scope, receive, send), 60))
     assert sent[-1] == {"type": "http.response.body", "body": b"", "more_body": False}
     for _ in range(3 * STREAMS_OF_AN_AGENT):
@@ -176,7 +175,7 @@ def test_what_a_stranger_sends_is_not_read(screen_database: str, tmp_path: Path)
 def _begin(client: TestClient) -> None:
     """Log in, without a provider."""
     app: Starlette = client.app  # type: ignore[assignment]
-    app.add_route("/essai", _log_in(app.state.screen.identity.sessions))
+    app.add_route("/essai", _log_in(app.state.services.identity.sessions))
     assert client.get("/essai").status_code == 200
 
 

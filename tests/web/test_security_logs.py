@@ -19,7 +19,7 @@ from starlette.testclient import TestClient
 from common.logs import configure_logs
 from producers.errors import BrokerAwayError, EventTooLargeError, UnconfirmedError
 from producers.web.app import create_app
-from producers.web.visit import Visit
+from producers.web.page_context import PageContext
 from schemas.declarations import FileDownloaded
 from schemas.envelope import CloudEvent
 from tests.web.security_desk import CLERK, LIBREVILLE, behind_proxy, make_settings, open_client
@@ -60,7 +60,7 @@ def app(screen_database: str, tmp_path: Path) -> Starlette:
 
 @pytest.fixture
 def client(app: Starlette) -> Iterator[TestClient]:
-    with open_client(app.state.screen.settings, agent=CLERK, app=app) as client:
+    with open_client(app.state.services.settings, agent=CLERK, app=app) as client:
         yield client
 
 
@@ -169,12 +169,12 @@ def test_a_line_bears_the_correlation_of_what_was_asked(app: Starlette, client: 
     sent: list[CloudEvent] = []
 
     def ask(request: Request) -> Response:
-        screen = app.state.screen
-        agent = screen.identity.identify(request)
-        visit = Visit(request, screen, agent, agent.communes[0])
+        services = app.state.services
+        agent = services.identity.identify(request)
+        context = PageContext(request, services, agent, agent.communes[0])
         data = FileDownloaded(commune=LIBREVILLE, export=1, requested_by=agent.name)
         sent.append(CloudEvent.wrap(data, source="/x"))
-        visit.publish(sent[0])
+        context.publish(sent[0])
         return Response()
 
     app.add_route("/essai", ask)

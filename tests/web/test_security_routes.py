@@ -7,7 +7,7 @@ import pytest
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from producers.web.security.body import FORM_BYTES
+from producers.web.security.limits import FORM_BYTES
 from schemas.envelope import CloudEvent
 from tests.web.security_desk import (
     COMMUNE_PAGES,

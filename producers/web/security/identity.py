@@ -1,14 +1,29 @@
-"""Who comes: the agent behind a request, and the communes that are hers."""
+"""Who comes: the agent behind a request, the communes that are hers, and the ways to know her but OpenID Connect."""
 
+import secrets
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Literal, Protocol
 
+from sqlalchemy import String, column, false, func, select, table
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from producers.errors import StateAwayError
+from producers.state import State
+from producers.web.security.trusted_proxies import is_from_proxy
+from producers.web.settings import WebSettings
+
+_HABILITATIONS = table(
+    "habilitations", *(column(name, String) for name in ("agent", "email", "code_commune", "nom_commune"))
+)
+
+_OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
+
+SECRET_HEADER = "X-Prefecture-Secret"  # noqa: S105 — the name of a header
+
 
 @dataclass(frozen=True)
-class Commune:
+class AgentCommune:
     """A commune that an agent may see."""
 
     code: str
@@ -16,19 +31,19 @@ class Commune:
 
 
 @dataclass(frozen=True)
-class Agent:
+class AuthorizedAgent:
     """A person of the table of agents, by the name that `requested_by` bears."""
 
     name: str
-    communes: tuple[Commune, ...] = ()
+    communes: tuple[AgentCommune, ...] = ()
 
-    def commune(self, code: str) -> Commune | None:
+    def commune(self, code: str) -> AgentCommune | None:
         """That commune, if it is one of hers."""
         return next((commune for commune in self.communes if commune.code == code), None)
 
 
-class Stranger(HTTPException):
-    """Nobody is known to come: she is sent to the door, where there is one."""
+class NotIdentified(HTTPException):
+    """Nobody is known to come: she is sent to log in, where one can."""
 
     def __init__(self) -> None:
         super().__init__(401)
@@ -53,15 +68,110 @@ class Identity(Protocol):
     """One way to know who comes."""
 
     @property
-    def has_door(self) -> bool:
+    def has_login(self) -> bool:
         """Whether agents log in and out here, at `connexion` and `deconnexion`."""
 
-    def identify(self, request: Request) -> Agent:
+    def identify(self, request: Request) -> AuthorizedAgent:
         """The agent behind the request, with the communes that are hers at this moment.
 
         Raises:
-            Stranger: nobody is known to come.
+            NotIdentified: nobody is known to come.
             NotAnAgent: she is not in the table.
             Untrusted: the request is not to be believed.
             StateAwayError: the database did not answer.
         """
+
+
+def read_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAgent | None:
+    """The agent of that name or that address, with her communes; without either, the only one there is.
+
+    None when there is no such agent, or several names for one address. Of an address the case does not matter, but for
+    letters outside of ASCII: lowered, some become letters of somebody else's address.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    query = select(_HABILITATIONS).order_by(_HABILITATIONS.c.nom_commune, _HABILITATIONS.c.code_commune)
+    if name:
+        query = query.where(_HABILITATIONS.c.agent == name)
+    if email.isascii() and email:
+        query = query.where(func.lower(_HABILITATIONS.c.email) == email.lower())
+    elif email:
+        query = query.where(_HABILITATIONS.c.email == email)
+    with state.reading() as connection:
+        rows = connection.execute(query).all()
+    if len({row.agent for row in rows}) != 1:
+        return None
+    return AuthorizedAgent(rows[0].agent, tuple(AgentCommune(row.code_commune, row.nom_commune) for row in rows))
+
+
+def find_agent(state: State, who: str, known_by: Literal["email", "name"]) -> AuthorizedAgent:
+    """The agent whom somebody else vouches for.
+
+    Raises:
+        NotAnAgent: nobody in the table is called so.
+        StateAwayError: the database did not answer.
+    """
+    agent = read_agent(state, **{known_by: who}) if who else None
+    if agent is None:
+        raise NotAnAgent(who)
+    return agent
+
+
+def can_read_agents(state: State) -> bool:
+    """Whether the database answers, and lets this account read who may come."""
+    try:
+        with state.reading() as connection:
+            connection.execute(select(_HABILITATIONS).where(false()))
+    except StateAwayError:
+        return False
+    return True
+
+
+class SingleUser:
+    """The agent `name` of the table of agents; the only one there is when `name` is empty."""
+
+    has_login = False
+
+    def __init__(self, state: State, name: str) -> None:
+        self._state = state
+        self._name = name
+
+    def identify(self, request: Request) -> AuthorizedAgent:
+        """Always the same agent; a proxy would make everybody that agent, so what comes through one is refused."""
+        if any(name in request.headers for name in _OF_PROXIES):
+            raise Untrusted
+        agent = read_agent(self._state, name=self._name)
+        if agent is None:
+            raise NotAnAgent(self._name)
+        return agent
+
+
+class ProxyIdentity:
+    """Believes `web_proxy_header`, from the peers of `web_trusted_proxies` only, with their secret if there is one."""
+
+    has_login = False
+
+    def __init__(self, state: State, settings: WebSettings) -> None:
+        self._state = state
+        self._header = settings.web_proxy_header
+        self._secret = settings.web_proxy_secret
+        self._known_by = settings.web_known_by
+
+    def identify(self, request: Request) -> AuthorizedAgent:
+        """The agent that the proxy names; the header from anybody else, or twice, is refused."""
+        named = request.headers.getlist(self._header)
+        if not is_from_proxy(request.scope) or not self._shows_secret(request):
+            raise Untrusted if named else NotIdentified
+        if len(named) > 1:
+            raise Untrusted
+        who = named[0].strip() if named else ""
+        if not who:
+            raise NotIdentified
+        return find_agent(self._state, who, self._known_by)
+
+    def _shows_secret(self, request: Request) -> bool:
+        if self._secret is None:
+            return True
+        shown = request.headers.getlist(SECRET_HEADER)
+        return len(shown) == 1 and secrets.compare_digest(shown[0].encode(), self._secret.get_secret_value().encode())

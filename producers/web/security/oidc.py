@@ -1,20 +1,227 @@
-"""A provider of identities (OpenID Connect, such as ProConnect) knows who comes; agents log in and out."""
+"""A provider of identities (OpenID Connect, such as ProConnect) knows who comes; agents log in and out.
 
+Discovery, authorization code with PKCE, identity token, `/userinfo`, logout. Authlib does the protocol; here is what it
+leaves open. ProConnect wants states and a nonce of 32 characters, refuses parameters that it does not know, gives
+access tokens for a minute, and answers `/userinfo` with a signed JWT (OpenID Connect Core 1.0, 5.3.2).
+"""
+
+import secrets
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any, Literal, NamedTuple
 
+import httpx2
+from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
+from authlib.integrations.starlette_client import OAuth  # type: ignore[import-untyped]
+from joserfc import jwt
+from joserfc.errors import InvalidKeyIdError, JoseError
+from joserfc.jwk import KeySet
 from starlette.requests import Request
+from starlette.responses import Response
 
 from producers.state import State
-from producers.web.reading.habilitations import find_agent
-from producers.web.security.claims import ClaimRules
-from producers.web.security.identity import Agent, Stranger
-from producers.web.security.provider import Provider
+from producers.web.security.identity import AuthorizedAgent, NotIdentified, find_agent
 from producers.web.security.session import Sessions
 from producers.web.settings import WebSettings
 
+Reason = Literal["no_claim", "unverified", "other_siret", "weak"]
+
+ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
+"""Signatures by a key that the provider alone has; neither `none` nor a shared secret."""
+
+_TIMEOUT_SECONDS = 10
+_LEEWAY_SECONDS = 60
+_POST = "client_secret_post"
+"""ProConnect's way, and taken by those that offer both; `client_secret_basic` for the others."""
+
+
+class ClaimsRefused(Exception):
+    """The provider knows her, and she may not come."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason)
+        self.code: Reason = reason
+
 
 @dataclass(frozen=True)
-class Oidc:
+class ClaimRules:
+    """Which claim names the agent, and what else is asked of her."""
+
+    claim: str
+    sirets: frozenset[str]
+    acr_values: frozenset[str]
+
+    @classmethod
+    def of(cls, settings: WebSettings) -> "ClaimRules":
+        """The operator's."""
+        return cls(
+            settings.web_oidc_claim, frozenset(settings.web_oidc_sirets), frozenset(settings.web_oidc_acr_values)
+        )
+
+    def read(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
+        """Who comes, by the identity token and by what `/userinfo` adds.
+
+        Raises:
+            ClaimsRefused: her address is not verified, another employer, too weak an authentication.
+        """
+        if self.acr_values and str(token.get("acr")) not in self.acr_values:
+            raise ClaimsRefused("weak")
+        claims = {**token, **info}
+        if self.sirets and str(claims.get("siret")) not in self.sirets:
+            raise ClaimsRefused("other_siret")
+        who = claims.get(self.claim)
+        if not isinstance(who, str) or not who.strip():
+            raise ClaimsRefused("no_claim")
+        if self.claim == "email" and claims.get("email_verified", True) not in (True, "true"):
+            raise ClaimsRefused("unverified")
+        return who.strip()
+
+
+class ProviderFailed(Exception):
+    """The provider refused, did not answer, or said what cannot be believed; `code` is its word or ours.
+
+    `cause` is the name of the error behind it: for engineers.
+    """
+
+    def __init__(self, code: str, cause: str = "") -> None:
+        super().__init__(code)
+        self.code = code
+        self.cause = cause
+
+
+class Arrival(NamedTuple):
+    """Whom the provider vouches for."""
+
+    id_token: str
+    token_claims: Mapping[str, Any]
+    info_claims: Mapping[str, Any]
+
+
+class Provider:
+    """One provider; nothing is asked of it until somebody logs in."""
+
+    def __init__(self, settings: WebSettings) -> None:
+        secret = settings.web_oidc_client_secret
+        self._issuer = settings.web_oidc_issuer.rstrip("/")
+        self._client_id = settings.web_oidc_client_id
+        self._acr_values = " ".join(settings.web_oidc_acr_values)
+        self._app = OAuth().register(
+            "oidc",
+            client_id=settings.web_oidc_client_id,
+            client_secret=(secret and secret.get_secret_value()) or None,
+            server_metadata_url=f"{self._issuer}/.well-known/openid-configuration",
+            client_kwargs={
+                "scope": " ".join(settings.web_oidc_scopes),
+                "code_challenge_method": "S256",
+                "timeout": _TIMEOUT_SECONDS,
+                "leeway": 0,  # ProConnect's access tokens live a minute: Authlib would take them for expired
+            },
+        )
+
+    async def send_to_login(self, request: Request, redirect_uri: str) -> Response:
+        """Send the browser to the provider; what its answer is checked against stays in the session.
+
+        Raises:
+            ProviderFailed: it did not answer, or is not the one that was named.
+        """
+        with _failures():
+            await self._load()
+            asked = {"acr_values": self._acr_values} if self._acr_values else {}
+            answer: Response = await self._app.authorize_redirect(
+                request, redirect_uri, state=secrets.token_urlsafe(32), nonce=secrets.token_urlsafe(32), **asked
+            )
+        return answer
+
+    async def receive(self, request: Request) -> Arrival:
+        """Read the provider's answer, the identity token and the claims.
+
+        Raises:
+            ProviderFailed: it refused, did not answer, or said what cannot be believed.
+        """
+        with _failures():
+            metadata = await self._load()
+            if request.query_params.get("iss", metadata["issuer"]) != metadata["issuer"]:  # RFC 9207
+                raise ProviderFailed("other_issuer")
+            options = {
+                "iss": {"essential": True, "value": metadata["issuer"]},
+                "aud": {"essential": True, "value": self._client_id},
+            }
+            token = await self._app.authorize_access_token(request, claims_options=options, leeway=_LEEWAY_SECONDS)
+            claims = token.get("userinfo")
+            if not claims:
+                raise ProviderFailed("no_id_token")
+            info = await self._read_info(token, metadata) if metadata.get("userinfo_endpoint") else {}
+            if info and info.get("sub") != claims["sub"]:
+                raise ProviderFailed("other_subject")
+        return Arrival(token["id_token"], claims, info)
+
+    async def logout_url(self, id_token: str, back: str) -> str:
+        """Where to end the session at the provider too, with `back` as the way home; empty when it has no such page.
+
+        Raises:
+            ProviderFailed: it did not answer.
+        """
+        with _failures():
+            if not (await self._load()).get("end_session_endpoint"):
+                return ""
+            who = {"id_token_hint": id_token} if id_token else {"client_id": self._client_id}
+            leave = await self._app.create_logout_url(
+                post_logout_redirect_uri=back, state=secrets.token_urlsafe(32), **who
+            )
+        return str(leave["url"])
+
+    async def _load(self) -> dict[str, Any]:
+        metadata: dict[str, Any] = await self._app.load_server_metadata()
+        if str(metadata.get("issuer", "")).rstrip("/") != self._issuer:
+            raise ProviderFailed("other_issuer")
+        offered = metadata.get("id_token_signing_alg_values_supported") or ["RS256"]
+        metadata["id_token_signing_alg_values_supported"] = [name for name in offered if name in ALGORITHMS] or [
+            "RS256"
+        ]
+        if _POST in (metadata.get("token_endpoint_auth_methods_supported") or ()):
+            self._app.client_kwargs["token_endpoint_auth_method"] = _POST
+        return metadata
+
+    async def _read_info(self, token: dict[str, Any], metadata: dict[str, Any]) -> Mapping[str, Any]:
+        answer = await self._app.get(metadata["userinfo_endpoint"], token=token)
+        answer.raise_for_status()
+        if not answer.headers.get("content-type", "").startswith("application/jwt"):
+            claims: Mapping[str, Any] = answer.json()
+            return claims
+        try:
+            return self._decode(answer.text, await self._app.fetch_jwk_set(), metadata)
+        except InvalidKeyIdError:  # the provider changed its keys
+            return self._decode(answer.text, await self._app.fetch_jwk_set(force=True), metadata)
+
+    def _decode(self, text: str, keys: Any, metadata: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401 — a JWKS
+        decoded = jwt.decode(text, KeySet.import_key_set(keys), algorithms=list(ALGORITHMS))
+        rules = jwt.JWTClaimsRegistry(
+            leeway=_LEEWAY_SECONDS,
+            iss={"essential": True, "value": metadata["issuer"]},
+            aud={"essential": True, "value": self._client_id},
+        )
+        rules.validate(decoded.claims)
+        return decoded.claims
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """Whatever goes wrong with a provider is one kind of error, without what it said."""
+    try:
+        yield
+    except AuthlibBaseError as error:
+        raise ProviderFailed(str(error.error)) from None
+    except httpx2.HTTPError as error:
+        raise ProviderFailed("away", type(error).__name__) from None
+    except JoseError as error:
+        raise ProviderFailed("unbelievable", type(error).__name__) from None
+    except (AttributeError, KeyError, RuntimeError, TypeError, ValueError) as error:  # an answer of another form
+        raise ProviderFailed("unreadable", type(error).__name__) from None
+
+
+@dataclass(frozen=True)
+class OidcIdentity:
     """The session holds who logged in; whom that is, and what she may see, is read again for each page."""
 
     state: State
@@ -22,18 +229,18 @@ class Oidc:
     provider: Provider
     rules: ClaimRules
     sessions: Sessions = field(default_factory=Sessions)
-    has_door: bool = True
+    has_login: bool = True
 
     @classmethod
-    def of(cls, state: State, settings: WebSettings) -> "Oidc":
+    def of(cls, state: State, settings: WebSettings) -> "OidcIdentity":
         """Composed from the settings."""
         return cls(state, settings, Provider(settings), ClaimRules.of(settings))
 
-    def identify(self, request: Request) -> Agent:
+    def identify(self, request: Request) -> AuthorizedAgent:
         """The agent who logged in."""
         who = self.sessions.who(request)
         if not who:
-            raise Stranger
+            raise NotIdentified
         return find_agent(self.state, who, self.settings.web_known_by)
 
     def back(self, path: str) -> str:

@@ -1,0 +1,1 @@
+"""The anomalies of one file, for the clerk who corrects them."""

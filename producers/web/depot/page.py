@@ -1,0 +1,167 @@
+"""The deposit on e-listelec: what is to be deposited, what was, and what the platform answered."""
+
+from collections.abc import Callable, Sequence
+from datetime import date
+
+from pydantic import ValidationError
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from common.french import short_date
+from producers.errors import ProducerError
+from producers.web.depot.declarations import PendingDeclarations, read_declarations, remember_declaration
+from producers.web.depot.deposits import (
+    count_deposited,
+    find_to_answer,
+    find_to_correct,
+    find_to_deposit,
+    find_to_redo,
+    read_deposited,
+)
+from producers.web.exports.query import AskedFile, read_current, read_made
+from producers.web.forms import Paging, page_number, read_numbers, read_once, wrap_once
+from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
+from producers.web.security.session import is_partial
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared
+from schemas.vocabulary import Verdict, parse_jour
+
+PAGE = 50
+RECENT = 200
+"""Deposits among which those without an answer are looked for."""
+
+_MOST = 100
+_LONGEST = {"remarque": 1000, "reponse": 20_000}
+
+
+class _Wrong(Exception):
+    """The form cannot be taken as it is; the message is for the clerk."""
+
+
+def show(context: PageContext) -> Response:
+    """The page; `export`, in the address, names files that the form is to hold."""
+    pending = read_declarations(context.request, context.services, context.commune.code)
+    response = _render(context, pending=pending, chosen=_few(context.request.query_params.getlist("export")))
+    if is_partial(context.request) and not pending.waiting:
+        response.headers["HX-Refresh"] = "true"
+    return response
+
+
+def declare(context: PageContext) -> Response:
+    """« Marquer comme déposé »."""
+
+    def read() -> tuple[DepotDeclared, str]:
+        files, day = _files(context), _day(context, "jour")
+        data = DepotDeclared(
+            commune=context.commune.code,
+            exports=[file.export_id for file in files],
+            deposited_on=day,
+            remarque=_text(context.form, "remarque"),
+            requested_by=context.agent.name,
+        )
+        return data, f"déposé le {short_date(day)}"
+
+    return _publish(context, read)
+
+
+def answer(context: PageContext) -> Response:
+    """« Accepté » or « rejeté », and the platform's answer."""
+
+    def read() -> tuple[DepotVerdictDeclared, str]:
+        verdict = str(context.form.get("verdict", ""))
+        if verdict not in set(Verdict):
+            raise _Wrong("Dites si le dépôt est accepté ou rejeté.")
+        files, day = _files(context), _day(context, "jour")
+        data = DepotVerdictDeclared(
+            commune=context.commune.code,
+            exports=[file.export_id for file in files],
+            verdict=Verdict(verdict),
+            verdict_on=day,
+            answer=_text(context.form, "reponse"),
+            requested_by=context.agent.name,
+        )
+        return data, f"{data.verdict.label} le {short_date(day)}"
+
+    return _publish(context, read)
+
+
+def _publish(context: PageContext, read: Callable[[], tuple[DepotDeclared | DepotVerdictDeclared, str]]) -> Response:
+    """Send what a form says; where it cannot be, the form comes back as it was filled in, with the reason."""
+    try:
+        data, words = read()
+        event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
+        context.publish(event)
+    except _Wrong as wrong:
+        return _render(context, chosen=_chosen(context), error=str(wrong), status=UNPROCESSABLE)
+    except ValidationError:
+        error = "Ce texte contient des caractères que le module ne peut pas garder : collez-le comme du texte simple."
+        return _render(context, chosen=_chosen(context), error=error, status=UNPROCESSABLE)
+    except ProducerError as away:
+        return _render(context, chosen=_chosen(context), error=f"Rien n'est enregistré : {away}.", status=AWAY)
+    remember_declaration(context.request, event, context.commune.code, data.exports, words)
+    return context.redirect("depot")
+
+
+def _render(
+    context: PageContext,
+    *,
+    pending: PendingDeclarations | None = None,
+    chosen: Sequence[int] = (),
+    error: str = "",
+    status: int = 200,
+) -> Response:
+    state, commune = context.services.state, context.commune.code
+    current = read_current(state, commune)
+    recent = read_deposited(state, commune, RECENT)
+    page = page_number(context.query.get("page", ""))
+    to_deposit = find_to_deposit(current)
+    known = {file.export_id for file in to_deposit}
+    asked = [file for file in read_made(state, commune, set(chosen) - known) if not file.is_for_commission]
+    return context.render(
+        "depot/depot.html",
+        status,
+        pending=pending or read_declarations(context.request, context.services, commune),
+        today=context.today,
+        error=error,
+        chosen=set(chosen),
+        once=read_once(context.form),
+        form={name: str(context.form.get(name, "")) for name in ("jour", "remarque", "verdict", "reponse")},
+        to_deposit=[*asked, *to_deposit],
+        to_correct=[file for file in find_to_correct(current) if file.export_id not in set(chosen)],
+        to_answer=find_to_answer(recent),
+        to_redo=find_to_redo(recent),
+        deposited=recent[:PAGE] if page == 1 else read_deposited(state, commune, PAGE, (page - 1) * PAGE),
+        paging=Paging.of(context.url("depot"), {}, page=page, total=count_deposited(state, commune), size=PAGE),
+    )
+
+
+def _few(values: Sequence[object]) -> list[int]:
+    """As many numbers of files as a declaration takes."""
+    return read_numbers(values)[:_MOST]
+
+
+def _chosen(context: PageContext) -> list[int]:
+    return _few(context.form.getlist("export"))
+
+
+def _files(context: PageContext) -> list[AskedFile]:
+    files = read_made(context.services.state, context.commune.code, _chosen(context))
+    if not files:
+        raise _Wrong("Cochez au moins un fichier.")
+    return files
+
+
+def _day(context: PageContext, name: str) -> date:
+    try:
+        day = parse_jour(str(context.form.get(name, "")).strip())
+    except ValueError as error:
+        raise _Wrong(f"Date illisible : {error}.") from None
+    if day > context.today:
+        raise _Wrong(f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.")
+    return day
+
+
+def _text(form: FormData, name: str) -> str:
+    text = str(form.get(name, "")).replace("\r\n", "\n").strip()
+    if len(text) > _LONGEST[name]:
+        raise _Wrong(f"Texte trop long : {len(text)} caractères, pour {_LONGEST[name]} au plus.")
+    return text

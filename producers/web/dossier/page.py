@@ -1,0 +1,110 @@
+"""« Dossier de dépôt »: choose lists and tableaux, take them as one ZIP."""
+
+from collections.abc import Sequence
+
+from starlette.background import BackgroundTask
+from starlette.responses import Response, StreamingResponse
+
+from producers.web.dossier.archive import ArchiveTooLargeError
+from producers.web.dossier.assembly import Dossier, seal
+from producers.web.exports.query import AskedFile, rank, read_current, read_made
+from producers.web.exports.stored_file import FileAlteredError, FileGoneError
+from producers.web.forms import read_numbers
+from producers.web.listes.query import is_outdated, read_registres
+from producers.web.page_context import BROKEN, GONE, UNPROCESSABLE, PageContext
+from schemas.vocabulary import Liste, Piece
+
+_FIELDS = ("export", *(liste.value for liste in Liste))
+"""What the form is made of: a choice for each list, and as many tableaux as she likes."""
+_MOST = 100
+_ADVICE = "Le dossier n'a pas été préparé : prévenez votre administrateur, puis redemandez ce fichier."
+
+
+class _Impossible(Exception):
+    """No dossier can be made of this; the message is for the clerk."""
+
+    def __init__(self, reason: str, status: int = UNPROCESSABLE) -> None:
+        super().__init__(reason)
+        self.status = status
+
+
+def show(context: PageContext) -> Response:
+    """Choose."""
+    return _render(context)
+
+
+def download(context: PageContext) -> Response:
+    """The ZIP; a page that says why not when a file is not what it was, before any byte leaves."""
+    try:
+        dossier = _seal(context, _chosen(context))
+    except _Impossible as impossible:
+        return _render(context, error=str(impossible), status=impossible.status)
+    headers = {
+        "Content-Disposition": f'attachment; filename="{dossier.name}"',
+        "Content-Length": str(dossier.size),
+        "Accept-Ranges": "none",
+    }
+    if context.request.method == "HEAD":
+        dossier.close()
+        return Response(headers=headers, media_type="application/zip")
+    after = BackgroundTask(_declare, context, dossier)
+    return StreamingResponse(dossier.chunks(), headers=headers, media_type="application/zip", background=after)
+
+
+def _seal(context: PageContext, files: Sequence[AskedFile]) -> Dossier:
+    try:
+        return seal(context.services.settings.exports_dir, context.commune.code, context.commune.nom, files)
+    except FileGoneError as gone:
+        raise _Impossible(f"« {gone} » n'est plus sur le disque. {_ADVICE}", GONE) from None
+    except FileAlteredError as altered:
+        raise _Impossible(f"« {altered} » n'est plus le fichier que le module a fabriqué. {_ADVICE}", BROKEN) from None
+    except ArchiveTooLargeError:
+        raise _Impossible("Ces fichiers sont trop grands pour un seul ZIP : prenez-les en plusieurs fois.") from None
+
+
+def _declare(context: PageContext, dossier: Dossier) -> None:
+    """Each file of the dossier was taken, if all of it was."""
+    dossier.close()
+    if not dossier.is_complete:
+        return
+    for it in dossier.sealed:
+        context.services.spool.send(context.download_of(it.file, Piece.DOSSIER))
+
+
+def _chosen(context: PageContext) -> Sequence[AskedFile]:
+    """The files that the address names, in the order of the dossier."""
+    query = context.request.query_params
+    numbers = read_numbers(words for name in _FIELDS for words in query.getlist(name))
+    made = read_made(context.services.state, context.commune.code, numbers)
+    files = sorted(made, key=lambda file: (file.is_for_commission, rank(file)))
+    listes = [file.liste for file in files if not file.is_tableau]
+    if not files:
+        raise _Impossible("Choisissez au moins un fichier.")
+    if len(listes) != len(set(listes)):
+        raise _Impossible("Une liste se dépose dans un seul format : choisissez un fichier par liste.")
+    if len(files) > _MOST:
+        raise _Impossible(f"Un dossier contient {_MOST} fichiers au plus.")
+    if any(file.purged_at for file in files):
+        raise _Impossible("Un de ces fichiers a été effacé : redemandez-le.", GONE)
+    return files
+
+
+def _render(context: PageContext, *, error: str = "", status: int = 200) -> Response:
+    state, commune = context.services.state, context.commune.code
+    files = read_current(state, commune)
+    registres = read_registres(state, commune)
+    return context.render(
+        "dossier/dossier.html",
+        status,
+        error=error,
+        lists={
+            liste: sorted(
+                (file for file in files if not file.is_tableau and file.liste == liste),
+                key=lambda file: (-file.request_id, file.export_id),
+            )
+            for liste in Liste
+        },
+        tableaux=[file for file in files if file.is_tableau and not file.is_for_commission],
+        commission=[file for file in files if file.is_for_commission],
+        is_outdated=lambda file: is_outdated(file, registres),
+    )

@@ -1,0 +1,1 @@
+"""« Échéances »: the polls to come, and what each calls for."""

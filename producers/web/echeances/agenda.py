@@ -1,0 +1,193 @@
+"""What a poll calls for, in the order of the days: the closing of the list, the commission's meeting, the tableaux."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import column, select, table
+
+from common.calendrier import (
+    Echeance,
+    Regime,
+    commission_between,
+    last_day_to_register,
+    meeting_before,
+    regime_on,
+    tableaux_of_scrutin,
+)
+from producers.state import State
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made, to_day
+from producers.web.listes.query import Registre, read_registres
+from schemas.tableaux import Edition, TypeTableau
+from schemas.vocabulary import ExportKind, Liste
+
+_SCRUTINS = table("scrutins", *(column(name) for name in ("code_commune", "jour", "libelle", "cloture")))
+_REUNIONS = table("reunions", *(column(name) for name in ("code_commune", "liste", "jour")))
+_NATIONAL = ""
+_MOST_TABLEAUX = 500
+
+
+@dataclass(frozen=True)
+class KnownScrutin:
+    """A poll; `cloture` is the last day to register when it is not the usual one."""
+
+    jour: date
+    libelle: str
+    cloture: date | None
+
+
+@dataclass(frozen=True)
+class KnownReunion:
+    """A meeting of the commission de contrôle; an empty `liste` means that it was about all of them."""
+
+    jour: date
+    liste: str
+
+
+def read_tableaux(state: State, commune: str) -> list[AskedFile]:
+    """The last tableaux that were made, the newest first; purged ones too.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    tableaux = select_made(commune).where(DERNIERS_EXPORTS.c.kind == ExportKind.TABLEAU)
+    return read_all(state, tableaux.order_by(DERNIERS_EXPORTS.c.export_id.desc()).limit(_MOST_TABLEAUX))
+
+
+def read_scrutins(state: State, commune: str) -> list[KnownScrutin]:
+    """The commune's polls and the national ones, each day once, in order; the commune's own words win.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    view = _SCRUTINS.c
+    query = select(view.jour, view.libelle, view.cloture).where(view.code_commune.in_((_NATIONAL, commune)))
+    with state.reading() as connection:
+        rows = connection.execute(query.order_by(view.jour, view.code_commune)).all()
+    found = [KnownScrutin(_day(row.jour), row.libelle, to_day(row.cloture)) for row in rows]
+    return list({scrutin.jour: scrutin for scrutin in found}.values())
+
+
+def read_reunions(state: State, commune: str) -> list[KnownReunion]:
+    """The meetings, the last one first.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    view = _REUNIONS.c
+    query = select(view.jour, view.liste).where(view.code_commune == commune)
+    with state.reading() as connection:
+        rows = connection.execute(query.order_by(view.jour.desc(), view.liste)).all()
+    return [KnownReunion(_day(row.jour), row.liste) for row in rows]
+
+
+def _day(value: Any) -> date:  # noqa: ANN401 — see to_day
+    day = to_day(value)
+    if day is None:
+        raise AssertionError(value)
+    return day
+
+
+@dataclass(frozen=True)
+class DueTableau:
+    """A tableau that a poll calls for, and the last one of each list that was made for it, to be posted."""
+
+    echeance: Echeance
+    made: Mapping[str, AskedFile]
+    missing: Sequence[str]
+    """The other lists of the commune; those of a complementary list may not vote at this poll."""
+
+    @property
+    def type(self) -> TypeTableau:
+        """Which tableau."""
+        return TypeTableau(self.echeance.type)
+
+    @property
+    def day(self) -> date:
+        """When it is due."""
+        return self.echeance.due_on
+
+    @property
+    def is_made(self) -> bool:
+        """Whether the list that votes at every poll has it; any list, where the commune has not that one."""
+        return bool(self.made) and Liste.PRINCIPALE not in self.missing
+
+    def is_late(self, today: date) -> bool:
+        """Whether its day has passed without it."""
+        return not self.is_made and self.day < today
+
+
+@dataclass(frozen=True)
+class Agenda:
+    """One poll: its days. Those that the law of its time does not know are None."""
+
+    scrutin: KnownScrutin
+    last_day_to_register: date | None
+    has_usual_cloture: bool
+    commission: tuple[date, date] | None
+    reunion: date | None
+    due: Sequence[DueTableau]
+
+
+def build_agenda(
+    scrutin: KnownScrutin, reunions: Iterable[KnownReunion], tableaux: Sequence[AskedFile], listes: Sequence[str]
+) -> Agenda:
+    """The days of a poll; `tableaux` are those that were made, the newest first, `listes` what the commune has."""
+    is_today_law = regime_on(scrutin.jour) is Regime.REPERTOIRE_UNIQUE
+    reunion = meeting_before(scrutin.jour, [it.jour for it in reunions]) if is_today_law else None
+    due = []
+    for echeance in tableaux_of_scrutin(scrutin.jour, reunion):
+        made: dict[str, AskedFile] = {}
+        for file in tableaux:
+            if _is_for(file, echeance):
+                made.setdefault(file.liste, file)
+        due.append(DueTableau(echeance, made, [liste for liste in listes if liste not in made]))
+    return Agenda(
+        scrutin=scrutin,
+        last_day_to_register=scrutin.cloture or last_day_to_register(scrutin.jour),
+        has_usual_cloture=scrutin.cloture is None,
+        commission=commission_between(scrutin.jour) if is_today_law else None,
+        reunion=reunion,
+        due=due,
+    )
+
+
+def _is_for(file: AskedFile, echeance: Echeance) -> bool:
+    """Whether a tableau is the one that is due: of that type and poll, in the edition that one posts."""
+    if file.type_tableau != echeance.type or file.edition == Edition.COMMISSION or echeance.scrutin is None:
+        return False
+    asked = file.parameters
+    if asked.get("scrutin") == echeance.scrutin.isoformat():
+        return True
+    if echeance.type != TypeTableau.VINGT_JOURS:
+        return False
+    first, last = commission_between(echeance.scrutin)
+    until = asked.get("until") or ""
+    return asked.get("publication") == echeance.due_on.isoformat() or first.isoformat() <= until <= last.isoformat()
+
+
+@dataclass(frozen=True)
+class Calendar:
+    """The polls to come with what each calls for, the meetings (the last one first), the lists of the commune."""
+
+    agendas: Sequence[Agenda]
+    reunions: Sequence[KnownReunion]
+    registres: Mapping[str, Registre]
+
+    @property
+    def scrutins(self) -> list[KnownScrutin]:
+        """The polls alone."""
+        return [agenda.scrutin for agenda in self.agendas]
+
+
+def read_calendar(state: State, commune: str, today: date) -> Calendar:
+    """What the calendar asks of a commune from today on.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    reunions, registres = read_reunions(state, commune), read_registres(state, commune)
+    listes, tableaux = [liste.value for liste in Liste if liste in registres], read_tableaux(state, commune)
+    coming = (scrutin for scrutin in read_scrutins(state, commune) if scrutin.jour >= today)
+    return Calendar([build_agenda(it, reunions, tableaux, listes) for it in coming], reunions, registres)

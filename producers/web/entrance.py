@@ -1,0 +1,157 @@
+"""Outside of any commune: the first page, the way in and out where a provider knows the agents, and the health."""
+
+import os
+import re
+from pathlib import Path
+from types import MappingProxyType
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from producers.web.error_pages import show_access_page
+from producers.web.page_context import NOT_FOUND, SEE_OTHER, Services
+from producers.web.security.identity import NotAnAgent, NotIdentified, can_read_agents
+from producers.web.security.limits import FORM_BYTES, limit_body
+from producers.web.security.oidc import ClaimsRefused, OidcIdentity, ProviderFailed
+from producers.web.security.session import require_agent, require_csrf
+from producers.web.security.trusted_proxies import client_address
+
+_log = structlog.get_logger("producers.web")
+_RETURN = "retour"
+_PLAIN = re.compile(r"[a-z_]{1,40}")
+_REFUSALS = MappingProxyType(
+    {
+        "access_denied": "Vous avez renoncé, ou le service d'identification ne vous laisse pas entrer.",
+        "away": "Le service d'identification ne répond pas. Recommencez dans quelques minutes.",
+        "login_required": "Le service d'identification ne vous reconnaît plus.",
+        "mismatching_state": "Cette page d'identification était ouverte depuis trop longtemps, ou dans deux fenêtres.",
+        "no_claim": "Le service d'identification ne dit pas votre adresse électronique.",
+        "other_siret": "Votre employeur n'est pas de ceux que ce module accueille.",
+        "temporarily_unavailable": "Le service d'identification est indisponible. Recommencez dans quelques minutes.",
+        "unverified": "Le service d'identification n'a pas vérifié votre adresse électronique.",
+        "weak": "Il faut vous identifier par un moyen plus sûr, que votre administrateur vous dira.",
+    }
+)
+_OTHER = "Le service d'identification a donné une réponse que le module n'admet pas."
+_THEN = "Recommencez\u202f; si cela se répète, prévenez votre administrateur."
+_AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
+
+_READY, _NOT_READY = 200, 503
+
+
+async def _start(request: Request) -> Response:
+    """Send the agent to her commune; to the choice of one when she has several."""
+    services: Services = request.app.state.services
+    agent = await run_in_threadpool(require_agent, request, services.identity)
+    if len(agent.communes) == 1:
+        return RedirectResponse(request.app.url_path_for("listes", commune=agent.communes[0].code), SEE_OTHER)
+    return services.templates.TemplateResponse(request, "templates/communes.html", {"agent": agent})
+
+
+def _require_oidc(request: Request) -> tuple[Services, OidcIdentity]:
+    services: Services = request.app.state.services
+    if not isinstance(services.identity, OidcIdentity):
+        raise HTTPException(NOT_FOUND)
+    return services, services.identity
+
+
+async def _go_in(request: Request) -> Response:
+    """To the provider; whoever is in already goes on."""
+    services, oidc = _require_oidc(request)
+    path = services.returns.read(request.query_params.get(_RETURN, ""))
+    services.rates.count("login", address=client_address(request.scope))
+    try:
+        await run_in_threadpool(oidc.identify, request)
+    except (NotAnAgent, NotIdentified):
+        request.session[_RETURN] = path
+    else:
+        return RedirectResponse(path, SEE_OTHER)
+    try:
+        return await oidc.provider.send_to_login(request, oidc.back(request.app.url_path_for("retour")))
+    except ProviderFailed as error:
+        return _refuse(request, error.code, error.cause)
+
+
+async def _come_back(request: Request) -> Response:
+    """From the provider, with a code: a new session begins."""
+    services, oidc = _require_oidc(request)
+    services.rates.count("login", address=client_address(request.scope))
+    path = str(request.session.get(_RETURN, "/"))
+    try:
+        arrival = await oidc.provider.receive(request)
+        who = oidc.rules.read(arrival.token_claims, arrival.info_claims)
+    except ClaimsRefused as error:
+        return _refuse(request, error.code)
+    except ProviderFailed as error:
+        return _refuse(request, error.code, error.cause)
+    oidc.sessions.begin(request, who, arrival.id_token)
+    _log.info("login")
+    return RedirectResponse(path, SEE_OTHER)
+
+
+async def _go_out(request: Request) -> Response:
+    """Out of here, then out of the provider."""
+    _, oidc = _require_oidc(request)
+    request = limit_body(request, FORM_BYTES)
+    require_csrf(request, await request.form(max_files=0, max_fields=10))
+    token = oidc.sessions.end(request)
+    try:
+        onward = await oidc.provider.logout_url(token, oidc.back(request.app.url_path_for("deconnecte")))
+    except ProviderFailed:
+        onward = ""
+    return show_access_page(request, "left", onward=onward)
+
+
+async def _be_out(request: Request) -> Response:
+    """Where the provider sends back whoever left."""
+    _require_oidc(request)
+    return show_access_page(request, "left")
+
+
+def _refuse(request: Request, code: str, cause: str = "") -> Response:
+    """The code is the provider's, or came by a link: only a plain word is logged, and none is shown."""
+    _log.warning("login_refused", code=code if _PLAIN.fullmatch(code) else "other", cause=cause)
+    words = (_REFUSALS.get(code, _OTHER), _THEN)
+    return show_access_page(request, "failed", 503 if code in _AWAY else 403, words=words)
+
+
+async def _be_alive(_request: Request) -> Response:
+    """The process answers."""
+    return JSONResponse({"vivant": True})
+
+
+async def _be_ready(request: Request) -> Response:
+    """Without the broker files are still given, so its absence is said and no more."""
+    services: Services = request.app.state.services
+    values = await run_in_threadpool(_look, services)
+    return JSONResponse(values, _READY if values["base"] and values["exports"] else _NOT_READY)
+
+
+def _look(services: Services) -> dict[str, bool]:
+    values = {
+        "vivant": True,
+        "base": can_read_agents(services.state),
+        "exports": _is_readable(services.settings.exports_dir),
+    }
+    if services.reaches_broker is not None:
+        values["broker"] = services.reaches_broker()
+    return values
+
+
+def _is_readable(folder: Path) -> bool:
+    return folder.is_dir() and os.access(folder, os.R_OK | os.X_OK)
+
+
+ROUTES = (
+    Route("/", _start, name="start"),
+    Route("/connexion", _go_in, name="connexion"),
+    Route("/connexion/retour", _come_back, name="retour"),
+    Route("/deconnexion", _go_out, methods=["POST"], name="deconnexion"),
+    Route("/deconnexion/faite", _be_out, name="deconnecte"),
+    Route("/sante", _be_ready, name="sante"),
+    Route("/sante/vie", _be_alive, name="vie"),
+)

@@ -1,0 +1,221 @@
+"""When a page cannot be given: what happened and what to do, in French, without a word of the inside.
+
+Who is not let in, or has left, reads why and whom to ask. The way to a provider's logout is a page that goes on by
+itself: a redirect after a form may not leave the site (CSP).
+"""
+
+import re
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Literal
+
+import structlog
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import RedirectResponse, Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from common.logs import describe_exception
+from producers import errors
+from producers.errors import ProducerError
+from producers.web.page_context import Services
+from producers.web.security.identity import NotAnAgent, NotIdentified
+from producers.web.security.middleware import SAFE_METHODS
+from producers.web.security.session import csrf_token, is_partial
+
+Case = Literal["closed", "failed", "left", "not_an_agent", "not_identified"]
+
+_ASK = (
+    "Demandez à l'administrateur du module Préfecture de vous y inscrire\u202f: il lui faut votre nom, votre adresse "
+    "électronique et votre commune."
+)
+_ACCESS_TEXTS: Mapping[Case, tuple[str, tuple[str, ...]]] = MappingProxyType(
+    {
+        "closed": (
+            "Écran fermé",
+            (
+                "Le module ne sait pas encore comment les agents s'identifient\u202f: personne ne peut entrer.",
+                "Son administrateur le règle par PREFECTURE_WEB_AUTH\u202f; docs/operations.md dit comment.",
+            ),
+        ),
+        "failed": ("Identification impossible", ()),
+        "left": ("Vous êtes déconnecté", ("Fermez aussi les autres fenêtres de ce poste s'il n'est pas le vôtre.",)),
+        "not_an_agent": ("Vous n'avez pas accès au module", ("Le module ne vous connaît pas comme agent.", _ASK)),
+        "not_identified": (
+            "Vous n'êtes pas identifié",
+            (
+                "Votre session est finie, ou rien n'a dit qui vous êtes.",
+                "Passez par l'adresse habituelle du module\u202f; si cela se répète, prévenez votre administrateur.",
+            ),
+        ),
+    }
+)
+_NO_SINGLE_USER = (
+    "Aucun agent n'est enregistré sous ce nom, ou il y en a plusieurs et le module ne sait pas lequel vous êtes.",
+    "Enregistrez un agent par «\u202fpython -m worker agents --add …\u202f», ou nommez-le par PREFECTURE_WEB_AGENT.",
+)
+
+_log = structlog.get_logger("producers.web")
+_NOWHERE = ("Page introuvable", "Cette adresse ne mène à rien que vous puissiez voir.")
+_TEXTS: Mapping[int, tuple[str, str]] = MappingProxyType(
+    {
+        400: ("Demande illisible", "Revenez à l'accueil, puis recommencez."),
+        403: (
+            "Demande refusée",
+            "Cette page était peut-être ouverte depuis trop longtemps. Rechargez-la, puis recommencez.",
+        ),
+        404: _NOWHERE,
+        405: _NOWHERE,
+        413: ("Envoi trop grand", "Ce qui a été envoyé est plus grand que ce que le module lit."),
+        429: ("Trop de demandes à la fois", "Attendez une minute, puis recommencez."),
+        503: (
+            "Le module ne répond pas",
+            "Recommencez dans quelques minutes. Si cela dure, prévenez votre administrateur.",
+        ),
+    }
+)
+_OTHER = ("Erreur interne", "Recommencez\u202f; si cela se répète, prévenez votre administrateur.")
+_PERHAPS_SENT = (errors.BrokerBlockedError, errors.UnconfirmedError)
+_LOOK_FIRST = "La demande est peut-être partie\u202f: regardez les derniers exports avant de la refaire."
+_FAULTY = (errors.EventTooLargeError, errors.InvalidRequestError)
+
+_PLAIN = re.compile(r"[0-9A-Za-z-]{1,40}")
+_UNLOGGED = ("/static/", "/sante")
+_LEFT = 499
+"""nginx's word for a browser that did not wait."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
+
+
+def show_access_page(
+    request: Request,
+    case: Case,
+    status_code: int = 200,
+    *,
+    who: str = "",
+    words: tuple[str, ...] = (),
+    onward: str = "",
+    headers: Mapping[str, str] | None = None,
+) -> Response:
+    """One of these pages; `who` is what she is known by, `words` say more, the browser goes `onward` by itself."""
+    services: Services = request.app.state.services
+    settings = services.settings
+    if case == "not_identified" and settings.web_auth == "proxy" and not settings.web_trusted_proxies:
+        case = "closed"
+    title, paragraphs = _ACCESS_TEXTS[case]
+    if case == "not_an_agent" and settings.web_auth == "none":
+        paragraphs = _NO_SINGLE_USER
+    has_login = services.identity.has_login
+    return services.templates.TemplateResponse(
+        request,
+        "templates/access.html",
+        {
+            "title": title,
+            "paragraphs": (*words, *paragraphs),
+            "who": who,
+            "onward": onward,
+            "login": request.app.url_path_for("connexion") if has_login and case != "not_an_agent" else "",
+            "logout": request.app.url_path_for("deconnexion") if has_login and case == "not_an_agent" else "",
+            "csrf_token": csrf_token(request) if "session" in request.scope else "",
+        },
+        status_code=status_code,
+        headers=dict(headers or {}) | ({"Refresh": f"0; url={onward}"} if onward else {}),
+    )
+
+
+def show_failure(request: Request, status: int, reason: str = "", headers: Mapping[str, str] | None = None) -> Response:
+    """The page of a status."""
+    services: Services = request.app.state.services
+    title, advice = _TEXTS.get(status, _OTHER)
+    return services.templates.TemplateResponse(
+        request,
+        "templates/failure.html",
+        {"title": title, "advice": advice, "reason": reason},
+        status_code=status,
+        headers=dict(headers or {}),
+    )
+
+
+async def on_http(request: Request, error: Exception) -> Response:
+    """The page of an HTTP status; who is not identified yet is sent to log in."""
+    match error:
+        case NotIdentified():
+            return _send_to_login(request)
+        case NotAnAgent():
+            return show_access_page(request, "not_an_agent", 403, who=error.who)
+        case HTTPException():
+            return show_failure(request, error.status_code, headers=error.headers)
+    raise error
+
+
+async def on_producer(request: Request, error: Exception) -> Response:
+    """The page of what a part of the module did not do; its words are for engineers, so they go to the log."""
+    if isinstance(error, _FAULTY):
+        return show_failure(request, 400, reason=str(error))
+    _log.warning("part_failed", code=getattr(error, "code", ""), reason=str(error))
+    return show_failure(request, 503, reason=_LOOK_FIRST if isinstance(error, _PERHAPS_SENT) else "")
+
+
+def _send_to_login(request: Request) -> Response:
+    """A person who opens a page comes back to it; what a page asks by itself makes the page load again."""
+    services: Services = request.app.state.services
+    is_by_script = is_partial(request)
+    is_opened = request.method in SAFE_METHODS and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+    if not services.identity.has_login or is_by_script or not is_opened:
+        return show_access_page(request, "not_identified", 401, headers={"HX-Refresh": "true"} if is_by_script else {})
+    login = request.app.url_path_for("connexion")
+    return RedirectResponse(f"{login}?retour={services.returns.sign(request.url.path)}", 303)
+
+
+HANDLERS: Mapping[Any, Callable[[Request, Exception], Any]] = MappingProxyType(
+    {HTTPException: on_http, ProducerError: on_producer}
+)
+
+
+class RequestLog:
+    """Logs the name of the route, never the address: that may be anything."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, whatever happens."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, began = 0, time.monotonic()
+
+        async def send_noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting_status)
+        except HTTPException as error:
+            if not status:
+                await (await on_http(Request(scope, receive), error))(scope, receive, send_noting_status)
+        except ClientDisconnect:
+            status = status or _LEFT
+        except Exception as error:  # noqa: BLE001 — the last net: nothing of it reaches the server's own log
+            _log.error("page_failed", **_loggable(scope), exception=describe_exception(error))
+            if not status:
+                await show_failure(Request(scope, receive), 500)(scope, receive, send_noting_status)
+        finally:
+            if not scope["path"].startswith(_UNLOGGED):
+                seconds = round(time.monotonic() - began, 3)
+                _log.info("request", **_loggable(scope), status=status, seconds=seconds)
+
+
+def _loggable(scope: Scope) -> dict[str, Any]:
+    """What may be logged of a request: ours, or plain words only."""
+    values: dict[str, Any] = {"method": scope["method"] if scope["method"] in _METHODS else "?"}
+    if endpoint := scope.get("endpoint"):
+        values["page"] = getattr(endpoint, "__name__", "?").strip("_")
+    for name, value in scope.get("path_params", {}).items():
+        values[name] = value if _PLAIN.fullmatch(str(value)) else "?"
+    state = scope.get("state", {})
+    values |= {name: state[name] for name in ("agent", "correlation_id") if state.get(name)}
+    return values

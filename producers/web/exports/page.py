@@ -1,0 +1,141 @@
+"""All the files of a commune, one of them with everything known of it, what changed in it, and its bytes."""
+
+from datetime import date
+from urllib.parse import urlencode
+
+from pydantic import TypeAdapter, ValidationError
+from starlette.background import BackgroundTask
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+
+from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_file, read_page, to_day
+from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_file, record_of
+from producers.web.forms import new_once, read_day, read_number
+from producers.web.journal.journal import ACTIONS, read_history
+from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
+from schemas.requests import Jour
+from schemas.vocabulary import ExportKind, Liste, Piece
+
+KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"}
+_JOUR = TypeAdapter[date](Jour)
+
+
+_TYPES = {"csv": "text/csv; charset=utf-8", "xml": "application/xml", "pdf": "application/pdf"}
+
+
+def show_all(context: PageContext) -> Response:
+    """The page; what the address does not say well is not looked for."""
+    asked = {name: context.query.get(name, "").strip() for name in ("genre", "liste", "etat", "du", "au")}
+    filters = ExportFilters(
+        kind=ExportKind(asked["genre"]) if asked["genre"] in KINDS else None,
+        liste=Liste(asked["liste"]) if asked["liste"] in set(Liste) else None,
+        etat=asked["etat"] if asked["etat"] in ETATS else "",
+        since=_read_filed_day(asked["du"]),
+        until=_read_filed_day(asked["au"]),
+    )
+    before, after = read_number(context.query.get("avant")), read_number(context.query.get("apres"))
+    page = read_page(context.services.state, context.commune.code, filters, before=before, after=after)
+    kept = {name: value for name, value in asked.items() if value}
+
+    def address(cursor: str, number: int | None) -> str:
+        return f"{context.url('exports')}?{urlencode(kept | {cursor: str(number)})}" if number else ""
+
+    return context.render(
+        "exports/exports.html",
+        files=page.files,
+        newer=address("apres", page.newer),
+        older=address("avant", page.older),
+        asked=asked | {"du": _iso(filters.since), "au": _iso(filters.until)},
+        is_filtered=bool(kept),
+        kinds=KINDS,
+        listes={liste.value: liste.label for liste in Liste},
+        etats={name: words for name, (words, _condition) in ETATS.items()},
+        unread=[name for name in ("du", "au") if asked[name] and _read_filed_day(asked[name]) is None],
+    )
+
+
+def _read_filed_day(words: str) -> date | None:
+    """A day of the years that requests may name: beyond, its midnight may not exist."""
+    try:
+        return _JOUR.validate_python(read_day(words))
+    except ValidationError:
+        return None
+
+
+def _iso(day: date | None) -> str:
+    return day.isoformat() if day else ""
+
+
+def show(context: PageContext) -> Response:
+    """The page."""
+    file = read_file(context.services.state, context.commune.code, context.number("export"))
+    if file is None:
+        raise HTTPException(NOT_FOUND)
+    history = read_history(context.services.state, context.commune.code, file.export_id)
+    return context.render("exports/export.html", file=file, history=history, actions=ACTIONS, once=new_once())
+
+
+def show_differences(context: PageContext) -> Response:
+    """The page; there is none for a tableau, nor for a file that was not made."""
+    file = read_file(context.services.state, context.commune.code, context.number("export"))
+    if file is None or not file.is_ready or file.is_tableau:
+        raise HTTPException(NOT_FOUND)
+    found = file.differences
+    return context.render(
+        "exports/differences.html",
+        file=file,
+        found=found,
+        deposited_on=to_day(found["deposited_on"]) if found else None,
+    )
+
+
+def download(context: PageContext) -> Response:
+    """The file itself."""
+    asked = _asked(context)
+    return _deliver(context, asked, Piece.FICHIER)
+
+
+def download_report(context: PageContext) -> Response:
+    """Its report of anomalies; not found when there is none."""
+    asked = _asked(context)
+    if asked.is_ready and asked.report_name is None:
+        raise HTTPException(NOT_FOUND)
+    return _deliver(context, asked, Piece.RAPPORT)
+
+
+def _asked(context: PageContext) -> AskedFile:
+    asked = read_file(context.services.state, context.commune.code, context.number("export"))
+    if asked is None:
+        raise HTTPException(NOT_FOUND)
+    return asked
+
+
+def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
+    recorded = record_of(asked, piece)
+    if recorded is None:
+        return _refuse(context, asked, CONFLICT, "not_ready")
+    if asked.purged_at:
+        return _refuse(context, asked, GONE, "purged")
+    try:
+        delivery = open_file(context.services.settings.exports_dir, recorded)
+    except FileGoneError:
+        return _refuse(context, asked, GONE, "gone")
+    except FileAlteredError:
+        return _refuse(context, asked, BROKEN, "altered")
+    headers = {
+        "Content-Disposition": f'attachment; filename="{recorded.name}"',
+        "Content-Length": str(recorded.size),
+        "ETag": f'"{recorded.sha256}"',
+        "Accept-Ranges": "none",
+    }
+    media_type = _TYPES[recorded.name.rpartition(".")[2]]
+    if context.request.method == "HEAD":
+        delivery.close()
+        return Response(headers=headers, media_type=media_type)
+    event = context.download_of(asked, piece)
+    after = BackgroundTask(delivery.then(lambda: context.services.spool.send(event)))
+    return StreamingResponse(iter(delivery), headers=headers, media_type=media_type, background=after)
+
+
+def _refuse(context: PageContext, asked: AskedFile, status_code: int, why: str) -> Response:
+    return context.render("exports/telechargement.html", status_code, file=asked, why=why)

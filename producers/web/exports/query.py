@@ -1,0 +1,286 @@
+"""Files that were asked for, whatever became of them: the view `derniers_exports`, read for one commune."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import UTC, date, datetime, time, timedelta
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, column, func, select, table
+
+from common.clock import PARIS
+from producers.records import ExportState
+from producers.state import State, to_instant
+from schemas.tableaux import Edition
+from schemas.vocabulary import ExportKind, ExportStatus, Liste, Verdict
+
+LATEST = 10
+"""As many as openElec's « Derniers exports »."""
+
+_INSTANTS = ("requested_at", "started_at", "finished_at", "purged_at", "downloaded_at")
+_DAYS = ("deposited_on", "verdict_on")
+_DOCUMENTS = ("anomalies", "parameters", "differences")
+
+_LISTES = [*Liste]
+
+PAGE = 25
+
+
+def to_day(value: date | str | None) -> date | None:
+    """PostgreSQL gives a date, SQLite the text `YYYY-MM-DD`."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def to_document(value: Any) -> Any:  # noqa: ANN401 — JSON
+    """PostgreSQL gives what the JSON says, SQLite its text."""
+    return json.loads(value) if isinstance(value, str) else value
+
+
+@dataclass(frozen=True, kw_only=True)
+class AskedFile(ExportState):
+    """One file, with what only the screen shows of it."""
+
+    request_id: int
+    correlation_id: str
+    is_bulk: bool
+    report_size: int | None
+    report_sha256: str | None
+    anomalies: Sequence[dict[str, Any]]
+    parameters: dict[str, Any]
+    differences: dict[str, Any] | None
+    deposited_on: date | None
+    deposited_by: str
+    remarque: str
+    verdict: str
+    verdict_on: date | None
+    answer: str
+    downloaded_at: datetime | None
+    downloaded_by: str
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether it was made; its bytes may be purged since."""
+        return self.status is ExportStatus.READY
+
+    @property
+    def is_tableau(self) -> bool:
+        """Whether it is a tableau, and not a list."""
+        return self.kind is ExportKind.TABLEAU
+
+    @property
+    def is_for_commission(self) -> bool:
+        """Whether it bears the full motifs, which are not to be posted. Code électoral, art. R. 8."""
+        return self.edition == Edition.COMMISSION
+
+    @property
+    def is_rejected(self) -> bool:
+        """Whether the platform refused it."""
+        return self.verdict == Verdict.REJETE
+
+    @property
+    def same_as(self) -> tuple[str, ...]:
+        """What it is, whenever it was made: a later file with the same answer takes its place."""
+        return (self.kind, self.liste, self.format, self.type_tableau, self.presentation, self.edition)
+
+
+DERNIERS_EXPORTS = table("derniers_exports", *(column(field.name) for field in fields(AskedFile)))
+
+
+def read_latest(state: State, commune: str, limit: int = LATEST) -> list[AskedFile]:
+    """The last files that were made, the newest first; purged ones too.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    with state.reading() as connection:
+        return select_latest(connection, commune, limit)
+
+
+def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> list[AskedFile]:
+    """The same, on a connection that is already there."""
+    made = of_commune(commune).where(DERNIERS_EXPORTS.c.status == ExportStatus.READY)
+    return read_files(connection, made.order_by(DERNIERS_EXPORTS.c.export_id.desc()).limit(limit))
+
+
+def read_file(state: State, commune: str, export_id: int) -> AskedFile | None:
+    """That file, if it is this commune's.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    with state.reading() as connection:
+        return next(
+            iter(read_files(connection, of_commune(commune).where(DERNIERS_EXPORTS.c.export_id == export_id))), None
+        )
+
+
+def of_commune(commune: str) -> Select[Any]:
+    """Every file of a commune."""
+    return select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.code_commune == commune)
+
+
+def read_files(connection: Connection, query: Select[Any]) -> list[AskedFile]:
+    """The rows of a query on the view."""
+    return [_to_file(row) for row in connection.execute(query)]
+
+
+def _to_file(row: Row[Any]) -> AskedFile:
+    values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
+    for name in _INSTANTS:
+        values[name] = to_instant(values[name])
+    for name in _DAYS:
+        values[name] = to_day(values[name])
+    for name in _DOCUMENTS:
+        values[name] = to_document(values[name])
+    values |= {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])}
+    return AskedFile(**values | {"is_bulk": bool(values["is_bulk"]), "downloaded_by": values["downloaded_by"] or ""})
+
+
+_SAME_KIND = (
+    DERNIERS_EXPORTS.c.kind,
+    DERNIERS_EXPORTS.c.liste,
+    DERNIERS_EXPORTS.c.format,
+    DERNIERS_EXPORTS.c.type_tableau,
+    DERNIERS_EXPORTS.c.presentation,
+    DERNIERS_EXPORTS.c.edition,
+)
+
+
+def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[AskedFile]:
+    """Those files, if they are this commune's and were made; purged ones too, in the order of their numbers.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    return read_all(
+        state,
+        select_made(commune)
+        .where(DERNIERS_EXPORTS.c.export_id.in_(set(export_ids)))
+        .order_by(DERNIERS_EXPORTS.c.export_id),
+    )
+
+
+def read_current(state: State, commune: str) -> list[AskedFile]:
+    """The last file of each list and format and of each tableau, if it is still kept; lists first, in their order.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    made = (
+        DERNIERS_EXPORTS.c.code_commune == commune,
+        DERNIERS_EXPORTS.c.status == ExportStatus.READY,
+        DERNIERS_EXPORTS.c.purged_at.is_(None),
+    )
+    newest = select(func.max(DERNIERS_EXPORTS.c.export_id)).where(*made).group_by(*_SAME_KIND)
+    files = read_all(state, select_made(commune).where(DERNIERS_EXPORTS.c.export_id.in_(newest.scalar_subquery())))
+    return sorted(files, key=rank)
+
+
+def select_made(commune: str) -> Select[Any]:
+    """Every file of a commune that was made; purged ones too."""
+    return of_commune(commune).where(DERNIERS_EXPORTS.c.status == ExportStatus.READY)
+
+
+def read_all(state: State, query: Select[Any]) -> list[AskedFile]:
+    """The rows of a query on the view, on a connection of its own.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    with state.reading() as connection:
+        return read_files(connection, query)
+
+
+def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
+    """Lists before tableaux; P, CE, CM."""
+    return file.is_tableau, _LISTES.index(Liste(file.liste)), file.type_tableau, file.presentation, file.format
+
+
+_READY = DERNIERS_EXPORTS.c.status == ExportStatus.READY
+_KEPT = and_(_READY, DERNIERS_EXPORTS.c.purged_at.is_(None))
+ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
+    "pret": ("Prêt, sans anomalie bloquante", and_(_KEPT, DERNIERS_EXPORTS.c.bloquantes == 0)),
+    "a-corriger": ("À corriger (anomalies bloquantes)", and_(_KEPT, DERNIERS_EXPORTS.c.bloquantes > 0)),
+    "depose": ("Déposé", DERNIERS_EXPORTS.c.deposited_on.is_not(None)),
+    "en-cours": ("En attente ou en cours", DERNIERS_EXPORTS.c.status.in_((ExportStatus.QUEUED, ExportStatus.RUNNING))),
+    "en-echec": ("En échec", DERNIERS_EXPORTS.c.status == ExportStatus.FAILED),
+    "annule": ("Annulé", DERNIERS_EXPORTS.c.status == ExportStatus.CANCELLED),
+    "efface": ("Effacé", and_(_READY, DERNIERS_EXPORTS.c.purged_at.is_not(None))),
+}
+"""The states that one can look for: the name in the address, what the clerk reads, the condition."""
+
+
+@dataclass(frozen=True)
+class ExportFilters:
+    """What is looked for; empty is everything. Days are Paris's, both included."""
+
+    kind: ExportKind | None = None
+    liste: Liste | None = None
+    etat: str = ""
+    since: date | None = None
+    until: date | None = None
+
+    def conditions(self, connection: Connection) -> list[ColumnElement[bool]]:
+        """For the view, as the database of this connection writes instants."""
+        found: list[ColumnElement[bool]] = []
+        if self.kind:
+            found.append(DERNIERS_EXPORTS.c.kind == self.kind)
+        if self.liste:
+            found.append(DERNIERS_EXPORTS.c.liste == self.liste)
+        if self.etat:
+            found.append(ETATS[self.etat][1])
+        if self.since:
+            found.append(DERNIERS_EXPORTS.c.requested_at >= to_database(connection, _midnight(self.since)))
+        if self.until:
+            found.append(
+                DERNIERS_EXPORTS.c.requested_at < to_database(connection, _midnight(self.until + timedelta(days=1)))
+            )
+        return found
+
+
+@dataclass(frozen=True)
+class ExportPage:
+    """Some files, the newest first, and the cursors of the pages around; None where there is none."""
+
+    files: tuple[AskedFile, ...]
+    newer: int | None = None
+    older: int | None = None
+
+
+def read_page(
+    state: State, commune: str, filters: ExportFilters, *, before: int | None = None, after: int | None = None
+) -> ExportPage:
+    """The newest files that match; those older than the file `before`, or those just newer than the file `after`.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    number = DERNIERS_EXPORTS.c.export_id
+    with state.reading() as connection:
+        query = of_commune(commune).where(*filters.conditions(connection)).limit(PAGE + 1)
+        if after is not None:
+            found = read_files(connection, query.where(number > after).order_by(number))
+            if len(found) > PAGE:
+                return _page(found[:PAGE][::-1], has_newer=True, has_older=True)
+        elif before is not None:
+            query = query.where(number < before)
+        files = read_files(connection, query.order_by(number.desc()))
+    return _page(files[:PAGE], has_newer=before is not None, has_older=len(files) > PAGE)
+
+
+def to_database(connection: Connection, instant: datetime) -> Any:  # noqa: ANN401 — a datetime, or SQLite's text
+    """An instant in UTC, as the views of this database hold it."""
+    if connection.dialect.name == "sqlite":
+        return f"{instant:%Y-%m-%d %H:%M:%S}.{instant.microsecond // 1000:03}"
+    return instant
+
+
+def _midnight(day: date) -> datetime:
+    return datetime.combine(day, time(), PARIS).astimezone(UTC)
+
+
+def _page(files: list[AskedFile], *, has_newer: bool, has_older: bool) -> ExportPage:
+    if not files:
+        return ExportPage(())
+    newer = files[0].export_id if has_newer else None
+    return ExportPage(tuple(files), newer, files[-1].export_id if has_older else None)

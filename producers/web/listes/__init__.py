@@ -1,0 +1,1 @@
+"""« Liste électorale »: ask for the files of the lists."""

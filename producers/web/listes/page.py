@@ -1,0 +1,72 @@
+"""The first tab: the list files."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from starlette.responses import Response
+
+from producers.web.forms import Faults, find_faults, new_once, read_once, text, texts, wrap_once
+from producers.web.listes.query import read_registres
+from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
+from producers.web.suivi.page import read_suivi
+from producers.web.suivi.pending import SendingFailure, send_request
+from schemas.requests import ListeExportRequested
+from schemas.vocabulary import Format, Liste
+
+FIELDS = ("listes", "format")
+_CHOICES = {"listes": "cochez au moins une liste", "format": "choisissez CSV ou XML"}
+
+
+@dataclass(frozen=True)
+class ListesForm:
+    """What is checked on the page."""
+
+    listes: Sequence[str] = tuple(Liste)
+    format: str = Format.CSV
+    once: str = field(default_factory=new_once)
+
+    @property
+    def words(self) -> str:
+        """How what is asked for is called while no row does."""
+        return f"Listes {', '.join(self.listes)} [{self.format}]"
+
+
+def show(context: PageContext) -> Response:
+    """The page."""
+    return _page(context, ListesForm())
+
+
+def ask(context: PageContext) -> Response:
+    """« Génération du fichier »."""
+    form = ListesForm(texts(context.form, "listes"), text(context.form, "format"), read_once(context.form))
+    found = find_faults(lambda: _request(context, form), FIELDS, names={"formats": "format"}, better=_CHOICES)
+    if found:
+        return _page(context, form, UNPROCESSABLE, faults=Faults.ordered(FIELDS, found))
+    event = wrap_once(_request(context, form), source=context.services.settings.source, once=form.once)
+    if failure := send_request(context, event, form.words):
+        return _page(context, form, AWAY, failure=failure)
+    return context.redirect("listes", "demandes")
+
+
+def _request(context: PageContext, form: ListesForm) -> ListeExportRequested:
+    return ListeExportRequested.model_validate(
+        {
+            "commune": context.commune.code,
+            "listes": form.listes,
+            "formats": [form.format],
+            "requested_by": context.agent.name,
+        }
+    )
+
+
+def _page(
+    context: PageContext,
+    form: ListesForm,
+    status_code: int = 200,
+    *,
+    faults: Faults | None = None,
+    failure: SendingFailure | None = None,
+) -> Response:
+    registres = read_registres(context.services.state, context.commune.code)
+    values = {"form": form, "faults": faults or Faults(), "failure": failure, "registres": registres}
+    return context.render("listes/listes.html", status_code, **values, **read_suivi(context))

@@ -1,1 +1,0 @@
-"""The pages, one file each: what is shown, what is asked."""

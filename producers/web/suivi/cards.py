@@ -1,0 +1,221 @@
+"""What « Demandes en cours » shows: which requests, in which state, in which words, and what passes before them."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from enum import StrEnum
+
+from jinja2 import Environment
+
+from common.french import count_of
+from producers.web.exports.query import AskedFile
+from producers.web.forms import once_for
+from producers.web.suivi.query import DemandeState, RecentActivity
+from schemas.tableaux import TypeTableau
+from schemas.topology import (
+    REQUEST_CANCEL,
+    REQUEST_DEPOT_DECLARE,
+    REQUEST_DEPOT_VERDICT,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_RETRY,
+    REQUEST_TABLEAUX_RENDER,
+)
+from schemas.vocabulary import ExportStatus
+
+SHOWN_ONCE_DONE = timedelta(minutes=15)
+"""How long a request that went well, or was cancelled, stays in sight."""
+
+SHOWN_ONCE_FAILED = timedelta(days=7)
+"""How long a failure stays in sight, unless it was asked for again since."""
+
+SHOWN_ONCE_NOT_CANCELLED = timedelta(hours=1)
+
+_WITHOUT_FILES = {
+    REQUEST_LISTE_EXPORT: "Fichiers de la liste électorale",
+    REQUEST_TABLEAUX_RENDER: "Tableaux",
+    REQUEST_RETRY: "Nouvel essai",
+    REQUEST_CANCEL: "Annulation",
+    REQUEST_DEPOT_DECLARE: "Dépôt déclaré",
+    REQUEST_DEPOT_VERDICT: "Réponse de la plateforme",
+}
+
+
+class Stage(StrEnum):
+    """Where a whole request stands."""
+
+    REFUSED = "refused"
+    QUEUED = "queued"
+    RUNNING = "running"
+    READY = "ready"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+
+    @property
+    def label(self) -> str:
+        """As a clerk reads it."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    Stage.REFUSED: "refusée",
+    Stage.QUEUED: "en attente",
+    Stage.RUNNING: "en cours",
+    Stage.READY: "prête",
+    Stage.FAILED: "en échec",
+    Stage.CANCELLED: "annulée",
+}
+
+_TONES = {
+    Stage.REFUSED: "error",
+    Stage.QUEUED: "queued",
+    Stage.RUNNING: "running",
+    Stage.READY: "ready",
+    Stage.FAILED: "failed",
+    Stage.CANCELLED: "cancelled",
+}
+
+
+@dataclass(frozen=True)
+class RequestCard:
+    """One request of « Demandes en cours »."""
+
+    demande: DemandeState
+    stage: Stage
+    ahead: int | None = None
+    """Files of others that pass before its first waiting one; None when it does not wait, or is part of a batch."""
+
+    @property
+    def tone(self) -> str:
+        """How its state looks: a class of the style sheet."""
+        return "error" if self.is_to_correct else _TONES[self.stage]
+
+    @property
+    def label(self) -> str:
+        """Its state in a word: a request whose files are to be corrected is not called ready."""
+        return "à corriger" if self.is_to_correct else self.stage.label
+
+    @property
+    def is_to_correct(self) -> bool:
+        """Whether all went well but for what the files hold."""
+        return self.stage is Stage.READY and any(file.is_ready and file.bloquantes for file in self.demande.files)
+
+    @property
+    def is_about_tableaux(self) -> bool:
+        """Whether it belongs to the second tab."""
+        return self.demande.event_type == REQUEST_TABLEAUX_RENDER or any(it.is_tableau for it in self.demande.files)
+
+    @property
+    def is_well(self) -> bool:
+        """Whether all its files are ready, and none is to be corrected: little is to be said of it."""
+        return self.stage is Stage.READY and not self.is_to_correct
+
+    @property
+    def may_cancel(self) -> bool:
+        """Whether some file of it is not made yet."""
+        return any(not file.status.is_terminal for file in self.demande.files)
+
+    @property
+    def to_retry(self) -> tuple[AskedFile, ...]:
+        """Its files that can be asked for again."""
+        again = {ExportStatus.FAILED, ExportStatus.CANCELLED}
+        return tuple(file for file in self.demande.files if file.status in again)
+
+
+def build_cards(recent: RecentActivity, now: datetime) -> tuple[RequestCard, ...]:
+    """The requests that deserve to be seen, the newest first."""
+    latest_by_content: dict[tuple[str, ...], int] = {}
+    for demande in recent.demandes:
+        for file in demande.files:
+            if file.status is not ExportStatus.CANCELLED:
+                latest_by_content[file.same_as] = max(file.export_id, latest_by_content.get(file.same_as, 0))
+    return tuple(
+        make_card(demande, recent.waiting)
+        for demande in recent.demandes
+        if _is_shown(demande, recent.demandes, latest_by_content, now)
+    )
+
+
+def make_card(demande: DemandeState, waiting: Sequence[int] = ()) -> RequestCard:
+    """One request, with what passes before it when `waiting` says so."""
+    return RequestCard(demande, stage_of(demande), _count_ahead(demande.files, waiting))
+
+
+def stage_of(demande: DemandeState) -> Stage:
+    """Where a request stands, by its files."""
+    if demande.is_refused:
+        return Stage.REFUSED
+    states = {file.status for file in demande.files}
+    if not all(status.is_terminal for status in states):
+        return Stage.QUEUED if states == {ExportStatus.QUEUED} else Stage.RUNNING
+    if ExportStatus.FAILED in states:
+        return Stage.FAILED
+    return Stage.READY if ExportStatus.READY in states else Stage.CANCELLED
+
+
+def just_ended(cards: Iterable[RequestCard], now: datetime) -> list[AskedFile]:
+    """The files to announce, made or failed, in the order they ended."""
+    event = {ExportStatus.READY, ExportStatus.FAILED}
+    ended = [it for card in cards for it in card.demande.files if it.status in event and it.finished_at]
+    recent = [it for it in ended if it.finished_at and now - it.finished_at < SHOWN_ONCE_DONE]
+    return sorted(recent, key=lambda it: (it.finished_at or now, it.export_id))
+
+
+def _is_shown(
+    demande: DemandeState, others: Sequence[DemandeState], latest_by_content: dict[tuple[str, ...], int], now: datetime
+) -> bool:
+    stage = stage_of(demande)
+    if stage is Stage.REFUSED:
+        shown = SHOWN_ONCE_NOT_CANCELLED if demande.event_type == REQUEST_CANCEL else SHOWN_ONCE_FAILED
+        again = any(
+            other.event_type == demande.event_type and other.request_id > demande.request_id and not other.is_refused
+            for other in others
+        )
+        return now - demande.requested_at < shown and not again
+    if stage in {Stage.QUEUED, Stage.RUNNING}:
+        return True
+    if stage is Stage.FAILED:
+        failed = [file for file in demande.files if file.status is ExportStatus.FAILED]
+        stands = any(latest_by_content[file.same_as] == file.export_id for file in failed)
+        return stands and now - _ended_at(demande) < SHOWN_ONCE_FAILED
+    return now - _ended_at(demande) < SHOWN_ONCE_DONE
+
+
+def _ended_at(demande: DemandeState) -> datetime:
+    return max((file.finished_at for file in demande.files if file.finished_at), default=demande.requested_at)
+
+
+def _count_ahead(files: Sequence[AskedFile], waiting: Sequence[int]) -> int | None:
+    queued = [file.export_id for file in files if file.status is ExportStatus.QUEUED]
+    if not queued or any(file.is_bulk for file in files):
+        return None
+    own = {file.export_id for file in files}
+    return sum(1 for number in waiting if number < min(queued) and number not in own)
+
+
+def request_words(demande: DemandeState) -> str:
+    """What was asked for: `Liste électorale, 3 fichiers`, `Tableau des vingt jours, 1 fichier`."""
+    if not demande.files:
+        return _WITHOUT_FILES.get(demande.event_type, "Demande")
+    first, number = demande.files[0], count_of(len(demande.files), "fichier", "fichiers")
+    types = {file.type_tableau for file in demande.files}
+    if not first.is_tableau:
+        what = "Liste électorale"
+    else:
+        what = TypeTableau(first.type_tableau).label if len(types) == 1 else "Tableaux"
+    return f"{what}, {number}"
+
+
+def wait_words(card: RequestCard) -> str:
+    """Why nothing moves yet."""
+    if any(file.is_bulk for file in card.demande.files):
+        return "Elle fait partie d'un lot, et passe après ce que les communes demandent une à une."
+    if card.ahead:
+        before = count_of(card.ahead, "fichier d'une autre demande passe", "fichiers d'autres demandes passent")
+        return f"{before} avant elle."
+    return "Elle est la prochaine : un service la prendra dès qu'il sera libre."
+
+
+def add_request_words(environment: Environment) -> None:
+    """Let templates use them."""
+    environment.filters.update(request_words=request_words, wait_words=wait_words)
+    environment.globals["once_for"] = once_for

@@ -1,0 +1,98 @@
+"""What happens in a commune, shown as it happens: one question to the database a second, however many look on."""
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+from starlette.concurrency import run_in_threadpool
+
+from producers.errors import ProducerError
+from producers.state import State
+from producers.web.suivi.query import RecentActivity, read_change_marker, read_recent
+
+log = structlog.get_logger("producers.web")
+
+POLL_SECONDS = 1.0
+_AWAY_SECONDS = 5.0
+
+
+class _Channel:
+    """One commune that somebody looks at."""
+
+    def __init__(self) -> None:
+        self.listeners = 0
+        self.version = 0
+        self.recent = RecentActivity()
+        self.changed = asyncio.Condition()
+        self.task: asyncio.Task[None] | None = None
+
+
+class Subscription:
+    """One connection's view of a channel: each version once, and only the newest."""
+
+    def __init__(self, channel: _Channel) -> None:
+        self._channel = channel
+        self._seen = 0
+
+    async def wait(self, seconds: float) -> RecentActivity | None:
+        """What is new, the first time at once; None when nothing was within that time."""
+        channel = self._channel
+        try:
+            async with asyncio.timeout(seconds), channel.changed:
+                await channel.changed.wait_for(lambda: channel.version > self._seen)
+                self._seen = channel.version
+                return channel.recent
+        except TimeoutError:
+            return None
+
+
+class LiveUpdates:
+    """The communes that somebody looks at; nothing is asked of the database for the others."""
+
+    def __init__(self, state: State, *, seconds: float = POLL_SECONDS) -> None:
+        self._state = state
+        self._seconds = seconds
+        self._channels: dict[str, _Channel] = {}
+
+    @property
+    def communes(self) -> frozenset[str]:
+        """Those that are watched now."""
+        return frozenset(self._channels)
+
+    @contextmanager
+    def subscribe(self, commune: str) -> Iterator[Subscription]:
+        """Look at a commune, inside the event loop."""
+        channel = self._channels.setdefault(commune, _Channel())
+        channel.listeners += 1
+        if channel.task is None:
+            channel.task = asyncio.create_task(self._poll(commune, channel), name=f"live {commune}")
+        try:
+            yield Subscription(channel)
+        finally:
+            channel.listeners -= 1
+            if not channel.listeners:
+                channel.task.cancel()
+                if self._channels.get(commune) is channel:
+                    del self._channels[commune]
+
+    async def _poll(self, commune: str, channel: _Channel) -> None:
+        marker: tuple[Any, ...] | None = None
+        while True:
+            pause = self._seconds
+            try:
+                latest = await run_in_threadpool(read_change_marker, self._state, commune)
+                if latest != marker:
+                    recent = await run_in_threadpool(read_recent, self._state, commune)
+                    marker = latest
+                    async with channel.changed:
+                        channel.recent, channel.version = recent, channel.version + 1
+                        channel.changed.notify_all()
+            except ProducerError as error:
+                log.warning("live_without_database", commune=commune, error=error.code)
+                pause = _AWAY_SECONDS
+            except Exception:  # else whoever looks on would wait for ever
+                log.exception("live_failed", commune=commune)
+                pause = _AWAY_SECONDS
+            await asyncio.sleep(pause)

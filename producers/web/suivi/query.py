@@ -1,0 +1,187 @@
+"""Requests of a commune and where they stand: the view `demandes`, with the files of `derniers_exports`."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, Row, Select, column, false, select, table
+
+from producers.state import State, to_instant
+from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, of_commune, read_files, select_latest
+from schemas.topology import (
+    REQUEST_CANCEL,
+    REQUEST_DEPOT_DECLARE,
+    REQUEST_DEPOT_VERDICT,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_RETRY,
+    REQUEST_TABLEAUX_RENDER,
+)
+from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
+
+RECENT_FILES, RECENT_REQUESTS = 100, 200
+"""How far back one looks: a request makes some fifty files at most, and each download is a request too."""
+
+_MOST_WAITING = 1000
+_TYPES_WITH_REFUSALS = (
+    *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL),
+    *(REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT),
+)
+"""The requests whose refusal a clerk reads."""
+
+_COLUMNS = (
+    *("request_id", "source", "event_id", "event_type", "code_commune"),
+    *("requested_by", "requested_at", "outcome", "reason"),
+)
+_DEMANDES = table("demandes", *(column(name) for name in _COLUMNS))
+_REQUESTS = select(*(_DEMANDES.c[name] for name in _COLUMNS))
+_MARKER_COLUMNS = ("export_id", "status", "lines_written", "purged_at", "downloaded_at", "deposited_on", "verdict")
+
+
+@dataclass(frozen=True)
+class DemandeState:
+    """One request, and its files in the order it named them."""
+
+    request_id: int
+    source: str
+    event_id: str
+    event_type: str
+    code_commune: str
+    requested_by: str
+    requested_at: datetime
+    outcome: RequestOutcome
+    reason: str
+    files: tuple[AskedFile, ...] = ()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether it could not be served."""
+        return self.outcome is RequestOutcome.REFUSED
+
+
+@dataclass(frozen=True)
+class RecentActivity:
+    """What happened lately in a commune, as the database says it."""
+
+    demandes: tuple[DemandeState, ...] = ()
+    """The newest first: those that have files among the last ones, and those that were refused."""
+    latest: tuple[AskedFile, ...] = ()
+    """« Derniers exports »."""
+    newest_request: int = 0
+    waiting: tuple[int, ...] = ()
+    """Every file of every commune that waits or is worked on, batches apart."""
+
+
+def read_change_marker(state: State, commune: str) -> tuple[Any, ...]:
+    """What changes whenever something of « Demandes en cours » does; cheaper to read than all of it.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    marked = select(*(DERNIERS_EXPORTS.c[name] for name in _MARKER_COLUMNS)).where(
+        DERNIERS_EXPORTS.c.code_commune == commune
+    )
+    with state.reading() as connection:
+        files = [tuple(row) for row in connection.execute(_recent(marked))]
+        newest = connection.execute(_newest_request(commune)).scalar()
+        waits = any(status == ExportStatus.QUEUED for _, status, *_ in files)
+        return (*files, newest, *(_read_waiting(connection) if waits else ()))
+
+
+def read_recent(state: State, commune: str) -> RecentActivity:
+    """What « Demandes en cours » and « Derniers exports » show.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    with state.reading() as connection:
+        files = read_files(connection, _recent(of_commune(commune)))
+        ids = {file.request_id for file in files}
+        latest_requests = _REQUESTS.where(_DEMANDES.c.code_commune == commune).order_by(_DEMANDES.c.request_id.desc())
+        requests = connection.execute(latest_requests.limit(RECENT_REQUESTS)).all()
+        refused = [
+            row for row in requests if row.outcome == RequestOutcome.REFUSED and row.event_type in _TYPES_WITH_REFUSALS
+        ]
+        asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()
+        waits = any(file.status is ExportStatus.QUEUED for file in files)
+        return RecentActivity(
+            demandes=tuple(sorted(_join((*refused, *asked), files), key=lambda it: -it.request_id)),
+            latest=tuple(select_latest(connection, commune, LATEST)),
+            newest_request=requests[0].request_id if requests else 0,
+            waiting=tuple(_read_waiting(connection)) if waits else (),
+        )
+
+
+def read_request(state: State, commune: str, request_id: int) -> DemandeState | None:
+    """That request, if it is this commune's, with all its files.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    query = _REQUESTS.where(_DEMANDES.c.code_commune == commune, _DEMANDES.c.request_id == request_id)
+    with state.reading() as connection:
+        found = read_files(connection, select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.request_id == request_id))
+        files = [file for file in found if file.code_commune == commune]  # not asked above: SQLite would read them all
+        return next(iter(_join(connection.execute(query).all(), files)), None)
+
+
+def read_newest_request(state: State, commune: str) -> int:
+    """The number of the last request of a commune; 0 when there is none.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    with state.reading() as connection:
+        return connection.execute(_newest_request(commune)).scalar() or 0
+
+
+def find_commune(state: State, request_id: int) -> str:
+    """The commune of a request; empty when there is no such request.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    query = select(_DEMANDES.c.code_commune).where(_DEMANDES.c.request_id == request_id)
+    with state.reading() as connection:
+        return connection.execute(query).scalar() or ""
+
+
+def find_requests(state: State, source: str, event_ids: Collection[str]) -> dict[str, DemandeState]:
+    """Those of these events that a worker has read, by id; without their files.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    if not event_ids:
+        return {}
+    query = _REQUESTS.where(_DEMANDES.c.source == source, _DEMANDES.c.event_id.in_(event_ids))
+    with state.reading() as connection:
+        return {it.event_id: it for it in _join(connection.execute(query).all(), ())}
+
+
+def _recent(query: Select[Any]) -> Select[Any]:
+    return query.order_by(DERNIERS_EXPORTS.c.export_id.desc()).limit(RECENT_FILES)
+
+
+def _newest_request(commune: str) -> Select[Any]:
+    newest = select(_DEMANDES.c.request_id).where(_DEMANDES.c.code_commune == commune)
+    return newest.order_by(_DEMANDES.c.request_id.desc()).limit(1)
+
+
+def _read_waiting(connection: Connection) -> Sequence[int]:
+    query = select(DERNIERS_EXPORTS.c.export_id).where(
+        DERNIERS_EXPORTS.c.status.in_(UNFINISHED), DERNIERS_EXPORTS.c.is_bulk.is_(false())
+    )
+    return connection.execute(query.order_by(DERNIERS_EXPORTS.c.export_id).limit(_MOST_WAITING)).scalars().all()
+
+
+def _join(requests: Iterable[Row[Any]], files: Iterable[AskedFile]) -> list[DemandeState]:
+    ordered = sorted(files, key=lambda file: file.export_id)
+    return [
+        DemandeState(
+            **{name: getattr(row, name) for name in _COLUMNS}
+            | {"requested_at": to_instant(row.requested_at), "outcome": RequestOutcome(row.outcome)},
+            files=tuple(file for file in ordered if file.request_id == row.request_id),
+        )
+        for row in requests
+    ]

@@ -1,0 +1,1 @@
+"""« Tableaux »: ask for the tableaux, those that the calendar calls for first."""

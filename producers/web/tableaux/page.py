@@ -1,0 +1,205 @@
+"""The second tab: the tableaux, those that the calendar calls for first, and the form that asks for them."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import date
+from typing import Self
+from urllib.parse import urlencode
+
+from starlette.datastructures import FormData
+from starlette.responses import Response
+
+from common.calendrier import LAWS, Echeance, Regime, is_poll_day
+from common.french import weekday_date
+from producers.web.echeances.agenda import Calendar, KnownReunion, KnownScrutin, read_calendar
+from producers.web.forms import Faults, find_faults, new_once, read_day, read_once, text, texts, wrap_once
+from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
+from producers.web.suivi.page import read_suivi
+from producers.web.suivi.pending import SendingFailure, send_request
+from schemas.requests import TableauxRenderRequested
+from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
+from schemas.vocabulary import Liste
+
+DATES = ("scrutin", "date_tableau", "reunion", "until", "publication")
+FIELDS = ("type", "listes", "presentations", "edition", *DATES, "inclure_j5", "signature_maire")
+"""In the order of the page; the first bears what is wrong with the whole."""
+
+_CHOICES = {
+    "type": "choisissez un tableau",
+    "listes": "cochez au moins une liste",
+    "presentations": "cochez au moins une présentation",
+    "edition": "choisissez à qui l'exemplaire est destiné",
+}
+_MISSING = {
+    "date_tableau": "indiquez la date du tableau",
+    "scrutin": "indiquez le jour du scrutin",
+}
+_UNREADABLE = "ce jour n'existe pas ; une date s'écrit JJ/MM/AAAA"
+_MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements ou le jour de l'affichage"
+
+
+@dataclass(frozen=True)
+class TableauxForm:
+    """What is written and checked on the page, as it is: dates may be anything."""
+
+    type: str = ""
+    listes: Sequence[str] = tuple(Liste)
+    presentations: Sequence[str] = (Presentation.COMMUNE,)
+    edition: str = Edition.AFFICHAGE
+    dates: Mapping[str, str] = field(default_factory=dict)
+    inclure_j5: bool = False
+    signature_maire: bool = False
+    once: str = field(default_factory=new_once)
+
+    @classmethod
+    def read(cls, form: FormData) -> Self:
+        """What came back."""
+        return cls(
+            type=text(form, "type"),
+            listes=texts(form, "listes"),
+            presentations=texts(form, "presentations"),
+            edition=text(form, "edition"),
+            dates={name: text(form, name) for name in DATES},
+            inclure_j5=bool(text(form, "inclure_j5")),
+            signature_maire=bool(text(form, "signature_maire")),
+            once=read_once(form),
+        )
+
+    def prefilled(self, values: Mapping[str, str], listes: Sequence[str] = ()) -> Self:
+        """With the type, the dates and the lists of an address, such as a link of the calendar."""
+        known = [type_.value for type_ in TypeTableau]
+        type_ = values.get("type", "")
+        dates = {name: day.isoformat() for name in DATES if (day := read_day(values.get(name, "")))}
+        return replace(
+            self,
+            type=type_ if type_ in known else self.type,
+            dates={**self.dates, **dates},
+            listes=[liste.value for liste in Liste if liste in listes] or self.listes,
+        )
+
+    @property
+    def is_old(self) -> bool:
+        """Whether it is about a tableau of before 2019."""
+        return self.type in LAWS and LAWS[self.type].regime is Regime.REVISION_ANNUELLE
+
+    @property
+    def has_rare_dates(self) -> bool:
+        """Whether a date is written that one mostly leaves to the register."""
+        return any(self.dates.get(name) for name in ("reunion", "until", "publication"))
+
+    @property
+    def words(self) -> str:
+        """How what is asked for is called while no row does."""
+        return f"{TypeTableau(self.type).label}, listes {', '.join(self.listes)} [pdf]"
+
+    def request(self, commune: str, requested_by: str) -> TableauxRenderRequested:
+        """What is asked for; a day that cannot be read is left out, `faults` says so."""
+        dates = {name: day for name in DATES if (day := read_day(self.dates.get(name, "")))}
+        return TableauxRenderRequested.model_validate(
+            {
+                "commune": commune,
+                "requested_by": requested_by,
+                "types": [self.type],
+                "listes": self.listes,
+                "presentations": self.presentations,
+                "edition": self.edition,
+                **dates,
+                "inclure_j5": self.inclure_j5,
+                "signature_maire": self.signature_maire,
+            }
+        )
+
+    def faults(self, commune: str, requested_by: str) -> Faults:
+        """What is wrong with the form, field by field."""
+        found = find_faults(
+            lambda: self.request(commune, requested_by), FIELDS, names={"types": "type"}, better=_CHOICES
+        )
+        written = {name: day for name, day in self.dates.items() if day}
+        found |= {name: _UNREADABLE for name, day in written.items() if read_day(day) is None}
+        if self.type in set(TypeTableau):
+            for it in find_missing_dates([TypeTableau(self.type)], written):
+                found[it.names[0]] = _MISSING_END if len(it.names) > 1 else _MISSING[it.names[0]]
+        scrutin = read_day(self.dates.get("scrutin", ""))
+        if scrutin and "scrutin" not in found and not is_poll_day(scrutin, commune):
+            found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
+        return Faults.ordered(FIELDS, found)
+
+
+@dataclass(frozen=True)
+class Offer:
+    """A tableau that is due and was not made for every list: what the calendar says, and the lists that lack."""
+
+    scrutin: KnownScrutin
+    echeance: Echeance
+    missing: Sequence[str]
+
+    @property
+    def type(self) -> TypeTableau:
+        """Which tableau."""
+        return TypeTableau(self.echeance.type)
+
+    @property
+    def values(self) -> dict[str, str]:
+        """What it fills in, beside the lists."""
+        return {"type": self.echeance.type, "scrutin": self.scrutin.jour.isoformat()}
+
+    @property
+    def query(self) -> str:
+        """The form filled in for it, after the question mark of an address."""
+        return urlencode([*self.values.items(), *(("listes", liste) for liste in self.missing)])
+
+
+def show(context: PageContext) -> Response:
+    """The page, filled in for what its address asks for, else for the first tableau that is due."""
+    calendar = read_calendar(context.services.state, context.commune.code, context.today)
+    offers = _offers(calendar)
+    form = TableauxForm(type=TypeTableau.VINGT_JOURS)
+    if context.query.get("type"):
+        form = form.prefilled(context.query, context.request.query_params.getlist("listes"))
+    elif offers:
+        form = form.prefilled(offers[0].values, offers[0].missing)
+    return _page(context, form, calendar=calendar)
+
+
+def ask(context: PageContext) -> Response:
+    """« Génération du fichier »."""
+    form = TableauxForm.read(context.form)
+    commune, agent = context.commune.code, context.agent.name
+    if faults := form.faults(commune, agent):
+        return _page(context, form, UNPROCESSABLE, faults=faults)
+    event = wrap_once(form.request(commune, agent), source=context.services.settings.source, once=form.once)
+    if failure := send_request(context, event, form.words):
+        return _page(context, form, AWAY, failure=failure)
+    return context.redirect("tableaux", "demandes")
+
+
+def _page(
+    context: PageContext,
+    form: TableauxForm,
+    status_code: int = 200,
+    *,
+    calendar: Calendar | None = None,
+    faults: Faults | None = None,
+    failure: SendingFailure | None = None,
+) -> Response:
+    calendar = calendar or read_calendar(context.services.state, context.commune.code, context.today)
+    values = {
+        "form": form,
+        "faults": faults or Faults(),
+        "failure": failure,
+        "offers": _offers(calendar),
+        "registres": calendar.registres,
+        "scrutins": calendar.scrutins,
+        "reunions": _newest_of_each(calendar.reunions),
+        "today": context.today,
+    }
+    return context.render("tableaux/tableaux.html", status_code, **values, **read_suivi(context))
+
+
+def _offers(calendar: Calendar) -> list[Offer]:
+    offers = [Offer(it.scrutin, due.echeance, due.missing) for it in calendar.agendas for due in it.due if due.missing]
+    return sorted(offers, key=lambda offer: offer.echeance.due_on)
+
+
+def _newest_of_each(reunions: Sequence[KnownReunion]) -> list[date]:
+    return sorted({reunion.jour for reunion in reunions}, reverse=True)[:3]

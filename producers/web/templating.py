@@ -1,0 +1,169 @@
+"""How pages are drawn: templates, each beside its page, in French words; files of ours for everybody: style, scripts.
+
+Templates name those files by `static('screen.css')`. The address holds a hash of the content, so that a browser keeps
+it for a year and sees a new release at once. A plain `/static/screen.css` works too: the browser then asks each time
+whether it changed (ETag).
+"""
+
+import hashlib
+import re
+import unicodedata
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from pathlib import Path
+from urllib.parse import parse_qs
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2.ext import Extension
+from starlette.responses import Response
+from starlette.routing import Mount
+from starlette.staticfiles import StaticFiles
+from starlette.types import Scope
+
+from common.clock import jour_a_paris
+from common.french import (
+    capitalized,
+    count_of,
+    format_elapsed,
+    format_moment,
+    format_number,
+    format_size,
+    short_date,
+    typo,
+    weekday_date,
+)
+from producers.records import WORDS
+from producers.web.routes import NAVIGATION
+from producers.web.suivi.cards import add_request_words
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.vocabulary import ExportKind, Liste
+
+_ROOT = Path(__file__).parent
+FOLDER = _ROOT / "static"
+_FOR_EVER = "public, max-age=31536000, immutable"
+_ASK_AGAIN = "public, no-cache"
+_KEPT = frozenset({200, 206, 304})
+
+_NOT_WORDS = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<[^>]*>)", re.DOTALL)
+
+_ACCENTED = """
+    caractères département électeur exportés française général incohérente nationalité nettoyés numéro obsolète prénoms
+    remplacé séparateur
+"""
+_ACCENTS = {unicodedata.normalize("NFD", word).encode("ascii", "ignore").decode(): word for word in _ACCENTED.split()}
+_JOINED = {
+    "commune naissance": "commune de naissance",
+    "date absente": "date de naissance absente",
+    "département naissance": "département de naissance",
+    "nom usage": "nom d'usage",
+    "pays naissance": "pays de naissance",
+}
+"""The words of the pre-check's codes that a clerk reads otherwise."""
+
+
+class Assets(StaticFiles):
+    """The folder `static`, read once for its hashes."""
+
+    def __init__(self) -> None:
+        super().__init__(directory=FOLDER)
+        self._hashes: Mapping[str, str] = {
+            path.relative_to(FOLDER).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()[:16]
+            for path in FOLDER.rglob("*")
+            if path.is_file()
+        }
+
+    def url(self, name: str) -> str:
+        """The address of a file, by its path in the folder; KeyError when there is none."""
+        return f"/static/{name}?v={self._hashes[name]}"
+
+    async def get_response(self, path: str, scope: Scope) -> Response:
+        """The file, with how long it may be kept."""
+        response = await super().get_response(path, scope)
+        if response.status_code in _KEPT:
+            version = parse_qs(scope["query_string"].decode("latin-1")).get("v")
+            response.headers["Cache-Control"] = _FOR_EVER if version == [self._hashes.get(path)] else _ASK_AGAIN
+        return response
+
+    def mount(self, environment: Environment) -> Mount:
+        """The route of the files; templates may name them."""
+        environment.globals["static"] = self.url
+        return Mount("/static", self, name="static")
+
+
+def build_environment() -> Environment:
+    """What draws the pages: the templates of every slice, with French words."""
+    environment = Environment(
+        loader=FileSystemLoader(_ROOT),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    add_words(environment)
+    add_request_words(environment)
+    environment.globals["NAVIGATION"] = NAVIGATION
+    return environment
+
+
+def iso(instant: datetime) -> str:
+    """For the attribute `datetime` of `<time>`."""
+    return instant.isoformat(timespec="seconds")
+
+
+def duration(span: timedelta) -> str:
+    """`8 s`, `3 min 20 s`, `2 h 05 min`."""
+    return format_elapsed(span.total_seconds())
+
+
+def counted(kind: ExportKind) -> str:
+    """What a file of that kind is made of, in the plural: `électeurs`, `mouvements`."""
+    return WORDS[kind].counted
+
+
+class FrenchSpaces(Extension):
+    """The words of a template get the same spaces; its tags and expressions stay as they are."""
+
+    def preprocess(self, source: str, name: str | None, filename: str | None = None) -> str:
+        """Called by Jinja when it reads a template."""
+        del name, filename
+        pieces = _NOT_WORDS.split(source)
+        return "".join(piece if index % 2 else typo(piece) for index, piece in enumerate(pieces))
+
+
+def jour_of(instant: datetime) -> str:
+    """`25/11/2026`, the day of an instant in Paris."""
+    return short_date(jour_a_paris(instant))
+
+
+def day_of(text: str) -> str:
+    """A day of a JSON document: `2027-04-11` gives `dimanche 11 avril 2027`."""
+    return weekday_date(date.fromisoformat(text))
+
+
+def kept_until(finished_at: datetime, days: int) -> datetime:
+    """When a file that was made then will be removed."""
+    return finished_at + timedelta(days=days)
+
+
+def code_words(code: str) -> str:
+    """A code of the pre-check, as words: `prenoms_absents` gives `Prénoms absents`."""
+    words = " ".join(_ACCENTS.get(word, word) for word in code.split("_"))
+    for short, full in _JOINED.items():
+        words = words.replace(short, full)
+    return capitalized(words)
+
+
+def add_words(environment: Environment) -> None:
+    """Let templates use them."""
+    environment.add_extension(FrenchSpaces)
+    for word in (jour_of, day_of, iso, duration, kept_until, typo, counted, code_words):
+        environment.filters[word.__name__] = word
+    environment.filters |= {
+        "jour": short_date,
+        "long_jour": weekday_date,
+        "moment": format_moment,
+        "number": format_number,
+        "size": format_size,
+        "agree": count_of,
+    }
+    environment.globals.update(Liste=Liste, TypeTableau=TypeTableau, Presentation=Presentation, Edition=Edition)

@@ -1,0 +1,185 @@
+"""What happened to a file that is no longer the one that was made: compared by lines, said in sentences for a clerk."""
+
+import csv
+import io
+import re
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from enum import StrEnum
+from functools import partial
+from itertools import zip_longest
+from typing import IO
+
+from common.french import count_of, format_number, format_size
+from producers.web.exports.query import AskedFile
+from producers.web.verifier.uploaded_file import COLUMNS, UploadedFile
+
+_LONGEST = 1 << 16
+"""Letters of a line; a file without ends of lines is read in pieces too, which count as lines."""
+
+_DATE = re.compile(r"\d{1,4}[/.-]\d{1,2}[/.-]\d{1,4}", re.ASCII)
+
+
+class ValueChange(StrEnum):
+    """What a spreadsheet, or a person, did to a value."""
+
+    ZEROS = "zeros"
+    DATE = "date"
+    LETTERS = "letters"
+    SPACES = "spaces"
+    OTHER = "other"
+
+
+@dataclass
+class CsvComparison:
+    """Lines of both files, and how many of them have a value changed in each way; the first one has the number 1."""
+
+    made: int = 0
+    found: int = 0
+    changed: int = 0
+    first: int | None = None
+    has_same_titles: bool = True
+    changes: Counter[ValueChange] = field(default_factory=Counter)
+
+
+def compare(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile) -> CsvComparison:
+    """Read both files together, line by line, whatever the encoding and the separator have become."""
+    result = CsvComparison()
+    encoding = "utf-8-sig" if uploaded.is_utf8 else "cp1252"
+    before = _records(made, "utf-8", ";", is_bare=True)
+    after = _records(file, encoding, uploaded.separator or ";", is_bare=not uploaded.has_quotes)
+    for number, (old, new) in enumerate(zip_longest(before, after), 1):
+        result.made += old is not None
+        result.found += new is not None
+        if old is None or new is None or old == new:
+            continue
+        result.changed += 1
+        result.first = result.first or number
+        if number == 1:
+            result.has_same_titles = False
+        else:
+            pairs = zip_longest(old, new, fillvalue="")
+            result.changes.update({_classify(was, now) for was, now in pairs if was != now})
+    return result
+
+
+def _records(file: IO[bytes], encoding: str, separator: str, *, is_bare: bool) -> Iterator[list[str]]:
+    file.seek(0)
+    text = io.TextIOWrapper(file, encoding, errors="replace", newline="")
+    lines = iter(partial(text.readline, _LONGEST), "")
+    try:
+        if is_bare:
+            yield from csv.reader(lines, delimiter=separator, quoting=csv.QUOTE_NONE)
+        else:
+            yield from csv.reader(lines, delimiter=separator)
+    except csv.Error:
+        return
+    finally:
+        text.detach()
+
+
+def _classify(old: str, new: str) -> ValueChange:
+    if old.strip() == new.strip():
+        return ValueChange.SPACES
+    if old.isdigit() and new.isdigit() and old.lstrip("0") == new.lstrip("0"):
+        return ValueChange.ZEROS
+    if _DATE.fullmatch(old) and new:
+        return ValueChange.DATE
+    if len(old) == len(new) and all(a == b or not a.isascii() for a, b in zip(old, new, strict=True)):
+        return ValueChange.LETTERS
+    return ValueChange.OTHER
+
+
+_CHANGES = {
+    ValueChange.ZEROS: "a perdu ou gagné des zéros au début d'un nombre (code postal, bureau, département)",
+    ValueChange.DATE: "a une date écrite autrement",
+    ValueChange.LETTERS: "a perdu des lettres accentuées",
+    ValueChange.SPACES: "a des espaces en plus ou en moins",
+    ValueChange.OTHER: "a une valeur changée",
+}
+_CHANGES_MANY = {
+    ValueChange.ZEROS: "ont perdu ou gagné des zéros au début d'un nombre (code postal, bureau, département)",
+    ValueChange.DATE: "ont une date écrite autrement",
+    ValueChange.LETTERS: "ont perdu des lettres accentuées",
+    ValueChange.SPACES: "ont des espaces en plus ou en moins",
+    ValueChange.OTHER: "ont une valeur changée",
+}
+
+
+def explain(uploaded: UploadedFile, made: AskedFile | None, comparison: CsvComparison | None) -> list[str]:
+    """What can be said of a file that nobody recognises; `made` is the one that it should have been, by its name."""
+    return [*_form(uploaded, made), *_size(uploaded, made), *(_content(comparison) if comparison else ())]
+
+
+def shows_spreadsheet(uploaded: UploadedFile, comparison: CsvComparison | None) -> bool:
+    """Whether a spreadsheet has most likely written it."""
+    if is_workbook(uploaded):
+        return True
+    if uploaded.extension != "csv":
+        return False
+    changes = comparison.changes if comparison else {}
+    return (
+        uploaded.has_bom
+        or not uploaded.is_utf8
+        or uploaded.has_crlf
+        or uploaded.separator in (",", "\t")
+        or ValueChange.ZEROS in changes
+        or ValueChange.DATE in changes
+    )
+
+
+def is_workbook(uploaded: UploadedFile) -> bool:
+    """Whether it is a spreadsheet's own format, by its name or its first bytes."""
+    return uploaded.is_old_workbook or (uploaded.is_zip and uploaded.extension in {"xlsx", "xlsm", "ods"})
+
+
+def _form(uploaded: UploadedFile, made: AskedFile | None) -> Iterator[str]:
+    if is_workbook(uploaded):
+        yield "C'est un classeur de tableur, plus un fichier CSV : la plateforme ne le lirait pas."
+        return
+    if uploaded.size == 0:
+        yield "Le fichier est vide : le téléchargement ou la copie s'est sans doute interrompu."
+        return
+    if uploaded.extension == "pdf" or (made and made.is_tableau):
+        return
+    if not uploaded.is_utf8:
+        yield "Les accents sont écrits comme le fait un tableur (Windows-1252), et non en UTF-8."
+    if uploaded.has_bom:
+        yield "Une marque d'ordre des octets (BOM) a été ajoutée au début : un tableur le fait en enregistrant."
+    if uploaded.has_crlf:
+        yield "Les fins de ligne sont celles de Windows (CR LF), et non celles du module (LF)."
+    if uploaded.extension == "csv" and uploaded.separator not in ("", ";"):
+        mark = "la tabulation" if uploaded.separator == "\t" else "la virgule"
+        yield f"Le séparateur est {mark}, et non le point-virgule : les {COLUMNS} colonnes ne se liraient plus."
+    if uploaded.extension == "csv" and uploaded.has_quotes:
+        yield "Des valeurs sont entre guillemets : le fichier du module n'en contient aucun."
+
+
+def _size(uploaded: UploadedFile, made: AskedFile | None) -> Iterator[str]:
+    if made is None or made.size is None or is_workbook(uploaded):
+        return
+    if uploaded.size != made.size:
+        found, expected = (f"{format_size(it)} ({format_number(it)} octets)" for it in (uploaded.size, made.size))
+        yield f"Taille : {found}, au lieu de {expected}."
+        if uploaded.size < made.size and not (uploaded.has_crlf or uploaded.has_bom) and uploaded.is_utf8:
+            yield "Il est plus court : le téléchargement ou la copie s'est peut-être interrompu."
+    if uploaded.extension == "csv" and made.format == "csv" and uploaded.lines != made.lines_written + 1:
+        lines = count_of(uploaded.lines, "ligne", "lignes")
+        yield f"Il compte {lines}, titres compris, au lieu de {format_number(made.lines_written + 1)}."
+
+
+def _content(comparison: CsvComparison) -> Iterator[str]:
+    if not comparison.has_same_titles:
+        yield "La ligne des titres n'est plus la même : la plateforme exige les noms exacts des colonnes."
+    if comparison.made != comparison.found:
+        if comparison.first:
+            yield f"La première ligne qui diffère est la ligne {format_number(comparison.first)}."
+        return
+    for change, number in comparison.changes.most_common():
+        verb = (_CHANGES_MANY if number > 1 else _CHANGES)[change]
+        yield f"{count_of(number, 'ligne', 'lignes')} {verb}."
+    if comparison.changes and comparison.first:
+        yield f"La première est la ligne {format_number(comparison.first)}."
+    if not comparison.changed:
+        yield "Les valeurs sont toutes les mêmes : seule la façon de les écrire a changé."

@@ -1,0 +1,185 @@
+"""« Vérifier un fichier »: which export an uploaded file is, and whether it is still the one that was made."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import IO, Self
+
+from sqlalchemy import or_
+from starlette.datastructures import UploadFile
+from starlette.responses import Response
+
+from producers.state import State
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
+from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
+from producers.web.page_context import UNPROCESSABLE, PageContext
+from producers.web.verifier.diagnosis import CsvComparison, compare, explain, is_workbook, shows_spreadsheet
+from producers.web.verifier.uploaded_file import UnreadableArchiveError, UploadedFile, examine, examine_archive
+
+_OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "SHA256SUMS", "manifest.json"})
+
+
+class Recognition(StrEnum):
+    """What an uploaded file is."""
+
+    INTACT = "intact"
+    RAPPORT = "rapport"
+    RAPPORT_ALTERED = "rapport_altered"
+    ALTERED = "altered"
+    UNKNOWN = "unknown"
+    ACCOMPANYING = "accompanying"
+
+
+@dataclass(frozen=True)
+class VerifiedUpload:
+    """An uploaded file, the record that it is or should have been, and what happened to it."""
+
+    uploaded: UploadedFile
+    recognition: Recognition
+    file: AskedFile | None = None
+    reasons: list[str] = field(default_factory=list)
+    is_from_spreadsheet: bool = False
+
+    @property
+    def is_renamed(self) -> bool:
+        """Whether it is whole, under another name."""
+        return self.recognition is Recognition.INTACT and bool(self.file) and _base(self.uploaded.name) != self._name
+
+    @property
+    def _name(self) -> str:
+        return self.file.file_name if self.file else ""
+
+
+def show(context: PageContext) -> Response:
+    """The page."""
+    return context.render("verifier/verifier.html", verified=None, entries=(), error="")
+
+
+def verify(context: PageContext) -> Response:
+    """What the uploaded file is; nothing of it is kept."""
+    upload = context.form.get("fichier")
+    if not isinstance(upload, UploadFile) or not upload.filename:
+        return context.render(
+            "verifier/verifier.html", UNPROCESSABLE, verified=None, entries=(), error="Choisissez un fichier."
+        )
+    try:
+        return _verify(context, upload.file, upload.filename)
+    finally:
+        upload.file.close()
+
+
+def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
+    uploaded = examine(content, name)
+    known = _KnownFiles.look_up(context, [uploaded])
+    made = known.by_name(uploaded)
+    comparison = _compare(context, made, uploaded, content) if made and not known.by_sha256(uploaded) else None
+    verified = _recognise(uploaded, known, comparison)
+    entries: list[VerifiedUpload] = []
+    error = ""
+    if uploaded.is_zip and verified.recognition is Recognition.UNKNOWN and not is_workbook(uploaded):
+        try:
+            entries = _recognise_each(context, list(examine_archive(content)))
+        except UnreadableArchiveError as unreadable:
+            error = str(unreadable)
+    return context.render("verifier/verifier.html", verified=verified, entries=entries, error=error)
+
+
+@dataclass(frozen=True)
+class _KnownFiles:
+    """The files of the commune that have one of the SHA-256, or one of the likely names, of what was uploaded."""
+
+    digests: Mapping[str, Sequence[AskedFile]]
+    names: Mapping[str, AskedFile]
+
+    @classmethod
+    def look_up(cls, context: PageContext, uploaded: Sequence[UploadedFile]) -> Self:
+        state, commune = context.services.state, context.commune.code
+        digests: dict[str, list[AskedFile]] = {}
+        for file in _find_by_sha256(state, commune, [it.sha256 for it in uploaded]):
+            for sha256 in {file.sha256, file.report_sha256} - {None}:
+                digests.setdefault(sha256 or "", []).append(file)
+        found = _find_by_name(state, commune, [name for it in uploaded for name in it.likely_names])
+        return cls(digests, {name: file for file in found for name in (file.report_name, file.file_name) if name})
+
+    def by_sha256(self, uploaded: UploadedFile) -> AskedFile | None:
+        """Of several with the same bytes (a list asked for twice on one day), the one with that name, or the last."""
+        same = self.digests.get(uploaded.sha256, ())
+        named = (it for it in same if {it.file_name, it.report_name} & set(uploaded.likely_names))
+        return next(named, same[-1] if same else None)
+
+    def by_name(self, uploaded: UploadedFile) -> AskedFile | None:
+        return next((self.names[name] for name in uploaded.likely_names if name in self.names), None)
+
+
+def _recognise_each(context: PageContext, entries: Sequence[UploadedFile]) -> list[VerifiedUpload]:
+    known = _KnownFiles.look_up(context, entries)
+    return [
+        VerifiedUpload(it, Recognition.ACCOMPANYING) if it.name in _OF_A_DOSSIER else _recognise(it, known)
+        for it in entries
+    ]
+
+
+def _recognise(uploaded: UploadedFile, known: _KnownFiles, comparison: CsvComparison | None = None) -> VerifiedUpload:
+    file = known.by_sha256(uploaded)
+    if file:
+        return VerifiedUpload(
+            uploaded, Recognition.INTACT if file.sha256 == uploaded.sha256 else Recognition.RAPPORT, file
+        )
+    made = known.by_name(uploaded)
+    if made and made.report_name in uploaded.likely_names:
+        return VerifiedUpload(uploaded, Recognition.RAPPORT_ALTERED, made)
+    return VerifiedUpload(
+        uploaded,
+        Recognition.ALTERED if made else Recognition.UNKNOWN,
+        made,
+        explain(uploaded, made, comparison),
+        shows_spreadsheet(uploaded, comparison),
+    )
+
+
+def _compare(context: PageContext, made: AskedFile, uploaded: UploadedFile, content: IO[bytes]) -> CsvComparison | None:
+    """Beside the file that was made, while it is kept."""
+    if made.format != "csv" or uploaded.extension != "csv" or uploaded.is_zip or made.purged_at:
+        return None
+    with (
+        suppress(FileGoneError, FileAlteredError),
+        open_asked(context.services.settings.exports_dir, made).file as kept,
+    ):
+        return compare(kept, content, uploaded)
+    return None
+
+
+def _base(name: str) -> str:
+    return name.rpartition("/")[2]
+
+
+def _find_by_sha256(state: State, commune: str, digests: Iterable[str]) -> list[AskedFile]:
+    """The files whose bytes, or those of the report beside them, have one of these SHA-256, the last one last.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    given = set(digests)
+    if not given:
+        return []
+    view = DERNIERS_EXPORTS.c
+    found = select_made(commune).where(or_(view.sha256.in_(given), view.report_sha256.in_(given)))
+    return read_all(state, found.order_by(view.export_id))
+
+
+def _find_by_name(state: State, commune: str, names: Iterable[str]) -> list[AskedFile]:
+    """The files that have one of these names, or whose report has.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    given = set(names)
+    if not given:
+        return []
+    return read_all(
+        state,
+        select_made(commune).where(
+            or_(DERNIERS_EXPORTS.c.file_name.in_(given), DERNIERS_EXPORTS.c.report_name.in_(given))
+        ),
+    )
