@@ -1,11 +1,9 @@
-"""click in French: the words of its help, its usage errors, its question, and commands loaded when they are needed.
-
-For the command lines of the producers and of the worker (worker.cli). It knows click only, nothing of ours.
-"""
+"""What every command line shares: click in French, commands loaded when they are needed, how a command ends."""
 
 import difflib
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from enum import IntEnum
 from importlib import import_module
 from typing import Any
 
@@ -19,6 +17,56 @@ _WORDS = {
     "[default: ": "[par défaut : ",
 }
 _YES = {"o", "oui"}
+
+
+class ExitCode(IntEnum):
+    """What a command's exit code means, for scripts; docs/commands.md and docs/producers.md repeat it for readers."""
+
+    DONE = 0
+    """Everything asked was done; without `--wait`, the broker holds the request."""
+    FAILED = 1
+    """Refused, or it could not be done; the message says why."""
+    USAGE = 2
+    """The command line, the environment or the event is wrong: nothing was done."""
+    AWAY = 3
+    """A service did not answer, or did not take the request; trying again later may do."""
+    TIMEOUT = 4
+    """The request was sent, but its files were not all made in the time allowed; they may still come."""
+    ANOMALIES = 5
+    """Every file was made, but one at least has blocking anomalies: the list would be rejected, the tableau wrong."""
+    INTERRUPTED = 130
+    """Stopped from the keyboard; a request that was sent is served all the same."""
+
+
+Explain = Callable[[Exception], tuple[str, ExitCode] | None]
+"""What is said of an error, in French, and the code that it ends with; None: a bug, whose traceback is wanted."""
+
+
+def run_command(command: Callable[[], object], explain: Explain) -> int:
+    """Run a command, say on standard error what went wrong, return the exit code.
+
+    A command that ends by `context.exit(code)` makes click return that code.
+    """
+    try:
+        code = command()
+    except click.exceptions.NoArgsIsHelpError as error:
+        click.echo(error.message, err=True)
+        return ExitCode.USAGE
+    except click.UsageError as error:
+        return _say(explain_usage(error), ExitCode.USAGE)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("Interrompu.", err=True)
+        return ExitCode.INTERRUPTED
+    except Exception as error:
+        if (explained := explain(error)) is None:
+            raise
+        return _say(*explained)
+    return code if isinstance(code, int) else ExitCode.DONE
+
+
+def _say(message: str, code: ExitCode) -> ExitCode:
+    click.echo(f"Erreur : {message}", err=True)
+    return code
 
 
 class FrenchFormatter(click.HelpFormatter):

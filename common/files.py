@@ -15,7 +15,7 @@ CHUNK = 1 << 18
 
 
 class NotRegularError(OSError):
-    """Something else than a file stands in its place: a directory, a pipe."""
+    """Something else than a file stands in its place: a pipe, a socket."""
 
 
 def keep_files_private() -> None:
@@ -29,15 +29,18 @@ def open_regular(path: Path | str, *, directory: int | None = None) -> FileIO:
     `directory` is the descriptor that a relative path starts from.
 
     Raises:
-        OSError: it is not there, cannot be read, or is a link (ELOOP).
-        NotRegularError: it is no file.
+        OSError: it is not there, cannot be read, or is a link (ELOOP) or a directory.
+        NotRegularError: it is something else than a file.
     """
     flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     descriptor = os.open(path, flags, dir_fd=directory)
-    if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-        os.close(descriptor)
-        raise NotRegularError(errno.EINVAL, "not a regular file")
-    return FileIO(descriptor)
+    mode = os.fstat(descriptor).st_mode
+    if stat.S_ISREG(mode):
+        return FileIO(descriptor)
+    os.close(descriptor)
+    if stat.S_ISDIR(mode):
+        raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
+    raise NotRegularError(errno.EINVAL, "not a regular file")
 
 
 def open_beneath(root: Path, *steps: str) -> FileIO:

@@ -2,7 +2,7 @@
 
 from typing import ClassVar
 
-from producers.exit_codes import ExitCode
+from common.cli import ExitCode
 
 
 class ProducerError(Exception):

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from common.cli import ExitCode
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
 
@@ -91,3 +92,12 @@ WORDS = {
     ExportKind.LISTE: Words("électeurs", "le dépôt serait rejeté"),
     ExportKind.TABLEAU: Words("mouvements", "le tableau serait faux"),
 }
+
+
+def exit_code_of(request: RequestState) -> ExitCode:
+    """The code of a command that waited for a request until now."""
+    if not request.is_terminal:
+        return ExitCode.TIMEOUT
+    if not request.exports or any(export.status is not ExportStatus.READY for export in request.exports):
+        return ExitCode.FAILED
+    return ExitCode.ANOMALIES if any(export.bloquantes for export in request.exports) else ExitCode.DONE

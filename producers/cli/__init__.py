@@ -5,9 +5,8 @@ from collections.abc import Sequence
 
 import click
 
-from common.cli import LazyGroup, explain_usage
+from common.cli import ExitCode, LazyGroup, run_command
 from producers.errors import ProducerError
-from producers.exit_codes import ExitCode
 
 COMMANDS = {
     "export-liste": "producers.cli.export_liste:command",
@@ -17,7 +16,6 @@ COMMANDS = {
     "exports": "producers.cli.exports:command",
     "web": "producers.cli.web:command",
 }
-_INTERRUPTED = 130
 
 
 @click.group(
@@ -31,27 +29,18 @@ def _group() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and give its exit code (producers/exit_codes.py); errors go to standard error, in French."""
+    """Run one command and give its exit code ; errors go to standard error, in French."""
     logging.getLogger("pika").setLevel(logging.CRITICAL)
-    try:
-        outcome: int | None = _group.main(list(arguments), prog_name="python -m producers", standalone_mode=False)
-    except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.message, err=True)
-        return ExitCode.USAGE
-    except click.UsageError as error:
-        click.echo(f"Erreur : {explain_usage(error)}", err=True)
-        return ExitCode.USAGE
-    except ProducerError as error:
-        _show_error(error, as_json="--json" in arguments)
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return _INTERRUPTED
-    return outcome or ExitCode.DONE
 
+    def explain(error: Exception) -> tuple[str, ExitCode] | None:
+        if not isinstance(error, ProducerError):
+            return None
+        if "--json" in arguments:
+            from producers.cli.documents import error_document, print_document
 
-def _show_error(error: ProducerError, *, as_json: bool) -> None:
-    click.echo(f"Erreur : {error}", err=True)
-    if as_json:
-        from producers.cli.documents import error_document, print_document
+            print_document(error_document(error))
+        return str(error), error.exit_code
 
-        print_document(error_document(error))
+    return run_command(
+        lambda: _group.main(list(arguments), prog_name="python -m producers", standalone_mode=False), explain
+    )

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
+from common.cli import ExitCode
 from producers.errors import InvalidRequestError, StateAwayError
-from producers.exit_codes import ExitCode, exit_code_of
-from producers.records import RequestState
+from producers.records import RequestState, exit_code_of
 from producers.settings import ProducerSettings, load_settings
 from schemas.envelope import CloudEvent
 from schemas.faults import explain

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import click
 
+from common.cli import ExitCode
 from common.french import count_of
 from producers.batch.batch import Batch, new_batch_name, put_in_batch
 from producers.batch.communes_file import CommunesFile, read_communes
@@ -14,7 +15,6 @@ from producers.batch.records import CommuneOutcome
 from producers.cli.asking import NOT_SENT, ask
 from producers.cli.values import GivenFile
 from producers.errors import ConfigurationError, InvalidRequestError, StateAwayError
-from producers.exit_codes import ExitCode
 from producers.settings import ProducerSettings, load_settings
 from schemas.envelope import CloudEvent
 

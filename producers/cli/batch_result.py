@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from common.cli import ExitCode
 from common.french import count_of
 from producers.batch.batch import Batch
 from producers.batch.communes_file import Fault
@@ -13,7 +14,6 @@ from producers.batch.records import CommuneOutcome
 from producers.cli.batch_report import write_report
 from producers.cli.documents import print_document
 from producers.cli.render import make_console
-from producers.exit_codes import ExitCode
 from producers.records import WORDS, Words
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from common.cli import ExitCode
 from producers.cli.about import about_options, build_about
 from producers.cli.asking import ask
 from producers.cli.options import sending_options
-from producers.exit_codes import ExitCode
 from producers.records import RequestState
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested

@@ -8,8 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from common.cli import ExitCode
 from producers.errors import ProducerError
-from producers.exit_codes import ExitCode
 from producers.records import ExportState, RequestState
 from schemas.envelope import CloudEvent
 

@@ -5,11 +5,11 @@ from typing import Any
 
 import click
 
+from common.cli import ExitCode
 from producers.cli.asking import wrap_request
 from producers.cli.batch import ask_one_or_many
 from producers.cli.options import sending_options, subject_options, subjects_options, together
 from producers.cli.values import FORMAT
-from producers.exit_codes import ExitCode
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.vocabulary import Format, Liste

@@ -2,9 +2,9 @@
 
 import click
 
+from common.cli import ExitCode
 from producers.cli.options import json_option
 from producers.cli.values import COMMUNE, LIMIT
-from producers.exit_codes import ExitCode
 from producers.settings import load_settings
 
 

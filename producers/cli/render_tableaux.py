@@ -5,12 +5,12 @@ from typing import Any
 
 import click
 
+from common.cli import ExitCode
 from producers.cli.asking import NOT_SENT, wrap_request
 from producers.cli.batch import ask_one_or_many
 from producers.cli.options import Decorator, sending_options, subject_options, subjects_options, together
 from producers.cli.values import EDITION, JOUR, PRESENTATION, TYPE
 from producers.errors import InvalidRequestError
-from producers.exit_codes import ExitCode
 from schemas.envelope import CloudEvent
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import TypeTableau, find_missing_dates

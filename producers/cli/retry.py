@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
+from common.cli import ExitCode
 from producers.cli.about import about_options, build_about
 from producers.cli.asking import ask
 from producers.cli.options import sending_options
-from producers.exit_codes import ExitCode
 from schemas.requests import RetryRequested
 
 build_event = partial(build_about, RetryRequested)

@@ -2,7 +2,7 @@
 
 import click
 
-from producers.exit_codes import ExitCode
+from common.cli import ExitCode
 
 
 @click.command(short_help="Ouvre l'écran « Module Préfecture » des agents.")

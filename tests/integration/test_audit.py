@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 import pytest
 from sqlalchemy import insert
 
+from common.cli import ExitCode
 from common.clock import PARIS
 from tests.integration.files_desk import FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE, Killed
-from worker.cli.exits import Exit
 from worker.exports.audit import Action, record_audit
 from worker.exports.models import Audit
 
@@ -32,7 +32,7 @@ def test_the_newest_line_is_the_first(desk: FilesDesk) -> None:
         for word in (today, actor, "fichier purgé", "13900", "7", "[liste] de la commune"):
             assert word in line
     assert "exploitant" not in desk.run("audit", "--limit", "1").out
-    assert desk.run("audit", "--limit", "0").code == Exit.USAGE
+    assert desk.run("audit", "--limit", "0").code == ExitCode.USAGE
 
 
 def test_lines_of_a_commune_and_since_a_day_of_paris(desk: FilesDesk) -> None:
@@ -44,7 +44,7 @@ def test_lines_of_a_commune_and_since_a_day_of_paris(desk: FilesDesk) -> None:
     assert _actors(desk, "--since", "01/03/2026") == ["ailleurs", "à minuit"]
     assert _actors(desk, "--since", "2026-03-01", "--commune", "13900") == ["à minuit"]
     assert _actors(desk, "--commune", "2a004") == ["ailleurs"]
-    assert desk.run("audit", "--since", "hier").code == Exit.USAGE
+    assert desk.run("audit", "--since", "hier").code == ExitCode.USAGE
 
 
 def test_a_program_gets_codes_and_instants(desk: FilesDesk) -> None:

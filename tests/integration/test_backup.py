@@ -14,6 +14,7 @@ from shutil import copytree, rmtree
 import pytest
 from sqlalchemy import make_url
 
+from common.cli import ExitCode
 from schemas.envelope import CloudEvent
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
@@ -25,7 +26,6 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.town import CITY_TEMPLATE, ROOT, Town, prepare_libreville
 from tests.parts.wait import wait_until
-from worker.cli.exits import Exit
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -249,7 +249,7 @@ def test_rows_older_than_the_volume_are_told_by_verify(
     copies.restore(monkeypatch)
 
     said = desk.run("verify", "--json")
-    assert said.code == Exit.REFUSED
+    assert said.code == ExitCode.FAILED
     assert (said.document["exports"], said.document["wrong"]) == (1, [])
     assert said.document["unknown"] == ["13900/liste-P-après-csv-anomalies.csv", "13900/liste-P-après.csv"]
 
@@ -266,11 +266,11 @@ def test_a_volume_older_than_the_rows_is_told_by_verify(
     copies.restore(monkeypatch)
 
     said = desk.run("verify", "--json")
-    assert said.code == Exit.REFUSED
+    assert said.code == ExitCode.FAILED
     (missing,) = said.document["wrong"]
     assert (missing["export_id"], missing["path"], missing["fault"]) == (late, "13900/liste-P-après.csv", "missing")
     assert said.document["came_back"] == [f"13900/{desk.path(purged).name}"]
-    assert desk.run("purge").code == Exit.DONE
+    assert desk.run("purge").code == ExitCode.DONE
     assert desk.run("verify", "--json").document["came_back"] == []
 
 

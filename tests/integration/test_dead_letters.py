@@ -17,12 +17,12 @@ import pytest
 from dramatiq import Message
 from sqlalchemy import text
 
+from common.cli import ExitCode
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS
 from tests.parts.town import MIGRATED_TEMPLATE, queue_messages
 from tests.parts.wait import wait_until
-from worker.cli.exits import Exit
 from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.messaging.broker import BINDINGS, PrefectureBroker, build_broker
@@ -108,17 +108,17 @@ def _audit(database_url: str) -> list[tuple[str, str]]:
 
 
 def test_the_list_tells_everything_but_the_contents(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
-    assert run("list") == Ran(Exit.DONE, "Aucune lettre morte.\n", "")
+    assert run("list") == Ran(ExitCode.DONE, "Aucune lettre morte.\n", "")
     _bury(broker, SECRET.encode(), event=True)
     _bury(broker, _doorbell(), QUEUE_LISTES)
     ran = run("list")
-    assert ran.code == Exit.DONE
+    assert ran.code == ExitCode.DONE
     for words in ("requests", "not JSON", str(len(SECRET)), "clic-1", urlsplit(amqp_url).username or "", "KeyError"):
         assert words in ran.out
     assert SECRET not in ran.out + ran.err
     assert run("list", "--queue", "listes").out.count("KeyError") == 1
     assert "not JSON" not in run("list", "--queue", "listes").out
-    assert run("list", "--queue", "courrier").code == Exit.USAGE
+    assert run("list", "--queue", "courrier").code == ExitCode.USAGE
     assert len(_names(run)) == 2, "they are still there"
 
 
@@ -152,8 +152,8 @@ def test_showing_an_event_gives_its_envelope_and_its_body_to_a_file_only(
     assert SECRET in file.read_text()
     assert stat.S_IMODE(file.stat().st_mode) == 0o600
     refused = run("show", name, "--body", file)
-    assert (refused.code, "existe déjà" in refused.err) == (Exit.REFUSED, True)
-    assert run("show", "0" * 12).code == Exit.REFUSED
+    assert (refused.code, "existe déjà" in refused.err) == (ExitCode.FAILED, True)
+    assert run("show", "0" * 12).code == ExitCode.FAILED
 
 
 def test_a_doorbell_goes_back_as_a_new_one(
@@ -161,7 +161,7 @@ def test_a_doorbell_goes_back_as_a_new_one(
 ) -> None:
     _bury(broker, _doorbell(41, retries=9), QUEUE_LISTES)
     (name,) = _names(run)
-    assert run("requeue", name) == Ran(Exit.DONE, "1 lettre remise en file.\n", "")
+    assert run("requeue", name) == Ran(ExitCode.DONE, "1 lettre remise en file.\n", "")
     ((_, body),) = queue_messages(amqp_url, QUEUE_LISTES)
     message = Message.decode(body)
     assert (message.args, message.options) == ((41,), {})
@@ -186,7 +186,7 @@ def test_an_event_goes_back_with_its_sender(run: Run, broker: PrefectureBroker, 
     account = urlsplit(amqp_url).username
     _bury(broker, EVENT.to_bytes(), queue, event=True)
     assert EVENT.source in run("show", *_names(run)).out
-    assert run("requeue", "--all").code == Exit.DONE
+    assert run("requeue", "--all").code == ExitCode.DONE
     call = json.loads(queue_messages(amqp_url, queue)[0][1])
     assert (call["actor_name"], call["args"][0]["id"]) == (INGEST_ACTORS[queue], EVENT.id)
     assert call["options"] == {SENDER: account}
@@ -205,7 +205,7 @@ def test_what_the_broker_put_aside_has_the_sender_that_the_broker_knows(
     wait_until(lambda: _names(run), message="the dead letter")
     assert "by the broker: rejected" in run("list").out
     assert "forged" not in run("list").out
-    assert run("requeue", "--all").code == Exit.DONE
+    assert run("requeue", "--all").code == ExitCode.DONE
     call = json.loads(queue_messages(amqp_url, queue)[0][1])
     assert (call["actor_name"], call["options"]) == (INGEST_ACTORS[queue], {SENDER: account})
 
@@ -215,7 +215,7 @@ def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, 
     is_event = "illisible" in reason
     _bury(broker, SECRET.encode() if is_event else _doorbell(), event=is_event)
     ran = run("requeue", "--all")
-    assert (ran.code, ran.out.splitlines()[-1]) == (Exit.REFUSED, "0 lettre remise en file.")
+    assert (ran.code, ran.out.splitlines()[-1]) == (ExitCode.FAILED, "0 lettre remise en file.")
     assert reason in ran.err
     assert len(_names(run)) == 1
     assert queue_messages(amqp_url, QUEUE_REQUESTS) == []
@@ -228,22 +228,22 @@ def test_dropping_asks_first(
     _bury(broker, SECRET.encode(), event=True)
     (name,) = _names(run)
     monkeypatch.setattr("sys.stdin", StringIO(answer))
-    assert run("drop", name).code == Exit.INTERRUPTED
+    assert run("drop", name).code == ExitCode.INTERRUPTED
     assert (_names(run), _audit(database_url)) == ([name], [])
     monkeypatch.setattr("sys.stdin", StringIO("oui\n"))
     asked = "Supprimer 1 lettre morte, pour toujours ? [o/N] "
-    assert run("drop", name) == Ran(Exit.DONE, f"{asked}1 lettre supprimée.\n", "")
+    assert run("drop", name) == Ran(ExitCode.DONE, f"{asked}1 lettre supprimée.\n", "")
     assert _names(run) == []
     assert _audit(database_url) == [("dead_letter_dropped", f"lettre {name} de requests (not JSON)")]
-    assert run("drop", name, "--yes").code == Exit.REFUSED
+    assert run("drop", name, "--yes").code == ExitCode.FAILED
 
 
 def test_only_what_is_meant_is_sorted(run: Run, broker: PrefectureBroker) -> None:
     for export_id in (1, 2):
         _bury(broker, _doorbell(export_id), QUEUE_LISTES)
     _bury(broker, EVENT.to_bytes(), event=True)
-    assert run("drop", "--yes").code == Exit.USAGE
-    assert run("requeue", "0" * 12, "--all").code == Exit.USAGE
+    assert run("drop", "--yes").code == ExitCode.USAGE
+    assert run("requeue", "0" * 12, "--all").code == ExitCode.USAGE
     first = _names(run)[0]
     assert run("drop", first, "--yes").out == "1 lettre supprimée.\n"
     assert len(_names(run)) == 2
@@ -286,7 +286,7 @@ def test_two_operators_at_once_put_each_letter_back_once(run: Run, broker: Prefe
         _bury(broker, _doorbell(export_id + 1), QUEUE_LISTES)
     with ThreadPoolExecutor(2) as operators:
         codes = list(operators.map(lambda _: main(["dead-letters", "requeue", "--all"]), range(2)))
-    assert codes == [Exit.DONE, Exit.DONE]
+    assert codes == [ExitCode.DONE, ExitCode.DONE]
     returned = [Message.decode(body).args[0] for _, body in queue_messages(amqp_url, QUEUE_LISTES)]
     assert sorted(returned) == list(range(1, 13))
     assert _names(run) == []

@@ -8,10 +8,10 @@ from typing import NamedTuple
 
 import pytest
 
+from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import BUREAU, VOIE, electeurs, write_reu
-from worker.cli.exits import Exit
 from worker.cli.main import main
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
@@ -43,7 +43,7 @@ def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
     assert "Aucun mouvement" in run("import-reu", write_reu(tmp_path / "un.csv", first), "--compare").out
     second = [first[1] | {BUREAU: "2"}, first[2] | {VOIE: "Rue Neuve"}, first[2], *first[3:], *electeurs(12)[10:]]
     done = run("import-reu", write_reu(tmp_path / "deux.csv", second), "--compare", "--date", "2026-11-20")
-    assert (done.code, done.err) == (Exit.DONE, "")
+    assert (done.code, done.err) == (ExitCode.DONE, "")
     assert "Mouvements du 20/11/2026 : 3 inscriptions, 1 radiation, 1 changement de bureau.\n" in done.out
     report = tmp_path / "deux-comparaison.csv"
     assert f"À vérifier : 1 cas d'homonymie, 0 orthographe changée, 0 doute. Détail : {report}" in done.out
@@ -73,16 +73,16 @@ def test_a_program_gets_the_comparison_as_json(run: Run, tmp_path: Path) -> None
 
 def test_a_date_needs_a_comparison(run: Run, tmp_path: Path) -> None:
     reu = write_reu(tmp_path / "un.csv", electeurs(3))
-    assert run("import-reu", reu, "--date", "2026-11-20").code == Exit.USAGE
+    assert run("import-reu", reu, "--date", "2026-11-20").code == ExitCode.USAGE
     wrong = run("import-reu", reu, "--compare", "--date", "demain")
-    assert wrong.code == Exit.USAGE
+    assert wrong.code == ExitCode.USAGE
     assert "« demain » n'est pas une date ; écrivez AAAA-MM-JJ ou JJ/MM/AAAA" in wrong.err
 
 
 def test_mouvements_are_imported_once_and_taken_back(run: Run, tmp_path: Path) -> None:
     path = write_mouvements(tmp_path / "mouvements.csv", lignes(2))
     done = run("import-mouvements", path, "--imported-by", "Mme Lefèvre")
-    assert (done.code, done.err) == (Exit.DONE, "")
+    assert (done.code, done.err) == (ExitCode.DONE, "")
     assert "Import 1 : 2 lignes lues, 2 mouvements ajoutés, 0 rejeté, 0 valeur nettoyée." in done.out
     assert "rien n'a changé" in run("import-mouvements", path).out
     assert "Mme Lefèvre" in run("imports").out
@@ -93,7 +93,7 @@ def test_rejected_mouvements_are_explained_without_naming_anybody(run: Run, tmp_
     path = write_mouvements(tmp_path / "mouvements.csv", [*lignes(2), *lignes(1, nature="naissance")])
     report = tmp_path / "ailleurs.csv"
     refused = run("import-mouvements", path, "--report", report)
-    assert refused.code == Exit.REFUSED
+    assert refused.code == ExitCode.FAILED
     assert refused.err.startswith("Erreur : 1 ligne rejetée sur 3 : nature : valeur inconnue ou illisible (1).")
     accepted = run("import-mouvements", path, "--report", report, "--accept-rejects")
     assert f"Détail : {report}" in accepted.out
@@ -110,10 +110,10 @@ def test_polls_are_added_shown_and_removed(run: Run) -> None:
     assert "Municipale" not in run("scrutins", "--commune", "13055", "--remove", "13/06/2027").out
     refused = run("scrutins", "--add", "12/04/2027")
     assert (refused.code, refused.err) == (
-        Exit.REFUSED,
+        ExitCode.FAILED,
         "Erreur : on ne vote pas le 12/04/2027 : ce n'est pas un dimanche\n",
     )
-    assert run("scrutins", "--libelle", "Présidentielle").code == Exit.USAGE
+    assert run("scrutins", "--libelle", "Présidentielle").code == ExitCode.USAGE
 
 
 def test_meetings_are_noted_shown_and_removed(run: Run) -> None:
@@ -122,8 +122,8 @@ def test_meetings_are_noted_shown_and_removed(run: Run) -> None:
     noted = run("commissions", "--commune", "13055", "--add", "20/11/2026", "--liste", "LCE")
     assert noted.out == "13/11/2026  toutes les listes\n20/11/2026  liste CE\n"
     assert run("commissions", "--commune", "13055", "--remove", "2026-11-13").out == "20/11/2026  liste CE\n"
-    assert run("commissions", "--commune", "13055", "--add", "2026-11-20", "--liste", "X").code == Exit.USAGE
-    assert run("commissions").code == Exit.USAGE
+    assert run("commissions", "--commune", "13055", "--add", "2026-11-20", "--liste", "X").code == ExitCode.USAGE
+    assert run("commissions").code == ExitCode.USAGE
 
 
 def test_what_the_export_does_not_say_is_completed(run: Run, tmp_path: Path) -> None:
@@ -136,8 +136,8 @@ def test_what_the_export_does_not_say_is_completed(run: Run, tmp_path: Path) -> 
     assert written.out == f"2 mouvements à compléter dans {path} : il contient des noms.\n"
     path.write_text(path.read_text().replace(";;", ";Inscription volontaire;Emménagement", 1))
     noted = run("motifs", "--commune", "13055", "--import", path)
-    assert noted == (Exit.DONE, "1 mouvement complété.\n1 mouvement sans catégorie.\n", "")
-    assert run("motifs", "--commune", "13055", "--import", path, "--export", path).code == Exit.USAGE
+    assert noted == (ExitCode.DONE, "1 mouvement complété.\n1 mouvement sans catégorie.\n", "")
+    assert run("motifs", "--commune", "13055", "--import", path, "--export", path).code == ExitCode.USAGE
 
 
 def test_a_file_that_is_refused_has_completed_nothing(run: Run, tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_file_that_is_refused_has_completed_nothing(run: Run, tmp_path: Path) 
     half = path.read_text().replace(";;", ";Inscription volontaire;", 1)
     path.write_text(half.replace(";;", ";Déménagement;"))
     refused = run("motifs", "--commune", "13055", "--import", path)
-    assert (refused.code, refused.err) == (Exit.REFUSED, "Erreur : ligne 3 : catégorie inconnue\n")
+    assert (refused.code, refused.err) == (ExitCode.FAILED, "Erreur : ligne 3 : catégorie inconnue\n")
     assert run("motifs", "--commune", "13055").out == "2 mouvements sans catégorie.\n"
 
 
@@ -162,13 +162,13 @@ def test_electors_are_protected_by_names_that_are_asked_for(
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
     assert run("protections", "--commune", "13055").out == "Aucun électeur protégé : ajoutez-en un avec --add.\n"
     added = answer("--add", "d’Aubigné", "ZOE 2", "14/03/1962")
-    assert (added.code, added.out) == (Exit.DONE, "D'AUBIGNE Zoé 2, 14/03/1962\n")
+    assert (added.code, added.out) == (ExitCode.DONE, "D'AUBIGNE Zoé 2, 14/03/1962\n")
     assert "Nom de naissance : " in added.err
     refused = answer("--add", "d’Aubigny", "ZOE 2", "14/03/1962")
-    assert refused.code == Exit.REFUSED
+    assert refused.code == ExitCode.FAILED
     assert "Erreur : personne de ce nom, de ces prénoms et de cette date de naissance" in refused.err
     assert "Aubigny" not in refused.err
-    assert answer("--add", "d’Aubigné", "ZOE 2", "hier").code == Exit.USAGE
-    assert answer("--add").code == Exit.INTERRUPTED
+    assert answer("--add", "d’Aubigné", "ZOE 2", "hier").code == ExitCode.USAGE
+    assert answer("--add").code == ExitCode.INTERRUPTED
     assert "Aucun électeur" in answer("--remove", "D'Aubigne", "Zoé 2", "1962-03-14").out
-    assert run("protections", "--commune", "13055", "--add", "--remove").code == Exit.USAGE
+    assert run("protections", "--commune", "13055", "--add", "--remove").code == ExitCode.USAGE

@@ -11,10 +11,10 @@ from typing import Any
 import jsonschema
 import pytest
 
+from common.cli import ExitCode
 from producers.cli import main
 from producers.cli.export_liste import build_event
 from producers.errors import StateAwayError
-from producers.exit_codes import ExitCode
 from producers.records import RequestState
 from schemas.generate import ROOT
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER

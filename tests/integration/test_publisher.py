@@ -4,9 +4,9 @@ from threading import Thread
 
 import pytest
 
+from common.cli import ExitCode
 from producers import errors
 from producers.cli import main
-from producers.exit_codes import ExitCode
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested

@@ -10,11 +10,11 @@ from threading import Barrier
 import pytest
 from sqlalchemy import update
 
+from common.cli import ExitCode
 from producers.state import State
 from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE, Killed, make_export
-from worker.cli.exits import Exit
 from worker.db.types import utc_now
 from worker.exports.audit import Action
 from worker.exports.models import Export
@@ -29,8 +29,8 @@ def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) 
 
     done = desk.run("purge")
 
-    assert done.code == Exit.DONE
-    assert done.out == "1 export purgé (2 fichiers effacés, 0 Kio) : plus de 30 jours.\n"
+    assert done.code == ExitCode.DONE
+    assert done.out == "1 export purgé (2 fichiers effacés, 0\u00a0octets) : plus de 30 jours.\n"
     assert desk.files() == [desk.path(recent).name]
     row = desk.export(old)
     assert (row.status, row.electeurs, row.sha256 is not None) == ("ready", 327, True)
@@ -62,10 +62,10 @@ def test_for_ever_means_for_ever(desk: FilesDesk, monkeypatch: pytest.MonkeyPatc
     export_id = desk.make(days=10_000)
     monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", "0")
     refused = desk.run("purge")
-    assert (refused.code, desk.path(export_id).exists()) == (Exit.USAGE, True)
+    assert (refused.code, desk.path(export_id).exists()) == (ExitCode.USAGE, True)
     assert refused.err.startswith("Erreur : PREFECTURE_RETENTION_DAYS vaut 0, rien n'est purgé : donnez --older-than")
     for wrong in ("-1", "trente", "1.5"):
-        assert desk.run("purge", "--older-than", wrong).code == Exit.USAGE
+        assert desk.run("purge", "--older-than", wrong).code == ExitCode.USAGE
 
 
 def test_files_wait_until_somebody_was_told_of_them(desk: FilesDesk) -> None:
@@ -111,7 +111,7 @@ def test_a_file_that_is_already_missing_is_no_error(desk: FilesDesk) -> None:
     export_id = desk.make(days=31)
     desk.path(export_id).unlink()
     done = desk.run("purge")
-    assert done.code == Exit.DONE
+    assert done.code == ExitCode.DONE
     assert "Fichier déjà absent du volume : 1 export." in done.out
     assert desk.export(export_id).purged_at is not None
     assert [line.detail for line in desk.audit()] == ["liste-P-demande.csv : déjà absent"]
@@ -131,7 +131,7 @@ def test_killed_at_any_point_nothing_gone_is_offered_and_the_next_purge_finishes
     assert desk.files() != []
     assert desk.run("purge", "--dry-run").out.endswith("Une purge interrompue serait finie : 3 exports.\n")
 
-    assert desk.run("purge").code == Exit.DONE
+    assert desk.run("purge").code == ExitCode.DONE
     assert desk.files() == []
     assert sorted(line.export_id or 0 for line in desk.audit()) == ids
 
@@ -176,17 +176,17 @@ def test_an_absent_volume_is_not_taken_for_an_empty_one(desk: FilesDesk) -> None
         if root_is_there:
             desk.root.mkdir()
         away = desk.run("purge")
-        assert (away.code, away.out) == (Exit.AWAY, "")
+        assert (away.code, away.out) == (ExitCode.AWAY, "")
         assert away.err.startswith("Erreur : Volume des exports vide ou absent")
         assert desk.export(export_id).purged_at is None
     desk.root.rmdir()
     elsewhere.rename(desk.root)
-    assert desk.run("purge").code == Exit.DONE
+    assert desk.run("purge").code == ExitCode.DONE
     assert (desk.files(), len(desk.audit())) == ([], 1)
 
 
 def test_nothing_to_purge_is_no_error_where_no_file_was_ever_made(desk: FilesDesk) -> None:
-    assert desk.run("purge").code == Exit.DONE
+    assert desk.run("purge").code == ExitCode.DONE
 
 
 def test_a_file_that_the_system_keeps_stops_no_other_and_is_tried_again(desk: FilesDesk) -> None:
@@ -196,14 +196,14 @@ def test_a_file_that_the_system_keeps_stops_no_other_and_is_tried_again(desk: Fi
     path.mkdir()  # which cannot be unlinked
 
     failed = desk.run("purge")
-    assert failed.code == Exit.REFUSED
+    assert failed.code == ExitCode.FAILED
     assert "Échec : le volume refuse d'effacer les fichiers de 1 export ; voyez le journal." in failed.err
     assert f'"export_id": {stuck}' in failed.err
     assert [line.export_id for line in desk.audit()] == [other]
     assert desk.export(stuck).purged_at is not None
 
     path.rmdir()
-    assert desk.run("purge").code == Exit.DONE
+    assert desk.run("purge").code == ExitCode.DONE
     assert [line.export_id for line in desk.audit()] == [other, stuck]
 
 
@@ -216,9 +216,9 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(desk: FilesDesk) -> 
     before = desk.files()
 
     said = desk.run("purge", "--dry-run")
-    assert said.code == Exit.DONE
+    assert said.code == ExitCode.DONE
     assert said.out == (
-        "Seraient purgés : 1 export (0 Kio) de plus de 30 jours.\n"
+        "Seraient purgés : 1 export (0\u00a0octets) de plus de 30 jours.\n"
         "Inconnu de la base, à effacer à la main s'il ne sert pas : 13900/copie de Mme Lefèvre.csv\n"
     )
     assert (desk.files(), desk.audit(), desk.export(export_id).purged_at) == (before, [], None)

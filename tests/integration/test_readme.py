@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from producers.exit_codes import ExitCode
+from common.cli import ExitCode
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode

@@ -9,12 +9,12 @@ import pytest
 from sqlalchemy import text
 from standardwebhooks import Webhook
 
+from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
-from worker.cli.actor import system_user
-from worker.cli.exits import Exit
 from worker.cli.main import main
+from worker.cli.options import system_user
 from worker.db.engine import build_engine
 from worker.notifier.channels.webhook import make_secret
 
@@ -59,7 +59,7 @@ def rows(database_url: str, query: str) -> list[tuple[object, ...]]:
 
 
 def added(ran: Ran) -> str:
-    assert ran.code == Exit.DONE, ran.err
+    assert ran.code == ExitCode.DONE, ran.err
     found = re.match(r"Destinataire ([0-9a-f]{8}) ajouté", ran.out)
     assert found
     return found[1]
@@ -85,7 +85,7 @@ def test_a_webhook_is_added_tried_listed_and_removed(run: Run, database_url: str
     assert secret not in listed
     assert id_ not in run("--commune", "13055").out
     assert run("--remove", id_).out == f"Destinataire {id_} retiré.\n"
-    assert run("--remove", id_) == Ran(Exit.REFUSED, "", f"Erreur : aucun destinataire de ce numéro : {id_}\n")
+    assert run("--remove", id_) == Ran(ExitCode.FAILED, "", f"Erreur : aucun destinataire de ce numéro : {id_}\n")
     detail = f"webhook {id_}, http://{LOOPBACK}"
     assert rows(database_url, "SELECT actor, action, code_commune, detail FROM audit ORDER BY id") == [
         (system_user(), "recipient_added", "13900", detail),
@@ -96,7 +96,7 @@ def test_a_webhook_is_added_tried_listed_and_removed(run: Run, database_url: str
 def test_a_chat_of_every_commune(run: Run, database_url: str, server: WebServer) -> None:
     server.status, server.body = 200, b"ok"
     id_ = added(run("--add", "discussion", "--commune", "*", typed=f"mmost://{LOOPBACK}:{server.port}/jetonsecret\n"))
-    assert run("--test", id_).code == Exit.DONE
+    assert run("--test", id_).code == ExitCode.DONE
     assert "Message d'essai du Module Préfecture — toutes les communes" in server.posts[0].body.decode("unicode_escape")
     listed = run("--commune", "13900").out
     assert "toutes les communes" in listed
@@ -116,27 +116,32 @@ def test_ones_own_secret_is_taken_and_not_shown(run: Run, database_url: str, ser
 @pytest.mark.parametrize(
     ("arguments", "typed", "code", "words"),
     [
-        (["--add", "webhook"], "", Exit.USAGE, "--add demande aussi --commune"),
-        (["--add", "courriel", "--commune", "*"], "", Exit.USAGE, "les valeurs possibles sont"),
-        (["--prevenir", "pret"], "", Exit.USAGE, "demandent aussi --add"),
-        (["--add", "discussion", "--commune", "*", "--own-secret"], "", Exit.USAGE, "--own-secret est pour un webhook"),
+        (["--add", "webhook"], "", ExitCode.USAGE, "--add demande aussi --commune"),
+        (["--add", "courriel", "--commune", "*"], "", ExitCode.USAGE, "les valeurs possibles sont"),
+        (["--prevenir", "pret"], "", ExitCode.USAGE, "demandent aussi --add"),
+        (
+            ["--add", "discussion", "--commune", "*", "--own-secret"],
+            "",
+            ExitCode.USAGE,
+            "--own-secret est pour un webhook",
+        ),
         (
             ["--add", "webhook", "--commune", "*", "--prevenir", "rien", "--prevenir", "pret"],
             "",
-            Exit.USAGE,
+            ExitCode.USAGE,
             "est seul",
         ),
-        (["--add", "webhook", "--commune", "99999"], "", Exit.REFUSED, "commune inconnue : 99999"),
-        (["--add", "webhook", "--commune", "*"], "", Exit.REFUSED, "adresse https:// attendue"),
-        (["--add", "webhook", "--commune", "*"], "https://h.example/secret", Exit.REFUSED, "hôte absent de"),
-        (["--add", "webhook", "--commune", "*", "--own-secret"], "http://127.0.0.1/\nabc", Exit.REFUSED, "whsec_"),
-        (["--add", "discussion", "--commune", "*"], "exec://secret", Exit.REFUSED, "service inconnu"),
-        (["--add", "discussion", "--commune", "*"], "mmosts://", Exit.REFUSED, "n'admet pas"),
-        (["--test", "secret"], "", Exit.REFUSED, "aucun destinataire"),
+        (["--add", "webhook", "--commune", "99999"], "", ExitCode.FAILED, "commune inconnue : 99999"),
+        (["--add", "webhook", "--commune", "*"], "", ExitCode.FAILED, "adresse https:// attendue"),
+        (["--add", "webhook", "--commune", "*"], "https://h.example/secret", ExitCode.FAILED, "hôte absent de"),
+        (["--add", "webhook", "--commune", "*", "--own-secret"], "http://127.0.0.1/\nabc", ExitCode.FAILED, "whsec_"),
+        (["--add", "discussion", "--commune", "*"], "exec://secret", ExitCode.FAILED, "service inconnu"),
+        (["--add", "discussion", "--commune", "*"], "mmosts://", ExitCode.FAILED, "n'admet pas"),
+        (["--test", "secret"], "", ExitCode.FAILED, "aucun destinataire"),
     ],
 )
 def test_what_cannot_be_told_is_not_added(
-    run: Run, database_url: str, *, arguments: list[str], typed: str, code: Exit, words: str
+    run: Run, database_url: str, *, arguments: list[str], typed: str, code: ExitCode, words: str
 ) -> None:
     ran = run(*arguments, typed=typed)
     assert (ran.code, ran.out) == (code, "")
@@ -148,9 +153,9 @@ def test_what_cannot_be_told_is_not_added(
 def test_a_recipient_that_does_not_answer_is_said(run: Run, server: WebServer) -> None:
     id_ = added(run("--add", "webhook", "--commune", "13900", typed=server.url()))
     server.status = 503
-    assert run("--test", id_) == Ran(Exit.AWAY, "", "Erreur : réponse 503\n")
+    assert run("--test", id_) == Ran(ExitCode.AWAY, "", "Erreur : réponse 503\n")
     server.status = 404
-    assert run("--test", id_) == Ran(Exit.REFUSED, "", "Erreur : réponse 404\n")
+    assert run("--test", id_) == Ran(ExitCode.FAILED, "", "Erreur : réponse 404\n")
 
 
 def test_an_agent_says_what_she_wants(run: Run, database_url: str) -> None:
@@ -167,4 +172,4 @@ def test_an_agent_says_what_she_wants(run: Run, database_url: str) -> None:
     assert rows(database_url, "SELECT kinds FROM agent") == [("pret,echeance",)]
     assert "fichiers prêts, échéances" in agents().out
     assert agents(*add, "--prevenir", "rien").out == "mairie voit 13900 à l'écran, et n'est prévenu de rien.\n"
-    assert agents("--prevenir", "pret").code == Exit.USAGE
+    assert agents("--prevenir", "pret").code == ExitCode.USAGE

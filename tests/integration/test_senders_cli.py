@@ -6,10 +6,10 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import text
 
+from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
-from worker.cli.actor import system_user
-from worker.cli.exits import Exit
 from worker.cli.main import main
+from worker.cli.options import system_user
 from worker.db.engine import build_engine
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
@@ -46,9 +46,9 @@ def _audit(database_url: str) -> list[tuple[str, str, str]]:
 
 
 def test_accounts_are_allowed_listed_and_removed(run: Run, database_url: str) -> None:
-    assert run() == Ran(Exit.DONE, "Aucun compte autorisé : ajoutez-en un avec --add.\n", "")
+    assert run() == Ran(ExitCode.DONE, "Aucun compte autorisé : ajoutez-en un avec --add.\n", "")
     for code in ("13900", "13900", "*"):
-        assert run("--add", "mairie", "--commune", code).code == Exit.DONE
+        assert run("--add", "mairie", "--commune", code).code == ExitCode.DONE
     shown = run().out
     assert shown.count("mairie") == 2
     assert "13900" in shown
@@ -57,8 +57,8 @@ def test_accounts_are_allowed_listed_and_removed(run: Run, database_url: str) ->
         "mairie ne peut plus demander les fichiers de 13900.\n"
     )
     assert "13900" not in run().out
-    assert run("--remove", "mairie").code == Exit.DONE
-    assert run("--remove", "mairie") == Ran(Exit.REFUSED, "", "Erreur : aucune autorisation à ce nom : mairie\n")
+    assert run("--remove", "mairie").code == ExitCode.DONE
+    assert run("--remove", "mairie") == Ran(ExitCode.FAILED, "", "Erreur : aucune autorisation à ce nom : mairie\n")
     changes = [("sender_allowed", "13900"), ("sender_allowed", "toutes les communes")]
     changes += [("sender_removed", "13900"), ("sender_removed", "toutes les communes")]
     assert _audit(database_url) == [(system_user(), action, f"mairie pour {where}") for action, where in changes]
@@ -67,15 +67,15 @@ def test_accounts_are_allowed_listed_and_removed(run: Run, database_url: str) ->
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
-        (["--add", "mairie"], Exit.USAGE, "--add demande aussi --commune"),
-        (["--add", "", "--commune", "*"], Exit.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
-        (["--add", "mai\nrie", "--commune", "*"], Exit.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
-        (["--add", "é" * 128, "--commune", "*"], Exit.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
-        (["--add", "mairie", "--commune", "99999"], Exit.REFUSED, "commune inconnue : 99999"),
+        (["--add", "mairie"], ExitCode.USAGE, "--add demande aussi --commune"),
+        (["--add", "", "--commune", "*"], ExitCode.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
+        (["--add", "mai\nrie", "--commune", "*"], ExitCode.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
+        (["--add", "é" * 128, "--commune", "*"], ExitCode.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
+        (["--add", "mairie", "--commune", "99999"], ExitCode.FAILED, "commune inconnue : 99999"),
     ],
 )
 def test_what_allows_nobody_is_refused(
-    run: Run, database_url: str, arguments: list[str], code: Exit, words: str
+    run: Run, database_url: str, arguments: list[str], code: ExitCode, words: str
 ) -> None:
     ran = run(*arguments)
     assert (ran.code, ran.out) == (code, "")
@@ -100,7 +100,7 @@ def test_diagnose_says_when_nobody_may_ask(
         return next(line for line in capsys.readouterr().out.splitlines() if "Expéditeurs" in line)
 
     assert "ÉCHEC  Expéditeurs : aucun compte autorisé" in senders()
-    assert run("--add", "mairie", "--commune", "*").code == Exit.DONE
+    assert run("--add", "mairie", "--commune", "*").code == ExitCode.DONE
     assert senders() == "OK     Expéditeurs : 1 compte autorisé"
     monkeypatch.setenv("PREFECTURE_SENDERS", "any")
     assert "toute demande est servie" in senders()

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import update
 
+from common.cli import ExitCode
 from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
-from worker.cli.exits import Exit
 from worker.db.types import utc_now
 from worker.exports.audit import Action
 from worker.exports.integrity import Fault, Scope, find_fault, verify_files
@@ -27,7 +27,7 @@ REPORT = "liste-P-demande-csv-anomalies.csv"
 def test_intact_files_are_said_and_dated(desk: FilesDesk) -> None:
     first, second = desk.make("une", has_report=True), desk.make("deux")
     said = desk.run("verify")
-    assert (said.code, said.err) == (Exit.DONE, "")
+    assert (said.code, said.err) == (ExitCode.DONE, "")
     assert said.out == "2 exports vérifiés (3 fichiers) : tous intacts.\n"
     assert all(desk.export(export_id).verified_at is not None for export_id in (first, second))
     assert desk.audit() == []
@@ -99,7 +99,7 @@ def test_a_damaged_file_is_found_and_said(
     damage(desk.path(export_id))
 
     said = desk.run("verify")
-    assert said.code == Exit.REFUSED
+    assert said.code == ExitCode.FAILED
     assert said.out.startswith(f"13900/{NAME} (export {export_id}) : {label}\n")
     remade = (
         "Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :\n"
@@ -140,17 +140,17 @@ def test_only_files_that_are_offered_are_looked_at(desk: FilesDesk) -> None:
 def test_one_export_or_one_commune_may_be_verified(desk: FilesDesk) -> None:
     wrong, right = desk.make("fausse"), desk.make("juste")
     _flip(desk.path(wrong))
-    assert desk.run("verify", "--export", str(right)).code == Exit.DONE
-    assert desk.run("verify", "--export", str(wrong)).code == Exit.REFUSED
-    assert desk.run("verify", "--commune", "13900").code == Exit.REFUSED
+    assert desk.run("verify", "--export", str(right)).code == ExitCode.DONE
+    assert desk.run("verify", "--export", str(wrong)).code == ExitCode.FAILED
+    assert desk.run("verify", "--commune", "13900").code == ExitCode.FAILED
     assert desk.run("verify", "--commune", "2a004").out == "Aucun fichier à vérifier.\n"
     unknown = desk.run("verify", "--export", "999999")
-    assert unknown.code == Exit.REFUSED
+    assert unknown.code == ExitCode.FAILED
     assert unknown.err == (
         "Erreur : l'export 999999 n'a pas de fichier à vérifier : inconnu, pas encore prêt, ou purgé\n"
     )
     for wrong_option in (["--export", "x"], ["--commune", "../13900"], ["--commune", "*"]):
-        assert desk.run("verify", *wrong_option).code == Exit.USAGE
+        assert desk.run("verify", *wrong_option).code == ExitCode.USAGE
 
 
 def test_strangers_in_the_volume_are_told(desk: FilesDesk) -> None:
@@ -166,7 +166,7 @@ def test_strangers_in_the_volume_are_told(desk: FilesDesk) -> None:
     os.utime(stranger, (instant, instant))
 
     said = desk.run("verify")
-    assert said.code == Exit.REFUSED
+    assert said.code == ExitCode.FAILED
     assert said.out.splitlines() == [
         f"13900/{report.name} : purgé (export {gone}), et revenu",
         "13900/vieux.csv : inconnu de la base",
@@ -182,7 +182,7 @@ def test_an_absent_volume_is_said_as_such(desk: FilesDesk) -> None:
     desk.make()
     desk.root.rename(desk.root.with_name("elsewhere"))
     away = desk.run("verify")
-    assert away.code == Exit.AWAY
+    assert away.code == ExitCode.AWAY
     assert away.err.startswith("Erreur : Volume des exports vide ou absent")
     assert desk.audit() == []
 

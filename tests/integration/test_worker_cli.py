@@ -11,10 +11,10 @@ from typing import NamedTuple
 import click
 import pytest
 
+from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.reu_sample import DATE, NOM, electeurs, write_reu
-from worker.cli.exits import Exit, guard
-from worker.cli.main import COMMANDS, main
+from worker.cli.main import COMMANDS, guard, main
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
@@ -50,7 +50,7 @@ def reu(tmp_path: Path) -> Path:
 def test_importing_undoing_and_listing(run: Run, reu: Path) -> None:
     assert run("imports").out == "Aucun import.\n"
     done = run("import-reu", reu, "--imported-by", "Mme Lefèvre")
-    assert (done.code, done.err) == (Exit.DONE, "")
+    assert (done.code, done.err) == (ExitCode.DONE, "")
     assert "Import 1 : 5 lignes lues, 5 gardées, 0 rejetée, 0 valeur nettoyée, 1 bureau." in done.out
     assert "rien n'a changé" in run("import-reu", reu).out
     assert "Mme Lefèvre" in run("imports").out
@@ -60,7 +60,7 @@ def test_importing_undoing_and_listing(run: Run, reu: Path) -> None:
     )
     assert "annulé" in run("imports").out
     again = run("import-undo")
-    assert (again.code, again.out) == (Exit.REFUSED, "")
+    assert (again.code, again.out) == (ExitCode.FAILED, "")
     assert again.err == "Erreur : le dernier import est déjà annulé ; on ne peut annuler que le dernier\n"
 
 
@@ -68,10 +68,10 @@ def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path:
     rows = [*electeurs(2), *electeurs(1, {DATE: "hier", NOM: "LANTERNE"})]
     reu, report = write_reu(tmp_path / "reu.csv", rows), tmp_path / "ailleurs.csv"
     refused = run("import-reu", reu, "--report", report)
-    assert refused.code == Exit.REFUSED
+    assert refused.code == ExitCode.FAILED
     assert refused.err.startswith("Erreur : 1 ligne rejetée sur 3 : date de naissance illisible (1). Le détail")
     accepted = run("import-reu", reu, "--report", report, "--accept-rejects")
-    assert accepted.code == Exit.DONE
+    assert accepted.code == ExitCode.DONE
     assert f"Détail : {report}" in accepted.out
     assert "LANTERNE" not in refused.err + accepted.out + report.read_text()
 
@@ -82,7 +82,7 @@ def test_a_command_keeps_what_it_writes_private(run: Run, tmp_path: Path) -> Non
     reu = write_reu(tmp_path / "reu.csv", [*electeurs(2), *electeurs(1, {DATE: "hier"})])
     command = [sys.executable, "-m", "worker", "import-reu", str(reu)]
     refused = subprocess.run(command, cwd=ROOT, umask=0, capture_output=True, text=True, check=False)
-    assert refused.returncode == Exit.REFUSED, refused.stderr
+    assert refused.returncode == ExitCode.FAILED, refused.stderr
     assert stat.S_IMODE((tmp_path / "reu-rejets.csv").stat().st_mode) == 0o640
 
 
@@ -111,10 +111,10 @@ def test_the_operator_completes_a_bureau(run: Run, reu: Path) -> None:
     assert "1301 MARSEILLE-1" in shown
     unknown = run("bureaux", "--commune", "13055", "--bureau", "7", "--canton", "1301")
     assert (unknown.code, unknown.err) == (
-        Exit.REFUSED,
+        ExitCode.FAILED,
         "Erreur : bureau 0007 inconnu à 13055 ; bureaux connus : 0001\n",
     )
-    assert run("bureaux", "--commune", "13055", "--canton", "1301").code == Exit.USAGE
+    assert run("bureaux", "--commune", "13055", "--canton", "1301").code == ExitCode.USAGE
 
 
 def test_communes_are_found_and_added(run: Run) -> None:
@@ -123,7 +123,7 @@ def test_communes_are_found_and_added(run: Run) -> None:
     assert run("communes", "--search", "2A004").out == "Aucune commune trouvée.\n"
     assert run("communes", "--add", "2a004", "Ajaccio", "--search", "2A004").out.endswith("2A004  Ajaccio (2A)\n")
     wrong = run("communes", "--add", "ABCDE", "Nulle part")
-    assert wrong.code == Exit.REFUSED
+    assert wrong.code == ExitCode.FAILED
     assert "n'est pas un code INSEE" in wrong.err
 
 
@@ -135,17 +135,17 @@ def test_agents_are_listed_added_and_removed(run: Run) -> None:
     listed = run("agents").out
     assert "autre@mairie.example" in listed
     assert "elections@" not in listed
-    assert run("agents", "--remove", "mairie").code == Exit.DONE
-    assert run("agents", "--remove", "mairie").code == Exit.REFUSED
-    assert run("agents", "--add", "x", "--commune", "99999", "--email", "x@y.example").code == Exit.REFUSED
+    assert run("agents", "--remove", "mairie").code == ExitCode.DONE
+    assert run("agents", "--remove", "mairie").code == ExitCode.FAILED
+    assert run("agents", "--add", "x", "--commune", "99999", "--email", "x@y.example").code == ExitCode.FAILED
     for email in ("pas une adresse", "a@b.example\nBcc: c@d.example"):
-        assert run("agents", "--add", "x", "--commune", "13055", "--email", email).code == Exit.USAGE
-    assert run("agents", "--add", "x").code == Exit.USAGE
+        assert run("agents", "--add", "x", "--commune", "13055", "--email", email).code == ExitCode.USAGE
+    assert run("agents", "--add", "x").code == ExitCode.USAGE
 
 
 def test_migrating_twice_does_nothing_more(run: Run) -> None:
     first = run("migrate")
-    assert (first.code, "communes ajoutées" in first.out) == (Exit.DONE, True)
+    assert (first.code, "communes ajoutées" in first.out) == (ExitCode.DONE, True)
     assert run("migrate").out == "Base de données déjà à jour ; 0 commune ajoutée.\n"
     assert "Marseille" in run("communes", "--search", "13055").out
 
@@ -155,7 +155,7 @@ def test_a_register_held_by_another_program_is_not_written(
 ) -> None:
     monkeypatch.setenv("PREFECTURE_REGISTRE_URL", "postgresql+psycopg://elsewhere/registre")
     refused = run("import-reu", reu)
-    assert refused.code == Exit.REFUSED
+    assert refused.code == ExitCode.FAILED
     assert "tenu par un autre logiciel" in refused.err
 
 
@@ -173,26 +173,26 @@ def test_a_register_held_by_another_program_is_not_written(
 def test_a_wrong_command_line_is_explained_in_french(
     arguments: list[str], message: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(arguments) == Exit.USAGE
+    assert main(arguments) == ExitCode.USAGE
     assert capsys.readouterr().err.startswith(f"Erreur : {message}")
 
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself(command: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main([command, "--help"]) == Exit.DONE
+    assert main([command, "--help"]) == ExitCode.DONE
     assert "Afficher cette aide." in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(
     ("url", "code", "message"),
     [
-        ("sqlite:///nowhere/at/all.db", Exit.AWAY, "base de données injoignable : sqlite:///nowhere/at/all.db"),
-        ("postgresql+psycopg://me:secret@127.0.0.1:1/x", Exit.AWAY, "postgresql+psycopg://me:***@127.0.0.1:1/x"),
-        ("sqlite://", Exit.REFUSED, "lancez « python -m worker migrate »"),
+        ("sqlite:///nowhere/at/all.db", ExitCode.AWAY, "base de données injoignable : sqlite:///nowhere/at/all.db"),
+        ("postgresql+psycopg://me:secret@127.0.0.1:1/x", ExitCode.AWAY, "postgresql+psycopg://me:***@127.0.0.1:1/x"),
+        ("sqlite://", ExitCode.FAILED, "lancez « python -m worker migrate »"),
     ],
 )
 def test_a_database_that_is_not_there_is_said(
-    url: str, code: Exit, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    url: str, code: ExitCode, message: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", url)
     assert main(["imports"]) == code
@@ -205,16 +205,16 @@ def test_a_command_may_choose_its_exit_code() -> None:
     @click.command
     @click.pass_context
     def command(context: click.Context) -> None:
-        context.exit(Exit.AWAY)
+        context.exit(ExitCode.AWAY)
 
-    assert guard(lambda: command.main([], standalone_mode=False)) == Exit.AWAY
+    assert guard(lambda: command.main([], standalone_mode=False)) == ExitCode.AWAY
 
 
 def test_an_unexpected_error_says_where_and_quotes_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     def fail() -> None:
         raise ValueError("LANTERNE Ursule")
 
-    assert guard(fail) == Exit.REFUSED
+    assert guard(fail) == ExitCode.FAILED
     said = capsys.readouterr().err
     assert said.startswith("Erreur : erreur inattendue : ValueError (test_worker_cli.py:")
     assert "LANTERNE" not in said
@@ -224,7 +224,7 @@ def test_a_missing_setting_is_a_wrong_command_line(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.delenv("PREFECTURE_DATABASE_URL", raising=False)
-    assert main(["imports"]) == Exit.USAGE
+    assert main(["imports"]) == ExitCode.USAGE
     assert "PREFECTURE_DATABASE_URL" in capsys.readouterr().err
 
 

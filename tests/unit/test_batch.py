@@ -8,13 +8,13 @@ from typing import Any
 import jsonschema
 import pytest
 
+from common.cli import ExitCode
 from producers import errors
 from producers.batch import send
 from producers.batch.batch import BATCH_NAME, Batch, put_in_batch
 from producers.batch.send import TOGETHER, send_batch
 from producers.cli import main
 from producers.cli.export_liste import build_event
-from producers.exit_codes import ExitCode
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from common.cli import ExitCode
 from common.french import format_duration
 from producers.batch.batch import Batch, put_in_batch
 from producers.batch.communes_file import Fault
@@ -19,7 +20,6 @@ from producers.cli.batch_result import batch_document, judge_batch, show_result,
 from producers.cli.batch_wait import Line, open_line, wait_for_batch
 from producers.cli.export_liste import build_event
 from producers.cli.render_tableaux import build_event as build_tableaux
-from producers.exit_codes import ExitCode
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import RequestOutcome
 from tests.unit.producers_samples import plain

@@ -7,11 +7,11 @@ import jsonschema
 import pytest
 from rich.console import Console
 
+from common.cli import ExitCode
 from producers.cli import main, wait
 from producers.cli.cancel import Cancelled, build_event, judge_cancellation
 from producers.cli.render import print_exports
 from producers.cli.wait import wait_for
-from producers.exit_codes import ExitCode
 from producers.publisher import Publisher
 from producers.records import RequestState
 from schemas.envelope import CloudEvent

@@ -9,11 +9,11 @@ from pathlib import Path
 import jsonschema
 import pytest
 
+from common.cli import ExitCode
 from producers import errors
 from producers.cli import COMMANDS, main
 from producers.cli.export_liste import build_event
 from producers.errors import InvalidRequestError, ProducerError
-from producers.exit_codes import ExitCode
 from schemas.generate import ROOT
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
@@ -89,7 +89,7 @@ def test_starting_imports_nothing_heavy() -> None:
 
 
 def test_the_guide_gives_every_exit_code() -> None:
-    assert sorted(int(code) for code in re.findall(r"^\| (\d) \|", GUIDE, re.MULTILINE)) == sorted(ExitCode)
+    assert sorted(int(code) for code in re.findall(r"^\| (\d+) \|", GUIDE, re.MULTILINE)) == sorted(ExitCode)
 
 
 def test_the_guide_gives_every_error() -> None:

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from common.cli import ExitCode
 from common.french import count_of, format_number, format_size
 from producers.cli.documents import exports_document, print_document, request_document
 from producers.cli.render import print_exports, print_files, print_others, print_request, print_sent
-from producers.exit_codes import ExitCode
 from producers.records import RequestState
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.unit.producers_samples import EVENT, INSTANT, export, plain, request, tableau

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from common.cli import ExitCode
 from producers.errors import ConfigurationError
-from producers.exit_codes import ExitCode
 from producers.settings import default_requested_by, default_source, load_settings
 from schemas.requests import ListeExportRequested
 

@@ -8,8 +8,8 @@ from typing import Any
 import jsonschema
 import pytest
 
+from common.cli import ExitCode
 from producers.cli import main
-from producers.exit_codes import ExitCode
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT

@@ -8,11 +8,11 @@ from itertools import chain, repeat
 import pytest
 from rich.console import Console
 
+from common.cli import ExitCode
 from producers.cli import wait
 from producers.cli.wait import wait_for
 from producers.errors import StateAwayError
-from producers.exit_codes import ExitCode, exit_code_of
-from producers.records import ExportState, RequestState
+from producers.records import ExportState, RequestState, exit_code_of
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.unit.producers_samples import EVENT, export, request, tableau

@@ -1,14 +1,41 @@
-"""`python -m worker dead-letters`: the messages that were put aside."""
+"""`python -m worker dead-letters`: the messages that were put aside, looked at, put back, dropped.
+
+Their contents are never shown. A letter leaves once its copy is where it goes, or its end is on record.
+"""
+
+import os
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from common.cli import LazyGroup
+from common.cli import ExitCode, LazyGroup, confirm
+from common.french import count_of
+from worker.cli.options import WholeNumber, system_user
+from worker.errors import RefusedError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from sqlalchemy import Engine
+
+    from worker.exports.audit import Action
+    from worker.messaging.dead_letters import DeadLetter, DeadLetterOffice, HeldLetter
+
+    Treat = Callable[[DeadLetterOffice, DeadLetter], None]
+
+_UNITS = ((86_400, "j"), (3_600, "h"), (60, "min"))
 
 COMMANDS = {
-    "list": "worker.cli.dead_letters_look:list_letters",
-    "show": "worker.cli.dead_letters_look:show",
-    "requeue": "worker.cli.dead_letters_sort:requeue",
-    "drop": "worker.cli.dead_letters_sort:drop",
+    "list": "worker.cli.dead_letters:list_letters",
+    "show": "worker.cli.dead_letters:show",
+    "requeue": "worker.cli.dead_letters:requeue",
+    "drop": "worker.cli.dead_letters:drop",
 }
 
 
@@ -19,3 +46,214 @@ def dead_letters() -> None:
     Leur contenu n'est jamais affiché : il vient de n'importe qui. Ce qu'un autre opérateur a sous la main ne se voit
     pas ; s'il est interrompu, tout revient à sa place.
     """
+
+
+@click.command("list")
+@click.option("--queue", metavar="FILE", help="D'une file seulement, par exemple requests.")
+@click.option("--limit", type=WholeNumber(1), default=50, show_default=True, metavar="NOMBRE", help="Par file.")
+def list_letters(*, queue: str | None, limit: int) -> None:
+    """Lister les lettres mortes, la plus ancienne d'abord."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from worker.messaging.dead_letters import open_office
+    from worker.settings import load_settings
+
+    table = Table("Lettre", "File", "Raison", "Âge", "Octets", "Compte", "Message")
+    others = 0
+    with open_office(load_settings().amqp_url.get_secret_value()) as office:
+        for name in _choose_queues(queue):
+            others += max(0, office.count(name) - limit)
+            with closing(office.look(name)) as held:
+                for letter, _ in islice(held, limit):
+                    table.add_row(
+                        letter.name,
+                        letter.came_from,
+                        letter.reason,
+                        _age(letter.since),
+                        str(len(letter.body)),
+                        letter.sender,
+                        letter.message_id,
+                    )
+    if not table.row_count:
+        click.echo("Aucune lettre morte.")
+        return
+    Console(markup=False).print(table)
+    if others:
+        click.echo(f"… et {others} autres : --limit")
+
+
+@click.command
+@click.argument("name", metavar="LETTRE")
+@click.option("--body", type=click.Path(path_type=Path), metavar="FICHIER", help="Y écrire le contenu, pour vous seul.")
+def show(*, name: str, body: Path | None) -> None:
+    """Montrer ce qui entoure une lettre morte, jamais son contenu ; --body l'écrit dans un fichier neuf."""
+    from worker.messaging.dead_letters import open_office
+    from worker.settings import load_settings
+
+    with open_office(load_settings().amqp_url.get_secret_value()) as office:
+        for queue in _choose_queues(None):
+            with closing(office.look(queue)) as held:
+                letter = next((letter for letter, _ in held if letter.name == name), None)
+            if letter:
+                break
+        else:
+            raise RefusedError(f"aucune lettre morte de ce nom : {name}")
+    for title, value in _describe(letter):
+        click.echo(f"{title:15} {value}")
+    if body:
+        _write(body, letter.body)
+        click.echo(f"{'Contenu':15} écrit dans {body}, lisible par vous seul")
+
+
+def _choose_queues(queue: str | None) -> tuple[str, ...]:
+    """The queue that was named, or all that have dead letters."""
+    from worker.messaging.dead_letters import QUEUES
+
+    if queue is None:
+        return QUEUES
+    if queue not in QUEUES:
+        raise click.UsageError(f"les files sont {', '.join(QUEUES)}")
+    return (queue,)
+
+
+def _describe(letter: "DeadLetter") -> "Iterator[tuple[str, str]]":
+    yield "Lettre", letter.name
+    yield "File", letter.came_from
+    yield "Raison", letter.reason
+    yield "Mise de côté", f"{letter.since:%d/%m/%Y %H:%M:%S} UTC" if letter.since else "on ne sait quand"
+    yield "Taille", f"{len(letter.body)} octets"
+    yield "Compte", letter.sender or "inconnu"
+    yield "Message", letter.message_id or "sans identifiant"
+    yield from _contents(letter)
+
+
+def _contents(letter: "DeadLetter") -> "Iterator[tuple[str, str]]":
+    from worker.messaging.encoder import INGEST_ACTORS, PoisonError
+
+    try:
+        call = letter.read()
+    except PoisonError as poison:
+        yield "Contenu", f"illisible ({poison})"
+        return
+    (argument,) = call["args"]
+    if call["actor_name"] not in INGEST_ACTORS.values():
+        yield "Appel", f"{call['actor_name']}, fichier n° {argument}"
+        return
+    for attribute in ("id", "source", "type", "time", "correlationid"):
+        yield f"  {attribute}", str(argument[attribute])
+
+
+def _age(since: datetime | None) -> str:
+    if since is None:
+        return ""
+    seconds = max(timedelta(0), datetime.now(UTC) - since).total_seconds()
+    return next((f"{seconds // size:.0f} {unit}" for size, unit in _UNITS if seconds >= size), f"{seconds:.0f} s")
+
+
+def _write(path: Path, contents: bytes) -> None:
+    try:
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:  # noqa: PTH123 — its mode
+            file.write(contents)
+    except FileExistsError:
+        raise RefusedError(f"{path} existe déjà ; donnez un autre nom") from None
+    except OSError as error:
+        raise RefusedError(f"{path} ne peut pas être écrit ({os.strerror(error.errno or 0)})") from None
+
+
+def _which_letters(function: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (
+        click.option("--queue", metavar="FILE", help="D'une file seulement, par exemple requests."),
+        click.option("--all", "every", is_flag=True, help="Toutes, au lieu de les nommer."),
+        click.argument("names", nargs=-1, metavar="[LETTRE]..."),
+    ):
+        function = option(function)
+    return function
+
+
+@click.command
+@_which_letters
+@click.pass_context
+def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue: str | None) -> None:
+    """Remettre des lettres mortes dans la file d'où elles viennent.
+
+    Une lettre que le worker ne saurait toujours pas lire reste où elle est.
+    """
+    from worker.exports.audit import Action
+
+    sorting = _Sorting(names, every=every, queues=_choose_queues(queue))
+    sorting.run(Action.DEAD_LETTER_REQUEUED, lambda office, letter: office.put_back(letter))
+    click.echo(f"{count_of(sorting.gone, 'lettre remise')} en file.")
+    if sorting.failed:
+        context.exit(ExitCode.FAILED)
+
+
+@click.command
+@_which_letters
+@click.option("--yes", is_flag=True, help="Ne pas demander confirmation.")
+@click.pass_context
+def drop(context: click.Context, *, names: Sequence[str], every: bool, queue: str | None, yes: bool) -> None:
+    """Supprimer des lettres mortes, pour toujours."""
+    from worker.exports.audit import Action
+
+    sorting = _Sorting(names, every=every, queues=_choose_queues(queue))
+    if not yes:
+        which = count_of(len(sorting.missing), "lettre morte") if names else "toutes les lettres mortes"
+        confirm(f"Supprimer {which}, pour toujours ?")
+    sorting.run(Action.DEAD_LETTER_DROPPED, lambda _office, _letter: None)
+    click.echo(f"{count_of(sorting.gone, 'lettre supprimée')}.")
+    if sorting.failed:
+        context.exit(ExitCode.FAILED)
+
+
+class _Sorting:
+    """One pass over the letters that are named, or over all."""
+
+    def __init__(self, names: Sequence[str], *, every: bool, queues: Sequence[str]) -> None:
+        if bool(names) == every:
+            raise click.UsageError("nommez des lettres, ou dites --all")
+        self.missing = set(names)
+        self.gone = 0
+        self.failed = False
+        self._every = every
+        self._queues = queues
+
+    def run(self, action: "Action", treat: "Treat") -> None:
+        """Treat each letter, put it on record, and only then take it away."""
+        from worker.cli.database import worker_database
+        from worker.messaging.dead_letters import open_office
+        from worker.settings import load_settings
+
+        settings = load_settings()
+        amqp_url = settings.amqp_url.get_secret_value()
+        with worker_database(settings) as engine, open_office(amqp_url) as office:
+            for queue in self._queues:
+                with closing(office.look(queue)) as held:
+                    for letter in held:
+                        if self._every or letter.letter.name in self.missing:
+                            self._sort(letter, action, partial(treat, office), engine)
+        for name in sorted(self.missing):
+            self._fail(f"aucune lettre morte de ce nom : {name}")
+
+    def _sort(
+        self, held: "HeldLetter", action: "Action", treat: "Callable[[DeadLetter], None]", engine: "Engine"
+    ) -> None:
+        from worker.exports.audit import record_audit
+        from worker.messaging.dead_letters import NotPutBackError
+
+        letter = held.letter
+        self.missing.discard(letter.name)
+        try:
+            treat(letter)
+        except NotPutBackError as error:
+            self._fail(f"lettre {letter.name} laissée où elle est : {error}")
+            return
+        detail = f"lettre {letter.name} de {letter.came_from} ({letter.reason})"
+        with engine.begin() as connection:
+            record_audit(connection, action, actor=system_user(), detail=detail)
+        held.remove()
+        self.gone += 1
+
+    def _fail(self, message: str) -> None:
+        self.failed = True
+        click.echo(f"Erreur : {message}", err=True)

@@ -7,19 +7,18 @@ from pathlib import Path
 
 import click
 from pydantic import SecretStr
-from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError
 
+from common.cli import ExitCode
 from common.french import count_of, format_size
 from common.settings import PREFIX
 from common.tls import explain_database_tls
-from worker.cli.exits import Exit
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
 from worker.errors import PrefectureError
-from worker.exports.models import Sender
 from worker.exports.storage import Storage
+from worker.handlers.manage_access import count_senders
 from worker.messaging.probe import ping_broker
 from worker.settings import Settings, load_settings
 
@@ -42,7 +41,7 @@ def diagnose(context: click.Context) -> None:
             failed = True
             click.echo(f"ÉCHEC  {title} : {error}")
     if failed:
-        context.exit(Exit.AWAY)
+        context.exit(ExitCode.AWAY)
 
 
 def effective(settings: Settings) -> list[tuple[str, str]]:
@@ -99,7 +98,7 @@ def _check_senders(settings: Settings) -> str:
     engine = build_engine(settings.database_url.get_secret_value())
     try:
         with engine.connect() as connection:
-            number = connection.scalar(select(func.count(Sender.name.distinct()))) or 0
+            number = count_senders(connection)
     except DBAPIError as error:
         raise PrefectureError(f"illisibles ({type(error.orig).__name__})") from None
     finally:

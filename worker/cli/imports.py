@@ -1,10 +1,103 @@
-"""`python -m worker imports` and `import-undo`: what was imported, and going back."""
+"""`python -m worker import-reu`, `import-mouvements`, `import-undo` and `imports`: what enters the register."""
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from common.french import count_of, format_number
+from common.french import count_of, format_number, short_date
+from worker.cli.options import JOUR, system_user
+from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons
 
+if TYPE_CHECKING:
+    from worker.registre.reu.importer import Progress
+
+MOST_LISTES = 12
+"""Lists that are shown one by one; of more, totals."""
 SHOWN = 20
+
+
+def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """What both imports take."""
+    for option in (
+        click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."),
+        click.option(
+            "--report", type=click.Path(path_type=Path), metavar="FICHIER", help="Où écrire les lignes rejetées."
+        ),
+        click.option("--imported-by", metavar="NOM", help="Qui importe ; par défaut, l'utilisateur du système."),
+        click.option("--accept-rejects", is_flag=True, help="Garder les lignes lisibles quand d'autres sont rejetées."),
+        click.argument("file", metavar="FICHIER", type=click.Path(path_type=Path)),
+    ):
+        function = option(function)
+    return function
+
+
+@click.command("import-reu")
+@_import_options
+@click.option("--accept-loss", is_flag=True, help="Accepter qu'une liste perde plus de 20 % de ses électeurs.")
+@click.option("--compare", is_flag=True, help="Noter qui est venu, parti ou a changé de bureau.")
+@click.option("--date", "jour", type=JOUR, metavar="AAAA-MM-JJ", help="Jour de ces mouvements, sinon aujourd'hui.")
+def import_reu(
+    file: Path,
+    *,
+    compare: bool,
+    jour: date | None,
+    imported_by: str | None,
+    report: Path | None,
+    as_json: bool,
+    **accepted: bool,
+) -> None:
+    """Importer la liste électorale du REU.
+
+    FICHIER est l'export CSV « Liste des électeurs actifs ». Chaque liste qui s'y trouve remplace celle du registre ;
+    les autres ne changent pas.
+    """
+    from worker.cli.database import register_database
+    from worker.registre.reu.importer import import_file
+
+    if jour and not compare:
+        raise click.UsageError("--date demande aussi --compare")
+    with register_database() as engine, _progress_bar() as progress:
+        summary = import_file(
+            engine,
+            file,
+            imported_by=imported_by or system_user(),
+            report=report,
+            progress=progress,
+            compare=jour or compare,
+            **accepted,
+        )
+    _print_summary(summary, as_json=as_json, kept="gardée", rejected="rejetée")
+    if not as_json and not summary.unchanged:
+        if summary.comparison:
+            _print_comparaison(summary.comparison)
+        _show_listes(summary)
+
+
+@click.command("import-mouvements")
+@_import_options
+def import_mouvements(
+    file: Path, *, accept_rejects: bool, imported_by: str | None, report: Path | None, as_json: bool
+) -> None:
+    """Importer des mouvements.
+
+    FICHIER est un CSV (UTF-8, point-virgule) d'inscriptions, de radiations et de changements de bureau, qui s'ajoutent
+    à ceux du registre. Un fichier corrigé s'importe après « import-undo ».
+    """
+    from worker.cli.database import register_database
+    from worker.registre.mouvements import importer
+
+    with register_database() as engine:
+        summary = importer.import_mouvements(
+            engine, file, imported_by=imported_by or system_user(), accept_rejects=accept_rejects, report=report
+        )
+    _print_summary(summary, as_json=as_json, kept="mouvement ajouté", rejected="rejeté")
 
 
 @click.command
@@ -13,24 +106,22 @@ def imports(*, show_all: bool) -> None:
     """Lister les imports, le dernier en tête."""
     from rich.console import Console
     from rich.table import Table
-    from sqlalchemy import select
 
     from common.clock import PARIS
     from worker.cli.database import register_database
-    from worker.registre.models import Import
+    from worker.registre.imports.history import list_imports
 
-    columns = Import.id, Import.started_at, Import.file_name, Import.lines_kept, Import.lines_rejected
-    query = select(*columns, Import.imported_by, Import.finished_at, Import.undone_at).order_by(Import.id.desc())
     with register_database() as engine, engine.connect() as connection:
-        rows = connection.execute(query if show_all else query.limit(SHOWN)).all()
-    if not rows:
+        found = list_imports(connection, None if show_all else SHOWN)
+    if not found:
         click.echo("Aucun import.")
         return
     table = Table("N°", "Date", "Fichier", "Lignes", "Rejets", "Par", "État")
-    for id_, started, name, kept, rejected, by, finished, undone in rows:
-        state = "annulé" if undone else "terminé" if finished else "en cours ou interrompu"
-        day = f"{started.astimezone(PARIS):%d/%m/%Y %H:%M}"
-        table.add_row(str(id_), day, name, format_number(kept), format_number(rejected), by, state)
+    for it in found:
+        state = "annulé" if it.undone_at else "terminé" if it.finished_at else "en cours ou interrompu"
+        day = f"{it.started_at.astimezone(PARIS):%d/%m/%Y %H:%M}"
+        lines = format_number(it.lines_kept), format_number(it.lines_rejected)
+        table.add_row(str(it.id), day, it.file_name, *lines, it.imported_by, state)
     Console().print(table)
 
 
@@ -50,3 +141,81 @@ def import_undo() -> None:
         f"Import {undone.import_id} ({undone.file_name}) annulé : {count_of(len(undone.restored), 'liste remise')} "
         f"à l'état précédent, {count_of(len(undone.removed), 'liste retirée')} du registre{mouvements}."
     )
+
+
+def _print_summary(summary: ImportSummary, *, as_json: bool, kept: str, rejected: str) -> None:
+    """The result; `kept` and `rejected`: what lines of this import are called."""
+    if as_json:
+        click.echo(json.dumps(asdict(summary), ensure_ascii=False, default=str))
+        return
+    if summary.unchanged:
+        click.echo(f"Ce fichier est déjà dans le registre (import {summary.import_id}) : rien n'a changé.")
+        return
+    counts = [
+        count_of(summary.lines_read, "ligne lue"),
+        count_of(summary.lines_kept, kept),
+        count_of(summary.lines_rejected, rejected),
+        count_of(summary.values_cleaned, "valeur nettoyée"),
+    ]
+    if summary.listes:
+        counts.append(count_of(summary.bureaux, "bureau", "bureaux"))
+    click.echo(f"Import {summary.import_id} : {', '.join(counts)}.")
+    for note in summary.notes:
+        click.echo(f"À savoir : {note}.")
+    if summary.report:
+        click.echo(f"Lignes rejetées : {describe_reasons(summary.reasons)}. Détail : {summary.report}")
+
+
+def _print_comparaison(found: Comparison) -> None:
+    if not found.listes:
+        click.echo("Aucun mouvement : ces listes n'étaient pas encore dans le registre.")
+        return
+    counts = (
+        count_of(found.inscriptions, "inscription"),
+        count_of(found.radiations, "radiation"),
+        count_of(found.changements, "changement de bureau", "changements de bureau"),
+    )
+    click.echo(f"Mouvements du {short_date(found.jour)} : {', '.join(counts)}.")
+    if found.others:
+        others = count_of(found.others, "électeur a changé", "électeurs ont changé")
+        click.echo(f"{others} autrement (adresse, nom d'usage, orthographe) : aucun tableau ne le montre.")
+    if found.report:
+        told = (
+            count_of(found.homonyms, "cas d'homonymie", "cas d'homonymie"),
+            count_of(found.spellings, "orthographe changée"),
+            count_of(found.doubts, "doute"),
+        )
+        click.echo(f"À vérifier : {', '.join(told)}. Détail : {found.report}")
+
+
+def _show_listes(summary: ImportSummary) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    table = Table("Commune", "Liste", "Électeurs", "Avant")
+    if len(summary.listes) <= MOST_LISTES:
+        for it in summary.listes:
+            before = "–" if it.before is None else format_number(it.before)
+            table.add_row(it.code_commune, it.liste, format_number(it.electeurs), before)
+    else:
+        communes, now, before_all = Counter[str](), Counter[str](), Counter[str]()
+        for it in summary.listes:
+            communes[it.liste] += 1
+            now[it.liste] += it.electeurs
+            before_all[it.liste] += it.before or 0
+        for liste in sorted(now):
+            figures = format_number(now[liste]), format_number(before_all[liste])
+            table.add_row(count_of(communes[liste], "commune"), liste, *figures)
+    Console().print(table)
+
+
+@contextmanager
+def _progress_bar() -> "Iterator[Progress]":
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    console = Console(stderr=True)
+    columns = TextColumn("Lecture"), BarColumn(), TextColumn("{task.fields[lines]} lignes"), TimeRemainingColumn()
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("", total=1.0, lines="0")
+        yield lambda lines, share: bar.update(task, completed=share, lines=format_number(lines))

@@ -1,34 +1,36 @@
 """The table of commands, and the one place where what went wrong becomes a message and an exit code."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import click
 
-from common.cli import LazyGroup
-from worker.cli.exits import guard
+from common.cli import ExitCode, LazyGroup, run_command
+from common.logs import describe_exception
+from common.tls import explain_database_tls
+from worker.errors import ConfigurationError, PrefectureError, TransientError
 
 COMMANDS = {
-    "migrate": "worker.cli.migrate:migrate",
-    "import-reu": "worker.cli.import_reu:import_reu",
-    "import-mouvements": "worker.cli.import_mouvements:import_mouvements",
+    "migrate": "worker.cli.operations:migrate",
+    "import-reu": "worker.cli.imports:import_reu",
+    "import-mouvements": "worker.cli.imports:import_mouvements",
     "import-undo": "worker.cli.imports:import_undo",
     "imports": "worker.cli.imports:imports",
-    "bureaux": "worker.cli.bureaux:bureaux",
-    "scrutins": "worker.cli.scrutins:scrutins",
-    "commissions": "worker.cli.scrutins:commissions",
-    "motifs": "worker.cli.motifs:motifs",
-    "protections": "worker.cli.protections:protections",
-    "communes": "worker.cli.communes:communes",
-    "agents": "worker.cli.agents:agents",
-    "recipients": "worker.cli.recipients:recipients",
-    "senders": "worker.cli.senders:senders",
+    "bureaux": "worker.cli.registre:bureaux",
+    "scrutins": "worker.cli.registre:scrutins",
+    "commissions": "worker.cli.registre:commissions",
+    "motifs": "worker.cli.registre:motifs",
+    "protections": "worker.cli.registre:protections",
+    "communes": "worker.cli.registre:communes",
+    "agents": "worker.cli.access:agents",
+    "recipients": "worker.cli.access:recipients",
+    "senders": "worker.cli.access:senders",
     "dead-letters": "worker.cli.dead_letters:dead_letters",
-    "notifier": "worker.cli.notifier:notifier",
-    "purge": "worker.cli.purge:purge",
-    "verify": "worker.cli.verify:verify",
-    "audit": "worker.cli.audit:audit",
+    "notifier": "worker.cli.operations:notifier",
+    "purge": "worker.cli.volume:purge",
+    "verify": "worker.cli.volume:verify",
+    "audit": "worker.cli.operations:audit",
     "diagnose": "worker.cli.diagnose:diagnose",
-    "healthy": "worker.cli.healthy:healthy",
+    "healthy": "worker.cli.operations:healthy",
 }
 """Where each command is; a module is imported only when its command is called or its help is shown."""
 
@@ -43,5 +45,52 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command and return its exit code, see `worker.cli.exits.Exit`."""
+    """Run one command and return its exit code."""
     return guard(lambda: cli.main(arguments, prog_name="python -m worker", standalone_mode=False))
+
+
+def guard(run: Callable[[], object]) -> int:
+    """Run a command to its exit code: never a traceback, which could quote the values of a statement."""
+    return run_command(run, _explain)
+
+
+def _explain(error: Exception) -> tuple[str, ExitCode]:
+    match error:
+        case ConfigurationError():
+            return str(error), ExitCode.USAGE
+        case TransientError():
+            return str(error), ExitCode.AWAY
+        case PrefectureError():
+            return str(error), ExitCode.FAILED
+        case _:
+            return _explain_database(error) or _explain_bug(error)
+
+
+def _explain_database(error: Exception) -> tuple[str, ExitCode] | None:
+    from sqlalchemy.exc import DBAPIError, OperationalError
+
+    if isinstance(error, DBAPIError) and _lacks_table(error):
+        return "la base de données n'est pas prête : lancez « python -m worker migrate »", ExitCode.FAILED
+    if isinstance(error, OperationalError):
+        reason = explain_database_tls(str(error.orig)) or str(error.orig).strip().partition("\n")[0]
+        advice = "Vérifiez qu'elle est démarrée et que PREFECTURE_DATABASE_URL est juste."
+        return f"base de données injoignable : {_database()} ({reason}). {advice}", ExitCode.AWAY
+    return None
+
+
+def _explain_bug(error: Exception) -> tuple[str, ExitCode]:
+    what = describe_exception(error)
+    return f"erreur inattendue : {what['type']} ({' < '.join(reversed(what['at']))})", ExitCode.FAILED
+
+
+def _lacks_table(error: Exception) -> bool:
+    orig = getattr(error, "orig", None)
+    return type(orig).__name__ == "UndefinedTable" or str(orig).startswith("no such table")
+
+
+def _database() -> str:
+    from sqlalchemy.engine import make_url
+
+    from worker.settings import load_settings
+
+    return make_url(load_settings().database_url.get_secret_value()).render_as_string(hide_password=True)

@@ -9,7 +9,7 @@ from common.cli import LazyGroup
 from common.files import keep_files_private
 from producers.errors import ProducerError
 from worker.cli import main as worker_commands
-from worker.cli.exits import guard
+from worker.cli.main import guard
 from worker.solo.environment import set_defaults
 
 REGISTER_COMMANDS = (

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from common.cli import ExitCode
 from common.logs import configure_logs
 from producers.cli import cancel as cancellation
 from producers.cli import export_liste as listes
@@ -14,7 +15,7 @@ from producers.cli import retry as again
 from producers.cli.about import about_options
 from producers.cli.render import make_console, print_request
 from producers.cli.wait import wait_for
-from producers.exit_codes import ExitCode, exit_code_of
+from producers.records import exit_code_of
 from producers.settings import default_requested_by
 from producers.state import State
 from schemas.envelope import CloudEvent

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from rich.console import Console
 
+from common.cli import ExitCode
 from producers.cli.render import make_console, print_request
 from producers.cli.wait import wait_for
-from producers.exit_codes import ExitCode, exit_code_of
+from producers.records import exit_code_of
 from producers.state import State
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import ListeExportRequested, TableauxRenderRequested

@@ -1,10 +1,11 @@
 """One embedded process on one database: a second one is refused."""
 
-import fcntl
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from filelock import FileLock, Timeout
 
 from worker.errors import ConfigurationError, RefusedError
 
@@ -30,14 +31,13 @@ def exclusive(home: Path) -> Iterator[None]:
     Raises:
         ConfigurationError: another process holds it, or the directory cannot be written.
     """
+    lock = FileLock(home / "solo.lock", timeout=0, mode=0o600, fallback_to_soft=False)
     with usable(home):
-        descriptor = os.open(home / "solo.lock", os.O_RDWR | os.O_CREAT, 0o600)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except BlockingIOError:
-        os.close(descriptor)
-        raise RefusedError(f"Un autre processus utilise déjà {home} : arrêtez-le, ou attendez sa fin.") from None
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RefusedError(f"Un autre processus utilise déjà {home} : arrêtez-le, ou attendez sa fin.") from None
     try:
         yield
     finally:
-        os.close(descriptor)
+        lock.release()

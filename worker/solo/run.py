@@ -6,8 +6,8 @@ from rich.console import Console
 from sqlalchemy import exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
+from common.cli import ExitCode
 from producers.errors import StateAwayError
-from producers.exit_codes import ExitCode
 from producers.web.app import create_app
 from producers.web.serve import address, listen, serve
 from producers.web.settings import WebSettings, load_web_settings

@@ -1,11 +1,12 @@
 """The record of imports: one at a time, the same file once, the last one undone."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
+from datetime import datetime
+from typing import NamedTuple, Protocol
 
+from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, delete, exists, select, text, update
 
 from worker.db.types import utc_now
@@ -53,17 +54,18 @@ def _advisory_lock(connection: Connection) -> Iterator[None]:
 @contextmanager
 def _file_lock(database: str | None) -> Iterator[None]:
     """SQLite: a lock on a file beside the database, since a transaction so long would keep every worker waiting."""
-    import fcntl
-
     if not database or database == ":memory:":
         yield
         return
-    with Path(f"{database}.import-lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ImportRefusedError(_BUSY) from None
+    lock = FileLock(f"{database}.import-lock", timeout=0, fallback_to_soft=False)
+    try:
+        lock.acquire()
+    except Timeout:
+        raise ImportRefusedError(_BUSY) from None
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
@@ -140,6 +142,26 @@ def summarise(import_id: int, file: CsvFile, reading: Counted, rejects: RejectRe
         reasons=rejects.reasons,
         report=rejects.written,
     )
+
+
+class KnownImport(NamedTuple):
+    """An import as the record has it; `finished_at` is None while it goes on, or since it was interrupted."""
+
+    id: int
+    started_at: datetime
+    file_name: str
+    lines_kept: int
+    lines_rejected: int
+    imported_by: str
+    finished_at: datetime | None
+    undone_at: datetime | None
+
+
+def list_imports(connection: Connection, most: int | None = None) -> Sequence[KnownImport]:
+    """The imports, the last one first; all of them, or the `most` last."""
+    columns = [getattr(Import, name) for name in KnownImport._fields]
+    rows = connection.execute(select(*columns).order_by(Import.id.desc()).limit(most))
+    return [KnownImport(*row) for row in rows]
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,243 @@
+"""The commands about what the register knows besides lists: bureaux, communes, polls, motifs, protected electors.
+
+Names of electors are asked for, never options: a command line is kept by the shell and seen by every account of the
+machine.
+"""
+
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from common.french import count_of, short_date
+from schemas.vocabulary import Liste, parse_liste
+from worker.cli.options import JOUR
+
+if TYPE_CHECKING:
+    from worker.registre.bureaux import DescribedBureau
+    from worker.registre.protections import Protege
+    from worker.registre.scrutins import KnownScrutin, Reunion
+
+
+@click.command
+@click.option("--commune", required=True, metavar="CODE", help="Code INSEE de la commune.")
+@click.option("--bureau", metavar="CODE", help="Bureau à compléter, par exemple 0001.")
+@click.option("--libelle", help="Nom du bureau.")
+@click.option("--canton", "code_canton", metavar="CODE", help="Code INSEE du canton, par exemple 1301.")
+@click.option("--libelle-canton", help="Nom du canton.")
+@click.option("--circonscription", "code_circonscription", metavar="CODE", help="Circonscription législative : 01.")
+@click.option("--libelle-circonscription", help="Nom de la circonscription.")
+def bureaux(*, commune: str, bureau: str | None, **options: str | None) -> None:
+    """Montrer ou compléter les bureaux."""
+    from worker.cli.database import register_database
+    from worker.registre.bureaux import select_bureaux, set_bureau
+    from worker.registre.imports.lines import parse_bureau
+
+    description = {name: value for name, value in options.items() if value is not None}
+    if description and not bureau:
+        raise click.UsageError("il manque --bureau : lequel faut-il compléter ?")
+    with register_database() as engine, engine.begin() as connection:
+        if bureau:
+            set_bureau(connection, commune.upper(), parse_bureau(bureau), **description)
+        found = list(select_bureaux(connection, [commune.upper()]))
+    _show_bureaux([it for it in found if not bureau or it.code == parse_bureau(bureau)], commune)
+
+
+def _show_bureaux(found: list["DescribedBureau"], commune: str) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not found:
+        click.echo(f"Aucun bureau à {commune} : importez d'abord la liste électorale.")
+        return
+    table = Table("Bureau", "Nom", "Canton", "Circonscription")
+    for it in found:
+        canton = f"{it.code_canton or '?'} {it.libelle_canton}"
+        table.add_row(it.code, it.libelle, canton, f"{it.code_circonscription or '?'} {it.libelle_circonscription}")
+    Console().print(table)
+
+
+_SHOWN = 50
+
+
+@click.command
+@click.option("--add", nargs=2, metavar="CODE NOM", help="Ajouter une commune, ou renommer celle de ce code.")
+@click.option("--search", metavar="TEXTE", help="Chercher par le nom, ou par le code entier.")
+def communes(*, add: tuple[str, str] | None, search: str | None) -> None:
+    """Chercher ou ajouter une commune."""
+    from worker.cli.database import worker_database
+    from worker.registre.communes import add_commune, read_codes, search_communes
+
+    with worker_database() as engine, engine.begin() as connection:
+        if add:
+            add_commune(connection, *add)
+            click.echo(f"Commune {add[0].upper()} ({add[1]}) enregistrée.")
+        if search:
+            _show_communes(search_communes(connection, search))
+        if not add and not search:
+            click.echo(f"{count_of(len(read_codes(connection)), 'commune connue')} ; cherchez avec --search.")
+
+
+def _show_communes(found: list[tuple[str, str, str]]) -> None:
+    for code, nom, departement in found[:_SHOWN]:
+        click.echo(f"{code}  {nom} ({departement})")
+    if len(found) > _SHOWN:
+        click.echo(f"… et {count_of(len(found) - _SHOWN, 'autre')} ; précisez la recherche.")
+    if not found:
+        click.echo("Aucune commune trouvée.")
+
+
+def _read_liste(_context: click.Context, _parameter: click.Parameter, value: str | None) -> Liste | None:
+    try:
+        return parse_liste(value) if value else None
+    except ValueError as error:
+        raise click.BadParameter(str(error)) from None
+
+
+@click.command
+@click.option("--commune", default="", metavar="CODE", help="Code INSEE ; sans lui, les scrutins nationaux.")
+@click.option("--add", type=JOUR, metavar="DATE", help="Ajouter ou corriger le scrutin de ce jour, avec --libelle.")
+@click.option("--libelle", default="", metavar="TEXTE", help="Ce qu'on élit : « Élections municipales, 1er tour ».")
+@click.option("--cloture", type=JOUR, metavar="DATE", help="Clôture de la liste, quand elle est inhabituelle.")
+@click.option("--remove", type=JOUR, metavar="DATE", help="Retirer le scrutin de ce jour.")
+def scrutins(*, commune: str, add: date | None, libelle: str, cloture: date | None, remove: date | None) -> None:
+    """Montrer, ajouter ou retirer des scrutins.
+
+    Les tableaux des cinq et des vingt jours, et celui des additions, se comptent depuis leur date.
+    """
+    from worker.cli.database import register_database
+    from worker.registre.scrutins import KnownScrutin, remove_scrutin, select_scrutins, set_scrutin
+
+    if (cloture or libelle) and not add:
+        raise click.UsageError("--libelle et --cloture demandent aussi --add")
+    code = commune.upper()
+    with register_database() as engine, engine.begin() as connection:
+        if remove:
+            remove_scrutin(connection, code, remove)
+        if add:
+            set_scrutin(connection, KnownScrutin(code, add, libelle, cloture))
+        found = select_scrutins(connection, code)
+    _show_scrutins(found)
+
+
+@click.command
+@click.option("--commune", required=True, metavar="CODE", help="Code INSEE de la commune.")
+@click.option(
+    "--liste", callback=_read_liste, metavar="LISTE", help="P, CE ou CM, si la réunion n'a porté que sur elle."
+)
+@click.option("--add", type=JOUR, metavar="DATE", help="Noter la réunion de ce jour.")
+@click.option("--remove", type=JOUR, metavar="DATE", help="Retirer la réunion de ce jour.")
+def commissions(*, commune: str, liste: Liste | None, add: date | None, remove: date | None) -> None:
+    """Montrer, noter ou retirer les réunions de la commission de contrôle.
+
+    Le tableau des vingt jours et celui des cinq jours comptent les mouvements depuis la dernière.
+    """
+    from worker.cli.database import register_database
+    from worker.registre.scrutins import ALL_LISTS, Reunion, add_reunion, remove_reunion, select_reunions
+
+    code, about = commune.upper(), liste.value if liste else ALL_LISTS
+    with register_database() as engine, engine.begin() as connection:
+        if remove:
+            remove_reunion(connection, code, Reunion(about, remove))
+        if add:
+            add_reunion(connection, code, Reunion(about, add))
+        found = select_reunions(connection, code, liste)
+    _show_reunions(found)
+
+
+def _show_scrutins(found: "list[KnownScrutin]") -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    if not found:
+        click.echo("Aucun scrutin : ajoutez-en un avec --add.")
+        return
+    table = Table("Scrutin", "Commune", "Libellé", "Clôture")
+    for it in found:
+        cloture = short_date(it.cloture) if it.cloture else ""
+        table.add_row(short_date(it.date), it.code_commune or "toutes", it.libelle, cloture)
+    Console().print(table)
+
+
+def _show_reunions(found: "list[Reunion]") -> None:
+    for it in found:
+        click.echo(f"{short_date(it.date)}  {f'liste {it.liste}' if it.liste else 'toutes les listes'}")
+    if not found:
+        click.echo("Aucune réunion : notez-en une avec --add.")
+
+
+@click.command
+@click.option("--commune", required=True, metavar="CODE", help="Code INSEE de la commune.")
+@click.option("--export", "to", type=click.Path(path_type=Path), metavar="FICHIER", help="Écrire le CSV à compléter.")
+@click.option("--import", "source", type=click.Path(path_type=Path), metavar="FICHIER", help="Noter le CSV complété.")
+def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
+    """Compléter les catégories et les motifs des mouvements.
+
+    L'export du REU ne dit pas pourquoi un électeur est venu ou parti : la case du tableau reste vide tant que la mairie
+    ne l'a pas dit. Écrivez le fichier, complétez ses deux dernières colonnes, puis notez-le.
+    """
+    from worker.cli.database import register_database
+    from worker.registre.mouvements.motifs import count_unsaid, read_motifs, write_motifs
+
+    if to and source:
+        raise click.UsageError("--export ou --import, pas les deux à la fois")
+    code = commune.upper()
+    with register_database() as engine, engine.begin() as connection:
+        if source:
+            noted = read_motifs(connection, code, source)
+            click.echo(f"{count_of(noted, 'mouvement complété')}.")
+        if to:
+            written = write_motifs(connection, code, to)
+            if written:
+                click.echo(f"{count_of(written, 'mouvement')} à compléter dans {to} : il contient des noms.")
+                return
+        unsaid = count_unsaid(connection, code)
+    click.echo(f"{count_of(unsaid, 'mouvement')} sans catégorie.")
+
+
+@click.command
+@click.option("--commune", required=True, metavar="CODE", help="Code INSEE de la commune.")
+@click.option("--add", is_flag=True, help="Protéger un électeur : son nom est demandé ensuite.")
+@click.option("--remove", is_flag=True, help="Ne plus protéger un électeur : son nom est demandé ensuite.")
+def protections(*, commune: str, add: bool, remove: bool) -> None:
+    """Montrer, ajouter ou retirer des électeurs protégés.
+
+    Les tableaux n'impriment pas leur adresse (Code électoral, art. L. 37). L'export du REU ne dit pas qui ils sont.
+    """
+    from worker.cli.database import register_database
+    from worker.registre.protections import add_protection, remove_protection, select_protections
+
+    if add and remove:
+        raise click.UsageError("--add ou --remove, pas les deux à la fois")
+    code = commune.upper()
+    asked = _ask_elector() if add or remove else None
+    with register_database() as engine, engine.begin() as connection:
+        if asked:
+            (add_protection if add else remove_protection)(connection, code, asked)
+        found = select_protections(connection, code)
+    _show_protections(found)
+
+
+def _ask_elector() -> "Protege":
+    from worker.domain.texte import clean
+    from worker.registre.imports.lines import parse_date
+    from worker.registre.protections import Protege
+
+    questions = "Nom de naissance", "Tous les prénoms", "Date de naissance (JJ/MM/AAAA)"
+    nom, prenoms, born = (
+        clean(click.prompt(question, default="", show_default=False, prompt_suffix=" : ", err=True))
+        for question in questions
+    )
+    try:
+        return Protege(nom, prenoms, parse_date(born))
+    except ValueError:
+        raise click.UsageError("ce n'est pas une date de naissance ; écrivez JJ/MM/AAAA") from None
+
+
+def _show_protections(found: "list[Protege]") -> None:
+    for it in found:
+        born = "/".join(reversed(it.date_naissance.split("-")))
+        click.echo(", ".join(filter(None, (f"{it.nom_naissance} {it.prenoms}".strip(), born))))
+    if not found:
+        click.echo("Aucun électeur protégé : ajoutez-en un avec --add.")
