@@ -15,5 +15,8 @@ What is counted:
 - An edge **goes back** when the callee was entered before the caller: the reader who follows the request has left that
   file behind and returns to it.
 
-Few files, and few edges that go back, are a road that can be followed by reading on.
+- It **goes up** when, at least once, the callee was on the stack already, waiting for an answer: not a helper that is
+  met again, but a call against the direction of the road (a function that was handed down, or two files that are one).
+
+Few files, and few edges that go back or up, are a road that can be followed by reading on.
 """

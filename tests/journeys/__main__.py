@@ -1,4 +1,4 @@
-"""`python -m tests.journeys`: the figures of each journey; with options, its files and the edges that go back."""
+"""`python -m tests.journeys`: the figures of each journey; with options, its files and the edges that go back or up."""
 
 import json
 import tempfile
@@ -14,7 +14,7 @@ from tests.journeys.walks import JOURNEYS, Road, trace
 @click.command()
 @click.argument("journeys", nargs=-1, type=click.Choice(list(JOURNEYS)))
 @click.option("--files", "with_files", is_flag=True, help="List the files, in order of first entry.")
-@click.option("--edges", "with_edges", is_flag=True, help="List the edges that go back, with their calls.")
+@click.option("--edges", "with_edges", is_flag=True, help="List the edges that go back (→) or up (↑): how many calls.")
 @click.option("--json", "as_json", is_flag=True, help="Print all that was traced, for a program.")
 def main(journeys: Sequence[str], *, with_files: bool, with_edges: bool, as_json: bool) -> None:
     """Trace the JOURNEYS through the product's files; all three when none is named."""
@@ -30,13 +30,13 @@ def main(journeys: Sequence[str], *, with_files: bool, with_edges: bool, as_json
 
 def _show(name: str, road: Road, *, with_files: bool, with_edges: bool) -> None:
     counts = f"{len(road.files)} files, {len(road.edges)} call edges, {len(road.back)} go back"
-    click.echo(f"{name}: {counts} ({road.share:.0f} %)")
+    click.echo(f"{name}: {counts} ({road.share:.0f} %), {len(road.up)} go up")
     if with_files:
         for place, file in enumerate(road.files, 1):
             click.echo(f"  {place:3} {file}")
     if with_edges:
-        for edge in sorted(road.back, key=lambda edge: (edge.callee, edge.caller)):
-            click.echo(f"  {edge.caller} → {edge.callee} ({edge.calls})")
+        for edge in sorted({*road.back, *road.up}, key=lambda edge: (edge.callee, edge.caller)):
+            click.echo(f"  {edge.caller} {'↑' if edge.goes_up else '→'} {edge.callee} ({edge.calls})")
 
 
 if __name__ == "__main__":

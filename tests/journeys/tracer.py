@@ -15,10 +15,11 @@ _IMPORTED = "<module>"
 
 
 class Tracer:
-    """Product files in order of first entry, and how often one calls another."""
+    """Product files in order of first entry, how often one calls another, and which calls go up the stack."""
 
     def __init__(self) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
+        self.upwards: set[tuple[str, str]] = set()
         self._entered: dict[str, None] = {}
         self._known: dict[str, str] = {}
         self._imports: Counter[int] = Counter()
@@ -45,15 +46,19 @@ class Tracer:
             self._imports[thread] += {"call": 1, "return": -1}.get(event, 0)
         elif event == "call" and not self._imports[thread] and (file := self._file_of(frame)):
             self._entered.setdefault(file)
-            caller = self._caller_of(frame)
+            caller, *above = [*self._files_above(frame), ""]
             if caller not in {"", file}:
                 self.calls[caller, file] += 1
+                if file in above:
+                    self.upwards.add((caller, file))
 
-    def _caller_of(self, frame: FrameType) -> str:
+    def _files_above(self, frame: FrameType) -> Iterator[str]:
+        """The product files on the stack, the nearest first."""
         above = frame.f_back
-        while above and not self._file_of(above):
+        while above:
+            if file := self._file_of(above):
+                yield file
             above = above.f_back
-        return self._file_of(above) if above else ""
 
     def _file_of(self, frame: FrameType) -> str:
         """The product file that a function stands in; empty for the functions of everybody else."""

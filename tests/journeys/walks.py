@@ -29,6 +29,7 @@ class Edge:
     callee: str
     calls: int
     goes_back: bool
+    goes_up: bool
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,11 @@ class Road:
     def back(self) -> list[Edge]:
         """The edges that go back."""
         return [edge for edge in self.edges if edge.goes_back]
+
+    @property
+    def up(self) -> list[Edge]:
+        """The edges by which a file is called again while it waits for an answer."""
+        return [edge for edge in self.edges if edge.goes_up]
 
     @property
     def share(self) -> float:
@@ -68,7 +74,13 @@ def trace(name: str, folder: Path) -> Road:
 def _road(tracer: Tracer) -> Road:
     order = {file: place for place, file in enumerate(tracer.files)}
     edges = [
-        Edge(caller, callee, calls, goes_back=order[callee] < order[caller])
+        Edge(
+            caller,
+            callee,
+            calls,
+            goes_back=order[callee] < order[caller],
+            goes_up=(caller, callee) in tracer.upwards,
+        )
         for (caller, callee), calls in sorted(tracer.calls.items())
     ]
     return Road(tracer.files, edges)
