@@ -30,7 +30,7 @@ def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) 
     done = desk.run("purge")
 
     assert done.code == ExitCode.DONE
-    assert done.out == "1 export purgé (2 fichiers effacés, 0\u00a0octets) : plus de 30 jours.\n"
+    assert done.out == "1 export purgé (2 fichiers effacés, 45\u00a0octets) : plus de 30 jours.\n"
     assert desk.files() == [desk.path(recent).name]
     row = desk.export(old)
     assert (row.status, row.electeurs, row.sha256 is not None) == ("ready", 327, True)
@@ -218,7 +218,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(desk: FilesDesk) -> 
     said = desk.run("purge", "--dry-run")
     assert said.code == ExitCode.DONE
     assert said.out == (
-        "Seraient purgés : 1 export (0\u00a0octets) de plus de 30 jours.\n"
+        "Seraient purgés : 1 export (45\u00a0octets) de plus de 30 jours.\n"
         "Inconnu de la base, à effacer à la main s'il ne sert pas : 13900/copie de Mme Lefèvre.csv\n"
     )
     assert (desk.files(), desk.audit(), desk.export(export_id).purged_at) == (before, [], None)

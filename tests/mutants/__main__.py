@@ -49,7 +49,8 @@ class Fate(NamedTuple):
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice([it.name for it in MUTANTS]), help="This mutant; repeated.")
 @click.option("--parallel", default=2, show_default=True, type=click.IntRange(1), help="How many at once.")
-def main(only: tuple[str, ...], parallel: int) -> None:
+@click.option("--trust", is_flag=True, help="Do not look first whether the tests are green without a mutant.")
+def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
     """Take safeguards away, one at a time, and print whether a test turns red."""
     try:
         for part in (RABBITMQ, POSTGRESQL):
@@ -59,7 +60,8 @@ def main(only: tuple[str, ...], parallel: int) -> None:
     mutants = [it for it in MUTANTS if not only or it.name in only]
     began = time.monotonic()
     with _copies(parallel) as copies:
-        _require_green(mutants, copies, parallel)
+        if not trust:
+            _require_green(mutants, copies, parallel)
         with ThreadPoolExecutor(parallel) as pool:
             fates = []
             for fate in pool.map(lambda mutant: _try(mutant, copies), mutants):
@@ -85,10 +87,10 @@ def _require_green(mutants: Sequence[Mutant], copies: "queue.Queue[Path]", paral
     nodes = sorted({node for mutant in mutants for node in mutant.nodes()})
     shares = [share for index in range(parallel) if (share := nodes[index::parallel])]
     with ThreadPoolExecutor(parallel) as pool:
-        for code, output in pool.map(lambda share: _test(copies, share), shares):
-            if code != _GREEN:
-                click.echo(output)
-                raise click.ClickException("without a mutant these tests must be green")
+        red = [output for code, output in pool.map(lambda share: _test(copies, share), shares) if code != _GREEN]
+    if red:
+        click.echo("\n".join(red))
+        raise click.ClickException("without a mutant these tests must be green")
     click.echo(f"{len(nodes)} tests are green without a mutant")
 
 
@@ -105,7 +107,18 @@ def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | No
     try:
         with _altered(mutant, copy):
             run = subprocess.run(
-                [sys.executable, "-m", "pytest", "-x", "-q", "--no-header", "-p", "no:cacheprovider", *nodes],
+                [
+                    sys.executable,
+                    "-m",
+                    "pytest",
+                    *(["-x"] if mutant else []),
+                    "-q",
+                    "--no-header",
+                    "--tb=short",
+                    "-p",
+                    "no:cacheprovider",
+                    *nodes,
+                ],
                 cwd=copy,
                 env=os.environ | _ENVIRONMENT | ({"TESTS_PATIENCE": "15"} if mutant else {}),
                 capture_output=True,
