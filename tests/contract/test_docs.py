@@ -5,6 +5,7 @@ import importlib
 import importlib.util
 import re
 import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -302,3 +303,9 @@ def test_the_map_shows_every_room() -> None:
     contract = {"schemas/json/", "schemas/examples/"}  # described in schemas/README.md
     assert rooms - contract - shown == set()
     assert {room for room in shown if not (REPOSITORY / room).is_dir()} == set()
+
+
+def test_the_version_is_that_of_the_changelog() -> None:
+    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
+    versions = re.findall(r"^## \[(\d[^\]]*)\]", (REPOSITORY / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    assert versions[0] == project["version"]
