@@ -14,7 +14,7 @@ from bench.asking import Order
 from bench.measure import Measure
 from bench.ready import ReadyFiles, Tally
 from bench.registers import Task
-from producers.batch.send import send_batch
+from producers.batch.command import send_batch
 from producers.publisher import Publisher
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode

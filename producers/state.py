@@ -13,7 +13,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
 from common.tls import explain_database_tls
 from producers.batch import queries
-from producers.batch.records import BatchProgress, CommuneOutcome
+from producers.batch.batch import BatchProgress, CommuneOutcome
 from producers.errors import ConfigurationError, StateAwayError
 from producers.records import ExportState, RequestState
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome

@@ -1,15 +1,136 @@
-"""What a batch is: requests under one name, which can be sent again without doubling anything."""
+"""What a batch is: the communes of a file, their requests under one name, what became of each.
+
+Sent again under the same name, nothing is doubled.
+"""
 
 import json
 import re
 import secrets
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 from uuid import NAMESPACE_URL, uuid5
 
-from producers.batch.records import CommuneOutcome
 from schemas.envelope import CloudEvent
+from schemas.requests import check_code_commune
+from schemas.vocabulary import RequestOutcome
+
+
+@dataclass(frozen=True)
+class BatchProgress:
+    """Where a batch stands: requests that a worker has read, those that are settled, and the files of all."""
+
+    read: int = 0
+    settled: int = 0
+    refused: int = 0
+    ready: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+
+@dataclass(frozen=True)
+class Failure:
+    """Files of one commune that could not be made for one reason; `code` is a word for programs."""
+
+    code: str
+    reason: str
+    files: int
+
+
+@dataclass(frozen=True)
+class CommuneOutcome:
+    """What became of one request of a batch; `outcome` is None while no worker has read it.
+
+    Blocking anomalies and remarks of a list, or of a type of tableau for a list, count once: they are the same in each
+    format and in each presentation.
+    """
+
+    commune: str
+    event_id: str
+    nom: str = ""
+    outcome: RequestOutcome | None = None
+    reason: str = ""
+    ready: int = 0
+    failed: int = 0
+    cancelled: int = 0
+    unfinished: int = 0
+    bloquantes: int = 0
+    remarques: int = 0
+    failures: tuple[Failure, ...] = ()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nothing more will happen to it."""
+        if self.outcome is RequestOutcome.REFUSED:
+            return True
+        return self.outcome is not None and not self.unfinished
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every file that was asked for is ready."""
+        return self.is_settled and self.outcome is RequestOutcome.ACCEPTED and not (self.failed or self.cancelled)
+
+
+_LINE_END = re.compile("\r\n|\r|\n")
+_SEPARATORS = re.compile("[;,\t]")
+_HEADERS = {"code", "insee", "commune", "communes", "codgeo", "com", "depcom"}
+_NO_ZERO = re.compile(r"[1-9][0-9]{3}", re.ASCII)
+
+
+class Fault(NamedTuple):
+    """A line that names no commune, counted from 1; the reason is French and quotes nothing."""
+
+    line: int
+    reason: str
+
+
+class CommunesFile(NamedTuple):
+    """What was read: each commune once, in the order of the file; the lines at fault; how many were repeated."""
+
+    communes: list[str]
+    faults: list[Fault]
+    repeated: int
+
+
+def read_communes(content: bytes) -> CommunesFile:
+    """Read the file. Blank lines, what follows `#`, and a line of titles at the top are left out.
+
+    UTF-8 or another encoding that has ASCII in it: a code is ASCII, and other columns are not read.
+    """
+    lines = enumerate(_LINE_END.split(content.decode("utf-8-sig", "replace")), 1)
+    cells = [(number, [_bare(cell) for cell in _SEPARATORS.split(line.partition("#")[0])]) for number, line in lines]
+    named = [(number, row[0]) for number, row in cells if any(row)]
+    if named and _is_title(named[0][1]):
+        del named[0]
+    return _check(named)
+
+
+def _check(named: Iterable[tuple[int, str]]) -> CommunesFile:
+    communes: dict[str, None] = {}
+    faults: list[Fault] = []
+    read = 0
+    for number, cell in named:
+        try:
+            communes[check_code_commune(cell.upper())] = None
+            read += 1
+        except ValueError as error:
+            faults.append(Fault(number, f"{error}{_hint(cell)}"))
+    return CommunesFile(list(communes), faults, read - len(communes))
+
+
+def _bare(cell: str) -> str:
+    return cell.strip().strip("\"'").strip()
+
+
+def _is_title(cell: str) -> bool:
+    words = re.split(r"[ _-]", cell.casefold())
+    return words[0] in _HEADERS and not any(character.isdigit() for character in cell)
+
+
+def _hint(cell: str) -> str:
+    return " ; un tableur a peut-être ôté le zéro du début" if _NO_ZERO.fullmatch(cell) else ""
+
 
 BATCH_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", re.ASCII)
 

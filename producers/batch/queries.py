@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Row, Select, String, and_, case, column, func, select, table
 
-from producers.batch.records import BatchProgress, CommuneOutcome, Failure
+from producers.batch.batch import BatchProgress, CommuneOutcome, Failure
 from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
 
 _REQUEST = ("source", "event_id", "correlation_id", "code_commune")

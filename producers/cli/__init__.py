@@ -1,4 +1,4 @@
-"""The command line `python -m producers`: each command is a module, imported when it is called."""
+"""The command line `python -m producers`: what it can do, what is shown without asking for anything, how it ends."""
 
 import logging
 from collections.abc import Sequence
@@ -6,15 +6,17 @@ from collections.abc import Sequence
 import click
 
 from common.cli import ExitCode, LazyGroup, run_command
+from producers.cli.options import COMMUNE, LIMIT, json_option
 from producers.errors import ProducerError
+from producers.settings import load_settings
 
 COMMANDS = {
-    "export-liste": "producers.cli.export_liste:command",
-    "render-tableaux": "producers.cli.render_tableaux:command",
-    "cancel": "producers.cli.cancel:command",
-    "retry": "producers.cli.retry:command",
-    "exports": "producers.cli.exports:command",
-    "web": "producers.cli.web:command",
+    "export-liste": "producers.cli.requests:export_liste",
+    "render-tableaux": "producers.cli.requests:render_tableaux",
+    "cancel": "producers.cli.requests:cancel",
+    "retry": "producers.cli.requests:retry",
+    "exports": "producers.cli:exports",
+    "web": "producers.cli:web",
 }
 
 
@@ -29,14 +31,14 @@ def _group() -> None:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Run one command and give its exit code ; errors go to standard error, in French."""
+    """Run one command and give its exit code; errors go to standard error, in French."""
     logging.getLogger("pika").setLevel(logging.CRITICAL)
 
     def explain(error: Exception) -> tuple[str, ExitCode] | None:
         if not isinstance(error, ProducerError):
             return None
         if "--json" in arguments:
-            from producers.cli.documents import error_document, print_document
+            from producers.cli.render import error_document, print_document
 
             print_document(error_document(error))
         return str(error), error.exit_code
@@ -44,3 +46,56 @@ def main(arguments: Sequence[str]) -> int:
     return run_command(
         lambda: _group.main(list(arguments), prog_name="python -m producers", standalone_mode=False), explain
     )
+
+
+@click.command("exports", short_help="Montre les derniers exports.")
+@click.option("--commune", type=COMMUNE, help="Code INSEE. Par défaut : toutes les communes.")
+@click.option("--limit", type=LIMIT, default="10", show_default=True, metavar="NOMBRE", help="Combien en montrer.")
+@click.option("--ids", is_flag=True, help="Montre aussi l'identifiant de chaque demande et le numéro du fichier.")
+@json_option
+def exports(commune: str | None, limit: int, *, ids: bool, as_json: bool) -> ExitCode:
+    """Montre les derniers exports, le plus récent d'abord (PREFECTURE_STATE_URL)."""
+    from producers.state import State
+
+    settings = load_settings()
+    with State(settings.require_state_url()) as state:
+        found, total = state.latest(commune, limit), state.count(commune)
+    if as_json:
+        from producers.cli.render import exports_document, print_document
+
+        print_document(exports_document(found, settings.exports_dir) | {"total": total})
+    else:
+        from producers.cli.render import make_console, print_exports, print_others
+
+        console = make_console()
+        print_exports(console, found, with_ids=ids)
+        print_others(console, len(found), total)
+    return ExitCode.DONE
+
+
+@click.command(short_help="Ouvre l'écran « Module Préfecture » des agents.")
+@click.option("--check", is_flag=True, help="demande seulement à l'écran ouvert s'il peut travailler")
+def web(*, check: bool) -> ExitCode:
+    """Ouvre l'écran des agents, à l'adresse PREFECTURE_WEB_HOST et au port PREFECTURE_WEB_PORT, jusqu'à son arrêt."""
+    from producers.web.settings import load_web_settings
+
+    settings = load_web_settings()
+    if check:
+        from producers.web.health import ask_health
+
+        answer = ask_health(settings.web_host, settings.web_port)
+        click.echo(answer.text, err=not answer.is_ready)
+        return ExitCode.DONE if answer.is_ready else ExitCode.FAILED
+
+    from common.logs import configure_logs
+    from producers.publisher import Publisher
+    from producers.web.app import create_app
+    from producers.web.health import answers
+    from producers.web.serve import listen, serve
+
+    configure_logs(settings.log_format, settings.log_level)
+    amqp_url = settings.amqp_url.get_secret_value()
+    with Publisher(amqp_url) as publisher, listen(settings.web_host, settings.web_port) as listener:
+        app = create_app(settings, publisher.publish, reaches_broker=lambda: answers(amqp_url))
+        serve(app, listener, quiet=True)
+    return ExitCode.DONE

@@ -1,12 +1,104 @@
-"""Options that several commands share."""
+"""Options that several commands share, and the types of their values, read with the contract's own rules."""
 
+import sys
 from collections.abc import Callable
+from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import click
 
-from producers.cli.values import BATCH, COMMUNE, FILE, LISTE, SECONDS
+from producers.batch.batch import BATCH_NAME
+from schemas.requests import check_code_commune
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.vocabulary import Format, parse_jour, parse_liste
+
+Value = TypeVar("Value")
+Code = TypeVar("Code", bound=StrEnum)
+Number = TypeVar("Number", int, float)
+
+
+class ParsedType(click.ParamType[Value]):
+    """What `parse` makes of a text; its ValueError says, in French, why it cannot."""
+
+    def __init__(self, name: str, parse: Callable[[str], Value]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Value:  # noqa: ANN401 — click's
+        """Read the value, or refuse the option."""
+        try:
+            return self._parse(str(value).strip())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _parse_commune(text: str) -> str:
+    return check_code_commune(text.upper())
+
+
+def _parse_batch(text: str) -> str:
+    if not BATCH_NAME.fullmatch(text):
+        raise ValueError("100 lettres sans accent, chiffres, points, tirets ou soulignés au plus")
+    return text
+
+
+class GivenFile(NamedTuple):
+    """A file that the command line names, read: what it is called, without folder or ending, and its bytes."""
+
+    stem: str
+    content: bytes
+
+
+def _read_file(text: str) -> GivenFile:
+    if text == "-":
+        return GivenFile("lot", sys.stdin.buffer.read())
+    try:
+        return GivenFile(Path(text).stem, Path(text).read_bytes())
+    except FileNotFoundError:
+        raise ValueError("fichier introuvable") from None
+    except OSError as error:
+        raise ValueError(f"fichier illisible ({error.strerror})") from None
+
+
+def _code(codes: type[Code]) -> Callable[[str], Code]:
+    """A word of the vocabulary, in capitals or not, with hyphens or not."""
+
+    def parse(text: str) -> Code:
+        try:
+            return codes(text.lower().replace("-", "_"))
+        except ValueError:
+            raise ValueError(f"les valeurs possibles sont {', '.join(codes)}") from None
+
+    return parse
+
+
+def _positive(number: Callable[[str], Number], noun: str) -> Callable[[str], Number]:
+    def parse(text: str) -> Number:
+        try:
+            value = number(text)
+        except ValueError:
+            value = number("0")
+        if not value > 0:
+            raise ValueError(f"{noun} plus grand que 0 est attendu")
+        return value
+
+    return parse
+
+
+COMMUNE = ParsedType("code", _parse_commune)
+BATCH = ParsedType("lot", _parse_batch)
+FILE = ParsedType("fichier", _read_file)
+LISTE = ParsedType("liste", parse_liste)
+FORMAT = ParsedType("format", _code(Format))
+TYPE = ParsedType("type", _code(TypeTableau))
+PRESENTATION = ParsedType("presentation", _code(Presentation))
+EDITION = ParsedType("edition", _code(Edition))
+JOUR = ParsedType("date", parse_jour)
+NUMBER = ParsedType("numéro", _positive(int, "un nombre entier"))
+LIMIT = ParsedType("nombre", _positive(int, "un nombre entier"))
+SECONDS = ParsedType("secondes", _positive(float, "un nombre"))
+
 
 Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 

@@ -1,15 +1,18 @@
-"""Waiting for the files of a request, by asking the state at a growing interval."""
+"""Waiting for the files of a request, by asking the state at a growing interval: bars on a terminal, else lines."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Protocol, TypeVar
 
 from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TaskID, TextColumn
 
-from producers.cli.progress import open_view
+from common.french import format_number
 from producers.errors import StateAwayError
-from producers.records import RequestState
+from producers.records import WORDS, ExportState, RequestState
 from schemas.envelope import CloudEvent
+from schemas.vocabulary import ExportStatus
 
 FIRST_POLL_SECONDS = 0.2
 LAST_POLL_SECONDS = 1.0
@@ -81,3 +84,86 @@ def poll(
         pause = shortest if now != last else min(pause * 1.2, longest)
         last = now
         time.sleep(min(pause, left))
+
+
+UNREAD_SECONDS = 5.0
+"""After this long, a request that nobody read is worth a hint."""
+
+PLAIN_SECONDS = 5.0
+"""At most one line of progress per file in this time, where there is no terminal."""
+
+_UNREAD = "pas encore lue : un worker tourne-t-il ?"
+
+Show = Callable[[RequestState], None]
+
+
+@contextmanager
+def open_view(console: Console, event: CloudEvent) -> Iterator[Show]:
+    """Give the function that shows where the request stands."""
+    if console.is_terminal:
+        with _open_bars(console, event) as show:
+            yield show
+    else:
+        console.print(f"Demande {event.id} envoyée ; attente des fichiers.", soft_wrap=True)
+        yield _Lines(console)
+
+
+@contextmanager
+def _open_bars(console: Console, event: CloudEvent) -> Iterator[Show]:
+    columns = (
+        SpinnerColumn(),
+        TextColumn("{task.description}", markup=False),
+        BarColumn(bar_width=10),
+        TextColumn("{task.fields[detail]}", markup=False),
+    )
+    started_at = time.monotonic()
+    with Progress(*columns, console=console, transient=True) as progress:
+        sent = progress.add_task(f"Demande {event.id[:8]}", total=None, detail="envoyée")
+        bars: dict[int, TaskID] = {}
+
+        def show(request: RequestState) -> None:
+            if request.outcome is not None:
+                progress.update(sent, visible=False)
+            elif time.monotonic() - started_at > UNREAD_SECONDS:
+                progress.update(sent, detail=_UNREAD)
+            for export in request.exports:
+                if export.export_id not in bars:
+                    bars[export.export_id] = progress.add_task(export.label, total=None, detail="")
+                progress.update(
+                    bars[export.export_id],
+                    total=export.electeurs or (1 if export.status.is_terminal else None),
+                    completed=export.lines_written or int(export.status.is_terminal),
+                    detail=describe_progress(export),
+                )
+
+        yield show
+
+
+class _Lines:
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._started_at = time.monotonic()
+        self._hinted = False
+        self._shown: dict[int, tuple[ExportStatus, int, float]] = {}
+
+    def __call__(self, request: RequestState) -> None:
+        now = time.monotonic()
+        if request.outcome is None and not self._hinted and now - self._started_at > UNREAD_SECONDS:
+            self._hinted = True
+            self._print(f"Demande {_UNREAD}")
+        for export in request.exports:
+            status, written, shown_at = self._shown.get(export.export_id, (None, -1, 0.0))
+            moved = export.lines_written != written and now - shown_at > PLAIN_SECONDS
+            if export.status is not status or moved:
+                self._shown[export.export_id] = (export.status, export.lines_written, now)
+                self._print(f"{export.label} : {describe_progress(export)}")
+
+    def _print(self, line: str) -> None:
+        self._console.print(line, markup=False, highlight=False, soft_wrap=True)
+
+
+def describe_progress(export: ExportState) -> str:
+    """The state of one file and, while it is written, how far it is."""
+    if export.status is ExportStatus.RUNNING and export.electeurs is not None:
+        return f"{format_number(export.lines_written)} / {format_number(export.electeurs)} {WORDS[export.kind].counted}"
+    return export.status.label

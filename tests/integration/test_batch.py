@@ -7,10 +7,9 @@ from typing import Any
 import pytest
 
 from producers import errors
-from producers.batch.batch import Batch, put_in_batch
-from producers.batch.records import BatchProgress, Failure
-from producers.batch.send import TOGETHER, send_batch
-from producers.cli.export_liste import build_event
+from producers.batch.batch import Batch, BatchProgress, Failure, put_in_batch
+from producers.batch.command import TOGETHER, send_batch
+from producers.cli.requests import build_liste_export
 from producers.publisher import Publisher
 from producers.state import State
 from schemas.envelope import CloudEvent
@@ -46,7 +45,7 @@ def make_batch(number: int, name: str = "lot-1") -> Batch:
 
 
 def _request(commune: str, name: str) -> CloudEvent:
-    event = build_event(commune, list(Liste), list(Format), bulk=True, requested_by="mairie", source="/tests")
+    event = build_liste_export(commune, list(Liste), list(Format), bulk=True, requested_by="mairie", source="/tests")
     return put_in_batch(event, name)
 
 
@@ -82,7 +81,7 @@ def test_one_that_is_refused_among_many_is_told(amqp_url: str) -> None:
     with RequestsQueue(amqp_url, max_length=3), Publisher(amqp_url) as publisher:
         with pytest.raises(errors.NotTakenError):
             publisher.publish(*make_batch(5).events)
-        publisher.publish(build_event("13900", requested_by="mairie", source="/tests"))
+        publisher.publish(build_liste_export("13900", requested_by="mairie", source="/tests"))
 
 
 def test_a_broker_that_restarts_in_the_middle_gets_every_request(rabbit_node: RabbitNode, amqp_url: str) -> None:

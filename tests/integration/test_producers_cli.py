@@ -13,7 +13,7 @@ import pytest
 
 from common.cli import ExitCode
 from producers.cli import main
-from producers.cli.export_liste import build_event
+from producers.cli.requests import build_liste_export
 from producers.errors import StateAwayError
 from producers.records import RequestState
 from schemas.generate import ROOT
@@ -189,7 +189,7 @@ def test_a_database_lost_while_waiting_leaves_the_id_of_the_request(
 
 def test_exports_shows_ten_files_and_counts_the_others(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
     for minutes_ago in (3, 2, 1, 0):
-        event = build_event("13900", requested_by="mairie", source="/tests")
+        event = build_liste_export("13900", requested_by="mairie", source="/tests")
         records.accept(event, minutes_ago=minutes_ago, **READY)
     assert main(["exports"]) == ExitCode.DONE
     shown = capsys.readouterr().out.splitlines()
@@ -203,7 +203,7 @@ def test_exports_shows_ten_files_and_counts_the_others(records: Records, capsys:
 
 def test_exports_as_json_can_be_limited_to_a_commune(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
     for commune in ("13900", "2A004"):
-        records.accept(build_event(commune, requested_by="mairie", source="/tests"), **READY)
+        records.accept(build_liste_export(commune, requested_by="mairie", source="/tests"), **READY)
     assert main(["exports", "--commune", "2a004", "--limit", "2", "--json"]) == ExitCode.DONE
     document = json.loads(capsys.readouterr().out)
     exports = document["exports"]

@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 
-from producers.cli.export_liste import build_event
-from producers.cli.render_tableaux import build_event as build_tableaux
+from producers.cli.requests import build_liste_export, build_tableaux_render
 from producers.errors import StateAwayError
 from producers.records import RequestState
 from producers.state import State
@@ -38,7 +37,7 @@ def state(database_url: str) -> Iterator[State]:
 
 
 def ask(commune: str = "13900", *, formats: tuple[Format, ...] = (Format.CSV,)) -> CloudEvent:
-    return build_event(commune, list(Liste), formats, requested_by="mairie", source="/tests")
+    return build_liste_export(commune, list(Liste), formats, requested_by="mairie", source="/tests")
 
 
 def test_a_request_is_unseen_then_accepted_with_its_files(records: Records, state: State) -> None:
@@ -92,7 +91,9 @@ def test_the_files_of_a_commune_are_counted(records: Records, state: State) -> N
 def test_a_tableau_is_told_from_a_list(records: Records, state: State) -> None:
     records.accept(ask())
     records.accept(
-        build_tableaux([TypeTableau.ADDITIONS], commune="13900", scrutin=SCRUTIN, requested_by="m", source="/tests"),
+        build_tableaux_render(
+            [TypeTableau.ADDITIONS], commune="13900", scrutin=SCRUTIN, requested_by="m", source="/tests"
+        ),
         pages=3,
     )
     *tableaux, first = state.latest(limit=4)

@@ -3,12 +3,12 @@
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from producers.cli.export_liste import build_event
+from producers.cli.requests import build_liste_export
 from producers.records import ExportState, RequestState
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
 INSTANT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
-EVENT = build_event("13900", requested_by="mairie", source="/tests")
+EVENT = build_liste_export("13900", requested_by="mairie", source="/tests")
 
 _EXPORT = ExportState(
     export_id=1,

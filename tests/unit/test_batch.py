@@ -10,11 +10,11 @@ import pytest
 
 from common.cli import ExitCode
 from producers import errors
-from producers.batch import send
+from producers.batch import command
 from producers.batch.batch import BATCH_NAME, Batch, put_in_batch
-from producers.batch.send import TOGETHER, send_batch
+from producers.batch.command import TOGETHER, send_batch
 from producers.cli import main
-from producers.cli.export_liste import build_event
+from producers.cli.requests import build_liste_export
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
@@ -163,7 +163,9 @@ class Broker:
 
 def _batch(number: int) -> Batch:
     codes = (f"13{index:03}" for index in range(number))
-    return Batch("lot", [put_in_batch(build_event(code, requested_by="m", source="/t"), "lot") for code in codes])
+    return Batch(
+        "lot", [put_in_batch(build_liste_export(code, requested_by="m", source="/t"), "lot") for code in codes]
+    )
 
 
 def _send(broker: Any, batch: Batch) -> list[int]:  # noqa: ANN401 — as much of a Publisher as is needed
@@ -187,7 +189,7 @@ def test_a_broker_that_is_not_there_at_first_is_told_at_once() -> None:
 def test_a_broker_that_does_not_come_back_leaves_the_way_to_resume(
     trouble: errors.PublishError, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(send, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(command, "PATIENCE_SECONDS", 0.0)
     with pytest.raises(errors.BatchInterruptedError) as caught:
         _send(Broker(None, *[trouble] * 99), _batch(TOGETHER + 5))
     assert f"{TOGETHER} demandes sur {TOGETHER + 5} sont parties" in str(caught.value)

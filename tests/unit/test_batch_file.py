@@ -2,7 +2,7 @@
 
 import pytest
 
-from producers.batch.communes_file import read_communes
+from producers.batch.batch import read_communes
 
 CODE = "code INSEE de commune attendu : 5 caractères, par exemple 13055 ou 2A004"
 

@@ -11,15 +11,11 @@ from rich.console import Console
 
 from common.cli import ExitCode
 from common.french import format_duration
-from producers.batch.batch import Batch, put_in_batch
-from producers.batch.communes_file import Fault
-from producers.batch.records import BatchProgress, CommuneOutcome, Failure
-from producers.cli import batch_wait
-from producers.cli.batch_report import write_report
-from producers.cli.batch_result import batch_document, judge_batch, show_result, summarize
-from producers.cli.batch_wait import Line, open_line, wait_for_batch
-from producers.cli.export_liste import build_event
-from producers.cli.render_tableaux import build_event as build_tableaux
+from producers.batch import wait
+from producers.batch.batch import Batch, BatchProgress, CommuneOutcome, Failure, Fault, put_in_batch
+from producers.batch.report import batch_document, judge_batch, show_result, summarize, write_report
+from producers.batch.wait import Line, open_line, wait_for_batch
+from producers.cli.requests import build_liste_export, build_tableaux_render
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import RequestOutcome
 from tests.unit.producers_samples import plain
@@ -37,7 +33,9 @@ UNREAD = CommuneOutcome("05061", "f")
 def batch(number: int = 1) -> Batch:
     """So many communes."""
     codes = (f"13{index:03}" for index in range(number))
-    return Batch("lot-1", [put_in_batch(build_event(code, requested_by="m", source="/t"), "lot-1") for code in codes])
+    return Batch(
+        "lot-1", [put_in_batch(build_liste_export(code, requested_by="m", source="/t"), "lot-1") for code in codes]
+    )
 
 
 def summary(*outcomes: CommuneOutcome, of: Batch | None = None) -> list[str]:
@@ -91,7 +89,7 @@ def test_a_duration_is_said_to_the_minute(seconds: float, text: str) -> None:
 
 @pytest.mark.parametrize("terminal", [False, True])
 def test_the_wait_ends_when_every_request_is_settled(terminal: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(batch_wait, "_FIRST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(wait, "_FIRST_POLL_SECONDS", 0.001)
     answers = [BatchProgress(), BatchProgress(read=2, settled=1), BatchProgress(read=2, settled=2, ready=6)]
 
     class State:
@@ -133,7 +131,7 @@ def test_a_batch_that_lasts_too_long_says_how_to_go_on_waiting() -> None:
 
 
 def test_the_anomalies_of_a_tableau_have_their_own_consequence() -> None:
-    tableaux = build_tableaux(
+    tableaux = build_tableaux_render(
         [TypeTableau.ADDITIONS], commune="13900", scrutin="2017-04-23", requested_by="m", source="/t"
     )
     assert summary(WRONG, of=Batch("lot-1", [tableaux]))[-1].endswith("le tableau serait faux")

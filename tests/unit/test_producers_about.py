@@ -9,8 +9,8 @@ from rich.console import Console
 
 from common.cli import ExitCode
 from producers.cli import main, wait
-from producers.cli.cancel import Cancelled, build_event, judge_cancellation
 from producers.cli.render import print_exports
+from producers.cli.requests import Cancelled, build_cancel, judge_cancellation
 from producers.cli.wait import wait_for
 from producers.publisher import Publisher
 from producers.records import RequestState
@@ -94,7 +94,7 @@ DROPPED = export(export_id=2, status=ExportStatus.CANCELLED, error_message="Annu
 
 def test_waiting_for_a_cancellation_shows_the_files_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(wait, "FIRST_POLL_SECONDS", 0.001)
-    event = build_event(ID, requested_by="mairie", source="/tests")
+    event = build_cancel(ID, requested_by="mairie", source="/tests")
     state = _State(event, [UNREAD, UNREAD, ACCEPTED], request(READY, DROPPED))
     followed = wait_for(Cancelled(state, event), event, Console(file=io.StringIO()), 10)
     assert followed == request(READY, DROPPED)
@@ -102,7 +102,7 @@ def test_waiting_for_a_cancellation_shows_the_files_it_is_about(monkeypatch: pyt
 
 
 def test_the_files_that_go_on_are_not_waited_for() -> None:
-    event = build_event(ID, exports=[2], requested_by="mairie", source="/tests")
+    event = build_cancel(ID, exports=[2], requested_by="mairie", source="/tests")
     running = export(export_id=1, status=ExportStatus.RUNNING)
     followed = Cancelled(_State(event, [ACCEPTED], request(running, DROPPED)), event)
     assert followed.request_progress(event.source, event.id).exports == (DROPPED,)

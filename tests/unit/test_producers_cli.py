@@ -12,7 +12,7 @@ import pytest
 from common.cli import ExitCode
 from producers import errors
 from producers.cli import COMMANDS, main
-from producers.cli.export_liste import build_event
+from producers.cli.requests import build_liste_export
 from producers.errors import InvalidRequestError, ProducerError
 from schemas.generate import ROOT
 from schemas.topology import REQUEST_LISTE_EXPORT
@@ -23,20 +23,22 @@ SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("
 
 
 def test_the_event_follows_the_published_schema() -> None:
-    event = build_event("2A004", [Liste.PRINCIPALE], [Format.CSV, Format.XML], requested_by="mairie", source="/tests")
+    event = build_liste_export(
+        "2A004", [Liste.PRINCIPALE], [Format.CSV, Format.XML], requested_by="mairie", source="/tests"
+    )
     jsonschema.validate(json.loads(event.to_bytes()), SCHEMA)
     asked = {"commune": "2A004", "listes": ["P"], "formats": ["csv", "xml"], "bulk": False, "requested_by": "mairie"}
     assert event.data == asked
 
 
 def test_the_three_lists_and_csv_are_the_default() -> None:
-    event = build_event("13900", requested_by="mairie", source="/tests")
+    event = build_liste_export("13900", requested_by="mairie", source="/tests")
     assert (event.data["listes"], event.data["formats"]) == (["P", "CE", "CM"], ["csv"])
 
 
 def test_a_request_that_breaks_the_contract_is_refused_without_quoting_it() -> None:
     with pytest.raises(InvalidRequestError, match="requested_by") as caught:
-        build_event("13900", requested_by="<script>", source="/tests")
+        build_liste_export("13900", requested_by="<script>", source="/tests")
     assert "script" not in str(caught.value)
 
 

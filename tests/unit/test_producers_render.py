@@ -10,8 +10,16 @@ from rich.console import Console
 
 from common.cli import ExitCode
 from common.french import count_of, format_number, format_size
-from producers.cli.documents import exports_document, print_document, request_document
-from producers.cli.render import print_exports, print_files, print_others, print_request, print_sent
+from producers.cli.render import (
+    exports_document,
+    print_document,
+    print_exports,
+    print_files,
+    print_others,
+    print_request,
+    print_sent,
+    request_document,
+)
 from producers.records import RequestState
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.unit.producers_samples import EVENT, INSTANT, export, plain, request, tableau

@@ -93,7 +93,7 @@ def test_bars_show_the_electors_written() -> None:
 
 
 def test_a_request_that_nobody_reads_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producers.cli.progress.UNREAD_SECONDS", 0.0)
+    monkeypatch.setattr("producers.cli.wait.UNREAD_SECONDS", 0.0)
     target = console()
     wait_for(Script(UNREAD), EVENT, target, 0.05)
     assert shown(target).count("Demande pas encore lue") == 1

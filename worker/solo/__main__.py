@@ -26,7 +26,7 @@ COMMANDS = {
     "render-tableaux": "worker.solo.commands:render_tableaux",
     "cancel": "worker.solo.commands:cancel",
     "retry": "worker.solo.commands:retry",
-    "exports": "producers.cli.exports:command",
+    "exports": "producers.cli:exports",
 } | {name: worker_commands.COMMANDS[name] for name in REGISTER_COMMANDS}
 
 

@@ -8,12 +8,18 @@ import click
 
 from common.cli import ExitCode
 from common.logs import configure_logs
-from producers.cli import cancel as cancellation
-from producers.cli import export_liste as listes
-from producers.cli import render_tableaux as tableaux
-from producers.cli import retry as again
-from producers.cli.about import about_options
 from producers.cli.render import make_console, print_request
+from producers.cli.requests import (
+    Cancelled,
+    about_options,
+    build_cancel,
+    build_liste_export,
+    build_retry,
+    build_tableaux_render,
+    judge_cancellation,
+    liste_options,
+    tableaux_options,
+)
 from producers.cli.wait import wait_for
 from producers.records import exit_code_of
 from producers.settings import default_requested_by
@@ -47,22 +53,22 @@ def run() -> ExitCode:
 
 
 @click.command("export-liste", short_help="Fabrique les fichiers de liste d'une commune.")
-@listes.liste_options
+@liste_options
 @_requested_by
 def export_liste(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Fabrique les fichiers de liste d'une commune et attend qu'ils soient prêts."""
-    return _make(listes.build_event, wanted)
+    return _make(build_liste_export, wanted)
 
 
 @click.command("render-tableaux", short_help="Fabrique les tableaux des mouvements d'une commune, en PDF.")
-@tableaux.tableaux_options
+@tableaux_options
 @_requested_by
 def render_tableaux(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Fabrique des tableaux et attend qu'ils soient prêts : un PDF par type, par liste et par présentation.
 
     Une date s'écrit AAAA-MM-JJ ou JJ/MM/AAAA, et se donne une fois pour tous les types qui la demandent.
     """
-    return _make(tableaux.build_event, wanted)
+    return _make(build_tableaux_render, wanted)
 
 
 @click.command("retry", short_help="Refait les fichiers en échec ou annulés d'une demande.")
@@ -70,7 +76,7 @@ def render_tableaux(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
 @_requested_by
 def retry(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Refait les fichiers en échec ou annulés de la demande ID et attend qu'ils soient prêts."""
-    return _make(again.build_event, wanted)
+    return _make(build_retry, wanted)
 
 
 @click.command("cancel", short_help="Annule les fichiers d'une demande qui ne sont pas encore prêts.")
@@ -78,15 +84,15 @@ def retry(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
 @_requested_by
 def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Annule les fichiers de la demande ID qu'un arrêt a laissés, ou qui attendent de la place ; les autres se font."""
-    event = cancellation.build_event(**wanted, source="/solo")
+    event = build_cancel(**wanted, source="/solo")
     with _alone() as settings, State(settings.database_url.get_secret_value()) as state:
         solo = Solo(settings)
         prepare_database(solo.services.engine)
         solo.publish(event)  # before anything starts: the file may be what ends each process
         with solo:
-            request = cancellation.Cancelled(state, event).request_progress(event.source, event.id)
+            request = Cancelled(state, event).request_progress(event.source, event.id)
         print_request(make_console(), event, request, settings.exports_dir)
-    return cancellation.judge_cancellation(request)
+    return judge_cancellation(request)
 
 
 def _make(build: Callable[..., CloudEvent], wanted: dict[str, Any]) -> ExitCode:

@@ -44,7 +44,7 @@ def ask(
     as_json: bool,
     follow: Follow | None = None,
     judge: Callable[[RequestState], ExitCode] = exit_code_of,
-    **wanted: Any,  # noqa: ANN401 — click's
+    **fields: Any,  # noqa: ANN401 — click's
 ) -> ExitCode:
     """Send the request that `build` makes of what is wanted, wait for its files if asked to, and show the outcome.
 
@@ -54,7 +54,7 @@ def ask(
         ProducerError: it was not sent, or the database went away while it was waited for.
     """
     settings = load_settings()
-    event = build(**wanted, requested_by=requested_by or settings.requested_by, source=settings.source)
+    event = build(**fields, requested_by=requested_by or settings.requested_by, source=settings.source)
     if wait:
         request = _send_and_wait(event, settings, timeout, follow, quiet=as_json)
         code = judge(request)
@@ -93,7 +93,7 @@ def _show(
     event: CloudEvent, request: RequestState | None, code: ExitCode, settings: ProducerSettings, *, as_json: bool
 ) -> None:
     if as_json:
-        from producers.cli.documents import print_document, request_document
+        from producers.cli.render import print_document, request_document
 
         print_document(request_document(event, request, code, settings.exports_dir))
         return

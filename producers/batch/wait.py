@@ -9,10 +9,8 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from common.french import count_of, format_duration, format_number
-from producers.batch.batch import Batch
-from producers.batch.records import BatchProgress
-from producers.cli.progress import UNREAD_SECONDS
-from producers.cli.wait import poll
+from producers.batch.batch import Batch, BatchProgress
+from producers.cli.wait import UNREAD_SECONDS, poll
 
 PLAIN_SECONDS = 10.0
 """Between two lines where there is no terminal."""

@@ -1,24 +1,43 @@
-"""The same request for many communes: the file is checked before anything is sent."""
+"""The same request for many communes: checked before anything is sent; a broker that leaves is waited for."""
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from common.cli import ExitCode
 from common.french import count_of
-from producers.batch.batch import Batch, new_batch_name, put_in_batch
-from producers.batch.communes_file import CommunesFile, read_communes
-from producers.batch.records import CommuneOutcome
-from producers.cli.asking import NOT_SENT, ask
-from producers.cli.values import GivenFile
-from producers.errors import ConfigurationError, InvalidRequestError, StateAwayError
+from producers.batch.batch import Batch, CommuneOutcome, CommunesFile, new_batch_name, put_in_batch, read_communes
+from producers.cli.options import GivenFile
+from producers.cli.send import NOT_SENT, ask
+from producers.errors import (
+    BatchInterruptedError,
+    BrokerAwayError,
+    BrokerBlockedError,
+    ConfigurationError,
+    InvalidRequestError,
+    PublishError,
+    StateAwayError,
+    UnconfirmedError,
+)
 from producers.settings import ProducerSettings, load_settings
 from schemas.envelope import CloudEvent
 
+if TYPE_CHECKING:
+    from producers.publisher import Publisher
+
 _SHOWN_FAULTS = 20
+
+TOGETHER = 100
+"""How many requests are sent before the broker's confirms are waited for."""
+
+PATIENCE_SECONDS = 60.0
+"""How long a broker that left is waited for: its restart does not end a batch."""
+
+_PASSING = (BrokerAwayError, BrokerBlockedError, UnconfirmedError)
 
 
 class BatchOptions(NamedTuple):
@@ -66,7 +85,7 @@ def ask_many(
     wait: bool,
     timeout: float,
     as_json: bool,
-    **wanted: Any,  # noqa: ANN401 — click's
+    **fields: Any,  # noqa: ANN401 — click's
 ) -> ExitCode:
     """Send a request for each commune of a file, wait for their files if asked to, and show what became of them.
 
@@ -74,14 +93,14 @@ def ask_many(
         InvalidRequestError: a line of the file, or a value, is wrong; nothing was sent.
         ProducerError: a request was not sent, or the database went away while they were waited for.
     """
-    from producers.cli.batch_result import show_result
+    from producers.batch.report import show_result
     from producers.cli.render import make_console
 
     settings = load_settings()
     file = _read(options)
     name = options.resume or new_batch_name(options.file.stem, datetime.now(UTC).astimezone())
-    wanted |= {"bulk": True, "requested_by": requested_by or settings.requested_by, "source": settings.source}
-    batch = Batch(name, [put_in_batch(build(commune=commune, **wanted), name) for commune in file.communes])
+    fields |= {"bulk": True, "requested_by": requested_by or settings.requested_by, "source": settings.source}
+    batch = Batch(name, [put_in_batch(build(commune=commune, **fields), name) for commune in file.communes])
     _try_report(options.report)
     console = make_console(stderr=True)
     for line in _introduce(name, file):
@@ -126,7 +145,7 @@ def _try_report(report: Path | None) -> None:
 
 
 def _send(batch: Batch, settings: ProducerSettings) -> None:
-    from producers.batch.send import send_batch
+    from producers.batch.command import send_batch
     from producers.publisher import Publisher
 
     with Publisher(settings.amqp_url.get_secret_value()) as publisher:
@@ -134,8 +153,8 @@ def _send(batch: Batch, settings: ProducerSettings) -> None:
 
 
 def _send_and_wait(batch: Batch, settings: ProducerSettings, timeout: float) -> list[CommuneOutcome]:
-    from producers.batch.send import send_batch
-    from producers.cli.batch_wait import open_line, wait_for_batch
+    from producers.batch.command import send_batch
+    from producers.batch.wait import open_line, wait_for_batch
     from producers.cli.render import make_console
     from producers.publisher import Publisher
     from producers.state import State
@@ -152,3 +171,34 @@ def _send_and_wait(batch: Batch, settings: ProducerSettings, timeout: float) -> 
             return state.batch_outcomes(batch.source, batch.name, batch.asked)
         except StateAwayError as error:
             raise StateAwayError(f"le lot {batch.name} est parti, mais {error}") from None
+
+
+def send_batch(batch: Batch, publisher: "Publisher", show: Callable[[int], None]) -> None:
+    """Send every request; `show` is told how many the broker holds so far.
+
+    Raises:
+        PublishError: no request was taken.
+        BatchInterruptedError: the broker holds a part of the batch, and did not take the rest.
+    """
+    sent = 0
+    give_up_at = 0.0
+    while chunk := batch.events[sent : sent + TOGETHER]:
+        try:
+            publisher.publish(*chunk)
+        except PublishError as error:
+            if not sent:
+                raise
+            give_up_at = give_up_at or time.monotonic() + PATIENCE_SECONDS
+            if not isinstance(error, _PASSING) or time.monotonic() > give_up_at:
+                raise _interrupted(batch, sent, error) from None
+        else:
+            sent += len(chunk)
+            give_up_at = 0.0
+            show(sent)
+
+
+def _interrupted(batch: Batch, sent: int, error: PublishError) -> BatchInterruptedError:
+    return BatchInterruptedError(
+        f"{sent} demandes sur {len(batch.events)} sont parties, les autres non : {error}. Pour reprendre : la même "
+        f"commande avec --resume {batch.name}"
+    )

@@ -1,4 +1,4 @@
-"""What became of a batch: a summary for people, a document for programs."""
+"""What became of a batch: a summary for people, a document for programs, a line per commune for a spreadsheet."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
@@ -8,15 +8,12 @@ from typing import Any
 
 from common.cli import ExitCode
 from common.french import count_of
-from producers.batch.batch import Batch
-from producers.batch.communes_file import Fault
-from producers.batch.records import CommuneOutcome
-from producers.cli.batch_report import write_report
-from producers.cli.documents import print_document
-from producers.cli.render import make_console
+from common.spreadsheet import ENCODING, SheetWriter
+from producers.batch.batch import Batch, CommuneOutcome, Fault
+from producers.cli.render import make_console, print_document
 from producers.records import WORDS, Words
 from schemas.topology import REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import ExportKind
+from schemas.vocabulary import ExportKind, RequestOutcome
 
 _NAMED = 5
 _COUNTED = ("ready", "failed", "cancelled", "unfinished", "bloquantes", "remarques")
@@ -143,3 +140,46 @@ def _name(communes: Sequence[str]) -> str:
     """Which communes, the first few of them."""
     more = len(communes) - _NAMED
     return ", ".join([*communes[:_NAMED], *([f"et {more} de plus"] if more > 0 else [])])
+
+
+HEADER = (
+    *("Commune", "Nom", "État", "Fichiers prêts", "Fichiers en échec", "Fichiers annulés", "Fichiers à venir"),
+    *("Anomalies bloquantes", "Remarques", "Motif"),
+)
+
+
+def write_report(path: Path, outcomes: Iterable[CommuneOutcome]) -> None:
+    """Write it anew."""
+    with path.open("w", encoding=ENCODING, newline="") as file:
+        writer = SheetWriter(file)
+        writer.write(HEADER)
+        for outcome in outcomes:
+            writer.write(_report_line(outcome))
+
+
+def _report_line(outcome: CommuneOutcome) -> tuple[str | int, ...]:
+    reasons = " ".join(filter(None, [outcome.reason, *(failure.reason for failure in outcome.failures)]))
+    return (
+        outcome.commune,
+        outcome.nom,
+        _report_state(outcome),
+        outcome.ready,
+        outcome.failed,
+        outcome.cancelled,
+        outcome.unfinished,
+        outcome.bloquantes,
+        outcome.remarques,
+        reasons,
+    )
+
+
+def _report_state(outcome: CommuneOutcome) -> str:
+    if outcome.outcome is None:
+        return "pas encore lue"
+    if outcome.outcome is RequestOutcome.REFUSED:
+        return "refusée"
+    if not outcome.is_settled:
+        return "en cours"
+    if not outcome.is_whole:
+        return "incomplète"
+    return "à corriger" if outcome.bloquantes else "prête"

@@ -1,0 +1,268 @@
+"""The commands that send a request: `export-liste`, `render-tableaux`, and about an earlier one `cancel`, `retry`."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from common.cli import ExitCode
+from producers.batch.command import ask_one_or_many
+from producers.cli.options import (
+    EDITION,
+    FORMAT,
+    JOUR,
+    NUMBER,
+    PRESENTATION,
+    TYPE,
+    Decorator,
+    sending_options,
+    subject_options,
+    subjects_options,
+    together,
+)
+from producers.cli.send import NOT_SENT, ask, wrap_request
+from producers.errors import InvalidRequestError
+from producers.records import RequestState
+from schemas.envelope import CloudEvent
+from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
+from schemas.tableaux import TypeTableau, find_missing_dates
+from schemas.vocabulary import Format, Liste, RequestOutcome
+
+if TYPE_CHECKING:
+    from producers.cli.wait import ProgressSource
+
+
+_formats = click.option(
+    "--format", "formats", type=FORMAT, multiple=True, help="csv ou xml ; répétable. Par défaut : csv."
+)
+liste_options = together(subject_options, _formats)
+"""What may be asked for, of one commune."""
+
+
+def build_liste_export(
+    commune: str,
+    listes: Sequence[Liste] = (),
+    formats: Sequence[Format] = (),
+    *,
+    bulk: bool = False,
+    requested_by: str,
+    source: str,
+) -> CloudEvent:
+    """The request as an event; the three lists and CSV where nothing is named.
+
+    Raises:
+        InvalidRequestError: a value breaks the contract.
+    """
+    return wrap_request(
+        ListeExportRequested,
+        commune=commune,
+        listes=listes,
+        formats=formats,
+        bulk=bulk,
+        requested_by=requested_by,
+        source=source,
+    )
+
+
+@click.command("export-liste", short_help="Demande les fichiers de liste d'une commune, ou d'un lot de communes.")
+@subjects_options
+@_formats
+@sending_options
+def export_liste(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
+    """Demande les fichiers de liste d'une commune, ou de chaque commune d'un fichier : un par liste et par format.
+
+    Sans --wait, se termine dès que RabbitMQ tient la demande. Un lot passe après ce que demandent les communes seules.
+    """
+    return ask_one_or_many(build_liste_export, **given)
+
+
+def _date_option(name: str, meaning: str) -> Decorator:
+    return click.option(_option(name), name, type=JOUR, metavar="DATE", help=meaning)
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+_tableaux = together(
+    click.option(
+        "--type",
+        "types",
+        type=TYPE,
+        multiple=True,
+        required=True,
+        help=f"{', '.join(TypeTableau)} ; répétable.",
+    ),
+    click.option(
+        "--presentation",
+        "presentations",
+        type=PRESENTATION,
+        multiple=True,
+        help="commune, par_bureau ou recapitulatif ; répétable. Par défaut : commune.",
+    ),
+    _date_option(
+        "date_tableau",
+        "Le 10 janvier ou le dernier jour de février. Obligatoire pour premier_rectificatif et second_rectificatif ; "
+        "l'une des deux dates suffit quand les deux tableaux sont demandés.",
+    ),
+    _date_option(
+        "scrutin",
+        "Jour du scrutin. Obligatoire pour additions, cinq_jours et cinq_jours_reu, et pour vingt_jours sans --until "
+        "ni --publication.",
+    ),
+    _date_option(
+        "reunion",
+        "Pour vingt_jours, ou pour cinq_jours_reu demandé sans lui : réunion de la commission de contrôle après "
+        "laquelle les mouvements sont comptés. Par défaut : celle que le registre connaît.",
+    ),
+    _date_option(
+        "until",
+        "Pour vingt_jours : dernier jour des mouvements, compris ; cinq_jours_reu, demandé avec lui, commence le "
+        "lendemain. Par défaut : la réunion d'avant le scrutin, quand le registre la connaît.",
+    ),
+    _date_option("publication", "Pour tous les types : jour de l'affichage, s'il est connu."),
+    click.option(
+        "--edition",
+        type=EDITION,
+        metavar="EDITION",
+        help="affichage ou commission, dont l'exemplaire porte les motifs complets et ne s'affiche pas. Par défaut : "
+        "affichage.",
+    ),
+    click.option(
+        "--inclure-j5",
+        is_flag=True,
+        help="Pour premier_rectificatif : ajoute ce qui a déjà été appliqué pour un scrutin de l'année.",
+    ),
+    click.option(
+        "--signature-maire",
+        is_flag=True,
+        help="Laisse au maire la place de signer un tableau qui ne demande pas de signature.",
+    ),
+)
+tableaux_options = together(subject_options, _tableaux)
+"""What may be asked for, of one commune; a date is AAAA-MM-JJ or JJ/MM/AAAA."""
+
+
+def build_tableaux_render(types: Sequence[TypeTableau], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — its fields
+    """The request as an event; the three lists and one table for the commune where nothing is named.
+
+    Raises:
+        InvalidRequestError: a value breaks the contract, or a date is missing for one of the types.
+    """
+    given = {name for name, value in fields.items() if value}
+    if missing := [it.explain(_option) for it in find_missing_dates(types, given)]:
+        raise InvalidRequestError(f"{NOT_SENT} : {' ; '.join(missing)}")
+    return wrap_request(TableauxRenderRequested, types=types, **fields, source=source)
+
+
+@click.command("render-tableaux", short_help="Demande les tableaux d'une commune, ou d'un lot de communes, en PDF.")
+@subjects_options
+@_tableaux
+@sending_options
+def render_tableaux(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
+    """Demande des tableaux : un PDF par type, par liste et par présentation.
+
+    Une date s'écrit AAAA-MM-JJ ou JJ/MM/AAAA, et se donne une fois pour tous les types qui la demandent. Sans --wait,
+    se termine dès que RabbitMQ tient la demande.
+    """
+    return ask_one_or_many(build_tableaux_render, **given)
+
+
+about_options = together(
+    click.argument("event_id", metavar="ID"),
+    click.option(
+        "--source",
+        "of_source",
+        metavar="SOURCE",
+        help="Attribut « source » de la demande, quand un autre programme l'a envoyée. Par défaut : PREFECTURE_SOURCE.",
+    ),
+    click.option(
+        "--export",
+        "exports",
+        type=NUMBER,
+        multiple=True,
+        metavar="NUMERO",
+        help="Un seul de ses fichiers ; répétable. Par défaut : tous. « exports --ids » donne les numéros.",
+    ),
+)
+"""Which request; ID is what the command that sent it has printed."""
+
+
+def _build_about(
+    model: type[CancelRequested] | type[RetryRequested],
+    event_id: str,
+    of_source: str | None = None,
+    exports: Sequence[int] = (),
+    *,
+    requested_by: str,
+    source: str,
+) -> CloudEvent:
+    """The event about an earlier request; of this program's own `source` where nothing else is said.
+
+    Raises:
+        InvalidRequestError: a value breaks the contract.
+    """
+    return wrap_request(
+        model,
+        request={"source": of_source or source, "id": event_id},
+        exports=list(exports),
+        requested_by=requested_by,
+        source=source,
+    )
+
+
+build_cancel = partial(_build_about, CancelRequested)
+
+
+@click.command("cancel", short_help="Annule les fichiers d'une demande qui ne sont pas encore prêts.")
+@about_options
+@sending_options
+def cancel(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
+    """Annule les fichiers de la demande ID qui ne sont pas encore prêts. Ceux qui le sont restent.
+
+    Sans --wait, se termine dès que RabbitMQ tient l'annulation.
+    """
+    return ask(build_cancel, follow=Cancelled, judge=judge_cancellation, **given)
+
+
+class Cancelled:
+    """Where a cancellation stands: once it is accepted, it shows the files that it is about."""
+
+    def __init__(self, state: "ProgressSource", event: CloudEvent) -> None:
+        self._state = state
+        self._about = CancelRequested.model_validate(event.data)
+
+    def request_progress(self, source: str, event_id: str) -> RequestState:
+        """What became of it until now."""
+        cancellation = self._state.request_progress(source, event_id)
+        if cancellation.outcome is not RequestOutcome.ACCEPTED:
+            return cancellation
+        former = self._state.request_progress(self._about.request.source, self._about.request.id)
+        only = self._about.exports
+        exports = [export for export in former.exports if only is None or export.export_id in only]
+        return replace(cancellation, exports=tuple(exports))
+
+
+def judge_cancellation(request: RequestState) -> ExitCode:
+    """The code of a command that waited for a cancellation until now."""
+    if not request.is_terminal:
+        return ExitCode.TIMEOUT
+    return ExitCode.FAILED if request.outcome is RequestOutcome.REFUSED else ExitCode.DONE
+
+
+build_retry = partial(_build_about, RetryRequested)
+
+
+@click.command("retry", short_help="Redemande les fichiers en échec ou annulés d'une demande.")
+@about_options
+@sending_options
+def retry(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
+    """Redemande les fichiers en échec ou annulés de la demande ID : de nouveaux fichiers, datés d'aujourd'hui.
+
+    Avec --export, un fichier prêt est refait aussi : altéré depuis, ou purgé.
+
+    C'est une nouvelle demande, qui a son propre identifiant. Sans --wait, se termine dès que RabbitMQ la tient.
+    """
+    return ask(build_retry, **given)
