@@ -19,6 +19,7 @@ from schemas.envelope import CloudEvent
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts import docker
+from tests.parts.databases import SqliteFiles
 from tests.parts.deployment import VHOST, Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.packages import POSTGRESQL
@@ -154,11 +155,13 @@ def _correlation(text: str) -> str:
     return found[1]
 
 
-def test_the_embedded_mode_is_copied_while_it_runs_and_goes_on_from_the_copy(tmp_path: Path) -> None:
+def test_the_embedded_mode_is_copied_while_it_runs_and_goes_on_from_the_copy(
+    tmp_path: Path, sqlite_files: SqliteFiles
+) -> None:
     (tmp_path / ".venv").symlink_to(sys.prefix)
     home = tmp_path / "var"
     home.mkdir()
-    CITY_TEMPLATE.prepare(f"sqlite:///{home / 'prefecture.db'}")
+    sqlite_files.create(home / "prefecture.db", CITY_TEMPLATE)
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
     command = [sys.executable, "-m", "worker.solo", "export-liste", "--commune", "13900"]
     files = ["--liste", "CE", "--format", "csv", "--liste", "P", "--format", "xml"]

@@ -31,8 +31,8 @@ AUDITOR = "auditor"
 
 
 @pytest.fixture
-def town(database_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
-    town = Town(database_url, amqp_url, tmp_path, mailbox.port)
+def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
+    town = Town(postgres_url, amqp_url, tmp_path, mailbox.port)
     yield town
     town.close()
 

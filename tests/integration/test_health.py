@@ -1,10 +1,11 @@
 """`healthy` and the watch, on real processes: what a supervisor would do is what ought to be done."""
 
 import os
-import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 from signal import SIGCONT, SIGSTOP, SIGTERM
 
@@ -15,6 +16,7 @@ from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
 from tests.parts.wait import wait_until
+from worker.cli.main import main
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
@@ -29,15 +31,11 @@ def town(postgres_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Town]:
 
 
 def healthy(town: Town, *arguments: str) -> tuple[int, str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "worker", "healthy", *arguments],
-        env=town.environment,
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    return done.returncode, (done.stdout + done.stderr).strip()
+    with pytest.MonkeyPatch.context() as environment, redirect_stdout(said := StringIO()), redirect_stderr(said):
+        for name, value in town.environment.items():
+            environment.setenv(name, value)
+        code = main(["healthy", *arguments])
+    return code, said.getvalue().strip()
 
 
 def await_health(town: Town, code: int, *arguments: str) -> str:

@@ -14,6 +14,7 @@ from tests.integration.tableau_register import (
     named,
     write_register,
 )
+from tests.parts.databases import ON_SQLITE
 from tests.parts.town import MIGRATED_TEMPLATE
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -63,6 +64,7 @@ def desk(desk: TableauDesk) -> TableauDesk:
     return desk
 
 
+@ON_SQLITE
 def test_one_change_shows_on_its_pages_and_on_no_other(desk: TableauDesk) -> None:
     before = _make(desk)
     assert sum("LANTERNE" in page for page in before.pages) == 6, "the first bureau takes several pages"
@@ -76,6 +78,7 @@ def test_one_change_shows_on_its_pages_and_on_no_other(desk: TableauDesk) -> Non
     assert _make(desk).content == before.content
 
 
+@ON_SQLITE
 def test_what_is_not_printed_changes_no_byte(desk: TableauDesk) -> None:
     before = _make(desk)
     assert {_tampered(desk, change).content for change in NOTHING} == {before.content}

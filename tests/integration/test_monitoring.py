@@ -11,7 +11,9 @@ from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.packages import PROMETHEUS, require
 from tests.parts.ports import LOOPBACK, free_port
+from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Prometheus, Scrape, fetch
+from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
@@ -20,21 +22,29 @@ from worker.messaging.queues import read_queues
 from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = pytest.mark.integration
 
 MONITORING = Path(__file__).parents[2] / "deploy" / "monitoring"
 DASHBOARD = json.loads((MONITORING / "dashboard.json").read_text("utf-8"))
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def port() -> int:
     return free_port()
 
 
-@pytest.fixture
-def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox, port: int) -> Iterator[Town]:
-    """A town hall that has asked for six files and was told that they are ready."""
-    town = Town(postgres_url, amqp_url, tmp_path, mailbox.port)
+@pytest.fixture(scope="module")
+def town(
+    postgres_server: PostgresServer, rabbit_node: RabbitNode, tmp_path_factory: pytest.TempPathFactory, port: int
+) -> Iterator[Town]:
+    """A town hall that has asked for six files and was told that they are ready: all look at the same one."""
+    postgres_server.start()
+    rabbit_node.start()
+    amqp_url = rabbit_node.url(rabbit_node.create_vhost())
+    mailbox = Mailbox()
+    mailbox.start()
+    database_url = postgres_server.create_database(LIBREVILLE_TEMPLATE)
+    town = Town(database_url, amqp_url, tmp_path_factory.mktemp("monitoring"), mailbox.port)
     town.start_worker()
     town.start_notifier(PREFECTURE_METRICS_PORT=str(port))
     town.wait_for(town.ask(formats=["csv", "xml"]))
@@ -42,6 +52,7 @@ def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox, por
     town.publish(b"not an event", "requests", exchange="")
     yield town
     town.close()
+    mailbox.stop()
 
 
 def _scrape(port: int) -> Scrape:

@@ -26,6 +26,8 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.wait import wait_until
 
+pytestmark = pytest.mark.nightly
+
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 
 

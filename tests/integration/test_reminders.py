@@ -13,6 +13,7 @@ from schemas.envelope import CloudEvent
 from schemas.events import EcheanceNear
 from schemas.vocabulary import Liste
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open_desk, smtp, work
+from tests.parts.databases import ON_SQLITE
 from tests.parts.mail import Mailbox
 from tests.parts.web import serving
 from worker.db.types import utc_now
@@ -53,6 +54,7 @@ def subjects(mailbox: Mailbox) -> list[str]:
     ]
 
 
+@ON_SQLITE
 def test_each_deadline_is_told_ten_and_three_days_before_and_never_again(desk: Desk, mailbox: Mailbox) -> None:
     told: dict[date, list[str]] = {}
     for number in range(70):

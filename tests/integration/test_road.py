@@ -1,4 +1,4 @@
-"""The road of a request through a real RabbitMQ, worker processes and a notifier, on both databases."""
+"""The road of a request through a real RabbitMQ, worker processes and a notifier."""
 
 import hashlib
 from collections.abc import Iterator
@@ -19,12 +19,14 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)
 
 
 @pytest.fixture
-def town(database_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
+def town(request: pytest.FixtureRequest, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
+    database_url: str = request.getfixturevalue(getattr(request, "param", "postgres_url"))
     town = Town(database_url, amqp_url, tmp_path, mailbox.port)
     yield town
     town.close()
 
 
+@pytest.mark.parametrize("town", ["postgres_url", "sqlite_url"], indirect=True)
 def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox: Mailbox) -> None:
     town.start_worker()
     _listen(town)

@@ -1,4 +1,4 @@
-"""The road of a request for tableaux through a real RabbitMQ, worker processes and a notifier, on both databases."""
+"""The road of a request for tableaux through a real RabbitMQ, worker processes and a notifier."""
 
 import hashlib
 from collections.abc import Iterator
@@ -33,8 +33,8 @@ MOUVEMENTS = {"vingt_jours": 5, "cinq_jours_reu": 36}
 
 
 @pytest.fixture
-def town(database_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
-    town = Town(database_url, amqp_url, tmp_path, mailbox.port)
+def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
+    town = Town(postgres_url, amqp_url, tmp_path, mailbox.port)
     yield town
     town.close()
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.parts.databases import SqliteFiles
 from tests.parts.process import Process
 from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT
 from tests.parts.wait import wait_until
@@ -47,8 +48,8 @@ def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
     assert len([subject for subject in subjects if not subject.startswith("Rappel")]) == 10, subjects
 
 
-def test_tableaux_are_asked_for_with_a_clerks_dates(tmp_path: Path) -> None:
-    LIBREVILLE_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
+def test_tableaux_are_asked_for_with_a_clerks_dates(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
+    sqlite_files.create(tmp_path / "prefecture.db", LIBREVILLE_TEMPLATE)
     wanted = ["--type", "additions", "--type", "cinq-jours", "--presentation", "par_bureau", "--liste", "P"]
     done = _run(tmp_path, "render-tableaux", "--commune", "13900", *wanted, "--scrutin", "23/04/2017")
     assert done.returncode == 0, done.stdout + done.stderr
@@ -63,8 +64,8 @@ def test_tableaux_are_asked_for_with_a_clerks_dates(tmp_path: Path) -> None:
         assert content.startswith(b"%PDF-1.4")
 
 
-def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path) -> None:
-    CITY_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
+def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
+    sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
     interrupted = _start(tmp_path, "export-liste", "--commune", "13900", "--format", "xml", "--format", "csv")
     wait_until(lambda: list(tmp_path.rglob(".*.part")), message="a file being written")
     interrupted.kill()
@@ -79,8 +80,8 @@ def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path) 
     assert len(list((tmp_path / "mails").glob("*.eml"))) == 2
 
 
-def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: Path) -> None:
-    CITY_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
+def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
+    sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
     interrupted = _start(tmp_path, "export-liste", "--commune", "13900", "--liste", "P", "--format", "xml")
     wait_until(lambda: list(tmp_path.rglob(".*.part")), message="a file being written")
     interrupted.kill()
@@ -95,8 +96,8 @@ def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: P
     assert [status for status, _, _ in _exports(tmp_path)] == ["cancelled", "ready"]
 
 
-def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path) -> None:
-    CITY_TEMPLATE.prepare(f"sqlite:///{tmp_path / 'prefecture.db'}")
+def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
+    sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
     first = _start(tmp_path, "export-liste", "--commune", "13900", "--format", "xml")
     wait_until(lambda: list(tmp_path.rglob(".*.part")), message="a file being written")
     second = _run(tmp_path, "demo")

@@ -16,6 +16,7 @@ from urllib.parse import urlencode
 
 import pytest
 
+from tests.parts.databases import SqliteFiles
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
 from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT
@@ -122,9 +123,10 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     assert f"/exports/{number}/fichier".encode() in desk.ask("GET", "/communes/13900/exports")[1]
 
 
-@pytest.mark.parametrize("signal", [SIGINT, SIGTERM])
-def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(desk: Desk, signal: Signals) -> None:
-    CITY_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
+def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(
+    desk: Desk, sqlite_files: SqliteFiles
+) -> None:
+    sqlite_files.create(desk.home / "prefecture.db", CITY_TEMPLATE)
     desk.open(PREFECTURE_WEB_AGENT="mairie-libreville")
     stream = http.client.HTTPConnection(LOOPBACK, desk.port, timeout=60)
     stream.request("GET", "/communes/13900/flux")
@@ -132,7 +134,7 @@ def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(desk
     for _ in range(4):
         desk.press_the_button("xml")
     wait_until(lambda: list(desk.home.rglob(".*.part")), message="a file being written")
-    assert desk.end(signal) == 0
+    assert desk.end(SIGINT) == 0
     stream.close()
     assert "Traceback" not in desk.said()
     states = {status for (status,) in desk.rows("SELECT status FROM export")}
@@ -141,11 +143,11 @@ def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(desk
 
     desk.open()
     wait_until(lambda: len(desk.rows(READY)) == 4, message="all four files")
-    assert desk.end(signal) == 0
+    assert desk.end(SIGTERM) == 0
 
 
-def test_killed_it_loses_nothing(desk: Desk) -> None:
-    CITY_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
+def test_killed_it_loses_nothing(desk: Desk, sqlite_files: SqliteFiles) -> None:
+    sqlite_files.create(desk.home / "prefecture.db", CITY_TEMPLATE)
     process = desk.open()
     desk.press_the_button("xml")
     wait_until(lambda: list(desk.home.rglob(".*.part")), message="a file being written")
@@ -157,8 +159,8 @@ def test_killed_it_loses_nothing(desk: Desk) -> None:
     assert list((desk.home / "exports").rglob(".*.part")) == []
 
 
-def test_a_second_process_is_refused(desk: Desk) -> None:
-    LIBREVILLE_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
+def test_a_second_process_is_refused(desk: Desk, sqlite_files: SqliteFiles) -> None:
+    sqlite_files.create(desk.home / "prefecture.db", LIBREVILLE_TEMPLATE)
     first = desk.open()
     code, said = desk.refused(PREFECTURE_WEB_PORT=str(free_port()))
     assert (code, first.alive) == (1, True)
@@ -190,8 +192,10 @@ def test_a_port_that_is_taken_is_said(desk: Desk) -> None:
         ("UPDATE liste SET code_commune = '13055'; DELETE FROM agent", {}, "python -m worker.solo agents --add"),
     ],
 )
-def test_who_uses_the_computer_is_asked(desk: Desk, change: str, settings: dict[str, str], message: str) -> None:
-    LIBREVILLE_TEMPLATE.prepare(f"sqlite:///{desk.home / 'prefecture.db'}")
+def test_who_uses_the_computer_is_asked(
+    desk: Desk, change: str, settings: dict[str, str], message: str, sqlite_files: SqliteFiles
+) -> None:
+    sqlite_files.create(desk.home / "prefecture.db", LIBREVILLE_TEMPLATE)
     with closing(sqlite3.connect(desk.home / "prefecture.db")) as connection:
         connection.executescript(change)
     code, said = desk.refused(**settings)

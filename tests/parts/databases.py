@@ -6,6 +6,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
+
+ON_SQLITE = pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+"""For a test where the database has no part in what is shown, and others show that both give the same."""
+
 
 class Template(NamedTuple):
     """How to prepare a database; `prepare` gets its URL, works on both dialects and leaves no connection open."""

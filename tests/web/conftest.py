@@ -44,7 +44,7 @@ def filled(site: Site) -> Filled:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """The browser."""
+    """The browser; closed with the module, since nothing asynchronous can run in this process beside it."""
     with open_browser() as browser:
         yield browser
 

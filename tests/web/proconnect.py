@@ -10,6 +10,7 @@ from base64 import urlsafe_b64encode
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from hashlib import sha256
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
@@ -146,10 +147,11 @@ class ProConnect:
 
 def another_key() -> RSAKey:
     """An attacker's, under the provider's name."""
-    return _new_key("2026-a")
+    return _new_key("2026-a", "somebody else")
 
 
-def _new_key(name: str) -> RSAKey:
+@cache
+def _new_key(name: str, _owner: str = "the provider") -> RSAKey:
     return RSAKey.generate_key(2048, {"kid": name, "use": "sig", "alg": "RS256"})
 
 
