@@ -26,6 +26,7 @@ _JOBS = {
     "naive xml": "bench.exports:naive_xml",
     "pdf": "bench.baselines_pdf:ours",
     "fpdf": "bench.baselines_pdf:fpdf",
+    "fpdf wrapped": "bench.baselines_pdf:fpdf_wrapped",
     "long table": "bench.baselines_pdf:long_table",
     "mouvements": "bench.mouvements:add_mouvements",
     "few mouvements": "bench.mouvements:add_few_mouvements",

@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 from pypdf import PdfReader
 
-from bench.baselines_pdf import FPDF, Values, draw_fpdf, draw_long_table, draw_ours, rows
+from bench.baselines_pdf import (
+    FPDF,
+    Values,
+    draw_fpdf,
+    draw_fpdf_wrapped,
+    draw_long_table,
+    draw_ours,
+    make_font,
+    rows,
+)
 from tests.parts.packages import require
 
 COUNT = 90
@@ -42,6 +51,9 @@ def test_fpdf_s_too(tmp_path: Path) -> None:
     lines = list(rows(COUNT))
     draw_fpdf(lines, tmp_path / "fpdf")
     assert holds(drawn(tmp_path / "fpdf"), lines)
+    make_font(tmp_path)
+    draw_fpdf_wrapped(lines, tmp_path / "wrapped")
+    assert holds(drawn(tmp_path / "wrapped"), lines)
 
 
 @pytest.mark.parametrize("count", [99, 100])

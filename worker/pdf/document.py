@@ -87,6 +87,9 @@ class Document(pdfdoc.PDFDocument):
         self._length = 0
         self._places = array("Q", [0])
         self._resources = self.reserve()
+        shared = {"MediaBox": _MEDIA_BOX, "Resources": f"{self._resources} 0 R"}
+        self.Pages.__Defaults__ = {**self.Pages.__Defaults__, **shared}
+        self._tree: int = self.idToObjectNumberAndVersion[_reference(self, self.Pages).name][0]
         self._forms: list[str] = []
         self._write(b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n")
 
@@ -116,15 +119,11 @@ class Document(pdfdoc.PDFDocument):
     def addPage(self, page: pdfdoc.PDFPage) -> None:  # noqa: N802 — ReportLab's
         """Write a page, and let go of it."""
         name = self.thisPageName()
-        content = page.stream.encode("latin-1")
-        self.updateSignature(content)
-        page.Contents = f"{self._add_stream(content)} 0 R"
-        page.MediaBox, page.Trans = _MEDIA_BOX, None
-        page.Resources = f"{self._resources} 0 R"
         super().addPage(page)
         number = self.idToObjectNumberAndVersion[name][0]
-        page.__Defaults__ = {**page.__Defaults__, "StructParents": self._write_structure(number)}
-        self._add_named(number)
+        content = self._add_stream(page.stream.encode("latin-1"))
+        references = self._tree, content, self._write_structure(number)
+        self.add(b"<</Type/Page/Parent %d 0 R/Contents %d 0 R/StructParents %d>>" % references, number)
         objects: dict[str, Any] = self.idToObject
         objects[name] = None
         self.Pages.pages[-1] = pdfdoc.PDFObjectReference(name)
@@ -139,7 +138,7 @@ class Document(pdfdoc.PDFDocument):
         resources = pdfdoc.PDFResourceDictionary(XObject=self.xobjDict(self._forms))
         resources.basicFonts()
         self.add(resources.format(self), self._resources)
-        catalog, info = map(self.Reference, (self.Catalog, self.info))
+        catalog, info = _reference(self, self.Catalog), _reference(self, self.info)
         number = 0
         while (number := number + 1) <= self.objectcounter:  # an object may refer to new ones when it is written
             if len(self._places) <= number or not self._places[number]:
@@ -160,6 +159,7 @@ class Document(pdfdoc.PDFDocument):
 
     def _add_stream(self, content: bytes) -> int:
         data = zlib.compress(content, _FAST)
+        self.updateSignature(data)
         number = self.reserve()
         self._set_places(number, [self._length], 1)
         self._write(b"%d 0 obj\n<</Filter/FlateDecode/Length %d>>\nstream\n" % (number, len(data)))
@@ -176,6 +176,10 @@ class Document(pdfdoc.PDFDocument):
     def _write(self, data: bytes) -> None:
         self._length += len(data)
         self._sink.write(data)
+
+
+def _reference(document: Document, thing: Any) -> Any:  # noqa: ANN401 — what ReportLab writes, and the reference to it
+    return document.Reference(thing)  # type: ignore[no-untyped-call]
 
 
 class _Info(pdfdoc.PDFInfo):
@@ -229,7 +233,7 @@ def _output_intent(document: Document) -> pdfdoc.PDFDictionary:
             "S": pdfdoc.PDFName("GTS_PDFA1"),
             "OutputConditionIdentifier": condition,
             "Info": condition,
-            "DestOutputProfile": document.Reference(profile),  # type: ignore[no-untyped-call]
+            "DestOutputProfile": _reference(document, profile),
         }
     )
 

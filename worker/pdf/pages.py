@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
 from reportlab.pdfgen.canvas import Canvas
+from reportlab.pdfgen.textobject import PDFTextObject
 
 from common.french import of_commune
 from worker.domain.tableau import Tableau
@@ -31,16 +32,23 @@ _SLACK = 0.01
 """Sums of heights are not exact."""
 
 
-def draw_lines(  # noqa: PLR0917 — where, how, what
+def set_lines(  # noqa: PLR0917 — where, how, what
     canvas: Canvas, x: float, y: float, style: Style, lines: Sequence[str], shade: float = BLACK
-) -> float:
-    """Set lines whose first has its top at `y`; the bottom of the last."""
+) -> PDFTextObject:
+    """Set lines whose first has its top at `y`: what `Canvas.drawText` draws, as often as one likes."""
     text = canvas.beginText(x, y - style.ascent)
     text.setFont(style.font.name, style.size, style.leading)
     text.setFillGray(shade)
     for line in lines:
         text.textLine(line)
-    canvas.drawText(text)
+    return text
+
+
+def draw_lines(  # noqa: PLR0917 — likewise
+    canvas: Canvas, x: float, y: float, style: Style, lines: Sequence[str], shade: float = BLACK
+) -> float:
+    """Draw such lines; the bottom of the last."""
+    canvas.drawText(set_lines(canvas, x, y, style, lines, shade))
     return y - style.leading * len(lines)
 
 
@@ -66,7 +74,7 @@ class Pages:
         self._masthead = _Masthead(self, tableau)
         self.count = 1
         self._masthead.draw_first()
-        self.y = self._masthead.body_top
+        self.body_top = self.y = self._masthead.body_top
 
     @property
     def room(self) -> float:
@@ -76,12 +84,12 @@ class Pages:
     @property
     def is_fresh(self) -> bool:
         """Whether nothing is drawn yet below the masthead."""
-        return self.y == self._masthead.body_top
+        return self.y == self.body_top
 
     @property
     def full(self) -> float:
         """The room of a page where nothing is drawn yet."""
-        return self._masthead.body_top - BOTTOM
+        return self.body_top - BOTTOM
 
     def run(self, height: float, draw: Callable[[], None] | None) -> None:
         """From now on, each new page begins with this, of this height: the titles of what goes on there."""
@@ -92,7 +100,7 @@ class Pages:
         self.canvas.showPage()
         self.count += 1
         self._masthead.draw_again(self.count)
-        self.y = self._masthead.body_top
+        self.y = self.body_top
         if self._draw_running is not None:
             self._draw_running()
 
@@ -154,23 +162,26 @@ class _Masthead:
         with form(self._canvas, _MASTHEAD, TOP + 2):
             self._number_top, bottom = self._draw(Marks())
         self.body_top = bottom - _AFTER
+        style = self._styles.body
+        self._number_style = f"BT {style.set().decode()} 0 g {_ASIDE:g} {self._number_top - style.ascent:.2f} Td"
 
     def draw_first(self) -> None:
         """Draw the top of the first page."""
         self._draw(self._tags)
-        self._draw_number(1)
+        with self._tags.artifact(is_header=True):
+            self._draw_number(1)
 
     def draw_again(self, number: int) -> None:
         """Draw the top of another page."""
         with self._tags.artifact(is_header=True):
             self._canvas.doForm(_MASTHEAD)
-        self._draw_number(number)
+            self._draw_number(number)
 
     def _draw_number(self, number: int) -> None:
         style, text = self._styles.body, f"page {number} / "
-        with self._tags.artifact(is_header=True):
-            draw_lines(self._canvas, _ASIDE, self._number_top, style, [text])
-            draw_form(self._canvas, _PAGE_COUNT, _ASIDE + style.width(text), self._number_top - style.leading)
+        shown = style.show(text).decode("latin-1")
+        self._canvas.addLiteral(f"{self._number_style} {shown} ET")
+        draw_form(self._canvas, _PAGE_COUNT, _ASIDE + style.width(text), self._number_top - style.leading)
 
     def _draw(self, tags: Marks) -> tuple[float, float]:
         """Draw all but the number; where that is, and where the masthead ends."""

@@ -9,7 +9,7 @@ from worker.domain.tableau import Ligne, Partie, Section, Tableau
 from worker.pdf.columns import columns_of_bilan, columns_of_ligne, numbers_of_bilan
 from worker.pdf.document import Sink
 from worker.pdf.ending import Ending, draw_bilan, height_of_bilan
-from worker.pdf.pages import GREY, LEFT, WIDTH, Pages, draw_lines
+from worker.pdf.pages import GREY, LEFT, WIDTH, Pages, set_lines
 from worker.pdf.table import Table
 
 _BEFORE_SECTION, _BEFORE_TITRE, _AFTER_TITRE = 26.0, 11.0, 3.0
@@ -177,12 +177,15 @@ class _SectionDrawer:
         text = " · ".join(filter(None, titres))
         lines = style.break_text(text + _SUITE, WIDTH) if text else []
 
+        titles = set_lines(pages.canvas, LEFT, pages.body_top, style, lines, GREY)
+        height = len(lines) * style.leading + _AFTER_TITRE if lines else 0.0
+
         def draw() -> None:
             if lines:
                 with pages.tags.artifact(is_header=True):
-                    pages.y = draw_lines(pages.canvas, LEFT, pages.y, style, lines, GREY) - _AFTER_TITRE
+                    pages.canvas.drawText(titles)
+            pages.y -= height
             if has_heading:
                 table.draw_heading_again()
 
-        height = len(lines) * style.leading + _AFTER_TITRE if lines else 0.0
         pages.run(height + (table.heading_height if has_heading else 0.0), draw)

@@ -33,7 +33,7 @@ class Column:
 class Row(NamedTuple):
     """What shows each value, beginning and ending on its first line; and how many lines the longest value takes."""
 
-    cells: list[bytes]
+    cells: Sequence[bytes]
     height: int
 
 
@@ -48,7 +48,8 @@ class RowSetter:
     def set(self, values: Sequence[str]) -> Row:
         """Set a row."""
         cells = [get(value) or set_(value) for value, (get, set_) in zip(values, self._columns, strict=True)]
-        return Row([cell for cell, _ in cells], max([lines for _, lines in cells]))
+        shown, heights = zip(*cells, strict=True)
+        return Row(shown, max(heights))
 
     def set_lines(self, values: Sequence[str]) -> list[list[bytes]]:
         """Set a row, each value as separate lines."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from worker.pdf.pages import GREY, LEFT, RIGHT, RULE, Pages, draw_form, draw_lines, draw_rule, form
+from worker.pdf.pages import BOTTOM, GREY, LEFT, RIGHT, RULE, Pages, draw_form, draw_lines, draw_rule, form
 from worker.pdf.row import Column, Row, RowSetter
 from worker.pdf.tags import ROW_TITLE, TITLE, VALUE, Marks, TableTag, Tags
 from worker.pdf.text import Style
@@ -33,6 +33,7 @@ class Table:
         self._heading, self._plain, self._strong = styles.heading, styles.body, styles.strong
         self._setter = RowSetter(columns, self._plain, self._strong)
         self._titles = [self._heading.break_text(column.titre, column.width) for column in columns]
+        self._first_baseline = _PAD + self._plain.ascent
         self._cells = [ROW_TITLE if column.is_row_title else VALUE for column in columns]
         self._tag = TableTag(0)
         self._rows = _Rows(pages.tags, columns, self._plain, self._strong)
@@ -68,7 +69,7 @@ class Table:
         row = self._setter.set(values)
         pages = self._pages
         height = row.height * self._plain.leading + 2 * _PAD
-        if height > pages.room - self.below:
+        if height > pages.y - BOTTOM - self.below:
             if height > pages.full - pages.running_height - self.below - _TITRES:
                 row = self._add_tall(self._setter.set_lines(values))
                 height = self.height(row)
@@ -114,9 +115,9 @@ class Table:
 
     def _draw(self, row: Row, height: float) -> None:
         pages = self._pages
-        baseline = pages.y - _PAD - self._plain.ascent
-        pages.y -= height
-        self._rows.add(row, baseline, pages.y)
+        top = pages.y
+        pages.y = bottom = top - height
+        self._rows.add(row, top - self._first_baseline, bottom)
 
     def _turn(self) -> None:
         self._flush()

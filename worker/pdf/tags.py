@@ -8,7 +8,7 @@ object that the tree of parents names. ISO 32000-1, 14.7; PDF/UA-1 (ISO 14289-1)
 from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from itertools import chain, repeat
+from functools import lru_cache
 from typing import NamedTuple
 
 from reportlab.pdfgen.canvas import Canvas
@@ -33,26 +33,34 @@ class _Rows(NamedTuple):
     """Rows of one table on one page, one after the other: an object for each, and for each of its cells."""
 
     table: TableTag
-    cells: Sequence[str]
+    cells: tuple[str, ...]
     height: int
     first: int
 
     def write(self, mark: int, page: int) -> tuple[bytes, bytes]:
         """Their objects, and the references to the cells, whose marks follow one another from this one."""
-        across = len(self.cells)
-        template = b"%%d 0 obj\n<</S/TR/P %d 0 R/K[%%b]>>\nendobj\n" % self.table.number
-        for cell in self.cells:
-            template += b"%%d 0 obj\n<</S/%b/P %%d 0 R/Pg %d 0 R/K %%d>>\nendobj\n" % (cell.encode(), page)
-        to_references = b" ".join([b"%d 0 R"] * across)
-        objects, references = [], []
-        for row in range(self.first, self.first + self.height * (across + 1), across + 1):
-            cells = range(row + 1, row + 1 + across)
-            kids = to_references % (*cells,)
-            values = chain.from_iterable(zip(cells, repeat(row), range(mark, mark + across), strict=False))
-            objects.append(template % (row, kids, *values))
-            references.append(kids)
-            mark += across
-        return b"".join(objects), b" ".join(references)
+        objects, references, offsets, of_cells = _template(self.cells, self.height, mark)
+        objects = objects.replace(b"PAGE", b"%d" % page).replace(b"TABLE", b"%d" % self.table.number)
+        first = self.first
+        return objects % (*map(first.__add__, offsets),), references % (*map(first.__add__, of_cells),)
+
+
+@lru_cache(maxsize=64)
+def _template(cells: tuple[str, ...], height: int, mark: int) -> tuple[bytes, bytes, list[int], list[int]]:
+    """Rows as a format, with where their numbers are from the first on: pages of a long table have as many often."""
+    row = "%d 0 obj\n<</S/TR/P TABLE 0 R/K[" + " ".join(["%d 0 R"] * len(cells)) + "]>>\nendobj\n"
+    objects: list[str] = []
+    offsets: list[int] = []
+    of_cells: list[int] = []
+    for start in range(0, height * (len(cells) + 1), len(cells) + 1):
+        numbers = range(start + 1, start + 1 + len(cells))
+        objects.append(row)
+        offsets += (start, *numbers)
+        for number, cell in zip(numbers, cells, strict=True):
+            objects.append(f"%d 0 obj\n<</S/{cell}/P %d 0 R/Pg PAGE 0 R/K {mark + len(of_cells)}>>\nendobj\n")
+            offsets += (number, start)
+            of_cells.append(number)
+    return "".join(objects).encode(), b" ".join([b"%d 0 R"] * len(of_cells)), offsets, of_cells
 
 
 class _Leaf(NamedTuple):
@@ -127,7 +135,7 @@ class Tags(Marks):
         across = len(cells)
         first = self._document.reserve(count * (across + 1))
         table.rows.extend(range(first, first + count * (across + 1), across + 1))
-        self._pending.append(_Rows(table, cells, count, first))
+        self._pending.append(_Rows(table, tuple(cells), count, first))
         self.mark += count * across
 
     def end_table(self, table: TableTag) -> None:
