@@ -906,6 +906,39 @@ TABLEAUX = [
     ),
 ]
 
+PAPER = [
+    Mutant(
+        "text-too-small-for-a-wall",
+        "body=Style(regular, 9, 11)",
+        "body=Style(regular, 7.5, 9)",
+        ("test_text_is_as_large_as_a_wall_wants_it",),
+    ),
+    Mutant(
+        "titles-without-their-scope",
+        '_SCOPE = "TH/A<</O/Table/Scope/{}>>"',
+        '_SCOPE = "TH/T({})"',
+        ("test_every_value_is_heard_whole_in_order_and_no_title_twice",),
+    ),
+    Mutant(
+        "line-alone-above-signatures",
+        "_TOGETHER = 2",
+        "_TOGETHER = 1",
+        ("test_what_is_signed_or_added_up_is_on_the_page_of_a_line",),
+    ),
+    Mutant(
+        "characters-that-do-not-extract",
+        "stream.content = _to_unicode(subsets.pop(0))",
+        "pass",
+        ("test_a_letter_that_the_font_lacks_is_marked_and_extracts_as_itself",),
+    ),
+    Mutant(
+        "file-dated-by-a-clock",
+        "document.info = _Info()",
+        "pass",
+        ("test_no_date_comes_from_the_clock",),
+    ),
+]
+
 MUTANTS = [
     *MESSAGING,
     *PUBLISHER,
@@ -920,4 +953,5 @@ MUTANTS = [
     *IMPORT,
     *DATABASE,
     *TABLEAUX,
+    *PAPER,
 ]

@@ -1,10 +1,13 @@
 """Where things are: inside what a town hall's printer prints, and never one on another."""
 
+import re
 from dataclasses import replace
+from io import BytesIO
 from pathlib import Path
 from typing import Any
 
 import pytest
+from pypdf import PdfReader
 
 from tests.parts.pdf import find_outside, find_overlaps, read_words
 from tests.unit.pdf_samples import (
@@ -14,6 +17,7 @@ from tests.unit.pdf_samples import (
     LONGEST_COMMUNE,
     PLAIN,
     commune,
+    draw,
     draw_to,
     lignes,
     par_bureau,
@@ -69,6 +73,20 @@ def test_all_is_within_the_margins_and_nothing_overlaps(subject: Tableau, tmp_pa
     assert words
     assert not find_outside(words)
     assert not find_overlaps(words)
+
+
+@pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
+def test_text_is_as_large_as_a_wall_wants_it(subject: Tableau) -> None:
+    contents = [page.get_contents() for page in PdfReader(BytesIO(draw(subject))).pages]
+    sizes = [
+        float(size)
+        for content in contents
+        if content is not None
+        for size in re.findall(rb" ([\d.]+) Tf", content.get_data())
+    ]
+    assert min(sizes) == 8, "the titles of columns, and of figures"
+    assert set(sizes) >= {9, 14}
+    assert sizes.count(9) > sizes.count(8) / 2
 
 
 def test_numbers_are_aligned_to_the_right(tmp_path: Path) -> None:
