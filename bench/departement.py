@@ -6,8 +6,9 @@ from pathlib import Path
 
 from bench.measure import Measure, Stopwatch
 from bench.registers import Task, settle
+from common.clock import jour_a_paris, now
 from worker.db.engine import build_engine
-from worker.demo.bulk import Sizes, iter_electeurs, today_in_paris, write_departement
+from worker.demo.bulk import Sizes, iter_electeurs, write_departement
 from worker.demo.people import ville_of
 from worker.demo.reu_format import write_lines
 from worker.registre.reference import iter_communes
@@ -46,7 +47,7 @@ def import_departement(task: Task) -> Measure:
 def import_places(task: Task) -> Measure:
     """The principal list alone of communes that share the electors evenly."""
     electeurs = task.size // task.communes
-    return _import(task, lambda path: _write_places(path, communes_of(task.communes), electeurs, today_in_paris()))
+    return _import(task, lambda path: _write_places(path, communes_of(task.communes), electeurs, jour_a_paris(now())))
 
 
 def _write_places(path: Path, communes: Communes, electeurs: int, today: date) -> None:

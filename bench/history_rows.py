@@ -12,13 +12,13 @@ from bench.history import FILES, Asked, Past, iter_past
 from bench.history_files import Row, deposits_of, files_of
 from bench.measure import Measure, Stopwatch
 from bench.registers import Task, settle
+from common.clock import jour_a_paris, now
 from schemas.topology import REQUEST_FILE_DOWNLOADED, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportStatus
 from tests.parts.town import AGENT, prepare_mouvements
 from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.demo import LIBREVILLE
-from worker.demo.bulk import today_in_paris
 from worker.demo.libreville import demo_calendrier
 from worker.exports.audit import NOTIFIER, Action
 from worker.exports.models import Audit, Depot, Export, Request
@@ -37,7 +37,7 @@ def add_history(task: Task) -> Measure:
 
     The neighbour's files are the newest ones of the database, and some of them wait.
     """
-    today = today_in_paris()
+    today = jour_a_paris(now())
     prepare_mouvements(task.url, today)
     engine = build_engine(task.url)
     libreville = Past(LIBREVILLE.code, AGENT, task.size, datetime.now(UTC), demo_calendrier(today).scrutin)

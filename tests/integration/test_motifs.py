@@ -9,7 +9,7 @@ from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.unit.reu_sample import BUREAU, PRENOMS, electeurs
 from worker.domain.mouvement import Categorie, Nature
 from worker.errors import ImportRefusedError
-from worker.registre.mouvements.motifs import count_unsaid, read_motifs, write_motifs
+from worker.registre.mouvements.motifs import count_without_categorie, read_motifs, write_motifs
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
@@ -27,7 +27,7 @@ def desk(desk: MouvementsDesk) -> MouvementsDesk:
 def _write(desk: MouvementsDesk) -> Path:
     path = desk.folder / "motifs.csv"
     with desk.engine.begin() as connection:
-        assert write_motifs(connection, COMMUNE, path) == count_unsaid(connection, COMMUNE)
+        assert write_motifs(connection, COMMUNE, path) == count_without_categorie(connection, COMMUNE)
     return path
 
 
@@ -64,7 +64,7 @@ def test_a_completed_file_is_noted(desk: MouvementsDesk, encoding: str) -> None:
     assert _said(desk)[Nature.RADIATION] == (Categorie.RADIATION_DECES, "Décès à l’hôpital")
     assert _said(desk)[Nature.INSCRIPTION] == (Categorie.NON_PRECISEE, ""), "left for later"
     with desk.engine.connect() as connection:
-        assert count_unsaid(connection, COMMUNE) == 1
+        assert count_without_categorie(connection, COMMUNE) == 1
 
 
 def test_what_was_said_can_be_corrected(desk: MouvementsDesk) -> None:
@@ -106,7 +106,7 @@ def test_the_mouvements_of_another_commune_are_not_touched(desk: MouvementsDesk)
     with pytest.raises(ImportRefusedError, match="n'est pas, ou plus, dans le registre de la commune"):
         _note(desk, path, VOISINE)
     with desk.engine.connect() as connection:
-        assert count_unsaid(connection, VOISINE) == 0
+        assert count_without_categorie(connection, VOISINE) == 0
 
 
 def test_a_file_that_is_there_is_not_replaced(desk: MouvementsDesk) -> None:

@@ -834,7 +834,7 @@ TABLEAUX = [
     ),
     Mutant(
         "elector-left-out-in-silence",
-        "if found != len(wanted):",
+        "if found != len(batch):",
         "if False:",
         ("test_an_elector_who_vanishes_while_the_tableau_is_drawn_is_not_left_out_in_silence",),
     ),

@@ -14,7 +14,7 @@ from worker.domain.fingerprint import Digests, find_changes
 from worker.registre.models import Bureau, Electeur
 from worker.writers.columns import header_of
 from worker.writers.csv_file import HEADER
-from worker.writers.electeurs_file import READ, Between, NotOurFileError, open_electeurs, take_fingerprint
+from worker.writers.electeurs_file import READ_COLUMNS, FileDays, NotOurFileError, open_electeurs, take_fingerprint
 
 Source = InstrumentedAttribute[Any]
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -92,7 +92,7 @@ def test_who_came_of_age_between_two_files_is_noted(tmp_path: Path) -> None:
     births = ("01/07/2008", "14/03/1962", "00/00/2008", "01/07/2009")
     lines = ["G;;;;;;;F;INVENTEE;;Zélie;" + born + ";" * 17 for born in births]
     path.write_bytes(HEADER + "\n".join([*lines, ""]).encode())
-    taken = take_fingerprint(path, Format.CSV, KEY, Between(date(2026, 3, 1), date(2026, 11, 25)))
+    taken = take_fingerprint(path, Format.CSV, KEY, FileDays(date(2026, 3, 1), date(2026, 11, 25)))
     assert taken.of_age_since == {KEY.identity("INVENTEE", "Zélie", "2008-07-01", "", "")}
     assert len(taken.fingerprint) == 4 * 16
 
@@ -143,4 +143,4 @@ def test_a_link_is_not_followed_and_a_pipe_not_waited_for(tmp_path: Path) -> Non
 
 
 def test_an_elector_has_a_value_for_each_column_but_those_of_the_file() -> None:
-    assert len(READ) == 23
+    assert len(READ_COLUMNS) == 23

@@ -178,7 +178,7 @@ def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
     ne l'a pas dit. Écrivez le fichier, complétez ses deux dernières colonnes, puis notez-le.
     """
     from worker.cli.database import register_database
-    from worker.registre.mouvements.motifs import count_unsaid, read_motifs, write_motifs
+    from worker.registre.mouvements.motifs import count_without_categorie, read_motifs, write_motifs
 
     if to and source:
         raise click.UsageError("--export ou --import, pas les deux à la fois")
@@ -192,8 +192,8 @@ def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
             if written:
                 click.echo(f"{count_of(written, 'mouvement')} à compléter dans {to} : il contient des noms.")
                 return
-        unsaid = count_unsaid(connection, code)
-    click.echo(f"{count_of(unsaid, 'mouvement')} sans catégorie.")
+        remaining = count_without_categorie(connection, code)
+    click.echo(f"{count_of(remaining, 'mouvement')} sans catégorie.")
 
 
 @click.command

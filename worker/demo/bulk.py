@@ -2,11 +2,11 @@
 
 import random
 from collections.abc import Iterable, Iterator
-from datetime import date, datetime
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
-from zoneinfo import ZoneInfo
 
+from common.clock import jour_a_paris, now
 from worker.demo.people import LINES, Ville, bureaux_of, iter_europeenne, iter_municipale, iter_principale, ville_of
 from worker.demo.reu_format import ReuRow, write_lines
 
@@ -19,11 +19,6 @@ class Sizes(NamedTuple):
     principale: int
     municipale: int
     europeenne: int
-
-
-def today_in_paris() -> date:
-    """The date in France, whatever the machine's time zone."""
-    return datetime.now(ZoneInfo("Europe/Paris")).date()
 
 
 def sizes_of(principale: int) -> Sizes:
@@ -48,7 +43,7 @@ def write_departement(
     Sizes are as unequal as in a real département: one large town, a median near a thousand for 1.8 million electors
     in 648 communes. Raises ValueError when there is less than one elector for each commune.
     """
-    day = today or today_in_paris()
+    day = today or jour_a_paris(now())
     villes = [ville_of(code, nom) for code, nom in communes]
     lines = _share(total, [ville.code for ville in villes])
     write_lines(

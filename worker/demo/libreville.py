@@ -12,9 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from common.calendrier import cloture, days_before, dix_janvier
-from worker.demo.bulk import iter_electeurs, sizes_of, today_in_paris
+from common.clock import jour_a_paris, now
+from worker.demo.bulk import iter_electeurs, sizes_of
 from worker.demo.cases import BOTH_LISTS, EUROPEAN_ONLY, MUNICIPAL_ONLY, Case, principal_cases
-from worker.demo.people import ALONE_EVERY, ReuBureau, Ville, iter_europeenne, iter_municipale, iter_principale
+from worker.demo.people import ONLY_EUROPEAN_EVERY, ReuBureau, Ville, iter_europeenne, iter_municipale, iter_principale
 from worker.demo.reu_format import COLUMNS, PRINCIPALE, ReuRow, write_lines
 
 LIBREVILLE = Ville(
@@ -46,13 +47,13 @@ def libreville_rows(*, today: date | None = None, with_nul: bool = False) -> lis
     Always the same, but for the dates of birth around 18 years, which follow `today` (by default the date in Paris).
     `with_nul` leaves a NUL in the address of BOUSSOLE Anne-Lise.
     """
-    electeurs = _demonstration(today or today_in_paris(), with_nul=with_nul)
+    electeurs = _demonstration(today or jour_a_paris(now()), with_nul=with_nul)
     return [dict(zip(COLUMNS, electeur, strict=True)) for electeur in electeurs]
 
 
 def write_reu(path: Path, *, size: int | None = None, today: date | None = None, with_nul: bool = False) -> None:
     """Write LIBREVILLE's export; with a size, that many ordinary electors on the principal list and no nasty case."""
-    day = today or today_in_paris()
+    day = today or jour_a_paris(now())
     if size is None:
         write_lines(path, _demonstration(day, with_nul=with_nul))
     else:
@@ -68,7 +69,7 @@ def _demonstration(today: date, *, with_nul: bool) -> Iterator[ReuRow]:
     _place(BOTH_LISTS, municipale, range(MUNICIPALE_SIZE))
     _place(BOTH_LISTS, europeenne, range(EUROPEENNE_SIZE))
     _place(MUNICIPAL_ONLY, municipale, range(EUROPEENNE_SIZE, MUNICIPALE_SIZE))
-    _place(EUROPEAN_ONLY, europeenne, range(ALONE_EVERY - 1, EUROPEENNE_SIZE, ALONE_EVERY))
+    _place(EUROPEAN_ONLY, europeenne, range(ONLY_EUROPEAN_EVERY - 1, EUROPEENNE_SIZE, ONLY_EUROPEAN_EVERY))
     for electeur in (*principale, *municipale, *europeenne):
         yield electeur if with_nul else ReuRow(*(value.replace("\0", "") for value in electeur))
 

@@ -80,10 +80,10 @@ def _tableaux(today: date) -> tuple[_Tableau, ...]:
 def _principale(today: date) -> Iterator[dict[str, object]]:
     electeurs, _ = first_rows(today)
     on_list = iter(electeurs[6::EVERY] + electeurs[9::EVERY] + electeurs[12::EVERY])
-    strangers = iter(newcomers(NEWCOMERS, POOL))
+    unlisted = iter(newcomers(NEWCOMERS, POOL))
     for tableau in _tableaux(today):
         for rank, cause in enumerate(tableau.causes):
-            electeur = next(on_list if _is_on_list(cause, tableau) else strangers)
+            electeur = next(on_list if _is_on_list(cause, tableau) else unlisted)
             yield _row("P", electeur, cause, tableau, is_protegee=rank == 1)
 
 

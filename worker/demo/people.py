@@ -160,7 +160,7 @@ WITHOUT_PRENOM = 49 / LINES
 MINORS = 2_482 / LINES
 
 ADDRESS_COUNTRIES = ("FRANCE",) * 7 + ("France",) + ("",) * 2
-ALONE_EVERY = 20  # one European elector in so many is not on the municipal list
+ONLY_EUROPEAN_EVERY = 20  # one European elector in so many is not on the municipal list
 
 
 def iter_principale(
@@ -200,8 +200,8 @@ def iter_municipale(ville: Ville, bureaux: Sequence[ReuBureau], count: int) -> I
 def iter_europeenne(ville: Ville, bureaux: Sequence[ReuBureau], count: int) -> Iterator[ReuRow]:
     """Electors of the complementary European list: those of the municipal list, but one in twenty."""
     for index in range(count):
-        is_alone = index % ALONE_EVERY == ALONE_EVERY - 1
-        yield _european(ville, bureaux, EUROPEENNE, index, -index if is_alone else index)
+        is_only_european = index % ONLY_EUROPEAN_EVERY == ONLY_EUROPEAN_EVERY - 1
+        yield _european(ville, bureaux, EUROPEENNE, index, -index if is_only_european else index)
 
 
 def years_before(day: date, years: int) -> date:

@@ -20,7 +20,7 @@ _TAIL = Struct(">qii")
 _NOWHERE = -1
 
 
-class Shown(NamedTuple):
+class ShownMouvement(NamedTuple):
     """A mouvement that the tableau shows, and the bureaux whose lists it changes."""
 
     id: int
@@ -57,14 +57,14 @@ class Survey:
             came, left = self._number(mouvement.arrives_in), self._number(mouvement.leaves)
             self._kept.append(order_key(mouvement.personne) + b"\0" + _TAIL.pack(mouvement.id, came, left))
 
-    def drain(self) -> Iterator[Shown]:
+    def drain(self) -> Iterator[ShownMouvement]:
         """Those that the tableau shows, in the order of its lines, homonyms by their id; once."""
         kept, self._kept = self._kept, []
         kept.sort(reverse=True)
         codes = {number: code for code, number in self._codes.items()}
         while kept:
             id_, came, left = _TAIL.unpack(kept.pop()[-_TAIL.size :])
-            yield Shown(id_, codes[came], codes[left])
+            yield ShownMouvement(id_, codes[came], codes[left])
 
     def _number(self, bureau: str | None) -> int:
         return self._codes.setdefault(bureau, len(self._codes))
@@ -89,7 +89,7 @@ class Side:
     changements: int = 0
     """How many of them are changes of bureau."""
 
-    def add(self, one: Shown) -> None:
+    def add(self, one: ShownMouvement) -> None:
         """Add one."""
         self.ids.append(one.id)
         self.changements += one.is_changement_bureau
@@ -132,7 +132,7 @@ class Figures:
 
 
 def count_figures(
-    bureaux: Iterable[BureauElecteurs], corrections: Mapping[str, int], shown: Iterable[Shown]
+    bureaux: Iterable[BureauElecteurs], corrections: Mapping[str, int], shown: Iterable[ShownMouvement]
 ) -> Figures:
     """The figures of a tableau, its bureaux in the order of their numbers; a bureau that is not known is not lost.
 

@@ -71,13 +71,13 @@ def fetch_in_batches(fetch: Fetch, ids: Sequence[int]) -> Iterator[Mouvement]:
         CountMismatchError: a mouvement has gone; no elector is left out in silence.
     """
     for start in range(0, len(ids), BATCH):
-        wanted = list(ids[start : start + BATCH])
+        batch = list(ids[start : start + BATCH])
         found = 0
-        for mouvement in fetch(wanted):
+        for mouvement in fetch(batch):
             found += 1
             yield mouvement
-        if found != len(wanted):
-            raise CountMismatchError(f"Mouvements demandés au registre : {len(wanted)}, lus : {found}.")
+        if found != len(batch):
+            raise CountMismatchError(f"Mouvements demandés au registre : {len(batch)}, lus : {found}.")
 
 
 def order_key(personne: Personne) -> bytes:

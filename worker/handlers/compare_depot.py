@@ -22,7 +22,7 @@ from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks
 from worker.exports.models import Export
 from worker.exports.storage import Storage
 from worker.registre.mouvements.queries import has_mouvements, select_between
-from worker.writers.electeurs_file import Between, NotOurFileError, take_fingerprint
+from worker.writers.electeurs_file import FileDays, NotOurFileError, take_fingerprint
 
 PURGED = "le fichier déposé a été purgé avant que son empreinte soit prise"
 NOT_INTACT = "le fichier déposé n'est plus intact sur le volume"
@@ -72,7 +72,7 @@ class Comparison:
 
     export: Export
     last: LastDepot | None
-    days: Between
+    days: FileDays
     expected: Expected | None = None
 
     @classmethod
@@ -83,7 +83,7 @@ class Comparison:
         if last and last.fingerprint == Fingerprint():
             last = last._replace(fingerprint=_take_and_keep(engine, storage, last.export))
         before = jour_a_paris(last.asked_at) if last else jour
-        return cls(export, last, Between(before, jour))
+        return cls(export, last, FileDays(before, jour))
 
     def read_register(self, connection: Connection) -> None:
         """Count the mouvements between the two files, in the snapshot that the new one is made of."""

@@ -76,9 +76,9 @@ def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) ->
     """Write the bureaux of a file; a value that the file does not bring is left as it was. Returns what changed."""
     known = {bureau.key: bureau for bureau in select_bureaux(connection, {it.code_commune for it in bureaux})}
     changes = [change for bureau in bureaux if (change := _compare(known.get(bureau.key), bureau))]
-    born = [bureau._asdict() for bureau in bureaux if bureau.key not in known]
-    if born:
-        connection.execute(insert(Bureau), born)
+    added = [bureau._asdict() for bureau in bureaux if bureau.key not in known]
+    if added:
+        connection.execute(insert(Bureau), added)
     _write(connection, [(change, "after") for change in changes if change["before"] is not None])
     return changes
 
@@ -86,13 +86,13 @@ def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) ->
 def restore_bureaux(connection: Connection, changes: Sequence[Change]) -> None:
     """Undo `merge_bureaux`, except where somebody has changed the bureau since."""
     now = {bureau.key: bureau for bureau in select_bureaux(connection, {it["code_commune"] for it in changes})}
-    untouched = [
+    as_written = [
         change for change in changes if _is_as_written(now.get((change["code_commune"], change["code"])), change)
     ]
-    _write(connection, [(change, "before") for change in untouched if change["before"] is not None])
-    unborn = [{"commune": it["code_commune"], "bureau": it["code"]} for it in untouched if it["before"] is None]
-    if unborn:
-        connection.execute(delete(Bureau).where(_IS_IT), unborn)
+    _write(connection, [(change, "before") for change in as_written if change["before"] is not None])
+    removed = [{"commune": it["code_commune"], "bureau": it["code"]} for it in as_written if it["before"] is None]
+    if removed:
+        connection.execute(delete(Bureau).where(_IS_IT), removed)
 
 
 def _compare(known: DescribedBureau | None, read: DescribedBureau) -> Change | None:

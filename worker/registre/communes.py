@@ -35,6 +35,16 @@ def read_commune(connection: Connection, code: str) -> CommuneRegistre | None:
     return CommuneRegistre(*commune, versions={Liste(liste): version for liste, version in versions})
 
 
+def check_commune(connection: Connection, code: str) -> None:
+    """Let a code pass that the register or the reference data know.
+
+    Raises:
+        RefusedError: they do not.
+    """
+    if connection.execute(select(Commune.code).where(Commune.code == code)).first() is None:
+        raise RefusedError(f"commune inconnue : {code}. Cherchez son code avec « communes --search ».")
+
+
 def require_commune(connection: Connection, code: str) -> CommuneRegistre:
     """Read a commune that a request was accepted for.
 

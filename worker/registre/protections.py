@@ -7,12 +7,13 @@ kept apart, by name and date of birth. Homonyms born on one day are protected to
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, and_, delete, insert, select
+from sqlalchemy import Connection, delete, insert, select
 
 from worker.domain.identite import base_letters, sort_key
 from worker.domain.texte import clean
 from worker.errors import RefusedError
 from worker.registre.models import Electeur, ListeCommunale, MouvementRegistre, Protection
+from worker.registre.versions import is_shown
 
 
 class Protege(NamedTuple):
@@ -34,14 +35,14 @@ def select_protections(connection: Connection, code_commune: str) -> list[Proteg
     return sorted(found, key=lambda it: (sort_key(it.nom_naissance), sort_key(it.prenoms), it.date_naissance))
 
 
-def add_protection(connection: Connection, code_commune: str, wanted: Protege) -> None:
+def add_protection(connection: Connection, code_commune: str, protege: Protege) -> None:
     """Protect an elector, under the name that the register knows her by; protecting her again does nothing.
 
     Raises:
         RefusedError: neither the lists of the commune nor its mouvements know her: nobody would be protected.
     """
-    key = wanted.folded()
-    known = next((it for it in _namesakes(connection, code_commune, wanted) if it.folded() == key), None)
+    key = protege.folded()
+    known = next((it for it in _namesakes(connection, code_commune, protege) if it.folded() == key), None)
     if known is None:
         raise RefusedError(
             "personne de ce nom, de ces prénoms et de cette date de naissance, ni sur les listes de la commune ni dans "
@@ -51,13 +52,13 @@ def add_protection(connection: Connection, code_commune: str, wanted: Protege) -
         connection.execute(insert(Protection).values(code_commune=code_commune, **known._asdict()))
 
 
-def remove_protection(connection: Connection, code_commune: str, unwanted: Protege) -> None:
+def remove_protection(connection: Connection, code_commune: str, protege: Protege) -> None:
     """Protect an elector no more.
 
     Raises:
         RefusedError: she was not protected.
     """
-    key = unwanted.folded()
+    key = protege.folded()
     found = [it for it in select_protections(connection, code_commune) if it.folded() == key]
     if not found:
         raise RefusedError("cette personne n'est pas parmi les électeurs protégés de la commune")
@@ -66,16 +67,11 @@ def remove_protection(connection: Connection, code_commune: str, unwanted: Prote
         connection.execute(delete(Protection).where(Protection.code_commune == code_commune, *is_it))
 
 
-def _namesakes(connection: Connection, code_commune: str, wanted: Protege) -> Iterator[Protege]:
+def _namesakes(connection: Connection, code_commune: str, protege: Protege) -> Iterator[Protege]:
     """The electors of the lists, then those of the mouvements, who were born on that day."""
-    is_shown = and_(
-        ListeCommunale.code_commune == Electeur.code_commune,
-        ListeCommunale.liste == Electeur.liste,
-        ListeCommunale.version == Electeur.version,
-    )
-    listed = select(*_columns(Electeur)).join(ListeCommunale, is_shown)
+    listed = select(*_columns(Electeur)).join(ListeCommunale, is_shown())
     for query, table in ((listed, Electeur), (select(*_columns(MouvementRegistre)), MouvementRegistre)):
-        born = table.code_commune == code_commune, table.date_naissance == wanted.date_naissance
+        born = table.code_commune == code_commune, table.date_naissance == protege.date_naissance
         for row in connection.execute(query.where(*born)):
             yield Protege(*map(clean, row))
 

@@ -10,7 +10,8 @@ from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.domain.demande import Calendrier
 from worker.errors import RefusedError
-from worker.registre.models import Commission, Commune, Scrutin
+from worker.registre.communes import check_commune
+from worker.registre.models import Commission, Scrutin
 
 NATIONAL = ""
 """Instead of a commune's code: the poll is held in the whole country."""
@@ -48,7 +49,7 @@ def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
         RefusedError: the commune is unknown, nobody votes on that day, or the list would close after it.
     """
     if scrutin.code_commune:
-        _require_commune(connection, scrutin.code_commune)
+        check_commune(connection, scrutin.code_commune)
     if not is_poll_day(scrutin.date, scrutin.code_commune):
         raise RefusedError(f"on ne vote pas le {short_date(scrutin.date)} : ce n'est pas un dimanche")
     if scrutin.cloture and scrutin.cloture >= scrutin.date:
@@ -94,7 +95,7 @@ def add_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> 
     Raises:
         RefusedError: the commune is unknown.
     """
-    _require_commune(connection, code_commune)
+    check_commune(connection, code_commune)
     if reunion not in select_reunions(connection, code_commune):
         connection.execute(insert(Commission).values(code_commune=code_commune, **reunion._asdict()))
 
@@ -108,8 +109,3 @@ def remove_reunion(connection: Connection, code_commune: str, reunion: Reunion) 
     is_it = (Commission.code_commune == code_commune) & (Commission.date == reunion.date)
     if not connection.execute(delete(Commission).where(is_it, Commission.liste == reunion.liste)).rowcount:
         raise RefusedError(f"aucune réunion le {short_date(reunion.date)}")
-
-
-def _require_commune(connection: Connection, code: str) -> None:
-    if connection.execute(select(Commune.code).where(Commune.code == code)).first() is None:
-        raise RefusedError(f"commune inconnue : {code}. Cherchez son code avec « communes --search ».")

@@ -7,9 +7,9 @@ from collections import deque
 from collections.abc import Mapping
 from typing import NamedTuple
 
-from sqlalchemy import Connection, and_, bindparam, delete, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, text, update
 
-from worker.registre.models import Import, ListeCommunale
+from worker.registre.models import Electeur, Import, ListeCommunale
 
 BATCH = 5000
 """Electors written or removed in one transaction: SQLite has one writer at a time, workers must not wait for long."""
@@ -90,6 +90,15 @@ def _remove_some(connection: Connection, waiting: deque[dict[str, object]]) -> i
             waiting.popleft()
         room -= count
     return BATCH - room
+
+
+def is_shown() -> ColumnElement[bool]:
+    """Where an elector is of the version that the list points to."""
+    return and_(
+        ListeCommunale.code_commune == Electeur.code_commune,
+        ListeCommunale.liste == Electeur.liste,
+        ListeCommunale.version == Electeur.version,
+    )
 
 
 def current_versions(connection: Connection) -> dict[ListeKey, int]:

@@ -49,7 +49,7 @@ def _constant(read: Callable[[Spec], str | BindParameter[str]]) -> Expression:
     return lambda spec: type_coerce(read(spec), String)
 
 
-def _plain(name: str, source: InstrumentedAttribute[str]) -> Column:
+def _text_or_null(name: str, source: InstrumentedAttribute[str]) -> Column:
     return Column(name, lambda _spec: func.nullif(source, ""), source)
 
 
@@ -91,31 +91,31 @@ ENTETE = (
 
 IDENTITE = (
     Column("NoElecteurGeneral", _numero_general, Electeur.numero_general, is_text=False),
-    _plain("Sexe", Electeur.sexe),
-    _plain("NomdeNaissance", Electeur.nom_naissance),
+    _text_or_null("Sexe", Electeur.sexe),
+    _text_or_null("NomdeNaissance", Electeur.nom_naissance),
     Column("NomDusage", _nom_usage, Electeur.nom_usage),
-    _plain("Prenoms", Electeur.prenoms),
+    _text_or_null("Prenoms", Electeur.prenoms),
     Column("DateDeNaissance", _date_naissance, Electeur.date_naissance),
-    _plain("NomComNaissance", Electeur.commune_naissance),
-    _plain("DeptNaissance", Electeur.departement_naissance),
-    _plain("PaysNaissance", Electeur.pays_naissance),
+    _text_or_null("NomComNaissance", Electeur.commune_naissance),
+    _text_or_null("DeptNaissance", Electeur.departement_naissance),
+    _text_or_null("PaysNaissance", Electeur.pays_naissance),
     Column("Nationalite", _nationalite, Electeur.nationalite),
-    _plain("NomBureauDeVote", Bureau.libelle),
-    _plain("NoBureauDeVote", Electeur.code_bureau),
-    _plain("CodeCanton", Bureau.code_canton),
-    _plain("CodeCirconscription", Bureau.code_circonscription),
+    _text_or_null("NomBureauDeVote", Bureau.libelle),
+    _text_or_null("NoBureauDeVote", Electeur.code_bureau),
+    _text_or_null("CodeCanton", Bureau.code_canton),
+    _text_or_null("CodeCirconscription", Bureau.code_circonscription),
 )
 """Columns 7–20."""
 
 ADRESSE = (
-    _plain("ComplementDeLocalisation1", Electeur.complement1),
-    _plain("ComplementDeLocalisation2", Electeur.complement2),
+    _text_or_null("ComplementDeLocalisation1", Electeur.complement1),
+    _text_or_null("ComplementDeLocalisation2", Electeur.complement2),
     Column("NumeroVoie", _numero_voie, Electeur.numero_voie),
-    _plain("TypeVoie", Electeur.type_voie),
-    _plain("LibelleVoie", Electeur.libelle_voie),
-    _plain("LieuDit", Electeur.lieu_dit),
-    _plain("CodePostal", Electeur.code_postal),
-    _plain("VilleLocalite", Electeur.ville),
+    _text_or_null("TypeVoie", Electeur.type_voie),
+    _text_or_null("LibelleVoie", Electeur.libelle_voie),
+    _text_or_null("LieuDit", Electeur.lieu_dit),
+    _text_or_null("CodePostal", Electeur.code_postal),
+    _text_or_null("VilleLocalite", Electeur.ville),
     Column("Pays", _pays, Electeur.pays),
 )
 """Columns 21–29: the address."""

@@ -25,13 +25,13 @@ from worker.registre.models import Bureau, Electeur
 from worker.writers.columns import ADRESSE, COLUMNS, ENTETE, IDENTITE
 from worker.writers.csv_file import HEADER
 
-READ = IDENTITE + ADRESSE
+READ_COLUMNS = IDENTITE + ADRESSE
 """The columns of what is read: all but those that are the same for each elector."""
 
 Values = Sequence[str]
-"""Of one elector, in the order of READ; what is empty is an empty text."""
+"""Of one elector, in the order of READ_COLUMNS; what is empty is an empty text."""
 
-_PLACES = {column.source: place for place, column in enumerate(READ)}
+_PLACES = {column.source: place for place, column in enumerate(READ_COLUMNS)}
 _WHO = (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance, Electeur.commune_naissance)
 NOM, PRENOMS, DATE, COMMUNE, PAYS = (_PLACES[source] for source in (*_WHO, Electeur.pays_naissance))
 """Where it stands who she is."""
@@ -131,7 +131,7 @@ def _refuse_doctype(element: etree._Element) -> None:
 def _values_of(electeur: etree._Element) -> Values:
     *identite, adresse = electeur
     values = [field.text or "" for field in (*identite, *adresse)]
-    if len(values) != len(READ):
+    if len(values) != len(READ_COLUMNS):
         raise NotOurFileError("an elector has not all her values")
     return values
 
@@ -147,11 +147,11 @@ def _forget(electeur: etree._Element) -> None:
 _MOVES_BY_ITSELF = {Electeur.numero_general, Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription}
 """What is no change of the elector: numbers that each list gives anew, and what is said of her whole bureau."""
 
-_CONTENTS = [place for place, column in enumerate(READ) if column.source not in _MOVES_BY_ITSELF]
+_CONTENTS = [place for place, column in enumerate(READ_COLUMNS) if column.source not in _MOVES_BY_ITSELF]
 _SLASHED = re.compile(r"(\d{2})/(\d{2})/(\d{4})", re.ASCII)
 
 
-class Between(NamedTuple):
+class FileDays(NamedTuple):
     """The days of two files: who came of age from one to the other is noted."""
 
     before: date
@@ -159,7 +159,7 @@ class Between(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Taken:
+class TakenFingerprint:
     """The fingerprint, the SHA-256 of the bytes it was taken of, and the identities of those who came of age."""
 
     fingerprint: bytes
@@ -167,7 +167,7 @@ class Taken:
     of_age_since: set[bytes] = field(default_factory=set)
 
 
-def take_fingerprint(path: Path, format_: Format, digests: Digests, days: Between | None = None) -> Taken:
+def take_fingerprint(path: Path, format_: Format, digests: Digests, days: FileDays | None = None) -> TakenFingerprint:
     """Read a list file whole.
 
     Raises:
@@ -183,4 +183,4 @@ def take_fingerprint(path: Path, format_: Format, digests: Digests, days: Betwee
             records.add(identity, digests.contents([values[place] for place in _CONTENTS]))
             if days and is_mineur(born, days.before) and not is_mineur(born, days.after):
                 of_age_since.add(identity)
-    return Taken(records.take(), electeurs.sha256, of_age_since)
+    return TakenFingerprint(records.take(), electeurs.sha256, of_age_since)

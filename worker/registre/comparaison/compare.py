@@ -51,7 +51,7 @@ from worker.registre.comparaison.matching import SPELLING, find_doubts, pair_can
 from worker.registre.comparaison.report import findings, write_report
 from worker.registre.imports.summary import Comparison
 from worker.registre.models import Electeur, MouvementRegistre
-from worker.registre.mouvements.staging import FIELDS, STAGED, at_work, record_mouvements, work_tables
+from worker.registre.mouvements.staging import FIELDS, STAGED, reading_transaction, record_mouvements, temporary_tables
 from worker.registre.versions import ListeKey, current_versions
 
 MOTIF = "Changement de bureau constaté dans l'export du REU"
@@ -79,21 +79,21 @@ def comparing(
     Raises:
         ImportRefusedError: the report cannot be written; when recording, another service has changed a list since.
     """
-    with work_tables(connection, STAGED, *TABLES):
-        with at_work(connection):
+    with temporary_tables(connection, STAGED, *TABLES):
+        with reading_transaction(connection):
             current = current_versions(connection)
             compared = {liste: current[liste] for liste in sorted(listes) if liste in current}
             _pair(connection, compared, version)
             make_mouvements(connection, jour)
             written = write_report(report, findings(connection))
-            found = _summarise(connection, jour, len(compared), written)
+            comparison = _summarise(connection, jour, len(compared), written)
 
         def record(connection: Connection, before: Mapping[ListeKey, int]) -> None:
             if any(before.get(liste) != known for liste, known in compared.items()):
                 raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
             record_mouvements(connection, version)
 
-        yield found, record
+        yield comparison, record
 
 
 def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int) -> None:
@@ -144,7 +144,7 @@ def count_natures(connection: Connection) -> dict[str, int]:
 
 def count_others(connection: Connection) -> int:
     """Electors who stay in their bureau and differ by their address, their name of use and so on."""
-    before, after = (_told_by(electeur) for electeur in (_BEFORE, _SHOWN))
+    before, after = (_described_by(electeur) for electeur in (_BEFORE, _SHOWN))
     differs = or_(*(one != other for one, other in zip(before, after, strict=True)))
     query = _paired(func.count()).where(
         PAIRS.c.before.is_not(None), PAIRS.c.after.is_not(None), _BEFORE.code_bureau == _SHOWN.code_bureau, differs
@@ -153,7 +153,7 @@ def count_others(connection: Connection) -> int:
     return count
 
 
-def _told_by(electeur: Any) -> list[Any]:  # noqa: ANN401 — an alias of Electeur
+def _described_by(electeur: Any) -> list[Any]:  # noqa: ANN401 — an alias of Electeur
     return [*identite_columns(electeur), details(electeur)]
 
 

@@ -31,7 +31,7 @@ from sqlalchemy.orm.util import AliasedClass
 from worker.db.types import Texte
 from worker.domain.texte import JOINT
 from worker.registre.models import Electeur
-from worker.registre.mouvements.staging import WORK
+from worker.registre.mouvements.staging import TEMPORARY
 from worker.registre.versions import ListeKey
 
 IDENTITE = ("nom_naissance", "prenoms", "date_naissance", "lieu_naissance")
@@ -47,7 +47,7 @@ _ID = BigInteger().with_variant(Integer, "sqlite")
 
 IDENTITIES = Table(
     "compare_identity",
-    WORK,
+    TEMPORARY,
     *(Column(name, Texte, nullable=False) for name in ("code_commune", "liste", *IDENTITE)),
     *(Column(name, Integer, nullable=False) for name in ("n_before", "n_after")),
     *(Column(name, _ID) for name in ("before", "after")),
@@ -57,7 +57,7 @@ IDENTITIES = Table(
 
 CANDIDATES = Table(
     "compare_candidate",
-    WORK,
+    TEMPORARY,
     Column("id", _ID, primary_key=True, autoincrement=False),
     Column("is_after", Integer, nullable=False),
     *(Column(name, Texte, nullable=False) for name in ("group_key", "family", "adresse", "code_bureau")),
@@ -68,7 +68,7 @@ CANDIDATES = Table(
 
 PAIRS = Table(
     "compare_pair",
-    WORK,
+    TEMPORARY,
     *(Column(name, _ID, index=False) for name in ("before", "after")),
     Column("look", Integer),
     Column("group_key", Texte),
@@ -81,7 +81,7 @@ PAIRS = Table(
 
 DOUBTS = Table(
     "compare_doubt",
-    WORK,
+    TEMPORARY,
     *(Column(name, _ID, nullable=False, index=False) for name in ("before", "after")),
     prefixes=["TEMPORARY"],
 )

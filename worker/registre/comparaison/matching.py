@@ -12,31 +12,31 @@ from worker.registre.models import Electeur
 from worker.registre.versions import BATCH
 
 
-class Look(NamedTuple):
+class MatchingRule(NamedTuple):
     """One look at those who are left: what must be the same, and what a clerk is told of the pair."""
 
     same: tuple[str, ...]
     finding: str
 
 
-LOOKS = (
-    Look(("adresse", "code_bureau", "numero_ordre"), "même adresse, même bureau, même numéro"),
-    Look(("adresse", "code_bureau"), "même adresse, même bureau, autre numéro"),
-    Look(("adresse",), "même adresse, autre bureau"),
-    Look(("code_bureau", "numero_ordre"), "autre adresse, même bureau, même numéro"),
-    Look((), "autre adresse, autre numéro, à vérifier"),
+MATCHING_RULES = (
+    MatchingRule(("adresse", "code_bureau", "numero_ordre"), "même adresse, même bureau, même numéro"),
+    MatchingRule(("adresse", "code_bureau"), "même adresse, même bureau, autre numéro"),
+    MatchingRule(("adresse",), "même adresse, autre bureau"),
+    MatchingRule(("code_bureau", "numero_ordre"), "autre adresse, même bureau, même numéro"),
+    MatchingRule((), "autre adresse, autre numéro, à vérifier"),
 )
 """The surest look first."""
 
 SPELLING = 10
 """Added to the `look` of those whose name is spelled in another way than before."""
 
-_IS_ALONE = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None))
+_IS_UNMATCHED = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None))
 
 
 def pair_candidates(connection: Connection, first: int = 0) -> None:
     """Pair the candidates of each `group_key`, and leave those who have no counterpart."""
-    for number, look in enumerate(LOOKS, first):
+    for number, look in enumerate(MATCHING_RULES, first):
         before, after, is_same = _two_sides("group_key", *look.same)
         pairs = select(before.c.id, after.c.id, literal(number), before.c.group_key).join_from(before, after, is_same)
         connection.execute(insert(PAIRS).from_select(["before", "after", "look", "group_key"], pairs))
@@ -47,15 +47,15 @@ def pair_candidates(connection: Connection, first: int = 0) -> None:
 def pair_spellings(connection: Connection) -> None:
     """An elector whose accents, hyphens or capitals were corrected has neither left nor come."""
     connection.execute(delete(CANDIDATES))
-    with connection.execute(_alone(), execution_options={"yield_per": BATCH}) as alone:
-        candidates = map(_fold, alone)
+    with connection.execute(_unmatched(), execution_options={"yield_per": BATCH}) as unmatched:
+        candidates = map(_fold, unmatched)
         while batch := list(islice(candidates, BATCH)):
             connection.execute(insert(CANDIDATES), batch)
     pair_candidates(connection, SPELLING)
     found = PAIRS.alias()
     for side in ("before", "after"):
         again = select(found.c[side]).where(found.c.look >= SPELLING)
-        connection.execute(delete(PAIRS).where(PAIRS.c[side].in_(again), _IS_ALONE))
+        connection.execute(delete(PAIRS).where(PAIRS.c[side].in_(again), _IS_UNMATCHED))
 
 
 def find_doubts(connection: Connection) -> None:
@@ -74,13 +74,13 @@ def _two_sides(*same: str) -> tuple[CTE, CTE, Any]:
     return before, after, and_(*(before.c[name] == after.c[name] for name in (*same, "rank")))
 
 
-def _alone() -> Select[Any]:
+def _unmatched() -> Select[Any]:
     """Those who came or left, where somebody born on the same date did the contrary."""
     lines = (
         select(Electeur.id, Electeur.code_commune, Electeur.liste, *identite_columns(), *place_columns())
         .add_columns(case((PAIRS.c.before.is_(None), 1), else_=0).label("is_after"))
         .join_from(PAIRS, Electeur, Electeur.id == func.coalesce(PAIRS.c.before, PAIRS.c.after))
-        .where(_IS_ALONE)
+        .where(_IS_UNMATCHED)
         .subquery()
     )
     day = [lines.c.code_commune, lines.c.liste, lines.c.date_naissance]

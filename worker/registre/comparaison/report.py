@@ -9,7 +9,7 @@ from sqlalchemy.orm import aliased
 
 from worker.db.engine import STREAM
 from worker.registre.comparaison.differences import DOUBTS, PAIRS
-from worker.registre.comparaison.matching import LOOKS, SPELLING
+from worker.registre.comparaison.matching import MATCHING_RULES, SPELLING
 from worker.registre.imports.report import ReportFile, ReportKind
 from worker.registre.models import Electeur
 
@@ -54,7 +54,7 @@ def findings(connection: Connection) -> Iterator[Finding]:
         for row in rows:
             groups += row.group_key != last
             last = row.group_key
-            yield _finding(row, groups, _say(row))
+            yield _finding(row, groups, _describe_pair(row))
     with connection.execute(_places(DOUBTS), execution_options=STREAM) as rows:
         for number, row in enumerate(rows, groups + 1):
             yield _finding(row, number, _DOUBT)
@@ -73,8 +73,8 @@ def write_report(path: Path, lines: Iterable[Finding]) -> Path | None:
 
 
 def _homonyms() -> Select[Any]:
-    told = PAIRS.c.group_key.is_not(None)
-    return _places(PAIRS).add_columns(PAIRS.c.before, PAIRS.c.after, PAIRS.c.group_key, PAIRS.c.look).where(told)
+    is_homonym = PAIRS.c.group_key.is_not(None)
+    return _places(PAIRS).add_columns(PAIRS.c.before, PAIRS.c.after, PAIRS.c.group_key, PAIRS.c.look).where(is_homonym)
 
 
 def _places(pairs: Table) -> Select[Any]:
@@ -87,7 +87,9 @@ def _places(pairs: Table) -> Select[Any]:
         after.code_bureau,
         after.numero_ordre,
     ]
-    order: list[Any] = [pairs.c.group_key, func.coalesce(pairs.c.look, len(LOOKS))] if "group_key" in pairs.c else []
+    order: list[Any] = (
+        [pairs.c.group_key, func.coalesce(pairs.c.look, len(MATCHING_RULES))] if "group_key" in pairs.c else []
+    )
     for side in (before, after):
         order += [func.coalesce(side.code_bureau, ""), func.coalesce(side.numero_ordre, -1), func.coalesce(side.id, -1)]
     places: Select[Any] = (
@@ -99,17 +101,17 @@ def _places(pairs: Table) -> Select[Any]:
     return places
 
 
-def _say(row: Row[Any]) -> str:
+def _describe_pair(row: Row[Any]) -> str:
     if row.before is None:
         return "homonyme : sans correspondant avant, compté en inscription"
     if row.after is None:
         return "homonyme : sans correspondant après, compté en radiation"
     if row.look >= SPELLING:
-        return f"orthographe changée, même électeur : {LOOKS[row.look - SPELLING].finding}"
-    return f"homonyme : {LOOKS[row.look].finding}"
+        return f"orthographe changée, même électeur : {MATCHING_RULES[row.look - SPELLING].finding}"
+    return f"homonyme : {MATCHING_RULES[row.look].finding}"
 
 
 def _finding(row: Row[Any], group: int, text: str) -> Finding:
     places: tuple[Any, ...] = tuple(row[2:6])
-    shown = ["" if value is None else str(value) for value in places]
-    return Finding._make([row.code_commune, row.liste, str(group), *shown, text])
+    texts = ["" if value is None else str(value) for value in places]
+    return Finding._make([row.code_commune, row.liste, str(group), *texts, text])

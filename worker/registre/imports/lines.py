@@ -116,10 +116,10 @@ def find_columns(
     positions = {field: place for place, field in enumerate(fields) if field}
     if missing := missing_of(positions):
         raise ImportRefusedError(f"{refusal}. Colonnes manquantes : " + ", ".join(missing))
-    if twice := [titles[field][0] for field in positions if fields.count(field) > 1]:
-        raise ImportRefusedError("colonnes présentes plusieurs fois : " + ", ".join(twice))
-    strange = [" ".join(title.split()) for title, field in zip(header, fields, strict=True) if not field]
-    return Columns(len(header), positions, ("colonnes inconnues, ignorées : " + ", ".join(strange),) if strange else ())
+    if repeated := [titles[field][0] for field in positions if fields.count(field) > 1]:
+        raise ImportRefusedError("colonnes présentes plusieurs fois : " + ", ".join(repeated))
+    unknown = [" ".join(title.split()) for title, field in zip(header, fields, strict=True) if not field]
+    return Columns(len(header), positions, ("colonnes inconnues, ignorées : " + ", ".join(unknown),) if unknown else ())
 
 
 def clean_line(columns: Columns, fields: list[str] | None, *, unreadable_bytes: str) -> tuple[list[str], int]:

@@ -21,7 +21,7 @@ from worker.registre.imports.report import CORRECT_OR_ACCEPT, RejectReport, defa
 from worker.registre.imports.summary import ImportSummary
 from worker.registre.models import Import, MouvementRegistre
 from worker.registre.mouvements.file import MouvementParser, open_mouvements
-from worker.registre.mouvements.staging import STAGED, at_work, record_mouvements, work_tables
+from worker.registre.mouvements.staging import STAGED, reading_transaction, record_mouvements, temporary_tables
 from worker.registre.versions import BATCH
 
 KIND = "mouvements"
@@ -53,8 +53,8 @@ def import_mouvements(
             return same
         rejects = RejectReport(report or default_report(path))
         reading = MouvementReading(file, communes, rejects)
-        with work_tables(connection, STAGED):
-            with at_work(connection), rejects:
+        with temporary_tables(connection, STAGED):
+            with reading_transaction(connection), rejects:
                 reading.stage(connection)
             _refuse_rejects(reading, rejects, accept=accept_rejects)
             import_id = _record(connection, file, reading, imported_by)

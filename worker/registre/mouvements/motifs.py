@@ -40,7 +40,7 @@ _ID_DIGITS = 18
 _TABLE = MouvementRegistre.__table__.c
 
 
-class Said(NamedTuple):
+class CompletedLine(NamedTuple):
     """One line of a completed file, as it is written."""
 
     line: int
@@ -51,9 +51,9 @@ class Said(NamedTuple):
     motif: str
 
 
-def count_unsaid(connection: Connection, code_commune: str) -> int:
+def count_without_categorie(connection: Connection, code_commune: str) -> int:
     """How many inscriptions and radiations of the commune have no category."""
-    return connection.execute(select(func.count()).where(_is_unsaid(code_commune))).scalar_one()
+    return connection.execute(select(func.count()).where(_lacks_categorie(code_commune))).scalar_one()
 
 
 def write_motifs(connection: Connection, code_commune: str, path: Path) -> int:
@@ -63,7 +63,7 @@ def write_motifs(connection: Connection, code_commune: str, path: Path) -> int:
         ImportRefusedError: the file exists, or cannot be written.
     """
     columns = [_TABLE[name] for name in TITLES]
-    rows = connection.execute(select(*columns).where(_is_unsaid(code_commune)).order_by(_TABLE.id)).all()
+    rows = connection.execute(select(*columns).where(_lacks_categorie(code_commune)).order_by(_TABLE.id)).all()
     if rows:
         _write_file(path, rows)
     return len(rows)
@@ -77,40 +77,42 @@ def read_motifs(connection: Connection, code_commune: str, path: Path) -> int:
     Raises:
         ImportRefusedError: it is another file, or a line cannot be noted: the transaction must not be committed.
     """
-    said = [it for it in _read_file(path) if it.categorie or it.motif]
-    for it in said:
-        _note(connection, code_commune, it)
-    return len(said)
+    completed = [it for it in _read_file(path) if it.categorie or it.motif]
+    for it in completed:
+        _write_motif(connection, code_commune, it)
+    return len(completed)
 
 
-def _is_unsaid(code_commune: str) -> ColumnElement[bool]:
+def _lacks_categorie(code_commune: str) -> ColumnElement[bool]:
     is_ours = _TABLE.code_commune == code_commune
     return is_ours & (_TABLE.categorie == Categorie.NON_PRECISEE) & (_TABLE.nature != Nature.MODIFICATION)
 
 
-def _note(connection: Connection, code_commune: str, said: Said) -> None:
-    number = int(said.id) if said.id.isdecimal() and len(said.id) <= _ID_DIGITS else 0
+def _write_motif(connection: Connection, code_commune: str, completed: CompletedLine) -> None:
+    number = int(completed.id) if completed.id.isdecimal() and len(completed.id) <= _ID_DIGITS else 0
     is_it = (_TABLE.code_commune == code_commune) & (_TABLE.id == number)
     columns: list[Any] = [_TABLE.nature, _TABLE.nom_naissance, _TABLE.prenoms]
     known = connection.execute(select(*columns).where(is_it)).first()
-    if known is None or not _is_same(known, said):
-        raise ImportRefusedError(f"ligne {said.line} : ce mouvement n'est pas, ou plus, dans le registre de la commune")
-    values = {"categorie": _categorie(said, Nature(known.nature)).value, "motif": said.motif}
+    if known is None or not _is_same(known, completed):
+        raise ImportRefusedError(
+            f"ligne {completed.line} : ce mouvement n'est pas, ou plus, dans le registre de la commune"
+        )
+    values = {"categorie": _categorie(completed, Nature(known.nature)).value, "motif": completed.motif}
     connection.execute(update(MouvementRegistre).where(is_it).values(values))
 
 
-def _is_same(known: Row[Any], said: Said) -> bool:
-    names = (known.nom_naissance, said.nom_naissance), (known.prenoms, said.prenoms)
+def _is_same(known: Row[Any], completed: CompletedLine) -> bool:
+    names = (known.nom_naissance, completed.nom_naissance), (known.prenoms, completed.prenoms)
     return all(base_letters(one) == base_letters(other) for one, other in names)
 
 
-def _categorie(said: Said, nature: Nature) -> Categorie:
+def _categorie(completed: CompletedLine, nature: Nature) -> Categorie:
     try:
-        categorie = Categorie(parse_categorie(said.categorie))
+        categorie = Categorie(parse_categorie(completed.categorie))
     except ValueError:
-        raise ImportRefusedError(f"ligne {said.line} : catégorie inconnue") from None
+        raise ImportRefusedError(f"ligne {completed.line} : catégorie inconnue") from None
     if categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[nature]}:
-        raise ImportRefusedError(f"ligne {said.line} : cette catégorie n'est pas celle d'une {nature}")
+        raise ImportRefusedError(f"ligne {completed.line} : cette catégorie n'est pas celle d'une {nature}")
     return categorie
 
 
@@ -132,7 +134,7 @@ def _write_file(path: Path, rows: Iterable[Sequence[object]]) -> None:
         raise ImportRefusedError(f"{path} ne peut pas être écrit ({error.strerror})") from None
 
 
-def _read_file(path: Path) -> Iterator[Said]:
+def _read_file(path: Path) -> Iterator[CompletedLine]:
     """The lines of a completed file; columns are found by their titles.
 
     Raises:
@@ -150,7 +152,7 @@ def _read_file(path: Path) -> Iterator[Said]:
         for fields in lines:
             if any(fields):
                 padded = [*fields, *[""] * len(header)]
-                yield Said(lines.line_num, *(rearm(clean(padded[place])) for place in places))
+                yield CompletedLine(lines.line_num, *(rearm(clean(padded[place])) for place in places))
     except csv.Error:
         raise ImportRefusedError(f"{path.name} : la ligne {lines.line_num} est illisible") from None
 

@@ -6,13 +6,12 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, not_, select, true
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, select
 
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.domain.bilan import BureauElecteurs
 from worker.domain.identite import Identite, identite
-from worker.domain.majorite import last_birth
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
 from worker.domain.texte import clean
 from worker.errors import ExportError
@@ -87,17 +86,13 @@ def fetch_mouvements(
     return (found[id_] for id_ in ids)
 
 
-def select_bureaux(
-    connection: Connection, code_commune: str, liste: Liste, version: int, jour: date | None = None
-) -> list[BureauElecteurs]:
+def select_bureaux(connection: Connection, code_commune: str, liste: Liste, version: int) -> list[BureauElecteurs]:
     """The bureaux of the commune with their electors, in the order of their codes, those without electors included.
 
-    With `jour`, only electors who are 18 on that day; else everybody on the list: mouvements count them all.
+    Everybody on the list is counted, minors too: mouvements count them all.
     """
     on_liste = and_(Electeur.code_commune == code_commune, Electeur.liste == liste.value, Electeur.version == version)
-    counted = select(Electeur.code_bureau, func.count().label("number")).where(
-        on_liste, of_age(jour) if jour else true()
-    )
+    counted = select(Electeur.code_bureau, func.count().label("number")).where(on_liste)
     rows = connection.execute(counted.group_by(Electeur.code_bureau))
     electeurs = {row.code_bureau: row.number for row in rows}
     named = select(Bureau.code, Bureau.libelle).where(Bureau.code_commune == code_commune)
@@ -106,23 +101,19 @@ def select_bureaux(
     return [BureauElecteurs(code, libelles.get(code, ""), electeurs.get(code, 0)) for code in codes]
 
 
-def of_age(jour: date) -> ColumnElement[bool]:
-    """Electors who are not minors that day; a date that cannot be read, or is yet to come, does not make a minor."""
-    born = Electeur.date_naissance
-    return not_(and_(born.like("____-__-__"), born > last_birth(jour), born <= jour.isoformat()))
-
-
 def identity_keys(connection: Connection, code_commune: str, liste: Liste, version: int) -> set[Identite]:
     """Which electors of mouvements that are not applied yet are on the list: `inscrits` of `check_tableau`."""
     known = MouvementRegistre
-    waiting = and_(known.code_commune == code_commune, known.liste == liste.value, known.etat == Etat.ACTIF.value)
-    wanted = {_identite(row) for row in connection.execute(select(*_identity_columns(known)).where(waiting))}
-    if not wanted:
+    is_waiting = and_(known.code_commune == code_commune, known.liste == liste.value, known.etat == Etat.ACTIF.value)
+    waiting_keys = {_identite(row) for row in connection.execute(select(*_identity_columns(known)).where(is_waiting))}
+    if not waiting_keys:
         return set()
     on_liste = and_(Electeur.code_commune == code_commune, Electeur.liste == liste.value, Electeur.version == version)
-    born = Electeur.date_naissance.in_(select(known.date_naissance).where(waiting))
+    born = Electeur.date_naissance.in_(select(known.date_naissance).where(is_waiting))
     query = select(*_identity_columns(Electeur)).where(on_liste, born)
-    return {key for row in connection.execute(query, execution_options=STREAM) if (key := _identite(row)) in wanted}
+    return {
+        key for row in connection.execute(query, execution_options=STREAM) if (key := _identite(row)) in waiting_keys
+    }
 
 
 def has_mouvements(connection: Connection, code_commune: str, liste: Liste) -> bool:

@@ -13,7 +13,7 @@ from sqlalchemy.schema import CreateTable
 
 from worker.registre.models import MouvementRegistre
 
-WORK = MetaData()
+TEMPORARY = MetaData()
 """Temporary tables, apart from those of the migrations."""
 
 _RECORDED = MouvementRegistre.__table__
@@ -22,7 +22,7 @@ FIELDS = tuple(column.name for column in _RECORDED.columns if column.name not in
 
 STAGED = Table(
     "staged_mouvement",
-    WORK,
+    TEMPORARY,
     Column("rank", Integer, nullable=False),
     *(Column(name, _RECORDED.c[name].type, nullable=_RECORDED.c[name].nullable) for name in FIELDS),
     prefixes=["TEMPORARY"],
@@ -34,10 +34,10 @@ _SERVER = "SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off',
 
 
 @contextmanager
-def work_tables(connection: Connection, *tables: Table) -> Iterator[None]:
+def temporary_tables(connection: Connection, *tables: Table) -> Iterator[None]:
     """Empty temporary tables, for the time of the block."""
     _drop(connection, tables)
-    with at_work(connection):
+    with reading_transaction(connection):
         for table in tables:
             connection.execute(CreateTable(table))
     try:
@@ -50,7 +50,7 @@ def work_tables(connection: Connection, *tables: Table) -> Iterator[None]:
 
 
 @contextmanager
-def at_work(connection: Connection) -> Iterator[None]:
+def reading_transaction(connection: Connection) -> Iterator[None]:
     """A transaction that reads the register and writes temporary tables only, however long it lasts."""
     connection.execution_options(sqlite_begin="DEFERRED")
     try:
@@ -72,6 +72,6 @@ def record_mouvements(connection: Connection, import_id: int) -> int:
 def _drop(connection: Connection, tables: Iterable[Table]) -> None:
     if not connection.invalidated:
         connection.rollback()
-        with at_work(connection):
+        with reading_transaction(connection):
             for table in tables:
                 connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))

@@ -57,9 +57,9 @@ def rebuild(package: Path, communes_csv: Path = COMMUNES_CSV, departements_csv: 
         if row["type"] in KEPT_TYPES
     ]
     departements = [(row["code"], row["nom"]) for row in _load_rows(package / "data" / "departements.json")]
-    strangers = [code for code, _, departement in communes if departement != departement_of(code)]
-    if strangers:
-        raise RebuildError(f"communes whose code does not begin with their département: {strangers}")
+    misplaced = [code for code, _, departement in communes if departement != departement_of(code)]
+    if misplaced:
+        raise RebuildError(f"communes whose code does not begin with their département: {misplaced}")
     texts = _to_csv(("code", "nom", "departement"), communes), _to_csv(("code", "nom"), departements)
     for path, text in zip((communes_csv, departements_csv), texts, strict=True):
         path.write_text(text, encoding="utf-8", newline="\n")

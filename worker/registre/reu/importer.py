@@ -8,15 +8,15 @@ from collections import Counter
 from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date
 from itertools import chain, islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, and_, func, insert, select, text, update
+from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from common.clock import jour_a_paris
+from common.clock import jour_a_paris, now
 from common.french import count_of, format_number
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
@@ -32,7 +32,7 @@ from worker.registre.imports.summary import Comparison, ImportSummary, ListeCoun
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
 from worker.registre.reu.file import open_reu
 from worker.registre.reu.lines import FIELDS, LineParser, Row
-from worker.registre.versions import BATCH, ListeKey, current_versions, point_to, remove_obsolete
+from worker.registre.versions import BATCH, ListeKey, current_versions, is_shown, point_to, remove_obsolete
 
 Progress = Callable[[int, float], None]
 """Called now and then with the lines read so far and the share of the file, 0 to 1."""
@@ -71,7 +71,7 @@ def import_file(
         ImportRefusedError: not a REU export, lines rejected or a list that shrinks and not accepted, another import
             at work. The register is unchanged.
     """
-    jour = jour_a_paris(datetime.now(UTC)) if compare is True else compare or None
+    jour = jour_a_paris(now()) if compare is True else compare or None
     reu = open_reu(path)
     with engine.connect() as connection, import_lock(connection):
         remove_obsolete(connection)
@@ -86,8 +86,9 @@ def import_file(
             listes = _count(connection, reading)
             _refuse_loss(listes, accept=accept_loss)
             _renew_statistics(connection, reading.lines_kept)
-            with _comparing(connection, version, reading, jour, comparison_report(path, report)) as (found, also):
-                changed = _record(connection, version, reading, also)
+            differing = _comparing(connection, version, reading, jour, comparison_report(path, report))
+            with differing as (comparison, record_changes):
+                changed = _record(connection, version, reading, record_changes)
         except ImportRefusedError:
             remove_obsolete(connection)
             raise
@@ -97,7 +98,7 @@ def import_file(
         listes=listes,
         bureaux=len(reading.bureaux),
         bureaux_changed=changed,
-        comparison=found,
+        comparison=comparison,
     )
 
 
@@ -158,8 +159,10 @@ def _stage(
         raise ImportRefusedError("les communes de référence manquent ; lancez « python -m worker migrate »")
     with rejects:
         reading = Reading(reu, communes, rejects.add)
-        tell = progress or (lambda _lines, _share: None)
-        _write_electeurs(connection, version, reading.rows(), lambda: tell(reading.lines_read, reading.share))
+        report_progress = progress or (lambda _lines, _share: None)
+        _write_electeurs(
+            connection, version, reading.rows(), lambda: report_progress(reading.lines_read, reading.share)
+        )
     return version, reading
 
 
@@ -231,13 +234,8 @@ def _count(connection: Connection, reading: Reading) -> tuple[ListeCount, ...]:
 
 def _count_current(connection: Connection, communes: Iterable[str]) -> dict[ListeKey, int]:
     """The electors that each list of these communes shows."""
-    of_liste = and_(
-        Electeur.code_commune == ListeCommunale.code_commune,
-        Electeur.liste == ListeCommunale.liste,
-        Electeur.version == ListeCommunale.version,
-    )
     key = ListeCommunale.code_commune, ListeCommunale.liste
-    query = select(*key, func.count(Electeur.id)).outerjoin(Electeur, of_liste).group_by(*key)
+    query = select(*key, func.count(Electeur.id)).outerjoin(Electeur, is_shown()).group_by(*key)
     counts: dict[ListeKey, int] = {}
     codes = iter(sorted(communes))
     while batch := list(islice(codes, COMMUNES_AT_ONCE)):
@@ -258,18 +256,19 @@ def _record(
     connection: Connection,
     version: int,
     reading: Reading,
-    also: Callable[[Connection, Mapping[ListeKey, int]], object] | None = None,
+    record_changes: Callable[[Connection, Mapping[ListeKey, int]], object] | None = None,
 ) -> int:
     """Let the lists of the file show their new version, in one transaction; returns how many bureaux changed.
 
-    `also` is called within the transaction, with the versions that the lists of the register showed until then.
+    `record_changes` is called within the transaction, with the versions that the lists of the register showed until
+    then.
     """
     with connection.begin():
         lock_bureaux(connection)
         changes = merge_bureaux(connection, reading.bureaux)
         before = current_versions(connection)
-        if also:
-            also(connection, before)
+        if record_changes:
+            record_changes(connection, before)
         point_to(connection, dict.fromkeys(reading.listes, version))
         replaced = [
             {"import_id": version, **liste._asdict(), "electeurs": count, "version_before": before.get(liste)}

@@ -126,7 +126,7 @@ class LineParser:
         """
         fields, nettoyages = clean_line(self._columns, fields, unreadable_bytes=_BAD_BYTES)
         described = self._of_a_bureau(fields)
-        code_commune, code_bureau = self._codes_of_bureaux.get(described) or self._remember(described)
+        code_commune, code_bureau = self._codes_of_bureaux.get(described) or self._note_bureau(described)
         liste = self._listes.get(fields[self._place["liste"]]) or self._read_liste(fields)
         return (
             code_commune,
@@ -154,7 +154,7 @@ class LineParser:
         self._listes[name] = liste
         return liste
 
-    def _remember(self, described: tuple[str, ...]) -> tuple[str, str]:
+    def _note_bureau(self, described: tuple[str, ...]) -> tuple[str, str]:
         """Check the commune and note the bureau; when lines of one bureau disagree, the first value stands."""
         code_commune = described[0].upper()
         if code_commune not in self._communes:
