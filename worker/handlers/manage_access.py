@@ -16,7 +16,7 @@ from worker.exports.models import EVERY_COMMUNE, Sender
 from worker.notifier.dispatch import shown_address
 from worker.notifier.kinds import EVERY_WISH, Channel, join_wishes
 from worker.notifier.models import Agent, Recipient
-from worker.registre.communes import read_commune
+from worker.registre.communes import check_commune
 
 
 class KnownAgent(NamedTuple):
@@ -46,7 +46,7 @@ def add_agent(connection: Connection, name: str, code: str, email: str, kinds: s
     Raises:
         RefusedError: the commune is unknown.
     """
-    _require_commune(connection, code)
+    check_commune(connection, code)
     is_it = (Agent.name == name) & (Agent.code_commune == code)
     values = {"email": email} | ({} if kinds is None else {"kinds": kinds})
     if not connection.execute(update(Agent).where(is_it).values(values)).rowcount:
@@ -79,7 +79,7 @@ def allow_sender(connection: Connection, name: str, code: str, *, actor: str) ->
         RefusedError: the commune is unknown.
     """
     if code != EVERY_COMMUNE:
-        _require_commune(connection, code)
+        check_commune(connection, code)
     is_it = (Sender.name == name) & (Sender.code_commune == code)
     if connection.scalar(select(Sender.name).where(is_it)) is None:
         connection.execute(insert(Sender).values(name=name, code_commune=code))
@@ -121,7 +121,7 @@ def check_recipient_commune(connection: Connection, code: str) -> None:
         RefusedError: the commune is unknown.
     """
     if code != EVERY_COMMUNE:
-        _require_commune(connection, code)
+        check_commune(connection, code)
 
 
 def add_recipient(
@@ -175,11 +175,6 @@ def list_recipients(connection: Connection, code: str | None) -> Sequence[Recipi
         rows = session.scalars(query).all()
         session.expunge_all()
     return rows
-
-
-def _require_commune(connection: Connection, code: str) -> None:
-    if read_commune(connection, code) is None:
-        raise RefusedError(f"commune inconnue : {code}. Cherchez son code avec « communes --search ».")
 
 
 def _record(connection: Connection, action: Action, row: Recipient, *, actor: str) -> None:
