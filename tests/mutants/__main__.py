@@ -32,6 +32,7 @@ _GREEN, _RED = 0, 1
 
 _PATIENCE_SECONDS = 900
 
+_OPTIONS = ("-q", "--no-header", "--tb=short", "-p", "no:cacheprovider")
 _ENVIRONMENT = {"CI": "true", "PYTHONDONTWRITEBYTECODE": "1"}
 """A missing service fails its tests, and nothing compiled from an altered line stays behind."""
 
@@ -84,8 +85,9 @@ def _copies(number: int) -> Iterator["queue.Queue[Path]"]:
 
 
 def _require_green(mutants: Sequence[Mutant], copies: "queue.Queue[Path]", parallel: int) -> None:
-    nodes = sorted({node for mutant in mutants for node in mutant.nodes()})
-    shares = [share for index in range(parallel) if (share := nodes[index::parallel])]
+    nodes = {node for mutant in mutants for node in mutant.nodes()}
+    kinds = [sorted(nodes - (on_postgresql := set(filter(_is_on_postgresql, nodes)))), sorted(on_postgresql)]
+    shares = [share for kind in kinds for index in range(parallel) if (share := kind[index::parallel])]
     with ThreadPoolExecutor(parallel) as pool:
         red = [output for code, output in pool.map(lambda share: _test(copies, share), shares) if code != _GREEN]
     if red:
@@ -107,18 +109,7 @@ def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | No
     try:
         with _altered(mutant, copy):
             run = subprocess.run(
-                [
-                    sys.executable,
-                    "-m",
-                    "pytest",
-                    *(["-x"] if mutant else []),
-                    "-q",
-                    "--no-header",
-                    "--tb=short",
-                    "-p",
-                    "no:cacheprovider",
-                    *nodes,
-                ],
+                [sys.executable, "-m", "pytest", *_OPTIONS, *(["-x"] if mutant else []), *_one_database(nodes), *nodes],
                 cwd=copy,
                 env=os.environ | _ENVIRONMENT | ({"TESTS_PATIENCE": "15"} if mutant else {}),
                 capture_output=True,
@@ -131,6 +122,15 @@ def _test(copies: "queue.Queue[Path]", nodes: Sequence[str], mutant: Mutant | No
     finally:
         copies.put(copy)
     return run.returncode, run.stdout + run.stderr
+
+
+def _one_database(nodes: Sequence[str]) -> list[str]:
+    """Tests that run on both databases run on SQLite, unless a mutant names the other."""
+    return [] if any(map(_is_on_postgresql, nodes)) else ["-k", "not postgresql"]
+
+
+def _is_on_postgresql(node: str) -> bool:
+    return "[postgresql" in node
 
 
 @contextmanager

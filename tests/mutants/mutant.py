@@ -28,7 +28,10 @@ class Mutant(NamedTuple):
     """Words of one line, which stand exactly once in the product."""
     after: str
     tests: tuple[str, ...]
-    """Names of test functions: `file.py::` before one that several files have, `[sqlite]` after it to try that only."""
+    """Names of test functions, `file.py::` before one that several files have.
+
+    Those that run on both databases are tried on SQLite; `[postgresql]` after the name where it alone can tell.
+    """
     where: str = ""
     """The folder or file to look in, where the words stand elsewhere too."""
 

@@ -191,19 +191,19 @@ INGEST = [
         "deposit-of-a-file-that-is-not-ready",
         "if missing := [file.label for file in found.values() if file.status != ExportStatus.READY]:",
         "if missing := []:",
-        ("test_what_cannot_be_is_refused[sqlite]",),
+        ("test_what_cannot_be_is_refused",),
     ),
     Mutant(
         "commission-s-copy-deposited",
         "if any(file.edition == Edition.COMMISSION for file in files):",
         "if False:",
-        ("test_the_copy_of_the_commission_is_not_deposited[sqlite]",),
+        ("test_the_copy_of_the_commission_is_not_deposited",),
     ),
     Mutant(
         "deposit-of-another-communes-file",
         "if found.keys() != set(ids):",
         "if False:",
-        ("test_what_cannot_be_is_refused[sqlite]",),
+        ("test_what_cannot_be_is_refused",),
     ),
 ]
 
@@ -240,7 +240,7 @@ LEASE = [
         "frozen-while-publishing",
         "SET LOCAL idle_in_transaction_session_timeout = '15s'",
         "SET LOCAL idle_in_transaction_session_timeout = '0'",
-        ("test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row",),
+        ("test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row[postgresql]",),
     ),
 ]
 
@@ -249,25 +249,25 @@ STORAGE = [
         "final-name-at-once",
         "self.temporary = directory / f\".{name}.{owner.replace('/', '_')}.part\"",
         "self.temporary = self.path",
-        ("test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready[sqlite]",),
+        ("test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready",),
     ),
     Mutant(
         "bytes-not-synced",
         "os.fsync(self._file.fileno())",
         "pass",
-        ("test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready[sqlite]",),
+        ("test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready",),
     ),
     Mutant(
         "names-not-synced",
         "os.fsync(descriptor)",
         "pass",
-        ("test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready[sqlite]",),
+        ("test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready",),
     ),
     Mutant(
         "new-folder-not-synced",
         "_sync_directory(self.root)",
         "pass",
-        ("test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready[sqlite]",),
+        ("test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready",),
     ),
     Mutant(
         "removal-not-synced",
@@ -279,19 +279,19 @@ STORAGE = [
         "files-for-everybody",
         "DIRECTORY_MODE, FILE_MODE = 0o2750, 0o640",
         "DIRECTORY_MODE, FILE_MODE = 0o2755, 0o644",
-        ("test_files_are_for_the_group_and_nobody_else[sqlite]",),
+        ("test_files_are_for_the_group_and_nobody_else",),
     ),
     Mutant(
         "failed-file-left",
         "self.temporary.unlink(missing_ok=True)",
         "pass",
-        ("test_a_disk_that_fills_up_under_the_bytes_leaves_nothing[sqlite]",),
+        ("test_a_disk_that_fills_up_under_the_bytes_leaves_nothing",),
     ),
     Mutant(
         "no-look-at-the-room",
         "if free < size:",
         "if False:",
-        ("test_make_liste_faults.py::test_a_disk_that_is_too_small_is_told_before_the_work[sqlite]",),
+        ("test_make_liste_faults.py::test_a_disk_that_is_too_small_is_told_before_the_work",),
     ),
     Mutant(
         "commune-becomes-a-path",
@@ -308,7 +308,7 @@ LISTS = [
         "xml-not-validated",
         "validate_xml(file.temporary, services.xsd)",
         "pass",
-        ("test_an_xml_that_breaks_the_operators_schema_is_not_published[sqlite]",),
+        ("test_an_xml_that_breaks_the_operators_schema_is_not_published",),
     ),
     Mutant(
         "snapshot-of-each-statement",
@@ -326,7 +326,7 @@ LISTS = [
         "csv-quoted-by-python",
         "quoting=csv.QUOTE_NONE, quotechar=None,",
         "",
-        ("test_a_separator_that_nobody_announced_stops_the_file[sqlite]",),
+        ("test_a_separator_that_nobody_announced_stops_the_file",),
     ),
     Mutant(
         "doctype-read",
@@ -369,8 +369,8 @@ LISTS = [
         "return value",
         (
             "test_no_cell_becomes_a_formula[=]",
-            "test_make_liste.py::test_no_cell_of_the_report_can_become_a_formula[sqlite]",
-            "test_comparaison.py::test_no_cell_of_the_report_can_become_a_formula[sqlite]",
+            "test_make_liste.py::test_no_cell_of_the_report_can_become_a_formula",
+            "test_comparaison.py::test_no_cell_of_the_report_can_become_a_formula",
         ),
     ),
 ]
@@ -386,7 +386,7 @@ PRIVACY = [
         "database-errors-quote-sqlite",
         'url, hide_parameters=True, connect_args={"timeout"',
         'url, connect_args={"timeout"',
-        ("test_an_error_of_the_database_quotes_no_value[sqlite]",),
+        ("test_an_error_of_the_database_quotes_no_value",),
     ),
     Mutant(
         "tracebacks-quote",
@@ -436,7 +436,7 @@ PRIVACY = [
         "fingerprint-of-other-bytes",
         "if taken.sha256 != file.sha256:",
         "if False:",
-        ("test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference[sqlite]",),
+        ("test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference",),
     ),
 ]
 
@@ -445,43 +445,43 @@ PURGE = [
         "retention-longer",
         "_DAY_SECONDS, _CENTURY_DAYS = 24 * 3600, 36_525",
         "_DAY_SECONDS, _CENTURY_DAYS = 24 * 3600 + 2400, 36_525",
-        ("test_old_files_and_their_reports_leave_and_their_rows_stay[sqlite]",),
+        ("test_old_files_and_their_reports_leave_and_their_rows_stay",),
     ),
     Mutant(
         "retention-shorter",
         "_DAY_SECONDS, _CENTURY_DAYS = 24 * 3600, 36_525",
         "_DAY_SECONDS, _CENTURY_DAYS = 24 * 3600 - 2400, 36_525",
-        ("test_old_files_and_their_reports_leave_and_their_rows_stay[sqlite]",),
+        ("test_old_files_and_their_reports_leave_and_their_rows_stay",),
     ),
     Mutant(
         "purged-before-it-is-told",
         ".where(is_old(seconds), Request.told_at.is_not(None))",
         ".where(is_old(seconds))",
-        ("test_files_wait_until_somebody_was_told_of_them[sqlite]",),
+        ("test_files_wait_until_somebody_was_told_of_them",),
     ),
     Mutant(
         "absent-volume-taken-for-empty",
         'if not any(path.is_dir() for path in self.root.glob("[0-9]*")):',
         "if False:",
-        ("test_an_absent_volume_is_not_taken_for_an_empty_one[sqlite]",),
+        ("test_an_absent_volume_is_not_taken_for_an_empty_one",),
     ),
     Mutant(
         "answer-kept-for-ever",
         'connection.execute(update(Depot).where(Depot.export_id == row["id"]).values(answer=""))',
         "pass",
-        ("test_a_purge_erases_the_answer_and_keeps_the_rest[sqlite]",),
+        ("test_a_purge_erases_the_answer_and_keeps_the_rest",),
     ),
     Mutant(
         "made-again-and-removed",
         "rows = select(*columns).where(Export.id.in_(ids), IS_BEING_PURGED).with_for_update(skip_locked=True)",
         "rows = select(*columns).where(Export.id.in_(ids)).with_for_update(skip_locked=True)",
-        ("test_a_file_that_is_made_again_meanwhile_is_not_removed[sqlite]",),
+        ("test_a_file_that_is_made_again_meanwhile_is_not_removed",),
     ),
     Mutant(
         "no-trail",
         "connection.execute(insert(Audit).inline().values(**values, export_id=export_id))",
         "pass",
-        ("test_old_files_and_their_reports_leave_and_their_rows_stay[sqlite]",),
+        ("test_old_files_and_their_reports_leave_and_their_rows_stay",),
     ),
 ]
 
@@ -490,7 +490,7 @@ NOTIFIER = [
         "told-again",
         "query = select(Notification, age).where(subject.is_it, Notification.settled_at.is_(None), is_due)",
         "query = select(Notification, age).where(subject.is_it, is_due)",
-        ("test_a_full_mailbox_is_tried_again_and_the_others_are_told_once[sqlite]",),
+        ("test_a_full_mailbox_is_tried_again_and_the_others_are_told_once",),
     ),
     Mutant(
         "told-before-the-last-file",
@@ -508,13 +508,13 @@ NOTIFIER = [
         "two-notifiers-one-request",
         "Lease(row.teller, row.teller_lease).is_free(),",
         "true(),",
-        ("test_three_notifiers_tell_sixty_requests_once[sqlite]",),
+        ("test_three_notifiers_tell_sixty_requests_once",),
     ),
     Mutant(
         "refusal-tried-again",
         "if code >= _PERMANENT:",
         "if False:",
-        ("test_who_will_never_be_reached_is_recorded_and_the_others_are_told[sqlite]",),
+        ("test_who_will_never_be_reached_is_recorded_and_the_others_are_told",),
     ),
     Mutant(
         "mail-in-the-clear",
@@ -550,13 +550,13 @@ NOTIFIER = [
         "reminded-too-late",
         "of_reminder = ReminderEcheance.reminder_id == reminder_id, ReminderEcheance.until >= today",
         "of_reminder = (ReminderEcheance.reminder_id == reminder_id,)",
-        ("test_a_reminder_that_could_not_leave_in_time_is_given_up[sqlite]",),
+        ("test_a_reminder_that_could_not_leave_in_time_is_given_up",),
     ),
     Mutant(
         "sweep-rings-twice",
         ".values(rung_at=utc_now())",
         ".values(rung_at=Export.rung_at)",
-        ("test_the_sweep_rings_forgotten_and_orphaned_rows_once[sqlite]",),
+        ("test_the_sweep_rings_forgotten_and_orphaned_rows_once",),
     ),
     Mutant(
         "sweep-forgets-the-dead",
@@ -574,13 +574,13 @@ NOTIFIER = [
         "webhook-unsigned",
         '"webhook-signature": Webhook(addressee.secret).sign(message_id, now, body),',
         '"webhook-signature": "v1,",',
-        ("test_the_events_of_a_request_come_in_one_post_that_its_signature_proves[sqlite]",),
+        ("test_the_events_of_a_request_come_in_one_post_that_its_signature_proves",),
     ),
     Mutant(
         "gone-and-told",
         "if refusal.is_gone:",
         "if False:",
-        ("test_a_recipient_that_is_gone_is_told_nothing_any_more[sqlite]",),
+        ("test_a_recipient_that_is_gone_is_told_nothing_any_more",),
     ),
 ]
 
@@ -742,13 +742,13 @@ IMPORT = [
         "loss-accepted",
         "if shrunk and not accept:",
         "if False:",
-        ("test_a_list_that_loses_much_is_refused_unless_accepted[sqlite]",),
+        ("test_a_list_that_loses_much_is_refused_unless_accepted",),
     ),
     Mutant(
         "rejects-accepted",
         "if rejects.reasons and not (accept and reading.lines_kept):",
         "if False:",
-        ("test_import_reu.py::test_rejected_lines_are_reported_and_must_be_accepted[sqlite]",),
+        ("test_import_reu.py::test_rejected_lines_are_reported_and_must_be_accepted",),
         where="worker/registre/reu/importer",
     ),
     Mutant(
@@ -775,26 +775,26 @@ IMPORT = [
         "undo-of-anothers-list",
         "if any(current.get(liste) != last.id for liste in before):",
         "if False:",
-        ("test_an_import_that_a_service_has_overwritten_is_not_undone[sqlite]",),
+        ("test_an_import_that_a_service_has_overwritten_is_not_undone",),
     ),
-    Mutant("undo-twice", "if last.is_undone:", "if False:", ("test_the_last_import_can_be_undone_once[sqlite]",)),
+    Mutant("undo-twice", "if last.is_undone:", "if False:", ("test_the_last_import_can_be_undone_once",)),
     Mutant(
         "undo-keeps-its-mouvements",
         "forgotten = connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == last.id))",
         "forgotten = connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == -1))",
-        ("test_undoing_an_import_removes_its_mouvements_and_no_others[sqlite]",),
+        ("test_undoing_an_import_removes_its_mouvements_and_no_others",),
     ),
     Mutant(
         "undo-has-nothing-left",
         "undoable = last.id if last and not last.is_undone else None",
         "undoable = None",
-        ("test_the_last_import_can_be_undone_once[sqlite]",),
+        ("test_the_last_import_can_be_undone_once",),
     ),
     Mutant(
         "report-over-another-file",
         "is_ours = file.readline(len(first_line)) == first_line",
         "is_ours = True",
-        ("test_import_reu.py::test_a_report_never_replaces_another_file[sqlite]",),
+        ("test_import_reu.py::test_a_report_never_replaces_another_file",),
     ),
 ]
 
