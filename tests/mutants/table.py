@@ -297,6 +297,12 @@ STORAGE = [
         "commune-becomes-a-path",
         "return self.root / check_code_commune(code_commune) / name",
         "return self.root / code_commune / name",
+        ("test_the_volume_knows_communes_only",),
+    ),
+    Mutant(
+        "commune-becomes-a-folder",
+        "directory = self.root / check_code_commune(code_commune)",
+        "directory = self.root / code_commune",
         ("test_a_path_in_a_commune_code_reaches_no_file",),
     ),
     Mutant("umask-of-the-shell", "os.umask(0o027)", "pass", ("test_a_command_keeps_what_it_writes_private",)),
