@@ -156,7 +156,8 @@ class PostgresServer:
         return name
 
     def _create(self, name: str, template: str) -> None:
-        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {}")
+        # Copying files takes two thirds of the time of the default, which writes each block to the log.
+        statement = sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY FILE_COPY")
         self.execute(statement.format(sql.Identifier(name), sql.Identifier(template)))
 
     def _connect(self) -> psycopg.Connection:
