@@ -22,14 +22,14 @@ TABLES = (
 )
 RECORDS = (Anomaly, Census, Differences, ExportState, ListeSpec, RequestState)
 _ENGLISH = """
-    address after agent announced anomaly answer at attempts before bulk by cancel cancelled census channel cleaned
-    cleaning code column correlation created date day days declared deposited differences disabled downloaded due
-    email error event export exports failed file fingerprint finished format formats has id import imported info is
-    kept key kind kinds label lease lines message name near needs not notification on outcome owner pages parameters
-    part path piece publication published purged read ready reason recipient refusal refused rejected reminder
-    render report request requested retries retry rung secret sender sent separators settled severity sha signature
-    size source spec started state status subject tell teller told type types undone until values verdict verified
-    version without written
+    address after agent announced anomaly answer at attempts because before bulk by cancel cancelled census channel
+    cleaned cleaning code column compared complete correlation created date dated day days declared deposited
+    differences disabled downloaded due email error event export exports failed file fingerprint finished format
+    formats has id import imported info is kept key kind kinds label lease lines message name near needs not
+    notification on outcome owner pages parameters part path piece publication published purged read ready reason
+    recipient refusal refused rejected reminder render report request requested retries retry rung secret sender
+    sent separators settled severity sha signature size source spec started state status subject taken tell teller
+    told type types undone until values verdict verified version without written
 """
 ENGLISH = set(_ENGLISH.split())
 PART_OF_A_NAME = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")

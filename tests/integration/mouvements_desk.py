@@ -13,6 +13,7 @@ from worker.domain.mouvement import Mouvement, Nature
 from worker.registre.imports.summary import Comparison, ImportSummary
 from worker.registre.mouvements import queries
 from worker.registre.mouvements.importer import import_mouvements
+from worker.registre.reu.importer import Intake
 
 JOUR = date(2026, 11, 25)
 
@@ -20,9 +21,13 @@ JOUR = date(2026, 11, 25)
 class MouvementsDesk(Desk):
     """One database and the folder of its files."""
 
+    def load_file(self, path: Path, **options: Any) -> ImportSummary:  # noqa: ANN401 — see import_file
+        """Import a file that was taken on JOUR, unless `intake` says otherwise."""
+        return super().load_file(path, **{"intake": Intake(JOUR)} | options)
+
     def compare(self, rows: list[dict[str, str]], **options: Any) -> Comparison:  # noqa: ANN401 — see import_file
         """Import an export of these electors, compared with the register."""
-        found = self.load(rows, compare=JOUR, **options).comparison
+        found = self.load(rows, **options).comparison
         assert found is not None
         return found
 

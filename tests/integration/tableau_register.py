@@ -1,14 +1,23 @@
 """A register of mouvements, written by SQL as a service does, with something for each of the six tableaux."""
 
 from collections.abc import Iterable, Mapping
-from datetime import date
+from datetime import UTC, date, datetime
 from typing import Any
 
-from sqlalchemy import Engine, insert
+from sqlalchemy import Engine, insert, select
 
 from schemas.tableaux import TypeTableau
 from worker.db.base import Base
-from worker.registre.models import Bureau, Commission, Commune, Electeur, ListeCommunale, MouvementRegistre, Scrutin
+from worker.registre.models import (
+    Bureau,
+    Commission,
+    Commune,
+    Electeur,
+    Import,
+    ListeCommunale,
+    MouvementRegistre,
+    Scrutin,
+)
 
 COMMUNE, NOM = "13900", "LIBREVILLE"
 JANVIER, FEVRIER = date(2014, 1, 10), date(2014, 2, 28)
@@ -150,6 +159,17 @@ ELECTEURS = {"1": 40, "2": 25, "10": 6, "": 2}
 _IDENTITE = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
 
 
+_COMPLETE = {
+    "id": 1,
+    "kind": "mouvements",
+    "file_name": "",
+    "sha256": "",
+    "imported_by": "service",
+    "finished_at": datetime(2026, 1, 1, tzinfo=UTC),
+    "complete_until": date(2099, 12, 31),
+}
+
+
 def write_register(
     engine: Engine,
     mouvements: Iterable[Row],
@@ -187,9 +207,11 @@ def write_register(
 
 
 def write_mouvements(engine: Engine, mouvements: Iterable[Row]) -> None:
-    """Write mouvements, whose ids are their places from 1."""
+    """Write mouvements, whose ids are their places from 1; whoever writes them says that they are complete."""
     with engine.begin() as connection:
-        if values := [{"id": number, **row} for number, row in enumerate(mouvements, 1)]:
+        if values := [{"id": number, "import_id": 1, **row} for number, row in enumerate(mouvements, 1)]:
+            if connection.scalar(select(Import.id).where(Import.id == 1)) is None:
+                connection.execute(insert(Import), _COMPLETE)
             connection.execute(insert(MouvementRegistre), values)
 
 

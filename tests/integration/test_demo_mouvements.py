@@ -21,6 +21,7 @@ from worker.domain.demande import Demande
 from worker.domain.mouvement import Categorie, Nature
 from worker.registre.communes import read_commune
 from worker.registre.mouvements.queries import identity_keys, select_bureaux
+from worker.registre.reu.importer import Intake
 from worker.registre.scrutins import select_reunions, select_scrutins
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
@@ -38,11 +39,11 @@ def libreville(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
 def _load(desk: MouvementsDesk, today: date) -> None:
     reu = desk.folder / "reu.csv"
     write_reu(reu, today=today)
-    desk.load_file(reu)
+    desk.load_file(reu, intake=Intake(today))
     write_mouvements(desk.folder / "mouvements.csv", today)
     desk.load_mouvements(desk.folder / "mouvements.csv")
     write_second_reu(reu, today)
-    desk.load_file(reu, compare=today)
+    desk.load_file(reu, intake=Intake(today))
     for _ in range(2):
         with desk.engine.begin() as connection:
             set_demo_calendrier(connection, today)

@@ -13,6 +13,9 @@ from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import TableauDesk
 from tests.unit.reu_sample import BUREAU, LIBELLE_BUREAU, NOM, electeurs
+from worker.registre.imports.chain import set_taken_on
+from worker.registre.imports.history import undo_last_import
+from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
@@ -42,10 +45,38 @@ def _moved_to(bureau: str) -> list[dict[str, str]]:
     return _electeurs("DÉMÉNAGE", 3, bureau)
 
 
+def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_path: Path) -> None:
+    """Two exports, one of them taken after the meeting: « Néant » may be false, and is not ready."""
+    register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
+    meeting = date(2026, 11, 20)
+    desk = TableauDesk(register.engine, tmp_path / "exports")
+    assert _gaps(desk, meeting) == ["couverture_fin"]
+    register.load([*THEN, *_moved_to("0001")], intake=Intake(SECOND), accept_loss=True)
+    assert _gaps(desk, meeting) == ["couverture_date"]
+    assert "Néant" in _make(desk, FIRST, meeting, Presentation.COMMUNE), "made all the same, and said everywhere"
+    set_taken_on(register.engine, 2, meeting)
+    assert _gaps(desk, meeting) == []
+    text = _make(desk, FIRST, meeting, Presentation.COMMUNE)
+    assert "Néant" not in text
+    assert "D’après les exports du répertoire électoral unique du 01/11/2026 et du 20/11/2026." in text
+    undo_last_import(register.engine)
+    register.load(
+        [*THEN, *_moved_to("0001")], intake=Intake(meeting, no_compare="reprise d'une sauvegarde"), accept_loss=True
+    )
+    assert _gaps(desk, meeting) == ["couverture_lacune"]
+
+
+def _gaps(desk: TableauDesk, meeting: date) -> list[str]:
+    made = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=meeting)
+    codes = [line[-1] for line in made.anomalies if line[-1].startswith("couverture")]
+    assert (made.row["bloquantes"] > 0) == bool(codes)
+    return codes
+
+
 def test_it_is_what_two_exports_show(register: MouvementsDesk, tmp_path: Path) -> None:
-    register.load([*AT_FIRST, *_moved_to("0001")])
+    register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
     before = register.bureaux_of()
-    register.load([*THEN, *_moved_to("0002")], compare=SECOND, accept_loss=True)
+    register.load([*THEN, *_moved_to("0002")], intake=Intake(SECOND), accept_loss=True)
     after = register.bureaux_of()
     desk = TableauDesk(register.engine, tmp_path / "exports")
     recapitulatif = _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF)
@@ -69,11 +100,11 @@ def test_it_is_what_two_exports_show(register: MouvementsDesk, tmp_path: Path) -
 
 
 def test_a_third_export_changes_nothing_to_the_tableau_of_the_second(register: MouvementsDesk, tmp_path: Path) -> None:
-    register.load([*AT_FIRST, *_moved_to("0001")])
-    register.load([*THEN, *_moved_to("0002")], compare=SECOND, accept_loss=True)
+    register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
+    register.load([*THEN, *_moved_to("0002")], intake=Intake(SECOND), accept_loss=True)
     desk = TableauDesk(register.engine, tmp_path / "exports")
     made = _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF)
-    register.load([*AT_LAST, *_moved_to("0003")], compare=THIRD, accept_loss=True)
+    register.load([*AT_LAST, *_moved_to("0003")], intake=Intake(THIRD), accept_loss=True)
     assert _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF) == made
     rows = _rows(_make(desk, SECOND, THIRD, Presentation.RECAPITULATIF))
     assert {code: row[0] for code, row in rows.items()} == {code: row[-1] for code, row in _rows(made).items()}

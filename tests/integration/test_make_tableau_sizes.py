@@ -77,7 +77,9 @@ def test_nobody(desk: TableauDesk) -> None:
     assert made.text.count("Néant") == 2
     assert "I. Inscriptions Néant Total des inscriptions : zéro (0) électeur II. Radiations Néant" in made.text
     assert "Électeurs avant 73 Inscriptions + 0 Radiations − 0 Électeurs après = 73" in made.text
-    assert (made.row["electeurs"], made.row["pages"], made.anomalies) == (0, 1, [])
+    assert (made.row["electeurs"], made.row["pages"], made.row["bloquantes"]) == (0, 1, 0)
+    (said,) = made.anomalies
+    assert said[-1] == "couverture_inconnue", "nobody has told the register that there is nothing to tell"
     by_bureau = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
     assert by_bureau.text.count("Néant") == 8
 

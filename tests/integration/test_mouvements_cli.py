@@ -11,7 +11,7 @@ import pytest
 from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.mouvement_csv import lignes, write_mouvements
-from tests.unit.reu_sample import BUREAU, VOIE, electeurs, write_reu
+from tests.unit.reu_sample import BUREAU, EUROPEENNE, VOIE, electeurs, write_reu
 from worker.cli.main import main
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
@@ -40,9 +40,9 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 
 def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
     first = electeurs(10)
-    assert "Aucun mouvement" in run("import-reu", write_reu(tmp_path / "un.csv", first), "--compare").out
+    assert "Aucun mouvement" in run("import-reu", write_reu(tmp_path / "un.csv", first), "--taken-on", "2026-11-10").out
     second = [first[1] | {BUREAU: "2"}, first[2] | {VOIE: "Rue Neuve"}, first[2], *first[3:], *electeurs(12)[10:]]
-    done = run("import-reu", write_reu(tmp_path / "deux.csv", second), "--compare", "--date", "2026-11-20")
+    done = run("import-reu", write_reu(tmp_path / "deux.csv", second), "--taken-on", "2026-11-20")
     assert (done.code, done.err) == (ExitCode.DONE, "")
     assert "Mouvements du 20/11/2026 : 3 inscriptions, 1 radiation, 1 changement de bureau.\n" in done.out
     report = tmp_path / "deux-comparaison.csv"
@@ -54,29 +54,65 @@ def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
 
 
 def test_what_makes_no_mouvement_is_said(run: Run, tmp_path: Path) -> None:
-    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)))
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
     moved = [electeurs(3)[0] | {VOIE: "Rue Neuve"}, *electeurs(3)[1:]]
-    done = run("import-reu", write_reu(tmp_path / "deux.csv", moved), "--compare", "--date", "20/11/2026")
+    done = run("import-reu", write_reu(tmp_path / "deux.csv", moved), "--taken-on", "20/11/2026")
     assert "0 inscription, 0 radiation, 0 changement de bureau." in done.out
     assert "1 électeur a changé autrement" in done.out
 
 
 def test_a_program_gets_the_comparison_as_json(run: Run, tmp_path: Path) -> None:
-    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)))
-    done = run(
-        "import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--compare", "--date", "2026-11-20", "--json"
-    )
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
+    done = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-20", "--json")
     found = json.loads(done.out)["comparison"]
     assert (found["jour"], found["inscriptions"], found["report"]) == ("2026-11-20", 1, None)
     assert json.loads(run("import-reu", tmp_path / "deux.csv", "--json").out)["comparison"] is None
 
 
-def test_a_date_needs_a_comparison(run: Run, tmp_path: Path) -> None:
+def test_a_day_that_is_none_is_refused(run: Run, tmp_path: Path) -> None:
     reu = write_reu(tmp_path / "un.csv", electeurs(3))
-    assert run("import-reu", reu, "--date", "2026-11-20").code == ExitCode.USAGE
-    wrong = run("import-reu", reu, "--compare", "--date", "demain")
+    wrong = run("import-reu", reu, "--taken-on", "demain")
     assert wrong.code == ExitCode.USAGE
     assert "« demain » n'est pas une date ; écrivez AAAA-MM-JJ ou JJ/MM/AAAA" in wrong.err
+
+
+def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(run: Run, tmp_path: Path) -> None:
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
+    done = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(5)))
+    assert "celui de l'import, faute de --taken-on" in done.out
+    assert "imports --taken-on 2 AAAA-MM-JJ" in done.out
+    told = run("imports", "--taken-on", "2", "18/11/2026")
+    assert told.out == "Import 2 : export du 18/11/2026, 2 mouvements datés de ce jour.\n"
+    early = run("imports", "--taken-on", "2", "09/11/2026")
+    assert early.code == ExitCode.FAILED
+    assert "un export du 10/11/2026 a été repris avant celui-ci (import 1)" in early.err
+    assert "n'est pas celui d'un export du REU" in run("imports", "--taken-on", "7", "09/11/2026").err
+
+
+def test_an_export_that_comes_late_is_refused(run: Run, tmp_path: Path) -> None:
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-20")
+    late = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-10")
+    assert late.code == ExitCode.FAILED
+    assert "celui-ci, du 10/11/2026, vient trop tard" in late.err
+
+
+def test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose(run: Run, tmp_path: Path) -> None:
+    both = [*electeurs(3), *electeurs(2, EUROPEENNE)]
+    run("import-reu", write_reu(tmp_path / "un.csv", both), "--taken-on", "2026-11-10")
+    kept = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-11")
+    assert "Liste CE de 13055, absente de ce fichier : 2 électeurs conservés (--empty la viderait)." in kept.out
+    emptied = run(
+        *("import-reu", write_reu(tmp_path / "trois.csv", electeurs(5))),
+        *("--taken-on", "2026-11-12", "--empty", "CE"),
+    )
+    assert emptied.code == ExitCode.DONE
+    assert "1 inscription, 2 radiations, 0 changement de bureau." in emptied.out
+    nobody = write_reu(tmp_path / "quatre.csv", [])
+    assert "indiquez laquelle avec --empty" in run("import-reu", nobody, "--taken-on", "2026-11-13").err
+    assert "indiquez avec --commune" in run("import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "CE").err
+    done = run("import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "P", "--commune", "13055")
+    assert done.code == ExitCode.DONE
+    assert "0 inscription, 5 radiations" in done.out
 
 
 def test_mouvements_are_imported_once_and_taken_back(run: Run, tmp_path: Path) -> None:
@@ -128,7 +164,7 @@ def test_meetings_are_noted_shown_and_removed(run: Run) -> None:
 
 def test_what_the_export_does_not_say_is_completed(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
-    run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)), "--compare")
+    run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))
     assert run("motifs", "--commune", "13055").out == "2 mouvements sans catégorie.\n"
     path = tmp_path / "motifs.csv"
     assert run("motifs", "--commune", "13900", "--export", path).out == "0 mouvement sans catégorie.\n"
@@ -142,7 +178,7 @@ def test_what_the_export_does_not_say_is_completed(run: Run, tmp_path: Path) -> 
 
 def test_a_file_that_is_refused_has_completed_nothing(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
-    run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)), "--compare")
+    run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))
     path = tmp_path / "motifs.csv"
     run("motifs", "--commune", "13055", "--export", path)
     half = path.read_text().replace(";;", ";Inscription volontaire;", 1)

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from common.french import count_of, format_number, short_date
-from worker.cli.options import JOUR, system_user
+from schemas.vocabulary import Liste
+from worker.cli.options import CODE_COMMUNE, JOUR, OneOf, WholeNumber, system_user
 from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons
 
 if TYPE_CHECKING:
@@ -41,13 +42,29 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("import-reu")
 @_import_options
 @click.option("--accept-loss", is_flag=True, help="Accepter qu'une liste perde plus de 20 % de ses électeurs.")
-@click.option("--compare", is_flag=True, help="Noter qui est venu, parti ou a changé de bureau.")
-@click.option("--date", "jour", type=JOUR, metavar="AAAA-MM-JJ", help="Jour de ces mouvements, sinon aujourd'hui.")
+@click.option(
+    "--taken-on",
+    type=JOUR,
+    metavar="AAAA-MM-JJ",
+    help="Jour où l'export a été téléchargé du REU, celui de ses mouvements ; sinon aujourd'hui.",
+)
+@click.option(
+    "--no-compare",
+    metavar="RAISON",
+    default="",
+    help="Ne pas noter qui est venu, parti ou a changé de bureau : une lacune, que les tableaux diront.",
+)
+@click.option(
+    "--empty", type=OneOf(Liste), multiple=True, help="Vider cette liste, absente du fichier : personne n'y est plus."
+)
+@click.option("--commune", type=CODE_COMMUNE, help="Commune des listes à vider, quand le fichier n'a aucun électeur.")
 def import_reu(
     file: Path,
     *,
-    compare: bool,
-    jour: date | None,
+    taken_on: date | None,
+    no_compare: str,
+    empty: tuple[str, ...],
+    commune: str | None,
     imported_by: str | None,
     report: Path | None,
     as_json: bool,
@@ -55,14 +72,12 @@ def import_reu(
 ) -> None:
     """Importer la liste électorale du REU.
 
-    FICHIER est l'export CSV « Liste des électeurs actifs ». Chaque liste qui s'y trouve remplace celle du registre ;
-    les autres ne changent pas.
+    FICHIER est l'export CSV « Liste des électeurs actifs ». Chaque liste qui s'y trouve remplace celle du registre,
+    et ce qui change depuis l'export précédent devient des mouvements ; les autres listes ne changent pas.
     """
     from worker.cli.database import register_database
-    from worker.registre.reu.importer import import_file
+    from worker.registre.reu.importer import Intake, import_file
 
-    if jour and not compare:
-        raise click.UsageError("--date demande aussi --compare")
     with register_database() as engine, _progress_bar() as progress:
         summary = import_file(
             engine,
@@ -70,20 +85,42 @@ def import_reu(
             imported_by=imported_by or system_user(),
             report=report,
             progress=progress,
-            compare=jour or compare,
+            intake=Intake(taken_on, no_compare, [Liste(it) for it in empty], commune),
             **accepted,
         )
     _print_summary(summary, as_json=as_json, kept="gardée", rejected="rejetée")
     if not as_json and not summary.unchanged:
+        if summary.taken_on and not summary.is_dated:
+            click.echo(
+                f"Jour de l'export : {short_date(summary.taken_on)}, celui de l'import, faute de --taken-on. S'il a "
+                f"été téléchargé plus tôt, indiquez-le : imports --taken-on {summary.import_id} AAAA-MM-JJ."
+            )
         if summary.comparison:
             _print_comparaison(summary.comparison)
+        for it in summary.kept:
+            electeurs = count_of(it.electeurs, "électeur conservé")
+            click.echo(
+                f"Liste {it.liste} de {it.code_commune}, absente de ce fichier : {electeurs} (--empty la viderait)."
+            )
         _show_listes(summary)
 
 
 @click.command("import-mouvements")
 @_import_options
+@click.option(
+    "--complete-until",
+    type=JOUR,
+    metavar="AAAA-MM-JJ",
+    help="Jour jusqu'auquel le registre connaît alors tous les mouvements.",
+)
 def import_mouvements(
-    file: Path, *, accept_rejects: bool, imported_by: str | None, report: Path | None, as_json: bool
+    file: Path,
+    *,
+    accept_rejects: bool,
+    complete_until: date | None,
+    imported_by: str | None,
+    report: Path | None,
+    as_json: bool,
 ) -> None:
     """Importer des mouvements.
 
@@ -95,15 +132,29 @@ def import_mouvements(
 
     with register_database() as engine:
         summary = importer.import_mouvements(
-            engine, file, imported_by=imported_by or system_user(), accept_rejects=accept_rejects, report=report
+            engine,
+            file,
+            imported_by=imported_by or system_user(),
+            accept_rejects=accept_rejects,
+            report=report,
+            complete_until=complete_until,
         )
     _print_summary(summary, as_json=as_json, kept="mouvement ajouté", rejected="rejeté")
 
 
 @click.command
 @click.option("--all", "show_all", is_flag=True, help=f"Tous les imports, pas seulement les {SHOWN} derniers.")
-def imports(*, show_all: bool) -> None:
+@click.option(
+    "--taken-on",
+    type=(WholeNumber(1), JOUR),
+    metavar="N° AAAA-MM-JJ",
+    help="Dire de quel jour est l'export d'un import : ses mouvements le suivent.",
+)
+def imports(*, show_all: bool, taken_on: tuple[int, date] | None) -> None:
     """Lister les imports, le dernier en tête."""
+    if taken_on:
+        _date_import(*taken_on)
+        return
     from rich.console import Console
     from rich.table import Table
 
@@ -123,6 +174,15 @@ def imports(*, show_all: bool) -> None:
         lines = format_number(it.lines_kept), format_number(it.lines_rejected)
         table.add_row(str(it.id), day, it.file_name, *lines, it.imported_by, state)
     Console().print(table)
+
+
+def _date_import(import_id: int, day: date) -> None:
+    from worker.cli.database import register_database
+    from worker.registre.imports.chain import set_taken_on
+
+    with register_database() as engine:
+        moved = set_taken_on(engine, import_id, day)
+    click.echo(f"Import {import_id} : export du {short_date(day)}, {count_of(moved, 'mouvement daté')} de ce jour.")
 
 
 @click.command("import-undo")

@@ -11,7 +11,7 @@ _REGISTER = "bureau, commission, commune, electeur, liste, mouvement, protection
 
 GRANTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "prefecture_worker": (
-        ("SELECT", f"agent, alembic_version, sender, {_REGISTER}"),
+        ("SELECT", f"agent, alembic_version, import, import_liste, sender, {_REGISTER}"),
         ("SELECT, INSERT, UPDATE", "depot, export, request"),
         ("INSERT", "audit"),
         ("USAGE", "SEQUENCE audit_id_seq, export_id_seq, request_id_seq"),

@@ -13,7 +13,7 @@ from worker.registre.communes import add_commune
 from worker.registre.imports.summary import ImportSummary
 from worker.registre.models import Import
 from worker.registre.mouvements.importer import import_mouvements
-from worker.registre.reu.importer import import_file
+from worker.registre.reu.importer import Intake, import_file
 from worker.registre.scrutins import ALL_LISTS, KnownScrutin, Reunion, add_reunion, set_scrutin
 
 BY = "démonstration"
@@ -37,11 +37,12 @@ def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple
         set_demo_calendrier(connection, today)
     first, mouvements, second = folder / "libreville-reu.csv", folder / "libreville-mouvements.csv", folder / _SECOND
     write_reu(first, today=today)
-    yield first, import_file(engine, first, imported_by=BY, accept_rejects=True)
+    taken_on = demo_calendrier(today).reunion_precedente
+    yield first, import_file(engine, first, imported_by=BY, accept_rejects=True, intake=Intake(taken_on))
     write_mouvements(mouvements, today)
-    yield mouvements, import_mouvements(engine, mouvements, imported_by=BY)
+    yield mouvements, import_mouvements(engine, mouvements, imported_by=BY, complete_until=today)
     write_second_reu(second, today)
-    yield second, import_file(engine, second, imported_by=BY, accept_rejects=True, compare=today)
+    yield second, import_file(engine, second, imported_by=BY, accept_rejects=True, intake=Intake(today))
 
 
 def set_demo_calendrier(connection: Connection, today: date) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import date, timedelta
 from functools import partial
 from typing import Protocol
 
@@ -11,6 +11,7 @@ from common.french import at_commune, count_in_words, format_moment, long_date, 
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Liste
 from worker.domain.bilan import BureauElecteurs, Figures, Side, Sides, Survey, count_figures
+from worker.domain.couverture import Chain, exports_used
 from worker.domain.demande import Demande
 from worker.domain.lignes import ADRESSE_MASQUEE, LigneRules, Lignes
 from worker.domain.mouvement import Mouvement
@@ -51,8 +52,11 @@ class ListeDeCommune:
     """As it is printed."""
 
 
-def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source) -> Tableau:
-    """The tableau asked for, after one pass over the mouvements; its lines are fetched while they are read."""
+def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source, chain: Chain | None = None) -> Tableau:
+    """The tableau asked for, after one pass over the mouvements; its lines are fetched while they are read.
+
+    `chain`: what the register was told of the list; a tableau that all of it covers says from which exports.
+    """
     survey = Survey(demande)
     for mouvement in source.stream():
         survey.add(mouvement)
@@ -73,7 +77,14 @@ def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source) -> 
         is_provisoire=demande.is_provisoire,
         sections=_SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
         signatures=_signatures(demande, liste.nom_commune),
-        notes=tuple(_make_notes(demande, has_provisoire=survey.has_provisoire, has_protegee=survey.has_protegee)),
+        notes=tuple(
+            _make_notes(
+                demande,
+                has_provisoire=survey.has_provisoire,
+                has_protegee=survey.has_protegee,
+                exports=exports_used(demande, chain) if chain else [],
+            )
+        ),
         has_nationalite=has_nationalite,
         mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
         mouvements=figures.mouvements,
@@ -152,7 +163,9 @@ def _titre(bureau: BureauElecteurs) -> str:
     return f"Bureau {bureau.code} — {bureau.libelle}" if bureau.libelle else f"Bureau {bureau.code}"
 
 
-def _make_notes(demande: Demande, *, has_provisoire: bool, has_protegee: bool) -> Iterator[str]:
+def _make_notes(
+    demande: Demande, *, has_provisoire: bool, has_protegee: bool, exports: Sequence[date]
+) -> Iterator[str]:
     """Notes, in their order. `has_…`: whether a line has a provisional number, or a masked address."""
     if demande.publication:
         end = ""
@@ -164,6 +177,7 @@ def _make_notes(demande: Demande, *, has_provisoire: bool, has_protegee: bool) -
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
         yield f"Inscriptions et radiations du {short_date(start)} au {short_date(demande.last_day)}."
+    yield from _name_exports(exports)
     if demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF:
         yield "Y compris les mouvements appliqués pour un scrutin de l’année, déjà portés au tableau des cinq jours."
     if demande.presentation is not Presentation.RECAPITULATIF:
@@ -173,3 +187,10 @@ def _make_notes(demande: Demande, *, has_provisoire: bool, has_protegee: bool) -
             yield f"{ADRESSE_MASQUEE} : Code électoral, art. L. 37."
         if demande.edition is Edition.COMMISSION:
             yield "Les motifs sont complets."
+
+
+def _name_exports(days: Sequence[date]) -> Iterator[str]:
+    if days:
+        *others, last = [f"du {short_date(day)}" for day in days]
+        said = f"{', '.join(others)} et {last}" if others else last
+        yield f"D’après {'les exports' if others else 'l’export'} du répertoire électoral unique {said}."

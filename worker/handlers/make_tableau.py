@@ -9,6 +9,7 @@ from schemas.vocabulary import Severity
 from worker.db.engine import snapshot
 from worker.domain.composition import ListeDeCommune, compose_tableau
 from worker.domain.controles import check_bilan, check_tableau
+from worker.domain.couverture import Chain, check_couverture
 from worker.domain.demande import Demande
 from worker.domain.tableau import Tableau
 from worker.domain.texte import clean
@@ -19,6 +20,7 @@ from worker.handlers.export_plan import read_demande
 from worker.handlers.make_liste import NO_VERSION
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
+from worker.registre.imports.chain import read_chain
 from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux
 from worker.registre.reference import name_departement
 from worker.writers import Progress
@@ -49,7 +51,7 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
     ):
         with snapshot(services.registre) as connection:
             subject = _Subject.read(connection, export, progress)
-            tableau = compose_tableau(subject.demande, subject.liste, subject.source)
+            tableau = compose_tableau(subject.demande, subject.liste, subject.source, subject.chain)
             announce(services.engine, export.id, owner, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
             tally = write_report(subject.anomalies(tableau), report)
@@ -78,6 +80,7 @@ class _Subject:
     liste: ListeDeCommune
     source: MouvementSource
     version: int
+    chain: Chain
 
     @classmethod
     def read(cls, connection: Connection, export: Export, progress: Progress) -> "_Subject":
@@ -92,6 +95,7 @@ class _Subject:
             ),
             source=MouvementSource(connection, commune.code, liste, _Count(progress)),
             version=version,
+            chain=read_chain(connection, commune.code, liste),
         )
 
     def anomalies(self, tableau: Tableau) -> Iterator[Anomaly]:
@@ -99,6 +103,7 @@ class _Subject:
         source = self.source
         inscrits = identity_keys(source.connection, source.code_commune, source.liste, self.version)
         bureaux = {bureau.code for bureau in self.liste.bureaux}
+        yield from map(to_anomaly, check_couverture(self.demande, self.chain))
         yield from map(to_anomaly, check_bilan(tableau))
         yield from map(to_anomaly, check_tableau(self.demande, source, inscrits, bureaux))
 

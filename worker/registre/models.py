@@ -126,6 +126,11 @@ class Import(Base):
     lines_rejected: Mapped[int] = mapped_column(Integer, default=0)
     values_cleaned: Mapped[int] = mapped_column(Integer, default=0)
     bureaux_before: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="What undoing puts back.")
+    taken_on: Mapped[dt.date | None] = mapped_column(Date, doc="The day the export was taken from the REU.")
+    is_dated: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), doc="Somebody said that day; else it is that of the import."
+    )
+    complete_until: Mapped[dt.date | None] = mapped_column(Date, doc="Mouvements are complete until then, it was said.")
 
 
 class ImportListe(Base):
@@ -138,6 +143,10 @@ class ImportListe(Base):
     liste: Mapped[str] = mapped_column(Texte, primary_key=True)
     electeurs: Mapped[int] = mapped_column(Integer)
     version_before: Mapped[int | None] = mapped_column(BigInteger, doc="None: the list was not in the register.")
+    is_compared: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), doc="With the version before: its mouvements are known."
+    )
+    not_compared_because: Mapped[str] = _texte("Why not, when somebody chose so.")
 
 
 _MOUVEMENT_IDENTITE = ("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "is_protegee")

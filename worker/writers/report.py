@@ -13,6 +13,7 @@ from common.spreadsheet import SheetWriter
 from schemas.vocabulary import Severity
 from worker.domain.composition import SANS_BUREAU
 from worker.domain.controles import AnomalieBureau, AnomalieMouvement
+from worker.domain.couverture import AnomalieCouverture
 from worker.domain.lignes import format_bureau, format_numero
 from worker.writers import Sink
 from worker.writers.precheck import Anomaly
@@ -95,8 +96,10 @@ def _flush(text: io.StringIO, sink: Sink) -> None:
     text.truncate()
 
 
-def to_anomaly(found: AnomalieMouvement | AnomalieBureau) -> Anomaly:
+def to_anomaly(found: AnomalieMouvement | AnomalieBureau | AnomalieCouverture) -> Anomaly:
     """The line that a clerk works through."""
+    if isinstance(found, AnomalieCouverture):
+        return Anomaly(found.code, found.severity, found.champ, found.message)
     if isinstance(found, AnomalieBureau):
         return Anomaly(found.code, found.severity, found.champ, found.message, bureau=found.bureau or SANS_BUREAU)
     personne = found.mouvement.personne

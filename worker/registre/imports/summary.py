@@ -27,7 +27,7 @@ class Comparison:
     """What an import changed in the lists that it replaced, in numbers of electors."""
 
     jour: date
-    """The day that its mouvements bear."""
+    """The day the export was taken, which its mouvements bear."""
     listes: int
     """Lists compared; those that were not in the register before are not."""
     inscriptions: int
@@ -65,6 +65,12 @@ class ImportSummary:
     reasons: Mapping[str, int] = field(default_factory=dict)
     report: Path | None = None
     comparison: Comparison | None = None
+    taken_on: date | None = None
+    """Of an export of the REU: the day it was taken."""
+    is_dated: bool = False
+    """Whether somebody said that day; else it is the day of the import."""
+    kept: tuple[ListeCount, ...] = ()
+    """Lists of the same communes that the file does not hold: they stay as they are."""
 
 
 def name_some(texts: Iterable[str]) -> str:

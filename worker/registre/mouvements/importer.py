@@ -5,6 +5,7 @@ imported after the first one was undone.
 """
 
 from collections.abc import Container, Iterator
+from datetime import date
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -34,11 +35,18 @@ _KNOWN_BY = (
 
 
 def import_mouvements(
-    engine: Engine, path: Path, *, imported_by: str, accept_rejects: bool = False, report: Path | None = None
+    engine: Engine,
+    path: Path,
+    *,
+    imported_by: str,
+    accept_rejects: bool = False,
+    report: Path | None = None,
+    complete_until: date | None = None,
 ) -> ImportSummary:
     """Read a CSV file of mouvements into the register.
 
-    Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file.
+    `complete_until`: the day until which its producer says that the register then holds all of them. Rejected lines go
+    to `report`, by default `<name>-rejets.csv` beside the file.
 
     Raises:
         ImportRefusedError: not a file of mouvements, lines rejected and not accepted, another import at work. The
@@ -57,7 +65,7 @@ def import_mouvements(
             with reading_transaction(connection), rejects:
                 reading.stage(connection)
             _refuse_rejects(reading, rejects, accept=accept_rejects)
-            import_id = _record(connection, file, reading, imported_by)
+            import_id = _record(connection, file, reading, imported_by, complete_until)
     return summarise(import_id, file, reading, rejects)
 
 
@@ -109,8 +117,10 @@ def _refuse_rejects(reading: MouvementReading, rejects: RejectReport, *, accept:
         raise ImportRefusedError("le fichier ne contient aucun mouvement")
 
 
-def _record(connection: Connection, file: CsvFile, reading: MouvementReading, imported_by: str) -> int:
-    values = {
+def _record(
+    connection: Connection, file: CsvFile, reading: MouvementReading, imported_by: str, complete_until: date | None
+) -> int:
+    values: dict[str, Any] = {
         "kind": KIND,
         "file_name": file.name,
         "sha256": file.sha256,
@@ -118,6 +128,7 @@ def _record(connection: Connection, file: CsvFile, reading: MouvementReading, im
         "finished_at": utc_now(),
         **count_columns(reading),
         "bureaux_before": [],
+        "complete_until": complete_until,
     }
     with connection.begin():
         import_id: int = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()

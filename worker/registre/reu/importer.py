@@ -5,19 +5,20 @@ an import has changed nothing; what it staged is removed by the next one.
 """
 
 from collections import Counter
-from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
 from common.clock import jour_a_paris, now
 from common.french import count_of, format_number
+from schemas.vocabulary import Liste
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
 from worker.registre.bureaux import COMMUNES_AT_ONCE, DescribedBureau, lock_bureaux, merge_bureaux
@@ -60,18 +61,20 @@ def import_file(
     accept_rejects: bool = False,
     report: Path | None = None,
     progress: Progress | None = None,
-    compare: date | bool = False,
+    intake: "Intake | None" = None,
 ) -> ImportSummary:
-    """Read a REU export into the register.
+    """Read a REU export into the register: a link of the chain of exports.
 
-    Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file. With `compare`, what the file changes
-    in the lists is recorded as mouvements of that day (True: today in Paris), see `worker.registre.comparaison`.
+    Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file. What the file changes in the lists
+    since the link before is recorded as mouvements of the day it was taken, see `worker.registre.comparaison`; a list
+    that it does not hold stays as it is. `intake` says otherwise.
 
     Raises:
-        ImportRefusedError: not a REU export, lines rejected or a list that shrinks and not accepted, another import
-            at work. The register is unchanged.
+        ImportRefusedError: not a REU export, lines rejected or a list that shrinks and not accepted, a day before that
+            of the link before, another import at work. The register is unchanged.
     """
-    jour = jour_a_paris(now()) if compare is True else compare or None
+    intake = intake or Intake()
+    jour = intake.taken_on or jour_a_paris(now())
     reu = open_reu(path)
     with engine.connect() as connection, import_lock(connection):
         remove_obsolete(connection)
@@ -81,14 +84,17 @@ def import_file(
             return same
         rejects = RejectReport(report or default_report(path))
         try:
+            link = _Link(jour, intake.taken_on is not None, intake.no_compare)
             version, reading = _stage(connection, reu, rejects, imported_by, progress)
+            reading.empty(intake)
             _refuse_rejects(reading, rejects, accept=accept_rejects)
-            listes = _count(connection, reading)
-            _refuse_loss(listes, accept=accept_loss)
+            listes, kept = _count(connection, reading)
+            _refuse_loss([it for it in listes if it.electeurs], accept=accept_loss)
+            _refuse_late(connection, reading.listes, jour)
             _renew_statistics(connection, reading.lines_kept)
-            differing = _comparing(connection, version, reading, jour, comparison_report(path, report))
+            differing = _comparing(connection, version, reading, link, comparison_report(path, report))
             with differing as (comparison, record_changes):
-                changed = _record(connection, version, reading, record_changes)
+                changed = _record(connection, version, reading, link, record_changes)
         except ImportRefusedError:
             remove_obsolete(connection)
             raise
@@ -99,7 +105,31 @@ def import_file(
         bureaux=len(reading.bureaux),
         bureaux_changed=changed,
         comparison=comparison,
+        taken_on=jour,
+        is_dated=link.is_dated,
+        kept=kept,
     )
+
+
+class Intake(NamedTuple):
+    """What is said of an export when it is taken up."""
+
+    taken_on: date | None = None
+    """The day it was taken from the REU. None: nobody says; that of the import in Paris is recorded as such."""
+    no_compare: str = ""
+    """Why it is not compared with the link before it: a gap, which tableaux say."""
+    empty: Sequence[Liste] = ()
+    """Lists that it does not hold, and on which nobody is any more."""
+    commune: str | None = None
+    """Whose these are, where the file does not tell."""
+
+
+class _Link(NamedTuple):
+    """What is recorded of the export as a link of the chain: its day, whether somebody said it, why not compared."""
+
+    taken_on: date
+    is_dated: bool
+    no_compare: str
 
 
 class Reading:
@@ -112,6 +142,7 @@ class Reading:
         self._parser = LineParser(reu.columns, communes)
         self._lines = LineReader(reu, self._parser.parse, reject)
         self._counts: Counter[Row] = Counter()
+        self._emptied: Collection[ListeKey] = ()
 
     @property
     def lines_read(self) -> int:
@@ -125,8 +156,20 @@ class Reading:
 
     @property
     def listes(self) -> dict[ListeKey, int]:
-        """The electors of each list."""
-        return {ListeKey(str(commune), str(liste)): count for (commune, liste), count in self._counts.items()}
+        """The electors of each list that is replaced."""
+        counts = {ListeKey(str(commune), str(liste)): count for (commune, liste), count in self._counts.items()}
+        return dict.fromkeys(self._emptied, 0) | counts
+
+    def empty(self, intake: "Intake") -> None:
+        """Replace these lists too: by nobody, where the file holds none of their electors.
+
+        Raises:
+            ImportRefusedError: whose they are is not clear.
+        """
+        communes = {intake.commune} if intake.commune else {liste.code_commune for liste in self.listes}
+        if intake.empty and len(communes) != 1:
+            raise ImportRefusedError("indiquez avec --commune de quelle commune la liste est à vider")
+        self._emptied = [ListeKey(code, liste.value) for code in communes for liste in intake.empty]
 
     @property
     def bureaux(self) -> list[DescribedBureau]:
@@ -208,8 +251,10 @@ def _refuse_rejects(reading: Reading, rejects: RejectReport, *, accept: bool) ->
     """Refuse a file without a single elector, and rejected lines unless they are accepted."""
     if rejects.reasons and not (accept and reading.lines_kept):
         raise rejects.refusal(reading.lines_read, CORRECT_OR_ACCEPT if reading.lines_kept else _NOTHING_KEPT)
-    if not reading.lines_kept:
-        raise ImportRefusedError("le fichier ne contient aucun électeur")
+    if not reading.listes:
+        raise ImportRefusedError(
+            "le fichier ne contient aucun électeur. Si une liste s'est vidée, indiquez laquelle avec --empty"
+        )
 
 
 def _refuse_loss(listes: Sequence[ListeCount], *, accept: bool) -> None:
@@ -226,10 +271,34 @@ def _refuse_loss(listes: Sequence[ListeCount], *, accept: bool) -> None:
         )
 
 
-def _count(connection: Connection, reading: Reading) -> tuple[ListeCount, ...]:
+def _refuse_late(connection: Connection, listes: Collection[ListeKey], jour: date) -> None:
+    """Refuse an export taken before the link that it would follow: what it changed cannot be told any more."""
+    with connection.begin():
+        for liste in listes:
+            query = (
+                select(func.max(Import.taken_on))
+                .join(ImportListe, ImportListe.import_id == Import.id)
+                .where(ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste)
+                .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
+            )
+            last: date | None = connection.scalar(query)
+            if last and last > jour:
+                raise ImportRefusedError(
+                    f"un export du {last:%d/%m/%Y} est déjà repris pour la liste {liste.liste} de "
+                    f"{liste.code_commune}, et celui-ci, du {jour:%d/%m/%Y}, vient trop tard : annulez d'abord "
+                    "l'autre (import-undo), ou corrigez son jour (imports --taken-on)"
+                )
+
+
+def _count(connection: Connection, reading: Reading) -> tuple[tuple[ListeCount, ...], tuple[ListeCount, ...]]:
+    """The lists that are replaced, and those of the same communes that are not."""
     with connection.begin():
         before = _count_current(connection, {liste.code_commune for liste in reading.listes})
-    return tuple(ListeCount(*liste, count, before.get(liste)) for liste, count in sorted(reading.listes.items()))
+    replaced = reading.listes
+    return (
+        tuple(ListeCount(*liste, count, before.get(liste)) for liste, count in sorted(replaced.items())),
+        tuple(ListeCount(*liste, count, count) for liste, count in sorted(before.items()) if liste not in replaced),
+    )
 
 
 def _count_current(connection: Connection, communes: Iterable[str]) -> dict[ListeKey, int]:
@@ -245,17 +314,18 @@ def _count_current(connection: Connection, communes: Iterable[str]) -> dict[List
 
 
 def _comparing(
-    connection: Connection, version: int, reading: Reading, jour: date | None, report: Path
+    connection: Connection, version: int, reading: Reading, link: _Link, report: Path
 ) -> AbstractContextManager[tuple[Comparison | None, Record | None]]:
-    if jour is None:
+    if link.no_compare:
         return nullcontext((None, None))
-    return comparing(connection, version, reading.listes, jour, report)
+    return comparing(connection, version, reading.listes, link.taken_on, report)
 
 
 def _record(
     connection: Connection,
     version: int,
     reading: Reading,
+    link: _Link,
     record_changes: Callable[[Connection, Mapping[ListeKey, int]], object] | None = None,
 ) -> int:
     """Let the lists of the file show their new version, in one transaction; returns how many bureaux changed.
@@ -271,10 +341,23 @@ def _record(
             record_changes(connection, before)
         point_to(connection, dict.fromkeys(reading.listes, version))
         replaced = [
-            {"import_id": version, **liste._asdict(), "electeurs": count, "version_before": before.get(liste)}
+            {
+                "import_id": version,
+                **liste._asdict(),
+                "electeurs": count,
+                "version_before": before.get(liste),
+                "is_compared": liste in before and not link.no_compare,
+                "not_compared_because": link.no_compare if liste in before else "",
+            }
             for liste, count in reading.listes.items()
         ]
         connection.execute(insert(ImportListe), replaced)
-        done = {"finished_at": utc_now(), **count_columns(reading), "bureaux_before": changes}
+        done = {
+            "finished_at": utc_now(),
+            **count_columns(reading),
+            "bureaux_before": changes,
+            "taken_on": link.taken_on,
+            "is_dated": link.is_dated,
+        }
         connection.execute(update(Import).where(Import.id == version).values(done))
     return len(changes)

@@ -1,0 +1,163 @@
+"""What the register was told about a period: a tableau is finished only when all of it is known.
+
+Each export of the REU that is taken up is a link of a chain. What happened between two links is known when they were
+compared, but for the day it happened. A producer of mouvements (a CSV file) vouches for a day instead.
+What is not known is said: « Néant » is printed of a known period only.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from common.calendrier import Regime
+from common.french import format_number, short_date
+from schemas.tableaux import Repere
+from schemas.vocabulary import Severity
+from worker.domain.demande import Demande
+
+
+@dataclass(frozen=True)
+class Link:
+    """One export that was taken up, of one list."""
+
+    taken_on: date
+    """The day it was taken from the REU."""
+    is_dated: bool
+    """Whether somebody said that day; else it is the day it was imported."""
+    is_compared: bool
+    """Whether it was compared with the link before it: what changed since then is known."""
+    mouvements: int = 0
+    """How many it brought: each is dated by the export, and happened at some time since the one before it."""
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What the register was told of one list, in the order of the links."""
+
+    links: Sequence[Link] = ()
+    complete_until: date | None = None
+    """The day until which a producer of mouvements says that they are complete."""
+
+
+@dataclass(frozen=True)
+class AnomalieCouverture:
+    """What is not known of the period of a tableau, and what to do about it, in French."""
+
+    code: str
+    severity: Severity
+    champ: str
+    message: str
+
+
+_START, _END, _GAP, _DAY, _UNSAID = (
+    *("couverture_debut", "couverture_fin", "couverture_lacune", "couverture_date"),
+    "couverture_inconnue",
+)
+_CHAMP = "période"
+
+
+def check_couverture(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
+    """What the register was not told about the period of the tableau: nothing when it knows all of it.
+
+    Before 2019 a mouvement has its date de tableau, and no period tells whether all of them are there: only a producer
+    can say until when they are complete.
+    """
+    if chain.complete_until and chain.complete_until >= _end(demande):
+        return
+    if demande.law.regime is Regime.REVISION_ANNUELLE:
+        yield _unsaid(demande, chain)
+    elif chain.links:
+        yield from _check_links(demande, chain.links)
+    else:
+        yield _unsaid(demande, chain)
+
+
+def exports_used(demande: Demande, chain: Chain) -> list[date]:
+    """The days of the exports that a covered tableau rests on, from the last one before its period to its end."""
+    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
+        return []
+    if any(it.severity is Severity.BLOCKING for it in check_couverture(demande, chain)):
+        return []
+    if chain.complete_until and chain.complete_until >= _end(demande):
+        return []
+    return sorted({link.taken_on for link in _window(demande, chain.links)})
+
+
+def _end(demande: Demande) -> date:
+    """The last day that can be known: of a provisional tableau, the day it was asked for."""
+    last = demande.effective_on if demande.law.regime is Regime.REVISION_ANNUELLE else demande.last_day
+    return min(last, demande.jour)
+
+
+def _window(demande: Demande, links: Sequence[Link]) -> list[Link]:
+    """From the last link on or before the period to the first one at its end or after it."""
+    start, end = demande.required(Repere.REUNION), _end(demande)
+    first = max((rank for rank, link in enumerate(links) if link.taken_on <= start), default=0)
+    last = next((rank for rank, link in enumerate(links) if link.taken_on >= end), len(links) - 1)
+    return list(links[first : max(first, last) + 1])
+
+
+def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCouverture]:
+    start, end = demande.required(Repere.REUNION), _end(demande)
+    window = _window(demande, links)
+    if window[0].taken_on > start:
+        yield _anomalie(
+            _START,
+            f"Aucun export du REU pris le {short_date(start)} ou avant : ce qui a changé entre la réunion et le "
+            f"{short_date(window[0].taken_on)} n'est pas connu. Compter les mouvements d'après le "
+            f"{short_date(window[0].taken_on)}, ou importer ceux qui manquent (import-mouvements --complete-until).",
+        )
+    for before, link in pairwise(window):
+        if not link.is_compared:
+            yield _anomalie(
+                _GAP,
+                f"L'export du {short_date(link.taken_on)} a été repris sans être comparé à celui du "
+                f"{short_date(before.taken_on)} : ce qui a changé entre les deux n'est pas connu. Annuler cet import "
+                "et le reprendre, ou importer les mouvements qui manquent (import-mouvements --complete-until).",
+            )
+        elif link.mouvements and before.taken_on < end < link.taken_on:
+            yield _anomalie(_DAY, _on_straddling(link, before, end))
+        elif link.mouvements and before.taken_on < start < link.taken_on:
+            yield _anomalie(_DAY, _on_straddling(link, before, start), Severity.REMARK)
+    if window[-1].taken_on < end:
+        severity = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING
+        yield _anomalie(
+            _END,
+            f"Le dernier export du REU repris est du {short_date(window[-1].taken_on)} : ce qui a changé jusqu'au "
+            f"{short_date(end)} n'est pas connu. Reprendre un export pris le {short_date(end)} ou après.",
+            severity,
+        )
+
+
+def _on_straddling(link: Link, before: Link, day: date) -> str:
+    """Mouvements that happened before `day` or after it: nobody knows which."""
+    if link.mouvements > 1:
+        said = f"{format_number(link.mouvements)} mouvements sont datés du {short_date(link.taken_on)}"
+    else:
+        said = f"Un mouvement est daté du {short_date(link.taken_on)}"
+    if link.is_dated:
+        asked = (
+            f"le précédent export est du {short_date(before.taken_on)}, rien ne dit s'ils sont d'avant. Comparer un "
+            "export pris ce jour-là, ou importer les mouvements à leur date (import-mouvements --complete-until)."
+        )
+    else:
+        asked = "jour de l'import. L'export a-t-il été pris plus tôt ? Indiquer son jour (imports --taken-on)."
+    return f"{said}, après le {short_date(day)} : {asked}"
+
+
+def _unsaid(demande: Demande, chain: Chain) -> AnomalieCouverture:
+    if chain.complete_until:
+        said = f"Les mouvements ne sont dits complets que jusqu'au {short_date(chain.complete_until)}"
+    else:
+        said = "Personne n'a dit jusqu'à quel jour les mouvements sont complets"
+    return _anomalie(
+        _UNSAID,
+        f"{said} : vérifier qu'il n'en manque pas jusqu'au {short_date(_end(demande))}, et l'indiquer "
+        "(import-mouvements --complete-until).",
+        Severity.REMARK,
+    )
+
+
+def _anomalie(code: str, message: str, severity: Severity = Severity.BLOCKING) -> AnomalieCouverture:
+    return AnomalieCouverture(code, severity, _CHAMP, message)
