@@ -8,8 +8,7 @@ from lxml import etree
 from sqlalchemy import Connection, select
 
 from worker.db.engine import STREAM
-from worker.writers.columns import ADRESSE, ENTETE, IDENTITE, Column, select_electeurs
-from worker.writers.liste import ListeSpec
+from worker.writers.columns import ADRESSE, ENTETE, IDENTITE, Column, ListeSpec, select_electeurs
 
 
 def write_naive_xml(connection: Connection, spec: ListeSpec, path: Path) -> int:

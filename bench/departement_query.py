@@ -13,8 +13,7 @@ from schemas.vocabulary import Liste
 from worker.db.engine import build_engine, snapshot
 from worker.registre.models import ORDRE, Bureau, Commune, Electeur, ListeCommunale
 from worker.settings import Settings
-from worker.writers.columns import COLUMNS, of_age
-from worker.writers.liste import ListeSpec
+from worker.writers.columns import COLUMNS, ListeSpec, of_age
 
 
 def read_departement(url: str) -> Statement:

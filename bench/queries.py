@@ -13,8 +13,7 @@ from schemas.vocabulary import Liste
 from worker.db.engine import build_engine, snapshot
 from worker.demo import LIBREVILLE
 from worker.registre.communes import read_commune
-from worker.writers.columns import COLUMNS, Column, select_electeurs
-from worker.writers.liste import ListeSpec
+from worker.writers.columns import COLUMNS, Column, ListeSpec, select_electeurs
 
 _PLANNER = "SELECT name, setting FROM pg_settings WHERE source = 'session' AND category LIKE 'Query Tuning%'"
 

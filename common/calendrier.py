@@ -6,6 +6,7 @@ Sources: Code électoral, the articles beside each date; for the Saturday, loi n
 (élection présidentielle), and Code électoral, art. L. 55 (Sunday elsewhere).
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
@@ -21,6 +22,11 @@ VOTE_SAMEDI = frozenset({"971", "972", "973", "975", "977", "978", "987"})
 _VENDREDI, _SAMEDI, _DIMANCHE = 4, 5, 6
 _SIX_FRIDAYS_SINCE = date(2020, 1, 1)
 _MARS = 3
+
+MAJORITE = 18
+"""Age from which a citizen votes, in years. Code électoral, art. L. 2."""
+
+_DATE_NAISSANCE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
 PREMIER_RECTIFICATIF = "premier_rectificatif"
 SECOND_RECTIFICATIF = "second_rectificatif"
@@ -169,3 +175,20 @@ def tableaux_due(day: date, scrutins: Iterable[date] = ()) -> tuple[Echeance, ..
 
 def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
     return Echeance(type_, day, *LAWS[type_], scrutin)
+
+
+def last_birth(jour: date) -> str:
+    """The latest date of birth, AAAA-MM-JJ with zeros where a part is unknown, of a person who is of age on that day.
+
+    Compared as text: a partial date is then the oldest possible day, and somebody born on 29 February is of age
+    on 1 March of a common year.
+    """
+    return f"{jour.year - MAJORITE:04}-{jour.month:02}-{jour.day:02}"
+
+
+def is_mineur(date_naissance: str, jour: date) -> bool:
+    """Whether she is left out of the file of that day.
+
+    A date that cannot be read, or is yet to come, makes no minor.
+    """
+    return bool(_DATE_NAISSANCE.fullmatch(date_naissance)) and last_birth(jour) < date_naissance <= jour.isoformat()

@@ -12,7 +12,7 @@ from worker.domain.fingerprint import Differences
 from worker.exports.models import Depot, Export, Request
 from worker.notifier.models import Agent, Notification, Recipient, Reminder, ReminderEcheance
 from worker.registre.models import Bureau, Commune, Electeur, Import, ImportListe, ListeCommunale
-from worker.writers.liste import ListeSpec
+from worker.writers.columns import ListeSpec
 from worker.writers.precheck import Anomaly, Census
 
 REPOSITORY = Path(__file__).parents[2]

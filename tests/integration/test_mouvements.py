@@ -28,8 +28,7 @@ from worker.errors import ExportError, RefusedError
 from worker.registre import models, scrutins
 from worker.registre.mouvements.queries import identity_keys, select_bureaux, select_mouvements
 from worker.registre.scrutins import KnownScrutin, Reunion
-from worker.writers.columns import of_age
-from worker.writers.liste import ListeSpec
+from worker.writers.columns import ListeSpec, of_age
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 

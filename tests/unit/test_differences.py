@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.calendrier import is_mineur
 from worker.domain.fingerprint import (
     Differences,
     Digests,
@@ -17,7 +18,6 @@ from worker.domain.fingerprint import (
     find_changes,
     summarise,
 )
-from worker.domain.majorite import is_mineur
 from worker.domain.mouvement import Nature
 
 BEFORE, AFTER = date(2026, 3, 1), date(2026, 11, 25)

@@ -12,8 +12,7 @@ from schemas.vocabulary import Format, Liste, Severity
 from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.registre.models import Bureau, Electeur
-from worker.writers.columns import COLUMNS
-from worker.writers.liste import ListeSpec
+from worker.writers.columns import COLUMNS, ListeSpec
 from worker.writers.precheck import Anomaly, find_anomalies, take_census
 from worker.writers.rules import RULES
 

@@ -18,8 +18,8 @@ from datetime import date
 from hashlib import blake2b
 from typing import Any, NamedTuple
 
+from common.calendrier import is_mineur
 from worker.domain.identite import fold_identite
-from worker.domain.majorite import is_mineur
 from worker.domain.mouvement import Nature
 from worker.domain.texte import without_separators
 

@@ -15,8 +15,8 @@ from worker.handlers.compare_depot import Comparison
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
 from worker.writers import Progress
+from worker.writers.columns import ListeSpec
 from worker.writers.csv_file import write_csv
-from worker.writers.liste import ListeSpec
 from worker.writers.precheck import Census, find_anomalies, take_census
 from worker.writers.report import write_report
 from worker.writers.xml_file import validate_xml, write_xml

@@ -1,13 +1,16 @@
-"""The 29 columns of the list file: header, and where each value comes from. The only place that knows them.
+"""The list file: which list is written, what the file says of it, and its 29 columns. The only place that knows them.
 
+Of each column: its header, and where its value comes from.
 Source: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2 and its table.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     BindParameter,
     ColumnElement,
     Integer,
@@ -15,6 +18,7 @@ from sqlalchemy import (
     String,
     Text,
     and_,
+    bindparam,
     case,
     func,
     not_,
@@ -27,10 +31,79 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.visitors import replacement_traverse
 
+from common.calendrier import last_birth
+from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.db.texte import cleaned
 from worker.registre.models import ORDRE, Bureau, Electeur
-from worker.writers.liste import Spec
+
+
+@dataclass(frozen=True)
+class ListeSpec:
+    """One list of one commune, at one version of the register, on one day."""
+
+    code_commune: str
+    nom_commune: str
+    code_departement: str
+    liste: Liste
+    version: int
+    type_liste: str
+    info_liste: str
+    jour: date
+
+    @property
+    def nom_affiche(self) -> str:
+        """The name of the commune as the file has it."""
+        return self.nom_commune.upper()
+
+    @property
+    def date_creation(self) -> str:
+        """The day of the file, as the file has it."""
+        return short_date(self.jour)
+
+    @property
+    def last_birth(self) -> str:
+        """The latest date of birth of a person of age, in the register's form."""
+        return last_birth(self.jour)
+
+    @property
+    def today(self) -> str:
+        """The day of the file, in the register's form."""
+        return self.jour.isoformat()
+
+    @property
+    def parameters(self) -> dict[str, str | int]:
+        """The values of a statement that was made for AnyListe."""
+        return {name: getattr(self, name) for name in _PARAMETERS}
+
+
+class AnyListe:
+    """Stands for every ListeSpec of one list in a statement that is made once: its values are parameters.
+
+    To make the statements of a file takes longer than to write the file of a village.
+    """
+
+    def __init__(self, liste: Liste) -> None:
+        self.liste = liste
+        self.version: BindParameter[int] = bindparam("version", type_=BigInteger, required=False)
+        self.code_commune = _text("code_commune")
+        self.nom_affiche = _text("nom_affiche")
+        self.code_departement = _text("code_departement")
+        self.type_liste = _text("type_liste")
+        self.info_liste = _text("info_liste")
+        self.date_creation = _text("date_creation")
+        self.last_birth = _text("last_birth")
+        self.today = _text("today")
+
+
+def _text(name: str) -> BindParameter[str]:
+    return bindparam(name, type_=Text, required=False)
+
+
+Spec = ListeSpec | AnyListe
+
+_PARAMETERS = vars(AnyListe(Liste.PRINCIPALE)).keys() - {"liste"}
+
 
 Expression = Callable[[Spec], ColumnElement[Any]]
 

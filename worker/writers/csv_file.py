@@ -20,8 +20,7 @@ from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.errors import ExportError
 from worker.writers import Progress, Sink
-from worker.writers.columns import COLUMNS, select_electeurs
-from worker.writers.liste import AnyListe, ListeSpec
+from worker.writers.columns import COLUMNS, AnyListe, ListeSpec, select_electeurs
 
 HEADER = (";".join(column.name for column in COLUMNS) + "\n").encode()
 _BLOCK = 500

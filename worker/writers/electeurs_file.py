@@ -16,10 +16,10 @@ from typing import IO, Any, NamedTuple
 
 from lxml import etree
 
+from common.calendrier import is_mineur
 from common.files import open_regular
 from schemas.vocabulary import Format
 from worker.domain.fingerprint import Digests, Records
-from worker.domain.majorite import is_mineur
 from worker.exports.storage import BUFFER
 from worker.registre.models import Bureau, Electeur
 from worker.writers.columns import ADRESSE, COLUMNS, ENTETE, IDENTITE

@@ -12,8 +12,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.vocabulary import Liste, Severity
 from worker.registre.models import Electeur
-from worker.writers.columns import header_of, is_readable
-from worker.writers.liste import Spec
+from worker.writers.columns import Spec, header_of, is_readable
 
 LONGEST = 255
 """No official limit is published; a longer value is reported, never cut."""

@@ -19,8 +19,7 @@ from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.errors import SchemaMismatchError
 from worker.writers import Progress, Sink
-from worker.writers.columns import ADRESSE, ENTETE, IDENTITE, select_electeurs
-from worker.writers.liste import AnyListe, ListeSpec
+from worker.writers.columns import ADRESSE, ENTETE, IDENTITE, AnyListe, ListeSpec, select_electeurs
 
 _BLOCK = 200
 _ADRESSE_AT = len(IDENTITE)
