@@ -2,8 +2,9 @@
 
     python -m tests.journeys [--files] [--edges] [--json] [liste] [ecran] [tableau]
 
-Each journey runs in a process of its own on the embedded default (SQLite, no broker): LIBREVILLE's register is ready,
-then everything counts, in every thread, from the command or the press of the button to the file and its notification.
+Each journey runs in a process of its own on the embedded default (SQLite, no broker), with LIBREVILLE's register. What
+is asked for counts, in every thread, from the command or the press of the button to the file and its notification; what
+the process does to start, and by its clock (sweep, purge, reminders), is nobody's request.
 
 What is counted:
 

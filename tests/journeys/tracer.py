@@ -12,6 +12,8 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("schemas", "common", "producers", "worker")
 _IMPORTED = "<module>"
+BACKGROUND = "background"
+"""The thread of the housekeeping."""
 
 
 class Tracer:
@@ -23,6 +25,7 @@ class Tracer:
         self._entered: dict[str, None] = {}
         self._known: dict[str, str] = {}
         self._imports: Counter[int] = Counter()
+        self._is_paused = False
 
     @property
     def files(self) -> list[str]:
@@ -40,17 +43,32 @@ class Tracer:
             sys.setprofile(None)
             threading.setprofile(None)
 
+    @contextmanager
+    def pause(self) -> Iterator[None]:
+        """Count nothing meanwhile; threads that start are followed afterwards."""
+        was_paused, self._is_paused = self._is_paused, True
+        try:
+            yield
+        finally:
+            self._is_paused = was_paused
+
     def _notice(self, frame: FrameType, event: str, _: Any) -> None:  # noqa: ANN401 — as sys.setprofile wants it
         thread = threading.get_ident()
         if frame.f_code.co_name == _IMPORTED:
             self._imports[thread] += {"call": 1, "return": -1}.get(event, 0)
-        elif event == "call" and not self._imports[thread] and (file := self._file_of(frame)):
+        elif self._is_paused or event != "call" or self._imports[thread] or self._is_by_the_clock():
+            return
+        elif file := self._file_of(frame):
             self._entered.setdefault(file)
             caller, *above = [*self._files_above(frame), ""]
             if caller not in {"", file}:
                 self.calls[caller, file] += 1
                 if file in above:
                     self.upwards.add((caller, file))
+
+    def _is_by_the_clock(self) -> bool:
+        """Whether this thread sweeps, purges and reminds: nobody's request."""
+        return threading.current_thread().name == BACKGROUND
 
     def _files_above(self, frame: FrameType) -> Iterator[str]:
         """The product files on the stack, the nearest first."""

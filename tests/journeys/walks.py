@@ -6,10 +6,12 @@ import re
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
+from unittest.mock import patch
 
 from tests.journeys.tracer import ROOT, Tracer
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
@@ -90,12 +92,30 @@ def _command(*arguments: str) -> Callable[[Tracer], None]:
     def walk(tracer: Tracer) -> None:
         from worker.solo.__main__ import main
 
-        with tracer.trace():
+        with tracer.trace(), _start_uncounted(tracer):
             code = main([*arguments, "--commune", _COMMUNE, "--liste", "P", "--requested-by", AGENT])
         if code not in {0, _ANOMALIES}:
             sys.exit(code)
 
     return walk
+
+
+@contextmanager
+def _start_uncounted(tracer: Tracer) -> Iterator[None]:
+    """What a process does before it serves anybody (composing its parts, migrating) is nobody's request."""
+    from worker.solo.process import Solo
+
+    def init(solo: Solo, *arguments: Any, **options: Any) -> None:  # noqa: ANN401 — passed on
+        with tracer.pause():
+            really_init(solo, *arguments, **options)
+
+    def enter(solo: Solo) -> Solo:
+        with tracer.pause():
+            return really_enter(solo)
+
+    really_init, really_enter = Solo.__init__, Solo.__enter__
+    with patch.object(Solo, "__init__", init), patch.object(Solo, "__enter__", enter):
+        yield
 
 
 def _is_noted(home: Path) -> bool:
@@ -115,16 +135,17 @@ def _press_the_button(tracer: Tracer) -> None:
     set_defaults()
     settings, web = load_settings(), load_web_settings()
     page = f"/communes/{_COMMUNE}/listes"
-    with (
-        tracer.trace(),
-        Solo(settings) as solo,
-        TestClient(create_app(web, solo.publish), "http://127.0.0.1") as browser,
-    ):
+    with ExitStack() as running:
+        running.enter_context(tracer.trace())
+        with tracer.pause():
+            solo = running.enter_context(Solo(settings))
+            app = create_app(web, solo.publish)
+            browser = running.enter_context(TestClient(app, "http://127.0.0.1"))
+            form = dict(re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', browser.get(page).text))
 
         def links() -> list[str]:
             return re.findall(rf"/communes/{_COMMUNE}/exports/\d+/fichier", browser.get(page).text)
 
-        form = dict(re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', browser.get(page).text))
         browser.post(page, data=form | {"listes": ["P"], "format": "csv"}).raise_for_status()
         link, *_ = wait_until(links, timeout=120, message="the link to the file")
         wait_until(lambda: list(settings.mail_dir.glob("*.eml")), timeout=120, message="the mail")
