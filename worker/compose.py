@@ -13,7 +13,7 @@ from worker.exports.storage import Storage
 from worker.handlers.services import Services
 from worker.health import Beat, ignore
 from worker.housekeeping.housekeeping import Housekeeping, purge_chore, reminder_chore, sweep_chore
-from worker.monitoring.queue import Queues
+from worker.monitoring.exporter import Queues
 from worker.notifier.channels.chat import ChatSender
 from worker.notifier.channels.delivery import ChannelSender
 from worker.notifier.channels.hosts import Hosts
@@ -105,8 +105,7 @@ def _build_registre(settings: Settings, engine: Engine) -> Engine:
 
 def show_metrics(settings: Settings, engine: Engine, queues: Queues) -> None:
     """Let Prometheus ask this process, where a port is set for it."""
-    from worker.monitoring.exporter import Exporter
-    from worker.monitoring.server import serve_metrics
+    from worker.monitoring.exporter import Exporter, serve_metrics
 
     if settings.metrics_port:
         exporter = Exporter(engine, queues, settings.exports_dir)

@@ -12,11 +12,9 @@ from worker.db.revision import require_current
 from worker.errors import ConfigurationError
 from worker.exports.storage import STALE_SECONDS
 from worker.health import Pulse, Role
-from worker.messaging.broker import PrefectureBroker, build_broker
+from worker.messaging.broker import PrefectureBroker, build_broker, require_trusted
 from worker.messaging.doorbell import DoorbellQueues
-from worker.messaging.middleware import AtBoot, build_middleware
-from worker.messaging.probe import require_trusted
-from worker.messaging.watch import Watch
+from worker.messaging.middleware import AtBoot, ThreadWatchdog, build_middleware
 from worker.settings import load_settings
 
 
@@ -29,7 +27,7 @@ def compose() -> PrefectureBroker:
     services = build_services(settings, DoorbellQueues(broker).enqueue)
     require_current(services.engine)
     broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
-    broker.add_middleware(Watch(Pulse(settings.health_dir, Role.WORKER)))
+    broker.add_middleware(ThreadWatchdog(Pulse(settings.health_dir, Role.WORKER)))
     declare_actors(broker, services)
     return broker
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from tests.parts.packages import COMPOSE, PROMETHEUS, require
-from worker.monitoring.metrics import METRICS, Kind
+from worker.monitoring.metrics import METRICS, MetricKind
 
 REPOSITORY = Path(__file__).parents[2]
 MONITORING = REPOSITORY / "deploy" / "monitoring"
@@ -27,8 +27,8 @@ def _expressions() -> list[str]:
 
 
 def _known_series() -> set[str]:
-    known = {metric.name for metric in METRICS if metric.kind is not Kind.HISTOGRAM}
-    histograms = {metric.name for metric in METRICS if metric.kind is Kind.HISTOGRAM}
+    known = {metric.name for metric in METRICS if metric.kind is not MetricKind.HISTOGRAM}
+    histograms = {metric.name for metric in METRICS if metric.kind is MetricKind.HISTOGRAM}
     return known | {f"{name}_{part}" for name in histograms for part in ("bucket", "count", "sum")}
 
 
@@ -41,8 +41,8 @@ def test_every_metric_is_documented_as_it_is() -> None:
 def test_metrics_are_named_as_prometheus_wants() -> None:
     for metric in METRICS:
         assert re.fullmatch(r"prefecture_[a-z_]+", metric.name)
-        assert metric.name.endswith("_total") == (metric.kind is Kind.COUNTER)
-        assert bool(metric.bounds) == (metric.kind is Kind.HISTOGRAM)
+        assert metric.name.endswith("_total") == (metric.kind is MetricKind.COUNTER)
+        assert bool(metric.bounds) == (metric.kind is MetricKind.HISTOGRAM)
         assert list(metric.bounds) == sorted(set(metric.bounds))
 
 

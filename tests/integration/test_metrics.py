@@ -20,7 +20,7 @@ from worker.db.types import utc_now
 from worker.errors import TransientError
 from worker.exports.models import Export
 from worker.messaging.queues import QueueState
-from worker.monitoring import ledger
+from worker.monitoring import counters
 from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
 from worker.notifier.kinds import Channel
@@ -198,7 +198,7 @@ def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:
 
 
 def test_each_file_counts_once_however_late_it_is_seen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    margin = ledger.MARGIN.total_seconds()
+    margin = counters.MARGIN.total_seconds()
     exporter = Exporter(desk.engine, _no_queue, Path("/"))
 
     def settle(*ages: float) -> None:
@@ -210,7 +210,7 @@ def test_each_file_counts_once_however_late_it_is_seen(desk: Desk, monkeypatch: 
     settle(margin - 5, margin / 3, 1)
     assert _ready(scrape(exporter)) == _ready(look(desk)) == 7
 
-    monkeypatch.setattr(ledger, "MARGIN", timedelta(0))  # as if it were over for all of them
+    monkeypatch.setattr(counters, "MARGIN", timedelta(0))  # as if it were over for all of them
     assert [_ready(scrape(exporter)) for _ in range(3)] == [7] * 3
     settle(-1)
     assert _ready(scrape(exporter)) == 8

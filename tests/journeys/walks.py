@@ -129,7 +129,7 @@ def _press_the_button(tracer: Tracer) -> None:
     from producers.web.app import create_app
     from producers.web.settings import load_web_settings
     from worker.settings import load_settings
-    from worker.solo.environment import set_defaults
+    from worker.solo.__main__ import set_defaults
     from worker.solo.process import Solo
 
     set_defaults()

@@ -19,7 +19,7 @@ from worker.db.migrate import current_revision
 from worker.errors import PrefectureError
 from worker.exports.storage import Storage
 from worker.handlers.manage_access import count_senders
-from worker.messaging.probe import ping_broker
+from worker.messaging.broker import ping_broker
 from worker.settings import Settings, load_settings
 
 Check = tuple[str, Callable[[Settings], str]]

@@ -46,10 +46,9 @@ def notifier(*, once: bool) -> None:
     from worker.db.engine import build_engine
     from worker.db.revision import require_current
     from worker.health import Pulse, Role
-    from worker.messaging.broker import build_broker
+    from worker.messaging.broker import build_broker, require_trusted
     from worker.messaging.doorbell import DoorbellQueues
     from worker.messaging.events import EventPublisher
-    from worker.messaging.probe import require_trusted
     from worker.messaging.queues import count_bells, read_queues
     from worker.settings import load_settings
 

@@ -1,5 +1,10 @@
-"""The broker: Dramatiq's for RabbitMQ with confirms, our topology, and dead letters that live long enough."""
+"""The broker: Dramatiq's for RabbitMQ with confirms, our topology, dead letters that live long enough.
 
+And whether it answers, and is who it should be.
+"""
+
+import socket
+import ssl
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,7 +12,9 @@ import pika
 from dramatiq import Middleware, set_encoder
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import xq_name
+from pika.exceptions import AMQPError
 
+from common.tls import explain_tls
 from schemas.topology import (
     BULK_SUFFIX,
     BULK_TYPES,
@@ -16,12 +23,13 @@ from schemas.topology import (
     QUEUE_REQUESTS_BULK,
     REQUEST_TYPES,
 )
-from worker.messaging.consumer import GuardedConsumer
+from worker.errors import ConfigurationError, TransientError
+from worker.messaging.consumer import GuardedConsumer, tolerate_any_properties
 from worker.messaging.encoder import PrefectureEncoder
-from worker.messaging.properties import tolerate_any_properties
 
 HEARTBEAT_SECONDS = 60
 BLOCKED_SECONDS = 30
+_PROBE_SECONDS = 5
 DEAD_LETTER_DAYS = 90
 """Fixed for ever: the arguments of a queue cannot change once it is declared."""
 
@@ -73,3 +81,47 @@ def build_broker(url: str, middleware: Sequence[Middleware] = ()) -> PrefectureB
     set_encoder(PrefectureEncoder())
     tolerate_any_properties()
     return PrefectureBroker(url, middleware)
+
+
+def ping_broker(url: str) -> str:
+    """Connect and leave; gives « host:port/vhost », never the account's password.
+
+    Raises:
+        TransientError: nobody answers there, or the account is refused.
+    """
+    try:
+        parameters = connection_parameters(url)
+    except (ValueError, TypeError):
+        raise TransientError("l'adresse n'a pas la forme amqp://compte:mot-de-passe@hôte:5672/vhost") from None
+    place = f"{parameters.host}:{parameters.port}/{parameters.virtual_host}"
+    parameters.socket_timeout = parameters.stack_timeout = _PROBE_SECONDS
+    try:
+        pika.BlockingConnection(parameters).close()
+    except (AMQPError, OSError) as error:
+        reason = f"TLS impossible : {explain_tls(error)}" if isinstance(error, ssl.SSLError) else type(error).__name__
+        raise TransientError(f"{place} ({reason})") from None
+    return place
+
+
+def require_trusted(url: str) -> None:
+    """Refuse to start when the broker is not who it should be; one that is away is waited for.
+
+    Raises:
+        ConfigurationError: its certificate is refused.
+    """
+    parameters = connection_parameters(url)
+    if (tls := parameters.ssl_options) is None:
+        return
+    try:
+        with (
+            socket.create_connection((parameters.host, parameters.port), _PROBE_SECONDS) as connection,
+            tls.context.wrap_socket(connection, server_hostname=tls.server_hostname or parameters.host),
+        ):
+            return
+    except ssl.SSLCertVerificationError as error:
+        raise ConfigurationError(
+            f"RabbitMQ ({parameters.host}:{parameters.port}) est refusé : TLS impossible ({explain_tls(error)}) ; "
+            "corrigez PREFECTURE_AMQP_URL ou SSL_CERT_FILE"
+        ) from None
+    except OSError:
+        return

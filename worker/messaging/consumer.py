@@ -3,6 +3,9 @@
 Upstream acknowledges by delivery tag alone, so after a reconnection a late acknowledgment hits another message; and a
 message whose queue is not the one it came from ends a worker thread.
 
+pika loses its connection over a header that Python cannot hold: a date beyond the year 9999, tables nested a thousand
+times. The broker then delivers the same message again, and so on for ever: so they are read as far as they can be.
+
 Here also an event gets its sender: the account that published it, which RabbitMQ has checked (property `user_id`). Our
 own calls name theirs in an option, and come by the default exchange, where our accounts alone may publish; one that
 comes by another exchange is somebody else's invention.
@@ -10,7 +13,7 @@ comes by another exchange is somebody else's invention.
 
 import time
 from collections.abc import Generator, Iterator
-from typing import Any
+from typing import Any, Self
 
 import pika
 import structlog
@@ -18,10 +21,10 @@ from dramatiq import Message, MessageProxy
 from dramatiq.brokers.rabbitmq import _RabbitmqConsumer
 from dramatiq.common import q_name, xq_name
 from dramatiq.errors import DecodeError
+from pika import spec
 from pika.exceptions import AMQPError
 
 from worker.messaging.encoder import INGEST_ACTORS, SENDER, PoisonError, came_from_outside
-from worker.messaging.properties import printable
 
 log = structlog.get_logger()
 
@@ -34,7 +37,7 @@ _LONGEST_ID = 60
 _BURY_TRIES = 2
 """A connection that was idle for long may be found dead: the second try is made on a fresh one."""
 
-Delivery = tuple[Any, Any, bytes]
+RawDelivery = tuple[Any, Any, bytes]
 
 
 class GuardedConsumer(_RabbitmqConsumer):
@@ -81,7 +84,7 @@ class GuardedConsumer(_RabbitmqConsumer):
         else:
             super().nack(message)  # type: ignore[no-untyped-call]
 
-    def _without_poison(self, deliveries: Iterator[Delivery]) -> Generator[Delivery, None, None]:
+    def _without_poison(self, deliveries: Iterator[RawDelivery]) -> Generator[RawDelivery, None, None]:
         for method, properties, body in deliveries:
             if method is None:
                 yield method, properties, body
@@ -131,3 +134,28 @@ class GuardedConsumer(_RabbitmqConsumer):
             else:
                 return True
         return False
+
+
+class TolerantProperties(spec.BasicProperties):
+    """Properties that are read as far as they can be."""
+
+    is_readable = True
+
+    def decode(self, encoded: bytes, offset: int = 0) -> Self:
+        """Read them; when that fails, what follows the fault is absent."""
+        try:
+            super().decode(encoded, offset)
+        except Exception as error:  # noqa: BLE001 — whatever it holds, it must not reach the connection
+            log.warning("unreadable_properties", error=type(error).__name__)
+            self.is_readable = False
+        return self
+
+
+def tolerate_any_properties() -> None:
+    """Let every connection of this process read properties so, from now on."""
+    spec.props[spec.BasicProperties.INDEX] = TolerantProperties
+
+
+def printable(value: object) -> str:
+    """A text of the sender's that may be stored and shown; empty when it is none, or holds control characters."""
+    return value if isinstance(value, str) and value.isprintable() else ""

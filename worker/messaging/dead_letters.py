@@ -19,7 +19,7 @@ from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from worker.errors import PrefectureError, TransientError
 from worker.messaging.broker import connection_parameters
-from worker.messaging.consumer import QUEUE_HEADER, REASON_HEADER, SENDER_HEADER
+from worker.messaging.consumer import QUEUE_HEADER, REASON_HEADER, SENDER_HEADER, printable, tolerate_any_properties
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
     INGEST_ACTORS,
@@ -28,7 +28,6 @@ from worker.messaging.encoder import (
     PrefectureEncoder,
     came_from_outside,
 )
-from worker.messaging.properties import printable, tolerate_any_properties
 
 QUEUES = tuple(sorted(set(ACTOR_QUEUES.values())))
 """Those that have dead letters."""

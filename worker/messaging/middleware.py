@@ -1,13 +1,18 @@
 """The middleware of every worker, in order, each for a reason. No Results, Groups, Pipelines: the row is the result."""
 
-from collections.abc import Callable, Sequence
+import os
+import threading
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
 from dramatiq import Broker, Middleware, Worker
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
+from dramatiq.worker import ConsumerThread, WorkerThread
 from sqlalchemy.exc import OperationalError
 
+from worker.health import Pulse
+from worker.messaging.consumer import GuardedConsumer
 from worker.messaging.encoder import EventArgument
 
 log = structlog.get_logger()
@@ -19,6 +24,11 @@ FIRST_BACKOFF_MS, LONGEST_BACKOFF_MS = 1_000, 15_000
 """The second is also how late a message may learn that the database is back."""
 
 _TRIES = 3
+
+THREAD_DEAD = os.EX_SOFTWARE
+"""The exit code of a process with a dead thread: Dramatiq would go on without it, and look healthy."""
+
+_PERIOD_SECONDS = 1.0
 
 
 class FairPrefetch(Middleware):
@@ -69,6 +79,51 @@ class SafeRetries(Retries):
         except Exception as error:  # noqa: BLE001 — whatever went wrong, the message must not be acknowledged
             log.warning("retry_not_published", error=type(error).__name__)
             message.fail()
+
+
+class ThreadWatchdog(Middleware):
+    """Leaves when the process cannot work any more, and tells what it lacks meanwhile.
+
+    It looks at the threads once a second, from the boot until the stop begins: threads end then, as they should.
+    """
+
+    def __init__(self, pulse: Pulse) -> None:
+        self._pulse = pulse
+        self._stop = threading.Event()
+        self._thread: threading.Thread | None = None
+
+    def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
+        """Begin."""
+        self._thread = threading.Thread(target=self._look, args=(worker,), name="thread-watchdog", daemon=True)
+        self._thread.start()
+
+    def before_worker_shutdown(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
+        """End."""
+        self._stop.set()
+        if self._thread:
+            self._thread.join()
+        self._pulse.stop()
+
+    def _look(self, worker: Worker) -> None:
+        while not self._stop.wait(_PERIOD_SECONDS):
+            if dead := [thread.name for thread in _threads(worker) if thread.ident and not thread.is_alive()]:
+                log.critical("thread_dead", threads=dead)
+                os._exit(THREAD_DEAD)
+            self._pulse.beat(_lack(worker))
+
+
+def _threads(worker: Worker) -> Iterator[ConsumerThread | WorkerThread]:
+    yield from worker.workers
+    yield from list(worker.consumers.values())
+
+
+def _lack(worker: Worker) -> str:
+    apart = sorted(name for name, thread in list(worker.consumers.items()) if not _is_connected(thread))
+    return f"RabbitMQ ne donne rien de : {', '.join(apart)}" if apart else ""
+
+
+def _is_connected(thread: ConsumerThread) -> bool:
+    return isinstance(thread.consumer, GuardedConsumer) and bool(thread.consumer.channel.is_open)
 
 
 def is_worth_retrying(retries: int, error: BaseException) -> bool:

@@ -1,27 +1,55 @@
-"""One look at everything, each time that Prometheus asks; several exporters on one database say the same."""
+"""One look at everything, each time that Prometheus asks; several exporters on one database say the same.
 
+The broker is asked by a callable: monitoring knows none.
+"""
+
+import os
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from pathlib import Path
+from typing import Protocol
 
+from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import DBAPIError
 
 from worker.db.engine import snapshot
-from worker.errors import TransientError
-from worker.monitoring import facts, metrics
-from worker.monitoring.board import Board
-from worker.monitoring.count import count_exports, count_pending, count_requests, count_told, count_untold
-from worker.monitoring.ledger import Ledger
-from worker.monitoring.present import read_pending, read_room, read_untold
-from worker.monitoring.queue import Queues
+from worker.errors import ConfigurationError, TransientError
+from worker.monitoring import counters, metrics
+from worker.monitoring.counters import RunningTotals, count_exports, count_notified, count_requests
+from worker.monitoring.gauges import measure_pending, measure_unnotified, read_room
+from worker.monitoring.metrics import Samples
 
 STATEMENT_SECONDS = 60
 """Of a database that is slower than this nothing is shown."""
+
+
+class Queue(Protocol):
+    """What the broker says of one of our queues."""
+
+    @property
+    def queue(self) -> str:
+        """Its name."""
+
+    @property
+    def messages(self) -> int:
+        """How many wait."""
+
+    @property
+    def consumers(self) -> int:
+        """How many processes read it."""
+
+    @property
+    def dead_letters(self) -> int:
+        """How many were put aside."""
+
+
+Queues = Callable[[], Iterable[Queue]]
+"""Asks for each queue; raises TransientError when the broker is away."""
 
 
 class Exporter(Collector):
@@ -32,49 +60,64 @@ class Exporter(Collector):
         self._queues = queues
         self._volume = volume
         self._lock = threading.Lock()
-        self._requests = Ledger(facts.REQUESTS)
-        self._exports = Ledger(facts.EXPORTS)
-        self._told = Ledger(facts.TOLD)
-        self._notifications = Ledger(facts.NOTIFICATIONS)
+        self._requests = RunningTotals(counters.REQUESTS)
+        self._exports = RunningTotals(counters.EXPORTS)
+        self._notified = RunningTotals(counters.NOTIFIED)
+        self._notifications = RunningTotals(counters.NOTIFICATIONS)
 
     def collect(self) -> Iterator[Family]:
         """The metrics of what answers."""
         with self._lock:
             begun = time.monotonic()
-            boards = [Board()]
+            gathered = [Samples()]
             for part, read in (("database", self._read_database), ("broker", self._read_broker)):
                 try:
-                    boards.append(read())
+                    gathered.append(read())
                 except (DBAPIError, TransientError):
-                    boards[0].set(metrics.UP, 0, part)
+                    gathered[0].set(metrics.UP, 0, part)
                 else:
-                    boards[0].set(metrics.UP, 1, part)
+                    gathered[0].set(metrics.UP, 1, part)
             for free, size in read_room(self._volume):
-                boards[0].set(metrics.FREE, free)
-                boards[0].set(metrics.SIZE, size)
-            boards[0].set(metrics.MEASURE, time.monotonic() - begun)
-        return chain.from_iterable(board.families() for board in boards)
+                gathered[0].set(metrics.FREE, free)
+                gathered[0].set(metrics.SIZE, size)
+            gathered[0].set(metrics.MEASURE, time.monotonic() - begun)
+        return chain.from_iterable(samples.families() for samples in gathered)
 
-    def _read_database(self) -> Board:
-        board = Board()
+    def _read_database(self) -> Samples:
+        samples = Samples()
         with snapshot(self._engine) as connection:
             _bound_time(connection)
-            count_requests(board, self._requests.read(connection))
-            count_exports(board, self._exports.read(connection))
-            count_told(board, self._told.read(connection), self._notifications.read(connection))
-            count_pending(board, read_pending(connection))
-            count_untold(board, read_untold(connection))
-        return board
+            count_requests(samples, self._requests.read(connection))
+            count_exports(samples, self._exports.read(connection))
+            count_notified(samples, self._notified.read(connection), self._notifications.read(connection))
+            measure_pending(samples, connection)
+            measure_unnotified(samples, connection)
+        return samples
 
-    def _read_broker(self) -> Board:
-        board = Board()
+    def _read_broker(self) -> Samples:
+        samples = Samples()
         for state in self._queues():
-            board.set(metrics.MESSAGES, state.messages, state.queue)
-            board.set(metrics.CONSUMERS, state.consumers, state.queue)
-            board.set(metrics.DEAD_LETTERS, state.dead_letters, state.queue)
-        return board
+            samples.set(metrics.MESSAGES, state.messages, state.queue)
+            samples.set(metrics.CONSUMERS, state.consumers, state.queue)
+            samples.set(metrics.DEAD_LETTERS, state.dead_letters, state.queue)
+        return samples
 
 
 def _bound_time(connection: Connection) -> None:
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
+
+
+def serve_metrics(exporter: Exporter, host: str, port: int) -> None:
+    """Answer `GET /metrics`, in a thread that ends with the process.
+
+    Raises:
+        ConfigurationError: nobody can listen there.
+    """
+    registry = CollectorRegistry()
+    registry.register(exporter)
+    try:
+        start_http_server(port, host, registry)
+    except OSError as error:
+        reason = os.strerror(error.errno or 0)
+        raise ConfigurationError(f"PREFECTURE_METRICS_PORT : {host}:{port} ne peut pas servir ({reason})") from None

@@ -1,13 +1,17 @@
 """Every metric, in one list: its name, its kind, its labels, what it counts. docs/operations.md says the same.
 
-No label ever holds a commune or a person.
+No label ever holds a commune or a person. What is measured is gathered in `Samples`, as Prometheus reads it.
 """
 
+from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from typing import NamedTuple
 
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, HistogramMetricFamily
+from prometheus_client.metrics_core import Metric as Family
 
-class Kind(StrEnum):
+
+class MetricKind(StrEnum):
     """What Prometheus may do with a metric."""
 
     COUNTER = "counter"
@@ -19,22 +23,22 @@ class Metric(NamedTuple):
     """One metric; `bounds` are the upper bounds of a histogram's buckets, in seconds, but for the last, infinite."""
 
     name: str
-    kind: Kind
+    kind: MetricKind
     meaning: str
     labels: tuple[str, ...] = ()
     bounds: tuple[float, ...] = ()
 
 
 def _counter(name: str, meaning: str, *labels: str) -> Metric:
-    return Metric(f"prefecture_{name}_total", Kind.COUNTER, meaning, labels)
+    return Metric(f"prefecture_{name}_total", MetricKind.COUNTER, meaning, labels)
 
 
 def _gauge(name: str, meaning: str, *labels: str) -> Metric:
-    return Metric(f"prefecture_{name}", Kind.GAUGE, meaning, labels)
+    return Metric(f"prefecture_{name}", MetricKind.GAUGE, meaning, labels)
 
 
 def _histogram(name: str, meaning: str, *labels: str, bounds: tuple[float, ...]) -> Metric:
-    return Metric(f"prefecture_{name}_seconds", Kind.HISTOGRAM, meaning, labels, bounds)
+    return Metric(f"prefecture_{name}_seconds", MetricKind.HISTOGRAM, meaning, labels, bounds)
 
 
 _WORK = (0.1, 0.5, 1, 2, 5, 10, 30, 60, 120, 300, 600)
@@ -49,7 +53,7 @@ BYTES = _counter("file_bytes", "bytes of files and of their reports of anomalies
 ANOMALIES = _counter("anomalies", "anomalies found in the register by the files", "kind", "severity")
 DURATION = _histogram("export_duration", "making of a file, its last start only", "kind", "format", bounds=_WORK)
 TURNAROUND = _histogram("export_turnaround", "from the request to the file", "kind", "format", bounds=_PATIENCE)
-TELLING = _histogram("telling", "from the last file of a request to everybody told", bounds=_PATIENCE)
+NOTIFICATION_DELAY = _histogram("telling", "from the last file of a request to everybody told", bounds=_PATIENCE)
 NOTIFICATIONS = _counter(
     "notifications", "messages to people and programs, once sent or given up", "channel", "outcome"
 )
@@ -57,7 +61,7 @@ NOTIFICATIONS = _counter(
 UNFINISHED = _gauge("exports_unfinished", "files not settled", "kind", "bulk", "state")
 DELAYED = _gauge("exports_delayed", "files that wait for something full or away, by reason", "code")
 OLDEST = _gauge("oldest_waiting_seconds", "age of the oldest file not settled, 0 without any", "kind", "bulk")
-UNTOLD = _gauge("requests_untold", "requests that are settled and whose agents are not all told")
+UNNOTIFIED = _gauge("requests_untold", "requests that are settled and whose agents are not all told")
 LAG = _gauge("notifier_lag_seconds", "how long the first of them has waited, 0 without any")
 
 MESSAGES = _gauge("queue_messages", "messages that wait in a queue", "queue")
@@ -70,9 +74,62 @@ UP = _gauge("up", "1 when the part answered, else 0 and its metrics are absent",
 MEASURE = _gauge("measure_seconds", "how long it took to read all this")
 
 METRICS = (
-    *(REQUESTS, EXPORTS, FAILURES, ELECTEURS, MOUVEMENTS, BYTES, ANOMALIES, DURATION, TURNAROUND, TELLING),
+    *(REQUESTS, EXPORTS, FAILURES, ELECTEURS, MOUVEMENTS, BYTES, ANOMALIES, DURATION, TURNAROUND, NOTIFICATION_DELAY),
     NOTIFICATIONS,
-    *(UNFINISHED, DELAYED, OLDEST, UNTOLD, LAG),
+    *(UNFINISHED, DELAYED, OLDEST, UNNOTIFIED, LAG),
     *(MESSAGES, CONSUMERS, DEAD_LETTERS),
     *(FREE, SIZE, UP, MEASURE),
 )
+
+Labels = tuple[str, ...]
+"""Values, in the order of the metric's names."""
+
+
+class Samples:
+    """A figure per metric and labels; of a histogram, how many in each bucket, how many in all, and the sum."""
+
+    def __init__(self) -> None:
+        self._figures: dict[Metric, dict[Labels, list[float]]] = {}
+
+    def begin(self, metric: Metric, known: Iterable[Labels]) -> None:
+        """Show nought for these labels until something is added."""
+        width = len(metric.bounds) + 2 if metric.kind is MetricKind.HISTOGRAM else 1
+        self._figures[metric] = {labels: [0.0] * width for labels in known}
+
+    def add(self, metric: Metric, labels: Labels, figures: Sequence[float]) -> None:
+        """Add to what stands there."""
+        cells = self._figures[metric]
+        before = cells.get(labels, [0.0] * len(figures))
+        cells[labels] = [a + b for a, b in zip(before, figures, strict=True)]
+
+    def set(self, metric: Metric, figure: float, *labels: str) -> None:
+        """Show this."""
+        self._figures.setdefault(metric, {})[labels] = [figure]
+
+    def raise_to(self, metric: Metric, labels: Labels, figure: float) -> None:
+        """Show the greater of this and what stands there."""
+        cells = self._figures[metric]
+        cells[labels] = [max(figure, *cells.get(labels, [0.0]))]
+
+    def families(self) -> Iterator[Family]:
+        """What was gathered, in the order of the list of metrics."""
+        for metric in METRICS:
+            if metric in self._figures:
+                yield _family(metric, self._figures[metric])
+
+
+def _family(metric: Metric, cells: dict[Labels, list[float]]) -> Family:
+    if metric.kind is MetricKind.HISTOGRAM:
+        histogram = HistogramMetricFamily(metric.name, metric.meaning, labels=metric.labels)
+        for labels, (*buckets, seconds) in sorted(cells.items()):
+            histogram.add_metric(labels, _name_buckets(metric, buckets), seconds)
+        return histogram
+    kind = CounterMetricFamily if metric.kind is MetricKind.COUNTER else GaugeMetricFamily
+    family = kind(metric.name, metric.meaning, labels=metric.labels)
+    for labels, (figure,) in sorted(cells.items()):
+        family.add_metric(labels, figure)
+    return family
+
+
+def _name_buckets(metric: Metric, buckets: Sequence[float]) -> list[tuple[str, float]]:
+    return list(zip([*(str(float(bound)) for bound in metric.bounds), "+Inf"], buckets, strict=True))

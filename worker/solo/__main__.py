@@ -1,16 +1,25 @@
-"""`python -m worker.solo`: exit codes of producers/exit_codes.py; errors go to standard error, in French."""
+"""`python -m worker.solo`: exit codes of producers/exit_codes.py; errors go to standard error, in French.
 
+Every setting that is not given points under PREFECTURE_HOME (`var`).
+"""
+
+import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import click
 
 from common.cli import LazyGroup
 from common.files import keep_files_private
+from common.settings import PREFIX
 from producers.errors import ProducerError
 from worker.cli import main as worker_commands
 from worker.cli.main import guard
-from worker.solo.environment import set_defaults
+from worker.errors import ConfigurationError
+
+_WEB = {"HOST": "127.0.0.1", "PORT": "8000"}
+"""Where `run` opens the screen, which mails link to."""
 
 REGISTER_COMMANDS = (
     *("import-reu", "import-mouvements", "import-undo", "imports", "bureaux", "communes"),
@@ -53,11 +62,41 @@ def _run(arguments: Sequence[str]) -> int:
     return code or 0
 
 
+def set_defaults() -> None:
+    """Complete the environment, so that every command of the worker and of the producers works on the same data.
+
+    Raises:
+        ConfigurationError: the environment is that of an installation with a broker.
+    """
+    given = os.environ.get(f"{PREFIX}DATABASE_URL", "")
+    if given and not given.startswith("sqlite"):
+        raise ConfigurationError(
+            f"ce mode travaille sur SQLite, sous {PREFIX}HOME : retirez {PREFIX}DATABASE_URL de l'environnement, "
+            "ou employez « python -m worker » et « python -m producers »"
+        )
+    home = Path(os.environ.get(f"{PREFIX}HOME") or "var")
+    database = f"sqlite:///{home / 'prefecture.db'}"
+    host, port = (os.environ.get(f"{PREFIX}WEB_{name}") or given for name, given in _WEB.items())
+    defaults = {
+        "DATABASE_URL": database,
+        "STATE_URL": database,
+        "EXPORTS_DIR": str(home / "exports"),
+        "MAIL_DIR": str(home / "mails"),
+        "LOG_FORMAT": "console",
+        "LOG_LEVEL": "warning",
+        "SOURCE": "/solo",
+        "WEB_SPOOL_DIR": str(home / "spool"),
+        "PUBLIC_URL": f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}",
+    }
+    for name, value in defaults.items():
+        os.environ.setdefault(PREFIX + name, value)
+    os.environ[f"{PREFIX}SENDERS"] = "any"  # without a broker, nobody vouches for a sender
+
+
 def _prepare() -> None:
     from worker.db.engine import build_engine
     from worker.settings import load_settings
-    from worker.solo.lock import usable
-    from worker.solo.process import prepare_database
+    from worker.solo.process import prepare_database, usable
 
     settings = load_settings()
     with usable(settings.home):

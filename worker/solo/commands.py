@@ -27,8 +27,7 @@ from producers.state import State
 from schemas.envelope import CloudEvent
 from worker.settings import Settings, load_settings
 from worker.solo.demo import run_demo
-from worker.solo.lock import exclusive
-from worker.solo.process import Solo, prepare_database
+from worker.solo.process import Solo, exclusive, prepare_database
 
 _requested_by = click.option("--requested-by", default=default_requested_by, metavar="NOM", help="Qui demande.")
 
@@ -36,7 +35,7 @@ _requested_by = click.option("--requested-by", default=default_requested_by, met
 @click.command()
 def demo() -> ExitCode:
     """Fabrique les fichiers et les tableaux de LIBREVILLE, commune fictive."""
-    with _alone() as settings:
+    with _exclusive_settings() as settings:
         return run_demo(settings, make_console())
 
 
@@ -48,7 +47,7 @@ def run() -> ExitCode:
     """
     from worker.solo.run import run_screen
 
-    with _alone() as settings:
+    with _exclusive_settings() as settings:
         return run_screen(settings, make_console())
 
 
@@ -85,7 +84,7 @@ def retry(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
 def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
     """Annule les fichiers de la demande ID qu'un arrêt a laissés, ou qui attendent de la place ; les autres se font."""
     event = build_cancel(**wanted, source="/solo")
-    with _alone() as settings, State(settings.database_url.get_secret_value()) as state:
+    with _exclusive_settings() as settings, State(settings.database_url.get_secret_value()) as state:
         solo = Solo(settings)
         prepare_database(solo.services.engine)
         solo.publish(event)  # before anything starts: the file may be what ends each process
@@ -98,7 +97,11 @@ def cancel(**wanted: Any) -> ExitCode:  # noqa: ANN401 — click's
 def _make(build: Callable[..., CloudEvent], wanted: dict[str, Any]) -> ExitCode:
     event = build(**wanted, source="/solo")
     console = make_console()
-    with _alone() as settings, Solo(settings) as solo, State(settings.database_url.get_secret_value()) as state:
+    with (
+        _exclusive_settings() as settings,
+        Solo(settings) as solo,
+        State(settings.database_url.get_secret_value()) as state,
+    ):
         solo.publish(event)
         request = wait_for(state, event, console)
         print_request(console, event, request, settings.exports_dir)
@@ -106,7 +109,7 @@ def _make(build: Callable[..., CloudEvent], wanted: dict[str, Any]) -> ExitCode:
 
 
 @contextmanager
-def _alone() -> Iterator[Settings]:
+def _exclusive_settings() -> Iterator[Settings]:
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     with exclusive(settings.home):

@@ -1,12 +1,16 @@
 """The demonstration: LIBREVILLE, a fictitious commune, from its REU exports to its list files, tableaux and mails."""
 
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 from rich.console import Console
+from sqlalchemy import Engine
+from sqlalchemy.orm import Session
 
 from common.cli import ExitCode
+from common.clock import jour_a_paris
+from common.french import count_of
 from producers.cli.render import make_console, print_request
 from producers.cli.wait import wait_for
 from producers.records import exit_code_of
@@ -17,9 +21,14 @@ from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
 from worker.demo import LIBREVILLE
 from worker.demo.libreville import demo_calendrier
+from worker.demo.load import load_libreville, loaded_on
+from worker.notifier.models import Agent
+from worker.registre.imports.summary import ImportSummary
 from worker.settings import Settings
-from worker.solo.libreville import AGENT, INTRODUCTION, load
 from worker.solo.process import Solo
+
+AGENT = "mairie-libreville"
+INTRODUCTION = "Commune de démonstration LIBREVILLE (13900) : fictive, comme tous ses électeurs.\n"
 
 _SHOWN = {ExitCode.DONE, ExitCode.ANOMALIES}
 """Blocking anomalies are part of the show."""
@@ -30,7 +39,7 @@ def run_demo(settings: Settings, console: Console) -> ExitCode:
     console.print(INTRODUCTION)
     codes = []
     with Solo(settings) as solo, State(settings.database_url.get_secret_value()) as state:
-        today = load(solo.services.engine, settings.home / "demo", console)
+        today = load_demo(solo.services.engine, settings.home / "demo", console)
         for title, asked in _requests(today):
             event = CloudEvent.wrap(asked, source="/demo")
             solo.publish(event)
@@ -93,3 +102,35 @@ def _show_mails(folder: Path, console: Console) -> None:
         console.print(
             f"\nCourriels « envoyés » (déposés dans un dossier, faute de serveur), dont {mails[-1]}", soft_wrap=True
         )
+
+
+def load_demo(engine: Engine, folder: Path, console: Console) -> date:
+    """Load it unless it is there; the day it was loaded, which its dates are counted from."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with Session(engine) as session, session.begin():
+        session.merge(Agent(name=AGENT, code_commune=LIBREVILLE.code, email="elections@libreville.example"))
+    if day := loaded_on(engine):
+        console.print(f"LIBREVILLE est déjà importée, depuis le {day:%d/%m/%Y}.")
+        return day
+    today = jour_a_paris(datetime.now(UTC))
+    for path, summary in load_libreville(engine, folder, today):
+        console.print(f"{path}\n  {_describe(summary)}", soft_wrap=True)
+    return today
+
+
+def _describe(summary: ImportSummary) -> str:
+    counts = (
+        count_of(summary.lines_read, "ligne lue"),
+        count_of(summary.lines_kept, "gardée"),
+        count_of(summary.lines_rejected, "rejetée"),
+        count_of(summary.values_cleaned, "valeur nettoyée"),
+    )
+    facts = [", ".join(counts)]
+    if summary.report:
+        facts.append(f"Rejets : {summary.report}")
+    if found := summary.comparison:
+        facts.append(
+            f"Depuis le premier export : {count_of(found.inscriptions, 'inscription')}, "
+            f"{count_of(found.radiations, 'radiation')}, {count_of(found.changements, 'changement')} de bureau"
+        )
+    return "\n  ".join(facts)

@@ -1,11 +1,16 @@
 """Everything in one process. The road is the same as with a broker: a row first, then a doorbell, then a file."""
 
+import os
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Self
 
 from dramatiq import Worker, set_encoder
 from dramatiq.brokers.stub import StubBroker
+from filelock import FileLock, Timeout
 from sqlalchemy import Engine
 
 from schemas.envelope import CloudEvent
@@ -13,6 +18,7 @@ from worker.actors import declare_actors
 from worker.compose import build_notifier, build_services
 from worker.db.engine import snapshot
 from worker.db.migrate import migrate
+from worker.errors import ConfigurationError, RefusedError
 from worker.exports.records import count_unfinished, resume
 from worker.handlers.ingest_request import ingest_request
 from worker.messaging.doorbell import DoorbellQueues
@@ -24,6 +30,40 @@ from worker.settings import Settings
 THREADS = 2
 _WORKER_TIMEOUT_MS = 100
 _POLL_SECONDS = 0.05
+
+
+@contextmanager
+def usable(home: Path) -> Iterator[None]:
+    """Make the directory; what the system refuses there is said.
+
+    Raises:
+        ConfigurationError: it cannot be made, or not be written.
+    """
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        yield
+    except OSError as error:
+        raise ConfigurationError(f"Dossier de données {home} inutilisable ({os.strerror(error.errno or 0)}).") from None
+
+
+@contextmanager
+def exclusive(home: Path) -> Iterator[None]:
+    """Hold the directory for this process; the system lets go when the process ends, however it ends.
+
+    Raises:
+        RefusedError: another process holds it.
+        ConfigurationError: the directory cannot be written.
+    """
+    with usable(home):
+        lock = FileLock(home / "solo.lock", timeout=0, mode=0o600, fallback_to_soft=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise RefusedError(f"Un autre processus utilise déjà {home} : arrêtez-le, ou attendez sa fin.") from None
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def prepare_database(engine: Engine) -> None:
@@ -50,13 +90,13 @@ class Solo:
         self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=_WORKER_TIMEOUT_MS)
         self._notifier = build_notifier(settings, self.services.engine, enqueue=self._doorbells.enqueue, publish=None)
         self._stop = threading.Event()
-        self._telling = threading.Thread(target=self._notifier.run, args=(self._stop,), name="notifier", daemon=True)
+        self._notifying = threading.Thread(target=self._notifier.run, args=(self._stop,), name="notifier", daemon=True)
 
     def __enter__(self) -> Self:
         prepare_database(self.services.engine)
         self._worker.start()
         self._resume()
-        self._telling.start()
+        self._notifying.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -64,7 +104,7 @@ class Solo:
         if is_last:
             self._finish_files()
         self._stop.set()
-        self._telling.join()
+        self._notifying.join()
         self._worker.stop()
         if is_last:
             self._notifier.work(threading.Event())

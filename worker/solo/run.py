@@ -18,7 +18,7 @@ from worker.errors import ConfigurationError
 from worker.notifier.models import Agent
 from worker.registre.models import Import, ListeCommunale
 from worker.settings import Settings
-from worker.solo import libreville
+from worker.solo.demo import AGENT, INTRODUCTION, load_demo
 from worker.solo.process import Solo
 
 
@@ -61,8 +61,8 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
         names = list(connection.scalars(select(Agent.name).distinct().order_by(Agent.name)))
         is_real = connection.execute(select(is_used)).scalar_one()
     wanted = web.web_agent or (names[0] if len(names) == 1 else "")
-    if not names and not is_real and wanted in {"", libreville.AGENT}:
-        wanted = libreville.AGENT
+    if not names and not is_real and wanted in {"", AGENT}:
+        wanted = AGENT
     elif not names:
         raise ConfigurationError(
             "personne ne peut entrer : ajoutez l'agent de votre commune par « python -m worker.solo agents --add NOM "
@@ -72,7 +72,7 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
         raise ConfigurationError(
             f"choisissez l'agent qui utilise cet ordinateur par PREFECTURE_WEB_AGENT : {', '.join(names)}"
         )
-    if wanted == libreville.AGENT and not is_real:
-        console.print(libreville.INTRODUCTION)
-        libreville.load(engine, settings.home / "demo", console)
+    if wanted == AGENT and not is_real:
+        console.print(INTRODUCTION)
+        load_demo(engine, settings.home / "demo", console)
     return wanted
