@@ -146,6 +146,15 @@ def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyP
     assert desk.files() == []
 
 
+@pytest.mark.parametrize(("written", "read"), [("A ; B", "A , B"), ('A "B"', "A 'B'")])
+def test_a_separator_in_a_value_becomes_what_looks_like_it(desk: Desk, written: str, read: str) -> None:
+    desk.run("UPDATE electeur SET complement1 = :written", written=written)
+    row = desk.ring(desk.ask())
+    assert row["status"] == "ready"
+    assert {line.count(";") for line in desk.read(row).decode().splitlines()} == {28}
+    assert f";{read};".encode() in desk.read(row)
+
+
 def test_a_separator_that_nobody_announced_stops_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line with quotes would be read as one with other columns: none is written."""
     write: Any = make_liste.write_csv  # type: ignore[attr-defined]

@@ -350,7 +350,7 @@ LISTS = [
         "separators-unseen",
         'return text.contains(";") | text.contains(\'"\')',
         'return text.contains(";") & text.contains(\'"\')',
-        ("test_the_files_are_these_bytes",),
+        ("test_a_separator_in_a_value_becomes_what_looks_like_it",),
     ),
     Mutant("minors-in-the-file", "MAJORITE = 18", "MAJORITE = 17", ("test_who_is_of_age_is_on_the_list",)),
     Mutant(
@@ -405,7 +405,7 @@ PRIVACY = [
         "poison-quotes",
         'raise InvalidEventError("not JSON") from None',
         "raise InvalidEventError(str(body)) from None",
-        ("test_the_workers_encoder_never_raises_anything_else",),
+        ("test_the_encoder_refuses_poison_for_its_reason",),
     ),
     Mutant(
         "settings-quote",
@@ -418,7 +418,7 @@ PRIVACY = [
         "libraries-talk",
         "logging.getLogger(name).setLevel(logging.CRITICAL)",
         "pass",
-        ("test_libraries_that_fail_say_nothing_of_an_elector_either",),
+        ("test_a_library_that_logs_what_it_carries_is_not_heard",),
     ),
     Mutant(
         "address-logged",

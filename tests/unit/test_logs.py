@@ -32,3 +32,17 @@ def test_an_exception_is_told_without_its_message(style: str, capsys: pytest.Cap
     assert said.count("ValueError") == 2
     assert said.count("test_logs.py:") == 2
     assert "ÉLECTEUR" not in said
+
+
+@pytest.mark.parametrize("library", ["authlib", "httpx2", "pika", "python_multipart"])
+def test_a_library_that_logs_what_it_carries_is_not_heard(library: str, capsys: pytest.CaptureFixture[str]) -> None:
+    before = logging.getLogger(library).level
+    configure_logs("json", "debug")
+    try:
+        logging.getLogger(f"{library}.inside").error("ÉLECTEUR Inventé")
+        logging.getLogger("another").error("heard")
+    finally:
+        logging.getLogger(library).setLevel(before)
+    said = capsys.readouterr().err
+    assert "heard" in said
+    assert "ÉLECTEUR" not in said
