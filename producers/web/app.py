@@ -12,17 +12,16 @@ from starlette.middleware.sessions import SessionMiddleware
 from starlette.templating import Jinja2Templates
 
 from producers.state import State
-from producers.web.error_pages import HANDLERS, RequestLog
+from producers.web.error_pages import HANDLERS
+from producers.web.exports.spool import Spool
+from producers.web.middleware import OwnHosts, RequestLog, SameOrigin, SecurityHeaders, TrustedProxies
 from producers.web.page_context import Publish, Services
 from producers.web.routes import ROUTES
 from producers.web.security.identity import Identity, ProxyIdentity, SingleUser
 from producers.web.security.limits import RateLimits
-from producers.web.security.middleware import OwnHosts, SameOrigin, SecurityHeaders
 from producers.web.security.oidc import OidcIdentity
 from producers.web.security.session import SESSION_SECONDS, ReturnAddresses
-from producers.web.security.trusted_proxies import TrustedProxies
 from producers.web.settings import WebSettings
-from producers.web.spool import Spool
 from producers.web.suivi.live_updates import LiveUpdates
 from producers.web.templating import Assets, build_environment
 

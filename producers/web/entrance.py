@@ -15,10 +15,9 @@ from starlette.routing import Route
 from producers.web.error_pages import show_access_page
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, Services
 from producers.web.security.identity import NotAnAgent, NotIdentified, can_read_agents
-from producers.web.security.limits import FORM_BYTES, limit_body
+from producers.web.security.limits import FORM_BYTES, client_address, limit_body
 from producers.web.security.oidc import ClaimsRefused, OidcIdentity, ProviderFailed
 from producers.web.security.session import require_agent, require_csrf
-from producers.web.security.trusted_proxies import client_address
 
 _log = structlog.get_logger("producers.web")
 _RETURN = "retour"

@@ -4,24 +4,19 @@ Who is not let in, or has left, reads why and whom to ask. The way to a provider
 itself: a redirect after a form may not leave the site (CSP).
 """
 
-import re
-import time
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Literal
 
 import structlog
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from common.logs import describe_exception
 from producers import errors
 from producers.errors import ProducerError
 from producers.web.page_context import Services
 from producers.web.security.identity import NotAnAgent, NotIdentified
-from producers.web.security.middleware import SAFE_METHODS
 from producers.web.security.session import csrf_token, is_partial
 
 Case = Literal["closed", "failed", "left", "not_an_agent", "not_identified"]
@@ -79,13 +74,6 @@ _OTHER = ("Erreur interne", "Recommencez\u202f; si cela se répète, prévenez v
 _PERHAPS_SENT = (errors.BrokerBlockedError, errors.UnconfirmedError)
 _LOOK_FIRST = "La demande est peut-être partie\u202f: regardez les derniers exports avant de la refaire."
 _FAULTY = (errors.EventTooLargeError, errors.InvalidRequestError)
-
-_PLAIN = re.compile(r"[0-9A-Za-z-]{1,40}")
-_UNLOGGED = ("/static/", "/sante")
-_LEFT = 499
-"""nginx's word for a browser that did not wait."""
-
-_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 
 def show_access_page(
@@ -161,7 +149,7 @@ def _send_to_login(request: Request) -> Response:
     """A person who opens a page comes back to it; what a page asks by itself makes the page load again."""
     services: Services = request.app.state.services
     is_by_script = is_partial(request)
-    is_opened = request.method in SAFE_METHODS and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
+    is_opened = request.method in {"GET", "HEAD"} and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
     if not services.identity.has_login or is_by_script or not is_opened:
         return show_access_page(request, "not_identified", 401, headers={"HX-Refresh": "true"} if is_by_script else {})
     login = request.app.url_path_for("connexion")
@@ -171,51 +159,3 @@ def _send_to_login(request: Request) -> Response:
 HANDLERS: Mapping[Any, Callable[[Request, Exception], Any]] = MappingProxyType(
     {HTTPException: on_http, ProducerError: on_producer}
 )
-
-
-class RequestLog:
-    """Logs the name of the route, never the address: that may be anything."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer, whatever happens."""
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        status, began = 0, time.monotonic()
-
-        async def send_noting_status(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        try:
-            await self._app(scope, receive, send_noting_status)
-        except HTTPException as error:
-            if not status:
-                await (await on_http(Request(scope, receive), error))(scope, receive, send_noting_status)
-        except ClientDisconnect:
-            status = status or _LEFT
-        except Exception as error:  # noqa: BLE001 — the last net: nothing of it reaches the server's own log
-            _log.error("page_failed", **_loggable(scope), exception=describe_exception(error))
-            if not status:
-                await show_failure(Request(scope, receive), 500)(scope, receive, send_noting_status)
-        finally:
-            if not scope["path"].startswith(_UNLOGGED):
-                seconds = round(time.monotonic() - began, 3)
-                _log.info("request", **_loggable(scope), status=status, seconds=seconds)
-
-
-def _loggable(scope: Scope) -> dict[str, Any]:
-    """What may be logged of a request: ours, or plain words only."""
-    values: dict[str, Any] = {"method": scope["method"] if scope["method"] in _METHODS else "?"}
-    if endpoint := scope.get("endpoint"):
-        values["page"] = getattr(endpoint, "__name__", "?").strip("_")
-    for name, value in scope.get("path_params", {}).items():
-        values[name] = value if _PLAIN.fullmatch(str(value)) else "?"
-    state = scope.get("state", {})
-    values |= {name: state[name] for name in ("agent", "correlation_id") if state.get(name)}
-    return values

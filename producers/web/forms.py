@@ -1,14 +1,14 @@
 """What comes from forms and addresses, read; forms count once however often they are pressed; pages of long tables."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Self
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 from starlette.datastructures import FormData
 
 from schemas.envelope import CloudEvent, Data
@@ -101,15 +101,20 @@ def read_day(words: str) -> date | None:
 
 
 def find_faults(
-    build: Callable[[], object], fields: Sequence[str], *, names: Mapping[str, str], better: Mapping[str, str]
+    contract: type[BaseModel],
+    values: Mapping[str, object],
+    fields: Sequence[str],
+    *,
+    names: Mapping[str, str],
+    better: Mapping[str, str],
 ) -> dict[str, str]:
-    """What the contract says against what `build` makes, by field of the form, in French.
+    """What the contract says against these values, by field of the form, in French.
 
     `names` are the contract's fields that the form calls otherwise; `better` says some faults in the form's own words.
     What fields only have wrong together is left to the form.
     """
     try:
-        build()
+        contract.model_validate(values)
     except ValidationError as error:
         found: dict[str, str] = {}
         for fault in error.errors(include_url=False, include_input=False):

@@ -14,12 +14,12 @@ from starlette.templating import Jinja2Templates
 from common.clock import local_day, now
 from producers.state import State
 from producers.web.exports.query import AskedFile
+from producers.web.exports.spool import Spool
 from producers.web.forms import read_number
 from producers.web.security.identity import AgentCommune, AuthorizedAgent, Identity
 from producers.web.security.limits import RateLimits
 from producers.web.security.session import ReturnAddresses, csrf_token
 from producers.web.settings import WebSettings
-from producers.web.spool import Spool
 from producers.web.suivi.live_updates import LiveUpdates
 from schemas.declarations import FileDownloaded
 from schemas.envelope import CloudEvent

@@ -18,9 +18,8 @@ from producers.web.exports import page as exports
 from producers.web.journal import envois, journal
 from producers.web.listes import page as listes
 from producers.web.page_context import NOT_FOUND, PageContext, Services
-from producers.web.security.limits import FILE_BYTES, FORM_BYTES, CountedStream, is_stream, limit_body
+from producers.web.security.limits import FILE_BYTES, FORM_BYTES, CountedStream, client_address, is_stream, limit_body
 from producers.web.security.session import require_agent, require_csrf
-from producers.web.security.trusted_proxies import client_address
 from producers.web.suivi import page as suivi
 from producers.web.tableaux import page as tableaux
 from producers.web.verifier import page as verifier

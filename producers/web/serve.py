@@ -61,7 +61,7 @@ def serve(
         log_config=None if quiet else LOGGING_CONFIG,
         access_log=False,
         server_header=False,
-        proxy_headers=False,  # read by `security.trusted_proxies`, for listed proxies only
+        proxy_headers=False,  # read by `middleware.TrustedProxies`, for listed proxies only
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
     # uvicorn raises the signal again once it has ended: nobody is to die of it.

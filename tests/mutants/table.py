@@ -626,7 +626,7 @@ SCREEN = [
     ),
     Mutant(
         "header-of-anybody",
-        "if not is_from_proxy(request.scope) or not self._shows_secret(request):",
+        "if request.scope.get(FROM_PROXY) is not True or not self._shows_secret(request):",
         "if not self._shows_secret(request):",
         ("test_the_header_of_anybody_else_is_refused",),
     ),

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from producers.errors import BrokerAwayError
-from producers.web import spool as module
-from producers.web.spool import Spool
+from producers.web.exports import spool as module
+from producers.web.exports.spool import Spool
 from schemas.declarations import FileDownloaded
 from schemas.envelope import CloudEvent
 from tests.parts.wait import wait_until

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
 from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_file, read_page, to_day
-from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_file, record_of
+from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGoneError, open_file, record_of
 from producers.web.forms import new_once, read_day, read_number
 from producers.web.journal.journal import ACTIONS, read_history
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
@@ -132,9 +132,15 @@ def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
     if context.request.method == "HEAD":
         delivery.close()
         return Response(headers=headers, media_type=media_type)
-    event = context.download_of(asked, piece)
-    after = BackgroundTask(delivery.then(lambda: context.services.spool.send(event)))
+    after = BackgroundTask(_declare, context, asked, piece, delivery)
     return StreamingResponse(iter(delivery), headers=headers, media_type=media_type, background=after)
+
+
+def _declare(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delivery) -> None:
+    """The file was taken, if all of it was."""
+    delivery.close()
+    if delivery.is_complete:
+        context.services.spool.send(context.download_of(asked, piece))
 
 
 def _refuse(context: PageContext, asked: AskedFile, status_code: int, why: str) -> Response:

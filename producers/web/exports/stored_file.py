@@ -1,7 +1,7 @@
 """Files of the exports volume, opened for a download: never by a name of the address, never when they were altered."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from io import BufferedReader
 from pathlib import Path
@@ -54,16 +54,6 @@ class Delivery:
     def close(self) -> None:
         """Let go of the file; a second time does nothing."""
         self.file.close()
-
-    def then(self, act: Callable[[], None]) -> Callable[[], None]:
-        """What is to be done after the answer: close, and `act` if every byte was taken."""
-
-        def after() -> None:
-            self.close()
-            if self.is_complete:
-                act()
-
-        return after
 
 
 def record_of(asked: AskedFile, piece: Piece = Piece.FICHIER) -> Recorded | None:

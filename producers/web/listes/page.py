@@ -39,24 +39,24 @@ def show(context: PageContext) -> Response:
 def ask(context: PageContext) -> Response:
     """« Génération du fichier »."""
     form = ListesForm(texts(context.form, "listes"), text(context.form, "format"), read_once(context.form))
-    found = find_faults(lambda: _request(context, form), FIELDS, names={"formats": "format"}, better=_CHOICES)
-    if found:
+    values = _values(context, form)
+    if found := find_faults(ListeExportRequested, values, FIELDS, names={"formats": "format"}, better=_CHOICES):
         return _page(context, form, UNPROCESSABLE, faults=Faults.ordered(FIELDS, found))
-    event = wrap_once(_request(context, form), source=context.services.settings.source, once=form.once)
+    data = ListeExportRequested.model_validate(values)
+    event = wrap_once(data, source=context.services.settings.source, once=form.once)
     if failure := send_request(context, event, form.words):
         return _page(context, form, AWAY, failure=failure)
     return context.redirect("listes", "demandes")
 
 
-def _request(context: PageContext, form: ListesForm) -> ListeExportRequested:
-    return ListeExportRequested.model_validate(
-        {
-            "commune": context.commune.code,
-            "listes": form.listes,
-            "formats": [form.format],
-            "requested_by": context.agent.name,
-        }
-    )
+def _values(context: PageContext, form: ListesForm) -> dict[str, object]:
+    """Of the contract, as they are: some may be wrong."""
+    return {
+        "commune": context.commune.code,
+        "listes": form.listes,
+        "formats": [form.format],
+        "requested_by": context.agent.name,
+    }
 
 
 def _page(

@@ -10,12 +10,14 @@ from starlette.requests import Request
 
 from producers.errors import StateAwayError
 from producers.state import State
-from producers.web.security.trusted_proxies import is_from_proxy
 from producers.web.settings import WebSettings
 
 _HABILITATIONS = table(
     "habilitations", *(column(name, String) for name in ("agent", "email", "code_commune", "nom_commune"))
 )
+
+FROM_PROXY = "prefecture.from_proxy"
+"""Marks, in the scope of a request, that its peer is one of the listed proxies."""
 
 _OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
@@ -161,7 +163,7 @@ class ProxyIdentity:
     def identify(self, request: Request) -> AuthorizedAgent:
         """The agent that the proxy names; the header from anybody else, or twice, is refused."""
         named = request.headers.getlist(self._header)
-        if not is_from_proxy(request.scope) or not self._shows_secret(request):
+        if request.scope.get(FROM_PROXY) is not True or not self._shows_secret(request):
             raise Untrusted if named else NotIdentified
         if len(named) > 1:
             raise Untrusted

@@ -17,8 +17,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
-from producers.web.security.trusted_proxies import client_address
-
 FORM_BYTES = 1 << 20
 FILE_BYTES = 512 << 20
 """Larger than any file that the worker makes; read in pieces, kept on the disk while the page looks at it."""
@@ -41,6 +39,12 @@ STREAM_SECONDS = 300
 """An agent who lost her rights, or whose session is over, sees nothing new after that."""
 
 _EVENTS = "text/event-stream"
+
+
+def client_address(scope: Scope) -> str:
+    """The client's address, as well as it is known."""
+    client = scope.get("client")
+    return str(client[0]) if client else "?"
 
 
 def limit_body(request: Request, most: int) -> Request:

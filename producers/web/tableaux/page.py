@@ -92,28 +92,25 @@ class TableauxForm:
         """How what is asked for is called while no row does."""
         return f"{TypeTableau(self.type).label}, listes {', '.join(self.listes)} [pdf]"
 
-    def request(self, commune: str, requested_by: str) -> TableauxRenderRequested:
-        """What is asked for; a day that cannot be read is left out, `faults` says so."""
+    def values(self, commune: str, requested_by: str) -> dict[str, object]:
+        """Of the contract, as they are; a day that cannot be read is left out, `faults` says so."""
         dates = {name: day for name in DATES if (day := read_day(self.dates.get(name, "")))}
-        return TableauxRenderRequested.model_validate(
-            {
-                "commune": commune,
-                "requested_by": requested_by,
-                "types": [self.type],
-                "listes": self.listes,
-                "presentations": self.presentations,
-                "edition": self.edition,
-                **dates,
-                "inclure_j5": self.inclure_j5,
-                "signature_maire": self.signature_maire,
-            }
-        )
+        return {
+            "commune": commune,
+            "requested_by": requested_by,
+            "types": [self.type],
+            "listes": self.listes,
+            "presentations": self.presentations,
+            "edition": self.edition,
+            **dates,
+            "inclure_j5": self.inclure_j5,
+            "signature_maire": self.signature_maire,
+        }
 
     def faults(self, commune: str, requested_by: str) -> Faults:
         """What is wrong with the form, field by field."""
-        found = find_faults(
-            lambda: self.request(commune, requested_by), FIELDS, names={"types": "type"}, better=_CHOICES
-        )
+        values = self.values(commune, requested_by)
+        found = find_faults(TableauxRenderRequested, values, FIELDS, names={"types": "type"}, better=_CHOICES)
         written = {name: day for name, day in self.dates.items() if day}
         found |= {name: _UNREADABLE for name, day in written.items() if read_day(day) is None}
         if self.type in set(TypeTableau):
@@ -167,7 +164,8 @@ def ask(context: PageContext) -> Response:
     commune, agent = context.commune.code, context.agent.name
     if faults := form.faults(commune, agent):
         return _page(context, form, UNPROCESSABLE, faults=faults)
-    event = wrap_once(form.request(commune, agent), source=context.services.settings.source, once=form.once)
+    data = TableauxRenderRequested.model_validate(form.values(commune, agent))
+    event = wrap_once(data, source=context.services.settings.source, once=form.once)
     if failure := send_request(context, event, form.words):
         return _page(context, form, AWAY, failure=failure)
     return context.redirect("tableaux", "demandes")

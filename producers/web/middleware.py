@@ -1,14 +1,33 @@
-"""What surrounds every page: headers for browsers, our own names only, changes from our own pages only."""
+"""What surrounds every page, from the outside: headers, the log, who the client is, our own names and pages only."""
 
+import re
+import time
+from collections.abc import Sequence
+from ipaddress import ip_address
 from types import MappingProxyType
+from typing import Any
 from urllib.parse import urlsplit
 
+import structlog
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.middleware.trustedhost import TrustedHostMiddleware
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from producers.web.settings import LOOPBACK, WebSettings
+from common.logs import describe_exception
+from producers.web.error_pages import on_http, show_failure
+from producers.web.security.identity import FROM_PROXY
+from producers.web.settings import LOOPBACK, Network, WebSettings
+
+_log = structlog.get_logger("producers.web")
+_PLAIN = re.compile(r"[0-9A-Za-z-]{1,40}")
+_UNLOGGED = ("/static/", "/sante")
+_LEFT = 499
+"""nginx's word for a browser that did not wait."""
+
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"})
 
 HEADERS = MappingProxyType(
     {
@@ -56,6 +75,80 @@ class SecurityHeaders:
             await send(message)
 
         await self._app(scope, receive, send_with_headers)
+
+
+class RequestLog:
+    """Logs the name of the route, never the address: that may be anything."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, whatever happens."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        status, began = 0, time.monotonic()
+
+        async def send_noting_status(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, send_noting_status)
+        except HTTPException as error:
+            if not status:
+                await (await on_http(Request(scope, receive), error))(scope, receive, send_noting_status)
+        except ClientDisconnect:
+            status = status or _LEFT
+        except Exception as error:  # noqa: BLE001 — the last net: nothing of it reaches the server's own log
+            _log.error("page_failed", **_loggable(scope), exception=describe_exception(error))
+            if not status:
+                await show_failure(Request(scope, receive), 500)(scope, receive, send_noting_status)
+        finally:
+            if not scope["path"].startswith(_UNLOGGED):
+                seconds = round(time.monotonic() - began, 3)
+                _log.info("request", **_loggable(scope), status=status, seconds=seconds)
+
+
+def _loggable(scope: Scope) -> dict[str, Any]:
+    """What may be logged of a request: ours, or plain words only."""
+    values: dict[str, Any] = {"method": scope["method"] if scope["method"] in _METHODS else "?"}
+    if endpoint := scope.get("endpoint"):
+        values["page"] = getattr(endpoint, "__name__", "?").strip("_")
+    for name, value in scope.get("path_params", {}).items():
+        values[name] = value if _PLAIN.fullmatch(str(value)) else "?"
+    state = scope.get("state", {})
+    values |= {name: state[name] for name in ("agent", "correlation_id") if state.get(name)}
+    return values
+
+
+class TrustedProxies:
+    """Marks what comes from a listed proxy, then believes it about the client's address and scheme.
+
+    uvicorn's own middleware does the reading; here is kept who the peer really was, before it is replaced.
+    """
+
+    def __init__(self, app: ASGIApp, proxies: Sequence[Network]) -> None:
+        self._app = app
+        self._proxies = tuple(proxies)
+        trusted = [str(network) for network in proxies]
+        self._believing = ProxyHeadersMiddleware(app, trusted_hosts=trusted) if trusted else app  # type: ignore[arg-type]
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Go on with the client's own address."""
+        client = scope.get("client")
+        scope[FROM_PROXY] = client is not None and self._is_listed(client[0])
+        await self._believing(scope, receive, send)  # type: ignore[arg-type]
+
+    def _is_listed(self, host: str) -> bool:
+        try:
+            address = ip_address(host)
+        except ValueError:
+            return False
+        return any(address in network for network in self._proxies)
 
 
 class OwnHosts:
