@@ -1,21 +1,16 @@
 """What every command line shares: click in French, commands loaded when they are needed, how a command ends."""
 
-import difflib
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+import gettext
+import os
+from collections.abc import Callable, Mapping
 from enum import IntEnum
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
 import click
 
-_WORDS = {
-    "Options": "Options",
-    "Commands": "Commandes",
-    "Show this message and exit.": "Afficher cette aide.",
-    "required]": "obligatoire]",
-    "[default: ": "[par défaut : ",
-}
+_CATALOGUES = Path(__file__).with_name("locale")
 _YES = {"o", "oui"}
 
 
@@ -47,6 +42,7 @@ def run_command(command: Callable[[], object], explain: Explain) -> int:
 
     A command that ends by `context.exit(code)` makes click return that code.
     """
+    speak_french()
     try:
         code = command()
     except click.exceptions.NoArgsIsHelpError as error:
@@ -64,40 +60,19 @@ def run_command(command: Callable[[], object], explain: Explain) -> int:
     return code if isinstance(code, int) else ExitCode.DONE
 
 
+def speak_french() -> None:
+    """Have click say its own words in French, whatever the locale: it asks gettext, of the domain `messages`."""
+    gettext.bindtextdomain("messages", _CATALOGUES)
+    os.environ["LANGUAGE"] = "fr"
+
+
 def _say(message: str, code: ExitCode) -> ExitCode:
     click.echo(f"Erreur : {message}", err=True)
     return code
 
 
-class FrenchFormatter(click.HelpFormatter):
-    """The few words that click itself puts into a help page."""
-
-    def write_usage(self, prog: str, args: str = "", prefix: str | None = None) -> None:
-        """Begin the page."""
-        super().write_usage(prog, args, prefix or "Usage : ")
-
-    @contextmanager
-    def section(self, name: str) -> Iterator[None]:
-        """Open a part of the page under its title."""
-        with super().section(f"{_WORDS.get(name, name)} "):
-            yield
-
-    def write_dl(self, rows: Iterable[tuple[str, str]], col_max: int = 30, col_spacing: int = 2) -> None:
-        """Write names and their meanings."""
-        translated = [(name, _translate(meaning)) for name, meaning in rows]
-        super().write_dl(translated, col_max, col_spacing)
-
-
-class FrenchContext(click.Context):
-    """A context whose help is French."""
-
-    formatter_class = FrenchFormatter
-
-
 class LazyGroup(click.Group):
     """A group that knows where its commands are, and imports one only when it is asked for."""
-
-    context_class = FrenchContext
 
     def __init__(self, *, commands_at: Mapping[str, str], **options: Any) -> None:  # noqa: ANN401 — click's
         """`commands_at`: the name of each command, and its place as `module:function`."""
@@ -116,20 +91,20 @@ class LazyGroup(click.Group):
             return None
         module, _, function = self._commands_at[cmd_name].partition(":")
         command: click.Command = getattr(import_module(module), function)
-        command.context_class = FrenchContext
         return command
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Find the command, or suggest one."""
-        if args[0] not in self._commands_at and not args[0].startswith("-"):
-            raise click.UsageError(f"commande inconnue : {args[0]}{_suggest(args[0], list(self._commands_at))}", ctx)
-        return super().resolve_command(ctx, args)
+        """Find the command, or suggest one of the table."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.exceptions.NoSuchCommand as error:
+            raise click.exceptions.NoSuchCommand(error.command_name, possibilities=self._commands_at, ctx=ctx) from None
 
 
 def confirm(question: str) -> None:
-    """Ask before what cannot be undone; whatever is not a yes ends the command.
+    """Ask before what cannot be undone; whatever is not a yes ends the command. click's own takes « y » only.
 
     Raises:
         Abort: the answer is no, or nobody answers.
@@ -142,39 +117,4 @@ def confirm(question: str) -> None:
 def explain_usage(error: click.UsageError) -> str:
     """What is wrong with the command line, and how to see what is right."""
     help_at = f" (voir « {error.ctx.command_path} --help »)" if error.ctx else ""
-    return _explain(error) + help_at
-
-
-def _explain(error: click.UsageError) -> str:
-    match error:
-        case click.NoSuchOption():
-            return (
-                f"option inconnue : {error.option_name}{_suggest(error.option_name, list(error.possibilities or ()))}"
-            )
-        case click.BadOptionUsage():
-            return f"option {error.option_name} : valeur manquante ou en trop"
-        case click.MissingParameter():
-            return f"il manque {_name(error.param)}"
-        case click.BadParameter(param=click.Parameter()):
-            return f"valeur refusée pour {_name(error.param)} : {error.message}"
-        case _ if error.message.startswith("Got unexpected extra argument"):
-            return "argument en trop"
-        case _:
-            return error.message
-
-
-def _name(param: click.Parameter | None) -> str:
-    if isinstance(param, click.Option):
-        return param.opts[0]
-    return (param.metavar or param.name or "") if isinstance(param, click.Argument) else ""
-
-
-def _suggest(word: str, known: Sequence[str]) -> str:
-    near = difflib.get_close_matches(word, known, n=1)
-    return f" ; vouliez-vous dire {near[0]} ?" if near else ""
-
-
-def _translate(meaning: str) -> str:
-    for english, french in _WORDS.items():
-        meaning = meaning.replace(english, french)
-    return meaning
+    return error.format_message().removesuffix(".") + help_at

@@ -1,6 +1,7 @@
 """What the documents say is what the code does: commands, exit codes, messages, variables, queues."""
 
 import ast
+import gettext
 import importlib
 import importlib.util
 import re
@@ -32,6 +33,7 @@ REPOSITORY = Path(__file__).parents[2]
 CODE = ("schemas", "common", "producers", "worker", "tests", "bench")
 DOCS = REPOSITORY / "docs"
 CONTRACT = REPOSITORY / "schemas" / "README.md"
+CATALOGUE = REPOSITORY / "common" / "locale" / "fr" / "LC_MESSAGES"
 GROUPS = {"python -m worker dead-letters": DEAD_LETTER_COMMANDS}
 PLACES = {
     **{f"python -m worker {name}": place for name, place in WORKER_COMMANDS.items()},
@@ -108,6 +110,27 @@ def test_a_command_ends_with_codes_of_its_family(command: str) -> None:
     assert codes <= set(ExitCode)
 
 
+def _click_words() -> dict[str, str]:
+    """What click says, in English and in French, as the catalogue is written; a plural has its number behind it."""
+    words: dict[str, str] = {}
+    text = (CATALOGUE / "messages.po").read_text("utf-8")
+    for key, plural, values in re.findall(
+        r'^msgid "(.+)"\n(?:msgid_plural "(.+)"\n)?((?:msgstr.*\n)+)', text, re.MULTILINE
+    ):
+        french = re.findall(r'^msgstr(?:\[\d\])? "(.+)"$', values, re.MULTILINE)
+        words |= {f"{key} {number}": said for number, said in enumerate(french)} if plural else {key: french[0]}
+    return words
+
+
+def test_what_click_says_is_compiled() -> None:
+    with (CATALOGUE / "messages.mo").open("rb") as file:
+        compiled = gettext.GNUTranslations(file)
+    for key, french in _click_words().items():
+        english, _, number = key.rpartition(" ")
+        is_plural = number in {"0", "1"}
+        assert (compiled.ngettext(english, english, int(number) + 1) if is_plural else compiled.gettext(key)) == french
+
+
 def _pieces() -> list[str]:
     """Every text of the code, cut where a value is put in; the longest first."""
     pieces: set[str] = set()
@@ -116,6 +139,8 @@ def _pieces() -> list[str]:
             for node in ast.walk(ast.parse(path.read_text("utf-8"))):
                 if isinstance(node, ast.Constant) and isinstance(node.value, str):
                     pieces.update(re.split(r"\{[^}]*\}", node.value))
+    for text in _click_words().values():
+        pieces.update(re.split(r"\{[^}]*\}", text))
     for path in (REPOSITORY / "producers" / "web").rglob("*.html"):
         page = path.read_text("utf-8")
         said = [*re.findall(r'"([^"<>]+)"', page), *re.split(r"\{[{%#].*?[}%#]\}|<[^>]*>", page)]

@@ -162,12 +162,12 @@ def test_a_register_held_by_another_program_is_not_written(
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["imprts"], "commande inconnue : imprts ; vouliez-vous dire imports ?"),
-        (["import-reu"], "il manque FICHIER"),
-        (["bureaux"], "il manque --commune"),
-        (["agents", "--emal", "x"], "option inconnue : --emal ; vouliez-vous dire --email ?"),
-        (["agents", "un", "deux"], "argument en trop"),
-        (["communes", "--add", "13055"], "option --add : valeur manquante ou en trop"),
+        (["imprts"], "commande inconnue : imprts. Vouliez-vous dire "),
+        (["import-reu"], "il manque l'argument 'FICHIER'"),
+        (["bureaux"], "il manque l'option '--commune'"),
+        (["agents", "--emal", "x"], "option inconnue : --emal. Vouliez-vous dire '--email'"),
+        (["agents", "un", "deux"], "arguments en trop"),
+        (["communes", "--add", "13055"], "option --add : il faut 2 valeurs"),
     ],
 )
 def test_a_wrong_command_line_is_explained_in_french(

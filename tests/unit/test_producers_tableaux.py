@@ -118,10 +118,10 @@ def test_what_is_no_date_is_refused_in_french(
             "--type cinq_jours --type second_rectificatif",
             "--date-tableau manque, pour second_rectificatif ; --scrutin manque, pour cinq_jours",
         ),
-        ("--scrutin 2027-04-11", "il manque --type"),
-        ("--type vingt", f"--type : les valeurs possibles sont {', '.join(TypeTableau)}"),
-        ("--type additions --presentation a3", "--presentation : les valeurs possibles sont commune, par_bureau, "),
-        ("--type additions --edition publique", "--edition : les valeurs possibles sont affichage, commission"),
+        ("--scrutin 2027-04-11", "il manque l'option '--type'"),
+        ("--type vingt", f"--type' : les valeurs possibles sont {', '.join(TypeTableau)}"),
+        ("--type additions --presentation a3", "--presentation' : les valeurs possibles sont commune, par_bureau, "),
+        ("--type additions --edition publique", "--edition' : les valeurs possibles sont affichage, commission"),
     ],
 )
 def test_what_must_be_added_or_corrected_is_said_before_anything_is_sent(
