@@ -12,7 +12,7 @@ from common.french import count_of, format_duration, format_number
 from producers.batch.batch import Batch, BatchProgress
 from producers.cli.wait import UNREAD_SECONDS, poll
 
-PLAIN_SECONDS = 10.0
+LINE_SECONDS = 10.0
 """Between two lines where there is no terminal."""
 
 _FIRST_POLL_SECONDS, _LAST_POLL_SECONDS = 0.5, 2.0
@@ -69,7 +69,7 @@ class Line:
 def open_line(console: Console, communes: int) -> Iterator[Line]:
     """The line: always the same one on a terminal, a new one now and then elsewhere."""
     if not console.is_terminal:
-        yield Line(_Plain(console), communes)
+        yield Line(_LineByLine(console), communes)
         return
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}", markup=False), console=console, transient=True
@@ -78,14 +78,14 @@ def open_line(console: Console, communes: int) -> Iterator[Line]:
         yield Line(lambda text: bar.update(task, description=text), communes)
 
 
-class _Plain:
+class _LineByLine:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._last = ("", float("-inf"))
 
     def __call__(self, text: str) -> None:
         said, at = self._last
-        if text != said and time.monotonic() - at > PLAIN_SECONDS:
+        if text != said and time.monotonic() - at > LINE_SECONDS:
             self._last = (text, time.monotonic())
             self._console.print(text, markup=False, highlight=False, soft_wrap=True)
 

@@ -89,7 +89,7 @@ def poll(
 UNREAD_SECONDS = 5.0
 """After this long, a request that nobody read is worth a hint."""
 
-PLAIN_SECONDS = 5.0
+LINE_SECONDS = 5.0
 """At most one line of progress per file in this time, where there is no terminal."""
 
 _UNREAD = "pas encore lue : un worker tourne-t-il ?"
@@ -118,14 +118,14 @@ def _open_bars(console: Console, event: CloudEvent) -> Iterator[Show]:
     )
     started_at = time.monotonic()
     with Progress(*columns, console=console, transient=True) as progress:
-        sent = progress.add_task(f"Demande {event.id[:8]}", total=None, detail="envoyée")
+        request_bar = progress.add_task(f"Demande {event.id[:8]}", total=None, detail="envoyée")
         bars: dict[int, TaskID] = {}
 
         def show(request: RequestState) -> None:
             if request.outcome is not None:
-                progress.update(sent, visible=False)
+                progress.update(request_bar, visible=False)
             elif time.monotonic() - started_at > UNREAD_SECONDS:
-                progress.update(sent, detail=_UNREAD)
+                progress.update(request_bar, detail=_UNREAD)
             for export in request.exports:
                 if export.export_id not in bars:
                     bars[export.export_id] = progress.add_task(export.label, total=None, detail="")
@@ -153,7 +153,7 @@ class _Lines:
             self._print(f"Demande {_UNREAD}")
         for export in request.exports:
             status, written, shown_at = self._shown.get(export.export_id, (None, -1, 0.0))
-            moved = export.lines_written != written and now - shown_at > PLAIN_SECONDS
+            moved = export.lines_written != written and now - shown_at > LINE_SECONDS
             if export.status is not status or moved:
                 self._shown[export.export_id] = (export.status, export.lines_written, now)
                 self._print(f"{export.label} : {describe_progress(export)}")

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import signal
 import sqlite3
 import subprocess
 import sys
@@ -102,6 +103,8 @@ def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path, sqlite_fil
     sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
     first = _start(tmp_path, "export-liste", "--commune", "13900", "--format", "xml")
     wait_until(lambda: list(tmp_path.rglob(".*.part")), message="a file being written")
+    for pid in first.family:
+        os.kill(pid, signal.SIGSTOP)  # it holds its lock, however long the other takes to start
     second = _run(tmp_path, "demo")
     first.kill()
     assert second.returncode == 1

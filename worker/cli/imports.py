@@ -240,12 +240,12 @@ def _print_comparaison(found: Comparison) -> None:
         others = count_of(found.others, "électeur a changé", "électeurs ont changé")
         click.echo(f"{others} autrement (adresse, nom d'usage, orthographe) : aucun tableau ne le montre.")
     if found.report:
-        told = (
+        to_check = (
             count_of(found.homonyms, "cas d'homonymie", "cas d'homonymie"),
             count_of(found.spellings, "orthographe changée"),
             count_of(found.doubts, "doute"),
         )
-        click.echo(f"À vérifier : {', '.join(told)}. Détail : {found.report}")
+        click.echo(f"À vérifier : {', '.join(to_check)}. Détail : {found.report}")
 
 
 def _show_listes(summary: ImportSummary) -> None:
