@@ -301,6 +301,19 @@ def test_the_vingt_jours_say_how_long_they_can_be_consulted() -> None:
     )
 
 
+def test_the_day_of_publication_is_said_once() -> None:
+    published = VINGT_JOURS | {"publication": date(2026, 2, 21)}
+    signed = compose(type_=TypeTableau.VINGT_JOURS, is_signed_by_maire=True, **published)
+    assert signed.signatures
+    assert signed.signatures.lieu == "Publié à LIBREVILLE, le 21/02/2026"
+    assert signed.notes[0] == "Consultable jusqu’au 28/02/2026."
+    named = compose(type_=TypeTableau.VINGT_JOURS, **published | {"scrutin": None, "until": None})
+    assert (named.objet, named.notes[0]) == ("Publication du 21 février 2026", "Consultable jusqu’au 28/02/2026.")
+    five = compose(type_=TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES, publication=date(2014, 3, 18))
+    assert five.signatures
+    assert (five.signatures.lieu, five.notes) == ("Publié à LIBREVILLE, le 18/03/2014", ())
+
+
 def test_between_polls_the_vingt_jours_name_the_meeting() -> None:
     tableau = compose(type_=TypeTableau.VINGT_JOURS, **(VINGT_JOURS | {"scrutin": None}))
     assert tableau.objet == "Commission de contrôle du 20 février 2026"

@@ -103,14 +103,17 @@ def _objet(demande: Demande) -> str:
 
 
 def _signatures(demande: Demande, nom_commune: str) -> Signatures | None:
-    signataire = demande.modele.signataire
-    if signataire is None and demande.is_signed_by_maire:
-        signataire = Signataire.MAIRE
+    signataire = _signataire(demande)
     if signataire is None:
         return None
     places = MEMBRES_COMMISSION if signataire is Signataire.COMMISSION_ADMINISTRATIVE else 1
-    lieu = f"{demande.modele.formule} {at_commune(nom_commune)}, le …"
+    jour = "…" if demande.publication is None or signataire is not Signataire.MAIRE else short_date(demande.publication)
+    lieu = f"{demande.modele.formule} {at_commune(nom_commune)}, le {jour}"
     return Signatures(signataire.value, places, has_seal=True, lieu=lieu)
+
+
+def _signataire(demande: Demande) -> Signataire | None:
+    return demande.modele.signataire or (Signataire.MAIRE if demande.is_signed_by_maire else None)
 
 
 SANS_BUREAU = "–"
@@ -163,17 +166,24 @@ def _titre(bureau: BureauElecteurs) -> str:
     return f"Bureau {bureau.code} — {bureau.libelle}" if bureau.libelle else f"Bureau {bureau.code}"
 
 
+def _publication(demande: Demande) -> Iterator[str]:
+    """The day of publication, unless the top or the mayor's signature says it; until when it can be consulted."""
+    if demande.publication:
+        is_said = _signataire(demande) is Signataire.MAIRE or _objet(demande).startswith("Publication")
+        said = [] if is_said else [f"publié le {short_date(demande.publication)}"]
+        if demande.type is TypeTableau.VINGT_JOURS:
+            said.append(f"consultable jusqu’au {short_date(last_day_to_consult(demande.publication))}")
+        if said:
+            yield f"{', '.join(said).capitalize()}."
+    elif demande.type is TypeTableau.VINGT_JOURS:
+        yield "Consultable pendant sept jours à compter de sa publication."
+
+
 def _make_notes(
     demande: Demande, *, has_provisoire: bool, has_protegee: bool, exports: Sequence[date]
 ) -> Iterator[str]:
     """Notes, in their order. `has_…`: whether a line has a provisional number, or a masked address."""
-    if demande.publication:
-        end = ""
-        if demande.type is TypeTableau.VINGT_JOURS:
-            end = f", consultable jusqu’au {short_date(last_day_to_consult(demande.publication))}"
-        yield f"Publié le {short_date(demande.publication)}{end}."
-    elif demande.type is TypeTableau.VINGT_JOURS:
-        yield "Consultable pendant sept jours à compter de sa publication."
+    yield from _publication(demande)
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
         yield f"Inscriptions et radiations du {short_date(start)} au {short_date(demande.last_day)}."
