@@ -106,8 +106,12 @@ class Pages:
 
     def need(self, height: float) -> None:
         """Turn the page unless there is room for this, or as much room as there can be."""
-        if self.room + _SLACK < min(height, self.full - self.running_height):
+        if self.lacks(height):
             self.turn()
+
+    def lacks(self, height: float) -> bool:
+        """Whether the next page would have more room for this."""
+        return self.room + _SLACK < min(height, self.full - self.running_height)
 
     def bookmark(self, title: str) -> None:
         """Let a reader come here."""

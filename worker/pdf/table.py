@@ -89,7 +89,7 @@ class Table:
         """Draw the row of totals; `after`: the height of what must not be torn off it."""
         row = RowSetter(self._columns, self._strong, self._strong).set(values)
         height = self.height(row)
-        if self._pages.room < height + after:
+        if self._pages.lacks(height + after):
             self._turn()
         self._flush()
         plain, self._rows = self._rows, _Rows(self._pages.tags, self._columns, self._strong, self._strong)
