@@ -77,10 +77,13 @@ def fpdf_wrapped(task: Task) -> Measure:
 
 
 def draw_ours(lines: Iterable[Values], path: Path) -> Callable[[], None]:
-    """A tableau in one part; ready to be drawn."""
+    """A tableau in one part; ready to be drawn. The faces are read already, as a worker's are and FPDF's font is."""
     from worker.domain.tableau import Bilan, Ligne, Partie, Section, Tableau
+    from worker.pdf.font import load_face
     from worker.pdf.render import render_tableau
 
+    load_face("regular")
+    load_face("bold")
     names = ("numero", "nom_naissance", "nom_usage", "prenoms", "naissance", "adresse", "bureau", "motif")
     lignes = tuple(Ligne(nationalite="", **dict(zip(names, values, strict=True))) for values in lines)
     partie = Partie("I. Additions (inscriptions)", lignes, f"Total des additions : {len(lignes)} électeurs")
