@@ -14,13 +14,15 @@ P2  How much of that is our writing: `write_csv` and its SHA-256 against that `\
     settings, which is the harder comparison; « server's settings » are those of a psql that nobody has tuned.
 P3  What an XML file costs: CPU of the worker's process for the whole job, validated and hashed, against the simplest
     way to write the same rows with lxml (`bench.baselines`), neither validated nor hashed.
-P4  What a PDF costs: CPU of drawing a tableau, every value wrapped and in an embedded Unicode font, against PHP's FPDF,
-    which openElec uses, with a core font and nothing wrapped (`bench.baselines_pdf`). Left out, and said, where PHP is
-    not and may not be installed.
+P4  What a PDF costs: CPU of drawing a tableau, tagged, every value wrapped and in an embedded Unicode font, against
+    PHP's FPDF, which openElec uses, with a core font and nothing wrapped; then with an embedded font and values wrapped
+    as we wrap them, in cp1252 since FPDF knows no Unicode, without tags (`bench.baselines_pdf`). Fonts are read before.
+    Left out, and said, where PHP is not and may not be installed.
 P5  Likewise against ReportLab's LongTable with fixed heights.
 P6  Whether memory is flat: the highest resident size of a process that makes one file of the whole register, against
     one twenty times smaller, and in MB; likewise for the import, on both databases. For a tableau, of a process that
-    makes one of a hundred thousand lines from the register, none of them applied yet: it looks for each on the list.
+    makes one of 20,000, then of 100,000 lines from the register, none of them applied yet: it looks for each on the
+    list. The tags are objects of the file, so that it grows with its lines.
 P7  How long a département takes: a batch for each of its communes, sent as producers do, each request for the three
     lists as CSV; through RabbitMQ to two worker processes of one thread; wall from before the first request is sent
     until the last row is ready, against `\copy` of the same lines in the same order in one file (`bench.departement`,
@@ -42,7 +44,7 @@ In P7 to P9 workers have the default settings and nothing asks the database mean
 row is ready. Each file is then on the volume with the bytes of its row. No notifier runs: telling is not measured.
 
 The tables are vacuumed and analysed after the import, as autovacuum does a minute later; caches are warm. `--size`
-makes the registers smaller: P3, P4, P5 and the tableau of P6 take a tenth of it, the other files of P6 are compared
-with a twentieth, P7 takes 1.84 times as many lines, P8 sixteen times a fiftieth; P9 stays what it is; W1 takes a
-hundredth, as requests. Targets are for the default.
+makes the registers smaller: P3 and the long tableau of P6 take a tenth of it, P4, P5 and the other tableau of P6 a
+fiftieth, the other files of P6 are compared with a twentieth, P7 takes 1.84 times as many lines, P8 sixteen times a
+fiftieth; P9 stays what it is; W1 takes a hundredth, as requests. Targets are for the default.
 """
