@@ -17,7 +17,7 @@ from worker.writers.csv_file import HEADER
 
 TIMES, TIMES_LONG = 5, 3
 PEAK_TARGET, PEAK_TARGET_PDF, PEAK_TARGET_PDF_LONG = 120, 150, 200
-"""In MB; a cell of a tableau is an object of the file, so that its memory grows with its lines: 9 bytes an object."""
+"""In MB; a cell of a tableau is an object of the file, so that its memory grows with its lines."""
 TABLEAU = 50
 """One line of the long tableau for so many electors: 20,000."""
 Task = Callable[[], Measure]
