@@ -1,4 +1,4 @@
-"""The pages of a document: their top, where we are on them, and when to turn them."""
+"""The pages of a document: their top, where we are on them, and when the next one begins."""
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -95,7 +95,7 @@ class Pages:
         """From now on, each new page begins with this, of this height: the titles of what goes on there."""
         self.running_height, self._draw_running = height, draw
 
-    def turn(self) -> None:
+    def begin_next(self) -> None:
         """Finish the page, and go on with the next one."""
         self.canvas.showPage()
         self.count += 1
@@ -107,7 +107,7 @@ class Pages:
     def need(self, height: float) -> None:
         """Turn the page unless there is room for this, or as much room as there can be."""
         if self.lacks(height):
-            self.turn()
+            self.begin_next()
 
     def lacks(self, height: float) -> bool:
         """Whether the next page would have more room for this."""

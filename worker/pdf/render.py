@@ -96,7 +96,7 @@ class _SectionDrawer:
         if not pages.is_fresh:
             room = pages.room - _BEFORE_SECTION - tail - len(lines) * styles.section.leading
             if ending.is_signed or not self._fits(readings, room, has_neant=has_neant):
-                pages.turn()
+                pages.begin_next()
             else:
                 pages.y -= _BEFORE_SECTION
         pages.bookmark(section.titre)

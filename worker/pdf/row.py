@@ -40,9 +40,9 @@ class Row(NamedTuple):
 class RowSetter:
     """Sets rows of one table, where the style of each column is set."""
 
-    def __init__(self, columns: Sequence[Column], plain: Style, strong: Style) -> None:
-        self._leading = plain.leading
-        self._setters = [_ValueSetter(column, strong if column.is_strong else plain) for column in columns]
+    def __init__(self, columns: Sequence[Column], regular: Style, strong: Style) -> None:
+        self._leading = regular.leading
+        self._setters = [_ValueSetter(column, strong if column.is_strong else regular) for column in columns]
         self._columns = [(setter.known.get, setter.set) for setter in self._setters]
 
     def set(self, values: Sequence[str]) -> Row:

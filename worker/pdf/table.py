@@ -30,20 +30,20 @@ class Table:
         styles = pages.styles
         self._pages = pages
         self._columns = columns
-        self._heading, self._plain, self._strong = styles.heading, styles.body, styles.strong
-        self._setter = RowSetter(columns, self._plain, self._strong)
+        self._heading, self._regular, self._strong = styles.heading, styles.body, styles.strong
+        self._setter = RowSetter(columns, self._regular, self._strong)
         self._titles = [self._heading.break_text(column.titre, column.width) for column in columns]
-        self._first_baseline = _PAD + self._plain.ascent
+        self._first_baseline = _PAD + self._regular.ascent
         self._cells = [ROW_TITLE if column.is_row_title else VALUE for column in columns]
         self._tag = TableTag(0)
-        self._rows = _Rows(pages.tags, columns, self._plain, self._strong)
+        self._rows = _Rows(pages.tags, columns, self._regular, self._strong)
         self.heading_height = max(map(len, self._titles)) * self._heading.leading + 2 * _PAD
         with form(pages.canvas, _FORM, self.heading_height):
             self._draw_titles(self.heading_height, Marks())
 
     def height(self, row: Row) -> float:
         """Of a row, in points."""
-        return row.height * self._plain.leading + 2 * _PAD
+        return row.height * self._regular.leading + 2 * _PAD
 
     def set(self, values: Sequence[str]) -> Row:
         """Set a row, to know its height before it is drawn."""
@@ -68,20 +68,20 @@ class Table:
         """Draw a row, on the next page if need be."""
         row = self._setter.set(values)
         pages = self._pages
-        height = row.height * self._plain.leading + 2 * _PAD
+        height = row.height * self._regular.leading + 2 * _PAD
         if height > pages.y - BOTTOM - self.below:
             if height > pages.full - pages.running_height - self.below - _TITRES:
                 row = self._add_tall(self._setter.set_lines(values))
                 height = self.height(row)
             else:
-                self._turn()
+                self._begin_page()
         self._draw(row, height)
 
     def add_last(self, rows: Sequence[Sequence[str]], after: float) -> None:
         """Draw the last rows, on the page of what comes after them if one page has room for all."""
         whole = sum(self.height(self.set(values)) for values in rows) + self.below + after
         if self._pages.room < whole <= self._pages.full - self._pages.running_height:
-            self._turn()
+            self._begin_page()
         for values in rows:
             self.add(values)
 
@@ -90,12 +90,12 @@ class Table:
         row = RowSetter(self._columns, self._strong, self._strong).set(values)
         height = self.height(row)
         if self._pages.lacks(height + after):
-            self._turn()
+            self._begin_page()
         self._flush()
-        plain, self._rows = self._rows, _Rows(self._pages.tags, self._columns, self._strong, self._strong)
+        regular, self._rows = self._rows, _Rows(self._pages.tags, self._columns, self._strong, self._strong)
         self._draw(row, height)
         self._flush()
-        self._rows = plain
+        self._rows = regular
 
     def end(self) -> None:
         """The rows of a part are all drawn."""
@@ -105,12 +105,12 @@ class Table:
     def _add_tall(self, lines: list[list[bytes]]) -> Row:
         """Fill pages with a row taller than one; what remains of it."""
         pages = self._pages
-        while max(map(len, lines)) * self._plain.leading + 2 * _PAD > (room := pages.room - self.below):
-            if (fitting := int((room - 2 * _PAD) // self._plain.leading)) >= _LEAST:
+        while max(map(len, lines)) * self._regular.leading + 2 * _PAD > (room := pages.room - self.below):
+            if (fitting := int((room - 2 * _PAD) // self._regular.leading)) >= _LEAST:
                 row = self._setter.stack([value[:fitting] for value in lines])
                 self._draw(row, self.height(row))
                 lines = [value[fitting:] or [b""] for value in lines]
-            self._turn()
+            self._begin_page()
         return self._setter.stack(lines)
 
     def _draw(self, row: Row, height: float) -> None:
@@ -119,9 +119,9 @@ class Table:
         pages.y = bottom = top - height
         self._rows.add(row, top - self._first_baseline, bottom)
 
-    def _turn(self) -> None:
+    def _begin_page(self) -> None:
         self._flush()
-        self._pages.turn()
+        self._pages.begin_next()
 
     def _flush(self) -> None:
         """Draw the rows of this page."""
@@ -152,11 +152,11 @@ class _Rows:
     One format a row, with its tags, costs a fifth of what the canvas takes to draw cell by cell.
     """
 
-    def __init__(self, tags: Tags, columns: Sequence[Column], plain: Style, strong: Style) -> None:
+    def __init__(self, tags: Tags, columns: Sequence[Column], regular: Style, strong: Style) -> None:
         self._tags = tags
-        self._begin = b"q %b %g TL 0 g" % (plain.set(), plain.leading)
+        self._begin = b"q %b %g TL 0 g" % (regular.set(), regular.leading)
         self._cells = [
-            b"%b %%b %b" % (strong.set(), plain.set()) if column.is_strong and plain is not strong else b"%b"
+            b"%b %%b %b" % (strong.set(), regular.set()) if column.is_strong and regular is not strong else b"%b"
             for column in columns
         ]
         self._roles = [b"TH" if column.is_row_title else b"TD" for column in columns]

@@ -71,7 +71,7 @@ class _Leaf(NamedTuple):
 
 
 class Marks:
-    """What says what is drawn is, where nothing is told of it: in a form, which pages show as a whole."""
+    """Says what each thing drawn is, to nobody: in a form, which pages show as a whole, nothing is tagged."""
 
     @contextmanager
     def element(self, _role: str) -> Iterator[None]:
@@ -90,7 +90,7 @@ class Marks:
 
 
 class Tags(Marks):
-    """The tree of one document."""
+    """Says it to who hears the document: marks on the pages, and the tree that names them."""
 
     def __init__(self, canvas: Canvas, document: Document) -> None:
         self.mark = 0
