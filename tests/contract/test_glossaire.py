@@ -1,38 +1,26 @@
-"""A word of the code is French only if the glossary lists it, and it lists no word that nobody uses."""
+"""Every word of a name is English or in the glossary, which lists no word that nobody uses.
+
+English words are those of `english_words.txt`, one a line, in order: a new one is added there on purpose, once it is
+the field's own word for the thing.
+"""
 
 import ast
 import re
+from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import fields
 from pathlib import Path
 
-from producers.records import ExportState, RequestState
-from schemas.generate import MODELS
-from worker.domain.fingerprint import Differences
-from worker.exports.models import Depot, Export, Request
-from worker.notifier.models import Agent, Notification, Recipient, Reminder, ReminderEcheance
-from worker.registre.models import Bureau, Commune, Electeur, Import, ImportListe, ListeCommunale
-from worker.writers.columns import ListeSpec
-from worker.writers.precheck import Anomaly, Census
-
 REPOSITORY = Path(__file__).parents[2]
-TABLES = (
-    *(Agent, Bureau, Commune, Depot, Electeur, Export, Import, ImportListe, ListeCommunale, Notification, Recipient),
-    *(Reminder, ReminderEcheance, Request),
-)
-RECORDS = (Anomaly, Census, Differences, ExportState, ListeSpec, RequestState)
-_ENGLISH = """
-    address after agent announced anomaly answer at attempts because before bulk by cancel cancelled census channel
-    cleaned cleaning code column compared complete correlation created date dated day days declared deposited
-    differences disabled downloaded due email error event export exports failed file fingerprint finished format
-    formats has id import imported info is kept key kind kinds label lease lines message name near needs not
-    notification on outcome owner pages parameters part path piece publication published purged read ready reason
-    recipient refusal refused rejected reminder render report request requested retries retry rung secret sender
-    sent separators settled severity sha signature size source spec started state status subject taken tell teller
-    told type types undone until values verdict verified version without written
-"""
-ENGLISH = set(_ENGLISH.split())
-PART_OF_A_NAME = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
+PRODUCT = ("schemas", "common", "producers", "worker")
+ENGLISH = Path(__file__).with_name("english_words.txt").read_text("utf-8").split()
+RETIRED = {
+    *("bell", "book", "dirty", "door", "doors", "earlier", "news", "outage", "peers", "remembered", "rights", "ring"),
+    *("rings", "rung", "strays", "tell", "teller", "tells", "trial", "visit", "watched"),
+}
+"""What the field has better words for: doorbell, enqueue, notify, request report, authorization, orphans …"""
+COLUMNS = {"rung_at", "tell_after", "tell_attempts", "teller", "teller_lease"}
+"""Columns are the contract of operators' queries, and keep their names."""
+WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 
 
 def _glossary() -> set[str]:
@@ -40,37 +28,77 @@ def _glossary() -> set[str]:
     return {word for word in re.findall(r"^\| (\S+) \|", text, re.MULTILINE) if word != "Word"}
 
 
-def _parts(name: str) -> Iterator[str]:
-    yield from (part.lower() for part in PART_OF_A_NAME.findall(name))
+def _words(name: str) -> Iterator[str]:
+    yield from (word.lower() for word in WORD.findall(name))
 
 
 def _singulars(word: str) -> set[str]:
     return {word, word.removesuffix("s"), word.removesuffix("x")}
 
 
-def _names() -> Iterator[str]:
-    """The names of tables, columns, fields and of their classes."""
-    for model in TABLES:
-        yield model.__name__
-        yield str(model.__tablename__)
-        yield from model.__table__.columns.keys()
-    for record in RECORDS:
-        yield record.__name__
-        yield from (field.name for field in fields(record))
-    for contract in MODELS:
-        yield contract.__name__
-        yield from contract.model_fields
+def _modules() -> Iterator[tuple[Path, ast.Module]]:
+    for folder in PRODUCT:
+        for path in sorted((REPOSITORY / folder).rglob("*.py")):
+            yield path.relative_to(REPOSITORY), ast.parse(path.read_text("utf-8"))
 
 
-def test_every_word_of_a_table_or_record_is_english_or_in_the_glossary() -> None:
-    glossary = _glossary()
-    unlisted = {
-        part: name
-        for name in _names()
-        for part in _parts(name)
-        if part not in ENGLISH and not _singulars(part) & glossary
+def _names(path: Path, module: ast.Module) -> Iterator[str]:
+    """Those that a module gives: its own, of its folders, of classes, functions, arguments, attributes, constants."""
+    yield from path.with_suffix("").parts
+    yield from _assigned(module.body)
+    for node in ast.walk(module):
+        match node:
+            case ast.ClassDef():
+                yield node.name
+                yield from _assigned(node.body)
+            case ast.FunctionDef() | ast.AsyncFunctionDef():
+                yield node.name
+            case ast.arg():
+                yield node.arg
+            case ast.Attribute(ctx=ast.Store()):
+                yield node.attr
+
+
+def _assigned(body: list[ast.stmt]) -> Iterator[str]:
+    for statement in body:
+        match statement:
+            case ast.Assign(targets=[ast.Name(id="__tablename__")], value=ast.Constant(value=str(table))):
+                yield table
+            case ast.Assign(targets=targets):
+                yield from (node.id for target in targets for node in ast.walk(target) if isinstance(node, ast.Name))
+            case ast.AnnAssign(target=ast.Name(id=name)):
+                yield name
+
+
+def _is_ours(name: str) -> bool:
+    """Neither Python's own, nor a private constant, which may be named for the French text that it holds."""
+    return not re.fullmatch(r"__\w+__|_[A-Z0-9_]+", name)
+
+
+def test_every_word_of_a_name_is_english_or_in_the_glossary() -> None:
+    known = {*ENGLISH, *_glossary()}
+    unknown: dict[str, set[str]] = defaultdict(set)
+    for path, module in _modules():
+        for name in filter(_is_ours, _names(path, module)):
+            for word in _words(name):
+                if not _singulars(word) & known:
+                    unknown[word].add(f"{path}: {name}")
+    assert dict(unknown) == {}
+
+
+def test_no_name_has_a_word_that_was_retired() -> None:
+    found = {
+        f"{path}: {name}"
+        for path, module in _modules()
+        for name in filter(_is_ours, _names(path, module))
+        if name not in COLUMNS and RETIRED & {*_words(name)}
     }
-    assert unlisted == {}
+    assert found == set()
+
+
+def test_the_english_words_are_in_order_and_none_is_in_the_glossary() -> None:
+    assert sorted(set(ENGLISH)) == ENGLISH
+    assert [word for word in ENGLISH if word in _glossary()] == []
 
 
 def test_the_glossary_is_in_order_singular_and_without_accents() -> None:
@@ -86,17 +114,13 @@ def test_the_glossary_is_in_order_singular_and_without_accents() -> None:
 
 def test_every_word_of_the_glossary_is_used() -> None:
     used: set[str] = set()
-    for folder in ("common", "schemas", "producers", "worker"):
-        for path in (REPOSITORY / folder).rglob("*.py"):
-            used.update(_parts(path.stem))
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                match node:
-                    case ast.FunctionDef() | ast.ClassDef():
-                        used.update(_parts(node.name))
-                    case ast.Name():
-                        used.update(_parts(node.id))
-                    case ast.arg() | ast.keyword():
-                        used.update(_parts(node.arg or ""))
-                    case ast.Constant(value=str(text)) if re.fullmatch(r"[a-z_0-9]+", text):
-                        used.update(_parts(text))
-    assert _glossary() - {single for word in used for single in _singulars(word)} == set()
+    for path, module in _modules():
+        names = {*_names(path, module)}
+        for node in ast.walk(module):
+            match node:
+                case ast.Name(id=str(name)) | ast.keyword(arg=str(name)):
+                    names.add(name)
+                case ast.Constant(value=str(text)) if re.fullmatch(r"[a-z_0-9]+", text):
+                    names.add(text)
+        used.update(single for name in names for word in _words(name) for single in _singulars(word))
+    assert _glossary() - used == set()

@@ -119,7 +119,7 @@ def _row(
         "date_mouvement": _format(tableau.jour),
         "nom_naissance": electeur.nom,
         "prenoms": electeur.prenoms,
-        "date_naissance": _dix_huit_ans_before(tableau) if cause is _OFFICE else electeur.date_naissance,
+        "date_naissance": _eighteen_years_before(tableau) if cause is _OFFICE else electeur.date_naissance,
         "categorie": cause.categorie.value,
         "motif": cause.motif,
         "date_tableau": _format(tableau.date_tableau),
@@ -149,7 +149,7 @@ def _bureaux(now: str, cause: _Cause, tableau: _Tableau) -> tuple[str, str]:
     return (now, other) if tableau.etat is Etat.ACTIF else (other, now)
 
 
-def _dix_huit_ans_before(tableau: _Tableau) -> str:
+def _eighteen_years_before(tableau: _Tableau) -> str:
     return f"12/09/{(tableau.date_tableau or tableau.jour).year - 19}"
 
 
