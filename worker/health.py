@@ -119,6 +119,7 @@ def _read_signs(folder: Path, role: Role) -> Iterator[Sign]:
 
 
 def _is_held(descriptor: int) -> bool:
+    """Flock by hand: it is asked of the open file that is read next, which may be swept away meanwhile."""
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:

@@ -1,0 +1,58 @@
+"""Files of the volume are opened as they are: no link is followed, nothing else is taken for one."""
+
+import hashlib
+import io
+import os
+from pathlib import Path
+
+import pytest
+
+from common.files import CHUNK, NotRegularError, hash_file, keep_files_private, open_beneath, open_regular
+
+
+def test_a_file_is_read_by_its_path_and_beneath_a_root(tmp_path: Path) -> None:
+    (tmp_path / "13900").mkdir()
+    (tmp_path / "13900" / "liste.csv").write_bytes(b"LANTERNE")
+    with open_regular(tmp_path / "13900" / "liste.csv") as file:
+        assert file.read() == b"LANTERNE"
+    with open_beneath(tmp_path, "13900", "liste.csv") as file:
+        assert file.read() == b"LANTERNE"
+
+
+def test_the_root_may_be_a_link_what_is_beneath_may_not(tmp_path: Path) -> None:
+    volume = tmp_path / "volume"
+    (volume / "13900").mkdir(parents=True)
+    (volume / "13900" / "liste.csv").touch()
+    (volume / "13900" / "link.csv").symlink_to("liste.csv")
+    (volume / "13901").symlink_to("13900")
+    (tmp_path / "mount").symlink_to(volume)
+    open_beneath(tmp_path / "mount", "13900", "liste.csv").close()
+    for steps in (("13900", "link.csv"), ("13901", "liste.csv")):
+        with pytest.raises(OSError, match=r"."):
+            open_beneath(volume, *steps)
+
+
+def test_what_is_no_file_is_told_from_one_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(NotRegularError):
+        open_regular(tmp_path / "pipe")
+    with pytest.raises(IsADirectoryError):
+        open_regular(tmp_path)
+    with pytest.raises(FileNotFoundError):
+        open_regular(tmp_path / "nothing")
+
+
+@pytest.mark.parametrize("length", [0, 1, CHUNK, CHUNK + 1])
+def test_a_file_is_hashed_piece_by_piece(length: int) -> None:
+    content, told = b"x" * length, list[int]()
+    assert hash_file(io.BytesIO(content), told.append) == (length, hashlib.sha256(content).hexdigest())
+    assert sum(told) == length
+
+
+def test_files_are_private_to_their_group() -> None:
+    before = os.umask(0)
+    try:
+        keep_files_private()
+        assert os.umask(0) == 0o027
+    finally:
+        os.umask(before)
