@@ -12,7 +12,7 @@ from tests.parts.town import prepare_libreville
 OpenDesk = Callable[[str, Path], AbstractContextManager[object]]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def deployment(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Deployment]:
     """A broker and a database with the accounts of `deploy/`, LIBREVILLE imported by the owner."""
     with Deployment(tmp_path_factory.mktemp("deployment")) as deployed:

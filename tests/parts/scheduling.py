@@ -14,6 +14,7 @@ _SHARED = {
     "a whole installation": ("tests/web/test_browser_*.py",),
     "the accounts of deploy/": (
         "tests/integration/test_*permissions.py",
+        "tests/integration/test_monitoring.py",
         "tests/integration/test_purge_clock.py",
         "tests/integration/test_road_depots.py",
     ),

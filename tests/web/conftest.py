@@ -23,7 +23,7 @@ from tests.web.site import Site
 Visit = Callable[..., Visitor]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     """The installation, with LIBREVILLE and its neighbour GRANDVILLE."""
     mailbox = Mailbox()
@@ -36,7 +36,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     mailbox.stop()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def filled(site: Site) -> Filled:
     """LIBREVILLE with files in every state."""
     return Filled(site)

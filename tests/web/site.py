@@ -30,7 +30,9 @@ class Site:
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
         self.worker = self.town.start_worker(PREFECTURE_LEASE_SECONDS="30", **_addresses(deployment, "worker"))
-        self.town.start_notifier(PREFECTURE_PUBLIC_URL=self.url, **_addresses(deployment, "notifier"))
+        self.town.start_notifier(
+            PREFECTURE_PUBLIC_URL=self.url, PREFECTURE_SWEEP_SECONDS="2", **_addresses(deployment, "notifier")
+        )
         self._screen = self._open_screen(deployment, folder, port)
 
     def close(self) -> None:
