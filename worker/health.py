@@ -77,7 +77,7 @@ class Pulse:
         self.stop()
         self._path.parent.mkdir(parents=True, exist_ok=True)
         self._descriptor = descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        fcntl.flock(descriptor, fcntl.LOCK_EX)  # not filelock's: a reader asks who holds it, and takes nothing
         return descriptor
 
 

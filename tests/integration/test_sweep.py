@@ -17,7 +17,7 @@ from worker.exports.models import Export
 from worker.housekeeping.housekeeping import sweep
 from worker.messaging.broker import build_broker
 from worker.messaging.doorbell import DoorbellQueues
-from worker.messaging.queues import count_bells
+from worker.messaging.queues import count_doorbells
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -155,4 +155,4 @@ def test_the_broker_counts_the_doorbells_of_each_queue(amqp_url: str) -> None:
     doorbells = [Doorbell(1, *LISTES), Doorbell(2, *LISTES_BULK), Doorbell(3, *LISTES_BULK), Doorbell(4, *TABLEAUX)]
     with closing(build_broker(amqp_url)) as broker:
         DoorbellQueues(broker).enqueue(doorbells)
-    assert count_bells(amqp_url) == {LISTES: 1, LISTES_BULK: 2, TABLEAUX: 1, (ExportKind.TABLEAU, True): 0}
+    assert count_doorbells(amqp_url) == {LISTES: 1, LISTES_BULK: 2, TABLEAUX: 1, (ExportKind.TABLEAU, True): 0}

@@ -26,7 +26,7 @@ def test_one_step_of_each_takes_its_turn() -> None:
             yield
 
     chores = [Chore("long", lambda: steps("long", 3), HOUR), Chore("short", lambda: steps("short", 1), HOUR)]
-    while Housekeeping(chores).turn(threading.Event()):
+    while Housekeeping(chores).step(threading.Event()):
         pass
     assert done == ["long", "short", "long", "long"]
 
@@ -39,7 +39,7 @@ def test_nothing_begins_once_it_is_to_stop() -> None:
         stop.set()
         yield
 
-    Housekeeping([Chore(name, partial(begin, name), HOUR) for name in ("first", "second")]).turn(stop)
+    Housekeeping([Chore(name, partial(begin, name), HOUR) for name in ("first", "second")]).step(stop)
     assert begun == ["first"]
 
 
@@ -60,8 +60,8 @@ def test_what_fails_is_said_and_tried_again_and_the_others_go_on() -> None:
 
     with capture_logs() as logs:
         keeping = Housekeeping([Chore("failing", fail_once, 0), Chore("other", other, HOUR)])
-        keeping.turn(stop)
-        keeping.turn(stop)
+        keeping.step(stop)
+        keeping.step(stop)
     assert tries == ["failing", "other", "failing"]
     assert [(line["event"], line["what"]) for line in logs] == [("outage", "failing"), ("outage_over", "failing")]
 

@@ -49,7 +49,7 @@ def notifier(*, once: bool) -> None:
     from worker.messaging.broker import build_broker, require_trusted
     from worker.messaging.doorbell import DoorbellQueues
     from worker.messaging.events import EventPublisher
-    from worker.messaging.queues import count_bells, read_queues
+    from worker.messaging.queues import count_doorbells, read_queues
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -64,7 +64,7 @@ def notifier(*, once: bool) -> None:
         settings,
         engine,
         enqueue=DoorbellQueues(broker).enqueue,
-        count=partial(count_bells, amqp_url),
+        count=partial(count_doorbells, amqp_url),
         publish=EventPublisher(broker).publish,
         beat=pulse.beat,
     )

@@ -1,1 +1,1 @@
-"""What the notifier's process does besides notifying: the sweep, the reminders, the purge."""
+"""The sweep, the reminders and the purge, beside the notifier in its process; housekeeping.py is where to begin."""

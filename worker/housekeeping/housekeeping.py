@@ -82,23 +82,23 @@ class Chore:
 
 
 class Housekeeping:
-    """The chores, in the order of a turn."""
+    """The chores, in the order in which each takes a step."""
 
     def __init__(self, chores: Sequence[Chore]) -> None:
         self._chores = chores
-        self._turned_at = math.inf
+        self._last_sign = math.inf
         self._is_reported = False
 
     def run(self, stop: Event) -> None:
-        """Turn until `stop` is set."""
+        """Work until `stop` is set."""
         while not stop.is_set():
-            self._turned_at = time.monotonic()
-            if not self.turn(stop):
+            self._last_sign = time.monotonic()
+            if not self.step(stop):
                 pause = min((chore.pause for chore in self._chores), default=_LONGEST_PAUSE_SECONDS)
                 stop.wait(min(max(pause, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS))
-        self._turned_at = math.inf
+        self._last_sign = math.inf
 
-    def turn(self, stop: Event) -> bool:
+    def step(self, stop: Event) -> bool:
         """One step of each chore that is due, none once `stop` is set; True when there may be more to do at once."""
         steps = [chore.step() for chore in self._chores if not stop.is_set()]
         return any(steps)
@@ -107,7 +107,7 @@ class Housekeeping:
         """The same beat, until `run` is stuck: then what lacks is told once, and no sign of life follows."""
 
         def supervised(lack: str) -> None:
-            is_stuck = time.monotonic() > self._turned_at + STUCK_SECONDS
+            is_stuck = time.monotonic() > self._last_sign + STUCK_SECONDS
             if is_stuck and not self._is_reported:
                 log.critical("housekeeping_stuck")
                 beat(STUCK)

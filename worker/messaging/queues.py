@@ -41,7 +41,7 @@ def read_queues(url: str) -> list[QueueState]:
         raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from None
 
 
-def count_bells(url: str) -> dict[tuple[ExportKind, bool], int]:
+def count_doorbells(url: str) -> dict[tuple[ExportKind, bool], int]:
     """How many doorbells wait, by the kind of file that they ring for, and whether of a batch.
 
     Raises:

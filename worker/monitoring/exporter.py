@@ -28,7 +28,7 @@ STATEMENT_SECONDS = 60
 """Of a database that is slower than this nothing is shown."""
 
 
-class Queue(Protocol):
+class QueueFigures(Protocol):
     """What the broker says of one of our queues."""
 
     @property
@@ -48,7 +48,7 @@ class Queue(Protocol):
         """How many were put aside."""
 
 
-Queues = Callable[[], Iterable[Queue]]
+Queues = Callable[[], Iterable[QueueFigures]]
 """Asks for each queue; raises TransientError when the broker is away."""
 
 

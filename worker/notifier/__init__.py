@@ -1,1 +1,1 @@
-"""Tells people and programs what became of a request, once."""
+"""Notifies people and programs of what became of a request, once; notify.py is where to begin."""

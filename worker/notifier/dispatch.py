@@ -78,7 +78,7 @@ class Dispatcher:
     def deliver(
         self, subject: Subject, message: Message, wishes: frozenset[Wish], before_each: Callable[[], None]
     ) -> Outcome:
-        """Tell whoever has one of the wishes and is not yet told; the others, when they were to be told before.
+        """Notify whoever has one of the wishes and is not yet notified; the others, when they were to be before.
 
         `before_each` is called before something slow, and may raise LeaseLostError.
         """
@@ -94,7 +94,7 @@ class Dispatcher:
         return self._look(subject)
 
     def abandon(self, subject: Subject, reason: str) -> None:
-        """Nobody else is to be told: it is too late."""
+        """Nobody else is to be notified: it is too late."""
         with self._sessions.begin() as session:
             unsettled = subject.is_it, Notification.settled_at.is_(None)
             session.execute(update(Notification).where(*unsettled).values(settled_at=utc_now(), refusal=reason))
@@ -186,7 +186,7 @@ class Dispatcher:
 
 
 def read_addressees(session: Session, code_commune: str) -> dict[str, Addressee]:
-    """By key: whoever may be told about a commune, mails first, since nobody waits for a chat."""
+    """By key: whoever may be notified about a commune, mails first, since nobody waits for a chat."""
     return {one.key: one for one in (*_agents(session, code_commune), *_others(session, code_commune))}
 
 

@@ -1,11 +1,11 @@
-"""What people are told of, and by which way: the words kept in the tables."""
+"""What people are notified of, and by which way: the words kept in the tables."""
 
 from collections.abc import Iterable
 from enum import StrEnum
 
 
 class Wish(StrEnum):
-    """What a recipient may want to be told of."""
+    """What a recipient may want to be notified of."""
 
     READY = "pret"
     FAILED = "echec"

@@ -1,4 +1,4 @@
-"""Who is told, and what was told to whom."""
+"""Who is notified, and of what each was."""
 
 from datetime import date, datetime
 
@@ -29,7 +29,7 @@ class Agent(Base):
 
 
 class Recipient(Base):
-    """A chat or a webhook that is told about a commune, or about all of them (`*`)."""
+    """A chat or a webhook that is notified about a commune, or about all of them (`*`)."""
 
     __tablename__ = "recipient"
 
@@ -76,7 +76,7 @@ class ReminderEcheance(Base):
 
 
 class Notification(Base):
-    """One message to one recipient, about one request or one reminder: it is told once."""
+    """One message to one recipient, about one request or one reminder: it is sent once."""
 
     __tablename__ = "notification"
     __table_args__ = (

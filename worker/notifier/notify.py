@@ -60,7 +60,7 @@ class Background(Protocol):
     def run(self, stop: threading.Event) -> None:
         """Work until `stop` is set, whatever goes wrong."""
 
-    def turn(self, stop: threading.Event) -> bool:
+    def step(self, stop: threading.Event) -> bool:
         """One step of what is due; True when there is more to do at once."""
 
 
@@ -102,7 +102,7 @@ class Notifier:
     def work(self, stop: threading.Event) -> int:
         """One step of the background, then notify of all that waits now; returns of how many rows."""
         if self._background:
-            self._background.turn(stop)
+            self._background.step(stop)
         return self.notify_waiting(stop)
 
     def notify_waiting(self, stop: threading.Event) -> int:

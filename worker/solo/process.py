@@ -76,7 +76,7 @@ def prepare_database(engine: Engine) -> None:
 class Solo:
     """The running process.
 
-    Leaving the block finishes the files that are asked for and tells what is to be told; without `finish`, those under
+    Leaving the block finishes the files that are asked for and notifies whoever waits; without `finish`, those under
     way only, and the next start does the rest.
     """
 

@@ -63,7 +63,7 @@ class Item:
 
 
 @dataclass(frozen=True)
-class Link:
+class PageLink:
     """A page of the screen."""
 
     intro: str
@@ -86,7 +86,7 @@ class Content:
     items: Sequence[Item]
     warnings: Sequence[Block]
     """Before anything is done."""
-    link: Link | None
+    link: PageLink | None
     advice: Sequence[Block]
     """What to do next."""
     reference: Fact | None

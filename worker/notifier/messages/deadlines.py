@@ -9,7 +9,7 @@ from common.french import capitalized, weekday_date
 from schemas.tableaux import TypeTableau
 from worker.domain.texte import clean
 from worker.notifier.kinds import Topic
-from worker.notifier.messages.content import Block, Content, Fact, Item, Link, Note, Tone
+from worker.notifier.messages.content import Block, Content, Fact, Item, Note, PageLink, Tone
 from worker.notifier.messages.wording import IN_TOWN_HALL
 
 COMMISSION = "commission"
@@ -55,7 +55,9 @@ def describe_deadlines(deadlines: Sequence[Deadline], *, lieu: str, today: date,
         circumstances=(),
         items=tuple(_item(one, today) for one in nearest),
         warnings=(),
-        link=Link("Le module, où se demandent les tableaux", "Ouvrir le module", clean(public_url).rstrip("/") + "/")
+        link=PageLink(
+            "Le module, où se demandent les tableaux", "Ouvrir le module", clean(public_url).rstrip("/") + "/"
+        )
         if public_url
         else None,
         advice=tuple(_advice(nearest)),

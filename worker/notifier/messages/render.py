@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from worker.domain.texte import clean
-from worker.notifier.messages.content import Block, Content, Duties, Fact, Heading, Link, Note, Steps
+from worker.notifier.messages.content import Block, Content, Duties, Fact, Heading, Note, PageLink, Steps
 
 _WIDTH = 92
 _FOOTER = "-- \nModule Préfecture. Message automatique, merci de ne pas y répondre."
@@ -64,7 +64,7 @@ def _lines(facts: Iterable[Fact], indent: str = "") -> list[str]:
     return [f"{indent}{name} : {clean(value)}" for name, value in facts]
 
 
-def _link(link: Link) -> str:
+def _link(link: PageLink) -> str:
     return f"{link.intro} :\n{link.url}"
 
 

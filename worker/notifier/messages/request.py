@@ -10,7 +10,7 @@ from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 from worker.domain.texte import clean
 from worker.exports.models import Export, Request
 from worker.notifier.kinds import Topic, Wish
-from worker.notifier.messages.content import Block, Content, Fact, Item, Link, Tone
+from worker.notifier.messages.content import Block, Content, Fact, Item, PageLink, Tone
 from worker.notifier.messages.wording import LISTES, TABLEAUX, Wording
 
 _KINDS = {REQUEST_LISTE_EXPORT: ExportKind.LISTE, REQUEST_TABLEAUX_RENDER: ExportKind.TABLEAU}
@@ -61,7 +61,7 @@ class RequestReport:
 
     @property
     def wishes(self) -> frozenset[Wish]:
-        """Whoever has one of these wishes is told."""
+        """Whoever has one of these wishes is notified."""
         has_ready = bool(self.files(ExportStatus.READY))
         is_all_ready = has_ready and len(self.files(ExportStatus.READY)) == len(self.request.exports)
         return frozenset(({Wish.READY} if has_ready else set()) | (set() if is_all_ready else {Wish.FAILED}))
@@ -175,13 +175,13 @@ def _facts(export: Export) -> Iterator[Fact]:
             yield "Raison", export.error_message
 
 
-def _link(report: RequestReport, public_url: str) -> Link | None:
+def _link(report: RequestReport, public_url: str) -> PageLink | None:
     if not public_url:
         return None
     url = f"{clean(public_url).rstrip('/')}/demandes/{report.request.id}"
     if report.files(ExportStatus.READY):
-        return Link("La page de la demande, où sont les fichiers et les rapports", "Voir les fichiers", url)
-    return Link("La page de la demande", "Voir la demande", url)
+        return PageLink("La page de la demande, où sont les fichiers et les rapports", "Voir les fichiers", url)
+    return PageLink("La page de la demande", "Voir la demande", url)
 
 
 def _advice(report: RequestReport, words: Wording | None) -> Iterator[Block]:
