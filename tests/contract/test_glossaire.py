@@ -14,11 +14,12 @@ REPOSITORY = Path(__file__).parents[2]
 PRODUCT = ("schemas", "common", "producers", "worker")
 ENGLISH = Path(__file__).with_name("english_words.txt").read_text("utf-8").split()
 RETIRED = {
-    *("bell", "book", "dirty", "door", "doors", "earlier", "news", "outage", "peers", "remembered", "rights", "ring"),
-    *("rings", "rung", "strays", "tell", "teller", "tells", "trial", "visit", "watched"),
+    *("alone", "bell", "bells", "board", "book", "dirty", "door", "doors", "earlier", "frames", "ledger"),
+    *("news", "outage", "peers", "plain", "present", "remembered", "rights", "ring", "rings", "rung", "strays"),
+    *("tell", "teller", "telling", "tells", "told", "trial", "untold", "visit", "watch", "watched"),
 }
 """What the field has better words for: doorbell, enqueue, notify, request report, authorization, orphans …"""
-COLUMNS = {"rung_at", "tell_after", "tell_attempts", "teller", "teller_lease"}
+COLUMNS = {"rung_at", "tell_after", "tell_attempts", "teller", "teller_lease", "told_at"}
 """Columns are the contract of operators' queries, and keep their names."""
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 

@@ -11,7 +11,7 @@ from tests.journeys.walks import JOURNEYS, trace
 
 pytestmark = pytest.mark.integration
 
-LIMITS = {"liste": (72, 44, 3), "ecran": (84, 48, 5), "tableau": (87, 47, 12)}
+LIMITS = {"liste": (62, 47, 4), "ecran": (72, 47, 1), "tableau": (81, 50, 11)}
 """Files, hundredths of the call edges that go back, edges that go up."""
 
 

@@ -88,8 +88,10 @@ def _show_done(days: int, due: "Due", done: "Purged") -> None:
 
 
 def _show_kept(due: "Due") -> None:
-    if due.untold:
-        click.echo(f"Plus anciens, mais gardés tant que personne n'en est prévenu : {count_of(due.untold, 'export')}.")
+    if due.unnotified:
+        click.echo(
+            f"Plus anciens, mais gardés tant que personne n'en est prévenu : {count_of(due.unnotified, 'export')}."
+        )
 
 
 def _show_unknown(unknown: Sequence[Path]) -> None:

@@ -44,7 +44,7 @@ class Due(NamedTuple):
 
     exports: int
     size: int
-    untold: int
+    unnotified: int
     interrupted: int
     """Exports that a purge has marked and whose files it has not removed."""
 
