@@ -572,9 +572,9 @@ NOTIFIER = [
     ),
     Mutant(
         "sweep-rings-a-long-queue",
-        "for queue, rows in waiting.items() if rows > held.get(queue, 0)}",
-        "for queue, rows in waiting.items()}",
-        ("test_rows_of_a_long_queue_are_left_alone",),
+        "lost = {queue: rows - held.get(queue, 0) for queue",
+        "lost = {queue: rows for queue",
+        ("test_as_many_rows_ring_as_messages_lack_the_oldest_first",),
     ),
     Mutant(
         "webhook-unsigned",
@@ -737,8 +737,8 @@ SCREEN = [
     ),
     Mutant(
         "half-a-download-told",
-        "self.is_complete = left == 0",
-        "self.is_complete = True",
+        "if self.is_complete:",
+        "if True:",
         ("test_who_leaves_in_the_middle_has_not_taken_the_file",),
     ),
 ]
