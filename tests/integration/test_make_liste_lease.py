@@ -111,10 +111,13 @@ def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
 
     def freeze(*_paths: object, **_folders: object) -> None:
         wait_until(lambda: not _waits_inside_a_transaction(desk), message="the end of the frozen transaction")
+        ended.append(True)
 
+    ended: list[bool] = []
     monkeypatch.setattr(os, "rename", freeze)
     export_id = desk.ask()
     assert desk.ring(export_id)["status"] == "queued"
+    assert ended
     monkeypatch.undo()
     desk.run("UPDATE export SET not_before = NULL")
     assert desk.ring(export_id)["status"] == "ready"

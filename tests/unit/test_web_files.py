@@ -45,6 +45,15 @@ def test_who_leaves_in_the_middle_has_not_taken_the_file(tmp_path: Path, monkeyp
     assert delivery.file.closed
 
 
+def test_a_file_that_is_cut_meanwhile_was_not_taken(tmp_path: Path) -> None:
+    """Somebody wrote into the very file that is open."""
+    whole = CONTENT * 1000
+    delivery = open_file(tmp_path, put(tmp_path, content=whole))
+    (tmp_path / "13900" / "liste.csv").write_bytes(b"")
+    assert len(b"".join(delivery)) < len(whole)
+    assert not delivery.is_complete
+
+
 def test_a_file_that_is_replaced_meanwhile_changes_nothing(tmp_path: Path) -> None:
     delivery = open_file(tmp_path, put(tmp_path))
     other = tmp_path / "13900" / "other"
