@@ -12,7 +12,7 @@ from tests.parts.databases import SqliteFiles
 from tests.parts.postgres import PostgresServer
 from tests.unit.nasty import NASTY, nasty_texts
 from worker.db.engine import build_engine
-from worker.db.texte import cleaned, is_suspect, needs_cleaning
+from worker.db.types import cleaned, is_suspect, needs_cleaning
 from worker.domain import texte
 
 pytestmark = pytest.mark.integration

@@ -3,12 +3,15 @@
 The worker of a file and the notifier of a request hold their rows by the same rule.
 """
 
+import os
+import socket
 import threading
 from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from datetime import datetime
 from types import TracebackType
 from typing import Any, Self
+from uuid import uuid4
 
 import structlog
 from sqlalchemy import ColumnElement, and_, or_
@@ -56,6 +59,11 @@ class Lease:
     def end(self) -> Mapping[Any, Any]:
         """What an UPDATE sets when the row is given back."""
         return {self._holder: None, self._until: None}
+
+
+def new_owner() -> str:
+    """A name for one job that no other job has or will have."""
+    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:12]}"
 
 
 Renew = Callable[[int], bool]

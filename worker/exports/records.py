@@ -16,13 +16,9 @@ hands, and publishes nothing. What happens to the file afterwards (downloaded, v
 written on the row, and changes no state.
 """
 
-import os
-import socket
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
-from uuid import uuid4
 
 import structlog
 from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, func, not_, or_, select, update
@@ -36,7 +32,7 @@ from worker.errors import LeaseLostError, PrefectureError
 from worker.exports.lease import Lease
 from worker.exports.models import Export, Request
 from worker.exports.naming import Naming, allocate_name
-from worker.exports.storage import PendingFile, StoredFile, publish
+from worker.exports.storage import Made, PendingFile, publish
 
 FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
 """Seconds between two tries while something is away or full; doubled each time."""
@@ -120,13 +116,9 @@ def mark_enqueued(
     At most `limit` of each. They are marked before the broker is handed anything, so that no other sweep takes them.
     """
     silent = Export.rung_at <= utc_now(-grace_seconds)
-    groups = [
-        (_lacks_doorbell(), limit),
-        *(
-            (and_(Export.kind == queue.kind, Export.is_bulk == queue.is_bulk, silent), min(number, limit))
-            for queue, number in lost.items()
-        ),
-    ]
+    groups = [(_lacks_doorbell(), limit)]
+    for queue, number in lost.items():
+        groups.append((and_(Export.kind == queue.kind, Export.is_bulk == queue.is_bulk, silent), min(number, limit)))
     doorbells: set[Doorbell] = set()
     for rows, number in groups:
         forgotten = (
@@ -157,11 +149,6 @@ def _lacks_doorbell() -> ColumnElement[bool]:
 
 
 # Somebody works on it.
-
-
-def new_owner() -> str:
-    """A name for one job that no other job has or will have."""
-    return f"{socket.gethostname()}-{os.getpid()}-{uuid4().hex[:12]}"
 
 
 def claim(connection: Connection, export_id: int, owner: str, *, lease_seconds: float, max_attempts: int) -> bool:
@@ -222,22 +209,6 @@ def announce(engine: Engine, export_id: int, owner: str, *, electeurs: int) -> N
 
 
 # How that ends: each by one transaction that only the owner can make.
-
-
-@dataclass(frozen=True)
-class Made:
-    """What is recorded of a file that was made."""
-
-    file: StoredFile
-    report: StoredFile | None
-    electeurs: int
-    mineurs: int
-    bloquantes: int
-    remarques: int
-    anomalies: list[dict[str, Any]]
-    pages: int | None = None
-    differences: dict[str, Any] | None = None
-    """Of a list file, with the one deposited before it."""
 
 
 def mark_ready(engine: Engine, export_id: int, owner: str, made: Made, files: Iterable[PendingFile]) -> None:

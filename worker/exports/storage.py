@@ -13,7 +13,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 from common.french import format_size
 from schemas.requests import check_code_commune
@@ -37,6 +37,22 @@ class StoredFile:
     name: str
     size: int
     sha256: str
+
+
+@dataclass(frozen=True)
+class Made:
+    """What is recorded of a file that was made."""
+
+    file: StoredFile
+    report: StoredFile | None
+    electeurs: int
+    mineurs: int
+    bloquantes: int
+    remarques: int
+    anomalies: list[dict[str, Any]]
+    pages: int | None = None
+    differences: dict[str, Any] | None = None
+    """Of a list file, with the one deposited before it."""
 
 
 class PendingFile:

@@ -9,9 +9,9 @@ from sqlalchemy.orm import Session, joinedload
 
 from schemas.vocabulary import ExportKind, ExportStatus
 from worker.errors import ExportError, LeaseLostError, PrefectureError, TransientError
-from worker.exports.lease import Heartbeat
+from worker.exports.lease import Heartbeat, new_owner
 from worker.exports.models import Export
-from worker.exports.records import claim, is_overdue, mark_failed, new_owner, release, renew
+from worker.exports.records import claim, is_overdue, mark_failed, release, renew
 from worker.handlers.compare_depot import keep_fingerprint
 from worker.handlers.make_liste import make_liste
 from worker.handlers.make_tableau import make_tableau

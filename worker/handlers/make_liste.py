@@ -9,8 +9,8 @@ from worker.domain.texte import clean
 from worker.errors import CountMismatchError
 from worker.exports.models import Export
 from worker.exports.naming import report_name
-from worker.exports.records import Made, announce, mark_ready
-from worker.exports.storage import PendingFile
+from worker.exports.records import announce, mark_ready
+from worker.exports.storage import Made, PendingFile
 from worker.handlers.compare_depot import Comparison
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune

@@ -15,7 +15,8 @@ from worker.domain.tableau import Tableau
 from worker.domain.texte import clean
 from worker.exports.models import Export
 from worker.exports.naming import report_name
-from worker.exports.records import Made, announce, mark_ready
+from worker.exports.records import announce, mark_ready
+from worker.exports.storage import Made
 from worker.handlers.export_plan import read_demande
 from worker.handlers.make_liste import NO_VERSION
 from worker.handlers.services import Services

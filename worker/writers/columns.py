@@ -34,7 +34,7 @@ from sqlalchemy.sql.visitors import replacement_traverse
 from common.calendrier import last_birth
 from common.french import short_date
 from schemas.vocabulary import Liste
-from worker.db.texte import cleaned
+from worker.db.types import cleaned
 from worker.registre.models import ORDRE, Bureau, Electeur
 
 

@@ -29,7 +29,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.vocabulary import Format, Liste, Severity
 from worker.db.engine import STREAM
-from worker.db.texte import is_suspect, needs_cleaning, size_of
+from worker.db.types import is_suspect, needs_cleaning, size_of
 from worker.domain.texte import JOINT, is_clean, without_separators
 from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.columns import AnyListe, ListeSpec, header_of, of_age, on_liste, over_clean_values
