@@ -6,12 +6,15 @@ from collections.abc import Callable, Mapping
 from enum import IntEnum
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import click
 
 _CATALOGUES = Path(__file__).with_name("locale")
 _YES = {"o", "oui"}
+
+
+_Value = TypeVar("_Value")
 
 
 class ExitCode(IntEnum):
@@ -69,6 +72,21 @@ def speak_french() -> None:
 def _say(message: str, code: ExitCode) -> ExitCode:
     click.echo(f"Erreur : {message}", err=True)
     return code
+
+
+class ParsedType(click.ParamType[_Value]):
+    """What `parse` makes of a text; its ValueError says, in French, why it cannot."""
+
+    def __init__(self, name: str, parse: Callable[[str], _Value]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> _Value:  # noqa: ANN401 — click's
+        """Read the value, or refuse the option."""
+        try:
+            return self._parse(str(value).strip())
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
 
 
 class LazyGroup(click.Group):

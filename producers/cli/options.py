@@ -8,29 +8,14 @@ from typing import Any, NamedTuple, TypeVar
 
 import click
 
+from common.cli import ParsedType
 from producers.batch.batch import BATCH_NAME
 from schemas.requests import check_code_commune
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, parse_jour, parse_liste
 
-Value = TypeVar("Value")
 Code = TypeVar("Code", bound=StrEnum)
 Number = TypeVar("Number", int, float)
-
-
-class ParsedType(click.ParamType[Value]):
-    """What `parse` makes of a text; its ValueError says, in French, why it cannot."""
-
-    def __init__(self, name: str, parse: Callable[[str], Value]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Value:  # noqa: ANN401 — click's
-        """Read the value, or refuse the option."""
-        try:
-            return self._parse(str(value).strip())
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
 
 
 def _parse_commune(text: str) -> str:

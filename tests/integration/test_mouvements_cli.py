@@ -73,7 +73,7 @@ def test_a_day_that_is_none_is_refused(run: Run, tmp_path: Path) -> None:
     reu = write_reu(tmp_path / "un.csv", electeurs(3))
     wrong = run("import-reu", reu, "--taken-on", "demain")
     assert wrong.code == ExitCode.USAGE
-    assert "« demain » n'est pas une date ; écrivez AAAA-MM-JJ ou JJ/MM/AAAA" in wrong.err
+    assert "date attendue sous la forme AAAA-MM-JJ ou JJ/MM/AAAA" in wrong.err
 
 
 def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(run: Run, tmp_path: Path) -> None:

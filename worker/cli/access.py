@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import click
 
 from common.french import short_date
-from worker.cli.options import OneOf, describe_wishes, prevenir_option, read_wishes, system_user
+from worker.cli.options import describe_wishes, one_of, prevenir_option, read_wishes, system_user
 from worker.notifier.kinds import Channel
 
 if TYPE_CHECKING:
@@ -70,7 +70,7 @@ def _show_agents(connection: "Connection", code: str | None) -> None:
 @click.command
 @click.option(
     "--add",
-    type=OneOf([Channel.CHAT, Channel.WEBHOOK]),
+    type=one_of([Channel.CHAT, Channel.WEBHOOK]),
     metavar="CANAL",
     help="Ajouter une discussion ou un webhook, avec --commune ; son adresse est demandée.",
 )

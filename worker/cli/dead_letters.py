@@ -16,7 +16,7 @@ import click
 
 from common.cli import ExitCode, LazyGroup, confirm
 from common.french import count_of
-from worker.cli.options import WholeNumber, system_user
+from worker.cli.options import system_user, whole_number
 from worker.errors import RefusedError
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def dead_letters() -> None:
 
 @click.command("list")
 @click.option("--queue", metavar="FILE", help="D'une file seulement, par exemple requests.")
-@click.option("--limit", type=WholeNumber(1), default=50, show_default=True, metavar="NOMBRE", help="Par file.")
+@click.option("--limit", type=whole_number(1), default=50, show_default=True, metavar="NOMBRE", help="Par file.")
 def list_letters(*, queue: str | None, limit: int) -> None:
     """Lister les lettres mortes, la plus ancienne d'abord."""
     from rich.console import Console

@@ -13,7 +13,7 @@ import click
 
 from common.french import count_of, format_number, short_date
 from schemas.vocabulary import Liste
-from worker.cli.options import CODE_COMMUNE, JOUR, OneOf, WholeNumber, system_user
+from worker.cli.options import CODE_COMMUNE, JOUR, one_of, system_user, whole_number
 from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Ne pas noter qui est venu, parti ou a changé de bureau : une lacune, que les tableaux diront.",
 )
 @click.option(
-    "--empty", type=OneOf(Liste), multiple=True, help="Vider cette liste, absente du fichier : personne n'y est plus."
+    "--empty", type=one_of(Liste), multiple=True, help="Vider cette liste, absente du fichier : personne n'y est plus."
 )
 @click.option("--commune", type=CODE_COMMUNE, help="Commune des listes à vider, quand le fichier n'a aucun électeur.")
 def import_reu(
@@ -146,7 +146,7 @@ def import_mouvements(
 @click.option("--all", "show_all", is_flag=True, help=f"Tous les imports, pas seulement les {SHOWN} derniers.")
 @click.option(
     "--taken-on",
-    type=(WholeNumber(1), JOUR),
+    type=(whole_number(1), JOUR),
     metavar="N° AAAA-MM-JJ",
     help="Dire de quel jour est l'export d'un import : ses mouvements le suivent.",
 )

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import click
 
 from common.french import count_of
-from worker.cli.options import CODE_COMMUNE, JOUR, WholeNumber
+from worker.cli.options import CODE_COMMUNE, JOUR, whole_number
 from worker.health import Role, require_healthy
 
 if TYPE_CHECKING:
@@ -105,7 +105,7 @@ def healthy(*, role: Role, alive: bool) -> None:
 @click.command
 @click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Seulement ce qui concerne cette commune.")
 @click.option("--since", type=JOUR, metavar="DATE", help="Depuis ce jour.")
-@click.option("--limit", type=WholeNumber(1), default=50, show_default=True, metavar="NOMBRE", help="Combien au plus.")
+@click.option("--limit", type=whole_number(1), default=50, show_default=True, metavar="NOMBRE", help="Combien au plus.")
 @click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
 def audit(*, commune: str | None, since: date | None, limit: int, as_json: bool) -> None:
     """Montrer qui a fait quoi, le plus récent en tête.

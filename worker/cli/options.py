@@ -3,87 +3,48 @@
 import os
 import pwd
 from collections.abc import Iterable
-from datetime import date
-from typing import Any
 
 import click
 
+from common.cli import ParsedType
 from schemas.requests import check_code_commune
 from schemas.vocabulary import parse_jour
 from worker.notifier.kinds import EVERY_WISH, Wish, join_wishes, split_wishes
 
 
-class WholeNumber(click.ParamType[int]):
+def whole_number(least: int) -> ParsedType[int]:
     """A whole number, `least` or more."""
 
-    name = "nombre"
-
-    def __init__(self, least: int) -> None:
-        self._least = least
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:  # noqa: ANN401
-        """Read the number, or refuse the option."""
-        text = str(value)
-        if text.isascii() and text.isdigit() and int(text) >= self._least:
+    def parse(text: str) -> int:
+        if text.isascii() and text.isdigit() and int(text) >= least:
             return int(text)
-        raise click.BadParameter(f"un nombre entier est attendu, {self._least} au moins", ctx, param)
+        raise ValueError(f"un nombre entier est attendu, {least} au moins")
+
+    return ParsedType("nombre", parse)
 
 
-class CodeCommune(click.ParamType[str]):
-    """An INSEE code, in capitals or not."""
-
-    name = "code"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
-        """Read the code, or refuse the option."""
-        try:
-            return check_code_commune(str(value).upper())
-        except ValueError as error:
-            raise click.BadParameter(str(error), ctx, param) from None
-
-
-class OneOf(click.ParamType[str]):
+def one_of(words: Iterable[str]) -> ParsedType[str]:
     """One of a few words."""
+    known = [str(word) for word in words]
 
-    name = "mot"
-
-    def __init__(self, words: Iterable[str]) -> None:
-        self._words = [str(word) for word in words]
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:  # noqa: ANN401
-        """Take the word, or refuse the option."""
-        text = str(value)
-        if text in self._words:
+    def parse(text: str) -> str:
+        if text in known:
             return text
-        raise click.BadParameter(f"les valeurs possibles sont {', '.join(self._words)}", ctx, param)
+        raise ValueError(f"les valeurs possibles sont {', '.join(known)}")
+
+    return ParsedType("mot", parse)
 
 
-CODE_COMMUNE = CodeCommune()
-
-
-class Jour(click.ParamType[date]):
-    """`2026-11-25` or `25/11/2026`."""
-
-    name = "date"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> date:  # noqa: ANN401
-        """Read a day, or refuse the option."""
-        try:
-            return parse_jour(str(value))
-        except ValueError:
-            message = f"« {value} » n'est pas une date ; écrivez AAAA-MM-JJ ou JJ/MM/AAAA"
-            raise click.BadParameter(message, ctx, param) from None
-
-
-JOUR = Jour()
-
+CODE_COMMUNE = ParsedType("code", lambda text: check_code_commune(text.upper()))
+JOUR = ParsedType("date", parse_jour)
+"""`2026-11-25` or `25/11/2026`."""
 
 NOTHING = "rien"
 
 prevenir_option = click.option(
     "--prevenir",
     multiple=True,
-    type=OneOf([*EVERY_WISH, NOTHING]),
+    type=one_of([*EVERY_WISH, NOTHING]),
     metavar="QUOI",
     help="pret, echec (refus et annulations compris), echeance, ou rien ; plusieurs fois ; tout par défaut.",
 )

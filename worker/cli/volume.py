@@ -11,7 +11,7 @@ import click
 
 from common.cli import ExitCode
 from common.french import count_of, format_size
-from worker.cli.options import CODE_COMMUNE, WholeNumber, system_user
+from worker.cli.options import CODE_COMMUNE, system_user, whole_number
 
 if TYPE_CHECKING:
     from worker.exports.integrity import Verified
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @click.command
 @click.option("--dry-run", is_flag=True, help="Dire ce qui serait purgé, ne rien faire.")
-@click.option("--older-than", type=WholeNumber(0), metavar="JOURS", help="Sinon PREFECTURE_RETENTION_DAYS.")
+@click.option("--older-than", type=whole_number(0), metavar="JOURS", help="Sinon PREFECTURE_RETENTION_DAYS.")
 @click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
 @click.pass_context
 def purge(context: click.Context, *, dry_run: bool, older_than: int | None, as_json: bool) -> None:
@@ -114,7 +114,7 @@ def _print_purge(
 
 @click.command
 @click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Seulement les fichiers de cette commune.")
-@click.option("--export", "export_id", type=WholeNumber(1), metavar="N°", help="Seulement cet export.")
+@click.option("--export", "export_id", type=whole_number(1), metavar="N°", help="Seulement cet export.")
 @click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
 @click.pass_context
 def verify(context: click.Context, *, commune: str | None, export_id: int | None, as_json: bool) -> None:
