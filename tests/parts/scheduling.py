@@ -10,12 +10,12 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
 _KINDS = ("faults", "web", "integration", "golden", "contract", "unit")
-_SHARED = {
+SHARED = {
     "a whole installation": ("tests/web/test_browser_*.py",),
     "the accounts of deploy/": (
         "tests/integration/test_*permissions.py",
+        "tests/integration/test_housekeeping.py",
         "tests/integration/test_monitoring.py",
-        "tests/integration/test_purge_clock.py",
         "tests/integration/test_road_depots.py",
     ),
 }
@@ -30,7 +30,7 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
 
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
-        return next((group for group, files in _SHARED.items() if any(map(path.match, files))), str(path))
+        return next((group for group, files in SHARED.items() if any(map(path.match, files))), str(path))
 
 
 def slowest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:
