@@ -15,7 +15,7 @@ from producers.state import State
 from producers.web.error_pages import HANDLERS
 from producers.web.exports.spool import Spool
 from producers.web.middleware import OwnHosts, RequestLog, SameOrigin, SecurityHeaders, TrustedProxies
-from producers.web.page_context import Publish, Services
+from producers.web.page_context import Publish, WebServices
 from producers.web.routes import ROUTES
 from producers.web.security.identity import Identity, ProxyIdentity, SingleUser
 from producers.web.security.limits import RateLimits
@@ -33,7 +33,7 @@ def create_app(
     state = State(settings.require_state_url())
     secret = settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
     environment = build_environment()
-    services = Services(
+    services = WebServices(
         settings,
         state,
         publish,
@@ -87,7 +87,7 @@ def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
 
 @asynccontextmanager
 async def _lifespan(app: Starlette) -> AsyncIterator[None]:
-    services: Services = app.state.services
+    services: WebServices = app.state.services
     if services.settings.web_auth == "proxy" and not services.settings.web_trusted_proxies:
         structlog.get_logger("producers.web").warning("nobody_can_come", missing="PREFECTURE_WEB_TRUSTED_PROXIES")
     services.spool.start()

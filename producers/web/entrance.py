@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from producers.web.error_pages import show_access_page
-from producers.web.page_context import NOT_FOUND, SEE_OTHER, Services
+from producers.web.page_context import NOT_FOUND, SEE_OTHER, WebServices
 from producers.web.security.identity import NotAnAgent, NotIdentified, can_read_agents
 from producers.web.security.limits import FORM_BYTES, client_address, limit_body
 from producers.web.security.oidc import ClaimsRefused, OidcIdentity, ProviderFailed
@@ -44,15 +44,15 @@ _READY, _NOT_READY = 200, 503
 
 async def _start(request: Request) -> Response:
     """Send the agent to her commune; to the choice of one when she has several."""
-    services: Services = request.app.state.services
+    services: WebServices = request.app.state.services
     agent = await run_in_threadpool(require_agent, request, services.identity)
     if len(agent.communes) == 1:
         return RedirectResponse(request.app.url_path_for("listes", commune=agent.communes[0].code), SEE_OTHER)
     return services.templates.TemplateResponse(request, "templates/communes.html", {"agent": agent})
 
 
-def _require_oidc(request: Request) -> tuple[Services, OidcIdentity]:
-    services: Services = request.app.state.services
+def _require_oidc(request: Request) -> tuple[WebServices, OidcIdentity]:
+    services: WebServices = request.app.state.services
     if not isinstance(services.identity, OidcIdentity):
         raise HTTPException(NOT_FOUND)
     return services, services.identity
@@ -125,12 +125,12 @@ async def _be_alive(_request: Request) -> Response:
 
 async def _be_ready(request: Request) -> Response:
     """Without the broker files are still given, so its absence is said and no more."""
-    services: Services = request.app.state.services
+    services: WebServices = request.app.state.services
     values = await run_in_threadpool(_look, services)
     return JSONResponse(values, _READY if values["base"] and values["exports"] else _NOT_READY)
 
 
-def _look(services: Services) -> dict[str, bool]:
+def _look(services: WebServices) -> dict[str, bool]:
     values = {
         "vivant": True,
         "base": can_read_agents(services.state),

@@ -15,7 +15,7 @@ from starlette.responses import RedirectResponse, Response
 
 from producers import errors
 from producers.errors import ProducerError
-from producers.web.page_context import Services
+from producers.web.page_context import WebServices
 from producers.web.security.identity import NotAnAgent, NotIdentified
 from producers.web.security.session import csrf_token, is_partial
 
@@ -87,7 +87,7 @@ def show_access_page(
     headers: Mapping[str, str] | None = None,
 ) -> Response:
     """One of these pages; `who` is what she is known by, `words` say more, the browser goes `onward` by itself."""
-    services: Services = request.app.state.services
+    services: WebServices = request.app.state.services
     settings = services.settings
     if case == "not_identified" and settings.web_auth == "proxy" and not settings.web_trusted_proxies:
         case = "closed"
@@ -114,7 +114,7 @@ def show_access_page(
 
 def show_failure(request: Request, status: int, reason: str = "", headers: Mapping[str, str] | None = None) -> Response:
     """The page of a status."""
-    services: Services = request.app.state.services
+    services: WebServices = request.app.state.services
     title, advice = _TEXTS.get(status, _OTHER)
     return services.templates.TemplateResponse(
         request,
@@ -147,7 +147,7 @@ async def on_producer(request: Request, error: Exception) -> Response:
 
 def _send_to_login(request: Request) -> Response:
     """A person who opens a page comes back to it; what a page asks by itself makes the page load again."""
-    services: Services = request.app.state.services
+    services: WebServices = request.app.state.services
     is_by_script = is_partial(request)
     is_opened = request.method in {"GET", "HEAD"} and request.headers.get("sec-fetch-mode", "navigate") == "navigate"
     if not services.identity.has_login or is_by_script or not is_opened:

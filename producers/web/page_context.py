@@ -32,7 +32,7 @@ SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = 303, 404, 40
 
 
 @dataclass(frozen=True)
-class Services:
+class WebServices:
     """The parts of the screen."""
 
     settings: WebSettings
@@ -54,7 +54,7 @@ class PageContext:
     """What a page knows of the request it answers."""
 
     request: Request
-    services: Services
+    services: WebServices
     agent: AuthorizedAgent
     commune: AgentCommune
     form: FormData = field(default_factory=FormData)

@@ -17,7 +17,7 @@ from producers.web.echeances import page as echeances
 from producers.web.exports import page as exports
 from producers.web.journal import envois, journal
 from producers.web.listes import page as listes
-from producers.web.page_context import NOT_FOUND, PageContext, Services
+from producers.web.page_context import NOT_FOUND, PageContext, WebServices
 from producers.web.security.limits import FILE_BYTES, FORM_BYTES, CountedStream, client_address, is_stream, limit_body
 from producers.web.security.session import require_agent, require_csrf
 from producers.web.suivi import page as suivi
@@ -54,7 +54,7 @@ def commune_page(
     answers = {"GET": get, "POST": post}
 
     async def endpoint(request: Request) -> Response:
-        services: Services = request.app.state.services
+        services: WebServices = request.app.state.services
         agent = await run_in_threadpool(require_agent, request, services.identity)
         commune = agent.commune(request.path_params["commune"])
         answer = answers["POST" if request.method == "POST" else "GET"]

@@ -4,13 +4,13 @@ from datetime import date, timedelta
 
 import pytest
 
-from producers.web.echeances.agenda import KnownReunion, KnownScrutin, build_agenda
+from producers.web.echeances.agenda import CalendarReunion, CalendarScrutin, build_agenda
 from producers.web.exports.query import AskedFile
 from schemas.tableaux import TypeTableau
 from tests.unit.asked_files import ready_tableau
 
 POLL = date(2027, 4, 11)
-SCRUTIN = KnownScrutin(POLL, "Élections municipales", None)
+SCRUTIN = CalendarScrutin(POLL, "Élections municipales", None)
 LISTES = ["P", "CE", "CM"]
 MADE_FOR = {"scrutin": POLL.isoformat()}
 
@@ -21,7 +21,7 @@ def _is_made(*tableaux: AskedFile) -> bool:
 
 
 def test_the_days_of_a_poll() -> None:
-    agenda = build_agenda(SCRUTIN, [KnownReunion(date(2027, 3, 19), "")], [], LISTES)
+    agenda = build_agenda(SCRUTIN, [CalendarReunion(date(2027, 3, 19), "")], [], LISTES)
     assert agenda.last_day_to_register == date(2027, 3, 5)
     assert agenda.commission == (date(2027, 3, 18), date(2027, 3, 21))
     assert agenda.reunion == date(2027, 3, 19)
@@ -32,12 +32,14 @@ def test_the_days_of_a_poll() -> None:
 
 
 def test_the_closing_that_the_register_knows_wins() -> None:
-    agenda = build_agenda(KnownScrutin(POLL, "", date(2027, 2, 28)), [], [], LISTES)
+    agenda = build_agenda(CalendarScrutin(POLL, "", date(2027, 2, 28)), [], [], LISTES)
     assert (agenda.last_day_to_register, agenda.has_usual_cloture) == (date(2027, 2, 28), False)
 
 
 def test_a_poll_before_2019_has_the_tableaux_of_its_time() -> None:
-    agenda = build_agenda(KnownScrutin(date(2017, 4, 23), "", None), [KnownReunion(date(2017, 4, 1), "")], [], LISTES)
+    agenda = build_agenda(
+        CalendarScrutin(date(2017, 4, 23), "", None), [CalendarReunion(date(2017, 4, 1), "")], [], LISTES
+    )
     assert (agenda.last_day_to_register, agenda.commission, agenda.reunion) == (None, None, None)
     assert [it.echeance.type for it in agenda.due] == [TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS]
 

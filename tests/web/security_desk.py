@@ -14,7 +14,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from producers.web.app import create_app
-from producers.web.page_context import Services
+from producers.web.page_context import WebServices
 from producers.web.routes import ROUTES
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent
@@ -138,7 +138,7 @@ def open_client(
 
 def sent_by(client: TestClient) -> list[CloudEvent]:
     """What this screen published, once its spool is empty."""
-    services: Services = client.app.state.services  # type: ignore[attr-defined]
+    services: WebServices = client.app.state.services  # type: ignore[attr-defined]
     wait_until(lambda: not services.spool.waiting(), message="the spool")
     sent: Sent = services.publish.__self__  # type: ignore[attr-defined]
     return list(sent)

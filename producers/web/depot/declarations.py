@@ -9,7 +9,7 @@ from datetime import datetime
 
 from starlette.requests import Request
 
-from producers.web.page_context import Services
+from producers.web.page_context import WebServices
 from producers.web.security.session import is_partial
 from producers.web.suivi.pending import FORGOTTEN_AFTER, add_entry, is_late, keep_entries, read_entries
 from producers.web.suivi.query import find_requests
@@ -19,7 +19,7 @@ _KEY = "declarations"
 
 
 @dataclass(frozen=True)
-class Declaration:
+class SentDeclaration:
     """One declaration: of which files, what it says in a few words, why it was refused once it was."""
 
     event_id: str
@@ -38,9 +38,9 @@ class Declaration:
 class PendingDeclarations:
     """What is on its way, the newest first; what was just written down, or refused: that is said once."""
 
-    waiting: tuple[Declaration, ...] = ()
-    recorded: tuple[Declaration, ...] = ()
-    refused: tuple[Declaration, ...] = ()
+    waiting: tuple[SentDeclaration, ...] = ()
+    recorded: tuple[SentDeclaration, ...] = ()
+    refused: tuple[SentDeclaration, ...] = ()
 
     def words_about(self, export_id: int) -> str:
         """What is being written down about a file; empty when nothing is."""
@@ -52,7 +52,7 @@ def remember_declaration(request: Request, event: CloudEvent, commune: str, expo
     add_entry(request, _KEY, [event.id, commune, list(exports), words, event.time.isoformat()])
 
 
-def read_declarations(request: Request, services: Services, commune: str) -> PendingDeclarations:
+def read_declarations(request: Request, services: WebServices, commune: str) -> PendingDeclarations:
     """What is not written down yet; what is, and a refusal that has been read, is forgotten.
 
     Raises:
@@ -61,7 +61,7 @@ def read_declarations(request: Request, services: Services, commune: str) -> Pen
     entries = read_entries(request, _KEY)
     if not entries:
         return PendingDeclarations()
-    declared = [Declaration(it[0], it[1], tuple(it[2]), it[3], datetime.fromisoformat(it[4])) for it in entries]
+    declared = [SentDeclaration(it[0], it[1], tuple(it[2]), it[3], datetime.fromisoformat(it[4])) for it in entries]
     known = find_requests(services.state, services.settings.source, {it.event_id for it in declared})
     since = services.clock() - FORGOTTEN_AFTER
     waiting = [it for it in declared if it.event_id not in known and it.sent_at > since]

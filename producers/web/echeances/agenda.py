@@ -29,7 +29,7 @@ _MOST_TABLEAUX = 500
 
 
 @dataclass(frozen=True)
-class KnownScrutin:
+class CalendarScrutin:
     """A poll; `cloture` is the last day to register when it is not the usual one."""
 
     jour: date
@@ -38,7 +38,7 @@ class KnownScrutin:
 
 
 @dataclass(frozen=True)
-class KnownReunion:
+class CalendarReunion:
     """A meeting of the commission de contrôle; an empty `liste` means that it was about all of them."""
 
     jour: date
@@ -55,7 +55,7 @@ def read_tableaux(state: State, commune: str) -> list[AskedFile]:
     return read_all(state, tableaux.order_by(DERNIERS_EXPORTS.c.export_id.desc()).limit(_MOST_TABLEAUX))
 
 
-def read_scrutins(state: State, commune: str) -> list[KnownScrutin]:
+def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
     """The commune's polls and the national ones, each day once, in order; the commune's own words win.
 
     Raises:
@@ -65,11 +65,11 @@ def read_scrutins(state: State, commune: str) -> list[KnownScrutin]:
     query = select(view.jour, view.libelle, view.cloture).where(view.code_commune.in_((_NATIONAL, commune)))
     with state.reading() as connection:
         rows = connection.execute(query.order_by(view.jour, view.code_commune)).all()
-    found = [KnownScrutin(_day(row.jour), row.libelle, to_day(row.cloture)) for row in rows]
+    found = [CalendarScrutin(_day(row.jour), row.libelle, to_day(row.cloture)) for row in rows]
     return list({scrutin.jour: scrutin for scrutin in found}.values())
 
 
-def read_reunions(state: State, commune: str) -> list[KnownReunion]:
+def read_reunions(state: State, commune: str) -> list[CalendarReunion]:
     """The meetings, the last one first.
 
     Raises:
@@ -79,7 +79,7 @@ def read_reunions(state: State, commune: str) -> list[KnownReunion]:
     query = select(view.jour, view.liste).where(view.code_commune == commune)
     with state.reading() as connection:
         rows = connection.execute(query.order_by(view.jour.desc(), view.liste)).all()
-    return [KnownReunion(_day(row.jour), row.liste) for row in rows]
+    return [CalendarReunion(_day(row.jour), row.liste) for row in rows]
 
 
 def _day(value: Any) -> date:  # noqa: ANN401 — see to_day
@@ -122,7 +122,7 @@ class DueTableau:
 class Agenda:
     """One poll: its days. Those that the law of its time does not know are None."""
 
-    scrutin: KnownScrutin
+    scrutin: CalendarScrutin
     last_day_to_register: date | None
     has_usual_cloture: bool
     commission: tuple[date, date] | None
@@ -131,7 +131,7 @@ class Agenda:
 
 
 def build_agenda(
-    scrutin: KnownScrutin, reunions: Iterable[KnownReunion], tableaux: Sequence[AskedFile], listes: Sequence[str]
+    scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion], tableaux: Sequence[AskedFile], listes: Sequence[str]
 ) -> Agenda:
     """The days of a poll; `tableaux` are those that were made, the newest first, `listes` what the commune has."""
     is_today_law = regime_on(scrutin.jour) is Regime.REPERTOIRE_UNIQUE
@@ -172,11 +172,11 @@ class Calendar:
     """The polls to come with what each calls for, the meetings (the last one first), the lists of the commune."""
 
     agendas: Sequence[Agenda]
-    reunions: Sequence[KnownReunion]
+    reunions: Sequence[CalendarReunion]
     registres: Mapping[str, Registre]
 
     @property
-    def scrutins(self) -> list[KnownScrutin]:
+    def scrutins(self) -> list[CalendarScrutin]:
         """The polls alone."""
         return [agenda.scrutin for agenda in self.agendas]
 

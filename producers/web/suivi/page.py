@@ -14,7 +14,7 @@ from starlette.routing import Route
 from common.french import count_of
 from producers.errors import ProducerError
 from producers.web.forms import read_number, read_once, texts, wrap_once
-from producers.web.page_context import AWAY, NOT_FOUND, SEE_OTHER, PageContext, Services
+from producers.web.page_context import AWAY, NOT_FOUND, SEE_OTHER, PageContext, WebServices
 from producers.web.security.session import require_agent
 from producers.web.suivi.cards import build_cards, just_ended, make_card
 from producers.web.suivi.pending import SendingFailure, prune_pending_requests, read_pending_requests, send_request
@@ -118,7 +118,7 @@ def retry(context: PageContext) -> Response:
 
 async def find(request: Request) -> Response:
     """Send an agent to a request whose address does not name the commune; what is not hers is not found."""
-    services: Services = request.app.state.services
+    services: WebServices = request.app.state.services
     agent = await run_in_threadpool(require_agent, request, services.identity)
     number = read_number(request.path_params["demande"])
     if number is None:

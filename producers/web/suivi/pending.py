@@ -12,7 +12,7 @@ from typing import Any
 from starlette.requests import Request
 
 from producers.errors import ProducerError
-from producers.web.page_context import PageContext, Services
+from producers.web.page_context import PageContext, WebServices
 from producers.web.suivi.query import DemandeState, find_requests
 from schemas.envelope import CloudEvent
 
@@ -77,7 +77,7 @@ def remember_request(request: Request, event: CloudEvent, words: str, commune: s
     add_entry(request, _KEY, [event.id, words, commune, event.time.isoformat()])
 
 
-def read_pending_requests(request: Request, services: Services, commune: str) -> tuple[PendingRequest, ...]:
+def read_pending_requests(request: Request, services: WebServices, commune: str) -> tuple[PendingRequest, ...]:
     """What no row of the commune says yet, the newest first.
 
     Raises:
@@ -93,7 +93,7 @@ def read_pending_requests(request: Request, services: Services, commune: str) ->
     )
 
 
-def prune_pending_requests(request: Request, services: Services, commune: str) -> tuple[PendingRequest, ...]:
+def prune_pending_requests(request: Request, services: WebServices, commune: str) -> tuple[PendingRequest, ...]:
     """The same, and the session forgets the others; for whole pages only, which no other answer overtakes.
 
     Raises:

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from common.calendrier import LAWS, Echeance, Regime, is_poll_day
 from common.french import weekday_date
-from producers.web.echeances.agenda import Calendar, KnownReunion, KnownScrutin, read_calendar
+from producers.web.echeances.agenda import Calendar, CalendarReunion, CalendarScrutin, read_calendar
 from producers.web.forms import Faults, find_faults, new_once, read_day, read_once, text, texts, wrap_once
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.suivi.page import read_suivi
@@ -126,7 +126,7 @@ class TableauxForm:
 class Offer:
     """A tableau that is due and was not made for every list: what the calendar says, and the lists that lack."""
 
-    scrutin: KnownScrutin
+    scrutin: CalendarScrutin
     echeance: Echeance
     missing: Sequence[str]
 
@@ -199,5 +199,5 @@ def _offers(calendar: Calendar) -> list[Offer]:
     return sorted(offers, key=lambda offer: offer.echeance.due_on)
 
 
-def _newest_of_each(reunions: Sequence[KnownReunion]) -> list[date]:
+def _newest_of_each(reunions: Sequence[CalendarReunion]) -> list[date]:
     return sorted({reunion.jour for reunion in reunions}, reverse=True)[:3]

@@ -1,4 +1,4 @@
-"""What the bytes of a dropped file say, however they are cut into pieces, and how a value was changed."""
+"""What the bytes of a uploaded file say, however they are cut into pieces, and how a value was changed."""
 
 import io
 import tracemalloc
