@@ -78,7 +78,7 @@ def test_a_comparison_that_cannot_be_made_says_why(files: FilesScreen) -> None:
     files.desk.run("UPDATE export SET purged_at = finished_at WHERE id = :id", id=first)
     files.desk.deposit(first)
     page = files.read("differences", export=files.make()["export_id"])
-    assert "La comparaison n'est pas possible : le fichier déposé était déjà purgé" in page
+    assert "pas possible : le fichier déposé a été purgé avant que son empreinte soit prise" in page
 
 
 def test_tableaux_and_what_was_not_made_have_no_such_page(files: FilesScreen) -> None:
