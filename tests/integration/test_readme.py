@@ -105,7 +105,7 @@ def test_a_commune_with_a_broker(
         else:
             printed[command] = _run(variables + command, folder, environment)
     assert len(servers) == len(SERVERS)
-    *_, liste, tableaux = printed.values()
+    *_, liste, _, tableaux = printed.values()
     assert "prêt" in liste
     assert tableaux.count("prêt") >= 3, tableaux
     wait_until(lambda: list(folder.glob("var/mails/*.eml")), message="the mail")
