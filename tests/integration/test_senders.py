@@ -56,6 +56,13 @@ def test_another_is_refused_with_a_reason_and_nobody_is_mailed(desk: Desk, sende
     assert row["code_commune"] == "", "whose agents would be written to at a stranger's request"
 
 
+def test_a_copy_of_an_event_is_recognised(desk: Desk) -> None:
+    event = CloudEvent.wrap(_model(LISTES), source="/test")
+    for _ in range(3):
+        ingest_request(event, desk.services, sender="mairie-13900")
+    assert _row(desk, event)["outcome"] == "accepted"
+
+
 def test_an_event_without_a_sender_is_refused(desk: Desk) -> None:
     row = _send(desk, _model(LISTES), "")
     assert (row["outcome"], row["sender"]) == ("refused", "")

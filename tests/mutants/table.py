@@ -161,7 +161,7 @@ INGEST = [
         "copies-taken-for-new",
         "if _is_known(session, event):",
         "if False:",
-        ("test_road.py::test_the_same_event_three_times_makes_one_set_of_files",),
+        ("test_a_copy_of_an_event_is_recognised",),
     ),
     Mutant(
         "anybody-is-served",
