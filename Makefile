@@ -21,7 +21,7 @@ demo: .runtime ## make the files of a fictitious commune and show them: needs Py
 run: .runtime ## open the clerk's screen on 127.0.0.1:8000, with the files it makes: needs Python only
 	$(RUN) -m worker.solo run
 
-test: .dev ## install the services that the tests use, then run the tests: six minutes on two cores
+test: .dev ## install the services that the tests use, then run the tests: about ten minutes on two cores
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not nightly"
 
