@@ -4,6 +4,7 @@ from datetime import date
 
 from sqlalchemy import Connection, Engine, func, inspect, select, update
 
+from common.clock import jour_a_paris
 from schemas.vocabulary import Liste
 from worker.domain.couverture import Chain, Link
 from worker.errors import ImportRefusedError
@@ -38,7 +39,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .order_by(Import.id)
     )
     links = [
-        Link(row.taken_on or row.started_at.date(), row.is_dated, row.is_compared, row.mouvements)
+        Link(row.taken_on or jour_a_paris(row.started_at), row.is_dated, row.is_compared, row.mouvements)
         for row in connection.execute(query)
     ]
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)

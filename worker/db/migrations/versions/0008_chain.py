@@ -9,21 +9,31 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from worker.db.types import Texte
+from common.clock import jour_a_paris
+from worker.db.types import Texte, UtcDateTime
 
 revision = "0008"
 down_revision = "0007"
 branch_labels = None
 depends_on = None
 
-_DAY = {"postgresql": "CAST(started_at AT TIME ZONE 'Europe/Paris' AS date)", "sqlite": "substr(started_at, 1, 10)"}
+_IMPORT = sa.table(
+    "import",
+    sa.column("id", sa.Integer),
+    sa.column("kind", sa.Text),
+    sa.column("started_at", UtcDateTime),
+    sa.column("taken_on", sa.Date),
+)
 
 
 def upgrade() -> None:
     """Add the columns, and say what can be said of the imports that are there."""
     for table, column in _columns():
         op.add_column(table, column)
-    op.execute(f"UPDATE import SET taken_on = {_DAY[op.get_bind().dialect.name]} WHERE kind = 'reu'")  # noqa: S608
+    connection = op.get_bind()
+    for number, started_at in connection.execute(sa.select(_IMPORT.c.id, _IMPORT.c.started_at)).all():
+        is_export = (_IMPORT.c.id == number) & (_IMPORT.c.kind == "reu")
+        connection.execute(sa.update(_IMPORT).where(is_export).values(taken_on=jour_a_paris(started_at)))
     op.execute("""UPDATE import_liste SET is_compared = true WHERE EXISTS (
         SELECT 1 FROM mouvement m WHERE m.import_id = import_liste.import_id
         AND m.code_commune = import_liste.code_commune AND m.liste = import_liste.liste)""")

@@ -1,0 +1,84 @@
+"""Migration 0008: what was imported before is a link dated by its import, and a gap where it left no mouvement."""
+
+from collections.abc import Iterator
+from datetime import date
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, MetaData, text
+
+from schemas.vocabulary import Liste
+from tests.parts.databases import Template
+from worker.db.base import Base
+from worker.db.engine import build_engine
+from worker.db.migrate import downgrade, migrate
+from worker.domain.couverture import Link
+from worker.registre.imports.chain import read_chain
+
+TABLES = ("import", "import_liste")
+
+_IMPORT = """INSERT INTO import (id, kind, file_name, sha256, imported_by, started_at, finished_at, lines_read,
+             lines_kept, lines_rejected, values_cleaned, bureaux_before)
+             VALUES (:id, 'reu', 'reu.csv', 'x', 'mairie', :at, :at, 1, 1, 0, 0, '[]')"""
+_LISTE = "INSERT INTO import_liste VALUES (:id, '13900', 'P', 98, :before)"
+_MOUVEMENT = """INSERT INTO mouvement (code_commune, liste, import_id, nature, effet, etat, date_tableau,
+                                       date_mouvement)
+                VALUES ('13900', 'P', 2, 'radiation', 'Immediat', 'applique', '2026-10-20', '2026-10-20')"""
+NIGHT = "2026-11-09 23:30:00.000+00:00"
+"""Half past midnight of the 10th, in Paris."""
+
+
+def _prepare(url: str) -> None:
+    engine = build_engine(url)
+    migrate(engine, "0007")
+    with engine.begin() as connection:
+        for number, at in ((1, "2026-09-10 08:00:00.000"), (2, "2026-10-20 08:00:00.000"), (3, NIGHT)):
+            instant = at if engine.dialect.name == "postgresql" else at[:23]
+            connection.execute(text(_IMPORT), {"id": number, "at": instant})
+            connection.execute(text(_LISTE), {"id": number, "before": number - 1 or None})
+        connection.execute(text(_MOUVEMENT))
+    engine.dispose()
+
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(Template("before-the-chain", _prepare))]
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = build_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+def test_what_left_no_mouvement_is_a_gap(engine: Engine) -> None:
+    migrate(engine)
+    with engine.connect() as connection:
+        chain = read_chain(connection, "13900", Liste.PRINCIPALE)
+    first, compared, gap = chain.links
+    assert first == Link(date(2026, 9, 10), is_dated=False, is_compared=False)
+    assert compared == Link(date(2026, 10, 20), is_dated=False, is_compared=True, mouvements=1)
+    assert (gap.is_compared, gap.taken_on) == (False, date(2026, 11, 10)), "the day is that of Paris"
+    assert chain.complete_until is None
+
+
+def test_the_tables_are_those_that_the_code_expects(engine: Engine) -> None:
+    migrate(engine)
+    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
+    for name in TABLES:
+        Base.metadata.tables[name].to_metadata(metadata)
+
+    def is_wanted(_item: object, name: str | None, kind: str, reflected: bool, _other: object) -> bool:
+        return name in TABLES if kind == "table" else not (kind == "index" and reflected)
+
+    with engine.connect() as connection:
+        options = {"compare_type": True, "include_object": is_wanted}
+        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
+
+
+def test_it_goes_back_and_forth(engine: Engine) -> None:
+    migrate(engine)
+    downgrade(engine, "0007")
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM import_liste")) == 3
+    migrate(engine)
