@@ -45,11 +45,13 @@ def test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period() -
 def test_the_message_says_how_many_and_asks_for_the_day() -> None:
     (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(AFTER, 66, is_dated=False)]))
     assert said.message == (
-        "66 mouvements sont datés du 25/11/2026, après le 20/11/2026 : jour de l'import. L'export a-t-il été pris plus "
+        "66 mouvements sont datés du 25/11/2026, jour de l'import, après le 20/11/2026. L'export a-t-il été pris plus "
         "tôt ? Indiquer son jour (imports --taken-on)."
     )
     (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(AFTER, 1)]))
-    assert said.message.startswith("Un mouvement est daté du 25/11/2026, après le 20/11/2026 : le précédent export est")
+    assert said.message.startswith(
+        "Un mouvement est daté du 25/11/2026, après le 20/11/2026, et l'export précédent est du 10/09/2026 : rien"
+    )
 
 
 def test_an_export_that_was_not_compared_is_a_gap() -> None:

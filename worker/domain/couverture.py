@@ -136,14 +136,16 @@ def _on_straddling(link: Link, before: Link, day: date) -> str:
         said = f"{format_number(link.mouvements)} mouvements sont datés du {short_date(link.taken_on)}"
     else:
         said = f"Un mouvement est daté du {short_date(link.taken_on)}"
-    if link.is_dated:
-        asked = (
-            f"le précédent export est du {short_date(before.taken_on)}, rien ne dit s'ils sont d'avant. Comparer un "
-            "export pris ce jour-là, ou importer les mouvements à leur date (import-mouvements --complete-until)."
+    if not link.is_dated:
+        return (
+            f"{said}, jour de l'import, après le {short_date(day)}. L'export a-t-il été pris plus tôt ? Indiquer son "
+            "jour (imports --taken-on)."
         )
-    else:
-        asked = "jour de l'import. L'export a-t-il été pris plus tôt ? Indiquer son jour (imports --taken-on)."
-    return f"{said}, après le {short_date(day)} : {asked}"
+    return (
+        f"{said}, après le {short_date(day)}, et l'export précédent est du {short_date(before.taken_on)} : rien ne dit "
+        "ce qui est d'avant. Comparer un export pris ce jour-là, ou importer les mouvements à leur date "
+        "(import-mouvements --complete-until)."
+    )
 
 
 def _unsaid(demande: Demande, chain: Chain) -> AnomalieCouverture:
