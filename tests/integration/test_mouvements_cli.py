@@ -89,6 +89,20 @@ def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(run: Run, 
     assert "n'est pas celui d'un export du REU" in run("imports", "--taken-on", "7", "09/11/2026").err
 
 
+def test_nothing_is_known_of_a_day_to_come(run: Run, tmp_path: Path) -> None:
+    reu = write_reu(tmp_path / "un.csv", electeurs(3))
+    mouvements = write_mouvements(tmp_path / "mouvements.csv", lignes(2))
+    for arguments in (
+        ("import-reu", reu, "--taken-on", "31/12/2099"),
+        ("import-mouvements", mouvements, "--complete-until", "31/12/2099"),
+        ("imports", "--taken-on", "1", "31/12/2099"),
+    ):
+        refused = run(*arguments)
+        assert refused.code == ExitCode.USAGE
+        assert "le 31/12/2099 n'est pas encore venu : vérifiez la date" in refused.err
+    assert run("imports").out == "Aucun import.\n"
+
+
 def test_an_export_that_comes_late_is_refused(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-20")
     late = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-10")

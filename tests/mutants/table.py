@@ -782,6 +782,12 @@ IMPORT = [
         ("test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period",),
     ),
     Mutant(
+        "day-to-come-believed",
+        "if day and day > jour_a_paris(now()):",
+        "if False:",
+        ("test_nothing_is_known_of_a_day_to_come[sqlite]",),
+    ),
+    Mutant(
         "late-export-taken-up",
         "if last and last > jour:",
         "if False:",

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from common.clock import jour_a_paris, now
 from common.french import count_of, format_number, short_date
 from schemas.vocabulary import Liste
 from worker.cli.options import CODE_COMMUNE, JOUR, one_of, system_user, whole_number
@@ -78,6 +79,7 @@ def import_reu(
     from worker.cli.database import register_database
     from worker.registre.reu.importer import Intake, import_file
 
+    _refuse_future(taken_on)
     with register_database() as engine, _progress_bar() as progress:
         summary = import_file(
             engine,
@@ -130,6 +132,7 @@ def import_mouvements(
     from worker.cli.database import register_database
     from worker.registre.mouvements import importer
 
+    _refuse_future(complete_until)
     with register_database() as engine:
         summary = importer.import_mouvements(
             engine,
@@ -153,6 +156,7 @@ def import_mouvements(
 def imports(*, show_all: bool, taken_on: tuple[int, date] | None) -> None:
     """Lister les imports, le dernier en tête."""
     if taken_on:
+        _refuse_future(taken_on[1])
         _date_import(*taken_on)
         return
     from rich.console import Console
@@ -174,6 +178,12 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None) -> None:
         lines = format_number(it.lines_kept), format_number(it.lines_rejected)
         table.add_row(str(it.id), day, it.file_name, *lines, it.imported_by, state)
     Console().print(table)
+
+
+def _refuse_future(day: date | None) -> None:
+    """Nobody can say what is known of a day that has not come."""
+    if day and day > jour_a_paris(now()):
+        raise click.UsageError(f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
 
 
 def _date_import(import_id: int, day: date) -> None:

@@ -11,7 +11,7 @@ from worker.errors import ImportRefusedError
 from worker.registre.imports.history import import_lock
 from worker.registre.models import Import, ImportListe, MouvementRegistre
 
-REU, MOUVEMENTS = "reu", "mouvements"
+REU = "reu"
 
 
 def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain:
