@@ -5,7 +5,7 @@ from io import BytesIO
 from typing import Any, Literal
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from tests.unit.nasty import nasty_texts
@@ -94,6 +94,7 @@ def test_every_letter_of_a_french_register_is_usual() -> None:
 
 
 @given(nasty_texts(surrogates=True))
+@example("a\ufffeb")  # what marks an unused code is no usual character
 def test_any_text_can_be_shown(text: str) -> None:
     style = _style()
     lines = style.break_text(text, 50)

@@ -72,7 +72,6 @@ def _decoding_table() -> str:
 
 CHARACTERS = _decoding_table()
 """The character of each usual code; what stands for an unused code is no character."""
-_ENCODING = codecs.charmap_build(CHARACTERS)
 _CODES = {ord(character): code for code, character in enumerate(CHARACTERS) if character != _UNUSED}
 
 SHAPES = bytes(ord("0") if code in b"0123456789" else code for code in range(256))
@@ -85,7 +84,7 @@ def encode(text: str) -> bytes:
     Raises:
         UnicodeEncodeError: a character has none.
     """
-    return codecs.charmap_encode(text, "strict", _ENCODING)[0]
+    return codecs.charmap_encode(text, "strict", _CODES)[0]
 
 
 def escape(codes: bytes) -> bytes:
