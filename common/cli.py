@@ -36,11 +36,11 @@ class ExitCode(IntEnum):
     """Stopped from the keyboard; a request that was sent is served all the same."""
 
 
-Explain = Callable[[Exception], tuple[str, ExitCode] | None]
+ExplainError = Callable[[Exception], tuple[str, ExitCode] | None]
 """What is said of an error, in French, and the code that it ends with; None: a bug, whose traceback is wanted."""
 
 
-def run_command(command: Callable[[], object], explain: Explain) -> int:
+def run_command(command: Callable[[], object], explain: ExplainError) -> int:
     """Run a command, say on standard error what went wrong, return the exit code.
 
     A command that ends by `context.exit(code)` makes click return that code.

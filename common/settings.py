@@ -138,13 +138,13 @@ class EnvironmentSettings(BaseSettings):
     )
 
 
-Explain = Callable[[ErrorDetails], str]
+ExplainDetail = Callable[[ErrorDetails], str]
 """Says in French what is wrong with one value."""
 
 _Settings = TypeVar("_Settings", bound=EnvironmentSettings)
 
 
-def read_settings(kind: type[_Settings], explain: Explain, overrides: Mapping[str, Any]) -> _Settings:
+def read_settings(kind: type[_Settings], explain: ExplainDetail, overrides: Mapping[str, Any]) -> _Settings:
     """Read the environment and the secrets; `overrides` are fields that go before both.
 
     Raises:
@@ -160,7 +160,7 @@ def read_settings(kind: type[_Settings], explain: Explain, overrides: Mapping[st
         raise SettingsError(str(error)) from None
 
 
-def _describe(fault: ErrorDetails, explain: Explain) -> str:
+def _describe(fault: ErrorDetails, explain: ExplainDetail) -> str:
     if not fault["loc"]:  # settings that contradict each other: the text names them
         return explain(fault)
     what = "manquante, elle est obligatoire" if fault["type"] == "missing" else f"valeur refusée ({explain(fault)})"

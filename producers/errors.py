@@ -12,7 +12,7 @@ class ProducerError(Exception):
     exit_code: ClassVar[ExitCode] = ExitCode.AWAY
 
 
-class ConfigurationError(ProducerError):
+class ProducerConfigurationError(ProducerError):
     """A variable of the environment is unknown, missing or wrong."""
 
     code = "configuration"

@@ -44,7 +44,7 @@ class Publisher:
     it holds the event. An event that was sent twice, because a confirm was lost, has the same id and counts once.
 
     Raises:
-        ConfigurationError: `amqp_url` is not an AMQP address. Nothing is read or sent yet.
+        ProducerConfigurationError: `amqp_url` is not an AMQP address. Nothing is read or sent yet.
     """
 
     def __init__(
@@ -225,7 +225,7 @@ def _parameters(amqp_url: str, patience: float) -> URLParameters:
     except (ValueError, TypeError):
         parameters = None
     if parameters is None:
-        raise errors.ConfigurationError(
+        raise errors.ProducerConfigurationError(
             "PREFECTURE_AMQP_URL n'est pas une adresse AMQP : amqp://compte:mot-de-passe@hôte:5672/vhost est attendu "
             "(amqps:// pour TLS)"
         )

@@ -79,7 +79,7 @@ class RequestState:
         return bool(self.exports) and all(export.status.is_terminal for export in self.exports)
 
 
-class Words(NamedTuple):
+class KindWords(NamedTuple):
     """How a kind of file is spoken of."""
 
     counted: str
@@ -89,8 +89,8 @@ class Words(NamedTuple):
 
 
 WORDS = {
-    ExportKind.LISTE: Words("électeurs", "le dépôt serait rejeté"),
-    ExportKind.TABLEAU: Words("mouvements", "le tableau serait faux"),
+    ExportKind.LISTE: KindWords("électeurs", "le dépôt serait rejeté"),
+    ExportKind.TABLEAU: KindWords("mouvements", "le tableau serait faux"),
 }
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from pydantic import Field, SecretStr
 
 from common.settings import PREFIX, EnvironmentSettings, SettingsError, read_settings
-from producers.errors import ConfigurationError
+from producers.errors import ProducerConfigurationError
 from schemas.envelope import Attribute
 from schemas.faults import explain_fault
 from schemas.requests import RequestedBy
@@ -48,10 +48,10 @@ class ProducerSettings(EnvironmentSettings):
         """The address of the database.
 
         Raises:
-            ConfigurationError: it is not set.
+            ProducerConfigurationError: it is not set.
         """
         if self.state_url is None:
-            raise ConfigurationError(
+            raise ProducerConfigurationError(
                 f"cette commande lit l'état des demandes : indiquez la base dans {PREFIX}STATE_URL, avec un compte qui "
                 "peut seulement lire (postgresql+psycopg://lecture:…@hôte/base ou sqlite:///chemin)"
             )
@@ -62,9 +62,9 @@ def load_settings(**overrides: Any) -> ProducerSettings:  # noqa: ANN401 — fie
     """Read the environment and the secrets.
 
     Raises:
-        ConfigurationError: a variable nobody knows (with the right name suggested) or a wrong value.
+        ProducerConfigurationError: a variable nobody knows (with the right name suggested) or a wrong value.
     """
     try:
         return read_settings(ProducerSettings, explain_fault, overrides)
     except SettingsError as error:
-        raise ConfigurationError(str(error)) from None
+        raise ProducerConfigurationError(str(error)) from None

@@ -14,7 +14,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from common.tls import explain_database_tls
 from producers.batch import queries
 from producers.batch.batch import BatchProgress, CommuneOutcome
-from producers.errors import ConfigurationError, StateAwayError
+from producers.errors import ProducerConfigurationError, StateAwayError
 from producers.records import ExportState, RequestState
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
@@ -29,7 +29,7 @@ class State:
     """Reads the views; nothing is connected until the first question, and nothing can be written.
 
     Raises:
-        ConfigurationError: `url` is not a database address of the form that SQLAlchemy reads.
+        ProducerConfigurationError: `url` is not a database address of the form that SQLAlchemy reads.
     """
 
     def __init__(self, url: str) -> None:
@@ -37,7 +37,7 @@ class State:
             self._url = make_url(url)
             self._engine = _read_only_engine(self._url)
         except (ArgumentError, NoSuchModuleError, ImportError, ValueError):
-            raise ConfigurationError(
+            raise ProducerConfigurationError(
                 "PREFECTURE_STATE_URL n'est pas une adresse de base : postgresql+psycopg://lecture:…@hôte/base ou "
                 "sqlite:///chemin est attendu"
             ) from None

@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 from uuid import uuid4
@@ -137,3 +138,7 @@ def _refuse(_constant: str) -> None:
 def _check_size(body: bytes) -> None:
     if len(body) > MAX_EVENT_BYTES:
         raise InvalidEventError(f"{len(body)} bytes, {MAX_EVENT_BYTES} at most")
+
+
+Publish = Callable[[CloudEvent], None]
+"""Returns once the event is kept, by the broker or by the database; raises when it is not."""

@@ -7,6 +7,7 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
+from schemas.envelope import Publish
 from worker.db.engine import build_engine, build_sessions
 from worker.doorbell import CountEnqueued, Enqueue
 from worker.exports.storage import Storage
@@ -22,7 +23,7 @@ from worker.notifier.channels.webhook import WebhookSender
 from worker.notifier.dispatch import Dispatcher
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Reminder
-from worker.notifier.notify import Notifier, Publish, ReminderNotifications, RequestNotifications
+from worker.notifier.notify import Notifier, ReminderNotifications, RequestNotifications
 from worker.notifier.outbox import Outbox
 from worker.settings import Settings
 

@@ -78,7 +78,7 @@ _HEADERS = {"code", "insee", "commune", "communes", "codgeo", "com", "depcom"}
 _NO_ZERO = re.compile(r"[1-9][0-9]{3}", re.ASCII)
 
 
-class Fault(NamedTuple):
+class CommuneFault(NamedTuple):
     """A line that names no commune, counted from 1; the reason is French and quotes nothing."""
 
     line: int
@@ -89,7 +89,7 @@ class CommunesFile(NamedTuple):
     """What was read: each commune once, in the order of the file; the lines at fault; how many were repeated."""
 
     communes: list[str]
-    faults: list[Fault]
+    faults: list[CommuneFault]
     repeated: int
 
 
@@ -108,14 +108,14 @@ def read_communes(content: bytes) -> CommunesFile:
 
 def _check(named: Iterable[tuple[int, str]]) -> CommunesFile:
     communes: dict[str, None] = {}
-    faults: list[Fault] = []
+    faults: list[CommuneFault] = []
     read = 0
     for number, cell in named:
         try:
             communes[check_code_commune(cell.upper())] = None
             read += 1
         except ValueError as error:
-            faults.append(Fault(number, f"{error}{_hint(cell)}"))
+            faults.append(CommuneFault(number, f"{error}{_hint(cell)}"))
     return CommunesFile(list(communes), faults, read - len(communes))
 
 

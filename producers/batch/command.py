@@ -17,8 +17,8 @@ from producers.errors import (
     BatchInterruptedError,
     BrokerAwayError,
     BrokerBlockedError,
-    ConfigurationError,
     InvalidRequestError,
+    ProducerConfigurationError,
     PublishError,
     StateAwayError,
     UnconfirmedError,
@@ -141,7 +141,7 @@ def _try_report(report: Path | None) -> None:
         if report:
             report.open("ab").close()
     except OSError as error:
-        raise ConfigurationError(f"--report {report} ne peut pas être écrit ({error.strerror})") from None
+        raise ProducerConfigurationError(f"--report {report} ne peut pas être écrit ({error.strerror})") from None
 
 
 def _send(batch: Batch, settings: ProducerSettings) -> None:

@@ -9,9 +9,9 @@ from typing import Any
 from common.cli import ExitCode
 from common.french import count_of
 from common.spreadsheet import ENCODING, SheetWriter
-from producers.batch.batch import Batch, CommuneOutcome, Fault
+from producers.batch.batch import Batch, CommuneFault, CommuneOutcome
 from producers.cli.render import make_console, print_document
-from producers.records import WORDS, Words
+from producers.records import WORDS, KindWords
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, RequestOutcome
 
@@ -21,7 +21,7 @@ _COUNTED = ("ready", "failed", "cancelled", "unfinished", "bloquantes", "remarqu
 
 def show_result(
     batch: Batch,
-    faults: Sequence[Fault],
+    faults: Sequence[CommuneFault],
     outcomes: Sequence[CommuneOutcome] | None,
     report: Path | None,
     *,
@@ -59,7 +59,7 @@ def _judge(outcome: CommuneOutcome) -> ExitCode:
 
 
 def batch_document(
-    batch: Batch, faults: Sequence[Fault], outcomes: Sequence[CommuneOutcome] | None, code: ExitCode
+    batch: Batch, faults: Sequence[CommuneFault], outcomes: Sequence[CommuneOutcome] | None, code: ExitCode
 ) -> dict[str, Any]:
     """A batch that was sent; `counts` is null when nobody waited for it."""
     known = batch.asked if outcomes is None else outcomes
@@ -117,7 +117,7 @@ def _refusals(outcomes: Sequence[CommuneOutcome]) -> Iterator[str]:
         yield f"{number} ({_name(communes)}) : {reason}"
 
 
-def _what_else(batch: Batch, outcomes: Sequence[CommuneOutcome], words: Words) -> Iterator[str]:
+def _what_else(batch: Batch, outcomes: Sequence[CommuneOutcome], words: KindWords) -> Iterator[str]:
     if cancelled := [it.commune for it in outcomes if it.cancelled]:
         yield f"{count_of(_total(outcomes, 'cancelled'), 'fichier annulé', 'fichiers annulés')} ({_name(cancelled)})"
     if wrong := [it.commune for it in outcomes if it.bloquantes]:

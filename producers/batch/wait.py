@@ -26,7 +26,7 @@ class BatchSource(Protocol):
     def batch_progress(self, source: str, batch: str) -> BatchProgress: ...  # noqa: D102 — State's
 
 
-class Line:
+class ProgressLine:
     """Writes one line, again and again; `communes` are all those of the batch."""
 
     def __init__(
@@ -66,16 +66,16 @@ class Line:
 
 
 @contextmanager
-def open_line(console: Console, communes: int) -> Iterator[Line]:
+def open_line(console: Console, communes: int) -> Iterator[ProgressLine]:
     """The line: always the same one on a terminal, a new one now and then elsewhere."""
     if not console.is_terminal:
-        yield Line(_LineByLine(console), communes)
+        yield ProgressLine(_LineByLine(console), communes)
         return
     with Progress(
         SpinnerColumn(), TextColumn("{task.description}", markup=False), console=console, transient=True
     ) as bar:
         task = bar.add_task("", total=None)
-        yield Line(lambda text: bar.update(task, description=text), communes)
+        yield ProgressLine(lambda text: bar.update(task, description=text), communes)
 
 
 class _LineByLine:

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 NOT_SENT = "demande invalide, rien n'a été envoyé"
 
-Asked = ListeExportRequested | TableauxRenderRequested | CancelRequested | RetryRequested
+AnyRequest = ListeExportRequested | TableauxRenderRequested | CancelRequested | RetryRequested
 Follow = Callable[["ProgressSource", CloudEvent], "ProgressSource"]
 
 
-def wrap_request(model: type[Asked], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
+def wrap_request(model: type[AnyRequest], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
     """The request as an event, with a fresh id; what is not given is left to the contract's defaults.
 
     Raises:

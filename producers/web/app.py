@@ -15,7 +15,7 @@ from producers.state import State
 from producers.web.error_pages import HANDLERS
 from producers.web.exports.spool import Spool
 from producers.web.middleware import OwnHosts, RequestLog, SameOrigin, SecurityHeaders, TrustedProxies
-from producers.web.page_context import Publish, WebServices
+from producers.web.page_context import WebServices
 from producers.web.routes import ROUTES
 from producers.web.security.identity import Identity, ProxyIdentity, SingleUser
 from producers.web.security.limits import RateLimits
@@ -24,6 +24,7 @@ from producers.web.security.session import SESSION_SECONDS, ReturnAddresses
 from producers.web.settings import WebSettings
 from producers.web.suivi.live_updates import LiveUpdates
 from producers.web.templating import Assets, build_environment
+from schemas.envelope import Publish
 
 
 def create_app(

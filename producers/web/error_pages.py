@@ -19,13 +19,13 @@ from producers.web.page_context import WebServices
 from producers.web.security.identity import NotAnAgent, NotIdentified
 from producers.web.security.session import csrf_token, is_partial
 
-Case = Literal["closed", "failed", "left", "not_an_agent", "not_identified"]
+ErrorKind = Literal["closed", "failed", "left", "not_an_agent", "not_identified"]
 
 _ASK = (
     "Demandez à l'administrateur du module Préfecture de vous y inscrire\u202f: il lui faut votre nom, votre adresse "
     "électronique et votre commune."
 )
-_ACCESS_TEXTS: Mapping[Case, tuple[str, tuple[str, ...]]] = MappingProxyType(
+_ACCESS_TEXTS: Mapping[ErrorKind, tuple[str, tuple[str, ...]]] = MappingProxyType(
     {
         "closed": (
             "Écran fermé",
@@ -78,7 +78,7 @@ _FAULTY = (errors.EventTooLargeError, errors.InvalidRequestError)
 
 def show_access_page(
     request: Request,
-    case: Case,
+    case: ErrorKind,
     status_code: int = 200,
     *,
     who: str = "",

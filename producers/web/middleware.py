@@ -19,7 +19,7 @@ from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 from common.logs import describe_exception
 from producers.web.error_pages import on_http, show_failure
 from producers.web.security.identity import FROM_PROXY
-from producers.web.settings import LOOPBACK, Network, WebSettings
+from producers.web.settings import LOOPBACK, ProxyNetwork, WebSettings
 
 _log = structlog.get_logger("producers.web")
 _PLAIN = re.compile(r"[0-9A-Za-z-]{1,40}")
@@ -131,7 +131,7 @@ class TrustedProxies:
     uvicorn's own middleware does the reading; here is kept who the peer really was, before it is replaced.
     """
 
-    def __init__(self, app: ASGIApp, proxies: Sequence[Network]) -> None:
+    def __init__(self, app: ASGIApp, proxies: Sequence[ProxyNetwork]) -> None:
         self._app = app
         self._proxies = tuple(proxies)
         trusted = [str(network) for network in proxies]

@@ -22,11 +22,8 @@ from producers.web.security.session import ReturnAddresses, csrf_token
 from producers.web.settings import WebSettings
 from producers.web.suivi.live_updates import LiveUpdates
 from schemas.declarations import FileDownloaded
-from schemas.envelope import CloudEvent
+from schemas.envelope import CloudEvent, Publish
 from schemas.vocabulary import Piece
-
-Publish = Callable[[CloudEvent], None]
-"""Returns once the event is kept, by the broker or by the database; raises `ProducerError` when it is not."""
 
 SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = 303, 404, 409, 410, 422, 500, 503
 

@@ -24,7 +24,7 @@ from producers.web.suivi import page as suivi
 from producers.web.tableaux import page as tableaux
 from producers.web.verifier import page as verifier
 
-Answer = Callable[[PageContext], Response]
+PageHandler = Callable[[PageContext], Response]
 """A page: synchronous, run in a thread, since it reads the database or the disk."""
 
 NAVIGATION = (
@@ -45,7 +45,7 @@ DOWNLOADS = frozenset({"dossier_zip", "fichier", "rapport"})
 
 
 def commune_page(
-    path: str, name: str, *, get: Answer | None = None, post: Answer | None = None, most: int = FORM_BYTES
+    path: str, name: str, *, get: PageHandler | None = None, post: PageHandler | None = None, most: int = FORM_BYTES
 ) -> Route:
     """A route under `/communes/{commune}`; another commune than the agent's own is not found.
 

@@ -9,7 +9,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import LOGGING_CONFIG
 
-from producers.errors import ConfigurationError
+from producers.errors import ProducerConfigurationError
 
 _GRACE_SECONDS = 2
 """How long a page under way may take once the screen is asked to stop; event streams end at once."""
@@ -40,13 +40,13 @@ def listen(host: str, port: int) -> socket.socket:
     """Take the port.
 
     Raises:
-        ConfigurationError: another program has it, or the address is not this computer's.
+        ProducerConfigurationError: another program has it, or the address is not this computer's.
     """
     try:
         return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
     except OSError as error:
         reason = _REASONS.get(error.errno or 0, "adresse inutilisable")
-        raise ConfigurationError(
+        raise ProducerConfigurationError(
             f"l'écran ne peut pas s'ouvrir sur {address(host, port)} : {reason}. Arrêtez ce qui l'en empêche, ou "
             "choisissez un autre port par PREFECTURE_WEB_PORT (8001, par exemple)"
         ) from None

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from common.settings import PREFIX, LogFormat, LogLevel, SettingsError, Words, read_settings, split_words
-from producers.errors import ConfigurationError
+from producers.errors import ProducerConfigurationError
 from producers.settings import ProducerSettings
 from schemas.faults import explain_fault
 
@@ -16,7 +16,7 @@ LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 SECRET_LENGTH = 32
 """Characters of a secret at least."""
 
-Network = IPv4Network | IPv6Network
+ProxyNetwork = IPv4Network | IPv6Network
 
 
 def _parse_network(value: Any) -> Any:  # noqa: ANN401 — text from the environment, or a network
@@ -28,7 +28,7 @@ def _parse_network(value: Any) -> Any:  # noqa: ANN401 — text from the environ
         raise ValueError("une adresse IP est attendue, ou un réseau comme 172.18.0.0/16") from None
 
 
-Networks = Annotated[tuple[Annotated[Network, BeforeValidator(_parse_network)], ...], BeforeValidator(split_words)]
+Networks = Annotated[tuple[Annotated[ProxyNetwork, BeforeValidator(_parse_network)], ...], BeforeValidator(split_words)]
 
 
 class WebSettings(ProducerSettings):
@@ -112,9 +112,9 @@ def load_web_settings(**overrides: Any) -> WebSettings:  # noqa: ANN401 — fiel
     """Read the environment and the secrets.
 
     Raises:
-        ConfigurationError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
+        ProducerConfigurationError: a variable nobody knows (with the right name suggested), a missing or a wrong value.
     """
     try:
         return read_settings(WebSettings, explain_fault, overrides)
     except SettingsError as error:
-        raise ConfigurationError(str(error)) from None
+        raise ProducerConfigurationError(str(error)) from None

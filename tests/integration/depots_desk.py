@@ -16,7 +16,7 @@ from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.town import AGENT
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
-from worker.exports.audit import Line, read_audit
+from worker.exports.audit import AuditLine, read_audit
 from worker.handlers.ingest_request import ingest_request
 from worker.handlers.make_export import make_export
 
@@ -76,7 +76,7 @@ class DepotsDesk(Desk):
         with self.engine.connect() as connection:
             return connection.execute(query, {"id": event.id}).mappings().one()
 
-    def audit(self) -> list[Line]:
+    def audit(self) -> list[AuditLine]:
         """The trail, the oldest line first."""
         with self.engine.connect() as connection:
             return read_audit(connection, limit=1000)[::-1]

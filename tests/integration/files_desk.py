@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from tests.integration.notifier_desk import Desk, make_export
 from worker.cli.main import main
 from worker.db.types import utc_now
-from worker.exports.audit import Line, read_audit
+from worker.exports.audit import AuditLine, read_audit
 from worker.exports.models import Export
 from worker.exports.naming import report_name
 from worker.exports.storage import PendingFile, Storage, StoredFile, publish
@@ -78,7 +78,7 @@ class FilesDesk(Desk):
         """The names in the volume."""
         return sorted(path.name for path in self.root.rglob("*") if not path.is_dir())
 
-    def audit(self) -> list[Line]:
+    def audit(self) -> list[AuditLine]:
         """The trail, the oldest line first."""
         with self.engine.connect() as connection:
             return read_audit(connection, limit=1000)[::-1]

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
+from schemas.envelope import Publish
 from schemas.tableaux import Edition
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
@@ -32,7 +33,6 @@ from worker.notifier.kinds import Channel
 from worker.notifier.models import Agent, Notification, Recipient, Reminder
 from worker.notifier.notify import (
     Notifier,
-    Publish,
     ReminderNotifications,
     RequestNotifications,
     Today,

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
-from schemas.envelope import CloudEvent
+from schemas.envelope import CloudEvent, Publish
 from schemas.events import EcheanceNear
 from schemas.vocabulary import Liste
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open_desk, smtp, work
@@ -21,7 +21,7 @@ from worker.errors import TransientError
 from worker.housekeeping.housekeeping import reminder_chore
 from worker.notifier.kinds import Channel
 from worker.notifier.models import Agent, Notification, Reminder, ReminderEcheance
-from worker.notifier.notify import Notifier, Publish
+from worker.notifier.notify import Notifier
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]

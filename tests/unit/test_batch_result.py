@@ -12,9 +12,9 @@ from rich.console import Console
 from common.cli import ExitCode
 from common.french import format_duration
 from producers.batch import wait
-from producers.batch.batch import Batch, BatchProgress, CommuneOutcome, Failure, Fault, put_in_batch
+from producers.batch.batch import Batch, BatchProgress, CommuneFault, CommuneOutcome, Failure, put_in_batch
 from producers.batch.report import batch_document, judge_batch, show_result, summarize, write_report
-from producers.batch.wait import Line, open_line, wait_for_batch
+from producers.batch.wait import ProgressLine, open_line, wait_for_batch
 from producers.cli.requests import build_liste_export, build_tableaux_render
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import RequestOutcome
@@ -55,7 +55,7 @@ class Clock:
 def test_the_line_says_how_far_the_batch_is_and_how_long_it_will_last() -> None:
     said: list[str] = []
     clock = Clock()
-    line = Line(said.append, 648, clock)
+    line = ProgressLine(said.append, 648, clock)
     line.show_sent(200)
     line.show(BatchProgress(read=648, settled=12, ready=36))
     clock.now = 400.0
@@ -73,7 +73,7 @@ def test_the_line_says_how_far_the_batch_is_and_how_long_it_will_last() -> None:
 def test_a_batch_that_nobody_reads_is_explained() -> None:
     said: list[str] = []
     clock = Clock()
-    line = Line(said.append, 648, clock)
+    line = ProgressLine(said.append, 648, clock)
     line.show(BatchProgress())
     clock.now = 60.0
     line.show(BatchProgress())
@@ -169,7 +169,7 @@ def test_the_report_has_a_line_per_commune_that_a_spreadsheet_reads(tmp_path: Pa
 
 
 def test_programs_are_told_of_each_commune() -> None:
-    document = batch_document(batch(2), [Fault(3, "x")], [READY, FAILED], ExitCode.FAILED)
+    document = batch_document(batch(2), [CommuneFault(3, "x")], [READY, FAILED], ExitCode.FAILED)
     document = json.loads(json.dumps(document))
     assert document["batch"] == {
         "name": "lot-1",

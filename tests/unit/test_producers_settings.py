@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from common.cli import ExitCode
-from producers.errors import ConfigurationError
+from producers.errors import ProducerConfigurationError
 from producers.settings import default_requested_by, default_source, load_settings
 from schemas.requests import ListeExportRequested
 
@@ -52,7 +52,7 @@ def test_the_default_source_is_this_host(monkeypatch: pytest.MonkeyPatch) -> Non
 
 def test_a_misspelt_variable_is_refused_and_the_right_name_suggested(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECTURE_STATE_ULR", "sqlite:///x")
-    with pytest.raises(ConfigurationError, match="vouliez-vous dire PREFECTURE_STATE_URL") as caught:
+    with pytest.raises(ProducerConfigurationError, match="vouliez-vous dire PREFECTURE_STATE_URL") as caught:
         load_settings()
     assert caught.value.exit_code is ExitCode.USAGE
 
@@ -64,14 +64,14 @@ def test_a_variable_of_the_worker_is_no_mistake(monkeypatch: pytest.MonkeyPatch)
 
 def test_a_wrong_value_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECTURE_REQUESTED_BY", "<script>")
-    with pytest.raises(ConfigurationError, match="PREFECTURE_REQUESTED_BY") as caught:
+    with pytest.raises(ProducerConfigurationError, match="PREFECTURE_REQUESTED_BY") as caught:
         load_settings()
     assert "script" not in str(caught.value)
 
 
 def test_an_empty_variable_is_an_absent_one(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PREFECTURE_STATE_URL", "")
-    with pytest.raises(ConfigurationError, match="PREFECTURE_STATE_URL"):
+    with pytest.raises(ProducerConfigurationError, match="PREFECTURE_STATE_URL"):
         load_settings().require_state_url()
 
 

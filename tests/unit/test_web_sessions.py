@@ -3,7 +3,7 @@
 from starlette.middleware.sessions import Session
 from starlette.requests import Request
 
-from producers.web.security.session import Sessions
+from producers.web.security.session import WebSessions
 
 
 def _request(**session: object) -> Request:
@@ -12,13 +12,13 @@ def _request(**session: object) -> Request:
 
 def test_nothing_of_before_the_login_stays_after_it() -> None:
     request = _request(csrf="a token that somebody else may know", retour="/x", sid="chosen")
-    Sessions().begin(request, "mairie@example", "token")
+    WebSessions().begin(request, "mairie@example", "token")
     assert request.session.keys() == {"sid", "who", "since", "seen"}
     assert request.session["sid"] != "chosen"
 
 
 def test_the_identity_token_stays_here_and_is_given_once() -> None:
-    sessions, request = Sessions(), _request()
+    sessions, request = WebSessions(), _request()
     sessions.begin(request, "mairie@example", "token")
     kept = dict(request.session)
     assert "token" not in kept.values()
@@ -26,4 +26,4 @@ def test_the_identity_token_stays_here_and_is_given_once() -> None:
     assert sessions.end(request) == "token"
     assert sessions.who(request) == ""
     assert sessions.who(_request(**kept)) == "", "a copy of the cookie"
-    assert Sessions().end(_request(**kept)) == "", "after a restart"
+    assert WebSessions().end(_request(**kept)) == "", "after a restart"

@@ -5,7 +5,7 @@ from ipaddress import ip_network
 import pytest
 
 from common.settings import PREFIX
-from producers.errors import ConfigurationError
+from producers.errors import ProducerConfigurationError
 from producers.web.settings import WebSettings, load_web_settings
 
 SECRET = "s" * 32
@@ -75,7 +75,7 @@ REFUSED = [
 
 @pytest.mark.parametrize(("variables", "words"), REFUSED, ids=lambda it: it if isinstance(it, str) else "")
 def test_what_is_wrong_is_said(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], words: str) -> None:
-    with pytest.raises(ConfigurationError) as refused:
+    with pytest.raises(ProducerConfigurationError) as refused:
         _load(monkeypatch, variables)
     assert words in str(refused.value)
     assert "court" not in str(refused.value)

@@ -179,7 +179,7 @@ def _begin(client: TestClient) -> None:
     assert client.get("/essai").status_code == 200
 
 
-def _log_in(sessions: session.Sessions) -> Callable[[Request], Response]:
+def _log_in(sessions: session.WebSessions) -> Callable[[Request], Response]:
     def log_in(request: Request) -> Response:
         sessions.begin(request, CLERK_EMAIL, "token")
         return Response()

@@ -15,7 +15,7 @@ from worker.cli.options import CODE_COMMUNE, JOUR, whole_number
 from worker.health import Role, require_healthy
 
 if TYPE_CHECKING:
-    from worker.exports.audit import Line
+    from worker.exports.audit import AuditLine
 
 
 @click.command
@@ -126,7 +126,7 @@ def audit(*, commune: str | None, since: date | None, limit: int, as_json: bool)
         _show_audit(lines)
 
 
-def _show_audit(lines: "Sequence[Line]") -> None:
+def _show_audit(lines: "Sequence[AuditLine]") -> None:
     from rich.console import Console
     from rich.table import Table
     from rich.text import Text

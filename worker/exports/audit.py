@@ -68,7 +68,7 @@ def record_audit(
     connection.execute(insert(Audit).inline().values(**values, export_id=export_id))
 
 
-class Line(NamedTuple):
+class AuditLine(NamedTuple):
     """One line of the trail; `action` is a code, which a newer or older release may have written."""
 
     at: datetime
@@ -89,7 +89,7 @@ class Line(NamedTuple):
 
 def read_audit(
     connection: Connection, *, code_commune: str | None = None, since: datetime | None = None, limit: int
-) -> list[Line]:
+) -> list[AuditLine]:
     """The last lines, the newest first."""
     columns = Audit.at, Audit.actor, Audit.action, Audit.code_commune, Audit.export_id, Audit.detail
     query = select(*columns).order_by(Audit.at.desc(), Audit.id.desc()).limit(limit)
@@ -97,4 +97,4 @@ def read_audit(
         query = query.where(Audit.code_commune == code_commune)
     if since is not None:
         query = query.where(Audit.at >= since)
-    return [Line(*row) for row in connection.execute(query)]
+    return [AuditLine(*row) for row in connection.execute(query)]

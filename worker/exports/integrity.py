@@ -24,7 +24,7 @@ _PAGE = 50
 
 log = structlog.stdlib.get_logger(__name__)
 
-Read = Callable[[int], None]
+CountRead = Callable[[int], None]
 """Is told how many bytes were just read."""
 
 
@@ -59,7 +59,7 @@ class Scope(NamedTuple):
     export_id: int | None = None
 
 
-class Finding(NamedTuple):
+class FileFinding(NamedTuple):
     """A file that is not as it was made."""
 
     name: str
@@ -74,11 +74,11 @@ class Verified(NamedTuple):
     source: str
     event_id: str
     files: int
-    findings: list[Finding]
+    findings: list[FileFinding]
 
 
 def verify_files(
-    engine: Engine, storage: Storage, scope: Scope, *, actor: str, read: Read = lambda _bytes: None
+    engine: Engine, storage: Storage, scope: Scope, *, actor: str, read: CountRead = lambda _bytes: None
 ) -> Iterator[Verified]:
     """Read every file that is ready and not purged; `read` is told of the bytes as they are read.
 
@@ -115,14 +115,14 @@ def _read_page(engine: Engine, scope: Scope, after: int) -> Sequence[Export]:
         return session.scalars(query.order_by(Export.id).limit(_PAGE)).all()
 
 
-def _verify(export: Export, storage: Storage, read: Read) -> Verified:
+def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
     files = [(export.file_name, export.size, export.sha256)]
     if export.report_name:
         files.append((export.report_name, export.report_size, export.report_sha256))
     findings = []
     for name, size, sha256 in files:
         if fault := find_fault(storage.path(export.code_commune, name), size or 0, sha256 or "", read):
-            findings.append(Finding(name, fault))
+            findings.append(FileFinding(name, fault))
     request = export.request
     return Verified(export.id, export.code_commune, request.source, request.event_id, len(files), findings)
 
@@ -150,7 +150,7 @@ def _record(engine: Engine, page: Sequence[Export], found: Sequence[Verified], a
     return same
 
 
-def find_fault(path: Path, size: int, sha256: str, read: Read) -> Fault | None:
+def find_fault(path: Path, size: int, sha256: str, read: CountRead) -> Fault | None:
     """Compare a file with what its row says of it; None when it is the same, and readable by its group alone."""
     try:
         with open_regular(path) as file:

@@ -67,7 +67,7 @@ def _take_fingerprint(storage: Storage, file: Export) -> Fingerprint:
 
 
 @dataclass
-class Comparison:
+class DepotComparison:
     """Of the file of one row with the last one deposited: first the register is asked, then the file is read."""
 
     export: Export

@@ -11,7 +11,7 @@ from worker.exports.models import Export
 from worker.exports.naming import report_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, PendingFile
-from worker.handlers.compare_depot import Comparison
+from worker.handlers.compare_depot import DepotComparison
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
 from worker.writers import Progress
@@ -42,7 +42,7 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
         storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
-        comparison = Comparison.begin(services.engine, storage, export, jour_a_paris(export.request.created_at))
+        comparison = DepotComparison.begin(services.engine, storage, export, jour_a_paris(export.request.created_at))
         with snapshot(services.registre) as connection:
             spec = _read_spec(connection, export, services)
             comparison.read_register(connection)

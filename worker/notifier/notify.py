@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from common.clock import jour_a_paris
 from common.logs import LogThrottle
-from schemas.envelope import CloudEvent
+from schemas.envelope import CloudEvent, Publish
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import Sessions
 from worker.db.notify import ReadySignal
@@ -46,8 +46,6 @@ STOP_SECONDS = 45
 TOO_LATE = "échéance passée avant l'envoi"
 
 _ANNOUNCED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
-
-Publish = Callable[[CloudEvent], None]
 
 Today = Callable[[], date]
 

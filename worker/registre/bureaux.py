@@ -12,7 +12,7 @@ from worker.registre.models import Bureau
 COMMUNES_AT_ONCE = 500
 DESCRIPTION = ("libelle", "code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
 
-Change = dict[str, Any]
+BureauChange = dict[str, Any]
 """A bureau that an import wrote, as JSON: `code_commune`, `code`, `after`, `before` (None: it was not there)."""
 
 
@@ -72,7 +72,7 @@ def lock_bureaux(connection: Connection) -> None:
         connection.execute(text("LOCK TABLE bureau, liste IN SHARE ROW EXCLUSIVE MODE"))
 
 
-def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) -> list[Change]:
+def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) -> list[BureauChange]:
     """Write the bureaux of a file; a value that the file does not bring is left as it was. Returns what changed."""
     known = {bureau.key: bureau for bureau in select_bureaux(connection, {it.code_commune for it in bureaux})}
     changes = [change for bureau in bureaux if (change := _compare(known.get(bureau.key), bureau))]
@@ -83,7 +83,7 @@ def merge_bureaux(connection: Connection, bureaux: Sequence[DescribedBureau]) ->
     return changes
 
 
-def restore_bureaux(connection: Connection, changes: Sequence[Change]) -> None:
+def restore_bureaux(connection: Connection, changes: Sequence[BureauChange]) -> None:
     """Undo `merge_bureaux`, except where somebody has changed the bureau since."""
     now = {bureau.key: bureau for bureau in select_bureaux(connection, {it["code_commune"] for it in changes})}
     as_written = [
@@ -95,7 +95,7 @@ def restore_bureaux(connection: Connection, changes: Sequence[Change]) -> None:
         connection.execute(delete(Bureau).where(_IS_IT), removed)
 
 
-def _compare(known: DescribedBureau | None, read: DescribedBureau) -> Change | None:
+def _compare(known: DescribedBureau | None, read: DescribedBureau) -> BureauChange | None:
     before = known.description if known else {}
     after = {name: value for name, value in read.description.items() if value and value != before.get(name, "")}
     if known and not after:
@@ -104,14 +104,14 @@ def _compare(known: DescribedBureau | None, read: DescribedBureau) -> Change | N
     return {"code_commune": read.code_commune, "code": read.code, "before": former, "after": after}
 
 
-def _is_as_written(bureau: DescribedBureau | None, change: Change) -> bool:
+def _is_as_written(bureau: DescribedBureau | None, change: BureauChange) -> bool:
     if bureau is None:
         return False
     written = change["after"] if change["before"] is not None else dict.fromkeys(DESCRIPTION, "") | change["after"]
     return all(bureau.description[name] == value for name, value in written.items())
 
 
-def _write(connection: Connection, changes: Iterable[tuple[Change, str]]) -> None:
+def _write(connection: Connection, changes: Iterable[tuple[BureauChange, str]]) -> None:
     for change, side in changes:
         key = {"commune": change["code_commune"], "bureau": change["code"]}
         connection.execute(update(Bureau).where(_IS_IT).values(change[side]), key)

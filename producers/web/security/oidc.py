@@ -22,7 +22,7 @@ from starlette.responses import Response
 
 from producers.state import State
 from producers.web.security.identity import AuthorizedAgent, NotIdentified, find_agent
-from producers.web.security.session import Sessions
+from producers.web.security.session import WebSessions
 from producers.web.settings import WebSettings
 
 Reason = Literal["no_claim", "unverified", "other_siret", "weak"]
@@ -228,7 +228,7 @@ class OidcIdentity:
     settings: WebSettings
     provider: Provider
     rules: ClaimRules
-    sessions: Sessions = field(default_factory=Sessions)
+    sessions: WebSessions = field(default_factory=WebSessions)
     has_login: bool = True
 
     @classmethod

@@ -34,7 +34,7 @@ def is_partial(request: Request) -> bool:
     return "hx-request" in request.headers
 
 
-class Sessions:
+class WebSessions:
     """Which sessions ended before their time, and the identity token of each, too large for a cookie.
 
     Kept by this process: after a restart a cookie that was copied before its logout is good again until its end, and

@@ -12,8 +12,8 @@ from urllib.parse import SplitResult, urlsplit
 
 from worker.notifier.channels.delivery import DeliveryDelayedError, DeliveryRefusedError
 
-Address = IPv4Address | IPv6Address
-Network = IPv4Network | IPv6Network
+IpAddress = IPv4Address | IPv6Address
+IpNetwork = IPv4Network | IPv6Network
 
 VARIABLE = "PREFECTURE_WEBHOOK_HOSTS"
 _NAT64 = ip_network("64:ff9b::/96")
@@ -24,7 +24,7 @@ class Hosts:
     """The list: names (`hooks.mairie.example`), and networks or addresses that are not of the internet."""
 
     names: frozenset[str] = frozenset()
-    networks: tuple[Network, ...] = field(default=())
+    networks: tuple[IpNetwork, ...] = field(default=())
 
     @classmethod
     def parse(cls, items: Iterable[str]) -> "Hosts":
@@ -88,7 +88,7 @@ def _split(url: str) -> SplitResult:
     return parts
 
 
-def _address(host: str) -> Address | None:
+def _address(host: str) -> IpAddress | None:
     try:
         return ip_address(host.partition("%")[0])
     except ValueError:
@@ -106,7 +106,7 @@ def _is_public(host: str) -> bool:
     return address is not None and all(one.is_global and not one.is_multicast for one in _meanings(address))
 
 
-def _meanings(address: Address) -> Iterator[Address]:
+def _meanings(address: IpAddress) -> Iterator[IpAddress]:
     yield address
     if isinstance(address, IPv6Address):
         yield from (one for one in (address.ipv4_mapped, address.sixtofour, *(address.teredo or ())) if one)
