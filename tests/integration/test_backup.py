@@ -64,6 +64,7 @@ def town(own_deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterat
     town.close()
 
 
+@pytest.mark.nightly
 def test_a_restored_installation_goes_on_from_the_dump(
     own_deployment: Deployment, town: Town, mailbox: Mailbox, tmp_path: Path
 ) -> None:
@@ -155,6 +156,7 @@ def _correlation(text: str) -> str:
     return found[1]
 
 
+@pytest.mark.nightly
 def test_the_embedded_mode_is_copied_while_it_runs_and_goes_on_from_the_copy(
     tmp_path: Path, sqlite_files: SqliteFiles
 ) -> None:

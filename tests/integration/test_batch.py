@@ -84,6 +84,7 @@ def test_one_that_is_refused_among_many_is_told(amqp_url: str) -> None:
         publisher.publish(build_liste_export("13900", requested_by="mairie", source="/tests"))
 
 
+@pytest.mark.nightly
 def test_a_broker_that_restarts_in_the_middle_gets_every_request(rabbit_node: RabbitNode, amqp_url: str) -> None:
     batch = make_batch(4 * TOGETHER)
     restarting = Thread(target=rabbit_node.restart)

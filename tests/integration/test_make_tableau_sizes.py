@@ -91,6 +91,7 @@ def test_one_line(desk: TableauDesk) -> None:
     assert "Électeurs avant 72 Inscriptions + 1 Radiations − 0 Électeurs après = 73" in made.text
 
 
+@pytest.mark.nightly
 def test_ten_thousand_lines(postgres_url: str, sqlite_url: str, tmp_path: Path) -> None:
     numbers = range(10_000)
     rows = [INSCRIPTION | named(f"PARAPLUIE {9_999 - number:04}", numero=9_999 - number) for number in numbers]

@@ -83,6 +83,7 @@ def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path, 
     assert len(list((tmp_path / "mails").glob("*.eml"))) == 2
 
 
+@pytest.mark.nightly
 def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
     sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
     interrupted = _start(tmp_path, "export-liste", "--commune", "13900", "--liste", "P", "--format", "xml")

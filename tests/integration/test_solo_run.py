@@ -123,6 +123,7 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     assert f"/exports/{number}/fichier".encode() in desk.ask("GET", "/communes/13900/exports")[1]
 
 
+@pytest.mark.nightly
 def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(
     desk: Desk, sqlite_files: SqliteFiles
 ) -> None:

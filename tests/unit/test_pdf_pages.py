@@ -227,6 +227,7 @@ def test_names_as_long_as_they_come_are_whole() -> None:
     assert f"Fait à {LONGEST_COMMUNE}, le" in page
 
 
+@pytest.mark.nightly
 def test_ten_thousand_lines_are_drawn_at_once() -> None:
     lines = lignes(10_000)
     start = process_time()

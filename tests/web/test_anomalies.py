@@ -75,6 +75,7 @@ def test_a_name_in_the_address_is_not_looked_for(files: FilesScreen) -> None:
     assert files.read("anomalies", "nom=inventee", export=made["export_id"]) == everything
 
 
+@pytest.mark.nightly
 def test_a_hundred_thousand_lines_are_read_by_pages_in_flat_memory(files: FilesScreen) -> None:
     made = files.make()
     _replace_report(files, made, LINES)

@@ -163,6 +163,7 @@ def test_the_same_without_javascript(visit: Visit, site: Site) -> None:
     clerk.deposit(export)
 
 
+@pytest.mark.nightly
 def test_the_same_when_the_event_stream_is_cut(visit: Visit, site: Site) -> None:
     visitor = visit(STRANGER)
     visitor.context.route("**/flux", lambda route: route.abort())
