@@ -32,7 +32,7 @@ def test_the_check_bites(part: bytes, spoiled: bytes, rule: str, tmp_path: Path)
 
 
 def test_every_value_is_heard_whole_in_order_and_no_title_twice(tmp_path: Path) -> None:
-    lines = (*lignes(60), LONG)
+    lines = (*lignes(30), LONG)
     heard = read_aloud(draw_to(tmp_path, tableau(commune(lines), has_nationalite=True)))
     said = re.findall(r'^ +"(.*)"$', heard, re.MULTILINE)
     expected = [
