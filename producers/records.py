@@ -1,7 +1,7 @@
 """What a producer can know of its requests and of their files."""
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple
 
 from common.cli import ExitCode
@@ -46,6 +46,20 @@ class ExportState:
     edition: str
     pages: int | None
     purged_at: datetime | None = None
+    provisoire_until: date | None = None
+    """Of a tableau that was asked for before its date: that date. It is to be made again then."""
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it was made and can be used: nothing blocking in it, and not provisional."""
+        return self.status is ExportStatus.READY and not (self.bloquantes or self.provisoire_until)
+
+    @property
+    def state(self) -> str:
+        """Where it stands, in a word that people read: what cannot be used is never called ready."""
+        if self.status is ExportStatus.READY and not self.is_finished:
+            return "à corriger" if self.bloquantes else "provisoire"
+        return self.status.label
 
     @property
     def is_available(self) -> bool:

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -159,6 +159,7 @@ def _to_export(row: Row[Any]) -> ExportState:
     values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
     for name in ("requested_at", "started_at", "finished_at", "purged_at"):
         values[name] = to_instant(values[name])
+    values["provisoire_until"] = to_day(values["provisoire_until"])
     return ExportState(**values | {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])})
 
 
@@ -167,6 +168,11 @@ def to_instant(value: datetime | str | None) -> datetime | None:
     if isinstance(value, str):
         return datetime.fromisoformat(value).replace(tzinfo=UTC)
     return value and value.astimezone(UTC)
+
+
+def to_day(value: date | str | None) -> date | None:
+    """PostgreSQL gives a date, SQLite the text `YYYY-MM-DD`."""
+    return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _place(url: URL) -> str:

@@ -56,6 +56,12 @@ class ExportReady(_File):
         int, Field(ge=0, description="The platform would reject the list for each of them; a tableau would be wrong.")
     ]
     remarques: Count
+    provisoire_until: Annotated[
+        date | None,
+        Field(
+            description="Of a tableau asked for before its date: that date. It is provisional, to be made again then."
+        ),
+    ] = None
 
 
 class ExportFailed(_File):

@@ -7,7 +7,7 @@ import json
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from rich.table import Table
 from rich.text import Text
 
 from common.cli import ExitCode
-from common.french import count_of, format_number, format_size
+from common.french import count_of, format_number, format_size, short_date
 from producers.errors import ProducerError
 from producers.records import WORDS, ExportState, RequestState
 from schemas.envelope import CloudEvent
@@ -61,7 +61,7 @@ def print_exports(console: Console, exports: Sequence[ExportState], *, with_ids:
             export.code_commune,
             *((str(export.export_id), Text(export.event_id)) if with_ids else ()),
             Text(export.label),  # a console with markup would take its brackets for a style
-            _PURGED if checked and not export.is_available else export.status.label,
+            _PURGED if checked and not export.is_available else export.state,
             format_number(export.electeurs),
             *(format_number(export.pages) for _ in pages),
             format_number(export.bloquantes if checked else None),
@@ -108,6 +108,9 @@ def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list
             found = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             report = f" ; à corriger d'après {exports_dir / export.report_path}" if export.report_path else ""
             lines.append(f"{export.label} : {found}, {WORDS[export.kind].consequence}{report}")
+        elif export.provisoire_until and export.status is ExportStatus.READY:
+            day = short_date(export.provisoire_until)
+            lines.append(f"{export.label} : à refaire à partir du {day}, avant d'être signé, affiché ou déposé")
     return lines
 
 
@@ -152,5 +155,5 @@ def _export_document(export: ExportState, exports_dir: Path | None) -> dict[str,
     return asdict(export) | place
 
 
-def _instant(value: datetime) -> str:
-    return value.isoformat(timespec="milliseconds")
+def _instant(value: date) -> str:
+    return value.isoformat(timespec="milliseconds") if isinstance(value, datetime) else value.isoformat()

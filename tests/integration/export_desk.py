@@ -16,8 +16,9 @@ from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
 from tests.golden.cases import TYPE_LISTE_CODES
 from worker.db.engine import build_engine
-from worker.exports.models import Export, Request
-from worker.exports.naming import ListeNaming, allocate_name
+from worker.exports.models import Request
+from worker.exports.naming import ListeNaming
+from worker.exports.records import add_export
 from worker.exports.storage import Storage
 from worker.handlers import make_liste
 from worker.handlers.export_plan import PlannedFile
@@ -85,10 +86,7 @@ class Desk:
             )
             session.add(request)
             for file in files:
-                name, label = allocate_name(session, file.naming, created_at)
-                export = Export(part=file.part, code_commune=commune, file_name=name, label=label, **file.columns)
-                request.exports.append(export)
-                session.flush()
+                add_export(session, request, file.part, file.naming, file.columns, effective_on=file.effective_on)
             return [export.id for export in request.exports]
 
     def ring(self, export_id: int) -> RowMapping:

@@ -134,6 +134,17 @@ def test_the_record_says_which_tableau_it_is(office: Office) -> None:
     assert row["electeurs"] == row["lines_written"] == 5
 
 
+@pytest.mark.parametrize(("type_", "presentation"), KINDS)
+def test_a_tableau_whose_date_is_to_come_says_so_in_its_row(
+    office: Office, type_: TypeTableau, presentation: Presentation
+) -> None:
+    for made in (office.on_postgresql[type_, presentation], office.on_sqlite[type_, presentation]):
+        is_provisoire = "PROVISOIRE" in squeezed(made.pages[0])
+        assert is_provisoire is (type_ in PROVISOIRES)
+        assert (made.row["provisoire_until"] is not None) is is_provisoire
+        assert made.row["label"].endswith(", provisoire") is is_provisoire
+
+
 def test_a_reader_is_told_title_author_and_language(office: Office) -> None:
     reader = PdfReader(office.on_sqlite[TypeTableau.CINQ_JOURS, Presentation.COMMUNE].path)
     assert reader.metadata is not None

@@ -1,12 +1,15 @@
 """The record of files becomes that of tableaux too, and goes back: the lists stay as they were."""
 
+from datetime import UTC, date, datetime
+from typing import Any
+
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import MetaData, inspect, text
 
 from schemas.tableaux import TypeTableau
-from tests.integration.tableau_desk import TableauDesk, open_desk
+from tests.integration.tableau_desk import ASKED_AT, TableauDesk, open_desk
 from tests.integration.tableau_register import (
     MOUVEMENTS,
     REUNION,
@@ -20,6 +23,8 @@ from worker.db.base import Base
 from worker.db.migrate import current_revision, downgrade, migrate
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+
+PREMIER, ADDITIONS, CINQ_JOURS = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS
 
 ADDED = {"kind", "type_tableau", "presentation", "edition", "pages"}
 
@@ -70,6 +75,27 @@ def test_going_back_keeps_the_lists_and_coming_again_loses_nothing_of_them(desk:
     made = desk.make(TypeTableau.VINGT_JOURS, scrutin=SCRUTIN)
     assert made.row["pages"] == len(made.pages)
     assert desk.ring(desk.ask())["sha256"] == liste["sha256"]
+
+
+def test_what_was_made_before_its_date_is_known_as_provisional(desk: TableauDesk) -> None:
+    asked: list[tuple[datetime, dict[str, Any]]] = [
+        (datetime(2014, 1, 9, 23, tzinfo=UTC), {"types": [PREMIER], "date_tableau": date(2014, 1, 10)}),
+        (datetime(2014, 1, 9, 22, tzinfo=UTC), {"types": [PREMIER], "date_tableau": date(2014, 1, 10)}),
+        (datetime(2014, 1, 9, tzinfo=UTC), {"types": [ADDITIONS], "scrutin": date(2014, 5, 25)}),
+        (datetime(2014, 1, 9, tzinfo=UTC), {"types": [CINQ_JOURS], "scrutin": date(2014, 3, 23)}),
+        (ASKED_AT, {"types": [TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU], "scrutin": SCRUTIN}),
+        (datetime(2027, 3, 1, tzinfo=UTC), {"types": [TypeTableau.VINGT_JOURS], "publication": date(2027, 3, 2)}),
+    ]
+    for created_at, fields in asked:
+        desk.ask_tableaux(*fields.pop("types"), created_at=created_at, **fields)
+    known = "SELECT provisoire_until FROM export ORDER BY id"
+    with desk.engine.connect() as connection:
+        before = [str(day) for (day,) in connection.execute(text(known))]
+    assert before == ["None", "2014-01-10", "2014-03-06", "2014-03-18", "None", "2027-04-06", "2027-03-02"]
+    downgrade(desk.engine, "0008")
+    migrate(desk.engine)
+    with desk.engine.connect() as connection:
+        assert [str(day) for (day,) in connection.execute(text(known))] == before
 
 
 def test_a_row_from_before_is_that_of_a_list(desk: TableauDesk) -> None:

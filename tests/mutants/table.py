@@ -863,6 +863,18 @@ DATABASE = [
 
 TABLEAUX = [
     Mutant(
+        "provisional-called-ready",
+        "is_provisoire = effective_on is not None and effective_on > jour_a_paris(request.created_at)",
+        "is_provisoire = False",
+        ("test_what_was_made_before_its_date_is_known_as_provisional",),
+    ),
+    Mutant(
+        "deadline-met-by-a-provisional",
+        "return self.status is ExportStatus.READY and not (self.bloquantes or self.provisoire_until)",
+        "return self.status is ExportStatus.READY",
+        ("test_what_cannot_be_posted_is_not_done", "test_what_cannot_be_used_is_not_called_ready"),
+    ),
+    Mutant(
         "protected-address-printed",
         "adresse=ADRESSE_MASQUEE if personne.is_protegee else personne.adresse,",
         "adresse=personne.adresse,",

@@ -38,6 +38,9 @@ CASES: dict[str, Content] = {
         ),
         "",
     ),
+    "tableau_provisoire": describe_request(
+        tableaux_report(tableau("premier_rectificatif.P.commune", provisoire_until=date(2027, 1, 10))), PAGE
+    ),
     "exemplaire_de_la_commission": describe_request(
         tableaux_report(tableau("premier_rectificatif.P.commune", edition=Edition.COMMISSION)), ""
     ),

@@ -70,6 +70,17 @@ def test_the_newest_tableau_of_each_list_is_shown_and_the_others_are_named() -> 
     assert due.is_made
 
 
+def test_what_cannot_be_posted_is_not_done() -> None:
+    provisional = ready_tableau(3, parameters=MADE_FOR, provisoire_until=POLL)
+    wrong = ready_tableau(2, parameters=MADE_FOR, bloquantes=1)
+    due = build_agenda(SCRUTIN, [], [provisional, wrong], LISTES).due[0]
+    assert (due.made, due.unfinished, due.is_made) == ({}, {"P": provisional}, False)
+    assert due.is_late(POLL)
+    right = ready_tableau(1, parameters=MADE_FOR)
+    due = build_agenda(SCRUTIN, [], [provisional, wrong, right], LISTES).due[0]
+    assert (due.made, due.unfinished, due.is_made) == ({"P": right}, {}, True)
+
+
 def test_a_tableau_is_late_once_its_day_has_passed_without_it() -> None:
     due = build_agenda(SCRUTIN, [], [], LISTES).due[0]
     assert not due.is_late(due.day)

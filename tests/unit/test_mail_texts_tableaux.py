@@ -1,5 +1,6 @@
 """The mail about tableaux, as a clerk reads it."""
 
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,12 @@ def test_tableaux_ready_wrong_and_failed() -> None:
     assert next(mail_about(about).iter_parts()).get_content().splitlines() == body(about, "").splitlines()
 
 
+def test_a_provisional_tableau() -> None:
+    about = tableaux_report(tableau("premier_rectificatif.P.commune", provisoire_until=date(2027, 1, 10)))
+
+    assert body(about, "") == _mail("tableau_provisoire")
+
+
 def test_a_copy_for_the_commission_is_not_to_be_posted_nor_lodged() -> None:
     about = tableaux_report(tableau("premier_rectificatif.P.commune", edition=COMMISSION))
 
@@ -64,6 +71,14 @@ def test_a_failed_tableau() -> None:
                 tableau("vingt_jours.P.recapitulatif", "cancelled"),
             ),
             "1 tableau prêt, 1 en échec, 1 annulé — LIBREVILLE (13900)",
+        ),
+        (
+            tableaux_report(tableau(provisoire_until=date(2027, 3, 22), label="Tableau, provisoire")),
+            "Tableau provisoire — Tableau, provisoire — LIBREVILLE (13900)",
+        ),
+        (
+            tableaux_report(tableau(), tableau("cinq_jours_reu.P.commune", provisoire_until=date(2027, 4, 6))),
+            "1 tableau prêt, 1 provisoire — LIBREVILLE (13900)",
         ),
         (
             tableaux_report(tableau("vingt_jours.P.commune", "cancelled"), tableau("additions.P.commune", "cancelled")),

@@ -3,6 +3,7 @@
 import io
 import json
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -59,6 +60,17 @@ def test_the_table_of_tableaux_shows_mouvements_and_pages() -> None:
     assert header.split() == titles
     assert rows[0].split("prêt")[1].split() == ["3", "400", "212", "0", "1", "51,2", "ko"]
     assert any(row.split("en attente")[-1].split() == ["—"] * 5 for row in rows)
+
+
+def test_what_cannot_be_used_is_not_called_ready() -> None:
+    coming = tableau(provisoire_until=date(2027, 1, 10))
+    _, _, *rows = printed(lambda console: print_exports(console, [coming, tableau(bloquantes=2)]))
+    assert not any("prêt" in row for row in rows)
+    assert any("provisoire" in row for row in rows)
+    assert any("à corriger" in row for row in rows)
+    advice = printed(lambda console: print_request(console, EVENT, request(coming)))[-1]
+    assert advice.endswith(" : à refaire à partir du 10/01/2027, avant d'être signé, affiché ou déposé")
+    assert exports_document([coming], None)["exports"][0]["provisoire_until"] == date(2027, 1, 10)
 
 
 def test_a_list_among_tableaux_has_electors_and_no_pages() -> None:

@@ -1,7 +1,7 @@
 """What « Demandes en cours » shows, by the states of the files."""
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -188,6 +188,15 @@ def test_a_request_whose_files_are_wrong_is_not_called_ready() -> None:
     assert (wrong.label, wrong.tone, wrong.is_well) == ("à corriger", "error", False)
     right = card(file(1, OK, remarques=3))
     assert (right.label, right.tone, right.is_well) == ("prête", "ready", True)
+
+
+def test_a_request_of_a_provisional_tableau_is_not_called_ready() -> None:
+    provisional = file(1, OK, provisoire_until=date(2027, 1, 10))
+    assert (card(provisional).label, card(provisional).tone, card(provisional).is_well) == (
+        *("provisoire", "warning"),
+        False,
+    )
+    assert card(provisional, file(2, OK, bloquantes=1)).label == "à corriger"
 
 
 def test_only_what_did_not_succeed_is_asked_again() -> None:

@@ -48,6 +48,22 @@ def test_a_tableau_is_done_once_it_is_made_for_that_poll_to_be_posted(files_on_b
     assert "Pas de tableau pour la liste CE ni la liste CM : il en faut un si elle vote à ce scrutin." in page
 
 
+def test_a_provisional_tableau_strikes_off_no_deadline(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    files.make_tableau(VINGT_JOURS)
+    files.desk.run("UPDATE export SET provisoire_until = '2026-12-01'")
+    page = files.read("echeances")
+    assert "en retard passé depuis 11 jours" in page
+    assert "provisoire Liste P, du" in page
+    assert "à refaire à partir du mardi 1er décembre 2026" in page
+    assert "Demander ce tableau" in page
+    for name in ("exports", "tableaux"):
+        page = files.read(name)
+        assert "À refaire à partir du 01/12/2026" in page
+        assert "ni signature, ni affichage, ni dépôt." in page
+        assert "prêt" not in page.partition("Derniers exports")[2]
+
+
 def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) -> None:
     files.set_clock(NOON)
     page = files.get("echeances").text

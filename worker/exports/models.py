@@ -74,6 +74,9 @@ class Export(Base):
     presentation: Mapped[str] = mapped_column(Texte, default="", server_default="")
     edition: Mapped[str] = mapped_column(Texte, default="", server_default="")
     parameters: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, doc="Dates that a tableau is counted from.")
+    provisoire_until: Mapped[date | None] = mapped_column(
+        Date, doc="The date of a tableau that was still to come when it was asked for: it is to be made again then."
+    )
     file_name: Mapped[str] = mapped_column(Texte)
     label: Mapped[str] = mapped_column(Texte, doc="openElec's: `Liste P du 12/02/2014 12:26:07 [xml]`.")
     status: Mapped[str] = mapped_column(Texte, default=ExportStatus.QUEUED)

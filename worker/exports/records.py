@@ -17,13 +17,14 @@ written on the row, and changes no state.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, func, not_, or_, select, update
 from sqlalchemy.orm import Session
 
+from common.clock import jour_a_paris
 from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus
 from worker.db.notify import notify_ready
 from worker.db.types import utc_now
@@ -64,14 +65,31 @@ def is_owned(export_id: int, owner: str) -> ColumnElement[bool]:
 # A row comes, and waits.
 
 
-def add_export(session: Session, request: Request, part: str, naming: Naming, columns: Mapping[str, Any]) -> Export:
-    """The row of one file of a request, with a name that no other file has; its doorbell counts as enqueued."""
+PROVISOIRE = "{}, provisoire"
+"""The label of a tableau whose date is to come."""
+
+
+def add_export(
+    session: Session,
+    request: Request,
+    part: str,
+    naming: Naming,
+    columns: Mapping[str, Any],
+    *,
+    effective_on: date | None = None,
+) -> Export:
+    """The row of one file of a request, with a name that no other file has; its doorbell counts as enqueued.
+
+    `effective_on` is the date of a tableau: asked for before it, the file is provisional, and stays so.
+    """
     name, label = allocate_name(session, naming, request.created_at)
+    is_provisoire = effective_on is not None and effective_on > jour_a_paris(request.created_at)
     export = Export(
         part=part,
         code_commune=request.code_commune,
         file_name=name,
-        label=label,
+        label=PROVISOIRE.format(label) if is_provisoire else label,
+        provisoire_until=effective_on if is_provisoire else None,
         rung_at=request.created_at,
         **columns,
     )

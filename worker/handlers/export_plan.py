@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
@@ -47,6 +47,8 @@ class PlannedFile:
     part: str
     naming: Naming
     columns: dict[str, Any] = field(default_factory=dict)
+    effective_on: date | None = None
+    """The date of a tableau: before it, what is printed is provisional."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,7 @@ def _plan_tableau(
             "is_bulk": asked.bulk,
             "parameters": _to_parameters(demande),
         },
+        effective_on=demande.effective_on,
     )
 
 
@@ -127,11 +130,15 @@ def _to_parameters(demande: Demande) -> dict[str, Any]:
 
 def read_demande(export: Export) -> Demande:
     """What the row asks for."""
+    return _to_demande(export, export.request.created_at)
+
+
+def _to_demande(export: Export, requested_at: datetime) -> Demande:
     columns = {
         "type": export.type_tableau,
         "presentation": export.presentation,
         "edition": export.edition,
-        "requested_at": export.request.created_at,
+        "requested_at": requested_at,
     }
     return _DEMANDE.validate_python(columns | export.parameters)
 
@@ -152,12 +159,14 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
         raise RefusedError("Rien à redemander : aucun de ces fichiers n'est en échec ni annulé.", commune=known.commune)
     with services.registre.connect() as connection:
         require_register(connection, known.commune, [export.nom_liste for export in exports])
-    return ExportPlan(known.commune, asked.requested_by, [_plan_copy(export) for export in exports])
+    return ExportPlan(known.commune, asked.requested_by, [_plan_copy(export, event.time) for export in exports])
 
 
-def _plan_copy(export: Export) -> PlannedFile:
+def _plan_copy(export: Export, now: datetime) -> PlannedFile:
     columns = {name: getattr(export, name) for name in _COPIED}
-    return PlannedFile(export.part, naming_of(export), columns)
+    is_tableau = export.kind == ExportKind.TABLEAU
+    effective_on = _to_demande(export, now).effective_on if is_tableau else None
+    return PlannedFile(export.part, naming_of(export), columns, effective_on)
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:

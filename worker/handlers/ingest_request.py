@@ -170,5 +170,8 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> l
 
 
 def _add_exports(session: Session, request: Request, plan: ExportPlan) -> list[Doorbell]:
-    exports = [add_export(session, request, file.part, file.naming, file.columns) for file in plan.files]
+    exports = [
+        add_export(session, request, file.part, file.naming, file.columns, effective_on=file.effective_on)
+        for file in plan.files
+    ]
     return [Doorbell.of(export.id, export.kind, export.is_bulk) for export in exports]

@@ -66,8 +66,8 @@ def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
 
 
 def is_depositable(file: AskedFile) -> bool:
-    """Whether nothing speaks against a deposit: kept, without blocking anomaly, not the commission's own copy."""
-    return not (file.purged_at or file.bloquantes or file.is_for_commission)
+    """Whether nothing speaks against a deposit: kept, fit for use, not the commission's own copy."""
+    return file.is_finished and not (file.purged_at or file.is_for_commission)
 
 
 def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:

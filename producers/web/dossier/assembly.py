@@ -16,7 +16,7 @@ from typing import Any
 
 from common.clock import PARIS
 from common.files import CHUNK
-from common.french import count_of, format_moment, typo
+from common.french import count_of, format_moment, short_date, typo
 from producers.records import WORDS
 from producers.web.dossier.archive import ArchiveEntry, archive_size, write_archive
 from producers.web.exports.query import AskedFile
@@ -62,8 +62,9 @@ class SealedFile:
 
     @property
     def path(self) -> str:
-        """Where it stands in the archive: the commission's own copy is kept apart."""
-        folder = NOT_TO_DEPOSIT if self.file.is_for_commission else TO_DEPOSIT
+        """Where it stands in the archive: the commission's own copy and what is provisional are kept apart."""
+        is_apart = self.file.is_for_commission or self.file.provisoire_until
+        folder = NOT_TO_DEPOSIT if is_apart else TO_DEPOSIT
         return f"{folder}/{self.delivery.recorded.name}"
 
     @property
@@ -147,6 +148,7 @@ def _describe(sealed: SealedFile) -> dict[str, Any]:
         "liste": file.liste,
         "format": file.format,
         **(kind if file.is_tableau else {}),
+        **({"provisoire_until": file.provisoire_until.isoformat()} if file.provisoire_until else {}),
         "mouvements" if file.is_tableau else "electeurs": file.electeurs,
         "bloquantes": file.bloquantes,
         "remarques": file.remarques,
@@ -201,6 +203,10 @@ def _warnings(file: AskedFile) -> list[str]:
     if file.bloquantes:
         count = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
         found.append(f"ATTENTION : {count} ; {WORDS[file.kind].consequence} si rien n'est corrigé.")
+    if file.provisoire_until:
+        found.append(
+            f"NE PAS DÉPOSER NI AFFICHER : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
+        )
     if file.is_for_commission:
         found.append("NE PAS DÉPOSER NI AFFICHER : exemplaire de la commission, avec les motifs complets.")
     return found

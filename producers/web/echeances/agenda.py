@@ -16,8 +16,8 @@ from common.calendrier import (
     regime_on,
     tableaux_of_scrutin,
 )
-from producers.state import State
-from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made, to_day
+from producers.state import State, to_day
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.listes.query import Registre, read_registres
 from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import ExportKind, Liste
@@ -91,10 +91,15 @@ def _day(value: Any) -> date:  # noqa: ANN401 — see to_day
 
 @dataclass(frozen=True)
 class DueTableau:
-    """A tableau that a poll calls for, and the last one of each list that was made for it, to be posted."""
+    """A tableau that a poll calls for, and the last one of each list that was made for it, to be posted.
+
+    One that cannot be posted is not that: a provisional one, one that would be wrong.
+    """
 
     echeance: Echeance
     made: Mapping[str, AskedFile]
+    unfinished: Mapping[str, AskedFile]
+    """The last one of each list that has none which can be posted."""
     missing: Sequence[str]
     """The other lists of the commune; those of a complementary list may not vote at this poll."""
 
@@ -139,10 +144,12 @@ def build_agenda(
     due = []
     for echeance in tableaux_of_scrutin(scrutin.jour, reunion):
         made: dict[str, AskedFile] = {}
+        unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
             if _is_for(file, echeance):
-                made.setdefault(file.liste, file)
-        due.append(DueTableau(echeance, made, [liste for liste in listes if liste not in made]))
+                (made if file.is_finished else unfinished).setdefault(file.liste, file)
+        others = {liste: file for liste, file in unfinished.items() if liste not in made}
+        due.append(DueTableau(echeance, made, others, [liste for liste in listes if liste not in made]))
     return Agenda(
         scrutin=scrutin,
         last_day_to_register=scrutin.cloture or last_day_to_register(scrutin.jour),

@@ -8,7 +8,8 @@ from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_file, read_page, to_day
+from producers.state import to_day
+from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_file, read_page
 from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGoneError, open_file, record_of
 from producers.web.forms import new_once, read_day, read_number
 from producers.web.journal.journal import ACTIONS, read_history

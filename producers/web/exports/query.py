@@ -10,7 +10,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, column, fun
 
 from common.clock import PARIS
 from producers.records import ExportState
-from producers.state import State, to_instant
+from producers.state import State, to_day, to_instant
 from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Verdict
 
@@ -18,17 +18,12 @@ LATEST = 10
 """As many as openElec's « Derniers exports »."""
 
 _INSTANTS = ("requested_at", "started_at", "finished_at", "purged_at", "downloaded_at")
-_DAYS = ("deposited_on", "verdict_on")
+_DAYS = ("deposited_on", "verdict_on", "provisoire_until")
 _DOCUMENTS = ("anomalies", "parameters", "differences")
 
 _LISTES = [*Liste]
 
 PAGE = 25
-
-
-def to_day(value: date | str | None) -> date | None:
-    """PostgreSQL gives a date, SQLite the text `YYYY-MM-DD`."""
-    return date.fromisoformat(value) if isinstance(value, str) else value
 
 
 def to_document(value: Any) -> Any:  # noqa: ANN401 — JSON
@@ -198,9 +193,11 @@ def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
 
 _READY = DERNIERS_EXPORTS.c.status == ExportStatus.READY
 _KEPT = and_(_READY, DERNIERS_EXPORTS.c.purged_at.is_(None))
+_SOUND = DERNIERS_EXPORTS.c.bloquantes == 0
 ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
-    "pret": ("Prêt, sans anomalie bloquante", and_(_KEPT, DERNIERS_EXPORTS.c.bloquantes == 0)),
-    "a-corriger": ("À corriger (anomalies bloquantes)", and_(_KEPT, DERNIERS_EXPORTS.c.bloquantes > 0)),
+    "pret": ("Prêt, sans anomalie bloquante", and_(_KEPT, _SOUND, DERNIERS_EXPORTS.c.provisoire_until.is_(None))),
+    "a-corriger": ("À corriger (anomalies bloquantes)", and_(_KEPT, ~_SOUND)),
+    "provisoire": ("Provisoire (tableau dont la date est à venir)", DERNIERS_EXPORTS.c.provisoire_until.is_not(None)),
     "depose": ("Déposé", DERNIERS_EXPORTS.c.deposited_on.is_not(None)),
     "en-cours": ("En attente ou en cours", DERNIERS_EXPORTS.c.status.in_((ExportStatus.QUEUED, ExportStatus.RUNNING))),
     "en-echec": ("En échec", DERNIERS_EXPORTS.c.status == ExportStatus.FAILED),

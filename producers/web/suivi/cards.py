@@ -87,17 +87,26 @@ class RequestCard:
     @property
     def tone(self) -> str:
         """How its state looks: a class of the style sheet."""
-        return "error" if self.is_to_correct else _TONES[self.stage]
+        if self.is_to_correct:
+            return "error"
+        return "warning" if self.is_provisoire else _TONES[self.stage]
 
     @property
     def label(self) -> str:
         """Its state in a word: a request whose files are to be corrected is not called ready."""
-        return "à corriger" if self.is_to_correct else self.stage.label
+        if self.is_to_correct:
+            return "à corriger"
+        return "provisoire" if self.is_provisoire else self.stage.label
 
     @property
     def is_to_correct(self) -> bool:
         """Whether all went well but for what the files hold."""
         return self.stage is Stage.READY and any(file.is_ready and file.bloquantes for file in self.demande.files)
+
+    @property
+    def is_provisoire(self) -> bool:
+        """Whether all went well, and a tableau of it is to be made again at its date."""
+        return self.stage is Stage.READY and any(file.is_ready and file.provisoire_until for file in self.demande.files)
 
     @property
     def is_about_tableaux(self) -> bool:
@@ -106,8 +115,8 @@ class RequestCard:
 
     @property
     def is_well(self) -> bool:
-        """Whether all its files are ready, and none is to be corrected: little is to be said of it."""
-        return self.stage is Stage.READY and not self.is_to_correct
+        """Whether all its files are ready, none to be corrected or made again: little is to be said of it."""
+        return self.stage is Stage.READY and not (self.is_to_correct or self.is_provisoire)
 
     @property
     def may_cancel(self) -> bool:

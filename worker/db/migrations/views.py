@@ -24,6 +24,9 @@ _OF_0006 = f"""{_OF_0004}, r.id AS request_id, e.anomalies, e.differences,
        coalesce(d.verdict, '') AS verdict, d.verdict_on, coalesce(d.answer, '') AS answer,
        e.downloaded_at, e.downloaded_by, e.parameters"""
 DERNIERS_EXPORTS_0006 = _DERNIERS_EXPORTS.format(added=_OF_0006, joined=" LEFT JOIN depot d ON d.export_id = e.id")
+DERNIERS_EXPORTS_0009 = _DERNIERS_EXPORTS.format(
+    added=f"{_OF_0006}, e.provisoire_until", joined=" LEFT JOIN depot d ON d.export_id = e.id"
+)
 
 _DEMANDES = """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,

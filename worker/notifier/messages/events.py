@@ -30,6 +30,7 @@ def file_event(request: Request, export: Export) -> CloudEvent:
                 pages=export.pages,
                 anomalies_bloquantes=export.bloquantes,
                 remarques=export.remarques,
+                provisoire_until=export.provisoire_until,
             )
         case ExportStatus.CANCELLED:
             data = ExportCancelled(**about, reason=export.error_message)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from common.clock import PARIS
-from common.french import agree, capitalized, count_of, format_number, format_size
+from common.french import agree, capitalized, count_of, format_number, format_size, short_date
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 from worker.domain.texte import clean
@@ -113,8 +113,8 @@ def outcome(report: RequestReport) -> str:
     if report.is_refused:
         return "demande refusée"
     parts: list[str] = []
-    for status, (one, many) in _STATES.items():
-        if files := report.files(status):
+    for files, (one, many) in _by_state(report):
+        if files:
             words = _words_of(files[0])
             noun = "" if parts else f"{agree(len(files), words.one, words.many)} "
             parts.append(f"{len(files)} {noun}{agree(len(files), one, many)}")
@@ -123,6 +123,17 @@ def outcome(report: RequestReport) -> str:
     if number := report.bloquantes:
         parts.append(clean(count_of(number, "anomalie bloquante")))
     return ", ".join(parts)
+
+
+def _by_state(report: RequestReport) -> Iterator[tuple[list[Export], tuple[str, str]]]:
+    """The files and the words of each state: a provisional tableau is never called ready."""
+    for status, words in _STATES.items():
+        files = report.files(status)
+        if status is ExportStatus.READY:
+            yield [export for export in files if not export.provisoire_until], words
+            yield [export for export in files if export.provisoire_until], ("provisoire", "provisoires")
+        else:
+            yield files, words
 
 
 def _subject(report: RequestReport) -> str:
@@ -134,7 +145,8 @@ def _subject(report: RequestReport) -> str:
 
 def _tone(report: RequestReport) -> Tone:
     if report.topic is Topic.READY:
-        return Tone.WARNING if report.bloquantes else Tone.GOOD
+        is_unfit = report.bloquantes or any(export.provisoire_until for export in report.files(ExportStatus.READY))
+        return Tone.WARNING if is_unfit else Tone.GOOD
     return Tone.QUIET if report.topic is Topic.CANCELLED else Tone.BAD
 
 
@@ -153,6 +165,8 @@ def _item(export: Export) -> Item:
     if status is ExportStatus.READY:
         words = _words_of(export)
         state, tone = (words.unsound, Tone.WARNING) if export.bloquantes else (words.sound, Tone.GOOD)
+        if export.provisoire_until and not export.bloquantes:
+            state, tone = f"provisoire, à refaire à partir du {short_date(export.provisoire_until)}", Tone.WARNING
     return Item(export.label, state, tone, tuple(_facts(export)))
 
 

@@ -82,9 +82,8 @@ _NOT_TO_POST = Note(
 )
 
 _PROVISOIRE = Note(
-    "",
-    "Un tableau qui porte la mention « PROVISOIRE » est à refaire quand sa date est venue, avant d'être signé, affiché "
-    "ou déposé.",
+    "N'affichez et ne déposez pas un tableau provisoire : sa date n'est pas venue.",
+    "Refaites la demande à partir de ce jour : c'est ce tableau-là qui se signe, s'affiche ou se dépose.",
 )
 
 # Source: Code électoral before 2019, art. R. 10, R. 16 and R. 18; since 2019, art. L. 20, R. 13 and R. 14; the
@@ -119,12 +118,13 @@ def _tableau_facts(export: Export) -> Iterator[Fact]:
 def _tableau_next_steps(exports: Sequence[Export]) -> Iterator[Block]:
     if any(_is_private(export) for export in exports):
         yield _NOT_TO_POST
-    public = [export for export in exports if not (_is_private(export) or export.bloquantes)]
+    if any(export.provisoire_until for export in exports):
+        yield _PROVISOIRE
+    public = [it for it in exports if not (_is_private(it) or it.bloquantes or it.provisoire_until)]
     if public:
         yield Heading("Ce qu'il reste à faire, une fois le tableau imprimé")
         for type_ in dict.fromkeys(TypeTableau(export.type_tableau) for export in public):
             yield Duties(type_.label, tuple(_duties(type_)))
-        yield _PROVISOIRE
 
 
 def _is_private(export: Export) -> bool:
