@@ -1,20 +1,27 @@
-"""The electoral calendar: which tableau is due when, and what law says so.
+"""The electoral calendar: which tableau is due when, by the articles of `common.law`.
 
-A tableau is named by its code, which is also its value in the contract. Days are calendar days, counted back from the
-day of the poll itself: for a poll held on a Saturday overseas, J-5 is a Monday where it is a Tuesday elsewhere.
+Days are calendar days, counted back from the day of the poll itself: for a poll held on a Saturday overseas, J-5 is a
+Monday where it is a Tuesday elsewhere.
 Sources: Code électoral, the articles beside each date; for the Saturday, loi n° 62-1292 du 6 novembre 1962, art. 3, II
 (élection présidentielle), and Code électoral, art. L. 55 (Sunday elsewhere).
 """
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, timedelta
-from enum import StrEnum
-from typing import NamedTuple
 
-REPERTOIRE_UNIQUE_DEPUIS = date(2019, 1, 1)
-"""Loi n° 2016-1048 du 1er août 2016, as dated by décret n° 2018-350 du 14 mai 2018, art. 5."""
+from common.law import (
+    ADDITIONS,
+    CINQ_JOURS,
+    CINQ_JOURS_REU,
+    LAWS,
+    PREMIER_RECTIFICATIF,
+    REPERTOIRE_UNIQUE_DEPUIS,
+    SECOND_RECTIFICATIF,
+    VINGT_JOURS,
+    Regime,
+)
 
 VOTE_SAMEDI = frozenset({"971", "972", "973", "975", "977", "978", "987"})
 """Guadeloupe, Martinique, Guyane, Saint-Pierre-et-Miquelon, Saint-Barthélemy, Saint-Martin, Polynésie française."""
@@ -27,41 +34,6 @@ MAJORITE = 18
 """Age from which a citizen votes, in years. Code électoral, art. L. 2."""
 
 _DATE_NAISSANCE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
-
-PREMIER_RECTIFICATIF = "premier_rectificatif"
-SECOND_RECTIFICATIF = "second_rectificatif"
-ADDITIONS = "additions"
-CINQ_JOURS = "cinq_jours"
-VINGT_JOURS = "vingt_jours"
-CINQ_JOURS_REU = "cinq_jours_reu"
-
-
-class Regime(StrEnum):
-    """The law of 1 August 2016 replaced the yearly revision by the répertoire électoral unique on 1 January 2019."""
-
-    REVISION_ANNUELLE = "revision_annuelle"
-    REPERTOIRE_UNIQUE = "repertoire_unique"
-
-
-class Law(NamedTuple):
-    """What a tableau rests on: the articles printed on it, and the regime they belong to."""
-
-    reference_legale: str
-    regime: Regime
-
-
-_REVISION, _REPERTOIRE = Regime.REVISION_ANNUELLE, Regime.REPERTOIRE_UNIQUE
-
-LAWS: Mapping[str, Law] = {
-    PREMIER_RECTIFICATIF: Law("Code électoral (avant 2019), art. R. 5, R. 10 et R. 11", _REVISION),
-    SECOND_RECTIFICATIF: Law("Code électoral (avant 2019), art. R. 16", _REVISION),
-    ADDITIONS: Law(
-        "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)", _REVISION
-    ),
-    CINQ_JOURS: Law("Code électoral (avant 2019), art. L. 33 (alinéa 2), R. 17 et R. 18", _REVISION),
-    VINGT_JOURS: Law("Code électoral, art. L. 19, L. 20 et R. 13", _REPERTOIRE),
-    CINQ_JOURS_REU: Law("Code électoral, art. L. 20, L. 31 et R. 14", _REPERTOIRE),
-}
 
 
 @dataclass(frozen=True)
@@ -174,7 +146,8 @@ def tableaux_due(day: date, scrutins: Iterable[date] = ()) -> tuple[Echeance, ..
 
 
 def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
-    return Echeance(type_, day, *LAWS[type_], scrutin)
+    law = LAWS[type_]
+    return Echeance(type_, day, law.reference_legale, law.regime, scrutin)
 
 
 def last_birth(jour: date) -> str:

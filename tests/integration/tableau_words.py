@@ -17,7 +17,7 @@ REFERENCES = {
     TypeTableau.ADDITIONS: "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)",
     TypeTableau.CINQ_JOURS: "Code électoral (avant 2019), art. L. 33 (alinéa 2), R. 17 et R. 18",
     TypeTableau.VINGT_JOURS: "Code électoral, art. L. 19, L. 20 et R. 13",
-    TypeTableau.CINQ_JOURS_REU: "Code électoral, art. L. 20, L. 31 et R. 14",
+    TypeTableau.CINQ_JOURS_REU: "Code électoral, art. L. 20, L. 30, L. 31 et R. 14",
 }
 OBJETS = {
     TypeTableau.PREMIER_RECTIFICATIF: "Date de tableau : 10 janvier 2014",

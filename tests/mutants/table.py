@@ -947,6 +947,12 @@ TABLEAUX = [
         ("test_a_meeting_after_the_last_day_is_refused",),
     ),
     Mutant(
+        "article-that-nobody-described",
+        "if unknown := {(number, regime) for number, _ in citations} - _KNOWN:",
+        "if unknown := set():",
+        ("test_an_article_that_nobody_described_is_not_printed",),
+    ),
+    Mutant(
         "mouvement-in-two-tableaux",
         "return demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day",
         "return demande.required(Repere.REUNION) <= mouvement.date_mouvement <= demande.last_day",

@@ -7,8 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.calendrier import (
-    LAWS,
-    Regime,
     additions_on,
     cloture,
     cloture_before,
@@ -23,6 +21,7 @@ from common.calendrier import (
     tableaux_of_scrutin,
     tableaux_of_year,
 )
+from common.law import Regime
 from schemas.tableaux import TypeTableau
 
 PRESIDENTIELLE_2022 = date(2022, 4, 10)
@@ -164,7 +163,3 @@ def test_j_20_and_j_5_are_calendar_days(scrutin: date) -> None:
     assert days_before(scrutin, 5).weekday() == (scrutin.weekday() + 2) % 7
     assert all(one.due_on < scrutin for one in tableaux_of_scrutin(scrutin))
     assert cloture_before(scrutin) < scrutin <= cloture_before(scrutin) + timedelta(days=366)
-
-
-def test_the_law_knows_every_tableau_of_the_contract() -> None:
-    assert set(LAWS) == set(TypeTableau)

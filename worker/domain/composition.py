@@ -6,8 +6,9 @@ from datetime import date, timedelta
 from functools import partial
 from typing import Protocol
 
-from common.calendrier import Regime, last_day_to_consult
+from common.calendrier import last_day_to_consult
 from common.french import at_commune, count_in_words, format_moment, long_date, of_commune, short_date
+from common.law import LAW_OF_PROTECTION, Regime
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Liste
 from worker.domain.bilan import BureauElecteurs, Figures, Side, Sides, Survey, count_figures
@@ -194,7 +195,7 @@ def _make_notes(
         if has_provisoire:
             yield "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
         if has_protegee:
-            yield f"{ADRESSE_MASQUEE} : Code électoral, art. L. 37."
+            yield f"{ADRESSE_MASQUEE} : {LAW_OF_PROTECTION}."
         if demande.edition is Edition.COMMISSION:
             yield "Les motifs sont complets."
 

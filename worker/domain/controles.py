@@ -6,7 +6,8 @@ Of the mouvements; and of the figures, where the register's list and its mouveme
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from common.calendrier import Regime, cloture, dix_janvier
+from common.calendrier import cloture, dix_janvier
+from common.law import Regime
 from schemas.vocabulary import Severity
 from worker.domain.composition import Source
 from worker.domain.demande import Demande

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from common.calendrier import Regime
 from common.french import format_number, short_date
+from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Severity
 from worker.domain.demande import Demande

@@ -6,8 +6,6 @@ from datetime import date, datetime, timedelta
 from typing import TypedDict
 
 from common.calendrier import (
-    LAWS,
-    Law,
     additions_on,
     cloture,
     cloture_before,
@@ -17,6 +15,7 @@ from common.calendrier import (
     meeting_before,
 )
 from common.clock import jour_a_paris
+from common.law import LAWS, Law
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
 from worker.domain.tableau import MODELES, Modele

@@ -14,7 +14,8 @@ forgotten, or dropped: it does not count.
 from dataclasses import dataclass
 from datetime import date
 
-from common.calendrier import Regime, additions_on, cloture, days_before
+from common.calendrier import additions_on, cloture, days_before
+from common.law import Regime
 from schemas.tableaux import Repere, TypeTableau
 from worker.domain.demande import Demande
 from worker.domain.mouvement import Effet, Etat, Mouvement, Nature

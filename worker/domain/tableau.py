@@ -1,10 +1,7 @@
 """A tableau: how the law has each of the six types drawn up, and what one prints, whoever draws it.
 
-What it prints is plain data, the same whether it is rendered or tested. The articles of each type are in
-`common.calendrier`.
-
-Source: Code électoral before 2019, art. L. 11-2, L. 17, L. 33, R. 5, R. 10, R. 11, R. 16, R. 17 and R. 18; in force,
-art. L. 19, L. 20, L. 31, R. 13 and R. 14.
+What it prints is plain data, the same whether it is rendered or tested. The articles of each type, and what is known
+of them, are in `common.law`.
 """
 
 from collections.abc import Iterable

@@ -9,7 +9,8 @@ import structlog
 from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from common.calendrier import Regime, commission_between, meeting_before, regime_on, tableaux_of_scrutin
+from common.calendrier import commission_between, meeting_before, regime_on, tableaux_of_scrutin
+from common.law import Regime
 from worker.db.engine import snapshot
 from worker.exports.models import EVERY_COMMUNE
 from worker.notifier.kinds import Wish, split_wishes

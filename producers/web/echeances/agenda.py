@@ -9,13 +9,13 @@ from sqlalchemy import column, select, table
 
 from common.calendrier import (
     Echeance,
-    Regime,
     commission_between,
     last_day_to_register,
     meeting_before,
     regime_on,
     tableaux_of_scrutin,
 )
+from common.law import Regime
 from producers.state import State, to_day
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.listes.query import Registre, read_registres

@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from common.calendrier import LAWS, Echeance, Regime, is_poll_day
+from common.calendrier import Echeance, is_poll_day
 from common.french import weekday_date
+from common.law import LAWS, Regime
 from producers.web.echeances.agenda import Calendar, CalendarReunion, CalendarScrutin, read_calendar
 from producers.web.forms import Faults, find_faults, new_once, read_day, read_once, text, texts, wrap_once
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext

@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
-from common.calendrier import LAWS
 from common.french import capitalized, weekday_date
+from common.law import LAW_OF_MEETING, LAWS
 from schemas.tableaux import TypeTableau
 from worker.domain.texte import clean
 from worker.notifier.kinds import Topic
@@ -17,7 +17,6 @@ COMMISSION = "commission"
 
 
 _MEETING = "Réunion de la commission de contrôle"
-_MEETING_LAW = "Code électoral, art. L. 19, III"
 
 _SOON_DAYS = 3
 
@@ -77,7 +76,7 @@ def _facts(deadline: Deadline) -> Iterator[Fact]:
         yield "En mairie", IN_TOWN_HALL[TypeTableau(deadline.echeance)]
     libelle = f", {deadline.libelle}" if deadline.libelle else ""
     yield "Scrutin", f"{weekday_date(deadline.scrutin)}{libelle}"
-    yield "Textes", _MEETING_LAW if deadline.echeance == COMMISSION else _law(deadline)
+    yield "Textes", LAW_OF_MEETING if deadline.echeance == COMMISSION else _law(deadline)
 
 
 def _advice(deadlines: Sequence[Deadline]) -> Iterator[Block]:

@@ -1,0 +1,59 @@
+"""The law as data: what we print is in the table of articles, and the documents say of each what is known of it."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from common.french import short_date
+from common.law import ARTICLES, LAW_OF_MEETING, LAW_OF_PROTECTION, LAWS, Article, Citation, Regime, cite
+from schemas.tableaux import TypeTableau
+
+ROOT = Path(__file__).parents[2]
+_NUMBER = re.compile(r"\b(?:LO|L|R)\. ?\d+(?:-\d+)?")
+_UNKNOWN = "non vérifié"
+
+
+def _rows() -> Iterator[str]:
+    for article in ARTICLES:
+        citing = [code for code, law in LAWS.items() if _is_cited(article, code)]
+        regime = "avant 2019" if article.regime is Regime.REVISION_ANNUELLE else "depuis 2019"
+        days = [short_date(day) if day else _UNKNOWN for day in (article.version, article.read_on)]
+        cells = article.number, regime, ", ".join(citing) or "–", article.source or _UNKNOWN, *days
+        yield f"| {' | '.join(cells)} |"
+
+
+def _is_cited(article: Article, code: str) -> bool:
+    law = LAWS[code]
+    return law.regime is article.regime and article.number in {citation.number for citation in law.citations}
+
+
+def test_the_law_knows_every_tableau_of_the_contract() -> None:
+    assert set(LAWS) == set(TypeTableau)
+
+
+def test_the_five_days_rest_on_the_registrations_of_article_l_30_too() -> None:
+    assert LAWS[TypeTableau.CINQ_JOURS_REU].reference_legale == "Code électoral, art. L. 20, L. 30, L. 31 et R. 14"
+    assert LAWS[TypeTableau.ADDITIONS].reference_legale == (
+        "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)"
+    )
+    assert LAWS[TypeTableau.SECOND_RECTIFICATIF].reference_legale == "Code électoral (avant 2019), art. R. 16"
+    assert (LAW_OF_PROTECTION, LAW_OF_MEETING) == ("Code électoral, art. L. 37", "Code électoral, art. L. 19, III")
+
+
+def test_an_article_that_nobody_described_is_not_printed() -> None:
+    with pytest.raises(KeyError, match=r"R\. 13"):
+        cite(Regime.REVISION_ANNUELLE, Citation("R. 10"), Citation("R. 13"))
+
+
+def test_the_documents_say_what_is_known_of_each_article() -> None:
+    rows = re.findall(r"^\| (?:L|R)\. .*$", (ROOT / "docs" / "loi.md").read_text("utf-8"), re.MULTILINE)
+    assert rows == list(_rows())
+
+
+def test_the_screen_cites_articles_of_the_table_only() -> None:
+    pages = (ROOT / "producers" / "web").rglob("*.html")
+    cited = {number for page in pages for number in _NUMBER.findall(page.read_text("utf-8"))}
+    assert cited
+    assert cited <= {article.number for article in ARTICLES}
