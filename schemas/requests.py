@@ -161,8 +161,9 @@ class TableauxRenderRequested(Contract):
     reunion: Annotated[
         Jour | None,
         Field(
-            description="Meeting of the commission de contrôle that mouvements are counted from, that day excluded. "
-            "When absent, the meetings that the register knows."
+            description="The meeting of the commission de contrôle before, which mouvements are counted from, that day "
+            "excluded; never the one that the tableau follows (`until`). When absent, the meeting that the register "
+            "knows."
         ),
     ] = None
     until: Annotated[

@@ -114,8 +114,8 @@ _tableaux = together(
     ),
     _date_option(
         "reunion",
-        "Pour vingt_jours, ou pour cinq_jours_reu demandé sans lui : réunion de la commission de contrôle après "
-        "laquelle les mouvements sont comptés. Par défaut : celle que le registre connaît.",
+        "Pour vingt_jours, ou pour cinq_jours_reu demandé sans lui : réunion précédente de la commission de contrôle, "
+        "d'où les mouvements sont comptés, non celle que suit le tableau. Par défaut : celle que le registre connaît.",
     ),
     _date_option(
         "until",

@@ -7,7 +7,6 @@ from sqlalchemy import Connection, RowMapping, select, text
 
 from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.tableau_words import (
-    HEADING,
     MASQUEE,
     MOTIFS,
     NOTE_PROVISOIRE,
@@ -15,6 +14,7 @@ from tests.integration.tableau_words import (
     RECAPITULATIF,
     SIGNATURES,
     count,
+    heading,
     parts_of,
     squeezed,
 )
@@ -157,14 +157,14 @@ def _changements(mouvements: Rows) -> int:
 def _parties(type_: TypeTableau, sides: tuple[Rows, Rows], *, has_lines: bool = True) -> str:
     text_ = ""
     for (titre, total), mouvements in zip(parts_of(type_), sides, strict=False):
-        lines = HEADING + "".join(map(_line, mouvements)) if mouvements else "Néant"
+        lines = heading(type_) + "".join(_line(type_, one) for one in mouvements) if mouvements else "Néant"
         text_ += f"{titre}{lines if has_lines else ''}{total} : {count(len(mouvements), 'électeur')}"
         if changements := _changements(mouvements):
             text_ += f", dont {count(changements, 'changement')} de bureau"
     return text_
 
 
-def _line(one: RowMapping) -> str:
+def _line(type_: TypeTableau, one: RowMapping) -> str:
     year, month, day = one["date_naissance"].split("-")
     department = one["departement_naissance"]
     where = one["pays_naissance"] if department == "99" else department
@@ -181,6 +181,7 @@ def _line(one: RowMapping) -> str:
             f"{one['ancien_bureau']}→{one['nouveau_bureau']}"
             if is_changement
             else one["ancien_bureau"] + one["nouveau_bureau"],
+            f"{one['date_mouvement']:%d/%m/%Y}" if type_ is TypeTableau.VINGT_JOURS else "",
             MOTIFS["changement_bureau" if is_changement else one["categorie"]],
         )
     )

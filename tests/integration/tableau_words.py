@@ -57,12 +57,17 @@ _NUMBERS = (
     *("zéro", "un", "deux", "trois", "quatre", "cinq", "six", "sept", "huit", "neuf", "dix", "onze", "douze", "treize"),
     "quatorze",
 )
-HEADING = "N° d’ordre Nom de naissance Nom d’usage Prénoms Date et lieu de naissance Adresse Bureau Motif"
 RECAPITULATIF = (
     "Bureau de vote Électeurs avant Inscriptions Arrivées d’un autre bureau Radiations Départs vers un autre bureau "
     "Électeurs après"
 )
 _REU = {TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU}
+
+
+def heading(type_: TypeTableau) -> str:
+    """The titles of the columns; the tableau of R. 13 gives the date of each mouvement."""
+    dates = "Date du mouvement" if type_ is TypeTableau.VINGT_JOURS else ""
+    return f"N° d’ordre Nom de naissance Nom d’usage Prénoms Date et lieu de naissance Adresse Bureau {dates} Motif"
 
 
 def parts_of(type_: TypeTableau) -> list[tuple[str, str]]:

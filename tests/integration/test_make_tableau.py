@@ -27,7 +27,7 @@ from tests.integration.tableau_register import (
     add_scrutin,
     write_register,
 )
-from tests.integration.tableau_words import HEADING, OBJETS, REFERENCES, TITRES, squeezed
+from tests.integration.tableau_words import OBJETS, REFERENCES, TITRES, heading, squeezed
 from tests.parts.databases import SqliteFiles
 from tests.parts.pdf import check_archive, read_fonts
 from tests.parts.postgres import PostgresServer
@@ -94,7 +94,7 @@ def test_its_text_is_what_the_database_holds(office: Office, type_: TypeTableau,
     for number, page in enumerate(pages, 1):
         top = squeezed(_top(type_) + f"page {number} / {len(pages)}")
         assert page.startswith(top)
-        body += _without_running_titles(page.removeprefix(top))
+        body += _without_running_titles(type_, page.removeprefix(top))
     with office.postgresql.connect() as connection:
         assert body == Reader(connection).body(type_, presentation)
     assert made.row["pages"] == len(pages)
@@ -163,7 +163,7 @@ def _top(type_: TypeTableau) -> str:
     )
 
 
-def _without_running_titles(page: str) -> str:
+def _without_running_titles(type_: TypeTableau, page: str) -> str:
     """The body of a page, without the section, the part and the headings that lines go on under."""
     titles, suite, rest = page.partition("–suite")
-    return rest.removeprefix(squeezed(HEADING)) if suite else titles
+    return rest.removeprefix(squeezed(heading(type_))) if suite else titles

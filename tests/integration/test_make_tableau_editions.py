@@ -59,11 +59,11 @@ def test_a_whole_motif_is_for_the_commission_only(desk: TableauDesk, presentatio
     write_register(desk.engine, [RADIATION | CONDAMNATION, INSCRIPTION | {"motif": ""}])
     posted = desk.make(**VINGT_JOURS, presentations=[presentation])
     assert not [form for form in _encoded("Condamnation") if form in _everything(posted)]
-    assert "13900 LIBREVILLE 1 Décision" in posted.text
+    assert "13900 LIBREVILLE 1 20/01/2027 Décision" in posted.text
     assert "commission" not in posted.text
     made = desk.make(**VINGT_JOURS, presentations=[presentation], edition=Edition.COMMISSION)
-    assert "13900 LIBREVILLE 1 Condamnation du 3 mai, tutelle levée" in made.text
-    assert "13900 LIBREVILLE 1 Inscription volontaire" in made.text, "the category, for want of a motif"
+    assert "13900 LIBREVILLE 1 20/01/2027 Condamnation du 3 mai, tutelle levée" in made.text
+    assert "13900 LIBREVILLE 1 20/01/2027 Inscription volontaire" in made.text, "the category, for want of a motif"
     assert all(MENTION in page for page in made.pages)
     assert made.row["file_name"] == f"tableau-vingt_jours-P-13900-{presentation}-commission-20270320-093000.pdf"
     assert f"({presentation.label}, pour la commission), liste P" in made.row["label"]
@@ -160,8 +160,8 @@ def test_a_complementary_list_prints_nationalities(desk: TableauDesk, liste: str
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
     made = desk.make(VINGT, scrutin=SCRUTIN, listes=[liste])
     assert f"Liste complémentaire {'européenne' if liste == 'CE' else 'municipale'} — {liste}" in made.text
-    assert "Adresse Nationalité Bureau Motif" in made.text
-    assert "13900 LIBREVILLE Tchèque 1 Inscription volontaire" in made.text
+    assert "Adresse Nationalité Bureau Date du mouvement Motif" in made.text
+    assert "13900 LIBREVILLE Tchèque 1 20/01/2027 Inscription volontaire" in made.text
 
 
 def test_the_principal_list_prints_no_nationality(desk: TableauDesk) -> None:

@@ -38,14 +38,14 @@ def desk(desk: TableauDesk) -> TableauDesk:
 
 
 REFUSALS: list[tuple[dict[str, Any], str]] = [
-    ({}, "Tableau des vingt jours : indiquer la date de la dernière réunion de la commission de contrôle."),
+    ({}, "Tableau des vingt jours : indiquer la réunion précédente de la commission de contrôle, d'où"),
     ({"scrutin": None}, "scrutin manque, pour vingt_jours (ou until, ou publication)."),
     ({"scrutin": "2027-04-14"}, "On ne vote pas le 14/04/2027 : vérifiez la date du scrutin."),
     ({"scrutin": "2027-04-10"}, "On ne vote pas le 10/04/2027 : vérifiez la date du scrutin."),
     ({"scrutin": "11/04/2027"}, "scrutin : date attendue sous la forme AAAA-MM-JJ."),
     ({"scrutin": "2027-02-30"}, "scrutin : ce jour n'existe pas."),
     ({"scrutin": 20_270_411}, "scrutin : date attendue sous la forme AAAA-MM-JJ."),
-    ({"reunion": "2027-03-25", "until": "2027-03-19"}, "la réunion indiquée suit le dernier jour des mouvements"),
+    ({"reunion": "2027-03-25", "until": "2027-03-19"}, "la réunion à indiquer est la précédente"),
     ({"types": ["premier_rectificatif"]}, "date_tableau manque, pour premier_rectificatif."),
     (
         {"types": ["premier_rectificatif"], "date_tableau": "2014-02-28"},

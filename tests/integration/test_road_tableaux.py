@@ -108,7 +108,7 @@ REFUSALS: list[tuple[dict[str, object], str]] = [
     ({"scrutin": None}, "scrutin manque, pour cinq_jours_reu"),
     ({"scrutin": "2027-04-14"}, "On ne vote pas le 14/04/2027 : vérifiez la date du scrutin."),
     ({"scrutin": "2026-02-30"}, "scrutin : ce jour n'existe pas."),
-    ({"scrutin": "2019-05-26"}, "Tableau des vingt jours : indiquer la date de la dernière réunion"),
+    ({"scrutin": "2019-05-26"}, "Tableau des vingt jours : indiquer la réunion précédente"),
     ({"type": "fr.openelec.prefecture.request.autre.v1"}, "Type de demande inconnu"),
     ({"noms": ["LANTERNE"]}, "noms : champ inconnu."),
 ]

@@ -947,6 +947,18 @@ TABLEAUX = [
         ("test_a_meeting_after_the_last_day_is_refused",),
     ),
     Mutant(
+        "meeting-of-the-poll-taken-for-the-one-before",
+        "if asked.reunion and asked.scrutin and not until and meeting_before(asked.scrutin, [asked.reunion]):",
+        "if False:",
+        ("test_the_meeting_of_the_poll_is_not_taken_for_the_one_before",),
+    ),
+    Mutant(
+        "meeting-that-nobody-declared",
+        "commission=until if until in calendrier.reunions else None,",
+        "commission=until,",
+        ("test_a_last_day_is_a_meeting_where_somebody_declared_one",),
+    ),
+    Mutant(
         "article-that-nobody-described",
         "if unknown := {(number, regime) for number, _ in citations} - _KNOWN:",
         "if unknown := set():",

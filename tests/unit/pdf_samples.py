@@ -26,6 +26,7 @@ PLAIN = Ligne(
     bureau="0001",
     nationalite="",
     motif="Inscription volontaire",
+    date="03/02/2027",
 )
 LONG = Ligne(
     numero="123456",
@@ -38,6 +39,7 @@ LONG = Ligne(
     bureau="0001 → 0002",
     nationalite="Saint-Christophe-et-Niévès",
     motif="Radiation : décision de la commission de contrôle",
+    date="14/12/2026",
 )
 LONGEST_COMMUNE = "SAINT-REMY-EN-BOUZEMONT-SAINT-GENEST-ET-ISSON"
 LONGEST_BUREAU = "GROUPE SCOLAIRE DES TROIS-MOULINS, SALLE POLYVALENTE DU REZ-DE-CHAUSSÉE, ENTRÉE PAR LA COUR DU NORD"

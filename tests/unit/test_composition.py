@@ -315,8 +315,21 @@ def test_the_day_of_publication_is_said_once() -> None:
 
 
 def test_between_polls_the_vingt_jours_name_the_meeting() -> None:
+    asked = VINGT_JOURS | {"scrutin": None, "commission": VINGT_JOURS["until"]}
+    assert compose(type_=TypeTableau.VINGT_JOURS, **asked).objet == "Commission de contrôle du 20 février 2026"
+
+
+def test_a_last_day_that_is_no_declared_meeting_is_called_what_it_is() -> None:
     tableau = compose(type_=TypeTableau.VINGT_JOURS, **(VINGT_JOURS | {"scrutin": None}))
-    assert tableau.objet == "Commission de contrôle du 20 février 2026"
+    assert tableau.objet == "Mouvements jusqu’au 20 février 2026"
+
+
+def test_the_vingt_jours_give_the_date_of_each_mouvement() -> None:
+    dated = mouvement(MOUVEMENT, date_mouvement=date(2026, 2, 3))
+    (ligne,) = lignes(compose(dated, type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).sections[0])
+    assert (ligne.date, ligne.motif) == ("03/02/2026", "Inscription volontaire")
+    others = compose(dated, type_=TypeTableau.CINQ_JOURS_REU, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 1))
+    assert (others.has_dates, lignes(others.sections[0])[0].date) == (False, "")
 
 
 def test_every_type_has_its_title_articles_and_label() -> None:

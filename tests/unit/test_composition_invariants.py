@@ -85,7 +85,7 @@ def test_every_presentation_counts_the_same(asked: Demande, moved: list[Mouvemen
 
 @given(REQUESTS, mouvements())
 def test_by_bureau_has_the_electors_of_the_commune_and_the_changes(asked: Demande, moved: list[Mouvement]) -> None:
-    rules = LigneRules(asked.edition, has_nationalite=False)
+    rules = LigneRules(asked.edition, has_nationalite=False, has_dates=asked.modele.has_dates)
     commune, bureaux = (sections(asked, one, moved) for one in (Presentation.COMMUNE, Presentation.PAR_BUREAU))
     changes = Counter(rules.to_ligne(one) for one in Mouvements(moved).shown(asked) if one.is_changement_bureau)
     assert printed(bureaux, 0) == printed(commune, 0)

@@ -39,6 +39,7 @@ _EVERYTHING_LONG: dict[str, Any] = {
     "is_provisoire": True,
     "mention": "Exemplaire de la commission — ne pas afficher, ne pas photocopier, ne pas publier",
     "has_nationalite": True,
+    "has_dates": True,
     "notes": (f"Une note. {_LONG_TITRE}{_LONG_TITRE}",) * 3,
     "signatures": replace(COMMISSION, places=12, lieu=f"Fait à {LONGEST_COMMUNE}, le …"),
 }

@@ -74,10 +74,27 @@ def test_both_rectificatifs_have_their_own_date_of_the_year() -> None:
 def test_without_any_meeting_the_clerk_is_asked_for_it() -> None:
     dates = _dates(VINGT, Calendrier(), scrutin="2027-04-11")
     assert _refusal(VINGT, dates) == (
-        "Tableau des vingt jours : indiquer la date de la dernière réunion de la commission de contrôle"
+        "Tableau des vingt jours : indiquer la réunion précédente de la commission de contrôle, d'où les mouvements "
+        "sont comptés"
     )
 
 
 def test_a_meeting_after_the_last_day_is_refused() -> None:
     dates = _dates(VINGT, scrutin="2027-04-11", reunion="2027-04-01")
-    assert "la réunion indiquée suit le dernier jour des mouvements" in _refusal(VINGT, dates)
+    assert "elle vient avant leur dernier jour, le 19/03/2027" in _refusal(VINGT, dates)
+
+
+def test_the_meeting_of_the_poll_is_not_taken_for_the_one_before() -> None:
+    with pytest.raises(DemandeInvalide, match="la réunion du 19/03/2027 est celle d'avant ce scrutin"):
+        _dates(VINGT, Calendrier(), scrutin="2027-04-11", reunion="2027-03-19")
+    dates = _dates(VINGT, Calendrier(), scrutin="2027-04-11", reunion="2027-03-19", until="2027-03-21")
+    assert dates["reunion"] == BEFORE_POLL
+    assert _dates(CINQ, Calendrier(), scrutin="2027-04-11", reunion="2027-03-19")["reunion"] == BEFORE_POLL
+
+
+def test_a_last_day_is_a_meeting_where_somebody_declared_one() -> None:
+    days = ("2027-03-19", BEFORE_POLL), ("2027-03-20", None)
+    for until, commission in days:
+        assert _dates(VINGT, until=until)["commission"] == commission
+    assert _dates(VINGT, scrutin="2027-04-11")["commission"] == BEFORE_POLL
+    assert _dates(VINGT, Calendrier(reunions=(LAST_YEAR,)), scrutin="2027-04-11")["commission"] is None

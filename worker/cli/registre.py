@@ -131,7 +131,8 @@ def scrutins(*, commune: str, add: date | None, libelle: str, cloture: date | No
 def commissions(*, commune: str, liste: Liste | None, add: date | None, remove: date | None) -> None:
     """Montrer, noter ou retirer les réunions de la commission de contrôle.
 
-    Le tableau des vingt jours et celui des cinq jours comptent les mouvements depuis la dernière.
+    Le tableau des vingt jours compte les mouvements depuis la réunion précédente jusqu'à celle qu'il suit, celui des
+    cinq jours depuis celle-ci.
     """
     from worker.cli.database import register_database
     from worker.registre.scrutins import ALL_LISTS, Reunion, add_reunion, remove_reunion, select_reunions

@@ -63,7 +63,8 @@ def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source, cha
         survey.add(mouvement)
     figures = count_figures(liste.bureaux, survey.corrections, survey.drain())
     has_nationalite = liste.liste is not Liste.PRINCIPALE
-    lignes_of = partial(Lignes, fetch=source.fetch, rules=LigneRules(demande.edition, has_nationalite))
+    has_dates = demande.modele.has_dates
+    lignes_of = partial(Lignes, fetch=source.fetch, rules=LigneRules(demande.edition, has_nationalite, has_dates))
     return Tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
@@ -87,6 +88,7 @@ def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source, cha
             )
         ),
         has_nationalite=has_nationalite,
+        has_dates=has_dates,
         mention=MENTION_COMMISSION if demande.edition is Edition.COMMISSION else "",
         mouvements=figures.mouvements,
         bureaux_impossibles=figures.impossibles,
@@ -98,8 +100,10 @@ def _objet(demande: Demande) -> str:
         return f"Date de tableau : {long_date(demande.required(Repere.DATE_TABLEAU))}"
     if demande.scrutin:
         return f"Scrutin du {long_date(demande.scrutin)}"
+    if demande.commission:
+        return f"Commission de contrôle du {long_date(demande.commission)}"
     if demande.until:
-        return f"Commission de contrôle du {long_date(demande.until)}"
+        return f"Mouvements jusqu’au {long_date(demande.until)}"
     return f"Publication du {long_date(demande.effective_on)}"
 
 
@@ -189,6 +193,8 @@ def _make_notes(
         start = demande.required(Repere.REUNION) + timedelta(days=1)
         yield f"Inscriptions et radiations du {short_date(start)} au {short_date(demande.last_day)}."
     yield from _name_exports(exports)
+    if exports and demande.modele.has_dates and demande.presentation is not Presentation.RECAPITULATIF:
+        yield "Un mouvement que montre la comparaison de deux exports porte la date du second."
     if demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF:
         yield "Y compris les mouvements appliqués pour un scrutin de l’année, déjà portés au tableau des cinq jours."
     if demande.presentation is not Presentation.RECAPITULATIF:

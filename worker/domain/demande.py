@@ -15,6 +15,7 @@ from common.calendrier import (
     meeting_before,
 )
 from common.clock import jour_a_paris
+from common.french import short_date
 from common.law import LAWS, Law
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
@@ -28,14 +29,21 @@ class DemandeInvalide(Exception):
 _MISSING = {
     Repere.DATE_TABLEAU: "indiquer la date de tableau",
     Repere.SCRUTIN: "indiquer la date du scrutin",
-    Repere.REUNION: "indiquer la date de la dernière réunion de la commission de contrôle",
+    Repere.REUNION: "indiquer la réunion précédente de la commission de contrôle, d'où les mouvements sont comptés",
 }
 _NO_END = "indiquer la date du scrutin, celle de la publication ou le dernier jour des mouvements"
 _WRONG_DATE = {
     True: "la date de tableau est le dernier jour de février",
     False: "la date de tableau est le 10 janvier ; le dernier jour de février est celle du second tableau",
 }
-_NO_DAY = "la réunion indiquée suit le dernier jour des mouvements, vérifier les dates"
+_NO_DAY = (
+    "la réunion à indiquer est la précédente, d'où les mouvements sont comptés : elle vient avant leur dernier jour, "
+    "le {}"
+)
+_OF_THE_POLL = (
+    "la réunion du {} est celle d'avant ce scrutin, où les mouvements s'arrêtent : indiquer la réunion précédente, "
+    "d'où ils sont comptés"
+)
 _ONE_DAY = timedelta(days=1)
 
 
@@ -58,10 +66,12 @@ class Demande:
     cloture: date | None = None
     """A closing of the list on another day than the last of February (as for the second revision of 2015)."""
     reunion: date | None = None
-    """The meeting that mouvements are counted from, that day excluded; the day the last tableau stopped at, where the
-    commission did not meet."""
+    """The meeting before, which mouvements are counted from, that day excluded; the day the last tableau stopped at,
+    where the commission did not meet."""
     until: date | None = None
     """The last day of the mouvements, included: for the tableau des vingt jours, the meeting before the poll."""
+    commission: date | None = None
+    """The meeting that somebody declared to the register, where that is the last day."""
     publication: date | None = None
     inclure_j5: bool = False
     """The first tableau rectificatif also shows what was applied for a poll: openElec's cumulative figures."""
@@ -77,7 +87,7 @@ class Demande:
             if is_second != (self.date_tableau == cloture(self.date_tableau.year)):
                 missing.append(_WRONG_DATE[is_second])
         if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
-            missing.append(_NO_DAY)
+            missing.append(_NO_DAY.format(short_date(self.last_day)))
         if missing:
             raise DemandeInvalide(f"{self.type.label} : {' ; '.join(missing)}")
 
@@ -166,13 +176,18 @@ class Dates(TypedDict):
     cloture: date | None
     reunion: date | None
     until: date | None
+    commission: date | None
     publication: date | None
     inclure_j5: bool
     is_signed_by_maire: bool
 
 
 def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Calendrier) -> Dates:
-    """The dates of one type of tableau; whether they are enough, and right, is for the Demande to say."""
+    """The dates of one type of tableau; whether they are enough, and right, is for the Demande to say.
+
+    Raises:
+        DemandeInvalide: the meeting that was given as the one before is that of the poll.
+    """
     needed = REPERES[type_]
     scrutin = asked.scrutin if Repere.SCRUTIN in needed or type_ is TypeTableau.VINGT_JOURS else None
     until = _until(asked, scrutin, calendrier) if type_ is TypeTableau.VINGT_JOURS else None
@@ -183,6 +198,7 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
         cloture=(calendrier.clotures or {}).get(scrutin) if scrutin else None,
         reunion=_reunion(asked, type_, until, calendrier) if Repere.REUNION in needed else None,
         until=until,
+        commission=until if until in calendrier.reunions else None,
         publication=asked.publication,
         inclure_j5=asked.inclure_j5,
         is_signed_by_maire=asked.signature_maire,
@@ -206,12 +222,14 @@ def _until(asked: TableauxRenderRequested, scrutin: date | None, calendrier: Cal
 def _reunion(
     asked: TableauxRenderRequested, type_: TypeTableau, until: date | None, calendrier: Calendrier
 ) -> date | None:
-    """The day that mouvements are counted from: where the tableau before this one stopped.
+    """The day that mouvements are counted from: where the tableau before this one stopped, at the meeting before.
 
     A tableau des cinq jours goes on from the tableau des vingt jours: from the meeting before the poll, or from the
     twentieth day when the commission did not meet.
     """
     if type_ is TypeTableau.VINGT_JOURS:
+        if asked.reunion and asked.scrutin and not until and meeting_before(asked.scrutin, [asked.reunion]):
+            raise DemandeInvalide(f"{type_.label} : {_OF_THE_POLL.format(short_date(asked.reunion))}")
         return asked.reunion or _last_before(_end(asked, until), calendrier.reunions)
     given = asked.until if TypeTableau.VINGT_JOURS in asked.types else asked.reunion
     if given or asked.scrutin is None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from common.french import short_date
 from schemas.tableaux import Edition
 from worker.domain.identite import sort_key
 from worker.domain.mouvement import Categorie, Etat, Mouvement, Personne
@@ -20,10 +21,11 @@ _WHOLE_DATE = 10
 
 @dataclass(frozen=True)
 class LigneRules:
-    """What the edition and the list change in a line."""
+    """What the edition, the list and the type of tableau change in a line."""
 
     edition: Edition
     has_nationalite: bool
+    has_dates: bool
 
     def to_ligne(self, mouvement: Mouvement) -> Ligne:
         """The line of a mouvement."""
@@ -37,6 +39,7 @@ class LigneRules:
             adresse=ADRESSE_MASQUEE if personne.is_protegee else personne.adresse,
             bureau=format_bureau(mouvement),
             nationalite=personne.nationalite if self.has_nationalite else "",
+            date=short_date(mouvement.date_mouvement) if self.has_dates else "",
             motif=self.motif(mouvement),
         )
 

@@ -42,6 +42,8 @@ class Modele:
     """None: no signature is required; the mayor may sign."""
     formule: str
     """What precedes « à LIBREVILLE, le … » where it is signed."""
+    has_dates: bool = False
+    """Whether each line gives the date of its mouvement. Code électoral, art. R. 13."""
 
 
 _ADDITIONS = PartieModele("I. Additions (inscriptions)", "Total des additions")
@@ -84,6 +86,7 @@ MODELES = {
         _RADIATIONS,
         None,
         "Publié",
+        has_dates=True,
     ),
     TypeTableau.CINQ_JOURS_REU: Modele(
         "Tableau des cinq jours (inscriptions et radiations)",
@@ -110,6 +113,8 @@ class Ligne:
     """`0001`, or `0001 → 0002` for a change of bureau."""
     nationalite: str
     motif: str
+    date: str = ""
+    """`20/09/2026`, of the mouvement; empty where the tableau prints none."""
 
 
 @dataclass(frozen=True)
@@ -196,6 +201,8 @@ class Tableau:
     """Printed once, at the end: what number 0 means, « consultable jusqu'au 05/12/2026 », masked addresses…"""
     has_nationalite: bool = False
     """Complementary lists print the nationality column (LO 227-3)."""
+    has_dates: bool = False
+    """The tableau des vingt jours prints the date of each mouvement (R. 13)."""
     mention: str = ""
     """On every page: `Exemplaire de la commission — ne pas afficher`."""
     mouvements: int = 0

@@ -10,29 +10,22 @@ from worker.pdf.table import GAP
 
 Values = Callable[[Ligne], tuple[str, ...]]
 
-_NOM = Column("Nom de naissance", 110, is_strong=True, is_row_title=True)
 _LIGNE = {
-    "numero": Column("N° d’ordre", 33, is_number=True),
-    "nom_naissance": _NOM,
-    "nom_usage": Column("Nom d’usage", 86),
-    "prenoms": Column("Prénoms", 98),
-    "naissance": Column("Date et lieu de naissance", 128),
-    "adresse": Column("Adresse", 154),
-    "bureau": Column("Bureau", 60),
-    "motif": Column("Motif", 0),
+    "numero": ("N° d’ordre", (33, 30, 33, 30)),
+    "nom_naissance": ("Nom de naissance", (110, 103, 100, 96)),
+    "nom_usage": ("Nom d’usage", (86, 76, 76, 68)),
+    "prenoms": ("Prénoms", (98, 88, 84, 76)),
+    "naissance": ("Date et lieu de naissance", (128, 124, 112, 106)),
+    "adresse": ("Adresse", (154, 136, 132, 120)),
+    "nationalite": ("Nationalité", (0, 0, 60, 56)),
+    "bureau": ("Bureau", (60, 56, 60, 56)),
+    "date": ("Date du mouvement", (0, 50, 0, 50)),
 }
-_LIGNE_ETRANGERE = {
-    "numero": Column("N° d’ordre", 33, is_number=True),
-    "nom_naissance": Column("Nom de naissance", 100, is_strong=True, is_row_title=True),
-    "nom_usage": Column("Nom d’usage", 76),
-    "prenoms": Column("Prénoms", 84),
-    "naissance": Column("Date et lieu de naissance", 112),
-    "adresse": Column("Adresse", 132),
-    "nationalite": Column("Nationalité", 60),
-    "bureau": Column("Bureau", 60),
-    "motif": Column("Motif", 0),
-}
-"""On the complementary lists. Code électoral, art. LO 227-3."""
+"""Each with its width where there is neither nationality nor date, the date, the nationality, both; 0: no such column.
+
+Nationality: on the complementary lists (Code électoral, art. LO 227-3); date: on the tableau des vingt jours (R. 13).
+"""
+_MOTIF = "motif"
 _RECAPITULATIF = (
     "Électeurs avant",
     "Inscriptions",
@@ -44,12 +37,22 @@ _RECAPITULATIF = (
 _NUMBER_WIDTH = 76.0
 
 
-def columns_of_ligne(*, has_nationalite: bool) -> tuple[list[Column], Values]:
+def columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[Column], Values]:
     """The columns, the last as wide as the page allows, and what takes their values from a line."""
-    columns = _LIGNE_ETRANGERE if has_nationalite else _LIGNE
-    *others, last = columns.values()
-    rest = WIDTH - sum(column.width + GAP for column in others)
-    return [*others, Column(last.titre, rest)], attrgetter(*columns)
+    place = 2 * has_nationalite + has_dates
+    names = [name for name, (_, widths) in _LIGNE.items() if widths[place]]
+    columns = [
+        Column(
+            titre=_LIGNE[name][0],
+            width=_LIGNE[name][1][place],
+            is_number=name == "numero",
+            is_strong=name == "nom_naissance",
+            is_row_title=name == "nom_naissance",
+        )
+        for name in names
+    ]
+    rest = WIDTH - sum(column.width + GAP for column in columns)
+    return [*columns, Column(_MOTIF.capitalize(), rest)], attrgetter(*names, _MOTIF)
 
 
 def columns_of_bilan() -> list[Column]:

@@ -55,7 +55,7 @@ def _draw_sections(pages: Pages, tableau: Tableau, ending: Ending) -> None:
 
     One that is signed has pages of its own: a bureau's commission signs what is of its bureau.
     """
-    drawer = _SectionDrawer(pages, has_nationalite=tableau.has_nationalite)
+    drawer = _SectionDrawer(pages, tableau)
     signed = Ending(pages.styles, (), tableau.signatures)
     last = len(tableau.sections) - 1
     for index, section in enumerate(tableau.sections):
@@ -77,8 +77,8 @@ class _Reading:
 class _SectionDrawer:
     """Draws the sections of one document."""
 
-    def __init__(self, pages: Pages, *, has_nationalite: bool) -> None:
-        columns, self._values = columns_of_ligne(has_nationalite=has_nationalite)
+    def __init__(self, pages: Pages, tableau: Tableau) -> None:
+        columns, self._values = columns_of_ligne(has_nationalite=tableau.has_nationalite, has_dates=tableau.has_dates)
         self._pages = pages
         self._styles = pages.styles
         self._table = Table(pages, columns)
