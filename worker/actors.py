@@ -7,7 +7,7 @@ from dramatiq import Broker
 from dramatiq.middleware import CurrentMessage
 
 from schemas.envelope import CloudEvent
-from worker.handlers.ingest_request import ingest_request
+from worker.handlers.ingest_request import ingest_request, take_up_parked
 from worker.handlers.make_export import make_export
 from worker.handlers.services import Services
 from worker.messaging.encoder import (
@@ -19,6 +19,7 @@ from worker.messaging.encoder import (
     RENDER_TABLEAU,
     RENDER_TABLEAU_BULK,
     SENDER,
+    TAKE_UP_PARKED,
 )
 
 AT_ONCE, AFTER_THOSE = 0, 1
@@ -31,11 +32,15 @@ def declare_actors(broker: Broker, services: Services) -> None:
     def ingest(event: dict[str, Any]) -> None:
         ingest_request(CloudEvent.model_validate(event), services, sender=_sender())
 
+    def take_up(parked_id: int) -> None:
+        take_up_parked(parked_id, services)
+
     def make(export_id: int) -> None:
         make_export(export_id, services)
 
     for priority, name, function in (
         (AT_ONCE, INGEST, ingest),
+        (AT_ONCE, TAKE_UP_PARKED, take_up),
         (AT_ONCE, EXPORT_LISTE, make),
         (AT_ONCE, RENDER_TABLEAU, make),
         (AFTER_THOSE, INGEST_BULK, ingest),

@@ -9,11 +9,11 @@ from sqlalchemy import Engine
 
 from schemas.envelope import Publish
 from worker.db.engine import build_engine, build_sessions
-from worker.doorbell import CountEnqueued, Enqueue
+from worker.doorbell import CountEnqueued, Enqueue, EnqueueParked
 from worker.exports.storage import Storage
 from worker.handlers.services import Services
 from worker.health import Beat, ignore
-from worker.housekeeping.housekeeping import Housekeeping, purge_chore, reminder_chore, sweep_chore
+from worker.housekeeping.housekeeping import Housekeeping, parked_chore, purge_chore, reminder_chore, sweep_chore
 from worker.monitoring.exporter import Queues
 from worker.notifier.channels.chat import ChatSender
 from worker.notifier.channels.delivery import ChannelSender
@@ -54,12 +54,13 @@ def build_notifier(
     engine: Engine,
     *,
     enqueue: Enqueue,
+    enqueue_parked: EnqueueParked,
     count: CountEnqueued | None = None,
     publish: Publish | None,
     beat: Beat = ignore,
 ) -> Notifier:
     """A notifier of its own name, with the housekeeping; without `publish`, people only are notified."""
-    housekeeping = build_housekeeping(settings, engine, enqueue, count)
+    housekeeping = build_housekeeping(settings, engine, enqueue, enqueue_parked, count)
     supervised = housekeeping.supervise(beat)
     build_outbox = partial(
         Outbox,
@@ -78,11 +79,12 @@ def build_notifier(
 
 
 def build_housekeeping(
-    settings: Settings, engine: Engine, enqueue: Enqueue, count: CountEnqueued | None
+    settings: Settings, engine: Engine, enqueue: Enqueue, enqueue_parked: EnqueueParked, count: CountEnqueued | None
 ) -> Housekeeping:
-    """The sweep, the reminders, and the purge where files are not kept for ever."""
+    """The sweeps, the reminders, and the purge where files are not kept for ever."""
     chores = [
         sweep_chore(engine, enqueue, settings.sweep_seconds, count=count),
+        parked_chore(engine, enqueue_parked, settings.sweep_seconds),
         reminder_chore(engine, _build_registre(settings, engine), settings.reminder_days),
     ]
     if settings.retention_days:

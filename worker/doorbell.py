@@ -22,5 +22,8 @@ class Doorbell(NamedTuple):
 Enqueue = Callable[[Sequence[Doorbell]], None]
 """Hands doorbells to the broker; may raise when it is away: the sweep does it again."""
 
+EnqueueParked = Callable[[Sequence[int]], None]
+"""Hands over the numbers of parked events that a worker is to look at; may raise as well."""
+
 CountEnqueued = Callable[[], Mapping[tuple[ExportKind, bool], int]]
 """How many doorbells wait at the broker, by kind of file and whether of a batch; may raise when it is away."""

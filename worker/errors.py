@@ -26,6 +26,17 @@ class RefusedError(PrefectureError):
         self.commune = commune
 
 
+class NotKnownYetError(RefusedError):
+    """What it names has not arrived: it waits for that, and is refused when it does not come.
+
+    `waits_for`: a key of worker.exports.parked.
+    """
+
+    def __init__(self, message: str, *, waits_for: str, commune: str = "") -> None:
+        super().__init__(message, commune=commune)
+        self.waits_for = waits_for
+
+
 class ImportRefusedError(PrefectureError):
     """A file that cannot enter the register; the register is unchanged."""
 

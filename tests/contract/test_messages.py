@@ -16,7 +16,7 @@ SPOKEN_IN = ("producers", "worker/cli", "worker/db", "worker/handlers", "worker/
 
 RAISED = {
     *("BadParameter", "BatchInterruptedError", "ConfigurationError", "InvalidRequestError", "NotPutBackError"),
-    *("PrefectureError", "RefusedError", "StateAwayError", "TransientError", "UsageError"),
+    *("NotKnownYetError", "PrefectureError", "RefusedError", "StateAwayError", "TransientError", "UsageError"),
 }
 
 

@@ -58,7 +58,7 @@ def gives_up_at_once() -> None:
 
 def takes_copies_for_new() -> None:
     """The second delivery of a request is not recognised."""
-    _replace(ingest_request, "_is_known", lambda *_: False)
+    _replace(ingest_request, "_is_copy", lambda *_: False)
 
 
 def _replace(owner: object, name: str, value: object) -> None:

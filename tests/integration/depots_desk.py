@@ -66,12 +66,22 @@ class DepotsDesk(Desk):
         return self.declare(DepotVerdictDeclared.model_validate(_SAID | said | fields))
 
     def declare(self, data: Data, at: datetime | None = None) -> RowMapping:
-        """Send an event twice, as a broker may; the row of its request."""
+        """Send an event twice, as a broker may; the row of its request, once it is there."""
+        event = self.send(data, at)
+        self.wait_in_vain()
+        return self.request(event)
+
+    def send(self, data: Data, at: datetime | None = None) -> CloudEvent:
+        """Send an event twice, as a broker may."""
         event = CloudEvent.wrap(data, source="/test")
         if at:
             event = event.model_copy(update={"time": at})
         for _ in range(2):
             ingest_request(event, self.services, sender=self.sender)
+        return event
+
+    def request(self, event: CloudEvent) -> RowMapping:
+        """The row of a request."""
         query = text("SELECT * FROM demandes WHERE event_id = :id")
         with self.engine.connect() as connection:
             return connection.execute(query, {"id": event.id}).mappings().one()

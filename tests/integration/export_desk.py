@@ -9,19 +9,22 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Engine, RowMapping, text
+from sqlalchemy import Engine, RowMapping, select, text, update
 from sqlalchemy.orm import Session
 
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
 from tests.golden.cases import TYPE_LISTE_CODES
 from worker.db.engine import build_engine
-from worker.exports.models import Request
+from worker.db.types import utc_now
+from worker.exports.models import Parked, Request
 from worker.exports.naming import ListeNaming
+from worker.exports.parked import LOOKS
 from worker.exports.records import add_export
 from worker.exports.storage import Storage
 from worker.handlers import make_liste
 from worker.handlers.export_plan import PlannedFile
+from worker.handlers.ingest_request import take_up_parked
 from worker.handlers.make_export import make_export
 from worker.handlers.services import Services
 
@@ -106,6 +109,15 @@ class Desk:
         """Somebody writes to the database."""
         with self.engine.begin() as connection:
             connection.execute(text(statement), parameters)
+
+    def wait_in_vain(self) -> None:
+        """Let a minute pass: what is parked is looked at as often as the sweep would have it, then refused."""
+        for _ in range(LOOKS):
+            with self.engine.begin() as connection:
+                connection.execute(update(Parked).values(due_at=utc_now()))
+                parked_ids = list(connection.scalars(select(Parked.id)))
+            for parked_id in parked_ids:
+                take_up_parked(parked_id, self.services)
 
     def read(self, row: RowMapping) -> bytes:
         """The file of a row."""

@@ -128,8 +128,10 @@ def test_a_cancelled_request_is_told(desk: Desk) -> None:
 @pytest.mark.parametrize("about", [_cancel, _retry])
 def test_an_unknown_request_is_refused(desk: Desk, about: Any) -> None:  # noqa: ANN401 — one of ours
     asked = _ask(desk)
-    assert NOT_FOUND in _refusal(desk, about(desk, asked.model_copy(update={"id": "another"})))
-    assert NOT_FOUND in _refusal(desk, about(desk, asked.model_copy(update={"source": "/another"})))
+    events = [about(desk, asked.model_copy(update=it)) for it in ({"id": "another"}, {"source": "/another"})]
+    desk.wait_in_vain()
+    for event in events:
+        assert NOT_FOUND in _refusal(desk, event)
     assert _states(desk, asked) == ["queued", "queued"]
 
 

@@ -25,6 +25,10 @@ from worker.settings import load_settings
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
+def _ignore(_rows: object) -> None:
+    """Nobody listens."""
+
+
 def _purge(desk: FilesDesk, seconds: float) -> Chore:
     return purge_chore(desk.engine, desk.storage, 30, seconds)
 
@@ -37,7 +41,7 @@ def test_the_notifier_of_an_installation_purges(
     desk.make("récente", days=29)
     monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", retention)
     settings = load_settings(mail_dir=tmp_path / "mails")
-    work(build_notifier(settings, desk.engine, enqueue=lambda _doorbells: None, publish=None))
+    work(build_notifier(settings, desk.engine, enqueue=_ignore, enqueue_parked=_ignore, publish=None))
     assert desk.files() == [f"liste-P-{name}.csv" for name in left]
     assert {line.actor for line in desk.audit()} <= {NOTIFIER}
 
@@ -119,7 +123,7 @@ def test_the_notifier_of_a_deployment_has_the_rights_to_purge_and_no_more(
     account = build_engine(deployment.database_url("notifier"))
     try:
         settings = load_settings(mail_dir=tmp_path / "mails")
-        work(build_notifier(settings, account, enqueue=lambda _doorbells: None, publish=None))
+        work(build_notifier(settings, account, enqueue=_ignore, enqueue_parked=_ignore, publish=None))
         assert desk.files() == []
         assert [line.actor for line in desk.audit() if line.export_id == old] == [NOTIFIER]
         with account.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):

@@ -31,6 +31,7 @@ def desk(desk: Desk) -> Desk:
 def _send(desk: Desk, data: Any, sender: str) -> RowMapping:  # noqa: ANN401 — any request
     event = CloudEvent.wrap(data, source="/test")
     ingest_request(event, desk.services, sender=sender)
+    desk.wait_in_vain()
     return _row(desk, event)
 
 

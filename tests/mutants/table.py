@@ -159,9 +159,39 @@ PUBLISHER = [
 INGEST = [
     Mutant(
         "copies-taken-for-new",
-        "if _is_known(session, event):",
-        "if False:",
+        "if session.scalar(known) is None:",
+        "if True:",
         ("test_a_copy_of_an_event_is_recognised",),
+    ),
+    Mutant(
+        "parked-without-a-second-look",
+        "if not _park(arrival, services, unknown):",
+        "if not _park(arrival, services, unknown) or True:",
+        ("test_a_request_recorded_while_its_cancel_is_parked_is_seen",),
+    ),
+    Mutant(
+        "nobody-takes-up-what-waits",
+        "arrivals += find_waiting(services.engine, made_known)",
+        "pass",
+        ("test_a_cancel_that_overtakes_its_request_waits_for_it",),
+    ),
+    Mutant(
+        "refused-at-the-first-look",
+        "LOOK_SECONDS, LOOKS = 30.0, 2",
+        "LOOK_SECONDS, LOOKS = 30.0, 1",
+        ("test_it_is_refused_once_it_was_looked_at_twice_in_vain",),
+    ),
+    Mutant(
+        "older-deposit-counts",
+        "return or_(column.is_(None), column <= said_at)",
+        "return or_(column.is_(None), column.is_not(None))",
+        ("test_of_two_deposits_the_one_said_last_counts_and_the_other_says_why",),
+    ),
+    Mutant(
+        "clock-ahead-locks-out",
+        "return min(self.said_at, now)",
+        "return self.said_at",
+        ("test_a_clock_that_is_ahead_does_not_keep_others_from_correcting",),
     ),
     Mutant(
         "anybody-is-served",
@@ -563,6 +593,7 @@ NOTIFIER = [
         ".values(rung_at=utc_now())",
         ".values(rung_at=Export.rung_at)",
         ("test_the_sweep_rings_forgotten_and_orphaned_rows_once",),
+        where="worker/exports/records.py",
     ),
     Mutant(
         "sweep-forgets-the-dead",

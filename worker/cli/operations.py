@@ -60,10 +60,12 @@ def notifier(*, once: bool) -> None:
     require_trusted(amqp_url)
     broker = build_broker(amqp_url)
     pulse = Pulse(settings.health_dir, Role.NOTIFIER)
+    doorbells = DoorbellQueues(broker)
     built = build_notifier(
         settings,
         engine,
-        enqueue=DoorbellQueues(broker).enqueue,
+        enqueue=doorbells.enqueue,
+        enqueue_parked=doorbells.enqueue_parked,
         count=partial(count_doorbells, amqp_url),
         publish=EventPublisher(broker).publish,
         beat=pulse.beat,

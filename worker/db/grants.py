@@ -13,8 +13,9 @@ GRANTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "prefecture_worker": (
         ("SELECT", f"agent, alembic_version, import, import_liste, sender, {_REGISTER}"),
         ("SELECT, INSERT, UPDATE", "depot, export, request"),
+        ("SELECT, INSERT, UPDATE, DELETE", "parked"),
         ("INSERT", "audit"),
-        ("USAGE", "SEQUENCE audit_id_seq, export_id_seq, request_id_seq"),
+        ("USAGE", "SEQUENCE audit_id_seq, export_id_seq, parked_id_seq, request_id_seq"),
     ),
     # Of electors it sees nothing.
     "prefecture_notifier": (
@@ -22,6 +23,7 @@ GRANTS: Mapping[str, Sequence[tuple[str, str]]] = {
         ("UPDATE (owner, published_at, purged_at, rung_at)", "export"),
         ("UPDATE (announced_at, teller, teller_lease, tell_after, tell_attempts, told_at)", "request"),
         ("SELECT, INSERT, UPDATE", "notification, reminder, reminder_echeance"),
+        ("SELECT (id, due_at, rung_at), UPDATE (rung_at)", "parked"),
         ("UPDATE (disabled_at)", "recipient"),
         ("SELECT (export_id), UPDATE (answer)", "depot"),
         ("INSERT", "audit"),

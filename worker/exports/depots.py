@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from schemas.vocabulary import ExportKind, Verdict
 from worker.exports.models import Depot, Export, Request
@@ -41,34 +41,58 @@ def read_depots(connection: Connection, export_ids: Sequence[int]) -> Mapping[in
 
 
 def write_depot(
-    connection: Connection, export_id: int, *, deposited_on: date, deposited_by: str, remarque: str
-) -> None:
-    """Record a deposit, or correct it.
+    connection: Connection, export_id: int, *, deposited_on: date, deposited_by: str, remarque: str, said_at: datetime
+) -> bool:
+    """Record a deposit, or correct it; False when what was said later of this file is recorded already.
 
     A verdict from before the new day is of an earlier deposit: it is forgotten, with its answer.
     """
-    values = {"deposited_on": deposited_on, "deposited_by": deposited_by, "remarque": remarque}
+    values = {"deposited_on": deposited_on, "deposited_by": deposited_by, "remarque": remarque, "said_at": said_at}
     is_it = Depot.export_id == export_id
-    if not connection.execute(update(Depot).where(is_it).values(values)).rowcount:
+    if not connection.execute(update(Depot).where(is_it, _precedes(Depot.said_at, said_at)).values(values)).rowcount:
+        if connection.scalar(select(Depot.export_id).where(is_it)) is not None:
+            return False
         connection.execute(insert(Depot).values(export_id=export_id, **values))
-        return
-    forgotten = {"verdict": "", "verdict_on": None, "verdict_by": "", "answer": ""}
+        return True
+    forgotten = {"verdict": "", "verdict_on": None, "verdict_by": "", "verdict_said_at": None, "answer": ""}
     connection.execute(update(Depot).where(is_it, Depot.verdict_on < deposited_on).values(forgotten))
+    return True
+
+
+def _precedes(column: InstrumentedAttribute[datetime | None], said_at: datetime) -> ColumnElement[bool]:
+    """Whether what is recorded was said no later; of one instant, the last that is read counts."""
+    return or_(column.is_(None), column <= said_at)
 
 
 def write_verdict(
-    connection: Connection, export: Export, *, verdict: Verdict, verdict_on: date, verdict_by: str, answer: str
-) -> None:
-    """Record what the platform answered; of a purged file its words are not kept, since nothing would erase them.
+    connection: Connection,
+    export: Export,
+    *,
+    verdict: Verdict,
+    verdict_on: date,
+    verdict_by: str,
+    answer: str,
+    said_at: datetime,
+) -> bool:
+    """Record what the platform answered; False when what was said later of this file is recorded already.
 
-    The fingerprints of the deposits that an accepted one replaces have no use any more.
+    Of a purged file the platform's words are not kept, since nothing would erase them. The fingerprints of
+    the deposits that an accepted one replaces have no use any more.
     """
     purged_at = connection.scalar(select(Export.purged_at).where(Export.id == export.id).with_for_update())
-    values = {"verdict": verdict.value, "verdict_on": verdict_on, "verdict_by": verdict_by}
-    kept = {"answer": "" if purged_at else answer}
-    connection.execute(update(Depot).where(Depot.export_id == export.id).values(values | kept))
+    values = {
+        "verdict": verdict.value,
+        "verdict_on": verdict_on,
+        "verdict_by": verdict_by,
+        "verdict_said_at": said_at,
+        "answer": "" if purged_at else answer,
+    }
+    is_next = Depot.export_id == export.id, _precedes(Depot.verdict_said_at, said_at)
+    if not connection.execute(update(Depot).where(*is_next).values(values)).rowcount:
+        return False
     if verdict is Verdict.ACCEPTE and export.kind == ExportKind.LISTE:
         _forget_replaced(connection, export)
+    return True
 
 
 def lacks_fingerprint(connection: Connection, export_id: int) -> bool:

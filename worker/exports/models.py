@@ -136,13 +136,32 @@ class Depot(Base):
     deposited_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
     remarque: Mapped[str] = _empty("What she noted.")
     declared_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now(), doc="First, not last.")
+    said_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
     verdict: Mapped[str] = _empty("accepte or rejete; empty while the platform has not answered.")
     verdict_on: Mapped[date | None] = mapped_column(Date)
     verdict_by: Mapped[str] = _empty("The agent who said so.")
+    verdict_said_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When, by its sender.")
     answer: Mapped[str] = _empty("Pasted by a person: it may name electors, and is erased when the file is purged.")
     fingerprint_reason: Mapped[str] = _empty("Why there is no fingerprint, in French; empty when there is one.")
     fingerprint_key: Mapped[bytes | None] = mapped_column(LargeBinary)
     fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary, doc="See worker.domain.fingerprint.")
+
+
+class Parked(Base):
+    """An event that names a request or a deposit that is not known yet; see worker.exports.parked."""
+
+    __tablename__ = "parked"
+    __table_args__ = (UniqueConstraint("sender", "source", "event_id"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    sender: Mapped[str] = mapped_column(Texte, doc="The account, by the broker.")
+    source: Mapped[str] = mapped_column(Texte)
+    event_id: Mapped[str] = mapped_column(Texte)
+    event: Mapped[dict[str, Any]] = mapped_column(JSON, doc="The whole of it; gone with the row.")
+    waits_for: Mapped[str] = mapped_column(Texte, index=True, doc="The key of what it names.")
+    looks: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="In vain, when it was due.")
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True, doc="When to look again.")
+    rung_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When a worker was last told to look.")
 
 
 EVERY_COMMUNE = "*"

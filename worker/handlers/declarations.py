@@ -1,7 +1,7 @@
 """What a person did with files that were made: taken, deposited, answered about. Written down, nothing else."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -16,11 +16,12 @@ from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind, ExportStatus, Piece, Verdict
 from worker.db.engine import snapshot
 from worker.doorbell import Doorbell
-from worker.errors import RefusedError
+from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.audit import Action, record_audit
 from worker.exports.depots import read_depots, write_depot, write_verdict
 from worker.exports.models import Export
 from worker.exports.naming import report_name
+from worker.exports.parked import depot_key
 from worker.exports.records import mark_downloaded
 from worker.handlers.authorization import Authorization
 from worker.handlers.export_plan import read_data
@@ -32,11 +33,15 @@ _LATE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Declaration(ABC):
-    """Of one or several files of a commune; `requested_by` is the agent who says so."""
+    """Of one or several files of a commune; `requested_by` is the agent who says so, `said_at` by the sender's clock.
+
+    Of two about one file the one that was said later counts, in whatever order they are read.
+    """
 
     commune: str
     requested_by: str
     files: Sequence[Export]
+    said_at: datetime
 
     @abstractmethod
     def apply(self, connection: Connection, now: datetime) -> None:
@@ -49,6 +54,23 @@ class Declaration(ABC):
     def doorbells(self) -> Iterable[Doorbell]:
         """What is left to do about these files, once the declaration is recorded: nothing, but of a deposit."""
         return ()
+
+    def makes_known(self) -> Iterable[str]:
+        """The keys of what others may have waited for, once the declaration is recorded: of a deposit only."""
+        return ()
+
+    def said_until(self, now: datetime) -> datetime:
+        """When it was said, `now` at the latest: a clock that is ahead would keep others from correcting."""
+        return min(self.said_at, now)
+
+    def refuse_overtaken(self, overtaken: Collection[Export]) -> None:
+        """Go on only if something was recorded: not all of the files have had a later declaration."""
+        if len(overtaken) == len(self.files):
+            raise RefusedError(
+                f"Une déclaration faite après celle-ci est déjà notée pour « {self.files[0].label} » : celle-ci n'y "
+                "change rien.",
+                commune=self.commune,
+            )
 
     def note(self, connection: Connection, action: Action, file: Export, detail: str) -> None:
         """Add its line to the audit trail."""
@@ -69,15 +91,14 @@ class Declaration(ABC):
 
 @dataclass(frozen=True)
 class Download(Declaration):
-    """One piece of one export, at an instant of the sender's clock."""
+    """One piece of one export, taken at the instant that was said."""
 
     piece: Piece
-    taken_at: datetime
 
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write it down; what is told late takes the place of no later download."""
         (file,) = self.files
-        taken_at = min(self.taken_at, now)
+        taken_at = self.said_until(now)
         mark_downloaded(connection, file.id, at=taken_at, by=self.requested_by)
         self.note(connection, Action.FILE_DOWNLOADED, file, self._detail(file, taken_at, now))
 
@@ -97,7 +118,7 @@ def read_download(event: CloudEvent, services: Services, authorization: Authoriz
     """
     asked = read_data(event, FileDownloaded)
     files = find_files(asked.commune, [asked.export], services, authorization)
-    return Download(asked.commune, asked.requested_by, files, asked.piece, event.time)
+    return Download(asked.commune, asked.requested_by, files, event.time, asked.piece)
 
 
 @dataclass(frozen=True)
@@ -108,8 +129,9 @@ class DepotOfFiles(Declaration):
     remarque: str
 
     def apply(self, connection: Connection, now: datetime) -> None:
-        """Write it down; said again, it corrects what was said before."""
+        """Write it down; said again, it corrects what was said before. A file with a later one is left as it is."""
         self.refuse_future(self.deposited_on, now)
+        overtaken = []
         for file in self.files:
             if file.finished_at and self.deposited_on < possible_days(file.finished_at, self.commune)[0]:
                 raise RefusedError(
@@ -117,15 +139,24 @@ class DepotOfFiles(Declaration):
                     "vérifiez la date.",
                     commune=self.commune,
                 )
-            write_depot(
+            is_written = write_depot(
                 connection,
                 file.id,
                 deposited_on=self.deposited_on,
                 deposited_by=self.requested_by,
                 remarque=self.remarque,
+                said_at=self.said_until(now),
             )
+            if not is_written:
+                overtaken.append(file)
+                continue
             detail = f"{file.file_name}, le {short_date(self.deposited_on)}"
             self.note(connection, Action.DEPOT_DECLARED, file, detail)
+        self.refuse_overtaken(overtaken)
+
+    def makes_known(self) -> Iterator[str]:
+        """The deposits."""
+        return (depot_key(file.id) for file in self.files)
 
     def doorbells(self) -> Iterator[Doorbell]:
         """A fingerprint of each list, among what is of batches: nobody waits for it."""
@@ -146,7 +177,7 @@ def read_depot(event: CloudEvent, services: Services, authorization: Authorizati
         raise RefusedError(
             "L'exemplaire de la commission ne se dépose pas : déposez celui qui est affiché.", commune=asked.commune
         )
-    return DepotOfFiles(asked.commune, asked.requested_by, files, asked.deposited_on, asked.remarque)
+    return DepotOfFiles(asked.commune, asked.requested_by, files, event.time, asked.deposited_on, asked.remarque)
 
 
 @dataclass(frozen=True)
@@ -158,13 +189,16 @@ class VerdictOnFiles(Declaration):
     answer: str
 
     def apply(self, connection: Connection, now: datetime) -> None:
-        """Write it down; said again, it corrects what was said before."""
+        """Write it down; said again, it corrects what was said before. A file with a later one is left as it is."""
         self.refuse_future(self.verdict_on, now)
         depots = read_depots(connection, [file.id for file in self.files])
+        overtaken = []
         for file in self.files:
             if file.id not in depots:
-                raise RefusedError(
-                    f"Aucun dépôt n'est déclaré pour « {file.label} » : déclarez-le d'abord.", commune=self.commune
+                raise NotKnownYetError(
+                    f"Aucun dépôt n'est déclaré pour « {file.label} » : déclarez-le d'abord.",
+                    waits_for=depot_key(file.id),
+                    commune=self.commune,
                 )
             if self.verdict_on < depots[file.id]:
                 raise RefusedError(
@@ -172,16 +206,21 @@ class VerdictOnFiles(Declaration):
                     "date.",
                     commune=self.commune,
                 )
-            write_verdict(
+            is_written = write_verdict(
                 connection,
                 file,
                 verdict=self.verdict,
                 verdict_on=self.verdict_on,
                 verdict_by=self.requested_by,
                 answer=self.answer,
+                said_at=self.said_until(now),
             )
+            if not is_written:
+                overtaken.append(file)
+                continue
             detail = f"{file.file_name} : {self.verdict.label} le {short_date(self.verdict_on)}"
             self.note(connection, Action.DEPOT_VERDICT, file, detail)
+        self.refuse_overtaken(overtaken)
 
 
 def read_verdict(event: CloudEvent, services: Services, authorization: Authorization) -> VerdictOnFiles:
@@ -192,7 +231,9 @@ def read_verdict(event: CloudEvent, services: Services, authorization: Authoriza
     """
     asked = read_data(event, DepotVerdictDeclared)
     files = find_files(asked.commune, asked.exports, services, authorization)
-    return VerdictOnFiles(asked.commune, asked.requested_by, files, asked.verdict, asked.verdict_on, asked.answer)
+    return VerdictOnFiles(
+        asked.commune, asked.requested_by, files, event.time, asked.verdict, asked.verdict_on, asked.answer
+    )
 
 
 def find_files(

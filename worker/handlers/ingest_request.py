@@ -1,8 +1,9 @@
 """An event arrives: it becomes rows, once, and the doorbell of each row rings."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
@@ -26,8 +27,9 @@ from schemas.vocabulary import RequestOutcome
 from worker.db.notify import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
-from worker.errors import RefusedError
+from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.models import Request
+from worker.exports.parked import Arrival, begin_look, find_waiting, park, request_key, unpark
 from worker.exports.records import add_export, take_back_enqueued
 from worker.handlers.authorization import Authorization
 from worker.handlers.cancel_request import Cancellation, read_cancellation
@@ -39,6 +41,8 @@ log = structlog.get_logger()
 
 Read = ExportPlan | Cancellation | Declaration
 """What a request says, once it was read and can be served."""
+
+Result = TypeVar("Result")
 
 _ATTEMPTS = 5
 _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
@@ -55,29 +59,74 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
 def ingest_request(event: CloudEvent, services: Services, *, sender: str = "") -> None:
     """Record a request and one row per file it asks for; a copy of the event finds them and stops.
 
-    A request that cannot be served is recorded as refused, with the reason, and is not tried again. `sender` is the
-    account of the broker that published the event, in the broker's own word; empty when it is not known.
+    A request that cannot be served is recorded as refused, with the reason, and is not tried again; one that names what
+    is not known yet is parked. `sender` is the account of the broker that published the event, in the broker's own
+    word; empty when it is not known.
     """
-    with structlog.contextvars.bound_contextvars(correlation_id=event.correlationid):
-        _ingest(event, services, Authorization(sender, services))
+    _ingest(Arrival(event, sender), services)
 
 
-def _ingest(event: CloudEvent, services: Services, authorization: Authorization) -> None:
+def take_up_parked(parked_id: int, services: Services) -> None:
+    """Look whether what a parked event names has arrived; the last time, refuse it when it has not."""
+    if arrival := begin_look(services.engine, parked_id):
+        _ingest(arrival, services)
+
+
+def _ingest(arrival: Arrival, services: Services) -> None:
+    """Serve an event, then those that waited for it, then those that waited for these."""
+    arrivals, doorbells = [arrival], list[Doorbell]()
     try:
-        answer = _read(event, services, authorization)
-        doorbells = _record(event, services, authorization, answer)
-    except RefusedError as refusal:
-        _record(event, services, authorization, refusal)
+        while arrivals:
+            arrival = arrivals.pop()
+            with structlog.contextvars.bound_contextvars(correlation_id=arrival.event.correlationid):
+                made_known, waiting = _serve(arrival, services)
+            doorbells += waiting
+            if made_known:
+                arrivals += find_waiting(services.engine, made_known)
+    finally:
+        _enqueue(doorbells, services)
+
+
+def _enqueue(doorbells: Sequence[Doorbell], services: Services) -> None:
+    if not doorbells:
         return
-    if isinstance(answer, ExportPlan):
-        for doorbell in doorbells:
-            log.info("export_queued", export_id=doorbell.export_id, commune=answer.commune)
-    if doorbells:
+    try:
+        services.enqueue(doorbells)
+    except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the sweep rings again
+        log.warning("doorbells_not_enqueued", exports=len(doorbells), error=type(error).__name__)
+        take_back_enqueued(services.engine, doorbells)
+
+
+class Served(NamedTuple):
+    """What one event made known, by the keys of those that wait for it; the doorbells to ring."""
+
+    made_known: Sequence[str]
+    doorbells: Sequence[Doorbell]
+
+
+def _serve(arrival: Arrival, services: Services) -> Served:
+    """Record one event, or park it. A copy makes known the same: whoever read the first may have died before that."""
+    event, authorization = arrival.event, Authorization(arrival.sender, services)
+    made_known = [request_key(event.source, event.id)]
+    while True:
         try:
-            services.enqueue(doorbells)
-        except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the sweep rings again
-            log.warning("doorbells_not_enqueued", exports=len(doorbells), error=type(error).__name__)
-            take_back_enqueued(services.engine, doorbells)
+            answer = _read(event, services, authorization)
+            doorbells = _record(arrival, services, answer)
+        except NotKnownYetError as unknown:
+            if arrival.is_last:
+                return Served(made_known, _record(arrival, services, unknown))
+            if not _park(arrival, services, unknown):
+                return Served((), ())
+            # What it names may have been recorded just before the row was there for all to see: so look again.
+        except RefusedError as refusal:
+            return Served(made_known, _record(arrival, services, refusal))
+        else:
+            if isinstance(answer, ExportPlan):
+                for doorbell in doorbells:
+                    log.info("export_queued", export_id=doorbell.export_id, commune=answer.commune)
+            if isinstance(answer, Declaration):
+                made_known += answer.makes_known()
+            return Served(made_known, doorbells)
 
 
 def _read(event: CloudEvent, services: Services, authorization: Authorization) -> Read:
@@ -87,33 +136,57 @@ def _read(event: CloudEvent, services: Services, authorization: Authorization) -
     return reader(event, services, authorization)
 
 
-def _record(
-    event: CloudEvent, services: Services, authorization: Authorization, answer: Read | RefusedError
-) -> list[Doorbell]:
+def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[Doorbell]:
     """Write the rows; the doorbells that are to ring, none when the event is a copy.
 
     Raises:
         RefusedError: what was to be cancelled has ended meanwhile, a declaration cannot be; nothing was written.
     """
-    for attempt in range(_ATTEMPTS):
-        try:
-            with Session(services.engine) as session, session.begin():
-                if _is_known(session, event):
-                    log.info("event_copy")
-                    return []
-                request = _request(event, authorization, session.scalars(select(utc_now())).one(), answer)
-                session.add(request)
-                session.flush()
-                return _apply(session, request, answer)
-        except IntegrityError:  # another worker took the same event or the same name at the same time
-            if attempt == _ATTEMPTS - 1:
-                raise
-    return []
+
+    def record(session: Session) -> Sequence[Doorbell]:
+        if _is_copy(session, arrival):
+            return ()
+        unpark(session.connection(), arrival)
+        now = session.scalars(select(utc_now())).one()
+        request = _request(arrival.event, Authorization(arrival.sender, services), now, answer)
+        session.add(request)
+        session.flush()
+        return _apply(session, request, answer)
+
+    return _commit(services, record)
 
 
-def _is_known(session: Session, event: CloudEvent) -> bool:
-    known = select(Request.id).where(Request.source == event.source, Request.event_id == event.id)
-    return session.scalar(known) is not None
+def _park(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bool:
+    """Let an event wait; False when it does already, or is a copy of one that waits no more."""
+
+    def park_unless_known(session: Session) -> bool:
+        if _is_copy(session, arrival):
+            return False
+        return park(session.connection(), arrival, unknown.waits_for)
+
+    is_parked = _commit(services, park_unless_known)
+    if is_parked:
+        log.info("event_parked")
+    return is_parked
+
+
+def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
+    """Do it in one transaction; again when another worker took the same event or the same name at the same time."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(IntegrityError), Session(services.engine) as session, session.begin():
+            return work(session)
+    with Session(services.engine) as session, session.begin():
+        return work(session)
+
+
+def _is_copy(session: Session, arrival: Arrival) -> bool:
+    """Whether the event is recorded; then it does not wait any more."""
+    known = select(Request.id).where(Request.source == arrival.event.source, Request.event_id == arrival.event.id)
+    if session.scalar(known) is None:
+        return False
+    unpark(session.connection(), arrival)
+    log.info("event_copy")
+    return True
 
 
 def _request(event: CloudEvent, authorization: Authorization, now: datetime, answer: Read | RefusedError) -> Request:

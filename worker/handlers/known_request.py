@@ -7,8 +7,9 @@ from sqlalchemy.orm import Session, selectinload
 
 from schemas.requests import CancelRequested, RetryRequested
 from worker.db.engine import snapshot
-from worker.errors import RefusedError
+from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.models import Export, Request
+from worker.exports.parked import request_key
 from worker.handlers.authorization import Authorization
 from worker.handlers.services import Services
 
@@ -27,15 +28,18 @@ def find_request(
     """The request and the files that are meant.
 
     Raises:
-        RefusedError: there is none, or it is of a commune that the sender may not ask for: he cannot tell which.
+        NotKnownYetError: there is none, or it is of a commune that the sender may not ask for: he cannot tell which,
+            since both wait for as long before they are refused.
+        RefusedError: one of the files is not of this request.
     """
     query = select(Request).where(Request.source == asked.request.source, Request.event_id == asked.request.id)
     with snapshot(services.engine) as connection, Session(connection) as session:
         request = session.scalars(query.options(selectinload(Request.exports))).one_or_none()
     if request is None or not all(authorization.allows(commune) for commune in _communes(request)):
-        raise RefusedError(
+        raise NotKnownYetError(
             "Demande introuvable : vérifiez son identifiant et sa source, et qu'elle est d'une commune dont ce compte "
-            "peut demander les fichiers."
+            "peut demander les fichiers.",
+            waits_for=request_key(asked.request.source, asked.request.id),
         )
     exports = {export.id: export for export in request.exports}
     meant = asked.exports or list(exports)

@@ -14,8 +14,9 @@ from sqlalchemy import Engine
 
 from common.logs import LogThrottle
 from worker.db.engine import snapshot
-from worker.doorbell import CountEnqueued, Enqueue
+from worker.doorbell import CountEnqueued, Enqueue, EnqueueParked
 from worker.exports.audit import NOTIFIER
+from worker.exports.parked import mark_due, take_back_look
 from worker.exports.purge import Purged, purge_files
 from worker.exports.records import count_waiting, mark_enqueued, take_back_enqueued
 from worker.exports.storage import Storage
@@ -169,6 +170,36 @@ def sweep(
     throttle.succeeded()
     log.info("doorbell_rung_again", rows=len(doorbells))
     return len(doorbells)
+
+
+def parked_chore(engine: Engine, enqueue: EnqueueParked, seconds: float) -> Chore:
+    """Let workers look at the parked events that are due."""
+    throttle = LogThrottle("parked")
+
+    def sweep_all() -> Iterator[int]:
+        while (number := sweep_parked(engine, enqueue, throttle)) == BATCH:
+            yield number
+
+    return Chore("parked", sweep_all, seconds)
+
+
+def sweep_parked(engine: Engine, enqueue: EnqueueParked, throttle: LogThrottle) -> int:
+    """Enqueue parked events that are due, BATCH at most, each once in GRACE_SECONDS; returns how many they were.
+
+    They are marked before, as in `sweep`, and the mark is taken back when the broker is away.
+    """
+    with engine.begin() as connection:
+        parked_ids = mark_due(connection, grace_seconds=GRACE_SECONDS, limit=BATCH)
+    if not parked_ids:
+        return 0
+    try:
+        enqueue(parked_ids)
+    except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep enqueues again
+        throttle.failed(error)
+        take_back_look(engine, parked_ids)
+        return 0
+    throttle.succeeded()
+    return len(parked_ids)
 
 
 def reminder_chore(

@@ -12,6 +12,7 @@ from worker.messaging.encoder import (
     EXPORT_LISTE_BULK,
     RENDER_TABLEAU,
     RENDER_TABLEAU_BULK,
+    TAKE_UP_PARKED,
 )
 
 _ACTORS = {
@@ -35,9 +36,14 @@ class DoorbellQueues:
     def enqueue(self, doorbells: Sequence[Doorbell]) -> None:
         """Hand over one message per row; raises Dramatiq's BrokerConnectionError when the broker is away."""
         for doorbell in doorbells:
-            actor = _ACTORS[doorbell.kind, doorbell.is_bulk]
-            self._broker.enqueue(
-                Message(
-                    queue_name=ACTOR_QUEUES[actor], actor_name=actor, args=(doorbell.export_id,), kwargs={}, options={}
-                )
-            )
+            self._enqueue(_ACTORS[doorbell.kind, doorbell.is_bulk], doorbell.export_id)
+
+    def enqueue_parked(self, parked_ids: Sequence[int]) -> None:
+        """The same, for parked events that are to be looked at."""
+        for parked_id in parked_ids:
+            self._enqueue(TAKE_UP_PARKED, parked_id)
+
+    def _enqueue(self, actor: str, row_id: int) -> None:
+        self._broker.enqueue(
+            Message(queue_name=ACTOR_QUEUES[actor], actor_name=actor, args=(row_id,), kwargs={}, options={})
+        )

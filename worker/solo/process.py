@@ -88,7 +88,13 @@ class Solo:
         self.services = build_services(settings, self._doorbells.enqueue)
         declare_actors(self._broker, self.services)
         self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=_WORKER_TIMEOUT_MS)
-        self._notifier = build_notifier(settings, self.services.engine, enqueue=self._doorbells.enqueue, publish=None)
+        self._notifier = build_notifier(
+            settings,
+            self.services.engine,
+            enqueue=self._doorbells.enqueue,
+            enqueue_parked=self._doorbells.enqueue_parked,
+            publish=None,
+        )
         self._stop = threading.Event()
         self._notifying = threading.Thread(target=self._notifier.run, args=(self._stop,), name="notifier", daemon=True)
 

@@ -1,0 +1,254 @@
+"""What names a request or a deposit that is read later waits for it; of two declarations the last one said counts."""
+
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import func, select, text, update
+
+from common.logs import LogThrottle
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared
+from schemas.envelope import CloudEvent, Data
+from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested
+from schemas.vocabulary import Liste
+from tests.integration.depots_desk import DepotsDesk, open_desk, today
+from tests.integration.export_desk import COMMUNE
+from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
+from worker.db.types import utc_now
+from worker.errors import NotKnownYetError, TransientError
+from worker.exports.models import Parked
+from worker.handlers import cancel_request
+from worker.handlers import ingest_request as road
+from worker.handlers.ingest_request import ingest_request, take_up_parked
+from worker.handlers.known_request import find_request
+from worker.housekeeping.housekeeping import sweep_parked
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+
+BY = {"requested_by": AGENT}
+NAMED = "INVENTEE Zélie, date de naissance fausse"
+THROTTLE = LogThrottle("parked")
+
+
+def _wrap(data: Data, **attributes: Any) -> CloudEvent:  # noqa: ANN401 — of the envelope
+    return CloudEvent.wrap(data, source="/test").model_copy(update=attributes)
+
+
+def _ask(**fields: Any) -> CloudEvent:  # noqa: ANN401 — of the request
+    return _wrap(ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["P"]} | BY | fields))
+
+
+def _about(model: type[CancelRequested] | type[RetryRequested], event: CloudEvent) -> CloudEvent:
+    return _wrap(model.model_validate({"request": {"source": event.source, "id": event.id}} | BY))
+
+
+def _verdict(*export_ids: int, verdict: str = "accepte", **fields: Any) -> DepotVerdictDeclared:  # noqa: ANN401
+    said = {"commune": COMMUNE, "exports": list(export_ids), "verdict": verdict, "verdict_on": today()} | BY
+    return DepotVerdictDeclared.model_validate(said | fields)
+
+
+def _depot(*export_ids: int, **fields: Any) -> DepotDeclared:  # noqa: ANN401
+    said = {"commune": COMMUNE, "exports": list(export_ids), "deposited_on": today()} | BY
+    return DepotDeclared.model_validate(said | fields)
+
+
+def _outcomes(desk: DepotsDesk, *events: CloudEvent) -> list[str]:
+    with desk.engine.connect() as connection:
+        query = text("SELECT event_id, outcome FROM demandes")
+        outcomes = {row.event_id: str(row.outcome) for row in connection.execute(query)}
+    return [outcomes.get(event.id, "") for event in events]
+
+
+def _parked(desk: DepotsDesk) -> int:
+    with desk.engine.connect() as connection:
+        return connection.execute(select(func.count()).select_from(Parked)).scalar_one()
+
+
+def _due(desk: DepotsDesk) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(update(Parked).values(due_at=utc_now()))
+
+
+def _states(desk: DepotsDesk, event: CloudEvent) -> list[str]:
+    with desk.engine.connect() as connection:
+        query = text("SELECT status FROM derniers_exports WHERE event_id = :id")
+        return list(connection.scalars(query, {"id": event.id}))
+
+
+def test_a_cancel_that_overtakes_its_request_waits_for_it(desk: DepotsDesk) -> None:
+    asked = _ask()
+    cancel = _about(CancelRequested, asked)
+    for _ in range(2):
+        ingest_request(cancel, desk.services)
+    assert (_outcomes(desk, cancel), _parked(desk)) == ([""], 1)
+    ingest_request(asked, desk.services)
+    assert _outcomes(desk, asked, cancel) == ["accepted", "accepted"]
+    assert (_states(desk, asked), _parked(desk)) == (["cancelled"], 0)
+    ingest_request(cancel, desk.services)
+    assert _parked(desk) == 0, "a copy of what was served does not wait again"
+
+
+def test_what_waits_for_what_waits_is_served_too(desk: DepotsDesk) -> None:
+    asked = _ask(listes=["P", "CE"])
+    first = _about(CancelRequested, asked)
+    again = _about(RetryRequested, asked)
+    last = _about(CancelRequested, again)
+    for event in (last, again, first):
+        ingest_request(event, desk.services)
+    assert _parked(desk) == 3
+    ingest_request(asked, desk.services)
+    assert _parked(desk) == 0
+    assert _outcomes(desk, asked, first)[0] == "accepted"
+    assert "" not in _outcomes(desk, first, again, last)
+
+
+def test_a_verdict_that_overtakes_its_deposits_waits_for_each_of_them(desk: DepotsDesk) -> None:
+    one, other = desk.make()["export_id"], desk.make(liste=Liste.COMPLEMENTAIRE_EUROPEENNE)["export_id"]
+    verdict = desk.send(_verdict(one, other, answer=NAMED))
+    desk.send(_depot(one))
+    assert (_outcomes(desk, verdict), _parked(desk)) == ([""], 1)
+    desk.send(_depot(other))
+    assert (_outcomes(desk, verdict), _parked(desk)) == (["accepted"], 0)
+    assert {desk.depot(it)["verdict"] for it in (one, other)} == {"accepte"}
+
+
+def test_it_is_refused_once_it_was_looked_at_twice_in_vain(desk: DepotsDesk) -> None:
+    cancel = _about(CancelRequested, _ask())
+    ingest_request(cancel, desk.services)
+    (parked_id,) = _sweep_after(desk, due=True)
+    assert _sweep_after(desk, due=False) == [], "a worker was told already"
+    take_up_parked(parked_id, desk.services)
+    assert (_outcomes(desk, cancel), _parked(desk)) == ([""], 1)
+    take_up_parked(parked_id, desk.services)
+    assert _outcomes(desk, cancel) == [""], "not due: a second message about the same look changes nothing"
+    assert _sweep_after(desk, due=True) == [parked_id]
+    take_up_parked(parked_id, desk.services)
+    row = desk.request(cancel)
+    assert (row["outcome"], row["reason"][:19], _parked(desk)) == ("refused", "Demande introuvable", 0)
+
+
+def test_what_arrives_before_the_last_look_is_served(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The request was recorded, and its worker died before it looked for who waited."""
+    asked = _ask()
+    cancel = _about(CancelRequested, asked)
+    ingest_request(cancel, desk.services)
+    with monkeypatch.context() as patch:
+        patch.setattr(road, "find_waiting", _die)
+        with pytest.raises(SystemExit):
+            ingest_request(asked, desk.services)
+    assert _outcomes(desk, asked, cancel) == ["accepted", ""]
+    _due(desk)
+    (parked_id,) = _sweep_after(desk, due=True)
+    take_up_parked(parked_id, desk.services)
+    assert (_outcomes(desk, cancel), _states(desk, asked)) == (["accepted"], ["cancelled"])
+
+
+@pytest.mark.parametrize("is_copied", ["request", "cancel"])
+def test_a_message_that_comes_again_takes_up_what_a_dead_worker_left(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch, is_copied: str
+) -> None:
+    asked = _ask()
+    cancel = _about(CancelRequested, asked)
+    ingest_request(cancel, desk.services)
+    with monkeypatch.context() as patch:
+        patch.setattr(road, "find_waiting", _die)
+        with pytest.raises(SystemExit):
+            ingest_request(asked, desk.services)
+    ingest_request(asked if is_copied == "request" else cancel, desk.services)
+    assert (_outcomes(desk, cancel), _parked(desk)) == (["accepted"], 0)
+
+
+def _die(*_: object) -> None:
+    raise SystemExit
+
+
+def test_a_request_recorded_while_its_cancel_is_parked_is_seen(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither sees the other at first: the request looks for who waits before the cancel is parked."""
+    asked = _ask()
+    cancel = _about(CancelRequested, asked)
+
+    def find(*arguments: Any) -> Any:  # noqa: ANN401 — passed on
+        try:
+            return find_request(*arguments)
+        except NotKnownYetError:
+            monkeypatch.setattr(cancel_request, "find_request", find_request)
+            ingest_request(asked, desk.services)
+            raise
+
+    monkeypatch.setattr(cancel_request, "find_request", find)
+    ingest_request(cancel, desk.services)
+    assert (_outcomes(desk, asked, cancel), _parked(desk)) == (["accepted", "accepted"], 0)
+
+
+def test_the_broker_away_the_next_sweep_tells(desk: DepotsDesk) -> None:
+    ingest_request(_about(CancelRequested, _ask()), desk.services)
+    _due(desk)
+
+    def refuse(_ids: object) -> None:
+        raise TransientError("away")
+
+    assert sweep_parked(desk.engine, refuse, THROTTLE) == 0
+    assert len(_sweep_after(desk, due=False)) == 1
+
+
+def _sweep_after(desk: DepotsDesk, *, due: bool) -> list[int]:
+    """Whom the sweep tells a worker of; `due`: after LOOK_SECONDS."""
+    if due:
+        _due(desk)
+    told: list[int] = []
+    sweep_parked(desk.engine, told.extend, THROTTLE)
+    return told
+
+
+@pytest.fixture
+def deposited(desk: DepotsDesk) -> int:
+    export_id: int = desk.make()["export_id"]
+    desk.send(_depot(export_id), datetime.now(UTC) - timedelta(hours=3))
+    return export_id
+
+
+def test_of_two_deposits_the_one_said_last_counts_and_the_other_says_why(desk: DepotsDesk, deposited: int) -> None:
+    now = datetime.now(UTC)
+    desk.send(_depot(deposited, remarque="la bonne"), now - timedelta(seconds=1))
+    late = desk.send(_depot(deposited, remarque="l'ancienne"), now - timedelta(seconds=2))
+    assert desk.depot(deposited)["remarque"] == "la bonne"
+    assert desk.request(late)["reason"].startswith("Une déclaration faite après celle-ci est déjà notée pour « Liste P")
+    desk.send(_depot(deposited, remarque="la dernière"), now)
+    assert desk.depot(deposited)["remarque"] == "la dernière"
+
+
+def test_of_two_verdicts_the_one_said_last_counts_and_the_other_says_why(desk: DepotsDesk, deposited: int) -> None:
+    now = datetime.now(UTC)
+    desk.send(_verdict(deposited, verdict="accepte"), now - timedelta(seconds=1))
+    late = desk.send(_verdict(deposited, verdict="rejete"), now - timedelta(seconds=2))
+    assert desk.depot(deposited)["verdict"] == "accepte"
+    assert desk.request(late)["outcome"] == "refused"
+    desk.send(_verdict(deposited, verdict="rejete"), now)
+    assert desk.depot(deposited)["verdict"] == "rejete"
+
+
+def test_the_files_that_were_not_overtaken_are_recorded(desk: DepotsDesk, deposited: int) -> None:
+    other = desk.make(liste=Liste.COMPLEMENTAIRE_EUROPEENNE)["export_id"]
+    late = desk.send(_depot(deposited, other, remarque="deux"), datetime.now(UTC) - timedelta(hours=4))
+    assert desk.request(late)["outcome"] == "accepted"
+    assert [desk.depot(it)["remarque"] for it in (deposited, other)] == ["", "deux"]
+
+
+def test_a_clock_that_is_ahead_does_not_keep_others_from_correcting(desk: DepotsDesk, deposited: int) -> None:
+    desk.send(_depot(deposited, remarque="demain"), datetime.now(UTC) + timedelta(days=1))
+    desk.send(_depot(deposited, remarque="corrigée"), datetime.now(UTC) + timedelta(seconds=1))
+    assert desk.depot(deposited)["remarque"] == "corrigée"
+
+
+def test_a_deposit_recorded_before_times_were_kept_is_corrected(desk: DepotsDesk, deposited: int) -> None:
+    desk.run("UPDATE depot SET said_at = NULL")
+    desk.send(_depot(deposited, remarque="corrigée"), datetime(2026, 1, 1, tzinfo=UTC))
+    assert desk.depot(deposited)["remarque"] == "corrigée"
+
+
+def test_nothing_of_an_answer_is_left_where_it_waited(desk: DepotsDesk) -> None:
+    verdict = desk.send(_verdict(desk.make()["export_id"], answer=NAMED, verdict_on=date(2026, 1, 1)))
+    desk.wait_in_vain()
+    assert (desk.request(verdict)["outcome"], _parked(desk)) == ("refused", 0)

@@ -1,0 +1,112 @@
+"""Events that name what is not known yet: each waits in a row, until that arrives or its patience is at its end.
+
+Messages overtake each other: several processes read one queue, and a retry comes later than what followed it. So a
+`cancel` may be read before its request, a verdict before its deposit. It waits here, and is taken up
+
+- by whoever records what it names, at once;
+- by the worker that parked it, which looks again once the row is there: of the two, one at least sees the other;
+- when it is due, after LOOK_SECONDS: the sweep tells a worker to look. After LOOKS looks in vain it is refused.
+
+Looks are counted, not hours: while the database, the broker or every worker is away nobody's patience runs out, and
+what is named has LOOK_SECONDS to arrive once they are back.
+"""
+
+from collections.abc import Collection, Sequence
+from typing import NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, insert, or_, select, update
+
+from schemas.envelope import CloudEvent
+from worker.db.types import utc_now
+from worker.exports.models import Parked
+
+LOOK_SECONDS, LOOKS = 30.0, 2
+"""Together the 60 s that an event may wait for what it names, on the database's clock."""
+
+
+class Arrival(NamedTuple):
+    """An event to be served, and the account that sent it; `is_last`: it has waited long enough."""
+
+    event: CloudEvent
+    sender: str
+    is_last: bool = False
+
+
+def request_key(source: str, event_id: str) -> str:
+    """What an event waits for that names a request."""
+    return f"request\n{source}\n{event_id}"
+
+
+def depot_key(export_id: int) -> str:
+    """What an event waits for that names the deposit of a file."""
+    return f"depot\n{export_id}"
+
+
+def park(connection: Connection, arrival: Arrival, waits_for: str) -> bool:
+    """Let an event wait; False when it waits for that very thing already.
+
+    Raises:
+        IntegrityError: a copy of it was parked at the same time.
+    """
+    event, mine = arrival.event, _is(arrival)
+    known = connection.scalar(select(Parked.waits_for).where(mine).with_for_update())
+    if known == waits_for:
+        return False
+    if known is None:
+        identity = {"sender": arrival.sender, "source": event.source, "event_id": event.id}
+        body = event.model_dump(mode="json")
+        row = identity | {"event": body, "waits_for": waits_for, "due_at": utc_now(LOOK_SECONDS)}
+        connection.execute(insert(Parked).values(row))
+    else:
+        connection.execute(update(Parked).where(mine).values(waits_for=waits_for))
+    return True
+
+
+def unpark(connection: Connection, arrival: Arrival) -> None:
+    """Forget an event, in the transaction that records it."""
+    connection.execute(delete(Parked).where(_is(arrival)))
+
+
+def find_waiting(engine: Engine, keys: Collection[str]) -> list[Arrival]:
+    """The events that wait for one of these, the oldest last."""
+    query = select(Parked.event, Parked.sender).where(Parked.waits_for.in_(keys)).order_by(Parked.id.desc())
+    with engine.connect() as connection:
+        return [Arrival(CloudEvent.model_validate(event), sender) for event, sender in connection.execute(query)]
+
+
+def begin_look(engine: Engine, parked_id: int) -> Arrival | None:
+    """An event that is due, and whether this is its last look; None when it is not due, or does not wait any more."""
+    statement = (
+        update(Parked)
+        .where(Parked.id == parked_id, Parked.due_at <= utc_now())
+        .values(looks=Parked.looks + 1, due_at=utc_now(LOOK_SECONDS), rung_at=None)
+        .returning(Parked.event, Parked.sender, Parked.looks)
+    )
+    with engine.begin() as connection:
+        row = connection.execute(statement).one_or_none()
+    return Arrival(CloudEvent.model_validate(row.event), row.sender, is_last=row.looks >= LOOKS) if row else None
+
+
+def mark_due(connection: Connection, *, grace_seconds: float, limit: int) -> list[int]:
+    """Take the rows that are due, the oldest first; they are marked, so that no other sweep takes them too."""
+    due = (
+        select(Parked.id)
+        .where(Parked.due_at <= utc_now(), or_(Parked.rung_at.is_(None), Parked.rung_at <= utc_now(-grace_seconds)))
+        .order_by(Parked.due_at, Parked.id)
+        .limit(limit)
+        .with_for_update(skip_locked=True)
+        .cte("due")
+    )
+    statement = update(Parked).where(Parked.id.in_(select(due.c.id))).values(rung_at=utc_now())
+    return sorted(connection.scalars(statement.returning(Parked.id)))
+
+
+def take_back_look(engine: Engine, parked_ids: Sequence[int]) -> None:
+    """Take back that workers were told, since the broker was away: the next sweep tells them."""
+    with engine.begin() as connection:
+        connection.execute(update(Parked).where(Parked.id.in_(parked_ids)).values(rung_at=None))
+
+
+def _is(arrival: Arrival) -> ColumnElement[bool]:
+    event = arrival.event
+    return and_(Parked.sender == arrival.sender, Parked.source == event.source, Parked.event_id == event.id)
