@@ -110,7 +110,7 @@ def test_it_is_refused_while_another_import_is_at_work(desk: MouvementsDesk) -> 
     [
         (b"", "le fichier est vide"),
         (b"a;b\n1;2\n", "ce n'est pas un fichier de mouvements"),
-        ("commune;liste;état\n".encode("cp1252"), "CSV en UTF-8"),
+        ("commune;liste;état\n".encode("utf-16"), "UTF-16.*enregistrez-le en « CSV UTF-8 »"),
     ],
 )
 def test_a_file_that_is_not_ours_is_refused(desk: MouvementsDesk, content: bytes, message: str) -> None:
@@ -137,4 +137,4 @@ def test_bytes_that_are_not_utf_8_reject_their_line_only(desk: MouvementsDesk) -
     path = _write(desk, lignes(2))
     path.write_bytes(path.read_bytes().replace("Zoé 1".encode(), b"Zo\xe9 1"))
     summary = desk.load_mouvements(path, accept_rejects=True)
-    assert (summary.lines_kept, dict(summary.reasons)) == (1, {"octets illisibles : le fichier doit être en UTF-8": 1})
+    assert (summary.lines_kept, dict(summary.reasons)) == (1, {"octets illisibles dans l'encodage du fichier": 1})

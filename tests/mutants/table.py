@@ -776,6 +776,45 @@ SCREEN = [
 
 IMPORT = [
     Mutant(
+        "encoding-of-dos-believed",
+        "if _DOS.search(line):",
+        "if False:",
+        ("test_what_it_is_and_what_to_do_is_said[cp850.csv-sqlite]",),
+    ),
+    Mutant(
+        "line-in-utf-8-read-as-cp1252",
+        "lines = map(_mark_utf_8, lines)",
+        "pass",
+        ("test_what_it_is_and_what_to_do_is_said[une-ligne-en-utf-8.csv-sqlite]",),
+    ),
+    Mutant(
+        "file-of-another-kind-read",
+        "if kind is FileKind.TEXT:",
+        "if True:",
+        (
+            "test_what_it_is_and_what_to_do_is_said[session-expiree.csv-sqlite]",
+            "test_what_it_is_and_what_to_do_is_said[utf-16-sans-marque.csv-sqlite]",
+        ),
+    ),
+    Mutant(
+        "titles-again-are-an-elector",
+        "elif fields[-1] == repeated[-1] and fields[1:] == repeated[1:]:",
+        "elif False:",
+        ("test_what_it_is_and_what_to_do_is_said[deux-fichiers.csv-sqlite]",),
+    ),
+    Mutant(
+        "last-line-cut-unsaid",
+        'if not lines.held[0].endswith(("\\n", "\\r")):',
+        "if False:",
+        ("test_what_it_is_and_what_to_do_is_said[coupe-entre-guillemets.csv-sqlite]",),
+    ),
+    Mutant(
+        "arrondissement-is-a-commune",
+        "return next((commune for commune, first, last in _ARRONDISSEMENTS if first <= code <= last), code)",
+        "return code",
+        ("test_what_it_is_and_what_to_do_is_said[arrondissement.csv-sqlite]",),
+    ),
+    Mutant(
         "loss-accepted",
         "if shrunk and not accept:",
         "if False:",

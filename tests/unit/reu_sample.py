@@ -99,13 +99,19 @@ def write_reu(
     encoding: str = "utf-8",
 ) -> Path:
     """Write an export; `titles` replaces some of the platform's. Returns the path."""
+    path.write_bytes(format_reu(rows, titles=titles, separator=separator).encode(encoding))
+    return path
+
+
+def format_reu(
+    rows: Iterable[Mapping[str, str]], *, titles: Mapping[str, str] | None = None, separator: str = ";"
+) -> str:
+    """The text of an export; `titles` replaces some of the platform's."""
     lines = [
         [(titles or {}).get(title, title) for title in TITLES],
         *([row[title] for title in TITLES] for row in rows),
     ]
-    text = "".join(separator.join(_quote(*place) for place in enumerate(line)) + "\n" for line in lines)
-    path.write_bytes(text.encode(encoding))
-    return path
+    return "".join(separator.join(_quote(*place) for place in enumerate(line)) + "\n" for line in lines)
 
 
 def _quote(place: int, value: str) -> str:

@@ -14,6 +14,7 @@ from worker.domain.mouvement import Categorie, Effet, Etat, Nature
 from worker.domain.texte import clean
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import LineError
+from worker.registre.imports.records import Broken
 from worker.registre.mouvements.file import REQUIRED, TITLES, MouvementParser, match_mouvement_columns, parse_jour
 
 HEADER = list(TITLES.values())
@@ -117,12 +118,12 @@ def test_without_a_date_de_tableau_the_day_of_the_mouvement_stands() -> None:
 @pytest.mark.parametrize(
     ("fields", "reason"),
     [
-        (None, "guillemets mal fermés"),
+        (Broken.QUOTES, "guillemets mal fermés"),
         (["x"], f"1 colonnes au lieu de {len(HEADER)}"),
-        (["\udce9"] * len(HEADER), "octets illisibles : le fichier doit être en UTF-8"),
+        (["\udce9"] * len(HEADER), "octets illisibles dans l'encodage du fichier"),
     ],
 )
-def test_a_line_that_is_no_line_is_rejected(fields: list[str] | None, reason: str) -> None:
+def test_a_line_that_is_no_line_is_rejected(fields: list[str] | Broken, reason: str) -> None:
     with pytest.raises(LineError, match=reason):
         PARSER.parse(fields)
 

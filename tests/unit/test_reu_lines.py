@@ -23,6 +23,7 @@ from tests.unit.reu_sample import (
 from worker.domain.texte import clean, is_clean
 from worker.registre.bureaux import DescribedBureau
 from worker.registre.imports.lines import LineError, clean_fields
+from worker.registre.imports.records import Broken
 from worker.registre.models import Electeur
 from worker.registre.reu.file import match_columns
 from worker.registre.reu.lines import FIELDS, LineParser
@@ -148,7 +149,7 @@ def test_short_and_long_lines_are_rejected() -> None:
         with pytest.raises(LineError, match=f"{len(fields)} colonnes au lieu de 27"):
             _parser().parse(list(fields))
     with pytest.raises(LineError, match="guillemets"):
-        _parser().parse(None)
+        _parser().parse(Broken.QUOTES)
 
 
 def test_bureaux_are_remembered_once_and_the_first_value_stands() -> None:

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, delete, exists, select, text, update
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
 from worker.registre.bureaux import lock_bureaux, restore_bureaux
-from worker.registre.imports.file import CsvFile
+from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.report import RejectReport
 from worker.registre.imports.summary import ImportSummary
 from worker.registre.models import Import, ImportListe, ListeCommunale, MouvementRegistre
@@ -127,7 +127,7 @@ def count_columns(reading: Counted) -> dict[str, int]:
     }
 
 
-def summarise(import_id: int, file: CsvFile, reading: Counted, rejects: RejectReport) -> ImportSummary:
+def summarise(import_id: int, file: ImportedFile, reading: Counted, rejects: RejectReport) -> ImportSummary:
     """What every import says of itself."""
     return ImportSummary(
         import_id=import_id,

@@ -10,17 +10,27 @@ from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
 from worker.domain.texte import clean
 from worker.errors import ImportRefusedError
-from worker.registre.imports.file import Columns, CsvFile, unreadable
-from worker.registre.reference import is_code_commune
+from worker.registre.imports.file import ImportedFile, unreadable
+from worker.registre.imports.records import Broken, Columns
+from worker.registre.reference import commune_of, is_code_commune
 
 LAST_MONTH = "12"
 LAST_DAY = "31"
 UNKNOWN = "0000-00-00"
 MAX_NUMERO = 2**31 - 1
 BUREAU_DIGITS = 4
+_SERIAL_DIGITS = 5
 
 _LITTLE_WORDS = frozenset({"de", "du", "des", "d", "la", "le", "l", "dans"})
+_OTHER_FILES = (
+    ({"typeliste", "nomdenaissance"}, ", mais une liste faite pour e-listelec"),
+    ({"nature", "effet", "etat"}, ", mais un fichier de mouvements (import-mouvements)"),
+    ({"code ugle", "libelle type liste"}, ", mais un export du REU (import-reu)"),
+    ({"ligne", "colonne", "motif"}, ", mais le rapport des lignes rejetées par un import"),
+)
+"""Files that are taken for the one that is wanted: some of their titles, folded, and what they are."""
 _NOT_A_WORD = re.compile(r"[^0-9a-z]+")
+_UNREADABLE = "octets illisibles dans l'encodage du fichier"
 _BAD_BYTES = re.compile("[\udc80-\udcff]")
 _DATE = re.compile(r"(?:(?:(\d{1,2})? ?/ ?)?(\d{1,2})? ?/ ?)?(\d{4})", re.ASCII)
 _ISO_DATE = re.compile(r"(\d{4})-(\d{2})-(\d{2})", re.ASCII)
@@ -49,7 +59,7 @@ class LineReader(Generic[Parsed]):
     """One pass over a file: parsed lines out, rejected lines aside, counts on the way."""
 
     def __init__(
-        self, file: CsvFile, parse: Callable[[list[str] | None], Parsed], reject: Callable[[Rejection], None]
+        self, file: ImportedFile, parse: Callable[[list[str] | Broken], Parsed], reject: Callable[[Rejection], None]
     ) -> None:
         """`parse` raises LineError where a line must be rejected; each rejected line goes to `reject`."""
         self.lines_read = 0
@@ -115,35 +125,44 @@ def find_columns(
     fields = [known.get(fold_title(title)) for title in header]
     positions = {field: place for place, field in enumerate(fields) if field}
     if missing := missing_of(positions):
-        raise ImportRefusedError(f"{refusal}. Colonnes manquantes : " + ", ".join(missing))
+        folded = {*map(fold_title, header)}
+        other = next((name for some, name in _OTHER_FILES if some <= folded and not some <= known.keys()), "")
+        raise ImportRefusedError(f"{refusal}{other}. Colonnes manquantes : " + ", ".join(missing))
     if repeated := [titles[field][0] for field in positions if fields.count(field) > 1]:
         raise ImportRefusedError("colonnes présentes plusieurs fois : " + ", ".join(repeated))
     unknown = [" ".join(title.split()) for title, field in zip(header, fields, strict=True) if not field]
     return Columns(len(header), positions, ("colonnes inconnues, ignorées : " + ", ".join(unknown),) if unknown else ())
 
 
-def clean_line(columns: Columns, fields: list[str] | None, *, unreadable_bytes: str) -> tuple[list[str], int]:
+def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str], int]:
     """The fields of a line, cleaned, with the empty value behind them, and how many had to be cleaned.
 
-    None are fields whose quotes cannot be paired. The list may be changed.
+    The list may be changed.
 
     Raises:
-        LineError: the line must be rejected; `unreadable_bytes` is the reason where the encoding has no such letter.
+        LineError: the line must be rejected.
     """
-    if fields is None:
-        raise LineError("", "guillemets mal fermés")
+    if isinstance(fields, Broken):
+        raise LineError("", fields.value)
     if len(fields) != columns.width:
         raise LineError("", f"{len(fields)} colonnes au lieu de {columns.width}")
     try:
         cleaned, count = clean_fields(fields)
     except ValueError:
-        raise LineError("", unreadable_bytes) from None
+        raise LineError("", _UNREADABLE) from None
     cleaned.append("")
     return cleaned, count
 
 
+def parse_commune(text: str) -> str:
+    """The INSEE code of a commune: `13055` of `com13055` too, and of one of its arrondissements, `13201`."""
+    return commune_of(text.upper().removeprefix("COM"))
+
+
 def unknown_commune(column: str, code: str) -> LineError:
     """For a line whose commune is none of the register's; what is no code may be anybody's name, and is not told."""
+    if is_code_commune(f"0{code}"):
+        return LineError(column, "code de commune qui a perdu son zéro : un tableur l'a retiré")
     return LineError(column, f"commune inconnue : {code}" if is_code_commune(code) else "commune inconnue")
 
 
@@ -192,6 +211,13 @@ def parse_date(text: str) -> str:
         raise ValueError(text)
     date = f"{year}-{month}-{day}"
     return "" if date == UNKNOWN else date
+
+
+def explain_date(text: str) -> str:
+    """Why `parse_date` cannot read it: a spreadsheet counts days since 1900, and may write their number."""
+    if text.isdigit() and len(text) == _SERIAL_DIGITS:
+        return "date de naissance en nombre de jours, comme un tableur la compte"
+    return "date de naissance illisible"
 
 
 def parse_numero(text: str) -> int | None:

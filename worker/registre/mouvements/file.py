@@ -1,29 +1,29 @@
 """A CSV file of mouvements, our own format (docs/registre.md): its columns, its bytes, its lines.
 
-UTF-8, `;`. Nothing is corrected: a line is kept as it is, or rejected.
+UTF-8 and `;`, or as a REU export may be. Nothing is corrected: a line is kept as it is, or rejected.
 """
 
-import csv
 from collections.abc import Callable, Container, Mapping, Sequence
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 from schemas import vocabulary
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
-from worker.errors import ImportRefusedError
-from worker.registre.imports.file import UTF_8, Columns, CsvFile, open_csv
+from worker.registre.imports.file import ImportedFile, open_file
 from worker.registre.imports.lines import (
     LineError,
     clean_line,
     find_columns,
     fold_title,
     parse_bureau,
+    parse_commune,
     parse_date,
     parse_numero,
     unknown_commune,
 )
+from worker.registre.imports.records import Broken, Columns, Wanted
 
 REQUIRED = {
     "code_commune": "commune",
@@ -55,16 +55,16 @@ OPTIONAL = {
 TITLES = REQUIRED | OPTIONAL
 """The title of each column, by the column of the table `mouvement` that it becomes."""
 
-SEPARATOR = ";"
+_ADVICE = "enregistrez-le en « CSV UTF-8 », séparateur point-virgule"
 
 
-def open_mouvements(path: Path) -> CsvFile:
-    """Read the header, and the whole file once for its SHA-256.
+def open_mouvements(path: Path) -> ImportedFile:
+    """Read the titles, and the whole file once for its SHA-256.
 
     Raises:
         ImportRefusedError: it cannot be read, is empty, or is not a file of mouvements.
     """
-    return open_csv(path, _read_header)
+    return open_file(path, Wanted(match_mouvement_columns, _ADVICE))
 
 
 def match_mouvement_columns(header: Sequence[str]) -> Columns:
@@ -81,15 +81,6 @@ def _missing(found: Container[str]) -> list[str]:
     return [title for field, title in REQUIRED.items() if field not in found]
 
 
-def _read_header(line: bytes, _rest: BinaryIO) -> tuple[str, str, Columns]:
-    try:
-        header = next(csv.reader([line.decode(UTF_8).rstrip("\r\n")], delimiter=SEPARATOR))
-    except (UnicodeDecodeError, csv.Error):
-        raise ImportRefusedError("la première ligne n'est pas celle d'un fichier CSV en UTF-8") from None
-    return UTF_8, SEPARATOR, match_mouvement_columns(header)
-
-
-_NOT_UTF_8 = "octets illisibles : le fichier doit être en UTF-8"
 _YES, _NO = ("oui", "o", "1", "x", "vrai"), ("", "non", "n", "0", "faux")
 
 
@@ -101,13 +92,13 @@ class MouvementParser:
         self._columns = columns
         self._communes = communes
 
-    def parse(self, fields: list[str] | None) -> tuple[dict[str, Any], int]:
-        """The row, and how many of its values had to be cleaned; None are fields whose quotes cannot be paired.
+    def parse(self, fields: list[str] | Broken) -> tuple[dict[str, Any], int]:
+        """The row, and how many of its values had to be cleaned.
 
         Raises:
             LineError: the line must be rejected.
         """
-        texts, count = clean_line(self._columns, fields, unreadable_bytes=_NOT_UTF_8)
+        texts, count = clean_line(self._columns, fields)
         row = {field: _parse(field, texts[self._columns.at(field)]) for field in TITLES}
         self._check(row)
         return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"]}, count
@@ -173,7 +164,7 @@ _SAID = [word for word in Categorie if word is not Categorie.NON_PRECISEE]
 _categorie = _word_of(*((word.value, word) for word in _SAID), *((word.label, word) for word in _SAID))
 
 _PARSERS: dict[str, Callable[[str], Any]] = {
-    "code_commune": str.upper,
+    "code_commune": parse_commune,
     "liste": lambda text: vocabulary.parse_liste(text).value,
     "nature": _word_of(*((word.value, word) for word in Nature)),
     "effet": _word_of(*((word.value, word) for word in Effet)),

@@ -15,7 +15,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, 
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
 from worker.registre.communes import read_codes
-from worker.registre.imports.file import CsvFile
+from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.history import count_columns, find_same, import_lock, summarise
 from worker.registre.imports.lines import LineReader, Rejection
 from worker.registre.imports.report import CORRECT_OR_ACCEPT, RejectReport, default_report
@@ -72,7 +72,7 @@ def import_mouvements(
 class MouvementReading:
     """One pass over the file: mouvements out, rejected lines aside, counts on the way."""
 
-    def __init__(self, file: CsvFile, communes: Container[str], rejects: RejectReport) -> None:
+    def __init__(self, file: ImportedFile, communes: Container[str], rejects: RejectReport) -> None:
         """Lines of communes that are not in `communes` are rejected."""
         self.values_cleaned = self.lines_kept = 0
         self._lines = LineReader(file, MouvementParser(file.columns, communes).parse, rejects.add)
@@ -118,7 +118,7 @@ def _refuse_rejects(reading: MouvementReading, rejects: RejectReport, *, accept:
 
 
 def _record(
-    connection: Connection, file: CsvFile, reading: MouvementReading, imported_by: str, complete_until: date | None
+    connection: Connection, file: ImportedFile, reading: MouvementReading, imported_by: str, complete_until: date | None
 ) -> int:
     values: dict[str, Any] = {
         "kind": KIND,

@@ -22,6 +22,7 @@ that exist today, hence not here.
 CODES_NAISSANCE_ALGERIE = frozenset({"91352", "92352", "93352", "94352"})
 """Commune codes of births in Algérie before 3 July 1962: départements of Alger, Oran, Constantine, du Sud."""
 
+_ARRONDISSEMENTS = (("13055", "13201", "13216"), ("69123", "69381", "69389"), ("75056", "75101", "75120"))
 _COLLECTIVITES = frozenset({"975", "977", "978", "984", "986", "987", "988", "989"})
 _CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
 
@@ -44,6 +45,16 @@ class Departement(NamedTuple):
 def departement_of(code_commune: str) -> str:
     """The département that an INSEE commune code belongs to: `2A` of `2A004`, `971` of `97105`, `99` of `99131`."""
     return code_commune[:3] if code_commune.startswith(("97", "98")) else code_commune[:2]
+
+
+def commune_of(code: str) -> str:
+    """The commune that a code stands for: that of an arrondissement municipal of Paris, Lyon or Marseille is theirs.
+
+    An electoral list is the commune's. Source: Code électoral, art. L. 16; INSEE, Code officiel géographique.
+    """
+    if not is_code_commune(code):
+        return code
+    return next((commune for commune, first, last in _ARRONDISSEMENTS if first <= code <= last), code)
 
 
 def is_code_commune(text: str) -> bool:

@@ -1,18 +1,16 @@
-"""A REU / ELIRE export: its columns, its encoding, its separator.
+"""A REU / ELIRE export: its columns.
 
 Source: export « Liste des électeurs actifs » of ELIRE, 27 columns, found by their names under any of the spellings that
 préfectures send; docs/registre.md lists them with their variants.
 """
 
-import csv
 from collections.abc import Container, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import BinaryIO
 
-from worker.errors import ImportRefusedError
-from worker.registre.imports.file import CP1252, MAX_LINE, UTF_8, Columns, CsvFile, open_csv
+from worker.registre.imports.file import ImportedFile, open_file
 from worker.registre.imports.lines import find_columns
+from worker.registre.imports.records import Columns, Wanted
 
 REQUIRED = {
     "code_commune": ("code de l'ugle",),
@@ -59,6 +57,7 @@ OPTIONAL = {
 """What the reference data or the operator can tell instead; `code_canton` is not in the usual export."""
 
 _TITLES: Mapping[str, tuple[str, ...]] = REQUIRED | NATIONALITE | OPTIONAL
+_ADVICE = "téléchargez-le de nouveau depuis ELIRE, et donnez-le sans l'ouvrir dans un tableur"
 _REFUSAL = "ce n'est pas un export « Liste des électeurs actifs » du REU"
 
 
@@ -67,13 +66,13 @@ def title_of(field: str) -> str:
     return _TITLES[field][0]
 
 
-def open_reu(path: Path) -> CsvFile:
-    """Read the header, and the whole file once for its SHA-256.
+def open_reu(path: Path) -> ImportedFile:
+    """Read the titles, and the whole file once for its SHA-256.
 
     Raises:
         ImportRefusedError: it cannot be read, is empty, or is not a REU export.
     """
-    return open_csv(path, _read_header)
+    return open_file(path, Wanted(match_columns, _ADVICE))
 
 
 def match_columns(header: Sequence[str]) -> Columns:
@@ -91,29 +90,3 @@ def match_columns(header: Sequence[str]) -> Columns:
 def _missing(found: Container[str]) -> list[str]:
     missing = [title_of(field) for field in REQUIRED if field not in found]
     return missing if any(field in found for field in NATIONALITE) else [*missing, title_of("nationalite")]
-
-
-def _detect_encoding(first_line: bytes, rest: BinaryIO) -> str:
-    """UTF-8 or cp1252: the header's accents tell, and when it has none, the first line that has one."""
-    line = first_line
-    while line.isascii():
-        line = rest.readline(MAX_LINE)
-        if not line:
-            return UTF_8
-    try:
-        line.decode()
-    except UnicodeDecodeError:
-        return CP1252
-    return UTF_8
-
-
-def _read_header(line: bytes, rest: BinaryIO) -> tuple[str, str, Columns]:
-    if line.startswith(b"PK"):
-        raise ImportRefusedError("c'est une archive ou un classeur ; donnez le fichier CSV qu'elle contient")
-    encoding = _detect_encoding(line, rest)
-    text = line.decode(encoding, errors="replace").rstrip("\r\n")
-    separator = max(";,", key=text.count)
-    try:
-        return encoding, separator, match_columns(next(csv.reader([text], delimiter=separator)))
-    except csv.Error:
-        raise ImportRefusedError("la première ligne n'est pas celle d'un fichier CSV") from None

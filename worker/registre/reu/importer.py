@@ -25,7 +25,7 @@ from worker.registre.bureaux import COMMUNES_AT_ONCE, DescribedBureau, lock_bure
 from worker.registre.communes import read_codes
 from worker.registre.comparaison.compare import Record, comparing
 from worker.registre.comparaison.report import comparison_report
-from worker.registre.imports.file import CsvFile
+from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.history import count_columns, find_same, import_lock, summarise
 from worker.registre.imports.lines import LineReader, Rejection
 from worker.registre.imports.report import CORRECT_OR_ACCEPT, RejectReport, default_report
@@ -135,7 +135,7 @@ class _Link(NamedTuple):
 class Reading:
     """One pass over the export: electors out, rejected lines aside, counts on the way."""
 
-    def __init__(self, reu: CsvFile, communes: Container[str], reject: Callable[[Rejection], None]) -> None:
+    def __init__(self, reu: ImportedFile, communes: Container[str], reject: Callable[[Rejection], None]) -> None:
         """Lines of communes that are not in `communes` are rejected; each rejected line goes to `reject`."""
         self.lines_kept = 0
         self.values_cleaned = 0
@@ -192,7 +192,7 @@ class Reading:
 
 
 def _stage(
-    connection: Connection, reu: CsvFile, rejects: RejectReport, imported_by: str, progress: Progress | None
+    connection: Connection, reu: ImportedFile, rejects: RejectReport, imported_by: str, progress: Progress | None
 ) -> tuple[int, Reading]:
     with connection.begin():
         communes = read_codes(connection)

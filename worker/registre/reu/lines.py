@@ -7,15 +7,17 @@ from typing import TypeVar
 
 from schemas.vocabulary import parse_liste
 from worker.registre.bureaux import DescribedBureau
-from worker.registre.imports.file import Columns
 from worker.registre.imports.lines import (
     LineError,
     clean_line,
+    explain_date,
     parse_bureau,
+    parse_commune,
     parse_date,
     parse_numero,
     unknown_commune,
 )
+from worker.registre.imports.records import Broken, Columns
 from worker.registre.reference import departement_of
 from worker.registre.reu.file import title_of
 
@@ -62,7 +64,11 @@ _OF_A_BUREAU = (
 )
 _CODE = re.compile(r"[0-9AB]+")
 _NUMERO_DIGITS = 2
-_BAD_BYTES = "octets illisibles dans l'encodage du fichier"
+_EXPLAIN: dict[str, Callable[[str], str]] = {
+    "date_naissance": explain_date,
+    "numero_ordre": lambda _: "numéro d'ordre illisible",
+}
+"""Why a value cannot be read, in French."""
 
 NATIONALITES = {
     "FR": "Française",
@@ -118,13 +124,13 @@ class LineParser:
         self._listes: dict[str, str] = {}
         self._codes_of_bureaux: dict[tuple[str, ...], tuple[str, str]] = {}
 
-    def parse(self, fields: list[str] | None) -> Row:
-        """The row, in the order of FIELDS; None are fields whose quotes cannot be paired. The list may be changed.
+    def parse(self, fields: list[str] | Broken) -> Row:
+        """The row, in the order of FIELDS. The list may be changed.
 
         Raises:
             LineError: the line must be rejected.
         """
-        fields, nettoyages = clean_line(self._columns, fields, unreadable_bytes=_BAD_BYTES)
+        fields, nettoyages = clean_line(self._columns, fields)
         described = self._of_a_bureau(fields)
         code_commune, code_bureau = self._codes_of_bureaux.get(described) or self._note_bureau(described)
         liste = self._listes.get(fields[self._place["liste"]]) or self._read_liste(fields)
@@ -132,18 +138,19 @@ class LineParser:
             code_commune,
             liste,
             code_bureau,
-            self._read("numero_ordre", parse_numero, fields, "numéro d'ordre illisible"),
-            self._read("date_naissance", parse_date, fields, "date de naissance illisible"),
+            self._read("numero_ordre", parse_numero, fields),
+            self._read("date_naissance", parse_date, fields),
             parse_nationalite(*self._nationalite(fields)),
             nettoyages,
             *self._as_they_are(fields),
         )
 
-    def _read(self, field: str, parse: Callable[[str], Value], fields: list[str], reason: str) -> Value:
+    def _read(self, field: str, parse: Callable[[str], Value], fields: list[str]) -> Value:
+        text = fields[self._place[field]]
         try:
-            return parse(fields[self._place[field]])
+            return parse(text)
         except ValueError:
-            raise LineError(title_of(field), reason) from None
+            raise LineError(title_of(field), _EXPLAIN[field](text)) from None
 
     def _read_liste(self, fields: list[str]) -> str:
         name = fields[self._place["liste"]]
@@ -156,7 +163,7 @@ class LineParser:
 
     def _note_bureau(self, described: tuple[str, ...]) -> tuple[str, str]:
         """Check the commune and note the bureau; when lines of one bureau disagree, the first value stands."""
-        code_commune = described[0].upper()
+        code_commune = parse_commune(described[0])
         if code_commune not in self._communes:
             raise unknown_commune(title_of("code_commune"), code_commune)
         bureau = _read_bureau(code_commune, described)

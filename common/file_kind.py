@@ -1,0 +1,115 @@
+"""What a file is by its first bytes, whatever its name says: for the imports and for what is uploaded to be checked."""
+
+import codecs
+import re
+from enum import StrEnum
+
+START = 1 << 12
+"""Bytes that are enough to tell."""
+
+
+class FileKind(StrEnum):
+    """What the bytes are; `label` says it to a clerk."""
+
+    EMPTY = "empty"
+    TEXT = "text"
+    UTF_16 = "utf-16"
+    HTML = "html"
+    XML = "xml"
+    PDF = "pdf"
+    IMAGE = "image"
+    ZIP = "zip"
+    COMPRESSED = "compressed"
+    OLD_OFFICE = "old-office"
+    RICH_TEXT = "rich-text"
+    ZEROS = "zeros"
+    BINARY = "binary"
+
+    @property
+    def label(self) -> str:
+        """French, as in « c'est … »."""
+        return _LABELS[self]
+
+
+_LABELS = {
+    FileKind.EMPTY: "un fichier vide",
+    FileKind.TEXT: "un fichier de texte",
+    FileKind.UTF_16: "un texte en UTF-16 (« Texte Unicode » d'un tableur)",
+    FileKind.HTML: "une page web (HTML), comme celle d'une session expirée",
+    FileKind.XML: "un fichier XML",
+    FileKind.PDF: "un PDF",
+    FileKind.IMAGE: "une image",
+    FileKind.ZIP: "une archive ZIP",
+    FileKind.COMPRESSED: "une archive compressée (gzip, 7z, RAR…)",
+    FileKind.OLD_OFFICE: "un ancien classeur Excel (.xls), ou un classeur protégé par un mot de passe",
+    FileKind.RICH_TEXT: "un document de traitement de texte (RTF)",
+    FileKind.ZEROS: "un fichier rempli d'octets nuls, abîmé par le disque ou par la copie",
+    FileKind.BINARY: "un fichier binaire, qui n'a rien d'un texte",
+}
+
+_SIGNATURES = (
+    (b"%PDF-", FileKind.PDF),
+    (b"PK\3\4", FileKind.ZIP),
+    (b"PK\5\6", FileKind.ZIP),  # one without any file
+    (b"\xd0\xcf\x11\xe0", FileKind.OLD_OFFICE),
+    (b"\x1f\x8b", FileKind.COMPRESSED),
+    (b"7z\xbc\xaf", FileKind.COMPRESSED),
+    (b"Rar!", FileKind.COMPRESSED),
+    (b"BZh", FileKind.COMPRESSED),
+    (b"\xfd7zXZ", FileKind.COMPRESSED),
+    (b"\x28\xb5\x2f\xfd", FileKind.COMPRESSED),  # zstd
+    (b"\x89PNG", FileKind.IMAGE),
+    (b"\xff\xd8\xff", FileKind.IMAGE),  # JPEG
+    (b"GIF8", FileKind.IMAGE),
+    (b"II*\0", FileKind.IMAGE),  # TIFF, as scanners write it
+    (b"MM\0*", FileKind.IMAGE),
+    (b"{\\rtf", FileKind.RICH_TEXT),
+)
+_BOMS_UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE, codecs.BOM_UTF32_BE)  # UTF-32's other one begins as UTF-16's
+_HTML = re.compile(
+    rb"\s*(?:<!--.*?-->\s*)?<(?:!doctype\s+html|html|head|body|script|meta|table)\b", re.IGNORECASE | re.DOTALL
+)
+_XHTML = re.compile(rb"<html\b", re.IGNORECASE)
+_XML = re.compile(rb"\s*<(?:\?xml|[A-Za-z])")
+_CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\f\x1b"))
+_MOST_CONTROLS = 20
+"""One byte of the first line in so many: a text has hardly any."""
+_MOST_NULS_UTF_16 = 3
+"""Two thirds of the bytes at one parity: letters of Western languages in UTF-16."""
+
+
+def recognise(start: bytes) -> FileKind:
+    """What the file is that begins so; START bytes of it, or all of them, are looked at."""
+    start = start[:START]
+    if not start.removeprefix(codecs.BOM_UTF8).strip():
+        return FileKind.EMPTY
+    for signature, kind in _SIGNATURES:
+        if start.startswith(signature):
+            return kind
+    if _is_utf_16(start):
+        return FileKind.UTF_16
+    return _recognise_text(start.removeprefix(codecs.BOM_UTF8))
+
+
+def _is_utf_16(start: bytes) -> bool:
+    """By its mark, or by the zero that stands beside every letter."""
+    if start.startswith(_BOMS_UTF_16):
+        return True
+    places = start[0::2], start[1::2]
+    nuls = [place.count(0) for place in places]
+    return any(
+        mine * _MOST_NULS_UTF_16 > len(place) * 2 and other * _MOST_NULS_UTF_16 < len(place)
+        for mine, other, place in zip(nuls, reversed(nuls), places, strict=True)
+    )
+
+
+def _recognise_text(start: bytes) -> FileKind:
+    if _HTML.match(start):
+        return FileKind.HTML
+    if _XML.match(start):
+        return FileKind.HTML if _XHTML.search(start) else FileKind.XML
+    line = start.split(b"\n", 1)[0]
+    if not line.strip(b"\0"):
+        return FileKind.ZEROS
+    controls = len(line) - len(line.translate(None, _CONTROLS))
+    return FileKind.BINARY if controls * _MOST_CONTROLS > len(line) else FileKind.TEXT

@@ -1,0 +1,205 @@
+"""The catalogue: a file's name, its bytes, what a clerk must read, and whether the register takes it."""
+
+import codecs
+import gzip
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from tests.unit.mouvement_csv import LIGNE
+from tests.unit.reu_sample import COMMUNE, DATE, LISTE, NOM, NUMERO, VOIE, electeurs, format_reu
+from worker.writers.csv_file import HEADER
+
+ELECTEURS = 4
+"""On the list P of each file that is an export."""
+
+AGAIN_FROM_ELIRE = "téléchargez-le de nouveau depuis ELIRE, et donnez-le sans l'ouvrir dans un tableur"
+NOT_ELIRE = "ce n'est pas un export « Liste des électeurs actifs » du REU"
+VIDE = "le fichier est vide"
+
+
+class Ruined(NamedTuple):
+    """One file; `electeurs`: those of the list P once it is read, None when it is refused and nothing may change."""
+
+    name: str
+    content: bytes
+    said: Sequence[str]
+    electeurs: int | None = None
+    options: Sequence[str] = ()
+    command: str = "import-reu"
+
+
+def _export(**changes: str) -> str:
+    """An export; `changes`: values of its last elector, by the names below."""
+    *others, last = electeurs(ELECTEURS)
+    return format_reu([*others, last | {_TITLES[name]: value for name, value in changes.items()}])
+
+
+_TITLES = {"commune": COMMUNE, "liste": LISTE, "nom": NOM, "date": DATE, "voie": VOIE, "numero": NUMERO}
+TEXT = _export()
+EXPORT = TEXT.encode()
+_LINES = TEXT.splitlines(keepends=True)
+_REJECTED = "1 ligne rejetée sur 4"
+
+
+def _everywhere(title: str, value: str) -> bytes:
+    return format_reu([it | {title: value} for it in electeurs(ELECTEURS)]).encode()
+
+
+def _refused(name: str, content: bytes, *said: str) -> Ruined:
+    return Ruined(name, content, said)
+
+
+def _named(name: str, content: bytes, what: str) -> Ruined:
+    """A file that is of another kind altogether."""
+    return Ruined(name, content, (f"Erreur : {name} : c'est {what}, et non un fichier CSV ; {AGAIN_FROM_ELIRE}",))
+
+
+def _read(name: str, content: bytes, *said: str, electeurs: int = ELECTEURS, options: Sequence[str] = ()) -> Ruined:
+    return Ruined(name, content, said, electeurs, options)
+
+
+_HTML = "une page web (HTML), comme celle d'une session expirée"
+_UTF_16 = "un texte en UTF-16 (« Texte Unicode » d'un tableur)"
+_COMPRESSED = "une archive compressée (gzip, 7z, RAR…)"
+_OLD_OFFICE = "un ancien classeur Excel (.xls), ou un classeur protégé par un mot de passe"
+_OLE = bytes.fromhex("d0cf11e0a1b11ae1")
+
+OF_ANOTHER_KIND = [
+    _refused("vide.csv", b"", VIDE),
+    _refused("lignes-blanches.csv", b"\r\n\r\n  \r\n", VIDE),
+    _refused("marque-seule.csv", codecs.BOM_UTF8, VIDE),
+    _named("octets-nuls.csv", bytes(5000), "un fichier rempli d'octets nuls, abîmé par le disque ou par la copie"),
+    _named("binaire.csv", bytes(range(1, 256)) * 9, "un fichier binaire, qui n'a rien d'un texte"),
+    _named("texte-unicode.txt", TEXT.encode("utf-16"), _UTF_16),
+    _named("utf-16-sans-marque.csv", TEXT.encode("utf-16-le"), _UTF_16),
+    _named("utf-16-gros-boutiste.csv", TEXT.encode("utf-16-be"), _UTF_16),
+    _named("utf-32.csv", TEXT.encode("utf-32"), _UTF_16),
+    _named("session-expiree.csv", "<!DOCTYPE html>\n<title>Session expirée</title>".encode(), _HTML),
+    _named("connexion.csv", b"\xef\xbb\xbf\r\n<!-- portail -->\n<HTML lang=fr><form>Mot de passe</form>", _HTML),
+    _named("xhtml.csv", b'<?xml version="1.0"?>\n<html xmlns="http://www.w3.org/1999/xhtml"></html>', _HTML),
+    _named("tableau-html.xls", b"<table><tr><td>code de l'ugle</td></tr></table>", _HTML),
+    _named("classeur-2003.xls", b'<?xml version="1.0"?>\n<Workbook><Worksheet/></Workbook>', "un fichier XML"),
+    _named("liste.xml", b"<ListeElectorale><Electeur/></ListeElectorale>", "un fichier XML"),
+    _named("ancien.xls", _OLE + bytes(2000), _OLD_OFFICE),
+    _named("mot-de-passe.xlsx", _OLE + "EncryptedPackage".encode("utf-16-le"), _OLD_OFFICE),
+    _named("liste.pdf", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj", "un PDF"),
+    _named("photo.jpg", b"\xff\xd8\xff\xe0\x00\x10JFIF\x00" + bytes(range(200)), "une image"),
+    _named("capture.csv", b"\x89PNG\r\n\x1a\n" + bytes(100), "une image"),
+    _named("scan.tif", b"II*\x00" + bytes(100), "une image"),
+    _named("lettre.rtf", b"{\\rtf1\\ansi La liste}", "un document de traitement de texte (RTF)"),
+    _named("export.csv.gz", gzip.compress(EXPORT), _COMPRESSED),
+    _named("export.7z", b"7z\xbc\xaf\x27\x1c" + bytes(100), _COMPRESSED),
+    _named("export.rar", b"Rar!\x1a\x07\x00" + bytes(100), _COMPRESSED),
+]
+
+_DOS = "les accents sont écrits comme sous MS-DOS (CP850 ou CP437)"
+ENCODINGS = [
+    _read("excel.csv", TEXT.encode("cp1252"), "À savoir : fichier en Windows-1252 (cp1252), converti en UTF-8."),
+    _read("marque.csv", TEXT.encode("utf-8-sig"), f"{ELECTEURS} gardées"),
+    _refused("cp850.csv", TEXT.encode("cp850"), _DOS, AGAIN_FROM_ELIRE),
+    _refused("cp437.csv", TEXT.encode("cp437", "replace"), _DOS, AGAIN_FROM_ELIRE),
+    _refused(
+        "titres-sans-accent-cp850.csv",
+        ("".join([_LINES[0].replace("é", "e").replace("è", "e"), *_LINES[1:]])).encode("cp850"),
+        _DOS,
+    ),
+    _refused("macintosh.csv", TEXT.encode("mac_roman"), "comme sur un ancien Macintosh (Mac Roman)"),
+    _refused(
+        "une-ligne-en-cp1252.csv",
+        "".join(_LINES[:-1]).encode() + _LINES[-1].encode("cp1252"),
+        f"{_REJECTED} : octets illisibles dans l'encodage du fichier",
+    ),
+    _refused(
+        "une-ligne-en-utf-8.csv",
+        "".join(_LINES[:-1]).encode("cp1252") + _LINES[-1].encode(),
+        f"{_REJECTED} : octets illisibles dans l'encodage du fichier",
+    ),
+]
+
+FORM = [
+    _read("virgules.csv", format_reu(electeurs(ELECTEURS), separator=",").encode(), f"{ELECTEURS} gardées"),
+    _refused("tabulations.csv", TEXT.replace(";", "\t").encode(), "séparées par des tabulations", AGAIN_FROM_ELIRE),
+    _read("cr-seul.csv", TEXT.replace("\n", "\r").encode(), "À savoir : fins de ligne d'un ancien Macintosh"),
+    _refused(
+        "tout-entre-guillemets.csv",
+        "".join('"' + line.strip().replace('"', '""') + '"\n' for line in _LINES).encode(),
+        "chaque ligne est d'un bout à l'autre entre guillemets",
+        AGAIN_FROM_ELIRE,
+    ),
+    _refused("guillemet-ouvert.csv", TEXT.replace('"Zoé 1"', '"Zoé 1').encode(), "guillemets mal fermés (1)"),
+    _refused("separateur-dans-un-nom.csv", TEXT.replace('"Zoé 1"', "Zoé;1").encode(), "28 colonnes au lieu de 27 (1)"),
+    _refused("coupe-entre-guillemets.csv", EXPORT[:-60], f"{_REJECTED} : dernière ligne coupée : le téléchargement"),
+    _refused(
+        "coupe-apres-un-separateur.csv",
+        TEXT.rpartition(";")[0].rpartition(";")[0].encode(),
+        f"{_REJECTED} : dernière ligne coupée : le téléchargement",
+    ),
+    _refused("coupe-entre-deux-lignes.csv", "".join(_LINES[:3]).encode(), "passerait de 4 à 2 électeurs"),
+    _refused("deux-fichiers.csv", EXPORT + EXPORT, "ligne de titres répétée : plusieurs fichiers mis bout à bout (1)"),
+    _refused(
+        "deux-fichiers-marques.csv",
+        codecs.BOM_UTF8 + EXPORT + codecs.BOM_UTF8 + EXPORT,
+        "ligne de titres répétée : plusieurs fichiers mis bout à bout (1)",
+    ),
+    _read("nuls-dans-un-nom.csv", _export(nom="LAN\0TERNE").encode(), "1 valeur nettoyée"),
+    _read("marque-dans-un-nom.csv", _export(nom="\ufeffLANTERNE").encode(), "1 valeur nettoyée"),
+]
+
+CONTENT = [
+    _refused("titres-seuls.csv", _LINES[0].encode(), "ne contient aucun électeur", "--empty"),
+    _refused("sans-titres.csv", "".join(_LINES[1:]).encode(), f"{NOT_ELIRE}. Colonnes manquantes : code de l'ugle"),
+    _refused(
+        "titres-plus-bas.csv",
+        b"Export du 25/11/2026\n\n" + EXPORT,
+        "les titres des colonnes sont à la ligne 3, et non à la première",
+    ),
+    _refused(
+        "sans-sexe.csv",
+        TEXT.replace('"sexe"', '"genre"').encode(),
+        f"sans-sexe.csv : {NOT_ELIRE}. Colonnes manquantes : sexe\n",
+    ),
+    _refused("colonne-double.csv", TEXT.replace('"sexe"', '"prénoms"').encode(), "Colonnes manquantes : sexe"),
+    _refused(
+        "colonne-en-double.csv",
+        "".join(f'{line.rstrip()};"{end}"\n' for line, end in zip(_LINES, ["sexe", *"FFFF"], strict=True)).encode(),
+        "colonnes présentes plusieurs fois : sexe",
+    ),
+    _refused("e-listelec.csv", HEADER, "une liste faite pour e-listelec"),
+    _refused("nos-mouvements.csv", ";".join(LIGNE).encode() + b"\n", "un fichier de mouvements (import-mouvements)"),
+    _refused("reu-rejets.csv", b"Ligne;Colonne;Motif\n2;;x\n", "le rapport des lignes rejetées par un import"),
+    _refused("autre-logiciel.csv", b"NOM;PRENOM;NE LE\nLANTERNE;Zelie;1962\n", f"{NOT_ELIRE}. Colonnes manquantes"),
+    _refused(
+        "zeros-perdus.csv",
+        _everywhere(COMMUNE, "1004"),
+        "code de commune qui a perdu son zéro : un tableur l'a retiré (4)",
+    ),
+    _refused("commune-inconnue.csv", _export(commune="13999").encode(), "commune inconnue : 13999 (1)"),
+    _refused("commune-en-notation.csv", _export(commune="1,3055E+04").encode(), "commune inconnue (1)"),
+    _refused("liste-inconnue.csv", _export(liste="Liste des jurés").encode(), "liste inconnue (1)"),
+    _refused("dates-en-jours.csv", _export(date="22719").encode(), "date de naissance en nombre de jours"),
+    _refused("dates-a-l-americaine.csv", _export(date="12/31/1960").encode(), "date de naissance illisible (1)"),
+    _refused("numero-a-virgule.csv", _export(numero="4,0").encode(), "numéro d'ordre illisible (1)"),
+    _read("com13055.csv", _everywhere(COMMUNE, "com13055"), f"{ELECTEURS} gardées"),
+    _read("arrondissement.csv", _everywhere(COMMUNE, "13216"), f"{ELECTEURS} gardées"),
+]
+
+_MOUVEMENTS = f"{';'.join(LIGNE)}\n{';'.join(LIGNE.values())}\n"
+_SAVE_AS = "enregistrez-le en « CSV UTF-8 », séparateur point-virgule"
+
+
+def _of_mouvements(name: str, content: bytes, *said: str, electeurs: int | None = None) -> Ruined:
+    return Ruined(name, content, said, electeurs, command="import-mouvements")
+
+
+MOUVEMENTS = [
+    _of_mouvements("mouvements-vide.csv", b"", VIDE),
+    _of_mouvements("mouvements-unicode.txt", _MOUVEMENTS.encode("utf-16"), f"{_UTF_16}, et non un fichier CSV"),
+    _of_mouvements("mouvements.pdf", b"%PDF-1.7\n", f"c'est un PDF, et non un fichier CSV ; {_SAVE_AS}"),
+    _of_mouvements("mouvements-cp850.csv", _MOUVEMENTS.encode("cp850"), _DOS, _SAVE_AS),
+    _of_mouvements("mouvements-tabulations.csv", _MOUVEMENTS.replace(";", "\t").encode(), "tabulations", _SAVE_AS),
+    _of_mouvements("mouvements-reu.csv", EXPORT, "mais un export du REU (import-reu). Colonnes manquantes"),
+    _of_mouvements("mouvements-coupes.csv", _MOUVEMENTS[:-30].encode(), "dernière ligne coupée"),
+    _of_mouvements("mouvements-excel.csv", _MOUVEMENTS.encode("cp1252"), "Windows-1252", electeurs=ELECTEURS),
+]
+
+CATALOGUE = [*OF_ANOTHER_KIND, *ENCODINGS, *FORM, *CONTENT, *MOUVEMENTS]
