@@ -6,14 +6,16 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, text, update
 
 from tests.parts.databases import Template
 from tests.unit.reu_sample import write_reu
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
+from worker.db.types import utc_now
 from worker.registre.communes import add_commune
 from worker.registre.imports.summary import ImportSummary
+from worker.registre.models import Import
 from worker.registre.reu.importer import import_file
 
 COMMUNE = "13055"
@@ -87,6 +89,11 @@ class Desk:
         """Id, lines kept, finished and undone of each import."""
         query = "SELECT id, lines_kept, finished_at IS NOT NULL, undone_at IS NOT NULL FROM import ORDER BY id"
         return [(*row[:2], bool(row[2]), bool(row[3])) for row in self.rows(query)]
+
+    def age_imports(self, days: int) -> None:
+        """As if all of them had been made so many days before."""
+        with self.engine.begin() as connection:
+            connection.execute(update(Import).values(finished_at=utc_now(-days * 86_400)))
 
     def close(self) -> None:
         """Leave no connection open, no file behind."""

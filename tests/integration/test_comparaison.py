@@ -28,7 +28,7 @@ from tests.unit.reu_sample import COMMUNE as CODE
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature
 from worker.errors import ImportRefusedError
 from worker.registre.comparaison import compare
-from worker.registre.imports.history import undo_last_import
+from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
@@ -144,7 +144,7 @@ def test_undoing_an_import_removes_its_mouvements_and_no_others(desk: Mouvements
     desk.load(electeurs(5))
     desk.compare(electeurs(6))
     desk.compare(electeurs(8))
-    assert undo_last_import(desk.engine).mouvements == 2
+    assert undo_import(desk.engine).mouvements == 2
     assert desk.natures() == Counter({Nature.INSCRIPTION: 1})
     assert desk.counts() == {P: 6}
 
@@ -352,7 +352,7 @@ def test_a_connection_that_is_lost_meanwhile_changes_nothing(
 def test_an_export_that_was_not_compared_can_be_compared_after_an_undo(desk: MouvementsDesk) -> None:
     desk.load(electeurs(5))
     desk.load(electeurs(6))
-    undo_last_import(desk.engine)
+    undo_import(desk.engine)
     assert desk.compare(electeurs(6)).inscriptions == 1
 
 

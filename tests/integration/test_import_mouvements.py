@@ -11,7 +11,8 @@ from tests.unit.mouvement_csv import LIGNE, lignes, write_mouvements
 from tests.unit.reu_sample import electeurs
 from worker.domain.mouvement import Nature
 from worker.errors import ImportRefusedError
-from worker.registre.imports.history import import_lock, undo_last_import
+from worker.registre.imports.history import import_lock
+from worker.registre.imports.undo import undo_import
 from worker.registre.mouvements.importer import import_mouvements
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
@@ -83,7 +84,7 @@ def test_rejected_lines_are_reported_and_must_be_accepted(desk: MouvementsDesk) 
 def test_undoing_takes_the_mouvements_back_and_leaves_the_lists(desk: MouvementsDesk) -> None:
     desk.load(electeurs(3))
     desk.load_mouvements(_write(desk, lignes(2)))
-    undone = undo_last_import(desk.engine)
+    undone = undo_import(desk.engine)
     assert (undone.mouvements, undone.restored, undone.removed) == (2, (), ())
     assert (desk.mouvements(), desk.counts()) == ([], {(COMMUNE, "P"): 3})
     assert not desk.load_mouvements(_write(desk, lignes(2))).unchanged
@@ -93,7 +94,7 @@ def test_an_import_of_lists_comes_after_one_of_mouvements(desk: MouvementsDesk) 
     desk.load(electeurs(5))
     desk.load_mouvements(_write(desk, lignes(2)))
     assert desk.compare(electeurs(6)).inscriptions == 1
-    assert undo_last_import(desk.engine).mouvements == 1
+    assert undo_import(desk.engine).mouvements == 1
     assert (desk.natures()[Nature.INSCRIPTION], desk.counts()) == (2, {(COMMUNE, "P"): 5})
 
 

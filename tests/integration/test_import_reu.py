@@ -20,8 +20,9 @@ from tests.unit.reu_sample import (
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.demo import LIBREVILLE, write_reu
 from worker.errors import ImportRefusedError
-from worker.registre.imports.history import undo_last_import
 from worker.registre.imports.summary import ListeCount
+from worker.registre.imports.undo import undo_import
+from worker.registre.versions import UNDO_DAYS
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
@@ -74,30 +75,82 @@ def test_a_list_that_is_not_in_the_file_is_not_touched(desk: Desk) -> None:
 
 
 def test_only_what_undoing_needs_is_kept(desk: Desk) -> None:
-    for size in (3, 4, 5, 6):
+    for size in (3, 4, 5):
         desk.load([*electeurs(size), *electeurs(size, {CODE: VOISINE})])
-    assert desk.stored() == 2 * (6 + 5)
+    assert desk.stored() == 2 * (3 + 4 + 5)
+    desk.age_imports(UNDO_DAYS + 1)
+    desk.load([*electeurs(6), *electeurs(6, {CODE: VOISINE})])
+    assert desk.stored() == 2 * (5 + 6), "what the old ones had replaced is of no use any more"
     desk.load(electeurs(7))
-    assert desk.stored() == (7 + 6) + 6
+    assert desk.stored() == (5 + 6 + 7) + (5 + 6)
+    desk.age_imports(UNDO_DAYS - 1)
+    desk.load(electeurs(8))
+    assert desk.stored() == (5 + 6 + 7 + 8) + (5 + 6)
+
+
+def test_imports_are_undone_one_after_the_other(desk: Desk) -> None:
+    for nom, size in (("", 3), ("ECOLE", 4), ("GYMNASE", 5)):
+        desk.load(electeurs(size, {LIBELLE_BUREAU: nom} if nom else {}))
+    desk.load(electeurs(2, {CODE: VOISINE, BUREAU: "9"}))
+    with pytest.raises(ImportRefusedError, match=r"l'import 3 \(reu.csv\) a remplacé ensuite la liste P de 13055"):
+        undo_import(desk.engine, 1)
+    seen = []
+    for number in (3, 2, 1):
+        undone = undo_import(desk.engine, number)
+        seen.append((undone.import_id, desk.counts().get(P), [row[1] for row in desk.bureaux()][:1]))
+    assert seen == [(3, 4, ["ECOLE"]), (2, 3, ["HOTEL DE VILLE"]), (1, None, ["HOTEL DE VILLE"])]
+    assert (desk.counts(), desk.stored()) == ({(VOISINE, "P"): 2}, 2), "another commune's import does not matter"
+    assert undo_import(desk.engine).import_id == 4
+
+
+def test_an_import_is_not_undone_when_what_it_replaced_is_gone(desk: Desk) -> None:
+    desk.load(electeurs(3))
+    desk.load(electeurs(4))
+    desk.age_imports(UNDO_DAYS + 1)
+    for number in (None, 2):
+        with pytest.raises(ImportRefusedError, match="l'import 2 a plus de 30 jours"):
+            undo_import(desk.engine, number)
+    desk.load(electeurs(5))
+    undo_import(desk.engine)
+    assert desk.counts() == {P: 4}
+
+
+def test_what_an_earlier_release_has_removed_does_not_come_back_empty(desk: Desk) -> None:
+    for size in (3, 4, 5):
+        desk.load(electeurs(size))
+    with desk.engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM electeur WHERE version = 1")
+    undo_import(desk.engine)
+    with pytest.raises(ImportRefusedError, match="ne sont plus gardés"):
+        undo_import(desk.engine, 2)
+    assert desk.counts() == {P: 4}
+
+
+@pytest.mark.parametrize("number", [1, 7])
+def test_an_import_that_is_not_there_is_not_undone(desk: Desk, number: int) -> None:
+    desk.load(electeurs(3))
+    undo_import(desk.engine)
+    with pytest.raises(ImportRefusedError, match="est déjà annulé" if number == 1 else "n'a le numéro 7"):
+        undo_import(desk.engine, number)
 
 
 def test_the_last_import_can_be_undone_once(desk: Desk) -> None:
     desk.load(electeurs(3))
     desk.load(electeurs(4))
     desk.load([*electeurs(5), *electeurs(2, EUROPEENNE)])
-    undone = undo_last_import(desk.engine)
+    undone = undo_import(desk.engine)
     assert (undone.restored, undone.removed) == ((P,), (CE,))
     assert desk.shown() == {P: ["Zoé 0", "Zoé 1", "Zoé 2", "Zoé 3"]}
-    assert desk.stored() == 4
+    assert desk.stored() == 3 + 4
     assert [undone for *_, undone in desk.imports()] == [False, False, True]
     with pytest.raises(ImportRefusedError, match="déjà annulé"):
-        undo_last_import(desk.engine)
+        undo_import(desk.engine)
     assert not desk.load([*electeurs(5), *electeurs(2, EUROPEENNE)]).unchanged
 
 
 def test_there_is_nothing_to_undo_in_an_empty_register(desk: Desk) -> None:
     with pytest.raises(ImportRefusedError, match="aucun import"):
-        undo_last_import(desk.engine)
+        undo_import(desk.engine)
 
 
 def test_an_import_that_a_service_has_overwritten_is_not_undone(desk: Desk) -> None:
@@ -105,7 +158,7 @@ def test_an_import_that_a_service_has_overwritten_is_not_undone(desk: Desk) -> N
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE liste SET version = 0")
     with pytest.raises(ImportRefusedError, match="modifiées depuis"):
-        undo_last_import(desk.engine)
+        undo_import(desk.engine)
 
 
 def test_electors_that_a_service_wrote_are_put_back(desk: Desk) -> None:
@@ -115,11 +168,13 @@ def test_electors_that_a_service_wrote_are_put_back(desk: Desk) -> None:
             values = {"commune": commune, "liste": "P", "prenoms": "Ursule"}
             connection.execute(text(INSERT), values)
     desk.load(electeurs(3))
-    undo_last_import(desk.engine)
+    undo_import(desk.engine)
     assert desk.shown() == {P: ["Ursule"]}
     desk.load(electeurs(4))
     desk.load(electeurs(5))
-    assert desk.stored() == 4 + 5 + 1, "what another service is writing is not ours to remove"
+    desk.age_imports(UNDO_DAYS + 1)
+    desk.load(electeurs(6))
+    assert desk.stored() == 5 + 6 + 1, "what another service is writing is not ours to remove"
 
 
 def test_a_list_that_loses_much_is_refused_unless_accepted(desk: Desk) -> None:
@@ -199,7 +254,7 @@ def test_what_the_operator_knows_of_a_bureau_is_kept(desk: Desk) -> None:
     assert desk.bureaux() == [("0001", "ECOLE", "1301", "01")]
     desk.load([*electeurs(3), *electeurs(1, {BUREAU: "2"})])
     assert desk.bureaux() == [("0001", "HOTEL DE VILLE", "1301", "16"), ("0002", "HOTEL DE VILLE", "", "16")]
-    undo_last_import(desk.engine)
+    undo_import(desk.engine)
     assert desk.bureaux() == [("0001", "ECOLE", "1301", "01")]
 
 
@@ -207,5 +262,5 @@ def test_undoing_leaves_alone_a_bureau_that_the_operator_has_changed(desk: Desk)
     desk.load([*electeurs(2), *electeurs(2, {BUREAU: "2"})])
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE bureau SET code_canton = '1301' WHERE code = '0002'")
-    undo_last_import(desk.engine)
+    undo_import(desk.engine)
     assert desk.bureaux() == [("0002", "HOTEL DE VILLE", "1301", "16")]

@@ -13,9 +13,9 @@ from sqlalchemy.exc import OperationalError
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk, give_up_soon, open_desk
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.errors import ImportRefusedError
-from worker.registre.imports.history import undo_last_import
+from worker.registre.imports.undo import undo_import
 from worker.registre.reu import importer
-from worker.registre.versions import BATCH
+from worker.registre.versions import BATCH, UNDO_DAYS
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
@@ -58,6 +58,7 @@ def test_an_import_killed_while_it_clears_away_has_succeeded(desk: Desk, monkeyp
         desk.load(electeurs(5))
     monkeypatch.undo()
     assert (desk.counts(), desk.stored()) == ({P: 5}, 5 + 4 + 3)
+    desk.age_imports(UNDO_DAYS + 1)
     desk.load(electeurs(6))
     assert (desk.counts(), desk.stored()) == ({P: 6}, 6 + 5)
 
@@ -90,7 +91,7 @@ def test_a_second_import_is_refused_while_one_is_at_work(desk: Desk) -> None:
     refusals: list[str] = []
 
     def meet(_lines: int, _share: float) -> None:
-        for other in (lambda: desk.load_file(desk.folder / "reu.csv"), lambda: undo_last_import(desk.engine)):
+        for other in (lambda: desk.load_file(desk.folder / "reu.csv"), lambda: undo_import(desk.engine)):
             with pytest.raises(ImportRefusedError) as refusal:
                 other()
             refusals.append(str(refusal.value))

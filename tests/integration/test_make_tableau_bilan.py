@@ -14,7 +14,7 @@ from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import TableauDesk
 from tests.unit.reu_sample import BUREAU, LIBELLE_BUREAU, NOM, electeurs
 from worker.registre.imports.chain import set_taken_on
-from worker.registre.imports.history import undo_last_import
+from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
@@ -60,7 +60,7 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_
     assert "Néant" not in text
     assert "D’après les exports du répertoire électoral unique du 01/11/2026 et du 20/11/2026." in text
     assert "Un mouvement que montre la comparaison de deux exports porte la date du second." in text
-    undo_last_import(register.engine)
+    undo_import(register.engine)
     register.load(
         [*THEN, *_moved_to("0001")], intake=Intake(meeting, no_compare="reprise d'une sauvegarde"), accept_loss=True
     )

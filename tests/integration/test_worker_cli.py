@@ -61,7 +61,11 @@ def test_importing_undoing_and_listing(run: Run, reu: Path) -> None:
     assert "annulé" in run("imports").out
     again = run("import-undo")
     assert (again.code, again.out) == (ExitCode.FAILED, "")
-    assert again.err == "Erreur : le dernier import est déjà annulé ; on ne peut annuler que le dernier\n"
+    assert again.err == (
+        "Erreur : l'import 1 est déjà annulé ; « imports » montre ceux d'avant, qui s'annulent par leur numéro\n"
+    )
+    unknown = run("import-undo", "7")
+    assert unknown.err == "Erreur : aucun import terminé n'a le numéro 7 ; « imports » les montre\n"
 
 
 def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path: Path) -> None:

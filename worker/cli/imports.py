@@ -196,16 +196,18 @@ def _date_import(import_id: int, day: date) -> None:
 
 
 @click.command("import-undo")
-def import_undo() -> None:
-    """Annuler le dernier import.
+@click.argument("import_id", metavar="[N°]", type=whole_number(1), required=False)
+def import_undo(import_id: int | None) -> None:
+    """Annuler un import, par défaut le dernier.
 
-    Les listes et les bureaux redeviennent ce qu'ils étaient.
+    Les listes et les bureaux redeviennent ce qu'ils étaient, et ses mouvements sont effacés. Les imports d'une liste
+    s'annulent l'un après l'autre, en commençant par le dernier, pendant 30 jours. N° est donné par « imports ».
     """
     from worker.cli.database import register_database
-    from worker.registre.imports.history import undo_last_import
+    from worker.registre.imports.undo import undo_import
 
     with register_database() as engine:
-        undone = undo_last_import(engine)
+        undone = undo_import(engine, import_id)
     mouvements = f", {count_of(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
     click.echo(
         f"Import {undone.import_id} ({undone.file_name}) annulé : {count_of(len(undone.restored), 'liste remise')} "

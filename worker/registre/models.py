@@ -137,6 +137,7 @@ class ImportListe(Base):
     """One list that an import replaced: which version it holds now, which one it had."""
 
     __tablename__ = "import_liste"
+    __table_args__ = (Index("ix_import_liste_liste", "code_commune", "liste"),)
 
     import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)

@@ -1,6 +1,6 @@
 """Versions of the lists. A version is the id of the import that wrote it; a list shows the one it points to.
 
-The electors of other versions are seen by nobody. They are kept while undoing the last import may need them.
+The electors of other versions are seen by nobody. They are kept as long as imports can be undone, one after the other.
 """
 
 from collections import deque
@@ -9,10 +9,14 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, text, update
 
+from worker.db.types import UtcDateTime, utc_now
 from worker.registre.models import Electeur, Import, ListeCommunale
 
 BATCH = 5000
 """Electors written or removed in one transaction: SQLite has one writer at a time, workers must not wait for long."""
+
+UNDO_DAYS = 30
+"""How long an import can be undone: as long as a file of the exports volume is kept by default."""
 
 _OBSOLETE = text("""
 WITH RECURSIVE held AS (
@@ -26,12 +30,13 @@ WITH RECURSIVE held AS (
 SELECT code_commune, liste, version FROM held h
 WHERE NOT EXISTS (SELECT 1 FROM liste l
     WHERE (l.code_commune, l.liste, l.version) = (h.code_commune, h.liste, h.version))
-  AND NOT EXISTS (SELECT 1 FROM import_liste b WHERE b.import_id = :undoable
-    AND (b.code_commune, b.liste, b.version_before) = (h.code_commune, h.liste, h.version))
+  AND NOT EXISTS (SELECT 1 FROM import_liste b JOIN import i ON i.id = b.import_id
+    WHERE (b.code_commune, b.liste, b.version_before) = (h.code_commune, h.liste, h.version)
+      AND i.undone_at IS NULL AND i.finished_at >= :since)
   AND (h.version IN (SELECT id FROM import)
     OR EXISTS (SELECT 1 FROM import_liste b
       WHERE (b.code_commune, b.liste, b.version_before) = (h.code_commune, h.liste, h.version)))
-""")
+""").bindparams(bindparam("since", type_=UtcDateTime))
 """Versions that nobody needs. `held` jumps along the index from one version to the next: it reads few electors.
 
 A version that no import wrote or replaced belongs to a service that feeds the tables by SQL, and is left alone.
@@ -50,29 +55,19 @@ class ListeKey(NamedTuple):
     liste: str
 
 
-class Undoable(NamedTuple):
-    """The newest finished import."""
-
-    id: int
-    is_undone: bool
-
-
-def last_import(connection: Connection) -> Undoable | None:
-    """The import that undoing would undo, or that has been undone."""
-    query = select(Import.id, Import.undone_at.is_not(None)).where(Import.finished_at.is_not(None))
-    row = connection.execute(query.order_by(Import.id.desc()).limit(1)).one_or_none()
-    return Undoable(*row) if row else None
+def can_be_undone() -> ColumnElement[bool]:
+    """Where an import is finished, recent enough, and not undone yet: what it replaced is kept."""
+    return and_(Import.undone_at.is_(None), Import.finished_at >= utc_now(-UNDO_DAYS * 86_400))
 
 
 def remove_obsolete(connection: Connection) -> int:
     """Remove the electors that nobody needs, batch after batch; returns how many. The caller holds the import lock.
 
-    They come from an import that died, was refused or undone, or from one that is older than the last but one.
+    They come from an import that died, was refused or undone, or were replaced by one that cannot be undone any more.
     """
     with connection.begin():
-        last = last_import(connection)
-        undoable = last.id if last and not last.is_undone else None
-        waiting = deque(row._asdict() for row in connection.execute(_OBSOLETE, {"undoable": undoable}))
+        since = connection.scalar(select(utc_now(-UNDO_DAYS * 86_400)))
+        waiting = deque(row._asdict() for row in connection.execute(_OBSOLETE, {"since": since}))
     removed = 0
     while waiting:
         with connection.begin():
