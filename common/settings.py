@@ -58,6 +58,7 @@ VARIABLES = (
     _variable("RETENTION_DAYS", "worker producers", "how long files are kept after they were made; 0: for ever"),
     _variable("TYPE_LISTE_CODES", "worker", "column TypeListe per list, `P=G,CE=E,CM=M`"),
     _variable("INFO_LISTE", "worker", "column InfoListe"),
+    _variable("RUINED_VALUES", "worker", "what a ruined value makes of a file: `bloquante` or `remarque`"),
     _variable("XSD_PATH", "worker", "the ministry's XSD, when you hold it"),
     _variable("PUBLIC_URL", "worker producers", "address of the page that mails link to"),
     _variable("SMTP_HOST", "worker", "mail server; without it, mails are written to MAIL_DIR"),

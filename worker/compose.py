@@ -46,6 +46,7 @@ def build_services(settings: Settings, enqueue: Enqueue) -> Services:
         max_attempts=settings.max_attempts,
         retry_seconds=settings.retry_seconds,
         known_senders_only=settings.senders == "known",
+        ruined_values=settings.ruined_values,
     )
 
 

@@ -10,7 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from common.settings import EnvironmentSettings, LogFormat, LogLevel, SettingsError, Words, read_settings, split_words
 from schemas.faults import explain_fault
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Liste, Severity
 from worker.errors import ConfigurationError
 
 
@@ -54,6 +54,7 @@ class Settings(EnvironmentSettings):
 
     type_liste_codes: TypeListeCodes = _CODES
     info_liste: str = "L"
+    ruined_values: Severity = Severity.BLOCKING
     xsd_path: Path | None = None
 
     public_url: str = ""

@@ -27,7 +27,9 @@ from worker.cli.main import COMMANDS as WORKER_COMMANDS
 from worker.messaging.broker import DEAD_LETTER_DAYS
 from worker.messaging.consumer import REASON_HEADER
 from worker.messaging.encoder import ACTOR_QUEUES
+from worker.registre.checks.rules import KINDS
 from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
+from worker.writers.columns import header_of
 
 REPOSITORY = Path(__file__).parents[2]
 CODE = ("schemas", "common", "producers", "worker", "tests", "bench")
@@ -165,6 +167,20 @@ def test_every_message_in_the_table_is_said_by_the_code() -> None:
 def _codes(module: object, base: type[Exception]) -> set[str]:
     kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, base)]
     return {vars(kind)["code"] for kind in kinds if "code" in vars(kind)}
+
+
+def test_the_table_of_what_is_checked_is_that_of_the_rules() -> None:
+    rows = [list(row.values()) for row in _rows(_read("registre.md"), "Code of the anomaly")]
+    assert rows == [
+        [
+            f"`{kind.code}`",
+            kind.severity.value + (" (ours)" if kind.is_ours else ""),
+            header_of(kind.value) if kind.value is not None else "",
+            kind.message,
+            kind.source,
+        ]
+        for kind in KINDS
+    ]
 
 
 def test_every_code_of_an_error_is_explained() -> None:

@@ -6,15 +6,16 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, delete, insert
+from sqlalchemy import Connection, delete, insert, update
 
 from schemas.vocabulary import Format, Liste, Severity
 from worker.db.base import Base
 from worker.db.engine import build_engine
+from worker.registre.checks.rules import KINDS, RULES
 from worker.registre.models import Bureau, Electeur
-from worker.writers.columns import COLUMNS, ListeSpec
+from worker.registre.reference import nationalites
+from worker.writers.columns import COLUMNS, ListeSpec, header_of
 from worker.writers.precheck import Anomaly, find_anomalies, take_census
-from worker.writers.rules import RULES
 
 SPEC = ListeSpec("13900", "LIBREVILLE", "13", Liste.PRINCIPALE, 1, "G", "L", date(2026, 11, 25))
 PERFECT: dict[str, Any] = {
@@ -37,7 +38,8 @@ PERFECT: dict[str, Any] = {
     "ville": "LIBREVILLE",
 }
 BORN_IN_LIEGE = {"code_commune_naissance": "99131", "commune_naissance": "LIEGE", "departement_naissance": "99"}
-CE = Liste.COMPLEMENTAIRE_EUROPEENNE
+BORN_IN_ALGERIA = {"code_commune_naissance": "91352", "departement_naissance": "91", "pays_naissance": "ALGERIE"}
+CE, CM = Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
 Table = list[tuple[str, list[dict[str, Any]], list[dict[str, Any]]]]
 BLOCKING: Table = [  # code, what trips it, what does not
     ("sexe_absent", [{"sexe": ""}, {"sexe": "X"}, {"sexe": "f"}], [{"sexe": "M"}, {"sexe": "F"}]),
@@ -65,11 +67,21 @@ BLOCKING: Table = [  # code, what trips it, what does not
     ("ville_absente", [{"ville": ""}], [{"ville": "LONDON"}]),
     ("nationalite_absente", [{"liste": CE, "nationalite": ""}], [{"nationalite": ""}, {"liste": CE}]),
 ]
-REMARKS: Table = [
+OURS: Table = [
     (
-        "date_partielle",
-        [{"date_naissance": born} for born in ("1953-00-00", "1955-08-00", "1980-00-15", "0000-08-15")],
-        [{"date_naissance": born} for born in ("1953-10-10", "2000-01-01", "", "00/00/1953")],
+        "nom_sans_lettre",
+        [{"nom_naissance": text} for text in ("-", "123", "?", "D?BRIS", ". .", "' '")],
+        [{"nom_naissance": text} for text in ("", "O", "É", "Ő", "D'AUBIGNÉ", "Ω")],
+    ),
+    (
+        "nom_usage_sans_lettre",
+        [{"nom_usage": "."}, {"nom_usage": "PO?RIER"}],
+        [{"nom_usage": ""}, {"nom_usage": "Ș"}, {"nom_usage": "POIRIER-3"}],
+    ),
+    (
+        "prenoms_sans_lettre",
+        [{"prenoms": "-"}, {"prenoms": "Ursule Z?lie"}, {"prenoms": "0"}],
+        [{"prenoms": ""}, {"prenoms": "É."}, {"prenoms": "Zélie"}],
     ),
     (
         "date_impossible",
@@ -89,9 +101,74 @@ REMARKS: Table = [
         ],
     ),
     (
+        "date_trop_ancienne",
+        [{"date_naissance": born} for born in ("1850-05-05", "0001-01-01", "1899-12-31", "1850-00-00")],
+        [{"date_naissance": born} for born in ("1900-01-01", "0000-08-15", "1962-03-14", "", "14/03/1850")],
+    ),
+    (
         "date_future",
         [{"date_naissance": "2062-03-14"}, {"date_naissance": "2026-11-26"}],
         [{"date_naissance": "1962-03-14"}, {"date_naissance": ""}],
+    ),
+    (
+        "departement_inconnu",
+        [{"departement_naissance": code} for code in ("00", "96", "100", "2C", "990", "97", "Ain")],
+        [
+            {"departement_naissance": code}
+            for code in (
+                "",
+                "01",
+                "13",
+                "2A",
+                "2b",
+                "20",
+                "75",
+                "78",
+                "91",
+                "94",
+                "95",
+                "971",
+                "976",
+                "988",
+                "99",
+                "985",
+            )
+        ]
+        + [{"departement_naissance": "1"}],
+    ),
+    (
+        "departement_sans_zero",
+        [{"departement_naissance": "1"}, {"departement_naissance": "9"}],
+        [{"departement_naissance": code} for code in ("", "01", "0", "13", "A")],
+    ),
+    (
+        "code_postal_sans_zero",
+        [{"code_postal": "1400"}, {"code_postal": "1400", "pays": "France"}, {"code_postal": "6000", "pays": "FRANCE"}],
+        [
+            {"code_postal": "01400"},
+            {"code_postal": "1000", "pays": "BELGIQUE"},
+            {"code_postal": "14OO"},
+            {"code_postal": "0140"},
+            {"code_postal": ""},
+        ],
+    ),
+    (
+        "nationalite_hors_union",
+        [
+            {"liste": liste, "nationalite": word}
+            for liste in (CE, CM)
+            for word in ("Suisse", "Britannique", "GB", "UK", "BRITANNIQUE", "Norvégienne", "APATRIDE")
+        ],
+        [{"liste": CE, "nationalite": word} for word in ("", "Belge", "FR", "Française", "Croate", "hr", "EL", "CZ")]
+        + [{"liste": CM, "nationalite": word} for word in ("BELGE", "Allemand", "NEERLANDAISE", "Tcheque", "SUÉDOIS")]
+        + [{"nationalite": "Suisse"}, {"nationalite": "Britannique"}],
+    ),
+]
+REMARKS: Table = [
+    (
+        "date_partielle",
+        [{"date_naissance": born} for born in ("1953-00-00", "1955-08-00", "1980-00-15", "0000-08-15")],
+        [{"date_naissance": born} for born in ("1953-10-10", "2000-01-01", "", "00/00/1953")],
     ),
     ("bureau_absent", [{"code_bureau": ""}], [{"code_bureau": "9999"}]),
     ("numero_provisoire", [{"numero_general": 0}], [{"numero_general": None}, {"numero_general": 1254}]),
@@ -99,6 +176,11 @@ REMARKS: Table = [
         "nom_usage_identique",
         [{"nom_usage": "LANTERNE"}],
         [{"nom_usage": ""}, {"nom_usage": "POIRIER"}, {"nom_naissance": "", "nom_usage": ""}],
+    ),
+    (
+        "nom_usage_repete",
+        [{"nom_usage": "Lanterne"}, {"nom_naissance": "ÉPIŞ", "nom_usage": "épiş"}],
+        [{"nom_usage": ""}, {"nom_usage": "LANTERNE"}, {"nom_usage": "LANTERNÉ"}, {"nom_usage": "LANTERNE POIRIER"}],
     ),
     (
         "nationalite_francaise",
@@ -113,6 +195,8 @@ REMARKS: Table = [
             BORN_IN_LIEGE | {"pays_naissance": "France"},
             {"code_commune_naissance": "97411", "departement_naissance": "971"},
             {"code_commune_naissance": "20004", "departement_naissance": "13"},
+            BORN_IN_ALGERIA | {"date_naissance": "1962-07-03"},
+            {"code_commune_naissance": "91228", "departement_naissance": "78", "date_naissance": "1968-01-01"},
         ],
         [
             {"departement_naissance": ""},
@@ -122,12 +206,34 @@ REMARKS: Table = [
             {"code_commune_naissance": "2A004", "departement_naissance": "2A"},
             {"code_commune_naissance": "20004", "departement_naissance": "2A"},
             {"code_commune_naissance": "20004", "departement_naissance": "20"},
-            {"code_commune_naissance": "91352", "departement_naissance": "91", "pays_naissance": "ALGERIE"},
+            BORN_IN_ALGERIA | {"date_naissance": "1962-07-02"},
+            BORN_IN_ALGERIA | {"date_naissance": "1962-00-00"},
+            {"code_commune_naissance": "91228", "departement_naissance": "91", "date_naissance": "1981-01-01"},
+            {"code_commune_naissance": "91228", "departement_naissance": "78", "date_naissance": "1967-12-31"},
+            {"code_commune_naissance": "92004", "departement_naissance": "75", "date_naissance": "1951-01-01"},
+            {"code_commune_naissance": "1053", "departement_naissance": "01"},
+            {"code_commune_naissance": "01053", "departement_naissance": "1"},
         ],
     ),
+    (
+        "commune_naissance_sans_zero",
+        [{"code_commune_naissance": "1053"}],
+        [{"code_commune_naissance": code} for code in ("", "01053", "2A04", "13004")],
+    ),
+    (
+        "code_postal_inconnu",
+        [
+            {"code_postal": code, "pays": pays}
+            for code in ("SW1A 1AA", "75 001", "139000", "00100", "96000", "99100", "1390A", "140")
+            for pays in ("", "France")
+        ],
+        [{"code_postal": code} for code in ("", "01000", "13900", "20000", "97411", "98800", "95999", "1400")]
+        + [{"code_postal": code, "pays": "ROYAUME-UNI"} for code in ("SW1A 1AA", "1000", "96000")],
+    ),
 ]
-CASES = [(code, changes, True) for code, trips, _ in BLOCKING + REMARKS for changes in trips]
-CASES += [(code, changes, False) for code, _, fine in BLOCKING + REMARKS for changes in fine]
+TABLES = BLOCKING + OURS + REMARKS
+CASES = [(code, changes, True) for code, trips, _ in TABLES for changes in trips]
+CASES += [(code, changes, False) for code, _, fine in TABLES for changes in fine]
 
 
 @pytest.fixture(scope="module")
@@ -143,13 +249,21 @@ def connection() -> Iterator[Connection]:
     engine.dispose()
 
 
-def _check(connection: Connection, changes: dict[str, Any], format_: Format = Format.CSV) -> list[Anomaly]:
-    """The anomalies of an elector who is perfect but for the changes."""
+def _check(
+    connection: Connection,
+    changes: dict[str, Any],
+    format_: Format = Format.CSV,
+    *,
+    second: dict[str, Any] | None = None,
+    jour: date = SPEC.jour,
+    ours: Severity = Severity.BLOCKING,
+) -> list[Anomaly]:
+    """The anomalies of an elector who is perfect but for the changes, and of a second one beside her."""
     elector = PERFECT | {"liste": SPEC.liste} | changes
-    spec = replace(SPEC, liste=elector["liste"])
+    spec = replace(SPEC, liste=elector["liste"], jour=jour)
     connection.execute(delete(Electeur))
-    connection.execute(insert(Electeur).values(elector))
-    return list(find_anomalies(connection, spec, take_census(connection, spec), format_))
+    connection.execute(insert(Electeur), [elector, *([elector | second] if second else [])])
+    return list(find_anomalies(connection, spec, take_census(connection, spec), format_, ours=ours))
 
 
 def test_a_perfect_elector_has_no_anomaly(connection: Connection) -> None:
@@ -166,15 +280,125 @@ def test_a_rule_speaks_when_it_must(
 
 
 @pytest.mark.parametrize(
-    ("severity", "table"), [(Severity.BLOCKING, BLOCKING), (Severity.REMARK, REMARKS)], ids=["blocking", "remarks"]
+    ("severity", "is_ours", "table"),
+    [(Severity.BLOCKING, False, BLOCKING), (Severity.BLOCKING, True, OURS), (Severity.REMARK, False, REMARKS)],
+    ids=["blocking", "ours", "remarks"],
 )
-def test_every_rule_has_its_cases_and_its_severity(severity: Severity, table: Table) -> None:
-    assert [rule.code for rule in RULES if rule.severity is severity] == [code for code, _, _ in table]
+def test_every_rule_has_its_cases_and_its_severity(severity: Severity, table: Table, *, is_ours: bool) -> None:
+    found = [rule.code for rule in RULES if (rule.severity, rule.is_ours) == (severity, is_ours)]
+    assert found == [code for code, _, _ in table]
 
 
-def test_a_rule_names_a_column_of_the_file_and_says_what_to_do() -> None:
+def test_a_kind_names_a_column_of_the_file_and_says_what_to_do_and_who_says_so() -> None:
     names = {column.name for column in COLUMNS}
-    assert [rule.code for rule in RULES if rule.column not in names or not rule.message.endswith(".")] == []
+    assert [kind.code for kind in KINDS if kind.value is not None and header_of(kind.value) not in names] == []
+    assert [kind.code for kind in KINDS if not (kind.message.endswith(".") and kind.source)] == []
+    assert len({kind.code for kind in KINDS}) == len(KINDS)
+
+
+def test_what_is_ours_is_a_remark_where_the_operator_says_so(connection: Connection) -> None:
+    changes = {"date_naissance": "1962-02-31", "sexe": ""}
+    found = {it.code: it.severity for it in _check(connection, changes, ours=Severity.REMARK)}
+    assert found == {"sexe_absent": Severity.BLOCKING, "date_impossible": Severity.REMARK}
+
+
+@pytest.mark.parametrize(("jour", "is_citizen"), [(date(2020, 1, 31), True), (date(2020, 2, 1), False)])
+def test_a_nationality_counts_while_its_state_is_a_member(
+    connection: Connection, jour: date, *, is_citizen: bool
+) -> None:
+    anomalies = _check(connection, {"liste": CE, "nationalite": "Britannique"}, jour=jour)
+    assert [anomaly.code for anomaly in anomalies] == ["nationalite_hors_union"] * (not is_citizen)
+
+
+def test_a_nationality_does_not_count_before_its_state_is_a_member(connection: Connection) -> None:
+    change = {"liste": CM, "nationalite": "Croate"}
+    assert [it.code for it in _check(connection, change, jour=date(2013, 6, 30))] == ["nationalite_hors_union"]
+    assert _check(connection, change, jour=date(2013, 7, 1)) == []
+
+
+def test_the_union_has_27_members() -> None:
+    today = {it.libelle for it in nationalites() if not it.until}
+    assert len(today) == 27
+    assert {it.libelle for it in nationalites() if it.until} == {"Britannique"}
+
+
+@pytest.mark.parametrize(
+    ("text", "is_ruined"),
+    [
+        *((text, True) for text in ("RenÃ©", "Ã‰TIENNE", "NoÃ«l", "Ã–ZDEMIR", "FranÃ§ois", "N\ufffdEL", "Ren\u201a")),
+        *((text, False) for text in ("JOÃO", "CONCEIÇÃO", "MAÇÃ", "ÅSE", "D’AUBIGNÉ", "n° 3", "Łukasz Šťastný")),
+    ],
+)
+def test_ruined_letters_are_told_with_their_column(connection: Connection, text: str, *, is_ruined: bool) -> None:
+    found = [(it.code, it.column) for it in _check(connection, {"lieu_dit": text}, Format.XML)]
+    assert found == [("caracteres_abimes", header_of(Electeur.lieu_dit))] * is_ruined
+
+
+def test_zeros_that_a_spreadsheet_took_are_said_once_for_the_whole_file(connection: Connection) -> None:
+    ruined = {"code_postal": "1400", "departement_naissance": "1", "code_commune_naissance": "1053"}
+    first, *others = _check(connection, ruined)
+    assert (first.code, first.bureau, first.severity) == ("zeros_perdus", "", Severity.BLOCKING)
+    assert "un tableur a retiré les zéros" in first.message.lower()
+    assert "1 électeur :" in first.message
+    assert [it.code for it in others] == [
+        "departement_sans_zero",
+        "code_postal_sans_zero",
+        "commune_naissance_sans_zero",
+    ]
+
+
+SAME = {"numero_ordre": 2, "numero_general": 2}
+
+
+@pytest.mark.parametrize(
+    ("second", "codes"),
+    [
+        (SAME, ["electeur_en_double"] * 2),
+        (SAME | {"libelle_voie": "Quai des Cordiers"}, ["homonyme"] * 2),
+        (SAME | {"commune_naissance": "NIMES"}, []),
+        (SAME | {"date_naissance": "1962-03-15"}, []),
+        (SAME | {"prenoms": "Ursule"}, []),
+        ({"prenoms": "Ursule"}, ["numero_en_double"]),
+        ({"prenoms": "Ursule", "code_bureau": "9999"}, []),
+    ],
+)
+def test_doubles_on_a_list(connection: Connection, second: dict[str, Any], codes: list[str]) -> None:
+    assert [it.code for it in _check(connection, {}, second=second)] == codes
+
+
+def test_electors_without_number_or_bureau_or_name_are_no_doubles(connection: Connection) -> None:
+    for blank in ({"numero_ordre": None}, {"code_bureau": ""}, {"nom_naissance": ""}, {"date_naissance": ""}):
+        found = {it.code for it in _check(connection, blank, second=blank)}
+        assert ("numero_en_double" in found) == (not {"numero_ordre", "code_bureau"} & blank.keys())
+        assert ("electeur_en_double" in found) == (not {"nom_naissance", "date_naissance"} & blank.keys())
+
+
+def test_numbers_borne_by_several_are_named_once_for_the_bureau(connection: Connection) -> None:
+    _check(connection, {})
+    connection.execute(delete(Electeur))
+    electors = [
+        PERFECT | {"liste": SPEC.liste, "prenoms": f"{name} {n}", "numero_ordre": n, "numero_general": None}
+        for n in range(1, 8)
+        for name in ("Ursule", "Zélie")
+    ]
+    connection.execute(insert(Electeur), electors)
+    found = list(find_anomalies(connection, SPEC, take_census(connection, SPEC), Format.CSV))
+    (numeros,) = (it for it in found if it.code == "numero_en_double")
+    assert (numeros.bureau, "1, 2, 3, 4, 5 et 2 autres." in numeros.message) == ("0001", True)
+
+
+@pytest.mark.parametrize(
+    ("circonscription", "codes"),
+    [("16", []), ("8416", ["circonscription_incoherente"]), ("", ["circonscription_absente"])],
+)
+def test_a_constituency_of_another_departement_is_a_remark(
+    connection: Connection, circonscription: str, codes: list[str]
+) -> None:
+    set_to = update(Bureau).where(Bureau.code == "0001")
+    connection.execute(set_to.values(code_circonscription=circonscription))
+    found = [it.code for it in _check(connection, {})]
+    connection.execute(set_to.values(code_circonscription="16"))
+    assert found == codes
 
 
 @pytest.mark.parametrize("length", [255, 256])

@@ -80,7 +80,7 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
-    for function in (texte.clean, texte.is_clean, texte.is_suspect):
+    for function in (texte.clean, texte.is_clean, texte.is_suspect, texte.is_garbled, texte.without_case):
         connection.create_function(function.__name__, 1, function, deterministic=True)
     for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
         connection.execute(f"PRAGMA {pragma}")

@@ -104,6 +104,26 @@ class needs_cleaning(FunctionElement[bool]):  # noqa: N801 — reads like an SQL
         super().__init__(text)
 
 
+class is_garbled(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
+    """A letter of the text, or of one of several joined by JOINT, was lost by an encoding."""
+
+    type = Boolean()
+    inherit_cache = True
+
+    def __init__(self, text: ColumnElement[str]) -> None:
+        super().__init__(text)
+
+
+class without_case(FunctionElement[str]):  # noqa: N801 — reads like an SQL function
+    """The text in capitals, accents kept."""
+
+    type = Text()
+    inherit_cache = True
+
+    def __init__(self, text: SQLColumnExpression[str]) -> None:
+        super().__init__(text)
+
+
 class cleaned(FunctionElement[str]):  # noqa: N801 — reads like an SQL function
     """The text as it may be written."""
 
@@ -148,6 +168,16 @@ def _suspect_on_sqlite(element: is_suspect, compiler: SQLCompiler, **options: An
     return f"is_suspect({compiler.process(element.clauses, **options)})"
 
 
+@compiles(is_garbled, "postgresql")
+def _garbled_on_postgresql(element: is_garbled, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"(({compiler.process(element.clauses, **options)}) ~ {_pattern(texte.GARBLED)})"
+
+
+@compiles(is_garbled, "sqlite")
+def _garbled_on_sqlite(element: is_garbled, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"is_garbled({compiler.process(element.clauses, **options)})"
+
+
 @compiles(needs_cleaning, "postgresql")
 def _unclean_on_postgresql(element: needs_cleaning, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
     text = compiler.process(element.clauses, **options)
@@ -157,6 +187,16 @@ def _unclean_on_postgresql(element: needs_cleaning, compiler: SQLCompiler, **opt
 @compiles(needs_cleaning, "sqlite")
 def _unclean_on_sqlite(element: needs_cleaning, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
     return f"(NOT is_clean({compiler.process(element.clauses, **options)}))"
+
+
+@compiles(without_case, "postgresql")
+def _capitals_on_postgresql(element: without_case, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"translate({compiler.process(element.clauses, **options)}, '{texte.SMALL}', '{texte.CAPITALS}')"
+
+
+@compiles(without_case, "sqlite")
+def _capitals_on_sqlite(element: without_case, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"without_case({compiler.process(element.clauses, **options)})"
 
 
 @compiles(cleaned, "postgresql")

@@ -22,12 +22,33 @@ SPACES = "\\t\\n\\x0b\\x0c\\r\\x85\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u2
 
 _REMOVED = re.compile(f"[{NOT_ALLOWED}\\x00\ud800-\udfff]")
 _SPACE_RUN = re.compile(f"[ {SPACES}]+")
-SUSPECT = f'[^ -~\u00a1-\u00ac\u00ae-\u02ff]|  |(^|{JOINT}) | ({JOINT}|$)|[;"]'
+_FOLLOWS = (
+    "\u0080-\u009f\u00a1-\u00bf\u0152\u0153\u0160\u0161\u0178\u017d\u017e\u0192\u02c6\u02dc"
+    "\u201a\u201c\u201e\u2020-\u2022\u2030\u2039\u203a\u20ac\u2122"
+)
+_AFTER_A_TILDE = "\u2013\u2014\u2026"
+GARBLED = (
+    f"[\u00c2-\u00c5\u00c8\u00e2-\u00e5][{_FOLLOWS}]"
+    f"|\u00c3[{_AFTER_A_TILDE}]"
+    "|\u00ef[\u00bb\u00bf]|\ufffd|[A-Za-z]\u201a"
+)
+"""What is left of a letter that was read in the wrong encoding: `Ã©` and `Ã‰` (UTF-8 read as Windows-1252), U+FFFD (the
+contrary), U+201A after a letter (a code page of DOS). Portuguese has `Ã` before a letter or at the end of a word.
+"""
+
+SUSPECT = f'[^ -~\u00a1-\u00ac\u00ae-\u02ff]|  |(^|{JOINT}) | ({JOINT}|$)|[;"]|{GARBLED}'
 """A quick first look. Text below U+0300 is in NFC (Unicode, UAX #15): only what matches is examined further."""
 
 UNCLEAN = f"[{NOT_ALLOWED}{SPACES}]|  |(^|{JOINT}) | ({JOINT}|$)"
 """What `clean` would change, besides the normal form."""
 
+_LATIN = (*range(0x61, 0x7B), *range(0xE0, 0x180))
+SMALL = "".join(chr(code) for code in _LATIN if chr(code) != chr(code).upper() and len(chr(code).upper()) == 1)
+CAPITALS = SMALL.upper()
+"""The letters of European languages, and their capitals: PostgreSQL knows none but ASCII's in the collation `C`."""
+
+_CAPITALS = str.maketrans(SMALL, CAPITALS)
+_GARBLED = re.compile(GARBLED)
 _SUSPECT = re.compile(SUSPECT)
 _UNCLEAN = re.compile(UNCLEAN.replace("[", "[\\x00\ud800-\udfff", 1))
 
@@ -57,6 +78,16 @@ def is_clean(value: str) -> bool:
 def is_suspect(value: str) -> bool:
     """Whether the value, or one of several joined by JOINT, deserves a closer look."""
     return _SUSPECT.search(value) is not None
+
+
+def is_garbled(value: str) -> bool:
+    """Whether a letter of the value was lost by an encoding; nobody can tell for sure which one it was."""
+    return _GARBLED.search(value) is not None
+
+
+def without_case(value: str) -> str:
+    """The value in capitals, accents kept."""
+    return value.translate(_CAPITALS)
 
 
 def without_separators(value: str) -> str:

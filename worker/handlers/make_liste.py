@@ -49,7 +49,8 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
             census = take_census(connection, spec)
             announce(services.engine, export.id, owner, electeurs=census.electeurs)
             storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])
-            tally = write_report(find_anomalies(connection, spec, census, format_), report)
+            anomalies = find_anomalies(connection, spec, census, format_, ours=services.ruined_values)
+            tally = write_report(anomalies, report)
             written = _write(connection, spec, census, file, progress, format_=format_)
         if written != census.electeurs:
             raise CountMismatchError(f"{written} lignes écrites pour {census.electeurs} électeurs comptés.")

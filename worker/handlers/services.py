@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import Engine
 
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Liste, Severity
 from worker.doorbell import Enqueue
 from worker.exports.storage import Storage
 
@@ -26,3 +26,4 @@ class Services:
     max_attempts: int
     retry_seconds: float
     known_senders_only: bool = False
+    ruined_values: Severity = Severity.BLOCKING

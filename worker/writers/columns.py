@@ -35,6 +35,7 @@ from common.calendrier import last_birth
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
+from worker.registre.checks.rules import is_readable
 from worker.registre.models import ORDRE, Bureau, Electeur
 
 
@@ -239,11 +240,6 @@ def of_age(spec: Spec) -> ColumnElement[bool]:
     born, as_written = Electeur.date_naissance, cleaned(type_coerce(Electeur.date_naissance, Text))
     is_mineur = and_(is_readable(as_written), as_written > spec.last_birth, as_written <= spec.today)
     return or_(and_(born <= spec.last_birth, born >= "0"), not_(is_mineur))
-
-
-def is_readable(date_naissance: ColumnElement[str]) -> ColumnElement[bool]:
-    """Whether a date of birth has the register's form, whatever day it names."""
-    return date_naissance.regexp_match("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
 
 
 def over_clean_values(expression: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -1,19 +1,29 @@
-"""The communes and départements of France today, from the Code officiel géographique.
+"""Closed lists: the communes and départements of France today, and whose nationality may be on which list, and when.
 
-The two CSV files beside are made by `rebuild.py`; `LICENCE.md` tells their source and how to redo them.
-Births name places that are no longer there: a birth code that is absent here is not an error.
+Communes and départements are from the Code officiel géographique: their CSV files are made by `rebuild.py`, and
+`LICENCE.md` tells their source. Births name communes that are no longer there: a code that is absent is not an error.
 """
 
 import re
+import unicodedata
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 COMMUNES_CSV = Path(__file__).with_name("communes.csv")
 DEPARTEMENTS_CSV = Path(__file__).with_name("departements.csv")
 
-DEPARTEMENTS_NAISSANCE_SEULE = frozenset({"20", "99"})
-"""Codes that a birth may bear though no département of today does: Corse before 1976, and abroad.
+NATIONALITES_CSV = Path(__file__).with_name("nationalites.csv")
+"""Nationalities of the member states of the European Union: ISO 3166-1 code, label, other spellings; since which day
+the state is a member, and from which day on it is one no more.
+
+`EL` and `UK` are what the European institutions write for `GR` and `GB`. Sources: treaties of accession; agreement on
+the withdrawal of the United Kingdom (OJ L 29, 31/01/2020), in force since 1 February 2020.
+"""
+
+DEPARTEMENTS_NAISSANCE_SEULE = frozenset({"20", "985", "99"})
+"""Codes that a birth may bear though no département of today does: Corse before 1976, Mayotte before 2011, abroad.
 
 75 (Seine), 78 (Seine-et-Oise), both until 1968, and 91 to 94 (Algérie, until 3 July 1962) are old meanings of codes
 that exist today, hence not here.
@@ -40,6 +50,25 @@ class Departement(NamedTuple):
 
     code: str
     nom: str
+
+
+class Nationalite(NamedTuple):
+    """The nationality of a state that is or was a member of the European Union. Days are AAAA-MM-JJ."""
+
+    code: str
+    libelle: str
+    autres: tuple[str, ...]
+    since: str
+    until: str
+    """The first day it is no member any more; empty while it is one."""
+
+    @property
+    def spellings(self) -> frozenset[str]:
+        """As registers write it: the code, the labels of both genders, in any capitals, with and without accents."""
+        labels = {self.libelle, *self.autres}
+        plain = {_without_accents(label) for label in labels}
+        words = {self.code, *labels, *plain}
+        return frozenset({*words, *map(str.upper, words), *map(str.lower, words)})
 
 
 def departement_of(code_commune: str) -> str:
@@ -72,6 +101,25 @@ def iter_departements() -> Iterator[Departement]:
     """Every département and overseas collectivity of today in the order of its code."""
     for code, nom in _read(DEPARTEMENTS_CSV):
         yield Departement(code, nom)
+
+
+@cache
+def departements_naissance() -> frozenset[str]:
+    """Every code of département that a birth may bear."""
+    return DEPARTEMENTS_NAISSANCE_SEULE | {departement.code for departement in iter_departements()}
+
+
+@cache
+def nationalites() -> tuple[Nationalite, ...]:
+    """Of every state that is or was a member of the European Union, in the order of its code."""
+    return tuple(
+        Nationalite(code, libelle, tuple(filter(None, autres.split(","))), since, until)
+        for code, libelle, autres, since, until in _read(NATIONALITES_CSV)
+    )
+
+
+def _without_accents(text: str) -> str:
+    return "".join(it for it in unicodedata.normalize("NFD", text) if not unicodedata.combining(it))
 
 
 def name_departement(code: str) -> str:

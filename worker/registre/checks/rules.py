@@ -1,0 +1,561 @@
+"""What is wrong with an elector, and what deserves a look: one table of rules, as SQL conditions.
+
+Sources: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2; FAQ of the préfecture de la Haute-Marne (21/08/2014) for
+what the platform checks. A rule is true where something is wrong. Its `source` says whose it is: of the platform, of
+the law, or ours.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Protocol
+
+from sqlalchemy import BindParameter, ColumnElement, Text, and_, false, func, literal, not_, or_, type_coerce
+from sqlalchemy.orm import InstrumentedAttribute
+
+from schemas.vocabulary import Liste, Severity
+from worker.db.types import without_case
+from worker.registre.models import Bureau, Electeur
+from worker.registre.reference import departements_naissance, nationalites
+
+LONGEST = 255
+"""No official limit is published; a longer value is reported, never cut."""
+
+OLDEST = "1900"
+"""Nobody born before this year is alive: the last one died in 2018. A date of the nineteenth century is a slip."""
+
+
+class OnListe(Protocol):
+    """Which list a rule looks at, and on which day."""
+
+    @property
+    def liste(self) -> Liste: ...  # noqa: D102 — a field
+
+    @property
+    def today(self) -> str | BindParameter[str]: ...  # noqa: D102 — AAAA-MM-JJ
+
+
+class Day:
+    """A list on a day, for rules that are looked at apart from any file."""
+
+    def __init__(self, liste: Liste, today: str) -> None:
+        self.liste = liste
+        self.today = literal(today, Text)
+
+
+Source = InstrumentedAttribute[Any]
+Condition = Callable[[OnListe], ColumnElement[bool]]
+
+
+@dataclass(frozen=True)
+class Kind:
+    """One thing that can be wrong: a stable code, the value at fault, what a clerk is to do, who says so."""
+
+    code: str
+    severity: Severity
+    value: Source | None
+    message: str
+    source: str
+    is_ours: bool = False
+    """Blocking by our choice: the platform would take the file, and a list would be wrong on the day of the poll."""
+
+    def severity_by(self, ours: Severity) -> Severity:
+        """How much it matters, where what is blocking by our choice matters so much."""
+        return ours if self.is_ours else self.severity
+
+
+@dataclass(frozen=True)
+class Rule(Kind):
+    """One thing that can be wrong with an elector, whatever the others are."""
+
+    condition: Condition = lambda _liste: false()
+
+
+PLATFORM = "contrôles d'e-listelec, décrits par les préfectures"
+MINISTRY = "arrêté du 12 novembre 2013, art. 2"
+MUNICIPAL_LAW = "Code électoral, art. LO 227-1"
+EUROPEAN_LAW = "loi n° 77-729 du 7 juillet 1977, art. 2-1"
+GEOGRAPHY = "INSEE, Code officiel géographique"
+OURS = "choix du module"
+
+E = Electeur
+
+
+def _empty(column: InstrumentedAttribute[str]) -> Condition:
+    return lambda _liste: column == ""
+
+
+def _always(condition: ColumnElement[bool]) -> Condition:
+    return lambda _liste: condition
+
+
+def _complementary(condition: Condition) -> Condition:
+    return lambda liste: false() if liste.liste is Liste.PRINCIPALE else condition(liste)
+
+
+def is_readable(date_naissance: ColumnElement[str]) -> ColumnElement[bool]:
+    """Whether a date of birth has the register's form, whatever day it names."""
+    return date_naissance.regexp_match("^[0-9]{4}-[0-9]{2}-[0-9]{2}$")
+
+
+_DATE = E.date_naissance
+_MOIS, _JOUR = func.substr(_DATE, 6, 2), func.substr(_DATE, 9, 2)
+_LISIBLE = _DATE.like("____-__-__")
+_PARTIELLE = or_(_DATE.like("0000-__-__"), _DATE.like("____-00-__"), _DATE.like("____-__-00"))
+_BISSEXTILE = or_(
+    func.substr(_DATE, 3, 2).in_([f"{year:02}" for year in range(4, 100, 4)]),
+    func.substr(_DATE, 1, 4).in_(("0000", "1600", "2000", "2400")),
+)
+_IMPOSSIBLE = and_(
+    _LISIBLE,
+    or_(
+        _MOIS > "12",
+        and_(
+            _JOUR > "28",
+            or_(
+                _JOUR > "31",
+                and_(_JOUR == "31", _MOIS.in_(("02", "04", "06", "09", "11"))),
+                and_(_JOUR == "30", _MOIS == "02"),
+                and_(_JOUR == "29", _MOIS == "02", not_(_BISSEXTILE)),
+            ),
+        ),
+    ),
+)
+
+_DEPARTEMENT = func.upper(E.departement_naissance)
+_COMMUNE = E.code_commune_naissance
+_ALGERIE = and_(
+    E.departement_naissance.in_(("91", "92", "93", "94")),
+    func.upper(E.pays_naissance).in_(("ALGERIE", "ALGÉRIE", "ALGéRIE")),
+)
+_BEFORE_1968 = and_(
+    _DATE < "1968-01-01",
+    or_(
+        and_(E.departement_naissance == "75", func.substr(_COMMUNE, 1, 2).in_(("92", "93", "94"))),
+        and_(E.departement_naissance == "78", func.substr(_COMMUNE, 1, 2).in_(("91", "92", "93", "94", "95"))),
+    ),
+)
+"""The Seine and the Seine-et-Oise, whose communes have codes of today's départements. Loi n° 64-707, art. 1er."""
+
+_NAISSANCE_INCOHERENTE = or_(
+    and_(E.departement_naissance == "99", func.upper(E.pays_naissance) == "FRANCE"),
+    and_(_ALGERIE, _DATE >= "1962-07-03"),
+    and_(
+        func.length(_COMMUNE) == 5,  # noqa: PLR2004 — an INSEE code; a shorter one has lost its zero
+        func.length(E.departement_naissance) > 1,
+        not_(and_(func.substr(_COMMUNE, 1, 2) == "20", E.departement_naissance.in_(("2A", "2B", "20")))),
+        func.substr(_COMMUNE, 1, func.length(E.departement_naissance)) != E.departement_naissance,
+        not_(_BEFORE_1968),
+    ),
+)
+
+
+def _is_digits(text: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    return func.ltrim(text, "0123456789") == ""
+
+
+def _lost_its_zero(column: InstrumentedAttribute[str], digits: int) -> ColumnElement[bool]:
+    return and_(func.length(column) == digits - 1, column >= "1", _is_digits(column))
+
+
+_CP = E.code_postal
+_EN_FRANCE = func.upper(E.pays).in_(("", "FRANCE"))
+_ZERO_CODE_POSTAL = and_(_lost_its_zero(_CP, 5), _EN_FRANCE)
+_ZERO_DEPARTEMENT = _lost_its_zero(E.departement_naissance, 2)
+_ZERO_COMMUNE = _lost_its_zero(_COMMUNE, 5)
+HAS_LOST_ZEROS = or_(_ZERO_CODE_POSTAL, _ZERO_DEPARTEMENT, _ZERO_COMMUNE)
+"""A spreadsheet took a number for a number."""
+
+_CODE_POSTAL_INCONNU = and_(
+    _CP != "",
+    _EN_FRANCE,
+    not_(_ZERO_CODE_POSTAL),
+    or_(
+        func.length(_CP) != 5,  # noqa: PLR2004
+        not_(_is_digits(_CP)),
+        _CP < "01",
+        and_(_CP >= "96", _CP < "97"),
+        _CP >= "99",
+    ),
+)
+
+_NO_LETTER = "0123456789 !\"#$%&'()*+,-./:;<=>?@[]^_`{|}~°²’–—…"
+
+
+def _without_letter(column: InstrumentedAttribute[str]) -> Condition:
+    return _always(and_(column != "", or_(func.ltrim(column, _NO_LETTER) == "", column.contains("?"))))
+
+
+def _is_citizen(liste: OnListe) -> ColumnElement[bool]:
+    """Of a state that is a member of the Union on that day."""
+    today = liste.today if isinstance(liste.today, BindParameter) else literal(liste.today, Text)
+    memberships: list[ColumnElement[bool]] = []
+    for (since, until), spellings in _memberships().items():
+        while_member = and_(today >= since, today < until) if until else today >= since
+        memberships.append(and_(E.nationalite.in_(spellings), while_member))
+    return or_(*memberships)
+
+
+@cache
+def _memberships() -> Mapping[tuple[str, str], Sequence[str]]:
+    """By the days a state became a member and left: every spelling of the nationalities."""
+    spellings: dict[tuple[str, str], set[str]] = {}
+    for it in nationalites():
+        spellings.setdefault((it.since, it.until), set()).update(it.spellings)
+    return {days: sorted(texts) for days, texts in spellings.items()}
+
+
+FRANCAIS = sorted(spelling for it in nationalites() if it.code == "FR" for spelling in it.spellings)
+
+_Row = tuple[str, Source, str, str, Condition]
+
+_BLOCKING: Sequence[_Row] = (
+    (
+        "sexe_absent",
+        E.sexe,
+        "Sexe absent ou différent de M et F : l'indiquer.",
+        PLATFORM,
+        _always(E.sexe.not_in(("M", "F"))),
+    ),
+    ("nom_absent", E.nom_naissance, "Nom de naissance absent : l'indiquer.", PLATFORM, _empty(E.nom_naissance)),
+    ("prenoms_absents", E.prenoms, "Prénoms absents : indiquer au moins un prénom.", PLATFORM, _empty(E.prenoms)),
+    ("date_absente", _DATE, "Date de naissance absente : l'indiquer, même partielle.", PLATFORM, _empty(_DATE)),
+    (
+        "date_illisible",
+        _DATE,
+        "Date de naissance illisible : l'écrire JJ/MM/AAAA.",
+        MINISTRY,
+        _always(and_(_DATE != "", not_(is_readable(type_coerce(_DATE, Text))))),
+    ),
+    (
+        "commune_naissance_absente",
+        E.commune_naissance,
+        "Commune de naissance absente : l'indiquer.",
+        PLATFORM,
+        _empty(E.commune_naissance),
+    ),
+    (
+        "departement_naissance_absent",
+        E.departement_naissance,
+        "Département de naissance absent : indiquer son code, 99 à l'étranger.",
+        PLATFORM,
+        _empty(E.departement_naissance),
+    ),
+    (
+        "pays_naissance_absent",
+        E.pays_naissance,
+        "Né à l'étranger (99) sans pays de naissance : l'indiquer.",
+        MINISTRY,
+        _always(and_(E.departement_naissance == "99", E.pays_naissance == "")),
+    ),
+    (
+        "voie_absente",
+        E.libelle_voie,
+        "Adresse sans voie ni lieu-dit : indiquer l'un des deux.",
+        PLATFORM,
+        _always(and_(E.libelle_voie == "", E.lieu_dit == "")),
+    ),
+    ("code_postal_absent", _CP, "Code postal absent de l'adresse : l'indiquer.", PLATFORM, _empty(_CP)),
+    ("ville_absente", E.ville, "Ville absente de l'adresse : l'indiquer.", PLATFORM, _empty(E.ville)),
+    (
+        "nationalite_absente",
+        E.nationalite,
+        "Nationalité absente, obligatoire sur une liste complémentaire : l'indiquer.",
+        MINISTRY,
+        _complementary(_empty(E.nationalite)),
+    ),
+)
+"""The platform would reject the file."""
+
+_RUINED: Sequence[_Row] = (
+    (
+        "nom_sans_lettre",
+        E.nom_naissance,
+        "Nom de naissance sans lettre, ou avec un « ? » : écrire le nom de l'état civil.",
+        OURS,
+        _without_letter(E.nom_naissance),
+    ),
+    (
+        "nom_usage_sans_lettre",
+        E.nom_usage,
+        "Nom d'usage sans lettre, ou avec un « ? » : l'écrire, ou le laisser vide.",
+        OURS,
+        _without_letter(E.nom_usage),
+    ),
+    (
+        "prenoms_sans_lettre",
+        E.prenoms,
+        "Prénoms sans lettre, ou avec un « ? » : écrire les prénoms de l'état civil.",
+        OURS,
+        _without_letter(E.prenoms),
+    ),
+    (
+        "date_impossible",
+        _DATE,
+        "Ce jour n'existe pas dans le calendrier : corriger la date de naissance.",
+        OURS,
+        _always(_IMPOSSIBLE),
+    ),
+    (
+        "date_trop_ancienne",
+        _DATE,
+        f"Naissance d'avant {OLDEST} : corriger l'année.",
+        OURS,
+        _always(and_(_LISIBLE, _DATE >= "0001", _DATE < OLDEST)),
+    ),
+    (
+        "date_future",
+        _DATE,
+        "Date de naissance à venir : la corriger.",
+        OURS,
+        lambda liste: and_(_LISIBLE, liste.today < _DATE),
+    ),
+    (
+        "departement_inconnu",
+        E.departement_naissance,
+        "Ce code n'est celui d'aucun département : indiquer celui de naissance, 99 à l'étranger.",
+        GEOGRAPHY,
+        _always(
+            and_(
+                E.departement_naissance != "",
+                not_(_ZERO_DEPARTEMENT),
+                _DEPARTEMENT.not_in(sorted(departements_naissance())),
+            )
+        ),
+    ),
+    (
+        "departement_sans_zero",
+        E.departement_naissance,
+        "Département de naissance d'un seul chiffre : un tableur a retiré le zéro. Reprendre l'export du REU.",
+        GEOGRAPHY,
+        _always(_ZERO_DEPARTEMENT),
+    ),
+    (
+        "code_postal_sans_zero",
+        _CP,
+        "Code postal de quatre chiffres en France : un tableur a retiré le zéro. Reprendre l'export du REU.",
+        OURS,
+        _always(_ZERO_CODE_POSTAL),
+    ),
+    (
+        "nationalite_hors_union",
+        E.nationalite,
+        "Nationalité d'aucun État membre de l'Union européenne à cette date : la vérifier, ou la liste.",
+        f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
+        _complementary(lambda liste: and_(E.nationalite != "", not_(_is_citizen(liste)))),
+    ),
+)
+"""The platform may take the file, but the value is surely ruined, or the elector not of this list: `Kind.is_ours`."""
+
+_REMARKS: Sequence[_Row] = (
+    (
+        "date_partielle",
+        _DATE,
+        "Date de naissance partielle, transmise telle quelle : vérifier l'état civil.",
+        OURS,
+        _always(_PARTIELLE),
+    ),
+    (
+        "bureau_absent",
+        E.code_bureau,
+        "Électeur sans bureau de vote : l'affecter à un bureau.",
+        OURS,
+        _empty(E.code_bureau),
+    ),
+    (
+        "numero_provisoire",
+        E.numero_general,
+        "Numéro d'ordre provisoire (0) : il sera attribué à l'application du mouvement.",
+        OURS,
+        _always(E.numero_general == 0),
+    ),
+    (
+        "nom_usage_identique",
+        E.nom_usage,
+        "Nom d'usage identique au nom de naissance : laissé vide dans le fichier.",
+        OURS,
+        _always(and_(E.nom_usage != "", E.nom_usage == E.nom_naissance)),
+    ),
+    (
+        "nom_usage_repete",
+        E.nom_usage,
+        "Nom d'usage qui répète le nom de naissance, aux majuscules près : le laisser vide.",
+        OURS,
+        _always(
+            and_(
+                E.nom_usage != "",
+                E.nom_usage != E.nom_naissance,
+                without_case(E.nom_usage) == without_case(E.nom_naissance),
+            )
+        ),
+    ),
+    (
+        "nationalite_francaise",
+        E.nationalite,
+        "Nationalité française sur une liste complémentaire : vérifier la liste de l'électeur.",
+        f"{MUNICIPAL_LAW} ; {EUROPEAN_LAW}",
+        _complementary(_always(E.nationalite.in_(FRANCAIS))),
+    ),
+    (
+        "departement_obsolete",
+        E.departement_naissance,
+        "Code de département 20 obsolète : indiquer 2A ou 2B.",
+        GEOGRAPHY,
+        _always(E.departement_naissance == "20"),
+    ),
+    (
+        "naissance_incoherente",
+        E.departement_naissance,
+        "Le département de naissance ne s'accorde pas avec la commune, le pays ou la date : vérifier.",
+        GEOGRAPHY,
+        _always(_NAISSANCE_INCOHERENTE),
+    ),
+    (
+        "commune_naissance_sans_zero",
+        E.commune_naissance,
+        "Code de la commune de naissance de quatre chiffres : un tableur a retiré le zéro. Reprendre l'export du REU.",
+        GEOGRAPHY,
+        _always(_ZERO_COMMUNE),
+    ),
+    (
+        "code_postal_inconnu",
+        _CP,
+        "Ce n'est pas un code postal de France : le corriger, ou indiquer le pays de l'adresse.",
+        OURS,
+        _always(_CODE_POSTAL_INCONNU),
+    ),
+)
+
+RULES = tuple(
+    Rule(code, severity, value, message, source, is_ours, condition)
+    for severity, is_ours, table in (
+        (Severity.BLOCKING, False, _BLOCKING),
+        (Severity.BLOCKING, True, _RUINED),
+        (Severity.REMARK, False, _REMARKS),
+    )
+    for code, value, message, source, condition in table
+)
+"""What is looked at in each elector by herself, inside the database."""
+
+GARBLED_TEXT = Kind(
+    "caracteres_abimes",
+    Severity.BLOCKING,
+    None,
+    "Accents abîmés (« Ã© » pour « é ») par un mauvais encodage : reprendre l'export du REU.",
+    OURS,
+    is_ours=True,
+)
+NETTOYE = Kind(
+    "caracteres_nettoyes",
+    Severity.REMARK,
+    None,
+    "Espaces, accents ou caractères que le fichier ne peut pas porter tels quels : nettoyés.",
+    MINISTRY,
+)
+SEPARATEUR = Kind(
+    "separateur_remplace",
+    Severity.REMARK,
+    None,
+    "Le point-virgule et le guillemet n'ont pas leur place dans le CSV : virgule et apostrophe à la place.",
+    MINISTRY,
+)
+TROP_LONG = Kind(
+    "valeur_trop_longue",
+    Severity.REMARK,
+    None,
+    f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir.",
+    OURS,
+)
+OF_TEXTS = (GARBLED_TEXT, NETTOYE, SEPARATEUR, TROP_LONG)
+"""What is looked at in each value of an elector; all but the first in those of a bureau too."""
+
+TWICE = Kind(
+    "electeur_en_double",
+    Severity.BLOCKING,
+    E.nom_naissance,
+    "Même électeur deux fois sur la liste (nom, prénoms, naissance et adresse) : n'en garder qu'un.",
+    OURS,
+    is_ours=True,
+)
+HOMONYM = Kind(
+    "homonyme",
+    Severity.REMARK,
+    E.nom_naissance,
+    "Deux électeurs de mêmes nom, prénoms et naissance, à deux adresses : vérifier que ce sont deux personnes.",
+    OURS,
+)
+OF_DOUBLES = (TWICE, HOMONYM)
+"""What is looked at in the electors of one list who share their identity."""
+
+CANTON_ABSENT = Kind(
+    "canton_absent",
+    Severity.REMARK,
+    Bureau.code_canton,
+    "Code du canton inconnu pour ce bureau : l'indiquer une fois (commande « bureaux »).",
+    OURS,
+)
+CANTON_ELSEWHERE = Kind(
+    "canton_incoherent",
+    Severity.REMARK,
+    Bureau.code_canton,
+    "Le canton n'est pas du département de la commune.",
+    GEOGRAPHY,
+)
+CIRCONSCRIPTION_ABSENT = Kind(
+    "circonscription_absente",
+    Severity.REMARK,
+    Bureau.code_circonscription,
+    "Circonscription inconnue pour ce bureau : l'indiquer.",
+    OURS,
+)
+CIRCONSCRIPTION_ELSEWHERE = Kind(
+    "circonscription_incoherente",
+    Severity.REMARK,
+    Bureau.code_circonscription,
+    "Le code de la circonscription n'est pas un numéro du département de la commune : le corriger.",
+    OURS,
+)
+NUMERO_TWICE = Kind(
+    "numero_en_double",
+    Severity.REMARK,
+    E.numero_general,
+    "Numéros d'ordre portés par plusieurs électeurs du bureau : {numeros}. Vérifier dans le REU.",
+    OURS,
+)
+OF_BUREAUX = (
+    CANTON_ABSENT,
+    CANTON_ELSEWHERE,
+    CIRCONSCRIPTION_ABSENT,
+    CIRCONSCRIPTION_ELSEWHERE,
+    NUMERO_TWICE,
+)
+"""What is said once of each bureau."""
+
+ZEROS_LOST = Kind(
+    "zeros_perdus",
+    Severity.BLOCKING,
+    None,
+    "Un tableur a retiré les zéros en tête des codes de {electeurs} : reprendre l'export du REU sans l'ouvrir "
+    "dans un tableur, et l'importer de nouveau.",
+    OURS,
+    is_ours=True,
+)
+NUMERO_GENERAL_ABSENT = Kind(
+    "numero_general_absent",
+    Severity.REMARK,
+    E.numero_general,
+    "{electeurs} sans numéro général (le REU n'en a pas) : la colonne reste vide.",
+    OURS,
+)
+MINEURS = Kind(
+    "mineurs_non_exportes",
+    Severity.REMARK,
+    _DATE,
+    "Laissé de côté, moins de 18 ans à la date du fichier : {mineurs}.",
+    "Code électoral, art. L. 2",
+)
+OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS)
+"""What is said once of the whole file."""
+
+KINDS: tuple[Kind, ...] = (*OF_FILE, *OF_BUREAUX, *OF_DOUBLES, *RULES, *OF_TEXTS)
+"""Everything that the report of a list file may say."""
