@@ -84,7 +84,9 @@ class State:
         demande, export = _DEMANDES.c, _DERNIERS_EXPORTS.c
         with self.reading() as connection:
             seen = connection.execute(
-                select(demande.outcome, demande.reason).where(demande.source == source, demande.event_id == event_id)
+                select(demande.outcome, demande.reason)
+                .where(demande.source == source, demande.event_id == event_id)
+                .order_by(demande.outcome)  # another's under the same id was refused
             ).first()
             if seen is None:
                 return RequestState()

@@ -16,14 +16,15 @@ class ConfigurationError(PrefectureError):
 class RefusedError(PrefectureError):
     """A request that can never be served as it is; its sender reads why. Not retried.
 
-    `commune`: whose agents are told, where the request itself does not name one.
+    `commune`: whose agents are told, where the request itself does not name one. `code`: why, as a word for programs.
     """
 
     code = "refus"
 
-    def __init__(self, message: str, *, commune: str = "") -> None:
+    def __init__(self, message: str, *, commune: str = "", code: str = "refus") -> None:
         super().__init__(message)
         self.commune = commune
+        self.code = code
 
 
 class NotKnownYetError(RefusedError):

@@ -49,7 +49,8 @@ def to_progress(row: Row[Any]) -> BatchProgress:
 def select_requests(source: str, correlation_id: str) -> Select[Any]:
     """One row per request."""
     demande = _DEMANDES.c
-    return select(demande.event_id, demande.outcome, demande.reason).where(_of_batch(demande, source, correlation_id))
+    query = select(demande.event_id, demande.outcome, demande.reason)
+    return query.where(_of_batch(demande, source, correlation_id)).order_by(demande.outcome.desc())
 
 
 def select_files(source: str, correlation_id: str) -> Select[Any]:

@@ -159,9 +159,21 @@ PUBLISHER = [
 INGEST = [
     Mutant(
         "copies-taken-for-new",
-        "if session.scalar(known) is None:",
-        "if True:",
+        'if hashed in known or "" in known:',
+        "if False:",
         ("test_a_copy_of_an_event_is_recognised",),
+    ),
+    Mutant(
+        "another-event-under-the-same-key",
+        "if is_taken and not _is_refused_for_its_key(answer):",
+        "if False:",
+        ("test_another_event_under_the_same_key_is_refused",),
+    ),
+    Mutant(
+        "a-strangers-id-burns-the-owners",
+        "mine = Request.sender == arrival.sender, Request.source",
+        "mine = Request.sender.is_not(None), Request.source",
+        ("test_a_refused_strangers_id_does_not_burn_the_owners",),
     ),
     Mutant(
         "parked-without-a-second-look",

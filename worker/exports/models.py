@@ -15,6 +15,7 @@ from sqlalchemy import (
     LargeBinary,
     UniqueConstraint,
     false,
+    text,
 )
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
@@ -29,11 +30,23 @@ def _empty(doc: str) -> Mapped[str]:
     return mapped_column(Texte, default="", server_default="", doc=doc)
 
 
+KEY_REUSED = "key_reused"
+"""The code of the refusal of a second event under a key that stands for another."""
+
+_IS_FIRST = text(f"code <> '{KEY_REUSED}'")
+
+
 class Request(Base):
-    """What somebody asked for by one event. (source, event_id) identifies it: a copy finds this row."""
+    """What somebody asked for by one event. (sender, source, event_id) identifies it: a copy finds this row."""
 
     __tablename__ = "request"
-    __table_args__ = (UniqueConstraint("source", "event_id"),)
+    __table_args__ = (
+        Index(
+            "uq_request_sender", "source", "event_id", "sender", unique=True,
+            postgresql_where=_IS_FIRST, sqlite_where=_IS_FIRST,
+        ),
+        Index("uq_request_payload", "source", "event_id", "sender", "payload_hash", unique=True),
+    )  # fmt: skip
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     source: Mapped[str] = mapped_column(Texte)
@@ -46,7 +59,9 @@ class Request(Base):
     requested_by: Mapped[str] = mapped_column(Texte, default="")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When it was read: the date of its files.")
     sender: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="The account, by the broker.")
+    payload_hash: Mapped[str] = _empty("Of the event's type and data; empty for what was read before it was kept.")
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
+    code: Mapped[str] = _empty("Why it was refused, as a word for programs.")
     reason: Mapped[str] = mapped_column(Texte, default="", doc="Why it was refused, in French.")
     announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the event of a refusal left.")
     told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When people and programs had been told.")

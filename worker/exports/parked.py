@@ -11,6 +11,8 @@ Looks are counted, not hours: while the database, the broker or every worker is 
 what is named has LOOK_SECONDS to arrive once they are back.
 """
 
+import hashlib
+import json
 from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
@@ -30,6 +32,12 @@ class Arrival(NamedTuple):
     event: CloudEvent
     sender: str
     is_last: bool = False
+
+
+def hash_payload(event: CloudEvent) -> str:
+    """SHA-256, in hexadecimal, of what an event says: its type and its data, whatever the order of their fields."""
+    said = json.dumps([event.type, event.data], sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
 
 
 def request_key(source: str, event_id: str) -> str:
@@ -60,6 +68,12 @@ def park(connection: Connection, arrival: Arrival, waits_for: str) -> bool:
     else:
         connection.execute(update(Parked).where(mine).values(waits_for=waits_for))
     return True
+
+
+def stands_for_another(connection: Connection, arrival: Arrival) -> bool:
+    """Whether another event under the same key waits: the first that came has it."""
+    row = connection.execute(select(Parked.event).where(_is(arrival))).one_or_none()
+    return row is not None and hash_payload(CloudEvent.model_validate(row.event)) != hash_payload(arrival.event)
 
 
 def unpark(connection: Connection, arrival: Arrival) -> None:

@@ -28,8 +28,17 @@ from worker.db.notify import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.models import Request
-from worker.exports.parked import Arrival, begin_look, find_waiting, park, request_key, unpark
+from worker.exports.models import KEY_REUSED, Request
+from worker.exports.parked import (
+    Arrival,
+    begin_look,
+    find_waiting,
+    hash_payload,
+    park,
+    request_key,
+    stands_for_another,
+    unpark,
+)
 from worker.exports.records import add_export, take_back_enqueued
 from worker.handlers.authorization import Authorization
 from worker.handlers.cancel_request import Cancellation, read_cancellation
@@ -108,25 +117,33 @@ def _serve(arrival: Arrival, services: Services) -> Served:
     """Record one event, or park it. A copy makes known the same: whoever read the first may have died before that."""
     event, authorization = arrival.event, Authorization(arrival.sender, services)
     made_known = [request_key(event.source, event.id)]
-    while True:
-        try:
-            answer = _read(event, services, authorization)
-            doorbells = _record(arrival, services, answer)
-        except NotKnownYetError as unknown:
-            if arrival.is_last:
-                return Served(made_known, _record(arrival, services, unknown))
-            if not _park(arrival, services, unknown):
-                return Served((), ())
-            # What it names may have been recorded just before the row was there for all to see: so look again.
-        except RefusedError as refusal:
-            return Served(made_known, _record(arrival, services, refusal))
-        else:
-            if isinstance(answer, ExportPlan):
-                for doorbell in doorbells:
-                    log.info("export_queued", export_id=doorbell.export_id, commune=answer.commune)
-            if isinstance(answer, Declaration):
-                made_known += answer.makes_known()
-            return Served(made_known, doorbells)
+    try:
+        while True:
+            try:
+                answer = _read(event, services, authorization)
+                doorbells = _record(arrival, services, answer)
+                break
+            except NotKnownYetError as unknown:
+                if arrival.is_last:
+                    raise
+                if not _park(arrival, services, unknown):
+                    return Served((), ())
+                # What it names may have been recorded just before the row was there for all to see: so look again.
+    except RefusedError as refusal:
+        return Served(made_known, _refuse(arrival, services, refusal))
+    if isinstance(answer, ExportPlan):
+        for doorbell in doorbells:
+            log.info("export_queued", export_id=doorbell.export_id, commune=answer.commune)
+    if isinstance(answer, Declaration):
+        made_known += answer.makes_known()
+    return Served(made_known, doorbells)
+
+
+def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequence[Doorbell]:
+    try:
+        return _record(arrival, services, refusal)
+    except RefusedError as of_its_key:
+        return _record(arrival, services, of_its_key)
 
 
 def _read(event: CloudEvent, services: Services, authorization: Authorization) -> Read:
@@ -144,9 +161,10 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
     """
 
     def record(session: Session) -> Sequence[Doorbell]:
-        if _is_copy(session, arrival):
+        if _is_copy(session, arrival, answer):
             return ()
-        unpark(session.connection(), arrival)
+        if not _is_refused_for_its_key(answer):
+            unpark(session.connection(), arrival)
         now = session.scalars(select(utc_now())).one()
         request = _request(arrival.event, Authorization(arrival.sender, services), now, answer)
         session.add(request)
@@ -160,7 +178,7 @@ def _park(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bo
     """Let an event wait; False when it does already, or is a copy of one that waits no more."""
 
     def park_unless_known(session: Session) -> bool:
-        if _is_copy(session, arrival):
+        if _is_copy(session, arrival, unknown):
             return False
         return park(session.connection(), arrival, unknown.waits_for)
 
@@ -179,14 +197,35 @@ def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
         return work(session)
 
 
-def _is_copy(session: Session, arrival: Arrival) -> bool:
-    """Whether the event is recorded; then it does not wait any more."""
-    known = select(Request.id).where(Request.source == arrival.event.source, Request.event_id == arrival.event.id)
-    if session.scalar(known) is None:
-        return False
-    unpark(session.connection(), arrival)
-    log.info("event_copy")
-    return True
+def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) -> bool:
+    """Whether this event is recorded: by its account, source and id, and by what it says.
+
+    Rows from before what was said was kept are copies of whatever has their key. A copy does not wait any more.
+
+    Raises:
+        RefusedError: the key stands for another event, which is recorded or waits; the answer is not that refusal yet.
+    """
+    event, hashed = arrival.event, hash_payload(arrival.event)
+    mine = Request.sender == arrival.sender, Request.source == event.source, Request.event_id == event.id
+    known = {
+        row.payload_hash: row.code for row in session.execute(select(Request.payload_hash, Request.code).where(*mine))
+    }
+    if hashed in known or "" in known:
+        unpark(session.connection(), arrival)
+        log.info("event_copy")
+        return True
+    is_taken = any(code != KEY_REUSED for code in known.values()) or stands_for_another(session.connection(), arrival)
+    if is_taken and not _is_refused_for_its_key(answer):
+        raise RefusedError(
+            "Identifiant déjà employé pour une autre demande : un événement nouveau veut un « id » nouveau ; renvoyer "
+            "le même se fait sans rien y changer.",
+            code=KEY_REUSED,
+        )
+    return False
+
+
+def _is_refused_for_its_key(answer: Read | RefusedError) -> bool:
+    return isinstance(answer, RefusedError) and answer.code == KEY_REUSED
 
 
 def _request(event: CloudEvent, authorization: Authorization, now: datetime, answer: Read | RefusedError) -> Request:
@@ -196,11 +235,12 @@ def _request(event: CloudEvent, authorization: Authorization, now: datetime, ans
         event_type=event.type,
         correlation_id=event.correlationid,
         sender=authorization.sender,
+        payload_hash=hash_payload(event),
         created_at=now,
     )
     if isinstance(answer, RefusedError):
         log.info("request_refused")
-        request.outcome, request.reason = RequestOutcome.REFUSED, str(answer)
+        request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
         request.code_commune = answer.commune or _readable_commune(event, authorization)
         request.requested_by = _readable(event, "requested_by", RequestedBy)
     else:

@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import select
+from sqlalchemy import not_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from schemas.requests import CancelRequested, RetryRequested
+from schemas.vocabulary import RequestOutcome
 from worker.db.engine import snapshot
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.models import Export, Request
+from worker.exports.models import KEY_REUSED, Export, Request
 from worker.exports.parked import request_key
 from worker.handlers.authorization import Authorization
 from worker.handlers.services import Services
@@ -25,17 +26,23 @@ class KnownRequest:
 def find_request(
     asked: CancelRequested | RetryRequested, services: Services, authorization: Authorization
 ) -> KnownRequest:
-    """The request and the files that are meant.
+    """The request and the files that are meant: of several that were sent under one id, the account's own.
 
     Raises:
         NotKnownYetError: there is none, or it is of a commune that the sender may not ask for: he cannot tell which,
             since both wait for as long before they are refused.
         RefusedError: one of the files is not of this request.
     """
-    query = select(Request).where(Request.source == asked.request.source, Request.event_id == asked.request.id)
+    is_own = Request.sender == authorization.sender
+    named = (
+        *(Request.source == asked.request.source, Request.event_id == asked.request.id, Request.code != KEY_REUSED),
+        or_(is_own, Request.outcome == RequestOutcome.ACCEPTED),
+    )
+    query = select(Request).where(*named).options(selectinload(Request.exports)).order_by(not_(is_own), Request.id)
     with snapshot(services.engine) as connection, Session(connection) as session:
-        request = session.scalars(query.options(selectinload(Request.exports))).one_or_none()
-    if request is None or not all(authorization.allows(commune) for commune in _communes(request)):
+        found = session.scalars(query).all()
+    request = next((it for it in found if all(map(authorization.allows, _communes(it)))), None)
+    if request is None:
         raise NotKnownYetError(
             "Demande introuvable : vérifiez son identifiant et sa source, et qu'elle est d'une commune dont ce compte "
             "peut demander les fichiers.",

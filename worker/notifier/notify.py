@@ -24,7 +24,7 @@ from worker.db.engine import Sessions
 from worker.db.notify import ReadySignal
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
-from worker.exports.models import Request
+from worker.exports.models import KEY_REUSED, Request
 from worker.exports.records import mark_published
 from worker.health import Beat, ignore
 from worker.notifier.channels.delivery import Message
@@ -203,7 +203,8 @@ class RequestNotifications(Notifications):
             outcome = self._dispatcher.deliver(
                 Subject(request.code_commune, request_id=request.id),
                 Message(
-                    f"{request.source}\n{request.event_id}",
+                    f"{request.source}\n{request.event_id}"
+                    + (f"\n{request.payload_hash}" if request.code == KEY_REUSED else ""),
                     describe_request(report, self._public_url),
                     partial(_events, report),
                 ),

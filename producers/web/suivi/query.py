@@ -155,6 +155,7 @@ def find_requests(state: State, source: str, event_ids: Collection[str]) -> dict
     if not event_ids:
         return {}
     query = _REQUESTS.where(_DEMANDES.c.source == source, _DEMANDES.c.event_id.in_(event_ids))
+    query = query.order_by(_DEMANDES.c.outcome.desc())  # accepted last: another's under the same id was refused
     with state.reading() as connection:
         return {it.event_id: it for it in _join(connection.execute(query).all(), ())}
 

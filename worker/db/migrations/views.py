@@ -37,6 +37,7 @@ FROM request r
 DEMANDES_0001 = _DEMANDES.format(added="")
 DEMANDES_0004 = _DEMANDES.format(added=", r.sender")
 DEMANDES_0006 = _DEMANDES.format(added=", r.sender, r.id AS request_id")
+DEMANDES_0012 = _DEMANDES.format(added=", r.sender, r.id AS request_id, r.code")
 
 HABILITATIONS_0006 = """
 SELECT a.name AS agent, a.email, a.code_commune, coalesce(c.nom, '') AS nom_commune

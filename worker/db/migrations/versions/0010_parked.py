@@ -30,7 +30,7 @@ def upgrade() -> None:
         sa.Column("looks", sa.Integer, nullable=False, server_default="0"),
         sa.Column("due_at", UtcDateTime, nullable=False),
         sa.Column("rung_at", UtcDateTime),
-        sa.UniqueConstraint("sender", "source", "event_id", name="uq_parked_sender"),
+        sa.UniqueConstraint("sender", "source", "event_id", name="uq_parked_sender_source_event_id"),
     )
     for column in _INDEXED:
         op.create_index(f"ix_parked_{column}", "parked", [column])
