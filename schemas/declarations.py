@@ -1,4 +1,4 @@
-"""What a person did with a file that was made: the `data` of each declaration. They ask for no new file."""
+"""What a person did with a file, or says of the register: the `data` of each declaration. They ask for no new file."""
 
 import unicodedata
 from typing import Annotated, ClassVar
@@ -6,8 +6,13 @@ from typing import Annotated, ClassVar
 from pydantic import AfterValidator, Field, StrictInt
 
 from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy
-from schemas.topology import REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT, REQUEST_FILE_DOWNLOADED
-from schemas.vocabulary import Piece, Verdict
+from schemas.topology import (
+    REQUEST_DEPOT_DECLARE,
+    REQUEST_DEPOT_VERDICT,
+    REQUEST_DOUBT_DECIDE,
+    REQUEST_FILE_DOWNLOADED,
+)
+from schemas.vocabulary import DoubtDecision, Piece, Verdict
 
 _LINES = {"\n", "\t"}
 
@@ -39,6 +44,17 @@ class FileDownloaded(Contract):
     commune: CodeCommune
     export: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID, description="The file, by `export_id`.")]
     piece: Piece = Piece.FICHIER
+    requested_by: RequestedBy
+
+
+class DoubtDecided(Contract):
+    """Somebody says whether a radiation and an inscription are one person. Once: it is not taken back."""
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_DOUBT_DECIDE
+
+    commune: CodeCommune
+    doubt: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID, description="Its number, as `doutes` lists it.")]
+    decision: DoubtDecision
     requested_by: RequestedBy
 
 

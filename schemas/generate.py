@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from schemas import topology
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared, DoubtDecided, FileDownloaded
 from schemas.envelope import CloudEvent
 from schemas.events import EcheanceNear, ExportCancelled, ExportFailed, ExportReady, RequestRefused
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
@@ -51,6 +51,12 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "exports": [41],
         "verdict": "accepte",
         "verdict_on": "2026-11-26",
+        "requested_by": "mairie-libreville",
+    },
+    DoubtDecided: {
+        "commune": "13900",
+        "doubt": 12,
+        "decision": "same_person",
         "requested_by": "mairie-libreville",
     },
     ExportReady: _FILE

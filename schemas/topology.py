@@ -17,6 +17,7 @@ REQUEST_RETRY = "fr.openelec.prefecture.request.retry.v1"
 REQUEST_FILE_DOWNLOADED = "fr.openelec.prefecture.request.file_downloaded.v1"
 REQUEST_DEPOT_DECLARE = "fr.openelec.prefecture.request.depot_declare.v1"
 REQUEST_DEPOT_VERDICT = "fr.openelec.prefecture.request.depot_verdict.v1"
+REQUEST_DOUBT_DECIDE = "fr.openelec.prefecture.request.doubt_decide.v1"
 
 EVENT_EXPORT_READY = "fr.openelec.prefecture.event.export_ready.v1"
 EVENT_EXPORT_FAILED = "fr.openelec.prefecture.event.export_failed.v1"
@@ -24,8 +25,8 @@ EVENT_EXPORT_CANCELLED = "fr.openelec.prefecture.event.export_cancelled.v1"
 EVENT_REQUEST_REFUSED = "fr.openelec.prefecture.event.request_refused.v1"
 EVENT_ECHEANCE_NEAR = "fr.openelec.prefecture.event.echeance_near.v1"
 
-DECLARATION_TYPES = (REQUEST_FILE_DOWNLOADED, REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT)
-"""What a person did with a file: they ask for nothing, and nobody is told of them."""
+DECLARATION_TYPES = (REQUEST_FILE_DOWNLOADED, REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT, REQUEST_DOUBT_DECIDE)
+"""What a person did with a file, or says of a doubt: they ask for nothing, and nobody is told of them."""
 
 REQUEST_TYPES = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_CANCEL, REQUEST_RETRY),

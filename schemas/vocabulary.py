@@ -101,6 +101,18 @@ class Verdict(StrEnum):
         return {Verdict.ACCEPTE: "accepté", Verdict.REJETE: "rejeté"}[self]
 
 
+class DoubtDecision(StrEnum):
+    """What somebody says of a radiation and an inscription that may be one person."""
+
+    SAME_PERSON = "same_person"
+    TWO_PERSONS = "two_persons"
+
+    @property
+    def label(self) -> str:
+        """The decision, as a clerk reads it."""
+        return {DoubtDecision.SAME_PERSON: "même personne", DoubtDecision.TWO_PERSONS: "deux personnes"}[self]
+
+
 _LISTE_LABELS = {
     Liste.PRINCIPALE: "Liste principale (générale)",
     Liste.COMPLEMENTAIRE_EUROPEENNE: "Liste complémentaire européenne",

@@ -9,12 +9,14 @@ from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
 from producers.state import State
+from schemas.vocabulary import DoubtDecision
 from tests.parts.deployment import DATABASE, Deployment
 from worker.cli.main import main
 from worker.db import notify
 from worker.db.engine import build_engine
 from worker.db.grants import GRANTS
 from worker.db.migrate import downgrade
+from worker.handlers.decide_doubt import decide
 
 pytestmark = pytest.mark.integration
 
@@ -134,6 +136,33 @@ def test_the_notifier_hears_that_a_file_is_ready(deployment: Deployment, monkeyp
     signal.close()
     worker.dispose()
     notifier.dispose()
+
+
+_MOUVEMENT = """
+INSERT INTO mouvement (id, code_commune, liste, import_id, nature, effet, etat, date_tableau, date_mouvement,
+                       ancien_bureau, nouveau_bureau, nom_naissance, is_protegee)
+VALUES ({}, '13900', 'P', 9, '{}', 'Immediat', 'applique', '2026-11-01', '2026-11-01', '0001', '0002', 'BANJO', true)
+"""
+_DOUBT = (
+    """INSERT INTO import (id, file_name, sha256, imported_by, lines_read, lines_kept, lines_rejected, values_cleaned,
+       bureaux_before) VALUES (9, '', '', 'moi', 0, 0, 0, 0, '[]')""",
+    _MOUVEMENT.format(1, "radiation"),
+    _MOUVEMENT.format(2, "inscription"),
+    """INSERT INTO doubt (id, import_id, code_commune, liste, radiation_id, inscription_id, differs)
+       VALUES (3, 9, '13900', 'P', 1, 2, 'date_naissance')""",
+)
+
+
+def test_a_worker_may_do_all_that_a_decision_asks_for(deployment: Deployment) -> None:
+    for statement in _DOUBT:
+        _as_owner(deployment, statement)
+    with _connect(deployment, "worker") as connection:
+        decide(connection, 3, DoubtDecision.SAME_PERSON, by="moi")
+        assert connection.scalars(text("SELECT nature FROM mouvement")).all() == ["modification"]
+        assert connection.scalars(text("SELECT nom_naissance FROM protection")).all() == ["BANJO"]
+        connection.rollback()
+    for statement in ("DELETE FROM doubt", "DELETE FROM mouvement", "DELETE FROM import WHERE id = 9"):
+        _as_owner(deployment, statement)
 
 
 def test_a_stranger_may_not_even_connect(deployment: Deployment) -> None:

@@ -46,7 +46,8 @@ def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
     assert (done.code, done.err) == (ExitCode.DONE, "")
     assert "Mouvements du 20/11/2026 : 3 inscriptions, 1 radiation, 1 changement de bureau.\n" in done.out
     report = tmp_path / "deux-comparaison.csv"
-    assert f"À vérifier : 1 cas d'homonymie, 0 orthographe changée, 0 doute. Détail : {report}" in done.out
+    assert f"À vérifier : 1 cas d'homonymie, 0 orthographe changée, 3 doutes. Détail : {report}" in done.out
+    assert "3 doutes bloquent les tableaux tant que personne n'a dit s'il s'agit de la même personne" in done.out
     undone = run("import-undo")
     assert undone.out.endswith(
         "1 liste remise à l'état précédent, 0 liste retirée du registre, 5 mouvements effacés.\n"

@@ -1028,6 +1028,56 @@ IMPORT = [
         "is_ours = True",
         ("test_import_reu.py::test_a_report_never_replaces_another_file",),
     ),
+    Mutant("doubt-not-asked", "find_doubts(connection)", "pass", ("test_a_corrected_civil_status_is_asked_about",)),
+    Mutant(
+        "doubt-passed-over",
+        "number = sum(any(is_in(mouvement, demande) for mouvement in pair) for pair in pairs)",
+        "number = 0",
+        ("test_a_tableau_that_an_open_doubt_would_enter_is_blocking",),
+    ),
+    Mutant(
+        "doubt-decided-twice",
+        'is_it = Doubt.id == doubt_id, Doubt.decision == ""',
+        "is_it = (Doubt.id == doubt_id,)",
+        ("test_what_was_decided_is_not_decided_again",),
+    ),
+    Mutant(
+        "doubt-of-another-commune",
+        "if found is None or (code_commune is not None and found.code_commune != code_commune):",
+        "if found is None:",
+        ("test_a_doubt_of_another_commune_is_not_known",),
+    ),
+    Mutant(
+        "doubt-without-authorization",
+        "authorization.require(asked.commune)",
+        "pass",
+        ("test_an_event_of_an_account_that_may_not_decides_nothing",),
+        "worker/handlers/decide_doubt.py",
+    ),
+    Mutant(
+        "doubt-outlives-its-import",
+        "forget_doubts(connection, known.id)",
+        "pass",
+        ("test_an_import_that_is_undone_takes_its_doubts_away",),
+    ),
+    Mutant(
+        "correction-stays-a-departure",
+        "connection.execute(delete(known).where(known.id.in_(gone)))",
+        "pass",
+        ("test_one_person_has_no_mouvement_any_more",),
+    ),
+    Mutant(
+        "correction-loses-the-bureau",
+        "if left.ancien_bureau == came.nouveau_bureau:",
+        "if True:",
+        ("test_one_person_in_another_bureau_has_changed_bureau",),
+    ),
+    Mutant(
+        "correction-loses-the-protection",
+        "add_protection(connection, left.code_commune, corrected)",
+        "pass",
+        ("test_who_was_protected_stays_so_under_her_corrected_name",),
+    ),
 ]
 
 DATABASE = [

@@ -258,6 +258,11 @@ def _print_comparaison(found: Comparison) -> None:
             count_of(found.doubts, "doute"),
         )
         click.echo(f"À vérifier : {', '.join(to_check)}. Détail : {found.report}")
+    if found.doubts:
+        click.echo(
+            f"{count_of(found.doubts, 'doute bloque', 'doutes bloquent')} les tableaux tant que personne n'a dit s'il "
+            "s'agit de la même personne : doutes."
+        )
 
 
 def _show_listes(summary: ImportSummary) -> None:

@@ -20,6 +20,7 @@ COMMANDS = {
     "commissions": "worker.cli.registre:commissions",
     "motifs": "worker.cli.registre:motifs",
     "protections": "worker.cli.registre:protections",
+    "doutes": "worker.cli.registre:doubts",
     "communes": "worker.cli.registre:communes",
     "agents": "worker.cli.access:agents",
     "recipients": "worker.cli.access:recipients",

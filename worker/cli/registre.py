@@ -1,9 +1,11 @@
-"""The commands about what the register knows besides lists: bureaux, communes, polls, motifs, protected electors.
+"""The commands about what the register knows besides lists: bureaux, communes, polls, motifs, protections, doubts.
 
 Names of electors are asked for, never options: a command line is kept by the shell and seen by every account of the
 machine.
 """
 
+import json
+from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,11 +13,12 @@ from typing import TYPE_CHECKING
 import click
 
 from common.french import count_of, short_date
-from schemas.vocabulary import Liste, parse_liste
-from worker.cli.options import JOUR
+from schemas.vocabulary import DoubtDecision, Liste, parse_liste
+from worker.cli.options import CODE_COMMUNE, JOUR, system_user, whole_number
 
 if TYPE_CHECKING:
     from worker.registre.bureaux import DescribedBureau
+    from worker.registre.comparaison.doubts import OpenDoubt, Side
     from worker.registre.protections import Protege
     from worker.registre.scrutins import KnownScrutin, Reunion
 
@@ -242,3 +245,61 @@ def _show_protections(found: "list[Protege]") -> None:
         click.echo(", ".join(filter(None, (f"{it.nom_naissance} {it.prenoms}".strip(), born))))
     if not found:
         click.echo("Aucun électeur protégé : ajoutez-en un avec --add.")
+
+
+@click.command("doutes")
+@click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Code INSEE ; sans lui, toutes les communes.")
+@click.option("--same-person", type=whole_number(1), multiple=True, metavar="N°", help="C'est la même personne.")
+@click.option("--two-persons", type=whole_number(1), multiple=True, metavar="N°", help="Ce sont deux personnes.")
+@click.option("--json", "as_json", is_flag=True, help="Écrire les doutes ouverts en JSON, pour un programme.")
+def doubts(*, commune: str | None, same_person: Iterable[int], two_persons: Iterable[int], as_json: bool) -> None:
+    """Montrer ou trancher les doutes des comparaisons.
+
+    Une radiation et une inscription du même export sont peut-être une seule personne, dont l'état civil a été corrigé.
+    Tant que personne ne l'a dit, les tableaux qui les montrent sont bloquants. La même personne n'a plus de mouvement,
+    ou change seulement de bureau.
+    """
+    from worker.cli.database import register_database
+    from worker.handlers.decide_doubt import decide
+    from worker.registre.comparaison.doubts import list_doubts
+
+    answers = [(it, DoubtDecision.SAME_PERSON) for it in same_person]
+    answers += [(it, DoubtDecision.TWO_PERSONS) for it in two_persons]
+    with register_database() as engine, engine.begin() as connection:
+        for number, decision in answers:
+            decided = decide(connection, number, decision, by=system_user(), code_commune=commune)
+            followed = "".join(f" Donc le n° {it} : {DoubtDecision.TWO_PERSONS.label}." for it in decided.others)
+            click.echo(f"Doute n° {number} : {decision.label}.{followed}", err=as_json)
+        found = list_doubts(connection, commune)
+    if as_json:
+        click.echo(json.dumps([_as_document(it) for it in found], ensure_ascii=False, default=str))
+    elif not answers:
+        _show_doubts(found)
+
+
+def _as_document(doubt: "OpenDoubt") -> dict[str, object]:
+    return doubt._asdict() | {"radiation": doubt.radiation._asdict(), "inscription": doubt.inscription._asdict()}
+
+
+def _show_doubts(found: "list[OpenDoubt]") -> None:
+    from worker.registre.comparaison.doubts import describe_differing
+
+    for it in found:
+        click.echo(
+            f"N° {it.id}, {it.code_commune}, liste {it.liste}, import {it.import_id} du {short_date(it.jour)}. "
+            f"Diffère : {describe_differing(it.differs)}"
+        )
+        click.echo(f"  radiation   : {_describe_side(it.radiation)}")
+        click.echo(f"  inscription : {_describe_side(it.inscription)}")
+    if found:
+        click.echo(f"{count_of(len(found), 'doute')} à trancher : --same-person N° ou --two-persons N°.")
+    else:
+        click.echo("Aucun doute à trancher.")
+
+
+def _describe_side(side: "Side") -> str:
+    used = f" ({side.nom_usage})" if side.nom_usage else ""
+    born = "/".join(reversed(side.date_naissance.split("-")))
+    lieu = side.commune_naissance or side.pays_naissance
+    where = f"bureau {side.bureau or '?'} n° {side.numero}"
+    return ", ".join(filter(None, (f"{side.nom_naissance}{used} {side.prenoms}", born, lieu, side.adresse, where)))

@@ -11,7 +11,11 @@ _REGISTER = "bureau, commission, commune, electeur, liste, mouvement, protection
 
 GRANTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "prefecture_worker": (
-        ("SELECT", f"agent, alembic_version, import, import_liste, sender, {_REGISTER}"),
+        ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
+        # What an event decides of a doubt.
+        ("UPDATE (decision, decided_at, decided_by, inscription_id, radiation_id)", "doubt"),
+        ("DELETE, UPDATE (ancien_bureau, categorie, is_protegee, motif, nature)", "mouvement"),
+        ("INSERT", "protection"),
         ("SELECT, INSERT, UPDATE", "depot, export, request"),
         ("SELECT, INSERT, UPDATE, DELETE", "parked"),
         ("INSERT", "audit"),

@@ -5,16 +5,18 @@ compared, but for the day it happened. A producer of mouvements (a CSV file) vou
 What is not known is said: « Néant » is printed of a known period only.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
-from common.french import format_number, short_date
+from common.french import count_of, format_number, short_date
 from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Severity
 from worker.domain.demande import Demande
+from worker.domain.mouvement import Mouvement
+from worker.domain.selection import is_in
 
 
 @dataclass(frozen=True)
@@ -54,6 +56,7 @@ _START, _END, _GAP, _DAY, _UNSAID = (
     *("couverture_debut", "couverture_fin", "couverture_lacune", "couverture_date"),
     "couverture_inconnue",
 )
+_DOUBTS = "doutes_ouverts"
 _CHAMP = "période"
 
 
@@ -71,6 +74,22 @@ def check_couverture(demande: Demande, chain: Chain) -> Iterator[AnomalieCouvert
         yield from _check_links(demande, chain.links)
     else:
         yield _unsaid(demande, chain)
+
+
+def check_doubts(
+    demande: Demande, code_commune: str, pairs: Iterable[tuple[Mouvement, Mouvement]]
+) -> Iterator[AnomalieCouverture]:
+    """The open doubts whose radiation or inscription the tableau shows: perhaps nobody left, and nobody came."""
+    number = sum(any(is_in(mouvement, demande) for mouvement in pair) for pair in pairs)
+    if number:
+        said = count_of(number, "doute est ouvert", "doutes sont ouverts")
+        yield AnomalieCouverture(
+            _DOUBTS,
+            Severity.BLOCKING,
+            "mouvements",
+            f"{said} : une radiation et une inscription sont peut-être celles d'une même personne, dont l'état civil a "
+            f"été corrigé. Le dire (doutes --commune {code_commune}), puis redemander le tableau.",
+        )
 
 
 def exports_used(demande: Demande, chain: Chain) -> list[date]:

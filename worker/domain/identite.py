@@ -6,7 +6,9 @@ COTÉ, CÔTE. Then the characters as they are, so that the order never depends o
 """
 
 import unicodedata
+from collections.abc import Callable
 from hashlib import blake2b
+from typing import NamedTuple
 
 from worker.domain.mouvement import Personne
 
@@ -81,3 +83,82 @@ class Homonyms:
     def ids(self) -> list[int]:
         """Those of electors who are there twice, elector by elector."""
         return [id_ for ids in self._all.values() for id_ in ids]
+
+
+class Portrait(NamedTuple):
+    """What tells whether one who left and one who came may be one person; texts are as `base_letters` gives them."""
+
+    nom: str
+    prenoms: str
+    date_naissance: str
+    """AAAA-MM-JJ; unknown parts are zeros."""
+    lieu_naissance: str
+    """The commune of birth, or the country when the commune is not known."""
+    adresse: str
+    code_bureau: str
+    numero: int
+    """Order number in the bureau; 0 when there is none."""
+
+
+Likeness = Callable[[Portrait, Portrait], bool]
+
+
+def _is_same(*names: str) -> Likeness:
+    """Whether these fields are known and the same; nothing, and zero, are not known."""
+
+    def is_same(before: Portrait, after: Portrait) -> bool:
+        values = [(getattr(before, name), getattr(after, name)) for name in names]
+        return all(bool(one and one == other) for one, other in values)
+
+    return is_same
+
+
+def _shares_prenom(before: Portrait, after: Portrait) -> bool:
+    return not set(before.prenoms.split()).isdisjoint(after.prenoms.split())
+
+
+def _has_date_corrected(before: Portrait, after: Portrait) -> bool:
+    """Whether one date may be the other one: completed, or with one of its three parts mistyped."""
+    parts = zip(*((it.date_naissance or _UNKNOWN).split("-") for it in (before, after)), strict=True)
+    known = [one == other for one, other in parts if one.strip("0") and other.strip("0")]
+    return all(known) or (sum(known), len(known)) == (2, 3)
+
+
+_UNKNOWN = "0000-00-00"
+_PLACE, _HOME, _BORN = _is_same("code_bureau", "numero"), _is_same("nom", "adresse"), _is_same("date_naissance")
+
+_PERHAPS_ONE: tuple[tuple[Likeness, ...], ...] = (
+    (_PLACE, _shares_prenom),
+    (_PLACE, _BORN),
+    (_HOME, _shares_prenom),
+    (_HOME, _BORN),
+    (_is_same("prenoms", "date_naissance", "adresse"),),
+    (_is_same("nom", "prenoms", "date_naissance"),),
+    (_is_same("prenoms", "date_naissance", "lieu_naissance"),),
+    (_is_same("nom", "date_naissance", "lieu_naissance"), _shares_prenom),
+    (_is_same("nom", "prenoms", "lieu_naissance"), _has_date_corrected),
+)
+"""What two of one comparison share when they may be one person: one line of these is enough.
+
+The first five are of an elector who stays where she is; the others of one who moved at the same time, and has three of
+the four parts of her civil status left.
+"""
+
+BLOCKS = (
+    ("code_bureau", "numero"),
+    ("nom", "adresse"),
+    ("prenoms", "date_naissance"),
+    ("nom", "date_naissance"),
+    ("nom", "prenoms"),
+)
+"""Two who may be one person are the same in all the fields of one of these at least: others need no second look."""
+
+
+def is_perhaps_one(before: Portrait, after: Portrait) -> bool:
+    """Whether one who left and one who came may be one person, whose civil status was corrected."""
+    return any(all(is_alike(before, after) for is_alike in likenesses) for likenesses in _PERHAPS_ONE)
+
+
+def differing(before: Portrait, after: Portrait) -> list[str]:
+    """The fields of two portraits that are not the same; a number alone is given anew at times."""
+    return [name for name in Portrait._fields if name != "numero" and getattr(before, name) != getattr(after, name)]

@@ -27,6 +27,7 @@ class Action(StrEnum):
     RECIPIENT_DISABLED = "recipient_disabled"
     DEAD_LETTER_REQUEUED = "dead_letter_requeued"
     DEAD_LETTER_DROPPED = "dead_letter_dropped"
+    DOUBT_DECIDED = "doubt_decided"
 
     @property
     def label(self) -> str:
@@ -47,6 +48,7 @@ _LABELS = {
     Action.RECIPIENT_DISABLED: "destinataire arrêté, sur sa demande",
     Action.DEAD_LETTER_REQUEUED: "lettre morte remise en file",
     Action.DEAD_LETTER_DROPPED: "lettre morte supprimée",
+    Action.DOUBT_DECIDED: "doute tranché",
 }
 
 

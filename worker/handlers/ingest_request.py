@@ -18,6 +18,7 @@ from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_DEPOT_DECLARE,
     REQUEST_DEPOT_VERDICT,
+    REQUEST_DOUBT_DECIDE,
     REQUEST_FILE_DOWNLOADED,
     REQUEST_LISTE_EXPORT,
     REQUEST_RETRY,
@@ -42,6 +43,7 @@ from worker.exports.parked import (
 from worker.exports.records import add_export, take_back_enqueued
 from worker.handlers.authorization import Authorization
 from worker.handlers.cancel_request import Cancellation, read_cancellation
+from worker.handlers.decide_doubt import read_decision
 from worker.handlers.declarations import Declaration, read_depot, read_download, read_verdict
 from worker.handlers.export_plan import ExportPlan, plan_listes, plan_retry, plan_tableaux
 from worker.handlers.services import Services
@@ -62,6 +64,7 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
     REQUEST_FILE_DOWNLOADED: read_download,
     REQUEST_DEPOT_DECLARE: read_depot,
     REQUEST_DEPOT_VERDICT: read_verdict,
+    REQUEST_DOUBT_DECIDE: read_decision,
 }
 
 

@@ -1,6 +1,6 @@
 """From the mouvements of the register to a tableau: one snapshot, every mouvement checked, a PDF, all or nothing."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection
@@ -9,8 +9,10 @@ from schemas.vocabulary import Severity
 from worker.db.engine import snapshot
 from worker.domain.composition import ListeDeCommune, compose_tableau
 from worker.domain.controles import check_bilan, check_tableau
-from worker.domain.couverture import Chain, check_couverture
+from worker.domain.couverture import Chain, check_couverture, check_doubts
 from worker.domain.demande import Demande
+from worker.domain.lignes import fetch_in_batches
+from worker.domain.mouvement import Mouvement
 from worker.domain.tableau import Tableau
 from worker.domain.texte import clean
 from worker.exports.models import Export
@@ -21,6 +23,7 @@ from worker.handlers.export_plan import read_demande
 from worker.handlers.make_liste import NO_VERSION
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
+from worker.registre.comparaison.doubts import open_pairs
 from worker.registre.imports.chain import read_chain
 from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux
 from worker.registre.reference import name_departement
@@ -82,6 +85,7 @@ class _Subject:
     source: MouvementSource
     version: int
     chain: Chain
+    doubts: Sequence[tuple[int, int]]
 
     @classmethod
     def read(cls, connection: Connection, export: Export, progress: Progress) -> "_Subject":
@@ -97,6 +101,7 @@ class _Subject:
             source=MouvementSource(connection, commune.code, liste, _Count(progress)),
             version=version,
             chain=read_chain(connection, commune.code, liste),
+            doubts=open_pairs(connection, commune.code, liste),
         )
 
     def anomalies(self, tableau: Tableau) -> Iterator[Anomaly]:
@@ -105,8 +110,14 @@ class _Subject:
         inscrits = identity_keys(source.connection, source.code_commune, source.liste, self.version)
         bureaux = {bureau.code for bureau in self.liste.bureaux}
         yield from map(to_anomaly, check_couverture(self.demande, self.chain))
+        yield from map(to_anomaly, check_doubts(self.demande, source.code_commune, self._open_doubts()))
         yield from map(to_anomaly, check_bilan(tableau))
         yield from map(to_anomaly, check_tableau(self.demande, source, inscrits, bureaux))
+
+    def _open_doubts(self) -> Iterator[tuple[Mouvement, Mouvement]]:
+        ids = [id_ for pair in self.doubts for id_ in pair]
+        both = fetch_in_batches(self.source.fetch, ids)
+        return zip(both, both, strict=True)
 
 
 class _Count:

@@ -194,6 +194,23 @@ class MouvementRegistre(Base):
     )
 
 
+class Doubt(Base):
+    """A radiation and an inscription of one comparison: perhaps one person, until somebody decides. It names nobody."""
+
+    __tablename__ = "doubt"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), index=True)
+    code_commune: Mapped[str] = mapped_column(Texte)
+    liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
+    radiation_id: Mapped[int | None] = mapped_column(BigInteger, doc="The mouvement; NULL when it is no more.")
+    inscription_id: Mapped[int | None] = mapped_column(BigInteger, doc="The mouvement; NULL when it is no more.")
+    differs: Mapped[str] = _texte("Which fields are not the same, separated by a space.")
+    decision: Mapped[str] = _texte("same_person or two_persons; empty while it is open.")
+    decided_by: Mapped[str] = _texte("Who decided.")
+    decided_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+
+
 class Scrutin(Base):
     """A poll, national or of one commune; two polls held on one day are one."""
 

@@ -16,6 +16,7 @@ from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_DEPOT_DECLARE,
     REQUEST_DEPOT_VERDICT,
+    REQUEST_DOUBT_DECIDE,
     REQUEST_LISTE_EXPORT,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
@@ -37,6 +38,7 @@ _WITHOUT_FILES = {
     REQUEST_CANCEL: "Annulation",
     REQUEST_DEPOT_DECLARE: "Dépôt déclaré",
     REQUEST_DEPOT_VERDICT: "Réponse de la plateforme",
+    REQUEST_DOUBT_DECIDE: "Doute tranché",
 }
 
 

@@ -33,7 +33,6 @@ from schemas.vocabulary import Liste
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
 from worker.errors import ImportRefusedError
 from worker.registre.comparaison.differences import (
-    DOUBTS,
     HAS_HOMONYM,
     IDENTITIES,
     PAIRS,
@@ -47,14 +46,13 @@ from worker.registre.comparaison.differences import (
     pair_rest,
     pair_singles,
 )
-from worker.registre.comparaison.matching import SPELLING, find_doubts, pair_candidates, pair_spellings
+from worker.registre.comparaison.doubts import CHANGEMENT, DOUBTS, PORTRAITS, find_doubts, record_doubts
+from worker.registre.comparaison.matching import SPELLING, pair_candidates, pair_spellings
 from worker.registre.comparaison.report import findings, write_report
 from worker.registre.imports.summary import Comparison
 from worker.registre.models import Electeur, MouvementRegistre
 from worker.registre.mouvements.staging import FIELDS, STAGED, reading_transaction, record_mouvements, temporary_tables
 from worker.registre.versions import ListeKey, current_versions
-
-MOTIF = "Changement de bureau constaté dans l'export du REU"
 
 _BEFORE, _SHOWN = aliased(Electeur, name="before"), aliased(Electeur, name="shown")
 """The elector before (nobody of an inscription), and as the tableau shows her: after, or before when she left."""
@@ -79,7 +77,7 @@ def comparing(
     Raises:
         ImportRefusedError: the report cannot be written; when recording, another service has changed a list since.
     """
-    with temporary_tables(connection, STAGED, *TABLES):
+    with temporary_tables(connection, STAGED, *TABLES, PORTRAITS, DOUBTS):
         with reading_transaction(connection):
             current = current_versions(connection)
             compared = {liste: current[liste] for liste in sorted(listes) if liste in current}
@@ -92,6 +90,7 @@ def comparing(
             if any(before.get(liste) != known for liste, known in compared.items()):
                 raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
             record_mouvements(connection, version)
+            record_doubts(connection, version)
 
         yield comparison, record
 
@@ -180,7 +179,7 @@ def _values(jour: date) -> dict[str, Any]:
         "effet": literal(Effet.IMMEDIAT.value),
         "etat": literal(Etat.APPLIQUE.value),
         "categorie": case((or_(came, left), Categorie.NON_PRECISEE.value), else_=Categorie.CHANGEMENT_BUREAU.value),
-        "motif": case((or_(came, left), ""), else_=MOTIF),
+        "motif": case((or_(came, left), ""), else_=CHANGEMENT),
         "date_tableau": literal(jour, Date),
         "date_mouvement": literal(jour, Date),
         "scrutin": null(),
@@ -191,7 +190,7 @@ def _values(jour: date) -> dict[str, Any]:
         "adresse": adresse(e),
         "is_protegee": _is_protegee(),
     }
-    return {name: values[name] for name in ("rank", *FIELDS)}
+    return {"electeur": e.id} | {name: values[name] for name in ("rank", *FIELDS)}
 
 
 def _is_protegee() -> Any:  # noqa: ANN401 — a condition

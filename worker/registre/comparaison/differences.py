@@ -43,14 +43,14 @@ _DETAILS = (
     *("code_postal", "ville", "pays"),
 )
 
-_ID = BigInteger().with_variant(Integer, "sqlite")
+ID = BigInteger().with_variant(Integer, "sqlite")
 
 IDENTITIES = Table(
     "compare_identity",
     TEMPORARY,
     *(Column(name, Texte, nullable=False) for name in ("code_commune", "liste", *IDENTITE)),
     *(Column(name, Integer, nullable=False) for name in ("n_before", "n_after")),
-    *(Column(name, _ID) for name in ("before", "after")),
+    *(Column(name, ID) for name in ("before", "after")),
     prefixes=["TEMPORARY"],
 )
 """Electors of one identity whose lines are not the same in both versions, or who are several: homonyms."""
@@ -58,18 +58,18 @@ IDENTITIES = Table(
 CANDIDATES = Table(
     "compare_candidate",
     TEMPORARY,
-    Column("id", _ID, primary_key=True, autoincrement=False),
+    Column("id", ID, primary_key=True, autoincrement=False),
     Column("is_after", Integer, nullable=False),
-    *(Column(name, Texte, nullable=False) for name in ("group_key", "family", "adresse", "code_bureau")),
+    *(Column(name, Texte, nullable=False) for name in ("group_key", "adresse", "code_bureau")),
     Column("numero_ordre", Integer, nullable=False),
     prefixes=["TEMPORARY"],
 )
-"""Lines to be paired within their `group_key`. In one `family` all is the same but the place of birth."""
+"""Lines to be paired within their `group_key`."""
 
 PAIRS = Table(
     "compare_pair",
     TEMPORARY,
-    *(Column(name, _ID, index=False) for name in ("before", "after")),
+    *(Column(name, ID, index=False) for name in ("before", "after")),
     Column("look", Integer),
     Column("group_key", Texte),
     prefixes=["TEMPORARY"],
@@ -79,15 +79,7 @@ PAIRS = Table(
 `look` says how homonyms were told apart, `group_key` which ones: NULL of an elector who has no homonym.
 """
 
-DOUBTS = Table(
-    "compare_doubt",
-    TEMPORARY,
-    *(Column(name, _ID, nullable=False, index=False) for name in ("before", "after")),
-    prefixes=["TEMPORARY"],
-)
-"""One who left and one who came, alike but for the place of birth: perhaps one elector, and counted as two."""
-
-TABLES = (IDENTITIES, CANDIDATES, PAIRS, DOUBTS)
+TABLES = (IDENTITIES, CANDIDATES, PAIRS)
 HAS_HOMONYM = or_(IDENTITIES.c.n_before > 1, IDENTITIES.c.n_after > 1)
 
 Source = type[Electeur] | AliasedClass[Electeur]
@@ -178,12 +170,8 @@ def find_homonyms(connection: Connection, liste: ListeKey, before: int, after: i
     places = [lines.c[name] for name in ("adresse", "code_bureau", "numero_ordre")]
     who: ColumnElement[str] = literal(JOINT.join(liste), Text)
     group_key = reduce(lambda joined, name: joined + literal(JOINT, Text) + lines.c[name], IDENTITE, who)
-    members = (
-        select(lines.c.id, lines.c.is_after, group_key, literal(""), *places)
-        .join(IDENTITIES, is_theirs)
-        .where(HAS_HOMONYM)
-    )
-    names = ["id", "is_after", "group_key", "family", "adresse", "code_bureau", "numero_ordre"]
+    members = select(lines.c.id, lines.c.is_after, group_key, *places).join(IDENTITIES, is_theirs).where(HAS_HOMONYM)
+    names = ["id", "is_after", "group_key", "adresse", "code_bureau", "numero_ordre"]
     connection.execute(insert(CANDIDATES).from_select(names, members))
 
 

@@ -7,7 +7,7 @@ from sqlalchemy import CTE, Connection, Row, Select, and_, case, delete, func, i
 
 from worker.domain.identite import fold_identite
 from worker.domain.texte import JOINT
-from worker.registre.comparaison.differences import CANDIDATES, DOUBTS, IDENTITE, PAIRS, identite_columns, place_columns
+from worker.registre.comparaison.differences import CANDIDATES, IDENTITE, PAIRS, identite_columns, place_columns
 from worker.registre.models import Electeur
 from worker.registre.versions import BATCH
 
@@ -58,13 +58,6 @@ def pair_spellings(connection: Connection) -> None:
         connection.execute(delete(PAIRS).where(PAIRS.c[side].in_(again), _IS_UNMATCHED))
 
 
-def find_doubts(connection: Connection) -> None:
-    """Put into DOUBTS who is left of the candidates, where names and date of birth are the same."""
-    before, after, is_same = _two_sides("family")
-    doubts = select(before.c.id, after.c.id).join_from(before, after, is_same)
-    connection.execute(insert(DOUBTS).from_select(["before", "after"], doubts))
-
-
 def _two_sides(*same: str) -> tuple[CTE, CTE, Any]:
     """Candidates of before and after, ranked among those who have the same values, and when two have the same rank."""
     within = [CANDIDATES.c[name] for name in same]
@@ -96,7 +89,6 @@ def _fold(row: Row[Any]) -> dict[str, Any]:
         "id": row.id,
         "is_after": row.is_after,
         "group_key": JOINT.join(group_key),
-        "family": JOINT.join(group_key[:-1]),
         "adresse": row.adresse,
         "code_bureau": row.code_bureau,
         "numero_ordre": row.numero_ordre,

@@ -8,7 +8,8 @@ from sqlalchemy import Connection, Row, Select, Table, func, select
 from sqlalchemy.orm import aliased
 
 from worker.db.engine import STREAM
-from worker.registre.comparaison.differences import DOUBTS, PAIRS
+from worker.registre.comparaison.differences import PAIRS
+from worker.registre.comparaison.doubts import DOUBTS, describe_differing
 from worker.registre.comparaison.matching import MATCHING_RULES, SPELLING
 from worker.registre.imports.report import ReportFile, ReportKind
 from worker.registre.models import Electeur
@@ -21,10 +22,6 @@ COMPARISON = ReportKind(
     "le rapport de comparaison",
     "n'est pas un rapport de comparaison ; déplacez-le",
     "choisissez un autre dossier avec --report",
-)
-_DOUBT = (
-    "mêmes nom, prénoms et date de naissance, autre lieu de naissance : radiation et inscription ; "
-    "vérifier s'il s'agit du même électeur"
 )
 
 
@@ -55,9 +52,10 @@ def findings(connection: Connection) -> Iterator[Finding]:
             groups += row.group_key != last
             last = row.group_key
             yield _finding(row, groups, _describe_pair(row))
-    with connection.execute(_places(DOUBTS), execution_options=STREAM) as rows:
+    with connection.execute(_places(DOUBTS).add_columns(DOUBTS.c.differs), execution_options=STREAM) as rows:
         for number, row in enumerate(rows, groups + 1):
-            yield _finding(row, number, _DOUBT)
+            differs = describe_differing(row.differs.split())
+            yield _finding(row, number, f"doute, à trancher par « doutes » : même électeur ? Diffère : {differs}")
 
 
 def write_report(path: Path, lines: Iterable[Finding]) -> Path | None:

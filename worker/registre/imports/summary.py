@@ -41,7 +41,7 @@ class Comparison:
     spellings: int
     """Electors whose name or place of birth is spelled in another way than before."""
     doubts: int
-    """Radiations and inscriptions that differ by the place of birth only: perhaps one elector."""
+    """Pairs of a radiation and an inscription that may be one person: a corrected civil status."""
     report: Path | None
     """Where homonyms, spellings and doubts are told one by one."""
 

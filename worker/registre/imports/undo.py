@@ -9,6 +9,7 @@ from sqlalchemy import Connection, Engine, bindparam, delete, exists, select, up
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
 from worker.registre.bureaux import lock_bureaux, restore_bureaux
+from worker.registre.comparaison.doubts import forget_doubts
 from worker.registre.imports.history import import_lock
 from worker.registre.models import Electeur, Import, ImportListe, MouvementRegistre
 from worker.registre.versions import UNDO_DAYS, ListeKey, can_be_undone, current_versions, point_to, remove_obsolete
@@ -67,6 +68,7 @@ def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
     _refuse_removed(connection, known.id, before)
     point_to(connection, before)
     restore_bureaux(connection, known.bureaux_before)
+    forget_doubts(connection, known.id)
     forgotten = connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == known.id))
     connection.execute(update(Import).where(Import.id == known.id).values(undone_at=utc_now()))
     return UndoSummary(

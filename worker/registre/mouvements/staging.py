@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
-from sqlalchemy import Column, Connection, Integer, MetaData, Table, insert, literal, select, text
+from sqlalchemy import BigInteger, Column, Connection, Integer, MetaData, Table, insert, literal, select, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.schema import CreateTable
 
@@ -24,10 +24,12 @@ STAGED = Table(
     "staged_mouvement",
     TEMPORARY,
     Column("rank", Integer, nullable=False),
+    Column("electeur", BigInteger),
     *(Column(name, _RECORDED.c[name].type, nullable=_RECORDED.c[name].nullable) for name in FIELDS),
     prefixes=["TEMPORARY"],
 )
-"""What will be recorded, in the order of `rank`: for a CSV file, its line number."""
+"""What will be recorded, in the order of `rank`: for a CSV file, its line number. `electeur`: whom it is about, of a
+comparison."""
 
 _SERVER = "SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)"
 """Whole lists are grouped and sorted: what PostgreSQL allows a small query would send them to the disk."""

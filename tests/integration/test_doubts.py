@@ -1,0 +1,330 @@
+"""A corrected civil status is asked about: what the comparison finds, what a tableau says, what a decision changes."""
+
+import json
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import RowMapping, insert, text
+
+from common.cli import ExitCode
+from schemas.declarations import DoubtDecided
+from schemas.envelope import CloudEvent
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import DoubtDecision, Liste
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
+from tests.integration.mouvements_desk import MouvementsDesk, open_desk
+from tests.integration.tableau_desk import TableauDesk
+from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLES, VOIE
+from worker.cli.main import main
+from worker.domain.identite import Portrait
+from worker.domain.mouvement import Categorie, Nature
+from worker.errors import RefusedError
+from worker.exports.audit import Action, read_audit
+from worker.exports.models import Sender
+from worker.handlers.decide_doubt import decide
+from worker.handlers.ingest_request import ingest_request
+from worker.registre.comparaison import doubts
+from worker.registre.comparaison.doubts import OpenDoubt, list_doubts
+from worker.registre.imports.undo import undo_import
+from worker.registre.protections import Protege, add_protection, select_protections
+from worker.registre.reu.importer import Intake
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
+
+SAME, TWO = DoubtDecision.SAME_PERSON, DoubtDecision.TWO_PERSONS
+LIEU = TITLES[9]
+BEFORE, AFTER = date(2026, 9, 1), date(2026, 10, 1)
+Row = dict[str, str]
+
+OTHERS = [
+    ELECTEUR | {NOM: nom, PRENOMS: prenoms, DATE: born, VOIE: f"Rue {number}", NUMERO: str(number), LIEU: "ARLES"}
+    for number, (nom, prenoms, born) in enumerate(
+        [("PUPITRE", "Ignace", "01/02/1950"), ("LUTRIN", "Odile", "03/04/1960"), ("ENCRIER", "Basile", "05/06/1970")],
+        50,
+    )
+]
+"""Electors who stay."""
+SHE = ELECTEUR | {NOM: "MANDOLINE", PRENOMS: "Zoé Aglaé", DATE: "00/00/1961", VOIE: "Rue du Puits", NUMERO: "7"}
+MOVED = {VOIE: "Rue Neuve", BUREAU: "2", NUMERO: "99"}
+"""Whoever moves to another bureau."""
+
+
+def _compare(desk: MouvementsDesk, before: list[Row], after: list[Row]) -> list[OpenDoubt]:
+    desk.load([*OTHERS, *before], intake=Intake(BEFORE))
+    found = desk.compare([*OTHERS, *after], intake=Intake(AFTER), accept_loss=True)
+    listed = _open(desk)
+    assert found.doubts == len(listed)
+    return listed
+
+
+def _open(desk: MouvementsDesk, commune: str | None = None) -> list[OpenDoubt]:
+    with desk.engine.connect() as connection:
+        return list_doubts(connection, commune)
+
+
+def _decide(desk: MouvementsDesk, number: int, decision: DoubtDecision, commune: str | None = None) -> None:
+    with desk.engine.begin() as connection:
+        decide(connection, number, decision, by="mairie", code_commune=commune)
+
+
+@pytest.mark.parametrize(
+    ("correction", "differs"),
+    [
+        ({DATE: "05/08/1961"}, ["date_naissance"]),
+        ({DATE: "05/08/1961", BUREAU: "2", NUMERO: "99"}, ["date_naissance", "code_bureau"]),
+        ({DATE: "05/08/1961"} | MOVED, ["date_naissance", "adresse", "code_bureau"]),
+        ({PRENOMS: "Zoé"}, ["prenoms"]),
+        ({PRENOMS: "Aglaé Zoé", NUMERO: "99"}, ["prenoms"]),
+        ({PRENOMS: "Jeanne"}, ["prenoms"]),
+        ({PRENOMS: "Zoé Aglaé Rose"} | MOVED, ["prenoms", "adresse", "code_bureau"]),
+        ({NOM: "LUTRIN"}, ["nom"]),
+        ({NOM: "LUTRIN", BUREAU: "2"}, ["nom", "code_bureau"]),
+        ({NOM: "LUTRIN"} | MOVED, ["nom", "adresse", "code_bureau"]),
+        ({LIEU: "ARLES"} | MOVED, ["lieu_naissance", "adresse", "code_bureau"]),
+        ({NOM: "Mandolïne", PRENOMS: "ZOE-AGLAE", DATE: "05/08/1961", VOIE: "RUE DU PUITS"}, ["date_naissance"]),
+    ],
+)
+def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correction: Row, differs: list[str]) -> None:
+    [found] = _compare(desk, [SHE], [SHE | correction])
+    assert found.differs == differs
+    assert (found.code_commune, found.liste, found.import_id, found.jour) == (COMMUNE, "P", 2, AFTER)
+    assert (found.radiation.nom_naissance, found.radiation.bureau, found.radiation.numero) == ("MANDOLINE", "0001", 7)
+    assert found.inscription.bureau == ("0002" if BUREAU in correction else "0001")
+    [line] = desk.comparison_report
+    assert "doute, à trancher par « doutes » : même électeur ? Diffère : " in line
+    assert "MANDOLINE" not in line.upper()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990"},  # took her number
+        {NOM: "LUTRIN", PRENOMS: "Rose", DATE: "05/08/1990", NUMERO: "8"},  # took her flat
+        {PRENOMS: "Rose", DATE: "05/08/1990", NUMERO: "8"},  # of her family
+        {PRENOMS: "Rose Aglaé", DATE: "05/08/1990"} | MOVED,  # of her name
+        {DATE: "05/08/1990"} | MOVED,  # her namesake, of another age
+        {NOM: "LUTRIN", LIEU: "ARLES"} | MOVED,  # born on the same day elsewhere
+        {NOM: "LUTRIN", PRENOMS: "Zoé", VOIE: "", NUMERO: ""},
+    ],
+)
+def test_whoever_comes_when_she_leaves_is_nobody_else(desk: MouvementsDesk, other: Row) -> None:
+    assert _compare(desk, [SHE], [SHE | other]) == []
+    assert sorted(it.nature for it in desk.mouvements()) == [Nature.INSCRIPTION, Nature.RADIATION]
+
+
+def test_nothing_that_both_lack_makes_them_alike(desk: MouvementsDesk) -> None:
+    unknown = dict.fromkeys((*TITLES[13:21], BUREAU, NUMERO, DATE, LIEU, TITLES[11]), "")
+    assert _compare(desk, [SHE | unknown], [SHE | unknown | {PRENOMS: "Rose"}]) == []
+
+
+def test_another_list_or_commune_is_another_matter(desk: MouvementsDesk) -> None:
+    elsewhere = {TITLES[0]: VOISINE}
+    rows = [*OTHERS, *(it | elsewhere for it in OTHERS)]
+    desk.load([*rows, SHE])
+    assert desk.compare([*rows, SHE | elsewhere | {DATE: "05/08/1961"}], accept_loss=True).doubts == 0
+
+
+def test_many_who_share_a_number_are_looked_at_a_few_at_a_time(
+    desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(doubts, "TOGETHER", 3)
+    left = [SHE | {NOM: f"MANDOLINE {letter}", VOIE: f"Rue {letter}", LIEU: letter} for letter in "ABCDEFGH"]
+    came = [it | {PRENOMS: "Zoé", DATE: "05/08/1961", VOIE: "Rue Z", NOM: it[NOM] + "Z"} for it in left]
+    assert len(_compare(desk, left, came)) == 3 * 3 + 3 * 3 + 2 * 2
+
+
+def test_one_person_has_no_mouvement_any_more(desk: MouvementsDesk) -> None:
+    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    _decide(desk, found.id, SAME)
+    assert (_open(desk), desk.mouvements()) == ([], [])
+    query = "SELECT radiation_id, inscription_id, differs, decision, decided_by, decided_at IS NOT NULL FROM doubt"
+    [kept] = desk.rows(query)
+    assert [*kept[:5], bool(kept[5])] == [None, None, "date_naissance", "same_person", "mairie", True]
+
+
+def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -> None:
+    [found] = _compare(desk, [SHE], [SHE | {NOM: "LUTRIN"} | MOVED])
+    _decide(desk, found.id, SAME)
+    [change] = desk.mouvements()
+    assert (change.nature, change.ancien_bureau, change.nouveau_bureau) == (Nature.MODIFICATION, "0001", "0002")
+    assert (change.categorie, change.is_changement_bureau) == (Categorie.CHANGEMENT_BUREAU, True)
+    assert (change.personne.nom_naissance, change.numero) == ("LUTRIN", 99)
+
+
+def test_two_persons_keep_their_mouvements(desk: MouvementsDesk) -> None:
+    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    _decide(desk, found.id, TWO)
+    assert (_open(desk), len(desk.mouvements())) == ([], 2)
+
+
+def test_what_is_said_of_one_doubt_answers_the_others_about_the_same_elector(desk: MouvementsDesk) -> None:
+    twins = [SHE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
+    first, second = _compare(desk, [SHE], twins)
+    _decide(desk, first.id, SAME)
+    assert _open(desk) == []
+    assert [it.personne.prenoms for it in desk.mouvements()] == [second.inscription.prenoms]
+    assert desk.rows("SELECT decision FROM doubt ORDER BY id") == [("same_person",), ("two_persons",)]
+
+
+def test_what_was_decided_is_not_decided_again(desk: MouvementsDesk) -> None:
+    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    _decide(desk, found.id, TWO)
+    with pytest.raises(RefusedError, match=r"déjà été tranché : deux personnes, le .*, par mairie"):
+        _decide(desk, found.id, SAME)
+    assert len(desk.mouvements()) == 2
+
+
+def test_a_doubt_of_another_commune_is_not_known(desk: MouvementsDesk) -> None:
+    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    with pytest.raises(RefusedError, match="inconnu"):
+        _decide(desk, found.id, SAME, VOISINE)
+    with pytest.raises(RefusedError, match="inconnu"):
+        _decide(desk, found.id + 1, SAME)
+    assert (_open(desk, VOISINE), len(_open(desk, COMMUNE))) == ([], 1)
+
+
+def test_an_import_that_is_undone_takes_its_doubts_away(desk: MouvementsDesk) -> None:
+    first = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    desk.compare([*OTHERS, SHE | {DATE: "05/09/1961"}], intake=Intake(AFTER))
+    assert len(_open(desk)) == 2
+    undo_import(desk.engine)
+    assert _open(desk) == first
+    assert desk.rows("SELECT count(*) FROM doubt") == [(1,)]
+
+
+def test_a_doubt_whose_mouvements_a_service_took_away_holds_nothing_up(desk: MouvementsDesk) -> None:
+    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    with desk.engine.begin() as connection:
+        connection.execute(text("DELETE FROM mouvement WHERE nature = 'radiation'"))
+    assert _open(desk) == []
+    with pytest.raises(RefusedError, match="ne sont plus dans le registre"):
+        _decide(desk, found.id, SAME)
+    assert len(desk.mouvements()) == 1
+
+
+@pytest.mark.parametrize("by_list", [True, False])
+def test_who_was_protected_stays_so_under_her_corrected_name(desk: MouvementsDesk, *, by_list: bool) -> None:
+    desk.load([*OTHERS, SHE], intake=Intake(BEFORE))
+    if by_list:
+        with desk.engine.begin() as connection:
+            add_protection(connection, COMMUNE, Protege("MANDOLINE", "Zoé Aglaé", "1961-00-00"))
+    desk.compare([*OTHERS, SHE | {NOM: "LUTRIN"} | MOVED], intake=Intake(AFTER))
+    if not by_list:
+        with desk.engine.begin() as connection:
+            connection.execute(text("UPDATE mouvement SET is_protegee = true WHERE nature = 'radiation'"))
+    _decide(desk, _open(desk)[0].id, SAME)
+    with desk.engine.connect() as connection:
+        assert Protege("LUTRIN", "Zoé Aglaé", "1961-00-00") in select_protections(connection, COMMUNE)
+    assert [it.personne.is_protegee for it in desk.mouvements()] == [True]
+
+
+def test_a_decision_is_in_the_trail_and_names_nobody(desk: MouvementsDesk) -> None:
+    twins = [SHE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
+    first, second = _compare(desk, [SHE], twins)
+    _decide(desk, first.id, SAME)
+    with desk.engine.connect() as connection:
+        lines = read_audit(connection, limit=9)[::-1]
+    assert [(it.action, it.actor, it.code_commune, it.label) for it in lines] == [
+        (Action.DOUBT_DECIDED, "mairie", COMMUNE, "doute tranché")
+    ] * 2
+    assert [it.detail for it in lines] == [
+        f"doute n° {first.id}, liste P : même personne (date de naissance)",
+        f"doute n° {second.id}, liste P : deux personnes, d'après le n° {first.id}",
+    ]
+
+
+@pytest.fixture
+def tableaux(desk: MouvementsDesk, tmp_path: Path) -> TableauDesk:
+    return TableauDesk(desk.engine, tmp_path / "exports")
+
+
+def _anomalies(tableaux: TableauDesk, **fields: Any) -> list[list[str]]:  # noqa: ANN401 — of the request
+    asked = {"commune": COMMUNE, "reunion": "2026-09-10", "until": "2026-10-01"} | fields
+    made = tableaux.make(TypeTableau.VINGT_JOURS, **asked)
+    found = [line for line in made.anomalies if line[-1] == "doutes_ouverts"]
+    assert not found or made.row["bloquantes"] == 1
+    return found
+
+
+def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
+    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    [line] = _anomalies(tableaux)
+    assert line[0] == "bloquante"
+    assert line[-2].startswith("1 doute est ouvert : une radiation et une inscription")
+    assert f"doutes --commune {COMMUNE}" in line[-2]
+    assert _anomalies(tableaux, reunion="2026-10-01", until="2026-10-20") == [], "another period"
+    assert _anomalies(tableaux, listes=[Liste.COMPLEMENTAIRE_EUROPEENNE]) == [], "another list"
+    _decide(desk, found.id, TWO)
+    assert _anomalies(tableaux) == []
+
+
+def test_every_open_doubt_of_the_tableau_is_counted(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
+    other = SHE | {NOM: "LUTRIN", PRENOMS: "Guy", DATE: "02/02/1980", VOIE: "Rue Basse", NUMERO: "11"}
+    _compare(desk, [SHE, other], [SHE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}])
+    [line] = _anomalies(tableaux)
+    assert line[-2].startswith("2 doutes sont ouverts : ")
+
+
+def _answer(tableaux: TableauDesk, number: int, sender: str = "", **fields: Any) -> RowMapping:  # noqa: ANN401
+    said = {"commune": COMMUNE, "doubt": number, "decision": "same_person", "requested_by": "Mme Sureau"} | fields
+    event = CloudEvent.wrap(DoubtDecided.model_validate(said), source="/test")
+    for _ in range(2):
+        ingest_request(event, tableaux.services, sender=sender)
+    query = text("SELECT * FROM demandes WHERE event_id = :id")
+    with tableaux.engine.connect() as connection:
+        return connection.execute(query, {"id": event.id}).mappings().one()
+
+
+def test_an_event_decides_once(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
+    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    assert _answer(tableaux, found.id)["outcome"] == "accepted"
+    assert (_open(desk), desk.mouvements()) == ([], [])
+    with desk.engine.connect() as connection:
+        assert [it.actor for it in read_audit(connection, limit=9)] == ["Mme Sureau"]
+    again = _answer(tableaux, found.id, decision="two_persons")
+    assert again["outcome"] == "refused"
+    assert "a déjà été tranché : même personne, le " in again["reason"]
+    assert again["told_at"] is not None, "nobody is mailed about it"
+    elsewhere = _answer(tableaux, found.id, commune=VOISINE)
+    assert (
+        elsewhere["reason"] == f"Doute n° {found.id} inconnu : « doutes » donne les numéros de ceux qui sont ouverts."
+    )
+
+
+def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
+    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
+    tableaux.configure(known_senders_only=True)
+    with desk.engine.begin() as connection:
+        connection.execute(insert(Sender).values(name="voisine", code_commune=VOISINE))
+    assert _answer(tableaux, found.id, sender="voisine")["outcome"] == "refused"
+    assert len(_open(desk)) == 1
+
+
+def test_the_command_lists_and_decides(
+    desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", desk.url)
+    other = SHE | {NOM: "LUTRIN", PRENOMS: "Guy", DATE: "02/02/1980", VOIE: "Rue Basse", NUMERO: "11"}
+    first, second = _compare(desk, [SHE, other], [SHE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}])
+    assert main(["doutes", "--commune", COMMUNE]) == ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert f"N° {first.id}, {COMMUNE}, liste P, import 2 du 01/10/2026. Diffère : date de naissance\n" in shown
+    assert "MANDOLINE Zoé Aglaé, 00/00/1961, MARSEILLE, 12 BIS Rue du Puits, 13001 MARSEILLE, bureau 0001 n° 7" in shown
+    assert "MANDOLINE Zoé Aglaé, 05/08/1961" in shown
+    assert shown.endswith("2 doutes à trancher : --same-person N° ou --two-persons N°.\n")
+    assert main(["doutes", "--json", "--same-person", str(first.id)]) == ExitCode.DONE
+    [left] = json.loads(capsys.readouterr().out)
+    assert (left["id"], left["differs"]) == (second.id, ["date_naissance"])
+    assert left["inscription"]["prenoms"] == second.inscription.prenoms
+    assert main(["doutes", "--two-persons", str(first.id)]) == ExitCode.FAILED
+    assert "a déjà été tranché : même personne" in capsys.readouterr().err
+    assert main(["doutes", "--two-persons", str(second.id)]) == ExitCode.DONE
+    assert capsys.readouterr().out == f"Doute n° {second.id} : deux personnes.\n"
+    assert main(["doutes"]) == ExitCode.DONE
+    assert capsys.readouterr().out == "Aucun doute à trancher.\n"
+
+
+def test_what_is_looked_at_are_fields_of_a_portrait() -> None:
+    assert set(doubts.LABELS) == set(Portrait._fields) - {"numero"}

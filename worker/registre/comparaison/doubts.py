@@ -1,0 +1,363 @@
+"""A radiation and an inscription of one comparison that may be one person: found, kept, listed, decided.
+
+A corrected date of birth, a first name added, a birth name put right change the identity key: the comparison sees one
+elector leave and another one come. Nobody guesses which it is. The pair is kept with its mouvements, and a tableau that
+shows one of them is not finished while it is open (ADR 0020).
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date
+from itertools import islice
+from typing import Any, NamedTuple
+
+from sqlalchemy import (
+    Column,
+    CompoundSelect,
+    Connection,
+    Integer,
+    Row,
+    Select,
+    Table,
+    and_,
+    case,
+    delete,
+    func,
+    insert,
+    inspect,
+    literal,
+    or_,
+    select,
+    union,
+    update,
+)
+from sqlalchemy.orm import aliased
+
+from common.clock import jour_a_paris
+from common.french import short_date
+from schemas.vocabulary import DoubtDecision, Liste
+from worker.db.types import Texte, utc_now
+from worker.domain.identite import BLOCKS, Portrait, base_letters, differing, is_perhaps_one
+from worker.domain.mouvement import Categorie, Nature
+from worker.errors import RefusedError
+from worker.registre.comparaison.differences import ID, IDENTITE, PAIRS, adresse, identite_columns
+from worker.registre.models import Doubt, Electeur, MouvementRegistre
+from worker.registre.mouvements.staging import STAGED, TEMPORARY
+from worker.registre.protections import Protege, add_protection, select_protections
+from worker.registre.versions import BATCH
+
+DOUBTS = Table(
+    "compare_doubt",
+    TEMPORARY,
+    *(Column(name, ID, nullable=False, index=False) for name in ("before", "after")),
+    Column("differs", Texte, nullable=False),
+    prefixes=["TEMPORARY"],
+)
+"""One who left and one who came, and the fields in which they differ."""
+
+PORTRAITS = Table(
+    "compare_portrait",
+    TEMPORARY,
+    Column("id", ID, primary_key=True, autoincrement=False),
+    Column("is_after", Integer, nullable=False),
+    *(Column(name, Texte, nullable=False) for name in ("code_commune", "liste")),
+    *(Column(name, Integer if name == "numero" else Texte, nullable=False) for name in Portrait._fields),
+    prefixes=["TEMPORARY"],
+)
+"""Who left and who came, of the lists where some did each."""
+
+TOGETHER = 25
+"""Of more on each side that share the fields of a block, only these are looked at together: garbage, not people."""
+
+LABELS = {
+    "nom": "nom de naissance",
+    "prenoms": "prénoms",
+    "date_naissance": "date de naissance",
+    "lieu_naissance": "lieu de naissance",
+    "adresse": "adresse",
+    "code_bureau": "bureau",
+}
+"""What may differ, as a clerk reads it."""
+
+CHANGEMENT = "Changement de bureau constaté dans l'export du REU"
+"""The motif of whoever changed bureau."""
+
+
+def describe_differing(differs: Iterable[str]) -> str:
+    """« date de naissance, adresse »."""
+    return ", ".join(LABELS[name] for name in differs)
+
+
+def find_doubts(connection: Connection) -> None:
+    """Put into DOUBTS who left and who came, where the two may be one person; PAIRS alone are read, not the lists."""
+    with connection.execute(_unmatched(), execution_options={"yield_per": BATCH}) as unmatched:
+        _insert(connection, PORTRAITS, map(_draw, unmatched))
+    with connection.execute(_alike(), execution_options={"yield_per": BATCH}) as pairs:
+        _insert(connection, DOUBTS, _select_doubts(pairs))
+
+
+def _insert(connection: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:
+    while batch := list(islice(rows, BATCH)):
+        connection.execute(insert(table), batch)
+
+
+def record_doubts(connection: Connection, import_id: int) -> None:
+    """Keep what was found, once the mouvements of STAGED are recorded: those have no mark of the elector they show."""
+    place = func.row_number().over
+    staged = select(STAGED.c.electeur, place(order_by=STAGED.c.rank).label("place")).subquery()
+    known = MouvementRegistre
+    recorded = select(known.id, place(order_by=known.id).label("place")).where(known.import_id == import_id).subquery()
+    made = select(recorded.c.id, staged.c.electeur).join_from(recorded, staged, recorded.c.place == staged.c.place)
+    radiation, inscription = made.cte("radiation"), made.cte("inscription")
+    values = {
+        "import_id": literal(import_id),
+        "code_commune": Electeur.code_commune,
+        "liste": Electeur.liste,
+        "radiation_id": radiation.c.id,
+        "inscription_id": inscription.c.id,
+        "differs": DOUBTS.c.differs,
+    }
+    found = (
+        select(*values.values())
+        .join_from(DOUBTS, radiation, radiation.c.electeur == DOUBTS.c.before)
+        .join(inscription, inscription.c.electeur == DOUBTS.c.after)
+        .join(Electeur, Electeur.id == DOUBTS.c.after)
+        .order_by(radiation.c.id, inscription.c.id)
+    )
+    connection.execute(insert(Doubt).from_select(list(values), found))
+
+
+def forget_doubts(connection: Connection, import_id: int) -> None:
+    """Take away those of an import that is undone, before its mouvements."""
+    connection.execute(delete(Doubt).where(Doubt.import_id == import_id))
+
+
+class Side(NamedTuple):
+    """One of the two mouvements, as a clerk compares it with the other one."""
+
+    id: int
+    nom_naissance: str
+    nom_usage: str
+    prenoms: str
+    date_naissance: str
+    commune_naissance: str
+    pays_naissance: str
+    adresse: str
+    bureau: str
+    numero: int
+
+
+class OpenDoubt(NamedTuple):
+    """A doubt that nobody has decided yet."""
+
+    id: int
+    import_id: int
+    code_commune: str
+    liste: str
+    jour: date
+    """The day of its mouvements, that of the export which brought them."""
+    differs: Sequence[str]
+    """Fields of a Portrait."""
+    radiation: Side
+    inscription: Side
+
+
+def list_doubts(connection: Connection, code_commune: str | None = None) -> list[OpenDoubt]:
+    """Those that are open, commune after commune, in the order they were found."""
+    radiation, inscription = aliased(MouvementRegistre), aliased(MouvementRegistre)
+    left, came = _side(radiation, radiation.ancien_bureau), _side(inscription, inscription.nouveau_bureau)
+    about = Doubt.id, Doubt.import_id, Doubt.code_commune, Doubt.liste, inscription.date_mouvement, Doubt.differs
+    query = (
+        select(*about, *left, *came)
+        .join(radiation, radiation.id == Doubt.radiation_id)
+        .join(inscription, inscription.id == Doubt.inscription_id)
+        .where(Doubt.decision == "")
+        .order_by(Doubt.code_commune, Doubt.id)
+    )
+    if code_commune is not None:
+        query = query.where(Doubt.code_commune == code_commune)
+    rows: Iterable[tuple[Any, ...]] = (tuple(row) for row in connection.execute(query))
+    return [
+        OpenDoubt(
+            id_, import_id, code, liste, jour, differs.split(), Side(*sides[: len(left)]), Side(*sides[len(left) :])
+        )
+        for id_, import_id, code, liste, jour, differs, *sides in rows
+    ]
+
+
+def _side(mouvement: Any, bureau: Any) -> list[Any]:  # noqa: ANN401 — an alias of the table, and one of its columns
+    return [bureau if name == "bureau" else getattr(mouvement, name) for name in Side._fields]
+
+
+def open_pairs(connection: Connection, code_commune: str, liste: Liste) -> list[tuple[int, int]]:
+    """The radiation and the inscription of each doubt of a list that is open.
+
+    A register that another service keeps has none: nobody compares anything there.
+    """
+    if not inspect(connection).has_table(Doubt.__tablename__):
+        return []
+    radiation, inscription = aliased(MouvementRegistre), aliased(MouvementRegistre)
+    query = (
+        select(radiation.id, inscription.id)
+        .join_from(Doubt, radiation, radiation.id == Doubt.radiation_id)
+        .join(inscription, inscription.id == Doubt.inscription_id)
+        .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value, Doubt.decision == "")
+    )
+    return [(left, came) for left, came in connection.execute(query)]
+
+
+class Decided(NamedTuple):
+    """What a decision closed: the doubt, and those that it answers at the same time."""
+
+    id: int
+    code_commune: str
+    liste: str
+    differs: tuple[str, ...]
+    others: Sequence[int] = ()
+    """Doubts about one of the two, who is now known to be nobody else: two persons."""
+
+
+def decide_doubt(
+    connection: Connection, doubt_id: int, decision: DoubtDecision, *, by: str, code_commune: str | None = None
+) -> Decided:
+    """Say once what a doubt is; `code_commune`: whose it has to be.
+
+    One person: her two mouvements are no more, or are one change of bureau. Whoever was protected stays so under her
+    corrected name. Two persons: their mouvements stay.
+
+    Raises:
+        RefusedError: no such doubt, or it was decided before; nothing has changed.
+    """
+    found = connection.execute(select(Doubt.__table__).where(Doubt.id == doubt_id)).one_or_none()
+    if found is None or (code_commune is not None and found.code_commune != code_commune):
+        raise RefusedError(f"Doute n° {doubt_id} inconnu : « doutes » donne les numéros de ceux qui sont ouverts.")
+    said = {"decision": decision.value, "decided_by": by, "decided_at": utc_now()}
+    is_it = Doubt.id == doubt_id, Doubt.decision == ""
+    if not connection.execute(update(Doubt).where(*is_it).values(said)).rowcount:
+        raise _already(connection, doubt_id)
+    others: Sequence[int] = ()
+    if decision is DoubtDecision.SAME_PERSON:
+        others = _close_others(connection, found, by)
+        _merge(connection, found)
+    return Decided(doubt_id, found.code_commune, found.liste, tuple(found.differs.split()), others)
+
+
+def _already(connection: Connection, doubt_id: int) -> RefusedError:
+    known: Any = connection.execute(
+        select(Doubt.decision, Doubt.decided_by, Doubt.decided_at).where(Doubt.id == doubt_id)
+    ).one()
+    return RefusedError(
+        f"Le doute n° {doubt_id} a déjà été tranché : {DoubtDecision(known.decision).label}, le "
+        f"{short_date(jour_a_paris(known.decided_at))}, par {known.decided_by}. Pour y revenir, annulez "
+        "l'import et reprenez-le."
+    )
+
+
+def _close_others(connection: Connection, found: Row[Any], by: str) -> Sequence[int]:
+    shares_one = or_(Doubt.radiation_id == found.radiation_id, Doubt.inscription_id == found.inscription_id)
+    said = {"decision": DoubtDecision.TWO_PERSONS.value, "decided_by": by, "decided_at": utc_now()}
+    closed = update(Doubt).where(shares_one, Doubt.decision == "").values(said).returning(Doubt.id)
+    return sorted(connection.scalars(closed))
+
+
+def _merge(connection: Connection, found: Row[Any]) -> None:
+    """One person: what is left of her two mouvements is a change of bureau, or nothing."""
+    known = MouvementRegistre
+    both = connection.execute(
+        select(known.__table__).where(known.id.in_([found.radiation_id, found.inscription_id]))
+    ).all()
+    by_nature = {row.nature: row for row in both}
+    left, came = by_nature.get(Nature.RADIATION), by_nature.get(Nature.INSCRIPTION)
+    if left is None or came is None:
+        raise RefusedError(
+            f"Les mouvements du doute n° {found.id} ne sont plus dans le registre : rien n'est à trancher."
+        )
+    is_protegee = _keep_protection(connection, left, came)
+    gone = [left.id]
+    if left.ancien_bureau == came.nouveau_bureau:
+        gone.append(came.id)
+    else:
+        change = {
+            "nature": Nature.MODIFICATION.value,
+            "categorie": Categorie.CHANGEMENT_BUREAU.value,
+            "motif": CHANGEMENT,
+            "ancien_bureau": left.ancien_bureau,
+            "is_protegee": is_protegee,
+        }
+        connection.execute(update(known).where(known.id == came.id).values(change))
+    connection.execute(delete(known).where(known.id.in_(gone)))
+    connection.execute(update(Doubt).where(Doubt.id == found.id).values(radiation_id=None, inscription_id=None))
+
+
+def _keep_protection(connection: Connection, left: Row[Any], came: Row[Any]) -> bool:
+    """Whether she is protected (L. 37): then so she is under her corrected name, whatever becomes of the mouvements."""
+    former, corrected = (Protege(it.nom_naissance, it.prenoms, it.date_naissance) for it in (left, came))
+    proteges = {it.folded() for it in select_protections(connection, left.code_commune)}
+    is_protegee = bool(left.is_protegee or came.is_protegee or former.folded() in proteges)
+    if is_protegee:
+        add_protection(connection, left.code_commune, corrected)
+    return is_protegee
+
+
+def _unmatched() -> Select[Any]:
+    """Those who came or left, of the lists where some did each."""
+    lines = (
+        select(Electeur.id, Electeur.code_commune, Electeur.liste, *identite_columns(), Electeur.code_bureau)
+        .add_columns(adresse().label("adresse"), func.coalesce(Electeur.numero_ordre, 0).label("numero"))
+        .add_columns(case((PAIRS.c.before.is_(None), 1), else_=0).label("is_after"))
+        .join_from(PAIRS, Electeur, Electeur.id == func.coalesce(PAIRS.c.before, PAIRS.c.after))
+        .where(or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None)))
+        .subquery()
+    )
+    whole = [lines.c.code_commune, lines.c.liste]
+    lowest, highest = (of(lines.c.is_after).over(partition_by=whole) for of in (func.min, func.max))
+    both = select(lines, lowest.label("lowest"), highest.label("highest")).subquery()
+    return select(both).where(both.c.lowest < both.c.highest)
+
+
+def _draw(row: Row[Any]) -> dict[str, Any]:
+    nom, prenoms, born, lieu = (getattr(row, name) for name in IDENTITE)
+    portrait = Portrait(
+        nom=base_letters(nom),
+        prenoms=base_letters(prenoms),
+        date_naissance=born,
+        lieu_naissance=base_letters(lieu),
+        adresse=base_letters(row.adresse),
+        code_bureau=row.code_bureau,
+        numero=row.numero,
+    )
+    whose = {name: getattr(row, name) for name in ("id", "is_after", "code_commune", "liste")}
+    return whose | portrait._asdict()
+
+
+def _alike() -> Select[Any]:
+    """Portraits of the two sides that are the same in all the fields of a block, each pair once."""
+    pairs: CompoundSelect[Any] = union(*map(_of_block, BLOCKS))
+    found = pairs.subquery()
+    before, after = PORTRAITS.alias(), PORTRAITS.alias()
+    columns = [side.c[name] for side in (before, after) for name in ("id", *Portrait._fields)]
+    return (
+        select(*columns)
+        .join_from(found, before, before.c.id == found.c.before)
+        .join(after, after.c.id == found.c.after)
+        .order_by(before.c.id, after.c.id)
+    )
+
+
+def _of_block(block: Sequence[str]) -> Select[Any]:
+    columns = PORTRAITS.c
+    within = [columns[name] for name in ("code_commune", "liste", *block)]
+    is_known = and_(*(columns[name] != (0 if name == "numero" else "") for name in block))
+    order = [columns[name] for name in (*Portrait._fields, "id")]
+    rank = func.row_number().over(partition_by=[columns.is_after, *within], order_by=order)
+    ranked = select(columns.id, columns.is_after, *within, ((rank - 1) // TOGETHER).label("bunch")).where(is_known)
+    before, after = (ranked.where(columns.is_after == side).subquery() for side in (0, 1))
+    same = [before.c[name] == after.c[name] for name in ("code_commune", "liste", *block, "bunch")]
+    return select(before.c.id.label("before"), after.c.id.label("after")).join_from(before, after, and_(*same))
+
+
+def _select_doubts(pairs: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 — rows of _alike
+    width = 1 + len(Portrait._fields)
+    for row in pairs:
+        before, after = Portrait(*row[1:width]), Portrait(*row[width + 1 :])
+        if is_perhaps_one(before, after):
+            yield {"before": row[0], "after": row[width], "differs": " ".join(differing(before, after))}
