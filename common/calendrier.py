@@ -7,9 +7,11 @@ Sources: Code électoral, the articles beside each date; for the Saturday, loi n
 """
 
 import re
-from collections.abc import Iterable
+import unicodedata
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, timedelta
+from functools import lru_cache
 
 from common.law import (
     ADDITIONS,
@@ -29,9 +31,36 @@ VOTE_SAMEDI = frozenset({"971", "972", "973", "975", "977", "978", "987"})
 _VENDREDI, _SAMEDI, _DIMANCHE = 4, 5, 6
 _SIX_FRIDAYS_SINCE = date(2020, 1, 1)
 _MARS = 3
+_MONTHS = 12
 
 MAJORITE = 18
 """Age from which a citizen votes, in years. Code électoral, art. L. 2."""
+
+DAYS_TO_SECOND_ROUND: Mapping[str, int | None] = {
+    "presidentiel": 14,
+    "legislati": 7,
+    "municipal": 7,
+    "communautaire": 7,
+    "metropolitain": 7,
+    "departemental": 7,
+    "cantonal": 7,
+    "regional": 7,
+    "territorial": 7,
+    "europeen": None,
+    "referendum": None,
+    "consultation": None,
+}
+"""Which polls may have a second round, by a word of their names without accents: how many days later; None: one round.
+
+Constitution, art. 7 (« le quatorzième jour suivant »); Code électoral, art. L. 56 (« le dimanche suivant »); loi
+n° 77-729, art. 3 (one round). That L. 56 holds for the assemblies of regions, territories and metropoles was not
+verified in their own articles.
+"""
+
+LONGEST_BETWEEN_ROUNDS = timedelta(days=14)
+"""A poll that is held no later than that after another one is its second round, when nobody says otherwise."""
+
+_LAST_ROUND = re.compile(r"\b(second|2n?d|2e|deuxieme) tour\b|\btour unique\b|\bun seul tour\b")
 
 _DATE_NAISSANCE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -150,6 +179,7 @@ def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
     return Echeance(type_, day, law.reference_legale, law.regime, scrutin)
 
 
+@lru_cache(maxsize=64)
 def last_birth(jour: date) -> str:
     """The latest date of birth, AAAA-MM-JJ with zeros where a part is unknown, of a person who is of age on that day.
 
@@ -159,9 +189,41 @@ def last_birth(jour: date) -> str:
     return f"{jour.year - MAJORITE:04}-{jour.month:02}-{jour.day:02}"
 
 
-def is_mineur(date_naissance: str, jour: date) -> bool:
-    """Whether she is left out of the file of that day.
+def is_mineur(date_naissance: str, jour: date, seen_on: date | None = None) -> bool:
+    """Whether she is no elector yet on that day, and is left out of its file.
 
-    A date that cannot be read, or is yet to come, makes no minor.
+    A date that cannot be read, or is yet to come, makes no minor; to come from the day `seen_on`, else from that day.
     """
-    return bool(_DATE_NAISSANCE.fullmatch(date_naissance)) and last_birth(jour) < date_naissance <= jour.isoformat()
+    is_young = last_birth(jour) < date_naissance <= (seen_on or jour).isoformat()
+    return is_young and bool(_DATE_NAISSANCE.fullmatch(date_naissance))
+
+
+def majorite_on(date_naissance: str) -> date | None:
+    """The first day on which somebody is no minor any more; None when her date of birth cannot be read.
+
+    Of a partial date, of the oldest possible day. Of 29 February, 1 March, since no year of eighteen years later is a
+    leap year: the first day after eighteen whole years (our choice; no text that we read says which day it is).
+    """
+    if not _DATE_NAISSANCE.fullmatch(date_naissance):
+        return None
+    year, month, day = (int(part) for part in date_naissance.split("-"))
+    try:
+        return date(year + MAJORITE, max(month, 1), max(day, 1) if month else 1)
+    except ValueError:  # 29 February, and days that no month has: they are kept as they are written
+        is_in_year = 0 < month < _MONTHS
+        return date(year + MAJORITE + (not is_in_year), month + 1 if is_in_year else 1, 1)
+
+
+def last_round(scrutin: date, libelle: str, others: Iterable[date] = ()) -> date | None:
+    """The day of the last round of a poll that may be held; None when nobody said whether there may be a second one.
+
+    What the poll is called says it; else another poll that is held within two weeks is the second round.
+    Code électoral, art. L. 11, II, 1°: « lorsque le mode de scrutin permet un second tour ».
+    """
+    words = "".join(it for it in unicodedata.normalize("NFKD", libelle.lower()) if not unicodedata.combining(it))
+    if _LAST_ROUND.search(words):
+        return scrutin
+    for word, days in DAYS_TO_SECOND_ROUND.items():
+        if word in words:
+            return scrutin + timedelta(days=days or 0)
+    return min((day for day in others if scrutin < day <= scrutin + LONGEST_BETWEEN_ROUNDS), default=None)

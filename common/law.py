@@ -58,6 +58,7 @@ ARTICLES = (
     Article("R. 16", _REVISION, _CODE),
     Article("R. 17", _REVISION, _CODE),
     Article("R. 18", _REVISION, _CODE),
+    Article("L. 11", _REPERTOIRE, "loi n° 2016-1048, art. 1er", REPERTOIRE_UNIQUE_DEPUIS, date(2026, 11, 25)),
     Article("L. 17", _REPERTOIRE, version=date(2020, 1, 1)),
     Article("L. 19", _REPERTOIRE, _CODE),
     Article("L. 20", _REPERTOIRE, _INSTRUCTION),

@@ -52,7 +52,7 @@ class MouvementsDesk(Desk):
             liste=liste.value,
         )
         with self.engine.connect() as connection:
-            found = queries.select_bureaux(connection, commune, liste, version[0][0])
+            found = queries.select_bureaux(connection, commune, liste, version[0][0], (JOUR, JOUR))
         return Counter({bureau.code: bureau.electeurs for bureau in found if bureau.electeurs})
 
     @property

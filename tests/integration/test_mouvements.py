@@ -181,7 +181,7 @@ def test_bureaux_come_with_their_electors(desk: MouvementsDesk) -> None:
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("INSERT INTO bureau (code_commune, code, libelle) VALUES ('13055', '0003', 'ECOLE')")
     with desk.engine.connect() as connection:
-        assert select_bureaux(connection, COMMUNE, Liste.PRINCIPALE, 1) == [
+        assert select_bureaux(connection, COMMUNE, Liste.PRINCIPALE, 1, (JOUR, JOUR)) == [
             BureauElecteurs("", "", 1),
             BureauElecteurs("0001", "HOTEL DE VILLE", 3),
             BureauElecteurs("0002", "HOTEL DE VILLE", 2),
@@ -192,14 +192,16 @@ def test_bureaux_come_with_their_electors(desk: MouvementsDesk) -> None:
 BIRTHS = ("26/11/2008", "25/11/2008", "24/11/2008", "00/00/2008", "00/12/2008", "", "01/01/2027", "31/02/1960")
 
 
-def test_minors_are_counted_in_their_bureau_and_left_out_of_the_file(desk: MouvementsDesk) -> None:
+def test_minors_are_counted_nowhere(desk: MouvementsDesk) -> None:
     rows = [electeurs(1, {DATE: born, PRENOMS: born})[0] for born in BIRTHS]
     desk.load(rows)
     spec = ListeSpec(COMMUNE, "", "13", Liste.PRINCIPALE, 1, "", "", JOUR)
     with desk.engine.connect() as connection:
-        everybody = select_bureaux(connection, COMMUNE, Liste.PRINCIPALE, 1)
+        (bureau,) = select_bureaux(connection, COMMUNE, Liste.PRINCIPALE, 1, (JOUR, JOUR))
+        (older,) = select_bureaux(connection, COMMUNE, Liste.PRINCIPALE, 1, (date(2027, 1, 1), JOUR))
         in_the_file = connection.scalar(select(func.count(models.Electeur.id)).where(of_age(spec)))
-    assert (everybody[0].electeurs, in_the_file) == (len(BIRTHS), len(BIRTHS) - 2)
+    assert (bureau.electeurs, in_the_file) == (len(BIRTHS) - 2, len(BIRTHS) - 2)
+    assert older.electeurs == len(BIRTHS)
 
 
 def test_electors_of_waiting_mouvements_are_looked_for_on_the_list(desk: MouvementsDesk) -> None:

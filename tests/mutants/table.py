@@ -930,6 +930,49 @@ IMPORT = [
         where="worker/registre/reu/importer",
     ),
     Mutant(
+        "minor-counted-the-day-before",
+        "is_young = last_birth(jour) < date_naissance",
+        "is_young = last_birth(jour + timedelta(days=1)) < date_naissance",
+        ("test_the_day_before_she_is_a_minor",),
+        where="common",
+    ),
+    Mutant(
+        "minor-in-the-count",
+        ".where(on_liste, of_age)",
+        ".where(on_liste)",
+        ("test_minors_are_counted_nowhere",),
+    ),
+    Mutant(
+        "minor-on-a-page",
+        "elif not is_mineur(born, apres, seen_on):",
+        "else:",
+        ("test_a_minor_is_on_no_page",),
+    ),
+    Mutant(
+        "minor-undone-though-not-counted",
+        "if not mouvement.is_listed or not is_counted(mouvement, demande):",
+        "if not mouvement.is_listed:",
+        ("test_before_and_after_are_those_on_the_list_and_of_age",),
+    ),
+    Mutant(
+        "second-round-forgotten",
+        "return self.last_rounds.get(scrutin, scrutin)",
+        "return scrutin",
+        ("test_who_is_on_the_list_is_inscribed_on_her_birthday", "test_of_age_for_the_poll_or_its_second_round"),
+    ),
+    Mutant(
+        "inscription-doubled",
+        "_undo(row, listed)",
+        "pass",
+        ("test_an_entry_after_the_birthday_is_of_its_own_day",),
+    ),
+    Mutant(
+        "left-as-a-minor",
+        "yield from late",
+        "yield from rows",
+        ("test_who_left_as_a_minor_was_nobody",),
+    ),
+    Mutant(
         "gap-passed-over",
         "if not link.is_compared:",
         "if False:",
@@ -1206,8 +1249,8 @@ TABLEAUX = [
     ),
     Mutant(
         "mouvement-in-two-tableaux",
-        "return demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day",
-        "return demande.required(Repere.REUNION) <= mouvement.date_mouvement <= demande.last_day",
+        "or demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day",
+        "or demande.required(Repere.REUNION) <= mouvement.date_mouvement <= demande.last_day",
         ("test_since_2019_a_tableau_goes_from_meeting_to_meeting",),
     ),
     Mutant(

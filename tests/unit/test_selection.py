@@ -167,7 +167,7 @@ def test_published_earlier_they_stop_on_the_eve() -> None:
         (PREMIER, {"date_tableau": FEVRIER}, "10 janvier"),
         (SECOND, {"date_tableau": JANVIER}, "dernier jour de février"),
         (ADDITIONS, {}, "date du scrutin"),
-        (CINQ_JOURS_REU, {"scrutin": MUNICIPALES}, "réunion de la commission de contrôle"),
+        (CINQ_JOURS_REU, {"scrutin": MUNICIPALES}, "réunion précédente de la commission de contrôle"),
         (VINGT_JOURS, {"reunion": JANVIER}, "le dernier jour des mouvements"),
     ],
 )

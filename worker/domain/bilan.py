@@ -39,7 +39,7 @@ class Survey:
     def __init__(self, demande: Demande) -> None:
         self.corrections: Counter[str] = Counter()
         """By bureau: what leads from its electors of now to those before the tableau."""
-        self.has_provisoire = self.has_protegee = False
+        self.has_provisoire = self.has_protegee = self.has_majorite = False
         self._demande = demande
         self._codes: dict[str | None, int] = {None: _NOWHERE}
         self._kept: list[bytes] = []
@@ -54,6 +54,7 @@ class Survey:
         if is_in(mouvement, self._demande):
             self.has_provisoire |= format_numero(mouvement) == NUMERO_PROVISOIRE
             self.has_protegee |= mouvement.personne.is_protegee
+            self.has_majorite |= mouvement.is_majorite
             came, left = self._number(mouvement.arrives_in), self._number(mouvement.leaves)
             self._kept.append(order_key(mouvement.personne) + b"\0" + _TAIL.pack(mouvement.id, came, left))
 

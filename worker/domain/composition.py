@@ -8,7 +8,7 @@ from typing import Protocol
 
 from common.calendrier import last_day_to_consult
 from common.french import at_commune, count_in_words, format_moment, long_date, of_commune, short_date
-from common.law import LAW_OF_PROTECTION, Regime
+from common.law import LAW_OF_PROTECTION, Citation, Regime, cite
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Liste
 from worker.domain.bilan import BureauElecteurs, Figures, Side, Sides, Survey, count_figures
@@ -84,6 +84,7 @@ def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source, cha
                 demande,
                 has_provisoire=survey.has_provisoire,
                 has_protegee=survey.has_protegee,
+                has_majorite=survey.has_majorite,
                 exports=exports_used(demande, chain) if chain else [],
             )
         ),
@@ -185,13 +186,18 @@ def _publication(demande: Demande) -> Iterator[str]:
 
 
 def _make_notes(
-    demande: Demande, *, has_provisoire: bool, has_protegee: bool, exports: Sequence[date]
+    demande: Demande, *, has_provisoire: bool, has_protegee: bool, has_majorite: bool, exports: Sequence[date]
 ) -> Iterator[str]:
-    """Notes, in their order. `has_…`: whether a line has a provisional number, or a masked address."""
+    """Notes, in their order. `has_…`: whether a line has a provisional number, a masked address, or is a birthday's."""
     yield from _publication(demande)
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
         yield f"Inscriptions et radiations du {short_date(start)} au {short_date(demande.last_day)}."
+    if has_majorite:
+        yield (
+            f"Inscriptions d’office des électeurs qui ont dix-huit ans le {short_date(demande.age_apres)} au plus tard "
+            f"({cite(Regime.REPERTOIRE_UNIQUE, Citation('L. 11', ', II, 1°'))})."
+        )
     yield from _name_exports(exports)
     if exports and demande.modele.has_dates and demande.presentation is not Presentation.RECAPITULATIF:
         yield "Un mouvement que montre la comparaison de deux exports porte la date du second."

@@ -1,8 +1,9 @@
 """A request for one tableau: which, as of when, for whom; its dates completed by what the register knows."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
+from functools import cached_property
 from typing import TypedDict
 
 from common.calendrier import (
@@ -16,7 +17,7 @@ from common.calendrier import (
 )
 from common.clock import jour_a_paris
 from common.french import short_date
-from common.law import LAWS, Law
+from common.law import LAWS, Law, Regime
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
 from worker.domain.tableau import MODELES, Modele
@@ -63,6 +64,8 @@ class Demande:
     scrutin: date | None = None
     scrutins: tuple[date, ...] = ()
     """The other polls that the commune knows of: a mouvement that waits for one is in its tableau des cinq jours."""
+    last_rounds: Mapping[date, date] = field(default_factory=dict)
+    """By poll, the day of its last round that may be held, its own where there is one only; where it is known."""
     cloture: date | None = None
     """A closing of the list on another day than the last of February (as for the second revision of 2015)."""
     reunion: date | None = None
@@ -106,7 +109,7 @@ class Demande:
         """The dates that it is counted from."""
         return REPERES[self.type]
 
-    @property
+    @cached_property
     def jour(self) -> date:
         """The day of the request, in France."""
         return jour_a_paris(self.requested_at)
@@ -137,6 +140,33 @@ class Demande:
             return days_before(self.required(Repere.SCRUTIN), 5)
         return self.publication - _ONE_DAY if self.publication else days_before(self.required(Repere.SCRUTIN), 20)
 
+    @cached_property
+    def age_apres(self) -> date:
+        """The day that electors are to be of age on, to be counted once the tableau has taken effect.
+
+        For a poll, its day, or that of its second round where one may be held; else the last day of the tableau. Code
+        électoral, art. L. 11, II, 1°. Before 2019 whoever the commission had inscribed was on the list, as the young
+        before the day that it inscribed them for (art. L. 11-1 and L. 11-2): all are of age on this day.
+        """
+        if self.law.regime is Regime.REVISION_ANNUELLE:
+            return date.max
+        return self._last_round(self.scrutin) if self.scrutin else self._age_on(self.last_day)
+
+    @cached_property
+    def age_avant(self) -> date:
+        """The same, to be counted before the tableau: what the one before it counted with, hence nobody comes twice."""
+        if self.law.regime is Regime.REVISION_ANNUELLE or self.type is TypeTableau.CINQ_JOURS_REU:
+            return self.age_apres
+        return min(self._age_on(self.required(Repere.REUNION)), self.age_apres)
+
+    def _age_on(self, day: date) -> date:
+        """From the first day of the commission's meeting on, all is about the poll."""
+        polls = {poll: self._last_round(poll) for poll in self.polls}
+        return max((last for poll, last in polls.items() if commission_between(poll)[0] <= day <= last), default=day)
+
+    def _last_round(self, scrutin: date) -> date:
+        return self.last_rounds.get(scrutin, scrutin)
+
     @property
     def effective_on(self) -> date:
         """The date of the tableau. Until then, what is printed is provisional."""
@@ -165,6 +195,8 @@ class Calendrier:
     scrutins: tuple[date, ...] = ()
     clotures: Mapping[date, date] | None = None
     reunions: tuple[date, ...] = ()
+    last_rounds: Mapping[date, date] = field(default_factory=dict)
+    """As in a Demande."""
 
 
 class Dates(TypedDict):
@@ -173,6 +205,7 @@ class Dates(TypedDict):
     date_tableau: date | None
     scrutin: date | None
     scrutins: tuple[date, ...]
+    last_rounds: Mapping[date, date]
     cloture: date | None
     reunion: date | None
     until: date | None
@@ -195,6 +228,7 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
         date_tableau=_date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
         scrutin=scrutin,
         scrutins=calendrier.scrutins,
+        last_rounds=calendrier.last_rounds,
         cloture=(calendrier.clotures or {}).get(scrutin) if scrutin else None,
         reunion=_reunion(asked, type_, until, calendrier) if Repere.REUNION in needed else None,
         until=until,

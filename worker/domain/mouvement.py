@@ -97,6 +97,8 @@ class Mouvement:
     nouveau_bureau: str
     numero: int
     personne: Personne
+    is_majorite: bool = False
+    """Her eighteenth birthday makes it, and is its day: she was on the list before. Code électoral, art. L. 11, II."""
 
     @property
     def is_changement_bureau(self) -> bool:

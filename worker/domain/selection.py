@@ -9,12 +9,14 @@ it: what is in the tableau, or in a later one, was not there yet. What an earlie
 counts already: the second tableau rectificatif starts from the list as the first one left it, although both are applied
 on 1 March. So each tableau begins with what the one before it left. What waits since a revision that is closed was
 forgotten, or dropped: it does not count.
+
+Nobody counts before she is of age, however early she was entered: `worker.domain.majorite`.
 """
 
 from dataclasses import dataclass
 from datetime import date
 
-from common.calendrier import additions_on, cloture, days_before
+from common.calendrier import additions_on, cloture, days_before, is_mineur
 from common.law import Regime
 from schemas.tableaux import Repere, TypeTableau
 from worker.domain.demande import Demande
@@ -44,13 +46,18 @@ class Place:
 
 
 def is_in(mouvement: Mouvement, demande: Demande) -> bool:
-    """Whether the tableau asked for shows the mouvement."""
+    """Whether the tableau asked for shows the mouvement, which is not that of a minor (`worker.domain.majorite`)."""
     if not mouvement.is_listed:
         return False
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
-        return demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day
+        return mouvement.is_majorite or demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day
     place = place_of(mouvement, demande)
     return place == own_place(demande) or _is_cumulated(mouvement, place, demande)
+
+
+def is_counted(mouvement: Mouvement, demande: Demande) -> bool:
+    """Whether its elector is of age in the counts before the tableau; if not, she is none of them."""
+    return not is_mineur(mouvement.personne.date_naissance, demande.age_avant, demande.jour)
 
 
 def is_misplaced(mouvement: Mouvement, demande: Demande) -> bool:
@@ -115,7 +122,7 @@ def _is_cumulated(mouvement: Mouvement, place: Place | None, demande: Demande) -
 
 def correction(mouvement: Mouvement, demande: Demande) -> int:
     """What leads from the list of now to the list before the tableau: -1, the mouvement undone; 1, done; 0, neither."""
-    if not mouvement.is_listed:
+    if not mouvement.is_listed or not is_counted(mouvement, demande):
         return 0
     is_applied = mouvement.etat is Etat.APPLIQUE
     if is_in(mouvement, demande):

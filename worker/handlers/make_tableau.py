@@ -12,6 +12,7 @@ from worker.domain.controles import check_bilan, check_tableau
 from worker.domain.couverture import Chain, check_couverture, check_doubts
 from worker.domain.demande import Demande
 from worker.domain.lignes import fetch_in_batches
+from worker.domain.majorite import OfAge, check_second_tour
 from worker.domain.mouvement import Mouvement
 from worker.domain.tableau import Tableau
 from worker.domain.texte import clean
@@ -82,8 +83,8 @@ class _Subject:
 
     demande: Demande
     liste: ListeDeCommune
-    source: MouvementSource
-    version: int
+    register: MouvementSource
+    source: OfAge
     chain: Chain
     doubts: Sequence[tuple[int, int]]
 
@@ -92,31 +93,34 @@ class _Subject:
         commune = require_commune(connection, export.code_commune)
         liste = export.nom_liste
         version = commune.versions.get(liste, NO_VERSION)
-        bureaux = select_bureaux(connection, commune.code, liste, version)
+        demande = read_demande(export)
+        bureaux = select_bureaux(connection, commune.code, liste, version, (demande.age_avant, demande.jour))
+        register = MouvementSource(connection, commune.code, liste, version, _Count(progress))
         return cls(
-            demande=read_demande(export),
+            demande=demande,
             liste=ListeDeCommune(
                 commune.code, clean(commune.nom), liste, bureaux, name_departement(commune.code_departement)
             ),
-            source=MouvementSource(connection, commune.code, liste, _Count(progress)),
-            version=version,
+            register=register,
+            source=OfAge(demande, register),
             chain=read_chain(connection, commune.code, liste),
             doubts=open_pairs(connection, commune.code, liste),
         )
 
     def anomalies(self, tableau: Tableau) -> Iterator[Anomaly]:
         """What contradicts the list, or is missing."""
-        source = self.source
-        inscrits = identity_keys(source.connection, source.code_commune, source.liste, self.version)
+        register = self.register
+        inscrits = identity_keys(register.connection, register.code_commune, register.liste, register.version)
         bureaux = {bureau.code for bureau in self.liste.bureaux}
         yield from map(to_anomaly, check_couverture(self.demande, self.chain))
-        yield from map(to_anomaly, check_doubts(self.demande, source.code_commune, self._open_doubts()))
+        yield from map(to_anomaly, check_doubts(self.demande, register.code_commune, self._open_doubts()))
+        yield from map(to_anomaly, check_second_tour(self.demande, register))
         yield from map(to_anomaly, check_bilan(tableau))
-        yield from map(to_anomaly, check_tableau(self.demande, source, inscrits, bureaux))
+        yield from map(to_anomaly, check_tableau(self.demande, self.source, inscrits, bureaux))
 
     def _open_doubts(self) -> Iterator[tuple[Mouvement, Mouvement]]:
         ids = [id_ for pair in self.doubts for id_ in pair]
-        both = fetch_in_batches(self.source.fetch, ids)
+        both = fetch_in_batches(self.register.fetch, ids)
         return zip(both, both, strict=True)
 
 

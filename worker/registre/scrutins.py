@@ -1,11 +1,12 @@
 """The polls that a commune prepares, and the meetings of its commission de contrôle: what the operator says of them."""
 
 import datetime as dt
+from collections.abc import Iterable
 from typing import NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select, update
 
-from common.calendrier import is_poll_day
+from common.calendrier import is_poll_day, last_round
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.domain.demande import Calendrier
@@ -26,6 +27,10 @@ class KnownScrutin(NamedTuple):
     date: dt.date
     libelle: str
     cloture: dt.date | None
+
+    def last_round(self, others: Iterable[dt.date]) -> dt.date | None:
+        """The last day of it on which people may vote, as what it is called says, or the other polls that are known."""
+        return last_round(self.date, self.libelle, others)
 
 
 class Reunion(NamedTuple):
@@ -82,8 +87,10 @@ def select_reunions(connection: Connection, code_commune: str, liste: Liste | No
 def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
     """What the tableaux of a list are counted from."""
     scrutins = select_scrutins(connection, code_commune)
+    days = tuple(scrutin.date for scrutin in scrutins)
     return Calendrier(
-        scrutins=tuple(scrutin.date for scrutin in scrutins),
+        scrutins=days,
+        last_rounds={scrutin.date: last for scrutin in scrutins if (last := scrutin.last_round(days))},
         clotures={scrutin.date: scrutin.cloture for scrutin in scrutins if scrutin.cloture},
         reunions=tuple(reunion.date for reunion in select_reunions(connection, code_commune, liste)),
     )

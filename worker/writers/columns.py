@@ -21,9 +21,7 @@ from sqlalchemy import (
     bindparam,
     case,
     func,
-    not_,
     null,
-    or_,
     schema,
     select,
     type_coerce,
@@ -35,7 +33,7 @@ from common.calendrier import last_birth
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
-from worker.registre.checks.rules import is_readable
+from worker.registre.age import is_of_age
 from worker.registre.models import ORDRE, Bureau, Electeur
 
 
@@ -236,10 +234,8 @@ def on_liste(spec: Spec) -> ColumnElement[bool]:
 
 
 def of_age(spec: Spec) -> ColumnElement[bool]:
-    """Not a minor on the day of the file; a date that cannot be read, or is yet to come, does not make a minor."""
-    born, as_written = Electeur.date_naissance, cleaned(type_coerce(Electeur.date_naissance, Text))
-    is_mineur = and_(is_readable(as_written), as_written > spec.last_birth, as_written <= spec.today)
-    return or_(and_(born <= spec.last_birth, born >= "0"), not_(is_mineur))
+    """Not a minor on the day of the file."""
+    return is_of_age(spec.last_birth, spec.today)
 
 
 def over_clean_values(expression: ColumnElement[Any]) -> ColumnElement[Any]:

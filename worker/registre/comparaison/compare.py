@@ -16,9 +16,7 @@ from sqlalchemy import (
     Date,
     Select,
     Table,
-    and_,
     case,
-    exists,
     func,
     insert,
     literal,
@@ -29,7 +27,6 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from schemas.vocabulary import Liste
 from worker.domain.mouvement import Categorie, Effet, Etat, Nature
 from worker.errors import ImportRefusedError
 from worker.registre.comparaison.differences import (
@@ -50,7 +47,8 @@ from worker.registre.comparaison.doubts import CHANGEMENT, DOUBTS, PORTRAITS, fi
 from worker.registre.comparaison.matching import SPELLING, pair_candidates, pair_spellings
 from worker.registre.comparaison.report import findings, write_report
 from worker.registre.imports.summary import Comparison
-from worker.registre.models import Electeur, MouvementRegistre
+from worker.registre.models import Electeur
+from worker.registre.mouvements.queries import was_protected
 from worker.registre.mouvements.staging import FIELDS, STAGED, reading_transaction, record_mouvements, temporary_tables
 from worker.registre.versions import ListeKey, current_versions
 
@@ -188,21 +186,6 @@ def _values(jour: date) -> dict[str, Any]:
         "numero": func.coalesce(e.numero_ordre, 0),
         **{name: getattr(e, name) for name in _AS_THEY_ARE},
         "adresse": adresse(e),
-        "is_protegee": _is_protegee(),
+        "is_protegee": was_protected(e),
     }
     return {"electeur": e.id} | {name: values[name] for name in ("rank", *FIELDS)}
-
-
-def _is_protegee() -> Any:  # noqa: ANN401 — a condition
-    """Whoever was protected once stays so: her address is never printed because another file does not know."""
-    known, e = MouvementRegistre, _SHOWN
-    return exists().where(
-        and_(
-            known.code_commune == e.code_commune,
-            known.liste.in_([liste.value for liste in Liste]),
-            known.nom_naissance == e.nom_naissance,
-            known.prenoms == e.prenoms,
-            known.date_naissance == e.date_naissance,
-            known.is_protegee,
-        )
-    )

@@ -6,8 +6,9 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, select
+from sqlalchemy import ColumnElement, Connection, Date, Row, Select, and_, exists, func, literal, null, select
 
+from common.calendrier import last_birth
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.domain.bilan import BureauElecteurs
@@ -15,6 +16,8 @@ from worker.domain.identite import Identite, identite
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
 from worker.domain.texte import clean
 from worker.errors import ExportError
+from worker.registre.age import is_born_between, is_of_age
+from worker.registre.comparaison.differences import Source, adresse
 from worker.registre.models import Bureau, Electeur, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
 
@@ -27,6 +30,8 @@ _TABLE = MouvementRegistre.__table__
 
 _WHO = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
 _COMING_OR_GOING = {nature.value: nature for nature in (Nature.INSCRIPTION, Nature.RADIATION)}
+
+Days = tuple[date, date]
 
 Word = TypeVar("Word", bound=StrEnum)
 
@@ -52,16 +57,32 @@ class MouvementSource:
     connection: Connection
     code_commune: str
     liste: Liste
+    version: int
+    """Which electors are on the list now."""
     on_fetch: Callable[[int], None]
 
     def stream(self) -> Iterator[Mouvement]:
         """Every mouvement of the list, in the order of ids."""
         return select_mouvements(self.connection, self.code_commune, self.liste)
 
+    def young(self, born_after: str, born_until: str) -> Iterator[Mouvement]:
+        """The electors on the list who were born in between, each as her inscription; its id is hers, below zero."""
+        query = self._on_liste().where(is_born_between(born_after, born_until)).order_by(Electeur.id)
+        with self.connection.execute(query, execution_options=STREAM) as rows:
+            yield from _read_all(self.connection, self.code_commune, rows)
+
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
-        """Those mouvements, in the order asked."""
+        """Those mouvements, and those electors, a few hundred at most, in the order asked."""
         self.on_fetch(len(ids))
-        return fetch_mouvements(self.connection, self.code_commune, self.liste, ids)
+        known = [id_ for id_ in ids if id_ > 0]
+        found = {it.id: it for it in fetch_mouvements(self.connection, self.code_commune, self.liste, known)}
+        if electeurs := [-id_ for id_ in ids if id_ < 0]:
+            rows = self.connection.execute(self._on_liste().where(Electeur.id.in_(electeurs)))
+            found |= {it.id: it for it in _read_all(self.connection, self.code_commune, rows)}
+        return (found[id_] for id_ in ids)
+
+    def _on_liste(self) -> Select[Any]:
+        return _select_entries().where(_is_on_liste(self.code_commune, self.liste, self.version))
 
 
 def select_mouvements(connection: Connection, code_commune: str, liste: Liste) -> Iterator[Mouvement]:
@@ -86,13 +107,17 @@ def fetch_mouvements(
     return (found[id_] for id_ in ids)
 
 
-def select_bureaux(connection: Connection, code_commune: str, liste: Liste, version: int) -> list[BureauElecteurs]:
+def select_bureaux(
+    connection: Connection, code_commune: str, liste: Liste, version: int, counted_on: Days
+) -> list[BureauElecteurs]:
     """The bureaux of the commune with their electors, in the order of their codes, those without electors included.
 
-    Everybody on the list is counted, minors too: mouvements count them all.
+    Minors are not counted: who is of age on the first of the days, as it is known on the second.
     """
-    on_liste = and_(Electeur.code_commune == code_commune, Electeur.liste == liste.value, Electeur.version == version)
-    counted = select(Electeur.code_bureau, func.count().label("number")).where(on_liste)
+    age, seen_on = counted_on
+    of_age = is_of_age(last_birth(age), seen_on.isoformat())
+    on_liste = _is_on_liste(code_commune, liste, version)
+    counted = select(Electeur.code_bureau, func.count().label("number")).where(on_liste, of_age)
     rows = connection.execute(counted.group_by(Electeur.code_bureau))
     electeurs = {row.code_bureau: row.number for row in rows}
     named = select(Bureau.code, Bureau.libelle).where(Bureau.code_commune == code_commune)
@@ -108,7 +133,7 @@ def identity_keys(connection: Connection, code_commune: str, liste: Liste, versi
     waiting_keys = {_identite(row) for row in connection.execute(select(*_identity_columns(known)).where(is_waiting))}
     if not waiting_keys:
         return set()
-    on_liste = and_(Electeur.code_commune == code_commune, Electeur.liste == liste.value, Electeur.version == version)
+    on_liste = _is_on_liste(code_commune, liste, version)
     born = Electeur.date_naissance.in_(select(known.date_naissance).where(is_waiting))
     query = select(*_identity_columns(Electeur)).where(on_liste, born)
     return {
@@ -139,6 +164,49 @@ def select_between(
     with connection.execute(query, execution_options=STREAM) as rows:
         for nature, *who in rows:
             yield DatedMouvement(_COMING_OR_GOING[nature], *map(clean, who))
+
+
+def _is_on_liste(code_commune: str, liste: Liste, version: int) -> ColumnElement[bool]:
+    return and_(Electeur.code_commune == code_commune, Electeur.liste == liste.value, Electeur.version == version)
+
+
+def was_protected(electeur: Source) -> ColumnElement[bool]:
+    """Whoever was protected once stays so: her address is never printed because another file does not know."""
+    known = MouvementRegistre
+    return exists().where(
+        and_(
+            known.code_commune == electeur.code_commune,
+            known.liste.in_([liste.value for liste in Liste]),
+            known.nom_naissance == electeur.nom_naissance,
+            known.prenoms == electeur.prenoms,
+            known.date_naissance == electeur.date_naissance,
+            known.is_protegee,
+        )
+    )
+
+
+def _select_entries() -> Select[Any]:
+    """Electors in the form of mouvements: what is known of those whom no mouvement tells."""
+    e = Electeur
+    never = literal(date.min, Date)
+    columns: list[Any] = [
+        (-e.id).label("id"),
+        literal(Nature.INSCRIPTION.value).label("nature"),
+        literal(Effet.IMMEDIAT.value).label("effet"),
+        literal(Etat.APPLIQUE.value).label("etat"),
+        literal(Categorie.NON_PRECISEE.value).label("categorie"),
+        literal("").label("motif"),
+        never.label("date_tableau"),
+        never.label("date_mouvement"),
+        null().label("scrutin"),
+        literal("").label("ancien_bureau"),
+        e.code_bureau.label("nouveau_bureau"),
+        func.coalesce(e.numero_ordre, 0).label("numero"),
+        *(getattr(e, name) for name in _PERSONNE if name != "adresse"),
+        adresse(e).label("adresse"),
+        was_protected(e).label("is_protegee"),
+    ]
+    return select(*columns)
 
 
 def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:

@@ -1,0 +1,151 @@
+"""Minors entered in advance, from exports of the REU to the list file and the tableaux: inscribed once, d'office."""
+
+import re
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+from sqlalchemy import insert
+
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Format, Liste
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
+from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.mouvements_desk import open_desk as open_register
+from tests.integration.tableau_desk import Made, TableauDesk
+from tests.unit.reu_sample import BUREAU, DATE, NOM, NUMERO, PRENOMS, VOIE, electeurs
+from worker.exports.naming import ListeNaming
+from worker.handlers.export_plan import PlannedFile
+from worker.registre.models import Protection
+from worker.registre.reu.importer import Intake
+from worker.registre.scrutins import NATIONAL, KnownScrutin, Reunion, add_reunion, set_scrutin
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+
+BEFORE, MEETING = date(2026, 3, 20), date(2026, 9, 18)
+POLL, SECOND_ROUND = date(2026, 10, 11), date(2026, 10, 18)
+LATER = date(2026, 10, 25)
+_BILAN = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)")
+
+
+def _named(nom: str, birth: str, bureau: str = "0001") -> dict[str, str]:
+    """Somebody who is like nobody else, so that nobody is asked whether they are one person."""
+    its_own = {PRENOMS: f"Zoé {nom}", VOIE: f"Rue {nom}", NUMERO: str(100 + len(nom) * 7 + ord(nom[1]) + ord(nom[-2]))}
+    return electeurs(1, {NOM: nom, DATE: birth, BUREAU: bureau})[0] | its_own
+
+
+ADULTS = electeurs(20)
+GROWN = _named("GERBOISE", "01/12/2007")  # of age when the first export was taken
+IN_PERIOD = _named("GERFAUT", "30/06/2008")
+ON_POLL = _named("GRIVE", "11/10/2008", "0002")
+BETWEEN_ROUNDS = _named("GRÈBE", "18/10/2008")
+NEVER = _named("GIBBON", "19/10/2008")
+LEAVES = _named("GAZELLE", "01/05/2008")
+COMES = _named("GENETTE", "29/02/2008")  # no birthday in 2026: of age on 1 March, before the export that brings her
+COMES_EARLY = _named("GLOUTON", "01/10/2008")
+FIRST = [*ADULTS, GROWN, IN_PERIOD, ON_POLL, BETWEEN_ROUNDS, NEVER, LEAVES]
+YOUNG = {"GERBOISE", "GERFAUT", "GRIVE", "GRÈBE", "GIBBON", "GAZELLE", "GENETTE", "GLOUTON"}
+SECOND = [*ADULTS, GROWN, IN_PERIOD, ON_POLL, BETWEEN_ROUNDS, NEVER, COMES, COMES_EARLY]
+
+
+@pytest.fixture
+def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+    with open_register(database_url, tmp_path) as desk:
+        desk.load(FIRST, intake=Intake(BEFORE))
+        desk.load(SECOND, intake=Intake(MEETING))
+        desk.load([*SECOND[:-3], *SECOND[-2:]], intake=Intake(LATER))  # the one who was never of age is gone
+        with desk.engine.begin() as connection:
+            for meeting in (BEFORE, MEETING):
+                add_reunion(connection, COMMUNE, Reunion("", meeting))
+        yield desk
+
+
+@pytest.fixture
+def desk(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
+    return TableauDesk(register.engine, tmp_path / "exports")
+
+
+def _make(desk: TableauDesk, type_: TypeTableau, **fields: object) -> Made:
+    return desk.make(type_, commune=COMMUNE, **({"scrutin": POLL} | fields))
+
+
+def _figures(made: Made) -> list[int]:
+    (figures,) = _BILAN.findall(made.text)
+    return [int(figure) for figure in figures]
+
+
+def _shown(made: Made) -> set[str]:
+    return {nom for nom in YOUNG if nom in made.text}
+
+
+def _in_file_of(desk: TableauDesk, day: date) -> int:
+    """How many electors the list file of a day has."""
+    naming = ListeNaming(COMMUNE, Liste.PRINCIPALE, Format.CSV)
+    columns = {"liste": Liste.PRINCIPALE, "format": Format.CSV}
+    created_at = datetime.fromisoformat(f"{day}T12:00:00+02:00")
+    (export_id,) = desk.ask_files([PlannedFile("P.csv", naming, columns)], created_at, COMMUNE)
+    return int(desk.ring(export_id)["electeurs"])
+
+
+def _name_poll(desk: TableauDesk, libelle: str) -> None:
+    with desk.engine.begin() as connection:
+        set_scrutin(connection, KnownScrutin(NATIONAL, POLL, libelle, None))
+
+
+def test_of_age_for_the_poll_or_its_second_round(desk: TableauDesk) -> None:
+    _name_poll(desk, "Élections municipales, 1er tour")
+    vingt = _make(desk, TypeTableau.VINGT_JOURS)
+    assert _shown(vingt) == YOUNG - {"GERBOISE", "GIBBON"}
+    assert _figures(vingt) == [21, 6, 1, 26], "she who left had come of age before"
+    assert vingt.text.count("Inscription d’office") == 5, "the one who came of age before she was entered has no motif"
+    assert "le 18/10/2026 au plus tard (Code électoral, art. L. 11, II, 1°)" in vingt.text
+    assert not [line for line in vingt.anomalies if line[0] == "bloquante"]
+    cinq = _make(desk, TypeTableau.CINQ_JOURS_REU)
+    assert not _shown(cinq)
+    assert _figures(cinq) == [26, 0, 0, 26]
+    assert _in_file_of(desk, SECOND_ROUND) == 26
+
+
+def test_a_poll_of_one_round(desk: TableauDesk) -> None:
+    _name_poll(desk, "Élections européennes")
+    vingt = _make(desk, TypeTableau.VINGT_JOURS)
+    assert _figures(vingt) == [21, 5, 1, 25]
+    assert "GRÈBE" not in vingt.text
+    assert _in_file_of(desk, POLL) == 25
+
+
+def test_nobody_said_whether_there_may_be_a_second_round(desk: TableauDesk) -> None:
+    vingt = _make(desk, TypeTableau.VINGT_JOURS)
+    assert _figures(vingt) == [21, 5, 1, 25]
+    (said,) = [line[-2] for line in vingt.anomalies if line[-1] == "second_tour_inconnu"]
+    assert said == (
+        "1 électeur aura dix-huit ans du 12/10/2026 au 25/10/2026. Si le scrutin du 11/10/2026 peut avoir un second "
+        "tour, il est à inscrire : indiquer quel scrutin c'est (scrutins --libelle), puis redemander le tableau."
+    )
+
+
+def test_without_a_poll_it_is_the_day_of_the_document(desk: TableauDesk) -> None:
+    first = _make(desk, TypeTableau.VINGT_JOURS, scrutin=None, reunion=BEFORE, until=MEETING)
+    assert _figures(first) == [21, 3, 1, 23]
+    assert _in_file_of(desk, MEETING) == 23
+    then = _make(desk, TypeTableau.VINGT_JOURS, scrutin=None, reunion=MEETING, until=LATER)
+    assert _shown(then) == {"GRIVE", "GRÈBE", "GIBBON", "GLOUTON"}
+    assert _figures(then) == [23, 4, 1, 26]
+    assert _in_file_of(desk, LATER) == 26
+
+
+def test_by_bureau(desk: TableauDesk) -> None:
+    _name_poll(desk, "Élections municipales")
+    text = _make(desk, TypeTableau.VINGT_JOURS, presentations=["recapitulatif"]).text
+    assert re.findall(r"Bureau (\d+) — HOTEL DE VILLE((?: \d+)+)", text) == [
+        ("0001", " 21 5 0 1 0 25"),
+        ("0002", " 0 1 0 0 0 1"),
+    ]
+
+
+def test_the_address_of_a_protected_one_is_masked(desk: TableauDesk) -> None:
+    one = {"code_commune": COMMUNE, "nom_naissance": "GERFAUT", "prenoms": IN_PERIOD[PRENOMS]}
+    with desk.engine.begin() as connection:
+        connection.execute(insert(Protection).values(**one, date_naissance="2008-06-30"))
+    assert _make(desk, TypeTableau.VINGT_JOURS).text.count("Adresse non communiquée") == 2, "the line and its note"

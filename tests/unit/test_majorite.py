@@ -1,0 +1,336 @@
+"""Who comes of age: in which tableau she is inscribed, and in no count before, whatever happened to her until then."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from common.calendrier import is_mineur, last_birth, last_round, majorite_on
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.vocabulary import Liste
+from tests.unit.mouvements_samples import MOUVEMENT, mouvement
+from worker.domain.bilan import BureauElecteurs
+from worker.domain.composition import ListeDeCommune, compose_tableau
+from worker.domain.demande import Demande
+from worker.domain.majorite import OfAge, check_second_tour
+from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature
+from worker.domain.selection import is_in
+from worker.domain.tableau import Tableau
+
+VINGT_JOURS, CINQ_JOURS_REU = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
+NOON = datetime(2027, 6, 1, 10, tzinfo=UTC)
+BEFORE, MEETING = date(2026, 9, 18), date(2027, 3, 19)
+POLL, SECOND_ROUND = date(2027, 4, 11), date(2027, 4, 18)
+ROUNDS = {POLL: SECOND_ROUND}
+VINGT = Demande(type=VINGT_JOURS, requested_at=NOON, reunion=BEFORE, until=MEETING, scrutin=POLL, last_rounds=ROUNDS)
+CINQ = Demande(type=CINQ_JOURS_REU, requested_at=NOON, reunion=MEETING, scrutin=POLL, last_rounds=ROUNDS)
+ENTRY = mouvement(
+    effet=Effet.IMMEDIAT, etat=Etat.APPLIQUE, categorie=Categorie.NON_PRECISEE, motif="", nom_naissance="GERBOISE"
+)
+LEAVING = mouvement(ENTRY, nature=Nature.RADIATION, ancien_bureau="0001", nouveau_bureau="")
+
+
+@dataclass(frozen=True)
+class Registre:
+    """A list of now, and its mouvements; an elector's number is her place from 1."""
+
+    electeurs: Sequence[Mouvement] = ()
+    mouvements: Sequence[Mouvement] = ()
+
+    def stream(self) -> Iterator[Mouvement]:
+        return iter([replace(one, id=number) for number, one in enumerate(self.mouvements, 1)])
+
+    def young(self, born_after: str, born_until: str) -> Iterator[Mouvement]:
+        return (it for it in self._listed() if born_after < it.personne.date_naissance <= born_until)
+
+    def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
+        known = {it.id: it for it in (*self._listed(), *self.stream())}
+        return (known[id_] for id_ in ids)
+
+    def _listed(self) -> list[Mouvement]:
+        return [replace(one, id=-number) for number, one in enumerate(self.electeurs, 1)]
+
+    def shown(self, demande: Demande) -> list[tuple[Nature, date, str]]:
+        """Nature, day and bureau of what a tableau shows; as its lines are read, too."""
+        source = OfAge(demande, self)
+        tableau = self.compose(demande, source)
+        ids = [one.id for one in source.stream()]
+        by_id = {one.id: one for one in source.stream()}
+        assert list(source.fetch(ids)) == [by_id[id_] for id_ in ids]
+        (commune,) = tableau.sections
+        lignes = [ligne for partie in commune.parties for ligne in partie.lignes]
+        assert len(lignes) == tableau.mouvements
+        return sorted(
+            (one.nature, one.date_mouvement, one.nouveau_bureau or one.ancien_bureau)
+            for one in by_id.values()
+            if is_in(one, demande)
+        )
+
+    def compose(self, demande: Demande, source: OfAge | None = None) -> Tableau:
+        counted = Counter(
+            one.nouveau_bureau
+            for one in self.electeurs
+            if not is_mineur(one.personne.date_naissance, demande.age_avant, demande.jour)
+        )
+        bureaux = [BureauElecteurs(code, "", number) for code, number in counted.items()]
+        liste = ListeDeCommune("13900", "LIBREVILLE", Liste.PRINCIPALE, bureaux)
+        return compose_tableau(demande, liste, source or OfAge(demande, self))
+
+
+def _born(day: date) -> str:
+    return day.replace(year=day.year - 18).isoformat()
+
+
+def _entry(born: date, entered: date, **values: object) -> Mouvement:
+    return mouvement(ENTRY, date_naissance=_born(born), date_mouvement=entered, **values)
+
+
+@pytest.mark.parametrize(
+    ("born", "expected"),
+    [
+        ("2008-11-25", date(2026, 11, 25)),
+        ("2008-02-29", date(2026, 3, 1)),
+        ("2008-00-00", date(2026, 1, 1)),
+        ("2008-08-00", date(2026, 8, 1)),
+        ("2008-02-31", date(2026, 3, 1)),
+        ("2008-12-32", date(2027, 1, 1)),
+        ("", None),
+        ("2008", None),
+    ],
+)
+def test_the_day_of_majority(born: str, expected: date | None) -> None:
+    assert majorite_on(born) == expected
+
+
+@given(
+    st.one_of(
+        st.dates(date(2007, 1, 1), date(2009, 12, 31)).map(date.isoformat),
+        st.builds("{:04}-{:02}-{:02}".format, st.integers(2007, 2009), st.integers(0, 12), st.integers(0, 31)),
+    )
+)
+def test_the_day_before_she_is_a_minor(born: str) -> None:
+    day = majorite_on(born)
+    assert day
+    assert is_mineur(born, day - timedelta(1))
+    assert not is_mineur(born, day)
+    assert born <= last_birth(day)
+
+
+@pytest.mark.parametrize(
+    ("libelle", "others", "expected"),
+    [
+        ("Élection présidentielle, 1er tour", (), date(2027, 4, 25)),
+        ("Élections municipales", (), SECOND_ROUND),
+        ("ÉLECTIONS LÉGISLATIVES PARTIELLES", (), SECOND_ROUND),
+        ("Élections européennes", (SECOND_ROUND,), POLL),
+        ("Référendum", (), POLL),
+        ("Élections municipales, 2nd tour", (), POLL),
+        ("Élections municipales (second tour)", (), POLL),
+        ("", (POLL, SECOND_ROUND), SECOND_ROUND),
+        ("", (date(2027, 4, 26),), None),
+        ("", (), None),
+    ],
+)
+def test_the_last_round_that_may_be_held(libelle: str, others: tuple[date, ...], expected: date | None) -> None:
+    assert last_round(POLL, libelle, others) == expected
+
+
+@pytest.mark.parametrize(
+    ("born", "vingt", "cinq"),
+    [
+        (BEFORE, False, False),  # of age on the day of the meeting: in the tableau that stopped there
+        (BEFORE + timedelta(1), True, False),
+        (MEETING, True, False),
+        (POLL, True, False),
+        (SECOND_ROUND, True, False),
+        (SECOND_ROUND + timedelta(1), False, False),
+    ],
+)
+def test_who_is_on_the_list_is_inscribed_on_her_birthday(born: date, *, vingt: bool, cinq: bool) -> None:
+    registre = Registre([_entry(born, date(2026, 1, 1))])
+    expected = [(Nature.INSCRIPTION, born, "0001")]
+    assert registre.shown(VINGT) == (expected if vingt else [])
+    assert registre.shown(CINQ) == (expected if cinq else [])
+
+
+def test_without_a_second_round_age_counts_on_the_poll() -> None:
+    registre = Registre([_entry(SECOND_ROUND, date(2026, 1, 1))])
+    assert registre.shown(replace(VINGT, last_rounds={})) == []
+    assert registre.shown(replace(VINGT, last_rounds={POLL: POLL})) == []
+
+
+def test_without_a_poll_age_counts_on_the_day_of_the_document() -> None:
+    asked = replace(VINGT, scrutin=None)
+    assert Registre([_entry(MEETING, date(2026, 1, 1))]).shown(asked)
+    assert not Registre([_entry(MEETING + timedelta(1), date(2026, 1, 1))]).shown(asked)
+    known = replace(asked, scrutins=(POLL,))
+    assert Registre([_entry(SECOND_ROUND, date(2026, 1, 1))]).shown(known), "it is the meeting before that poll"
+
+
+@pytest.mark.parametrize("entered", [date(2026, 8, 1), date(2026, 10, 1)])
+def test_an_entry_that_the_register_told_is_not_doubled(entered: date) -> None:
+    one = _entry(date(2026, 12, 1), entered)
+    assert Registre([one], [one]).shown(VINGT) == [(Nature.INSCRIPTION, date(2026, 12, 1), "0001")]
+
+
+def test_an_entry_after_the_birthday_is_of_its_own_day() -> None:
+    one = _entry(date(2026, 12, 1), date(2027, 1, 15))
+    assert Registre([one], [one]).shown(VINGT) == [(Nature.INSCRIPTION, date(2027, 1, 15), "0001")]
+
+
+def test_entered_after_the_meeting_and_of_age_on_the_poll_only() -> None:
+    one = _entry(POLL, MEETING + timedelta(3))
+    assert Registre([one], [one]).shown(VINGT) == []
+    assert Registre([one], [one]).shown(CINQ) == [(Nature.INSCRIPTION, POLL, "0001")]
+
+
+def test_who_left_as_a_minor_was_nobody() -> None:
+    left = replace(LEAVING, personne=_entry(MEETING, BEFORE).personne, date_mouvement=date(2027, 1, 10))
+    assert Registre([], [left]).shown(VINGT) == []
+    after = replace(left, date_mouvement=MEETING, personne=_entry(date(2027, 1, 10), BEFORE).personne)
+    assert Registre([], [after]).shown(VINGT) == [
+        (Nature.INSCRIPTION, date(2027, 1, 10), "0001"),
+        (Nature.RADIATION, MEETING, "0001"),
+    ]
+
+
+def test_a_minor_is_on_no_page() -> None:
+    born = SECOND_ROUND + timedelta(1)
+    came, left = _entry(born, date(2026, 10, 1)), replace(LEAVING, personne=_entry(born, BEFORE).personne)
+    registre = Registre([came], [came, replace(left, date_mouvement=date(2026, 11, 1))])
+    assert registre.shown(VINGT) == []
+    (commune,) = registre.compose(VINGT).sections
+    assert (commune.bilan.avant, commune.bilan.apres) == (0, 0)
+    assert Registre([], [replace(left, date_mouvement=date(2027, 4, 1))]).shown(VINGT) == [], (
+        "on the list, and no elector"
+    )
+
+
+def test_the_birthday_is_the_motif_unless_somebody_said_another() -> None:
+    one = _entry(date(2026, 12, 1), BEFORE)
+    said = replace(one, categorie=Categorie.INSCRIPTION_VOLONTAIRE, motif="Emménagement")
+    for known, expected in (
+        (one, (Categorie.INSCRIPTION_OFFICE, "Dix-huit ans le 01/12/2026 (art. L. 11, II, 1°)")),
+        (said, (Categorie.INSCRIPTION_VOLONTAIRE, "Emménagement")),
+    ):
+        (shown,) = OfAge(VINGT, Registre([one], [known])).stream()
+        assert (shown.categorie, shown.motif) == expected
+    (derived,) = OfAge(VINGT, Registre([one])).stream()
+    assert derived.categorie is Categorie.INSCRIPTION_OFFICE
+    notes = Registre([one]).compose(replace(VINGT, edition=Edition.COMMISSION)).notes
+    assert (
+        "Inscriptions d’office des électeurs qui ont dix-huit ans le 18/04/2027 au plus tard "
+        "(Code électoral, art. L. 11, II, 1°)." in notes
+    )
+
+
+def test_an_unknown_second_round_is_said_when_it_matters() -> None:
+    registre = Registre([_entry(SECOND_ROUND, BEFORE), _entry(POLL, BEFORE), _entry(date(2027, 4, 26), BEFORE)])
+    unknown = replace(VINGT, last_rounds={})
+    (said,) = check_second_tour(unknown, registre)
+    assert said.message.startswith("1 électeur aura dix-huit ans du 12/04/2027 au 25/04/2027.")
+    assert not list(check_second_tour(VINGT, registre))
+    assert not list(check_second_tour(unknown, Registre([_entry(POLL, BEFORE)])))
+
+
+# Whatever the history: a second computation, day by day, of who is on the list and of age.
+
+DAYS = st.dates(date(2026, 6, 1), date(2027, 5, 31))
+FAR = date(2026, 1, 1)
+MEETINGS = [date(2026, 7, 10), BEFORE, MEETING, date(2027, 5, 10)]
+HISTORY = [
+    Demande(type=VINGT_JOURS, requested_at=NOON, reunion=MEETINGS[0], until=BEFORE),
+    VINGT,
+    CINQ,
+]
+"""From the first meeting on, each begins where the one before it stopped; the last one stops five days before."""
+
+
+@dataclass(frozen=True)
+class Life:
+    """What happens to an elector: the bureau she is in from each day on, "" elsewhere."""
+
+    number: int
+    born: str
+    stays: Mapping[date, str]
+
+    def on(self, day: date) -> str:
+        return self.stays[max(since for since in self.stays if since <= day)]
+
+    def mouvements(self) -> Iterator[Mouvement]:
+        for before, since in pairwise(sorted(self.stays)):
+            ancien, nouveau = self.stays[before], self.stays[since]
+            if ancien != nouveau:
+                nature = Nature.MODIFICATION if ancien and nouveau else Nature.INSCRIPTION
+                yield self._moving(Nature.RADIATION if not nouveau else nature, since, ancien, nouveau)
+
+    def now(self) -> Mouvement:
+        return self._moving(Nature.INSCRIPTION, FAR, "", self.stays[max(self.stays)])
+
+    def _moving(self, nature: Nature, day: date, ancien: str, nouveau: str) -> Mouvement:
+        return mouvement(
+            ENTRY,
+            nature=nature,
+            date_mouvement=day,
+            ancien_bureau=ancien,
+            nouveau_bureau=nouveau,
+            nom_naissance=f"N{self.number}",
+            date_naissance=self.born,
+        )
+
+
+@st.composite
+def lives(draw: st.DrawFn) -> list[Life]:
+    births = st.one_of(
+        st.dates(date(2008, 6, 1), date(2009, 6, 30)).map(date.isoformat),
+        st.sampled_from(["2009-00-00", "2009-04-00", "2008-12-00", "1950-01-01", "", "2009"]),
+    )
+    stay = st.sampled_from(["", "0001", "0002"])
+    drawn = draw(st.lists(st.tuples(births, stay, st.dictionaries(DAYS, stay, max_size=4)), max_size=8))
+    return [Life(number, born, {FAR: first, **stays}) for number, (born, first, stays) in enumerate(drawn)]
+
+
+def _electeurs(all_of_them: Sequence[Life], day: date, age: date) -> Counter[str]:
+    counted = (life.on(day) for life in all_of_them if not is_mineur(life.born, age, NOON.date()))
+    return Counter(bureau for bureau in counted if bureau)
+
+
+@given(lives())
+def test_before_and_after_are_those_on_the_list_and_of_age(all_of_them: list[Life]) -> None:
+    registre = Registre(
+        [life.now() for life in all_of_them if life.now().nouveau_bureau],
+        sorted((one for life in all_of_them for one in life.mouvements()), key=lambda one: one.date_mouvement),
+    )
+    left: Counter[str] | None = None
+    for asked in (replace(one, presentation=Presentation.RECAPITULATIF) for one in HISTORY):
+        *bureaux, _commune = registre.compose(asked).sections
+        before = Counter({it.code: it.bilan.avant for it in bureaux if it.bilan.avant})
+        after = Counter({it.code: it.bilan.apres for it in bureaux if it.bilan.apres})
+        assert asked.reunion
+        assert before == _electeurs(all_of_them, asked.reunion, asked.age_avant)
+        assert after == _electeurs(all_of_them, asked.last_day, asked.age_apres)
+        assert left is None or left == before, "what a tableau leaves is what the next one finds"
+        left = after
+
+
+@given(lives())
+def test_nobody_comes_of_age_twice(all_of_them: list[Life]) -> None:
+    registre = Registre(
+        [life.now() for life in all_of_them if life.now().nouveau_bureau],
+        [one for life in all_of_them for one in life.mouvements()],
+    )
+    came = Counter(
+        one.personne.nom_naissance for asked in HISTORY for one in OfAge(asked, registre).stream() if one.is_majorite
+    )
+    assert all(number == 1 for number in came.values())
+
+
+def test_the_yearly_revision_is_as_the_register_tells_it() -> None:
+    yearly = Demande(type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=NOON, date_tableau=date(2014, 1, 10))
+    young = mouvement(MOUVEMENT, date_naissance="1996-02-20")
+    assert list(OfAge(yearly, Registre([young], [young])).stream()) == [young]
