@@ -58,7 +58,11 @@ def test_an_export_that_was_not_compared_is_a_gap() -> None:
     assert _found(FIRST, _link(date(2026, 10, 1), is_compared=False), _link(AT)) == [
         ("couverture_lacune", Severity.BLOCKING)
     ]
-    assert _found(FIRST, _link(AT), _link(AFTER, is_compared=False)) == [], "it is outside"
+
+
+def test_a_gap_after_the_period_is_one_too_since_electors_are_counted_back_across_it() -> None:
+    assert _found(FIRST, _link(AT), _link(AFTER, is_compared=False)) == [("couverture_lacune", Severity.BLOCKING)]
+    assert _found(FIRST, _link(AT), _link(AT, is_compared=False)) == [("couverture_lacune", Severity.BLOCKING)]
 
 
 def test_nothing_is_known_before_the_first_export_nor_after_the_last() -> None:

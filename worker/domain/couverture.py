@@ -109,12 +109,18 @@ def _end(demande: Demande) -> date:
     return min(last, demande.jour)
 
 
-def _window(demande: Demande, links: Sequence[Link]) -> list[Link]:
+def _window(demande: Demande, links: Sequence[Link]) -> Sequence[Link]:
     """From the last link on or before the period to the first one at its end or after it."""
+    first, last = _bounds(demande, links)
+    return links[first : last + 1]
+
+
+def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
+    """The ranks of the links that a period rests on, the first and the last one."""
     start, end = demande.required(Repere.REUNION), _end(demande)
     first = max((rank for rank, link in enumerate(links) if link.taken_on <= start), default=0)
     last = next((rank for rank, link in enumerate(links) if link.taken_on >= end), len(links) - 1)
-    return list(links[first : max(first, last) + 1])
+    return first, max(first, last)
 
 
 def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCouverture]:
@@ -129,16 +135,14 @@ def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCo
         )
     for before, link in pairwise(window):
         if not link.is_compared:
-            yield _anomalie(
-                _GAP,
-                f"L'export du {short_date(link.taken_on)} a été repris sans être comparé à celui du "
-                f"{short_date(before.taken_on)} : ce qui a changé entre les deux n'est pas connu. Annuler cet import "
-                "et le reprendre, ou importer les mouvements qui manquent (import-mouvements --complete-until).",
-            )
+            yield _gap(link, before)
         elif link.mouvements and before.taken_on < end < link.taken_on:
             yield _anomalie(_DAY, _on_straddling(link, before, end))
         elif link.mouvements and before.taken_on < start < link.taken_on:
             yield _anomalie(_DAY, _on_straddling(link, before, start), Severity.REMARK)
+    # Electors are counted back from what the register shows now: a later gap leaves no balance to be trusted.
+    after = links[_bounds(demande, links)[1] :]
+    yield from (_gap(link, before) for before, link in pairwise(after) if not link.is_compared)
     if window[-1].taken_on < end:
         severity = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING
         yield _anomalie(
@@ -147,6 +151,15 @@ def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCo
             f"{short_date(end)} n'est pas connu. Reprendre un export pris le {short_date(end)} ou après.",
             severity,
         )
+
+
+def _gap(link: Link, before: Link) -> AnomalieCouverture:
+    return _anomalie(
+        _GAP,
+        f"L'export du {short_date(link.taken_on)} a été repris sans être comparé à celui du "
+        f"{short_date(before.taken_on)} : ce qui a changé entre les deux n'est pas connu. Annuler cet import "
+        "et le reprendre, ou importer les mouvements qui manquent (import-mouvements --complete-until).",
+    )
 
 
 def _on_straddling(link: Link, before: Link, day: date) -> str:
