@@ -1,8 +1,11 @@
 """Importing a REU export: whole lists replaced, all of them or none, and taken back."""
 
+from datetime import date
+
 import pytest
 from sqlalchemy import text
 
+from schemas.vocabulary import Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk, open_desk
 from tests.unit.reu_sample import (
     BUREAU,
@@ -20,8 +23,10 @@ from tests.unit.reu_sample import (
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.demo import LIBREVILLE, write_reu
 from worker.errors import ImportRefusedError
+from worker.registre.imports.chain import read_chain
 from worker.registre.imports.summary import ListeCount
 from worker.registre.imports.undo import undo_import
+from worker.registre.reu.importer import Intake
 from worker.registre.versions import UNDO_DAYS
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
@@ -59,6 +64,25 @@ def test_the_same_file_again_changes_nothing(desk: Desk) -> None:
     assert (again.unchanged, again.import_id, again.lines_kept) == (True, first.import_id, 3)
     assert desk.rows("SELECT * FROM electeur ORDER BY id") == before
     assert len(desk.imports()) == 1
+
+
+def test_the_same_bytes_taken_later_are_a_link_more(desk: Desk) -> None:
+    first, until = date(2026, 9, 10), date(2026, 11, 20)
+    desk.load(electeurs(3), intake=Intake(taken_on=first))
+    assert desk.load(electeurs(3)).unchanged, "nobody says that they are another export"
+    assert desk.load(electeurs(3), intake=Intake(taken_on=first)).unchanged
+    later = desk.load(electeurs(3), intake=Intake(taken_on=until))
+    assert (later.unchanged, later.comparison and later.comparison.inscriptions) == (False, 0)
+    with desk.engine.connect() as connection:
+        links = read_chain(connection, COMMUNE, Liste.PRINCIPALE).links
+    assert [(link.taken_on, link.is_compared) for link in links] == [(first, False), (until, True)]
+
+
+def test_a_list_is_emptied_by_the_same_bytes_when_somebody_says_so(desk: Desk) -> None:
+    desk.load([*electeurs(3), *electeurs(1, EUROPEENNE)])
+    assert desk.load(electeurs(3)).kept, "the European list, which the file does not hold"
+    assert not desk.load(electeurs(3), intake=Intake(empty=[Liste.COMPLEMENTAIRE_EUROPEENNE])).unchanged
+    assert desk.counts() == {P: 3, CE: 0}
 
 
 def test_the_same_file_is_read_again_once_another_has_replaced_its_lists(desk: Desk) -> None:

@@ -979,6 +979,18 @@ IMPORT = [
         ("test_an_export_that_was_not_compared_is_a_gap",),
     ),
     Mutant(
+        "later-gap-passed-over",
+        "for before, link in pairwise(after) if not link.is_compared)",
+        "for before, link in pairwise(after) if False)",
+        ("test_a_gap_after_the_period_is_one_too_since_electors_are_counted_back_across_it",),
+    ),
+    Mutant(
+        "same-bytes-say-nothing",
+        "if same and not intake.says_more_than(same):",
+        "if same:",
+        ("test_the_same_bytes_taken_later_are_a_link_more",),
+    ),
+    Mutant(
         "last-export-before-the-end",
         "if window[-1].taken_on < end:",
         "if False:",

@@ -222,6 +222,11 @@ def _print_summary(summary: ImportSummary, *, as_json: bool, kept: str, rejected
         return
     if summary.unchanged:
         click.echo(f"Ce fichier est déjà dans le registre (import {summary.import_id}) : rien n'a changé.")
+        if summary.taken_on:
+            click.echo(
+                f"Il vaut pour le {short_date(summary.taken_on)}. S'il vient d'être téléchargé et que rien n'a bougé "
+                "depuis, dites son jour : --taken-on AAAA-MM-JJ."
+            )
         return
     counts = [
         count_of(summary.lines_read, "ligne lue"),

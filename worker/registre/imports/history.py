@@ -75,7 +75,8 @@ def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
         ListeCommunale.version == ImportListe.import_id,
     )
     is_replaced = exists().where(ImportListe.import_id == Import.id, ~is_shown)
-    query = select(Import.id, Import.file_name, Import.lines_read, Import.lines_kept, Import.values_cleaned).where(
+    columns = Import.id, Import.file_name, Import.lines_read, Import.lines_kept, Import.values_cleaned, Import.taken_on
+    query = select(*columns).where(
         Import.sha256 == sha256,
         Import.finished_at.is_not(None),
         Import.undone_at.is_(None),
@@ -94,6 +95,7 @@ def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
         lines_kept=row.lines_kept,
         lines_rejected=0,
         values_cleaned=row.values_cleaned,
+        taken_on=row.taken_on,
     )
 
 

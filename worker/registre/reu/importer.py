@@ -80,7 +80,7 @@ def import_file(
         remove_obsolete(connection)
         with connection.begin():
             same = find_same(connection, reu.sha256)
-        if same:
+        if same and not intake.says_more_than(same):
             return same
         rejects = RejectReport(report or default_report(path))
         try:
@@ -122,6 +122,11 @@ class Intake(NamedTuple):
     """Lists that it does not hold, and on which nobody is any more."""
     commune: str | None = None
     """Whose these are, where the file does not tell."""
+
+    def says_more_than(self, same: ImportSummary) -> bool:
+        """Whether the same bytes tell something new: nothing had changed until a later day, or a list is empty."""
+        is_later = bool(self.taken_on and same.taken_on and self.taken_on > same.taken_on)
+        return is_later or bool(self.empty)
 
 
 class _Link(NamedTuple):
