@@ -878,6 +878,42 @@ SCREEN = [
 
 IMPORT = [
     Mutant(
+        "bomb-in-a-zip",
+        "if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:",
+        "if False:",
+        ("test_what_it_is_and_what_to_do_is_said[bombe.zip-sqlite]",),
+    ),
+    Mutant(
+        "bomb-in-a-workbook",
+        "with open_archive(stream, MOST_BYTES):",
+        "with open_archive(stream, 1 << 40):",
+        ("test_what_it_is_and_what_to_do_is_said[classeur-bombe.xlsx-sqlite]",),
+    ),
+    Mutant(
+        "row-without-end",
+        "if number > _MOST_ROWS:",
+        "if False:",
+        ("test_what_it_is_and_what_to_do_is_said[classeur-sans-fin.xlsx-sqlite]",),
+    ),
+    Mutant(
+        "size-of-a-sheet-believed",
+        "sheet.reset_dimensions()  #",
+        "pass  #",
+        ("test_what_it_is_and_what_to_do_is_said[classeur-dimension-fausse.xlsx-sqlite]",),
+    ),
+    Mutant(
+        "zeros-lost-in-cells-unsaid",
+        "if isinstance(cells[place], int | float) and len(fields[place]) < most:",
+        "if False:",
+        ("test_what_it_is_and_what_to_do_is_said[classeur-de-nombres.xlsx-sqlite]",),
+    ),
+    Mutant(
+        "two-sheets-one-taken",
+        "if len(found) > 1:",
+        "if False:",
+        ("test_what_it_is_and_what_to_do_is_said[classeur-de-deux-feuilles.xlsx-sqlite]",),
+    ),
+    Mutant(
         "encoding-of-dos-believed",
         "if _DOS.search(line):",
         "if False:",

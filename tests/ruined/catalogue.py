@@ -2,11 +2,14 @@
 
 import codecs
 import gzip
+import zipfile
 from collections.abc import Sequence
+from datetime import date
 from typing import NamedTuple
 
+from tests.ruined.archives import claim_size, pack, protect, rewrite, rows_of, workbook
 from tests.unit.mouvement_csv import LIGNE
-from tests.unit.reu_sample import COMMUNE, DATE, LISTE, NOM, NUMERO, VOIE, electeurs, format_reu
+from tests.unit.reu_sample import COMMUNE, DATE, LISTE, NOM, NUMERO, POSTAL, VOIE, electeurs, format_reu
 from worker.writers.csv_file import HEADER
 
 ELECTEURS = 4
@@ -202,4 +205,107 @@ MOUVEMENTS = [
     _of_mouvements("mouvements-excel.csv", _MOUVEMENTS.encode("cp1252"), "Windows-1252", electeurs=ELECTEURS),
 ]
 
-CATALOGUE = [*OF_ANOTHER_KIND, *ENCODINGS, *FORM, *CONTENT, *MOUVEMENTS]
+_READ_IN_ZIP = "À savoir : fichier lu dans le ZIP : export.csv."
+_ZIP = pack({"export.csv": EXPORT})
+
+ARCHIVES = [
+    _read("export.zip", _ZIP, _READ_IN_ZIP, f"{ELECTEURS} gardées"),
+    _read("avec-une-note.zip", pack({"LISEZ-MOI.pdf": b"%PDF-1.4", "2026/export.csv": EXPORT}), _READ_IN_ZIP),
+    _read("macintosh.zip", pack({"export.csv": EXPORT, "__MACOSX/._export.csv": b"\0\5\x16\7"}), _READ_IN_ZIP),
+    _read("excel.zip", pack({"export.csv": TEXT.encode("cp1252")}), _READ_IN_ZIP, "Windows-1252 (cp1252)"),
+    _read("classeur.zip", pack({"liste.xlsx": workbook(rows_of(ELECTEURS))}), "lu par sa feuille « Feuil1 »"),
+    _refused("deux-exports.zip", pack({"p.csv": EXPORT, "ce.csv": EXPORT}), "ce ZIP contient 2 fichiers"),
+    _refused("vide.zip", pack({}), "ce ZIP ne contient aucun fichier"),
+    _refused("photos.zip", pack({"photo.jpg": b"\xff\xd8\xff\xe0"}), "c'est une image, et non un fichier CSV"),
+    _refused("zip-de-zip.zip", pack({"export.zip": _ZIP}), "ce ZIP contient un autre ZIP ; décompressez-les"),
+    _refused("mot-de-passe.zip", protect(_ZIP), "ce ZIP est protégé par un mot de passe"),
+    _refused("bombe.zip", claim_size(_ZIP, 3 << 30), "ce ZIP contient trop de fichiers, ou de trop grands"),
+    _refused("foule.zip", pack({f"{it}.csv": b"" for it in range(300)}), "ce ZIP contient trop de fichiers"),
+    _refused("taille-fausse.zip", claim_size(_ZIP, 300), "ce ZIP est abîmé : téléchargez-le de nouveau"),
+    _refused("coupe.zip", _ZIP[:-40], "ce ZIP est abîmé : téléchargez-le de nouveau"),
+    _refused("lzma.zip", pack({"e.csv": EXPORT}, zipfile.ZIP_LZMA), "compressé d'une façon que le module ne lit pas"),
+    _refused("lettre.docx", pack({"word/document.xml": b"<w/>"}), "c'est un document de traitement de texte (.docx)"),
+    _refused("liste.ods", pack({"content.xml": b"<o/>"}), "c'est un document OpenDocument", AGAIN_FROM_ELIRE),
+    _refused("liste.xlsb", pack({"xl/workbook.bin": b"\0"}), "c'est un classeur Excel binaire (.xlsb)"),
+]
+
+_SHEET = "xl/worksheets/sheet1.xml"
+_WORKBOOK = workbook(rows_of(ELECTEURS))
+_BY_SHEET = "À savoir : classeur lu par sa feuille « Feuil1 » ; l'export CSV d'origine est plus sûr qu'un classeur."
+_OF_NUMBERS = {COMMUNE: 13055, POSTAL: 1400, DATE: date(1962, 3, 14), NUMERO: 7.0}
+
+WORKBOOKS = [
+    _read("classeur.xlsx", _WORKBOOK, _BY_SHEET, f"{ELECTEURS} gardées"),
+    _read(
+        "classeur-de-nombres.xlsx",
+        workbook(rows_of(ELECTEURS, _OF_NUMBERS)),
+        f"{ELECTEURS} codes ont perdu des zéros, le tableur les tient pour des nombres : code postal ({ELECTEURS}).",
+    ),
+    _refused(
+        "classeur-zeros-perdus.xlsx",
+        workbook(rows_of(ELECTEURS, {COMMUNE: 1004})),
+        "code de commune qui a perdu son zéro : un tableur l'a retiré (4)",
+    ),
+    _refused(
+        "classeur-de-jours.xlsx",
+        workbook(rows_of(ELECTEURS, {DATE: 22719})),
+        "date de naissance en nombre de jours, comme un tableur la compte (4)",
+    ),
+    _refused("classeur-en-erreur.xlsx", workbook(rows_of(ELECTEURS, {NOM: "#N/A"})), "cellule en erreur dans le class"),
+    _refused(
+        "classeur-de-deux-feuilles.xlsx",
+        workbook(rows_of(2), rows_of(2)),
+        "plusieurs feuilles de ce classeur ont ces titres (« Feuil1 », « Feuil2 ») ; n'en gardez qu'une",
+    ),
+    _read("classeur-avec-notes.xlsx", workbook([["Notes"]], rows_of(ELECTEURS)), "lu par sa feuille « Feuil2 »"),
+    _refused(
+        "classeur-feuille-cachee.xlsx",
+        workbook([["Notes"]], rows_of(ELECTEURS), hidden=[1]),
+        f"{NOT_ELIRE}. Colonnes manquantes",
+    ),
+    _refused(
+        "classeur-titres-plus-bas.xlsx",
+        workbook([["Export du 25/11/2026"], *rows_of(ELECTEURS)]),
+        "les titres des colonnes sont à la ligne 2, et non à la première",
+    ),
+    _refused("classeur-deux-tableaux.xlsx", workbook([*rows_of(2), *rows_of(2)]), "ligne de titres répétée"),
+    _refused("classeur-trop-large.xlsx", workbook([*rows_of(3), ["x"] * 28]), "28 colonnes au lieu de 27 (1)"),
+    _refused("classeur-vide.xlsx", workbook([]), f"{NOT_ELIRE}. Colonnes manquantes"),
+    _refused("classeur-titres-seuls.xlsx", workbook(rows_of(0)), "ne contient aucun électeur"),
+    _read(
+        "classeur-dimension-fausse.xlsx",
+        rewrite(_WORKBOOK, _SHEET, '<dimension ref="A1:AA5"', '<dimension ref="A1:A1"'),
+        f"{ELECTEURS} gardées",
+    ),
+    _read(
+        "classeur-une-cellule-au-bout.xlsx",
+        rewrite(
+            _WORKBOOK,
+            _SHEET,
+            "</sheetData>",
+            '<row r="1048576"><c r="XFD1048576" t="inlineStr"><is><t> </t></is></c></row></sheetData>',
+        ),
+        f"{ELECTEURS} gardées",
+    ),
+    _refused(
+        "classeur-sans-fin.xlsx",
+        rewrite(_WORKBOOK, _SHEET, "</sheetData>", '<row r="1999999"></row></sheetData>'),
+        "la feuille a plus de lignes qu'un tableur n'en écrit",
+    ),
+    _refused(
+        "classeur-a-entites.xlsx",
+        rewrite(_WORKBOOK, _SHEET, "<worksheet", '<!DOCTYPE w [<!ENTITY a "Zoé">]><worksheet'),
+        "ce classeur est abîmé",
+    ),
+    _refused("classeur-bombe.xlsx", claim_size(_WORKBOOK, 300 << 20), "trop grand (plus de 256 Mo hors de son ZIP)"),
+    _refused("classeur-coupe.xlsx", _WORKBOOK[:-40], "ce ZIP est abîmé : téléchargez-le de nouveau"),
+    _refused("classeur-sans-rien.xlsx", pack({"xl/workbook.xml": b"<w/>"}), "ce classeur est abîmé (KeyError)"),
+    _of_mouvements(
+        "mouvements.xlsx",
+        workbook([list(LIGNE), [*LIGNE.values()]]),
+        "classeur lu par sa feuille « Feuil1 »",
+        electeurs=ELECTEURS,
+    ),
+]
+
+CATALOGUE = [*OF_ANOTHER_KIND, *ENCODINGS, *FORM, *CONTENT, *MOUVEMENTS, *ARCHIVES, *WORKBOOKS]

@@ -78,6 +78,20 @@ def test_on_both_databases_nothing_of_them_is_left(
     engine.dispose()
 
 
+@ON_SQLITE
+def test_numbers_and_dates_of_a_workbook_are_written_as_an_export_has_them(
+    database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (ruined,) = (it for it in CATALOGUE if it.name == "classeur-de-nombres.xlsx")
+    _give(ruined, database_url, tmp_path, monkeypatch, capsys)
+    engine = build_engine(database_url)
+    query = "SELECT DISTINCT code_commune, date_naissance, numero_ordre, code_postal FROM electeur NATURAL JOIN liste"
+    with engine.connect() as connection:
+        read = [tuple(row) for row in connection.execute(text(query))]
+    engine.dispose()
+    assert read == [("13055", "1962-03-14", 7, "1400")]
+
+
 def test_the_catalogue_has_as_many_files_as_it_promises() -> None:
     assert len({it.name for it in CATALOGUE}) == len(CATALOGUE) >= FEWEST
 

@@ -109,7 +109,7 @@ def test_whatever_the_bytes_every_line_is_told(tmp_path: Path, noise: bytes) -> 
     [
         (b"", "vide"),
         (b"\n", "vide"),
-        (b"PK\x03\x04rest", "archive"),
+        (b"PK\x03\x04rest", "ce ZIP est abîmé"),
         (b"nom;prenom\nA;B\n", "Colonnes manquantes : code de l'ugle"),
         ("nom\n".encode("utf-16"), "UTF-16"),
     ],

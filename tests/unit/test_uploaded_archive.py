@@ -6,7 +6,8 @@ import zipfile
 
 import pytest
 
-from producers.web.verifier.uploaded_file import UnreadableArchiveError, examine_archive
+from common.archive import UnreadableArchiveError
+from producers.web.verifier.uploaded_file import examine_archive
 
 _EMPTY_ENTRY = 46 + 1
 """Bytes of a central directory's entry (PKWARE APPNOTE 6.3.10, 4.3.12) with a name of one letter."""

@@ -8,8 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from producers.web.verifier import uploaded_file
-from producers.web.verifier.diagnosis import CsvComparison, ValueChange, compare
+from producers.web.verifier.diagnosis import (
+    CsvComparison,
+    ValueChange,
+    compare,
+    explain,
+    is_workbook,
+    shows_spreadsheet,
+)
 from producers.web.verifier.uploaded_file import UploadedFile, examine
+from tests.ruined.catalogue import OF_ANOTHER_KIND, Ruined
 
 MADE = "TypeListe;Code;Naissance;Nom\nG;05110;14/03/1962;ÉCLUSE\nG;13900;01/02/1980;ŁUCARNE\n"
 
@@ -32,6 +40,19 @@ def test_pieces_of_any_size_say_the_same(content: bytes, size: int) -> None:
     assert (pieces.sha256, pieces.size, pieces.lines) == (whole.sha256, whole.size, whole.lines)
     assert (pieces.has_crlf, pieces.is_utf8, pieces.has_quotes) == (whole.has_crlf, whole.is_utf8, whole.has_quotes)
     assert whole.is_utf8 is _is_utf8(content)
+
+
+@pytest.mark.parametrize("ruined", OF_ANOTHER_KIND, ids=[it.name for it in OF_ANOTHER_KIND])
+def test_what_an_import_would_not_read_is_named_to_whoever_uploads_it(ruined: Ruined) -> None:
+    uploaded = _examine(ruined.content, ruined.name)
+    said = " ".join(explain(uploaded, None, None))
+    if uploaded.kind.value == uploaded.extension:
+        assert "Par son contenu" not in said, "the module makes such files too"
+    elif is_workbook(uploaded):
+        assert "C'est un classeur de tableur" in said
+    else:
+        assert uploaded.kind.label in said or "Le fichier est vide" in said
+        assert not shows_spreadsheet(uploaded, None)
 
 
 def _is_utf8(content: bytes) -> bool:

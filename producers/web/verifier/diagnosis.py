@@ -11,6 +11,7 @@ from functools import partial
 from itertools import zip_longest
 from typing import IO
 
+from common.file_kind import FileKind
 from common.french import count_of, format_number, format_size
 from producers.web.exports.query import AskedFile
 from producers.web.verifier.uploaded_file import COLUMNS, UploadedFile
@@ -116,7 +117,7 @@ def shows_spreadsheet(uploaded: UploadedFile, comparison: CsvComparison | None) 
     """Whether a spreadsheet has most likely written it."""
     if is_workbook(uploaded):
         return True
-    if uploaded.extension != "csv":
+    if uploaded.extension != "csv" or _is_of_another_kind(uploaded):
         return False
     changes = comparison.changes if comparison else {}
     return (
@@ -134,12 +135,20 @@ def is_workbook(uploaded: UploadedFile) -> bool:
     return uploaded.is_old_workbook or (uploaded.is_zip and uploaded.extension in {"xlsx", "xlsm", "ods"})
 
 
+def _is_of_another_kind(uploaded: UploadedFile) -> bool:
+    """Whether it is nothing that the module makes, or not what its name says."""
+    return uploaded.kind.value != uploaded.extension and uploaded.kind not in {FileKind.TEXT, FileKind.ZIP}
+
+
 def _form(uploaded: UploadedFile, made: AskedFile | None) -> Iterator[str]:
     if is_workbook(uploaded):
         yield "C'est un classeur de tableur, plus un fichier CSV : la plateforme ne le lirait pas."
         return
     if uploaded.size == 0:
         yield "Le fichier est vide : le téléchargement ou la copie s'est sans doute interrompu."
+        return
+    if _is_of_another_kind(uploaded):
+        yield f"Par son contenu, c'est {uploaded.kind.label}."
         return
     if uploaded.extension == "pdf" or (made and made.is_tableau):
         return

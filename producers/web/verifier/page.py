@@ -10,12 +10,13 @@ from sqlalchemy import or_
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
+from common.archive import UnreadableArchiveError
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
 from producers.web.page_context import UNPROCESSABLE, PageContext
 from producers.web.verifier.diagnosis import CsvComparison, compare, explain, is_workbook, shows_spreadsheet
-from producers.web.verifier.uploaded_file import UnreadableArchiveError, UploadedFile, examine, examine_archive
+from producers.web.verifier.uploaded_file import UploadedFile, examine, examine_archive
 
 _OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "SHA256SUMS", "manifest.json"})
 
@@ -81,7 +82,7 @@ def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
         try:
             entries = _recognise_each(context, list(examine_archive(content)))
         except UnreadableArchiveError as unreadable:
-            error = str(unreadable)
+            error = f"{str(unreadable)[0].upper()}{str(unreadable)[1:]}."
     return context.render("verifier/verifier.html", verified=verified, entries=entries, error=error)
 
 

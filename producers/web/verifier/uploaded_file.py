@@ -3,12 +3,12 @@
 import codecs
 import hashlib
 import re
-import zipfile
-import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import IO, Any, cast
+from typing import IO
 
+from common.archive import list_files, open_archive
+from common.file_kind import START, FileKind, recognise
 from common.files import CHUNK
 from producers.web.security.limits import FILE_BYTES
 
@@ -17,17 +17,6 @@ COLUMNS = 29
 
 _NAME = re.compile(r"((?:liste|tableau)-[A-Za-z0-9_-]+-\d{8}-\d{6})(-(?:csv|xml|pdf)-anomalies)?", re.ASCII)
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$", re.ASCII)
-_ZIP, _OLE = b"PK\3\4", b"\xd0\xcf\x11\xe0"
-
-MOST_ENTRIES = 200
-
-_MOST_AT_ONCE = 1 << 20
-"""Bytes: the directory of many more files than we want is larger, and zipfile would read it whole."""
-
-_METHODS = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
-"""Those whose content comes out in pieces, however much it grows."""
-
-_TOO_LARGE = "Ce ZIP contient trop de fichiers, ou de trop grands."
 
 
 @dataclass(frozen=True)
@@ -37,7 +26,8 @@ class UploadedFile:
     name: str
     size: int
     sha256: str
-    starts: bytes
+    kind: FileKind
+    """By its first bytes."""
     lines: int
     has_bom: bool
     has_crlf: bool
@@ -55,12 +45,12 @@ class UploadedFile:
     @property
     def is_zip(self) -> bool:
         """Whether it is an archive; a workbook is one too."""
-        return self.starts.startswith(_ZIP)
+        return self.kind is FileKind.ZIP
 
     @property
     def is_old_workbook(self) -> bool:
         """Whether it is a workbook of before 2007 (.xls)."""
-        return self.starts.startswith(_OLE)
+        return self.kind is FileKind.OLD_OFFICE
 
     @property
     def likely_names(self) -> list[str]:
@@ -97,7 +87,7 @@ def examine(file: IO[bytes], name: str) -> UploadedFile:
         name=name.replace("\\", "/").rpartition("/")[2][:255],
         size=size,
         sha256=digest.hexdigest(),
-        starts=starts[:8],
+        kind=recognise(starts[:START]),
         lines=ends + (1 if size and last != b"\n" else 0),
         has_bom=starts.startswith(codecs.BOM_UTF8),
         has_crlf=has_crlf,
@@ -121,48 +111,13 @@ def _separator(line: bytes) -> str:
     return best.decode() if counts[best] else ""
 
 
-class UnreadableArchiveError(Exception):
-    """It cannot be opened, or should not be; the message is for the clerk."""
-
-
 def examine_archive(file: IO[bytes]) -> Iterator[UploadedFile]:
     """What can be said of each file of an archive; the name is the whole path.
 
     Raises:
-        UnreadableBundleError: damaged, protected by a password, too many files or too large once extracted.
+        UnreadableArchiveError: damaged, protected by a password, too many files or too large once extracted.
     """
-    try:
-        with zipfile.ZipFile(cast("IO[bytes]", _Sparing(file))) as archive:
-            entries = [entry for entry in archive.infolist() if not entry.is_dir()]
-            if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > FILE_BYTES:
-                raise UnreadableArchiveError(_TOO_LARGE)
-            for entry in entries:
-                yield _examine_entry(archive, entry)
-    except (zipfile.BadZipFile, NotImplementedError, EOFError, OSError, UnicodeDecodeError, zlib.error):
-        raise UnreadableArchiveError("Ce ZIP est abîmé : téléchargez-le de nouveau.") from None
-
-
-def _examine_entry(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> UploadedFile:
-    if entry.flag_bits & 1:
-        raise UnreadableArchiveError("Ce ZIP est protégé par un mot de passe : le module ne peut pas le lire.")
-    if entry.compress_type not in _METHODS:
-        raise UnreadableArchiveError("Ce ZIP est compressé d'une façon que le module ne lit pas : refaites-le.")
-    with archive.open(entry) as content:
-        return examine(content, entry.filename)
-
-
-class _Sparing:
-    """A file that is not read in large pieces."""
-
-    def __init__(self, file: IO[bytes]) -> None:
-        self._file = file
-
-    def read(self, size: int = -1) -> bytes:
-        """A small piece."""
-        piece = self._file.read(min(size, _MOST_AT_ONCE + 1) if size >= 0 else _MOST_AT_ONCE + 1)
-        if len(piece) > _MOST_AT_ONCE:
-            raise UnreadableArchiveError(_TOO_LARGE)
-        return piece
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401 — whatever else a file does
-        return getattr(self._file, name)
+    with open_archive(file, FILE_BYTES) as archive:
+        for entry in list_files(archive):
+            with archive.open(entry) as content:
+                yield examine(content, entry.filename)

@@ -2,15 +2,35 @@
 
 import hashlib
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
-from typing import BinaryIO
+from io import BytesIO
+from pathlib import Path, PurePosixPath
+from typing import BinaryIO, cast
 
+from common.archive import UnreadableArchiveError, list_files, open_archive
 from common.file_kind import START, FileKind, recognise
 from worker.errors import ImportRefusedError
 from worker.registre.imports.csv_text import open_text
 from worker.registre.imports.records import Columns, Record, Source, Wanted
+from worker.registre.imports.workbook import open_sheet
+
+MOST_UNPACKED = 2 << 30
+"""Bytes of an archive's files once out of it: four times a whole département."""
+
+MOST_ZIPPED_WORKBOOK = 32 << 20
+"""Bytes of a workbook that stands in a ZIP, while it is a ZIP itself."""
+
+_ZIP = b"PK"
+_TABLES = frozenset({".csv", ".txt", ".xlsx", ".xlsm"})
+_WORKBOOK = "xl/workbook.xml"
+_OFFICE = {
+    "xl/workbook.bin": "un classeur Excel binaire (.xlsb)",
+    "content.xml": "un document OpenDocument (.ods, .odt)",
+    "word/document.xml": "un document de traitement de texte (.docx)",
+}
+"""Files that are ZIP too, by a part that they have, and what they are."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +83,7 @@ def open_file(path: Path, wanted: Wanted) -> ImportedFile:
     return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns)
 
 
-def _open_source(stream: BinaryIO, wanted: Wanted) -> tuple[Source, Columns]:
+def _open_source(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool = False) -> tuple[Source, Columns]:
     kind = recognise(stream.read(START))
     stream.seek(0)
     if kind is FileKind.TEXT:
@@ -71,8 +91,77 @@ def _open_source(stream: BinaryIO, wanted: Wanted) -> tuple[Source, Columns]:
     if kind is FileKind.EMPTY:
         raise ImportRefusedError("le fichier est vide")
     if kind is FileKind.ZIP:
-        raise ImportRefusedError("c'est une archive ou un classeur ; donnez le fichier CSV qu'elle contient")
+        return _open_zip(stream, wanted, is_zipped=is_zipped)
     raise wanted.refuse(f"c'est {kind.label}, et non un fichier CSV")
+
+
+def _open_zip(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool) -> tuple[Source, Columns]:
+    """A workbook, which is a ZIP, or the one file of an archive."""
+    try:
+        with open_archive(stream, MOST_UNPACKED) as archive:
+            names = [entry.filename for entry in list_files(archive)]
+        if _WORKBOOK in names:
+            return open_sheet(stream, wanted)
+        if other := next((label for part, label in _OFFICE.items() if part in names), ""):
+            raise wanted.refuse(f"c'est {other}")
+        if is_zipped:
+            raise ImportRefusedError("ce ZIP contient un autre ZIP ; décompressez-les")
+        member = _choose(names)
+        with open_member(stream, member) as content:
+            source, columns = _open_source(content, wanted, is_zipped=True)
+    except UnreadableArchiveError as error:
+        raise ImportRefusedError(str(error)) from None
+    return Zipped(member, source), columns
+
+
+def _choose(names: Sequence[str]) -> str:
+    """The one file of an archive that may be it; what a Macintosh adds does not count, nor a note beside a table."""
+    seen = [name for name in names if not name.startswith("__MACOSX/") and not PurePosixPath(name).name.startswith(".")]
+    tables = [name for name in seen if PurePosixPath(name).suffix.lower() in _TABLES] or seen
+    if len(tables) == 1:
+        return tables[0]
+    if not tables:
+        raise ImportRefusedError("ce ZIP ne contient aucun fichier")
+    raise ImportRefusedError(f"ce ZIP contient {len(tables)} fichiers ; décompressez-le, et donnez-les un par un")
+
+
+@dataclass(frozen=True)
+class Zipped:
+    """What is in the one file of a ZIP."""
+
+    member: str
+    source: Source
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a clerk should know about the file, in French."""
+        return (f"fichier lu dans le ZIP : {PurePosixPath(self.member).name}", *self.source.notes)
+
+    def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
+        """The records of the file, read out of the ZIP as they come."""
+        with open_member(stream, self.member) as content:
+            yield from self.source.iter_records(content, columns)
+
+
+@contextmanager
+def open_member(stream: BinaryIO, member: str) -> Iterator[BinaryIO]:
+    """One file of an archive, as a stream: a workbook is held in memory, since it is read in no order.
+
+    Raises:
+        ImportRefusedError: the archive is damaged, or would be too large once extracted.
+    """
+    try:
+        with open_archive(stream, MOST_UNPACKED) as archive, archive.open(member) as content:
+            is_workbook = content.read(len(_ZIP)) == _ZIP
+            content.seek(0)
+            if not is_workbook:
+                yield cast("BinaryIO", content)
+            elif archive.getinfo(member).file_size > MOST_ZIPPED_WORKBOOK:
+                raise ImportRefusedError("le classeur de ce ZIP est trop grand ; décompressez-le")
+            else:
+                yield BytesIO(content.read())
+    except UnreadableArchiveError as error:
+        raise ImportRefusedError(str(error)) from None
 
 
 def unreadable(path: Path, error: OSError) -> ImportRefusedError:

@@ -17,6 +17,7 @@ class Broken(StrEnum):
 
     QUOTES = "guillemets mal fermés"
     CUT = "dernière ligne coupée : le téléchargement n'est pas allé au bout"
+    CELL = "cellule en erreur dans le classeur (#N/A, #REF!…)"
     TITLES = "ligne de titres répétée : plusieurs fichiers mis bout à bout"
 
 
@@ -44,6 +45,8 @@ class Wanted(NamedTuple):
     """Finds the columns by a line of titles; raises ImportRefusedError where it is another file's."""
     advice: str
     """What a clerk can do about a file that cannot be read, in French: « téléchargez-le … »."""
+    digits: Mapping[str, int]
+    """Codes that a spreadsheet takes for numbers, and shortens: how many digits they have."""
 
     def refuse(self, reason: str) -> ImportRefusedError:
         """The refusal of a file, for this reason."""

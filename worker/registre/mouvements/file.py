@@ -64,7 +64,7 @@ def open_mouvements(path: Path) -> ImportedFile:
     Raises:
         ImportRefusedError: it cannot be read, is empty, or is not a file of mouvements.
     """
-    return open_file(path, Wanted(match_mouvement_columns, _ADVICE))
+    return open_file(path, Wanted(match_mouvement_columns, _ADVICE, {"code_commune": 5, "departement_naissance": 2}))
 
 
 def match_mouvement_columns(header: Sequence[str]) -> Columns:

@@ -58,6 +58,7 @@ OPTIONAL = {
 
 _TITLES: Mapping[str, tuple[str, ...]] = REQUIRED | NATIONALITE | OPTIONAL
 _ADVICE = "téléchargez-le de nouveau depuis ELIRE, et donnez-le sans l'ouvrir dans un tableur"
+_DIGITS = {"code_commune": 5, "code_commune_naissance": 5, "departement_naissance": 2, "code_postal": 5}
 _REFUSAL = "ce n'est pas un export « Liste des électeurs actifs » du REU"
 
 
@@ -72,7 +73,7 @@ def open_reu(path: Path) -> ImportedFile:
     Raises:
         ImportRefusedError: it cannot be read, is empty, or is not a REU export.
     """
-    return open_file(path, Wanted(match_columns, _ADVICE))
+    return open_file(path, Wanted(match_columns, _ADVICE, _DIGITS))
 
 
 def match_columns(header: Sequence[str]) -> Columns:
