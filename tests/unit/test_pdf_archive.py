@@ -3,6 +3,7 @@
 import re
 import subprocess
 import sys
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 from io import BytesIO
@@ -42,6 +43,17 @@ CASES = {
 @pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
 def test_it_is_a_pdfa_1b(subject: Tableau, tmp_path: Path) -> None:
     assert not check_archive(draw_to(tmp_path, subject))
+
+
+@pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
+def test_what_a_page_opens_it_closes_once(subject: Tableau) -> None:
+    pages = PdfReader(BytesIO(draw(subject))).pages
+    for page in pages:
+        content = page.get_contents()
+        assert content is not None
+        count = Counter(operator for _, operator in content.operations)
+        opened = count[b"BMC"] + count[b"BDC"], count[b"BT"], count[b"q"]
+        assert opened == (count[b"EMC"], count[b"ET"], count[b"Q"])
 
 
 @pytest.mark.parametrize(

@@ -1,15 +1,16 @@
 """The pages of a document: their top, where we are on them, and when the next one begins."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
+from reportlab.pdfbase.pdfdoc import xObjectName
 from reportlab.pdfgen.canvas import Canvas
 from reportlab.pdfgen.textobject import PDFTextObject
 
 from common.french import of_commune
 from worker.domain.tableau import Tableau
 from worker.pdf.document import PAGE_WIDTH, Sink, open_canvas
-from worker.pdf.tags import Marks, Tags
+from worker.pdf.tags import Marks, Tags, as_header
 from worker.pdf.text import Style, Styles
 
 LEFT, TOP, BOTTOM = 30.0, 564.0, 31.0
@@ -35,7 +36,7 @@ _SLACK = 0.01
 def set_lines(  # noqa: PLR0917 — where, how, what
     canvas: Canvas, x: float, y: float, style: Style, lines: Sequence[str], shade: float = BLACK
 ) -> PDFTextObject:
-    """Set lines whose first has its top at `y`: what `Canvas.drawText` draws, as often as one likes."""
+    """Set lines whose first has its top at `y`: what `Canvas.drawText` draws, once."""
     text = canvas.beginText(x, y - style.ascent)
     text.setFont(style.font.name, style.size, style.leading)
     text.setFillGray(shade)
@@ -69,7 +70,7 @@ class Pages:
         self.tags = Tags(self.canvas, document)
         self.running_height = 0.0
         """Of what is drawn again at the top of each page."""
-        self._draw_running: Callable[[], None] | None = None
+        self._running = ""
         self._bookmarks = 0
         self._masthead = _Masthead(self, tableau)
         self.count = 1
@@ -91,18 +92,18 @@ class Pages:
         """The room of a page where nothing is drawn yet."""
         return self.body_top - BOTTOM
 
-    def run(self, height: float, draw: Callable[[], None] | None) -> None:
-        """From now on, each new page begins with this, of this height: the titles of what goes on there."""
-        self.running_height, self._draw_running = height, draw
+    def run(self, height: float, *operators: str) -> None:
+        """From now on, each new page begins with what these draw, of this height: the titles of what goes on there."""
+        self.running_height, self._running = height, "\n".join(map(as_header, operators))
 
     def begin_next(self) -> None:
         """Finish the page, and go on with the next one."""
         self.canvas.showPage()
         self.count += 1
         self._masthead.draw_again(self.count)
-        self.y = self.body_top
-        if self._draw_running is not None:
-            self._draw_running()
+        self.y = self.body_top - self.running_height
+        if self._running:
+            self.canvas.addLiteral(self._running)
 
     def need(self, height: float) -> None:
         """Turn the page unless there is room for this, or as much room as there can be."""
@@ -146,11 +147,9 @@ def form(canvas: Canvas, name: str, height: float) -> Iterator[None]:
     canvas.endForm()
 
 
-def draw_form(canvas: Canvas, name: str, x: float, y: float) -> None:
-    """Show a form, its origin at this place."""
-    canvas.addLiteral(f"q 1 0 0 1 {x:.2f} {y:.2f} cm")
-    canvas.doForm(name)
-    canvas.addLiteral("Q")
+def show_form(name: str, x: float, y: float) -> str:
+    """What shows a form, its origin at this place."""
+    return f"q 1 0 0 1 {x:.2f} {y:.2f} cm /{xObjectName(name)} Do Q"
 
 
 class _Masthead:
@@ -172,20 +171,17 @@ class _Masthead:
     def draw_first(self) -> None:
         """Draw the top of the first page."""
         self._draw(self._tags)
-        with self._tags.artifact(is_header=True):
-            self._draw_number(1)
+        self._canvas.addLiteral(as_header(self._show_number(1)))
 
     def draw_again(self, number: int) -> None:
         """Draw the top of another page."""
-        with self._tags.artifact(is_header=True):
-            self._canvas.doForm(_MASTHEAD)
-            self._draw_number(number)
+        self._canvas.addLiteral(as_header(f"{show_form(_MASTHEAD, 0, 0)} {self._show_number(number)}"))
 
-    def _draw_number(self, number: int) -> None:
+    def _show_number(self, number: int) -> str:
         style, text = self._styles.body, f"page {number} / "
         shown = style.show(text).decode("latin-1")
-        self._canvas.addLiteral(f"{self._number_style} {shown} ET")
-        draw_form(self._canvas, _PAGE_COUNT, _ASIDE + style.width(text), self._number_top - style.leading)
+        count = show_form(_PAGE_COUNT, _ASIDE + style.width(text), self._number_top - style.leading)
+        return f"{self._number_style} {shown} ET {count}"
 
     def _draw(self, tags: Marks) -> tuple[float, float]:
         """Draw all but the number; where that is, and where the masthead ends."""

@@ -37,7 +37,7 @@ def render_tableau(tableau: Tableau, sink: Sink) -> int:
 def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Ending) -> None:
     """Draw one table: a row of numbers for each bureau, then for the commune, in the order they come."""
     table = Table(pages, columns_of_bilan())
-    pages.run(table.heading_height, table.draw_heading_again)
+    pages.run(table.heading_height, table.show_heading(pages.body_top))
     table.begin()
     for section in sections:
         values = [section.titre, *map(format_number, numbers_of_bilan(section.bilan))]
@@ -46,7 +46,7 @@ def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Endin
         else:
             table.add_strong(values, after=ending.height)
     table.end()
-    pages.run(0, None)
+    pages.run(0)
     ending.draw(pages)
 
 
@@ -92,7 +92,7 @@ class _SectionDrawer:
         has_neant = not is_commune or is_only
         tail = height_of_bilan(styles, section.bilan, is_commune=is_commune) + ending.height
         readings = [_Reading(partie, iter(partie.lignes), []) for partie in section.parties]
-        pages.run(0, None)
+        pages.run(0)
         if not pages.is_fresh:
             room = pages.room - _BEFORE_SECTION - tail - len(lines) * styles.section.leading
             if ending.is_signed or not self._fits(readings, room, has_neant=has_neant):
@@ -175,17 +175,12 @@ class _SectionDrawer:
         """From now on, begin each page with these titles, and with those of the columns."""
         pages, style, table = self._pages, self._styles.body, self._table
         text = " · ".join(filter(None, titres))
-        lines = style.break_text(text + _SUITE, WIDTH) if text else []
-
-        titles = set_lines(pages.canvas, LEFT, pages.body_top, style, lines, GREY)
-        height = len(lines) * style.leading + _AFTER_TITRE if lines else 0.0
-
-        def draw() -> None:
-            if lines:
-                with pages.tags.artifact(is_header=True):
-                    pages.canvas.drawText(titles)
-            pages.y -= height
-            if has_heading:
-                table.draw_heading_again()
-
-        pages.run(height + (table.heading_height if has_heading else 0.0), draw)
+        height, shown = 0.0, []
+        if text:
+            lines = style.break_text(text + _SUITE, WIDTH)
+            height = len(lines) * style.leading + _AFTER_TITRE
+            shown.append(set_lines(pages.canvas, LEFT, pages.body_top, style, lines, GREY).getCode())
+        if has_heading:
+            shown.append(table.show_heading(pages.body_top - height))
+            height += table.heading_height
+        pages.run(height, *shown)

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from itertools import accumulate
 from typing import Any
 
-from worker.pdf.pages import BOTTOM, GREY, LEFT, RIGHT, RULE, Pages, draw_form, draw_lines, draw_rule, form
+from worker.pdf.pages import BOTTOM, GREY, LEFT, RIGHT, RULE, Pages, draw_lines, draw_rule, form, show_form
 from worker.pdf.row import Column, Row, RowSetter
 from worker.pdf.tags import ROW_TITLE, TITLE, VALUE, Marks, TableTag, Tags
 from worker.pdf.text import Style
@@ -57,12 +57,9 @@ class Table:
         pages.tags.add_rows(self._tag, [TITLE] * len(self._columns))
         pages.y -= self.heading_height
 
-    def draw_heading_again(self) -> None:
-        """Draw the titles on a page where rows go on: seen, but not read again."""
-        pages = self._pages
-        pages.y -= self.heading_height
-        with pages.tags.artifact(is_header=True):
-            draw_form(pages.canvas, _FORM, 0, pages.y)
+    def show_heading(self, y: float) -> str:
+        """What shows the titles from `y` down, on a page where rows go on."""
+        return show_form(_FORM, 0, y - self.heading_height)
 
     def add(self, values: Sequence[str]) -> None:
         """Draw a row, on the next page if need be."""

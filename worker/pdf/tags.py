@@ -21,6 +21,11 @@ TITLE, ROW_TITLE, VALUE = _SCOPE.format("Column"), _SCOPE.format("Row"), "TD"
 """What a cell of a table is: the title of its column, that of its row, or a value."""
 
 
+def as_header(operators: str) -> str:
+    """These operators as what each page says again: seen, but not read."""
+    return f"{_HEADER}\n{operators}\nEMC"
+
+
 class TableTag:
     """A table of the tree; it may go on from page to page."""
 
@@ -84,8 +89,8 @@ class Marks:
         yield
 
     @contextmanager
-    def artifact(self, *, is_header: bool = False) -> Iterator[None]:  # noqa: ARG002 — of interest on a page
-        """What is drawn meanwhile is not read: a line, or what each page says again."""
+    def artifact(self) -> Iterator[None]:
+        """What is drawn meanwhile is not read: a line, a seal's place."""
         yield
 
 
@@ -119,9 +124,9 @@ class Tags(Marks):
             yield
 
     @contextmanager
-    def artifact(self, *, is_header: bool = False) -> Iterator[None]:
+    def artifact(self) -> Iterator[None]:
         """Mark it as such."""
-        with self._marked(_HEADER if is_header else "/Artifact BMC"):
+        with self._marked("/Artifact BMC"):
             yield
 
     def begin_table(self) -> TableTag:
