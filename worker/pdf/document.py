@@ -7,7 +7,7 @@ besides fonts and tags is here too: colours that are defined, metadata as XMP, a
 
 import zlib
 from array import array
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from functools import cache
 from itertools import accumulate
 from pathlib import Path
@@ -109,11 +109,12 @@ class Document(pdfdoc.PDFDocument):
         """Write an object."""
         self.add_block(b"%d 0 obj\n%b\nendobj\n" % (number, body), number)
 
-    def add_block(self, block: bytes, first: int) -> None:
-        """Write objects numbered one after the other; none holds the word that ends one, but at its end."""
-        lengths = map(len(_END).__add__, map(len, block.split(_END)))
-        places = [*accumulate(lengths, initial=self._length)][:-2]
-        self._set_places(first, places, len(places))
+    def add_block(self, block: bytes, first: int, starts: Sequence[int] = (0,)) -> None:
+        """Write objects numbered one after the other; `starts`: where each begins in the block."""
+        end = first + len(starts)
+        if (missing := end - len(self._places)) > 0:
+            self._places.frombytes(bytes(missing * self._places.itemsize))
+        self._places[first:end] = array("Q", map(self._length.__add__, starts))
         self._write(block)
 
     def addPage(self, page: pdfdoc.PDFPage) -> None:  # noqa: N802 — ReportLab's
@@ -146,7 +147,8 @@ class Document(pdfdoc.PDFDocument):
         start, size = self._length, len(self._places)
         self._write(b"xref\n0 %d\n0000000000 65535 f \n" % size)
         for index in range(1, size, 10_000):
-            self._write(b"".join(map(b"%010d 00000 n \n".__mod__, self._places[index : index + 10_000])))
+            places = self._places[index : index + 10_000]
+            self._write(b"%010d 00000 n \n" * len(places) % (*places,))
         return pdfdoc.PDFTrailer(startxref=start, Size=size, Root=catalog, Info=info, ID=self.ID()).format(self)
 
     def _add_named(self, number: int) -> None:
@@ -154,28 +156,24 @@ class Document(pdfdoc.PDFDocument):
         data = pdfdoc.PDFIndirectObject(name, self.idToObject[name]).format(self)
         if data.endswith(b"endstream\nendobj\n"):
             data = data.removesuffix(b"endstream\nendobj\n") + b"\nendstream\nendobj\n"  # PDF/A-1, 6.1.7
-        self._set_places(number, [self._length], 1)
-        self._write(data)
+        self.add_block(data, number)
 
     def _add_stream(self, content: bytes) -> int:
         data = zlib.compress(content, _FAST)
         self.updateSignature(data)
         number = self.reserve()
-        self._set_places(number, [self._length], 1)
-        self._write(b"%d 0 obj\n<</Filter/FlateDecode/Length %d>>\nstream\n" % (number, len(data)))
-        self._write(data)
-        self._write(b"\nendstream\nendobj\n")
+        self.add(b"<</Filter/FlateDecode/Length %d>>\nstream\n%b\nendstream" % (len(data), data), number)
         return number
-
-    def _set_places(self, first: int, places: Iterable[int], count: int) -> None:
-        missing = first + count - len(self._places)
-        if missing > 0:
-            self._places.extend([0] * missing)
-        self._places[first : first + count] = array("Q", places)
 
     def _write(self, data: bytes) -> None:
         self._length += len(data)
         self._sink.write(data)
+
+
+def find_starts(block: bytes) -> Sequence[int]:
+    """Where objects begin, none of which holds the word that ends one, but at its end."""
+    lengths = map(len(_END).__add__, map(len, block.split(_END)))
+    return [*accumulate(lengths, initial=0)][:-2]
 
 
 def _reference(document: Document, thing: Any) -> Any:  # noqa: ANN401 — what ReportLab writes, and the reference to it

@@ -1,9 +1,10 @@
 """The values of a row, each broken into lines that fit its column: where most of the time of a long tableau goes."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
+from operator import getitem, itemgetter
 from typing import NamedTuple, TypeVar
 
 from worker.pdf.font import SHAPES, UNIT, encode
@@ -42,18 +43,16 @@ class RowSetter:
 
     def __init__(self, columns: Sequence[Column], regular: Style, strong: Style) -> None:
         self._leading = regular.leading
-        self._setters = [_ValueSetter(column, strong if column.is_strong else regular) for column in columns]
-        self._columns = [(setter.known.get, setter.set) for setter in self._setters]
+        self._columns = [_Cells(column, strong if column.is_strong else regular) for column in columns]
 
     def set(self, values: Sequence[str]) -> Row:
-        """Set a row."""
-        cells = [get(value) or set_(value) for value, (get, set_) in zip(values, self._columns, strict=True)]
-        shown, heights = zip(*cells, strict=True)
-        return Row(shown, max(heights))
+        """Set a row, of as many values as there are columns."""
+        cells, heights = zip(*map(getitem, self._columns, values), strict=True)
+        return Row(cells, max(heights))
 
     def set_lines(self, values: Sequence[str]) -> list[list[bytes]]:
         """Set a row, each value as separate lines."""
-        return [setter.set_lines(value) for setter, value in zip(self._setters, values, strict=True)]
+        return [column.set_lines(value) for column, value in zip(self._columns, values, strict=True)]
 
     def stack(self, lines: Sequence[Sequence[bytes]]) -> Row:
         """Make a row of separate lines."""
@@ -67,44 +66,68 @@ def _stack(leading: float, lines: Sequence[bytes]) -> bytes:
     return b" T*".join(lines) + b" 0 %g Td" % (leading * (len(lines) - 1))
 
 
-class _ValueSetter:
-    """Sets the values of one column; what was set, or broken, once is known for the next line that has it."""
+class _Shape(NamedTuple):
+    """How values of one shape are shown."""
+
+    line: bytes
+    """A format for one line."""
+    lines: Sequence[slice]
+    whole: bytes
+    """A format for all of them."""
+    pick: Callable[[bytes], bytes | tuple[bytes, ...]]
+    """Takes the lines from the codes of a value."""
+
+
+class _Cells(dict[str, tuple[bytes, int]]):
+    """What shows each value of one column, and how many lines it takes: known again for the next row that has it."""
 
     def __init__(self, column: Column, style: Style) -> None:
+        super().__init__()
         self._column = column
         self._style = style
+        self._font = style.font
         self._width = style.units(column.width)
-        self._shapes: dict[bytes, tuple[bytes, list[slice]]] = {}
-        self.known: dict[str, tuple[bytes, int]] = {}
+        self._shapes: dict[bytes, _Shape] = {}
 
-    def set(self, value: str) -> tuple[bytes, int]:
-        """What shows a value, and how many lines it takes."""
-        lines = self.set_lines(value)
-        cell = _stack(self._style.leading, lines), len(lines)
-        if not self._column.is_number:
-            _remember(self.known, value, cell)
-        return cell
+    def __missing__(self, value: str) -> tuple[bytes, int]:
+        """Set a value."""
+        try:
+            codes = self._font.encode(value)
+        except UnicodeEncodeError:
+            lines = self.set_lines(value)
+            cell = _stack(self._style.leading, lines), len(lines)
+        else:
+            shape = self._shape(codes)
+            cell = shape.whole % shape.pick(codes), len(shape.lines)
+        return cell if self._column.is_number else _remember(self, value, cell)
 
     def set_lines(self, value: str) -> list[bytes]:
         """What shows each line of a value."""
         try:
-            codes = self._style.font.encode(value)
+            codes = self._font.encode(value)
         except UnicodeEncodeError:
-            text = self._style.font.readable(value)
+            text = self._font.readable(value)
             return [self._style.show(line) for line in self._style.break_text(text, self._column.width)]
-        shape = codes.translate(SHAPES)
-        show, lines = self._shapes.get(shape) or _remember(self._shapes, shape, self._break(shape))
-        return [show % codes[line] for line in lines]
+        shape = self._shape(codes)
+        return [shape.line % codes[line] for line in shape.lines]
 
-    def _break(self, codes: bytes) -> tuple[bytes, list[slice]]:
-        """What shows a line, and the lines; the space where one ends stays with it, for who hears the value."""
-        advances = codes.translate(self._style.font.face.advances)
+    def _shape(self, codes: bytes) -> _Shape:
+        """Texts of one shape are broken at the same places."""
+        key = codes.translate(SHAPES)
+        return self._shapes.get(key) or _remember(self._shapes, key, self._break(key))
+
+    def _break(self, codes: bytes) -> _Shape:
+        """The space where a line ends stays with it, for who hears the value."""
+        advances = codes.translate(self._font.face.advances)
         gap = self._width - sum(advances)
+        lines, line = [slice(None)], b"(%b)Tj"
         if gap < 0:
             bound = _BOUND.sub(_NO_BREAK, codes)
             starts = [line.start for line in break_marked(codes, bound, advances, self._width, _MARKS)]
-            return b"(%b)Tj", [slice(start, end) for start, end in zip_longest(starts, starts[1:])]
-        return b"[%d(%%b)]TJ" % (-gap * UNIT) if self._column.is_number else b"(%b)Tj", [slice(None)]
+            lines = [slice(start, end) for start, end in zip_longest(starts, starts[1:])]
+        elif self._column.is_number:
+            line = b"[%d(%%b)]TJ" % (-gap * UNIT)
+        return _Shape(line, lines, _stack(self._style.leading, [line] * len(lines)), itemgetter(*lines))
 
 
 def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:

@@ -6,14 +6,15 @@ object that the tree of parents names. ISO 32000-1, 14.7; PDF/UA-1 (ISO 14289-1)
 """
 
 from array import array
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
+from operator import itemgetter
 from typing import NamedTuple
 
 from reportlab.pdfgen.canvas import Canvas
 
-from worker.pdf.document import Document
+from worker.pdf.document import Document, find_starts
 
 _HEADER = "/Artifact<</Type/Pagination/Attached[/Top]/Subtype/Header>>BDC"
 _SCOPE = "TH/A<</O/Table/Scope/{}>>"
@@ -42,30 +43,51 @@ class _Rows(NamedTuple):
     height: int
     first: int
 
-    def write(self, mark: int, page: int) -> tuple[bytes, bytes]:
-        """Their objects, and the references to the cells, whose marks follow one another from this one."""
-        objects, references, offsets, of_cells = _template(self.cells, self.height, mark)
-        objects = objects.replace(b"PAGE", b"%d" % page).replace(b"TABLE", b"%d" % self.table.number)
-        first = self.first
-        return objects % (*map(first.__add__, offsets),), references % (*map(first.__add__, of_cells),)
+    def write(self, document: Document, mark: int, page: int) -> bytes:
+        """Write their objects; the references to the cells, whose marks follow one another from this one."""
+        template = _template(self.cells, self.height, mark)
+        objects = range(self.first, self.first + self.height * (len(self.cells) + 1))
+        numbers = [*map(b"%d".__mod__, (page, self.table.number, *objects))]
+        block = template.format % template.numbers(numbers)
+        document.add_block(block, self.first, template.find_starts(block, numbers))
+        return b" 0 R ".join(template.cells(numbers)) + b" 0 R"
+
+
+_Pick = Callable[[Sequence[bytes]], tuple[bytes, ...]]
+
+
+class _Template(NamedTuple):
+    """Rows as a format: pages of a long table have as many often. Numbers: the page, the table, then the objects."""
+
+    format: bytes
+    numbers: _Pick
+    """Those that the format wants, in their order."""
+    cells: _Pick
+    starts: dict[tuple[int, ...], Sequence[int]]
+
+    def find_starts(self, block: bytes, numbers: Sequence[bytes]) -> Sequence[int]:
+        """Where its objects are: at the same places whenever numbers have as many digits."""
+        page, table, first, last = map(len, (*numbers[:3], numbers[-1]))
+        if first != last:
+            return find_starts(block)
+        return self.starts.get((page, table, first)) or self.starts.setdefault((page, table, first), find_starts(block))
 
 
 @lru_cache(maxsize=64)
-def _template(cells: tuple[str, ...], height: int, mark: int) -> tuple[bytes, bytes, list[int], list[int]]:
-    """Rows as a format, with where their numbers are from the first on: pages of a long table have as many often."""
-    row = "%d 0 obj\n<</S/TR/P TABLE 0 R/K[" + " ".join(["%d 0 R"] * len(cells)) + "]>>\nendobj\n"
+def _template(cells: tuple[str, ...], height: int, mark: int) -> _Template:
+    page, table, first = range(3)
     objects: list[str] = []
-    offsets: list[int] = []
+    numbers: list[int] = []
     of_cells: list[int] = []
-    for start in range(0, height * (len(cells) + 1), len(cells) + 1):
-        numbers = range(start + 1, start + 1 + len(cells))
-        objects.append(row)
-        offsets += (start, *numbers)
-        for number, cell in zip(numbers, cells, strict=True):
-            objects.append(f"%d 0 obj\n<</S/{cell}/P %d 0 R/Pg PAGE 0 R/K {mark + len(of_cells)}>>\nendobj\n")
-            offsets += (number, start)
+    for row in range(first, first + height * (len(cells) + 1), len(cells) + 1):
+        kids = range(row + 1, row + 1 + len(cells))
+        objects.append("%b 0 obj\n<</S/TR/P %b 0 R/K[" + " ".join(["%b 0 R"] * len(cells)) + "]>>\nendobj\n")
+        numbers += (row, table, *kids)
+        for number, cell in zip(kids, cells, strict=True):
+            objects.append(f"%b 0 obj\n<</S/{cell}/P %b 0 R/Pg %b 0 R/K {mark + len(of_cells)}>>\nendobj\n")
+            numbers += (number, row, page)
             of_cells.append(number)
-    return "".join(objects).encode(), b" ".join([b"%d 0 R"] * len(of_cells)), offsets, of_cells
+    return _Template("".join(objects).encode(), itemgetter(*numbers), itemgetter(*of_cells), {})
 
 
 class _Leaf(NamedTuple):
@@ -165,9 +187,7 @@ class Tags(Marks):
         document, mark, references = self._document, 0, []
         for each in self._pending:
             if isinstance(each, _Rows):
-                block, cells = each.write(mark, page)
-                document.add_block(block, each.first)
-                references.append(cells)
+                references.append(each.write(document, mark, page))
                 mark += each.height * len(each.cells)
             else:
                 body = f"<</S/{each.role}/P {self._top} 0 R/Pg {page} 0 R/K {mark}>>"
