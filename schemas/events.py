@@ -1,5 +1,6 @@
 """What the worker says of its files: the `data` of each event it publishes. No elector's data, ever."""
 
+from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, ClassVar
 
@@ -12,11 +13,14 @@ from schemas.topology import (
     EVENT_EXPORT_CANCELLED,
     EVENT_EXPORT_FAILED,
     EVENT_EXPORT_READY,
+    EVENT_REQUEST_ACCEPTED,
     EVENT_REQUEST_REFUSED,
+    EVENT_REQUEST_SETTLED,
 )
 from schemas.vocabulary import FileFormat, Liste
 
 Count = Annotated[int, Field(ge=0)]
+RequestId = Annotated[int, Field(description="Our number of the request, `request_id` in the views.")]
 
 
 class TableauReference(Contract):
@@ -81,13 +85,62 @@ class ExportCancelled(_File):
     reason: str
 
 
+class ExpectedFile(Contract):
+    """A file that will be made, and told of in an event of its own."""
+
+    export_id: int
+    liste: Liste
+    format: FileFormat
+    tableau: Annotated[TableauReference | None, Field(description="Absent for a list file.")] = None
+    label: Annotated[str, Field(examples=["Liste P du 12/02/2014 12:26:07 [xml]"])]
+
+
+class RequestAccepted(Contract):
+    """An event was read and is being served, or has been: a cancellation and a declaration expect no file."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_ACCEPTED
+
+    request: RequestReference
+    request_id: RequestId
+    commune: CodeCommune
+    exports: Annotated[list[ExpectedFile], Field(description="Empty where nothing more follows.")]
+
+
+class RequestSettled(Contract):
+    """Nothing more will happen to the files of a request: each was told of before."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_SETTLED
+
+    request: RequestReference
+    request_id: RequestId
+    commune: CodeCommune
+    ready: Count
+    failed: Count
+    cancelled: Count
+
+
+class RefusalFault(Contract):
+    """One of the reasons of a refusal."""
+
+    field: Annotated[
+        str, Field(description="From the root of the event; empty for the whole.", examples=["data.formats.0"])
+    ]
+    code: Annotated[str, Field(description="Stable word for programs.", examples=["enum"])]
+    message: Annotated[str, Field(description="For people, in French.")]
+
+
 class RequestRefused(Contract):
-    """A request was read and cannot be served; asking again the same thing gives the same answer."""
+    """A request was read and cannot be served; asking again the same thing gives the same answer.
+
+    After RFC 9457: `code` is its type, `reason` its detail, `request` its instance, `errors` the extension it shows.
+    """
 
     EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_REFUSED
 
     request: RequestReference
-    reason: str
+    code: Annotated[str, Field(description="Stable word for programs.", examples=["demande_invalide"])] = "refus"
+    reason: Annotated[str, Field(description="For people, in French.")]
+    errors: Annotated[Sequence[RefusalFault], Field(description="One at least.")] = ()
 
 
 class EcheanceNear(Contract):

@@ -2,9 +2,19 @@
 
 import re
 from collections.abc import Iterable
+from typing import NamedTuple
 
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
+
+
+class Fault(NamedTuple):
+    """One thing that is wrong: where, from the root of the event (`data.formats.0`), a word for programs, French."""
+
+    field: str
+    code: str
+    message: str
+
 
 _SHOWN = 10
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
@@ -42,6 +52,14 @@ def describe(error: ValidationError) -> str:
 def explain(error: ValidationError) -> str:
     """The faults of a request, in French, for whoever sent it."""
     return _join(((_place(fault, "un champ"), explain_fault(fault)) for fault in _faults(error)), " : ")
+
+
+def list_faults(error: ValidationError, within: str = "") -> tuple[Fault, ...]:
+    """The same, one by one; `within`: where what was validated stands in the event."""
+    return tuple(
+        Fault(".".join(filter(None, (within, _place(fault, "")))), fault["type"], explain_fault(fault))
+        for fault in _faults(error)
+    )
 
 
 def explain_fault(fault: ErrorDetails) -> str:

@@ -10,7 +10,15 @@ from pydantic import BaseModel
 from schemas import topology
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared, DoubtDecided, FileDownloaded
 from schemas.envelope import CloudEvent
-from schemas.events import EcheanceNear, ExportCancelled, ExportFailed, ExportReady, RequestRefused
+from schemas.events import (
+    EcheanceNear,
+    ExportCancelled,
+    ExportFailed,
+    ExportReady,
+    RequestAccepted,
+    RequestRefused,
+    RequestSettled,
+)
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
 
 ROOT = Path(__file__).parent
@@ -19,6 +27,7 @@ SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 _EXAMPLE_ID = "7d0c9a52-5a4f-4a3a-9a53-0f2d1f6f1c11"
 _REQUEST = {"source": "/mairie/13900", "id": _EXAMPLE_ID}
 _FILE = {"export_id": 41, "request": _REQUEST, "commune": "13900", "liste": "P", "format": "csv"}
+_NO_REGISTER = "Aucun registre importé pour 13900 : importez d'abord l'export du REU."
 _LABEL = "Liste P du 25/11/2026 09:30:00 [csv]"
 
 MODELS: dict[type[BaseModel], dict[str, Any]] = {
@@ -71,7 +80,26 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
     },
     ExportFailed: _FILE | {"label": _LABEL, "code": "disque_plein", "reason": "Espace disque insuffisant."},
     ExportCancelled: _FILE | {"label": _LABEL, "reason": "Annulé par mairie-libreville."},
-    RequestRefused: {"request": _REQUEST, "reason": "Aucun registre importé pour 13900."},
+    RequestAccepted: {
+        "request": _REQUEST,
+        "request_id": 17,
+        "commune": "13900",
+        "exports": [{"export_id": 41, "liste": "P", "format": "csv", "label": _LABEL}],
+    },
+    RequestRefused: {
+        "request": _REQUEST,
+        "code": "registre_absent",
+        "reason": _NO_REGISTER,
+        "errors": [{"field": "data.commune", "code": "registre_absent", "message": _NO_REGISTER}],
+    },
+    RequestSettled: {
+        "request": _REQUEST,
+        "request_id": 17,
+        "commune": "13900",
+        "ready": 5,
+        "failed": 1,
+        "cancelled": 0,
+    },
     EcheanceNear: {
         "commune": "13900",
         "echeance": "vingt_jours",

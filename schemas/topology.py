@@ -19,6 +19,8 @@ REQUEST_DEPOT_DECLARE = "fr.openelec.prefecture.request.depot_declare.v1"
 REQUEST_DEPOT_VERDICT = "fr.openelec.prefecture.request.depot_verdict.v1"
 REQUEST_DOUBT_DECIDE = "fr.openelec.prefecture.request.doubt_decide.v1"
 
+EVENT_REQUEST_ACCEPTED = "fr.openelec.prefecture.event.request_accepted.v1"
+EVENT_REQUEST_SETTLED = "fr.openelec.prefecture.event.request_settled.v1"
 EVENT_EXPORT_READY = "fr.openelec.prefecture.event.export_ready.v1"
 EVENT_EXPORT_FAILED = "fr.openelec.prefecture.event.export_failed.v1"
 EVENT_EXPORT_CANCELLED = "fr.openelec.prefecture.event.export_cancelled.v1"
@@ -26,7 +28,7 @@ EVENT_REQUEST_REFUSED = "fr.openelec.prefecture.event.request_refused.v1"
 EVENT_ECHEANCE_NEAR = "fr.openelec.prefecture.event.echeance_near.v1"
 
 DECLARATION_TYPES = (REQUEST_FILE_DOWNLOADED, REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT, REQUEST_DOUBT_DECIDE)
-"""What a person did with a file, or says of a doubt: they ask for nothing, and nobody is told of them."""
+"""What a person did with a file, or says of a doubt: they ask for nothing, and nobody is mailed about them."""
 
 REQUEST_TYPES = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_CANCEL, REQUEST_RETRY),
@@ -39,7 +41,7 @@ BULK_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER)
 
 EVENT_TYPES = (
     *(EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED, EVENT_REQUEST_REFUSED),
-    EVENT_ECHEANCE_NEAR,
+    *(EVENT_REQUEST_ACCEPTED, EVENT_REQUEST_SETTLED, EVENT_ECHEANCE_NEAR),
 )
 
 QUEUE_REQUESTS, QUEUE_REQUESTS_BULK = "requests", "requests-bulk"

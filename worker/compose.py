@@ -7,7 +7,6 @@ from uuid import uuid4
 
 from sqlalchemy import Engine
 
-from schemas.envelope import Publish
 from worker.db.engine import build_engine, build_sessions
 from worker.doorbell import CountEnqueued, Enqueue, EnqueueParked
 from worker.exports.storage import Storage
@@ -15,6 +14,7 @@ from worker.handlers.services import Services
 from worker.health import Beat, ignore
 from worker.housekeeping.housekeeping import Housekeeping, parked_chore, purge_chore, reminder_chore, sweep_chore
 from worker.monitoring.exporter import Queues
+from worker.notifier.answers import Answers
 from worker.notifier.channels.chat import ChatSender
 from worker.notifier.channels.delivery import ChannelSender
 from worker.notifier.channels.hosts import Hosts
@@ -22,6 +22,7 @@ from worker.notifier.channels.mail import FolderMailer, Mailer, MailSender, Smtp
 from worker.notifier.channels.webhook import WebhookSender
 from worker.notifier.dispatch import Dispatcher
 from worker.notifier.kinds import Channel
+from worker.notifier.messages.events import PublishAnswer
 from worker.notifier.models import Reminder
 from worker.notifier.notify import Notifier, ReminderNotifications, RequestNotifications
 from worker.notifier.outbox import Outbox
@@ -57,7 +58,7 @@ def build_notifier(
     enqueue: Enqueue,
     enqueue_parked: EnqueueParked,
     count: CountEnqueued | None = None,
-    publish: Publish | None,
+    publish: PublishAnswer | None,
     beat: Beat = ignore,
 ) -> Notifier:
     """A notifier of its own name, with the housekeeping; without `publish`, people only are notified."""
@@ -76,7 +77,8 @@ def build_notifier(
         RequestNotifications(sessions, build_outbox(), *parts, public_url=settings.public_url),
         ReminderNotifications(sessions, build_outbox(table=Reminder), *parts, public_url=settings.public_url),
     )
-    return Notifier(engine, use_cases, housekeeping, beat=supervised)
+    answers = Answers(engine, publish, lease_seconds=settings.lease_seconds) if publish else None
+    return Notifier(engine, use_cases, housekeeping, answers, beat=supervised)
 
 
 def build_housekeeping(

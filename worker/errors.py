@@ -1,5 +1,9 @@
 """What can go wrong, by what is to be done about it. Messages are French, for clerks, and hold no elector's data."""
 
+from collections.abc import Sequence
+
+from schemas.faults import Fault
+
 
 class PrefectureError(Exception):
     """Base of our errors; `code` is a stable word for programs, the text is for people."""
@@ -16,15 +20,19 @@ class ConfigurationError(PrefectureError):
 class RefusedError(PrefectureError):
     """A request that can never be served as it is; its sender reads why. Not retried.
 
-    `commune`: whose agents are told, where the request itself does not name one. `code`: why, as a word for programs.
+    `commune`: whose agents are told, where the request itself does not name one. `code`: why, as a word for programs;
+    `field`: where, from the root of the event, or `faults` where there is more than one thing to say.
     """
 
     code = "refus"
 
-    def __init__(self, message: str, *, commune: str = "", code: str = "refus") -> None:
+    def __init__(
+        self, message: str, *, commune: str = "", code: str = "refus", field: str = "", faults: Sequence[Fault] = ()
+    ) -> None:
         super().__init__(message)
         self.commune = commune
         self.code = code
+        self.faults = tuple(faults) or (Fault(field, code, message),)
 
 
 class NotKnownYetError(RefusedError):
@@ -33,8 +41,8 @@ class NotKnownYetError(RefusedError):
     `waits_for`: a key of worker.exports.parked.
     """
 
-    def __init__(self, message: str, *, waits_for: str, commune: str = "") -> None:
-        super().__init__(message, commune=commune)
+    def __init__(self, message: str, *, waits_for: str, code: str, field: str, commune: str = "") -> None:
+        super().__init__(message, commune=commune, code=code, field=field)
         self.waits_for = waits_for
 
 

@@ -8,7 +8,15 @@ import pika
 from pika.exceptions import AMQPError
 
 from schemas.envelope import CloudEvent
-from schemas.topology import EVENT_TYPES, EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_TABLEAUX
+from schemas.topology import (
+    EVENT_EXPORT_CANCELLED,
+    EVENT_EXPORT_FAILED,
+    EVENT_EXPORT_READY,
+    EXCHANGE,
+    QUEUE_LISTES,
+    QUEUE_REQUESTS,
+    QUEUE_TABLEAUX,
+)
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import queue_messages
 
@@ -39,7 +47,7 @@ class Queues:
         with self._connect() as connection:
             channel = connection.channel()
             channel.queue_declare(_LISTENER, durable=True)
-            for event_type in EVENT_TYPES:
+            for event_type in (EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED):
                 channel.queue_bind(_LISTENER, EXCHANGE, event_type)
 
     def take_events(self) -> list[CloudEvent]:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from schemas.envelope import Publish
 from schemas.tableaux import Edition
 from schemas.topology import REQUEST_LISTE_EXPORT
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
@@ -24,12 +24,14 @@ from worker.db.types import utc_now
 from worker.doorbell import Enqueue
 from worker.exports.models import Export, Request
 from worker.housekeeping.housekeeping import Chore, Housekeeping, reminder_chore, sweep_chore
+from worker.notifier.answers import Answers
 from worker.notifier.channels.chat import ChatSender
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.mail import Mailer, MailSender, SmtpMailer
 from worker.notifier.channels.webhook import WebhookSender, make_secret
 from worker.notifier.dispatch import Dispatcher
 from worker.notifier.kinds import Channel
+from worker.notifier.messages.events import PublishAnswer
 from worker.notifier.models import Agent, Notification, Recipient, Reminder
 from worker.notifier.notify import (
     Notifier,
@@ -81,6 +83,7 @@ class Desk:
             "code_commune": "13900",
             "requested_by": "mairie-libreville",
             "created_at": _ASKED_AT,
+            "announced_at": None if fields.get("outcome") == RequestOutcome.REFUSED else _ASKED_AT,
         }
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             request = Request(**values | fields, exports=exports)
@@ -152,16 +155,18 @@ class Desk:
         requests, reminders = (
             Outbox(self.engine, owner=name, lease_seconds=lease_seconds, table=table) for table in (Request, Reminder)
         )
+        publish_to: PublishAnswer | None = (lambda event, _account: publish(event)) if publish else None
         use_cases = (
-            RequestNotifications(sessions, requests, dispatcher, publish, public_url=public_url),
-            ReminderNotifications(sessions, reminders, dispatcher, publish, public_url=public_url, today=today),
+            RequestNotifications(sessions, requests, dispatcher, publish_to, public_url=public_url),
+            ReminderNotifications(sessions, reminders, dispatcher, publish_to, public_url=public_url, today=today),
         )
+        answers = Answers(self.engine, publish_to, lease_seconds=lease_seconds) if publish_to else None
         chores = [sweep_chore(self.engine, enqueue, 0.1)]
         if reminder_days:
             chores.append(reminder_chore(self.engine, self.engine, reminder_days, today, seconds=0))
         if purge:
             chores.append(purge)
-        return Notifier(self.engine, use_cases, Housekeeping(chores))
+        return Notifier(self.engine, use_cases, Housekeeping(chores), answers)
 
 
 @contextmanager

@@ -72,12 +72,14 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
     for click, listes in CLICKS.items():
         files = len(listes)
         assert _words(town, "worker", click) == sorted(["export_queued", "export_started", "export_ready"] * files)
-        assert _words(town, "notifier", click) == sorted(["message_sent", *["event_published"] * files, "told"])
+        published = ["event_published"] * (files + 2)  # accepted, each file, settled
+        assert _words(town, "notifier", click) == sorted(["message_sent", *published, "told"])
     assert _words(town, "worker", UNKNOWN) == ["request_refused"]
     assert _words(town, "notifier", UNKNOWN) == ["event_published", "nobody_to_tell", "told"]
 
-    published = [CloudEvent.from_bytes(body).correlationid for _, body in town.collect(AUDITOR, 4)]
-    assert sorted(published) == sorted([*(click for click, listes in CLICKS.items() for _ in listes), UNKNOWN])
+    ids = [click for click, listes in CLICKS.items() for _ in (*listes, "accepted", "settled")] + [UNKNOWN]
+    heard = [CloudEvent.from_bytes(body).correlationid for _, body in town.collect(AUDITOR, len(ids))]
+    assert sorted(heard) == sorted(ids)
 
 
 def test_each_line_about_a_file_bears_the_id_of_its_request(town: Town, mailbox: Mailbox) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import text, update
 
 from schemas.envelope import CloudEvent
 from schemas.events import ExportCancelled, ExportFailed, ExportReady, RequestRefused
-from schemas.topology import REQUEST_TABLEAUX_RENDER
+from schemas.topology import EVENT_REQUEST_SETTLED, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 from tests.integration.notifier_desk import (
     SIX,
@@ -42,7 +42,10 @@ def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
 
     assert work(desk.notifier(smtp(mailbox), events.append)) == 1
 
-    ready, failed, cancelled = events
+    ready, failed, cancelled, settled = events
+    assert settled.type == EVENT_REQUEST_SETTLED
+    counts = {name: settled.data[name] for name in ("ready", "failed", "cancelled")}
+    assert counts == {"ready": 1, "failed": 1, "cancelled": 1}
     assert (ready.type, failed.type) == (ExportReady.EVENT_TYPE, ExportFailed.EVENT_TYPE)
     assert cancelled.type == ExportCancelled.EVENT_TYPE
     assert ExportReady.model_validate(ready.data).path == "13900/liste-P-demande.csv"
@@ -59,7 +62,7 @@ def test_programs_are_told_which_tableau_a_file_is(desk: Desk, mailbox: Mailbox)
 
     assert work(desk.notifier(smtp(mailbox), events.append)) == 1
 
-    ready, failure = (event.data for event in events)
+    ready, failure, _ = (event.data for event in events)
     tableau = {"type": "vingt_jours", "presentation": "par_bureau", "edition": "affichage"}
     assert (ready["liste"], ready["format"], ready["tableau"]) == ("P", "pdf", tableau)
     assert (ready["path"], ready["electeurs"], ready["pages"]) == (f"13900/{made.file_name}", 327, 3)
@@ -75,7 +78,7 @@ def test_programs_are_told_nothing_of_tableaux_about_a_list(desk: Desk, mailbox:
 
     assert work(desk.notifier(smtp(mailbox), events.append)) == 1
 
-    assert [event.data.keys() & {"tableau", "pages"} for event in events] == [set(), set()]
+    assert [event.data.keys() & {"tableau", "pages"} for event in events] == [set(), set(), set()]
 
 
 def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(desk: Desk, mailbox: Mailbox) -> None:
@@ -97,7 +100,7 @@ def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(des
 
     desk.make_due()
     assert work(notifier) == 1
-    assert len(events) == len({event.id for event in events}) == 6
+    assert len(events) == len({event.id for event in events}) == 7
     assert len(mailbox.mails) == 1
 
 
@@ -109,7 +112,7 @@ def test_an_absent_mail_server_keeps_no_event_of_a_file_back(desk: Desk, mailbox
     for _ in range(3):
         assert work(notifier) == 0
         desk.make_due()
-    assert len(events) == 1
+    assert len(events) == 2, "of the file, and of the end of its request"
 
 
 def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(desk: Desk, mailbox: Mailbox) -> None:
@@ -124,7 +127,7 @@ def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(desk:
         work(desk.notifier(smtp(mailbox), publish_and_die, lease_seconds=-1))
     assert work(desk.notifier(smtp(mailbox), events.append)) == 1
 
-    first, second = events
+    first, second, _ = events
     assert first == second
     assert len(mailbox.mails) == 1
 

@@ -10,7 +10,7 @@ import pytest
 
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EVENT_TYPES, EXCHANGE
+from schemas.topology import EVENT_EXPORT_FAILED, EVENT_EXPORT_READY, EXCHANGE
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
@@ -137,5 +137,5 @@ def _listen(town: Town) -> None:
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
         channel = connection.channel()
         channel.queue_declare("listener")
-        for event_type in EVENT_TYPES:
+        for event_type in (EVENT_EXPORT_READY, EVENT_EXPORT_FAILED):
             channel.queue_bind("listener", EXCHANGE, event_type)

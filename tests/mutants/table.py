@@ -164,6 +164,24 @@ INGEST = [
         ("test_a_copy_of_an_event_is_recognised",),
     ),
     Mutant(
+        "copy-not-answered",
+        "session.execute(update(Request).where(*mine, is_copied).values(announced_at=None))",
+        "pass",
+        ("test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own",),
+    ),
+    Mutant(
+        "answer-given-twice",
+        "values(announced_at=utc_now(), answer_lease=None)",
+        "values(answer_lease=None)",
+        ("test_a_request_is_accepted_with_the_files_to_expect",),
+    ),
+    Mutant(
+        "two-notifiers-one-answer",
+        "is_free = or_(Request.answer_lease.is_(None), Request.answer_lease <= utc_now())",
+        "is_free = Request.id.is_not(None)",
+        ("test_a_notifier_that_dies_leaves_its_answers_to_the_next",),
+    ),
+    Mutant(
         "another-event-under-the-same-key",
         "if is_taken and not _is_refused_for_its_key(answer):",
         "if False:",

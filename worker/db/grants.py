@@ -25,7 +25,8 @@ GRANTS: Mapping[str, Sequence[tuple[str, str]]] = {
     "prefecture_notifier": (
         ("SELECT", "agent, alembic_version, commission, commune, export, liste, recipient, request, scrutin"),
         ("UPDATE (owner, published_at, purged_at, rung_at)", "export"),
-        ("UPDATE (announced_at, teller, teller_lease, tell_after, tell_attempts, told_at)", "request"),
+        ("UPDATE (announced_at, answer_lease, concluded_at)", "request"),
+        ("UPDATE (teller, teller_lease, tell_after, tell_attempts, told_at)", "request"),
         ("SELECT, INSERT, UPDATE", "notification, reminder, reminder_echeance"),
         ("SELECT (id, due_at, rung_at), UPDATE (rung_at)", "parked"),
         ("UPDATE (disabled_at)", "recipient"),

@@ -33,6 +33,7 @@ def _empty(doc: str) -> Mapped[str]:
 KEY_REUSED = "key_reused"
 """The code of the refusal of a second event under a key that stands for another."""
 
+_IS_UNANSWERED = text("announced_at IS NULL")
 _IS_FIRST = text(f"code <> '{KEY_REUSED}'")
 
 
@@ -46,6 +47,7 @@ class Request(Base):
             postgresql_where=_IS_FIRST, sqlite_where=_IS_FIRST,
         ),
         Index("uq_request_payload", "source", "event_id", "sender", "payload_hash", unique=True),
+        Index("ix_request_unanswered", "id", postgresql_where=_IS_UNANSWERED, sqlite_where=_IS_UNANSWERED),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -63,7 +65,12 @@ class Request(Base):
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
     code: Mapped[str] = _empty("Why it was refused, as a word for programs.")
     reason: Mapped[str] = mapped_column(Texte, default="", doc="Why it was refused, in French.")
-    announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the event of a refusal left.")
+    faults: Mapped[list[dict[str, str]] | None] = mapped_column(
+        JSON(none_as_null=True), doc="Of a refusal, one by one: field, code, message."
+    )
+    announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the answer to its event left.")
+    answer_lease: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="Until when somebody is answering.")
+    concluded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the event of its end left.")
     told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When people and programs had been told.")
     teller: Mapped[str | None] = mapped_column(Texte, doc="The notifier at work on it, while its lease runs.")
     teller_lease: Mapped[datetime | None] = mapped_column(UtcDateTime)

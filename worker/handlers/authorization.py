@@ -39,9 +39,12 @@ class Authorization:
         if not self.sender:
             raise RefusedError(
                 "Expéditeur inconnu : l'événement doit porter la propriété AMQP « user_id », égale au compte RabbitMQ "
-                "qui le publie."
+                "qui le publie.",
+                code="expediteur_inconnu",
             )
         raise RefusedError(
             f"Le compte « {self.sender} » ne peut pas demander de fichiers de {commune} : l'exploitant l'y autorise "
-            "par « python -m worker senders »."
+            "par « python -m worker senders ».",
+            code="compte_non_autorise",
+            field="data.commune",
         )

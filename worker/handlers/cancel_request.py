@@ -32,7 +32,10 @@ class Cancellation:
         number = cancel(connection, self.export_ids, f"Annulé par {self.requested_by}.")
         if not number:
             raise RefusedError(
-                "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.", commune=self.commune
+                "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.",
+                commune=self.commune,
+                code="rien_a_annuler",
+                field="data.request",
             )
         return number
 

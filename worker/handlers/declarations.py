@@ -70,6 +70,8 @@ class Declaration(ABC):
                 f"Une déclaration faite après celle-ci est déjà notée pour « {self.files[0].label} » : celle-ci n'y "
                 "change rien.",
                 commune=self.commune,
+                code="declaration_depassee",
+                field="time",
             )
 
     def note(self, connection: Connection, action: Action, file: Export, detail: str) -> None:
@@ -83,10 +85,15 @@ class Declaration(ABC):
             detail=detail,
         )
 
-    def refuse_future(self, day: date, now: datetime) -> None:
+    def refuse_future(self, day: date, now: datetime, field: str) -> None:
         """Go on only if the day has come, in the commune."""
         if day > possible_days(now, self.commune)[1]:
-            raise RefusedError(f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.", commune=self.commune)
+            raise RefusedError(
+                f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.",
+                commune=self.commune,
+                code="date_a_venir",
+                field=f"data.{field}",
+            )
 
 
 @dataclass(frozen=True)
@@ -130,7 +137,7 @@ class DepotOfFiles(Declaration):
 
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write it down; said again, it corrects what was said before. A file with a later one is left as it is."""
-        self.refuse_future(self.deposited_on, now)
+        self.refuse_future(self.deposited_on, now, "deposited_on")
         overtaken = []
         for file in self.files:
             if file.finished_at and self.deposited_on < possible_days(file.finished_at, self.commune)[0]:
@@ -138,6 +145,8 @@ class DepotOfFiles(Declaration):
                     f"Le dépôt du {short_date(self.deposited_on)} précède la production du fichier « {file.label} » : "
                     "vérifiez la date.",
                     commune=self.commune,
+                    code="depot_avant_fichier",
+                    field="data.deposited_on",
                 )
             is_written = write_depot(
                 connection,
@@ -175,7 +184,10 @@ def read_depot(event: CloudEvent, services: Services, authorization: Authorizati
     files = find_files(asked.commune, asked.exports, services, authorization)
     if any(file.edition == Edition.COMMISSION for file in files):
         raise RefusedError(
-            "L'exemplaire de la commission ne se dépose pas : déposez celui qui est affiché.", commune=asked.commune
+            "L'exemplaire de la commission ne se dépose pas : déposez celui qui est affiché.",
+            commune=asked.commune,
+            code="exemplaire_commission",
+            field="data.exports",
         )
     return DepotOfFiles(asked.commune, asked.requested_by, files, event.time, asked.deposited_on, asked.remarque)
 
@@ -190,7 +202,7 @@ class VerdictOnFiles(Declaration):
 
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write it down; said again, it corrects what was said before. A file with a later one is left as it is."""
-        self.refuse_future(self.verdict_on, now)
+        self.refuse_future(self.verdict_on, now, "verdict_on")
         depots = read_depots(connection, [file.id for file in self.files])
         overtaken = []
         for file in self.files:
@@ -198,6 +210,8 @@ class VerdictOnFiles(Declaration):
                 raise NotKnownYetError(
                     f"Aucun dépôt n'est déclaré pour « {file.label} » : déclarez-le d'abord.",
                     waits_for=depot_key(file.id),
+                    code="depot_absent",
+                    field="data.exports",
                     commune=self.commune,
                 )
             if self.verdict_on < depots[file.id]:
@@ -205,6 +219,8 @@ class VerdictOnFiles(Declaration):
                     f"La réponse du {short_date(self.verdict_on)} précède le dépôt de « {file.label} » : vérifiez la "
                     "date.",
                     commune=self.commune,
+                    code="reponse_avant_depot",
+                    field="data.verdict_on",
                 )
             is_written = write_verdict(
                 connection,
@@ -250,7 +266,16 @@ def find_files(
         query = select(Export).where(Export.id.in_(ids), Export.code_commune == commune)
         found = {export.id: export for export in session.scalars(query)}
     if found.keys() != set(ids):
-        raise RefusedError(f"Fichier inconnu : un des numéros n'est pas celui d'un fichier de {commune}.")
+        raise RefusedError(
+            f"Fichier inconnu : un des numéros n'est pas celui d'un fichier de {commune}.",
+            code="fichier_inconnu",
+            field="data.exports",
+        )
     if missing := [file.label for file in found.values() if file.status != ExportStatus.READY]:
-        raise RefusedError(f"Ce fichier n'est pas prêt : « {missing[0]} ».", commune=commune)
+        raise RefusedError(
+            f"Ce fichier n'est pas prêt : « {missing[0]} ».",
+            commune=commune,
+            code="fichier_pas_pret",
+            field="data.exports",
+        )
     return [found[number] for number in ids]

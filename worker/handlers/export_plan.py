@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 from common.calendrier import is_poll_day
 from common.french import short_date
 from schemas.envelope import CloudEvent
-from schemas.faults import explain
+from schemas.faults import explain, list_faults
 from schemas.requests import (
     Contract,
     ListeExportRequested,
@@ -90,7 +90,11 @@ def plan_tableaux(event: CloudEvent, services: Services, authorization: Authoriz
     asked = read_data(event, TableauxRenderRequested)
     authorization.require(asked.commune)
     if asked.scrutin and not is_poll_day(asked.scrutin, asked.commune):
-        raise RefusedError(f"On ne vote pas le {short_date(asked.scrutin)} : vérifiez la date du scrutin.")
+        raise RefusedError(
+            f"On ne vote pas le {short_date(asked.scrutin)} : vérifiez la date du scrutin.",
+            code="date_impossible",
+            field="data.scrutin",
+        )
     with services.registre.connect() as connection:
         require_register(connection, asked.commune, asked.listes)
         calendriers = {liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes}
@@ -104,7 +108,7 @@ def _plan_tableau(
     try:
         demande = Demande(type=part.type, requested_at=now, **dates_of(asked, part.type, calendrier))
     except DemandeInvalide as error:
-        raise RefusedError(f"{error}.") from None
+        raise RefusedError(f"{error}.", code="date_manquante", field="data") from None
     return PlannedFile(
         part=f"{part.type}.{part.liste}.{part.presentation}",
         naming=TableauNaming(asked.commune, part, asked.edition),
@@ -156,7 +160,12 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
     states = _AGAIN | {ExportStatus.READY} if asked.exports else _AGAIN
     exports = [export for export in known.exports if export.status in states]
     if not exports:
-        raise RefusedError("Rien à redemander : aucun de ces fichiers n'est en échec ni annulé.", commune=known.commune)
+        raise RefusedError(
+            "Rien à redemander : aucun de ces fichiers n'est en échec ni annulé.",
+            commune=known.commune,
+            code="rien_a_redemander",
+            field="data.request",
+        )
     with services.registre.connect() as connection:
         require_register(connection, known.commune, [export.nom_liste for export in exports])
     return ExportPlan(known.commune, asked.requested_by, [_plan_copy(export, event.time) for export in exports])
@@ -178,7 +187,9 @@ def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
     try:
         return model.model_validate(event.data)
     except ValidationError as error:
-        raise RefusedError(f"Demande invalide : {explain(error)}.") from None
+        raise RefusedError(
+            f"Demande invalide : {explain(error)}.", code="demande_invalide", faults=list_faults(error, "data")
+        ) from None
 
 
 def require_register(connection: Connection, code: str, listes: Sequence[Liste]) -> CommuneRegistre:
@@ -189,9 +200,19 @@ def require_register(connection: Connection, code: str, listes: Sequence[Liste])
     """
     commune = read_commune(connection, code)
     if commune is None:
-        raise RefusedError(f"Commune inconnue : {code}. Vérifiez le code INSEE.")
+        raise RefusedError(
+            f"Commune inconnue : {code}. Vérifiez le code INSEE.", code="commune_inconnue", field="data.commune"
+        )
     if not commune.versions:
-        raise RefusedError(f"Aucun registre importé pour {code} : importez d'abord l'export du REU.")
+        raise RefusedError(
+            f"Aucun registre importé pour {code} : importez d'abord l'export du REU.",
+            code="registre_absent",
+            field="data.commune",
+        )
     if Liste.PRINCIPALE in listes and Liste.PRINCIPALE not in commune.versions:
-        raise RefusedError(f"Aucune liste principale importée pour {code} : importez d'abord l'export du REU.")
+        raise RefusedError(
+            f"Aucune liste principale importée pour {code} : importez d'abord l'export du REU.",
+            code="registre_absent",
+            field="data.listes",
+        )
     return commune

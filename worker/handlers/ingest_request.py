@@ -7,7 +7,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -152,7 +152,9 @@ def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequ
 def _read(event: CloudEvent, services: Services, authorization: Authorization) -> Read:
     reader = _READERS.get(event.type)
     if reader is None:
-        raise RefusedError("Type de demande inconnu : vérifiez l'attribut « type » de l'événement.")
+        raise RefusedError(
+            "Type de demande inconnu : vérifiez l'attribut « type » de l'événement.", code="type_inconnu", field="type"
+        )
     return reader(event, services, authorization)
 
 
@@ -172,6 +174,7 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
         request = _request(arrival.event, Authorization(arrival.sender, services), now, answer)
         session.add(request)
         session.flush()
+        notify_ready(session.connection())
         return _apply(session, request, answer)
 
     return _commit(services, record)
@@ -203,7 +206,8 @@ def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
 def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) -> bool:
     """Whether this event is recorded: by its account, source and id, and by what it says.
 
-    Rows from before what was said was kept are copies of whatever has their key. A copy does not wait any more.
+    Rows from before what was said was kept are copies of whatever has their key. A copy does not wait any more, and is
+    answered again: its sender may not have had the answer.
 
     Raises:
         RefusedError: the key stands for another event, which is recorded or waits; the answer is not that refusal yet.
@@ -214,6 +218,9 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
         row.payload_hash: row.code for row in session.execute(select(Request.payload_hash, Request.code).where(*mine))
     }
     if hashed in known or "" in known:
+        is_copied = Request.payload_hash.in_(("", hashed))
+        session.execute(update(Request).where(*mine, is_copied).values(announced_at=None))
+        notify_ready(session.connection())
         unpark(session.connection(), arrival)
         log.info("event_copy")
         return True
@@ -223,6 +230,7 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
             "Identifiant déjà employé pour une autre demande : un événement nouveau veut un « id » nouveau ; renvoyer "
             "le même se fait sans rien y changer.",
             code=KEY_REUSED,
+            field="id",
         )
     return False
 
@@ -244,6 +252,7 @@ def _request(event: CloudEvent, authorization: Authorization, now: datetime, ans
     if isinstance(answer, RefusedError):
         log.info("request_refused")
         request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
+        request.faults = [fault._asdict() for fault in answer.faults]
         request.code_commune = answer.commune or _readable_commune(event, authorization)
         request.requested_by = _readable(event, "requested_by", RequestedBy)
     else:
@@ -281,7 +290,7 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> l
         case RefusedError() if request.event_type in DECLARATION_TYPES:
             request.told_at = request.created_at  # no mail: the screen shows it, in the view `demandes`
         case RefusedError():
-            notify_ready(session.connection())
+            pass
     return []
 
 

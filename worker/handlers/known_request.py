@@ -47,6 +47,8 @@ def find_request(
             "Demande introuvable : vérifiez son identifiant et sa source, et qu'elle est d'une commune dont ce compte "
             "peut demander les fichiers.",
             waits_for=request_key(asked.request.source, asked.request.id),
+            code="demande_introuvable",
+            field="data.request",
         )
     exports = {export.id: export for export in request.exports}
     meant = asked.exports or list(exports)
@@ -54,6 +56,8 @@ def find_request(
         raise RefusedError(
             "Fichier inconnu : un des numéros n'est pas celui d'un fichier de cette demande.",
             commune=request.code_commune,
+            code="fichier_inconnu",
+            field="data.exports",
         )
     return KnownRequest(request.code_commune, [exports[number] for number in meant])
 

@@ -9,6 +9,9 @@ from schemas.topology import CONTENT_TYPE, EXCHANGE, QUEUE_REQUESTS
 from worker.errors import TransientError
 from worker.messaging.broker import PrefectureBroker
 
+_LONGEST_KEY = 255
+"""In bytes, by AMQP."""
+
 _TRIES = 2
 """A connection that was idle for long may be found dead: the second try is made on a fresh one."""
 
@@ -19,8 +22,12 @@ class EventPublisher:
     def __init__(self, broker: PrefectureBroker) -> None:
         self._broker = broker
 
-    def publish(self, event: CloudEvent) -> None:
+    def publish(self, event: CloudEvent, account: str = "") -> None:
         """Return once the broker holds the event.
+
+        Its routing key is its type; `account`, whose request it answers, makes another one of it, so that whoever asked
+        can listen to the answers that are his own. A queue that both lead to has it once (RabbitMQ, « sender-selected
+        distribution »).
 
         Raises:
             TransientError: the broker is away; publish the same event again later.
@@ -28,7 +35,7 @@ class EventPublisher:
         for attempt in range(1, _TRIES + 1):
             try:
                 self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # and the exchange, where no worker ran yet
-                self._publish(event)
+                self._publish(event, account)
             except (AMQPError, BrokerConnectionError) as error:
                 del self._broker.connection
                 if attempt == _TRIES:
@@ -36,8 +43,14 @@ class EventPublisher:
             else:
                 return
 
-    def _publish(self, event: CloudEvent) -> None:
+    def _publish(self, event: CloudEvent, account: str) -> None:
+        own_key = f"{event.type}.{account}"
+        is_own = account and len(own_key.encode()) <= _LONGEST_KEY
         properties = pika.BasicProperties(
-            content_type=CONTENT_TYPE, delivery_mode=2, message_id=event.id, correlation_id=event.correlationid
+            content_type=CONTENT_TYPE,
+            delivery_mode=2,
+            message_id=event.id,
+            correlation_id=event.correlationid,
+            headers={"CC": [own_key]} if is_own else None,
         )
         self._broker.channel.basic_publish(EXCHANGE, event.type, event.to_bytes(), properties)

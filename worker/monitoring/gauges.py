@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, and_, case, func, not_, or_, select
 
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportKind, ExportStatus
 from worker.db.types import seconds_between, utc_now
 from worker.exports.models import Export, Request
 from worker.exports.records import IS_UNFINISHED, LEASE
@@ -105,7 +105,7 @@ def _waits_for_others() -> ColumnElement[bool]:
     is_mail = Notification.channel == Channel.MAIL
     was_tried = Notification.attempts > 0
     unsaid = select(Export.id).where(Export.request_id == Request.id, Export.published_at.is_(None)).correlate(Request)
-    is_unsaid = or_(and_(Request.outcome == RequestOutcome.REFUSED, Request.announced_at.is_(None)), unsaid.exists())
+    is_unsaid = or_(Request.announced_at.is_(None), unsaid.exists())
     return and_(waiting.where(~is_mail, was_tried).exists(), ~waiting.where(is_mail).exists(), not_(is_unsaid))
 
 

@@ -18,7 +18,7 @@ from sqlalchemy.orm import Session, selectinload
 
 from common.clock import jour_a_paris
 from common.logs import LogThrottle
-from schemas.envelope import CloudEvent, Publish
+from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import Sessions
 from worker.db.notify import ReadySignal
@@ -27,11 +27,12 @@ from worker.errors import LeaseLostError
 from worker.exports.models import KEY_REUSED, Request
 from worker.exports.records import mark_published
 from worker.health import Beat, ignore
+from worker.notifier.answers import Answers
 from worker.notifier.channels.delivery import Message
 from worker.notifier.dispatch import Dispatcher, Outcome, Subject
 from worker.notifier.kinds import Wish
 from worker.notifier.messages.deadlines import Deadline, describe_deadlines
-from worker.notifier.messages.events import deadline_event, file_event, refusal_event
+from worker.notifier.messages.events import PublishAnswer, deadline_event, file_event, refusal_event, settled_event
 from worker.notifier.messages.request import RequestReport, describe_request
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.notifier.outbox import Claim, Outbox
@@ -70,17 +71,22 @@ class Notifier:
         engine: Engine,
         use_cases: Sequence["Notifications"],
         background: Background | None = None,
+        answers: Answers | None = None,
         *,
         beat: Beat = ignore,
     ) -> None:
         self._engine = engine
         self._use_cases = use_cases
         self._background = background
+        self._answers = answers
         self._beat = beat
 
     def run(self, stop: threading.Event) -> None:
-        """Work until `stop` is set, with the background in a thread of its own; an absent database is waited out."""
-        background = self._start_background(stop)
+        """Work until `stop` is set; the background and the answers have threads of their own.
+
+        An absent database is waited out.
+        """
+        threads = [_start(it.run, stop) for it in (self._background, self._answers) if it]
         signal, throttle = ReadySignal(self._engine), LogThrottle("notifier")
         while not stop.is_set():
             try:
@@ -94,13 +100,15 @@ class Notifier:
                 self._beat(f"le notificateur n'avance plus ({type(error).__name__}) : voir son journal")
                 stop.wait(TROUBLE_SECONDS)
         signal.close()
-        if background:
-            background.join(STOP_SECONDS)
+        for thread in threads:
+            thread.join(STOP_SECONDS)
 
     def work(self, stop: threading.Event) -> int:
-        """One step of the background, then notify of all that waits now; returns of how many rows."""
+        """One step of the background, the answers, then notify of all that waits now; returns of how many rows."""
         if self._background:
             self._background.step(stop)
+        if self._answers:
+            self._answers.answer_waiting(stop)
         return self.notify_waiting(stop)
 
     def notify_waiting(self, stop: threading.Event) -> int:
@@ -125,12 +133,11 @@ class Notifier:
                 use_case.outbox.postpone(claim)
             return False
 
-    def _start_background(self, stop: threading.Event) -> threading.Thread | None:
-        if self._background is None:
-            return None
-        thread = threading.Thread(target=self._background.run, args=(stop,), name="background", daemon=True)
-        thread.start()
-        return thread
+
+def _start(run: Callable[[threading.Event], None], stop: threading.Event) -> threading.Thread:
+    thread = threading.Thread(target=run, args=(stop,), name="background", daemon=True)
+    thread.start()
+    return thread
 
 
 class Notifications(ABC):
@@ -140,7 +147,13 @@ class Notifications(ABC):
     """What log lines call the row's number."""
 
     def __init__(
-        self, sessions: Sessions, outbox: Outbox, dispatcher: Dispatcher, publish: Publish | None, *, public_url: str
+        self,
+        sessions: Sessions,
+        outbox: Outbox,
+        dispatcher: Dispatcher,
+        publish: PublishAnswer | None,
+        *,
+        public_url: str,
     ) -> None:
         self.outbox = outbox
         self._sessions = sessions
@@ -156,17 +169,19 @@ class Notifications(ABC):
             LeaseLostError: another notifier has taken the row over.
         """
 
-    def _publish_missing(self, missing: Iterable[tuple[CloudEvent, Update]], before_each: Callable[[], None]) -> bool:
+    def _publish_missing(
+        self, missing: Iterable[tuple[CloudEvent, Update]], before_each: Callable[[], None], account: str = ""
+    ) -> bool:
         """Publish the events that have not left, each recorded at once by its update; False when one cannot leave now.
 
-        `before_each` may raise LeaseLostError.
+        `account`: whose request they answer. `before_each` may raise LeaseLostError.
         """
         if self._publish is None:
             return True
         for event, published in missing:
             before_each()
             try:
-                self._publish(event)
+                self._publish(event, account)
             except Exception:
                 log.warning("event_delayed", exc_info=True)
                 return False
@@ -211,7 +226,7 @@ class RequestNotifications(Notifications):
                 report.wishes,
                 renew,
             )
-            published = self._publish_missing(_missing_events(report), renew)
+            published = self._publish_missing(_missing_events(report), renew, request.sender)
             if not outcome.recipients:
                 log.warning("nobody_to_tell")
             seconds = self._finish(claim, outcome, is_published=published)
@@ -238,11 +253,8 @@ def _events(report: RequestReport) -> list[CloudEvent]:
 
 
 def _missing_events(report: RequestReport) -> Iterator[tuple[CloudEvent, Update]]:
-    """Those that have not left yet, each with how to record that it has."""
+    """Those that have not left yet, each with how to record that it has; of a refusal the answer says all."""
     if report.is_refused:
-        if report.request.announced_at is None:
-            is_it = Request.id == report.request.id
-            yield refusal_event(report.request), update(Request).where(is_it).values(announced_at=utc_now())
         return
     for export in (export for status in _ANNOUNCED for export in report.files(status)):
         if export.published_at is None:
@@ -250,6 +262,9 @@ def _missing_events(report: RequestReport) -> Iterator[tuple[CloudEvent, Update]
                 file_event(report.request, export),
                 mark_published(export.id),
             )
+    if report.request.concluded_at is None:
+        is_it = Request.id == report.request.id
+        yield settled_event(report.request), update(Request).where(is_it).values(concluded_at=utc_now())
 
 
 def today_in_france() -> date:
@@ -267,7 +282,7 @@ class ReminderNotifications(Notifications):
         sessions: Sessions,
         outbox: Outbox,
         dispatcher: Dispatcher,
-        publish: Publish | None,
+        publish: PublishAnswer | None,
         *,
         public_url: str,
         today: Today = today_in_france,

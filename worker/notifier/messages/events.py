@@ -1,18 +1,34 @@
 """The events that say what became of a request, each with an id that a second copy bears too."""
 
+from collections import Counter
+from collections.abc import Callable
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
-from schemas.envelope import CloudEvent
-from schemas.events import EcheanceNear, ExportCancelled, ExportFailed, ExportReady, RequestRefused, TableauReference
+from schemas.envelope import CloudEvent, Data
+from schemas.events import (
+    EcheanceNear,
+    ExpectedFile,
+    ExportCancelled,
+    ExportFailed,
+    ExportReady,
+    RefusalFault,
+    RequestAccepted,
+    RequestRefused,
+    RequestSettled,
+    TableauReference,
+)
 from schemas.requests import RequestReference
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat
-from worker.exports.models import Export, Request
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
+from worker.exports.models import KEY_REUSED, Export, Request
 from worker.notifier.messages.deadlines import Deadline
 
 SOURCE = "/module-prefecture"
+
+PublishAnswer = Callable[[CloudEvent, str], None]
+"""Puts an event on the exchange, for the account whose request it answers too; empty where it answers none."""
 
 
 def file_event(request: Request, export: Export) -> CloudEvent:
@@ -39,9 +55,49 @@ def file_event(request: Request, export: Export) -> CloudEvent:
     return _answer(request, data, export.finished_at or request.created_at, export.part)
 
 
+def answer_event(request: Request) -> CloudEvent:
+    """What the sender of an event is answered, once it was read."""
+    if request.outcome == RequestOutcome.REFUSED:
+        return refusal_event(request)
+    expected = [
+        ExpectedFile(
+            export_id=export.id,
+            liste=export.nom_liste,
+            format=FileFormat(export.format),
+            tableau=_tableau(export),
+            label=export.label,
+        )
+        for export in request.exports
+    ]
+    return _answer(request, RequestAccepted(**_about_request(request), exports=expected), request.created_at)
+
+
 def refusal_event(request: Request) -> CloudEvent:
     """The event of a request that cannot be served."""
-    return _answer(request, RequestRefused(request=_reference(request), reason=request.reason), request.created_at)
+    data = RequestRefused(
+        request=_reference(request),
+        code=request.code or "refus",
+        reason=request.reason,
+        errors=[RefusalFault(**fault) for fault in request.faults or ()],
+    )
+    return _answer(request, data, request.created_at, request.payload_hash if request.code == KEY_REUSED else "")
+
+
+def settled_event(request: Request) -> CloudEvent:
+    """The event that ends those of a request: nothing more will happen to its files."""
+    number = Counter(export.status for export in request.exports)
+    ended_at = max(export.finished_at or request.created_at for export in request.exports)
+    data = RequestSettled(
+        **_about_request(request),
+        ready=number[ExportStatus.READY],
+        failed=number[ExportStatus.FAILED],
+        cancelled=number[ExportStatus.CANCELLED],
+    )
+    return _answer(request, data, ended_at)
+
+
+def _about_request(request: Request) -> dict[str, Any]:
+    return {"request": _reference(request), "request_id": request.id, "commune": request.code_commune}
 
 
 def deadline_event(code_commune: str, day: date, deadline: Deadline) -> CloudEvent:
@@ -87,7 +143,7 @@ def _tableau(export: Export) -> TableauReference | None:
 
 def _answer(
     request: Request,
-    data: ExportReady | ExportFailed | ExportCancelled | RequestRefused,
+    data: Data,
     time: datetime,
     part: str = "",
 ) -> CloudEvent:
