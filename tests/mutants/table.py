@@ -518,6 +518,69 @@ LISTS = [
         "return self.severity",
         ("test_what_is_ours_is_a_remark_where_the_operator_says_so",),
     ),
+    Mutant(
+        "stale-stamp-on-postgresql",
+        "NEW.facts := 1; RETURN NEW",
+        "RETURN NEW",
+        (
+            "test_whoever_is_changed_by_sql_is_looked_at_again[postgresql-a sex]",
+            "test_a_column_that_somebody_writes_takes_the_facts_away[postgresql-sexe]",
+        ),
+    ),
+    Mutant(
+        "stale-stamp-on-sqlite",
+        "WHEN NEW.facts <> 1 BEGIN",
+        "WHEN NEW.facts = 1 BEGIN",
+        (
+            "test_whoever_is_changed_by_sql_is_looked_at_again",
+            "test_a_column_that_somebody_writes_takes_the_facts_away",
+        ),
+    ),
+    Mutant(
+        "stamp-of-other-rules",
+        "ImportListe.facts_version == FACTS_VERSION,",
+        "ImportListe.facts_version >= 0,",
+        ("test_other_rules_look_at_everybody_until_the_register_is_looked_at_again",),
+    ),
+    Mutant(
+        "stamp-of-a-later-day",
+        "ImportListe.facts_since <= jour,",
+        "ImportListe.facts_since.is_not(None),",
+        ("test_a_file_of_an_earlier_day_looks_at_everybody",),
+    ),
+    Mutant(
+        "doubles-of-the-changed",
+        "return Scope.CHANGED if stamp[0] else Scope.FACTS",
+        "return Scope.FACTS",
+        ("test_whoever_is_changed_by_sql_is_looked_at_again",),
+    ),
+    Mutant(
+        "facts-of-one-day",
+        "return or_(deserves_look(first, separators=True), *moving,",
+        "return or_(deserves_look(first, separators=True),",
+        ("test_who_will_be_of_no_member_state_has_the_fact_before",),
+    ),
+    Mutant(
+        "minors-without-a-fact",
+        "Day(liste, last_birth(since))",
+        "Day(liste, since.isoformat())",
+        (
+            "test_minors_are_right_on_any_day",
+            "test_facts_tell_what_a_look_at_everybody_tells",
+        ),
+    ),
+    Mutant(
+        "old-facts-kept",
+        "_forget(connection, version, listes)",
+        "pass",
+        ("test_other_rules_look_at_everybody_until_the_register_is_looked_at_again",),
+    ),
+    Mutant(
+        "facts-of-anothers-register",
+        "is_ours = services.registre is services.engine",
+        "is_ours = True",
+        ("test_the_register_of_another_service_is_looked_at_whole",),
+    ),
     Mutant("rule-longest", "LONGEST = 255", "LONGEST = 256", ("test_a_long_value_is_a_remark_from_256_characters_on",)),
     Mutant(
         "spreadsheet-formula",

@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 def migrate() -> None:
     """Préparer ou mettre à jour la base.
 
-    Les communes du Code officiel géographique qui manquent sont ajoutées.
+    Les communes du Code officiel géographique qui manquent sont ajoutées ; les listes que d'autres règles avaient
+    vérifiées le sont de nouveau.
     """
     from worker.cli.database import worker_database
     from worker.db import migrate as migrations
+    from worker.registre.checks.facts import look_again
     from worker.registre.communes import load_reference
 
     with worker_database() as engine:
@@ -33,8 +35,11 @@ def migrate() -> None:
         migrations.migrate(engine)
         with engine.begin() as connection:
             added = load_reference(connection)
+        looked_at = look_again(engine)
     done = "déjà à jour" if before == newest else f"mise à jour ({before or 'vide'} → {newest})"
     click.echo(f"Base de données {done} ; {count_of(added, 'commune ajoutée')}.")
+    if looked_at:
+        click.echo(f"{count_of(looked_at, 'liste vérifiée')} selon les règles de cette version.")
 
 
 @click.command

@@ -13,6 +13,7 @@ from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, PendingFile
 from worker.handlers.compare_depot import DepotComparison
 from worker.handlers.services import Services
+from worker.registre.checks.suspects import Scope, read_scope
 from worker.registre.communes import require_commune
 from worker.writers import Progress
 from worker.writers.columns import ListeSpec
@@ -75,15 +76,19 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
 def _read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:
     commune = require_commune(connection, export.code_commune)
     liste = export.nom_liste
+    version = commune.versions.get(liste, NO_VERSION)
+    jour = jour_a_paris(export.request.created_at)
+    is_ours = services.registre is services.engine
     return ListeSpec(
         code_commune=commune.code,
         nom_commune=clean(commune.nom),
         code_departement=commune.code_departement,
         liste=liste,
-        version=commune.versions.get(liste, NO_VERSION),
+        version=version,
         type_liste=services.type_liste_codes[liste],
         info_liste=services.info_liste,
-        jour=jour_a_paris(export.request.created_at),
+        jour=jour,
+        scope=read_scope(connection, commune.code, liste, version, jour) if is_ours else Scope.WHOLE,
     )
 
 

@@ -57,10 +57,15 @@ class ListeCommunale(Base):
     version: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
 
 
+_LISTE = ("code_commune", "liste", "version")
+_FLAGGED = text("facts > 0")
+
+
 class Electeur(Base):
     """An elector on one list of one commune. Text is never NULL: what is not known is empty."""
 
     __tablename__ = "electeur"
+    __table_args__ = (Index("ix_electeur_facts", *_LISTE, postgresql_where=_FLAGGED, sqlite_where=_FLAGGED),)
 
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
@@ -90,6 +95,12 @@ class Electeur(Base):
     pays: Mapped[str] = _texte("Country of the address; empty means FRANCE.")
     nettoyages: Mapped[int] = mapped_column(
         Integer, default=0, server_default=text("0"), doc="Values cleaned on entry."
+    )
+    facts: Mapped[int] = mapped_column(
+        Integer,
+        default=1,
+        server_default=text("1"),
+        doc="What the import found, see worker.registre.checks.suspects; 1: nobody looked since she was written.",
     )
 
 
@@ -148,6 +159,10 @@ class ImportListe(Base):
         Boolean, default=False, server_default=false(), doc="With the version before: its mouvements are known."
     )
     not_compared_because: Mapped[str] = _texte("Why not, when somebody chose so.")
+    facts_version: Mapped[int] = mapped_column(
+        Integer, default=0, server_default=text("0"), doc="The rules that the facts of its electors were found by."
+    )
+    facts_since: Mapped[dt.date | None] = mapped_column(Date, doc="They hold for files of that day and later.")
 
 
 _MOUVEMENT_IDENTITE = ("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "is_protegee")

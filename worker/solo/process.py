@@ -24,6 +24,7 @@ from worker.handlers.ingest_request import ingest_request
 from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.encoder import PrefectureEncoder
 from worker.messaging.middleware import build_middleware
+from worker.registre.checks.facts import look_again
 from worker.registre.communes import load_reference
 from worker.settings import Settings
 
@@ -71,6 +72,7 @@ def prepare_database(engine: Engine) -> None:
     migrate(engine)
     with engine.begin() as connection:
         load_reference(connection)
+    look_again(engine)
 
 
 class Solo:

@@ -34,6 +34,7 @@ from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
 from worker.registre.age import is_of_age
+from worker.registre.checks.suspects import Scope
 from worker.registre.models import ORDRE, Bureau, Electeur
 
 
@@ -49,6 +50,8 @@ class ListeSpec:
     type_liste: str
     info_liste: str
     jour: date
+    scope: Scope = Scope.WHOLE
+    """Where to look to tell all that is wrong with it."""
 
     @property
     def nom_affiche(self) -> str:

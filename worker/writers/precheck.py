@@ -11,6 +11,7 @@ from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    ColumnElement,
     Connection,
     Row,
     Select,
@@ -33,6 +34,8 @@ from worker.registre.checks import rules
 from worker.registre.checks.rules import LONGEST, RULES, Kind
 from worker.registre.checks.suspects import (
     TEXTS,
+    Fact,
+    Scope,
     deserves_look,
     has_double,
     has_double_numero,
@@ -86,35 +89,54 @@ class Census:
 
 
 def take_census(connection: Connection, spec: ListeSpec) -> Census:
-    """Count the electors of age, and the minors who are left out."""
+    """Count the electors of age, and the minors who are left out.
+
+    Where the import has looked, nobody without a fact is a minor, has a general number or has lost a zero.
+    """
     census = Census()
-    rows = connection.execute(_select_census(spec.liste), spec.parameters)
-    for code, electeurs, mineurs, without_numero, without_zeros in rows:
+    of_all, of_some = _census_queries(spec.liste, spec.scope)
+    known = {row.code_bureau: row for row in connection.execute(of_some, spec.parameters)}
+    everybody = connection.execute(of_all, spec.parameters) if of_all is not None else known.values()
+    for row in everybody:
+        some = known.get(row.code_bureau, _NOBODY)
+        electeurs = row.electeurs - some.mineurs
         census.electeurs += electeurs
-        census.mineurs += mineurs
-        census.without_numero += without_numero
-        census.without_zeros += without_zeros
-        if electeurs and code:
-            census.bureaux.append(code)
+        census.mineurs += some.mineurs
+        census.without_numero += electeurs - some.with_numero
+        census.without_zeros += some.without_zeros
+        if electeurs and row.code_bureau:
+            census.bureaux.append(row.code_bureau)
     return census
 
 
+class _Some(NamedTuple):
+    """Those of a bureau of whom something is counted."""
+
+    mineurs: int = 0
+    with_numero: int = 0
+    without_zeros: int = 0
+
+
+_NOBODY = _Some()
+
+
 @cache
-def _select_census(liste: Liste) -> Select[str, int, int, int, int]:
+def _census_queries(liste: Liste, scope: Scope) -> tuple[Select[str, int] | None, Select[Any]]:
+    """All electors of each bureau, unless the second query counts them too; those of whom something is counted."""
     spec = AnyListe(liste)
     adult = of_age(spec)
-    return (
-        select(
-            Electeur.code_bureau,
-            func.count().filter(adult),
-            func.count().filter(not_(adult)),
-            func.count().filter(and_(adult, Electeur.numero_general.is_(None))),
-            func.count().filter(and_(adult, rules.HAS_LOST_ZEROS)),
-        )
+    everybody = (
+        select(Electeur.code_bureau, func.count().label("electeurs"))
         .where(on_liste(spec))
         .group_by(Electeur.code_bureau)
         .order_by(Electeur.code_bureau)
     )
+    some: Select[Any] = everybody.add_columns(
+        func.count().filter(not_(adult)).label("mineurs"),
+        func.count().filter(and_(adult, Electeur.numero_general.is_not(None))).label("with_numero"),
+        func.count().filter(and_(adult, rules.HAS_LOST_ZEROS)).label("without_zeros"),
+    )
+    return (None, some) if scope is Scope.WHOLE else (everybody, some.where(scope.of(Fact.SUSPECT)))
 
 
 def find_anomalies(
@@ -173,7 +195,7 @@ class _Precheck:
                 yield self._say(rules.CIRCONSCRIPTION_ELSEWHERE, code)
             if bureau:
                 yield from self._bureau_texts(bureau)
-        places = self.connection.execute(_numeros_query(self.spec.liste), self.spec.parameters)
+        places = self.connection.execute(_numeros_query(self.spec.liste, self.spec.scope), self.spec.parameters)
         for code, numeros in groupby(places, key=lambda row: row.code_bureau):
             first = [str(row.numero_ordre) for row in numeros]
             more = f" et {len(first) - NAMED} autres" if len(first) > NAMED else ""
@@ -196,7 +218,9 @@ class _Precheck:
 
     def _of_doubles(self) -> Iterator[Anomaly]:
         """Those who share an identity, one after the other."""
-        rows = self.connection.execute(_doubles_query(self.spec.liste), self.spec.parameters, execution_options=STREAM)
+        rows = self.connection.execute(
+            _doubles_query(self.spec.liste, self.spec.scope), self.spec.parameters, execution_options=STREAM
+        )
         for _, same in groupby(rows, key=lambda row: row[: len(IDENTITE)]):
             members = list(same)
             addresses = Counter(row.adresse for row in members)
@@ -204,7 +228,7 @@ class _Precheck:
                 yield self._of(row, rules.TWICE if addresses[row.adresse] > 1 else rules.HOMONYM)
 
     def _of_electeurs(self) -> Iterator[Anomaly]:
-        queries = _suspect_queries(self.spec.liste, self.format_)
+        queries = _suspect_queries(self.spec.liste, self.format_, self.spec.scope)
         parameters = self.spec.parameters
         few = self.connection.scalars(queries.few, parameters).all()
         if len(few) > FEW:
@@ -253,21 +277,25 @@ class _Precheck:
 
 
 @cache
-def _numeros_query(liste: Liste) -> Select[str, int | None]:
+def _numeros_query(liste: Liste, scope: Scope) -> Select[str, int | None]:
     spec = AnyListe(liste)
     place = Electeur.code_bureau, Electeur.numero_ordre
-    return select(*place).distinct().where(has_double_numero(and_(on_liste(spec), of_age(spec)))).order_by(*place)
+    return select(*place).distinct().where(has_double_numero(_among(spec, scope, Fact.NUMERO))).order_by(*place)
 
 
 @cache
-def _doubles_query(liste: Liste) -> Select[Any]:
+def _doubles_query(liste: Liste, scope: Scope) -> Select[Any]:
     spec = AnyListe(liste)
     identite = [column.label(f"same_{column.key}") for column in identite_columns()]
     return (
         select(*identite, adresse().label("adresse"), *_who())
-        .where(has_double(and_(on_liste(spec), of_age(spec))))
+        .where(has_double(_among(spec, scope, Fact.DOUBLE)))
         .order_by(*identite, *ORDRE)
     )
+
+
+def _among(spec: AnyListe, scope: Scope, fact: Fact) -> ColumnElement[bool]:
+    return and_(on_liste(spec), scope.of(fact), of_age(spec))
 
 
 def _who() -> Iterator[SQLColumnExpression[Any]]:
@@ -286,10 +314,10 @@ class _Suspects(NamedTuple):
 
 
 @cache
-def _suspect_queries(liste: Liste, format_: Format) -> _Suspects:
+def _suspect_queries(liste: Liste, format_: Format, scope: Scope) -> _Suspects:
     spec = AnyListe(liste)
     accused = deserves_look(spec, separators=format_ is Format.CSV)
-    flagged = and_(on_liste(spec), of_age(spec), accused)
+    flagged = and_(_among(spec, scope, Fact.SUSPECT), accused)
     details = select(
         Electeur.id,
         Electeur.numero_ordre,

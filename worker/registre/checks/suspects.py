@@ -5,17 +5,34 @@ look at each row finds them, and only then is the slower, cleaning way taken.
 """
 
 from collections.abc import Sequence
+from datetime import date
+from enum import Enum, IntFlag, auto
 from functools import reduce
 from typing import Any
 
-from sqlalchemy import ColumnElement, SQLColumnExpression, Text, and_, func, literal, or_, select, tuple_, type_coerce
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    SQLColumnExpression,
+    Text,
+    and_,
+    exists,
+    func,
+    literal,
+    literal_column,
+    or_,
+    select,
+    true,
+    tuple_,
+    type_coerce,
+)
 from sqlalchemy.orm import InstrumentedAttribute
 
 from worker.db.types import is_garbled, is_suspect, needs_cleaning, size_of
 from worker.domain.texte import JOINT
 from worker.registre.checks.rules import LONGEST, RULES, OnListe
 from worker.registre.comparaison.differences import identite_columns
-from worker.registre.models import Electeur
+from worker.registre.models import Electeur, ImportListe
 
 TEXTS = (
     Electeur.code_bureau,
@@ -39,6 +56,67 @@ TEXTS = (
     Electeur.pays,
 )
 """The values that a file carries."""
+
+
+FACTS_VERSION = 1
+"""Of the rules: another one when what they say of an elector may change, so that registers are looked at once more.
+
+`tests/contract/test_facts.py` holds them to it.
+"""
+
+
+class Fact(IntFlag):
+    """What is known of an elector before any file is made. An import finds it, once; 0 is nothing to say."""
+
+    UNCHECKED = auto()
+    """Nobody has looked: a service wrote her, or changed a value since the import."""
+    SUSPECT = auto()
+    """A rule speaks of her, or may on a coming day; or a value cannot be carried as it is."""
+    DOUBLE = auto()
+    """Another elector of the list has her identity."""
+    NUMERO = auto()
+    """Another elector of the bureau has her order number."""
+
+
+class Scope(Enum):
+    """Where one must look to tell all that is wrong with a list."""
+
+    WHOLE = auto()
+    """At every elector: nobody has looked, or by other rules."""
+    CHANGED = auto()
+    """At those with a fact; for doubles at all, since somebody changed one after the import."""
+    FACTS = auto()
+    """At those with a fact."""
+
+    def of(self, fact: Fact) -> ColumnElement[bool]:
+        """Who may have the fact."""
+        if self is Scope.WHOLE or (self is Scope.CHANGED and fact is not Fact.SUSPECT):
+            return true()
+        has_it = Electeur.facts.bitwise_and(int(fact | Fact.UNCHECKED)) > 0
+        return and_(is_flagged(), has_it)
+
+
+def is_flagged() -> ColumnElement[bool]:
+    """An elector with a fact, as the partial index has them."""
+    return Electeur.facts > literal_column("0")
+
+
+def read_scope(connection: Connection, code_commune: str, liste: str, version: int, jour: date) -> Scope:
+    """Where to look in a version of a list, for a file of that day."""
+    of_version = Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version
+    is_changed = exists().where(*of_version, is_flagged(), Electeur.facts.bitwise_and(int(Fact.UNCHECKED)) > 0)
+    stamp = connection.execute(
+        select(is_changed).where(
+            ImportListe.import_id == version,
+            ImportListe.code_commune == code_commune,
+            ImportListe.liste == liste,
+            ImportListe.facts_version == FACTS_VERSION,
+            ImportListe.facts_since <= jour,
+        )
+    ).one_or_none()
+    if stamp is None:
+        return Scope.WHOLE
+    return Scope.CHANGED if stamp[0] else Scope.FACTS
 
 
 def deserves_look(liste: OnListe, *, separators: bool) -> ColumnElement[bool]:
@@ -80,16 +158,19 @@ def _is_too_long() -> ColumnElement[bool]:
     return and_(total > LONGEST, or_(*(func.length(column) > LONGEST for column in TEXTS)))
 
 
+_LISTE = (Electeur.code_commune, Electeur.liste)
+
+
 def has_double(among: ColumnElement[bool]) -> ColumnElement[bool]:
-    """An elector among these whose identity another one of them has; who lacks a name or a date has none."""
+    """An elector among these whose identity another one of her list has; who lacks a name or a date has none."""
     known = and_(*(column != "" for column in (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance)))
-    return _is_shared(identite_columns(), and_(among, known))
+    return _is_shared((*_LISTE, *identite_columns()), and_(among, known))
 
 
 def has_double_numero(among: ColumnElement[bool]) -> ColumnElement[bool]:
     """An elector among these whose order number another one of her bureau has."""
     known = and_(Electeur.code_bureau != "", Electeur.numero_ordre.is_not(None))
-    return _is_shared((Electeur.code_bureau, Electeur.numero_ordre), and_(among, known))
+    return _is_shared((*_LISTE, Electeur.code_bureau, Electeur.numero_ordre), and_(among, known))
 
 
 def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bool]) -> ColumnElement[bool]:

@@ -22,6 +22,8 @@ from schemas.vocabulary import Liste
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
 from worker.registre.bureaux import COMMUNES_AT_ONCE, DescribedBureau, lock_bureaux, merge_bureaux
+from worker.registre.checks.facts import facts_since, find_facts
+from worker.registre.checks.suspects import FACTS_VERSION
 from worker.registre.communes import read_codes
 from worker.registre.comparaison.compare import Record, comparing
 from worker.registre.comparaison.report import comparison_report
@@ -47,9 +49,9 @@ LARGE = 10_000
 _NOTHING_KEPT = "Aucune ligne ne peut être gardée. Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
 
 _KEY = slice(FIELDS.index("code_commune"), FIELDS.index("liste") + 1)
-_COLUMNS = ", ".join(("version", *FIELDS))
+_COLUMNS = ", ".join(("version", "facts", *FIELDS))
 _COPY = f"COPY electeur ({_COLUMNS}) FROM STDIN"
-_INSERT = f"INSERT INTO electeur ({_COLUMNS}) VALUES ({', '.join('?' * (len(FIELDS) + 1))})"  # noqa: S608 — our names
+_INSERT = f"INSERT INTO electeur ({_COLUMNS}) VALUES ({', '.join('?' * (len(FIELDS) + 2))})"  # noqa: S608 — our names
 
 
 def import_file(
@@ -84,13 +86,14 @@ def import_file(
             return same
         rejects = RejectReport(report or default_report(path))
         try:
-            link = _Link(jour, intake.taken_on is not None, intake.no_compare)
+            link = _Link(jour, intake.taken_on is not None, intake.no_compare, jour_a_paris(now()))
             version, reading = _stage(connection, reu, rejects, imported_by, progress)
             reading.empty(intake)
             _refuse_rejects(reading, rejects, accept=accept_rejects)
             listes, kept = _count(connection, reading)
             _refuse_loss([it for it in listes if it.electeurs], accept=accept_loss)
             _refuse_late(connection, reading.listes, jour)
+            find_facts(connection, version, reading.listes, link.read_on)
             _renew_statistics(connection, reading.lines_kept)
             differing = _comparing(connection, version, reading, link, comparison_report(path, report))
             with differing as (comparison, record_changes):
@@ -135,6 +138,8 @@ class _Link(NamedTuple):
     taken_on: date
     is_dated: bool
     no_compare: str
+    read_on: date
+    """The day of the import."""
 
 
 class Reading:
@@ -238,7 +243,7 @@ def _copy(connection: Connection, version: int, batch: Iterable[Row]) -> None:
             driver: Any = connection.connection.driver_connection
             with driver.cursor() as cursor, cursor.copy(_COPY) as copy:
                 for row in batch:
-                    copy.write_row((version, *row))
+                    copy.write_row((version, 0, *row))
     except errors.OperationalError as error:
         raise OperationalError(_COPY, None, error) from None
     except errors.Error as error:  # its text quotes the line
@@ -247,7 +252,7 @@ def _copy(connection: Connection, version: int, batch: Iterable[Row]) -> None:
 
 def _insert(connection: Connection, version: int, batch: Iterable[Row]) -> None:
     """SQLite keeps other writers out from BEGIN on: the rows are read before."""
-    values = [(version, *row) for row in batch]
+    values = [(version, 0, *row) for row in batch]
     with connection.begin():
         connection.exec_driver_sql(_INSERT, values)
 
@@ -353,6 +358,8 @@ def _record(
                 "version_before": before.get(liste),
                 "is_compared": liste in before and not link.no_compare,
                 "not_compared_because": link.no_compare if liste in before else "",
+                "facts_version": FACTS_VERSION,
+                "facts_since": facts_since(link.read_on),
             }
             for liste, count in reading.listes.items()
         ]

@@ -1,0 +1,263 @@
+"""What an import finds once is what a look at everybody finds; whoever changes an elector by SQL is looked at again."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import Connection, Engine, insert, select, text, update
+
+from common.clock import jour_a_paris, now
+from schemas.vocabulary import Format, Liste
+from tests.integration.export_desk import Desk, open_desk
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from tests.unit.reu_sample import electeurs, write_reu
+from worker.db.engine import build_engine
+from worker.registre.checks import facts as stamping
+from worker.registre.checks.facts import DAYS_BEFORE, facts_since, find_facts, look_again
+from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, read_scope
+from worker.registre.models import Electeur, ImportListe, ListeCommunale
+from worker.registre.reu.importer import import_file
+from worker.registre.versions import ListeKey
+from worker.writers.columns import ListeSpec
+from worker.writers.precheck import Anomaly, Census, find_anomalies, take_census
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+
+COMMUNE = "13900"
+P, CE, CM = Liste.PRINCIPALE, Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
+TODAY = jour_a_paris(now())
+
+
+@dataclass
+class Look:
+    """What was told of a list, and where one looked."""
+
+    scope: Scope
+    census: Census
+    anomalies: list[Anomaly]
+
+    @property
+    def codes(self) -> list[str]:
+        """Of the anomalies."""
+        return [anomaly.code for anomaly in self.anomalies]
+
+
+class Register:
+    """LIBREVILLE as it was imported."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def run(self, statement: str, **parameters: object) -> None:
+        """Write to it as a service does."""
+        with self.engine.begin() as connection:
+            connection.execute(text(statement), parameters)
+
+    def clean(self, number: int, liste: Liste = P) -> list[int]:
+        """Electors of whom nothing is known."""
+        query = select(Electeur.id).where(Electeur.liste == liste, Electeur.facts == 0).order_by(Electeur.id)
+        with self.engine.connect() as connection:
+            return list(connection.scalars(query.limit(number)))
+
+    def facts(self, electeur: int) -> int:
+        """What is known of her."""
+        with self.engine.connect() as connection:
+            return connection.scalars(select(Electeur.facts).where(Electeur.id == electeur)).one()
+
+    def look(self, liste: Liste = P, jour: date = TODAY) -> Look:
+        """As a file does."""
+        with self.engine.connect() as connection:
+            spec = _spec(connection, liste, jour)
+            return _look(connection, replace(spec, scope=read_scope(connection, COMMUNE, liste, spec.version, jour)))
+
+    def look_at_everybody(self, liste: Liste = P, jour: date = TODAY) -> Look:
+        """As if no import had looked."""
+        with self.engine.connect() as connection:
+            return _look(connection, _spec(connection, liste, jour))
+
+
+def _spec(connection: Connection, liste: Liste, jour: date) -> ListeSpec:
+    query = select(ListeCommunale.version).where(ListeCommunale.liste == liste)
+    return ListeSpec(COMMUNE, "LIBREVILLE", "13", liste, connection.scalars(query).one(), "G", "L", jour)
+
+
+def _look(connection: Connection, spec: ListeSpec) -> Look:
+    census = take_census(connection, spec)
+    return Look(spec.scope, census, list(find_anomalies(connection, spec, census, Format.CSV)))
+
+
+@pytest.fixture
+def register(database_url: str) -> Iterator[Register]:
+    engine = build_engine(database_url)
+    yield Register(engine)
+    engine.dispose()
+
+
+def _assert_same(register: Register, scope: Scope, *, liste: Liste = P, jour: date = TODAY) -> Look:
+    found, whole = register.look(liste, jour), register.look_at_everybody(liste, jour)
+    assert (found.anomalies, found.census) == (whole.anomalies, whole.census)
+    assert found.scope is scope
+    return found
+
+
+@pytest.mark.parametrize("liste", Liste)
+def test_facts_tell_what_a_look_at_everybody_tells(register: Register, liste: Liste) -> None:
+    found = _assert_same(register, Scope.FACTS, liste=liste)
+    assert len(found.anomalies) > 5
+    assert len(register.clean(1, liste)) == 1
+
+
+@pytest.mark.parametrize("days", [-DAYS_BEFORE, -200, -1, 1, 365, 18 * 366])
+def test_minors_are_right_on_any_day(register: Register, days: int) -> None:
+    born = TODAY + timedelta(days=days) - timedelta(days=18 * 365 + 5)
+    for electeur in register.clean(3):
+        register.run("UPDATE electeur SET date_naissance = :born WHERE id = :id", born=born.isoformat(), id=electeur)
+        born += timedelta(days=1)
+    register.run("UPDATE import_liste SET facts_version = 0")
+    look_again(register.engine)
+    counts = set()
+    for day in range(days - 2, days + 5):
+        jour = max(TODAY + timedelta(days=day), facts_since(TODAY))
+        counts.add(_assert_same(register, Scope.FACTS, jour=jour).census.mineurs)
+    assert len(counts) > 1, "they come of age one after the other"
+
+
+def test_a_file_of_an_earlier_day_looks_at_everybody(register: Register) -> None:
+    _assert_same(register, Scope.FACTS, jour=facts_since(TODAY))
+    _assert_same(register, Scope.WHOLE, jour=facts_since(TODAY) - timedelta(days=1))
+
+
+def test_facts_are_what_a_file_goes_by(register: Register) -> None:
+    (electeur,) = register.clean(1)
+    register.run("UPDATE electeur SET sexe = '' WHERE id = :id", id=electeur)
+    register.run("UPDATE electeur SET facts = 0 WHERE id = :id", id=electeur)
+    assert register.look().codes.count("sexe_absent") == register.look_at_everybody().codes.count("sexe_absent") - 1
+
+
+COLUMNS = [column.name for column in Electeur.__table__.columns if column.name != "facts"]
+NUMBERS = {"id": "id + 100000", "version": "version", "nettoyages": "1"}
+
+
+@pytest.mark.parametrize("column", COLUMNS)
+def test_a_column_that_somebody_writes_takes_the_facts_away(register: Register, column: str) -> None:
+    (electeur,) = register.clean(1)
+    value = NUMBERS.get(column) or ("4" if column.startswith("numero_") and column != "numero_voie" else f"{column}")
+    register.run(f"UPDATE electeur SET {column} = {value}, facts = 0 WHERE id = :id", id=electeur)  # noqa: S608 — ours
+    assert register.facts(electeur + 100_000 if column == "id" else electeur) == Fact.UNCHECKED
+
+
+CHANGES = {
+    "a sex": "UPDATE electeur SET sexe = '' WHERE id = {first}",
+    "a sex, and the fact": "UPDATE electeur SET sexe = '', facts = 0 WHERE id = {first}",
+    "an upsert": "INSERT INTO electeur (id, code_commune, liste, version, sexe) SELECT id, code_commune, liste,"
+    " version, '' FROM electeur WHERE id = {first} ON CONFLICT (id) DO UPDATE SET sexe = excluded.sexe",
+    "a dirty name": "UPDATE electeur SET nom_naissance = '  ' || nom_naissance || '\u00a0;' WHERE id = {first}",
+    "a minor": "UPDATE electeur SET date_naissance = '2025-01-01' WHERE id = {first}",
+    "a general number": "UPDATE electeur SET numero_general = 0 WHERE id = {first}",
+    "a lost zero": "UPDATE electeur SET code_postal = '1400' WHERE id = {first}",
+    "a double of somebody clean": "UPDATE electeur SET (nom_naissance, prenoms, date_naissance, commune_naissance) ="
+    " (SELECT nom_naissance, prenoms, date_naissance, commune_naissance FROM electeur WHERE id = {second})"
+    " WHERE id = {first}",
+    "a number of somebody clean": "UPDATE electeur SET (code_bureau, numero_ordre) ="
+    " (SELECT code_bureau, numero_ordre FROM electeur WHERE id = {second}) WHERE id = {first}",
+    "from another list": "UPDATE electeur SET liste = 'P', version = (SELECT version FROM liste WHERE liste = 'P')"
+    " WHERE liste = 'CE'",
+    "somebody more": "INSERT INTO electeur (code_commune, liste, version, nom_naissance) SELECT code_commune, liste,"
+    " version, 'INVENTEE' FROM electeur WHERE id = {first}",
+    "everybody": "UPDATE electeur SET nom_usage = nom_naissance",
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_whoever_is_changed_by_sql_is_looked_at_again(register: Register, change: str) -> None:
+    first, second = register.clean(2)
+    before = register.look()
+    register.run(CHANGES[change].format(first=first, second=second))
+    found = _assert_same(register, Scope.CHANGED)
+    assert found.anomalies != before.anomalies
+
+
+def test_who_was_a_double_is_none_once_the_other_has_gone(register: Register) -> None:
+    assert register.look().codes.count("homonyme") == 2
+    register.run("DELETE FROM electeur WHERE id = (SELECT min(id) FROM electeur WHERE facts IN (4, 5, 6, 7))")
+    assert "homonyme" not in _assert_same(register, Scope.FACTS).codes
+
+
+def test_other_rules_look_at_everybody_until_the_register_is_looked_at_again(register: Register) -> None:
+    register.run("UPDATE import_liste SET facts_version = facts_version - 1")
+    register.run("UPDATE electeur SET facts = CASE WHEN facts = 0 THEN 5 ELSE 0 END")
+    before = _assert_same(register, Scope.WHOLE)
+    assert look_again(register.engine) == 3
+    assert _assert_same(register, Scope.FACTS).anomalies == before.anomalies
+    assert look_again(register.engine) == 0
+
+
+def test_whoever_is_changed_while_a_register_is_looked_at_again_stays_unchecked(
+    register: Register, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (electeur,) = register.clean(1)
+    register.run("UPDATE import_liste SET facts_version = 0")
+    write = stamping._write  # noqa: SLF001 — between the look and what is written of it
+
+    def change_first(connection: Connection, fact: Fact) -> None:
+        if fact is Fact.SUSPECT:
+            connection.execute(update(Electeur).where(Electeur.id == electeur).values(sexe=""))
+            connection.commit()
+        write(connection, fact)
+
+    monkeypatch.setattr(stamping, "_write", change_first)
+    look_again(register.engine)
+    assert "sexe_absent" in _assert_same(register, Scope.CHANGED).codes
+
+
+@pytest.mark.parametrize(
+    ("nationalite", "on", "speaks_on"),
+    [("Britannique", date(2019, 6, 1), date(2020, 2, 1)), ("Croate", date(2013, 3, 1), date(2013, 3, 1))],
+)
+def test_who_will_be_of_no_member_state_has_the_fact_before(
+    register: Register, nationalite: str, on: date, speaks_on: date
+) -> None:
+    (electeur,) = register.clean(1, CE)
+    register.run("UPDATE electeur SET nationalite = :it WHERE id = :id", it=nationalite, id=electeur)
+    register.run("UPDATE electeur SET facts = 0")
+    with register.engine.connect() as connection:
+        find_facts(connection, _spec(connection, CE, on).version, [ListeKey(COMMUNE, CE)], on)
+    assert register.facts(electeur) == Fact.SUSPECT
+    register.run(
+        "UPDATE import_liste SET facts_version = :version, facts_since = :since", version=FACTS_VERSION, since=on
+    )
+    assert "nationalite_hors_union" in _assert_same(register, Scope.FACTS, liste=CE, jour=speaks_on).codes
+
+
+def test_an_undone_import_gives_the_facts_of_the_list_before_back(register: Register, tmp_path: Path) -> None:
+    from worker.registre.imports.undo import undo_import
+
+    before = register.look()
+    rows = [row | {"code du l'ugle": COMMUNE} for row in electeurs(3)]
+    import_file(register.engine, write_reu(tmp_path / "reu.csv", rows), imported_by="test", accept_loss=True)
+    assert _assert_same(register, Scope.FACTS).census.electeurs == 3
+    undo_import(register.engine)
+    assert _assert_same(register, Scope.FACTS).anomalies == before.anomalies
+
+
+def test_a_version_that_a_service_wrote_is_looked_at_whole(register: Register) -> None:
+    with register.engine.begin() as connection:
+        connection.execute(update(ListeCommunale).where(ListeCommunale.liste == P).values(version=0))
+        connection.execute(
+            insert(Electeur), [{"code_commune": COMMUNE, "liste": "P", "version": 0, "nom_naissance": "X", "facts": 0}]
+        )
+        connection.execute(update(ImportListe).values(facts_since=TODAY))
+    assert "sexe_absent" in _assert_same(register, Scope.WHOLE).codes
+
+
+def test_the_register_of_another_service_is_looked_at_whole(desk: Desk) -> None:
+    """Its tables or views have no facts, and nothing of ours is read of them."""
+    desk.run("UPDATE electeur SET sexe = '', facts = 0 WHERE liste = 'CM'")
+    desk.run("UPDATE electeur SET facts = 0")
+    assert desk.ring(desk.ask(CM))["bloquantes"] == 0
+    other = build_engine(desk.engine.url.render_as_string(hide_password=False))
+    desk.configure(registre=other)
+    assert desk.ring(desk.ask(CM))["bloquantes"] > 0
+    other.dispose()

@@ -1,0 +1,176 @@
+"""What is wrong with electors is found once, when they are imported, and stands in their row: `electeur.facts`.
+
+The rules are those of `rules.py`, looked at where a file looks too; only whom they may speak of on any coming day is
+noted, never what they say. A file then looks at those electors again, and at nobody else.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import date, timedelta
+from itertools import groupby, islice
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    Select,
+    Table,
+    and_,
+    insert,
+    literal,
+    or_,
+    select,
+    update,
+)
+
+from common.calendrier import last_birth
+from common.clock import jour_a_paris, now
+from schemas.vocabulary import Liste
+from worker.registre.bureaux import COMMUNES_AT_ONCE
+from worker.registre.checks.rules import RULES, Day
+from worker.registre.checks.suspects import (
+    FACTS_VERSION,
+    Fact,
+    deserves_look,
+    has_double,
+    has_double_numero,
+    is_flagged,
+)
+from worker.registre.models import Electeur, ImportListe, ListeCommunale
+from worker.registre.mouvements.staging import TEMPORARY, reading_transaction, temporary_tables
+from worker.registre.versions import BATCH, ListeKey
+
+DAYS_BEFORE = 366
+"""A file may bear an earlier day than the import, when its request waited: facts hold for a year before it."""
+
+_LAST_DAY = "9999-12-31"
+
+_FOUND = Table(
+    "found_fact",
+    TEMPORARY,
+    Column("fact", Integer, primary_key=True, autoincrement=False),
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False),
+    prefixes=["TEMPORARY"],
+)
+"""Electors with a fact that is not in their row yet."""
+
+
+def facts_since(jour: date) -> date:
+    """The first day of a file that the facts found on a day hold for."""
+    return jour - timedelta(days=DAYS_BEFORE)
+
+
+def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey], jour: date) -> None:
+    """Look at every elector of these lists in that version, whose facts are 0, and write what was found on that day.
+
+    Whoever lets the version be known as looked at (`FACTS_VERSION`, `facts_since`) does so afterwards: until then facts
+    count for nothing.
+    """
+    with temporary_tables(connection, _FOUND):
+        with reading_transaction(connection):
+            for liste, of_liste in groupby(sorted(listes, key=lambda it: it.liste), key=lambda it: it.liste):
+                rest = (it.code_commune for it in of_liste)
+                while communes := list(islice(rest, COMMUNES_AT_ONCE)):
+                    _find(connection, version, communes, Liste(liste), facts_since(jour))
+        for fact in (Fact.SUSPECT, Fact.DOUBLE, Fact.NUMERO):
+            _write(connection, fact)
+
+
+def _find(connection: Connection, version: int, communes: list[str], liste: Liste, since: date) -> None:
+    among = and_(Electeur.code_commune.in_(communes), Electeur.liste == liste.value, Electeur.version == version)
+    for fact, has_it in (
+        (Fact.SUSPECT, and_(among, _may_deserve_look(liste, since))),
+        (Fact.DOUBLE, has_double(among)),
+        (Fact.NUMERO, has_double_numero(among)),
+    ):
+        found = select(literal(int(fact)), Electeur.id).where(has_it)
+        connection.execute(insert(_FOUND).from_select(["fact", "id"], found))
+
+
+def _may_deserve_look(liste: Liste, since: date) -> ColumnElement[bool]:
+    """Something may be said of her in a file of that day or later, or she is a minor in it.
+
+    A rule that moves speaks of a value until a day, or from a day on, or both: it speaks on the first or the last day.
+    For the first day the day is taken on which a minor of then was not yet born, so that minors have the fact too.
+    """
+    first, last = Day(liste, last_birth(since)), Day(liste, _LAST_DAY)
+    moving = [late for rule in RULES if not (late := rule.condition(last)).compare(rule.condition(first))]
+    return or_(deserves_look(first, separators=True), *moving, Electeur.numero_general.is_not(None))
+
+
+def _write(connection: Connection, fact: Fact) -> None:
+    """In short transactions: SQLite has one writer at a time."""
+    for first, last in _ranges(connection, fact):
+        found = select(_FOUND.c.id).where(_FOUND.c.fact == int(fact), _FOUND.c.id.between(first, last))
+        with connection.begin():
+            connection.execute(
+                update(Electeur)
+                .where(Electeur.id.in_(found))
+                .values(facts=Electeur.facts.bitwise_or(int(fact)))
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _ranges(connection: Connection, fact: Fact) -> Iterator[tuple[int, int]]:
+    query = select(_FOUND.c.id).where(_FOUND.c.fact == int(fact)).order_by(_FOUND.c.id).limit(BATCH)
+    last = -1
+    while True:
+        with connection.begin():
+            ids = connection.scalars(query.where(_FOUND.c.id > last)).all()
+        if not ids:
+            return
+        last = ids[-1]
+        yield ids[0], last
+
+
+def look_again(engine: Engine) -> int:
+    """Look at the lists that imports wrote and that other rules were looked at by; returns how many.
+
+    A service may write meanwhile: whom it changes after the first step counts as not looked at, see migration 0015.
+    """
+    jour = jour_a_paris(now())
+    with engine.connect() as connection:
+        with connection.begin():
+            outdated = connection.execute(_select_outdated()).all()
+        for version, rows in groupby(outdated, key=lambda row: row.version):
+            listes = [ListeKey(row.code_commune, row.liste) for row in rows]
+            _forget(connection, version, listes)
+            find_facts(connection, version, listes, jour)
+            _mark(connection, version, listes, facts_version=FACTS_VERSION, facts_since=facts_since(jour))
+    return len(outdated)
+
+
+def _select_outdated() -> Select[int, str, str]:
+    is_it = and_(
+        ImportListe.import_id == ListeCommunale.version,
+        ImportListe.code_commune == ListeCommunale.code_commune,
+        ImportListe.liste == ListeCommunale.liste,
+    )
+    key = ListeCommunale.version, ListeCommunale.code_commune, ListeCommunale.liste
+    return select(*key).join(ImportListe, is_it).where(ImportListe.facts_version != FACTS_VERSION).order_by(*key)
+
+
+def _forget(connection: Connection, version: int, listes: Sequence[ListeKey]) -> None:
+    _mark(connection, version, listes, facts_version=0)
+    for code_commune, liste in listes:
+        with connection.begin():
+            connection.execute(
+                update(Electeur)
+                .where(Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version)
+                .where(is_flagged())
+                .values(facts=0)
+                .execution_options(synchronize_session=False)
+            )
+
+
+def _mark(connection: Connection, version: int, listes: Iterable[ListeKey], **values: object) -> None:
+    with connection.begin():
+        for code_commune, liste in listes:
+            connection.execute(
+                update(ImportListe)
+                .where(ImportListe.import_id == version)
+                .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste)
+                .values(**values)
+            )
