@@ -1,8 +1,9 @@
 """What a producer can know of its requests and of their files."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from common.cli import ExitCode
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
@@ -48,15 +49,22 @@ class ExportState:
     purged_at: datetime | None = None
     provisoire_until: date | None = None
     """Of a tableau that was asked for before its date: that date. It is to be made again then."""
+    rests_on: Sequence[Mapping[str, Any]] | None = None
+    """The imports that it was made from, `import_id` and `taken_on`; None of a file of an earlier release."""
+    recalled_at: datetime | None = None
+    """When one of them was undone or redated: it is to be made again."""
+    recalled_because: str = ""
 
     @property
     def is_finished(self) -> bool:
-        """Whether it was made and can be used: nothing blocking in it, and not provisional."""
-        return self.status is ExportStatus.READY and not (self.bloquantes or self.provisoire_until)
+        """Whether it was made and can be used: nothing blocking in it, not provisional, not to be made again."""
+        return self.status is ExportStatus.READY and not (self.bloquantes or self.provisoire_until or self.recalled_at)
 
     @property
     def state(self) -> str:
         """Where it stands, in a word that people read: what cannot be used is never called ready."""
+        if self.status is ExportStatus.READY and self.recalled_at:
+            return "à refaire"
         if self.status is ExportStatus.READY and not self.is_finished:
             return "à corriger" if self.bloquantes else "provisoire"
         return self.status.label

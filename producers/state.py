@@ -1,5 +1,6 @@
 """What became of the requests, read from the views `derniers_exports` and `demandes` by an account that only reads."""
 
+import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -159,9 +160,10 @@ def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportStat
 
 def _to_export(row: Row[Any]) -> ExportState:
     values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
-    for name in ("requested_at", "started_at", "finished_at", "purged_at"):
+    for name in ("requested_at", "started_at", "finished_at", "purged_at", "recalled_at"):
         values[name] = to_instant(values[name])
     values["provisoire_until"] = to_day(values["provisoire_until"])
+    values["rests_on"] = to_document(values["rests_on"])
     return ExportState(**values | {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])})
 
 
@@ -175,6 +177,11 @@ def to_instant(value: datetime | str | None) -> datetime | None:
 def to_day(value: date | str | None) -> date | None:
     """PostgreSQL gives a date, SQLite the text `YYYY-MM-DD`."""
     return date.fromisoformat(value) if isinstance(value, str) else value
+
+
+def to_document(value: Any) -> Any:  # noqa: ANN401 — JSON
+    """PostgreSQL gives what the JSON says, SQLite its text."""
+    return json.loads(value) if isinstance(value, str) else value
 
 
 def _place(url: URL) -> str:

@@ -104,6 +104,8 @@ def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list
     for export in request.exports:
         if export.error_message and export.status is not ExportStatus.READY:
             lines.append(f"{export.label} : {export.error_message}")
+        elif export.recalled_at and export.status is ExportStatus.READY:
+            lines.append(f"{export.label} : {export.recalled_because}")
         elif export.bloquantes and export.status is ExportStatus.READY:
             found = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             report = f" ; à corriger d'après {exports_dir / export.report_path}" if export.report_path else ""

@@ -156,7 +156,7 @@ def code_words(code: str) -> str:
 def add_words(environment: Environment) -> None:
     """Let templates use them."""
     environment.add_extension(FrenchSpaces)
-    for word in (jour_of, day_of, iso, duration, kept_until, typo, counted, code_words):
+    for word in (jour_of, day_of, iso, duration, kept_until, typo, capitalized, counted, code_words):
         environment.filters[word.__name__] = word
     environment.filters |= {
         "jour": short_date,

@@ -1177,6 +1177,24 @@ IMPORT = [
         ("test_what_an_earlier_release_has_removed_does_not_come_back_empty",),
     ),
     Mutant(
+        "recall-forgotten",
+        'if any(it["import_id"] == withdrawal.import_id for it in row.rests_on):',
+        "if False:",
+        ("test_what_rests_on_an_import_that_is_undone_is_to_be_made_again",),
+    ),
+    Mutant(
+        "recall-without-a-reason",
+        "if not withdrawal.reason and (used := [row for row in found if _is_used(row)]):",
+        "if False:",
+        ("test_what_was_deposited_or_posted_asks_for_a_reason",),
+    ),
+    Mutant(
+        "made-while-it-was-undone",
+        "        restart(connection, of_listes)",
+        "        ",
+        ("test_a_file_that_is_being_made_begins_again",),
+    ),
+    Mutant(
         "undo-for-ever",
         "if not known.can_be_undone:",
         "if False:",
@@ -1281,9 +1299,16 @@ TABLEAUX = [
         ("test_what_was_made_before_its_date_is_known_as_provisional",),
     ),
     Mutant(
+        "recalled-file-deposited",
+        "self.bloquantes or self.provisoire_until or self.recalled_at",
+        "self.bloquantes or self.provisoire_until",
+        ("test_a_deposit_of_what_was_recalled_is_to_be_redone_until_a_later_one",),
+        where="producers/records.py",
+    ),
+    Mutant(
         "deadline-met-by-a-provisional",
-        "return self.status is ExportStatus.READY and not (self.bloquantes or self.provisoire_until)",
-        "return self.status is ExportStatus.READY",
+        "return self.status is ExportStatus.READY and not (",
+        "return self.status is ExportStatus.READY or not (",
         ("test_what_cannot_be_posted_is_not_done", "test_what_cannot_be_used_is_not_called_ready"),
     ),
     Mutant(

@@ -16,7 +16,7 @@ def ready_list(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of A
     """A list that was made, of one request each."""
     values: dict[str, Any] = {field.name: "" for field in fields(AskedFile)}
     absent = ("report_name", "report_size", "report_sha256", "pages", "purged_at", "differences", "deposited_on")
-    values |= dict.fromkeys((*absent, "verdict_on", "downloaded_at", "provisoire_until"))
+    values |= dict.fromkeys((*absent, "verdict_on", "downloaded_at", "provisoire_until", "recalled_at", "rests_on"))
     values |= {
         "export_id": number,
         "request_id": number,

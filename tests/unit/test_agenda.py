@@ -7,7 +7,7 @@ import pytest
 from producers.web.echeances.agenda import CalendarReunion, CalendarScrutin, build_agenda
 from producers.web.exports.query import AskedFile
 from schemas.tableaux import TypeTableau
-from tests.unit.asked_files import ready_tableau
+from tests.unit.asked_files import NOON, ready_tableau
 
 POLL = date(2027, 4, 11)
 SCRUTIN = CalendarScrutin(POLL, "Élections municipales", None)
@@ -76,6 +76,8 @@ def test_what_cannot_be_posted_is_not_done() -> None:
     due = build_agenda(SCRUTIN, [], [provisional, wrong], LISTES).due[0]
     assert (due.made, due.unfinished, due.is_made) == ({}, {"P": provisional}, False)
     assert due.is_late(POLL)
+    recalled = ready_tableau(4, parameters=MADE_FOR, recalled_at=NOON)
+    assert build_agenda(SCRUTIN, [], [recalled], LISTES).due[0].unfinished == {"P": recalled}
     right = ready_tableau(1, parameters=MADE_FOR)
     due = build_agenda(SCRUTIN, [], [provisional, wrong, right], LISTES).due[0]
     assert (due.made, due.unfinished, due.is_made) == ({"P": right}, {}, True)

@@ -44,6 +44,13 @@ def test_a_rejection_is_to_be_redone_until_a_later_deposit() -> None:
     assert find_to_redo([ready_list(2, deposited_on=DAY, liste="CM"), rejected]) == [rejected]
 
 
+def test_a_deposit_of_what_was_recalled_is_to_be_redone_until_a_later_one() -> None:
+    recalled = ready_list(1, deposited_on=DAY, verdict="accepte", recalled_at=NOON)
+    assert find_to_redo([recalled]) == [recalled]
+    assert find_to_redo([ready_list(2, deposited_on=DAY), recalled]) == []
+    assert find_to_deposit([ready_list(1, recalled_at=NOON)]) == []
+
+
 def test_tableaux_of_two_polls_do_not_replace_each_other() -> None:
     first = ready_tableau(1, deposited_on=DAY, verdict="rejete", parameters={"scrutin": "2026-12-06"})
     second = ready_tableau(2, deposited_on=DAY, parameters={"scrutin": "2027-04-11"})

@@ -64,12 +64,16 @@ def test_the_table_of_tableaux_shows_mouvements_and_pages() -> None:
 
 def test_what_cannot_be_used_is_not_called_ready() -> None:
     coming = tableau(provisoire_until=date(2027, 1, 10))
-    _, _, *rows = printed(lambda console: print_exports(console, [coming, tableau(bloquantes=2)]))
+    gone = export(recalled_at=INSTANT, recalled_because="l'import 3 (reu.csv) a été annulé", bloquantes=1)
+    _, _, *rows = printed(lambda console: print_exports(console, [coming, tableau(bloquantes=2), gone]))
+    assert any("à refaire" in row for row in rows)
     assert not any("prêt" in row for row in rows)
     assert any("provisoire" in row for row in rows)
     assert any("à corriger" in row for row in rows)
     advice = printed(lambda console: print_request(console, EVENT, request(coming)))[-1]
     assert advice.endswith(" : à refaire à partir du 10/01/2027, avant d'être signé, affiché ou déposé")
+    advice = printed(lambda console: print_request(console, EVENT, request(gone)))[-1]
+    assert advice.endswith(" : l'import 3 (reu.csv) a été annulé")
     assert exports_document([coming], None)["exports"][0]["provisoire_until"] == date(2027, 1, 10)
 
 

@@ -197,6 +197,8 @@ def test_a_request_of_a_provisional_tableau_is_not_called_ready() -> None:
         False,
     )
     assert card(provisional, file(2, OK, bloquantes=1)).label == "à corriger"
+    recalled = card(provisional, file(2, OK, bloquantes=1, recalled_at=NOW))
+    assert (recalled.label, recalled.tone, recalled.is_well) == ("à refaire", "error", False)
 
 
 def test_only_what_did_not_succeed_is_asked_again() -> None:

@@ -22,7 +22,7 @@ def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(files_o
         "du jeudi 12 novembre 2026au dimanche 15 novembre 2026 Réunion de la commission de contrôle",
         "réunion notée le vendredi 13 novembre 2026",
         "samedi 14 novembre 2026 Tableau des vingt jours à publier Code électoral, art. L. 19, L. 20 et R. 13",
-        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20, L. 31 et R. 14",
+        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20, L. 30, L. 31 et R. 14",
         "dans 6 jours",
     ):
         assert expected in page
@@ -62,6 +62,23 @@ def test_a_provisional_tableau_strikes_off_no_deadline(files: FilesScreen) -> No
         assert "À refaire à partir du 01/12/2026" in page
         assert "ni signature, ni affichage, ni dépôt." in page
         assert "prêt" not in page.partition("Derniers exports")[2]
+
+
+def test_what_was_recalled_says_so_on_every_page(files: FilesScreen) -> None:
+    files.set_clock(NOON)
+    number = files.make_tableau(VINGT_JOURS)
+    files.desk.run("INSERT INTO recall (code_commune, because, recalled_by) VALUES ('13900', 'essai annulé', 'mairie')")
+    files.desk.run("UPDATE export SET recall_id = (SELECT max(id) FROM recall)")
+    files.desk.run(
+        "INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (:id, '2026-11-25', 'm')", id=number
+    )
+    assert "à refaire Liste P, du" in files.read("echeances")
+    for name in ("exports", "tableaux"):
+        assert "Essai annulé : demandez ce fichier de nouveau." in files.read(name)
+    assert "mais essai annulé. Demandez-le de nouveau, puis déposez le nouveau fichier" in files.read("depot")
+    assert "à refaire essai annulé" in files.read("dossier")
+    page = files.read("export", export=number)
+    assert "À refaire. Ce fichier a été fait à partir d'un import qui ne vaut plus" in page
 
 
 def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) -> None:

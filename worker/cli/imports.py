@@ -2,7 +2,7 @@
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
@@ -15,7 +15,7 @@ from common.clock import jour_a_paris, now
 from common.french import count_of, format_number, short_date
 from schemas.vocabulary import Liste
 from worker.cli.options import CODE_COMMUNE, JOUR, one_of, system_user, whole_number
-from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons
+from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons, name_some
 
 if TYPE_CHECKING:
     from worker.registre.reu.importer import Progress
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 MOST_LISTES = 12
 """Lists that are shown one by one; of more, totals."""
 SHOWN = 20
+
+_REASON = click.option(
+    "--reason", metavar="TEXTE", default="", help="Pourquoi, quand un fichier déposé ou affiché est à refaire."
+)
 
 
 def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -153,12 +157,15 @@ def import_mouvements(
     metavar="N° AAAA-MM-JJ",
     help="Dire de quel jour est l'export d'un import : ses mouvements le suivent.",
 )
-def imports(*, show_all: bool, taken_on: tuple[int, date] | None) -> None:
+@_REASON
+def imports(*, show_all: bool, taken_on: tuple[int, date] | None, reason: str) -> None:
     """Lister les imports, le dernier en tête."""
     if taken_on:
         _refuse_future(taken_on[1])
-        _date_import(*taken_on)
+        _date_import(*taken_on, reason)
         return
+    if reason:
+        raise click.UsageError("--reason demande aussi --taken-on")
     from rich.console import Console
     from rich.table import Table
 
@@ -186,33 +193,42 @@ def _refuse_future(day: date | None) -> None:
         raise click.UsageError(f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
 
 
-def _date_import(import_id: int, day: date) -> None:
+def _date_import(import_id: int, day: date, reason: str) -> None:
     from worker.cli.database import register_database
-    from worker.registre.imports.chain import set_taken_on
+    from worker.handlers.change_imports import redate
 
     with register_database() as engine:
-        moved = set_taken_on(engine, import_id, day)
-    click.echo(f"Import {import_id} : export du {short_date(day)}, {count_of(moved, 'mouvement daté')} de ce jour.")
+        redated = redate(engine, import_id, day, actor=system_user(), reason=reason)
+    moved = count_of(redated.redating.mouvements, "mouvement daté")
+    click.echo(f"Import {import_id} : export du {short_date(day)}, {moved} de ce jour.")
+    _print_recalled(redated.recalled)
+
+
+def _print_recalled(labels: Sequence[str]) -> None:
+    if labels:
+        click.echo(f"À refaire : {count_of(len(labels), 'fichier')}, {name_some(labels)}.")
 
 
 @click.command("import-undo")
 @click.argument("import_id", metavar="[N°]", type=whole_number(1), required=False)
-def import_undo(import_id: int | None) -> None:
+@_REASON
+def import_undo(import_id: int | None, *, reason: str) -> None:
     """Annuler un import, par défaut le dernier.
 
     Les listes et les bureaux redeviennent ce qu'ils étaient, et ses mouvements sont effacés. Les imports d'une liste
     s'annulent l'un après l'autre, en commençant par le dernier, pendant 30 jours. N° est donné par « imports ».
     """
     from worker.cli.database import register_database
-    from worker.registre.imports.undo import undo_import
+    from worker.handlers.change_imports import undo
 
     with register_database() as engine:
-        undone = undo_import(engine, import_id)
+        undone, recalled = undo(engine, import_id, actor=system_user(), reason=reason)
     mouvements = f", {count_of(undone.mouvements, 'mouvement effacé')}" if undone.mouvements else ""
     click.echo(
         f"Import {undone.import_id} ({undone.file_name}) annulé : {count_of(len(undone.restored), 'liste remise')} "
         f"à l'état précédent, {count_of(len(undone.removed), 'liste retirée')} du registre{mouvements}."
     )
+    _print_recalled(recalled)
 
 
 def _print_summary(summary: ImportSummary, *, as_json: bool, kept: str, rejected: str) -> None:

@@ -23,8 +23,9 @@ GRANTS: Mapping[str, Sequence[tuple[str, str]]] = {
     ),
     # Of electors it sees nothing.
     "prefecture_notifier": (
-        ("SELECT", "agent, alembic_version, commission, commune, export, liste, recipient, request, scrutin"),
-        ("UPDATE (owner, published_at, purged_at, rung_at)", "export"),
+        ("SELECT", "agent, alembic_version, commission, commune, export, liste, recall, recipient, request, scrutin"),
+        ("UPDATE (owner, published_at, purged_at, recall_published_at, rung_at)", "export"),
+        ("UPDATE (teller, teller_lease, tell_after, tell_attempts, told_at)", "recall"),
         ("UPDATE (announced_at, answer_lease, concluded_at)", "request"),
         ("UPDATE (teller, teller_lease, tell_after, tell_attempts, told_at)", "request"),
         ("SELECT, INSERT, UPDATE", "notification, reminder, reminder_echeance"),

@@ -31,6 +31,8 @@ class Link:
     """Whether it was compared with the link before it: what changed since then is known."""
     mouvements: int = 0
     """How many it brought: each is dated by the export, and happened at some time since the one before it."""
+    import_id: int = 0
+    """The import that took it up."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,8 @@ class Chain:
     links: Sequence[Link] = ()
     complete_until: date | None = None
     """The day until which a producer of mouvements says that they are complete."""
+    vouched_by: int | None = None
+    """The import that brought these."""
 
 
 @dataclass(frozen=True)
@@ -101,6 +105,14 @@ def exports_used(demande: Demande, chain: Chain) -> list[date]:
     if chain.complete_until and chain.complete_until >= _end(demande):
         return []
     return sorted({link.taken_on for link in _window(demande, chain.links)})
+
+
+def imports_used(demande: Demande, chain: Chain) -> set[int]:
+    """The imports that say what is known of the period: a tableau is to be made again when one is undone or redated."""
+    used = {chain.vouched_by} if chain.vouched_by else set()
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE and chain.links:
+        used |= {link.import_id for link in _window(demande, chain.links)}
+    return used
 
 
 def _end(demande: Demande) -> date:

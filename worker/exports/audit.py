@@ -20,6 +20,9 @@ class Action(StrEnum):
     DEPOT_VERDICT = "depot_verdict"
     FILE_PURGED = "file_purged"
     FILE_FOUND_WRONG = "file_found_wrong"
+    FILE_RECALLED = "file_recalled"
+    IMPORT_UNDONE = "import_undone"
+    IMPORT_REDATED = "import_redated"
     SENDER_ALLOWED = "sender_allowed"
     SENDER_REMOVED = "sender_removed"
     RECIPIENT_ADDED = "recipient_added"
@@ -41,6 +44,9 @@ _LABELS = {
     Action.DEPOT_VERDICT: "réponse de la plateforme notée",
     Action.FILE_PURGED: "fichier purgé",
     Action.FILE_FOUND_WRONG: "fichier trouvé en défaut",
+    Action.FILE_RECALLED: "fichier à refaire",
+    Action.IMPORT_UNDONE: "import annulé",
+    Action.IMPORT_REDATED: "jour d'un export corrigé",
     Action.SENDER_ALLOWED: "compte autorisé à demander",
     Action.SENDER_REMOVED: "compte retiré",
     Action.RECIPIENT_ADDED: "destinataire ajouté",

@@ -96,6 +96,11 @@ class Export(Base):
     presentation: Mapped[str] = mapped_column(Texte, default="", server_default="")
     edition: Mapped[str] = mapped_column(Texte, default="", server_default="")
     parameters: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, doc="Dates that a tableau is counted from.")
+    rests_on: Mapped[list[dict[str, Any]] | None] = mapped_column(
+        JSON(none_as_null=True), doc="The imports that it rests on, and the days of their exports; see Recall."
+    )
+    recall_id: Mapped[int | None] = mapped_column(_Id, doc="Why it is to be made again; see Recall.")
+    recall_published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the event of that left.")
     provisoire_until: Mapped[date | None] = mapped_column(
         Date, doc="The date of a tableau that was still to come when it was asked for: it is to be made again then."
     )
@@ -145,6 +150,25 @@ class Export(Base):
     def nom_liste(self) -> Liste:
         """The list, as a word of the vocabulary."""
         return Liste(self.liste)
+
+
+class Recall(Base):
+    """Why files of a commune are to be made again: an import that they rest on was undone, or its day changed."""
+
+    __tablename__ = "recall"
+    __table_args__ = (Index("ix_recall_told_at", "told_at"),)
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    code_commune: Mapped[str] = mapped_column(Texte)
+    because: Mapped[str] = mapped_column(Texte, doc="What was done to the import, in French.")
+    reason: Mapped[str] = _empty("Why, when one of the files had been posted or deposited.")
+    recalled_by: Mapped[str] = mapped_column(Texte)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="The columns of a request, for the notifier.")
+    teller: Mapped[str | None] = mapped_column(Texte)
+    teller_lease: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tell_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    tell_attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
 
 class Depot(Base):

@@ -8,12 +8,13 @@
     RUNNING    release: something is away or full          QUEUED, not before some time
     RUNNING    claim, once its lease has run out           RUNNING, of another owner
     both       claim, of a row that killed its workers     FAILED
+    RUNNING    restart: what it reads was taken back       QUEUED
     both       cancel                                      CANCELLED
     both       resume, at the start of the embedded mode   QUEUED
 
 Only the owner of a live row may end it or give it back: a worker that was frozen and wakes up finds the row in other
-hands, and publishes nothing. What happens to the file afterwards (downloaded, verified, purged, its event published) is
-written on the row, and changes no state.
+hands, and publishes nothing. What happens to the file afterwards (downloaded, verified, purged, recalled, its event
+published) is written on the row, and changes no state.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,7 +22,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, func, not_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, func, not_, or_, select, text, update
 from sqlalchemy.orm import Session
 
 from common.clock import jour_a_paris
@@ -252,6 +253,7 @@ def mark_ready(engine: Engine, export_id: int, owner: str, made: Made, files: It
             remarques=made.remarques,
             anomalies=made.anomalies,
             differences=made.differences,
+            rests_on=[*made.rests_on],
             size=made.file.size,
             sha256=made.file.sha256,
             report_name=made.report and made.report.name,
@@ -355,6 +357,18 @@ def resume(connection: Connection) -> list[Doorbell]:
     return sorted(Doorbell.of(*row) for row in left)
 
 
+def restart(connection: Connection, condition: ColumnElement[bool]) -> int:
+    """Let the rows that somebody works on wait again, since what he reads was taken back; how many they were.
+
+    Nobody begins or ends one before the transaction is over: whoever does then reads the register as it leaves it.
+    """
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("LOCK TABLE export IN SHARE ROW EXCLUSIVE MODE"))
+    left = update(Export).where(Export.status == ExportStatus.RUNNING, condition)
+    again = {Export.status: ExportStatus.QUEUED, Export.rung_at: None, Export.attempts: Export.attempts - 1}
+    return connection.execute(left.values({**LEASE.end(), **again})).rowcount
+
+
 def count_unfinished(connection: Connection) -> int:
     """Rows that are worked on or could be; those that wait for a better time do not count."""
     unfinished = select(func.count()).select_from(Export).where(IS_UNFINISHED, Export.not_before.is_(None))
@@ -379,6 +393,16 @@ def mark_downloaded(connection: Connection, export_id: int, *, at: datetime, by:
 def mark_verified(connection: Connection, export_ids: Sequence[int]) -> None:
     """Its files were found as they were made."""
     connection.execute(update(Export).where(Export.id.in_(export_ids)).values(verified_at=utc_now()))
+
+
+RECALLED = ", à refaire"
+"""The end of the label of a file that rests on what was taken back."""
+
+
+def mark_recalled(connection: Connection, export_ids: Sequence[int], recall_id: int) -> None:
+    """They rest on what was taken back, and are to be made again: for good, whatever is imported next."""
+    values = {"recall_id": recall_id, "label": Export.label + RECALLED}
+    connection.execute(update(Export).where(Export.id.in_(export_ids)).values(values))
 
 
 PURGE = "purge"

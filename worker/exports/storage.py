@@ -9,7 +9,7 @@ import hashlib
 import os
 import shutil
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,6 +53,8 @@ class Made:
     pages: int | None = None
     differences: dict[str, Any] | None = None
     """Of a list file, with the one deposited before it."""
+    rests_on: Sequence[dict[str, Any]] = ()
+    """The imports that it rests on."""
 
 
 class PendingFile:

@@ -15,6 +15,7 @@ from worker.handlers.compare_depot import DepotComparison
 from worker.handlers.services import Services
 from worker.registre.checks.suspects import Scope, read_scope
 from worker.registre.communes import require_commune
+from worker.registre.imports.chain import read_rests_on
 from worker.writers import Progress
 from worker.writers.columns import ListeSpec
 from worker.writers.csv_file import write_csv
@@ -47,6 +48,7 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
         with snapshot(services.registre) as connection:
             spec = _read_spec(connection, export, services)
             comparison.read_register(connection)
+            rests_on = read_rests_on(connection, {spec.version})
             census = take_census(connection, spec)
             announce(services.engine, export.id, owner, electeurs=census.electeurs)
             storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])
@@ -69,6 +71,7 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
             remarques=tally.total(Severity.REMARK),
             anomalies=tally.to_record(),
             differences=comparison.describe(file.temporary),
+            rests_on=rests_on,
         )
         mark_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
 

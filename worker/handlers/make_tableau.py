@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -9,7 +10,7 @@ from schemas.vocabulary import Severity
 from worker.db.engine import snapshot
 from worker.domain.composition import ListeDeCommune, compose_tableau
 from worker.domain.controles import check_bilan, check_tableau
-from worker.domain.couverture import Chain, check_couverture, check_doubts
+from worker.domain.couverture import Chain, check_couverture, check_doubts, imports_used
 from worker.domain.demande import Demande
 from worker.domain.lignes import fetch_in_batches
 from worker.domain.majorite import OfAge, check_second_tour
@@ -25,8 +26,8 @@ from worker.handlers.make_liste import NO_VERSION
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
 from worker.registre.comparaison.doubts import open_pairs
-from worker.registre.imports.chain import read_chain
-from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux
+from worker.registre.imports.chain import read_chain, read_rests_on
+from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux, select_imports
 from worker.registre.reference import name_departement
 from worker.writers import Progress
 from worker.writers.precheck import Anomaly
@@ -73,6 +74,7 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
             remarques=tally.total(Severity.REMARK),
             anomalies=tally.to_record(),
             pages=pages,
+            rests_on=subject.rests_on,
         )
         mark_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
 
@@ -87,6 +89,7 @@ class _Subject:
     source: OfAge
     chain: Chain
     doubts: Sequence[tuple[int, int]]
+    rests_on: Sequence[dict[str, Any]]
 
     @classmethod
     def read(cls, connection: Connection, export: Export, progress: Progress) -> "_Subject":
@@ -96,6 +99,8 @@ class _Subject:
         demande = read_demande(export)
         bureaux = select_bureaux(connection, commune.code, liste, version, (demande.age_avant, demande.jour))
         register = MouvementSource(connection, commune.code, liste, version, _Count(progress))
+        chain = read_chain(connection, commune.code, liste)
+        used = imports_used(demande, chain) | select_imports(connection, commune.code, liste, demande)
         return cls(
             demande=demande,
             liste=ListeDeCommune(
@@ -103,8 +108,9 @@ class _Subject:
             ),
             register=register,
             source=OfAge(demande, register),
-            chain=read_chain(connection, commune.code, liste),
+            chain=chain,
             doubts=open_pairs(connection, commune.code, liste),
+            rests_on=read_rests_on(connection, used),
         )
 
     def anomalies(self, tableau: Tableau) -> Iterator[Anomaly]:

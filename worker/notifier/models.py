@@ -82,6 +82,7 @@ class Notification(Base):
     __table_args__ = (
         UniqueConstraint("request_id", "recipient"),
         UniqueConstraint("reminder_id", "recipient"),
+        Index("ix_notification_recall_recipient", "recall_id", "recipient", unique=True),
         Index("ix_notification_settled_at", "settled_at"),
         Index("ix_notification_commune", "code_commune", "created_at"),
     )
@@ -89,6 +90,7 @@ class Notification(Base):
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     request_id: Mapped[int | None] = mapped_column(ForeignKey("request.id"))
     reminder_id: Mapped[int | None] = mapped_column(ForeignKey("reminder.id"))
+    recall_id: Mapped[int | None] = mapped_column(_Id)
     recipient: Mapped[str] = mapped_column(Texte, doc="`courriel:` and the address in small letters, or an id.")
     code_commune: Mapped[str] = mapped_column(Texte)
     subject: Mapped[str] = _empty("What was said, in a line.")

@@ -8,7 +8,6 @@ from sqlalchemy import func, select
 
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
-from schemas.vocabulary import Verdict
 
 MOST_TO_ANSWER = 20
 """Forms on one page: the last deposits; an older one is answered once these are."""
@@ -80,11 +79,11 @@ def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:
 
 
 def find_to_redo(deposited: Iterable[AskedFile]) -> list[AskedFile]:
-    """What was rejected, and was not deposited again since: each list or tableau once."""
+    """What was rejected, or is to be made again, and was not deposited again since: each list or tableau once."""
     last: dict[tuple[object, ...], AskedFile] = {}
     for file in deposited:
         last.setdefault(_what(file), file)
-    return [file for file in last.values() if file.verdict == Verdict.REJETE]
+    return [file for file in last.values() if file.is_rejected or file.recalled_at]
 
 
 def _not_deposited(current: Iterable[AskedFile]) -> list[AskedFile]:

@@ -62,8 +62,8 @@ class SealedFile:
 
     @property
     def path(self) -> str:
-        """Where it stands in the archive: the commission's own copy and what is provisional are kept apart."""
-        is_apart = self.file.is_for_commission or self.file.provisoire_until
+        """Where it stands in the archive: the commission's copy, what is provisional or to be redone are kept apart."""
+        is_apart = self.file.is_for_commission or self.file.provisoire_until or self.file.recalled_at
         folder = NOT_TO_DEPOSIT if is_apart else TO_DEPOSIT
         return f"{folder}/{self.delivery.recorded.name}"
 
@@ -148,6 +148,7 @@ def _describe(sealed: SealedFile) -> dict[str, Any]:
         "liste": file.liste,
         "format": file.format,
         **(kind if file.is_tableau else {}),
+        **({"recalled_because": file.recalled_because} if file.recalled_at else {}),
         **({"provisoire_until": file.provisoire_until.isoformat()} if file.provisoire_until else {}),
         "mouvements" if file.is_tableau else "electeurs": file.electeurs,
         "bloquantes": file.bloquantes,
@@ -203,6 +204,8 @@ def _warnings(file: AskedFile) -> list[str]:
     if file.bloquantes:
         count = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
         found.append(f"ATTENTION : {count} ; {WORDS[file.kind].consequence} si rien n'est corrigé.")
+    if file.recalled_at:
+        found.append(f"NE PAS DÉPOSER NI AFFICHER : à refaire, {file.recalled_because}.")
     if file.provisoire_until:
         found.append(
             f"NE PAS DÉPOSER NI AFFICHER : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."

@@ -1,6 +1,5 @@
 """Files that were asked for, whatever became of them: the view `derniers_exports`, read for one commune."""
 
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
@@ -10,25 +9,20 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, column, fun
 
 from common.clock import PARIS
 from producers.records import ExportState
-from producers.state import State, to_day, to_instant
+from producers.state import State, to_day, to_document, to_instant
 from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Verdict
 
 LATEST = 10
 """As many as openElec's « Derniers exports »."""
 
-_INSTANTS = ("requested_at", "started_at", "finished_at", "purged_at", "downloaded_at")
+_INSTANTS = ("requested_at", "started_at", "finished_at", "purged_at", "downloaded_at", "recalled_at")
 _DAYS = ("deposited_on", "verdict_on", "provisoire_until")
-_DOCUMENTS = ("anomalies", "parameters", "differences")
+_DOCUMENTS = ("anomalies", "parameters", "differences", "rests_on")
 
 _LISTES = [*Liste]
 
 PAGE = 25
-
-
-def to_document(value: Any) -> Any:  # noqa: ANN401 — JSON
-    """PostgreSQL gives what the JSON says, SQLite its text."""
-    return json.loads(value) if isinstance(value, str) else value
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -194,10 +188,13 @@ def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
 _READY = DERNIERS_EXPORTS.c.status == ExportStatus.READY
 _KEPT = and_(_READY, DERNIERS_EXPORTS.c.purged_at.is_(None))
 _SOUND = DERNIERS_EXPORTS.c.bloquantes == 0
+_STANDS = DERNIERS_EXPORTS.c.recalled_at.is_(None)
+_PROVISOIRE = DERNIERS_EXPORTS.c.provisoire_until
 ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
-    "pret": ("Prêt, sans anomalie bloquante", and_(_KEPT, _SOUND, DERNIERS_EXPORTS.c.provisoire_until.is_(None))),
+    "pret": ("Prêt, sans anomalie bloquante", and_(_KEPT, _SOUND, _STANDS, _PROVISOIRE.is_(None))),
     "a-corriger": ("À corriger (anomalies bloquantes)", and_(_KEPT, ~_SOUND)),
-    "provisoire": ("Provisoire (tableau dont la date est à venir)", DERNIERS_EXPORTS.c.provisoire_until.is_not(None)),
+    "a-refaire": ("À refaire (import annulé ou redaté)", ~_STANDS),
+    "provisoire": ("Provisoire (tableau dont la date est à venir)", _PROVISOIRE.is_not(None)),
     "depose": ("Déposé", DERNIERS_EXPORTS.c.deposited_on.is_not(None)),
     "en-cours": ("En attente ou en cours", DERNIERS_EXPORTS.c.status.in_((ExportStatus.QUEUED, ExportStatus.RUNNING))),
     "en-echec": ("En échec", DERNIERS_EXPORTS.c.status == ExportStatus.FAILED),

@@ -18,6 +18,7 @@ ACTIONS = {
     "depot_verdict": "Réponse de la plateforme",
     "file_purged": "Effacement",
     "file_found_wrong": "Fichier trouvé en défaut",
+    "file_recalled": "Fichier à refaire",
 }
 """What the audit trail calls its lines, as a clerk reads them; a code that is not here is shown as it is."""
 

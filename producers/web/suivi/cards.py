@@ -89,13 +89,15 @@ class RequestCard:
     @property
     def tone(self) -> str:
         """How its state looks: a class of the style sheet."""
-        if self.is_to_correct:
+        if self.is_recalled or self.is_to_correct:
             return "error"
         return "warning" if self.is_provisoire else _TONES[self.stage]
 
     @property
     def label(self) -> str:
         """Its state in a word: a request whose files are to be corrected is not called ready."""
+        if self.is_recalled:
+            return "à refaire"
         if self.is_to_correct:
             return "à corriger"
         return "provisoire" if self.is_provisoire else self.stage.label
@@ -104,6 +106,11 @@ class RequestCard:
     def is_to_correct(self) -> bool:
         """Whether all went well but for what the files hold."""
         return self.stage is Stage.READY and any(file.is_ready and file.bloquantes for file in self.demande.files)
+
+    @property
+    def is_recalled(self) -> bool:
+        """Whether all went well, and a file of it rests on an import that was taken back since."""
+        return self.stage is Stage.READY and any(file.is_ready and file.recalled_at for file in self.demande.files)
 
     @property
     def is_provisoire(self) -> bool:
@@ -118,7 +125,7 @@ class RequestCard:
     @property
     def is_well(self) -> bool:
         """Whether all its files are ready, none to be corrected or made again: little is to be said of it."""
-        return self.stage is Stage.READY and not (self.is_to_correct or self.is_provisoire)
+        return self.stage is Stage.READY and not (self.is_recalled or self.is_to_correct or self.is_provisoire)
 
     @property
     def may_cancel(self) -> bool:

@@ -1,6 +1,6 @@
 """Taking an import back: the last one of its lists first, as long as what it replaced is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -24,9 +24,15 @@ class UndoSummary:
     restored: tuple[ListeKey, ...]
     removed: tuple[ListeKey, ...]
     mouvements: int
+    listes: tuple[ListeKey, ...]
+    """All that it had touched: those of its mouvements too."""
 
 
-def undo_import(engine: Engine, import_id: int | None = None) -> UndoSummary:
+OnUndone = Callable[[Connection, UndoSummary], object]
+"""Called within the transaction: what it raises undoes all."""
+
+
+def undo_import(engine: Engine, import_id: int | None = None, *, then: OnUndone = lambda *_: None) -> UndoSummary:
     """Put back the lists that an import replaced, take out those it brought, and forget its mouvements.
 
     Without a number, of the last import. The imports of a list are undone one after the other, the last one first, for
@@ -40,6 +46,7 @@ def undo_import(engine: Engine, import_id: int | None = None) -> UndoSummary:
         with connection.begin():
             lock_bureaux(connection)
             summary = _undo(connection, import_id)
+            then(connection, summary)
         remove_obsolete(connection)
     return summary
 
@@ -69,6 +76,9 @@ def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
     point_to(connection, before)
     restore_bureaux(connection, known.bureaux_before)
     forget_doubts(connection, known.id)
+    touched = select(MouvementRegistre.code_commune, MouvementRegistre.liste).distinct()
+    rows = connection.execute(touched.where(MouvementRegistre.import_id == known.id))
+    listes = {ListeKey(row.code_commune, row.liste) for row in rows} | before.keys()
     forgotten = connection.execute(delete(MouvementRegistre).where(MouvementRegistre.import_id == known.id))
     connection.execute(update(Import).where(Import.id == known.id).values(undone_at=utc_now()))
     return UndoSummary(
@@ -77,6 +87,7 @@ def _undo(connection: Connection, import_id: int | None) -> UndoSummary:
         restored=tuple(liste for liste in before if before[liste] is not None),
         removed=tuple(liste for liste in before if before[liste] is None),
         mouvements=forgotten.rowcount,
+        listes=tuple(sorted(listes)),
     )
 
 

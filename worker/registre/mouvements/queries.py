@@ -9,9 +9,12 @@ from typing import Any, NamedTuple, TypeVar
 from sqlalchemy import ColumnElement, Connection, Date, Row, Select, and_, exists, func, literal, null, select
 
 from common.calendrier import last_birth
+from common.law import Regime
+from schemas.tableaux import Repere
 from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.domain.bilan import BureauElecteurs
+from worker.domain.demande import Demande
 from worker.domain.identite import Identite, identite
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
 from worker.domain.texte import clean
@@ -207,6 +210,19 @@ def _select_entries() -> Select[Any]:
         was_protected(e).label("is_protegee"),
     ]
     return select(*columns)
+
+
+def select_imports(connection: Connection, code_commune: str, liste: Liste, demande: Demande) -> set[int]:
+    """The imports that brought mouvements of a tableau.
+
+    Of the yearly revision, whose balance counts back over all of them, those of the whole list.
+    """
+    known = MouvementRegistre
+    query = select(known.import_id).where(_of_liste(code_commune, liste), known.import_id.is_not(None)).distinct()
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+        after = demande.required(Repere.REUNION)
+        query = query.where(known.date_mouvement > after, known.date_mouvement <= demande.last_day)
+    return {number for number in connection.scalars(query) if number is not None}
 
 
 def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
