@@ -14,10 +14,12 @@ from tests.unit.reu_sample import (
     DATE,
     EUROPEENNE,
     LIBELLE_BUREAU,
+    LISTE,
     MUNICIPALE,
     NATIONALITE,
     NOM,
     PREFECTURE,
+    TITLES,
     electeurs,
 )
 from tests.unit.reu_sample import COMMUNE as CODE
@@ -90,6 +92,18 @@ def test_the_same_file_is_read_again_once_another_has_replaced_its_lists(desk: D
     desk.load(electeurs(4))
     assert not desk.load(electeurs(3), accept_loss=True).unchanged
     assert desk.counts() == {P: 3}
+
+
+def test_the_same_file_is_another_list_once_it_is_said_to_be_of_another_commune(desk: Desk) -> None:
+    titles = [title for title in TITLES if title not in {CODE, LISTE}]
+    rows = [titles, *([it[title] for title in titles] for it in electeurs(3))]
+    path = desk.folder / "electeurs.csv"
+    path.write_text("".join(";".join(row) + "\n" for row in rows), "utf-8")
+    ours = Intake(commune=COMMUNE, liste=Liste.PRINCIPALE)
+    desk.load_file(path, intake=ours)
+    assert desk.load_file(path, intake=ours).unchanged
+    assert not desk.load_file(path, intake=Intake(commune=VOISINE, liste=Liste.PRINCIPALE)).unchanged
+    assert desk.counts() == {P: 3, (VOISINE, "P"): 3}
 
 
 def test_a_list_that_is_not_in_the_file_is_not_touched(desk: Desk) -> None:

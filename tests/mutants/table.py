@@ -959,6 +959,24 @@ SCREEN = [
 
 IMPORT = [
     Mutant(
+        "name-of-the-file-contradicted",
+        'if other := next((field for field, value in constants.items() if named.get(field, value) != value), ""):',
+        'if other := "":',
+        ("test_what_it_is_and_what_to_do_is_said[electeurs-de-13900.csv-sqlite]",),
+    ),
+    Mutant(
+        "name-of-the-file-taken-for-granted",
+        "said, named = said or {}, named or {}",
+        "said, named = {**(named or {}), **(said or {})}, named or {}",
+        ("test_what_it_is_and_what_to_do_is_said[electeurs_13055_LP.csv-sqlite]",),
+    ),
+    Mutant(
+        "same-bytes-of-another-commune",
+        "if same and not _is_of(connection, same, reu.columns.constants):",
+        "if False:",
+        ("test_the_same_file_is_another_list_once_it_is_said_to_be_of_another_commune[sqlite]",),
+    ),
+    Mutant(
         "bomb-in-a-zip",
         "if len(entries) > MOST_ENTRIES or sum(entry.file_size for entry in entries) > most_bytes:",
         "if False:",

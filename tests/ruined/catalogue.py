@@ -1,6 +1,7 @@
 """The catalogue: a file's name, its bytes, what a clerk must read, and whether the register takes it."""
 
 import codecs
+import csv
 import gzip
 import zipfile
 from collections.abc import Sequence
@@ -9,7 +10,7 @@ from typing import NamedTuple
 
 from tests.ruined.archives import claim_size, pack, protect, rewrite, rows_of, workbook
 from tests.unit.mouvement_csv import LIGNE
-from tests.unit.reu_sample import COMMUNE, DATE, LISTE, NOM, NUMERO, POSTAL, VOIE, electeurs, format_reu
+from tests.unit.reu_sample import COMMUNE, DATE, LISTE, NOM, NUMERO, POSTAL, TITLES, VOIE, electeurs, format_reu
 from worker.writers.csv_file import HEADER
 
 ELECTEURS = 4
@@ -186,6 +187,42 @@ CONTENT = [
     _read("arrondissement.csv", _everywhere(COMMUNE, "13216"), f"{ELECTEURS} gardées"),
 ]
 
+
+def _without(*titles: str) -> bytes:
+    """The export without these columns."""
+    places = [place for place, title in enumerate(TITLES) if title not in titles]
+    rows = [[fields[place] for place in places] for fields in csv.reader(_LINES, delimiter=";")]
+    return "".join(";".join(fields) + "\n" for fields in rows).encode()
+
+
+_BARE = _without(COMMUNE, LISTE)
+_WHOSE = "rien n'y dit de qui sont ces électeurs. Colonnes manquantes : "
+_BY_NAME = "(c'est ce que dit le nom du fichier : à vérifier)"
+_ANSWER = ("--commune", "13055", "--liste", "LP")
+
+WHOSE = [
+    _refused(
+        "electeurs.csv",
+        _BARE,
+        f"{_WHOSE}code de l'ugle, libellé du type de liste. Ajoutez --commune CODE --liste LISTE\n",
+    ),
+    _refused("electeurs_13055_LP.csv", _BARE, f"Ajoutez --commune 13055 --liste P {_BY_NAME}"),
+    _refused("COM13216 liste générale.csv", _BARE, f"Ajoutez --commune 13055 --liste P {_BY_NAME}"),
+    _refused("13055-20261125.csv", _without(COMMUNE), f"{_WHOSE}code de l'ugle. Ajoutez --commune 13055 {_BY_NAME}"),
+    _refused("LP et LCE de 13055 et 13900.csv", _BARE, "Ajoutez --commune CODE --liste LISTE\n"),
+    _read("com13055-liste-principale.csv", _BARE, f"{ELECTEURS} gardées", options=_ANSWER),
+    _read("sans-nom.csv", _BARE, f"{ELECTEURS} gardées", options=_ANSWER),
+    _read("liste-dans-le-fichier.csv", _without(COMMUNE), f"{ELECTEURS} gardées", options=("--commune", "13055")),
+    Ruined(
+        "electeurs-de-13900.csv",
+        _BARE,
+        ("le nom du fichier dit « 13900 », et --commune « 13055 » : vérifiez lequel est vrai",),
+        options=_ANSWER,
+    ),
+    Ruined("electeurs-LCE.csv", _BARE, ("le nom du fichier dit « CE », et --liste « P » : vérifiez",), options=_ANSWER),
+    Ruined("liste-dite-deux-fois.csv", EXPORT, ("le fichier dit lui-même de quelle liste",), options=("--liste", "P")),
+]
+
 _MOUVEMENTS = f"{';'.join(LIGNE)}\n{';'.join(LIGNE.values())}\n"
 _SAVE_AS = "enregistrez-le en « CSV UTF-8 », séparateur point-virgule"
 
@@ -308,4 +345,4 @@ WORKBOOKS = [
     ),
 ]
 
-CATALOGUE = [*OF_ANOTHER_KIND, *ENCODINGS, *FORM, *CONTENT, *MOUVEMENTS, *ARCHIVES, *WORKBOOKS]
+CATALOGUE = [*OF_ANOTHER_KIND, *ENCODINGS, *FORM, *CONTENT, *WHOSE, *MOUVEMENTS, *ARCHIVES, *WORKBOOKS]

@@ -7,7 +7,7 @@ import pytest
 from tests.unit.reu_sample import PREFECTURE, TITLES
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import fold_title
-from worker.registre.reu.file import NATIONALITE, OPTIONAL, REQUIRED, match_columns
+from worker.registre.reu.file import NATIONALITE, OPTIONAL, REQUIRED, match_columns, read_name
 
 
 def test_the_platforms_own_header_has_every_column() -> None:
@@ -32,6 +32,23 @@ def test_the_header_of_a_prefecture_is_understood() -> None:
 )
 def test_accents_case_and_little_words_do_not_matter(title: str) -> None:
     assert match_columns([title, *TITLES[1:]]).at("code_commune") == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "said"),
+    [
+        ("13055_LP", {"code_commune": "13055", "liste": "P"}),
+        ("Liste complémentaire européenne com2A004 (1)", {"code_commune": "2A004", "liste": "CE"}),
+        ("75118-LCM-20261125", {"code_commune": "75056", "liste": "CM"}),
+        ("13055 et 13900", {}),
+        ("LP+LCE", {}),
+        ("export-20261125-093000", {}),
+        ("20261", {"code_commune": "20261"}),
+        ("X13055, ce P", {}),
+    ],
+)
+def test_a_name_says_a_commune_and_a_list_where_it_says_one_only(name: str, said: dict[str, str]) -> None:
+    assert read_name(name) == said
 
 
 def test_no_two_columns_are_told_apart_by_little_words_only() -> None:

@@ -13,8 +13,7 @@ import click
 
 from common.clock import jour_a_paris, now
 from common.french import count_of, format_number, short_date
-from schemas.vocabulary import Liste
-from worker.cli.options import CODE_COMMUNE, JOUR, one_of, system_user, whole_number
+from worker.cli.options import CODE_COMMUNE, JOUR, LISTE, system_user, whole_number
 from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons, name_some
 
 if TYPE_CHECKING:
@@ -60,20 +59,22 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
     help="Ne pas noter qui est venu, parti ou a changé de bureau : une lacune, que les tableaux diront.",
 )
 @click.option(
-    "--empty", type=one_of(Liste), multiple=True, help="Vider cette liste, absente du fichier : personne n'y est plus."
+    "--empty", type=LISTE, multiple=True, help="Vider cette liste, absente du fichier : personne n'y est plus."
 )
-@click.option("--commune", type=CODE_COMMUNE, help="Commune des listes à vider, quand le fichier n'a aucun électeur.")
+@click.option(
+    "--commune", type=CODE_COMMUNE, help="Commune des électeurs ou des listes à vider, si le fichier ne la dit pas."
+)
+@click.option("--liste", type=LISTE, help="Liste des électeurs, si le fichier ne la dit pas.")
 def import_reu(
     file: Path,
     *,
     taken_on: date | None,
-    no_compare: str,
-    empty: tuple[str, ...],
-    commune: str | None,
     imported_by: str | None,
     report: Path | None,
     as_json: bool,
-    **accepted: bool,
+    accept_loss: bool,
+    accept_rejects: bool,
+    **said: Any,  # noqa: ANN401 — the rest of an Intake, by its names
 ) -> None:
     """Importer la liste électorale du REU.
 
@@ -91,8 +92,9 @@ def import_reu(
             imported_by=imported_by or system_user(),
             report=report,
             progress=progress,
-            intake=Intake(taken_on, no_compare, [Liste(it) for it in empty], commune),
-            **accepted,
+            intake=Intake(taken_on, **said),
+            accept_loss=accept_loss,
+            accept_rejects=accept_rejects,
         )
     _print_summary(summary, as_json=as_json, kept="gardée", rejected="rejetée")
     if not as_json and not summary.unchanged:

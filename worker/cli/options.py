@@ -8,7 +8,7 @@ import click
 
 from common.cli import ParsedType
 from schemas.requests import check_code_commune
-from schemas.vocabulary import parse_jour
+from schemas.vocabulary import parse_jour, parse_liste
 from worker.notifier.kinds import EVERY_WISH, Wish, join_wishes, split_wishes
 
 
@@ -38,6 +38,9 @@ def one_of(words: Iterable[str]) -> ParsedType[str]:
 CODE_COMMUNE = ParsedType("code", lambda text: check_code_commune(text.upper()))
 JOUR = ParsedType("date", parse_jour)
 """`2026-11-25` or `25/11/2026`."""
+
+LISTE = ParsedType("liste", parse_liste)
+"""Under any of its names: `CE`, `LCE`, `02`."""
 
 NOTHING = "rien"
 

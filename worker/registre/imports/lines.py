@@ -135,7 +135,7 @@ def find_columns(
 
 
 def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str], int]:
-    """The fields of a line, cleaned, with the empty value behind them, and how many had to be cleaned.
+    """The fields of a line, cleaned, with those behind them that the file lacks, and how many had to be cleaned.
 
     The list may be changed.
 
@@ -150,7 +150,7 @@ def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str],
         cleaned, count = clean_fields(fields)
     except ValueError:
         raise LineError("", _UNREADABLE) from None
-    cleaned.append("")
+    cleaned.extend(("", *columns.constants.values()))
     return cleaned, count
 
 

@@ -1,7 +1,7 @@
 """What is read of a file to import, whatever holds it: records of fields, and where each field is."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from itertools import islice
 from typing import BinaryIO, NamedTuple, Protocol
@@ -32,10 +32,14 @@ class Columns:
     width: int
     positions: Mapping[str, int]
     notes: tuple[str, ...] = ()
+    constants: Mapping[str, str] = field(default_factory=dict)
+    """Values that the file lacks and somebody has said of all its lines; the parser puts them behind the empty one."""
 
-    def at(self, field: str) -> int:
-        """The place of the field, counted from 0."""
-        return self.positions.get(field, self.width)
+    def at(self, name: str) -> int:
+        """The place of the field of this name, counted from 0."""
+        if name in self.constants:
+            return self.width + 1 + list(self.constants).index(name)
+        return self.positions.get(name, self.width)
 
 
 class Wanted(NamedTuple):

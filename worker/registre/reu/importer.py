@@ -77,11 +77,13 @@ def import_file(
     """
     intake = intake or Intake()
     jour = intake.taken_on or jour_a_paris(now())
-    reu = open_reu(path)
+    reu = open_reu(path, commune=intake.commune or "", liste=intake.liste or "")
     with engine.connect() as connection, import_lock(connection):
         remove_obsolete(connection)
         with connection.begin():
             same = find_same(connection, reu.sha256)
+            if same and not _is_of(connection, same, reu.columns.constants):
+                same = None
         if same and not intake.says_more_than(same):
             return same
         rejects = RejectReport(report or default_report(path))
@@ -124,12 +126,23 @@ class Intake(NamedTuple):
     empty: Sequence[Liste] = ()
     """Lists that it does not hold, and on which nobody is any more."""
     commune: str | None = None
-    """Whose these are, where the file does not tell."""
+    """Whose these are, or all its electors, where the file does not tell."""
+    liste: Liste | None = None
+    """On which list all its electors are, where the file does not tell."""
 
     def says_more_than(self, same: ImportSummary) -> bool:
         """Whether the same bytes tell something new: nothing had changed until a later day, or a list is empty."""
         is_later = bool(self.taken_on and same.taken_on and self.taken_on > same.taken_on)
         return is_later or bool(self.empty)
+
+
+def _is_of(connection: Connection, same: ImportSummary, said: Mapping[str, str]) -> bool:
+    """Whether an import of the same bytes was of the commune and the list that are said now."""
+    columns = [getattr(ImportListe, name) for name in said]
+    if not columns:
+        return True
+    rows = connection.execute(select(*columns).where(ImportListe.import_id == same.import_id))
+    return all(tuple(row) == tuple(said.values()) for row in rows)
 
 
 class _Link(NamedTuple):
