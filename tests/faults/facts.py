@@ -3,6 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
@@ -70,10 +71,18 @@ def gather(stage: Stage) -> Facts:
 
 def _recorded(exports: list[Export]) -> dict[str, str | None]:
     files = {export.file_name: export.sha256 for export in exports}
+    files |= {proof["name"]: proof["sha256"] for export in exports if (proof := _proof_of(export))}
     return files | {export.report_name: export.report_sha256 for export in exports if export.report_name}
+
+
+def _proof_of(export: Export) -> dict[str, Any] | None:
+    """The file beside a tableau that names who differs from the list of its day."""
+    proof: dict[str, Any] | None = (export.reconciliation or {}).get("proof")
+    return proof
 
 
 def _is_whole(root: Path, export: Export, recorded: dict[str, str | None]) -> bool:
     names = [export.file_name, *([export.report_name] if export.report_name else [])]
+    names += [proof["name"]] if (proof := _proof_of(export)) else []
     paths = [root / export.code_commune / name for name in names]
     return all(path.is_file() and digest(path) == recorded[path.name] for path in paths)

@@ -29,21 +29,21 @@ LATER = date(2026, 10, 25)
 _BILAN = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)")
 
 
-def _named(nom: str, birth: str, bureau: str = "0001") -> dict[str, str]:
+def invented(nom: str, birth: str, bureau: str = "0001") -> dict[str, str]:
     """Somebody who is like nobody else, so that nobody is asked whether they are one person."""
     its_own = {PRENOMS: f"Zoé {nom}", VOIE: f"Rue {nom}", NUMERO: str(100 + len(nom) * 7 + ord(nom[1]) + ord(nom[-2]))}
     return electeurs(1, {NOM: nom, DATE: birth, BUREAU: bureau})[0] | its_own
 
 
 ADULTS = electeurs(20)
-GROWN = _named("GERBOISE", "01/12/2007")  # of age when the first export was taken
-IN_PERIOD = _named("GERFAUT", "30/06/2008")
-ON_POLL = _named("GRIVE", "11/10/2008", "0002")
-BETWEEN_ROUNDS = _named("GRÈBE", "18/10/2008")
-NEVER = _named("GIBBON", "19/10/2008")
-LEAVES = _named("GAZELLE", "01/05/2008")
-COMES = _named("GENETTE", "29/02/2008")  # no birthday in 2026: of age on 1 March, before the export that brings her
-COMES_EARLY = _named("GLOUTON", "01/10/2008")
+GROWN = invented("GERBOISE", "01/12/2007")  # of age when the first export was taken
+IN_PERIOD = invented("GERFAUT", "30/06/2008")
+ON_POLL = invented("GRIVE", "11/10/2008", "0002")
+BETWEEN_ROUNDS = invented("GRÈBE", "18/10/2008")
+NEVER = invented("GIBBON", "19/10/2008")
+LEAVES = invented("GAZELLE", "01/05/2008")
+COMES = invented("GENETTE", "29/02/2008")  # no birthday in 2026: of age on 1 March, before the export that brings her
+COMES_EARLY = invented("GLOUTON", "01/10/2008")
 FIRST = [*ADULTS, GROWN, IN_PERIOD, ON_POLL, BETWEEN_ROUNDS, NEVER, LEAVES]
 YOUNG = {"GERBOISE", "GERFAUT", "GRIVE", "GRÈBE", "GIBBON", "GAZELLE", "GENETTE", "GLOUTON"}
 SECOND = [*ADULTS, GROWN, IN_PERIOD, ON_POLL, BETWEEN_ROUNDS, NEVER, COMES, COMES_EARLY]

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import RowMapping
 from sqlalchemy.exc import OperationalError
 
 from schemas.tableaux import TypeTableau
@@ -24,6 +25,7 @@ from tests.integration.tableau_register import (
 from tests.parts.town import MIGRATED_TEMPLATE
 from tests.parts.wait import wait_until
 from worker.errors import LeaseLostError
+from worker.exports.naming import proof_name
 from worker.handlers import make_tableau
 from worker.handlers.make_export import make_export
 from worker.writers import Progress
@@ -100,7 +102,7 @@ def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
     _in_the_middle(monkeypatch, succeed)
     row = desk.ring(export_id)
     assert (row["status"], row["attempts"]) == ("ready", 2)
-    assert {path.name for path in seen} == {row["file_name"], row["report_name"]}
+    assert {path.name for path in seen} == {*_files(row)}
     assert {path: path.stat().st_ino for path in seen} == seen
     assert desk.files() == sorted(path.name for path in seen)
 
@@ -111,12 +113,17 @@ def test_a_retry_gives_the_same_bytes(desk: TableauDesk, monkeypatch: pytest.Mon
     fail_once(monkeypatch, "fsync", errno.ENOSPC, on=".part")
     row = desk.ring(export_id)
     assert (row["status"], row["error_code"], row["attempts"]) == ("queued", "disque_plein", 0)
-    assert desk.files() == sorted([unharmed.row["file_name"], unharmed.row["report_name"]])
+    assert desk.files() == sorted(_files(unharmed.row))
     desk.run("UPDATE export SET not_before = NULL")
     retried = desk.finish(export_id)
     assert retried.content == unharmed.content
     assert retried.anomalies == unharmed.anomalies
     assert (retried.row["sha256"], retried.row["error_code"]) == (unharmed.row["sha256"], "")
+
+
+def _files(row: RowMapping) -> list[str]:
+    """The tableau, its report, and the file that names who differs from the list of the day."""
+    return [row["file_name"], row["report_name"], proof_name(row["file_name"])]
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_work(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -71,7 +71,8 @@ def test_going_back_keeps_the_lists_and_coming_again_loses_nothing_of_them(desk:
 
     migrate(desk.engine)
     assert len(set(current_revision(desk.engine))) == 1
-    assert _rows(desk) == before[:1]
+    (row,) = _rows(desk)
+    assert row == before[0] | {"reconciliation": None, "rests_on": None}, "what it is of is not known any more"
     made = desk.make(TypeTableau.VINGT_JOURS, scrutin=SCRUTIN)
     assert made.row["pages"] == len(made.pages)
     assert desk.ring(desk.ask())["sha256"] == liste["sha256"]

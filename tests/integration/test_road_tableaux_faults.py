@@ -50,7 +50,7 @@ def test_a_worker_killed_in_the_middle_is_replaced(town: Town, mailbox: Mailbox)
     event = town.ask_tableaux(**ASKED)
     wait_until(lambda: _size_of_a_part(town) > 0, message="a tableau being drawn")
     worker.kill()
-    (left,) = [name for name in town.files() if name.endswith(".part") and "anomalies" not in name]
+    (left,) = [name for name in town.files() if name.endswith(".part") and ".pdf." in name]
     assert left.startswith(".tableau-vingt_jours-P-13900-commune-")
     assert town.exports_of(event)[0]["status"] == "running"
     town.start_worker()

@@ -1108,6 +1108,32 @@ IMPORT = [
         ("test_who_left_as_a_minor_was_nobody",),
     ),
     Mutant(
+        "list-of-another-day-proves",
+        'other["liste_on"] != known["liste_on"]',
+        "False",
+        ("test_the_verdict",),
+        where="producers",
+    ),
+    Mutant(
+        "list-of-another-register-proves",
+        'other["version"] != known["version"]',
+        "False",
+        ("test_the_verdict",),
+        where="producers",
+    ),
+    Mutant(
+        "who-is-to-come-of-age-unnamed",
+        "if age > jour:",
+        "if False:",
+        ("test_who_is_on_the_list_or_in_the_tableau_only_is_named",),
+    ),
+    Mutant(
+        "proof-left-after-the-purge",
+        "report_name(file_name), proof_name(file_name)]",
+        "report_name(file_name)]",
+        ("test_the_proof_is_verified_and_purged_with_its_tableau",),
+    ),
+    Mutant(
         "gap-passed-over",
         "if not link.is_compared:",
         "if False:",

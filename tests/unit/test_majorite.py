@@ -17,12 +17,14 @@ from tests.unit.mouvements_samples import MOUVEMENT, mouvement
 from worker.domain.bilan import BureauElecteurs
 from worker.domain.composition import ListeDeCommune, compose_tableau
 from worker.domain.demande import Demande
-from worker.domain.majorite import OfAge, check_second_tour
+from worker.domain.majorite import OfAge, Period, check_second_tour
 from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature
+from worker.domain.reconciliation import Reason, Reconciliation, find_differences
 from worker.domain.selection import is_in
 from worker.domain.tableau import Tableau
 
 VINGT_JOURS, CINQ_JOURS_REU = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
+TODAY = date(2027, 6, 1)
 NOON = datetime(2027, 6, 1, 10, tzinfo=UTC)
 BEFORE, MEETING = date(2026, 9, 18), date(2027, 3, 19)
 POLL, SECOND_ROUND = date(2027, 4, 11), date(2027, 4, 18)
@@ -52,12 +54,25 @@ class Registre:
         known = {it.id: it for it in (*self._listed(), *self.stream())}
         return (known[id_] for id_ in ids)
 
+    def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "Registre":
+        """Those that must be there, no other."""
+        return replace(
+            self,
+            mouvements=[
+                one
+                for one in self.mouvements
+                if one.date_mouvement > after
+                or one.personne.date_naissance > born_after
+                or (waiting and one.etat is Etat.ACTIF)
+            ],
+        )
+
     def _listed(self) -> list[Mouvement]:
         return [replace(one, id=-number) for number, one in enumerate(self.electeurs, 1)]
 
     def shown(self, demande: Demande) -> list[tuple[Nature, date, str]]:
         """Nature, day and bureau of what a tableau shows; as its lines are read, too."""
-        source = OfAge(demande, self)
+        source = OfAge(Period.of(demande), self)
         tableau = self.compose(demande, source)
         ids = [one.id for one in source.stream()]
         by_id = {one.id: one for one in source.stream()}
@@ -79,7 +94,7 @@ class Registre:
         )
         bureaux = [BureauElecteurs(code, "", number) for code, number in counted.items()]
         liste = ListeDeCommune("13900", "LIBREVILLE", Liste.PRINCIPALE, bureaux)
-        return compose_tableau(demande, liste, source or OfAge(demande, self))
+        return compose_tableau(demande, liste, source or OfAge(Period.of(demande), self))
 
 
 def _born(day: date) -> str:
@@ -218,9 +233,9 @@ def test_the_birthday_is_the_motif_unless_somebody_said_another() -> None:
         (one, (Categorie.INSCRIPTION_OFFICE, "Dix-huit ans le 01/12/2026 (art. L. 11, II, 1°)")),
         (said, (Categorie.INSCRIPTION_VOLONTAIRE, "Emménagement")),
     ):
-        (shown,) = OfAge(VINGT, Registre([one], [known])).stream()
+        (shown,) = OfAge(Period.of(VINGT), Registre([one], [known])).stream()
         assert (shown.categorie, shown.motif) == expected
-    (derived,) = OfAge(VINGT, Registre([one])).stream()
+    (derived,) = OfAge(Period.of(VINGT), Registre([one])).stream()
     assert derived.categorie is Categorie.INSCRIPTION_OFFICE
     notes = Registre([one]).compose(replace(VINGT, edition=Edition.COMMISSION)).notes
     assert (
@@ -269,8 +284,8 @@ class Life:
                 nature = Nature.MODIFICATION if ancien and nouveau else Nature.INSCRIPTION
                 yield self._moving(Nature.RADIATION if not nouveau else nature, since, ancien, nouveau)
 
-    def now(self) -> Mouvement:
-        return self._moving(Nature.INSCRIPTION, FAR, "", self.stays[max(self.stays)])
+    def now(self, jour: date = TODAY) -> Mouvement:
+        return self._moving(Nature.INSCRIPTION, FAR, "", self.on(jour))
 
     def _moving(self, nature: Nature, day: date, ancien: str, nouveau: str) -> Mouvement:
         return mouvement(
@@ -325,12 +340,54 @@ def test_nobody_comes_of_age_twice(all_of_them: list[Life]) -> None:
         [one for life in all_of_them for one in life.mouvements()],
     )
     came = Counter(
-        one.personne.nom_naissance for asked in HISTORY for one in OfAge(asked, registre).stream() if one.is_majorite
+        one.personne.nom_naissance
+        for asked in HISTORY
+        for one in OfAge(Period.of(asked), registre).stream()
+        if one.is_majorite
     )
     assert all(number == 1 for number in came.values())
+
+
+@given(lives(), st.sampled_from(HISTORY), st.dates(date(2026, 9, 19), date(2027, 6, 1)))
+def test_who_is_on_the_list_or_in_the_tableau_only_is_named(
+    all_of_them: list[Life], asked: Demande, jour: date
+) -> None:
+    asked = replace(asked, requested_at=datetime(jour.year, jour.month, jour.day, 10, tzinfo=UTC))
+    moved = [one for life in all_of_them for one in life.mouvements() if one.date_mouvement <= jour]
+    registre = Registre([life.now(jour) for life in all_of_them if life.on(jour)], moved)
+    last_day = min(asked.last_day, jour)  # what is to come is not known yet
+    counted = {it.number for it in all_of_them if it.on(last_day) and not is_mineur(it.born, asked.age_apres, jour)}
+    listed = {it.number for it in all_of_them if it.on(jour) and not is_mineur(it.born, jour)}
+    found = list(find_differences(asked, registre))
+    named = {is_on: {it.nom_naissance for it in found if it.reason.is_on_liste is is_on} for is_on in (True, False)}
+    net = Counter(it.nom_naissance for it in found if it.reason.is_on_liste)
+    net.subtract(Counter(it.nom_naissance for it in found if not it.reason.is_on_liste))
+    assert {nom for nom, number in net.items() if number > 0} == {f"N{number}" for number in listed - counted}
+    assert {nom for nom, number in net.items() if number < 0} == {f"N{number}" for number in counted - listed}
+    assert {f"N{number}" for number in listed ^ counted} <= named[True] | named[False]
+    apres = registre.compose(replace(asked, presentation=Presentation.COMMUNE)).sections[-1].bilan.apres
+    reconciliation = Reconciliation(jour, 1, len(listed), asked.last_day, asked.age_apres, apres, found)
+    assert reconciliation.unexplained == 0
+    assert replace(reconciliation, electeurs=len(listed) + 1).unexplained == 1
+
+
+def test_what_is_not_applied_is_a_reason() -> None:
+    jour = MEETING + timedelta(1)
+    asked = replace(VINGT, requested_at=datetime(2027, 3, 20, 10, tzinfo=UTC))
+    waits = replace(ENTRY, etat=Etat.ACTIF, date_mouvement=date(2027, 1, 1))
+    leaves = replace(LEAVING, etat=Etat.ACTIF, date_mouvement=date(2027, 1, 2))
+    to_come, since = _entry(POLL, date(2026, 1, 1)), replace(ENTRY, date_mouvement=jour)
+    found = find_differences(asked, Registre([to_come, since], [waits, leaves, since]))
+    assert [(it.reason, it.to_record()["message"]) for it in found] == [
+        (Reason.CAME_SINCE, "inscription du 20/03/2027, après le tableau"),
+        (Reason.OF_AGE_LATER, "dix-huit ans le 11/04/2027 : compte pour le scrutin, pas encore sur la liste"),
+        (Reason.STILL_TO_COME, "inscription du 01/01/2027, qui n'est pas encore appliquée à la liste"),
+        (Reason.STILL_TO_LEAVE, "radiation du 02/01/2027, qui n'est pas encore appliquée à la liste"),
+    ]
 
 
 def test_the_yearly_revision_is_as_the_register_tells_it() -> None:
     yearly = Demande(type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=NOON, date_tableau=date(2014, 1, 10))
     young = mouvement(MOUVEMENT, date_naissance="1996-02-20")
-    assert list(OfAge(yearly, Registre([young], [young])).stream()) == [young]
+    assert list(OfAge(Period.of(yearly), Registre([young], [young])).stream()) == [young]
+    assert list(find_differences(yearly, Registre([young], [young]))) == []

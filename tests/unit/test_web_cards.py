@@ -68,6 +68,7 @@ def file(number: int, status: ExportStatus, *, minutes_ago: float = 1, **facts: 
         "anomalies": [],
         "parameters": {},
         "differences": None,
+        "reconciliation": None,
         "deposited_on": None,
         "deposited_by": "",
         "remarque": "",

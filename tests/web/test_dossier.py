@@ -31,18 +31,20 @@ def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(
     names = [screen.desk.row(export)["file_name"] for export in (tableau, commission)]
     assert archive.namelist() == [
         "LISEZ-MOI.txt",
+        "RAPPROCHEMENT.txt",
         f"a-deposer/{principale['file_name']}",
         f"a-deposer/{municipale['file_name']}",
         f"a-deposer/{names[0]}",
         f"ne-pas-deposer/{names[1]}",
         "SHA256SUMS",
         "manifest.json",
+        "reconciliation.json",
     ]
     assert archive.read(f"a-deposer/{principale['file_name']}") == screen.desk.read(principale)
     archive.extractall(tmp_path / "extracted")
     checked = _check_sums(tmp_path / "extracted")
     assert checked.returncode == 0, checked.stderr
-    assert checked.stdout.count(": OK") == 6
+    assert checked.stdout.count(": OK") == 8
 
 
 def test_sha256sum_finds_what_was_altered_after_the_extraction(files: FilesScreen, tmp_path: Path) -> None:

@@ -38,6 +38,33 @@ class Register(Protocol):
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         """Mouvements and electors of the list, in the order asked."""
 
+    def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "Register":
+        """The same with fewer mouvements: later than a day, of the younger, and those that wait, at least."""
+
+
+class Period(NamedTuple):
+    """What lies between two counts of electors: the days, the first excluded; on which days they are to be of age."""
+
+    after: date
+    until: date
+    age_avant: date
+    age_apres: date
+    seen_on: date
+    """A date of birth that is yet to come on that day makes no minor."""
+
+    @classmethod
+    def of(cls, demande: Demande) -> "Period | None":
+        """That of a tableau; None under the yearly revision, which counts whoever was inscribed."""
+        if demande.law.regime is Regime.REVISION_ANNUELLE:
+            return None
+        return cls(
+            demande.required(Repere.REUNION), demande.last_day, demande.age_avant, demande.age_apres, demande.jour
+        )
+
+    def has(self, mouvement: Mouvement) -> bool:
+        """Whether it happened in between."""
+        return self.after < mouvement.date_mouvement <= self.until
+
 
 class _Arrival(NamedTuple):
     """An inscription that a birthday makes: of what the register holds under `source`."""
@@ -68,34 +95,34 @@ class _Arrival(NamedTuple):
 class OfAge:
     """The mouvements of one list as a tableau counts them: a source for `compose_tableau`, over that of the register.
 
-    Those of the yearly revision are as the register tells them. Arrivals on a birthday have ids below zero, the same
-    each time they are read.
+    Without a period they are as the register tells them. Arrivals on a birthday have ids below zero, the same each time
+    they are read.
     """
 
-    def __init__(self, demande: Demande, register: Register) -> None:
-        self._demande = demande
+    def __init__(self, period: Period | None, register: Register) -> None:
+        self.period = period
         self._register = register
         self._arrivals: list[_Arrival] = []
 
     def stream(self) -> Iterator[Mouvement]:
         """Those of electors of age, then those of the ones who come of age."""
-        if self._demande.law.regime is Regime.REVISION_ANNUELLE:
+        self._arrivals = []
+        if self.period is None:
             yield from self._register.stream()
             return
-        self._arrivals = []
-        avant, apres, seen_on = self._demande.age_avant, self._demande.age_apres, self._demande.jour
+        _, _, avant, apres, seen_on = self.period
         rows, listed = defaultdict[Identite, list[Mouvement]](list), defaultdict[Identite, list[Mouvement]](list)
         for mouvement in self._register.stream():
             born = mouvement.personne.date_naissance
             if not is_mineur(born, avant, seen_on):
-                yield self._dated(mouvement)
+                yield self._dated(mouvement, self.period)
             elif not is_mineur(born, apres, seen_on):
                 rows[identite_of(mouvement.personne)].append(mouvement)
         if avant < apres:
             for electeur in self._register.young(last_birth(avant), min(last_birth(apres), seen_on.isoformat())):
                 listed[identite_of(electeur.personne)].append(electeur)
         for key in rows.keys() | listed.keys():
-            yield from self._come_of_age(rows[key], listed[key])
+            yield from self._come_of_age(rows[key], listed[key], self.period)
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         """Those asked for, in the order asked."""
@@ -104,20 +131,22 @@ class OfAge:
         for known, arrival, id_ in zip(self._register.fetch(sources), arrivals, ids, strict=True):
             yield arrival.of(known, id_) if arrival else known
 
-    def _dated(self, mouvement: Mouvement) -> Mouvement:
+    def _dated(self, mouvement: Mouvement, period: Period) -> Mouvement:
         """Entered in the period of a poll before her birthday: inscribed on it."""
         day = majorite_on(mouvement.personne.date_naissance)
         is_early = mouvement.nature is Nature.INSCRIPTION and day and day > mouvement.date_mouvement
-        if is_early and day and self._is_in_period(mouvement):
+        if is_early and day and period.has(mouvement):
             return self._arrive(_Arrival(mouvement.id, day, mouvement.nouveau_bureau, is_entry=True), mouvement)
         return mouvement
 
-    def _come_of_age(self, rows: Sequence[Mouvement], electeurs: Sequence[Mouvement]) -> Iterator[Mouvement]:
+    def _come_of_age(
+        self, rows: Sequence[Mouvement], electeurs: Sequence[Mouvement], period: Period
+    ) -> Iterator[Mouvement]:
         """Electors of one identity: they arrive where they were on the list; what happens later shows as it is."""
         day = majorite_on((*rows, *electeurs)[0].personne.date_naissance)
         if day is None:  # a minor has a date of birth that can be read
             return
-        until = min(day, self._demande.last_day)
+        until = min(day, period.until)
         early: list[Mouvement] = []
         late: list[Mouvement] = []
         for row in sorted(rows, key=lambda it: (it.date_mouvement, it.id)):
@@ -127,7 +156,7 @@ class OfAge:
             if row.etat is Etat.APPLIQUE:
                 _undo(row, listed)
         for row in early:
-            if row.etat is Etat.ACTIF and self._is_in_period(row):
+            if row.etat is Etat.ACTIF and period.has(row):
                 _redo(row, listed)
         entries = [row for row in early if row.nature is Nature.INSCRIPTION]
         for electeur in listed:
@@ -140,9 +169,6 @@ class OfAge:
     def _arrive(self, arrival: _Arrival, known: Mouvement) -> Mouvement:
         self._arrivals.append(arrival)
         return arrival.of(known, -len(self._arrivals))
-
-    def _is_in_period(self, mouvement: Mouvement) -> bool:
-        return self._demande.required(Repere.REUNION) < mouvement.date_mouvement <= self._demande.last_day
 
 
 def _undo(row: Mouvement, listed: list[Mouvement]) -> None:

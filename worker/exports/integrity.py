@@ -119,6 +119,8 @@ def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
     files = [(export.file_name, export.size, export.sha256)]
     if export.report_name:
         files.append((export.report_name, export.report_size, export.report_sha256))
+    if proof := (export.reconciliation or {}).get("proof"):
+        files.append((proof["name"], proof["size"], proof["sha256"]))
     findings = []
     for name, size, sha256 in files:
         if fault := find_fault(storage.path(export.code_commune, name), size or 0, sha256 or "", read):

@@ -141,6 +141,9 @@ class Export(Base):
     differences: Mapped[dict[str, Any] | None] = mapped_column(
         JSON(none_as_null=True), doc="Of a list file, with the one deposited before; see worker.domain.fingerprint."
     )
+    reconciliation: Mapped[dict[str, Any] | None] = mapped_column(
+        JSON(none_as_null=True), doc="With the list of the day; see worker.domain.reconciliation. Nobody's name."
+    )
     downloaded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When somebody last took it.")
     downloaded_by: Mapped[str] = mapped_column(Texte, default="", server_default="")
 

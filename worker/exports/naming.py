@@ -15,7 +15,7 @@ from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, Format, Liste
 from worker.exports.models import Export
 
-_REPORT = re.compile(r"^(.+)-([^-]+)-anomalies\.csv$")
+_BESIDE = re.compile(r"^(.+)-([^-]+)-(?:anomalies\.csv|reconciliation\.json)$")
 
 
 class Naming(Protocol):
@@ -101,6 +101,12 @@ def report_name(file_name: str) -> str:
     return f"{stem}-{extension}-anomalies.csv"
 
 
+def proof_name(file_name: str) -> str:
+    """The name of the file beside a tableau that names who differs from the list of the day."""
+    stem, _, extension = file_name.rpartition(".")
+    return f"{stem}-{extension}-reconciliation.json"
+
+
 def reported_name(name: str) -> str:
-    """The name of the file that a report of anomalies is about; any other name is its own."""
-    return _REPORT.sub(r"\1.\2", name)
+    """The name of the file that a report of anomalies or a reconciliation is about; any other name is its own."""
+    return _BESIDE.sub(r"\1.\2", name)

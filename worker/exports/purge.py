@@ -16,7 +16,7 @@ from schemas.vocabulary import ExportStatus
 from worker.db.engine import snapshot
 from worker.exports.audit import Action, record_audit
 from worker.exports.models import Depot, Export, Request
-from worker.exports.naming import report_name
+from worker.exports.naming import proof_name, report_name
 from worker.exports.records import IS_BEING_PURGED, begin_purge, begin_purge_again, is_old, mark_purged
 from worker.exports.storage import Storage
 
@@ -114,8 +114,9 @@ def _remove(engine: Engine, storage: Storage, ids: Sequence[int], actor: str) ->
 
 def _remove_one(connection: Connection, storage: Storage, row: RowMapping, actor: str) -> Purged:
     try:
-        # The name of a report is known even to a row that does not bear it, after a try that failed.
-        names = [row["file_name"], row["report_name"] or report_name(row["file_name"])]
+        # The names of what may stand beside are known even to a row that does not bear them, after a try that failed.
+        file_name = row["file_name"]
+        names = [file_name, row["report_name"] or report_name(file_name), proof_name(file_name)]
         sizes = storage.remove(row["code_commune"], names)
     except OSError as error:
         log.warning("file_not_purged", export_id=row["id"], error=type(error).__name__)

@@ -254,6 +254,7 @@ def mark_ready(engine: Engine, export_id: int, owner: str, made: Made, files: It
             anomalies=made.anomalies,
             differences=made.differences,
             rests_on=[*made.rests_on],
+            reconciliation=made.reconciliation,
             size=made.file.size,
             sha256=made.file.sha256,
             report_name=made.report and made.report.name,

@@ -11,7 +11,7 @@ import shutil
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Self
 
@@ -38,6 +38,10 @@ class StoredFile:
     size: int
     sha256: str
 
+    def to_record(self) -> dict[str, Any]:
+        """For the database."""
+        return asdict(self)
+
 
 @dataclass(frozen=True)
 class Made:
@@ -55,6 +59,8 @@ class Made:
     """Of a list file, with the one deposited before it."""
     rests_on: Sequence[dict[str, Any]] = ()
     """The imports that it rests on."""
+    reconciliation: dict[str, Any] | None = None
+    """Of a list file, of which register it is; of a tableau, how it agrees with the list of the day."""
 
 
 class PendingFile:

@@ -72,6 +72,7 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
             anomalies=tally.to_record(),
             differences=comparison.describe(file.temporary),
             rests_on=rests_on,
+            reconciliation={"liste_on": spec.today, "version": spec.version, "electeurs": census.electeurs},
         )
         mark_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
 

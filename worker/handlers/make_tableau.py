@@ -1,5 +1,6 @@
 """From the mouvements of the register to a tableau: one snapshot, every mouvement checked, a PDF, all or nothing."""
 
+import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +14,15 @@ from worker.domain.controles import check_bilan, check_tableau
 from worker.domain.couverture import Chain, check_couverture, check_doubts, imports_used
 from worker.domain.demande import Demande
 from worker.domain.lignes import fetch_in_batches
-from worker.domain.majorite import OfAge, check_second_tour
+from worker.domain.majorite import OfAge, Period, check_second_tour
 from worker.domain.mouvement import Mouvement
+from worker.domain.reconciliation import Reconciliation, find_differences
 from worker.domain.tableau import Tableau
 from worker.domain.texte import clean
 from worker.exports.models import Export
-from worker.exports.naming import report_name
+from worker.exports.naming import proof_name, report_name
 from worker.exports.records import announce, mark_ready
-from worker.exports.storage import Made
+from worker.exports.storage import Made, PendingFile
 from worker.handlers.export_plan import read_demande
 from worker.handlers.make_liste import NO_VERSION
 from worker.handlers.services import Services
@@ -53,6 +55,7 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
     storage = services.storage
     with (
         storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
+        storage.pending(export.code_commune, proof_name(export.file_name), owner) as proof,
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
         with snapshot(services.registre) as connection:
@@ -62,12 +65,17 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
             tally = write_report(subject.anomalies(tableau), report)
             pages = render_tableau(tableau, file)
+            reconciliation = subject.reconcile(tableau)
         stored = file.finish()
-        report_stored = report.finish() if tally.counts else None
+        beside = [report] if tally.counts else []
+        record = None
+        if reconciliation:
+            record = reconciliation.to_record() | {"proof": write_proof(reconciliation, export.label, proof)}
+            beside += [proof] if reconciliation.differences else []
 
         made = Made(
             file=stored,
-            report=report_stored,
+            report=report.finish() if tally.counts else None,
             electeurs=tableau.mouvements,
             mineurs=0,
             bloquantes=tally.total(Severity.BLOCKING),
@@ -75,8 +83,21 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
             anomalies=tally.to_record(),
             pages=pages,
             rests_on=subject.rests_on,
+            reconciliation=record,
         )
-        mark_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
+        mark_ready(services.engine, export.id, owner, made, [*beside, file])
+
+
+def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -> dict[str, Any] | None:
+    """Name who differs in a file of the clerk's, beside the tableau; what the row says of it, None when nobody does."""
+    if not reconciliation.differences:
+        return None
+    document = reconciliation.to_record() | {
+        "label": label,
+        "differences": [difference.to_record() for difference in reconciliation.differences],
+    }
+    file.write(f"{json.dumps(document, ensure_ascii=False, indent=2)}\n".encode())
+    return file.finish().to_record()
 
 
 @dataclass(frozen=True)
@@ -107,7 +128,7 @@ class _Subject:
                 commune.code, clean(commune.nom), liste, bureaux, name_departement(commune.code_departement)
             ),
             register=register,
-            source=OfAge(demande, register),
+            source=OfAge(Period.of(demande), register),
             chain=chain,
             doubts=open_pairs(connection, commune.code, liste),
             rests_on=read_rests_on(connection, used),
@@ -123,6 +144,22 @@ class _Subject:
         yield from map(to_anomaly, check_second_tour(self.demande, register))
         yield from map(to_anomaly, check_bilan(tableau))
         yield from map(to_anomaly, check_tableau(self.demande, self.source, inscrits, bureaux))
+
+    def reconcile(self, tableau: Tableau) -> Reconciliation | None:
+        """The tableau and the list of the day of its request; None under the yearly revision, which has no period."""
+        if self.source.period is None:
+            return None
+        it, demande = self.register, self.demande
+        listed = select_bureaux(it.connection, it.code_commune, it.liste, it.version, (demande.jour, demande.jour))
+        return Reconciliation(
+            liste_on=demande.jour,
+            version=it.version,
+            electeurs=sum(bureau.electeurs for bureau in listed),
+            tableau_on=demande.last_day,
+            age_on=demande.age_apres,
+            apres=tableau.sections[-1].bilan.apres,
+            differences=list(find_differences(demande, it)),
+        )
 
     def _open_doubts(self) -> Iterator[tuple[Mouvement, Mouvement]]:
         ids = [id_ for pair in self.doubts for id_ in pair]

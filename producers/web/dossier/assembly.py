@@ -1,13 +1,14 @@
-"""The dossier de dépôt: the files to deposit as one ZIP, with what explains and proves them; no elector is named.
+"""The dossier de dépôt: the files to deposit as one ZIP, with what explains and proves them.
 
-The same files make the same bytes: every date comes from the record, and nothing says when or by whom it was taken.
+No elector is named beside the files, but those who are in a list or in a tableau only. The same files make the same
+bytes: every date comes from the record, and nothing says when or by whom it was taken.
 """
 
 import hashlib
 import json
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,8 +20,9 @@ from common.files import CHUNK
 from common.french import count_of, format_moment, short_date, typo
 from producers.records import WORDS
 from producers.web.dossier.archive import ArchiveEntry, archive_size, write_archive
+from producers.web.dossier.reconciliation import JSON_NAME, TEXT_NAME, Sealed, write_reconciliation
 from producers.web.exports.query import AskedFile
-from producers.web.exports.stored_file import Delivery, open_asked
+from producers.web.exports.stored_file import Delivery, Recorded, open_asked, open_file
 
 TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"
 MANIFEST_VERSION = 1
@@ -59,6 +61,8 @@ class SealedFile:
     file: AskedFile
     delivery: Delivery
     crc: int
+    differences: Sequence[dict[str, Any]] = ()
+    """Of a tableau: who differs from the list of the day, as the worker named them."""
 
     @property
     def path(self) -> str:
@@ -113,14 +117,18 @@ def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile]) -> Doss
         sealed = [_seal(root, file, opened) for file in files]
         moment = max(it.moment for it in sealed)
         manifest = write_manifest(commune, nom, sealed)
+        proof, page = write_reconciliation(commune, nom, [Sealed(it.path, it.file, it.differences) for it in sealed])
         readme = write_readme(commune, nom, [(it.path, it.file) for it in sealed])
         known = [(it.path, it.delivery.recorded.sha256) for it in sealed]
-        sums = write_sums(known, {"LISEZ-MOI.txt": readme, "manifest.json": manifest})
+        texts = {"LISEZ-MOI.txt": readme, TEXT_NAME: page, "manifest.json": manifest, JSON_NAME: proof}
+        sums = write_sums(known, texts)
         entries = [
             ArchiveEntry.of_text("LISEZ-MOI.txt", readme, moment),
+            ArchiveEntry.of_text(TEXT_NAME, page, moment),
             *(ArchiveEntry(it.path, it.delivery.recorded.size, it.crc, it.moment, it.delivery) for it in sealed),
             ArchiveEntry.of_text("SHA256SUMS", sums, moment),
             ArchiveEntry.of_text("manifest.json", manifest, moment),
+            ArchiveEntry.of_text(JSON_NAME, proof, moment),
         ]
         size = archive_size(entries)
         opened.pop_all()
@@ -167,7 +175,18 @@ def _seal(root: Path, file: AskedFile, opened: ExitStack) -> SealedFile:
     while chunk := delivery.file.read(CHUNK):
         crc = zlib.crc32(chunk, crc)
     delivery.file.seek(0)
-    return SealedFile(file, delivery, crc)
+    return SealedFile(file, delivery, crc, _read_differences(root, file))
+
+
+def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
+    """Who differs, from the file beside a tableau, intact; nobody where it has none."""
+    known = (file.reconciliation or {}).get("proof")
+    if not known:
+        return ()
+    delivery = open_file(root, Recorded(file.code_commune, known["name"], known["size"], known["sha256"]))
+    with closing(delivery):
+        found: list[dict[str, Any]] = json.loads(delivery.file.read())["differences"]
+    return found
 
 
 def write_readme(commune: str, nom: str, files: Sequence[tuple[str, AskedFile]]) -> bytes:

@@ -18,7 +18,7 @@ LATEST = 10
 
 _INSTANTS = ("requested_at", "started_at", "finished_at", "purged_at", "downloaded_at", "recalled_at")
 _DAYS = ("deposited_on", "verdict_on", "provisoire_until")
-_DOCUMENTS = ("anomalies", "parameters", "differences", "rests_on")
+_DOCUMENTS = ("anomalies", "parameters", "differences", "rests_on", "reconciliation")
 
 _LISTES = [*Liste]
 
@@ -37,6 +37,7 @@ class AskedFile(ExportState):
     anomalies: Sequence[dict[str, Any]]
     parameters: dict[str, Any]
     differences: dict[str, Any] | None
+    reconciliation: dict[str, Any] | None
     deposited_on: date | None
     deposited_by: str
     remarque: str

@@ -18,7 +18,7 @@ from producers.web.page_context import UNPROCESSABLE, PageContext
 from producers.web.verifier.diagnosis import CsvComparison, compare, explain, is_workbook, shows_spreadsheet
 from producers.web.verifier.uploaded_file import UploadedFile, examine, examine_archive
 
-_OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "SHA256SUMS", "manifest.json"})
+_OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "RAPPROCHEMENT.txt", "SHA256SUMS", "manifest.json", "reconciliation.json"})
 
 
 class Recognition(StrEnum):

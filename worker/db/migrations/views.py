@@ -32,6 +32,11 @@ DERNIERS_EXPORTS_0016 = _DERNIERS_EXPORTS.format(
        coalesce(rc.because, '') AS recalled_because""",
     joined=" LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc ON rc.id = e.recall_id",
 )
+DERNIERS_EXPORTS_0017 = _DERNIERS_EXPORTS.format(
+    added=f"""{_OF_0006}, e.provisoire_until, e.rests_on, rc.created_at AS recalled_at,
+       coalesce(rc.because, '') AS recalled_because, e.reconciliation""",
+    joined=" LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc ON rc.id = e.recall_id",
+)
 
 _DEMANDES = """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,

@@ -6,7 +6,7 @@ from datetime import date
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Date, Row, Select, and_, exists, func, literal, null, select
+from sqlalchemy import ColumnElement, Connection, Date, Row, Select, and_, exists, func, literal, null, or_, select
 
 from common.calendrier import last_birth
 from common.law import Regime
@@ -63,10 +63,19 @@ class MouvementSource:
     version: int
     """Which electors are on the list now."""
     on_fetch: Callable[[int], None]
+    conditions: tuple[ColumnElement[bool], ...] = ()
+    """Of the mouvements that `stream` gives."""
 
     def stream(self) -> Iterator[Mouvement]:
         """Every mouvement of the list, in the order of ids."""
-        return select_mouvements(self.connection, self.code_commune, self.liste)
+        return select_mouvements(self.connection, self.code_commune, self.liste, *self.conditions)
+
+    def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "MouvementSource":
+        """The same with fewer mouvements: later than a day, of the younger, and those that wait, at least."""
+        known = MouvementRegistre
+        born = known.date_naissance
+        some = [known.date_mouvement > after, born > born_after, born < "0"]
+        return replace(self, conditions=(or_(*some, *([known.etat == Etat.ACTIF.value] if waiting else [])),))
 
     def young(self, born_after: str, born_until: str) -> Iterator[Mouvement]:
         """The electors on the list who were born in between, each as her inscription; its id is hers, below zero."""
@@ -88,7 +97,9 @@ class MouvementSource:
         return _select_entries().where(_is_on_liste(self.code_commune, self.liste, self.version))
 
 
-def select_mouvements(connection: Connection, code_commune: str, liste: Liste) -> Iterator[Mouvement]:
+def select_mouvements(
+    connection: Connection, code_commune: str, liste: Liste, *conditions: ColumnElement[bool]
+) -> Iterator[Mouvement]:
     """The mouvements of a list, in the order of their ids; texts that a service wrote are cleaned on the way.
 
     An elector is protected when the mouvement says so, or the protections of the commune.
@@ -96,7 +107,7 @@ def select_mouvements(connection: Connection, code_commune: str, liste: Liste) -
     Raises:
         ExportError: a value that no mouvement has, where a service feeds the table.
     """
-    query = select(_TABLE).where(_of_liste(code_commune, liste)).order_by(_TABLE.c.id)
+    query = select(_TABLE).where(_of_liste(code_commune, liste), *conditions).order_by(_TABLE.c.id)
     with connection.execute(query, execution_options=STREAM) as rows:
         yield from _read_all(connection, code_commune, rows)
 

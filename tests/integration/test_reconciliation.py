@@ -1,0 +1,126 @@
+"""What the worker stores of how a tableau and the list of the day agree: counts on the row, names beside the file."""
+
+import json
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Format, Liste
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
+from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.mouvements_desk import open_desk as open_register
+from tests.integration.tableau_desk import Made, TableauDesk
+from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, MEETING, ON_POLL, POLL, invented
+from worker.exports.integrity import Scope, verify_files
+from worker.exports.naming import ListeNaming
+from worker.exports.purge import purge_files
+from worker.handlers.export_plan import PlannedFile
+from worker.registre.reu.importer import Intake
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+
+CAME, LEFT = invented("FURET", "14/03/1962"), invented("FAISAN", "15/04/1963")
+
+
+@pytest.fixture
+def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+    with open_register(database_url, tmp_path) as desk:
+        desk.load([*ADULTS, IN_PERIOD, ON_POLL, LEFT], intake=Intake(BEFORE))
+        desk.load([*ADULTS, IN_PERIOD, ON_POLL, LEFT], intake=Intake(MEETING))
+        desk.load([*ADULTS, IN_PERIOD, ON_POLL, CAME], intake=Intake(LATER))
+        yield desk
+
+
+@pytest.fixture
+def desk(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
+    return TableauDesk(register.engine, tmp_path / "exports")
+
+
+def _make(desk: TableauDesk, day: date) -> Made:
+    asked = {"commune": COMMUNE, "scrutin": POLL, "reunion": BEFORE, "until": MEETING}
+    return desk.make(TypeTableau.VINGT_JOURS, created_at=datetime.fromisoformat(f"{day}T12:00:00+02:00"), **asked)
+
+
+def _record(made: Made) -> dict[str, Any]:
+    known = made.row["reconciliation"]
+    record: dict[str, Any] = json.loads(known) if isinstance(known, str) else known
+    return record
+
+
+def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
+    desk: TableauDesk, capsys: pytest.CaptureFixture[str]
+) -> None:
+    made = _make(desk, LATER)
+    record = _record(made)
+    proof = record.pop("proof")
+    assert record == {
+        "liste_on": "2026-10-25",
+        "version": 3,
+        "electeurs": 23,
+        "tableau_on": "2026-09-18",
+        "age_on": "2026-10-11",
+        "apres": 23,
+        "differences": {"came_since": 1, "left_since": 1},
+        "unexplained": 0,
+    }
+    path = made.path.with_name(proof["name"])
+    assert proof["name"] == f"{made.path.stem}-pdf-reconciliation.json"
+    named = json.loads(path.read_bytes())["differences"]
+    assert [(it["nom_naissance"], it["is_on"], it["message"]) for it in named] == [
+        ("FAISAN", "tableau", "radiation du 25/10/2026, après le tableau"),
+        ("FURET", "liste", "inscription du 25/10/2026, après le tableau"),
+    ]
+    captured = capsys.readouterr()
+    assert not any(nom in captured.out + captured.err + str(record) for nom in ("FAISAN", "FURET"))
+
+
+def test_before_the_poll_the_tableau_has_those_who_come_of_age_for_it(desk: TableauDesk) -> None:
+    desk.run("UPDATE electeur SET date_naissance = '2008-10-11' WHERE nom_naissance = 'GRIVE'")
+    record = _record(_make(desk, date(2026, 10, 1)))
+    assert (record["electeurs"], record["apres"], record["unexplained"]) == (22, 23, 0)
+    assert record["differences"]["of_age_later"] == 1
+
+
+def test_nobody_differs_and_no_file_stands_beside(desk: TableauDesk) -> None:
+    made = desk.make(
+        TypeTableau.VINGT_JOURS,
+        commune=COMMUNE,
+        reunion=BEFORE,
+        until=LATER,
+        created_at=datetime.fromisoformat(f"{LATER}T12:00:00+02:00"),
+    )
+    record = _record(made)
+    assert (record["proof"], record["differences"], record["unexplained"]) == (None, {}, 0)
+    assert record["electeurs"] == record["apres"]
+    assert not [name for name in desk.files() if name.endswith("reconciliation.json")]
+
+
+def test_a_list_file_says_of_which_register_it_is(desk: TableauDesk) -> None:
+    columns = {"liste": Liste.PRINCIPALE, "format": Format.CSV}
+    naming = ListeNaming(COMMUNE, Liste.PRINCIPALE, Format.CSV)
+    (number,) = desk.ask_files([PlannedFile("P.csv", naming, columns)], datetime(2026, 10, 25).astimezone(), COMMUNE)
+    row = desk.ring(number)
+    known = row["reconciliation"]
+    assert (json.loads(known) if isinstance(known, str) else known) == {
+        "liste_on": "2026-10-25",
+        "version": 3,
+        "electeurs": 23,
+    }
+
+
+def test_the_proof_is_verified_and_purged_with_its_tableau(desk: TableauDesk) -> None:
+    made = _make(desk, LATER)
+    path = made.path.with_name(_record(made)["proof"]["name"])
+    (found,) = verify_files(desk.engine, desk.services.storage, Scope(), actor="test")
+    assert (found.findings, found.files) == ([], 2)
+    path.write_bytes(path.read_bytes().replace(b"FURET", b"PUTOIS"))
+    (found,) = verify_files(desk.engine, desk.services.storage, Scope(), actor="test")
+    assert [finding.name for finding in found.findings] == [path.name]
+    desk.run("UPDATE request SET told_at = created_at")
+    desk.run("UPDATE export SET finished_at = created_at")
+    list(purge_files(desk.engine, desk.services.storage, days=0, actor="test"))
+    assert desk.files() == []

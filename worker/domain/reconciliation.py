@@ -1,0 +1,153 @@
+"""The list of a day and a tableau, elector by elector: who is in one and not in the other, and why.
+
+A tableau ends on its last day, and counts age on a poll; a list file is of the day it was asked for. What lies between
+the two days is in the mouvements and in the dates of birth, so that each elector who differs is named with the reason.
+What they do not account for is a contradiction between the list and its mouvements.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
+from datetime import date
+from enum import StrEnum
+from typing import Any
+
+from common.calendrier import is_mineur, last_birth
+from common.french import short_date
+from worker.domain.demande import Demande
+from worker.domain.majorite import OfAge, Period, Register
+from worker.domain.mouvement import Etat, Mouvement, Nature
+from worker.domain.selection import is_in
+
+
+class Reason(StrEnum):
+    """Why an elector is on the list of the day and not counted by the tableau, or the contrary."""
+
+    CAME_SINCE = "came_since"
+    LEFT_SINCE = "left_since"
+    OF_AGE_SINCE = "of_age_since"
+    OF_AGE_LATER = "of_age_later"
+    STILL_TO_COME = "still_to_come"
+    STILL_TO_LEAVE = "still_to_leave"
+
+    @property
+    def is_on_liste(self) -> bool:
+        """She is on the list of the day, and the tableau does not count her; else the contrary."""
+        return self in {Reason.CAME_SINCE, Reason.OF_AGE_SINCE, Reason.STILL_TO_LEAVE}
+
+    def describe(self, day: date) -> str:
+        """What a clerk reads."""
+        return _SAID[self].format(short_date(day))
+
+
+_SAID = {
+    Reason.CAME_SINCE: "inscription du {}, après le tableau",
+    Reason.LEFT_SINCE: "radiation du {}, après le tableau",
+    Reason.OF_AGE_SINCE: "dix-huit ans le {}, après le tableau",
+    Reason.OF_AGE_LATER: "dix-huit ans le {} : compte pour le scrutin, pas encore sur la liste",
+    Reason.STILL_TO_COME: "inscription du {}, qui n'est pas encore appliquée à la liste",
+    Reason.STILL_TO_LEAVE: "radiation du {}, qui n'est pas encore appliquée à la liste",
+}
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One elector who is in one of the two only. Personal data: for the clerk's own file, never for a log."""
+
+    reason: Reason
+    day: date
+    nom_naissance: str
+    prenoms: str
+    date_naissance: str
+    bureau: str
+
+    @classmethod
+    def of(cls, reason: Reason, mouvement: Mouvement) -> "Difference":
+        """Of the elector of a mouvement."""
+        who, bureau = mouvement.personne, mouvement.nouveau_bureau or mouvement.ancien_bureau
+        return cls(reason, mouvement.date_mouvement, who.nom_naissance, who.prenoms, who.date_naissance, bureau)
+
+    def to_record(self) -> dict[str, str]:
+        """For the file of the clerk."""
+        return asdict(self) | {
+            "reason": self.reason.value,
+            "day": self.day.isoformat(),
+            "is_on": "liste" if self.reason.is_on_liste else "tableau",
+            "message": self.reason.describe(self.day),
+        }
+
+
+@dataclass(frozen=True)
+class Reconciliation:
+    """A tableau since 2019 held against the list of the day it was asked for, in one snapshot of the register."""
+
+    liste_on: date
+    version: int
+    """Of the register: which electors were on the list."""
+    electeurs: int
+    """On the list of that day."""
+    tableau_on: date
+    age_on: date
+    apres: int
+    """Electors after the tableau."""
+    differences: Sequence[Difference]
+
+    @property
+    def unexplained(self) -> int:
+        """Electors that the list has and that nothing accounts for; below zero, that it lacks."""
+        counted = sum(1 if it.reason.is_on_liste else -1 for it in self.differences)
+        return self.electeurs - self.apres - counted
+
+    def to_record(self) -> dict[str, Any]:
+        """For the row of the file: counts and reasons, nobody's name."""
+        reasons = Counter(it.reason.value for it in self.differences)
+        return {
+            "liste_on": self.liste_on.isoformat(),
+            "version": self.version,
+            "electeurs": self.electeurs,
+            "tableau_on": self.tableau_on.isoformat(),
+            "age_on": self.age_on.isoformat(),
+            "apres": self.apres,
+            "differences": dict(sorted(reasons.items())),
+            "unexplained": self.unexplained,
+        }
+
+
+def find_differences(demande: Demande, register: Register) -> Iterator[Difference]:
+    """Who is on the list of the day of the request and not counted by the tableau, and the contrary.
+
+    Nothing under the yearly revision: its tableaux are counted from the list of now.
+    """
+    period = Period.of(demande)
+    if period is None:
+        return
+    until, age, jour = period.until, period.age_apres, demande.jour
+    since = Period(until, jour, min(age, jour), jour, jour)
+    for mouvement in OfAge(since, register.narrow(until, last_birth(since.age_avant))).stream():
+        if mouvement.etat is Etat.APPLIQUE and (mouvement.is_majorite or since.has(mouvement)):
+            yield from _happened_since(mouvement)
+    if age > jour:
+        young = register.narrow(date.max, last_birth(jour))
+        for mouvement in OfAge(period._replace(age_avant=jour), young).stream():
+            if mouvement.is_majorite and mouvement.etat is Etat.APPLIQUE and mouvement.date_mouvement > jour:
+                yield Difference.of(Reason.OF_AGE_LATER, mouvement)
+    waiting = register.narrow(date.max, last_birth(period.age_avant), waiting=True)
+    for mouvement in OfAge(period, waiting).stream():
+        if mouvement.etat is Etat.ACTIF and is_in(mouvement, demande):
+            yield from _is_waiting(mouvement, jour)
+
+
+def _happened_since(mouvement: Mouvement) -> Iterator[Difference]:
+    if mouvement.nature is Nature.RADIATION:
+        yield Difference.of(Reason.LEFT_SINCE, mouvement)
+    elif mouvement.is_majorite:
+        yield Difference.of(Reason.OF_AGE_SINCE, mouvement)
+    elif mouvement.nature is Nature.INSCRIPTION:
+        yield Difference.of(Reason.CAME_SINCE, mouvement)
+
+
+def _is_waiting(mouvement: Mouvement, jour: date) -> Iterator[Difference]:
+    if mouvement.nature is Nature.INSCRIPTION:
+        yield Difference.of(Reason.STILL_TO_COME, mouvement)
+    elif mouvement.nature is Nature.RADIATION and not is_mineur(mouvement.personne.date_naissance, jour):
+        yield Difference.of(Reason.STILL_TO_LEAVE, mouvement)
