@@ -11,7 +11,7 @@ from worker.registre.checks.facts import _may_deserve_look
 from worker.registre.checks.suspects import FACTS_VERSION, has_double, has_double_numero
 from worker.registre.models import Electeur
 
-FOUND_BY = (1, "60a346b157eb26ec")
+FOUND_BY = (1, "d0a4343c818afa21")
 
 
 def test_other_rules_have_another_version() -> None:

@@ -36,7 +36,8 @@ GARBLED = (
 contrary), U+201A after a letter (a code page of DOS). Portuguese has `Ã` before a letter or at the end of a word.
 """
 
-SUSPECT = f'[^ -~\u00a1-\u00ac\u00ae-\u02ff]|  |(^|{JOINT}) | ({JOINT}|$)|[;"]|{GARBLED}'
+_USUAL = " -~\u00a1-\u00ac\u00ae-\u02ff"
+SUSPECT = f'[^{_USUAL}]|  |(^|{JOINT}) | ({JOINT}|$)|[;"]|{GARBLED}'
 """A quick first look. Text below U+0300 is in NFC (Unicode, UAX #15): only what matches is examined further."""
 
 UNCLEAN = f"[{NOT_ALLOWED}{SPACES}]|  |(^|{JOINT}) | ({JOINT}|$)"
@@ -49,7 +50,8 @@ CAPITALS = SMALL.upper()
 
 _CAPITALS = str.maketrans(SMALL, CAPITALS)
 _GARBLED = re.compile(GARBLED)
-_SUSPECT = re.compile(SUSPECT)
+_UNUSUAL = re.compile(f"[^{_USUAL}]")
+_LEADS = re.compile("[\u00c2-\u00c5\u00c8\u00e2-\u00e5\u00ef]")
 _UNCLEAN = re.compile(UNCLEAN.replace("[", "[\\x00\ud800-\udfff", 1))
 
 
@@ -77,7 +79,17 @@ def is_clean(value: str) -> bool:
 
 def is_suspect(value: str) -> bool:
     """Whether the value, or one of several joined by JOINT, deserves a closer look."""
-    return _SUSPECT.search(value) is not None
+    return (  # what SUSPECT says, in half the time
+        _UNUSUAL.search(value) is not None
+        or ";" in value
+        or '"' in value
+        or "  " in value
+        or f"{JOINT} " in value
+        or f" {JOINT}" in value
+        or value[:1] == " "
+        or value[-1:] == " "
+        or (_LEADS.search(value) is not None and _GARBLED.search(value) is not None)
+    )
 
 
 def is_garbled(value: str) -> bool:

@@ -174,6 +174,12 @@ def has_double_numero(among: ColumnElement[bool]) -> ColumnElement[bool]:
 
 
 def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bool]) -> ColumnElement[bool]:
-    """One pass to count, one to find: nothing is compared two by two."""
-    several = select(*keys).where(among).group_by(*keys).having(func.count() > 1).correlate(None)
-    return and_(among, tuple_(*keys).in_(several))
+    """One pass to count, one to find: nothing is compared two by two, even before PostgreSQL knows how many there are.
+
+    Without statistics, as after an import, it would count anew for each elector: hence MATERIALIZED.
+    """
+    names = [f"key{place}" for place in range(len(keys))]
+    labelled: list[Any] = [key.label(name) for key, name in zip(keys, names, strict=True)]
+    several = select(*labelled).where(among).group_by(*keys).having(func.count() > 1).correlate(None)
+    shared = several.cte(f"shared_{len(keys)}").prefix_with("MATERIALIZED", dialect="postgresql")
+    return and_(among, tuple_(*keys).in_(select(*(shared.c[name] for name in names))))

@@ -95,8 +95,8 @@ def import_file(
             listes, kept = _count(connection, reading)
             _refuse_loss([it for it in listes if it.electeurs], accept=accept_loss)
             _refuse_late(connection, reading.listes, jour)
-            find_facts(connection, version, reading.listes, link.read_on)
             _renew_statistics(connection, reading.lines_kept)
+            find_facts(connection, version, reading.listes, link.read_on)
             differing = _comparing(connection, version, reading, link, comparison_report(path, report))
             with differing as (comparison, record_changes):
                 changed = _record(connection, version, reading, link, record_changes)
@@ -242,7 +242,7 @@ def _write_electeurs(connection: Connection, version: int, rows: Iterable[Row], 
 
 
 def _renew_statistics(connection: Connection, staged: int) -> None:
-    """Let PostgreSQL know of the new version before the first export reads it; SQLite needs no such thing."""
+    """Let PostgreSQL know of the new version before it is looked at; SQLite needs no such thing."""
     if connection.dialect.name == "postgresql" and staged >= LARGE:
         with connection.begin():
             connection.execute(text("ANALYZE electeur"))
