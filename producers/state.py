@@ -12,6 +12,7 @@ from sqlalchemy import Connection, Engine, Row, Select, String, column, create_e
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
+from common.database import CONNECT_OPTIONS
 from common.tls import explain_database_tls
 from producers.batch import queries
 from producers.batch.batch import BatchProgress, CommuneOutcome
@@ -145,7 +146,7 @@ def _read_only_engine(url: URL) -> Engine:
         url,
         pool_pre_ping=True,
         pool_timeout=_TIMEOUT_SECONDS,
-        connect_args={"connect_timeout": _TIMEOUT_SECONDS, "application_name": "prefecture producer"},
+        connect_args={**CONNECT_OPTIONS, "application_name": "prefecture producer"},
     )
     return engine.execution_options(postgresql_readonly=True)
 

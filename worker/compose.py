@@ -34,7 +34,7 @@ LEASES_PER_MAIL = 4
 
 def build_services(settings: Settings, enqueue: Enqueue) -> Services:
     """Nothing is connected yet."""
-    engine: Engine = build_engine(settings.database_url.get_secret_value())
+    engine: Engine = build_engine(settings.database_url.get_secret_value(), serves=True)
     return Services(
         engine=engine,
         registre=_build_registre(settings, engine),
@@ -106,7 +106,8 @@ def build_senders(settings: Settings) -> dict[Channel, ChannelSender]:
 
 def _build_registre(settings: Settings, engine: Engine) -> Engine:
     """The database of the register, when it is another one."""
-    return build_engine(settings.registre_url.get_secret_value()) if settings.registre_url else engine
+    url = settings.registre_url
+    return build_engine(url.get_secret_value(), serves=True) if url else engine
 
 
 def show_metrics(settings: Settings, engine: Engine, queues: Queues) -> None:

@@ -60,7 +60,7 @@ def notifier(*, once: bool) -> None:
     settings = load_settings()
     amqp_url = settings.amqp_url.get_secret_value()
     configure_logs(settings.log_format, settings.log_level)
-    engine = build_engine(settings.database_url.get_secret_value())
+    engine = build_engine(settings.database_url.get_secret_value(), serves=True)
     require_current(engine)
     require_trusted(amqp_url)
     broker = build_broker(amqp_url)

@@ -11,6 +11,7 @@ from sqlalchemy.exc import ArgumentError
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from common.database import CONNECT_OPTIONS
 from worker.domain import texte
 from worker.errors import ConfigurationError
 
@@ -20,8 +21,11 @@ BUSY_SECONDS = 15
 """How long a SQLite writer waits for another one."""
 
 
-def build_engine(url: str) -> Engine:
+def build_engine(url: str, *, serves: bool = False) -> Engine:
     """An engine for PostgreSQL (`postgresql+psycopg://`) or SQLite (`sqlite:///path`).
+
+    With `serves`, for workers and notifiers, PostgreSQL ends the transaction of a process that stands still in it, and
+    nobody waits for a lock longer than for a lease; a command of the operator may.
 
     On SQLite, transactions are begun by us: IMMEDIATE for those that write, plain for snapshots
     (without it a reader that turns writer fails at once with « database is locked »).
@@ -42,7 +46,9 @@ def build_engine(url: str) -> Engine:
         event.listen(engine, "connect", _prepare_sqlite)
         event.listen(engine, "begin", _begin_sqlite)
         return engine
-    options = {"connect_timeout": 5, "application_name": "prefecture"}
+    options = {**CONNECT_OPTIONS, "application_name": "prefecture"}
+    if serves:
+        options["options"] = _PATIENCE
     return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
 
 
@@ -55,6 +61,8 @@ _SNAPSHOT_OPTIONS: dict[str, dict[str, Any]] = {
     "sqlite": {"sqlite_begin": "DEFERRED"},
     "postgresql": {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True},
 }
+
+_PATIENCE = "-c idle_in_transaction_session_timeout=60s -c lock_timeout=30s"
 
 _WHOLE_LIST = (
     "SELECT set_config('parallel_setup_cost', '0', true), set_config('parallel_tuple_cost', '0', true),"
