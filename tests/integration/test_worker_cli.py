@@ -1,6 +1,7 @@
 """`python -m worker`: what an operator reads, and what a script gets as exit code."""
 
 import json
+import os
 import stat
 import subprocess
 import sys
@@ -10,11 +11,14 @@ from typing import NamedTuple
 
 import click
 import pytest
+from sqlalchemy import create_engine, text
 
 from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.reu_sample import DATE, NOM, electeurs, write_reu
 from worker.cli.main import COMMANDS, guard, main
+from worker.db.revision import newest, require_current
+from worker.errors import ConfigurationError
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
@@ -78,6 +82,31 @@ def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path:
     assert accepted.code == ExitCode.DONE
     assert f"Détail : {report}" in accepted.out
     assert "LANTERNE" not in refused.err + accepted.out + report.read_text()
+
+
+@pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
+def test_a_file_comes_by_standard_input_too(run: Run, tmp_path: Path) -> None:
+    """`run` has set the address of the database; what was kept while it was read is gone."""
+    reu = write_reu(tmp_path / "reu.csv", [*electeurs(2), *electeurs(1, {DATE: "hier"})])
+    report, kept = tmp_path / "rejets.csv", tmp_path / "tmp"
+    kept.mkdir()
+
+    def pipe(*options: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "worker", "import-reu", "-", *options]
+        environment = {**os.environ, "TMPDIR": str(kept)}
+        with reu.open() as stream:
+            return subprocess.run(
+                command, cwd=ROOT, env=environment, stdin=stream, capture_output=True, text=True, check=False
+            )
+
+    assert pipe().returncode == ExitCode.USAGE
+    refused = pipe("--report", str(report))
+    assert (refused.returncode, report.exists()) == (ExitCode.FAILED, True), refused.stderr
+    assert str(report) in refused.stderr
+    done = pipe("--report", str(report), "--accept-rejects")
+    assert done.returncode == ExitCode.DONE, done.stderr
+    assert "entrée standard" in run("imports").out
+    assert [*kept.iterdir()] == []
 
 
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
@@ -236,3 +265,23 @@ def test_the_help_starts_without_the_heavy_libraries() -> None:
     script = "import sys, worker.cli.main as m; m.main(['import-reu', '--help']); print('sqlalchemy' in sys.modules)"
     done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stdout.endswith("False\n")
+
+
+def test_former_code_goes_on_where_the_database_says_so(run: Run, database_url: str) -> None:
+    """A release was taken back: its `migrate` does nothing, and its commands work, or both say that they do not."""
+    engine = create_engine(database_url)
+
+    def say(version: str, works_with: str) -> None:
+        query = text("UPDATE alembic_version SET version_num = :version, works_with = :works_with")
+        with engine.begin() as connection:
+            connection.execute(query, {"version": version, "works_with": works_with})
+
+    run("migrate")
+    say("9999", newest())
+    assert run("migrate").code == ExitCode.DONE
+    require_current(engine)
+    say("9999", "9998")
+    assert "employez celle-là" in run("migrate").err
+    with pytest.raises(ConfigurationError, match="n'est pas prête"):
+        require_current(engine)
+    engine.dispose()

@@ -1317,9 +1317,27 @@ IMPORT = [
 DATABASE = [
     Mutant(
         "worker-on-an-old-database",
-        "if found != newest():",
+        "if not fits:",
         "if False:",
         ("test_a_worker_refuses_a_database_that_is_not_migrated",),
+    ),
+    Mutant(
+        "former-code-on-what-broke-it",
+        "(works_with or found) <= ours < found",
+        "ours < found",
+        ("test_former_code_goes_on_where_the_database_says_so",),
+    ),
+    Mutant(
+        "server-that-says-nothing-is-waited-for",
+        '"tcp_user_timeout": SILENT_SECONDS * 1000,',
+        '"tcp_user_timeout": 0,',
+        ("test_a_connection_that_answers_nothing_is_cut_on_both_sides",),
+    ),
+    Mutant(
+        "locks-of-a-frozen-worker-are-waited-for",
+        'options["options"] = _PATIENCE',
+        "pass",
+        ("test_who_stands_still_in_a_transaction_blocks_nobody_for_long",),
     ),
     Mutant(
         "rights-kept-that-were-taken-away",

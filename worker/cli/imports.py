@@ -13,7 +13,7 @@ import click
 
 from common.clock import jour_a_paris, now
 from common.french import count_of, format_number, short_date
-from worker.cli.options import CODE_COMMUNE, JOUR, LISTE, system_user, whole_number
+from worker.cli.options import CODE_COMMUNE, FILE_OR_INPUT, JOUR, LISTE, system_user, whole_number
 from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons, name_some
 
 if TYPE_CHECKING:
@@ -33,11 +33,15 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
     for option in (
         click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme."),
         click.option(
-            "--report", type=click.Path(path_type=Path), metavar="FICHIER", help="Où écrire les lignes rejetées."
+            "--report",
+            type=click.Path(path_type=Path),
+            metavar="FICHIER",
+            is_eager=True,  # before FICHIER, which wants to know
+            help="Où écrire les lignes rejetées ; sinon à côté du fichier.",
         ),
         click.option("--imported-by", metavar="NOM", help="Qui importe ; par défaut, l'utilisateur du système."),
         click.option("--accept-rejects", is_flag=True, help="Garder les lignes lisibles quand d'autres sont rejetées."),
-        click.argument("file", metavar="FICHIER", type=click.Path(path_type=Path)),
+        click.argument("file", metavar="FICHIER", type=FILE_OR_INPUT),
     ):
         function = option(function)
     return function
@@ -78,8 +82,9 @@ def import_reu(
 ) -> None:
     """Importer la liste électorale du REU.
 
-    FICHIER est l'export CSV « Liste des électeurs actifs ». Chaque liste qui s'y trouve remplace celle du registre,
-    et ce qui change depuis l'export précédent devient des mouvements ; les autres listes ne changent pas.
+    FICHIER est l'export CSV « Liste des électeurs actifs », ou « - », l'entrée standard. Chaque liste qui s'y trouve
+    remplace celle du registre, et ce qui change depuis l'export précédent devient des mouvements ; les autres listes
+    ne changent pas.
     """
     from worker.cli.database import register_database
     from worker.registre.reu.importer import Intake, import_file

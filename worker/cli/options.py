@@ -2,7 +2,11 @@
 
 import os
 import pwd
+import sys
 from collections.abc import Iterable
+from pathlib import Path
+from shutil import copyfileobj
+from tempfile import TemporaryDirectory
 
 import click
 
@@ -35,6 +39,32 @@ def one_of(words: Iterable[str]) -> ParsedType[str]:
     return ParsedType("mot", parse)
 
 
+class _FileOrInput(click.Path):
+    """A file, or `-`: what comes by standard input, kept in TMPDIR while the command runs, since it is read twice.
+
+    Reports go beside a file; here `--report`, processed first, must say where.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(
+        self, value: str | os.PathLike[str], param: click.Parameter | None, ctx: click.Context | None
+    ) -> str | bytes | os.PathLike[str]:
+        """The file to read."""
+        if str(value) != "-" or ctx is None:
+            return super().convert(value, param, ctx)
+        if not isinstance(ctx.params.get("report"), Path):
+            raise click.UsageError("avec « - », --report dit où écrire les lignes qui seraient rejetées", ctx)
+        path = Path(ctx.with_resource(TemporaryDirectory(prefix="import-"))) / STANDARD_INPUT
+        with path.open("xb") as kept:
+            copyfileobj(sys.stdin.buffer, kept)
+        return path
+
+
+STANDARD_INPUT = "entrée standard"
+"""The name under which such a file is recorded."""
+FILE_OR_INPUT = _FileOrInput()
 CODE_COMMUNE = ParsedType("code", lambda text: check_code_commune(text.upper()))
 JOUR = ParsedType("date", parse_jour)
 """`2026-11-25` or `25/11/2026`."""

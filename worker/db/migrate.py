@@ -7,9 +7,10 @@ from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, text
 
 from worker.db.grants import grant
+from worker.db.revision import is_usable
 from worker.errors import ConfigurationError
 
 _LOCK = 0x70726566  # « pref »
@@ -25,12 +26,17 @@ def migrate(engine: Engine, revision: str = "head") -> None:
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
+        config = _config(connection)
         try:
-            command.upgrade(_config(connection), revision)
+            command.upgrade(config, revision)
         except CommandError:
+            if is_usable(connection):  # after a rollback
+                return
             raise ConfigurationError(
                 "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
             ) from None
+        if revision == "head":
+            connection.execute(text("UPDATE alembic_version SET works_with = :oldest"), {"oldest": _oldest(config)})
         if connection.dialect.name == "postgresql" and revision == "head":
             grant(connection)
 
@@ -46,6 +52,12 @@ def current_revision(engine: Engine) -> tuple[str | None, str | None]:
     with engine.connect() as connection:
         context = MigrationContext.configure(connection)
         return context.get_current_revision(), ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+
+
+def _oldest(config: Config) -> str:
+    """The oldest revision whose code works on the newest form: that of the last migration with `BREAKS_FORMER`."""
+    script = ScriptDirectory.from_config(config)
+    return next(it.revision for it in script.walk_revisions() if getattr(it.module, "BREAKS_FORMER", False))
 
 
 def _config(connection: Connection) -> Config:

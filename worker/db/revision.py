@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from common.tls import explain_database_tls
@@ -19,7 +19,7 @@ def require_current(engine: Engine) -> None:
     """
     try:
         with engine.connect() as connection:
-            found = connection.scalar(text("SELECT version_num FROM alembic_version"))
+            fits = is_usable(connection)
     except OperationalError as error:
         if reason := explain_database_tls(str(error.orig)):
             raise ConfigurationError(
@@ -27,11 +27,22 @@ def require_current(engine: Engine) -> None:
             ) from None
         if engine.dialect.name != "sqlite" or "no such table" not in str(error.orig):
             return
-        found = None
+        fits = False
     except DBAPIError:
-        found = None
-    if found != newest():
+        fits = False
+    if not fits:
         raise ConfigurationError("la base de données n'est pas prête : lancez « python -m worker migrate »")
+
+
+def is_usable(connection: Connection) -> bool:
+    """Whether this code works on it: it is migrated, or newer in a way that this code's revision still works with.
+
+    Raises:
+        DBAPIError: it has no tables, or of a time when it did not say what it works with.
+    """
+    query = text("SELECT version_num, works_with FROM alembic_version")
+    rows, ours = connection.execute(query), newest()
+    return any(found == ours or (works_with or found) <= ours < found for found, works_with in rows)
 
 
 def newest() -> str:
