@@ -1,26 +1,34 @@
 # The worker, the notifier, the screen and the commands, in one image. What installs stays in the first stage.
-FROM python:3.13-slim-trixie AS build
+ARG PYTHON_IMAGE=python:3.13-slim-trixie
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /build
 COPY requirements.lock .
 # Wheels only and hashes checked: no compiler, and nothing that the lock does not name.
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
-        --require-hashes --only-binary=:all: --requirement requirements.lock
+        --no-compile --require-hashes --only-binary=:all: --requirement requirements.lock
 COPY common /app/common
 COPY schemas /app/schemas
 COPY producers /app/producers
 COPY worker /app/worker
-RUN python -m compileall -q --invalidation-mode unchecked-hash /app
+# Compiled once for all, without a date in it, but what is never loaded; readable whatever the umask of the checkout.
+RUN python -m compileall -q --invalidation-mode unchecked-hash -x 'apprise/plugins|pygments/lexers|/testing/' /app /opt/venv \
+    && chmod -R a=rX,u+w /app /opt/venv
 
-FROM python:3.13-slim-trixie
+FROM ${PYTHON_IMAGE}
+ARG PYTHON_IMAGE
+ARG VERSION=0
+ARG REVISION=unknown
 LABEL org.opencontainers.image.title="Module Préfecture" \
       org.opencontainers.image.description="Voter lists and revision tables, made as files by workers behind a queue" \
-      org.opencontainers.image.base.name="docker.io/library/python:3.13-slim-trixie"
-# The group is for whoever may read the files: a screen, a backup.
+      org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
+      org.opencontainers.image.version="${VERSION}" \
+      org.opencontainers.image.revision="${REVISION}"
+# The group is for whoever may read the files (a screen, a backup), and for another user than 10001 to run as.
 RUN groupadd --gid 10001 prefecture \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin prefecture \
-    && install --directory --owner 10001 --group 10001 --mode 2750 \
-        /var/lib/prefecture /var/lib/prefecture/exports /var/lib/prefecture/mails /var/lib/prefecture/spool
+    && install --directory --owner 10001 --group 10001 --mode 2770 \
+        /var/lib/prefecture /var/lib/prefecture/arrivals /var/lib/prefecture/exports /var/lib/prefecture/mails /var/lib/prefecture/spool
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 # In a container nobody is alone: the screen is closed until a proxy or a provider is named.

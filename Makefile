@@ -8,7 +8,7 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run pictures test faults mutants nightly check bench schemas migrate lock clean .runtime .dev
+.PHONY: help setup demo run pictures test faults mutants image boxes nightly check bench schemas migrate lock clean .runtime .dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -31,6 +31,12 @@ faults: .dev ## break each part in turn while files are made, then send 10,000 b
 
 mutants: .dev ## take each safeguard away in a copy of the tree, and count those whose tests notice nothing: ten minutes
 	$(RUN) -m tests.mutants
+
+image: ## build the container image, under the name that docker-compose.yml runs: needs Docker
+	docker compose build migrate
+
+boxes: .dev ## play docs/operations.md on a container engine of its own, an upgrade and the way back: needs root
+	$(RUN) -m pytest -n 0 -s -o faulthandler_timeout=1800 tests/boxes
 
 nightly: .dev ## the tests that take minutes each, then faults, mutants and bench: an hour
 	$(RUN) -m tests.parts.install

@@ -3,8 +3,13 @@
 # A file that exists is kept. A new password for an account: remove its two files, then docs/operations.md.
 set -eu
 cd "$(dirname "$0")/.."
+# What the containers read from the checkout holds no secret; a `umask 027` would hide it from their accounts.
+chmod -R a+rX deploy
 mkdir -p var/import var/secrets
 chmod 700 var/secrets
+# Group 10001 is that of the containers: they read what is to be imported there, and write its reports.
+chmod 2770 var/import
+chgrp 10001 var/import 2>/dev/null || echo "var/import : sudo chgrp 10001 var/import, pour que les imports puissent y écrire" >&2
 cd var/secrets
 
 # password ACCOUNT: 48 hexadecimal digits, which mean themselves in an address.

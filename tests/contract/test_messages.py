@@ -15,8 +15,9 @@ SPOKEN_IN = ("producers", "worker/cli", "worker/db", "worker/handlers", "worker/
 """Where commands and refusals are; what the register says of a file is in its own document."""
 
 RAISED = {
-    *("BadParameter", "BatchInterruptedError", "ConfigurationError", "InvalidRequestError", "NotPutBackError"),
-    *("NotKnownYetError", "PrefectureError", "RefusedError", "StateAwayError", "TransientError", "UsageError"),
+    *("BadParameter", "BatchInterruptedError", "ConfigurationError", "InvalidRequestError", "NotKnownYetError"),
+    *("NotPutBackError", "PrefectureError", "ProducerConfigurationError", "RefusedError", "StateAwayError"),
+    *("TransientError", "UsageError"),
 }
 
 

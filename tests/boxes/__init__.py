@@ -1,0 +1,1 @@
+"""The installation of docker-compose.yml, played on a real engine: `make boxes`."""
