@@ -13,6 +13,7 @@ from schemas.topology import (
     EVENT_EXPORT_CANCELLED,
     EVENT_EXPORT_FAILED,
     EVENT_EXPORT_READY,
+    EVENT_EXPORT_RECALLED,
     EVENT_REQUEST_ACCEPTED,
     EVENT_REQUEST_REFUSED,
     EVENT_REQUEST_SETTLED,
@@ -127,6 +128,14 @@ class RefusalFault(Contract):
     ]
     code: Annotated[str, Field(description="Stable word for programs.", examples=["enum"])]
     message: Annotated[str, Field(description="For people, in French.")]
+
+
+class ExportRecalled(_File):
+    """A file that was ready is to be made again: an import that it rests on was undone, or its day corrected."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_RECALLED
+
+    because: Annotated[str, Field(description="What was done to the import, in French.")]
 
 
 class RequestRefused(Contract):

@@ -15,6 +15,7 @@ from schemas.events import (
     ExportCancelled,
     ExportFailed,
     ExportReady,
+    ExportRecalled,
     RequestAccepted,
     RequestRefused,
     RequestSettled,
@@ -79,6 +80,7 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "remarques": 12,
     },
     ExportFailed: _FILE | {"label": _LABEL, "code": "disque_plein", "reason": "Espace disque insuffisant."},
+    ExportRecalled: _FILE | {"label": f"{_LABEL}, à refaire", "because": "l'import 12 (reu.csv) a été annulé"},
     ExportCancelled: _FILE | {"label": _LABEL, "reason": "Annulé par mairie-libreville."},
     RequestAccepted: {
         "request": _REQUEST,

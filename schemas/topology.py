@@ -24,6 +24,7 @@ EVENT_REQUEST_SETTLED = "fr.openelec.prefecture.event.request_settled.v1"
 EVENT_EXPORT_READY = "fr.openelec.prefecture.event.export_ready.v1"
 EVENT_EXPORT_FAILED = "fr.openelec.prefecture.event.export_failed.v1"
 EVENT_EXPORT_CANCELLED = "fr.openelec.prefecture.event.export_cancelled.v1"
+EVENT_EXPORT_RECALLED = "fr.openelec.prefecture.event.export_recalled.v1"
 EVENT_REQUEST_REFUSED = "fr.openelec.prefecture.event.request_refused.v1"
 EVENT_ECHEANCE_NEAR = "fr.openelec.prefecture.event.echeance_near.v1"
 
@@ -40,7 +41,7 @@ BULK_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER)
 """Those that may be part of a batch."""
 
 EVENT_TYPES = (
-    *(EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED, EVENT_REQUEST_REFUSED),
+    *(EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED, EVENT_EXPORT_RECALLED, EVENT_REQUEST_REFUSED),
     *(EVENT_REQUEST_ACCEPTED, EVENT_REQUEST_SETTLED, EVENT_ECHEANCE_NEAR),
 )
 

@@ -9,6 +9,7 @@ from sqlalchemy import Engine
 
 from worker.db.engine import build_engine, build_sessions
 from worker.doorbell import CountEnqueued, Enqueue, EnqueueParked
+from worker.exports.models import Recall
 from worker.exports.storage import Storage
 from worker.handlers.services import Services
 from worker.health import Beat, ignore
@@ -24,7 +25,7 @@ from worker.notifier.dispatch import Dispatcher
 from worker.notifier.kinds import Channel
 from worker.notifier.messages.events import PublishAnswer
 from worker.notifier.models import Reminder
-from worker.notifier.notify import Notifier, ReminderNotifications, RequestNotifications
+from worker.notifier.notify import Notifier, RecallNotifications, ReminderNotifications, RequestNotifications
 from worker.notifier.outbox import Outbox
 from worker.settings import Settings
 
@@ -75,6 +76,7 @@ def build_notifier(
     parts = Dispatcher(sessions, build_senders(settings)), publish
     use_cases = (
         RequestNotifications(sessions, build_outbox(), *parts, public_url=settings.public_url),
+        RecallNotifications(sessions, build_outbox(table=Recall), *parts, public_url=settings.public_url),
         ReminderNotifications(sessions, build_outbox(table=Reminder), *parts, public_url=settings.public_url),
     )
     answers = Answers(engine, publish, lease_seconds=settings.lease_seconds) if publish else None

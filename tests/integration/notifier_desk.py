@@ -22,7 +22,7 @@ from worker.db.engine import build_engine, build_sessions
 from worker.db.migrate import migrate
 from worker.db.types import utc_now
 from worker.doorbell import Enqueue
-from worker.exports.models import Export, Request
+from worker.exports.models import Export, Recall, Request
 from worker.housekeeping.housekeeping import Chore, Housekeeping, reminder_chore, sweep_chore
 from worker.notifier.answers import Answers
 from worker.notifier.channels.chat import ChatSender
@@ -35,6 +35,7 @@ from worker.notifier.messages.events import PublishAnswer
 from worker.notifier.models import Agent, Notification, Recipient, Reminder
 from worker.notifier.notify import (
     Notifier,
+    RecallNotifications,
     ReminderNotifications,
     RequestNotifications,
     Today,
@@ -124,7 +125,7 @@ class Desk:
 
     def make_due(self) -> None:
         """Let the time come to try again."""
-        for table in (Request, Reminder):
+        for table in (Request, Recall, Reminder):
             self.change(table, tell_after=utc_now(-1))
         self.change(Notification, not_before=utc_now(-1))
 
@@ -152,12 +153,14 @@ class Desk:
                 Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts), rest_seconds=0),
             },
         )
-        requests, reminders = (
-            Outbox(self.engine, owner=name, lease_seconds=lease_seconds, table=table) for table in (Request, Reminder)
+        requests, recalls, reminders = (
+            Outbox(self.engine, owner=name, lease_seconds=lease_seconds, table=table)
+            for table in (Request, Recall, Reminder)
         )
         publish_to: PublishAnswer | None = (lambda event, _account: publish(event)) if publish else None
         use_cases = (
             RequestNotifications(sessions, requests, dispatcher, publish_to, public_url=public_url),
+            RecallNotifications(sessions, recalls, dispatcher, publish_to, public_url=public_url),
             ReminderNotifications(sessions, reminders, dispatcher, publish_to, public_url=public_url, today=today),
         )
         answers = Answers(self.engine, publish_to, lease_seconds=lease_seconds) if publish_to else None

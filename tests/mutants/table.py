@@ -1221,6 +1221,12 @@ IMPORT = [
         ("test_what_an_earlier_release_has_removed_does_not_come_back_empty",),
     ),
     Mutant(
+        "recall-told-too-early",
+        "return follows_what_was_said(row) if table is Recall else true()",
+        "return true()",
+        ("test_nobody_learns_last_that_it_is_ready",),
+    ),
+    Mutant(
         "recall-forgotten",
         'if any(it["import_id"] == withdrawal.import_id for it in row.rests_on):',
         "if False:",

@@ -9,9 +9,10 @@ from datetime import date
 from pathlib import Path
 
 from schemas.tableaux import Edition, TypeTableau
-from tests.unit.mail_samples import FULL_DISK, export, refused, report, tableau, tableaux_report
+from tests.unit.mail_samples import ASKED_AT, FULL_DISK, RECALL, export, refused, report, tableau, tableaux_report
 from worker.notifier.messages.content import Content
 from worker.notifier.messages.deadlines import COMMISSION, Deadline, describe_deadlines
+from worker.notifier.messages.recall import describe_recall
 from worker.notifier.messages.render import render_html
 from worker.notifier.messages.request import describe_request
 
@@ -40,6 +41,15 @@ CASES: dict[str, Content] = {
     ),
     "tableau_provisoire": describe_request(
         tableaux_report(tableau("premier_rectificatif.P.commune", provisoire_until=date(2027, 1, 10))), PAGE
+    ),
+    "fichiers_a_refaire": describe_recall(
+        RECALL,
+        [
+            export("P.csv", downloaded_at=ASKED_AT, label="Liste P du 25/11/2026 09:30:00 [csv], à refaire"),
+            tableau("vingt_jours.P.commune"),
+        ],
+        lieu="LIBREVILLE (13900)",
+        public_url=PAGE,
     ),
     "exemplaire_de_la_commission": describe_request(
         tableaux_report(tableau("premier_rectificatif.P.commune", edition=Edition.COMMISSION)), ""

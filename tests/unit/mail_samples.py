@@ -10,7 +10,7 @@ from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
-from worker.exports.models import Export, Request
+from worker.exports.models import Export, Recall, Request
 from worker.exports.naming import TableauNaming
 from worker.notifier.channels.mail import compose
 from worker.notifier.messages.render import render_html, render_text
@@ -18,6 +18,15 @@ from worker.notifier.messages.request import RequestReport, describe_request
 
 ASKED_AT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 FULL_DISK: dict[str, Any] = {"error_code": "disque_plein", "error_message": "Espace disque insuffisant."}
+
+RECALL = Recall(
+    id=7,
+    code_commune="13900",
+    because="l'import 12 (reu.csv) a été annulé",
+    reason="mauvais fichier",
+    recalled_by="exploitant",
+    created_at=ASKED_AT,
+)
 
 _READY: dict[str, object] = {
     "code_commune": "13900",

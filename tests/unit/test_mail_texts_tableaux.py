@@ -7,7 +7,9 @@ import pytest
 
 from schemas.tableaux import Edition, TypeTableau
 from schemas.topology import REQUEST_TABLEAUX_RENDER
+from tests.unit.mail_cases import CASES
 from tests.unit.mail_samples import FULL_DISK, body, mail_about, refused, subject, tableau, tableaux_report
+from worker.notifier.messages.render import render_text
 from worker.notifier.messages.request import RequestReport
 
 MAILS = Path(__file__).parent / "mails"
@@ -41,6 +43,19 @@ def test_a_provisional_tableau() -> None:
     about = tableaux_report(tableau("premier_rectificatif.P.commune", provisoire_until=date(2027, 1, 10)))
 
     assert body(about, "") == _mail("tableau_provisoire")
+
+
+def test_what_was_recalled_before_anybody_was_told_is_not_called_ready() -> None:
+    about = tableaux_report(tableau(recall_id=7), tableau("additions.P.commune"))
+
+    assert subject(about) == "1 tableau prêt, 1 à refaire — LIBREVILLE (13900)"
+    text = body(about, "")
+    assert "— à refaire, l'import dont il vient ne vaut plus" in text
+    assert "En mairie : à afficher ; consultable" not in text, "nothing is to be done with it"
+
+
+def test_files_to_make_again() -> None:
+    assert render_text(CASES["fichiers_a_refaire"]) == _mail("fichiers_a_refaire")
 
 
 def test_a_copy_for_the_commission_is_not_to_be_posted_nor_lodged() -> None:

@@ -384,6 +384,11 @@ def mark_published(export_id: int) -> Update:
     return update(Export).where(Export.id == export_id).values(published_at=utc_now())
 
 
+def mark_recall_published(export_id: int) -> Update:
+    """The event that it is to be made again has left on the exchange."""
+    return update(Export).where(Export.id == export_id).values(recall_published_at=utc_now())
+
+
 def mark_downloaded(connection: Connection, export_id: int, *, at: datetime, by: str) -> None:
     """Somebody has taken it; what is said late takes the place of no later download."""
     is_latest = or_(Export.downloaded_at.is_(None), Export.downloaded_at <= at)

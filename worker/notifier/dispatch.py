@@ -39,17 +39,20 @@ log = structlog.stdlib.get_logger(__name__)
 
 @dataclass(frozen=True)
 class Subject:
-    """What a message is about, in the table: a request, or a reminder."""
+    """What a message is about, in the table: a request, a reminder, or a recall."""
 
     code_commune: str
     request_id: int | None = None
     reminder_id: int | None = None
+    recall_id: int | None = None
 
     @property
     def is_it(self) -> ColumnElement[bool]:
         """The rows of its notifications."""
         if self.request_id is not None:
             return Notification.request_id == self.request_id
+        if self.recall_id is not None:
+            return Notification.recall_id == self.recall_id
         return Notification.reminder_id == self.reminder_id
 
 
@@ -105,6 +108,7 @@ class Dispatcher:
             Notification(
                 request_id=subject.request_id,
                 reminder_id=subject.reminder_id,
+                recall_id=subject.recall_id,
                 recipient=one.key,
                 code_commune=subject.code_commune,
                 subject=message.content.subject,

@@ -25,6 +25,7 @@ class Topic(StrEnum):
     DEADLINE = "echeance"
     REFUSED = "refus"
     CANCELLED = "annule"
+    RECALLED = "a_refaire"
 
 
 class Channel(StrEnum):

@@ -76,7 +76,7 @@ class ReminderEcheance(Base):
 
 
 class Notification(Base):
-    """One message to one recipient, about one request or one reminder: it is sent once."""
+    """One message to one recipient, about one request, one reminder or one recall: it is sent once."""
 
     __tablename__ = "notification"
     __table_args__ = (

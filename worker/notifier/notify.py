@@ -1,6 +1,6 @@
 """The notifier: tells people, then programs, what became of each request, and reminds communes of their deadlines.
 
-The road of one row: `Notifier` claims it (outbox.py); its use case, `RequestNotifications` or `ReminderNotifications`,
+The road of one row: `Notifier` claims it (outbox.py); its use case (requests, their recalls, or reminders)
 reads what there is to say and words it (messages/), lets it be sent to each recipient (dispatch.py, channels/),
 publishes its events, and marks it notified or puts it off. What is done is recorded at once, and never done twice.
 """
@@ -14,7 +14,7 @@ from typing import ClassVar, Protocol
 
 import structlog
 from sqlalchemy import ColumnElement, Engine, Update, select, update
-from sqlalchemy.orm import Session, selectinload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.clock import jour_a_paris
 from common.logs import LogThrottle
@@ -24,15 +24,23 @@ from worker.db.engine import Sessions
 from worker.db.notify import ReadySignal
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
-from worker.exports.models import KEY_REUSED, Request
-from worker.exports.records import mark_published
+from worker.exports.models import KEY_REUSED, Export, Recall, Request
+from worker.exports.records import mark_published, mark_recall_published
 from worker.health import Beat, ignore
 from worker.notifier.answers import Answers
 from worker.notifier.channels.delivery import Message
 from worker.notifier.dispatch import Dispatcher, Outcome, Subject
 from worker.notifier.kinds import Wish
 from worker.notifier.messages.deadlines import Deadline, describe_deadlines
-from worker.notifier.messages.events import PublishAnswer, deadline_event, file_event, refusal_event, settled_event
+from worker.notifier.messages.events import (
+    PublishAnswer,
+    deadline_event,
+    file_event,
+    recall_event,
+    refusal_event,
+    settled_event,
+)
+from worker.notifier.messages.recall import describe_recall
 from worker.notifier.messages.request import RequestReport, describe_request
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.notifier.outbox import Claim, Outbox
@@ -272,6 +280,47 @@ def today_in_france() -> date:
     return jour_a_paris(datetime.now(UTC))
 
 
+class RecallNotifications(Notifications):
+    """Of files that are to be made again, after all that was to be said of them: programs first, then people."""
+
+    log_key = "recall_id"
+
+    def notify(self, claim: Claim) -> bool:
+        """Notify of one recall, as `Notifications` says."""
+        with self._sessions() as session:
+            recall = session.get_one(Recall, claim.id)
+            files = select(Export).where(Export.recall_id == recall.id).options(joinedload(Export.request))
+            exports = session.scalars(files.order_by(Export.id)).all()
+            lieu = _read_lieu(session, recall.code_commune)
+        with structlog.contextvars.bound_contextvars(commune=recall.code_commune):
+            events = [recall_event(recall, export) for export in exports]
+            renew = partial(self.outbox.renew, claim)
+            published = all(
+                self._publish_missing([(event, mark_recall_published(export.id))], renew, export.request.sender)
+                for export, event in zip(exports, events, strict=True)
+                if export.recall_published_at is None
+            )
+            content = describe_recall(recall, exports, lieu=lieu, public_url=self._public_url)
+            outcome = self._dispatcher.deliver(
+                Subject(recall.code_commune, recall_id=recall.id),
+                Message(f"recall\n{recall.id}", content, lambda: events),
+                frozenset({Wish.READY, Wish.FAILED}),
+                renew,
+            )
+            seconds = self._finish(claim, outcome, is_published=published)
+            if seconds is None:
+                log.info("recall_told", recipients=outcome.recipients)
+                return True
+            log.warning("recall_postponed", published=published, seconds=round(seconds))
+            return False
+
+
+def _read_lieu(session: Session, code_commune: str) -> str:
+    """The commune as a clerk reads it."""
+    commune = session.get(Commune, code_commune)
+    return f"{commune.nom} ({code_commune})" if commune else code_commune
+
+
 class ReminderNotifications(Notifications):
     """Of the deadlines of a commune, once, and never of a day that has passed: programs first, then people."""
 
@@ -296,7 +345,7 @@ class ReminderNotifications(Notifications):
         with self._sessions() as session:
             reminder = session.get_one(Reminder, claim.id)
             coming = _read_coming(session, reminder.id, today)
-            commune = session.get(Commune, reminder.code_commune)
+            lieu = _read_lieu(session, reminder.code_commune)
         with structlog.contextvars.bound_contextvars(commune=reminder.code_commune):
             subject = Subject(reminder.code_commune, reminder_id=reminder.id)
             if not coming:
@@ -304,7 +353,6 @@ class ReminderNotifications(Notifications):
                 self.outbox.mark_notified(claim)
                 log.warning("reminder_too_late")
                 return True
-            lieu = f"{commune.nom} ({reminder.code_commune})" if commune else reminder.code_commune
             content = describe_deadlines(
                 [_deadline(row) for row in coming], lieu=lieu, today=today, public_url=self._public_url
             )

@@ -11,13 +11,13 @@ from schemas.vocabulary import RequestOutcome
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
 from worker.exports.lease import Lease
-from worker.exports.models import Export, Request
+from worker.exports.models import Export, Recall, Request
 from worker.exports.records import IS_UNFINISHED
 from worker.health import Beat, ignore
 from worker.notifier.channels.delivery import backoff
 from worker.notifier.models import Reminder
 
-NotifiedTable = type[Request] | type[Reminder]
+NotifiedTable = type[Request] | type[Reminder] | type[Recall]
 
 
 class Claim(NamedTuple):
@@ -113,6 +113,23 @@ def is_settled(request: type[Request]) -> ColumnElement[bool]:
     return or_(request.outcome == RequestOutcome.REFUSED, and_(exports.exists(), ~unfinished.exists()))
 
 
+def follows_what_was_said(recall: type[Recall]) -> ColumnElement[bool]:
+    """Whether people and programs have heard of all of its files: nobody learns last that one is ready."""
+    untold = (
+        select(Export.id)
+        .join(Request, Request.id == Export.request_id)
+        .where(Export.recall_id == recall.id, Request.told_at.is_(None))
+        .correlate(recall)
+    )
+    return ~untold.exists()
+
+
+def _may_be_said(table: NotifiedTable, row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — an alias of the table
+    if table is Request:
+        return is_settled(row)
+    return follows_what_was_said(row) if table is Recall else true()
+
+
 def _oldest_due(table: NotifiedTable) -> Select[int]:
     row: Any = aliased(table)
     return (
@@ -121,7 +138,7 @@ def _oldest_due(table: NotifiedTable) -> Select[int]:
             row.told_at.is_(None),
             or_(row.tell_after.is_(None), row.tell_after <= utc_now()),
             Lease(row.teller, row.teller_lease).is_free(),
-            is_settled(row) if table is Request else true(),
+            _may_be_said(table, row),
         )
         .order_by(row.id)
         .limit(1)

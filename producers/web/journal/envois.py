@@ -17,6 +17,7 @@ FILTERS = {
         "echec": "Échec",
         "refus": "Demande refusée",
         "annule": "Demande annulée",
+        "a_refaire": "Fichiers à refaire",
         "echeance": "Rappel d'échéance",
     },
     "etat": {"envoye": "Envoyé", "refuse": "Refusé", "attente": "En attente"},

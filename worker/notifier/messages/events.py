@@ -13,6 +13,7 @@ from schemas.events import (
     ExportCancelled,
     ExportFailed,
     ExportReady,
+    ExportRecalled,
     RefusalFault,
     RequestAccepted,
     RequestRefused,
@@ -22,7 +23,7 @@ from schemas.events import (
 from schemas.requests import RequestReference
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
-from worker.exports.models import KEY_REUSED, Export, Request
+from worker.exports.models import KEY_REUSED, Export, Recall, Request
 from worker.notifier.messages.deadlines import Deadline
 
 SOURCE = "/module-prefecture"
@@ -53,6 +54,12 @@ def file_event(request: Request, export: Export) -> CloudEvent:
         case _:
             data = ExportFailed(**about, code=export.error_code, reason=export.error_message)
     return _answer(request, data, export.finished_at or request.created_at, export.part)
+
+
+def recall_event(recall: Recall, export: Export) -> CloudEvent:
+    """The event of a file that is to be made again."""
+    data = ExportRecalled(**_about(export.request, export), because=recall.because)
+    return _answer(export.request, data, recall.created_at, export.part)
 
 
 def answer_event(request: Request) -> CloudEvent:

@@ -130,8 +130,10 @@ def _by_state(report: RequestReport) -> Iterator[tuple[list[Export], tuple[str, 
     for status, words in _STATES.items():
         files = report.files(status)
         if status is ExportStatus.READY:
-            yield [export for export in files if not export.provisoire_until], words
-            yield [export for export in files if export.provisoire_until], ("provisoire", "provisoires")
+            stand = [export for export in files if export.recall_id is None]
+            yield [export for export in stand if not export.provisoire_until], words
+            yield [export for export in stand if export.provisoire_until], ("provisoire", "provisoires")
+            yield [export for export in files if export.recall_id is not None], ("à refaire", "à refaire")
         else:
             yield files, words
 
@@ -145,7 +147,8 @@ def _subject(report: RequestReport) -> str:
 
 def _tone(report: RequestReport) -> Tone:
     if report.topic is Topic.READY:
-        is_unfit = report.bloquantes or any(export.provisoire_until for export in report.files(ExportStatus.READY))
+        ready = report.files(ExportStatus.READY)
+        is_unfit = report.bloquantes or any(it.provisoire_until or it.recall_id is not None for it in ready)
         return Tone.WARNING if is_unfit else Tone.GOOD
     return Tone.QUIET if report.topic is Topic.CANCELLED else Tone.BAD
 
@@ -167,6 +170,8 @@ def _item(export: Export) -> Item:
         state, tone = (words.unsound, Tone.WARNING) if export.bloquantes else (words.sound, Tone.GOOD)
         if export.provisoire_until and not export.bloquantes:
             state, tone = f"provisoire, à refaire à partir du {short_date(export.provisoire_until)}", Tone.WARNING
+    if export.recall_id is not None:
+        state, tone = "à refaire, l'import dont il vient ne vaut plus", Tone.BAD
     return Item(export.label, state, tone, tuple(_facts(export)))
 
 
@@ -200,7 +205,7 @@ def _link(report: RequestReport, public_url: str) -> PageLink | None:
 
 def _advice(report: RequestReport, words: Wording | None) -> Iterator[Block]:
     if words:
-        yield from words.next_steps(report.files(ExportStatus.READY))
+        yield from words.next_steps([it for it in report.files(ExportStatus.READY) if it.recall_id is None])
 
 
 def _words(report: RequestReport) -> Wording | None:

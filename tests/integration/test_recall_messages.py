@@ -1,0 +1,99 @@
+"""Whoever was told that a file is ready is told that it is to be made again: once, and after that it was ready."""
+
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+from sqlalchemy.orm import Session
+
+from schemas.envelope import CloudEvent
+from schemas.events import ExportReady, ExportRecalled
+from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, open_desk, smtp, work
+from tests.parts.mail import Mailbox
+from worker.db.types import utc_now
+from worker.errors import TransientError
+from worker.exports.models import Export, Recall
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+
+BECAUSE = "l'import 12 (reu.csv) a été annulé"
+
+
+def _recall(desk: Desk, *parts: str, reason: str = "") -> int:
+    with Session(desk.engine) as session, session.begin():
+        recall = Recall(code_commune="13900", because=BECAUSE, reason=reason, recalled_by="exploitant")
+        session.add(recall)
+        session.flush()
+        session.execute(update(Export).where(Export.part.in_(parts)).values(recall_id=recall.id))
+        return recall.id
+
+
+def _is_told(desk: Desk) -> bool:
+    with Session(desk.engine) as session:
+        return session.scalars(select(Recall.told_at)).one() is not None
+
+
+def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv", "CE.csv")
+    desk.add_agent("adjoint", ADJOINT, kinds="echeance")
+    work(desk.notifier(smtp(mailbox)))
+    _recall(desk, "P.csv", reason="mauvais fichier")
+    events: list[CloudEvent] = []
+    notifier = desk.notifier(smtp(mailbox), events.append, public_url="https://exports.example.org/")
+    work(notifier)
+    assert work(notifier) == 0
+    _, mail = mailbox.mails
+    assert mail.recipients == (MAIRIE,)
+    assert mail.message["Subject"] == ("Fichier à refaire — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)")
+    for words in (
+        f"Ce fichier a été fait pour LIBREVILLE (13900) à partir d'un import qui ne vaut plus : {BECAUSE}.",
+        "Raison : mauvais fichier",
+        "Liste P du 25/11/2026 09:30:00 [csv] — à refaire",
+        "https://exports.example.org/communes/13900/exports?etat=a-refaire",
+        "Si l'un d'eux est déposé sur e-listelec, déposez le nouveau",
+    ):
+        assert words in mail.text
+    assert "Liste CE" not in mail.text
+    recalled = [event for event in events if event.type == ExportRecalled.EVENT_TYPE]
+    assert [(it.data["because"], it.data["liste"]) for it in recalled] == [(BECAUSE, "P")]
+    assert _is_told(desk)
+    assert {row.kind for row in desk.notifications().values()} <= {"pret", "a_refaire"}
+
+
+def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv")
+    desk.change_requests(tell_after=utc_now(3600))
+    _recall(desk, "P.csv")
+    events: list[CloudEvent] = []
+    notifier = desk.notifier(smtp(mailbox), events.append)
+    work(notifier)
+    assert (mailbox.mails, events, _is_told(desk)) == ([], [], False)
+    desk.make_due()
+    work(notifier)
+    types = [event.type for event in events]
+    assert types.index(ExportReady.EVENT_TYPE) < types.index(ExportRecalled.EVENT_TYPE)
+    first, second = (str(mail.message["Subject"]) for mail in mailbox.mails)
+    assert (first.split(" — ")[0], second.split(" — ")[0]) == ("Fichier à refaire", "Fichier à refaire")
+
+
+def test_an_event_that_cannot_leave_does_so_later_and_the_mail_is_sent_once(desk: Desk, mailbox: Mailbox) -> None:
+    desk.ask("P.csv", "CE.csv")
+    work(desk.notifier(smtp(mailbox)))
+    _recall(desk, "P.csv", "CE.csv")
+    sent: list[str] = []
+
+    def publish(event: CloudEvent) -> None:
+        if event.data.get("liste") == "CE" and not failing.pop():
+            raise TransientError("away")
+        sent.append(event.id)
+
+    failing: list[Any] = [True, False]
+    work(desk.notifier(smtp(mailbox), publish))
+    assert not _is_told(desk)
+    desk.make_due()
+    work(desk.notifier(smtp(mailbox), publish))
+    assert _is_told(desk)
+    assert len(sent) == len(set(sent)) == 2
+    assert [str(mail.message["Subject"]).split(" — ")[0] for mail in mailbox.mails] == [
+        *("2 fichiers prêts", "2 fichiers à refaire"),
+    ]
