@@ -6,6 +6,7 @@ import pytest
 
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
+from tests.ruined.archives import workbook
 from tests.unit.reu_sample import BUREAU, PRENOMS, electeurs
 from worker.domain.mouvement import Categorie, Nature
 from worker.errors import ImportRefusedError
@@ -67,6 +68,15 @@ def test_a_completed_file_is_noted(desk: MouvementsDesk, encoding: str) -> None:
         assert count_without_categorie(connection, COMMUNE) == 1
 
 
+def test_a_file_that_was_completed_and_saved_as_a_workbook_is_noted(desk: MouvementsDesk) -> None:
+    path = _complete(_write(desk), Nature.INSCRIPTION, "Inscription volontaire", "'=1")
+    lines = [line.split(";") for line in path.read_text("utf-8-sig").splitlines()]
+    path = path.with_suffix(".xlsx")
+    path.write_bytes(workbook([int(cell) if cell.isdigit() else cell or None for cell in line] for line in lines))
+    assert _note(desk, path) == 1
+    assert _said(desk)[Nature.INSCRIPTION] == (Categorie.INSCRIPTION_VOLONTAIRE, "=1")
+
+
 def test_what_was_said_can_be_corrected(desk: MouvementsDesk) -> None:
     path = _complete(_write(desk), Nature.INSCRIPTION, "inscription_office", "'=1")
     _note(desk, path)
@@ -120,8 +130,9 @@ def test_a_file_that_is_there_is_not_replaced(desk: MouvementsDesk) -> None:
 @pytest.mark.parametrize(
     ("content", "reason"),
     [
-        (b"", "Colonnes manquantes"),
-        (b"\x81\xff", "ce n'est pas un fichier CSV en UTF-8"),
+        (b"", "le fichier est vide"),
+        (b"\x81\xff", "Colonnes manquantes : mouvement"),
+        (b"%PDF-1.4", "c'est un PDF, et non un fichier CSV ; complétez le fichier de « motifs --export »"),
         (None, "fichier introuvable"),
     ],
 )

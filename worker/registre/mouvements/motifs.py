@@ -1,25 +1,23 @@
 """Why electors came or left, when nobody said it yet, as after the comparison of two exports of the REU.
 
-A clerk completes a CSV file that names the mouvements by their numbers. Reading it back adds no mouvement, so a line
-that a spreadsheet has changed is refused, not counted as one more.
+A clerk completes a CSV file, which she may save as a workbook; it names the mouvements by their numbers. Reading it
+back adds no mouvement, so a line that a spreadsheet has changed is refused, not counted as one more.
 """
 
-import csv
-import io
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
-from common.spreadsheet import ENCODING, SEPARATOR, SheetWriter, rearm
+from common.spreadsheet import ENCODING, SheetWriter, rearm
 from worker.domain.controles import CATEGORIES
 from worker.domain.identite import base_letters
 from worker.domain.mouvement import Categorie, Nature
-from worker.domain.texte import clean
 from worker.errors import ImportRefusedError
-from worker.registre.imports.file import unreadable
-from worker.registre.imports.lines import fold_title
+from worker.registre.imports.file import open_file
+from worker.registre.imports.lines import clean_fields, find_columns
+from worker.registre.imports.records import Broken, Columns, Wanted
 from worker.registre.models import MouvementRegistre
 from worker.registre.mouvements.file import parse_categorie
 
@@ -36,6 +34,7 @@ TITLES = {
 }
 """The title of each column, by the column of the table `mouvement`; the clerk fills in the last two."""
 _READ = ("id", "nom_naissance", "prenoms", "categorie", "motif")
+_ADVICE = "complétez le fichier de « motifs --export », et enregistrez-le en « CSV UTF-8 » ou en classeur (.xlsx)"
 _ID_DIGITS = 18
 _TABLE = MouvementRegistre.__table__.c
 
@@ -140,32 +139,28 @@ def _read_file(path: Path) -> Iterator[CompletedLine]:
     Raises:
         ImportRefusedError: it cannot be read, or is another file.
     """
-    lines = csv.reader(io.StringIO(_read_text(path), newline=""), delimiter=SEPARATOR)
-    try:
-        header = [fold_title(title) for title in next(lines, [])]
-        if missing := [TITLES[name] for name in _READ if fold_title(TITLES[name]) not in header]:
-            raise ImportRefusedError(
-                f"{path.name} : ce n'est pas un fichier de « motifs --export ». "
-                f"Colonnes manquantes : {', '.join(missing)}"
-            )
-        places = [header.index(fold_title(TITLES[name])) for name in _READ]
-        for fields in lines:
+    file = open_file(path, Wanted(_match_columns, _ADVICE, {}))
+    places = [file.columns.at(name) for name in _READ]
+    with path.open("rb") as stream:
+        for line, fields in file.iter_records(stream):
+            if isinstance(fields, Broken):
+                raise ImportRefusedError(f"ligne {line} : {fields}")
             if any(fields):
-                padded = [*fields, *[""] * len(header)]
-                yield CompletedLine(lines.line_num, *(rearm(clean(padded[place])) for place in places))
-    except csv.Error:
-        raise ImportRefusedError(f"{path.name} : la ligne {lines.line_num} est illisible") from None
+                texts = _clean(line, [*fields, *[""] * file.columns.width])
+                yield CompletedLine(line, *(rearm(texts[place]) for place in places))
 
 
-def _read_text(path: Path) -> str:
-    """UTF-8, or Windows-1252 where a spreadsheet saved it so."""
+def _match_columns(titles: Sequence[str]) -> Columns:
+    return find_columns(
+        titles,
+        {name: (title,) for name, title in TITLES.items()},
+        missing_of=lambda found: [TITLES[name] for name in _READ if name not in found],
+        refusal="ce n'est pas un fichier de « motifs --export »",
+    )
+
+
+def _clean(line: int, fields: list[str]) -> list[str]:
     try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise unreadable(path, error) from None
-    for encoding in (ENCODING, "cp1252"):
-        try:
-            return content.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-    raise ImportRefusedError(f"{path.name} : ce n'est pas un fichier CSV en UTF-8")
+        return clean_fields(fields)[0]
+    except ValueError:
+        raise ImportRefusedError(f"ligne {line} : octets illisibles dans l'encodage du fichier") from None
