@@ -16,6 +16,7 @@ class FileKind(StrEnum):
     UTF_16 = "utf-16"
     HTML = "html"
     XML = "xml"
+    JSON = "json"
     PDF = "pdf"
     IMAGE = "image"
     ZIP = "zip"
@@ -37,6 +38,7 @@ _LABELS = {
     FileKind.UTF_16: "un texte en UTF-16 (« Texte Unicode » d'un tableur)",
     FileKind.HTML: "une page web (HTML), comme celle d'une session expirée",
     FileKind.XML: "un fichier XML",
+    FileKind.JSON: "une réponse d'un programme (JSON), souvent un message d'erreur",
     FileKind.PDF: "un PDF",
     FileKind.IMAGE: "une image",
     FileKind.ZIP: "une archive ZIP",
@@ -71,6 +73,7 @@ _HTML = re.compile(
 )
 _XHTML = re.compile(rb"<html\b", re.IGNORECASE)
 _XML = re.compile(rb"\s*<(?:\?xml|[A-Za-z])")
+_JSON = re.compile(rb"""\s*(?:\{\s*["}]|\[\s*[\{\]])""")
 _CONTROLS = bytes({*range(32), 127} - set(b"\t\n\r\f\x1b"))
 _MOST_CONTROLS = 20
 """One byte of the first line in so many: a text has hardly any."""
@@ -108,6 +111,8 @@ def _recognise_text(start: bytes) -> FileKind:
         return FileKind.HTML
     if _XML.match(start):
         return FileKind.HTML if _XHTML.search(start) else FileKind.XML
+    if _JSON.match(start):
+        return FileKind.JSON
     line = start.split(b"\n", 1)[0]
     if not line.strip(b"\0"):
         return FileKind.ZEROS

@@ -959,6 +959,12 @@ SCREEN = [
 
 IMPORT = [
     Mutant(
+        "last-line-without-an-end-unsaid",
+        'return stream.read(1) in b"\\r\\n"',
+        "return True",
+        ("test_what_it_is_and_what_to_do_is_said[sans-fin-de-ligne.csv-sqlite]",),
+    ),
+    Mutant(
         "name-of-the-file-contradicted",
         'if other := next((field for field, value in constants.items() if named.get(field, value) != value), ""):',
         'if other := "":',
@@ -1035,7 +1041,7 @@ IMPORT = [
     ),
     Mutant(
         "titles-again-are-an-elector",
-        "elif fields[-1] == repeated[-1] and fields[1:] == repeated[1:]:",
+        "elif fields[-1] == last and fields[1:] == repeated[1:]:",
         "elif False:",
         ("test_what_it_is_and_what_to_do_is_said[deux-fichiers.csv-sqlite]",),
     ),

@@ -84,6 +84,9 @@ OF_ANOTHER_KIND = [
     _named("tableau-html.xls", b"<table><tr><td>code de l'ugle</td></tr></table>", _HTML),
     _named("classeur-2003.xls", b'<?xml version="1.0"?>\n<Workbook><Worksheet/></Workbook>', "un fichier XML"),
     _named("liste.xml", b"<ListeElectorale><Electeur/></ListeElectorale>", "un fichier XML"),
+    _named(
+        "erreur.csv", b'{"error": "unauthorized"}', "une réponse d'un programme (JSON), souvent un message d'erreur"
+    ),
     _named("ancien.xls", _OLE + bytes(2000), _OLD_OFFICE),
     _named("mot-de-passe.xlsx", _OLE + "EncryptedPackage".encode("utf-16-le"), _OLD_OFFICE),
     _named("liste.pdf", b"%PDF-1.4\n%\xe2\xe3\xcf\xd3\n1 0 obj", "un PDF"),
@@ -144,6 +147,11 @@ FORM = [
         "deux-fichiers-marques.csv",
         codecs.BOM_UTF8 + EXPORT + codecs.BOM_UTF8 + EXPORT,
         "ligne de titres répétée : plusieurs fichiers mis bout à bout (1)",
+    ),
+    _read(
+        "sans-fin-de-ligne.csv",
+        EXPORT[:-1],
+        "À savoir : la dernière ligne n'a pas de fin de ligne : si le téléchargement a été interrompu, recommencez-le.",
     ),
     _read("nuls-dans-un-nom.csv", _export(nom="LAN\0TERNE").encode(), "1 valeur nettoyée"),
     _read("marque-dans-un-nom.csv", _export(nom="\ufeffLANTERNE").encode(), "1 valeur nettoyée"),

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
-from io import TextIOWrapper
+from io import SEEK_END, BufferedReader, TextIOWrapper
 from itertools import chain
 from typing import BinaryIO
 
@@ -18,6 +18,7 @@ UTF_8 = "utf-8-sig"
 MAX_LINE = 1 << 20
 """Characters of one line that are read at once; a longer line is no line of an export."""
 
+_MAYBE_CUT = "la dernière ligne n'a pas de fin de ligne : si le téléchargement a été interrompu, recommencez-le"
 _DOS = re.compile(rb"[A-Za-z][\x82\x87\x88\x90]|[a-z]\x8a|[A-Za-z]\x93[A-Za-z]")
 """é ç ê É, è, ô of CP850 and CP437, which Windows-1252 reads as marks that never stand behind such a letter."""
 _MAC = re.compile(rb"[A-Za-z][\x83\x8d\x8f]|[a-z]\x8e|[A-Za-z]\x99[A-Za-z]")
@@ -33,13 +34,16 @@ class CsvText:
     titles: Sequence[str]
     has_old_ends: bool
     """Whether lines end as they did on a Macintosh before 2001: CR alone."""
+    is_whole: bool
+    """Whether the last line has an end; without one, it may be cut in its last value."""
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a clerk should know about the file, in French."""
         converted = ("fichier en Windows-1252 (cp1252), converti en UTF-8",) if self.encoding == CP1252 else ()
         ends = ("fins de ligne d'un ancien Macintosh (CR seul), lues comme les autres",) if self.has_old_ends else ()
-        return (*converted, *ends)
+        cut = () if self.is_whole else (_MAYBE_CUT,)
+        return (*converted, *ends, *cut)
 
     def iter_records(self, stream: BinaryIO, columns: Columns) -> Iterator[Record]:
         """Read the lines after the titles. Bytes that mean nothing in the encoding become surrogates."""
@@ -58,6 +62,7 @@ def open_text(stream: BinaryIO, wanted: Wanted) -> tuple[CsvText, Columns]:
     """
     first_line = stream.readline(MAX_LINE)
     encoding = _detect_encoding(first_line, stream, wanted)
+    is_whole = _ends_its_last_line(stream)
     has_old_ends = b"\r" in first_line.rstrip(b"\r\n")
     stream.seek(0)
     with TextIOWrapper(stream, encoding, errors="replace", newline="") as text:
@@ -70,7 +75,15 @@ def open_text(stream: BinaryIO, wanted: Wanted) -> tuple[CsvText, Columns]:
             titles, columns = match_titles(_split_lines(title_line, lines, separator), wanted)
         except csv.Error:
             raise ImportRefusedError("la première ligne n'est pas celle d'un fichier CSV") from None
-    return CsvText(encoding, separator, tuple(titles), has_old_ends), columns
+    return CsvText(encoding, separator, tuple(titles), has_old_ends, is_whole), columns
+
+
+def _ends_its_last_line(stream: BinaryIO) -> bool:
+    """Whether an end of line is the last byte; a file out of a ZIP is whole, since its checksum is right."""
+    if not isinstance(stream, BufferedReader):
+        return True
+    stream.seek(-1, SEEK_END)
+    return stream.read(1) in b"\r\n"
 
 
 def _detect_encoding(first_line: bytes, rest: BinaryIO, wanted: Wanted) -> str:
@@ -134,7 +147,7 @@ class _Lines:
 
 def _split_records(lines: _Lines, separator: str, titles: Sequence[str], width: int) -> Iterator[Record]:
     reader = csv.reader(lines, delimiter=separator, strict=True)
-    repeated = list(titles)
+    repeated, last = list(titles), titles[-1]
     next(lines)
     number = 1
     while True:
@@ -154,6 +167,6 @@ def _split_records(lines: _Lines, separator: str, titles: Sequence[str], width: 
         if isinstance(fields, Broken) or len(fields) != width:
             if not lines.held[0].endswith(("\n", "\r")):
                 fields = Broken.CUT
-        elif fields[-1] == repeated[-1] and fields[1:] == repeated[1:]:
+        elif fields[-1] == last and fields[1:] == repeated[1:]:
             fields = Broken.TITLES
         yield number, fields
