@@ -46,7 +46,7 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
     ):
         comparison = DepotComparison.begin(services.engine, storage, export, jour_a_paris(export.request.created_at))
         with snapshot(services.registre) as connection:
-            spec = _read_spec(connection, export, services)
+            spec = read_spec(connection, export, services)
             comparison.read_register(connection)
             rests_on = read_rests_on(connection, {spec.version})
             census = take_census(connection, spec)
@@ -77,7 +77,12 @@ def make_liste(export: Export, owner: str, progress: Progress, services: Service
         mark_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
 
 
-def _read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:
+def read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:
+    """Which list the row asks for, at the version that the register shows now.
+
+    Raises:
+        ExportError: the register does not hold the commune any more.
+    """
     commune = require_commune(connection, export.code_commune)
     liste = export.nom_liste
     version = commune.versions.get(liste, NO_VERSION)

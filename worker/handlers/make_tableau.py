@@ -59,8 +59,8 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
         with snapshot(services.registre) as connection:
-            subject = _Subject.read(connection, export, progress)
-            tableau = compose_tableau(subject.demande, subject.liste, subject.source, subject.chain)
+            subject = Subject.read(connection, export, progress)
+            tableau = subject.compose()
             announce(services.engine, export.id, owner, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
             tally = write_report(subject.anomalies(tableau), report)
@@ -101,8 +101,8 @@ def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """What the tableau is about, as the register is in the snapshot."""
+class Subject:
+    """What a tableau is about, as the register is in a snapshot; composed again, the same whatever came later."""
 
     demande: Demande
     liste: ListeDeCommune
@@ -113,7 +113,12 @@ class _Subject:
     rests_on: Sequence[dict[str, Any]]
 
     @classmethod
-    def read(cls, connection: Connection, export: Export, progress: Progress) -> "_Subject":
+    def read(cls, connection: Connection, export: Export, progress: Progress) -> "Subject":
+        """Read it.
+
+        Raises:
+            ExportError: the register does not hold the commune any more.
+        """
         commune = require_commune(connection, export.code_commune)
         liste = export.nom_liste
         version = commune.versions.get(liste, NO_VERSION)
@@ -133,6 +138,10 @@ class _Subject:
             doubts=open_pairs(connection, commune.code, liste),
             rests_on=read_rests_on(connection, used),
         )
+
+    def compose(self) -> Tableau:
+        """What it prints, and its figures."""
+        return compose_tableau(self.demande, self.liste, self.source, self.chain)
 
     def anomalies(self, tableau: Tableau) -> Iterator[Anomaly]:
         """What contradicts the list, or is missing."""

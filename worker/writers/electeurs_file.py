@@ -35,6 +35,7 @@ _PLACES = {column.source: place for place, column in enumerate(READ_COLUMNS)}
 _WHO = (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance, Electeur.commune_naissance)
 NOM, PRENOMS, DATE, COMMUNE, PAYS = (_PLACES[source] for source in (*_WHO, Electeur.pays_naissance))
 """Where it stands who she is."""
+BUREAU = _PLACES[Electeur.code_bureau]
 
 
 class NotOurFileError(Exception):
@@ -151,6 +152,16 @@ _CONTENTS = [place for place, column in enumerate(READ_COLUMNS) if column.source
 _SLASHED = re.compile(r"(\d{2})/(\d{2})/(\d{4})", re.ASCII)
 
 
+def identity_of(values: Values, digests: Digests) -> bytes:
+    """Who she is, as `Digests.identity` has it; her date of birth in the register's form."""
+    return digests.identity(values[NOM], values[PRENOMS], birth_of(values), values[COMMUNE], values[PAYS])
+
+
+def birth_of(values: Values) -> str:
+    """Her date of birth in the register's form."""
+    return _SLASHED.sub(r"\3-\2-\1", values[DATE])
+
+
 class FileDays(NamedTuple):
     """The days of two files: who came of age from one to the other is noted."""
 
@@ -178,8 +189,7 @@ def take_fingerprint(path: Path, format_: Format, digests: Digests, days: FileDa
     of_age_since = set()
     with open_electeurs(path, format_) as electeurs:
         for values in electeurs:
-            born = _SLASHED.sub(r"\3-\2-\1", values[DATE])
-            identity = digests.identity(values[NOM], values[PRENOMS], born, values[COMMUNE], values[PAYS])
+            born, identity = birth_of(values), identity_of(values, digests)
             records.add(identity, digests.contents([values[place] for place in _CONTENTS]))
             if days and is_mineur(born, days.before) and not is_mineur(born, days.after):
                 of_age_since.add(identity)

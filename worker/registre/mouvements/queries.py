@@ -2,11 +2,25 @@
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from datetime import date
+from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple, TypeVar
 
-from sqlalchemy import ColumnElement, Connection, Date, Row, Select, and_, exists, func, literal, null, or_, select
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Date,
+    Row,
+    Select,
+    and_,
+    exists,
+    func,
+    inspect,
+    literal,
+    null,
+    or_,
+    select,
+)
 
 from common.calendrier import last_birth
 from common.law import Regime
@@ -21,7 +35,7 @@ from worker.domain.texte import clean
 from worker.errors import ExportError
 from worker.registre.age import is_born_between, is_of_age
 from worker.registre.comparaison.differences import Source, adresse
-from worker.registre.models import Bureau, Electeur, MouvementRegistre
+from worker.registre.models import Bureau, Electeur, Import, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
 
 _PERSONNE = (
@@ -168,12 +182,29 @@ def select_between(
     One that is still actif has not touched the list.
     """
     known = MouvementRegistre
+    return _select_dated(connection, code_commune, liste, known.date_mouvement > after, known.date_mouvement <= until)
+
+
+def select_since(
+    connection: Connection, code_commune: str, liste: Liste, day: date, moment: datetime
+) -> Iterator[DatedMouvement]:
+    """Those that a file of that day, made at that moment, may lack: dated later, or brought by a later import."""
+    known = MouvementRegistre
+    since = [known.date_mouvement > day]
+    if inspect(connection).has_table(Import.__tablename__):  # a register that another service keeps has none
+        since.append(known.import_id.in_(select(Import.id).where(Import.finished_at > moment)))
+    return _select_dated(connection, code_commune, liste, or_(*since))
+
+
+def _select_dated(
+    connection: Connection, code_commune: str, liste: Liste, *when: ColumnElement[bool]
+) -> Iterator[DatedMouvement]:
+    known = MouvementRegistre
     query = select(known.nature, *(getattr(known, name) for name in _WHO)).where(
         _of_liste(code_commune, liste),
         known.nature.in_(_COMING_OR_GOING),
         known.etat == Etat.APPLIQUE.value,
-        known.date_mouvement > after,
-        known.date_mouvement <= until,
+        *when,
     )
     with connection.execute(query, execution_options=STREAM) as rows:
         for nature, *who in rows:
