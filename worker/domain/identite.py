@@ -12,22 +12,31 @@ from typing import NamedTuple
 
 from worker.domain.mouvement import Personne
 
-_LETTERS = str.maketrans({
+
+class _Letters(dict[int, int | str | None]):
+    """What becomes of each character of a decomposed text: accents go, and what is asked for once is known."""
+
+    def __missing__(self, code: int) -> int | None:
+        letter = None if unicodedata.combining(chr(code)) else code
+        self[code] = letter
+        return letter
+
+
+_OTHER_LETTERS: dict[str, int | str | None] = {
     "Æ": "AE", "Œ": "OE", "Ø": "O", "Ł": "L", "Đ": "D", "Ð": "D", "Þ": "TH", "Ħ": "H", "Ŧ": "T", "Ŀ": "L", "ẞ": "SS",
     "\u0131": "I", "Ə": "E", "-": " ", "'": " ", "’": " ", "\u2010": " ", "\u2011": " ", ".": " ", "\u00a0": " ",
-})  # fmt: skip
+}  # fmt: skip
 """Letters that Unicode does not decompose, and what counts as a space."""
+
+_LETTERS = _Letters(str.maketrans(_OTHER_LETTERS))
 
 SortKey = tuple[str, str, str]
 
 
 def base_letters(text: str) -> str:
     """The first level: capital letters without accents, words separated by one space."""
-    if text.isascii():
-        letters = text.upper().translate(_LETTERS)
-    else:
-        decomposed = unicodedata.normalize("NFKD", text).upper().translate(_LETTERS)
-        letters = "".join(letter for letter in decomposed if not unicodedata.combining(letter))
+    decomposed = text if text.isascii() else unicodedata.normalize("NFKD", text)
+    letters = decomposed.upper().translate(_LETTERS)
     return " ".join(letters.split())
 
 

@@ -11,6 +11,7 @@ from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     CompoundSelect,
     Connection,
@@ -24,10 +25,10 @@ from sqlalchemy import (
     func,
     insert,
     inspect,
-    literal,
     or_,
     select,
     union,
+    union_all,
     update,
 )
 from sqlalchemy.orm import aliased
@@ -54,16 +55,21 @@ DOUBTS = Table(
 )
 """One who left and one who came, and the fields in which they differ."""
 
+_KEYS = [f"key_{number}" for number in range(len(BLOCKS))]
+
 PORTRAITS = Table(
     "compare_portrait",
     TEMPORARY,
     Column("id", ID, primary_key=True, autoincrement=False),
     Column("is_after", Integer, nullable=False),
-    *(Column(name, Texte, nullable=False) for name in ("code_commune", "liste")),
     *(Column(name, Integer if name == "numero" else Texte, nullable=False) for name in Portrait._fields),
+    *(Column(name, BigInteger, index=False) for name in _KEYS),
     prefixes=["TEMPORARY"],
 )
-"""Who left and who came, of the lists where some did each."""
+"""Who left and who came, of the lists where some did each.
+
+A key is a digest of the list and the fields of one block, NULL where one of these is not known.
+"""
 
 TOGETHER = 25
 """Of more on each side that share the fields of a block, only these are looked at together: garbage, not people."""
@@ -95,35 +101,38 @@ def find_doubts(connection: Connection) -> None:
         _insert(connection, DOUBTS, _select_doubts(pairs))
 
 
-def _insert(connection: Connection, table: Table, rows: Iterator[dict[str, Any]]) -> None:
+def _insert(connection: Connection, table: Table | type[Doubt], rows: Iterator[dict[str, Any]]) -> None:
     while batch := list(islice(rows, BATCH)):
         connection.execute(insert(table), batch)
 
 
 def record_doubts(connection: Connection, import_id: int) -> None:
-    """Keep what was found, once the mouvements of STAGED are recorded: those have no mark of the elector they show."""
-    place = func.row_number().over
-    staged = select(STAGED.c.electeur, place(order_by=STAGED.c.rank).label("place")).subquery()
-    known = MouvementRegistre
-    recorded = select(known.id, place(order_by=known.id).label("place")).where(known.import_id == import_id).subquery()
-    made = select(recorded.c.id, staged.c.electeur).join_from(recorded, staged, recorded.c.place == staged.c.place)
-    radiation, inscription = made.cte("radiation"), made.cte("inscription")
-    values = {
-        "import_id": literal(import_id),
-        "code_commune": Electeur.code_commune,
-        "liste": Electeur.liste,
-        "radiation_id": radiation.c.id,
-        "inscription_id": inscription.c.id,
-        "differs": DOUBTS.c.differs,
-    }
-    found = (
-        select(*values.values())
-        .join_from(DOUBTS, radiation, radiation.c.electeur == DOUBTS.c.before)
-        .join(inscription, inscription.c.electeur == DOUBTS.c.after)
-        .join(Electeur, Electeur.id == DOUBTS.c.after)
-        .order_by(radiation.c.id, inscription.c.id)
+    """Keep what was found, once the mouvements of STAGED are recorded in their order: a mouvement names no elector."""
+    both = union_all(select(DOUBTS.c.before), select(DOUBTS.c.after))
+    ranked = select(STAGED.c.rank, STAGED.c.electeur).where(STAGED.c.electeur.in_(both))
+    electeurs = {row.rank: row.electeur for row in connection.execute(ranked)}
+    if not electeurs:
+        return
+    recorded = select(MouvementRegistre.id).where(MouvementRegistre.import_id == import_id)
+    ids = enumerate(connection.scalars(recorded.order_by(MouvementRegistre.id)), 1)
+    mouvements = {electeurs[rank]: id_ for rank, id_ in ids if rank in electeurs}
+    found = select(DOUBTS, Electeur.code_commune, Electeur.liste).join(Electeur, Electeur.id == DOUBTS.c.after)
+    rows = connection.execute(found.order_by(DOUBTS.c.before, DOUBTS.c.after))
+    _insert(
+        connection,
+        Doubt,
+        (
+            {
+                "import_id": import_id,
+                "code_commune": row.code_commune,
+                "liste": row.liste,
+                "radiation_id": mouvements[row.before],
+                "inscription_id": mouvements[row.after],
+                "differs": row.differs,
+            }
+            for row in rows
+        ),
     )
-    connection.execute(insert(Doubt).from_select(list(values), found))
 
 
 def forget_doubts(connection: Connection, import_id: int) -> None:
@@ -325,13 +334,24 @@ def _draw(row: Row[Any]) -> dict[str, Any]:
         code_bureau=row.code_bureau,
         numero=row.numero,
     )
-    whose = {name: getattr(row, name) for name in ("id", "is_after", "code_commune", "liste")}
-    return whose | portrait._asdict()
+    liste = row.code_commune, row.liste
+    return {
+        "id": row.id,
+        "is_after": row.is_after,
+        **portrait._asdict(),
+        **{name: _digest(liste, portrait, block) for name, block in zip(_KEYS, BLOCKS, strict=True)},
+    }
+
+
+def _digest(liste: tuple[str, str], portrait: Portrait, block: Sequence[str]) -> int | None:
+    """Of another list or other values by chance once in 2^64: `is_perhaps_one` looks again."""
+    values = [getattr(portrait, name) for name in block]
+    return hash((*liste, *values)) if all(values) else None
 
 
 def _alike() -> Select[Any]:
-    """Portraits of the two sides that are the same in all the fields of a block, each pair once."""
-    pairs: CompoundSelect[Any] = union(*map(_of_block, BLOCKS))
+    """Portraits of the two sides that have the key of a block in common, each pair once."""
+    pairs: CompoundSelect[Any] = union(*(_of_block(PORTRAITS.c[name]) for name in _KEYS))
     found = pairs.subquery()
     before, after = PORTRAITS.alias(), PORTRAITS.alias()
     columns = [side.c[name] for side in (before, after) for name in ("id", *Portrait._fields)]
@@ -343,16 +363,13 @@ def _alike() -> Select[Any]:
     )
 
 
-def _of_block(block: Sequence[str]) -> Select[Any]:
+def _of_block(key: Column[int]) -> Select[Any]:
     columns = PORTRAITS.c
-    within = [columns[name] for name in ("code_commune", "liste", *block)]
-    is_known = and_(*(columns[name] != (0 if name == "numero" else "") for name in block))
-    order = [columns[name] for name in (*Portrait._fields, "id")]
-    rank = func.row_number().over(partition_by=[columns.is_after, *within], order_by=order)
-    ranked = select(columns.id, columns.is_after, *within, ((rank - 1) // TOGETHER).label("bunch")).where(is_known)
-    before, after = (ranked.where(columns.is_after == side).subquery() for side in (0, 1))
-    same = [before.c[name] == after.c[name] for name in ("code_commune", "liste", *block, "bunch")]
-    return select(before.c.id.label("before"), after.c.id.label("after")).join_from(before, after, and_(*same))
+    rank = func.row_number().over(partition_by=[columns.is_after, key], order_by=columns.id)
+    ranked = select(columns.id, columns.is_after, key.label("key"), ((rank - 1) // TOGETHER).label("bunch"))
+    before, after = (ranked.where(key.is_not(None), columns.is_after == side).subquery() for side in (0, 1))
+    same = and_(before.c.key == after.c.key, before.c.bunch == after.c.bunch)
+    return select(before.c.id.label("before"), after.c.id.label("after")).join_from(before, after, same)
 
 
 def _select_doubts(pairs: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 — rows of _alike
