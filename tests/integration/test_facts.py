@@ -1,12 +1,12 @@
 """What an import finds once is what a look at everybody finds; whoever changes an elector by SQL is looked at again."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import Connection, Engine, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, select, text, update
 
 from common.clock import jour_a_paris, now
 from schemas.vocabulary import Format, Liste
@@ -16,7 +16,7 @@ from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
 from worker.registre.checks import facts as stamping
 from worker.registre.checks.facts import DAYS_BEFORE, facts_since, find_facts, look_again
-from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, read_scope
+from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, has_double, has_double_numero, read_scope
 from worker.registre.models import Electeur, ImportListe, ListeCommunale
 from worker.registre.reu.importer import import_file
 from worker.registre.versions import ListeKey
@@ -229,6 +229,18 @@ def test_who_will_be_of_no_member_state_has_the_fact_before(
         "UPDATE import_liste SET facts_version = :version, facts_since = :since", version=FACTS_VERSION, since=on
     )
     assert "nationalite_hors_union" in _assert_same(register, Scope.FACTS, liste=CE, jour=speaks_on).codes
+
+
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
+@pytest.mark.parametrize("has_it", [has_double, has_double_numero])
+def test_postgresql_counts_once_before_it_has_statistics(
+    register: Register, has_it: Callable[[ColumnElement[bool]], ColumnElement[bool]]
+) -> None:
+    query = select(Electeur.id).where(has_it(and_(Electeur.code_commune == COMMUNE, Electeur.liste == P)))
+    with register.engine.connect() as connection:
+        sql = query.compile(connection, compile_kwargs={"literal_binds": True})
+        plan = "\n".join(connection.scalars(text(f"EXPLAIN {sql}")))
+    assert "CTE shared" in plan
 
 
 def test_an_undone_import_gives_the_facts_of_the_list_before_back(register: Register, tmp_path: Path) -> None:

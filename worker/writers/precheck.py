@@ -38,10 +38,10 @@ from worker.registre.checks.suspects import (
     Scope,
     deserves_look,
     has_double,
-    has_double_numero,
     has_separator,
     is_unclean,
     joined_texts,
+    select_double_numeros,
 )
 from worker.registre.comparaison.differences import IDENTITE, adresse, identite_columns
 from worker.registre.models import ORDRE, Bureau, Electeur
@@ -278,9 +278,7 @@ class _Precheck:
 
 @cache
 def _numeros_query(liste: Liste, scope: Scope) -> Select[str, int | None]:
-    spec = AnyListe(liste)
-    place = Electeur.code_bureau, Electeur.numero_ordre
-    return select(*place).distinct().where(has_double_numero(_among(spec, scope, Fact.NUMERO))).order_by(*place)
+    return select_double_numeros(_among(AnyListe(liste), scope, Fact.NUMERO))
 
 
 @cache

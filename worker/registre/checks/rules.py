@@ -1,8 +1,8 @@
 """What is wrong with an elector, and what deserves a look: one table of rules, as SQL conditions.
 
 Sources: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2; FAQ of the préfecture de la Haute-Marne (21/08/2014) for
-what the platform checks. A rule is true where something is wrong. Its `source` says whose it is: of the platform, of
-the law, or ours.
+what the platform checks. A rule is true where something is wrong; what denies it for most electors comes first. Its
+`source` says whose it is: of the platform, of the law, or ours.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -107,7 +107,6 @@ _BISSEXTILE = or_(
     func.substr(_DATE, 1, 4).in_(("0000", "1600", "2000", "2400")),
 )
 _IMPOSSIBLE = and_(
-    _LISIBLE,
     or_(
         _MOIS > "12",
         and_(
@@ -120,6 +119,7 @@ _IMPOSSIBLE = and_(
             ),
         ),
     ),
+    _LISIBLE,
 )
 
 _DEPARTEMENT = func.upper(E.departement_naissance)
@@ -141,10 +141,10 @@ _NAISSANCE_INCOHERENTE = or_(
     and_(E.departement_naissance == "99", func.upper(E.pays_naissance) == "FRANCE"),
     and_(_ALGERIE, _DATE >= "1962-07-03"),
     and_(
+        func.substr(_COMMUNE, 1, func.length(E.departement_naissance)) != E.departement_naissance,
         func.length(_COMMUNE) == 5,  # noqa: PLR2004 — an INSEE code; a shorter one has lost its zero
         func.length(E.departement_naissance) > 1,
         not_(and_(func.substr(_COMMUNE, 1, 2) == "20", E.departement_naissance.in_(("2A", "2B", "20")))),
-        func.substr(_COMMUNE, 1, func.length(E.departement_naissance)) != E.departement_naissance,
         not_(_BEFORE_1968),
     ),
 )
@@ -167,23 +167,25 @@ HAS_LOST_ZEROS = or_(_ZERO_CODE_POSTAL, _ZERO_DEPARTEMENT, _ZERO_COMMUNE)
 """A spreadsheet took a number for a number."""
 
 _CODE_POSTAL_INCONNU = and_(
+    not_(
+        and_(
+            or_(and_(_CP >= "01", _CP < "96"), and_(_CP >= "97", _CP < "99")),
+            func.length(_CP) == 5,  # noqa: PLR2004
+            _is_digits(_CP),
+        )
+    ),
     _CP != "",
     _EN_FRANCE,
     not_(_ZERO_CODE_POSTAL),
-    or_(
-        func.length(_CP) != 5,  # noqa: PLR2004
-        not_(_is_digits(_CP)),
-        _CP < "01",
-        and_(_CP >= "96", _CP < "97"),
-        _CP >= "99",
-    ),
 )
 
 _NO_LETTER = "0123456789 !\"#$%&'()*+,-./:;<=>?@[]^_`{|}~°²’–—…"
 
 
 def _without_letter(column: InstrumentedAttribute[str]) -> Condition:
-    return _always(and_(column != "", or_(func.ltrim(column, _NO_LETTER) == "", column.contains("?"))))
+    begins_otherwise = or_(column < "A", column >= "[")
+    only = and_(begins_otherwise, column != "", func.ltrim(column, _NO_LETTER) == "")
+    return _always(or_(only, column.contains("?")))
 
 
 def _is_citizen(liste: OnListe) -> ColumnElement[bool]:
@@ -301,14 +303,14 @@ _RUINED: Sequence[_Row] = (
         _DATE,
         f"Naissance d'avant {OLDEST} : corriger l'année.",
         OURS,
-        _always(and_(_LISIBLE, _DATE >= "0001", _DATE < OLDEST)),
+        _always(and_(_DATE < OLDEST, _DATE >= "0001", _LISIBLE)),
     ),
     (
         "date_future",
         _DATE,
         "Date de naissance à venir : la corriger.",
         OURS,
-        lambda liste: and_(_LISIBLE, liste.today < _DATE),
+        lambda liste: and_(liste.today < _DATE, _LISIBLE),
     ),
     (
         "departement_inconnu",
@@ -317,9 +319,9 @@ _RUINED: Sequence[_Row] = (
         GEOGRAPHY,
         _always(
             and_(
+                _DEPARTEMENT.not_in(sorted(departements_naissance())),
                 E.departement_naissance != "",
                 not_(_ZERO_DEPARTEMENT),
-                _DEPARTEMENT.not_in(sorted(departements_naissance())),
             )
         ),
     ),
@@ -385,6 +387,7 @@ _REMARKS: Sequence[_Row] = (
             and_(
                 E.nom_usage != "",
                 E.nom_usage != E.nom_naissance,
+                func.length(E.nom_usage) == func.length(E.nom_naissance),
                 without_case(E.nom_usage) == without_case(E.nom_naissance),
             )
         ),

@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Select,
     SQLColumnExpression,
     Text,
     and_,
@@ -169,8 +170,17 @@ def has_double(among: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def has_double_numero(among: ColumnElement[bool]) -> ColumnElement[bool]:
     """An elector among these whose order number another one of her bureau has."""
-    known = and_(Electeur.code_bureau != "", Electeur.numero_ordre.is_not(None))
-    return _is_shared((*_LISTE, Electeur.code_bureau, Electeur.numero_ordre), and_(among, known))
+    return _is_shared(_PLACE, and_(among, _HAS_PLACE))
+
+
+def select_double_numeros(among: ColumnElement[bool]) -> Select[str, int | None]:
+    """The order numbers that several of these electors have, by bureau."""
+    place = Electeur.code_bureau, Electeur.numero_ordre
+    return select(*place).where(among, _HAS_PLACE).group_by(*_PLACE).having(func.count() > 1).order_by(*place)
+
+
+_PLACE = (*_LISTE, Electeur.code_bureau, Electeur.numero_ordre)
+_HAS_PLACE = and_(Electeur.code_bureau != "", Electeur.numero_ordre.is_not(None))
 
 
 def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bool]) -> ColumnElement[bool]:
