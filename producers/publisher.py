@@ -21,7 +21,7 @@ from pika.frame import Method
 
 from common.tls import explain_tls
 from producers import errors
-from schemas.envelope import CloudEvent, InvalidEventError
+from schemas.envelope import CloudEvent, InvalidEventError, shorten
 from schemas.topology import BULK_SUFFIX, BULK_TYPES, CONTENT_TYPE, EXCHANGE
 
 HEARTBEAT_SECONDS = 60
@@ -116,8 +116,8 @@ class Publisher:
         return BasicProperties(
             content_type=CONTENT_TYPE,
             delivery_mode=DeliveryMode.Persistent,
-            message_id=event.id,
-            correlation_id=event.correlationid,
+            message_id=shorten(event.id),
+            correlation_id=shorten(event.correlationid),
             type=event.type,
             timestamp=int(event.time.timestamp()),
             user_id=getattr(self._parameters.credentials, "username", None),

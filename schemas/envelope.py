@@ -1,26 +1,80 @@
 """CloudEvents 1.0 in structured JSON, the envelope of every message that enters or leaves."""
 
+import base64
 import json
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, LiteralString, Protocol, Self
 from uuid import uuid4
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
-from schemas.faults import describe
+from schemas.faults import Fault, describe, list_faults
 from schemas.topology import MAX_EVENT_BYTES
 
+JSON: Literal["application/json"] = "application/json"
 DEEPEST = 64
 """Levels of nesting; an event of ours has three."""
 
-_EXTENSION_NAME = re.compile(r"[a-z0-9]{1,20}", re.ASCII)
-Attribute = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[!-~][ -~]*$")]
+_LONGEST_PROPERTY = 255
+_EXTENSION_NAME = re.compile(r"[a-z0-9]+", re.ASCII)
+Attribute = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+$")]
+"""Any Unicode but control characters (CloudEvents 1.0.2, « Type System », String)."""
+
+_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII | re.IGNORECASE)
+_TIMES_OF_OTHERS = (
+    (re.compile(r".*\]"), "time_zone_name"),  # Java, ZonedDateTime.toString()
+    (re.compile(r"\d{4}-\d{2}-\d{2} .*"), "time_separator"),  # PHP, « Y-m-d H:i:s »
+    (re.compile(r"[^T]*T\d{2}:\d{2}(Z|[+-].*)?", re.IGNORECASE), "time_seconds"),  # Java, on the minute
+    (re.compile(r"[^T]*T[\d:.,]+", re.IGNORECASE), "time_offset"),  # Java, LocalDateTime
+    (re.compile(r"[^T]*T[\d:.]+[+-]\d{2}(\d{2})?", re.IGNORECASE), "time_offset_colon"),  # PHP, DateTime::ISO8601
+)
+_MEDIA_TYPE = re.compile(r"(application|text)/([a-z0-9.!#$&^_-]+\+)?json", re.ASCII)
 
 
 class InvalidEventError(ValueError):
-    """Bytes that are not an event of ours; the message says why and never quotes them."""
+    """Bytes that are not an event of ours; the message says why to engineers, `faults` to whoever sent them.
+
+    Neither quotes them.
+    """
+
+    def __init__(self, message: str, *faults: Fault) -> None:
+        super().__init__(message)
+        self.faults = faults
+
+
+def _invalid(message: str, code: str, french: str) -> InvalidEventError:
+    return InvalidEventError(message, Fault("", code, french))
+
+
+def _parse_time(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
+    """RFC 3339, and nothing else that looks like it: pydantic alone would take a number, or minutes without seconds."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str):
+        raise PydanticCustomError("time_type", "a text is expected, as RFC 3339 writes it")
+    if not _TIME.fullmatch(value):
+        code: LiteralString = next((code for form, code in _TIMES_OF_OTHERS if form.fullmatch(value)), "time_format")
+        raise PydanticCustomError(code, "not a date and time of RFC 3339")
+    return value.upper()
+
+
+def _parse_media_type(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
+    """JSON under any of its names: parameters and case change nothing (RFC 2045, section 5.1)."""
+    essence = value.partition(";")[0].strip().lower() if isinstance(value, str) else ""
+    if not _MEDIA_TYPE.fullmatch(essence):
+        raise PydanticCustomError("media_type", "application/json is expected")
+    return JSON
+
+
+def _decode_data(encoded: Any) -> Any:  # noqa: ANN401 — decoded JSON
+    """The JSON that `data_base64` holds."""
+    try:
+        return parse_json(base64.b64decode(encoded, validate=True))
+    except (ValueError, TypeError):
+        raise PydanticCustomError("data_base64", "data_base64 is not JSON in base64") from None
 
 
 class Data(Protocol):
@@ -46,8 +100,12 @@ class CloudEvent(BaseModel):
     id: Attribute
     source: Annotated[Attribute, Field(examples=["/mairie/13900"])]
     type: Attribute
-    time: AwareDatetime
-    datacontenttype: Literal["application/json"] = "application/json"
+    time: Annotated[
+        AwareDatetime,
+        BeforeValidator(_parse_time),
+        Field(default_factory=lambda: datetime.now(UTC), description="When it is read, when it is absent."),
+    ]
+    datacontenttype: Annotated[Literal["application/json"], BeforeValidator(_parse_media_type)] = JSON
     correlationid: Annotated[Attribute, Field(description="Follows a request from its sender to the e-mail.")]
     causationid: Annotated[Attribute | None, Field(description="The id of the event this one answers.")] = None
     data: dict[str, Any]
@@ -56,10 +114,15 @@ class CloudEvent(BaseModel):
     @classmethod
     def _check_attributes(cls, fields: Any) -> Any:  # noqa: ANN401 — decoded JSON
         if not isinstance(fields, dict):
-            raise ValueError("a JSON object is expected")  # noqa: TRY004 — pydantic turns ValueError only
-        if not all(_EXTENSION_NAME.fullmatch(name) for name in fields):
-            raise ValueError("attribute names are lower-case letters and digits")
-        return {"correlationid": fields.get("id"), **fields}
+            raise PydanticCustomError("not_an_object", "a JSON object is expected")
+        if not all(_EXTENSION_NAME.fullmatch(name) for name in fields if name != "data_base64"):
+            raise PydanticCustomError("attribute_name", "attribute names are lower-case letters and digits")
+        present = {name: value for name, value in fields.items() if value is not None}  # JSON event format, section 2.2
+        if "data_base64" in present:
+            if "data" in present:
+                raise PydanticCustomError("data_twice", "data and data_base64 exclude each other")
+            present["data"] = _decode_data(present["data_base64"])
+        return {"correlationid": present.get("id"), **present}
 
     @classmethod
     def wrap(cls, data: Data, *, source: str, correlationid: str | None = None, causationid: str | None = None) -> Self:
@@ -96,7 +159,7 @@ class CloudEvent(BaseModel):
         try:
             return cls.model_validate(parse_json(body))
         except ValidationError as error:
-            raise InvalidEventError("not a CloudEvent 1.0: " + describe(error)) from None
+            raise InvalidEventError("not a CloudEvent 1.0: " + describe(error), *list_faults(error)) from None
 
 
 def parse_json(body: bytes) -> Any:  # noqa: ANN401 — any JSON
@@ -109,36 +172,45 @@ def parse_json(body: bytes) -> Any:  # noqa: ANN401 — any JSON
         value = json.loads(body.decode("utf-8", "strict"), object_pairs_hook=_unique, parse_constant=_refuse)
         _check_depth(value, DEEPEST)
     except UnicodeDecodeError:
-        raise InvalidEventError("not UTF-8") from None
+        raise _invalid("not UTF-8", "utf8", "l'événement n'est pas en UTF-8") from None
     except InvalidEventError:
         raise
     except (ValueError, RecursionError):
-        raise InvalidEventError("not JSON") from None
+        raise _invalid("not JSON", "json", "l'événement n'est pas du JSON") from None
     return value
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(pairs) != len({name for name, _ in pairs}):
-        raise InvalidEventError("not JSON: a name stands twice in one object")
+        raise _invalid(
+            "not JSON: a name stands twice in one object", "json_twice", "un nom est deux fois dans un objet"
+        )
     return dict(pairs)
 
 
 def _check_depth(value: Any, left: int) -> None:  # noqa: ANN401 — any JSON
     if isinstance(value, dict | list):
         if left == 0:
-            raise InvalidEventError(f"not JSON of ours: nested deeper than {DEEPEST}")
+            raise _invalid(
+                f"not JSON of ours: nested deeper than {DEEPEST}", "json_depth", f"plus de {DEEPEST} niveaux imbriqués"
+            )
         for inner in value.values() if isinstance(value, dict) else value:
             _check_depth(inner, left - 1)
 
 
 def _refuse(_constant: str) -> None:
-    raise InvalidEventError("not JSON: NaN and Infinity are not numbers")
+    raise _invalid("not JSON: NaN and Infinity are not numbers", "json_number", "NaN et Infinity ne sont pas du JSON")
 
 
 def _check_size(body: bytes) -> None:
     if len(body) > MAX_EVENT_BYTES:
-        raise InvalidEventError(f"{len(body)} bytes, {MAX_EVENT_BYTES} at most")
+        raise _invalid(f"{len(body)} bytes, {MAX_EVENT_BYTES} at most", "size", f"plus de {MAX_EVENT_BYTES} octets")
 
 
 Publish = Callable[[CloudEvent], None]
 """Returns once the event is kept, by the broker or by the database; raises when it is not."""
+
+
+def shorten(text: str) -> str | None:
+    """A text as a property of AMQP, which has 255 bytes at most; none when it is longer."""
+    return text if len(text.encode("utf-8", "replace")) <= _LONGEST_PROPERTY else None

@@ -18,6 +18,7 @@ class Fault(NamedTuple):
 
 _SHOWN = 10
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
+_A_TIME = "2026-11-25T08:30:00+01:00"
 _VALUE_ERROR = "value_error"
 _FRENCH = {
     "missing": "champ manquant",
@@ -39,6 +40,19 @@ _FRENCH = {
     "float_parsing": "un nombre est attendu",
     "greater_than": "un nombre plus grand que {gt:g} est attendu",
     "greater_than_equal": "un nombre d'au moins {ge:g} est attendu",
+    "dict_type": "un objet JSON est attendu",
+    "not_an_object": "un objet JSON est attendu : un seul événement par message",
+    "attribute_name": "un nom d'attribut n'a que des minuscules sans accent et des chiffres",
+    "media_type": "application/json est attendu",
+    "data_base64": "data_base64 ne contient pas du JSON en base64",
+    "data_twice": "data et data_base64 s'excluent",
+    "time_type": f"un texte est attendu, pas un nombre : {_A_TIME}",
+    "time_format": f"date et heure de la RFC 3339 attendues : {_A_TIME}",
+    "time_zone_name": f"le nom du fuseau entre crochets n'est pas admis : {_A_TIME}",
+    "time_separator": f"un T est attendu entre la date et l'heure, puis le décalage à la fin : {_A_TIME}",
+    "time_seconds": f"il manque les secondes : {_A_TIME}",
+    "time_offset": f"il manque le décalage, Z ou +01:00 : {_A_TIME}",
+    "time_offset_colon": f"le décalage s'écrit avec deux-points : {_A_TIME}",
     "less_than_equal": "un nombre d'au plus {le} est attendu",
 }
 

@@ -130,6 +130,8 @@ def event_schema(model: type[BaseModel]) -> dict[str, Any]:
     definitions = data.pop("$defs", {})
     envelope["properties"] |= {"type": {"const": _event_type(model)}, "data": data}
     envelope["required"] = [name for name in envelope["required"] if name != "correlationid"]
+    if _event_type(model) in topology.EVENT_TYPES:
+        envelope["required"].append("time")
     header = {"$schema": SCHEMA_DIALECT, "$id": f"{_event_type(model)}.json", "title": model.__name__}
     return (
         header | {k: v for k, v in envelope.items() if k != "title"} | ({"$defs": definitions} if definitions else {})

@@ -7,7 +7,7 @@ from dramatiq import Broker
 from dramatiq.middleware import CurrentMessage
 
 from schemas.envelope import CloudEvent
-from worker.handlers.ingest_request import ingest_request, take_up_parked
+from worker.handlers.ingest_request import ingest_request, refuse_unreadable, take_up_parked
 from worker.handlers.make_export import make_export
 from worker.handlers.services import Services
 from worker.messaging.encoder import (
@@ -20,7 +20,11 @@ from worker.messaging.encoder import (
     RENDER_TABLEAU_BULK,
     SENDER,
     TAKE_UP_PARKED,
+    UNREADABLE,
 )
+from worker.messaging.unreadable import UnreadableEvent
+
+_NAMES = {"id", "source", "type", "correlationid"}
 
 AT_ONCE, AFTER_THOSE = 0, 1
 """In which order a process that holds several messages takes them: what is of a batch comes second."""
@@ -30,7 +34,11 @@ def declare_actors(broker: Broker, services: Services) -> None:
     """Give the broker its actors; each knows the services it needs."""
 
     def ingest(event: dict[str, Any]) -> None:
-        ingest_request(CloudEvent.model_validate(event), services, sender=_sender())
+        if UNREADABLE in event:
+            unreadable = UnreadableEvent.model_validate(event[UNREADABLE])
+            refuse_unreadable(unreadable.model_dump(include=_NAMES), unreadable.faults, services, sender=_sender())
+        else:
+            ingest_request(CloudEvent.model_validate(event), services, sender=_sender())
 
     def take_up(parked_id: int) -> None:
         take_up_parked(parked_id, services)

@@ -1,5 +1,6 @@
 """Messages that nobody should send, each with what becomes of it. Their secret is a marker that no log may show."""
 
+import hashlib
 import json
 import struct
 from dataclasses import dataclass
@@ -79,9 +80,9 @@ def event(**changes: object) -> bytes:
 
 
 def asked(**changes: object) -> bytes:
-    """Likewise, but for changes of its data."""
+    """Likewise, but for changes of its data, under an id of its own."""
     data = {"commune": EMPTY_COMMUNE, "listes": ["CE"], "requested_by": SECRET}
-    return event(data=data | changes, id=f"poison {sorted(changes)}")
+    return event(data=data | changes, id=f"poison {hashlib.sha256(_json(changes)).hexdigest()[:12]}")
 
 
 def call(queue: str, **changes: object) -> Poison:

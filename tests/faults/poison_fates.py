@@ -14,8 +14,11 @@ from tests.parts.town import Town
 from tests.parts.wait import wait_until
 from worker.messaging.consumer import REASON_HEADER
 from worker.messaging.encoder import ACTOR_QUEUES, INGEST, PoisonError, PrefectureEncoder
+from worker.messaging.unreadable import read_unreadable
 
 _REASONS = "SELECT source, event_id, outcome, reason FROM demandes"
+_PARKED = "SELECT source, event_id FROM parked"
+"""What names what nobody has asked for waits a minute, then is refused: here, nobody sweeps."""
 
 
 @dataclass
@@ -31,7 +34,7 @@ class Fates:
     def reason(self, poison: Poison) -> str:
         """Why a message was put aside or refused."""
         reasons = self.dead.get(poison.body)
-        return reasons[0] if reasons else self.rows[_key(poison.body) or ("", "")][1]
+        return reasons[0] if reasons else self.rows[_key(poison) or ("", "")][1]
 
     def count(self, outcome: RequestOutcome) -> int:
         """How many requests have this outcome on their row."""
@@ -60,7 +63,8 @@ def follow(town: Town, poisons: Sequence[Poison], timeout: float) -> Fates:
         for queue in set(ACTOR_QUEUES.values()):
             for headers, body in town.queue(xq_name(queue)):
                 fates.dead.setdefault(body, []).append(str(headers[REASON_HEADER]))
-        fates.rows = {(it["source"], it["event_id"]): (it["outcome"], it["reason"]) for it in town.rows(_REASONS)}
+        fates.rows = {(it["source"], it["event_id"]): ("parked", "") for it in town.rows(_PARKED)}
+        fates.rows |= {(it["source"], it["event_id"]): (it["outcome"], it["reason"]) for it in town.rows(_REASONS)}
         fates.unknown = list(_unknown(poisons, fates))
         return not fates.unknown
 
@@ -79,16 +83,18 @@ def _unknown(poisons: Sequence[Poison], fates: Fates) -> Iterable[Poison]:
             continue
         if left[poison.body]:
             left[poison.body] -= 1
-        elif _key(poison.body) not in fates.rows:
+        elif _key(poison) not in fates.rows:
             yield poison
 
 
-def _key(body: bytes) -> tuple[str, str] | None:
-    """What identifies the request that a message makes, if it makes one."""
+def _key(poison: Poison) -> tuple[str, str] | None:
+    """What identifies the request that a message makes, if it makes one: one that is refused for its form, too."""
     try:
-        call = PrefectureEncoder().decode(body)
+        call = PrefectureEncoder().decode(poison.body)
     except PoisonError:
-        return None
+        message_id = poison.message_id.decode("utf-8", "replace")
+        unreadable = read_unreadable(poison.body, pika.BasicProperties(message_id=message_id))
+        return (unreadable.source, unreadable.id) if poison.exchange and unreadable else None
     if call["actor_name"] != INGEST:
         return None
     event: dict[str, Any] = call["args"][0]

@@ -109,7 +109,7 @@ def _audit(database_url: str) -> list[tuple[str, str]]:
 
 def test_the_list_tells_everything_but_the_contents(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
     assert run("list") == Ran(ExitCode.DONE, "Aucune lettre morte.\n", "")
-    _bury(broker, SECRET.encode(), event=True)
+    _bury(broker, SECRET.encode())
     _bury(broker, _doorbell(), QUEUE_LISTES)
     ran = run("list")
     assert ran.code == ExitCode.DONE
@@ -213,7 +213,7 @@ def test_what_the_broker_put_aside_has_the_sender_that_the_broker_knows(
 @pytest.mark.parametrize("reason", ["toujours illisible (not JSON)", "pas à sa place dans cette file"])
 def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, amqp_url: str, reason: str) -> None:
     is_event = "illisible" in reason
-    _bury(broker, SECRET.encode() if is_event else _doorbell(), event=is_event)
+    _bury(broker, SECRET.encode() if is_event else _doorbell())
     ran = run("requeue", "--all")
     assert (ran.code, ran.out.splitlines()[-1]) == (ExitCode.FAILED, "0 lettre remise en file.")
     assert reason in ran.err
@@ -225,7 +225,7 @@ def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, 
 def test_dropping_asks_first(
     run: Run, broker: PrefectureBroker, database_url: str, monkeypatch: pytest.MonkeyPatch, answer: str
 ) -> None:
-    _bury(broker, SECRET.encode(), event=True)
+    _bury(broker, SECRET.encode())
     (name,) = _names(run)
     monkeypatch.setattr("sys.stdin", StringIO(answer))
     assert run("drop", name).code == ExitCode.INTERRUPTED

@@ -158,7 +158,7 @@ def test_headers_that_python_cannot_hold_break_no_connection(
 
 def test_what_a_sender_calls_his_message_is_kept_when_it_can_be_shown(broker: PrefectureBroker, amqp_url: str) -> None:
     for message_id in ("clic-1", "\x1b[31mrouge", "é" * 100):
-        _publish(amqp_url, b"poison", pika.BasicProperties(message_id=message_id))
+        _publish(amqp_url, b"poison", pika.BasicProperties(message_id=message_id), exchange="")
     _put_aside(broker, amqp_url, 3)
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
         channel = connection.channel()

@@ -164,6 +164,18 @@ INGEST = [
         ("test_a_copy_of_an_event_is_recognised",),
     ),
     Mutant(
+        "unreadable-takes-its-id",
+        "is_taken = not WITHOUT_KEY.issuperset(known.values())",
+        "is_taken = bool(known)",
+        ("test_an_event_that_is_put_right_may_be_sent_under_its_id",),
+    ),
+    Mutant(
+        "unreadable-not-answered",
+        "if not event_id or not faults",
+        "if True or not faults",
+        ("test_every_mistake_is_answered_with_the_true_reason",),
+    ),
+    Mutant(
         "copy-not-answered",
         "session.execute(update(Request).where(*mine, is_copied).values(announced_at=None))",
         "pass",
@@ -183,7 +195,7 @@ INGEST = [
     ),
     Mutant(
         "another-event-under-the-same-key",
-        "if is_taken and not _is_refused_for_its_key(answer):",
+        "if is_taken and not _takes_no_key(answer):",
         "if False:",
         ("test_another_event_under_the_same_key_is_refused",),
     ),
@@ -622,8 +634,8 @@ PRIVACY = [
     Mutant("events-quote", 'return "<event>"', "return super().__repr__()", ("test_an_event_shows_nothing_of_itself",)),
     Mutant(
         "poison-quotes",
-        'raise InvalidEventError("not JSON") from None',
-        "raise InvalidEventError(str(body)) from None",
+        'raise _invalid("not JSON", "json",',
+        'raise _invalid(str(body), "json",',
         ("test_the_encoder_refuses_poison_for_its_reason",),
     ),
     Mutant(

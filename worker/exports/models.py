@@ -33,8 +33,14 @@ def _empty(doc: str) -> Mapped[str]:
 KEY_REUSED = "key_reused"
 """The code of the refusal of a second event under a key that stands for another."""
 
+UNREADABLE = "evenement_illisible"
+"""The code of the refusal of an event for its form: what it is called is not certain."""
+
+WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
+"""The codes of requests that do not take their key."""
+
 _IS_UNANSWERED = text("announced_at IS NULL")
-_IS_FIRST = text(f"code <> '{KEY_REUSED}'")
+_IS_FIRST = text(f"code NOT IN ('{KEY_REUSED}', '{UNREADABLE}')")
 
 
 class Request(Base):

@@ -1,6 +1,6 @@
 """An event arrives: it becomes rows, once, and the doorbell of each row rings."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from datetime import datetime
 from typing import Any, NamedTuple, TypeVar
@@ -12,6 +12,7 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
+from schemas.faults import Fault
 from schemas.requests import CodeCommune, RequestedBy
 from schemas.topology import (
     DECLARATION_TYPES,
@@ -29,7 +30,7 @@ from worker.db.notify import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.models import KEY_REUSED, Request
+from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
 from worker.exports.parked import (
     Arrival,
     begin_look,
@@ -76,6 +77,20 @@ def ingest_request(event: CloudEvent, services: Services, *, sender: str = "") -
     word; empty when it is not known.
     """
     _ingest(Arrival(event, sender), services)
+
+
+def refuse_unreadable(
+    names: Mapping[str, str], faults: Sequence[Fault], services: Services, *, sender: str = ""
+) -> None:
+    """Record that an event was refused for its form: `names` are the attributes that it is known by, `faults` why.
+
+    It does not take its id: put right, it may be sent under the same.
+    """
+    event = CloudEvent.model_validate({**names, "data": {"faults": [fault.code for fault in faults]}})
+    said = " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
+    refusal = RefusedError(f"Événement illisible : {said}.", code=UNREADABLE, faults=faults)
+    with structlog.contextvars.bound_contextvars(correlation_id=event.correlationid):
+        _record(Arrival(event, sender), services, refusal)
 
 
 def take_up_parked(parked_id: int, services: Services) -> None:
@@ -168,7 +183,7 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
     def record(session: Session) -> Sequence[Doorbell]:
         if _is_copy(session, arrival, answer):
             return ()
-        if not _is_refused_for_its_key(answer):
+        if not _takes_no_key(answer):
             unpark(session.connection(), arrival)
         now = session.scalars(select(utc_now())).one()
         request = _request(arrival.event, Authorization(arrival.sender, services), now, answer)
@@ -224,8 +239,8 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
         unpark(session.connection(), arrival)
         log.info("event_copy")
         return True
-    is_taken = any(code != KEY_REUSED for code in known.values()) or stands_for_another(session.connection(), arrival)
-    if is_taken and not _is_refused_for_its_key(answer):
+    is_taken = not WITHOUT_KEY.issuperset(known.values()) or stands_for_another(session.connection(), arrival)
+    if is_taken and not _takes_no_key(answer):
         raise RefusedError(
             "Identifiant déjà employé pour une autre demande : un événement nouveau veut un « id » nouveau ; renvoyer "
             "le même se fait sans rien y changer.",
@@ -235,8 +250,8 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
     return False
 
 
-def _is_refused_for_its_key(answer: Read | RefusedError) -> bool:
-    return isinstance(answer, RefusedError) and answer.code == KEY_REUSED
+def _takes_no_key(answer: Read | RefusedError) -> bool:
+    return isinstance(answer, RefusedError) and answer.code in WITHOUT_KEY
 
 
 def _request(event: CloudEvent, authorization: Authorization, now: datetime, answer: Read | RefusedError) -> Request:
@@ -287,7 +302,7 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> l
             answer.apply(session.connection(), request.created_at)
             log.info("declaration_recorded", exports=len(answer.files), commune=answer.commune)
             return list(answer.doorbells())
-        case RefusedError() if request.event_type in DECLARATION_TYPES:
+        case RefusedError() if request.event_type in DECLARATION_TYPES or answer.code == UNREADABLE:
             request.told_at = request.created_at  # no mail: the screen shows it, in the view `demandes`
         case RefusedError():
             pass

@@ -9,7 +9,7 @@ from schemas.requests import CancelRequested, RetryRequested
 from schemas.vocabulary import RequestOutcome
 from worker.db.engine import snapshot
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.models import KEY_REUSED, Export, Request
+from worker.exports.models import WITHOUT_KEY, Export, Request
 from worker.exports.parked import request_key
 from worker.handlers.authorization import Authorization
 from worker.handlers.services import Services
@@ -35,7 +35,11 @@ def find_request(
     """
     is_own = Request.sender == authorization.sender
     named = (
-        *(Request.source == asked.request.source, Request.event_id == asked.request.id, Request.code != KEY_REUSED),
+        *(
+            Request.source == asked.request.source,
+            Request.event_id == asked.request.id,
+            Request.code.not_in(WITHOUT_KEY),
+        ),
         or_(is_own, Request.outcome == RequestOutcome.ACCEPTED),
     )
     query = select(Request).where(*named).options(selectinload(Request.exports)).order_by(not_(is_own), Request.id)

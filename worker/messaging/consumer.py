@@ -24,7 +24,8 @@ from dramatiq.errors import DecodeError
 from pika import spec
 from pika.exceptions import AMQPError
 
-from worker.messaging.encoder import INGEST_ACTORS, SENDER, PoisonError, came_from_outside
+from worker.messaging.encoder import INGEST_ACTORS, SENDER, PoisonError, call_for_unreadable, came_from_outside
+from worker.messaging.unreadable import read_unreadable
 
 log = structlog.get_logger()
 
@@ -93,6 +94,10 @@ class GuardedConsumer(_RabbitmqConsumer):
             if (reason := self._fault(method, properties, body)) is None:
                 yield method, properties, body
                 continue
+            if method.exchange and (unreadable := read_unreadable(body, properties)) and is_readable(properties):
+                log.warning("unreadable_event", queue=self.queue_name, reason=reason, size=len(body))
+                yield method, properties, call_for_unreadable(self.queue_name, unreadable, self._sender)
+                continue
             log.warning("poison", queue=self.queue_name, reason=reason, size=len(body))
             if self._bury(body, reason, sender=self._sender, message_id=printable(properties.message_id)):
                 self.channel.basic_ack(method.delivery_tag)
@@ -101,7 +106,7 @@ class GuardedConsumer(_RabbitmqConsumer):
             yield None, None, b""
 
     def _fault(self, method: Any, properties: Any, body: bytes) -> str | None:  # noqa: ANN401 — pika's frames
-        if not getattr(properties, "is_readable", True):
+        if not is_readable(properties):
             return "unreadable properties"
         try:
             message: Message[Any] = Message.decode(body)
@@ -149,6 +154,11 @@ class TolerantProperties(spec.BasicProperties):
             log.warning("unreadable_properties", error=type(error).__name__)
             self.is_readable = False
         return self
+
+
+def is_readable(properties: Any) -> bool:  # noqa: ANN401 — pika's
+    """Whether all of them could be read."""
+    return getattr(properties, "is_readable", True)
 
 
 def tolerate_any_properties() -> None:

@@ -8,6 +8,7 @@ import time
 from typing import Any
 
 from dramatiq.encoder import Encoder, MessageData
+from pydantic import ValidationError
 
 from schemas.envelope import CloudEvent, InvalidEventError, parse_json
 from schemas.topology import (
@@ -19,6 +20,7 @@ from schemas.topology import (
     QUEUE_TABLEAUX,
     QUEUE_TABLEAUX_BULK,
 )
+from worker.messaging.unreadable import UnreadableEvent
 
 INGEST, EXPORT_LISTE, RENDER_TABLEAU = "ingest", "export_liste", "render_tableau"
 INGEST_BULK, EXPORT_LISTE_BULK, RENDER_TABLEAU_BULK = (
@@ -36,6 +38,9 @@ ACTOR_QUEUES = {
 }
 INGEST_ACTORS = {ACTOR_QUEUES[name]: name for name in (INGEST, INGEST_BULK)}
 """Who reads the events of a queue: how a request is read does not depend on the queue that it came by."""
+
+UNREADABLE = "unreadable"
+"""In the place of an event, an UnreadableEvent: our own consumer calls `ingest` so."""
 
 SENDER = "sender"
 """The option of a call of `ingest` that says which account sent the event; the broker's word, kept through retries."""
@@ -143,10 +148,35 @@ def _check_argument(actor: str, arguments: Any) -> Any:  # noqa: ANN401 — deco
         raise PoisonError("one argument is expected")
     argument = arguments[0]
     if actor in INGEST_ACTORS.values():
+        if isinstance(argument, dict) and UNREADABLE in argument:
+            return EventArgument(_check_unreadable(argument))
         return EventArgument(_call_for_event(_dump(argument))["args"][0])
     if not _is_int(argument) or not 0 < argument < 1 << 63:
         raise PoisonError("a row id is expected")
     return argument
+
+
+def call_for_unreadable(queue: str, unreadable: UnreadableEvent, sender: str) -> bytes:
+    """The call of `ingest` for an event that cannot be read, and is to be answered."""
+    fields = unreadable.model_dump(mode="json")
+    call = {
+        "queue_name": queue,
+        "actor_name": INGEST_ACTORS[queue],
+        "args": [{UNREADABLE: fields, "correlationid": unreadable.correlationid}],
+        "kwargs": {},
+        "options": {SENDER: sender},
+        "message_id": unreadable.id,
+        "message_timestamp": int(time.time() * 1000),
+    }
+    return json.dumps(call).encode()
+
+
+def _check_unreadable(argument: dict[str, Any]) -> dict[str, Any]:
+    try:
+        unreadable = UnreadableEvent.model_validate(argument[UNREADABLE])
+    except ValidationError:
+        raise PoisonError("wrong type") from None
+    return {UNREADABLE: unreadable.model_dump(mode="json"), "correlationid": unreadable.correlationid}
 
 
 def _dump(argument: Any) -> bytes:  # noqa: ANN401 — decoded JSON

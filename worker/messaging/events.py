@@ -4,13 +4,10 @@ import pika
 from dramatiq.errors import BrokerConnectionError
 from pika.exceptions import AMQPError
 
-from schemas.envelope import CloudEvent
+from schemas.envelope import CloudEvent, shorten
 from schemas.topology import CONTENT_TYPE, EXCHANGE, QUEUE_REQUESTS
 from worker.errors import TransientError
 from worker.messaging.broker import PrefectureBroker
-
-_LONGEST_KEY = 255
-"""In bytes, by AMQP."""
 
 _TRIES = 2
 """A connection that was idle for long may be found dead: the second try is made on a fresh one."""
@@ -44,13 +41,12 @@ class EventPublisher:
                 return
 
     def _publish(self, event: CloudEvent, account: str) -> None:
-        own_key = f"{event.type}.{account}"
-        is_own = account and len(own_key.encode()) <= _LONGEST_KEY
+        own_key = shorten(f"{event.type}.{account}") if account else None
         properties = pika.BasicProperties(
             content_type=CONTENT_TYPE,
             delivery_mode=2,
             message_id=event.id,
-            correlation_id=event.correlationid,
-            headers={"CC": [own_key]} if is_own else None,
+            correlation_id=shorten(event.correlationid),
+            headers={"CC": [own_key]} if own_key else None,
         )
         self._broker.channel.basic_publish(EXCHANGE, event.type, event.to_bytes(), properties)

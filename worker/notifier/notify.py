@@ -24,7 +24,7 @@ from worker.db.engine import Sessions
 from worker.db.notify import ReadySignal
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
-from worker.exports.models import KEY_REUSED, Export, Recall, Request
+from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
 from worker.exports.records import mark_published, mark_recall_published
 from worker.health import Beat, ignore
 from worker.notifier.answers import Answers
@@ -227,7 +227,7 @@ class RequestNotifications(Notifications):
                 Subject(request.code_commune, request_id=request.id),
                 Message(
                     f"{request.source}\n{request.event_id}"
-                    + (f"\n{request.payload_hash}" if request.code == KEY_REUSED else ""),
+                    + (f"\n{request.payload_hash}" if request.code in WITHOUT_KEY else ""),
                     describe_request(report, self._public_url),
                     partial(_events, report),
                 ),

@@ -23,7 +23,7 @@ from schemas.events import (
 from schemas.requests import RequestReference
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
-from worker.exports.models import KEY_REUSED, Export, Recall, Request
+from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
 from worker.notifier.messages.deadlines import Deadline
 
 SOURCE = "/module-prefecture"
@@ -87,7 +87,7 @@ def refusal_event(request: Request) -> CloudEvent:
         reason=request.reason,
         errors=[RefusalFault(**fault) for fault in request.faults or ()],
     )
-    return _answer(request, data, request.created_at, request.payload_hash if request.code == KEY_REUSED else "")
+    return _answer(request, data, request.created_at, request.payload_hash if request.code in WITHOUT_KEY else "")
 
 
 def settled_event(request: Request) -> CloudEvent:
