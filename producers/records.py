@@ -6,7 +6,7 @@ from datetime import date, datetime
 from typing import Any, NamedTuple
 
 from common.cli import ExitCode
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome, Severity
 
 
 @dataclass(frozen=True)
@@ -54,6 +54,13 @@ class ExportState:
     recalled_at: datetime | None = None
     """When one of them was undone or redated: it is to be made again."""
     recalled_because: str = ""
+    anomalies: Sequence[Mapping[str, Any]] = ()
+    """By nature: `code`, `severity`, `column`, `count`; `messages` of what is said of the file as a whole."""
+
+    @property
+    def blocking_messages(self) -> list[str]:
+        """What is wrong with the file as a whole, and what to do: what is not known of a tableau's period."""
+        return [said for it in self.anomalies if it["severity"] == Severity.BLOCKING for said in it.get("messages", ())]
 
     @property
     def is_finished(self) -> bool:

@@ -164,7 +164,8 @@ def _to_export(row: Row[Any]) -> ExportState:
     for name in ("requested_at", "started_at", "finished_at", "purged_at", "recalled_at"):
         values[name] = to_instant(values[name])
     values["provisoire_until"] = to_day(values["provisoire_until"])
-    values["rests_on"] = to_document(values["rests_on"])
+    for name in ("rests_on", "anomalies"):
+        values[name] = to_document(values[name])
     return ExportState(**values | {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])})
 
 

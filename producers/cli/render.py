@@ -110,6 +110,7 @@ def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list
             found = count_of(export.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             report = f" ; à corriger d'après {exports_dir / export.report_path}" if export.report_path else ""
             lines.append(f"{export.label} : {found}, {WORDS[export.kind].consequence}{report}")
+            lines += [f"{export.label} : {said}" for said in export.blocking_messages]
         elif export.provisoire_until and export.status is ExportStatus.READY:
             day = short_date(export.provisoire_until)
             lines.append(f"{export.label} : à refaire à partir du {day}, avant d'être signé, affiché ou déposé")

@@ -1,5 +1,6 @@
 """The balance that is printed is that of the register: electors before and after a second export, by bureau."""
 
+import json
 import re
 from collections.abc import Iterator
 from datetime import date
@@ -72,6 +73,10 @@ def _gaps(desk: TableauDesk, meeting: date) -> list[str]:
     found = [line[-1] for line in made.anomalies]
     codes = [code for code in found if code.startswith("couverture")]
     assert (made.row["bloquantes"] > 0) == bool(codes or "doutes_ouverts" in found)
+    known = made.row["anomalies"]
+    record = json.loads(known) if isinstance(known, str) else known
+    said = {it["code"]: it["messages"] for it in record if it["code"] in codes}
+    assert said == {code: [line[-2] for line in made.anomalies if line[-1] == code] for code in codes}
     return codes
 
 

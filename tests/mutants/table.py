@@ -1403,6 +1403,12 @@ DATABASE = [
 
 TABLEAUX = [
     Mutant(
+        "gap-in-the-report-only",
+        "if anomaly.is_of_file:",
+        "if False:",
+        ("test_nobody_is_printed_only_where_it_is_known",),
+    ),
+    Mutant(
         "provisional-called-ready",
         "is_provisoire = effective_on is not None and effective_on > jour_a_paris(request.created_at)",
         "is_provisoire = False",

@@ -58,6 +58,13 @@ def test_files_to_make_again() -> None:
     assert render_text(CASES["fichiers_a_refaire"]) == _mail("fichiers_a_refaire")
 
 
+def test_what_is_not_known_of_the_period_is_said_with_what_to_do() -> None:
+    said = "Le dernier export du REU repris est du 18/11/2026 : reprendre un export pris le 20/11/2026 ou après."
+    anomaly = {"code": "couverture_fin", "severity": "bloquante", "column": "période", "count": 1, "messages": [said]}
+    about = tableaux_report(tableau(bloquantes=1, anomalies=[anomaly]))
+    assert f"  Anomalies bloquantes : 1\n  À corriger : {said}\n" in body(about, "")
+
+
 def test_a_copy_for_the_commission_is_not_to_be_posted_nor_lodged() -> None:
     about = tableaux_report(tableau("premier_rectificatif.P.commune", edition=COMMISSION))
 

@@ -77,6 +77,16 @@ def test_what_cannot_be_used_is_not_called_ready() -> None:
     assert exports_document([coming], None)["exports"][0]["provisoire_until"] == date(2027, 1, 10)
 
 
+def test_what_is_not_known_of_the_period_of_a_tableau_is_said() -> None:
+    said = "Le dernier export du REU repris est du 18/11/2026."
+    anomaly = {"code": "couverture_fin", "severity": "bloquante", "column": "période", "count": 1, "messages": [said]}
+    remark = anomaly | {"severity": "remarque", "messages": ["pas celui-ci"]}
+    file = tableau(bloquantes=1, anomalies=[anomaly, remark, {"code": "x", "severity": "bloquante"}])
+    lines = printed(lambda console: print_request(console, EVENT, request(file)))
+    assert lines[-1] == f"{file.label} : {said}"
+    assert exports_document([file], None)["exports"][0]["anomalies"][0]["messages"] == [said]
+
+
 def test_a_list_among_tableaux_has_electors_and_no_pages() -> None:
     first, second, _, *rows = printed(lambda console: print_exports(console, [export(), tableau()]))
     assert first.strip() == "Électeurs"

@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -40,7 +41,7 @@ def _report(anomalies: Iterable[Anomaly]) -> io.BytesIO:
 
 def _anomaly(severity: Severity = Severity.BLOCKING, nom: str = "INVENTEE", **columns: str) -> Anomaly:
     values = {"code": "sexe_absent", "column": "Sexe", "message": "Sexe absent.", "prenoms": "Zélie"} | columns
-    return Anomaly(severity=severity, nom=nom, **values)
+    return replace(Anomaly("", severity, "", "", nom=nom), **values)  # type: ignore[arg-type]  # texts only
 
 
 def _read_all(report: io.BytesIO, criteria: Criteria) -> list[AnomalyLine]:

@@ -70,6 +70,8 @@ class Anomaly:
     nom: str = ""
     prenoms: str = ""
     naissance: str = ""
+    is_of_file: bool = False
+    """Whether it is said of the file as a whole, in words that name nobody: the record keeps them."""
 
 
 @dataclass

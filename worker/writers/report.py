@@ -37,20 +37,26 @@ class Tally:
     """Anomalies counted by kind, without any elector."""
 
     counts: Counter[tuple[str, Severity, str]] = field(default_factory=Counter)
+    messages: dict[tuple[str, Severity, str], list[str]] = field(default_factory=dict)
+    """What is said of the file as a whole."""
 
     def add(self, anomaly: Anomaly) -> None:
         """Count one."""
-        self.counts[anomaly.code, anomaly.severity, anomaly.column] += 1
+        kind = anomaly.code, anomaly.severity, anomaly.column
+        self.counts[kind] += 1
+        if anomaly.is_of_file:
+            self.messages.setdefault(kind, []).append(anomaly.message)
 
     def total(self, severity: Severity) -> int:
         """How many of one severity."""
         return sum(number for (_, kind, _), number in self.counts.items() if kind is severity)
 
     def to_record(self) -> list[dict[str, Any]]:
-        """For the database: code, severity, column, count."""
+        """For the database: code, severity, column, count; the messages of what is said of the file as a whole."""
         return [
-            {"code": code, "severity": severity.value, "column": column, "count": number}
-            for (code, severity, column), number in self.counts.items()
+            {"code": kind[0], "severity": kind[1].value, "column": kind[2], "count": number}
+            | ({"messages": self.messages[kind]} if kind in self.messages else {})
+            for kind, number in self.counts.items()
         ]
 
 
@@ -99,7 +105,7 @@ def _flush(text: io.StringIO, sink: Sink) -> None:
 def to_anomaly(found: AnomalieMouvement | AnomalieBureau | AnomalieCouverture) -> Anomaly:
     """The line that a clerk works through."""
     if isinstance(found, AnomalieCouverture):
-        return Anomaly(found.code, found.severity, found.champ, found.message)
+        return Anomaly(found.code, found.severity, found.champ, found.message, is_of_file=True)
     if isinstance(found, AnomalieBureau):
         return Anomaly(found.code, found.severity, found.champ, found.message, bureau=found.bureau or SANS_BUREAU)
     personne = found.mouvement.personne

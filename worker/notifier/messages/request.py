@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from common.clock import PARIS
 from common.french import agree, capitalized, count_of, format_number, format_size, short_date
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome, Severity
 from worker.domain.texte import clean
 from worker.exports.models import Export, Request
 from worker.notifier.kinds import Topic, Wish
@@ -182,6 +182,9 @@ def _facts(export: Export) -> Iterator[Fact]:
             yield "Fichier", export.file_name
             yield from _words_of(export).facts(export)
             yield "Anomalies bloquantes", format_number(export.bloquantes)
+            for anomaly in export.anomalies:
+                if anomaly["severity"] == Severity.BLOCKING:
+                    yield from (("À corriger", said) for said in anomaly.get("messages", ()))
             yield "Remarques", format_number(export.remarques)
             yield "Taille", format_size(export.size or 0)
             yield "SHA-256", export.sha256 or ""
