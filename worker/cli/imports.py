@@ -82,9 +82,9 @@ def import_reu(
 ) -> None:
     """Importer la liste électorale du REU.
 
-    FICHIER est l'export CSV « Liste des électeurs actifs », ou « - », l'entrée standard. Chaque liste qui s'y trouve
-    remplace celle du registre, et ce qui change depuis l'export précédent devient des mouvements ; les autres listes
-    ne changent pas.
+    FICHIER est l'export CSV « Liste des électeurs actifs », un classeur (.xlsx) ou un ZIP qui le contient, ou « - »,
+    l'entrée standard. Chaque liste qui s'y trouve remplace celle du registre, et ce qui change depuis l'export
+    précédent devient des mouvements ; les autres listes ne changent pas.
     """
     from worker.cli.database import register_database
     from worker.registre.reu.importer import Intake, import_file
@@ -137,8 +137,8 @@ def import_mouvements(
 ) -> None:
     """Importer des mouvements.
 
-    FICHIER est un CSV (UTF-8, point-virgule) d'inscriptions, de radiations et de changements de bureau, qui s'ajoutent
-    à ceux du registre. Un fichier corrigé s'importe après « import-undo ».
+    FICHIER est un CSV (UTF-8, point-virgule) ou un classeur (.xlsx) d'inscriptions, de radiations et de changements de
+    bureau, qui s'ajoutent à ceux du registre. Un fichier corrigé s'importe après « import-undo ».
     """
     from worker.cli.database import register_database
     from worker.registre.mouvements import importer

@@ -1,6 +1,7 @@
 """A workbook (.xlsx) to import, read row by row by openpyxl; defusedxml, which it finds by itself, refuses XML bombs.
 
-Memory holds one row, and the texts that the workbook keeps apart from its rows: MOST_BYTES bounds them.
+Memory holds one row, the texts that the workbook keeps apart from its rows, and an empty element for each row read:
+MOST_BYTES bounds them (122 MB for 300,000 electors).
 """
 
 import warnings
