@@ -21,6 +21,7 @@ from tests.integration.tableau_register import (
 from tests.integration.tableau_words import squeezed
 from tests.parts.pdf import check_archive, find_outside, find_overlaps, read_words
 from tests.parts.town import MIGRATED_TEMPLATE
+from worker.handlers import make_tableau
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -91,6 +92,18 @@ def test_one_line(desk: TableauDesk) -> None:
     assert "Électeurs avant 72 Inscriptions + 1 Radiations − 0 Électeurs après = 73" in made.text
 
 
+@pytest.mark.parametrize("few", [0, 11, 12])
+def test_how_many_are_held_changes_no_byte(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
+    write_register(desk.engine, [INSCRIPTION | named(f"PARAPLUIE {it:02}", motif="") for it in range(12)])
+    held = desk.make(**VINGT_JOURS)
+    monkeypatch.setattr(make_tableau, "FEW", few)
+    read_again = desk.make(**VINGT_JOURS)
+    assert squeezed(read_again.text).count("PARAPLUIE") == 12
+    assert [said[-1] for said in held.anomalies].count("motif_absent") == 12
+    assert (read_again.content, read_again.anomalies) == (held.content, held.anomalies)
+    assert read_again.row["lines_written"] == held.row["lines_written"] == 12
+
+
 @pytest.mark.nightly
 def test_ten_thousand_lines(postgres_url: str, sqlite_url: str, tmp_path: Path) -> None:
     numbers = range(10_000)
@@ -138,8 +151,8 @@ def test_electors_without_a_bureau_have_a_section_of_their_own(desk: TableauDesk
     places = [text.index(squeezed(f"{title} I. Inscriptions")) for title in titles]
     assert places == sorted(places)
     *_, of_77, without, commune = (text[start:end] for start, end in pairwise([*places, len(text)]))
-    assert squeezed("3 Rue des Abeilles, 13900 LIBREVILLE – Inscription volontaire") in without
-    assert squeezed("3 Rue des Abeilles, 13900 LIBREVILLE 77 Décès") in of_77
+    assert squeezed("3 Rue des Abeilles, 13900 LIBREVILLE – 20/01/2027 Inscription volontaire") in without
+    assert squeezed("3 Rue des Abeilles, 13900 LIBREVILLE 77 20/01/2027 Décès") in of_77
     assert squeezed("Électeurs avant 73 Inscriptions + 1 Radiations − 1 Électeurs après = 73") in commune
 
 
@@ -148,6 +161,6 @@ def test_values_that_a_service_wrote_dirty_are_printed_clean(desk: TableauDesk) 
     bureaux = {"1": " HO\u0302TEL\u00a0DE  VILLE\r\n"}
     write_register(desk.engine, [INSCRIPTION | dirty], bureaux=bureaux, electeurs={"1": 3})
     made = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
-    assert "12 CÔTELETTE Zoé Lise 14/03/1962 à ARLES (13) 3 Rue des Abeilles 1 Inscription volontaire" in made.text
+    assert "12 CÔTELETTE Zoé Lise 14/03/1962 à ARLES (13) 3 Rue des Abeilles 1 20/01/2027 Inscription volontaire" in made.text
     assert "Bureau 1 — HÔTEL DE VILLE I. Inscriptions" in made.pages[0]
     assert check_archive(made.path) == ""

@@ -1518,6 +1518,12 @@ TABLEAUX = [
         ("test_an_article_that_nobody_described_is_not_printed",),
     ),
     Mutant(
+        "some-held-taken-for-all",
+        "self._kept = kept if len(kept) <= FEW else {}",
+        "self._kept = kept",
+        ("test_how_many_are_held_changes_no_byte",),
+    ),
+    Mutant(
         "mouvement-in-two-tableaux",
         "or demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day",
         "or demande.required(Repere.REUNION) <= mouvement.date_mouvement <= demande.last_day",

@@ -7,6 +7,7 @@ COTÉ, CÔTE. Then the characters as they are, so that the order never depends o
 
 import unicodedata
 from collections.abc import Callable
+from functools import lru_cache
 from hashlib import blake2b
 from typing import NamedTuple
 
@@ -33,6 +34,7 @@ _LETTERS = _Letters(str.maketrans(_OTHER_LETTERS))
 SortKey = tuple[str, str, str]
 
 
+@lru_cache(maxsize=4_096)
 def base_letters(text: str) -> str:
     """The first level: capital letters without accents, words separated by one space."""
     decomposed = text if text.isascii() else unicodedata.normalize("NFKD", text)

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection
@@ -14,7 +15,7 @@ from worker.domain.controles import check_bilan, check_tableau
 from worker.domain.couverture import Chain, check_couverture, check_doubts, imports_used
 from worker.domain.demande import Demande
 from worker.domain.lignes import fetch_in_batches
-from worker.domain.majorite import OfAge, Period, check_second_tour
+from worker.domain.majorite import OfAge, Period, Register, check_second_tour
 from worker.domain.mouvement import Mouvement
 from worker.domain.reconciliation import Reconciliation, find_differences
 from worker.domain.tableau import Tableau
@@ -37,6 +38,9 @@ from worker.writers.report import to_anomaly, write_report
 
 BYTES_PER_MOUVEMENT = 1_400
 """Room asked for before a file is begun: a printed line with its tags is 1,100 bytes, an anomaly of the report 200."""
+
+FEW = 1_000
+"""Mouvements that are held while their tableau is made: two megabytes, and a village waits for one reading of three."""
 
 LEAST_BYTES = 1 << 20
 """Fonts, and the summary of a commune of many bureaux."""
@@ -133,7 +137,7 @@ class Subject:
                 commune.code, clean(commune.nom), liste, bureaux, name_departement(commune.code_departement)
             ),
             register=register,
-            source=OfAge(Period.of(demande), register),
+            source=OfAge(Period.of(demande), _FewKept(register)),
             chain=chain,
             doubts=open_pairs(connection, commune.code, liste),
             rests_on=read_rests_on(connection, used),
@@ -174,6 +178,41 @@ class Subject:
         ids = [id_ for pair in self.doubts for id_ in pair]
         both = fetch_in_batches(self.register.fetch, ids)
         return zip(both, both, strict=True)
+
+
+class _FewKept:
+    """The mouvements of a list: read once where they are few, else as often as they are asked for."""
+
+    def __init__(self, register: MouvementSource) -> None:
+        self._register = register
+        self._kept: dict[int, Mouvement] = {}
+
+    def stream(self) -> Iterator[Mouvement]:
+        """Every one, in the order of ids."""
+        if self._kept:
+            yield from self._kept.values()
+            return
+        kept: dict[int, Mouvement] = {}
+        for mouvement in self._register.stream():
+            if len(kept) <= FEW:
+                kept[mouvement.id] = mouvement
+            yield mouvement
+        self._kept = kept if len(kept) <= FEW else {}
+
+    def young(self, born_after: str, born_until: str) -> Iterator[Mouvement]:
+        """Electors who are no mouvement yet."""
+        return self._register.young(born_after, born_until)
+
+    def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> Register:
+        """As the register reads fewer of them."""
+        return self._register.narrow(after, born_after, waiting=waiting)
+
+    def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
+        """Those asked for, in the order asked; those who are no mouvement are read."""
+        if self._kept.keys() >= set(ids):
+            self._register.on_fetch(len(ids))
+            return map(self._kept.__getitem__, ids)
+        return self._register.fetch(ids)
 
 
 class _Count:
