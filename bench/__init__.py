@@ -30,9 +30,9 @@ P7  How long a département takes: a batch for each of its communes, sent as pro
 P8  Whether a second worker process pays: a batch of communes of one size, XML of their lists and PDF of a tableau for
     which one elector in ten has moved; wall with one process / with two. A floor. CSV is left out: it is PostgreSQL's
     work, which shares the cores; on two of them PostgreSQL's own part keeps the ratio below 2.
-P9  How long a clerk of a village waits: its list of 500 electors as CSV, as XML, a tableau of 50 mouvements; wall from
-    before the request is sent until the row is ready, one request after another, one worker process that is warm; of
-    300 requests the fourth slowest. Villages are asked for in turn: file names are told apart by their seconds.
+P9  How long a clerk of a village waits: its list of 500 electors as CSV, as XML, a tableau where all 500 moved; wall
+    from before the request is sent until the row is ready, one request after another, one worker process that is warm;
+    of 300 requests the fourth slowest. Villages are asked for in turn: file names are told apart by their seconds.
 W1  How long a clerk waits for a page of the screen, beside ten thousand requests of six files of her commune: wall from
     before the page is asked for, over HTTP, until its last byte is here; pages in turn, of 100 rounds the second
     slowest, and the median; likewise the first event of the stream, and the question that each second asks the database

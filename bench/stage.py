@@ -67,11 +67,11 @@ class Stage:
         self._keep("PostgreSQL", child.run("departement", task), size)
         return task
 
-    def places(self, communes: int, electeurs: int) -> Task:
-        """A register of communes of so many electors each, on the principal list; one in ten moves."""
+    def places(self, communes: int, electeurs: int, moved: str = "few mouvements") -> Task:
+        """A register of communes of so many electors each, on the principal list; `moved`: the job that moves them."""
         size = communes * electeurs
         task = self._prepare(Task(self._server.create_database(), str(self.folder), size, communes))
-        for job in ("places", "few mouvements"):
+        for job in ("places", moved):
             child.run(job, task)
         return task
 

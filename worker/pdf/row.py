@@ -88,6 +88,7 @@ class _Cells(dict[str, tuple[bytes, int]]):
         self._font = style.font
         self._width = style.units(column.width)
         self._shapes: dict[bytes, _Shape] = {}
+        self._on_one_line = self._format([slice(None)], b"(%b)Tj")
 
     def __missing__(self, value: str) -> tuple[bytes, int]:
         """Set a value."""
@@ -120,13 +121,15 @@ class _Cells(dict[str, tuple[bytes, int]]):
         """The space where a line ends stays with it, for who hears the value."""
         advances = codes.translate(self._font.face.advances)
         gap = self._width - sum(advances)
-        lines, line = [slice(None)], b"(%b)Tj"
         if gap < 0:
             bound = _BOUND.sub(_NO_BREAK, codes)
             starts = [line.start for line in break_marked(codes, bound, advances, self._width, _MARKS)]
-            lines = [slice(start, end) for start, end in zip_longest(starts, starts[1:])]
-        elif self._column.is_number:
-            line = b"[%d(%%b)]TJ" % (-gap * UNIT)
+            return self._format([slice(start, end) for start, end in zip_longest(starts, starts[1:])], b"(%b)Tj")
+        if self._column.is_number:
+            return self._format([slice(None)], b"[%d(%%b)]TJ" % (-gap * UNIT))
+        return self._on_one_line
+
+    def _format(self, lines: Sequence[slice], line: bytes) -> _Shape:
         return _Shape(line, lines, _stack(self._style.leading, [line] * len(lines)), itemgetter(*lines))
 
 
