@@ -161,6 +161,9 @@ def test_values_that_a_service_wrote_dirty_are_printed_clean(desk: TableauDesk) 
     bureaux = {"1": " HO\u0302TEL\u00a0DE  VILLE\r\n"}
     write_register(desk.engine, [INSCRIPTION | dirty], bureaux=bureaux, electeurs={"1": 3})
     made = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
-    assert "12 CÔTELETTE Zoé Lise 14/03/1962 à ARLES (13) 3 Rue des Abeilles 1 20/01/2027 Inscription volontaire" in made.text
+    assert (
+        "12 CÔTELETTE Zoé Lise 14/03/1962 à ARLES (13) 3 Rue des Abeilles 1 20/01/2027 Inscription volontaire"
+        in made.text
+    )
     assert "Bureau 1 — HÔTEL DE VILLE I. Inscriptions" in made.pages[0]
     assert check_archive(made.path) == ""
