@@ -125,6 +125,29 @@ def test_the_mouvements_between_the_two_files_say_why(desk: DepotsDesk) -> None:
     assert _counts(desk) == _count(arrivees=1, inscriptions=1, radiations=1, is_coherent=False)
 
 
+def test_a_correction_is_a_change_when_somebody_said_so(desk: DepotsDesk) -> None:
+    desk.add_mouvement("modification", BETWEEN, nom="CHANGE")
+    desk.add_person()
+    _deposited(desk)
+    desk.run("UPDATE electeur SET date_naissance = '1961-08-05' WHERE nom_naissance = 'INVENTEE'")
+    assert _counts(desk) == _count(arrivees=1, departs=1, inscriptions=0, radiations=0, is_coherent=False)
+    desk.run(f"""
+        INSERT INTO import (id, file_name, sha256, imported_by, lines_read, lines_kept, lines_rejected, values_cleaned,
+                            bureaux_before, taken_on) VALUES (99, '', '', '', 0, 0, 0, 0, '[]', '{BETWEEN}')""")  # noqa: S608 — a day
+    add_doubt = "INSERT INTO doubt (import_id, code_commune, liste, decision) VALUES (99, :commune, :liste, :decision)"
+    for commune, liste, decision in (
+        ("13900", "P", "two_persons"),
+        ("13900", "CE", "same_person"),
+        ("13901", "P", "same_person"),
+    ):
+        desk.run(add_doubt, commune=commune, liste=liste, decision=decision)
+    assert _counts(desk)["arrivees"] == 1
+    desk.run(add_doubt, commune="13900", liste="P", decision="same_person")
+    assert _counts(desk) == _count(modifications=1, inscriptions=0, radiations=0, is_coherent=True)
+    desk.run("UPDATE import SET taken_on = '2020-01-01' WHERE id = 99")
+    assert _counts(desk)["arrivees"] == 1, "by an export of before the deposit"
+
+
 def test_who_comes_of_age_arrives_without_a_mouvement(desk: DepotsDesk) -> None:
     birthday = _years_before(BETWEEN, 18)
     desk.add_person(born=birthday)

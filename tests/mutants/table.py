@@ -1360,6 +1360,12 @@ IMPORT = [
         "pass",
         ("test_who_was_protected_stays_so_under_her_corrected_name",),
     ),
+    Mutant(
+        "correction-counted-as-a-departure",
+        "changed = min(corrections, arrivees, departs)",
+        "changed = 0",
+        ("test_a_correction_is_a_change_when_somebody_said_so",),
+    ),
 ]
 
 DATABASE = [

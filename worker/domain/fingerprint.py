@@ -184,8 +184,14 @@ def expect(mouvements: Iterable[KnownMouvement], before: date, after: date) -> E
     )
 
 
-def summarise(changes: Iterable[Change], of_age_since: Collection[bytes], expected: Expected | None) -> Differences:
-    """Count the changes; `of_age_since` are the identities of the new file who came of age since the former one."""
+def summarise(
+    changes: Iterable[Change], of_age_since: Collection[bytes], expected: Expected | None, corrections: int = 0
+) -> Differences:
+    """Count the changes; `of_age_since` are the identities of the new file who came of age since the former one.
+
+    `corrections`: electors whose civil status was corrected, as somebody said: each seems to leave and to come, and has
+    changed.
+    """
     arrivees = departs = modifications = young = 0
     for change in changes:
         arrivees += change.arrivees
@@ -193,10 +199,11 @@ def summarise(changes: Iterable[Change], of_age_since: Collection[bytes], expect
         modifications += change.modifications
         if change.identity in of_age_since:
             young += change.arrivees
+    changed = min(corrections, arrivees, departs)
     return Differences(
-        arrivees=arrivees,
-        departs=departs,
-        modifications=modifications,
+        arrivees=arrivees - changed,
+        departs=departs - changed,
+        modifications=modifications + changed,
         inscriptions=expected.inscriptions if expected else None,
         radiations=expected.radiations if expected else None,
         majeurs=max(young - (expected.of_age_since if expected else 0), 0),

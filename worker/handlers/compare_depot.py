@@ -21,6 +21,7 @@ from worker.domain.fingerprint import Digests, Expected, KnownMouvement, expect,
 from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks_fingerprint, write_fingerprint
 from worker.exports.models import Export
 from worker.exports.storage import Storage
+from worker.registre.comparaison.doubts import count_corrections
 from worker.registre.mouvements.queries import has_mouvements, select_between
 from worker.writers.electeurs_file import FileDays, NotOurFileError, take_fingerprint
 
@@ -74,6 +75,7 @@ class DepotComparison:
     last: LastDepot | None
     days: FileDays
     expected: Expected | None = None
+    corrections: int = 0
 
     @classmethod
     def begin(cls, engine: Engine, storage: Storage, export: Export, jour: date) -> Self:
@@ -88,7 +90,10 @@ class DepotComparison:
     def read_register(self, connection: Connection) -> None:
         """Count the mouvements between the two files, in the snapshot that the new one is made of."""
         code, liste = self.export.code_commune, self.export.nom_liste
-        if self._digests and has_mouvements(connection, code, liste):
+        if not self._digests:
+            return
+        self.corrections = count_corrections(connection, code, liste, *self.days)
+        if has_mouvements(connection, code, liste):
             found = select_between(connection, code, liste, *self.days)
             known = (KnownMouvement(it.nature, self._digests.identity(*it[1:]), it.date_naissance) for it in found)
             self.expected = expect(known, *self.days)
@@ -107,7 +112,7 @@ class DepotComparison:
             return about | {"reason": deposited.reason}
         taken = take_fingerprint(file, Format(self.export.format), self._digests, self.days)
         changes = find_changes(deposited.records, taken.fingerprint)
-        return about | summarise(changes, taken.of_age_since, self.expected).to_record()
+        return about | summarise(changes, taken.of_age_since, self.expected, self.corrections).to_record()
 
     @property
     def _digests(self) -> Digests | None:

@@ -41,7 +41,7 @@ from worker.domain.identite import BLOCKS, Portrait, base_letters, differing, is
 from worker.domain.mouvement import Categorie, Nature
 from worker.errors import RefusedError
 from worker.registre.comparaison.differences import ID, IDENTITE, PAIRS, adresse, identite_columns
-from worker.registre.models import Doubt, Electeur, MouvementRegistre
+from worker.registre.models import Doubt, Electeur, Import, MouvementRegistre
 from worker.registre.mouvements.staging import STAGED, TEMPORARY
 from worker.registre.protections import Protege, add_protection, select_protections
 from worker.registre.versions import BATCH
@@ -212,6 +212,24 @@ def open_pairs(connection: Connection, code_commune: str, liste: Liste) -> list[
         .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value, Doubt.decision == "")
     )
     return [(left, came) for left, came in connection.execute(query)]
+
+
+def count_corrections(connection: Connection, code_commune: str, liste: Liste, after: date, until: date) -> int:
+    """How many electors somebody said to be one person, of exports taken later than `after`, no later than `until`."""
+    if not inspect(connection).has_table(Doubt.__tablename__):
+        return 0
+    query = (
+        select(func.count())
+        .join_from(Doubt, Import, Import.id == Doubt.import_id)
+        .where(
+            Doubt.code_commune == code_commune,
+            Doubt.liste == liste.value,
+            Doubt.decision == DoubtDecision.SAME_PERSON.value,
+            Import.taken_on > after,
+            Import.taken_on <= until,
+        )
+    )
+    return connection.execute(query).scalar_one()
 
 
 class Decided(NamedTuple):
