@@ -12,7 +12,7 @@ from tests.unit.nasty import nasty_texts
 from worker.domain.texte import clean
 from worker.pdf.document import Document
 from worker.pdf.font import CHARACTERS, SHAPES, UNIT, Font, encode, load_face
-from worker.pdf.row import Column, RowSetter
+from worker.pdf.table import Column, RowSetter
 from worker.pdf.text import Style, break_lines
 
 WORDS = st.text("AÉ-. bŁ(", max_size=40)

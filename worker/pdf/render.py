@@ -1,22 +1,50 @@
 """From a Tableau to the bytes of its file: the sections, their parts with totals, the balance, who signs."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain, islice
+from operator import attrgetter
 
 from common.french import format_number
-from worker.domain.tableau import Ligne, Partie, Section, Tableau
-from worker.pdf.columns import columns_of_bilan, columns_of_ligne, numbers_of_bilan
+from worker.domain.tableau import Bilan, Ligne, Partie, Section, Tableau
 from worker.pdf.document import Sink
 from worker.pdf.ending import Ending, draw_bilan, height_of_bilan
 from worker.pdf.pages import GREY, LEFT, WIDTH, Pages, set_lines
-from worker.pdf.table import Table
+from worker.pdf.table import GAP, Column, Table
 
 _BEFORE_SECTION, _BEFORE_TITRE, _AFTER_TITRE = 26.0, 11.0, 3.0
 _TOTAL_PAD = 5.0
 _SUITE = " – suite"
 _TOGETHER = 2
 """Lines that end a part together: none is alone above the signatures."""
+
+_Values = Callable[[Ligne], tuple[str, ...]]
+
+_LIGNE = {
+    "numero": ("N° d’ordre", (33, 30, 33, 30)),
+    "nom_naissance": ("Nom de naissance", (110, 103, 100, 96)),
+    "nom_usage": ("Nom d’usage", (86, 76, 76, 68)),
+    "prenoms": ("Prénoms", (98, 88, 84, 76)),
+    "naissance": ("Date et lieu de naissance", (128, 124, 112, 106)),
+    "adresse": ("Adresse", (154, 136, 132, 120)),
+    "nationalite": ("Nationalité", (0, 0, 60, 56)),
+    "bureau": ("Bureau", (60, 56, 60, 56)),
+    "date": ("Date du mouvement", (0, 50, 0, 50)),
+}
+"""Each with its width where there is neither nationality nor date, the date, the nationality, both; 0: no such column.
+
+Nationality: on the complementary lists (Code électoral, art. LO 227-3); date: on the tableau des vingt jours (R. 13).
+"""
+_MOTIF = "motif"
+_RECAPITULATIF = (
+    "Électeurs avant",
+    "Inscriptions",
+    "Arrivées d’un autre bureau",
+    "Radiations",
+    "Départs vers un autre bureau",
+    "Électeurs après",
+)
+_NUMBER_WIDTH = 76.0
 
 
 def render_tableau(tableau: Tableau, sink: Sink) -> int:
@@ -36,11 +64,11 @@ def render_tableau(tableau: Tableau, sink: Sink) -> int:
 
 def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Ending) -> None:
     """Draw one table: a row of numbers for each bureau, then for the commune, in the order they come."""
-    table = Table(pages, columns_of_bilan())
+    table = Table(pages, _columns_of_bilan())
     pages.run(table.heading_height, table.show_heading(pages.body_top))
     table.begin()
     for section in sections:
-        values = [section.titre, *map(format_number, numbers_of_bilan(section.bilan))]
+        values = [section.titre, *map(format_number, _numbers_of_bilan(section.bilan))]
         if section.code:
             table.add(values)
         else:
@@ -78,7 +106,7 @@ class _SectionDrawer:
     """Draws the sections of one document."""
 
     def __init__(self, pages: Pages, tableau: Tableau) -> None:
-        columns, self._values = columns_of_ligne(has_nationalite=tableau.has_nationalite, has_dates=tableau.has_dates)
+        columns, self._values = _columns_of_ligne(has_nationalite=tableau.has_nationalite, has_dates=tableau.has_dates)
         self._pages = pages
         self._styles = pages.styles
         self._table = Table(pages, columns)
@@ -184,3 +212,40 @@ class _SectionDrawer:
             shown.append(table.show_heading(pages.body_top - height))
             height += table.heading_height
         pages.run(height, *shown)
+
+
+def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[Column], _Values]:
+    """The columns, the last as wide as the page allows, and what takes their values from a line."""
+    place = 2 * has_nationalite + has_dates
+    names = [name for name, (_, widths) in _LIGNE.items() if widths[place]]
+    columns = [
+        Column(
+            titre=_LIGNE[name][0],
+            width=_LIGNE[name][1][place],
+            is_number=name == "numero",
+            is_strong=name == "nom_naissance",
+            is_row_title=name == "nom_naissance",
+        )
+        for name in names
+    ]
+    rest = WIDTH - sum(column.width + GAP for column in columns)
+    return [*columns, Column(_MOTIF.capitalize(), rest)], attrgetter(*names, _MOTIF)
+
+
+def _columns_of_bilan() -> list[Column]:
+    """The bureau, then its numbers."""
+    numbers = [Column(titre, _NUMBER_WIDTH, is_number=True) for titre in _RECAPITULATIF]
+    width = WIDTH - len(numbers) * (_NUMBER_WIDTH + GAP)
+    return [Column("Bureau de vote", width, is_row_title=True), *numbers]
+
+
+def _numbers_of_bilan(bilan: Bilan) -> tuple[int, ...]:
+    """In the order of the columns. In the commune's totals each change of bureau is an arrival and a departure."""
+    return (
+        bilan.avant,
+        bilan.inscriptions,
+        bilan.arrivees or bilan.changements,
+        bilan.radiations,
+        bilan.departs or bilan.changements,
+        bilan.apres,
+    )
