@@ -141,7 +141,7 @@ def test_a_dossier_is_looked_at_file_by_file(files: FilesScreen) -> None:
     dossier = files.get("dossier_zip", f"CM={csv['export_id']}&export={tableau['export_id']}").content
     whole = words(_drop(files, dossier, "dossier.zip"))
     assert "Tous les fichiers de ce ZIP sont intacts." in whole
-    assert whole.count("texte du dossier") == 3
+    assert whole.count("texte du dossier") == 5
     inside = zipfile.ZipFile(io.BytesIO(dossier))
     altered = {name: inside.read(name) for name in inside.namelist()} | {"photo.jpg": b"inventee"}
     altered[f"a-deposer/{csv['file_name']}"] += b"\n"
