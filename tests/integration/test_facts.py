@@ -231,8 +231,8 @@ def test_who_will_be_of_no_member_state_has_the_fact_before(
     assert "nationalite_hors_union" in _assert_same(register, Scope.FACTS, liste=CE, jour=speaks_on).codes
 
 
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 @pytest.mark.parametrize("has_it", [has_double, has_double_numero])
+@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_postgresql_counts_once_before_it_has_statistics(
     register: Register, has_it: Callable[[ColumnElement[bool]], ColumnElement[bool]]
 ) -> None:

@@ -570,7 +570,7 @@ LISTS = [
         "doubles-counted-again-and-again",
         '.prefix_with("MATERIALIZED", dialect="postgresql")',
         "",
-        ("test_postgresql_counts_once_before_it_has_statistics[has_double-postgresql]",),
+        ("test_postgresql_counts_once_before_it_has_statistics[postgresql-has_double]",),
     ),
     Mutant(
         "facts-of-one-day",

@@ -289,7 +289,7 @@ def _doubles_query(liste: Liste, scope: Scope) -> Select[Any]:
     identite = [column.label(f"same_{column.key}") for column in identite_columns()]
     return (
         select(*identite, adresse().label("adresse"), *_who())
-        .where(has_double(_among(spec, scope, Fact.DOUBLE)))
+        .where(has_double(_among(spec, scope, Fact.DOUBLE), one_liste=True))
         .order_by(*identite, *ORDRE)
     )
 

@@ -160,27 +160,27 @@ def _is_too_long() -> ColumnElement[bool]:
 
 
 _LISTE = (Electeur.code_commune, Electeur.liste)
+_PLACE = (Electeur.code_bureau, Electeur.numero_ordre)
+_HAS_PLACE = and_(Electeur.code_bureau != "", Electeur.numero_ordre.is_not(None))
 
 
-def has_double(among: ColumnElement[bool]) -> ColumnElement[bool]:
-    """An elector among these whose identity another one of her list has; who lacks a name or a date has none."""
+def has_double(among: ColumnElement[bool], *, one_liste: bool = False) -> ColumnElement[bool]:
+    """An elector among these whose identity another one of her list has; who lacks a name or a date has none.
+
+    `one_liste`: they are all of one list, which need not be compared then.
+    """
     known = and_(*(column != "" for column in (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance)))
-    return _is_shared((*_LISTE, *identite_columns()), and_(among, known))
+    return _is_shared((*(() if one_liste else _LISTE), *identite_columns()), and_(among, known))
 
 
 def has_double_numero(among: ColumnElement[bool]) -> ColumnElement[bool]:
     """An elector among these whose order number another one of her bureau has."""
-    return _is_shared(_PLACE, and_(among, _HAS_PLACE))
+    return _is_shared((*_LISTE, *_PLACE), and_(among, _HAS_PLACE))
 
 
 def select_double_numeros(among: ColumnElement[bool]) -> Select[str, int | None]:
-    """The order numbers that several of these electors have, by bureau."""
-    place = Electeur.code_bureau, Electeur.numero_ordre
-    return select(*place).where(among, _HAS_PLACE).group_by(*_PLACE).having(func.count() > 1).order_by(*place)
-
-
-_PLACE = (*_LISTE, Electeur.code_bureau, Electeur.numero_ordre)
-_HAS_PLACE = and_(Electeur.code_bureau != "", Electeur.numero_ordre.is_not(None))
+    """The order numbers that several of these electors of one list have, by bureau."""
+    return select(*_PLACE).where(among, _HAS_PLACE).group_by(*_PLACE).having(func.count() > 1).order_by(*_PLACE)
 
 
 def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bool]) -> ColumnElement[bool]:
