@@ -57,6 +57,8 @@ class CommuneOutcome:
     unfinished: int = 0
     bloquantes: int = 0
     remarques: int = 0
+    provisional: int = 0
+    """Files, of those that are ready, whose date was to come: to be made again then."""
     failures: tuple[Failure, ...] = ()
 
     @property

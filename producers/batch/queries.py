@@ -11,7 +11,8 @@ from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
 
 _REQUEST = ("source", "event_id", "correlation_id", "code_commune")
 _FILE = ("nom_commune", "liste", "type_tableau", "status", "bloquantes", "remarques", "error_code", "error_message")
-_EXPORTS = table("derniers_exports", *(column(name) for name in (*_REQUEST, *_FILE)))
+_DATE = "provisoire_until"
+_EXPORTS = table("derniers_exports", *(column(name) for name in (*_REQUEST, *_FILE, _DATE)))
 _DEMANDES = table("demandes", *(column(name, String) for name in (*_REQUEST, "outcome", "reason")))
 
 
@@ -61,6 +62,7 @@ def select_files(source: str, correlation_id: str) -> Select[Any]:
     counts = (func.count().label("files"), func.max(export.bloquantes).label("bloquantes"))
     return (
         select(*kinds, *reasons, *counts, func.max(export.remarques).label("remarques"))
+        .add_columns(func.count(export[_DATE]).label("provisional"))
         .where(_of_batch(export, source, correlation_id))
         .group_by(*kinds, *reasons)
         .order_by(*kinds, *reasons)
@@ -88,6 +90,7 @@ def _with_files(known: CommuneOutcome, row: Row[Any]) -> CommuneOutcome:
             return replace(
                 known,
                 ready=known.ready + row.files,
+                provisional=known.provisional + row.provisional,
                 bloquantes=known.bloquantes + row.bloquantes,
                 remarques=known.remarques + row.remarques,
             )

@@ -16,7 +16,7 @@ from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, RequestOutcome
 
 _NAMED = 5
-_COUNTED = ("ready", "failed", "cancelled", "unfinished", "bloquantes", "remarques")
+_COUNTED = ("ready", "provisional", "failed", "cancelled", "unfinished", "bloquantes", "remarques")
 
 
 def show_result(
@@ -86,7 +86,7 @@ def summarize(batch: Batch, outcomes: Sequence[CommuneOutcome] | None) -> Iterat
             f"--resume {batch.name} --wait"
         )
         return
-    ready = count_of(_total(outcomes, "ready"), "fichier prêt", "fichiers prêts")
+    ready = count_of(_total(outcomes, "ready") - _total(outcomes, "provisional"), "fichier prêt", "fichiers prêts")
     yield f"Lot {batch.name} : {communes}, {ready}"
     yield from _failures(outcomes)
     yield from _refusals(outcomes)
@@ -120,6 +120,9 @@ def _refusals(outcomes: Sequence[CommuneOutcome]) -> Iterator[str]:
 def _what_else(batch: Batch, outcomes: Sequence[CommuneOutcome], words: KindWords) -> Iterator[str]:
     if cancelled := [it.commune for it in outcomes if it.cancelled]:
         yield f"{count_of(_total(outcomes, 'cancelled'), 'fichier annulé', 'fichiers annulés')} ({_name(cancelled)})"
+    if coming := [it.commune for it in outcomes if it.provisional]:
+        found = count_of(_total(outcomes, "provisional"), "fichier provisoire", "fichiers provisoires")
+        yield f"{found} ({_name(coming)}) : à refaire quand sa date sera venue"
     if wrong := [it.commune for it in outcomes if it.bloquantes]:
         found = count_of(_total(outcomes, "bloquantes"), "anomalie bloquante", "anomalies bloquantes")
         yield f"{found} ({_name(wrong)}) : {words.consequence}"
@@ -182,4 +185,6 @@ def _report_state(outcome: CommuneOutcome) -> str:
         return "en cours"
     if not outcome.is_whole:
         return "incomplète"
-    return "à corriger" if outcome.bloquantes else "prête"
+    if outcome.bloquantes:
+        return "à corriger"
+    return "provisoire" if outcome.provisional else "prête"

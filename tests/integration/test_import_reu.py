@@ -85,6 +85,8 @@ def test_a_list_is_emptied_by_the_same_bytes_when_somebody_says_so(desk: Desk) -
     assert desk.load(electeurs(3)).kept, "the European list, which the file does not hold"
     assert not desk.load(electeurs(3), intake=Intake(empty=[Liste.COMPLEMENTAIRE_EUROPEENNE])).unchanged
     assert desk.counts() == {P: 3, CE: 0}
+    undo_import(desk.engine)
+    assert desk.counts() == {P: 3, CE: 1}
 
 
 def test_the_same_file_is_read_again_once_another_has_replaced_its_lists(desk: Desk) -> None:

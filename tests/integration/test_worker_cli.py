@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import stat
 import subprocess
 import sys
@@ -57,7 +58,9 @@ def test_importing_undoing_and_listing(run: Run, reu: Path) -> None:
     assert (done.code, done.err) == (ExitCode.DONE, "")
     assert "Import 1 : 5 lignes lues, 5 gardées, 0 rejetée, 0 valeur nettoyée, 1 bureau." in done.out
     assert "rien n'a changé" in run("import-reu", reu).out
-    assert "Mme Lefèvre" in run("imports").out
+    listed = run("imports").out
+    assert "Mme Lefèvre" in listed
+    assert re.search(r"│ \d\d/\d\d/\d{4} \? +│ reu.csv", listed), "nobody said the day of the export"
     undone = run("import-undo")
     assert undone.out == (
         "Import 1 (reu.csv) annulé : 0 liste remise à l'état précédent, 1 liste retirée du registre.\n"

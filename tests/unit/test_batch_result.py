@@ -179,6 +179,7 @@ def test_programs_are_told_of_each_commune() -> None:
     assert document["rejects"] == [{"line": 3, "reason": "x"}]
     assert document["counts"] == {
         "ready": 4,
+        "provisional": 0,
         "failed": 2,
         "cancelled": 0,
         "unfinished": 0,
@@ -197,6 +198,7 @@ def test_programs_are_told_of_each_commune() -> None:
         "unfinished": 0,
         "bloquantes": 0,
         "remarques": 7,
+        "provisional": 0,
         "failures": [{"code": DISK.code, "reason": DISK.reason, "files": 2}],
     }
 
@@ -206,3 +208,13 @@ def test_people_are_shown_where_the_report_is(tmp_path: Path, capsys: pytest.Cap
     assert show_result(batch(1), [], [READY], path, as_json=False) is ExitCode.DONE
     assert capsys.readouterr().out.splitlines()[-1] == f"Détail par commune : {path}"
     assert path.exists()
+
+
+def test_what_is_provisional_is_not_called_ready(tmp_path: Path) -> None:
+    coming = replace(READY, commune="13055", provisional=2)
+    lines = summary(READY, coming)
+    assert lines[0].endswith("2 communes, 4 fichiers prêts")
+    assert lines[1] == "2 fichiers provisoires (13055) : à refaire quand sa date sera venue"
+    write_report(tmp_path / "lot.csv", [READY, coming, replace(coming, bloquantes=1)])
+    states = [line.split(";")[2].strip('"') for line in (tmp_path / "lot.csv").read_text("utf-8-sig").splitlines()]
+    assert states == ["État", "prête", "provisoire", "à corriger"]

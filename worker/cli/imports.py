@@ -185,12 +185,13 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, reason: str) -
     if not found:
         click.echo("Aucun import.")
         return
-    table = Table("N°", "Date", "Fichier", "Lignes", "Rejets", "Par", "État")
+    table = Table("N°", "Date", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État")
     for it in found:
         state = "annulé" if it.undone_at else "terminé" if it.finished_at else "en cours ou interrompu"
         day = f"{it.started_at.astimezone(PARIS):%d/%m/%Y %H:%M}"
         lines = format_number(it.lines_kept), format_number(it.lines_rejected)
-        table.add_row(str(it.id), day, it.file_name, *lines, it.imported_by, state)
+        taken = "–" if it.taken_on is None else short_date(it.taken_on) + ("" if it.is_dated else " ?")
+        table.add_row(str(it.id), day, taken, it.file_name, *lines, it.imported_by, state)
     Console().print(table)
 
 

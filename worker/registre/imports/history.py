@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
@@ -153,6 +153,8 @@ class KnownImport(NamedTuple):
     imported_by: str
     finished_at: datetime | None
     undone_at: datetime | None
+    taken_on: date | None
+    is_dated: bool
 
 
 def list_imports(connection: Connection, most: int | None = None) -> Sequence[KnownImport]:
