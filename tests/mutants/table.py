@@ -182,12 +182,6 @@ INGEST = [
         ("test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own",),
     ),
     Mutant(
-        "answer-given-twice",
-        "values(announced_at=utc_now(), answer_lease=None)",
-        "values(answer_lease=None)",
-        ("test_a_request_is_accepted_with_the_files_to_expect",),
-    ),
-    Mutant(
         "two-notifiers-one-answer",
         "is_free = or_(Request.answer_lease.is_(None), Request.answer_lease <= utc_now())",
         "is_free = Request.id.is_not(None)",
