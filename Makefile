@@ -8,7 +8,7 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run pictures test faults mutants image boxes nightly check bench schemas migrate lock clean .runtime .dev
+.PHONY: help setup demo run pictures test faults mutants histories image boxes nightly check bench schemas migrate lock clean .runtime .dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -38,10 +38,14 @@ image: ## build the container image, under the name that docker-compose.yml runs
 boxes: .dev ## play docs/operations.md on a container engine of its own, an upgrade and the way back: needs root
 	$(RUN) -m pytest -n 0 -s -o faulthandler_timeout=1800 tests/boxes
 
-nightly: .dev ## the tests that take minutes each, then faults, mutants and bench: an hour
+histories: .dev ## N random histories of a register (10,000), made by the product and computed from the law: an hour
+	$(RUN) -m tests.oracle histories --count $(or $(N),10000) --seed $(or $(SEED),1)
+
+nightly: .dev ## the tests that take minutes each, then faults, mutants, 1,000 histories and bench: an hour
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m nightly
 	$(MAKE) faults mutants bench
+	$(MAKE) histories N=1000
 
 pictures: .dev ## make the pictures of docs/guide-agent.md again, from the running screen
 	$(RUN) -m tests.pictures

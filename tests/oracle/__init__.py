@@ -1,0 +1,15 @@
+"""The product computed a second time, from the specification alone.
+
+    python -m tests.oracle histories --count 10000 --seed 1
+    python -m tests.oracle departement --electeurs 100000
+
+- `history.py`: what happens to a small commune's register, a step a day: exports imported, redated and undone,
+  meetings, polls, files asked for. Everybody in it is invented.
+- `generator.py`: such histories at random.
+- `computation.py`: what each file of a history must say. It shares no code with worker/ and was written without reading
+  the rules there; whoever changes a rule changes it twice, from the text of the law.
+- `product.py`: the same history in the real product, and what its files say, read from their bytes.
+- `comparison.py`: where the two differ; a history that differs, made as short as it can be.
+- `faults.py`: ways to compute wrongly, each of which the comparison must notice.
+- `departement.py`: a whole département where nothing is wrong, to count those who are accused all the same.
+"""

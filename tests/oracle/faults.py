@@ -1,0 +1,146 @@
+"""Ways to compute wrongly, one each: the comparison must notice all of them."""
+# ruff: noqa: ARG002 — a rule that is gone looks at nothing
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date, timedelta
+
+from tests.oracle.computation import Ages, Answer, Change, Line, Link, Liste, Oracle
+from tests.oracle.history import AskListe, AskTableau, Import, Personne
+
+
+class MeetingDayCounts(Oracle):
+    """The day of the meeting before belongs to this tableau too."""
+
+    def is_between(self, day: date, start: date, last: date) -> bool:
+        return start <= day <= last
+
+
+class LastDayIsLeftOut(Oracle):
+    """What happened on the last day is the next tableau's."""
+
+    def is_between(self, day: date, start: date, last: date) -> bool:
+        return start < day < last
+
+
+class GapsArePassedOver(Oracle):
+    """An export that was not compared is as good as another."""
+
+    def bridges(self, link: Link) -> bool:
+        return True
+
+
+class StaleExportIsEnough(Oracle):
+    """Nobody asks whether an export was taken on the last day or later."""
+
+    def ends(self, chain: Sequence[Link], last: date) -> bool:
+        return True
+
+
+class NothingWasBefore(Oracle):
+    """Nobody asks whether an export was taken on the day of the meeting or before."""
+
+    def begins(self, chain: Sequence[Link], start: date) -> bool:
+        return True
+
+
+class StraddlingIsPassedOver(Oracle):
+    """Mouvements of an export taken after the last day are all of after it."""
+
+    def gaps(self, chain: Sequence[Link], start: date, last: date, *, is_provisional: bool) -> Iterable[str]:
+        return set(super().gaps(chain, start, last, is_provisional=is_provisional)) - {"couverture_date"}
+
+
+class MinorsAreElectors(Oracle):
+    """The file has whoever is on the list."""
+
+    def _liste(self, step: AskListe) -> Answer:
+        answer = super()._liste(step)
+        if isinstance(answer, Liste) and answer.mineurs:
+            return Liste(answer.electeurs, 0)
+        return answer
+
+
+class BirthdayADayLate(Oracle):
+    """Of age on the day after the birthday."""
+
+    def majority(self, personne: Personne) -> date:
+        return super().majority(personne) + timedelta(days=1)
+
+
+class SecondRoundIsForgotten(Oracle):
+    """Age counts on the day of the poll."""
+
+    def age_day(self, day: date, rounds: Mapping[date, date]) -> date:
+        return super().age_day(day, {poll: poll for poll in rounds})
+
+
+class NobodyComesOfAge(Oracle):
+    """Who was entered in advance never shows."""
+
+    def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Change]:
+        return []
+
+
+class MinorsShowWhenEntered(Oracle):
+    """A mouvement counts whatever the age."""
+
+    def counts(self, change: Change, day: date, ages: Ages) -> bool:
+        return True
+
+
+class ChangeOfBureauOnlyArrives(Oracle):
+    """Who changes bureau is not in part II of the one she leaves."""
+
+    def lines_of(self, change: Change) -> list[Line]:
+        return super().lines_of(change)[:1]
+
+
+class DayStaysAsItWas(Oracle):
+    """Mouvements do not follow the day of their export."""
+
+    def move(self, link: Link, day: date) -> None:
+        pass
+
+
+class UndoingLeavesTheMouvements(Oracle):
+    """The export that was undone stays in the chain."""
+
+    def take_back(self, chain: list[Link]) -> None:
+        if len(chain) == 1:
+            chain.pop()
+
+
+class AbsentListIsEmpty(Oracle):
+    """A list that an export does not hold has nobody any more."""
+
+    def _import(self, step: Import) -> Answer:
+        absent = [liste for liste in self.chains if liste not in step.listes]
+        return super()._import(Import(step.day, step.listes, step.taken_on, step.is_compared, tuple(absent)))
+
+
+class ComingTableauIsFinished(Oracle):
+    """A day to come is as good as another."""
+
+    def is_to_come(self, step: AskTableau, last: date) -> bool:
+        return False
+
+
+class FirstMeetingCounts(Oracle):
+    """A tableau begins with the first meeting that anybody declared."""
+
+    def period(self, step: AskTableau) -> tuple[date, date] | None:
+        known, self.meetings = self.meetings, self.meetings[:1]
+        try:
+            return super().period(step)
+        finally:
+            self.meetings = known
+
+
+class NobodyAsksAboutCorrections(Oracle):
+    """A corrected name is a departure and an arrival."""
+
+    def asked_about(self, link: Link, start: date, last: date, ages: Ages) -> bool:
+        return False
+
+
+FAULTS: tuple[type[Oracle], ...] = tuple(Oracle.__subclasses__())

@@ -1,0 +1,342 @@
+"""Histories at random: a commune of a few dozen electors, a year or so, a clerk who does not say all she knows."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date, timedelta
+from random import Random
+from typing import TypeVar
+
+from tests.oracle.history import (
+    LISTES,
+    AskListe,
+    AskTableau,
+    Decide,
+    History,
+    Import,
+    Inscrit,
+    Meeting,
+    Personne,
+    Poll,
+    Redate,
+    Step,
+    Undo,
+)
+
+_BEGINS = date(2026, 1, 5)
+_BUREAUX = ("0001", "0002", "0003")
+_SYLLABLES = (
+    "ba",
+    "ce",
+    "di",
+    "fo",
+    "gu",
+    "ha",
+    "ji",
+    "ka",
+    "lo",
+    "mu",
+    "ne",
+    "pi",
+    "ra",
+    "so",
+    "tu",
+    "va",
+    "wi",
+    "xo",
+)
+_ACCENTS = (("e", "é"), ("i", "î"), ("o", "ô"), ("u", "û"), ("a", "â"))
+_POLLS = ("Municipales 2026", "Européennes 2026", "Présidentielle 2026", "Référendum du 1er mai")
+_TYPES = ("vingt_jours", "vingt_jours", "vingt_jours", "cinq_jours_reu")
+
+_Value = TypeVar("_Value")
+
+
+def build_history(random: Random) -> History:
+    """One history; the same source of chance gives the same one."""
+    return _Clerk(_Chance(random)).live()
+
+
+class _Chance:
+    """Draws whose smallest value is the dullest one, so that Hypothesis shrinks towards it."""
+
+    def __init__(self, random: Random) -> None:
+        self._random = random
+
+    def number(self, least: int, most: int) -> int:
+        return self._random.randint(least, most)
+
+    def happens(self, share: float) -> bool:
+        return self._random.randint(0, 999) >= 1000 - round(share * 1000)
+
+    def pick(self, values: Sequence[_Value]) -> _Value:
+        return values[self._random.randint(0, len(values) - 1)]
+
+
+@dataclass
+class _World:
+    """The commune as it really is; exports are pictures of it."""
+
+    chance: _Chance
+    listes: dict[str, list[Inscrit]] = field(default_factory=lambda: {liste: [] for liste in LISTES})
+    gone: dict[str, list[Inscrit]] = field(default_factory=lambda: {liste: [] for liste in LISTES})
+    corrected: list[tuple[str, Personne, Personne]] = field(default_factory=list)
+    born: int = 0
+    numero: int = 0
+
+    def arrive(self, liste: str, today: date) -> None:
+        """Somebody whom nobody knew."""
+        personne = self._somebody(today)
+        self._inscribe(personne, liste)
+        if liste == "CE" and self.chance.happens(0.9):
+            self._inscribe(personne, "CM")
+
+    def come_back(self, liste: str) -> None:
+        """Somebody who had left, the very same."""
+        if self.gone[liste]:
+            self._inscribe(self.gone[liste].pop().personne, liste)
+
+    def add_homonym(self, liste: str) -> None:
+        """Somebody of the same name, born on the same day in the same commune."""
+        if self.listes[liste]:
+            self._inscribe(self.chance.pick(self.listes[liste]).personne, liste)
+
+    def leave(self, liste: str) -> None:
+        """Somebody is struck off; the general list keeps one."""
+        if len(self.listes[liste]) > (liste == "P"):
+            self.gone[liste].append(self.listes[liste].pop(self._place(liste)))
+
+    def leave_all(self, liste: str) -> None:
+        """Nobody is on a complementary list any more."""
+        if liste != "P":
+            self.gone[liste] += self.listes[liste]
+            self.listes[liste].clear()
+
+    def change_bureau(self, liste: str) -> None:
+        """Somebody votes elsewhere, under a new number."""
+        if self.listes[liste]:
+            self.numero += 1
+            self._alter(liste, bureau=self.chance.pick(_BUREAUX), numero=self.numero)
+
+    def move(self, liste: str) -> None:
+        """Somebody lives elsewhere, in the same bureau."""
+        if self.listes[liste]:
+            self.numero += 1
+            self._alter(liste, voie=f"Chemin {self._word(2)} {self.numero}")
+
+    def spell(self, liste: str) -> None:
+        """A name gets the accent that it had not."""
+        if self.listes[liste]:
+            place = self._place(liste)
+            known = self.listes[liste][place]
+            plain, accented = self.chance.pick(_ACCENTS)
+            personne = known.personne._replace(prenoms=known.personne.prenoms.replace(plain, accented, 1))
+            if [it.personne for it in self.listes[liste]].count(known.personne) == 1:
+                self.listes[liste][place] = known._replace(personne=personne)
+
+    def correct(self, liste: str) -> None:
+        """The civil status of somebody is put right: the register takes her for another one."""
+        place = self._place(liste) if self.listes[liste] else -1
+        known = self.listes[liste][place] if place >= 0 else None
+        if known and [it.personne for it in self.listes[liste]].count(known.personne) == 1:
+            personne = known.personne
+            kind = self.chance.number(0, 2)
+            if kind == 0:
+                personne = personne._replace(prenoms=f"{personne.prenoms.split()[0]} Zz{self._word(2)}")
+            elif kind == 1:
+                personne = personne._replace(nom=f"{personne.nom[:8]}IX")
+            else:
+                personne = personne._replace(naissance=f"{personne.naissance[:5]}10-10")
+            if personne != known.personne:
+                self.listes[liste][place] = known._replace(personne=personne)
+                self.corrected.append((liste, known.personne, personne))
+
+    def renumber(self, liste: str) -> None:
+        """All get new numbers, in the order of their streets."""
+        self.listes[liste].sort(key=lambda it: (it.voie, it.numero))
+        for place, known in enumerate(self.listes[liste]):
+            self.numero += 1
+            self.listes[liste][place] = known._replace(numero=self.numero)
+
+    def _alter(self, liste: str, **changes: str | int) -> None:
+        place = self._place(liste)
+        self.listes[liste][place] = self.listes[liste][place]._replace(**changes)  # type: ignore[arg-type]
+
+    def _place(self, liste: str) -> int:
+        return self.chance.number(0, len(self.listes[liste]) - 1)
+
+    def _inscribe(self, personne: Personne, liste: str) -> None:
+        self.numero += 1
+        voie = f"Rue {self._word(2)} {self.numero}"
+        self.listes[liste].append(Inscrit(personne, self.chance.pick(_BUREAUX), self.numero, voie))
+
+    def _somebody(self, today: date) -> Personne:
+        self.born += 1
+        return Personne(f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today))
+
+    def _word(self, syllables: int) -> str:
+        number, word = self.born, ""
+        for _ in range(syllables):
+            number, place = divmod(number, len(_SYLLABLES))
+            word += _SYLLABLES[place]
+        return word
+
+    def _birth(self, today: date) -> str:
+        kind = self.chance.number(0, 19)
+        if kind < 13:
+            return (date(1930, 1, 1) + timedelta(days=self.chance.number(0, 27_000))).isoformat()
+        if kind == 13:
+            return f"{self.chance.number(1930, 2000)}-00-00"
+        if kind == 14:
+            return f"{self.chance.number(1990, 2008)}-{self.chance.number(1, 12):02}-00"
+        if kind == 15:
+            return "2008-02-29"
+        of_age = today + timedelta(days=self.chance.number(-30, 300))
+        return f"{of_age.year - 18}-{of_age:%m-%d}"
+
+
+_CHANGES = (
+    "arrive",
+    "arrive",
+    "arrive",
+    "leave",
+    "leave",
+    "change_bureau",
+    "change_bureau",
+    "move",
+    "spell",
+    "come_back",
+    "add_homonym",
+    "correct",
+    "renumber",
+    "leave_all",
+)
+
+
+def _sunday(day: date) -> date:
+    """The first Sunday on or after a day: the French vote on Sundays (L. 55)."""
+    return day + timedelta(days=6 - day.weekday())
+
+
+class _Clerk:
+    """Who takes exports, imports them, and asks for files."""
+
+    def __init__(self, chance: _Chance) -> None:
+        self.chance = chance
+        self.world = _World(chance)
+        self.today = _BEGINS
+        self.steps: list[Step] = []
+        self.links: list[date] = []
+        """The days of the exports that were imported, as they are said to be."""
+        self.meetings: list[date] = []
+        self.known: set[str] = set()
+        self.standing = -1
+        self.scrutin: date | None = None
+
+    def live(self) -> History:
+        """All that she does."""
+        for _ in range(self.chance.number(3, 30)):
+            self.world.arrive("P", self.today)
+        for _ in range(self.chance.number(0, 4)):
+            self.world.arrive("CE", self.today)
+        self._import()
+        if self.chance.happens(0.5):
+            self.scrutin = _sunday(self.today + timedelta(days=self.chance.number(10, 150)))
+            self.steps.append(Poll(self.today, self.scrutin, self.chance.pick(_POLLS)))
+        acts = (
+            (self._import, 6),
+            (self._ask_tableau, 5),
+            (self._ask_liste, 1),
+            (self._meet, 3),
+            (self._redate, 1),
+            (self._undo, 1),
+            (self._decide, 1),
+        )
+        choice = [act for act, weight in acts for _ in range(weight)]
+        for _ in range(self.chance.number(2, 8)):
+            self._pass_time(0, 25)
+            self.chance.pick(choice)()
+        self._ask_tableau()
+        self._ask_liste()
+        return History(tuple(self.steps))
+
+    def _pass_time(self, least: int, most: int) -> None:
+        self.today += timedelta(days=self.chance.number(least, most))
+
+    def _import(self) -> None:
+        for _ in range(self.chance.number(0, 5)):
+            liste = self.chance.pick(("P", "P", "P", "P", "CE", "CM"))
+            change = self.chance.pick(_CHANGES)
+            arguments = (liste, self.today) if change == "arrive" else (liste,)
+            getattr(self.world, change)(*arguments)
+        taken = self.today
+        self._pass_time(0, 0 if self.chance.happens(0.6) else 6)
+        said = None if self.chance.happens(0.15) else taken
+        if said and self.links and self.chance.happens(0.05):
+            said = self.links[-1] - timedelta(days=self.chance.number(1, 9))
+        listes = {liste: tuple(lines) for liste, lines in self.world.listes.items() if lines}
+        absent = sorted(self.known - set(listes))
+        emptied = tuple(liste for liste in absent if self.chance.happens(0.6))
+        is_compared = not self.chance.happens(0.08)
+        self.steps.append(Import(self.today, listes, said, is_compared, emptied))
+        self.links.append(said or self.today)
+        self.known |= set(listes)
+        self.standing = len(self.links) - 1
+
+    def _meet(self) -> None:
+        held_on = self.today - timedelta(days=self.chance.number(0, 3))
+        self.meetings.append(held_on)
+        self.steps.append(Meeting(self.today, held_on))
+        if self.chance.happens(0.7):
+            self._import()
+
+    def _redate(self) -> None:
+        place = self.chance.number(0, len(self.links) - 1)
+        taken_on = min(self.today, self.links[place] - timedelta(days=self.chance.number(-8, 8)))
+        self.links[place] = taken_on
+        self.steps.append(Redate(self.today, place, taken_on))
+
+    def _undo(self) -> None:
+        """The last import, or the one before it when that one is undone; seldom another one."""
+        place = self.chance.number(0, self.standing) if self.chance.happens(0.2) else self.standing
+        if self.standing > 0:
+            self.steps.append(Undo(self.today, place))
+            self.standing -= place == self.standing
+
+    def _decide(self) -> None:
+        if self.world.corrected:
+            liste, left, came = self.chance.pick(self.world.corrected)
+            self.steps.append(Decide(self.today, liste, left, came, self.chance.happens(0.7)))
+
+    def _ask_liste(self) -> None:
+        liste = self.chance.pick(("P", "P", "CE", "CM"))
+        self.steps.append(AskListe(self.today, liste, self.chance.happens(0.2)))
+
+    def _ask_tableau(self) -> None:
+        liste = self.chance.pick(("P", "P", "P", *sorted(self.known)))
+        type_ = self.chance.pick(_TYPES)
+        is_interrupted = self.chance.happens(0.1)
+        until, reunion = self._some_day(), self._some_day()
+        if reunion > until:
+            until, reunion = reunion, until
+        if reunion == until:
+            reunion = until - timedelta(days=self.chance.number(1, 60))
+        scrutin = None
+        if self.scrutin and (type_ == "cinq_jours_reu" or self.chance.happens(0.3)):
+            scrutin = self.scrutin
+        elif type_ == "cinq_jours_reu" or (not self.scrutin and self.chance.happens(0.1)):
+            scrutin = _sunday(until + timedelta(days=5 if type_ == "cinq_jours_reu" else 20))
+        before = None if self.meetings and self.chance.happens(0.3) else reunion
+        self.steps.append(
+            AskTableau(self.today, liste, type_, before, None if scrutin else until, scrutin, is_interrupted)
+        )
+
+    def _some_day(self) -> date:
+        """A day that matters, or one beside it; seldom one to come."""
+        kind = self.chance.number(0, 9)
+        if kind < 7:
+            return self.chance.pick(self.links)
+        if kind < 8 and self.meetings:
+            return self.chance.pick(self.meetings)
+        if kind < 9:
+            return self.chance.pick(self.links) + timedelta(days=self.chance.number(-3, 3))
+        return self.today + timedelta(days=self.chance.number(-60, 20))

@@ -1,0 +1,136 @@
+"""What happens to the register of one commune: people, exports of the REU, and the steps of a history."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import NamedTuple
+
+COMMUNE = "13900"
+LISTES = ("P", "CE", "CM")
+
+
+class Personne(NamedTuple):
+    """Who somebody is, as the identity key of a list has it."""
+
+    nom: str
+    prenoms: str
+    naissance: str
+    """`AAAA-MM-JJ`, zeros where it is not known."""
+    commune: str = "MARSEILLE"
+
+    @property
+    def jour(self) -> str:
+        """The date of birth as papers print it."""
+        return "/".join(reversed(self.naissance.split("-")))
+
+
+class Inscrit(NamedTuple):
+    """One line of an export: somebody on a list."""
+
+    personne: Personne
+    bureau: str
+    """Four digits."""
+    numero: int
+    voie: str
+    """Her street; with `numero` of no meaning between two exports."""
+
+
+Lines = tuple[Inscrit, ...]
+
+
+@dataclass(frozen=True)
+class Import:
+    """An export of the REU enters the register."""
+
+    day: date
+    """When: every step has its day, none is before that of the step before."""
+    listes: Mapping[str, Lines]
+    taken_on: date | None
+    """When it is said to have been taken; None: nobody said."""
+    is_compared: bool = True
+    emptied: tuple[str, ...] = ()
+    """Lists that it lacks because nobody is on them any more."""
+
+
+@dataclass(frozen=True)
+class Redate:
+    """Somebody says afterwards on which day an export was taken."""
+
+    day: date
+    link: int
+    """Which import of the history, counted from 0."""
+    taken_on: date
+
+
+@dataclass(frozen=True)
+class Undo:
+    """An import is undone, if no later one has replaced a list of it."""
+
+    day: date
+    link: int
+    """Which import of the history, counted from 0."""
+
+
+@dataclass(frozen=True)
+class Meeting:
+    """A meeting of the commission de contrôle becomes known."""
+
+    day: date
+    held_on: date
+
+
+@dataclass(frozen=True)
+class Poll:
+    """A poll becomes known, and what it is called: that says whether it may have a second round."""
+
+    day: date
+    held_on: date
+    libelle: str
+
+
+@dataclass(frozen=True)
+class Decide:
+    """A clerk answers the doubt about two people of a list: they are one, whose civil status was corrected, or two."""
+
+    day: date
+    liste: str
+    left: Personne
+    came: Personne
+    is_same: bool
+
+
+@dataclass(frozen=True)
+class AskListe:
+    """Somebody asks for the file of a list."""
+
+    day: date
+    liste: str
+    is_interrupted: bool = False
+    """The worker dies before it begins; another one takes the row up, twice."""
+
+
+@dataclass(frozen=True)
+class AskTableau:
+    """Somebody asks for a tableau, by bureau; dates that are None are left to the register."""
+
+    day: date
+    liste: str
+    type: str
+    reunion: date | None = None
+    until: date | None = None
+    scrutin: date | None = None
+    is_interrupted: bool = False
+
+
+Step = Import | Redate | Undo | Meeting | Poll | Decide | AskListe | AskTableau
+
+
+@dataclass(frozen=True)
+class History:
+    """Steps in their order."""
+
+    steps: Sequence[Step] = field(default_factory=tuple)
+
+    def without(self, places: set[int]) -> "History":
+        """The same without some steps."""
+        return History(tuple(step for place, step in enumerate(self.steps) if place not in places))

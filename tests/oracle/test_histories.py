@@ -1,0 +1,77 @@
+"""Two hundred histories: the product says what the oracle computes, and an oracle that is wrong is noticed."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.oracle.comparison import find_differences
+from tests.oracle.computation import Answer, Oracle, Tableau
+from tests.oracle.faults import FAULTS
+from tests.oracle.generator import build_history
+from tests.oracle.history import History
+from tests.oracle.product import EMPTY_COMMUNE, Product, open_on_sqlite
+from tests.parts.postgres import PostgresServer
+
+pytestmark = pytest.mark.integration
+
+_SEEDED, _DRAWN, _ON_POSTGRESQL = 130, 66, 4
+
+Played = list[tuple[History, list[Answer]]]
+
+
+@pytest.fixture(scope="module")
+def product() -> Iterator[Product]:
+    with tempfile.TemporaryDirectory() as folder, open_on_sqlite(Path(folder)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def played(product: Product) -> Played:
+    histories = [build_history(Random(seed)) for seed in range(_SEEDED)]
+    return [(history, product.play(history)) for history in histories]
+
+
+def test_the_product_says_what_the_oracle_computes(played: Played) -> None:
+    for seed, (history, answers) in enumerate(played):
+        assert find_differences(history, answers, Oracle()) == [], f"history {seed}"
+
+
+def test_the_histories_have_what_they_are_for(played: Played) -> None:
+    tableaux = [answer for _, answers in played for answer in answers if isinstance(answer, Tableau)]
+    assert {code for tableau in tableaux for code in tableau.gaps} == {
+        "couverture_debut",
+        "couverture_fin",
+        "couverture_lacune",
+        "couverture_date",
+        "doutes_ouverts",
+    }
+    assert sum(not tableau.gaps and bool(tableau.lines) for tableau in tableaux) >= 20, "ready, with lines"
+    assert any(tableau.is_provisional for tableau in tableaux)
+
+
+@given(st.randoms(use_true_random=False).map(build_history))
+@settings(max_examples=_DRAWN, suppress_health_check=list(HealthCheck))
+def test_no_history_makes_them_differ(product: Product, history: History) -> None:
+    assert find_differences(history, product.play(history), Oracle()) == []
+
+
+@pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
+def test_an_oracle_that_is_wrong_is_noticed(played: Played, fault: type[Oracle]) -> None:
+    assert any(find_differences(history, answers, fault()) for history, answers in played), fault.__doc__
+
+
+@pytest.mark.parametrize("seed", range(_ON_POSTGRESQL))
+def test_postgresql_says_the_same(postgres_server: PostgresServer, tmp_path: Path, seed: int) -> None:
+    postgres_server.start()
+    url = postgres_server.create_database(EMPTY_COMMUNE)
+    history = build_history(Random(10_000 + seed))
+    with closing(Product(url, tmp_path, lambda: None)) as product:
+        answers = product.play(history)
+    postgres_server.drop(url)
+    assert find_differences(history, answers, Oracle()) == []
