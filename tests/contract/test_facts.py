@@ -11,7 +11,7 @@ from worker.registre.checks.facts import _may_deserve_look
 from worker.registre.checks.suspects import FACTS_VERSION, has_double, has_double_numero
 from worker.registre.models import Electeur
 
-FOUND_BY = (1, "8848d42ce73848c0")
+FOUND_BY = (1, "94a35150eb5e6f7a")
 
 
 def test_other_rules_have_another_version() -> None:

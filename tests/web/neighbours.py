@@ -1,4 +1,4 @@
-"""GRANDVILLE: LIBREVILLE's electors that lack nothing, many times over; agents of it and of both communes.
+"""GRANDVILLE: LIBREVILLE's electors that lack nothing, many times over, each of another first name; agents of both.
 
 Its files take seconds, and may be deposited.
 """
@@ -37,8 +37,9 @@ def add_neighbours(engine: Engine) -> None:
 
 def _copying(model: type[Base]) -> TextClause:
     table = model.__tablename__
-    columns = ", ".join(column.name for column in model.__table__.columns if column.name not in {"id", "code_commune"})
+    columns = [column.name for column in model.__table__.columns if column.name not in {"id", "code_commune"}]
+    copied = ", ".join("prenoms || ' ' || copy" if column == "prenoms" else column for column in columns)
     return text(
-        f"INSERT INTO {table} (code_commune, {columns}) SELECT :there, {columns} FROM {table} "  # noqa: S608
-        f"CROSS JOIN generate_series(1, :times) WHERE code_commune = :here{_WHOLE.get(table, '')}"
+        f"INSERT INTO {table} (code_commune, {', '.join(columns)}) SELECT :there, {copied} FROM {table} "  # noqa: S608
+        f"CROSS JOIN generate_series(1, :times) AS copy WHERE code_commune = :here{_WHOLE.get(table, '')}"
     )

@@ -24,7 +24,6 @@ from sqlalchemy import (
     or_,
     select,
     true,
-    tuple_,
     type_coerce,
 )
 from sqlalchemy.orm import InstrumentedAttribute
@@ -184,12 +183,11 @@ def select_double_numeros(among: ColumnElement[bool]) -> Select[str, int | None]
 
 
 def _is_shared(keys: Sequence[SQLColumnExpression[Any]], among: ColumnElement[bool]) -> ColumnElement[bool]:
-    """One pass to count, one to find: nothing is compared two by two, even before PostgreSQL knows how many there are.
+    """One pass that sorts and counts; those found are then taken by their ids.
 
-    Without statistics, as after an import, it would count anew for each elector: hence MATERIALIZED.
+    Nothing is compared two by two, even before PostgreSQL knows how many there are: without statistics, as after an
+    import, it believes that one elector is counted, and would look through all that were found for each elector.
     """
-    names = [f"key{place}" for place in range(len(keys))]
-    labelled: list[Any] = [key.label(name) for key, name in zip(keys, names, strict=True)]
-    several = select(*labelled).where(among).group_by(*keys).having(func.count() > 1).correlate(None)
-    shared = several.cte(f"shared_{len(keys)}").prefix_with("MATERIALIZED", dialect="postgresql")
-    return and_(among, tuple_(*keys).in_(select(*(shared.c[name] for name in names))))
+    same = func.count().over(partition_by=keys).label("same")
+    counted = select(Electeur.id, same).where(among).correlate(None).subquery()
+    return Electeur.id.in_(select(counted.c.id).where(counted.c.same > 1))
