@@ -27,7 +27,7 @@ _CODES = {
     Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
 }
 
-Days = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], BeforeValidator(split_words)]
+ReminderDays = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], BeforeValidator(split_words)]
 
 
 class Settings(EnvironmentSettings):
@@ -66,7 +66,7 @@ class Settings(EnvironmentSettings):
     mail_from: str = "module-prefecture@localhost"
     mail_dir: Path = Path("var/mails")
     webhook_hosts: Words = ()
-    reminder_days: Days = (10, 3)
+    reminder_days: ReminderDays = (10, 3)
 
     @field_validator("type_liste_codes")
     @classmethod

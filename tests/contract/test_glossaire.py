@@ -97,6 +97,34 @@ def test_no_name_has_a_word_that_was_retired() -> None:
     assert found == set()
 
 
+def _public_types(module: ast.Module) -> Iterator[str]:
+    """Classes, and aliases that are spelled like one."""
+    for node in module.body:
+        if isinstance(node, ast.ClassDef) and not node.name.startswith("_"):
+            yield node.name
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            yield from (name for name in _assigned([node]) if re.fullmatch(r"[A-Z]+[a-z]\w*", name))
+
+
+def test_a_public_type_has_one_home() -> None:
+    homes: dict[str, list[Path]] = defaultdict(list)
+    for path, module in _modules():
+        for name in _public_types(module):
+            homes[name].append(path)
+    assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
+
+
+def test_every_english_word_is_used() -> None:
+    used = {
+        word
+        for path, module in _modules()
+        for name in filter(_is_ours, _names(path, module))
+        for part in _words(name)
+        for word in _singulars(part)
+    }
+    assert [word for word in ENGLISH if word not in used] == []
+
+
 def test_the_english_words_are_in_order_and_none_is_in_the_glossary() -> None:
     assert sorted(set(ENGLISH)) == ENGLISH
     assert [word for word in ENGLISH if word in _glossary()] == []

@@ -15,7 +15,7 @@ from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, MEETING, ON_POLL, POLL, invented
-from worker.exports.integrity import Scope, verify_files
+from worker.exports.integrity import VerifyScope, verify_files
 from worker.exports.naming import ListeNaming
 from worker.exports.purge import purge_files
 from worker.handlers.export_plan import PlannedFile
@@ -115,10 +115,10 @@ def test_a_list_file_says_of_which_register_it_is(desk: TableauDesk) -> None:
 def test_the_proof_is_verified_and_purged_with_its_tableau(desk: TableauDesk) -> None:
     made = _make(desk, LATER)
     path = made.path.with_name(_record(made)["proof"]["name"])
-    (found,) = verify_files(desk.engine, desk.services.storage, Scope(), actor="test")
+    (found,) = verify_files(desk.engine, desk.services.storage, VerifyScope(), actor="test")
     assert (found.findings, found.files) == ([], 2)
     path.write_bytes(path.read_bytes().replace(b"FURET", b"PUTOIS"))
-    (found,) = verify_files(desk.engine, desk.services.storage, Scope(), actor="test")
+    (found,) = verify_files(desk.engine, desk.services.storage, VerifyScope(), actor="test")
     assert [finding.name for finding in found.findings] == [path.name]
     desk.run("UPDATE request SET told_at = created_at")
     desk.run("UPDATE export SET finished_at = created_at")

@@ -15,7 +15,7 @@ from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
 from worker.db.types import utc_now
 from worker.exports.audit import Action
-from worker.exports.integrity import Fault, Scope, find_fault, verify_files
+from worker.exports.integrity import FileFault, VerifyScope, find_fault, verify_files
 from worker.exports.models import Export
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -77,23 +77,23 @@ def _open_the_directory(path: Path) -> None:
     path.parent.chmod(0o755)
 
 
-DAMAGES: list[tuple[Callable[[Path], None], Fault, str]] = [
-    (_remove, Fault.MISSING, "absent du volume"),
-    (_cut, Fault.TRUNCATED, "tronqué"),
-    (_empty, Fault.TRUNCATED, "tronqué"),
-    (_lengthen, Fault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
-    (_flip, Fault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
-    (_link, Fault.UNREADABLE, "illisible"),
-    (_replace_by_a_directory, Fault.UNREADABLE, "illisible"),
-    (_replace_by_a_pipe, Fault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
-    (_show_to_everybody, Fault.PERMISSIONS, "droits à rétablir : 640 pour le fichier, 2750 pour son dossier"),
-    (_open_the_directory, Fault.PERMISSIONS, "droits à rétablir : 640 pour le fichier, 2750 pour son dossier"),
+DAMAGES: list[tuple[Callable[[Path], None], FileFault, str]] = [
+    (_remove, FileFault.MISSING, "absent du volume"),
+    (_cut, FileFault.TRUNCATED, "tronqué"),
+    (_empty, FileFault.TRUNCATED, "tronqué"),
+    (_lengthen, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
+    (_flip, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
+    (_link, FileFault.UNREADABLE, "illisible"),
+    (_replace_by_a_directory, FileFault.UNREADABLE, "illisible"),
+    (_replace_by_a_pipe, FileFault.ALTERED, "altéré : son empreinte n'est plus la bonne"),
+    (_show_to_everybody, FileFault.PERMISSIONS, "droits à rétablir : 640 pour le fichier, 2750 pour son dossier"),
+    (_open_the_directory, FileFault.PERMISSIONS, "droits à rétablir : 640 pour le fichier, 2750 pour son dossier"),
 ]
 
 
 @pytest.mark.parametrize(("damage", "fault", "label"), DAMAGES, ids=[it[0].__name__ for it in DAMAGES])
 def test_a_damaged_file_is_found_and_said(
-    desk: FilesDesk, damage: Callable[[Path], None], fault: Fault, label: str
+    desk: FilesDesk, damage: Callable[[Path], None], fault: FileFault, label: str
 ) -> None:
     export_id = desk.make()
     damage(desk.path(export_id))
@@ -105,7 +105,7 @@ def test_a_damaged_file_is_found_and_said(
         "Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :\n"
         f"    python -m producers retry demande --source /mairie/13900 --export {export_id}\n"
     )
-    assert (remade in said.out) is (fault is not Fault.PERMISSIONS)
+    assert (remade in said.out) is (fault is not FileFault.PERMISSIONS)
     assert said.out.endswith("1 export vérifié (1 fichier) : 1 fichier en défaut.\n")
     (line,) = (json.loads(line) for line in said.err.splitlines())
     assert (line["level"], line["event"], line["export_id"]) == ("error", "file_found_wrong", export_id)
@@ -197,7 +197,7 @@ def test_a_file_that_is_purged_or_made_again_meanwhile_is_not_called_wrong(desk:
         _change(desk, purged, purged_at=utc_now())
         _change(desk, remade, finished_at=utc_now(1))
 
-    found = list(verify_files(desk.engine, desk.storage, Scope(), actor="test", read=meanwhile))
+    found = list(verify_files(desk.engine, desk.storage, VerifyScope(), actor="test", read=meanwhile))
     assert (found, desk.audit()) == ([], [])
     assert desk.export(remade).verified_at is None
 
@@ -218,7 +218,7 @@ def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
     read: list[int] = []
     tracemalloc.start()
     try:
-        assert find_fault(path, size, "0" * 64, read.append) is Fault.ALTERED
+        assert find_fault(path, size, "0" * 64, read.append) is FileFault.ALTERED
         _, peak = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

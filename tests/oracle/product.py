@@ -49,7 +49,7 @@ from worker.handlers.authorization import Authorization
 from worker.handlers.decide_doubt import decide
 from worker.handlers.export_plan import plan_listes
 from worker.registre.communes import add_commune
-from worker.registre.comparaison.doubts import Side, list_doubts
+from worker.registre.comparaison.doubts import DoubtSide, list_doubts
 from worker.registre.imports.chain import set_taken_on
 from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake, import_file
@@ -292,7 +292,7 @@ def _clock_at(day: date) -> type[datetime]:
     return Clock
 
 
-def _who(side: Side) -> Personne:
+def _who(side: DoubtSide) -> Personne:
     return Personne(side.nom_naissance, side.prenoms, side.date_naissance)
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from producers.web.dossier.reconciliation import Sealed, Verdict, judge, write_reconciliation
+from producers.web.dossier.reconciliation import Reconciled, Sealed, judge, write_reconciliation
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import ExportKind
 from tests.unit.asked_files import ready_list
@@ -42,25 +42,25 @@ def _tableau(**changes: Any) -> Any:  # noqa: ANN401 — an AskedFile
 @pytest.mark.parametrize(
     ("tableau", "liste", "expected"),
     [
-        ({}, {}, Verdict.EXPLAINED),
-        ({"differences": {}, "apres": 102}, {}, Verdict.AGREES),
-        ({"unexplained": -1}, {}, Verdict.CONTRADICTS),
-        ({}, {"electeurs": 101}, Verdict.CONTRADICTS),
-        ({}, {"version": 6}, Verdict.OTHER_REGISTER),
-        ({}, {"liste_on": "2026-11-24"}, Verdict.OTHER_DAY),
+        ({}, {}, Reconciled.EXPLAINED),
+        ({"differences": {}, "apres": 102}, {}, Reconciled.AGREES),
+        ({"unexplained": -1}, {}, Reconciled.CONTRADICTS),
+        ({}, {"electeurs": 101}, Reconciled.CONTRADICTS),
+        ({}, {"version": 6}, Reconciled.OTHER_REGISTER),
+        ({}, {"liste_on": "2026-11-24"}, Reconciled.OTHER_DAY),
     ],
 )
-def test_the_verdict(tableau: dict[str, Any], liste: dict[str, Any], expected: Verdict) -> None:
+def test_the_verdict(tableau: dict[str, Any], liste: dict[str, Any], expected: Reconciled) -> None:
     assert judge(_tableau(**tableau), _liste(**liste)) is expected
-    assert expected.is_proved == (expected in {Verdict.AGREES, Verdict.EXPLAINED})
+    assert expected.is_proved == (expected in {Reconciled.AGREES, Reconciled.EXPLAINED})
 
 
 def test_what_cannot_be_held_together() -> None:
-    assert judge(_tableau(), None) is Verdict.NO_LISTE
-    assert judge(_tableau(unexplained=2), None) is Verdict.CONTRADICTS
+    assert judge(_tableau(), None) is Reconciled.NO_LISTE
+    assert judge(_tableau(unexplained=2), None) is Reconciled.CONTRADICTS
     former = ready_list(3, reconciliation=None)
-    assert judge(_tableau(), former) is Verdict.NOT_RECONCILED
-    assert judge(former, _liste()) is Verdict.NOT_RECONCILED
+    assert judge(_tableau(), former) is Reconciled.NOT_RECONCILED
+    assert judge(former, _liste()) is Reconciled.NOT_RECONCILED
 
 
 def test_the_page_and_the_document_name_who_differs_and_why() -> None:

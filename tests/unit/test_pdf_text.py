@@ -12,7 +12,7 @@ from tests.unit.nasty import nasty_texts
 from worker.domain.texte import clean
 from worker.pdf.document import Document
 from worker.pdf.font import CHARACTERS, SHAPES, UNIT, Font, encode, load_face
-from worker.pdf.table import Column, RowSetter
+from worker.pdf.table import RowSetter, TableColumn
 from worker.pdf.text import Style, break_lines
 
 WORDS = st.text("AÉ-. bŁ(", max_size=40)
@@ -67,7 +67,7 @@ def test_a_character_wider_than_the_column_is_still_drawn() -> None:
 )
 def test_a_place_is_torn_from_its_number_only_where_nothing_else_helps(text: str, lines: list[str]) -> None:
     style = _style()
-    cells = RowSetter([Column("", 70)], style, style).set_lines([text])[0]
+    cells = RowSetter([TableColumn("", 70)], style, style).set_lines([text])[0]
     shown = [line.removeprefix(b"(").removesuffix(b")Tj") for line in cells]
     assert [codecs.charmap_decode(line, "strict", CHARACTERS)[0].rstrip() for line in shown] == lines
 

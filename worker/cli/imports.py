@@ -17,7 +17,7 @@ from worker.cli.options import CODE_COMMUNE, FILE_OR_INPUT, JOUR, LISTE, system_
 from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons, name_some
 
 if TYPE_CHECKING:
-    from worker.registre.reu.importer import Progress
+    from worker.registre.reu.importer import ImportProgress
 
 MOST_LISTES = 12
 """Lists that are shown one by one; of more, totals."""
@@ -316,7 +316,7 @@ def _show_listes(summary: ImportSummary) -> None:
 
 
 @contextmanager
-def _progress_bar() -> "Iterator[Progress]":
+def _progress_bar() -> "Iterator[ImportProgress]":
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

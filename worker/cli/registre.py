@@ -18,7 +18,7 @@ from worker.cli.options import CODE_COMMUNE, JOUR, system_user, whole_number
 
 if TYPE_CHECKING:
     from worker.registre.bureaux import DescribedBureau
-    from worker.registre.comparaison.doubts import OpenDoubt, Side
+    from worker.registre.comparaison.doubts import DoubtSide, OpenDoubt
     from worker.registre.protections import Protege
     from worker.registre.scrutins import KnownScrutin, Reunion
 
@@ -297,7 +297,7 @@ def _show_doubts(found: "list[OpenDoubt]") -> None:
         click.echo("Aucun doute à trancher.")
 
 
-def _describe_side(side: "Side") -> str:
+def _describe_side(side: "DoubtSide") -> str:
     used = f" ({side.nom_usage})" if side.nom_usage else ""
     born = "/".join(reversed(side.date_naissance.split("-")))
     lieu = side.commune_naissance or side.pays_naissance

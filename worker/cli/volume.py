@@ -125,14 +125,14 @@ def verify(context: click.Context, *, commune: str | None, export_id: int | None
     from common.logs import configure_logs
     from worker.cli.database import worker_database
     from worker.errors import RefusedError
-    from worker.exports.integrity import Scope, count_bytes, verify_files
+    from worker.exports.integrity import VerifyScope, count_bytes, verify_files
     from worker.exports.orphans import find_orphans
     from worker.exports.storage import Storage
     from worker.settings import load_settings
 
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
-    storage, scope = Storage(settings.exports_dir), Scope(commune, export_id)
+    storage, scope = Storage(settings.exports_dir), VerifyScope(commune, export_id)
     exports, files, wrong = 0, 0, []
     with worker_database(settings) as engine:
         with _progress_bar(count_bytes(engine, scope)) as read:
@@ -154,7 +154,7 @@ def verify(context: click.Context, *, commune: str | None, export_id: int | None
 def _show_verified(
     exports: int, files: int, wrong: "Sequence[Verified]", orphans: "Sequence[Orphan]", *, program: str
 ) -> None:
-    from worker.exports.integrity import Fault
+    from worker.exports.integrity import FileFault
 
     retry = "python -m producers retry" if program == "python -m worker" else f"{program} retry"
     for it in wrong:
@@ -163,7 +163,7 @@ def _show_verified(
     for orphan in orphans:
         reason = "inconnu de la base" if orphan.export_id is None else f"purgé (export {orphan.export_id}), et revenu"
         click.echo(f"{orphan.path} : {reason}")
-    if unusable := [it for it in wrong if {fault for _, fault in it.findings} - {Fault.PERMISSIONS}]:
+    if unusable := [it for it in wrong if {fault for _, fault in it.findings} - {FileFault.PERMISSIONS}]:
         click.echo("Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :")
     for it in unusable:
         request = f"{quote(it.event_id)} --source {quote(it.source)}"

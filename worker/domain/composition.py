@@ -31,7 +31,7 @@ from worker.domain.tableau import (
 MENTION_COMMISSION = "Exemplaire de la commission — ne pas afficher"
 
 
-class Source(Protocol):
+class TableauSource(Protocol):
     """The mouvements of one list, which stay the same while they are read, more than once."""
 
     def stream(self) -> Iterator[Mouvement]:
@@ -53,7 +53,9 @@ class ListeDeCommune:
     """As it is printed."""
 
 
-def compose_tableau(demande: Demande, liste: ListeDeCommune, source: Source, chain: Chain | None = None) -> Tableau:
+def compose_tableau(
+    demande: Demande, liste: ListeDeCommune, source: TableauSource, chain: Chain | None = None
+) -> Tableau:
     """The tableau asked for, after one pass over the mouvements; its lines are fetched while they are read.
 
     `chain`: what the register was told of the list; a tableau that all of it covers says from which exports.

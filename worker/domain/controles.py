@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from common.calendrier import cloture, dix_janvier
 from common.law import Regime
 from schemas.vocabulary import Severity
-from worker.domain.composition import Source
+from worker.domain.composition import TableauSource
 from worker.domain.demande import Demande
 from worker.domain.identite import Homonyms, Identite, identite_of
 from worker.domain.lignes import fetch_in_batches
@@ -78,7 +78,7 @@ CATEGORIES = {
 
 
 def check_tableau(
-    demande: Demande, source: Source, inscrits: Collection[Identite], bureaux: Collection[str]
+    demande: Demande, source: TableauSource, inscrits: Collection[Identite], bureaux: Collection[str]
 ) -> Iterator[AnomalieMouvement]:
     """The anomalies of the mouvements of a tableau, and of those that should be in one and that none can hold.
 

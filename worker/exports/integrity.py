@@ -28,7 +28,7 @@ CountRead = Callable[[int], None]
 """Is told how many bytes were just read."""
 
 
-class Fault(StrEnum):
+class FileFault(StrEnum):
     """What is wrong with a file; all but the last mean that it must not be used."""
 
     MISSING = "missing"
@@ -44,15 +44,15 @@ class Fault(StrEnum):
 
 
 _LABELS = {
-    Fault.MISSING: "absent du volume",
-    Fault.UNREADABLE: "illisible",
-    Fault.TRUNCATED: "tronqué",
-    Fault.ALTERED: "altéré : son empreinte n'est plus la bonne",
-    Fault.PERMISSIONS: f"droits à rétablir : {FILE_MODE:o} pour le fichier, {DIRECTORY_MODE:o} pour son dossier",
+    FileFault.MISSING: "absent du volume",
+    FileFault.UNREADABLE: "illisible",
+    FileFault.TRUNCATED: "tronqué",
+    FileFault.ALTERED: "altéré : son empreinte n'est plus la bonne",
+    FileFault.PERMISSIONS: f"droits à rétablir : {FILE_MODE:o} pour le fichier, {DIRECTORY_MODE:o} pour son dossier",
 }
 
 
-class Scope(NamedTuple):
+class VerifyScope(NamedTuple):
     """Which exports are verified: all, those of a commune, or one."""
 
     code_commune: str | None = None
@@ -63,7 +63,7 @@ class FileFinding(NamedTuple):
     """A file that is not as it was made."""
 
     name: str
-    fault: Fault
+    fault: FileFault
 
 
 class Verified(NamedTuple):
@@ -78,7 +78,7 @@ class Verified(NamedTuple):
 
 
 def verify_files(
-    engine: Engine, storage: Storage, scope: Scope, *, actor: str, read: CountRead = lambda _bytes: None
+    engine: Engine, storage: Storage, scope: VerifyScope, *, actor: str, read: CountRead = lambda _bytes: None
 ) -> Iterator[Verified]:
     """Read every file that is ready and not purged; `read` is told of the bytes as they are read.
 
@@ -93,14 +93,14 @@ def verify_files(
         yield from _record(engine, page, found, actor)
 
 
-def count_bytes(engine: Engine, scope: Scope) -> int:
+def count_bytes(engine: Engine, scope: VerifyScope) -> int:
     """How much `verify_files` will have to read."""
     size = func.coalesce(Export.size, 0) + func.coalesce(Export.report_size, 0)
     with snapshot(engine) as connection:
         return int(connection.scalar(select(func.sum(size)).where(_is_offered(scope))) or 0)
 
 
-def _is_offered(scope: Scope) -> ColumnElement[bool]:
+def _is_offered(scope: VerifyScope) -> ColumnElement[bool]:
     narrowed = []
     if scope.code_commune is not None:
         narrowed.append(Export.code_commune == scope.code_commune)
@@ -109,7 +109,7 @@ def _is_offered(scope: Scope) -> ColumnElement[bool]:
     return and_(Export.status == ExportStatus.READY, Export.purged_at.is_(None), *narrowed)
 
 
-def _read_page(engine: Engine, scope: Scope, after: int) -> Sequence[Export]:
+def _read_page(engine: Engine, scope: VerifyScope, after: int) -> Sequence[Export]:
     query = select(Export).options(joinedload(Export.request)).where(_is_offered(scope), Export.id > after)
     with snapshot(engine) as connection, Session(connection) as session:
         return session.scalars(query.order_by(Export.id).limit(_PAGE)).all()
@@ -133,7 +133,7 @@ def _record(engine: Engine, page: Sequence[Export], found: Sequence[Verified], a
     """Write down what was found, except of files that were purged or made again meanwhile."""
     ids = [export.id for export in page]
     with engine.begin() as connection:
-        offered = select(Export.id, Export.finished_at).where(Export.id.in_(ids), _is_offered(Scope()))
+        offered = select(Export.id, Export.finished_at).where(Export.id.in_(ids), _is_offered(VerifyScope()))
         unchanged = {(row.id, row.finished_at) for row in connection.execute(offered)}
         same = [it for it, export in zip(found, page, strict=True) if (export.id, export.finished_at) in unchanged]
         intact = [it.export_id for it in same if not it.findings]
@@ -152,23 +152,23 @@ def _record(engine: Engine, page: Sequence[Export], found: Sequence[Verified], a
     return same
 
 
-def find_fault(path: Path, size: int, sha256: str, read: CountRead) -> Fault | None:
+def find_fault(path: Path, size: int, sha256: str, read: CountRead) -> FileFault | None:
     """Compare a file with what its row says of it; None when it is the same, and readable by its group alone."""
     try:
         with open_regular(path) as file:
             state = os.fstat(file.fileno())
             found, digest = hash_file(file, read)
     except NotRegularError:
-        return Fault.ALTERED
+        return FileFault.ALTERED
     except (FileNotFoundError, NotADirectoryError):
-        return Fault.MISSING
+        return FileFault.MISSING
     except OSError:
-        return Fault.UNREADABLE
+        return FileFault.UNREADABLE
     if found < size:
-        return Fault.TRUNCATED
+        return FileFault.TRUNCATED
     if digest != sha256:
-        return Fault.ALTERED
-    return None if _has_right_modes(path, state) else Fault.PERMISSIONS
+        return FileFault.ALTERED
+    return None if _has_right_modes(path, state) else FileFault.PERMISSIONS
 
 
 def _has_right_modes(path: Path, state: os.stat_result) -> bool:

@@ -63,7 +63,7 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
         with snapshot(services.registre) as connection:
-            subject = Subject.read(connection, export, progress)
+            subject = TableauSubject.read(connection, export, progress)
             tableau = subject.compose()
             announce(services.engine, export.id, owner, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
@@ -105,7 +105,7 @@ def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -
 
 
 @dataclass(frozen=True)
-class Subject:
+class TableauSubject:
     """What a tableau is about, as the register is in a snapshot; composed again, the same whatever came later."""
 
     demande: Demande
@@ -117,7 +117,7 @@ class Subject:
     rests_on: Sequence[dict[str, Any]]
 
     @classmethod
-    def read(cls, connection: Connection, export: Export, progress: Progress) -> "Subject":
+    def read(cls, connection: Connection, export: Export, progress: Progress) -> "TableauSubject":
         """Read it.
 
         Raises:

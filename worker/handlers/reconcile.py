@@ -22,7 +22,7 @@ from worker.domain.fingerprint import HALF, Change, Digests, Records, find_chang
 from worker.domain.mouvement import Nature
 from worker.exports.models import Export
 from worker.handlers.make_liste import read_spec
-from worker.handlers.make_tableau import Subject
+from worker.handlers.make_tableau import TableauSubject
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
 from worker.registre.mouvements.queries import select_since
@@ -214,7 +214,7 @@ class _Search:
 
 def _check_tableau(connection: Connection, export: Export) -> CheckedTableau:
     known: dict[str, Any] = export.reconciliation or {}
-    tableau = Subject.read(connection, export, lambda _lines: None).compose()
+    tableau = TableauSubject.read(connection, export, lambda _lines: None).compose()
     return CheckedTableau(
         export=export,
         apres=known["apres"],

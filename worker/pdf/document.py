@@ -68,7 +68,7 @@ xmlns:pdfaid="http://www.aiim.org/pdfa/ns/id/" xmlns:pdfuaid="http://www.aiim.or
 """The identification of PDF/UA-1 with its schema, which PDF/A-1 (6.7.8) wants in a description of its own."""
 
 
-class Sink(Protocol):
+class PdfSink(Protocol):
     """A file being written."""
 
     def write(self, data: bytes, /) -> object:
@@ -81,7 +81,7 @@ class Document(pdfdoc.PDFDocument):
     Catalog: Any
     Pages: Any
 
-    def __init__(self, sink: Sink) -> None:
+    def __init__(self, sink: PdfSink) -> None:
         super().__init__(compression=1, invariant=1, pdfVersion=(1, 4), lang=_LANGUAGE)
         self._sink = sink
         self._length = 0
@@ -195,7 +195,7 @@ class _Canvas(Canvas):
     _doc: pdfdoc.PDFDocument
 
 
-def open_canvas(sink: Sink, title: str, author: str) -> tuple[Canvas, Document]:
+def open_canvas(sink: PdfSink, title: str, author: str) -> tuple[Canvas, Document]:
     """Begin a document: what is drawn on the canvas goes to the file page by page."""
     file: Any = sink
     font: Any = load_face("regular").fontName

@@ -9,7 +9,7 @@ from reportlab.pdfgen.textobject import PDFTextObject
 
 from common.french import of_commune
 from worker.domain.tableau import Tableau
-from worker.pdf.document import PAGE_WIDTH, Sink, open_canvas
+from worker.pdf.document import PAGE_WIDTH, PdfSink, open_canvas
 from worker.pdf.tags import Marks, Tags, as_header
 from worker.pdf.text import Style, Styles
 
@@ -63,7 +63,7 @@ def draw_rule(canvas: Canvas, left: float, right: float, y: float, *, weight: fl
 class Pages:
     """The current page; `y` goes down from the masthead to the bottom margin."""
 
-    def __init__(self, sink: Sink, tableau: Tableau) -> None:
+    def __init__(self, sink: PdfSink, tableau: Tableau) -> None:
         title = f"{tableau.titre} – {tableau.nom_commune} – {tableau.liste}"
         self.canvas, document = open_canvas(sink, title, tableau.nom_commune)
         self.styles = Styles.create(document)

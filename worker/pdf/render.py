@@ -7,10 +7,10 @@ from operator import attrgetter
 
 from common.french import format_number
 from worker.domain.tableau import Bilan, Ligne, Partie, Section, Tableau
-from worker.pdf.document import Sink
+from worker.pdf.document import PdfSink
 from worker.pdf.ending import Ending, draw_bilan, height_of_bilan
 from worker.pdf.pages import GREY, LEFT, WIDTH, Pages, set_lines
-from worker.pdf.table import GAP, Column, Table
+from worker.pdf.table import GAP, Table, TableColumn
 
 _BEFORE_SECTION, _BEFORE_TITRE, _AFTER_TITRE = 26.0, 11.0, 3.0
 _TOTAL_PAD = 5.0
@@ -47,7 +47,7 @@ _RECAPITULATIF = (
 _NUMBER_WIDTH = 76.0
 
 
-def render_tableau(tableau: Tableau, sink: Sink) -> int:
+def render_tableau(tableau: Tableau, sink: PdfSink) -> int:
     """Write the file of a tableau, a PDF/A-1b and PDF/UA-1, page after page: each line is read once, and not kept.
 
     Returns:
@@ -214,12 +214,12 @@ class _SectionDrawer:
         pages.run(height, *shown)
 
 
-def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[Column], _Values]:
+def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[TableColumn], _Values]:
     """The columns, the last as wide as the page allows, and what takes their values from a line."""
     place = 2 * has_nationalite + has_dates
     names = [name for name, (_, widths) in _LIGNE.items() if widths[place]]
     columns = [
-        Column(
+        TableColumn(
             titre=_LIGNE[name][0],
             width=_LIGNE[name][1][place],
             is_number=name == "numero",
@@ -229,14 +229,14 @@ def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[C
         for name in names
     ]
     rest = WIDTH - sum(column.width + GAP for column in columns)
-    return [*columns, Column(_MOTIF.capitalize(), rest)], attrgetter(*names, _MOTIF)
+    return [*columns, TableColumn(_MOTIF.capitalize(), rest)], attrgetter(*names, _MOTIF)
 
 
-def _columns_of_bilan() -> list[Column]:
+def _columns_of_bilan() -> list[TableColumn]:
     """The bureau, then its numbers."""
-    numbers = [Column(titre, _NUMBER_WIDTH, is_number=True) for titre in _RECAPITULATIF]
+    numbers = [TableColumn(titre, _NUMBER_WIDTH, is_number=True) for titre in _RECAPITULATIF]
     width = WIDTH - len(numbers) * (_NUMBER_WIDTH + GAP)
-    return [Column("Bureau de vote", width, is_row_title=True), *numbers]
+    return [TableColumn("Bureau de vote", width, is_row_title=True), *numbers]
 
 
 def _numbers_of_bilan(bilan: Bilan) -> tuple[int, ...]:

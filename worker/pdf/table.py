@@ -36,7 +36,7 @@ _Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
-class Column:
+class TableColumn:
     """A column, with its width in points; numbers are aligned to the right, what names the row is bold or heads it."""
 
     titre: str
@@ -46,7 +46,7 @@ class Column:
     is_row_title: bool = False
 
 
-class Row(NamedTuple):
+class TableRow(NamedTuple):
     """What shows each value, beginning and ending on its first line; and how many lines the longest value takes."""
 
     cells: Sequence[bytes]
@@ -59,7 +59,7 @@ class Table:
     below = 0.0
     """Room kept at the bottom of each page for what must stay with the last row."""
 
-    def __init__(self, pages: Pages, columns: Sequence[Column]) -> None:
+    def __init__(self, pages: Pages, columns: Sequence[TableColumn]) -> None:
         styles = pages.styles
         self._pages = pages
         self._columns = columns
@@ -74,11 +74,11 @@ class Table:
         with form(pages.canvas, _FORM, self.heading_height):
             self._draw_titles(self.heading_height, Marks())
 
-    def height(self, row: Row) -> float:
+    def height(self, row: TableRow) -> float:
         """Of a row, in points."""
         return row.height * self._regular.leading + 2 * _PAD
 
-    def set(self, values: Sequence[str]) -> Row:
+    def set(self, values: Sequence[str]) -> TableRow:
         """Set a row, to know its height before it is drawn."""
         return self._setter.set(values)
 
@@ -132,7 +132,7 @@ class Table:
         self._flush()
         self._pages.tags.end_table(self._tag)
 
-    def _add_tall(self, lines: list[list[bytes]]) -> Row:
+    def _add_tall(self, lines: list[list[bytes]]) -> TableRow:
         """Fill pages with a row taller than one; what remains of it."""
         pages = self._pages
         while max(map(len, lines)) * self._regular.leading + 2 * _PAD > (room := pages.room - self.below):
@@ -143,7 +143,7 @@ class Table:
             self._begin_page()
         return self._setter.stack(lines)
 
-    def _draw(self, row: Row, height: float) -> None:
+    def _draw(self, row: TableRow, height: float) -> None:
         pages = self._pages
         top = pages.y
         pages.y = bottom = top - height
@@ -182,7 +182,7 @@ class _Rows:
     One format a row, with its tags, costs a fifth of what the canvas takes to draw cell by cell.
     """
 
-    def __init__(self, tags: Tags, columns: Sequence[Column], regular: Style, strong: Style) -> None:
+    def __init__(self, tags: Tags, columns: Sequence[TableColumn], regular: Style, strong: Style) -> None:
         self._tags = tags
         self._begin = b"q %b %g TL 0 g" % (regular.set(), regular.leading)
         self._cells = [
@@ -200,7 +200,7 @@ class _Rows:
         """How many there are."""
         return len(self._rules)
 
-    def add(self, row: Row, baseline: float, bottom: float) -> None:
+    def add(self, row: TableRow, baseline: float, bottom: float) -> None:
         """A row, its first line on the baseline, and the rule below it."""
         mark = self._tags.mark + len(self._rules) * len(self._cells)
         template = self._templates.get(mark) or self._template(mark)
@@ -233,22 +233,22 @@ class _Rows:
 class RowSetter:
     """Sets rows of one table, where the style of each column is set."""
 
-    def __init__(self, columns: Sequence[Column], regular: Style, strong: Style) -> None:
+    def __init__(self, columns: Sequence[TableColumn], regular: Style, strong: Style) -> None:
         self._leading = regular.leading
         self._columns = [_Cells(column, strong if column.is_strong else regular) for column in columns]
 
-    def set(self, values: Sequence[str]) -> Row:
+    def set(self, values: Sequence[str]) -> TableRow:
         """Set a row, of as many values as there are columns."""
         cells, heights = zip(*map(getitem, self._columns, values), strict=True)
-        return Row(cells, max(heights))
+        return TableRow(cells, max(heights))
 
     def set_lines(self, values: Sequence[str]) -> list[list[bytes]]:
         """Set a row, each value as separate lines."""
         return [column.set_lines(value) for column, value in zip(self._columns, values, strict=True)]
 
-    def stack(self, lines: Sequence[Sequence[bytes]]) -> Row:
+    def stack(self, lines: Sequence[Sequence[bytes]]) -> TableRow:
         """Make a row of separate lines."""
-        return Row([_stack(self._leading, value) for value in lines], max(map(len, lines)))
+        return TableRow([_stack(self._leading, value) for value in lines], max(map(len, lines)))
 
 
 def _stack(leading: float, lines: Sequence[bytes]) -> bytes:
@@ -273,7 +273,7 @@ class _Shape(NamedTuple):
 class _Cells(dict[str, tuple[bytes, int]]):
     """What shows each value of one column, and how many lines it takes: known again for the next row that has it."""
 
-    def __init__(self, column: Column, style: Style) -> None:
+    def __init__(self, column: TableColumn, style: Style) -> None:
         super().__init__()
         self._column = column
         self._style = style

@@ -6,10 +6,10 @@ from worker.db.types import cleaned
 from worker.registre.checks.rules import is_readable
 from worker.registre.models import Electeur
 
-Value = str | ColumnElement[str]
+BirthDate = str | ColumnElement[str]
 
 
-def is_of_age(last_birth: Value, seen_on: Value) -> ColumnElement[bool]:
+def is_of_age(last_birth: BirthDate, seen_on: BirthDate) -> ColumnElement[bool]:
     """No minor; a date that cannot be read, or is yet to come on the day `seen_on`, does not make a minor.
 
     `last_birth`: the latest date of birth of a person who is of age on the day that counts.

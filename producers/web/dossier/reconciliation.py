@@ -21,7 +21,7 @@ JSON_NAME, TEXT_NAME = "reconciliation.json", "RAPPROCHEMENT.txt"
 _WIDTH = 88
 
 
-class Verdict(StrEnum):
+class Reconciled(StrEnum):
     """What is known of a tableau and of the list of its dossier."""
 
     AGREES = "agrees"
@@ -35,23 +35,23 @@ class Verdict(StrEnum):
     @property
     def is_proved(self) -> bool:
         """Whether the list file and the tableau agree to the elector."""
-        return self in {Verdict.AGREES, Verdict.EXPLAINED}
+        return self in {Reconciled.AGREES, Reconciled.EXPLAINED}
 
 
 _SAID = {
-    Verdict.AGREES: "La liste et le tableau comptent les mêmes électeurs.",
-    Verdict.EXPLAINED: "La liste et le tableau s'accordent à un électeur près : ceux qui diffèrent sont nommés ici.",
-    Verdict.CONTRADICTS: (
+    Reconciled.AGREES: "La liste et le tableau comptent les mêmes électeurs.",
+    Reconciled.EXPLAINED: "La liste et le tableau s'accordent à un électeur près : ceux qui diffèrent sont nommés ici.",
+    Reconciled.CONTRADICTS: (
         "ATTENTION : la liste et le tableau se contredisent. Vérifiez les mouvements, puis redemandez les deux."
     ),
-    Verdict.OTHER_DAY: (
+    Reconciled.OTHER_DAY: (
         "NON RAPPROCHÉ : la liste de ce dossier est d'un autre jour. Redemandez la liste et le tableau le même jour."
     ),
-    Verdict.OTHER_REGISTER: (
+    Reconciled.OTHER_REGISTER: (
         "NON RAPPROCHÉ : un import a eu lieu entre la liste et le tableau. Redemandez celui qui a été fabriqué d'abord."
     ),
-    Verdict.NO_LISTE: "Ce dossier n'a pas la liste : le tableau est rapproché du registre de son jour.",
-    Verdict.NOT_RECONCILED: (
+    Reconciled.NO_LISTE: "Ce dossier n'a pas la liste : le tableau est rapproché du registre de son jour.",
+    Reconciled.NOT_RECONCILED: (
         "NON RAPPROCHÉ : tableau de la révision annuelle, ou fabriqué avant que le module sache le faire."
     ),
 }
@@ -65,22 +65,22 @@ class Sealed(NamedTuple):
     differences: Sequence[Mapping[str, Any]] = ()
 
 
-def judge(tableau: AskedFile, liste: AskedFile | None) -> Verdict:
+def judge(tableau: AskedFile, liste: AskedFile | None) -> Reconciled:
     """What the record of a tableau says, and that of the list beside it."""
     known, other = tableau.reconciliation, liste.reconciliation if liste else None
     if known is None or (liste is not None and other is None):
-        return Verdict.NOT_RECONCILED
+        return Reconciled.NOT_RECONCILED
     failing = {
-        Verdict.CONTRADICTS: bool(known["unexplained"]),
-        Verdict.NO_LISTE: other is None,
-        Verdict.OTHER_REGISTER: other is not None and other["version"] != known["version"],
-        Verdict.OTHER_DAY: other is not None and other["liste_on"] != known["liste_on"],
+        Reconciled.CONTRADICTS: bool(known["unexplained"]),
+        Reconciled.NO_LISTE: other is None,
+        Reconciled.OTHER_REGISTER: other is not None and other["version"] != known["version"],
+        Reconciled.OTHER_DAY: other is not None and other["liste_on"] != known["liste_on"],
     }
     if found := next((verdict for verdict, fails in failing.items() if fails), None):
         return found
     if other is not None and other["electeurs"] != known["electeurs"]:
-        return Verdict.CONTRADICTS
-    return Verdict.EXPLAINED if known["differences"] else Verdict.AGREES
+        return Reconciled.CONTRADICTS
+    return Reconciled.EXPLAINED if known["differences"] else Reconciled.AGREES
 
 
 def write_reconciliation(commune: str, nom: str, files: Sequence[Sealed]) -> tuple[bytes, bytes]:
@@ -127,7 +127,7 @@ def _describe_liste(it: Sealed) -> Iterator[str]:
     yield f"    {Liste(it.file.liste).label} : {count_of(it.file.electeurs or 0, 'électeur')}{on}"
 
 
-def _describe_tableau(it: Sealed, verdict: Verdict) -> Iterator[str]:
+def _describe_tableau(it: Sealed, verdict: Reconciled) -> Iterator[str]:
     yield it.path
     yield f"    {it.file.label}"
     if known := it.file.reconciliation:

@@ -25,7 +25,7 @@ from producers.web.security.identity import AuthorizedAgent, NotIdentified, find
 from producers.web.security.session import WebSessions
 from producers.web.settings import WebSettings
 
-Reason = Literal["no_claim", "unverified", "other_siret", "weak"]
+LoginRefusal = Literal["no_claim", "unverified", "other_siret", "weak"]
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures by a key that the provider alone has; neither `none` nor a shared secret."""
@@ -39,9 +39,9 @@ _POST = "client_secret_post"
 class ClaimsRefused(Exception):
     """The provider knows her, and she may not come."""
 
-    def __init__(self, reason: Reason) -> None:
+    def __init__(self, reason: LoginRefusal) -> None:
         super().__init__(reason)
-        self.code: Reason = reason
+        self.code: LoginRefusal = reason
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class ProviderFailed(Exception):
         self.cause = cause
 
 
-class Arrival(NamedTuple):
+class Login(NamedTuple):
     """Whom the provider vouches for."""
 
     id_token: str
@@ -133,7 +133,7 @@ class Provider:
             )
         return answer
 
-    async def receive(self, request: Request) -> Arrival:
+    async def receive(self, request: Request) -> Login:
         """Read the provider's answer, the identity token and the claims.
 
         Raises:
@@ -154,7 +154,7 @@ class Provider:
             info = await self._read_info(token, metadata) if metadata.get("userinfo_endpoint") else {}
             if info and info.get("sub") != claims["sub"]:
                 raise ProviderFailed("other_subject")
-        return Arrival(token["id_token"], claims, info)
+        return Login(token["id_token"], claims, info)
 
     async def logout_url(self, id_token: str, back: str) -> str:
         """Where to end the session at the provider too, with `back` as the way home; empty when it has no such page.

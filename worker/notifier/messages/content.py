@@ -6,7 +6,7 @@ from enum import StrEnum
 
 from worker.notifier.kinds import Topic
 
-Fact = tuple[str, str]
+LabelledValue = tuple[str, str]
 """`Pages`, `3`."""
 
 
@@ -46,7 +46,7 @@ class Duties:
     """What is to be done of one thing."""
 
     title: str
-    facts: Sequence[Fact]
+    facts: Sequence[LabelledValue]
 
 
 Block = Heading | Note | Steps | Duties
@@ -59,7 +59,7 @@ class Item:
     title: str
     state: str
     tone: Tone
-    facts: Sequence[Fact] = ()
+    facts: Sequence[LabelledValue] = ()
 
 
 @dataclass(frozen=True)
@@ -82,11 +82,11 @@ class Content:
     """The outcome, alone."""
     lieu: str
     summary: str
-    circumstances: Sequence[Fact]
+    circumstances: Sequence[LabelledValue]
     items: Sequence[Item]
     warnings: Sequence[Block]
     """Before anything is done."""
     link: PageLink | None
     advice: Sequence[Block]
     """What to do next."""
-    reference: Fact | None
+    reference: LabelledValue | None

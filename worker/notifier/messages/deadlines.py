@@ -9,7 +9,7 @@ from common.law import LAW_OF_MEETING, LAWS
 from schemas.tableaux import TypeTableau
 from worker.domain.texte import clean
 from worker.notifier.kinds import Topic
-from worker.notifier.messages.content import Block, Content, Fact, Item, Note, PageLink, Tone
+from worker.notifier.messages.content import Block, Content, Item, LabelledValue, Note, PageLink, Tone
 from worker.notifier.messages.wording import IN_TOWN_HALL
 
 COMMISSION = "commission"
@@ -68,7 +68,7 @@ def _item(deadline: Deadline, today: date) -> Item:
     return Item(_name(deadline), _when(deadline, today), _tone(deadline, today), tuple(_facts(deadline)))
 
 
-def _facts(deadline: Deadline) -> Iterator[Fact]:
+def _facts(deadline: Deadline) -> Iterator[LabelledValue]:
     if deadline.echeance == COMMISSION:
         yield "À tenir", f"du {weekday_date(deadline.due_on)} au {weekday_date(deadline.until)}"
     else:

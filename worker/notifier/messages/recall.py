@@ -8,7 +8,7 @@ from worker.domain.texte import clean
 from worker.exports.models import Export, Recall
 from worker.exports.records import RECALLED
 from worker.notifier.kinds import Topic
-from worker.notifier.messages.content import Content, Fact, Heading, Item, PageLink, Steps, Tone
+from worker.notifier.messages.content import Content, Heading, Item, LabelledValue, PageLink, Steps, Tone
 
 _STEPS = (
     "Demandez ces fichiers de nouveau.",
@@ -45,13 +45,13 @@ def _name(export: Export) -> str:
     return export.label.removesuffix(RECALLED)
 
 
-def _circumstances(recall: Recall) -> list[Fact]:
+def _circumstances(recall: Recall) -> list[LabelledValue]:
     at = f"{recall.created_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S} (heure de Paris)"
     reason = [("Raison", recall.reason)] if recall.reason else []
     return [("Par", recall.recalled_by), ("Le", at), *reason]
 
 
-def _facts(export: Export) -> list[Fact]:
+def _facts(export: Export) -> list[LabelledValue]:
     taken = export.downloaded_at
     downloaded = [("Téléchargé le", f"{taken.astimezone(PARIS):%d/%m/%Y à %H:%M:%S}")] if taken else []
     return [("Liste", export.nom_liste.label), ("Fichier", export.file_name), *downloaded]

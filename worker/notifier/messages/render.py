@@ -12,7 +12,7 @@ from pathlib import Path
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
 from worker.domain.texte import clean
-from worker.notifier.messages.content import Block, Content, Duties, Fact, Heading, Note, PageLink, Steps
+from worker.notifier.messages.content import Block, Content, Duties, Heading, LabelledValue, Note, PageLink, Steps
 
 _WIDTH = 92
 _FOOTER = "-- \nModule Préfecture. Message automatique, merci de ne pas y répondre."
@@ -59,7 +59,7 @@ def _paragraphs(content: Content) -> Iterator[str]:
     yield _FOOTER
 
 
-def _lines(facts: Iterable[Fact], indent: str = "") -> list[str]:
+def _lines(facts: Iterable[LabelledValue], indent: str = "") -> list[str]:
     """One line per fact, whatever its value holds."""
     return [f"{indent}{name} : {clean(value)}" for name, value in facts]
 

@@ -10,7 +10,7 @@ from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome, Severit
 from worker.domain.texte import clean
 from worker.exports.models import Export, Request
 from worker.notifier.kinds import Topic, Wish
-from worker.notifier.messages.content import Block, Content, Fact, Item, PageLink, Tone
+from worker.notifier.messages.content import Block, Content, Item, LabelledValue, PageLink, Tone
 from worker.notifier.messages.wording import LISTES, TABLEAUX, Wording
 
 _KINDS = {REQUEST_LISTE_EXPORT: ExportKind.LISTE, REQUEST_TABLEAUX_RENDER: ExportKind.TABLEAU}
@@ -153,7 +153,7 @@ def _tone(report: RequestReport) -> Tone:
     return Tone.QUIET if report.topic is Topic.CANCELLED else Tone.BAD
 
 
-def _circumstances(report: RequestReport) -> Iterator[Fact]:
+def _circumstances(report: RequestReport) -> Iterator[LabelledValue]:
     request = report.request
     yield "Demandé par", request.requested_by or "non précisé"
     yield "Demandé le", f"{request.created_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S} (heure de Paris)"
@@ -175,7 +175,7 @@ def _item(export: Export) -> Item:
     return Item(export.label, state, tone, tuple(_facts(export)))
 
 
-def _facts(export: Export) -> Iterator[Fact]:
+def _facts(export: Export) -> Iterator[LabelledValue]:
     yield "Liste", export.nom_liste.label
     match export.status:
         case ExportStatus.READY:

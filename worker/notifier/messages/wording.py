@@ -7,7 +7,7 @@ from common.french import format_number
 from schemas.tableaux import Edition, TypeTableau
 from worker.domain.tableau import MODELES
 from worker.exports.models import Export
-from worker.notifier.messages.content import Block, Duties, Fact, Heading, Note, Steps
+from worker.notifier.messages.content import Block, Duties, Heading, LabelledValue, Note, Steps
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class Wording:
     """A file that is ready, with no blocking anomaly."""
     unsound: str
     """A file that is ready, with blocking anomalies."""
-    facts: Callable[[Export], Iterable[Fact]]
+    facts: Callable[[Export], Iterable[LabelledValue]]
     """What there is to know of a file that is ready, besides what all files have."""
     correct_first: Note
     next_steps: Callable[[Sequence[Export]], Iterable[Block]]
@@ -48,7 +48,7 @@ _DEPOSIT_STEPS = (
 )
 
 
-def _liste_facts(export: Export) -> Iterator[Fact]:
+def _liste_facts(export: Export) -> Iterator[LabelledValue]:
     yield "Électeurs", format_number(export.electeurs or 0)
     yield "Mineurs non exportés", format_number(export.mineurs)
 
@@ -109,7 +109,7 @@ _LODGED = frozenset(
 """What e-listelec takes besides the lists, as PDF. Source: arrêté du 12 novembre 2013, art. 5; préfectures."""
 
 
-def _tableau_facts(export: Export) -> Iterator[Fact]:
+def _tableau_facts(export: Export) -> Iterator[LabelledValue]:
     yield "Édition", Edition(export.edition).label
     yield "Pages", format_number(export.pages or 0)
     yield "Mouvements", format_number(export.electeurs or 0)
@@ -131,7 +131,7 @@ def _is_private(export: Export) -> bool:
     return export.edition == Edition.COMMISSION
 
 
-def _duties(type_: TypeTableau) -> Iterator[Fact]:
+def _duties(type_: TypeTableau) -> Iterator[LabelledValue]:
     signataire = MODELES[type_].signataire
     if signataire is None:
         yield "Signature", "non exigée ; le maire peut signer"

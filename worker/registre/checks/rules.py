@@ -43,7 +43,7 @@ class Day:
         self.today = literal(today, Text)
 
 
-Source = InstrumentedAttribute[Any]
+RuleColumn = InstrumentedAttribute[Any]
 Condition = Callable[[OnListe], ColumnElement[bool]]
 
 
@@ -53,7 +53,7 @@ class Kind:
 
     code: str
     severity: Severity
-    value: Source | None
+    value: RuleColumn | None
     message: str
     source: str
     is_ours: bool = False
@@ -209,7 +209,7 @@ def _memberships() -> Mapping[tuple[str, str], Sequence[str]]:
 
 FRANCAIS = sorted(spelling for it in nationalites() if it.code == "FR" for spelling in it.spellings)
 
-_Row = tuple[str, Source, str, str, Condition]
+_Row = tuple[str, RuleColumn, str, str, Condition]
 
 _BLOCKING: Sequence[_Row] = (
     (

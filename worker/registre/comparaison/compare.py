@@ -60,14 +60,14 @@ _AS_THEY_ARE = (
     *("pays_naissance", "nationalite"),
 )
 
-Record = Callable[[Connection, Mapping[ListeKey, int]], object]
+RecordMouvements = Callable[[Connection, Mapping[ListeKey, int]], object]
 """Writes the mouvements inside the transaction that switches the versions, which it is given as they were."""
 
 
 @contextmanager
 def comparing(
     connection: Connection, version: int, listes: Mapping[ListeKey, int], jour: date, report: Path
-) -> Iterator[tuple[Comparison, Record]]:
+) -> Iterator[tuple[Comparison, RecordMouvements]]:
     """Compare the staged version of these lists with what they show now; the mouvements are of the day `jour`.
 
     A list that is not in the register yet is not compared: its first import makes no mouvement.

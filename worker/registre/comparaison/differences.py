@@ -82,27 +82,27 @@ PAIRS = Table(
 TABLES = (IDENTITIES, CANDIDATES, PAIRS)
 HAS_HOMONYM = or_(IDENTITIES.c.n_before > 1, IDENTITIES.c.n_after > 1)
 
-Source = type[Electeur] | AliasedClass[Electeur]
+ElecteurTable = type[Electeur] | AliasedClass[Electeur]
 
 
-def lieu_naissance(electeur: Source = Electeur) -> ColumnElement[str]:
+def lieu_naissance(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
     """The commune of birth; the country when the commune is not known."""
     return func.coalesce(func.nullif(electeur.commune_naissance, ""), electeur.pays_naissance)
 
 
-def identite_columns(electeur: Source = Electeur) -> list[ColumnElement[Any]]:
+def identite_columns(electeur: ElecteurTable = Electeur) -> list[ColumnElement[Any]]:
     """The columns of the identity key, under their names."""
     named: list[ColumnElement[Any]] = [getattr(electeur, name).label(name) for name in IDENTITE[:-1]]
     return [*named, lieu_naissance(electeur).label(IDENTITE[-1])]
 
 
-def details(electeur: Source = Electeur) -> ColumnElement[str]:
+def details(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
     """All that may change in an elector who stays the same; not the order numbers, which are given anew at times."""
     values = [getattr(electeur, name) for name in _DETAILS]
     return reduce(lambda joined, value: joined + literal(JOINT, Text) + value, values)
 
 
-def adresse(electeur: Source = Electeur) -> ColumnElement[str]:
+def adresse(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
     """The address on one line: `Bât A, 12 BIS Rue de la Sauge, 13900 LIBREVILLE, BELGIQUE`; France is not said."""
     has_number = func.lower(electeur.numero_voie).not_in(("0", "sans"))
     numero = case((has_number, electeur.numero_voie), else_="")

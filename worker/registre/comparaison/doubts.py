@@ -140,7 +140,7 @@ def forget_doubts(connection: Connection, import_id: int) -> None:
     connection.execute(delete(Doubt).where(Doubt.import_id == import_id))
 
 
-class Side(NamedTuple):
+class DoubtSide(NamedTuple):
     """One of the two mouvements, as a clerk compares it with the other one."""
 
     id: int
@@ -166,8 +166,8 @@ class OpenDoubt(NamedTuple):
     """The day of its mouvements, that of the export which brought them."""
     differs: Sequence[str]
     """Fields of a Portrait."""
-    radiation: Side
-    inscription: Side
+    radiation: DoubtSide
+    inscription: DoubtSide
 
 
 def list_doubts(connection: Connection, code_commune: str | None = None) -> list[OpenDoubt]:
@@ -187,14 +187,21 @@ def list_doubts(connection: Connection, code_commune: str | None = None) -> list
     rows: Iterable[tuple[Any, ...]] = (tuple(row) for row in connection.execute(query))
     return [
         OpenDoubt(
-            id_, import_id, code, liste, jour, differs.split(), Side(*sides[: len(left)]), Side(*sides[len(left) :])
+            id_,
+            import_id,
+            code,
+            liste,
+            jour,
+            differs.split(),
+            DoubtSide(*sides[: len(left)]),
+            DoubtSide(*sides[len(left) :]),
         )
         for id_, import_id, code, liste, jour, differs, *sides in rows
     ]
 
 
 def _side(mouvement: Any, bureau: Any) -> list[Any]:  # noqa: ANN401 — an alias of the table, and one of its columns
-    return [bureau if name == "bureau" else getattr(mouvement, name) for name in Side._fields]
+    return [bureau if name == "bureau" else getattr(mouvement, name) for name in DoubtSide._fields]
 
 
 def open_pairs(connection: Connection, code_commune: str, liste: Liste) -> list[tuple[int, int]]:

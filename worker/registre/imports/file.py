@@ -13,7 +13,7 @@ from common.archive import UnreadableArchiveError, list_files, open_archive
 from common.file_kind import START, FileKind, recognise
 from worker.errors import ImportRefusedError
 from worker.registre.imports.csv_text import open_text
-from worker.registre.imports.records import Columns, Record, Source, Wanted
+from worker.registre.imports.records import Columns, Record, RecordSource, Wanted
 from worker.registre.imports.workbook import open_sheet
 
 MOST_UNPACKED = 2 << 30
@@ -41,7 +41,7 @@ class ImportedFile:
     size: int
     modified: int
     sha256: str
-    source: Source
+    source: RecordSource
     columns: Columns
 
     @property
@@ -83,7 +83,7 @@ def open_file(path: Path, wanted: Wanted) -> ImportedFile:
     return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns)
 
 
-def _open_source(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool = False) -> tuple[Source, Columns]:
+def _open_source(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool = False) -> tuple[RecordSource, Columns]:
     kind = recognise(stream.read(START))
     stream.seek(0)
     if kind is FileKind.TEXT:
@@ -95,7 +95,7 @@ def _open_source(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool = False) -
     raise wanted.refuse(f"c'est {kind.label}, et non un fichier CSV")
 
 
-def _open_zip(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool) -> tuple[Source, Columns]:
+def _open_zip(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool) -> tuple[RecordSource, Columns]:
     """A workbook, which is a ZIP, or the one file of an archive."""
     try:
         with open_archive(stream, MOST_UNPACKED) as archive:
@@ -130,7 +130,7 @@ class Zipped:
     """What is in the one file of a ZIP."""
 
     member: str
-    source: Source
+    source: RecordSource
 
     @property
     def notes(self) -> tuple[str, ...]:

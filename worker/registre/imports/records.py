@@ -57,7 +57,7 @@ class Wanted(NamedTuple):
         return ImportRefusedError(f"{reason} ; {self.advice}")
 
 
-class Source(Protocol):
+class RecordSource(Protocol):
     """How the records of a file are read."""
 
     @property

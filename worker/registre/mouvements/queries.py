@@ -34,7 +34,7 @@ from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, P
 from worker.domain.texte import clean
 from worker.errors import ExportError
 from worker.registre.age import is_born_between, is_of_age
-from worker.registre.comparaison.differences import Source, adresse
+from worker.registre.comparaison.differences import ElecteurTable, adresse
 from worker.registre.models import Bureau, Electeur, Import, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
 
@@ -215,7 +215,7 @@ def _is_on_liste(code_commune: str, liste: Liste, version: int) -> ColumnElement
     return and_(Electeur.code_commune == code_commune, Electeur.liste == liste.value, Electeur.version == version)
 
 
-def was_protected(electeur: Source) -> ColumnElement[bool]:
+def was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
     """Whoever was protected once stays so: her address is never printed because another file does not know."""
     known = MouvementRegistre
     return exists().where(

@@ -25,7 +25,7 @@ from worker.registre.bureaux import COMMUNES_AT_ONCE, DescribedBureau, lock_bure
 from worker.registre.checks.facts import facts_since, find_facts
 from worker.registre.checks.suspects import FACTS_VERSION
 from worker.registre.communes import read_codes
-from worker.registre.comparaison.compare import Record, comparing
+from worker.registre.comparaison.compare import RecordMouvements, comparing
 from worker.registre.comparaison.report import comparison_report
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.history import count_columns, find_same, import_lock, summarise
@@ -34,10 +34,10 @@ from worker.registre.imports.report import CORRECT_OR_ACCEPT, RejectReport, defa
 from worker.registre.imports.summary import Comparison, ImportSummary, ListeCount, name_some
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
 from worker.registre.reu.file import open_reu
-from worker.registre.reu.lines import FIELDS, LineParser, Row
+from worker.registre.reu.lines import FIELDS, ElecteurRow, LineParser
 from worker.registre.versions import BATCH, ListeKey, current_versions, is_shown, point_to, remove_obsolete
 
-Progress = Callable[[int, float], None]
+ImportProgress = Callable[[int, float], None]
 """Called now and then with the lines read so far and the share of the file, 0 to 1."""
 
 MAX_LOSS = 20
@@ -62,7 +62,7 @@ def import_file(
     accept_loss: bool = False,
     accept_rejects: bool = False,
     report: Path | None = None,
-    progress: Progress | None = None,
+    progress: ImportProgress | None = None,
     intake: "Intake | None" = None,
 ) -> ImportSummary:
     """Read a REU export into the register: a link of the chain of exports.
@@ -164,7 +164,7 @@ class Reading:
         self.values_cleaned = 0
         self._parser = LineParser(reu.columns, communes)
         self._lines = LineReader(reu, self._parser.parse, reject)
-        self._counts: Counter[Row] = Counter()
+        self._counts: Counter[ElecteurRow] = Counter()
         self._emptied: Collection[ListeKey] = ()
 
     @property
@@ -200,7 +200,7 @@ class Reading:
         communes = {liste.code_commune for liste in self.listes}
         return [bureau for bureau in self._parser.bureaux.values() if bureau.code_commune in communes]
 
-    def rows(self) -> Iterator[Row]:
+    def rows(self) -> Iterator[ElecteurRow]:
         """The electors, in the order of the file.
 
         Raises:
@@ -215,7 +215,7 @@ class Reading:
 
 
 def _stage(
-    connection: Connection, reu: ImportedFile, rejects: RejectReport, imported_by: str, progress: Progress | None
+    connection: Connection, reu: ImportedFile, rejects: RejectReport, imported_by: str, progress: ImportProgress | None
 ) -> tuple[int, Reading]:
     with connection.begin():
         communes = read_codes(connection)
@@ -232,7 +232,9 @@ def _stage(
     return version, reading
 
 
-def _write_electeurs(connection: Connection, version: int, rows: Iterable[Row], progress: Callable[[], None]) -> None:
+def _write_electeurs(
+    connection: Connection, version: int, rows: Iterable[ElecteurRow], progress: Callable[[], None]
+) -> None:
     """Write the rows in the order they come, and call `progress` after each batch."""
     write = _copy if connection.dialect.name == "postgresql" else _insert
     rest = iter(rows)
@@ -248,7 +250,7 @@ def _renew_statistics(connection: Connection, staged: int) -> None:
             connection.execute(text("ANALYZE electeur"))
 
 
-def _copy(connection: Connection, version: int, batch: Iterable[Row]) -> None:
+def _copy(connection: Connection, version: int, batch: Iterable[ElecteurRow]) -> None:
     """PostgreSQL stores the rows while we read the next ones."""
     errors: Any = connection.dialect.loaded_dbapi
     try:
@@ -263,7 +265,7 @@ def _copy(connection: Connection, version: int, batch: Iterable[Row]) -> None:
         raise ImportRefusedError(f"la base de données refuse des électeurs ({type(error).__name__})") from None
 
 
-def _insert(connection: Connection, version: int, batch: Iterable[Row]) -> None:
+def _insert(connection: Connection, version: int, batch: Iterable[ElecteurRow]) -> None:
     """SQLite keeps other writers out from BEGIN on: the rows are read before."""
     values = [(version, 0, *row) for row in batch]
     with connection.begin():
@@ -338,7 +340,7 @@ def _count_current(connection: Connection, communes: Iterable[str]) -> dict[List
 
 def _comparing(
     connection: Connection, version: int, reading: Reading, link: _Link, report: Path
-) -> AbstractContextManager[tuple[Comparison | None, Record | None]]:
+) -> AbstractContextManager[tuple[Comparison | None, RecordMouvements | None]]:
     if link.no_compare:
         return nullcontext((None, None))
     return comparing(connection, version, reading.listes, link.taken_on, report)

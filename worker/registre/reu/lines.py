@@ -49,9 +49,9 @@ FIELDS = (
     "nettoyages",
     *AS_THEY_ARE,
 )
-"""What each place of a `Row` is, by the name of its column in the table `electeur`."""
+"""What each place of a `ElecteurRow` is, by the name of its column in the table `electeur`."""
 
-Row = tuple[str | int | None, ...]
+ElecteurRow = tuple[str | int | None, ...]
 
 _OF_A_BUREAU = (
     "code_commune",
@@ -91,7 +91,7 @@ class LineParser:
         self._listes: dict[str, str] = {}
         self._codes_of_bureaux: dict[tuple[str, ...], tuple[str, str]] = {}
 
-    def parse(self, fields: list[str] | Broken) -> Row:
+    def parse(self, fields: list[str] | Broken) -> ElecteurRow:
         """The row, in the order of FIELDS. The list may be changed.
 
         Raises:
