@@ -248,6 +248,13 @@ def _anomalies(tableaux: TableauDesk, **fields: Any) -> list[list[str]]:  # noqa
     return found
 
 
+def test_a_doubt_about_minors_blocks_no_tableau_since_none_shows_them(
+    desk: MouvementsDesk, tableaux: TableauDesk
+) -> None:
+    _compare(desk, [SHE | {DATE: "12/08/2009"}], [SHE | {DATE: "05/08/2009"}])
+    assert _anomalies(tableaux) == []
+
+
 def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
     [line] = _anomalies(tableaux)

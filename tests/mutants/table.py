@@ -1301,7 +1301,7 @@ IMPORT = [
     Mutant("doubt-not-asked", "find_doubts(connection)", "pass", ("test_a_corrected_civil_status_is_asked_about",)),
     Mutant(
         "doubt-passed-over",
-        "number = sum(any(is_in(mouvement, demande) for mouvement in pair) for pair in pairs)",
+        "number = sum(any(map(shows, pair)) for pair in pairs)",
         "number = 0",
         ("test_a_tableau_that_an_open_doubt_would_enter_is_blocking",),
     ),
@@ -1380,6 +1380,18 @@ DATABASE = [
         'options["options"] = _PATIENCE',
         "pass",
         ("test_who_stands_still_in_a_transaction_blocks_nobody_for_long",),
+    ),
+    Mutant(
+        "undated-export-ends-a-period",
+        "if _is_perhaps_before(window, end):",
+        "if False:",
+        ("test_an_export_of_which_nobody_said_the_day_ends_no_period",),
+    ),
+    Mutant(
+        "minors-doubted-on-a-tableau-without-them",
+        "return is_in(mouvement, demande) and not is_mineur(born, demande.age_apres, demande.jour)",
+        "return is_in(mouvement, demande)",
+        ("test_a_doubt_about_minors_blocks_no_tableau_since_none_shows_them",),
     ),
     Mutant(
         "rights-kept-that-were-taken-away",

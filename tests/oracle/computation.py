@@ -32,9 +32,6 @@ from tests.oracle.history import (
 DAYS_TO_SECOND_ROUND = {"Municipales": 7, "Présidentielle": 14}
 """By the first word of a poll's name: Code électoral, art. L. 56; Constitution, art. 7. Others have one round."""
 
-MINORS_ARE_ASKED_ABOUT = True
-"""Whether a doubt about two minors blocks a tableau that shows neither: the product does, against the specification."""
-
 _Key = Callable[[Inscrit], Hashable]
 
 
@@ -136,6 +133,8 @@ class Link:
     before: Lines | None
     """What the register showed; None: no such list."""
     lines: Lines
+    is_told: bool = True
+    """Whether somebody said that day; else it is the day of the import."""
     answers: dict[tuple[Personne, Personne], bool] = field(default_factory=dict)
     """Doubts that were answered: whether who left and who came are one."""
 
@@ -232,7 +231,8 @@ class Oracle:
         for liste, lines in new.items():
             chain = self.chains.setdefault(liste, [])
             before = chain[-1].lines if chain else None
-            chain.append(Link(len(self.imports) - 1, day, step.is_compared, before, lines))
+            is_told = step.taken_on is not None
+            chain.append(Link(len(self.imports) - 1, day, step.is_compared, before, lines, is_told))
             counts.update(change.nature for change in chain[-1].changes)
         return Done(counts["inscription"], counts["radiation"], counts["modification"])
 
@@ -266,7 +266,7 @@ class Oracle:
 
     def move(self, link: Link, day: date) -> None:
         """The mouvements of an export follow its day."""
-        link.day = day
+        link.day, link.is_told = day, True
 
     def _undo(self, step: Undo) -> Answer:
         known = self.imports[step.link]
@@ -479,10 +479,12 @@ class Oracle:
         for former, link in pairwise(chain):
             if former.day < last < link.day and link.changes:
                 yield "couverture_date"
+        if not is_provisional and not self.is_told(chain, last):
+            yield "couverture_date"
 
     def asked_about(self, link: Link, start: date, last: date, ages: Ages) -> bool:
         """Whether one of the mouvements of the tableau is of a doubt that is open."""
-        shown = [it.personne for it in link.changes if MINORS_ARE_ASKED_ABOUT or self.counts(it, link.day, ages)]
+        shown = [it.personne for it in link.changes if self.counts(it, link.day, ages)]
         return self.is_between(link.day, start, last) and any({*pair} & {*shown} for pair in link.open_doubts)
 
     def begins(self, chain: Sequence[Link], start: date) -> bool:
@@ -492,6 +494,10 @@ class Oracle:
     def ends(self, chain: Sequence[Link], last: date) -> bool:
         """Whether an export was taken on the last day or later."""
         return chain[-1].day >= last
+
+    def is_told(self, chain: Sequence[Link], last: date) -> bool:
+        """Whether somebody said that the export that ends the period was taken on its last day or later."""
+        return next((link.is_told for link in chain if link.day >= last), True)
 
     def bridges(self, link: Link) -> bool:
         """Whether an export was compared with the one before it."""

@@ -54,6 +54,15 @@ def test_the_message_says_how_many_and_asks_for_the_day() -> None:
     )
 
 
+@pytest.mark.parametrize("day", [AT, AFTER])
+def test_an_export_of_which_nobody_said_the_day_ends_no_period(day: date) -> None:
+    """Nothing changed until it was taken: perhaps a fortnight before the meeting."""
+    assert _found(FIRST, _link(day, is_dated=False)) == [("couverture_date", Severity.BLOCKING)]
+    assert _found(FIRST, _link(AT, 3, is_dated=False), _link(AFTER)) == [("couverture_date", Severity.BLOCKING)]
+    (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(day, is_dated=False)]))
+    assert "n'a pas de jour indiqué : s'il a été pris avant le 20/11/2026, ce qui a changé depuis" in said.message
+
+
 def test_an_export_that_was_not_compared_is_a_gap() -> None:
     assert _found(FIRST, _link(date(2026, 10, 1), is_compared=False), _link(AT)) == [
         ("couverture_lacune", Severity.BLOCKING)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from itertools import pairwise
 
+from common.calendrier import is_mineur
 from common.french import count_of, format_number, short_date
 from common.law import Regime
 from schemas.tableaux import Repere
@@ -84,7 +85,12 @@ def check_doubts(
     demande: Demande, code_commune: str, pairs: Iterable[tuple[Mouvement, Mouvement]]
 ) -> Iterator[AnomalieCouverture]:
     """The open doubts whose radiation or inscription the tableau shows: perhaps nobody left, and nobody came."""
-    number = sum(any(is_in(mouvement, demande) for mouvement in pair) for pair in pairs)
+
+    def shows(mouvement: Mouvement) -> bool:
+        born = mouvement.personne.date_naissance
+        return is_in(mouvement, demande) and not is_mineur(born, demande.age_apres, demande.jour)
+
+    number = sum(any(map(shows, pair)) for pair in pairs)
     if number:
         said = count_of(number, "doute est ouvert", "doutes sont ouverts")
         yield AnomalieCouverture(
@@ -155,8 +161,10 @@ def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCo
     # Electors are counted back from what the register shows now: a later gap leaves no balance to be trusted.
     after = links[_bounds(demande, links)[1] :]
     yield from (_gap(link, before) for before, link in pairwise(after) if not link.is_compared)
+    severity = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING
+    if _is_perhaps_before(window, end):
+        yield _anomalie(_DAY, _on_no_day(window[-1], end), severity)
     if window[-1].taken_on < end:
-        severity = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING
         yield _anomalie(
             _END,
             f"Le dernier export du REU repris est du {short_date(window[-1].taken_on)} : ce qui a changé jusqu'au "
@@ -189,6 +197,25 @@ def _on_straddling(link: Link, before: Link, day: date) -> str:
         f"{said}, après le {short_date(day)}, et l'export précédent est du {short_date(before.taken_on)} : rien ne dit "
         "ce qui est d'avant. Comparer un export pris ce jour-là, ou importer les mouvements à leur date "
         "(import-mouvements --complete-until)."
+    )
+
+
+def _is_perhaps_before(window: Sequence[Link], end: date) -> bool:
+    """Whether the last export covers the period only if it was taken on the day of its import, which nobody said.
+
+    Where its mouvements lie on both sides of the end, that is said of them already.
+    """
+    last = window[-1]
+    if last.is_dated or last.taken_on < end:
+        return False
+    return not (last.mouvements and len(window) > 1 and window[-2].taken_on < end < last.taken_on)
+
+
+def _on_no_day(link: Link, end: date) -> str:
+    """Nothing changed until it was taken, and nobody said when that was."""
+    return (
+        f"L'export repris le {short_date(link.taken_on)} n'a pas de jour indiqué : s'il a été pris avant le "
+        f"{short_date(end)}, ce qui a changé depuis n'est pas connu. Indiquer son jour (imports --taken-on)."
     )
 
 
