@@ -72,7 +72,9 @@ def _gaps(desk: TableauDesk, meeting: date) -> list[str]:
     made = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=meeting)
     found = [line[-1] for line in made.anomalies]
     codes = [code for code in found if code.startswith("couverture")]
-    assert (made.row["bloquantes"] > 0) == bool(codes or "doutes_ouverts" in found)
+    is_blocking = bool(codes or "doutes_ouverts" in found)
+    assert (made.row["bloquantes"] > 0) == is_blocking
+    assert all(("À corriger, ne pas afficher" in page) == is_blocking for page in made.pages)
     known = made.row["anomalies"]
     record = json.loads(known) if isinstance(known, str) else known
     said = {it["code"]: it["messages"] for it in record if it["code"] in codes}

@@ -2,17 +2,22 @@
 
 import io
 import json
+import os
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from sqlalchemy import select
 
 from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import BUREAU, EUROPEENNE, VOIE, electeurs, write_reu
 from worker.cli.main import main
+from worker.db.engine import build_engine
+from worker.registre.models import Import
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
@@ -88,6 +93,19 @@ def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(run: Run, 
     assert early.code == ExitCode.FAILED
     assert "un export du 10/11/2026 a été repris avant celui-ci (import 1)" in early.err
     assert "n'est pas celui d'un export du REU" in run("imports", "--taken-on", "7", "09/11/2026").err
+
+
+def test_a_file_is_vouched_for_afterwards_too(run: Run, tmp_path: Path) -> None:
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
+    mouvements = write_mouvements(tmp_path / "mouvements.csv", lignes(2))
+    assert "sont connus jusqu'au" not in run("import-mouvements", mouvements).out
+    again = run("import-mouvements", mouvements, "--complete-until", "20/11/2026")
+    assert "rien n'a changé" in again.out
+    assert "Tous les mouvements sont connus jusqu'au 20/11/2026, est-il dit de cet import." in again.out
+    engine = build_engine(os.environ["PREFECTURE_DATABASE_URL"])
+    with engine.connect() as connection:
+        assert connection.scalars(select(Import.complete_until).order_by(Import.id)).all() == [None, date(2026, 11, 20)]
+    engine.dispose()
 
 
 def test_nothing_is_known_of_a_day_to_come(run: Run, tmp_path: Path) -> None:

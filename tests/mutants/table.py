@@ -1382,6 +1382,12 @@ DATABASE = [
         ("test_who_stands_still_in_a_transaction_blocks_nobody_for_long",),
     ),
     Mutant(
+        "blocked-tableau-without-a-mark",
+        "marked(tableau, tally.total(Severity.BLOCKING))",
+        "tableau",
+        ("test_nobody_is_printed_only_where_it_is_known",),
+    ),
+    Mutant(
         "undated-export-ends-a-period",
         "if _is_perhaps_before(window, end):",
         "if False:",

@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import cached_property
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 from unicodedata import normalize
 
@@ -419,7 +419,7 @@ class Oracle:
     def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Change]:
         """Who was entered in advance, and becomes an elector in the period: inscribed d'office."""
         found: list[Change] = []
-        for link, following in zip(chain, [*chain[1:], None], strict=True):
+        for link, following in zip_longest(chain, chain[1:]):
             entered = Counter(it.personne for it in link.changes if it.nature == "inscription")
             for inscrit in link.lines:
                 since = self.begins_to_count(inscrit.personne, ages)

@@ -62,7 +62,7 @@ def test_another_programs_request_and_some_of_its_files_can_be_meant(command: st
         ([], "il manque l'argument 'ID'"),
         ([ID, "--export", "tous"], "un nombre entier plus grand que 0 est attendu"),
         ([ID, "--export", str(2**60)], "exports.0 : un nombre d'au plus 9007199254740991 est attendu"),
-        (["é"], "request.id : un caractère n'est pas admis"),
+        (["\x07"], "request.id : un caractère n'est pas admis"),
     ],
 )
 def test_what_names_no_request_is_not_sent(

@@ -154,6 +154,8 @@ def import_mouvements(
             complete_until=complete_until,
         )
     _print_summary(summary, as_json=as_json, kept="mouvement ajouté", rejected="rejeté")
+    if complete_until and not as_json:
+        click.echo(f"Tous les mouvements sont connus jusqu'au {short_date(complete_until)}, est-il dit de cet import.")
 
 
 @click.command
@@ -249,7 +251,8 @@ def _print_summary(summary: ImportSummary, *, as_json: bool, kept: str, rejected
         if summary.taken_on:
             click.echo(
                 f"Il vaut pour le {short_date(summary.taken_on)}. S'il vient d'être téléchargé et que rien n'a bougé "
-                "depuis, dites son jour : --taken-on AAAA-MM-JJ."
+                "depuis, dites son jour : --taken-on AAAA-MM-JJ. S'il a été pris plus tôt : "
+                f"imports --taken-on {summary.import_id} AAAA-MM-JJ."
             )
         return
     counts = [

@@ -168,7 +168,8 @@ def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCo
         yield _anomalie(
             _END,
             f"Le dernier export du REU repris est du {short_date(window[-1].taken_on)} : ce qui a changé jusqu'au "
-            f"{short_date(end)} n'est pas connu. Reprendre un export pris le {short_date(end)} ou après.",
+            f"{short_date(end)} n'est pas connu. Reprendre un export pris le {short_date(end)} ou après ; si la liste "
+            "n'y est plus, dire qu'elle est vide (import-reu --empty).",
             severity,
         )
 

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection
 
+from common.french import count_of
 from schemas.vocabulary import Severity
 from worker.db.engine import snapshot
 from worker.domain.composition import ListeDeCommune, compose_tableau
@@ -68,7 +69,7 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
             announce(services.engine, export.id, owner, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
             tally = write_report(subject.anomalies(tableau), report)
-            pages = render_tableau(tableau, file)
+            pages = render_tableau(marked(tableau, tally.total(Severity.BLOCKING)), file)
             reconciliation = subject.reconcile(tableau)
         stored = file.finish()
         beside = [report] if tally.counts else []
@@ -90,6 +91,14 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
             reconciliation=record,
         )
         mark_ready(services.engine, export.id, owner, made, [*beside, file])
+
+
+def marked(tableau: Tableau, bloquantes: int) -> Tableau:
+    """As it is printed: what is wrong, or not wholly known, says on every page that it is not to be posted."""
+    if not bloquantes:
+        return tableau
+    said = f"À corriger, ne pas afficher : {count_of(bloquantes, 'anomalie bloquante')}"
+    return replace(tableau, mention=" — ".join(filter(None, (tableau.mention, said))))
 
 
 def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -> dict[str, Any] | None:

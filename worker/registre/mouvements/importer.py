@@ -10,7 +10,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, insert, select
+from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, exists, insert, select, update
 
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
@@ -45,8 +45,8 @@ def import_mouvements(
 ) -> ImportSummary:
     """Read a CSV file of mouvements into the register.
 
-    `complete_until`: the day until which its producer says that the register then holds all of them. Rejected lines go
-    to `report`, by default `<name>-rejets.csv` beside the file.
+    `complete_until`: the day until which its producer says that the register then holds all of them; it is noted of a
+    file that was imported before too. Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file.
 
     Raises:
         ImportRefusedError: not a file of mouvements, lines rejected and not accepted, another import at work. The
@@ -57,6 +57,9 @@ def import_mouvements(
         with connection.begin():
             same = find_same(connection, file.sha256)
             communes = read_codes(connection)
+            if same and complete_until:
+                vouched = update(Import).where(Import.id == same.import_id).values(complete_until=complete_until)
+                connection.execute(vouched)
         if same:
             return same
         rejects = RejectReport(report or default_report(path))
