@@ -1170,6 +1170,12 @@ IMPORT = [
         ("test_an_export_that_was_not_compared_is_a_gap",),
     ),
     Mutant(
+        "word-over-a-gap-is-believed",
+        "is_word_only = not link.is_compared",
+        "is_word_only = False",
+        ("test_a_producer_may_vouch_for_the_period",),
+    ),
+    Mutant(
         "later-gap-passed-over",
         "for before, link in pairwise(after) if not link.is_compared)",
         "for before, link in pairwise(after) if False)",

@@ -98,6 +98,8 @@ def test_a_producer_may_vouch_for_the_period() -> None:
     assert _found(complete_until=AT) == []
     assert _found(FIRST, _link(AFTER, 66, is_dated=False), complete_until=AFTER) == []
     assert exports_used(DEMANDE, Chain([FIRST, _link(AT)], AFTER)) == []
+    uncompared = _link(AT, is_compared=False)
+    assert _found(FIRST, uncompared, complete_until=AFTER) == [("couverture_lacune", Severity.REMARK)], "only a word"
     assert _found(complete_until=date(2026, 11, 19)) == [("couverture_inconnue", Severity.REMARK)]
     assert _found() == [("couverture_inconnue", Severity.REMARK)]
 

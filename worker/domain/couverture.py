@@ -72,8 +72,8 @@ def check_couverture(demande: Demande, chain: Chain) -> Iterator[AnomalieCouvert
     can say until when they are complete.
     """
     if chain.complete_until and chain.complete_until >= _end(demande):
-        return
-    if demande.law.regime is Regime.REVISION_ANNUELLE:
+        yield from _check_word(demande, chain)
+    elif demande.law.regime is Regime.REVISION_ANNUELLE:
         yield _unsaid(demande, chain)
     elif chain.links:
         yield from _check_links(demande, chain.links)
@@ -172,6 +172,22 @@ def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCo
             "n'y est plus, dire qu'elle est vide (import-reu --empty).",
             severity,
         )
+
+
+def _check_word(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
+    """Somebody vouches for the mouvements of a period in which exports were not compared: nothing proves it."""
+    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
+        return
+    for before, link in pairwise(_window(demande, chain.links)):
+        is_word_only = not link.is_compared
+        if is_word_only:
+            yield _anomalie(
+                _GAP,
+                f"L'export du {short_date(link.taken_on)} a été repris sans être comparé à celui du "
+                f"{short_date(before.taken_on)} : que les mouvements sont tous là n'est dit que par leur import. "
+                "Vérifier que les totaux avant et après sont ceux de ces deux exports.",
+                Severity.REMARK,
+            )
 
 
 def _gap(link: Link, before: Link) -> AnomalieCouverture:
