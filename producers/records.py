@@ -73,7 +73,11 @@ class ExportState:
         if self.status is ExportStatus.READY and self.recalled_at:
             return "à refaire"
         if self.status is ExportStatus.READY and not self.is_finished:
-            return "à corriger" if self.bloquantes else "provisoire"
+            return ", ".join(
+                word
+                for word, holds in (("provisoire", self.provisoire_until), ("à corriger", self.bloquantes))
+                if holds
+            )
         return self.status.label
 
     @property

@@ -25,6 +25,9 @@ class BatchProgress:
     settled: int = 0
     refused: int = 0
     ready: int = 0
+    """Files that were made, those that are provisional or to be corrected too."""
+    provisional: int = 0
+    to_correct: int = 0
     failed: int = 0
     cancelled: int = 0
 
@@ -59,7 +62,14 @@ class CommuneOutcome:
     remarques: int = 0
     provisional: int = 0
     """Files, of those that are ready, whose date was to come: to be made again then."""
+    to_correct: int = 0
+    """Files, of the others that are ready, with blocking anomalies."""
     failures: tuple[Failure, ...] = ()
+
+    @property
+    def usable(self) -> int:
+        """Files that are called ready: neither provisional nor to be corrected."""
+        return self.ready - self.provisional - self.to_correct
 
     @property
     def is_settled(self) -> bool:

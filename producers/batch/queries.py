@@ -13,6 +13,9 @@ _REQUEST = ("source", "event_id", "correlation_id", "code_commune")
 _FILE = ("nom_commune", "liste", "type_tableau", "status", "bloquantes", "remarques", "error_code", "error_message")
 _DATE = "provisoire_until"
 _EXPORTS = table("derniers_exports", *(column(name) for name in (*_REQUEST, *_FILE, _DATE)))
+_READY = _EXPORTS.c.status == ExportStatus.READY
+_IS_PROVISIONAL = _EXPORTS.c[_DATE].is_not(None)
+_IS_TO_CORRECT = _EXPORTS.c[_DATE].is_(None) & (_EXPORTS.c.bloquantes > 0)
 _DEMANDES = table("demandes", *(column(name, String) for name in (*_REQUEST, "outcome", "reason")))
 
 
@@ -24,6 +27,8 @@ def select_progress(source: str, correlation_id: str) -> Select[Any]:
             export.event_id,
             _count(export.status.in_(UNFINISHED)).label("unfinished"),
             *(_count(export.status == status).label(status) for status in _settled()),
+            _count(_READY & _IS_PROVISIONAL).label("provisional"),
+            _count(_READY & _IS_TO_CORRECT).label("to_correct"),
         )
         .where(_of_batch(export, source, correlation_id))
         .group_by(export.event_id)
@@ -35,7 +40,10 @@ def select_progress(source: str, correlation_id: str) -> Select[Any]:
             func.count().label("read"),
             _count(is_refused | (files.c.unfinished == 0)).label("settled"),
             _count(is_refused).label("refused"),
-            *(func.coalesce(func.sum(files.c[status]), 0).label(status) for status in _settled()),
+            *(
+                func.coalesce(func.sum(files.c[name]), 0).label(name)
+                for name in (*_settled(), "provisional", "to_correct")
+            ),
         )
         .select_from(_DEMANDES.outerjoin(files, files.c.event_id == demande.event_id))
         .where(_of_batch(demande, source, correlation_id))
@@ -62,7 +70,7 @@ def select_files(source: str, correlation_id: str) -> Select[Any]:
     counts = (func.count().label("files"), func.max(export.bloquantes).label("bloquantes"))
     return (
         select(*kinds, *reasons, *counts, func.max(export.remarques).label("remarques"))
-        .add_columns(func.count(export[_DATE]).label("provisional"))
+        .add_columns(_count(_IS_PROVISIONAL).label("provisional"), _count(_IS_TO_CORRECT).label("to_correct"))
         .where(_of_batch(export, source, correlation_id))
         .group_by(*kinds, *reasons)
         .order_by(*kinds, *reasons)
@@ -91,6 +99,7 @@ def _with_files(known: CommuneOutcome, row: Row[Any]) -> CommuneOutcome:
                 known,
                 ready=known.ready + row.files,
                 provisional=known.provisional + row.provisional,
+                to_correct=known.to_correct + row.to_correct,
                 bloquantes=known.bloquantes + row.bloquantes,
                 remarques=known.remarques + row.remarques,
             )

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import ExitCode
-from common.french import count_of
+from common.french import count_of, format_number
 from common.spreadsheet import ENCODING, SheetWriter
 from producers.batch.batch import Batch, CommuneFault, CommuneOutcome
 from producers.cli.render import make_console, print_document
@@ -16,7 +16,7 @@ from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, RequestOutcome
 
 _NAMED = 5
-_COUNTED = ("ready", "provisional", "failed", "cancelled", "unfinished", "bloquantes", "remarques")
+_COUNTED = ("ready", "provisional", "to_correct", "failed", "cancelled", "unfinished", "bloquantes", "remarques")
 
 
 def show_result(
@@ -86,8 +86,9 @@ def summarize(batch: Batch, outcomes: Sequence[CommuneOutcome] | None) -> Iterat
             f"--resume {batch.name} --wait"
         )
         return
-    ready = count_of(_total(outcomes, "ready") - _total(outcomes, "provisional"), "fichier prêt", "fichiers prêts")
-    yield f"Lot {batch.name} : {communes}, {ready}"
+    usable = count_of(_total(outcomes, "usable"), "fichier prêt", "fichiers prêts")
+    wrong = _total(outcomes, "to_correct")
+    yield f"Lot {batch.name} : {communes}, {usable}" + (f", {format_number(wrong)} à corriger" if wrong else "")
     yield from _failures(outcomes)
     yield from _refusals(outcomes)
     words = WORDS[ExportKind.TABLEAU if batch.events[0].type == REQUEST_TABLEAUX_RENDER else ExportKind.LISTE]
@@ -146,7 +147,8 @@ def _name(communes: Sequence[str]) -> str:
 
 
 HEADER = (
-    *("Commune", "Nom", "État", "Fichiers prêts", "Fichiers en échec", "Fichiers annulés", "Fichiers à venir"),
+    *("Commune", "Nom", "État", "Fichiers prêts", "Fichiers provisoires", "Fichiers à corriger"),
+    *("Fichiers en échec", "Fichiers annulés", "Fichiers à venir"),
     *("Anomalies bloquantes", "Remarques", "Motif"),
 )
 
@@ -166,7 +168,9 @@ def _report_line(outcome: CommuneOutcome) -> tuple[str | int, ...]:
         outcome.commune,
         outcome.nom,
         _report_state(outcome),
-        outcome.ready,
+        outcome.usable,
+        outcome.provisional,
+        outcome.to_correct,
         outcome.failed,
         outcome.cancelled,
         outcome.unfinished,

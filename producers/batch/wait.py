@@ -45,7 +45,12 @@ class ProgressLine:
         """Where the batch stands."""
         self._begun = self._begun or (self._clock(), progress.settled)
         facts = [f"{format_number(min(progress.settled, self._communes))} / {format_number(self._communes)} communes"]
-        facts.append(count_of(progress.ready, "fichier prêt", "fichiers prêts"))
+        usable = progress.ready - progress.provisional - progress.to_correct
+        facts.append(count_of(usable, "fichier prêt", "fichiers prêts"))
+        if progress.provisional:
+            facts.append(count_of(progress.provisional, "provisoire"))
+        if progress.to_correct:
+            facts.append(f"{format_number(progress.to_correct)} à corriger")
         if progress.failed:
             facts.append(f"{format_number(progress.failed)} en échec")
         if progress.cancelled:

@@ -163,7 +163,7 @@ class _Lines:
 
 
 def describe_progress(export: ExportState) -> str:
-    """The state of one file and, while it is written, how far it is."""
+    """The state of one file and, while it is written, how far it is; what cannot be used is not called ready."""
     if export.status is ExportStatus.RUNNING and export.electeurs is not None:
         return f"{format_number(export.lines_written)} / {format_number(export.electeurs)} {WORDS[export.kind].counted}"
-    return export.status.label
+    return export.state

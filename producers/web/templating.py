@@ -47,18 +47,31 @@ _KEPT = frozenset({200, 206, 304})
 _NOT_WORDS = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<[^>]*>)", re.DOTALL)
 
 _ACCENTED = """
-    caractères département électeur exportés française général incohérente nationalité nettoyés numéro obsolète prénoms
-    remplacé séparateur
+    abîmés caractères catégorie déjà département électeur exportés française général incohérent incohérente nationalité
+    nettoyés numéro obsolète prénoms remplacé répété séparateur zéro zéros
 """
 _ACCENTS = {unicodedata.normalize("NFD", word).encode("ascii", "ignore").decode(): word for word in _ACCENTED.split()}
 _JOINED = {
     "commune naissance": "commune de naissance",
     "date absente": "date de naissance absente",
+    "date tableau": "date de tableau",
     "département naissance": "département de naissance",
+    "hors union": "hors de l'Union",
     "nom usage": "nom d'usage",
     "pays naissance": "pays de naissance",
 }
 """The words of the pre-check's codes that a clerk reads otherwise."""
+_LABELS = {
+    "bilan_impossible": "Nombre d'électeurs impossible",
+    "couverture_date": "Dates incertaines",
+    "couverture_debut": "Début de la période inconnu",
+    "couverture_fin": "Fin de la période inconnue",
+    "couverture_inconnue": "Mouvements peut-être incomplets",
+    "couverture_lacune": "Exports non comparés",
+    "doutes_ouverts": "Doutes à trancher",
+    "second_tour_inconnu": "Second tour non précisé",
+}
+"""The codes whose words say nothing to a clerk: what is not known of a tableau's period."""
 
 
 class Assets(StaticFiles):
@@ -146,7 +159,9 @@ def kept_until(finished_at: datetime, days: int) -> datetime:
 
 
 def code_words(code: str) -> str:
-    """A code of the pre-check, as words: `prenoms_absents` gives `Prénoms absents`."""
+    """A code of a report of anomalies, as words: `prenoms_absents` gives `Prénoms absents`."""
+    if label := _LABELS.get(code):
+        return label
     words = " ".join(_ACCENTS.get(word, word) for word in code.split("_"))
     for short, full in _JOINED.items():
         words = words.replace(short, full)

@@ -1,6 +1,7 @@
 """A batch against a real broker and a real database: sent whole, sent again, followed by counts."""
 
 from collections.abc import Iterator
+from datetime import date
 from threading import Thread
 from typing import Any
 
@@ -107,9 +108,12 @@ def test_a_batch_is_counted_by_requests_and_files(records: Records, state: State
     records.accept(batch.events[2], status=ExportStatus.RUNNING)
     records.accept(batch.events[3], status=ExportStatus.CANCELLED)
     records.refuse(batch.events[4], "Commune inconnue.")
+    records.accept(batch.events[5], **READY, provisoire_until=date(2099, 1, 10))
     records.accept(make_batch(1, "another").events[0], **READY)
     progress = state.batch_progress("/tests", "lot-1")
-    assert progress == BatchProgress(read=5, settled=4, refused=1, ready=6, failed=6, cancelled=6)
+    assert progress == BatchProgress(
+        read=6, settled=5, refused=1, ready=12, provisional=6, to_correct=6, failed=6, cancelled=6
+    )
     assert state.batch_progress("/elsewhere", "lot-1") == BatchProgress()
 
 
@@ -122,6 +126,7 @@ def test_what_became_of_each_commune_is_told_in_the_order_of_the_file(records: R
     ready, failed, running, refused, unread = state.batch_outcomes("/tests", "lot-1", batch.asked)
     assert [ready.commune, unread.commune] == ["13000", "13004"]
     assert (ready.ready, ready.bloquantes, ready.remarques) == (6, 6, 15), "a list counts once, whatever its formats"
+    assert (ready.to_correct, ready.usable) == (6, 0)
     assert (failed.failed, failed.failures) == (6, (Failure("xsd", "Ligne 3.", 6),))
     assert (running.unfinished, running.is_settled) == (6, False)
     assert (refused.outcome, refused.reason) == (RequestOutcome.REFUSED, "Commune inconnue.")

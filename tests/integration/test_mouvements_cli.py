@@ -122,6 +122,15 @@ def test_nothing_is_known_of_a_day_to_come(run: Run, tmp_path: Path) -> None:
     assert run("imports").out == "Aucun import.\n"
 
 
+def test_an_export_is_not_left_uncompared_without_a_reason(run: Run, tmp_path: Path) -> None:
+    reu = write_reu(tmp_path / "un.csv", electeurs(3))
+    for reason in ("", "  "):
+        refused = run("import-reu", reu, "--no-compare", reason)
+        assert refused.code == ExitCode.USAGE
+        assert "--no-compare demande une raison : pourquoi cet export n'est-il pas comparé ?" in refused.err
+    assert run("import-reu", reu, "--no-compare", "export partiel").code == ExitCode.DONE
+
+
 def test_an_export_that_comes_late_is_refused(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-20")
     late = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-10")

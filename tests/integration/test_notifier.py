@@ -79,7 +79,7 @@ def test_tableaux_are_told_in_one_mail(desk: Desk, mailbox: Mailbox) -> None:
     assert work(desk.notifier(smtp(mailbox))) == 1
 
     (mail,) = mailbox.mails
-    assert mail.message["Subject"] == "3 tableaux prêts, 1 en échec, 3 anomalies bloquantes — LIBREVILLE (13900)"
+    assert mail.message["Subject"] == "3 tableaux à corriger, 1 en échec, 3 anomalies bloquantes — LIBREVILLE (13900)"
     text = mail.text
     assert "Résultat de la demande de tableaux pour LIBREVILLE (13900)" in text
     assert text.count("Pages : 3\n") == text.count("Mouvements : 327\n") == 3

@@ -111,6 +111,7 @@ def test_a_commune_with_a_broker(
     *_, liste, _, tableaux = printed.values()
     assert "prêt" in liste
     assert tableaux.count("provisoire") >= 3, tableaux
+    assert "prêt" not in tableaux, "their date is to come"
     wait_until(lambda: list(folder.glob("var/mails/*.eml")), message="the mail")
     wait_until(lambda: _answers(f"http://{LOOPBACK}:{port}/communes/13055/listes"), message="the screen")
 

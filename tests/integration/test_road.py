@@ -44,7 +44,7 @@ def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox
         lines = content.count(b"\n") - 1 if export["format"] == "csv" else content.count(b"<Electeur>")
         assert lines == export["electeurs"] == {"P": 327, "CE": 20, "CM": 24}[export["liste"]]
     assert mail.recipients == (EMAIL,)
-    assert "6 fichiers prêts, 12 anomalies bloquantes" in mail.message["Subject"]
+    assert "6 fichiers à corriger, 12 anomalies bloquantes" in mail.message["Subject"]
 
     events = [CloudEvent.from_bytes(body) for _, body in town.collect("listener", 6)]
     assert {said.data["path"] for said in events} == {f"13900/{export['file_name']}" for export in exports}

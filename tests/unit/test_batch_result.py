@@ -22,7 +22,7 @@ from tests.unit.producers_samples import plain
 
 DISK = Failure("disque_plein", "Espace disque insuffisant : 12 Mio nécessaires, 3 Mio libres.", 2)
 READY = CommuneOutcome("13900", "a", "LIBREVILLE", RequestOutcome.ACCEPTED, ready=3, remarques=7)
-WRONG = replace(READY, commune="13055", nom="=MARSEILLE", bloquantes=4)
+WRONG = replace(READY, commune="13055", nom="=MARSEILLE", bloquantes=4, to_correct=2)
 FAILED = replace(READY, commune="2A004", ready=1, failed=2, failures=(DISK,))
 REFUSED = CommuneOutcome("01001", "d", outcome=RequestOutcome.REFUSED, reason="Aucun registre importé pour 01001 : x.")
 CANCELLED = replace(READY, commune="83053", ready=2, cancelled=1)
@@ -61,12 +61,14 @@ def test_the_line_says_how_far_the_batch_is_and_how_long_it_will_last() -> None:
     clock.now = 400.0
     line.show(BatchProgress(read=648, settled=412, ready=1236, failed=3))
     clock.now = 640.0
-    line.show(BatchProgress(read=648, settled=648, ready=1940, failed=3, cancelled=1, refused=2))
+    line.show(
+        BatchProgress(read=648, settled=648, ready=18, provisional=2, to_correct=7, failed=3, cancelled=1, refused=2)
+    )
     assert [plain(text) for text in said] == [
         "200 / 648 demandes envoyées",
         "12 / 648 communes, 36 fichiers prêts",
         "412 / 648 communes, 1 236 fichiers prêts, 3 en échec, reste environ 4 min",
-        "648 / 648 communes, 1 940 fichiers prêts, 3 en échec, 1 annulé, 2 demandes refusées",
+        "648 / 648 communes, 9 fichiers prêts, 2 provisoires, 7 à corriger, 3 en échec, 1 annulé, 2 demandes refusées",
     ]
 
 
@@ -105,7 +107,7 @@ def test_the_wait_ends_when_every_request_is_settled(terminal: bool, monkeypatch
 
 def test_the_summary_names_what_somebody_has_to_see_to() -> None:
     assert summary(READY, WRONG, FAILED, REFUSED, CANCELLED) == [
-        "Lot lot-1 : 5 communes, 9 fichiers prêts",
+        "Lot lot-1 : 5 communes, 7 fichiers prêts, 2 à corriger",
         "En échec : 2 fichiers (2A004) : Espace disque insuffisant : 12 Mio nécessaires, 3 Mio libres.",
         "1 demande refusée (01001) : Aucun registre importé pour … : x.",
         "1 fichier annulé (83053)",
@@ -164,6 +166,7 @@ def test_the_report_has_a_line_per_commune_that_a_spreadsheet_reads(tmp_path: Pa
         *("prête", "à corriger", "incomplète", "refusée", "en cours", "pas encore lue")
     ]
     assert rows["13055"]["Anomalies bloquantes"] == "4"
+    assert (rows["13055"]["Fichiers prêts"], rows["13055"]["Fichiers à corriger"]) == ("1", "2")
     assert rows["13055"]["Nom"] == "'=MARSEILLE"
     assert rows["2A004"]["Motif"] == DISK.reason
 
@@ -180,6 +183,7 @@ def test_programs_are_told_of_each_commune() -> None:
     assert document["counts"] == {
         "ready": 4,
         "provisional": 0,
+        "to_correct": 0,
         "failed": 2,
         "cancelled": 0,
         "unfinished": 0,
@@ -199,6 +203,7 @@ def test_programs_are_told_of_each_commune() -> None:
         "bloquantes": 0,
         "remarques": 7,
         "provisional": 0,
+        "to_correct": 0,
         "failures": [{"code": DISK.code, "reason": DISK.reason, "files": 2}],
     }
 

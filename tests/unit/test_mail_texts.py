@@ -21,7 +21,7 @@ SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv"
         (report(export(), nom_commune=""), "Fichier prêt — Liste P du 25/11/2026 09:30:00 [csv] — 13900"),
         (
             report(export(bloquantes=1)),
-            "Fichier prêt, 1 anomalie bloquante — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)",
+            "Fichier à corriger, 1 anomalie bloquante — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)",
         ),
         (
             report(export(status="failed")),
@@ -34,7 +34,7 @@ SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv"
         ),
         (
             report(export("P.csv", bloquantes=2), export("P.xml", bloquantes=2), export("CE.csv", bloquantes=1)),
-            "3 fichiers prêts, 3 anomalies bloquantes — LIBREVILLE (13900)",
+            "3 fichiers à corriger, 3 anomalies bloquantes — LIBREVILLE (13900)",
         ),
         (
             report(*(export(part, "failed") for part in SIX)),

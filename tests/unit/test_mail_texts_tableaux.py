@@ -14,6 +14,7 @@ from worker.notifier.messages.request import RequestReport
 
 MAILS = Path(__file__).parent / "mails"
 COMMISSION = Edition.COMMISSION
+COMING = date(2027, 4, 6)
 
 
 def _mail(name: str) -> str:
@@ -43,6 +44,15 @@ def test_a_provisional_tableau() -> None:
     about = tableaux_report(tableau("premier_rectificatif.P.commune", provisoire_until=date(2027, 1, 10)))
 
     assert body(about, "") == _mail("tableau_provisoire")
+
+
+def test_a_provisional_tableau_that_would_be_wrong_is_said_to_be_both() -> None:
+    about = tableaux_report(tableau(bloquantes=1, provisoire_until=COMING))
+
+    assert subject(about).startswith("Tableau provisoire, à corriger, 1 anomalie bloquante — ")
+    text = body(about, "")
+    assert "— provisoire, à corriger, à refaire à partir du 06/04/2027\n" in text
+    assert "prêt" not in text
 
 
 def test_what_was_recalled_before_anybody_was_told_is_not_called_ready() -> None:
@@ -103,6 +113,22 @@ def test_a_failed_tableau() -> None:
             "1 tableau prêt, 1 provisoire — LIBREVILLE (13900)",
         ),
         (
+            tableaux_report(
+                tableau(),
+                tableau("cinq_jours_reu.P.commune", provisoire_until=COMING),
+                tableau("additions.P.commune", bloquantes=1),
+            ),
+            "1 tableau prêt, 1 provisoire, 1 à corriger, 1 anomalie bloquante — LIBREVILLE (13900)",
+        ),
+        (
+            tableaux_report(
+                tableau(bloquantes=1, provisoire_until=COMING),
+                tableau("cinq_jours_reu.P.commune", bloquantes=2, provisoire_until=COMING),
+                tableau("additions.P.commune"),
+            ),
+            "1 tableau prêt, 2 provisoires, à corriger, 3 anomalies bloquantes — LIBREVILLE (13900)",
+        ),
+        (
             tableaux_report(tableau("vingt_jours.P.commune", "cancelled"), tableau("additions.P.commune", "cancelled")),
             "2 tableaux annulés — LIBREVILLE (13900)",
         ),
@@ -116,7 +142,7 @@ def test_subject_says_the_outcome(about: RequestReport, expected: str) -> None:
 def test_subject_says_that_a_copy_is_for_the_commission() -> None:
     about = tableaux_report(tableau(edition=COMMISSION, bloquantes=1))
 
-    assert subject(about).startswith("Tableau prêt, 1 anomalie bloquante — Tableau des vingt jours (")
+    assert subject(about).startswith("Tableau à corriger, 1 anomalie bloquante — Tableau des vingt jours (")
     assert "(commune, pour la commission), liste P" in subject(about)
 
 
@@ -128,7 +154,7 @@ def test_anomalies_count_once_for_a_type_and_a_list_whatever_the_presentations()
         tableau("cinq_jours_reu.P.commune", bloquantes=4),
     )
 
-    assert subject(about) == "4 tableaux prêts, 1 234 anomalies bloquantes — LIBREVILLE (13900)"
+    assert subject(about) == "4 tableaux à corriger, 1 234 anomalies bloquantes — LIBREVILLE (13900)"
 
 
 def test_a_tableau_that_would_be_wrong_is_neither_signed_nor_posted_nor_lodged() -> None:

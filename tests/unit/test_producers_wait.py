@@ -3,6 +3,7 @@
 import io
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 from itertools import chain, repeat
 
 import pytest
@@ -77,6 +78,20 @@ def test_lines_show_each_change_once() -> None:
         f"{label} : 1\u202f200 / 3\u202f000 électeurs",
         f"{label} : prêt",
     ]
+
+
+@pytest.mark.parametrize(
+    ("made", "said"),
+    [
+        (export(bloquantes=1), "à corriger"),
+        (tableau(provisoire_until=date(2027, 1, 10)), "provisoire"),
+        (tableau(provisoire_until=date(2027, 1, 10), bloquantes=1), "provisoire, à corriger"),
+    ],
+)
+def test_the_last_line_does_not_call_ready_what_cannot_be_used(made: ExportState, said: str) -> None:
+    target = console()
+    wait_for(Script(request(made)), EVENT, target, 10)
+    assert shown(target).splitlines()[1:] == [f"{made.label} : {said}"]
 
 
 @pytest.mark.parametrize("terminal", [False, True])

@@ -1,5 +1,9 @@
 """How the screen writes: French typography, days of Paris, the pre-check's codes as words."""
 
+import ast
+import inspect
+import re
+from collections.abc import Iterator
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -9,6 +13,8 @@ from markupsafe import Markup
 from common.french import format_moment, typo, weekday_date
 from producers.web.templating import add_words, code_words, day_of, duration, jour_of, kept_until
 from tests.unit.producers_samples import plain
+from worker.domain import controles, couverture, majorite
+from worker.registre.checks.rules import KINDS
 
 
 @pytest.mark.parametrize(
@@ -49,6 +55,39 @@ def test_days_are_those_of_paris() -> None:
 )
 def test_durations_are_said_as_one_says_them(seconds: float, text: str) -> None:
     assert plain(duration(timedelta(seconds=seconds))) == text
+
+
+LABELS = """
+Addition sans inscription, Addition sans scrutin, Bureau absent, Bureau inconnu, Canton absent, Canton incohérent,
+Caractères abîmés, Caractères nettoyés, Catégorie incohérente, Circonscription absente, Circonscription incohérente,
+Code postal absent, Code postal inconnu, Code postal sans zéro, Commune de naissance absente,
+Commune de naissance sans zéro, Date de naissance absente, Date de tableau inhabituelle, Date future, Date illisible,
+Date impossible, Date partielle, Date trop ancienne, Dates incertaines, Doutes à trancher, Début de la période inconnu,
+Déjà inscrit, Département de naissance absent, Département inconnu, Département obsolète, Département sans zéro,
+Exports non comparés, Fin de la période inconnue, Homonyme, Mineurs non exportés, Modification hors liste, Motif absent,
+Mouvements peut-être incomplets, Naissance incohérente, Nationalité absente, Nationalité française,
+Nationalité hors de l'Union, Nom absent, Nom d'usage identique, Nom d'usage répété, Nom d'usage sans lettre,
+Nom sans lettre, Nombre d'électeurs impossible, Numéro en double, Numéro général absent, Numéro provisoire,
+Pays de naissance absent, Prénoms absents, Prénoms sans lettre, Radiation hors liste, Second tour non précisé,
+Sexe absent, Séparateur remplacé, Valeur trop longue, Ville absente, Voie absente, Zéros perdus, Électeur en double
+"""
+"""Read, and found to be French: what the screen calls every kind of anomaly that a report may have."""
+_CODE = re.compile(r"[a-z]+(_[a-z]+)+")
+
+
+def _tableau_codes() -> Iterator[str]:
+    """The kinds that the report of a tableau may have: words joined so are nothing else in these modules."""
+    for module in (controles, couverture, majorite):
+        for node in ast.walk(ast.parse(inspect.getsource(module))):
+            if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
+                yield node.value
+
+
+def test_every_kind_of_anomaly_is_called_in_french() -> None:
+    tableau = set(_tableau_codes())
+    assert {"couverture_fin", "doutes_ouverts", "second_tour_inconnu", "deja_inscrit", "bilan_impossible"} <= tableau
+    shown = {code_words(code) for code in tableau | {kind.code for kind in KINDS}}
+    assert shown == set(re.split(r",\s+", LABELS.strip()))
 
 
 def test_codes_become_words() -> None:

@@ -28,6 +28,12 @@ _REASON = click.option(
 )
 
 
+def _require_reason(_context: click.Context, _option: click.Parameter, reason: str | None) -> str:
+    if reason is not None and not reason.strip():
+        raise click.UsageError("--no-compare demande une raison : pourquoi cet export n'est-il pas comparé ?")
+    return reason or ""
+
+
 def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """What both imports take."""
     for option in (
@@ -59,7 +65,7 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.option(
     "--no-compare",
     metavar="RAISON",
-    default="",
+    callback=_require_reason,
     help="Ne pas noter qui est venu, parti ou a changé de bureau : une lacune, que les tableaux diront.",
 )
 @click.option(
@@ -111,10 +117,11 @@ def import_reu(
         if summary.comparison:
             _print_comparaison(summary.comparison)
         for it in summary.kept:
-            electeurs = count_of(it.electeurs, "électeur conservé")
-            click.echo(
-                f"Liste {it.liste} de {it.code_commune}, absente de ce fichier : {electeurs} (--empty la viderait)."
-            )
+            if it.electeurs:
+                electeurs = count_of(it.electeurs, "électeur conservé")
+                click.echo(
+                    f"Liste {it.liste} de {it.code_commune}, absente de ce fichier : {electeurs} (--empty la viderait)."
+                )
         _show_listes(summary)
 
 

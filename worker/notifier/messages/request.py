@@ -17,11 +17,15 @@ _KINDS = {REQUEST_LISTE_EXPORT: ExportKind.LISTE, REQUEST_TABLEAUX_RENDER: Expor
 
 _WORDINGS = {ExportKind.LISTE: LISTES, ExportKind.TABLEAU: TABLEAUX}
 
-_STATES = {
-    ExportStatus.READY: ("prêt", "prêts"),
-    ExportStatus.FAILED: ("en échec", "en échec"),
-    ExportStatus.CANCELLED: ("annulé", "annulés"),
-}
+_READY = ("prêt", "prêts")
+_PROVISOIRE = ("provisoire", "provisoires")
+_PROVISOIRE_UNSOUND = ("provisoire, à corriger", "provisoires, à corriger")
+_UNSOUND = ("à corriger", "à corriger")
+_RECALLED = ("à refaire", "à refaire")
+_FAILED = ("en échec", "en échec")
+_CANCELLED = ("annulé", "annulés")
+_STATES = (_READY, _PROVISOIRE, _PROVISOIRE_UNSOUND, _UNSOUND, _RECALLED, _FAILED, _CANCELLED)
+"""What is said of one file, and of several, in the order of a message: each file is in one of these states."""
 
 _TONES = {ExportStatus.FAILED: Tone.BAD, ExportStatus.CANCELLED: Tone.QUIET}
 
@@ -109,7 +113,7 @@ def describe_request(report: RequestReport, public_url: str) -> Content:
 
 
 def outcome(report: RequestReport) -> str:
-    """What came of it, in a few words: `5 fichiers prêts, 1 en échec, 3 anomalies bloquantes`."""
+    """What came of it, in a few words: `4 fichiers prêts, 1 à corriger, 1 en échec, 3 anomalies bloquantes`."""
     if report.is_refused:
         return "demande refusée"
     parts: list[str] = []
@@ -126,16 +130,26 @@ def outcome(report: RequestReport) -> str:
 
 
 def _by_state(report: RequestReport) -> Iterator[tuple[list[Export], tuple[str, str]]]:
-    """The files and the words of each state: a provisional tableau is never called ready."""
-    for status, words in _STATES.items():
-        files = report.files(status)
-        if status is ExportStatus.READY:
-            stand = [export for export in files if export.recall_id is None]
-            yield [export for export in stand if not export.provisoire_until], words
-            yield [export for export in stand if export.provisoire_until], ("provisoire", "provisoires")
-            yield [export for export in files if export.recall_id is not None], ("à refaire", "à refaire")
-        else:
-            yield files, words
+    """The files and the words of each state."""
+    for words in _STATES:
+        yield [export for export in report.request.exports if _state_of(export) is words], words
+
+
+def _state_of(export: Export) -> tuple[str, str] | None:
+    """Its words in `_STATES`: what cannot be used is never called ready. None: it is still to come."""
+    match export.status:
+        case ExportStatus.FAILED:
+            return _FAILED
+        case ExportStatus.CANCELLED:
+            return _CANCELLED
+        case ExportStatus.READY if export.recall_id is not None:
+            return _RECALLED
+        case ExportStatus.READY if export.provisoire_until:
+            return _PROVISOIRE_UNSOUND if export.bloquantes else _PROVISOIRE
+        case ExportStatus.READY:
+            return _UNSOUND if export.bloquantes else _READY
+        case _:
+            return None
 
 
 def _subject(report: RequestReport) -> str:
@@ -168,8 +182,10 @@ def _item(export: Export) -> Item:
     if status is ExportStatus.READY:
         words = _words_of(export)
         state, tone = (words.unsound, Tone.WARNING) if export.bloquantes else (words.sound, Tone.GOOD)
-        if export.provisoire_until and not export.bloquantes:
-            state, tone = f"provisoire, à refaire à partir du {short_date(export.provisoire_until)}", Tone.WARNING
+        if export.provisoire_until:
+            wrong = ", à corriger" if export.bloquantes else ""
+            state = f"provisoire{wrong}, à refaire à partir du {short_date(export.provisoire_until)}"
+            tone = Tone.WARNING
     if export.recall_id is not None:
         state, tone = "à refaire, l'import dont il vient ne vaut plus", Tone.BAD
     return Item(export.label, state, tone, tuple(_facts(export)))
