@@ -149,12 +149,15 @@ def test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose(run: Run, tm
     )
     assert emptied.code == ExitCode.DONE
     assert "1 inscription, 2 radiations, 0 changement de bureau." in emptied.out
+    later = run("import-reu", write_reu(tmp_path / "cinq.csv", electeurs(6)), "--taken-on", "2026-11-13")
+    assert later.code == ExitCode.DONE
+    assert "absente de ce fichier" not in later.out, "nobody is on that list any more"
     nobody = write_reu(tmp_path / "quatre.csv", [])
     assert "indiquez laquelle avec --empty" in run("import-reu", nobody, "--taken-on", "2026-11-13").err
     assert "indiquez avec --commune" in run("import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "CE").err
     done = run("import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "P", "--commune", "13055")
     assert done.code == ExitCode.DONE
-    assert "0 inscription, 5 radiations" in done.out
+    assert "0 inscription, 6 radiations" in done.out
 
 
 def test_mouvements_are_imported_once_and_taken_back(run: Run, tmp_path: Path) -> None:
