@@ -1421,6 +1421,18 @@ DATABASE = [
 
 TABLEAUX = [
     Mutant(
+        "ruined-elector-posted",
+        "yield from self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)",
+        "pass",
+        ("test_who_comes_is_accused_as_the_list_file_accuses_her",),
+    ),
+    Mutant(
+        "young-elector-unjudged",
+        "self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)",
+        "self._on_liste(spec, ours)",
+        ("test_who_comes_of_age_by_its_last_day_is_judged",),
+    ),
+    Mutant(
         "gap-in-the-report-only",
         "if anomaly.is_of_file:",
         "if False:",

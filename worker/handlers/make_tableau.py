@@ -1,7 +1,7 @@
 """From the mouvements of the register to a tableau: one snapshot, every mouvement checked, a PDF, all or nothing."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
@@ -9,16 +9,19 @@ from typing import Any
 from sqlalchemy import Connection
 
 from common.french import count_of
-from schemas.vocabulary import Severity
+from schemas.tableaux import Presentation
+from schemas.vocabulary import Liste, Severity
 from worker.db.engine import snapshot
 from worker.domain.composition import ListeDeCommune, compose_tableau
 from worker.domain.controles import check_bilan, check_tableau
 from worker.domain.couverture import Chain, check_couverture, check_doubts, imports_used
 from worker.domain.demande import Demande
+from worker.domain.identite import Identite, identite
 from worker.domain.lignes import fetch_in_batches
 from worker.domain.majorite import OfAge, Period, Register, check_second_tour
-from worker.domain.mouvement import Mouvement
+from worker.domain.mouvement import Etat, Mouvement, Nature
 from worker.domain.reconciliation import Reconciliation, find_differences
+from worker.domain.selection import is_in
 from worker.domain.tableau import Tableau
 from worker.domain.texte import clean
 from worker.exports.models import Export
@@ -26,15 +29,18 @@ from worker.exports.naming import proof_name, report_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, PendingFile
 from worker.handlers.export_plan import read_demande
-from worker.handlers.make_liste import NO_VERSION
+from worker.handlers.make_liste import NO_VERSION, read_spec
 from worker.handlers.services import Services
+from worker.registre.checks.rules import TWICE
 from worker.registre.communes import require_commune
 from worker.registre.comparaison.doubts import open_pairs
 from worker.registre.imports.chain import read_chain, read_rests_on
+from worker.registre.models import Electeur
 from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux, select_imports
 from worker.registre.reference import name_departement
 from worker.writers import Progress
-from worker.writers.precheck import Anomaly
+from worker.writers.columns import ADRESSE, ListeSpec, header_of
+from worker.writers.precheck import Anomaly, find_anomalies_of_electeurs
 from worker.writers.report import to_anomaly, write_report
 
 BYTES_PER_MOUVEMENT = 1_400
@@ -45,6 +51,9 @@ FEW = 1_000
 
 LEAST_BYTES = 1 << 20
 """Fonts, and the summary of a commune of many bureaux."""
+
+_BUREAU, _NATIONALITE, _SEXE = map(header_of, (Electeur.code_bureau, Electeur.nationalite, Electeur.sexe))
+_ADRESSE = {column.name for column in ADRESSE}
 
 
 def make_tableau(export: Export, owner: str, progress: Progress, services: Services) -> None:
@@ -68,7 +77,8 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
             tableau = subject.compose()
             announce(services.engine, export.id, owner, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
-            tally = write_report(subject.anomalies(tableau), report)
+            spec = read_spec(connection, export, services)
+            tally = write_report(subject.anomalies(tableau, spec, services.ruined_values), report)
             pages = render_tableau(marked(tableau, tally.total(Severity.BLOCKING)), file)
             reconciliation = subject.reconcile(tableau)
         stored = file.finish()
@@ -156,8 +166,8 @@ class TableauSubject:
         """What it prints, and its figures."""
         return compose_tableau(self.demande, self.liste, self.source, self.chain)
 
-    def anomalies(self, tableau: Tableau) -> Iterator[Anomaly]:
-        """What contradicts the list, or is missing."""
+    def anomalies(self, tableau: Tableau, spec: ListeSpec, ours: Severity) -> Iterator[Anomaly]:
+        """What contradicts the list, or is missing, or is wrong with those who come; `ours`: see `find_anomalies`."""
         register = self.register
         inscrits = identity_keys(register.connection, register.code_commune, register.liste, register.version)
         bureaux = {bureau.code for bureau in self.liste.bureaux}
@@ -166,6 +176,7 @@ class TableauSubject:
         yield from map(to_anomaly, check_second_tour(self.demande, register))
         yield from map(to_anomaly, check_bilan(tableau))
         yield from map(to_anomaly, check_tableau(self.demande, self.source, inscrits, bureaux))
+        yield from self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)
 
     def reconcile(self, tableau: Tableau) -> Reconciliation | None:
         """The tableau and the list of the day of its request; None under the yearly revision, which has no period."""
@@ -183,10 +194,52 @@ class TableauSubject:
             differences=list(find_differences(demande, it)),
         )
 
+    def _on_liste(self, spec: ListeSpec, ours: Severity) -> Iterator[Anomaly]:
+        """What blocks the list file and is said of an elector whom the tableau shows as she comes.
+
+        The tableau is read once more only when somebody on the list is accused; nothing is kept of the accused.
+        """
+        arrivals: Mapping[Identite, bool] | None = None
+        for anomaly in find_anomalies_of_electeurs(self.register.connection, spec, ours=ours):
+            if anomaly.severity is Severity.BLOCKING:
+                arrivals = self._arrivals() if arrivals is None else arrivals
+                is_protegee = arrivals.get(_key(anomaly.nom, anomaly.prenoms, anomaly.naissance))
+                if is_protegee is not None and self._is_wrong(anomaly, is_protegee=is_protegee):
+                    yield anomaly
+
+    def _arrivals(self) -> Mapping[Identite, bool]:
+        """Who comes onto the list of a bureau, and whether her address is masked wherever she is shown.
+
+        Not whose inscription waits: who is on the list already is another one, or `deja_inscrit` blocks it.
+        """
+        arrivals: dict[Identite, bool] = {}
+        for mouvement in self.source.stream():
+            is_waiting = mouvement.nature is Nature.INSCRIPTION and mouvement.etat is Etat.ACTIF
+            if mouvement.arrives_in is not None and not is_waiting and is_in(mouvement, self.demande):
+                it = mouvement.personne
+                key = _key(it.nom_naissance, it.prenoms, it.date_naissance)
+                arrivals[key] = arrivals.get(key, True) and it.is_protegee
+        return arrivals
+
+    def _is_wrong(self, anomaly: Anomaly, *, is_protegee: bool) -> bool:
+        """Whether she should not count, or a value is wrong that is printed."""
+        if anomaly.code == TWICE.code or anomaly.column == _BUREAU:
+            return True
+        if anomaly.column == _NATIONALITE:
+            return self.liste.liste is not Liste.PRINCIPALE
+        if self.demande.presentation is Presentation.RECAPITULATIF:
+            return False
+        return anomaly.column != _SEXE and not (is_protegee and anomaly.column in _ADRESSE)
+
     def _open_doubts(self) -> Iterator[tuple[Mouvement, Mouvement]]:
         ids = [id_ for pair in self.doubts for id_ in pair]
         both = fetch_in_batches(self.register.fetch, ids)
         return zip(both, both, strict=True)
+
+
+def _key(nom: str, prenoms: str, naissance: str) -> Identite:
+    """An elector by what a line of the report says of her."""
+    return identite(nom, prenoms, naissance, "", "")
 
 
 class _FewKept:

@@ -52,6 +52,8 @@ class ListeSpec:
     jour: date
     scope: Scope = Scope.WHOLE
     """Where to look to tell all that is wrong with it."""
+    age_on: date | None = None
+    """The day that its electors are of age on, when it is not that of the file."""
 
     @property
     def nom_affiche(self) -> str:
@@ -66,7 +68,7 @@ class ListeSpec:
     @property
     def last_birth(self) -> str:
         """The latest date of birth of a person of age, in the register's form."""
-        return last_birth(self.jour)
+        return last_birth(self.age_on or self.jour)
 
     @property
     def today(self) -> str:

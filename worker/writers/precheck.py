@@ -156,6 +156,13 @@ def find_anomalies(
     return _Precheck(connection, spec, census, format_, ours).run()
 
 
+def find_anomalies_of_electeurs(
+    connection: Connection, spec: ListeSpec, *, ours: Severity = Severity.BLOCKING
+) -> Iterator[Anomaly]:
+    """Those that name an elector, as `find_anomalies` has them, but for what the CSV file alone cannot carry."""
+    return _Precheck(connection, spec, Census(), Format.XML, ours).of_each()
+
+
 @dataclass(frozen=True)
 class _Precheck:
     connection: Connection
@@ -168,8 +175,11 @@ class _Precheck:
         yield from self._of_file()
         if self.census.electeurs:
             yield from self._of_bureaux()
-            yield from self._of_doubles()
-            yield from self._of_electeurs()
+            yield from self.of_each()
+
+    def of_each(self) -> Iterator[Anomaly]:
+        yield from self._of_doubles()
+        yield from self._of_electeurs()
 
     def _of_file(self) -> Iterator[Anomaly]:
         census = self.census

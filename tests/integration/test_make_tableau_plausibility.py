@@ -1,0 +1,171 @@
+"""What blocks the list file blocks the tableau that shows the elector as she comes, in the same words."""
+
+import csv
+import io
+from collections.abc import Iterator
+from datetime import date, datetime
+from pathlib import Path
+
+import pytest
+
+from schemas.tableaux import Presentation, TypeTableau
+from schemas.vocabulary import Format, Liste
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
+from tests.integration.mouvements_desk import MouvementsDesk
+from tests.integration.mouvements_desk import open_desk as open_register
+from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
+from tests.unit.reu_sample import (
+    BUREAU,
+    DATE,
+    ELECTEUR,
+    EUROPEENNE,
+    LIBELLE_BUREAU,
+    NATIONALITE,
+    NOM,
+    NUMERO,
+    POSTAL,
+    PRENOMS,
+    electeurs,
+)
+from worker.exports.naming import ListeNaming
+from worker.handlers.export_plan import PlannedFile
+from worker.registre.protections import Protege, add_protection
+from worker.registre.reu.importer import Intake
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+
+FIRST, SECOND = date(2026, 11, 1), date(2026, 11, 25)
+STAY = electeurs(20, {NOM: "RESTE"})
+SEXE = "sexe"
+
+
+def _arrive(nom: str, numero: int, **changes: str) -> dict[str, str]:
+    named = {"date": DATE, "nationalite": NATIONALITE, "prenoms": PRENOMS, "postal": POSTAL, "sexe": SEXE}
+    return ELECTEUR | {NOM: nom, NUMERO: str(numero)} | {named[name]: value for name, value in changes.items()}
+
+
+@pytest.fixture
+def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+    with open_register(database_url, tmp_path) as desk:
+        yield desk
+
+
+@pytest.fixture
+def tableaux(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
+    return TableauDesk(register.engine, tmp_path / "exports")
+
+
+def _load(register: MouvementsDesk, before: list[dict[str, str]], after: list[dict[str, str]]) -> None:
+    register.load(before, intake=Intake(FIRST))
+    register.load(after, intake=Intake(SECOND))
+
+
+def _make(
+    tableaux: TableauDesk,
+    *,
+    liste: Liste = Liste.PRINCIPALE,
+    presentation: Presentation = Presentation.COMMUNE,
+    until: date = SECOND,
+    created_at: datetime = ASKED_AT,
+) -> Made:
+    return tableaux.make(
+        TypeTableau.VINGT_JOURS,
+        created_at=created_at,
+        commune=COMMUNE,
+        listes=[liste],
+        presentations=[presentation],
+        reunion=FIRST,
+        until=until,
+    )
+
+
+def _blocking(made: Made) -> list[tuple[str, str]]:
+    """Who is accused, by name, and of what."""
+    return [(line[3], line[-1]) for line in made.anomalies if line[0] == "bloquante"]
+
+
+def _said_by_the_list(tableaux: TableauDesk, liste: Liste) -> list[list[str]]:
+    naming = ListeNaming(COMMUNE, liste, Format.CSV)
+    file = PlannedFile("liste", naming, {"liste": liste, "format": Format.CSV})
+    row = tableaux.ring(tableaux.ask_files([file], ASKED_AT, COMMUNE)[0])
+    assert row["status"] == "ready"
+    report = (tableaux.root / COMMUNE / row["report_name"]).read_text("utf-8-sig")
+    return [line for line in csv.reader(io.StringIO(report), delimiter=";") if line[0] == "bloquante"]
+
+
+def test_who_comes_is_accused_as_the_list_file_accuses_her(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    ruined = [
+        _arrive("BERTHÃ‰T", 30),
+        _arrive("FEVRIER", 31, date="31/02/1990"),
+        _arrive("DEUX FOIS", 32),
+        _arrive("DEUX FOIS", 33),
+        _arrive("SANS ZERO", 34, postal="1300"),
+    ]
+    _load(register, STAY, [*STAY, *ruined, _arrive("COMME IL FAUT", 40)])
+    made = _make(tableaux)
+    found = [line for line in made.anomalies if line[0] == "bloquante"]
+    assert sorted(line[-1] for line in found) == [
+        *("caracteres_abimes", "code_postal_sans_zero", "date_impossible", "electeur_en_double", "electeur_en_double"),
+    ]
+    assert found == [line for line in _said_by_the_list(tableaux, Liste.PRINCIPALE) if line[3]]
+    assert made.row["bloquantes"] == len(found)
+
+
+def test_a_tableau_of_sound_electors_is_ready(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    _load(register, STAY, [*STAY, _arrive("COMME IL FAUT", 40)])
+    made = _make(tableaux)
+    assert "COMME IL FAUT" in made.text
+    assert made.row["bloquantes"] == 0
+
+
+def test_who_is_of_no_state_of_the_union_is_not_of_that_list(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    stay = [electeur | EUROPEENNE for electeur in STAY]
+    swiss, belgian = (
+        _arrive("HELVÈTE", 30) | EUROPEENNE | {NATIONALITE: "Suisse"},
+        _arrive("BELGE", 31) | EUROPEENNE,
+    )
+    _load(register, stay, [*stay, swiss, belgian])
+    for presentation in Presentation:
+        made = _make(tableaux, liste=Liste.COMPLEMENTAIRE_EUROPEENNE, presentation=presentation)
+        assert _blocking(made) == [("HELVÈTE", "nationalite_hors_union")], "her nationality is wrong in the counts too"
+
+
+def test_nobody_is_accused_whom_it_does_not_show(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    """Who was there before, who leaves; and a value that no tableau prints."""
+    old, gone = _arrive("ANCIENNE", 30, date="31/02/1950"), _arrive("PARTIE", 31, date="31/02/1960")
+    _load(register, [*STAY, old, gone], [*STAY, old, _arrive("SANS SEXE", 32, sexe="")])
+    assert {line[3] for line in _said_by_the_list(tableaux, Liste.PRINCIPALE)} == {"ANCIENNE", "SANS SEXE"}
+    assert _blocking(_make(tableaux)) == []
+
+
+def test_who_changes_bureau_comes_too(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    mover = _arrive("DÉMÉNAGE", 30, date="31/02/1990")
+    _load(register, [*STAY, mover], [*STAY, mover | {BUREAU: "0002", LIBELLE_BUREAU: "ECOLE"}])
+    made = _make(tableaux, presentation=Presentation.PAR_BUREAU)
+    assert _blocking(made) == [("DÉMÉNAGE", "date_impossible")]
+
+
+def test_a_summary_is_false_by_who_is_counted_twice_only(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    ruined = [_arrive("FEVRIER", 31, date="31/02/1990"), _arrive("DEUX FOIS", 32), _arrive("DEUX FOIS", 33)]
+    _load(register, STAY, [*STAY, *ruined])
+    made = _make(tableaux, presentation=Presentation.RECAPITULATIF)
+    assert _blocking(made) == [("DEUX FOIS", "electeur_en_double")] * 2
+
+
+def test_an_address_that_is_masked_is_not_judged(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    protegee = _arrive("PROTÉGÉE", 30, postal="1300", prenoms="Zoé", date="14/03/1970")
+    _load(register, STAY, [*STAY, protegee])
+    assert _blocking(_make(tableaux)) == [("PROTÉGÉE", "code_postal_sans_zero")]
+    with register.engine.begin() as connection:
+        add_protection(connection, COMMUNE, Protege("PROTÉGÉE", "Zoé", "1970-03-14"))
+    assert _blocking(_make(tableaux)) == []
+
+
+def test_who_comes_of_age_by_its_last_day_is_judged(register: MouvementsDesk, tableaux: TableauDesk) -> None:
+    """Her name is printed on a page that is made before her birthday."""
+    _load(register, STAY, [*STAY, _arrive("BERTHÃ‰T", 30, date="05/12/2008")])
+    asked = datetime.fromisoformat("2026-11-26T09:30:00+01:00")
+    assert _blocking(_make(tableaux, created_at=asked)) == [], "nobody yet"
+    made = _make(tableaux, created_at=asked, until=date(2026, 12, 10))
+    assert "BERTHÃ‰T" in made.text
+    assert ("BERTHÃ‰T", "caracteres_abimes") in _blocking(made)
