@@ -12,6 +12,7 @@ import pytest
 from pypdf import PdfReader
 from sqlalchemy import Engine
 
+from common.french import count_of
 from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.integration.tableau_reader import Reader
@@ -92,7 +93,7 @@ def test_its_text_is_what_the_database_holds(office: Office, type_: TypeTableau,
     assert pages == [squeezed(page.extract_text()) for page in PdfReader(made.path).pages], "poppler and pypdf"
     body = ""
     for number, page in enumerate(pages, 1):
-        top = squeezed(_top(type_) + f"page {number} / {len(pages)}")
+        top = squeezed(_top(type_, made.row["bloquantes"]) + f"page {number} / {len(pages)}")
         assert page.startswith(top)
         body += _without_running_titles(type_, page.removeprefix(top))
     with office.postgresql.connect() as connection:
@@ -153,8 +154,10 @@ def test_a_reader_is_told_title_author_and_language(office: Office) -> None:
     assert str(reader.root_object["/Lang"]) == "fr-FR"
 
 
-def _top(type_: TypeTableau) -> str:
+def _top(type_: TypeTableau, bloquantes: int) -> str:
     provisoire = "PROVISOIRE" if type_ in PROVISOIRES else ""
+    if bloquantes:
+        provisoire += f" À corriger, ne pas afficher : {count_of(bloquantes, 'anomalie bloquante')}"
     at = ASKED[type_].get("created_at", ASKED_AT).astimezone(PARIS)
     return (
         "Département : Bouches-du-Rhône Commune de LIBREVILLE code INSEE 13900 "
