@@ -116,7 +116,7 @@ def test_the_image_holds_all_that_the_commands_read(image: Image, tmp_path: Path
         made = image.run("python", "-m", "worker.solo", *command, PREFECTURE_HOME=str(tmp_path))
         assert made.returncode == 0, made.stderr
     volume = image.root / "var" / "lib" / "prefecture"
-    assert {path.suffix for path in (volume / "exports").rglob("*-*")} == {".csv", ".xml", ".pdf"}
+    assert {path.suffix for path in (volume / "exports").rglob("*-*")} == {".csv", ".json", ".pdf", ".xml"}
     assert list((volume / "mails").rglob("*.eml"))
 
 
