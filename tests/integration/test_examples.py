@@ -135,7 +135,8 @@ def test_it_fails_when_nobody_waits_for_the_event(run: Run, amqp_url: str, langu
 def test_it_fails_when_the_queue_is_full(run: Run, amqp_url: str, language: str) -> None:
     with RequestsQueue(amqp_url, max_length=1) as queue:
         assert run().returncode == 0
-        assert run().returncode not in {0, 2}
+        # RabbitMQ looks at the length now and then: one message more may be taken.
+        assert any(run().returncode not in {0, 2} for _ in range(5))
         assert queue.poll() is not None
 
 
