@@ -21,7 +21,7 @@ demo: .runtime ## make the files of a fictitious commune and show them: needs Py
 run: .runtime ## open the clerk's screen on 127.0.0.1:8000, with the files it makes: needs Python only
 	$(RUN) -m worker.solo run
 
-test: .dev ## install the services that the tests use, then run the tests: about ten minutes on two cores
+test: .dev ## install the services that the tests use, then run the tests: a quarter of an hour on two cores
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not nightly"
 
@@ -29,7 +29,7 @@ faults: .dev ## break each part in turn while files are made, then send 10,000 b
 	$(RUN) -m tests.faults
 	$(RUN) -m tests.faults.poison_play
 
-mutants: .dev ## take each safeguard away in a copy of the tree, and count those whose tests notice nothing: ten minutes
+mutants: .dev ## take each safeguard away in a copy of the tree, and count those whose tests notice nothing: a quarter of an hour
 	$(RUN) -m tests.mutants
 
 image: ## build the container image, under the name that docker-compose.yml runs: needs Docker
@@ -38,10 +38,10 @@ image: ## build the container image, under the name that docker-compose.yml runs
 boxes: .dev ## play docs/operations.md on a container engine of its own, an upgrade and the way back: needs root
 	$(RUN) -m pytest -n 0 -s -o faulthandler_timeout=1800 tests/boxes
 
-histories: .dev ## N random histories of a register (10,000), made by the product and computed from the law: an hour
+histories: .dev ## N random histories of a register (10,000), made by the product and computed from the law: an hour and a half
 	$(RUN) -m tests.oracle histories --count $(or $(N),10000) --seed $(or $(SEED),1)
 
-nightly: .dev ## the tests that take minutes each, then faults, mutants, 1,000 histories and bench: an hour
+nightly: .dev ## the tests that take minutes each, then faults, mutants, 1,000 histories and bench: two hours
 	$(RUN) -m tests.parts.install
 	$(RUN) -m pytest -n auto --maxprocesses 4 -m nightly
 	$(MAKE) faults mutants bench
