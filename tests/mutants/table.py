@@ -1165,20 +1165,20 @@ IMPORT = [
     ),
     Mutant(
         "gap-passed-over",
-        "if not link.is_compared:",
-        "if False:",
+        "pairwise(links) if not link.is_compared)",
+        "pairwise(links) if False)",
         ("test_an_export_that_was_not_compared_is_a_gap",),
     ),
     Mutant(
         "word-over-a-gap-is-believed",
-        "is_word_only = not link.is_compared",
-        "is_word_only = False",
+        "yield from _check_word(demande, chain)",
+        "return",
         ("test_a_producer_may_vouch_for_the_period",),
     ),
     Mutant(
         "later-gap-passed-over",
-        "for before, link in pairwise(after) if not link.is_compared)",
-        "for before, link in pairwise(after) if False)",
+        "_not_compared(links[first:])",
+        "_not_compared(window)",
         ("test_a_gap_after_the_period_is_one_too_since_electors_are_counted_back_across_it",),
     ),
     Mutant(
@@ -1201,8 +1201,8 @@ IMPORT = [
     ),
     Mutant(
         "mouvements-of-nobody-knows-when",
-        "elif link.mouvements and before.taken_on < end < link.taken_on:",
-        "elif False:",
+        "link.is_compared and link.mouvements and before.taken_on < end < link.taken_on:",
+        "False:",
         ("test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period",),
     ),
     Mutant(

@@ -143,7 +143,8 @@ def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
 
 def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCouverture]:
     start, end = demande.required(Repere.REUNION), _end(demande)
-    window = _window(demande, links)
+    first, last = _bounds(demande, links)
+    window = links[first : last + 1]
     if window[0].taken_on > start:
         yield _anomalie(
             _START,
@@ -151,16 +152,13 @@ def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCo
             f"{short_date(window[0].taken_on)} n'est pas connu. Compter les mouvements d'après le "
             f"{short_date(window[0].taken_on)}, ou importer ceux qui manquent (import-mouvements --complete-until).",
         )
+    # Electors are counted back from what the register shows now: a later gap leaves no balance to be trusted either.
+    yield from (_gap(link, before) for before, link in _not_compared(links[first:]))
     for before, link in pairwise(window):
-        if not link.is_compared:
-            yield _gap(link, before)
-        elif link.mouvements and before.taken_on < end < link.taken_on:
+        if link.is_compared and link.mouvements and before.taken_on < end < link.taken_on:
             yield _anomalie(_DAY, _on_straddling(link, before, end))
-        elif link.mouvements and before.taken_on < start < link.taken_on:
+        elif link.is_compared and link.mouvements and before.taken_on < start < link.taken_on:
             yield _anomalie(_DAY, _on_straddling(link, before, start), Severity.REMARK)
-    # Electors are counted back from what the register shows now: a later gap leaves no balance to be trusted.
-    after = links[_bounds(demande, links)[1] :]
-    yield from (_gap(link, before) for before, link in pairwise(after) if not link.is_compared)
     severity = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING
     if _is_perhaps_before(window, end):
         yield _anomalie(_DAY, _on_no_day(window[-1], end), severity)
@@ -178,16 +176,19 @@ def _check_word(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
     """Somebody vouches for the mouvements of a period in which exports were not compared: nothing proves it."""
     if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
         return
-    for before, link in pairwise(_window(demande, chain.links)):
-        is_word_only = not link.is_compared
-        if is_word_only:
-            yield _anomalie(
-                _GAP,
-                f"L'export du {short_date(link.taken_on)} a été repris sans être comparé à celui du "
-                f"{short_date(before.taken_on)} : que les mouvements sont tous là n'est dit que par leur import. "
-                "Vérifier que les totaux avant et après sont ceux de ces deux exports.",
-                Severity.REMARK,
-            )
+    for before, link in _not_compared(_window(demande, chain.links)):
+        yield _anomalie(
+            _GAP,
+            f"L'export du {short_date(link.taken_on)} a été repris sans être comparé à celui du "
+            f"{short_date(before.taken_on)} : que les mouvements sont tous là n'est dit que par leur import. Vérifier "
+            "que les totaux avant et après sont ceux de ces deux exports.",
+            Severity.REMARK,
+        )
+
+
+def _not_compared(links: Sequence[Link]) -> Iterator[tuple[Link, Link]]:
+    """Each link that was not compared with the one before it, after that one."""
+    return ((before, link) for before, link in pairwise(links) if not link.is_compared)
 
 
 def _gap(link: Link, before: Link) -> AnomalieCouverture:
