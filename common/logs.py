@@ -3,7 +3,9 @@
 Never an elector's data: no message of an exception, no SQL parameter, no local variable, nothing of a form.
 """
 
+import hashlib
 import logging
+import re
 import sys
 import time
 import traceback
@@ -18,6 +20,9 @@ SILENCE_SECONDS = 60
 
 _FRAMES = 8
 
+_IDENTIFIER = re.compile(r"[!-~]+")
+"""ASCII without a space, as UUIDs, addresses and numbers are."""
+
 _TALKATIVE = ("authlib", "httpcore2", "httpx2", "pika", "python_multipart")
 """Libraries that log what they carry: addresses with their question marks, codes of a login."""
 
@@ -28,6 +33,7 @@ def configure_logs(style: Literal["json", "console"], level: str) -> None:
     """Send our logs and the libraries' through one chain, as JSON lines or for a terminal."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _mask_correlation,
         structlog.stdlib.add_log_level,
         structlog.stdlib.add_logger_name,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
@@ -67,6 +73,14 @@ def _render(style: Literal["json", "console"]) -> list[Processor]:
     if style == "json":
         return [structlog.processors.JSONRenderer(ensure_ascii=False)]
     return [_write_exception, structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())]
+
+
+def _mask_correlation(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 — structlog's
+    """A sender calls its event what it likes, by somebody's name perhaps: no identifier, no more than its digest."""
+    name = event.get("correlation_id")
+    if isinstance(name, str) and not _IDENTIFIER.fullmatch(name):
+        event["correlation_id"] = f"sha256:{hashlib.sha256(name.encode('utf-8', 'replace')).hexdigest()[:16]}"
+    return event
 
 
 def _summarize_exception(_logger: Any, _method: str, event: EventDict) -> EventDict:  # noqa: ANN401 — structlog's

@@ -1406,6 +1406,12 @@ DATABASE = [
         ("test_a_doubt_about_minors_blocks_no_tableau_since_none_shows_them",),
     ),
     Mutant(
+        "a-name-for-an-id-is-logged",
+        "isinstance(name, str) and not _IDENTIFIER.fullmatch(name)",
+        "False",
+        ("test_what_a_sender_calls_its_event_is_written_only_if_it_is_an_identifier",),
+    ),
+    Mutant(
         "rights-kept-that-were-taken-away",
         'connection.execute(text(f"REVOKE ALL ON {ours} FROM {account}"))',
         "pass",

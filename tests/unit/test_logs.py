@@ -1,5 +1,6 @@
 """A failure is one line in either form: where it happened, and not a word of what it was about."""
 
+import json
 import logging
 
 import pytest
@@ -46,3 +47,13 @@ def test_a_library_that_logs_what_it_carries_is_not_heard(library: str, capsys: 
     said = capsys.readouterr().err
     assert "heard" in said
     assert "ÉLECTEUR" not in said
+
+
+def test_what_a_sender_calls_its_event_is_written_only_if_it_is_an_identifier(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    configure_logs("json", "info")
+    for name in ("8f0c-1/ecran", "ÉLECTEUR Inventé", "ELECTEUR INVENTE"):
+        structlog.get_logger("ours").info("request_refused", correlation_id=name)
+    said = [json.loads(line)["correlation_id"] for line in capsys.readouterr().err.splitlines()]
+    assert said == ["8f0c-1/ecran", "sha256:f78caed41773c91b", "sha256:985e96e1eeeb0560"]
