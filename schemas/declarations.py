@@ -1,30 +1,35 @@
 """What a person did with a file, or says of the register: the `data` of each declaration. They ask for no new file."""
 
-import unicodedata
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, Field, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, StrictInt
 
-from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy
+from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy, SaidReason, check_text
 from schemas.topology import (
     REQUEST_DEPOT_DECLARE,
     REQUEST_DEPOT_VERDICT,
     REQUEST_DOUBT_DECIDE,
     REQUEST_FILE_DOWNLOADED,
+    REQUEST_PUBLICATION_DECLARE,
+    REQUEST_REGISTER_NOTE,
 )
-from schemas.vocabulary import DoubtDecision, Piece, Verdict
+from schemas.vocabulary import (
+    Categorie,
+    DoubtDecision,
+    Liste,
+    Piece,
+    PublicationMode,
+    SeenPage,
+    Verdict,
+    Wish,
+    parse_liste,
+)
 
-_LINES = {"\n", "\t"}
+MOST_MOTIFS = 200
+"""Mouvements completed by one event."""
 
 
-def _check_text(text: str) -> str:
-    text = text.replace("\r\n", "\n").strip()
-    if any(unicodedata.category(letter) in {"Cc", "Cs"} and letter not in _LINES for letter in text):
-        raise ValueError("caractère de contrôle refusé")
-    return text
-
-
-Remarque = Annotated[str, Field(max_length=1000), AfterValidator(_check_text)]
+Remarque = Annotated[str, Field(max_length=1000), AfterValidator(check_text)]
 Answer = Annotated[
     str,
     Field(
@@ -32,7 +37,7 @@ Answer = Annotated[
         description="The platform's answer, pasted by a person. It may name electors: it is stored for the agents of "
         "the commune only, erased with the file, and never logged.",
     ),
-    AfterValidator(_check_text),
+    AfterValidator(check_text),
 ]
 
 
@@ -83,3 +88,191 @@ class DepotVerdictDeclared(_AboutDepot):
     verdict: Verdict
     verdict_on: Annotated[Jour, Field(description="The day of the answer.")]
     answer: Answer = ""
+
+
+class PublicationDeclared(Contract):
+    """Somebody has posted tableaux, or opened them to consultation; said again, it replaces what was said before."""
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_PUBLICATION_DECLARE
+
+    commune: CodeCommune
+    exports: Annotated[ExportIds, Field(description="The tableaux, by `export_id`, all of that commune.")]
+    mode: PublicationMode = PublicationMode.AFFICHAGE
+    published_on: Annotated[Jour, Field(description="The first day, not a later one than today.")]
+    published_until: Annotated[
+        Jour | None, Field(description="The last day; nothing while it is not known: no certificate is drawn then.")
+    ] = None
+    certified_on: Annotated[
+        Jour | None, Field(description="The day its certificate was signed, after the last one; nothing before.")
+    ] = None
+    requested_by: RequestedBy
+
+
+_RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
+_Line = Annotated[str, AfterValidator(check_text), Field(max_length=200)]
+_AboutListe = Annotated[
+    Liste | None,
+    BeforeValidator(lambda value: parse_liste(value) if isinstance(value, str) else value),
+    Field(description="The list that it was about; all of them when absent."),
+]
+
+
+class ReunionNoted(Contract):
+    """The commission de contrôle has met. Code électoral, art. L. 19."""
+
+    act: Literal["reunion_noted"] = "reunion_noted"
+    jour: Annotated[Jour, Field(description="The day, not a later one than today.")]
+    liste: _AboutListe = None
+    replaces: Annotated[Jour | None, Field(description="The day that was noted by mistake.")] = None
+    reason: SaidReason = ""
+
+
+class ReunionRemoved(Contract):
+    """It has not: the meeting was noted by mistake."""
+
+    act: Literal["reunion_removed"] = "reunion_removed"
+    jour: Jour
+    liste: _AboutListe = None
+    reason: SaidReason = ""
+
+
+class ScrutinNoted(Contract):
+    """A poll of the commune; noted again, what is known of it is replaced. Those of the whole country are not hers."""
+
+    act: Literal["scrutin_noted"] = "scrutin_noted"
+    jour: Annotated[Jour, Field(description="The day of the vote, that of its round.")]
+    libelle: Annotated[_Line, Field(min_length=1, description="What is voted on, and which round.")]
+    cloture: Annotated[Jour | None, Field(description="Last day to register, when it is not the usual one.")] = None
+    replaces: Annotated[Jour | None, Field(description="The day that was noted by mistake.")] = None
+    reason: SaidReason = ""
+
+
+class ScrutinRemoved(Contract):
+    """The commune does not vote on that day."""
+
+    act: Literal["scrutin_removed"] = "scrutin_removed"
+    jour: Jour
+    reason: SaidReason = ""
+
+
+class CompletedMotif(Contract):
+    """Why one elector came or left; it replaces what was said before."""
+
+    mouvement: Annotated[_RowId, Field(description="Its number.")]
+    categorie: Annotated[Categorie, Field(description="What a posted tableau prints; one of the mouvement's nature.")]
+    motif: Annotated[_Line, Field(description="The whole motif, for the commission only.")] = ""
+
+
+class MotifsCompleted(Contract):
+    """The motifs of mouvements, as many as one likes: all are noted, or none."""
+
+    act: Literal["motifs_completed"] = "motifs_completed"
+    motifs: Annotated[list[CompletedMotif], Field(min_length=1, max_length=MOST_MOTIFS)]
+
+
+class BureauDescribed(Contract):
+    """What the REU's export did not say of a bureau; what is absent stays as it was."""
+
+    act: Literal["bureau_described"] = "bureau_described"
+    bureau: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,10}$", description="Its code: `0001`.")]
+    code_canton: Annotated[
+        str | None, Field(pattern=r"^(2[AB]|[0-9]{2})[0-9]{2,3}$", description="INSEE: 4 characters, 5 overseas.")
+    ] = None
+    libelle_canton: _Line | None = None
+    code_circonscription: Annotated[str | None, Field(pattern=r"^[0-9]{2}$", description="Two digits.")] = None
+    libelle_circonscription: _Line | None = None
+
+
+class ElecteurProtected(Contract):
+    """No tableau prints the address of an elector any more. Code électoral, art. L. 37."""
+
+    act: Literal["electeur_protected"] = "electeur_protected"
+    electeur: Annotated[_RowId, Field(description="Her row on a list of now: no event names her.")]
+
+
+class ProtectionLifted(Contract):
+    """Tableaux print the address of an elector again."""
+
+    act: Literal["protection_lifted"] = "protection_lifted"
+    protection: Annotated[_RowId, Field(description="The row of her protection.")]
+
+
+class WishesChosen(Contract):
+    """What the agent who sends it wants to be mailed about the commune; nothing, when there is none."""
+
+    act: Literal["wishes_chosen"] = "wishes_chosen"
+    wishes: Annotated[list[Wish], Field(max_length=10)]
+
+
+class ElecteursSeen(Contract):
+    """A page that names electors was shown, for the audit trail."""
+
+    act: Literal["electeurs_seen"] = "electeurs_seen"
+    page: SeenPage
+    electeurs: Annotated[StrictInt, Field(ge=0, le=LARGEST_ID, description="How many it named.")]
+    export: Annotated[_RowId | None, Field(description="The file that it was about.")] = None
+
+
+class AnomaliesHandled(Contract):
+    """Somebody says that she corrected, in the REU, what lines of a file's report of anomalies name; or not yet."""
+
+    act: Literal["anomalies_handled"] = "anomalies_handled"
+    export: _RowId
+    lines: Annotated[
+        list[_RowId],
+        Field(min_length=1, max_length=200, description="Lines of the report, the first after the titles is 1."),
+    ]
+    is_handled: Annotated[bool, Field(description="False: it is to be done after all.")] = True
+
+
+class DownloadBegun(Contract):
+    """A file is about to be given: said before its first byte, so that what is cut off leaves a line too."""
+
+    act: Literal["download_begun"] = "download_begun"
+    export: _RowId
+    piece: Piece = Piece.FICHIER
+
+
+class LoggedIn(Contract):
+    """A provider of identities vouched for the agent; the first time, she is bound to the identity that it knows."""
+
+    act: Literal["logged_in"] = "logged_in"
+    identity: Annotated[
+        str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the issuer, an end of line, and the subject.")
+    ]
+
+
+class SettingsReported(Contract):
+    """What a program runs with, secrets masked, for the audit trail; said at its start, recorded once per change."""
+
+    act: Literal["settings_reported"] = "settings_reported"
+    settings: Annotated[str, Field(min_length=1, max_length=8000)]
+
+
+RegisterAct = (
+    ReunionNoted
+    | ReunionRemoved
+    | ScrutinNoted
+    | ScrutinRemoved
+    | MotifsCompleted
+    | BureauDescribed
+    | ElecteurProtected
+    | ProtectionLifted
+    | WishesChosen
+    | ElecteursSeen
+    | AnomaliesHandled
+    | DownloadBegun
+    | LoggedIn
+    | SettingsReported
+)
+"""What may be noted, told apart by `act`."""
+
+
+class RegisterNoted(Contract):
+    """What the town hall knows and no export of the REU says."""
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_REGISTER_NOTE
+
+    commune: CodeCommune
+    note: Annotated[RegisterAct, Field(discriminator="act")]
+    requested_by: RequestedBy

@@ -23,7 +23,8 @@ _EXTENSION_NAME = re.compile(r"[a-z0-9]+", re.ASCII)
 Attribute = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\u0000-\u001f\u007f-\u009f]+$")]
 """Any Unicode but control characters (CloudEvents 1.0.2, « Type System », String)."""
 
-_TIME = re.compile(r"\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}(\.\d+)?(Z|[+-]\d{2}:\d{2})", re.ASCII | re.IGNORECASE)
+_TIME_IN_CAPITALS = r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]+)?(Z|[+-][0-9]{2}:[0-9]{2})"
+_TIME = re.compile(_TIME_IN_CAPITALS, re.ASCII | re.IGNORECASE)
 _TIMES_OF_OTHERS = (
     (re.compile(r".*\]"), "time_zone_name"),  # Java, ZonedDateTime.toString()
     (re.compile(r"\d{4}-\d{2}-\d{2} .*"), "time_separator"),  # PHP, « Y-m-d H:i:s »
@@ -31,6 +32,8 @@ _TIMES_OF_OTHERS = (
     (re.compile(r"[^T]*T[\d:.,]+", re.IGNORECASE), "time_offset"),  # Java, LocalDateTime
     (re.compile(r"[^T]*T[\d:.]+[+-]\d{2}(\d{2})?", re.IGNORECASE), "time_offset_colon"),  # PHP, DateTime::ISO8601
 )
+_TRACEPARENT = r"00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}"
+_TRACESTATE = r"[\x20-\x7e]{1,512}"
 _MEDIA_TYPE = re.compile(r"(application|text)/([a-z0-9.!#$&^_-]+\+)?json", re.ASCII)
 
 
@@ -69,6 +72,18 @@ def _parse_media_type(value: Any) -> Any:  # noqa: ANN401 — decoded JSON
     return JSON
 
 
+def _keep_trace(fields: dict[str, Any]) -> dict[str, Any]:
+    """Without a trace that cannot be followed: nobody refuses an event for it (W3C Trace Context, section 4.3)."""
+    forms = {"traceparent": _TRACEPARENT, "tracestate": _TRACESTATE}
+    lost = {name for name, form in forms.items() if not re.fullmatch(form, str(fields.get(name, "")), re.ASCII)}
+    return {it: value for it, value in fields.items() if it not in (forms if "traceparent" in lost else lost)}
+
+
+def trace_id_of(traceparent: str | None) -> str:
+    """The 32 hexadecimal digits that all lines about one trace bear; empty without a trace."""
+    return traceparent.split("-")[1] if traceparent else ""
+
+
 def _decode_data(encoded: Any) -> Any:  # noqa: ANN401 — decoded JSON
     """The JSON that `data_base64` holds."""
     try:
@@ -103,11 +118,23 @@ class CloudEvent(BaseModel):
     time: Annotated[
         AwareDatetime,
         BeforeValidator(_parse_time),
-        Field(default_factory=lambda: datetime.now(UTC), description="When it is read, when it is absent."),
+        Field(
+            default_factory=lambda: datetime.now(UTC),
+            description="RFC 3339, with seconds and offset. When it is read, when it is absent.",
+            json_schema_extra={"pattern": f"^{_TIME_IN_CAPITALS}$"},
+        ),
     ]
     datacontenttype: Annotated[Literal["application/json"], BeforeValidator(_parse_media_type)] = JSON
     correlationid: Annotated[Attribute, Field(description="Follows a request from its sender to the e-mail.")]
     causationid: Annotated[Attribute | None, Field(description="The id of the event this one answers.")] = None
+    traceparent: Annotated[
+        Annotated[str, Field(json_schema_extra={"pattern": f"^{_TRACEPARENT}$"})] | None,
+        Field(description="W3C Trace Context: of the event, or of the one that it answers."),
+    ] = None
+    tracestate: Annotated[
+        Annotated[str, Field(json_schema_extra={"pattern": f"^{_TRACESTATE}$"})] | None,
+        Field(description="With `traceparent` only."),
+    ] = None
     data: dict[str, Any]
 
     @model_validator(mode="before")
@@ -122,7 +149,7 @@ class CloudEvent(BaseModel):
             if "data" in present:
                 raise PydanticCustomError("data_twice", "data and data_base64 exclude each other")
             present["data"] = _decode_data(present["data_base64"])
-        return {"correlationid": present.get("id"), **present}
+        return {"correlationid": present.get("id"), **_keep_trace(present)}
 
     @classmethod
     def wrap(cls, data: Data, *, source: str, correlationid: str | None = None, causationid: str | None = None) -> Self:

@@ -4,27 +4,44 @@ from collections.abc import Sequence
 from datetime import date
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.requests import CodeCommune, Contract, RequestReference
+from schemas.envelope import Attribute
+from schemas.requests import CodeCommune, Sha256
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import (
     EVENT_ECHEANCE_NEAR,
     EVENT_EXPORT_CANCELLED,
     EVENT_EXPORT_FAILED,
+    EVENT_EXPORT_PROGRESS,
     EVENT_EXPORT_READY,
     EVENT_EXPORT_RECALLED,
+    EVENT_REGISTRE_IMPORTED,
+    EVENT_REGISTRE_PREVIEWED,
     EVENT_REQUEST_ACCEPTED,
     EVENT_REQUEST_REFUSED,
     EVENT_REQUEST_SETTLED,
 )
-from schemas.vocabulary import FileFormat, Liste
+from schemas.vocabulary import FileFormat, Liste, PreviewAct, PreviewStatus
 
 Count = Annotated[int, Field(ge=0)]
 RequestId = Annotated[int, Field(description="Our number of the request, `request_id` in the views.")]
 
 
-class TableauReference(Contract):
+class Published(BaseModel):
+    """Base of what we say: fields are added to it, so that whoever reads it leaves out those that he does not know."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True, hide_input_in_errors=True)
+
+
+class AnsweredRequest(Published):
+    """The event that an event of ours is about, by the two attributes that identify it."""
+
+    source: Annotated[Attribute, Field(examples=["/mairie/13900"])]
+    id: Attribute
+
+
+class TableauReference(Published):
     """Which tableau a PDF is."""
 
     type: TypeTableau
@@ -32,16 +49,30 @@ class TableauReference(Contract):
     edition: Edition
 
 
-class _File(Contract):
+class _File(Published):
     """Which file an event is about."""
 
     export_id: int
-    request: RequestReference
+    request: AnsweredRequest
     commune: CodeCommune
     liste: Liste
     format: FileFormat
     tableau: Annotated[TableauReference | None, Field(description="Absent for a list file.")] = None
     label: Annotated[str, Field(examples=["Liste P du 12/02/2014 12:26:07 [xml]"])]
+
+
+class ExportProgress(_File):
+    """A file is being made, of a request that asked to hear so (`progress`): to its account, once a second at most.
+
+    It may be missing, and the last one may come after the event that the file is ready.
+    """
+
+    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_PROGRESS
+
+    lines_written: Annotated[int, Field(ge=0, description="Electors or mouvements in it so far; 0: it has begun.")]
+    electeurs: Annotated[
+        int | None, Field(ge=0, description="Of how many; absent until they are counted, and where they are few.")
+    ] = None
 
 
 class ExportReady(_File):
@@ -51,7 +82,14 @@ class ExportReady(_File):
 
     path: Annotated[str, Field(description="Relative to the exports volume.")]
     size: Annotated[int, Field(ge=0, description="In bytes.")]
-    sha256: Annotated[str, Field(pattern="^[0-9a-f]{64}$")]
+    sha256: Sha256
+    url: Annotated[
+        str | None,
+        Field(
+            description="Of its bytes, for programs that have a token; absent where the screen has no public address.",
+            examples=["https://prefecture.example/api/v1/exports/41/fichier"],
+        ),
+    ] = None
     electeurs: Annotated[
         int,
         Field(ge=0, description="Electors in the file: the data lines of a CSV, the mouvements that a tableau counts."),
@@ -86,7 +124,7 @@ class ExportCancelled(_File):
     reason: str
 
 
-class ExpectedFile(Contract):
+class ExpectedFile(Published):
     """A file that will be made, and told of in an event of its own."""
 
     export_id: int
@@ -96,23 +134,23 @@ class ExpectedFile(Contract):
     label: Annotated[str, Field(examples=["Liste P du 12/02/2014 12:26:07 [xml]"])]
 
 
-class RequestAccepted(Contract):
+class RequestAccepted(Published):
     """An event was read and is being served, or has been: a cancellation and a declaration expect no file."""
 
     EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_ACCEPTED
 
-    request: RequestReference
+    request: AnsweredRequest
     request_id: RequestId
     commune: CodeCommune
     exports: Annotated[list[ExpectedFile], Field(description="Empty where nothing more follows.")]
 
 
-class RequestSettled(Contract):
+class RequestSettled(Published):
     """Nothing more will happen to the files of a request: each was told of before."""
 
     EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_SETTLED
 
-    request: RequestReference
+    request: AnsweredRequest
     request_id: RequestId
     commune: CodeCommune
     ready: Count
@@ -120,7 +158,61 @@ class RequestSettled(Contract):
     cancelled: Count
 
 
-class RefusalFault(Contract):
+class PreviewedListe(Published):
+    """A list that an export would replace, or that its undoing would."""
+
+    liste: Liste
+    electeurs: Count
+    before: Annotated[
+        int | None, Field(ge=0, description="What the register holds; absent when it has no such list.")
+    ] = None
+
+
+class _OfPreview(Published):
+    """An export of the REU, by its preview: one that arrived, or one that the register holds and is to be corrected."""
+
+    request: AnsweredRequest
+    request_id: RequestId
+    commune: CodeCommune
+    preview_id: Annotated[int, Field(description="Our number of the preview, `preview_id` in the view `apercus`.")]
+    sha256: Sha256
+    act: PreviewAct = PreviewAct.IMPORT
+    status: PreviewStatus
+    reason: Annotated[str, Field(description="Why it was refused, for people, in French; empty otherwise.")] = ""
+
+
+class RegistrePreviewed(_OfPreview):
+    """An export was read and compared; when its status is `ready`, it may be imported, or corrected."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_REGISTRE_PREVIEWED
+
+    listes: Annotated[Sequence[PreviewedListe], Field(description="Lists of the export.")] = ()
+    kept: Annotated[Sequence[Liste], Field(description="Lists that the export does not hold, with electors.")] = ()
+    losing: Annotated[Sequence[Liste], Field(description="Lists whose loss is to be accepted.")] = ()
+    lines_read: Count = 0
+    lines_rejected: Annotated[int, Field(ge=0, description="They are to be accepted when there are any.")] = 0
+    inscriptions: Count = 0
+    radiations: Count = 0
+    changements: Annotated[int, Field(ge=0, description="Electors who vote in another bureau.")] = 0
+    doubts: Annotated[int, Field(ge=0, description="Radiations and inscriptions that may be of one person.")] = 0
+    mouvements: Annotated[int, Field(ge=0, description="Of a correction: forgotten, or of another day.")] = 0
+    recalled: Annotated[int, Field(ge=0, description="Of a correction: files to be made again.")] = 0
+    is_reason_wanted: Annotated[
+        bool, Field(description="One of them was deposited, or taken to be posted: say why, to go on.")
+    ] = False
+
+
+class RegistreImported(_OfPreview):
+    """Nothing more will happen to an export that somebody wanted in the register, or corrected: it is done, or not."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_REGISTRE_IMPORTED
+
+    import_id: Annotated[int | None, Field(description="Its number in the register; absent when it is not there.")] = (
+        None
+    )
+
+
+class RefusalFault(Published):
     """One of the reasons of a refusal."""
 
     field: Annotated[
@@ -138,7 +230,7 @@ class ExportRecalled(_File):
     because: Annotated[str, Field(description="What was done to the import, in French.")]
 
 
-class RequestRefused(Contract):
+class RequestRefused(Published):
     """A request was read and cannot be served; asking again the same thing gives the same answer.
 
     After RFC 9457: `code` is its type, `reason` its detail, `request` its instance, `errors` the extension it shows.
@@ -146,13 +238,16 @@ class RequestRefused(Contract):
 
     EVENT_TYPE: ClassVar[str] = EVENT_REQUEST_REFUSED
 
-    request: RequestReference
+    request: AnsweredRequest
     code: Annotated[str, Field(description="Stable word for programs.", examples=["demande_invalide"])] = "refus"
     reason: Annotated[str, Field(description="For people, in French.")]
     errors: Annotated[Sequence[RefusalFault], Field(description="One at least.")] = ()
+    commune: Annotated[
+        CodeCommune | None, Field(description="Absent where none is named that the sender may ask for.")
+    ] = None
 
 
-class EcheanceNear(Contract):
+class EcheanceNear(Published):
     """A day of the electoral calendar comes near in a commune, where somebody wants to be reminded of it."""
 
     EVENT_TYPE: ClassVar[str] = EVENT_ECHEANCE_NEAR

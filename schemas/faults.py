@@ -20,6 +20,8 @@ _SHOWN = 10
 _PLAIN = re.compile(r"[A-Za-z0-9_.-]{1,60}", re.ASCII)
 _A_TIME = "2026-11-25T08:30:00+01:00"
 _VALUE_ERROR = "value_error"
+_QUOTED = {"discriminator", "expected_tags"}
+"""What pydantic puts between quotes."""
 _FRENCH = {
     "missing": "champ manquant",
     "extra_forbidden": "champ inconnu",
@@ -33,8 +35,11 @@ _FRENCH = {
     "too_long": "{max_length} valeurs au plus",
     "enum": "les valeurs possibles sont {expected}",
     "literal_error": "les valeurs possibles sont {expected}",
+    "union_tag_invalid": "les valeurs possibles sont {expected_tags}",
+    "union_tag_not_found": "il manque ce qui le distingue : {discriminator}",
     "bool_type": "true ou false est attendu",
     "model_type": "un objet est attendu",
+    "model_attributes_type": "un objet est attendu",
     "int_type": "un nombre entier est attendu",
     "int_parsing": "un nombre entier est attendu",
     "float_parsing": "un nombre est attendu",
@@ -79,6 +84,7 @@ def list_faults(error: ValidationError, within: str = "") -> tuple[Fault, ...]:
 def explain_fault(fault: ErrorDetails) -> str:
     """What is wrong with one value, in French."""
     context = fault.get("ctx", {})
+    context |= {name: str(context[name]).replace("'", "") for name in _QUOTED & context.keys()}
     if fault["type"] == _VALUE_ERROR:
         return str(context["error"])
     if isinstance(expected := context.get("expected"), str):

@@ -1,34 +1,59 @@
 """The contract as files for other languages: JSON Schemas, examples and an AsyncAPI document, all from the models."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
 from schemas import topology
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared, DoubtDecided, FileDownloaded
+from schemas.conformance import conformance_cases
+from schemas.declarations import (
+    DepotDeclared,
+    DepotVerdictDeclared,
+    DoubtDecided,
+    FileDownloaded,
+    PublicationDeclared,
+    RegisterNoted,
+)
 from schemas.envelope import CloudEvent
 from schemas.events import (
     EcheanceNear,
     ExportCancelled,
     ExportFailed,
+    ExportProgress,
     ExportReady,
     ExportRecalled,
+    RegistreImported,
+    RegistrePreviewed,
     RequestAccepted,
     RequestRefused,
     RequestSettled,
 )
-from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
+from schemas.http import openapi
+from schemas.requests import (
+    CancelRequested,
+    ListeExportRequested,
+    RegistreCorrectionRequested,
+    RegistreImportRequested,
+    RegistrePreviewRequested,
+    RetryRequested,
+    TableauxRenderRequested,
+)
 
 ROOT = Path(__file__).parent
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
+BASE = "https://prefecture.openelec.fr/schemas/"
+"""Begins the `$id` of each schema: a name, after that of the types; nobody fetches anything there."""
 
 _EXAMPLE_ID = "7d0c9a52-5a4f-4a3a-9a53-0f2d1f6f1c11"
+_EVENT_ID = "0d6f3a0b-6c1e-5c55-8a43-5b8f6f7f2a90"
 _REQUEST = {"source": "/mairie/13900", "id": _EXAMPLE_ID}
 _FILE = {"export_id": 41, "request": _REQUEST, "commune": "13900", "liste": "P", "format": "csv"}
-_NO_REGISTER = "Aucun registre importé pour 13900 : importez d'abord l'export du REU."
+_NO_REGISTER = "Aucun registre importé pour 13001 : importez d'abord l'export du REU."
+_SHA256 = "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+_PREVIEW = {"request": _REQUEST, "request_id": 17, "commune": "13900", "preview_id": 7, "sha256": _SHA256}
 _LABEL = "Liste P du 25/11/2026 09:30:00 [csv]"
 
 MODELS: dict[type[BaseModel], dict[str, Any]] = {
@@ -48,6 +73,27 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
     },
     CancelRequested: {"request": _REQUEST, "requested_by": "mairie-libreville"},
     RetryRequested: {"request": _REQUEST, "exports": [41], "requested_by": "mairie-libreville"},
+    RegistrePreviewRequested: {
+        "commune": "13900",
+        "arrival": "5a0d2f6c8e9b4d17.csv",
+        "sha256": _SHA256,
+        "taken_on": "2026-11-25",
+        "file_name": "liste-electorale-13900.csv",
+        "requested_by": "mairie-libreville",
+    },
+    RegistreImportRequested: {
+        "commune": "13900",
+        "preview": 7,
+        "sha256": _SHA256,
+        "accept_rejects": True,
+        "requested_by": "mairie-libreville",
+    },
+    RegistreCorrectionRequested: {
+        "commune": "13900",
+        "import_id": 12,
+        "act": "undo",
+        "requested_by": "mairie-libreville",
+    },
     FileDownloaded: {"commune": "13900", "export": 41, "piece": "fichier", "requested_by": "mairie-libreville"},
     DepotDeclared: {
         "commune": "13900",
@@ -63,10 +109,23 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "verdict_on": "2026-11-26",
         "requested_by": "mairie-libreville",
     },
+    PublicationDeclared: {
+        "commune": "13900",
+        "exports": [42],
+        "mode": "affichage",
+        "published_on": "2027-03-20",
+        "published_until": "2027-03-27",
+        "requested_by": "mairie-libreville",
+    },
     DoubtDecided: {
         "commune": "13900",
         "doubt": 12,
         "decision": "same_person",
+        "requested_by": "mairie-libreville",
+    },
+    RegisterNoted: {
+        "commune": "13900",
+        "note": {"act": "reunion_noted", "jour": "2026-11-20", "liste": "P"},
         "requested_by": "mairie-libreville",
     },
     ExportReady: _FILE
@@ -74,11 +133,12 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "label": _LABEL,
         "path": "13900/liste-P-13900-20261125-093000.csv",
         "size": 51_233,
-        "sha256": "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        "sha256": _SHA256,
         "electeurs": 327,
         "anomalies_bloquantes": 3,
         "remarques": 12,
     },
+    ExportProgress: _FILE | {"label": _LABEL, "lines_written": 41_000, "electeurs": 98_000},
     ExportFailed: _FILE | {"label": _LABEL, "code": "disque_plein", "reason": "Espace disque insuffisant."},
     ExportRecalled: _FILE | {"label": f"{_LABEL}, à refaire", "because": "l'import 12 (reu.csv) a été annulé"},
     ExportCancelled: _FILE | {"label": _LABEL, "reason": "Annulé par mairie-libreville."},
@@ -93,6 +153,7 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "code": "registre_absent",
         "reason": _NO_REGISTER,
         "errors": [{"field": "data.commune", "code": "registre_absent", "message": _NO_REGISTER}],
+        "commune": "13001",
     },
     RequestSettled: {
         "request": _REQUEST,
@@ -102,6 +163,17 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "failed": 1,
         "cancelled": 0,
     },
+    RegistrePreviewed: _PREVIEW
+    | {
+        "status": "ready",
+        "listes": [{"liste": "P", "electeurs": 338, "before": 327}],
+        "kept": ["CE"],
+        "lines_read": 338,
+        "inscriptions": 34,
+        "radiations": 23,
+        "changements": 4,
+    },
+    RegistreImported: _PREVIEW | {"status": "imported", "import_id": 12},
     EcheanceNear: {
         "commune": "13900",
         "echeance": "vingt_jours",
@@ -117,78 +189,238 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
 def generated_files() -> Iterator[tuple[Path, str]]:
     """Every generated file, path and text; the same models give the same bytes."""
     for model, example in MODELS.items():
-        event_type = _event_type(model)
+        event_type = event_type_of(model)
         yield ROOT / "json" / f"{event_type}.json", _pretty(event_schema(model))
         yield ROOT / "examples" / f"{event_type}.json", _pretty(_example(model, example))
     yield ROOT / "asyncapi.json", _pretty(asyncapi())
+    yield ROOT / "openapi.json", _pretty(openapi())
+    yield ROOT / "conformance" / "cases.json", _pretty(conformance_cases())
 
 
 def event_schema(model: type[BaseModel]) -> dict[str, Any]:
-    """The JSON Schema of a whole event: the envelope, with `type` fixed and `data` spelled out."""
+    """The JSON Schema of a whole event: the envelope, with `type` fixed and `data` spelled out.
+
+    Strict for what is sent to us: what passes it is understood, and what is optional may be `null`. Open for what we
+    say: its fields are those that are always there, and others may come.
+    """
+    event_type = event_type_of(model)
+    is_said = event_type in topology.EVENT_TYPES
     envelope = CloudEvent.model_json_schema()
-    data = model.model_json_schema()
+    data = model.model_json_schema(mode="serialization" if is_said else "validation")
     definitions = data.pop("$defs", {})
-    envelope["properties"] |= {"type": {"const": _event_type(model)}, "data": data}
-    envelope["required"] = [name for name in envelope["required"] if name != "correlationid"]
-    if _event_type(model) in topology.EVENT_TYPES:
-        envelope["required"].append("time")
-    header = {"$schema": SCHEMA_DIALECT, "$id": f"{_event_type(model)}.json", "title": model.__name__}
-    return (
-        header | {k: v for k, v in envelope.items() if k != "title"} | ({"$defs": definitions} if definitions else {})
-    )
+    envelope["properties"] |= {"type": {"type": "string", "const": event_type}, "data": data}
+    if is_said:
+        envelope["required"] = [name for name in envelope["properties"] if name not in _MAY_BE_ABSENT]
+    else:
+        envelope["required"] = ["id", "source", "type", "data"]
+        envelope["propertyNames"] = {"pattern": "^[a-z0-9]+$"}
+    for schema in (envelope, data, *definitions.values()):
+        _tidy(schema, _without_null if is_said else _with_null)
+    header = {
+        "$schema": SCHEMA_DIALECT,
+        "$id": f"{BASE}{event_type}.json",
+        "title": f"{model.__name__}Event",
+        "description": "One event, CloudEvents 1.0 in structured JSON; `source` and `id` identify it.",
+    }
+    _drop_discriminators(envelope | {"$defs": definitions})
+    data["title"] = model.__name__
+    kept = ("type", "properties", "required", "propertyNames")
+    whole: dict[str, Any] = {name: envelope[name] for name in kept if name in envelope}
+    if definitions:
+        whole["$defs"] = {name: {"title": name} | schema for name, schema in definitions.items()}
+    return header | whole
+
+
+_MAY_BE_ABSENT = {"causationid", "traceparent", "tracestate"}
+"""In the envelope of an event of ours."""
+
+
+def _tidy(schema: dict[str, Any], say_null: Callable[[dict[str, Any]], dict[str, Any]]) -> None:
+    """Leave only the titles that name a type, and let `say_null` write each property that may be absent."""
+    schema.pop("title", None)
+    required = set(schema.get("required", ()))
+    for name, value in schema.get("properties", {}).items():
+        if isinstance(value, dict):
+            value.pop("title", None)
+            schema["properties"][name] = value if name in required else say_null(value)
+
+
+def _drop_discriminators(schema: Any) -> None:  # noqa: ANN401 — decoded JSON
+    """Pydantic's hint is OpenAPI's object, which AsyncAPI refuses; the constants of the kinds say the same."""
+    if isinstance(schema, dict):
+        if isinstance(schema.get("discriminator"), dict) and "mapping" in schema["discriminator"]:
+            del schema["discriminator"]
+        schema = list(schema.values())
+    for inner in schema if isinstance(schema, list) else ():
+        _drop_discriminators(inner)
+
+
+def _with_null(schema: dict[str, Any]) -> dict[str, Any]:
+    if {"type": "null"} in schema.get("anyOf", ()):
+        return schema
+    beside: dict[str, Any] = {name: schema[name] for name in ("description", "default", "examples") if name in schema}
+    return {"anyOf": [{name: it for name, it in schema.items() if name not in beside}, {"type": "null"}], **beside}
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    kinds: list[dict[str, Any]] = [it for it in schema.get("anyOf", ()) if it != {"type": "null"}]
+    if len(kinds) != 1:
+        return {name: it for name, it in schema.items() if name != "default"}
+    return kinds[0] | {name: it for name, it in schema.items() if name not in {"anyOf", "default"}}
 
 
 def asyncapi() -> dict[str, Any]:
-    """The exchange and its messages as AsyncAPI 3.0; a request is sent to us, an event is received from us."""
-    names = {model.__name__: _event_type(model) for model in MODELS}
+    """The exchange and its messages as AsyncAPI 3.1; a request is sent to us, an event is received from us."""
+    requests = {model.__name__: event_type_of(model) for model in MODELS if _is_request(model)}
+    events = {model.__name__: event_type_of(model) for model in MODELS if not _is_request(model)}
+    bulk = {f"{name}Bulk": f"{it}{topology.BULK_SUFFIX}" for name, it in requests.items() if it in topology.BULK_TYPES}
     return {
-        "asyncapi": "3.0.0",
-        "info": {"title": "Module Préfecture", "version": "1.0.0", "description": "Requests in, events out."},
-        "defaultContentType": "application/cloudevents+json",
-        "channels": {
-            name: {
-                "address": event_type,
-                "messages": {name: {"$ref": f"#/components/messages/{name}"}},
-                "bindings": {
-                    "amqp": {
-                        "is": "routingKey",
-                        "exchange": {"name": topology.EXCHANGE, "type": "topic", "durable": True},
-                    }
+        "asyncapi": "3.1.0",
+        "info": {
+            "title": "Module Préfecture",
+            "version": "1.4.0",
+            "description": "Requests in, events out. `receive` and `send` are what the application does: you send "
+            "requests, and receive events. Every event that you send is answered.",
+        },
+        "defaultContentType": topology.CONTENT_TYPE,
+        "servers": {
+            "broker": {
+                "host": "{host}:{port}",
+                "pathname": "/{vhost}",
+                "protocol": "amqps",
+                "protocolVersion": "0-9-1",
+                "description": "RabbitMQ 4.",
+                "variables": {
+                    "host": {"default": "broker.example"},
+                    "port": {"default": "5671"},
+                    "vhost": {"default": "prefecture"},
                 },
+                "security": [{"$ref": "#/components/securitySchemes/account"}],
             }
-            for name, event_type in names.items()
+        },
+        "channels": {
+            **{name: _channel(key, name) for name, key in requests.items()},
+            **{name: _channel(key, name.removesuffix("Bulk"), what=_BULK) for name, key in bulk.items()},
+            **{
+                name: _channel(topology.event_key(event_type, "{commune}"), name) | {"parameters": _COMMUNE}
+                for name, event_type in events.items()
+                if event_type != topology.EVENT_EXPORT_PROGRESS
+            },
+            ExportProgress.__name__: _channel(
+                topology.account_key(topology.EVENT_EXPORT_PROGRESS, "{account}"), ExportProgress.__name__
+            )
+            | {"parameters": {"account": _ACCOUNT}},
+            "Account": _channel(
+                topology.account_key("fr.openelec.prefecture.event.{event}.v1", "{account}"),
+                *(name for name in events if name != EcheanceNear.__name__),
+                what="What concerns the events of one account, the answers to them first.",
+            )
+            | {
+                "parameters": {
+                    "event": {"description": "The word of the type that says what happened."},
+                    "account": _ACCOUNT,
+                }
+            },
         },
         "operations": {
-            name[0].lower() + name[1:]: {
-                "action": "receive" if event_type in topology.REQUEST_TYPES else "send",
-                "channel": {"$ref": f"#/channels/{name}"},
-            }
-            for name, event_type in names.items()
+            **{_operation(name): _receives(name, name) for name in requests},
+            **{_operation(name): _receives(name, name.removesuffix("Bulk")) for name in bulk},
+            **{_operation(name): {"action": "send", "channel": {"$ref": f"#/channels/{name}"}} for name in events},
         },
         "components": {
-            "messages": {
-                name: {"contentType": "application/cloudevents+json", "payload": {"$ref": f"json/{event_type}.json"}}
-                for name, event_type in names.items()
+            "messages": {model.__name__: _message(model, example) for model, example in MODELS.items()},
+            "correlationIds": {
+                "request": {
+                    "description": "Follows a request from its sender to every event about it.",
+                    "location": "$message.payload#/correlationid",
+                }
+            },
+            "securitySchemes": {
+                "account": {
+                    "type": "userPassword",
+                    "description": "An account of RabbitMQ, from the operator: docs/producers.md, « Permissions ».",
+                }
+            },
+        },
+    }
+
+
+_BULK = "One of a batch: waits apart, behind what single clerks ask for."
+_COMMUNE = {"commune": {"description": "INSEE code of the commune: five characters.", "examples": ["13900"]}}
+_ACCOUNT = {"description": "The account of RabbitMQ that sent the event."}
+_ANSWERS = (RequestAccepted.__name__, RequestRefused.__name__)
+
+
+def _channel(address: str, *messages: str, what: str = "") -> dict[str, Any]:
+    return {
+        "address": address,
+        **({"description": what} if what else {}),
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in messages},
+        "bindings": {
+            "amqp": {
+                "is": "routingKey",
+                "exchange": {"name": topology.EXCHANGE, "type": "topic", "durable": True, "autoDelete": False},
+                "bindingVersion": "0.3.0",
             }
         },
     }
 
 
+def _operation(name: str) -> str:
+    return name[0].lower() + name[1:]
+
+
+def _receives(channel: str, message: str) -> dict[str, Any]:
+    return {
+        "action": "receive",
+        "channel": {"$ref": f"#/channels/{channel}"},
+        "messages": [{"$ref": f"#/channels/{channel}/messages/{message}"}],
+        "bindings": {"amqp": {"deliveryMode": 2, "mandatory": True, "ack": True, "bindingVersion": "0.3.0"}},
+        "reply": {
+            "channel": {"$ref": "#/channels/Account"},
+            "messages": [{"$ref": f"#/channels/Account/messages/{name}"} for name in _ANSWERS],
+        },
+    }
+
+
+def _message(model: type[BaseModel], example: dict[str, Any]) -> dict[str, Any]:
+    event_type = event_type_of(model)
+    return {
+        "name": event_type,
+        "title": model.__name__,
+        "summary": (model.__doc__ or "").partition("\n")[0],
+        "contentType": topology.CONTENT_TYPE,
+        "correlationId": {"$ref": "#/components/correlationIds/request"},
+        "payload": {"$ref": f"json/{event_type}.json"},
+        "examples": [{"name": "example", "payload": _example(model, example)}],
+    }
+
+
 def _example(model: type[BaseModel], fields: dict[str, Any]) -> dict[str, Any]:
-    event = CloudEvent(
-        id=_EXAMPLE_ID,
-        source="/mairie/13900",
-        type=_event_type(model),
-        time="2026-11-25T08:30:00Z",  # type: ignore[arg-type]  # parsed by pydantic
-        correlationid=_EXAMPLE_ID,
-        data=model.model_validate(fields).model_dump(mode="json", exclude_none=True),
-    )
-    return event.model_dump(mode="json", exclude_none=True)
+    said: dict[str, Any] = {}
+    if not _is_request(model):
+        said = {"id": _EVENT_ID, "source": topology.SOURCE, "causationid": _EXAMPLE_ID}
+    if model is EcheanceNear:  # nobody asked
+        said |= {"causationid": None, "correlationid": _EVENT_ID}
+    attributes: dict[str, Any] = {
+        "id": _EXAMPLE_ID,
+        "source": "/mairie/13900",
+        "type": event_type_of(model),
+        "time": "2026-11-25T08:30:00Z",
+        "correlationid": _EXAMPLE_ID,
+        "data": model.model_validate(fields).model_dump(mode="json", exclude_none=True),
+    }
+    return CloudEvent(**attributes | said).model_dump(mode="json", exclude_none=True)
 
 
-def _event_type(model: type[BaseModel]) -> str:
+def event_type_of(model: type[BaseModel]) -> str:
+    """The type of the events whose data it is."""
     event_type: str = model.EVENT_TYPE  # type: ignore[attr-defined]  # each model of MODELS has one
     return event_type
+
+
+def _is_request(model: type[BaseModel]) -> bool:
+    return event_type_of(model) in topology.REQUEST_TYPES
 
 
 def _pretty(document: dict[str, Any]) -> str:

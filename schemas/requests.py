@@ -1,8 +1,9 @@
 """What a producer may ask for: the `data` of each request event."""
 
 import re
+import unicodedata
 from datetime import date
-from typing import Annotated, Any, ClassVar, NamedTuple, Self
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import (
     AfterValidator,
@@ -12,13 +13,23 @@ from pydantic import (
     Field,
     StrictBool,
     StrictInt,
+    WithJsonSchema,
     model_validator,
 )
+from pydantic_core import PydanticCustomError
 
 from schemas.envelope import Attribute
 from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
-from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_RETRY, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import Format, Liste, parse_jour, parse_liste
+from schemas.topology import (
+    REQUEST_CANCEL,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_REGISTRE_CORRECTION,
+    REQUEST_REGISTRE_IMPORT,
+    REQUEST_REGISTRE_PREVIEW,
+    REQUEST_RETRY,
+    REQUEST_TABLEAUX_RENDER,
+)
+from schemas.vocabulary import LISTE_NAMES, Format, Liste, PreviewAct, parse_jour
 
 _FIRST_YEAR, _LAST_YEAR = 1900, 2199
 LARGEST_ID = 2**53 - 1
@@ -26,7 +37,7 @@ LARGEST_ID = 2**53 - 1
 
 _JOUR = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _REQUESTED_BY = r"[A-Za-zÀ-ÖØ-öø-ÿ0-9][A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]*"
-CODE_COMMUNE = re.compile(r"(?:0[1-9]|[1-8][0-9]|9[0-5]|2[AB]|9[78][0-9])[0-9]{2,3}", re.ASCII)
+_CODE_COMMUNE = r"((0[1-9]|[1-8][0-9]|9[0-5]|2[AB])[0-9]{3}|9[78][0-9]{3})"
 
 
 def check_code_commune(code: str) -> str:
@@ -35,13 +46,15 @@ def check_code_commune(code: str) -> str:
     Raises:
         ValueError: anything else, a path or a département code included.
     """
-    if len(code) != 5 or not CODE_COMMUNE.fullmatch(code):  # noqa: PLR2004 — INSEE, Code officiel géographique
+    if not re.fullmatch(_CODE_COMMUNE, code, re.ASCII):
         raise ValueError("code INSEE de commune attendu : 5 caractères, par exemple 13055 ou 2A004")
     return code
 
 
 def _parse_liste(value: Any) -> Any:  # noqa: ANN401 — whatever the sender wrote
-    return parse_liste(value) if isinstance(value, str) else value
+    if isinstance(value, str) and value not in LISTE_NAMES:
+        raise PydanticCustomError("enum", "a list is expected", {"expected": ", ".join(LISTE_NAMES)})
+    return LISTE_NAMES.get(value, value) if isinstance(value, str) else value
 
 
 def _parse_jour(value: Any) -> date:  # noqa: ANN401 — whatever the sender wrote
@@ -63,6 +76,21 @@ def _check_requested_by(name: str) -> str:
     return name
 
 
+_LINES = {"\n", "\t"}
+
+
+def check_text(text: str) -> str:
+    """Accept what a person writes on one or several lines.
+
+    Raises:
+        ValueError: it holds a control character.
+    """
+    text = text.replace("\r\n", "\n").strip()
+    if any(unicodedata.category(letter) in {"Cc", "Cs"} and letter not in _LINES for letter in text):
+        raise ValueError("caractère de contrôle refusé")
+    return text
+
+
 def _once(values: list[Any]) -> list[Any]:
     return list(dict.fromkeys(values))
 
@@ -73,12 +101,15 @@ CodeCommune = Annotated[
     Field(
         description="INSEE code of the commune.",
         examples=["13900"],
-        json_schema_extra={"pattern": "^(2[AB]|[0-9]{2})[0-9]{3}$"},
+        json_schema_extra={"pattern": f"^{_CODE_COMMUNE}$"},
     ),
 ]
+ListeName = Annotated[
+    Liste, BeforeValidator(_parse_liste), WithJsonSchema({"type": "string", "enum": list[str](LISTE_NAMES)})
+]
 Listes = Annotated[
-    list[Annotated[Liste, BeforeValidator(_parse_liste)]],
-    Field(min_length=1, max_length=10, description="The lists wanted; the REU's names LP, LCE, LCM are understood."),
+    list[ListeName],
+    Field(min_length=1, max_length=10, description="The lists wanted, by openElec's code or by the REU's name."),
     AfterValidator(_once),
 ]
 Jour = Annotated[
@@ -97,16 +128,40 @@ RequestedBy = Annotated[
     ),
     AfterValidator(_check_requested_by),
 ]
+SaidReason = Annotated[
+    str,
+    Field(
+        max_length=500,
+        description="Why files that were deposited, or taken to be posted, are to be made again; wanted where there "
+        "are some, and kept in the audit trail.",
+    ),
+    AfterValidator(check_text),
+]
 Bulk = Annotated[
     StrictBool,
     Field(description="Part of a batch: its files are made after those that single clerks ask for."),
 ]
+AskedProgress = Annotated[
+    StrictBool,
+    Field(description="An event a second while a file is being made, to the account that asks; not of a batch."),
+]
 
 
 class Contract(BaseModel):
-    """Base of everything that travels: strict names, frozen, and errors that never quote the value at fault."""
+    """Base of what is sent to us: strict names, frozen, and errors that never quote the value at fault.
+
+    A field that may be absent may be `null`, which says the same.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True, hide_input_in_errors=True)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _drop_null(cls, fields: Any) -> Any:  # noqa: ANN401 — decoded JSON
+        if not isinstance(fields, dict):
+            return fields
+        optional = {name for name, field in cls.model_fields.items() if not field.is_required()}
+        return {name: value for name, value in fields.items() if value is not None or name not in optional}
 
 
 class ListeExportRequested(Contract):
@@ -118,11 +173,26 @@ class ListeExportRequested(Contract):
     listes: Listes = list(Liste)
     formats: Annotated[list[Format], Field(min_length=1, max_length=10), AfterValidator(_once)] = [Format.CSV]
     bulk: Bulk = False
+    progress: AskedProgress | None = None
     requested_by: RequestedBy
 
     def parts(self) -> list[tuple[Liste, Format]]:
         """The files asked for, in the order of the request."""
         return [(liste, format_) for liste in self.listes for format_ in self.formats]
+
+
+def _say_dates(schema: dict[str, Any]) -> None:
+    """Which dates each type of tableau wants, as `find_missing_dates` has it."""
+    schema["allOf"] = [
+        {
+            "if": {"properties": {"types": {"contains": {"const": type_}}}},
+            "then": {
+                "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in missing.names]
+            },
+        }
+        for type_ in TypeTableau
+        for missing in find_missing_dates([type_], ())
+    ]
 
 
 class TableauPart(NamedTuple):
@@ -140,6 +210,8 @@ class TableauxRenderRequested(Contract):
     """
 
     EVENT_TYPE: ClassVar[str] = REQUEST_TABLEAUX_RENDER
+
+    model_config = ConfigDict(json_schema_extra=_say_dates)
 
     commune: CodeCommune
     listes: Listes = list(Liste)
@@ -179,6 +251,7 @@ class TableauxRenderRequested(Contract):
         StrictBool, Field(description="A place for the mayor to sign where no signature is required.")
     ] = False
     bulk: Bulk = False
+    progress: AskedProgress | None = None
     requested_by: RequestedBy
 
     @model_validator(mode="after")
@@ -195,6 +268,104 @@ class TableauxRenderRequested(Contract):
             for liste in self.listes
             for presentation in self.presentations
         ]
+
+
+_FILE_NAME = r"^[^\u0000-\u001f\u007f-\u009f/\\]*$"
+Sha256 = Annotated[str, Field(pattern="^[0-9a-f]{64}$", description="Of the file, in hexadecimal.")]
+
+
+class RegistrePreviewRequested(Contract):
+    """Somebody has put an export of the REU into the arrivals folder, and asks what its import would change.
+
+    Nothing enters the register. The file is erased after a day, unless it was imported or given up before.
+    """
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_REGISTRE_PREVIEW
+
+    commune: CodeCommune
+    arrival: Annotated[
+        str,
+        Field(
+            pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,99}(\.[A-Za-z0-9]{1,9})?$",
+            description="The file's name in the arrivals folder, which its sender has made: it holds no path.",
+            examples=["5a0d2f6c8e9b4d17.csv"],
+        ),
+    ]
+    sha256: Sha256
+    taken_on: Annotated[Jour, Field(description="The day it was downloaded from the REU, not a later one than today.")]
+    file_name: Annotated[
+        str,
+        Field(
+            pattern=_FILE_NAME, max_length=200, description="What its owner calls it, for people and for the record."
+        ),
+    ] = ""
+    liste: Annotated[
+        ListeName | None,
+        Field(description="On which list all its electors are, where the file does not tell."),
+    ] = None
+    requested_by: RequestedBy
+
+
+class RegistreImportRequested(Contract):
+    """Somebody has read a preview, and wants exactly that file in exactly the register that it was compared with.
+
+    Of a correction: exactly what it showed is to be done.
+    """
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_REGISTRE_IMPORT
+
+    commune: CodeCommune
+    preview: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID, description="`preview_id` of the view `apercus`.")]
+    sha256: Sha256
+    accept_rejects: Annotated[StrictBool, Field(description="Go on without the lines that were rejected.")] = False
+    accept_loss: Annotated[StrictBool, Field(description="Lists may lose more than a fifth of their electors.")] = False
+    empty: Annotated[
+        list[ListeName],
+        Field(max_length=10, description="Lists that the file does not hold, and on which nobody is any more."),
+        AfterValidator(_once),
+    ] = []
+    reason: SaidReason = ""
+    requested_by: RequestedBy
+
+
+UNDO_DAYS = 30
+"""How long an import can be undone: as long as a file of the exports volume is kept by default."""
+
+
+def _say_day(schema: dict[str, Any]) -> None:
+    """A day is told where one is corrected."""
+    is_redated = {"properties": {"act": {"const": PreviewAct.REDATE}}}
+    schema |= {
+        "if": is_redated,
+        "then": {"required": ["taken_on"], "properties": {"taken_on": {"type": "string"}}},
+    }
+
+
+class RegistreCorrectionRequested(Contract):
+    """Somebody asks what would change if an export that the register holds were undone, or were of another day.
+
+    Nothing changes yet: `registre_import` then wants what was shown, as of the preview of an export.
+    """
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_REGISTRE_CORRECTION
+
+    model_config = ConfigDict(json_schema_extra=_say_day)
+
+    commune: CodeCommune
+    import_id: Annotated[
+        StrictInt, Field(ge=1, le=LARGEST_ID, description="`import_id` of the view `imports`, of that commune alone.")
+    ]
+    act: Literal[PreviewAct.UNDO, PreviewAct.REDATE]
+    taken_on: Annotated[
+        Jour | None, Field(description="Of `redate`: the day it was really downloaded from the REU.")
+    ] = None
+    requested_by: RequestedBy
+
+    @model_validator(mode="after")
+    def _check_day(self) -> Self:
+        if self.act is PreviewAct.REDATE and self.taken_on is None:
+            raise ValueError("taken_on est attendu : le jour où l'export a été téléchargé du REU")
+        return self
 
 
 class RequestReference(Contract):
@@ -220,7 +391,10 @@ class _AboutRequest(Contract):
 
 
 class CancelRequested(_AboutRequest):
-    """Somebody does not want the files of a request any more: those that are not made yet will not be."""
+    """Somebody does not want the files of a request any more: those that are not made yet will not be.
+
+    Of a preview of the register: the export is not to be imported, and is erased.
+    """
 
     EVENT_TYPE: ClassVar[str] = REQUEST_CANCEL
 

@@ -5,7 +5,10 @@ it. The queues of jobs are internal: nobody else publishes there.
 """
 
 EXCHANGE = "prefecture"
-"""Durable topic exchange; a message's routing key is its event type, which a request of a batch may lengthen."""
+"""Durable topic exchange; a message's routing key begins with its event type."""
+
+SOURCE = "/module-prefecture"
+"""Who says our events, where an installation has no name of its own."""
 
 BULK_SUFFIX = ".bulk"
 """Ends the routing key of a request of a batch, which then waits in a queue of its own."""
@@ -17,22 +20,34 @@ REQUEST_RETRY = "fr.openelec.prefecture.request.retry.v1"
 REQUEST_FILE_DOWNLOADED = "fr.openelec.prefecture.request.file_downloaded.v1"
 REQUEST_DEPOT_DECLARE = "fr.openelec.prefecture.request.depot_declare.v1"
 REQUEST_DEPOT_VERDICT = "fr.openelec.prefecture.request.depot_verdict.v1"
+REQUEST_PUBLICATION_DECLARE = "fr.openelec.prefecture.request.publication_declare.v1"
 REQUEST_DOUBT_DECIDE = "fr.openelec.prefecture.request.doubt_decide.v1"
+REQUEST_REGISTER_NOTE = "fr.openelec.prefecture.request.register_note.v1"
+REQUEST_REGISTRE_PREVIEW = "fr.openelec.prefecture.request.registre_preview.v1"
+REQUEST_REGISTRE_IMPORT = "fr.openelec.prefecture.request.registre_import.v1"
+REQUEST_REGISTRE_CORRECTION = "fr.openelec.prefecture.request.registre_correction.v1"
 
 EVENT_REQUEST_ACCEPTED = "fr.openelec.prefecture.event.request_accepted.v1"
 EVENT_REQUEST_SETTLED = "fr.openelec.prefecture.event.request_settled.v1"
+EVENT_EXPORT_PROGRESS = "fr.openelec.prefecture.event.export_progress.v1"
 EVENT_EXPORT_READY = "fr.openelec.prefecture.event.export_ready.v1"
 EVENT_EXPORT_FAILED = "fr.openelec.prefecture.event.export_failed.v1"
 EVENT_EXPORT_CANCELLED = "fr.openelec.prefecture.event.export_cancelled.v1"
 EVENT_EXPORT_RECALLED = "fr.openelec.prefecture.event.export_recalled.v1"
 EVENT_REQUEST_REFUSED = "fr.openelec.prefecture.event.request_refused.v1"
+EVENT_REGISTRE_PREVIEWED = "fr.openelec.prefecture.event.registre_previewed.v1"
+EVENT_REGISTRE_IMPORTED = "fr.openelec.prefecture.event.registre_imported.v1"
 EVENT_ECHEANCE_NEAR = "fr.openelec.prefecture.event.echeance_near.v1"
 
-DECLARATION_TYPES = (REQUEST_FILE_DOWNLOADED, REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT, REQUEST_DOUBT_DECIDE)
-"""What a person did with a file, or says of a doubt: they ask for nothing, and nobody is mailed about them."""
+DECLARATION_TYPES = (
+    *(REQUEST_FILE_DOWNLOADED, REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT),
+    *(REQUEST_PUBLICATION_DECLARE, REQUEST_DOUBT_DECIDE, REQUEST_REGISTER_NOTE),
+)
+"""What a person did with a file, or says of the register: they ask for nothing, and nobody is mailed about them."""
 
 REQUEST_TYPES = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_CANCEL, REQUEST_RETRY),
+    *(REQUEST_REGISTRE_PREVIEW, REQUEST_REGISTRE_IMPORT, REQUEST_REGISTRE_CORRECTION),
     *DECLARATION_TYPES,
 )
 """Each is bound by name to the queue of requests, so that an unknown type comes back to its sender as unroutable."""
@@ -40,15 +55,48 @@ REQUEST_TYPES = (
 BULK_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER)
 """Those that may be part of a batch."""
 
+
+def request_key(event_type: str, *, is_bulk: bool = False) -> str:
+    """Where a request goes: by its type, and one of a batch apart."""
+    return event_type + BULK_SUFFIX if is_bulk and event_type in BULK_TYPES else event_type
+
+
 EVENT_TYPES = (
     *(EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED, EVENT_EXPORT_RECALLED, EVENT_REQUEST_REFUSED),
-    *(EVENT_REQUEST_ACCEPTED, EVENT_REQUEST_SETTLED, EVENT_ECHEANCE_NEAR),
+    *(EVENT_REQUEST_ACCEPTED, EVENT_REQUEST_SETTLED, EVENT_REGISTRE_PREVIEWED, EVENT_REGISTRE_IMPORTED),
+    *(EVENT_EXPORT_PROGRESS, EVENT_ECHEANCE_NEAR),
 )
+
+ANY = "*"
+"""In a key that a queue is bound by: any one word."""
+
+LISTENER_PREFIX = "listener."
+"""Begins the name of the queue of whoever listens to our events; a policy of the broker bounds these queues."""
+
+
+def event_key(event_type: str, commune: str) -> str:
+    """Where an event of ours about a commune goes: last comes the commune, by which a listener can be confined."""
+    return f"{event_type}.{commune}"
+
+
+def account_key(event_type: str, account: str) -> str:
+    """Where an event of ours goes for the account whose event it answers; nobody else need hear it."""
+    return f"{event_type}.account.{account}"
+
+
+def listener_key(*, commune: str = "", account: str = "") -> str:
+    """What to bind a queue by to hear every event about a commune, `*` for each, or the answers to an account."""
+    every = f"fr.openelec.prefecture.event.{ANY}.{ANY}"
+    return account_key(every, account) if account else event_key(every, commune)
+
 
 QUEUE_REQUESTS, QUEUE_REQUESTS_BULK = "requests", "requests-bulk"
 QUEUE_LISTES, QUEUE_LISTES_BULK = "listes", "listes-bulk"
 QUEUE_TABLEAUX, QUEUE_TABLEAUX_BULK = "tableaux", "tableaux-bulk"
 """What belongs to a batch waits in the second of each pair: it never stands before what a single clerk asks for."""
+
+QUEUE_REGISTRE = "registre"
+"""Exports of the REU to preview and to import: read by who may write to the register, and by nobody else."""
 
 MAX_EVENT_BYTES = 256 * 1024
 """A larger event is refused before it is sent: past the broker's `max_message_size` it vanishes with its channel."""

@@ -20,6 +20,11 @@ class Liste(StrEnum):
         """The full name, as a clerk reads it."""
         return _LISTE_LABELS[self]
 
+    @property
+    def short_label(self) -> str:
+        """The name without openElec's word beside it: `Liste principale`."""
+        return self.label.partition(" (")[0]
+
 
 class Format(StrEnum):
     """A file format of the arrêté du 12 novembre 2013, art. 2."""
@@ -82,11 +87,24 @@ class Severity(StrEnum):
 
 
 class Piece(StrEnum):
-    """What is taken of an export: its file, its report of anomalies, or both in a dossier de dépôt."""
+    """What is taken of an export: its file, its report of anomalies, both in a dossier de dépôt, its certificate."""
 
     FICHIER = "fichier"
     RAPPORT = "rapport"
     DOSSIER = "dossier"
+    CERTIFICAT = "certificat"
+
+
+class PublicationMode(StrEnum):
+    """How a tableau is made known: posted, or open to consultation at the town hall; both are a publication."""
+
+    AFFICHAGE = "affichage"
+    CONSULTATION = "consultation"
+
+    @property
+    def label(self) -> str:
+        """As a clerk reads it, of the tableau."""
+        return {PublicationMode.AFFICHAGE: "affiché", PublicationMode.CONSULTATION: "consultable en mairie"}[self]
 
 
 class Verdict(StrEnum):
@@ -101,6 +119,43 @@ class Verdict(StrEnum):
         return {Verdict.ACCEPTE: "accepté", Verdict.REJETE: "rejeté"}[self]
 
 
+class PreviewStatus(StrEnum):
+    """Where an export of the REU stands that was put into the arrivals folder."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    READY = "ready"
+    ACCEPTED = "accepted"
+    IMPORTING = "importing"
+    IMPORTED = "imported"
+    REFUSED = "refused"
+    DROPPED = "dropped"
+    EXPIRED = "expired"
+
+    @property
+    def label(self) -> str:
+        """The state, as a clerk reads it."""
+        return _PREVIEW_LABELS[self]
+
+    @property
+    def is_terminal(self) -> bool:
+        """Whether nothing more will happen to the export: its file is erased."""
+        return self in {self.IMPORTED, self.REFUSED, self.DROPPED, self.EXPIRED}
+
+    @property
+    def is_at_work(self) -> bool:
+        """Whether a worker has to go on with it."""
+        return not self.is_terminal and self is not self.READY
+
+
+class PreviewAct(StrEnum):
+    """What a preview is of: an export that arrived, or what is to be done to one that the register holds."""
+
+    IMPORT = "import"
+    UNDO = "undo"
+    REDATE = "redate"
+
+
 class DoubtDecision(StrEnum):
     """What somebody says of a radiation and an inscription that may be one person."""
 
@@ -113,11 +168,93 @@ class DoubtDecision(StrEnum):
         return {DoubtDecision.SAME_PERSON: "même personne", DoubtDecision.TWO_PERSONS: "deux personnes"}[self]
 
 
+class SeenPage(StrEnum):
+    """A page of the screen that names electors, as the audit trail calls it."""
+
+    MOTIFS = "motifs"
+    DOUBTS = "doutes"
+    PROTECTIONS = "protections"
+    ANOMALIES = "anomalies"
+    SEARCH = "recherche"
+
+    @property
+    def label(self) -> str:
+        """The page, as people call it."""
+        return _SEEN_PAGES[self]
+
+
+class Nature(StrEnum):
+    """What happens to the elector. A modification is a radiation from the old situation, an inscription in the new."""
+
+    INSCRIPTION = "inscription"
+    RADIATION = "radiation"
+    MODIFICATION = "modification"
+
+
+class Categorie(StrEnum):
+    """The category of the motif: all that a posted tableau prints of it (R. 8: a full motif is not to be posted)."""
+
+    INSCRIPTION_VOLONTAIRE = "inscription_volontaire"
+    INSCRIPTION_OFFICE = "inscription_office"
+    INSCRIPTION_JUDICIAIRE = "inscription_judiciaire"
+    CHANGEMENT_BUREAU = "changement_bureau"
+    RADIATION_DECES = "radiation_deces"
+    RADIATION_AUTRE_COMMUNE = "radiation_autre_commune"
+    RADIATION_DECISION = "radiation_decision"
+    MODIFICATION_ETAT_CIVIL = "modification_etat_civil"
+    NON_PRECISEE = ""
+    """Nobody said it yet, as an export of the REU does not: the cell of the tableau stays empty."""
+
+    @property
+    def label(self) -> str:
+        """The category as a tableau prints it."""
+        return _CATEGORIE_LABELS[self]
+
+
+CATEGORIES = {
+    Nature.INSCRIPTION: (
+        Categorie.INSCRIPTION_VOLONTAIRE,
+        Categorie.INSCRIPTION_OFFICE,
+        Categorie.INSCRIPTION_JUDICIAIRE,
+    ),
+    Nature.RADIATION: (
+        Categorie.RADIATION_DECES,
+        Categorie.RADIATION_AUTRE_COMMUNE,
+        Categorie.RADIATION_DECISION,
+    ),
+    Nature.MODIFICATION: (Categorie.CHANGEMENT_BUREAU, Categorie.MODIFICATION_ETAT_CIVIL),
+}
+"""The categories that a mouvement of each nature may have; one that is not known goes with all of them."""
+
+
+class Wish(StrEnum):
+    """What a recipient may want to be notified of."""
+
+    READY = "pret"
+    FAILED = "echec"
+    DEADLINE = "echeance"
+
+    @property
+    def label(self) -> str:
+        """As people read it."""
+        return _WISHES[self]
+
+
 _LISTE_LABELS = {
     Liste.PRINCIPALE: "Liste principale (générale)",
     Liste.COMPLEMENTAIRE_EUROPEENNE: "Liste complémentaire européenne",
     Liste.COMPLEMENTAIRE_MUNICIPALE: "Liste complémentaire municipale",
 }
+
+LISTE_NAMES = {
+    "P": Liste.PRINCIPALE,
+    "CE": Liste.COMPLEMENTAIRE_EUROPEENNE,
+    "CM": Liste.COMPLEMENTAIRE_MUNICIPALE,
+    "LP": Liste.PRINCIPALE,
+    "LCE": Liste.COMPLEMENTAIRE_EUROPEENNE,
+    "LCM": Liste.COMPLEMENTAIRE_MUNICIPALE,
+}
+"""What an event may call a list: openElec's code, or the REU's name."""
 
 _STATUS_LABELS = {
     ExportStatus.QUEUED: "en attente",
@@ -127,18 +264,46 @@ _STATUS_LABELS = {
     ExportStatus.CANCELLED: "annulé",
 }
 
-_LISTE_ALIASES = {
-    "P": Liste.PRINCIPALE,
-    "LP": Liste.PRINCIPALE,
+_CATEGORIE_LABELS = {
+    Categorie.INSCRIPTION_VOLONTAIRE: "Inscription volontaire",
+    Categorie.INSCRIPTION_OFFICE: "Inscription d’office",
+    Categorie.INSCRIPTION_JUDICIAIRE: "Inscription judiciaire",
+    Categorie.CHANGEMENT_BUREAU: "Changement de bureau",
+    Categorie.RADIATION_DECES: "Décès",
+    Categorie.RADIATION_AUTRE_COMMUNE: "Autre commune",
+    Categorie.RADIATION_DECISION: "Décision",
+    Categorie.MODIFICATION_ETAT_CIVIL: "Modification de l’état civil",
+    Categorie.NON_PRECISEE: "",
+}
+
+_SEEN_PAGES = {
+    SeenPage.MOTIFS: "motifs à compléter",
+    SeenPage.DOUBTS: "doutes",
+    SeenPage.PROTECTIONS: "électeurs protégés",
+    SeenPage.ANOMALIES: "anomalies",
+    SeenPage.SEARCH: "recherche dans les anomalies",
+}
+
+_WISHES = {Wish.READY: "fichiers prêts", Wish.FAILED: "échecs, refus et annulations", Wish.DEADLINE: "échéances"}
+
+_PREVIEW_LABELS = {
+    PreviewStatus.QUEUED: "lecture en attente",
+    PreviewStatus.RUNNING: "lecture en cours",
+    PreviewStatus.READY: "à reprendre ou non",
+    PreviewStatus.ACCEPTED: "reprise en attente",
+    PreviewStatus.IMPORTING: "reprise en cours",
+    PreviewStatus.IMPORTED: "repris",
+    PreviewStatus.REFUSED: "refusé",
+    PreviewStatus.DROPPED: "non repris",
+    PreviewStatus.EXPIRED: "effacé, faute de réponse",
+}
+
+_LISTE_ALIASES = LISTE_NAMES | {
     "01": Liste.PRINCIPALE,
     "LISTE PRINCIPALE": Liste.PRINCIPALE,
     "LISTE GENERALE": Liste.PRINCIPALE,
-    "CE": Liste.COMPLEMENTAIRE_EUROPEENNE,
-    "LCE": Liste.COMPLEMENTAIRE_EUROPEENNE,
     "02": Liste.COMPLEMENTAIRE_EUROPEENNE,
     "LISTE COMPLEMENTAIRE EUROPEENNE": Liste.COMPLEMENTAIRE_EUROPEENNE,
-    "CM": Liste.COMPLEMENTAIRE_MUNICIPALE,
-    "LCM": Liste.COMPLEMENTAIRE_MUNICIPALE,
     "03": Liste.COMPLEMENTAIRE_MUNICIPALE,
     "LISTE COMPLEMENTAIRE MUNICIPALE": Liste.COMPLEMENTAIRE_MUNICIPALE,
 }

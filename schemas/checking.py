@@ -1,0 +1,109 @@
+"""A message as a sender made it: what can be read of it, and all that is wrong with it, without broker or database.
+
+CloudEvents has three ways on AMQP: structured, which is ours, binary (AMQP protocol binding, section 3.1) and batch
+(JSON event format, section 4). The other two, what is compressed and what begins with a mark of its encoding are told
+from an event that is merely wrong, so that whoever sent it learns the true reason.
+"""
+
+import json
+import zlib
+from collections.abc import Mapping, Sequence
+from typing import Any, NamedTuple
+
+from pydantic import ValidationError
+
+from schemas.envelope import CloudEvent, InvalidEventError, parse_json
+from schemas.faults import Fault, list_faults
+from schemas.generate import MODELS, event_type_of
+from schemas.topology import MAX_EVENT_BYTES
+
+_GZIP = b"\x1f\x8b"
+_MARKS = {b"\xef\xbb\xbf": "utf-8-sig", b"\xff\xfe": "utf-16", b"\xfe\xff": "utf-16"}
+_PREFIXES = ("cloudEvents:", "cloudEvents_")
+_BATCH = "application/cloudevents-batch"
+
+_BINARY_MODE = Fault("", "mode_binaire", "le mode binaire n'est pas admis : envoyer l'événement entier en JSON")
+_BATCH_MODE = Fault("", "mode_lot", "le mode « batch » n'est pas admis : envoyer un événement par message")
+_COMPRESSED = Fault("", "compresse", "l'événement est compressé : l'envoyer tel quel")
+_MARKED = Fault(
+    "", "bom", "l'événement commence par une marque d'ordre des octets (BOM) : l'envoyer en UTF-8, sans elle"
+)
+_UNKNOWN_TYPE = Fault("type", "type_inconnu", "le contrat n'a pas ce type d'événement")
+
+_MODELS = {event_type_of(model): model for model in MODELS}
+
+
+class Envelope(NamedTuple):
+    """What a message says of itself; no fault when it is an event of ours."""
+
+    fields: Mapping[str, Any]
+    faults: Sequence[Fault]
+
+
+def read_envelope(
+    body: bytes, *, headers: Mapping[str, Any] | None = None, content_type: str = "", content_encoding: str = ""
+) -> Envelope:
+    """Read a message with the properties of AMQP that it came with; its data are not looked into."""
+    if from_headers := _from_headers(headers or {}):
+        return Envelope(from_headers, (_BINARY_MODE,))
+    text, faults = _open(body, content_encoding)
+    fields, more = _read(text, content_type)
+    return Envelope(fields, faults or more)
+
+
+def find_faults(body: bytes, **properties: Any) -> Sequence[Fault]:  # noqa: ANN401 — those of read_envelope
+    """Everything that a message's form and data are refused for; what depends on the register is not known here."""
+    envelope = read_envelope(body, **properties)
+    if envelope.faults:
+        return envelope.faults
+    event = CloudEvent.from_bytes(body)
+    if (model := _MODELS.get(event.type)) is None:
+        return (_UNKNOWN_TYPE,)
+    try:
+        model.model_validate(event.data)
+    except ValidationError as error:
+        return list_faults(error, "data")
+    return ()
+
+
+def _from_headers(headers: Mapping[str, Any]) -> dict[str, Any]:
+    return {name[len(it) :]: value for name, value in headers.items() for it in _PREFIXES if name.startswith(it)}
+
+
+def _open(body: bytes, content_encoding: str) -> tuple[bytes, Sequence[Fault]]:
+    """The event within, as UTF-8, and why it is not so by itself."""
+    if body.startswith(_GZIP) or content_encoding in {"gzip", "deflate"}:
+        try:
+            # 32: gzip or zlib, by its header. No more is read than an event may have.
+            return zlib.decompressobj(zlib.MAX_WBITS | 32).decompress(body, MAX_EVENT_BYTES), (_COMPRESSED,)
+        except zlib.error:
+            return b"", (_COMPRESSED,)
+    for mark, encoding in _MARKS.items():
+        if body.startswith(mark):
+            return body.decode(encoding, "replace").encode("utf-8", "replace"), (_MARKED,)
+    return body, ()
+
+
+def _read(text: bytes, content_type: str) -> tuple[Mapping[str, Any], Sequence[Fault]]:
+    """What the event says of itself, and what is wrong with it; of a batch, what its first event says."""
+    try:
+        fields = parse_json(text)
+    except InvalidEventError as error:
+        return _read_names(text), error.faults
+    if isinstance(fields, list) or content_type.startswith(_BATCH):
+        first = fields[0] if isinstance(fields, list) and fields else fields
+        return first if isinstance(first, dict) else {}, (_BATCH_MODE,)
+    try:
+        CloudEvent.from_bytes(text)
+    except InvalidEventError as error:
+        return fields if isinstance(fields, dict) else {}, error.faults
+    return fields, ()
+
+
+def _read_names(text: bytes) -> Mapping[str, Any]:
+    """JSON that is none of ours (NaN, a name twice, another encoding), but still says what it is called."""
+    try:
+        fields = json.loads(text.decode("utf-8", "replace"))
+    except (ValueError, RecursionError):
+        return {}
+    return fields if isinstance(fields, dict) else {}
