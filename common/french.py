@@ -3,7 +3,7 @@
 import re
 from datetime import date, datetime
 
-from common.clock import PARIS
+from common.calendrier import PARIS
 
 NBSP = "\u00a0"
 """No-break space: between a number and its unit, inside « guillemets »."""
@@ -26,6 +26,7 @@ _MINUTE = 60
 """In seconds, and an hour in minutes."""
 _BEFORE_MARK = re.compile(r" (?=[;:!?](?:\s|$|<))")
 _IN_QUOTES = re.compile(r"(?<=«) | (?=»)")
+_COMMANDS = re.compile(r" \((?:[^()]*(?:import-|--)[^()]*|motifs|doutes)\)")
 _MILLION, _THOUSAND, _HUNDRED, _TEENS = 1_000_000, 1000, 100, 20
 
 
@@ -112,7 +113,9 @@ def format_duration(seconds: float) -> str:
     minutes = round(seconds / _MINUTE)
     if minutes == 0:
         return "moins d'une minute"
-    return f"{minutes} min" if minutes < _MINUTE else f"{minutes // 60} h {minutes % 60:02}"
+    if minutes < _MINUTE:
+        return f"{minutes}{NBSP}min"
+    return f"{minutes // 60}{NBSP}h{NBSP}{minutes % 60:02}"
 
 
 def format_elapsed(seconds: float) -> str:
@@ -168,6 +171,11 @@ def at_commune(nom: str) -> str:
 def capitalized(text: str) -> str:
     """The first letter only: what follows may be a name."""
     return text[:1].upper() + text[1:]
+
+
+def without_commands(text: str) -> str:
+    """A message without the commands that it names, for who administers the service, beside what there is to do."""
+    return _COMMANDS.sub("", text)
 
 
 def typo(text: str) -> str:

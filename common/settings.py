@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
 
-from pydantic import BeforeValidator, ValidationError
+from pydantic import BeforeValidator, SecretStr, ValidationError
 from pydantic_core import ErrorDetails
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -47,6 +47,7 @@ VARIABLES = (
     _variable("REGISTRE_URL", "worker", "database of the register when it is another one"),
     _variable("STATE_URL", "producers", "the worker's database, by an account that may only read its views"),
     _variable("EXPORTS_DIR", "worker producers", "the exports volume"),
+    _variable("ARRIVALS_DIR", "worker producers", "where the screen puts exports of the REU, which workers take up"),
     _variable("SECRETS_DIR", "worker producers", "directory of files named like the variables, one secret each"),
     _variable("LOG_FORMAT", "worker producers", "`json` or `console`"),
     _variable("LOG_LEVEL", "worker producers", "`debug`, `info`, `warning` or `error`"),
@@ -56,10 +57,17 @@ VARIABLES = (
     _variable("RETRY_SECONDS", "worker", "how long a full disk or an absent service is waited for"),
     _variable("SWEEP_SECONDS", "worker", "how often forgotten rows are looked for"),
     _variable("RETENTION_DAYS", "worker producers", "how long files are kept after they were made; 0: for ever"),
+    _variable("AUDIT_DAYS", "worker", "how long lines of the audit trail are kept, 30 at least; 0: for ever"),
+    _variable("KEY_DAYS", "worker", "how long the `id` of an event is taken; 0: as long as its request is on record"),
+    _variable("QUOTA", "worker", "requests that may wait, of one commune by one account; more are refused (`quota`)"),
+    _variable("QUOTA_BULK", "worker", "requests of batches that may wait, of one account"),
+    _variable("RATE", "worker", "events of one account that are read in a second, but for batches; more wait"),
+    _variable("BURST", "worker", "events that an account may send at once besides"),
     _variable("TYPE_LISTE_CODES", "worker", "column TypeListe per list, `P=G,CE=E,CM=M`"),
     _variable("INFO_LISTE", "worker", "column InfoListe"),
     _variable("RUINED_VALUES", "worker", "what a ruined value makes of a file: `bloquante` or `remarque`"),
     _variable("XSD_PATH", "worker", "the ministry's XSD, when you hold it"),
+    _variable("EVENT_SOURCE", "worker", "`source` of our events, by which installations are told apart"),
     _variable("PUBLIC_URL", "worker producers", "address of the page that mails link to"),
     _variable("SMTP_HOST", "worker", "mail server; without it, mails are written to MAIL_DIR"),
     _variable("SMTP_PORT", "worker", "port of the mail server"),
@@ -83,13 +91,14 @@ VARIABLES = (
     _variable("WEB_SPOOL_DIR", "producers", "where declarations wait for an absent broker"),
     _variable("WEB_TRUSTED_PROXIES", "producers", "addresses or networks of the proxies that are believed"),
     _variable("WEB_PROXY_HEADER", "producers", "header where a trusted proxy says who comes"),
-    _variable("WEB_PROXY_SECRET", "producers", "what a trusted proxy must show in X-Prefecture-Secret, if anything"),
+    _variable("WEB_PROXY_SECRET", "producers", "what a trusted proxy must show in X-Prefecture-Secret"),
     _variable("WEB_KNOWN_BY", "producers", "what names an agent: her `email`, or her `name` in the table"),
     _variable("WEB_OIDC_ISSUER", "producers", "the OpenID Connect provider"),
     _variable("WEB_OIDC_CLIENT_ID", "producers", "what the provider calls the screen"),
     _variable("WEB_OIDC_CLIENT_SECRET", "producers", "its secret there"),
     _variable("WEB_OIDC_SCOPES", "producers", "what is asked of the provider"),
     _variable("WEB_OIDC_CLAIM", "producers", "the claim that names the agent: `email`, `sub` …"),
+    _variable("WEB_OIDC_UNVERIFIED", "producers", "the provider whose addresses count without `email_verified`"),
     _variable("WEB_OIDC_SIRETS", "producers", "the employers whose agents may come; all without it"),
     _variable("WEB_OIDC_ACR_VALUES", "producers", "the levels of authentication that are accepted"),
     _variable("HOME", "worker", "directory of the embedded mode (database, exports, mails)"),
@@ -166,3 +175,29 @@ def _describe(fault: ErrorDetails, explain: ExplainDetail) -> str:
         return explain(fault)
     what = "manquante, elle est obligatoire" if fault["type"] == "missing" else f"valeur refusée ({explain(fault)})"
     return f"{PREFIX}{str(fault['loc'][0]).upper()} : {what}"
+
+
+def effective(settings: EnvironmentSettings) -> list[tuple[str, str]]:
+    """Each setting as it is in force; of an address what holds no secret, of a secret nothing."""
+    return [(name, _shown(name, getattr(settings, name))) for name in type(settings).model_fields]
+
+
+def describe_given(settings: EnvironmentSettings) -> str:
+    """The settings that somebody gave, likewise, on one line: the others are the release's own."""
+    given = settings.model_fields_set
+    return " ; ".join(f"{name.upper()}={value}" for name, value in effective(settings) if name in given)
+
+
+def _shown(name: str, value: object) -> str:
+    from common.database import shown_address
+
+    if isinstance(value, dict):
+        return ",".join(f"{key}={code}" for key, code in value.items())
+    if isinstance(value, tuple):
+        return ",".join(map(str, value))
+    if not isinstance(value, SecretStr):
+        return "" if value is None else str(value)
+    secret = value.get_secret_value()
+    if not name.endswith("_url"):
+        return "********" if secret else ""
+    return shown_address(secret)
