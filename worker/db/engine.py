@@ -1,24 +1,36 @@
-"""Engines, sessions and the one snapshot of an export."""
+"""Engines, sessions, the one snapshot of an export, and how who finishes a row wakes who tells people."""
 
 import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Event
 from typing import Any
+from weakref import WeakKeyDictionary
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError
-from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from common import texte
 from common.database import CONNECT_OPTIONS
-from worker.domain import texte
 from worker.errors import ConfigurationError
 
 Sessions = sessionmaker[Session]
 
 BUSY_SECONDS = 15
 """How long a SQLite writer waits for another one."""
+
+
+CHANNEL = "prefecture_ready"
+
+POLL_SECONDS = {"postgresql": 1.0, "sqlite": 0.5}
+"""How long a wait lasts when nobody calls; on PostgreSQL a fallback, since a call may be lost with its connection."""
+
+_SLICE_SECONDS = 0.25
+"""How long a stop may go unseen."""
 
 
 def build_engine(url: str, *, serves: bool = False) -> Engine:
@@ -90,7 +102,13 @@ def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry
     connection.isolation_level = None
     for function in (texte.clean, texte.is_clean, texte.is_suspect, texte.is_garbled, texte.without_case):
         connection.create_function(function.__name__, 1, function, deterministic=True)
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_SECONDS * 1000}"):
+    for pragma in (
+        "journal_mode=WAL",
+        "synchronous=FULL",
+        "foreign_keys=ON",
+        "secure_delete=ON",
+        f"busy_timeout={BUSY_SECONDS * 1000}",
+    ):
         connection.execute(f"PRAGMA {pragma}")
 
 
@@ -103,3 +121,72 @@ def ping(engine: Engine) -> None:
     """Ask the database for one value; raises SQLAlchemy's OperationalError when it is away."""
     with engine.connect() as connection:
         connection.execute(text("SELECT 1"))
+
+
+def is_writable(engine: Engine) -> bool:
+    """Whether the database answers and takes what is written: a standby does not."""
+    try:
+        with engine.begin() as connection:
+            if engine.dialect.name != "postgresql":
+                return True
+            return bool(connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off")
+    except SQLAlchemyError:
+        return False
+
+
+_TABLES: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()
+"""By database, those that were found there; a table that is not there yet may come with a migration."""
+
+
+def has_table(connection: Connection, model: type[DeclarativeBase]) -> bool:
+    """Whether the database has a table of ours: a register that another service keeps has none but its own."""
+    known = _TABLES.setdefault(connection.engine, set())
+    if model.__tablename__ not in known and inspect(connection).has_table(model.__tablename__):
+        known.add(model.__tablename__)
+    return model.__tablename__ in known
+
+
+def notify_ready(connection: Connection) -> None:
+    """Wake the notifiers when this transaction commits."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text(f"NOTIFY {CHANNEL}"))
+
+
+class ReadySignal:
+    """Hears `notify_ready`, on a connection of its own that no pool takes back."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._poll_seconds = POLL_SECONDS[engine.dialect.name]
+        self._psycopg: Any = None
+
+    def listen(self) -> None:
+        """Hear every call from now on; raises the driver's error when the database is away."""
+        if self._psycopg is None and self._engine.dialect.name == "postgresql":
+            connection = self._engine.raw_connection()
+            connection.detach()
+            self._psycopg = connection.dbapi_connection
+            self._psycopg.autocommit = True
+            self._psycopg.execute(f"LISTEN {CHANNEL}")
+
+    def wait(self, stop: Event) -> None:
+        """Return when somebody called, when it is time to look anyway, or soon after `stop` is set."""
+        deadline = time.monotonic() + self._poll_seconds
+        while not stop.is_set() and (left := deadline - time.monotonic()) > 0:
+            if self._psycopg is None:
+                stop.wait(left)
+            elif self._was_called(min(left, _SLICE_SECONDS)):
+                return
+
+    def close(self) -> None:
+        """Stop hearing; `listen` begins again."""
+        if self._psycopg is not None:
+            self._psycopg.close()
+            self._psycopg = None
+
+    def _was_called(self, seconds: float) -> bool:
+        try:
+            return any(True for _ in self._psycopg.notifies(timeout=seconds, stop_after=1))
+        except self._engine.dialect.loaded_dbapi.Error:
+            self.close()
+            return False

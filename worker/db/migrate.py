@@ -1,5 +1,6 @@
 """Bring a database to the newest form, or tell whether it is."""
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from alembic import command
@@ -9,9 +10,153 @@ from alembic.script import ScriptDirectory
 from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
-from worker.db.grants import grant
 from worker.db.revision import is_usable
 from worker.errors import ConfigurationError
+
+_MAINTAIN, _MAINTAIN_SINCE = "MAINTAIN", (17,)
+"""Renew the statistics of a table: a right of its own since this version of PostgreSQL, the owner's alone before."""
+
+_REGISTER = "bureau, commission, commune, electeur, liste, mouvement, protection, scrutin"
+
+_Grants = Sequence[tuple[str, str]]
+
+_TRAIL: _Grants = (
+    ("INSERT", "audit"),
+    ("SELECT, UPDATE", "audit_head"),
+    ("SELECT, INSERT", "audit_word"),
+    ("SELECT, INSERT, UPDATE", "process"),
+    ("USAGE", "SEQUENCE audit_id_seq"),
+)
+"""Add a line, and say what a process runs with."""
+
+_REQUESTS: _Grants = (
+    ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
+    ("SELECT (id, name, revoked_at)", "token"),
+    ("SELECT", "token_commune"),
+    # What an event decides of a doubt, or says of the register (ADR 0029): these columns, these tables.
+    ("UPDATE (born_after, born_before, decision, decided_at, decided_by, inscription_id, radiation_id)", "doubt"),
+    ("DELETE, UPDATE (ancien_bureau, categorie, is_protegee, motif, nature)", "mouvement"),
+    ("INSERT, DELETE", "commission, protection, scrutin"),
+    ("UPDATE (cloture, libelle)", "scrutin"),
+    ("UPDATE (code_canton, code_circonscription, libelle_canton, libelle_circonscription)", "bureau"),
+    ("UPDATE (identity, kinds)", "agent"),
+    ("SELECT, INSERT", "recall"),
+    ("SELECT, INSERT, UPDATE", "depot, export, preview, publication, request"),
+    ("SELECT, INSERT, UPDATE, DELETE", "dead_letters, parked"),
+    ("USAGE", "SEQUENCE export_id_seq, parked_id_seq, preview_id_seq, request_id_seq"),
+    ("USAGE", "SEQUENCE protection_id_seq, recall_id_seq"),
+    *_TRAIL,
+    ("EXECUTE", "FUNCTION lock_exports()"),
+)
+"""Record what events ask for and declare."""
+
+_ANY_FILE: _Grants = (
+    ("SELECT", "alembic_version, bureau, commune, doubt, electeur, export, import, import_liste, liste, mouvement"),
+    ("SELECT", "protection, request"),
+    ("SELECT (name)", "agent"),
+    ("SELECT, UPDATE (marked_at)", "volume"),
+    ("UPDATE (attempts, error_code, error_message, finished_at, lease_until, not_before, owner, retries)", "export"),
+    ("UPDATE (lines_written, rung_at, started_at, status)", "export"),
+    ("UPDATE (anomalies, bloquantes, differences, electeurs, mineurs, pages, reconciliation, remarques)", "export"),
+    ("UPDATE (purged_at, report_name, report_sha256, report_size, rests_on, sha256, size, verified_at)", "export"),
+    ("UPDATE (settled_at)", "request"),
+    *_TRAIL,
+)
+"""Take a row that waits, read the register, end the row: whoever makes files records none to be made."""
+
+_LISTES: _Grants = (
+    ("SELECT (deposited_on, export_id, fingerprint, fingerprint_key, fingerprint_reason, verdict)", "depot"),
+    ("UPDATE (fingerprint, fingerprint_key, fingerprint_reason)", "depot"),
+)
+_TABLEAUX: _Grants = (
+    ("SELECT", "homonym"),
+    ("SELECT, UPDATE (certificat_name, certificat_sha256, certificat_size)", "publication"),
+)
+
+_GRANTS: Mapping[str, _Grants] = {
+    "prefecture_requests": _REQUESTS,
+    "prefecture_listes": (*_ANY_FILE, *_LISTES),
+    "prefecture_tableaux": (*_ANY_FILE, *_TABLEAUX),
+    "prefecture_bulk": (*_ANY_FILE, *_LISTES, *_TABLEAUX),
+    # Of the release before, where it was that of those four, and of who runs one process for all their queues.
+    "prefecture_worker": (*_REQUESTS, *_ANY_FILE, *_LISTES, *_TABLEAUX),
+    # Writes the register by what it imports, and makes no file: ADR 0007.
+    "prefecture_registre": (
+        ("SELECT", f"alembic_version, {_REGISTER}"),
+        ("SELECT, INSERT, UPDATE, DELETE", "import"),
+        ("SELECT, INSERT", "doubt, homonym, import_liste, mouvement"),
+        ("INSERT, UPDATE, DELETE", "bureau"),
+        # An import that is undone, or of another day: its mouvements, and the files to be made again.
+        ("DELETE, UPDATE (date_mouvement, date_tableau)", "mouvement"),
+        ("DELETE", "doubt, homonym"),
+        ("SELECT (attempts, bloquantes, code_commune, downloaded_at, edition, id, kind, label)", "export"),
+        ("SELECT (liste, provisoire_until, recall_id, rests_on, status)", "export"),
+        ("UPDATE (attempts, label, lease_until, owner, recall_id, rung_at, status)", "export"),
+        ("EXECUTE", "FUNCTION lock_exports()"),
+        ("SELECT (deposited_on, export_id, verdict)", "depot"),
+        ("SELECT (export_id, published_on)", "publication"),
+        ("SELECT (id), INSERT", "recall"),
+        ("USAGE", "SEQUENCE recall_id_seq"),
+        ("INSERT, UPDATE, DELETE", "electeur, liste"),
+        (_MAINTAIN, "electeur"),
+        ("SELECT, UPDATE", "preview"),
+        ("SELECT (id, settled_at), UPDATE (settled_at)", "request"),
+        ("SELECT (name)", "agent"),
+        ("USAGE", "SEQUENCE doubt_id_seq, electeur_id_seq, homonym_id_seq, import_id_seq, mouvement_id_seq"),
+        *_TRAIL,
+    ),
+    # Of electors it sees nothing.
+    "prefecture_notifier": (
+        ("SELECT", "agent, alembic_version, commission, commune, export, liste, listener, recall, recipient, request"),
+        ("SELECT", "dead_letters, scrutin, volume"),
+        ("SELECT, UPDATE (finished_at, rung_at, status)", "preview"),
+        ("UPDATE (owner, published_at, purged_at, recall_published_at, rung_at)", "export"),
+        ("UPDATE (teller, teller_lease, tell_after, tell_attempts, told_at)", "recall"),
+        ("UPDATE (announced_at, answer_lease, concluded_at, progress_at)", "request"),
+        ("UPDATE (settled_at, teller, teller_lease, tell_after, tell_attempts, told_at)", "request"),
+        ("SELECT, INSERT, UPDATE", "notification, reminder, reminder_echeance"),
+        ("SELECT (id, due_at, rung_at), UPDATE (rung_at)", "parked"),
+        ("UPDATE (disabled_at)", "recipient"),
+        ("SELECT (export_id), UPDATE (answer)", "depot"),
+        ("SELECT (id, at)", "audit"),
+        ("EXECUTE", "FUNCTION purge_audit(timestamptz), purge_refused(bigint[]), purge_versions(bigint)"),
+        ("USAGE", "SEQUENCE notification_id_seq, reminder_id_seq"),
+        *_TRAIL,
+    ),
+    "prefecture_lecture": (
+        ("SELECT", "apercus, bureaux, demandes, derniers_exports, envois, habilitations, imports, journal, registres"),
+        ("SELECT", "reunions, scrutins"),
+    ),
+}
+GRANTS: Mapping[str, _Grants] = {
+    **_GRANTS,
+    "prefecture_ecran": (
+        *_GRANTS["prefecture_lecture"],
+        # Those name electors: what agents complete, of their own commune.
+        ("SELECT", "doutes_ouverts, electeurs, electeurs_proteges, mouvements_sans_motif"),
+        ("SELECT", "jetons"),
+    ),
+}
+"""By account: rights, and on what. The screen reads besides what other producers do, by a password of its own."""
+
+_OURS = """
+SELECT string_agg(quote_ident(relname), ', ') FROM pg_class
+WHERE relkind IN ('r', 'v') AND relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass('request'))
+AND relowner = (SELECT relowner FROM pg_class WHERE oid = to_regclass('request'))
+"""
+
+
+def grant(connection: Connection) -> None:
+    """Give the accounts that exist these rights, and take all others away."""
+    existing = set(connection.scalars(text("SELECT rolname FROM pg_roles")))
+    ours = connection.scalar(text(_OURS))
+    for account in sorted(GRANTS.keys() & existing):
+        connection.execute(text(f"REVOKE ALL ON {ours} FROM {account}"))
+        for rights, things in GRANTS[account]:
+            if rights == _MAINTAIN and (connection.dialect.server_version_info or ()) < _MAINTAIN_SINCE:
+                continue
+            connection.execute(text(f"GRANT {rights} ON {things} TO {account}"))
+
 
 _LOCK = 0x70726566  # « pref »
 _MIGRATIONS = Path(__file__).parent / "migrations"

@@ -5,7 +5,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 
-from common.tls import explain_database_tls
+from common.database import explain_database_tls
 from worker.errors import ConfigurationError
 
 _VERSIONS = Path(__file__).parent / "migrations" / "versions"

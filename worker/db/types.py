@@ -3,13 +3,24 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Dialect, Integer, SQLColumnExpression, Text, TypeDecorator, literal
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Dialect,
+    Integer,
+    MetaData,
+    SQLColumnExpression,
+    Text,
+    TypeDecorator,
+    literal,
+)
 from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.functions import FunctionElement
 from sqlalchemy.types import TIMESTAMP, Float, TypeEngine
 
-from worker.domain import texte
+from common import texte
 
 Texte = Text().with_variant(Text(collation="C"), "postgresql")
 """Text compared by its bytes: the order of lines is the same on both databases."""
@@ -60,7 +71,10 @@ def _seconds_on_sqlite(element: seconds_between, compiler: SQLCompiler, **option
 
 
 class utc_now(FunctionElement[datetime]):  # noqa: N801 — reads like an SQL function
-    """The database's clock, `offset` seconds from now; leases never compare the clocks of two hosts."""
+    """The database's clock, `offset` seconds from now; leases never compare the clocks of two hosts.
+
+    It stands still within a statement, so that an index can be asked for what is older or newer.
+    """
 
     type = UtcDateTime()
     inherit_cache = True
@@ -72,7 +86,7 @@ class utc_now(FunctionElement[datetime]):  # noqa: N801 — reads like an SQL fu
 @compiles(utc_now, "postgresql")
 def _on_postgresql(element: utc_now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
     offsets = [f" + {compiler.process(it, **options)} * interval '1 second'" for it in element.clauses]
-    return f"(clock_timestamp(){''.join(offsets)})"
+    return f"(statement_timestamp(){''.join(offsets)})"
 
 
 @compiles(utc_now, "sqlite")
@@ -81,7 +95,7 @@ def _on_sqlite(element: utc_now, compiler: SQLCompiler, **options: Any) -> str: 
     return f"strftime('%Y-%m-%d %H:%M:%f', 'now'{''.join(offsets)})"
 
 
-# What `worker.domain.texte` means, inside the database.
+# What `common.texte` means, inside the database.
 
 
 class is_suspect(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
@@ -211,3 +225,17 @@ def _cleaned_on_postgresql(element: cleaned, compiler: SQLCompiler, **options: A
 def _cleaned_on_sqlite(element: cleaned, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
     text = compiler.process(element.clauses, **options)
     return f"(CASE WHEN {text} IS NOT NULL THEN clean({text}) END)"
+
+
+class Base(DeclarativeBase):
+    """Tables share one metadata and predictable constraint names (Alembic needs them on both databases)."""
+
+    metadata = MetaData(
+        naming_convention={
+            "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+            "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+            "ck": "ck_%(table_name)s_%(constraint_name)s",
+            "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+            "pk": "pk_%(table_name)s",
+        }
+    )

@@ -37,6 +37,19 @@ DERNIERS_EXPORTS_0017 = _DERNIERS_EXPORTS.format(
        coalesce(rc.because, '') AS recalled_because, e.reconciliation""",
     joined=" LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc ON rc.id = e.recall_id",
 )
+_OF_0020 = f"""{_OF_0006}, e.provisoire_until, e.rests_on, rc.created_at AS recalled_at,
+       coalesce(rc.because, '') AS recalled_because, e.reconciliation,
+       CASE WHEN im.finished_at > r.created_at THEN im.finished_at END AS outdated_at"""
+_JOINED_0020 = """ LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc ON rc.id = e.recall_id
+     LEFT JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste
+     LEFT JOIN import im ON im.id = l.version"""
+DERNIERS_EXPORTS_0020 = _DERNIERS_EXPORTS.format(added=_OF_0020, joined=_JOINED_0020)
+DERNIERS_EXPORTS_0024 = _DERNIERS_EXPORTS.format(
+    added=f"""{_OF_0020}, coalesce(p.mode, '') AS publication_mode, p.published_on, p.published_until,
+       coalesce(p.published_by, '') AS published_by, p.certified_on,
+       p.certificat_name, p.certificat_size, p.certificat_sha256""",
+    joined=f"{_JOINED_0020} LEFT JOIN publication p ON p.export_id = e.id",
+)
 
 _DEMANDES = """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,
@@ -53,24 +66,132 @@ HABILITATIONS_0006 = """
 SELECT a.name AS agent, a.email, a.code_commune, coalesce(c.nom, '') AS nom_commune
 FROM agent a LEFT JOIN commune c ON c.code = a.code_commune
 """
-REGISTRES_0006 = """
+HABILITATIONS_0027 = """
+SELECT a.name AS agent, a.email, a.code_commune, coalesce(c.nom, '') AS nom_commune, a.identity, a.sessions_ended
+FROM agent a LEFT JOIN commune c ON c.code = a.code_commune
+"""
+HABILITATIONS_WITH_WISHES = """
+SELECT a.name AS agent, a.email, a.code_commune, coalesce(c.nom, '') AS nom_commune, a.identity, a.sessions_ended,
+       a.kinds AS wishes, a.may_protect
+FROM agent a LEFT JOIN commune c ON c.code = a.code_commune
+"""
+_REGISTRES = """
 SELECT l.code_commune, coalesce(c.nom, '') AS nom_commune, l.liste, il.electeurs,
-       i.finished_at AS imported_at, i.imported_by
+       i.finished_at AS imported_at, i.imported_by{added}
 FROM liste l LEFT JOIN commune c ON c.code = l.code_commune
      LEFT JOIN import_liste il ON il.import_id = l.version AND il.code_commune = l.code_commune AND il.liste = l.liste
      LEFT JOIN import i ON i.id = il.import_id
 """
+REGISTRES_0006 = _REGISTRES.format(added="")
 SCRUTINS_0006 = "SELECT s.code_commune, s.date AS jour, s.libelle, s.cloture FROM scrutin s"
 REUNIONS_0006 = "SELECT m.code_commune, m.liste, m.date AS jour FROM commission m"
 JOURNAL_0006 = """
 SELECT a.at, a.actor, a.action, a.code_commune, a.export_id, a.detail
 FROM audit a WHERE a.code_commune <> '' AND a.export_id IS NOT NULL
 """
+JOURNAL_WITH_NOTES = """
+SELECT a.at, a.actor, a.action, a.code_commune, a.export_id, a.detail
+FROM audit a WHERE a.code_commune <> '' AND (a.export_id IS NOT NULL OR a.action IN (
+       'doubt_decided', 'import_undone', 'import_redated', 'reunion_changed', 'scrutin_changed', 'motifs_completed',
+       'bureau_described', 'protection_changed', 'wishes_changed', 'electeurs_seen'))
+"""
+JOURNAL_WITH_WORDS = """
+SELECT a.at, coalesce((SELECT w.said FROM audit_word w WHERE w.sign = a.actor), a.actor) AS actor, a.action,
+       a.code_commune, a.export_id,
+       coalesce((SELECT replace(a.detail, w.sign, w.said) FROM audit_word w
+                 WHERE w.sign = substr(a.detail, length(a.detail) - 37)), a.detail) AS detail
+FROM audit a WHERE a.code_commune <> '' AND (a.export_id IS NOT NULL OR a.action IN (
+       'doubt_decided', 'import_undone', 'import_redated', 'reunion_changed', 'scrutin_changed', 'motifs_completed',
+       'bureau_described', 'protection_changed', 'wishes_changed', 'electeurs_seen'))
+"""
+BUREAUX = """
+SELECT b.code_commune, b.code AS bureau, b.libelle, b.code_canton, b.libelle_canton, b.code_circonscription,
+       b.libelle_circonscription
+FROM bureau b
+"""
+
+# These name electors: the screen's account alone reads them.
+ELECTEURS = """
+SELECT e.id AS electeur, e.code_commune, e.liste, e.nom_naissance, e.nom_usage, e.prenoms, e.date_naissance
+FROM electeur e JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste AND l.version = e.version
+"""
+PROTEGES = """
+SELECT p.id AS protection, p.code_commune, p.nom_naissance, p.prenoms, p.date_naissance FROM protection p
+"""
+SANS_MOTIF = """
+SELECT m.id AS mouvement, m.code_commune, m.liste, m.nature, m.date_mouvement AS jour, m.nom_naissance, m.nom_usage,
+       m.prenoms, m.date_naissance, m.nouveau_bureau, m.ancien_bureau
+FROM mouvement m WHERE m.categorie = '' AND m.nature <> 'modification'
+"""
+_SIDE = """m{side}.nom_naissance AS {name}_nom_naissance, m{side}.nom_usage AS {name}_nom_usage,
+       m{side}.prenoms AS {name}_prenoms, m{side}.date_naissance AS {name}_date_naissance,
+       m{side}.commune_naissance AS {name}_commune_naissance, m{side}.pays_naissance AS {name}_pays_naissance,
+       m{side}.adresse AS {name}_adresse, m{side}.{bureau} AS {name}_bureau, m{side}.numero AS {name}_numero"""
+DOUBTS = f"""
+SELECT d.id AS doute, d.code_commune, d.liste, d.differs, m2.date_mouvement AS jour,
+       {_SIDE.format(side=1, name="radiation", bureau="ancien_bureau")},
+       {_SIDE.format(side=2, name="inscription", bureau="nouveau_bureau")}
+FROM doubt d JOIN mouvement m1 ON m1.id = d.radiation_id JOIN mouvement m2 ON m2.id = d.inscription_id
+WHERE d.decision = ''
+"""  # noqa: S608 — our own words
 
 ENVOIS_0007 = """
 SELECT n.request_id, n.code_commune, n.subject, n.kind, n.channel, n.address, n.created_at, n.sent_at, n.refusal,
        n.attempts
 FROM notification n
+"""
+
+
+_APERCUS = """
+SELECT p.id AS preview_id, r.source, r.event_id, p.code_commune, p.file_name, p.sha256, p.taken_on, p.requested_by,
+       p.created_at, p.status, p.lines_read, p.found, p.reason, p.import_id, p.finished_at,
+       coalesce(w.requested_by, '') AS wanted_by{added}
+FROM preview p JOIN request r ON r.id = p.request_id LEFT JOIN request w ON w.id = p.import_request_id
+"""
+APERCUS_0030 = _APERCUS.format(added="")
+APERCUS_WITH_ACT = _APERCUS.format(added=", p.act")
+IMPORTS_0030 = """
+SELECT i.id AS import_id, il.code_commune, il.liste, il.electeurs, il.is_compared, i.file_name, i.taken_on, i.is_dated,
+       i.finished_at AS imported_at, i.imported_by, i.undone_at
+FROM import i JOIN import_liste il ON il.import_id = i.id WHERE i.finished_at IS NOT NULL
+"""
+
+
+def paris_offset(instant: str = "'now'") -> str:
+    """What SQLite adds to an instant for the time in Paris.
+
+    Summer time begins and ends at one o'clock UTC, on the last Sunday of March and of October. Directive 2000/84/CE,
+    art. 2 and 3.
+    """
+    begins, ends = (f"datetime(strftime('%Y', {instant}) || '{day}', 'weekday 0', '+1 hour')" for day in _LAST_WEEKS)
+    return (
+        f"CASE WHEN datetime({instant}) >= {begins} AND datetime({instant}) < {ends} THEN '+2 hours' ELSE '+1 hour' END"
+    )
+
+
+_LAST_WEEKS = "-03-25", "-10-25"
+
+
+def registres_0025(dialect: str) -> str:
+    """With the minors of today, as `common.calendrier.is_mineur` has it: an import gave each of them a fact."""
+    if dialect == "postgresql":
+        now = "now() AT TIME ZONE 'Europe/Paris'"
+        year, rest = f"to_char({now}, 'YYYY')", f"to_char({now}, '-MM-DD')"
+    else:
+        year, rest = (f"strftime('{form}', 'now', {paris_offset()})" for form in ("%Y", "-%m-%d"))
+    mineurs = f"""
+       (SELECT count(*) FROM electeur e WHERE e.code_commune = l.code_commune AND e.liste = l.liste
+        AND e.version = l.version AND e.facts > 0 AND e.date_naissance LIKE '____-__-__'
+        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= {year} || {rest})"""  # noqa: S608 — our words
+    return _REGISTRES.format(
+        added=f""", i.taken_on, i.is_dated,
+       CASE WHEN il.import_id IS NOT NULL THEN {mineurs} END AS mineurs"""
+    )
+
+
+JETONS_0034 = """
+SELECT t.id AS jeton, t.name, t.secret_hash, tc.code_commune
+FROM token t JOIN token_commune tc ON tc.token_id = t.id WHERE t.revoked_at IS NULL
 """
 
 

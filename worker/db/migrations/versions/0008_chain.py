@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from common.clock import jour_a_paris
+from common.calendrier import jour_a_paris
 from worker.db.types import Texte, UtcDateTime
 
 revision = "0008"

@@ -6,8 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from common.calendrier import additions_on, days_before
-from common.clock import jour_a_paris
+from common.calendrier import additions_on, days_before, jour_a_paris
 from worker.db.migrations import views
 from worker.db.types import Texte, UtcDateTime
 
