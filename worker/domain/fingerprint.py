@@ -19,9 +19,9 @@ from hashlib import blake2b
 from typing import Any, NamedTuple
 
 from common.calendrier import is_mineur
+from common.texte import without_separators
+from schemas.vocabulary import Nature
 from worker.domain.identite import fold_identite
-from worker.domain.mouvement import Nature
-from worker.domain.texte import without_separators
 
 HALF = 8
 SIZE = 2 * HALF

@@ -128,6 +128,16 @@ def _shares_prenom(before: Portrait, after: Portrait) -> bool:
     return not set(before.prenoms.split()).isdisjoint(after.prenoms.split())
 
 
+def _has_whole_date(before: Portrait, _after: Portrait) -> bool:
+    """Whether a date of birth is known to the day: a year alone is that of too many."""
+    return all(part.strip("0") for part in before.date_naissance.split("-"))
+
+
+def _is_homonym(before: Portrait, after: Portrait) -> bool:
+    """Whether their civil status is the same, what is not known of it included."""
+    return before[:_PARTS] == after[:_PARTS]
+
+
 def _has_date_corrected(before: Portrait, after: Portrait) -> bool:
     """Whether one date may be the other one: completed, or with one of its three parts mistyped."""
     parts = zip(*((it.date_naissance or _UNKNOWN).split("-") for it in (before, after)), strict=True)
@@ -136,6 +146,8 @@ def _has_date_corrected(before: Portrait, after: Portrait) -> bool:
 
 
 _UNKNOWN = "0000-00-00"
+_PARTS = 4
+"""The fields of a portrait that are the civil status come first."""
 _PLACE, _HOME, _BORN = _is_same("code_bureau", "numero"), _is_same("nom", "adresse"), _is_same("date_naissance")
 
 _PERHAPS_ONE: tuple[tuple[Likeness, ...], ...] = (
@@ -147,12 +159,15 @@ _PERHAPS_ONE: tuple[tuple[Likeness, ...], ...] = (
     (_is_same("nom", "prenoms", "date_naissance"),),
     (_is_same("prenoms", "date_naissance", "lieu_naissance"),),
     (_is_same("nom", "date_naissance", "lieu_naissance"), _shares_prenom),
-    (_is_same("nom", "prenoms", "lieu_naissance"), _has_date_corrected),
+    (_is_same("nom", "prenoms"), _has_date_corrected),
+    (_is_same("prenoms", "date_naissance"), _has_whole_date),
+    (_is_same("nom", "date_naissance"), _has_whole_date, _shares_prenom),
+    (_is_homonym,),
 )
 """What two of one comparison share when they may be one person: one line of these is enough.
 
-The first five are of an elector who stays where she is; the others of one who moved at the same time, and has three of
-the four parts of her civil status left.
+The first five are of an elector who stays where she is; the others of one who moved at the same time, and of whose
+civil status one part was corrected, or one and the place of birth; the last one of homonyms of whom one left or came.
 """
 
 BLOCKS = (
@@ -168,6 +183,11 @@ BLOCKS = (
 def is_perhaps_one(before: Portrait, after: Portrait) -> bool:
     """Whether one who left and one who came may be one person, whose civil status was corrected."""
     return any(all(is_alike(before, after) for is_alike in likenesses) for likenesses in _PERHAPS_ONE)
+
+
+def is_surely_one(before: Portrait, after: Portrait) -> bool:
+    """Whether only the place of birth differs, of one who votes or lives where she did: that is nobody else."""
+    return differing(before, after) == ["lieu_naissance"] and (_PLACE(before, after) or _HOME(before, after))
 
 
 def differing(before: Portrait, after: Portrait) -> list[str]:

@@ -9,21 +9,21 @@ has none. Whoever comes of age in between was nobody before: what happened to he
 is on the list then, she comes, once, on her birthday, whether the register told her entry or not.
 """
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
 from common.calendrier import LONGEST_BETWEEN_ROUNDS, is_mineur, last_birth, majorite_on
-from common.french import agree, format_number, short_date
+from common.french import agree, count_of, format_number, short_date
 from common.law import Regime
 from schemas.tableaux import Repere
-from schemas.vocabulary import Severity
-from worker.domain.couverture import AnomalieCouverture
-from worker.domain.demande import Demande
+from schemas.vocabulary import Categorie, Nature, Severity
 from worker.domain.identite import Identite, identite_of
-from worker.domain.mouvement import Categorie, Etat, Mouvement, Nature
+from worker.domain.mouvement import Etat, Mouvement
+from worker.domain.tableau.couverture import AnomalieCouverture
+from worker.domain.tableau.demande import Demande
 
 
 class Register(Protocol):
@@ -190,6 +190,54 @@ def _take(listed: list[Mouvement], bureau: str) -> None:
     """One of them leaves the list: of that bureau, if one is there."""
     if listed:
         listed.remove(next((it for it in listed if it.nouveau_bureau == bureau), listed[-1]))
+
+
+def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> Iterator[AnomalieCouverture]:
+    """Whom a corrected date of birth made an elector before the tableau, or a minor: nobody came, and nobody left.
+
+    `births`: dates of birth before and after, of those who were said to be one person since the tableau before. Its
+    last number of electors is not the first one of this tableau then.
+    """
+    if demande.law.regime is Regime.REVISION_ANNUELLE:
+        return
+    day, jour = demande.age_avant, demande.jour
+    were = Counter((is_mineur(before, day, jour), is_mineur(after, day, jour)) for before, after in births)
+    for change, said in (
+        ((True, False), "de plus, {} d'après la date de naissance d'avant"),
+        ((False, True), "de moins, {} d'après la date de naissance corrigée"),
+    ):
+        if number := were[change]:
+            yield AnomalieCouverture(
+                "majorite_corrigee",
+                Severity.REMARK,
+                "date de naissance",
+                "Un état civil a été corrigé (doutes : même personne) : un tableau fait avant finit sur un autre total "
+                f"que celui d'où part celui-ci, {count_of(number, 'électeur')} {said.format(agree(number, 'mineur'))}. "
+                "Ce n'est ni une inscription ni une radiation.",
+            )
+
+
+def check_before(demande: Demande, register: Register, counted_on: date | None) -> Iterator[AnomalieCouverture]:
+    """Those who are in neither tableau, or in both: the one before counted age on another day than this one starts at.
+
+    `counted_on`: that day; None: no tableau ends where this one begins. A poll was made known or withdrawn since, or
+    its second round: whoever comes of age between the two days is nobody's business otherwise.
+    """
+    if demande.law.regime is Regime.REVISION_ANNUELLE or counted_on is None or counted_on == demande.age_avant:
+        return
+    first, last = sorted((counted_on, demande.age_avant))
+    if count := sum(1 for _ in register.young(last_birth(first), last_birth(last))):
+        reach, are, were = ("a", "n'est", "était") if count == 1 else ("ont", "ne sont", "étaient")
+        is_in_both = counted_on == last
+        there = f"{were} déjà dans celui d'avant" if is_in_both else f"{are} ni dans ce tableau ni dans celui d'avant"
+        yield AnomalieCouverture(
+            "majorite_entre_tableaux",
+            Severity.REMARK,
+            "date de naissance",
+            f"{format_number(count)} {agree(count, 'électeur')} {reach} dix-huit ans du "
+            f"{short_date(first + timedelta(1))} au {short_date(last)} et {there}, qui compte l'âge au "
+            f"{short_date(counted_on)} d'après les scrutins connus alors. Redemander celui d'avant, puis celui-ci.",
+        )
 
 
 def check_second_tour(demande: Demande, register: Register) -> Iterator[AnomalieCouverture]:

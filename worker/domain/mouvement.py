@@ -4,13 +4,7 @@ from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
 
-
-class Nature(StrEnum):
-    """What happens to the elector. A modification is a radiation from the old situation, an inscription in the new."""
-
-    INSCRIPTION = "inscription"
-    RADIATION = "radiation"
-    MODIFICATION = "modification"
+from schemas.vocabulary import Categorie, Nature
 
 
 class Effet(StrEnum):
@@ -26,39 +20,6 @@ class Etat(StrEnum):
 
     ACTIF = "actif"
     APPLIQUE = "applique"
-
-
-class Categorie(StrEnum):
-    """The category of the motif: all that a posted tableau prints of it (R. 8: a full motif is not to be posted)."""
-
-    INSCRIPTION_VOLONTAIRE = "inscription_volontaire"
-    INSCRIPTION_OFFICE = "inscription_office"
-    INSCRIPTION_JUDICIAIRE = "inscription_judiciaire"
-    CHANGEMENT_BUREAU = "changement_bureau"
-    RADIATION_DECES = "radiation_deces"
-    RADIATION_AUTRE_COMMUNE = "radiation_autre_commune"
-    RADIATION_DECISION = "radiation_decision"
-    MODIFICATION_ETAT_CIVIL = "modification_etat_civil"
-    NON_PRECISEE = ""
-    """Nobody said it yet, as an export of the REU does not: the cell of the tableau stays empty."""
-
-    @property
-    def label(self) -> str:
-        """The category as a tableau prints it."""
-        return _CATEGORIE_LABELS[self]
-
-
-_CATEGORIE_LABELS = {
-    Categorie.INSCRIPTION_VOLONTAIRE: "Inscription volontaire",
-    Categorie.INSCRIPTION_OFFICE: "Inscription d’office",
-    Categorie.INSCRIPTION_JUDICIAIRE: "Inscription judiciaire",
-    Categorie.CHANGEMENT_BUREAU: "Changement de bureau",
-    Categorie.RADIATION_DECES: "Décès",
-    Categorie.RADIATION_AUTRE_COMMUNE: "Autre commune",
-    Categorie.RADIATION_DECISION: "Décision",
-    Categorie.MODIFICATION_ETAT_CIVIL: "Modification de l’état civil",
-    Categorie.NON_PRECISEE: "",
-}
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,18 @@ What they do not account for is a contradiction between the list and its mouveme
 """
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import date
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 from common.calendrier import is_mineur, last_birth
-from common.french import short_date
-from worker.domain.demande import Demande
+from common.french import count_of, short_date
+from schemas.vocabulary import Nature
 from worker.domain.majorite import OfAge, Period, Register
-from worker.domain.mouvement import Etat, Mouvement, Nature
-from worker.domain.selection import is_in
+from worker.domain.mouvement import Etat, Mouvement
+from worker.domain.tableau.demande import Demande, is_in
 
 
 class Reason(StrEnum):
@@ -39,14 +39,26 @@ class Reason(StrEnum):
         """What a clerk reads."""
         return _SAID[self].format(short_date(day))
 
+    def describe_count(self, number: int) -> str:
+        """So many of them, as a clerk reads it."""
+        return count_of(number, *_COUNTED[self])
+
 
 _SAID = {
     Reason.CAME_SINCE: "inscription du {}, après le tableau",
     Reason.LEFT_SINCE: "radiation du {}, après le tableau",
     Reason.OF_AGE_SINCE: "dix-huit ans le {}, après le tableau",
-    Reason.OF_AGE_LATER: "dix-huit ans le {} : compte pour le scrutin, pas encore sur la liste",
+    Reason.OF_AGE_LATER: "dix-huit ans le {} : compte pour le tableau, pas encore sur la liste",
     Reason.STILL_TO_COME: "inscription du {}, qui n'est pas encore appliquée à la liste",
     Reason.STILL_TO_LEAVE: "radiation du {}, qui n'est pas encore appliquée à la liste",
+}
+_COUNTED = {
+    Reason.CAME_SINCE: ("inscription après le tableau", "inscriptions après le tableau"),
+    Reason.LEFT_SINCE: ("radiation après le tableau", "radiations après le tableau"),
+    Reason.OF_AGE_SINCE: ("majorité après le tableau", "majorités après le tableau"),
+    Reason.OF_AGE_LATER: ("majorité après la liste", "majorités après la liste"),
+    Reason.STILL_TO_COME: ("inscription pas encore appliquée", "inscriptions pas encore appliquées"),
+    Reason.STILL_TO_LEAVE: ("radiation pas encore appliquée", "radiations pas encore appliquées"),
 }
 
 
@@ -111,6 +123,18 @@ class Reconciliation:
             "differences": dict(sorted(reasons.items())),
             "unexplained": self.unexplained,
         }
+
+
+class CountedDays(NamedTuple):
+    """When a tableau ends, and on which day it counts age."""
+
+    tableau_on: date
+    age_on: date
+
+
+def read_days(record: Mapping[str, Any]) -> CountedDays:
+    """Those of a tableau that was made, from what its row keeps."""
+    return CountedDays(*(date.fromisoformat(record[name]) for name in CountedDays._fields))
 
 
 def find_differences(demande: Demande, register: Register) -> Iterator[Difference]:

@@ -1,15 +1,20 @@
 """The communes: the reference data of INSEE and those that the operator adds, and what the register knows of each."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from functools import cache
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import BindParameter, Connection, Select, bindparam, insert, select, update
 
+from common.texte import clean
 from schemas.vocabulary import Liste
-from worker.domain.texte import clean
 from worker.errors import ExportError, RefusedError
 from worker.registre.imports.lines import fold_title
 from worker.registre.models import Commune, ListeCommunale
 from worker.registre.reference import departement_of, is_code_commune, iter_communes
+
+NO_VERSION = -1
+"""A list that was never imported has no elector: its file is the header alone."""
 
 
 @dataclass(frozen=True)
@@ -24,15 +29,26 @@ class CommuneRegistre:
 
 def read_commune(connection: Connection, code: str) -> CommuneRegistre | None:
     """Read a commune; None when neither the register nor the reference data know it."""
-    commune = connection.execute(
-        select(Commune.code, Commune.nom, Commune.code_departement).where(Commune.code == code)
-    ).one_or_none()
-    if commune is None:
-        return None
-    versions = connection.execute(
-        select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code)
-    )
-    return CommuneRegistre(*commune, versions={Liste(liste): version for liste, version in versions})
+    return read_communes(connection, [code]).get(code)
+
+
+def read_communes(connection: Connection, codes: Collection[str]) -> dict[str, CommuneRegistre]:
+    """The same for several, by their code; without those that nobody knows."""
+    communes, listes = _select_communes()
+    of_these = {"codes": [*codes]}
+    found = {row.code: CommuneRegistre(*row, versions={}) for row in connection.execute(communes, of_these)}
+    for code, liste, version in connection.execute(listes, of_these):
+        if code in found:
+            found[code].versions[Liste(liste)] = version
+    return found
+
+
+@cache
+def _select_communes() -> tuple[Select[str, str, str], Select[str, str, int]]:
+    codes: BindParameter[list[str]] = bindparam("codes", expanding=True)
+    columns = ListeCommunale.code_commune, ListeCommunale.liste, ListeCommunale.version
+    communes = select(Commune.code, Commune.nom, Commune.code_departement).where(Commune.code.in_(codes))
+    return communes, select(*columns).where(ListeCommunale.code_commune.in_(codes))
 
 
 def check_commune(connection: Connection, code: str) -> None:

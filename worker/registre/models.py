@@ -7,12 +7,24 @@ counted from. docs/registre.md explains each column to such a service.
 import datetime as dt
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, CheckConstraint, Date, ForeignKey, Index, Integer, false, text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Date,
+    ForeignKey,
+    Index,
+    Integer,
+    UniqueConstraint,
+    false,
+    text,
+)
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.db.base import Base
-from worker.db.types import Texte, UtcDateTime, utc_now
-from worker.domain.mouvement import Effet, Etat, Nature
+from schemas.vocabulary import Nature
+from worker.db.types import Base, Texte, UtcDateTime, utc_now
+from worker.domain.mouvement import Effet, Etat
 
 
 def _texte(doc: str) -> Mapped[str]:
@@ -224,6 +236,29 @@ class Doubt(Base):
     decision: Mapped[str] = _texte("same_person or two_persons; empty while it is open.")
     decided_by: Mapped[str] = _texte("Who decided.")
     decided_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
+    born_before: Mapped[str] = _texte("Date of birth of who left, once the two are known to be one person.")
+    born_after: Mapped[str] = _texte("That of who came: counts of electors may differ by her, who was a minor or not.")
+
+
+class Homonym(Base):
+    """An elector whom a comparison told from her homonyms by a guess: nothing but the order they are in.
+
+    She may be another one of them, who left or came: whoever posts a tableau of that period is told.
+    """
+
+    __tablename__ = "homonym"
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    import_id: Mapped[int] = mapped_column(ForeignKey("import.id"), index=True)
+    code_commune: Mapped[str] = mapped_column(Texte, server_default=text("''"))
+    liste: Mapped[str] = mapped_column(Texte, server_default=text("''"), doc="P, CE or CM.")
+    nom_naissance: Mapped[str] = _texte("Birth name, as the second export has it.")
+    prenoms: Mapped[str] = _texte("First names.")
+    date_naissance: Mapped[str] = _texte("AAAA-MM-JJ; unknown parts are zeros.")
+    bureau_before: Mapped[str] = _texte("Code of her bureau in the export before.")
+    bureau_after: Mapped[str] = _texte("Code of her bureau in the second one, if she is who was taken for her.")
+    numero_before: Mapped[int | None] = mapped_column(Integer, doc="Her order number in the export before.")
+    numero_after: Mapped[int | None] = mapped_column(Integer, doc="Her order number in the second one.")
 
 
 class Scrutin(Base):
@@ -251,8 +286,12 @@ class Protection(Base):
     """An elector of a commune whose address no tableau prints. Code électoral, art. L. 37."""
 
     __tablename__ = "protection"
+    __table_args__ = (UniqueConstraint("code_commune", "nom_naissance", "prenoms", "date_naissance"),)
 
-    code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
-    nom_naissance: Mapped[str] = mapped_column(Texte, primary_key=True)
-    prenoms: Mapped[str] = mapped_column(Texte, primary_key=True)
-    date_naissance: Mapped[str] = mapped_column(Texte, primary_key=True, doc="AAAA-MM-JJ; unknown parts are zeros.")
+    id: Mapped[int] = mapped_column(
+        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, doc="What events call her by."
+    )
+    code_commune: Mapped[str] = mapped_column(Texte)
+    nom_naissance: Mapped[str] = mapped_column(Texte)
+    prenoms: Mapped[str] = mapped_column(Texte)
+    date_naissance: Mapped[str] = mapped_column(Texte, doc="AAAA-MM-JJ; unknown parts are zeros.")

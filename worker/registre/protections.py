@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, delete, insert, select
 
+from common.texte import clean
 from worker.domain.identite import base_letters, sort_key
-from worker.domain.texte import clean
 from worker.errors import RefusedError
 from worker.registre.models import Electeur, ListeCommunale, MouvementRegistre, Protection
 from worker.registre.versions import is_shown
@@ -33,6 +33,41 @@ def select_protections(connection: Connection, code_commune: str) -> list[Proteg
     query = select(*_columns(Protection)).where(Protection.code_commune == code_commune)
     found = [Protege(*row) for row in connection.execute(query)]
     return sorted(found, key=lambda it: (sort_key(it.nom_naissance), sort_key(it.prenoms), it.date_naissance))
+
+
+def find_electeur(connection: Connection, code_commune: str, electeur_id: int) -> Protege:
+    """Who is on a list of the commune now, by the number of her row; each import gives another.
+
+    Raises:
+        RefusedError: nobody has that number any more.
+    """
+    query = select(*_columns(Electeur)).join(ListeCommunale, is_shown())
+    row = connection.execute(query.where(Electeur.code_commune == code_commune, Electeur.id == electeur_id)).first()
+    if row is None:
+        raise RefusedError(
+            "Cette personne n'est plus sur la liste de la commune, ou la liste a été reprise depuis : cherchez-la de "
+            "nouveau.",
+            code="electeur_inconnu",
+            field="data.note.electeur",
+        )
+    return Protege(*map(clean, row))
+
+
+def find_protection(connection: Connection, code_commune: str, protection_id: int) -> Protege:
+    """Who is protected by that row.
+
+    Raises:
+        RefusedError: there is none in the commune.
+    """
+    is_it = Protection.code_commune == code_commune, Protection.id == protection_id
+    row = connection.execute(select(*_columns(Protection)).where(*is_it)).first()
+    if row is None:
+        raise RefusedError(
+            "Cette protection n'existe plus : rechargez la page.",
+            code="protection_inconnue",
+            field="data.note.protection",
+        )
+    return Protege(*row)
 
 
 def add_protection(connection: Connection, code_commune: str, protege: Protege) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, delete, insert, select, update
 from common.calendrier import is_poll_day, last_round
 from common.french import short_date
 from schemas.vocabulary import Liste
-from worker.domain.demande import Calendrier
+from worker.domain.tableau.demande import Calendrier
 from worker.errors import RefusedError
 from worker.registre.communes import check_commune
 from worker.registre.models import Commission, Scrutin

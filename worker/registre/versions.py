@@ -4,21 +4,38 @@ The electors of other versions are seen by nobody. They are kept as long as impo
 """
 
 from collections import deque
-from collections.abc import Mapping
-from typing import NamedTuple
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, insert, select, text, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    Connection,
+    Integer,
+    MetaData,
+    Table,
+    and_,
+    bindparam,
+    delete,
+    insert,
+    literal,
+    select,
+    text,
+    update,
+)
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.schema import CreateTable
 
+from schemas.requests import UNDO_DAYS
 from worker.db.types import UtcDateTime, utc_now
-from worker.registre.models import Electeur, Import, ListeCommunale
+from worker.registre.models import Electeur, Import, ListeCommunale, MouvementRegistre
 
 BATCH = 5000
 """Electors written or removed in one transaction: SQLite has one writer at a time, workers must not wait for long."""
 
-UNDO_DAYS = 30
-"""How long an import can be undone: as long as a file of the exports volume is kept by default."""
-
-_OBSOLETE = text("""
+OBSOLETE = text("""
 WITH RECURSIVE held AS (
   SELECT id, code_commune, liste, version FROM electeur
   WHERE id = (SELECT id FROM electeur ORDER BY code_commune, liste, version LIMIT 1)
@@ -27,7 +44,8 @@ WITH RECURSIVE held AS (
     SELECT n.id FROM electeur n WHERE (n.code_commune, n.liste, n.version) > (h.code_commune, h.liste, h.version)
     ORDER BY n.code_commune, n.liste, n.version LIMIT 1)
 )
-SELECT code_commune, liste, version FROM held h
+SELECT code_commune, liste, version,
+  EXISTS (SELECT 1 FROM import i WHERE i.id = h.version AND i.finished_at IS NULL) AS is_left FROM held h
 WHERE NOT EXISTS (SELECT 1 FROM liste l
     WHERE (l.code_commune, l.liste, l.version) = (h.code_commune, h.liste, h.version))
   AND NOT EXISTS (SELECT 1 FROM import_liste b JOIN import i ON i.id = b.import_id
@@ -39,9 +57,14 @@ WHERE NOT EXISTS (SELECT 1 FROM liste l
 """).bindparams(bindparam("since", type_=UtcDateTime))
 """Versions that nobody needs. `held` jumps along the index from one version to the next: it reads few electors.
 
-A version that no import wrote or replaced belongs to a service that feeds the tables by SQL, and is left alone.
+`is_left`: of an import that died or was refused, never shown. A version that no import wrote or replaced belongs to a
+service that feeds the tables by SQL, and is left alone. On PostgreSQL the function `purge_versions` has the same words
+for who sees no elector; `tests/integration/test_versions.py` compares them.
 """
 
+_COUNT = text("""
+SELECT count(*) FROM electeur WHERE code_commune = :code_commune AND liste = :liste AND version = :version
+""")
 _DELETE = text("""
 DELETE FROM electeur WHERE id IN (
   SELECT id FROM electeur WHERE code_commune = :code_commune AND liste = :liste AND version = :version LIMIT :room)
@@ -60,27 +83,52 @@ def can_be_undone() -> ColumnElement[bool]:
     return and_(Import.undone_at.is_(None), Import.finished_at >= utc_now(-UNDO_DAYS * 86_400))
 
 
-def remove_obsolete(connection: Connection) -> int:
+OnImported = Callable[[Connection, int], object]
+"""Called within the transaction of an import, with its number: what it raises undoes all."""
+
+OnRemoved = Callable[[Connection, int], object]
+"""Called before electors of former versions are removed, with how many, in a transaction: to put it on record."""
+
+
+class Obsolete(NamedTuple):
+    """A version that nobody needs."""
+
+    code_commune: str
+    liste: str
+    version: int
+    is_left: bool
+
+
+def find_obsolete(connection: Connection) -> list[Obsolete]:
+    """The versions that nobody needs."""
+    since = connection.scalar(select(utc_now(-UNDO_DAYS * 86_400)))
+    return [Obsolete(*row) for row in connection.execute(OBSOLETE, {"since": since})]
+
+
+def remove_obsolete(connection: Connection, note: OnRemoved) -> int:
     """Remove the electors that nobody needs, batch after batch; returns how many. The caller holds the import lock.
 
     They come from an import that died, was refused or undone, or were replaced by one that cannot be undone any more.
     """
     with connection.begin():
-        since = connection.scalar(select(utc_now(-UNDO_DAYS * 86_400)))
-        waiting = deque(row._asdict() for row in connection.execute(_OBSOLETE, {"since": since}))
+        waiting = deque(find_obsolete(connection))
+        former = sum(connection.execute(_COUNT, it._asdict()).scalar_one() for it in waiting if not it.is_left)
+        if former:
+            note(connection, former)
     removed = 0
     while waiting:
         with connection.begin():
-            removed += _remove_some(connection, waiting)
+            removed += remove_some(connection, waiting)
     with connection.begin():
         connection.execute(delete(Import).where(Import.finished_at.is_(None)))
     return removed
 
 
-def _remove_some(connection: Connection, waiting: deque[dict[str, object]]) -> int:
+def remove_some(connection: Connection, waiting: deque[Obsolete]) -> int:
+    """Remove a batch of the electors of these versions; takes out those that have none left."""
     room = BATCH
     while waiting and room:
-        count = connection.execute(_DELETE, {**waiting[0], "room": room}).rowcount
+        count = connection.execute(_DELETE, {**waiting[0]._asdict(), "room": room}).rowcount
         if count < room:
             waiting.popleft()
         room -= count
@@ -124,3 +172,69 @@ def point_to(connection: Connection, versions: Mapping[ListeKey, int | None]) ->
 
 def _key(liste: ListeKey) -> dict[str, str]:
     return {"of_commune": liste.code_commune, "of_liste": liste.liste}
+
+
+TEMPORARY = MetaData()
+"""Temporary tables, apart from those of the migrations."""
+
+_RECORDED = MouvementRegistre.__table__
+FIELDS = tuple(column.name for column in _RECORDED.columns if column.name not in {"id", "import_id"})
+"""The columns that whoever makes a mouvement fills in."""
+
+STAGED = Table(
+    "staged_mouvement",
+    TEMPORARY,
+    Column("rank", Integer, nullable=False),
+    Column("electeur", BigInteger),
+    *(Column(name, _RECORDED.c[name].type, nullable=_RECORDED.c[name].nullable) for name in FIELDS),
+    prefixes=["TEMPORARY"],
+)
+"""What will be recorded, in the order of `rank`: for a CSV file, its line number. `electeur`: whom it is about, of a
+comparison."""
+
+_SERVER = "SELECT set_config('work_mem', '64MB', true), set_config('jit', 'off', true)"
+"""Whole lists are grouped and sorted: what PostgreSQL allows a small query would send them to the disk."""
+
+
+@contextmanager
+def temporary_tables(connection: Connection, *tables: Table) -> Iterator[None]:
+    """Empty temporary tables, for the time of the block."""
+    _drop(connection, tables)
+    with reading_transaction(connection):
+        for table in tables:
+            connection.execute(CreateTable(table))
+    try:
+        yield
+    except BaseException:
+        with suppress(DBAPIError):  # what happened first is what must be told; the next import drops them too
+            _drop(connection, tables)
+        raise
+    _drop(connection, tables)
+
+
+@contextmanager
+def reading_transaction(connection: Connection) -> Iterator[None]:
+    """A transaction that reads the register and writes temporary tables only, however long it lasts."""
+    connection.execution_options(sqlite_begin="DEFERRED")
+    try:
+        with connection.begin():
+            if connection.dialect.name == "postgresql":
+                connection.execute(text(_SERVER))
+            yield
+    finally:
+        connection.execution_options(sqlite_begin="IMMEDIATE")
+
+
+def record_mouvements(connection: Connection, import_id: int) -> int:
+    """Write what was made ready, as brought by that import; returns how many."""
+    fields: list[Any] = [STAGED.c[name] for name in FIELDS]
+    ready = select(*fields, literal(import_id)).order_by(STAGED.c.rank)
+    return connection.execute(insert(MouvementRegistre).from_select([*FIELDS, "import_id"], ready)).rowcount
+
+
+def _drop(connection: Connection, tables: Iterable[Table]) -> None:
+    if not connection.invalidated:
+        connection.rollback()
+        with reading_transaction(connection):
+            for table in tables:
+                connection.execute(text(f"DROP TABLE IF EXISTS {table.name}"))

@@ -4,32 +4,41 @@ The rules are those of `rules.py`, looked at where a file looks too; only whom t
 noted, never what they say. A file then looks at those electors again, and at nobody else.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
+from functools import cache
 from itertools import groupby, islice
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     ColumnElement,
     Connection,
     Engine,
+    Insert,
     Integer,
     Select,
     Table,
+    Text,
     and_,
+    bindparam,
+    func,
     insert,
     literal,
+    not_,
     or_,
     select,
+    type_coerce,
     update,
 )
 
-from common.calendrier import last_birth
-from common.clock import jour_a_paris, now
-from schemas.vocabulary import Liste
+from common.calendrier import jour_a_paris, last_birth, now
+from schemas.vocabulary import Liste, Severity
+from worker.db.types import cleaned
 from worker.registre.bureaux import COMMUNES_AT_ONCE
-from worker.registre.checks.rules import RULES, Day
+from worker.registre.checks.rules import HAS_LOST_ZEROS, RULES, Day, is_readable
 from worker.registre.checks.suspects import (
     FACTS_VERSION,
     Fact,
@@ -39,8 +48,7 @@ from worker.registre.checks.suspects import (
     is_flagged,
 )
 from worker.registre.models import Electeur, ImportListe, ListeCommunale
-from worker.registre.mouvements.staging import TEMPORARY, reading_transaction, temporary_tables
-from worker.registre.versions import BATCH, ListeKey
+from worker.registre.versions import BATCH, TEMPORARY, ListeKey, reading_transaction, temporary_tables
 
 DAYS_BEFORE = 366
 """A file may bear an earlier day than the import, when its request waited: facts hold for a year before it."""
@@ -78,24 +86,49 @@ def find_facts(connection: Connection, version: int, listes: Iterable[ListeKey],
             _write(connection, fact)
 
 
+def count_without_zeros(connection: Connection, version: int) -> int:
+    """Electors of an import with a code that lost its zero, once what is wrong with them was found."""
+    query = select(func.count()).where(Electeur.version == version, is_flagged(), HAS_LOST_ZEROS)
+    return connection.execute(query).scalar_one()
+
+
+def count_mineurs(connection: Connection, version: int, jour: date) -> dict[ListeKey, int]:
+    """By list, who of an import was entered in advance and is no elector on that day: each has a fact by then."""
+    key = Electeur.code_commune, Electeur.liste
+    is_mineur = not_(is_of_age(last_birth(jour), jour.isoformat()))
+    query = select(*key, func.count()).where(Electeur.version == version, is_flagged(), is_mineur).group_by(*key)
+    return {ListeKey(commune, liste): count for commune, liste, count in connection.execute(query)}
+
+
 def _find(connection: Connection, version: int, communes: list[str], liste: Liste, since: date) -> None:
+    for statement in _find_statements(liste):
+        connection.execute(statement, {"communes": communes, "version": version, "last_birth": last_birth(since)})
+
+
+@cache
+def _find_statements(liste: Liste) -> Sequence[Insert]:
+    """What finds each fact; made once, since that takes longer than to look at a village."""
+    communes: BindParameter[list[str]] = bindparam("communes", expanding=True)
+    version: BindParameter[int] = bindparam("version", type_=BigInteger)
     among = and_(Electeur.code_commune.in_(communes), Electeur.liste == liste.value, Electeur.version == version)
-    for fact, has_it in (
-        (Fact.SUSPECT, and_(among, _may_deserve_look(liste, since))),
-        (Fact.DOUBLE, has_double(among)),
-        (Fact.NUMERO, has_double_numero(among)),
-    ):
-        found = select(literal(int(fact)), Electeur.id).where(has_it)
-        connection.execute(insert(_FOUND).from_select(["fact", "id"], found))
+    since: BindParameter[str] = bindparam("last_birth", type_=Text)
+    return [
+        insert(_FOUND).from_select(["fact", "id"], select(literal(int(fact)), Electeur.id).where(has_it))
+        for fact, has_it in (
+            (Fact.SUSPECT, and_(among, _may_deserve_look(liste, since))),
+            (Fact.DOUBLE, has_double(among)),
+            (Fact.NUMERO, has_double_numero(among)),
+        )
+    ]
 
 
-def _may_deserve_look(liste: Liste, since: date) -> ColumnElement[bool]:
-    """Something may be said of her in a file of that day or later, or she is a minor in it.
+def _may_deserve_look(liste: Liste, since: str | BindParameter[str]) -> ColumnElement[bool]:
+    """Something may be said of her in a file of a day or later, or she is a minor in it.
 
     A rule that moves speaks of a value until a day, or from a day on, or both: it speaks on the first or the last day.
-    For the first day the day is taken on which a minor of then was not yet born, so that minors have the fact too.
+    For the first day `since` is taken, on which a minor of then was not yet born, so that minors have the fact too.
     """
-    first, last = Day(liste, last_birth(since)), Day(liste, _LAST_DAY)
+    first, last = Day(liste, since), Day(liste, _LAST_DAY)
     moving = [late for rule in RULES if not (late := rule.condition(last)).compare(rule.condition(first))]
     return or_(deserves_look(first, separators=True), *moving, Electeur.numero_general.is_not(None))
 
@@ -123,6 +156,23 @@ def _ranges(connection: Connection, fact: Fact) -> Iterator[tuple[int, int]]:
             return
         last = ids[-1]
         yield ids[0], last
+
+
+def count_blocking(connection: Connection, version: int, listes: Iterable[ListeKey], jour: date) -> dict[str, int]:
+    """Electors of that version whom a list cannot be deposited with, by what a clerk is to do about each.
+
+    Only those are looked at in whom `find_facts` has found something.
+    """
+    rules = [rule for rule in RULES if rule.severity is Severity.BLOCKING]
+    found: Counter[str] = Counter()
+    with connection.begin():
+        for code_commune, liste in listes:
+            day = Day(Liste(liste), jour.isoformat())
+            counts = [func.count().filter(rule.condition(day)) for rule in rules]
+            is_it = (Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version)
+            row = connection.execute(select(*counts).where(*is_it, is_flagged())).one()
+            found.update({rule.message: count for rule, count in zip(rules, row, strict=True) if count})
+    return dict(found)
 
 
 def look_again(engine: Engine) -> int:
@@ -174,3 +224,28 @@ def _mark(connection: Connection, version: int, listes: Iterable[ListeKey], **va
                 .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste)
                 .values(**values)
             )
+
+
+BirthDate = str | ColumnElement[str]
+
+
+def is_of_age(last_birth: BirthDate, seen_on: BirthDate) -> ColumnElement[bool]:
+    """No minor; a date that cannot be read, or is yet to come on the day `seen_on`, does not make a minor.
+
+    `last_birth`: the latest date of birth of a person who is of age on the day that counts.
+    """
+    born = Electeur.date_naissance
+    as_written = _as_written()
+    is_mineur = and_(is_readable(as_written), as_written > last_birth, as_written <= seen_on)
+    return or_(and_(born <= last_birth, born >= "0"), not_(is_mineur))
+
+
+def is_born_between(after: str, until: str) -> ColumnElement[bool]:
+    """Born later than `after`, and no later than `until`; the cheap look first, since few are."""
+    born = Electeur.date_naissance
+    as_written = _as_written()
+    return and_(or_(born > after, born < "0"), is_readable(as_written), as_written > after, as_written <= until)
+
+
+def _as_written() -> ColumnElement[str]:
+    return cleaned(type_coerce(Electeur.date_naissance, Text))

@@ -38,9 +38,9 @@ class OnListe(Protocol):
 class Day:
     """A list on a day, for rules that are looked at apart from any file."""
 
-    def __init__(self, liste: Liste, today: str) -> None:
+    def __init__(self, liste: Liste, today: str | BindParameter[str]) -> None:
         self.liste = liste
-        self.today = literal(today, Text)
+        self.today = today if isinstance(today, BindParameter) else literal(today, Text)
 
 
 RuleColumn = InstrumentedAttribute[Any]

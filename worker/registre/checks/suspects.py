@@ -7,17 +7,18 @@ look at each row finds them, and only then is the slower, cleaning way taken.
 from collections.abc import Sequence
 from datetime import date
 from enum import Enum, IntFlag, auto
-from functools import reduce
-from typing import Any
+from functools import cache, reduce
+from typing import Any, NamedTuple
 
 from sqlalchemy import (
+    BindParameter,
     ColumnElement,
     Connection,
     Select,
     SQLColumnExpression,
     Text,
     and_,
-    exists,
+    bindparam,
     func,
     literal,
     literal_column,
@@ -28,8 +29,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
+from common.texte import JOINT
 from worker.db.types import is_garbled, is_suspect, needs_cleaning, size_of
-from worker.domain.texte import JOINT
 from worker.registre.checks.rules import LONGEST, RULES, OnListe
 from worker.registre.comparaison.differences import identite_columns
 from worker.registre.models import Electeur, ImportListe
@@ -78,6 +79,9 @@ class Fact(IntFlag):
     """Another elector of the bureau has her order number."""
 
 
+EVERY_FACT = Fact(sum(Fact))
+
+
 class Scope(Enum):
     """Where one must look to tell all that is wrong with a list."""
 
@@ -101,22 +105,47 @@ def is_flagged() -> ColumnElement[bool]:
     return Electeur.facts > literal_column("0")
 
 
-def read_scope(connection: Connection, code_commune: str, liste: str, version: int, jour: date) -> Scope:
-    """Where to look in a version of a list, for a file of that day."""
-    of_version = Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version
-    is_changed = exists().where(*of_version, is_flagged(), Electeur.facts.bitwise_and(int(Fact.UNCHECKED)) > 0)
-    stamp = connection.execute(
-        select(is_changed).where(
+class Look(NamedTuple):
+    """Where to look, and for what: facts that nobody on the list has need no look at all."""
+
+    scope: Scope = Scope.WHOLE
+    facts: Fact = EVERY_FACT
+
+
+AT_ALL = Look()
+
+
+def read_look(connection: Connection, code_commune: str, liste: str, version: int, jour: date) -> Look:
+    """How to look at a version of a list, for a file of that day."""
+    which = {"of_commune": code_commune, "of_liste": liste, "of_version": version, "on_day": jour}
+    stamp = connection.execute(_select_stamp(), which).one_or_none()
+    if stamp is None:
+        return AT_ALL
+    facts = Fact(sum(stamp))
+    return Look(Scope.CHANGED) if Fact.UNCHECKED in facts else Look(Scope.FACTS, facts)
+
+
+@cache
+def _select_stamp() -> Select[Any]:
+    """Whether each fact is on the list; no row where the import has not looked, or by other rules."""
+    commune: BindParameter[str] = bindparam("of_commune")
+    liste: BindParameter[str] = bindparam("of_liste")
+    version: BindParameter[int] = bindparam("of_version")
+    of_version = Electeur.code_commune == commune, Electeur.liste == liste, Electeur.version == version
+    has_each = [func.coalesce(func.max(Electeur.facts.bitwise_and(int(fact))), 0) for fact in Fact]
+    has = select(*(it.label(f"fact_{fact.value}") for fact, it in zip(Fact, has_each, strict=True)))
+    found = has.where(*of_version, is_flagged()).subquery()
+    return (
+        select(found)
+        .join_from(ImportListe, found, true())
+        .where(
             ImportListe.import_id == version,
-            ImportListe.code_commune == code_commune,
+            ImportListe.code_commune == commune,
             ImportListe.liste == liste,
             ImportListe.facts_version == FACTS_VERSION,
-            ImportListe.facts_since <= jour,
+            ImportListe.facts_since <= bindparam("on_day"),
         )
-    ).one_or_none()
-    if stamp is None:
-        return Scope.WHOLE
-    return Scope.CHANGED if stamp[0] else Scope.FACTS
+    )
 
 
 def deserves_look(liste: OnListe, *, separators: bool) -> ColumnElement[bool]:

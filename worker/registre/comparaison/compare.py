@@ -23,11 +23,11 @@ from sqlalchemy import (
     null,
     or_,
     select,
-    true,
 )
 from sqlalchemy.orm import aliased
 
-from worker.domain.mouvement import Categorie, Effet, Etat, Nature
+from schemas.vocabulary import Categorie, Nature
+from worker.domain.mouvement import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.comparaison.differences import (
     HAS_HOMONYM,
@@ -43,14 +43,34 @@ from worker.registre.comparaison.differences import (
     pair_rest,
     pair_singles,
 )
-from worker.registre.comparaison.doubts import CHANGEMENT, DOUBTS, PORTRAITS, find_doubts, record_doubts
-from worker.registre.comparaison.matching import SPELLING, pair_candidates, pair_spellings
-from worker.registre.comparaison.report import findings, write_report
-from worker.registre.imports.summary import Comparison
+from worker.registre.comparaison.doubts import (
+    CHANGEMENT,
+    DOUBTS,
+    PORTRAITS,
+    find_doubts,
+    pair_corrections,
+    record_doubts,
+)
+from worker.registre.comparaison.matching import (
+    SPELLING,
+    findings,
+    pair_candidates,
+    pair_spellings,
+    record_guesses,
+    write_report,
+)
+from worker.registre.imports.report import Comparison
 from worker.registre.models import Electeur
 from worker.registre.mouvements.queries import was_protected
-from worker.registre.mouvements.staging import FIELDS, STAGED, reading_transaction, record_mouvements, temporary_tables
-from worker.registre.versions import ListeKey, current_versions
+from worker.registre.versions import (
+    FIELDS,
+    STAGED,
+    ListeKey,
+    current_versions,
+    reading_transaction,
+    record_mouvements,
+    temporary_tables,
+)
 
 _BEFORE, _SHOWN = aliased(Electeur, name="before"), aliased(Electeur, name="shown")
 """The elector before (nobody of an inscription), and as the tableau shows her: after, or before when she left."""
@@ -66,7 +86,7 @@ RecordMouvements = Callable[[Connection, Mapping[ListeKey, int]], object]
 
 @contextmanager
 def comparing(
-    connection: Connection, version: int, listes: Mapping[ListeKey, int], jour: date, report: Path
+    connection: Connection, version: int, listes: Mapping[ListeKey, int], jour: date, report: Path | None
 ) -> Iterator[tuple[Comparison, RecordMouvements]]:
     """Compare the staged version of these lists with what they show now; the mouvements are of the day `jour`.
 
@@ -81,7 +101,7 @@ def comparing(
             compared = {liste: current[liste] for liste in sorted(listes) if liste in current}
             _pair(connection, compared, version)
             make_mouvements(connection, jour)
-            written = write_report(report, findings(connection))
+            written = write_report(report, findings(connection)) if report else None
             comparison = _summarise(connection, jour, len(compared), written)
 
         def record(connection: Connection, before: Mapping[ListeKey, int]) -> None:
@@ -89,6 +109,7 @@ def comparing(
                 raise ImportRefusedError("les listes ont été modifiées pendant leur comparaison ; recommencez l'import")
             record_mouvements(connection, version)
             record_doubts(connection, version)
+            record_guesses(connection, version)
 
         yield comparison, record
 
@@ -103,6 +124,7 @@ def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int
     pair_rest(connection)
     pair_spellings(connection)
     find_doubts(connection)
+    pair_corrections(connection)
 
 
 def _summarise(connection: Connection, jour: date, compared: int, report: Path | None) -> Comparison:
@@ -117,7 +139,7 @@ def _summarise(connection: Connection, jour: date, compared: int, report: Path |
         others=count_others(connection),
         homonyms=_count(connection, IDENTITIES, HAS_HOMONYM),
         spellings=_count(connection, PAIRS, is_spelling),
-        doubts=_count(connection, DOUBTS, true()),
+        doubts=_count(connection, DOUBTS, DOUBTS.c.is_sure == 0),
         report=report,
     )
 

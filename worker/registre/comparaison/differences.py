@@ -1,7 +1,7 @@
 """The differences between two versions of a list: only they leave the table of electors."""
 
 from collections.abc import Sequence
-from functools import reduce
+from functools import lru_cache, reduce
 from operator import add
 from typing import Any
 
@@ -28,11 +28,10 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.orm.util import AliasedClass
 
+from common.texte import JOINT
 from worker.db.types import Texte
-from worker.domain.texte import JOINT
 from worker.registre.models import Electeur
-from worker.registre.mouvements.staging import TEMPORARY
-from worker.registre.versions import ListeKey
+from worker.registre.versions import TEMPORARY, ListeKey
 
 IDENTITE = ("nom_naissance", "prenoms", "date_naissance", "lieu_naissance")
 """The identity key within a list: homonyms share it. The last one is `lieu_naissance`, below."""
@@ -82,6 +81,9 @@ PAIRS = Table(
 TABLES = (IDENTITIES, CANDIDATES, PAIRS)
 HAS_HOMONYM = or_(IDENTITIES.c.n_before > 1, IDENTITIES.c.n_after > 1)
 
+_TABLES_AT_ONCE = 8
+"""Whose long expressions are kept: to make them takes longer than to read a village."""
+
 ElecteurTable = type[Electeur] | AliasedClass[Electeur]
 
 
@@ -96,12 +98,14 @@ def identite_columns(electeur: ElecteurTable = Electeur) -> list[ColumnElement[A
     return [*named, lieu_naissance(electeur).label(IDENTITE[-1])]
 
 
+@lru_cache(maxsize=_TABLES_AT_ONCE)
 def details(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
     """All that may change in an elector who stays the same; not the order numbers, which are given anew at times."""
     values = [getattr(electeur, name) for name in _DETAILS]
     return reduce(lambda joined, value: joined + literal(JOINT, Text) + value, values)
 
 
+@lru_cache(maxsize=_TABLES_AT_ONCE)
 def adresse(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:
     """The address on one line: `Bât A, 12 BIS Rue de la Sauge, 13900 LIBREVILLE, BELGIQUE`; France is not said."""
     has_number = func.lower(electeur.numero_voie).not_in(("0", "sans"))

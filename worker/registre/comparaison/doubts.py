@@ -2,16 +2,20 @@
 
 A corrected date of birth, a first name added, a birth name put right change the identity key: the comparison sees one
 elector leave and another one come. Nobody guesses which it is. The pair is kept with its mouvements, and a tableau that
-shows one of them is not finished while it is open (ADR 0020).
+shows one of them is not finished while it is open (ADR 0020). Where nothing but the place of birth differs, there is
+nothing to guess: the pair is one person, and is kept as if somebody had said so.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from datetime import date
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import date, datetime
+from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BigInteger,
+    BindParameter,
     Column,
     CompoundSelect,
     Connection,
@@ -20,11 +24,11 @@ from sqlalchemy import (
     Select,
     Table,
     and_,
+    bindparam,
     case,
     delete,
     func,
     insert,
-    inspect,
     or_,
     select,
     union,
@@ -33,27 +37,30 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from common.clock import jour_a_paris
+from common.calendrier import jour_a_paris, now
 from common.french import short_date
-from schemas.vocabulary import DoubtDecision, Liste
+from schemas.vocabulary import Categorie, DoubtDecision, Liste, Nature
+from worker.db.engine import has_table
 from worker.db.types import Texte, utc_now
-from worker.domain.identite import BLOCKS, Portrait, base_letters, differing, is_perhaps_one
-from worker.domain.mouvement import Categorie, Nature
+from worker.domain.identite import BLOCKS, Portrait, base_letters, differing, is_perhaps_one, is_surely_one
 from worker.errors import RefusedError
 from worker.registre.comparaison.differences import ID, IDENTITE, PAIRS, adresse, identite_columns
-from worker.registre.models import Doubt, Electeur, Import, MouvementRegistre
-from worker.registre.mouvements.staging import STAGED, TEMPORARY
+from worker.registre.models import Doubt, Electeur, Homonym, Import, MouvementRegistre
 from worker.registre.protections import Protege, add_protection, select_protections
-from worker.registre.versions import BATCH
+from worker.registre.versions import BATCH, STAGED, TEMPORARY
 
 DOUBTS = Table(
     "compare_doubt",
     TEMPORARY,
     *(Column(name, ID, nullable=False, index=False) for name in ("before", "after")),
     Column("differs", Texte, nullable=False),
+    Column("is_sure", Integer, nullable=False, index=False),
     prefixes=["TEMPORARY"],
 )
-"""One who left and one who came, and the fields in which they differ."""
+"""One who left and one who came, the fields in which they differ, and 1 when they are surely one."""
+
+COMPARISON = "comparaison"
+"""Who decides of those."""
 
 _KEYS = [f"key_{number}" for number in range(len(BLOCKS))]
 
@@ -97,8 +104,30 @@ def find_doubts(connection: Connection) -> None:
     """Put into DOUBTS who left and who came, where the two may be one person; PAIRS alone are read, not the lists."""
     with connection.execute(_unmatched(), execution_options={"yield_per": BATCH}) as unmatched:
         _insert(connection, PORTRAITS, map(_draw, unmatched))
-    with connection.execute(_alike(), execution_options={"yield_per": BATCH}) as pairs:
+    with connection.execute(_alike(TOGETHER), execution_options={"yield_per": BATCH}) as pairs:
         _insert(connection, DOUBTS, _select_doubts(pairs))
+
+
+def pair_corrections(connection: Connection) -> None:
+    """Who is surely one has neither left nor come; who is so with several is asked about."""
+    sure = connection.execute(select(DOUBTS.c.before, DOUBTS.c.after).where(DOUBTS.c.is_sure == 1)).all()
+    several = {id_ for side in zip(*sure, strict=True) for id_, number in Counter(side).items() if number > 1}
+    asked: list[dict[str, int]] = []
+    pairs: list[dict[str, int]] = []
+    for before, after in sure:
+        (asked if {before, after} & several else pairs).append({"left": before, "came": after})
+    left: BindParameter[int] = bindparam("left")
+    came: BindParameter[int] = bindparam("came")
+    is_it = DOUBTS.c.before == left
+    if asked:
+        statement = update(DOUBTS).where(is_it, DOUBTS.c.after == came).values(is_sure=0)
+        connection.execute(statement, asked)
+    if pairs:
+        is_half = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None))
+        connection.execute(delete(PAIRS).where(or_(PAIRS.c.before == left, PAIRS.c.after == came), is_half), pairs)
+        connection.execute(insert(PAIRS), [{"before": it["left"], "after": it["came"]} for it in pairs])
+        others = delete(DOUBTS).where(or_(is_it, DOUBTS.c.after == came), DOUBTS.c.is_sure == 0)
+        connection.execute(others, pairs)
 
 
 def _insert(connection: Connection, table: Table | type[Doubt], rows: Iterator[dict[str, Any]]) -> None:
@@ -111,33 +140,35 @@ def record_doubts(connection: Connection, import_id: int) -> None:
     both = union_all(select(DOUBTS.c.before), select(DOUBTS.c.after))
     ranked = select(STAGED.c.rank, STAGED.c.electeur).where(STAGED.c.electeur.in_(both))
     electeurs = {row.rank: row.electeur for row in connection.execute(ranked)}
-    if not electeurs:
-        return
     recorded = select(MouvementRegistre.id).where(MouvementRegistre.import_id == import_id)
     ids = enumerate(connection.scalars(recorded.order_by(MouvementRegistre.id)), 1)
-    mouvements = {electeurs[rank]: id_ for rank, id_ in ids if rank in electeurs}
-    found = select(DOUBTS, Electeur.code_commune, Electeur.liste).join(Electeur, Electeur.id == DOUBTS.c.after)
+    mouvements = {electeurs[rank]: id_ for rank, id_ in ids if rank in electeurs} if electeurs else {}
+    about = Electeur.code_commune, Electeur.liste, Electeur.date_naissance
+    found = select(DOUBTS, *about).join(Electeur, Electeur.id == DOUBTS.c.after)
     rows = connection.execute(found.order_by(DOUBTS.c.before, DOUBTS.c.after))
-    _insert(
-        connection,
-        Doubt,
-        (
-            {
-                "import_id": import_id,
-                "code_commune": row.code_commune,
-                "liste": row.liste,
-                "radiation_id": mouvements[row.before],
-                "inscription_id": mouvements[row.after],
-                "differs": row.differs,
-            }
-            for row in rows
-        ),
-    )
+    _insert(connection, Doubt, (_to_doubt(import_id, row, mouvements) for row in rows))
 
 
-def forget_doubts(connection: Connection, import_id: int) -> None:
-    """Take away those of an import that is undone, before its mouvements."""
-    connection.execute(delete(Doubt).where(Doubt.import_id == import_id))
+def _to_doubt(import_id: int, row: Row[Any], mouvements: Mapping[int, int]) -> dict[str, Any]:
+    decided = {"decision": DoubtDecision.SAME_PERSON.value, "decided_by": COMPARISON, "decided_at": now()}
+    born = {"born_before": row.date_naissance, "born_after": row.date_naissance}
+    open_ = dict.fromkeys(("decision", "decided_by", "born_before", "born_after"), "") | {"decided_at": None}
+    return {
+        "import_id": import_id,
+        "code_commune": row.code_commune,
+        "liste": row.liste,
+        "radiation_id": None if row.is_sure else mouvements[row.before],
+        "inscription_id": None if row.is_sure else mouvements[row.after],
+        "differs": row.differs,
+        **(decided | born if row.is_sure else open_),
+    }
+
+
+def forget_doubts(connection: Connection, import_id: int) -> int:
+    """Take away those of an import that is undone, before its mouvements, and what it assumed of homonyms; how many."""
+    number = connection.execute(delete(Doubt).where(Doubt.import_id == import_id)).rowcount
+    connection.execute(delete(Homonym).where(Homonym.import_id == import_id))
+    return number
 
 
 class DoubtSide(NamedTuple):
@@ -209,7 +240,7 @@ def open_pairs(connection: Connection, code_commune: str, liste: Liste) -> list[
 
     A register that another service keeps has none: nobody compares anything there.
     """
-    if not inspect(connection).has_table(Doubt.__tablename__):
+    if not has_table(connection, Doubt):
         return []
     radiation, inscription = aliased(MouvementRegistre), aliased(MouvementRegistre)
     query = (
@@ -223,7 +254,7 @@ def open_pairs(connection: Connection, code_commune: str, liste: Liste) -> list[
 
 def count_corrections(connection: Connection, code_commune: str, liste: Liste, after: date, until: date) -> int:
     """How many electors somebody said to be one person, of exports taken later than `after`, no later than `until`."""
-    if not inspect(connection).has_table(Doubt.__tablename__):
+    if not has_table(connection, Doubt):
         return 0
     query = (
         select(func.count())
@@ -237,6 +268,46 @@ def count_corrections(connection: Connection, code_commune: str, liste: Liste, a
         )
     )
     return connection.execute(query).scalar_one()
+
+
+class Correction(NamedTuple):
+    """An elector somebody said to be one person: her dates of birth before and after, which may be the same."""
+
+    born_before: str
+    born_after: str
+
+
+def list_corrections(
+    connection: Connection, code_commune: str, liste: Liste, day: date, moment: datetime | None = None
+) -> list[Correction]:
+    """Those of exports taken later than a day, or, where one is given, that were decided after a moment.
+
+    Until it is decided, a tableau that shows one of the two is not ready: what was made ready before knew of it.
+    """
+    if not has_table(connection, Doubt):
+        return []
+    later = [Import.taken_on > day, *([Doubt.decided_at > moment] if moment else [])]
+    query = (
+        select(Doubt.born_before, Doubt.born_after)
+        .join(Import, Import.id == Doubt.import_id)
+        .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value, Doubt.born_before != "", or_(*later))
+        .order_by(Doubt.id)
+    )
+    return [Correction(*row) for row in connection.execute(query)]
+
+
+def list_guesses(connection: Connection, code_commune: str, liste: Liste, after: date, until: date) -> list[Row[Any]]:
+    """The rows of `Homonym` of exports taken later than `after`, no later than `until`, with that day, `taken_on`."""
+    if not has_table(connection, Homonym):
+        return []
+    query = (
+        select(Homonym.__table__, Import.taken_on)
+        .join(Import, Import.id == Homonym.import_id)
+        .where(Homonym.code_commune == code_commune, Homonym.liste == liste.value)
+        .where(Import.taken_on > after, Import.taken_on <= until)
+        .order_by(Homonym.id)
+    )
+    return list(connection.execute(query))
 
 
 class Decided(NamedTuple):
@@ -319,7 +390,9 @@ def _merge(connection: Connection, found: Row[Any]) -> None:
         }
         connection.execute(update(known).where(known.id == came.id).values(change))
     connection.execute(delete(known).where(known.id.in_(gone)))
-    connection.execute(update(Doubt).where(Doubt.id == found.id).values(radiation_id=None, inscription_id=None))
+    born = {"born_before": left.date_naissance, "born_after": came.date_naissance}
+    merged = update(Doubt).where(Doubt.id == found.id).values(radiation_id=None, inscription_id=None, **born)
+    connection.execute(merged)
 
 
 def _keep_protection(connection: Connection, left: Row[Any], came: Row[Any]) -> bool:
@@ -332,6 +405,7 @@ def _keep_protection(connection: Connection, left: Row[Any], came: Row[Any]) -> 
     return is_protegee
 
 
+@cache
 def _unmatched() -> Select[Any]:
     """Those who came or left, of the lists where some did each."""
     lines = (
@@ -374,9 +448,10 @@ def _digest(liste: tuple[str, str], portrait: Portrait, block: Sequence[str]) ->
     return hash((*liste, *values)) if all(values) else None
 
 
-def _alike() -> Select[Any]:
+@cache
+def _alike(together: int) -> Select[Any]:
     """Portraits of the two sides that have the key of a block in common, each pair once."""
-    pairs: CompoundSelect[Any] = union(*(_of_block(PORTRAITS.c[name]) for name in _KEYS))
+    pairs: CompoundSelect[Any] = union(*(_of_block(PORTRAITS.c[name], together) for name in _KEYS))
     found = pairs.subquery()
     before, after = PORTRAITS.alias(), PORTRAITS.alias()
     columns = [side.c[name] for side in (before, after) for name in ("id", *Portrait._fields)]
@@ -388,10 +463,10 @@ def _alike() -> Select[Any]:
     )
 
 
-def _of_block(key: Column[int]) -> Select[Any]:
+def _of_block(key: Column[int], together: int) -> Select[Any]:
     columns = PORTRAITS.c
     rank = func.row_number().over(partition_by=[columns.is_after, key], order_by=columns.id)
-    ranked = select(columns.id, columns.is_after, key.label("key"), ((rank - 1) // TOGETHER).label("bunch"))
+    ranked = select(columns.id, columns.is_after, key.label("key"), ((rank - 1) // together).label("bunch"))
     before, after = (ranked.where(key.is_not(None), columns.is_after == side).subquery() for side in (0, 1))
     same = and_(before.c.key == after.c.key, before.c.bunch == after.c.bunch)
     return select(before.c.id.label("before"), after.c.id.label("after")).join_from(before, after, same)
@@ -402,4 +477,5 @@ def _select_doubts(pairs: Any) -> Iterator[dict[str, Any]]:  # noqa: ANN401 — 
     for row in pairs:
         before, after = Portrait(*row[1:width]), Portrait(*row[width + 1 :])
         if is_perhaps_one(before, after):
-            yield {"before": row[0], "after": row[width], "differs": " ".join(differing(before, after))}
+            differs, is_sure = " ".join(differing(before, after)), int(is_surely_one(before, after))
+            yield {"before": row[0], "after": row[width], "differs": differs, "is_sure": is_sure}

@@ -1,14 +1,39 @@
-"""Who is who among electors that their identity does not tell apart: by address, then by order number."""
+"""Who is who among electors whom their identity does not tell apart: by address, then order number; its report."""
 
+from collections.abc import Iterable, Iterator, Sequence
+from functools import cache
 from itertools import islice
+from pathlib import Path
 from typing import Any, NamedTuple
 
-from sqlalchemy import CTE, Connection, Row, Select, and_, case, delete, func, insert, literal, or_, select, union_all
+from sqlalchemy import (
+    CTE,
+    Connection,
+    Delete,
+    Insert,
+    Row,
+    Select,
+    Table,
+    and_,
+    case,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    union_all,
+)
+from sqlalchemy.orm import aliased
 
+from common.texte import JOINT
+from worker.db.engine import STREAM
 from worker.domain.identite import fold_identite
-from worker.domain.texte import JOINT
 from worker.registre.comparaison.differences import CANDIDATES, IDENTITE, PAIRS, identite_columns, place_columns
-from worker.registre.models import Electeur
+from worker.registre.comparaison.doubts import DOUBTS, describe_differing
+from worker.registre.imports.report import ReportFile, ReportKind
+from worker.registre.models import Electeur, Homonym
 from worker.registre.versions import BATCH
 
 
@@ -28,6 +53,12 @@ MATCHING_RULES = (
 )
 """The surest look first."""
 
+GUESS = len(MATCHING_RULES) - 1
+"""The look where homonyms have nothing in common but their identity: they are paired in their order.
+
+Only where as many are left on each side. Where one has left or come, nobody knows which one: they are asked about.
+"""
+
 SPELLING = 10
 """Added to the `look` of those whose name is spelled in another way than before."""
 
@@ -36,12 +67,29 @@ _IS_UNMATCHED = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None))
 
 def pair_candidates(connection: Connection, first: int = 0) -> None:
     """Pair the candidates of each `group_key`, and leave those who have no counterpart."""
+    for pairing, removal in _looks(first):
+        if not connection.scalar(_HAS_CANDIDATES):
+            return
+        connection.execute(pairing)
+        connection.execute(removal)
+
+
+_HAS_CANDIDATES = select(exists().select_from(CANDIDATES))
+
+
+@cache
+def _looks(first: int) -> Sequence[tuple[Insert, Delete]]:
+    """For each look, how it pairs candidates, and takes them away."""
+    looks = []
     for number, look in enumerate(MATCHING_RULES, first):
         before, after, is_same = _two_sides("group_key", *look.same)
+        if not look.same:
+            is_same = and_(is_same, before.c.number == after.c.number)
         pairs = select(before.c.id, after.c.id, literal(number), before.c.group_key).join_from(before, after, is_same)
-        connection.execute(insert(PAIRS).from_select(["before", "after", "look", "group_key"], pairs))
+        pairing = insert(PAIRS).from_select(["before", "after", "look", "group_key"], pairs)
         done = [select(side).where(PAIRS.c.look == number) for side in (PAIRS.c.before, PAIRS.c.after)]
-        connection.execute(delete(CANDIDATES).where(CANDIDATES.c.id.in_(union_all(*done))))
+        looks.append((pairing, delete(CANDIDATES).where(CANDIDATES.c.id.in_(union_all(*done)))))
+    return looks
 
 
 def pair_spellings(connection: Connection) -> None:
@@ -58,15 +106,46 @@ def pair_spellings(connection: Connection) -> None:
         connection.execute(delete(PAIRS).where(PAIRS.c[side].in_(again), _IS_UNMATCHED))
 
 
+def record_guesses(connection: Connection, import_id: int) -> None:
+    """Keep who was told from her homonyms by a guess: who the pair is, and what was assumed.
+
+    A corrected spelling is a guess where another one has the same letters. Read before the candidates are gone.
+    """
+    before, after, other = aliased(Electeur), aliased(Electeur), PAIRS.alias()
+    has_other = or_(
+        exists().where(other.c.group_key == PAIRS.c.group_key, other.c.after != PAIRS.c.after),
+        exists().where(CANDIDATES.c.group_key == PAIRS.c.group_key),
+    )
+    values: dict[str, Any] = {
+        "import_id": literal(import_id),
+        **{name: getattr(after, name) for name in ("code_commune", "liste", *IDENTITE[:-1])},
+        "bureau_before": before.code_bureau,
+        "bureau_after": after.code_bureau,
+        "numero_before": before.numero_ordre,
+        "numero_after": after.numero_ordre,
+    }
+    guessed = (
+        select(*values.values())
+        .join_from(PAIRS, before, before.id == PAIRS.c.before)
+        .join(after, after.id == PAIRS.c.after)
+        .where(PAIRS.c.look.in_((GUESS, SPELLING + GUESS)))  # first: a NULL would have the others looked for
+        .where(or_(PAIRS.c.look == GUESS, has_other))
+        .order_by(after.id)
+    )
+    connection.execute(insert(Homonym).from_select(list(values), guessed))
+
+
 def _two_sides(*same: str) -> tuple[CTE, CTE, Any]:
     """Candidates of before and after, ranked among those who have the same values, and when two have the same rank."""
     within = [CANDIDATES.c[name] for name in same]
-    order = [CANDIDATES.c[name] for name in ("code_bureau", "numero_ordre", "adresse", "id")]
-    ranked = select(CANDIDATES, func.row_number().over(partition_by=within, order_by=order).label("rank"))
+    order = [CANDIDATES.c[name] for name in ("numero_ordre", "code_bureau", "adresse", "id")]
+    rank, number = func.row_number().over(partition_by=within, order_by=order), func.count().over(partition_by=within)
+    ranked = select(CANDIDATES, rank.label("rank"), number.label("number"))
     before, after = (ranked.where(CANDIDATES.c.is_after == side).cte(f"side_{side}") for side in (0, 1))
     return before, after, and_(*(before.c[name] == after.c[name] for name in (*same, "rank")))
 
 
+@cache
 def _unmatched() -> Select[Any]:
     """Those who came or left, where somebody born on the same date did the contrary."""
     lines = (
@@ -93,3 +172,108 @@ def _fold(row: Row[Any]) -> dict[str, Any]:
         "code_bureau": row.code_bureau,
         "numero_ordre": row.numero_ordre,
     }
+
+
+COMPARISON = ReportKind(
+    (
+        *("Commune", "Liste", "Groupe"),
+        *("Bureau avant", "Numéro avant", "Bureau après", "Numéro après", "Constat"),
+    ),
+    "le rapport de comparaison",
+    "n'est pas un rapport de comparaison ; déplacez-le",
+    "choisissez un autre dossier avec --report",
+)
+
+
+class Finding(NamedTuple):
+    """One line: an elector before and after, and what the comparison made of the two."""
+
+    code_commune: str
+    liste: str
+    group: str
+    """Lines of one group are about the same identity; the number holds within the report."""
+    bureau_before: str
+    numero_before: str
+    bureau_after: str
+    numero_after: str
+    text: str
+
+
+def comparison_report(path: Path, rejects: Path | None) -> Path:
+    """Where the report goes: beside that of the rejected lines when one was named, else beside the file."""
+    return (rejects or path).with_name(f"{path.stem}-comparaison.csv")
+
+
+def findings(connection: Connection) -> Iterator[Finding]:
+    """Every homonym and corrected spelling, group after group, then the doubts."""
+    groups, last = 0, None
+    with connection.execute(_homonyms(), execution_options=STREAM) as rows:
+        for row in rows:
+            groups += row.group_key != last
+            last = row.group_key
+            yield _finding(row, groups, _describe_pair(row))
+    doubts = _places(DOUBTS).add_columns(DOUBTS.c.differs, DOUBTS.c.is_sure)
+    with connection.execute(doubts, execution_options=STREAM) as rows:
+        for number, row in enumerate(rows, groups + 1):
+            differs = describe_differing(row.differs.split())
+            asked = f"doute, à trancher par « doutes » : même électeur ? Diffère : {differs}"
+            yield _finding(row, number, f"même électeur, corrigé : {differs}" if row.is_sure else asked)
+
+
+def write_report(path: Path | None, lines: Iterable[Finding]) -> Path | None:
+    """Write the report and return its path; None, and no file, when there is nothing to say, or no path.
+
+    Raises:
+        ImportRefusedError: it cannot be written, or the path is that of another file.
+    """
+    with ReportFile(path, COMPARISON) as report:
+        for line in lines:
+            report.write(line)
+    return report.written
+
+
+@cache
+def _homonyms() -> Select[Any]:
+    is_homonym = PAIRS.c.group_key.is_not(None)
+    return _places(PAIRS).add_columns(PAIRS.c.before, PAIRS.c.after, PAIRS.c.group_key, PAIRS.c.look).where(is_homonym)
+
+
+@cache
+def _places(pairs: Table) -> Select[Any]:
+    before, after = aliased(Electeur), aliased(Electeur)
+    columns: list[Any] = [
+        func.coalesce(after.code_commune, before.code_commune).label("code_commune"),
+        func.coalesce(after.liste, before.liste).label("liste"),
+        before.code_bureau,
+        before.numero_ordre,
+        after.code_bureau,
+        after.numero_ordre,
+    ]
+    order: list[Any] = (
+        [pairs.c.group_key, func.coalesce(pairs.c.look, len(MATCHING_RULES))] if "group_key" in pairs.c else []
+    )
+    for side in (before, after):
+        order += [func.coalesce(side.code_bureau, ""), func.coalesce(side.numero_ordre, -1), func.coalesce(side.id, -1)]
+    places: Select[Any] = (
+        select(*columns)
+        .join_from(pairs, before, before.id == pairs.c.before, isouter=True)
+        .join(after, after.id == pairs.c.after, isouter=True)
+        .order_by(columns[0], columns[1], *order)
+    )
+    return places
+
+
+def _describe_pair(row: Row[Any]) -> str:
+    if row.before is None:
+        return "homonyme : sans correspondant avant, compté en inscription"
+    if row.after is None:
+        return "homonyme : sans correspondant après, compté en radiation"
+    if row.look >= SPELLING:
+        return f"orthographe changée, même électeur : {MATCHING_RULES[row.look - SPELLING].finding}"
+    return f"homonyme : {MATCHING_RULES[row.look].finding}"
+
+
+def _finding(row: Row[Any], group: int, text: str) -> Finding:
+    places: tuple[Any, ...] = tuple(row[2:6])
+    texts = ["" if value is None else str(value) for value in places]
+    return Finding._make([row.code_commune, row.liste, str(group), *texts, text])

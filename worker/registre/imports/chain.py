@@ -1,60 +1,186 @@
 """The chain of the exports of one list, as tableaux ask for it; and the day of a link, told afterwards."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, Engine, func, inspect, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, func, or_, select, update
 
-from common.clock import jour_a_paris
-from schemas.vocabulary import Liste
-from worker.domain.couverture import Chain, Link
+from common.calendrier import jour_a_paris, last_birth
+from common.law import REPERTOIRE_UNIQUE_DEPUIS
+from schemas.vocabulary import Liste, Nature
+from worker.db.engine import has_table
+from worker.domain.mouvement import Etat
+from worker.domain.tableau.couverture import (
+    Chain,
+    CompleteUntil,
+    DayCount,
+    LateMouvements,
+    Link,
+    WaitingMouvements,
+    contradictions,
+)
 from worker.errors import ImportRefusedError
 from worker.registre.imports.history import import_lock
-from worker.registre.models import Import, ImportListe, MouvementRegistre
-from worker.registre.versions import ListeKey
+from worker.registre.imports.report import Gap
+from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
+from worker.registre.versions import ListeKey, is_shown
 
 REU = "reu"
 
 
 def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain:
-    """The links of a list that were not undone, in their order, and the day a producer of mouvements vouches for.
+    """The links of a list that were not undone, in their order, and what producers of mouvements vouch for.
 
     A register that another service keeps has no record of imports: nothing is known of what it was told.
     """
-    if not inspect(connection).has_table(ImportListe.__tablename__):
+    if not has_table(connection, ImportListe):
         return Chain()
-    brought = (
-        select(func.count())
-        .where(
-            MouvementRegistre.import_id == Import.id,
-            MouvementRegistre.code_commune == code_commune,
-            MouvementRegistre.liste == liste.value,
-        )
+    known = MouvementRegistre
+    growth = case((known.nature == Nature.INSCRIPTION, 1), (known.nature == Nature.RADIATION, -1), else_=0)
+    brought, grown = (
+        select(number)
+        .where(known.import_id == Import.id, known.code_commune == code_commune, known.liste == liste.value)
         .scalar_subquery()
+        for number in (func.count(), func.coalesce(func.sum(growth), 0))
     )
     day = Import.taken_on, Import.started_at, Import.is_dated
-    columns = *day, ImportListe.is_compared, brought.label("mouvements"), Import.id
+    columns = *day, ImportListe.is_compared, ImportListe.electeurs, Import.id
     done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
     query = (
-        select(*columns)
+        select(*columns, brought.label("mouvements"), grown.label("growth"))
         .join(ImportListe, ImportListe.import_id == Import.id)
         .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value, *done)
         .order_by(Import.id)
     )
     links = [
-        Link(row.taken_on or jour_a_paris(row.started_at), row.is_dated, row.is_compared, row.mouvements, row.id)
+        Link(
+            row.taken_on or jour_a_paris(row.started_at),
+            row.is_dated,
+            row.is_compared,
+            row.mouvements,
+            row.id,
+            row.electeurs,
+            int(row.growth),
+        )
         for row in connection.execute(query)
     ]
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
     vouched = (
         select(Import.complete_until, Import.id)
         .where(Import.id.in_(of_commune), Import.complete_until.is_not(None), *done)
-        .order_by(Import.complete_until.desc(), Import.id)
-        .limit(1)
+        .order_by(Import.id)
     )
-    until, vouched_by = connection.execute(vouched).one_or_none() or (None, None)
-    return Chain(links, until, vouched_by)
+    words = [CompleteUntil(until, number) for until, number in connection.execute(vouched) if until]
+    daily = _count_daily(connection, code_commune, liste)
+    return Chain(
+        links,
+        words,
+        daily,
+        _find_late(connection, code_commune, liste, words[0].import_id) if words else (),
+        _read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or daily) else (),
+        _find_waiting(connection, code_commune, liste),
+    )
+
+
+def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
+    return and_(MouvementRegistre.code_commune == code_commune, MouvementRegistre.liste == liste.value)
+
+
+def _count_daily(connection: Connection, code_commune: str, liste: Liste) -> dict[date, DayCount]:
+    known = MouvementRegistre
+    exports = select(ImportListe.import_id)
+    numbers = [
+        func.coalesce(func.sum(case((known.nature == nature, 1), else_=0)), 0)
+        for nature in (Nature.INSCRIPTION, Nature.RADIATION)
+    ]
+    query = (
+        select(known.date_mouvement, *numbers)
+        .where(_of_liste(code_commune, liste), known.etat == Etat.APPLIQUE)
+        .where(or_(known.import_id.is_(None), known.import_id.not_in(exports)))
+        .group_by(known.date_mouvement)
+    )
+    return {day: DayCount(int(came), int(left)) for day, came, left in connection.execute(query)}
+
+
+def _find_late(connection: Connection, code_commune: str, liste: Liste, vouched_by: int) -> list[LateMouvements]:
+    known = MouvementRegistre
+    query = (
+        select(known.import_id, known.date_mouvement, func.count())
+        .join(Import, Import.id == known.import_id)
+        .where(_of_liste(code_commune, liste), Import.kind != REU, known.import_id > vouched_by)
+        .group_by(known.import_id, known.date_mouvement)
+        .order_by(known.import_id, known.date_mouvement)
+    )
+    return [LateMouvements(number or 0, day, count) for number, day, count in connection.execute(query)]
+
+
+def _find_waiting(connection: Connection, code_commune: str, liste: Liste) -> list[WaitingMouvements]:
+    """Not those of a revision that is closed, which were forgotten; nor any where a service keeps the list itself."""
+    known = MouvementRegistre
+    key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
+    exported = exists().where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)
+    by_service = and_(exists().where(*key), ~exported)
+    query = (
+        select(known.date_mouvement, func.count())
+        .where(_of_liste(code_commune, liste), known.etat == Etat.ACTIF, known.import_id.is_not(None))
+        .where(known.date_mouvement >= REPERTOIRE_UNIQUE_DEPUIS, ~by_service)
+        .where(or_(known.nature != Nature.MODIFICATION, known.ancien_bureau != known.nouveau_bureau))
+        .group_by(known.date_mouvement)
+        .order_by(known.date_mouvement)
+    )
+    return [WaitingMouvements(day, count) for day, count in connection.execute(query)]
+
+
+def _read_births(connection: Connection, code_commune: str, liste: Liste, since: date) -> Sequence[str]:
+    query = (
+        select(Electeur.date_naissance)
+        .join(ListeCommunale, is_shown())
+        .where(Electeur.code_commune == code_commune, Electeur.liste == liste.value)
+        .where(Electeur.date_naissance > last_birth(since))
+    )
+    return connection.scalars(query).all()
+
+
+def find_contradictions(connection: Connection, import_id: int) -> Iterator[str]:
+    """Where exports contradict an import of mouvements: each in French, with its list."""
+    mine = select(MouvementRegistre.code_commune, MouvementRegistre.liste).distinct()
+    touched = connection.execute(mine.where(MouvementRegistre.import_id == import_id).order_by(*mine.selected_columns))
+    for code_commune, liste in touched.all():
+        for said in contradictions(read_chain(connection, code_commune, Liste(liste))):
+            yield f"liste {liste} de {code_commune}. {said}"
+
+
+def list_gaps(connection: Connection, imports: Collection[int]) -> list[Gap]:
+    """The gaps that these imports left, of which none was undone: where an export was not compared with the one before.
+
+    The first export of a list leaves none.
+    """
+    columns = ImportListe.import_id, ImportListe.code_commune, ImportListe.liste
+    taken, started = (
+        func.lag(day, type_=day.type).over(partition_by=columns[1:], order_by=ImportListe.import_id)
+        for day in (Import.taken_on, Import.started_at)
+    )
+    links = (
+        select(*columns, ImportListe.is_compared, Import.taken_on, Import.started_at)
+        .add_columns(taken.label("taken_before"), started.label("started_before"))
+        .join(Import, Import.id == ImportListe.import_id)
+        .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
+        .subquery()
+    )
+    query = select(links).where(
+        links.c.import_id.in_(imports), ~links.c.is_compared, links.c.started_before.is_not(None)
+    )
+    return [
+        Gap(
+            row.import_id,
+            row.code_commune,
+            row.liste,
+            row.taken_before or jour_a_paris(row.started_before),
+            row.taken_on or jour_a_paris(row.started_at),
+        )
+        for row in connection.execute(query.order_by(*(links.c[column.key] for column in columns)))
+    ]
 
 
 def read_rests_on(connection: Connection, imports: Collection[int]) -> list[dict[str, Any]]:
@@ -62,13 +188,35 @@ def read_rests_on(connection: Connection, imports: Collection[int]) -> list[dict
 
     Numbers of a register that another service keeps are nobody's.
     """
-    if not imports or not inspect(connection).has_table(Import.__tablename__):
+    if not imports or not has_table(connection, Import):
         return []
     query = select(Import.id, Import.taken_on).where(Import.id.in_(imports)).order_by(Import.id)
     return [
         {"import_id": row.id, "taken_on": row.taken_on and row.taken_on.isoformat()}
         for row in connection.execute(query)
     ]
+
+
+class KnownLink(NamedTuple):
+    """An export that the register holds, or held, and the communes of its lists."""
+
+    file_name: str
+    sha256: str
+    taken_on: date
+    is_dated: bool
+    communes: frozenset[str]
+
+
+def find_link(connection: Connection, import_id: int) -> KnownLink | None:
+    """The export of an import, undone or not; None when there is none."""
+    columns = Import.file_name, Import.sha256, Import.taken_on, Import.started_at, Import.is_dated
+    is_it = Import.id == import_id, Import.finished_at.is_not(None), Import.kind == REU
+    row = connection.execute(select(*columns).where(*is_it)).one_or_none()
+    if row is None:
+        return None
+    communes = select(ImportListe.code_commune).where(ImportListe.import_id == import_id)
+    day = row.taken_on or jour_a_paris(row.started_at)
+    return KnownLink(row.file_name, row.sha256, day, row.is_dated, frozenset(connection.scalars(communes)))
 
 
 class Redating(NamedTuple):
@@ -99,7 +247,10 @@ def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated =
             )
         ).one_or_none()
         if found is None or found.kind != REU or found.undone_at:
-            raise ImportRefusedError(f"l'import {import_id} n'est pas celui d'un export du REU, ou il a été annulé")
+            raise ImportRefusedError(
+                f"l'import {import_id} n'est pas celui d'un export du REU, ou il a été annulé",
+                on_screen="cet export n'est plus dans le registre, ou il a été annulé",
+            )
         refuse_out_of_order(connection, import_id, day)
         connection.execute(update(Import).where(Import.id == import_id).values(taken_on=day, is_dated=True))
         moved = connection.execute(

@@ -9,8 +9,7 @@ from io import BytesIO
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
-from common.archive import UnreadableArchiveError, list_files, open_archive
-from common.file_kind import START, FileKind, recognise
+from common.file_kind import START, FileKind, UnreadableArchiveError, list_files, open_archive, recognise
 from worker.errors import ImportRefusedError
 from worker.registre.imports.csv_text import open_text
 from worker.registre.imports.records import Columns, Record, RecordSource, Wanted
@@ -43,11 +42,13 @@ class ImportedFile:
     sha256: str
     source: RecordSource
     columns: Columns
+    named: str = ""
+    """What its owner calls it, where that is not the name of `path`."""
 
     @property
     def name(self) -> str:
         """The file's name without its folder, for the record; a byte that is no letter is shown as a question mark."""
-        return self.path.name.encode(errors="replace").decode()
+        return (self.named or self.path.name).encode(errors="replace").decode()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -64,8 +65,8 @@ class ImportedFile:
         return self.source.iter_records(stream, self.columns)
 
 
-def open_file(path: Path, wanted: Wanted) -> ImportedFile:
-    """Read the titles, and the whole file once for its SHA-256.
+def open_file(path: Path, wanted: Wanted, *, named: str = "") -> ImportedFile:
+    """Read the titles, and the whole file once for its SHA-256; `named`: what its owner calls it.
 
     Raises:
         ImportRefusedError: it cannot be read, is empty, or is another file; the message says what it is.
@@ -79,8 +80,9 @@ def open_file(path: Path, wanted: Wanted) -> ImportedFile:
     except OSError as error:
         raise unreadable(path, error) from None
     except ImportRefusedError as refusal:
-        raise ImportRefusedError(f"{path.name} : {refusal}") from None
-    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns)
+        name = named or path.name
+        raise ImportRefusedError(f"{name} : {refusal}", on_screen=f"{name} : {refusal.on_screen}") from None
+    return ImportedFile(path, state.st_size, state.st_mtime_ns, sha256, source, columns, named)
 
 
 def _open_source(stream: BinaryIO, wanted: Wanted, *, is_zipped: bool = False) -> tuple[RecordSource, Columns]:
@@ -175,4 +177,4 @@ def unreadable(path: Path, error: OSError) -> ImportRefusedError:
             reason = "le système refuse de lire ce fichier"
         case _:
             reason = f"lecture impossible ({error.strerror})"
-    return ImportRefusedError(f"{path} : {reason}")
+    return ImportRefusedError(f"{path} : {reason}", on_screen=f"{reason} ; déposez de nouveau le fichier")

@@ -1,21 +1,32 @@
 """The record of imports: one at a time, the same file once, undone from the last one on."""
 
+import hashlib
+import json
+from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
 
 from filelock import FileLock, Timeout
-from sqlalchemy import Connection, exists, select, text
+from sqlalchemy import Connection, Engine, exists, func, select, text
+from sqlalchemy.exc import DBAPIError
 
-from worker.errors import ImportRefusedError
+from worker.errors import ImportBusyError
 from worker.registre.imports.file import ImportedFile
-from worker.registre.imports.report import RejectReport
-from worker.registre.imports.summary import ImportSummary
-from worker.registre.models import Import, ImportListe, ListeCommunale
+from worker.registre.imports.report import ImportSummary, RejectReport
+from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
+from worker.registre.versions import OnRemoved, find_obsolete, is_shown, remove_obsolete, remove_some
 
 ADVISORY_KEY = 0x5245555F494D50
 """`REU_IMP` in ASCII: the number that our imports agree on in a PostgreSQL database."""
+
+_STEP = 20_000
+"""Electors that the function of PostgreSQL removes in one transaction: a second of work, for which an import waits."""
+
+_PATIENCE = "2s"
+_TOO_LONG = "55P03"
+"""PostgreSQL's code: the lock was not there in that time."""
 
 _BUSY = "un autre import est en cours ; recommencez quand il sera fini"
 
@@ -24,8 +35,10 @@ _BUSY = "un autre import est en cours ; recommencez quand il sera fini"
 def import_lock(connection: Connection) -> Iterator[None]:
     """Hold the lock on this connection; it is released when the process dies.
 
+    On PostgreSQL it is waited for as long as `purge_versions` may have it.
+
     Raises:
-        ImportRefusedError: another import holds it.
+        ImportBusyError: another import holds it.
     """
     on_postgresql = connection.dialect.name == "postgresql"
     with _advisory_lock(connection) if on_postgresql else _file_lock(connection.engine.url.database):
@@ -34,10 +47,14 @@ def import_lock(connection: Connection) -> Iterator[None]:
 
 @contextmanager
 def _advisory_lock(connection: Connection) -> Iterator[None]:
-    with connection.begin():
-        is_ours = connection.scalar(text("SELECT pg_try_advisory_lock(:key)"), {"key": ADVISORY_KEY})
-    if not is_ours:
-        raise ImportRefusedError(_BUSY)
+    try:
+        with connection.begin():
+            connection.execute(text("SELECT set_config('lock_timeout', :patience, true)"), {"patience": _PATIENCE})
+            connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": ADVISORY_KEY})
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != _TOO_LONG:
+            raise
+        raise ImportBusyError(_BUSY) from None
     try:
         yield
     finally:
@@ -57,11 +74,60 @@ def _file_lock(database: str | None) -> Iterator[None]:
     try:
         lock.acquire()
     except Timeout:
-        raise ImportRefusedError(_BUSY) from None
+        raise ImportBusyError(_BUSY) from None
     try:
         yield
     finally:
         lock.release()
+
+
+def purge_versions(engine: Engine, note: OnRemoved) -> Iterator[int]:
+    """Remove the electors that no import can bring back, a step at a time, between which imports begin.
+
+    Each step and what `note` says of it are one transaction. An import that is at work does the same when it ends: then
+    there is no step here. On PostgreSQL the account needs to see no elector.
+    """
+    with engine.connect() as connection:
+        step = _purge_by_function if connection.dialect.name == "postgresql" else _purge_by_statement
+        while number := step(connection, note):
+            yield number
+
+
+def _purge_by_function(connection: Connection, note: OnRemoved) -> int:
+    with connection.begin():
+        number = int(connection.execute(text("SELECT purge_versions(:room)"), {"room": _STEP}).scalar_one())
+        if number:
+            note(connection, number)
+    return number
+
+
+def _purge_by_statement(connection: Connection, note: OnRemoved) -> int:
+    """SQLite: who writes is alone, so only what an import that is at work may have written wants the lock."""
+    with connection.begin():
+        found = find_obsolete(connection)
+        number = remove_some(connection, deque(it for it in found if not it.is_left))
+        if number:
+            note(connection, number)
+    if not number and found:
+        with suppress(ImportBusyError), import_lock(connection):
+            remove_obsolete(connection, note)
+    return number
+
+
+def read_state(connection: Connection, code_commune: str) -> str:
+    """What the register of a commune is, as a fingerprint: each list, its version, electors and the day it is of.
+
+    It changes with whatever an import would be compared with. The electors are counted, for a service may write them.
+    """
+    electeurs = select(func.count(Electeur.id)).where(is_shown()).correlate(ListeCommunale).scalar_subquery()
+    query = (
+        select(ListeCommunale.liste, ListeCommunale.version, electeurs, Import.taken_on, Import.is_dated)
+        .join(Import, Import.id == ListeCommunale.version, isouter=True)
+        .where(ListeCommunale.code_commune == code_commune)
+        .order_by(ListeCommunale.liste)
+    )
+    said = json.dumps([list(row) for row in connection.execute(query)], default=str)
+    return hashlib.sha256(said.encode()).hexdigest()
 
 
 def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
@@ -155,6 +221,7 @@ class KnownImport(NamedTuple):
     undone_at: datetime | None
     taken_on: date | None
     is_dated: bool
+    complete_until: date | None
 
 
 def list_imports(connection: Connection, most: int | None = None) -> Sequence[KnownImport]:
@@ -162,3 +229,8 @@ def list_imports(connection: Connection, most: int | None = None) -> Sequence[Kn
     columns = [getattr(Import, name) for name in KnownImport._fields]
     rows = connection.execute(select(*columns).order_by(Import.id.desc()).limit(most))
     return [KnownImport(*row) for row in rows]
+
+
+def count_imports(connection: Connection) -> int:
+    """How many imports there are."""
+    return connection.scalar(select(func.count()).select_from(Import)) or 0

@@ -8,7 +8,7 @@ import unicodedata
 from collections.abc import Callable, Container, Iterator, Mapping, Sequence
 from typing import BinaryIO, Generic, NamedTuple, TypeVar
 
-from worker.domain.texte import clean
+from common.texte import clean
 from worker.errors import ImportRefusedError
 from worker.registre.imports.file import ImportedFile, unreadable
 from worker.registre.imports.records import Broken, Columns
@@ -23,12 +23,13 @@ _SERIAL_DIGITS = 5
 
 _LITTLE_WORDS = frozenset({"de", "du", "des", "d", "la", "le", "l", "dans"})
 _OTHER_FILES = (
-    ({"typeliste", "nomdenaissance"}, ", mais une liste faite pour e-listelec"),
-    ({"nature", "effet", "etat"}, ", mais un fichier de mouvements (import-mouvements)"),
-    ({"code ugle", "libelle type liste"}, ", mais un export du REU (import-reu)"),
-    ({"ligne", "colonne", "motif"}, ", mais le rapport des lignes rejetées par un import"),
+    ({"typeliste", "nomdenaissance"}, ", mais une liste faite pour e-listelec", ""),
+    ({"nature", "effet", "etat"}, ", mais un fichier de mouvements", " (import-mouvements)"),
+    ({"code ugle", "libelle type liste"}, ", mais un export du REU", " (import-reu)"),
+    ({"ligne", "colonne", "motif"}, ", mais le rapport des lignes rejetées par un import", ""),
 )
-"""Files that are taken for the one that is wanted: some of their titles, folded, and what they are."""
+"""Files that are taken for the one that is wanted: some of their titles, folded, what they are, and which command
+reads them."""
 _NOT_A_WORD = re.compile(r"[^0-9a-z]+")
 _UNREADABLE = "octets illisibles dans l'encodage du fichier"
 _BAD_BYTES = re.compile("[\udc80-\udcff]")
@@ -96,7 +97,7 @@ class LineReader(Generic[Parsed]):
         except OSError as error:
             raise unreadable(path, error) from None
         if has_changed:
-            raise ImportRefusedError(f"{path.name} a changé pendant sa lecture ; recommencez l'import")
+            raise ImportRefusedError(f"{self._file.name} a changé pendant sa lecture ; recommencez l'import")
 
 
 def fold_title(title: str) -> str:
@@ -126,8 +127,10 @@ def find_columns(
     positions = {field: place for place, field in enumerate(fields) if field}
     if missing := missing_of(positions):
         folded = {*map(fold_title, header)}
-        other = next((name for some, name in _OTHER_FILES if some <= folded and not some <= known.keys()), "")
-        raise ImportRefusedError(f"{refusal}{other}. Colonnes manquantes : " + ", ".join(missing))
+        others = ((name, by) for some, name, by in _OTHER_FILES if some <= folded and not some <= known.keys())
+        other, command = next(others, ("", ""))
+        lacks = ". Colonnes manquantes : " + ", ".join(missing)
+        raise ImportRefusedError(f"{refusal}{other}{command}{lacks}", on_screen=f"{refusal}{other}{lacks}")
     if repeated := [titles[field][0] for field in positions if fields.count(field) > 1]:
         raise ImportRefusedError("colonnes présentes plusieurs fois : " + ", ".join(repeated))
     unknown = [" ".join(title.split()) for title, field in zip(header, fields, strict=True) if not field]
@@ -167,7 +170,7 @@ def unknown_commune(column: str, code: str) -> LineError:
 
 
 def clean_fields(fields: list[str]) -> tuple[list[str], int]:
-    """The fields as the register wants them, see worker.domain.texte, and how many had to be cleaned.
+    """The fields as the register wants them, see common.texte, and how many had to be cleaned.
 
     Raises:
         ValueError: bytes that are no letter in the file's encoding.

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TYPE_CHECKING, BinaryIO, Protocol, cast
 
-from common.archive import UnreadableArchiveError, open_archive
+from common.file_kind import UnreadableArchiveError, open_archive
 from common.french import count_of
 from worker.errors import ImportRefusedError
 from worker.registre.imports.records import Broken, Columns, Record, Wanted, match_titles

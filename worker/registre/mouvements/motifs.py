@@ -10,16 +10,16 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Row, func, select, update
 
-from common.spreadsheet import ENCODING, SheetWriter, rearm
-from worker.domain.controles import CATEGORIES
+from common.files import ENCODING, SheetWriter, rearm
+from schemas.declarations import CompletedMotif
+from schemas.vocabulary import CATEGORIES, Categorie, Nature
 from worker.domain.identite import base_letters
-from worker.domain.mouvement import Categorie, Nature
-from worker.errors import ImportRefusedError
+from worker.errors import ImportRefusedError, RefusedError
 from worker.registre.imports.file import open_file
 from worker.registre.imports.lines import clean_fields, find_columns
 from worker.registre.imports.records import Broken, Columns, Wanted
 from worker.registre.models import MouvementRegistre
-from worker.registre.mouvements.file import parse_categorie
+from worker.registre.mouvements.importer import parse_categorie
 
 TITLES = {
     "id": "mouvement",
@@ -49,6 +49,11 @@ class CompletedLine(NamedTuple):
     categorie: str
     motif: str
 
+    @property
+    def mouvement(self) -> int:
+        """Its number; 0, which none has, when it is no number."""
+        return int(self.id) if self.id.isdecimal() and len(self.id) <= _ID_DIGITS else 0
+
 
 def count_without_categorie(connection: Connection, code_commune: str) -> int:
     """How many inscriptions and radiations of the commune have no category."""
@@ -68,18 +73,60 @@ def write_motifs(connection: Connection, code_commune: str, path: Path) -> int:
     return len(rows)
 
 
-def read_motifs(connection: Connection, code_commune: str, path: Path) -> int:
-    """Note the categories and motifs of a completed file; returns how many mouvements it completed.
-
-    Lines without category nor motif are left for later; what was said before is replaced.
+def read_motifs(path: Path) -> list[CompletedLine]:
+    """The lines of a completed file; those without category nor motif are left for later.
 
     Raises:
-        ImportRefusedError: it is another file, or a line cannot be noted: the transaction must not be committed.
+        ImportRefusedError: it cannot be read, or is another file.
     """
-    completed = [it for it in _read_file(path) if it.categorie or it.motif]
+    return [it for it in _read_file(path) if it.categorie or it.motif]
+
+
+def note_lines(connection: Connection, code_commune: str, completed: Iterable[CompletedLine]) -> None:
+    """Note their categories and motifs; what was said before is replaced.
+
+    Raises:
+        ImportRefusedError: one cannot be noted: the transaction must not be committed.
+    """
     for it in completed:
         _write_motif(connection, code_commune, it)
-    return len(completed)
+
+
+def note_motifs(connection: Connection, code_commune: str, completed: Sequence[CompletedMotif]) -> None:
+    """Note the categories and motifs of mouvements known by their numbers.
+
+    Raises:
+        RefusedError: one of them cannot be noted, so none is: the transaction must not be committed.
+    """
+    for place, it in enumerate(completed):
+        nature = connection.scalar(select(_TABLE.nature).where(_is_it(code_commune, it.mouvement)))
+        where = f"data.note.motifs.{place}"
+        if nature is None:
+            raise RefusedError(
+                f"Le mouvement n° {it.mouvement} n'est pas, ou plus, dans le registre de la commune.",
+                code="mouvement_inconnu",
+                field=f"{where}.mouvement",
+            )
+        if not _is_allowed(it.categorie, Nature(nature)):
+            raise RefusedError(
+                f"La catégorie « {it.categorie.label} » n'est pas celle d'une {nature} (mouvement n° {it.mouvement}).",
+                code="categorie_incoherente",
+                field=f"{where}.categorie",
+            )
+        _note(connection, code_commune, it.mouvement, it.categorie, it.motif)
+
+
+def _note(connection: Connection, code_commune: str, number: int, categorie: Categorie, motif: str) -> None:
+    values = {"categorie": categorie.value, "motif": motif}
+    connection.execute(update(MouvementRegistre).where(_is_it(code_commune, number)).values(values))
+
+
+def _is_it(code_commune: str, number: int) -> ColumnElement[bool]:
+    return (_TABLE.code_commune == code_commune) & (_TABLE.id == number)
+
+
+def _is_allowed(categorie: Categorie, nature: Nature) -> bool:
+    return categorie in {Categorie.NON_PRECISEE, *CATEGORIES[nature]}
 
 
 def _lacks_categorie(code_commune: str) -> ColumnElement[bool]:
@@ -88,16 +135,14 @@ def _lacks_categorie(code_commune: str) -> ColumnElement[bool]:
 
 
 def _write_motif(connection: Connection, code_commune: str, completed: CompletedLine) -> None:
-    number = int(completed.id) if completed.id.isdecimal() and len(completed.id) <= _ID_DIGITS else 0
-    is_it = (_TABLE.code_commune == code_commune) & (_TABLE.id == number)
+    number = completed.mouvement
     columns: list[Any] = [_TABLE.nature, _TABLE.nom_naissance, _TABLE.prenoms]
-    known = connection.execute(select(*columns).where(is_it)).first()
+    known = connection.execute(select(*columns).where(_is_it(code_commune, number))).first()
     if known is None or not _is_same(known, completed):
         raise ImportRefusedError(
             f"ligne {completed.line} : ce mouvement n'est pas, ou plus, dans le registre de la commune"
         )
-    values = {"categorie": _categorie(completed, Nature(known.nature)).value, "motif": completed.motif}
-    connection.execute(update(MouvementRegistre).where(is_it).values(values))
+    _note(connection, code_commune, number, _categorie(completed, Nature(known.nature)), completed.motif)
 
 
 def _is_same(known: Row[Any], completed: CompletedLine) -> bool:
@@ -110,7 +155,7 @@ def _categorie(completed: CompletedLine, nature: Nature) -> Categorie:
         categorie = Categorie(parse_categorie(completed.categorie))
     except ValueError:
         raise ImportRefusedError(f"ligne {completed.line} : catégorie inconnue") from None
-    if categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[nature]}:
+    if not _is_allowed(categorie, nature):
         raise ImportRefusedError(f"ligne {completed.line} : cette catégorie n'est pas celle d'une {nature}")
     return categorie
 

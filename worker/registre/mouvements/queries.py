@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
+from functools import cache
 from typing import Any, NamedTuple, TypeVar
 
 from sqlalchemy import (
@@ -15,7 +16,6 @@ from sqlalchemy import (
     and_,
     exists,
     func,
-    inspect,
     literal,
     null,
     or_,
@@ -24,16 +24,16 @@ from sqlalchemy import (
 
 from common.calendrier import last_birth
 from common.law import Regime
+from common.texte import clean
 from schemas.tableaux import Repere
-from schemas.vocabulary import Liste
-from worker.db.engine import STREAM
-from worker.domain.bilan import BureauElecteurs
-from worker.domain.demande import Demande
+from schemas.vocabulary import Categorie, Liste, Nature
+from worker.db.engine import STREAM, has_table
 from worker.domain.identite import Identite, identite
-from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
-from worker.domain.texte import clean
+from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
+from worker.domain.tableau.composition import BureauElecteurs
+from worker.domain.tableau.demande import Demande
 from worker.errors import ExportError
-from worker.registre.age import is_born_between, is_of_age
+from worker.registre.checks.facts import is_born_between, is_of_age
 from worker.registre.comparaison.differences import ElecteurTable, adresse
 from worker.registre.models import Bureau, Electeur, Import, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
@@ -191,7 +191,7 @@ def select_since(
     """Those that a file of that day, made at that moment, may lack: dated later, or brought by a later import."""
     known = MouvementRegistre
     since = [known.date_mouvement > day]
-    if inspect(connection).has_table(Import.__tablename__):  # a register that another service keeps has none
+    if has_table(connection, Import):  # a register that another service keeps has none
         since.append(known.import_id.in_(select(Import.id).where(Import.finished_at > moment)))
     return _select_dated(connection, code_commune, liste, or_(*since))
 
@@ -230,6 +230,7 @@ def was_protected(electeur: ElecteurTable) -> ColumnElement[bool]:
     )
 
 
+@cache
 def _select_entries() -> Select[Any]:
     """Electors in the form of mouvements: what is known of those whom no mouvement tells."""
     e = Electeur

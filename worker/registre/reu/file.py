@@ -78,11 +78,11 @@ def title_of(field: str) -> str:
     return _TITLES[field][0]
 
 
-def open_reu(path: Path, *, commune: str = "", liste: str = "") -> ImportedFile:
+def open_reu(path: Path, *, commune: str = "", liste: str = "", named: str = "") -> ImportedFile:
     """Read the titles, and the whole file once for its SHA-256.
 
     `commune` and `liste` stand for the columns that the file lacks; what its name says of them is asked back, and never
-    taken for granted.
+    taken for granted. `named`: what its owner calls it, where that is not the name of `path`.
 
     Raises:
         ImportRefusedError: it cannot be read, is empty, is not a REU export, or does not say whose the electors are.
@@ -90,9 +90,9 @@ def open_reu(path: Path, *, commune: str = "", liste: str = "") -> ImportedFile:
     said = {field: value for field, value in (("code_commune", commune), ("liste", liste)) if value}
 
     def match_with_name(titles: Sequence[str]) -> Columns:
-        return match_columns(titles, said, read_name(path.stem))
+        return match_columns(titles, said, read_name(Path(named or path.name).stem))
 
-    return open_file(path, Wanted(match_with_name, _ADVICE, _DIGITS))
+    return open_file(path, Wanted(match_with_name, _ADVICE, _DIGITS), named=named)
 
 
 def match_columns(
@@ -108,12 +108,15 @@ def match_columns(
     said, named = said or {}, named or {}
     columns = find_columns(titles, _TITLES, missing_of=lambda found: _missing(found, said, named), refusal=_REFUSAL)
     if "liste" in said and "liste" in columns.positions:
-        raise ImportRefusedError("le fichier dit lui-même de quelle liste est chaque électeur ; ôtez --liste")
+        itself = "le fichier dit lui-même de quelle liste est chaque électeur"
+        raise ImportRefusedError(f"{itself} ; ôtez --liste", on_screen=f"{itself} ; n'en choisissez aucune")
     constants = {field: value for field, value in said.items() if field not in columns.positions}
     if other := next((field for field, value in constants.items() if named.get(field, value) != value), ""):
         raise ImportRefusedError(
             f"le nom du fichier dit « {named[other]} », et {_ASKED[other][0]} « {said[other]} » : vérifiez lequel est "
-            "vrai ; si c'est l'option, renommez le fichier"
+            "vrai ; si c'est l'option, renommez le fichier",
+            on_screen=f"le nom du fichier dit « {named[other]} », et non « {said[other]} » : vérifiez que c'est le bon "
+            "fichier ; si c'est lui, renommez-le",
         )
     absent = [title_of(field) for field in OPTIONAL if field not in columns.positions and field != "code_canton"]
     notes = ("colonnes facultatives absentes : " + ", ".join(absent),) if absent else ()
@@ -136,8 +139,10 @@ def _ask_back(missing: Sequence[str], named: Mapping[str, str]) -> ImportRefused
     asked = ((field, *_ASKED[field]) for field in missing)
     options = " ".join(f"{option} {named.get(field, place)}" for field, option, place in asked)
     by_name = " (c'est ce que dit le nom du fichier : à vérifier)" if any(field in named for field in missing) else ""
+    whose = f"rien n'y dit de qui sont ces électeurs. Colonnes manquantes : {titles}"
     return ImportRefusedError(
-        f"rien n'y dit de qui sont ces électeurs. Colonnes manquantes : {titles}. Ajoutez {options}{by_name}"
+        f"{whose}. Ajoutez {options}{by_name}",
+        on_screen=f"{whose}. Choisissez dans le formulaire la liste où ils sont tous{by_name}",
     )
 
 

@@ -4,8 +4,7 @@ The electors are staged under a new version, then one short transaction lets the
 an import has changed nothing; what it staged is removed by the next one.
 """
 
-from collections import Counter
-from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
@@ -16,26 +15,43 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from common.clock import jour_a_paris, now
+from common.calendrier import jour_a_paris, now
 from common.french import count_of, format_number
 from schemas.vocabulary import Liste
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
-from worker.registre.bureaux import COMMUNES_AT_ONCE, DescribedBureau, lock_bureaux, merge_bureaux
-from worker.registre.checks.facts import facts_since, find_facts
+from worker.registre.bureaux import COMMUNES_AT_ONCE, lock_bureaux, merge_bureaux
+from worker.registre.checks.facts import count_blocking, count_mineurs, count_without_zeros, facts_since, find_facts
 from worker.registre.checks.suspects import FACTS_VERSION
 from worker.registre.communes import read_codes
 from worker.registre.comparaison.compare import RecordMouvements, comparing
-from worker.registre.comparaison.report import comparison_report
+from worker.registre.comparaison.matching import comparison_report
+from worker.registre.imports.chain import list_gaps
 from worker.registre.imports.file import ImportedFile
-from worker.registre.imports.history import count_columns, find_same, import_lock, summarise
-from worker.registre.imports.lines import LineReader, Rejection
-from worker.registre.imports.report import CORRECT_OR_ACCEPT, RejectReport, default_report
-from worker.registre.imports.summary import Comparison, ImportSummary, ListeCount, name_some
+from worker.registre.imports.history import count_columns, find_same, import_lock, read_state, summarise
+from worker.registre.imports.report import (
+    CORRECT_OR_ACCEPT,
+    Comparison,
+    ImportPreview,
+    ImportSummary,
+    ListeCount,
+    RejectReport,
+    default_report,
+    name_some,
+)
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
 from worker.registre.reu.file import open_reu
-from worker.registre.reu.lines import FIELDS, ElecteurRow, LineParser
-from worker.registre.versions import BATCH, ListeKey, current_versions, is_shown, point_to, remove_obsolete
+from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading
+from worker.registre.versions import (
+    BATCH,
+    ListeKey,
+    OnImported,
+    OnRemoved,
+    current_versions,
+    is_shown,
+    point_to,
+    remove_obsolete,
+)
 
 ImportProgress = Callable[[int, float], None]
 """Called now and then with the lines read so far and the share of the file, 0 to 1."""
@@ -43,18 +59,20 @@ ImportProgress = Callable[[int, float], None]
 MAX_LOSS = 20
 """A list that loses more than so many per cent of its electors is taken for a truncated download."""
 
+_PREVIEW = "aperçu"
+"""Who imports, as the record says while a preview goes on."""
+
 LARGE = 10_000
 """Electors from which PostgreSQL's statistics are worth renewing at once."""
 
 _NOTHING_KEPT = "Aucune ligne ne peut être gardée. Une commune nouvelle s'ajoute par « communes --add CODE NOM »."
 
-_KEY = slice(FIELDS.index("code_commune"), FIELDS.index("liste") + 1)
 _COLUMNS = ", ".join(("version", "facts", *FIELDS))
 _COPY = f"COPY electeur ({_COLUMNS}) FROM STDIN"
 _INSERT = f"INSERT INTO electeur ({_COLUMNS}) VALUES ({', '.join('?' * (len(FIELDS) + 2))})"  # noqa: S608 — our names
 
 
-def import_file(
+def import_file(  # noqa: PLR0913 — what a command may say
     engine: Engine,
     path: Path,
     *,
@@ -64,56 +82,135 @@ def import_file(
     report: Path | None = None,
     progress: ImportProgress | None = None,
     intake: "Intake | None" = None,
+    on_record: "OnRecord | None" = None,
 ) -> ImportSummary:
     """Read a REU export into the register: a link of the chain of exports.
 
     Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file. What the file changes in the lists
     since the link before is recorded as mouvements of the day it was taken, see `worker.registre.comparaison`; a list
-    that it does not hold stays as it is. `intake` says otherwise.
+    that it does not hold stays as it is. `intake` says otherwise. `on_record` puts it on record.
 
     Raises:
         ImportRefusedError: not a REU export, lines rejected or a list that shrinks and not accepted, a day before that
-            of the link before, another import at work. The register is unchanged.
+            of the link before, another file or register than `intake` means. The register is unchanged.
+        ImportBusyError: another import is at work.
     """
-    intake = intake or Intake()
+    then, note = on_record or OnRecord()
+    wishes = _Wishes(imported_by, accept_loss, accept_rejects, report, progress, then, note)
+    return _take_up(engine, path, intake or Intake(), wishes).summary
+
+
+class OnRecord(NamedTuple):
+    """What puts an import on record, within its transaction, and what it removes of former versions, within theirs."""
+
+    then: OnImported = lambda *_: None
+    note: OnRemoved = lambda *_: None
+
+
+def import_previewed(
+    engine: Engine,
+    path: Path,
+    *,
+    imported_by: str,
+    accept_loss: bool,
+    accept_rejects: bool,
+    progress: ImportProgress,
+    intake: "Intake",
+    on_record: "OnRecord",
+) -> ImportSummary:
+    """Do the same, once somebody has read what it would do: `intake` names the file and the register that she saw.
+
+    `on_record.then` is called within the transaction that lets the lists show what was read: what it raises undoes all.
+
+    Raises:
+        ImportRefusedError, ImportBusyError: as `import_file`.
+    """
+    wishes = _Wishes(imported_by, accept_loss, accept_rejects, None, progress, *on_record)
+    return _take_up(engine, path, intake, wishes).summary
+
+
+def preview_file(
+    engine: Engine, path: Path, *, intake: "Intake", progress: ImportProgress, note: OnRemoved
+) -> ImportPreview:
+    """Do all that `import_file` does, and take it back: what is to be accepted is told, instead of refused.
+
+    Raises:
+        ImportRefusedError: what nobody could accept; the register is unchanged, as it is when nothing is raised.
+        ImportBusyError: another import is at work.
+    """
+    wishes = _Wishes(_PREVIEW, accept_loss=True, accept_rejects=True, progress=progress, then=None, note=note)
+    return _take_up(engine, path, intake, wishes)
+
+
+class _Wishes(NamedTuple):
+    """How an export is to be taken up."""
+
+    imported_by: str
+    accept_loss: bool
+    accept_rejects: bool
+    report: Path | None = None
+    progress: ImportProgress | None = None
+    then: OnImported | None = lambda *_: None
+    """None: nothing of it is to stay."""
+    note: OnRemoved = lambda *_: None
+
+
+def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> ImportPreview:
     jour = intake.taken_on or jour_a_paris(now())
-    reu = open_reu(path, commune=intake.commune or "", liste=intake.liste or "")
+    reu = open_reu(path, commune=intake.commune or "", liste=intake.liste or "", named=intake.named)
+    _refuse_other_file(reu, intake)
     with engine.connect() as connection, import_lock(connection):
-        remove_obsolete(connection)
+        remove_obsolete(connection, wishes.note)
         with connection.begin():
+            state = read_state(connection, intake.commune or "")
             same = find_same(connection, reu.sha256)
             if same and not _is_of(connection, same, reu.columns.constants):
                 same = None
+        if intake.state not in {"", state}:
+            raise ImportRefusedError("Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier")
         if same and not intake.says_more_than(same):
-            return same
-        rejects = RejectReport(report or default_report(path))
+            return ImportPreview(same, state)
+        beside = wishes.report or (None if intake.named else default_report(path))
+        rejects = RejectReport(beside)
         try:
-            link = _Link(jour, intake.taken_on is not None, intake.no_compare, jour_a_paris(now()))
-            version, reading = _stage(connection, reu, rejects, imported_by, progress)
-            reading.empty(intake)
-            _refuse_rejects(reading, rejects, accept=accept_rejects)
+            link = _Link(jour, intake.taken_on is not None, intake.no_compare, jour_a_paris(now()), wishes.then)
+            version, reading = _stage(connection, reu, rejects, intake, wishes)
+            reading.empty(intake.commune, intake.empty)
+            _refuse_rejects(reading, rejects, accept=wishes.accept_rejects)
             listes, kept = _count(connection, reading)
-            _refuse_loss([it for it in listes if it.electeurs], accept=accept_loss)
+            losing = find_losing(listes)
+            _refuse_loss(losing, accept=wishes.accept_loss)
             _refuse_late(connection, reading.listes, jour)
             _renew_statistics(connection, reading.lines_kept)
             find_facts(connection, version, reading.listes, link.read_on)
-            differing = _comparing(connection, version, reading, link, comparison_report(path, report))
+            blocking = {} if wishes.then else count_blocking(connection, version, reading.listes, link.read_on)
+            differing = _comparing(
+                connection, version, reading, link, beside and comparison_report(path, wishes.report)
+            )
             with differing as (comparison, record_changes):
                 changed = _record(connection, version, reading, link, record_changes)
+            with connection.begin():
+                gaps = list_gaps(connection, [version]) if intake.no_compare else []
+                zeros = _describe_zeros(count_without_zeros(connection, version))
+                mineurs = count_mineurs(connection, version, link.read_on)
         except ImportRefusedError:
-            remove_obsolete(connection)
+            remove_obsolete(connection, wishes.note)
             raise
-        remove_obsolete(connection)
-    return replace(
-        summarise(version, reu, reading, rejects),
-        listes=listes,
+        remove_obsolete(connection, wishes.note)
+    summary = summarise(version, reu, reading, rejects)
+    summary = replace(
+        summary,
+        notes=(*summary.notes, *zeros),
+        listes=tuple(replace(it, mineurs=mineurs.get(ListeKey(it.code_commune, it.liste), 0)) for it in listes),
         bureaux=len(reading.bureaux),
         bureaux_changed=changed,
         comparison=comparison,
         taken_on=jour,
         is_dated=link.is_dated,
         kept=kept,
+        gaps=tuple(gaps),
     )
+    return ImportPreview(summary, state, tuple(it.liste for it in losing), tuple(rejects.first), blocking)
 
 
 class Intake(NamedTuple):
@@ -129,11 +226,24 @@ class Intake(NamedTuple):
     """Whose these are, or all its electors, where the file does not tell."""
     liste: Liste | None = None
     """On which list all its electors are, where the file does not tell."""
+    named: str = ""
+    """What its owner calls a file that came by itself, under a name of ours and without a place for reports beside it.
+
+    It is then of `commune` alone: what is of another is refused."""
+    sha256: str = ""
+    """The file that is meant, when another may stand in its place."""
+    state: str = ""
+    """The register that is meant, see `read_state`, when it may have changed since."""
 
     def says_more_than(self, same: ImportSummary) -> bool:
         """Whether the same bytes tell something new: nothing had changed until a later day, or a list is empty."""
         is_later = bool(self.taken_on and same.taken_on and self.taken_on > same.taken_on)
         return is_later or bool(self.empty)
+
+
+def _refuse_other_file(reu: ImportedFile, intake: Intake) -> None:
+    if intake.sha256 not in {"", reu.sha256}:
+        raise ImportRefusedError(f"{reu.name} n'est plus le fichier qui a été déposé ; déposez-le de nouveau")
 
 
 def _is_of(connection: Connection, same: ImportSummary, said: Mapping[str, str]) -> bool:
@@ -145,6 +255,19 @@ def _is_of(connection: Connection, same: ImportSummary, said: Mapping[str, str])
     return all(tuple(row) == tuple(said.values()) for row in rows)
 
 
+def _describe_zeros(electeurs: int) -> Sequence[str]:
+    """Said once of the whole file: the codes that are ruined block the files of these lists, see `rules.ZEROS_LOST`."""
+    if not electeurs:
+        return ()
+    return (
+        (
+            "un tableur a retiré les zéros en tête des codes (code postal, département ou commune de naissance) de "
+            f"{count_of(electeurs, 'électeur')} : les fichiers de ces listes ne seront pas à déposer. Reprenez "
+            "l'export d'ELIRE sans l'ouvrir dans un tableur ; si cet import est fait, annulez-le d'abord (import-undo)"
+        ),
+    )
+
+
 class _Link(NamedTuple):
     """What is recorded of the export as a link of the chain: its day, whether somebody said it, why not compared."""
 
@@ -153,79 +276,26 @@ class _Link(NamedTuple):
     no_compare: str
     read_on: date
     """The day of the import."""
-
-
-class Reading:
-    """One pass over the export: electors out, rejected lines aside, counts on the way."""
-
-    def __init__(self, reu: ImportedFile, communes: Container[str], reject: Callable[[Rejection], None]) -> None:
-        """Lines of communes that are not in `communes` are rejected; each rejected line goes to `reject`."""
-        self.lines_kept = 0
-        self.values_cleaned = 0
-        self._parser = LineParser(reu.columns, communes)
-        self._lines = LineReader(reu, self._parser.parse, reject)
-        self._counts: Counter[ElecteurRow] = Counter()
-        self._emptied: Collection[ListeKey] = ()
-
-    @property
-    def lines_read(self) -> int:
-        """The lines read so far."""
-        return self._lines.lines_read
-
-    @property
-    def share(self) -> float:
-        """How much of the file was read, 0 to 1."""
-        return self._lines.share
-
-    @property
-    def listes(self) -> dict[ListeKey, int]:
-        """The electors of each list that is replaced."""
-        counts = {ListeKey(str(commune), str(liste)): count for (commune, liste), count in self._counts.items()}
-        return dict.fromkeys(self._emptied, 0) | counts
-
-    def empty(self, intake: "Intake") -> None:
-        """Replace these lists too: by nobody, where the file holds none of their electors.
-
-        Raises:
-            ImportRefusedError: whose they are is not clear.
-        """
-        communes = {intake.commune} if intake.commune else {liste.code_commune for liste in self.listes}
-        if intake.empty and len(communes) != 1:
-            raise ImportRefusedError("indiquez avec --commune de quelle commune la liste est à vider")
-        self._emptied = [ListeKey(code, liste.value) for code in communes for liste in intake.empty]
-
-    @property
-    def bureaux(self) -> list[DescribedBureau]:
-        """The bureaux of the communes that have an elector."""
-        communes = {liste.code_commune for liste in self.listes}
-        return [bureau for bureau in self._parser.bureaux.values() if bureau.code_commune in communes]
-
-    def rows(self) -> Iterator[ElecteurRow]:
-        """The electors, in the order of the file.
-
-        Raises:
-            ImportRefusedError: the file cannot be read to its end, or changes while it is read.
-        """
-        cleaned = FIELDS.index("nettoyages")
-        for _, row in self._lines:
-            self.lines_kept += 1
-            self._counts[row[_KEY]] += 1
-            self.values_cleaned += int(row[cleaned] or 0)
-            yield row
+    then: OnImported | None
+    """What else its transaction does; None: it is rolled back."""
 
 
 def _stage(
-    connection: Connection, reu: ImportedFile, rejects: RejectReport, imported_by: str, progress: ImportProgress | None
+    connection: Connection, reu: ImportedFile, rejects: RejectReport, intake: Intake, wishes: _Wishes
 ) -> tuple[int, Reading]:
     with connection.begin():
         communes = read_codes(connection)
-        values = {"file_name": reu.name, "sha256": reu.sha256, "imported_by": imported_by}
+        values = {"file_name": reu.name, "sha256": reu.sha256, "imported_by": wishes.imported_by}
         version = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
     if not communes:
-        raise ImportRefusedError("les communes de référence manquent ; lancez « python -m worker migrate »")
+        raise ImportRefusedError(
+            "les communes de référence manquent : la base n'est pas prête (« migrate »)",
+            on_screen="les communes de référence manquent ; prévenez votre administrateur",
+        )
     with rejects:
-        reading = Reading(reu, communes, rejects.add)
-        report_progress = progress or (lambda _lines, _share: None)
+        only = (intake.commune or "") if intake.named else ""
+        reading = Reading(reu, communes, rejects.add, only=only)
+        report_progress = wishes.progress or (lambda _lines, _share: None)
         _write_electeurs(
             connection, version, reading.rows(), lambda: report_progress(reading.lines_read, reading.share)
         )
@@ -278,21 +348,32 @@ def _refuse_rejects(reading: Reading, rejects: RejectReport, *, accept: bool) ->
         raise rejects.refusal(reading.lines_read, CORRECT_OR_ACCEPT if reading.lines_kept else _NOTHING_KEPT)
     if not reading.listes:
         raise ImportRefusedError(
-            "le fichier ne contient aucun électeur. Si une liste s'est vidée, indiquez laquelle avec --empty"
+            "le fichier ne contient aucun électeur. Si une liste s'est vidée, indiquez laquelle avec --empty",
+            on_screen="le fichier ne contient aucun électeur ; vérifiez le téléchargement",
         )
 
 
-def _refuse_loss(listes: Sequence[ListeCount], *, accept: bool) -> None:
+def find_losing(listes: Sequence[ListeCount]) -> list[ListeCount]:
+    """Those that lose too many of their electors.
+
+    Whoever names a complementary list to be emptied has said so; nobody means to empty the general list by a slip.
+    """
+    left = [it for it in listes if it.before and (it.electeurs or it.liste == Liste.PRINCIPALE)]
+    return [it for it in left if ((it.before or 0) - it.electeurs) * 100 > (it.before or 0) * MAX_LOSS]
+
+
+def _refuse_loss(losing: Sequence[ListeCount], *, accept: bool) -> None:
     """Refuse lists that lose too many of their electors, unless it is accepted."""
-    shrunk = [it for it in listes if it.before and (it.before - it.electeurs) * 100 > it.before * MAX_LOSS]
-    if shrunk and not accept:
+    if losing and not accept:
         named = name_some(
             f"la liste {it.liste} de {it.code_commune} passerait de {format_number(it.before or 0)} "
             f"à {count_of(it.electeurs, 'électeur')}"
-            for it in shrunk
+            for it in losing
         )
         raise ImportRefusedError(
-            f"{named}. Le téléchargement est-il complet ? Si ces électeurs sont vraiment partis, ajoutez --accept-loss."
+            f"{named}. Le téléchargement est-il complet ? Si ces électeurs sont vraiment partis, ajoutez "
+            "--accept-loss.",
+            on_screen=f"{named}. Le téléchargement est-il complet ?",
         )
 
 
@@ -308,10 +389,13 @@ def _refuse_late(connection: Connection, listes: Collection[ListeKey], jour: dat
             )
             last: date | None = connection.scalar(query)
             if last and last > jour:
-                raise ImportRefusedError(
+                late = (
                     f"un export du {last:%d/%m/%Y} est déjà repris pour la liste {liste.liste} de "
-                    f"{liste.code_commune}, et celui-ci, du {jour:%d/%m/%Y}, vient trop tard : annulez d'abord "
-                    "l'autre (import-undo), ou corrigez son jour (imports --taken-on)"
+                    f"{liste.code_commune}, et celui-ci, du {jour:%d/%m/%Y}, vient trop tard"
+                )
+                raise ImportRefusedError(
+                    f"{late} : annulez d'abord l'autre (import-undo), ou corrigez son jour (imports --taken-on)",
+                    on_screen=f"{late} : vérifiez le jour ; s'il est juste, votre administrateur peut annuler l'autre",
                 )
 
 
@@ -339,7 +423,7 @@ def _count_current(connection: Connection, communes: Iterable[str]) -> dict[List
 
 
 def _comparing(
-    connection: Connection, version: int, reading: Reading, link: _Link, report: Path
+    connection: Connection, version: int, reading: Reading, link: _Link, report: Path | None
 ) -> AbstractContextManager[tuple[Comparison | None, RecordMouvements | None]]:
     if link.no_compare:
         return nullcontext((None, None))
@@ -358,7 +442,7 @@ def _record(
     `record_changes` is called within the transaction, with the versions that the lists of the register showed until
     then.
     """
-    with connection.begin():
+    with connection.begin() as transaction:
         lock_bureaux(connection)
         changes = merge_bureaux(connection, reading.bureaux)
         before = current_versions(connection)
@@ -387,4 +471,8 @@ def _record(
             "is_dated": link.is_dated,
         }
         connection.execute(update(Import).where(Import.id == version).values(done))
+        if link.then:
+            link.then(connection, version)
+        else:
+            transaction.rollback()
     return len(changes)

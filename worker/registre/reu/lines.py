@@ -1,14 +1,19 @@
 """Lines of a REU export as electors of the register. Nothing is corrected: a line is kept as it is, or rejected."""
 
 import re
-from collections.abc import Callable, Container
+from collections import Counter
+from collections.abc import Callable, Collection, Container, Iterator, Sequence
 from operator import itemgetter
 from typing import TypeVar
 
-from schemas.vocabulary import parse_liste
+from schemas.vocabulary import Liste, parse_liste
+from worker.errors import ImportRefusedError
 from worker.registre.bureaux import DescribedBureau
+from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.lines import (
     LineError,
+    LineReader,
+    Rejection,
     clean_line,
     explain_date,
     parse_bureau,
@@ -20,6 +25,7 @@ from worker.registre.imports.lines import (
 from worker.registre.imports.records import Broken, Columns
 from worker.registre.reference import departement_of, nationalites
 from worker.registre.reu.file import title_of
+from worker.registre.versions import ListeKey
 
 AS_THEY_ARE = (
     "nom_naissance",
@@ -50,6 +56,8 @@ FIELDS = (
     *AS_THEY_ARE,
 )
 """What each place of a `ElecteurRow` is, by the name of its column in the table `electeur`."""
+
+_KEY = slice(FIELDS.index("code_commune"), FIELDS.index("liste") + 1)
 
 ElecteurRow = tuple[str | int | None, ...]
 
@@ -183,3 +191,73 @@ def _compact(code: str) -> str:
 def parse_nationalite(label: str, code: str) -> str:
     """The label when there is one, else the label of the ISO code; a code that we do not know is kept."""
     return NATIONALITES.get(label.upper(), label) or NATIONALITES.get(code.upper(), code)
+
+
+class Reading:
+    """One pass over the export: electors out, rejected lines aside, counts on the way."""
+
+    def __init__(
+        self, reu: ImportedFile, communes: Container[str], reject: Callable[[Rejection], None], *, only: str = ""
+    ) -> None:
+        """Lines of communes that are not in `communes` are rejected; each rejected line goes to `reject`.
+
+        `only`: the one commune that the file may be of.
+        """
+        self._only = only
+        self.lines_kept = 0
+        self.values_cleaned = 0
+        self._parser = LineParser(reu.columns, communes)
+        self._lines = LineReader(reu, self._parser.parse, reject)
+        self._counts: Counter[ElecteurRow] = Counter()
+        self._emptied: Collection[ListeKey] = ()
+
+    @property
+    def lines_read(self) -> int:
+        """The lines read so far."""
+        return self._lines.lines_read
+
+    @property
+    def share(self) -> float:
+        """How much of the file was read, 0 to 1."""
+        return self._lines.share
+
+    @property
+    def listes(self) -> dict[ListeKey, int]:
+        """The electors of each list that is replaced."""
+        counts = {ListeKey(str(commune), str(liste)): count for (commune, liste), count in self._counts.items()}
+        return dict.fromkeys(self._emptied, 0) | counts
+
+    def empty(self, commune: str | None, listes: Sequence[Liste]) -> None:
+        """Replace these lists too: by nobody, where the file holds none of their electors.
+
+        Raises:
+            ImportRefusedError: whose they are is not clear.
+        """
+        communes = {commune} if commune else {liste.code_commune for liste in self.listes}
+        if listes and len(communes) != 1:
+            raise ImportRefusedError("indiquez avec --commune de quelle commune la liste est à vider")
+        self._emptied = [ListeKey(code, liste.value) for code in communes for liste in listes]
+
+    @property
+    def bureaux(self) -> list[DescribedBureau]:
+        """The bureaux of the communes that have an elector."""
+        communes = {liste.code_commune for liste in self.listes}
+        return [bureau for bureau in self._parser.bureaux.values() if bureau.code_commune in communes]
+
+    def rows(self) -> Iterator[ElecteurRow]:
+        """The electors, in the order of the file.
+
+        Raises:
+            ImportRefusedError: the file cannot be read to its end, changes while it is read, or is of another commune.
+        """
+        cleaned = FIELDS.index("nettoyages")
+        for _, row in self._lines:
+            if self._only and row[_KEY.start] != self._only:
+                raise ImportRefusedError(
+                    f"Ce fichier a des électeurs de {row[_KEY.start]}, et non seulement de {self._only} : déposez "
+                    "celui de votre commune"
+                )
+            self.lines_kept += 1
+            self._counts[row[_KEY]] += 1
+            self.values_cleaned += int(row[cleaned] or 0)
+            yield row

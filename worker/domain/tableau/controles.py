@@ -8,14 +8,12 @@ from dataclasses import dataclass
 
 from common.calendrier import cloture, dix_janvier
 from common.law import Regime
-from schemas.vocabulary import Severity
-from worker.domain.composition import TableauSource
-from worker.domain.demande import Demande
+from schemas.vocabulary import CATEGORIES, Categorie, Nature, Severity
 from worker.domain.identite import Homonyms, Identite, identite_of
-from worker.domain.lignes import fetch_in_batches
-from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature
-from worker.domain.selection import is_in, is_misplaced
-from worker.domain.tableau import Tableau
+from worker.domain.mouvement import Effet, Etat, Mouvement
+from worker.domain.tableau.composition import TableauSource
+from worker.domain.tableau.demande import Demande, is_in, is_misplaced
+from worker.domain.tableau.model import Tableau, fetch_in_batches
 
 
 @dataclass(frozen=True)
@@ -60,21 +58,6 @@ _MESSAGES = {
     ),
     "categorie_incoherente": (_REMARK, "La catégorie du motif ne s'accorde pas avec le mouvement : la vérifier."),
 }
-
-CATEGORIES = {
-    Nature.INSCRIPTION: {
-        Categorie.INSCRIPTION_VOLONTAIRE,
-        Categorie.INSCRIPTION_OFFICE,
-        Categorie.INSCRIPTION_JUDICIAIRE,
-    },
-    Nature.RADIATION: {
-        Categorie.RADIATION_DECES,
-        Categorie.RADIATION_AUTRE_COMMUNE,
-        Categorie.RADIATION_DECISION,
-    },
-    Nature.MODIFICATION: {Categorie.CHANGEMENT_BUREAU, Categorie.MODIFICATION_ETAT_CIVIL},
-}
-"""The categories that a mouvement of each nature may have; one that is not known goes with all of them."""
 
 
 def check_tableau(
@@ -122,10 +105,11 @@ def _on_bureaux(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[Anom
 
 
 def _on_reasons(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:
-    if not mouvement.motif.strip():
-        yield _anomalie("motif_absent", "motif", mouvement)
-    elif _prints_no_category(mouvement):
-        yield _anomalie("motif_absent", "catégorie", mouvement)
+    if mouvement.categorie is Categorie.NON_PRECISEE:  # a known category is all that a posted tableau prints of it
+        if not mouvement.motif.strip():
+            yield _anomalie("motif_absent", "motif", mouvement)
+        elif not mouvement.is_changement_bureau:
+            yield _anomalie("motif_absent", "catégorie", mouvement)
     if mouvement.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[mouvement.nature]}:
         yield _anomalie("categorie_incoherente", "catégorie", mouvement)
 
@@ -139,10 +123,6 @@ def _on_dates(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:
             yield _anomalie("addition_sans_scrutin", "scrutin", mouvement)
     elif day not in {dix_janvier(day.year), cloture(day.year)}:
         yield _anomalie("date_tableau_inhabituelle", "date de tableau", mouvement)
-
-
-def _prints_no_category(mouvement: Mouvement) -> bool:
-    return mouvement.categorie is Categorie.NON_PRECISEE and not mouvement.is_changement_bureau
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""The tableau of a list's mouvements: what was asked, what it rests on, which lines, which totals."""
