@@ -1,63 +1,127 @@
-"""The actors: unwrap the message, call the use case."""
+"""The actors: unwrap the message, call the use case, which is imported by the processes that read its queue."""
 
+from collections.abc import Collection, Sequence
+from importlib import import_module
 from typing import Any
 
 import dramatiq
-from dramatiq import Broker
+from dramatiq import Broker, Message
+from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage
 
 from schemas.envelope import CloudEvent
-from worker.handlers.ingest_request import ingest_request, refuse_unreadable, take_up_parked
-from worker.handlers.make_export import make_export
+from worker.errors import RefusedError
+from worker.exports.parked import Arrival
 from worker.handlers.services import Services
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
     EXPORT_LISTE,
     EXPORT_LISTE_BULK,
+    HANDLE_PREVIEW,
     INGEST,
     INGEST_BULK,
     RENDER_TABLEAU,
     RENDER_TABLEAU_BULK,
+    REPLY_TO,
     SENDER,
     TAKE_UP_PARKED,
     UNREADABLE,
+    UnreadableEvent,
 )
-from worker.messaging.unreadable import UnreadableEvent
+from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS, is_served
 
 _NAMES = {"id", "source", "type", "correlationid"}
 
+_USE_CASES = {
+    INGEST: "worker.handlers.requests.ingest_request",
+    INGEST_BULK: "worker.handlers.requests.ingest_request",
+    TAKE_UP_PARKED: "worker.handlers.requests.ingest_request",
+    EXPORT_LISTE: "worker.handlers.making.make_export",
+    EXPORT_LISTE_BULK: "worker.handlers.making.make_export",
+    RENDER_TABLEAU: "worker.handlers.making.make_export",
+    RENDER_TABLEAU_BULK: "worker.handlers.making.make_export",
+    HANDLE_PREVIEW: "worker.handlers.handle_preview",
+}
+"""Where what an actor calls stands."""
+
 AT_ONCE, AFTER_THOSE = 0, 1
 """In which order a process that holds several messages takes them: what is of a batch comes second."""
+
+
+def load_use_cases(queues: Collection[str]) -> None:
+    """Import what the actors of these queues call, of all when none is named, before the first message comes."""
+    for name, module in _USE_CASES.items():
+        if not queues or ACTOR_QUEUES[name] in queues:
+            import_module(module)
 
 
 def declare_actors(broker: Broker, services: Services) -> None:
     """Give the broker its actors; each knows the services it needs."""
 
     def ingest(event: dict[str, Any]) -> None:
+        from worker.handlers.requests.ingest_request import ingest_request, refuse_unreadable
+
+        message = CurrentMessage.get_current_message()
+        if is_served(message):
+            return
+        sender, reply_to = _sender(message), _reply_to(message)
         if UNREADABLE in event:
             unreadable = UnreadableEvent.model_validate(event[UNREADABLE])
-            refuse_unreadable(unreadable.model_dump(include=_NAMES), unreadable.faults, services, sender=_sender())
+            names = unreadable.model_dump(include=_NAMES)
+            refuse_unreadable(names, unreadable.faults, services, sender=sender, reply_to=reply_to)
         else:
-            ingest_request(CloudEvent.model_validate(event), services, sender=_sender())
+            ingest_request(CloudEvent.model_validate(event), services, sender=sender, reply_to=reply_to)
 
     def take_up(parked_id: int) -> None:
+        from worker.handlers.requests.ingest_request import take_up_parked
+
         take_up_parked(parked_id, services)
 
     def make(export_id: int) -> None:
+        from worker.handlers.making.make_export import make_export
+
         make_export(export_id, services)
+
+    def preview(preview_id: int) -> None:
+        from worker.handlers.handle_preview import handle_preview
+
+        handle_preview(preview_id, services)
 
     for priority, name, function in (
         (AT_ONCE, INGEST, ingest),
         (AT_ONCE, TAKE_UP_PARKED, take_up),
         (AT_ONCE, EXPORT_LISTE, make),
         (AT_ONCE, RENDER_TABLEAU, make),
+        (AT_ONCE, HANDLE_PREVIEW, preview),
         (AFTER_THOSE, INGEST_BULK, ingest),
         (AFTER_THOSE, EXPORT_LISTE_BULK, make),
         (AFTER_THOSE, RENDER_TABLEAU_BULK, make),
     ):
-        dramatiq.actor(broker=broker, actor_name=name, queue_name=ACTOR_QUEUES[name], priority=priority)(function)
+        limit = IMPORT_LIMIT_MS if name == HANDLE_PREVIEW else TIME_LIMIT_MS
+        queue = ACTOR_QUEUES[name]
+        dramatiq.actor(broker=broker, actor_name=name, queue_name=queue, priority=priority, time_limit=limit)(function)
 
 
-def _sender() -> str:
-    message = CurrentMessage.get_current_message()
+def serve_together(messages: Sequence[MessageProxy], services: Services) -> Sequence[bool]:
+    """Record the events of several calls of `ingest`; which were."""
+    from worker.handlers.requests.ingest_request import ingest_together
+
+    return ingest_together([_read(message) for message in messages], services)
+
+
+def _read(message: MessageProxy) -> tuple[Arrival, RefusedError | None]:
+    from worker.handlers.requests.ingest_request import read_unreadable
+
+    event, sender, reply_to = message.args[0], _sender(message), _reply_to(message)
+    if UNREADABLE not in event:
+        return Arrival(CloudEvent.model_validate(event), sender, reply_to=reply_to), None
+    unreadable = UnreadableEvent.model_validate(event[UNREADABLE])
+    return read_unreadable(unreadable.model_dump(include=_NAMES), unreadable.faults, sender, reply_to)
+
+
+def _sender(message: Message[Any] | MessageProxy | None) -> str:
     return str(message.options.get(SENDER) or "") if message else ""
+
+
+def _reply_to(message: Message[Any] | MessageProxy | None) -> str:
+    return str(message.options.get(REPLY_TO) or "") if message else ""

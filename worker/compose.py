@@ -1,45 +1,50 @@
-"""From settings to the parts: what the workers, the notifier and the embedded mode are made of."""
+"""From settings to the parts: what the workers, the notifier and the embedded mode are made of.
+
+What the notifier alone is made of is imported where it is put together: a worker has nothing of it.
+"""
 
 import os
 import socket
 from functools import partial
+from typing import TYPE_CHECKING
 from uuid import uuid4
 
+import structlog
 from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
 
+from common.settings import describe_given
+from worker.arrivals import Arrivals
 from worker.db.engine import build_engine, build_sessions
-from worker.doorbell import CountEnqueued, Enqueue, EnqueueParked
-from worker.exports.models import Recall
-from worker.exports.storage import Storage
+from worker.doorbell import CountEnqueued, EnqueueAny, EnqueueParked
+from worker.exports.audit import Actor, note_settings
+from worker.exports.storage import EXPORTS, Sentinel, Storage
 from worker.handlers.services import Services
 from worker.health import Beat, ignore
-from worker.housekeeping.housekeeping import Housekeeping, parked_chore, purge_chore, reminder_chore, sweep_chore
-from worker.monitoring.exporter import Queues
-from worker.notifier.answers import Answers
-from worker.notifier.channels.chat import ChatSender
-from worker.notifier.channels.delivery import ChannelSender
-from worker.notifier.channels.hosts import Hosts
-from worker.notifier.channels.mail import FolderMailer, Mailer, MailSender, SmtpMailer
-from worker.notifier.channels.webhook import WebhookSender
-from worker.notifier.dispatch import Dispatcher
-from worker.notifier.kinds import Channel
-from worker.notifier.messages.events import PublishAnswer
-from worker.notifier.models import Reminder
-from worker.notifier.notify import Notifier, RecallNotifications, ReminderNotifications, RequestNotifications
-from worker.notifier.outbox import Outbox
 from worker.settings import Settings
 
+if TYPE_CHECKING:
+    from worker.housekeeping.housekeeping import Housekeeping
+    from worker.monitoring.exporter import Queues
+    from worker.notifier.channels.delivery import Channel, ChannelSender
+    from worker.notifier.channels.mail import Mailer
+    from worker.notifier.messages.events import PublishEvents, ReplyEvent
+    from worker.notifier.notify import Notifier
+
+log = structlog.get_logger()
+
 LEASES_PER_MAIL = 4
-"""A mail server may use up several time-outs of one mail: a notifier is given more time than a worker."""
+"""A message to a slow chat or webhook takes longer than a sign of life: a notifier is given more time than a worker."""
 
 
-def build_services(settings: Settings, enqueue: Enqueue) -> Services:
+def build_services(settings: Settings, enqueue: EnqueueAny) -> Services:
     """Nothing is connected yet."""
     engine: Engine = build_engine(settings.database_url.get_secret_value(), serves=True)
     return Services(
         engine=engine,
         registre=_build_registre(settings, engine),
-        storage=Storage(settings.exports_dir),
+        storage=Storage(settings.exports_dir, Sentinel(engine, EXPORTS)),
+        arrivals=Arrivals(settings.arrivals_dir),
         enqueue=enqueue,
         type_liste_codes=settings.type_liste_codes,
         info_liste=settings.info_liste,
@@ -49,22 +54,44 @@ def build_services(settings: Settings, enqueue: Enqueue) -> Services:
         retry_seconds=settings.retry_seconds,
         known_senders_only=settings.senders == "known",
         ruined_values=settings.ruined_values,
+        quota=settings.quota,
+        quota_bulk=settings.quota_bulk,
+        key_days=settings.key_days,
     )
+
+
+def note_start(settings: Settings, engine: Engine, name: str) -> None:
+    """Put on record what this process runs with; a database that is away then has only the log's word for it."""
+    account = engine.url.username or ""
+    try:
+        with engine.begin() as connection:
+            note_settings(connection, Actor(name, account), describe_given(settings))
+    except SQLAlchemyError as error:
+        log.warning("settings_not_recorded", error=type(error).__name__)
 
 
 def build_notifier(
     settings: Settings,
     engine: Engine,
     *,
-    enqueue: Enqueue,
+    enqueue: EnqueueAny,
     enqueue_parked: EnqueueParked,
     count: CountEnqueued | None = None,
-    publish: PublishAnswer | None,
+    publish: "PublishEvents | None",
+    reply: "ReplyEvent" = lambda _event, _reply_to: None,
     beat: Beat = ignore,
-) -> Notifier:
+) -> "Notifier":
     """A notifier of its own name, with the housekeeping; without `publish`, people only are notified."""
+    from worker.exports.models import Recall
+    from worker.notifier.answers import Answers, ProgressEvents
+    from worker.notifier.dispatch import Dispatcher
+    from worker.notifier.models import Reminder
+    from worker.notifier.notify import Notifier, RecallNotifications, ReminderNotifications, RequestNotifications
+    from worker.notifier.outbox import Outbox
+
     housekeeping = build_housekeeping(settings, engine, enqueue, enqueue_parked, count)
-    supervised = housekeeping.supervise(beat)
+    answers = Answers(engine, publish, lease_seconds=settings.lease_seconds, reply=reply) if publish else None
+    supervised = housekeeping.supervise(answers.supervise(beat) if answers else beat)
     build_outbox = partial(
         Outbox,
         engine,
@@ -79,30 +106,60 @@ def build_notifier(
         RecallNotifications(sessions, build_outbox(table=Recall), *parts, public_url=settings.public_url),
         ReminderNotifications(sessions, build_outbox(table=Reminder), *parts, public_url=settings.public_url),
     )
-    answers = Answers(engine, publish, lease_seconds=settings.lease_seconds) if publish else None
-    return Notifier(engine, use_cases, housekeeping, answers, beat=supervised)
+    progress = ProgressEvents(engine, publish) if publish else None
+    return Notifier(engine, use_cases, housekeeping, answers, progress, beat=supervised)
 
 
 def build_housekeeping(
-    settings: Settings, engine: Engine, enqueue: Enqueue, enqueue_parked: EnqueueParked, count: CountEnqueued | None
-) -> Housekeeping:
+    settings: Settings, engine: Engine, enqueue: EnqueueAny, enqueue_parked: EnqueueParked, count: CountEnqueued | None
+) -> "Housekeeping":
     """The sweeps, the reminders, and the purge where files are not kept for ever."""
+    from worker.housekeeping.housekeeping import (
+        Housekeeping,
+        abandoned_chore,
+        arrivals_chore,
+        audit_chore,
+        parked_chore,
+        previews_chore,
+        purge_chore,
+        refused_chore,
+        reminder_chore,
+        settle_chore,
+        sweep_chore,
+        versions_chore,
+    )
+
     chores = [
         sweep_chore(engine, enqueue, settings.sweep_seconds, count=count),
+        previews_chore(engine, enqueue, settings.sweep_seconds),
+        arrivals_chore(engine, Arrivals(settings.arrivals_dir)),
         parked_chore(engine, enqueue_parked, settings.sweep_seconds),
+        settle_chore(engine),
+        refused_chore(engine),
+        versions_chore(engine),
         reminder_chore(engine, _build_registre(settings, engine), settings.reminder_days),
     ]
+    storage = Storage(settings.exports_dir, Sentinel(engine, EXPORTS))
+    chores.append(abandoned_chore(engine, storage))
     if settings.retention_days:
-        chores.append(purge_chore(engine, Storage(settings.exports_dir), settings.retention_days))
+        chores.append(purge_chore(engine, storage, settings.retention_days))
+    if settings.audit_days:
+        chores.append(audit_chore(engine, settings.audit_days))
     return Housekeeping(chores)
 
 
-def build_senders(settings: Settings) -> dict[Channel, ChannelSender]:
+def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
     """Each way of sending; nothing is connected yet."""
+    from worker.notifier.channels.chat import ChatSender
+    from worker.notifier.channels.delivery import Channel
+    from worker.notifier.channels.hosts import Hosts
+    from worker.notifier.channels.mail import MailSender
+    from worker.notifier.channels.webhook import WebhookSender
+
     return {
         Channel.MAIL: MailSender(build_mailer(settings), settings.mail_from),
         Channel.CHAT: ChatSender(),
-        Channel.WEBHOOK: WebhookSender(Hosts.parse(settings.webhook_hosts)),
+        Channel.WEBHOOK: WebhookSender(Hosts.parse(settings.webhook_hosts), settings.event_source),
     }
 
 
@@ -112,17 +169,19 @@ def _build_registre(settings: Settings, engine: Engine) -> Engine:
     return build_engine(url.get_secret_value(), serves=True) if url else engine
 
 
-def show_metrics(settings: Settings, engine: Engine, queues: Queues) -> None:
+def show_metrics(settings: Settings, engine: Engine, queues: "Queues") -> None:
     """Let Prometheus ask this process, where a port is set for it."""
-    from worker.monitoring.exporter import Exporter, serve_metrics
-
     if settings.metrics_port:
+        from worker.monitoring.exporter import Exporter, serve_metrics
+
         exporter = Exporter(engine, queues, settings.exports_dir)
         serve_metrics(exporter, settings.metrics_host, settings.metrics_port)
 
 
-def build_mailer(settings: Settings) -> Mailer:
+def build_mailer(settings: Settings) -> "Mailer":
     """The mail server of the settings, or the folder when there is none."""
+    from worker.notifier.channels.mail import FolderMailer, SmtpMailer
+
     if not settings.smtp_host:
         return FolderMailer(settings.mail_dir)
     return SmtpMailer(

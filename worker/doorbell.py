@@ -1,4 +1,4 @@
-"""The doorbell of a row: a message that says which row, which kind of file, and whether it is of a batch."""
+"""The doorbell of a row: a message that says which row, and of which kind."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, Self
@@ -19,8 +19,17 @@ class Doorbell(NamedTuple):
         return cls(export_id, ExportKind(kind), is_bulk)
 
 
+class PreviewDoorbell(NamedTuple):
+    """Of an export of the REU that has arrived: something is to be done with it, the row says what."""
+
+    preview_id: int
+
+
 Enqueue = Callable[[Sequence[Doorbell]], None]
 """Hands doorbells to the broker; may raise when it is away: the sweep does it again."""
+
+EnqueueAny = Callable[[Sequence[Doorbell | PreviewDoorbell]], None]
+"""The same, for doorbells of both kinds."""
 
 EnqueueParked = Callable[[Sequence[int]], None]
 """Hands over the numbers of parked events that a worker is to look at; may raise as well."""

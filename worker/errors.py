@@ -47,9 +47,20 @@ class NotKnownYetError(RefusedError):
 
 
 class ImportRefusedError(PrefectureError):
-    """A file that cannot enter the register; the register is unchanged."""
+    """A file that cannot enter the register; the register is unchanged.
+
+    `on_screen`: the same for who has no command line, where the message names an option or a place of this computer.
+    """
 
     code = "import_refuse"
+
+    def __init__(self, message: str, *, on_screen: str = "") -> None:
+        super().__init__(message)
+        self.on_screen = on_screen or message
+
+
+class ImportBusyError(ImportRefusedError):
+    """Another import is at work: the same file may enter once it is over."""
 
 
 class ExportError(PrefectureError):
@@ -76,10 +87,36 @@ class TransientError(PrefectureError):
     code = "indisponible"
 
 
+class EventsDelayedError(TransientError):
+    """The broker is away: the first `left` of the events have left for certain, of the others none is certain."""
+
+    def __init__(self, reason: str, left: int = 0) -> None:
+        super().__init__(reason)
+        self.left = left
+
+
 class DiskFullError(TransientError):
     """No room, or no right to write, in the exports volume."""
 
     code = "disque_plein"
+
+
+class VolumeAbsentError(TransientError):
+    """Another directory stands where the volume should be: an empty one, or another installation's."""
+
+    code = "volume_absent"
+
+
+class ExhaustedError(TransientError):
+    """This process lacks descriptors or memory: it ends, and another one takes its place."""
+
+    code = "indisponible"
+
+
+class DatabaseAwayError(TransientError):
+    """The database is away, or does not do it now: what it holds is done as soon as it is back."""
+
+    code = "indisponible"
 
 
 class LeaseLostError(PrefectureError):

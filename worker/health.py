@@ -4,7 +4,10 @@ A process holds a lock on its file while it lives, so that one left by a dead pr
 """
 
 import fcntl
+import math
 import os
+import signal
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -33,21 +36,32 @@ class Role(StrEnum):
 
 
 SILENCE_SECONDS = {Role.WORKER: 30, Role.NOTIFIER: 120}
-"""After so long without a sign a process is taken for stuck; a mail may use up several time-outs of its server."""
+"""After so long without a sign a process is taken for stuck; a chat may use up several time-outs."""
+
+
+STUCK, EXHAUSTED = os.EX_SOFTWARE, os.EX_OSERR
+"""The exit codes of a process that stands still, and of one that lacks descriptors or memory."""
+
+EXHAUSTED_LOOKS = 3
+"""In a row: what a process lacks for a moment comes back."""
 
 
 class Pulse:
     """The file of this process. A folder that cannot be written stops nobody: it is logged, once."""
 
     def __init__(self, folder: Path, role: Role) -> None:
-        self._path = folder / f"{role}-{uuid4().hex[:12]}"
+        self._folder, self._role = folder, role
+        self._path = folder
         self._descriptor: int | None = None
         self._last = (0.0, "")
         self._is_lost = False
+        self.signs = 0
+        """How many were given."""
 
     def beat(self, lack: str = "") -> None:
         """Give a sign of life; twice within half a second is once, unless what it lacks has changed."""
         now = time.monotonic()
+        self.signs += 1
         if self._is_lost or (now < self._last[0] + _RATE_SECONDS and lack == self._last[1]):
             return
         try:
@@ -75,10 +89,86 @@ class Pulse:
 
     def _open(self) -> int:
         self.stop()
-        self._path.parent.mkdir(parents=True, exist_ok=True)
+        self._path = self._folder / f"{self._role}-{uuid4().hex[:12]}"  # of this process, not of who started it
+        self._folder.mkdir(parents=True, exist_ok=True)
         self._descriptor = descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o640)
         fcntl.flock(descriptor, fcntl.LOCK_EX)  # not filelock's: a reader asks who holds it, and takes nothing
         return descriptor
+
+
+def stop_on_signals(stop: threading.Event) -> None:
+    """Let SIGTERM and SIGINT set `stop`; a second one ends the process at once."""
+
+    def ask(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        threading.Thread(target=stop.set).start()  # who waits holds the lock inside `stop`, perhaps in this thread
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, ask)
+
+
+class Watchdog:
+    """Looks once a second after a process whose loop gives signs of life by `pulse`, and ends it when it does not.
+
+    It counts its own looks: a process that was frozen as a whole, and wakes up, had none meanwhile.
+    """
+
+    def __init__(
+        self, pulse: Pulse, silence_seconds: int, lacks: Callable[[], bool], *, period_seconds: float = 1.0
+    ) -> None:
+        self._pulse = pulse
+        self._longest = silence_seconds
+        self._lacks = lacks
+        self._period = period_seconds
+        self.is_exhausted = False
+        """Whether the process was asked to stop for lack of what every process needs."""
+
+    def start(self) -> None:
+        """Begin to look, until the process ends."""
+        threading.Thread(target=self._look, name="watchdog", daemon=True).start()
+
+    def _look(self) -> None:
+        seen, silent, exhausted = self._pulse.signs, 0, 0
+        while True:
+            time.sleep(self._period)
+            signs = self._pulse.signs
+            silent = silent + 1 if signs == seen else 0
+            seen = signs
+            if silent > self._longest:
+                log.critical("process_stuck")
+                os._exit(STUCK)
+            exhausted = exhausted + 1 if self._lacks() else 0
+            if exhausted >= EXHAUSTED_LOOKS and not self.is_exhausted:
+                log.critical("process_exhausted")
+                self.is_exhausted = True
+                os.kill(os.getpid(), signal.SIGTERM)
+
+
+class Supervised:
+    """A loop in a thread of its own, whose standing still withholds the signs of life of its whole process."""
+
+    stuck = ""
+    """What lacks then, in French."""
+    longest_step_seconds = 600.0
+
+    def __init__(self) -> None:
+        self.last_sign = math.inf
+        """When it was last seen to move; never while it does not run."""
+        self._is_reported = False
+
+    def supervise(self, beat: Beat) -> Beat:
+        """The same beat, until the loop stands still: then what lacks is told once, and no sign of life follows."""
+
+        def supervised(lack: str) -> None:
+            is_stuck = time.monotonic() > self.last_sign + self.longest_step_seconds
+            if is_stuck and not self._is_reported:
+                log.critical("background_stuck", what=type(self).__name__)
+                beat(self.stuck)
+            elif not is_stuck:
+                beat(lack)
+            self._is_reported = is_stuck
+
+        return supervised
 
 
 def ignore(_lack: str) -> None:

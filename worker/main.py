@@ -1,21 +1,37 @@
-"""The composition root of the workers: `dramatiq worker.main`."""
+"""The composition root of the workers: `python -m worker.main`."""
 
+import gc
 import sys
+from argparse import ArgumentParser, Namespace
+from functools import partial
+from importlib import import_module
+from threading import Event
 
 import dramatiq
+from dramatiq import Worker
+from dramatiq.cli import main as run_dramatiq
+from dramatiq.cli import make_argument_parser
+from sqlalchemy.orm import configure_mappers
 
 from common.files import keep_files_private
 from common.logs import configure_logs
-from worker.actors import declare_actors
-from worker.compose import build_services
+from worker.actors import declare_actors, load_use_cases, serve_together
+from worker.compose import build_services, note_start
+from worker.db.engine import is_writable
 from worker.db.revision import require_current
 from worker.errors import ConfigurationError
+from worker.exports.letters import may_keep
 from worker.exports.storage import STALE_SECONDS
-from worker.health import Pulse, Role
+from worker.health import Pulse, Role, stop_on_signals
 from worker.messaging.broker import PrefectureBroker, build_broker, require_trusted
-from worker.messaging.doorbell import DoorbellQueues
-from worker.messaging.middleware import AtBoot, ThreadWatchdog, build_middleware
+from worker.messaging.consumer import Allowance
+from worker.messaging.encoder import INGEST_ACTORS
+from worker.messaging.middleware import AtBoot, ThreadWatchdog, Together, WaitForDatabase, build_middleware
+from worker.messaging.queues import DoorbellQueues
 from worker.settings import load_settings
+
+_OURS = {"processes", "threads", "queues", "worker_shutdown_timeout"}
+"""Of Dramatiq's options, those that one process alone has."""
 
 
 def compose() -> PrefectureBroker:
@@ -23,16 +39,55 @@ def compose() -> PrefectureBroker:
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     require_trusted(settings.amqp_url.get_secret_value())
-    broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware())
+    allowance = Allowance(settings.rate, settings.burst)
+    broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware(), allowance)
     services = build_services(settings, DoorbellQueues(broker).enqueue)
     require_current(services.engine)
+    note_start(settings, services.engine, Role.WORKER)
+    services.engine.dispose()  # no connection is shared by the processes that follow
+    broker.may_keep = partial(may_keep, services.engine)
     broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
-    broker.add_middleware(ThreadWatchdog(Pulse(settings.health_dir, Role.WORKER)))
+    broker.add_middleware(Together(INGEST_ACTORS.values(), partial(serve_together, services=services)))
+    broker.add_middleware(WaitForDatabase(partial(is_writable, services.engine)))
+    broker.add_middleware(ThreadWatchdog(Pulse(settings.health_dir, Role.WORKER), services.stuck))
     declare_actors(broker, services)
     return broker
 
 
+def main() -> int:
+    """One process by itself; several by Dramatiq's own program, which watches them.
+
+    Before it starts them, all is loaded and put together that they use: they share those pages, and start at once.
+    """
+    parser: ArgumentParser = make_argument_parser()  # type: ignore[no-untyped-call]
+    arguments = parser.parse_args(["worker.main", *sys.argv[1:]])
+    load_use_cases(arguments.queues or ())
+    import_module("worker.main")  # composes, as it would in each of them
+    configure_mappers()
+    gc.freeze()  # a collection would write to each page
+    usual = vars(parser.parse_args(["worker.main"]))
+    if arguments.processes == 1 and all(value == usual[it] for it, value in vars(arguments).items() if it not in _OURS):
+        return serve(arguments)
+    return int(run_dramatiq(arguments))  # type: ignore[no-untyped-call]
+
+
+def serve(arguments: Namespace) -> int:
+    """Work in this process, until a signal comes and what is under way is done; whoever started it starts it again."""
+    broker = dramatiq.get_broker()
+    broker.emit_after("process_boot")
+    worker = Worker(broker, queues=arguments.queues and set(arguments.queues), worker_threads=arguments.threads)
+    stop = Event()
+    stop_on_signals(stop)
+    worker.start()
+    stop.wait()
+    worker.stop(arguments.worker_shutdown_timeout)
+    broker.close()
+    return 0
+
+
 keep_files_private()
+if __name__ == "__main__":
+    sys.exit(main())
 try:
     dramatiq.set_broker(compose())
 except ConfigurationError as error:

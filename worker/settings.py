@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from common.settings import EnvironmentSettings, LogFormat, LogLevel, SettingsError, Words, read_settings, split_words
 from schemas.faults import explain_fault
+from schemas.topology import SOURCE
 from schemas.vocabulary import Liste, Severity
 from worker.errors import ConfigurationError
 
@@ -30,6 +31,9 @@ _CODES = {
 ReminderDays = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], BeforeValidator(split_words)]
 
 
+EventSource = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
+
+
 class Settings(EnvironmentSettings):
     """Every setting of the worker, the notifier and the embedded mode."""
 
@@ -37,6 +41,7 @@ class Settings(EnvironmentSettings):
     registre_url: SecretStr | None = None
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
     exports_dir: Path = Path("var/exports")
+    arrivals_dir: Path = Path("var/arrivals")
     home: Path = Path("var")
     log_format: LogFormat = "json"
     log_level: LogLevel = "info"
@@ -49,14 +54,21 @@ class Settings(EnvironmentSettings):
     lease_seconds: Annotated[float, Field(gt=0)] = 30
     max_attempts: Annotated[int, Field(ge=1)] = 3
     retry_seconds: Annotated[float, Field(ge=0)] = 3600
-    sweep_seconds: Annotated[float, Field(gt=0)] = 5
+    sweep_seconds: Annotated[float, Field(gt=0)] = 1
     retention_days: Annotated[int, Field(ge=0)] = 30
+    audit_days: Annotated[int, Field(ge=0)] = 366
+    key_days: Annotated[int, Field(ge=0)] = 0
 
     type_liste_codes: TypeListeCodes = _CODES
     info_liste: str = "L"
     ruined_values: Severity = Severity.BLOCKING
+    quota: Annotated[int, Field(ge=1)] = 500
+    quota_bulk: Annotated[int, Field(ge=1)] = 50_000
+    rate: Annotated[float, Field(gt=0)] = 50
+    burst: Annotated[int, Field(ge=1)] = 500
     xsd_path: Path | None = None
 
+    event_source: EventSource = SOURCE
     public_url: str = ""
     smtp_host: str = ""
     smtp_port: int = 25

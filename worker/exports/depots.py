@@ -1,15 +1,17 @@
-"""What is known of the deposits: written as they are declared, read when the next file of the list is made."""
+"""What is known of deposits and publications: written as they are declared, read when the next file is made."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from schemas.vocabulary import ExportKind, Verdict
-from worker.exports.models import Depot, Export, Request
+from schemas.vocabulary import ExportKind, PublicationMode, Verdict
+from worker.exports.models import Depot, Export, Publication, Request
+from worker.exports.storage import StoredFile
 
 REPLACED = "un dépôt plus récent de cette liste a été accepté"
 
@@ -111,17 +113,24 @@ def write_fingerprint(connection: Connection, export_id: int, fingerprint: Finge
 
 def find_last_depot(session: Session, export: Export) -> LastDepot | None:
     """The file of the same list that was deposited last and not rejected, if any; never `export` itself."""
+    mine = {"of_commune": export.code_commune, "of_liste": export.liste, "itself": export.id}
+    row = session.execute(_last_depot(), mine).one_or_none()
+    return row and LastDepot(*row[:3], Fingerprint(*row[3:]))
+
+
+@cache
+def _last_depot() -> Select[Export, datetime, date, bytes | None, bytes | None, str]:
     fingerprint = Depot.fingerprint_key, Depot.fingerprint, Depot.fingerprint_reason
-    query = (
+    same = Export.code_commune == bindparam("of_commune"), Export.liste == bindparam("of_liste")
+    return (
         select(Export, Request.created_at, Depot.deposited_on, *fingerprint)
         .join_from(Depot, Export, Export.id == Depot.export_id)
         .join(Request, Request.id == Export.request_id)
-        .where(_of_same_list(export), Export.id != export.id, Depot.verdict != Verdict.REJETE.value)
+        .where(*same, Export.kind == ExportKind.LISTE.value, Export.id != bindparam("itself"))
+        .where(Depot.verdict != Verdict.REJETE.value)
         .order_by(Depot.deposited_on.desc(), Depot.export_id.desc())
         .limit(1)
     )
-    row = session.execute(query).one_or_none()
-    return row and LastDepot(*row[:3], Fingerprint(*row[3:]))
 
 
 def _forget_replaced(connection: Connection, export: Export) -> None:
@@ -141,3 +150,63 @@ def _of_same_list(export: Export) -> ColumnElement[bool]:
         Export.liste == export.liste,
         Export.kind == ExportKind.LISTE.value,
     )
+
+
+class PublicationDays(NamedTuple):
+    """How one tableau was made known."""
+
+    mode: PublicationMode
+    published_on: date
+    published_until: date | None
+    certified_on: date | None
+
+
+def write_publication(
+    connection: Connection, export_id: int, published: PublicationDays, *, published_by: str, said_at: datetime
+) -> bool:
+    """Record a publication, or correct it; False when what was said later of this tableau is recorded already.
+
+    The certificate is drawn again, but when nothing of what it says has changed.
+    """
+    values = {**published._asdict(), "mode": published.mode.value, "published_by": published_by, "said_at": said_at}
+    row = connection.execute(select(Publication.__table__).where(Publication.export_id == export_id)).one_or_none()
+    if row is None:
+        connection.execute(insert(Publication).values(export_id=export_id, **values))
+        return True
+    if row.said_at > said_at:
+        return False
+    if (row.mode, row.published_on, row.published_until) != (values["mode"], *published[1:3]):
+        values |= dict.fromkeys(("certificat_name", "certificat_size", "certificat_sha256"))
+    connection.execute(update(Publication).where(Publication.export_id == export_id).values(values))
+    return True
+
+
+def take_uncertified(connection: Connection, export_id: int) -> PublicationDays | None:
+    """A publication whose last day is known and whose certificate is not drawn, held until the end of the transaction.
+
+    None also when somebody else has just drawn it.
+    """
+    lacking = (
+        Publication.export_id == export_id,
+        Publication.certificat_name.is_(None),
+        Publication.published_until.is_not(None),
+    )
+    if not connection.execute(update(Publication).where(*lacking).values(certificat_name=None)).rowcount:
+        return None
+    columns = Publication.mode, Publication.published_on, Publication.published_until, Publication.certified_on
+    row = connection.execute(select(*columns).where(*lacking)).one()
+    return PublicationDays(PublicationMode(row.mode), row.published_on, row.published_until, row.certified_on)
+
+
+def write_certificat(connection: Connection, export_id: int, certificat: StoredFile) -> None:
+    """Record the certificate of a publication."""
+    values = {f"certificat_{name}": value for name, value in certificat.to_record().items()}
+    connection.execute(update(Publication).where(Publication.export_id == export_id).values(values))
+
+
+def read_certificats(connection: Connection, export_ids: Sequence[int]) -> Mapping[int, StoredFile]:
+    """The certificates that these tableaux have."""
+    columns = Publication.certificat_name, Publication.certificat_size, Publication.certificat_sha256
+    drawn = Publication.export_id.in_(export_ids), Publication.certificat_name.is_not(None)
+    rows = connection.execute(select(Publication.export_id, *columns).where(*drawn))
+    return {row.export_id: StoredFile(row.certificat_name, row.certificat_size, row.certificat_sha256) for row in rows}

@@ -1,9 +1,12 @@
-"""Every ready file is compared with its row: what is right is dated, what is wrong is said and put on record."""
+"""Each ready file is compared with its row, and files that no row accounts for are named; what is wrong is recorded."""
 
 import os
 import stat
-from collections.abc import Callable, Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from enum import StrEnum
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
@@ -14,10 +17,13 @@ from sqlalchemy.orm import Session, joinedload
 from common.files import NotRegularError, hash_file, open_regular
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import snapshot
+from worker.db.types import utc_now
 from worker.exports.audit import Action, record_audit
+from worker.exports.depots import read_certificats
 from worker.exports.models import Export
-from worker.exports.records import mark_verified
-from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, Storage
+from worker.exports.naming import reported_name
+from worker.exports.records import ABANDONED_SECONDS, IS_ABANDONED, PURGE, mark_verified
+from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage, StoredFile
 
 _PAGE = 50
 """Exports that are read before what was found of them is recorded."""
@@ -89,7 +95,9 @@ def verify_files(
     while page := _read_page(engine, scope, after):
         storage.require_mounted()
         after = page[-1].id
-        found = [_verify(export, storage, read) for export in page]
+        with snapshot(engine) as connection:
+            certificats = read_certificats(connection, [export.id for export in page])
+        found = [_verify(export, certificats.get(export.id), storage, read) for export in page]
         yield from _record(engine, page, found, actor)
 
 
@@ -115,15 +123,22 @@ def _read_page(engine: Engine, scope: VerifyScope, after: int) -> Sequence[Expor
         return session.scalars(query.order_by(Export.id).limit(_PAGE)).all()
 
 
-def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
+def _verify(export: Export, certificat: StoredFile | None, storage: Storage, read: CountRead) -> Verified:
     files = [(export.file_name, export.size, export.sha256)]
     if export.report_name:
         files.append((export.report_name, export.report_size, export.report_sha256))
     if proof := (export.reconciliation or {}).get("proof"):
         files.append((proof["name"], proof["size"], proof["sha256"]))
+    if certificat:
+        files.append((certificat.name, certificat.size, certificat.sha256))
     findings = []
     for name, size, sha256 in files:
-        if fault := find_fault(storage.path(export.code_commune, name), size or 0, sha256 or "", read):
+        try:
+            path = storage.path(export.code_commune, name)
+        except ForeignNameError:
+            findings.append(FileFinding(name, FileFault.ALTERED))
+            continue
+        if fault := find_fault(path, size or 0, sha256 or "", read):
             findings.append(FileFinding(name, fault))
     request = export.request
     return Verified(export.id, export.code_commune, request.source, request.event_id, len(files), findings)
@@ -173,3 +188,74 @@ def find_fault(path: Path, size: int, sha256: str, read: CountRead) -> FileFault
 
 def _has_right_modes(path: Path, state: os.stat_result) -> bool:
     return stat.S_IMODE(state.st_mode) == FILE_MODE and stat.S_IMODE(path.parent.stat().st_mode) == DIRECTORY_MODE
+
+
+UNKNOWN_SECONDS = 24 * 3600
+"""A file that no row knows is left alone for a day: somebody may be at work on the volume."""
+
+_SLICE = 500
+
+
+class _Row(NamedTuple):
+    id: int
+    purged_at: datetime | None
+    owner: str | None
+    is_abandoned: bool
+
+
+class Orphan(NamedTuple):
+    """A file, and the export whose row says that it was purged or came to nothing; None when no row knows it."""
+
+    path: Path
+    export_id: int | None
+    is_abandoned: bool = False
+
+
+def find_orphans(
+    engine: Engine, storage: Storage, code_commune: str | None = None, *, seconds: float = UNKNOWN_SECONDS
+) -> Iterator[Orphan]:
+    """Look through the volume, or one commune's directory; hidden files, which somebody writes, are not looked at."""
+    paths = _list_files(storage, code_commune)
+    while some := list(islice(paths, _SLICE)):
+        yield from _find(engine, some, seconds)
+
+
+def _list_files(storage: Storage, code_commune: str | None) -> Iterator[Path]:
+    """Of `code_commune`, a code that was checked, or of all."""
+    for directory in sorted(storage.root.glob(code_commune or "[0-9]*")):
+        yield from (path for path in sorted(directory.glob("*")) if not path.name.startswith("."))
+
+
+def _find(engine: Engine, paths: Sequence[Path], seconds: float) -> Iterator[Orphan]:
+    rows = _read_rows(engine, {reported_name(path.name) for path in paths})
+    for path in paths:
+        row = rows.get((path.parent.name, reported_name(path.name)))
+        if row is None:
+            if _age(path) > seconds:
+                yield Orphan(path, None)
+        elif row.purged_at is not None and row.owner != PURGE and path.exists():
+            yield Orphan(path, row.id)
+        elif row.is_abandoned and path.exists():
+            yield Orphan(path, row.id, is_abandoned=True)
+
+
+def _read_rows(engine: Engine, names: Iterable[str]) -> Mapping[tuple[str, str], _Row]:
+    abandoned = and_(IS_ABANDONED, Export.finished_at <= utc_now(-ABANDONED_SECONDS))
+    columns = (
+        *(Export.code_commune, Export.file_name, Export.id, Export.purged_at, Export.owner),
+        abandoned.label("is_abandoned"),
+    )
+    with snapshot(engine) as connection:
+        rows = connection.execute(select(*columns).where(Export.file_name.in_(names))).all()
+    return {
+        (row.code_commune, row.file_name): _Row(row.id, row.purged_at, row.owner, bool(row.is_abandoned))
+        for row in rows
+    }
+
+
+def _age(path: Path) -> float:
+    """Seconds since the last byte; nothing for a file that has just gone."""
+    try:
+        return time.time() - path.lstat().st_mtime
+    except FileNotFoundError:
+        return 0

@@ -1,4 +1,4 @@
-"""Who holds a row, and until when: two columns, by the database's clock, so that no two hosts compare theirs.
+"""Whose turn it is, and who holds a row until when: by the database's clock, so that no two hosts compare theirs.
 
 The worker of a file and the notifier of a request hold their rows by the same rule.
 """
@@ -6,23 +6,44 @@ The worker of a file and the notifier of a request hold their rows by the same r
 import os
 import socket
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Collection, Mapping
 from contextvars import copy_context
 from datetime import datetime
+from functools import cache, partial
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import ColumnElement, and_, or_
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import (
+    BigInteger,
+    BindParameter,
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    bindparam,
+    func,
+    literal_column,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import InstrumentedAttribute
 
+from schemas.vocabulary import ExportStatus
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
+from worker.exports.models import Export, Request
+from worker.trouble import is_waited_for
 
 PULSE_SECONDS = 1.0
 """How often progress is written to the row."""
+
+STILL_SECONDS = 120.0
+"""How long a step may say nothing of its progress; a list of a million electors is counted in less."""
 
 log = structlog.get_logger()
 
@@ -48,7 +69,7 @@ class Lease:
         """Whether this holder has the row, in time or not: the fence of every write of his."""
         return self._holder == holder
 
-    def take(self, holder: str, seconds: float) -> Mapping[Any, Any]:
+    def take(self, holder: str | BindParameter[str], seconds: float) -> Mapping[Any, Any]:
         """What an UPDATE sets for a new holder."""
         return {self._holder: holder, **self.renew(seconds)}
 
@@ -71,12 +92,18 @@ Renew = Callable[[int], bool]
 
 
 class Heartbeat:
-    """Renews the lease from a thread of its own while the block runs, and carries the progress to the row."""
+    """Renews the lease from a thread of its own while the block runs and moves, and carries the progress to the row.
 
-    def __init__(self, renew: Renew, lease_seconds: float) -> None:
+    A step that says nothing for longer than it may, STILL_SECONDS unless it was announced, is taken for frozen: the
+    lease is renewed no more, and `on_still` is called, once.
+    """
+
+    def __init__(self, renew: Renew, lease_seconds: float, on_still: Callable[[], object] = lambda: None) -> None:
         self._renew = renew
         self._seconds = min(PULSE_SECONDS, lease_seconds / 3)
+        self._on_still = on_still
         self._written = 0
+        self._silent_until = time.monotonic() + STILL_SECONDS
         self._stop = threading.Event()
         self._lost = threading.Event()
         context = copy_context()  # what its log lines bear
@@ -89,6 +116,15 @@ class Heartbeat:
             LeaseLostError: the row is in other hands; the writer must stop.
         """
         self._written = written
+        self.expect(STILL_SECONDS)
+
+    def expect(self, seconds: float) -> None:
+        """Announce a step that may say nothing for so long.
+
+        Raises:
+            LeaseLostError: the row is in other hands; the step must not begin.
+        """
+        self._silent_until = time.monotonic() + seconds
         if self._lost.is_set():
             raise LeaseLostError("the row has another owner")
 
@@ -106,11 +142,133 @@ class Heartbeat:
 
     def _beat(self) -> None:
         while not self._stop.wait(self._seconds):
-            try:
-                is_ours = self._renew(self._written)
-            except DBAPIError as error:
-                log.warning("lease_not_renewed", error=type(error).__name__)
-                continue
-            if not is_ours:
+            if not self._keep():
                 self._lost.set()
                 return
+
+    def _keep(self) -> bool:
+        if time.monotonic() > self._silent_until:
+            log.critical("job_stands_still", written=self._written)
+            self._on_still()
+            return False
+        try:
+            return self._renew(self._written)
+        except SQLAlchemyError as error:
+            log.warning("lease_not_renewed", error=type(error).__name__)
+            return True
+
+
+GIVE_BACK_SECONDS = 0.5
+"""How often an absent database is asked whether it takes a row back."""
+
+
+def give_back(end: Callable[[], object], patience: float) -> None:
+    """End this start; where the database is away, as soon as it is back, so that nobody waits for a whole lease.
+
+    Raises:
+        LeaseLostError: the row is in other hands.
+    """
+    try:
+        end()
+    except LeaseLostError:
+        raise
+    except Exception as error:
+        if not is_waited_for(error):
+            raise
+        log.warning("row_not_given_back", error=type(error).__name__)
+        work = partial(copy_context().run, _give_back_later, end, patience)
+        threading.Thread(target=work, name="give-back", daemon=True).start()
+
+
+def _give_back_later(end: Callable[[], object], patience: float) -> None:
+    deadline = time.monotonic() + patience
+    while time.monotonic() < deadline:
+        time.sleep(GIVE_BACK_SECONDS)
+        try:
+            end()
+        except LeaseLostError:
+            return
+        except Exception as error:
+            if not is_waited_for(error):
+                log.exception("row_not_given_back")
+                return
+        else:
+            log.info("row_given_back")
+            return
+
+
+_WAITS = and_(Request.settled_at.is_(None), Request.told_at.is_(None))
+
+
+class Share(NamedTuple):
+    """Whose turn it may be, in which lane."""
+
+    is_bulk: bool
+    name: str
+
+    @classmethod
+    def of(cls, sender: str, commune: str, *, is_bulk: bool) -> "Share":
+        """The share of a request."""
+        return cls(is_bulk, sender if is_bulk else f"{sender}\n{commune}")
+
+
+class LaneTurns:
+    """The turns that the next requests of some shares get, in one transaction."""
+
+    def __init__(self, connection: Connection, shares: Collection[Share]) -> None:
+        self._first: dict[bool, int] = {}
+        self._last: dict[Share, int] = {}
+        for is_bulk in {share.is_bulk for share in shares}:
+            in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(is_bulk), _WAITS)
+            self._first[is_bulk] = connection.scalar(in_lane) or 0
+        for share in {share for share in shares if share.is_bulk}:
+            last = connection.scalar(select(func.max(Request.turn)).where(Request.share == share.name, _WAITS))
+            self._last |= {share: last} if last is not None else {}
+        single = [share.name for share in shares if not share.is_bulk]
+        last_turns = select(Request.share, func.max(Request.turn)).where(Request.share.in_(single), _WAITS)
+        for name, last in connection.execute(last_turns.group_by(Request.share)) if single else ():
+            self._last[Share(is_bulk=False, name=name)] = last
+
+    def count_waiting(self, share: Share) -> int:
+        """How many requests of the share wait, about: as many as turns before its next one."""
+        return max(self._last.get(share, -1) + 1 - self._first[share.is_bulk], 0)
+
+    def take(self, share: Share) -> int:
+        """The turn of the next request of the share."""
+        turn = self._first[share.is_bulk] + self.count_waiting(share)
+        self._last[share] = turn
+        return turn
+
+
+def find_instead(connection: Connection, export: Export) -> int | None:
+    """The row that the doorbell of this one serves instead: of the same queue, the first of those that wait.
+
+    For a row that waits, one whose turn is before. For a row that another doorbell served, one that gave way: each
+    doorbell serves one row, so that as many are served as rang, at once.
+    """
+    which = {"of_kind": export.kind, "before": export.turn}
+    return connection.scalar(_select_instead(waits=export.status == ExportStatus.QUEUED, is_bulk=export.is_bulk), which)
+
+
+@cache
+def _select_instead(*, waits: bool, is_bulk: bool) -> Select[int]:
+    before: BindParameter[int] = bindparam("before", type_=BigInteger, required=False)
+    return (
+        select(Export.id)
+        .where(
+            Export.status == literal_column(f"'{ExportStatus.QUEUED}'"),
+            Export.kind == bindparam("of_kind"),
+            Export.is_bulk.is_(is_bulk),
+            Export.turn < before if waits else Export.rung_at.is_(None),
+            or_(Export.not_before.is_(None), Export.not_before <= utc_now()),
+        )
+        .order_by(Export.turn, Export.id)
+        .limit(1)
+        .with_for_update(skip_locked=True)
+    )
+
+
+def give_way(connection: Connection, export_id: int) -> None:
+    """Another row is served by the doorbell of this one: the doorbell of that other, or a sweep, serves this one."""
+    waits = Export.id == export_id, Export.status == ExportStatus.QUEUED
+    connection.execute(update(Export).where(*waits).values(rung_at=None))

@@ -20,8 +20,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column, relationship
 
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, RequestOutcome
-from worker.db.base import Base
-from worker.db.types import Texte, UtcDateTime, utc_now
+from worker.db.types import Base, Texte, UtcDateTime, utc_now
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 
@@ -39,7 +38,15 @@ UNREADABLE = "evenement_illisible"
 WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
 """The codes of requests that do not take their key."""
 
+_IS_REFUSED = text("outcome = 'refused'")
 _IS_UNANSWERED = text("announced_at IS NULL")
+_IS_UNTOLD = text("settled_at IS NOT NULL AND told_at IS NULL")
+_WAITS = text("settled_at IS NULL AND told_at IS NULL")
+_WANTS_PROGRESS = text("progress_at IS NOT NULL AND settled_at IS NULL")
+_IS_QUEUED = text("status = 'queued'")
+_IS_BEING_PURGED, _IS_RECALLED = text("owner = 'purge'"), text("recall_id IS NOT NULL")
+_IS_UNFINISHED = text("status IN ('queued', 'running')")
+_IS_OF_AGENT = text("kind = 'agent'")
 _IS_FIRST = text(f"code NOT IN ('{KEY_REUSED}', '{UNREADABLE}')")
 
 
@@ -53,7 +60,12 @@ class Request(Base):
             postgresql_where=_IS_FIRST, sqlite_where=_IS_FIRST,
         ),
         Index("uq_request_payload", "source", "event_id", "sender", "payload_hash", unique=True),
-        Index("ix_request_unanswered", "id", postgresql_where=_IS_UNANSWERED, sqlite_where=_IS_UNANSWERED),
+        Index("ix_request_unanswered", "is_bulk", "id", postgresql_where=_IS_UNANSWERED, sqlite_where=_IS_UNANSWERED),
+        Index("ix_request_refused", "sender", "id", postgresql_where=_IS_REFUSED, sqlite_where=_IS_REFUSED),
+        Index("ix_request_settled", "is_bulk", "turn", "id", postgresql_where=_IS_UNTOLD, sqlite_where=_IS_UNTOLD),
+        Index("ix_request_turn", "is_bulk", "turn", postgresql_where=_WAITS, sqlite_where=_WAITS),
+        Index("ix_request_progress", "id", postgresql_where=_WANTS_PROGRESS, sqlite_where=_WANTS_PROGRESS),
+        Index("ix_request_share", "share", "turn", postgresql_where=_WAITS, sqlite_where=_WAITS),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -61,13 +73,25 @@ class Request(Base):
     event_id: Mapped[str] = mapped_column(Texte)
     event_type: Mapped[str] = mapped_column(Texte)
     correlation_id: Mapped[str] = mapped_column(Texte)
+    traceparent: Mapped[str] = _empty("Of the event, as W3C Trace Context has it.")
+    tracestate: Mapped[str] = _empty("With it.")
+    reply_to: Mapped[str] = _empty("Where else its sender wants the answer: a channel, by the broker's name for it.")
     code_commune: Mapped[str] = mapped_column(
         Texte, default="", doc="Empty when the request does not name a valid one."
     )
-    requested_by: Mapped[str] = mapped_column(Texte, default="")
+    requested_by: Mapped[str] = mapped_column(
+        Texte,
+        default="",
+        doc="The agent whom the account may speak for, else the account; before 0021, as it was said.",
+    )
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When it was read: the date of its files.")
     sender: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="The account, by the broker.")
     payload_hash: Mapped[str] = _empty("Of the event's type and data; empty for what was read before it was kept.")
+    is_bulk: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), doc="Its files are of a batch."
+    )
+    share: Mapped[str] = _empty("Who takes turns with others; see worker.exports.lease.")
+    turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="The first come first.")
     outcome: Mapped[str] = mapped_column(Texte, default=RequestOutcome.ACCEPTED)
     code: Mapped[str] = _empty("Why it was refused, as a word for programs.")
     reason: Mapped[str] = mapped_column(Texte, default="", doc="Why it was refused, in French.")
@@ -77,6 +101,12 @@ class Request(Base):
     announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the answer to its event left.")
     answer_lease: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="Until when somebody is answering.")
     concluded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the event of its end left.")
+    progress_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When its account last heard how far its files are; at first when it asked to; else nothing."
+    )
+    settled_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When its last file ended, or it was refused: nothing more will happen to it, it can be told."
+    )
     told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When people and programs had been told.")
     teller: Mapped[str | None] = mapped_column(Texte, doc="The notifier at work on it, while its lease runs.")
     teller_lease: Mapped[datetime | None] = mapped_column(UtcDateTime)
@@ -89,7 +119,14 @@ class Export(Base):
     """One file of a request: a list, or a tableau of its changes."""
 
     __tablename__ = "export"
-    __table_args__ = (UniqueConstraint("request_id", "part"), UniqueConstraint("file_name"))
+    __table_args__ = (
+        UniqueConstraint("request_id", "part"),
+        UniqueConstraint("file_name"),
+        Index("ix_export_purge", "id", postgresql_where=_IS_BEING_PURGED, sqlite_where=_IS_BEING_PURGED),
+        Index("ix_export_recall", "recall_id", postgresql_where=_IS_RECALLED, sqlite_where=_IS_RECALLED),
+        Index("ix_export_turn", "kind", "is_bulk", "turn", "id", postgresql_where=_IS_QUEUED, sqlite_where=_IS_QUEUED),
+        Index("ix_export_unfinished", "id", postgresql_where=_IS_UNFINISHED, sqlite_where=_IS_UNFINISHED),
+    )
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     request_id: Mapped[int] = mapped_column(ForeignKey("request.id"))
@@ -142,6 +179,7 @@ class Export(Base):
     is_bulk: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false(), doc="Of a batch: after what single clerks ask for."
     )
+    turn: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="Its request's.")
     purged_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were removed; the row stays.")
     verified_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its files were last found intact.")
     differences: Mapped[dict[str, Any] | None] = mapped_column(
@@ -202,6 +240,24 @@ class Depot(Base):
     fingerprint: Mapped[bytes | None] = mapped_column(LargeBinary, doc="See worker.domain.fingerprint.")
 
 
+class Publication(Base):
+    """How a tableau was made known, as it was last declared; its certificate, once the last day is known."""
+
+    __tablename__ = "publication"
+    __table_args__ = (CheckConstraint("mode IN ('affichage', 'consultation')", name="mode"),)
+
+    export_id: Mapped[int] = mapped_column(_Id, ForeignKey("export.id"), primary_key=True)
+    mode: Mapped[str] = mapped_column(Texte)
+    published_on: Mapped[date] = mapped_column(Date)
+    published_until: Mapped[date | None] = mapped_column(Date, doc="Not known yet: no certificate.")
+    published_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
+    said_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
+    certified_on: Mapped[date | None] = mapped_column(Date, doc="The day the certificate was signed.")
+    certificat_name: Mapped[str | None] = mapped_column(Texte, doc="Beside the tableau; none until it is drawn.")
+    certificat_size: Mapped[int | None] = mapped_column(BigInteger)
+    certificat_sha256: Mapped[str | None] = mapped_column(Texte)
+
+
 class Parked(Base):
     """An event that names a request or a deposit that is not known yet; see worker.exports.parked."""
 
@@ -213,6 +269,7 @@ class Parked(Base):
     source: Mapped[str] = mapped_column(Texte)
     event_id: Mapped[str] = mapped_column(Texte)
     event: Mapped[dict[str, Any]] = mapped_column(JSON, doc="The whole of it; gone with the row.")
+    reply_to: Mapped[str] = _empty("As of a request.")
     waits_for: Mapped[str] = mapped_column(Texte, index=True, doc="The key of what it names.")
     looks: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="In vain, when it was due.")
     due_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True, doc="When to look again.")
@@ -229,6 +286,71 @@ class Sender(Base):
 
     name: Mapped[str] = mapped_column(Texte, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
+    speaks_for_agents: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), doc="Whether it is believed about the agent who acts by it."
+    )
+
+
+class Listener(Base):
+    """A key of the exchange that the queue of a program is bound by: what it hears of our events."""
+
+    __tablename__ = "listener"
+
+    name: Mapped[str] = mapped_column(Texte, primary_key=True)
+    routing_key: Mapped[str] = mapped_column(Texte, primary_key=True)
+
+
+class Volume(Base):
+    """A volume of this installation: what the file in it must bear for it to be the right one."""
+
+    __tablename__ = "volume"
+
+    name: Mapped[str] = mapped_column(Texte, primary_key=True)
+    token: Mapped[str] = mapped_column(Texte)
+    marked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the file was first written.")
+
+
+class DeadLetters(Base):
+    """What was put aside from a queue on one day, of one account; see worker.exports.letters."""
+
+    __tablename__ = "dead_letters"
+
+    queue: Mapped[str] = mapped_column(Texte, primary_key=True)
+    account: Mapped[str] = mapped_column(Texte, primary_key=True, doc="By the broker; empty when nothing says it.")
+    day: Mapped[date] = mapped_column(Date, primary_key=True, doc="In UTC.")
+    letters: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="That lie there.")
+    size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="Bytes of theirs.")
+    dropped: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Beyond its share: not kept.")
+
+
+class Process(Base):
+    """What a kind of process, by its account, was last put on record to run with."""
+
+    __tablename__ = "process"
+
+    name: Mapped[str] = mapped_column(Texte, primary_key=True)
+    settings_hash: Mapped[str] = mapped_column(Texte, doc="SHA-256 of what the trail says.")
+
+
+class Token(Base):
+    """What a program shows to take files over HTTP; its secret is not kept, only its digest."""
+
+    __tablename__ = "token"
+
+    id: Mapped[str] = mapped_column(Texte, primary_key=True)
+    name: Mapped[str] = mapped_column(Texte, unique=True, doc="Who takes files by it, in the trail.")
+    secret_hash: Mapped[str] = mapped_column(Texte, doc="SHA-256 of 32 random bytes: nothing to be guessed.")
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
+class TokenCommune(Base):
+    """A commune whose files a token opens; `*` stands for every commune."""
+
+    __tablename__ = "token_commune"
+
+    token_id: Mapped[str] = mapped_column(Texte, ForeignKey("token.id"), primary_key=True)
+    code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
 
 
 class Audit(Base):
@@ -239,8 +361,35 @@ class Audit(Base):
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
-    actor: Mapped[str] = mapped_column(Texte)
+    account: Mapped[str] = _empty("By the broker's or the system's word; empty before it was kept.")
+    actor: Mapped[str] = mapped_column(Texte, doc="The agent whom the account may speak for, else the account.")
     action: Mapped[str] = mapped_column(Texte)
     code_commune: Mapped[str] = mapped_column(Texte, default="", server_default="")
     export_id: Mapped[int | None] = mapped_column(_Id)
     detail: Mapped[str] = mapped_column(Texte, default="", server_default="")
+    chain: Mapped[str] = _empty("SHA-256 of the line before and of this one; see worker.exports.audit.")
+
+
+class AuditHead(Base):
+    """The end of the chain, one row: whoever adds a line holds it until the transaction is over."""
+
+    __tablename__ = "audit_head"
+
+    id: Mapped[int] = mapped_column(Integer, primary_key=True)
+    chain: Mapped[str] = _empty("Of the last line.")
+    anchor: Mapped[str] = _empty("Of the last line that was purged: what the oldest one is chained to.")
+
+
+class AuditWord(Base):
+    """A name or a text that lines of the trail have by its sign only, until it is forgotten."""
+
+    __tablename__ = "audit_word"
+    __table_args__ = (
+        Index("uq_audit_word_agent", "said", unique=True, postgresql_where=_IS_OF_AGENT, sqlite_where=_IS_OF_AGENT),
+    )
+
+    sign: Mapped[str] = mapped_column(Texte, primary_key=True, doc="The kind, and a digest of the salt and the words.")
+    salt: Mapped[str] = mapped_column(Texte, doc="Random: gone with the words, so that nobody guesses them.")
+    kind: Mapped[str] = mapped_column(Texte, doc="agent or texte.")
+    said: Mapped[str] = mapped_column(Texte)
+    code_commune: Mapped[str] = _empty("Of the line of a text.")

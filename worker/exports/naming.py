@@ -1,21 +1,21 @@
 """Names and labels of files, as openElec's users know them, unique for ever."""
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from itertools import count
 from typing import Protocol
 
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from common.clock import PARIS
+from common.calendrier import PARIS
 from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, Format, Liste
 from worker.exports.models import Export
 
-_BESIDE = re.compile(r"^(.+)-([^-]+)-(?:anomalies\.csv|reconciliation\.json)$")
+_BESIDE = re.compile(r"^(.+)-([^-]+)-(?:anomalies\.csv|reconciliation\.json|certificat\.pdf)$")
 
 
 class Naming(Protocol):
@@ -81,18 +81,32 @@ def naming_of(export: Export) -> Naming:
     return TableauNaming(export.code_commune, part, Edition(export.edition))
 
 
-def allocate_name(session: Session, naming: Naming, created_at: datetime) -> tuple[str, str]:
-    """The file name and the label of one export, at the first second from `created_at` (Paris) that no file has.
+def allocate_names(session: Session, namings: Sequence[Naming], created_at: datetime) -> list[tuple[str, str]]:
+    """The file name and the label of each export, at the first second from `created_at` (Paris) that no file has.
 
     Two requests in one second, and October's repeated hour, take the next free second; the label says the same one.
     """
-    local = created_at.astimezone(PARIS).replace(tzinfo=None, microsecond=0)
-    for seconds in count():
-        moment = local + timedelta(seconds=seconds)
-        name = naming.name(moment)
-        if session.scalar(select(Export.id).where(Export.file_name == name)) is None:
-            return name, naming.label(moment)
-    raise AssertionError  # count() never ends
+    first = created_at.astimezone(PARIS).replace(tzinfo=None, microsecond=0)
+    wanted = [naming.name(first) for naming in namings]
+    taken = set(session.scalars(select(Export.file_name).where(Export.file_name.in_(wanted))))
+    names: list[tuple[str, str]] = []
+    for naming, name in zip(namings, wanted, strict=True):
+        moment = _first_free(session, naming, first, taken) if name in taken else first
+        taken.add(naming.name(moment))
+        names.append((naming.name(moment), naming.label(moment)))
+    return names
+
+
+def _first_free(session: Session, naming: Naming, begin: datetime, taken: set[str]) -> datetime:
+    """The names of a whole hour are looked at together: their order is that of their seconds."""
+    while True:
+        end = begin + timedelta(hours=1)
+        of_hour = Export.file_name >= naming.name(begin), Export.file_name < naming.name(end)
+        taken.update(session.scalars(select(Export.file_name).where(*of_hour)))
+        while begin < end:
+            if naming.name(begin) not in taken:
+                return begin
+            begin += timedelta(seconds=1)
 
 
 def report_name(file_name: str) -> str:
@@ -107,6 +121,12 @@ def proof_name(file_name: str) -> str:
     return f"{stem}-{extension}-reconciliation.json"
 
 
+def certificat_name(file_name: str) -> str:
+    """The name of the certificate of publication beside a tableau."""
+    stem, _, extension = file_name.rpartition(".")
+    return f"{stem}-{extension}-certificat.pdf"
+
+
 def reported_name(name: str) -> str:
-    """The name of the file that a report of anomalies or a reconciliation is about; any other name is its own."""
+    """The name of the file that a report, a reconciliation or a certificate is about; any other name is its own."""
     return _BESIDE.sub(r"\1.\2", name)

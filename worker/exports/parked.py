@@ -27,11 +27,15 @@ LOOK_SECONDS, LOOKS = 30.0, 2
 
 
 class Arrival(NamedTuple):
-    """An event to be served, and the account that sent it; `is_last`: it has waited long enough."""
+    """An event to be served, and the account that sent it; `is_last`: it has waited long enough.
+
+    `reply_to`: where else its sender wants the answer.
+    """
 
     event: CloudEvent
     sender: str
     is_last: bool = False
+    reply_to: str = ""
 
 
 def hash_payload(event: CloudEvent) -> str:
@@ -64,6 +68,7 @@ def park(connection: Connection, arrival: Arrival, waits_for: str) -> bool:
         identity = {"sender": arrival.sender, "source": event.source, "event_id": event.id}
         body = event.model_dump(mode="json")
         row = identity | {"event": body, "waits_for": waits_for, "due_at": utc_now(LOOK_SECONDS)}
+        row |= {"reply_to": arrival.reply_to}
         connection.execute(insert(Parked).values(row))
     else:
         connection.execute(update(Parked).where(mine).values(waits_for=waits_for))
@@ -83,9 +88,13 @@ def unpark(connection: Connection, arrival: Arrival) -> None:
 
 def find_waiting(engine: Engine, keys: Collection[str]) -> list[Arrival]:
     """The events that wait for one of these, the oldest last."""
-    query = select(Parked.event, Parked.sender).where(Parked.waits_for.in_(keys)).order_by(Parked.id.desc())
+    columns = Parked.event, Parked.sender, Parked.reply_to
+    query = select(*columns).where(Parked.waits_for.in_(keys)).order_by(Parked.id.desc())
     with engine.connect() as connection:
-        return [Arrival(CloudEvent.model_validate(event), sender) for event, sender in connection.execute(query)]
+        return [
+            Arrival(CloudEvent.model_validate(event), sender, reply_to=reply_to)
+            for event, sender, reply_to in connection.execute(query)
+        ]
 
 
 def begin_look(engine: Engine, parked_id: int) -> Arrival | None:
@@ -94,11 +103,13 @@ def begin_look(engine: Engine, parked_id: int) -> Arrival | None:
         update(Parked)
         .where(Parked.id == parked_id, Parked.due_at <= utc_now())
         .values(looks=Parked.looks + 1, due_at=utc_now(LOOK_SECONDS), rung_at=None)
-        .returning(Parked.event, Parked.sender, Parked.looks)
+        .returning(Parked.event, Parked.sender, Parked.looks, Parked.reply_to)
     )
     with engine.begin() as connection:
         row = connection.execute(statement).one_or_none()
-    return Arrival(CloudEvent.model_validate(row.event), row.sender, is_last=row.looks >= LOOKS) if row else None
+    if row is None:
+        return None
+    return Arrival(CloudEvent.model_validate(row.event), row.sender, row.looks >= LOOKS, row.reply_to)
 
 
 def mark_due(connection: Connection, *, grace_seconds: float, limit: int) -> list[int]:

@@ -10,18 +10,31 @@ from itertools import islice
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import BigInteger, Connection, Engine, RowMapping, cast, func, select, update
+from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, RowMapping, cast, func, select, update
 
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import snapshot
+from worker.db.types import utc_now
 from worker.exports.audit import Action, record_audit
 from worker.exports.models import Depot, Export, Request
-from worker.exports.naming import proof_name, report_name
-from worker.exports.records import IS_BEING_PURGED, begin_purge, begin_purge_again, is_old, mark_purged
+from worker.exports.naming import certificat_name, proof_name, report_name
+from worker.exports.records import (
+    ABANDONED_SECONDS,
+    IS_ABANDONED,
+    IS_BEING_PURGED,
+    begin_purge,
+    begin_purge_again,
+    begin_purge_now,
+    is_old,
+    mark_purged,
+)
 from worker.exports.storage import Storage
 
 _MARKED, _REMOVED = 500, 20
 """Rows of one transaction; of the second its locks are held while the disk works."""
+
+_LOOKED_AT_SECONDS = 48 * 3600
+"""A file that nobody looked at in two days, since no notifier ran, is left to `verify`."""
 
 _DAY_SECONDS, _CENTURY_DAYS = 24 * 3600, 36_525
 
@@ -67,6 +80,41 @@ def purge_files(engine: Engine, storage: Storage, *, days: float, actor: str) ->
         marked = ()
 
 
+def remove_abandoned(engine: Engine, storage: Storage, *, actor: str) -> Iterator[Purged]:
+    """Remove files that bear the name of a row which failed or was cancelled an hour ago or more, a few at a time.
+
+    One is there when its worker lost the database between the name and the record, and nobody made it again. Rows that
+    ended more than two days ago were looked at before.
+
+    Raises:
+        TransientError: the volume is not there.
+    """
+    ended = Export.finished_at.between(utc_now(-_LOOKED_AT_SECONDS), utc_now(-ABANDONED_SECONDS))
+    with snapshot(engine) as connection:
+        ids = connection.scalars(select(Export.id).where(IS_ABANDONED, ended).order_by(Export.id)).all()
+    if ids:
+        storage.require_mounted()
+    for some in _slices(ids):
+        yield _remove(engine, storage, some, actor, IS_ABANDONED)
+
+
+def remove_files(engine: Engine, storage: Storage, export_ids: Iterable[int], *, actor: str) -> Purged:
+    """Remove the files of these exports now, whatever their age.
+
+    Raises:
+        OSError: the system does not let one of them go.
+    """
+    done = []
+    for ids in _slices(list(export_ids)):
+        with engine.begin() as connection:
+            begin_purge_now(connection, ids)
+        done.append(_remove(engine, storage, ids, actor))
+    removed = total(done) if done else Purged()
+    if removed.failures:
+        raise OSError(f"{removed.failures} exports whose files stay")
+    return removed
+
+
 def total(steps: Iterable[Purged]) -> Purged:
     """All the steps as one."""
     return Purged(*map(sum, zip(*steps, strict=True)))
@@ -104,9 +152,15 @@ def _mark(engine: Engine, storage: Storage, days: float) -> Sequence[int]:
         return ids
 
 
-def _remove(engine: Engine, storage: Storage, ids: Sequence[int], actor: str) -> Purged:
+def _remove(
+    engine: Engine,
+    storage: Storage,
+    ids: Sequence[int],
+    actor: str,
+    condition: ColumnElement[bool] = IS_BEING_PURGED,
+) -> Purged:
     columns = Export.id, Export.code_commune, Export.file_name, Export.report_name, Export.status
-    rows = select(*columns).where(Export.id.in_(ids), IS_BEING_PURGED).with_for_update(skip_locked=True)
+    rows = select(*columns).where(Export.id.in_(ids), condition).with_for_update(skip_locked=True)
     with engine.begin() as connection:
         steps = [_remove_one(connection, storage, row, actor) for row in connection.execute(rows).mappings().all()]
     return total(steps)
@@ -117,6 +171,7 @@ def _remove_one(connection: Connection, storage: Storage, row: RowMapping, actor
         # The names of what may stand beside are known even to a row that does not bear them, after a try that failed.
         file_name = row["file_name"]
         names = [file_name, row["report_name"] or report_name(file_name), proof_name(file_name)]
+        names.append(certificat_name(file_name))
         sizes = storage.remove(row["code_commune"], names)
     except OSError as error:
         log.warning("file_not_purged", export_id=row["id"], error=type(error).__name__)

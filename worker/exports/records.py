@@ -1,7 +1,7 @@
 """The record of a file: the states of its row, and every change from one to another, each by one statement here.
 
     from       by                                          to
-    (nothing)  add_export                                  QUEUED
+    (nothing)  add_exports                                 QUEUED
     QUEUED     claim                                       RUNNING
     RUNNING    mark_ready                                  READY
     RUNNING    mark_failed                                 FAILED
@@ -12,32 +12,54 @@
     both       cancel                                      CANCELLED
     both       resume, at the start of the embedded mode   QUEUED
 
+Whatever ends a row, of its request's last file, settles the request too: then it can be told.
+
 Only the owner of a live row may end it or give it back: a worker that was frozen and wakes up finds the row in other
 hands, and publishes nothing. What happens to the file afterwards (downloaded, verified, purged, recalled, its event
 published) is written on the row, and changes no state.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cache, lru_cache
 from typing import Any, NamedTuple
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, Update, and_, case, func, not_, or_, select, text, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal_column,
+    not_,
+    or_,
+    select,
+    text,
+    update,
+)
 from sqlalchemy.orm import Session
+from sqlalchemy.sql.dml import ReturningUpdate
 
-from common.clock import jour_a_paris
-from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus
-from worker.db.notify import notify_ready
+from common.calendrier import jour_a_paris
+from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus, RequestOutcome
+from worker.db.engine import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
-from worker.errors import LeaseLostError, PrefectureError
+from worker.errors import DatabaseAwayError, LeaseLostError, PrefectureError
 from worker.exports.lease import Lease
 from worker.exports.models import Export, Request
-from worker.exports.naming import Naming, allocate_name
+from worker.exports.naming import Naming, allocate_names
 from worker.exports.storage import Made, PendingFile, publish
+from worker.trouble import until_next_try
 
-FIRST_WAIT, LONGEST_WAIT = 5.0, 300.0
-"""Seconds between two tries while something is away or full; doubled each time."""
+LONGEST_WAIT = 300.0
+"""Seconds between two tries while something is away or full, at most."""
 
 FEW = 5_000
 """A file of so many electors is made before anybody could see how far it is."""
@@ -70,33 +92,42 @@ PROVISOIRE = "{}, provisoire"
 """The label of a tableau whose date is to come."""
 
 
-def add_export(
-    session: Session,
-    request: Request,
-    part: str,
-    naming: Naming,
-    columns: Mapping[str, Any],
-    *,
-    effective_on: date | None = None,
-) -> Export:
-    """The row of one file of a request, with a name that no other file has; its doorbell counts as enqueued.
+@dataclass(frozen=True)
+class PlannedFile:
+    """One row to be: which file of the request, how it is called, its columns."""
 
-    `effective_on` is the date of a tableau: asked for before it, the file is provisional, and stays so.
+    part: str
+    naming: Naming
+    columns: dict[str, Any] = field(default_factory=dict)
+    effective_on: date | None = None
+    """The date of a tableau: asked for before it, the file is provisional, and stays so."""
+
+
+def add_exports(session: Session, files: Sequence[tuple[Request, PlannedFile]], now: datetime) -> list[Export]:
+    """The rows of the files of requests that are read now, each with a name that no other file has.
+
+    Their doorbells count as enqueued.
     """
-    name, label = allocate_name(session, naming, request.created_at)
-    is_provisoire = effective_on is not None and effective_on > jour_a_paris(request.created_at)
-    export = Export(
-        part=part,
-        code_commune=request.code_commune,
-        file_name=name,
-        label=PROVISOIRE.format(label) if is_provisoire else label,
-        provisoire_until=effective_on if is_provisoire else None,
-        rung_at=request.created_at,
-        **columns,
-    )
-    request.exports.append(export)
     session.flush()
-    return export
+    names = allocate_names(session, [file.naming for _, file in files], now)
+    today, exports = jour_a_paris(now), list[Export]()
+    for (request, file), (name, label) in zip(files, names, strict=True):
+        is_provisoire = file.effective_on is not None and file.effective_on > today
+        export = Export(
+            request_id=request.id,
+            part=file.part,
+            code_commune=request.code_commune,
+            file_name=name,
+            label=PROVISOIRE.format(label) if is_provisoire else label,
+            provisoire_until=file.effective_on if is_provisoire else None,
+            rung_at=now,
+            turn=request.turn,
+            **file.columns,
+        )
+        exports.append(export)
+    session.add_all(exports)
+    session.flush()
+    return exports
 
 
 # Its doorbell.
@@ -175,14 +206,28 @@ def claim(connection: Connection, export_id: int, owner: str, *, lease_seconds: 
 
     A row whose workers died each time is called failed, so that it stops killing them.
     """
-    free = and_(Export.id == export_id, is_workable())
+    taking, failing = _claim_statements(lease_seconds, max_attempts)
+    row = {"claimed": export_id}
+    if connection.execute(taking, row | {"claimed_by": owner}).rowcount:
+        return True
+    if request_ids := list(connection.execute(failing, row).scalars()):
+        settle(connection, request_ids)
+        notify_ready(connection)
+        log.warning("export_given_up", attempts=max_attempts)
+    return False
+
+
+@lru_cache
+def _claim_statements(lease_seconds: float, max_attempts: int) -> tuple[Update, ReturningUpdate[int]]:
+    """How a row is taken, and called failed."""
+    free = and_(Export.id == bindparam("claimed"), is_workable())
     exhausted = Export.attempts >= max_attempts
-    taken = connection.execute(
+    taking = (
         update(Export)
         .where(free, ~exhausted)
         .values(
             {
-                **LEASE.take(owner, lease_seconds),
+                **LEASE.take(bindparam("claimed_by"), lease_seconds),
                 Export.status: ExportStatus.RUNNING,
                 Export.attempts: Export.attempts + 1,
                 Export.started_at: utc_now(),
@@ -191,10 +236,8 @@ def claim(connection: Connection, export_id: int, owner: str, *, lease_seconds: 
             }
         )
     )
-    if taken.rowcount:
-        return True
     said = f"La production s'est arrêtée {max_attempts} fois avant la fin : prévenez l'exploitant."
-    given_up = connection.execute(
+    failing = (
         update(Export)
         .where(free, exhausted)
         .values(
@@ -206,10 +249,9 @@ def claim(connection: Connection, export_id: int, owner: str, *, lease_seconds: 
                 Export.error_message: case((Export.error_message != "", Export.error_message), else_=said),
             }
         )
+        .returning(Export.request_id)
     )
-    if given_up.rowcount:
-        log.warning("export_given_up", attempts=max_attempts)
-    return False
+    return taking, failing
 
 
 def renew(engine: Engine, export_id: int, owner: str, lease_seconds: float, written: int) -> bool:
@@ -239,7 +281,7 @@ def mark_ready(engine: Engine, export_id: int, owner: str, made: Made, files: It
     with engine.begin() as connection:
         if connection.dialect.name == "postgresql":
             connection.exec_driver_sql("SET LOCAL idle_in_transaction_session_timeout = '15s'")
-        _end(
+        request_id = _end(
             connection,
             is_owned(export_id, owner),
             status=ExportStatus.READY,
@@ -266,6 +308,7 @@ def mark_ready(engine: Engine, export_id: int, owner: str, made: Made, files: It
             verified_at=None,
         )
         publish(files)
+        settle(connection, [request_id])
         notify_ready(connection)
 
 
@@ -276,7 +319,7 @@ def mark_failed(engine: Engine, export_id: int, owner: str, error: PrefectureErr
         LeaseLostError: another worker has the row.
     """
     with engine.begin() as connection:
-        _end(
+        request_id = _end(
             connection,
             is_owned(export_id, owner),
             status=ExportStatus.FAILED,
@@ -285,6 +328,7 @@ def mark_failed(engine: Engine, export_id: int, owner: str, error: PrefectureErr
             error_code=error.code,
             error_message=str(error),
         )
+        settle(connection, [request_id])
         notify_ready(connection)
 
 
@@ -294,6 +338,8 @@ def release(engine: Engine, export: Export, owner: str, error: PrefectureError, 
     Raises:
         LeaseLostError: another worker has the row.
     """
+    tries = _tries_before(export, error)
+    wait = wait_seconds(tries, error)
     with engine.begin() as connection:
         _end(
             connection,
@@ -301,27 +347,95 @@ def release(engine: Engine, export: Export, owner: str, error: PrefectureError, 
             status=ExportStatus.QUEUED,
             owner=None,
             lease_until=None,
-            not_before=utc_now(_wait_seconds(export.retries)),
+            not_before=utc_now(wait) if wait else None,
             rung_at=None,
-            retries=Export.retries + 1,
+            retries=tries + 1,
             attempts=Export.attempts if counts else Export.attempts - 1,
             error_code=error.code,
             error_message=str(error),
         )
 
 
-def is_overdue(export: Export, retry_seconds: float) -> bool:
-    """Whether the row has waited long enough for what was away; its time in the queue does not count."""
-    return sum(_wait_seconds(retry) for retry in range(export.retries)) >= retry_seconds
+def wake(engine: Engine, codes: Collection[str], limit: int) -> int:
+    """Let rows that wait for a better time be worked on now, since another found it; how many they were.
+
+    A wait that is cut short counts for none, so that no row gives up sooner for it. The sweep enqueues them.
+    """
+    waits = Export.status == ExportStatus.QUEUED, Export.not_before > utc_now(), Export.error_code.in_(codes)
+    oldest = select(Export.id).where(*waits).order_by(Export.id).limit(limit).with_for_update(skip_locked=True)
+    now = {Export.not_before: None, Export.rung_at: None, Export.retries: Export.retries - 1}
+    woken = update(Export).where(Export.id.in_(oldest.cte("oldest").select())).values(now)
+    with engine.begin() as connection:
+        return connection.execute(woken).rowcount
 
 
-def _wait_seconds(retries: int) -> float:
-    return min(FIRST_WAIT * 2.0**retries, LONGEST_WAIT)
+def is_overdue(export: Export, error: PrefectureError, retry_seconds: float) -> bool:
+    """Whether the row has waited long enough for what is away; its time in the queue does not count."""
+    return sum(wait_seconds(tried, error) for tried in range(_tries_before(export, error))) >= retry_seconds
 
 
-def _end(connection: Connection, fence: ColumnElement[bool], **values: Any) -> None:  # noqa: ANN401 — columns
-    if connection.execute(update(Export).where(fence).values(**values)).rowcount != 1:
+def _tries_before(export: Export, error: PrefectureError) -> int:
+    """How many times in a row it met this trouble; after another one, waiting begins anew."""
+    return export.retries if export.error_code == error.code else 0
+
+
+def wait_seconds(tries: int, error: PrefectureError) -> float:
+    """Until the next start, after so many that met this.
+
+    A database that answers again is asked again at once, the first time.
+    """
+    if isinstance(error, DatabaseAwayError):
+        tries -= 1
+    return until_next_try(tries, LONGEST_WAIT) if tries >= 0 else 0
+
+
+def _end(connection: Connection, fence: ColumnElement[bool], **values: Any) -> int:  # noqa: ANN401 — columns
+    """Whose file it is."""
+    request_id: int | None = connection.scalar(
+        update(Export).where(fence).values(**values).returning(Export.request_id)
+    )
+    if request_id is None:
         raise LeaseLostError("the row has another owner")
+    return request_id
+
+
+def settle(connection: Connection, request_ids: Iterable[int]) -> int:
+    """Write on requests that every file of theirs has ended, where that is so; how many they were.
+
+    To be called after the files' rows were written, in the same transaction: of two workers that end the last two files
+    at the same time, the second waits here for the first, and sees what it has written.
+    """
+    lock, settled = _settle_statements()
+    mine = {"mine": sorted(set(request_ids))}
+    connection.execute(lock, mine)
+    return connection.execute(settled, mine).rowcount
+
+
+@cache
+def _settle_statements() -> tuple[Select[int], Update]:
+    mine = Request.id.in_(bindparam("mine", expanding=True))
+    files = select(Export.id).where(Export.request_id == Request.id).correlate(Request)
+    has_ended = and_(Request.settled_at.is_(None), files.exists(), ~files.where(IS_UNFINISHED).exists())
+    last = files.with_only_columns(func.max(Export.finished_at)).scalar_subquery()
+    settled = update(Request).where(mine, has_ended).values(settled_at=func.coalesce(last, utc_now()))
+    return select(Request.id).where(mine).order_by(Request.id).with_for_update(), settled
+
+
+def settle_forgotten(connection: Connection, seconds: float) -> int:
+    """The same for requests of the last so many seconds of which nobody has written it; how many they were.
+
+    Whoever ends a file does; but for a worker of the release before (docs/adr/0027).
+    """
+    is_open = Request.settled_at.is_(None), Request.told_at.is_(None)
+    is_refused = Request.outcome == RequestOutcome.REFUSED, Request.created_at > utc_now(-seconds)
+    refused = connection.execute(update(Request).where(*is_open, *is_refused).values(settled_at=utc_now())).rowcount
+    ended = select(Export.request_id).where(Export.finished_at > utc_now(-seconds))
+    return refused + settle(connection, connection.scalars(select(Request.id).where(Request.id.in_(ended), *is_open)))
+
+
+def cancelled_by(name: str) -> str:
+    """The reason of who cancels, as a clerk reads it."""
+    return f"Annulé par {name}."
 
 
 def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> int:
@@ -342,9 +456,12 @@ def cancel(connection: Connection, export_ids: Sequence[int], reason: str) -> in
                 Export.error_message: reason,
             }
         )
+        .returning(Export.request_id)
     )
+    request_ids = list(cancelled.scalars())
+    settle(connection, request_ids)
     notify_ready(connection)
-    return cancelled.rowcount
+    return len(request_ids)
 
 
 def resume(connection: Connection) -> list[Doorbell]:
@@ -364,7 +481,7 @@ def restart(connection: Connection, condition: ColumnElement[bool]) -> int:
     Nobody begins or ends one before the transaction is over: whoever does then reads the register as it leaves it.
     """
     if connection.dialect.name == "postgresql":
-        connection.execute(text("LOCK TABLE export IN SHARE ROW EXCLUSIVE MODE"))
+        connection.execute(text("SELECT lock_exports()"))
     left = update(Export).where(Export.status == ExportStatus.RUNNING, condition)
     again = {Export.status: ExportStatus.QUEUED, Export.rung_at: None, Export.attempts: Export.attempts - 1}
     return connection.execute(left.values({**LEASE.end(), **again})).rowcount
@@ -379,14 +496,14 @@ def count_unfinished(connection: Connection) -> int:
 # What happens to the file afterwards.
 
 
-def mark_published(export_id: int) -> Update:
-    """Its event has left on the exchange."""
-    return update(Export).where(Export.id == export_id).values(published_at=utc_now())
+def mark_published(export_ids: Sequence[int]) -> Update:
+    """Their events have left on the exchange."""
+    return update(Export).where(Export.id.in_(export_ids)).values(published_at=utc_now())
 
 
-def mark_recall_published(export_id: int) -> Update:
-    """The event that it is to be made again has left on the exchange."""
-    return update(Export).where(Export.id == export_id).values(recall_published_at=utc_now())
+def mark_recall_published(export_ids: Sequence[int]) -> Update:
+    """The events that they are to be made again have left on the exchange."""
+    return update(Export).where(Export.id.in_(export_ids)).values(recall_published_at=utc_now())
 
 
 def mark_downloaded(connection: Connection, export_id: int, *, at: datetime, by: str) -> None:
@@ -414,7 +531,14 @@ def mark_recalled(connection: Connection, export_ids: Sequence[int], recall_id: 
 PURGE = "purge"
 """The owner of a row whose files are being removed: with `purged_at`, the mark that a killed purge leaves."""
 
-IS_BEING_PURGED = and_(Export.owner == PURGE, Export.purged_at.is_not(None), ~IS_UNFINISHED)
+IS_BEING_PURGED = and_(Export.owner == literal_column(f"'{PURGE}'"), Export.purged_at.is_not(None), ~IS_UNFINISHED)
+
+
+IS_ABANDONED = and_(Export.status.in_((ExportStatus.FAILED, ExportStatus.CANCELLED)), Export.purged_at.is_(None))
+"""It came to nothing: a file that bears its name is what a start left which lost the database before the record."""
+
+ABANDONED_SECONDS = 3600
+"""How long after its end such a file is left alone."""
 
 
 def is_old(seconds: float) -> ColumnElement[bool]:
@@ -435,6 +559,13 @@ def begin_purge(connection: Connection, seconds: float, limit: int) -> list[int]
     )
     statement = update(Export).where(Export.id.in_(select(due.c.id))).values(purged_at=utc_now(), owner=PURGE)
     return sorted(connection.scalars(statement.returning(Export.id)))
+
+
+def begin_purge_now(connection: Connection, export_ids: Sequence[int]) -> None:
+    """Mark rows whatever their age and whoever was told, for what their files hold is to be forgotten."""
+    ended = and_(Export.id.in_(export_ids), ~IS_UNFINISHED)
+    values = {"purged_at": func.coalesce(Export.purged_at, utc_now()), "owner": PURGE}
+    connection.execute(update(Export).where(ended).values(values))
 
 
 def begin_purge_again(connection: Connection, export_ids: Sequence[int]) -> None:

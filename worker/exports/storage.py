@@ -7,27 +7,38 @@ after a power cut. Directories are 2750 and files 0640: the group of the screen 
 import errno
 import hashlib
 import os
+import re
 import shutil
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Self
+from uuid import uuid4
+
+from sqlalchemy import Engine, func, select, update
 
 from common.french import format_size
 from schemas.requests import check_code_commune
-from worker.errors import DiskFullError, TransientError
+from schemas.vocabulary import ExportStatus
+from worker.db.engine import snapshot
+from worker.db.types import utc_now
+from worker.errors import DiskFullError, TransientError, VolumeAbsentError
+from worker.exports.models import Export, Volume
+from worker.trouble import conclude, is_waited_for
 
 BUFFER = 1 << 18
 STALE_SECONDS = 3600
 """After an hour without a byte, a temporary file has no writer left (a job lasts nine minutes at most)."""
 
 DIRECTORY_MODE, FILE_MODE = 0o2750, 0o640
-_NO_ROOM = {
-    *(errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EPERM),
-    *(errno.ENOTDIR, errno.ENOENT, errno.EEXIST),  # the volume is not mounted, or something else stands there
-}
+_NAME = re.compile(r"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.(?:csv|json|pdf|xml)")
+
+
+class ForeignNameError(OSError):
+    """A row names a file that cannot be one of ours: whoever wrote it may mean a stranger's."""
 
 
 @dataclass(frozen=True)
@@ -63,10 +74,112 @@ class Made:
     """Of a list file, of which register it is; of a tableau, how it agrees with the list of the day."""
 
 
-class PendingFile:
-    """A file being written under a hidden temporary name. Leaving the block without `publish` removes it."""
+EXPORTS = "exports"
+SENTINEL = ".prefecture"
+"""The file at the root of a volume that says whose it is."""
 
-    def __init__(self, directory: Path, name: str, owner: str) -> None:
+_ABSENT = "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
+
+
+_LAST_FILES = (
+    select(Export.code_commune, Export.file_name)
+    .where(Export.id > select(func.max(Export.id) - 1000).scalar_subquery())
+    .where(Export.status == ExportStatus.READY.value, Export.purged_at.is_(None))
+    .order_by(Export.id.desc())
+    .limit(20)
+)
+"""Of an installation that was there before volumes bore a mark; a long past is not read through."""
+
+
+class Sentinel:
+    """Tells a volume of this installation from another directory that stands where it should be.
+
+    A file in it bears the token of the table `volume`. A volume that the record never saw marked gets it with its first
+    file, if it has one of the last that the record knows, or the record knows none; from then on one without it is not
+    the volume.
+    """
+
+    def __init__(self, engine: Engine, name: str) -> None:
+        self._engine = engine
+        self._name = name
+        self._token: str | None = None
+
+    def require(self, root: Path, *, may_mark: bool = True) -> None:
+        """Refuse another directory than the volume.
+
+        Raises:
+            VolumeAbsentError: it is empty, or another installation's.
+            TransientError: it does not answer.
+        """
+        found = _read_token(root)
+        if found is not None and found == self._token:
+            return
+        with snapshot(self._engine) as connection:
+            row = connection.execute(select(Volume.token, Volume.marked_at).where(Volume.name == self._name)).one()
+            is_new = found is None and row.marked_at is None
+            last = connection.execute(_LAST_FILES).all() if is_new else []
+        if is_new:
+            if not may_mark:
+                return
+            if last and not any((root / commune / name).is_file() for commune, name in last):
+                raise VolumeAbsentError(_ABSENT)
+            self.mark(root)
+        elif found != row.token:
+            raise VolumeAbsentError(_ABSENT)
+        self._token = row.token
+
+    def require_same(self, root: Path) -> None:
+        """Refuse another directory than the one that `require` took, without asking the database.
+
+        Raises:
+            VolumeAbsentError: it was taken away meanwhile.
+        """
+        if _read_token(root) != self._token:
+            raise VolumeAbsentError(_ABSENT)
+
+    def mark(self, root: Path) -> None:
+        """Make a directory the volume of this installation."""
+        with self._engine.begin() as connection:
+            marked = update(Volume).where(Volume.name == self._name).values(marked_at=utc_now())
+            token = connection.scalars(marked.returning(Volume.token)).one()
+            with translate_disk_errors():
+                root.mkdir(parents=True, exist_ok=True)
+                _write_token(root, token)
+
+
+def _read_token(root: Path) -> str | None:
+    with translate_disk_errors():
+        try:
+            return (root / SENTINEL).read_text("ascii", errors="replace").strip()
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+
+
+def _write_token(root: Path, token: str) -> None:
+    """Whole or not at all, whoever else marks it at the same time."""
+    temporary = root / f"{SENTINEL}.{uuid4().hex}.part"
+    try:
+        with temporary.open("x", encoding="ascii") as file:
+            os.fchmod(file.fileno(), FILE_MODE)
+            file.write(f"{token}\n")
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.rename(root / SENTINEL)
+    finally:
+        temporary.unlink(missing_ok=True)
+    _sync_directory(root)
+
+
+class PendingFile:
+    """A file being written under a hidden temporary name. Leaving the block without `publish` removes it.
+
+    `require_volume` raises where the volume is another one now.
+    """
+
+    def __init__(
+        self, directory: Path, name: str, owner: str, require_volume: Callable[[], object] = lambda: None
+    ) -> None:
+        self.require_volume = require_volume
         self.path = directory / name
         self.temporary = directory / f".{name}.{owner.replace('/', '_')}.part"
         self._hash = hashlib.sha256()
@@ -74,8 +187,11 @@ class PendingFile:
 
     def __enter__(self) -> Self:
         """Create the temporary file, exclusively, and remove what a dead owner of the same row left."""
-        for left in self.path.parent.glob(f".{self.path.name}.*.part"):
-            left.unlink(missing_ok=True)
+        first = f".{self.path.name}."
+        with os.scandir(self.path.parent) as entries:
+            left = [it.name for it in entries if it.name.startswith(first) and it.name.endswith(".part")]
+        for name in left:
+            (self.path.parent / name).unlink(missing_ok=True)
         descriptor = os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
         self._file = open(descriptor, "wb", buffering=BUFFER)  # noqa: PTH123 — closed by `finish` or `__exit__`
         return self
@@ -102,9 +218,14 @@ class PendingFile:
 
 
 def publish(files: Iterable[PendingFile]) -> None:
-    """Give finished files their names, for good."""
+    """Give finished files their names, for good.
+
+    Raises:
+        VolumeAbsentError: the volume was taken away meanwhile.
+    """
     directories = set()
     for file in files:
+        file.require_volume()
         file.temporary.rename(file.path)
         directories.add(file.path.parent)
     for directory in directories:
@@ -112,13 +233,25 @@ def publish(files: Iterable[PendingFile]) -> None:
 
 
 class Storage:
-    """The exports volume: one directory per commune."""
+    """The exports volume: one directory per commune. With a sentinel, another directory is not taken for it."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, sentinel: Sentinel | None = None) -> None:
         self.root = root
+        self._sentinel = sentinel
+
+    def require_own(self, *, may_mark: bool = True) -> None:
+        """Refuse another directory than the volume of this installation, as Sentinel.require does."""
+        if self._sentinel:
+            self._sentinel.require(self.root, may_mark=may_mark)
 
     def path(self, code_commune: str, name: str) -> Path:
-        """Where a file of the record is; the name comes from a row, never from a message."""
+        """Where a file of the record is; the name comes from a row, never from a message, and is checked all the same.
+
+        Raises:
+            ForeignNameError: it leads elsewhere, is hidden, or has no extension that we write.
+        """
+        if not _NAME.fullmatch(name):
+            raise ForeignNameError(errno.EINVAL, "not the name of a file of ours")
         return self.root / check_code_commune(code_commune) / name
 
     @contextmanager
@@ -126,12 +259,18 @@ class Storage:
         """Write a file of a commune.
 
         Raises:
-            DiskFullError: no room, or no right to write; nothing is left behind.
+            VolumeAbsentError: another directory stands where the volume should be.
+            TransientError: no room, no right to write, no answer; nothing is left behind.
         """
+        self.require_own()
         with translate_disk_errors():
             directory = self._directory(code_commune)
-            with PendingFile(directory, name, owner) as pending:
+            with PendingFile(directory, name, owner, self._require_same) as pending:
                 yield pending
+
+    def _require_same(self) -> None:
+        if self._sentinel:
+            self._sentinel.require_same(self.root)
 
     def require_room(self, size: int) -> None:
         """Refuse to begin a file that would not fit.
@@ -148,9 +287,13 @@ class Storage:
             )
 
     def sweep_temporaries(self, older_than: float) -> int:
-        """Remove hidden files that no worker writes any more, `older_than` seconds after their last byte."""
+        """Remove hidden files that no worker writes any more, `older_than` seconds after their last byte.
+
+        Of a mark too, where a process died while it marked the volume: that one stands beside the communes.
+        """
         limit = time.time() - older_than
-        stale = [path for path in self.root.glob("*/.*.part") if _last_written(path) < limit]
+        hidden = chain(self.root.glob("*/.*.part"), self.root.glob(f"{SENTINEL}.*.part"))
+        stale = [path for path in hidden if _last_written(path) < limit]
         for path in stale:
             path.unlink(missing_ok=True)
         return len(stale)
@@ -159,10 +302,12 @@ class Storage:
         """Refuse to take a volume that is not there for one whose files are gone.
 
         Raises:
-            TransientError: no commune has a directory on it; they are made with the first file, and never removed.
+            TransientError: no commune has a directory on it; they are made with the first file, and never removed; or
+                it is another installation's.
         """
         if not any(path.is_dir() for path in self.root.glob("[0-9]*")):
             raise TransientError(f"Volume des exports vide ou absent ({self.root}) : est-il monté ?")
+        self.require_own(may_mark=False)
 
     def remove(self, code_commune: str, names: Iterable[str]) -> list[int]:
         """Remove files of a commune, for good even after a power cut; the sizes of those that were there.
@@ -187,13 +332,12 @@ class Storage:
 
 @contextmanager
 def translate_disk_errors() -> Iterator[None]:
-    """Turn a full or read-only volume into an error that is waited out."""
+    """Turn what the volume answers into what is concluded from it (worker/trouble.py); a bug stays as it is."""
     try:
         yield
     except OSError as error:
-        if error.errno in _NO_ROOM:
-            reason = os.strerror(error.errno)
-            raise DiskFullError(f"Volume des exports plein ou sans droit d'écriture ({reason}).") from error
+        if is_waited_for(error):
+            raise conclude(error) from error
         raise
 
 

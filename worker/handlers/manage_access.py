@@ -1,21 +1,25 @@
 """Who may ask for the files of a commune, and who is told of them: what an operator adds, removes and looks up.
 
-Three tables: accounts of the broker, agents (mails), chats and webhooks. What gives or takes a right is on record.
+Four tables: accounts of the broker, programs that listen to it, agents (mails), chats and webhooks. What gives or takes
+a right is on record.
 """
 
 import secrets
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, String, and_, cast, delete, func, insert, literal, select, update
 from sqlalchemy.orm import Session
 
+from schemas.http import TOKEN_PREFIX, digest_secret
+from worker.db.types import utc_now
 from worker.errors import RefusedError
-from worker.exports.audit import Action, record_audit
-from worker.exports.models import EVERY_COMMUNE, Sender
+from worker.exports.audit import Action, Aside, Detail, WordKind, record_audit
+from worker.exports.models import EVERY_COMMUNE, Listener, Sender, Token, TokenCommune
+from worker.notifier.channels.delivery import EVERY_WISH, Channel, join_wishes
 from worker.notifier.dispatch import shown_address
-from worker.notifier.kinds import EVERY_WISH, Channel, join_wishes
-from worker.notifier.models import Agent, Recipient
+from worker.notifier.models import Agent, Notification, Recipient
 from worker.registre.communes import check_commune
 
 
@@ -26,6 +30,8 @@ class KnownAgent(NamedTuple):
     code_commune: str
     email: str
     kinds: str
+    may_protect: bool
+    """Sees and changes who is protected. Code électoral, art. L. 37."""
 
 
 class AllowedSender(NamedTuple):
@@ -33,6 +39,7 @@ class AllowedSender(NamedTuple):
 
     name: str
     code_commune: str
+    speaks_for_agents: bool
 
 
 def name_communes(code: str) -> str:
@@ -40,40 +47,111 @@ def name_communes(code: str) -> str:
     return "toutes les communes" if code == EVERY_COMMUNE else code
 
 
-def add_agent(connection: Connection, name: str, code: str, email: str, kinds: str | None) -> str:
+def add_agent(
+    connection: Connection,
+    name: str,
+    code: str,
+    email: str,
+    kinds: str | None,
+    *,
+    actor: str,
+    may_protect: bool | None = None,
+) -> str:
     """Add an agent to a commune, or change her address; what she is told of now, which `kinds` changes unless None.
+
+    `may_protect`, unless None, gives or takes the right to see who is protected (L. 37).
 
     Raises:
         RefusedError: the commune is unknown.
     """
     check_commune(connection, code)
     is_it = (Agent.name == name) & (Agent.code_commune == code)
-    values = {"email": email} | ({} if kinds is None else {"kinds": kinds})
+    given = {"kinds": kinds, "may_protect": may_protect, **_known_of(connection, name)}
+    values = {"email": email} | {column: value for column, value in given.items() if value is not None}
     if not connection.execute(update(Agent).where(is_it).values(values)).rowcount:
         connection.execute(insert(Agent).values(name=name, code_commune=code, **values))
+    rights = {None: "", True: ", voit les électeurs protégés", False: ", ne voit pas les électeurs protégés"}
+    detail: Detail = [Aside(WordKind.AGENT, name), rights[may_protect]]
+    record_audit(connection, Action.AGENT_CHANGED, actor=actor, code_commune=code, detail=detail)
     return connection.execute(select(Agent.kinds).where(is_it)).scalar_one()
 
 
-def remove_agent(connection: Connection, name: str, code: str | None) -> None:
-    """Remove an agent from one commune, or from all.
+def _known_of(connection: Connection, name: str) -> dict[str, Any]:
+    """What an agent has in all of her communes: a new one begins with it."""
+    row = connection.execute(select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)).first()
+    return dict(row._mapping) if row else {}  # noqa: SLF001 — SQLAlchemy's public name for it
+
+
+def end_sessions(connection: Connection, name: str, *, actor: str) -> None:
+    """End every session of an agent on the screen: she logs in again, if she still may.
 
     Raises:
         RefusedError: there is none of this name.
     """
-    statement = delete(Agent).where(Agent.name == name)
-    if not connection.execute(statement.where(Agent.code_commune == code) if code else statement).rowcount:
+    _change_everywhere(connection, name, Action.SESSIONS_ENDED, actor, sessions_ended=Agent.sessions_ended + 1)
+
+
+def forget_identity(connection: Connection, name: str, *, actor: str) -> None:
+    """Let an agent be bound to another identity of the provider, at her next login; her sessions are over.
+
+    Raises:
+        RefusedError: there is none of this name.
+    """
+    anew = {"identity": "", "sessions_ended": Agent.sessions_ended + 1}
+    _change_everywhere(connection, name, Action.IDENTITY_FORGOTTEN, actor, **anew)
+
+
+def _change_everywhere(connection: Connection, name: str, action: Action, actor: str, **values: Any) -> None:  # noqa: ANN401 — columns
+    if not connection.execute(update(Agent).where(Agent.name == name).values(**values)).rowcount:
         raise RefusedError(f"aucun agent de ce nom : {name}")
+    record_audit(connection, action, actor=actor, detail=[Aside(WordKind.AGENT, name)])
+
+
+def remove_agent(connection: Connection, name: str, code: str | None, *, actor: str) -> None:
+    """Remove an agent from one commune, or from all; what she was sent forgets an address that nobody has any more.
+
+    Raises:
+        RefusedError: there is none of this name.
+    """
+    is_it = and_(Agent.name == name, Agent.code_commune == code) if code else Agent.name == name
+    addresses = {address.casefold() for address in connection.scalars(select(Agent.email).where(is_it))}
+    if not connection.execute(delete(Agent).where(is_it)).rowcount:
+        raise RefusedError(f"aucun agent de ce nom : {name}")
+    left = addresses - {address.casefold() for address in connection.scalars(select(Agent.email))}
+    mask_addresses(connection, Notification.recipient.in_([f"courriel:{address}" for address in left]))
+    detail = [Aside(WordKind.AGENT, name)]
+    record_audit(connection, Action.AGENT_REMOVED, actor=actor, code_commune=code or "", detail=detail)
+
+
+ERASED = "[effacé]"
+"""What stands where somebody was named."""
+
+
+def mask_addresses(connection: Connection, condition: ColumnElement[bool]) -> None:
+    """Forget to whom these messages were sent, but for those that are still to be sent."""
+    unique = literal(f"{ERASED} ").concat(cast(Notification.id, String))
+    told = and_(condition, Notification.settled_at.is_not(None))
+    values = {"address": ERASED, "recipient": unique, "refusal": ""}
+    connection.execute(update(Notification).where(told).values(values))
 
 
 def list_agents(connection: Connection, code: str | None) -> Sequence[KnownAgent]:
     """Every agent, or those of a commune."""
-    columns = Agent.name, Agent.code_commune, Agent.email, Agent.kinds
+    columns = Agent.name, Agent.code_commune, Agent.email, Agent.kinds, Agent.may_protect
     query = select(*columns).order_by(Agent.code_commune, Agent.name)
     return [KnownAgent(*row) for row in connection.execute(query.where(Agent.code_commune == code) if code else query)]
 
 
-def allow_sender(connection: Connection, name: str, code: str, *, actor: str) -> None:
+SCREEN_ACCOUNT = "ecran"
+"""The account of the screen in `deploy/`: it knows its agents, and speaks for them unless somebody says otherwise."""
+
+
+def allow_sender(
+    connection: Connection, name: str, code: str, *, actor: str, speaks_for_agents: bool | None = None
+) -> bool:
     """Let an account of the broker ask for the files of a commune, or of all; once is enough.
+
+    Whether it is believed about the agent who acts by it: `speaks_for_agents`, else as it was, else the screen's is.
 
     Raises:
         RefusedError: the commune is unknown.
@@ -81,9 +159,19 @@ def allow_sender(connection: Connection, name: str, code: str, *, actor: str) ->
     if code != EVERY_COMMUNE:
         check_commune(connection, code)
     is_it = (Sender.name == name) & (Sender.code_commune == code)
-    if connection.scalar(select(Sender.name).where(is_it)) is None:
-        connection.execute(insert(Sender).values(name=name, code_commune=code))
-        record_audit(connection, Action.SENDER_ALLOWED, actor=actor, detail=f"{name} pour {name_communes(code)}")
+    before = connection.scalar(select(Sender.speaks_for_agents).where(is_it))
+    speaks = speaks_for_agents
+    if speaks is None:
+        speaks = name == SCREEN_ACCOUNT if before is None else before
+    if before is None:
+        connection.execute(insert(Sender).values(name=name, code_commune=code, speaks_for_agents=speaks))
+    elif before is not speaks:
+        connection.execute(update(Sender).where(is_it).values(speaks_for_agents=speaks))
+    if before is not speaks:
+        how = ", parle pour les agents" if speaks else ", parle pour lui-même" if before else ""
+        detail = f"{name} pour {name_communes(code)}{how}"
+        record_audit(connection, Action.SENDER_ALLOWED, actor=actor, detail=detail)
+    return speaks
 
 
 def remove_sender(connection: Connection, name: str, code: str | None, *, actor: str) -> Sequence[str]:
@@ -103,7 +191,9 @@ def remove_sender(connection: Connection, name: str, code: str | None, *, actor:
 
 def list_senders(connection: Connection, code: str | None) -> Sequence[AllowedSender]:
     """Every right, or those that concern a commune."""
-    query = select(Sender.name, Sender.code_commune).order_by(Sender.name, Sender.code_commune)
+    query = select(Sender.name, Sender.code_commune, Sender.speaks_for_agents).order_by(
+        Sender.name, Sender.code_commune
+    )
     if code:
         query = query.where(Sender.code_commune.in_([code, EVERY_COMMUNE]))
     return [AllowedSender(*row) for row in connection.execute(query)]
@@ -114,8 +204,92 @@ def count_senders(connection: Connection) -> int:
     return connection.scalar(select(func.count(Sender.name.distinct()))) or 0
 
 
-def check_recipient_commune(connection: Connection, code: str) -> None:
-    """See that a recipient can be added for a commune, before its address is asked for.
+def add_listener(connection: Connection, name: str, key: str, *, actor: str) -> None:
+    """Note that a program hears a key of the exchange; once is enough. Whoever calls declares its queue."""
+    is_it = (Listener.name == name) & (Listener.routing_key == key)
+    if connection.scalar(select(Listener.name).where(is_it)) is None:
+        connection.execute(insert(Listener).values(name=name, routing_key=key))
+        record_audit(connection, Action.LISTENER_ADDED, actor=actor, detail=f"{name} : {key}")
+
+
+def remove_listener(connection: Connection, name: str, key: str | None, *, actor: str) -> Sequence[str]:
+    """Forget a key that a program hears, or all of them; the keys that it heard.
+
+    Raises:
+        RefusedError: it heard none.
+    """
+    statement = delete(Listener).where(Listener.name == name).returning(Listener.routing_key)
+    removed = connection.scalars(statement.where(Listener.routing_key == key) if key else statement).all()
+    if not removed:
+        raise RefusedError(f"aucune écoute à ce nom : {name}")
+    for gone in removed:
+        record_audit(connection, Action.LISTENER_REMOVED, actor=actor, detail=f"{name} : {gone}")
+    return sorted(removed)
+
+
+def list_listeners(connection: Connection) -> Mapping[str, Sequence[str]]:
+    """Every program that listens, by name, and the keys that it hears."""
+    heard: dict[str, list[str]] = {}
+    for row in connection.execute(select(Listener).order_by(Listener.name, Listener.routing_key)):
+        heard.setdefault(row.name, []).append(row.routing_key)
+    return heard
+
+
+class KnownToken(NamedTuple):
+    """A token, as far as it can be shown again."""
+
+    id: str
+    name: str
+    communes: Sequence[str]
+    created_at: datetime
+    revoked_at: datetime | None
+
+
+def make_token(connection: Connection, name: str, codes: Sequence[str], *, actor: str) -> str:
+    """Make a token that opens the files of these communes; it is shown this once, and only its digest is kept.
+
+    Raises:
+        RefusedError: a commune is unknown, or there is a token of that name.
+    """
+    for code in codes:
+        check_heard_commune(connection, code)
+    if connection.scalar(select(Token.id).where(Token.name == name)) is not None:
+        raise RefusedError(f"un jeton a déjà ce nom : {name}")
+    token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
+    values = {"id": token_id, "name": name, "secret_hash": digest_secret(secret)}
+    connection.execute(insert(Token).values(**values))
+    connection.execute(insert(TokenCommune), [{"token_id": token_id, "code_commune": code} for code in codes])
+    opened = ", ".join(map(name_communes, codes))
+    record_audit(connection, Action.TOKEN_MADE, actor=actor, detail=f"{token_id}, {name} : {opened}")
+    return f"{TOKEN_PREFIX}{token_id}_{secret}"
+
+
+def revoke_token(connection: Connection, token_id: str, *, actor: str) -> str:
+    """Let a token open nothing any more; its name.
+
+    Raises:
+        RefusedError: there is none of this number, or it is revoked.
+    """
+    is_it = (Token.id == token_id) & Token.revoked_at.is_(None)
+    revoking = update(Token).where(is_it).values(revoked_at=utc_now()).returning(Token.name)
+    name: str | None = connection.scalar(revoking)
+    if name is None:
+        raise RefusedError(f"aucun jeton en service de ce numéro : {token_id}")
+    record_audit(connection, Action.TOKEN_REVOKED, actor=actor, detail=f"{token_id}, {name}")
+    return name
+
+
+def list_tokens(connection: Connection) -> Sequence[KnownToken]:
+    """Every token, the revoked ones too."""
+    communes: dict[str, list[str]] = {}
+    for row in connection.execute(select(TokenCommune).order_by(TokenCommune.code_commune)):
+        communes.setdefault(row.token_id, []).append(row.code_commune)
+    tokens = connection.execute(select(Token).order_by(Token.created_at, Token.id))
+    return [KnownToken(it.id, it.name, communes[it.id], it.created_at, it.revoked_at) for it in tokens]
+
+
+def check_heard_commune(connection: Connection, code: str) -> None:
+    """See that a recipient, or a program that listens, can be added for a commune.
 
     Raises:
         RefusedError: the commune is unknown.

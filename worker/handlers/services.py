@@ -1,13 +1,15 @@
 """What the use cases are given: connections, the volume, a few numbers. Composed once, at the entry point."""
 
+import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from sqlalchemy import Engine
 
 from schemas.vocabulary import Liste, Severity
-from worker.doorbell import Enqueue
+from worker.arrivals import Arrivals
+from worker.doorbell import EnqueueAny
 from worker.exports.storage import Storage
 
 
@@ -18,7 +20,8 @@ class Services:
     engine: Engine
     registre: Engine
     storage: Storage
-    enqueue: Enqueue
+    arrivals: Arrivals
+    enqueue: EnqueueAny
     type_liste_codes: Mapping[Liste, str]
     info_liste: str
     xsd: Path | None
@@ -26,4 +29,15 @@ class Services:
     max_attempts: int
     retry_seconds: float
     known_senders_only: bool = False
+    is_embedded: bool = False
+    """One process without a broker: who sends sits at this computer, and there is no account to prove it."""
     ruined_values: Severity = Severity.BLOCKING
+    quota: int = 500
+    quota_bulk: int = 50_000
+    """Requests that may wait, of one commune by one account; and of one account's batches."""
+    key_days: int = 0
+    """How long (account, source, id) stands for one event; 0: for as long as that is on record."""
+    met: set[str] = field(default_factory=set)
+    """The codes of what this process gave rows back for, since the last file that it made."""
+    stuck: threading.Event = field(default_factory=threading.Event)
+    """Set when a job of this process stands still: nothing but the end of the process frees its thread."""

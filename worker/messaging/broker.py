@@ -5,16 +5,18 @@ And whether it answers, and is who it should be.
 
 import socket
 import ssl
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
 
 import pika
-from dramatiq import Middleware, set_encoder
+from dramatiq import Message, Middleware, set_encoder, worker
 from dramatiq.brokers.rabbitmq import RabbitmqBroker
 from dramatiq.common import xq_name
-from pika.exceptions import AMQPError
+from pika import spec
+from pika.channel import Channel
+from pika.exceptions import AMQPError, NackError, UnroutableError
 
-from common.tls import explain_tls
+from common.database import explain_tls
 from schemas.topology import (
     BULK_SUFFIX,
     BULK_TYPES,
@@ -24,12 +26,17 @@ from schemas.topology import (
     REQUEST_TYPES,
 )
 from worker.errors import ConfigurationError, TransientError
-from worker.messaging.consumer import GuardedConsumer, tolerate_any_properties
+from worker.messaging.consumer import Allowance, GuardedConsumer, tolerate_any_properties
 from worker.messaging.encoder import PrefectureEncoder
 
 HEARTBEAT_SECONDS = 60
 BLOCKED_SECONDS = 30
 _PROBE_SECONDS = 5
+
+RECONNECT_SECONDS = 1.0
+"""How long a consumer leaves a broker alone that went away; upstream three."""
+
+_PERSISTENT = pika.BasicProperties(delivery_mode=2)
 DEAD_LETTER_DAYS = 90
 """Fixed for ever: the arguments of a queue cannot change once it is declared."""
 
@@ -40,17 +47,60 @@ BINDINGS = {
 """The routing keys that each queue of requests is bound by."""
 
 
+MayKeep = Callable[[str, str, int], bool]
+"""Whether a message of an account, of so many bytes, may be put aside from a queue: its share may be full."""
+
+
 class PrefectureBroker(RabbitmqBroker):
     """Confirms each publication, declares the exchange and the bindings with the queues of requests."""
 
-    def __init__(self, url: str, middleware: Sequence[Middleware]) -> None:
+    def __init__(self, url: str, middleware: Sequence[Middleware], allowance: Allowance) -> None:
         super().__init__(url=url, confirm_delivery=True, middleware=list(middleware))
+        self.allowance = allowance
+        self.may_keep: MayKeep = lambda _queue, _account, _size: True
+        self.may_publish = True
+        """Whether this process may: one that reads no requests has no right to, see `SafeRetries`."""
         self.parameters = [connection_parameters(url)]
 
     @property
     def consumer_class(self) -> type[GuardedConsumer]:
         """Ours."""
         return GuardedConsumer
+
+    def publish_all(self, publications: Sequence["Outgoing"]) -> Sequence["Outgoing"]:
+        """Publish on the connection of the calling thread, then wait once until the broker holds all of them.
+
+        Those are returned that some queue did not take, unless they were mandatory.
+
+        Raises:
+            NotAllPublishedError: the broker is away, or does not take a mandatory one. Any of them may have left.
+        """
+        pipeline: _Pipeline | None = getattr(self.state, "pipeline", None)
+        if pipeline is not None and pipeline.connection is not getattr(self.state, "connection", None):
+            pipeline = None
+        try:
+            if pipeline is None:
+                pipeline = self.state.pipeline = _Pipeline(self.connection)
+            return pipeline.publish(publications)
+        except AMQPError as trouble:
+            self.state.pipeline = None
+            del self.connection
+            raise NotAllPublishedError(pipeline.confirmed if pipeline else 0) from trouble
+
+    def enqueue_all(self, messages: Sequence[Message[Any]]) -> None:
+        """The same for messages of ours; one after the other when that fails, so that each gets its tries."""
+        try:
+            for queue_name in sorted({message.queue_name for message in messages}):
+                self.declare_queue(queue_name, ensure=True)
+            self.publish_all(
+                [
+                    Outgoing("", message.queue_name, message.encode(), _PERSISTENT, is_mandatory=True)
+                    for message in messages
+                ]
+            )
+        except AMQPError:
+            for message in messages:
+                self.enqueue(message)
 
     def _declare_queue(self, queue_name: str) -> Any:  # noqa: ANN401 — pika's frame
         declared = super()._declare_queue(queue_name)  # type: ignore[no-untyped-call]
@@ -65,6 +115,73 @@ class PrefectureBroker(RabbitmqBroker):
         return self.channel.queue_declare(queue=xq_name(queue_name), durable=True, arguments=arguments)
 
 
+class Outgoing(NamedTuple):
+    """A message on its way; `is_mandatory`: it is an error when no queue takes it."""
+
+    exchange: str
+    routing_key: str
+    body: bytes
+    properties: pika.BasicProperties
+    is_mandatory: bool = False
+
+
+class NotAllPublishedError(AMQPError):
+    """The first `confirmed` publications have left; why the others may not have is its cause."""
+
+    def __init__(self, confirmed: int) -> None:
+        super().__init__(f"confirmed: {confirmed}")
+        self.confirmed = confirmed
+
+
+class _Pipeline:
+    """A channel that confirms what is published on it; pika's own waits for each before it sends the next."""
+
+    def __init__(self, connection: pika.BlockingConnection) -> None:
+        self.connection = connection
+        self._blocking = connection.channel()
+        self._channel: Channel = self._blocking._impl  # type: ignore[attr-defined]  # noqa: SLF001 — there is no other way
+        self._published = 0
+        self._first = 1
+        self._waiting: dict[int, Outgoing] = {}
+        self._refused: list[Outgoing] = []
+        self._troubles: list[AMQPError] = []
+        confirmed: list[object] = []
+        self._channel.confirm_delivery(ack_nack_callback=self._on_confirmation, callback=confirmed.append)
+        self._channel.add_on_return_callback(lambda *_: self._troubles.append(UnroutableError([])))
+        self._wait(lambda: bool(confirmed))
+
+    @property
+    def confirmed(self) -> int:
+        """How many of the last publications are confirmed, from the first on."""
+        return min(self._waiting, default=self._published + 1) - self._first
+
+    def publish(self, publications: Sequence[Outgoing]) -> Sequence[Outgoing]:
+        self._troubles.clear()
+        self._refused = []
+        self._first = self._published + 1
+        for one in publications:
+            self._published += 1
+            self._waiting[self._published] = one
+            self._channel.basic_publish(one.exchange, one.routing_key, one.body, one.properties, one.is_mandatory)
+        self._wait(lambda: not self._waiting)
+        if self._troubles:
+            raise self._troubles[0]
+        return self._refused
+
+    def _on_confirmation(self, frame: Any) -> None:  # noqa: ANN401 — pika's
+        method = frame.method
+        tag = method.delivery_tag
+        answered = [it for it in self._waiting if it <= tag] if method.multiple else [tag]
+        for one in [self._waiting.pop(it) for it in answered]:
+            if isinstance(method, spec.Basic.Nack) and one.is_mandatory:
+                self._troubles.append(NackError([]))
+            elif isinstance(method, spec.Basic.Nack):
+                self._refused.append(one)
+
+    def _wait(self, is_done: Callable[[], bool]) -> None:
+        self._blocking._flush_output(is_done)  # type: ignore[attr-defined]  # noqa: SLF001 — as its own publication does
+
+
 def connection_parameters(url: str) -> pika.URLParameters:
     """How to reach RabbitMQ; what the URL does not say is set so that a dead peer is seen within minutes."""
     parameters = pika.URLParameters(url)
@@ -76,11 +193,14 @@ def connection_parameters(url: str) -> pika.URLParameters:
     return parameters
 
 
-def build_broker(url: str, middleware: Sequence[Middleware] = ()) -> PrefectureBroker:
+def build_broker(
+    url: str, middleware: Sequence[Middleware] = (), allowance: Allowance | None = None
+) -> PrefectureBroker:
     """A broker with our encoder; nothing is connected yet."""
+    worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_SECONDS
     set_encoder(PrefectureEncoder())
     tolerate_any_properties()
-    return PrefectureBroker(url, middleware)
+    return PrefectureBroker(url, middleware, allowance or Allowance())
 
 
 def ping_broker(url: str) -> str:

@@ -9,23 +9,38 @@ times. The broker then delivers the same message again, and so on for ever: so t
 Here also an event gets its sender: the account that published it, which RabbitMQ has checked (property `user_id`). Our
 own calls name theirs in an option, and come by the default exchange, where our accounts alone may publish; one that
 comes by another exchange is somebody else's invention.
+
+And a queue of requests is read to its end at once, so that each account has its turn however many another has sent: see
+docs/adr/0038-every-account-has-its-turn-before-it-is-read.md.
 """
 
+import math
 import time
-from collections.abc import Generator, Iterator
-from typing import Any, Self
+from collections import Counter, deque
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import suppress
+from functools import partial
+from typing import Any, NamedTuple, Self
 
 import pika
 import structlog
 from dramatiq import Message, MessageProxy
 from dramatiq.brokers.rabbitmq import _RabbitmqConsumer
 from dramatiq.common import q_name, xq_name
-from dramatiq.errors import DecodeError
+from dramatiq.errors import ConnectionClosed, DecodeError
 from pika import spec
 from pika.exceptions import AMQPError
 
-from worker.messaging.encoder import INGEST_ACTORS, SENDER, PoisonError, call_for_unreadable, came_from_outside
-from worker.messaging.unreadable import read_unreadable
+from schemas.topology import QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
+from worker.messaging.encoder import (
+    INGEST_ACTORS,
+    REPLY_TO,
+    SENDER,
+    PoisonError,
+    call_for_unreadable,
+    came_from_outside,
+    read_unreadable,
+)
 
 log = structlog.get_logger()
 
@@ -38,24 +53,64 @@ _LONGEST_ID = 60
 _BURY_TRIES = 2
 """A connection that was idle for long may be found dead: the second try is made on a fresh one."""
 
+_DIRECT_REPLY = "amq.rabbitmq.reply-to."
+"""RabbitMQ, « direct reply-to »: what follows is hard to guess, and leads to one channel."""
+
+HELD = {QUEUE_REQUESTS: 30_000, QUEUE_REQUESTS_BULK: 2_000}
+"""How many messages a process that reads requests only holds, so that it sees whose they are. It serves hundreds in a
+second: who asks for a batch has time, and leaves the rest to another process."""
+
+HELD_BYTES = 64 << 20
+"""No more is taken in beyond this, until half of it is served."""
+
+TOGETHER = 100
+"""Messages that a process has in hand, which are served by one transaction."""
+
+OF_ONE = {QUEUE_REQUESTS: 25, QUEUE_REQUESTS_BULK: TOGETHER}
+"""How many of them are of one account: more take less time each, but whoever comes next waits for the end of all."""
+
 RawDelivery = tuple[Any, Any, bytes]
+_NOTHING: RawDelivery = (None, None, b"")
+_NOBODY: Any = object()
+
+_LOOK_SECONDS = 0.1
+
+_AGAIN_SECONDS, _LONGEST_AGAIN_SECONDS = 1.0, 15.0
+"""Before a message is delivered again by a broker that takes none: nobody goes round in circles. Doubled each time
+where this is the only way to try again."""
+
+
+class Allowance(NamedTuple):
+    """What one account may send for single clerks, by each process that reads it; what is beyond waits."""
+
+    rate: float = 50
+    """A second."""
+    burst: int = 500
+    """At once."""
 
 
 class GuardedConsumer(_RabbitmqConsumer):
     """Reads one queue."""
 
     def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int) -> None:  # noqa: ANN401 — upstream
-        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
+        held = min(prefetch, HELD.get(queue_name, prefetch))
+        super().__init__(broker, queue_name, held, timeout)  # type: ignore[no-untyped-call]
+        if queue_name in HELD and held > TOGETHER:
+            self.iterator = self._in_turn(timeout / 1000)
         self.iterator = self._without_poison(self.iterator)
-        self._sender = ""
+        self._sender = self._reply_to = ""
+        self._again = _AGAIN_SECONDS
 
     def __next__(self) -> MessageProxy | None:
         """The next message, marked as ours."""
         message: MessageProxy | None = super().__next__()  # type: ignore[no-untyped-call]
         if message is not None:
             message.delivered_by = self  # type: ignore[attr-defined]
+            if not self.broker.may_publish:
+                message.options.pop("eta", None)  # of a release that published its retries: served now
             if came_from_outside(message.options):
                 message.options[SENDER] = self._sender
+                message.options[REPLY_TO] = self._reply_to
                 self._take_for_this_queue(message)
         return message
 
@@ -68,14 +123,19 @@ class GuardedConsumer(_RabbitmqConsumer):
     def ack(self, message: MessageProxy) -> None:
         """Acknowledge a message that this very consumer delivered; another's comes again, and finds its row done."""
         if getattr(message, "delivered_by", None) is self:
-            super().ack(message)  # type: ignore[no-untyped-call]
+            self._again = _AGAIN_SECONDS
+            with suppress(ConnectionClosed):  # the same; upstream would hold its thread for five seconds
+                super().ack(message)  # type: ignore[no-untyped-call]
         else:
             log.warning("stale_ack", queue=self.queue_name)
 
     def nack(self, message: MessageProxy) -> None:
-        """Put a failed message aside with its reason, then acknowledge it."""
+        """Put a failed message aside with its reason, then acknowledge it; or have it delivered again."""
         if getattr(message, "delivered_by", None) is not self:
             log.warning("stale_nack", queue=self.queue_name)
+            return
+        if getattr(message, "is_given_back", False):
+            self._give_back(message)
             return
         error = getattr(message, "_exception", None)
         reason = f"failed: {type(error).__name__}" if error is not None else "failed"
@@ -85,25 +145,62 @@ class GuardedConsumer(_RabbitmqConsumer):
         else:
             super().nack(message)  # type: ignore[no-untyped-call]
 
+    def _give_back(self, message: Any) -> None:  # noqa: ANN401 — upstream's, with a tag
+        """Have the broker deliver it again, now and no sooner; it does so by itself where the connection is gone."""
+        if getattr(message, "was_held", False):
+            self._again = _AGAIN_SECONDS
+        elif self.channel.is_open:
+            time.sleep(self._again)
+            if not self.broker.may_publish:
+                self._again = min(2 * self._again, _LONGEST_AGAIN_SECONDS)
+        self.known_tags.discard(message._tag)  # noqa: SLF001 — there is no other way to it
+        with suppress(AMQPError):
+            again = partial(self.channel.basic_nack, message._tag, requeue=True)  # noqa: SLF001
+            self.connection.add_callback_threadsafe(again)
+
+    def _in_turn(self, timeout: float) -> Generator[RawDelivery, None, None]:
+        """One message of each account after the other, while fewer than TOGETHER are in hand; ends with the consumer.
+
+        What comes meanwhile is taken in without being read: nobody waits behind what another has sent.
+        """
+        allowance = self.broker.allowance if self.queue_name == QUEUE_REQUESTS else None
+        waiting = _Waiting(OF_ONE[self.queue_name], allowance)
+        reading, in_hand = self.channel.basic_consume(self.queue_name, waiting.add), dict[int, str | None]()
+        while self.channel.is_open and (not reading or self.channel.consumer_tags):
+            unanswered = set(self.known_tags)
+            in_hand = {tag: account for tag, account in in_hand.items() if tag in unanswered}
+            taken = waiting.take(Counter(in_hand.values())) if len(in_hand) < TOGETHER else None
+            self.connection.process_data_events(0 if taken else min(timeout, waiting.pause))
+            if reading and waiting.size > HELD_BYTES:
+                log.warning("requests_left_at_the_broker", queue=self.queue_name)
+                self.channel.basic_cancel(reading)
+                reading = ""
+            elif not reading and waiting.size < HELD_BYTES / 2:
+                reading = self.channel.basic_consume(self.queue_name, waiting.add)
+            if taken:
+                account, delivery = taken
+                in_hand[delivery[0].delivery_tag] = account
+            yield delivery if taken else _NOTHING
+
     def _without_poison(self, deliveries: Iterator[RawDelivery]) -> Generator[RawDelivery, None, None]:
         for method, properties, body in deliveries:
             if method is None:
                 yield method, properties, body
                 continue
-            self._sender = printable(properties.user_id)
+            self._sender, self._reply_to = printable(properties.user_id), direct_reply(properties.reply_to)
             if (reason := self._fault(method, properties, body)) is None:
                 yield method, properties, body
                 continue
             if method.exchange and (unreadable := read_unreadable(body, properties)) and is_readable(properties):
                 log.warning("unreadable_event", queue=self.queue_name, reason=reason, size=len(body))
-                yield method, properties, call_for_unreadable(self.queue_name, unreadable, self._sender)
+                yield method, properties, call_for_unreadable(self.queue_name, unreadable, self._sender, self._reply_to)
                 continue
             log.warning("poison", queue=self.queue_name, reason=reason, size=len(body))
             if self._bury(body, reason, sender=self._sender, message_id=printable(properties.message_id)):
                 self.channel.basic_ack(method.delivery_tag)
             else:
                 self.channel.basic_nack(method.delivery_tag, requeue=False)
-            yield None, None, b""
+            yield _NOTHING
 
     def _fault(self, method: Any, properties: Any, body: bytes) -> str | None:  # noqa: ANN401 — pika's frames
         if not is_readable(properties):
@@ -121,7 +218,16 @@ class GuardedConsumer(_RabbitmqConsumer):
         return None
 
     def _bury(self, body: bytes, reason: str, *, sender: str, message_id: str) -> bool:
-        """Publish a confirmed copy to the dead letters, with its reason; False when the broker would not take it."""
+        """Publish a confirmed copy to the dead letters, with its reason; False when the broker would not take it.
+
+        A process that may not publish leaves it to the broker, which puts it there without the reason. What is beyond
+        the share of its account is not kept: the log and a count say so.
+        """
+        if not self.broker.may_publish:
+            return False
+        if not self.broker.may_keep(q_name(self.queue_name), sender, len(body)):
+            log.warning("dead_letter_dropped", queue=self.queue_name, account=sender, reason=reason, size=len(body))
+            return True
         properties = pika.BasicProperties(
             delivery_mode=2,
             headers={REASON_HEADER: reason[:500], QUEUE_HEADER: self.queue_name, SENDER_HEADER: sender},
@@ -139,6 +245,70 @@ class GuardedConsumer(_RabbitmqConsumer):
             else:
                 return True
         return False
+
+
+class _Waiting:
+    """Messages that were taken in, by whose they are: the account that is first has the next turn, and then is last.
+
+    One that is beyond its allowance has none until it may send some together. Our own calls, which come by the default
+    exchange, take turns with them as one more.
+    """
+
+    def __init__(self, of_one: int, allowance: Allowance | None) -> None:
+        self._of_one = of_one
+        self._of: dict[str | None, deque[RawDelivery]] = {}
+        self._allowance = allowance
+        self._left: dict[str, tuple[float, float]] = {}
+        """What is left of its allowance, and when that was so."""
+        self._beyond: set[str | None] = set()
+        self._named: set[str | None] = set()
+        """Those beyond, of which the log says so until all of theirs is read."""
+        self.size = 0
+        """Bytes of their bodies."""
+
+    @property
+    def pause(self) -> float:
+        """Seconds after which it is worth looking again, if nothing comes and nothing is done."""
+        return _LOOK_SECONDS if self._beyond & self._of.keys() else math.inf
+
+    def add(self, _channel: object, method: Any, properties: Any, body: bytes) -> None:  # noqa: ANN401 — pika's
+        """One more."""
+        account = printable(properties.user_id) if method.exchange else None
+        self._of.setdefault(account, deque()).append((method, properties, body))
+        self.size += len(body)
+
+    def take(self, in_hand: Mapping[str | None, int]) -> tuple[str | None, RawDelivery] | None:
+        """The next one, and whose it is; None when nobody has a turn. `in_hand`: how many each has there."""
+        may = (it for it in self._of if in_hand.get(it, 0) < self._of_one and self._may_send(it))
+        account = next(may, _NOBODY)
+        if account is _NOBODY:
+            return None
+        theirs = self._of.pop(account)
+        delivery = theirs.popleft()
+        if theirs:
+            self._of[account] = theirs
+        else:
+            self._named.discard(account)
+        self.size -= len(delivery[2])
+        return account, delivery
+
+    def _may_send(self, account: str | None) -> bool:
+        """Whether it has a turn by its allowance, which it then uses."""
+        if self._allowance is None or account is None:
+            return True
+        burst, now = self._allowance.burst, time.monotonic()
+        left, since = self._left.get(account, (burst, now))
+        left = min(left + (now - since) * self._allowance.rate, burst)
+        if may := left >= (min(self._of_one, burst) if account in self._beyond else 1):
+            self._beyond.discard(account)
+            left -= 1
+        elif account not in self._beyond:
+            self._beyond.add(account)
+            if account not in self._named:
+                log.warning("account_beyond_its_rate", account=account, messages=len(self._of[account]))
+            self._named.add(account)
+        self._left[account] = left, now
+        return may
 
 
 class TolerantProperties(spec.BasicProperties):
@@ -164,6 +334,14 @@ def is_readable(properties: Any) -> bool:  # noqa: ANN401 — pika's
 def tolerate_any_properties() -> None:
     """Let every connection of this process read properties so, from now on."""
     spec.props[spec.BasicProperties.INDEX] = TolerantProperties
+
+
+def direct_reply(value: object) -> str:
+    """Where an answer may be sent besides: to the channel that asks, by the name that RabbitMQ gave it; else nowhere.
+
+    A queue's name would let a sender have us write into any queue: those of jobs, or somebody else's.
+    """
+    return value if isinstance(value, str) and value.startswith(_DIRECT_REPLY) and value.isprintable() else ""
 
 
 def printable(value: object) -> str:

@@ -5,6 +5,7 @@ not put back or dropped returns to its place when the connection ends, however i
 """
 
 import hashlib
+import json
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -76,8 +77,12 @@ class DeadLetter:
     @property
     def sender(self) -> str:
         """The account that sent it, in the broker's word; empty when it is not known, or when the message is ours."""
-        buried = _DEATHS not in self._headers
-        return printable(self._headers.get(SENDER_HEADER) if buried else self.properties.user_id)
+        return printable(self._headers.get(SENDER_HEADER) if self.is_counted else self.properties.user_id)
+
+    @property
+    def is_counted(self) -> bool:
+        """Whether it has a place in its account's share: not what the broker put aside itself."""
+        return _DEATHS not in self._headers
 
     @property
     def message_id(self) -> str:
@@ -95,6 +100,15 @@ class DeadLetter:
             return datetime.fromtimestamp(self.properties.timestamp or 0, UTC) if self.properties.timestamp else None
         except (ValueError, OverflowError, OSError):
             return None
+
+    @property
+    def text(self) -> str:
+        """What can be read of it, letters that JSON escapes included: to be searched, never shown."""
+        said = self.body.decode("utf-8", "replace")
+        try:
+            return json.dumps(json.loads(said), ensure_ascii=False)
+        except ValueError:
+            return said
 
     def read(self) -> dict[str, Any]:
         """The call that it holds, or that its event makes.

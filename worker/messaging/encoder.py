@@ -3,30 +3,88 @@
 Strict, because Dramatiq trusts what it decodes: a wrong type in an option stops a worker thread for good.
 """
 
+import hashlib
 import json
 import time
 from typing import Any
 
 from dramatiq.encoder import Encoder, MessageData
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
 
-from schemas.envelope import CloudEvent, InvalidEventError, parse_json
+from schemas.checking import read_envelope
+from schemas.envelope import Attribute, CloudEvent, InvalidEventError, parse_json
+from schemas.faults import Fault
 from schemas.topology import (
     MAX_EVENT_BYTES,
     QUEUE_LISTES,
     QUEUE_LISTES_BULK,
+    QUEUE_REGISTRE,
     QUEUE_REQUESTS,
     QUEUE_REQUESTS_BULK,
     QUEUE_TABLEAUX,
     QUEUE_TABLEAUX_BULK,
 )
-from worker.messaging.unreadable import UnreadableEvent
+
+UNKNOWN = "inconnu"
+"""The source or the type of an event that does not say it."""
+
+DIGEST, _DIGITS = "sha256:", 32
+"""Begins the id that we give to an event which says none; so many digits of its bytes' SHA-256 follow."""
+
+_ATTRIBUTE: TypeAdapter[str] = TypeAdapter(Attribute)
+
+
+class UnreadableEvent(BaseModel):
+    """An event that has an id at least, and cannot be served."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    id: Attribute
+    source: Attribute
+    type: Attribute
+    correlationid: Attribute
+    faults: list[Fault]
+
+
+def read_unreadable(body: bytes, properties: Any) -> UnreadableEvent | None:  # noqa: ANN401 — pika's
+    """An event that `CloudEvent.from_bytes` refuses; None when nobody can tell what it was called, or who sent it.
+
+    One that does not say its id, of an account that the broker vouches for, is called by the digest of its bytes: its
+    sender can tell which it was. None, too, of what is no event: a call of our own that somebody invented.
+    """
+    fields, faults = read_envelope(
+        body,
+        headers=getattr(properties, "headers", None),
+        content_type=str(getattr(properties, "content_type", None) or ""),
+        content_encoding=str(getattr(properties, "content_encoding", None) or ""),
+    )
+    event_id = _name(fields.get("id")) or _name(getattr(properties, "message_id", None))
+    if not event_id and getattr(properties, "user_id", None):
+        event_id = f"{DIGEST}{hashlib.sha256(body).hexdigest()[:_DIGITS]}"
+    if not event_id or not faults or "actor_name" in fields:
+        return None
+    return UnreadableEvent(
+        id=event_id,
+        source=_name(fields.get("source")) or UNKNOWN,
+        type=_name(fields.get("type")) or UNKNOWN,
+        correlationid=_name(fields.get("correlationid")) or event_id,
+        faults=list(faults),
+    )
+
+
+def _name(value: object) -> str:
+    """A text that may stand for an attribute; a number is what its sender forgot the quotes of. Empty when none can."""
+    try:
+        return _ATTRIBUTE.validate_python(str(value) if type(value) is int else value)
+    except (ValidationError, ValueError):
+        return ""
+
 
 INGEST, EXPORT_LISTE, RENDER_TABLEAU = "ingest", "export_liste", "render_tableau"
 INGEST_BULK, EXPORT_LISTE_BULK, RENDER_TABLEAU_BULK = (
     f"{name}_bulk" for name in (INGEST, EXPORT_LISTE, RENDER_TABLEAU)
 )
-TAKE_UP_PARKED = "take_up_parked"
+TAKE_UP_PARKED, HANDLE_PREVIEW = "take_up_parked", "handle_preview"
 ACTOR_QUEUES = {
     INGEST: QUEUE_REQUESTS,
     TAKE_UP_PARKED: QUEUE_REQUESTS,
@@ -35,6 +93,7 @@ ACTOR_QUEUES = {
     EXPORT_LISTE_BULK: QUEUE_LISTES_BULK,
     RENDER_TABLEAU: QUEUE_TABLEAUX,
     RENDER_TABLEAU_BULK: QUEUE_TABLEAUX_BULK,
+    HANDLE_PREVIEW: QUEUE_REGISTRE,
 }
 INGEST_ACTORS = {ACTOR_QUEUES[name]: name for name in (INGEST, INGEST_BULK)}
 """Who reads the events of a queue: how a request is read does not depend on the queue that it came by."""
@@ -45,6 +104,9 @@ UNREADABLE = "unreadable"
 SENDER = "sender"
 """The option of a call of `ingest` that says which account sent the event; the broker's word, kept through retries."""
 
+REPLY_TO = "reply_to"
+"""The option that says where else its sender wants the answer: a name that the broker gave him, see `direct_reply`."""
+
 _FIELDS = {"queue_name", "actor_name", "args", "kwargs", "options", "message_id", "message_timestamp"}
 _OPTIONS = {
     "retries": int,
@@ -53,6 +115,7 @@ _OPTIONS = {
     "traceback": str,
     "redeliveries": int,
     SENDER: str,
+    REPLY_TO: str,
 }
 _DELAYED = ".DQ"
 _FARTHEST_ETA_MS = 3_600_000
@@ -156,7 +219,7 @@ def _check_argument(actor: str, arguments: Any) -> Any:  # noqa: ANN401 — deco
     return argument
 
 
-def call_for_unreadable(queue: str, unreadable: UnreadableEvent, sender: str) -> bytes:
+def call_for_unreadable(queue: str, unreadable: UnreadableEvent, sender: str, reply_to: str) -> bytes:
     """The call of `ingest` for an event that cannot be read, and is to be answered."""
     fields = unreadable.model_dump(mode="json")
     call = {
@@ -164,7 +227,7 @@ def call_for_unreadable(queue: str, unreadable: UnreadableEvent, sender: str) ->
         "actor_name": INGEST_ACTORS[queue],
         "args": [{UNREADABLE: fields, "correlationid": unreadable.correlationid}],
         "kwargs": {},
-        "options": {SENDER: sender},
+        "options": {SENDER: sender, REPLY_TO: reply_to},
         "message_id": unreadable.id,
         "message_timestamp": int(time.time() * 1000),
     }

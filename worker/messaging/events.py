@@ -1,52 +1,177 @@
-"""What we say on the exchange: confirmed, persistent, not mandatory, since nobody may be listening."""
+"""What we say on the exchange: confirmed, persistent, not mandatory, since nobody may be listening; and who listens.
+
+A queue that is full, or cannot take a message, makes the broker refuse the whole publication although every other queue
+has it: such an event counts as published. Publishing it again would give all the others a copy, for each try.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import closing, contextmanager
+from typing import Any
 
 import pika
+import structlog
 from dramatiq.errors import BrokerConnectionError
-from pika.exceptions import AMQPError
+from pika.adapters.blocking_connection import BlockingChannel
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
 from schemas.envelope import CloudEvent, shorten
-from schemas.topology import CONTENT_TYPE, EXCHANGE, QUEUE_REQUESTS
-from worker.errors import TransientError
-from worker.messaging.broker import PrefectureBroker
+from schemas.topology import (
+    CONTENT_TYPE,
+    EVENT_EXPORT_PROGRESS,
+    EXCHANGE,
+    LISTENER_PREFIX,
+    QUEUE_REQUESTS,
+    SOURCE,
+    account_key,
+    event_key,
+)
+from worker.errors import EventsDelayedError, RefusedError, TransientError
+from worker.messaging.broker import NotAllPublishedError, Outgoing, PrefectureBroker, connection_parameters
+from worker.messaging.queues import count_messages
 
 _TRIES = 2
 """A connection that was idle for long may be found dead: the second try is made on a fresh one."""
 
+_LOOK_SECONDS = 60
+_SHOWN = 5
+_ACCESS_REFUSED = 403
+
+log = structlog.stdlib.get_logger(__name__)
+
 
 class EventPublisher:
-    """Publishes on the broker's connection of the calling thread."""
+    """Publishes on the broker's connection of the calling thread; `list_listeners` names the listeners' queues."""
 
-    def __init__(self, broker: PrefectureBroker) -> None:
+    def __init__(
+        self,
+        broker: PrefectureBroker,
+        list_listeners: Callable[[], Collection[str]] = tuple,
+        *,
+        source: str = SOURCE,
+    ) -> None:
         self._broker = broker
+        self._source = source
+        self._list_listeners = list_listeners
+        self._looked_at = -float(_LOOK_SECONDS)
 
-    def publish(self, event: CloudEvent, account: str = "") -> None:
-        """Return once the broker holds the event.
+    def publish(self, events: Sequence[tuple[CloudEvent, str]]) -> None:
+        """Return once the broker has given each event to each queue that takes it; beside it, whose event it answers.
 
-        Its routing key is its type; `account`, whose request it answers, makes another one of it, so that whoever asked
-        can listen to the answers that are his own. A queue that both lead to has it once (RabbitMQ, « sender-selected
-        distribution »).
+        They leave in the name of `source`, by which installations are told apart, and are waited for together.
 
         Raises:
-            TransientError: the broker is away; publish the same event again later.
+            EventsDelayedError: the broker is away; publish the same events again later, but for those that have left.
         """
+        left, wait = 0, [self._outgoing(event, account) for event, account in events]
         for attempt in range(1, _TRIES + 1):
             try:
                 self._broker.declare_queue(QUEUE_REQUESTS, ensure=True)  # and the exchange, where no worker ran yet
-                self._publish(event, account)
+                refused = self._broker.publish_all(wait[left:])
             except (AMQPError, BrokerConnectionError) as error:
                 del self._broker.connection
+                trouble: BaseException = error
+                if isinstance(error, NotAllPublishedError):
+                    left, trouble = left + error.confirmed, error.__cause__ or error
                 if attempt == _TRIES:
-                    raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from error
+                    reason = f"Courtier RabbitMQ injoignable ({type(trouble).__name__})."
+                    raise EventsDelayedError(reason, left) from error
             else:
+                for one in refused:
+                    event_id, queues = one.properties.message_id, self._find_fullest()
+                    log.warning("event_not_taken_by_all", key=one.routing_key, event_id=event_id, queues=queues)
                 return
 
-    def _publish(self, event: CloudEvent, account: str) -> None:
-        own_key = shorten(f"{event.type}.{account}") if account else None
+    def reply(self, event: CloudEvent, reply_to: str) -> None:
+        """Tell the channel that asked, which may be gone: nobody waits for that."""
+        try:
+            body, properties = self._write(event)
+            self._broker.channel.basic_publish("", reply_to, body, properties)
+        except (AMQPError, BrokerConnectionError) as error:
+            log.warning("reply_not_sent", error=type(error).__name__)
+            del self._broker.connection
+
+    def _outgoing(self, event: CloudEvent, account: str) -> Outgoing:
+        key, *others = routing_keys(event, account)
+        return Outgoing(EXCHANGE, key, *self._write(event, {"BCC": others} if others else None))
+
+    def _write(self, event: CloudEvent, headers: dict[str, Any] | None = None) -> tuple[bytes, pika.BasicProperties]:
         properties = pika.BasicProperties(
             content_type=CONTENT_TYPE,
             delivery_mode=2,
             message_id=event.id,
             correlation_id=shorten(event.correlationid),
-            headers={"CC": [own_key]} if own_key else None,
+            headers=headers,
         )
-        self._broker.channel.basic_publish(EXCHANGE, event.type, event.to_bytes(), properties)
+        return event.model_copy(update={"source": self._source}).to_bytes(), properties
+
+    def _find_fullest(self) -> dict[str, int]:
+        """Messages in the longest queues of listeners, once a minute: the broker does not say which one refused."""
+        if time.monotonic() - self._looked_at < _LOOK_SECONDS:
+            return {}
+        self._looked_at = time.monotonic()
+        try:
+            queues = [LISTENER_PREFIX + name for name in self._list_listeners()]
+            counted = {queue: count_messages(self._broker.connection, queue) for queue in queues}
+        except Exception:  # noqa: BLE001 — the event is published, whatever keeps us from looking
+            return {}
+        return dict(sorted(counted.items(), key=lambda item: -item[1])[:_SHOWN])
+
+
+def routing_keys(event: CloudEvent, account: str) -> Sequence[str]:
+    """Where an event of ours goes; all but the first are hidden from those who have it (RabbitMQ's header BCC).
+
+    To whoever listens to its commune, and to the account whose event it answers; by its type alone too, as always. One
+    that concerns no commune which that account may ask for goes to the account only: it may name it. So does progress,
+    which nobody else has asked for. A queue that several keys lead to has it once.
+    """
+    own = [shorten(account_key(event.type, account)) or account_key(event.type, "")] if account else []
+    if event.type != EVENT_EXPORT_PROGRESS and (commune := event.data.get("commune")):
+        return [event_key(event.type, commune), event.type, *own]
+    return own or [event.type]
+
+
+def add_listener_queue(url: str, name: str, *keys: str) -> str:
+    """Declare the queue of a program that listens, and bind it by these keys; what it is called.
+
+    Raises:
+        TransientError: the broker is away.
+        RefusedError: the account may not declare it.
+    """
+    queue = LISTENER_PREFIX + name
+    with _channel(url) as channel:
+        channel.exchange_declare(EXCHANGE, exchange_type="topic", passive=True)
+        channel.queue_declare(queue, durable=True)
+        for key in keys:
+            channel.queue_bind(queue, EXCHANGE, key)
+    return queue
+
+
+def remove_listener_queue(url: str, name: str, *keys: str) -> None:
+    """Let the queue of a program hear these keys no more; without any, delete it with what waits in it.
+
+    Raises:
+        TransientError: the broker is away.
+        RefusedError: the account may not change it.
+    """
+    queue = LISTENER_PREFIX + name
+    with _channel(url) as channel:
+        for key in keys:
+            channel.queue_unbind(queue, EXCHANGE, key)
+        if not keys:
+            channel.queue_delete(queue)
+
+
+@contextmanager
+def _channel(url: str) -> Iterator[BlockingChannel]:
+    try:
+        with closing(pika.BlockingConnection(connection_parameters(url))) as connection:
+            yield connection.channel()
+    except ChannelClosedByBroker as error:
+        if error.reply_code == _ACCESS_REFUSED:
+            raise RefusedError(
+                "ce compte RabbitMQ ne peut pas changer les files d'écoute : employez celui de l'exploitant"
+            ) from None
+        raise RefusedError(f"RabbitMQ refuse : {error.reply_text}") from None
+    except (AMQPError, OSError) as error:
+        raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from None

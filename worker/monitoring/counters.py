@@ -25,11 +25,12 @@ from worker.errors import (
     PrefectureError,
     SchemaMismatchError,
     TransientError,
+    VolumeAbsentError,
 )
 from worker.exports.models import Export, Request
 from worker.monitoring import metrics
 from worker.monitoring.metrics import Samples
-from worker.notifier.kinds import Channel
+from worker.notifier.channels.delivery import Channel
 from worker.notifier.models import Notification
 
 MARGIN = timedelta(minutes=10)
@@ -101,12 +102,10 @@ REQUEST_TYPES = {event_type: event_type.split(".")[-2] for event_type in topolog
 OTHER_TYPE = "other"
 """An event may bear any type, a label may not."""
 
-SENT, REFUSED = "sent", "refused"
+SENT, REFUSED, SENT_PERHAPS_TWICE = "sent", "refused", "sent_perhaps_twice"
 """What becomes of a message."""
 
 _SIZE = func.coalesce(Export.size, 0) + func.coalesce(Export.report_size, 0)
-SETTLED_AT = func.coalesce(func.max(Export.finished_at), Request.created_at)
-"""Of a request joined to its files, grouped by request; one that was refused is settled when it is read."""
 
 
 def _count(_rows: FromClause) -> Mapping[str, Sequence[ColumnElement[Any]]]:
@@ -147,17 +146,19 @@ EXPORTS = CountedRows(
 )
 
 NOTIFIED = CountedRows(
-    rows=select(seconds_between(SETTLED_AT, Request.told_at).label("seconds"))
-    .outerjoin(Export, Export.request_id == Request.id)
-    .where(Request.event_type.not_in(topology.DECLARATION_TYPES))  # nobody waits to be notified of them
-    .group_by(Request.told_at, Request.id),
+    rows=select(
+        seconds_between(func.coalesce(Request.settled_at, Request.created_at), Request.told_at).label("seconds")
+    ).where(Request.event_type.not_in(topology.DECLARATION_TYPES)),  # nobody waits to be notified of them
     moment=Request.told_at,
     keys=[],
     sums=lambda rows: {"seconds": _histogram(rows.c.seconds, metrics.NOTIFICATION_DELAY.bounds)},
 )
 
+_OUTCOME = case(
+    (Notification.refusal != "", REFUSED), (Notification.may_be_copy.is_(True), SENT_PERHAPS_TWICE), else_=SENT
+)
 NOTIFICATIONS = CountedRows(
-    rows=select(Notification.channel, case((Notification.refusal != "", REFUSED), else_=SENT).label("outcome")),
+    rows=select(Notification.channel, _OUTCOME.label("outcome")),
     moment=Notification.settled_at,
     keys=["channel", "outcome"],
     sums=_count,
@@ -166,7 +167,7 @@ NOTIFICATIONS = CountedRows(
 _LISTES = [(ExportKind.LISTE, "", *pair) for pair in product(Liste, Format)]
 _TABLEAUX = [(ExportKind.TABLEAU, *pair, FileFormat.PDF) for pair in product(TypeTableau, Liste)]
 _SETTLED = [status for status in ExportStatus if status.is_terminal]
-DELAYS = [error.code for error in (DiskFullError, TransientError, PrefectureError)]
+DELAYS = [error.code for error in (DiskFullError, TransientError, VolumeAbsentError, PrefectureError)]
 _FAILURES = [*DELAYS, *(error.code for error in (ExportError, CountMismatchError, SchemaMismatchError))]
 _FORMATS = [*((ExportKind.LISTE, format_) for format_ in Format), (ExportKind.TABLEAU, FileFormat.PDF)]
 
@@ -181,7 +182,7 @@ def count_requests(samples: Samples, totals: Totals) -> None:
 def count_notified(samples: Samples, notified: Totals, notifications: Totals) -> None:
     """How long people waited to be notified, and what became of the messages."""
     samples.begin(metrics.NOTIFICATION_DELAY, [()])
-    samples.begin(metrics.NOTIFICATIONS, product(Channel, (SENT, REFUSED)))
+    samples.begin(metrics.NOTIFICATIONS, product(Channel, (SENT, REFUSED, SENT_PERHAPS_TWICE)))
     for sums in notified.values():
         samples.add(metrics.NOTIFICATION_DELAY, (), sums["seconds"])
     for labels, sums in notifications.items():

@@ -6,23 +6,132 @@ The broker is asked by a callable: monitoring knows none.
 import os
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import chain, product
 from pathlib import Path
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
-from sqlalchemy import Connection, Engine
+from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, not_, or_, select
 from sqlalchemy.exc import DBAPIError
 
+from schemas.topology import QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
+from schemas.vocabulary import ExportKind, ExportStatus
 from worker.db.engine import snapshot
+from worker.db.types import seconds_between, utc_now
 from worker.errors import ConfigurationError, TransientError
+from worker.exports.letters import KEPT_DAYS
+from worker.exports.models import DeadLetters, Export, Request
+from worker.exports.records import IS_UNFINISHED, LEASE
 from worker.monitoring import counters, metrics
-from worker.monitoring.counters import RunningTotals, count_exports, count_notified, count_requests
-from worker.monitoring.gauges import measure_pending, measure_unnotified, read_room
+from worker.monitoring.counters import DELAYS, RunningTotals, count_exports, count_notified, count_requests
 from worker.monitoring.metrics import Samples
+from worker.notifier.channels.delivery import Channel
+from worker.notifier.models import Notification
+
+STATES = WAITING, DELAYED, RUNNING, ORPHANED = "waiting", "delayed", "running", "orphaned"
+"""In the queue; put off until something is back; in a worker's hands; in those of a worker that gave no more sign."""
+
+_BULK = {False: "no", True: "yes"}
+
+
+class Pending(NamedTuple):
+    """Files that are not settled, of one kind, of a batch or not, in one state, for one reason if they are delayed."""
+
+    kind: str
+    is_bulk: bool
+    state: str
+    code: str
+    number: int
+    age: float
+
+
+class Unnotified(NamedTuple):
+    """Requests that are settled and not notified: how many, and seconds since the first of them was settled."""
+
+    number: int
+    age: float
+
+
+def measure_pending(samples: Samples, connection: Connection) -> None:
+    """Files that are not settled."""
+    samples.begin(metrics.UNFINISHED, product(ExportKind, _BULK.values(), STATES))
+    samples.begin(metrics.OLDEST, product(ExportKind, _BULK.values()))
+    samples.begin(metrics.DELAYED, product(DELAYS))
+    for kind, is_bulk, state, code, number, age in _read_pending(connection):
+        samples.add(metrics.UNFINISHED, (kind, _BULK[is_bulk], state), [number])
+        samples.raise_to(metrics.OLDEST, (kind, _BULK[is_bulk]), age)
+        if state == DELAYED:
+            samples.add(metrics.DELAYED, (code,), [number])
+
+
+def measure_unnotified(samples: Samples, connection: Connection) -> None:
+    """Requests that are settled and not notified."""
+    unnotified = _read_unnotified(connection)
+    samples.set(metrics.UNNOTIFIED, unnotified.number)
+    samples.set(metrics.LAG, unnotified.age)
+
+
+def measure_dropped(samples: Samples, connection: Connection) -> None:
+    """Messages that were not put aside, their account having its share there; 90 days of them."""
+    samples.begin(metrics.DROPPED, product((QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)))
+    since = DeadLetters.day > datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)
+    dropped = select(DeadLetters.queue, func.sum(DeadLetters.dropped)).where(since).group_by(DeadLetters.queue)
+    for queue, number in connection.execute(dropped):
+        samples.set(metrics.DROPPED, number, queue)
+
+
+def _read_pending(connection: Connection) -> Sequence[Pending]:
+    """The files not settled, oldest `age` in seconds."""
+    now = utc_now()
+    state = case(
+        (Export.status == ExportStatus.QUEUED, case((Export.not_before > now, DELAYED), else_=WAITING)),
+        (LEASE.is_expired(), ORPHANED),
+        else_=RUNNING,
+    )
+    unfinished = (
+        select(Export.kind, Export.is_bulk, state.label("state"), Export.error_code, Export.created_at)
+        .where(IS_UNFINISHED)
+        .subquery()
+    )
+    keys = (unfinished.c.kind, unfinished.c.is_bulk, unfinished.c.state, unfinished.c.error_code)
+    age = seconds_between(func.min(unfinished.c.created_at), now)
+    rows = connection.execute(select(*keys, func.count(), age).group_by(*keys))
+    return [Pending(*row) for row in rows]
+
+
+def _read_unnotified(connection: Connection) -> Unnotified:
+    """The requests that the notifier is late with: a chat or a webhook that does not answer does not count."""
+    is_untold = Request.settled_at.is_not(None), Request.told_at.is_(None)
+    age = seconds_between(func.min(Request.settled_at), utc_now())
+    query = select(func.count(), age).where(*is_untold, not_(_waits_for_others()))
+    number, seconds = connection.execute(query).one()
+    return Unnotified(number, seconds or 0.0)
+
+
+def _waits_for_others() -> ColumnElement[bool]:
+    """Whether every agent was notified and every event has left: what waits is a chat or a webhook."""
+    waiting = (
+        select(Notification.id)
+        .where(Notification.request_id == Request.id, Notification.settled_at.is_(None))
+        .correlate(Request)
+    )
+    is_mail = Notification.channel == Channel.MAIL
+    was_tried = Notification.attempts > 0
+    unsaid = select(Export.id).where(Export.request_id == Request.id, Export.published_at.is_(None)).correlate(Request)
+    is_unsaid = or_(Request.announced_at.is_(None), unsaid.exists())
+    return and_(waiting.where(~is_mail, was_tried).exists(), ~waiting.where(is_mail).exists(), not_(is_unsaid))
+
+
+def read_room(volume: Path) -> Iterator[tuple[int, int]]:
+    """Bytes that files may still take, and bytes of the volume; nothing where it is not mounted."""
+    if volume.is_dir():
+        room = os.statvfs(volume)
+        yield room.f_bavail * room.f_frsize, room.f_blocks * room.f_frsize
+
 
 STATEMENT_SECONDS = 60
 """Of a database that is slower than this nothing is shown."""
@@ -92,6 +201,7 @@ class Exporter(Collector):
             count_notified(samples, self._notified.read(connection), self._notifications.read(connection))
             measure_pending(samples, connection)
             measure_unnotified(samples, connection)
+            measure_dropped(samples, connection)
         return samples
 
     def _read_broker(self) -> Samples:

@@ -55,7 +55,10 @@ DURATION = _histogram("export_duration", "making of a file, its last start only"
 TURNAROUND = _histogram("export_turnaround", "from the request to the file", "kind", "format", bounds=_PATIENCE)
 NOTIFICATION_DELAY = _histogram("telling", "from the last file of a request to everybody told", bounds=_PATIENCE)
 NOTIFICATIONS = _counter(
-    "notifications", "messages to people and programs, once sent or given up", "channel", "outcome"
+    "notifications",
+    "messages to people and programs, once sent or given up, or sent perhaps twice",
+    "channel",
+    "outcome",
 )
 
 UNFINISHED = _gauge("exports_unfinished", "files not settled", "kind", "bulk", "state")
@@ -67,6 +70,9 @@ LAG = _gauge("notifier_lag_seconds", "how long the first of them has waited, 0 w
 MESSAGES = _gauge("queue_messages", "messages that wait in a queue", "queue")
 CONSUMERS = _gauge("queue_consumers", "worker processes that read a queue", "queue")
 DEAD_LETTERS = _gauge("dead_letters", "messages put aside", "queue")
+DROPPED = _gauge(
+    "dead_letters_dropped", "messages that were not, their account having too many there; of 90 days", "queue"
+)
 
 FREE = _gauge("exports_volume_free_bytes", "room left for files; absent where the volume is not mounted")
 SIZE = _gauge("exports_volume_size_bytes", "the whole of it, likewise")
@@ -77,7 +83,7 @@ METRICS = (
     *(REQUESTS, EXPORTS, FAILURES, ELECTEURS, MOUVEMENTS, BYTES, ANOMALIES, DURATION, TURNAROUND, NOTIFICATION_DELAY),
     NOTIFICATIONS,
     *(UNFINISHED, DELAYED, OLDEST, UNNOTIFIED, LAG),
-    *(MESSAGES, CONSUMERS, DEAD_LETTERS),
+    *(MESSAGES, CONSUMERS, DEAD_LETTERS, DROPPED),
     *(FREE, SIZE, UP, MEASURE),
 )
 

@@ -7,24 +7,26 @@ against what its row says of the one that was made: the tableau of a period is t
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from common.clock import jour_a_paris
-from schemas.vocabulary import ExportKind, ExportStatus, Format, Liste
+from common.calendrier import is_mineur, jour_a_paris
+from schemas.vocabulary import ExportKind, ExportStatus, Format, Liste, Nature
 from worker.db.engine import STREAM, snapshot
 from worker.domain.fingerprint import HALF, Change, Digests, Records, find_changes
-from worker.domain.mouvement import Nature
-from worker.exports.models import Export
-from worker.handlers.make_liste import read_spec
-from worker.handlers.make_tableau import TableauSubject
+from worker.domain.reconciliation import Difference, Reason, find_differences
+from worker.domain.tableau.demande import Demande
+from worker.exports.models import Export, Recall
+from worker.handlers.making.make_liste import read_spec
+from worker.handlers.making.make_tableau import TableauSubject
 from worker.handlers.services import Services
 from worker.registre.communes import require_commune
+from worker.registre.comparaison.doubts import list_corrections
 from worker.registre.mouvements.queries import select_since
 from worker.writers.columns import ListeSpec, select_electeurs
 from worker.writers.electeurs_file import (
@@ -42,14 +44,20 @@ from worker.writers.electeurs_file import (
 _NOTHING = bytes(HALF)
 """Who she is counts here, not what is said of her."""
 
-EXPLAINED = {Nature.INSCRIPTION: "inscription depuis ce fichier", Nature.RADIATION: "radiation depuis ce fichier"}
-UNEXPLAINED = "ni inscription ni radiation depuis ce fichier : état civil corrigé, ou liste modifiée"
+_EXPLAINED = {Nature.INSCRIPTION: "inscription depuis ce fichier", Nature.RADIATION: "radiation depuis ce fichier"}
+_CORRECTED = "état civil corrigé depuis ce fichier (doutes : même personne)"
+_UNEXPLAINED = "ni inscription ni radiation depuis ce fichier : état civil corrigé, ou liste modifiée"
 
 
 @dataclass(frozen=True)
 class Unmatched:
-    """An elector who is in the file or in the register only. Personal data: for the clerk's own file, never a log."""
+    """An elector who is in the one of two only: a file, the register. Personal data: for the clerk alone, never a log.
 
+    Of a tableau, the register is the list of the day that it is held against.
+    """
+
+    label: str
+    """Of the file."""
     liste: Liste
     is_in_register: bool
     is_explained: bool
@@ -57,12 +65,13 @@ class Unmatched:
     prenoms: str
     date_naissance: str
     bureau: str
+    message: str
+    """Why, in French."""
 
     @property
-    def message(self) -> str:
-        """Why, in French."""
-        nature = Nature.INSCRIPTION if self.is_in_register else Nature.RADIATION
-        return EXPLAINED[nature] if self.is_explained else UNEXPLAINED
+    def is_corrected(self) -> bool:
+        """Whether her civil status was corrected since, as somebody said."""
+        return self.message == _CORRECTED
 
 
 @dataclass(frozen=True)
@@ -72,15 +81,24 @@ class CheckedListe:
     export: Export
     liste_on: date
     unmatched: Sequence[Unmatched] | None
+    recalled_because: str = ""
+    """Why it is to be made again, where what it rests on was taken back."""
 
     @property
     def agrees(self) -> bool:
-        """Whether mouvements account for every elector who is in one of the two only."""
-        return self.unmatched is not None and all(it.is_explained for it in self.unmatched)
+        """Whether mouvements and corrections account for every elector who is in one of the two only."""
+        is_explained = self.unmatched is not None and all(it.is_explained for it in self.unmatched)
+        return is_explained and not self.recalled_because
 
     def count(self, *, in_register: bool, explained: bool = True) -> int:
-        """How many unmatched of a kind."""
-        return sum(it.is_in_register is in_register and it.is_explained is explained for it in self.unmatched or ())
+        """How many came, left, or differ without a reason."""
+        kind = in_register, explained, False
+        return sum((it.is_in_register, it.is_explained, it.is_corrected) == kind for it in self.unmatched or ())
+
+    @property
+    def corrected(self) -> int:
+        """How many electors of the register have another civil status than in the file, or were minors then."""
+        return sum(it.is_corrected and it.is_in_register for it in self.unmatched or ())
 
 
 @dataclass(frozen=True)
@@ -93,12 +111,31 @@ class CheckedTableau:
     mouvements_now: int
     unexplained: int
     """Electors of the list of its day whom nothing accounts for, when it was made."""
+    liste_on: date
+    """The day of the last file of its list; where there is none, that on which the tableau was asked for."""
+    corrected: int
+    """How many more electors the corrections of dates of birth have made since, of minors who are none."""
+    differences: Sequence[Difference]
+    """Who is on the list of that day and not counted by the tableau, or the contrary."""
+    recalled_because: str = ""
+    """Why it is to be made again, where what it rests on was taken back."""
 
     @property
     def agrees(self) -> bool:
         """Whether it is what the register tells, and agreed with the list of its day."""
         is_same = (self.apres, self.export.electeurs) == (self.apres_now, self.mouvements_now)
-        return is_same and not self.unexplained
+        return is_same and not self.unexplained and not self.recalled_because
+
+    def count(self) -> Counter[Reason]:
+        """Who differs, by the reason."""
+        return Counter(it.reason for it in self.differences)
+
+    def unmatched(self) -> Iterator[Unmatched]:
+        """The same as of a list file."""
+        for it in self.differences:
+            who = it.nom_naissance, it.prenoms, it.date_naissance, it.bureau
+            on_liste, said = it.reason.is_on_liste, it.reason.describe(it.day)
+            yield Unmatched(self.export.label, self.export.nom_liste, on_liste, True, *who, said)  # noqa: FBT003
 
 
 @dataclass(frozen=True)
@@ -114,9 +151,11 @@ class Checked:
         return all(it.agrees for it in self.listes) and all(it.agrees for it in self.tableaux)
 
     def unmatched(self) -> Iterator[Unmatched]:
-        """Everybody who is in a list file or in the register only."""
-        for it in self.listes:
-            yield from it.unmatched or ()
+        """Everybody who is in a list file or in the register only, then who is on a list or in a tableau only."""
+        for liste in self.listes:
+            yield from liste.unmatched or ()
+        for tableau in self.tableaux:
+            yield from tableau.unmatched()
 
 
 def reconcile(services: Services, code_commune: str) -> Checked:
@@ -127,11 +166,24 @@ def reconcile(services: Services, code_commune: str) -> Checked:
     """
     with snapshot(services.engine) as connection:
         exports = _read_current(connection, code_commune)
+        recalls = {row.id: row.because for row in connection.execute(select(Recall.id, Recall.because))}
     with snapshot(services.registre) as connection:
         require_commune(connection, code_commune)
+        made = {it.liste: it.request.created_at for it in exports if it.kind == ExportKind.LISTE}
         return Checked(
-            [_check_liste(connection, it, services) for it in exports if it.kind == ExportKind.LISTE],
-            [_check_tableau(connection, it) for it in exports if it.kind == ExportKind.TABLEAU and it.reconciliation],
+            [
+                replace(_check_liste(connection, it, services), recalled_because=recalls.get(it.recall_id or 0, ""))
+                for it in exports
+                if it.kind == ExportKind.LISTE
+            ],
+            [
+                replace(
+                    _check_tableau(connection, it, made.get(it.liste, it.request.created_at)),
+                    recalled_because=recalls.get(it.recall_id or 0, ""),
+                )
+                for it in exports
+                if it.kind == ExportKind.TABLEAU and it.reconciliation
+            ],
         )
 
 
@@ -162,11 +214,14 @@ def _check_liste(connection: Connection, export: Export, services: Services) -> 
     changes = list(find_changes(in_file.take(), in_register.take()))
     if not changes:
         return CheckedListe(export, day, ())
+    moment = export.started_at or export.created_at
     since = Counter(
         (it.nature, digests.identity(*it[1:]))
-        for it in select_since(connection, spec.code_commune, spec.liste, day, export.started_at or export.created_at)
+        for it in select_since(connection, spec.code_commune, spec.liste, day, moment)
     )
-    search = _Search(export.nom_liste, digests, since)
+    corrections = list_corrections(connection, spec.code_commune, spec.liste, day, moment)
+    born = Counter(it.born_before for it in corrections), Counter(it.born_after for it in corrections)
+    search = _Search(export, digests, since, born)
     return CheckedListe(
         export,
         day,
@@ -192,11 +247,16 @@ def _select_register(connection: Connection, spec: ListeSpec) -> Iterator[Values
 
 @dataclass(frozen=True)
 class _Search:
-    """Names those who changed, on a second reading; `since`: the mouvements that may account for them."""
+    """Names those who changed, on a second reading.
 
-    liste: Liste
+    `since`: the mouvements that may account for them; `born`: how many whose civil status was corrected since were born
+    on a day, as the file may have it, and as the register has it.
+    """
+
+    export: Export
     digests: Digests
     since: Counter[tuple[Nature, bytes]]
+    born: tuple[Counter[str], Counter[str]]
 
     def find(self, electeurs: Iterable[Values], changes: Sequence[Change], *, in_register: bool) -> Iterator[Unmatched]:
         """Those of one side; of homonyms, as many as differ."""
@@ -206,19 +266,46 @@ class _Search:
             identity = identity_of(values, self.digests)
             if wanted[identity] > 0:
                 wanted[identity] -= 1
-                is_explained = self.since[nature, identity] > 0
-                self.since[nature, identity] -= is_explained
+                message = self._explain(nature, identity, birth_of(values))
+                is_explained = message != _UNEXPLAINED
                 who = values[NOM], values[PRENOMS], birth_of(values), values[BUREAU]
-                yield Unmatched(self.liste, in_register, is_explained, *who)
+                yield Unmatched(
+                    self.export.label, self.export.nom_liste, in_register, is_explained, *who, message=message
+                )
+
+    def _explain(self, nature: Nature, identity: bytes, born: str) -> str:
+        corrected = self.born[nature is Nature.INSCRIPTION]
+        if self.since[nature, identity] > 0:
+            self.since[nature, identity] -= 1
+            return _EXPLAINED[nature]
+        if corrected[born] > 0:
+            corrected[born] -= 1
+            return _CORRECTED
+        return _UNEXPLAINED
 
 
-def _check_tableau(connection: Connection, export: Export) -> CheckedTableau:
+def _check_tableau(connection: Connection, export: Export, liste_at: datetime) -> CheckedTableau:
+    """`liste_at`: the moment of the list file that it is held against."""
     known: dict[str, Any] = export.reconciliation or {}
-    tableau = TableauSubject.read(connection, export, lambda _lines: None).compose()
+    subject = TableauSubject.read(connection, export, lambda _lines: None)
+    tableau = subject.compose()
     return CheckedTableau(
         export=export,
         apres=known["apres"],
         apres_now=tableau.sections[-1].bilan.apres,
         mouvements_now=tableau.mouvements,
         unexplained=known["unexplained"],
+        liste_on=jour_a_paris(liste_at),
+        corrected=_count_corrected(connection, export, subject.demande),
+        differences=list(find_differences(replace(subject.demande, requested_at=liste_at), subject.register)),
     )
+
+
+def _count_corrected(connection: Connection, export: Export, demande: Demande) -> int:
+    moment = export.started_at or export.created_at
+    since = list_corrections(connection, export.code_commune, export.nom_liste, date.max, moment)
+    were, are = (
+        sum(is_mineur(born, demande.age_apres, demande.jour) for born in births)
+        for births in ([it.born_before for it in since], [it.born_after for it in since])
+    )
+    return were - are

@@ -6,34 +6,33 @@ from dataclasses import dataclass, replace
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine, Row, select
 
-from common.french import count_of
+from common.french import count_of, short_date
+from common.texte import clean
 from schemas.tableaux import Presentation
-from schemas.vocabulary import Liste, Severity
+from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Severity
 from worker.db.engine import snapshot
-from worker.domain.composition import ListeDeCommune, compose_tableau
-from worker.domain.controles import check_bilan, check_tableau
-from worker.domain.couverture import Chain, check_couverture, check_doubts, imports_used
-from worker.domain.demande import Demande
 from worker.domain.identite import Identite, identite
-from worker.domain.lignes import fetch_in_batches
-from worker.domain.majorite import OfAge, Period, Register, check_second_tour
-from worker.domain.mouvement import Etat, Mouvement, Nature
-from worker.domain.reconciliation import Reconciliation, find_differences
-from worker.domain.selection import is_in
-from worker.domain.tableau import Tableau
-from worker.domain.texte import clean
+from worker.domain.majorite import OfAge, Period, Register, check_before, check_corrections, check_second_tour
+from worker.domain.mouvement import Etat, Mouvement
+from worker.domain.reconciliation import Reconciliation, find_differences, read_days
+from worker.domain.tableau.composition import SANS_BUREAU, ListeDeCommune, compose_tableau
+from worker.domain.tableau.controles import check_bilan, check_tableau
+from worker.domain.tableau.couverture import Chain, check_couverture, check_doubts, imports_used
+from worker.domain.tableau.demande import Demande, is_in
+from worker.domain.tableau.model import NUMERO_PROVISOIRE, Tableau, fetch_in_batches
+from worker.exports.lease import Heartbeat
 from worker.exports.models import Export
 from worker.exports.naming import proof_name, report_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, PendingFile
-from worker.handlers.export_plan import read_demande
-from worker.handlers.make_liste import NO_VERSION, read_spec
+from worker.handlers.making.make_liste import read_spec
+from worker.handlers.requests.export_plan import read_demande
 from worker.handlers.services import Services
 from worker.registre.checks.rules import TWICE
-from worker.registre.communes import require_commune
-from worker.registre.comparaison.doubts import open_pairs
+from worker.registre.communes import NO_VERSION, require_commune
+from worker.registre.comparaison.doubts import Correction, list_corrections, list_guesses, open_pairs
 from worker.registre.imports.chain import read_chain, read_rests_on
 from worker.registre.models import Electeur
 from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux, select_imports
@@ -52,11 +51,13 @@ FEW = 1_000
 LEAST_BYTES = 1 << 20
 """Fonts, and the summary of a commune of many bureaux."""
 
-_BUREAU, _NATIONALITE, _SEXE = map(header_of, (Electeur.code_bureau, Electeur.nationalite, Electeur.sexe))
+_BUREAU, _NATIONALITE, _NOM, _SEXE = map(
+    header_of, (Electeur.code_bureau, Electeur.nationalite, Electeur.nom_naissance, Electeur.sexe)
+)
 _ADRESSE = {column.name for column in ADRESSE}
 
 
-def make_tableau(export: Export, owner: str, progress: Progress, services: Services) -> None:
+def make_tableau(export: Export, owner: str, heartbeat: Heartbeat, services: Services) -> None:
     """Draw the tableau and write its report of anomalies, publish them and record them.
 
     Raises:
@@ -73,12 +74,13 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
         with snapshot(services.registre) as connection:
-            subject = TableauSubject.read(connection, export, progress)
+            subject = TableauSubject.read(connection, export, heartbeat.progress)
             tableau = subject.compose()
             announce(services.engine, export.id, owner, electeurs=tableau.mouvements)
             storage.require_room(LEAST_BYTES + tableau.mouvements * BYTES_PER_MOUVEMENT)
             spec = read_spec(connection, export, services)
-            tally = write_report(subject.anomalies(tableau, spec, services.ruined_values), report)
+            counted_on = _read_age_before(services.engine, export, subject.demande)
+            tally = write_report(subject.anomalies(tableau, spec, services.ruined_values, counted_on), report)
             pages = render_tableau(marked(tableau, tally.total(Severity.BLOCKING)), file)
             reconciliation = subject.reconcile(tableau)
         stored = file.finish()
@@ -101,6 +103,20 @@ def make_tableau(export: Export, owner: str, progress: Progress, services: Servi
             reconciliation=record,
         )
         mark_ready(services.engine, export.id, owner, made, [*beside, file])
+
+
+def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date | None:
+    """The day on which the last tableau that ends where this one begins counted age; None: none was made."""
+    if demande.reunion is None:
+        return None
+    is_before = Export.code_commune == export.code_commune, Export.liste == export.liste, Export.id < export.id
+    made = Export.kind == ExportKind.TABLEAU, Export.status == ExportStatus.READY
+    query = select(Export.reconciliation).where(*is_before, *made).order_by(Export.id.desc())
+    with engine.connect() as connection:
+        for known in connection.scalars(query):
+            if known and (days := read_days(known)).tableau_on == demande.reunion:
+                return days.age_on
+    return None
 
 
 def marked(tableau: Tableau, bloquantes: int) -> Tableau:
@@ -133,6 +149,8 @@ class TableauSubject:
     source: OfAge
     chain: Chain
     doubts: Sequence[tuple[int, int]]
+    corrections: Sequence[Correction]
+    guesses: Sequence[Row[Any]]
     rests_on: Sequence[dict[str, Any]]
 
     @classmethod
@@ -159,6 +177,12 @@ class TableauSubject:
             source=OfAge(Period.of(demande), _FewKept(register)),
             chain=chain,
             doubts=open_pairs(connection, commune.code, liste),
+            corrections=list_corrections(connection, commune.code, liste, demande.reunion) if demande.reunion else [],
+            guesses=(
+                list_guesses(connection, commune.code, liste, demande.reunion, demande.last_day)
+                if demande.reunion
+                else []
+            ),
             rests_on=read_rests_on(connection, used),
         )
 
@@ -166,14 +190,22 @@ class TableauSubject:
         """What it prints, and its figures."""
         return compose_tableau(self.demande, self.liste, self.source, self.chain)
 
-    def anomalies(self, tableau: Tableau, spec: ListeSpec, ours: Severity) -> Iterator[Anomaly]:
-        """What contradicts the list, or is missing, or is wrong with those who come; `ours`: see `find_anomalies`."""
+    def anomalies(
+        self, tableau: Tableau, spec: ListeSpec, ours: Severity, counted_on: date | None
+    ) -> Iterator[Anomaly]:
+        """What contradicts the list, or is missing, or is wrong with those who come; `ours`: see `find_anomalies`.
+
+        `counted_on`: see `check_before`.
+        """
         register = self.register
         inscrits = identity_keys(register.connection, register.code_commune, register.liste, register.version)
         bureaux = {bureau.code for bureau in self.liste.bureaux}
         yield from map(to_anomaly, check_couverture(self.demande, self.chain))
-        yield from map(to_anomaly, check_doubts(self.demande, register.code_commune, self._open_doubts()))
+        yield from map(to_anomaly, check_doubts(self.demande, self._open_doubts()))
         yield from map(to_anomaly, check_second_tour(self.demande, register))
+        yield from map(to_anomaly, check_before(self.demande, register, counted_on))
+        yield from map(to_anomaly, check_corrections(self.demande, self.corrections))
+        yield from map(_describe_guess, self.guesses)
         yield from map(to_anomaly, check_bilan(tableau))
         yield from map(to_anomaly, check_tableau(self.demande, self.source, inscrits, bureaux))
         yield from self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)
@@ -240,6 +272,32 @@ class TableauSubject:
 def _key(nom: str, prenoms: str, naissance: str) -> Identite:
     """An elector by what a line of the report says of her."""
     return identite(nom, prenoms, naissance, "", "")
+
+
+def _describe_guess(guess: Row[Any]) -> Anomaly:
+    """A remark that names an elector who was told from her homonyms by a guess, and says what was assumed."""
+    before, after = (
+        f"bureau {bureau or SANS_BUREAU}, n° {numero or NUMERO_PROVISOIRE}"
+        for bureau, numero in (
+            (guess.bureau_before, guess.numero_before),
+            (guess.bureau_after, guess.numero_after),
+        )
+    )
+    return Anomaly(
+        code="homonymes_supposes",
+        severity=Severity.REMARK,
+        column=_NOM,
+        message=(
+            f"Homonymes que rien ne départage dans l'export du {short_date(guess.taken_on)} : celui d'avant ({before}) "
+            f"est supposé être celui d'après ({after}), à une autre adresse. Si c'est un autre qui est resté, les "
+            "mouvements de ces homonymes sont à corriger : vérifier dans le REU."
+        ),
+        bureau=guess.bureau_after or SANS_BUREAU,
+        numero=str(guess.numero_after or NUMERO_PROVISOIRE),
+        nom=guess.nom_naissance,
+        prenoms=guess.prenoms,
+        naissance=guess.date_naissance,
+    )
 
 
 class _FewKept:

@@ -1,12 +1,11 @@
 """What a request for files asks for, once it has been read and can be served: the rows to be, one per file."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Connection
 
 from common.calendrier import is_poll_day
 from common.french import short_date
@@ -20,14 +19,14 @@ from schemas.requests import (
     TableauxRenderRequested,
 )
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste
-from worker.domain.demande import Calendrier, Demande, DemandeInvalide, dates_of
+from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import RefusedError
 from worker.exports.models import Export
-from worker.exports.naming import ListeNaming, Naming, TableauNaming, naming_of
-from worker.handlers.authorization import Authorization
-from worker.handlers.known_request import find_request
+from worker.exports.naming import ListeNaming, TableauNaming, naming_of
+from worker.exports.records import PlannedFile
+from worker.handlers.requests.authorization import Authorization, Facts, find_request
 from worker.handlers.services import Services
-from worker.registre.communes import CommuneRegistre, read_commune
+from worker.registre.communes import CommuneRegistre
 from worker.registre.scrutins import read_calendrier
 
 Asked = TypeVar("Asked", bound=Contract)
@@ -41,17 +40,6 @@ _COPIED = ("kind", "liste", "format", "type_tableau", "presentation", "edition",
 
 
 @dataclass(frozen=True)
-class PlannedFile:
-    """One row to be: which file of the request, how it is called, its columns."""
-
-    part: str
-    naming: Naming
-    columns: dict[str, Any] = field(default_factory=dict)
-    effective_on: date | None = None
-    """The date of a tableau: before it, what is printed is provisional."""
-
-
-@dataclass(frozen=True)
 class ExportPlan:
     """A request that can be served."""
 
@@ -59,8 +47,17 @@ class ExportPlan:
     requested_by: str
     files: Sequence[PlannedFile]
 
+    @property
+    def is_bulk(self) -> bool:
+        """Whether it is of a batch."""
+        return all(file.columns.get("is_bulk") for file in self.files)
 
-def plan_listes(event: CloudEvent, services: Services, authorization: Authorization) -> ExportPlan:
+
+def plan_listes(
+    event: CloudEvent,
+    services: Services,  # noqa: ARG001 — as the other readers
+    authorization: Authorization,
+) -> ExportPlan:
     """Read a request for list files: one row per list and per format.
 
     Raises:
@@ -68,8 +65,7 @@ def plan_listes(event: CloudEvent, services: Services, authorization: Authorizat
     """
     asked = read_data(event, ListeExportRequested)
     authorization.require(asked.commune)
-    with services.registre.connect() as connection:
-        require_register(connection, asked.commune, asked.listes)
+    require_register(authorization.facts, asked.commune, asked.listes)
     files = [
         PlannedFile(
             part=f"{liste}.{format_}",
@@ -95,8 +91,8 @@ def plan_tableaux(event: CloudEvent, services: Services, authorization: Authoriz
             code="date_impossible",
             field="data.scrutin",
         )
+    require_register(authorization.facts, asked.commune, asked.listes)
     with services.registre.connect() as connection:
-        require_register(connection, asked.commune, asked.listes)
         calendriers = {liste: read_calendrier(connection, asked.commune, liste) for liste in asked.listes}
     files = [_plan_tableau(asked, part, calendriers[part.liste], event.time) for part in asked.parts()]
     return ExportPlan(asked.commune, asked.requested_by, files)
@@ -166,8 +162,7 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
             code="rien_a_redemander",
             field="data.request",
         )
-    with services.registre.connect() as connection:
-        require_register(connection, known.commune, [export.nom_liste for export in exports])
+    require_register(authorization.facts, known.commune, [export.nom_liste for export in exports])
     return ExportPlan(known.commune, asked.requested_by, [_plan_copy(export, event.time) for export in exports])
 
 
@@ -192,13 +187,28 @@ def read_data(event: CloudEvent, model: type[Asked]) -> Asked:
         ) from None
 
 
-def require_register(connection: Connection, code: str, listes: Sequence[Liste]) -> CommuneRegistre:
+def require_own_register(services: Services, code_commune: str) -> None:
+    """Go on only if the register is ours to write.
+
+    Raises:
+        RefusedError: another software keeps it.
+    """
+    if services.registre is not services.engine:
+        raise RefusedError(
+            "Le registre est tenu par un autre logiciel (PREFECTURE_REGISTRE_URL) : c'est là qu'il faut le noter.",
+            commune=code_commune,
+            code="registre_ailleurs",
+            field="data.commune",
+        )
+
+
+def require_register(facts: Facts, code: str, listes: Sequence[Liste]) -> CommuneRegistre:
     """The commune, with a register that holds what is asked for.
 
     Raises:
         RefusedError: the commune is not known, or nothing was imported for it.
     """
-    commune = read_commune(connection, code)
+    commune = facts.commune(code)
     if commune is None:
         raise RefusedError(
             f"Commune inconnue : {code}. Vérifiez le code INSEE.", code="commune_inconnue", field="data.commune"

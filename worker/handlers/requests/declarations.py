@@ -1,30 +1,33 @@
-"""What a person did with files that were made: taken, deposited, answered about. Written down, nothing else."""
+"""What a person says of files: taken, deposited, answered about, published, cancelled. Written down, nothing else."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
+from typing import NamedTuple
 
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from common.clock import PARIS, possible_days
+from common.calendrier import PARIS, possible_days
 from common.french import short_date
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded, PublicationDeclared
 from schemas.envelope import CloudEvent
+from schemas.requests import CancelRequested
 from schemas.tableaux import Edition
-from schemas.vocabulary import ExportKind, ExportStatus, Piece, Verdict
+from schemas.vocabulary import ExportKind, ExportStatus, Piece, PublicationMode, Verdict
+from worker.arrivals import drop
 from worker.db.engine import snapshot
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.audit import Action, record_audit
-from worker.exports.depots import read_depots, write_depot, write_verdict
+from worker.exports.depots import PublicationDays, read_depots, write_depot, write_publication, write_verdict
 from worker.exports.models import Export
-from worker.exports.naming import report_name
+from worker.exports.naming import certificat_name, report_name
 from worker.exports.parked import depot_key
-from worker.exports.records import mark_downloaded
-from worker.handlers.authorization import Authorization
-from worker.handlers.export_plan import read_data
+from worker.exports.records import cancel, cancelled_by, mark_downloaded
+from worker.handlers.requests.authorization import Authorization, find_request
+from worker.handlers.requests.export_plan import read_data
 from worker.handlers.services import Services
 
 _LATE_SECONDS = 60
@@ -33,7 +36,7 @@ _LATE_SECONDS = 60
 
 @dataclass(frozen=True)
 class Declaration(ABC):
-    """Of one or several files of a commune; `requested_by` is the agent who says so, `said_at` by the sender's clock.
+    """Of one or several files of a commune; `requested_by` says so by `account`, `said_at` by the sender's clock.
 
     Of two about one file the one that was said later counts, in whatever order they are read.
     """
@@ -42,6 +45,7 @@ class Declaration(ABC):
     requested_by: str
     files: Sequence[Export]
     said_at: datetime
+    account: str = field(default="", kw_only=True)
 
     @abstractmethod
     def apply(self, connection: Connection, now: datetime) -> None:
@@ -52,7 +56,7 @@ class Declaration(ABC):
         """
 
     def doorbells(self) -> Iterable[Doorbell]:
-        """What is left to do about these files, once the declaration is recorded: nothing, but of a deposit."""
+        """What is left to do about these files, once the declaration is recorded: of a deposit, or a publication."""
         return ()
 
     def makes_known(self) -> Iterable[str]:
@@ -80,6 +84,7 @@ class Declaration(ABC):
             connection,
             action,
             actor=self.requested_by,
+            account=self.account,
             code_commune=self.commune,
             export_id=file.id,
             detail=detail,
@@ -87,13 +92,22 @@ class Declaration(ABC):
 
     def refuse_future(self, day: date, now: datetime, field: str) -> None:
         """Go on only if the day has come, in the commune."""
-        if day > possible_days(now, self.commune)[1]:
-            raise RefusedError(
-                f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.",
-                commune=self.commune,
-                code="date_a_venir",
-                field=f"data.{field}",
-            )
+        refuse_future(day, now, commune=self.commune, field=field)
+
+
+def refuse_future(day: date, now: datetime, *, commune: str, field: str) -> None:
+    """Go on only if the day has come, in the commune.
+
+    Raises:
+        RefusedError: it has not.
+    """
+    if day > possible_days(now, commune)[1]:
+        raise RefusedError(
+            f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.",
+            commune=commune,
+            code="date_a_venir",
+            field=f"data.{field}",
+        )
 
 
 @dataclass(frozen=True)
@@ -110,7 +124,11 @@ class Download(Declaration):
         self.note(connection, Action.FILE_DOWNLOADED, file, self._detail(file, taken_at, now))
 
     def _detail(self, file: Export, taken_at: datetime, now: datetime) -> str:
-        name = (file.report_name or report_name(file.file_name)) if self.piece is Piece.RAPPORT else file.file_name
+        name = file.file_name
+        if self.piece is Piece.RAPPORT:
+            name = file.report_name or report_name(name)
+        elif self.piece is Piece.CERTIFICAT:
+            name = certificat_name(name)
         detail = f"{name} (dossier de dépôt)" if self.piece is Piece.DOSSIER else name
         if (now - taken_at).total_seconds() <= _LATE_SECONDS:
             return detail
@@ -252,6 +270,97 @@ def read_verdict(event: CloudEvent, services: Services, authorization: Authoriza
     )
 
 
+@dataclass(frozen=True)
+class PublicationOfTableaux(Declaration):
+    """The publication of one or several tableaux: how, from when, until when; when its certificate was signed."""
+
+    published: PublicationDays
+
+    def apply(self, connection: Connection, now: datetime) -> None:
+        """Write it down; said again, it replaces what was said before. A tableau with a later one is left as it is."""
+        self._refuse_impossible_days(now)
+        overtaken = []
+        for file in self.files:
+            first_day = possible_days(file.finished_at, self.commune)[0] if file.finished_at else None
+            if first_day and self.published.published_on < first_day:
+                raise RefusedError(
+                    f"La publication du {short_date(self.published.published_on)} précède la production du tableau "
+                    f"« {file.label} » : vérifiez la date.",
+                    commune=self.commune,
+                    code="publication_avant_fichier",
+                    field="data.published_on",
+                )
+            said_at = self.said_until(now)
+            if write_publication(connection, file.id, self.published, published_by=self.requested_by, said_at=said_at):
+                self.note(connection, Action.PUBLICATION_DECLARED, file, self._detail(file))
+            else:
+                overtaken.append(file)
+        self.refuse_overtaken(overtaken)
+
+    def doorbells(self) -> Iterator[Doorbell]:
+        """A certificate of each tableau, once the last day is known: somebody waits for it."""
+        if self.published.published_until:
+            return (Doorbell(file.id, ExportKind.TABLEAU) for file in self.files)
+        return iter(())
+
+    def _refuse_impossible_days(self, now: datetime) -> None:
+        it = self.published
+        self.refuse_future(it.published_on, now, "published_on")
+        if it.published_until and it.published_until < it.published_on:
+            raise RefusedError(
+                f"Le dernier jour, le {short_date(it.published_until)}, précède le premier : vérifiez les dates.",
+                commune=self.commune,
+                code="fin_avant_debut",
+                field="data.published_until",
+            )
+        if it.certified_on is None:
+            return
+        self.refuse_future(it.certified_on, now, "certified_on")
+        if it.published_until is None or it.certified_on < it.published_until:
+            raise RefusedError(
+                "Le certificat se signe une fois la publication terminée : donnez son dernier jour, et un jour de "
+                "signature qui ne le précède pas.",
+                commune=self.commune,
+                code="certificat_avant_fin",
+                field="data.certified_on",
+            )
+
+    def _detail(self, file: Export) -> str:
+        it = self.published
+        until = f" au {short_date(it.published_until)}" if it.published_until else ""
+        signed = f", certificat signé le {short_date(it.certified_on)}" if it.certified_on else ""
+        return f"{file.file_name} : {it.mode.label} du {short_date(it.published_on)}{until}{signed}"
+
+
+def read_publication(event: CloudEvent, services: Services, authorization: Authorization) -> PublicationOfTableaux:
+    """Read the declaration.
+
+    Raises:
+        RefusedError: it cannot be recorded, and why.
+    """
+    asked = read_data(event, PublicationDeclared)
+    files = find_files(asked.commune, asked.exports, services, authorization)
+    for file in files:
+        if refusal := _why_not_published(file):
+            code, said = refusal
+            raise RefusedError(said, commune=asked.commune, code=code, field="data.exports")
+    published = PublicationDays(
+        PublicationMode(asked.mode), asked.published_on, asked.published_until, asked.certified_on
+    )
+    return PublicationOfTableaux(asked.commune, asked.requested_by, files, event.time, published)
+
+
+def _why_not_published(file: Export) -> tuple[str, str] | None:
+    """A code and a sentence; nothing of a tableau that may be posted, or was before it was recalled."""
+    if file.kind != ExportKind.TABLEAU:
+        return "pas_un_tableau", f"Seul un tableau se publie ainsi : « {file.label} » est une liste."
+    if file.edition == Edition.COMMISSION:
+        return "exemplaire_commission", "L'exemplaire de la commission ne s'affiche pas : publiez l'autre tableau."
+    if file.provisoire_until or file.bloquantes:
+        return "tableau_a_refaire", f"« {file.label} » ne s'affiche pas : il est provisoire ou à corriger. Refaites-le."
+    return None
+
+
 def find_files(
     commune: str, export_ids: Iterable[int], services: Services, authorization: Authorization
 ) -> list[Export]:
@@ -279,3 +388,58 @@ def find_files(
             field="data.exports",
         )
     return [found[number] for number in ids]
+
+
+class Dropped(NamedTuple):
+    """How many files will not be made, which exports of the REU not imported: these are to be erased."""
+
+    exports: int
+    previews: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """Files not to be made, or an export of the REU not to be imported. What is ready, or imported, by then stays."""
+
+    commune: str
+    requested_by: str
+    request_id: int
+    export_ids: Sequence[int]
+    account: str = ""
+
+    def apply(self, connection: Connection) -> Dropped:
+        """Cancel them.
+
+        Raises:
+            RefusedError: none was left to cancel.
+        """
+        number = cancel(connection, self.export_ids, cancelled_by(self.requested_by))
+        previews = drop(connection, self.request_id)
+        for preview_id in previews:
+            record_audit(
+                connection,
+                Action.ARRIVAL_DROPPED,
+                actor=self.requested_by,
+                account=self.account,
+                code_commune=self.commune,
+                detail=f"aperçu {preview_id}",
+            )
+        if not number and not previews:
+            raise RefusedError(
+                "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.",
+                commune=self.commune,
+                code="rien_a_annuler",
+                field="data.request",
+            )
+        return Dropped(number, previews)
+
+
+def read_cancellation(event: CloudEvent, services: Services, authorization: Authorization) -> Cancellation:
+    """Read the request.
+
+    Raises:
+        RefusedError: it cannot be served, and why.
+    """
+    asked = read_data(event, CancelRequested)
+    known = find_request(asked, services, authorization)
+    return Cancellation(known.commune, asked.requested_by, known.request_id, [export.id for export in known.exports])

@@ -1,0 +1,628 @@
+"""Forgetting: a commune, or an elector who is on no list any more, leaves the register, the texts and the files.
+
+What the law keeps, and what goes by itself after a delay, is said. A forgetting is on record before and after, and
+names nobody. Done again, it does what is left.
+"""
+
+import json
+import mmap
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    literal,
+    or_,
+    select,
+    text,
+    update,
+)
+
+from common.calendrier import jour_a_paris, now
+from common.french import short_date
+from schemas.vocabulary import UNFINISHED, ExportKind, Liste, Nature, PreviewStatus
+from worker.arrivals import IS_ENDED, Arrivals, Preview, drop, mark_erased
+from worker.domain.identite import base_letters
+from worker.domain.mouvement import Effet, Etat
+from worker.errors import RefusedError
+from worker.exports.audit import (
+    Action,
+    Actor,
+    Aside,
+    Detail,
+    WordKind,
+    count_naming,
+    find_sign,
+    forget_words,
+    record_audit,
+)
+from worker.exports.models import AuditWord, Depot, Export, Parked, Publication, Recall, Request
+from worker.exports.naming import reported_name
+from worker.exports.purge import remove_files
+from worker.exports.records import cancelled_by
+from worker.exports.storage import Storage
+from worker.handlers.manage_access import ERASED, mask_addresses
+from worker.notifier.models import Agent, Notification, Recipient
+from worker.registre.imports.history import import_lock
+from worker.registre.models import (
+    Doubt,
+    Electeur,
+    Homonym,
+    Import,
+    ImportListe,
+    ListeCommunale,
+    MouvementRegistre,
+    Protection,
+)
+from worker.registre.protections import Protege
+from worker.registre.versions import BATCH, is_shown
+
+_WINDOW = 4_000
+"""Bytes of a file on both sides of a name that may be of the same elector, where no end of hers comes before."""
+
+_ENDS = {".csv": b"\n", ".xml": b"</Electeur>", ".json": b"}"}
+
+_BACKUPS = "les sauvegardes et les journaux de la base et du courtier, le temps que dit docs/rgpd.md"
+_BUSY = (
+    "la commune a des fichiers ou un export du REU en cours de traitement : attendez qu'ils soient finis, ou "
+    "annulez-les (« cancel »), puis recommencez"
+)
+
+
+@dataclass
+class Forgotten:
+    """How much was erased or masked, and what stays, in French."""
+
+    electeurs: int = 0
+    """Of every version of the lists."""
+    mouvements: int = 0
+    texts: int = 0
+    files: int = 0
+    arrivals: int = 0
+    agents: int = 0
+    kept: list[str] = field(default_factory=list)
+    named: "NameSearch | None" = None
+    """What tells whether a text is about them."""
+
+    def is_about(self, said: str) -> bool:
+        """Whether a text is to go too, wherever else it stands."""
+        return self.named is not None and self.named.is_in(said)
+
+    def describe(self) -> str:
+        """For the trail and the operator."""
+        counts = {
+            "lignes d'électeur": self.electeurs,
+            "mouvements": self.mouvements,
+            "textes": self.texts,
+            "fichiers": self.files,
+            "exports du REU": self.arrivals,
+            "agents": self.agents,
+        }
+        return ", ".join(f"{noun} {count}" for noun, count in counts.items())
+
+
+class NameSearch:
+    """By which words somebody is found in a text that a person wrote: one of her names, whatever her first names."""
+
+    def __init__(self, names: Iterable[str]) -> None:
+        self._words = {words for name in names if (words := _words(name))}
+
+    def is_in(self, said: str) -> bool:
+        """Whether a text names her, or somebody of her name: a remark too few harms nobody."""
+        folded = f" {_words(said)} "
+        return any(f" {words} " in folded for words in self._words)
+
+
+def _words(said: str) -> str:
+    return " ".join(re.findall(r"\w+", base_letters(said)))
+
+
+@dataclass(frozen=True)
+class ForgetScope:
+    """What is to be gone through."""
+
+    engine: Engine
+    storage: Storage
+    arrivals: Arrivals
+    code_commune: str
+    by: Actor
+
+    def record(self, connection: Connection, detail: str) -> None:
+        """Put a step of the forgetting on record."""
+        _record(connection, self.by, detail, self.code_commune)
+
+
+def _record(connection: Connection, by: Actor, detail: str, code_commune: str = "") -> None:
+    about: dict[str, Any] = {"actor": by.name, "account": by.account, "code_commune": code_commune}
+    record_audit(connection, Action.FORGOTTEN, **about, detail=detail)
+
+
+def forget_commune(scope: ForgetScope) -> Forgotten:
+    """Erase what is kept of the electors of a commune, of its agents and of those who are told.
+
+    Its requests and the digests of its files stay: they name no elector; so do its lines of the trail, for their time.
+
+    Raises:
+        RefusedError: somebody works for it.
+        TransientError: the volume is not there.
+    """
+    code, done = scope.code_commune, Forgotten(named=NameSearch([scope.code_commune]))
+    with scope.engine.connect() as connection, import_lock(connection):
+        with connection.begin():
+            _require_idle(connection, code)
+            scope.record(connection, "toute la commune : commencé")
+            connection.execute(delete(ListeCommunale).where(ListeCommunale.code_commune == code))
+            _drop_arrivals(connection, code)
+        done.electeurs = _remove_rows(connection, Electeur, Electeur.code_commune == code)
+        done.mouvements = _remove_rows(connection, MouvementRegistre, MouvementRegistre.code_commune == code)
+        with connection.begin():
+            for table in (Doubt, Homonym, Protection):
+                connection.execute(delete(table).where(table.code_commune == code))
+            done.texts = _mask_texts(connection, code, None) + _forget_said(scope, connection, None)
+            fingerprints = Depot.export_id.in_(select(Export.id).where(Export.code_commune == code))
+            values = {"fingerprint": None, "fingerprint_key": None, "fingerprint_reason": "empreinte effacée"}
+            connection.execute(update(Depot).where(fingerprints).values(values))
+            done.agents = _forget_people(connection, scope)
+    done.files = _remove_whole_folder(scope)
+    done.arrivals = _erase_arrivals(scope)
+    done.kept = [
+        "demandes, dépôts et empreintes SHA-256 des fichiers, sans nom d'électeur",
+        "droits des comptes et des jetons sur la commune (« senders », « tokens »)",
+    ]
+    return _conclude(scope, "toute la commune", done)
+
+
+def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Forgotten:
+    """Erase or mask an elector who is on no list of the commune any more, or not on this one.
+
+    Raises:
+        RefusedError: she is on the list: the law keeps her there; or somebody works for the commune.
+        TransientError: the volume is not there.
+    """
+    code, done = scope.code_commune, Forgotten()
+    label = f"un électeur, liste {liste}" if liste else "un électeur"
+    with scope.engine.connect() as connection, import_lock(connection), connection.begin():
+        _require_idle(connection, code)
+        _refuse_listed(connection, code, who, liste)
+        electeurs = _find(connection, Electeur, scope, who, liste)
+        mouvements = _find(connection, MouvementRegistre, scope, who, liste)
+        scope.record(connection, f"{label} : commencé")
+        kept = [it for it in mouvements if it.etat == Etat.ACTIF or it.date_tableau >= jour_a_paris(now())]
+        gone = [it for it in mouvements if it not in kept]
+        _drop_arrivals(connection, code)
+        connection.execute(delete(Electeur).where(Electeur.id.in_([it.id for it in electeurs])))
+        _mask_mouvements(connection, gone)
+        done.electeurs, done.mouvements = len(electeurs), len(gone)
+        _forget_namesakes(connection, scope, who, liste)
+        names = {who.nom_naissance, *(it.nom_naissance for it in (*electeurs, *mouvements))}
+        names |= {it.nom_usage for it in (*electeurs, *mouvements) if it.nom_usage}
+        done.named = NameSearch(names)
+        done.texts = _mask_texts(connection, code, done.named) + _forget_said(scope, connection, done.named)
+        resting = _find_tableaux(connection, code, electeurs, gone)
+    known = {who, *(Protege(it.nom_naissance, it.prenoms, it.date_naissance) for it in (*electeurs, *mouvements))}
+    done.files = _remove_naming(scope, known, resting)
+    done.arrivals = _erase_arrivals(scope)
+    if kept:
+        last = max(it.date_tableau for it in kept)
+        done.kept.append(
+            f"{len(kept)} de ses mouvements, que la loi fait publier au tableau (Code électoral, art. L. 20) : "
+            f"recommencez après le {short_date(last)}"
+        )
+    return _conclude(scope, label, done)
+
+
+_AGENT_COLUMNS = (
+    *(Request.requested_by, Export.downloaded_by, Recall.recalled_by, Depot.deposited_by, Depot.verdict_by),
+    *(Publication.published_by, Preview.requested_by, Import.imported_by, Doubt.decided_by),
+)
+
+
+def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
+    """Take the name of an agent who left from what she did, the trail included, which keeps a sign; what stays.
+
+    Raises:
+        RefusedError: she is an agent still, or nothing that is kept has her name.
+    """
+    with engine.begin() as connection:
+        if connection.scalar(select(Agent.name).where(Agent.name == name).limit(1)) is not None:
+            raise RefusedError(f"{name} est encore inscrit : retirez-le d'abord (« agents --remove »)")
+        sign = find_sign(connection, name)
+        named = sum(_mask_agent(connection, name, sign or ERASED))
+        left, last = count_naming(connection, name)
+        if not (sign or named or left):
+            raise RefusedError(f"rien de ce qui est gardé ne nomme {name}")
+        forget_words(connection, AuditWord.sign == sign)
+        _record(connection, by, f"un agent : {sign or 'sans signe au journal'}")
+    _leave_no_copy(engine)
+    kept = ["les fichiers qui portent son nom, comme un certificat, 30 jours (PREFECTURE_RETENTION_DAYS)"]
+    if left and last:
+        kept.append(
+            f"{left} lignes du journal d'une version d'avant, la dernière du {short_date(jour_a_paris(last))}, 12 mois "
+            "(PREFECTURE_AUDIT_DAYS)"
+        )
+    return [*kept, _BACKUPS]
+
+
+def _mask_agent(connection: Connection, name: str, sign: str) -> Iterator[int]:
+    for column in _AGENT_COLUMNS:
+        yield connection.execute(update(column.class_).where(column == name).values({column: sign})).rowcount
+    cancelled = Export.error_message == cancelled_by(name)
+    yield connection.execute(update(Export).where(cancelled).values(error_message=cancelled_by(sign))).rowcount
+    for preview in connection.execute(select(Preview.id, Preview.terms)).all():
+        if preview.terms.get("by") == name:
+            terms = preview.terms | {"by": sign}
+            yield connection.execute(update(Preview).where(Preview.id == preview.id).values(terms=terms)).rowcount
+
+
+def _conclude(scope: ForgetScope, what: str, done: Forgotten) -> Forgotten:
+    with scope.engine.begin() as connection:
+        scope.record(connection, f"{what} : {done.describe()}")
+    _leave_no_copy(scope.engine)
+    done.kept += [
+        "le journal, qui nomme des comptes et des fichiers, 12 mois (PREFECTURE_AUDIT_DAYS)",
+        _BACKUPS,
+    ]
+    return done
+
+
+def _require_idle(connection: Connection, code_commune: str) -> None:
+    """Go on only if nothing is under way that would write her name after we have looked."""
+    working = exists().where(Export.code_commune == code_commune, Export.status.in_(UNFINISHED))
+    importing = exists().where(
+        Preview.code_commune == code_commune, ~IS_ENDED, Preview.status != PreviewStatus.READY.value
+    )
+    if connection.scalar(select(or_(working, importing))):
+        raise RefusedError(_BUSY)
+
+
+def _refuse_listed(connection: Connection, code_commune: str, who: Protege, liste: Liste | None) -> None:
+    query = select(Electeur.liste, Electeur.nom_naissance, Electeur.prenoms).join(ListeCommunale, is_shown())
+    query = query.where(Electeur.code_commune == code_commune, Electeur.date_naissance == who.date_naissance)
+    if liste:
+        query = query.where(Electeur.liste == liste.value)
+    for row in connection.execute(query):
+        if Protege(row.nom_naissance, row.prenoms, who.date_naissance).folded() == who.folded():
+            raise RefusedError(
+                f"cette personne est inscrite sur la liste {row.liste} : la loi l'y garde tant qu'elle y est (RGPD, "
+                "art. 17, 3, b ; Code électoral, art. L. 16). Une rectification ou une radiation se fait dans le REU, "
+                "et l'export suivant l'apporte"
+            )
+
+
+def _find(
+    connection: Connection,
+    table: type[Electeur | MouvementRegistre],
+    scope: ForgetScope,
+    who: Protege,
+    liste: Liste | None,
+) -> list[Any]:
+    """The rows of a table that are hers, of every version."""
+    query = select(table.__table__).where(
+        table.code_commune == scope.code_commune, table.date_naissance == who.date_naissance
+    )
+    if liste:
+        query = query.where(table.liste == liste.value)
+    return [row for row in connection.execute(query) if _is(row, who)]
+
+
+def _is(row: Any, who: Protege) -> bool:  # noqa: ANN401 — a row of one of four tables
+    return Protege(row.nom_naissance, row.prenoms, row.date_naissance).folded() == who.folded()
+
+
+def _remove_rows(
+    connection: Connection, table: type[Electeur | MouvementRegistre], condition: ColumnElement[bool]
+) -> int:
+    """Batch after batch: SQLite has one writer at a time."""
+    removed = 0
+    while True:
+        some = select(table.id).where(condition).limit(BATCH)
+        with connection.begin():
+            count = connection.execute(delete(table).where(table.id.in_(some))).rowcount
+        removed += count
+        if count < BATCH:
+            return removed
+
+
+def _mask_mouvements(connection: Connection, mouvements: Iterable[Any]) -> None:
+    """They go on being counted, by the bureau and the year of birth; who she was is gone."""
+    known = "nom_usage", "commune_naissance", "departement_naissance", "pays_naissance", "adresse", "motif"
+    nothing = dict.fromkeys(known, "")
+    for it in mouvements:
+        masked = {"nom_naissance": "EFFACÉ", "prenoms": f"N° {it.id}", "date_naissance": _year_of(it.date_naissance)}
+        statement = update(MouvementRegistre).where(MouvementRegistre.id == it.id)
+        connection.execute(statement.values(nothing | masked))
+        for side in (Doubt.radiation_id, Doubt.inscription_id):
+            born = {name: _year_of(it.date_naissance) for name in ("born_before", "born_after")}
+            connection.execute(update(Doubt).where(side == it.id, Doubt.born_before != "").values(born))
+
+
+def _year_of(date_naissance: str) -> str:
+    return f"{date_naissance[:4]}-00-00" if date_naissance else ""
+
+
+def _forget_namesakes(connection: Connection, scope: ForgetScope, who: Protege, liste: Liste | None) -> None:
+    """Who was told from her by a guess, and whether she was protected."""
+    for table in (Homonym, Protection):
+        query = select(table.__table__).where(
+            table.code_commune == scope.code_commune, table.date_naissance == who.date_naissance
+        )
+        ids = [row.id for row in connection.execute(query) if _is(row, who)]
+        if table is Homonym or liste is None or not _is_elsewhere(connection, scope, who):
+            connection.execute(delete(table).where(table.id.in_(ids)))
+
+
+def _is_elsewhere(connection: Connection, scope: ForgetScope, who: Protege) -> bool:
+    """Whether another list of the commune has her: she stays protected there."""
+    try:
+        _refuse_listed(connection, scope.code_commune, who, None)
+    except RefusedError:
+        return True
+    return False
+
+
+def _texts(code_commune: str) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any], ColumnElement[bool]]]:
+    """Where people write what they want: table, key, columns, which rows are of the commune."""
+    exports = select(Export.id).where(Export.code_commune == code_commune)
+    imports = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
+    yield Depot, [Depot.export_id], [Depot.remarque, Depot.answer], Depot.export_id.in_(exports)
+    yield Recall, [Recall.id], [Recall.because, Recall.reason], Recall.code_commune == code_commune
+    yield Request, [Request.id], [Request.reason], Request.code_commune == code_commune
+    yield Preview, [Preview.id], [Preview.file_name, Preview.reason], Preview.code_commune == code_commune
+    yield Import, [Import.id], [Import.file_name], Import.id.in_(imports)
+    key = [ImportListe.import_id, ImportListe.code_commune, ImportListe.liste]
+    yield ImportListe, key, [ImportListe.not_compared_because], ImportListe.import_id.in_(imports)
+
+
+def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
+    """Mask the texts that name her, or all of the commune; how many. Events that wait for what they name go too."""
+    masked = 0
+    for table, key, columns, is_of_commune in _texts(code_commune):
+        written = or_(*(and_(column != "", column != ERASED) for column in columns))
+        for row in connection.execute(select(*key, *columns).where(is_of_commune, written)).mappings().all():
+            found = {
+                column.name: ERASED
+                for column in columns
+                if row[column.name] not in {"", ERASED} and (named is None or named.is_in(row[column.name]))
+            }
+            if found:
+                is_it = [column == row[column.name] for column in key]
+                connection.execute(update(table).where(*is_it).values(found))
+                masked += len(found)
+    return masked + _mask_documents(connection, code_commune, named)
+
+
+def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch | None) -> int:
+    """Let go of what was written freely in the trail, and say by which signs; how many texts."""
+    code = scope.code_commune
+    of_commune = AuditWord.code_commune == code if named is None else AuditWord.code_commune.in_([code, ""])
+    texts = select(AuditWord.sign, AuditWord.said).where(AuditWord.kind == WordKind.TEXTE.value, of_commune)
+    gone = [row.sign for row in connection.execute(texts) if named is None or named.is_in(row.said)]
+    for at in range(0, len(gone), _SIGNS_OF_A_LINE):
+        signs = forget_words(connection, AuditWord.sign.in_(gone[at : at + _SIGNS_OF_A_LINE]))
+        scope.record(connection, f"textes du journal : {' '.join(signs)}")
+    return len(gone)
+
+
+_SIGNS_OF_A_LINE = 100
+
+
+def _mask_documents(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
+    masked = 0
+    faulty = select(Request.id, Request.faults).where(Request.code_commune == code_commune, Request.faults.is_not(None))
+    for row in connection.execute(faulty).all():
+        if named is None or named.is_in(json.dumps(row.faults, ensure_ascii=False)):
+            connection.execute(update(Request).where(Request.id == row.id).values(faults=None))
+            masked += 1
+    for row in connection.execute(select(Parked.id, Parked.event)).all():
+        data = row.event.get("data")
+        is_of_commune = isinstance(data, dict) and data.get("commune") == code_commune
+        if is_of_commune and (named is None or named.is_in(json.dumps(data, ensure_ascii=False))):
+            connection.execute(delete(Parked).where(Parked.id == row.id))
+            masked += 1
+    return masked
+
+
+def _forget_people(connection: Connection, scope: ForgetScope) -> int:
+    """The agents of the commune, the chats and webhooks that are told, and the addresses of what was told."""
+    code = scope.code_commune
+    names = connection.scalars(select(Agent.name).where(Agent.code_commune == code)).all()
+    for name in names:
+        who: dict[str, Any] = {"actor": scope.by.name, "account": scope.by.account}
+        detail: Detail = [Aside(WordKind.AGENT, name)]
+        record_audit(connection, Action.AGENT_REMOVED, **who, code_commune=code, detail=detail)
+    for table in (Agent, Recipient):
+        connection.execute(delete(table).where(table.code_commune == code))
+    mask_addresses(connection, Notification.code_commune == code)
+    return len(names)
+
+
+# Files.
+
+
+def _drop_arrivals(connection: Connection, code_commune: str) -> None:
+    """Let the exports go that nobody has taken up: they may hold anybody, and can be deposited again."""
+    waiting = select(Preview.request_id).where(Preview.code_commune == code_commune, ~IS_ENDED)
+    for request_id in connection.scalars(waiting).all():
+        drop(connection, request_id)
+
+
+def _erase_arrivals(scope: ForgetScope) -> int:
+    is_left = Preview.code_commune == scope.code_commune, IS_ENDED, Preview.erased_at.is_(None)
+    with scope.engine.begin() as connection:
+        rows = connection.execute(select(Preview.id, Preview.arrival).where(*is_left)).all()
+        for row in rows:
+            scope.arrivals.erase(row.arrival)
+            mark_erased(connection, row.id)
+    return len(rows)
+
+
+def _list_files(scope: ForgetScope) -> list[Path]:
+    folder = scope.storage.root / scope.code_commune
+    return sorted(path for path in folder.glob("*") if path.is_file() and not path.is_symlink())
+
+
+def _remove_whole_folder(scope: ForgetScope) -> int:
+    """Every file of the commune, those that a killed worker left and those that no row accounts for included."""
+    files = _list_files(scope)
+    if files:
+        scope.storage.require_mounted()
+    there = [reported_name(path.name) for path in files]
+    is_left = or_(Export.purged_at.is_(None), Export.file_name.in_(there))
+    with scope.engine.connect() as connection:
+        ids = connection.scalars(select(Export.id).where(Export.code_commune == scope.code_commune, is_left)).all()
+    remove_files(scope.engine, scope.storage, ids, actor=scope.by.name)
+    for path in _list_files(scope):
+        path.unlink(missing_ok=True)
+    return len(files) - len(_list_files(scope))
+
+
+def _find_tableaux(
+    connection: Connection, code_commune: str, electeurs: Sequence[Any], mouvements: Sequence[Any]
+) -> set[int]:
+    """The tableaux that may print her: they rest on an import that brought a mouvement of hers, or saw her come of age.
+
+    Their pages cannot be searched.
+    """
+    imports = {it.import_id for it in mouvements}
+    imports |= {it.version for it in electeurs if _came_of_age(it.date_naissance)}
+    if not imports:
+        return set()
+    query = select(Export.id, Export.rests_on).where(
+        Export.code_commune == code_commune, Export.kind == ExportKind.TABLEAU.value
+    )
+    return {
+        row.id
+        for row in connection.execute(query)
+        if row.rests_on is None or None in imports or imports & {it["import_id"] for it in row.rests_on}
+    }
+
+
+_AGES = range(18, 22)
+"""Of who came of age in the years of a tableau that may still be there."""
+
+
+def _came_of_age(date_naissance: str) -> bool:
+    year = date_naissance[:4]
+    return year.isdigit() and jour_a_paris(now()).year - int(year) in _AGES
+
+
+def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[int]) -> int:
+    """The files that name her, with what stands beside them: they are of a time when she was on the list."""
+    files = _list_files(scope)
+    if not files:
+        return 0
+    scope.storage.require_mounted()
+    spellings = [it for who in known for it in _spellings(who)]
+    with scope.engine.connect() as connection:
+        query = select(Export.file_name, Export.id).where(Export.code_commune == scope.code_commune)
+        ids = {row.file_name: row.id for row in connection.execute(query)}
+    naming, unknown = set(tableaux), list[Path]()
+    for path in files:
+        if path.name.startswith("."):  # nobody is at work: a killed worker left it
+            unknown.append(path)
+            continue
+        export_id = ids.get(reported_name(path.name))
+        if export_id in naming or path.suffix == ".pdf" or not _names(path, spellings):
+            continue
+        if export_id is None:
+            unknown.append(path)
+        else:
+            naming.add(export_id)
+    remove_files(scope.engine, scope.storage, sorted(naming), actor=scope.by.name)
+    for path in unknown:
+        path.unlink(missing_ok=True)
+    return len(files) - len(_list_files(scope))
+
+
+_Spelling = tuple[bytes, bytes, tuple[bytes, ...]]
+
+
+def _spellings(who: Protege) -> Iterator[_Spelling]:
+    """Her name, her first names, and her date of birth in the ways that files write it, where it is whole."""
+    year, month, day = (*who.date_naissance.split("-"), "", "")[:3]
+    born = (f"{day}/{month}/{year}", who.date_naissance) if {month, day}.isdisjoint({"", "00"}) else ()
+    for spell in (str, str.upper, base_letters):
+        yield spell(who.nom_naissance).encode(), spell(who.prenoms).encode(), tuple(it.encode() for it in born)
+
+
+def _names(path: Path, spellings: Sequence[_Spelling]) -> bool:
+    """Whether a CSV, an XML or a JSON names her: all that is known of her stands together."""
+    if not path.stat().st_size:
+        return False
+    with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as whole:
+        end = _ENDS.get(path.suffix, b"\n")
+        return any(_is_near(whole, end, *spelling) for spelling in spellings if spelling[0])
+
+
+def _is_near(whole: mmap.mmap, end: bytes, nom: bytes, prenoms: bytes, born: Sequence[bytes]) -> bool:
+    at = whole.find(nom)
+    while at >= 0:
+        around = whole[max(0, at - _WINDOW) : at].rpartition(end)[2] + whole[at : at + _WINDOW].partition(end)[0]
+        if prenoms in around and (not born or any(it in around for it in born)):
+            return True
+        at = whole.find(nom, at + len(nom))
+    return False
+
+
+# What the database would keep for itself.
+
+_WHO = {"code_commune": "", "nom_naissance": "", "prenoms": "", "date_naissance": ""}
+_NOBODY: Mapping[type[Any], Mapping[str, Any]] = {
+    Electeur: {**_WHO, "liste": "P"},
+    Protection: _WHO,
+    Homonym: {**_WHO, "import_id": select(func.max(Import.id)).scalar_subquery()},
+    MouvementRegistre: {
+        **_WHO,
+        "liste": "P",
+        "nature": Nature.INSCRIPTION.value,
+        "effet": Effet.IMMEDIAT.value,
+        "etat": Etat.APPLIQUE.value,
+        "date_tableau": date.min,
+        "date_mouvement": date.min,
+    },
+    Agent: {"name": "", "code_commune": "", "email": ""},
+    AuditWord: {"sign": "", "salt": "", "kind": "", "said": "", "code_commune": ""},
+    Recipient: {"id": "", "code_commune": "", "channel": "", "address": ""},
+}
+"""A row of each table that may be left empty: of an empty table PostgreSQL keeps the statistics for ever."""
+
+_SEARCHED: tuple[type[Any], ...] = (
+    *(Electeur, MouvementRegistre, Homonym, Protection, Depot, Recall, Request, Preview, Import, ImportListe, Parked),
+    *(Agent, Recipient, Notification, AuditWord, Export, Publication, Doubt),
+)
+
+
+def _leave_no_copy(engine: Engine) -> None:
+    """Have the database forget the values that it noted of its columns, and SQLite its free pages and its journal.
+
+    PostgreSQL's dead rows go by VACUUM, which is the operator's: docs/operations.md.
+    """
+    if engine.dialect.name == "sqlite":
+        raw = engine.raw_connection()
+        try:
+            raw.cursor().execute("VACUUM")
+            raw.cursor().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        finally:
+            raw.close()
+        return
+    for table in _SEARCHED:
+        with engine.begin() as connection:
+            is_empty = connection.scalar(select(literal(1)).select_from(table).limit(1)) is None
+            nobody = _NOBODY.get(table) if is_empty else None
+            if nobody:
+                connection.execute(insert(table).values(nobody))
+            connection.execute(text(f'ANALYZE "{table.__tablename__}"'))
+            if nobody:
+                is_nobody = AuditWord.sign == "" if table is AuditWord else table.code_commune == ""
+                connection.execute(delete(table).where(is_nobody))

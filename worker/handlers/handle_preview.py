@@ -1,0 +1,381 @@
+"""An export that has arrived is previewed, imported or erased; an import is undone, or its day corrected."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from datetime import date
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import structlog
+from sqlalchemy import Connection, Engine, func, select
+
+from common.french import capitalized, short_date
+from schemas.vocabulary import Liste, Nature, PreviewAct, PreviewStatus
+from worker.arrivals import (
+    BUSY_SECONDS,
+    GIVEN_UP,
+    TROUBLE_SECONDS,
+    Preview,
+    claim,
+    mark_erased,
+    mark_imported,
+    mark_ready,
+    mark_refused,
+    read_preview,
+    release,
+    renew,
+)
+from worker.errors import (
+    DatabaseAwayError,
+    ExhaustedError,
+    ImportBusyError,
+    ImportRefusedError,
+    LeaseLostError,
+    RefusedError,
+)
+from worker.exports.audit import Action, Actor, Aside, Detail, WordKind, note_removed, record_audit
+from worker.exports.lease import Heartbeat, give_back, new_owner
+from worker.exports.recalls import Resting, Withdrawal, find_resting, recall_files
+from worker.handlers.services import Services
+from worker.registre.imports.chain import Redating, set_taken_on
+from worker.registre.imports.history import read_state
+from worker.registre.imports.report import ImportPreview
+from worker.registre.imports.undo import UndoSummary, undo_import
+from worker.registre.models import Electeur, ListeCommunale
+from worker.registre.reu.importer import ImportProgress, Intake, OnRecord, import_previewed, preview_file
+from worker.registre.versions import ListeKey, is_shown
+from worker.trouble import conclude, is_waited_for
+
+LONGEST_STEP_SECONDS = 25 * 60.0
+"""How long an import may say nothing: two exports of a département are compared in some minutes."""
+
+MOST_NAMED = 20
+"""Files that a correction names."""
+
+_CHANGED = "Le registre ou ses fichiers ont changé depuis que cela vous a été montré ; regardez de nouveau"
+
+log = structlog.get_logger()
+
+
+def handle_preview(preview_id: int, services: Services) -> None:
+    """Do what the row of an export waits for, if it is free; a copy of the doorbell finds it taken or done, and stops.
+
+    Raises:
+        Exception: the database is away, or this process lacks what it needs; the message is to be delivered again.
+    """
+    owner = new_owner()
+    with services.engine.begin() as connection:
+        is_taken = claim(
+            connection, preview_id, owner, lease_seconds=services.lease_seconds, max_attempts=services.max_attempts
+        )
+        preview = read_preview(connection, preview_id)
+    if preview is None:
+        log.warning("preview_unknown", preview_id=preview_id)
+        return
+    structlog.contextvars.bind_contextvars(preview_id=preview_id, commune=preview.code_commune)
+    if is_taken:
+        try:
+            _work(preview, owner, services)
+        except LeaseLostError:
+            log.warning("lease_lost")
+    _erase_ended(preview_id, services)
+
+
+def _work(preview: Preview, owner: str, services: Services) -> None:
+    log.info("preview_started", step=preview.status, attempt=preview.attempts)
+    work = _import if preview.status == PreviewStatus.IMPORTING else _preview
+    keep = partial(renew, services.engine, preview.id, owner, services.lease_seconds)
+    still = partial(_stand_still, preview, owner, services)
+    try:
+        with Heartbeat(keep, services.lease_seconds, still) as heartbeat:
+
+            def progress(lines: int, _share: float) -> None:
+                heartbeat.progress(lines)
+                heartbeat.expect(LONGEST_STEP_SECONDS)
+
+            progress(0, 0)
+            if preview.act == PreviewAct.IMPORT:
+                work(preview, owner, services.arrivals.find(preview.arrival), progress, services)
+            else:
+                _correct(preview, owner, services)
+    except ImportBusyError:
+        log.info("preview_waits")
+        release(services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=False)
+    except ImportRefusedError as refusal:
+        log.warning("preview_refused", step=preview.status)
+        mark_refused(services.engine, preview.id, owner, _sentence(refusal.on_screen))
+    except LeaseLostError:
+        raise
+    except Exception as error:  # noqa: BLE001 — a bug must neither stop the worker nor lose the row
+        _give_back(preview, owner, error, services)
+
+
+def _give_back(preview: Preview, owner: str, error: Exception, services: Services) -> None:
+    reason = conclude(error)
+    if isinstance(reason, DatabaseAwayError | ExhaustedError):
+        end = partial(release, services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=False)
+        give_back(end, services.retry_seconds)
+        raise error  # the message comes again, to a process that can do it
+    if is_waited_for(error):
+        log.warning("preview_delayed", error=type(error).__name__)
+        release(services.engine, preview.id, owner, seconds=TROUBLE_SECONDS, counts=False)
+        return
+    log.error("preview_crashed", exc_info=error)
+    if preview.attempts < services.max_attempts:
+        release(services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=True)
+    else:
+        mark_refused(services.engine, preview.id, owner, GIVEN_UP.format(preview.attempts))
+
+
+def _stand_still(preview: Preview, owner: str, services: Services) -> None:
+    """Let another process go on with it, and this one be ended: nothing else stops a step that waits for ever."""
+    try:
+        release(services.engine, preview.id, owner, seconds=BUSY_SECONDS, counts=True)
+    except LeaseLostError:
+        log.warning("lease_lost")
+    finally:
+        services.stuck.set()
+
+
+def _preview(preview: Preview, owner: str, path: Path, progress: ImportProgress, services: Services) -> None:
+    note = note_removed(Actor(preview.requested_by))
+    found = preview_file(services.registre, path, intake=_intake(preview), progress=progress, note=note)
+    if found.summary.unchanged:
+        day = f" (export du {short_date(found.summary.taken_on)})" if found.summary.taken_on else ""
+        raise ImportRefusedError(f"Ce fichier est déjà dans le registre{day} : il n'y a rien à reprendre")
+    mark_ready(services.engine, preview.id, owner, found=_describe(found), register_state=found.state)
+    log.info("preview_ready", lines=found.summary.lines_read)
+
+
+def _import(preview: Preview, owner: str, path: Path, progress: ImportProgress, services: Services) -> None:
+    by = preview.terms["by"]
+
+    def then(connection: Connection, import_id: int) -> None:
+        mark_imported(connection, preview.id, owner, import_id)
+        named = Aside(WordKind.TEXTE, preview.file_name)
+        detail: Detail = [named, f", export du {short_date(preview.taken_on)}, import {import_id}"]
+        commune = preview.code_commune
+        record_audit(
+            connection,
+            Action.REGISTRE_IMPORTED,
+            actor=by,
+            account=preview.terms["account"],
+            code_commune=commune,
+            detail=detail,
+        )
+
+    summary = import_previewed(
+        services.registre,
+        path,
+        imported_by=by,
+        accept_loss=preview.terms["accept_loss"],
+        accept_rejects=preview.terms["accept_rejects"],
+        progress=progress,
+        intake=_intake(preview)._replace(
+            state=preview.register_state, empty=[Liste(liste) for liste in preview.terms["empty"]]
+        ),
+        on_record=OnRecord(then, note_removed(Actor(by, preview.terms["account"]))),
+    )
+    log.info("registre_imported", import_id=summary.import_id, lines=summary.lines_read)
+
+
+def _intake(preview: Preview) -> Intake:
+    return Intake(
+        taken_on=preview.taken_on,
+        commune=preview.code_commune,
+        liste=Liste(preview.liste) if preview.liste else None,
+        named=preview.file_name,
+        sha256=preview.sha256,
+    )
+
+
+def _describe(found: ImportPreview) -> dict[str, Any]:
+    """What people are to read before they say yes; it names no elector."""
+    summary, comparison = found.summary, found.summary.comparison
+    changes = ("listes", "inscriptions", "radiations", "changements", "others", "homonyms", "spellings", "doubts")
+    counts = ("lines_read", "lines_kept", "lines_rejected", "values_cleaned", "bureaux", "bureaux_changed")
+    return {
+        **{name: getattr(summary, name) for name in counts},
+        "listes": [{"liste": it.liste, "electeurs": it.electeurs, "before": it.before} for it in summary.listes],
+        "kept": [{"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept if it.electeurs],
+        "losing": list(found.losing),
+        "notes": list(summary.notes),
+        "reasons": dict(summary.reasons),
+        "rejections": [list(it) for it in found.rejections],
+        "blocking": dict(found.blocking),
+        "comparison": comparison and {name: getattr(comparison, name) for name in changes},
+    }
+
+
+def _erase_ended(preview_id: int, services: Services) -> None:
+    """Remove the file of a row that has ended; until that is recorded, its doorbell rings again."""
+    with services.engine.begin() as connection:
+        preview = read_preview(connection, preview_id)
+        if preview and PreviewStatus(preview.status).is_terminal and not preview.erased_at:
+            try:
+                services.arrivals.erase(preview.arrival)
+            except OSError as error:
+                log.warning("arrival_not_erased", error=type(error).__name__)
+                return
+            mark_erased(connection, preview_id)
+
+
+def _sentence(text: str) -> str:
+    return f"{capitalized(text).rstrip('.')}."
+
+
+_Change = UndoSummary | Redating
+"""What an act did to an import."""
+
+
+class _ShownError(Exception):
+    """What would change was read: nothing of it is to stay."""
+
+    def __init__(self, found: dict[str, Any], register_state: str) -> None:
+        super().__init__()
+        self.found = found
+        self.register_state = register_state
+
+
+def _correct(preview: Preview, owner: str, services: Services) -> None:
+    """Do it, read what it changed, and take it back; or keep it, once somebody wants what was read."""
+    is_wanted = preview.status == PreviewStatus.IMPORTING
+    by = Actor(preview.terms["by"], preview.terms["account"]) if is_wanted else Actor(preview.requested_by)
+    import_id = preview.import_id or 0
+
+    def then(connection: Connection, change: _Change) -> None:
+        withdrawal = _withdrawal(change, by, preview.terms.get("reason", ""))
+        withdrawal = withdrawal._replace(code_commune=preview.code_commune)
+        listes = _listes_of(change)
+        resting = find_resting(connection, withdrawal, listes)
+        found = _describe_change(connection, change, resting)
+        state = read_state(connection, preview.code_commune)
+        if not is_wanted:
+            raise _ShownError(found, state)
+        if (found, state) != (preview.found, preview.register_state):
+            raise ImportRefusedError(_CHANGED)
+        mark_imported(connection, preview.id, owner, import_id)
+        if _recall_shown(connection, withdrawal, listes) != len(resting):
+            raise ImportRefusedError(_CHANGED)
+
+    try:
+        if preview.act == PreviewAct.UNDO:
+            undo_import(services.registre, import_id, then=then, note=note_removed(by))
+        else:
+            set_taken_on(services.registre, import_id, preview.taken_on, then=then)
+    except _ShownError as shown:
+        mark_ready(services.engine, preview.id, owner, found=shown.found, register_state=shown.register_state)
+    log.info("registre_corrected" if is_wanted else "preview_ready", import_id=import_id, act=preview.act)
+
+
+def _recall_shown(connection: Connection, withdrawal: Withdrawal, listes: Sequence[ListeKey]) -> int:
+    try:
+        return len(recall_files(connection, withdrawal, listes))
+    except RefusedError:  # somebody has just deposited one of them
+        raise ImportRefusedError(_CHANGED) from None
+
+
+def _describe_change(connection: Connection, change: _Change, resting: Sequence[Resting]) -> dict[str, Any]:
+    """What people are to read before they say yes; it names no elector."""
+    used = [it.label for it in resting if it.is_used]
+    others = [it.label for it in resting if not it.is_used]
+    files = {
+        "count": len(resting),
+        "used": used[:MOST_NAMED],
+        "others": others[: max(0, MOST_NAMED - len(used))],
+        "digest": hashlib.sha256(json.dumps(resting).encode()).hexdigest(),
+    }
+    if isinstance(change, Redating):
+        before = change.before and change.before.isoformat()
+        return {"files": files, "before": before, "mouvements": change.mouvements}
+    natures = {
+        "inscriptions": change.natures.get(Nature.INSCRIPTION, 0),
+        "radiations": change.natures.get(Nature.RADIATION, 0),
+        "changements": change.natures.get(Nature.MODIFICATION, 0),
+    }
+    return {
+        "files": files,
+        "listes": [_count_electeurs(connection, key, change.import_id) for key in (*change.restored, *change.removed)],
+        "removed": [key.liste for key in change.removed],
+        "mouvements": change.mouvements,
+        "comparison": natures | {"doubts": change.doubts},
+    }
+
+
+def _count_electeurs(connection: Connection, key: ListeKey, import_id: int) -> dict[str, Any]:
+    """The electors of a list after an import was undone, and those it had brought."""
+    of_liste = Electeur.code_commune == key.code_commune, Electeur.liste == key.liste
+    count = select(func.count(Electeur.id)).where(*of_liste)
+    before = connection.scalar(count.where(Electeur.version == import_id))
+    return {
+        "liste": key.liste,
+        "electeurs": connection.scalar(count.join(ListeCommunale, is_shown())),
+        "before": before,
+    }
+
+
+def _withdrawal(change: _Change, by: Actor, reason: str) -> Withdrawal:
+    if isinstance(change, UndoSummary):
+        because = f"l'import {change.import_id} ({change.file_name}) a été annulé"
+        return Withdrawal(change.import_id, Action.IMPORT_UNDONE, because, by.name, reason, by.account)
+    day = f"l'export de l'import {change.import_id} est du {short_date(change.after)}"
+    because = f"{day}, et non du {short_date(change.before)}" if change.before and _has_moved(change) else day
+    action = Action.IMPORT_REDATED
+    return Withdrawal(change.import_id, action, because, by.name, reason, by.account, spares_listes=True)
+
+
+def _has_moved(redating: Redating) -> bool:
+    """Whether its day was another one."""
+    return redating.before not in {None, redating.after}
+
+
+def _listes_of(change: _Change) -> Sequence[ListeKey]:
+    """The lists whose files may rest on what has changed."""
+    return change.listes if isinstance(change, UndoSummary) or _has_moved(change) else ()
+
+
+class Undone(NamedTuple):
+    """What was undone, and the labels of the files that are to be made again."""
+
+    summary: UndoSummary
+    recalled: list[str]
+
+
+class Redated(NamedTuple):
+    """What was redated, and the labels of the files that are to be made again."""
+
+    redating: Redating
+    recalled: list[str]
+
+
+def undo(engine: Engine, import_id: int | None = None, *, actor: str, reason: str = "") -> Undone:
+    """Undo an import, by default the last one, and recall the files that rest on it.
+
+    Raises:
+        ImportRefusedError: it cannot be undone.
+        RefusedError: a file was deposited or taken to be posted, and there is no `reason`. Nothing has changed.
+    """
+    recalled: list[str] = []
+
+    def then(connection: Connection, summary: UndoSummary) -> None:
+        recalled.extend(recall_files(connection, _withdrawal(summary, Actor(actor), reason), summary.listes))
+
+    return Undone(undo_import(engine, import_id, then=then, note=note_removed(Actor(actor))), recalled)
+
+
+def redate(engine: Engine, import_id: int, day: date, *, actor: str, reason: str = "") -> Redated:
+    """Correct the day an export was taken, and recall the tableaux that rest on it when it was another one.
+
+    Raises:
+        ImportRefusedError: it is no import of the REU, or its neighbours do not allow that day.
+        RefusedError: a file was deposited or taken to be posted, and there is no `reason`. Nothing has changed.
+    """
+    recalled: list[str] = []
+
+    def then(connection: Connection, redating: Redating) -> None:
+        if _has_moved(redating):
+            recalled.extend(recall_files(connection, _withdrawal(redating, Actor(actor), reason), redating.listes))
+
+    return Redated(set_taken_on(engine, import_id, day, then=then), recalled)

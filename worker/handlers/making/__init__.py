@@ -1,0 +1,1 @@
+"""What a row becomes: a claimed export is made, checked, recorded."""

@@ -1,0 +1,93 @@
+"""The certificate of publication of a tableau: one page to sign, drawn from what was declared, beside the tableau.
+
+Like the fingerprint of a deposit it is asked for by the tableau's own doorbell. Should that message be lost, declaring
+the publication again rings another.
+"""
+
+import structlog
+from sqlalchemy import Engine
+
+from common.french import at_commune, format_moment, of_commune, weekday_date
+from common.law import LAWS
+from common.texte import clean
+from schemas.tableaux import Presentation, TypeTableau
+from schemas.vocabulary import ExportKind, PublicationMode
+from worker.db.engine import snapshot
+from worker.domain.tableau.model import Signataire, Signatures, Tableau
+from worker.errors import DiskFullError
+from worker.exports.depots import PublicationDays, take_uncertified, write_certificat
+from worker.exports.lease import new_owner
+from worker.exports.models import Export
+from worker.exports.naming import certificat_name
+from worker.exports.storage import Storage, publish
+from worker.registre.communes import read_commune
+from worker.registre.reference import name_departement
+
+TITRE = "Certificat de publication"
+
+_SAID = {
+    PublicationMode.AFFICHAGE: "a été affiché",
+    PublicationMode.CONSULTATION: "a été tenu à la disposition des électeurs, à la mairie,",
+}
+_PROOF = (
+    "L’empreinte SHA-256 désigne le fichier publié, à l’octet près : « Vérifier un fichier » du Module Préfecture, ou "
+    "la commande sha256sum, dit si un fichier est celui-là."
+)
+
+log = structlog.get_logger()
+
+
+def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Export) -> None:
+    """Draw and keep the certificate of a tableau that was published and lacks it; any other file is left alone."""
+    if file.kind != ExportKind.TABLEAU or file.purged_at:
+        return
+    from worker.pdf.render import render_letter  # fonts and reportlab: list workers do without
+
+    with snapshot(registre) as connection:
+        commune = read_commune(connection, file.code_commune)
+    nom = clean(commune.nom) if commune else file.code_commune
+    departement = name_departement(commune.code_departement) if commune else ""
+    try:
+        with engine.begin() as connection:
+            published = take_uncertified(connection, file.id)
+            if published is None:
+                return
+            with storage.pending(file.code_commune, certificat_name(file.file_name), new_owner()) as pdf:
+                render_letter(*compose_certificat(file, published, nom, departement), pdf)
+                write_certificat(connection, file.id, pdf.finish())
+                publish([pdf])
+    except DiskFullError as full:
+        log.warning("certificat_not_drawn", export_id=file.id, error=full.code)
+        return
+    log.info("certificat_drawn", export_id=file.id)
+
+
+def compose_certificat(
+    file: Export, published: PublicationDays, nom: str, departement: str
+) -> tuple[Tableau, list[str]]:
+    """The top of the page with who signs it, and what it says; the same record, the same words."""
+    type_ = TypeTableau(file.type_tableau)
+    head = Tableau(
+        type=file.type_tableau,
+        presentation=Presentation.COMMUNE.value,
+        titre=TITRE,
+        reference_legale=LAWS[type_].reference_legale,
+        nom_commune=nom,
+        code_commune=file.code_commune,
+        departement=departement,
+        liste=f"{file.nom_liste.label} — {file.nom_liste.value}",
+        objet=type_.label,
+        edite_le=f"Tableau édité le {format_moment(file.request.created_at)}",
+        is_provisoire=False,
+        sections=(),
+        signatures=Signatures(Signataire.MAIRE.value, 1, has_seal=True, lieu=f"Fait {at_commune(nom)}, le …"),
+        notes=(_PROOF,),
+    )
+    first, last = published.published_on, published.published_until or published.published_on
+    days = f"le {weekday_date(first)}" if first == last else f"du {weekday_date(first)} au {weekday_date(last)} inclus"
+    return head, [
+        f"Le maire {of_commune(nom)} certifie que le tableau désigné ci-dessous {_SAID[published.mode]} {days}.",
+        f"Tableau : {file.label}",
+        f"Fichier : {file.file_name}",
+        f"Empreinte SHA-256 : {file.sha256}",
+    ]

@@ -1,0 +1,176 @@
+"""A doorbell rings for a row: the row is taken, its file made, and how that ended is recorded."""
+
+import errno
+from functools import partial
+
+import structlog
+from sqlalchemy import Connection
+from sqlalchemy.exc import SQLAlchemyError
+from sqlalchemy.orm import Session, joinedload
+
+from common.logs import request_keys
+from schemas.envelope import trace_id_of
+from schemas.vocabulary import ExportKind, ExportStatus
+from worker.errors import (
+    DatabaseAwayError,
+    ExhaustedError,
+    ExportError,
+    LeaseLostError,
+    PrefectureError,
+    TransientError,
+)
+from worker.exports.lease import Heartbeat, find_instead, give_back, give_way, new_owner
+from worker.exports.models import Export
+from worker.exports.records import claim, is_overdue, mark_failed, release, renew, wake
+from worker.handlers.making.make_certificat import keep_certificat
+from worker.handlers.making.make_liste import keep_fingerprint, make_liste
+from worker.handlers.making.make_tableau import make_tableau
+from worker.handlers.services import Services
+from worker.trouble import UNKNOWN, conclude, lacks_descriptors
+
+log = structlog.get_logger()
+
+_LOOKS = 2
+"""How often a doorbell looks for its row: whoever was faster the first time left another one that waits."""
+
+WOKEN_TOGETHER = 500
+"""Rows whose wait one file ends; the next file that is made ends that of as many."""
+
+_MAKERS = {ExportKind.LISTE: make_liste, ExportKind.TABLEAU: make_tableau}
+
+
+def make_export(export_id: int, services: Services) -> None:
+    """Make the file of one row, if the row is free; a copy of the doorbell finds it taken or done, and stops.
+
+    The doorbell of a file that is ready asks for the fingerprint of a list that was deposited since, or for the
+    certificate of a tableau that was published.
+
+    Raises:
+        Exception: the database is away, or this process lacks what it needs; the message is to be delivered again.
+    """
+    owner = new_owner()
+    with services.engine.begin() as connection:
+        enqueued = _read(connection, export_id)
+        if enqueued is None:
+            log.warning("export_unknown", export_id=export_id)
+            return
+        _bind_log(enqueued)
+        export = None if enqueued.status == ExportStatus.READY else _take(connection, enqueued, owner, services)
+    if enqueued.status == ExportStatus.READY:
+        keep_fingerprint(services.engine, services.storage, enqueued)
+        keep_certificat(services.engine, services.registre, services.storage, enqueued)
+        with services.engine.begin() as connection:
+            export = _take(connection, enqueued, owner, services)
+    if export is None:
+        return
+    _bind_log(export)
+    log.info("export_started", attempt=export.attempts + 1)
+    try:
+        _work(export, owner, services)
+    except LeaseLostError:
+        log.warning("lease_lost")
+
+
+def _work(export: Export, owner: str, services: Services) -> None:
+    try:
+        keep = partial(renew, services.engine, export.id, owner, services.lease_seconds)
+        still = partial(_stand_still, export, owner, services)
+        with Heartbeat(keep, services.lease_seconds, still) as heartbeat:
+            _MAKERS[ExportKind(export.kind)](export, owner, heartbeat, services)
+        log.info("export_ready")
+    except LeaseLostError:
+        raise
+    except Exception as error:
+        reason = _judge(error)
+        _give_back(export, owner, reason, services)
+        if isinstance(reason, DatabaseAwayError | ExhaustedError):
+            raise  # the message comes again, to a process that can do it
+    else:
+        _wake(services)
+
+
+def _wake(services: Services) -> None:
+    """What rows were given back for is there again: those that wait for the same need not wait for their time."""
+    if codes := frozenset(services.met):
+        services.met.clear()
+        try:
+            is_over = wake(services.engine, codes, WOKEN_TOGETHER) < WOKEN_TOGETHER
+        except SQLAlchemyError as error:
+            log.warning("rows_not_woken", error=type(error).__name__)
+            is_over = False
+        if not is_over:
+            services.met.update(codes)
+
+
+def _stand_still(export: Export, owner: str, services: Services) -> None:
+    """Let another process make the file, and this one be ended: nothing else stops a step that waits for ever."""
+    try:
+        _give_back(export, owner, TransientError("La production n'avançait plus : prévenez l'exploitant."), services)
+    except LeaseLostError:
+        log.warning("lease_lost")
+    finally:
+        services.stuck.set()
+
+
+def _judge(error: Exception) -> PrefectureError:
+    """What is written on the row; a bug must neither stop the worker nor lose the row.
+
+    Who may open nothing more concludes nothing about a file: libraries take what they cannot read for wrong.
+    """
+    reason = conclude(error)
+    if not isinstance(reason, TransientError) and lacks_descriptors():
+        reason = conclude(OSError(errno.EMFILE, "Too many open files"))
+    if isinstance(reason, ExportError):
+        log.warning("export_failed", code=reason.code)
+    elif isinstance(reason, TransientError):
+        log.warning("export_delayed", code=reason.code, error=type(error).__name__)
+    else:
+        log.error("export_crashed", exc_info=error)
+        return UNKNOWN.to_error()
+    return reason
+
+
+def _give_back(export: Export, owner: str, reason: PrefectureError, services: Services) -> None:
+    give_back(partial(_end, export, owner, reason, services), services.retry_seconds)
+
+
+def _end(export: Export, owner: str, reason: PrefectureError, services: Services) -> None:
+    if isinstance(reason, ExportError) or is_overdue(export, reason, services.retry_seconds):
+        mark_failed(services.engine, export.id, owner, reason)
+    else:
+        release(services.engine, export, owner, reason, counts=not isinstance(reason, TransientError))
+        if isinstance(reason, TransientError):
+            services.met.add(reason.code)
+
+
+def _take(connection: Connection, enqueued: Export, owner: str, services: Services) -> Export | None:
+    """The row that this doorbell serves, now this owner's; nothing when none of its queue may be worked on.
+
+    Looked for again when somebody else took the row in between: of two doorbells that ring at once, the first may
+    serve the row of the second, which then serves the row that gave way.
+    """
+    for look in range(_LOOKS):
+        enqueued = (_read(connection, enqueued.id) if look else None) or enqueued
+        instead = find_instead(connection, enqueued)
+        export = enqueued if instead is None else _read(connection, instead)
+        if export is not None and claim(
+            connection, export.id, owner, lease_seconds=services.lease_seconds, max_attempts=services.max_attempts
+        ):
+            if instead is not None:
+                give_way(connection, enqueued.id)
+            return export
+    return None
+
+
+def _bind_log(export: Export) -> None:
+    """Until the next message: Dramatiq's own lines about this one follow."""
+    structlog.contextvars.bind_contextvars(
+        export_id=export.id,
+        commune=export.code_commune,
+        **request_keys(export.request.correlation_id, trace_id_of(export.request.traceparent)),
+    )
+
+
+def _read(connection: Connection, export_id: int) -> Export | None:
+    with Session(connection) as session:
+        return session.get(Export, export_id, options=[joinedload(Export.request)])

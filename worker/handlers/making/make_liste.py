@@ -1,0 +1,222 @@
+"""From the register to a list file: one snapshot, every elector checked, as many lines as electors, all or nothing.
+
+The file is compared with the one that was deposited before it, by the fingerprint of that one (ADR 0012). A deposit is
+one row, whatever the size of its file. Its doorbell then stands among those of batches: the worker that takes it finds
+the file ready, deposited and without a fingerprint, and takes it. Should that message be lost, the next file of the
+list, which needs the fingerprint, takes it.
+"""
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Any, Self
+
+import structlog
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
+
+from common.calendrier import jour_a_paris
+from common.texte import clean
+from schemas.vocabulary import ExportKind, Format, Severity
+from worker.db.engine import snapshot
+from worker.domain.fingerprint import Digests, Expected, KnownMouvement, expect, find_changes, summarise
+from worker.errors import CountMismatchError
+from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks_fingerprint, write_fingerprint
+from worker.exports.lease import STILL_SECONDS, Heartbeat
+from worker.exports.models import Export
+from worker.exports.naming import report_name
+from worker.exports.records import announce, mark_ready
+from worker.exports.storage import Made, PendingFile, Storage
+from worker.handlers.services import Services
+from worker.registre.checks.suspects import AT_ALL, read_look
+from worker.registre.communes import NO_VERSION, require_commune
+from worker.registre.comparaison.doubts import count_corrections
+from worker.registre.imports.chain import read_rests_on
+from worker.registre.mouvements.queries import has_mouvements, select_between
+from worker.writers import Progress
+from worker.writers.columns import ListeSpec
+from worker.writers.electeurs_file import FileDays, NotOurFileError, take_fingerprint, write_csv
+from worker.writers.precheck import Census, find_anomalies, take_census
+from worker.writers.report import write_report
+from worker.writers.xml_file import validate_xml, write_xml
+
+BYTES_PER_ELECTEUR = {Format.CSV: 400, Format.XML: 1_400}
+"""Room asked for before a file is begun; a line of the arrêté's example is 200 bytes, an element 900."""
+
+VALIDATED_BYTES_PER_SECOND = 1 << 20
+"""An XML file is validated at more than that, even by a processor that is shared."""
+
+
+def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Services) -> None:
+    """Make the file and its report of anomalies, publish them and record them.
+
+    Raises:
+        ExportError: the file cannot be made; a line is missing, or the XML does not follow its schema.
+        DiskFullError: no room now.
+        LeaseLostError: the row is in other hands; nothing was published.
+    """
+    format_ = Format(export.format)
+    storage = services.storage
+    with (
+        storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
+        storage.pending(export.code_commune, export.file_name, owner) as file,
+    ):
+        comparison = DepotComparison.begin(services.engine, storage, export, jour_a_paris(export.request.created_at))
+        with snapshot(services.registre) as connection:
+            spec = read_spec(connection, export, services)
+            comparison.read_register(connection)
+            rests_on = read_rests_on(connection, {spec.version})
+            census = take_census(connection, spec)
+            announce(services.engine, export.id, owner, electeurs=census.electeurs)
+            storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])
+            anomalies = find_anomalies(connection, spec, census, format_, ours=services.ruined_values)
+            tally = write_report(anomalies, report)
+            written = _write(connection, spec, census, file, heartbeat.progress, format_=format_)
+        if written != census.electeurs:
+            raise CountMismatchError(f"{written} lignes écrites pour {census.electeurs} électeurs comptés.")
+        stored = file.finish()
+        report_stored = report.finish() if tally.counts else None
+        if format_ is Format.XML:
+            heartbeat.expect(STILL_SECONDS + stored.size / VALIDATED_BYTES_PER_SECOND)
+            validate_xml(file.temporary, services.xsd)
+
+        made = Made(
+            file=stored,
+            report=report_stored,
+            electeurs=census.electeurs,
+            mineurs=census.mineurs,
+            bloquantes=tally.total(Severity.BLOCKING),
+            remarques=tally.total(Severity.REMARK),
+            anomalies=tally.to_record(),
+            differences=comparison.describe(file.temporary),
+            rests_on=rests_on,
+            reconciliation={"liste_on": spec.today, "version": spec.version, "electeurs": census.electeurs},
+        )
+        mark_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
+
+
+def read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:
+    """Which list the row asks for, at the version that the register shows now.
+
+    Raises:
+        ExportError: the register does not hold the commune any more.
+    """
+    commune = require_commune(connection, export.code_commune)
+    liste = export.nom_liste
+    version = commune.versions.get(liste, NO_VERSION)
+    jour = jour_a_paris(export.request.created_at)
+    is_ours = services.registre is services.engine
+    return ListeSpec(
+        code_commune=commune.code,
+        nom_commune=clean(commune.nom),
+        code_departement=commune.code_departement,
+        liste=liste,
+        version=version,
+        type_liste=services.type_liste_codes[liste],
+        info_liste=services.info_liste,
+        jour=jour,
+        look=read_look(connection, commune.code, liste, version, jour) if is_ours else AT_ALL,
+    )
+
+
+def _write(
+    connection: Connection, spec: ListeSpec, census: Census, file: PendingFile, progress: Progress, *, format_: Format
+) -> int:
+    if format_ is Format.XML:
+        return write_xml(connection, spec, file, progress, cleaning=census.needs_cleaning)
+    return write_csv(connection, spec, file, progress, cleaning=census.needs_cleaning, separators=census.has_separators)
+
+
+PURGED = "le fichier déposé a été purgé avant que son empreinte soit prise"
+NOT_INTACT = "le fichier déposé n'est plus intact sur le volume"
+
+log = structlog.get_logger()
+
+
+def keep_fingerprint(engine: Engine, storage: Storage, file: Export) -> None:
+    """Take and keep the fingerprint of a deposited list file that lacks one; any other file is left alone."""
+    if file.kind != ExportKind.LISTE:
+        return
+    with snapshot(engine) as connection:
+        is_lacking = lacks_fingerprint(connection, file.id)
+    if is_lacking:
+        _take_and_keep(engine, storage, file)
+
+
+def _take_and_keep(engine: Engine, storage: Storage, file: Export) -> Fingerprint:
+    """Read the file whole. A damaged one is not kept as such: a restored volume may bring it back."""
+    taken = _take_fingerprint(storage, file)
+    if taken.records is not None:
+        with engine.begin() as connection:
+            write_fingerprint(connection, file.id, taken)
+        log.info("fingerprint_taken", export_id=file.id)
+    return taken
+
+
+def _take_fingerprint(storage: Storage, file: Export) -> Fingerprint:
+    if file.purged_at:
+        return Fingerprint(reason=PURGED)
+    digests = Digests.new()
+    path = storage.path(file.code_commune, file.file_name)
+    try:
+        taken = take_fingerprint(path, Format(file.format), digests)
+    except (OSError, NotOurFileError) as error:
+        log.warning("fingerprint_not_taken", export_id=file.id, error=type(error).__name__)
+        return Fingerprint(reason=NOT_INTACT)
+    if taken.sha256 != file.sha256:
+        log.warning("fingerprint_not_taken", export_id=file.id, error="altered")
+        return Fingerprint(reason=NOT_INTACT)
+    return Fingerprint(digests.key, taken.fingerprint)
+
+
+@dataclass
+class DepotComparison:
+    """Of the file of one row with the last one deposited: first the register is asked, then the file is read."""
+
+    export: Export
+    last: LastDepot | None
+    days: FileDays
+    expected: Expected | None = None
+    corrections: int = 0
+
+    @classmethod
+    def begin(cls, engine: Engine, storage: Storage, export: Export, jour: date) -> Self:
+        """Find what to compare with; take the fingerprint of the deposited file where nobody has done it yet."""
+        with snapshot(engine) as connection, Session(connection) as session:
+            last = find_last_depot(session, export)
+        if last and last.fingerprint == Fingerprint():
+            last = last._replace(fingerprint=_take_and_keep(engine, storage, last.export))
+        before = jour_a_paris(last.asked_at) if last else jour
+        return cls(export, last, FileDays(before, jour))
+
+    def read_register(self, connection: Connection) -> None:
+        """Count the mouvements between the two files, in the snapshot that the new one is made of."""
+        code, liste = self.export.code_commune, self.export.nom_liste
+        if not self._digests:
+            return
+        self.corrections = count_corrections(connection, code, liste, *self.days)
+        if has_mouvements(connection, code, liste):
+            found = select_between(connection, code, liste, *self.days)
+            known = (KnownMouvement(it.nature, self._digests.identity(*it[1:]), it.date_naissance) for it in found)
+            self.expected = expect(known, *self.days)
+
+    def describe(self, file: Path) -> dict[str, Any] | None:
+        """For the row: how the finished file differs, or why nobody can tell; None when nothing was deposited."""
+        if self.last is None:
+            return None
+        about = {
+            "export_id": self.last.export.id,
+            "label": self.last.export.label,
+            "deposited_on": self.last.deposited_on.isoformat(),
+        }
+        deposited = self.last.fingerprint
+        if self._digests is None or deposited.records is None:
+            return about | {"reason": deposited.reason}
+        taken = take_fingerprint(file, Format(self.export.format), self._digests, self.days)
+        changes = find_changes(deposited.records, taken.fingerprint)
+        return about | summarise(changes, taken.of_age_since, self.expected, self.corrections).to_record()
+
+    @property
+    def _digests(self) -> Digests | None:
+        key = self.last and self.last.fingerprint.key
+        return Digests(key) if key else None

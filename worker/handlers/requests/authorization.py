@@ -1,0 +1,191 @@
+"""Which sender may ask for which commune, and for whom, by the broker's word; which earlier request it may name."""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from sqlalchemy import literal, not_, or_, select
+from sqlalchemy.orm import Session, selectinload
+
+from schemas.http import TOKEN_ACTOR
+from schemas.requests import CancelRequested, RetryRequested
+from schemas.vocabulary import RequestOutcome
+from worker.db.engine import snapshot
+from worker.errors import NotKnownYetError, RefusedError
+from worker.exports.models import EVERY_COMMUNE, WITHOUT_KEY, Export, Request, Sender, Token, TokenCommune
+from worker.exports.parked import request_key
+from worker.handlers.services import Services
+from worker.notifier.models import Agent
+from worker.registre.communes import CommuneRegistre, read_communes
+
+UNKNOWN_ACCOUNT = "compte inconnu"
+"""Who acts where anybody is served (PREFECTURE_SENDERS=any) and the broker was not told an account."""
+
+_HERE = "poste local"
+
+
+class Facts:
+    """Of senders, agents and communes, what events are read by: for many of them in as many questions as for one.
+
+    What was read once is not asked again: to be used for one event, or for some that are recorded together.
+    """
+
+    def __init__(self, services: Services, senders: Collection[str] = (), communes: Collection[str] = ()) -> None:
+        self._services = services
+        self._read: set[tuple[str, str]] = set()
+        self._listed: dict[tuple[str, str], bool] = {}
+        self._agents: set[tuple[str, str]] = set()
+        self._communes: dict[str, CommuneRegistre | None] = {}
+        if communes:
+            self._read_senders(senders, communes)
+            self._read_communes(communes)
+
+    def is_sender(self, sender: str, commune: str) -> bool:
+        """Whether the account is on the list for this commune."""
+        return bool(self._of(sender, commune))
+
+    def speaks_for(self, sender: str, commune: str, agent: str) -> bool:
+        """Whether the account may speak for the agents of this commune, and this is one, or a token that opens it."""
+        if not any(self._of(sender, commune)):
+            return False
+        return (agent, commune) in self._agents or (agent.startswith(TOKEN_ACTOR) and self._opens(agent, commune))
+
+    def commune(self, code: str) -> CommuneRegistre | None:
+        """The commune, as the register knows it; None when nobody does."""
+        if code not in self._communes:
+            self._read_communes([code])
+        return self._communes[code]
+
+    def _opens(self, token: str, commune: str) -> bool:
+        is_it = literal(TOKEN_ACTOR).concat(Token.name) == token, Token.id == TokenCommune.token_id
+        opened = select(Token.id).where(*is_it, TokenCommune.code_commune.in_([commune, EVERY_COMMUNE]))
+        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+            return connection.scalar(opened.limit(1)) is not None
+
+    def _of(self, sender: str, commune: str) -> list[bool]:
+        if not sender:
+            return []
+        if (sender, commune) not in self._read:
+            self._read_senders([sender], [commune])
+        keys = (sender, commune), (sender, EVERY_COMMUNE)
+        return [self._listed[key] for key in keys if key in self._listed]
+
+    def _read_senders(self, senders: Collection[str], communes: Collection[str]) -> None:
+        listed = Sender.name.in_(senders), Sender.code_commune.in_([*communes, EVERY_COMMUNE])
+        listed_rows = select(Sender.name, Sender.code_commune, Sender.speaks_for_agents).where(*listed)
+        agents = select(Agent.name, Agent.code_commune).where(Agent.code_commune.in_(communes))
+        with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+            self._listed |= {(name, code): speaks for name, code, speaks in connection.execute(listed_rows)}
+            self._agents |= {(name, code) for name, code in connection.execute(agents)}
+        self._read |= {(sender, commune) for sender in senders for commune in communes}
+
+    def _read_communes(self, codes: Collection[str]) -> None:
+        with self._services.registre.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+            known = read_communes(connection, codes)
+        self._communes |= {code: known.get(code) for code in codes}
+
+
+class Authorization:
+    """What the sender of one event may ask for: anything, unless only known senders are served.
+
+    `sender` is the account of the broker that published the event; empty when the broker was not told.
+    """
+
+    def __init__(self, sender: str, services: Services, facts: Facts | None = None) -> None:
+        self.sender = sender
+        self.facts = facts or Facts(services)
+        self._services = services
+
+    @property
+    def account(self) -> str:
+        """The account that acts, for the record."""
+        return self.sender or (_HERE if self._services.is_embedded else UNKNOWN_ACCOUNT)
+
+    def principal(self, commune: str, said: str) -> str:
+        """Who acts: the agent `said`, if she is one of the commune and the account speaks for agents; else itself.
+
+        Or the token `said`, which opens the commune: the screen saw it.
+        """
+        if self._services.is_embedded and not self.sender:
+            return said
+        return said if self.facts.speaks_for(self.sender, commune, said) else self.account
+
+    def allows(self, commune: str) -> bool:
+        """Whether the sender may ask for this commune."""
+        return not self._services.known_senders_only or self.facts.is_sender(self.sender, commune)
+
+    def require(self, commune: str) -> None:
+        """Go on only if the sender may ask for this commune.
+
+        Raises:
+            RefusedError: he may not; the reason says what is missing, and nothing of the commune.
+        """
+        if self.allows(commune):
+            return
+        if not self.sender:
+            raise RefusedError(
+                "Expéditeur inconnu : l'événement doit porter la propriété AMQP « user_id », égale au compte RabbitMQ "
+                "qui le publie.",
+                code="expediteur_inconnu",
+            )
+        raise RefusedError(
+            f"Le compte « {self.sender} » ne peut pas demander de fichiers de {commune} : la personne qui "
+            "administre le service l'y autorise (« senders »).",
+            code="compte_non_autorise",
+            field="data.commune",
+        )
+
+
+@dataclass(frozen=True)
+class KnownRequest:
+    """What was found: the request, its commune, and the files that are meant."""
+
+    request_id: int
+    commune: str
+    exports: list[Export]
+
+
+def find_request(
+    asked: CancelRequested | RetryRequested, services: Services, authorization: Authorization
+) -> KnownRequest:
+    """The request and the files that are meant: of several that were sent under one id, the account's own.
+
+    Raises:
+        NotKnownYetError: there is none, or it is of a commune that the sender may not ask for: he cannot tell which,
+            since both wait for as long before they are refused.
+        RefusedError: one of the files is not of this request.
+    """
+    is_own = Request.sender == authorization.sender
+    named = (
+        *(
+            Request.source == asked.request.source,
+            Request.event_id == asked.request.id,
+            Request.code.not_in(WITHOUT_KEY),
+        ),
+        or_(is_own, Request.outcome == RequestOutcome.ACCEPTED),
+    )
+    query = select(Request).where(*named).options(selectinload(Request.exports)).order_by(not_(is_own), Request.id)
+    with snapshot(services.engine) as connection, Session(connection) as session:
+        found = session.scalars(query).all()
+    request = next((it for it in found if all(map(authorization.allows, _communes(it)))), None)
+    if request is None:
+        raise NotKnownYetError(
+            "Demande introuvable : vérifiez son identifiant et sa source, et qu'elle est d'une commune dont ce compte "
+            "peut demander les fichiers.",
+            waits_for=request_key(asked.request.source, asked.request.id),
+            code="demande_introuvable",
+            field="data.request",
+        )
+    exports = {export.id: export for export in request.exports}
+    meant = asked.exports or list(exports)
+    if not exports.keys() >= set(meant):
+        raise RefusedError(
+            "Fichier inconnu : un des numéros n'est pas celui d'un fichier de cette demande.",
+            commune=request.code_commune,
+            code="fichier_inconnu",
+            field="data.exports",
+        )
+    return KnownRequest(request.id, request.code_commune, [exports[number] for number in meant])
+
+
+def _communes(request: Request) -> set[str]:
+    return {request.code_commune, *(export.code_commune for export in request.exports)} - {""}

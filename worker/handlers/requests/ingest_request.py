@@ -1,0 +1,534 @@
+"""An event arrives: it becomes rows, once, and the doorbell of each row rings."""
+
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from itertools import islice
+from typing import Any, NamedTuple, TypeVar
+
+import structlog
+from pydantic import TypeAdapter, ValidationError
+from sqlalchemy import Text, cast, select, update
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import Session
+
+from common.logs import request_keys
+from schemas.envelope import CloudEvent, trace_id_of
+from schemas.faults import Fault
+from schemas.requests import CodeCommune, RequestedBy
+from schemas.topology import (
+    DECLARATION_TYPES,
+    REQUEST_CANCEL,
+    REQUEST_DEPOT_DECLARE,
+    REQUEST_DEPOT_VERDICT,
+    REQUEST_DOUBT_DECIDE,
+    REQUEST_FILE_DOWNLOADED,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_PUBLICATION_DECLARE,
+    REQUEST_REGISTER_NOTE,
+    REQUEST_REGISTRE_CORRECTION,
+    REQUEST_REGISTRE_IMPORT,
+    REQUEST_REGISTRE_PREVIEW,
+    REQUEST_RETRY,
+    REQUEST_TABLEAUX_RENDER,
+)
+from schemas.vocabulary import RequestOutcome
+from worker.arrivals import take_back_previews
+from worker.db.engine import notify_ready
+from worker.db.types import utc_now
+from worker.doorbell import Doorbell, PreviewDoorbell
+from worker.errors import NotKnownYetError, RefusedError
+from worker.exports.lease import LaneTurns, Share
+from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Parked, Request
+from worker.exports.parked import (
+    Arrival,
+    begin_look,
+    find_waiting,
+    hash_payload,
+    park,
+    request_key,
+    stands_for_another,
+    unpark,
+)
+from worker.exports.records import PlannedFile, add_exports, take_back_enqueued
+from worker.handlers.note_register import read_decision
+from worker.handlers.requests.authorization import Authorization, Facts
+from worker.handlers.requests.declarations import (
+    Cancellation,
+    Declaration,
+    read_cancellation,
+    read_depot,
+    read_download,
+    read_publication,
+    read_verdict,
+)
+from worker.handlers.requests.export_plan import ExportPlan, plan_listes, plan_retry, plan_tableaux
+from worker.handlers.requests.register_note import read_note
+from worker.handlers.requests.registre_requests import (
+    CorrectionOrder,
+    ImportOrder,
+    PreviewOrder,
+    read_correction_order,
+    read_import_order,
+    read_preview_order,
+)
+from worker.handlers.services import Services
+from worker.registre.reference import is_code_commune
+
+log = structlog.get_logger()
+
+Read = ExportPlan | Cancellation | Declaration | PreviewOrder | CorrectionOrder | ImportOrder
+"""What a request says, once it was read and can be served."""
+
+AnyDoorbell = Doorbell | PreviewDoorbell
+
+Result = TypeVar("Result")
+
+QUOTA = "quota"
+"""The code of the refusal of a request of which too many wait."""
+
+_ATTEMPTS = 5
+_DAY_SECONDS = 86_400
+_ASKS_FOR_FILES = frozenset({REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER})
+_WHATEVER_IS_KNOWN = frozenset(
+    {UNREADABLE, "demande_invalide", "type_inconnu", "expediteur_inconnu", "compte_non_autorise"}
+)
+"""The codes of refusals that no other event could have changed."""
+
+_READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
+    REQUEST_LISTE_EXPORT: plan_listes,
+    REQUEST_TABLEAUX_RENDER: plan_tableaux,
+    REQUEST_RETRY: plan_retry,
+    REQUEST_CANCEL: read_cancellation,
+    REQUEST_FILE_DOWNLOADED: read_download,
+    REQUEST_DEPOT_DECLARE: read_depot,
+    REQUEST_DEPOT_VERDICT: read_verdict,
+    REQUEST_PUBLICATION_DECLARE: read_publication,
+    REQUEST_DOUBT_DECIDE: read_decision,
+    REQUEST_REGISTER_NOTE: read_note,
+    REQUEST_REGISTRE_PREVIEW: read_preview_order,
+    REQUEST_REGISTRE_CORRECTION: read_correction_order,
+    REQUEST_REGISTRE_IMPORT: read_import_order,
+}
+
+
+def ingest_request(event: CloudEvent, services: Services, *, sender: str = "", reply_to: str = "") -> None:
+    """Record a request and one row per file it asks for; a copy of the event finds them and stops.
+
+    A request that cannot be served is recorded as refused, with the reason, and is not tried again; one that names what
+    is not known yet is parked. `sender` is the account of the broker that published the event, in the broker's own
+    word; empty when it is not known. `reply_to` is where else it wants the answer.
+    """
+    _ingest(Arrival(event, sender, reply_to=reply_to), services)
+
+
+def refuse_unreadable(
+    names: Mapping[str, str], faults: Sequence[Fault], services: Services, *, sender: str = "", reply_to: str = ""
+) -> None:
+    """Record that an event was refused for its form: `names` are the attributes that it is known by, `faults` why.
+
+    It does not take its id: put right, it may be sent under the same.
+    """
+    arrival, refusal = read_unreadable(names, faults, sender, reply_to)
+    with structlog.contextvars.bound_contextvars(**_keys(arrival.event)):
+        _record(arrival, services, refusal)
+
+
+def read_unreadable(
+    names: Mapping[str, str], faults: Sequence[Fault], sender: str, reply_to: str = ""
+) -> tuple[Arrival, RefusedError]:
+    """What can be recorded of such an event, and its refusal."""
+    event = CloudEvent.model_validate({**names, "data": {"faults": [fault.code for fault in faults]}})
+    said = " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
+    refusal = RefusedError(f"Événement illisible : {said}.", code=UNREADABLE, faults=faults)
+    return Arrival(event, sender, reply_to=reply_to), refusal
+
+
+def ingest_together(arrivals: Sequence[tuple[Arrival, RefusedError | None]], services: Services) -> Sequence[bool]:
+    """Record events that came together by one transaction; whether each was: the others are for `ingest_request`.
+
+    Left to it: what asks for no file, unless it is refused for itself alone; what is a copy or has a key that is taken,
+    what waits; and all of them when the database refuses one. A refusal is that of an event which cannot be read.
+    """
+    try:
+        recorded = _commit(services, lambda session: _record_together(session, arrivals, services))
+        _enqueue(recorded.doorbells, services)
+        for waiting in find_waiting(services.engine, recorded.made_known) if recorded.made_known else ():
+            _ingest(waiting, services)
+    except Exception as error:  # noqa: BLE001 — whatever it is, it is met again by the event that it comes from
+        log.warning("events_not_recorded_together", events=len(arrivals), error=type(error).__name__)
+        return [False] * len(arrivals)
+    recorded.report()
+    return [index in recorded.answers for index in range(len(arrivals))]
+
+
+def _keys(event: CloudEvent) -> dict[str, str]:
+    return request_keys(event.correlationid, trace_id_of(event.traceparent))
+
+
+def take_up_parked(parked_id: int, services: Services) -> None:
+    """Look whether what a parked event names has arrived; the last time, refuse it when it has not."""
+    if arrival := begin_look(services.engine, parked_id):
+        _ingest(arrival, services)
+
+
+def _ingest(arrival: Arrival, services: Services) -> None:
+    """Serve an event, then those that waited for it, then those that waited for these."""
+    arrivals, doorbells = [arrival], list[AnyDoorbell]()
+    try:
+        while arrivals:
+            arrival = arrivals.pop()
+            with structlog.contextvars.bound_contextvars(**_keys(arrival.event)):
+                made_known, waiting = _serve(arrival, services)
+            doorbells += waiting
+            if made_known:
+                arrivals += find_waiting(services.engine, made_known)
+    finally:
+        _enqueue(doorbells, services)
+
+
+def _enqueue(doorbells: Sequence[AnyDoorbell], services: Services) -> None:
+    if not doorbells:
+        return
+    try:
+        services.enqueue(doorbells)
+    except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the sweep rings again
+        log.warning("doorbells_not_enqueued", exports=len(doorbells), error=type(error).__name__)
+        take_back_enqueued(services.engine, [it for it in doorbells if isinstance(it, Doorbell)])
+        take_back_previews(services.engine, [it.preview_id for it in doorbells if isinstance(it, PreviewDoorbell)])
+
+
+class Served(NamedTuple):
+    """What one event made known, by the keys of those that wait for it; the doorbells to ring."""
+
+    made_known: Sequence[str]
+    doorbells: Sequence[AnyDoorbell]
+
+
+def _serve(arrival: Arrival, services: Services) -> Served:
+    """Record one event, or park it. A copy makes known the same: whoever read the first may have died before that."""
+    event, authorization = arrival.event, Authorization(arrival.sender, services)
+    made_known = [request_key(event.source, event.id)]
+    try:
+        while True:
+            try:
+                answer = _read(event, services, authorization)
+                doorbells = _record(arrival, services, answer)
+                break
+            except NotKnownYetError as unknown:
+                if arrival.is_last:
+                    raise
+                if not _park(arrival, services, unknown):
+                    return Served((), ())
+                # What it names may have been recorded just before the row was there for all to see: so look again.
+    except RefusedError as refusal:
+        return Served(made_known, _refuse(arrival, services, refusal))
+    if isinstance(answer, ExportPlan):
+        for doorbell in doorbells:
+            if isinstance(doorbell, Doorbell):
+                log.info("export_queued", export_id=doorbell.export_id, commune=answer.commune)
+    if isinstance(answer, Declaration):
+        made_known += answer.makes_known()
+    return Served(made_known, doorbells)
+
+
+@dataclass
+class _Together:
+    """What became of events that were recorded together, by their place."""
+
+    arrivals: Sequence[tuple[Arrival, RefusedError | None]]
+    answers: dict[int, Read | RefusedError] = field(default_factory=dict)
+    doorbells: list[Doorbell] = field(default_factory=list)
+
+    @property
+    def made_known(self) -> list[str]:
+        """The keys of those that wait for one of them."""
+        events = (self.arrivals[index][0].event for index in self.answers)
+        return [request_key(event.source, event.id) for event in events]
+
+    def report(self) -> None:
+        """Log it, as of each alone."""
+        doorbells = iter(self.doorbells)
+        for index, answer in self.answers.items():
+            with structlog.contextvars.bound_contextvars(**_keys(self.arrivals[index][0].event)):
+                if isinstance(answer, ExportPlan):
+                    for doorbell in islice(doorbells, len(answer.files)):
+                        log.info("export_queued", export_id=doorbell.export_id, commune=answer.commune)
+                else:
+                    log.info("request_refused")
+
+
+def _record_together(
+    session: Session, arrivals: Sequence[tuple[Arrival, RefusedError | None]], services: Services
+) -> _Together:
+    done, taken = _Together(arrivals), _taken_keys(session, [arrival for arrival, _ in arrivals])
+    said = {str(arrival.event.data.get("commune")) for arrival, _ in arrivals}
+    communes = {code for code in said if is_code_commune(code)}
+    facts = Facts(services, {arrival.sender for arrival, _ in arrivals}, communes)
+    now = session.scalars(select(utc_now())).one()
+    answers: dict[int, Read | RefusedError] = {}
+    for index, (arrival, unreadable) in enumerate(arrivals):
+        key = _key_of(arrival)
+        if key in taken:
+            continue
+        taken.add(key)
+        try:
+            answer = unreadable or _read(arrival.event, services, Authorization(arrival.sender, services, facts))
+        except RefusedError as refusal:
+            answer = refusal
+        if arrival.event.type in _ASKS_FOR_FILES or getattr(answer, "code", "") in _WHATEVER_IS_KNOWN:
+            answers[index] = answer
+    plans = [(arrivals[index][0], answer) for index, answer in answers.items() if isinstance(answer, ExportPlan)]
+    turns = LaneTurns(session.connection(), {_share(arrival, plan) for arrival, plan in plans})
+    files: list[tuple[Request, PlannedFile]] = []
+    for index, read in answers.items():
+        arrival, answer = arrivals[index][0], read
+        authorization = Authorization(arrival.sender, services, facts)
+        if isinstance(answer, ExportPlan) and (over := _over_quota(turns, _share(arrival, answer), services, answer)):
+            answer = over
+        request = _request(arrival, authorization, now, answer)
+        _take_turn(turns, request, answer)
+        session.add(request)
+        files += [(request, file) for file in answer.files] if isinstance(answer, ExportPlan) else []
+        done.answers[index] = answer
+    done.doorbells += [Doorbell.of(it.id, it.kind, it.is_bulk) for it in add_exports(session, files, now)]
+    notify_ready(session.connection())
+    return done
+
+
+def _share(arrival: Arrival, plan: ExportPlan) -> Share:
+    return Share.of(arrival.sender, plan.commune, is_bulk=plan.is_bulk)
+
+
+def _over_quota(turns: LaneTurns, share: Share, services: Services, plan: ExportPlan) -> RefusedError | None:
+    """The refusal of a request when too many of its share wait already."""
+    limit = services.quota_bulk if share.is_bulk else services.quota
+    if turns.count_waiting(share) < limit:
+        return None
+    whose = "des lots de ce compte" if share.is_bulk else "de ce compte pour cette commune"
+    return RefusedError(
+        f"Trop de demandes {whose} attendent déjà ({limit} au plus) : renvoyez celle-ci dans dix minutes, "
+        "avec un « id » nouveau.",
+        code=QUOTA,
+        commune=plan.commune,
+    )
+
+
+def _take_turn(turns: LaneTurns, request: Request, answer: Read | RefusedError) -> None:
+    if isinstance(answer, ExportPlan):
+        share = Share.of(request.sender, answer.commune, is_bulk=answer.is_bulk)
+        request.is_bulk, request.share, request.turn = share.is_bulk, share.name, turns.take(share)
+
+
+def _key_of(arrival: Arrival) -> tuple[str, str, str]:
+    return arrival.sender, arrival.event.source, arrival.event.id
+
+
+def _taken_keys(session: Session, arrivals: Sequence[Arrival]) -> set[tuple[str, str, str]]:
+    """The keys that stand for an event, recorded or waiting; those of other events too."""
+    sources, ids = ({getattr(it.event, name) for it in arrivals} for name in ("source", "id"))
+    taken: set[tuple[str, str, str]] = set()
+    for table in (Request, Parked):
+        keys = select(table.sender, table.source, table.event_id)
+        of_these = keys.where(table.source.in_(sources), table.event_id.in_(ids))
+        taken |= {(sender, source, event_id) for sender, source, event_id in session.execute(of_these)}
+    return taken
+
+
+def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequence[AnyDoorbell]:
+    try:
+        return _record(arrival, services, refusal)
+    except RefusedError as of_its_key:
+        return _record(arrival, services, of_its_key)
+
+
+def _read(event: CloudEvent, services: Services, authorization: Authorization) -> Read:
+    reader = _READERS.get(event.type)
+    if reader is None:
+        raise RefusedError(
+            "Type de demande inconnu : vérifiez l'attribut « type » de l'événement.", code="type_inconnu", field="type"
+        )
+    answer = reader(event, services, authorization)
+    principal = authorization.principal(answer.commune, answer.requested_by)
+    match answer:
+        case Declaration():
+            return replace(answer, requested_by=principal, account=authorization.account)
+        case ExportPlan():
+            return replace(answer, requested_by=principal)
+        case Cancellation():
+            return replace(answer, requested_by=principal, account=authorization.account)
+        case PreviewOrder():
+            return replace(answer, requested_by=principal, account=authorization.account)
+        case CorrectionOrder():
+            return replace(answer, requested_by=principal, account=authorization.account)
+        case ImportOrder():
+            return replace(answer, requested_by=principal, account=authorization.account)
+
+
+def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[AnyDoorbell]:
+    """Write the rows; the doorbells that are to ring, none when the event is a copy.
+
+    Raises:
+        RefusedError: what was to be cancelled has ended meanwhile, a declaration cannot be; nothing was written.
+    """
+
+    def record(session: Session) -> Sequence[AnyDoorbell]:
+        _free_key(session, arrival, services)
+        if _is_copy(session, arrival, answer):
+            return ()
+        if not _takes_no_key(answer):
+            unpark(session.connection(), arrival)
+        now = session.scalars(select(utc_now())).one()
+        shares = {_share(arrival, answer)} if isinstance(answer, ExportPlan) else set()
+        turns = LaneTurns(session.connection(), shares)
+        if isinstance(answer, ExportPlan) and (over := _over_quota(turns, _share(arrival, answer), services, answer)):
+            raise over
+        request = _request(arrival, Authorization(arrival.sender, services), now, answer)
+        _take_turn(turns, request, answer)
+        session.add(request)
+        session.flush()
+        notify_ready(session.connection())
+        return _apply(session, request, answer)
+
+    return _commit(services, record)
+
+
+def _park(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bool:
+    """Let an event wait; False when it does already, or is a copy of one that waits no more."""
+
+    def park_unless_known(session: Session) -> bool:
+        _free_key(session, arrival, services)
+        if _is_copy(session, arrival, unknown):
+            return False
+        return park(session.connection(), arrival, unknown.waits_for)
+
+    is_parked = _commit(services, park_unless_known)
+    if is_parked:
+        log.info("event_parked")
+    return is_parked
+
+
+def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
+    """Do it in one transaction; again when another worker took the same event or the same name at the same time."""
+    for _ in range(_ATTEMPTS - 1):
+        with suppress(IntegrityError), Session(services.engine) as session, session.begin():
+            return work(session)
+    with Session(services.engine) as session, session.begin():
+        return work(session)
+
+
+def _free_key(session: Session, arrival: Arrival, services: Services) -> None:
+    """Let go of a key that has lived its days, once what it stood for is over: that keeps its row, its number added."""
+    if not services.key_days:
+        return
+    named = Request.sender == arrival.sender, Request.source == arrival.event.source
+    is_over = Request.told_at.is_not(None), Request.announced_at.is_not(None)
+    is_old = Request.created_at < utc_now(-services.key_days * _DAY_SECONDS)
+    freed = update(Request).where(*named, Request.event_id == arrival.event.id, *is_over, is_old)
+    session.execute(freed.values(event_id=Request.event_id + "#" + cast(Request.id, Text)))
+
+
+def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) -> bool:
+    """Whether this event is recorded: by its account, source and id, and by what it says.
+
+    Rows from before what was said was kept are copies of whatever has their key. A copy does not wait any more, and is
+    answered again: its sender may not have had the answer.
+
+    Raises:
+        RefusedError: the key stands for another event, which is recorded or waits; the answer is not that refusal yet.
+    """
+    event, hashed = arrival.event, hash_payload(arrival.event)
+    mine = Request.sender == arrival.sender, Request.source == event.source, Request.event_id == event.id
+    known = {
+        row.payload_hash: row.code for row in session.execute(select(Request.payload_hash, Request.code).where(*mine))
+    }
+    if hashed in known or "" in known:
+        is_copied = Request.payload_hash.in_(("", hashed))
+        session.execute(update(Request).where(*mine, is_copied).values(announced_at=None, reply_to=arrival.reply_to))
+        notify_ready(session.connection())
+        unpark(session.connection(), arrival)
+        log.info("event_copy")
+        return True
+    is_taken = not WITHOUT_KEY.issuperset(known.values()) or stands_for_another(session.connection(), arrival)
+    if is_taken and not _takes_no_key(answer):
+        raise RefusedError(
+            "Identifiant déjà employé pour une autre demande : un événement nouveau veut un « id » nouveau ; renvoyer "
+            "le même se fait sans rien y changer.",
+            code=KEY_REUSED,
+            field="id",
+        )
+    return False
+
+
+def _takes_no_key(answer: Read | RefusedError) -> bool:
+    return isinstance(answer, RefusedError) and answer.code in WITHOUT_KEY
+
+
+def _request(arrival: Arrival, authorization: Authorization, now: datetime, answer: Read | RefusedError) -> Request:
+    event = arrival.event
+    request = Request(
+        source=event.source,
+        event_id=event.id,
+        event_type=event.type,
+        correlation_id=event.correlationid,
+        traceparent=event.traceparent or "",
+        tracestate=event.tracestate or "",
+        reply_to=arrival.reply_to,
+        sender=authorization.sender,
+        payload_hash=hash_payload(event),
+        created_at=now,
+    )
+    if isinstance(answer, RefusedError):
+        request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
+        request.settled_at = now
+        request.is_bulk = answer.code in _WHATEVER_IS_KNOWN  # who sends thousands of them is answered after the others
+        if request.event_type in DECLARATION_TYPES or answer.code == UNREADABLE:
+            request.told_at = now  # no mail: the screen shows it, in the view `demandes`
+        request.faults = [fault._asdict() for fault in answer.faults]
+        request.code_commune = answer.commune or _readable_commune(event, authorization)
+        said = _readable(event, "requested_by", RequestedBy)
+        request.requested_by = authorization.principal(request.code_commune, said)
+    else:
+        request.code_commune, request.requested_by = answer.commune, answer.requested_by
+        if isinstance(answer, ExportPlan) and not answer.is_bulk and event.data.get("progress") is True:
+            request.progress_at = now
+    return request
+
+
+def _readable_commune(event: CloudEvent, authorization: Authorization) -> str:
+    """The commune that a refused request names, so that its agents are told; not those of another sender's."""
+    commune = _readable(event, "commune", CodeCommune)
+    return commune if commune and authorization.allows(commune) else ""
+
+
+def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 — an annotated type
+    """A field that can be relied upon even where the whole cannot."""
+    try:
+        value: str = TypeAdapter(kind).validate_python(event.data.get(field))
+    except ValidationError:
+        return ""
+    return value
+
+
+def _apply(session: Session, request: Request, answer: Read | RefusedError) -> Sequence[AnyDoorbell]:
+    match answer:
+        case ExportPlan():
+            exports = add_exports(session, [(request, file) for file in answer.files], request.created_at)
+            return [Doorbell.of(export.id, export.kind, export.is_bulk) for export in exports]
+        case Cancellation():
+            request.told_at = request.created_at  # the mail about the cancelled request says it
+            cancelled = answer.apply(session.connection())
+            log.info("exports_cancelled", exports=cancelled.exports, commune=answer.commune)
+            return [PreviewDoorbell(preview_id) for preview_id in cancelled.previews]
+        case Declaration():
+            request.told_at = request.created_at  # whoever declares knows it
+            answer.apply(session.connection(), request.created_at)
+            log.info("declaration_recorded", exports=len(answer.files), commune=answer.commune)
+            return list(answer.doorbells())
+        case PreviewOrder() | CorrectionOrder() | ImportOrder():
+            log.info("registre_request_recorded", commune=answer.commune)
+            return [answer.apply(session, request)]
+        case RefusedError():
+            log.info("request_refused")
+    return []

@@ -1,0 +1,232 @@
+"""An export of the REU has arrived, or is to be undone or redated: what would change is asked, then wanted."""
+
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from sqlalchemy.orm import Session
+
+from common.french import count_of, short_date
+from schemas.envelope import CloudEvent
+from schemas.requests import RegistreCorrectionRequested, RegistreImportRequested, RegistrePreviewRequested
+from schemas.vocabulary import PreviewAct, PreviewStatus
+from worker.arrivals import Preview, accept, add_preview, read_preview
+from worker.db.engine import snapshot
+from worker.doorbell import PreviewDoorbell
+from worker.errors import RefusedError
+from worker.exports.audit import Action, Aside, WordKind, record_audit
+from worker.exports.models import Request
+from worker.handlers.requests.authorization import Authorization
+from worker.handlers.requests.declarations import refuse_future
+from worker.handlers.requests.export_plan import read_data, require_own_register
+from worker.handlers.services import Services
+from worker.registre.communes import read_commune
+from worker.registre.imports.chain import KnownLink, find_link
+
+_Asked = TypeVar("_Asked", RegistrePreviewRequested, RegistreCorrectionRequested, RegistreImportRequested)
+
+
+@dataclass(frozen=True)
+class _Order(Generic[_Asked]):
+    """What is asked about a register, and who asks."""
+
+    asked: _Asked
+    requested_by: str
+    """The agent or the account."""
+    account: str = ""
+
+    @property
+    def commune(self) -> str:
+        """Whose register it is."""
+        return self.asked.commune
+
+
+@dataclass(frozen=True)
+class PreviewOrder(_Order[RegistrePreviewRequested]):
+    """What is to be read of an export, and told."""
+
+    def apply(self, session: Session, request: Request) -> PreviewDoorbell:
+        """Add the row, in the transaction of its request.
+
+        Raises:
+            RefusedError: the day has not come; nothing was written.
+        """
+        asked = self.asked
+        refuse_future(asked.taken_on, request.created_at, commune=asked.commune, field="taken_on")
+        columns = asked.model_dump(include={"arrival", "sha256", "taken_on"}) | {"requested_by": self.requested_by}
+        columns |= {"code_commune": asked.commune, "file_name": asked.file_name or asked.arrival}
+        columns |= {"liste": asked.liste or ""}
+        record_audit(
+            session.connection(),
+            Action.ARRIVAL_RECEIVED,
+            actor=self.requested_by,
+            account=self.account,
+            code_commune=asked.commune,
+            detail=[Aside(WordKind.TEXTE, columns["file_name"]), f", export du {short_date(asked.taken_on)}"],
+        )
+        return PreviewDoorbell(add_preview(session, request.id, columns))
+
+
+def read_preview_order(event: CloudEvent, services: Services, authorization: Authorization) -> PreviewOrder:
+    """Read the request for a preview.
+
+    Raises:
+        RefusedError: it cannot be served, and why.
+    """
+    asked = read_data(event, RegistrePreviewRequested)
+    authorization.require(asked.commune)
+    require_own_register(services, asked.commune)
+    with services.registre.connect() as connection:
+        if read_commune(connection, asked.commune) is None:
+            raise RefusedError(
+                f"Commune inconnue : {asked.commune}. Vérifiez le code INSEE.",
+                code="commune_inconnue",
+                field="data.commune",
+            )
+    return PreviewOrder(asked, asked.requested_by)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CorrectionOrder(_Order[RegistreCorrectionRequested]):
+    """What is to be read of an import, and told: what would change without it, or if it were of another day."""
+
+    link: KnownLink
+
+    def apply(self, session: Session, request: Request) -> PreviewDoorbell:
+        """Add the row, in the transaction of its request.
+
+        Raises:
+            RefusedError: the day has not come; nothing was written.
+        """
+        asked, link = self.asked, self.link
+        day = asked.taken_on if asked.act is PreviewAct.REDATE and asked.taken_on else link.taken_on
+        refuse_future(day, request.created_at, commune=asked.commune, field="taken_on")
+        columns = {"act": asked.act, "import_id": asked.import_id, "taken_on": day, "sha256": link.sha256}
+        columns |= {"code_commune": asked.commune, "file_name": link.file_name, "requested_by": self.requested_by}
+        return PreviewDoorbell(add_preview(session, request.id, columns))
+
+
+def read_correction_order(event: CloudEvent, services: Services, authorization: Authorization) -> CorrectionOrder:
+    """Read the request for what a correction would change.
+
+    Raises:
+        RefusedError: it cannot be served, and why; nothing is said of an import of others.
+    """
+    asked = read_data(event, RegistreCorrectionRequested)
+    authorization.require(asked.commune)
+    require_own_register(services, asked.commune)
+    with snapshot(services.registre) as connection:
+        link = find_link(connection, asked.import_id)
+    if link is None or asked.commune not in link.communes:
+        raise RefusedError(
+            f"Export inconnu : aucun export repris de {asked.commune} n'a ce numéro.",
+            commune=asked.commune,
+            code="import_inconnu",
+            field="data.import_id",
+        )
+    if link.communes != {asked.commune}:
+        raise RefusedError(
+            "Cet export a des listes d'autres communes aussi : seule la personne qui administre le service le corrige.",
+            commune=asked.commune,
+            code="import_partage",
+            field="data.import_id",
+        )
+    if asked.act is PreviewAct.REDATE and link.is_dated and asked.taken_on == link.taken_on:
+        raise RefusedError(
+            f"Cet export est déjà du {short_date(link.taken_on)} : il n'y a rien à corriger.",
+            commune=asked.commune,
+            code="jour_inchange",
+            field="data.taken_on",
+        )
+    return CorrectionOrder(asked, asked.requested_by, link=link)
+
+
+@dataclass(frozen=True)
+class ImportOrder(_Order[RegistreImportRequested]):
+    """What was previewed, and is to be done: an export enters the register, or is undone, or takes another day."""
+
+    def apply(self, session: Session, request: Request) -> PreviewDoorbell:
+        """Let it be imported, in the transaction of its request.
+
+        Raises:
+            RefusedError: somebody was faster; nothing was written.
+        """
+        asked = self.asked
+        terms: dict[str, Any] = asked.model_dump(
+            mode="json", include={"accept_rejects", "accept_loss", "empty", "reason"}
+        )
+        terms |= {"by": self.requested_by, "account": self.account}
+        if not accept(session.connection(), asked.preview, request.id, terms):
+            raise _closed(asked.commune, "on vient de répondre à cet aperçu")
+        return PreviewDoorbell(asked.preview)
+
+
+def read_import_order(event: CloudEvent, services: Services, authorization: Authorization) -> ImportOrder:
+    """Read the request for an import.
+
+    Raises:
+        RefusedError: it cannot be served, and why.
+    """
+    asked = read_data(event, RegistreImportRequested)
+    authorization.require(asked.commune)
+    with snapshot(services.engine) as connection:
+        preview = read_preview(connection, asked.preview)
+    if preview is None or preview.code_commune != asked.commune:
+        raise RefusedError(
+            f"Aperçu inconnu : aucun aperçu de {asked.commune} n'a ce numéro.",
+            commune=asked.commune,
+            code="apercu_inconnu",
+            field="data.preview",
+        )
+    if preview.sha256 != asked.sha256:
+        raise RefusedError(
+            "L'aperçu est celui d'un autre fichier : regardez-le de nouveau avant de le reprendre.",
+            commune=asked.commune,
+            code="apercu_autre_fichier",
+            field="data.sha256",
+        )
+    if preview.status != PreviewStatus.READY:
+        raise _closed(asked.commune, PreviewStatus(preview.status).label)
+    _require_accepted(asked, preview)
+    return ImportOrder(asked, asked.requested_by)
+
+
+def _closed(commune: str, state: str) -> RefusedError:
+    return RefusedError(
+        f"Cet export ne se reprend pas, ou plus : {state}.",
+        commune=commune,
+        code="apercu_clos",
+        field="data.preview",
+    )
+
+
+def _require_accepted(asked: RegistreImportRequested, preview: Preview) -> None:
+    """Go on only if what the preview warns of was accepted, and what is to be emptied is not in the file."""
+    found = preview.found or {}
+    if found.get("files", {}).get("used") and not asked.reason:
+        raise RefusedError(
+            "Des fichiers déposés, publiés, ou téléchargés pour l'affichage, seraient à refaire : dites pourquoi.",
+            commune=asked.commune,
+            code="raison_manquante",
+            field="data.reason",
+        )
+    if (rejected := found.get("lines_rejected", 0)) and not asked.accept_rejects:
+        raise RefusedError(
+            f"L'export a {count_of(rejected, 'ligne rejetée', 'lignes rejetées')} : il faut accepter de s'en passer.",
+            commune=asked.commune,
+            code="rejets_non_acceptes",
+            field="data.accept_rejects",
+        )
+    if found.get("losing") and not asked.accept_loss:
+        raise RefusedError(
+            f"Plus d'un électeur sur cinq disparaîtrait de la liste {', '.join(found['losing'])} : il faut l'accepter.",
+            commune=asked.commune,
+            code="pertes_non_acceptees",
+            field="data.accept_loss",
+        )
+    if unknown := sorted(set(asked.empty) - {it["liste"] for it in found.get("kept", ())}):
+        raise RefusedError(
+            f"La liste {', '.join(unknown)} ne se vide pas : elle est dans l'export, ou n'est pas dans le registre.",
+            commune=asked.commune,
+            code="liste_a_vider",
+            field="data.empty",
+        )
