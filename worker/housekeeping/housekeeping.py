@@ -7,37 +7,51 @@ each chore that is due, in turn, so that a purge of a thousand files does not ke
 import math
 import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from functools import partial
 from threading import Event
 
 import structlog
-from sqlalchemy import Engine
+from sqlalchemy import Engine, Text, and_, cast, delete, func, literal_column, or_, over, select, text
 
 from common.logs import LogThrottle
-from worker.db.engine import snapshot
-from worker.doorbell import CountEnqueued, Enqueue, EnqueueParked
-from worker.exports.audit import NOTIFIER
+from schemas.vocabulary import RequestOutcome
+from worker.arrivals import Arrivals, expire, list_awaited, mark_previews_enqueued, take_back_previews
+from worker.db.engine import notify_ready, snapshot
+from worker.db.types import utc_now
+from worker.doorbell import CountEnqueued, Enqueue, EnqueueAny, EnqueueParked, PreviewDoorbell
+from worker.exports.audit import NOTIFIER, Actor, note_removed, purge_audit
+from worker.exports.models import Request
 from worker.exports.parked import mark_due, take_back_look
-from worker.exports.purge import Purged, purge_files
-from worker.exports.records import count_waiting, mark_enqueued, take_back_enqueued
-from worker.exports.storage import Storage
-from worker.health import Beat
+from worker.exports.purge import Purged, purge_files, remove_abandoned
+from worker.exports.records import Queue, count_waiting, mark_enqueued, settle_forgotten, take_back_enqueued
+from worker.exports.storage import STALE_SECONDS, Storage
+from worker.health import Supervised
 from worker.housekeeping.reminders import plan_reminders
+from worker.notifier.models import Notification
 from worker.notifier.notify import Today, today_in_france
+from worker.registre.imports.history import purge_versions
 
 HOUR_SECONDS = 3600
 
 RETRY_SECONDS = 60
 """How long a chore that failed is left alone, unless it comes more often."""
 
-STUCK_SECONDS = 600
-"""How long one step of each chore may take at most: after that the thread is taken for stuck."""
-
-STUCK = "le notificateur n'avance plus (ménage) : voir son journal"
-
 GRACE_SECONDS = 30
 """How long a message that was sent is trusted to arrive."""
 
+PREVIEW_GRACE_SECONDS = 120
+"""The same of exports that arrive, one of which may take long: a second message does no harm."""
+
 BATCH = 500
+
+REFUSED_ROWS, REFUSED_BYTES, REFUSED_DAYS = 5000, 5 * 2**20, 90
+"""What is kept of the refused requests of one account: whoever sends what nobody can serve fills no database."""
+
+ASK_SECONDS = 5.0
+"""How often the broker is asked how many messages it holds, where rows wait for long."""
+
+_REST, _LONGEST_REST_SECONDS = 19, 5.0
+"""How many times as long as it took a chore is left alone, and how long at most."""
 
 _LONGEST_PAUSE_SECONDS, _SHORTEST_PAUSE_SECONDS = 10.0, 0.05
 
@@ -47,7 +61,8 @@ log = structlog.stdlib.get_logger(__name__)
 class Chore:
     """Something to do each so many seconds: `begin` starts it, and it does a step each time the next one is asked for.
 
-    What goes wrong is logged, and the chore begins again at its hour, or in a minute.
+    One that takes long comes less often, so that others have the database, but after five seconds again. What goes
+    wrong is logged, and the chore begins again at its hour, or in a minute.
     """
 
     def __init__(self, name: str, begin: Callable[[], Iterable[object]], seconds: float) -> None:
@@ -55,6 +70,7 @@ class Chore:
         self._seconds = seconds
         self._steps: Iterator[object] | None = None
         self._due_at = 0.0
+        self._spent = 0.0
         self._throttle = LogThrottle(name)
 
     @property
@@ -66,63 +82,63 @@ class Chore:
         """Do one step, when it is time; True when one was done, and there may be more."""
         if self.pause:
             return False
+        began = time.monotonic()
         try:
             if self._steps is None:
-                self._due_at = time.monotonic() + self._seconds
+                self._due_at, self._spent = began + self._seconds, 0.0
                 self._steps = iter(self._begin())
             next(self._steps)
         except StopIteration:
             self._steps = None
+            self._spent += time.monotonic() - began
+            rest = min(_REST * self._spent, _LONGEST_REST_SECONDS)
+            self._due_at = max(self._due_at, time.monotonic() + rest)
         except Exception as error:  # noqa: BLE001 — whatever it is, the other chores go on, and this one begins again
             self._steps = None
             self._due_at = time.monotonic() + min(self._seconds, RETRY_SECONDS)
             self._throttle.failed(error)
             return False
+        else:
+            self._spent += time.monotonic() - began
         self._throttle.succeeded()
         return self._steps is not None
 
 
-class Housekeeping:
+class Housekeeping(Supervised):
     """The chores, in the order in which each takes a step."""
 
+    stuck = "le notificateur n'avance plus (ménage) : voir son journal"
+
     def __init__(self, chores: Sequence[Chore]) -> None:
+        super().__init__()
         self._chores = chores
-        self._last_sign = math.inf
-        self._is_reported = False
 
     def run(self, stop: Event) -> None:
         """Work until `stop` is set."""
         while not stop.is_set():
-            self._last_sign = time.monotonic()
+            self.last_sign = time.monotonic()
             if not self.step(stop):
                 pause = min((chore.pause for chore in self._chores), default=_LONGEST_PAUSE_SECONDS)
                 stop.wait(min(max(pause, _SHORTEST_PAUSE_SECONDS), _LONGEST_PAUSE_SECONDS))
-        self._last_sign = math.inf
+        self.last_sign = math.inf
 
     def step(self, stop: Event) -> bool:
         """One step of each chore that is due, none once `stop` is set; True when there may be more to do at once."""
         steps = [chore.step() for chore in self._chores if not stop.is_set()]
         return any(steps)
 
-    def supervise(self, beat: Beat) -> Beat:
-        """The same beat, until `run` is stuck: then what lacks is told once, and no sign of life follows."""
-
-        def supervised(lack: str) -> None:
-            is_stuck = time.monotonic() > self._last_sign + STUCK_SECONDS
-            if is_stuck and not self._is_reported:
-                log.critical("housekeeping_stuck")
-                beat(STUCK)
-            elif not is_stuck:
-                beat(lack)
-            self._is_reported = is_stuck
-
-        return supervised
-
 
 def sweep_chore(engine: Engine, enqueue: Enqueue, seconds: float, *, count: CountEnqueued | None = None) -> Chore:
-    """Enqueue the forgotten rows."""
-    doorbell = LogThrottle("doorbell")
-    return Chore("sweep", lambda: [sweep(engine, enqueue, doorbell, count=count)], seconds)
+    """Enqueue the forgotten rows; those that are silent are counted each fifth time, or each ASK_SECONDS."""
+    doorbell, counted_at = LogThrottle("doorbell"), -math.inf
+
+    def sweep_now() -> Iterator[int]:
+        nonlocal counted_at
+        counts = time.monotonic() >= counted_at + min(5 * seconds, ASK_SECONDS)
+        counted_at = time.monotonic() if counts else counted_at
+        yield sweep(engine, enqueue, doorbell, count=count, counts=counts)
+
+    return Chore("sweep", sweep_now, seconds)
 
 
 def sweep(
@@ -133,6 +149,7 @@ def sweep(
     count: CountEnqueued | None = None,
     grace_seconds: float = GRACE_SECONDS,
     limit: int = BATCH,
+    counts: bool = True,
 ) -> int:
     """Enqueue the rows that wait without a message, and those whose worker died; returns how many they were.
 
@@ -144,11 +161,13 @@ def sweep(
 
     A row is marked before it is enqueued, so that no other sweep takes it too. When the broker is away the mark is
     taken back: the next sweep tries again, and `throttle` keeps count of it. Without `count`, every row that has been
-    silent for the grace is taken for forgotten.
+    silent for the grace is taken for forgotten. Unless it `counts`, only rows whose message never left are enqueued,
+    which is soon seen.
     """
-    throttle = throttle or LogThrottle("doorbell")
-    with snapshot(engine) as connection:
-        waiting = count_waiting(connection, grace_seconds)
+    throttle, waiting = throttle or LogThrottle("doorbell"), dict[Queue, int]()
+    if counts:
+        with snapshot(engine) as connection:
+            waiting = count_waiting(connection, grace_seconds)
     try:
         held = count() if count and waiting else {}
     except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep asks again
@@ -170,6 +189,20 @@ def sweep(
     throttle.succeeded()
     log.info("doorbell_rung_again", rows=len(doorbells))
     return len(doorbells)
+
+
+def settle_chore(engine: Engine, seconds: float = RETRY_SECONDS) -> Chore:
+    """Settle the requests of which nobody wrote that their last file ended."""
+
+    def settle_all() -> Iterator[int]:
+        with engine.begin() as connection:
+            number = settle_forgotten(connection, HOUR_SECONDS)
+            if number:
+                notify_ready(connection)
+                log.info("requests_settled", rows=number)
+        yield number
+
+    return Chore("settle", settle_all, seconds)
 
 
 def parked_chore(engine: Engine, enqueue: EnqueueParked, seconds: float) -> Chore:
@@ -202,6 +235,44 @@ def sweep_parked(engine: Engine, enqueue: EnqueueParked, throttle: LogThrottle) 
     return len(parked_ids)
 
 
+def previews_chore(engine: Engine, enqueue: EnqueueAny, seconds: float) -> Chore:
+    """Let workers go on with exports that have arrived, and erase those that nobody has wanted for a day."""
+    throttle = LogThrottle("previews")
+    return Chore("previews", lambda: [sweep_previews(engine, enqueue, throttle)], seconds)
+
+
+def sweep_previews(
+    engine: Engine, enqueue: EnqueueAny, throttle: LogThrottle, *, grace_seconds: float = PREVIEW_GRACE_SECONDS
+) -> int:
+    """Enqueue the exports that wait without a message, as `sweep` does; returns how many they were."""
+    with engine.begin() as connection:
+        expire(connection)
+        preview_ids = mark_previews_enqueued(connection, grace_seconds=grace_seconds, limit=BATCH)
+    if not preview_ids:
+        return 0
+    try:
+        enqueue([PreviewDoorbell(preview_id) for preview_id in preview_ids])
+    except Exception as error:  # noqa: BLE001 — whatever the broker's trouble, the next sweep enqueues again
+        throttle.failed(error)
+        take_back_previews(engine, preview_ids)
+        return 0
+    throttle.succeeded()
+    return len(preview_ids)
+
+
+def arrivals_chore(engine: Engine, arrivals: Arrivals, seconds: float = HOUR_SECONDS) -> Chore:
+    """Remove what has been in the arrivals folder for a day, and no row waits for."""
+
+    def erase() -> Iterator[str]:
+        with snapshot(engine) as connection:
+            kept = list_awaited(connection)
+        for name in arrivals.erase_forgotten(kept):
+            log.info("arrival_erased")
+            yield name
+
+    return Chore("arrivals", erase, seconds)
+
+
 def reminder_chore(
     engine: Engine,
     registre: Engine,
@@ -223,3 +294,79 @@ def purge_chore(engine: Engine, storage: Storage, days: float, seconds: float = 
             yield step
 
     return Chore("purge", purge, seconds)
+
+
+def refused_chore(engine: Engine, seconds: float = RETRY_SECONDS) -> Chore:
+    """Remove refused requests that are too many of one account, or too large, or too old; a few at each step."""
+
+    def remove() -> Iterator[int]:
+        while number := purge_refused(engine):
+            log.info("refused_removed", rows=number)
+            yield number
+
+    return Chore("refused", remove, seconds)
+
+
+def purge_refused(
+    engine: Engine, *, most: int = REFUSED_ROWS, most_bytes: int = REFUSED_BYTES, days: float = REFUSED_DAYS
+) -> int:
+    """Remove the oldest refused requests beyond what is kept of each account, BATCH at most; how many there were.
+
+    Only of those that were answered and told; with them goes what their agents were sent about them. Their keys are
+    free again: the same event is then judged anew.
+    """
+    said = (Request.event_id, Request.source, Request.correlation_id, Request.reason, Request.tracestate)
+    size = sum((func.length(text_) for text_ in said), func.coalesce(func.length(cast(Request.faults, Text)), 0))
+    of_account = partial(over, partition_by=Request.sender, order_by=Request.id.desc())
+    ranked = select(
+        Request.id,
+        of_account(func.row_number()).label("rank"),
+        of_account(func.sum(size)).label("bytes"),
+        (Request.created_at < utc_now(-days * 24 * HOUR_SECONDS)).label("is_old"),
+        and_(Request.told_at.is_not(None), Request.announced_at.is_not(None)).label("is_over"),
+    ).where(Request.outcome == literal_column(f"'{RequestOutcome.REFUSED}'"))
+    row = ranked.subquery().c
+    beyond = row.is_over, or_(row.rank > most, row.bytes > most_bytes, row.is_old)
+    with engine.begin() as connection:
+        ids = connection.scalars(select(row.id).where(*beyond).order_by(row.id).limit(BATCH)).all()
+        if not ids:
+            return 0
+        if engine.dialect.name == "postgresql":
+            removed = connection.execute(text("SELECT purge_refused(:ids)"), {"ids": list(ids)})
+            return int(removed.scalar_one())
+        connection.execute(delete(Notification).where(Notification.request_id.in_(ids)))
+        return connection.execute(delete(Request).where(Request.id.in_(ids))).rowcount
+
+
+def versions_chore(engine: Engine, seconds: float = HOUR_SECONDS) -> Chore:
+    """Remove the electors of former versions that no import can bring back any more, some at each step."""
+
+    def remove() -> Iterator[int]:
+        for number in purge_versions(engine, note_removed(Actor(NOTIFIER))):
+            log.info("versions_purged", rows=number)
+            yield number
+
+    return Chore("versions", remove, seconds)
+
+
+def audit_chore(engine: Engine, days: float, seconds: float = 24 * HOUR_SECONDS) -> Chore:
+    """Remove the lines of the audit trail that are older than so many days."""
+    return Chore("audit", lambda: [purge_audit(engine, days, actor=NOTIFIER)], seconds)
+
+
+def abandoned_chore(engine: Engine, storage: Storage, seconds: float = HOUR_SECONDS) -> Chore:
+    """Remove the files of rows that failed or were cancelled an hour ago or more, and what nobody goes on writing.
+
+    Whoever makes a file removes what a dead worker of its row left; of a row that was cancelled, nobody does.
+    """
+
+    def remove() -> Iterator[Purged]:
+        storage.require_own(may_mark=False)
+        if left := storage.sweep_temporaries(STALE_SECONDS):
+            log.warning("temporaries_removed", files=left)
+        for step in remove_abandoned(engine, storage, actor=NOTIFIER):
+            if step.files or step.failures:
+                log.warning("abandoned_files_removed", files=step.files, failures=step.failures)
+            yield step
+
+    return Chore("abandoned", remove, seconds)

@@ -11,9 +11,10 @@ from sqlalchemy.exc import IntegrityError
 
 from common.calendrier import commission_between, meeting_before, regime_on, tableaux_of_scrutin
 from common.law import Regime
+from schemas.vocabulary import Wish
 from worker.db.engine import snapshot
 from worker.exports.models import EVERY_COMMUNE
-from worker.notifier.kinds import Wish, split_wishes
+from worker.notifier.channels.delivery import split_wishes
 from worker.notifier.messages.deadlines import COMMISSION, Deadline
 from worker.notifier.models import Agent, Recipient, Reminder, ReminderEcheance
 from worker.registre.models import Commission, ListeCommunale, Scrutin

@@ -2,12 +2,11 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import BigInteger, Date, ForeignKey, Index, Integer, UniqueConstraint
+from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from worker.db.base import Base
-from worker.db.types import Texte, UtcDateTime, utc_now
-from worker.notifier.kinds import EVERY_WISH, join_wishes
+from worker.db.types import Base, Texte, UtcDateTime, utc_now
+from worker.notifier.channels.delivery import EVERY_WISH, join_wishes
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
 _ALL = join_wishes(EVERY_WISH)
@@ -26,6 +25,13 @@ class Agent(Base):
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     email: Mapped[str] = mapped_column(Texte)
     kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL, doc="Wishes; empty: no mail at all.")
+    may_protect: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), doc="Sees and changes who is protected (L. 37)."
+    )
+    identity: Mapped[str] = _empty("The provider's, bound at her first login: SHA-256 of issuer and subject.")
+    sessions_ended: Mapped[int] = mapped_column(
+        Integer, default=0, server_default="0", doc="How often; a session of the screen from before the last is over."
+    )
 
 
 class Recipient(Base):
@@ -104,3 +110,6 @@ class Notification(Base):
     settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When it was sent, or given up.")
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     refusal: Mapped[str] = _empty("Why it will never be sent.")
+    may_be_copy: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), doc="A server may have had it before: one that was not heard."
+    )

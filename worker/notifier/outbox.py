@@ -1,18 +1,32 @@
 """Which requests and reminders wait to be notified of, and which notifier has one: a lease, by the database's clock."""
 
+import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, CursorResult, Engine, Select, and_, literal, or_, select, true, update
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    Select,
+    Update,
+    and_,
+    bindparam,
+    literal,
+    or_,
+    select,
+    true,
+    update,
+)
 from sqlalchemy.orm import aliased
 
-from schemas.vocabulary import RequestOutcome
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
 from worker.exports.lease import Lease
 from worker.exports.models import Export, Recall, Request
-from worker.exports.records import IS_UNFINISHED
 from worker.health import Beat, ignore
 from worker.notifier.channels.delivery import backoff
 from worker.notifier.models import Reminder
@@ -26,11 +40,17 @@ class Claim(NamedTuple):
     id: int
     attempts: int
     correlation_id: str
+    traceparent: str
 
     @property
     def delay(self) -> float:
         """Seconds until the next try: 10, 20, 40 … 600."""
         return backoff(self.attempts)
+
+    @property
+    def delay_away(self) -> float:
+        """The same where the broker or the database went away."""
+        return backoff(self.attempts, is_away=True)
 
 
 class Outbox:
@@ -48,69 +68,90 @@ class Outbox:
         self._beat = beat
         self._table = table
         self._lease = Lease(table.teller, table.teller_lease)
-        self._renewed_at = 0.0
-
-    def claim(self) -> Claim | None:
-        """Take the oldest row that is settled, not notified of, due, and in nobody's hands; None when there is none."""
-        table = self._table
-        correlation = table.correlation_id if table is Request else literal("")
-        statement = (
+        self._renewed_at: dict[int, float] = {}
+        of_request = (table.correlation_id, table.traceparent) if table is Request else (literal(""), literal(""))
+        due = _oldest_due(table, owner).cte("due")
+        self._take = (
             update(table)
-            .where(table.id == _oldest_due(table).scalar_subquery())
-            .values(self._lease.take(self._owner, self._lease_seconds))
-            .returning(table.id, table.tell_attempts, correlation)
+            .where(table.id.in_(select(due.c.id)))
+            .values(self._lease.take(owner, lease_seconds))
+            .returning(table.id, table.tell_attempts, *of_request, *_order(table))
         )
-        self._renewed_at = time.monotonic()
-        with self._engine.begin() as connection:
-            row = connection.execute(statement).one_or_none()
-        return Claim(*row) if row else None
 
-    def renew(self, claim: Claim) -> None:
-        """Give a sign of life and begin the lease anew, before something slow, unless most of it is left.
+    def claim(self, limit: int = 1, *, takes_up: bool = False) -> Sequence[Claim]:
+        """Take the first rows that are settled, not notified of, due, and in nobody's hands, in their order.
+
+        Batches come last, and each account has its turn (worker.exports.lease). `takes_up`: those in our own hands too,
+        which were let go of when the database went away.
+        """
+        now = time.monotonic()
+        with self._engine.begin() as connection:
+            claimed = connection.execute(self._take, {"number": limit, "takes_up": takes_up})
+            rows = sorted(claimed, key=lambda row: row[len(Claim._fields) :])
+        claims = [Claim(*row[: len(Claim._fields)]) for row in rows]
+        self._renewed_at = {claim.id: now for claim in claims}
+        return claims
+
+    def renew(self, *claims: Claim) -> None:
+        """Give a sign of life and begin the leases anew, before something slow, unless most of them is left.
 
         Raises:
-            LeaseLostError: another notifier has the row now.
+            LeaseLostError: another notifier has one of the rows now.
         """
         self._beat("")
-        if (now := time.monotonic()) > self._renewed_at + self._lease_seconds / 4:
-            self._change(claim, self._lease.renew(self._lease_seconds))
-            self._renewed_at = now
-
-    def mark_notified(self, claim: Claim) -> None:
-        """Record that everybody has been notified.
-
-        Raises:
-            LeaseLostError: another notifier has the row now, and records it.
-        """
-        self._change(claim, self._lease.end(), told_at=utc_now())
-
-    def postpone(self, claim: Claim, seconds: float | None = None) -> None:
-        """Give the row back, for later: in so many seconds, or in longer and longer ones.
-
-        Raises:
-            LeaseLostError: another notifier has the row now.
-        """
-        self._change(
-            claim,
-            self._lease.end(),
-            tell_after=utc_now(claim.delay if seconds is None else seconds),
-            tell_attempts=claim.attempts + 1,
-        )
-
-    def _change(self, claim: Claim, lease: Mapping[Any, Any], **others: Any) -> None:  # noqa: ANN401 — columns
-        table = self._table
-        mine = and_(table.id == claim.id, self._lease.is_held_by(self._owner), table.told_at.is_(None))
+        now = time.monotonic()
+        late = [it for it in claims if now > self._renewed_at.get(it.id, -math.inf) + self._lease_seconds / 4]
+        if not late:
+            return
         with self._engine.begin() as connection:
-            result: CursorResult[Any] = connection.execute(update(table).where(mine).values({**lease, **others}))
-        if result.rowcount == 0:
-            raise LeaseLostError(f"{table.__tablename__} {claim.id} : un autre notificateur l'a pris")
+            mine = self._change(connection, late, self._lease.renew(self._lease_seconds))
+        self._renewed_at |= {claim.id: now for claim in mine}
+        if len(mine) < len(late):
+            raise LeaseLostError("un autre notificateur l'a pris")
+
+    def give_back(self, claims: Sequence[Claim]) -> None:
+        """Let whoever comes next have these rows, which nothing was done for."""
+        with self._engine.begin() as connection:
+            self._change(connection, claims, self._lease.end())
+
+    def end(self, ends: Mapping[Claim, float | None], *marks: Update) -> Sequence[Claim]:
+        """Record who has been notified, where there is no delay, and put the others off by so many seconds.
+
+        Those that were still ours are returned; of the others another notifier records it. The marks are recorded with
+        it, whoever has the rows.
+        """
+        told = [claim for claim, seconds in ends.items() if seconds is None]
+        with self._engine.begin() as connection:
+            for mark in marks:
+                connection.execute(mark)
+            mine = self._change(connection, told, self._lease.end(), told_at=utc_now())
+            for claim, seconds in ends.items():
+                if seconds is not None:
+                    later = {"tell_after": utc_now(seconds), "tell_attempts": claim.attempts + 1}
+                    mine += self._change(connection, [claim], self._lease.end(), **later)
+        return mine
+
+    def _change(
+        self,
+        connection: Connection,
+        claims: Sequence[Claim],
+        lease: Mapping[Any, Any],
+        **others: Any,  # noqa: ANN401 — columns
+    ) -> list[Claim]:
+        """Those that are ours, whose rows are changed."""
+        table, ids = self._table, [claim.id for claim in claims]
+        if not ids:
+            return []
+        mine = and_(table.id.in_(ids), self._lease.is_held_by(self._owner), table.told_at.is_(None))
+        changed = set(connection.scalars(update(table).where(mine).values({**lease, **others}).returning(table.id)))
+        return [claim for claim in claims if claim.id in changed]
 
 
-def is_settled(request: type[Request]) -> ColumnElement[bool]:
-    """Whether nothing more will happen to its files: it can be notified of."""
-    exports = select(Export.id).where(Export.request_id == request.id).correlate(request)
-    unfinished = exports.where(IS_UNFINISHED)
-    return or_(request.outcome == RequestOutcome.REFUSED, and_(exports.exists(), ~unfinished.exists()))
+def give_back_all(connection: Connection) -> None:
+    """Let every row wait that an earlier process had; only where nobody else can be at work (the embedded mode)."""
+    for table in (Request, Recall, Reminder):
+        lease = Lease(table.teller, table.teller_lease)
+        connection.execute(update(table).where(table.teller.is_not(None), table.told_at.is_(None)).values(lease.end()))
 
 
 def follows_what_was_said(recall: type[Recall]) -> ColumnElement[bool]:
@@ -126,21 +167,26 @@ def follows_what_was_said(recall: type[Recall]) -> ColumnElement[bool]:
 
 def _may_be_said(table: NotifiedTable, row: Any) -> ColumnElement[bool]:  # noqa: ANN401 — an alias of the table
     if table is Request:
-        return is_settled(row)
+        return row.settled_at.is_not(None)  # type: ignore[no-any-return]
     return follows_what_was_said(row) if table is Recall else true()
 
 
-def _oldest_due(table: NotifiedTable) -> Select[int]:
+def _order(table: Any) -> Sequence[Any]:  # noqa: ANN401 — a table or an alias of it
+    return (table.is_bulk, table.turn, table.id) if hasattr(table, "turn") else (table.id,)
+
+
+def _oldest_due(table: NotifiedTable, owner: str) -> Select[int]:
     row: Any = aliased(table)
+    lease = Lease(row.teller, row.teller_lease)
     return (
         select(row.id)
         .where(
             row.told_at.is_(None),
             or_(row.tell_after.is_(None), row.tell_after <= utc_now()),
-            Lease(row.teller, row.teller_lease).is_free(),
+            or_(lease.is_free(), and_(bindparam("takes_up", type_=Boolean), lease.is_held_by(owner))),
             _may_be_said(table, row),
         )
-        .order_by(row.id)
-        .limit(1)
+        .order_by(*_order(row))
+        .limit(bindparam("number", type_=Integer))
         .with_for_update(of=row, skip_locked=True)
     )

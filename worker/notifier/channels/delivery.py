@@ -1,13 +1,14 @@
-"""What the three ways of sending have in common: what is sent, to whom, and two kinds of failure."""
+"""What the three ways of sending have in common: what is sent, to whom, what they wish, and two kinds of failure."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Protocol
 
 from schemas.envelope import CloudEvent
+from schemas.vocabulary import Wish
 from worker.errors import PrefectureError, TransientError
-from worker.notifier.kinds import Channel, Wish
 from worker.notifier.messages.content import Content
 
 FIRST_DELAY_SECONDS = 10
@@ -16,15 +17,34 @@ LONGEST_DELAY_SECONDS = 600
 LONGEST_RETRY_AFTER_SECONDS = 86_400
 """What a server may ask for at most: it must not keep us waiting for ever."""
 
+LONGEST_DIALOGUE_SECONDS = 1200.0
+"""How long a mail server may hold one mail, whatever it says meanwhile."""
+
 GIVE_UP_SECONDS = 3 * 86_400
 """How long a recipient that does not answer is tried."""
 
 
-class DeliveryDelayedError(TransientError):
-    """Not now. The text is safe to log; `retry_after` is what the server asked for, in seconds."""
+class Channel(StrEnum):
+    """The way that a message takes."""
 
-    def __init__(self, reason: str, *, retry_after: float = 0) -> None:
+    MAIL = "courriel"
+    CHAT = "discussion"
+    WEBHOOK = "webhook"
+
+
+class DeliveryDelayedError(TransientError):
+    """Not now. The text is safe to log; `retry_after` is what the server asked for, in seconds.
+
+    `is_away`: nobody answers at all, so that to ask again soon is no burden. `is_uncertain`: it may have the message
+    all the same, since it had the whole and did not answer.
+    """
+
+    def __init__(
+        self, reason: str, *, retry_after: float = 0, is_away: bool = False, is_uncertain: bool = False
+    ) -> None:
         super().__init__(reason)
+        self.is_away = is_away
+        self.is_uncertain = is_uncertain
         self.retry_after = min(retry_after, LONGEST_RETRY_AFTER_SECONDS)
 
 
@@ -81,11 +101,30 @@ class ChannelSender(Protocol):
         """
 
 
-def backoff(attempts: int) -> float:
-    """Seconds until the next try, after so many: 10, 20, 40 … 600."""
+def backoff(attempts: int, *, is_away: bool = False) -> float:
+    """Seconds until the next try, after so many: 10, 20, 40 … 600; sooner where nobody answers at all."""
+    if is_away:
+        from worker.trouble import until_next_try  # a command line that only knows the wishes loads no database
+
+        return until_next_try(attempts, LONGEST_DELAY_SECONDS)
     return float(min(FIRST_DELAY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS))
 
 
 def digest(text: str) -> str:
     """A short word that stands for a text, always the same, and does not tell it."""
     return hashlib.sha256(text.encode()).hexdigest()[:24]
+
+
+EVERY_WISH = tuple(Wish)
+
+
+def join_wishes(wishes: Iterable[str]) -> str:
+    """As the tables keep them: `pret,echec`, in the order of the list above; empty for who wants nothing."""
+    wanted = set(wishes)
+    return ",".join(wish for wish in Wish if wish in wanted)
+
+
+def split_wishes(text: str) -> frozenset[Wish]:
+    """What a table holds; words that nobody knows are left out."""
+    words = set(text.split(","))
+    return frozenset(wish for wish in Wish if wish in words)

@@ -17,6 +17,9 @@ IpNetwork = IPv4Network | IPv6Network
 
 VARIABLE = "PREFECTURE_WEBHOOK_HOSTS"
 _NAT64 = ip_network("64:ff9b::/96")
+_CLOSED = ip_network("64:ff9b:1::/48"), ip_network("fec0::/10")
+"""NAT64 of one's own network (RFC 8215) and the site-local addresses of old (RFC 3879): some Pythons call them public.
+"""
 
 
 @dataclass(frozen=True)
@@ -103,7 +106,10 @@ def _is_loopback(host: str) -> bool:
 def _is_public(host: str) -> bool:
     """Of the internet, in each of the ways that an IPv6 address may say an IPv4 one."""
     address = _address(host)
-    return address is not None and all(one.is_global and not one.is_multicast for one in _meanings(address))
+    return address is not None and all(
+        one.is_global and not one.is_multicast and not any(one in network for network in _CLOSED)
+        for one in _meanings(address)
+    )
 
 
 def _meanings(address: IpAddress) -> Iterator[IpAddress]:

@@ -11,7 +11,7 @@ import secrets
 import socket
 import ssl
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,6 +21,8 @@ from urllib.parse import SplitResult
 
 from standardwebhooks import Webhook
 
+from schemas.envelope import CloudEvent
+from schemas.topology import SOURCE
 from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message, digest
 from worker.notifier.channels.hosts import Hosts
 
@@ -48,9 +50,10 @@ _DONE = range(200, 300)
 
 @dataclass
 class WebhookSender:
-    """Sends to the hosts of the list only."""
+    """Sends to the hosts of the list only, in the name of `source`."""
 
     hosts: Hosts
+    source: str = SOURCE
     rest_seconds: float = REST_SECONDS
     _rest_until: dict[str, float] = field(default_factory=dict, init=False)
 
@@ -63,19 +66,28 @@ class WebhookSender:
         parts = self.hosts.check(addressee.address)
         if time.monotonic() < self._rest_until.get(parts.netloc, 0):
             raise DeliveryDelayedError("resting")
-        body = encode(message)
+        events = message.events()
+        body = encode(events, self.source)
+        headers = _headers(addressee, message_id, body) | _trace(events)
         try:
-            status, retry_after = _post(parts, self.hosts.resolve(parts), body, _headers(addressee, message_id, body))
+            status, retry_after = _post(parts, self.hosts.resolve(parts), body, headers)
         except (OSError, http.client.HTTPException) as trouble:
             self._rest_until[parts.netloc] = time.monotonic() + self.rest_seconds
             raise DeliveryDelayedError(type(trouble).__name__) from None
         _judge(status, retry_after)
 
 
-def encode(message: Message) -> str:
-    """The body: a JSON array of CloudEvents."""
-    events = [event.model_dump(mode="json", exclude_none=True) for event in message.events()]
-    return json.dumps(events, ensure_ascii=False, separators=(",", ":"))
+def encode(events: Sequence[CloudEvent], source: str = SOURCE) -> str:
+    """The body: a JSON array of CloudEvents, said by `source`."""
+    said = [event.model_dump(mode="json", exclude_none=True) | {"source": source} for event in events]
+    return json.dumps(said, ensure_ascii=False, separators=(",", ":"))
+
+
+def _trace(events: Sequence[CloudEvent]) -> dict[str, str]:
+    """The trace that the events of one request share, as W3C Trace Context writes it in HTTP."""
+    first = events[0] if events else None
+    found = {"traceparent": first.traceparent, "tracestate": first.tracestate} if first else {}
+    return {name: value for name, value in found.items() if value}
 
 
 def make_secret() -> str:

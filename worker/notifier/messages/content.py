@@ -4,8 +4,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from worker.notifier.kinds import Topic
-
 LabelledValue = tuple[str, str]
 """`Pages`, `3`."""
 
@@ -17,6 +15,17 @@ class Tone(StrEnum):
     WARNING = "warning"
     BAD = "bad"
     QUIET = "quiet"
+
+
+class Topic(StrEnum):
+    """What a message was about: the most serious thing that it said."""
+
+    READY = "pret"
+    FAILED = "echec"
+    DEADLINE = "echeance"
+    REFUSED = "refus"
+    CANCELLED = "annule"
+    RECALLED = "a_refaire"
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 from common.french import capitalized, weekday_date
 from common.law import LAW_OF_MEETING, LAWS
+from common.texte import clean
 from schemas.tableaux import TypeTableau
-from worker.domain.texte import clean
-from worker.notifier.kinds import Topic
-from worker.notifier.messages.content import Block, Content, Item, LabelledValue, Note, PageLink, Tone
+from worker.notifier.messages.content import Block, Content, Item, LabelledValue, Note, PageLink, Tone, Topic
 from worker.notifier.messages.wording import IN_TOWN_HALL
 
 COMMISSION = "commission"

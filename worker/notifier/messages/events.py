@@ -1,39 +1,53 @@
 """The events that say what became of a request, each with an id that a second copy bears too."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, date, datetime, time
 from typing import Any
 from uuid import NAMESPACE_URL, uuid5
 
 from schemas.envelope import CloudEvent, Data
 from schemas.events import (
+    AnsweredRequest,
     EcheanceNear,
     ExpectedFile,
     ExportCancelled,
     ExportFailed,
+    ExportProgress,
     ExportReady,
     ExportRecalled,
     RefusalFault,
+    RegistreImported,
+    RegistrePreviewed,
     RequestAccepted,
     RequestRefused,
     RequestSettled,
     TableauReference,
 )
-from schemas.requests import RequestReference
+from schemas.http import FILE_PATH, PREFIX
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
+from schemas.topology import SOURCE
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, PreviewAct, PreviewStatus, RequestOutcome
+from worker.arrivals import Preview
 from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
 from worker.notifier.messages.deadlines import Deadline
 
-SOURCE = "/module-prefecture"
+AnsweredEvent = tuple[CloudEvent, str]
+"""An event, and the account whose request it answers; empty where it answers none."""
 
-PublishAnswer = Callable[[CloudEvent, str], None]
-"""Puts an event on the exchange, for the account whose request it answers too; empty where it answers none."""
+PublishEvents = Callable[[Sequence[AnsweredEvent]], None]
+"""Puts events on the exchange, in their order, for the accounts that they answer too.
+
+Raises:
+    EventsDelayedError: the broker is away; it says which have left.
+"""
+
+ReplyEvent = Callable[[CloudEvent, str], None]
+"""Tells the channel that asked."""
 
 
-def file_event(request: Request, export: Export) -> CloudEvent:
-    """The event of a file that is ready, failed or cancelled."""
+def file_event(request: Request, export: Export, public_url: str = "") -> CloudEvent:
+    """The event of a file that is ready, failed or cancelled; `public_url`: of the screen, where it has one."""
     data: ExportReady | ExportFailed | ExportCancelled
     about = _about(request, export)
     match export.status:
@@ -43,6 +57,7 @@ def file_event(request: Request, export: Export) -> CloudEvent:
                 path=f"{export.code_commune}/{export.file_name}",
                 size=export.size or 0,
                 sha256=export.sha256 or "",
+                url=_url(export, public_url),
                 electeurs=export.electeurs or 0,
                 pages=export.pages,
                 anomalies_bloquantes=export.bloquantes,
@@ -54,6 +69,19 @@ def file_event(request: Request, export: Export) -> CloudEvent:
         case _:
             data = ExportFailed(**about, code=export.error_code, reason=export.error_message)
     return _answer(request, data, export.finished_at or request.created_at, export.part)
+
+
+def progress_event(request: Request, export: Export, now: datetime) -> CloudEvent:
+    """The event of a file that is being made, as far as it was then."""
+    data = ExportProgress(
+        **_about(request, export), lines_written=export.lines_written, electeurs=export.electeurs or None
+    )
+    return _answer(request, data, now, export.part)
+
+
+def _url(export: Export, public_url: str) -> str | None:
+    path = FILE_PATH.format(export_id=export.id)
+    return f"{public_url.rstrip('/')}{PREFIX}{path}" if public_url else None
 
 
 def recall_event(recall: Recall, export: Export) -> CloudEvent:
@@ -86,6 +114,7 @@ def refusal_event(request: Request) -> CloudEvent:
         code=request.code or "refus",
         reason=request.reason,
         errors=[RefusalFault(**fault) for fault in request.faults or ()],
+        commune=request.code_commune or None,
     )
     return _answer(request, data, request.created_at, request.payload_hash if request.code in WITHOUT_KEY else "")
 
@@ -101,6 +130,34 @@ def settled_event(request: Request) -> CloudEvent:
         cancelled=number[ExportStatus.CANCELLED],
     )
     return _answer(request, data, ended_at)
+
+
+def registre_event(request: Request, preview: Preview) -> CloudEvent:
+    """The event that ends what a request wants of an export of the REU: its preview, or that it is done."""
+    status = PreviewStatus(preview.status)
+    about = _about_request(request) | {"preview_id": preview.id, "sha256": preview.sha256}
+    about["act"] = PreviewAct(preview.act)
+    if preview.import_request_id == request.id:
+        import_id = preview.import_id if status is PreviewStatus.IMPORTED else None
+        imported = RegistreImported(**about, status=status, reason=preview.reason, import_id=import_id)
+        return _answer(request, imported, preview.finished_at or request.created_at)
+    found = preview.found or {}
+    changes = found.get("comparison") or {}
+    counts = {name: changes.get(name, 0) for name in ("inscriptions", "radiations", "changements", "doubts")}
+    counts |= {name: found.get(name, 0) for name in ("lines_read", "lines_rejected", "mouvements")}
+    files = found.get("files", {"count": 0, "used": ()})
+    previewed = RegistrePreviewed(
+        **about,
+        **counts,
+        status=PreviewStatus.READY if found else status,
+        reason="" if found else preview.reason,
+        listes=found.get("listes", ()),
+        kept=[it["liste"] for it in found.get("kept", ())],
+        losing=found.get("losing", ()),
+        recalled=files["count"],
+        is_reason_wanted=bool(files["used"]),
+    )
+    return _answer(request, previewed, request.created_at)
 
 
 def _about_request(request: Request) -> dict[str, Any]:
@@ -122,8 +179,8 @@ def deadline_event(code_commune: str, day: date, deadline: Deadline) -> CloudEve
     )
 
 
-def _reference(request: Request) -> RequestReference:
-    return RequestReference(source=request.source, id=request.event_id)
+def _reference(request: Request) -> AnsweredRequest:
+    return AnsweredRequest(source=request.source, id=request.event_id)
 
 
 def _about(request: Request, export: Export) -> dict[str, Any]:
@@ -162,5 +219,7 @@ def _answer(
         time=time,
         correlationid=request.correlation_id,
         causationid=request.event_id,
+        traceparent=request.traceparent or None,
+        tracestate=request.tracestate or None,
         data=data.model_dump(mode="json", exclude_none=True),
     )

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template
 
-from worker.domain.texte import clean
+from common.texte import clean
 from worker.notifier.messages.content import Block, Content, Duties, Heading, LabelledValue, Note, PageLink, Steps
 
 _WIDTH = 92

@@ -1,16 +1,17 @@
 """What is said of a request, in French, for a clerk: the outcome, each file, what to do. No elector's data."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from common.clock import PARIS
-from common.french import agree, capitalized, count_of, format_number, format_size, short_date
+from common.calendrier import PARIS
+from common.french import agree, capitalized, count_of, format_number, format_size, short_date, without_commands
+from common.texte import clean
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome, Severity
-from worker.domain.texte import clean
-from worker.exports.models import Export, Request
-from worker.notifier.kinds import Topic, Wish
-from worker.notifier.messages.content import Block, Content, Item, LabelledValue, PageLink, Tone
+from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome, Severity, Wish
+from worker.arrivals import Preview
+from worker.exports.models import Export, Recall, Request
+from worker.exports.records import RECALLED
+from worker.notifier.messages.content import Block, Content, Heading, Item, LabelledValue, PageLink, Steps, Tone, Topic
 from worker.notifier.messages.wording import LISTES, TABLEAUX, Wording
 
 _KINDS = {REQUEST_LISTE_EXPORT: ExportKind.LISTE, REQUEST_TABLEAUX_RENDER: ExportKind.TABLEAU}
@@ -38,10 +39,11 @@ _ASK_FOR_HELP = "transmettez ce message à votre administrateur, puis refaites l
 
 @dataclass(frozen=True)
 class RequestReport:
-    """A settled request with its files, the name of its commune."""
+    """A settled request with its files, the name of its commune, and the export of the REU that it is about, if any."""
 
     request: Request
     nom_commune: str
+    preview: Preview | None = None
 
     @property
     def is_refused(self) -> bool:
@@ -65,7 +67,11 @@ class RequestReport:
 
     @property
     def wishes(self) -> frozenset[Wish]:
-        """Whoever has one of these wishes is notified."""
+        """Whoever has one of these wishes is notified; nobody of a preview, which is looked at on its page."""
+        if self.preview:
+            is_imported = self.preview.status == PreviewStatus.IMPORTED
+            of_import = frozenset({Wish.READY if is_imported else Wish.FAILED})
+            return of_import if self.preview.import_request_id == self.request.id else frozenset()
         has_ready = bool(self.files(ExportStatus.READY))
         is_all_ready = has_ready and len(self.files(ExportStatus.READY)) == len(self.request.exports)
         return frozenset(({Wish.READY} if has_ready else set()) | (set() if is_all_ready else {Wish.FAILED}))
@@ -187,7 +193,7 @@ def _item(export: Export) -> Item:
             state = f"provisoire{wrong}, à refaire à partir du {short_date(export.provisoire_until)}"
             tone = Tone.WARNING
     if export.recall_id is not None:
-        state, tone = "à refaire, l'import dont il vient ne vaut plus", Tone.BAD
+        state, tone = "à refaire, ce dont il vient ne vaut plus", Tone.BAD
     return Item(export.label, state, tone, tuple(_facts(export)))
 
 
@@ -200,7 +206,7 @@ def _facts(export: Export) -> Iterator[LabelledValue]:
             yield "Anomalies bloquantes", format_number(export.bloquantes)
             for anomaly in export.anomalies:
                 if anomaly["severity"] == Severity.BLOCKING:
-                    yield from (("À corriger", said) for said in anomaly.get("messages", ()))
+                    yield from (("À corriger", without_commands(said)) for said in anomaly.get("messages", ()))
             yield "Remarques", format_number(export.remarques)
             yield "Taille", format_size(export.size or 0)
             yield "SHA-256", export.sha256 or ""
@@ -233,3 +239,50 @@ def _words(report: RequestReport) -> Wording | None:
 
 def _words_of(export: Export) -> Wording:
     return _WORDINGS[ExportKind(export.kind)]
+
+
+_STEPS = (
+    "Demandez ces fichiers de nouveau.",
+    "Si l'un d'eux est affiché ou consultable en mairie, remplacez-le.",
+    "Si l'un d'eux est déposé sur e-listelec, déposez le nouveau : le dernier dépôt remplace le précédent.",
+)
+
+
+def describe_recall(recall: Recall, exports: Sequence[Export], *, lieu: str, public_url: str) -> Content:
+    """The whole message; `public_url` is the address of the screen, when there is one."""
+    many = len(exports) > 1
+    title = f"{count_of(len(exports), 'fichier')} à refaire" if many else "fichier à refaire"
+    subject = [capitalized(title), *([] if many else [_name(exports[0])]), lieu]
+    said = "Ces fichiers ont été faits" if many else "Ce fichier a été fait"
+    link = f"{clean(public_url).rstrip('/')}/communes/{recall.code_commune}/exports?etat=a-refaire"
+    return Content(
+        topic=Topic.RECALLED,
+        tone=Tone.BAD,
+        subject=clean(" — ".join(subject)),
+        title=capitalized(title),
+        lieu=lieu,
+        summary=clean(f"{said} pour {lieu} à partir de ce qui ne vaut plus : {recall.because}."),
+        circumstances=tuple(_recall_circumstances(recall)),
+        items=tuple(Item(_name(it), "à refaire", Tone.BAD, tuple(_recall_facts(it))) for it in exports),
+        warnings=(),
+        link=PageLink("Les fichiers à refaire", "Voir ces fichiers", link) if public_url else None,
+        advice=(Heading("Ce qu'il faut faire"), Steps(_STEPS)),
+        reference=None,
+    )
+
+
+def _name(export: Export) -> str:
+    """Its label, as it was told of: the state says the rest."""
+    return export.label.removesuffix(RECALLED)
+
+
+def _recall_circumstances(recall: Recall) -> list[LabelledValue]:
+    at = f"{recall.created_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S} (heure de Paris)"
+    reason = [("Raison", recall.reason)] if recall.reason else []
+    return [("Par", recall.recalled_by), ("Le", at), *reason]
+
+
+def _recall_facts(export: Export) -> list[LabelledValue]:
+    taken = export.downloaded_at
+    downloaded = [("Téléchargé le", f"{taken.astimezone(PARIS):%d/%m/%Y à %H:%M:%S}")] if taken else []
+    return [("Liste", export.nom_liste.label), ("Fichier", export.file_name), *downloaded]

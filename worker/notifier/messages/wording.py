@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from common.french import format_number
 from schemas.tableaux import Edition, TypeTableau
-from worker.domain.tableau import MODELES
+from worker.domain.tableau.model import MODELES
 from worker.exports.models import Export
 from worker.notifier.messages.content import Block, Duties, Heading, LabelledValue, Note, Steps
 
