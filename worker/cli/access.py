@@ -1,4 +1,4 @@
-"""`python -m worker agents`, `recipients` and `senders`: who is told about the files of a commune, who may ask.
+"""`python -m worker agents`, `recipients`, `senders`, `listeners`: who is told of a commune's files, who may ask.
 
 The addresses and the secrets of recipients are asked for, or read from the standard input: an option would stay in the
 history of the shell and in the list of processes. None is shown again.
@@ -12,13 +12,25 @@ from typing import TYPE_CHECKING
 import click
 
 from common.french import short_date
-from worker.cli.options import describe_wishes, one_of, prevenir_option, read_wishes, system_user
-from worker.notifier.kinds import Channel
+from schemas.topology import ANY, LISTENER_PREFIX
+from worker.cli.options import (
+    describe_wishes,
+    one_of,
+    prevenir_option,
+    print_table,
+    read_wishes,
+    system_user,
+    worker_database,
+)
+from worker.notifier.channels.delivery import Channel
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
 
-_EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
+EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
+"""What an agent's address looks like."""
+_LISTENER = re.compile(r"[a-z0-9][a-z0-9.-]{0,59}", re.ASCII)
+_TOKEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}", re.ASCII)
 _LONGEST_NAME = 255
 """In bytes, as a property of AMQP carries it."""
 
@@ -28,43 +40,66 @@ _LONGEST_NAME = 255
 @click.option("--commune", metavar="CODE", help="Code INSEE de la commune.")
 @click.option("--email", metavar="ADRESSE", help="Adresse où le prévenir.")
 @prevenir_option
+@click.option(
+    "--may-protect/--may-not-protect", default=None, help="Lui montrer les électeurs protégés (art. L. 37), ou non."
+)
 @click.option("--remove", metavar="NOM", help="Retirer un agent, de toutes les communes ou de --commune seulement.")
+@click.option("--end-sessions", metavar="NOM", help="Terminer les sessions d'un agent à l'écran.")
+@click.option("--forget-identity", metavar="NOM", help="Laisser un agent s'identifier par un autre compte.")
 def agents(
-    *, add: str | None, commune: str | None, email: str | None, prevenir: Sequence[str], remove: str | None
+    *,
+    add: str | None,
+    commune: str | None,
+    email: str | None,
+    prevenir: Sequence[str],
+    may_protect: bool | None,
+    remove: str | None,
+    end_sessions: str | None,
+    forget_identity: str | None,
 ) -> None:
     """Lister, ajouter, retirer des agents.
 
     Un agent voit sa commune à l'écran, et est prévenu par courriel de ce qu'il veut savoir : fichiers prêts, échecs,
     échéances. Les discussions et les webhooks sont dans « recipients ».
     """
-    from worker.cli.database import worker_database
-    from worker.handlers.manage_access import add_agent, remove_agent
+    from worker.handlers import manage_access as access
 
     code = commune.upper() if commune else None
     if add and not (code and email):
         raise click.UsageError("--add demande aussi --commune et --email")
-    if prevenir and not add:
-        raise click.UsageError("--prevenir demande aussi --add")
-    if email and not _EMAIL.fullmatch(email):
+    if (prevenir or may_protect is not None) and not add:
+        raise click.UsageError("--prevenir et --may-protect demandent aussi --add")
+    if email and not EMAIL.fullmatch(email):
         raise click.UsageError("l'adresse électronique n'en est pas une")
     with worker_database() as engine, engine.begin() as connection:
         if add and code and email:
-            if kinds := add_agent(connection, add, code, email, read_wishes(prevenir)):
+            actor, wishes = system_user(), read_wishes(prevenir)
+            if kinds := access.add_agent(connection, add, code, email, wishes, actor=actor, may_protect=may_protect):
                 click.echo(f"{add} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
             else:
                 click.echo(f"{add} voit {code} à l'écran, et n'est prévenu de rien.")
         if remove:
-            remove_agent(connection, remove, code)
+            access.remove_agent(connection, remove, code, actor=system_user())
             click.echo(f"{remove} ne sera plus prévenu.")
-        if not add and not remove:
+        if end_sessions:
+            access.end_sessions(connection, end_sessions, actor=system_user())
+            click.echo(f"Les sessions de {end_sessions} à l'écran sont terminées.")
+        if forget_identity:
+            access.forget_identity(connection, forget_identity, actor=system_user())
+            click.echo(f"{forget_identity} sera lié au compte de sa prochaine identification.")
+        if not (add or remove or end_sessions or forget_identity):
             _show_agents(connection, code)
 
 
 def _show_agents(connection: "Connection", code: str | None) -> None:
     from worker.handlers.manage_access import list_agents
 
-    rows = [(it.name, it.code_commune, it.email, describe_wishes(it.kinds)) for it in list_agents(connection, code)]
-    _print_table(("Agent", "Commune", "Adresse", "Prévenu de"), rows, "Aucun agent : ajoutez-en un avec --add.")
+    rows = [
+        (it.name, it.code_commune, it.email, describe_wishes(it.kinds), "oui" if it.may_protect else "non")
+        for it in list_agents(connection, code)
+    ]
+    titles = "Agent", "Commune", "Adresse", "Prévenu de", "Électeurs protégés"
+    _print_table(titles, rows, "Aucun agent : ajoutez-en un avec --add.")
 
 
 @click.command
@@ -94,7 +129,6 @@ def recipients(
     webhook est une adresse https:// dont l'hôte est dans PREFECTURE_WEBHOOK_HOSTS ; il est signé selon Standard
     Webhooks. Les courriels vont aux agents : voir « agents ».
     """
-    from worker.cli.database import worker_database
     from worker.handlers.manage_access import remove_recipient
 
     code = commune.upper() if commune else None
@@ -119,11 +153,11 @@ def recipients(
 
 
 def _add_recipient(engine: "Engine", channel: Channel, code: str, kinds: str | None, *, own_secret: bool) -> None:
-    from worker.handlers.manage_access import add_recipient, check_recipient_commune, name_communes
+    from worker.handlers.manage_access import add_recipient, check_heard_commune, name_communes
     from worker.notifier.channels.webhook import check_secret, make_secret
 
     with engine.connect() as connection:
-        check_recipient_commune(connection, code)
+        check_heard_commune(connection, code)
     address = _ask("Adresse")
     _check_address(channel, address)
     secret = ""
@@ -192,16 +226,24 @@ def _ask(what: str) -> str:
 @click.command
 @click.option("--add", metavar="COMPTE", help="Autoriser un compte RabbitMQ ; avec --commune.")
 @click.option("--commune", metavar="CODE", help="Code INSEE de la commune, ou '*' pour toutes.")
+@click.option(
+    "--speaks-for-agents/--speaks-for-itself",
+    "speaks",
+    default=None,
+    help="Avec --add : croire, ou non, l'agent que le compte nomme. Par défaut, « ecran » seulement est cru.",
+)
 @click.option("--remove", metavar="COMPTE", help="Retirer un compte, de partout ou de --commune seulement.")
-def senders(*, add: str | None, commune: str | None, remove: str | None) -> None:
+def senders(*, add: str | None, commune: str | None, speaks: bool | None, remove: str | None) -> None:
     """Lister, autoriser, retirer les comptes RabbitMQ qui demandent des fichiers.
 
-    Toute autre demande est refusée, à moins que PREFECTURE_SENDERS vaille any.
+    Toute autre demande est refusée, à moins que PREFECTURE_SENDERS vaille any. Un compte qui parle pour les agents est
+    cru quand il nomme un agent de la commune ; des autres, c'est le compte qui est noté.
     """
-    from worker.cli.database import worker_database
     from worker.handlers.manage_access import allow_sender, list_senders, name_communes, remove_sender
 
     code = commune.upper() if commune else None
+    if add is None and speaks is not None:
+        raise click.UsageError("--speaks-for-agents et --speaks-for-itself demandent aussi --add")
     if add is not None:
         if not code:
             raise click.UsageError("--add demande aussi --commune")
@@ -209,24 +251,144 @@ def senders(*, add: str | None, commune: str | None, remove: str | None) -> None
             raise click.UsageError("ce n'est pas le nom d'un compte RabbitMQ")
     with worker_database() as engine, engine.begin() as connection:
         if add is not None and code:
-            allow_sender(connection, add, code, actor=system_user())
-            click.echo(f"{add} peut demander les fichiers de {name_communes(code)}.")
+            is_believed = allow_sender(connection, add, code, actor=system_user(), speaks_for_agents=speaks)
+            agents = ", et parle pour les agents" if is_believed else ""
+            click.echo(f"{add} peut demander les fichiers de {name_communes(code)}{agents}.")
         if remove:
             gone = remove_sender(connection, remove, code, actor=system_user())
             click.echo(f"{remove} ne peut plus demander les fichiers de {', '.join(map(name_communes, gone))}.")
         if add is None and not remove:
-            rows = [(it.name, name_communes(it.code_commune)) for it in list_senders(connection, code)]
-            _print_table(("Compte", "Commune"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
+            rows = [
+                (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même")
+                for it in list_senders(connection, code)
+            ]
+            titles = "Compte", "Commune", "Parle pour"
+            _print_table(titles, rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
+
+
+@click.command
+@click.option("--add", metavar="NOM", help="Déclarer la file d'un programme, ou lui faire entendre autre chose.")
+@click.option("--commune", metavar="CODE", help="Ce qu'il entend : les événements d'une commune, ou '*' pour toutes.")
+@click.option("--account", metavar="COMPTE", help="Ce qu'il entend : les réponses à ce compte RabbitMQ.")
+@click.option("--remove", metavar="NOM", help="Supprimer sa file, ou ne plus lui faire entendre cela seulement.")
+def listeners(*, add: str | None, commune: str | None, account: str | None, remove: str | None) -> None:
+    """Lister, déclarer, retirer les files des programmes qui écoutent nos événements.
+
+    Le compte RabbitMQ d'un tel programme n'a qu'à lire sa file. Une file pleine perd ses plus anciens messages, et ne
+    gêne personne d'autre.
+    """
+    from schemas.topology import listener_key
+    from worker.handlers.manage_access import check_heard_commune
+    from worker.settings import load_settings
+
+    if add and (commune is None) == (account is None):
+        raise click.UsageError("--add demande --commune ou --account, un seul des deux")
+    if (name := add or remove) and not _LISTENER.fullmatch(name):
+        raise click.UsageError("un nom a des minuscules sans accent, des chiffres, des points, des tirets : 60 au plus")
+    code = commune.upper() if commune else ""
+    key = listener_key(commune=code, account=account or "") if commune or account else None
+    url = load_settings().amqp_url.get_secret_value()
+    with worker_database() as engine, engine.begin() as connection:
+        if add and key:
+            if code:
+                check_heard_commune(connection, code)
+            _add_listener(connection, url, add, key)
+        if remove:
+            _remove_listener(connection, url, remove, key)
+        if not add and not remove:
+            _show_listeners(connection, url)
+
+
+def _add_listener(connection: "Connection", url: str, name: str, key: str) -> None:
+    from worker.handlers.manage_access import add_listener
+    from worker.messaging.events import add_listener_queue
+
+    add_listener(connection, name, key, actor=system_user())
+    queue = add_listener_queue(url, name, key)
+    right = re.escape(queue)
+    click.echo(f"La file {queue} entend {_describe_key(key)}. Le compte qui la lit n'a besoin que de ce droit :")
+    click.echo(f"  rabbitmqctl set_permissions -p VHOST COMPTE '' '' '^{right}$'")
+
+
+def _remove_listener(connection: "Connection", url: str, name: str, key: str | None) -> None:
+    from worker.handlers.manage_access import list_listeners, remove_listener
+    from worker.messaging.events import remove_listener_queue
+
+    gone = remove_listener(connection, name, key, actor=system_user())
+    is_kept = name in list_listeners(connection)
+    remove_listener_queue(url, name, *(gone if is_kept else ()))
+    heard = ", ".join(map(_describe_key, gone))
+    click.echo(f"{name} n'entend plus {heard}{'' if is_kept else ' ; sa file est supprimée'}.")
+
+
+def _show_listeners(connection: "Connection", url: str) -> None:
+    from worker.handlers.manage_access import list_listeners
+    from worker.messaging.queues import read_listeners
+
+    heard = list_listeners(connection)
+    states = {state.queue: state for state in read_listeners(url, heard)} if heard else {}
+    rows = [
+        (queue, ", ".join(map(_describe_key, keys)), str(states[queue].messages), str(states[queue].consumers))
+        for queue, keys in ((f"{LISTENER_PREFIX}{name}", keys) for name, keys in heard.items())
+    ]
+    titles = "File", "Entend", "Messages", "Lecteurs"
+    _print_table(titles, rows, "Aucune écoute : ajoutez-en une avec --add.")
+
+
+def _describe_key(key: str) -> str:
+    """What a key lets hear, in French."""
+    *_, last = key.split(".account.", 1) if ".account." in key else key.rsplit(".", 1)
+    if ".account." in key:
+        return f"les réponses à {last}"
+    return "toutes les communes" if last == ANY else last
+
+
+@click.command
+@click.option("--add", metavar="NOM", help="Faire un jeton pour un programme ; avec --commune.")
+@click.option("--commune", "communes", multiple=True, metavar="CODE", help="Code INSEE, répétable, ou '*' pour toutes.")
+@click.option("--revoke", metavar="ID", help="Révoquer un jeton : il n'ouvre plus rien.")
+def tokens(*, add: str | None, communes: Sequence[str], revoke: str | None) -> None:
+    """Lister, faire, révoquer les jetons des programmes qui prennent des fichiers par HTTP.
+
+    Un jeton se montre une fois, quand il est fait : la base n'en garde que l'empreinte.
+    """
+    from worker.handlers.manage_access import make_token, name_communes, revoke_token
+
+    codes = list(dict.fromkeys(code.upper() for code in communes))
+    if bool(add) != bool(codes):
+        raise click.UsageError("--add et --commune vont ensemble")
+    if add and not _TOKEN_NAME.fullmatch(add):
+        raise click.UsageError("un nom de jeton a des lettres, des chiffres, des points, des tirets : 60 au plus")
+    with worker_database() as engine, engine.begin() as connection:
+        if add:
+            token = make_token(connection, add, codes, actor=system_user())
+            click.echo(f"Jeton fait pour {add}, qui ouvre les fichiers de {', '.join(map(name_communes, codes))}.")
+            click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
+        if revoke:
+            name = revoke_token(connection, revoke, actor=system_user())
+            click.echo(f"Jeton {revoke} ({name}) révoqué : il n'ouvre plus rien.")
+        if not add and not revoke:
+            _show_tokens(connection)
+
+
+def _show_tokens(connection: "Connection") -> None:
+    from worker.handlers.manage_access import list_tokens, name_communes
+
+    rows = [
+        (
+            it.id,
+            it.name,
+            ", ".join(map(name_communes, it.communes)),
+            short_date(it.created_at),
+            f"révoqué le {short_date(it.revoked_at)}" if it.revoked_at else "en service",
+        )
+        for it in list_tokens(connection)
+    ]
+    _print_table(("Id", "Nom", "Ouvre", "Fait le", "État"), rows, "Aucun jeton : faites-en un avec --add.")
 
 
 def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     if not rows:
         click.echo(empty)
         return
-    table = Table(*titles)
-    for row in rows:
-        table.add_row(*row)
-    Console(markup=False).print(table)
+    print_table(titles, rows)

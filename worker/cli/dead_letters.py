@@ -16,13 +16,13 @@ import click
 
 from common.cli import ExitCode, LazyGroup, confirm
 from common.french import count_of
-from worker.cli.options import system_user, whole_number
+from worker.cli.options import print_table, system_user, whole_number, worker_database
 from worker.errors import RefusedError
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Engine
+    from sqlalchemy import Connection, Engine
 
     from worker.exports.audit import Action
     from worker.messaging.dead_letters import DeadLetter, DeadLetterOffice, HeldLetter
@@ -53,34 +53,25 @@ def dead_letters() -> None:
 @click.option("--limit", type=whole_number(1), default=50, show_default=True, metavar="NOMBRE", help="Par file.")
 def list_letters(*, queue: str | None, limit: int) -> None:
     """Lister les lettres mortes, la plus ancienne d'abord."""
-    from rich.console import Console
-    from rich.table import Table
-
     from worker.messaging.dead_letters import open_office
     from worker.settings import load_settings
 
-    table = Table("Lettre", "File", "Raison", "Âge", "Octets", "Compte", "Message")
+    rows: list[tuple[str, ...]] = []
     others = 0
     with open_office(load_settings().amqp_url.get_secret_value()) as office:
         for name in _choose_queues(queue):
             others += max(0, office.count(name) - limit)
             with closing(office.look(name)) as held:
                 for letter, _ in islice(held, limit):
-                    table.add_row(
-                        letter.name,
-                        letter.came_from,
-                        letter.reason,
-                        _age(letter.since),
-                        str(len(letter.body)),
-                        letter.sender,
-                        letter.message_id,
-                    )
-    if not table.row_count:
+                    size = str(len(letter.body))
+                    told = letter.reason, _age(letter.since), size, letter.sender, letter.message_id
+                    rows.append((letter.name, letter.came_from, *told))
+    if not rows:
         click.echo("Aucune lettre morte.")
         return
-    Console(markup=False).print(table)
+    print_table(("Lettre", "File", "Raison", "Âge", "Octets", "Compte", "Message"), rows)
     if others:
-        click.echo(f"… et {others} autres : --limit")
+        click.echo(f"… et {count_of(others, 'autre')} : --limit")
 
 
 @click.command
@@ -220,7 +211,6 @@ class _Sorting:
 
     def run(self, action: "Action", treat: "Treat") -> None:
         """Treat each letter, put it on record, and only then take it away."""
-        from worker.cli.database import worker_database
         from worker.messaging.dead_letters import open_office
         from worker.settings import load_settings
 
@@ -251,9 +241,42 @@ class _Sorting:
         detail = f"lettre {letter.name} de {letter.came_from} ({letter.reason})"
         with engine.begin() as connection:
             record_audit(connection, action, actor=system_user(), detail=detail)
+            _forget(connection, letter)
         held.remove()
         self.gone += 1
 
     def _fail(self, message: str) -> None:
         self.failed = True
         click.echo(f"Erreur : {message}", err=True)
+
+
+def _forget(connection: "Connection", letter: "DeadLetter") -> None:
+    from worker.exports.letters import forget_letter
+
+    if letter.is_counted and letter.since:
+        forget_letter(connection, letter.queue, letter.sender, letter.since, len(letter.body))
+
+
+def drop_about(engine: "Engine", is_about: "Callable[[str], bool]") -> int:
+    """Drop the letters whose contents are about somebody who is forgotten; how many.
+
+    Raises:
+        TransientError: the broker is away; letters may be left.
+    """
+    from worker.exports.audit import Action, record_audit
+    from worker.messaging.dead_letters import open_office
+    from worker.settings import load_settings
+
+    dropped = 0
+    with open_office(load_settings().amqp_url.get_secret_value()) as office:
+        for queue in _choose_queues(None):
+            with closing(office.look(queue)) as held:
+                for letter, remove in held:
+                    if is_about(letter.text):
+                        detail = f"lettre {letter.name} de {letter.came_from} (données effacées à la demande)"
+                        with engine.begin() as connection:
+                            record_audit(connection, Action.DEAD_LETTER_DROPPED, actor=system_user(), detail=detail)
+                            _forget(connection, letter)
+                        remove()
+                        dropped += 1
+    return dropped

@@ -7,17 +7,16 @@ from pathlib import Path
 
 import click
 from pydantic import SecretStr
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError
+from sqlalchemy.exc import DBAPIError
 
 from common.cli import ExitCode
+from common.database import explain_database_tls, shown_address
 from common.french import count_of, format_size
-from common.settings import PREFIX
-from common.tls import explain_database_tls
+from common.settings import PREFIX, effective
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
-from worker.errors import PrefectureError
-from worker.exports.storage import Storage
+from worker.errors import PrefectureError, VolumeAbsentError
+from worker.exports.storage import EXPORTS, Sentinel, Storage
 from worker.handlers.manage_access import count_senders
 from worker.messaging.broker import ping_broker
 from worker.settings import Settings, load_settings
@@ -44,28 +43,9 @@ def diagnose(context: click.Context) -> None:
         context.exit(ExitCode.AWAY)
 
 
-def effective(settings: Settings) -> list[tuple[str, str]]:
-    """Each setting as it is in force; of a URL everything but the password, of a secret nothing."""
-    return [(name, _shown(name, getattr(settings, name))) for name in type(settings).model_fields]
-
-
-def _shown(name: str, value: object) -> str:
-    if isinstance(value, dict):
-        return ",".join(f"{key}={code}" for key, code in value.items())
-    if not isinstance(value, SecretStr):
-        return "" if value is None else str(value)
-    secret = value.get_secret_value()
-    if not name.endswith("_url"):
-        return "********" if secret else ""
-    try:
-        return make_url(secret).render_as_string(hide_password=True)
-    except (ArgumentError, ValueError):
-        return "********"
-
-
 def _check_database(url: SecretStr) -> str:
     engine = build_engine(url.get_secret_value())
-    place = engine.url.render_as_string(hide_password=True)
+    place = shown_address(url.get_secret_value())
     try:
         ping(engine)
         found, newest = current_revision(engine)
@@ -89,6 +69,20 @@ def _check_exports(settings: Settings) -> str:
     Storage(directory).require_room(0)
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PrefectureError(f"{directory} : pas de droit d'écriture")
+    engine = build_engine(settings.database_url.get_secret_value())
+    try:
+        Storage(directory, Sentinel(engine, EXPORTS)).require_own(may_mark=False)
+    except DBAPIError as error:
+        raise PrefectureError(
+            f"{directory} : est-ce le bon ? la base ne le dit pas ({type(error.orig).__name__})"
+        ) from None
+    except VolumeAbsentError:
+        raise PrefectureError(
+            f"{directory} n'est pas le volume de cette installation : montez-le, ou, s'il est neuf ou restauré, "
+            "« python -m worker verify --accept-volume »"
+        ) from None
+    finally:
+        engine.dispose()
     return f"{directory}, {format_size(shutil.disk_usage(directory).free)} libres"
 
 

@@ -6,26 +6,38 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from common.clock import jour_a_paris, now
+from common.calendrier import jour_a_paris, now
 from common.french import count_of, format_number, short_date
-from worker.cli.options import CODE_COMMUNE, FILE_OR_INPUT, JOUR, LISTE, system_user, whole_number
-from worker.registre.imports.summary import Comparison, ImportSummary, describe_reasons, name_some
+from worker.cli.options import (
+    CODE_COMMUNE,
+    FILE_OR_INPUT,
+    JOUR,
+    LISTE,
+    operator,
+    print_recalled,
+    print_table,
+    reason_option,
+    register_database,
+    system_user,
+    whole_number,
+)
+from worker.registre.imports.report import Comparison, Gap, ImportSummary, describe_reasons, name_some
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from worker.registre.imports.history import KnownImport
     from worker.registre.reu.importer import ImportProgress
 
 MOST_LISTES = 12
 """Lists that are shown one by one; of more, totals."""
 SHOWN = 20
-
-_REASON = click.option(
-    "--reason", metavar="TEXTE", default="", help="Pourquoi, quand un fichier déposé ou affiché est à refaire."
-)
 
 
 def _require_reason(_context: click.Context, _option: click.Parameter, reason: str | None) -> str:
@@ -55,7 +67,11 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
 @click.command("import-reu")
 @_import_options
-@click.option("--accept-loss", is_flag=True, help="Accepter qu'une liste perde plus de 20 % de ses électeurs.")
+@click.option(
+    "--accept-loss",
+    is_flag=True,
+    help="Accepter qu'une liste perde plus de 20 % de ses électeurs, ou que --empty vide la liste générale.",
+)
 @click.option(
     "--taken-on",
     type=JOUR,
@@ -92,8 +108,8 @@ def import_reu(
     l'entrée standard. Chaque liste qui s'y trouve remplace celle du registre, et ce qui change depuis l'export
     précédent devient des mouvements ; les autres listes ne changent pas.
     """
-    from worker.cli.database import register_database
-    from worker.registre.reu.importer import Intake, import_file
+    from worker.exports.audit import note_removed
+    from worker.registre.reu.importer import Intake, OnRecord, import_file
 
     _refuse_future(taken_on)
     with register_database() as engine, _progress_bar() as progress:
@@ -106,6 +122,7 @@ def import_reu(
             intake=Intake(taken_on, **said),
             accept_loss=accept_loss,
             accept_rejects=accept_rejects,
+            on_record=OnRecord(partial(_note_imported, file.name), note_removed(operator())),
         )
     _print_summary(summary, as_json=as_json, kept="gardée", rejected="rejetée")
     if not as_json and not summary.unchanged:
@@ -116,6 +133,7 @@ def import_reu(
             )
         if summary.comparison:
             _print_comparaison(summary.comparison)
+        _print_gaps(summary.gaps)
         for it in summary.kept:
             if it.electeurs:
                 electeurs = count_of(it.electeurs, "électeur conservé")
@@ -147,7 +165,7 @@ def import_mouvements(
     FICHIER est un CSV (UTF-8, point-virgule) ou un classeur (.xlsx) d'inscriptions, de radiations et de changements de
     bureau, qui s'ajoutent à ceux du registre. Un fichier corrigé s'importe après « import-undo ».
     """
-    from worker.cli.database import register_database
+    from worker.registre.imports.chain import find_contradictions
     from worker.registre.mouvements import importer
 
     _refuse_future(complete_until)
@@ -159,10 +177,17 @@ def import_mouvements(
             accept_rejects=accept_rejects,
             report=report,
             complete_until=complete_until,
+            then=partial(_note_imported, file.name),
         )
+        with engine.connect() as connection:
+            contradicted = list(find_contradictions(connection, summary.import_id))
     _print_summary(summary, as_json=as_json, kept="mouvement ajouté", rejected="rejeté")
-    if complete_until and not as_json:
+    if as_json:
+        return
+    if complete_until:
         click.echo(f"Tous les mouvements sont connus jusqu'au {short_date(complete_until)}, est-il dit de cet import.")
+    for said in contradicted:
+        click.echo(f"Contredit par les exports du REU, {said}")
 
 
 @click.command
@@ -173,35 +198,36 @@ def import_mouvements(
     metavar="N° AAAA-MM-JJ",
     help="Dire de quel jour est l'export d'un import : ses mouvements le suivent.",
 )
-@_REASON
+@reason_option
 def imports(*, show_all: bool, taken_on: tuple[int, date] | None, reason: str) -> None:
-    """Lister les imports, le dernier en tête."""
+    """Lister les imports, le dernier en tête, et les lacunes qu'ils ont laissées."""
     if taken_on:
         _refuse_future(taken_on[1])
         _date_import(*taken_on, reason)
         return
     if reason:
         raise click.UsageError("--reason demande aussi --taken-on")
-    from rich.console import Console
-    from rich.table import Table
-
-    from common.clock import PARIS
-    from worker.cli.database import register_database
-    from worker.registre.imports.history import list_imports
+    from common.calendrier import PARIS
+    from worker.registre.imports.chain import list_gaps
+    from worker.registre.imports.history import count_imports, list_imports
 
     with register_database() as engine, engine.connect() as connection:
         found = list_imports(connection, None if show_all else SHOWN)
+        others = count_imports(connection) - len(found)
+        gaps = list_gaps(connection, [it.id for it in found])
     if not found:
         click.echo("Aucun import.")
         return
-    table = Table("N°", "Date", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État")
+    rows = []
     for it in found:
-        state = "annulé" if it.undone_at else "terminé" if it.finished_at else "en cours ou interrompu"
+        state = _describe_state(it, [gap for gap in gaps if gap.import_id == it.id])
         day = f"{it.started_at.astimezone(PARIS):%d/%m/%Y %H:%M}"
         lines = format_number(it.lines_kept), format_number(it.lines_rejected)
         taken = "–" if it.taken_on is None else short_date(it.taken_on) + ("" if it.is_dated else " ?")
-        table.add_row(str(it.id), day, taken, it.file_name, *lines, it.imported_by, state)
-    Console().print(table)
+        rows.append((str(it.id), day, taken, it.file_name, *lines, it.imported_by, state))
+    print_table(("N°", "Importé le", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État"), rows)
+    if others > 0:
+        click.echo(f"… et {count_of(others, 'autre import', 'autres imports')} : --all")
 
 
 def _refuse_future(day: date | None) -> None:
@@ -211,32 +237,25 @@ def _refuse_future(day: date | None) -> None:
 
 
 def _date_import(import_id: int, day: date, reason: str) -> None:
-    from worker.cli.database import register_database
-    from worker.handlers.change_imports import redate
+    from worker.handlers.handle_preview import redate
 
     with register_database() as engine:
         redated = redate(engine, import_id, day, actor=system_user(), reason=reason)
     moved = count_of(redated.redating.mouvements, "mouvement daté")
     click.echo(f"Import {import_id} : export du {short_date(day)}, {moved} de ce jour.")
-    _print_recalled(redated.recalled)
-
-
-def _print_recalled(labels: Sequence[str]) -> None:
-    if labels:
-        click.echo(f"À refaire : {count_of(len(labels), 'fichier')}, {name_some(labels)}.")
+    print_recalled(redated.recalled)
 
 
 @click.command("import-undo")
 @click.argument("import_id", metavar="[N°]", type=whole_number(1), required=False)
-@_REASON
+@reason_option
 def import_undo(import_id: int | None, *, reason: str) -> None:
     """Annuler un import, par défaut le dernier.
 
     Les listes et les bureaux redeviennent ce qu'ils étaient, et ses mouvements sont effacés. Les imports d'une liste
     s'annulent l'un après l'autre, en commençant par le dernier, pendant 30 jours. N° est donné par « imports ».
     """
-    from worker.cli.database import register_database
-    from worker.handlers.change_imports import undo
+    from worker.handlers.handle_preview import undo
 
     with register_database() as engine:
         undone, recalled = undo(engine, import_id, actor=system_user(), reason=reason)
@@ -245,7 +264,14 @@ def import_undo(import_id: int | None, *, reason: str) -> None:
         f"Import {undone.import_id} ({undone.file_name}) annulé : {count_of(len(undone.restored), 'liste remise')} "
         f"à l'état précédent, {count_of(len(undone.removed), 'liste retirée')} du registre{mouvements}."
     )
-    _print_recalled(recalled)
+    print_recalled(recalled)
+
+
+def _note_imported(file_name: str, connection: "Connection", import_id: int) -> None:
+    from worker.exports.audit import Action, Aside, Detail, WordKind, record_audit
+
+    detail: Detail = [Aside(WordKind.TEXTE, file_name), f", import {import_id}"]
+    record_audit(connection, Action.REGISTRE_IMPORTED, actor=system_user(), detail=detail)
 
 
 def _print_summary(summary: ImportSummary, *, as_json: bool, kept: str, rejected: str) -> None:
@@ -304,25 +330,58 @@ def _print_comparaison(found: Comparison) -> None:
         )
 
 
-def _show_listes(summary: ImportSummary) -> None:
-    from rich.console import Console
-    from rich.table import Table
+def _print_gaps(gaps: Sequence[Gap]) -> None:
+    """What it costs that an export was not compared."""
+    by_period: dict[tuple[date, date], list[Gap]] = {}
+    for gap in gaps:
+        by_period.setdefault((gap.since, gap.until), []).append(gap)
+    for (since, until), some in by_period.items():
+        listes = name_some(f"liste {it.liste} de {it.code_commune}" for it in some)
+        click.echo(
+            f"Lacune : aucun tableau ne pourra couvrir du {short_date(since)} au {short_date(until)} ({listes}), ce "
+            "qui a changé entre ces deux exports n'est pas connu. Pour la combler : import-undo "
+            f"{some[0].import_id}, puis le même import sans --no-compare ; ou les mouvements de cette période "
+            "(import-mouvements --complete-until)."
+        )
 
-    table = Table("Commune", "Liste", "Électeurs", "Avant")
+
+def _describe_state(it: "KnownImport", gaps: Sequence[Gap]) -> str:
+    if it.undone_at:
+        return "annulé"
+    if not it.finished_at:
+        return "en cours ou interrompu"
+    said = ["terminé"]
+    if gaps:
+        since, until = min(gap.since for gap in gaps), max(gap.until for gap in gaps)
+        said.append(f"non comparé : lacune du {short_date(since)} au {short_date(until)}")
+    if it.complete_until:
+        said.append(f"dit complet jusqu'au {short_date(it.complete_until)}")
+    return ", ".join(said)
+
+
+def _show_listes(summary: ImportSummary) -> None:
+    rows: list[tuple[str, str, str, str]] = []
     if len(summary.listes) <= MOST_LISTES:
         for it in summary.listes:
             before = "–" if it.before is None else format_number(it.before)
-            table.add_row(it.code_commune, it.liste, format_number(it.electeurs), before)
+            rows.append((it.code_commune, it.liste, _with_mineurs(it.electeurs, it.mineurs), before))
     else:
-        communes, now, before_all = Counter[str](), Counter[str](), Counter[str]()
+        communes, now, before_all, mineurs = (Counter[str]() for _ in range(4))
         for it in summary.listes:
             communes[it.liste] += 1
             now[it.liste] += it.electeurs
+            mineurs[it.liste] += it.mineurs
             before_all[it.liste] += it.before or 0
         for liste in sorted(now):
-            figures = format_number(now[liste]), format_number(before_all[liste])
-            table.add_row(count_of(communes[liste], "commune"), liste, *figures)
-    Console().print(table)
+            figures = _with_mineurs(now[liste], mineurs[liste]), format_number(before_all[liste])
+            rows.append((count_of(communes[liste], "commune"), liste, *figures))
+    print_table(("Commune", "Liste", "Électeurs", "Avant"), rows)
+    if any(it.mineurs for it in summary.listes):
+        click.echo("Un mineur inscrit d'avance ne figure dans le fichier de sa liste qu'à ses dix-huit ans.")
+
+
+def _with_mineurs(electeurs: int, mineurs: int) -> str:
+    return format_number(electeurs) + (f", dont {count_of(mineurs, 'mineur')}" if mineurs else "")
 
 
 @contextmanager

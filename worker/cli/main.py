@@ -5,8 +5,8 @@ from collections.abc import Callable, Sequence
 import click
 
 from common.cli import ExitCode, LazyGroup, run_command
+from common.database import explain_database_tls
 from common.logs import describe_exception
-from common.tls import explain_database_tls
 from worker.errors import ConfigurationError, PrefectureError, TransientError
 
 COMMANDS = {
@@ -21,10 +21,13 @@ COMMANDS = {
     "motifs": "worker.cli.registre:motifs",
     "protections": "worker.cli.registre:protections",
     "doutes": "worker.cli.registre:doubts",
+    "forget": "worker.cli.registre:forget",
     "communes": "worker.cli.registre:communes",
     "agents": "worker.cli.access:agents",
     "recipients": "worker.cli.access:recipients",
     "senders": "worker.cli.access:senders",
+    "listeners": "worker.cli.access:listeners",
+    "tokens": "worker.cli.access:tokens",
     "dead-letters": "worker.cli.dead_letters:dead_letters",
     "notifier": "worker.cli.operations:notifier",
     "purge": "worker.cli.volume:purge",
@@ -91,8 +94,7 @@ def _lacks_table(error: Exception) -> bool:
 
 
 def _database() -> str:
-    from sqlalchemy.engine import make_url
-
+    from common.database import shown_address
     from worker.settings import load_settings
 
-    return make_url(load_settings().database_url.get_secret_value()).render_as_string(hide_password=True)
+    return shown_address(load_settings().database_url.get_secret_value())

@@ -1,20 +1,24 @@
 """The commands that keep the service going: `migrate`, `notifier`, `healthy`, `audit`."""
 
 import json
-import signal
-from collections.abc import Sequence
+import os
+from collections.abc import Collection, Sequence
 from datetime import date, datetime, time
 from functools import partial
-from threading import Event, Thread
+from pathlib import Path
+from threading import Event
 from typing import TYPE_CHECKING
 
 import click
 
+from common.cli import ExitCode
 from common.french import count_of
-from worker.cli.options import CODE_COMMUNE, JOUR, whole_number
+from worker.cli.options import CODE_COMMUNE, JOUR, one_of, print_table, whole_number, worker_database
 from worker.health import Role, require_healthy
 
 if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
     from worker.exports.audit import AuditLine
 
 
@@ -25,7 +29,6 @@ def migrate() -> None:
     Les communes du Code officiel géographique qui manquent sont ajoutées ; les listes que d'autres règles avaient
     vérifiées le sont de nouveau.
     """
-    from worker.cli.database import worker_database
     from worker.db import migrate as migrations
     from worker.registre.checks.facts import look_again
     from worker.registre.communes import load_reference
@@ -47,15 +50,16 @@ def migrate() -> None:
 def notifier(*, once: bool) -> None:
     """Prévient les agents quand leurs fichiers sont prêts ou en échec, et relance les fichiers oubliés."""
     from common.logs import configure_logs
-    from worker.compose import build_notifier, show_metrics
+    from worker.compose import build_notifier, note_start, show_metrics
     from worker.db.engine import build_engine
     from worker.db.revision import require_current
-    from worker.health import Pulse, Role
+    from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, stop_on_signals
     from worker.messaging.broker import build_broker, require_trusted
-    from worker.messaging.doorbell import DoorbellQueues
     from worker.messaging.events import EventPublisher
-    from worker.messaging.queues import count_doorbells, read_queues
+    from worker.messaging.queues import DoorbellQueues, count_doorbells, read_queues
+    from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS
     from worker.settings import load_settings
+    from worker.trouble import lacks_descriptors
 
     settings = load_settings()
     amqp_url = settings.amqp_url.get_secret_value()
@@ -63,32 +67,41 @@ def notifier(*, once: bool) -> None:
     engine = build_engine(settings.database_url.get_secret_value(), serves=True)
     require_current(engine)
     require_trusted(amqp_url)
+    note_start(settings, engine, Role.NOTIFIER)
     broker = build_broker(amqp_url)
     pulse = Pulse(settings.health_dir, Role.NOTIFIER)
     doorbells = DoorbellQueues(broker)
+    publisher = EventPublisher(broker, partial(_name_listeners, engine), source=settings.event_source)
     built = build_notifier(
         settings,
         engine,
         enqueue=doorbells.enqueue,
         enqueue_parked=doorbells.enqueue_parked,
         count=partial(count_doorbells, amqp_url),
-        publish=EventPublisher(broker).publish,
+        publish=publisher.publish,
+        reply=publisher.reply,
         beat=pulse.beat,
     )
     stop = Event()
     if once:
         built.work(stop)
+        built.finish(LONGEST_DIALOGUE_SECONDS)
     else:
-        _stop_on_signals(stop)
+        stop_on_signals(stop)
         show_metrics(settings, engine, partial(read_queues, amqp_url))
+        watchdog = Watchdog(pulse, SILENCE_SECONDS[Role.NOTIFIER], lacks_descriptors)
+        watchdog.start()
         built.run(stop)
+        if watchdog.is_exhausted:
+            os._exit(EXHAUSTED)  # the supervisor is to see why
     pulse.stop()
 
 
-def _stop_on_signals(stop: Event) -> None:
-    """Let SIGTERM and SIGINT set `stop`, from another thread: the loop may hold the lock inside `stop`."""
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: Thread(target=stop.set).start())
+def _name_listeners(engine: "Engine") -> Collection[str]:
+    from worker.handlers.manage_access import list_listeners
+
+    with engine.connect() as connection:
+        return list_listeners(connection)
 
 
 def _read_role(_context: click.Context, _parameter: click.Parameter, value: str) -> Role:
@@ -114,38 +127,78 @@ def healthy(*, role: Role, alive: bool) -> None:
 @click.option("--since", type=JOUR, metavar="DATE", help="Depuis ce jour.")
 @click.option("--limit", type=whole_number(1), default=50, show_default=True, metavar="NOMBRE", help="Combien au plus.")
 @click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
-def audit(*, commune: str | None, since: date | None, limit: int, as_json: bool) -> None:
-    """Montrer qui a fait quoi, le plus récent en tête.
+@click.option(
+    "--log",
+    "logs",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    multiple=True,
+    metavar="FICHIER",
+    help="Avec verify : un journal des services, où chaque ligne est recopiée ; plusieurs fois.",
+)
+@click.argument("what", required=False, type=one_of(["verify"]), metavar="[verify]")
+@click.pass_context
+def audit(
+    context: click.Context,
+    *,
+    commune: str | None,
+    since: date | None,
+    limit: int,
+    as_json: bool,
+    logs: Sequence[Path],
+    what: str | None,
+) -> None:
+    """Montrer qui a fait quoi, le plus récent en tête ; ou vérifier que rien n'y a été changé (verify).
 
     Téléchargements, dépôts, purges, fichiers trouvés altérés, droits donnés ou retirés.
     """
-    from common.clock import PARIS
-    from worker.cli.database import worker_database
-    from worker.exports.audit import read_audit
+    if logs and not what:
+        raise click.UsageError("--log demande aussi « verify »")
+    if what:
+        _verify_trail(context, logs)
+        return
+    from common.calendrier import PARIS
+    from worker.exports.audit import count_audit, read_audit
 
     begin = datetime.combine(since, time(), PARIS) if since else None
     with worker_database() as engine, engine.connect() as connection:
         lines = read_audit(connection, code_commune=commune, since=begin, limit=limit)
+        total = len(lines) if len(lines) < limit else count_audit(connection, code_commune=commune, since=begin)
     if as_json:
         documents = [it._asdict() | {"at": it.at.isoformat(timespec="milliseconds")} for it in lines]
         click.echo(json.dumps(documents, ensure_ascii=False))
     else:
         _show_audit(lines)
+    if total > len(lines):
+        others = count_of(total - len(lines), "autre ligne", "autres lignes")
+        click.echo(f"… et {others} : --limit {total}", err=as_json)
+
+
+def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
+    from worker.exports.audit import read_copies, verify_audit
+
+    copies: dict[int, str] = {}
+    for path in logs:
+        with path.open(encoding="utf-8", errors="replace") as lines:
+            copies |= read_copies(lines)
+    with worker_database() as engine, engine.connect() as connection:
+        faults = list(verify_audit(connection, copies))
+    for fault in faults:
+        click.echo(f"n° {fault.number} : {fault.said}")
+    against = f"sa chaîne et {count_of(len(copies), 'ligne')} de journal" if logs else "sa chaîne, sans journal"
+    click.echo(f"{count_of(len(faults), 'ligne')} à expliquer, d'après {against}.")
+    if faults:
+        context.exit(ExitCode.FAILED)
 
 
 def _show_audit(lines: "Sequence[AuditLine]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from common.clock import PARIS
+    from common.calendrier import PARIS
 
     if not lines:
         click.echo("Rien n'est noté.")
         return
-    table = Table("Date", "Par", "Quoi", "Commune", "Export", "Détail")
+    rows = []
     for it in lines:
         number = "" if it.export_id is None else str(it.export_id)
-        texts = it.actor, it.label, it.code_commune, number, it.detail
-        table.add_row(f"{it.at.astimezone(PARIS):%d/%m/%Y %H:%M:%S}", *map(Text, texts))
-    Console().print(table)
+        day = f"{it.at.astimezone(PARIS):%d/%m/%Y %H:%M:%S}"
+        rows.append((day, it.actor, it.account, it.label, it.code_commune, number, it.detail))
+    print_table(("Date", "Par", "Compte", "Quoi", "Commune", "Export", "Détail"), rows)

@@ -1,19 +1,28 @@
-"""What options of several commands mean: words, days, codes, what somebody is told of; and who runs the command."""
+"""What options of several commands mean, who runs the command, and the databases that it works on."""
 
 import os
 import pwd
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING
 
 import click
 
 from common.cli import ParsedType
+from common.french import count_of
 from schemas.requests import check_code_commune
-from schemas.vocabulary import parse_jour, parse_liste
-from worker.notifier.kinds import EVERY_WISH, Wish, join_wishes, split_wishes
+from schemas.vocabulary import Wish, parse_jour, parse_liste
+from worker.notifier.channels.delivery import EVERY_WISH, join_wishes, split_wishes
+
+if TYPE_CHECKING:
+    from sqlalchemy import Engine
+
+    from worker.exports.audit import Actor
+    from worker.settings import Settings
 
 
 def whole_number(least: int) -> ParsedType[int]:
@@ -101,9 +110,75 @@ def describe_wishes(kinds: str) -> str:
     return ", ".join(wish.label for wish in Wish if wish in wishes) or NOTHING
 
 
+reason_option = click.option(
+    "--reason", metavar="TEXTE", default="", help="Pourquoi, quand un fichier déposé ou affiché est à refaire."
+)
+
+
+_WIDEST = 10_000
+
+
+def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
+    """Print what is to be compared or copied: nothing is cut, but folded on a terminal; elsewhere lines are long."""
+    from rich.console import Console
+    from rich.table import Column, Table
+
+    table = Table(*(Column(it, overflow="fold") for it in titles))
+    for row in rows:
+        table.add_row(*row)
+    Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDEST).print(table)
+
+
+def print_recalled(labels: Sequence[str]) -> None:
+    """Say which files are to be made again, when some are."""
+    from worker.registre.imports.report import name_some
+
+    if labels:
+        click.echo(f"À refaire : {count_of(len(labels), 'fichier')}, {name_some(labels)}.")
+
+
 def system_user() -> str:
     """The account of the system, whatever the environment pretends; `uid 10001` when it has no name."""
     try:
         return pwd.getpwuid(os.getuid()).pw_name
     except KeyError:  # as in some containers
         return f"uid {os.getuid()}"
+
+
+def operator() -> "Actor":
+    """Who runs the command, for the audit trail."""
+    from worker.exports.audit import Actor
+
+    return Actor(system_user())
+
+
+@contextmanager
+def worker_database(settings: "Settings | None" = None) -> "Iterator[Engine]":
+    """The worker's own database: requests, files, agents, and the register when it has no other."""
+    from worker.db.engine import build_engine
+    from worker.settings import load_settings
+
+    engine = build_engine((settings or load_settings()).database_url.get_secret_value())
+    try:
+        yield engine
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def register_database() -> "Iterator[Engine]":
+    """The register, to write to it.
+
+    Raises:
+        RefusedError: another service holds it, and feeds it by its own means.
+    """
+    from worker.errors import RefusedError
+    from worker.settings import load_settings
+
+    settings = load_settings()
+    if settings.registre_url is not None and settings.registre_url != settings.database_url:
+        raise RefusedError(
+            "le registre est tenu par un autre logiciel (PREFECTURE_REGISTRE_URL) : c'est lui qu'il faut mettre à jour"
+        )
+    with worker_database(settings) as engine:
+        yield engine

@@ -14,7 +14,7 @@ from common.french import count_of, short_date
 from worker.cli.options import CODE_COMMUNE
 
 if TYPE_CHECKING:
-    from worker.handlers.reconcile import Checked, CheckedListe, CheckedTableau
+    from worker.handlers.making.reconcile import Checked, CheckedListe, CheckedTableau
 
 _PRIVATE = 0o600
 
@@ -34,7 +34,7 @@ def reconcile(context: click.Context, *, commune: str, report: Path | None, as_j
     """
     from common.logs import configure_logs
     from worker.compose import build_services
-    from worker.handlers import reconcile as use_case
+    from worker.handlers.making import reconcile as use_case
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -79,8 +79,10 @@ def _to_document(commune: str, found: "Checked") -> dict[str, Any]:
                 "is_intact": it.unmatched is not None,
                 "came_since": it.count(in_register=True),
                 "left_since": it.count(in_register=False),
+                "corrected": it.corrected,
                 "unexplained": it.count(in_register=True, explained=False)
                 + it.count(in_register=False, explained=False),
+                "recalled_because": it.recalled_because or None,
                 "agrees": it.agrees,
             }
             for it in found.listes
@@ -95,6 +97,9 @@ def _to_document(commune: str, found: "Checked") -> dict[str, Any]:
                 "mouvements": it.export.electeurs,
                 "mouvements_now": it.mouvements_now,
                 "unexplained": it.unexplained,
+                "liste_on": it.liste_on.isoformat(),
+                "differences": {reason.value: number for reason, number in sorted(it.count().items())},
+                "recalled_because": it.recalled_because or None,
                 "agrees": it.agrees,
             }
             for it in found.tableaux
@@ -115,21 +120,34 @@ def _describe_liste(it: "CheckedListe") -> str:
     if it.unmatched is None:
         return "NE CONCORDE PAS : le fichier n'est plus celui qui a été fabriqué. Le redemander."
     counted = f"{count_of(it.export.electeurs or 0, 'électeur')} au {short_date(it.liste_on)}"
+    if it.recalled_because:
+        other = count_of(len(it.unmatched), "électeur diffère", "électeurs diffèrent")
+        return f"À REFAIRE : {counted} ; {it.recalled_because}, {other} du registre. Redemander la liste."
     if not it.agrees:
         lost = it.count(in_register=True, explained=False) + it.count(in_register=False, explained=False)
         return f"NE CONCORDE PAS : {counted}, {count_of(lost, 'écart')} que rien n'explique. Redemander la liste."
     came, left = it.count(in_register=True), it.count(in_register=False)
-    if not came and not left:
-        return f"concorde avec le registre, {counted}."
-    since = f"{count_of(came, 'inscription')} et {count_of(left, 'radiation')} depuis"
-    return f"concorde avec le registre, {counted}, {since}."
+    since = [f"{count_of(came, 'inscription')} et {count_of(left, 'radiation')} depuis"] if came or left else []
+    if it.corrected:
+        since.append(count_of(it.corrected, "état civil corrigé depuis", "états civils corrigés depuis"))
+    return f"concorde avec le registre, {', '.join((counted, *since))}."
 
 
 def _describe_tableau(it: "CheckedTableau") -> str:
     after = f"{count_of(it.apres, 'électeur')} après, {count_of(it.export.electeurs or 0, 'mouvement')}"
-    if it.agrees:
+    if it.recalled_because:
+        return f"À REFAIRE : {after} ; {it.recalled_because}. Redemander le tableau."
+    if it.agrees and not it.differences:
         return f"concorde avec le registre, {after}."
+    if it.agrees:
+        who = ", ".join(reason.describe_count(number) for reason, number in sorted(it.count().items()))
+        return (
+            f"concorde avec le registre, {after}. D'avec la liste du {short_date(it.liste_on)} : {who} (--report les "
+            "nomme)."
+        )
     if it.unexplained:
         return f"NE CONCORDE PAS : {after}, {count_of(abs(it.unexplained), 'écart')} avec la liste que rien n'explique."
     now = f"{it.apres_now} et {it.mouvements_now} d'après le registre"
+    if it.corrected and it.corrected == it.apres_now - it.apres:
+        now += ", où une date de naissance corrigée depuis change un mineur en électeur ou le contraire"
     return f"NE CONCORDE PAS : {after} ; {now}. Redemander le tableau."

@@ -12,9 +12,21 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common.cli import confirm
 from common.french import count_of, short_date
 from schemas.vocabulary import DoubtDecision, Liste, parse_liste
-from worker.cli.options import CODE_COMMUNE, JOUR, system_user, whole_number
+from worker.cli.options import (
+    CODE_COMMUNE,
+    JOUR,
+    operator,
+    print_recalled,
+    print_table,
+    reason_option,
+    register_database,
+    system_user,
+    whole_number,
+    worker_database,
+)
 
 if TYPE_CHECKING:
     from worker.registre.bureaux import DescribedBureau
@@ -33,32 +45,29 @@ if TYPE_CHECKING:
 @click.option("--libelle-circonscription", help="Nom de la circonscription.")
 def bureaux(*, commune: str, bureau: str | None, **options: str | None) -> None:
     """Montrer ou compléter les bureaux."""
-    from worker.cli.database import register_database
-    from worker.registre.bureaux import select_bureaux, set_bureau
+    from worker.handlers.note_register import describe_bureau
+    from worker.registre.bureaux import select_bureaux
     from worker.registre.imports.lines import parse_bureau
 
     description = {name: value for name, value in options.items() if value is not None}
     if description and not bureau:
         raise click.UsageError("il manque --bureau : lequel faut-il compléter ?")
     with register_database() as engine, engine.begin() as connection:
-        if bureau:
-            set_bureau(connection, commune.upper(), parse_bureau(bureau), **description)
+        if bureau and description:
+            describe_bureau(connection, commune.upper(), parse_bureau(bureau), description, by=operator())
         found = list(select_bureaux(connection, [commune.upper()]))
     _show_bureaux([it for it in found if not bureau or it.code == parse_bureau(bureau)], commune)
 
 
 def _show_bureaux(found: list["DescribedBureau"], commune: str) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     if not found:
         click.echo(f"Aucun bureau à {commune} : importez d'abord la liste électorale.")
         return
-    table = Table("Bureau", "Nom", "Canton", "Circonscription")
+    rows = []
     for it in found:
         canton = f"{it.code_canton or '?'} {it.libelle_canton}"
-        table.add_row(it.code, it.libelle, canton, f"{it.code_circonscription or '?'} {it.libelle_circonscription}")
-    Console().print(table)
+        rows.append((it.code, it.libelle, canton, f"{it.code_circonscription or '?'} {it.libelle_circonscription}"))
+    print_table(("Bureau", "Nom", "Canton", "Circonscription"), rows)
 
 
 _SHOWN = 50
@@ -69,7 +78,6 @@ _SHOWN = 50
 @click.option("--search", metavar="TEXTE", help="Chercher par le nom, ou par le code entier.")
 def communes(*, add: tuple[str, str] | None, search: str | None) -> None:
     """Chercher ou ajouter une commune."""
-    from worker.cli.database import worker_database
     from worker.registre.communes import add_commune, read_codes, search_communes
 
     with worker_database() as engine, engine.begin() as connection:
@@ -104,23 +112,29 @@ def _read_liste(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option("--libelle", default="", metavar="TEXTE", help="Ce qu'on élit : « Élections municipales, 1er tour ».")
 @click.option("--cloture", type=JOUR, metavar="DATE", help="Clôture de la liste, quand elle est inhabituelle.")
 @click.option("--remove", type=JOUR, metavar="DATE", help="Retirer le scrutin de ce jour.")
-def scrutins(*, commune: str, add: date | None, libelle: str, cloture: date | None, remove: date | None) -> None:
+@reason_option
+def scrutins(
+    *, commune: str, add: date | None, libelle: str, cloture: date | None, remove: date | None, reason: str
+) -> None:
     """Montrer, ajouter ou retirer des scrutins.
 
-    Les tableaux des cinq et des vingt jours, et celui des additions, se comptent depuis leur date.
+    Les tableaux des cinq et des vingt jours, et celui des additions, se comptent depuis leur date : ceux qui sont déjà
+    faits et qui changeraient sont à refaire.
     """
-    from worker.cli.database import register_database
-    from worker.registre.scrutins import KnownScrutin, remove_scrutin, select_scrutins, set_scrutin
+    from worker.handlers.note_register import forget_scrutin, note_scrutin
+    from worker.registre.scrutins import KnownScrutin, select_scrutins
 
     if (cloture or libelle) and not add:
         raise click.UsageError("--libelle et --cloture demandent aussi --add")
     code = commune.upper()
     with register_database() as engine, engine.begin() as connection:
+        by, recalled = operator(), list[str]()
         if remove:
-            remove_scrutin(connection, code, remove)
+            recalled += forget_scrutin(connection, code, remove, by=by, reason=reason)
         if add:
-            set_scrutin(connection, KnownScrutin(code, add, libelle, cloture))
+            recalled += note_scrutin(connection, KnownScrutin(code, add, libelle, cloture), by=by, reason=reason)
         found = select_scrutins(connection, code)
+    print_recalled(recalled)
     _show_scrutins(found)
 
 
@@ -131,37 +145,37 @@ def scrutins(*, commune: str, add: date | None, libelle: str, cloture: date | No
 )
 @click.option("--add", type=JOUR, metavar="DATE", help="Noter la réunion de ce jour.")
 @click.option("--remove", type=JOUR, metavar="DATE", help="Retirer la réunion de ce jour.")
-def commissions(*, commune: str, liste: Liste | None, add: date | None, remove: date | None) -> None:
+@reason_option
+def commissions(*, commune: str, liste: Liste | None, add: date | None, remove: date | None, reason: str) -> None:
     """Montrer, noter ou retirer les réunions de la commission de contrôle.
 
     Le tableau des vingt jours compte les mouvements depuis la réunion précédente jusqu'à celle qu'il suit, celui des
-    cinq jours depuis celle-ci.
+    cinq jours depuis celle-ci : ceux qui sont déjà faits et qui changeraient sont à refaire.
     """
-    from worker.cli.database import register_database
-    from worker.registre.scrutins import ALL_LISTS, Reunion, add_reunion, remove_reunion, select_reunions
+    from worker.handlers.note_register import forget_reunion, note_reunion
+    from worker.registre.scrutins import ALL_LISTS, Reunion, select_reunions
 
     code, about = commune.upper(), liste.value if liste else ALL_LISTS
     with register_database() as engine, engine.begin() as connection:
+        by, recalled = operator(), list[str]()
         if remove:
-            remove_reunion(connection, code, Reunion(about, remove))
+            recalled += forget_reunion(connection, code, Reunion(about, remove), by=by, reason=reason)
         if add:
-            add_reunion(connection, code, Reunion(about, add))
+            recalled += note_reunion(connection, code, Reunion(about, add), by=by, reason=reason)
         found = select_reunions(connection, code, liste)
+    print_recalled(recalled)
     _show_reunions(found)
 
 
 def _show_scrutins(found: "list[KnownScrutin]") -> None:
-    from rich.console import Console
-    from rich.table import Table
-
     if not found:
         click.echo("Aucun scrutin : ajoutez-en un avec --add.")
         return
-    table = Table("Scrutin", "Commune", "Libellé", "Clôture")
+    rows = []
     for it in found:
         cloture = short_date(it.cloture) if it.cloture else ""
-        table.add_row(short_date(it.date), it.code_commune or "toutes", it.libelle, cloture)
-    Console().print(table)
+        rows.append((short_date(it.date), it.code_commune or "toutes", it.libelle, cloture))
+    print_table(("Scrutin", "Commune", "Libellé", "Clôture"), rows)
 
 
 def _show_reunions(found: "list[Reunion]") -> None:
@@ -181,16 +195,17 @@ def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
     L'export du REU ne dit pas pourquoi un électeur est venu ou parti : la case du tableau reste vide tant que la mairie
     ne l'a pas dit. Écrivez le fichier, complétez ses deux dernières colonnes, puis notez-le.
     """
-    from worker.cli.database import register_database
-    from worker.registre.mouvements.motifs import count_without_categorie, read_motifs, write_motifs
+    from worker.handlers.note_register import read_completed
+    from worker.registre.mouvements.motifs import count_without_categorie, write_motifs
 
     if to and source:
         raise click.UsageError("--export ou --import, pas les deux à la fois")
     code = commune.upper()
     with register_database() as engine, engine.begin() as connection:
         if source:
-            noted = read_motifs(connection, code, source)
-            click.echo(f"{count_of(noted, 'mouvement complété')}.")
+            completed = read_completed(connection, code, source, by=operator())
+            click.echo(f"{count_of(completed.noted, 'mouvement complété')}.")
+            print_recalled(completed.recalled)
         if to:
             written = write_motifs(connection, code, to)
             if written:
@@ -209,8 +224,8 @@ def protections(*, commune: str, add: bool, remove: bool) -> None:
 
     Les tableaux n'impriment pas leur adresse (Code électoral, art. L. 37). L'export du REU ne dit pas qui ils sont.
     """
-    from worker.cli.database import register_database
-    from worker.registre.protections import add_protection, remove_protection, select_protections
+    from worker.handlers.note_register import lift_protection, protect
+    from worker.registre.protections import select_protections
 
     if add and remove:
         raise click.UsageError("--add ou --remove, pas les deux à la fois")
@@ -218,13 +233,13 @@ def protections(*, commune: str, add: bool, remove: bool) -> None:
     asked = _ask_elector() if add or remove else None
     with register_database() as engine, engine.begin() as connection:
         if asked:
-            (add_protection if add else remove_protection)(connection, code, asked)
+            print_recalled((protect if add else lift_protection)(connection, code, asked, by=operator()))
         found = select_protections(connection, code)
     _show_protections(found)
 
 
 def _ask_elector() -> "Protege":
-    from worker.domain.texte import clean
+    from common.texte import clean
     from worker.registre.imports.lines import parse_date
     from worker.registre.protections import Protege
 
@@ -255,12 +270,11 @@ def _show_protections(found: "list[Protege]") -> None:
 def doubts(*, commune: str | None, same_person: Iterable[int], two_persons: Iterable[int], as_json: bool) -> None:
     """Montrer ou trancher les doutes des comparaisons.
 
-    Une radiation et une inscription du même export sont peut-être une seule personne, dont l'état civil a été corrigé.
-    Tant que personne ne l'a dit, les tableaux qui les montrent sont bloquants. La même personne n'a plus de mouvement,
-    ou change seulement de bureau.
+    Une radiation et une inscription du même export sont peut-être une seule personne, dont l'état civil a été corrigé
+    ou qui a un homonyme. Tant que personne ne l'a dit, les tableaux qui les montrent sont bloquants. La même personne
+    n'a plus de mouvement, ou change seulement de bureau.
     """
-    from worker.cli.database import register_database
-    from worker.handlers.decide_doubt import decide
+    from worker.handlers.note_register import decide
     from worker.registre.comparaison.doubts import list_doubts
 
     answers = [(it, DoubtDecision.SAME_PERSON) for it in same_person]
@@ -303,3 +317,61 @@ def _describe_side(side: "DoubtSide") -> str:
     lieu = side.commune_naissance or side.pays_naissance
     where = f"bureau {side.bureau or '?'} n° {side.numero}"
     return ", ".join(filter(None, (f"{side.nom_naissance}{used} {side.prenoms}", born, lieu, side.adresse, where)))
+
+
+@click.command
+@click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Code INSEE de la commune.")
+@click.option("--agent", metavar="NOM", help="Un agent retiré : son nom quitte ce qu'il a fait et le journal.")
+@click.option("--electeur", is_flag=True, help="Un électeur seulement : son nom est demandé ensuite.")
+@click.option("--liste", callback=_read_liste, metavar="LISTE", help="P, CE ou CM, si l'électeur reste sur une autre.")
+@click.option("--yes", is_flag=True, help="Ne pas demander confirmation.")
+@click.pass_context
+def forget(
+    context: click.Context, *, commune: str | None, agent: str | None, electeur: bool, liste: Liste | None, yes: bool
+) -> None:
+    """Effacer ce qui est gardé d'une commune, d'un électeur qui n'est plus sur la liste, ou le nom d'un agent.
+
+    Registre et ses versions, mouvements, textes, fichiers, exports déposés, lettres mortes. Ce que la loi garde est
+    dit ; qui est encore inscrit est refusé. Recommencer finit ce qui a été interrompu.
+    """
+    from worker.arrivals import Arrivals
+    from worker.exports.storage import EXPORTS, Sentinel, Storage
+    from worker.handlers.forget import ForgetScope, forget_commune, forget_electeur
+    from worker.settings import load_settings
+
+    if liste and not electeur:
+        raise click.UsageError("--liste demande aussi --electeur")
+    if agent:
+        _forget_agent(agent, yes=yes)
+        return
+    if not commune:
+        raise click.UsageError("--commune ou --agent est attendu")
+    who = _ask_elector() if electeur else None
+    if not yes:
+        what = "cet électeur" if who else f"tous les électeurs de {commune}, ses fichiers et ses agents"
+        confirm(f"Effacer {what}, pour toujours ?")
+    settings = load_settings()
+    with register_database() as engine:
+        storage = Storage(settings.exports_dir, Sentinel(engine, EXPORTS))
+        scope = ForgetScope(engine, storage, Arrivals(settings.arrivals_dir), commune, operator())
+        done = forget_electeur(scope, who, liste) if who else forget_commune(scope)
+        click.echo(f"Effacé ou masqué : {done.describe()}.")
+        if context.find_root().command_path == "python -m worker":
+            from worker.cli.dead_letters import drop_about
+
+            letters = drop_about(engine, done.is_about)
+            click.echo(f"{count_of(letters, 'lettre morte supprimée', 'lettres mortes supprimées')}.")
+    for it in done.kept:
+        click.echo(f"Reste : {it}.")
+
+
+def _forget_agent(name: str, *, yes: bool) -> None:
+    from worker.handlers.forget import forget_agent
+
+    if not yes:
+        confirm(f"Effacer le nom de {name} de ce qui est gardé, pour toujours ?")
+    with register_database() as engine:
+        kept = forget_agent(engine, name, operator())
+    click.echo("Nom effacé : le journal n'a plus qu'un signe à sa place.")
+    for it in kept:
+        click.echo(f"Reste : {it}.")

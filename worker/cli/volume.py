@@ -9,32 +9,33 @@ from typing import TYPE_CHECKING
 
 import click
 
-from common.cli import ExitCode
+from common.cli import ExitCode, confirm
 from common.french import count_of, format_size
-from worker.cli.options import CODE_COMMUNE, system_user, whole_number
+from worker.cli.options import CODE_COMMUNE, system_user, whole_number, worker_database
 
 if TYPE_CHECKING:
-    from worker.exports.integrity import Verified
-    from worker.exports.orphans import Orphan
+    from sqlalchemy import Engine
+
+    from worker.exports.integrity import Orphan, Verified
     from worker.exports.purge import Due, Purged
 
 
 @click.command
 @click.option("--dry-run", is_flag=True, help="Dire ce qui serait purgé, ne rien faire.")
 @click.option("--older-than", type=whole_number(0), metavar="JOURS", help="Sinon PREFECTURE_RETENTION_DAYS.")
+@click.option("--yes", is_flag=True, help="Avec --older-than 0, ne pas demander confirmation.")
 @click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
 @click.pass_context
-def purge(context: click.Context, *, dry_run: bool, older_than: int | None, as_json: bool) -> None:
+def purge(context: click.Context, *, dry_run: bool, older_than: int | None, yes: bool, as_json: bool) -> None:
     """Effacer les fichiers anciens.
 
     Leur ligne reste dans la base, avec leurs comptes et leur empreinte. Les fichiers du volume que la base ne connaît
-    pas sont nommés, jamais effacés.
+    pas sont nommés, jamais effacés. Les versions du registre qu'aucune annulation ne peut plus remettre partent aussi.
     """
     from common.logs import configure_logs
-    from worker.cli.database import worker_database
-    from worker.exports.orphans import find_orphans
-    from worker.exports.purge import find_due, mark_again, purge_files, total
-    from worker.exports.storage import Storage
+    from worker.exports.integrity import find_orphans
+    from worker.exports.purge import find_due, mark_again, purge_files, remove_abandoned, total
+    from worker.exports.storage import EXPORTS, Sentinel, Storage
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -42,15 +43,25 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, as_j
     days = settings.retention_days if older_than is None else older_than
     if not days and older_than is None:
         raise click.UsageError("PREFECTURE_RETENTION_DAYS vaut 0, rien n'est purgé : donnez --older-than")
-    storage = Storage(settings.exports_dir)
     with worker_database(settings) as engine:
+        storage = Storage(settings.exports_dir, Sentinel(engine, EXPORTS))
         orphans = list(find_orphans(engine, storage))
         due, done = find_due(engine, days), None
+        if not (days or dry_run or yes):
+            confirm(_ask_about_all(due))
         if not dry_run:
             mark_again(engine, [orphan.export_id for orphan in orphans if orphan.export_id is not None])
-            done = total(purge_files(engine, storage, days=days, actor=system_user()))
+            actor = system_user()
+            done = total(
+                [*purge_files(engine, storage, days=days, actor=actor), *remove_abandoned(engine, storage, actor=actor)]
+            )
+            _remove_versions(engine, actor)
     unknown = [orphan.path.relative_to(storage.root) for orphan in orphans if orphan.export_id is None]
-    came_back = [orphan.path.relative_to(storage.root) for orphan in orphans if orphan.export_id is not None]
+    came_back = [
+        orphan.path.relative_to(storage.root)
+        for orphan in orphans
+        if orphan.export_id is not None and not orphan.is_abandoned
+    ]
     if as_json:
         _print_purge(days, due, done, unknown, came_back)
     elif done is None:
@@ -60,6 +71,22 @@ def purge(context: click.Context, *, dry_run: bool, older_than: int | None, as_j
     _show_unknown([] if as_json else unknown)
     if done and done.failures:
         context.exit(ExitCode.FAILED)
+
+
+def _remove_versions(engine: "Engine", actor: str) -> None:
+    """What no import can take back any more leaves the register; an import that is at work does it itself."""
+    from worker.exports.audit import Actor, note_removed
+    from worker.registre.imports.history import purge_versions
+
+    for _ in purge_versions(engine, note_removed(Actor(actor))):
+        pass
+
+
+def _ask_about_all(due: "Due") -> str:
+    return (
+        f"Tous les fichiers produits seront effacés, ceux d'aujourd'hui compris : {count_of(due.exports, 'export')} "
+        f"({format_size(due.size)}). Continuer ?"
+    )
 
 
 def _show_due(days: int, due: "Due", came_back: Sequence[Path]) -> None:
@@ -116,25 +143,30 @@ def _print_purge(
 @click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Seulement les fichiers de cette commune.")
 @click.option("--export", "export_id", type=whole_number(1), metavar="N°", help="Seulement cet export.")
 @click.option("--json", "as_json", is_flag=True, help="Écrire le résultat en JSON, pour un programme.")
+@click.option("--accept-volume", is_flag=True, help="Reconnaître d'abord ce volume, neuf ou restauré, pour le bon.")
 @click.pass_context
-def verify(context: click.Context, *, commune: str | None, export_id: int | None, as_json: bool) -> None:
+def verify(
+    context: click.Context, *, commune: str | None, export_id: int | None, as_json: bool, accept_volume: bool
+) -> None:
     """Vérifier les fichiers prêts.
 
     Chacun est relu en entier et comparé à son empreinte. Un fichier altéré ne se dépose pas, il se refait.
     """
     from common.logs import configure_logs
-    from worker.cli.database import worker_database
     from worker.errors import RefusedError
-    from worker.exports.integrity import VerifyScope, count_bytes, verify_files
-    from worker.exports.orphans import find_orphans
-    from worker.exports.storage import Storage
+    from worker.exports.integrity import VerifyScope, count_bytes, find_orphans, verify_files
+    from worker.exports.storage import EXPORTS, Sentinel, Storage
     from worker.settings import load_settings
 
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
-    storage, scope = Storage(settings.exports_dir), VerifyScope(commune, export_id)
+    scope = VerifyScope(commune, export_id)
     exports, files, wrong = 0, 0, []
     with worker_database(settings) as engine:
+        sentinel = Sentinel(engine, EXPORTS)
+        storage = Storage(settings.exports_dir, sentinel)
+        if accept_volume:
+            sentinel.mark(storage.root)
         with _progress_bar(count_bytes(engine, scope)) as read:
             for it in verify_files(engine, storage, scope, actor=system_user(), read=read):
                 exports, files = exports + 1, files + it.files
@@ -162,6 +194,8 @@ def _show_verified(
             click.echo(f"{it.code_commune}/{name} (export {it.export_id}) : {fault.label}")
     for orphan in orphans:
         reason = "inconnu de la base" if orphan.export_id is None else f"purgé (export {orphan.export_id}), et revenu"
+        if orphan.is_abandoned:
+            reason = f"reste d'un essai sans suite (export {orphan.export_id}) : « {program} purge » l'efface"
         click.echo(f"{orphan.path} : {reason}")
     if unusable := [it for it in wrong if {fault for _, fault in it.findings} - {FileFault.PERMISSIONS}]:
         click.echo("Ne déposez pas, n'affichez pas ces fichiers. Redemandez-les, ou faites-les refaire :")
@@ -170,7 +204,7 @@ def _show_verified(
         click.echo(f"    {retry} {request} --export {it.export_id}")
     if any(orphan.export_id is None for orphan in orphans):
         click.echo("Effacez à la main les fichiers inconnus, s'ils ne servent pas.")
-    if any(orphan.export_id is not None for orphan in orphans):
+    if any(orphan.export_id is not None and not orphan.is_abandoned for orphan in orphans):
         click.echo(f"« {program} purge » efface de nouveau les fichiers déjà purgés.")
     count = sum(len(it.findings) for it in wrong)
     state = count_of(count, "fichier en défaut", "fichiers en défaut") if count else "tous intacts"
@@ -195,7 +229,8 @@ def _print_verified(exports: int, files: int, wrong: "Sequence[Verified]", orpha
         "files": files,
         "wrong": faults,
         "unknown": [str(it.path) for it in orphans if it.export_id is None],
-        "came_back": [str(it.path) for it in orphans if it.export_id is not None],
+        "came_back": [str(it.path) for it in orphans if it.export_id is not None and not it.is_abandoned],
+        "abandoned": [str(it.path) for it in orphans if it.is_abandoned],
     }
     click.echo(json.dumps(document, ensure_ascii=False))
 

@@ -3,7 +3,6 @@
 Nobody here exists: surnames are common nouns, the commune's code and post code are given to no place.
 """
 
-from worker.demo.bulk import write_departement
-from worker.demo.libreville import LIBREVILLE, libreville_rows, write_reu
+from worker.demo.libreville import LIBREVILLE, libreville_rows, write_departement, write_reu
 
 __all__ = ["LIBREVILLE", "libreville_rows", "write_departement", "write_reu"]

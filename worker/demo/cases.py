@@ -262,12 +262,20 @@ _CZECH = {
 }
 _GERMAN = {"nationalite": "Allemande", "pays_naissance": "ALLEMAGNE", "commune_naissance": "", "code_naissance": ""}
 
-BOTH_LISTS = (
+EUROPEAN_LIST = (
     case("beyond_latin_1", "Ł, Š, ť, ý", ("Šťastný", "Łukasz", "M"), **_CZECH),
     case("european_no_city", "city of birth unknown", ("REGENSCHIRM", "Ombline", "F"), **_GERMAN),
     case("european_partial_date", "partial date", ("GIETER", "Gontran", "M"), date_naissance="00/00/1958"),
 )
-"""Of both complementary lists, in the order in which they stand on them, as are the two below."""
+"""Of the European list, in their order; all are on the municipal list too, as are the two below."""
+
+MUNICIPAL_LIST = tuple(
+    case("european", "born in Germany", ("REGENSCHIRM", "Ombline", "F"), **_GERMAN | {"commune_naissance": "LÜBECK"})
+    if it.key == "european_no_city"
+    else it
+    for it in EUROPEAN_LIST
+)
+"""The same people on the municipal list, where nothing is blocking: it can be deposited."""
 
 MUNICIPAL_ONLY = (
     case(

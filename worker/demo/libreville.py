@@ -5,17 +5,26 @@ electoral calendar: a poll is coming, the commission de contrôle has met, the y
 revision ended in 2018; LIBREVILLE shows its tableaux beside those of today, for the coming year.
 """
 
-from collections.abc import Iterator, Sequence
+import random
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
-from common.calendrier import cloture, days_before, dix_janvier
-from common.clock import jour_a_paris, now
-from worker.demo.bulk import iter_electeurs, sizes_of
-from worker.demo.cases import BOTH_LISTS, EUROPEAN_ONLY, MUNICIPAL_ONLY, Case, principal_cases
-from worker.demo.people import ONLY_EUROPEAN_EVERY, ReuBureau, Ville, iter_europeenne, iter_municipale, iter_principale
+from common.calendrier import cloture, days_before, dix_janvier, jour_a_paris, now
+from worker.demo.cases import EUROPEAN_LIST, EUROPEAN_ONLY, MUNICIPAL_LIST, MUNICIPAL_ONLY, Case, principal_cases
+from worker.demo.people import (
+    LINES,
+    ONLY_EUROPEAN_EVERY,
+    ReuBureau,
+    Ville,
+    bureaux_of,
+    iter_europeenne,
+    iter_municipale,
+    iter_principale,
+    ville_of,
+)
 from worker.demo.reu_format import COLUMNS, PRINCIPALE, ReuRow, write_lines
 
 LIBREVILLE = Ville(
@@ -66,8 +75,8 @@ def _demonstration(today: date, *, with_nul: bool) -> Iterator[ReuRow]:
     europeenne = list(iter_europeenne(LIBREVILLE, BUREAUX, EUROPEENNE_SIZE))
     cases = principal_cases(today)
     _place(cases, principale, range(1, PRINCIPALE_SIZE, PRINCIPALE_SIZE // len(cases)))
-    _place(BOTH_LISTS, municipale, range(MUNICIPALE_SIZE))
-    _place(BOTH_LISTS, europeenne, range(EUROPEENNE_SIZE))
+    _place(MUNICIPAL_LIST, municipale, range(MUNICIPALE_SIZE))
+    _place(EUROPEAN_LIST, europeenne, range(EUROPEENNE_SIZE))
     _place(MUNICIPAL_ONLY, municipale, range(EUROPEENNE_SIZE, MUNICIPALE_SIZE))
     _place(EUROPEAN_ONLY, europeenne, range(ONLY_EUROPEAN_EVERY - 1, EUROPEENNE_SIZE, ONLY_EUROPEAN_EVERY))
     for electeur in (*principale, *municipale, *europeenne):
@@ -191,3 +200,60 @@ def demo_calendrier(today: date) -> DemoCalendrier:
 
 def _sunday_from(day: date) -> date:
     return day + timedelta(days=(_SUNDAY - day.weekday()) % 7)
+
+
+PRINCIPAL_LINES, MUNICIPAL_LINES, EUROPEAN_LINES = 1_819_378 / LINES, 11_175 / LINES, 10_364 / LINES
+
+
+class Sizes(NamedTuple):
+    """How many electors each list holds."""
+
+    principale: int
+    municipale: int
+    europeenne: int
+
+
+def sizes_of(principale: int) -> Sizes:
+    """The complementary lists that go with a principal list of this size."""
+    lines = principale / PRINCIPAL_LINES
+    return Sizes(principale, round(lines * MUNICIPAL_LINES), round(lines * EUROPEAN_LINES))
+
+
+def iter_electeurs(ville: Ville, sizes: Sizes, today: date) -> Iterator[ReuRow]:
+    """The three lists of one commune, one elector at a time. Only the dates of birth of minors depend on `today`."""
+    bureaux = bureaux_of(ville, sizes.principale)
+    yield from iter_principale(ville, bureaux, sizes.principale, today)
+    yield from iter_municipale(ville, bureaux, sizes.municipale)
+    yield from iter_europeenne(ville, bureaux, sizes.europeenne)
+
+
+def write_departement(
+    path: Path, communes: Iterable[tuple[str, str]], total: int, *, today: date | None = None
+) -> None:
+    """Write one file of exactly `total` lines, the three lists counted, over these communes (INSEE code, name).
+
+    Sizes are as unequal as in a real département: one large town, a median near a thousand for 1.8 million electors
+    in 648 communes. Raises ValueError when there is less than one elector for each commune.
+    """
+    day = today or jour_a_paris(now())
+    villes = [ville_of(code, nom) for code, nom in communes]
+    lines = _share(total, [ville.code for ville in villes])
+    write_lines(
+        path, (electeur for ville in villes for electeur in iter_electeurs(ville, _split(lines[ville.code]), day))
+    )
+
+
+def _split(lines: int) -> Sizes:
+    municipale, europeenne = round(lines * MUNICIPAL_LINES), round(lines * EUROPEAN_LINES)
+    return Sizes(lines - municipale - europeenne, municipale, europeenne)
+
+
+def _share(total: int, codes: list[str]) -> dict[str, int]:
+    if total < len(codes) or not codes:
+        raise ValueError(f"{total} electors cannot be shared among {len(codes)} communes")
+    by_rank = sorted(codes, key=lambda code: random.Random(code).random())
+    weights = [1 / (rank + 2) for rank in range(len(codes))]
+    spare, whole = total - len(codes), sum(weights)
+    lines = {code: 1 + int(spare * weight / whole) for code, weight in zip(by_rank, weights, strict=True)}
+    lines[by_rank[0]] += total - sum(lines.values())
+    return lines

@@ -6,11 +6,11 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, select
 
-from common.clock import jour_a_paris
+from common.calendrier import jour_a_paris
 from worker.demo.libreville import LIBREVILLE, DemoCalendrier, demo_calendrier, write_reu, write_second_reu
 from worker.demo.mouvements import write_mouvements
 from worker.registre.communes import add_commune
-from worker.registre.imports.summary import ImportSummary
+from worker.registre.imports.report import ImportSummary
 from worker.registre.models import Import
 from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake, import_file

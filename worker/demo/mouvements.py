@@ -6,6 +6,7 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import NamedTuple
 
+from schemas.vocabulary import Categorie, Nature
 from worker.demo.libreville import (
     BUREAUX,
     EVERY,
@@ -17,8 +18,8 @@ from worker.demo.libreville import (
     newcomers,
 )
 from worker.demo.reu_format import EUROPEENNE, MUNICIPALE, ReuRow
-from worker.domain.mouvement import Categorie, Effet, Etat, Nature
-from worker.registre.mouvements.file import TITLES
+from worker.domain.mouvement import Effet, Etat
+from worker.registre.mouvements.importer import TITLES
 
 
 class _Cause(NamedTuple):

@@ -8,10 +8,9 @@ from reportlab.pdfgen.canvas import Canvas
 from reportlab.pdfgen.textobject import PDFTextObject
 
 from common.french import of_commune
-from worker.domain.tableau import Tableau
-from worker.pdf.document import PAGE_WIDTH, PdfSink, open_canvas
-from worker.pdf.tags import Marks, Tags, as_header
-from worker.pdf.text import Style, Styles
+from worker.domain.tableau.model import Tableau
+from worker.pdf.document import PAGE_WIDTH, Marks, PdfSink, Tags, as_header, open_canvas
+from worker.pdf.font import Style, Styles
 
 LEFT, TOP, BOTTOM = 30.0, 564.0, 31.0
 """The part of the page that we draw on: office printers leave out 4 to 6 mm at each edge; we leave 10.5 or more."""

@@ -10,10 +10,9 @@ from itertools import accumulate, zip_longest
 from operator import getitem, itemgetter
 from typing import Any, NamedTuple, TypeVar
 
-from worker.pdf.font import SHAPES, UNIT, encode
+from worker.pdf.document import ROW_TITLE, TITLE, VALUE, Marks, TableTag, Tags
+from worker.pdf.font import SHAPES, UNIT, Style, break_marked, encode
 from worker.pdf.pages import BOTTOM, GREY, LEFT, RIGHT, RULE, Pages, draw_lines, draw_rule, form, show_form
-from worker.pdf.tags import ROW_TITLE, TITLE, VALUE, Marks, TableTag, Tags
-from worker.pdf.text import Style, break_marked
 
 GAP = 6.0
 """Between columns."""

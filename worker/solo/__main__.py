@@ -1,4 +1,4 @@
-"""`python -m worker.solo`: exit codes of producers/exit_codes.py; errors go to standard error, in French.
+"""`python -m worker.solo`: exit codes of `common.cli`; errors go to standard error, in French.
 
 Every setting that is not given points under PREFECTURE_HOME (`var`).
 """
@@ -23,7 +23,7 @@ _WEB = {"HOST": "127.0.0.1", "PORT": "8000"}
 
 REGISTER_COMMANDS = (
     *("import-reu", "import-mouvements", "import-undo", "imports", "bureaux", "communes"),
-    *("scrutins", "commissions", "motifs", "protections", "doutes", "agents", "recipients"),
+    *("scrutins", "commissions", "motifs", "protections", "doutes", "forget", "agents", "recipients"),
     *("purge", "verify", "reconcile", "audit"),
 )
 """The worker's own, on the embedded database."""
@@ -36,6 +36,8 @@ COMMANDS = {
     "cancel": "worker.solo.commands:cancel",
     "retry": "worker.solo.commands:retry",
     "exports": "producers.cli:exports",
+    "backup": "worker.solo.backup:backup",
+    "restore": "worker.solo.backup:restore",
 } | {name: worker_commands.COMMANDS[name] for name in REGISTER_COMMANDS}
 
 
@@ -81,6 +83,7 @@ def set_defaults() -> None:
         "DATABASE_URL": database,
         "STATE_URL": database,
         "EXPORTS_DIR": str(home / "exports"),
+        "ARRIVALS_DIR": str(home / "arrivals"),
         "MAIL_DIR": str(home / "mails"),
         "LOG_FORMAT": "console",
         "LOG_LEVEL": "warning",
@@ -96,9 +99,12 @@ def set_defaults() -> None:
 def _prepare() -> None:
     from worker.db.engine import build_engine
     from worker.settings import load_settings
-    from worker.solo.process import prepare_database, usable
+    from worker.solo.process import RESTORING, exclusive, finish_restore, prepare_database, usable
 
     settings = load_settings()
+    if (settings.home / RESTORING).exists():
+        with exclusive(settings.home):
+            finish_restore(settings)
     with usable(settings.home):
         engine = build_engine(settings.database_url.get_secret_value())
         prepare_database(engine)

@@ -8,7 +8,7 @@ import click
 
 from common.cli import ExitCode
 from common.logs import configure_logs
-from producers.cli.render import make_console, print_request
+from producers.cli.render import make_console, print_request, wait_for
 from producers.cli.requests import (
     Cancelled,
     about_options,
@@ -20,14 +20,13 @@ from producers.cli.requests import (
     liste_options,
     tableaux_options,
 )
-from producers.cli.wait import wait_for
 from producers.records import exit_code_of
 from producers.settings import default_requested_by
 from producers.state import State
 from schemas.envelope import CloudEvent
 from worker.settings import Settings, load_settings
 from worker.solo.demo import run_demo
-from worker.solo.process import Solo, exclusive, prepare_database
+from worker.solo.process import Solo, exclusive, finish_restore, prepare_database
 
 _requested_by = click.option("--requested-by", default=default_requested_by, metavar="NOM", help="Qui demande.")
 
@@ -113,4 +112,5 @@ def _exclusive_settings() -> Iterator[Settings]:
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     with exclusive(settings.home):
+        finish_restore(settings)
         yield settings

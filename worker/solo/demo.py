@@ -8,11 +8,10 @@ from rich.console import Console
 from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
+from common.calendrier import jour_a_paris
 from common.cli import ExitCode
-from common.clock import jour_a_paris
 from common.french import count_of
-from producers.cli.render import make_console, print_request
-from producers.cli.wait import wait_for
+from producers.cli.render import make_console, print_request, wait_for
 from producers.records import exit_code_of
 from producers.state import State
 from schemas.envelope import CloudEvent, Data
@@ -23,7 +22,7 @@ from worker.demo import LIBREVILLE
 from worker.demo.libreville import demo_calendrier
 from worker.demo.load import load_libreville, loaded_on
 from worker.notifier.models import Agent
-from worker.registre.imports.summary import ImportSummary
+from worker.registre.imports.report import ImportSummary
 from worker.settings import Settings
 from worker.solo.process import Solo
 

@@ -1,34 +1,46 @@
 """Everything in one process. The road is the same as with a broker: a row first, then a doorbell, then a file."""
 
 import os
+import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from dataclasses import replace
 from pathlib import Path
+from shutil import rmtree
 from typing import Self
 
 from dramatiq import Worker, set_encoder
 from dramatiq.brokers.stub import StubBroker
 from filelock import FileLock, Timeout
-from sqlalchemy import Engine
+from sqlalchemy import Engine, make_url
 
+from common.calendrier import now
 from schemas.envelope import CloudEvent
 from worker.actors import declare_actors
-from worker.compose import build_notifier, build_services
+from worker.arrivals import resume as resume_previews
+from worker.compose import build_notifier, build_services, note_start
 from worker.db.engine import snapshot
-from worker.db.migrate import migrate
+from worker.db.migrate import current_revision, migrate
+from worker.doorbell import PreviewDoorbell
 from worker.errors import ConfigurationError, RefusedError
 from worker.exports.records import count_unfinished, resume
-from worker.handlers.ingest_request import ingest_request
-from worker.messaging.doorbell import DoorbellQueues
+from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.encoder import PrefectureEncoder
 from worker.messaging.middleware import build_middleware
+from worker.messaging.queues import DoorbellQueues
+from worker.notifier.notify import STOP_SECONDS
+from worker.notifier.outbox import give_back_all
 from worker.registre.checks.facts import look_again
 from worker.registre.communes import load_reference
 from worker.settings import Settings
 
 THREADS = 2
+STARTS_TIMES = 10
+"""More starts than a worker's file has: here whoever closes a window or a computer ends the file that is under way, and
+on a slow computer it may be the same one each time (a machine twenty times slower: six times in a row of fifty)."""
+
 _WORKER_TIMEOUT_MS = 100
 _POLL_SECONDS = 0.05
 
@@ -67,12 +79,92 @@ def exclusive(home: Path) -> Iterator[None]:
         lock.release()
 
 
+RESTORING = ".restauration"
+"""Where what a backup holds stands, whole and checked, until it has taken the place of what there is."""
+
+_DATABASE, _EXPORTS, _FORMER = "prefecture.db", "exports", "avant"
+_STATE = ("-wal", "-shm")
+_STALE_SECONDS = 24 * 3600
+
+
+def finish_restore(settings: Settings) -> Path | None:
+    """Put what stands in `RESTORING` in the place of what there is, wherever a killed process left off.
+
+    Each step is one rename and leaves the next to be seen, so any number of kills ends in the same. Call it with the
+    directory held (`exclusive`), before anything opens the database.
+
+    Returns:
+        Where what there was before is kept; None when nothing was to be done.
+
+    Raises:
+        ConfigurationError: the system refuses; the next start goes on.
+    """
+    home, restoring = settings.home, settings.home / RESTORING
+    for stale in home.glob(f"{RESTORING}-*"):
+        rmtree(stale, ignore_errors=True)
+    for stale in home.glob(".sauvegarde-*"):  # of a process that was killed; another may be making one now
+        if stale.stat().st_mtime < time.time() - _STALE_SECONDS:
+            rmtree(stale, ignore_errors=True)
+    if not restoring.exists():
+        return None
+    kept = None
+    with usable(home):
+        former = restoring / _FORMER
+        former.mkdir(mode=0o750, exist_ok=True)
+        if (restoring / _EXPORTS).exists():
+            if settings.exports_dir.exists():
+                settings.exports_dir.rename(former / _EXPORTS)
+            (restoring / _EXPORTS).rename(settings.exports_dir)
+        if (restoring / _DATABASE).exists():
+            _exchange_database(database_of(settings), restoring / _DATABASE, former / _DATABASE)
+        if any(former.iterdir()):
+            kept = home / f"avant-restauration-{now():%Y%m%d-%H%M%S}"
+            former.rename(kept)
+        rmtree(restoring)
+    return kept
+
+
+def _exchange_database(database: Path, new: Path, former: Path) -> None:
+    if database.exists():
+        write_back(database)
+        database.rename(former)
+    for suffix in _STATE:
+        database.with_name(database.name + suffix).unlink(missing_ok=True)
+    new.rename(database)
+
+
+def write_back(database: Path) -> None:
+    """Leave nothing of it in a file beside it."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+
+
+def database_of(settings: Settings) -> Path:
+    """The file of the embedded database."""
+    return Path(make_url(settings.database_url.get_secret_value()).database or "")
+
+
 def prepare_database(engine: Engine) -> None:
-    """Bring an embedded database to the newest form, with the communes of France; a second time does nothing."""
+    """Bring an embedded database to the newest form, with the communes of France; a second time does nothing.
+
+    What it was before is kept beside it, in place of the copy before.
+    """
+    revision, newest = current_revision(engine)
+    if revision not in {None, newest}:
+        database = Path(str(engine.url.database))
+        for former in database.parent.glob(f"{database.name}.avant-*"):
+            former.unlink()
+        copy_database(database, database.with_name(f"{database.name}.avant-{revision}"))
     migrate(engine)
     with engine.begin() as connection:
         load_reference(connection)
     look_again(engine)
+
+
+def copy_database(database: Path, copy: Path) -> None:
+    """As it stands at one moment, whoever writes to it meanwhile."""
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("VACUUM INTO ?", (str(copy),))
 
 
 class Solo:
@@ -84,10 +176,13 @@ class Solo:
 
     def __init__(self, settings: Settings, *, finish: bool = True) -> None:
         self._finish = finish
+        self._settings = settings
         set_encoder(PrefectureEncoder())
         self._broker = StubBroker(middleware=list(build_middleware()))
         self._doorbells = DoorbellQueues(self._broker)
-        self.services = build_services(settings, self._doorbells.enqueue)
+        services = build_services(settings, self._doorbells.enqueue)
+        starts = services.max_attempts * STARTS_TIMES
+        self.services = replace(services, is_embedded=True, max_attempts=starts)
         declare_actors(self._broker, self.services)
         self._worker = Worker(self._broker, worker_threads=THREADS, worker_timeout=_WORKER_TIMEOUT_MS)
         self._notifier = build_notifier(
@@ -102,6 +197,7 @@ class Solo:
 
     def __enter__(self) -> Self:
         prepare_database(self.services.engine)
+        note_start(self._settings, self.services.engine, "solo")
         self._worker.start()
         self._resume()
         self._notifying.start()
@@ -116,6 +212,7 @@ class Solo:
         self._worker.stop()
         if is_last:
             self._notifier.work(threading.Event())
+            self._notifier.finish(STOP_SECONDS)
         self.services.engine.dispose()
 
     def publish(self, event: CloudEvent) -> None:
@@ -125,9 +222,11 @@ class Solo:
     def _resume(self) -> None:
         """Enqueue for every row that an earlier process left; nobody else can be at work on them."""
         with self.services.engine.begin() as connection:
-            left = resume(connection)
+            left, previews = resume(connection), resume_previews(connection)
+            give_back_all(connection)
         self.services.storage.sweep_temporaries(older_than=0)
         self._doorbells.enqueue(left)
+        self._doorbells.enqueue([PreviewDoorbell(preview_id) for preview_id in previews])
 
     def _finish_files(self) -> None:
         """Wait for the rows that are being worked on; those that wait for a better time stay for the next start."""

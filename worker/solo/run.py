@@ -1,25 +1,36 @@
 """The whole in one process: register, workers, notifier and the clerk's screen, until it is asked to stop."""
 
 import socket
+import sys
+from secrets import token_urlsafe
 
+import click
+from pydantic import SecretStr
 from rich.console import Console
-from sqlalchemy import exists, select
+from sqlalchemy import Engine, exists, select
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.cli import ExitCode
 from producers.errors import StateAwayError
 from producers.web.app import create_app
-from producers.web.serve import address, listen, serve
+from producers.web.serve import listen, opening_address, serve
 from producers.web.settings import WebSettings, load_web_settings
 from schemas.envelope import CloudEvent
+from worker.cli.access import EMAIL
+from worker.cli.options import system_user
 from worker.demo import LIBREVILLE
 from worker.demo.load import BY
 from worker.errors import ConfigurationError
+from worker.handlers.manage_access import add_agent
 from worker.notifier.models import Agent
+from worker.registre.communes import search_communes
 from worker.registre.models import Import, ListeCommunale
 from worker.settings import Settings
+from worker.solo.backup import ScreenBackups
 from worker.solo.demo import AGENT, INTRODUCTION, load_demo
-from worker.solo.process import Solo
+from worker.solo.process import Solo, finish_restore
+
+_MOST_SHOWN = 20
 
 
 def run_screen(settings: Settings, console: Console) -> ExitCode:
@@ -29,16 +40,29 @@ def run_screen(settings: Settings, console: Console) -> ExitCode:
         ConfigurationError: nobody can be signed in, or one of several is to be chosen.
         producers.errors.ConfigurationError: the port is taken.
     """
-    web = load_web_settings()
-    with listen(web.web_host, web.web_port) as listener, Solo(settings, finish=False) as solo:
-        if web.web_auth == "none":
-            web = web.model_copy(update={"web_agent": _sign_in(solo, settings, web, console)})
-        _serve(solo, web, listener, console)
-        console.print("Arrêt : le fichier en cours s'achève, les autres se feront au prochain démarrage.")
-    return ExitCode.DONE
+    web, key = load_web_settings(), token_urlsafe(24)
+    if web.web_secret is None:  # whoever puts a backup back stays in
+        web = web.model_copy(update={"web_secret": SecretStr(token_urlsafe(32))})
+    with listen(web.web_host, web.web_port) as listener:
+        while True:
+            with Solo(settings, finish=False) as solo:
+                if web.web_auth == "none":
+                    web = web.model_copy(update={"web_agent": _sign_in(solo, settings, web, console)})
+                backups = ScreenBackups(settings, solo.services.engine)
+                _serve(solo, web, listener, console, backups=backups, key=key)
+                backups.leave()
+                if not backups.asked.is_set():
+                    console.print("Arrêt : le fichier en cours s'achève, les autres se feront au prochain démarrage.")
+            if not backups.asked.is_set():
+                return ExitCode.DONE
+            former = finish_restore(settings)
+            console.print(f"\nSauvegarde remise en place ; ce qu'il y avait avant est dans {former}.", soft_wrap=True)
+            web = web.model_copy(update={"web_agent": backups.agent})
 
 
-def _serve(solo: Solo, web: WebSettings, listener: socket.socket, console: Console) -> None:
+def _serve(
+    solo: Solo, web: WebSettings, listener: socket.socket, console: Console, *, backups: ScreenBackups, key: str
+) -> None:
     def publish(event: CloudEvent) -> None:
         try:
             solo.publish(event)
@@ -47,14 +71,20 @@ def _serve(solo: Solo, web: WebSettings, listener: socket.socket, console: Conso
 
     def say() -> None:
         who = f", vous y êtes {web.web_agent}" if web.web_agent else ""
-        console.print(f"\nL'écran est ouvert{who} : {address(web.web_host, web.web_port)}", soft_wrap=True)
+        console.print(f"\nL'écran est ouvert{who} : {opening_address(web, key)}", soft_wrap=True)
         console.print("Ctrl+C pour l'arrêter.")
 
-    serve(create_app(web, publish), listener, on_ready=say, quiet=True)
+    is_alone = web.web_auth == "none"  # else whoever comes would take the lists of every commune
+    app = create_app(web, publish, key=key, backups=backups if is_alone else None)
+    # The port stays ours while the screen opens again: a browser waits for it.
+    serve(app, listener.dup(), on_ready=say, stop=backups.asked, quiet=True)
 
 
 def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console) -> str:
-    """Who uses this computer: the agent of the settings or the only one; LIBREVILLE's, when there is nobody yet."""
+    """Who uses this computer: the agent of the settings or the only one; else whoever is before it says.
+
+    Where nobody can be asked, that is LIBREVILLE's.
+    """
     engine = solo.services.engine
     is_used = exists().where(Import.imported_by != BY) | exists().where(ListeCommunale.code_commune != LIBREVILLE.code)
     with engine.connect() as connection:
@@ -62,7 +92,7 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
         is_real = connection.execute(select(is_used)).scalar_one()
     wanted = web.web_agent or (names[0] if len(names) == 1 else "")
     if not names and not is_real and wanted in {"", AGENT}:
-        wanted = AGENT
+        wanted = AGENT if wanted or not sys.stdin.isatty() else _ask_agent(engine)
     elif not names:
         raise ConfigurationError(
             "personne ne peut entrer : ajoutez l'agent de votre commune par « python -m worker.solo agents --add NOM "
@@ -76,3 +106,36 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
         console.print(INTRODUCTION)
         load_demo(engine, settings.home / "demo", console)
     return wanted
+
+
+def _ask_agent(engine: Engine) -> str:
+    """LIBREVILLE's agent; or that of her own commune, who is added."""
+    click.echo("1. LIBREVILLE (démonstration) : une commune fictive, pour essayer.")
+    click.echo("2. Ma commune : vous déposerez l'export du répertoire électoral unique à l'écran.")
+    if click.prompt("Que voulez-vous ouvrir", type=click.Choice(["1", "2"]), default="1", show_choices=False) == "1":
+        return AGENT
+    code = _ask_commune(engine)
+    name = str(click.prompt("Votre nom, à l'écran et au journal", default=f"mairie-{code.lower()}"))
+    email = ""
+    while not EMAIL.fullmatch(email):
+        email = str(click.prompt("Votre adresse électronique")).strip()
+    with engine.begin() as connection:
+        add_agent(connection, name, code, email, None, actor=system_user())
+    return name
+
+
+def _ask_commune(engine: Engine) -> str:
+    """Its code, by its name or its code, until one commune is meant."""
+    while True:
+        said = str(click.prompt("Nom ou code INSEE de votre commune")).strip()
+        with engine.connect() as connection:
+            found = search_communes(connection, said)
+        exact = [it for it in found if said.casefold() in {it[0].casefold(), it[1].casefold()}]
+        chosen = exact if len(exact) == 1 else found
+        if len(chosen) == 1:
+            code, nom, _ = chosen[0]
+            click.echo(f"{nom} ({code}).")
+            return code
+        click.echo("Aucune commune de ce nom." if not found else "Plusieurs communes : donnez le code de la vôtre.")
+        for code, nom, departement in found[:_MOST_SHOWN]:
+            click.echo(f"  {code} {nom} ({departement})")

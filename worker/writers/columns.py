@@ -33,8 +33,8 @@ from common.calendrier import last_birth
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
-from worker.registre.age import is_of_age
-from worker.registre.checks.suspects import Scope
+from worker.registre.checks.facts import is_of_age
+from worker.registre.checks.suspects import AT_ALL, Look
 from worker.registre.models import ORDRE, Bureau, Electeur
 
 
@@ -50,7 +50,7 @@ class ListeSpec:
     type_liste: str
     info_liste: str
     jour: date
-    scope: Scope = Scope.WHOLE
+    look: Look = AT_ALL
     """Where to look to tell all that is wrong with it."""
     age_on: date | None = None
     """The day that its electors are of age on, when it is not that of the file."""

@@ -27,9 +27,9 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from common.french import count_of
+from common.texte import is_clean, is_garbled, without_separators
 from schemas.vocabulary import Format, Liste, Severity
 from worker.db.engine import STREAM
-from worker.domain.texte import is_clean, is_garbled, without_separators
 from worker.registre.checks import rules
 from worker.registre.checks.rules import LONGEST, RULES, Kind
 from worker.registre.checks.suspects import (
@@ -96,8 +96,9 @@ def take_census(connection: Connection, spec: ListeSpec) -> Census:
     Where the import has looked, nobody without a fact is a minor, has a general number or has lost a zero.
     """
     census = Census()
-    of_all, of_some = _census_queries(spec.liste, spec.scope)
-    known = {row.code_bureau: row for row in connection.execute(of_some, spec.parameters)}
+    of_all, of_some = _census_queries(spec.liste, spec.look.scope)
+    is_any = Fact.SUSPECT in spec.look.facts
+    known = {row.code_bureau: row for row in connection.execute(of_some, spec.parameters)} if is_any else {}
     everybody = connection.execute(of_all, spec.parameters) if of_all is not None else known.values()
     for row in everybody:
         some = known.get(row.code_bureau, _NOBODY)
@@ -207,7 +208,9 @@ class _Precheck:
                 yield self._say(rules.CIRCONSCRIPTION_ELSEWHERE, code)
             if bureau:
                 yield from self._bureau_texts(bureau)
-        places = self.connection.execute(_numeros_query(self.spec.liste, self.spec.scope), self.spec.parameters)
+        if Fact.NUMERO not in self.spec.look.facts:
+            return
+        places = self.connection.execute(_numeros_query(self.spec.liste, self.spec.look.scope), self.spec.parameters)
         for code, numeros in groupby(places, key=lambda row: row.code_bureau):
             first = [str(row.numero_ordre) for row in numeros]
             more = f" et {len(first) - NAMED} autres" if len(first) > NAMED else ""
@@ -230,8 +233,10 @@ class _Precheck:
 
     def _of_doubles(self) -> Iterator[Anomaly]:
         """Those who share an identity, one after the other."""
+        if Fact.DOUBLE not in self.spec.look.facts:
+            return
         rows = self.connection.execute(
-            _doubles_query(self.spec.liste, self.spec.scope), self.spec.parameters, execution_options=STREAM
+            _doubles_query(self.spec.liste, self.spec.look.scope), self.spec.parameters, execution_options=STREAM
         )
         for _, same in groupby(rows, key=lambda row: row[: len(IDENTITE)]):
             members = list(same)
@@ -240,7 +245,9 @@ class _Precheck:
                 yield self._of(row, rules.TWICE if addresses[row.adresse] > 1 else rules.HOMONYM)
 
     def _of_electeurs(self) -> Iterator[Anomaly]:
-        queries = _suspect_queries(self.spec.liste, self.format_, self.spec.scope)
+        if Fact.SUSPECT not in self.spec.look.facts:
+            return
+        queries = _suspect_queries(self.spec.liste, self.format_, self.spec.look.scope)
         parameters = self.spec.parameters
         few = self.connection.scalars(queries.few, parameters).all()
         if len(few) > FEW:
@@ -316,7 +323,11 @@ def _who() -> Iterator[SQLColumnExpression[Any]]:
 
 
 class _Suspects(NamedTuple):
-    """The ids of the electors with an anomaly, one more than FEW at most; then what is wrong with them."""
+    """The ids of the electors with an anomaly, one more than FEW at most; then what is wrong with them.
+
+    Where the import has looked, the ids are those of whom it found something: to ask all the rules of a list in which
+    nobody is wrong takes longer than to write it.
+    """
 
     few: Select[Any]
     of_few: Select[Any]
@@ -327,7 +338,8 @@ class _Suspects(NamedTuple):
 def _suspect_queries(liste: Liste, format_: Format, scope: Scope) -> _Suspects:
     spec = AnyListe(liste)
     accused = deserves_look(spec, separators=format_ is Format.CSV)
-    flagged = and_(_among(spec, scope, Fact.SUSPECT), accused)
+    among = _among(spec, scope, Fact.SUSPECT)
+    flagged = and_(among, accused)
     details = select(
         Electeur.id,
         Electeur.numero_ordre,
@@ -340,7 +352,7 @@ def _suspect_queries(liste: Liste, format_: Format, scope: Scope) -> _Suspects:
     ).order_by(*ORDRE)
 
     return _Suspects(
-        few=select(Electeur.id).where(flagged).limit(FEW + 1),
+        few=select(Electeur.id).where(among if scope is Scope.FACTS else flagged).limit(FEW + 1),
         of_few=details.where(Electeur.id.in_(bindparam("few", expanding=True))),
         of_all=details.where(flagged),
     )

@@ -9,12 +9,12 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
-from common.spreadsheet import SheetWriter
+from common.files import SheetWriter
 from schemas.vocabulary import Severity
-from worker.domain.composition import SANS_BUREAU
-from worker.domain.controles import AnomalieBureau, AnomalieMouvement
-from worker.domain.couverture import AnomalieCouverture
-from worker.domain.lignes import format_bureau, format_numero
+from worker.domain.tableau.composition import SANS_BUREAU
+from worker.domain.tableau.controles import AnomalieBureau, AnomalieMouvement
+from worker.domain.tableau.couverture import AnomalieCouverture
+from worker.domain.tableau.model import format_bureau, format_numero
 from worker.writers import Sink
 from worker.writers.precheck import Anomaly
 

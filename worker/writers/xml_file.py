@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
+from threading import Lock
 from typing import Any, BinaryIO
 
 from lxml import etree
@@ -115,7 +116,8 @@ def validate_xml(path: Path, xsd: Path | None = None) -> None:
     target: Any = _Nothing()
     parser = etree.XMLParser(schema=schema, target=target, resolve_entities=False, no_network=True, huge_tree=True)
     try:
-        etree.parse(path, parser)  # `feed` would not fill the error log
+        with path.open("rb") as stream:  # which says why it cannot be read
+            etree.parse(stream, parser)  # `feed` would not fill the error log
         faults = [fault.message for fault in parser.error_log]
     except etree.XMLSyntaxError as error:
         faults = [error.msg or ""]
@@ -126,16 +128,24 @@ def validate_xml(path: Path, xsd: Path | None = None) -> None:
         )
 
 
+_NOT_THERE = (FileNotFoundError, IsADirectoryError, NotADirectoryError, PermissionError)
+_LOADING = Lock()
+"""Two threads of the embedded mode that read their first schema at once were both refused it (XMLSchemaParseError)."""
+
+
 @lru_cache(maxsize=2)
 def load_schema(xsd: Path) -> etree.XMLSchema:
     """Read an XSD.
 
     Raises:
-        SchemaMismatchError: it cannot be read, or is not an XSD.
+        SchemaMismatchError: it is not there, or is not an XSD.
+        OSError: it cannot be read now.
     """
     try:
-        return etree.XMLSchema(etree.parse(xsd, etree.XMLParser(resolve_entities=False, no_network=True)))
-    except (OSError, etree.XMLSyntaxError, etree.XMLSchemaParseError) as error:
+        with _LOADING, xsd.open("rb") as stream:
+            parser = etree.XMLParser(resolve_entities=False, no_network=True)
+            return etree.XMLSchema(etree.parse(stream, parser, base_url=str(xsd)))
+    except (*_NOT_THERE, etree.XMLSyntaxError, etree.XMLSchemaParseError) as error:
         raise SchemaMismatchError(f"Schéma XSD illisible : {xsd} ({type(error).__name__}).") from None
 
 
