@@ -92,6 +92,10 @@ class NotTakenError(PublishError):
     text = "{place} n'a pas pris la demande : {detail}. Réessayez plus tard"
 
 
+class QueueFullError(NotTakenError):
+    """As many wait in the queue as it may hold."""
+
+
 class BrokerBlockedError(PublishError):
     """The broker takes no message for now: memory or disk alarm."""
 

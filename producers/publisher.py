@@ -19,10 +19,10 @@ from pika.channel import Channel
 from pika.connection import Connection
 from pika.frame import Method
 
-from common.tls import explain_tls
+from common.database import explain_tls
 from producers import errors
 from schemas.envelope import CloudEvent, InvalidEventError, shorten
-from schemas.topology import BULK_SUFFIX, BULK_TYPES, CONTENT_TYPE, EXCHANGE
+from schemas.topology import CONTENT_TYPE, EXCHANGE, request_key
 
 HEARTBEAT_SECONDS = 60
 """Also how long an idle connection is trusted: after that, a firewall or the broker may have dropped it silently."""
@@ -80,7 +80,7 @@ class Publisher:
             PublishError: one of its kinds, by what is to be done about it; of several, some may have been taken.
         """
         try:
-            messages = [_Message(_routing_key(it), it.to_bytes(), self._properties(it)) for it in (event, *others)]
+            messages = [_Message(_key(it), it.to_bytes(), self._properties(it)) for it in (event, *others)]
         except InvalidEventError as error:
             raise errors.EventTooLargeError(f"demande trop grande, rien n'a été envoyé : {error}") from None
         with self._lock:
@@ -214,9 +214,8 @@ class _SilenceError(exceptions.AMQPError):
     """No confirm came in time."""
 
 
-def _routing_key(event: CloudEvent) -> str:
-    is_bulk = event.type in BULK_TYPES and event.data.get("bulk") is True
-    return event.type + BULK_SUFFIX if is_bulk else event.type
+def _key(event: CloudEvent) -> str:
+    return request_key(event.type, is_bulk=event.data.get("bulk") is True)
 
 
 def _parameters(amqp_url: str, patience: float) -> URLParameters:
@@ -255,7 +254,7 @@ def _permanent(error: Exception, place: str, routing_key: str, vhost: str) -> er
         case exceptions.UnroutableError():
             failure = errors.UnroutableError(place, routing_key)
         case exceptions.NackError():
-            failure = errors.NotTakenError(place, "la file d'attente est pleine")
+            failure = errors.QueueFullError(place, "la file d'attente est pleine")
         case _SilenceError():
             failure = errors.UnconfirmedError(place)
     return failure

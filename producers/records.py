@@ -3,10 +3,95 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from enum import StrEnum
 from typing import Any, NamedTuple
 
 from common.cli import ExitCode
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome, Severity
+from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome, Severity, Verdict
+
+
+class FileState(StrEnum):
+    """Where a file stands in a clerk's work: one state each, and what cannot be used is never called ready."""
+
+    QUEUED = "queued"
+    RUNNING = "running"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    REJECTED = "rejected"
+    TO_REDO = "to_redo"
+    CERTIFIED = "certified"
+    PUBLISHED = "published"
+    ACCEPTED = "accepted"
+    DEPOSITED = "deposited"
+    PURGED = "purged"
+    TO_CORRECT = "to_correct"
+    PROVISOIRE = "provisoire"
+    OUTDATED = "outdated"
+    READY = "ready"
+
+    @property
+    def label(self) -> str:
+        """As a clerk reads it."""
+        return _STATES[self].label
+
+    @property
+    def tone(self) -> str:
+        """How its badge looks, a class of the style sheet; the word says all without it."""
+        return _STATES[self].tone
+
+
+class _Look(NamedTuple):
+    label: str
+    tone: str
+
+
+_STATES = {
+    FileState.QUEUED: _Look("en attente", "queued"),
+    FileState.RUNNING: _Look("en préparation", "running"),
+    FileState.FAILED: _Look("en échec", "failed"),
+    FileState.CANCELLED: _Look("annulé", "cancelled"),
+    FileState.REJECTED: _Look("rejeté", "error"),
+    FileState.TO_REDO: _Look("à refaire", "error"),
+    FileState.CERTIFIED: _Look("certifié", "ok"),
+    FileState.PUBLISHED: _Look("publié", "info"),
+    FileState.ACCEPTED: _Look("accepté", "ok"),
+    FileState.DEPOSITED: _Look("déposé", "info"),
+    FileState.PURGED: _Look("effacé", "idle"),
+    FileState.TO_CORRECT: _Look("à corriger", "error"),
+    FileState.PROVISOIRE: _Look("provisoire", "warning"),
+    FileState.OUTDATED: _Look("ancien", "warning"),
+    FileState.READY: _Look("prêt", "ready"),
+}
+
+
+class StateRule(NamedTuple):
+    """A file that was made is in this state when this column of its record is `value`, or says anything at all."""
+
+    state: FileState
+    column: str
+    value: str | None = None
+
+
+STATE_RULES = (
+    StateRule(FileState.REJECTED, "verdict", Verdict.REJETE),
+    StateRule(FileState.TO_REDO, "recalled_at"),
+    StateRule(FileState.CERTIFIED, "certified_on"),
+    StateRule(FileState.PUBLISHED, "published_on"),
+    StateRule(FileState.ACCEPTED, "verdict", Verdict.ACCEPTE),
+    StateRule(FileState.DEPOSITED, "deposited_on"),
+    StateRule(FileState.PURGED, "purged_at"),
+    StateRule(FileState.TO_CORRECT, "bloquantes"),
+    StateRule(FileState.PROVISOIRE, "provisoire_until"),
+    StateRule(FileState.OUTDATED, "outdated_at"),
+)
+"""In this order: the first that holds is the state, and a file of which none holds is ready."""
+
+_NOT_MADE = {
+    ExportStatus.QUEUED: FileState.QUEUED,
+    ExportStatus.RUNNING: FileState.RUNNING,
+    ExportStatus.FAILED: FileState.FAILED,
+    ExportStatus.CANCELLED: FileState.CANCELLED,
+}
 
 
 @dataclass(frozen=True)
@@ -54,6 +139,16 @@ class ExportState:
     recalled_at: datetime | None = None
     """When one of them was undone or redated: it is to be made again."""
     recalled_because: str = ""
+    outdated_at: datetime | None = None
+    """When the register of its list was imported again after it was asked for."""
+    deposited_on: date | None = None
+    published_on: date | None = None
+    """Of a tableau: since when it is posted, or open to consultation."""
+    published_until: date | None = None
+    certified_on: date | None = None
+    """When its certificate of publication was signed."""
+    verdict: str = ""
+    """What the platform answered; empty while it has not."""
     anomalies: Sequence[Mapping[str, Any]] = ()
     """By nature: `code`, `severity`, `column`, `count`; `messages` of what is said of the file as a whole."""
 
@@ -65,20 +160,19 @@ class ExportState:
     @property
     def is_finished(self) -> bool:
         """Whether it was made and can be used: nothing blocking in it, not provisional, not to be made again."""
-        return self.status is ExportStatus.READY and not (self.bloquantes or self.provisoire_until or self.recalled_at)
+        is_wrong = self.bloquantes or self.provisoire_until or self.recalled_at or self.verdict == Verdict.REJETE
+        return self.status is ExportStatus.READY and not is_wrong
 
     @property
-    def state(self) -> str:
-        """Where it stands, in a word that people read: what cannot be used is never called ready."""
-        if self.status is ExportStatus.READY and self.recalled_at:
-            return "à refaire"
-        if self.status is ExportStatus.READY and not self.is_finished:
-            return ", ".join(
-                word
-                for word, holds in (("provisoire", self.provisoire_until), ("à corriger", self.bloquantes))
-                if holds
-            )
-        return self.status.label
+    def state(self) -> FileState:
+        """Where it stands: the one place that says so, whoever shows it."""
+        if self.status is not ExportStatus.READY:
+            return _NOT_MADE[self.status]
+        return next((rule.state for rule in STATE_RULES if self._is(rule)), FileState.READY)
+
+    def _is(self, rule: StateRule) -> bool:
+        known = getattr(self, rule.column)
+        return bool(known) if rule.value is None else known == rule.value
 
     @property
     def is_available(self) -> bool:

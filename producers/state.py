@@ -12,8 +12,7 @@ from sqlalchemy import Connection, Engine, Row, Select, String, column, create_e
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
-from common.database import CONNECT_OPTIONS
-from common.tls import explain_database_tls
+from common.database import CONNECT_OPTIONS, explain_database_tls
 from producers.batch import queries
 from producers.batch.batch import BatchProgress, CommuneOutcome
 from producers.errors import ProducerConfigurationError, StateAwayError
@@ -161,9 +160,10 @@ def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportStat
 
 def _to_export(row: Row[Any]) -> ExportState:
     values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
-    for name in ("requested_at", "started_at", "finished_at", "purged_at", "recalled_at"):
+    for name in ("requested_at", "started_at", "finished_at", "purged_at", "recalled_at", "outdated_at"):
         values[name] = to_instant(values[name])
-    values["provisoire_until"] = to_day(values["provisoire_until"])
+    for name in ("provisoire_until", "deposited_on", "published_on", "published_until", "certified_on"):
+        values[name] = to_day(values[name])
     for name in ("rests_on", "anomalies"):
         values[name] = to_document(values[name])
     return ExportState(**values | {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])})

@@ -25,9 +25,10 @@ class BatchProgress:
     settled: int = 0
     refused: int = 0
     ready: int = 0
-    """Files that were made, those that are provisional or to be corrected too."""
+    """Files that were made, those that are provisional, to be corrected or to be made again too."""
     provisional: int = 0
     to_correct: int = 0
+    recalled: int = 0
     failed: int = 0
     cancelled: int = 0
 
@@ -64,12 +65,14 @@ class CommuneOutcome:
     """Files, of those that are ready, whose date was to come: to be made again then."""
     to_correct: int = 0
     """Files, of the others that are ready, with blocking anomalies."""
+    recalled: int = 0
+    """Files that were ready, and are to be made again: what they rest on was taken back. Counted as nothing else."""
     failures: tuple[Failure, ...] = ()
 
     @property
     def usable(self) -> int:
-        """Files that are called ready: neither provisional nor to be corrected."""
-        return self.ready - self.provisional - self.to_correct
+        """Files that are called ready: neither provisional, nor to be corrected, nor to be made again."""
+        return self.ready - self.provisional - self.to_correct - self.recalled
 
     @property
     def is_settled(self) -> bool:
@@ -80,8 +83,10 @@ class CommuneOutcome:
 
     @property
     def is_whole(self) -> bool:
-        """Whether every file that was asked for is ready."""
-        return self.is_settled and self.outcome is RequestOutcome.ACCEPTED and not (self.failed or self.cancelled)
+        """Whether every file that was asked for is ready, and holds."""
+        if self.failed or self.cancelled or self.recalled:
+            return False
+        return self.is_settled and self.outcome is RequestOutcome.ACCEPTED
 
 
 _LINE_END = re.compile("\r\n|\r|\n")

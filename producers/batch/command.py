@@ -12,7 +12,7 @@ from common.cli import ExitCode
 from common.french import count_of
 from producers.batch.batch import Batch, CommuneOutcome, CommunesFile, new_batch_name, put_in_batch, read_communes
 from producers.cli.options import GivenFile
-from producers.cli.send import NOT_SENT, ask
+from producers.cli.send import NOT_SENT, ask, show_unsent
 from producers.errors import (
     BatchInterruptedError,
     BrokerAwayError,
@@ -20,6 +20,7 @@ from producers.errors import (
     InvalidRequestError,
     ProducerConfigurationError,
     PublishError,
+    QueueFullError,
     StateAwayError,
     UnconfirmedError,
 )
@@ -37,7 +38,10 @@ TOGETHER = 100
 PATIENCE_SECONDS = 60.0
 """How long a broker that left is waited for: its restart does not end a batch."""
 
-_PASSING = (BrokerAwayError, BrokerBlockedError, UnconfirmedError)
+_PASSING = (BrokerAwayError, BrokerBlockedError, QueueFullError, UnconfirmedError)
+
+_ROOM_SECONDS = 1.0
+"""A full queue says no at once: this is how long it is given to be read."""
 
 
 class BatchOptions(NamedTuple):
@@ -82,6 +86,7 @@ def ask_many(
     options: BatchOptions,
     *,
     requested_by: str | None,
+    dry_run: bool,
     wait: bool,
     timeout: float,
     as_json: bool,
@@ -101,6 +106,8 @@ def ask_many(
     name = options.resume or new_batch_name(options.file.stem, datetime.now(UTC).astimezone())
     fields |= {"bulk": True, "requested_by": requested_by or settings.requested_by, "source": settings.source}
     batch = Batch(name, [put_in_batch(build(commune=commune, **fields), name) for commune in file.communes])
+    if dry_run:
+        return show_unsent(batch.events, wait=wait)
     _try_report(options.report)
     console = make_console(stderr=True)
     for line in _introduce(name, file):
@@ -191,6 +198,8 @@ def send_batch(batch: Batch, publisher: "Publisher", show: Callable[[int], None]
             give_up_at = give_up_at or time.monotonic() + PATIENCE_SECONDS
             if not isinstance(error, _PASSING) or time.monotonic() > give_up_at:
                 raise _interrupted(batch, sent, error) from None
+            if isinstance(error, QueueFullError):
+                time.sleep(_ROOM_SECONDS)
         else:
             sent += len(chunk)
             give_up_at = 0.0

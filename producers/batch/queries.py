@@ -12,10 +12,14 @@ from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
 _REQUEST = ("source", "event_id", "correlation_id", "code_commune")
 _FILE = ("nom_commune", "liste", "type_tableau", "status", "bloquantes", "remarques", "error_code", "error_message")
 _DATE = "provisoire_until"
-_EXPORTS = table("derniers_exports", *(column(name) for name in (*_REQUEST, *_FILE, _DATE)))
+_RECALLED = "recalled_at"
+_EXPORTS = table("derniers_exports", *(column(name) for name in (*_REQUEST, *_FILE, _DATE, _RECALLED)))
 _READY = _EXPORTS.c.status == ExportStatus.READY
-_IS_PROVISIONAL = _EXPORTS.c[_DATE].is_not(None)
-_IS_TO_CORRECT = _EXPORTS.c[_DATE].is_(None) & (_EXPORTS.c.bloquantes > 0)
+_IS_RECALLED = _EXPORTS.c[_RECALLED].is_not(None)
+_IS_PROVISIONAL = ~_IS_RECALLED & _EXPORTS.c[_DATE].is_not(None)
+_IS_TO_CORRECT = ~_IS_RECALLED & _EXPORTS.c[_DATE].is_(None) & (_EXPORTS.c.bloquantes > 0)
+_KINDS = {"provisional": _IS_PROVISIONAL, "to_correct": _IS_TO_CORRECT, "recalled": _IS_RECALLED}
+"""What a file that is ready may be besides; at most one of these."""
 _DEMANDES = table("demandes", *(column(name, String) for name in (*_REQUEST, "outcome", "reason")))
 
 
@@ -27,8 +31,7 @@ def select_progress(source: str, correlation_id: str) -> Select[Any]:
             export.event_id,
             _count(export.status.in_(UNFINISHED)).label("unfinished"),
             *(_count(export.status == status).label(status) for status in _settled()),
-            _count(_READY & _IS_PROVISIONAL).label("provisional"),
-            _count(_READY & _IS_TO_CORRECT).label("to_correct"),
+            *(_count(_READY & is_one).label(name) for name, is_one in _KINDS.items()),
         )
         .where(_of_batch(export, source, correlation_id))
         .group_by(export.event_id)
@@ -40,10 +43,7 @@ def select_progress(source: str, correlation_id: str) -> Select[Any]:
             func.count().label("read"),
             _count(is_refused | (files.c.unfinished == 0)).label("settled"),
             _count(is_refused).label("refused"),
-            *(
-                func.coalesce(func.sum(files.c[name]), 0).label(name)
-                for name in (*_settled(), "provisional", "to_correct")
-            ),
+            *(func.coalesce(func.sum(files.c[name]), 0).label(name) for name in (*_settled(), *_KINDS)),
         )
         .select_from(_DEMANDES.outerjoin(files, files.c.event_id == demande.event_id))
         .where(_of_batch(demande, source, correlation_id))
@@ -67,10 +67,11 @@ def select_files(source: str, correlation_id: str) -> Select[Any]:
     export = _EXPORTS.c
     kinds = (export.event_id, export.nom_commune, export.liste, export.type_tableau, export.status)
     reasons = (export.error_code, export.error_message)
-    counts = (func.count().label("files"), func.max(export.bloquantes).label("bloquantes"))
+    stands = case((~_IS_RECALLED, export.bloquantes), else_=0), case((~_IS_RECALLED, export.remarques), else_=0)
+    anomalies = [func.max(number).label(name) for name, number in zip(("bloquantes", "remarques"), stands, strict=True)]
     return (
-        select(*kinds, *reasons, *counts, func.max(export.remarques).label("remarques"))
-        .add_columns(_count(_IS_PROVISIONAL).label("provisional"), _count(_IS_TO_CORRECT).label("to_correct"))
+        select(*kinds, *reasons, func.count().label("files"), *anomalies)
+        .add_columns(*(_count(is_one).label(name) for name, is_one in _KINDS.items()))
         .where(_of_batch(export, source, correlation_id))
         .group_by(*kinds, *reasons)
         .order_by(*kinds, *reasons)
@@ -100,6 +101,7 @@ def _with_files(known: CommuneOutcome, row: Row[Any]) -> CommuneOutcome:
                 ready=known.ready + row.files,
                 provisional=known.provisional + row.provisional,
                 to_correct=known.to_correct + row.to_correct,
+                recalled=known.recalled + row.recalled,
                 bloquantes=known.bloquantes + row.bloquantes,
                 remarques=known.remarques + row.remarques,
             )

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from common.cli import ExitCode
+from common.files import ENCODING, SheetWriter
 from common.french import count_of, format_number
-from common.spreadsheet import ENCODING, SheetWriter
 from producers.batch.batch import Batch, CommuneFault, CommuneOutcome
 from producers.cli.render import make_console, print_document
 from producers.records import WORDS, KindWords
@@ -16,7 +16,10 @@ from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, RequestOutcome
 
 _NAMED = 5
-_COUNTED = ("ready", "provisional", "to_correct", "failed", "cancelled", "unfinished", "bloquantes", "remarques")
+_COUNTED = (
+    *("ready", "provisional", "to_correct", "recalled", "failed", "cancelled", "unfinished"),
+    *("bloquantes", "remarques"),
+)
 
 
 def show_result(
@@ -121,6 +124,12 @@ def _refusals(outcomes: Sequence[CommuneOutcome]) -> Iterator[str]:
 def _what_else(batch: Batch, outcomes: Sequence[CommuneOutcome], words: KindWords) -> Iterator[str]:
     if cancelled := [it.commune for it in outcomes if it.cancelled]:
         yield f"{count_of(_total(outcomes, 'cancelled'), 'fichier annulé', 'fichiers annulés')} ({_name(cancelled)})"
+    if recalled := [it.commune for it in outcomes if it.recalled]:
+        found = count_of(_total(outcomes, "recalled"), "fichier est à refaire", "fichiers sont à refaire")
+        yield (
+            f"{found} ({_name(recalled)}) : ce sur quoi ils reposent a été repris depuis. Les redemander sans "
+            "--resume, qui ne les refait pas"
+        )
     if coming := [it.commune for it in outcomes if it.provisional]:
         found = count_of(_total(outcomes, "provisional"), "fichier provisoire", "fichiers provisoires")
         yield f"{found} ({_name(coming)}) : à refaire quand sa date sera venue"
@@ -147,7 +156,7 @@ def _name(communes: Sequence[str]) -> str:
 
 
 HEADER = (
-    *("Commune", "Nom", "État", "Fichiers prêts", "Fichiers provisoires", "Fichiers à corriger"),
+    *("Commune", "Nom", "État", "Fichiers prêts", "Fichiers provisoires", "Fichiers à corriger", "Fichiers à refaire"),
     *("Fichiers en échec", "Fichiers annulés", "Fichiers à venir"),
     *("Anomalies bloquantes", "Remarques", "Motif"),
 )
@@ -171,6 +180,7 @@ def _report_line(outcome: CommuneOutcome) -> tuple[str | int, ...]:
         outcome.usable,
         outcome.provisional,
         outcome.to_correct,
+        outcome.recalled,
         outcome.failed,
         outcome.cancelled,
         outcome.unfinished,
@@ -188,7 +198,7 @@ def _report_state(outcome: CommuneOutcome) -> str:
     if not outcome.is_settled:
         return "en cours"
     if not outcome.is_whole:
-        return "incomplète"
+        return "à refaire" if outcome.recalled else "incomplète"
     if outcome.bloquantes:
         return "à corriger"
     return "provisoire" if outcome.provisional else "prête"

@@ -10,7 +10,7 @@ from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from common.french import count_of, format_duration, format_number
 from producers.batch.batch import Batch, BatchProgress
-from producers.cli.wait import UNREAD_SECONDS, poll
+from producers.cli.render import UNREAD_SECONDS, poll
 
 LINE_SECONDS = 10.0
 """Between two lines where there is no terminal."""
@@ -45,12 +45,14 @@ class ProgressLine:
         """Where the batch stands."""
         self._begun = self._begun or (self._clock(), progress.settled)
         facts = [f"{format_number(min(progress.settled, self._communes))} / {format_number(self._communes)} communes"]
-        usable = progress.ready - progress.provisional - progress.to_correct
+        usable = progress.ready - progress.provisional - progress.to_correct - progress.recalled
         facts.append(count_of(usable, "fichier prêt", "fichiers prêts"))
         if progress.provisional:
             facts.append(count_of(progress.provisional, "provisoire"))
         if progress.to_correct:
             facts.append(f"{format_number(progress.to_correct)} à corriger")
+        if progress.recalled:
+            facts.append(f"{format_number(progress.recalled)} à refaire")
         if progress.failed:
             facts.append(f"{format_number(progress.failed)} en échec")
         if progress.cancelled:

@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from secrets import token_urlsafe
 
 import click
 
@@ -89,13 +90,21 @@ def web(*, check: bool) -> ExitCode:
 
     from common.logs import configure_logs
     from producers.publisher import Publisher
-    from producers.web.app import create_app
+    from producers.web.app import create_app, note_settings
     from producers.web.health import answers
-    from producers.web.serve import listen, serve
+    from producers.web.serve import listen, opening_address, serve
 
     configure_logs(settings.log_format, settings.log_level)
     amqp_url = settings.amqp_url.get_secret_value()
     with Publisher(amqp_url) as publisher, listen(settings.web_host, settings.web_port) as listener:
-        app = create_app(settings, publisher.publish, reaches_broker=lambda: answers(amqp_url))
-        serve(app, listener, quiet=True)
+        key = token_urlsafe(24)
+        app = create_app(settings, publisher.publish, key=key, reaches_broker=lambda: answers(amqp_url))
+
+        def say() -> None:
+            if settings.web_auth == "none":
+                click.echo(f"L'écran est ouvert : {opening_address(settings, key)}")
+            else:
+                note_settings(app)
+
+        serve(app, listener, on_ready=say, quiet=True)
     return ExitCode.DONE

@@ -134,6 +134,9 @@ subjects_options = together(
 
 sending_options = together(
     click.option("--requested-by", metavar="NOM", help="Qui demande. Par défaut : le compte du système."),
+    click.option(
+        "--dry-run", is_flag=True, help="N'envoie rien : écrit l'événement qui partirait, sur la sortie standard."
+    ),
     click.option("--wait", is_flag=True, help="Attend les fichiers et montre leur avancement (PREFECTURE_STATE_URL)."),
     click.option(
         "--timeout",

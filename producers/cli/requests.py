@@ -6,6 +6,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
+from pydantic import ValidationError
 
 from common.cli import ExitCode
 from producers.batch.command import ask_one_or_many
@@ -22,17 +23,19 @@ from producers.cli.options import (
     subjects_options,
     together,
 )
-from producers.cli.send import NOT_SENT, ask, wrap_request
+from producers.cli.send import NOT_SENT, ask
 from producers.errors import InvalidRequestError
 from producers.records import RequestState
 from schemas.envelope import CloudEvent
+from schemas.faults import explain
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
 from schemas.tableaux import TypeTableau, find_missing_dates
 from schemas.vocabulary import Format, Liste, RequestOutcome
 
 if TYPE_CHECKING:
-    from producers.cli.wait import ProgressSource
+    from producers.cli.render import ProgressSource
 
+_AnyRequest = ListeExportRequested | TableauxRenderRequested | CancelRequested | RetryRequested
 
 _formats = click.option(
     "--format", "formats", type=FORMAT, multiple=True, help="csv ou xml ; répétable. Par défaut : csv."
@@ -55,7 +58,7 @@ def build_liste_export(
     Raises:
         InvalidRequestError: a value breaks the contract.
     """
-    return wrap_request(
+    return _wrap(
         ListeExportRequested,
         commune=commune,
         listes=listes,
@@ -154,7 +157,7 @@ def build_tableaux_render(types: Sequence[TypeTableau], *, source: str, **fields
     given = {name for name, value in fields.items() if value}
     if missing := [it.explain(_option) for it in find_missing_dates(types, given)]:
         raise InvalidRequestError(f"{NOT_SENT} : {' ; '.join(missing)}")
-    return wrap_request(TableauxRenderRequested, types=types, **fields, source=source)
+    return _wrap(TableauxRenderRequested, types=types, **fields, source=source)
 
 
 @click.command("render-tableaux", short_help="Demande les tableaux d'une commune, ou d'un lot de communes, en PDF.")
@@ -204,7 +207,7 @@ def _build_about(
     Raises:
         InvalidRequestError: a value breaks the contract.
     """
-    return wrap_request(
+    return _wrap(
         model,
         request={"source": of_source or source, "id": event_id},
         exports=list(exports),
@@ -266,3 +269,16 @@ def retry(**given: Any) -> ExitCode:  # noqa: ANN401 — click's
     C'est une nouvelle demande, qui a son propre identifiant. Sans --wait, se termine dès que RabbitMQ la tient.
     """
     return ask(build_retry, **given)
+
+
+def _wrap(model: type[_AnyRequest], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
+    """The request as an event, with a fresh id; what is not given is left to the contract's defaults.
+
+    Raises:
+        InvalidRequestError: a value breaks the contract; the message names it without quoting it.
+    """
+    try:
+        request = model.model_validate({name: value for name, value in fields.items() if value})
+        return CloudEvent.wrap(request, source=source)
+    except ValidationError as error:
+        raise InvalidRequestError(f"{NOT_SENT} : {explain(error)}") from None

@@ -1,44 +1,31 @@
-"""A request from the command line: built, sent and, with `--wait`, followed to the end."""
+"""A request from the command line: sent and, with `--wait`, followed to the end."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from pydantic import ValidationError
+import click
 
 from common.cli import ExitCode
-from producers.errors import InvalidRequestError, StateAwayError
+from common.french import count_of
+from producers.errors import StateAwayError
 from producers.records import RequestState, exit_code_of
 from producers.settings import ProducerSettings, load_settings
 from schemas.envelope import CloudEvent
-from schemas.faults import explain
-from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested, TableauxRenderRequested
+from schemas.topology import request_key
 
 if TYPE_CHECKING:
-    from producers.cli.wait import ProgressSource
+    from producers.cli.render import ProgressSource
 
 NOT_SENT = "demande invalide, rien n'a été envoyé"
 
-AnyRequest = ListeExportRequested | TableauxRenderRequested | CancelRequested | RetryRequested
 Follow = Callable[["ProgressSource", CloudEvent], "ProgressSource"]
-
-
-def wrap_request(model: type[AnyRequest], *, source: str, **fields: Any) -> CloudEvent:  # noqa: ANN401 — the model's
-    """The request as an event, with a fresh id; what is not given is left to the contract's defaults.
-
-    Raises:
-        InvalidRequestError: a value breaks the contract; the message names it without quoting it.
-    """
-    try:
-        request = model.model_validate({name: value for name, value in fields.items() if value})
-        return CloudEvent.wrap(request, source=source)
-    except ValidationError as error:
-        raise InvalidRequestError(f"{NOT_SENT} : {explain(error)}") from None
 
 
 def ask(
     build: Callable[..., CloudEvent],
     *,
     requested_by: str | None,
+    dry_run: bool,
     wait: bool,
     timeout: float,
     as_json: bool,
@@ -55,6 +42,8 @@ def ask(
     """
     settings = load_settings()
     event = build(**fields, requested_by=requested_by or settings.requested_by, source=settings.source)
+    if dry_run:
+        return show_unsent([event], wait=wait)
     if wait:
         request = _send_and_wait(event, settings, timeout, follow, quiet=as_json)
         code = judge(request)
@@ -63,6 +52,24 @@ def ask(
         request, code = None, ExitCode.DONE
     _show(event, request, code, settings, as_json=as_json)
     return code
+
+
+def show_unsent(events: Sequence[CloudEvent], *, wait: bool) -> ExitCode:
+    """Write the events as they would leave, one a line, and send nothing.
+
+    Raises:
+        UsageError: it is to be waited for what does not leave.
+    """
+    if wait:
+        raise click.UsageError("--dry-run et --wait s'excluent", click.get_current_context())
+    for event in events:
+        click.echo(event.to_bytes())
+    keys = sorted({request_key(event.type, is_bulk=event.data.get("bulk") is True) for event in events})
+    said = (
+        f"Rien n'a été envoyé ({count_of(len(events), 'événement', 'événements')}, clé de routage {', '.join(keys)})."
+    )
+    click.echo(said, err=True)
+    return ExitCode.DONE
 
 
 def _send(event: CloudEvent, settings: ProducerSettings) -> None:
@@ -75,8 +82,7 @@ def _send(event: CloudEvent, settings: ProducerSettings) -> None:
 def _send_and_wait(
     event: CloudEvent, settings: ProducerSettings, timeout: float, follow: Follow | None, *, quiet: bool
 ) -> RequestState:
-    from producers.cli.render import make_console
-    from producers.cli.wait import wait_for
+    from producers.cli.render import make_console, wait_for
     from producers.state import State
 
     with State(settings.require_state_url()) as state:
