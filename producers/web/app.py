@@ -8,29 +8,41 @@ import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.middleware import Middleware
-from starlette.middleware.sessions import SessionMiddleware
 from starlette.templating import Jinja2Templates
 
+from common.settings import describe_given
+from producers.errors import StateAwayError
 from producers.state import State
+from producers.web.api import create_api
 from producers.web.error_pages import HANDLERS
 from producers.web.exports.spool import Spool
 from producers.web.middleware import OwnHosts, RequestLog, SameOrigin, SecurityHeaders, TrustedProxies
-from producers.web.page_context import WebServices
-from producers.web.routes import ROUTES
-from producers.web.security.identity import Identity, ProxyIdentity, SingleUser
+from producers.web.page_context import Backups, WebServices
+from producers.web.routes import BACKUP_ROUTES, ROUTES
+from producers.web.security.identity import Identity, ProxyIdentity, SingleUser, read_first_commune
 from producers.web.security.limits import RateLimits
 from producers.web.security.oidc import OidcIdentity
-from producers.web.security.session import SESSION_SECONDS, ReturnAddresses
+from producers.web.security.session import ReturnAddresses, SignedSessions
 from producers.web.settings import WebSettings
 from producers.web.suivi.live_updates import LiveUpdates
 from producers.web.templating import Assets, build_environment
-from schemas.envelope import Publish
+from schemas.declarations import RegisterNoted, SettingsReported
+from schemas.envelope import CloudEvent, Publish
 
 
 def create_app(
-    settings: WebSettings, publish: Publish, *, reaches_broker: Callable[[], bool] | None = None
+    settings: WebSettings,
+    publish: Publish,
+    *,
+    key: str = "",
+    reaches_broker: Callable[[], bool] | None = None,
+    backups: Backups | None = None,
 ) -> Starlette:
-    """The screen; nothing is connected yet. `publish` keeps an event, or raises `ProducerError`."""
+    """The screen; nothing is connected yet. `publish` keeps an event, or raises `ProducerError`.
+
+    Where nobody logs in, `key` is what a browser shows once to be this computer's user (`serve.opening_address`), who
+    may save and put back all that there is by `backups`.
+    """
     state = State(settings.require_state_url())
     secret = settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
     environment = build_environment()
@@ -38,16 +50,17 @@ def create_app(
         settings,
         state,
         publish,
-        _identity(state, settings),
+        _identity(state, settings, key),
         Jinja2Templates(env=environment),
         ReturnAddresses(secret),
         RateLimits(),
         LiveUpdates(state),
         Spool(settings.web_spool_dir, publish),
         reaches_broker,
+        backups,
     )
     app = Starlette(
-        routes=[*ROUTES, Assets().mount(environment)],
+        routes=[*ROUTES, *(BACKUP_ROUTES if backups else ()), create_api(services), Assets().mount(environment)],
         middleware=_middleware(settings, secret),
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
@@ -56,14 +69,14 @@ def create_app(
     return app
 
 
-def _identity(state: State, settings: WebSettings) -> Identity:
+def _identity(state: State, settings: WebSettings, key: str) -> Identity:
     match settings.web_auth:
         case "oidc":
             return OidcIdentity.of(state, settings)
         case "proxy":
             return ProxyIdentity(state, settings)
         case "none":
-            return SingleUser(state, settings.web_agent)
+            return SingleUser(state, settings.web_agent, key)
 
 
 def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
@@ -76,14 +89,28 @@ def _middleware(settings: WebSettings, secret: str) -> list[Middleware]:
         Middleware(OwnHosts, settings=settings),
         Middleware(SameOrigin, settings=settings),
         Middleware(
-            SessionMiddleware,
+            SignedSessions,
             secret_key=secret,
             session_cookie=f"{prefix}prefecture",
-            max_age=SESSION_SECONDS,
-            same_site="lax",
             https_only=settings.is_https,
         ),
     ]
+
+
+def note_settings(app: Starlette) -> None:
+    """Say what this screen runs with, about the first commune that has an agent: an event is about one."""
+    services: WebServices = app.state.services
+    settings = services.settings
+    try:
+        commune = read_first_commune(services.state)
+    except StateAwayError:
+        commune = None
+    if commune is None:
+        structlog.get_logger("producers.web").warning("settings_not_recorded")
+        return
+    note = SettingsReported(settings=describe_given(settings)[:8000])
+    data = RegisterNoted(commune=commune, note=note, requested_by=settings.source.strip("/") or "ecran")
+    services.spool.send(CloudEvent.wrap(data, source=settings.source))
 
 
 @asynccontextmanager

@@ -14,10 +14,12 @@ from starlette.routing import Route
 
 from producers.web.error_pages import show_access_page
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, WebServices
-from producers.web.security.identity import NotAnAgent, NotIdentified, can_read_agents
+from producers.web.security.identity import KEY_FIELD, NotAnAgent, NotIdentified, SingleUser, can_read_agents
 from producers.web.security.limits import FORM_BYTES, client_address, limit_body
 from producers.web.security.oidc import ClaimsRefused, OidcIdentity, ProviderFailed
 from producers.web.security.session import require_agent, require_csrf
+from schemas.declarations import LoggedIn, RegisterNoted
+from schemas.envelope import CloudEvent
 
 _log = structlog.get_logger("producers.web")
 _RETURN = "retour"
@@ -25,6 +27,7 @@ _PLAIN = re.compile(r"[a-z_]{1,40}")
 _REFUSALS = MappingProxyType(
     {
         "access_denied": "Vous avez renoncé, ou le service d'identification ne vous laisse pas entrer.",
+        "bound": "Ce nom est celui d'un agent qui s'identifie par un autre compte.",
         "away": "Le service d'identification ne répond pas. Recommencez dans quelques minutes.",
         "login_required": "Le service d'identification ne vous reconnaît plus.",
         "mismatching_state": "Cette page d'identification était ouverte depuis trop longtemps, ou dans deux fenêtres.",
@@ -37,6 +40,10 @@ _REFUSALS = MappingProxyType(
 )
 _OTHER = "Le service d'identification a donné une réponse que le module n'admet pas."
 _THEN = "Recommencez\u202f; si cela se répète, prévenez votre administrateur."
+CLEARED = '"cache", "storage"'
+"""What a browser forgets of us at the logout. Not its cookies: it would forget those of the whole domain, where other
+services of the town hall are; ours is taken away by its name."""
+
 _AWAY = frozenset({"away", "temporarily_unavailable", "server_error"})
 
 _READY, _NOT_READY = 200, 503
@@ -47,8 +54,18 @@ async def _start(request: Request) -> Response:
     services: WebServices = request.app.state.services
     agent = await run_in_threadpool(require_agent, request, services.identity)
     if len(agent.communes) == 1:
-        return RedirectResponse(request.app.url_path_for("listes", commune=agent.communes[0].code), SEE_OTHER)
+        return RedirectResponse(request.app.url_path_for("taches", commune=agent.communes[0].code), SEE_OTHER)
     return services.templates.TemplateResponse(request, "templates/communes.html", {"agent": agent})
+
+
+async def _open(request: Request) -> Response:
+    """The address that was printed when the screen of this computer's user began; the key leaves the address bar."""
+    services: WebServices = request.app.state.services
+    if not isinstance(services.identity, SingleUser):
+        raise HTTPException(NOT_FOUND)
+    services.rates.count("login", address=client_address(request.scope))
+    services.identity.admit(request, request.query_params.get(KEY_FIELD, ""))
+    return RedirectResponse(request.app.url_path_for("start"), SEE_OTHER)
 
 
 def _require_oidc(request: Request) -> tuple[WebServices, OidcIdentity]:
@@ -83,11 +100,16 @@ async def _come_back(request: Request) -> Response:
     try:
         arrival = await oidc.provider.receive(request)
         who = oidc.rules.read(arrival.token_claims, arrival.info_claims)
+        agent = await run_in_threadpool(oidc.begin, request, who, arrival)
     except ClaimsRefused as error:
         return _refuse(request, error.code)
     except ProviderFailed as error:
         return _refuse(request, error.code, error.cause)
-    oidc.sessions.begin(request, who, arrival.id_token)
+    if agent:
+        note = LoggedIn(identity=arrival.identity)
+        data = RegisterNoted(commune=agent.communes[0].code, note=note, requested_by=agent.name)
+        event = CloudEvent.wrap(data, source=services.settings.source)
+        await run_in_threadpool(services.spool.send, event)
     _log.info("login")
     return RedirectResponse(path, SEE_OTHER)
 
@@ -102,7 +124,9 @@ async def _go_out(request: Request) -> Response:
         onward = await oidc.provider.logout_url(token, oidc.back(request.app.url_path_for("deconnecte")))
     except ProviderFailed:
         onward = ""
-    return show_access_page(request, "left", onward=onward)
+    page = show_access_page(request, "left", onward=onward)
+    page.headers["Clear-Site-Data"] = CLEARED
+    return page
 
 
 async def _be_out(request: Request) -> Response:
@@ -147,6 +171,7 @@ def _is_readable(folder: Path) -> bool:
 
 ROUTES = (
     Route("/", _start, name="start"),
+    Route("/ouvrir", _open, name="ouvrir"),
     Route("/connexion", _go_in, name="connexion"),
     Route("/connexion/retour", _come_back, name="retour"),
     Route("/deconnexion", _go_out, methods=["POST"], name="deconnexion"),

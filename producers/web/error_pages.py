@@ -16,10 +16,10 @@ from starlette.responses import RedirectResponse, Response
 from producers import errors
 from producers.errors import ProducerError
 from producers.web.page_context import WebServices
-from producers.web.security.identity import NotAnAgent, NotIdentified
+from producers.web.security.identity import NotAnAgent, NotIdentified, Untrusted
 from producers.web.security.session import csrf_token, is_partial
 
-ErrorKind = Literal["closed", "failed", "left", "not_an_agent", "not_identified"]
+ErrorKind = Literal["closed", "failed", "left", "not_an_agent", "not_identified", "untrusted"]
 
 _ASK = (
     "Demandez à l'administrateur du module Préfecture de vous y inscrire\u202f: il lui faut votre nom, votre adresse "
@@ -44,11 +44,20 @@ _ACCESS_TEXTS: Mapping[ErrorKind, tuple[str, tuple[str, ...]]] = MappingProxyTyp
                 "Passez par l'adresse habituelle du module\u202f; si cela se répète, prévenez votre administrateur.",
             ),
         ),
+        "untrusted": (
+            "Vous n'êtes pas identifié",
+            ("Le module ne reconnaît pas le service qui dit qui vous êtes.", "Prévenez votre administrateur."),
+        ),
     }
 )
 _NO_SINGLE_USER = (
     "Aucun agent n'est enregistré sous ce nom, ou il y en a plusieurs et le module ne sait pas lequel vous êtes.",
-    "Enregistrez un agent par «\u202fpython -m worker agents --add …\u202f», ou nommez-le par PREFECTURE_WEB_AGENT.",
+    "Demandez à la personne qui administre le service d'enregistrer votre nom, ou de le donner à PREFECTURE_WEB_AGENT.",
+)
+
+_WITHOUT_KEY = (
+    "Ouvrez l'écran par l'adresse que le module affiche à son démarrage\u202f: elle contient une clé.",
+    "Sans elle, un autre compte de cet ordinateur pourrait lire la liste. Elle vaut jusqu'à l'arrêt du module.",
 )
 
 _log = structlog.get_logger("producers.web")
@@ -62,6 +71,7 @@ _TEXTS: Mapping[int, tuple[str, str]] = MappingProxyType(
         ),
         404: _NOWHERE,
         405: _NOWHERE,
+        408: ("Envoi interrompu", "Ce que votre navigateur envoyait n'arrivait plus. Recommencez."),
         413: ("Envoi trop grand", "Ce qui a été envoyé est plus grand que ce que le module lit."),
         429: ("Trop de demandes à la fois", "Attendez une minute, puis recommencez."),
         503: (
@@ -94,6 +104,8 @@ def show_access_page(
     title, paragraphs = _ACCESS_TEXTS[case]
     if case == "not_an_agent" and settings.web_auth == "none":
         paragraphs = _NO_SINGLE_USER
+    if case == "not_identified" and settings.web_auth == "none":
+        paragraphs = _WITHOUT_KEY
     has_login = services.identity.has_login
     return services.templates.TemplateResponse(
         request,
@@ -126,12 +138,16 @@ def show_failure(request: Request, status: int, reason: str = "", headers: Mappi
 
 
 async def on_http(request: Request, error: Exception) -> Response:
-    """The page of an HTTP status; who is not identified yet is sent to log in."""
+    """The page of an HTTP status; who is not identified yet is sent to log in. The log says why nobody is let in."""
+    if isinstance(error, NotAnAgent | NotIdentified | Untrusted):
+        request.state.refused = error.code
     match error:
         case NotIdentified():
             return _send_to_login(request)
         case NotAnAgent():
             return show_access_page(request, "not_an_agent", 403, who=error.who)
+        case Untrusted():
+            return show_access_page(request, "untrusted", 403)
         case HTTPException():
             return show_failure(request, error.status_code, headers=error.headers)
     raise error

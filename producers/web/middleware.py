@@ -121,7 +121,7 @@ def _loggable(scope: Scope) -> dict[str, Any]:
     for name, value in scope.get("path_params", {}).items():
         values[name] = value if _PLAIN.fullmatch(str(value)) else "?"
     state = scope.get("state", {})
-    values |= {name: state[name] for name in ("agent", "correlation_id") if state.get(name)}
+    values |= {name: state[name] for name in ("agent", "correlation_id", "refused") if state.get(name)}
     return values
 
 
@@ -169,8 +169,12 @@ class OwnHosts:
         if scope["type"] != "http" or scope["path"] in OPEN_TO_ANY_NAME:
             await self._app(scope, receive, send)
             return
-        if len(Headers(scope=scope).getlist("host")) > 1:
+        headers = Headers(scope=scope)
+        if len(headers.getlist("host")) > 1:
             raise HTTPException(400)
+        if "content-length" in headers and "transfer-encoding" in headers:
+            # One of two servers may believe the other: RFC 9112, 6.3. The connection ends with the answer.
+            raise HTTPException(400, headers={"Connection": "close"})
 
         async def go_on(scope: Scope, receive: Receive, _refuse: Send) -> None:
             await self._app(scope, receive, send)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
-from typing import Any
+from typing import IO, Any, Protocol
 
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
@@ -11,21 +11,63 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
-from common.clock import local_day, now
+from common.calendrier import local_day, now
+from producers.errors import BrokerBlockedError, QueueFullError, UnconfirmedError
 from producers.state import State
 from producers.web.exports.query import AskedFile
 from producers.web.exports.spool import Spool
 from producers.web.forms import read_number
 from producers.web.security.identity import AgentCommune, AuthorizedAgent, Identity
-from producers.web.security.limits import RateLimits
-from producers.web.security.session import ReturnAddresses, csrf_token
+from producers.web.security.limits import RateLimits, Turns
+from producers.web.security.session import ReturnAddresses, csrf_token, is_partial
 from producers.web.settings import WebSettings
 from producers.web.suivi.live_updates import LiveUpdates
-from schemas.declarations import FileDownloaded
+from schemas.declarations import DownloadBegun, ElecteursSeen, FileDownloaded, RegisterAct, RegisterNoted
 from schemas.envelope import CloudEvent, Publish
-from schemas.vocabulary import Piece
+from schemas.vocabulary import Piece, SeenPage
 
 SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = 303, 404, 409, 410, 422, 500, 503
+
+
+class BackupError(Exception):
+    """A backup cannot be made, or not be put back; the message is for the clerk."""
+
+
+@dataclass(frozen=True)
+class Holding:
+    """What a computer keeps, or its backup; `lost` of its files are not what they were made."""
+
+    communes: tuple[str, ...]
+    electeurs: int
+    taken_on: date | None
+    """The day of the last export of the REU."""
+    files: int
+    agents: tuple[str, ...]
+    lost: int = 0
+    saved_at: datetime | None = None
+    """None: it is what there is now."""
+
+
+class Backups(Protocol):
+    """Saving and putting back all that this computer keeps. Each may raise `BackupError`."""
+
+    def describe(self) -> Holding:
+        """What there is now."""
+
+    def save(self, passphrase: str, *, agent: str) -> IO[bytes]:
+        """All of it in one file, encrypted; whoever closes it erases it."""
+
+    def check(self, file: IO[bytes], passphrase: str) -> None:
+        """Open a backup beside what there is, in place of the one that was checked before."""
+
+    def checked(self) -> tuple[str, Holding] | None:
+        """The backup that may be put back, and a word for it; None when none was checked."""
+
+    def replace(self, word: str, *, agent: str) -> None:
+        """Put exactly that one in place of what there is, for this agent of it: the screen opens again by itself."""
+
+    def leave(self) -> None:
+        """Forget the backup that was checked."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +85,10 @@ class WebServices:
     spool: Spool
     reaches_broker: Callable[[], bool] | None = None
     """Whether the broker answers; None where there is none."""
+    backups: Backups | None = None
+    """None where an operator saves the database and the volume."""
     clock: Callable[[], datetime] = now
+    turns: Turns = field(default_factory=Turns)
 
 
 @dataclass(frozen=True)
@@ -83,9 +128,9 @@ class PageContext:
         known = self._known_to_templates() | {"request": self.request}
         return self.services.templates.get_template(template).render(known | values)
 
-    def redirect(self, page: str, fragment: str = "") -> Response:
+    def redirect(self, page: str, fragment: str = "", **path: Any) -> Response:  # noqa: ANN401 — parameters of the path
         """Send the browser to another page of the commune, or to a place of it."""
-        return RedirectResponse(f"{self.url(page)}{fragment and '#'}{fragment}", SEE_OTHER)
+        return RedirectResponse(f"{self.url(page, **path)}{fragment and '#'}{fragment}", SEE_OTHER)
 
     def url(self, page: str, **path: Any) -> str:  # noqa: ANN401 — parameters of the path
         """The address of a page of this commune, without host: proxies may change that."""
@@ -98,19 +143,50 @@ class PageContext:
         )
         return CloudEvent.wrap(data, source=self.services.settings.source, correlationid=file.correlation_id)
 
+    def begun(self, file: AskedFile, piece: Piece) -> CloudEvent:
+        """The event that says, before the first byte of a file leaves, that it will."""
+        note = DownloadBegun(export=file.export_id, piece=piece)
+        return self._note(note, correlationid=file.correlation_id)
+
+    def note_first(self, *events: CloudEvent) -> bool:
+        """Write down what is about to happen; False when it could not be, and is not to happen."""
+        return self.services.spool.send_first(events)
+
+    def record_seen(self, page: SeenPage, electeurs: int, export: int | None = None) -> None:
+        """Say to the trail that a page which names electors is shown; what a page asks by itself counts once."""
+        if electeurs and not is_partial(self.request):
+            self.services.spool.send(self._note(ElecteursSeen(page=page, electeurs=electeurs, export=export)))
+
+    def _note(self, note: RegisterAct, *, correlationid: str | None = None) -> CloudEvent:
+        data = RegisterNoted(commune=self.commune.code, note=note, requested_by=self.agent.name)
+        return CloudEvent.wrap(data, source=self.services.settings.source, correlationid=correlationid)
+
     def publish(self, event: CloudEvent) -> None:
-        """Send an event; the line of log of this request bears its correlation id.
+        """Send what she asks or declares; the line of log of this request bears its correlation id.
+
+        What a full queue or a broker in alarm refuses is kept, and so is what may have left or not: it is sent under
+        its id when there is room. What her commune says meanwhile waits behind it: no verdict leaves before its
+        deposit. A broker that is away, or an account that it refuses, is told to her instead: that is mended by an
+        operator, nobody knows when, and what leaves days later may not be what she wants any more.
 
         Raises:
-            ProducerError: it was not taken; the message is for the clerk.
+            ProducerError: it was not taken, nor kept; the message is for the clerk.
         """
         self.request.state.correlation_id = event.correlationid
-        self.services.publish(event)
+        spool, commune = self.services.spool, self.commune.code
+        if spool.keeps(commune) and spool.keep(event, commune):
+            return
+        try:
+            self.services.publish(event)
+        except (BrokerBlockedError, QueueFullError, UnconfirmedError):
+            if not spool.keep(event, commune):
+                raise
 
     def _known_to_templates(self) -> dict[str, Any]:
         return {
             "agent": self.agent,
             "commune": self.commune,
+            "backup": self.url("sauvegarde") if self.services.backups else "",
             "logout": str(self.request.app.url_path_for("deconnexion")) if self.services.identity.has_login else "",
             "csrf_token": csrf_token(self.request),
             "now": self.services.clock(),

@@ -1,6 +1,7 @@
 """Every page of the screen, in one table, and what each page of a commune is asked through."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData
@@ -11,23 +12,44 @@ from starlette.routing import Route
 
 from producers.web import entrance
 from producers.web.anomalies import page as anomalies
+from producers.web.depot import answer
 from producers.web.depot import page as depot
 from producers.web.dossier import page as dossier
 from producers.web.echeances import page as echeances
 from producers.web.exports import page as exports
-from producers.web.journal import envois, journal
+from producers.web.journal import envois
+from producers.web.journal import page as journal
 from producers.web.listes import page as listes
+from producers.web.notes import commune as noted
+from producers.web.notes import electeurs, send
 from producers.web.page_context import NOT_FOUND, PageContext, WebServices
-from producers.web.security.limits import FILE_BYTES, FORM_BYTES, CountedStream, client_address, is_stream, limit_body
+from producers.web.registre import backup
+from producers.web.registre import page as registre
+from producers.web.security.limits import (
+    BACKUP_BYTES,
+    FIELD_BYTES,
+    FILE_BYTES,
+    FILE_FIELDS,
+    FORM_BYTES,
+    FORM_FIELDS,
+    CountedStream,
+    client_address,
+    is_stream,
+    limit_body,
+)
 from producers.web.security.session import require_agent, require_csrf
 from producers.web.suivi import page as suivi
 from producers.web.tableaux import page as tableaux
+from producers.web.tableaux import publication
+from producers.web.taches import tasks as taches
 from producers.web.verifier import page as verifier
 
 PageHandler = Callable[[PageContext], Response]
 """A page: synchronous, run in a thread, since it reads the database or the disk."""
 
 NAVIGATION = (
+    ("taches", "À faire"),
+    ("registre", "Le registre"),
     ("listes", "Liste électorale"),
     ("tableaux", "Tableaux"),
     ("exports", "Tous les fichiers"),
@@ -35,12 +57,14 @@ NAVIGATION = (
     ("depot", "Dépôts"),
     ("verifier", "Vérifier un fichier"),
     ("echeances", "Échéances"),
+    ("reunions", "Réunions et scrutins"),
+    ("completer", "À compléter"),
     ("envois", "Messages"),
     ("journal", "Journal"),
 )
 """The tabs: the name of a route, and what the clerk reads."""
 
-DOWNLOADS = frozenset({"dossier_zip", "fichier", "rapport"})
+DOWNLOADS = frozenset({"certificat", "dossier_zip", "fichier", "rapport"})
 """Pages that give a file: their rate is their own."""
 
 
@@ -63,13 +87,17 @@ def commune_page(
         address = client_address(request.scope)
         if name in DOWNLOADS:
             services.rates.count("download", agent=agent.name, address=address)
+        brings_file = request.method == "POST" and most > FORM_BYTES
         form = FormData()
-        if request.method == "POST":
-            services.rates.count("post", agent=agent.name, address=address)
-            request = limit_body(request, most)
-            form = await request.form(max_files=1, max_fields=200)
-            require_csrf(request, form)
-        response = await run_in_threadpool(answer, PageContext(request, services, agent, commune, form))
+        async with services.turns.turn(agent.name) if brings_file else nullcontext():
+            if request.method == "POST":
+                services.rates.count("post", agent=agent.name, address=address)
+                request = limit_body(request, most)
+                fields = FILE_FIELDS if brings_file else FORM_FIELDS
+                part = FIELD_BYTES if brings_file else most
+                form = await request.form(max_files=1, max_fields=fields, max_part_size=part)
+                require_csrf(request, form)
+            response = await run_in_threadpool(answer, PageContext(request, services, agent, commune, form))
         return CountedStream(response, request, services.rates, agent.name) if is_stream(response) else response
 
     endpoint.__name__ = name  # what the log calls it
@@ -80,6 +108,12 @@ def commune_page(
 ROUTES = (
     *entrance.ROUTES,
     suivi.FIND_REQUEST,
+    commune_page("/taches", "taches", get=taches.show),
+    commune_page("/plan", "plan", get=taches.show_map),
+    commune_page("/registre", "registre", get=registre.show, post=registre.drop, most=FILE_BYTES),
+    commune_page("/registre/reprendre", "reprendre", post=registre.accept),
+    commune_page("/registre/laisser", "laisser", post=registre.give_up),
+    commune_page("/registre/corriger", "corriger", post=registre.correct),
     commune_page("/listes", "listes", get=listes.show, post=listes.ask),
     commune_page("/tableaux", "tableaux", get=tableaux.show, post=tableaux.ask),
     commune_page("/suivi", "suivi", get=suivi.show),
@@ -87,18 +121,38 @@ ROUTES = (
     commune_page("/demandes/{demande}", "demande", get=suivi.show_request),
     commune_page("/demandes/{demande}/annuler", "annuler", post=suivi.cancel),
     commune_page("/demandes/{demande}/recommencer", "recommencer", post=suivi.retry),
+    commune_page("/demandes/{demande}/masquer", "masquer", post=suivi.hide),
     commune_page("/exports", "exports", get=exports.show_all),
     commune_page("/exports/{export}", "export", get=exports.show),
     commune_page("/exports/{export}/fichier", "fichier", get=exports.download),
     commune_page("/exports/{export}/rapport", "rapport", get=exports.download_report),
     commune_page("/exports/{export}/anomalies", "anomalies", get=anomalies.show, post=anomalies.search),
+    commune_page("/exports/{export}/anomalies/traiter", "traiter", post=anomalies.handle),
     commune_page("/exports/{export}/differences", "differences", get=exports.show_differences),
+    commune_page("/exports/{export}/certificat", "certificat", get=exports.download_certificat),
+    commune_page("/exports/{export}/publication", "publication", get=publication.show, post=publication.declare),
+    commune_page("/exports/{export}/reponse", "reponse", get=answer.show),
     commune_page("/dossier", "dossier", get=dossier.show),
     commune_page("/dossier.zip", "dossier_zip", get=dossier.download),
     commune_page("/depot", "depot", get=depot.show, post=depot.declare),
     commune_page("/depot/verdict", "verdict", post=depot.answer),
     commune_page("/verifier", "verifier", get=verifier.show, post=verifier.verify, most=FILE_BYTES),
     commune_page("/echeances", "echeances", get=echeances.show),
+    commune_page("/reunions", "reunions", get=noted.show_calendar, post=noted.change_calendar),
+    commune_page("/completer", "completer", get=send.show_left),
+    commune_page("/motifs", "motifs", get=electeurs.show_motifs, post=electeurs.complete_motifs),
+    commune_page("/doutes", "doutes", get=electeurs.show_doubts, post=electeurs.decide_doubt),
+    commune_page("/bureaux", "bureaux", get=noted.show_bureaux, post=noted.describe_bureau),
+    commune_page("/proteges", "proteges", get=electeurs.show_protected, post=electeurs.change_protected),
+    commune_page("/prevenir", "prevenir", get=noted.show_wishes, post=noted.choose_wishes),
     commune_page("/envois", "envois", get=envois.show),
     commune_page("/journal", "journal", get=journal.show),
 )
+
+BACKUP_ROUTES = (
+    commune_page("/sauvegarde", "sauvegarde", get=backup.show, post=backup.save),
+    commune_page("/sauvegarde/verifier", "sauvegarde_verifier", post=backup.check, most=BACKUP_BYTES),
+    commune_page("/sauvegarde/restaurer", "sauvegarde_restaurer", post=backup.replace),
+    commune_page("/sauvegarde/laisser", "sauvegarde_laisser", post=backup.leave),
+)
+"""Of a computer that keeps everything itself."""

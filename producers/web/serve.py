@@ -1,15 +1,22 @@
 """The screen on a port, until it is asked to stop."""
 
+import asyncio
 import errno
 import signal
 import socket
+import threading
 from collections.abc import Callable
+from urllib.parse import urlencode
 
+import h11
 import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.config import LOGGING_CONFIG
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from producers.errors import ProducerConfigurationError
+from producers.web.security.identity import KEY_FIELD
+from producers.web.settings import WebSettings
 
 _GRACE_SECONDS = 2
 """How long a page under way may take once the screen is asked to stop; event streams end at once."""
@@ -21,19 +28,63 @@ _REASONS = {
 }
 
 
+class PatientProtocol(H11Protocol):
+    """uvicorn's, which waits for the end of a request's headers no longer than `patience` seconds."""
+
+    patience = 20.0
+    _deadline: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Wait for a first request."""
+        super().connection_made(transport)
+        self._wait()
+
+    def data_received(self, data: bytes) -> None:
+        """Go on waiting, until a request has begun."""
+        super().data_received(data)
+        self._wait()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Wait no more."""
+        self._forget()
+        super().connection_lost(exc)
+
+    def _wait(self) -> None:
+        if self.conn.their_state is not h11.IDLE:
+            self._forget()
+        elif self._deadline is None:
+            self._deadline = self.loop.call_later(self.patience, self.transport.close)
+
+    def _forget(self) -> None:
+        if self._deadline is not None:
+            self._deadline.cancel()
+            self._deadline = None
+
+
 class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None]) -> None:
+    def __init__(self, config: uvicorn.Config, on_ready: Callable[[], None], stop: threading.Event) -> None:
         super().__init__(config)
         self._on_ready = on_ready
+        self._stop = stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets=sockets)
         self._on_ready()
 
+    async def on_tick(self, counter: int) -> bool:
+        self.should_exit |= self._stop.is_set()
+        return await super().on_tick(counter)
+
 
 def address(host: str, port: int) -> str:
     """What is typed in a browser on this computer."""
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def opening_address(settings: WebSettings, key: str) -> str:
+    """What its user opens in a browser: with the key, where nobody logs in."""
+    place = address(settings.web_host, settings.web_port)
+    return f"{place}/ouvrir?{urlencode({KEY_FIELD: key})}" if settings.web_auth == "none" else place
 
 
 def listen(host: str, port: int) -> socket.socket:
@@ -52,22 +103,33 @@ def listen(host: str, port: int) -> socket.socket:
         ) from None
 
 
-def serve(
-    app: ASGIApp, listener: socket.socket, *, on_ready: Callable[[], None] = lambda: None, quiet: bool = False
-) -> None:
-    """Answer until SIGINT or SIGTERM, then return; `quiet` leaves uvicorn's logs to who configured logging."""
-    config = uvicorn.Config(
+def configure(app: ASGIApp, *, quiet: bool = False) -> uvicorn.Config:
+    """What the server does of its own."""
+    return uvicorn.Config(
         app,
+        http=PatientProtocol,
         log_config=None if quiet else LOGGING_CONFIG,
         access_log=False,
         server_header=False,
         proxy_headers=False,  # read by `middleware.TrustedProxies`, for listed proxies only
         timeout_graceful_shutdown=_GRACE_SECONDS,
     )
+
+
+def serve(
+    app: ASGIApp,
+    listener: socket.socket,
+    *,
+    on_ready: Callable[[], None] = lambda: None,
+    stop: threading.Event | None = None,
+    quiet: bool = False,
+) -> None:
+    """Answer until SIGINT, SIGTERM or `stop`, then return; `quiet` leaves uvicorn's logs to who configured logging."""
+    config = configure(app, quiet=quiet)
     # uvicorn raises the signal again once it has ended: nobody is to die of it.
     before = {which: signal.signal(which, lambda *_: None) for which in (signal.SIGINT, signal.SIGTERM)}
     try:
-        _Server(config, on_ready).run(sockets=[listener])
+        _Server(config, on_ready, stop or threading.Event()).run(sockets=[listener])
     finally:
         for which, handler in before.items():
             signal.signal(which, handler)

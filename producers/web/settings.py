@@ -35,6 +35,7 @@ class WebSettings(ProducerSettings):
     """Every setting of the screen, beside those of a producer."""
 
     exports_dir: Path = Path("var/exports")
+    arrivals_dir: Path = Path("var/arrivals")
     retention_days: Annotated[int, Field(ge=0)] = 30
     public_url: str = ""
     log_format: LogFormat = "json"
@@ -57,6 +58,7 @@ class WebSettings(ProducerSettings):
     web_oidc_client_secret: SecretStr | None = None
     web_oidc_scopes: Words = ("openid", "email")
     web_oidc_claim: str = "email"
+    web_oidc_unverified: str = ""
     web_oidc_sirets: Words = ()
     web_oidc_acr_values: Words = ()
 
@@ -90,9 +92,22 @@ class WebSettings(ProducerSettings):
         return self
 
     @model_validator(mode="after")
+    def _require_https(self) -> Self:
+        parts = urlsplit(self.public_url)
+        if self.web_auth != "none" and parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            raise ValueError(
+                f"avec PREFECTURE_WEB_AUTH={self.web_auth}, PREFECTURE_PUBLIC_URL : une adresse https:// est attendue"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _require_login_settings(self) -> Self:
         needed: dict[str, object] = {}
         if self.web_auth == "oidc":
+            if self.web_oidc_unverified not in {"", self.web_oidc_issuer}:
+                raise ValueError(
+                    "PREFECTURE_WEB_OIDC_UNVERIFIED nomme un autre fournisseur que PREFECTURE_WEB_OIDC_ISSUER"
+                )
             needed = {name: getattr(self, name) for name in ("public_url", "web_oidc_issuer", "web_oidc_client_id")}
             if not (self.web_oidc_issuer.startswith("https://") or urlsplit(self.web_oidc_issuer).hostname in LOOPBACK):
                 raise ValueError("PREFECTURE_WEB_OIDC_ISSUER : une adresse https:// est attendue")
@@ -102,7 +117,7 @@ class WebSettings(ProducerSettings):
                     "PREFECTURE_WEB_KNOWN_BY=name"
                 )
         if self.web_auth == "proxy" and self.web_trusted_proxies:
-            needed = {"public_url": self.public_url}
+            needed = {"public_url": self.public_url, "web_proxy_secret": self.web_proxy_secret}
         if missing := [f"{PREFIX}{name.upper()}" for name, value in needed.items() if not value]:
             raise ValueError(f"avec PREFECTURE_WEB_AUTH={self.web_auth}, il manque {', '.join(missing)}")
         return self

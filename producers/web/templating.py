@@ -20,23 +20,27 @@ from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from common.clock import jour_a_paris
+from common.calendrier import PARIS, jour_a_paris
 from common.french import (
+    NBSP,
     capitalized,
     count_of,
     format_elapsed,
     format_moment,
     format_number,
     format_size,
+    long_date,
     short_date,
     typo,
     weekday_date,
+    without_commands,
 )
 from producers.records import WORDS
+from producers.web.exports.query import AskedFile
 from producers.web.routes import NAVIGATION
 from producers.web.suivi.cards import add_request_words
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import ExportKind, Liste
+from schemas.vocabulary import ExportKind, Format, Liste
 
 _ROOT = Path(__file__).parent
 FOLDER = _ROOT / "static"
@@ -63,12 +67,17 @@ _JOINED = {
 """The words of the pre-check's codes that a clerk reads otherwise."""
 _LABELS = {
     "bilan_impossible": "Nombre d'électeurs impossible",
+    "couverture_attente": "Mouvements en attente",
     "couverture_date": "Dates incertaines",
     "couverture_debut": "Début de la période inconnu",
     "couverture_fin": "Fin de la période inconnue",
     "couverture_inconnue": "Mouvements peut-être incomplets",
     "couverture_lacune": "Exports non comparés",
+    "couverture_contredite": "Mouvements et exports en désaccord",
     "doutes_ouverts": "Doutes à trancher",
+    "homonymes_supposes": "Homonymes départagés par supposition",
+    "majorite_corrigee": "Majorité changée par une correction",
+    "majorite_entre_tableaux": "Majorité entre deux tableaux",
     "second_tour_inconnu": "Second tour non précisé",
 }
 """The codes whose words say nothing to a clerk: what is not known of a tableau's period."""
@@ -158,6 +167,21 @@ def kept_until(finished_at: datetime, days: int) -> datetime:
     return finished_at + timedelta(days=days)
 
 
+def people_label(file: AskedFile, now: datetime) -> str:
+    """As people call it: `Liste principale — 25 novembre, 14 h 38`, with the year, unless it is that of `now`.
+
+    Its own label, which openElec's users know, goes beside it. Neither a day nor an hour breaks across lines.
+    """
+    at = file.requested_at.astimezone(PARIS)
+    day = long_date(at.date()).replace(" ", NBSP)
+    if at.year == now.astimezone(PARIS).year:
+        day = day.removesuffix(f"{NBSP}{at.year}")
+    what = Liste(file.liste).short_label
+    if file.is_tableau:
+        what = f"{TypeTableau(file.type_tableau).label}, {what.lower()}"
+    return f"{what} — {day}, {at.hour}{NBSP}h{NBSP}{at:%M}{' (XML)' if file.format == Format.XML else ''}"
+
+
 def code_words(code: str) -> str:
     """A code of a report of anomalies, as words: `prenoms_absents` gives `Prénoms absents`."""
     if label := _LABELS.get(code):
@@ -171,9 +195,10 @@ def code_words(code: str) -> str:
 def add_words(environment: Environment) -> None:
     """Let templates use them."""
     environment.add_extension(FrenchSpaces)
-    for word in (jour_of, day_of, iso, duration, kept_until, typo, capitalized, counted, code_words):
+    for word in (jour_of, day_of, iso, duration, kept_until, capitalized, counted, code_words, people_label):
         environment.filters[word.__name__] = word
     environment.filters |= {
+        "typo": lambda text: typo(without_commands(text)),
         "jour": short_date,
         "long_jour": weekday_date,
         "moment": format_moment,

@@ -1,34 +1,91 @@
 """The anomalies of a file, for the clerk who corrects them: blocking first, filtered, a page at a time.
 
 A name that is looked for never stands in an address, where proxies and browsers would keep it: it comes by a form.
+
+An agent says what she has dealt with (« Traité »): numbers of lines of the report, which the trail keeps and nothing
+else. A later file of the same list shows whether it was true.
 """
 
+import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import IO
+from urllib.parse import urlencode
 
+from sqlalchemy import column, select, table
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
+from producers.state import State, to_instant
 from producers.web.anomalies.report import (
     PAGE,
+    AnomalyGroup,
     AnomalyKind,
+    AnomalyLine,
     Criteria,
     Summary,
     UnreadableReportError,
+    read_lines,
     read_page,
     summarize,
 )
+from producers.web.depot.declarations import read_declarations
 from producers.web.exports.query import AskedFile, read_file
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
-from producers.web.forms import Paging, page_number
-from producers.web.page_context import BROKEN, GONE, NOT_FOUND, PageContext
-from schemas.vocabulary import Piece, Severity
+from producers.web.forms import Paging, page_number, read_numbers, read_once, text
+from producers.web.listes.query import read_registres
+from producers.web.notes.send import send_note
+from producers.web.page_context import AWAY, BROKEN, GONE, NOT_FOUND, SEE_OTHER, PageContext
+from producers.web.suivi.pending import SendingFailure
+from schemas.declarations import AnomaliesHandled
+from schemas.vocabulary import Piece, SeenPage, Severity
 
 NO_BUREAU = "-"
 """In an address: what concerns no bureau, the whole file or an elector who has none."""
 
 _LONGEST = 100
+_FILTERS = ("gravite", "bureau", "colonne", "code")
+_MOST_LINES = 200
+_MOST_FORMER = 10
+"""Earlier files that are looked at for what was said of them."""
+_DETAIL = re.compile(r"(traité|à traiter), lignes du rapport : ([0-9, ]+)")
+
+_JOURNAL = table(
+    "journal", *(column(name) for name in ("at", "actor", "action", "code_commune", "export_id", "detail"))
+)
+
+
+@dataclass(frozen=True)
+class Handled:
+    """Who said that a line was dealt with, and when."""
+
+    by: str
+    at: datetime
+
+
+def read_handled(state: State, commune: str) -> dict[int, dict[int, Handled]]:
+    """By file, the lines of its report that are said to be dealt with, as the trail has it.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    view, found = _JOURNAL.c, dict[int, dict[int, Handled]]()
+    query = select(view.at, view.actor, view.export_id, view.detail)
+    is_one = view.code_commune == commune, view.action == "anomalies_handled"
+    with state.reading() as connection:
+        for row in connection.execute(query.where(*is_one).order_by(view.at)):
+            at, said = to_instant(row.at), _DETAIL.fullmatch(row.detail)
+            if said is None or at is None:
+                continue
+            lines, numbers = found.setdefault(row.export_id, {}), [int(it) for it in said[2].split(", ")]
+            if said[1] == "traité":
+                lines |= dict.fromkeys(numbers, Handled(row.actor, at))
+            else:
+                for number in numbers:
+                    lines.pop(number, None)
+    return found
 
 
 def show(context: PageContext) -> Response:
@@ -42,13 +99,35 @@ def search(context: PageContext) -> Response:
     return _answer(context, asked, asked.get("nom", "").strip()[:_LONGEST])
 
 
-def _answer(context: PageContext, asked: Mapping[str, str], text: str) -> Response:
+def handle(context: PageContext) -> Response:
+    """« Traité », « Pas encore » : for the lines of one elector; the page comes back as it was filtered."""
+    export = context.number("export")
+    file = read_file(context.services.state, context.commune.code, export)
+    done = text(context.form, "traite")
+    lines = read_numbers((done or text(context.form, "a_traiter")).split(","))[:_MOST_LINES]
+    if file is None or not file.is_ready or not lines:
+        raise HTTPException(NOT_FOUND)
+    act = AnomaliesHandled(export=export, lines=lines, is_handled=bool(done))
+    words = "anomalies traitées" if done else "anomalies encore à traiter"
+    failure = send_note(context, f"anomalies-{export}", act, words, lines)
+    name = text(context.form, "nom")[:_LONGEST]
+    asked = {it: text(context.form, it) for it in _FILTERS}
+    if failure or name:  # a name stands in no address
+        return _answer(context, asked, name, failure)
+    page = str(page_number(text(context.form, "page")))
+    query = urlencode({it: value for it, value in (asked | {"page": page}).items() if value})
+    return RedirectResponse(f"{context.url('anomalies', export=export)}?{query}#lignes", SEE_OTHER)
+
+
+def _answer(
+    context: PageContext, asked: Mapping[str, str], text: str, failure: SendingFailure | None = None
+) -> Response:
     file = read_file(context.services.state, context.commune.code, context.number("export"))
     if file is None or not file.is_ready:
         raise HTTPException(NOT_FOUND)
     if file.purged_at or not file.report_name:
         return _without_report(context, file, GONE if file.purged_at and file.report_name else 200)
-    filters = {name: asked.get(name, "")[:_LONGEST] for name in ("gravite", "bureau", "colonne", "code")}
+    filters = {name: asked.get(name, "")[:_LONGEST] for name in _FILTERS}
     criteria = Criteria(
         severity=filters["gravite"] if filters["gravite"] in set(Severity) else "",
         bureau={"": None, NO_BUREAU: ""}.get(filters["bureau"], filters["bureau"]),
@@ -58,7 +137,7 @@ def _answer(context: PageContext, asked: Mapping[str, str], text: str) -> Respon
     )
     try:
         with open_asked(context.services.settings.exports_dir, file, Piece.RAPPORT).file as report:
-            return _render(context, file, report, criteria, filters)
+            return _render(context, file, report, (criteria, filters), failure)
     except FileGoneError:
         return _without_report(context, file, GONE)
     except (FileAlteredError, UnreadableReportError):
@@ -66,13 +145,29 @@ def _answer(context: PageContext, asked: Mapping[str, str], text: str) -> Respon
 
 
 def _render(
-    context: PageContext, file: AskedFile, report: IO[bytes], criteria: Criteria, filters: Mapping[str, str]
+    context: PageContext,
+    file: AskedFile,
+    report: IO[bytes],
+    wanted: tuple[Criteria, Mapping[str, str]],
+    failure: SendingFailure | None,
 ) -> Response:
+    criteria, filters = wanted
+    # In this order: what is written down meanwhile is either still on its way, or already said.
+    pending = read_declarations(context.request, context.services, context.commune.code, f"anomalies-{file.export_id}")
+    handled = read_handled(context.services.state, context.commune.code)
     summary = summarize(report, criteria)
     page = min(page_number(str(context.form.get("page") or context.query.get("page", ""))), summary.pages)
     address = context.url("anomalies", export=file.export_id)
+    groups = read_page(report, summary, criteria.text, page)
+    context.record_seen(SeenPage.SEARCH if criteria.text else SeenPage.ANOMALIES, len(groups), file.export_id)
     return context.render(
         "anomalies/anomalies.html",
+        AWAY if failure else 200,
+        failure=failure,
+        pending=pending,
+        handled=handled.get(file.export_id, {}),
+        claims=_read_claims(context, file, handled, groups),
+        once=read_once(context.form),
         file=file,
         criteria=criteria,
         filters=filters,
@@ -80,9 +175,48 @@ def _render(
         kinds=_kinds(summary),
         bureaux=_bureaux(summary),
         columns={it: it for it in sorted({kind.column for kind in summary.counts}) if it},
-        lines=read_page(report, summary, criteria.text, page),
-        paging=Paging.of(address, filters, page=page, total=summary.found.total(), size=PAGE),
+        groups=groups,
+        paging=Paging.of(address, filters, page=page, total=summary.groups.total(), size=PAGE),
     )
+
+
+@dataclass(frozen=True)
+class FormerNote:
+    """What was said of the same anomaly of the same elector in an earlier file; `is_refuted` by an export since."""
+
+    handled: Handled
+    is_refuted: bool
+
+
+def _read_claims(
+    context: PageContext, file: AskedFile, handled: Mapping[int, Mapping[int, Handled]], groups: Iterable[AnomalyGroup]
+) -> dict[int, FormerNote]:
+    """By line, what was said of it in the last file of the same list where somebody said something."""
+    others = sorted((it for it in handled if it < file.export_id and handled[it]), reverse=True)
+    state, commune = context.services.state, context.commune.code
+    files = (read_file(state, commune, it) for it in others[:_MOST_FORMER])
+    former = next((it for it in files if it and it.same_as == file.same_as and not it.purged_at), None)
+    if former is None or file.finished_at is None:
+        return {}
+    said = handled[former.export_id]
+    try:
+        with open_asked(context.services.settings.exports_dir, former, Piece.RAPPORT).file as report:
+            known = {_who_and_what(line): said[number] for number, line in read_lines(report, said).items()}
+    except (FileGoneError, FileAlteredError, UnreadableReportError):
+        return {}
+    liste = read_registres(state, commune).get(file.liste)
+    imported_at = liste.imported_at if liste else None
+    return {
+        number: FormerNote(claim, bool(imported_at and claim.at < imported_at < file.finished_at))
+        for group in groups
+        for number, line in group.lines
+        if (claim := known.get(_who_and_what(line)))
+    }
+
+
+def _who_and_what(line: AnomalyLine) -> Sequence[str]:
+    """What stays the same from one file to the next: not her number, nor her bureau."""
+    return (line.nom, line.prenoms, line.naissance, line.column, line.code, "" if line.nom else line.bureau)
 
 
 def _kinds(summary: Summary) -> list[tuple[AnomalyKind, int]]:

@@ -8,19 +8,21 @@ import io
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import groupby
 from operator import itemgetter
 from typing import IO, NamedTuple
 
-from common.spreadsheet import ENCODING, SEPARATOR, rearm
+from common.files import ENCODING, SEPARATOR, rearm
 from schemas.vocabulary import Severity
 
-PAGE = 50
-"""Lines on one page."""
+PAGE = 25
+"""Electors on one page."""
 
 _Row = Sequence[str]
+_Numbered = tuple[int, _Row]
 _COMBINING = re.compile("[\u0300-\u036f]+")
 _TWO_LETTERS = str.maketrans({"œ": "oe", "æ": "ae", "ß": "ss", "ł": "l", "ø": "o", "đ": "d"})
 _WORD = re.compile(r"\w+")
@@ -49,6 +51,26 @@ class AnomalyLine(NamedTuple):
         return self.severity == Severity.BLOCKING
 
 
+class AnomalyGroup(NamedTuple):
+    """What is wrong with one elector, one bureau or the whole file, blocking first; each by the number of its line."""
+
+    lines: tuple[tuple[int, AnomalyLine], ...]
+
+    @property
+    def first(self) -> AnomalyLine:
+        """The line that says whose they are."""
+        return self.lines[0][1]
+
+    @property
+    def numbers(self) -> list[int]:
+        """The lines of the report."""
+        return sorted(number for number, _ in self.lines)
+
+    def is_among(self, numbers: Container[int]) -> bool:
+        """Whether all its lines are."""
+        return all(number in numbers for number, _ in self.lines)
+
+
 class AnomalyKind(NamedTuple):
     """What all lines of one kind in one bureau share; no elector."""
 
@@ -61,6 +83,9 @@ class AnomalyKind(NamedTuple):
 
 _WIDTH = len(AnomalyLine._fields)
 _NOM, _PRENOMS = AnomalyLine._fields.index("nom"), AnomalyLine._fields.index("prenoms")
+_whose: Callable[[_Row], tuple[str, ...]] = itemgetter(
+    *(AnomalyLine._fields.index(name) for name in ("bureau", "numero", "nom", "prenoms", "naissance"))
+)
 _kind_of: Callable[[_Row], tuple[str, ...]] = itemgetter(
     *(AnomalyLine._fields.index(name) for name in AnomalyKind._fields)
 )
@@ -96,17 +121,19 @@ class Summary:
 
     counts: Counter[AnomalyKind]
     matching: frozenset[AnomalyKind]
-    found: Counter[bool]
-    """By whether they are blocking."""
+    found: int
+    """Lines that are looked for."""
+    groups: Counter[bool]
+    """Of whom, by whether one of them is blocking."""
 
     @property
     def pages(self) -> int:
-        """How many pages the lines looked for fill; one when there are none."""
-        return max(1, -(-self.found.total() // PAGE))
+        """How many pages they fill; one when there are none."""
+        return max(1, -(-self.groups.total() // PAGE))
 
 
 def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
-    """Read the whole report, once; twice to look for a name.
+    """Read the whole report, twice.
 
     Raises:
         UnreadableReportError: it is not one.
@@ -114,38 +141,66 @@ def summarize(report: IO[bytes], criteria: Criteria) -> Summary:
     with _rows(report) as rows:
         counts = Counter({AnomalyKind(*kind): number for kind, number in Counter(map(_kind_of, rows)).items()})
     matching = frozenset(kind for kind in counts if criteria.accepts(kind))
-    found: Counter[bool] = Counter()
-    if criteria.text:
-        with _rows(report) as rows:
-            found.update(_is_blocking(row) for row in _select(rows, matching, criteria.text))
-    else:
-        for kind in matching:
-            found[_is_blocking(kind)] += counts[kind]
-    return Summary(counts, matching, found)
+    found, groups = 0, Counter[bool]()
+    with _rows(report) as rows:
+        for numbered in _group(_select(rows, matching, criteria.text)):
+            found += len(numbered)
+            groups[_has_blocking(numbered)] += 1
+    return Summary(counts, matching, found, groups)
 
 
-def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list[AnomalyLine]:
-    """The lines of one page (the first is 1): blocking ones in the order of the report, then the remarks.
+def read_page(report: IO[bytes], summary: Summary, text: str, page: int) -> list[AnomalyGroup]:
+    """Those of one page (the first is 1): who has a blocking one in the order of the report, then the others.
 
     Raises:
         UnreadableReportError: it is not a report.
     """
     first = (page - 1) * PAGE
-    blocking = summary.found[True]
+    blocking = summary.groups[True]
     skipped = {True: min(first, blocking), False: max(0, first - blocking)}
     room = max(0, min(PAGE, blocking - first))
-    matching = {True: room, False: max(0, min(PAGE - room, summary.found[False] - skipped[False]))}
-    kept: dict[bool, list[AnomalyLine]] = {True: [], False: []}
+    matching = {True: room, False: max(0, min(PAGE - room, summary.groups[False] - skipped[False]))}
+    kept: dict[bool, list[AnomalyGroup]] = {True: [], False: []}
     with _rows(report) as rows:
-        for row in _select(rows, summary.matching, text):
-            is_blocking = _is_blocking(row)
+        for numbered in _group(_select(rows, summary.matching, text)):
+            is_blocking = _has_blocking(numbered)
             if skipped[is_blocking]:
                 skipped[is_blocking] -= 1
             elif len(kept[is_blocking]) < matching[is_blocking]:
-                kept[is_blocking].append(AnomalyLine(*map(rearm, row[:_WIDTH])))
+                lines = ((number, _to_line(row)) for number, row in numbered)
+                kept[is_blocking].append(AnomalyGroup(tuple(sorted(lines, key=lambda it: not it[1].is_blocking))))
             elif len(kept[not is_blocking]) == matching[not is_blocking]:
                 break
     return kept[True] + kept[False]
+
+
+def read_lines(report: IO[bytes], numbers: Collection[int]) -> Mapping[int, AnomalyLine]:
+    """The lines of these numbers; the first is 1.
+
+    Raises:
+        UnreadableReportError: it is not a report.
+    """
+    with _rows(report) as rows:
+        return {number: _to_line(row) for number, row in enumerate(rows, 1) if number in numbers}
+
+
+Person = tuple[str, str, str]
+"""Birth name, first names, date of birth: as the file and its report have them."""
+
+
+def find_about(report: IO[bytes], people: Collection[Person]) -> Mapping[Person, list[AnomalyLine]]:
+    """What the report says of these electors, in its order.
+
+    Raises:
+        UnreadableReportError: it is not a report.
+    """
+    found: dict[Person, list[AnomalyLine]] = {}
+    with _rows(report) as rows:
+        for row in rows:
+            line = _to_line(row)
+            if (person := (line.nom, line.prenoms, line.naissance)) in people:
+                found.setdefault(person, []).append(line)
+    return found
 
 
 def fold(text: str) -> str:
@@ -155,19 +210,29 @@ def fold(text: str) -> str:
     return _COMBINING.sub("", unicodedata.normalize("NFKD", text).lower()).translate(_TWO_LETTERS)
 
 
-def _select(rows: Iterator[_Row], matching: frozenset[AnomalyKind], text: str) -> Iterator[_Row]:
+def _to_line(row: _Row) -> AnomalyLine:
+    return AnomalyLine(*map(rearm, row[:_WIDTH]))
+
+
+def _group(rows: Iterable[_Numbered]) -> Iterator[list[_Numbered]]:
+    """What the report says of the same one after the other."""
+    for _, same in groupby(rows, key=lambda it: _whose(it[1])):
+        yield list(same)
+
+
+def _has_blocking(numbered: Iterable[_Numbered]) -> bool:
+    return any(row[0] == Severity.BLOCKING for _, row in numbered)
+
+
+def _select(rows: Iterator[_Row], matching: frozenset[AnomalyKind], text: str) -> Iterator[_Numbered]:
     words = _WORD.findall(fold(text))
-    for row in rows:
+    for number, row in enumerate(rows, 1):
         if _kind_of(row) in matching:
             if words:
                 names = fold(f"{row[_NOM]} {row[_PRENOMS]}")
                 if not all(word in names for word in words):
                     continue
-            yield row
-
-
-def _is_blocking(row: _Row) -> bool:
-    return row[0] == Severity.BLOCKING
+            yield number, row
 
 
 @contextmanager

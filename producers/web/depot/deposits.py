@@ -6,6 +6,7 @@ from datetime import date
 
 from sqlalchemy import func, select
 
+from producers.records import FileState
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 
@@ -61,12 +62,15 @@ def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:
 
 def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
     """Of the last files of each kind, those that the platform would reject, and that nobody deposited."""
-    return [it for it in _not_deposited(current) if it.bloquantes and not it.is_for_commission]
+    return [it for it in _not_deposited(current) if it.state is FileState.TO_CORRECT and not it.is_for_commission]
 
 
 def is_depositable(file: AskedFile) -> bool:
-    """Whether nothing speaks against a deposit: kept, fit for use, not the commission's own copy."""
-    return file.is_finished and not (file.purged_at or file.is_for_commission)
+    """Whether its deposit may be noted: kept, fit for use, not the commission's own copy.
+
+    One that the register has outgrown meanwhile may have been deposited before it did.
+    """
+    return file.state in {FileState.READY, FileState.OUTDATED} and not file.is_for_commission
 
 
 def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:

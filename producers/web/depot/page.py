@@ -1,6 +1,6 @@
 """The deposit on e-listelec: what is to be deposited, what was, and what the platform answered."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 
 from pydantic import ValidationError
@@ -19,30 +19,43 @@ from producers.web.depot.deposits import (
     read_deposited,
 )
 from producers.web.exports.query import AskedFile, read_current, read_made
-from producers.web.forms import Paging, page_number, read_numbers, read_once, wrap_once
+from producers.web.forms import Faults, Paging, page_number, read_numbers, read_once, wrap_once
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
-from producers.web.security.session import is_partial
+from producers.web.security.session import answer_poll
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared
 from schemas.vocabulary import Verdict, parse_jour
 
-PAGE = 50
+PAGE = 25
 RECENT = 200
 """Deposits among which those without an answer are looked for."""
 
 _MOST = 100
 _LONGEST = {"remarque": 1000, "reponse": 20_000}
+_FIELDS = {
+    "export": "Fichiers",
+    "jour": "Déposé le",
+    "remarque": "Remarque",
+    "reponse": "La réponse concerne",
+    "verdict": "La plateforme a",
+    "jour-reponse": "Date de la réponse",
+    "texte": "Réponse reçue",
+}
+"""Of both forms: the id of each field, and its words."""
 
 
 class _Wrong(Exception):
-    """The form cannot be taken as it is; the message is for the clerk."""
+    """A field that cannot be taken as it is; the reason is for the clerk."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
 
 
 def show(context: PageContext) -> Response:
     """The page; `export`, in the address, names files that the form is to hold."""
     pending = read_declarations(context.request, context.services, context.commune.code)
     response = _render(context, pending=pending, chosen=_few(context.request.query_params.getlist("export")))
-    if is_partial(context.request) and not pending.waiting:
-        response.headers["HX-Refresh"] = "true"
+    answer_poll(context.request, response, is_done=not pending.waiting)
     return response
 
 
@@ -50,17 +63,17 @@ def declare(context: PageContext) -> Response:
     """« Marquer comme déposé »."""
 
     def read() -> tuple[DepotDeclared, str]:
-        files, day = _files(context), _day(context, "jour")
+        files, day = _files(context, "export"), _day(context, "jour")
         data = DepotDeclared(
             commune=context.commune.code,
             exports=[file.export_id for file in files],
             deposited_on=day,
-            remarque=_text(context.form, "remarque"),
+            remarque=_text(context.form, "remarque", "remarque"),
             requested_by=context.agent.name,
         )
         return data, f"déposé le {short_date(day)}"
 
-    return _publish(context, read)
+    return _publish(context, read, "remarque")
 
 
 def answer(context: PageContext) -> Response:
@@ -69,32 +82,37 @@ def answer(context: PageContext) -> Response:
     def read() -> tuple[DepotVerdictDeclared, str]:
         verdict = str(context.form.get("verdict", ""))
         if verdict not in set(Verdict):
-            raise _Wrong("Dites si le dépôt est accepté ou rejeté.")
-        files, day = _files(context), _day(context, "jour")
+            raise _Wrong("verdict", "dites si le dépôt est accepté ou rejeté")
+        files, day = _files(context, "reponse"), _day(context, "jour-reponse")
         data = DepotVerdictDeclared(
             commune=context.commune.code,
             exports=[file.export_id for file in files],
             verdict=Verdict(verdict),
             verdict_on=day,
-            answer=_text(context.form, "reponse"),
+            answer=_text(context.form, "reponse", "texte"),
             requested_by=context.agent.name,
         )
         return data, f"{data.verdict.label} le {short_date(day)}"
 
-    return _publish(context, read)
+    return _publish(context, read, "texte")
 
 
-def _publish(context: PageContext, read: Callable[[], tuple[DepotDeclared | DepotVerdictDeclared, str]]) -> Response:
-    """Send what a form says; where it cannot be, the form comes back as it was filled in, with the reason."""
+def _publish(
+    context: PageContext, read: Callable[[], tuple[DepotDeclared | DepotVerdictDeclared, str]], text: str
+) -> Response:
+    """Send what a form says; where it cannot be, the form comes back as it was filled in, with the reason.
+
+    Its free words are in the field `text`.
+    """
     try:
         data, words = read()
         event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
         context.publish(event)
     except _Wrong as wrong:
-        return _render(context, chosen=_chosen(context), error=str(wrong), status=UNPROCESSABLE)
+        return _render(context, chosen=_chosen(context), faults={wrong.name: str(wrong)}, status=UNPROCESSABLE)
     except ValidationError:
-        error = "Ce texte contient des caractères que le module ne peut pas garder : collez-le comme du texte simple."
-        return _render(context, chosen=_chosen(context), error=error, status=UNPROCESSABLE)
+        reason = "ce texte contient des caractères que le module ne peut pas garder : collez-le comme du texte simple"
+        return _render(context, chosen=_chosen(context), faults={text: reason}, status=UNPROCESSABLE)
     except ProducerError as away:
         return _render(context, chosen=_chosen(context), error=f"Rien n'est enregistré : {away}.", status=AWAY)
     remember_declaration(context.request, event, context.commune.code, data.exports, words)
@@ -107,6 +125,7 @@ def _render(
     pending: PendingDeclarations | None = None,
     chosen: Sequence[int] = (),
     error: str = "",
+    faults: Mapping[str, str] | None = None,
     status: int = 200,
 ) -> Response:
     state, commune = context.services.state, context.commune.code
@@ -122,6 +141,8 @@ def _render(
         pending=pending or read_declarations(context.request, context.services, commune),
         today=context.today,
         error=error,
+        faults=Faults.ordered([*_FIELDS], faults or {}),
+        fields=_FIELDS,
         chosen=set(chosen),
         once=read_once(context.form),
         form={name: str(context.form.get(name, "")) for name in ("jour", "remarque", "verdict", "reponse")},
@@ -143,25 +164,25 @@ def _chosen(context: PageContext) -> list[int]:
     return _few(context.form.getlist("export"))
 
 
-def _files(context: PageContext) -> list[AskedFile]:
+def _files(context: PageContext, place: str) -> list[AskedFile]:
     files = read_made(context.services.state, context.commune.code, _chosen(context))
     if not files:
-        raise _Wrong("Cochez au moins un fichier.")
+        raise _Wrong(place, "cochez au moins un fichier")
     return files
 
 
-def _day(context: PageContext, name: str) -> date:
+def _day(context: PageContext, place: str) -> date:
     try:
-        day = parse_jour(str(context.form.get(name, "")).strip())
+        day = parse_jour(str(context.form.get("jour", "")).strip())
     except ValueError as error:
-        raise _Wrong(f"Date illisible : {error}.") from None
+        raise _Wrong(place, f"date illisible : {error}") from None
     if day > context.today:
-        raise _Wrong(f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.")
+        raise _Wrong(place, f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
     return day
 
 
-def _text(form: FormData, name: str) -> str:
+def _text(form: FormData, name: str, place: str) -> str:
     text = str(form.get(name, "")).replace("\r\n", "\n").strip()
     if len(text) > _LONGEST[name]:
-        raise _Wrong(f"Texte trop long : {len(text)} caractères, pour {_LONGEST[name]} au plus.")
+        raise _Wrong(place, f"texte trop long : {len(text)} caractères, pour {_LONGEST[name]} au plus")
     return text

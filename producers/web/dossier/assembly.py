@@ -6,6 +6,7 @@ bytes: every date comes from the record, and nothing says when or by whom it was
 
 import hashlib
 import json
+import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing
@@ -15,14 +16,101 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from common.clock import PARIS
+from common.calendrier import PARIS
 from common.files import CHUNK
 from common.french import count_of, format_moment, short_date, typo
-from producers.records import WORDS
-from producers.web.dossier.archive import ArchiveEntry, archive_size, write_archive
+from producers.records import WORDS, FileState
 from producers.web.dossier.reconciliation import JSON_NAME, TEXT_NAME, Sealed, write_reconciliation
 from producers.web.exports.query import AskedFile
 from producers.web.exports.stored_file import Delivery, Recorded, open_asked, open_file
+
+LARGEST = 2**32 - 1
+"""Bytes of an archive without the extensions for large ones."""
+
+_LOCAL = struct.Struct("<4s5H3L2H")
+_CENTRAL = struct.Struct("<4s6H3L5H2L")
+_END = struct.Struct("<4s4H2LH")
+_VERSION = 10
+"""Of the format: 1.0, stored entries."""
+_UNIX, _MODE = 3 << 8, 0o100644 << 16
+
+
+class ArchiveTooLargeError(Exception):
+    """The files do not fit in one archive."""
+
+
+class ContentChangedError(Exception):
+    """A file is not any more what it was when its header was written; the archive stays unfinished."""
+
+
+@dataclass(frozen=True)
+class ArchiveEntry:
+    """A file of the archive: its path (ASCII), its size, CRC-32 and content, and the date that it bears."""
+
+    path: str
+    size: int
+    crc: int
+    moment: datetime
+    content: Iterable[bytes]
+
+    @classmethod
+    def of_text(cls, path: str, text: bytes, moment: datetime) -> "ArchiveEntry":
+        """A small file that is at hand."""
+        return cls(path, len(text), zlib.crc32(text), moment, [text])
+
+    @property
+    def name(self) -> bytes:
+        """The path as the archive holds it."""
+        return self.path.encode("ascii")
+
+    @property
+    def stamp(self) -> tuple[int, int]:
+        """Time and date as MS-DOS wrote them, to two seconds."""
+        it = self.moment
+        return it.hour << 11 | it.minute << 5 | it.second // 2, (it.year - 1980) << 9 | it.month << 5 | it.day
+
+
+def archive_size(entries: Sequence[ArchiveEntry]) -> int:
+    """How many bytes `write_archive` gives.
+
+    Raises:
+        ArchiveTooLargeError: more than such an archive can hold.
+    """
+    headers = sum(_LOCAL.size + _CENTRAL.size + 2 * len(entry.name) for entry in entries)
+    size = headers + sum(entry.size for entry in entries) + _END.size
+    if size > LARGEST:
+        raise ArchiveTooLargeError
+    return size
+
+
+def write_archive(entries: Sequence[ArchiveEntry]) -> Iterator[bytes]:
+    """The bytes of the archive, in pieces.
+
+    Raises:
+        ContentChangedError: a content has not the size or the CRC-32 that were announced.
+    """
+    directory: list[bytes] = []
+    offset = 0
+    for entry in entries:
+        sizes = entry.crc, entry.size, entry.size
+        yield _LOCAL.pack(b"PK\3\4", _VERSION, 0, 0, *entry.stamp, *sizes, len(entry.name), 0) + entry.name
+        yield from _checked(entry)
+        made_by, names = _UNIX | _VERSION, (len(entry.name), 0, 0, 0, 0)
+        fixed = (made_by, _VERSION, 0, 0, *entry.stamp, *sizes, *names, _MODE, offset)
+        directory.append(_CENTRAL.pack(b"PK\1\2", *fixed) + entry.name)
+        offset += _LOCAL.size + len(entry.name) + entry.size
+    central = b"".join(directory)
+    yield central + _END.pack(b"PK\5\6", 0, 0, len(entries), len(entries), len(central), offset, 0)
+
+
+def _checked(entry: ArchiveEntry) -> Iterator[bytes]:
+    crc, size = 0, 0
+    for chunk in entry.content:
+        crc, size = zlib.crc32(chunk, crc), size + len(chunk)
+        yield chunk
+    if (crc, size) != (entry.crc, entry.size):
+        raise ContentChangedError(entry.path)
+
 
 TO_DEPOSIT, NOT_TO_DEPOSIT = "a-deposer", "ne-pas-deposer"
 MANIFEST_VERSION = 1
@@ -42,7 +130,7 @@ Elle contrôle chaque électeur dans la nuit. Sa réponse arrive par courriel, e
 Revenez dans le Module Préfecture, page « Dépôts » : marquez les fichiers comme déposés, puis notez la réponse.
 """
 _REJECTED = (
-    "Si un fichier est rejeté : corrigez le registre (REU), faites importer de nouveau son export, redemandez le "
+    "Si un fichier est rejeté : corrigez le registre (REU), déposez son nouvel export, redemandez le "
     "fichier et déposez-le en entier. Le dernier dépôt remplace le précédent."
 )
 _VERIFY = (
@@ -66,8 +154,9 @@ class SealedFile:
 
     @property
     def path(self) -> str:
-        """Where it stands in the archive: the commission's copy, what is provisional or to be redone are kept apart."""
-        is_apart = self.file.is_for_commission or self.file.provisoire_until or self.file.recalled_at
+        """Where it stands in the archive: apart what is not to be deposited."""
+        it = self.file
+        is_apart = it.is_for_commission or it.provisoire_until or it.recalled_at or it.is_rejected
         folder = NOT_TO_DEPOSIT if is_apart else TO_DEPOSIT
         return f"{folder}/{self.delivery.recorded.name}"
 
@@ -105,8 +194,41 @@ class Dossier:
         return all(it.delivery.is_complete for it in self.sealed)
 
 
-def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile]) -> Dossier:
+_TO_TAKE = frozenset({FileState.READY, FileState.DEPOSITED, FileState.ACCEPTED})
+
+
+def pick(files: Sequence[AskedFile]) -> AskedFile | None:
+    """Of the files of one list, the newest first: the one that a dossier should hold; None when the last one is unfit.
+
+    A file that the platform refused is never taken, nor the same list in the other format.
+    """
+    if not files or any(it.is_rejected for it in files if it.request_id == files[0].request_id):
+        return None
+    return files[0] if files[0].state in _TO_TAKE else None
+
+
+def why_lacking(files: Sequence[AskedFile]) -> str:
+    """Why no file of a list is in a dossier, the newest first."""
+    if not files:
+        return "aucun fichier n'est fait"
+    last = next((it for it in files if it.is_rejected and it.request_id == files[0].request_id), files[0])
+    match last.state:
+        case FileState.REJECTED:
+            on = f" le {short_date(last.verdict_on)}" if last.verdict_on else ""
+            return f"la plateforme l'a rejetée{on}"
+        case FileState.TO_CORRECT:
+            return count_of(last.bloquantes, "anomalie bloquante", "anomalies bloquantes")
+        case FileState.TO_REDO:
+            return f"à refaire, {last.recalled_because}"
+        case FileState.OUTDATED:
+            return "le registre a été importé de nouveau depuis"
+    return "elle n'a pas été choisie"
+
+
+def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile], lacking: Sequence[str] = ()) -> Dossier:
     """Check every byte of every file, in this order; then the archive can leave. Closed by `close`.
+
+    `lacking` says, a sentence each, what the dossier should hold and does not.
 
     Raises:
         FileGoneError: a file is not there any more.
@@ -118,7 +240,7 @@ def seal(root: Path, commune: str, nom: str, files: Sequence[AskedFile]) -> Doss
         moment = max(it.moment for it in sealed)
         manifest = write_manifest(commune, nom, sealed)
         proof, page = write_reconciliation(commune, nom, [Sealed(it.path, it.file, it.differences) for it in sealed])
-        readme = write_readme(commune, nom, [(it.path, it.file) for it in sealed])
+        readme = write_readme(commune, nom, [(it.path, it.file) for it in sealed], lacking)
         known = [(it.path, it.delivery.recorded.sha256) for it in sealed]
         texts = {"LISEZ-MOI.txt": readme, TEXT_NAME: page, "manifest.json": manifest, JSON_NAME: proof}
         sums = write_sums(known, texts)
@@ -189,13 +311,16 @@ def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
     return found
 
 
-def write_readme(commune: str, nom: str, files: Sequence[tuple[str, AskedFile]]) -> bytes:
+def write_readme(commune: str, nom: str, files: Sequence[tuple[str, AskedFile]], lacking: Sequence[str] = ()) -> bytes:
     """For a person, and for the oldest Notepad: with a byte order mark and CRLF."""
     lines = [f"Dossier de dépôt – {nom} ({commune})", "", "CE QUE CONTIENT CE DOSSIER", ""]
     for path, file in files:
         lines += [path, f"    {file.label}", f"    {_counts(file)}"]
         lines += [f"    {typo(warning)}" for warning in _warnings(file)]
         lines.append("")
+    if lacking:
+        lines += ["CE QUI MANQUE À CE DOSSIER", ""]
+        lines += [line for said in lacking for line in wrap(typo(said), _WIDTH, subsequent_indent="   ")] + [""]
     lines += ["CE QU'IL FAUT FAIRE", ""]
     for number, step in enumerate(_STEPS.splitlines(), 1):
         lines += [*wrap(f"{number}. {typo(step)}", _WIDTH, subsequent_indent="   "), ""]
@@ -215,7 +340,7 @@ def _counts(file: AskedFile) -> str:
     counted = WORDS[file.kind].counted
     number = count_of(file.electeurs or 0, counted.removesuffix("s"), counted)
     remarques = count_of(file.remarques, "remarque", "remarques")
-    return f"{number}, {remarques} ; fabriqué le {made}, demandé par {file.requested_by}"
+    return f"{number}, {remarques} ; préparé le {made}, demandé par {file.requested_by}"
 
 
 def _warnings(file: AskedFile) -> list[str]:
@@ -223,6 +348,8 @@ def _warnings(file: AskedFile) -> list[str]:
     if file.bloquantes:
         count = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
         found.append(f"ATTENTION : {count} ; {WORDS[file.kind].consequence} si rien n'est corrigé.")
+    if file.is_rejected:
+        found.append("NE PAS DÉPOSER : la plateforme a rejeté ce fichier, et le rejetterait encore.")
     if file.recalled_at:
         found.append(f"NE PAS DÉPOSER NI AFFICHER : à refaire, {file.recalled_because}.")
     if file.provisoire_until:

@@ -1,23 +1,27 @@
 """« Dossier de dépôt »: choose lists and tableaux, take them as one ZIP."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
-from producers.web.dossier.archive import ArchiveTooLargeError
-from producers.web.dossier.assembly import Dossier, seal
+from producers.web.dossier.assembly import ArchiveTooLargeError, Dossier, pick, seal, why_lacking
 from producers.web.exports.query import AskedFile, rank, read_current, read_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError
 from producers.web.forms import read_numbers
-from producers.web.listes.query import is_outdated, read_registres
-from producers.web.page_context import BROKEN, GONE, UNPROCESSABLE, PageContext
+from producers.web.listes.query import read_registres
+from producers.web.page_context import AWAY, BROKEN, GONE, UNPROCESSABLE, PageContext
 from schemas.vocabulary import Liste, Piece
 
 _FIELDS = ("export", *(liste.value for liste in Liste))
 """What the form is made of: a choice for each list, and as many tableaux as she likes."""
 _MOST = 100
 _ADVICE = "Le dossier n'a pas été préparé : prévenez votre administrateur, puis redemandez ce fichier."
+
+_UNNOTED = (
+    "Qui prend un fichier est noté avant qu'il soit remis, et rien ne peut être noté en ce moment. Recommencez dans "
+    "quelques minutes."
+)
 
 
 class _Impossible(Exception):
@@ -47,17 +51,25 @@ def download(context: PageContext) -> Response:
     if context.request.method == "HEAD":
         dossier.close()
         return Response(headers=headers, media_type="application/zip")
+    begun = [context.begun(it.file, Piece.DOSSIER) for it in dossier.sealed]
+    if not context.note_first(*begun):
+        dossier.close()
+        return _render(context, error=_UNNOTED, status=AWAY)
     after = BackgroundTask(_declare, context, dossier)
     return StreamingResponse(dossier.chunks(), headers=headers, media_type="application/zip", background=after)
 
 
 def _seal(context: PageContext, files: Sequence[AskedFile]) -> Dossier:
     try:
-        return seal(context.services.settings.exports_dir, context.commune.code, context.commune.nom, files)
+        current = _by_liste(read_current(context.services.state, context.commune.code))
+        to_deposit = [it.liste for it in files if not it.is_tableau and not (it.is_rejected or it.recalled_at)]
+        lacking = _say_lacking(context, current, to_deposit)
+        folder, commune = context.services.settings.exports_dir, context.commune
+        return seal(folder, commune.code, commune.nom, files, lacking)
     except FileGoneError as gone:
         raise _Impossible(f"« {gone} » n'est plus sur le disque. {_ADVICE}", GONE) from None
     except FileAlteredError as altered:
-        raise _Impossible(f"« {altered} » n'est plus le fichier que le module a fabriqué. {_ADVICE}", BROKEN) from None
+        raise _Impossible(f"« {altered} » n'est plus le fichier que le module a préparé. {_ADVICE}", BROKEN) from None
     except ArchiveTooLargeError:
         raise _Impossible("Ces fichiers sont trop grands pour un seul ZIP : prenez-les en plusieurs fois.") from None
 
@@ -90,21 +102,32 @@ def _chosen(context: PageContext) -> Sequence[AskedFile]:
 
 
 def _render(context: PageContext, *, error: str = "", status: int = 200) -> Response:
-    state, commune = context.services.state, context.commune.code
-    files = read_current(state, commune)
-    registres = read_registres(state, commune)
+    files = read_current(context.services.state, context.commune.code)
+    lists = _by_liste(files)
     return context.render(
         "dossier/dossier.html",
         status,
         error=error,
-        lists={
-            liste: sorted(
-                (file for file in files if not file.is_tableau and file.liste == liste),
-                key=lambda file: (-file.request_id, file.export_id),
-            )
-            for liste in Liste
-        },
+        lists=lists,
+        preselected={liste: pick(of_liste) for liste, of_liste in lists.items()},
+        lacking=_say_lacking(context, lists, [file.liste for it in lists.values() if (file := pick(it))]),
         tableaux=[file for file in files if file.is_tableau and not file.is_for_commission],
         commission=[file for file in files if file.is_for_commission],
-        is_outdated=lambda file: is_outdated(file, registres),
     )
+
+
+def _by_liste(files: Sequence[AskedFile]) -> dict[Liste, list[AskedFile]]:
+    """The list files, those that were asked for last first."""
+    newest_first = sorted(files, key=lambda file: (-file.request_id, file.export_id))
+    return {liste: [it for it in newest_first if not it.is_tableau and it.liste == liste] for liste in Liste}
+
+
+def _say_lacking(context: PageContext, lists: Mapping[Liste, Sequence[AskedFile]], chosen: Iterable[str]) -> list[str]:
+    """Which lists of the commune are not among those chosen, each with the reason."""
+    registres = read_registres(context.services.state, context.commune.code)
+    expected = (liste for liste in Liste if liste in registres or liste is Liste.PRINCIPALE)
+    return [
+        f"Il manque la {liste.short_label.lower()} : {why_lacking(lists[liste])}."
+        for liste in expected
+        if liste not in set(chosen)
+    ]

@@ -48,11 +48,11 @@ _SAID = {
         "NON RAPPROCHÉ : la liste de ce dossier est d'un autre jour. Redemandez la liste et le tableau le même jour."
     ),
     Reconciled.OTHER_REGISTER: (
-        "NON RAPPROCHÉ : un import a eu lieu entre la liste et le tableau. Redemandez celui qui a été fabriqué d'abord."
+        "NON RAPPROCHÉ : un import a eu lieu entre la liste et le tableau. Redemandez celui qui a été préparé d'abord."
     ),
     Reconciled.NO_LISTE: "Ce dossier n'a pas la liste : le tableau est rapproché du registre de son jour.",
     Reconciled.NOT_RECONCILED: (
-        "NON RAPPROCHÉ : tableau de la révision annuelle, ou fabriqué avant que le module sache le faire."
+        "NON RAPPROCHÉ : tableau de la révision annuelle, ou préparé avant que le module sache le faire."
     ),
 }
 

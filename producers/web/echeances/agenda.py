@@ -118,6 +118,11 @@ class DueTableau:
         """Whether the list that votes at every poll has it; any list, where the commune has not that one."""
         return bool(self.made) and Liste.PRINCIPALE not in self.missing
 
+    @property
+    def is_published(self) -> bool:
+        """Whether somebody noted the publication of all those that were made, the principal list's among them."""
+        return self.is_made and all(file.published_on for file in self.made.values())
+
     def is_late(self, today: date) -> bool:
         """Whether its day has passed without it."""
         return not self.is_made and self.day < today
@@ -135,6 +140,11 @@ class Agenda:
     due: Sequence[DueTableau]
 
 
+def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
+    """The principal list first, whichever tableau was the last to be made."""
+    return {liste.value: files[liste.value] for liste in Liste if liste.value in files}
+
+
 def build_agenda(
     scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion], tableaux: Sequence[AskedFile], listes: Sequence[str]
 ) -> Agenda:
@@ -149,7 +159,9 @@ def build_agenda(
             if _is_for(file, echeance):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
         others = {liste: file for liste, file in unfinished.items() if liste not in made}
-        due.append(DueTableau(echeance, made, others, [liste for liste in listes if liste not in made]))
+        due.append(
+            DueTableau(echeance, _in_order(made), _in_order(others), [liste for liste in listes if liste not in made])
+        )
     return Agenda(
         scrutin=scrutin,
         last_day_to_register=scrutin.cloture or last_day_to_register(scrutin.jour),

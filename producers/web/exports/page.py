@@ -12,8 +12,8 @@ from producers.state import to_day
 from producers.web.exports.query import ETATS, AskedFile, ExportFilters, read_file, read_page
 from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGoneError, open_file, record_of
 from producers.web.forms import new_once, read_day, read_number
-from producers.web.journal.journal import ACTIONS, read_history
-from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
+from producers.web.journal.page import ACTIONS, read_history
+from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
 from schemas.requests import Jour
 from schemas.vocabulary import ExportKind, Liste, Piece
 
@@ -104,6 +104,14 @@ def download_report(context: PageContext) -> Response:
     return _deliver(context, asked, Piece.RAPPORT)
 
 
+def download_certificat(context: PageContext) -> Response:
+    """The certificate of publication of a tableau; not found until it is drawn."""
+    asked = _asked(context)
+    if asked.certificat_name is None:
+        raise HTTPException(NOT_FOUND)
+    return _deliver(context, asked, Piece.CERTIFICAT)
+
+
 def _asked(context: PageContext) -> AskedFile:
     asked = read_file(context.services.state, context.commune.code, context.number("export"))
     if asked is None:
@@ -123,6 +131,12 @@ def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
         return _refuse(context, asked, GONE, "gone")
     except FileAlteredError:
         return _refuse(context, asked, BROKEN, "altered")
+    return _give(context, asked, piece, delivery)
+
+
+def _give(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delivery) -> Response:
+    """The bytes, once it is written down who takes them."""
+    recorded = delivery.recorded
     headers = {
         "Content-Disposition": f'attachment; filename="{recorded.name}"',
         "Content-Length": str(recorded.size),
@@ -133,6 +147,10 @@ def _deliver(context: PageContext, asked: AskedFile, piece: Piece) -> Response:
     if context.request.method == "HEAD":
         delivery.close()
         return Response(headers=headers, media_type=media_type)
+    begun = (context.begun(asked, piece),)
+    if not context.note_first(*begun):
+        delivery.close()
+        return _refuse(context, asked, AWAY, "unnoted")
     after = BackgroundTask(_declare, context, asked, piece, delivery)
     return StreamingResponse(iter(delivery), headers=headers, media_type=media_type, background=after)
 

@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
+from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, column, func, select, table
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, column, func, not_, select, table
 
-from common.clock import PARIS
-from producers.records import ExportState
+from common.calendrier import PARIS
+from producers.records import STATE_RULES, ExportState, FileState, StateRule
 from producers.state import State, to_day, to_document, to_instant
 from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Verdict
@@ -16,13 +17,20 @@ from schemas.vocabulary import ExportKind, ExportStatus, Liste, Verdict
 LATEST = 10
 """As many as openElec's « Derniers exports »."""
 
-_INSTANTS = ("requested_at", "started_at", "finished_at", "purged_at", "downloaded_at", "recalled_at")
-_DAYS = ("deposited_on", "verdict_on", "provisoire_until")
+_INSTANTS = ("requested_at", "started_at", "finished_at", "purged_at", "downloaded_at", "recalled_at", "outdated_at")
+_DAYS = (
+    *("deposited_on", "verdict_on", "provisoire_until"),
+    *("published_on", "published_until", "certified_on"),
+)
 _DOCUMENTS = ("anomalies", "parameters", "differences", "rests_on", "reconciliation")
 
 _LISTES = [*Liste]
 
 PAGE = 25
+
+
+_PUBLISHABLE = frozenset({FileState.READY, FileState.OUTDATED, FileState.DEPOSITED, FileState.ACCEPTED})
+"""States of a tableau whose publication may begin."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,14 +46,17 @@ class AskedFile(ExportState):
     parameters: dict[str, Any]
     differences: dict[str, Any] | None
     reconciliation: dict[str, Any] | None
-    deposited_on: date | None
     deposited_by: str
     remarque: str
-    verdict: str
     verdict_on: date | None
     answer: str
     downloaded_at: datetime | None
     downloaded_by: str
+    publication_mode: str
+    published_by: str
+    certificat_name: str | None
+    certificat_size: int | None
+    certificat_sha256: str | None
 
     @property
     def is_ready(self) -> bool:
@@ -61,6 +72,12 @@ class AskedFile(ExportState):
     def is_for_commission(self) -> bool:
         """Whether it bears the full motifs, which are not to be posted. Code électoral, art. R. 8."""
         return self.edition == Edition.COMMISSION
+
+    @property
+    def may_be_published(self) -> bool:
+        """Whether it is a tableau that is posted, or may be; what is posted is corrected whatever became of it."""
+        is_one = self.is_tableau and not self.is_for_commission
+        return is_one and (self.published_on is not None or self.state in _PUBLISHABLE)
 
     @property
     def is_rejected(self) -> bool:
@@ -102,6 +119,17 @@ def read_file(state: State, commune: str, export_id: int) -> AskedFile | None:
         return next(
             iter(read_files(connection, of_commune(commune).where(DERNIERS_EXPORTS.c.export_id == export_id))), None
         )
+
+
+def find_file(state: State, export_id: int) -> AskedFile | None:
+    """That file, whichever commune's it is: who asks has to be looked at.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    with state.reading() as connection:
+        query = select(DERNIERS_EXPORTS).where(DERNIERS_EXPORTS.c.export_id == export_id)
+        return next(iter(read_files(connection, query)), None)
 
 
 def of_commune(commune: str) -> Select[Any]:
@@ -186,21 +214,43 @@ def rank(file: AskedFile) -> tuple[bool, int, str, str, str]:
     return file.is_tableau, _LISTES.index(Liste(file.liste)), file.type_tableau, file.presentation, file.format
 
 
-_READY = DERNIERS_EXPORTS.c.status == ExportStatus.READY
-_KEPT = and_(_READY, DERNIERS_EXPORTS.c.purged_at.is_(None))
-_SOUND = DERNIERS_EXPORTS.c.bloquantes == 0
-_STANDS = DERNIERS_EXPORTS.c.recalled_at.is_(None)
-_PROVISOIRE = DERNIERS_EXPORTS.c.provisoire_until
+_UNMADE = {
+    "en-cours": ("En attente ou en préparation", (ExportStatus.QUEUED, ExportStatus.RUNNING)),
+    "en-echec": ("En échec", (ExportStatus.FAILED,)),
+    "annule": ("Annulé", (ExportStatus.CANCELLED,)),
+}
+_MADE = {
+    "pret": ("Prêt", FileState.READY),
+    "a-corriger": ("À corriger (anomalies bloquantes)", FileState.TO_CORRECT),
+    "provisoire": ("Provisoire (tableau dont la date est à venir)", FileState.PROVISOIRE),
+    "ancien": ("Ancien (registre importé de nouveau depuis)", FileState.OUTDATED),
+    "depose": ("Déposé, sans réponse", FileState.DEPOSITED),
+    "accepte": ("Accepté", FileState.ACCEPTED),
+    "rejete": ("Rejeté", FileState.REJECTED),
+    "publie": ("Publié (affiché, ou consultable en mairie)", FileState.PUBLISHED),
+    "certifie": ("Publié, certificat signé", FileState.CERTIFIED),
+    "a-refaire": ("À refaire (import annulé ou redaté)", FileState.TO_REDO),
+    "efface": ("Effacé", FileState.PURGED),
+}
+
+
+def _says(rule: StateRule) -> ColumnElement[bool]:
+    known = DERNIERS_EXPORTS.c[rule.column]
+    if rule.value is not None:
+        return known == rule.value
+    return known != 0 if rule.column == "bloquantes" else known.is_not(None)
+
+
+def _in_state(state: FileState) -> ColumnElement[bool]:
+    """What `ExportState.state` says of a file that was made, asked of the database: the same rules, in their order."""
+    before = list(takewhile(lambda rule: rule.state is not state, STATE_RULES))
+    own = [_says(rule) for rule in STATE_RULES if rule.state is state]
+    return and_(DERNIERS_EXPORTS.c.status == ExportStatus.READY, *(not_(_says(rule)) for rule in before), *own)
+
+
 ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
-    "pret": ("Prêt, sans anomalie bloquante", and_(_KEPT, _SOUND, _STANDS, _PROVISOIRE.is_(None))),
-    "a-corriger": ("À corriger (anomalies bloquantes)", and_(_KEPT, ~_SOUND)),
-    "a-refaire": ("À refaire (import annulé ou redaté)", ~_STANDS),
-    "provisoire": ("Provisoire (tableau dont la date est à venir)", _PROVISOIRE.is_not(None)),
-    "depose": ("Déposé", DERNIERS_EXPORTS.c.deposited_on.is_not(None)),
-    "en-cours": ("En attente ou en cours", DERNIERS_EXPORTS.c.status.in_((ExportStatus.QUEUED, ExportStatus.RUNNING))),
-    "en-echec": ("En échec", DERNIERS_EXPORTS.c.status == ExportStatus.FAILED),
-    "annule": ("Annulé", DERNIERS_EXPORTS.c.status == ExportStatus.CANCELLED),
-    "efface": ("Effacé", and_(_READY, DERNIERS_EXPORTS.c.purged_at.is_not(None))),
+    **{name: (words, _in_state(state)) for name, (words, state) in _MADE.items()},
+    **{name: (words, DERNIERS_EXPORTS.c.status.in_(statuses)) for name, (words, statuses) in _UNMADE.items()},
 }
 """The states that one can look for: the name in the address, what the clerk reads, the condition."""
 

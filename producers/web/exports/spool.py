@@ -1,12 +1,14 @@
-"""Declarations on their way to the broker: kept on the disk until it holds them, across restarts.
+"""What is on its way to the broker, and what it does not take for now: on the disk until it holds it.
 
-One file per event, written whole or not at all; its id is kept, so that an event that was sent twice counts once.
+A restart changes nothing. One file per event, written whole or not at all; its id is kept, so that an event that was
+sent twice counts once.
 """
 
+import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -20,7 +22,7 @@ MOST = 10_000
 """Events that may wait; beyond, the newest are sent at once or lost, and the log says so."""
 
 _FIRST_PAUSE, _LONGEST_PAUSE = 2.0, 60.0
-_UNREADABLE = ".illisible"
+_UNREADABLE, _UNREADABLE_SECONDS = ".illisible", 90 * 86_400
 
 
 class Spool:
@@ -46,8 +48,40 @@ class Spool:
         else:
             self._wake.set()
 
+    def send_first(self, events: Sequence[CloudEvent]) -> bool:
+        """Keep the events before what they are about happens; whether all of them are on the disk or at the broker."""
+        for event in events:
+            try:
+                self._keep(event)
+            except OSError as error:
+                log.error("spool_unavailable", event_id=event.id, error=error.strerror)  # noqa: TRY400 — no traceback
+                if not self._publish_now(event):
+                    return False
+        self._wake.set()
+        return True
+
+    def keep(self, event: CloudEvent, commune: str) -> bool:
+        """Keep what the broker does not take for now; whether it is on the disk."""
+        try:
+            self._keep(event, f"-{commune}")
+        except OSError as error:
+            log.error("spool_unavailable", event_id=event.id, error=error.strerror)  # noqa: TRY400 — no traceback
+            return False
+        self._wake.set()
+        return True
+
+    def keeps(self, commune: str) -> bool:
+        """Whether something of a commune was kept: what it says next is to wait behind it."""
+        with suppress(OSError):
+            return any(self._directory.glob(f"[0-9]*-{commune}.json"))
+        return False
+
     def start(self) -> None:
-        """Begin to empty the directory, with what an earlier process left in it."""
+        """Begin to empty the directory, with what an earlier process left in it; not what nobody can read any more."""
+        with suppress(OSError):
+            for path in self._directory.glob(f"*{_UNREADABLE}"):
+                if path.stat().st_mtime < time.time() - _UNREADABLE_SECONDS:
+                    path.unlink()
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="spool", daemon=True)
         self._thread.start()
@@ -62,6 +96,12 @@ class Spool:
     def waiting(self) -> list[Path]:
         """The events that the broker does not hold yet, the oldest first."""
         return sorted(self._directory.glob("[0-9]*.json"))
+
+    def holds(self, event_id: str) -> bool:
+        """Whether this event is one of them: by the names of the files, of which a page asks for each of its lines."""
+        with suppress(OSError):
+            return any(self._directory.glob(f"[0-9]*-{_digest(event_id)}*.json"))
+        return False
 
     def drain(self) -> bool:
         """Publish what waits; whether nothing waits any more. What the disk does not give now is tried again."""
@@ -98,11 +138,11 @@ class Spool:
             return False
         return True
 
-    def _keep(self, event: CloudEvent) -> None:
+    def _keep(self, event: CloudEvent, whose: str = "") -> None:
         self._directory.mkdir(parents=True, exist_ok=True, mode=0o700)
         if sum(1 for _ in self._directory.glob("[0-9]*.json")) >= MOST:
             raise OSError(0, f"{MOST} events wait already")
-        name = f"{time.time_ns():020}-{threading.get_ident()}.json"
+        name = f"{time.time_ns():020}-{_digest(event.id)}{whose}.json"
         temporary = self._directory / f".{name}.part"
         descriptor = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         try:
@@ -115,6 +155,11 @@ class Spool:
             with suppress(OSError):
                 temporary.unlink()
             raise
+
+
+def _digest(event_id: str) -> str:
+    """What stands for an id, of any Unicode, in the name of a file."""
+    return hashlib.sha256(event_id.encode()).hexdigest()[:32]
 
 
 def _read(path: Path) -> CloudEvent | None:

@@ -2,10 +2,10 @@
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from io import BufferedReader
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from common.files import CHUNK, hash_file, open_beneath
 from producers.web.exports.query import AskedFile
@@ -37,13 +37,25 @@ class Delivery:
 
     recorded: Recorded
     file: BinaryIO
+    start: int = 0
+    stop: int = -1
+    """The byte after the last that is sent; -1: all of them."""
     is_complete: bool = field(default=False, init=False)
     """Whether the last byte was taken."""
 
+    def __post_init__(self) -> None:
+        if self.stop < 0:
+            self.stop = self.recorded.size
+
+    def only(self, start: int, stop: int) -> Self:
+        """The same, of these bytes."""
+        return replace(self, start=start, stop=stop)
+
     def __iter__(self) -> Iterator[bytes]:
         """The bytes, once; the file is closed at the end, however it comes."""
-        left = self.recorded.size
+        left = self.stop - self.start
         try:
+            self.file.seek(self.start)
             while left and (chunk := self.file.read(min(CHUNK, left))):
                 left -= len(chunk)
                 yield chunk
@@ -57,17 +69,19 @@ class Delivery:
 
 
 def record_of(asked: AskedFile, piece: Piece = Piece.FICHIER) -> Recorded | None:
-    """What the record says of a file, or of its report; None while it is not made, or when there is none."""
+    """What the record says of a file, its report or its certificate; None while it is not made, or there is none."""
     name, size, sha256 = asked.file_name, asked.size, asked.sha256
     if piece is Piece.RAPPORT:
         name, size, sha256 = asked.report_name or "", asked.report_size, asked.report_sha256
+    elif piece is Piece.CERTIFICAT:
+        name, size, sha256 = asked.certificat_name or "", asked.certificat_size, asked.certificat_sha256
     if not asked.is_ready or not name or size is None or sha256 is None:
         return None
     return Recorded(asked.code_commune, name, size, sha256)
 
 
 def open_asked(root: Path, asked: AskedFile, piece: Piece = Piece.FICHIER) -> Delivery:
-    """Open and check a file that was asked for, or its report, as `open_file` does.
+    """Open and check a file that was asked for, or what is beside it, as `open_file` does.
 
     Raises:
         FileGoneError: it was not made either.

@@ -1,16 +1,19 @@
 """What the register of a commune holds: the view `registres`."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
-from sqlalchemy import column, select, table
+from sqlalchemy import Boolean, Date, column, select, table
 
 from producers.state import State, to_instant
-from producers.web.exports.query import AskedFile
 
-_COLUMNS = ("code_commune", "liste", "electeurs", "imported_at", "imported_by")
-_VIEW = table("registres", *(column(name) for name in _COLUMNS))
+_COLUMNS = ("code_commune", "liste", "electeurs", "mineurs", "imported_at", "imported_by")
+_VIEW = table(
+    "registres",
+    *(column(name) for name in _COLUMNS),
+    column("taken_on", Date),
+    column("is_dated", Boolean),
+)
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,12 @@ class Registre:
     electeurs: int | None
     imported_at: datetime | None
     imported_by: str | None = None
+    taken_on: date | None = None
+    """The day the export was taken from the REU."""
+    is_dated: bool = False
+    """Whether somebody said that day; else it is that of the import."""
+    mineurs: int = 0
+    """Those of the electors who were entered in advance: the list file does not hold them yet."""
 
 
 def read_registres(state: State, commune: str) -> dict[str, Registre]:
@@ -29,14 +38,18 @@ def read_registres(state: State, commune: str) -> dict[str, Registre]:
     Raises:
         StateAwayError: the database did not answer.
     """
-    columns = _VIEW.c.liste, _VIEW.c.electeurs, _VIEW.c.imported_at, _VIEW.c.imported_by
-    query = select(*columns).where(_VIEW.c.code_commune == commune)
+    query = select(_VIEW).where(_VIEW.c.code_commune == commune)
     with state.reading() as connection:
         rows = connection.execute(query).all()
-    return {row.liste: Registre(row.liste, row.electeurs, to_instant(row.imported_at), row.imported_by) for row in rows}
-
-
-def is_outdated(file: AskedFile, registres: Mapping[str, Registre]) -> bool:
-    """Whether its list was imported again after it was asked for."""
-    registre = registres.get(file.liste)
-    return bool(registre and registre.imported_at and registre.imported_at > file.requested_at)
+    return {
+        row.liste: Registre(
+            liste=row.liste,
+            electeurs=row.electeurs,
+            imported_at=to_instant(row.imported_at),
+            imported_by=row.imported_by,
+            taken_on=row.taken_on,
+            is_dated=bool(row.is_dated),
+            mineurs=row.mineurs or 0,
+        )
+        for row in rows
+    }

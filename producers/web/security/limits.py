@@ -1,10 +1,11 @@
 """How much and how often: bodies, rates, event streams; one agent does not take the screen from the others."""
 
+import asyncio
 import math
 import time
-from collections import Counter
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from types import MappingProxyType
 from typing import Literal
 
@@ -21,13 +22,26 @@ FORM_BYTES = 1 << 20
 FILE_BYTES = 512 << 20
 """Larger than any file that the worker makes; read in pieces, kept on the disk while the page looks at it."""
 
-Act = Literal["download", "login", "post"]
+BACKUP_BYTES = 8 << 30
+"""The register and every file that is kept, of one computer, given to itself."""
+
+FORM_FIELDS, FILE_FIELDS, FIELD_BYTES = 200, 8, 64 << 10
+"""Fields of a form, of one that brings a file, and what one of them may hold: known before anything of it is kept."""
+
+SILENT_SECONDS, FORM_SECONDS, SLOWEST = 20, 60, 1 << 20
+"""How long a body may say nothing, how long a form may take to come, and bytes a second of a file beyond that."""
+
+TURNS, TURNS_WAITING = 3, 4
+"""Files that are read at the same time, of one agent at most one; how many more an agent may have waiting."""
+
+Act = Literal["download", "login", "post", "token"]
 
 RATES: MappingProxyType[Act, tuple[RateLimitItem, RateLimitItem]] = MappingProxyType(
     {
         "download": (parse("120/minute"), parse("600/minute")),
         "login": (parse("30/minute"), parse("60/minute")),
         "post": (parse("120/minute"), parse("600/minute")),
+        "token": (parse("30/minute"), parse("30/minute")),
     }
 )
 """For one agent, and for one address: a town hall may have one address for all its agents."""
@@ -51,17 +65,22 @@ def limit_body(request: Request, most: int) -> Request:
     """The same request, whose body ends by an error past `most` bytes, whether or not it announced its size.
 
     Raises:
-        HTTPException: 413, it announces more; or while it is read.
+        HTTPException: 413, it announces more; or while it is read, 408 when it comes too slowly.
     """
     announced = request.headers.get("content-length", "")
     if announced.isdecimal() and int(announced) > most:
         raise HTTPException(413)
     left = most
     receive = request.receive
+    until = anyio.current_time() + FORM_SECONDS + most / SLOWEST
 
     async def receive_limited() -> Message:
         nonlocal left
-        message = await receive()
+        try:
+            with anyio.fail_after(min(SILENT_SECONDS, max(0, until - anyio.current_time()))):
+                message = await receive()
+        except TimeoutError:
+            raise HTTPException(408, headers={"Connection": "close"}) from None
         if message["type"] == "http.request":
             left -= len(message.get("body", b""))
             if left < 0:
@@ -90,6 +109,18 @@ class RateLimits:
                 reset = self._limiter.get_window_stats(item, act, key).reset_time
                 raise _too_many(max(1, math.ceil(reset - time.time())))
 
+    def require_left(self, act: Act, *, address: str) -> None:
+        """Go on only if one more would be let pass, without noting it.
+
+        Raises:
+            HTTPException: 429, with the seconds to wait.
+        """
+        _, item = RATES[act]
+        key = f"address:{address}"
+        if not self._limiter.test(item, act, key):
+            reset = self._limiter.get_window_stats(item, act, key).reset_time
+            raise _too_many(max(1, math.ceil(reset - time.time())))
+
     @contextmanager
     def stream(self, *, agent: str, address: str) -> Iterator[None]:
         """Hold a place for an open stream.
@@ -109,6 +140,48 @@ class RateLimits:
             for key in keys:
                 if not self._open[key]:
                     del self._open[key]
+
+
+class Turns:
+    """Who may bring a file now: a few at a time, one of each agent, the agents one after the other."""
+
+    def __init__(self) -> None:
+        self._waiting: dict[str, deque[asyncio.Event]] = {}
+        self._busy: set[str] = set()
+
+    @asynccontextmanager
+    async def turn(self, agent: str) -> AsyncIterator[None]:
+        """Wait for a turn, before anything of the body is read, and hold it.
+
+        Raises:
+            HTTPException: 429, she has too many files waiting.
+        """
+        mine = self._waiting.setdefault(agent, deque())
+        if len(mine) >= TURNS_WAITING:
+            raise _too_many(30)
+        called = asyncio.Event()
+        mine.append(called)
+        self._call()
+        try:
+            await called.wait()
+            yield
+        finally:
+            if called.is_set():
+                self._busy.discard(agent)
+            else:
+                mine.remove(called)
+            self._call()
+
+    def _call(self) -> None:
+        """The first of each agent, in the order in which agents last had a turn."""
+        for agent in list(self._waiting):
+            if not self._waiting[agent]:
+                if agent not in self._busy:
+                    del self._waiting[agent]
+            elif len(self._busy) < TURNS and agent not in self._busy:
+                self._busy.add(agent)
+                self._waiting[agent].popleft().set()
+                self._waiting[agent] = self._waiting.pop(agent)  # to the end
 
 
 def _too_many(seconds: int) -> HTTPException:

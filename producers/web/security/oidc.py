@@ -3,29 +3,26 @@
 Discovery, authorization code with PKCE, identity token, `/userinfo`, logout. Authlib does the protocol; here is what it
 leaves open. ProConnect wants states and a nonce of 32 characters, refuses parameters that it does not know, gives
 access tokens for a minute, and answers `/userinfo` with a signed JWT (OpenID Connect Core 1.0, 5.3.2).
+
+Authlib is imported when a provider is composed: a screen behind a proxy has nothing of it.
 """
 
+import hashlib
 import secrets
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple
 
-import httpx2
-from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
-from authlib.integrations.starlette_client import OAuth  # type: ignore[import-untyped]
-from joserfc import jwt
-from joserfc.errors import InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
 from starlette.requests import Request
 from starlette.responses import Response
 
 from producers.state import State
-from producers.web.security.identity import AuthorizedAgent, NotIdentified, find_agent
+from producers.web.security.identity import AuthorizedAgent, NotAnAgent, NotIdentified, find_agent
 from producers.web.security.session import WebSessions
 from producers.web.settings import WebSettings
 
-LoginRefusal = Literal["no_claim", "unverified", "other_siret", "weak"]
+LoginRefusal = Literal["bound", "no_claim", "unverified", "other_siret", "weak"]
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures by a key that the provider alone has; neither `none` nor a shared secret."""
@@ -51,19 +48,24 @@ class ClaimRules:
     claim: str
     sirets: frozenset[str]
     acr_values: frozenset[str]
+    takes_unverified: bool = False
+    """Whether the operator named this provider as one whose addresses count though it does not say `email_verified`."""
 
     @classmethod
     def of(cls, settings: WebSettings) -> "ClaimRules":
         """The operator's."""
         return cls(
-            settings.web_oidc_claim, frozenset(settings.web_oidc_sirets), frozenset(settings.web_oidc_acr_values)
+            settings.web_oidc_claim,
+            frozenset(settings.web_oidc_sirets),
+            frozenset(settings.web_oidc_acr_values),
+            bool(settings.web_oidc_unverified),
         )
 
     def read(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
         """Who comes, by the identity token and by what `/userinfo` adds.
 
         Raises:
-            ClaimsRefused: her address is not verified, another employer, too weak an authentication.
+            ClaimsRefused: nobody verified her address, another employer, too weak an authentication.
         """
         if self.acr_values and str(token.get("acr")) not in self.acr_values:
             raise ClaimsRefused("weak")
@@ -73,8 +75,10 @@ class ClaimRules:
         who = claims.get(self.claim)
         if not isinstance(who, str) or not who.strip():
             raise ClaimsRefused("no_claim")
-        if self.claim == "email" and claims.get("email_verified", True) not in (True, "true"):
-            raise ClaimsRefused("unverified")
+        if self.claim == "email":
+            said = info if "email" in info else token  # the word of one token about the address of another is none
+            if said.get("email_verified", self.takes_unverified) not in (True, "true"):
+                raise ClaimsRefused("unverified")
         return who.strip()
 
 
@@ -97,11 +101,18 @@ class Login(NamedTuple):
     token_claims: Mapping[str, Any]
     info_claims: Mapping[str, Any]
 
+    @property
+    def identity(self) -> str:
+        """Who that is for the provider, whatever address she has now: SHA-256 of issuer and subject."""
+        return hashlib.sha256(f"{self.token_claims['iss']}\n{self.token_claims['sub']}".encode()).hexdigest()
+
 
 class Provider:
     """One provider; nothing is asked of it until somebody logs in."""
 
     def __init__(self, settings: WebSettings) -> None:
+        from authlib.integrations.starlette_client import OAuth  # type: ignore[import-untyped]
+
         secret = settings.web_oidc_client_secret
         self._issuer = settings.web_oidc_issuer.rstrip("/")
         self._client_id = settings.web_oidc_client_id
@@ -184,6 +195,8 @@ class Provider:
         return metadata
 
     async def _read_info(self, token: dict[str, Any], metadata: dict[str, Any]) -> Mapping[str, Any]:
+        from joserfc.errors import InvalidKeyIdError
+
         answer = await self._app.get(metadata["userinfo_endpoint"], token=token)
         answer.raise_for_status()
         if not answer.headers.get("content-type", "").startswith("application/jwt"):
@@ -195,6 +208,9 @@ class Provider:
             return self._decode(answer.text, await self._app.fetch_jwk_set(force=True), metadata)
 
     def _decode(self, text: str, keys: Any, metadata: Mapping[str, Any]) -> Mapping[str, Any]:  # noqa: ANN401 — a JWKS
+        from joserfc import jwt
+        from joserfc.jwk import KeySet
+
         decoded = jwt.decode(text, KeySet.import_key_set(keys), algorithms=list(ALGORITHMS))
         rules = jwt.JWTClaimsRegistry(
             leeway=_LEEWAY_SECONDS,
@@ -208,11 +224,15 @@ class Provider:
 @contextmanager
 def _failures() -> Iterator[None]:
     """Whatever goes wrong with a provider is one kind of error, without what it said."""
+    from authlib.common.errors import AuthlibBaseError  # type: ignore[import-untyped]
+    from httpx2 import HTTPError
+    from joserfc.errors import JoseError
+
     try:
         yield
     except AuthlibBaseError as error:
         raise ProviderFailed(str(error.error)) from None
-    except httpx2.HTTPError as error:
+    except HTTPError as error:
         raise ProviderFailed("away", type(error).__name__) from None
     except JoseError as error:
         raise ProviderFailed("unbelievable", type(error).__name__) from None
@@ -228,20 +248,41 @@ class OidcIdentity:
     settings: WebSettings
     provider: Provider
     rules: ClaimRules
-    sessions: WebSessions = field(default_factory=WebSessions)
+    sessions: WebSessions
     has_login: bool = True
 
     @classmethod
     def of(cls, state: State, settings: WebSettings) -> "OidcIdentity":
         """Composed from the settings."""
-        return cls(state, settings, Provider(settings), ClaimRules.of(settings))
+        sessions = WebSessions(settings.web_spool_dir / "sessions-ended")
+        return cls(state, settings, Provider(settings), ClaimRules.of(settings), sessions)
 
     def identify(self, request: Request) -> AuthorizedAgent:
         """The agent who logged in."""
         who = self.sessions.who(request)
         if not who:
             raise NotIdentified
-        return find_agent(self.state, who, self.settings.web_known_by)
+        agent = find_agent(self.state, who, self.settings.web_known_by)
+        if not self.sessions.is_of(request, agent):
+            raise NotIdentified
+        return agent
+
+    def begin(self, request: Request, who: str, arrival: Login) -> AuthorizedAgent | None:
+        """A session for whom the provider vouches for; the agent, None when nobody in the table is called so.
+
+        Raises:
+            ClaimsRefused: that agent is bound to another identity of the provider.
+        """
+        try:
+            agent = find_agent(self.state, who, self.settings.web_known_by)
+        except NotAnAgent:
+            self.sessions.begin(request, who, arrival.id_token)
+            return None
+        if agent.identity not in {"", arrival.identity}:
+            raise ClaimsRefused("bound")
+        ended = agent.sessions_ended
+        self.sessions.begin(request, who, arrival.id_token, identity=arrival.identity, ended=ended)
+        return agent
 
     def back(self, path: str) -> str:
         """The whole address of one of our pages, as the provider must know it: never taken from the request."""

@@ -1,16 +1,25 @@
 """The session: a signed cookie that holds who comes and what the next page says; nothing of an elector."""
 
+import hashlib
+import os
 import secrets
 import time
 from collections import OrderedDict
+from contextlib import suppress
+from functools import cached_property
+from pathlib import Path
 from typing import TypeVar
 
-from itsdangerous import BadSignature, URLSafeTimedSerializer
+import structlog
+from itsdangerous import BadSignature, TimestampSigner, URLSafeTimedSerializer
 from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
+from starlette.middleware.sessions import SessionMiddleware
 from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import ASGIApp
 
-from producers.web.security.identity import AuthorizedAgent, Identity
+from producers.web.security.identity import KEY_SHOWN, AuthorizedAgent, Identity
 
 SESSION_SECONDS = 8 * 3600
 """A working day: then she is asked again who she is."""
@@ -18,9 +27,12 @@ IDLE_SECONDS = 3600
 """Without a page asked for: then too, so that a screen left open shows nothing to the next person."""
 
 _ID, _SINCE, _SEEN, _WHO, _AGENT = "sid", "since", "seen", "who", "agent"
+_IDENTITY, _ENDED = "identity", "ended"
 _SEEN_EVERY = 60
 _REMEMBERED = 10_000
 _Value = TypeVar("_Value")
+
+log = structlog.get_logger("producers.web")
 
 CSRF_FIELD = "jeton"
 _CSRF_KEY = "csrf"
@@ -29,47 +41,99 @@ RETURN_SECONDS = 600
 HOME = "/"
 
 
+class SignedSessions(SessionMiddleware):
+    """Starlette's, signed by HMAC-SHA-256 instead of SHA-1."""
+
+    def __init__(self, app: ASGIApp, secret_key: str, *, session_cookie: str, https_only: bool) -> None:
+        super().__init__(app, secret_key, session_cookie, SESSION_SECONDS, same_site="lax", https_only=https_only)
+        self.signer = TimestampSigner(secret_key, digest_method=hashlib.sha256)
+
+
 def is_partial(request: Request) -> bool:
     """Whether htmx asks; a later answer may overtake this one."""
     return "hx-request" in request.headers
 
 
+def answer_poll(request: Request, response: Response, *, is_done: bool) -> None:
+    """Have a page that waits be loaded again once that is done, unless somebody writes on it: it keeps what is written.
+
+    What `screen.js` says of that is the header `X-Written`; the page then leads to itself, where it says what is done.
+    """
+    if is_done and is_partial(request) and "x-written" not in request.headers:
+        response.headers["HX-Refresh"] = "true"
+
+
 class WebSessions:
     """Which sessions ended before their time, and the identity token of each, too large for a cookie.
 
-    Kept by this process: after a restart a cookie that was copied before its logout is good again until its end, and
-    the provider is asked to log out without a token.
+    The first are kept in a file, so that a copy of a cookie is no better after a restart; the second by this process:
+    after a restart the provider is asked to log out without a token.
     """
 
-    def __init__(self) -> None:
-        self._ended: OrderedDict[str, None] = OrderedDict()
+    def __init__(self, ended_at: Path) -> None:
+        self._file = ended_at
         self._tokens: OrderedDict[str, str] = OrderedDict()
 
-    def begin(self, request: Request, who: str, token: str) -> None:
-        """A new session for whoever logged in; nothing of the former one stays."""
+    @cached_property
+    def _ended(self) -> OrderedDict[str, int]:
+        """The digests of sessions that ended, each with the second after which its cookie would be too old anyway."""
+        ended: OrderedDict[str, int] = OrderedDict()
+        with suppress(OSError):
+            for line in self._file.read_text("ascii").splitlines():
+                digest, _, until = line.partition(" ")
+                if until.isdecimal() and int(until) > time.time():
+                    ended[digest] = int(until)
+        return ended
+
+    def begin(self, request: Request, who: str, token: str, *, identity: str = "", ended: int = 0) -> None:
+        """A new session for whoever logged in; nothing of the former one stays.
+
+        `identity` is the provider's; `ended`, how often the operator had ended her sessions by then.
+        """
         now, sid = int(time.time()), secrets.token_urlsafe(16)
         request.session.clear()
-        request.session.update({_ID: sid, _WHO: who, _SINCE: now, _SEEN: now})
+        request.session.update({_ID: sid, _WHO: who, _SINCE: now, _SEEN: now, _IDENTITY: identity, _ENDED: ended})
         _remember(self._tokens, sid, token)
 
     def end(self, request: Request) -> str:
         """Nobody is known any more; the identity token of the session, empty when it was forgotten."""
         sid = str(request.session.get(_ID, ""))
         request.session.clear()
-        _remember(self._ended, sid, None)
+        _remember(self._ended, _digest(sid), int(time.time()) + SESSION_SECONDS)
+        self._keep()
         return self._tokens.pop(sid, "")
+
+    def _keep(self) -> None:
+        """Write down, whole or not at all, which sessions ended; a disk that is full keeps nobody from leaving."""
+        now = time.time()
+        lines = [f"{digest} {until}\n" for digest, until in self._ended.items() if until > now]
+        temporary = self._file.with_name(f".{self._file.name}.part")
+        try:
+            self._file.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+            with temporary.open("w", encoding="ascii") as file:
+                file.writelines(lines)
+                file.flush()
+                os.fsync(file.fileno())
+            temporary.rename(self._file)
+        except OSError as error:
+            log.error("logout_not_kept", error=error.strerror)  # noqa: TRY400 — no traceback
 
     def who(self, request: Request) -> str:
         """Who logged in; empty when nobody did, or when the session is over."""
         session, now = request.session, time.time()
         who, sid = session.get(_WHO), session.get(_ID)
-        if not who or sid in self._ended:
+        if not who or _digest(str(sid)) in self._ended:
             return ""
         if now > session[_SINCE] + SESSION_SECONDS or now > session[_SEEN] + IDLE_SECONDS:
             return ""
         if now > session[_SEEN] + _SEEN_EVERY and not _is_by_itself(request):
             session[_SEEN] = int(now)
         return str(who)
+
+    def is_of(self, request: Request, agent: AuthorizedAgent) -> bool:
+        """Whether the session is this agent's: of the identity that she is bound to, and not ended by the operator."""
+        is_bound = agent.identity in {"", request.session.get(_IDENTITY)}
+        return is_bound and request.session.get(_ENDED) == agent.sessions_ended
 
 
 def require_agent(request: Request, identity: Identity) -> AuthorizedAgent:
@@ -83,16 +147,27 @@ def require_agent(request: Request, identity: Identity) -> AuthorizedAgent:
     """
     agent = identity.identify(request)
     if request.session.get(_AGENT, agent.name) != agent.name:
-        request.session.clear()
+        forget(request)
     if request.session.get(_AGENT) != agent.name:
         request.session[_AGENT] = agent.name
     request.state.agent = agent.name
     return agent
 
 
+def forget(request: Request) -> None:
+    """Begin the session anew; the key that its browser showed is the computer's, whoever is its agent."""
+    kept = {name: value for name, value in request.session.items() if name == KEY_SHOWN}
+    request.session.clear()
+    request.session.update(kept)
+
+
 def _is_by_itself(request: Request) -> bool:
     """Whether a page that stays open asks, not a person."""
     return is_partial(request) or "text/event-stream" in request.headers.get("accept", "")
+
+
+def _digest(sid: str) -> str:
+    return hashlib.sha256(sid.encode()).hexdigest()
 
 
 def _remember(memory: OrderedDict[str, _Value], key: str, value: _Value) -> None:
@@ -122,7 +197,8 @@ class ReturnAddresses:
     """Signs addresses of our pages, and reads them again."""
 
     def __init__(self, secret: str) -> None:
-        self._serializer = URLSafeTimedSerializer(secret, salt="producers.web.security.returns")
+        signer = {"digest_method": hashlib.sha256}
+        self._serializer = URLSafeTimedSerializer(secret, salt="producers.web.security.returns", signer_kwargs=signer)
 
     def sign(self, path: str) -> str:
         """What may stand in a link; what follows the question mark is not kept, it may name an elector."""

@@ -1,6 +1,6 @@
-"""What « Demandes en cours » shows: which requests, in which state, in which words, and what passes before them."""
+"""What « Vos demandes » shows: which requests, in which state, in which words, and what passes before them."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -8,6 +8,7 @@ from enum import StrEnum
 from jinja2 import Environment
 
 from common.french import count_of
+from producers.records import FileState
 from producers.web.exports.query import AskedFile
 from producers.web.forms import once_for
 from producers.web.suivi.query import DemandeState, RecentActivity
@@ -18,13 +19,14 @@ from schemas.topology import (
     REQUEST_DEPOT_VERDICT,
     REQUEST_DOUBT_DECIDE,
     REQUEST_LISTE_EXPORT,
+    REQUEST_PUBLICATION_DECLARE,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
 from schemas.vocabulary import ExportStatus
 
 SHOWN_ONCE_DONE = timedelta(minutes=15)
-"""How long a request that went well, or was cancelled, stays in sight."""
+"""How long a request that was cancelled stays in sight, and the end of a file is announced."""
 
 SHOWN_ONCE_FAILED = timedelta(days=7)
 """How long a failure stays in sight, unless it was asked for again since."""
@@ -38,6 +40,7 @@ _WITHOUT_FILES = {
     REQUEST_CANCEL: "Annulation",
     REQUEST_DEPOT_DECLARE: "Dépôt déclaré",
     REQUEST_DEPOT_VERDICT: "Réponse de la plateforme",
+    REQUEST_PUBLICATION_DECLARE: "Publication notée",
     REQUEST_DOUBT_DECIDE: "Doute tranché",
 }
 
@@ -77,9 +80,19 @@ _TONES = {
 }
 
 
+_OF_FILES = {
+    FileState.REJECTED: "rejetée",
+    FileState.TO_REDO: "à refaire",
+    FileState.TO_CORRECT: "à corriger",
+    FileState.PROVISOIRE: "provisoire",
+    FileState.OUTDATED: "ancienne",
+}
+"""What is said of a request for one of its files, the worst first."""
+
+
 @dataclass(frozen=True)
 class RequestCard:
-    """One request of « Demandes en cours »."""
+    """One request of « Vos demandes »."""
 
     demande: DemandeState
     stage: Stage
@@ -89,33 +102,20 @@ class RequestCard:
     @property
     def tone(self) -> str:
         """How its state looks: a class of the style sheet."""
-        if self.is_recalled or self.is_to_correct:
-            return "error"
-        return "warning" if self.is_provisoire else _TONES[self.stage]
+        return self._worst.tone if self._worst else _TONES[self.stage]
 
     @property
     def label(self) -> str:
-        """Its state in a word: a request whose files are to be corrected is not called ready."""
-        if self.is_recalled:
-            return "à refaire"
-        if self.is_to_correct:
-            return "à corriger"
-        return "provisoire" if self.is_provisoire else self.stage.label
+        """Its state in a word: a request of which a file cannot be used is not called ready."""
+        return _OF_FILES[self._worst] if self._worst else self.stage.label
 
     @property
-    def is_to_correct(self) -> bool:
-        """Whether all went well but for what the files hold."""
-        return self.stage is Stage.READY and any(file.is_ready and file.bloquantes for file in self.demande.files)
-
-    @property
-    def is_recalled(self) -> bool:
-        """Whether all went well, and a file of it rests on an import that was taken back since."""
-        return self.stage is Stage.READY and any(file.is_ready and file.recalled_at for file in self.demande.files)
-
-    @property
-    def is_provisoire(self) -> bool:
-        """Whether all went well, and a tableau of it is to be made again at its date."""
-        return self.stage is Stage.READY and any(file.is_ready and file.provisoire_until for file in self.demande.files)
+    def _worst(self) -> FileState | None:
+        """Of a request that went well: what its files became meanwhile, the worst first; None when all is well."""
+        if self.stage is not Stage.READY:
+            return None
+        states = {file.state for file in self.demande.files}
+        return next((state for state in _OF_FILES if state in states), None)
 
     @property
     def is_about_tableaux(self) -> bool:
@@ -123,9 +123,9 @@ class RequestCard:
         return self.demande.event_type == REQUEST_TABLEAUX_RENDER or any(it.is_tableau for it in self.demande.files)
 
     @property
-    def is_well(self) -> bool:
-        """Whether all its files are ready, none to be corrected or made again: little is to be said of it."""
-        return self.stage is Stage.READY and not (self.is_recalled or self.is_to_correct or self.is_provisoire)
+    def may_hide(self) -> bool:
+        """Whether nothing more will happen to it by itself."""
+        return self.stage in {Stage.REFUSED, Stage.FAILED, Stage.CANCELLED}
 
     @property
     def may_cancel(self) -> bool:
@@ -139,18 +139,22 @@ class RequestCard:
         return tuple(file for file in self.demande.files if file.status in again)
 
 
-def build_cards(recent: RecentActivity, now: datetime) -> tuple[RequestCard, ...]:
-    """The requests that deserve to be seen, the newest first."""
+def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] = ()) -> tuple[RequestCard, ...]:
+    """The requests under way or not served, the newest first, without those that she hid.
+
+    What was made is among « Derniers exports », and nowhere else.
+    """
     latest_by_content: dict[tuple[str, ...], int] = {}
     for demande in recent.demandes:
         for file in demande.files:
             if file.status is not ExportStatus.CANCELLED:
                 latest_by_content[file.same_as] = max(file.export_id, latest_by_content.get(file.same_as, 0))
-    return tuple(
+    cards = (
         make_card(demande, recent.waiting)
         for demande in recent.demandes
         if _is_shown(demande, recent.demandes, latest_by_content, now)
     )
+    return tuple(card for card in cards if not (card.may_hide and card.demande.request_id in hidden))
 
 
 def make_card(demande: DemandeState, waiting: Sequence[int] = ()) -> RequestCard:
@@ -170,10 +174,10 @@ def stage_of(demande: DemandeState) -> Stage:
     return Stage.READY if ExportStatus.READY in states else Stage.CANCELLED
 
 
-def just_ended(cards: Iterable[RequestCard], now: datetime) -> list[AskedFile]:
+def just_ended(demandes: Iterable[DemandeState], now: datetime) -> list[AskedFile]:
     """The files to announce, made or failed, in the order they ended."""
     event = {ExportStatus.READY, ExportStatus.FAILED}
-    ended = [it for card in cards for it in card.demande.files if it.status in event and it.finished_at]
+    ended = [it for demande in demandes for it in demande.files if it.status in event and it.finished_at]
     recent = [it for it in ended if it.finished_at and now - it.finished_at < SHOWN_ONCE_DONE]
     return sorted(recent, key=lambda it: (it.finished_at or now, it.export_id))
 
@@ -195,7 +199,7 @@ def _is_shown(
         failed = [file for file in demande.files if file.status is ExportStatus.FAILED]
         stands = any(latest_by_content[file.same_as] == file.export_id for file in failed)
         return stands and now - _ended_at(demande) < SHOWN_ONCE_FAILED
-    return now - _ended_at(demande) < SHOWN_ONCE_DONE
+    return stage is Stage.CANCELLED and now - _ended_at(demande) < SHOWN_ONCE_DONE
 
 
 def _ended_at(demande: DemandeState) -> datetime:

@@ -1,4 +1,4 @@
-"""« Demandes en cours » and « Derniers exports », in a page and alone; one request, « Annuler », « Recommencer »."""
+"""« Vos demandes », in a page and alone, with the files that were made; one request, and what is done about it."""
 
 import time
 from collections.abc import AsyncIterator
@@ -28,12 +28,16 @@ from producers.web.suivi.query import (
 )
 from schemas.requests import CancelRequested, RetryRequested
 
+_HIDDEN = "masquees"
+"""Of the session: the requests that she hid, the last ones."""
+_MOST_HIDDEN = 30
+
 HEARTBEAT_SECONDS = 15
 """Less than what proxies wait for; also how often the agent's rights are read again."""
 
 
 def read_suivi(context: PageContext) -> dict[str, Any]:
-    """What the template of « Demandes en cours » and « Derniers exports » wants, for a whole page.
+    """What the template of « Vos demandes » wants, for a whole page.
 
     Raises:
         StateAwayError: the database did not answer.
@@ -44,7 +48,7 @@ def read_suivi(context: PageContext) -> dict[str, Any]:
 
 
 def render_suivi(context: PageContext, recent: RecentActivity) -> str:
-    """Both alone, as they are sent to a page that is open.
+    """It alone, as it is sent to a page that is open.
 
     Raises:
         StateAwayError: the database did not answer.
@@ -54,23 +58,22 @@ def render_suivi(context: PageContext, recent: RecentActivity) -> str:
 
 
 def show(context: PageContext) -> Response:
-    """Both alone, for a page whose stream is cut."""
+    """It alone, for a page whose stream is cut."""
     return HTMLResponse(render_suivi(context, read_recent(context.services.state, context.commune.code)))
 
 
 def _values(context: PageContext, recent: RecentActivity) -> dict[str, Any]:
     now = context.services.clock()
-    cards = build_cards(recent, now)
     return {
-        "cards": cards,
+        "cards": build_cards(recent, now, context.request.session.get(_HIDDEN, ())),
         "latest": recent.latest,
-        "announced": just_ended(cards, now),
+        "announced": just_ended(recent.demandes, now),
         "newest_request": recent.newest_request,
     }
 
 
 def follow(context: PageContext) -> Response:
-    """Both as an event stream: whole at each connection, then at each change, as long as the agent may see them."""
+    """It as an event stream: whole at each connection, then at each change, as long as the agent may see them."""
     return EventSourceResponse(_events(context), ping=HEARTBEAT_SECONDS, headers={"Cache-Control": "no-store"})
 
 
@@ -114,6 +117,14 @@ def cancel(context: PageContext) -> Response:
 def retry(context: PageContext) -> Response:
     """« Recommencer »: new files, of today, in a request of its own."""
     return _ask_about(context, RetryRequested, "Nouvel essai")
+
+
+def hide(context: PageContext) -> Response:
+    """« Masquer aujourd'hui »: she has read how it ended; it is off her screen until her session is over."""
+    demande = _read_demande(context)
+    hidden = [it for it in context.request.session.get(_HIDDEN, []) if it != demande.request_id]
+    context.request.session[_HIDDEN] = [*hidden, demande.request_id][-_MOST_HIDDEN:]
+    return context.redirect("tableaux" if make_card(demande).is_about_tableaux else "listes", "demandes")
 
 
 async def find(request: Request) -> Response:

@@ -5,7 +5,7 @@ A session is a cookie, which browsers drop without a word when it is too large: 
 
 import json
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -59,13 +59,17 @@ def is_late(sent_at: datetime, now: datetime) -> bool:
 
 @dataclass(frozen=True)
 class PendingRequest:
-    """A request on its way; `demande` is set when it was refused without belonging to a commune."""
+    """A request on its way; `demande` is set when it was refused without belonging to a commune.
+
+    `is_kept`: the broker takes nothing for now, and the screen sends it as soon as it does.
+    """
 
     event_id: str
     words: str
     commune: str
     sent_at: datetime
     demande: DemandeState | None = None
+    is_kept: bool = False
 
     def is_late(self, now: datetime) -> bool:
         """Whether it should have been read by now."""
@@ -87,7 +91,7 @@ def read_pending_requests(request: Request, services: WebServices, commune: str)
     known = find_requests(services.state, services.settings.source, {it.event_id for it in entries})
     since = services.clock() - FORGOTTEN_AFTER
     return tuple(
-        PendingRequest(it.event_id, it.words, it.commune, it.sent_at, known.get(it.event_id))
+        replace(it, demande=known.get(it.event_id), is_kept=services.spool.holds(it.event_id))
         for it in reversed(entries)
         if it.sent_at > since and not _is_shown(known.get(it.event_id), commune)
     )
@@ -112,7 +116,7 @@ def _read(entries: Iterable[list[str]]) -> list[PendingRequest]:
 
 
 def _is_shown(demande: DemandeState | None, commune: str) -> bool:
-    """Whether « Demandes en cours » of the commune shows it, or shows that nothing is left to say."""
+    """Whether « Vos demandes » of the commune shows it, or shows that nothing is left to say."""
     return demande is not None and not (demande.is_refused and demande.code_commune != commune)
 
 

@@ -15,6 +15,7 @@ from schemas.topology import (
     REQUEST_DEPOT_VERDICT,
     REQUEST_DOUBT_DECIDE,
     REQUEST_LISTE_EXPORT,
+    REQUEST_PUBLICATION_DECLARE,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
@@ -26,7 +27,7 @@ RECENT_FILES, RECENT_REQUESTS = 100, 200
 _MOST_WAITING = 1000
 _TYPES_WITH_REFUSALS = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL),
-    *(REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT, REQUEST_DOUBT_DECIDE),
+    *(REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT, REQUEST_PUBLICATION_DECLARE, REQUEST_DOUBT_DECIDE),
 )
 """The requests whose refusal a clerk reads."""
 
@@ -36,7 +37,16 @@ _COLUMNS = (
 )
 _DEMANDES = table("demandes", *(column(name) for name in _COLUMNS))
 _REQUESTS = select(*(_DEMANDES.c[name] for name in _COLUMNS))
-_MARKER_COLUMNS = ("export_id", "status", "lines_written", "purged_at", "downloaded_at", "deposited_on", "verdict")
+_MARKER_COLUMNS = (
+    "export_id",
+    "status",
+    "lines_written",
+    "purged_at",
+    "downloaded_at",
+    "deposited_on",
+    "verdict",
+    "published_on",
+)
 
 
 @dataclass(frozen=True)
@@ -74,7 +84,7 @@ class RecentActivity:
 
 
 def read_change_marker(state: State, commune: str) -> tuple[Any, ...]:
-    """What changes whenever something of « Demandes en cours » does; cheaper to read than all of it.
+    """What changes whenever something of « Vos demandes » does; cheaper to read than all of it.
 
     Raises:
         StateAwayError: the database did not answer.
@@ -90,7 +100,7 @@ def read_change_marker(state: State, commune: str) -> tuple[Any, ...]:
 
 
 def read_recent(state: State, commune: str) -> RecentActivity:
-    """What « Demandes en cours » and « Derniers exports » show.
+    """What « Vos demandes » shows, under way and made.
 
     Raises:
         StateAwayError: the database did not answer.

@@ -1,20 +1,37 @@
-"""What happened to a file that is no longer the one that was made: compared by lines, said in sentences for a clerk."""
+"""What happened to a file that is no longer the one that was made: compared by lines, said in sentences for a clerk.
+
+Whatever reads an uploaded file does it in a process of its own, which has so much processor time and memory and no
+secret: `python -m producers.web.verifier.diagnosis`, called by `examine_apart` and its like.
+"""
 
 import csv
 import io
+import json
+import os
 import re
+import resource
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from functools import partial
 from itertools import zip_longest
-from typing import IO
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any, Literal
 
-from common.file_kind import FileKind
+from common.file_kind import FileKind, UnreadableArchiveError
 from common.french import count_of, format_number, format_size
-from producers.web.exports.query import AskedFile
-from producers.web.verifier.uploaded_file import COLUMNS, UploadedFile
+from producers.web.verifier.uploaded_file import COLUMNS, UploadedFile, examine, examine_archive
+
+if TYPE_CHECKING:
+    from producers.web.exports.query import AskedFile
+
+CPU_SECONDS, MEMORY_BYTES, PATIENCE_SECONDS = 30, 768 << 20, 120
+"""For one file: processor time, address space, and time altogether."""
+
+_ROOT = Path(__file__).parents[3]
 
 _LONGEST = 1 << 16
 """Letters of a line; a file without ends of lines is read in pieces too, which count as lines."""
@@ -53,7 +70,9 @@ def compare(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile) -> CsvComp
     for number, (old, new) in enumerate(zip_longest(before, after), 1):
         result.made += old is not None
         result.found += new is not None
-        if old is None or new is None or old == new:
+        if old is None:
+            break  # it is longer than ours: that is what is said, however much
+        if new is None or old == new:
             continue
         result.changed += 1
         result.first = result.first or number
@@ -108,7 +127,7 @@ _CHANGES_MANY = {
 }
 
 
-def explain(uploaded: UploadedFile, made: AskedFile | None, comparison: CsvComparison | None) -> list[str]:
+def explain(uploaded: UploadedFile, made: "AskedFile | None", comparison: CsvComparison | None) -> list[str]:
     """What can be said of a file that nobody recognises; `made` is the one that it should have been, by its name."""
     return [*_form(uploaded, made), *_size(uploaded, made), *(_content(comparison) if comparison else ())]
 
@@ -140,7 +159,7 @@ def _is_of_another_kind(uploaded: UploadedFile) -> bool:
     return uploaded.kind.value != uploaded.extension and uploaded.kind not in {FileKind.TEXT, FileKind.ZIP}
 
 
-def _form(uploaded: UploadedFile, made: AskedFile | None) -> Iterator[str]:
+def _form(uploaded: UploadedFile, made: "AskedFile | None") -> Iterator[str]:
     if is_workbook(uploaded):
         yield "C'est un classeur de tableur, plus un fichier CSV : la plateforme ne le lirait pas."
         return
@@ -165,7 +184,7 @@ def _form(uploaded: UploadedFile, made: AskedFile | None) -> Iterator[str]:
         yield "Des valeurs sont entre guillemets : le fichier du module n'en contient aucun."
 
 
-def _size(uploaded: UploadedFile, made: AskedFile | None) -> Iterator[str]:
+def _size(uploaded: UploadedFile, made: "AskedFile | None") -> Iterator[str]:
     if made is None or made.size is None or is_workbook(uploaded):
         return
     if uploaded.size != made.size:
@@ -192,3 +211,97 @@ def _content(comparison: CsvComparison) -> Iterator[str]:
         yield f"La première est la ligne {format_number(comparison.first)}."
     if not comparison.changed:
         yield "Les valeurs sont toutes les mêmes : seule la façon de les écrire a changé."
+
+
+class TooMuchWorkError(Exception):
+    """The file took more than what one file may take: no list or tableau does."""
+
+
+def examine_apart(file: IO[bytes], name: str) -> UploadedFile:
+    """`examine`, in a process of its own.
+
+    Raises:
+        TooMuchWorkError: it took too much.
+    """
+    return _read_examined(_run("examine", {"name": name}, file))
+
+
+def examine_archive_apart(file: IO[bytes]) -> list[UploadedFile]:
+    """`examine_archive`, in a process of its own.
+
+    Raises:
+        UnreadableArchiveError: as there.
+        TooMuchWorkError: it took too much.
+    """
+    answer = _run("archive", {}, file)
+    if "unreadable" in answer:
+        raise UnreadableArchiveError(answer["unreadable"])
+    return [_read_examined(it) for it in answer["files"]]
+
+
+def compare_apart(made: IO[bytes], file: IO[bytes], uploaded: UploadedFile) -> CsvComparison:
+    """`compare`, in a process of its own.
+
+    Raises:
+        TooMuchWorkError: it took too much.
+    """
+    answer = _run("compare", asdict(uploaded), file, made)
+    return CsvComparison(
+        **answer | {"changes": Counter({ValueChange(it): number for it, number in answer["changes"].items()})}
+    )
+
+
+def _read_examined(fields: dict[str, Any]) -> UploadedFile:
+    return UploadedFile(**fields | {"kind": FileKind(fields["kind"])})
+
+
+_Task = Literal["archive", "compare", "examine"]
+
+
+def _run(task: _Task, about: dict[str, Any], *files: IO[bytes]) -> Any:  # noqa: ANN401 — JSON
+    """What the child answers: it has the open files, and nothing of our environment."""
+    for file in files:
+        file.flush()
+    descriptors = [file.fileno() for file in files]
+    budget = str(CPU_SECONDS), str(MEMORY_BYTES)
+    command = [sys.executable, "-m", "producers.web.verifier.diagnosis", *budget, task, json.dumps(about)]
+    try:
+        done = subprocess.run(  # noqa: S603 — ourselves
+            [*command, *map(str, descriptors)],
+            cwd=_ROOT,
+            env={"LC_ALL": "C.UTF-8"},
+            pass_fds=descriptors,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            timeout=PATIENCE_SECONDS,
+            check=True,
+        )
+        return json.loads(done.stdout)
+    except (subprocess.SubprocessError, ValueError):
+        raise TooMuchWorkError from None
+
+
+def _be_the_child(cpu_seconds: str, memory_bytes: str, task: str, about: str, *descriptors: str) -> None:
+    resource.setrlimit(resource.RLIMIT_CPU, (int(cpu_seconds), int(cpu_seconds)))
+    resource.setrlimit(resource.RLIMIT_AS, (int(memory_bytes), int(memory_bytes)))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    os.nice(10)
+    fields = json.loads(about)
+    files = [open(int(descriptor), "rb") for descriptor in descriptors]  # noqa: PTH123, SIM115 — until the end
+    answer: Any
+    match task:
+        case "examine":
+            answer = asdict(examine(files[0], fields["name"]))
+        case "archive":
+            try:
+                answer = {"files": [asdict(it) for it in examine_archive(files[0])]}
+            except UnreadableArchiveError as error:
+                answer = {"unreadable": str(error)}
+        case _:
+            found = compare(files[1], files[0], _read_examined(fields))
+            answer = vars(found) | {"changes": dict(found.changes)}
+    sys.stdout.write(json.dumps(answer))
+
+
+if __name__ == "__main__":
+    _be_the_child(*sys.argv[1:])

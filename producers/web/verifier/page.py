@@ -4,21 +4,35 @@ from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
+from tempfile import SpooledTemporaryFile
 from typing import IO, Self
 
 from sqlalchemy import or_
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
-from common.archive import UnreadableArchiveError
+from common.file_kind import UnreadableArchiveError
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError, open_asked
+from producers.web.forms import Faults
 from producers.web.page_context import UNPROCESSABLE, PageContext
-from producers.web.verifier.diagnosis import CsvComparison, compare, explain, is_workbook, shows_spreadsheet
-from producers.web.verifier.uploaded_file import UploadedFile, examine, examine_archive
+from producers.web.verifier.diagnosis import (
+    CsvComparison,
+    TooMuchWorkError,
+    compare_apart,
+    examine_apart,
+    examine_archive_apart,
+    explain,
+    is_workbook,
+    shows_spreadsheet,
+)
+from producers.web.verifier.uploaded_file import UploadedFile
 
 _OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "RAPPROCHEMENT.txt", "SHA256SUMS", "manifest.json", "reconciliation.json"})
+
+
+_TOO_MUCH = "Ce fichier est trop long à lire pour être une liste ou un tableau du module."
 
 
 class Recognition(StrEnum):
@@ -54,36 +68,50 @@ class VerifiedUpload:
 
 def show(context: PageContext) -> Response:
     """The page."""
-    return context.render("verifier/verifier.html", verified=None, entries=(), error="")
+    return _render(context)
 
 
 def verify(context: PageContext) -> Response:
     """What the uploaded file is; nothing of it is kept."""
     upload = context.form.get("fichier")
     if not isinstance(upload, UploadFile) or not upload.filename:
-        return context.render(
-            "verifier/verifier.html", UNPROCESSABLE, verified=None, entries=(), error="Choisissez un fichier."
-        )
+        return _render(context, fault="choisissez un fichier")
     try:
+        if isinstance(upload.file, SpooledTemporaryFile):
+            upload.file.rollover()  # the process that reads it is given a file of the disk
         return _verify(context, upload.file, upload.filename)
+    except TooMuchWorkError:
+        return _render(context, fault=_TOO_MUCH)
     finally:
         upload.file.close()
 
 
 def _verify(context: PageContext, content: IO[bytes], name: str) -> Response:
-    uploaded = examine(content, name)
+    uploaded = examine_apart(content, name)
     known = _KnownFiles.look_up(context, [uploaded])
     made = known.by_name(uploaded)
     comparison = _compare(context, made, uploaded, content) if made and not known.by_sha256(uploaded) else None
     verified = _recognise(uploaded, known, comparison)
     entries: list[VerifiedUpload] = []
-    error = ""
+    fault = ""
     if uploaded.is_zip and verified.recognition is Recognition.UNKNOWN and not is_workbook(uploaded):
         try:
-            entries = _recognise_each(context, list(examine_archive(content)))
+            entries = _recognise_each(context, examine_archive_apart(content))
         except UnreadableArchiveError as unreadable:
-            error = f"{str(unreadable)[0].upper()}{str(unreadable)[1:]}."
-    return context.render("verifier/verifier.html", verified=verified, entries=entries, error=error)
+            fault = str(unreadable)
+    return _render(context, verified, entries, fault=fault)
+
+
+def _render(
+    context: PageContext,
+    verified: VerifiedUpload | None = None,
+    entries: Sequence[VerifiedUpload] = (),
+    *,
+    fault: str = "",
+) -> Response:
+    status = UNPROCESSABLE if fault and not verified else 200
+    faults = Faults.ordered(["fichier"], {"fichier": fault} if fault else {})
+    return context.render("verifier/verifier.html", status, verified=verified, entries=entries, faults=faults)
 
 
 @dataclass(frozen=True)
@@ -147,7 +175,7 @@ def _compare(context: PageContext, made: AskedFile, uploaded: UploadedFile, cont
         suppress(FileGoneError, FileAlteredError),
         open_asked(context.services.settings.exports_dir, made).file as kept,
     ):
-        return compare(kept, content, uploaded)
+        return compare_apart(kept, content, uploaded)
     return None
 
 

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import IO
 
-from common.archive import list_files, open_archive
-from common.file_kind import START, FileKind, recognise
+from common.file_kind import START, FileKind, list_files, open_archive, recognise
 from common.files import CHUNK
-from producers.web.security.limits import FILE_BYTES
+
+ARCHIVE_BYTES = 512 << 20
+"""Of all that an archive holds, once it is out of it: as much as may be uploaded."""
 
 COLUMNS = 29
 """Of the CSV of a list. Arrêté du 12 novembre 2013, art. 2."""
@@ -117,7 +118,7 @@ def examine_archive(file: IO[bytes]) -> Iterator[UploadedFile]:
     Raises:
         UnreadableArchiveError: damaged, protected by a password, too many files or too large once extracted.
     """
-    with open_archive(file, FILE_BYTES) as archive:
+    with open_archive(file, ARCHIVE_BYTES) as archive:
         for entry in list_files(archive):
             with archive.open(entry) as content:
                 yield examine(content, entry.filename)

@@ -1,4 +1,4 @@
-"""Who did what with the commune's files: downloads, deposits and their verdicts, purges; the view `journal`."""
+"""Who did what with the files: the view `journal`."""
 
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -14,13 +14,29 @@ from producers.web.page_context import PageContext
 
 ACTIONS = {
     "file_downloaded": "Téléchargement",
+    "download_begun": "Téléchargement commencé",
     "depot_declared": "Dépôt déclaré",
     "depot_verdict": "Réponse de la plateforme",
+    "publication_declared": "Publication notée",
     "file_purged": "Effacement",
     "file_found_wrong": "Fichier trouvé en défaut",
     "file_recalled": "Fichier à refaire",
+    "doubt_decided": "Doute tranché",
+    "import_undone": "Import annulé",
+    "import_redated": "Jour d'un export corrigé",
+    "reunion_changed": "Réunion de la commission",
+    "scrutin_changed": "Scrutin",
+    "motifs_completed": "Motifs complétés",
+    "bureau_described": "Bureau complété",
+    "protection_changed": "Protection (art. L. 37)",
+    "wishes_changed": "Messages souhaités",
+    "electeurs_seen": "Électeurs consultés",
+    "anomalies_handled": "Anomalies traitées",
 }
 """What the audit trail calls its lines, as a clerk reads them; a code that is not here is shown as it is."""
+
+_BEGUN = "download_begun"
+"""Shown when it is asked for: of a download that came to its end there is another line."""
 
 PAGE = 50
 
@@ -66,7 +82,8 @@ def read_journal(state: State, commune: str, *, action: str = "", page: int = 1)
     Raises:
         StateAwayError: the database did not answer.
     """
-    conditions = [_VIEW.c.code_commune == commune, *([_VIEW.c.action == action] if action else [])]
+    is_asked = _VIEW.c.action == action if action else _VIEW.c.action != _BEGUN
+    conditions = [_VIEW.c.code_commune == commune, is_asked]
     query = _ENTRIES.where(*conditions).order_by(*_NEWEST).limit(PAGE).offset((page - 1) * PAGE)
     with state.reading() as connection:
         total: int = connection.execute(select(func.count()).select_from(_VIEW).where(*conditions)).scalar_one()
@@ -79,7 +96,7 @@ def read_history(state: State, commune: str, export_id: int) -> list[JournalEntr
     Raises:
         StateAwayError: the database did not answer.
     """
-    query = _ENTRIES.where(_VIEW.c.code_commune == commune, _VIEW.c.export_id == export_id)
+    query = _ENTRIES.where(_VIEW.c.code_commune == commune, _VIEW.c.export_id == export_id, _VIEW.c.action != _BEGUN)
     with state.reading() as connection:
         return _to_entries(connection, query.order_by(*_NEWEST).limit(_MOST_OF_A_FILE))
 

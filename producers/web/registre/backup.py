@@ -1,0 +1,124 @@
+"""« Sauvegarder, restaurer »: all that this computer keeps in one encrypted file, and such a file in its place."""
+
+import os
+from collections.abc import Iterator
+from typing import IO
+
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.responses import Response, StreamingResponse
+
+from common.calendrier import now
+from common.files import CHUNK
+from producers.web.forms import Faults, text
+from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext
+from producers.web.security.session import forget
+
+FIELDS = ("phrase", "confirmation", "fichier", "ouverture", "agent")
+_PAGE = "sauvegarde"
+_SHORTEST = 12
+
+
+def show(context: PageContext) -> Response:
+    """The page."""
+    return _page(context)
+
+
+def save(context: PageContext) -> Response:
+    """« Sauvegarder »: the file leaves, and nothing of it stays here."""
+    passphrase, again = _passphrase(context, "phrase"), _passphrase(context, "confirmation")
+    found: dict[str, str] = {}
+    if len(passphrase) < _SHORTEST:
+        found["phrase"] = f"donnez {_SHORTEST} caractères au moins : plusieurs mots se retiennent mieux"
+    elif passphrase != again:
+        found["confirmation"] = "ce n'est pas la même phrase : donnez-la deux fois"
+    if found:
+        return _page(context, faults=Faults.ordered(FIELDS, found))
+    try:
+        file = _backups(context).save(passphrase, agent=context.agent.name)
+    except BackupError as error:
+        return _page(context, failure=str(error))
+    headers = {
+        "Content-Disposition": f'attachment; filename="prefecture-{now():%Y%m%d-%H%M%S}.sauvegarde"',
+        "Content-Length": str(os.fstat(file.fileno()).st_size),
+    }
+    return StreamingResponse(_pieces(file), headers=headers, media_type="application/octet-stream")
+
+
+def check(context: PageContext) -> Response:
+    """« Vérifier la sauvegarde »: what it holds is shown; nothing is replaced."""
+    upload = context.form.get("fichier")
+    passphrase = _passphrase(context, "ouverture")
+    try:
+        found: dict[str, str] = {}
+        if not isinstance(upload, UploadFile) or not upload.filename:
+            found["fichier"] = "choisissez le fichier de la sauvegarde"
+        if not passphrase:
+            found["ouverture"] = "donnez la phrase de passe de cette sauvegarde"
+            if isinstance(upload, UploadFile) and upload.filename:
+                found["fichier"] = "choisissez-le de nouveau : un navigateur ne le garde pas"
+        if found or not isinstance(upload, UploadFile):
+            return _page(context, faults=Faults.ordered(FIELDS, found))
+        _backups(context).check(upload.file, passphrase)
+    except BackupError as error:
+        return _page(context, failure=str(error))
+    finally:
+        if isinstance(upload, UploadFile):
+            upload.file.close()
+    return context.redirect(_PAGE, "contenu")
+
+
+def replace(context: PageContext) -> Response:
+    """« Remplacer par cette sauvegarde »: exactly the one that was shown."""
+    checked = _backups(context).checked()
+    if checked is None or text(context.form, "apercu") != checked[0]:
+        raise HTTPException(NOT_FOUND)
+    word, holding = checked
+    agent = text(context.form, "agent") or (holding.agents[0] if len(holding.agents) == 1 else "")
+    if agent not in holding.agents:
+        return _page(context, faults=Faults.ordered(FIELDS, {"agent": "dites quel agent vous êtes"}))
+    try:
+        _backups(context).replace(word, agent=agent)
+    except BackupError as error:
+        return _page(context, failure=str(error))
+    forget(context.request)  # what it remembers is of what there was
+    return context.render("registre/sauvegarde.html", is_replaced=True)
+
+
+def leave(context: PageContext) -> Response:
+    """« Ne rien remplacer »."""
+    _backups(context).leave()
+    return context.redirect(_PAGE)
+
+
+def _page(context: PageContext, *, faults: Faults | None = None, failure: str = "") -> Response:
+    backups = _backups(context)
+    checked = backups.checked()
+    return context.render(
+        "registre/sauvegarde.html",
+        UNPROCESSABLE if faults or failure else 200,
+        is_replaced=False,
+        faults=faults or Faults(),
+        failure=failure,
+        present=backups.describe(),
+        word=checked[0] if checked else "",
+        holding=checked[1] if checked else None,
+    )
+
+
+def _backups(context: PageContext) -> Backups:
+    if context.services.backups is None:
+        raise HTTPException(NOT_FOUND)
+    return context.services.backups
+
+
+def _passphrase(context: PageContext, name: str) -> str:
+    """As it was typed: a blank at its end belongs to it."""
+    given = context.form.get(name, "")
+    return given if isinstance(given, str) else ""
+
+
+def _pieces(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(CHUNK):
+            yield piece

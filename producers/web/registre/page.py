@@ -1,0 +1,283 @@
+"""« Le registre »: an export is dropped into the arrivals folder, its preview shown, then taken up, or left.
+
+One that the register holds is undone or redated likewise: what would change is shown, then done, or left.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable
+from contextlib import suppress
+from datetime import date
+from pathlib import Path
+from typing import IO, NamedTuple
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import UploadFile
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from common.files import CHUNK
+from common.french import count_of, short_date
+from producers.errors import ProducerError
+from producers.web.depot.declarations import read_declarations, remember_declaration
+from producers.web.forms import Faults, read_day, read_number, read_once, text, texts, wrap_once
+from producers.web.listes.query import read_registres
+from producers.web.page_context import AWAY, NOT_FOUND, UNPROCESSABLE, PageContext
+from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports
+from producers.web.security.session import answer_poll
+from producers.web.suivi.pending import SendingFailure
+from schemas.envelope import CloudEvent, Data
+from schemas.requests import (
+    CancelRequested,
+    RegistreCorrectionRequested,
+    RegistreImportRequested,
+    RegistrePreviewRequested,
+    RequestReference,
+)
+from schemas.vocabulary import Liste, PreviewAct, PreviewStatus
+
+FIELDS = ("fichier", "jour", "liste")
+_PAGE = "registre"
+_LONGEST_NAME = 200
+_NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
+
+log = structlog.get_logger("producers.web")
+
+
+class Kept(NamedTuple):
+    """A file in the arrivals folder, under a name of ours."""
+
+    path: Path
+    sha256: str
+
+
+def show(context: PageContext) -> Response:
+    """The page."""
+    return _page(context)
+
+
+def drop(context: PageContext) -> Response:
+    """« Voir ce qui changerait »: the file is kept, and its preview asked for."""
+    upload = context.form.get("fichier")
+    given = upload if isinstance(upload, UploadFile) and upload.filename else None
+    try:
+        return _drop(context, given)
+    finally:
+        if isinstance(upload, UploadFile):
+            upload.file.close()
+
+
+def _drop(context: PageContext, upload: UploadFile | None) -> Response:
+    day, found = _read_day(context)
+    if upload is None:
+        found["fichier"] = "choisissez le fichier que vous avez téléchargé du REU"
+    elif not upload.size:
+        found["fichier"] = "ce fichier est vide : téléchargez-le de nouveau"
+    liste = text(context.form, "liste")
+    if liste and liste not in set(Liste):
+        found["liste"] = "choisissez une liste, ou « d'après le fichier »"
+    if found or upload is None or day is None:
+        if upload is not None and "fichier" not in found:
+            found["fichier"] = "choisissez-le de nouveau : un navigateur ne le garde pas"
+        return _page(context, faults=Faults.ordered(FIELDS, found))
+    try:
+        form = f"{context.agent.name}/{context.commune.code}/{read_once(context.form)}"
+        kept = _keep(upload.file, context.services.settings.arrivals_dir, form)
+    except OSError as error:
+        log.warning("arrival_not_kept", error=type(error).__name__)
+        reason = f"le fichier n'a pas pu être gardé ({error.strerror})"
+        return _page(context, failure=SendingFailure(reason))
+    data = RegistrePreviewRequested(
+        commune=context.commune.code,
+        arrival=kept.path.name,
+        sha256=kept.sha256,
+        taken_on=day,
+        file_name=_NO_NAME.sub(" ", (upload.filename or "").replace("\\", "/").rpartition("/")[2])[:_LONGEST_NAME],
+        liste=Liste(liste) if liste else None,
+        requested_by=context.agent.name,
+    )
+    answer = _send(context, data, f"export du {short_date(day)} déposé")
+    if isinstance(answer, SendingFailure):
+        kept.path.unlink(missing_ok=True)
+        return _page(context, failure=answer)
+    return answer
+
+
+def accept(context: PageContext) -> Response:
+    """« Reprendre dans le registre »: exactly what she has read, of exactly that file."""
+    apercu = _find(context, PreviewStatus.READY)
+    if apercu.is_correction:
+        return _confirm(context, apercu)
+    kept = {it["liste"] for it in apercu.found["kept"]}
+    accepted = set(texts(context.form, "accepte"))
+    found: dict[str, str] = {}
+    if apercu.lines_rejected and "rejets" not in accepted:
+        rejected = count_of(apercu.lines_rejected, "ligne rejetée", "lignes rejetées")
+        found["rejets"] = f"cochez que vous reprenez l'export sans ses {rejected}, ou corrigez-les d'abord"
+    if apercu.losing and "pertes" not in accepted:
+        found["pertes"] = "cochez que ces électeurs sont vraiment partis, ou téléchargez de nouveau l'export"
+    if text(context.form, "sha256") != apercu.sha256:
+        raise HTTPException(NOT_FOUND)
+    if found:
+        return _page(context, faults=Faults.ordered(("rejets", "pertes"), found))
+    data = RegistreImportRequested(
+        commune=context.commune.code,
+        preview=apercu.preview_id,
+        sha256=apercu.sha256,
+        accept_rejects="rejets" in accepted,
+        accept_loss="pertes" in accepted,
+        empty=[Liste(it) for it in texts(context.form, "vider") if it in kept],
+        requested_by=context.agent.name,
+    )
+    answer = _send(context, data, f"export du {short_date(apercu.taken_on)} à reprendre")
+    return _page(context, failure=answer) if isinstance(answer, SendingFailure) else answer
+
+
+def _confirm(context: PageContext, apercu: Apercu) -> Response:
+    """Exactly what she has read is done."""
+    reason, field = text(context.form, "raison")[:500], f"raison-{apercu.preview_id}"
+    if text(context.form, "sha256") != apercu.sha256:
+        raise HTTPException(NOT_FOUND)
+    if apercu.is_reason_wanted and not reason:
+        found = {field: "dites pourquoi ces fichiers sont à refaire : le journal le garde"}
+        return _page(context, faults=Faults.ordered((field,), found))
+    data = RegistreImportRequested(
+        commune=context.commune.code,
+        preview=apercu.preview_id,
+        sha256=apercu.sha256,
+        reason=reason,
+        requested_by=context.agent.name,
+    )
+    answer = _send(context, data, f"{apercu.words}, à faire")
+    return _page(context, failure=answer) if isinstance(answer, SendingFailure) else answer
+
+
+def correct(context: PageContext) -> Response:
+    """« Voir ce que changerait … »: nothing changes yet."""
+    number = read_number(text(context.form, "import"))
+    known = find_import(context.services.state, context.commune.code, number) if number else None
+    acts = {PreviewAct.UNDO: known and known.may_be_undone(context.services.clock())}
+    acts[PreviewAct.REDATE] = known and known.may_be_redated
+    act = next((it for it, may in acts.items() if may and it == text(context.form, "act")), None)
+    if known is None or act is None:
+        raise HTTPException(NOT_FOUND)
+    day: date | None = None
+    if act is PreviewAct.REDATE:
+        field, (day, found) = f"jour-{known.import_id}", _read_day(context)
+        if found:
+            return _page(context, faults=Faults.ordered((field,), {field: found["jour"]}))
+    asked = {"commune": context.commune.code, "import_id": known.import_id, "act": act, "taken_on": day}
+    data = RegistreCorrectionRequested.model_validate(asked | {"requested_by": context.agent.name})
+    said = f"export du {short_date(known.taken_on)}" if known.taken_on else "export"
+    words = f"jour de l'{said} à corriger" if act is PreviewAct.REDATE else f"annulation de l'{said} à préparer"
+    answer = _send(context, data, words)
+    return _page(context, failure=answer) if isinstance(answer, SendingFailure) else answer
+
+
+def give_up(context: PageContext) -> Response:
+    """« Ne pas reprendre », « Ne rien changer »: the file, if any, is erased."""
+    apercu = _find(context, *(status for status in PreviewStatus if not status.is_terminal))
+    request = RequestReference(source=apercu.source, id=apercu.event_id)
+    data = CancelRequested(request=request, requested_by=context.agent.name)
+    answer = _send(context, data, f"{apercu.words} à {'abandonner' if apercu.is_correction else 'effacer'}")
+    return _page(context, failure=answer) if isinstance(answer, SendingFailure) else answer
+
+
+def _send(context: PageContext, data: Data, words: str) -> Response | SendingFailure:
+    event: CloudEvent = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
+    try:
+        context.publish(event)
+    except ProducerError as error:
+        return SendingFailure(str(error))
+    remember_declaration(context.request, event, context.commune.code, (), words, page=_PAGE)
+    return context.redirect(_PAGE, "apercus")
+
+
+def _find(context: PageContext, *states: PreviewStatus) -> Apercu:
+    """The export that a form names; another commune's, or one that has ended, is not found."""
+    number = read_number(text(context.form, "apercu"))
+    apercu = find_apercu(context.services.state, context.commune.code, number) if number else None
+    if apercu is None or apercu.status not in states:
+        raise HTTPException(NOT_FOUND)
+    return apercu
+
+
+def _read_day(context: PageContext) -> tuple[date | None, dict[str, str]]:
+    """The day that she says; it is never guessed, since mouvements bear it."""
+    said = text(context.form, "jour")
+    day = read_day(said)
+    if not said:
+        return None, {"jour": "indiquez le jour où vous l'avez téléchargé du REU"}
+    if day is None:
+        return None, {"jour": "ce jour n'existe pas ; une date s'écrit JJ/MM/AAAA"}
+    if day > context.today:
+        return None, {"jour": f"le {short_date(day)} n'est pas encore venu : vérifiez la date"}
+    return day, {}
+
+
+def _keep(content: IO[bytes], folder: Path, form: str) -> Kept:
+    """Copy a file, whole or not at all, for workers alone; its name is the same when the same form is sent twice.
+
+    Raises:
+        OSError: no room, no right to write; nothing is left.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{uuid4().hex}.part"
+    digest = hashlib.sha256()
+    content.seek(0)
+    try:
+        with open(os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o640), "wb") as file:  # noqa: PTH123 — its mode
+            while piece := content.read(CHUNK):
+                digest.update(piece)
+                file.write(piece)
+            file.flush()
+            os.fsync(file.fileno())
+        path = folder / f"{hashlib.sha256(f'{form}/{digest.hexdigest()}'.encode()).hexdigest()[:32]}.reu"
+        part.rename(path)
+    except OSError:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        raise
+    return Kept(path, digest.hexdigest())
+
+
+def age_of(day: date, today: date) -> str:
+    """How old an export is, as a clerk says it."""
+    days = (today - day).days
+    return {0: "d'aujourd'hui", 1: "d'hier"}.get(days, f"il date de {count_of(days, 'jour')}")
+
+
+def _page(context: PageContext, *, faults: Faults | None = None, failure: SendingFailure | None = None) -> Response:
+    state, commune = context.services.state, context.commune.code
+    pending = read_declarations(context.request, context.services, commune, _PAGE)
+    apercus = read_apercus(state, commune, context.services.clock())
+    is_at_work = bool(pending.waiting) or _are_at_work(apercus)
+    response = context.render(
+        "registre/registre.html",
+        UNPROCESSABLE if faults else AWAY if failure else 200,
+        faults=faults or Faults(),
+        failure=failure,
+        pending=pending,
+        apercus=apercus,
+        is_at_work=is_at_work,
+        registres=read_registres(state, commune),
+        imports=read_imports(state, commune),
+        form={name: text(context.form, name) for name in ("jour", "liste")},
+        once=read_once(context.form),
+        today=context.today,
+        age_of=lambda day: age_of(day, context.today),
+        PreviewStatus=PreviewStatus,
+        more_names={
+            name: "Vrai jour de l'export" if name.startswith("jour-") else "Pourquoi"
+            for name in (faults or Faults()).by_field
+            if "-" in name
+        },
+    )
+    answer_poll(context.request, response, is_done=not is_at_work)
+    return response
+
+
+def _are_at_work(apercus: Iterable[Apercu]) -> bool:
+    return any(it.status.is_at_work for it in apercus)

@@ -1,0 +1,256 @@
+"""Exports of the REU that arrived for a commune, and those that its register holds: the views `apercus`, `imports`."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Boolean, Date, Row, column, or_, select, table
+
+from common.calendrier import jour_a_paris, now
+from common.french import short_date
+from producers.state import State, to_document, to_instant
+from schemas.requests import UNDO_DAYS
+from schemas.vocabulary import PreviewAct, PreviewStatus
+
+SHOWN = 10
+"""Exports and imports that the page shows, the last ones."""
+
+_SAID_FOR = timedelta(days=1)
+"""How long the end of an export is told."""
+
+_OPEN = [status.value for status in PreviewStatus if not status.is_terminal]
+_APERCUS = table(
+    "apercus",
+    *(
+        column(name)
+        for name in (
+            *("preview_id", "source", "event_id", "code_commune", "file_name", "sha256", "requested_by", "created_at"),
+            *("status", "lines_read", "found", "reason", "wanted_by", "finished_at", "import_id", "act"),
+        )
+    ),
+    column("taken_on", Date),
+)
+_IMPORTS = table(
+    "imports",
+    *(
+        column(name)
+        for name in ("import_id", "code_commune", "liste", "electeurs", "file_name", "imported_at", "imported_by")
+    ),
+    column("undone_at"),
+    column("taken_on", Date),
+    column("is_compared", Boolean),
+)
+
+
+_CORRECTION_LABELS = {
+    PreviewStatus.QUEUED: "calcul en attente",
+    PreviewStatus.RUNNING: "calcul en cours",
+    PreviewStatus.READY: "à confirmer ou non",
+    PreviewStatus.ACCEPTED: "en attente",
+    PreviewStatus.IMPORTING: "en cours",
+    PreviewStatus.IMPORTED: "fait",
+    PreviewStatus.DROPPED: "abandonné",
+    PreviewStatus.EXPIRED: "abandonné, faute de réponse",
+}
+
+
+@dataclass(frozen=True)
+class Apercu:
+    """An export that was dropped, or a correction of one; and what would change, once that is known."""
+
+    preview_id: int
+    source: str
+    event_id: str
+    file_name: str
+    sha256: str
+    taken_on: date
+    requested_by: str
+    created_at: datetime | None
+    status: PreviewStatus
+    lines_read: int
+    found: dict[str, Any]
+    reason: str
+    wanted_by: str
+    act: PreviewAct
+
+    @property
+    def label(self) -> str:
+        """Where it stands, as a clerk reads it."""
+        if self.is_correction:
+            return _CORRECTION_LABELS.get(self.status, self.status.label)
+        return self.status.label
+
+    @property
+    def is_correction(self) -> bool:
+        """Whether it is of an export that the register holds, which has no file here."""
+        return self.act is not PreviewAct.IMPORT
+
+    @property
+    def words(self) -> str:
+        """What it is, in a few words."""
+        day = short_date(self.taken_on)
+        if self.act is PreviewAct.UNDO:
+            return f"annulation de l'export du {day}"
+        return f"export daté du {day}" if self.is_correction else f"export du {day}"
+
+    @property
+    def is_reason_wanted(self) -> bool:
+        """Whether a file that was deposited or posted would be to make again."""
+        return bool(self.found.get("files", {}).get("used"))
+
+    @property
+    def losing(self) -> Sequence[str]:
+        """Lists whose loss she must accept."""
+        losing: Sequence[str] = self.found.get("losing", ())
+        return losing
+
+    @property
+    def lines_rejected(self) -> int:
+        """Lines that she must accept to go without."""
+        number: int = self.found.get("lines_rejected", 0)
+        return number
+
+
+@dataclass(frozen=True)
+class FinishedImport:
+    """An import that is finished: of which lists of the commune, with how many electors each."""
+
+    import_id: int
+    file_name: str
+    taken_on: date | None
+    imported_at: datetime | None
+    imported_by: str
+    is_undone: bool
+    listes: tuple[tuple[str, int], ...]
+    gap_since: date | None = None
+    """The day of the export before it, where the two were not compared: what changed in between is not known."""
+    followed_by: date | None = None
+    """The day of an export that took up one of its lists after it, and is to be undone first."""
+    is_shared: bool = False
+    """Whether it has lists of other communes, too."""
+
+    def may_be_undone(self, now: datetime) -> bool:
+        """Whether it is the last link of its lists, and what it replaced is kept."""
+        is_recent = self.imported_at is not None and self.imported_at > now - timedelta(days=UNDO_DAYS)
+        return self.may_be_redated and self.followed_by is None and is_recent
+
+    @property
+    def may_be_redated(self) -> bool:
+        """Whether the clerk may say another day of it."""
+        return not (self.is_undone or self.is_shared)
+
+
+def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
+    """The exports that wait for something, and those that have ended in the last day; the last one first.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    view = _APERCUS.c
+    with state.reading() as connection:
+        query = select(_APERCUS).where(view.code_commune == commune).order_by(view.preview_id.desc()).limit(SHOWN)
+        rows = [_to_apercu(row) for row in connection.execute(query)]
+    since = now - _SAID_FOR
+    return [it for it in rows if not it.status.is_terminal or (it.created_at and it.created_at > since)]
+
+
+def find_apercu(state: State, commune: str, preview_id: int) -> Apercu | None:
+    """An export of the commune that has not ended.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    view = _APERCUS.c
+    is_it = view.code_commune == commune, view.preview_id == preview_id, or_(*(view.status == it for it in _OPEN))
+    with state.reading() as connection:
+        row = connection.execute(select(_APERCUS).where(*is_it)).one_or_none()
+    return _to_apercu(row) if row else None
+
+
+def read_imports(state: State, commune: str) -> list[FinishedImport]:
+    """The last imports of the commune's lists, the last one first.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    view = _IMPORTS.c
+    last = select(view.import_id).where(view.code_commune == commune).distinct().order_by(view.import_id.desc())
+    with state.reading() as connection:
+        numbers = connection.scalars(last.limit(SHOWN)).all()
+        lines = select(_IMPORTS).where(view.code_commune == commune, view.import_id.in_(numbers))
+        rows = connection.execute(lines.order_by(view.import_id.desc(), view.liste.desc())).all()
+        chain = select(_IMPORTS).where(view.code_commune == commune, view.undone_at.is_(None))
+        links = connection.execute(chain.order_by(view.import_id)).all()
+        others = select(view.import_id).where(view.import_id.in_(numbers), view.code_commune != commune)
+        shared = set(connection.scalars(others))
+    gaps, followed = _find_gaps(links), _find_followed(links)
+    listes: dict[int, list[tuple[str, int]]] = {}
+    for row in rows:
+        listes.setdefault(row.import_id, []).append((row.liste, row.electeurs))
+    first = {row.import_id: row for row in reversed(rows)}
+    return [
+        FinishedImport(
+            import_id=number,
+            file_name=first[number].file_name,
+            taken_on=first[number].taken_on,
+            imported_at=to_instant(first[number].imported_at),
+            imported_by=first[number].imported_by,
+            is_undone=first[number].undone_at is not None,
+            listes=tuple(of_import),
+            gap_since=gaps.get(number),
+            followed_by=followed.get(number),
+            is_shared=number in shared,
+        )
+        for number, of_import in listes.items()
+    ]
+
+
+def find_import(state: State, commune: str, import_id: int) -> FinishedImport | None:
+    """One of those that the page shows.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    return next((it for it in read_imports(state, commune) if it.import_id == import_id), None)
+
+
+def _find_followed(rows: Sequence[Row[Any]]) -> dict[int, date]:
+    """The imports of which a list was taken up again, each with the day of the last one that did."""
+    last = {row.liste: row for row in rows}
+    return {row.import_id: _day_of(last[row.liste]) for row in rows if last[row.liste].import_id != row.import_id}
+
+
+def _day_of(row: Row[Any]) -> date:
+    day: date | None = row.taken_on
+    return day or jour_a_paris(to_instant(row.imported_at) or now())
+
+
+def _find_gaps(rows: Iterable[Row[Any]]) -> dict[int, date]:
+    """The imports that were not compared with the one before of their list, each with the day of that one."""
+    last: dict[str, date] = {}
+    gaps: dict[int, date] = {}
+    for row in rows:
+        if row.liste in last and not row.is_compared:
+            gaps[row.import_id] = min(last[row.liste], gaps.get(row.import_id, date.max))
+        last[row.liste] = _day_of(row)
+    return gaps
+
+
+def _to_apercu(row: Row[Any]) -> Apercu:
+    return Apercu(
+        preview_id=row.preview_id,
+        source=row.source,
+        event_id=row.event_id,
+        file_name=row.file_name,
+        sha256=row.sha256,
+        taken_on=row.taken_on,
+        requested_by=row.requested_by,
+        created_at=to_instant(row.created_at),
+        status=PreviewStatus(row.status),
+        lines_read=row.lines_read,
+        found=to_document(row.found) or {},
+        reason=row.reason,
+        wanted_by=row.wanted_by,
+        act=PreviewAct(row.act),
+    )

@@ -1,0 +1,139 @@
+"""The publication of a tableau: noted by the clerk, then certified by the mayor on a page that a worker draws."""
+
+from datetime import date
+
+from pydantic import ValidationError
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from common.calendrier import last_day_to_consult
+from common.french import short_date
+from producers.errors import ProducerError
+from producers.web.depot.declarations import PendingDeclarations, read_declarations, remember_declaration
+from producers.web.exports.query import AskedFile, read_file
+from producers.web.forms import Faults, read_once, text, wrap_once
+from producers.web.page_context import AWAY, NOT_FOUND, UNPROCESSABLE, PageContext
+from producers.web.security.session import answer_poll
+from schemas.declarations import PublicationDeclared
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import PublicationMode, parse_jour
+
+FIELDS = {"mode": "Comment", "du": "Premier jour", "au": "Dernier jour", "signe": "Certificat signé le"}
+"""What the form is made of, and how each is called where something is wrong with it."""
+
+
+class _Wrong(Exception):
+    """A field that cannot be taken as it is."""
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(reason)
+        self.name = name
+
+
+def show(context: PageContext) -> Response:
+    """The page; there is none of what is not to be posted."""
+    pending = read_declarations(context.request, context.services, context.commune.code)  # before what it changes
+    file = _read(context)
+    response = _render(context, file, _proposed(context, file), pending=pending)
+    answer_poll(context.request, response, is_done=not pending.waiting and not _awaits_certificat(file))
+    return response
+
+
+def declare(context: PageContext) -> Response:
+    """« Enregistrer »."""
+    file = _read(context)
+    form = {name: text(context.form, name) for name in FIELDS}
+    try:
+        data = _read_form(context, file, form)
+        event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
+        context.publish(event)
+    except _Wrong as wrong:
+        return _render(context, file, form, UNPROCESSABLE, faults=Faults.ordered([*FIELDS], {wrong.name: str(wrong)}))
+    except ProducerError as away:
+        return _render(context, file, form, AWAY, error=f"Rien n'est enregistré : {away}.")
+    words = f"{data.mode.label} depuis le {short_date(data.published_on)}"
+    remember_declaration(context.request, event, context.commune.code, data.exports, words)
+    return context.redirect("publication", export=file.export_id)
+
+
+def _read(context: PageContext) -> AskedFile:
+    file = read_file(context.services.state, context.commune.code, context.number("export"))
+    if file is None or not file.may_be_published:
+        raise HTTPException(NOT_FOUND)
+    return file
+
+
+def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> PublicationDeclared:
+    first, last, signed = (_read_day(form, name) for name in ("du", "au", "signe"))
+    if form["mode"] not in set(PublicationMode):
+        raise _Wrong("mode", "dites s'il est affiché, ou consultable en mairie")
+    if first is None:
+        raise _Wrong("du", "donnez le premier jour")
+    for name, day in (("du", first), ("signe", signed)):
+        if day and day > context.today:
+            raise _Wrong(name, f"le {short_date(day)} n'est pas encore venu")
+    if last and last < first:
+        raise _Wrong("au", "le dernier jour précède le premier")
+    if signed and (last is None or signed < last):
+        raise _Wrong("signe", "le certificat se signe une fois la publication terminée")
+    try:
+        return PublicationDeclared(
+            commune=context.commune.code,
+            exports=[file.export_id],
+            mode=PublicationMode(form["mode"]),
+            published_on=first,
+            published_until=last,
+            certified_on=signed,
+            requested_by=context.agent.name,
+        )
+    except ValidationError:
+        raise _Wrong("du", "cette année n'est pas possible") from None
+
+
+def _read_day(form: dict[str, str], name: str) -> date | None:
+    if not form[name]:
+        return None
+    try:
+        return parse_jour(form[name])
+    except ValueError as error:
+        raise _Wrong(name, str(error)) from None
+
+
+def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
+    """What is recorded; else from today, for the seven days of consultation where the law asks for them."""
+    first, last = file.published_on or context.today, file.published_until
+    if file.published_on is None and file.type_tableau == TypeTableau.VINGT_JOURS:
+        last = last_day_to_consult(first)
+    days = {"du": first, "au": last, "signe": file.certified_on}
+    mode = file.publication_mode or PublicationMode.AFFICHAGE.value
+    return {"mode": mode} | {name: day.isoformat() if day else "" for name, day in days.items()}
+
+
+def _awaits_certificat(file: AskedFile) -> bool:
+    return bool(file.published_until and not file.certificat_name and not file.purged_at)
+
+
+def _render(
+    context: PageContext,
+    file: AskedFile,
+    form: dict[str, str],
+    status: int = 200,
+    *,
+    pending: PendingDeclarations | None = None,
+    faults: Faults | None = None,
+    error: str = "",
+) -> Response:
+    return context.render(
+        "tableaux/publication.html",
+        status,
+        file=file,
+        form=form,
+        faults=faults or Faults(),
+        error=error,
+        once=read_once(context.form),
+        fields=FIELDS,
+        today=context.today,
+        is_over=bool(file.published_until and file.published_until <= context.today),
+        awaits_certificat=_awaits_certificat(file),
+        pending=pending or PendingDeclarations(),
+    )

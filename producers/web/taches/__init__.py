@@ -1,0 +1,1 @@
+"""« Ce que vous avez à faire »: the first page of a commune."""
