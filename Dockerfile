@@ -7,18 +7,29 @@ COPY requirements.lock .
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
         --no-compile --require-hashes --only-binary=:all: --requirement requirements.lock
+# What nothing here loads: other formats of images and of fonts, lexers, charts, XML bound to objects, translations.
+RUN site=$(echo /opt/venv/lib/python3.*/site-packages) \
+    && rm -rf "$site"/PIL/_avif* "$site"/PIL/_imagingft* "$site"/PIL/_webp* "$site"/pillow.libs/libavif* \
+        "$site"/pillow.libs/libbrotli* "$site"/pillow.libs/libfreetype* "$site"/pillow.libs/libharfbuzz* \
+        "$site"/pillow.libs/libsharpyuv* "$site"/pillow.libs/libwebp* "$site"/apprise/i18n "$site"/reportlab/graphics \
+        "$site"/lxml/html "$site"/lxml/includes "$site"/lxml/isoschematron "$site"/lxml/objectify* "$site"/sqlalchemy/testing \
+    && find "$site"/pygments/lexers -name '[a-z]*.py' -delete
 COPY common /app/common
 COPY schemas /app/schemas
 COPY producers /app/producers
 COPY worker /app/worker
-# Compiled once for all, without a date in it, but what is never loaded; readable whatever the umask of the checkout.
-RUN python -m compileall -q --invalidation-mode unchecked-hash -x 'apprise/plugins|pygments/lexers|/testing/' /app /opt/venv \
-    && chmod -R a=rX,u+w /app /opt/venv
+# Compiled once for all, without a date in it, but what is never loaded; readable whatever the umask of the checkout; every
+# file of the day of the release, so that the same commit gives the same layers.
+ARG SOURCE_DATE_EPOCH=0
+RUN python -m compileall -q --invalidation-mode unchecked-hash -x apprise/plugins /app /opt/venv \
+    && chmod -R a=rX,u+w /app /opt/venv \
+    && find /app /opt/venv -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
 FROM ${PYTHON_IMAGE}
 ARG PYTHON_IMAGE
 ARG VERSION=0
 ARG REVISION=unknown
+ARG SOURCE_DATE_EPOCH=0
 LABEL org.opencontainers.image.title="Module Préfecture" \
       org.opencontainers.image.description="Voter lists and revision tables, made as files by workers behind a queue" \
       org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
@@ -26,15 +37,19 @@ LABEL org.opencontainers.image.title="Module Préfecture" \
       org.opencontainers.image.revision="${REVISION}"
 # The group is for whoever may read the files (a screen, a backup), and for another user than 10001 to run as.
 RUN groupadd --gid 10001 prefecture \
-    && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin prefecture \
+    && useradd --no-log-init --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent --shell /usr/sbin/nologin prefecture \
     && install --directory --owner 10001 --group 10001 --mode 2770 \
-        /var/lib/prefecture /var/lib/prefecture/arrivals /var/lib/prefecture/exports /var/lib/prefecture/mails /var/lib/prefecture/spool
+        /var/lib/prefecture /var/lib/prefecture/arrivals /var/lib/prefecture/exports /var/lib/prefecture/mails /var/lib/prefecture/spool \
+    && mkdir /opt/venv \
+    && touch --date="@$SOURCE_DATE_EPOCH" /etc /etc/.pwd.lock /etc/group* /etc/gshadow* /etc/passwd* /etc/shadow* /etc/subgid* \
+        /etc/subuid* /opt /opt/venv /var/lib /var/lib/prefecture /var/lib/prefecture/*
 COPY --from=build /opt/venv /opt/venv
 COPY --from=build /app /app
 # In a container nobody is alone: the screen is closed until a proxy or a provider is named.
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
+    PREFECTURE_ARRIVALS_DIR=/var/lib/prefecture/arrivals \
     PREFECTURE_EXPORTS_DIR=/var/lib/prefecture/exports \
     PREFECTURE_HEALTH_DIR=/tmp/health \
     PREFECTURE_MAIL_DIR=/var/lib/prefecture/mails \
@@ -43,6 +58,6 @@ ENV PATH=/opt/venv/bin:$PATH \
 WORKDIR /app
 USER 10001:10001
 # The umask is the program's own (common/files.py): files 0640, directories 2750.
-CMD ["dramatiq", "worker.main", "--processes", "1", "--threads", "1"]
+CMD ["python", "-m", "worker.main", "--processes", "1", "--threads", "1"]
 HEALTHCHECK --interval=30s --timeout=20s --start-period=60s --retries=3 \
     CMD ["python", "-m", "worker", "healthy", "worker"]

@@ -6,7 +6,7 @@ cd "$(dirname "$0")/.."
 before=$(sed -n 's/^MODULE_IMAGE_BEFORE=//p' .env)
 [ -n "$before" ] || { echo "rollback.sh: .env names no MODULE_IMAGE_BEFORE: upgrade.sh did not run here" >&2 && exit 1; }
 docker image inspect "$before" >/dev/null
-docker compose stop worker-requests worker-listes worker-tableaux worker-bulk notifier
+sh deploy/stop.sh
 sed -i "s|^MODULE_IMAGE=.*|MODULE_IMAGE=$before|" .env
 docker compose up --detach
 echo "rollback.sh: $before runs"

@@ -22,13 +22,23 @@ mkdir -p -m 700 var/backups
 backup=var/backups/$(date -u +%Y%m%dT%H%M%SZ).dump
 (umask 077; docker compose exec -T database pg_dump --username=postgres --format=custom prefecture >"$backup")
 echo "upgrade.sh: the database is in $backup"
+find var/backups -name '*.dump' -mtime +30 -delete
 
 set_in_env MODULE_VERSION "$version"
 set_in_env MODULE_REVISION "$revision"
+set_in_env MODULE_DATE "$(git log -1 --format=%ct 2>/dev/null || date +%s)"
 MODULE_IMAGE=$image docker compose build --quiet migrate
-docker compose stop worker-requests worker-listes worker-tableaux worker-bulk notifier
+# What exactly this release runs: the digests that a registry gave; images made or loaded here have none but their id.
+base=$(sed -n 's/^PYTHON_IMAGE=//p' .env | tail -n 1)
+for name in "${base:-$(sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile | head -n 1)}" $(MODULE_IMAGE=$image docker compose config --images | sort -u); do
+    docker image inspect --format "$(date -u +%FT%TZ) $name {{.Id}} {{range .RepoDigests}}{{.}} {{end}}" "$name" 2>/dev/null || true
+done >>var/images.txt
+sh deploy/stop.sh
 set_in_env MODULE_IMAGE_BEFORE "$running"
 set_in_env MODULE_IMAGE "$image"
+# A release may bring an account: its password first, by the secret that the new container sees.
+docker compose up --detach --wait database
+docker compose exec -T database psql --username=postgres --quiet --file=/docker-entrypoint-initdb.d/accounts.sql
 docker compose up --detach
 
 for try in $(seq 60); do
