@@ -33,12 +33,25 @@ P8  Whether a second worker process pays: a batch of communes of one size, XML o
 P9  How long a clerk of a village waits: its list of 500 electors as CSV, as XML, a tableau where all 500 moved; wall
     from before the request is sent until the row is ready, one request after another, one worker process that is warm;
     of 300 requests the fourth slowest. Villages are asked for in turn: file names are told apart by their seconds.
+P12 What an import costs: a REU export read, cleaned, checked and made a version of the register, then the next one,
+    from which one elector in fifty is gone, compared with it; each once, wall, against `\copy` of the first file into
+    a table of plain texts.
+P10 How long a clerk waits to be told: from before a request for the list of a village is sent until her mail is handed
+    over to the mail server; one at a time, one worker process, one notifier, of 300 the fourth slowest.
+P11 How many requests are recorded in a second: a thousand, sent at once as a batch, from before the first is sent until
+    each has its rows and doorbells; one, then two processes that read requests only. How many requests are
+    told in a second, each by a mail and two events, by one, then by two notifiers.
+P13 What it takes to be there: every service of docker-compose.yml that is ours, by its command, all at once, with
+    nothing to do: memory (PSS: what processes share is counted once), divided by the processes that work; seconds of
+    processor from its start until it is at work, the least of three.
 W1  How long a clerk waits for a page of the screen, beside ten thousand requests of six files of her commune: wall from
     before the page is asked for, over HTTP, until its last byte is here; pages in turn, of 100 rounds the second
     slowest, and the median; likewise the first event of the stream, and the question that each second asks the database
     whether anything changed. On both databases. The commune asks every ten minutes, day and night; half of its files
     are purged, and another commune's 30,000 files are newer (`bench.history`). One screen process, one clerk, default
     settings, nothing else asks; of each page the address that shows or looks through most.
+W2  The same pages asked for by a hundred clerks at once, each with an event stream, one each ten seconds, while ten of
+    them take a list of 60 MB: milliseconds until the first byte, streams that lived, memory of the screen (PSS).
 
 In P7 to P9 workers have the default settings and nothing asks the database meanwhile: PostgreSQL's NOTIFY tells that a
 row is ready. Each file is then on the volume with the bytes of its row. No notifier runs: telling is not measured.

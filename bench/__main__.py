@@ -10,7 +10,7 @@ import click
 from bench.check import Check
 from bench.checks import CHECKS
 from bench.checks_queue import CHECKS_QUEUE
-from bench.report import format_table, machine_facts, write_json
+from bench.report import compare, format_changes, format_table, machine_facts, write_json
 from bench.stage import Stage
 from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
 from tests.parts.postgres import PostgresServer
@@ -44,10 +44,16 @@ def _parse_only(_context: click.Context, _parameter: click.Parameter, value: str
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write every sample.",
 )
-def main(only: list[str], size: int, json_path: Path) -> None:
+@click.option(
+    "--compare",
+    "earlier",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The JSON of an earlier run: 1 when a figure became worse by more than a tenth.",
+)
+def main(only: list[str], size: int, json_path: Path, earlier: Path | None) -> None:
     """Measure how fast files are made and pages shown, beside the targets; `bench/__init__.py` says what each means."""
     try:
-        for part in (POSTGRESQL, RABBITMQ) if CHECKS_QUEUE.keys() & set(only) else (POSTGRESQL,):
+        for part in (POSTGRESQL, RABBITMQ) if {*CHECKS_QUEUE, "W2"} & set(only) else (POSTGRESQL,):
             provide(part)
     except MissingPartError as error:
         raise click.ClickException(str(error)) from None
@@ -64,8 +70,13 @@ def main(only: list[str], size: int, json_path: Path) -> None:
             stage.tell(f"{name} …")
             checks += CHECKS[name](stage)
     print(format_table(checks))
+    print(f"Load average: {facts['load_average']} before, {machine_facts('')['load_average']} after.")
+    changes = compare(checks, earlier) if earlier else []
+    if changes:
+        print(f"\n{format_changes(changes)}")
     write_json(json_path, facts=facts, size=size, checks=checks, imports=stage.imports)
-    sys.exit(0 if all(check.is_met for check in checks) else 1)
+    is_good = all(check.is_met for check in checks) and not any(change.is_regression for change in changes)
+    sys.exit(0 if is_good else 1)
 
 
 if __name__ == "__main__":

@@ -15,6 +15,9 @@ Asked = ListeExportRequested | TableauxRenderRequested
 
 _SOURCE = "/bench"
 
+BENCH = "bench"
+"""Who asks."""
+
 
 class Order(NamedTuple):
     """Requests that are sent together, and how many files they ask for."""
@@ -39,13 +42,13 @@ def ask_one(asked: Asked) -> Order:
 
 def every_liste(commune: str) -> Asked:
     """The three lists as CSV, one commune of a batch."""
-    return ListeExportRequested(commune=commune, formats=[Format.CSV], bulk=True, requested_by="bench")
+    return ListeExportRequested(commune=commune, formats=[Format.CSV], bulk=True, requested_by=BENCH)
 
 
 def liste_principale(commune: str, format_: Format, *, bulk: bool) -> Asked:
     """The principal list."""
     return ListeExportRequested(
-        commune=commune, listes=[Liste.PRINCIPALE], formats=[format_], bulk=bulk, requested_by="bench"
+        commune=commune, listes=[Liste.PRINCIPALE], formats=[format_], bulk=bulk, requested_by=BENCH
     )
 
 
@@ -57,5 +60,5 @@ def tableau(commune: str, *, bulk: bool) -> Asked:
         types=[TypeTableau.PREMIER_RECTIFICATIF],
         date_tableau=DATE_TABLEAU,
         bulk=bulk,
-        requested_by="bench",
+        requested_by=BENCH,
     )

@@ -78,7 +78,7 @@ def fpdf_wrapped(task: Task) -> Measure:
 
 def draw_ours(lines: Iterable[Values], path: Path) -> Callable[[], None]:
     """A tableau in one part; ready to be drawn. The faces are read already, as a worker's are and FPDF's font is."""
-    from worker.domain.tableau import Bilan, Ligne, Partie, Section, Tableau
+    from worker.domain.tableau.model import Bilan, Ligne, Partie, Section, Tableau
     from worker.pdf.font import load_face
     from worker.pdf.render import render_tableau
 

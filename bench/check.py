@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
 
@@ -62,6 +62,11 @@ def ratio(
 def ceiling(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
     """The highest sample, which must stay below the target."""
     return _one(name, what, max(values), values, target=target, unit=unit)
+
+
+def floor(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:
+    """The median, which must not be below the target."""
+    return replace(_one(name, what, median(values), values, target=target, unit=unit), is_floor=True)
 
 
 def percentile_99(name: str, what: str, values: Sequence[float], *, target: float, unit: str) -> Check:

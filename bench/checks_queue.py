@@ -5,9 +5,11 @@ from functools import partial
 from itertools import cycle, islice
 from typing import NamedTuple
 
-from bench.asking import Asked, ask_many, ask_one, every_liste, liste_principale, tableau
-from bench.check import Check, percentile_99, ratio
-from bench.crew import Crew
+from sqlalchemy import insert
+
+from bench.asking import BENCH, Asked, ask_many, ask_one, every_liste, liste_principale, tableau
+from bench.check import Check, ceiling, floor, percentile_99, ratio
+from bench.crew import Crew, Notifiers, rest, tell
 from bench.departement import communes_of
 from bench.departement_query import read_departement
 from bench.measure import Measure, in_turn
@@ -15,9 +17,12 @@ from bench.mouvements import ONE_IN
 from bench.psql import copy_to
 from bench.registers import Task
 from bench.stage import Stage
+from schemas.topology import QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
 from schemas.vocabulary import Format
 from tests.parts.rabbitmq import RabbitNode
-from worker.writers.csv_file import HEADER
+from worker.db.engine import build_engine
+from worker.notifier.models import Agent
+from worker.writers.electeurs_file import HEADER
 
 TIMES = 3
 UNTUNED = "server's settings"
@@ -26,6 +31,9 @@ PLACES, SHARE = 16, 50
 
 VILLAGES, VILLAGE, REQUESTS = 60, 500, 300
 """P9: villages that are asked for in turn, so that no name of a file waits for its second; their electors."""
+
+COMMUNES, TOLD = 1000, 1000
+"""P11: communes of one elector, each asked for once; requests that wait to be told."""
 
 _WARM = 8
 """Requests that are not measured, for each process to have made some files."""
@@ -53,8 +61,8 @@ def p7(stage: Stage) -> Iterator[Check]:
     if made[0].size != copied[0].size + len(HEADER) * 3 * task.communes:
         raise RuntimeError("the files are not what \\copy wrote, below their headers")
     what = f"CSV of {task.communes} communes, two workers / \\copy, {task.size:,}"
-    yield ratio("P7", what, _wall(made), _wall(copied), target=6, unit="s")
-    yield ratio("P7", f"{what}, {UNTUNED}", _wall(made), _wall(untuned), target=6, unit="s")
+    yield ratio("P7", what, _wall(made), _wall(copied), target=3, unit="s")
+    yield ratio("P7", f"{what}, {UNTUNED}", _wall(made), _wall(untuned), target=3, unit="s")
 
 
 def p8(stage: Stage) -> Iterator[Check]:
@@ -66,7 +74,7 @@ def p8(stage: Stage) -> Iterator[Check]:
             one, two = in_turn([partial(_make_all, node, task, kind.ask, processes) for processes in (1, 2)], TIMES)
             require_lines([*one, *two], PLACES * kind.lines)
             what = f"{kind.name}, throughput of two workers / one, {PLACES} × {kind.lines:,} lines"
-            yield ratio("P8", what, _wall(one), _wall(two), target=1.6, unit="s", is_floor=True)
+            yield ratio("P8", what, _wall(one), _wall(two), target=1.7, unit="s", is_floor=True)
 
 
 def p9(stage: Stage) -> Iterator[Check]:
@@ -83,7 +91,55 @@ def p9(stage: Stage) -> Iterator[Check]:
             yield percentile_99("P9", what, samples, target=100, unit="ms")
 
 
-CHECKS_QUEUE: dict[str, Callable[[Stage], Iterator[Check]]] = {"P7": p7, "P8": p8, "P9": p9}
+def p10(stage: Stage) -> Iterator[Check]:
+    """A village's list, from its request until the clerk's mail is handed over."""
+    task = stage.places(VILLAGES, VILLAGE)
+    engine = build_engine(task.url)
+    with engine.begin() as connection:
+        agents = [
+            {"name": BENCH, "code_commune": code, "email": f"mairie-{code}@bench.example"} for code in _codes(task)
+        ]
+        connection.execute(insert(Agent), agents)
+    engine.dispose()
+    kind = _csv(VILLAGE)
+    with RabbitNode() as node, Crew(node, task, processes=1) as crew, Notifiers(task, crew.amqp_url) as notifiers:
+        codes = islice(cycle(_codes(task)), _WARM + REQUESTS)
+        orders = (ask_one(kind.ask(code)) for code in codes)
+        samples = [notifiers.time_mail(partial(crew.make, order)) * _MS for order in orders][_WARM:]
+    what = f"{kind.name} of {kind.lines} lines, publish to told, p99 of {REQUESTS}"
+    yield percentile_99("P10", what, samples, target=250, unit="ms")
+
+
+def p11(stage: Stage) -> Iterator[Check]:
+    """How many requests are recorded in a second, by processes that read nothing else, and how many are told."""
+    task = stage.places(COMMUNES, 1)
+    for processes in (1, 2):
+        with RabbitNode() as node, Crew(node, task, processes, queues=(QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)) as crew:
+            ask = _csv(1, bulk=True).ask
+            walls = [crew.record(ask_many(map(ask, _codes(task)))) for _ in range(1 + TIMES)][1:]
+            what = f"requests recorded in a second, {COMMUNES} at once, processes: {processes}"
+            yield floor("P11", what, [COMMUNES / wall for wall in walls], target=300, unit="/s")
+    for processes in (1, 2):
+        with RabbitNode() as node:
+            rates = [tell(node, stage.untold(TOLD, COMMUNES), processes) for _ in range(TIMES)]
+        what = f"requests told in a second, a mail and two events each, {TOLD} at once, notifiers: {processes}"
+        yield floor("P11", what, rates, target=100, unit="/s")
+
+
+def p13(stage: Stage) -> Iterator[Check]:
+    """What each service takes while nothing is asked for."""
+    task = stage.places(1, 1)
+    with RabbitNode() as node:
+        services = rest(node, task)
+    for name, it in services.items():
+        memory = it.memory / it.processes
+        yield ceiling("P13", f"{name} at rest, each of its processes: {it.processes}", [memory], target=60, unit="MB")
+        yield ceiling("P13", f"{name}, processor until it is at work", [it.start], target=1, unit="s")
+    yield ceiling("P13", "all of them at rest", [sum(it.memory for it in services.values())], target=530, unit="MB")
+
+
+CHECKS_QUEUE: dict[str, Callable[[Stage], Iterator[Check]]] = {"P7": p7, "P8": p8, "P9": p9, "P10": p10, "P11": p11}
+CHECKS_QUEUE["P13"] = p13
 
 
 class _Kind(NamedTuple):

@@ -5,23 +5,29 @@ from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime
 from functools import partial
 
-from bench.check import Check, percentile_99
+from bench import child
+from bench.asking import ask_one, liste_principale
+from bench.check import Check, ceiling, floor, percentile_99
+from bench.crew import Crew
+from bench.crowd import CLERKS, DOWNLOADS, gather
 from bench.history import APART, FILES
 from bench.screen import Screen
 from bench.stage import Database, Stage
-from common.clock import jour_a_paris
+from common.calendrier import jour_a_paris
 from producers.state import State
 from producers.web.suivi.query import read_change_marker
+from schemas.vocabulary import Format
+from tests.parts.rabbitmq import RabbitNode
 from worker.demo import LIBREVILLE
 
 ROUNDS = 100
 STREAM, PULSE = "first event of the stream", "pulse"
 
 _WARM = 3
-_MOST = 300
+_MOST = 100
 """Milliseconds of a page."""
-_MOST_OF = {PULSE: 50, "depot": 1000}
-"""Of what is asked of the database each second; of a page that is opened once a day, and counts every deposit."""
+_MOST_OF = {PULSE: 50}
+"""Of what is asked of the database each second."""
 _DATABASES: tuple[Database, ...] = ("PostgreSQL", "SQLite")
 _MS = 1000
 
@@ -44,7 +50,26 @@ def w1(stage: Stage) -> Iterator[Check]:
             yield percentile_99("W1", what, milliseconds, target=most_for(name), unit="ms")
 
 
-CHECKS_SCREEN: dict[str, Callable[[Stage], Iterator[Check]]] = {"W1": w1}
+def w2(stage: Stage) -> Iterator[Check]:
+    """The same pages by a hundred clerks at once, with their event streams, while some of them take a large list."""
+    task = stage.history("PostgreSQL")
+    register = task._replace(size=stage.size * 3 // 10)  # some 60 MB of CSV
+    for job in ("generate", "import"):
+        child.run(job, register)
+    with RabbitNode() as node, Crew(node, task, processes=1) as crew:
+        size = crew.make(ask_one(liste_principale(LIBREVILLE.code, Format.CSV, bulk=False))).size
+    with State(task.url) as state:
+        newest = state.latest(LIBREVILLE.code, 1)[0].export_id
+    crowd = gather(task, [*pages(task.size, datetime.now(UTC)).values()], newest)
+    if crowd.downloads != [size] * DOWNLOADS:
+        raise RuntimeError("not every download was the whole file")
+    what = f"{CLERKS} clerks at once, {task.size:,} requests"
+    yield percentile_99("W2", f"{what}, first byte, p99 of {len(crowd.pages)}", crowd.pages, target=_MOST, unit="ms")
+    yield floor("W2", f"{what}, streams that lived", [float(crowd.streams)], target=CLERKS, unit="")
+    yield ceiling("W2", f"{what}, memory", [crowd.memory], target=200, unit="MB")
+
+
+CHECKS_SCREEN: dict[str, Callable[[Stage], Iterator[Check]]] = {"W1": w1, "W2": w2}
 
 
 def pages(requests: int, now: datetime) -> dict[str, str]:

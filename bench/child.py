@@ -18,7 +18,9 @@ _JOBS = {
     "prepare": "bench.registers:prepare",
     "generate": "bench.registers:generate",
     "import": "bench.registers:import_reu",
+    "import again": "bench.registers:import_again",
     "departement": "bench.departement:import_departement",
+    "country": "bench.departement:import_country",
     "places": "bench.departement:import_places",
     "csv job": "bench.exports:csv_job",
     "csv file": "bench.exports:csv_file",
@@ -32,6 +34,10 @@ _JOBS = {
     "few mouvements": "bench.mouvements:add_few_mouvements",
     "tableau job": "bench.exports:tableau_job",
     "history": "bench.history_rows:add_history",
+    "untold": "bench.history_rows:add_untold",
+    "claim": "bench.growth:claim_row",
+    "outbox": "bench.growth:claim_request",
+    "sweep": "bench.growth:sweep_rows",
 }
 """What is imported is in the peak: an import of the register needs less than a worker."""
 

@@ -1,49 +1,73 @@
-"""Worker processes behind a RabbitMQ, and how long they take from the first request to the last file."""
+"""Worker processes behind a RabbitMQ, and how long they take from the first request to the last file; notifiers too.
+
+And what each service of docker-compose.yml takes while there is nothing to do.
+"""
 
 import os
+import secrets
 import shutil
 import sys
 import time
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
-from typing import Self
+from threading import Event
+from typing import NamedTuple, Self
+
+import yaml
+from sqlalchemy import func, select
 
 from bench.asking import Order
+from bench.crowd import open_screen
 from bench.measure import Measure
 from bench.ready import ReadyFiles, Tally
 from bench.registers import Task
 from producers.batch.command import send_batch
 from producers.publisher import Publisher
+from tests.parts.mail import Mailbox
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.wait import wait_until
+from worker.db.engine import build_engine
+from worker.errors import PrefectureError
+from worker.exports.models import Request
+from worker.health import Role, require_healthy
 from worker.messaging.queues import read_queues
 
 _ROOT = Path(__file__).parents[1]
 _START_SECONDS = 60
 _STOP_SECONDS = 10
+_TELL_SECONDS = 300
+_STARTS = 3
+_SETTLE_SECONDS = 10
+_MEGA = 1e6
 _SHOWN = 2000
 """Characters of the workers' log, when something went wrong."""
 
 
 class Crew:
-    """So many worker processes on one register, with a virtual host and an exports volume of their own.
+    """So many worker processes on one register and its volume, with a virtual host of their own.
 
-    They run with the default settings, as docs/operations.md says, but serve whoever asks; no notifier is there, so
-    nobody is told.
+    They run with the default settings, as docs/operations.md says, but serve whoever asks, and read all queues or those
+    that are named; one process more reads those that are named `apart`. No notifier is there, so nobody is told.
     """
 
-    def __init__(self, node: RabbitNode, task: Task, processes: int) -> None:
-        self._node, self._task, self._processes = node, task, processes
+    def __init__(
+        self, node: RabbitNode, task: Task, processes: int, *, queues: Sequence[str] = (), apart: Sequence[str] = ()
+    ) -> None:
+        self._node, self._task = node, task
+        self._readers = [(processes, queues), *([(1, apart)] if apart else [])]
+        self._workers: list[Process] = []
         self._ends = ExitStack()
         self._made: list[Tally] = []
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
             folder = Path(ends.enter_context(TemporaryDirectory(prefix="crew-", dir=self._task.folder)))
-            self._exports, self._log = folder / "exports", folder / "workers.log"
+            self._log = folder / "workers.log"
             vhost = self._node.create_vhost()
             ends.callback(self._node.delete_vhost, vhost)
             self._amqp_url = self._node.url(vhost)
@@ -62,18 +86,43 @@ class Crew:
         Raises:
             RuntimeError: some file is not ready.
         """
+        return self._make(order, self._publisher, self._ready)
+
+    def make_each(self, orders: Iterable[Order]) -> list[Measure]:
+        """One after the other, by connections of its own, so that a thread may ask beside `make`."""
+        with Publisher(self._amqp_url) as publisher, ReadyFiles(self._task.url) as ready:
+            return [self._make(order, publisher, ready) for order in orders]
+
+    def _make(self, order: Order, publisher: Publisher, ready: ReadyFiles) -> Measure:
         begun = time.perf_counter()
-        send_batch(order.batch, self._publisher, lambda _sent: None)
-        try:
-            self._ready.wait(order.files)
-        except TimeoutError as error:
-            raise self._failure(str(error)) from None
+        send_batch(order.batch, publisher, lambda _sent: None)
+        tally = ready.tally(order.batch.name)
+        while tally.files < order.files:
+            try:
+                ready.wait(order.files - tally.files)  # of this batch or of another
+            except TimeoutError as error:
+                raise self._failure(str(error)) from None
+            tally = ready.tally(order.batch.name)
         wall = time.perf_counter() - begun
-        tally = self._ready.tally(order.batch.name)
-        if tally.files != order.files:
-            raise self._failure(f"{tally.files} files of {order.files} are ready")
         self._made.append(tally)
         return Measure(wall, size=tally.size, lines=tally.lines + tally.mineurs)
+
+    @property
+    def amqp_url(self) -> str:
+        """Of the virtual host."""
+        return self._amqp_url
+
+    @property
+    def cpu_seconds(self) -> float:
+        """What the workers have used since they started."""
+        return sum(workers.cpu_seconds for workers in self._workers)
+
+    def record(self, order: Order) -> float:
+        """Seconds from before the first request is sent until every file has its row, made or not."""
+        begun = time.perf_counter()
+        send_batch(order.batch, self._publisher, lambda _sent: None)
+        wait_until(lambda: self._ready.count(order.batch.name) >= order.files, message=f"{order.files} rows")
+        return time.perf_counter() - begun
 
     def clear(self) -> None:
         """Remove every file.
@@ -81,35 +130,185 @@ class Crew:
         Raises:
             RuntimeError: the volume does not hold what the rows said.
         """
-        sizes = [path.stat().st_size for path in self._exports.rglob("*") if path.is_file()]
+        folders = [path for path in self._task.exports.iterdir() if path.is_dir()]  # the mark of the volume stays
+        sizes = [path.stat().st_size for folder in folders for path in folder.rglob("*") if path.is_file()]
         if sum(sizes) != sum(tally.size + tally.reports for tally in self._made):
             raise self._failure("the volume does not hold what the rows say")
         self._made.clear()
-        shutil.rmtree(self._exports)
+        for folder in folders:
+            shutil.rmtree(folder)
 
     def _start(self, folder: Path, ends: ExitStack) -> None:
-        count = ("--processes", str(self._processes), "--threads", "1")
         environment = {
             "PATH": os.environ.get("PATH", os.defpath),
             "PREFECTURE_DATABASE_URL": self._task.url,
             "PREFECTURE_AMQP_URL": self._amqp_url,
-            "PREFECTURE_EXPORTS_DIR": str(self._exports),
+            "PREFECTURE_EXPORTS_DIR": str(self._task.exports),
             "PREFECTURE_HEALTH_DIR": str(folder / "health"),
             "PREFECTURE_SENDERS": "any",
         }
-        command = [sys.executable, "-m", "dramatiq", "worker.main", *count]
-        workers = Process(command, env=environment, folder=_ROOT, log=self._log)
-        ends.callback(workers.end, SIGTERM, timeout=_STOP_SECONDS)
+        for processes, queues in self._readers:
+            count = ["--processes", str(processes), "--threads", "1"]
+            count += ["--queues", *queues] if queues else []
+            command = [sys.executable, "-m", "worker.main", *count]
+            workers = Process(command, env=environment, folder=_ROOT, log=self._log)
+            ends.callback(workers.end, SIGTERM, timeout=_STOP_SECONDS)
+            self._workers.append(workers)
         wait_until(
-            lambda: not workers.alive or self._are_at_work(),
+            lambda: not self._are_alive() or self._are_at_work(),
             timeout=_START_SECONDS,
             message="workers that read the queues",
         )
-        if not workers.alive:
+        if not self._are_alive():
             raise self._failure("the workers did not start")
 
+    def _are_alive(self) -> bool:
+        return all(workers.alive for workers in self._workers)
+
     def _are_at_work(self) -> bool:
-        return all(queue.consumers == self._processes for queue in read_queues(self._amqp_url))
+        consumers = {it.queue: it.consumers for it in read_queues(self._amqp_url)}
+        wanted = dict.fromkeys(consumers, 0)
+        for processes, queues in self._readers:
+            for queue in queues or consumers:
+                wanted[queue] += processes
+        return all(consumers[queue] == wanted[queue] for queue in wanted)
 
     def _failure(self, what: str) -> RuntimeError:
         return RuntimeError(f"{what}; the workers' last lines:\n{self._log.read_text(errors='replace')[-_SHOWN:]}")
+
+
+class Notifiers:
+    """So many notifiers on a register and a virtual host, and the mailbox that they write to; they never sweep."""
+
+    def __init__(self, task: Task, amqp_url: str, processes: int = 1) -> None:
+        self._task, self._amqp_url, self._processes = task, amqp_url, processes
+        self.mailbox = Mailbox()
+        self._ends = ExitStack()
+
+    def __enter__(self) -> Self:
+        with ExitStack() as ends:
+            folder = Path(ends.enter_context(TemporaryDirectory(prefix="tell-", dir=self._task.folder)))
+            self.mailbox.start()
+            ends.callback(self.mailbox.stop)
+            environment = {
+                "PATH": os.environ.get("PATH", os.defpath),
+                "PREFECTURE_DATABASE_URL": self._task.url,
+                "PREFECTURE_AMQP_URL": self._amqp_url,
+                "PREFECTURE_EXPORTS_DIR": str(self._task.exports),
+                "PREFECTURE_SMTP_HOST": self.mailbox.host,
+                "PREFECTURE_SMTP_PORT": str(self.mailbox.port),
+                "PREFECTURE_PUBLIC_URL": "https://prefecture.example",
+                "PREFECTURE_SWEEP_SECONDS": "3600",
+            }
+            for number in range(self._processes):
+                command = [sys.executable, "-m", "worker", "notifier"]
+                own = environment | {"PREFECTURE_HEALTH_DIR": str(folder / f"health-{number}")}
+                notifier = Process(command, env=own, folder=_ROOT, log=folder / f"notifier-{number}.log")
+                ends.callback(notifier.end, SIGTERM, timeout=_STOP_SECONDS)
+            self._ends = ends.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._ends.close()
+
+    def time_mail(self, act: Callable[[], object]) -> float:
+        """Seconds from before something is done until a mail of it is handed over.
+
+        Raises:
+            TimeoutError: none came.
+        """
+        is_here = Event()
+        self.mailbox.on_mail = is_here.set
+        begun = time.perf_counter()
+        act()
+        if not is_here.wait(_TELL_SECONDS):
+            raise TimeoutError("no mail came")
+        return time.perf_counter() - begun
+
+
+def tell(node: RabbitNode, task: Task, processes: int) -> float:
+    """Requests told in a second by so many notifiers, each by a mail and by its events, from the first that is told on.
+
+    Raises:
+        RuntimeError: they were not all told.
+    """
+    engine, vhost = build_engine(task.url), node.create_vhost()
+    told = select(Request.told_at).where(Request.told_at.is_not(None))
+    with Notifiers(task, node.url(vhost), processes) as notifiers:
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            count = select(func.count()).select_from(told.subquery())
+            wait_until(lambda: connection.scalar(count) == task.size, timeout=_TELL_SECONDS, message="all told")
+            moments = sorted(moment for moment in connection.scalars(told) if moment)
+        mails = notifiers.mailbox.mails
+        if len({mail.message["Message-ID"] for mail in mails}) != task.size:
+            raise RuntimeError(f"{len(mails)} mails for {task.size} requests")
+    node.delete_vhost(vhost)
+    engine.dispose()
+    return sum(moment > moments[0] for moment in moments) / (moments[-1] - moments[0]).total_seconds()
+
+
+class Rest(NamedTuple):
+    """A service that has nothing to do: its processes that work or serve, and MB of all it has started (PSS)."""
+
+    processes: int
+    memory: float
+    start: float
+    """Seconds of processor until it is at work, the least of several starts."""
+
+
+def rest(node: RabbitNode, task: Task) -> dict[str, Rest]:
+    """The services of docker-compose.yml that are ours, by its commands; all at once, since they share pages there."""
+    vhost = node.create_vhost()
+    with ExitStack() as ends:
+        folder = Path(ends.enter_context(TemporaryDirectory(prefix="rest-", dir=task.folder)))
+        ends.callback(node.delete_vhost, vhost)
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PREFECTURE_DATABASE_URL": task.url,
+            "PREFECTURE_AMQP_URL": node.url(vhost),
+            "PREFECTURE_EXPORTS_DIR": str(task.exports),
+            "PREFECTURE_ARRIVALS_DIR": str(folder / "arrivals"),
+            "PREFECTURE_MAIL_DIR": str(folder / "mails"),
+        }
+        started = {name: _start_service(command, environment, folder, ends) for name, command in _commands().items()}
+        screen, _url = ends.enter_context(open_screen(task, secrets.token_urlsafe(32)))
+        started["web"] = screen, 1, screen.cpu_seconds
+        time.sleep(_SETTLE_SECONDS)
+        return {name: Rest(count, it.memory / _MEGA, seconds) for name, (it, count, seconds) in started.items()}
+
+
+def _commands() -> dict[str, list[str]]:
+    """Of the services that tell of their health by `python -m worker healthy`."""
+    services = yaml.safe_load((_ROOT / "docker-compose.yml").read_text("utf-8"))["services"]
+    return {
+        name: it["command"] for name, it in services.items() if "healthy" in it.get("healthcheck", {}).get("test", ())
+    }
+
+
+def _start_service(
+    command: Sequence[str], environment: dict[str, str], folder: Path, ends: ExitStack
+) -> tuple[Process, int, float]:
+    """The last of several that were started one after the other, its processes, and the least that a start took."""
+    role = Role.WORKER if "worker.main" in command else Role.NOTIFIER
+    count = int(command[command.index("--processes") + 1]) if "--processes" in command else 1
+    seconds: list[float] = []
+    with ExitStack() as until_next:
+        for number in range(_STARTS):
+            until_next.close()
+            health = folder / f"health-{len(list(folder.iterdir()))}-{number}"
+            own = environment | {"PREFECTURE_HEALTH_DIR": str(health)}
+            log = folder / "services.log"
+            service = Process([sys.executable, *command[1:]], env=own, folder=_ROOT, log=log)
+            until_next.callback(service.end, SIGTERM, timeout=_STOP_SECONDS)
+            is_at_work = partial(_is_at_work, health, role, count)
+            wait_until(is_at_work, timeout=_START_SECONDS, message=" ".join(command))
+            seconds.append(service.cpu_seconds)
+        ends.push(until_next.pop_all())
+    return service, count, min(seconds)
+
+
+def _is_at_work(health: Path, role: Role, count: int) -> bool:
+    try:
+        return require_healthy(health, role) == count
+    except PrefectureError:
+        return False

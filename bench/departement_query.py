@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, case, func, literal, null, s
 from sqlalchemy.orm import InstrumentedAttribute
 
 from bench.queries import Statement, as_text, read_planner
-from common.clock import jour_a_paris
+from common.calendrier import jour_a_paris
 from schemas.vocabulary import Liste
 from worker.db.engine import build_engine, snapshot
 from worker.registre.models import ORDRE, Bureau, Commune, Electeur, ListeCommunale

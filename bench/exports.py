@@ -23,11 +23,11 @@ from worker.demo import LIBREVILLE
 from worker.doorbell import Doorbell
 from worker.exports.models import Export
 from worker.exports.storage import Storage
-from worker.handlers.ingest_request import ingest_request
-from worker.handlers.make_export import make_export
+from worker.handlers.making.make_export import make_export
+from worker.handlers.requests.ingest_request import ingest_request
 from worker.handlers.services import Services
 from worker.settings import Settings
-from worker.writers.csv_file import write_csv
+from worker.writers.electeurs_file import write_csv
 
 
 def csv_job(task: Task) -> Measure:
@@ -81,9 +81,11 @@ def _liste(format_: Format) -> ListeExportRequested:
 
 def _run_job(task: Task, asked: ListeExportRequested | TableauxRenderRequested) -> Measure:
     """The whole job of a queued row, as an actor runs it; the queueing is not timed."""
-    settings = Settings(database_url=SecretStr(task.url), exports_dir=Path(task.folder), senders="any")
+    settings = Settings(database_url=SecretStr(task.url), exports_dir=task.exports, senders="any")
     rung: list[Doorbell] = []
-    services = build_services(settings, rung.extend)
+    services = build_services(
+        settings, lambda doorbells: rung.extend(it for it in doorbells if isinstance(it, Doorbell))
+    )
     ingest_request(CloudEvent.wrap(asked, source="/bench"), services)
     services.engine.dispose()
     with Stopwatch() as watch:

@@ -1,4 +1,4 @@
-"""Job that gives a database LIBREVILLE's past and its neighbour's, by bulk INSERTs."""
+"""Jobs that give a database LIBREVILLE's past and its neighbour's, or requests to tell, by bulk INSERTs."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -6,28 +6,32 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import TypeVar
 
-from sqlalchemy import Connection, insert
+from sqlalchemy import Connection, Engine, func, insert, select
 
+from bench.departement import communes_of
 from bench.history import FILES, Asked, Past, iter_past
 from bench.history_files import Row, deposits_of, files_of
 from bench.measure import Measure, Stopwatch
 from bench.registers import Task, settle
-from common.clock import jour_a_paris, now
+from common.calendrier import jour_a_paris, now
 from schemas.topology import REQUEST_FILE_DOWNLOADED, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportStatus
 from tests.parts.town import AGENT, prepare_mouvements
-from worker.db.base import Base
 from worker.db.engine import build_engine
+from worker.db.types import Base
 from worker.demo import LIBREVILLE
 from worker.demo.libreville import demo_calendrier
 from worker.exports.audit import NOTIFIER, Action
 from worker.exports.models import Audit, Depot, Export, Request
-from worker.notifier.models import Notification
+from worker.exports.storage import EXPORTS, Sentinel
+from worker.notifier.models import Agent, Notification
 from worker.registre.communes import add_commune
 
 NEIGHBOUR = "13901"
 _NEIGHBOURS_WAITING = 20
 _CHUNK = 500
+_ORDINARY = 51
+"""A request for lists whose files are all ready, and were not purged."""
 _SOURCE = "/bench"
 _T = TypeVar("_T")
 
@@ -55,8 +59,52 @@ def add_history(task: Task) -> Measure:
                 if chunk[0].number == 0:
                     add_commune(connection, NEIGHBOUR, "GRANDVILLE")
                 _insert(connection, chunk)
+    _go_on_after(engine)
     settle(engine)
+    Sentinel(engine, EXPORTS).mark(task.exports)  # files of the past are rows only: a worker would miss them
     return watch.measure(lines=FILES * (libreville.requests + neighbour.requests))
+
+
+def _go_on_after(engine: Engine) -> None:
+    """Let PostgreSQL number new rows after those that were written with their numbers."""
+    if engine.dialect.name == "postgresql":
+        with engine.begin() as connection:
+            for table in (Request, Export):
+                numbers = func.pg_get_serial_sequence(table.__tablename__, "id")
+                connection.execute(select(func.setval(numbers, select(func.max(table.id)).scalar_subquery())))
+
+
+def add_untold(task: Task) -> Measure:
+    """Requests whose file is ready and that nobody was told of, one for each commune in turn, each with its agent."""
+    engine = build_engine(task.url)
+    codes = [code for code, _nom in communes_of(task.communes)]
+    today = jour_a_paris(now())
+    past = Past(codes[0], AGENT, task.size, datetime.now(UTC), demo_calendrier(today).scrutin)
+    with Stopwatch() as watch, engine.begin() as connection:
+        _add(
+            connection,
+            Agent,
+            ({"name": AGENT, "code_commune": code, "email": f"mairie-{code}@bench.example"} for code in codes),
+        )
+        for chunk in _chunks(iter_past(past)):
+            whose = [replace(asked, past=replace(past, commune=codes[asked.number % len(codes)])) for asked in chunk]
+            never = {"told_at": None, "settled_at": past.until, "announced_at": past.until, "is_bulk": True}
+            _add(connection, Request, (_request(asked) | never for asked in whose))
+            _add(connection, Export, (_untold_file(asked) for asked in whose))
+    settle(engine)
+    return watch.measure(lines=task.size)
+
+
+def _untold_file(asked: Asked) -> Row:
+    file, *_ = files_of(replace(asked, index=_ORDINARY, past=replace(asked.past, requests=2 * _ORDINARY)))
+    return file | {
+        "id": asked.request_id,
+        "request_id": asked.request_id,
+        "code_commune": asked.past.commune,
+        "file_name": f"liste-{asked.number}.csv",
+        "published_at": None,
+        "purged_at": None,
+    }
 
 
 def _insert(connection: Connection, chunk: Sequence[Asked]) -> None:

@@ -6,9 +6,9 @@ from sqlalchemy import Case, ColumnElement, Date, Text, case, insert, literal, s
 
 from bench.measure import Measure, Stopwatch
 from bench.registers import Task, settle
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Categorie, Liste, Nature
 from worker.db.engine import build_engine
-from worker.domain.mouvement import Categorie, Effet, Etat, Nature
+from worker.domain.mouvement import Effet, Etat
 from worker.registre.comparaison.differences import adresse
 from worker.registre.models import Electeur, ListeCommunale, MouvementRegistre
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import psycopg
 from sqlalchemy import Connection, Select, text
 
-from common.clock import jour_a_paris
+from common.calendrier import jour_a_paris
 from schemas.vocabulary import Liste
 from worker.db.engine import build_engine, snapshot
 from worker.demo import LIBREVILLE

@@ -7,8 +7,7 @@ from sqlalchemy import func, select
 from sqlalchemy.engine import make_url
 
 from schemas.vocabulary import ExportStatus
-from worker.db.engine import build_engine
-from worker.db.notify import CHANNEL
+from worker.db.engine import CHANNEL, build_engine
 from worker.exports.models import Export, Request
 
 SILENCE_SECONDS = 60
@@ -52,6 +51,12 @@ class ReadyFiles:
             if not heard:
                 raise TimeoutError(f"{files} files are not made, and none was for {SILENCE_SECONDS} s")
             files -= heard
+
+    def count(self, batch: str) -> int:
+        """How many files a batch has rows for."""
+        of_batch = select(func.count()).select_from(Export).join(Request, Request.id == Export.request_id)
+        with self._engine.connect() as connection:
+            return connection.execute(of_batch.where(Request.correlation_id == batch)).scalar_one()
 
     def tally(self, batch: str) -> Tally:
         """What the rows of a batch say."""

@@ -1,5 +1,6 @@
 """Jobs that make the registers: an empty one, a REU export of any size, its import."""
 
+from hashlib import sha256
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,6 +12,8 @@ from worker.demo import LIBREVILLE, write_reu
 from worker.registre.communes import add_commune, load_reference
 from worker.registre.reu.importer import import_file
 
+_GONE_ONE_IN = 50
+
 
 class Task(NamedTuple):
     """What a job is given: a database, a folder, how many electors (of a past: requests), of how many communes."""
@@ -19,6 +22,11 @@ class Task(NamedTuple):
     folder: str
     size: int
     communes: int = 1
+
+    @property
+    def exports(self) -> Path:
+        """The volume of the database, which bears its mark: no other database may have it."""
+        return Path(self.folder) / f"exports-{sha256(self.url.encode()).hexdigest()[:12]}"
 
 
 def prepare(task: Task) -> Measure:
@@ -37,8 +45,8 @@ def prepare(task: Task) -> Measure:
 def generate(task: Task) -> Measure:
     """A REU export of the size, unless there is one."""
     with Stopwatch() as watch:
-        if not _reu(task).exists():
-            write_reu(_reu(task), size=task.size)
+        if not reu_path(task).exists():
+            write_reu(reu_path(task), size=task.size)
     return watch.measure()
 
 
@@ -46,10 +54,21 @@ def import_reu(task: Task) -> Measure:
     """The import, as the command does it."""
     engine = build_engine(task.url)
     with Stopwatch() as watch:
-        summary = import_file(engine, _reu(task), imported_by="bench")
+        summary = import_file(engine, reu_path(task), imported_by="bench")
     measure = watch.measure(lines=summary.lines_kept)
     settle(engine)
     return measure
+
+
+def import_again(task: Task) -> Measure:
+    """The import of the next export, from which one elector in fifty is gone, compared with the one before."""
+    lines = reu_path(task).read_bytes().splitlines(keepends=True)
+    later = Path(task.folder) / f"reu-{task.size}-later.csv"
+    later.write_bytes(b"".join(line for number, line in enumerate(lines) if number % _GONE_ONE_IN or not number))
+    engine = build_engine(task.url)
+    with Stopwatch() as watch:
+        summary = import_file(engine, later, imported_by="bench")
+    return watch.measure(lines=summary.lines_kept)
 
 
 def settle(engine: Engine) -> None:
@@ -60,5 +79,6 @@ def settle(engine: Engine) -> None:
             connection.execute(text("CHECKPOINT"))
 
 
-def _reu(task: Task) -> Path:
+def reu_path(task: Task) -> Path:
+    """The REU export that a register of that size is made from."""
     return Path(task.folder) / f"reu-{task.size}.csv"

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from bench.check import Check
 from bench.measure import Measure
@@ -17,6 +17,9 @@ from bench.stage import Database
 _LIBRARIES = ("sqlalchemy", "psycopg", "lxml", "reportlab", "pydantic", "dramatiq", "pika", "starlette", "jinja2")
 _WHOLE = ("MB", "ms")
 """Units whose fractions tell nothing."""
+
+REGRESSION = 0.1
+"""What a figure may become worse by, before it is told from the machine's own ups and downs."""
 
 _HEADINGS = ("", "what", "measured", "spread", "target", "", "figures")
 
@@ -36,7 +39,10 @@ def machine_facts(postgresql: str) -> dict[str, Any]:
 
 def format_table(checks: Sequence[Check]) -> str:
     """One line per check, in aligned columns."""
-    rows = [_HEADINGS, *map(_cells, checks)]
+    return _align([_HEADINGS, *map(_cells, checks)])
+
+
+def _align(rows: Sequence[tuple[str, ...]]) -> str:
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
     return "\n".join((lines[0], "-" * max(map(len, lines)), *lines[1:]))
@@ -63,6 +69,49 @@ def _figures(check: Check) -> str:
 
 def _figure(value: float, unit: str) -> str:
     return f"{value:.0f} {unit}" if unit in _WHOLE else f"{value:.2f} {unit}" if unit else f"{value:.3f}"
+
+
+class Change(NamedTuple):
+    """A figure beside that of an earlier run."""
+
+    check: Check
+    before: float
+
+    @property
+    def worse(self) -> float:
+        """How much worse it became, as a part of what it was; negative: better."""
+        change = self.check.value / self.before - 1
+        return -change if self.check.is_floor else change
+
+    @property
+    def is_regression(self) -> bool:
+        """Whether it became worse by more than a tenth, and even its best sample did."""
+        best = self.check.highest if self.check.is_floor else self.check.lowest
+        beyond = best < self.before if self.check.is_floor else best > self.before
+        return self.worse > REGRESSION and beyond
+
+
+def compare(checks: Iterable[Check], earlier: Path) -> list[Change]:
+    """The figures that the earlier run has too, in our order."""
+    content = json.loads(earlier.read_text("utf-8"))
+    before = {(it["name"], it["what"]): it["value"] for it in content["checks"]}
+    return [Change(it, before[it.name, it.what]) for it in checks if (it.name, it.what) in before]
+
+
+def format_changes(changes: Sequence[Change]) -> str:
+    """One line per figure: what it was, what it is, the verdict."""
+    rows = [
+        (
+            change.check.name,
+            change.check.what,
+            _figure(change.before, change.check.unit),
+            _figure(change.check.value, change.check.unit),
+            f"{change.worse:+.0%} worse" if change.worse > 0 else f"{-change.worse:.0%} better",
+            "REGRESSION" if change.is_regression else "",
+        )
+        for change in changes
+    ]
+    return _align([("", "what", "before", "now", "change", ""), *rows])
 
 
 def write_json(

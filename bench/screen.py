@@ -1,11 +1,12 @@
 """The clerk's screen as a process of its own, asked over HTTP as a browser does."""
 
 import os
+import re
 import sys
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
-from http.client import HTTPConnection, HTTPException, HTTPResponse
+from http.client import HTTPConnection, HTTPResponse
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
@@ -23,6 +24,7 @@ _START_SECONDS, _STOP_SECONDS, _PAGE_SECONDS = 60, 10, 30
 _SHOWN = 2000
 """Characters of the screen's log, when something went wrong."""
 _OK, _MS = 200, 1000
+_OPENING = re.compile(r"(/ouvrir\?cle=\S+)")
 
 
 class Screen:
@@ -35,6 +37,7 @@ class Screen:
         self._task = task
         self._port = free_port()
         self._ends = ExitStack()
+        self._cookie: dict[str, str] = {}
 
     def __enter__(self) -> Self:
         with ExitStack() as ends:
@@ -56,6 +59,7 @@ class Screen:
             )
             if not process.alive:
                 raise self._failure("the screen did not start")
+            self._come_in()
             self._ends = ends.pop_all()
         return self
 
@@ -82,7 +86,7 @@ class Screen:
         begun = time.perf_counter()
         connection = HTTPConnection(LOOPBACK, self._port, timeout=_PAGE_SECONDS)
         try:
-            connection.request("GET", f"/communes/{LIBREVILLE.code}{path}")
+            connection.request("GET", f"/communes/{LIBREVILLE.code}{path}", headers=self._cookie)
             answer = connection.getresponse()
             content = read(answer)
             milliseconds = (time.perf_counter() - begun) * _MS
@@ -93,11 +97,16 @@ class Screen:
         return milliseconds
 
     def _answers(self) -> bool:
-        try:
-            self.time_page("/listes")
-        except (OSError, HTTPException):
-            return False
-        return True
+        return _OPENING.search(self._log.read_text(errors="replace")) is not None
+
+    def _come_in(self) -> None:
+        """Open the address that the screen printed, and keep the session."""
+        (address,) = _OPENING.findall(self._log.read_text(errors="replace"))
+        connection = HTTPConnection(LOOPBACK, self._port, timeout=_PAGE_SECONDS)
+        connection.request("GET", address)
+        session = connection.getresponse().headers["Set-Cookie"]
+        connection.close()
+        self._cookie = {"Cookie": session.partition(";")[0]}
 
     def _failure(self, what: str) -> RuntimeError:
         return RuntimeError(f"{what}; the screen's last lines:\n{self._log.read_text(errors='replace')[-_SHOWN:]}")

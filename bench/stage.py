@@ -75,11 +75,17 @@ class Stage:
             child.run(job, task)
         return task
 
-    def history(self, database: Database) -> Task:
-        """A database with the past of a commune: a hundredth as many requests as the largest list has electors."""
+    def untold(self, requests: int, communes: int) -> Task:
+        """A database with requests that nobody was told of, of so many communes."""
+        task = self._prepare(Task(self._server.create_database(), str(self.folder), requests, communes))
+        child.run("untold", task)
+        return task
+
+    def history(self, database: Database, requests: int | None = None) -> Task:
+        """A database with the past of a commune: by default, one request for a hundred electors of the largest list."""
         path = self.folder / "history.sqlite3"
         url = self._server.create_database() if database == "PostgreSQL" else f"sqlite:///{path}"
-        task = Task(url, str(self.folder), self.size // 100)
+        task = Task(url, str(self.folder), requests or self.size // 100)
         child.run("history", task)
         return task
 

@@ -1,0 +1,172 @@
+"""A hundred clerks before the screen at once: pages, event streams, and files of 60 MB that some of them take."""
+
+import asyncio
+import os
+import random
+import secrets
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from signal import SIGTERM
+from tempfile import TemporaryDirectory
+from typing import NamedTuple
+
+import httpx2
+from sqlalchemy import insert
+
+from bench.registers import Task
+from tests.parts.ports import LOOPBACK, free_port
+from tests.parts.process import Process
+from tests.parts.wait import wait_until
+from worker.db.engine import build_engine
+from worker.demo import LIBREVILLE
+from worker.notifier.models import Agent
+
+CLERKS, SECONDS, THINKING = 100, 60.0, 10.0
+"""How many, how long, and how long each looks at a page, on average."""
+
+DOWNLOADS = 10
+"""Of the clerks, how many take the file meanwhile, one after the other."""
+
+_ROOT = Path(__file__).parents[1]
+_MS, _MEGA = 1000, 1e6
+_PATIENCE = 30.0
+
+
+class Crowd(NamedTuple):
+    """What a hundred clerks met: milliseconds until the first byte of each page, streams that lived, MB taken."""
+
+    pages: list[float]
+    streams: int
+    downloads: list[int]
+    memory: float
+    """The most that the screen held at once, MB."""
+
+
+@contextmanager
+def open_screen(task: Task, secret: str) -> Iterator[tuple[Process, str]]:
+    """The screen behind a proxy that says who asks, as `docs/operations.md` has it."""
+    port = free_port()
+    with TemporaryDirectory(prefix="crowd-", dir=task.folder) as folder:
+        url = f"http://{LOOPBACK}:{port}"
+        environment = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "PREFECTURE_STATE_URL": task.url,
+            "PREFECTURE_EXPORTS_DIR": str(task.exports),
+            "PREFECTURE_WEB_SPOOL_DIR": f"{folder}/spool",
+            "PREFECTURE_WEB_PORT": str(port),
+            "PREFECTURE_WEB_AUTH": "proxy",
+            "PREFECTURE_WEB_KNOWN_BY": "name",
+            "PREFECTURE_WEB_TRUSTED_PROXIES": LOOPBACK,
+            "PREFECTURE_WEB_PROXY_SECRET": secret,
+            "PREFECTURE_WEB_SECRET": secrets.token_urlsafe(32),
+            "PREFECTURE_PUBLIC_URL": url,
+        }
+        log = Path(folder) / "screen.log"
+        screen = Process([sys.executable, "-m", "producers", "web"], env=environment, folder=_ROOT, log=log)
+        try:
+            wait_until(lambda: not screen.alive or _answers(url), message="a screen that answers")
+            if not screen.alive:
+                raise RuntimeError(f"the screen did not start:\n{log.read_text(errors='replace')[-2000:]}")
+            yield screen, url
+        finally:
+            screen.end(SIGTERM, timeout=10)
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx2.get(url, timeout=5).status_code > 0
+    except httpx2.HTTPError:
+        return False
+
+
+def gather(task: Task, paths: Sequence[str], export_id: int) -> Crowd:
+    """Let them in for a minute; each is an agent of LIBREVILLE, with an address of her own.
+
+    Raises:
+        RuntimeError: a page was refused, or a file was not whole.
+    """
+    names = [f"clerk-{number}" for number in range(CLERKS)]
+    engine = build_engine(task.url)
+    with engine.begin() as connection:
+        rows = [{"name": name, "code_commune": LIBREVILLE.code, "email": f"{name}@bench.example"} for name in names]
+        connection.execute(insert(Agent), rows)
+    engine.dispose()
+    secret = secrets.token_urlsafe(32)
+    with open_screen(task, secret) as (screen, url):
+        return asyncio.run(_Minute(url, secret, paths, export_id, screen).live(names))
+
+
+class _Minute:
+    def __init__(self, url: str, secret: str, paths: Sequence[str], export_id: int, screen: Process) -> None:
+        self._base, self._secret, self._paths, self._screen = f"{url}/communes/{LIBREVILLE.code}", secret, paths, screen
+        self._file = f"/exports/{export_id}/fichier"
+        self._pages: list[float] = []
+        self._downloads: list[int] = []
+        self._events: dict[str, int] = {}
+        self._memory = 0.0
+
+    async def live(self, names: Sequence[str]) -> Crowd:
+        self._ends_at = time.monotonic() + SECONDS
+        tasks = [partial(self._look, name, number) for number, name in enumerate(names)]
+        tasks += [partial(self._listen, name, number) for number, name in enumerate(names)]
+        tasks += [partial(self._take, names[number], number) for number in range(DOWNLOADS)]
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._weigh())
+            for task in tasks:
+                group.create_task(task())
+        return Crowd(self._pages, sum(1 for count in self._events.values() if count), self._downloads, self._memory)
+
+    def _client(self, name: str, number: int) -> httpx2.AsyncClient:
+        headers = {
+            "X-Remote-User": name,
+            "X-Prefecture-Secret": self._secret,
+            "X-Forwarded-For": f"192.0.2.{number}",
+            "X-Forwarded-Proto": "https",
+        }
+        return httpx2.AsyncClient(headers=headers, timeout=_PATIENCE)
+
+    async def _look(self, name: str, number: int) -> None:
+        """Page after page."""
+        chance = random.Random(number)
+        async with self._client(name, number) as client:
+            await asyncio.sleep(chance.uniform(0, THINKING))
+            while time.monotonic() < self._ends_at:
+                begun = time.perf_counter()
+                async with client.stream("GET", self._base + chance.choice(self._paths)) as answer:
+                    self._pages.append((time.perf_counter() - begun) * _MS)
+                    await answer.aread()
+                if answer.status_code != httpx2.codes.OK:
+                    raise RuntimeError(f"{answer.url.path} was answered with {answer.status_code}")
+                await asyncio.sleep(chance.uniform(THINKING / 2, THINKING * 3 / 2))
+
+    async def _listen(self, name: str, number: int) -> None:
+        """The event stream of her page, to the end; it lived when it said something and was not cut."""
+        async with self._client(name, number) as client, client.stream("GET", f"{self._base}/flux") as answer:
+            lines = answer.aiter_lines()
+            while (left := self._ends_at - time.monotonic()) > 0:
+                try:
+                    line = await asyncio.wait_for(anext(lines), left)
+                except TimeoutError:
+                    return
+                except StopAsyncIteration:
+                    self._events[name] = 0
+                    return
+                self._events[name] = self._events.get(name, 0) + line.startswith("data:")
+
+    async def _take(self, name: str, number: int) -> None:
+        """The file, once."""
+        await asyncio.sleep((number + 0.5) * SECONDS / DOWNLOADS * 0.8)
+        async with self._client(name, number) as client, client.stream("GET", self._base + self._file) as answer:
+            taken = [len(chunk) async for chunk in answer.aiter_raw()]
+        if answer.status_code != httpx2.codes.OK:
+            raise RuntimeError(f"the file was answered with {answer.status_code}")
+        self._downloads.append(sum(taken))
+
+    async def _weigh(self) -> None:
+        while time.monotonic() < self._ends_at:
+            self._memory = max(self._memory, self._screen.memory / _MEGA)
+            await asyncio.sleep(1)
