@@ -1,6 +1,7 @@
 """Fixtures for all tests: servers are started when the first test asks for one, and never outlive the session."""
 
 import logging
+import os
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -19,6 +20,11 @@ from tests.parts.scheduling import WholeFiles, slowest_first
 # How fast an example is made says how busy the machine is, not whether the rule holds.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("steady")
+
+
+def pytest_xdist_auto_num_workers() -> int:
+    """One process of `pytest -n auto` more than cores: for a quarter of its time a test waits for others."""
+    return (os.cpu_count() or 1) + 1
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> WholeFiles:

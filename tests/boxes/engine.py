@@ -68,6 +68,18 @@ class Engine:
             self._process.end(SIGTERM)
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    @property
+    def pid(self) -> int:
+        """Whose network and mounts are the host's, for its containers."""
+        assert self._process
+        return self._process.pid
+
+    def join(self, other: "Engine", ours: str, theirs: str) -> None:
+        """Lay a cable to the host of another engine: `cable` on both ends, with these addresses."""
+        self.run(f"ip link add cable type veth peer name cable netns {other.pid}")
+        for engine, address in ((self, ours), (other, theirs)):
+            engine.run(f"ip address add {address}/24 dev cable; ip link set cable up")
+
     def run(
         self, script: str, *, folder: Path | None = None, stdin: str = "", check: bool = True, seconds: float = 600
     ) -> subprocess.CompletedProcess[str]:
@@ -76,7 +88,6 @@ class Engine:
         Raises:
             AssertionError: it failed, with what it said; not when `check` is false.
         """
-        assert self._process
         environment: Mapping[str, str] = {
             "PATH": os.environ["PATH"],
             "HOME": str(self._folder),
@@ -85,7 +96,7 @@ class Engine:
             "COMPOSE_ANSI": "never",
         }
         done = subprocess.run(
-            ["nsenter", f"--net=/proc/{self._process.pid}/ns/net", "bash", "-eu", "-o", "pipefail", "-c", script],
+            ["nsenter", f"--net=/proc/{self.pid}/ns/net", "bash", "-eu", "-o", "pipefail", "-c", script],
             cwd=folder or self._folder,
             env=environment,
             input=stdin,

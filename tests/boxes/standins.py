@@ -6,6 +6,7 @@ and entrypoints that do what the images' documentation promises of those that do
 
 import shutil
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from tests.boxes.engine import Engine
@@ -23,10 +24,10 @@ _IMAGES = {
 }
 
 
-def make_standins(engine: Engine, cache: Path, lock: Path, folder: Path) -> None:
+def make_standins(engine: Engine, cache: Path, locks: Iterable[Path], folder: Path) -> None:
     """Build them under the names that FROM and `image:` say, once their roots are in `cache`: two minutes, then none.
 
-    The wheels of `lock` stand in the one for Python, whose pip looks nowhere else.
+    The wheels of the locks stand in the one for Python, whose pip looks nowhere else.
     """
     cache.mkdir(parents=True, exist_ok=True)
     for name, packages in _ROOTS.items():
@@ -37,8 +38,9 @@ def make_standins(engine: Engine, cache: Path, lock: Path, folder: Path) -> None
     context = folder / "standins"
     shutil.copytree(_CONTEXT, context)
     wheels = context / "wheels"
-    options = ("--quiet", "--require-hashes", "--only-binary=:all:", "--requirement", lock, "--dest", wheels)
-    _run("/usr/bin/python3.13", "-m", "pip", "download", *options)
+    for lock in locks:
+        options = ("--quiet", "--require-hashes", "--only-binary=:all:", "--requirement", lock, "--dest", wheels)
+        _run("/usr/bin/python3.13", "-m", "pip", "download", *options)
     for target, tag in _IMAGES.items():
         engine.run(f"docker build --quiet --target {target} --tag {tag} {context}")
 

@@ -15,8 +15,8 @@ from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from producers.web.settings import WebSettings
 from tests.parts.packages import COMPOSE, require
 from worker.cli.main import COMMANDS
-from worker.messaging.encoder import ACTOR_QUEUES
-from worker.messaging.middleware import TIME_LIMIT_MS
+from worker.messaging.encoder import ACTOR_QUEUES, INGEST_ACTORS
+from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
 from worker.settings import Settings
 
 REPOSITORY = Path(__file__).parents[2]
@@ -25,7 +25,7 @@ ONCE = {"migrate", "command"}
 USER = "10001:10001"
 
 
-def _read_compose(*files: str) -> dict[str, Any]:
+def read_compose(*files: str) -> dict[str, Any]:
     """The files merged, their anchors and defaults resolved, with the services of every profile."""
     require(COMPOSE)
     named = [option for file in files for option in ("--file", file)]
@@ -42,9 +42,12 @@ def _read_compose(*files: str) -> dict[str, Any]:
     return content
 
 
+_WORKERS = ["python", "-m", "worker.main"]
+
+
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    return _read_compose("docker-compose.yml")
+    return read_compose("docker-compose.yml")
 
 
 @pytest.fixture(scope="module")
@@ -58,11 +61,11 @@ def _dockerfile() -> str:
 
 
 def _workers(ours: dict[str, Any]) -> dict[str, Any]:
-    return {name: service for name, service in ours.items() if service["command"][:2] == ["dramatiq", "worker.main"]}
+    return {name: service for name, service in ours.items() if service["command"][:3] == _WORKERS}
 
 
 def _options(service: dict[str, Any]) -> Any:  # noqa: ANN401 — argparse's
-    return make_argument_parser().parse_args(service["command"][1:])  # type: ignore[no-untyped-call]
+    return make_argument_parser().parse_args(service["command"][2:])  # type: ignore[no-untyped-call]
 
 
 def _seconds(text: str) -> int:
@@ -79,22 +82,24 @@ def _secrets(service: dict[str, Any]) -> dict[str, str]:
 def test_every_queue_has_workers_that_scale_alone(ours: dict[str, Any]) -> None:
     consumed = [_options(service).queues for service in _workers(ours).values()]
     assert sorted(queue for queues in consumed for queue in queues) == sorted(set(ACTOR_QUEUES.values()))
-    (together,) = [queues for queues in consumed if len(queues) > 1]
-    assert {queue.endswith("-bulk") for queue in together} == {True}
+    making, reading = (set(queues) for queues in sorted(consumed) if len(queues) > 1)
+    assert {queue.endswith("-bulk") for queue in making} == {True}
+    assert reading == INGEST_ACTORS.keys(), "a process that makes files too holds no more requests than it has threads"
     assert {_options(service).threads for service in _workers(ours).values()} == {1}
     assert [name for name, service in _workers(ours).items() if {"container_name", "hostname"} & service.keys()] == []
 
 
 def test_a_job_may_end_before_its_container_is_killed(ours: dict[str, Any]) -> None:
-    for service in _workers(ours).values():
+    for name, service in _workers(ours).items():
+        limit = IMPORT_LIMIT_MS if name == "worker-registre" else TIME_LIMIT_MS
         shutdown = _options(service).worker_shutdown_timeout
-        assert TIME_LIMIT_MS < shutdown < _seconds(service["stop_grace_period"]) * 1000
+        assert limit < shutdown < _seconds(service["stop_grace_period"]) * 1000
 
 
 def test_the_commands_exist(ours: dict[str, Any]) -> None:
     for service in ours.values():
         words = [*(service.get("entrypoint") or []), *service["command"]]
-        if words[0] == "python":
+        if words[0] == "python" and words[:3] != _WORKERS:
             assert words[1] == "-m"
             assert words[3] in {"worker": COMMANDS, "producers": PRODUCER_COMMANDS}[words[2]]
 
@@ -136,12 +141,12 @@ def test_what_dies_is_started_again_and_logs_do_not_fill_the_disk(compose: dict[
 
 def test_workers_wait_for_the_migration_and_for_what_they_need(ours: dict[str, Any]) -> None:
     for name, service in ours.items():
-        waits = {other: how["condition"] for other, how in service["depends_on"].items()}
+        waits = {other: how["condition"] for other, how in service.get("depends_on", {}).items()}
         parts = {"broker": "service_healthy", "database": "service_healthy"}
         if name == "migrate":
             assert waits == {"database": "service_healthy"}
         elif name == "command":
-            assert waits == parts, "a command would change the schema under those who work"
+            assert waits == {}, "what tells which part is away would not start without it, or would change the schema"
         else:
             assert waits == parts | {"migrate": "service_completed_successfully"}
 
@@ -157,7 +162,7 @@ def test_the_broker_and_the_screen_are_reached_from_outside_and_only_from_this_h
 
 def test_the_screen_reads_files_and_writes_none(ours: dict[str, Any]) -> None:
     volumes = {volume["source"]: volume for volume in ours["web"]["volumes"]}
-    assert volumes.keys() == {"exports", "spool"}
+    assert volumes.keys() == {"arrivals", "exports", "spool"}
     assert volumes["exports"]["read_only"]
     assert volumes["exports"]["target"] == "/var/lib/prefecture/exports"
     spool = volumes["spool"]["target"]
@@ -168,19 +173,41 @@ def test_the_screen_reads_files_and_writes_none(ours: dict[str, Any]) -> None:
     ] == []
 
 
+def test_exports_of_the_reu_go_from_the_screen_to_the_one_worker_that_imports(ours: dict[str, Any]) -> None:
+    places = {
+        name: {volume["target"] for volume in it.get("volumes", []) if volume["source"] == "arrivals"}
+        for name, it in ours.items()
+    }
+    assert {name for name, targets in places.items() if targets} == {"command", "notifier", "web", "worker-registre"}
+    (place,) = set().union(*places.values())
+    assert f"PREFECTURE_ARRIVALS_DIR={place} " in _dockerfile()
+    volumes = {volume["source"] for volume in ours["worker-registre"]["volumes"]}
+    assert volumes == {"arrivals"}, "it makes no file"
+
+
 def test_in_a_container_the_screen_is_closed_until_somebody_says_who_may_come(ours: dict[str, Any]) -> None:
     assert "PREFECTURE_WEB_AUTH=proxy" in _dockerfile()
     named = {name for name in ours["web"]["environment"] if name.startswith(f"{PREFIX}WEB_")}
     assert named == {"PREFECTURE_WEB_HOST"}, "what var/prefecture.env says would not be heard"
 
 
-def test_with_tls_one_port_more_is_open_to_other_hosts(compose: dict[str, Any]) -> None:
-    with_tls = _read_compose("docker-compose.yml", "deploy/tls.yml")
-    opened = [port for port in with_tls["services"]["broker"]["ports"] if "host_ip" not in port]
-    assert [(port["published"], port["target"]) for port in opened] == [("5671", 5671)]
+def test_tls_between_the_parts_is_one_line(compose: dict[str, Any], ours: dict[str, Any]) -> None:
+    """Every address of a server is the one that checks its certificate, by an authority that the service is given."""
+    with_tls = read_compose("docker-compose.yml", "deploy/tls.yml")
+    assert with_tls["services"].keys() == compose["services"].keys()
+    addresses = {name: Path(it["file"]).name for name, it in with_tls["secrets"].items() if name.endswith("_url")}
+    assert addresses == {name: f"{name.removesuffix('_url')}_tls_url" for name in addresses}
+    for name in ours:
+        before, after = (
+            {(it["source"], it["target"]) for it in services[name]["secrets"]}
+            for services in (compose["services"], with_tls["services"])
+        )
+        assert after - before == {("authority", "/run/secrets/authority")}
+        assert before <= after
+    (port,) = (port for port in with_tls["services"]["broker"]["ports"] if port["target"] == 5671)
+    assert port["host_ip"] == "127.0.0.1", "it is opened to other hosts by a line of its own"
     places = [Path(it["file"]) for it in with_tls["configs"].values()]
     assert [place for place in places if not place.is_file()] == []
-    assert with_tls["services"].keys() == compose["services"].keys()
 
 
 def test_settings_are_known_and_no_secret_is_written_here(ours: dict[str, Any]) -> None:
@@ -196,14 +223,15 @@ def test_settings_are_known_and_no_secret_is_written_here(ours: dict[str, Any]) 
 
 def test_each_process_is_given_its_own_accounts_only(ours: dict[str, Any]) -> None:
     for name in _workers(ours):
+        account = name.removeprefix("worker-")
         assert _secrets(ours[name]) == {
-            "prefecture_database_url": "database_worker_url",
-            "prefecture_amqp_url": "broker_worker_url",
+            "prefecture_database_url": f"database_{account}_url",
+            "prefecture_amqp_url": f"broker_{account}_url",
         }
     assert set(_secrets(ours["notifier"]).values()) == {"database_notifier_url", "broker_notifier_url", "smtp_password"}
     assert _secrets(ours["migrate"]) == {"prefecture_database_url": "database_owner_url"}
     assert _secrets(ours["web"]) == {
-        "prefecture_state_url": "database_lecture_url",
+        "prefecture_state_url": "database_ecran_url",
         "prefecture_amqp_url": "broker_ecran_url",
         "prefecture_web_secret": "web_secret",
         "prefecture_web_proxy_secret": "web_proxy_secret",

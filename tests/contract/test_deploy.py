@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from schemas.topology import EXCHANGE, MAX_EVENT_BYTES
+from schemas.topology import EXCHANGE, MAX_EVENT_BYTES, QUEUE_REGISTRE
 from tests.parts.deployment import DEPLOY, TEMPLATE, VHOST, make_secrets, read_conf
-from worker.db.grants import GRANTS
+from worker.db.migrate import GRANTS
 from worker.messaging.broker import BINDINGS, DEAD_LETTER_DAYS
 from worker.messaging.encoder import ACTOR_QUEUES
-from worker.messaging.middleware import TIME_LIMIT_MS
+from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
 from worker.settings import Settings
 
 REPOSITORY = DEPLOY.parent
@@ -43,12 +43,26 @@ def test_every_queue_and_type_of_request_is_declared(definitions: dict[str, Any]
 def test_the_rights_cover_every_queue_and_nothing_that_looks_like_one(definitions: dict[str, Any]) -> None:
     rights = {it["user"]: it for it in definitions["permissions"]}
     consumed = {name for name in QUEUES if not name.endswith(".XQ")}
+    imports = {name for name in QUEUES if name.partition(".")[0] == QUEUE_REGISTRE}
     expected = {
+        ("requests", "configure"): QUEUES | {EXCHANGE},
+        ("requests", "read"): _of("requests", "requests-bulk") & consumed | {EXCHANGE},
+        ("listes", "configure"): _of("listes"),
+        ("listes", "read"): _of("listes") & consumed,
+        ("tableaux", "configure"): _of("tableaux"),
+        ("tableaux", "read"): _of("tableaux") & consumed,
+        ("bulk", "configure"): _of("listes-bulk", "tableaux-bulk"),
+        ("bulk", "read"): _of("listes-bulk", "tableaux-bulk") & consumed,
+        **{(user, "write"): set[str]() for user in ("listes", "tableaux", "bulk", "registre")},
         ("worker", "configure"): QUEUES | {EXCHANGE},
-        ("worker", "read"): consumed | {EXCHANGE},
+        ("worker", "read"): consumed - imports | {EXCHANGE},
+        ("registre", "configure"): imports,
+        ("registre", "read"): consumed & imports,
         ("notifier", "configure"): QUEUES | {EXCHANGE},
         ("notifier", "read"): {EXCHANGE},
-        ("exploitant", "read"): QUEUES - consumed,
+        ("exploitant", "read"): QUEUES - consumed | {EXCHANGE},
+        ("exploitant", "configure"): {"listener.compta"},
+        ("exploitant", "write"): {EXCHANGE, "listener.compta", "amq.default"},
         ("producteur", "write"): {EXCHANGE},
         ("producteur", "configure"): set(),
         ("producteur", "read"): set(),
@@ -56,16 +70,54 @@ def test_the_rights_cover_every_queue_and_nothing_that_looks_like_one(definition
         ("ecran", "configure"): set(),
         ("ecran", "read"): set(),
     }
-    names = {*QUEUES, EXCHANGE, "mine", "requests.YQ", "my-requests", "requests-mine", "amq.topic", "prefecture2"}
+    names = {
+        *QUEUES,
+        EXCHANGE,
+        "listener.compta",
+        "listener",
+        "mine",
+        "requests.YQ",
+        "my-requests",
+        "requests-mine",
+        "amq.default",
+        "amq.topic",
+        "prefecture2",
+    }
     for (user, right), allowed in expected.items():
         pattern = rights[user][right] or "^$"
         assert {name for name in names if re.search(pattern, name)} == allowed, (user, right)
 
 
+def _of(*queues: str) -> set[str]:
+    return {f"{queue}{suffix}" for queue in queues for suffix in ("", ".DQ", ".XQ")}
+
+
 def test_limits_are_in_order(definitions: dict[str, Any]) -> None:
     for policy in definitions["policies"]:
-        assert policy["definition"]["consumer-timeout"] > 2 * TIME_LIMIT_MS
+        if policy["name"] in ("listeners", "dead-letters"):
+            assert policy["definition"]["overflow"] == "drop-head"
+            assert {"max-length", "max-length-bytes"} < policy["definition"].keys()
+            continue
+        limit = IMPORT_LIMIT_MS if policy["name"] == QUEUE_REGISTRE else TIME_LIMIT_MS
+        assert policy["definition"]["consumer-timeout"] > 2 * limit
     assert int(read_conf(DEPLOY / "broker" / "rabbitmq.conf")["max_message_size"]) == MAX_EVENT_BYTES
+
+
+def test_nobody_who_publishes_makes_the_broker_put_a_message_aside(definitions: dict[str, Any]) -> None:
+    """What it puts aside itself is in no account's share (ADR 0038): queues are classic, and a full one refuses."""
+    assert definitions["vhosts"] == [{"name": VHOST}], "no other kind of queue by default"
+    for queue in definitions["queues"]:
+        own = (
+            {"x-message-ttl"}
+            if queue["name"].endswith(".XQ")
+            else {"x-dead-letter-exchange", "x-dead-letter-routing-key"}
+        )
+        assert queue["arguments"].keys() == own, queue["name"]
+    for policy in definitions["policies"]:
+        found = policy["definition"]
+        assert found.keys() <= {"consumer-timeout", "max-length", "max-length-bytes", "overflow"}, policy["name"]
+        if "max-length" in found and policy["name"] not in {"dead-letters", "listeners"}:
+            assert found["overflow"] == "reject-publish", policy["name"]
 
 
 def test_the_template_holds_names_where_hashes_will_be(definitions: dict[str, Any]) -> None:
@@ -78,11 +130,11 @@ def test_the_template_holds_names_where_hashes_will_be(definitions: dict[str, An
 
 
 def test_an_account_without_a_password_stops_the_broker(secrets: Path) -> None:
-    (secrets / "broker_worker_password").write_text("")
+    (secrets / "broker_listes_password").write_text("")
     script = ["sh", str(DEPLOY / "broker" / "definitions.sh"), str(TEMPLATE), str(secrets)]
     done = subprocess.run(script, capture_output=True, text=True, check=False)
     assert done.returncode != 0
-    assert "broker_worker_password is empty" in done.stderr
+    assert "broker_listes_password is empty" in done.stderr
 
 
 def test_the_accounts_of_the_database_are_those_that_migrate_grants_to() -> None:
@@ -91,29 +143,30 @@ def test_the_accounts_of_the_database_are_those_that_migrate_grants_to() -> None
 
 
 def test_the_script_makes_every_secret_that_compose_wants(secrets: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    wanted = set(re.findall(r"file: var/secrets/(\S+)", (REPOSITORY / "docker-compose.yml").read_text("utf-8")))
+    files = REPOSITORY / "docker-compose.yml", DEPLOY / "tls.yml"
+    wanted = {it for path in files for it in re.findall(r"file: var/secrets/(\S+)", path.read_text("utf-8"))}
     made = {path.name for path in secrets.iterdir()}
     assert made == wanted
     assert secrets.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o644}
 
     passwords = {path.name: path.read_text() for path in secrets.glob("*_password") if path.name != "smtp_password"}
-    assert len(set(passwords.values())) == len(passwords) == 10
+    assert len(set(passwords.values())) == len(passwords) == 21
     assert {len(password) for password in passwords.values()} == {48}
     for path in secrets.glob("*_url"):
-        assert f":{passwords[path.name.replace('_url', '_password')]}@" in path.read_text()
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", (secrets / "database_worker_url").read_text())
-    monkeypatch.setenv("PREFECTURE_AMQP_URL", (secrets / "broker_worker_url").read_text())
-    assert "prefecture_worker:" in Settings().database_url.get_secret_value()
+        assert f":{passwords[path.name.replace('_tls_url', '_url').replace('_url', '_password')]}@" in path.read_text()
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", (secrets / "database_listes_url").read_text())
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", (secrets / "broker_listes_url").read_text())
+    assert "prefecture_listes:" in Settings().database_url.get_secret_value()
 
 
 def test_the_script_keeps_what_is_there_and_makes_what_is_missing(secrets: Path, tmp_path: Path) -> None:
     before = {path.name: path.read_text() for path in secrets.iterdir()}
-    for path in secrets.glob("*_worker_*"):
+    for path in secrets.glob("*_listes_*"):
         path.unlink()
     make_secrets(tmp_path)
     after = {path.name: path.read_text() for path in secrets.iterdir()}
-    assert {name for name in before if before[name] != after[name]} == {name for name in before if "_worker_" in name}
+    assert {name for name in before if before[name] != after[name]} == {name for name in before if "_listes_" in name}
 
 
 def _committed() -> Iterator[Path]:

@@ -4,6 +4,7 @@ import ast
 import gettext
 import importlib
 import importlib.util
+import inspect
 import re
 import sys
 import tomllib
@@ -20,14 +21,20 @@ from producers import errors as producers_errors
 from producers.cli import COMMANDS as PRODUCER_COMMANDS
 from schemas.envelope import CloudEvent
 from schemas.generate import MODELS
+from schemas.requests import UNDO_DAYS
 from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
 from worker import errors as worker_errors
+from worker.arrivals import DAY_SECONDS
 from worker.cli.dead_letters import COMMANDS as DEAD_LETTER_COMMANDS
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
+from worker.db.types import Base
+from worker.housekeeping.housekeeping import HOUR_SECONDS, versions_chore
 from worker.messaging.broker import DEAD_LETTER_DAYS
 from worker.messaging.consumer import REASON_HEADER
 from worker.messaging.encoder import ACTOR_QUEUES
+from worker.notifier.models import Notification
 from worker.registre.checks.rules import KINDS
+from worker.settings import Settings
 from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
 from worker.writers.columns import header_of
 
@@ -81,8 +88,9 @@ def _without_arguments(command: str) -> str:
 def test_the_table_of_commands_is_whole() -> None:
     documented = {_without_arguments(command) for command in _command_rows()}
     targets = re.findall(r"^([a-z]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
-    expected = {*PLACES, *(f"make {target}" for target in targets), "dramatiq worker.main"}
-    expected |= {"python -m schemas write", "python -m schemas check", "python -m worker.pdf"}
+    expected = {*PLACES, *(f"make {target}" for target in targets), "python -m worker.main"}
+    expected |= {"python -m schemas write", "python -m schemas check", "python -m schemas validate"}
+    expected |= {"python -m worker.pdf"}
     assert expected - documented == set()
     of_families = {it for it in documented if it.startswith(("python -m worker", "python -m producers", "make"))}
     assert of_families - expected == set()
@@ -217,6 +225,50 @@ def test_dead_letters_are_described_as_they_are() -> None:
     assert {f"{queue}.XQ" for queue in ACTOR_QUEUES.values()} <= set(SPAN.findall(text))
 
 
+_KEPT_IN = {
+    "agent": "Agents",
+    "audit": "Journal",
+    "audit_word": "Raisons et noms de fichiers",
+    "depot": "Réponse d'e-listelec",
+    "doubt": "doutes",
+    "electeur": "Électeurs (état civil",
+    "export": "Demandes, publications, comptes",
+    "homonym": "homonymes départagés",
+    "import": "noms de fichiers, écrits par l'agent",
+    "mouvement": "Mouvements",
+    "notification": "messages envoyés",
+    "parked": "événements en attente",
+    "preview": "Export du REU déposé",
+    "protection": "Électeurs protégés",
+    "publication": "Demandes, publications, comptes",
+    "recall": "raisons, noms de fichiers",
+    "recipient": "webhooks prévenus",
+    "request": "Demandes, publications, comptes",
+}
+"""By table that holds somebody: the row of docs/rgpd.md that says how long."""
+
+_NOBODY = {
+    *("audit_head", "bureau", "commission", "commune", "dead_letters", "import_liste", "listener", "liste"),
+    *("process", "reminder", "reminder_echeance", "scrutin", "sender", "token", "token_commune", "volume"),
+}
+
+
+def test_how_long_each_table_is_kept_is_said_and_is_so() -> None:
+    said = (DOCS / "rgpd.md").read_text("utf-8")
+    tables = {table.name for table in Base.metadata.sorted_tables if table.name not in _NOBODY}
+    assert tables == _KEPT_IN.keys() >= {Notification.__tablename__}
+    assert [words for words in _KEPT_IN.values() if words not in said] == []
+    defaults = {name: Settings.model_fields[name].default for name in ("retention_days", "audit_days")}
+    assert f"{defaults['retention_days']} jours (`PREFECTURE_RETENTION_DAYS`)" in said
+    assert defaults["audit_days"] == 366, "twelve months"
+    assert "12 mois (`PREFECTURE_AUDIT_DAYS`)" in said
+    assert f"la version d'avant un import, {UNDO_DAYS} jours au moins" in said
+    assert f"{DAY_SECONDS // 3600} heures au plus" in said
+    assert "le module, dans l'heure ; l'import suivant" in said
+    assert inspect.signature(versions_chore).parameters["seconds"].default == HOUR_SECONDS
+    assert f"{DEAD_LETTER_DAYS} jours au plus" in said
+
+
 def test_links_between_documents_lead_somewhere() -> None:
     broken = []
     for path in [*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"), CONTRACT]:
@@ -329,6 +381,18 @@ def test_every_document_that_the_code_names_exists() -> None:
         for path in (*sources, REPOSITORY / "Makefile", REPOSITORY / "Dockerfile", *REPOSITORY.glob("*.yml"))
         for name in re.findall(r"[\w-]+\.md\b", path.read_text("utf-8"))
         if name not in known
+    ]
+    assert wrong == []
+
+
+def test_every_file_that_the_code_names_exists() -> None:
+    named = re.compile(rf"\b(?:{'|'.join(CODE)}|deploy)/[\w/-]+\.(?:py|sh|sql|yml)\b")
+    sources = [path for folder in CODE for path in (REPOSITORY / folder).rglob("*.py")]
+    wrong = [
+        f"{path.relative_to(REPOSITORY)}: {name}"
+        for path in (*sources, *filter(Path.is_file, (REPOSITORY / "deploy").rglob("*")), REPOSITORY / "Dockerfile")
+        for name in named.findall(path.read_text("utf-8"))
+        if not (REPOSITORY / name).exists()
     ]
     assert wrong == []
 

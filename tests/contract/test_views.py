@@ -8,13 +8,16 @@ import pytest
 from sqlalchemy import Inspector, inspect
 
 from worker.db.engine import build_engine
-from worker.db.grants import GRANTS
-from worker.db.migrate import migrate
+from worker.db.migrate import GRANTS, migrate
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 SECTION = DOCUMENT.read_text("utf-8").partition("\n## Views\n")[2].partition("\n## ")[0]
 FILES = "derniers_exports"
 """Its columns have a table of their own."""
+OF_ELECTEURS = {"doutes_ouverts", "electeurs", "electeurs_proteges", "mouvements_sans_motif"}
+
+OF_THE_SCREEN = "jetons"
+"""What nobody else is to read."""
 
 
 @pytest.fixture(scope="module")
@@ -48,5 +51,21 @@ def test_every_view_is_documented_with_all_its_columns(database: Inspector) -> N
 
 
 def test_the_reading_account_reads_the_views_and_nothing_else(database: Inspector) -> None:
-    (rights,) = GRANTS["prefecture_lecture"]
-    assert rights == ("SELECT", ", ".join(sorted(database.get_view_names())))
+    assert {right for right, _ in GRANTS["prefecture_lecture"]} == {"SELECT"}
+    read = [view for _, things in GRANTS["prefecture_lecture"] for view in sorted(_things(things))]
+    assert sorted(read) == sorted(set(database.get_view_names()) - OF_ELECTEURS - {OF_THE_SCREEN})
+
+
+def test_the_screen_alone_reads_the_views_that_name_electors(database: Inspector) -> None:
+    assert set(database.get_view_names()) >= OF_ELECTEURS
+    assert GRANTS["prefecture_ecran"] == (
+        *GRANTS["prefecture_lecture"],
+        ("SELECT", ", ".join(sorted(OF_ELECTEURS))),
+        ("SELECT", OF_THE_SCREEN),
+    )
+    readers = [account for account, rights in GRANTS.items() if any(OF_ELECTEURS & _things(it[1]) for it in rights)]
+    assert readers == ["prefecture_ecran"]
+
+
+def _things(text: str) -> set[str]:
+    return set(text.split(", "))

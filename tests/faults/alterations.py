@@ -10,15 +10,16 @@ from unittest.mock import patch
 from sqlalchemy import ColumnElement
 
 from worker.exports import models, records, storage
-from worker.handlers import ingest_request, make_export
+from worker.handlers.making import make_export
+from worker.handlers.requests import ingest_request
 from worker.housekeeping import housekeeping
-from worker.messaging import doorbell
+from worker.messaging import queues
 from worker.notifier import dispatch
 
 
 def dies_before_ringing() -> None:
     """The first worker that would ring is killed instead; its rows are committed."""
-    _replace(doorbell.DoorbellQueues, "enqueue", _die_once(doorbell.DoorbellQueues.enqueue))
+    _replace(queues.DoorbellQueues, "enqueue", _die_once(queues.DoorbellQueues.enqueue))
 
 
 def writes_under_the_final_name() -> None:
@@ -48,7 +49,7 @@ def ignores_its_lease() -> None:
 
 def forgets_its_mails() -> None:
     """What was sent is not recorded."""
-    _replace(dispatch.Dispatcher, "_settle", lambda *_, **__: None)
+    _replace(dispatch.Dispatcher, "_write", lambda *_, **__: None)
 
 
 def gives_up_at_once() -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from schemas.vocabulary import ExportStatus
 from tests.faults.stage import Stage
-from tests.faults.watcher import digest, hidden_files
+from tests.faults.watcher import digest
 from worker.exports.models import Export, Request
 from worker.notifier.models import Notification
 
@@ -23,6 +23,7 @@ class Facts:
     rows: int
     """Of files, whatever their state."""
     ready: int
+    """Or cancelled, where somebody wanted that."""
     files: int
     """Of ready rows, with the recorded hash; the report beside them included."""
     partial: int
@@ -48,6 +49,9 @@ def gather(stage: Stage) -> Facts:
         requests = list(session.scalars(select(Request)))
         notifications = list(session.scalars(select(Notification)))
     recorded = _recorded(exports)
+    for_files = {export.request_id for export in exports}
+    cancelled = {request.id for request in requests if request.event_id in stage.unwanted}
+    unwanted = {it.id for it in exports if it.status == ExportStatus.CANCELLED and it.request_id in cancelled}
     mails = Counter(mail.message["Message-ID"] for mail in stage.mailbox.mails)
     events = {(event.data["export_id"], event.id) for event in stage.queues.take_events()}
     untold = {it.request_id for it in notifications if not (it.refusal or mails[it.message_id])}
@@ -55,13 +59,13 @@ def gather(stage: Stage) -> Facts:
     return Facts(
         asked=len(stage.asked),
         rows=len(exports),
-        ready=sum(export.status == ExportStatus.READY for export in exports),
-        files=sum(_is_whole(stage.town.exports, export, recorded) for export in exports),
+        ready=sum(export.status == ExportStatus.READY or export.id in unwanted for export in exports),
+        files=sum(export.id in unwanted or _is_whole(stage.town.exports, export, recorded) for export in exports),
         partial=sum(
             content != recorded.get(name) for name, contents in stage.watcher.seen.items() for content in contents
         ),
-        hidden=len(hidden_files(stage.town.exports)),
-        told=sum(bool(request.told_at) and request.id not in untold for request in requests),
+        hidden=len(stage.hidden()),
+        told=sum(bool(it.told_at) and it.id in for_files and it.id not in untold for it in requests),
         again=mails.total() - len(mails),
         unknown=len(mails.keys() - {it.message_id for it in notifications if it.sent_at}),
         events=len(events),

@@ -10,11 +10,10 @@ from dramatiq.common import xq_name
 
 from schemas.vocabulary import RequestOutcome
 from tests.faults.poison import Poison
-from tests.parts.town import Town
+from tests.parts.town import QUEUES_OF_FILES, Town
 from tests.parts.wait import wait_until
 from worker.messaging.consumer import REASON_HEADER
-from worker.messaging.encoder import ACTOR_QUEUES, INGEST, PoisonError, PrefectureEncoder
-from worker.messaging.unreadable import read_unreadable
+from worker.messaging.encoder import ACTOR_QUEUES, INGEST, PoisonError, PrefectureEncoder, read_unreadable
 
 _REASONS = "SELECT source, event_id, outcome, reason FROM demandes"
 _PARKED = "SELECT source, event_id FROM parked"
@@ -60,7 +59,7 @@ def follow(town: Town, poisons: Sequence[Poison], timeout: float) -> Fates:
     fates = Fates()
 
     def is_over() -> bool:
-        for queue in set(ACTOR_QUEUES.values()):
+        for queue in QUEUES_OF_FILES:
             for headers, body in town.queue(xq_name(queue)):
                 fates.dead.setdefault(body, []).append(str(headers[REASON_HEADER]))
         fates.rows = {(it["source"], it["event_id"]): ("parked", "") for it in town.rows(_PARKED)}

@@ -17,6 +17,7 @@ from pathlib import Path
 import click
 
 from schemas.envelope import CloudEvent
+from schemas.topology import REQUEST_REGISTER_NOTE, REQUEST_REGISTRE_PREVIEW
 from schemas.vocabulary import RequestOutcome
 from tests.faults.poison import HAND_MADE, SECRET, Poison
 from tests.faults.poison_fates import Fates, follow, publish
@@ -24,11 +25,15 @@ from tests.faults.poison_source import draw_poisons
 from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
-from tests.parts.town import LIBREVILLE_TEMPLATE, Town
-from worker.messaging.encoder import ACTOR_QUEUES
+from tests.parts.town import LIBREVILLE_TEMPLATE, QUEUES_OF_FILES, Town
 
 LARGER_BYTES = 48 << 20
 """What a worker may grow by: its caches, and the largest message that it has held."""
+
+_ACCEPTED = """
+    SELECT count(*) AS number FROM request WHERE outcome = :accepted AND event_type NOT IN (:note, :preview)
+"""
+"""What is noted of a commune, and an export of hers, need no list: such a one that was drawn may be good."""
 
 _PAGE_BYTES = 4096
 _BATCH = 250
@@ -76,13 +81,19 @@ def _trouble(town: Town, fates: Fates, good: int) -> Iterator[str]:
         yield f"nothing is known of {len(fates.unknown)} messages, such as {fates.unknown[0]}"
     if failed := [reason for reason in fates.reasons if reason.startswith("failed")]:
         yield f"an actor failed over {fates.reasons.total()} messages: {failed}"
-    if (accepted := fates.count(RequestOutcome.ACCEPTED)) != good:
-        yield f"{accepted} requests were accepted, {good} were good"
+    asked = {
+        "accepted": RequestOutcome.ACCEPTED.value,
+        "note": REQUEST_REGISTER_NOTE,
+        "preview": REQUEST_REGISTRE_PREVIEW,
+    }
+    (accepted,) = town.rows(_ACCEPTED, **asked)
+    if accepted["number"] != good:
+        yield f"{accepted['number']} requests for files were accepted, {good} were good"
     if any(SECRET in reason for _, reason in fates.rows.values()) or SECRET in "".join(fates.reasons):
         yield "a reason quotes a message"
     if SECRET in town.log("worker"):
         yield "the log quotes a message"
-    if any(town.queue(queue) for queue in ACTOR_QUEUES.values()):
+    if any(town.queue(queue) for queue in QUEUES_OF_FILES):
         yield "messages are left in the queues"
 
 

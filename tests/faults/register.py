@@ -18,12 +18,12 @@ from worker.demo.load import set_demo_calendrier
 from worker.demo.mouvements import write_mouvements
 from worker.registre.mouvements.importer import import_mouvements
 
-_ELECTEURS = 10_000
-_SOURCE = "/test/faults"
+ELECTEURS = 10_000
+SOURCE = "/test/faults"
 
 
 def _prepare(url: str) -> None:
-    prepare_libreville(url, _ELECTEURS)
+    prepare_libreville(url, ELECTEURS)
     engine = build_engine(url)
     with engine.begin() as connection:
         set_demo_calendrier(connection, TODAY)
@@ -45,7 +45,7 @@ def make_requests(count: int) -> list[CloudEvent]:
         _liste(Format.XML),
         _tableau(Presentation.COMMUNE),
     )
-    return [CloudEvent.wrap(asked, source=_SOURCE) for asked in islice(cycle(wanted), count)]
+    return [CloudEvent.wrap(asked, source=SOURCE) for asked in islice(cycle(wanted), count)]
 
 
 def _liste(format_: Format) -> ListeExportRequested:

@@ -2,12 +2,12 @@
 
 import time
 from pathlib import Path
+from typing import Any
 
 from tests.faults.facts import gather
 from tests.faults.fault import Fault
 from tests.faults.stage import Servers, Stage
 from tests.faults.verdict import Verdict
-from tests.faults.watcher import hidden_files
 
 _UNTOLD = "SELECT count(*) FROM request WHERE told_at IS NULL"
 _REQUESTS = "SELECT count(*) FROM request"
@@ -22,12 +22,14 @@ def play(
     alteration: str = "",
     patience: float = 90,
     real_time: bool = False,
+    as_shipped: bool = False,
 ) -> Verdict:
     """Play a fault while so many `requests`, for one file each, are served; the stage's logs are left in `folder`.
 
     The rest is as in `Stage`.
     """
-    with Stage(servers, folder, alteration=alteration, patience=patience, real_time=real_time) as stage:
+    how: dict[str, Any] = {"alteration": alteration, "real_time": real_time, "as_shipped": as_shipped}
+    with Stage(servers, folder, patience=patience, **how) as stage:
         began = time.monotonic()
         trouble = ""
         try:
@@ -40,6 +42,8 @@ def play(
             trouble = f"{type(error).__name__}: {error}"
         seconds = time.monotonic() - began
         stage.end()
+        if trouble and (left := [*stage.queues.left().items(), *stage.hidden()]):
+            trouble = f"{trouble}; left: {left}"
         return Verdict(fault.name, gather(stage), seconds, fault.mails_again, trouble, stage.note)
 
 
@@ -47,4 +51,4 @@ def _is_over(stage: Stage) -> bool:
     """Whether every request is told, no message waits or is being worked on, and no file is being written."""
     if stage.count(_REQUESTS) < len(stage.asked) or stage.count(_UNTOLD):
         return False
-    return not stage.queues.left() and not hidden_files(stage.town.exports)
+    return not stage.queues.left() and not stage.hidden()

@@ -1,7 +1,7 @@
 """What the faults break: broker, database, two workers and a notifier under a supervisor, a mailbox, a volume."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
@@ -11,18 +11,19 @@ from typing import Self, TypeVar
 from sqlalchemy import text
 
 from producers.publisher import Publisher
-from schemas.envelope import CloudEvent
+from schemas.envelope import CloudEvent, Data
 from tests.faults.privileges import without_overrides
 from tests.faults.queues import Queues
-from tests.faults.register import FAULTS_TEMPLATE, make_requests
+from tests.faults.register import FAULTS_TEMPLATE, SOURCE, make_requests
 from tests.faults.supervisor import Supervised
-from tests.faults.watcher import Watcher
+from tests.faults.watcher import Watcher, hidden_files
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
-from tests.parts.town import ROOT, Town
+from tests.parts.town import ROOT, SHORTENED, Town
 from tests.parts.wait import wait_until
+from worker.exports.naming import proof_name, report_name
 
 _WORKERS = 2
 _TRIES = 3
@@ -49,12 +50,20 @@ class Stage:
         alteration: of worker and notifier, one of `alterations`.
         patience: seconds that anything may take.
         real_time: never move a date of the database back instead of waiting.
+        as_shipped: with the leases and sweeps of who sets nothing, not with short ones.
     """
 
     notifier: Supervised
 
     def __init__(
-        self, servers: Servers, folder: Path, *, alteration: str = "", patience: float = 90, real_time: bool = False
+        self,
+        servers: Servers,
+        folder: Path,
+        *,
+        alteration: str = "",
+        patience: float = 90,
+        real_time: bool = False,
+        as_shipped: bool = False,
     ) -> None:
         self.broker, self.database, self.folder = servers.broker, servers.database, folder
         self.broker.start()
@@ -65,10 +74,18 @@ class Stage:
         self._database_url = self.database.create_database(FAULTS_TEMPLATE)
         self.town = Town(self._database_url, self.broker.url(self.vhost), folder, self.mailbox.port)
         self.town.exports.mkdir()
+        if as_shipped:
+            for name in SHORTENED:
+                del self.town.environment[name]
         self.queues = Queues(self.broker, self.vhost)
         self.alteration = alteration
         self.patience, self.real_time = patience, real_time
+        self.is_hurried = not as_shipped
         self.asked: list[CloudEvent] = []
+        self.declared: list[CloudEvent] = []
+        """What was said besides: cancellations, deposits, exports of the REU."""
+        self.unwanted: set[str] = set()
+        """The ids of requests that somebody cancelled, in time or too late."""
         self.workers: list[Supervised] = []
         self._crew: list[Supervised] = []
         self.note = ""
@@ -100,16 +117,27 @@ class Stage:
     def start_worker(self, *arguments: str) -> None:
         """One worker more, with one process of one thread; `arguments` are Dramatiq's."""
         name = f"worker-{len(self.workers) + 1}"
-        module = "tests.faults.altered" if self.alteration else "worker.main"
-        run = partial(self._run, name, "dramatiq", module, "-p", "1", "-t", "1", *arguments)
+        module = ("dramatiq", "tests.faults.altered") if self.alteration else ("worker.main",)
+        run = partial(self._run, name, *module, "-p", "1", "-t", "1", *arguments)
         self.workers.append(Supervised(run))
         self._crew.append(self.workers[-1])
 
-    def ask(self, count: int) -> None:
-        """Send so many requests, each twice."""
-        self.asked = make_requests(count)
-        with Publisher(self.town.amqp_url) as publisher:
-            for event in self.asked:
+    def ask(self, count: int) -> Sequence[CloudEvent]:
+        """Send so many requests, each twice; those."""
+        asked = make_requests(count)
+        self.asked += asked
+        self._publish(asked)
+        return asked
+
+    def declare(self, data: Data) -> None:
+        """Say something, twice."""
+        self.declared.append(CloudEvent.wrap(data, source=SOURCE))
+        self._publish(self.declared[-1:])
+
+    def _publish(self, events: Sequence[CloudEvent]) -> None:
+        patience = self.patience
+        with Publisher(self.town.amqp_url, attempts=10, patience=patience, confirm_seconds=patience) as publisher:
+            for event in events:
                 publisher.publish(event)
                 publisher.publish(event)
 
@@ -135,6 +163,13 @@ class Stage:
         with self.town.engine.begin() as connection:
             return connection.exec_driver_sql(statement).rowcount
 
+    def hidden(self) -> list[str]:
+        """The temporary files that are there; what is left of a row that was cancelled has an hour to go."""
+        with self.town.engine.connect() as connection:
+            cancelled = connection.scalars(text("SELECT file_name FROM export WHERE status = 'cancelled'")).all()
+        left = tuple(f".{name}." for it in cancelled for name in (it, report_name(it), proof_name(it)))
+        return [name for name in hidden_files(self.town.exports) if not name.startswith(left)]
+
     def let_time_pass(self, seconds: int) -> None:
         """Move back what rows wait for, which is the database's clock put forward; with `real_time`, nothing."""
         if not self.real_time:
@@ -142,6 +177,7 @@ class Stage:
                 "export": ("rung_at", "not_before"),
                 "request": ("tell_after", "teller_lease"),
                 "notification": ("not_before",),
+                "preview": ("rung_at", "not_before"),
             }
             for table, dates in waits.items():
                 moved = ", ".join(f"{date} = {date} - interval '{seconds} s'" for date in dates)

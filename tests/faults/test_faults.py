@@ -13,7 +13,7 @@ from tests.faults.stage import Servers
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 
-pytestmark = [pytest.mark.faults, pytest.mark.nightly]
+pytestmark = [pytest.mark.faults, pytest.mark.slow]
 
 _REQUESTS = 8
 

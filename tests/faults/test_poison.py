@@ -23,6 +23,7 @@ def town(postgres_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Town]:
     town.close()
 
 
+@pytest.mark.slow
 def test_each_is_put_aside_or_refused_with_its_reason_and_good_requests_are_served(town: Town) -> None:
     poisons = [poison for poison, _ in HAND_MADE.values()]
     played = play(town, [*poisons, *draw_poisons(_DRAWN, _SEED)], timeout=60)

@@ -1,12 +1,17 @@
 """A reader of the exports volume: remembers every content that it has seen under a visible name."""
 
 import hashlib
+import os
+import time
 from collections import defaultdict
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Event, Thread
 
-_LOOK_SECONDS = 0.002
+_REST_SECONDS = 0.002
+_REST_LOOKS = 100
+"""A rest lasts as long as so many looks at least, however many files there are: others want the processor."""
 
 
 class Watcher:
@@ -28,17 +33,28 @@ class Watcher:
         self._look()
 
     def _watch(self) -> None:
-        while not self._closing.wait(_LOOK_SECONDS):
+        rest = _REST_SECONDS
+        while not self._closing.wait(rest):
+            began = time.thread_time()
             self._look()
+            rest = max(_REST_SECONDS, _REST_LOOKS * (time.thread_time() - began))
 
     def _look(self) -> None:
-        for path in self._root.glob("*/[!.]*"):
+        for entry in _visible(self._root):
             with suppress(FileNotFoundError):
-                status = path.stat()
+                status = entry.stat()
                 version = (status.st_ino, status.st_size, status.st_mtime_ns)
-                if self._known.get(path.name) != version:
-                    self._known[path.name] = version
-                    self.seen[path.name].add(digest(path))
+                if self._known.get(entry.name) != version:
+                    self._known[entry.name] = version
+                    self.seen[entry.name].add(digest(Path(entry.path)))
+
+
+def _visible(root: Path) -> Iterator[os.DirEntry[str]]:
+    with suppress(FileNotFoundError, NotADirectoryError):  # gone meanwhile
+        for folder in os.scandir(root):
+            if folder.is_dir():
+                with suppress(FileNotFoundError):
+                    yield from (it for it in os.scandir(folder) if not it.name.startswith("."))
 
 
 def hidden_files(root: Path) -> list[str]:

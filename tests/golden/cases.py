@@ -18,11 +18,12 @@ from sqlalchemy.orm import Session
 
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
+from worker.arrivals import Arrivals
 from worker.db.engine import build_engine
 from worker.exports.models import Export, Request
-from worker.exports.naming import ListeNaming, allocate_name
+from worker.exports.naming import ListeNaming, allocate_names
 from worker.exports.storage import Storage
-from worker.handlers.make_export import make_export
+from worker.handlers.making.make_export import make_export
 from worker.handlers.services import Services
 from worker.registre.communes import add_commune
 from worker.registre.reu.importer import import_file
@@ -99,6 +100,7 @@ def _services(engine: Engine, exports: Path) -> Services:
         engine=engine,
         registre=engine,
         storage=Storage(exports),
+        arrivals=Arrivals(exports / "arrivals"),
         enqueue=lambda _ids: None,
         type_liste_codes=TYPE_LISTE_CODES,
         info_liste="L",
@@ -123,7 +125,7 @@ def _ask(engine: Engine, case: Case) -> list[Export]:
         session.add(request)
         for liste in case.listes:
             for format_ in Format:
-                name, label = allocate_name(session, ListeNaming(case.commune, liste, format_), case.created_at)
+                ((name, label),) = allocate_names(session, [ListeNaming(case.commune, liste, format_)], case.created_at)
                 request.exports.append(
                     Export(
                         part=f"{liste}.{format_}",

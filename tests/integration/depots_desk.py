@@ -8,8 +8,8 @@ from typing import Any
 
 from sqlalchemy import RowMapping, text
 
-from common.clock import jour_a_paris
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
+from common.calendrier import jour_a_paris
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded, PublicationDeclared
 from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk
@@ -17,8 +17,8 @@ from tests.parts.town import AGENT
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
 from worker.exports.audit import AuditLine, read_audit
-from worker.handlers.ingest_request import ingest_request
-from worker.handlers.make_export import make_export
+from worker.handlers.making.make_export import make_export
+from worker.handlers.requests.ingest_request import ingest_request
 
 PERSON = ("INVENTEE", "Zélie", "1962-03-14", "LIBREVILLE")
 _SAID = {"commune": COMMUNE, "requested_by": AGENT}
@@ -64,6 +64,14 @@ class DepotsDesk(Desk):
         """The platform has answered, today."""
         said = {"exports": list(export_ids), "verdict": verdict, "verdict_on": today()}
         return self.declare(DepotVerdictDeclared.model_validate(_SAID | said | fields))
+
+    def publish(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of PublicationDeclared
+        """Somebody has posted tableaux, from today on; a worker has answered the doorbells that rang for it."""
+        said = {"exports": list(export_ids), "published_on": today()}
+        request = self.declare(PublicationDeclared.model_validate(_SAID | said | fields))
+        while self.enqueued:
+            make_export(self.enqueued.pop().export_id, self.services)
+        return request
 
     def declare(self, data: Data, at: datetime | None = None) -> RowMapping:
         """Send an event twice, as a broker may; the row of its request, once it is there."""

@@ -15,17 +15,17 @@ from sqlalchemy.orm import Session
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
 from tests.golden.cases import TYPE_LISTE_CODES
+from worker.arrivals import Arrivals
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
 from worker.exports.models import Parked, Request
 from worker.exports.naming import ListeNaming
 from worker.exports.parked import LOOKS
-from worker.exports.records import add_export
+from worker.exports.records import PlannedFile, add_exports
 from worker.exports.storage import Storage
-from worker.handlers import make_liste
-from worker.handlers.export_plan import PlannedFile
-from worker.handlers.ingest_request import take_up_parked
-from worker.handlers.make_export import make_export
+from worker.handlers.making import make_liste
+from worker.handlers.making.make_export import make_export
+from worker.handlers.requests.ingest_request import take_up_parked
 from worker.handlers.services import Services
 
 COMMUNE = "13900"
@@ -45,6 +45,7 @@ class Desk:
             engine=self.engine,
             registre=self.engine,
             storage=Storage(self.root),
+            arrivals=Arrivals(self.root / "arrivals"),
             enqueue=lambda _ids: None,
             type_liste_codes=TYPE_LISTE_CODES,
             info_liste="L",
@@ -52,6 +53,7 @@ class Desk:
             lease_seconds=30,
             max_attempts=3,
             retry_seconds=3600,
+            is_embedded=True,
         )
 
     def configure(self, **changes: Any) -> None:  # noqa: ANN401 — fields of Services
@@ -88,9 +90,7 @@ class Desk:
                 created_at=created_at,
             )
             session.add(request)
-            for file in files:
-                add_export(session, request, file.part, file.naming, file.columns, effective_on=file.effective_on)
-            return [export.id for export in request.exports]
+            return [export.id for export in add_exports(session, [(request, file) for file in files], created_at)]
 
     def ring(self, export_id: int) -> RowMapping:
         """Ring the doorbell of a row, and return the row as it then is."""

@@ -15,7 +15,7 @@ from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
 from tests.integration.requests_queue import RequestsQueue
 from worker.db.engine import build_engine, build_sessions
-from worker.exports.models import Export, Request
+from worker.exports.models import Export, Recall, Request
 
 _serial = count()
 
@@ -44,6 +44,14 @@ class Records:
         row.outcome, row.reason = RequestOutcome.REFUSED, reason
         with self._sessions.begin() as session:
             session.add(row)
+
+    def recall(self, event: CloudEvent) -> int:
+        """Write that files of the event's commune are to be made again; returns the row's number, their `recall_id`."""
+        recall = Recall(code_commune=event.data["commune"], because="l'import 3 a été annulé", recalled_by="mairie")
+        with self._sessions.begin() as session:
+            session.add(recall)
+            session.flush()
+            return recall.id
 
     def finish(self, **values: object) -> None:
         """Change every row of a file."""

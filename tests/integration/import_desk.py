@@ -14,7 +14,7 @@ from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.db.types import utc_now
 from worker.registre.communes import add_commune
-from worker.registre.imports.summary import ImportSummary
+from worker.registre.imports.report import ImportSummary
 from worker.registre.models import Import
 from worker.registre.reu.importer import import_file
 

@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from common.texte import clean
 from tests.golden.cases import FOLDER
-from worker.domain.texte import clean
 
 HEADER = (FOLDER / "liste_vide" / "CE.csv").read_text("utf-8").removesuffix("\n").split(";")
 FILE_COLUMNS = 6

@@ -1,17 +1,27 @@
-"""The workers, but the first message kills the thread that MORTAL_THREAD names, a worker or a consumer."""
+"""The workers, but the first message kills the thread that MORTAL_THREAD names, a worker or a consumer.
+
+`still`: the thread of the first message waits for ever in a call that nothing interrupts.
+"""
 
 import os
+import threading
 
 import dramatiq
 from dramatiq import Middleware
 
 import worker.main  # noqa: F401 — sets the broker
+from worker.messaging import middleware
 from worker.messaging.consumer import GuardedConsumer
 
 
 class _Mortal(Middleware):
     def after_process_message(self, *_: object, **__: object) -> None:
         raise SystemExit
+
+
+class _Still(Middleware):
+    def before_process_message(self, *_: object, **__: object) -> None:
+        threading.Event().wait()
 
 
 class _MortalConsumer(GuardedConsumer):
@@ -23,5 +33,8 @@ class _MortalConsumer(GuardedConsumer):
 broker = dramatiq.get_broker()
 if os.environ["MORTAL_THREAD"] == "worker":
     broker.add_middleware(_Mortal())
+elif os.environ["MORTAL_THREAD"] == "still":
+    middleware.LONGEST_MESSAGE_SECONDS = 1
+    broker.add_middleware(_Still())
 else:
     type(broker).consumer_class = _MortalConsumer  # type: ignore[attr-defined]

@@ -7,10 +7,10 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Liste, Nature
 from tests.integration.import_desk import COMMUNE, Desk
-from worker.domain.mouvement import Mouvement, Nature
-from worker.registre.imports.summary import Comparison, ImportSummary
+from worker.domain.mouvement import Mouvement
+from worker.registre.imports.report import Comparison, ImportSummary
 from worker.registre.mouvements import queries
 from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake

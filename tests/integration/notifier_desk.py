@@ -1,7 +1,7 @@
 """A database with settled requests of LIBREVILLE, and notifiers at work on it, for the tests of the notifier."""
 
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -10,28 +10,29 @@ from typing import Any
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from schemas.envelope import Publish
+from schemas.envelope import CloudEvent, Publish
 from schemas.tableaux import Edition
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
-from worker.db.base import Base
 from worker.db.engine import build_engine, build_sessions
 from worker.db.migrate import migrate
-from worker.db.types import utc_now
+from worker.db.types import Base, utc_now
 from worker.doorbell import Enqueue
+from worker.errors import EventsDelayedError, TransientError
 from worker.exports.models import Export, Recall, Request
+from worker.exports.records import settle
 from worker.housekeeping.housekeeping import Chore, Housekeeping, reminder_chore, sweep_chore
 from worker.notifier.answers import Answers
 from worker.notifier.channels.chat import ChatSender
+from worker.notifier.channels.delivery import Channel
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.mail import Mailer, MailSender, SmtpMailer
 from worker.notifier.channels.webhook import WebhookSender, make_secret
 from worker.notifier.dispatch import Dispatcher
-from worker.notifier.kinds import Channel
-from worker.notifier.messages.events import PublishAnswer
+from worker.notifier.messages.events import AnsweredEvent, PublishEvents
 from worker.notifier.models import Agent, Notification, Recipient, Reminder
 from worker.notifier.notify import (
     Notifier,
@@ -88,7 +89,11 @@ class Desk:
         }
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             request = Request(**values | fields, exports=exports)
+            if request.outcome == RequestOutcome.REFUSED:
+                request.settled_at = request.created_at
             session.add(request)
+            session.flush()
+            settle(session.connection(), [request.id])
         return request.id
 
     def add_agent(self, name: str, email: str, **fields: str) -> None:
@@ -142,6 +147,7 @@ class Desk:
         public_url: str = "",
         today: Today = today_in_france,
         reminder_days: Sequence[int] = (),
+        patience_seconds: float = 60,
     ) -> Notifier:
         """A notifier that works on this database."""
         sessions = build_sessions(self.engine)
@@ -152,12 +158,13 @@ class Desk:
                 Channel.CHAT: ChatSender(),
                 Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts), rest_seconds=0),
             },
+            patience_seconds=patience_seconds,
         )
         requests, recalls, reminders = (
             Outbox(self.engine, owner=name, lease_seconds=lease_seconds, table=table)
             for table in (Request, Recall, Reminder)
         )
-        publish_to: PublishAnswer | None = (lambda event, _account: publish(event)) if publish else None
+        publish_to = one_by_one(lambda event, _account: publish(event)) if publish else None
         use_cases = (
             RequestNotifications(sessions, requests, dispatcher, publish_to, public_url=public_url),
             RecallNotifications(sessions, recalls, dispatcher, publish_to, public_url=public_url),
@@ -170,6 +177,19 @@ class Desk:
         if purge:
             chores.append(purge)
         return Notifier(self.engine, use_cases, Housekeeping(chores), answers)
+
+
+def one_by_one(publish: Callable[[CloudEvent, str], object]) -> PublishEvents:
+    """What publishes events, by what publishes one, which may say that the broker is away."""
+
+    def publish_all(to_publish: Sequence[AnsweredEvent]) -> None:
+        for left, (event, account) in enumerate(to_publish):
+            try:
+                publish(event, account)
+            except TransientError as trouble:
+                raise EventsDelayedError(str(trouble), left) from trouble
+
+    return publish_all
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from typing import Self
 
 import pika
 from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, NackError
 from pika.exchange_type import ExchangeType
 from pika.spec import BasicProperties
 
@@ -41,6 +41,18 @@ class RequestsQueue:
         if method is None or properties is None or body is None:
             return None
         return str(method.routing_key), properties, body
+
+    def fill(self) -> None:
+        """Let the queue of requests hold as much as it may, of an event that nobody reads."""
+        channel = self._connection.channel()
+        channel.confirm_delivery()
+        with suppress(NackError):
+            while True:
+                channel.basic_publish("", QUEUE_REQUESTS, b"")
+
+    def clear(self) -> None:
+        """Make room."""
+        self.channel.queue_purge(QUEUE_REQUESTS)
 
     def take(self) -> tuple[str, BasicProperties, bytes]:
         """The next message, once it is there."""

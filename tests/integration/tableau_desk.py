@@ -19,9 +19,9 @@ from tests.integration.export_desk import Desk
 from tests.integration.tableau_register import COMMUNE
 from tests.parts.pdf import read_text
 from worker.db.engine import build_engine
-from worker.handlers.authorization import Authorization
-from worker.handlers.export_plan import plan_tableaux
-from worker.handlers.ingest_request import ingest_request
+from worker.handlers.requests.authorization import Authorization
+from worker.handlers.requests.export_plan import plan_tableaux
+from worker.handlers.requests.ingest_request import ingest_request
 
 ASKED_AT = datetime.fromisoformat("2027-03-20T09:30:00+01:00")
 """The day after the commission's meeting of the sample register."""

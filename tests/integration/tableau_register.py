@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import Engine, insert, select
 
 from schemas.tableaux import TypeTableau
-from worker.db.base import Base
+from worker.db.types import Base
 from worker.registre.models import (
     Bureau,
     Commission,

@@ -1,33 +1,42 @@
 """Every event that is read is answered, to the account that sent it: accepted or refused, once, and again on a copy."""
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Any
 from urllib.parse import urlsplit
 
 import pika
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from schemas.declarations import FileDownloaded
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import (
+    EVENT_EXPORT_PROGRESS,
     EVENT_EXPORT_READY,
     EVENT_REQUEST_ACCEPTED,
     EVENT_REQUEST_REFUSED,
     EVENT_REQUEST_SETTLED,
     EXCHANGE,
+    REQUEST_LISTE_EXPORT,
+    account_key,
+    listener_key,
 )
+from schemas.vocabulary import ExportStatus
 from tests.integration.depots_desk import DepotsDesk, open_desk
 from tests.integration.export_desk import COMMUNE
+from tests.integration.notifier_desk import one_by_one
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
+from tests.parts.wait import wait_until
 from worker.db.types import utc_now
-from worker.errors import TransientError
-from worker.exports.models import KEY_REUSED, Request
-from worker.handlers.ingest_request import ingest_request
-from worker.notifier.answers import Answers
+from worker.errors import EventsDelayedError, TransientError
+from worker.exports.models import KEY_REUSED, Export, Request
+from worker.handlers.requests.ingest_request import ingest_request
+from worker.notifier.answers import Answers, ProgressEvents
+from worker.notifier.notify import Notifier
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -41,7 +50,7 @@ class Listener:
     def __init__(self, desk: DepotsDesk, *, away: int = 0) -> None:
         self.heard: list[tuple[CloudEvent, str]] = []
         self._away = away
-        self._answers = Answers(desk.engine, self._publish, lease_seconds=60)
+        self._answers = Answers(desk.engine, one_by_one(self._publish), lease_seconds=60)
 
     def listen(self) -> list[CloudEvent]:
         """What is said now that was not said before."""
@@ -73,6 +82,7 @@ def _ask(desk: DepotsDesk, **fields: Any) -> CloudEvent:  # noqa: ANN401 — of 
     return _send(desk, ListeExportRequested.model_validate({"commune": COMMUNE} | BY | fields))
 
 
+@pytest.mark.slow
 def test_a_request_is_accepted_with_the_files_to_expect(desk: DepotsDesk, listener: Listener) -> None:
     asked = _ask(desk, listes=["P", "CE"])
     (accepted,) = listener.listen()
@@ -82,6 +92,7 @@ def test_a_request_is_accepted_with_the_files_to_expect(desk: DepotsDesk, listen
     assert listener.listen() == [], "once"
 
 
+@pytest.mark.slow
 def test_what_asks_for_no_file_is_answered_too(desk: DepotsDesk, listener: Listener) -> None:
     export_id = desk.make()["export_id"]
     asked = _ask(desk, listes=["CE"])
@@ -163,12 +174,13 @@ def town(postgres_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Town]:
     town.close()
 
 
+@pytest.mark.slow
 def test_an_account_listens_to_its_own_answers(town: Town) -> None:
-    """Bound to the types followed by its name; who is bound to both ways has each event once."""
+    """By the key that an operator binds its queue by; who is bound both ways has each event once."""
     town.start_worker()
     parameters = pika.URLParameters(town.amqp_url)
     account = urlsplit(town.amqp_url).username or ""
-    every, own, others = (f"*.*.*.event.*.v1{suffix}" for suffix in ("", f".{account}", ".another"))
+    every, own, others = (*(listener_key(commune="*"), listener_key(account=account), listener_key(account="another")),)
     bindings: dict[str, tuple[str, ...]] = {"all": (every,), "own": (own,), "both": (every, own), "others": (others,)}
     asked = CloudEvent.wrap(
         ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["CE"]} | BY), source="/x"
@@ -191,3 +203,162 @@ def test_an_account_listens_to_its_own_answers(town: Town) -> None:
 
 def _type(body: bytes) -> str:
     return CloudEvent.from_bytes(body).type
+
+
+def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) -> list[CloudEvent]:
+    """What the channel that asked is told, where each message says where it wants its answer."""
+    told: list[CloudEvent] = []
+    account = urlsplit(town.amqp_url).username or ""
+    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+        channel = connection.channel()
+        channel.basic_consume(
+            "amq.rabbitmq.reply-to",
+            lambda _channel, _method, _properties, body: told.append(CloudEvent.from_bytes(body)),
+            auto_ack=True,
+        )
+        properties = pika.BasicProperties(user_id=account, delivery_mode=2, reply_to=reply_to)
+        for body in bodies:
+            channel.basic_publish(EXCHANGE, REQUEST_LISTE_EXPORT, body, properties)
+        if expected:
+
+            def is_told() -> bool:
+                connection.process_data_events(0.1)
+                return len(told) >= expected
+
+            wait_until(is_told, message="the answers")
+        else:
+            wait_until(
+                lambda: len(town.rows("SELECT 1 FROM request WHERE announced_at IS NOT NULL")) >= len(bodies),
+                message="told",
+            )
+            connection.process_data_events(0.1)
+    return told
+
+
+@pytest.mark.slow
+def test_a_channel_that_asks_for_it_is_answered_too(town: Town) -> None:
+    """By RabbitMQ's direct reply-to, whether the event is served, refused, unreadable or without an id."""
+    town.start_worker()
+    town.start_notifier()
+    good = CloudEvent.wrap(
+        ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["CE"]} | BY), source="/x"
+    )
+    refused = good.model_copy(update={"id": "refused", "data": good.data | {"commune": "13001"}})
+    unreadable, nameless = b'{"id": "unreadable"}', b"commune=13900"
+    bodies = good.to_bytes(), refused.to_bytes(), unreadable, nameless
+    told = _answers_by_reply(town, *bodies, reply_to="amq.rabbitmq.reply-to", expected=4)
+    by_id = {event.data["request"]["id"]: event for event in told}
+    digest = f"sha256:{hashlib.sha256(nameless).hexdigest()[:32]}"
+    assert by_id.keys() == {good.id, "refused", "unreadable", digest}
+    assert by_id[good.id].type == EVENT_REQUEST_ACCEPTED
+    assert {by_id[it].data["code"] for it in ("unreadable", digest)} == {"evenement_illisible"}
+    assert [fault["code"] for fault in by_id[digest].data["errors"]] == ["json"]
+    assert town.queue("requests.XQ") == []
+
+
+@pytest.mark.slow
+def test_nobody_has_us_write_into_a_queue(town: Town) -> None:
+    """A sender may not publish there himself: the property is no way around it."""
+    town.start_worker()
+    town.start_notifier()
+    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+        connection.channel().queue_declare("listener.other")
+    events = [
+        CloudEvent.wrap(ListeExportRequested.model_validate({"commune": COMMUNE, "listes": [it]} | BY), source="/x")
+        for it in ("CE", "CM")
+    ]
+    for event, queue in zip(events, ("listener.other", "requests.XQ"), strict=True):
+        assert _answers_by_reply(town, event.to_bytes(), reply_to=queue, expected=0) == []
+    assert (town.queue("listener.other"), town.queue("requests.XQ")) == ([], [])
+
+
+@pytest.mark.slow
+def test_progress_is_heard_by_the_account_that_asked_for_it(town: Town) -> None:
+    """The file itself is made by nobody: a village's would be ready before anybody looked."""
+    town.start_worker("-Q", "requests")
+    town.start_notifier()
+    account = urlsplit(town.amqp_url).username or ""
+    asked = CloudEvent.wrap(
+        ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["CE"], "progress": True} | BY), source="/x"
+    )
+    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+        channel = connection.channel()
+        for queue, key in (("own", account_key(EVENT_EXPORT_PROGRESS, account)), ("all", listener_key(commune="*"))):
+            channel.queue_declare(queue)
+            channel.queue_bind(queue, EXCHANGE, key)
+        channel.confirm_delivery()
+        properties = pika.BasicProperties(user_id=account, delivery_mode=2)
+        channel.basic_publish(EXCHANGE, asked.type, asked.to_bytes(), properties, mandatory=True)
+    wait_until(lambda: town.rows("SELECT id FROM export"), message="the file's row")
+    with town.engine.begin() as connection:
+        connection.execute(update(Export).values(status=ExportStatus.RUNNING, lines_written=7))
+    heard = [CloudEvent.from_bytes(body) for _, body in town.collect("own", 2)]
+    assert {(event.causationid, event.data["lines_written"]) for event in heard} == {(asked.id, 7)}
+    assert len({event.id for event in heard}) == len(heard)
+    assert [_type(body) for _, body in town.queue("all")] == [EVENT_REQUEST_ACCEPTED]
+
+
+def test_who_asks_for_it_hears_once_a_second_how_far_a_file_is(desk: DepotsDesk) -> None:
+    heard: list[tuple[CloudEvent, str]] = []
+    progress = ProgressEvents(desk.engine, heard.extend)
+    asked = _ask(desk, listes=["P", "CE"], progress=True)
+    others = [_ask(desk, listes=["P"]), _ask(desk, listes=["P"], progress=True, bulk=True)]
+    _pass_a_second(desk)
+    progress.say()
+    assert heard == [], "nothing is being made"
+    _set(desk, asked.id, "P", status=ExportStatus.RUNNING, lines_written=41_000, electeurs=98_000)
+    for other in others:
+        _set(desk, other.id, "P", status=ExportStatus.RUNNING)
+    progress.say()
+    progress.say()
+    ((event, account),) = heard
+    assert (event.type, event.causationid, account) == (EVENT_EXPORT_PROGRESS, asked.id, ACCOUNT)
+    assert (event.data["liste"], event.data["lines_written"], event.data["electeurs"]) == ("P", 41_000, 98_000)
+    _pass_a_second(desk)
+    progress.say()
+    assert len({said.id for said, _ in heard}) == 2
+
+    _pass_a_second(desk)
+    with pytest.raises(EventsDelayedError):
+        ProgressEvents(desk.engine, one_by_one(_away)).say()
+    progress.say()
+    assert len(heard) == 2, "what could not leave at its second never does"
+    with desk.engine.begin() as connection:
+        connection.execute(update(Request).values(settled_at=utc_now()))
+    _pass_a_second(desk)
+    progress.say()
+    assert len(heard) == 2
+
+
+@pytest.mark.slow
+def test_the_notifier_says_progress_beside_all_that_it_does(desk: DepotsDesk) -> None:
+    heard: list[tuple[CloudEvent, str]] = []
+    progress, stop = ProgressEvents(desk.engine, heard.extend), Event()
+    asked = _ask(desk, listes=["P"], progress=True)
+    _set(desk, asked.id, "P", status=ExportStatus.RUNNING)
+    notifier = Thread(target=Notifier(desk.engine, (), progress=progress).run, args=(stop,))
+    notifier.start()
+    try:
+        wait_until(lambda: len(heard) > 1, message="that the file has begun, and how far it is")
+    finally:
+        stop.set()
+        notifier.join()
+    assert {event.causationid for event, _ in heard} == {asked.id}
+
+
+def _set(desk: DepotsDesk, event_id: str, liste: str, **columns: Any) -> None:  # noqa: ANN401 — of the row
+    """As if a worker had it in hand."""
+    of_event = select(Request.id).where(Request.event_id == event_id).scalar_subquery()
+    with desk.engine.begin() as connection:
+        of_file = Export.request_id == of_event, Export.liste == liste
+        connection.execute(update(Export).where(*of_file).values(columns))
+
+
+def _pass_a_second(desk: DepotsDesk) -> None:
+    """What was said was said more than a second ago."""
+    with desk.engine.begin() as connection:
+        connection.execute(update(Request).where(Request.progress_at.is_not(None)).values(progress_at=utc_now(-2)))
+
+
+def _away(_event: CloudEvent, _account: str) -> None:
+    raise TransientError("away")

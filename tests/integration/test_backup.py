@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from shutil import copytree, rmtree
+from signal import SIGKILL
 
 import pytest
 from sqlalchemy import make_url
@@ -18,15 +19,18 @@ from common.cli import ExitCode
 from schemas.envelope import CloudEvent
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
-from tests.parts import docker
 from tests.parts.databases import SqliteFiles
-from tests.parts.deployment import VHOST, Deployment
+from tests.parts.deployment import DEPLOY, VHOST, Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.packages import POSTGRESQL
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
-from tests.parts.town import CITY_TEMPLATE, ROOT, Town, prepare_libreville
+from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT, Town, prepare_libreville
 from tests.parts.wait import wait_until
+from worker.db.engine import build_engine
+from worker.db.migrate import downgrade
+from worker.settings import load_settings
+from worker.solo.process import RESTORING, finish_restore
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -68,13 +72,13 @@ def town(own_deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterat
     town.close()
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_a_restored_installation_goes_on_from_the_dump(
     own_deployment: Deployment, town: Town, mailbox: Mailbox, tmp_path: Path
 ) -> None:
-    environment = _of_containers(own_deployment, town, docker.install(tmp_path / "bin"))
+    environment = _of_containers(own_deployment, town)
     told, untold, queued, running = _leave_work_in_every_state(own_deployment, town, mailbox)
-    saved, restored = map(_commands, ON_POSTGRESQL)
+    saved, restored = (_without_containers(_commands(mark)) for mark in ON_POSTGRESQL)
     _run(saved, tmp_path, environment)
     assert {(tmp_path / name).stat().st_mode & 0o777 for name in ("prefecture.dump", "exports.tar")} == {0o600}
 
@@ -84,7 +88,7 @@ def test_a_restored_installation_goes_on_from_the_dump(
     assert "2 exports vérifiés (4 fichiers) : tous intacts." in said
     assert {path.stat().st_mode & 0o7777 for path in town.exports.glob("13900/*")} == {0o640}
 
-    town.start_worker(**_addresses(own_deployment, "worker"))
+    town.start_worker("-Q", "requests", "listes", "tableaux", **_addresses(own_deployment, "worker"))
     for _ in range(2):
         town.start_notifier(**_addresses(own_deployment, "notifier"))
     for event in (told, untold, queued, running):
@@ -98,7 +102,7 @@ def test_a_restored_installation_goes_on_from_the_dump(
 
 def _leave_work_in_every_state(deployment: Deployment, town: Town, mailbox: Mailbox) -> list[CloudEvent]:
     """One request told, one ready and untold, one that waits, one whose worker dies with the installation."""
-    worker = town.start_worker(**_addresses(deployment, "worker"))
+    worker = town.start_worker("-Q", "requests", "listes", "tableaux", **_addresses(deployment, "worker"))
     notifier = town.start_notifier(**_addresses(deployment, "notifier"))
     told = town.ask(listes=["P"])
     town.wait_for(told)
@@ -133,9 +137,25 @@ def _lose_everything(deployment: Deployment, town: Town) -> None:
         deployment.broker.rabbitmqctl("purge_queue", "--vhost", VHOST, queue)
 
 
-def _of_containers(deployment: Deployment, town: Town, path: Path) -> dict[str, str]:
+def _without_containers(commands: str) -> str:
+    """What runs in a container runs here; `tests/boxes` runs the block as it stands, on an engine."""
+    for theirs, ours in (
+        (r"docker compose (down|up --detach.*)", ":"),
+        (r"docker compose exec -T database ", ""),
+        (r"docker compose run --rm -T --no-deps --entrypoint (\w+) command", r"\1"),
+        (r"docker compose run --rm --no-deps command", f"{sys.executable} -m worker"),
+        (r"/var/lib/prefecture/exports", '"$PREFECTURE_EXPORTS_DIR"'),
+        (r"/docker-entrypoint-initdb\.d", str(DEPLOY / "database")),
+    ):
+        commands = re.sub(theirs, ours, commands)
+    assert "docker" not in commands
+    return commands
+
+
+def _of_containers(deployment: Deployment, town: Town) -> dict[str, str]:
     return town.environment | {
-        "PATH": f"{path}:{os.environ['PATH']}",
+        "PATH": f"{Path(POSTGRESQL.program('pg_dump')).parent}:{os.environ['PATH']}",
+        "PYTHONPATH": str(ROOT),
         "PGHOST": "127.0.0.1",
         "PGPORT": str(deployment.server.port),
         "PGPASSWORD": deployment.server.password,
@@ -160,32 +180,211 @@ def _correlation(text: str) -> str:
     return found[1]
 
 
-@pytest.mark.nightly
-def test_the_embedded_mode_is_copied_while_it_runs_and_goes_on_from_the_copy(
+class Computer:
+    """A folder where the embedded mode works, and its commands."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.home = folder, folder / "var"
+        self.home.mkdir(parents=True)
+        (folder / ".venv").symlink_to(sys.prefix)
+        (folder / "phrase.txt").write_text("correcte, cheval, agrafe\n")
+        self.environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+
+    def run(self, commands: str) -> str:
+        """What they printed."""
+        return _run(commands, self.folder, self.environment)
+
+    def solo(self, *arguments: str) -> tuple[int, str]:
+        """One command's exit code, and what it printed."""
+        command = [sys.executable, "-m", "worker.solo", *arguments]
+        done = subprocess.run(
+            command, cwd=self.folder, env=self.environment, check=False, capture_output=True, text=True
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    def query(self, query: str) -> list[tuple[object, ...]]:
+        """Rows of the database."""
+        with closing(sqlite3.connect(self.home / "prefecture.db")) as connection:
+            return connection.execute(query).fetchall()
+
+
+@pytest.mark.slow
+def test_the_embedded_mode_is_copied_while_it_runs_and_goes_on_on_an_empty_computer(
     tmp_path: Path, sqlite_files: SqliteFiles
 ) -> None:
-    (tmp_path / ".venv").symlink_to(sys.prefix)
-    home = tmp_path / "var"
-    home.mkdir()
-    sqlite_files.create(home / "prefecture.db", CITY_TEMPLATE)
-    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT)}
+    old, new = Computer(tmp_path / "old"), Computer(tmp_path / "new")
+    sqlite_files.create(old.home / "prefecture.db", CITY_TEMPLATE)
     command = [sys.executable, "-m", "worker.solo", "export-liste", "--commune", "13900"]
     files = ["--liste", "CE", "--format", "csv", "--liste", "P", "--format", "xml"]
-    running = Process([*command, *files], env=environment, folder=tmp_path, log=tmp_path / "log.txt")
-    wait_until(lambda: list(home.rglob("*.xml.*.part")), message="a large file being written")
+    log = tmp_path / "log.txt"
+    running = Process([*command, *files], env=old.environment, folder=old.folder, log=log)
+    wait_until(lambda: list(old.home.rglob("*.xml.*.part")), message="a large file being written")
     saved, restored = map(_commands, ON_SQLITE)
-    _run(saved, tmp_path, environment)
-    assert running.alive
+    old.run(saved)
     running.kill()
 
-    _run(restored, tmp_path, environment)
-    again = subprocess.run([*command, "--liste", "CM"], cwd=tmp_path, env=environment, check=False, capture_output=True)
-    assert again.returncode == 0, again.stderr
+    (old.folder / "prefecture.sauvegarde").rename(new.folder / "prefecture.sauvegarde")
+    assert "tous intacts." in new.run(restored)
+    code, said = new.solo("export-liste", "--commune", "13900", "--liste", "CM")
+    assert code == 0, said
+    assert set(new.query("SELECT status FROM export")) == {("ready",)}
+    assert ": tous intacts." in new.run(".venv/bin/python -m worker.solo verify")
+    assert list(new.home.rglob(".*.part")) == []
+
+
+@pytest.fixture
+def computer(tmp_path: Path, sqlite_files: SqliteFiles) -> Computer:
+    """One with a list of LIBREVILLE, and its backup."""
+    computer = Computer(tmp_path / "mairie")
+    sqlite_files.create(computer.home / "prefecture.db", LIBREVILLE_TEMPLATE)
+    code, said = computer.solo("export-liste", "--commune", "13900", "--liste", "CE", "--format", "csv")
+    assert code in {ExitCode.DONE, ExitCode.ANOMALIES}, said
+    computer.run(_commands(ON_SQLITE[0]))
+    return computer
+
+
+@pytest.mark.slow
+def test_a_backup_holds_everything_and_says_nothing_of_it(computer: Computer) -> None:
+    saved = computer.folder / "prefecture.sauvegarde"
+    assert saved.stat().st_mode & 0o777 == 0o600
+    names = {str(name) for (name,) in computer.query("SELECT nom_naissance FROM electeur")}
+    content = saved.read_bytes()
+    assert len(names) > 20
+    assert [name for name in names if len(name) > 4 and name.encode() in content] == []
+    assert list(computer.home.glob(".sauvegarde-*")) == []
+
+    (made,) = computer.home.glob("exports/13900/*[0-9].csv")
+    before = made.read_bytes()
+    made.unlink()
+    with closing(sqlite3.connect(computer.home / "prefecture.db")) as connection, connection:
+        connection.execute("DELETE FROM electeur")
+    code, said = computer.solo("restore", saved.name, "--passphrase-file", "phrase.txt")
+    assert code == 0, said
+    assert made.read_bytes() == before
+    assert {str(name) for (name,) in computer.query("SELECT nom_naissance FROM electeur")} == names
+    assert made.stat().st_mode & 0o7777 == 0o640
+    assert made.parent.stat().st_mode & 0o7777 == 0o2750
+    (former,) = computer.home.glob("avant-restauration-*")
+    with closing(sqlite3.connect(former / "prefecture.db")) as connection:
+        assert connection.execute("SELECT count(*) FROM electeur").fetchall() == [(0,)]
+
+
+@pytest.mark.slow
+def test_what_is_no_whole_backup_replaces_nothing(computer: Computer) -> None:
+    whole = computer.folder / "prefecture.sauvegarde"
+    content = whole.read_bytes()
+    middle = len(content) // 2
+    ruined = {
+        "coupée": content[:middle],
+        "changée": content[:middle] + bytes([content[middle] ^ 1]) + content[middle + 1 :],
+        "autre": b"commune;nom\n" * 1000,
+        "vide": b"",
+    }
+    before = computer.query("SELECT count(*), max(id) FROM export")
+    for name, bytes_ in ruined.items():
+        (computer.folder / name).write_bytes(bytes_)
+        code, said = computer.solo("restore", name, "--passphrase-file", "phrase.txt")
+        assert code == ExitCode.FAILED, name
+        assert "Rien n'a été remplacé" in said, name
+        assert "Traceback" not in said, name
+    (computer.folder / "phrase.txt").write_text("une autre phrase de passe")
+    code, said = computer.solo("restore", whole.name, "--passphrase-file", "phrase.txt")
+    assert (code, "Ce n'est pas la phrase de passe" in said) == (ExitCode.FAILED, True)
+    assert computer.query("SELECT count(*), max(id) FROM export") == before
+    assert list(computer.home.glob("avant-restauration-*")) == []
+    assert list(computer.home.glob(".restauration-*")) == []
+
+
+_RESTORES = """
+import os, signal, sys
+from pathlib import Path
+from worker.settings import load_settings
+from worker.solo.process import finish_restore
+
+left = int(sys.argv[1])
+
+def count(event, arguments):
+    global left
+    if event in {"os.mkdir", "os.rename", "os.remove", "os.rmdir"}:
+        left -= 1
+        if left < 0:
+            os.kill(os.getpid(), signal.SIGKILL)
+
+settings = load_settings(home=Path(sys.argv[2]), database_url=f"sqlite:///{sys.argv[2]}/prefecture.db",
+    exports_dir=Path(sys.argv[2]) / "exports")
+sys.addaudithook(count)
+finish_restore(settings)
+"""
+"""Puts a checked backup in place, and is killed before its n-th change of a folder."""
+
+
+@pytest.mark.slow
+def test_killed_at_any_change_a_restore_is_ended_by_the_next_start(tmp_path: Path) -> None:
+    ends = []
+    for changes in range(30):
+        home = tmp_path / str(changes)
+        _keep(home, "old")
+        _keep(home / RESTORING, "new")
+        killed = subprocess.run(
+            [sys.executable, "-c", _RESTORES, str(changes), str(home)],
+            cwd=ROOT,
+            env={"PATH": os.environ["PATH"], "PREFECTURE_PUBLIC_URL": "http://127.0.0.1:8000"},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        ends.append(killed.returncode)
+        settings = load_settings(
+            home=home, database_url=f"sqlite:///{home / 'prefecture.db'}", exports_dir=home / "exports"
+        )
+        finish_restore(settings)
+        (former,) = home.glob("avant-restauration-*")
+        assert (_kept(home), _kept(former)) == ("new new", "old old"), (changes, killed.stderr)
+        assert not (home / RESTORING).exists()
+        if killed.returncode == 0:
+            break
+    assert ends[:-1] == [-SIGKILL] * (len(ends) - 1), ends
+    assert ends[-1] == 0
+    assert len(ends) > 5
+
+
+def _keep(home: Path, word: str) -> None:
+    """A database, and a file, that say a word."""
+    (home / "exports" / "13900").mkdir(parents=True)
+    (home / "exports" / "13900" / "liste.csv").write_text(word)
+    with closing(sqlite3.connect(home / "prefecture.db")) as connection, connection:
+        connection.execute("PRAGMA journal_mode = WAL")
+        connection.execute("CREATE TABLE said AS SELECT ? AS word", [word])
+
+
+def _kept(home: Path) -> str:
     with closing(sqlite3.connect(home / "prefecture.db")) as connection:
-        assert set(connection.execute("SELECT status FROM export").fetchall()) == {("ready",)}
-    said = _run(".venv/bin/python -m worker.solo verify", tmp_path, environment)
-    assert ": tous intacts." in said
-    assert list(home.rglob(".*.part")) == []
+        ((word,),) = connection.execute("SELECT word FROM said").fetchall()
+    return f"{word} {(home / 'exports' / '13900' / 'liste.csv').read_text()}"
+
+
+@pytest.mark.slow
+def test_a_backup_overwrites_nothing_and_wants_a_passphrase(computer: Computer) -> None:
+    code, said = computer.solo("backup", "prefecture.sauvegarde", "--passphrase-file", "phrase.txt")
+    assert (code, "existe déjà" in said) == (ExitCode.FAILED, True)
+    (computer.folder / "phrase.txt").write_text("court")
+    code, said = computer.solo("backup", "autre.sauvegarde", "--passphrase-file", "phrase.txt")
+    assert (code, "trop courte" in said) == (ExitCode.FAILED, True)
+    assert not (computer.folder / "autre.sauvegarde").exists()
+
+
+@pytest.mark.slow
+def test_a_new_release_keeps_the_database_as_it_was(computer: Computer) -> None:
+    engine = build_engine(f"sqlite:///{computer.home / 'prefecture.db'}")
+    downgrade(engine, "0018")
+    engine.dispose()
+    code, said = computer.solo("imports")
+    assert code == 0, said
+    (former,) = computer.home.glob("prefecture.db.avant-*")
+    assert former.name == "prefecture.db.avant-0018"
+    with closing(sqlite3.connect(former)) as connection:
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0018",)]
+    assert former.stat().st_mode & 0o777 == 0o640
 
 
 @pytest.fixture
@@ -245,6 +444,7 @@ def _libpq(url: str) -> str:
     return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
 
 
+@pytest.mark.slow
 def test_rows_older_than_the_volume_are_told_by_verify(
     desk: FilesDesk, copies: Copies, monkeypatch: pytest.MonkeyPatch
 ) -> None:

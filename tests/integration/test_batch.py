@@ -80,12 +80,12 @@ def test_one_that_nobody_waits_for_among_many_is_told(amqp_url: str) -> None:
 
 def test_one_that_is_refused_among_many_is_told(amqp_url: str) -> None:
     with RequestsQueue(amqp_url, max_length=3), Publisher(amqp_url) as publisher:
-        with pytest.raises(errors.NotTakenError):
+        with pytest.raises(errors.QueueFullError):
             publisher.publish(*make_batch(5).events)
         publisher.publish(build_liste_export("13900", requested_by="mairie", source="/tests"))
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_a_broker_that_restarts_in_the_middle_gets_every_request(rabbit_node: RabbitNode, amqp_url: str) -> None:
     batch = make_batch(4 * TOGETHER)
     restarting = Thread(target=rabbit_node.restart)
@@ -115,6 +115,18 @@ def test_a_batch_is_counted_by_requests_and_files(records: Records, state: State
         read=6, settled=5, refused=1, ready=12, provisional=6, to_correct=6, failed=6, cancelled=6
     )
     assert state.batch_progress("/elsewhere", "lot-1") == BatchProgress()
+
+
+def test_a_file_that_was_recalled_is_ready_no_more(records: Records, state: State) -> None:
+    batch = make_batch(2)
+    records.accept(batch.events[0], **READY, recall_id=records.recall(batch.events[0]))
+    records.accept(batch.events[1], **READY, provisoire_until=date(2099, 1, 10))
+    progress = state.batch_progress("/tests", "lot-1")
+    assert (progress.ready, progress.recalled, progress.provisional, progress.to_correct) == (12, 6, 6, 0)
+    recalled, coming = state.batch_outcomes("/tests", "lot-1", batch.asked)
+    assert (recalled.recalled, recalled.usable, recalled.is_whole) == (6, 0, False)
+    assert (recalled.bloquantes, recalled.remarques) == (0, 0), "what is wrong with it is no matter any more"
+    assert (coming.recalled, coming.provisional, coming.is_whole) == (0, 6, True)
 
 
 def test_what_became_of_each_commune_is_told_in_the_order_of_the_file(records: Records, state: State) -> None:

@@ -9,17 +9,28 @@ import pytest
 from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
+from common.cli import ExitCode
 from producers.errors import NotPermittedError
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
+from schemas.events import AnsweredRequest, RequestSettled
 from schemas.requests import ListeExportRequested
-from schemas.topology import EVENT_EXPORT_READY, EVENT_TYPES, EXCHANGE, REQUEST_LISTE_EXPORT, REQUEST_TYPES
+from schemas.topology import (
+    EVENT_EXPORT_READY,
+    EVENT_TYPES,
+    EXCHANGE,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_TYPES,
+    listener_key,
+)
 from tests.parts.deployment import VHOST, Deployment
 from tests.parts.management import Management
+from worker.cli.main import main
 from worker.errors import PrefectureError
 from worker.messaging.broker import build_broker
 from worker.messaging.dead_letters import open_office
 from worker.messaging.encoder import ACTOR_QUEUES
+from worker.messaging.events import EventPublisher
 from worker.messaging.middleware import TIME_LIMIT_MS
 from worker.messaging.queues import read_queues
 
@@ -66,6 +77,10 @@ REFUSED: list[tuple[str, str, Attempt]] = [
     ("worker", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_READY)),
     ("worker", "publish a request", _publish(EXCHANGE, REQUEST_LISTE_EXPORT)),
     ("worker", "declare another queue", _declare("mine")),
+    ("worker", "read exports of the REU", _read("registre")),
+    *(("registre", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "tableaux", "registre.XQ")),
+    *(("registre", f"publish {it}", _publish(EXCHANGE, it)) for it in (*REQUEST_TYPES, *EVENT_TYPES)),
+    ("registre", "declare another queue", _declare("listes")),
     ("worker", "read dead letters", _read("requests.XQ")),
     ("exploitant", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_READY)),
     ("exploitant", "read requests", _read("requests")),
@@ -105,7 +120,8 @@ def test_a_message_beyond_the_limit_is_refused(deployment: Deployment) -> None:
 
 def test_there_is_no_other_account(deployment: Deployment) -> None:
     users = {user["name"] for user in deployment.broker.management.request("GET", "/users")}
-    assert users == {"worker", "notifier", "producteur", "ecran", "exploitant", deployment.broker.user}
+    ours = {"requests", "listes", "tableaux", "bulk", "registre", "notifier", "producteur", "ecran", "exploitant"}
+    assert users == ours | {"worker", deployment.broker.user}
     with pytest.raises(ProbableAuthenticationError):
         pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST, "guest", "guest")))
 
@@ -145,7 +161,7 @@ def test_the_operator_puts_a_dead_letter_back(deployment: Deployment, letter: Cl
     assert letter.id.encode() in (body or b"")
 
 
-@pytest.mark.parametrize("account", ["worker", "notifier", "producteur"])
+@pytest.mark.parametrize("account", ["requests", "listes", "worker", "notifier", "producteur"])
 def test_dead_letters_are_the_operators(deployment: Deployment, letter: CloudEvent, account: str) -> None:
     with (
         pytest.raises(PrefectureError, match="employez celui de l'exploitant"),
@@ -160,9 +176,12 @@ def test_the_definitions_declare_what_the_code_declares(deployment: Deployment) 
         return {kind: sorted(map(str, found[kind])) for kind in ("exchanges", "queues", "bindings")}
 
     before = topology()
-    for account in ("worker", "notifier"):
+    for account, queues in (
+        *(("requests", {*ACTOR_QUEUES.values()}), ("notifier", {*ACTOR_QUEUES.values()}), ("listes", {"listes"})),
+        *(("tableaux", {"tableaux"}), ("bulk", {"listes-bulk", "tableaux-bulk"}), ("registre", {"registre"})),
+    ):
         broker = build_broker(deployment.amqp_url(account))
-        for queue in ACTOR_QUEUES.values():
+        for queue in sorted(queues):
             broker.declare_queue(queue, ensure=True)
         broker.close()
     assert topology() == before
@@ -174,16 +193,27 @@ def test_policies_bound_the_queues(deployment: Deployment) -> None:
     queues = {
         queue["name"]: policies[queue["policy"]] for queue in ask("GET", f"/queues/{VHOST}") if queue.get("policy")
     }
-    assert queues.keys() == set(ACTOR_QUEUES.values())
-    assert min(policy["consumer-timeout"] for policy in queues.values()) > 2 * TIME_LIMIT_MS
+    ours = set(ACTOR_QUEUES.values())
+    assert queues.keys() == ours | {f"{name}.XQ" for name in ours}
+    assert min(queues[name]["consumer-timeout"] for name in ours) > 2 * TIME_LIMIT_MS
     assert queues["requests"]["overflow"] == "reject-publish"
+    from_anybody = [name for name in queues if name.startswith("requests") or name.endswith(".XQ")]
+    assert all({"max-length", "max-length-bytes"} < queues[name].keys() for name in from_anybody)
 
 
-def test_the_documented_commands_make_a_producer_for_one_commune(deployment: Deployment) -> None:
-    block = OPERATIONS.read_text("utf-8").partition("test_broker_permissions.py runs this -->\n```sh\n")[2]
+def _run_documented(deployment: Deployment, mark: str) -> None:
+    block = OPERATIONS.read_text("utf-8").partition(f"test_broker_permissions.py {mark} -->\n```sh\n")[2]
     for line in block.partition("\n```\n")[0].replace("\\\n", "").splitlines():
+        if line.startswith("docker compose run --rm command "):
+            assert main(shlex.split(line.removeprefix("docker compose run --rm command "))) == ExitCode.DONE
+            continue
         words = shlex.split(line.removeprefix("docker compose exec broker rabbitmqctl "))
         deployment.broker.rabbitmqctl(*words, *(["p"] if words[0] == "add_user" else []))
+
+
+@pytest.mark.slow
+def test_the_documented_commands_make_a_producer_for_one_commune(deployment: Deployment) -> None:
+    _run_documented(deployment, "runs this")
     url = deployment.broker.url(VHOST, "mairie-13055", "p")
     with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
         channel = connection.channel()
@@ -198,6 +228,98 @@ def test_the_documented_commands_make_a_producer_for_one_commune(deployment: Dep
     assert _try(url, _read("requests")) == 403
 
 
+@pytest.fixture
+def commands(deployment: Deployment, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Deployment:
+    """What the operator runs by his account of the broker, on a database of his own."""
+    url = f"sqlite:///{tmp_path / 'prefecture.db'}"
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", url)
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", deployment.amqp_url("exploitant"))
+    assert main(["migrate"]) == ExitCode.DONE
+    return deployment
+
+
+CONFINED: list[tuple[str, Attempt]] = [
+    ("declare a queue", _declare("listener.mine")),
+    ("declare its own anew", lambda channel: channel.queue_delete("listener.compta")),
+    ("hear more", lambda channel: channel.queue_bind("listener.compta", EXCHANGE, listener_key(commune="*"))),
+    ("hear less", lambda channel: channel.queue_unbind("listener.compta", EXCHANGE, listener_key(commune="13055"))),
+    ("read another's", _read("listener.other")),
+    ("read requests", _read("requests")),
+    ("publish a request", _publish(EXCHANGE, REQUEST_LISTE_EXPORT)),
+    ("publish straight to a queue", _publish("", "listener.other")),
+]
+
+
+@pytest.mark.slow
+def test_a_listener_reads_its_own_queue_and_does_nothing_else(
+    commands: Deployment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _run_documented(commands, "runs this too")
+    assert main(["listeners", "--add", "other", "--account", "mairie-13900"]) == ExitCode.DONE
+    capsys.readouterr()
+    publisher = EventPublisher(build_broker(commands.amqp_url("notifier")))
+    about = AnsweredRequest(source="/test", id="1")
+    for commune in ("13055", "13900"):
+        data = RequestSettled(request=about, request_id=1, commune=commune, ready=1, failed=0, cancelled=0)
+        publisher.publish([(CloudEvent.wrap(data, source="/module-prefecture"), f"mairie-{commune}")])
+    url = commands.broker.url(VHOST, "compta", "p")
+    for what, attempt in CONFINED:
+        assert _try(url, attempt) == 403, what
+    with pika.BlockingConnection(pika.URLParameters(url)) as connection:
+        channel = connection.channel()
+        _, _, body = channel.basic_get("listener.compta", auto_ack=True)
+        assert CloudEvent.from_bytes(body or b"").data["commune"] == "13055"
+        assert channel.basic_get("listener.compta", auto_ack=True)[2] is None
+    policies = {it["name"]: it.get("policy") for it in commands.broker.management.request("GET", f"/queues/{VHOST}")}
+    assert policies["listener.compta"] == "listeners"
+    assert main(["listeners"]) == ExitCode.DONE
+    shown = capsys.readouterr().out
+    assert [word in shown for word in ("listener.compta", "13055", "les réponses à mairie-13900")] == [True] * 3
+
+
+def test_a_listener_is_told_other_things_and_removed(
+    commands: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for code in ("13055", "13055", "*"):
+        assert main(["listeners", "--add", "agenda", "--commune", code]) == ExitCode.DONE
+    assert main(["listeners", "--remove", "agenda", "--commune", "*"]) == ExitCode.DONE
+    bindings = commands.broker.management.request("GET", f"/queues/{VHOST}/listener.agenda/bindings")
+    assert [it["routing_key"] for it in bindings if it["source"]] == [listener_key(commune="13055")]
+    assert main(["listeners", "--remove", "agenda"]) == ExitCode.DONE
+    assert capsys.readouterr().out.endswith("agenda n'entend plus 13055 ; sa file est supprimée.\n")
+    with pytest.raises(RuntimeError, match="404"):
+        commands.broker.management.request("GET", f"/queues/{VHOST}/listener.agenda")
+    assert main(["audit", "--json"]) == ExitCode.DONE
+    trail = capsys.readouterr().out
+    assert (trail.count("listener_added"), trail.count("listener_removed")) == (2, 2)
+    assert main(["listeners", "--remove", "agenda"]) == ExitCode.FAILED
+    assert main(["listeners", "--add", "agenda", "--commune", "99999"]) == ExitCode.FAILED
+    assert main(["listeners", "--add", "agenda"]) == main(["listeners", "--add", "A B", "--commune", "*"]) == 2
+    assert "aucune écoute à ce nom : agenda" in capsys.readouterr().err
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", commands.amqp_url("worker"))
+    assert main(["listeners", "--add", "agenda", "--commune", "*"]) == ExitCode.FAILED
+    assert "employez celui de l'exploitant" in capsys.readouterr().err
+    assert main(["listeners"]) == ExitCode.DONE
+    assert capsys.readouterr().out == "Aucune écoute : ajoutez-en une avec --add.\n"
+
+
+@pytest.mark.slow
+def test_an_account_that_binds_itself_is_confined_to_its_commune(deployment: Deployment) -> None:
+    run = deployment.broker.rabbitmqctl
+    run("add_user", "binder", "p")
+    run("set_permissions", "-p", VHOST, "binder", "^binder$", "^binder$", "^(prefecture|binder)$")
+    run("set_topic_permissions", "-p", VHOST, "binder", EXCHANGE, "", r"\.v1\.13055$")
+    url = deployment.broker.url(VHOST, "binder", "p")
+    assert _try(url, _declare("binder")) == 0
+
+    def bind(key: str) -> int:
+        return _try(url, lambda channel: channel.queue_bind("binder", EXCHANGE, key))
+
+    assert bind("fr.openelec.prefecture.event.*.v1.13055") == 0
+    for key in ("fr.openelec.prefecture.event.#", EVENT_EXPORT_READY, "#", f"{EVENT_EXPORT_READY}.13900", "*.13055"):
+        assert bind(key) == 403, key
+
+
 def test_the_notifier_counts_messages_that_it_cannot_read(deployment: Deployment) -> None:
     with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
         channel = connection.channel()
@@ -208,6 +330,7 @@ def test_the_notifier_counts_messages_that_it_cannot_read(deployment: Deployment
     assert counted["listes"] == 1
 
 
+@pytest.mark.slow
 def test_a_new_password_is_taken_at_the_next_start(deployment: Deployment) -> None:
     old = deployment.amqp_url("producteur")
     deployment.renew_password("broker_producteur")

@@ -20,7 +20,7 @@ from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.messaging.queues import read_queues
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
 BULK_KEY = REQUEST_LISTE_EXPORT + BULK_SUFFIX
 READ = (QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)

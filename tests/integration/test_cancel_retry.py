@@ -13,8 +13,8 @@ from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_de
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.doorbell import Doorbell
 from worker.exports.records import mark_ready
-from worker.handlers import make_liste
-from worker.handlers.ingest_request import ingest_request
+from worker.handlers.making import make_liste
+from worker.handlers.requests.ingest_request import ingest_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -66,6 +66,7 @@ def _refusal(desk: Desk, event: CloudEvent) -> str:
     return str(row["reason"])
 
 
+@pytest.mark.slow
 def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
     asked = _ask(desk)
     ready, waiting = _files(desk, asked)
@@ -82,6 +83,7 @@ def test_what_is_not_made_yet_will_not_be(desk: Desk) -> None:
     assert (_request(desk, cancelled)["outcome"], _request(desk, cancelled)["code_commune"]) == ("accepted", COMMUNE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", Format)
 def test_the_worker_of_a_cancelled_file_publishes_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format
@@ -141,6 +143,7 @@ def test_a_refused_request_has_nothing_to_cancel_nor_to_ask_again(desk: Desk) ->
     assert _refusal(desk, _retry(desk, asked)).startswith("Rien à redemander")
 
 
+@pytest.mark.slow
 def test_files_that_failed_or_were_cancelled_are_asked_again_as_of_today(desk: Desk) -> None:
     rung: list[Doorbell] = []
     desk.configure(enqueue=rung.extend)

@@ -13,8 +13,7 @@ from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
 from worker.notifier.channels.chat import open_chat
-from worker.notifier.channels.delivery import DeliveryRefusedError
-from worker.notifier.kinds import Channel
+from worker.notifier.channels.delivery import Channel, DeliveryRefusedError
 from worker.notifier.models import Notification
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -38,6 +37,7 @@ def row_of(desk: Desk) -> Notification:
         return session.scalars(select(Notification).where(Notification.channel == Channel.CHAT)).one()
 
 
+@pytest.mark.slow
 def test_a_request_is_one_short_message(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
     desk.add_recipient(Channel.CHAT, mattermost(server))
     request_id = desk.ask("P.csv", "P.xml=failed", correlation_id="@all <!channel>")
@@ -68,6 +68,7 @@ def test_a_long_request_is_cut_short(desk: Desk, server: WebServer, mailbox: Mai
     assert "… et 3 de plus" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [500, 502, 429])
 def test_a_service_in_trouble_is_tried_again(desk: Desk, server: WebServer, mailbox: Mailbox, status: int) -> None:
     desk.add_recipient(Channel.CHAT, mattermost(server))
@@ -84,6 +85,7 @@ def test_a_service_in_trouble_is_tried_again(desk: Desk, server: WebServer, mail
     assert len(mailbox.mails) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [400, 401, 403, 404])
 def test_a_refusal_is_recorded_and_not_tried_again(
     desk: Desk, server: WebServer, mailbox: Mailbox, status: int
@@ -116,6 +118,7 @@ def test_an_absent_service_is_waited_for(desk: Desk, mailbox: Mailbox) -> None:
     assert row_of(desk).refusal == ""
 
 
+@pytest.mark.slow
 def test_the_logs_hold_no_address(
     desk: Desk, server: WebServer, mailbox: Mailbox, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
 ) -> None:

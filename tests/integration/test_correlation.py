@@ -26,6 +26,9 @@ from worker.exports.records import renew
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
 CLICKS = {"clic-du-matin": ["P"], "clic-du-soir": ["CE", "CM"]}
+TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
+TRACE = {"traceparent": f"00-{TRACE_ID}-b7ad6b7169203331-01", "tracestate": "mairie=00f067aa0ba902b7"}
+TRACES = {"clic-du-soir": TRACE}
 UNKNOWN = "clic-pour-une-autre-commune"
 AUDITOR = "auditor"
 
@@ -40,6 +43,7 @@ def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> 
 def _ask(town: Town, correlation_id: str, **fields: object) -> None:
     asked = ListeExportRequested.model_validate({"commune": "13900", "requested_by": AGENT} | fields)
     event = CloudEvent.wrap(asked, source="/test", correlationid=correlation_id)
+    event = event.model_copy(update=TRACES.get(correlation_id, {}))
     body = event.to_bytes()
     assert correlation_id.encode() in body
     town.publish(body, event.type)
@@ -58,6 +62,7 @@ def _words(town: Town, process: str, correlation_id: str) -> list[str]:
     return sorted(line["event"] for line in town.json_log(process) if line.get("correlation_id") == correlation_id)
 
 
+@pytest.mark.slow
 def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -> None:
     town.start_worker("-t", "2")
     _listen(town)
@@ -78,10 +83,17 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
     assert _words(town, "notifier", UNKNOWN) == ["event_published", "nobody_to_tell", "told"]
 
     ids = [click for click, listes in CLICKS.items() for _ in (*listes, "accepted", "settled")] + [UNKNOWN]
-    heard = [CloudEvent.from_bytes(body).correlationid for _, body in town.collect(AUDITOR, len(ids))]
-    assert sorted(heard) == sorted(ids)
+    heard = [CloudEvent.from_bytes(body) for _, body in town.collect(AUDITOR, len(ids))]
+    assert sorted(event.correlationid for event in heard) == sorted(ids)
+    for event in heard:
+        trace = {"traceparent": event.traceparent, "tracestate": event.tracestate}
+        assert trace == TRACES.get(event.correlationid, dict.fromkeys(trace))
+    for process in ("worker", "notifier"):
+        traced = {it["correlation_id"]: it.get("trace_id") for it in town.json_log(process) if "correlation_id" in it}
+        assert traced == {**dict.fromkeys((*CLICKS, UNKNOWN)), "clic-du-soir": TRACE_ID}
 
 
+@pytest.mark.slow
 def test_each_line_about_a_file_bears_the_id_of_its_request(town: Town, mailbox: Mailbox) -> None:
     town.start_worker("-t", "2", PREFECTURE_EXPORTS_DIR="/dev/null/nowhere", PREFECTURE_LOG_LEVEL="debug")
     for click in CLICKS:
@@ -92,7 +104,7 @@ def test_each_line_about_a_file_bears_the_id_of_its_request(town: Town, mailbox:
         row["id"]: row["correlation_id"]
         for row in town.rows("SELECT e.id, r.correlation_id FROM export e JOIN request r ON r.id = e.request_id")
     }
-    lines = [line for line in town.json_log("worker") if "export_id" in line]
+    lines = [line for line in town.json_log("worker") if line.get("export_id")]
     assert {line["correlation_id"] for line in lines} == CLICKS.keys()
     assert [line for line in lines if line["correlation_id"] != owners[line["export_id"]]] == []
 
@@ -101,6 +113,7 @@ def _delays(town: Town) -> set[int]:
     return {line["export_id"] for line in town.json_log("worker") if line["event"] == "export_delayed"}
 
 
+@pytest.mark.slow
 def test_what_dramatiq_says_of_a_request_that_it_could_not_read_bears_its_id(town: Town) -> None:
     town.start_worker()
     with town.engine.begin() as connection:

@@ -1,22 +1,42 @@
 """The accounts of `deploy/database/` on a real PostgreSQL: what each has no use for is refused."""
 
+import hashlib
+from dataclasses import replace
+from datetime import date
+from pathlib import Path
 from threading import Event, Thread
 
 import pytest
+import yaml
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import Connection, create_engine, insert, text
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.pool import NullPool
 
+from common.logs import LogThrottle
 from producers.state import State
-from schemas.vocabulary import DoubtDecision
-from tests.parts.deployment import DATABASE, Deployment
+from schemas.declarations import CompletedMotif
+from schemas.envelope import CloudEvent
+from schemas.requests import RegistreCorrectionRequested, RegistreImportRequested, RegistrePreviewRequested
+from schemas.vocabulary import Categorie, DoubtDecision, ExportKind, ExportStatus, Wish
+from tests.integration.export_desk import Desk
+from tests.parts.deployment import DATABASE, DEPLOY, Deployment
+from tests.unit.reu_sample import electeurs, write_reu
+from worker.arrivals import Arrivals
 from worker.cli.main import main
-from worker.db import notify
+from worker.db import engine as database
 from worker.db.engine import build_engine
-from worker.db.grants import GRANTS
-from worker.db.migrate import downgrade
-from worker.handlers.decide_doubt import decide
+from worker.db.migrate import GRANTS, downgrade
+from worker.exports.audit import Action, Actor
+from worker.exports.models import Export, Recall
+from worker.exports.recalls import Withdrawal, recall_tableaux
+from worker.handlers import note_register as register
+from worker.handlers.handle_preview import handle_preview
+from worker.handlers.note_register import decide
+from worker.handlers.requests.ingest_request import ingest_request
+from worker.housekeeping.housekeeping import sweep_previews
+from worker.registre.protections import Protege
+from worker.registre.scrutins import KnownScrutin, Reunion
 
 pytestmark = pytest.mark.integration
 
@@ -37,17 +57,77 @@ EVERYBODY = (
     "SELECT * FROM audit",
     "UPDATE audit SET actor = 'moi'",
     "DELETE FROM audit",
+    "DELETE FROM audit_head",
     "INSERT INTO sender VALUES ('moi', '13900')",
     "UPDATE alembic_version SET version_num = '0000'",
 )
+_OF_FILES = (
+    "INSERT INTO request (source, event_id) VALUES ('/moi', '1')",
+    "INSERT INTO export (request_id) VALUES (1)",
+    "UPDATE request SET requested_by = 'moi'",
+    "UPDATE export SET code_commune = ''",
+    "UPDATE export SET file_name = '../../moi'",
+    "UPDATE export SET downloaded_by = 'moi'",
+    "SELECT * FROM parked",
+    "SELECT * FROM sender",
+    "SELECT * FROM preview",
+    "SELECT email FROM agent",
+    "SELECT answer FROM depot",
+    "INSERT INTO depot (export_id) VALUES (1)",
+    "UPDATE depot SET verdict = ''",
+    "INSERT INTO publication (export_id) VALUES (1)",
+    "UPDATE publication SET published_on = now()",
+    "INSERT INTO recall (code_commune) VALUES ('13900')",
+    "UPDATE mouvement SET motif = ''",
+    "UPDATE doubt SET decision = ''",
+    "INSERT INTO protection VALUES ('13900', 'A', 'B', '')",
+    "DELETE FROM protection",
+    "SELECT * FROM notification",
+    "SELECT purge_versions(1)",
+    "SELECT lock_exports()",
+)
 ONLY = {
+    "requests": (
+        "SELECT * FROM notification",
+        "SELECT * FROM homonym",
+        "UPDATE volume SET marked_at = NULL",
+        "INSERT INTO mouvement (code_commune) VALUES ('13900')",
+        "UPDATE agent SET may_protect = true",
+        "DELETE FROM depot",
+        "SELECT purge_versions(1)",
+    ),
+    "listes": (*_OF_FILES, "SELECT * FROM publication", "SELECT * FROM homonym"),
+    "tableaux": (*_OF_FILES, "SELECT fingerprint FROM depot"),
+    "bulk": _OF_FILES,
     "worker": (
         "SELECT * FROM notification",
         "UPDATE notification SET sent_at = NULL",
         "SELECT * FROM recipient",
         "INSERT INTO mouvement (code_commune) VALUES ('13900')",
-        "DELETE FROM protection",
+        "UPDATE protection SET nom_naissance = ''",
+        "UPDATE scrutin SET code_commune = ''",
+        "UPDATE bureau SET code = ''",
+        "UPDATE agent SET may_protect = true",
+        "DELETE FROM bureau",
+        "DELETE FROM recall",
         "DELETE FROM depot",
+        "SELECT purge_versions(1)",
+    ),
+    "registre": (
+        "SELECT * FROM request",
+        "SELECT * FROM export",
+        "SELECT email FROM agent",
+        "SELECT * FROM depot",
+        "UPDATE mouvement SET nature = 'radiation'",
+        "DELETE FROM import_liste",
+        "INSERT INTO export (request_id) VALUES (1)",
+        "UPDATE export SET request_id = 1",
+        "UPDATE export SET sha256 = ''",
+        "UPDATE export SET file_name = ''",
+        "INSERT INTO protection VALUES ('13900', 'A', 'B', '')",
+        "INSERT INTO preview (id) VALUES (1)",
+        "DELETE FROM preview",
+        "SELECT purge_versions(1)",
     ),
     "notifier": (
         "SELECT nom_naissance FROM electeur",
@@ -58,6 +138,7 @@ ONLY = {
         "UPDATE request SET requested_by = 'moi'",
         "INSERT INTO request (source, event_id) VALUES ('/moi', '1')",
         "DELETE FROM notification",
+        "DELETE FROM request",
         "UPDATE recipient SET address = 'https://ailleurs.example/'",
         "INSERT INTO recipient VALUES ('moi', '*', 'webhook', 'https://ailleurs.example/')",
         "DELETE FROM recipient",
@@ -73,15 +154,30 @@ ONLY = {
         "SELECT * FROM export",
         "SELECT * FROM request",
         "SELECT email FROM agent",
+        "SELECT * FROM jetons",
+        "SELECT * FROM token",
         "SELECT * FROM depot",
         "SELECT * FROM import",
         "SELECT * FROM notification",
         "SELECT * FROM recipient",
         "SELECT * FROM reminder",
         "DELETE FROM demandes",
+        "SELECT purge_versions(1)",
     ),
 }
-REFUSED = [(account, statement) for account in ONLY for statement in (*EVERYBODY, *ONLY[account])]
+MAY = {
+    "registre": {
+        "CREATE TEMPORARY TABLE mine (id int)",
+        "DELETE FROM electeur",
+        "UPDATE electeur SET nom_naissance = ''",
+    }
+}
+REFUSED = [
+    (account, statement)
+    for account in ONLY
+    for statement in (*EVERYBODY, *ONLY[account])
+    if statement not in MAY.get(account, ())
+]
 
 
 @pytest.mark.parametrize(("account", "statement"), REFUSED)
@@ -107,6 +203,19 @@ def test_who_reads_reads_both_views_and_may_not_write_even_if_it_were_granted(de
         _as_owner(deployment, "REVOKE ALL ON request FROM prefecture_lecture")
 
 
+def test_what_scales_workers_on_a_cluster_reads_how_long_files_have_waited(deployment: Deployment) -> None:
+    manifests = yaml.safe_load_all((DEPLOY / "kubernetes" / "scaling.yaml").read_text("utf-8"))
+    triggers = [trigger for it in manifests if it["kind"] == "ScaledObject" for trigger in it["spec"]["triggers"]]
+    queries = [it["metadata"]["query"] for it in triggers if it["type"] == "postgresql"]
+    assert {kind for kind in ExportKind for query in queries if f"kind = '{kind}'" in query} == set(ExportKind)
+    engine = create_engine(deployment.database_url("lecture"), poolclass=NullPool)
+    with engine.connect() as connection:
+        for query in queries:
+            assert f"status = '{ExportStatus.QUEUED}'" in query
+            assert connection.scalar(text(query)) == 0
+
+
+@pytest.mark.slow
 def test_migrating_gives_back_the_rights_on_a_view_that_was_made_again_and_takes_others_away(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -123,14 +232,14 @@ def test_migrating_gives_back_the_rights_on_a_view_that_was_made_again_and_takes
 
 
 def test_the_notifier_hears_that_a_file_is_ready(deployment: Deployment, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(notify.POLL_SECONDS, "postgresql", 3600)
+    monkeypatch.setitem(database.POLL_SECONDS, "postgresql", 3600)
     worker, notifier = (build_engine(deployment.database_url(account)) for account in ("worker", "notifier"))
-    signal = notify.ReadySignal(notifier)
+    signal = database.ReadySignal(notifier)
     signal.listen()
     waiting = Thread(target=signal.wait, args=[Event()], daemon=True)
     waiting.start()
     with worker.begin() as connection:
-        notify.notify_ready(connection)
+        database.notify_ready(connection)
     waiting.join(10)
     assert not waiting.is_alive()
     signal.close()
@@ -165,6 +274,97 @@ def test_a_worker_may_do_all_that_a_decision_asks_for(deployment: Deployment) ->
         _as_owner(deployment, statement)
 
 
+def test_a_worker_may_do_all_that_notes_ask_for(deployment: Deployment) -> None:
+    _as_owner(deployment, _DOUBT[0])
+    _as_owner(deployment, _MOUVEMENT.format(1, "radiation"))
+    _as_owner(deployment, "INSERT INTO commune VALUES ('13900', 'LIBREVILLE', '13') ON CONFLICT DO NOTHING")
+    _as_owner(deployment, "INSERT INTO bureau (code_commune, code) VALUES ('13900', '0009')")
+    _as_owner(deployment, "INSERT INTO agent (name, code_commune, email) VALUES ('moi', '13900', 'moi@ici.example')")
+    poll = KnownScrutin("13900", date(2027, 5, 9), "Élection municipale partielle", None)
+    with _connect(deployment, "worker") as connection:
+        for meeting in (Reunion("", date(2026, 11, 20)), Reunion("P", date(2026, 11, 21))):
+            register.note_reunion(connection, "13900", meeting, by=Actor("moi"))
+            register.forget_reunion(connection, "13900", meeting, by=Actor("moi"))
+        register.note_scrutin(connection, poll, by=Actor("moi"))
+        register.note_scrutin(connection, poll._replace(cloture=date(2027, 4, 2)), by=Actor("moi"))
+        register.forget_scrutin(connection, "13900", poll.date, by=Actor("moi"))
+        motif = CompletedMotif(mouvement=1, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
+        register.complete_motifs(connection, "13900", [motif], by=Actor("moi"))
+        register.describe_bureau(connection, "13900", "0009", {"code_canton": "1302"}, by=Actor("moi"))
+        register.protect(connection, "13900", Protege("BANJO", "", ""), by=Actor("moi"))
+        register.lift_protection(connection, "13900", Protege("BANJO", "", ""), by=Actor("moi"))
+        register.choose_wishes(connection, "13900", [Wish.READY], by=Actor("moi"))
+        withdrawal = Withdrawal(None, Action.REUNION_CHANGED, "une réunion a été retirée", "moi")
+        connection.execute(
+            insert(Recall).values(code_commune="13900", because="", recalled_by="moi").returning(Recall.id)
+        )
+        assert recall_tableaux(connection, withdrawal, []) == []
+        connection.rollback()
+    for statement in (
+        "DELETE FROM mouvement",
+        "DELETE FROM import WHERE id = 9",
+        "DELETE FROM bureau WHERE code = '0009'",
+        "DELETE FROM agent WHERE name = 'moi'",
+    ):
+        _as_owner(deployment, statement)
+
+
+@pytest.mark.slow
+def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: Deployment, tmp_path: Path) -> None:
+    worker, registre, notifier = (
+        build_engine(deployment.database_url(account)) for account in ("worker", "registre", "notifier")
+    )
+    arrivals = Arrivals(tmp_path)
+    ingests = replace(Desk(worker, tmp_path / "exports").services, arrivals=arrivals)
+    imports = replace(Desk(registre, tmp_path / "exports").services, arrivals=arrivals)
+    sha256 = hashlib.sha256(write_reu(tmp_path / "a.csv", electeurs(3)).read_bytes()).hexdigest()
+    fields = {"commune": "13055", "sha256": sha256, "requested_by": "moi"}
+    preview = RegistrePreviewRequested.model_validate(fields | {"arrival": "a.csv", "taken_on": "2026-11-20"})
+    ingest_request(CloudEvent.wrap(preview, source="/test"), ingests)
+    with _connect(deployment, "owner") as connection:
+        preview_id = connection.scalar(text("SELECT max(id) FROM preview"))
+    handle_preview(preview_id, imports)
+    ingest_request(
+        CloudEvent.wrap(RegistreImportRequested.model_validate(fields | {"preview": preview_id}), source="/test"),
+        ingests,
+    )
+    handle_preview(preview_id, imports)
+    sweep_previews(notifier, lambda _doorbells: None, LogThrottle("test"), grace_seconds=0)
+    with _connect(deployment, "owner") as connection:
+        assert connection.scalar(text("SELECT status FROM preview")) == "imported"
+        assert connection.scalar(text("SELECT count(*) FROM electeur WHERE code_commune = '13055'")) == 3
+    assert not (tmp_path / "a.csv").exists()
+    with _connect(deployment, "registre") as connection:
+        connection.execute(text("ANALYZE electeur"))  # passed over where the server knows no right to it
+    with _connect(deployment, "owner") as connection:
+        number, request_id = connection.execute(text("SELECT import_id, request_id FROM preview")).one()
+        rests_on = [{"import_id": number, "taken_on": None}]
+        of_liste = {"code_commune": "13055", "liste": "P", "format": "csv", "file_name": "P.csv", "label": "Liste P"}
+        made = {"request_id": request_id, "part": "P.csv", "status": "ready", "rests_on": rests_on}
+        connection.execute(insert(Export).values(made | of_liste | {"parameters": {}, "anomalies": []}))
+        connection.commit()
+    for act in ("redate", "undo"):
+        asked = {"commune": "13055", "import_id": number, "act": act, "taken_on": "2026-11-19", "requested_by": "moi"}
+        correction = RegistreCorrectionRequested.model_validate(asked)
+        ingest_request(CloudEvent.wrap(correction, source="/test"), ingests)
+        with _connect(deployment, "owner") as connection:
+            last = connection.scalar(text("SELECT max(id) FROM preview"))
+        handle_preview(last, imports)
+        wanted = RegistreImportRequested.model_validate(fields | {"preview": last})
+        ingest_request(CloudEvent.wrap(wanted, source="/test"), ingests)
+        handle_preview(last, imports)
+    with _connect(deployment, "owner") as connection:
+        assert connection.scalars(text("SELECT status FROM preview")).all() == ["imported"] * 3
+        assert connection.scalar(text("SELECT count(*) FROM electeur WHERE code_commune = '13055'")) == 0
+        assert connection.scalar(text("SELECT count(*) FROM export WHERE recall_id IS NOT NULL")) == 1
+    for engine in (worker, registre, notifier):
+        engine.dispose()
+    _as_owner(deployment, "DELETE FROM preview")
+    _as_owner(deployment, "DELETE FROM import_liste WHERE code_commune = '13055'")
+    _as_owner(deployment, "DELETE FROM export")
+    _as_owner(deployment, "DELETE FROM recall")
+
+
 def test_a_stranger_may_not_even_connect(deployment: Deployment) -> None:
     deployment.server.execute(sql.SQL("CREATE ROLE stranger LOGIN PASSWORD 's'"))
     engine = create_engine(deployment.server.url(DATABASE, "stranger", "s"), poolclass=NullPool)
@@ -187,7 +387,10 @@ def test_every_table_has_its_readers(deployment: Deployment) -> None:
     with _connect(deployment, "owner") as connection:
         tables = set(connection.scalars(query))
     assert tables <= named
-    assert {name for name in named - tables if not name.endswith("_id_seq")} == {"SEQUENCE"}
+    assert {name for name in named - tables if not name.endswith("_id_seq")} == {
+        *("FUNCTION", "SEQUENCE", "lock_exports()"),
+        *("purge_audit(timestamptz)", "purge_refused(bigint[])", "purge_versions(bigint)"),
+    }
 
 
 def _connect(deployment: Deployment, account: str) -> Connection:

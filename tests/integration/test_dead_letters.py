@@ -6,6 +6,8 @@ import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -15,20 +17,25 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 from dramatiq import Message
-from sqlalchemy import text
+from sqlalchemy import text, update
+from structlog.testing import capture_logs
 
 from common.cli import ExitCode
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS
+from schemas.topology import EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
 from tests.parts.town import MIGRATED_TEMPLATE, queue_messages
 from tests.parts.wait import wait_until
 from worker.cli.main import main
 from worker.db.engine import build_engine
-from worker.messaging.broker import BINDINGS, PrefectureBroker, build_broker
+from worker.exports.letters import KEPT_DAYS, LettersShare, may_keep
+from worker.exports.models import DeadLetters
+from worker.messaging.broker import BINDINGS, DEAD_LETTER_DAYS, PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER
 from worker.messaging.dead_letters import DeadLetterOffice, open_office
 from worker.messaging.encoder import EXPORT_LISTE, INGEST_ACTORS, SENDER
+from worker.monitoring.exporter import measure_dropped
+from worker.monitoring.metrics import Samples
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
@@ -107,6 +114,7 @@ def _audit(database_url: str) -> list[tuple[str, str]]:
     return rows
 
 
+@pytest.mark.slow
 def test_the_list_tells_everything_but_the_contents(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
     assert run("list") == Ran(ExitCode.DONE, "Aucune lettre morte.\n", "")
     _bury(broker, SECRET.encode())
@@ -122,10 +130,11 @@ def test_the_list_tells_everything_but_the_contents(run: Run, broker: Prefecture
     assert len(_names(run)) == 2, "they are still there"
 
 
+@pytest.mark.slow
 def test_the_list_says_how_many_it_leaves_out(run: Run, broker: PrefectureBroker) -> None:
     for export_id in (1, 2, 3):
         _bury(broker, _doorbell(export_id), QUEUE_LISTES)
-    assert "… et 1 autres : --limit" in run("list", "--limit", "2").out
+    assert "… et 1 autre : --limit" in run("list", "--limit", "2").out
 
 
 def test_showing_a_doorbell_gives_its_row(run: Run, broker: PrefectureBroker) -> None:
@@ -181,6 +190,7 @@ def test_a_delayed_call_goes_back_without_its_delay(run: Run, broker: Prefecture
         assert Message.decode(body).queue_name == QUEUE_LISTES
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("queue", INGEST_ACTORS)
 def test_an_event_goes_back_with_its_sender(run: Run, broker: PrefectureBroker, amqp_url: str, queue: str) -> None:
     account = urlsplit(amqp_url).username
@@ -192,6 +202,7 @@ def test_an_event_goes_back_with_its_sender(run: Run, broker: PrefectureBroker, 
     assert call["options"] == {SENDER: account}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("queue", INGEST_ACTORS)
 def test_what_the_broker_put_aside_has_the_sender_that_the_broker_knows(
     run: Run, broker: PrefectureBroker, amqp_url: str, queue: str
@@ -210,6 +221,7 @@ def test_what_the_broker_put_aside_has_the_sender_that_the_broker_knows(
     assert (call["actor_name"], call["options"]) == (INGEST_ACTORS[queue], {SENDER: account})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("reason", ["toujours illisible (not JSON)", "pas à sa place dans cette file"])
 def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, amqp_url: str, reason: str) -> None:
     is_event = "illisible" in reason
@@ -221,6 +233,7 @@ def test_what_would_come_back_at_once_stays(run: Run, broker: PrefectureBroker, 
     assert queue_messages(amqp_url, QUEUE_REQUESTS) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("answer", ["", "\n", "n\n", "y\n"])
 def test_dropping_asks_first(
     run: Run, broker: PrefectureBroker, database_url: str, monkeypatch: pytest.MonkeyPatch, answer: str
@@ -238,6 +251,7 @@ def test_dropping_asks_first(
     assert run("drop", name, "--yes").code == ExitCode.FAILED
 
 
+@pytest.mark.slow
 def test_only_what_is_meant_is_sorted(run: Run, broker: PrefectureBroker) -> None:
     for export_id in (1, 2):
         _bury(broker, _doorbell(export_id), QUEUE_LISTES)
@@ -281,6 +295,7 @@ def test_what_one_operator_looks_at_another_leaves_alone(run: Run, broker: Prefe
     assert len(_names(run)) == 3
 
 
+@pytest.mark.slow
 def test_two_operators_at_once_put_each_letter_back_once(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
     for export_id in range(12):
         _bury(broker, _doorbell(export_id + 1), QUEUE_LISTES)
@@ -290,3 +305,54 @@ def test_two_operators_at_once_put_each_letter_back_once(run: Run, broker: Prefe
     returned = [Message.decode(body).args[0] for _, body in queue_messages(amqp_url, QUEUE_LISTES)]
     assert sorted(returned) == list(range(1, 13))
     assert _names(run) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "share", [LettersShare(letters=3), LettersShare(size=3 * len(SECRET))], ids=["letters", "bytes"]
+)
+def test_an_account_takes_no_others_place_among_the_dead_letters(
+    run: Run, broker: PrefectureBroker, database_url: str, share: LettersShare
+) -> None:
+    assert KEPT_DAYS == DEAD_LETTER_DAYS
+    engine = build_engine(database_url)
+    broker.may_keep = partial(may_keep, engine, share=share)
+    try:
+        dropped = _put_aside(broker, 5)
+        dropped += _put_aside(broker, 2, getattr(broker.parameters[0].credentials, "username", ""))
+        assert (_count(broker), dropped) == (5, ["", ""])
+        samples = Samples()
+        with engine.connect() as connection:
+            measure_dropped(samples, connection)
+        said = {family.name: family.samples for family in samples.families()}
+        figures = {it.labels["queue"]: it.value for it in said["prefecture_dead_letters_dropped"]}
+        assert figures == {QUEUE_REQUESTS: 2, QUEUE_REQUESTS_BULK: 0}
+
+        assert run("drop", "--all", "--yes").out.endswith("5 lettres supprimées.\n")
+        _put_aside(broker, 4)
+        assert _count(broker) == 3, "what was dropped has made room"
+        with engine.begin() as connection:
+            connection.execute(update(DeadLetters).values(day=datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)))
+        _put_aside(broker, 1)
+        assert _count(broker) == 4, "and so has what is gone by itself"
+    finally:
+        engine.dispose()
+
+
+def _put_aside(broker: PrefectureBroker, number: int, account: str | None = None) -> list[str]:
+    """So many messages of an account, which nobody can read, leave the queue of requests; whose were not kept."""
+    for _ in range(number):
+        broker.channel.basic_publish("", QUEUE_REQUESTS, SECRET.encode(), pika.BasicProperties(user_id=account))
+    with capture_logs() as logs, closing(broker.consume(QUEUE_REQUESTS, prefetch=number, timeout=200)) as consumer:
+
+        def are_read() -> bool:
+            next(consumer)
+            return len([line for line in logs if line["event"] == "poison"]) == number
+
+        wait_until(are_read, message="all to be read")
+    return [line["account"] for line in logs if line["event"] == "dead_letter_dropped"]
+
+
+def _count(broker: PrefectureBroker) -> int:
+    """How many dead letters the queue of requests has."""
+    return int(broker.channel.queue_declare(f"{QUEUE_REQUESTS}.XQ", passive=True).method.message_count)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Categorie, Liste, Nature
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.unit.mouvements_samples import Mouvements
@@ -16,15 +16,14 @@ from worker.demo import LIBREVILLE, write_reu
 from worker.demo.libreville import demo_calendrier, write_second_reu
 from worker.demo.load import set_demo_calendrier
 from worker.demo.mouvements import write_mouvements
-from worker.domain.controles import check_tableau
-from worker.domain.demande import Demande
-from worker.domain.mouvement import Categorie, Nature
+from worker.domain.tableau.controles import check_tableau
+from worker.domain.tableau.demande import Demande
 from worker.registre.communes import read_commune
 from worker.registre.mouvements.queries import identity_keys, select_bureaux
 from worker.registre.reu.importer import Intake
 from worker.registre.scrutins import select_reunions, select_scrutins
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 TODAY = date(2026, 11, 25)
 

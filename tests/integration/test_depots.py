@@ -51,6 +51,7 @@ def test_a_download_is_on_the_row_and_in_the_trail(desk: DepotsDesk) -> None:
     )
 
 
+@pytest.mark.slow
 def test_a_download_that_is_told_late_keeps_its_instant_and_its_place(desk: DepotsDesk) -> None:
     export_id = desk.make()["export_id"]
     desk.download(export_id, requested_by="Mme Lefèvre")
@@ -118,6 +119,7 @@ def _moment(desk: DepotsDesk, utc: str) -> object:
     return instant if desk.engine.dialect.name == "postgresql" else f"{utc}.000"
 
 
+@pytest.mark.slow
 def test_what_cannot_be_is_refused(desk: DepotsDesk) -> None:
     ready, other = desk.make()["export_id"], desk.make()["export_id"]
     waiting = desk.ask()
@@ -150,6 +152,7 @@ def test_a_tableau_is_deposited_without_a_fingerprint(desk: DepotsDesk) -> None:
     assert desk.depot(row["export_id"])["fingerprint"] is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("sender", "is_allowed"), [("ecran", True), ("mairie-13055", False), ("", False)])
 def test_a_sender_declares_what_it_may_ask_for(desk: DepotsDesk, sender: str, is_allowed: bool) -> None:
     export_id = desk.make()["export_id"]
@@ -181,6 +184,7 @@ def test_a_purge_erases_the_answer_and_keeps_the_rest(desk: DepotsDesk) -> None:
     assert _is_accepted(desk.download(export_id)), "it was taken before it was purged"
 
 
+@pytest.mark.slow
 def test_no_log_has_what_a_person_pasted(desk: DepotsDesk, capsys: pytest.CaptureFixture[str]) -> None:
     export_id = desk.make()["export_id"]
     desk.deposit(export_id, remarque=NAMED)

@@ -13,8 +13,8 @@ from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.exports import depots
 from worker.exports.purge import purge_files, total
-from worker.handlers.compare_depot import NOT_INTACT, PURGED
-from worker.handlers.make_export import make_export
+from worker.handlers.making.make_export import make_export
+from worker.handlers.making.make_liste import NOT_INTACT, PURGED
 from worker.writers import electeurs_file
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -54,6 +54,7 @@ def _count(arrivees: int = 0, departs: int = 0, modifications: int = 0, **others
     return {"arrivees": arrivees, "departs": departs, "modifications": modifications} | without | others
 
 
+@pytest.mark.slow
 def test_without_a_deposit_there_is_nothing_to_compare_with(desk: DepotsDesk) -> None:
     desk.make(days_ago=DAYS_AGO)
     assert _differences(desk.make()) is None
@@ -61,6 +62,7 @@ def test_without_a_deposit_there_is_nothing_to_compare_with(desk: DepotsDesk) ->
     assert _differences(desk.make()) is None, "that was another list"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("before", "after"), FORMATS)
 def test_who_came_left_and_changed_is_counted_whatever_the_formats(
     desk: DepotsDesk, before: Format, after: Format
@@ -89,6 +91,7 @@ def _ids(desk: DepotsDesk) -> list[int]:
         return list(connection.scalars(text(query)))
 
 
+@pytest.mark.slow
 def test_homonyms_are_counted_one_by_one(desk: DepotsDesk) -> None:
     for voie in ("SAUGE", "SAUGE", "THYM"):
         desk.add_person(libelle_voie=voie)
@@ -101,6 +104,7 @@ def test_homonyms_are_counted_one_by_one(desk: DepotsDesk) -> None:
     assert _counts(desk) == _count(departs=2, modifications=1)
 
 
+@pytest.mark.slow
 def test_a_corrected_spelling_is_a_change_and_another_identity_is_not(desk: DepotsDesk) -> None:
     desk.add_person()
     _deposited(desk)
@@ -110,6 +114,7 @@ def test_a_corrected_spelling_is_a_change_and_another_identity_is_not(desk: Depo
     assert _counts(desk) == _count(arrivees=1, departs=1)
 
 
+@pytest.mark.slow
 def test_the_mouvements_between_the_two_files_say_why(desk: DepotsDesk) -> None:
     _deposited(desk)
     desk.add_mouvement("inscription", today() - timedelta(days=DAYS_AGO), nom="AVANT")
@@ -125,6 +130,7 @@ def test_the_mouvements_between_the_two_files_say_why(desk: DepotsDesk) -> None:
     assert _counts(desk) == _count(arrivees=1, inscriptions=1, radiations=1, is_coherent=False)
 
 
+@pytest.mark.slow
 def test_a_correction_is_a_change_when_somebody_said_so(desk: DepotsDesk) -> None:
     desk.add_mouvement("modification", BETWEEN, nom="CHANGE")
     desk.add_person()
@@ -148,6 +154,7 @@ def test_a_correction_is_a_change_when_somebody_said_so(desk: DepotsDesk) -> Non
     assert _counts(desk)["arrivees"] == 1, "by an export of before the deposit"
 
 
+@pytest.mark.slow
 def test_who_comes_of_age_arrives_without_a_mouvement(desk: DepotsDesk) -> None:
     birthday = _years_before(BETWEEN, 18)
     desk.add_person(born=birthday)
@@ -163,6 +170,7 @@ def _years_before(day: date, years: int) -> str:
     return f"{day.year - years:04}-{day.month:02}-{min(day.day, 28):02}"
 
 
+@pytest.mark.slow
 def test_a_rejected_deposit_and_the_file_itself_are_no_reference(desk: DepotsDesk) -> None:
     first = _deposited(desk)
     desk.add_person()
@@ -176,6 +184,7 @@ def test_a_rejected_deposit_and_the_file_itself_are_no_reference(desk: DepotsDes
     assert _differences(desk.make()) is None
 
 
+@pytest.mark.slow
 def test_an_accepted_deposit_takes_the_place_of_those_before_it(desk: DepotsDesk) -> None:
     first, other = _deposited(desk), _deposited(desk, liste=Liste.COMPLEMENTAIRE_EUROPEENNE)
     second = _deposited(desk)
@@ -187,6 +196,7 @@ def test_an_accepted_deposit_takes_the_place_of_those_before_it(desk: DepotsDesk
     assert _counts(desk) == {"reason": depots.REPLACED}
 
 
+@pytest.mark.slow
 def test_the_comparison_outlives_the_file(desk: DepotsDesk) -> None:
     _deposited(desk)
     desk.add_person()
@@ -195,6 +205,7 @@ def test_the_comparison_outlives_the_file(desk: DepotsDesk) -> None:
     assert _counts(desk) == _count(arrivees=1)
 
 
+@pytest.mark.slow
 def test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference(desk: DepotsDesk) -> None:
     purged, altered = desk.make(days_ago=DAYS_AGO), desk.make(Format.XML, days_ago=DAYS_AGO)
     desk.run("UPDATE request SET told_at = created_at WHERE id = :id", id=purged["request_id"])
@@ -248,6 +259,7 @@ def test_a_doorbell_for_a_file_that_was_not_deposited_changes_nothing(desk: Depo
     assert desk.row(row["export_id"]) == before
 
 
+@pytest.mark.slow
 def test_what_is_kept_of_a_deposit_names_nobody(desk: DepotsDesk) -> None:
     desk.add_person()
     row = _deposited(desk)

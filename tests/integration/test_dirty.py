@@ -8,12 +8,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Boolean, ColumnElement, Engine, Text, and_, literal, or_, select
 
+from common import texte
 from tests.parts.databases import SqliteFiles
 from tests.parts.postgres import PostgresServer
 from tests.unit.nasty import NASTY, nasty_texts
 from worker.db.engine import build_engine
 from worker.db.types import cleaned, is_suspect, needs_cleaning
-from worker.domain import texte
 
 pytestmark = pytest.mark.integration
 

@@ -12,19 +12,18 @@ from common.cli import ExitCode
 from schemas.declarations import DoubtDecided
 from schemas.envelope import CloudEvent
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import DoubtDecision, Liste
+from schemas.vocabulary import Categorie, DoubtDecision, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.integration.tableau_desk import TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLES, VOIE
 from worker.cli.main import main
 from worker.domain.identite import Portrait
-from worker.domain.mouvement import Categorie, Nature
 from worker.errors import RefusedError
 from worker.exports.audit import Action, read_audit
 from worker.exports.models import Sender
-from worker.handlers.decide_doubt import decide
-from worker.handlers.ingest_request import ingest_request
+from worker.handlers.note_register import decide
+from worker.handlers.requests.ingest_request import ingest_request
 from worker.registre.comparaison import doubts
 from worker.registre.comparaison.doubts import OpenDoubt, list_doubts
 from worker.registre.imports.undo import undo_import
@@ -69,6 +68,7 @@ def _decide(desk: MouvementsDesk, number: int, decision: DoubtDecision, commune:
         decide(connection, number, decision, by="mairie", code_commune=commune)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("correction", "differs"),
     [
@@ -83,6 +83,7 @@ def _decide(desk: MouvementsDesk, number: int, decision: DoubtDecision, commune:
         ({NOM: "LUTRIN", BUREAU: "2"}, ["nom", "code_bureau"]),
         ({NOM: "LUTRIN"} | MOVED, ["nom", "adresse", "code_bureau"]),
         ({LIEU: "ARLES"} | MOVED, ["lieu_naissance", "adresse", "code_bureau"]),
+        ({DATE: "05/08/1961", LIEU: "ARLES"} | MOVED, ["date_naissance", "lieu_naissance", "adresse", "code_bureau"]),
         ({NOM: "Mandolïne", PRENOMS: "ZOE-AGLAE", DATE: "05/08/1961", VOIE: "RUE DU PUITS"}, ["date_naissance"]),
     ],
 )
@@ -97,6 +98,68 @@ def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correctio
     assert "MANDOLINE" not in line.upper()
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("correction", "differs"),
+    [
+        ({NOM: "LUTRIN", LIEU: "ARLES"} | MOVED, ["nom", "lieu_naissance", "adresse", "code_bureau"]),
+        ({PRENOMS: "Zoé", LIEU: "ARLES"} | MOVED, ["prenoms", "lieu_naissance", "adresse", "code_bureau"]),
+    ],
+)
+def test_a_birthday_tells_who_moved_and_was_corrected_twice(
+    desk: MouvementsDesk, correction: Row, differs: list[str]
+) -> None:
+    she = SHE | {DATE: "05/08/1961"}
+    [found] = _compare(desk, [she], [she | correction])
+    assert found.differs == differs
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (("Rue A", "Rue B"), ("Rue C",)),
+        (("Rue A",), ("Rue B", "Rue C")),
+        (("Rue A", "Rue B", "Rue C"), ("Rue C", "Rue D")),  # one is known by her address
+    ],
+)
+@pytest.mark.parametrize("lacking", [{}, {PRENOMS: ""}])
+def test_which_of_two_homonyms_left_or_came_is_asked_about(
+    desk: MouvementsDesk, before: tuple[str, ...], after: tuple[str, ...], lacking: Row
+) -> None:
+    """Nothing tells them apart: each may be the one who is on the other side."""
+    sides = [
+        [SHE | lacking | {VOIE: street, BUREAU: str(number), NUMERO: str(number + 10 * len(street) + shift)}
+         for number, street in enumerate(streets, 1)]
+        for shift, streets in enumerate((before, after))
+    ]  # fmt: skip
+    found = _compare(desk, *sides)
+    assert len(found) == 2
+    assert all("adresse" in it.differs for it in found)
+    _decide(desk, found[0].id, SAME)
+    assert _open(desk) == [], "the other one is another elector"
+    assert len([it for it in desk.mouvements() if it.nature is not Nature.MODIFICATION]) == 1
+    assert desk.rows("SELECT count(*) FROM homonym") == [(0,)], "nothing was guessed"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("stays", [{}, {NUMERO: "99"}, {VOIE: "", NUMERO: "7"}])
+def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, stays: Row) -> None:
+    assert _compare(desk, [SHE | ({VOIE: ""} if VOIE in stays else {})], [SHE | {LIEU: "ARLES"} | stays]) == []
+    assert desk.mouvements() == []
+    [line] = desk.comparison_report
+    assert "même électeur, corrigé : lieu de naissance" in line
+    [kept] = desk.rows("SELECT differs, decision, decided_by, radiation_id, born_before, born_after FROM doubt")
+    assert [*kept] == ["lieu_naissance", "same_person", "comparaison", None, "1961-00-00", "1961-00-00"]
+
+
+def test_two_of_one_name_and_house_born_elsewhere_are_asked_about(desk: MouvementsDesk) -> None:
+    before = [SHE, SHE | {LIEU: "ARLES", NUMERO: "8"}]
+    after = [SHE | {LIEU: "NÎMES"}, SHE | {LIEU: "SALON", NUMERO: "8"}]
+    assert len(_compare(desk, before, after)) == 4
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "other",
     [
@@ -135,6 +198,7 @@ def test_many_who_share_a_number_are_looked_at_a_few_at_a_time(
     assert len(_compare(desk, left, came)) == 3 * 3 + 3 * 3 + 2 * 2
 
 
+@pytest.mark.slow
 def test_one_person_has_no_mouvement_any_more(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
     _decide(desk, found.id, SAME)
@@ -144,6 +208,7 @@ def test_one_person_has_no_mouvement_any_more(desk: MouvementsDesk) -> None:
     assert [*kept[:5], bool(kept[5])] == [None, None, "date_naissance", "same_person", "mairie", True]
 
 
+@pytest.mark.slow
 def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {NOM: "LUTRIN"} | MOVED])
     _decide(desk, found.id, SAME)
@@ -153,12 +218,14 @@ def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -
     assert (change.personne.nom_naissance, change.numero) == ("LUTRIN", 99)
 
 
+@pytest.mark.slow
 def test_two_persons_keep_their_mouvements(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
     _decide(desk, found.id, TWO)
     assert (_open(desk), len(desk.mouvements())) == ([], 2)
 
 
+@pytest.mark.slow
 def test_what_is_said_of_one_doubt_answers_the_others_about_the_same_elector(desk: MouvementsDesk) -> None:
     twins = [SHE | {DATE: "05/08/1961", PRENOMS: prenoms, NUMERO: "8"} for prenoms in ("Zoé Aglaé", "Zoé Rose")]
     first, second = _compare(desk, [SHE], twins)
@@ -168,6 +235,7 @@ def test_what_is_said_of_one_doubt_answers_the_others_about_the_same_elector(des
     assert desk.rows("SELECT decision FROM doubt ORDER BY id") == [("same_person",), ("two_persons",)]
 
 
+@pytest.mark.slow
 def test_what_was_decided_is_not_decided_again(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
     _decide(desk, found.id, TWO)
@@ -185,6 +253,7 @@ def test_a_doubt_of_another_commune_is_not_known(desk: MouvementsDesk) -> None:
     assert (_open(desk, VOISINE), len(_open(desk, COMMUNE))) == ([], 1)
 
 
+@pytest.mark.slow
 def test_an_import_that_is_undone_takes_its_doubts_away(desk: MouvementsDesk) -> None:
     first = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
     desk.compare([*OTHERS, SHE | {DATE: "05/09/1961"}], intake=Intake(AFTER))
@@ -194,6 +263,7 @@ def test_an_import_that_is_undone_takes_its_doubts_away(desk: MouvementsDesk) ->
     assert desk.rows("SELECT count(*) FROM doubt") == [(1,)]
 
 
+@pytest.mark.slow
 def test_a_doubt_whose_mouvements_a_service_took_away_holds_nothing_up(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
     with desk.engine.begin() as connection:
@@ -204,6 +274,7 @@ def test_a_doubt_whose_mouvements_a_service_took_away_holds_nothing_up(desk: Mou
     assert len(desk.mouvements()) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("by_list", [True, False])
 def test_who_was_protected_stays_so_under_her_corrected_name(desk: MouvementsDesk, *, by_list: bool) -> None:
     desk.load([*OTHERS, SHE], intake=Intake(BEFORE))
@@ -248,6 +319,7 @@ def _anomalies(tableaux: TableauDesk, **fields: Any) -> list[list[str]]:  # noqa
     return found
 
 
+@pytest.mark.slow
 def test_a_doubt_about_minors_blocks_no_tableau_since_none_shows_them(
     desk: MouvementsDesk, tableaux: TableauDesk
 ) -> None:
@@ -255,18 +327,27 @@ def test_a_doubt_about_minors_blocks_no_tableau_since_none_shows_them(
     assert _anomalies(tableaux) == []
 
 
+@pytest.mark.slow
+def test_a_doubt_of_before_she_came_of_age_changes_no_tableau(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
+    """One or two persons: somebody is inscribed d'office on her birthday, and nobody else has come or left."""
+    _compare(desk, [SHE | {DATE: "15/10/2008"}], [SHE | {DATE: "15/10/2008", NOM: "LUTRINE"}])
+    assert _anomalies(tableaux, until="2026-10-20") == []
+
+
+@pytest.mark.slow
 def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
     [line] = _anomalies(tableaux)
     assert line[0] == "bloquante"
     assert line[-2].startswith("1 doute est ouvert : une radiation et une inscription")
-    assert f"doutes --commune {COMMUNE}" in line[-2]
+    assert "Le dire (page « Doutes »)" in line[-2]
     assert _anomalies(tableaux, reunion="2026-10-01", until="2026-10-20") == [], "another period"
     assert _anomalies(tableaux, listes=[Liste.COMPLEMENTAIRE_EUROPEENNE]) == [], "another list"
     _decide(desk, found.id, TWO)
     assert _anomalies(tableaux) == []
 
 
+@pytest.mark.slow
 def test_every_open_doubt_of_the_tableau_is_counted(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
     other = SHE | {NOM: "LUTRIN", PRENOMS: "Guy", DATE: "02/02/1980", VOIE: "Rue Basse", NUMERO: "11"}
     _compare(desk, [SHE, other], [SHE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}])
@@ -284,6 +365,7 @@ def _answer(tableaux: TableauDesk, number: int, sender: str = "", **fields: Any)
         return connection.execute(query, {"id": event.id}).mappings().one()
 
 
+@pytest.mark.slow
 def test_an_event_decides_once(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
     assert _answer(tableaux, found.id)["outcome"] == "accepted"
@@ -309,6 +391,7 @@ def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDes
     assert len(_open(desk)) == 1
 
 
+@pytest.mark.slow
 def test_the_command_lists_and_decides(
     desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

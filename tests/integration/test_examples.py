@@ -20,7 +20,7 @@ from schemas.topology import CONTENT_TYPE, QUEUE_REQUESTS, REQUEST_LISTE_EXPORT
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.packages import Part, require
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 EXAMPLES = ROOT.parent / "producers" / "examples"
 SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8"))

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, select, text, update
 
-from common.clock import jour_a_paris, now
+from common.calendrier import jour_a_paris, now
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import Desk, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
@@ -16,7 +16,7 @@ from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
 from worker.registre.checks import facts as stamping
 from worker.registre.checks.facts import DAYS_BEFORE, facts_since, find_facts, look_again
-from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, has_double, has_double_numero, read_scope
+from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, has_double, has_double_numero, read_look
 from worker.registre.models import Electeur, ImportListe, ListeCommunale
 from worker.registre.reu.importer import import_file
 from worker.registre.versions import ListeKey
@@ -70,7 +70,7 @@ class Register:
         """As a file does."""
         with self.engine.connect() as connection:
             spec = _spec(connection, liste, jour)
-            return _look(connection, replace(spec, scope=read_scope(connection, COMMUNE, liste, spec.version, jour)))
+            return _look(connection, replace(spec, look=read_look(connection, COMMUNE, liste, spec.version, jour)))
 
     def look_at_everybody(self, liste: Liste = P, jour: date = TODAY) -> Look:
         """As if no import had looked."""
@@ -85,7 +85,7 @@ def _spec(connection: Connection, liste: Liste, jour: date) -> ListeSpec:
 
 def _look(connection: Connection, spec: ListeSpec) -> Look:
     census = take_census(connection, spec)
-    return Look(spec.scope, census, list(find_anomalies(connection, spec, census, Format.CSV)))
+    return Look(spec.look.scope, census, list(find_anomalies(connection, spec, census, Format.CSV)))
 
 
 @pytest.fixture
@@ -109,6 +109,7 @@ def test_facts_tell_what_a_look_at_everybody_tells(register: Register, liste: Li
     assert len(register.clean(1, liste)) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("days", [-DAYS_BEFORE, -200, -1, 1, 365, 18 * 366])
 def test_minors_are_right_on_any_day(register: Register, days: int) -> None:
     born = TODAY + timedelta(days=days) - timedelta(days=18 * 365 + 5)
@@ -170,6 +171,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES)
 def test_whoever_is_changed_by_sql_is_looked_at_again(register: Register, change: str) -> None:
     first, second = register.clean(2)
@@ -265,6 +267,7 @@ def test_a_version_that_a_service_wrote_is_looked_at_whole(register: Register) -
     assert "sexe_absent" in _assert_same(register, Scope.WHOLE).codes
 
 
+@pytest.mark.slow
 def test_the_register_of_another_service_is_looked_at_whole(desk: Desk) -> None:
     """Its tables or views have no facts, and nothing of ours is read of them."""
     desk.run("UPDATE electeur SET sexe = '', facts = 0 WHERE liste = 'CM'")

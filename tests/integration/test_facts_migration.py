@@ -7,14 +7,14 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from sqlalchemy import Engine, MetaData, text
 
-from common.clock import jour_a_paris, now
+from common.calendrier import jour_a_paris, now
 from schemas.vocabulary import Liste
 from tests.parts.databases import Template
-from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.db.migrate import downgrade, migrate
+from worker.db.types import Base
 from worker.registre.checks.facts import look_again
-from worker.registre.checks.suspects import Fact, Scope, read_scope
+from worker.registre.checks.suspects import Fact, Scope, read_look
 from worker.registre.communes import add_commune
 
 _IMPORT = """INSERT INTO import (id, file_name, sha256, imported_by, started_at, finished_at, lines_read, lines_kept,
@@ -66,9 +66,10 @@ def _facts(engine: Engine) -> dict[str, int]:
 
 def _scope(engine: Engine) -> Scope:
     with engine.connect() as connection:
-        return read_scope(connection, "13900", Liste.PRINCIPALE, 1, jour_a_paris(now()))
+        return read_look(connection, "13900", Liste.PRINCIPALE, 1, jour_a_paris(now())).scope
 
 
+@pytest.mark.slow
 def test_what_was_imported_before_is_looked_at_by_the_next_migrate(engine: Engine) -> None:
     assert (_facts(engine), _scope(engine)) == ({"LANTERNE": 0, "POIRIER": 0}, Scope.WHOLE)
     assert look_again(engine) == 1
@@ -94,6 +95,7 @@ def test_the_tables_are_those_that_the_code_expects(engine: Engine) -> None:
         assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
 
 
+@pytest.mark.slow
 def test_the_former_release_finds_its_tables(engine: Engine) -> None:
     look_again(engine)
     downgrade(engine, "0014")

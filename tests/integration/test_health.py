@@ -1,13 +1,14 @@
 """`healthy` and the watch, on real processes: what a supervisor would do is what ought to be done."""
 
 import os
+import resource
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import redirect_stderr, redirect_stdout
 from io import StringIO
 from pathlib import Path
-from signal import SIGCONT, SIGSTOP, SIGTERM
+from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import pytest
 
@@ -17,10 +18,11 @@ from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
 from tests.parts.wait import wait_until
 from worker.cli.main import main
+from worker.health import EXHAUSTED, STUCK
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
-THREAD_DEAD = 70
+THREAD_DEAD = STUCK
 
 
 @pytest.fixture
@@ -43,6 +45,7 @@ def await_health(town: Town, code: int, *arguments: str) -> str:
     return healthy(town, *arguments)[1]
 
 
+@pytest.mark.slow
 def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behind(town: Town) -> None:
     assert healthy(town, "worker") == (1, "Erreur : aucun processus « worker » ne tourne ici")
     worker = town.start_worker()
@@ -52,6 +55,17 @@ def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behin
     assert list((town.folder / "health").iterdir()) == []
 
 
+@pytest.mark.slow
+def test_the_processes_of_a_worker_tell_of_themselves_and_end_together(town: Town) -> None:
+    worker = town.start_worker("--processes", "2")
+    wait_until(lambda: healthy(town, "worker") == (0, "worker : 2 processus au travail"), message="two at work")
+    town.wait_for(town.ask(listes=["P"], formats=["csv"]))
+    os.kill(worker.family[-1], SIGKILL)
+    wait_until(lambda: not worker.alive, message="the end of the other one and of who watches them")
+    assert worker.exit_code == 1
+
+
+@pytest.mark.slow
 def test_a_worker_without_broker_lives_but_is_not_ready(town: Town, rabbit_node: RabbitNode) -> None:
     town.start_worker("-Q", "listes")
     await_health(town, 0, "worker")
@@ -62,6 +76,7 @@ def test_a_worker_without_broker_lives_but_is_not_ready(town: Town, rabbit_node:
     await_health(town, 0, "worker")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("thread", ["worker", "consumer"])
 def test_a_worker_with_a_dead_thread_leaves(town: Town, thread: str) -> None:
     program = [sys.executable, "-m", "dramatiq", "tests.integration.mortal_worker", "-p", "1", "-t", "1"]
@@ -75,6 +90,32 @@ def test_a_worker_with_a_dead_thread_leaves(town: Town, thread: str) -> None:
     assert healthy(town, "worker")[0] == 1
 
 
+@pytest.mark.slow
+def test_a_worker_that_waits_for_ever_in_a_message_leaves(town: Town) -> None:
+    program = [sys.executable, "-m", "dramatiq", "tests.integration.mortal_worker", "-p", "1", "-t", "1"]
+    log = town.folder / "mortal.log"
+    mortal = Process(program, env=town.environment | {"MORTAL_THREAD": "still"}, folder=ROOT, log=log)
+    await_health(town, 0, "worker")
+    town.ask()
+    wait_until(lambda: not mortal.alive, message="the end of the process")
+    assert mortal.exit_code == STUCK
+    assert "process_stuck" in log.read_text()
+
+
+@pytest.mark.slow
+def test_a_worker_that_lacks_descriptors_finishes_and_leaves(town: Town) -> None:
+    worker = town.start_worker()
+    await_health(town, 0, "worker")
+    for pid in worker.family:
+        _, hard = resource.prlimit(pid, resource.RLIMIT_NOFILE)
+        resource.prlimit(pid, resource.RLIMIT_NOFILE, (3, hard))
+    wait_until(lambda: not worker.alive, message="the end of the process")
+    assert worker.exit_code == EXHAUSTED
+    assert "process_exhausted" in town.log("worker")
+    assert healthy(town, "worker")[0] == 1
+
+
+@pytest.mark.slow
 def test_a_notifier_is_ready_while_its_database_answers(town: Town, postgres_server: PostgresServer) -> None:
     notifier = town.start_notifier()
     assert await_health(town, 0, "notifier") == "notifier : 1 processus au travail"
@@ -89,6 +130,7 @@ def test_a_notifier_is_ready_while_its_database_answers(town: Town, postgres_ser
     assert said.count(("outage", "notifier")) == said.count(("outage_over", "notifier")) == 1
 
 
+@pytest.mark.slow
 def test_a_frozen_process_is_stuck_whatever_it_said_last(town: Town) -> None:
     worker = town.start_worker()
     await_health(town, 0, "worker")
@@ -100,6 +142,17 @@ def test_a_frozen_process_is_stuck_whatever_it_said_last(town: Town) -> None:
     for pid in worker.family:
         os.kill(pid, SIGCONT)
     await_health(town, 0, "worker")
+
+
+@pytest.mark.slow
+def test_a_notifier_that_lacks_descriptors_finishes_and_leaves(town: Town) -> None:
+    notifier = town.start_notifier()
+    await_health(town, 0, "notifier")
+    _, hard = resource.prlimit(notifier.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(notifier.pid, resource.RLIMIT_NOFILE, (3, hard))
+    wait_until(lambda: not notifier.alive, message="the end of the process")
+    assert notifier.exit_code == EXHAUSTED
+    assert "process_exhausted" in town.log("notifier")
 
 
 @pytest.mark.parametrize("arguments", [[], ["producer"]])

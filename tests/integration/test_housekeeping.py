@@ -5,10 +5,11 @@ from pathlib import Path
 from threading import Event
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, func, select
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
 
+from schemas.vocabulary import RequestOutcome
 from tests.integration.files_desk import FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE, running, smtp, work
 from tests.parts.deployment import Deployment
@@ -16,10 +17,14 @@ from tests.parts.mail import Mailbox
 from tests.parts.wait import wait_until
 from worker.compose import build_notifier
 from worker.db.engine import build_engine
+from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.exports.audit import NOTIFIER
 from worker.exports.models import Audit, Export, Request
-from worker.housekeeping.housekeeping import Chore, purge_chore
+from worker.housekeeping.housekeeping import Chore, purge_chore, purge_refused
+from worker.notifier.answers import ProgressEvents
+from worker.notifier.messages.events import AnsweredEvent
+from worker.notifier.models import Notification
 from worker.settings import load_settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -33,6 +38,7 @@ def _purge(desk: FilesDesk, seconds: float) -> Chore:
     return purge_chore(desk.engine, desk.storage, 30, seconds)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("retention", "left"), [("30", ["récente"]), ("0", ["ancienne", "récente"])])
 def test_the_notifier_of_an_installation_purges(
     desk: FilesDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, retention: str, left: list[str]
@@ -46,6 +52,7 @@ def test_the_notifier_of_an_installation_purges(
     assert {line.actor for line in desk.audit()} <= {NOTIFIER}
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_mail_gets_it_while_a_purge_lasts(desk: FilesDesk, mailbox: Mailbox) -> None:
     begun, mail_seen = Event(), Event()
 
@@ -73,6 +80,7 @@ def test_the_sweep_takes_its_turn_while_a_purge_lasts(desk: FilesDesk, mailbox: 
         wait_until(lambda: enqueued, message="the sweep")
 
 
+@pytest.mark.slow
 def test_a_purge_goes_on_a_few_files_at_a_time_and_ends(desk: FilesDesk, mailbox: Mailbox) -> None:
     for number in range(45):
         desk.make(f"ancienne-{number}", days=31)
@@ -109,7 +117,7 @@ def test_a_volume_that_is_away_keeps_nobody_from_being_told(desk: FilesDesk, mai
     elsewhere.rename(desk.root)
     with capture_logs() as logs:
         work(notifier)
-    assert [line["event"] for line in logs] == ["files_purged", "outage_over"]
+    assert [it["event"] for it in logs if it["event"] != "audit"] == ["files_purged", "outage_over"]
     assert desk.files() == []
 
 
@@ -121,23 +129,70 @@ def test_the_notifier_of_a_deployment_has_the_rights_to_purge_and_no_more(
     monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(desk.root))
     old = desk.make("ancienne", days=31, has_report=True)
     account = build_engine(deployment.database_url("notifier"))
+    number = 0
     try:
         settings = load_settings(mail_dir=tmp_path / "mails")
         work(build_notifier(settings, account, enqueue=_ignore, enqueue_parked=_ignore, publish=None))
         assert desk.files() == []
         assert [line.actor for line in desk.audit() if line.export_id == old] == [NOTIFIER]
+        _refuse(desk, "refused", "stranger")
+        work(build_notifier(settings, account, enqueue=_ignore, enqueue_parked=_ignore, publish=_ignore))
+        assert purge_refused(account, most=0) == 1
+        number = desk.ask("P.xml=running", event_id="followed", progress_at=utc_now(-2))
+        heard: list[AnsweredEvent] = []
+        ProgressEvents(account, heard.extend).say()
+        assert [event.causationid for event, _ in heard] == ["followed"]
         with account.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
             connection.exec_driver_sql("DELETE FROM audit")
     finally:
         account.dispose()
         _forget(desk, old)
+        with desk.engine.begin() as connection:
+            connection.execute(delete(Export).where(Export.request_id == number))
+            connection.execute(delete(Request).where(Request.id == number))
+        desk.engine.dispose()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("bounds", "left"),
+    [
+        ({"most": 3}, {"big-4", "big-5", "clerk-0", "clerk-1"}),
+        ({"most_bytes": 2500}, {"big-5", "clerk-0", "clerk-1"}),
+        ({"days": -1}, set()),
+    ],
+)
+def test_what_is_refused_of_one_account_is_bounded_and_takes_no_room_of_another(
+    desk: FilesDesk, mailbox: Mailbox, bounds: dict[str, int], left: set[str]
+) -> None:
+    for account, number in (("big", 6), ("clerk", 2)):
+        for index in range(number):
+            _refuse(desk, f"{account}-{index}", account)
+    assert purge_refused(desk.engine, most=0) == 0, "nobody was told yet"
+    notifier = desk.notifier(smtp(mailbox), lambda _event: None)
+    assert work(notifier) == 8
+    desk.ask("P.csv", event_id="served", sender="big")
+    _refuse(desk, "untold", "big")
+    removed = purge_refused(desk.engine, **bounds)
+    with desk.engine.connect() as connection:
+        names = set(connection.scalars(select(Request.event_id)))
+        sendings = connection.scalar(select(func.count()).select_from(Notification))
+    assert names == left | {"served", "untold"}, "the one that nobody was told of counts, and stays"
+    assert sendings == 8 - removed
+
+
+def _refuse(desk: FilesDesk, event_id: str, account: str) -> None:
+    reason = "Type de demande inconnu. " * 40
+    desk.ask(event_id=event_id, outcome=RequestOutcome.REFUSED, code="type_inconnu", reason=reason, sender=account)
 
 
 def _forget(desk: FilesDesk, export_id: int) -> None:
     """Other tests count the rows of this database."""
     request_id = desk.export(export_id).request_id
     with desk.engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE audit DISABLE TRIGGER USER")
         connection.execute(delete(Audit).where(Audit.export_id == export_id))
+        connection.exec_driver_sql("ALTER TABLE audit ENABLE TRIGGER USER")
         connection.execute(delete(Export).where(Export.id == export_id))
         connection.execute(delete(Request).where(Request.id == request_id))
     desk.engine.dispose()

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 import pytest
 
-pytestmark = [pytest.mark.integration, pytest.mark.nightly]
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 REPOSITORY = Path(__file__).parents[2]
 PLACES = ("/build", "/opt/venv", "/app", "/var/lib/prefecture", "/tmp/health")  # noqa: S108 — of the image
@@ -52,6 +52,9 @@ class Image:
                     self._copy(*rest.split())
                 case Step("RUN", rest) if not rest.startswith("groupadd"):
                     self._run(rest)
+                case Step("ARG", rest) if "=" in rest and "_IMAGE=" not in rest:
+                    name, _, default = rest.partition("=")
+                    self.environment[name] = default
                 case Step("ENV", rest):
                     for name, value in re.findall(r"(\w+)=(\S+)", rest):
                         self.environment[name] = self._inside(value).replace("$PATH", self.environment["PATH"])

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from schemas.vocabulary import Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.unit.mouvement_csv import LIGNE, lignes, write_mouvements
 from tests.unit.reu_sample import electeurs
-from worker.domain.mouvement import Nature
 from worker.errors import ImportRefusedError
 from worker.registre.imports.history import import_lock
 from worker.registre.imports.undo import undo_import
@@ -98,6 +98,7 @@ def test_an_import_of_lists_comes_after_one_of_mouvements(desk: MouvementsDesk) 
     assert (desk.natures()[Nature.INSCRIPTION], desk.counts()) == (2, {(COMMUNE, "P"): 5})
 
 
+@pytest.mark.slow
 def test_it_is_refused_while_another_import_is_at_work(desk: MouvementsDesk) -> None:
     path = _write(desk, lignes(2))
     busy = pytest.raises(ImportRefusedError, match="un autre import est en cours")

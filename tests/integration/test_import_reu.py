@@ -5,6 +5,7 @@ from datetime import date
 import pytest
 from sqlalchemy import text
 
+from schemas.requests import UNDO_DAYS
 from schemas.vocabulary import Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk, open_desk
 from tests.unit.reu_sample import (
@@ -26,10 +27,9 @@ from tests.unit.reu_sample import COMMUNE as CODE
 from worker.demo import LIBREVILLE, write_reu
 from worker.errors import ImportRefusedError
 from worker.registre.imports.chain import read_chain
-from worker.registre.imports.summary import ListeCount
+from worker.registre.imports.report import ListeCount
 from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake
-from worker.registre.versions import UNDO_DAYS
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
@@ -80,6 +80,7 @@ def test_the_same_bytes_taken_later_are_a_link_more(desk: Desk) -> None:
     assert [(link.taken_on, link.is_compared) for link in links] == [(first, False), (until, True)]
 
 
+@pytest.mark.slow
 def test_a_list_is_emptied_by_the_same_bytes_when_somebody_says_so(desk: Desk) -> None:
     desk.load([*electeurs(3), *electeurs(1, EUROPEENNE)])
     assert desk.load(electeurs(3)).kept, "the European list, which the file does not hold"
@@ -89,6 +90,7 @@ def test_a_list_is_emptied_by_the_same_bytes_when_somebody_says_so(desk: Desk) -
     assert desk.counts() == {P: 3, CE: 1}
 
 
+@pytest.mark.slow
 def test_the_same_file_is_read_again_once_another_has_replaced_its_lists(desk: Desk) -> None:
     desk.load(electeurs(3))
     desk.load(electeurs(4))
@@ -96,6 +98,7 @@ def test_the_same_file_is_read_again_once_another_has_replaced_its_lists(desk: D
     assert desk.counts() == {P: 3}
 
 
+@pytest.mark.slow
 def test_the_same_file_is_another_list_once_it_is_said_to_be_of_another_commune(desk: Desk) -> None:
     titles = [title for title in TITLES if title not in {CODE, LISTE}]
     rows = [titles, *([it[title] for title in titles] for it in electeurs(3))]
@@ -114,6 +117,7 @@ def test_a_list_that_is_not_in_the_file_is_not_touched(desk: Desk) -> None:
     assert desk.counts() == {P: 4, CE: 2, (VOISINE, "P"): 2}
 
 
+@pytest.mark.slow
 def test_only_what_undoing_needs_is_kept(desk: Desk) -> None:
     for size in (3, 4, 5):
         desk.load([*electeurs(size), *electeurs(size, {CODE: VOISINE})])
@@ -128,6 +132,7 @@ def test_only_what_undoing_needs_is_kept(desk: Desk) -> None:
     assert desk.stored() == (5 + 6 + 7 + 8) + (5 + 6)
 
 
+@pytest.mark.slow
 def test_imports_are_undone_one_after_the_other(desk: Desk) -> None:
     for nom, size in (("", 3), ("ECOLE", 4), ("GYMNASE", 5)):
         desk.load(electeurs(size, {LIBELLE_BUREAU: nom} if nom else {}))
@@ -143,6 +148,7 @@ def test_imports_are_undone_one_after_the_other(desk: Desk) -> None:
     assert undo_import(desk.engine).import_id == 4
 
 
+@pytest.mark.slow
 def test_an_import_is_not_undone_when_what_it_replaced_is_gone(desk: Desk) -> None:
     desk.load(electeurs(3))
     desk.load(electeurs(4))
@@ -155,6 +161,7 @@ def test_an_import_is_not_undone_when_what_it_replaced_is_gone(desk: Desk) -> No
     assert desk.counts() == {P: 4}
 
 
+@pytest.mark.slow
 def test_what_an_earlier_release_has_removed_does_not_come_back_empty(desk: Desk) -> None:
     for size in (3, 4, 5):
         desk.load(electeurs(size))
@@ -166,6 +173,7 @@ def test_what_an_earlier_release_has_removed_does_not_come_back_empty(desk: Desk
     assert desk.counts() == {P: 4}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [1, 7])
 def test_an_import_that_is_not_there_is_not_undone(desk: Desk, number: int) -> None:
     desk.load(electeurs(3))
@@ -174,6 +182,7 @@ def test_an_import_that_is_not_there_is_not_undone(desk: Desk, number: int) -> N
         undo_import(desk.engine, number)
 
 
+@pytest.mark.slow
 def test_the_last_import_can_be_undone_once(desk: Desk) -> None:
     desk.load(electeurs(3))
     desk.load(electeurs(4))
@@ -201,6 +210,7 @@ def test_an_import_that_a_service_has_overwritten_is_not_undone(desk: Desk) -> N
         undo_import(desk.engine)
 
 
+@pytest.mark.slow
 def test_electors_that_a_service_wrote_are_put_back(desk: Desk) -> None:
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("INSERT INTO liste (code_commune, liste) VALUES ('13055', 'P')")
@@ -217,6 +227,7 @@ def test_electors_that_a_service_wrote_are_put_back(desk: Desk) -> None:
     assert desk.stored() == 5 + 6 + 1, "what another service is writing is not ours to remove"
 
 
+@pytest.mark.slow
 def test_a_list_that_loses_much_is_refused_unless_accepted(desk: Desk) -> None:
     desk.load([*electeurs(10), *electeurs(10, EUROPEENNE)])
     desk.load([*electeurs(8), *electeurs(10, EUROPEENNE)])
@@ -270,6 +281,7 @@ def test_a_name_that_is_not_text_is_recorded_all_the_same(desk: Desk) -> None:
     assert desk.rows("SELECT file_name FROM import") == [("liste-?.csv",)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rows", [[], electeurs(2, {DATE: "hier"})])
 def test_a_file_without_electors_is_refused(desk: Desk, rows: list[dict[str, str]]) -> None:
     desk.load(electeurs(2))
@@ -278,6 +290,7 @@ def test_a_file_without_electors_is_refused(desk: Desk, rows: list[dict[str, str
     assert desk.counts() == {P: 2}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "cp1252"])
 def test_a_file_of_a_prefecture_is_understood(desk: Desk, encoding: str) -> None:
     rows = [row | {NATIONALITE: "PT", CANTON: "CANTON-1"} for row in electeurs(2, {NOM: "ÉLÉONORE-ŒIL"} | EUROPEENNE)]
@@ -286,6 +299,7 @@ def test_a_file_of_a_prefecture_is_understood(desk: Desk, encoding: str) -> None
     assert ("fichier en Windows-1252 (cp1252), converti en UTF-8" in summary.notes) == (encoding == "cp1252")
 
 
+@pytest.mark.slow
 def test_what_the_operator_knows_of_a_bureau_is_kept(desk: Desk) -> None:
     desk.load(electeurs(2, {CIRCONSCRIPTION: ""}))
     with desk.engine.begin() as connection:

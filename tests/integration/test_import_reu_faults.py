@@ -10,12 +10,13 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
+from schemas.requests import UNDO_DAYS
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk, give_up_soon, open_desk
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.errors import ImportRefusedError
 from worker.registre.imports.undo import undo_import
 from worker.registre.reu import importer
-from worker.registre.versions import BATCH, UNDO_DAYS
+from worker.registre.versions import BATCH
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
@@ -36,6 +37,7 @@ import_file(build_engine(sys.argv[1]), Path(sys.argv[2]), imported_by="test", pr
 """
 
 
+@pytest.mark.slow
 def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:
     desk.load(electeurs(3))
     path = desk.write([*electeurs(MANY), *electeurs(2, EUROPEENNE)])
@@ -49,6 +51,7 @@ def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:
     assert [finished for _, _, finished, _ in desk.imports()] == [True, True]
 
 
+@pytest.mark.slow
 def test_an_import_killed_while_it_clears_away_has_succeeded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     desk.load(electeurs(3))
     desk.load(electeurs(4))
@@ -63,6 +66,7 @@ def test_an_import_killed_while_it_clears_away_has_succeeded(desk: Desk, monkeyp
     assert (desk.counts(), desk.stored()) == ({P: 6}, 6 + 5)
 
 
+@pytest.mark.slow
 def test_a_refused_import_leaves_nothing_behind(desk: Desk) -> None:
     desk.load(electeurs(MANY))
     before = desk.imports(), desk.stored()
@@ -87,6 +91,7 @@ def test_a_connection_that_is_lost_changes_nothing(postgres_url: str, tmp_path: 
     desk.close()
 
 
+@pytest.mark.slow
 def test_a_second_import_is_refused_while_one_is_at_work(desk: Desk) -> None:
     refusals: list[str] = []
 
@@ -102,6 +107,7 @@ def test_a_second_import_is_refused_while_one_is_at_work(desk: Desk) -> None:
     assert desk.counts() == {P: 3}
 
 
+@pytest.mark.slow
 def test_others_read_the_former_list_and_write_meanwhile(desk: Desk) -> None:
     desk.load(electeurs(3))
     seen, written = [], []
@@ -119,6 +125,7 @@ def test_others_read_the_former_list_and_write_meanwhile(desk: Desk) -> None:
     assert desk.counts() == {P: MANY}
 
 
+@pytest.mark.slow
 def test_progress_goes_from_the_first_line_to_the_last(desk: Desk) -> None:
     told: list[tuple[int, float]] = []
     desk.load(electeurs(MANY), progress=lambda lines, share: told.append((lines, share)))

@@ -9,9 +9,9 @@ from sqlalchemy import Engine, MetaData, text
 from sqlalchemy.exc import IntegrityError
 
 from tests.parts.databases import Template
-from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.db.migrate import downgrade, migrate
+from worker.db.types import Base
 from worker.exports.models import KEY_REUSED
 
 TABLES, REFERRED = ("depot", "parked", "request"), ("export",)
@@ -35,7 +35,7 @@ def _prepare(url: str) -> None:
     engine.dispose()
 
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(Template("before-the-keys", _prepare))]
+pytestmark = [pytest.mark.integration, pytest.mark.database(Template("before-the-keys", _prepare)), pytest.mark.slow]
 
 
 @pytest.fixture

@@ -16,12 +16,12 @@ from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, NOM, NUMERO, PRENOMS, VOIE, electeurs
 from worker.exports.naming import ListeNaming
-from worker.handlers.export_plan import PlannedFile
+from worker.exports.records import PlannedFile
 from worker.registre.models import Protection
 from worker.registre.reu.importer import Intake
-from worker.registre.scrutins import NATIONAL, KnownScrutin, Reunion, add_reunion, set_scrutin
+from worker.registre.scrutins import NATIONAL, KnownScrutin, Reunion, add_reunion, remove_scrutin, set_scrutin
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 BEFORE, MEETING = date(2026, 3, 20), date(2026, 9, 18)
 POLL, SECOND_ROUND = date(2026, 10, 11), date(2026, 10, 18)
@@ -133,6 +133,30 @@ def test_without_a_poll_it_is_the_day_of_the_document(desk: TableauDesk) -> None
     assert _shown(then) == {"GRIVE", "GRÈBE", "GIBBON", "GLOUTON"}
     assert _figures(then) == [23, 4, 1, 26]
     assert _in_file_of(desk, LATER) == 26
+
+
+def test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted(desk: TableauDesk) -> None:
+    """The tableau of the meeting was made before the poll was called: it counts age on the day of the meeting."""
+    first: dict[str, object] = {"scrutin": None, "reunion": BEFORE, "until": MEETING}
+    _make(desk, TypeTableau.VINGT_JOURS, **first)
+    _name_poll(desk, "Élections municipales")
+    cinq = _make(desk, TypeTableau.CINQ_JOURS_REU)
+    (line,) = [line for line in cinq.anomalies if line[-1] == "majorite_entre_tableaux"]
+    assert line[0] == "remarque"
+    assert line[-2] == (
+        "3 électeurs ont dix-huit ans du 19/09/2026 au 18/10/2026 et ne sont ni dans ce tableau ni dans celui d'avant, "
+        "qui compte l'âge au 18/09/2026 d'après les scrutins connus alors. Redemander celui d'avant, puis celui-ci."
+    )
+    _make(desk, TypeTableau.VINGT_JOURS, **first)
+    again = _make(desk, TypeTableau.CINQ_JOURS_REU)
+    assert "majorite_entre_tableaux" not in [line[-1] for line in again.anomalies], "the one before counts for the poll"
+    with desk.engine.begin() as connection:
+        remove_scrutin(connection, NATIONAL, POLL)
+    late = _make(desk, TypeTableau.VINGT_JOURS, scrutin=None, reunion=MEETING, until=LATER)
+    (said,) = [line[-2] for line in late.anomalies if line[-1] == "majorite_entre_tableaux"]
+    assert said.startswith(
+        "3 électeurs ont dix-huit ans du 19/09/2026 au 18/10/2026 et étaient déjà dans celui d'avant, qui "
+    )
 
 
 def test_by_bureau(desk: TableauDesk) -> None:

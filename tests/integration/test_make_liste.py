@@ -16,7 +16,7 @@ from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
 from tests.integration.liste_reader import read_csv, read_xml
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.handlers import make_liste
+from worker.handlers.making import make_liste
 from worker.writers import precheck
 from worker.writers.precheck import Census
 from worker.writers.xml_file import OUR_XSD
@@ -28,6 +28,7 @@ STRICT_SEXE = """<xs:element name="Sexe"><xs:simpleType><xs:restriction base="xs
   <xs:pattern value="[MF]"/></xs:restriction></xs:simpleType></xs:element>"""
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", Format)
 def test_the_record_says_what_is_on_the_disk(desk: Desk, format_: Format) -> None:
     row = desk.ring(desk.ask(format_=format_))
@@ -56,6 +57,7 @@ def test_files_are_for_the_group_and_nobody_else(desk: Desk) -> None:
     assert modes == {folder: 0o2750, folder / row["file_name"]: 0o640, folder / row["report_name"]: 0o640}
 
 
+@pytest.mark.slow
 def test_every_byte_then_every_name_is_on_the_disk_before_the_row_is_ready(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -146,6 +148,7 @@ def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyP
     assert desk.files() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("written", "read"), [("A ; B", "A , B"), ('A "B"', "A 'B'")])
 def test_a_separator_in_a_value_becomes_what_looks_like_it(desk: Desk, written: str, read: str) -> None:
     desk.run("UPDATE electeur SET complement1 = :written", written=written)
@@ -194,6 +197,7 @@ def test_a_schema_of_another_root_names_the_root(desk: Desk, tmp_path: Path) -> 
     assert desk.files() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [None, b"", b"JJ/MM/AAAA", b"<xs:schema", b"<html/>"])
 def test_an_unreadable_schema_is_told(desk: Desk, tmp_path: Path, content: bytes | None) -> None:
     xsd = tmp_path / "ministere.xsd"
@@ -217,6 +221,7 @@ def test_a_register_that_vanished_since_the_request_is_told(desk: Desk, statemen
     assert desk.files() == []
 
 
+@pytest.mark.slow
 def test_a_list_that_the_import_did_not_bring_is_its_header(desk: Desk) -> None:
     desk.run("DELETE FROM liste WHERE liste = 'CE'")
     row = desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))

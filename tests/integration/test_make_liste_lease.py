@@ -7,15 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import event, text
+from sqlalchemy import RowMapping, event, text
+from sqlalchemy.exc import DBAPIError
 
 from schemas.vocabulary import Format
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from tests.parts.wait import wait_until
+from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.errors import LeaseLostError
-from worker.handlers import make_liste
-from worker.handlers.make_export import make_export
+from worker.exports import lease
+from worker.exports.lease import Heartbeat
+from worker.handlers.making import make_liste
+from worker.handlers.making.make_export import make_export
 from worker.writers import Progress
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -42,6 +45,7 @@ def test_a_row_at_work_elsewhere_is_left_alone(desk: Desk) -> None:
     assert desk.files() == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("format_", Format)
 def test_a_worker_that_lost_its_lease_publishes_nothing(
     desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format
@@ -53,6 +57,7 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(
     assert desk.files() == []
 
 
+@pytest.mark.slow
 def test_a_lost_lease_is_noticed_while_writing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     real = make_liste.write_csv  # type: ignore[attr-defined]
 
@@ -98,6 +103,52 @@ def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
     assert desk.ring(desk.ask())["owner"] == "other"
 
 
+def test_a_job_that_stands_still_loses_its_lease_and_its_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It kept the row for ever, frozen in COPY: another takes it, and it costs no start."""
+    real = make_liste.write_csv  # type: ignore[attr-defined]
+
+    def stand_still(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
+        if desk.services.stuck.wait(PATIENCE_SECONDS):
+            seen.append(desk.row(export_id))
+        return int(real(connection, spec, sink, progress, **options))
+
+    seen: list[RowMapping] = []
+    monkeypatch.setattr(make_liste, "write_csv", stand_still)
+    monkeypatch.setattr(lease, "STILL_SECONDS", 0.2)
+    desk.configure(lease_seconds=0.3)
+    export_id = desk.ask()
+    desk.ring(export_id)
+    (row,) = seen
+    assert (row["status"], row["owner"], row["attempts"]) == ("queued", None, 0)
+    assert row["error_message"] == "La production n'avançait plus : prévenez l'exploitant."
+    assert desk.row(export_id) == row, "what it does afterwards changes nothing"
+    assert desk.files() == []
+
+
+def test_a_step_that_was_announced_may_take_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lease, "STILL_SECONDS", 0.0)
+    renewed: list[int] = []
+
+    def keep(written: int) -> bool:
+        renewed.append(written)
+        return True
+
+    heartbeat = Heartbeat(keep, 0.03)
+    heartbeat.expect(60)
+    with heartbeat:
+        wait_until(lambda: len(renewed) > 5, message="the lease to be renewed")
+    heartbeat.expect(0)  # raises where the row was given up
+
+
+def test_the_validation_of_an_xml_file_is_announced(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is one call, and the longer the larger the file."""
+    announced: list[float] = []
+    monkeypatch.setattr(Heartbeat, "expect", lambda _heartbeat, seconds: announced.append(seconds))
+    monkeypatch.setattr(make_liste, "VALIDATED_BYTES_PER_SECOND", 1)
+    row = desk.ring(desk.ask(format_=Format.XML))
+    assert max(announced) == lease.STILL_SECONDS + row["size"]
+
+
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
     desk: Desk, monkeypatch: pytest.MonkeyPatch
@@ -116,10 +167,11 @@ def test_a_worker_that_freezes_while_it_publishes_does_not_keep_the_row(
     ended: list[bool] = []
     monkeypatch.setattr(os, "rename", freeze)
     export_id = desk.ask()
-    assert desk.ring(export_id)["status"] == "queued"
+    with pytest.raises(DBAPIError):
+        desk.ring(export_id)
+    assert desk.row(export_id)["status"] == "queued"
     assert ended
     monkeypatch.undo()
-    desk.run("UPDATE export SET not_before = NULL")
     assert desk.ring(export_id)["status"] == "ready"
 
 

@@ -2,16 +2,19 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
 
 import pytest
+from sqlalchemy import event, insert
+from sqlalchemy.orm import Session
 
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.exports.naming import report_name
+from worker.exports.models import Export
+from worker.exports.naming import ListeNaming, allocate_names, report_name
 from worker.exports.storage import Storage
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
@@ -81,6 +84,25 @@ def test_the_hour_that_comes_twice_in_october_gives_no_name_twice(desk: Desk) ->
     assert {row["file_name"] for row in rows} <= set(desk.files())
 
 
+def test_a_name_is_found_behind_an_hour_of_names_in_three_questions(desk: Desk) -> None:
+    asked_at = datetime.fromisoformat("2026-11-25T08:00:00+01:00")
+    naming = ListeNaming(COMMUNE, Liste.PRINCIPALE, Format.CSV)
+    first = asked_at.replace(tzinfo=None)
+    names = [naming.name(first + timedelta(seconds=second)) for second in range(3700)]
+    desk.ask_all([(Liste.PRINCIPALE, Format.XML)], asked_at)
+    rows = [{"request_id": 1, "part": name, "file_name": name} for name in names]
+    others = {"code_commune": COMMUNE, "liste": "P", "format": "csv", "label": ""}
+    with desk.engine.begin() as connection:
+        connection.execute(insert(Export), [row | others for row in rows])
+    asked: list[object] = []
+    with Session(desk.engine) as session:
+        event.listen(desk.engine, "before_cursor_execute", lambda *call: asked.append(call))
+        ((name, _label),) = allocate_names(session, [naming], asked_at)
+    assert name == naming.name(first + timedelta(seconds=3700))
+    assert len(asked) == 3 + (desk.engine.dialect.name == "sqlite"), "more than the second, and two hours"
+
+
+@pytest.mark.slow
 def test_every_file_of_a_second_has_a_report_of_its_own(desk: Desk) -> None:
     rows = [desk.ring(export_id) for export_id in desk.ask_all(PARTS)]
     names = [name for row in rows for name in (row["file_name"], row["report_name"])]
@@ -88,6 +110,7 @@ def test_every_file_of_a_second_has_a_report_of_its_own(desk: Desk) -> None:
     assert [row["report_name"] for row in rows] == [report_name(row["file_name"]) for row in rows]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("code", PATHS)
 def test_a_path_in_a_commune_code_reaches_no_file(desk: Desk, code: str, tmp_path: Path) -> None:
     before = sorted(tmp_path.rglob("*"))

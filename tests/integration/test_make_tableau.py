@@ -86,6 +86,7 @@ def _make_all(engine: Engine, root: Path) -> dict[tuple[TypeTableau, Presentatio
     return {(type_, how): desk.make(type_, presentations=[how], **ASKED[type_]) for type_, how in KINDS}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("type_", "presentation"), KINDS)
 def test_its_text_is_what_the_database_holds(office: Office, type_: TypeTableau, presentation: Presentation) -> None:
     made = office.on_postgresql[type_, presentation]
@@ -101,6 +102,7 @@ def test_its_text_is_what_the_database_holds(office: Office, type_: TypeTableau,
     assert made.row["pages"] == len(pages)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("type_", "presentation"), KINDS)
 def test_both_databases_give_the_same_bytes(office: Office, type_: TypeTableau, presentation: Presentation) -> None:
     made = office.on_sqlite[type_, presentation]
@@ -110,6 +112,7 @@ def test_both_databases_give_the_same_bytes(office: Office, type_: TypeTableau, 
         assert made.row[column] == office.on_postgresql[type_, presentation].row[column]
 
 
+@pytest.mark.slow
 def test_every_file_is_an_archive_with_its_fonts(office: Office) -> None:
     files = [made.path for made in office.on_sqlite.values()]
     assert check_archive(*files) == ""

@@ -81,6 +81,7 @@ EXPECTED = [
 ]  # fmt: skip
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("presentation", Presentation)
 def test_each_anomaly_is_told_with_what_to_do(desk: TableauDesk, presentation: Presentation) -> None:
     write_register(desk.engine, FAULTS, inscrits=KNOWN)
@@ -94,7 +95,7 @@ def test_each_anomaly_is_told_with_what_to_do(desk: TableauDesk, presentation: P
 
 
 def test_the_row_knows_the_report_as_it_is_on_the_disk(desk: TableauDesk) -> None:
-    write_register(desk.engine, [INSCRIPTION | {"motif": ""}, RADIATION | {"motif": ""}])
+    write_register(desk.engine, [it | {"motif": "", "categorie": ""} for it in (INSCRIPTION, RADIATION)])
     made = desk.make(**VINGT_JOURS)
     report = made.path.with_name(made.row["report_name"])
     assert made.row["report_name"] == "tableau-vingt_jours-P-13900-commune-20270320-093000-pdf-anomalies.csv"
@@ -123,6 +124,7 @@ def test_only_the_mouvements_of_the_tableau_are_checked(desk: TableauDesk) -> No
     assert desk.make(**VINGT_JOURS).anomalies == []
 
 
+@pytest.mark.slow
 def test_what_no_historical_tableau_can_hold_is_told(desk: TableauDesk) -> None:
     election = INSCRIPTION | {"effet": "Election", "date_tableau": JANVIER}
     rows = [
@@ -136,6 +138,7 @@ def test_what_no_historical_tableau_can_hold_is_told(desk: TableauDesk) -> None:
     assert codes == ["addition_sans_scrutin", "addition_sans_inscription", "date_tableau_inhabituelle"]
 
 
+@pytest.mark.slow
 def test_fewer_electors_than_none_are_told(desk: TableauDesk) -> None:
     write_register(desk.engine, [INSCRIPTION | named(f"LANTERNE {number}") for number in range(3)], electeurs={"1": 2})
     made = desk.make(**VINGT_JOURS)

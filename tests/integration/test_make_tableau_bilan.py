@@ -9,12 +9,15 @@ from pathlib import Path
 import pytest
 
 from schemas.tableaux import Presentation, TypeTableau
+from schemas.vocabulary import DoubtDecision
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import TableauDesk
-from tests.unit.reu_sample import BUREAU, LIBELLE_BUREAU, NOM, electeurs
-from worker.registre.imports.chain import set_taken_on
+from tests.unit.mouvement_csv import lignes, write_mouvements
+from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, VOIE, electeurs
+from worker.registre.comparaison.doubts import decide_doubt, list_doubts
+from worker.registre.imports.chain import find_contradictions, set_taken_on
 from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake
 
@@ -46,6 +49,7 @@ def _moved_to(bureau: str) -> list[dict[str, str]]:
     return _electeurs("DÉMÉNAGE", 3, bureau)
 
 
+@pytest.mark.slow
 def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_path: Path) -> None:
     """Two exports, one of them taken after the meeting: « Néant » may be false, and is not ready."""
     register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
@@ -68,6 +72,192 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_
     assert _gaps(desk, meeting) == ["couverture_lacune"]
 
 
+@pytest.mark.slow
+def test_whoever_vouches_for_mouvements_is_held_to_what_the_exports_count(
+    register: MouvementsDesk, tmp_path: Path
+) -> None:
+    """Ten people gone between two exports that nobody compared, and a file of three that is said to be whole."""
+    meeting = date(2026, 11, 20)
+    register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
+    fewer = [*AT_FIRST[:-5], *_moved_to("0001")]
+    register.load(fewer, intake=Intake(meeting, no_compare="trop long"))
+    desk = TableauDesk(register.engine, tmp_path / "exports")
+    left = {"nature": "radiation", "effet": "Immediat", "état": "applique", "date": "10/11/2026", "ancien bureau": "1"}
+    left |= {"catégorie": "radiation_deces", "motif": "Décès", "nouveau bureau": "", "date de tableau": "10/11/2026"}
+    some = write_mouvements(register.folder / "trois.csv", lignes(3, **left))
+    said = register.load_mouvements(some, complete_until=meeting)
+    assert _gaps(desk, meeting) == ["couverture_contredite"]
+    with register.engine.connect() as connection:
+        (contradiction,) = find_contradictions(connection, said.import_id)
+    assert contradiction.startswith(
+        f"liste P de {COMMUNE}. De l'export du 01/11/2026 (27 électeurs) à celui du 20/11/2026 (22 électeurs), les "
+        "mouvements, dits complets jusqu'au 20/11/2026, en feraient 24"
+    )
+    rest = write_mouvements(register.folder / "deux.csv", lignes(2, **left | {"nom de naissance": "ORME"}))
+    later = register.load_mouvements(rest)
+    assert _gaps(desk, meeting) == ["couverture_contredite", "couverture_lacune"], (
+        "they came after all was said to be there"
+    )
+    register.load_mouvements(rest, complete_until=meeting)
+    made = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=meeting)
+    (remark,) = [line[-2] for line in made.anomalies if line[-1] == "couverture_lacune"]
+    assert remark.endswith("que les mouvements sont tous là n'est dit que par leur import. Les totaux concordent (27 "
+                           "puis 22).")  # fmt: skip
+    assert made.row["bloquantes"] == 0
+    with register.engine.connect() as connection:
+        assert list(find_contradictions(connection, later.import_id)) == []
+
+
+@pytest.mark.slow
+def test_a_file_that_tells_what_two_exports_told_is_noticed_by_their_counts(
+    register: MouvementsDesk, tmp_path: Path
+) -> None:
+    """Compared, so that their mouvements are known; a file without a word tells them again, on other days."""
+    meeting = date(2026, 11, 20)
+    register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
+    register.load([*AT_FIRST[:-5], *_moved_to("0001")], intake=Intake(meeting))
+    desk = TableauDesk(register.engine, tmp_path / "exports")
+    assert _gaps(desk, meeting) == []
+    left = {"nature": "radiation", "effet": "Immediat", "état": "applique", "date": "10/11/2026", "ancien bureau": "1"}
+    left |= {"catégorie": "radiation_deces", "motif": "Décès", "nouveau bureau": "", "date de tableau": "10/11/2026"}
+    said = register.load_mouvements(write_mouvements(register.folder / "cinq.csv", lignes(5, **left)))
+    assert _gaps(desk, meeting) == ["couverture_contredite"]
+    with register.engine.connect() as connection:
+        (contradiction,) = find_contradictions(connection, said.import_id)
+    assert "en feraient 17 : à ceux que donne la comparaison de ces deux exports s'en ajoutent" in contradiction
+    undo_import(register.engine, said.import_id)
+    assert _gaps(desk, meeting) == []
+
+
+def _homonym(bureau: str, numero: str, voie: str) -> dict[str, str]:
+    same = {NOM: "MÉSANGE", PRENOMS: "Zoé", BUREAU: bureau, LIBELLE_BUREAU: NAMES[bureau]}
+    return electeurs(1)[0] | same | {NUMERO: numero, VOIE: voie}
+
+
+@pytest.mark.slow
+def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk, tmp_path: Path) -> None:
+    """Two of one name at two addresses, then at two others: nobody knows which one lives where."""
+    two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
+    there = [_homonym("0003", "93", "Rue C"), _homonym("0002", "94", "Rue D")]
+    register.load([*STAY, *two], intake=Intake(FIRST))
+    register.load([*STAY, *there], intake=Intake(SECOND))
+    desk = TableauDesk(register.engine, tmp_path / "exports")
+    asked = {"commune": COMMUNE, "reunion": FIRST, "until": SECOND}
+    made = desk.make(TypeTableau.VINGT_JOURS, **asked)
+    line, _ = sorted((line for line in made.anomalies if line[-1] == "homonymes_supposes"), key=lambda it: it[2])
+    assert line[:6] == ["remarque", "0003", "93", "MÉSANGE", "Zoé", "14/03/1962"]
+    assert line[-2] == (
+        "Homonymes que rien ne départage dans l'export du 25/11/2026 : celui d'avant (bureau 0001, n° 91) est supposé "
+        "être celui d'après (bureau 0003, n° 93), à une autre adresse. Si c'est un autre qui est resté, les mouvements "
+        "de ces homonymes sont à corriger : vérifier dans le REU."
+    )
+    assert "MÉSANGE" not in str(made.row["anomalies"]), "the row names nobody"
+    register.load([*STAY, *there], intake=Intake(THIRD))
+    later = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
+    assert "homonymes_supposes" not in [line[-1] for line in later.anomalies], "it was of the period before"
+    undo_import(register.engine)
+    undo_import(register.engine, 2)
+    assert register.rows("SELECT count(*) FROM homonym") == [(0,)]
+
+
+@pytest.mark.slow
+def test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_posted(
+    register: MouvementsDesk, tmp_path: Path
+) -> None:
+    """Two of one name at two addresses, then one of them at a third: a bureau loses her, nobody knows which."""
+    two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
+    register.load([*STAY, *two], intake=Intake(FIRST))
+    register.load([*STAY, _homonym("0003", "93", "Rue C")], intake=Intake(SECOND))
+    desk = TableauDesk(register.engine, tmp_path / "exports")
+    asked = {"commune": COMMUNE, "reunion": FIRST, "until": SECOND}
+    made = desk.make(TypeTableau.VINGT_JOURS, **asked)
+    assert made.row["bloquantes"] == 1
+    (line,) = [line for line in made.anomalies if line[-1] == "doutes_ouverts"]
+    assert line[0] == "bloquante"
+    assert line[-2].startswith("2 doutes sont ouverts : une radiation et une inscription sont peut-être celles d'une ")
+    with register.engine.begin() as connection:
+        one, _ = list_doubts(connection, COMMUNE)
+        decide_doubt(connection, one.id, DoubtDecision.SAME_PERSON, by="mairie")
+    told = desk.make(TypeTableau.VINGT_JOURS, **asked)
+    assert told.row["bloquantes"] == 0
+    assert register.natures() == {"modification": 1, "radiation": 1}
+    (figures,) = _OF_COMMUNE.findall(told.text)
+    assert [int(figure) for figure in figures] == [21, 0, 1, 20]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("after", "is_guessed"),
+    [
+        ([("0001", "91", "Rue A")], False),  # the one who stayed is known by her address
+        ([("0001", "91", "Rue C"), ("0002", "92", "Rue B")], False),  # by bureau and number
+        ([("0001", "91", "Rue A"), ("0003", "93", "Rue C")], True),
+    ],
+)
+def test_what_addresses_and_numbers_tell_is_no_guess(
+    register: MouvementsDesk, after: list[tuple[str, str, str]], is_guessed: bool
+) -> None:
+    two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
+    register.load([*STAY, *two], intake=Intake(FIRST))
+    register.load([*STAY, *(_homonym(*it) for it in after)], intake=Intake(SECOND))
+    assert register.rows("SELECT count(*) FROM homonym") == [(int(is_guessed),)]
+
+
+def test_homonyms_whom_nothing_tells_apart_are_paired_by_their_numbers(register: MouvementsDesk) -> None:
+    """Address and order, as the register's specification has it; a bureau is no order."""
+    two = [_homonym("0002", "95", "Rue D"), _homonym("0003", "91", "Rue A")]
+    register.load([*STAY, *two], intake=Intake(FIRST))
+    both = [_homonym("0003", "92", "Rue B"), _homonym("0003", "93", "Rue C")]
+    register.load([*STAY, *both], intake=Intake(SECOND))
+    assert register.natures() == {"modification": 1}, "she of the lower number stayed in her bureau"
+    assert sorted(register.rows("SELECT bureau_before, numero_after FROM homonym")) == [("0002", 93), ("0003", 92)]
+
+
+def test_one_whose_spelling_alone_changed_is_no_guess(register: MouvementsDesk) -> None:
+    register.load([*STAY, _homonym("0001", "91", "Rue A")], intake=Intake(FIRST))
+    spelled = _homonym("0003", "93", "Rue C") | {NOM: "MESANGE"}
+    register.load([*STAY, spelled], intake=Intake(SECOND))
+    assert register.natures() == {"modification": 1}
+    assert register.rows("SELECT count(*) FROM homonym") == [(0,)], "nobody else has these letters"
+
+
+def test_one_whose_spelling_changed_among_homonyms_may_be_a_guess(register: MouvementsDesk) -> None:
+    two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
+    register.load([*STAY, *two], intake=Intake(FIRST))
+    spelled = [_homonym(*it) | {NOM: "MESANGE"} for it in (("0003", "93", "Rue C"), ("0003", "94", "Rue D"))]
+    register.load([*STAY, *spelled], intake=Intake(SECOND))
+    assert register.rows("SELECT nom_naissance, bureau_after FROM homonym") == [("MESANGE", "0003")] * 2
+
+
+@pytest.mark.slow
+def test_a_birth_corrected_across_the_majority_says_why_the_count_is_another(
+    register: MouvementsDesk, tmp_path: Path
+) -> None:
+    young = _homonym("0001", "91", "Rue A") | {DATE: "01/06/2010"}
+    register.load([*STAY, young], intake=Intake(FIRST))
+    register.load([*STAY, young | {DATE: "01/06/2000"}], intake=Intake(SECOND))
+    with register.engine.begin() as connection:
+        (doubt,) = list_doubts(connection, COMMUNE)
+        decide_doubt(connection, doubt.id, DoubtDecision.SAME_PERSON, by="mairie")
+    desk = TableauDesk(register.engine, tmp_path / "exports")
+    made = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=SECOND)
+    (line,) = [line for line in made.anomalies if line[-1] == "majorite_corrigee"]
+    assert line[0] == "remarque"
+    assert line[-2] == (
+        "Un état civil a été corrigé (doutes : même personne) : un tableau fait avant finit sur un autre total que "
+        "celui d'où part celui-ci, 1 électeur de plus, mineur d'après la date de naissance d'avant. Ce n'est ni une "
+        "inscription ni une radiation."
+    )
+    (figures,) = _OF_COMMUNE.findall(made.text)
+    assert [int(figure) for figure in figures] == [20, 0, 0, 20]
+    register.load([*STAY, young | {DATE: "02/06/2000"}], intake=Intake(THIRD))
+    with register.engine.begin() as connection:
+        (doubt,) = list_doubts(connection, COMMUNE)
+        decide_doubt(connection, doubt.id, DoubtDecision.SAME_PERSON, by="mairie")
+    later = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
+    assert "majorite_corrigee" not in [line[-1] for line in later.anomalies], "of age by both dates"
+
+
 def _gaps(desk: TableauDesk, meeting: date) -> list[str]:
     made = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=meeting)
     found = [line[-1] for line in made.anomalies]
@@ -82,6 +272,7 @@ def _gaps(desk: TableauDesk, meeting: date) -> list[str]:
     return codes
 
 
+@pytest.mark.slow
 def test_it_is_what_two_exports_show(register: MouvementsDesk, tmp_path: Path) -> None:
     register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
     before = register.bureaux_of()
@@ -108,6 +299,7 @@ def test_it_is_what_two_exports_show(register: MouvementsDesk, tmp_path: Path) -
         assert "Changements de bureau dans la commune, sans effet sur ce total : 3" in text
 
 
+@pytest.mark.slow
 def test_a_third_export_changes_nothing_to_the_tableau_of_the_second(register: MouvementsDesk, tmp_path: Path) -> None:
     register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
     register.load([*THEN, *_moved_to("0002")], intake=Intake(SECOND), accept_loss=True)

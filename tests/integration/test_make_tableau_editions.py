@@ -36,6 +36,7 @@ CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 m
 MENTION = "Exemplaire de la commission — ne pas afficher"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("edition", Edition)
 @pytest.mark.parametrize("presentation", Presentation)
 def test_a_protected_address_is_nowhere_in_the_file(
@@ -54,6 +55,7 @@ def test_a_protected_address_is_nowhere_in_the_file(
     assert made.text.count(MASQUEE) == 3 * has_lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("presentation", [Presentation.COMMUNE, Presentation.PAR_BUREAU])
 def test_a_whole_motif_is_for_the_commission_only(desk: TableauDesk, presentation: Presentation) -> None:
     write_register(desk.engine, [RADIATION | CONDAMNATION, INSCRIPTION | {"motif": ""}])
@@ -70,6 +72,7 @@ def test_a_whole_motif_is_for_the_commission_only(desk: TableauDesk, presentatio
     assert made.row["edition"] == "commission"
 
 
+@pytest.mark.slow
 def test_a_provisional_number_is_explained_once(desk: TableauDesk) -> None:
     waiting = [row | {"etat": "actif", "numero": 12} for row in (INSCRIPTION, RADIATION, CHANGEMENT)]
     write_register(desk.engine, waiting)
@@ -84,6 +87,7 @@ def test_a_provisional_number_is_explained_once(desk: TableauDesk) -> None:
     assert applied.text.count("12 TAMBOURIN") == 3
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("asked_at", "is_provisoire"),
     [("2014-01-09T22:59:59Z", True), ("2014-01-09T23:00:00Z", False), ("2014-01-10T00:30:00Z", False)],
@@ -98,6 +102,7 @@ def test_a_tableau_is_provisional_until_midnight_in_paris(
     assert set(marks) == {is_provisoire}
 
 
+@pytest.mark.slow
 def test_the_first_tableau_can_include_those_of_the_five_days(desk: TableauDesk) -> None:
     five_days = {"effet": "Immediat", "date_tableau": JANVIER, "date_mouvement": date(2013, 10, 2)}
     rows = [INSCRIPTION | YEARLY, INSCRIPTION | five_days | named("POUR LE SCRUTIN", scrutin=MUNICIPALES)]
@@ -110,6 +115,7 @@ def test_the_first_tableau_can_include_those_of_the_five_days(desk: TableauDesk)
     assert "Y compris les mouvements appliqués pour un scrutin de l’année" in cumulated.text
 
 
+@pytest.mark.slow
 def test_a_leap_year_ends_on_the_29_february(desk: TableauDesk) -> None:
     second, bissextile = TypeTableau.SECOND_RECTIFICATIF, date(2016, 2, 29)
     changes = {"date_tableau": bissextile, "effet": "1erMars", "date_naissance": "1996-02-29"}
@@ -138,6 +144,7 @@ def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
     assert desk.refusal(wrap(CINQ, scrutin=saturday)).startswith("On ne vote pas le 10/04/2027")
 
 
+@pytest.mark.slow
 def test_a_posted_tableau_says_until_when_it_can_be_consulted(desk: TableauDesk) -> None:
     write_register(desk.engine, [INSCRIPTION])
     note = "Publié le 20/03/2027, consultable jusqu’au 27/03/2027."
@@ -146,6 +153,7 @@ def test_a_posted_tableau_says_until_when_it_can_be_consulted(desk: TableauDesk)
     assert "Consultable pendant sept jours à compter de sa publication." in desk.make(**VINGT_JOURS).text
 
 
+@pytest.mark.slow
 def test_a_mayor_signs_where_it_is_asked(desk: TableauDesk) -> None:
     write_register(desk.engine, [INSCRIPTION])
     assert "Le maire" not in desk.make(**VINGT_JOURS).text
@@ -153,6 +161,7 @@ def test_a_mayor_signs_where_it_is_asked(desk: TableauDesk) -> None:
     assert signed.endswith("Publié à LIBREVILLE, le Le maire Sceau de la mairie Nom et signature")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("liste", ["CE", "CM"])
 def test_a_complementary_list_prints_nationalities(desk: TableauDesk, liste: str) -> None:
     row = INSCRIPTION | {"liste": liste, "nationalite": "Tchèque"} | named("Šťastný", "Łukasz")

@@ -26,8 +26,8 @@ from tests.parts.town import MIGRATED_TEMPLATE
 from tests.parts.wait import wait_until
 from worker.errors import LeaseLostError
 from worker.exports.naming import proof_name
-from worker.handlers import make_tableau
-from worker.handlers.make_export import make_export
+from worker.handlers.making import make_tableau
+from worker.handlers.making.make_export import make_export
 from worker.writers import Progress
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -90,6 +90,7 @@ def test_a_lost_lease_is_noticed_while_drawing(desk: TableauDesk, monkeypatch: p
     assert desk.files() == []
 
 
+@pytest.mark.slow
 def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
     desk: TableauDesk, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -107,6 +108,7 @@ def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
     assert desk.files() == sorted(path.name for path in seen)
 
 
+@pytest.mark.slow
 def test_a_retry_gives_the_same_bytes(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     unharmed = desk.finish(_ask(desk))
     export_id = _ask(desk)
@@ -135,6 +137,7 @@ def test_a_disk_that_is_too_small_is_told_before_the_work(desk: TableauDesk, mon
     assert desk.files() == []
 
 
+@pytest.mark.slow
 def test_a_bug_is_tried_again(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     def crash(_progress: Progress) -> None:
         raise RuntimeError("LANTERNE Zoé")
@@ -149,9 +152,8 @@ def test_a_bug_is_tried_again(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch
     assert desk.finish(export_id).row["attempts"] == 2
 
 
-def test_a_database_that_is_away_leaves_the_row_to_its_lease(
-    desk: TableauDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.mark.slow
+def test_a_database_that_went_away_gets_the_row_back(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     def leave(_progress: Progress) -> None:
         raise OperationalError("SELECT", {}, Exception("server closed the connection"))
 
@@ -159,7 +161,7 @@ def test_a_database_that_is_away_leaves_the_row_to_its_lease(
     export_id = _ask(desk)
     with pytest.raises(OperationalError):
         desk.ring(export_id)
-    assert desk.row(export_id)["status"] == "running"
+    assert (desk.row(export_id)["status"], desk.row(export_id)["attempts"]) == ("queued", 0)
     assert desk.files() == []
 
 

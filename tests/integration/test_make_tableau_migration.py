@@ -19,10 +19,15 @@ from tests.integration.tableau_register import (
     write_register,
 )
 from tests.parts.town import MIGRATED_TEMPLATE
-from worker.db.base import Base
 from worker.db.migrate import current_revision, downgrade, migrate
+from worker.db.types import Base
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.database(MIGRATED_TEMPLATE),
+    pytest.mark.desk(opened_by=open_desk),
+    pytest.mark.slow,
+]
 
 PREMIER, ADDITIONS, CINQ_JOURS = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS
 

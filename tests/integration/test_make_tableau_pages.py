@@ -17,7 +17,12 @@ from tests.integration.tableau_register import (
 from tests.parts.databases import ON_SQLITE
 from tests.parts.town import MIGRATED_TEMPLATE
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.database(MIGRATED_TEMPLATE),
+    pytest.mark.desk(opened_by=open_desk),
+    pytest.mark.slow,
+]
 
 ROWS = [
     *(INSCRIPTION | named(f"LANTERNE {number:02}") for number in range(70)),

@@ -28,11 +28,11 @@ from tests.unit.reu_sample import (
     electeurs,
 )
 from worker.exports.naming import ListeNaming
-from worker.handlers.export_plan import PlannedFile
+from worker.exports.records import PlannedFile
 from worker.registre.protections import Protege, add_protection
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 FIRST, SECOND = date(2026, 11, 1), date(2026, 11, 25)
 STAY = electeurs(20, {NOM: "RESTE"})

@@ -24,7 +24,7 @@ from tests.integration.tableau_register import (
 from tests.parts.town import MIGRATED_TEMPLATE
 from worker.doorbell import Doorbell
 from worker.exports.models import Export
-from worker.handlers.ingest_request import ingest_request
+from worker.handlers.requests.ingest_request import ingest_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -61,7 +61,7 @@ REFUSALS: list[tuple[dict[str, Any], str]] = [
     ({"presentations": ["affiche"]}, "presentations.0 : les valeurs possibles sont commune,"),
     ({"edition": "secrète"}, "edition : les valeurs possibles sont affichage ou commission."),
     ({"formats": ["pdf"]}, "formats : champ inconnu."),
-    ({"listes": ["Q"]}, "listes.0 : liste inconnue"),
+    ({"listes": ["Q"]}, "listes.0 : les valeurs possibles sont P, CE, CM"),
     ({"commune": "../etc"}, "commune : code INSEE de commune attendu"),
     ({"commune": "2A999"}, "Commune inconnue : 2A999. Vérifiez le code INSEE."),
     ({"commune": "13055"}, "Aucun registre importé pour 13055 : importez d'abord l'export du REU."),
@@ -105,6 +105,7 @@ def test_one_request_makes_a_row_for_each_type_list_and_presentation(desk: Table
     assert {(export.kind, export.format, export.edition) for export in exports} == {("tableau", "pdf", "affichage")}
 
 
+@pytest.mark.slow
 def test_dates_that_are_not_given_are_those_of_the_register(desk: TableauDesk) -> None:
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
     vingt, cinq = (desk.finish(export_id) for export_id in desk.ask_tableaux(VINGT, CINQ, scrutin=SCRUTIN))
@@ -114,6 +115,7 @@ def test_dates_that_are_not_given_are_those_of_the_register(desk: TableauDesk) -
     assert "Inscriptions et radiations du 25/12/2026 au 31/01/2027." in given.text
 
 
+@pytest.mark.slow
 def test_one_date_serves_both_tableaux_rectificatifs(desk: TableauDesk) -> None:
     both = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
     for day in (JANVIER, FEVRIER):
@@ -122,6 +124,7 @@ def test_one_date_serves_both_tableaux_rectificatifs(desk: TableauDesk) -> None:
         assert "Date de tableau : 28 février 2014" in second.text
 
 
+@pytest.mark.slow
 def test_a_row_prints_the_same_whatever_the_calendar_has_become(desk: TableauDesk) -> None:
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
     asked = [desk.ask_tableaux(VINGT, CINQ, scrutin=SCRUTIN) for _ in range(2)]
@@ -133,6 +136,7 @@ def test_a_row_prints_the_same_whatever_the_calendar_has_become(desk: TableauDes
     assert [made.row["electeurs"] for made in after] == [5, 4]
 
 
+@pytest.mark.slow
 def test_who_waits_for_a_poll_is_in_no_other_tableau_whatever_the_calendar_has_become(desk: TableauDesk) -> None:
     add_scrutin(desk.engine, MUNICIPALES)
     desk.run(

@@ -21,7 +21,7 @@ from tests.integration.tableau_register import (
 from tests.integration.tableau_words import squeezed
 from tests.parts.pdf import check_archive, find_outside, find_overlaps, read_words
 from tests.parts.town import MIGRATED_TEMPLATE
-from worker.handlers import make_tableau
+from worker.handlers.making import make_tableau
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -49,6 +49,7 @@ LONG = INSCRIPTION | {
 WHOLE = ("nom_naissance", "nom_usage", "prenoms", "commune_naissance", "pays_naissance", "adresse", "nationalite")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("presentation", Presentation)
 def test_nothing_is_cut_and_nothing_overlaps(desk: TableauDesk, presentation: Presentation) -> None:
     assert (len(LONGEST[1]), len(BUREAU), len(ADRESSE)) == (45, 100, 120)
@@ -72,6 +73,7 @@ def test_nothing_is_cut_and_nothing_overlaps(desk: TableauDesk, presentation: Pr
             assert text.count(squeezed(LONG[column])) == len(lines), column
 
 
+@pytest.mark.slow
 def test_nobody(desk: TableauDesk) -> None:
     write_register(desk.engine, [])
     made = desk.make(**VINGT_JOURS)
@@ -85,6 +87,7 @@ def test_nobody(desk: TableauDesk) -> None:
     assert by_bureau.text.count("Néant") == 8
 
 
+@pytest.mark.slow
 def test_one_line(desk: TableauDesk) -> None:
     write_register(desk.engine, [INSCRIPTION])
     made = desk.make(**VINGT_JOURS)
@@ -92,9 +95,10 @@ def test_one_line(desk: TableauDesk) -> None:
     assert "Électeurs avant 72 Inscriptions + 1 Radiations − 0 Électeurs après = 73" in made.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("few", [0, 11, 12])
 def test_how_many_are_held_changes_no_byte(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
-    write_register(desk.engine, [INSCRIPTION | named(f"PARAPLUIE {it:02}", motif="") for it in range(12)])
+    write_register(desk.engine, [INSCRIPTION | named(f"PARAPLUIE {it:02}", motif="", categorie="") for it in range(12)])
     held = desk.make(**VINGT_JOURS)
     monkeypatch.setattr(make_tableau, "FEW", few)
     read_again = desk.make(**VINGT_JOURS)
@@ -104,7 +108,7 @@ def test_how_many_are_held_changes_no_byte(desk: TableauDesk, monkeypatch: pytes
     assert read_again.row["lines_written"] == held.row["lines_written"] == 12
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_ten_thousand_lines(postgres_url: str, sqlite_url: str, tmp_path: Path) -> None:
     numbers = range(10_000)
     rows = [INSCRIPTION | named(f"PARAPLUIE {9_999 - number:04}", numero=9_999 - number) for number in numbers]
@@ -123,6 +127,7 @@ def test_ten_thousand_lines(postgres_url: str, sqlite_url: str, tmp_path: Path) 
     assert tableau.row["electeurs"] == tableau.row["lines_written"] == 10_001
 
 
+@pytest.mark.slow
 def test_sixty_bureaux_each_whole_on_a_page_with_its_bookmark(desk: TableauDesk) -> None:
     codes = [str(number) for number in range(1, 61)]
     rows = [INSCRIPTION | named(f"LANTERNE {code}", nouveau_bureau=code) for code in codes]
@@ -156,6 +161,7 @@ def test_electors_without_a_bureau_have_a_section_of_their_own(desk: TableauDesk
     assert squeezed("Électeurs avant 73 Inscriptions + 1 Radiations − 1 Électeurs après = 73") in commune
 
 
+@pytest.mark.slow
 def test_values_that_a_service_wrote_dirty_are_printed_clean(desk: TableauDesk) -> None:
     dirty = named(" CO\u0302TELETTE\u00a0", "Zoe\u0301\t\u200bLise ", adresse="3\u00a0Rue\ndes  Abeilles\u0007")
     bureaux = {"1": " HO\u0302TEL\u00a0DE  VILLE\r\n"}

@@ -19,9 +19,9 @@ from tests.parts.wait import wait_until
 from worker.doorbell import Doorbell
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER
-from worker.messaging.doorbell import DoorbellQueues
 from worker.messaging.encoder import EXPORT_LISTE
 from worker.messaging.middleware import build_middleware, is_worth_retrying
+from worker.messaging.queues import DOORBELL_QUEUES, DoorbellQueues
 
 pytestmark = pytest.mark.integration
 
@@ -45,11 +45,11 @@ def test_an_acknowledgment_from_before_a_reconnection_hits_no_other_message(
     assert len(queue_messages(amqp_url, QUEUE_LISTES)) == 1
 
 
-def test_a_retry_that_cannot_be_published_waits_among_the_dead_letters(
+def test_a_retry_of_a_bug_that_cannot_be_published_waits_among_the_dead_letters(
     broker: PrefectureBroker, amqp_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_export_id: int) -> None:
-        raise OperationalError("SELECT 1", None, Exception("away"))
+        raise KeyError
 
     dramatiq.actor(broker=broker, actor_name=EXPORT_LISTE, queue_name=QUEUE_LISTES)(fail)
     DoorbellQueues(broker).enqueue([Doorbell(7, ExportKind.LISTE)])
@@ -61,10 +61,68 @@ def test_a_retry_that_cannot_be_published_waits_among_the_dead_letters(
     finally:
         worker.stop()
     ((headers, body),) = dead
-    assert headers[REASON_HEADER] == "failed: OperationalError"
+    assert headers[REASON_HEADER] == "failed: KeyError"
     assert Message.decode(body).args == (7,)
     assert b"traceback" not in body
     assert queue_messages(amqp_url, QUEUE_LISTES) == []
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_what_database_and_broker_are_away_for_is_delivered_again_and_is_no_dead_letter(
+    broker: PrefectureBroker, amqp_url: str, rabbit_node: RabbitNode, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    """Killed, or full: it gives messages then, and takes none."""
+    tries = []
+
+    def fail_once(export_id: int) -> None:
+        tries.append(export_id)
+        if len(tries) == 1:
+            if is_killed:
+                rabbit_node.kill()
+            else:
+                monkeypatch.setattr(broker, "enqueue", _refuse)
+            raise OperationalError("SELECT 1", None, Exception("away"))
+
+    dramatiq.actor(broker=broker, actor_name=EXPORT_LISTE, queue_name=QUEUE_LISTES)(fail_once)
+    DoorbellQueues(broker).enqueue([Doorbell(7, ExportKind.LISTE)])
+    worker = Worker(broker, worker_threads=1, worker_timeout=100)
+    worker.start()
+    try:
+        wait_until(lambda: tries, message="a first try")
+        if is_killed:
+            wait_until(lambda: not rabbit_node.alive, message="the end of the broker")
+            rabbit_node.start()
+        wait_until(lambda: len(tries) > 1, message="another try")
+    finally:
+        worker.stop()
+    assert tries == [7, 7]
+    assert (queue_messages(amqp_url, f"{QUEUE_LISTES}.XQ"), queue_messages(amqp_url, QUEUE_LISTES)) == ([], [])
+
+
+@pytest.mark.slow
+def test_a_consumer_tries_again_and_again_and_says_so_once(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A minute long; nobody listens there."""
+    with closing(build_broker("amqp://127.0.0.1:1", build_middleware())) as broker:
+        dramatiq.actor(broker=broker, actor_name=EXPORT_LISTE, queue_name=QUEUE_LISTES)(print)
+        tries: list[str] = []
+        consume = broker.consume
+
+        def count_and_consume(queue_name: str, *args: Any, **options: Any) -> Any:  # noqa: ANN401 — passed on
+            tries.append(queue_name)
+            return consume(queue_name, *args, **options)
+
+        monkeypatch.setattr(broker, "consume", count_and_consume)
+        worker = Worker(broker, worker_threads=1, worker_timeout=100)
+        worker.start()
+        try:
+            wait_until(lambda: min(map(tries.count, set(tries)), default=0) > 2, message="several tries of each queue")
+        finally:
+            worker.stop()
+    said = [record.name for record in caplog.records if "connection error" in record.message]
+    assert len(said) == len(set(said)) == len(set(tries))
 
 
 def test_a_database_that_is_away_is_waited_for_and_a_bug_has_a_few_tries() -> None:
@@ -96,6 +154,27 @@ def test_a_doorbell_that_the_broker_does_not_take_is_told(
     doorbells.enqueue([Doorbell(1, ExportKind.LISTE)])
     with pytest.raises(ConnectionClosed, match="NACK"):
         doorbells.enqueue([Doorbell(2, ExportKind.LISTE)])
+
+
+def test_doorbells_of_which_the_broker_does_not_take_one_are_told(
+    broker: PrefectureBroker, amqp_url: str, rabbit_node: RabbitNode
+) -> None:
+    policy = {"pattern": ".*", "apply-to": "queues", "definition": {"max-length": 1, "overflow": "reject-publish"}}
+    vhost = quote(unquote(urlsplit(amqp_url).path[1:]), safe="")
+    rabbit_node.management.request("PUT", f"/policies/{vhost}/short", policy)
+    with pytest.raises(ConnectionClosed, match="NACK"):
+        DoorbellQueues(broker).enqueue([Doorbell(number, ExportKind.LISTE) for number in range(1, 5)])
+
+
+def test_doorbells_leave_together_for_the_queue_of_each(broker: PrefectureBroker, amqp_url: str) -> None:
+    kinds = (ExportKind.LISTE, ExportKind.TABLEAU)
+    doorbells = [Doorbell(number, kinds[number % 2], number > 50) for number in range(1, 101)]
+    DoorbellQueues(broker).enqueue(doorbells)
+    found = {
+        (kind, is_bulk): [Message.decode(body).args[0] for _, body in queue_messages(amqp_url, queue)]
+        for (kind, is_bulk), queue in DOORBELL_QUEUES.items()
+    }
+    assert found == {what: [it.export_id for it in doorbells if it[1:] == what] for what in DOORBELL_QUEUES}
 
 
 def _next(consumer: Any) -> Any:  # noqa: ANN401 — Dramatiq's consumers are partly typed

@@ -1,17 +1,20 @@
 """What Prometheus is shown is what the rows and the queues say, on both databases, whoever counts and however often."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from datetime import timedelta
+from email.message import EmailMessage
 from pathlib import Path
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, cast
 
 import pytest
-from sqlalchemy import delete
+from sqlalchemy import delete, update
 
 from schemas.envelope import CloudEvent
 from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
-from tests.integration.notifier_desk import TEMPLATE, Desk, make_export, make_tableau, open_desk, smtp, work
+from tests.integration.notifier_desk import TEMPLATE, Desk, Killed, make_export, make_tableau, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Scrape, scrape
@@ -23,7 +26,9 @@ from worker.messaging.queues import QueueState
 from worker.monitoring import counters
 from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
-from worker.notifier.kinds import Channel
+from worker.notifier import dispatch
+from worker.notifier.channels.delivery import Channel, DeliveryDelayedError
+from worker.notifier.channels.mail import Mailer
 from worker.notifier.models import Notification
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -93,6 +98,7 @@ def test_only_files_that_are_ready_count_for_what_is_in_them(desk: Desk) -> None
     }
 
 
+@pytest.mark.slow
 def test_durations_fall_into_their_buckets(desk: Desk) -> None:
     desk.ask(make_export("P.csv", **MADE), make_export("CE.csv", **MADE), make_export("CM.csv=failed", **MADE))
     labels = 'kind="liste",format="csv"'
@@ -123,6 +129,43 @@ def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> No
     assert after.nonzero("prefecture_notifications_total") == {"courriel sent": 1, "courriel refused": 1}
 
 
+def _told_by(desk: Desk, *senders: Callable[[EmailMessage], object]) -> dict[str, float]:
+    """What is counted once each of these notifiers has tried; the last one is to be done with it."""
+    for number, send in enumerate(senders):
+        desk.change_requests(teller_lease=utc_now(-1), tell_after=None)
+        with desk.engine.begin() as connection:
+            connection.execute(update(Notification).where(Notification.attempts > 0).values(not_before=None))
+        with suppress(Killed):
+            work(desk.notifier(cast("Mailer", SimpleNamespace(send=send)), name=f"notifier-{number}"))
+    return look(desk).nonzero("prefecture_notifications_total")
+
+
+def test_a_mail_that_may_have_come_twice_is_counted(desk: Desk) -> None:
+    def die(_: EmailMessage) -> None:
+        raise Killed
+
+    def hear_nothing(_: EmailMessage) -> None:
+        raise DeliveryDelayedError("SMTPServerDisconnected", is_uncertain=True)
+
+    desk.ask(make_export("P.csv", **MADE))
+    assert _told_by(desk, die, lambda _: None) == {"courriel sent_perhaps_twice": 1}
+    desk.ask(make_export("CE.csv", "autre", **MADE), event_id="autre")
+    assert _told_by(desk, hear_nothing, lambda _: None) == {"courriel sent_perhaps_twice": 2}
+
+
+@pytest.mark.slow
+def test_a_mail_that_came_once_is_counted_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Put off by its server, or by a notifier that had no more time for it."""
+
+    def put_off(_: EmailMessage) -> None:
+        raise DeliveryDelayedError("452")
+
+    monkeypatch.setattr(dispatch, "TOGETHER_SECONDS", -1)
+    for number in range(3):
+        desk.ask(make_export("P.csv", f"demande-{number}", **MADE), event_id=f"demande-{number}")
+    assert _told_by(desk, put_off, *[lambda _: None] * 3) == {"courriel sent": 3}
+
+
 def test_a_webhook_that_does_not_answer_makes_nobody_late_but_is_counted_once_given_up(
     desk: Desk, mailbox: Mailbox
 ) -> None:
@@ -143,6 +186,7 @@ def test_a_webhook_that_does_not_answer_makes_nobody_late_but_is_counted_once_gi
     assert look(desk).nonzero("prefecture_notifications_total") == {"courriel sent": 1, "webhook refused": 1}
 
 
+@pytest.mark.slow
 def test_an_absent_mail_server_or_broker_makes_a_request_late_whatever_its_webhook_waits_for(
     desk: Desk, mailbox: Mailbox
 ) -> None:
@@ -225,6 +269,7 @@ def test_a_counter_does_not_go_back_when_rows_are_removed(desk: Desk) -> None:
     assert _ready(scrape(exporter)) == 1
 
 
+@pytest.mark.slow
 def test_several_exporters_say_the_same(desk: Desk) -> None:
     exporters = [Exporter(desk.engine, _no_queue, Path("/")) for _ in range(3)]
     scrape(exporters[0])
@@ -276,7 +321,8 @@ def test_a_broker_that_is_away_hides_its_figures_only(desk: Desk) -> None:
     desk.ask("P.csv")
     seen = scrape(Exporter(desk.engine, away, Path("/")))
     assert (seen['prefecture_up{part="broker"}'], seen['prefecture_up{part="database"}']) == (0, 1)
-    assert not [name for name, _ in seen.samples if name.startswith(("prefecture_queue", "prefecture_dead"))]
+    of_broker = ("prefecture_queue_messages", "prefecture_dead_letters")
+    assert not {name for name, _ in seen.samples}.intersection(of_broker)
     assert _ready(seen) == 1
 
 

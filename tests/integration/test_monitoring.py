@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from schemas.topology import QUEUE_REGISTRE
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.packages import PROMETHEUS, require
@@ -46,6 +47,7 @@ def town(
     database_url = postgres_server.create_database(LIBREVILLE_TEMPLATE)
     town = Town(database_url, amqp_url, tmp_path_factory.mktemp("monitoring"), mailbox.port)
     town.start_worker()
+    town.start_worker("-Q", QUEUE_REGISTRE)
     town.start_notifier(PREFECTURE_METRICS_PORT=str(port))
     town.wait_for(town.ask(formats=["csv", "xml"]))
     mailbox.wait_for(1)
@@ -59,6 +61,7 @@ def _scrape(port: int) -> Scrape:
     return Scrape(fetch(f"http://{LOOPBACK}:{port}/metrics"))
 
 
+@pytest.mark.slow
 def test_a_scrape_shows_what_happened(town: Town, port: int) -> None:
     wait_until(lambda: _scrape(port)['prefecture_dead_letters{queue="requests"}'] == 1, message="the dead letter")
     wait_until(lambda: _scrape(port)["prefecture_requests_untold"] == 0, message="the request told")
@@ -75,6 +78,7 @@ def test_a_scrape_shows_what_happened(town: Town, port: int) -> None:
     assert seen.nonzero("prefecture_up") == {"database": 1, "broker": 1}
 
 
+@pytest.mark.slow
 def test_promtool_finds_nothing_to_say_about_a_scrape(town: Town, port: int) -> None:
     require(PROMETHEUS)
     done = subprocess.run(
@@ -87,6 +91,7 @@ def test_promtool_finds_nothing_to_say_about_a_scrape(town: Town, port: int) -> 
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
+@pytest.mark.slow
 def test_prometheus_answers_every_question_of_the_dashboard(town: Town, port: int, tmp_path: Path) -> None:
     changes = {"notifier:9464": f"{LOOPBACK}:{port}", "interval: 30s": "interval: 1s", "timeout: 25s": "timeout: 1s"}
     with Prometheus(MONITORING / "prometheus.yml", changes, tmp_path) as prometheus:
@@ -120,6 +125,7 @@ def test_the_accounts_of_the_notifier_may_measure(deployment: Deployment) -> Non
     assert parts == {"database": 1, "broker": 1}
 
 
+@pytest.mark.slow
 def test_a_port_that_is_taken_is_said(town: Town, port: int) -> None:
     second = town.start_notifier(PREFECTURE_METRICS_PORT=str(port))
     wait_until(lambda: not second.alive, message="the end of the second notifier")

@@ -4,13 +4,15 @@ from pathlib import Path
 
 import pytest
 
+from schemas.vocabulary import Categorie, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.ruined.archives import workbook
 from tests.unit.reu_sample import BUREAU, PRENOMS, electeurs
-from worker.domain.mouvement import Categorie, Nature
 from worker.errors import ImportRefusedError
-from worker.registre.mouvements.motifs import count_without_categorie, read_motifs, write_motifs
+from worker.exports.audit import Actor
+from worker.handlers.note_register import read_completed
+from worker.registre.mouvements.motifs import count_without_categorie, write_motifs
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
@@ -34,7 +36,7 @@ def _write(desk: MouvementsDesk) -> Path:
 
 def _note(desk: MouvementsDesk, path: Path, commune: str = COMMUNE) -> int:
     with desk.engine.begin() as connection:
-        return read_motifs(connection, commune, path)
+        return read_completed(connection, commune, path, by=Actor("moi")).noted
 
 
 def _complete(path: Path, nature: Nature, categorie: str, motif: str = "", encoding: str = "utf-8-sig") -> Path:
@@ -58,6 +60,7 @@ def test_the_file_names_what_is_not_said_and_nothing_else(desk: MouvementsDesk) 
     ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-8", "cp1252"])
 def test_a_completed_file_is_noted(desk: MouvementsDesk, encoding: str) -> None:
     path = _complete(_write(desk), Nature.RADIATION, "Décès", "Décès à l’hôpital", encoding)
@@ -86,6 +89,7 @@ def test_what_was_said_can_be_corrected(desk: MouvementsDesk) -> None:
     assert _said(desk)[Nature.INSCRIPTION] == (Categorie.INSCRIPTION_JUDICIAIRE, "=1")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("was", "becomes", "reason"),
     [
@@ -127,6 +131,7 @@ def test_a_file_that_is_there_is_not_replaced(desk: MouvementsDesk) -> None:
     assert path.read_text() == written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("content", "reason"),
     [

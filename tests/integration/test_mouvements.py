@@ -11,19 +11,18 @@ from alembic.migration import MigrationContext
 from sqlalchemy import Connection, Engine, MetaData, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Categorie, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import JOUR, MouvementsDesk, open_desk
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.mouvements_samples import MOUVEMENT, RADIATION, Mouvements, demande
 from tests.unit.reu_sample import BUREAU, DATE, PRENOMS, electeurs
-from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.db.migrate import current_revision, downgrade, migrate
-from worker.domain.bilan import BureauElecteurs
-from worker.domain.controles import check_tableau
+from worker.db.types import Base
 from worker.domain.identite import identite
-from worker.domain.mouvement import Categorie, Nature
+from worker.domain.tableau.composition import BureauElecteurs
+from worker.domain.tableau.controles import check_tableau
 from worker.errors import ExportError, RefusedError
 from worker.registre import models, scrutins
 from worker.registre.mouvements.queries import identity_keys, select_bureaux, select_mouvements
@@ -88,6 +87,7 @@ def test_constraints_have_the_names_of_the_convention(engine: Engine) -> None:
     assert [key["name"] for key in inspector.get_foreign_keys("mouvement")] == ["fk_mouvement_import_id"]
 
 
+@pytest.mark.slow
 def test_the_migration_goes_back_and_forth(desk: MouvementsDesk) -> None:
     desk.load(electeurs(3))
     desk.load_mouvements(write_mouvements(desk.folder / "mouvements.csv", lignes(2)))
@@ -109,6 +109,7 @@ def test_an_empty_database_goes_all_the_way_down(tmp_path: Path) -> None:
     engine.dispose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("changes", [{"nature": "naissance"}, {"effet": "demain"}, {"etat": ""}])
 def test_a_service_cannot_write_a_word_that_no_mouvement_has(engine: Engine, changes: dict[str, str]) -> None:
     with pytest.raises(IntegrityError):

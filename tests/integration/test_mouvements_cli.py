@@ -11,10 +11,11 @@ from typing import NamedTuple
 import pytest
 from sqlalchemy import select
 
+from common.calendrier import jour_a_paris, now
 from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.mouvement_csv import lignes, write_mouvements
-from tests.unit.reu_sample import BUREAU, EUROPEENNE, VOIE, electeurs, write_reu
+from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, PAYS, POSTAL, VOIE, electeurs, write_reu
 from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.registre.models import Import
@@ -43,6 +44,7 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     return run
 
 
+@pytest.mark.slow
 def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
     first = electeurs(10)
     assert "Aucun mouvement" in run("import-reu", write_reu(tmp_path / "un.csv", first), "--taken-on", "2026-11-10").out
@@ -59,6 +61,7 @@ def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_what_makes_no_mouvement_is_said(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
     moved = [electeurs(3)[0] | {VOIE: "Rue Neuve"}, *electeurs(3)[1:]]
@@ -67,6 +70,7 @@ def test_what_makes_no_mouvement_is_said(run: Run, tmp_path: Path) -> None:
     assert "1 électeur a changé autrement" in done.out
 
 
+@pytest.mark.slow
 def test_a_program_gets_the_comparison_as_json(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
     done = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-20", "--json")
@@ -82,6 +86,7 @@ def test_a_day_that_is_none_is_refused(run: Run, tmp_path: Path) -> None:
     assert "date attendue sous la forme AAAA-MM-JJ ou JJ/MM/AAAA" in wrong.err
 
 
+@pytest.mark.slow
 def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
     done = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(5)))
@@ -95,6 +100,7 @@ def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(run: Run, 
     assert "n'est pas celui d'un export du REU" in run("imports", "--taken-on", "7", "09/11/2026").err
 
 
+@pytest.mark.slow
 def test_a_file_is_vouched_for_afterwards_too(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
     mouvements = write_mouvements(tmp_path / "mouvements.csv", lignes(2))
@@ -102,6 +108,7 @@ def test_a_file_is_vouched_for_afterwards_too(run: Run, tmp_path: Path) -> None:
     again = run("import-mouvements", mouvements, "--complete-until", "20/11/2026")
     assert "rien n'a changé" in again.out
     assert "Tous les mouvements sont connus jusqu'au 20/11/2026, est-il dit de cet import." in again.out
+    assert "terminé, dit complet jusqu'au 20/11/2026" in " ".join(run("imports").out.split())
     engine = build_engine(os.environ["PREFECTURE_DATABASE_URL"])
     with engine.connect() as connection:
         assert connection.scalars(select(Import.complete_until).order_by(Import.id)).all() == [None, date(2026, 11, 20)]
@@ -128,7 +135,54 @@ def test_an_export_is_not_left_uncompared_without_a_reason(run: Run, tmp_path: P
         refused = run("import-reu", reu, "--no-compare", reason)
         assert refused.code == ExitCode.USAGE
         assert "--no-compare demande une raison : pourquoi cet export n'est-il pas comparé ?" in refused.err
-    assert run("import-reu", reu, "--no-compare", "export partiel").code == ExitCode.DONE
+    first = run("import-reu", reu, "--no-compare", "export partiel")
+    assert first.code == ExitCode.DONE
+    assert "Lacune" not in first.out, "nothing was there to be compared with"
+
+
+@pytest.mark.slow
+def test_what_it_costs_not_to_compare_is_said_and_shown_until_it_is_undone(run: Run, tmp_path: Path) -> None:
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
+    second = "import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-20"
+    done = run(*second, "--no-compare", "trop long")
+    assert (
+        "Lacune : aucun tableau ne pourra couvrir du 10/11/2026 au 20/11/2026 (liste P de 13055), ce qui a changé "
+        "entre ces deux exports n'est pas connu. Pour la combler : import-undo 2, puis le même import sans "
+        "--no-compare ; ou les mouvements de cette période (import-mouvements --complete-until).\n"
+    ) in done.out
+    shown = run("imports").out
+    assert "terminé, non comparé : lacune du 10/11/2026 au 20/11/2026" in " ".join(shown.split())
+    run("import-undo")
+    assert "lacune" not in run("imports").out
+    compared = run(*second)
+    assert "Lacune" not in compared.out
+    assert "lacune" not in run("imports").out
+    again = run("import-reu", write_reu(tmp_path / "trois.csv", electeurs(5)), "--no-compare", "trop long", "--json")
+    (gap,) = json.loads(again.out)["gaps"]
+    assert gap[:4] == [4, "13055", "P", "2026-11-20"]
+
+
+@pytest.mark.slow
+def test_who_is_no_elector_yet_is_said_at_the_import(run: Run, tmp_path: Path) -> None:
+    young = [it | {DATE: f"01/01/{jour_a_paris(now()).year - 17}"} for it in electeurs(2)]
+    done = run("import-reu", write_reu(tmp_path / "un.csv", [*young, *electeurs(6)[2:]]), "--taken-on", "2026-11-10")
+    assert "6, dont 2 mineurs" in done.out
+    assert "Un mineur inscrit d'avance ne figure dans le fichier de sa liste qu'à ses dix-huit ans.\n" in done.out
+    done = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(6)), "--taken-on", "2026-11-11", "--json")
+    assert [it["mineurs"] for it in json.loads(done.out)["listes"]] == [0]
+
+
+@pytest.mark.slow
+def test_zeros_that_a_spreadsheet_removed_from_a_csv_are_said_once(run: Run, tmp_path: Path) -> None:
+    ruined = [*electeurs(3, {POSTAL: "1400"}), *electeurs(5)[3:]]
+    done = run("import-reu", write_reu(tmp_path / "un.csv", ruined), "--taken-on", "2026-11-10")
+    assert done.code == ExitCode.DONE
+    assert done.out.count("un tableur a retiré les zéros") == 1
+    assert "À savoir : un tableur a retiré les zéros en tête des codes" in done.out
+    assert "de 3 électeurs : les fichiers de ces listes ne seront pas à déposer. Reprenez l'export d'ELIRE" in done.out
+    abroad = electeurs(5, {POSTAL: "1000", PAYS: "BELGIQUE"})
+    done = run("import-reu", write_reu(tmp_path / "deux.csv", abroad), "--taken-on", "2026-11-11")
+    assert "zéros" not in done.out
 
 
 def test_an_export_that_comes_late_is_refused(run: Run, tmp_path: Path) -> None:
@@ -138,6 +192,7 @@ def test_an_export_that_comes_late_is_refused(run: Run, tmp_path: Path) -> None:
     assert "celui-ci, du 10/11/2026, vient trop tard" in late.err
 
 
+@pytest.mark.slow
 def test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose(run: Run, tmp_path: Path) -> None:
     both = [*electeurs(3), *electeurs(2, EUROPEENNE)]
     run("import-reu", write_reu(tmp_path / "un.csv", both), "--taken-on", "2026-11-10")
@@ -155,7 +210,11 @@ def test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose(run: Run, tm
     nobody = write_reu(tmp_path / "quatre.csv", [])
     assert "indiquez laquelle avec --empty" in run("import-reu", nobody, "--taken-on", "2026-11-13").err
     assert "indiquez avec --commune" in run("import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "CE").err
-    done = run("import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "P", "--commune", "13055")
+    all_of_them = "import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "P", "--commune", "13055"
+    refused = run(*all_of_them)
+    assert refused.code == ExitCode.FAILED
+    assert "la liste P de 13055 passerait de 6 à 0 électeur. Le téléchargement est-il complet ?" in refused.err
+    done = run(*all_of_them, "--accept-loss")
     assert done.code == ExitCode.DONE
     assert "0 inscription, 6 radiations" in done.out
 
@@ -207,6 +266,7 @@ def test_meetings_are_noted_shown_and_removed(run: Run) -> None:
     assert run("commissions").code == ExitCode.USAGE
 
 
+@pytest.mark.slow
 def test_what_the_export_does_not_say_is_completed(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
     run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))
@@ -221,6 +281,7 @@ def test_what_the_export_does_not_say_is_completed(run: Run, tmp_path: Path) -> 
     assert run("motifs", "--commune", "13055", "--import", path, "--export", path).code == ExitCode.USAGE
 
 
+@pytest.mark.slow
 def test_a_file_that_is_refused_has_completed_nothing(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
     run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))

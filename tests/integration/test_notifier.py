@@ -1,10 +1,13 @@
 """Mails, on both databases and by a real mail server: each agent is told once, whatever breaks in between."""
 
 from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
 from threading import Barrier
+from types import SimpleNamespace
+from typing import cast
 
 import pytest
 from sqlalchemy import select
@@ -25,8 +28,10 @@ from tests.integration.notifier_desk import (
     work,
 )
 from tests.parts.mail import Mailbox
+from tests.parts.wait import wait_until
 from worker.db.types import utc_now
 from worker.errors import LeaseLostError
+from worker.notifier import dispatch
 from worker.notifier.channels.delivery import DeliveryDelayedError
 from worker.notifier.channels.mail import FolderMailer, Mailer, SmtpMailer
 from worker.notifier.outbox import Outbox
@@ -106,6 +111,7 @@ def test_a_commune_without_agents_holds_nothing_up(desk: Desk, mailbox: Mailbox,
     assert desk.request(request_id).told_at is not None
 
 
+@pytest.mark.slow
 def test_three_notifiers_tell_sixty_requests_once(database_url: str, desk: Desk, mailbox: Mailbox) -> None:
     for number in range(60):
         desk.ask("P.csv", event_id=f"demande-{number}")
@@ -152,17 +158,70 @@ def test_a_notifier_killed_before_recording_is_followed_by_the_same_message_id(d
     assert desk.request(request_id).told_at is not None
 
 
+def test_a_notifier_killed_among_several_mails_is_followed_by_the_same_ids(desk: Desk, mailbox: Mailbox) -> None:
+    for number in range(3):
+        desk.ask("P.csv", event_id=f"demande-{number}")
+    events: list[CloudEvent] = []
+    mailer = smtp(mailbox)
+
+    taken = iter(range(2))
+
+    def send_two(message: EmailMessage) -> None:
+        if next(taken, None) is None:
+            raise Killed
+        mailer.send(message)
+
+    with pytest.raises(Killed):
+        work(desk.notifier(cast("Mailer", SimpleNamespace(send=send_two)), events.append, name="killed"))
+    wait_until(lambda: len(mailbox.mails) == 2, message="the two that were under way")
+    desk.change_requests(teller_lease=utc_now(-1))
+    assert work(desk.notifier(mailer, events.append, name="other")) == 3
+
+    ids = [mail.message["Message-ID"] for mail in mailbox.mails]
+    assert len(set(ids)) == 3
+    assert max(map(ids.count, ids)) <= 2
+    assert len(events) == len({event.id for event in events}) == 6
+
+
+@pytest.mark.slow
+def test_many_are_told_by_few_connections(desk: Desk, mailbox: Mailbox) -> None:
+    for number in range(40):
+        desk.ask("P.csv", event_id=f"demande-{number}")
+    mailbox.most_mails = 10
+    assert work(desk.notifier(smtp(mailbox))) == 40
+    assert len(mailbox.mails) == len({mail.message["Message-ID"] for mail in mailbox.mails}) == 40
+    assert 4 <= len({mail.connection for mail in mailbox.mails}) <= 8, "the server takes ten mails of each"
+
+
+def test_a_clerk_waits_behind_no_slow_mails_of_a_batch(
+    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(dispatch, "TOGETHER_SECONDS", 0)
+    for number in range(3):
+        desk.ask("P.csv", event_id=f"lot-{number}", is_bulk=True)
+
+    def ask_once() -> None:
+        mailbox.on_mail = lambda: None
+        desk.ask("CE.csv", event_id="mairie")
+
+    mailbox.on_mail = ask_once
+    assert work(desk.notifier(smtp(mailbox))) == 4
+    assert ["clic-mairie" in mail.text for mail in mailbox.mails] == [False, True, False, False]
+
+
 def test_a_notifier_that_lost_its_lease_records_nothing(desk: Desk) -> None:
     desk.ask("P.csv")
     frozen, other = (Outbox(desk.engine, owner=name, lease_seconds=-1) for name in ("frozen", "other"))
-    claim, taken = frozen.claim(), other.claim()
-    assert claim
-    assert taken == claim
+    claims, taken = frozen.claim(), other.claim()
+    assert len(claims) == 1
+    assert taken == claims
 
-    for change in (frozen.renew, frozen.mark_notified, frozen.postpone):
-        with pytest.raises(LeaseLostError):
-            change(claim)
-    other.mark_notified(taken)
+    with pytest.raises(LeaseLostError):
+        frozen.renew(*claims)
+    frozen.give_back(claims)
+    for seconds in (None, 10.0):
+        assert frozen.end(dict.fromkeys(claims, seconds)) == []
+    assert other.end(dict.fromkeys(taken)) == taken
 
 
 def test_a_full_mailbox_is_tried_again_and_the_others_are_told_once(desk: Desk, mailbox: Mailbox) -> None:
@@ -216,15 +275,35 @@ def test_delays_double_up_to_ten_minutes(desk: Desk) -> None:
     delays = []
     for _ in range(8):
         desk.make_due()
-        claim = outbox.claim()
-        assert claim
-        outbox.postpone(claim)
+        (claim,) = outbox.claim()
+        outbox.end({claim: claim.delay})
         due = desk.request(request_id).tell_after
         assert due
         with desk.engine.connect() as connection:
             delays.append(round((due - connection.execute(select(utc_now())).scalar_one()).total_seconds()))
 
     assert delays == [10, 20, 40, 80, 160, 320, 600, 600]
+
+
+@pytest.mark.parametrize(("answers", "seconds"), [(False, 1), (True, 10)])
+def test_a_mail_server_that_answers_is_given_time_and_one_that_is_away_is_asked_soon(
+    desk: Desk, mailbox: Mailbox, answers: bool, seconds: float
+) -> None:
+    desk.ask("P.csv")
+    if answers:
+        mailbox.refuse(MAIRIE, 452)
+    else:
+        mailbox.stop()
+    before = _now(desk)
+    work(desk.notifier(smtp(mailbox)))
+    due = desk.notifications()[MAIRIE].not_before
+    assert due
+    assert before <= due - timedelta(seconds=seconds) <= _now(desk)
+
+
+def _now(desk: Desk) -> datetime:
+    with desk.engine.connect() as connection:
+        return connection.scalars(select(utc_now())).one()
 
 
 def test_an_absent_mail_server_is_left_alone_for_a_while(mailbox: Mailbox) -> None:

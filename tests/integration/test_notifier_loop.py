@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
+from datetime import UTC, datetime
+from threading import Barrier, Thread
 
 import pytest
-from sqlalchemy import text, update
+from sqlalchemy import Connection, text, update
 
 from schemas.envelope import CloudEvent
 from schemas.events import ExportCancelled, ExportFailed, ExportReady, RequestRefused
@@ -26,11 +27,12 @@ from tests.integration.notifier_desk import (
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.wait import wait_until
-from worker.db.notify import CHANNEL, POLL_SECONDS, notify_ready
+from worker.db.engine import CHANNEL, POLL_SECONDS, notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
 from worker.exports.models import Export
+from worker.exports.records import settle, settle_forgotten
 from worker.housekeeping.housekeeping import sweep
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -81,6 +83,7 @@ def test_programs_are_told_nothing_of_tableaux_about_a_list(desk: Desk, mailbox:
     assert [event.data.keys() & {"tableau", "pages"} for event in events] == [set(), set(), set()]
 
 
+@pytest.mark.slow
 def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(desk: Desk, mailbox: Mailbox) -> None:
     request_id = desk.ask(*SIX)
     events: list[CloudEvent] = []
@@ -104,6 +107,7 @@ def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(des
     assert len(mailbox.mails) == 1
 
 
+@pytest.mark.slow
 def test_an_absent_mail_server_keeps_no_event_of_a_file_back(desk: Desk, mailbox: Mailbox) -> None:
     desk.ask("P.csv")
     events: list[CloudEvent] = []
@@ -206,6 +210,7 @@ def test_a_doorbell_that_does_not_ring_is_tried_at_the_next_sweep(desk: Desk) ->
     assert sweep(desk.engine, rung.extend) == len(rung) == 1
 
 
+@pytest.mark.slow
 def test_the_loop_tells_and_sweeps_until_it_is_stopped(desk: Desk, mailbox: Mailbox) -> None:
     rung: list[Doorbell] = []
     with running(desk.notifier(smtp(mailbox), enqueue=rung.extend)):
@@ -215,6 +220,7 @@ def test_the_loop_tells_and_sweeps_until_it_is_stopped(desk: Desk, mailbox: Mail
         wait_until(lambda: rung, message="the doorbell of the forgotten row")
 
 
+@pytest.mark.slow
 def test_a_request_that_cannot_be_told_does_not_stop_the_others(desk: Desk, mailbox: Mailbox) -> None:
     broken = desk.ask(make_export("P.csv", liste="unheard of"), event_id="cassée")
     sound = desk.ask("P.csv", event_id="bonne")
@@ -227,7 +233,8 @@ def test_a_request_that_cannot_be_told_does_not_stop_the_others(desk: Desk, mail
 def _finish(desk: Desk, event_id: str) -> None:
     with desk.engine.begin() as connection:
         unfinished = Export.file_name == make_export("P.csv", event_id).file_name
-        connection.execute(update(Export).where(unfinished).values(status=ExportStatus.READY))
+        ready = update(Export).where(unfinished).values(status=ExportStatus.READY).returning(Export.request_id)
+        settle(connection, connection.scalars(ready))
         notify_ready(connection)
 
 
@@ -258,6 +265,7 @@ def test_a_finished_file_wakes_the_notifier_at_once(
             mailbox.wait_for(number)
 
 
+@pytest.mark.slow
 def test_the_loop_outlives_a_restart_of_the_database(
     postgres_desk: Desk, postgres_server: PostgresServer, mailbox: Mailbox
 ) -> None:
@@ -269,3 +277,41 @@ def test_the_loop_outlives_a_restart_of_the_database(
         _finish(postgres_desk, "demande")
         mailbox.wait_for(1)
         wait_until(lambda: _is_heard(postgres_desk), message="LISTEN again")
+
+
+def test_the_last_two_files_of_a_request_may_end_at_the_same_time(postgres_desk: Desk) -> None:
+    request_id = postgres_desk.ask("P.csv=running", "CE.csv=running")
+
+    def end(connection: Connection, part: str) -> int:
+        connection.execute(update(Export).where(Export.part == part).values(status=ExportStatus.READY))
+        return settle(connection, [request_id])
+
+    def end_the_second() -> None:
+        with postgres_desk.engine.begin() as other:
+            end(other, "CE.csv")
+
+    second = Thread(target=end_the_second)
+    with postgres_desk.engine.begin() as first:
+        assert end(first, "P.csv") == 0
+        second.start()
+        wait_until(lambda: not second.is_alive() or _waits_for_a_lock(postgres_desk), message="the second worker")
+    second.join()
+    assert postgres_desk.request(request_id).settled_at is not None
+
+
+def _waits_for_a_lock(desk: Desk) -> bool:
+    with desk.engine.connect() as connection:
+        waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
+        return connection.execute(text(waiting)).first() is not None
+
+
+def test_what_a_worker_of_the_release_before_ended_is_told_too(desk: Desk, mailbox: Mailbox) -> None:
+    ended = desk.ask(make_export("P.csv", finished_at=utc_now(-60)), event_id="finie")
+    refused = desk.ask(event_id="refusée", outcome=RequestOutcome.REFUSED, created_at=datetime.now(UTC))
+    desk.ask("P.csv=queued", event_id="en attente")
+    desk.change_requests(settled_at=None)
+    assert work(desk.notifier(smtp(mailbox))) == 0
+    with desk.engine.begin() as connection:
+        assert settle_forgotten(connection, 3600) == 2
+    assert work(desk.notifier(smtp(mailbox))) == 2
+    assert all(desk.request(it).told_at for it in (ended, refused))

@@ -25,6 +25,7 @@ class Surprising:
         self.sent.append(message["To"])
 
 
+@pytest.mark.slow
 def test_the_others_are_told_and_it_is_tried_again(desk: Desk) -> None:
     desk.add_agent("adjointe", ADJOINT)
     request, mailer = desk.ask("P.csv"), Surprising(bad=ADJOINT)

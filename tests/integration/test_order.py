@@ -17,10 +17,10 @@ from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.db.types import utc_now
 from worker.errors import NotKnownYetError, TransientError
 from worker.exports.models import Parked
-from worker.handlers import cancel_request
-from worker.handlers import ingest_request as road
-from worker.handlers.ingest_request import ingest_request, take_up_parked
-from worker.handlers.known_request import find_request
+from worker.handlers.requests import declarations
+from worker.handlers.requests import ingest_request as road
+from worker.handlers.requests.authorization import find_request
+from worker.handlers.requests.ingest_request import ingest_request, take_up_parked
 from worker.housekeeping.housekeeping import sweep_parked
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -102,6 +102,7 @@ def test_what_waits_for_what_waits_is_served_too(desk: DepotsDesk) -> None:
     assert "" not in _outcomes(desk, first, again, last)
 
 
+@pytest.mark.slow
 def test_a_verdict_that_overtakes_its_deposits_waits_for_each_of_them(desk: DepotsDesk) -> None:
     one, other = desk.make()["export_id"], desk.make(liste=Liste.COMPLEMENTAIRE_EUROPEENNE)["export_id"]
     verdict = desk.send(_verdict(one, other, answer=NAMED))
@@ -173,11 +174,11 @@ def test_a_request_recorded_while_its_cancel_is_parked_is_seen(
         try:
             return find_request(*arguments)
         except NotKnownYetError:
-            monkeypatch.setattr(cancel_request, "find_request", find_request)
+            monkeypatch.setattr(declarations, "find_request", find_request)
             ingest_request(asked, desk.services)
             raise
 
-    monkeypatch.setattr(cancel_request, "find_request", find)
+    monkeypatch.setattr(declarations, "find_request", find)
     ingest_request(cancel, desk.services)
     assert (_outcomes(desk, asked, cancel), _parked(desk)) == (["accepted", "accepted"], 0)
 
@@ -236,6 +237,7 @@ def test_the_files_that_were_not_overtaken_are_recorded(desk: DepotsDesk, deposi
     assert [desk.depot(it)["remarque"] for it in (deposited, other)] == ["", "deux"]
 
 
+@pytest.mark.slow
 def test_a_clock_that_is_ahead_does_not_keep_others_from_correcting(desk: DepotsDesk, deposited: int) -> None:
     desk.send(_depot(deposited, remarque="demain"), datetime.now(UTC) + timedelta(days=1))
     desk.send(_depot(deposited, remarque="corrigée"), datetime.now(UTC) + timedelta(seconds=1))

@@ -22,7 +22,7 @@ from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.exports.models import Export, Request
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
 BY = {"requested_by": AGENT}
 OF_COMMUNE = {"commune": COMMUNE} | BY
@@ -120,7 +120,6 @@ def test_no_pair_is_refused_for_its_order(town: Town) -> None:
     _check(town)
 
 
-@pytest.mark.nightly
 def test_no_pair_of_a_thousand_is_refused_while_workers_are_killed(town: Town) -> None:
     """Eight processes; ten times, once another hundred events or so were read, one is killed and another started."""
     workers = [town.start_worker(*REQUESTS_ONLY) for _ in range(8)]

@@ -26,7 +26,7 @@ from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.wait import wait_until
 
-pytestmark = pytest.mark.nightly
+pytestmark = pytest.mark.slow
 
 PERSISTENT = pika.BasicProperties(delivery_mode=2)
 

@@ -1,23 +1,32 @@
 """The accounts of `deploy/`: with its own on the broker and on the database, each process does all its work."""
 
+import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from time import time
 from urllib.request import urlopen
 
 import pytest
+from psycopg import sql
+from sqlalchemy import RowMapping, text
 
+from common.calendrier import jour_a_paris, now
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
+from schemas.vocabulary import Liste
 from tests.parts.deployment import VHOST, Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK, free_port
-from tests.parts.town import AGENT, Town
+from tests.parts.town import AGENT, Town, count_of_age
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
+from worker.doorbell import Doorbell
 from worker.exports.purge import purge_files, total
 from worker.exports.storage import Storage
+from worker.messaging.broker import build_broker
+from worker.messaging.queues import DoorbellQueues
 
 pytestmark = pytest.mark.integration
 
@@ -35,38 +44,88 @@ TABLEAUX = TableauxRenderRequested.model_validate(
 )
 
 
+BATCH = LISTES.model_copy(update={"listes": [Liste.PRINCIPALE], "bulk": True})
+WORKERS = {
+    "requests": ("requests", "requests-bulk"),
+    "listes": ("listes",),
+    "tableaux": ("tableaux",),
+    "bulk": ("listes-bulk", "tableaux-bulk"),
+    "registre": ("registre",),
+}
+DEPOSITED = "INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (:id, '2026-11-25', 'moi')"
+PUBLISHED = """
+INSERT INTO publication (export_id, mode, published_on, published_until, published_by, said_at)
+VALUES (:id, 'affichage', '2026-11-25', '2026-11-26', 'moi', now())
+"""
+CUT_OFF = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'prefecture_listes'"
+SERVED = """
+SELECT (SELECT count(*) FROM depot WHERE fingerprint IS NOT NULL)
+     + (SELECT count(*) FROM publication WHERE certificat_sha256 IS NOT NULL) AS number
+"""
+
+
 @pytest.fixture
 def town(deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
     """Seen by the test as owner and administrator."""
     town = Town(deployment.database_url("owner"), deployment.broker.url(VHOST), tmp_path, mailbox.port)
+    with town.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE volume SET marked_at = NULL")  # another test's is not this one's
     yield town
     town.close()
 
 
 def test_each_process_does_its_work_with_its_own_accounts(deployment: Deployment, town: Town, mailbox: Mailbox) -> None:
-    town.start_worker(**_addresses(deployment, "worker"))
+    for account, queues in WORKERS.items():
+        town.start_worker("-Q", *queues, **_addresses(deployment, account))
     port = free_port()
     town.start_notifier(PREFECTURE_METRICS_PORT=str(port), **_addresses(deployment, "notifier"))
-    listes, tableaux, refused = (
+    listes, tableaux, batch, refused = (
         CloudEvent.wrap(asked, source="/test")
-        for asked in (LISTES, TABLEAUX, LISTES.model_copy(update={"commune": "01001"}))
+        for asked in (LISTES, TABLEAUX, BATCH, LISTES.model_copy(update={"commune": "01001"}))
     )
     with Publisher(deployment.amqp_url("producteur")) as publisher:
-        for event in (listes, tableaux, refused):
+        for event in (listes, tableaux, batch, refused):
             publisher.publish(event)
-    assert [export["electeurs"] for export in town.wait_for(listes)] == [327, 20, 24]
+    assert [export["electeurs"] for export in town.wait_for(listes)] == [
+        count_of_age(jour_a_paris(now())),
+        20,
+        24,
+    ]
     assert [export["pages"] for export in town.wait_for(tableaux)] == [1, 1]
-    mailbox.wait_for(2)
-    wait_until(lambda: _told(town) == [True, True, True], message="every mail sent and every event published")
+    town.wait_for(batch)
+    mailbox.wait_for(3)
+    ours = {event.id for event in (listes, tableaux, batch, refused)}
+    wait_until(lambda: _told(town) >= ours, message="every mail sent and every event published")
     with urlopen(f"http://{LOOPBACK}:{port}/metrics", timeout=60) as answer:
         seen = re.findall(r'^prefecture_up{part="(\w+)"} (\S+)$', answer.read().decode(), re.MULTILINE)
     assert dict(seen) == {"database": "1.0", "broker": "1.0"}
+    _declare_and_ring(deployment, town, [*town.exports_of(listes)[:1], *town.exports_of(batch)[:1]], DEPOSITED)
+    _declare_and_ring(deployment, town, town.exports_of(tableaux)[:1], PUBLISHED)
+    wait_until(lambda: town.rows(SERVED)[0]["number"] == 3, message="two fingerprints and a certificate")
     notifier = build_engine(deployment.database_url("notifier"))
     purged = total(purge_files(notifier, Storage(town.exports), days=0, actor="notifier"))
     notifier.dispose()
-    assert purged.exports == 5
+    assert purged.exports == 6
+    _forget_declared(town)
     assert "InsufficientPrivilege" not in town.log("worker") + town.log("notifier")
     assert "ACCESS_REFUSED" not in town.log("worker") + town.log("notifier")
+
+
+def _declare_and_ring(deployment: Deployment, town: Town, files: Sequence[RowMapping], statement: str) -> None:
+    """As a declaration does of a file that is there: its queue has it looked at once more."""
+    with town.engine.begin() as connection:
+        for file in files:
+            connection.execute(text(statement), {"id": file["export_id"]})
+    broker = build_broker(deployment.broker.url(VHOST))
+    DoorbellQueues(broker).enqueue([Doorbell.of(it["export_id"], it["kind"], it["is_bulk"]) for it in files])
+    broker.close()
+
+
+def _forget_declared(town: Town) -> None:
+    """Other tests count the rows of this database."""
+    with town.engine.begin() as connection:
+        for table in ("depot", "publication"):
+            connection.execute(text(f"DELETE FROM {table}"))  # noqa: S608 — our own words
 
 
 def _addresses(deployment: Deployment, account: str) -> dict[str, str]:
@@ -76,5 +135,31 @@ def _addresses(deployment: Deployment, account: str) -> dict[str, str]:
     }
 
 
-def _told(town: Town) -> list[bool]:
-    return [row["told_at"] is not None for row in town.rows("SELECT told_at FROM demandes")]
+def _told(town: Town) -> set[str]:
+    return {row["event_id"] for row in town.rows("SELECT event_id FROM demandes WHERE told_at IS NOT NULL")}
+
+
+@pytest.mark.slow
+def test_who_publishes_nothing_loses_nothing(deployment: Deployment, town: Town) -> None:
+    """Nor is there a try that the broker refuses: not of what a former release left, of poison, of a database away."""
+    town.start_worker("-Q", "requests", **_addresses(deployment, "requests"))
+    event = town.ask(listes=["P"])
+    for _, call in town.collect("listes", len(town.wait_for(event, status="queued"))):
+        delayed = json.loads(call) | {"queue_name": "listes.DQ", "options": {"eta": int(time() * 1000) + 1_800_000}}
+        town.publish(json.dumps(delayed).encode(), "listes.DQ", exchange="")
+    town.publish(b"poison", "listes", exchange="")
+    town.start_worker("-Q", "listes", **_addresses(deployment, "listes"))
+    town.wait_for(event)
+    ((headers, body),) = town.collect("listes.XQ", 1)
+    assert (body, "x-death" in headers) == (b"poison", True)
+
+    deployment.server.execute(sql.SQL("ALTER ROLE prefecture_listes CONNECTION LIMIT 0"))
+    try:
+        deployment.server.execute(sql.SQL(CUT_OFF))
+        late = town.ask(listes=["P"])
+        wait_until(lambda: "OperationalError" in town.log("worker"), message="a database that is away")
+    finally:
+        deployment.make_accounts()
+    town.wait_for(late)
+    assert [town.queue(f"listes{suffix}") for suffix in ("", ".DQ", ".XQ")] == [[], [], []]
+    assert [word for word in ("ACCESS_REFUSED", "not_published") if word in town.log("worker")] == []

@@ -128,6 +128,7 @@ def test_wait_gives_the_pages_of_a_tableau_as_json(
     }
 
 
+@pytest.mark.slow
 def test_wait_says_that_the_deposit_would_be_rejected(
     queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,6 +153,7 @@ def test_wait_gives_json_on_standard_output_and_progress_beside(
     assert "en échec" in answer.err
 
 
+@pytest.mark.slow
 def test_wait_without_a_worker_ends_in_time_and_says_so(
     queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -173,7 +175,7 @@ def test_nothing_is_sent_when_the_database_is_away(
 def test_a_database_lost_while_waiting_leaves_the_id_of_the_request(
     queue: RequestsQueue, records: Records, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("producers.cli.wait.AWAY_SECONDS", 0.1)
+    monkeypatch.setattr("producers.cli.render.AWAY_SECONDS", 0.1)
     answers = iter([RequestState()])
 
     def lose(*_: object) -> RequestState:

@@ -27,6 +27,7 @@ def _masked(desk: MouvementsDesk, liste: Liste = Liste.PRINCIPALE, commune: str 
     return [it.personne.prenoms for it in desk.mouvements(liste, commune) if it.personne.is_protegee]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("nom", ["D'AUBIGNE", "d’Aubigné", "D AUBIGNÉ"])
 def test_an_elector_is_protected_however_her_name_is_written(desk: MouvementsDesk, nom: str) -> None:
     desk.load(electeurs(5))
@@ -59,6 +60,7 @@ def test_who_is_in_a_mouvement_only_can_be_protected(desk: MouvementsDesk) -> No
     assert _masked(desk) == ["Zoé 1"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "who",
     [

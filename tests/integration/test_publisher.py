@@ -61,7 +61,7 @@ def test_an_unknown_type_comes_back_and_the_next_event_passes(amqp_url: str, eve
 def test_a_full_queue_refuses(amqp_url: str, event: CloudEvent) -> None:
     with RequestsQueue(amqp_url, max_length=1), Publisher(amqp_url) as publisher:
         publisher.publish(event)
-        with pytest.raises(errors.NotTakenError, match="pleine"):
+        with pytest.raises(errors.QueueFullError, match="pleine"):
             publisher.publish(event)
 
 
@@ -103,6 +103,7 @@ def test_a_producer_account_may_publish_requests_and_nothing_else(
             publisher.publish(event.model_copy(update={"type": "fr.openelec.prefecture.event.export_ready.v1"}))
 
 
+@pytest.mark.slow
 def test_a_memory_alarm_is_told_instead_of_waiting_for_ever(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
 ) -> None:
@@ -126,6 +127,7 @@ def test_a_broker_that_does_not_confirm_is_not_believed(amqp_url: str, event: Cl
         publisher.publish(event)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interrupt", ["stop", "kill"])
 def test_a_publisher_that_stays_open_survives_a_restart_of_the_broker(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent, interrupt: str
@@ -142,6 +144,7 @@ def test_a_publisher_that_stays_open_survives_a_restart_of_the_broker(
         assert queue.take_event() == again
 
 
+@pytest.mark.slow
 def test_a_connection_that_the_broker_dropped_is_made_again(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
 ) -> None:
@@ -152,6 +155,7 @@ def test_a_connection_that_the_broker_dropped_is_made_again(
         publisher.publish(event)
 
 
+@pytest.mark.slow
 def test_a_stopped_broker_is_told_within_seconds_and_exits_with_3(
     rabbit_node: RabbitNode, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -164,6 +168,7 @@ def test_a_stopped_broker_is_told_within_seconds_and_exits_with_3(
     assert answer.out == ""
 
 
+@pytest.mark.slow
 def test_a_broker_that_comes_back_during_the_attempts_gets_the_event(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
 ) -> None:

@@ -24,6 +24,7 @@ from worker.exports.storage import Storage
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 
+@pytest.mark.slow
 def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) -> None:
     old, recent = desk.make("ancienne", days=30.01, has_report=True), desk.make("récente", days=29.98)
 
@@ -46,6 +47,7 @@ def test_old_files_and_their_reports_leave_and_their_rows_stay(desk: FilesDesk) 
         assert {export.export_id: export.is_available for export in state.latest()} == {old: False, recent: True}
 
 
+@pytest.mark.slow
 def test_the_delay_is_a_setting_or_an_option(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     for days in (3, 10, 40):
         desk.make(f"de {days} jours", days=days)
@@ -55,7 +57,7 @@ def test_the_delay_is_a_setting_or_an_option(desk: FilesDesk, monkeypatch: pytes
     desk.make("d'aujourd'hui")
     for delay in ("1", "999999999999"):
         assert desk.run("purge", "--older-than", delay, "--json").document["purged"]["exports"] == 0
-    assert desk.run("purge", "--older-than", "0", "--json").document["purged"]["exports"] == 1
+    assert desk.run("purge", "--older-than", "0", "--yes", "--json").document["purged"]["exports"] == 1
 
 
 def test_for_ever_means_for_ever(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -117,6 +119,7 @@ def test_a_file_that_is_already_missing_is_no_error(desk: FilesDesk) -> None:
     assert [line.detail for line in desk.audit()] == ["liste-P-demande.csv : déjà absent"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["marked", "first removed", "second removed"])
 def test_killed_at_any_point_nothing_gone_is_offered_and_the_next_purge_finishes(
     desk: FilesDesk, monkeypatch: pytest.MonkeyPatch, moment: str
@@ -136,6 +139,7 @@ def test_killed_at_any_point_nothing_gone_is_offered_and_the_next_purge_finishes
     assert sorted(line.export_id or 0 for line in desk.audit()) == ids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("interrupted", [False, True], ids=["new", "interrupted"])
 def test_several_purges_at_once_remove_each_file_once(
     database_url: str, desk: FilesDesk, monkeypatch: pytest.MonkeyPatch, *, interrupted: bool
@@ -158,6 +162,7 @@ def test_several_purges_at_once_remove_each_file_once(
     assert sorted(line.export_id or 0 for line in desk.audit()) == ids
 
 
+@pytest.mark.slow
 def test_a_file_that_is_made_again_meanwhile_is_not_removed(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [desk.make(f"demande-{number}", days=31) for number in range(22)]
     _interrupt(desk, monkeypatch)
@@ -189,6 +194,7 @@ def test_nothing_to_purge_is_no_error_where_no_file_was_ever_made(desk: FilesDes
     assert desk.run("purge").code == ExitCode.DONE
 
 
+@pytest.mark.slow
 def test_a_file_that_the_system_keeps_stops_no_other_and_is_tried_again(desk: FilesDesk) -> None:
     stuck, other = desk.make("tenace", days=32), desk.make("autre", days=31)
     path = desk.path(stuck)
@@ -228,6 +234,7 @@ def test_a_dry_run_says_what_would_be_done_and_does_nothing(desk: FilesDesk) -> 
     assert desk.files() == [name for name in before if "ancienne" not in name or name.startswith(".")]
 
 
+@pytest.mark.slow
 def test_a_purged_file_that_comes_back_with_an_old_volume_leaves_again(desk: FilesDesk) -> None:
     export_id = desk.make(days=31)
     desk.run("purge")

@@ -46,7 +46,7 @@ def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox)
     assert mail.recipients == (MAIRIE,)
     assert mail.message["Subject"] == ("Fichier à refaire — Liste P du 25/11/2026 09:30:00 [csv] — LIBREVILLE (13900)")
     for words in (
-        f"Ce fichier a été fait pour LIBREVILLE (13900) à partir d'un import qui ne vaut plus : {BECAUSE}.",
+        f"Ce fichier a été fait pour LIBREVILLE (13900) à partir de ce qui ne vaut plus : {BECAUSE}.",
         "Raison : mauvais fichier",
         "Liste P du 25/11/2026 09:30:00 [csv] — à refaire",
         "https://exports.example.org/communes/13900/exports?etat=a-refaire",
@@ -76,6 +76,7 @@ def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> No
     assert (first.split(" — ")[0], second.split(" — ")[0]) == ("Fichier à refaire", "Fichier à refaire")
 
 
+@pytest.mark.slow
 def test_an_event_that_cannot_leave_does_so_later_and_the_mail_is_sent_once(desk: Desk, mailbox: Mailbox) -> None:
     desk.ask("P.csv", "CE.csv")
     work(desk.notifier(smtp(mailbox)))

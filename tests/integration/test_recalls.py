@@ -23,19 +23,22 @@ from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.cli.main import main
-from worker.db.base import Base
 from worker.db.migrate import downgrade, migrate
+from worker.db.types import Base
 from worker.errors import RefusedError
+from worker.exports.audit import Action, read_audit
 from worker.exports.naming import ListeNaming
-from worker.handlers.change_imports import redate, undo
-from worker.handlers.export_plan import PlannedFile
+from worker.exports.records import PlannedFile
+from worker.handlers.handle_preview import redate, undo
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 FIRST, MEETING, LAST = date(2026, 11, 1), date(2026, 11, 20), date(2026, 11, 24)
 VINGT_JOURS = TypeTableau.VINGT_JOURS
 ACTOR = "exploitant"
+_GONE = Action.VERSIONS_PURGED
+"""What is removed after, of former versions."""
 
 
 class Town:
@@ -73,7 +76,9 @@ class Town:
 
     def audit(self) -> list[tuple[Any, ...]]:
         """Who did what to which file."""
-        return self.register.rows("SELECT actor, action, code_commune, export_id, detail FROM audit ORDER BY id")
+        with self.register.engine.connect() as connection:
+            lines = read_audit(connection, limit=100)[::-1]
+        return [(it.actor, it.action, it.code_commune, it.export_id, it.detail) for it in lines if it.action != _GONE]
 
 
 @pytest.fixture
@@ -151,7 +156,7 @@ def test_a_day_that_is_corrected_recalls_the_tableaux_alone(town: Town) -> None:
     assert [action for _, action, *_ in town.audit()] == ["import_redated", "file_recalled"]
 
 
-@pytest.mark.parametrize("used", ["deposited", "posted"])
+@pytest.mark.parametrize("used", ["deposited", "posted", "published"])
 def test_what_was_deposited_or_posted_asks_for_a_reason(town: Town, used: str) -> None:
     number = _use(town, used)
     before = town.register.counts(), town.register.imports()
@@ -180,6 +185,14 @@ def _use(town: Town, used: str) -> int:
         case "deposited" | "rejected":
             number = town.liste()
             town.files.run(depot, id=number, v="rejete" if used == "rejected" else "")
+        case "published":
+            number = town.tableau(LAST)
+            days = "published_on, published_by, said_at"
+            town.files.run(
+                f"INSERT INTO publication (export_id, mode, {days}) "  # noqa: S608 — ours
+                "SELECT id, 'affichage', '2026-11-25', 'mairie', created_at FROM export WHERE id = :id",
+                id=number,
+            )
         case "a list that was taken":
             number = town.liste()
             town.files.run(taken, id=number)

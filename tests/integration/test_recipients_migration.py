@@ -11,10 +11,9 @@ from sqlalchemy import Engine, Integer, MetaData, bindparam, text
 from tests.integration.notifier_desk import Desk, smtp, work
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
-from worker.db.base import Base
 from worker.db.engine import build_engine
 from worker.db.migrate import downgrade, migrate
-from worker.db.types import UtcDateTime
+from worker.db.types import Base, UtcDateTime
 
 TABLES = ("agent", "notification", "recipient", "reminder", "reminder_echeance", "request")
 OLD = [
@@ -66,7 +65,7 @@ def _prepare(url: str) -> None:
     engine.dispose()
 
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(Template("before-recipients", _prepare))]
+pytestmark = [pytest.mark.integration, pytest.mark.database(Template("before-recipients", _prepare)), pytest.mark.slow]
 
 
 @pytest.fixture

@@ -3,29 +3,34 @@
 import json
 import stat
 from collections.abc import Iterator
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, text
 
 from common.cli import ExitCode
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Format, Liste
+from schemas.vocabulary import DoubtDecision, Format, Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import TableauDesk
 from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, MEETING, ON_POLL, POLL, invented
+from tests.unit.reu_sample import DATE, NOM, PRENOMS
 from worker.cli.main import main
 from worker.exports.naming import ListeNaming
-from worker.handlers.export_plan import PlannedFile
+from worker.exports.records import PlannedFile
+from worker.handlers.handle_preview import undo
+from worker.registre.comparaison.doubts import decide_doubt, list_doubts
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 CAME, LEFT = invented("FURET", "14/03/1962"), invented("FAISAN", "15/04/1963")
+LATE = invented("COURLIS", "19/10/2009")
 DAY = date(2026, 10, 20)
 AT = datetime.fromisoformat(f"{DAY}T12:00:00+02:00")
 
@@ -96,6 +101,24 @@ def test_all_of_it_agrees(office: Office, format_: Format) -> None:
     assert "concorde avec le registre, 22 électeurs après, 3 mouvements." in said
 
 
+def test_who_was_forgotten_is_counted_still(office: Office, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Her radiation is masked; the tableau of its period, made again, has the same totals, and agrees."""
+    monkeypatch.setenv("PREFECTURE_ARRIVALS_DIR", str(office.report.with_name("arrivals")))
+    office.make_tableau()
+    office.make_liste()
+    with office.register.engine.begin() as connection:
+        connection.execute(text("UPDATE mouvement SET date_tableau = '2026-01-10'"))
+    who = ADULTS[0]
+    typed = f"{who[NOM]}\n{who[PRENOMS]}\n{who[DATE]}\n"
+    monkeypatch.setattr("sys.stdin", StringIO(typed))
+    main(["forget", "--commune", COMMUNE, "--electeur", "--yes"])
+    assert ("EFFACÉ",) in office.register.rows("SELECT nom_naissance FROM mouvement")
+    office.make_tableau()
+    code, said = office.run()
+    assert code == ExitCode.DONE, said
+    assert "concorde avec le registre, 22 électeurs après, 3 mouvements." in said
+
+
 def test_what_came_later_accounts_for_who_differs(office: Office) -> None:
     office.make_liste()
     office.make_tableau()
@@ -103,6 +126,7 @@ def test_what_came_later_accounts_for_who_differs(office: Office) -> None:
     code, said = office.run("--report", str(office.report))
     assert code == ExitCode.DONE
     assert "22 électeurs au 20/10/2026, 1 inscription et 1 radiation depuis." in said
+    assert "D'avec la liste" not in said, "they came after both"
     named = json.loads(office.report.read_text("utf-8"))
     assert [(it["nom_naissance"], it["is_in_register"], it["message"]) for it in named] == [
         ("FAISAN", False, "radiation depuis ce fichier"),
@@ -110,6 +134,68 @@ def test_what_came_later_accounts_for_who_differs(office: Office) -> None:
     ]
     assert named[0]["date_naissance"] == "1963-04-15"
     assert stat.S_IMODE(office.report.stat().st_mode) == 0o600
+
+
+def test_who_differs_between_the_day_of_a_tableau_and_that_of_the_list_is_named(office: Office) -> None:
+    """One came and one left after the meeting, one came of age after the poll and before the day of the list."""
+    between = MEETING + timedelta(days=2)
+    young = invented("PINSON", "15/10/2008")
+    office.register.load([*ADULTS[1:], IN_PERIOD, ON_POLL, LEFT, young], intake=Intake(MEETING))
+    office.make_tableau()
+    office.register.load([*ADULTS[1:], IN_PERIOD, ON_POLL, CAME, young], intake=Intake(between))
+    office.make_liste()
+    code, said = office.run("--report", str(office.report))
+    assert code == ExitCode.DONE, said
+    assert (
+        "concorde avec le registre, 22 électeurs après, 3 mouvements. D'avec la liste du 20/10/2026 : 1 inscription "
+        "après le tableau, 1 radiation après le tableau, 1 majorité après le tableau (--report les nomme)."
+    ) in said
+    named = json.loads(office.report.read_text("utf-8"))
+    assert {(it["nom_naissance"], it["is_in_register"], it["message"]) for it in named} == {
+        ("FURET", True, f"inscription du {between:%d/%m/%Y}, après le tableau"),
+        ("FAISAN", False, f"radiation du {between:%d/%m/%Y}, après le tableau"),
+        ("PINSON", True, "dix-huit ans le 15/10/2026, après le tableau"),
+    }
+    (tableau,) = office.document()["tableaux"]
+    assert tableau["liste_on"] == "2026-10-20"
+    assert tableau["differences"] == {"came_since": 1, "left_since": 1, "of_age_since": 1}
+
+
+def test_what_was_taken_back_is_said_as_what_it_is(office: Office) -> None:
+    office.make_liste()
+    office.make_tableau()
+    undo(office.register.engine, actor="mairie")
+    code, said = office.run("--report", str(office.report))
+    assert code == ExitCode.FAILED
+    assert "À REFAIRE : 22 électeurs au 20/10/2026 ; l'import 2 (reu.csv) a été annulé, 1 électeur diffère" in said
+    assert "À REFAIRE : 22 électeurs après, 3 mouvements ; l'import 2 (reu.csv) a été annulé." in said
+    assert "rien n'explique" not in said
+    assert "NE CONCORDE PAS" not in said
+    document = office.document()
+    assert [it["recalled_because"] for it in (*document["listes"], *document["tableaux"])] == [
+        "l'import 2 (reu.csv) a été annulé"
+    ] * 2
+
+
+def test_a_corrected_civil_status_accounts_for_who_differs(office: Office) -> None:
+    """Taken for a minor before: nobody came, and the list has one elector more."""
+    office.register.load([*ADULTS[1:], IN_PERIOD, ON_POLL, LEFT, LATE], intake=Intake(MEETING))
+    office.make_liste()
+    office.make_tableau()
+    older = LATE | {DATE: "01/02/1990"}
+    office.register.load([*ADULTS[1:], IN_PERIOD, ON_POLL, LEFT, older], intake=Intake(LATER))
+    with office.register.engine.begin() as connection:
+        (doubt,) = list_doubts(connection, COMMUNE)
+        decide_doubt(connection, doubt.id, DoubtDecision.SAME_PERSON, by="mairie")
+    code, said = office.run("--report", str(office.report))
+    assert code == ExitCode.FAILED, "the tableau is to be made again"
+    assert "concorde avec le registre, 22 électeurs au 20/10/2026, 1 état civil corrigé depuis." in said
+    assert (
+        "NE CONCORDE PAS : 22 électeurs après, 3 mouvements ; 23 et 3 d'après le registre, où une date de naissance "
+        "corrigée depuis change un mineur en électeur ou le contraire. Redemander le tableau."
+    ) in said
+    named = {it["nom_naissance"]: it["message"] for it in json.loads(office.report.read_text("utf-8"))}
+    assert named["COURLIS"] == "état civil corrigé depuis ce fichier (doutes : même personne)"
 
 
 def test_an_export_of_before_the_file_that_was_taken_up_after_it(office: Office) -> None:

@@ -18,10 +18,10 @@ from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, ME
 from worker.exports.integrity import VerifyScope, verify_files
 from worker.exports.naming import ListeNaming
 from worker.exports.purge import purge_files
-from worker.handlers.export_plan import PlannedFile
+from worker.exports.records import PlannedFile
 from worker.registre.reu.importer import Intake
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
 
 CAME, LEFT = invented("FURET", "14/03/1962"), invented("FAISAN", "15/04/1963")
 

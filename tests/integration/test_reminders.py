@@ -19,7 +19,7 @@ from tests.parts.web import serving
 from worker.db.types import utc_now
 from worker.errors import TransientError
 from worker.housekeeping.housekeeping import reminder_chore
-from worker.notifier.kinds import Channel
+from worker.notifier.channels.delivery import Channel
 from worker.notifier.models import Agent, Notification, Reminder, ReminderEcheance
 from worker.notifier.notify import Notifier
 from worker.registre.models import Commission, ListeCommunale, Scrutin
@@ -54,6 +54,7 @@ def subjects(mailbox: Mailbox) -> list[str]:
     ]
 
 
+@pytest.mark.slow
 @ON_SQLITE
 def test_each_deadline_is_told_ten_and_three_days_before_and_never_again(desk: Desk, mailbox: Mailbox) -> None:
     told: dict[date, list[str]] = {}
@@ -86,12 +87,14 @@ def test_a_meeting_that_was_noted_is_not_asked_for(desk: Desk, mailbox: Mailbox)
     assert subjects(mailbox) == ["Tableau des vingt jours : dans 5 jours"]
 
 
+@pytest.mark.slow
 def test_deadlines_of_a_day_are_one_message(desk: Desk, mailbox: Mailbox) -> None:
     work(on(date(2027, 3, 14), desk, mailbox))
     assert subjects(mailbox) == ["2 échéances, la première dans 4 jours"]
     assert work(on(date(2027, 3, 14), desk, mailbox)) == 0
 
 
+@pytest.mark.slow
 def test_what_has_passed_is_not_told(desk: Desk, mailbox: Mailbox) -> None:
     work(on(CINQ + timedelta(days=1), desk, mailbox))
     assert mailbox.mails == []
@@ -173,6 +176,7 @@ def test_a_poll_that_moves_is_told_anew(desk: Desk, mailbox: Mailbox) -> None:
     assert subjects(mailbox) == ["Tableau des cinq jours : dans 3 jours"] * 2
 
 
+@pytest.mark.slow
 def test_three_notifiers_remind_once(database_url: str, desk: Desk, mailbox: Mailbox) -> None:
     with Session(desk.engine) as session, session.begin():
         for number in range(20):
@@ -213,6 +217,7 @@ def test_a_notifier_killed_after_a_reminder_is_followed_by_the_same_message_id(d
     assert first.message["Message-ID"] == second.message["Message-ID"]
 
 
+@pytest.mark.slow
 def test_programs_hear_of_a_deadline_once(desk: Desk, mailbox: Mailbox) -> None:
     events: list[CloudEvent] = []
     answers = iter([TransientError("away")])

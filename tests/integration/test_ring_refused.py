@@ -9,7 +9,7 @@ from schemas.requests import ListeExportRequested
 from tests.integration.export_desk import COMMUNE, Desk, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.doorbell import Doorbell
-from worker.handlers.ingest_request import ingest_request
+from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]

@@ -43,19 +43,22 @@ def _listen(town: Town) -> None:
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
         channel = connection.channel()
         channel.queue_declare(EVENTS, durable=True)
-        for event_type in (EVENT_EXPORT_CANCELLED, EVENT_REQUEST_REFUSED):
-            channel.queue_bind(EVENTS, EXCHANGE, event_type)
+        # What is refused to a stranger is for his account only.
+        for key in (EVENT_EXPORT_CANCELLED, f"{EVENT_REQUEST_REFUSED}.account.#"):
+            channel.queue_bind(EVENTS, EXCHANGE, key)
 
 
 def _allow(town: Town) -> None:
     with Session(town.engine) as session, session.begin():
-        session.add(Sender(name=urlsplit(town.amqp_url).username or "", code_commune="13900"))
+        account = urlsplit(town.amqp_url).username or ""
+        session.add(Sender(name=account, code_commune="13900", speaks_for_agents=True))
 
 
 def _about(event: CloudEvent) -> dict[str, Any]:
     return {"request": {"source": event.source, "id": event.id}, "requested_by": AGENT}
 
 
+@pytest.mark.slow
 def test_a_file_under_way_is_cancelled_told_and_asked_again(town: Town, mailbox: Mailbox) -> None:
     for queue in (QUEUE_REQUESTS, QUEUE_LISTES):
         town.start_worker("-Q", queue)

@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, text
 
-from common.clock import jour_a_paris
+from common.calendrier import jour_a_paris
 from producers.publisher import Publisher
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
 from schemas.envelope import CloudEvent
@@ -18,10 +19,12 @@ from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, Town
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
+from worker.exports.models import EVERY_COMMUNE
 from worker.exports.purge import purge_files, total
 from worker.exports.storage import Storage
+from worker.handlers.manage_access import SCREEN_ACCOUNT, allow_sender
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 Declared = FileDownloaded | DepotDeclared | DepotVerdictDeclared
 NAMED = "Rejet : Mme INVENTEE Zélie, adresse absente."
@@ -32,6 +35,11 @@ LISTE = ListeExportRequested.model_validate({"commune": "13900", "listes": ["P"]
 def town(deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
     """Its workers and notifier have the accounts of an installation; the test itself looks as the owner."""
     town = Town(deployment.database_url("owner"), deployment.broker.url(VHOST), tmp_path, mailbox.port)
+    with town.engine.begin() as connection:
+        # Another test's volume, and what the record knows of it, are not this one's.
+        connection.exec_driver_sql("UPDATE volume SET marked_at = NULL")
+        connection.exec_driver_sql("UPDATE export SET purged_at = now() WHERE purged_at IS NULL")
+        allow_sender(connection, SCREEN_ACCOUNT, EVERY_COMMUNE, actor="test")
     for start, account in ((town.start_worker, "worker"), (town.start_notifier, "notifier")):
         start(
             PREFECTURE_DATABASE_URL=deployment.database_url(account),
@@ -98,11 +106,32 @@ def test_a_file_is_taken_deposited_answered_and_compared_with(
         ("depot_verdict", AGENT),
     ]
     mailbox.wait_for(2)
+    for event_id in (file["event_id"], second["event_id"]):  # the record says so after the mail has left
+        told = {"query": "SELECT 1 FROM demandes WHERE event_id = :id AND told_at IS NOT NULL", "id": event_id}
+        wait_until(partial(town.rows, **told), message="the request told, on record")
     assert "INVENTEE" not in town.log("worker") + town.log("notifier")
     assert town.queue("requests.XQ") == []
 
     notifier = build_engine(deployment.database_url("notifier"))
-    assert total(purge_files(notifier, Storage(town.exports), days=0, actor="test")).exports >= 2
+    purged = total(purge_files(notifier, Storage(town.exports), days=0, actor="test"))
     notifier.dispose()
+    assert purged.exports >= 2
     (row,) = town.rows("SELECT * FROM derniers_exports WHERE export_id = :id", id=file["export_id"])
     assert (row["answer"], row["verdict"], row["purged_at"] is not None) == ("", "accepte", True)
+
+
+def test_what_each_process_runs_with_is_on_record_under_its_own_account(town: Town) -> None:
+    def lines() -> dict[str, RowMapping]:
+        query = text("SELECT actor, account, detail FROM audit WHERE action = 'settings_changed' ORDER BY id")
+        with town.engine.connect() as connection:
+            return {row["actor"]: row for row in connection.execute(query).mappings()}
+
+    def is_ours(process: str) -> bool:
+        return process in lines() and str(town.exports) in lines()[process]["detail"]
+
+    wait_until(lambda: is_ours("worker") and is_ours("notifier"), message="a line of each process of this test")
+    assert {name: row["account"] for name, row in lines().items() if name in {"worker", "notifier"}} == {
+        "worker": "prefecture_worker",
+        "notifier": "prefecture_notifier",
+    }
+    assert f"EXPORTS_DIR={town.exports}" in lines()["worker"]["detail"]

@@ -39,6 +39,7 @@ POISON = {
 }
 
 
+@pytest.mark.slow
 def test_poison_is_put_aside_with_its_reason_and_good_requests_are_served(town: Town) -> None:
     town.start_worker()
     for body in POISON.values():
@@ -49,5 +50,7 @@ def test_poison_is_put_aside_with_its_reason_and_good_requests_are_served(town: 
     reasons = {body: str(headers["x-reason"]) for headers, body in dead}
     for reason, body in POISON.items():
         assert reason in reasons[body]
+    counted = town.rows("SELECT account, sum(letters) AS letters FROM dead_letters GROUP BY account")
+    assert [(row["account"], row["letters"]) for row in counted] == [("", len(POISON))]
     assert "LANTERNE" not in town.log("worker") + "".join(reasons.values())
     assert town.queue("requests") == []

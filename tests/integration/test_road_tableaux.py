@@ -77,6 +77,7 @@ def test_one_request_makes_its_files_one_mail_and_their_events(town: Town, mailb
     assert len(mailbox.mails) == 1
 
 
+@pytest.mark.slow
 def test_a_worker_of_tableaux_leaves_the_lists_to_others(town: Town) -> None:
     town.start_worker("-Q", QUEUE_REQUESTS)
     town.start_worker("-Q", QUEUE_TABLEAUX)
@@ -87,6 +88,7 @@ def test_a_worker_of_tableaux_leaves_the_lists_to_others(town: Town) -> None:
     assert [len(town.queue(name)) for name in (QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REQUESTS)] == [2, 0, 0]
 
 
+@pytest.mark.slow
 def test_the_same_event_three_times_makes_one_set_of_files(town: Town, mailbox: Mailbox) -> None:
     town.start_worker()
     town.start_notifier()
@@ -115,6 +117,7 @@ REFUSALS: list[tuple[dict[str, object], str]] = [
 ]
 
 
+@pytest.mark.slow
 def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town, mailbox: Mailbox) -> None:
     town.start_worker()
     town.start_notifier()
@@ -137,6 +140,7 @@ def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town, 
     assert len([name for name in town.files() if name.endswith(".pdf")]) == 1
 
 
+@pytest.mark.slow
 def test_all_six_are_made_of_libreville(town: Town) -> None:
     town.start_worker()
     events = [

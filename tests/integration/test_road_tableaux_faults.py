@@ -44,6 +44,7 @@ def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> 
     town.close()
 
 
+@pytest.mark.slow
 def test_a_worker_killed_in_the_middle_is_replaced(town: Town, mailbox: Mailbox) -> None:
     town.start_notifier()
     worker = town.start_worker()

@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import Engine, insert
 
+from common.texte import JOINT, clean
 from schemas.vocabulary import Format, Liste, Severity
 from tests.integration.liste_reader import HEADER, JOUR, expected_line, for_csv, is_of_age, rank, read_csv, read_xml
 from tests.parts.databases import SqliteFiles
@@ -16,10 +17,9 @@ from tests.parts.postgres import PostgresServer
 from tests.unit.nasty import nasty_texts
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
-from worker.domain.texte import JOINT, clean
 from worker.registre.models import Bureau, Commune, Electeur, ListeCommunale
 from worker.writers.columns import ListeSpec
-from worker.writers.csv_file import write_csv
+from worker.writers.electeurs_file import write_csv
 from worker.writers.precheck import find_anomalies, take_census
 from worker.writers.xml_file import write_xml
 
@@ -143,6 +143,7 @@ def _is_changed(fields: dict[str, Any]) -> bool:
     return any(isinstance(value, str) and clean(value) != value for value in fields.values())
 
 
+@pytest.mark.slow
 @settings(max_examples=40, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(drawn=st.lists(ELECTEUR, min_size=1, max_size=6), first=BUREAU, second=BUREAU)
 @example(drawn=[ORDINARY | _NUMBERS], first=NO_NAMES | {"libelle": "\u037e\u00a0"}, second=NO_NAMES)
@@ -166,6 +167,7 @@ def test_what_is_in_the_register_is_what_is_read(
         assert on_sqlite.cleaned == sum(_is_changed(fields) for fields in written)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [0, 1, 199, 200, 201, 500, 501, 1001])
 def test_no_line_is_lost_where_blocks_meet(engines: list[Engine], count: int) -> None:
     electeurs = [
@@ -179,6 +181,7 @@ def test_no_line_is_lost_where_blocks_meet(engines: list[Engine], count: int) ->
         assert read_xml(files.xml)[1] == lines
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("field", "value", "place", "expected"),
     [

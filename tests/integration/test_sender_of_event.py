@@ -144,6 +144,7 @@ UNREADABLE = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("table", UNREADABLE.values(), ids=UNREADABLE)
 def test_headers_that_python_cannot_hold_break_no_connection(
     broker: PrefectureBroker, amqp_url: str, table: bytes

@@ -11,7 +11,7 @@ from schemas.requests import CancelRequested, ListeExportRequested, RetryRequest
 from tests.integration.export_desk import COMMUNE, Desk, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.exports.models import EVERY_COMMUNE, Sender
-from worker.handlers.ingest_request import ingest_request
+from worker.handlers.requests.ingest_request import ingest_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -41,6 +41,7 @@ def _row(desk: Desk, event: CloudEvent) -> RowMapping:
         return connection.execute(query, {"id": event.id}).mappings().one()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sender", ["mairie-13900", "departement"])
 @pytest.mark.parametrize("asked", [LISTES, TABLEAUX], ids=["listes", "tableaux"])
 def test_a_known_sender_is_served_for_its_commune(desk: Desk, sender: str, asked: dict[str, Any]) -> None:
@@ -48,6 +49,7 @@ def test_a_known_sender_is_served_for_its_commune(desk: Desk, sender: str, asked
     assert (row["outcome"], row["sender"], row["code_commune"]) == ("accepted", sender, COMMUNE)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("sender", ["mairie-13055", "nobody", EVERY_COMMUNE, "mairie-libreville"])
 @pytest.mark.parametrize("asked", [LISTES, TABLEAUX], ids=["listes", "tableaux"])
 def test_another_is_refused_with_a_reason_and_nobody_is_mailed(desk: Desk, sender: str, asked: dict[str, Any]) -> None:
@@ -78,6 +80,7 @@ def test_invalid_data_of_a_stranger_is_told_to_no_agent(desk: Desk) -> None:
         assert (_row(desk, event)["outcome"], _row(desk, event)["code_commune"]) == ("refused", commune)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", [CancelRequested, RetryRequested])
 def test_anothers_request_cannot_be_told_from_one_that_does_not_exist(
     desk: Desk, model: type[CancelRequested] | type[RetryRequested]

@@ -3,12 +3,15 @@
 import hashlib
 import http.client
 import os
+import pty
 import re
 import socket
 import sqlite3
+import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import closing
+from html import unescape
 from http.cookies import SimpleCookie
 from pathlib import Path
 from signal import SIGINT, SIGTERM, Signals
@@ -22,7 +25,7 @@ from tests.parts.process import Process
 from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT
 from tests.parts.wait import wait_until
 
-pytestmark = pytest.mark.integration
+pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
 LISTES = "/communes/13900/listes"
 READY = "SELECT file_name, sha256 FROM export WHERE status = 'ready' ORDER BY id"
@@ -36,22 +39,25 @@ class Desk:
         self.port = free_port()
         self.log = home / "run.log"
         self.process: Process | None = None
+        self.opening = ""
         self._cookies: SimpleCookie = SimpleCookie()
 
-    def start(self, **settings: str) -> Process:
+    def start(self, stdin: int = subprocess.DEVNULL, /, **settings: str) -> Process:
         environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": str(self.home)}
         environment |= {"PREFECTURE_WEB_PORT": str(self.port)} | settings
         command = [sys.executable, "-m", "worker.solo", "run"]
-        self.process = Process(command, env=environment, folder=ROOT, log=self.log)
+        self.process = Process(command, env=environment, folder=ROOT, log=self.log, stdin=stdin)
         return self.process
 
     def open(self, **settings: str) -> Process:
         """Returns once the address is printed."""
         self.log.write_bytes(b"")
         process = self.start(**settings)
-        address = f"http://{LOOPBACK}:{self.port}"
-        wait_until(lambda: address in self.said() or not process.alive, message=f"{address}: {self.said()}")
+        opened = re.compile(rf"http://{LOOPBACK}:{self.port}(/ouvrir\?cle=\S+)")
+        wait_until(lambda: opened.search(self.said()) or not process.alive, message=f"{opened.pattern}: {self.said()}")
         assert process.alive, self.said()
+        (self.opening,) = opened.findall(self.said())
+        assert self.ask("GET", self.opening)[0] == 303
         return process
 
     def said(self) -> str:
@@ -66,7 +72,7 @@ class Desk:
 
     def ask(self, method: str, path: str, **fields: str) -> tuple[int, bytes]:
         connection = http.client.HTTPConnection(LOOPBACK, self.port, timeout=60)
-        headers = {"Cookie": "; ".join(f"{name}={it.value}" for name, it in self._cookies.items())}
+        headers = self.cookies()
         if fields:
             headers["Content-Type"] = "application/x-www-form-urlencoded"
         with closing(connection):
@@ -75,6 +81,10 @@ class Desk:
             for cookie in answer.headers.get_all("Set-Cookie") or ():
                 self._cookies.load(cookie)
             return answer.status, answer.read()
+
+    def cookies(self) -> dict[str, str]:
+        """The header of who was here before."""
+        return {"Cookie": "; ".join(f"{name}={it.value}" for name, it in self._cookies.items())}
 
     def press_the_button(self, format_: str) -> None:
         status, page = self.ask("GET", LISTES)
@@ -123,18 +133,55 @@ def test_it_opens_with_libreville_makes_a_file_and_gives_it(desk: Desk) -> None:
     assert f"/exports/{number}/fichier".encode() in desk.ask("GET", "/communes/13900/exports")[1]
 
 
-@pytest.mark.nightly
+def test_who_is_before_it_opens_her_own_commune(desk: Desk) -> None:
+    """« Saint-Victor » is the name of several; a mistyped address is asked for again."""
+    master, terminal = pty.openpty()
+    try:
+        process = desk.start(terminal)
+        os.write(master, b"2\nSaint-Victor\ncassis\n\nrien\nelections@cassis.example\n")
+        opened = re.compile(rf"http://{LOOPBACK}:{desk.port}(/ouvrir\?cle=\S+)")
+        wait_until(lambda: opened.search(desk.said()) or not process.alive, message="the address")
+        said = desk.said()
+    finally:
+        os.close(terminal)
+        os.close(master)
+    assert "Plusieurs communes : donnez le code de la vôtre." in said
+    assert "Cassis (13022)." in said
+    assert "LIBREVILLE (démonstration)" in said
+    (address,) = opened.findall(said)
+    assert desk.ask("GET", address)[0] == 303
+    status, page = desk.ask("GET", "/communes/13022/taches")
+    assert (status, "Aucun registre n'est importé" in unescape(page.decode())) == (200, True)
+    assert desk.rows("SELECT name, email FROM agent") == [("mairie-13022", "elections@cassis.example")]
+    assert desk.end(SIGINT) == 0
+
+
+def test_another_account_of_this_computer_reads_nothing(desk: Desk, sqlite_files: SqliteFiles) -> None:
+    sqlite_files.create(desk.home / "prefecture.db", LIBREVILLE_TEMPLATE)
+    desk.open()
+    former, stranger = desk.opening, Desk(desk.home)
+    stranger.port = desk.port
+    for path in ("/", LISTES, "/communes/13900/flux", "/ouvrir", "/ouvrir?cle=devinee"):
+        status, page = stranger.ask("GET", path)
+        assert (status, b"LIBREVILLE" in page) == (401, False), path
+        assert "affiche à son démarrage" in page.decode(), path
+    assert desk.end(SIGINT) == 0
+    desk.open()
+    assert stranger.ask("GET", former)[0] == 401
+    assert stranger.ask("GET", desk.opening)[0] == 303
+
+
 def test_stopped_while_files_are_made_it_leaves_the_rest_for_the_next_start(
     desk: Desk, sqlite_files: SqliteFiles
 ) -> None:
     sqlite_files.create(desk.home / "prefecture.db", CITY_TEMPLATE)
     desk.open(PREFECTURE_WEB_AGENT="mairie-libreville")
     stream = http.client.HTTPConnection(LOOPBACK, desk.port, timeout=60)
-    stream.request("GET", "/communes/13900/flux")
+    stream.request("GET", "/communes/13900/flux", headers=desk.cookies())
     assert stream.getresponse().status == 200
     for _ in range(4):
         desk.press_the_button("xml")
-    wait_until(lambda: list(desk.home.rglob(".*.part")), message="a file being written")
+    wait_until(lambda: list(desk.home.rglob("13900/.*.part")), message="a file being written")
     assert desk.end(SIGINT) == 0
     stream.close()
     assert "Traceback" not in desk.said()
@@ -151,7 +198,7 @@ def test_killed_it_loses_nothing(desk: Desk, sqlite_files: SqliteFiles) -> None:
     sqlite_files.create(desk.home / "prefecture.db", CITY_TEMPLATE)
     process = desk.open()
     desk.press_the_button("xml")
-    wait_until(lambda: list(desk.home.rglob(".*.part")), message="a file being written")
+    wait_until(lambda: list(desk.home.rglob("13900/.*.part")), message="a file being written")
     process.kill()
     assert desk.rows(READY) == []
     desk.open()
@@ -203,3 +250,21 @@ def test_who_uses_the_computer_is_asked(
     assert code == 2
     assert message in said
     assert "Traceback" not in said
+
+
+@pytest.mark.parametrize("door", ["proxy", "oidc"])
+def test_nobody_saves_or_replaces_everything_where_several_come(desk: Desk, door: str) -> None:
+    """The page is that of who has a computer for herself: else a clerk would leave with the lists of every commune."""
+    given = {"PUBLIC_URL": f"http://{LOOPBACK}:{desk.port}", "WEB_SECRET": "s" * 40, "WEB_AUTH": door}
+    if door == "proxy":
+        given |= {"WEB_TRUSTED_PROXIES": LOOPBACK, "WEB_PROXY_SECRET": "p" * 40}
+    else:
+        given |= {"WEB_OIDC_ISSUER": "https://agents.example", "WEB_OIDC_CLIENT_ID": "module"}
+        given |= {"WEB_OIDC_CLIENT_SECRET": "c" * 40}
+    desk.log.write_bytes(b"")
+    process = desk.start(**{f"PREFECTURE_{name}": value for name, value in given.items()})
+    wait_until(lambda: "est ouvert" in desk.said() or not process.alive, message="the screen")
+    assert process.alive, desk.said()
+    known, unknown = (desk.ask("GET", f"/communes/13900/{page}")[0] for page in ("listes", "sauvegarde"))
+    assert known in {303, 401}, "who asks is nobody yet, but the page is there"
+    assert unknown == 404

@@ -16,8 +16,7 @@ from worker.errors import TransientError
 from worker.exports.models import Export
 from worker.housekeeping.housekeeping import sweep
 from worker.messaging.broker import build_broker
-from worker.messaging.doorbell import DoorbellQueues
-from worker.messaging.queues import count_doorbells
+from worker.messaging.queues import DoorbellQueues, count_doorbells
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -70,6 +69,7 @@ def waiting(desk: Desk) -> set[int]:
         return set(session.scalars(select(Export.id).where(Export.status == ExportStatus.QUEUED)))
 
 
+@pytest.mark.slow
 def test_rows_of_a_long_queue_are_left_alone(desk: Desk) -> None:
     rows = wait_in_queue(desk, 600)
     queue = Queue()
@@ -131,6 +131,7 @@ def test_a_row_whose_worker_died_does_not_wait_for_the_queue_to_shrink(desk: Des
     assert sweep(desk.engine, queue.ring, count=queue.count, grace_seconds=ALWAYS) == 0
 
 
+@pytest.mark.slow
 def test_each_queue_is_counted_by_itself(desk: Desk) -> None:
     bulk = wait_in_queue(desk, 3, is_bulk=True)
     single, tableau = make_export("P.csv=queued", rung_at=utc_now(-60)), make_tableau("vingt_jours.P.commune=queued")
@@ -138,6 +139,15 @@ def test_each_queue_is_counted_by_itself(desk: Desk) -> None:
     rung: list[Doorbell] = []
     assert sweep(desk.engine, rung.extend, count=lambda: {LISTES: 1, LISTES_BULK: 1, TABLEAUX: 5}) == 3
     assert rung == [*(Doorbell(row, *LISTES_BULK) for row in bulk[:2]), Doorbell(tableau.id, *TABLEAUX)]
+
+
+def test_between_two_counts_what_never_left_is_enqueued(desk: Desk) -> None:
+    wait_in_queue(desk, 2)
+    fresh = make_export("9=queued", "fresh")
+    desk.ask(fresh, event_id="alone")
+    queue = Queue()
+    assert sweep(desk.engine, queue.ring, count=queue.count, counts=False) == 1
+    assert queue.rung == [fresh.id]
 
 
 def test_a_broker_that_cannot_be_asked_is_asked_again(desk: Desk) -> None:

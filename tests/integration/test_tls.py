@@ -8,16 +8,21 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from producers.cli import main as producers
-from tests.parts.certificates import Authority
-from tests.parts.deployment import DEPLOY, read_conf
+from tests.parts.certificates import Authority, Certificate
+from tests.parts.deployment import DEPLOY, make_secrets, read_conf
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
 from worker.cli.main import main as worker
+from worker.db.engine import build_engine
+from worker.errors import TransientError
+from worker.messaging.broker import ping_broker
 
 pytestmark = pytest.mark.integration
 
@@ -78,6 +83,7 @@ def town(servers: Servers, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
     town.close()
 
 
+@pytest.mark.slow
 def test_a_request_is_served_from_end_to_end(servers: Servers, town: Town, mailbox: Mailbox) -> None:
     town.start_worker()
     town.start_notifier()
@@ -105,6 +111,7 @@ def wrong(request: pytest.FixtureRequest, servers: Servers, monkeypatch: pytest.
     return Wrong(environment, broker, database)
 
 
+@pytest.mark.slow
 def test_a_producer_sends_nothing_to_a_wrong_broker(
     servers: Servers, wrong: Wrong, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -127,11 +134,12 @@ def test_nobody_reads_a_wrong_database(wrong: Wrong, capsys: pytest.CaptureFixtu
 def test_diagnose_says_what_is_wrong_with_each(wrong: Wrong, capsys: pytest.CaptureFixture[str]) -> None:
     assert worker(["diagnose"]) == 3
     failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ÉCHEC")]
-    assert [wrong.database in failed[0], wrong.broker in failed[2], len(failed)] == [True, True, 3]
+    assert [wrong.database in failed[0], wrong.broker in failed[2], len(failed)] == [True, True, 4]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("part", ["PREFECTURE_AMQP_URL", "PREFECTURE_DATABASE_URL"])
-@pytest.mark.parametrize("process", [("dramatiq", "worker.main", "--processes", "1"), ("worker", "notifier")])
+@pytest.mark.parametrize("process", [("worker.main", "--processes", "1"), ("worker", "notifier")])
 def test_workers_and_notifier_do_not_start(servers: Servers, wrong: Wrong, part: str, process: tuple[str, ...]) -> None:
     plain = {"PREFECTURE_AMQP_URL": servers.node.url(), "PREFECTURE_DATABASE_URL": servers.database_url}
     started = _run(wrong.environment | plain | {part: wrong.environment[part]}, *process)
@@ -150,3 +158,38 @@ def _run(environment: dict[str, str], *arguments: str) -> subprocess.CompletedPr
         timeout=60,
         check=False,
     )
+
+
+@pytest.mark.slow
+def test_what_secrets_makes_is_what_the_parts_believe(tmp_path: Path) -> None:
+    """The files that `deploy/tls.yml` names: each server is believed, and none by another authority."""
+    secrets, other = make_secrets(tmp_path / "ours", HOST), make_secrets(tmp_path / "other", HOST)
+    assert not list(secrets.glob("signing*")), "nobody can sign another certificate"
+    port = free_port()
+    conf = read_conf(DEPLOY / "broker" / "tls.conf") | {
+        "listeners.ssl.default": f"{LOOPBACK}:{port}",
+        "ssl_options.certfile": str(secrets / "broker_certificate.pem"),
+        "ssl_options.keyfile": str(secrets / "broker_key.pem"),
+    }
+    certificate = Certificate(secrets / "database_certificate.pem", secrets / "database_key.pem")
+    with RabbitNode(config=conf) as node, PostgresServer(certificate=certificate) as server:
+        plain = server.create_database()
+        for folder, is_ours in ((secrets, True), (other, False)):
+            tail = (secrets / "broker_listes_tls_url").read_text().partition("@broker/prefecture")[2]
+            amqp_url = f"amqps://{node.user}:{node.password}@{HOST}:{port}/%2F{tail}"
+            tail = (secrets / "database_listes_tls_url").read_text().partition("@database/prefecture")[2]
+            database_url = plain.replace(LOOPBACK, HOST) + tail
+            amqp_url, database_url = (
+                url.replace("/run/secrets/authority", str(folder / "authority.pem")) for url in (amqp_url, database_url)
+            )
+            engine = build_engine(database_url)
+            if is_ours:
+                assert ping_broker(amqp_url) == f"{HOST}:{port}//"
+                with engine.connect() as connection:
+                    assert connection.scalar(text("SELECT ssl FROM pg_stat_ssl WHERE pid = pg_backend_pid()"))
+            else:
+                with pytest.raises(TransientError, match="TLS impossible"):
+                    ping_broker(amqp_url)
+                with pytest.raises(OperationalError, match="certificate verify failed"):
+                    engine.connect()
+            engine.dispose()

@@ -2,8 +2,11 @@
 
 import json
 import os
+import time
 import tracemalloc
 from collections.abc import Callable
+from contextlib import redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -13,15 +16,20 @@ from common.cli import ExitCode
 from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
+from worker.cli.main import main
 from worker.db.types import utc_now
 from worker.exports.audit import Action
 from worker.exports.integrity import FileFault, VerifyScope, find_fault, verify_files
 from worker.exports.models import Export
+from worker.exports.purge import remove_abandoned, total
+from worker.exports.storage import EXPORTS, SENTINEL, Sentinel
+from worker.housekeeping.housekeeping import abandoned_chore
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
 NAME = "liste-P-demande.csv"
 REPORT = "liste-P-demande-csv-anomalies.csv"
+HOUR = 3600
 
 
 def test_intact_files_are_said_and_dated(desk: FilesDesk) -> None:
@@ -107,7 +115,8 @@ def test_a_damaged_file_is_found_and_said(
     )
     assert (remade in said.out) is (fault is not FileFault.PERMISSIONS)
     assert said.out.endswith("1 export vérifié (1 fichier) : 1 fichier en défaut.\n")
-    (line,) = (json.loads(line) for line in said.err.splitlines())
+    lines = map(json.loads, said.err.splitlines())
+    (line,) = (line for line in lines if line["event"] != "audit")  # the trail's copy
     assert (line["level"], line["event"], line["export_id"]) == ("error", "file_found_wrong", export_id)
     assert NAME not in said.err
     assert desk.export(export_id).verified_at is None
@@ -202,6 +211,7 @@ def test_a_file_that_is_purged_or_made_again_meanwhile_is_not_called_wrong(desk:
     assert desk.export(remade).verified_at is None
 
 
+@pytest.mark.slow
 def test_more_exports_than_are_recorded_at_once_are_all_looked_at(desk: FilesDesk) -> None:
     ids = [desk.make(f"demande-{number}") for number in range(60)]
     _flip(desk.path(ids[-1]))
@@ -229,3 +239,72 @@ def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
 def _change(desk: FilesDesk, export_id: int, **values: object) -> None:
     with desk.engine.begin() as connection:
         connection.execute(update(Export).where(Export.id == export_id).values(**values))
+
+
+def test_a_new_volume_is_accepted_by_the_operator(desk: FilesDesk) -> None:
+    desk.make()
+    Sentinel(desk.engine, EXPORTS).mark(desk.root)
+    assert desk.run("verify").code == 0
+    (desk.root / SENTINEL).unlink()
+    refused = desk.run("verify")
+    assert (refused.code, refused.err) == (
+        3,
+        "Erreur : Volume des exports absent, ou un autre à sa place : prévenez l'exploitant.\n",
+    )
+    assert "n'est pas le volume de cette installation" in _diagnose()
+    assert desk.run("purge", "--older-than", "0", "--yes").code == 3
+    assert desk.run("verify", "--accept-volume").code == 0
+    assert desk.run("verify").code == 0
+    assert "n'est pas le volume" not in _diagnose()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("status", ["failed", "cancelled"])
+def test_the_file_of_a_row_that_came_to_nothing_goes_after_an_hour(desk: FilesDesk, status: str) -> None:
+    """It stayed for thirty days: named at the end of a start whose record was lost."""
+    left, kept = desk.make("gauche", has_report=True), desk.make("gardee")
+    path = desk.path(left)
+    _end(desk, left, status=status, finished_at=utc_now(-HOUR / 2))
+    assert total(remove_abandoned(desk.engine, desk.storage, actor="test")) == (0, 0, 0, 0, 0)
+    assert desk.run("verify", "--json").document["abandoned"] == []
+
+    _end(desk, left, finished_at=utc_now(-HOUR - 60))
+    said = desk.run("verify")
+    assert said.code == 1
+    place = f"13900/{path.name} : reste d'un essai sans suite (export {left}) : « python -m worker purge » l'efface"
+    assert place in said.out.splitlines()
+    abandoned = [f"13900/{name}" for name in desk.files() if "gauche" in name]
+    assert len(abandoned) == 2
+    assert desk.run("verify", "--json").document["abandoned"] == abandoned
+    removed = total(remove_abandoned(desk.engine, desk.storage, actor="test"))
+    assert (removed.files, removed.failures) == (2, 0)
+    assert desk.files() == [desk.path(kept).name]
+    assert [(line.export_id, line.detail) for line in desk.audit()] == [(left, path.name)]
+    assert desk.export(left).purged_at is None
+    assert desk.run("verify").code == 0
+
+
+def test_what_a_dead_worker_left_of_a_cancelled_row_goes_after_an_hour(desk: FilesDesk) -> None:
+    """Until a worker was started again it stayed, with all its electors; and the mark that another one began, too."""
+    kept = desk.path(desk.make("gardee"))
+    stale, fresh = (kept.with_name(f".{name}.csv.mort.part") for name in ("annulee", "en-cours"))
+    mark = desk.root / f"{SENTINEL}.mort.part"
+    for path, age in ((stale, 2 * HOUR), (mark, 2 * HOUR), (fresh, HOUR / 2)):
+        path.write_text("Nom;Prénoms\n")
+        os.utime(path, (time.time() - age,) * 2)
+    chore = abandoned_chore(desk.engine, desk.storage)
+    while chore.step():
+        pass
+    assert desk.files() == sorted([fresh.name, kept.name])
+    assert not mark.exists()
+
+
+def _end(desk: FilesDesk, export_id: int, **values: object) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(update(Export).where(Export.id == export_id).values(**values))
+
+
+def _diagnose() -> str:
+    with redirect_stdout(StringIO()) as out:
+        main(["diagnose"])
+    return out.getvalue()

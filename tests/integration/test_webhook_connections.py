@@ -11,11 +11,10 @@ from tests.parts.certificates import Authority
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
 from worker.notifier.channels import webhook
-from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message
+from worker.notifier.channels.delivery import Addressee, Channel, DeliveryDelayedError, DeliveryRefusedError, Message
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.webhook import WebhookSender, make_secret
 from worker.notifier.dispatch import try_recipient
-from worker.notifier.kinds import Channel
 
 pytestmark = pytest.mark.integration
 

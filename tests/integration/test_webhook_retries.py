@@ -15,8 +15,8 @@ from tests.parts.web import WebServer, serving
 from worker.db.types import utc_now
 from worker.exports.audit import Action
 from worker.exports.models import Audit
-from worker.notifier.channels.delivery import GIVE_UP_SECONDS
-from worker.notifier.kinds import Channel
+from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Channel
+from worker.notifier.dispatch import REMOVED
 from worker.notifier.models import Notification, Recipient
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -50,6 +50,7 @@ def now_of(desk: Desk) -> datetime:
         return now
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("status", [500, 503, 429, 408])
 def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
     desk: Desk, server: WebServer, mailbox: Mailbox, status: int
@@ -82,6 +83,7 @@ def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
 IN_AN_HOUR = "a date in an hour"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("retry_after", "seconds"),
     [
@@ -131,8 +133,9 @@ def test_a_recipient_that_is_gone_is_told_nothing_any_more(desk: Desk, server: W
     assert work(desk.notifier(smtp(mailbox))) == 3
 
     assert len(server.posts) == 1
-    assert row_of(desk).refusal == "réponse 410"
     with Session(desk.engine) as session:
+        refusals = select(Notification.refusal).where(Notification.recipient == "r1").order_by(Notification.id)
+        assert session.scalars(refusals).all() == ["réponse 410", REMOVED, REMOVED]
         assert session.get_one(Recipient, "r1").disabled_at
         assert session.scalars(select(Audit.action)).all() == [Action.RECIPIENT_DISABLED]
 
@@ -147,6 +150,7 @@ def test_a_redirection_is_not_followed(desk: Desk, server: WebServer, mailbox: M
     assert row_of(desk).refusal == "réponse 307 : les redirections ne sont pas suivies"
 
 
+@pytest.mark.slow
 def test_a_recipient_that_never_answers_is_given_up_and_nobody_waits_for_it_for_ever(
     desk: Desk, server: WebServer, mailbox: Mailbox
 ) -> None:

@@ -3,21 +3,25 @@
 import json
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from threading import Barrier
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
 from schemas.events import ExportFailed, ExportReady, RequestRefused
 from schemas.vocabulary import RequestOutcome
+from tests.integration import notifier_desk
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import Post, WebServer, serving
+from worker.exports.models import Request
 from worker.notifier.channels import webhook
-from worker.notifier.kinds import Channel
+from worker.notifier.channels.delivery import Channel
+from worker.notifier.channels.webhook import WebhookSender
 from worker.notifier.models import Notification
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -34,6 +38,7 @@ def row_of(desk: Desk, recipient: str = "r1") -> Notification:
         return session.scalars(select(Notification).where(Notification.recipient == recipient)).one()
 
 
+@pytest.mark.slow
 def test_the_events_of_a_request_come_in_one_post_that_its_signature_proves(
     desk: Desk, server: WebServer, mailbox: Mailbox
 ) -> None:
@@ -56,6 +61,26 @@ def test_the_events_of_a_request_come_in_one_post_that_its_signature_proves(
     assert row.sent_at
     assert work(desk.notifier(smtp(mailbox))) == 0
     assert len(server.posts) == len(mailbox.mails) == 1
+
+
+def test_the_trace_of_the_request_goes_on_in_the_name_of_the_installation(
+    desk: Desk, server: WebServer, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trace = {"traceparent": "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01", "tracestate": "mairie=1"}
+    desk.add_recipient(Channel.WEBHOOK, server.url())
+    desk.ask("P.csv")
+    with Session(desk.engine) as session, session.begin():
+        session.execute(update(Request).values(**trace))
+    monkeypatch.setattr(notifier_desk, "WebhookSender", partial(WebhookSender, source="/ville"))
+    work(desk.notifier(smtp(mailbox)))
+    desk.ask("CE.csv", event_id="another")
+    work(desk.notifier(smtp(mailbox)))
+    traced, other = server.posts
+    assert {name: traced.headers[name] for name in trace} == trace
+    (event,) = json.loads(traced.body)
+    assert event | trace | {"source": "/ville"} == event
+    assert "traceparent" not in other.headers
+    assert "traceparent" not in other.body.decode()
 
 
 def test_a_refusal_is_an_event_too(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:
@@ -81,6 +106,7 @@ def test_a_recipient_of_every_commune_is_told_of_each_and_another_communes_is_no
     assert [post.path for post in server.posts] == ["/all"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kinds", "files", "is_told"),
     [
@@ -127,6 +153,7 @@ def test_one_that_dies_before_recording_is_followed_by_the_same_id(
     assert len(mailbox.mails) == 1
 
 
+@pytest.mark.slow
 def test_three_notifiers_tell_each_recipient_once(database_url: str, desk: Desk, mailbox: Mailbox) -> None:
     with serving() as one, serving() as other:
         desk.add_recipient(Channel.WEBHOOK, one.url(), "one")
@@ -155,6 +182,7 @@ def ids(posts: list[Post]) -> set[str]:
     return {post.headers["webhook-id"] for post in posts}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("hosts", "refusal"),
     [

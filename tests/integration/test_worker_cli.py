@@ -17,7 +17,9 @@ from sqlalchemy import create_engine, text
 from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.reu_sample import DATE, NOM, electeurs, write_reu
+from worker.cli import imports
 from worker.cli.main import COMMANDS, guard, main
+from worker.cli.options import print_table
 from worker.db.revision import newest, require_current
 from worker.errors import ConfigurationError
 
@@ -52,6 +54,7 @@ def reu(tmp_path: Path) -> Path:
     return write_reu(tmp_path / "reu.csv", electeurs(5))
 
 
+@pytest.mark.slow
 def test_importing_undoing_and_listing(run: Run, reu: Path) -> None:
     assert run("imports").out == "Aucun import.\n"
     done = run("import-reu", reu, "--imported-by", "Mme Lefèvre")
@@ -87,6 +90,7 @@ def test_rejected_lines_are_explained_without_naming_anybody(run: Run, tmp_path:
     assert "LANTERNE" not in refused.err + accepted.out + report.read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_file_comes_by_standard_input_too(run: Run, tmp_path: Path) -> None:
     """`run` has set the address of the database; what was kept while it was read is gone."""
@@ -112,6 +116,7 @@ def test_a_file_comes_by_standard_input_too(run: Run, tmp_path: Path) -> None:
     assert [*kept.iterdir()] == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("database_url", ["sqlite"], indirect=True)
 def test_a_command_keeps_what_it_writes_private(run: Run, tmp_path: Path) -> None:
     """`run` has set the address of the database; whatever the umask of the shell, others read nothing."""
@@ -125,10 +130,11 @@ def test_a_command_keeps_what_it_writes_private(run: Run, tmp_path: Path) -> Non
 def test_a_program_gets_json(run: Run, reu: Path) -> None:
     done = run("import-reu", reu, "--json")
     summary = json.loads(done.out)
-    assert summary["listes"] == [{"code_commune": "13055", "liste": "P", "electeurs": 5, "before": None}]
+    assert summary["listes"] == [{"code_commune": "13055", "liste": "P", "electeurs": 5, "before": None, "mineurs": 0}]
     assert (summary["lines_kept"], summary["unchanged"], summary["report"]) == (5, False, None)
 
 
+@pytest.mark.slow
 def test_many_lists_are_summed_up(run: Run, tmp_path: Path) -> None:
     codes = [f"130{number:02}" for number in range(20)]
     for code in codes:
@@ -179,6 +185,7 @@ def test_agents_are_listed_added_and_removed(run: Run) -> None:
     assert run("agents", "--add", "x").code == ExitCode.USAGE
 
 
+@pytest.mark.slow
 def test_migrating_twice_does_nothing_more(run: Run) -> None:
     first = run("migrate")
     assert (first.code, "communes ajoutées" in first.out) == (ExitCode.DONE, True)
@@ -270,6 +277,7 @@ def test_the_help_starts_without_the_heavy_libraries() -> None:
     assert done.stdout.endswith("False\n")
 
 
+@pytest.mark.slow
 def test_former_code_goes_on_where_the_database_says_so(run: Run, database_url: str) -> None:
     """A release was taken back: its `migrate` does nothing, and its commands work, or both say that they do not."""
     engine = create_engine(database_url)
@@ -288,3 +296,34 @@ def test_former_code_goes_on_where_the_database_says_so(run: Run, database_url: 
     with pytest.raises(ConfigurationError, match="n'est pas prête"):
         require_current(engine)
     engine.dispose()
+
+
+def test_no_table_cuts_what_it_shows(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    name = f"{'liste-inventee-' * 9}.csv"
+    assert run("import-reu", write_reu(tmp_path / name, electeurs(5)), "--imported-by", "Mme Lefèvre").code == 0
+    assert name in run("imports").out, "where it is no terminal, its lines are as long as need be"
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    print_table(("Fichier",), [(name,), ("[bold]",)])
+    shown = click.unstyle(capsys.readouterr().out)
+    assert max(map(len, shown.splitlines())) <= 40
+    assert "".join(re.findall(r"^│ (.*?) *│$", shown, re.MULTILINE)) == f"{name}[bold]"
+
+
+@pytest.mark.slow
+def test_what_is_left_out_of_a_list_is_said(run: Run, reu: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("mairie-a", "mairie-b", "mairie-c"):
+        assert run("senders", "--add", name, "--commune", "13900").code == ExitCode.DONE
+    assert run("audit", "--limit", "2").out.endswith("… et 1 autre ligne : --limit 3\n")
+    assert "autre" not in run("audit", "--limit", "3").out
+    assert "autre" not in run("audit", "--limit", "1", "--commune", "13055").out
+    told = run("audit", "--limit", "1", "--json")
+    assert len(json.loads(told.out)) == 1
+    assert told.err == "… et 2 autres lignes : --limit 3\n"
+    for lines in (5, 6):
+        assert run("import-reu", write_reu(reu, electeurs(lines))).code == ExitCode.DONE
+    monkeypatch.setattr(imports, "SHOWN", 1)
+    assert run("imports").out.endswith("… et 1 autre import : --all\n")
+    assert "autre" not in run("imports", "--all").out

@@ -15,7 +15,8 @@ What is counted:
   first function has no caller, and a generator is called by whoever reads it.
 - An edge **goes back** when the callee was entered before the caller: the reader who follows the request has left that
   file behind and returns to it.
-
+- One that goes back **to the floor** (common/, schemas/, worker/db/: words, files, the calendar, the contract, the
+  database's types) is counted apart: its reader looks a word up and reads on where he was.
 - It **goes up** when, at least once, the callee was on the stack already, waiting for an answer: not a helper that is
   met again, but a call against the direction of the road (a function that was handed down, or two files that are one).
 

@@ -30,7 +30,8 @@ def main(journeys: Sequence[str], *, with_files: bool, with_edges: bool, as_json
 
 def _show(name: str, road: Road, *, with_files: bool, with_edges: bool) -> None:
     counts = f"{len(road.files)} files, {len(road.edges)} call edges, {len(road.back)} go back"
-    click.echo(f"{name}: {counts} ({road.share:.0f} %), {len(road.up)} go up")
+    jumps = f"{road.share(road.jumps):.0f} % without those to the floor"
+    click.echo(f"{name}: {counts} ({road.share(road.back):.0f} %; {jumps}), {len(road.up)} go up")
     if with_files:
         for place, file in enumerate(road.files, 1):
             click.echo(f"  {place:3} {file}")

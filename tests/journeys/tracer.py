@@ -5,15 +5,21 @@ import threading
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from itertools import chain
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
 PRODUCT = ("schemas", "common", "producers", "worker")
+FLOOR = ("common/", "schemas/", "worker/db/")
+"""What every room stands on: words, files, clock and calendar; the contract; the database's types and connections."""
+
 _IMPORTED = "<module>"
 BACKGROUND = "background"
-"""The thread of the housekeeping."""
+"""The threads of the housekeeping, and of what else nobody's request waits for."""
+CHORES = "worker/housekeeping/housekeeping.py"
+"""What a single process does between requests: which of them is due is the clock's affair."""
 
 
 class Tracer:
@@ -22,15 +28,19 @@ class Tracer:
     def __init__(self) -> None:
         self.calls: Counter[tuple[str, str]] = Counter()
         self.upwards: set[tuple[str, str]] = set()
-        self._entered: dict[str, None] = {}
+        self._entered: dict[int, dict[str, None]] = {}
         self._known: dict[str, str] = {}
         self._imports: Counter[int] = Counter()
         self._is_paused = False
 
     @property
     def files(self) -> list[str]:
-        """Paths from the repository's root, in order of first entry."""
-        return list(self._entered)
+        """Paths from the repository's root, in order of first entry, thread after thread.
+
+        Threads stand in the order in which they joined the road. What two of them enter at the same time is in the same
+        order whichever was quicker.
+        """
+        return list(dict.fromkeys(chain.from_iterable(self._entered.values())))
 
     @contextmanager
     def trace(self) -> Iterator[None]:
@@ -59,8 +69,10 @@ class Tracer:
         elif self._is_paused or event != "call" or self._imports[thread] or self._is_by_the_clock():
             return
         elif file := self._file_of(frame):
-            self._entered.setdefault(file)
             caller, *above = [*self._files_above(frame), ""]
+            if CHORES in (file, caller, *above):
+                return
+            self._entered.setdefault(thread, {}).setdefault(file)
             if caller not in {"", file}:
                 self.calls[caller, file] += 1
                 if file in above:

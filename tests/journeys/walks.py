@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from tests.journeys.tracer import ROOT, Tracer
+from tests.journeys.tracer import FLOOR, ROOT, Tracer
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
 
@@ -32,6 +32,11 @@ class Edge:
     calls: int
     goes_back: bool
     goes_up: bool
+
+    @property
+    def is_to_the_floor(self) -> bool:
+        """Whether it goes down to what every room shares, and comes back with an answer."""
+        return self.callee.startswith(FLOOR)
 
 
 @dataclass(frozen=True)
@@ -52,9 +57,13 @@ class Road:
         return [edge for edge in self.edges if edge.goes_up]
 
     @property
-    def share(self) -> float:
-        """Of the edges, how many go back, in hundredths."""
-        return 100 * len(self.back) / len(self.edges)
+    def jumps(self) -> list[Edge]:
+        """The edges that go back to a room of the road, not down to the floor."""
+        return [edge for edge in self.back if not edge.is_to_the_floor]
+
+    def share(self, some: list[Edge]) -> float:
+        """Of the edges, how many these are, in hundredths."""
+        return 100 * len(some) / len(self.edges)
 
 
 def trace(name: str, folder: Path) -> Road:

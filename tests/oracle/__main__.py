@@ -17,8 +17,9 @@ import click
 import structlog
 
 from common.french import format_number
+from tests.oracle.answers import Answer, Tableau
 from tests.oracle.comparison import find_differences, shorten
-from tests.oracle.computation import Answer, Oracle, Tableau
+from tests.oracle.computation import Oracle
 from tests.oracle.departement import measure
 from tests.oracle.generator import build_history
 from tests.oracle.history import History

@@ -18,7 +18,7 @@ from unicodedata import normalize
 
 from sqlalchemy import Engine
 
-from common.clock import PARIS
+from common.calendrier import PARIS
 from schemas.vocabulary import Liste, Severity
 from tests.integration.export_desk import Desk
 from tests.oracle.product import ask_liste

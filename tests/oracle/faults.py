@@ -1,11 +1,14 @@
 """Ways to compute wrongly, one each: the comparison must notice all of them."""
 # ruff: noqa: ARG002 — a rule that is gone looks at nothing
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 
-from tests.oracle.computation import Ages, Answer, Change, Line, Link, Liste, Oracle
-from tests.oracle.history import AskListe, AskTableau, Import, Personne
+from tests.oracle.answers import Answer, Line, Liste
+from tests.oracle.computation import Ages, Oracle
+from tests.oracle.coverage import Gap, Window
+from tests.oracle.history import AskListe, AskTableau, Change, Import, Lines, Personne
+from tests.oracle.register import Brought, Link
 
 
 class MeetingDayCounts(Oracle):
@@ -46,8 +49,8 @@ class NothingWasBefore(Oracle):
 class StraddlingIsPassedOver(Oracle):
     """Mouvements of an export taken after the last day are all of after it."""
 
-    def gaps(self, chain: Sequence[Link], start: date, last: date, *, is_provisional: bool) -> Iterable[str]:
-        return set(super().gaps(chain, start, last, is_provisional=is_provisional)) - {"couverture_date"}
+    def gaps(self, window: Window) -> Iterator[Gap]:
+        return (gap for gap in super().gaps(window) if gap.code != "couverture_date")
 
 
 class MinorsAreElectors(Oracle):
@@ -141,6 +144,83 @@ class NobodyAsksAboutCorrections(Oracle):
 
     def asked_about(self, link: Link, start: date, last: date, ages: Ages) -> bool:
         return False
+
+
+class GuessesAreCertain(Oracle):
+    """Homonyms whom nothing tells apart are told apart."""
+
+    def guesses(self, link: Link) -> int:
+        return 0
+
+
+class CorrectionsChangeNoCount(Oracle):
+    """Nobody asks whether a correction makes an elector of a minor, or the contrary."""
+
+    def is_corrected(self, chain: Sequence[Link], ages: Ages) -> bool:
+        return False
+
+
+class BeforeACorrectionNothingIsKnownOfIt(Oracle):
+    """Who was corrected later is counted by her former date of birth."""
+
+    def known_now(self, chain: Sequence[Link], place: int) -> Lines:
+        return chain[place].lines
+
+
+class WordsAreBelieved(Oracle):
+    """What exports count is not held against mouvements that are said to be complete."""
+
+    def contradicts(self, former: Link, link: Link, window: Window) -> bool:
+        return link.is_compared and super().contradicts(former, link, window)
+
+
+class WhatIsToldTwiceCountsTwice(Oracle):
+    """Mouvements may be brought besides those that a comparison told."""
+
+    def contradicts(self, former: Link, link: Link, window: Window) -> bool:
+        return not link.is_compared and super().contradicts(former, link, window)
+
+
+class LateFilesAreNoMatter(Oracle):
+    """Whoever said that all mouvements were there is believed, whatever comes later."""
+
+    def is_late(self, window: Window, word: Brought) -> bool:
+        return False
+
+
+class MinorsAreInEveryFile(Oracle):
+    """Exports and mouvements differ by nobody, minors or not."""
+
+    def minors(self, chain: Sequence[Link], day: date) -> int:
+        return 0
+
+
+class WordsCoverNothing(Oracle):
+    """Only exports are known."""
+
+    def word(self, last: date) -> Brought | None:
+        return None
+
+
+class WordsCoverAllThatFollows(Oracle):
+    """What was complete once stays so."""
+
+    def word(self, last: date) -> Brought | None:
+        return super().word(date.min)
+
+
+class SilenceIsConsent(Oracle):
+    """Who says nothing of the mouvements that she brings says that they are complete."""
+
+    def gaps(self, window: Window) -> Iterator[Gap]:
+        return (gap for gap in super().gaps(window) if gap.code != "couverture_inconnue")
+
+
+class WaitingIsPassedOver(Oracle):
+    """What waits to be applied is as good as what the list shows."""
+
+    def waiting(self, window: Window) -> Sequence[date]:
+        return ()
 
 
 FAULTS: tuple[type[Oracle], ...] = tuple(Oracle.__subclasses__())

@@ -1,24 +1,30 @@
 """Histories at random: a commune of a few dozen electors, a year or so, a clerk who does not say all she knows."""
 
+from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
 from typing import TypeVar
 
+from tests.oracle.comparing import compare
 from tests.oracle.history import (
     LISTES,
     AskListe,
     AskTableau,
+    Bring,
+    Change,
     Decide,
     History,
     Import,
     Inscrit,
+    Lines,
     Meeting,
     Personne,
     Poll,
     Redate,
     Step,
+    Told,
     Undo,
 )
 
@@ -82,10 +88,14 @@ class _World:
     corrected: list[tuple[str, Personne, Personne]] = field(default_factory=list)
     born: int = 0
     numero: int = 0
+    closed: set[str] = field(default_factory=set)
+    """Lists that only another software has: no export ever tells of them."""
+    is_steady: bool = False
+    """Nobody comes of age, and no birthday is corrected across the majority."""
 
     def arrive(self, liste: str, today: date) -> None:
         """Somebody whom nobody knew."""
-        personne = self._somebody(today)
+        personne = self.somebody(today)
         self._inscribe(personne, liste)
         if liste == "CE" and self.chance.happens(0.9):
             self._inscribe(personne, "CM")
@@ -139,16 +149,32 @@ class _World:
         known = self.listes[liste][place] if place >= 0 else None
         if known and [it.personne for it in self.listes[liste]].count(known.personne) == 1:
             personne = known.personne
-            kind = self.chance.number(0, 2)
+            kind = self.chance.number(0, 2 if self.is_steady else 5)
             if kind == 0:
                 personne = personne._replace(prenoms=f"{personne.prenoms.split()[0]} Zz{self._word(2)}")
             elif kind == 1:
                 personne = personne._replace(nom=f"{personne.nom[:8]}IX")
-            else:
+            elif kind == 2:
                 personne = personne._replace(naissance=f"{personne.naissance[:5]}10-10")
+            else:
+                year = self.chance.pick(("1992", "2012"))
+                personne = personne._replace(naissance=f"{year}{personne.naissance[4:]}")
             if personne != known.personne:
                 self.listes[liste][place] = known._replace(personne=personne)
                 self.corrected.append((liste, known.personne, personne))
+
+    def scatter_homonyms(self, liste: str) -> None:
+        """All who have somebody's name live and vote elsewhere, under new numbers: nothing tells them apart."""
+        counts = Counter(it.personne for it in self.listes[liste])
+        if not (homonyms := sorted(it for it, count in counts.items() if count > 1)):
+            self.add_homonym(liste)
+            return
+        personne = self.chance.pick(homonyms)
+        for place, known in enumerate(self.listes[liste]):
+            if known.personne == personne:
+                self.numero += 1
+                voie = f"Place {self._word(2)} {self.numero}"
+                self.listes[liste][place] = Inscrit(personne, self.chance.pick(_BUREAUX), self.numero, voie)
 
     def renumber(self, liste: str) -> None:
         """All get new numbers, in the order of their streets."""
@@ -165,11 +191,14 @@ class _World:
         return self.chance.number(0, len(self.listes[liste]) - 1)
 
     def _inscribe(self, personne: Personne, liste: str) -> None:
+        if liste in self.closed:
+            return
         self.numero += 1
         voie = f"Rue {self._word(2)} {self.numero}"
         self.listes[liste].append(Inscrit(personne, self.chance.pick(_BUREAUX), self.numero, voie))
 
-    def _somebody(self, today: date) -> Personne:
+    def somebody(self, today: date) -> Personne:
+        """Somebody whom nobody knew."""
         self.born += 1
         return Personne(f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today))
 
@@ -184,6 +213,8 @@ class _World:
         kind = self.chance.number(0, 19)
         if kind < 13:
             return (date(1930, 1, 1) + timedelta(days=self.chance.number(0, 27_000))).isoformat()
+        if self.is_steady:
+            return f"{self.chance.pick((1990, 2010))}-{self.chance.number(1, 12):02}-00"
         if kind == 13:
             return f"{self.chance.number(1930, 2000)}-00-00"
         if kind == 14:
@@ -207,6 +238,9 @@ _CHANGES = (
     "come_back",
     "add_homonym",
     "correct",
+    "correct",
+    "scatter_homonyms",
+    "scatter_homonyms",
     "renumber",
     "leave_all",
 )
@@ -227,6 +261,11 @@ class _Clerk:
         self.steps: list[Step] = []
         self.links: list[date] = []
         """The days of the exports that were imported, as they are said to be."""
+        self.exports: list[dict[str, Lines]] = []
+        self.brought: list[Bring] = []
+        self.is_bringing = chance.happens(0.35)
+        """Whether she knows mouvements from elsewhere."""
+        self.world.is_steady = self.is_bringing
         self.meetings: list[date] = []
         self.known: set[str] = set()
         self.standing = -1
@@ -239,7 +278,7 @@ class _Clerk:
         for _ in range(self.chance.number(0, 4)):
             self.world.arrive("CE", self.today)
         self._import()
-        if self.chance.happens(0.5):
+        if self.chance.happens(0.6):
             self.scrutin = _sunday(self.today + timedelta(days=self.chance.number(10, 150)))
             self.steps.append(Poll(self.today, self.scrutin, self.chance.pick(_POLLS)))
         acts = (
@@ -250,6 +289,7 @@ class _Clerk:
             (self._redate, 1),
             (self._undo, 1),
             (self._decide, 1),
+            (self._bring, 5 * self.is_bringing),
         )
         choice = [act for act, weight in acts for _ in range(weight)]
         for _ in range(self.chance.number(2, 8)):
@@ -276,11 +316,74 @@ class _Clerk:
         listes = {liste: tuple(lines) for liste, lines in self.world.listes.items() if lines}
         absent = sorted(self.known - set(listes))
         emptied = tuple(liste for liste in absent if self.chance.happens(0.6))
-        is_compared = not self.chance.happens(0.08)
+        is_compared = not self.chance.happens(0.4 if self.is_bringing else 0.08)
         self.steps.append(Import(self.today, listes, said, is_compared, emptied))
         self.links.append(said or self.today)
+        self.exports.append(listes)
         self.known |= set(listes)
         self.standing = len(self.links) - 1
+        if self.world.corrected and self.chance.happens(0.5):
+            self._decide()
+        if not is_compared and self.is_bringing and self.chance.happens(0.8):
+            self._bring()
+
+    def _bring(self) -> None:
+        """What changed between two exports as another software has it: all of it, less, or more."""
+        if self.brought and self.chance.happens(0.15):
+            self._vouch_again()
+            return
+        absent = [liste for liste in LISTES[1:] if liste not in self.known and not self.world.listes[liste]]
+        liste = self.chance.pick((*LISTES, "P", "P", *absent))
+        latest = len(self.exports) - 1
+        place = max(1, latest) if self.chance.happens(0.7) else self.chance.number(1, max(1, latest))
+        if liste in absent:
+            lines = [self._tell("inscription", self.links[0], self.today) for _ in range(self.chance.number(1, 3))]
+            self.world.closed.add(liste)
+        elif place <= latest:
+            days = self.links[place - 1], self.links[place]
+            before, after = (self.exports[it].get(liste, ()) for it in (place - 1, place))
+            changes = [it for it in compare(before, after).changes if it.personne.naissance < "2009"]
+            lines = [Told(change, self._day_between(*days)) for change in changes]
+            if lines and self.chance.happens(0.3):
+                lines.pop(self.chance.number(0, len(lines) - 1))
+            if not lines or self.chance.happens(0.2):
+                lines.append(self._tell("inscription", *days))
+        else:
+            return
+        half = len(lines) // 2 if self.chance.happens(0.3) else 0
+        for part in (lines[half:], lines[:half]):
+            if part:
+                self._bring_lines(liste, tuple(part), is_applied=liste not in absent)
+        if liste not in absent and self.chance.happens(0.7):
+            self.steps.append(AskTableau(self.today, liste, "vingt_jours", *self._some_period(place)))
+
+    def _some_period(self, place: int) -> tuple[date, date]:
+        """Between two exports, or nearly."""
+        first, last = sorted((self.links[place - 1], self.links[place]))
+        return min(first, last - timedelta(days=1)), last - timedelta(
+            days=self.chance.number(0, 2) // 2 * (last > first)
+        )
+
+    def _bring_lines(self, liste: str, lines: tuple[Told, ...], *, is_applied: bool) -> None:
+        until = None if self.chance.happens(0.2) else self._some_day() if self.chance.happens(0.25) else self.links[-1]
+        step = Bring(self.today, liste, lines, min(until, self.today) if until else None, is_applied)
+        self.brought.append(step)
+        self.steps.append(step)
+
+    def _vouch_again(self) -> None:
+        known = self.chance.pick(self.brought)
+        self.steps.append(replace(known, day=self.today, complete_until=min(self.today, self._some_day())))
+
+    def _tell(self, nature: str, first: date, last: date) -> Told:
+        personne = self.world.somebody(self.today)
+        bureaux = sorted({it.bureau for lines in self.exports[0].values() for it in lines})
+        return Told(Change(nature, personne, "", self.chance.pick(bureaux)), self._day_between(first, last))
+
+    def _day_between(self, first: date, last: date) -> date:
+        """Mostly neither of the two."""
+        days = (last - first).days
+        edge = 0 if self.chance.happens(0.2) else 1
+        return first + timedelta(days=self.chance.number(edge, days - edge) if days > edge else 0)
 
     def _meet(self) -> None:
         held_on = self.today - timedelta(days=self.chance.number(0, 3))
@@ -304,15 +407,17 @@ class _Clerk:
 
     def _decide(self) -> None:
         if self.world.corrected:
-            liste, left, came = self.chance.pick(self.world.corrected)
-            self.steps.append(Decide(self.today, liste, left, came, self.chance.happens(0.7)))
+            latest = len(self.world.corrected) - 1
+            place = latest if self.chance.happens(0.6) else self.chance.number(0, latest)
+            liste, left, came = self.world.corrected[place]
+            self.steps.append(Decide(self.today, liste, left, came, self.chance.happens(0.75)))
 
     def _ask_liste(self) -> None:
         liste = self.chance.pick(("P", "P", "CE", "CM"))
         self.steps.append(AskListe(self.today, liste, self.chance.happens(0.2)))
 
     def _ask_tableau(self) -> None:
-        liste = self.chance.pick(("P", "P", "P", *sorted(self.known)))
+        liste = self.chance.pick(("P", "P", "P", *LISTES, *sorted(self.known)))
         type_ = self.chance.pick(_TYPES)
         is_interrupted = self.chance.happens(0.1)
         until, reunion = self._some_day(), self._some_day()
@@ -321,7 +426,7 @@ class _Clerk:
         if reunion == until:
             reunion = until - timedelta(days=self.chance.number(1, 60))
         scrutin = None
-        if self.scrutin and (type_ == "cinq_jours_reu" or self.chance.happens(0.3)):
+        if self.scrutin and (type_ == "cinq_jours_reu" or self.chance.happens(0.4)):
             scrutin = self.scrutin
         elif type_ == "cinq_jours_reu" or (not self.scrutin and self.chance.happens(0.1)):
             scrutin = _sunday(until + timedelta(days=5 if type_ == "cinq_jours_reu" else 20))

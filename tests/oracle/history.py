@@ -38,6 +38,22 @@ class Inscrit(NamedTuple):
 Lines = tuple[Inscrit, ...]
 
 
+class Change(NamedTuple):
+    """A mouvement: what a comparison finds, or somebody brings."""
+
+    nature: str
+    personne: Personne
+    ancien: str
+    nouveau: str
+
+
+class Told(NamedTuple):
+    """A mouvement that no comparison found, and its day."""
+
+    change: Change
+    day: date
+
+
 @dataclass(frozen=True)
 class Import:
     """An export of the REU enters the register."""
@@ -69,6 +85,18 @@ class Undo:
     day: date
     link: int
     """Which import of the history, counted from 0."""
+
+
+@dataclass(frozen=True)
+class Bring:
+    """Somebody brings mouvements of a list by a file, and may say that the register then holds all until a day."""
+
+    day: date
+    liste: str
+    lines: tuple[Told, ...]
+    complete_until: date | None
+    is_applied: bool = True
+    """Whether the list shows them already."""
 
 
 @dataclass(frozen=True)
@@ -122,7 +150,7 @@ class AskTableau:
     is_interrupted: bool = False
 
 
-Step = Import | Redate | Undo | Meeting | Poll | Decide | AskListe | AskTableau
+Step = Import | Redate | Undo | Bring | Meeting | Poll | Decide | AskListe | AskTableau
 
 
 @dataclass(frozen=True)

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from sqlalchemy import RowMapping
+from sqlalchemy import RowMapping, event
 
-from common.clock import PARIS
+from common.calendrier import PARIS
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.tableaux import TypeTableau
@@ -23,11 +23,12 @@ from schemas.vocabulary import DoubtDecision, ExportStatus
 from schemas.vocabulary import Liste as CodeListe
 from tests.integration.export_desk import Desk
 from tests.integration.tableau_desk import TableauDesk
-from tests.oracle.computation import Answer, Done, Figures, Line, Liste, Refused, Tableau
+from tests.oracle.answers import Answer, Done, Figures, Line, Liste, Refused, Tableau
 from tests.oracle.history import (
     COMMUNE,
     AskListe,
     AskTableau,
+    Bring,
     Decide,
     History,
     Import,
@@ -37,21 +38,24 @@ from tests.oracle.history import (
     Poll,
     Redate,
     Step,
+    Told,
     Undo,
 )
 from tests.parts.databases import SqliteFiles, Template
 from tests.parts.pdf import read_text
+from tests.unit.mouvement_csv import write_mouvements
 from tests.unit.reu_sample import ELECTEUR, write_reu
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.errors import PrefectureError
-from worker.handlers.authorization import Authorization
-from worker.handlers.decide_doubt import decide
-from worker.handlers.export_plan import plan_listes
+from worker.handlers.note_register import decide
+from worker.handlers.requests.authorization import Authorization
+from worker.handlers.requests.export_plan import plan_listes
 from worker.registre.communes import add_commune
 from worker.registre.comparaison.doubts import DoubtSide, list_doubts
 from worker.registre.imports.chain import set_taken_on
 from worker.registre.imports.undo import undo_import
+from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake, import_file
 from worker.registre.scrutins import KnownScrutin, Reunion, add_reunion, set_scrutin
 
@@ -71,6 +75,8 @@ def _prepare(url: str) -> None:
 
 
 EMPTY_COMMUNE = Template("oracle-commune", _prepare)
+
+_COUNTED = {"homonymes_supposes", "majorite_corrigee"}
 
 _PERSONNE = r"(?P<nom>ZZ[A-Z]+) (?P<prenoms>[^\W\d_]+(?: [^\W\d_]+)?) (?P<jour>\d\d/\d\d/\d{4})"
 _EQUATION = (
@@ -95,6 +101,8 @@ class Product:
         """On the database at `url`; `restore` makes it empty again, once nobody is connected."""
         self._folder, self._restore = folder, restore
         self._engine = build_engine(url)
+        if self._engine.dialect.name == "sqlite":  # nobody wants these rows after a power cut
+            event.listen(self._engine, "connect", lambda connection, _: connection.execute("PRAGMA synchronous=OFF"))
         self._begin()
 
     def play(self, history: History) -> list[Answer]:
@@ -102,7 +110,7 @@ class Product:
         self._begin()
         answers = []
         for step in history.steps:
-            with patch("common.clock.datetime", _clock_at(step.day)):
+            with patch("common.calendrier.datetime", _clock_at(step.day)):
                 answers.append(self._take(step))
         return answers
 
@@ -118,7 +126,7 @@ class Product:
         self._imports: list[int | None] = []
         self._asked = 0
 
-    def _take(self, step: Step) -> Answer:  # noqa: PLR0911 — a kind of step each
+    def _take(self, step: Step) -> Answer:  # noqa: C901, PLR0911 — a kind of step each
         try:
             match step:
                 case Import():
@@ -127,6 +135,8 @@ class Product:
                     return self._redate(step)
                 case Undo():
                     return self._undo(step)
+                case Bring():
+                    return self._bring(step)
                 case Meeting():
                     with self._engine.begin() as connection:
                         add_reunion(connection, COMMUNE, Reunion("", step.held_on))
@@ -164,6 +174,11 @@ class Product:
         found = summary.comparison
         return Done(found.inscriptions, found.radiations, found.changements) if found else Done()
 
+    def _bring(self, step: Bring) -> Answer:
+        path = write_mouvements(self._folder / "mouvements.csv", map(_mouvement_of(step), step.lines))
+        summary = import_mouvements(self._engine, path, imported_by="oracle", complete_until=step.complete_until)
+        return Done(is_unchanged=summary.unchanged)
+
     def _undo(self, step: Undo) -> Answer:
         number = self._imports[step.link]
         if number is None:
@@ -179,16 +194,15 @@ class Product:
         return Done()
 
     def _decide(self, step: Decide) -> Answer:
+        """One person only once: who is twice on a list leaves a doubt for each line, and she may be none of them."""
+        said = DoubtDecision.SAME_PERSON if step.is_same else DoubtDecision.TWO_PERSONS
+        about = step.liste, step.left, step.came
         with self._engine.begin() as connection:
-            for doubt in list_doubts(connection, COMMUNE):
-                if doubt.liste == step.liste and (_who(doubt.radiation), _who(doubt.inscription)) == (
-                    step.left,
-                    step.came,
-                ):
-                    said = DoubtDecision.SAME_PERSON if step.is_same else DoubtDecision.TWO_PERSONS
-                    decide(connection, doubt.id, said, by="oracle", code_commune=COMMUNE)
-                    return Done()
-        return Refused()
+            open_doubts = list_doubts(connection, COMMUNE)
+            meant = [it for it in open_doubts if (it.liste, _who(it.radiation), _who(it.inscription)) == about]
+            for doubt in meant[:1] if step.is_same else meant:
+                decide(connection, doubt.id, said, by="oracle", code_commune=COMMUNE)
+        return Done() if meant else Refused()
 
     def _liste(self, step: AskListe) -> Answer:
         export = ask_liste(self._desk, COMMUNE, CodeListe(step.liste), self._instant(step.day))
@@ -266,6 +280,7 @@ def read_tableau(row: RowMapping, content: str) -> Tableau:
         first=first,
         last=last,
         gaps=frozenset(it["code"] for it in anomalies if it["severity"] == "bloquante"),
+        remarks=_remarks_of(anomalies),
         is_provisional="PROVISOIRE" in content.replace(" ", ""),
         lines=lines,
         mouvements=row["electeurs"],
@@ -313,6 +328,44 @@ def _rows(step: Import) -> Iterator[dict[str, str]]:
                 "libellé du bureau de vote": f"ECOLE {it.bureau[-1]}",
                 "numéro d'ordre dans le bureau de vote": str(it.numero),
             }
+
+
+def _mouvement_of(step: Bring) -> Callable[[Told], dict[str, str]]:
+    said = {
+        "commune": COMMUNE,
+        "liste": step.liste,
+        "effet": "Immediat",
+        "état": "applique" if step.is_applied else "actif",
+        "numéro": "7",
+        "commune de naissance": "MARSEILLE",
+        "département de naissance": "13",
+        "pays de naissance": "FRANCE",
+        "nationalité": "Française" if step.liste == "P" else "Belge",
+        "adresse": "1 Rue du Bac 13900 LIBREVILLE",
+    }
+
+    def describe(told: Told) -> dict[str, str]:
+        it = told.change
+        return said | {
+            "nature": it.nature,
+            "date": told.day.isoformat(),
+            "nom de naissance": it.personne.nom,
+            "prénoms": it.personne.prenoms,
+            "date de naissance": it.personne.jour,
+            "ancien bureau": it.ancien,
+            "nouveau bureau": it.nouveau,
+        }
+
+    return describe
+
+
+def _remarks_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
+    """What the oracle knows of: what is not covered, each once; corrections once; each pair of homonyms."""
+    found: Counter[str] = Counter()
+    for it in anomalies:
+        if it["severity"] == "remarque" and (it["code"].startswith("couverture") or it["code"] in _COUNTED):
+            found[it["code"]] += it["count"] if it["code"] == "homonymes_supposes" else 1
+    return found
 
 
 def _inscrit(record: Sequence[str]) -> Inscrit:

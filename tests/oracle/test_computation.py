@@ -5,9 +5,25 @@ from datetime import date
 
 import pytest
 
+from tests.oracle.answers import Figures, Line, Liste, Refused, Tableau
+from tests.oracle.comparing import compare
 from tests.oracle.comparison import shorten
-from tests.oracle.computation import Figures, Line, Liste, Oracle, Refused, Tableau, compare
-from tests.oracle.history import AskListe, AskTableau, Decide, History, Import, Inscrit, Lines, Personne, Poll, Undo
+from tests.oracle.computation import Oracle
+from tests.oracle.history import (
+    AskListe,
+    AskTableau,
+    Bring,
+    Change,
+    Decide,
+    History,
+    Import,
+    Inscrit,
+    Lines,
+    Personne,
+    Poll,
+    Told,
+    Undo,
+)
 
 JANUARY, MARCH = date(2026, 1, 10), date(2026, 3, 10)
 ASKED = date(2026, 3, 20)
@@ -90,9 +106,53 @@ def test_the_day_somebody_comes_of_age(naissance: str, majority: date) -> None:
 
 def test_homonyms_are_told_apart_by_their_street_and_never_merged() -> None:
     before: Lines = (_on(ANA, numero=1, voie="Rue ba 1"), _on(ANA, numero=2, voie="Rue ce 2"))
-    assert [change.nature for change in compare(before, before[1:])] == ["radiation"]
-    assert [change.nature for change in compare(before[1:], before)] == ["inscription"]
-    assert compare(before, before[::-1]) == []
+    assert [change.nature for change in compare(before, before[1:]).changes] == ["radiation"]
+    assert [change.nature for change in compare(before[1:], before).changes] == ["inscription"]
+    assert compare(before, before[::-1]) == ([], 0)
+
+
+def test_homonyms_who_have_nothing_in_common_are_told_apart_by_a_guess() -> None:
+    before: Lines = (_on(ANA, numero=1, voie="Rue ba 1"), _on(ANA, "0002", numero=2, voie="Rue ce 2"))
+    elsewhere = _on(ANA, "0003", numero=3, voie="Rue di 3")
+    assert compare(before, (before[0], elsewhere)).guesses == 1
+    assert compare(before, (before[0], elsewhere)).changes == [Change("modification", ANA, "0002", "0003")]
+    gone = compare(before, (elsewhere,))
+    assert (gone.guesses, Counter(it.nature for it in gone.changes)) == (0, {"radiation": 2, "inscription": 1})
+    assert compare(before[:1], (elsewhere,)).guesses == 0, "there is no other one"
+
+
+def test_a_birth_corrected_across_the_majority_is_said() -> None:
+    corrected = YOUNG._replace(naissance="1990-02-01")
+    register = _export(JANUARY, _on(ANA), _on(YOUNG, numero=2)), _export(MARCH, _on(ANA), _on(corrected, numero=2))
+    asked = AskTableau(ASKED, "P", "vingt_jours", JANUARY, MARCH)
+    answer = Oracle().answer(History((*register, Decide(ASKED, "P", YOUNG, corrected, is_same=True), asked)))[-1]
+    assert isinstance(answer, Tableau)
+    assert (answer.remarks, answer.figures[""]) == ({"majorite_corrigee": 1}, Figures(2, 0, 0, 0, 0, 2))
+
+
+def _brought(*days: int, until: date | None = MARCH, nature: str = "radiation", who: Personne = BEA) -> Bring:
+    places = ("0001", "") if nature == "radiation" else ("", "0001")
+    lines = tuple(Told(Change(nature, who, *places), date(2026, 2, day)) for day in days)
+    return Bring(ASKED, "P", lines, until)
+
+
+def test_whoever_vouches_is_held_to_the_exports_and_to_what_comes_later() -> None:
+    first, last = _export(JANUARY, _on(ANA), _on(BEA), _on(CLO)), _export(MARCH, _on(ANA), is_compared=False)
+
+    def said(*brought: Bring) -> tuple[set[str], Counter[str]]:
+        asked = AskTableau(ASKED, "P", "vingt_jours", JANUARY, MARCH)
+        answer = Oracle().answer(History((first, last, *brought, asked)))[-1]
+        assert isinstance(answer, Tableau)
+        return {*answer.gaps}, answer.remarks
+
+    word_only = Counter(["couverture_lacune"])
+    assert said(_brought(1, 2)) == (set(), word_only)
+    assert said(_brought(1)) == ({"couverture_contredite"}, Counter())
+    late = said(_brought(1), _brought(2, until=None))
+    assert late == ({"couverture_contredite"}, word_only), "all were there before"
+    assert said(_brought(1), _brought(2)) == (set(), word_only)
+    assert said(_brought(1, 2, until=None)) == ({"couverture_lacune"}, Counter())
+    assert said(_brought(1, 2, until=date(2026, 3, 9))) == ({"couverture_lacune"}, Counter())
 
 
 def test_an_import_is_undone_after_those_that_followed_it() -> None:

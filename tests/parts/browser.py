@@ -2,13 +2,27 @@
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 from urllib.parse import urlsplit
 
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Error,
+    Locator,
+    Page,
+    Request,
+    expect,
+    sync_playwright,
+)
 
 from tests.parts.packages import CHROMIUM, require
+from tests.parts.wait import wait_until
+
+PROXY_SECRET = "p" * 40
+"""What a browser shows besides the agent's name, in place of the proxy that would."""
 
 _QUIET = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -34,6 +48,18 @@ def open_browser() -> Iterator[Browser]:
         browser.close()
 
 
+def reload_until(seen: Locator, message: str) -> None:
+    """What a page without scripts does not show by itself: its reader reloads it."""
+
+    def look_again() -> int:
+        # The page that a button was just pressed on may still be leaving, and has nothing to reload.
+        with suppress(Error):
+            seen.page.reload()
+        return seen.count()
+
+    wait_until(look_again, message=message)
+
+
 class Visitor:
     """One person with a browser of her own: a French one, in Paris.
 
@@ -51,7 +77,7 @@ class Visitor:
             "locale": "fr-FR",
             "timezone_id": "Europe/Paris",
             "viewport": DESKTOP,
-            "extra_http_headers": {"X-Remote-User": agent} if agent else {},
+            "extra_http_headers": {"X-Remote-User": agent, "X-Prefecture-Secret": PROXY_SECRET} if agent else {},
         }
         self.context: BrowserContext = browser.new_context(**given | options)
         self.context.set_default_timeout(PATIENCE_MS)

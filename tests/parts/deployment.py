@@ -24,10 +24,13 @@ def read_conf(path: Path) -> dict[str, str]:
     return dict(re.findall(r"^([a-z_.]\S*) = (.+)$", path.read_text("utf-8"), re.MULTILINE))
 
 
-def make_secrets(checkout: Path) -> Path:
-    """Run `secrets.sh` in a folder that stands for a checkout; the directory that it makes, or completes."""
+def make_secrets(checkout: Path, *names: str) -> Path:
+    """Run `secrets.sh` in a folder that stands for a checkout; the directory that it makes, or completes.
+
+    Certificates are for these names too.
+    """
     shutil.copytree(DEPLOY, checkout / "deploy", dirs_exist_ok=True)
-    subprocess.run(["sh", checkout / "deploy" / "secrets.sh"], check=True)
+    subprocess.run(["sh", checkout / "deploy" / "secrets.sh", *names], check=True)
     return checkout / "var" / "secrets"
 
 
@@ -104,6 +107,6 @@ class Deployment:
         return self.broker.url(VHOST, account, self.password(f"broker_{account}"))
 
     def database_url(self, account: str) -> str:
-        """The address of the database for `owner`, `worker`, `notifier`, `lecture`."""
+        """The address of the database for `owner`, `worker`, `notifier`, `ecran`, `lecture`."""
         user = "prefecture" if account == "owner" else f"prefecture_{account}"
         return self.server.url(DATABASE, user, self.password(f"database_{account}"))

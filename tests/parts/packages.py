@@ -77,10 +77,14 @@ COMPOSE = Part("Docker Compose", "docker-compose", ("docker-compose",))
 OPENSSL = Part("OpenSSL", "openssl", ("openssl",))
 PROMETHEUS = Part("Prometheus", "prometheus", ("prometheus", "promtool"))
 NGINX = Part("nginx", "nginx-light", ("nginx",), ("/usr/sbin",))
+CADDY = Part("Caddy", "caddy", ("caddy",))
+KUSTOMIZE = Part("Kustomize", "kustomize", ("kustomize",))
+GITLEAKS = Part("Gitleaks", "gitleaks", ("gitleaks",))
 CHROMIUM = Part("Chromium", "chromium", ("chromium",))
+FIREFOX = Part("Firefox", "firefox-esr", ("firefox-esr",))
 FRENCH_CHROMIUM = Files("French Chromium", "chromium-l10n", ("fr.pak",), ("/usr/lib/chromium/locales",))
 
-PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX)
+PARTS = (RABBITMQ, POSTGRESQL, COMPOSE, OPENSSL, PROMETHEUS, CHROMIUM, NGINX, CADDY, KUSTOMIZE, GITLEAKS)
 
 
 def require(part: Part) -> None:

@@ -83,6 +83,11 @@ class PostgresServer:
         """Whether the server's process runs."""
         return self._server is not None and self._server.alive
 
+    @property
+    def cpu_seconds(self) -> float:
+        """What its processes have used since it started."""
+        return self._server.cpu_seconds if self._server is not None else 0.0
+
     def start(self) -> None:
         """Start the server and wait until it serves; nothing happens when it runs already."""
         if self.alive:

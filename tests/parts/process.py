@@ -38,6 +38,7 @@ class Process:
         log: Path,
         user: str | None = None,
         farewell: Signals = SIGTERM,
+        stdin: int = subprocess.DEVNULL,
     ) -> None:
         setpriv = shutil.which("setpriv")
         guard = [setpriv, "--pdeathsig", farewell.name, "--"] if setpriv else []
@@ -47,7 +48,7 @@ class Process:
                 [*guard, *map(str, arguments)],
                 env=env,
                 cwd=folder,
-                stdin=subprocess.DEVNULL,
+                stdin=stdin,
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
@@ -76,6 +77,22 @@ class Process:
     def family(self) -> list[int]:
         """The pids of the program and of all it has started, the eldest first."""
         return _family(self.pid)
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU that the program, all it has started and those of them that ended have used, user and system."""
+        ticks = 0
+        for pid in self.family:
+            with suppress(OSError):
+                fields = Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()
+                ticks += sum(map(int, fields[11:15]))  # utime, stime, cutime, cstime: proc_pid_stat(5)
+        return ticks / os.sysconf("SC_CLK_TCK")
+
+    @property
+    def memory(self) -> int:
+        """Bytes of the program and of all it has started; what they share is counted once (PSS)."""
+        lines = [line for pid in self.family for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()]
+        return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:")) * 1024
 
     def end(self, signal: Signals, *, timeout: float = 60) -> None:
         """Ask the program to leave, wait for it, and kill what has not left within `timeout` seconds."""

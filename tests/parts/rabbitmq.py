@@ -64,6 +64,20 @@ class RabbitNode:
         """Whether the node's process runs."""
         return self._server is not None and self._server.alive
 
+    @property
+    def cpu_seconds(self) -> float:
+        """What its processes have used since it started."""
+        return self._server.cpu_seconds if self._server is not None else 0.0
+
+    @property
+    def disk_bytes(self) -> int:
+        """What its data take on the disk."""
+        sizes = 0
+        for path in (self._folder / "data").rglob("*"):
+            with suppress(FileNotFoundError):  # gone meanwhile
+                sizes += path.stat().st_blocks * 512
+        return sizes
+
     def start(self) -> None:
         """Start the node and wait until it serves; nothing happens when it runs already."""
         if self.alive:

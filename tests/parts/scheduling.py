@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
-_KINDS = ("boxes", "faults", "web", "oracle", "integration", "ruined", "golden", "contract", "unit")
+_KINDS = ("boxes", "faults", "web", "oracle", "integration", "security", "ruined", "golden", "contract", "unit")
 SHARED = {
     "a whole installation": ("tests/web/test_browser_*.py",),
     "the accounts of deploy/": (

@@ -23,7 +23,7 @@ from tests.parts.process import Process
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
-from worker.demo import LIBREVILLE, write_reu
+from worker.demo import LIBREVILLE, libreville_rows, write_reu
 from worker.demo.load import load_libreville
 from worker.notifier.models import Agent
 from worker.registre.communes import add_commune, load_reference
@@ -31,9 +31,12 @@ from worker.registre.reu.importer import import_file
 
 ROOT = Path(__file__).parents[2]
 TODAY = date(2026, 11, 25)
+QUEUES_OF_FILES = [f"{name}{suffix}" for suffix in ("", "-bulk") for name in ("requests", "listes", "tableaux")]
+"""Those that the account `worker` may read; `registre` has an account of its own."""
 AGENT = "mairie-libreville"
 EMAIL = "elections@libreville.example"
 LEASE_SECONDS = 2
+SHORTENED = {"PREFECTURE_LEASE_SECONDS": str(LEASE_SECONDS), "PREFECTURE_SWEEP_SECONDS": "0.2"}
 _BY_AGENT = {"commune": LIBREVILLE.code, "requested_by": AGENT}
 
 
@@ -52,6 +55,16 @@ def prepare_libreville(url: str, size: int | None = None) -> None:
         reu = folder / "libreville-reu.csv"
         write_reu(reu, size=size, today=TODAY)
         import_file(engine, reu, imported_by="test")
+
+
+def count_of_age(day: date) -> int:
+    """LIBREVILLE's principal electors who are eighteen that day; of a partial date, the oldest that it may be."""
+    births = (
+        [max(int(part), 1) for part in reversed(row["date de naissance"].split("/"))]
+        for row in libreville_rows(today=TODAY)
+        if row["libellé du type de liste"].casefold() == "liste principale"
+    )
+    return sum((year + 18, *(rest or (1, 1))) <= (day.year, day.month, day.day) for year, *rest in births)
 
 
 def prepare_mouvements(url: str, today: date = TODAY) -> None:
@@ -102,23 +115,26 @@ class Town:
     def __init__(self, database_url: str, amqp_url: str, folder: Path, smtp_port: int | None = None) -> None:
         self.database_url, self.amqp_url, self.folder = database_url, amqp_url, folder
         self.exports = folder / "exports"
+        self.arrivals = folder / "arrivals"
         self.engine: Engine = build_engine(database_url)
         self.environment = {
             "PATH": os.environ["PATH"],
             "PREFECTURE_DATABASE_URL": database_url,
             "PREFECTURE_AMQP_URL": amqp_url,
             "PREFECTURE_EXPORTS_DIR": str(self.exports),
+            "PREFECTURE_ARRIVALS_DIR": str(self.arrivals),
             "PREFECTURE_MAIL_DIR": str(folder / "mails"),
             "PREFECTURE_HEALTH_DIR": str(folder / "health"),
             "PREFECTURE_SENDERS": "any",
-            "PREFECTURE_LEASE_SECONDS": str(LEASE_SECONDS),
-            "PREFECTURE_SWEEP_SECONDS": "0.2",
+            **SHORTENED,
         } | ({"PREFECTURE_SMTP_HOST": "127.0.0.1", "PREFECTURE_SMTP_PORT": str(smtp_port)} if smtp_port else {})
         self._processes: list[Process] = []
 
     def start_worker(self, *arguments: str, **environment: str) -> Process:
-        """One worker process with one thread; returns once it consumes its first queue."""
-        worker = self._start("worker", "-m", "dramatiq", "worker.main", "-p", "1", "-t", "1", *arguments, **environment)
+        """One worker process with one thread, which reads every queue but `registre`; once it consumes its first."""
+        if "-Q" not in arguments:
+            arguments = (*arguments, "-Q", *QUEUES_OF_FILES)
+        worker = self._start("worker", "-m", "worker.main", "-p", "1", "-t", "1", *arguments, **environment)
         queue = arguments[arguments.index("-Q") + 1] if "-Q" in arguments else QUEUE_REQUESTS
         wait_until(lambda: self._has_consumer(queue) or not worker.alive, message=f"a consumer of {queue}")
         assert worker.alive, self.log("worker")
@@ -171,7 +187,7 @@ class Town:
 
     def files(self) -> list[str]:
         """The names in the exports volume, hidden ones included."""
-        return sorted(path.name for path in self.exports.rglob("*") if path.is_file())
+        return sorted(path.name for path in self.exports.rglob("*/*") if path.is_file())
 
     def queue(self, name: str) -> list[tuple[dict[str, Any], bytes]]:
         """Take all messages of a queue: headers and body."""

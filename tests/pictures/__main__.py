@@ -1,6 +1,7 @@
 """Open the embedded mode on a new folder, walk LIBREVILLE's clerk through it, write what she sees to docs/pictures/."""
 
 import os
+import re
 import sys
 import tempfile
 from pathlib import Path
@@ -27,9 +28,11 @@ def main() -> None:
         environment = {"PATH": os.environ["PATH"], "PREFECTURE_HOME": folder, "PREFECTURE_WEB_PORT": str(port)}
         command = [sys.executable, "-m", "worker.solo", "run"]
         screen = Process(command, env=environment, folder=ROOT, log=log)
-        wait_until(lambda: address in log.read_text("utf-8") or not screen.alive, timeout=60, message=address)
+        opened = re.compile(re.escape(address) + r"/ouvrir\?cle=\S+")
+        wait_until(lambda: opened.search(log.read_text("utf-8")) or not screen.alive, timeout=60, message=address)
         with open_browser() as browser:
             visitor = Visitor(browser, address, viewport=_WINDOW, reduced_motion="reduce")
+            visitor.page.goto(opened.findall(log.read_text("utf-8"))[0])
             Walk(visitor.page, home, ROOT / "docs" / "pictures").run()
             visitor.close()
         screen.end(SIGTERM, timeout=20)

@@ -38,7 +38,7 @@ class Walk:
         self._go("listes")
         self._shoot("demander", self._region("Demander les fichiers"), self._region("Le registre de la commune"))
         self._ask_listes()
-        self._shoot("suivre", self._region("Demandes en cours"))
+        self._shoot("suivre", self._region("Vos demandes"))
         first = self._files("liste = 'P'")[-1]
         self._go(f"exports/{first}/anomalies")
         self._shoot_window("anomalies")

@@ -66,6 +66,7 @@ def test_what_it_is_and_what_to_do_is_said(
     assert not any(name in said for name in ("LANTERNE", "AUBIGNE", "Zoé", "TILLEUL"))
 
 
+@pytest.mark.slow
 def test_on_both_databases_nothing_of_them_is_left(
     database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,9 +12,8 @@ from schemas.tableaux import Edition, TypeTableau
 from tests.unit.mail_samples import ASKED_AT, FULL_DISK, RECALL, export, refused, report, tableau, tableaux_report
 from worker.notifier.messages.content import Content
 from worker.notifier.messages.deadlines import COMMISSION, Deadline, describe_deadlines
-from worker.notifier.messages.recall import describe_recall
 from worker.notifier.messages.render import render_html
-from worker.notifier.messages.request import describe_request
+from worker.notifier.messages.request import describe_recall, describe_request
 
 MAILS = Path(__file__).parent / "mails"
 PAGE = "https://exports.example.org/"

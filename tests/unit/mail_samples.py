@@ -5,7 +5,7 @@ from email import message_from_bytes, policy
 from email.message import EmailMessage
 from typing import Any
 
-from common.clock import PARIS
+from common.calendrier import PARIS
 from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER

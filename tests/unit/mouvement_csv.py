@@ -4,7 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-from worker.registre.mouvements.file import TITLES
+from worker.registre.mouvements.importer import TITLES
 
 LIGNE = {
     "commune": "13055",

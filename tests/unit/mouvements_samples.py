@@ -8,12 +8,10 @@ from typing import Any
 from hypothesis import strategies as st
 
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Liste
-from worker.domain.bilan import BureauElecteurs
-from worker.domain.composition import ListeDeCommune
-from worker.domain.demande import Demande
-from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature, Personne
-from worker.domain.selection import is_in
+from schemas.vocabulary import Categorie, Liste, Nature
+from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
+from worker.domain.tableau.composition import BureauElecteurs, ListeDeCommune
+from worker.domain.tableau.demande import Demande, is_in
 
 JANVIER, FEVRIER = date(2014, 1, 10), date(2014, 2, 28)
 MUNICIPALES, EUROPEENNES = date(2014, 3, 23), date(2014, 5, 25)

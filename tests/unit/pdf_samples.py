@@ -8,7 +8,7 @@ from typing import Any
 
 from pypdf import PdfReader
 
-from worker.domain.tableau import Bilan, Ligne, Partie, Section, Signatures, Tableau
+from worker.domain.tableau.model import Bilan, Ligne, Partie, Section, Signatures, Tableau
 from worker.pdf.render import render_tableau
 
 NOMS = ["MARTIN", "DUBOIS", "LEFÈVRE", "D'AUBIGNÉ", "Nagyő", "Ștefan", "ROUX", "LE-GOFF", "GARCIA"]

@@ -3,7 +3,8 @@
 Written from the specification of the register, not from the rules that compare exports. A month brings deaths,
 departures and arrivals of households, young people who come of age, marriages, moves; there are homonyms and twins.
 Each January numbers are given anew in alphabetical order, and from the second on the bureaux too. A few civil statuses
-are corrected, one part each, a third of them of people who move in the same month.
+are corrected, one part each, a third of them of people who move in the same month; and of some of those the place of
+birth besides.
 """
 
 from collections import Counter
@@ -212,13 +213,17 @@ class Town:
             person.numero = last[bureau]
 
     def _correct(self, month: Month, known: set[int]) -> None:
-        """One part of the civil status of a few; a third of them move as well."""
+        """One part of the civil status of a few; a third of them move as well, some of whom were born elsewhere too."""
         for person in self._some(0.002):
             if person.id in known:
                 moves = self._rng.random() < 1 / 3
                 part = self._rng.choice(("nom", "given", "born", "lieu"))
                 self._change(person, part, moves=moves)
                 month.corrected[person.id] = f"{part}, moved" if moves else part
+                is_known = part == "born" or (part != "lieu" and person.born[0])
+                if moves and is_known and self._rng.random() < 1 / 3:
+                    self._change(person, "lieu", moves=moves)
+                    month.corrected[person.id] += ", lieu"
                 if moves:
                     self._move([person])
 

@@ -70,6 +70,13 @@ def test_the_newest_tableau_of_each_list_is_shown_and_the_others_are_named() -> 
     assert due.is_made
 
 
+def test_the_principal_list_stands_first_though_its_tableau_was_made_first() -> None:
+    made = [
+        ready_tableau(number, parameters=MADE_FOR, liste=liste) for number, liste in ((3, "CM"), (2, "CE"), (1, "P"))
+    ]
+    assert list(build_agenda(SCRUTIN, [], made, LISTES).due[0].made) == LISTES
+
+
 def test_what_cannot_be_posted_is_not_done() -> None:
     provisional = ready_tableau(3, parameters=MADE_FOR, provisoire_until=POLL)
     wrong = ready_tableau(2, parameters=MADE_FOR, bloquantes=1)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.web.dossier.archive import (
+from producers.web.dossier.assembly import (
     LARGEST,
     ArchiveEntry,
     ArchiveTooLargeError,

@@ -18,10 +18,9 @@ from tests.unit.mouvements_samples import (
     demande,
     mouvement,
 )
-from worker.domain.composition import compose_tableau
-from worker.domain.demande import Demande
 from worker.domain.mouvement import Effet, Etat, Mouvement
-from worker.domain.selection import correction
+from worker.domain.tableau.composition import compose_tableau
+from worker.domain.tableau.demande import Demande, correction
 
 PREMIER = demande()
 SECOND = demande(TypeTableau.SECOND_RECTIFICATIF)

@@ -174,8 +174,10 @@ def _send(broker: Any, batch: Batch) -> list[int]:  # noqa: ANN401 — as much o
     return shown
 
 
+@pytest.mark.slow
 def test_a_broker_that_comes_back_gets_the_rest() -> None:
-    batch, broker = _batch(2 * TOGETHER + 1), Broker(None, AWAY, errors.UnconfirmedError("x"))
+    troubles = AWAY, errors.UnconfirmedError("x"), errors.QueueFullError("x", "pleine")
+    batch, broker = _batch(2 * TOGETHER + 1), Broker(None, *troubles)
     assert _send(broker, batch) == [TOGETHER, 2 * TOGETHER, 2 * TOGETHER + 1]
     assert broker.taken == list(batch.events)
 
@@ -185,7 +187,7 @@ def test_a_broker_that_is_not_there_at_first_is_told_at_once() -> None:
         _send(Broker(AWAY), _batch(2))
 
 
-@pytest.mark.parametrize("trouble", [AWAY, errors.NotTakenError("x", "pleine")])
+@pytest.mark.parametrize("trouble", [AWAY, errors.NotTakenError("x", "pleine"), errors.QueueFullError("x", "pleine")])
 def test_a_broker_that_does_not_come_back_leaves_the_way_to_resume(
     trouble: errors.PublishError, monkeypatch: pytest.MonkeyPatch
 ) -> None:

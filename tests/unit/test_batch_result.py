@@ -61,14 +61,12 @@ def test_the_line_says_how_far_the_batch_is_and_how_long_it_will_last() -> None:
     clock.now = 400.0
     line.show(BatchProgress(read=648, settled=412, ready=1236, failed=3))
     clock.now = 640.0
-    line.show(
-        BatchProgress(read=648, settled=648, ready=18, provisional=2, to_correct=7, failed=3, cancelled=1, refused=2)
-    )
+    line.show(BatchProgress(read=648, settled=648, ready=21, provisional=2, to_correct=7, recalled=3, failed=3))
     assert [plain(text) for text in said] == [
         "200 / 648 demandes envoyées",
         "12 / 648 communes, 36 fichiers prêts",
         "412 / 648 communes, 1 236 fichiers prêts, 3 en échec, reste environ 4 min",
-        "648 / 648 communes, 9 fichiers prêts, 2 provisoires, 7 à corriger, 3 en échec, 1 annulé, 2 demandes refusées",
+        "648 / 648 communes, 9 fichiers prêts, 2 provisoires, 7 à corriger, 3 à refaire, 3 en échec",
     ]
 
 
@@ -83,7 +81,8 @@ def test_a_batch_that_nobody_reads_is_explained() -> None:
 
 
 @pytest.mark.parametrize(
-    ("seconds", "text"), [(20, "moins d'une minute"), (240, "4 min"), (3590, "1 h 00"), (7500, "2 h 05")]
+    ("seconds", "text"),
+    [(20, "moins d'une minute"), (240, "4\u00a0min"), (3590, "1\u00a0h\u00a000"), (7500, "2\u00a0h\u00a005")],
 )
 def test_a_duration_is_said_to_the_minute(seconds: float, text: str) -> None:
     assert format_duration(seconds) == text
@@ -113,6 +112,22 @@ def test_the_summary_names_what_somebody_has_to_see_to() -> None:
         "1 fichier annulé (83053)",
         "4 anomalies bloquantes (13055) : le dépôt serait rejeté",
     ]
+
+
+def test_what_is_to_be_made_again_is_not_called_ready(tmp_path: Path) -> None:
+    stale = replace(READY, recalled=2)
+    assert summary(READY, stale) == [
+        "Lot lot-1 : 2 communes, 4 fichiers prêts",
+        (
+            "2 fichiers sont à refaire (13900) : ce sur quoi ils reposent a été repris depuis. Les redemander sans "
+            "--resume, qui ne les refait pas"
+        ),
+    ]
+    assert judge_batch([stale]) == ExitCode.FAILED
+    write_report(tmp_path / "lot.csv", [stale])
+    with (tmp_path / "lot.csv").open(encoding="utf-8-sig", newline="") as file:
+        (row,) = csv.DictReader(file, delimiter=";")
+    assert (row["État"], row["Fichiers prêts"], row["Fichiers à refaire"]) == ("à refaire", "1", "2")
 
 
 def test_the_same_reason_is_said_once_with_the_first_communes() -> None:
@@ -184,6 +199,7 @@ def test_programs_are_told_of_each_commune() -> None:
         "ready": 4,
         "provisional": 0,
         "to_correct": 0,
+        "recalled": 0,
         "failed": 2,
         "cancelled": 0,
         "unfinished": 0,
@@ -204,6 +220,7 @@ def test_programs_are_told_of_each_commune() -> None:
         "remarques": 7,
         "provisional": 0,
         "to_correct": 0,
+        "recalled": 0,
         "failures": [{"code": DISK.code, "reason": DISK.reason, "files": 2}],
     }
 

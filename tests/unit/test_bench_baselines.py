@@ -33,6 +33,7 @@ def naive(connection: Connection, path: Path) -> tuple[etree._Element, int]:
     return etree.parse(path).getroot(), written
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [None, 250])
 def test_both_files_hold_the_same_electors(tmp_path: Path, size: int | None) -> None:
     url = f"sqlite:///{tmp_path / 'register.sqlite3'}"

@@ -21,7 +21,7 @@ from worker.db.engine import build_engine, snapshot
 from worker.registre.communes import require_commune
 from worker.registre.models import Electeur, MouvementRegistre
 from worker.settings import load_settings
-from worker.writers.csv_file import write_csv
+from worker.writers.electeurs_file import write_csv
 
 
 def throughput(two: float) -> Check:
@@ -93,6 +93,7 @@ def counts(task: Task) -> dict[tuple[str, str], int]:
     return found
 
 
+@pytest.mark.slow
 def test_a_departement_has_three_lists_and_all_the_lines(tmp_path: Path) -> None:
     task = register(tmp_path, 2_000, 3)
     assert import_departement(task).lines == 2_000
@@ -133,6 +134,7 @@ def lines_of_files(connection: Connection, task: Task) -> list[str]:
     return lines
 
 
+@pytest.mark.slow
 def test_one_select_has_the_lines_of_all_the_files_of_a_departement(tmp_path: Path) -> None:
     task = register(tmp_path, 2_000, 3)
     import_departement(task)
@@ -145,6 +147,7 @@ def test_one_select_has_the_lines_of_all_the_files_of_a_departement(tmp_path: Pa
     assert len(files) > 1_900
 
 
+@pytest.mark.slow
 def test_places_are_of_one_size_and_one_elector_in_ten_moves(tmp_path: Path) -> None:
     task = register(tmp_path, 300, 3)
     import_places(task)

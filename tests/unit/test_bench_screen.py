@@ -74,7 +74,7 @@ def test_the_addresses_look_far_back_however_small_the_past() -> None:
     assert pages(10, NOW)["exports, last pages"] == "/exports?avant=2"
 
 
-@pytest.mark.parametrize(("name", "most"), [("listes", 300), (STREAM, 300), ("depot", 1000), (PULSE, 50)])
+@pytest.mark.parametrize(("name", "most"), [("listes", 100), (STREAM, 100), (PULSE, 50)])
 def test_what_is_asked_often_must_be_short(name: str, most: float) -> None:
     assert most_for(name) == most
 
@@ -116,6 +116,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Task:
     return task
 
 
+@pytest.mark.slow
 def test_the_neighbours_files_are_newer_and_half_as_many(past: Task) -> None:
     engine = build_engine(past.url)
     query = "SELECT code_commune, count(*), min(export_id) FROM derniers_exports GROUP BY code_commune ORDER BY 3"
@@ -132,6 +133,7 @@ def client(past: Task) -> Iterator[TestClient]:
         yield client
 
 
+@pytest.mark.slow
 def test_every_address_is_a_page_that_shows_files(client: TestClient) -> None:
     for name, path in pages(60, datetime.now(UTC)).items():
         page = client.get(f"/communes/13900{path}")

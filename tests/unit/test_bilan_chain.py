@@ -5,6 +5,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,11 +21,10 @@ from tests.unit.mouvements_samples import (
     demande,
     mouvements,
 )
-from worker.domain.composition import compose_tableau
-from worker.domain.demande import Demande
 from worker.domain.mouvement import Etat, Mouvement
-from worker.domain.selection import own_place
-from worker.domain.tableau import Section
+from worker.domain.tableau.composition import compose_tableau
+from worker.domain.tableau.demande import Demande, own_place
+from worker.domain.tableau.model import Section
 
 POLLS = (MUNICIPALES, EUROPEENNES)
 YEARLY = [
@@ -69,6 +69,7 @@ def test_the_tableaux_are_in_their_order() -> None:
     assert closings == [1, 2]
 
 
+@pytest.mark.slow
 @given(mouvements(), DAYS)
 def test_until_a_yearly_revision_is_closed(moved: list[Mouvement], day: date) -> None:
     for first, second in pairwise(requested_on(day)):
@@ -76,6 +77,7 @@ def test_until_a_yearly_revision_is_closed(moved: list[Mouvement], day: date) ->
             assert figures(first, moved, "apres") == figures(second, moved, "avant")
 
 
+@pytest.mark.slow
 @given(mouvements(), DAYS)
 def test_from_revision_to_revision_once_they_are_applied(moved: list[Mouvement], day: date) -> None:
     for first, second in pairwise(requested_on(day)):
@@ -92,6 +94,7 @@ def test_the_last_tableau_leaves_the_list_of_now(moved: list[Mouvement], day: da
     }
 
 
+@pytest.mark.slow
 @given(mouvements(), st.lists(st.dates(date(2013, 9, 1), date(2014, 12, 31)), min_size=3, max_size=6, unique=True))
 def test_from_meeting_to_meeting_since_2019(moved: list[Mouvement], meetings: list[date]) -> None:
     requests = [demande(TypeTableau.VINGT_JOURS, reunion=one, until=other) for one, other in pairwise(sorted(meetings))]

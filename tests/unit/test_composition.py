@@ -23,13 +23,11 @@ from tests.unit.mouvements_samples import (
     demande,
     mouvement,
 )
-from worker.domain.bilan import BureauElecteurs
-from worker.domain.composition import compose_tableau
-from worker.domain.demande import Demande
 from worker.domain.identite import SortKey, sort_key
-from worker.domain.lignes import format_naissance, order_key
 from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
-from worker.domain.tableau import MODELES, Ligne, Section, Tableau
+from worker.domain.tableau.composition import BureauElecteurs, compose_tableau
+from worker.domain.tableau.demande import Demande
+from worker.domain.tableau.model import MODELES, Ligne, Section, Tableau, format_naissance, order_key
 from worker.errors import CountMismatchError
 
 PAR_BUREAU, RECAPITULATIF = Presentation.PAR_BUREAU, Presentation.RECAPITULATIF

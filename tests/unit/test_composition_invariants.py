@@ -18,11 +18,10 @@ from tests.unit.mouvements_samples import (
     demande,
     mouvements,
 )
-from worker.domain.composition import compose_tableau
-from worker.domain.demande import Demande
-from worker.domain.lignes import LigneRules
 from worker.domain.mouvement import Mouvement
-from worker.domain.tableau import Ligne, Section
+from worker.domain.tableau.composition import compose_tableau
+from worker.domain.tableau.demande import Demande
+from worker.domain.tableau.model import Ligne, LigneRules, Section
 
 REQUESTS = st.one_of(
     st.builds(demande, st.just(TypeTableau.PREMIER_RECTIFICATIF), inclure_j5=st.booleans()),
@@ -56,6 +55,7 @@ def printed(all_of_them: tuple[Section, ...], partie: int) -> Counter[Ligne]:
     )
 
 
+@pytest.mark.slow
 @given(REQUESTS, mouvements())
 @pytest.mark.parametrize("presentation", [Presentation.PAR_BUREAU, Presentation.RECAPITULATIF])
 def test_the_bureaux_add_up_to_the_commune(presentation: Presentation, asked: Demande, moved: list[Mouvement]) -> None:
@@ -66,6 +66,7 @@ def test_the_bureaux_add_up_to_the_commune(presentation: Presentation, asked: De
     assert arrivees == sum(bureau.bilan.departs for bureau in bureaux) == commune.bilan.changements
 
 
+@pytest.mark.slow
 @given(REQUESTS, mouvements())
 def test_before_plus_additions_minus_radiations_is_after(asked: Demande, moved: list[Mouvement]) -> None:
     *bureaux, commune = sections(asked, Presentation.PAR_BUREAU, moved)
@@ -83,6 +84,7 @@ def test_every_presentation_counts_the_same(asked: Demande, moved: list[Mouvemen
     assert {one.mouvements for one in made} == {len(Mouvements(moved).shown(asked))}
 
 
+@pytest.mark.slow
 @given(REQUESTS, mouvements())
 def test_by_bureau_has_the_electors_of_the_commune_and_the_changes(asked: Demande, moved: list[Mouvement]) -> None:
     rules = LigneRules(asked.edition, has_nationalite=False, has_dates=asked.modele.has_dates)
@@ -92,6 +94,7 @@ def test_by_bureau_has_the_electors_of_the_commune_and_the_changes(asked: Demand
     assert printed(bureaux, 1) == printed(commune, 1) + changes
 
 
+@pytest.mark.slow
 @given(REQUESTS, mouvements(), st.randoms(use_true_random=False))
 def test_the_order_mouvements_were_written_in_changes_nothing(
     asked: Demande, moved: list[Mouvement], random: Random

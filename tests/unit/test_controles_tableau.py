@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.tableaux import Presentation, TypeTableau
-from schemas.vocabulary import Severity
+from schemas.vocabulary import Categorie, Severity
 from tests.unit.mouvements_samples import (
     CHANGEMENT,
     LIBREVILLE,
@@ -23,13 +23,12 @@ from tests.unit.mouvements_samples import (
     mouvement,
     mouvements,
 )
-from worker.domain.bilan import BureauElecteurs
-from worker.domain.composition import SANS_BUREAU, compose_tableau
-from worker.domain.controles import AnomalieMouvement, check_bilan, check_tableau
-from worker.domain.demande import Demande
 from worker.domain.identite import Identite, identite, identite_of
-from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement
-from worker.registre.mouvements.file import TITLES
+from worker.domain.mouvement import Effet, Etat, Mouvement
+from worker.domain.tableau.composition import SANS_BUREAU, BureauElecteurs, compose_tableau
+from worker.domain.tableau.controles import AnomalieMouvement, check_bilan, check_tableau
+from worker.domain.tableau.demande import Demande
+from worker.registre.mouvements.importer import TITLES
 
 KEY = identite_of(PERSONNE)
 CODES = {"0001", "0002"}
@@ -92,7 +91,6 @@ def test_abroad_the_country_of_birth_counts_where_the_city_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"motif": "  "}, ("motif_absent", "motif")),
         ({"categorie": Categorie.NON_PRECISEE}, ("motif_absent", "catégorie")),
         ({"categorie": Categorie.NON_PRECISEE, "motif": ""}, ("motif_absent", "motif")),
         ({"nouveau_bureau": "0099"}, ("bureau_inconnu", "nouveau bureau")),
@@ -105,6 +103,11 @@ def test_what_is_wrong_with_one_mouvement(values: dict[str, Any], expected: tupl
     (anomalie,) = check(mouvement(**values))
     assert (anomalie.code, anomalie.champ) == expected
     assert anomalie.champ in TITLES.values()
+
+
+def test_a_category_is_enough() -> None:
+    """A posted tableau prints nothing else of a motif (R. 8)."""
+    assert check(mouvement(motif="  ")) == []
 
 
 def test_the_former_bureau_is_told_from_the_new_one() -> None:

@@ -7,8 +7,18 @@ import pytest
 
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Severity
-from worker.domain.couverture import Chain, Link, check_couverture, exports_used
-from worker.domain.demande import Demande
+from worker.domain.tableau.couverture import (
+    Chain,
+    CompleteUntil,
+    DayCount,
+    LateMouvements,
+    Link,
+    WaitingMouvements,
+    check_couverture,
+    contradictions,
+    exports_used,
+)
+from worker.domain.tableau.demande import Demande
 
 REUNION_PRECEDENTE, REUNION, SCRUTIN = date(2026, 9, 10), date(2026, 11, 20), date(2026, 12, 13)
 AT, AFTER = REUNION, date(2026, 11, 25)
@@ -26,8 +36,12 @@ def _link(day: date, mouvements: int = 0, *, is_dated: bool = True, is_compared:
     return Link(day, is_dated, is_compared, mouvements)
 
 
+def _words(complete_until: date | None, import_id: int = 4) -> list[CompleteUntil]:
+    return [CompleteUntil(complete_until, import_id)] if complete_until else []
+
+
 def _found(*links: Link, complete_until: date | None = None, demande: Demande = DEMANDE) -> list[tuple[str, Severity]]:
-    return [(it.code, it.severity) for it in check_couverture(demande, Chain(links, complete_until))]
+    return [(it.code, it.severity) for it in check_couverture(demande, Chain(links, _words(complete_until)))]
 
 
 def test_exports_before_and_at_the_end_cover_a_period() -> None:
@@ -97,11 +111,133 @@ def test_a_provisional_tableau_is_not_held_to_its_end() -> None:
 def test_a_producer_may_vouch_for_the_period() -> None:
     assert _found(complete_until=AT) == []
     assert _found(FIRST, _link(AFTER, 66, is_dated=False), complete_until=AFTER) == []
-    assert exports_used(DEMANDE, Chain([FIRST, _link(AT)], AFTER)) == []
+    assert exports_used(DEMANDE, Chain([FIRST, _link(AT)], _words(AFTER))) == []
     uncompared = _link(AT, is_compared=False)
     assert _found(FIRST, uncompared, complete_until=AFTER) == [("couverture_lacune", Severity.REMARK)], "only a word"
     assert _found(complete_until=date(2026, 11, 19)) == [("couverture_inconnue", Severity.REMARK)]
     assert _found() == [("couverture_inconnue", Severity.REMARK)]
+
+
+COUNTED = replace(FIRST, electeurs=100)
+WORD = Chain(words=_words(AFTER))
+
+
+def _word(link: Link, *, young: int = 0, **daily: DayCount) -> list[tuple[str, Severity]]:
+    days = {date(2026, int(day[1:3]), int(day[3:])): tally for day, tally in daily.items()}
+    chain = Chain([COUNTED, link], _words(AFTER), daily=days, births=["2010-01-01"] * young)
+    return [(it.code, it.severity) for it in check_couverture(DEMANDE, chain)]
+
+
+def test_a_word_that_the_exports_contradict_covers_nothing() -> None:
+    """Ten electors gone between two exports, three mouvements in a file that is said to be whole."""
+    gone = replace(_link(AT, is_compared=False), electeurs=90)
+    contradicted, alone = ("couverture_contredite", Severity.BLOCKING), ("couverture_lacune", Severity.REMARK)
+    assert _word(gone, d1015=DayCount(0, 3)) == [contradicted]
+    assert _word(gone, d1015=DayCount(2, 12)) == [alone], "so many left: only that nobody compared is said"
+    assert _word(gone, d1015=DayCount(2, 12), d0911=DayCount(1, 0)) == [contradicted]
+    assert _word(gone, d1015=DayCount(0, 9), d1120=DayCount(0, 1)) == [alone], "on the day of an export: in it or not"
+    assert _word(gone, d0901=DayCount(0, 10), d1121=DayCount(0, 10)) == [contradicted], "on other days: no matter"
+    assert _word(gone, d1015=DayCount(0, 12), young=2) == [alone], "minors are in exports, and perhaps in no file"
+    assert _word(gone, d1015=DayCount(0, 13), young=2) == [contradicted]
+
+
+def test_a_file_that_tells_what_a_comparison_told_is_noticed() -> None:
+    compared = replace(_link(AT, 3), electeurs=101, growth=1)
+    assert _word(compared) == []
+    assert _word(compared, d1015=DayCount(2, 1)) == [("couverture_contredite", Severity.BLOCKING)], "counted twice"
+
+
+def test_the_contradiction_gives_days_and_totals() -> None:
+    chain = replace(WORD, links=[COUNTED, replace(_link(AT, is_compared=False), electeurs=90)])
+    (said,) = check_couverture(DEMANDE, chain)
+    assert said.message == (
+        "De l'export du 10/09/2026 (100 électeurs) à celui du 20/11/2026 (90 électeurs), les mouvements, dits complets "
+        "jusqu'au 25/11/2026, en feraient 100 : il en manque, il y en a de trop, ou ils sont comptés deux fois. "
+        "Comparer ces deux exports (import-undo, puis import-reu) sans importer ces mouvements, ou corriger leur "
+        "fichier."
+    )
+    assert list(contradictions(chain)) == [said.message]
+    beyond = replace(chain, words=_words(date(2026, 11, 19)))
+    assert list(contradictions(beyond)) == [], "nobody vouches for the whole of it"
+
+
+def test_what_came_after_all_was_said_to_be_there_takes_the_word_back() -> None:
+    late = [LateMouvements(7, date(2026, 10, 3), 2), LateMouvements(7, date(2026, 10, 5), 1)]
+    (said,) = check_couverture(DEMANDE, replace(WORD, late=late))
+    assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
+    assert said.message == (
+        "3 mouvements sont venus ensuite (du 03/10/2026 au 05/10/2026, import 7), alors que l'import 4 était dit "
+        "complet jusqu'au 25/11/2026 : il en manquait. Vérifier qu'il n'en manque plus, et le dire du dernier fichier "
+        "(import-mouvements --complete-until)."
+    )
+    elsewhere = [LateMouvements(7, REUNION_PRECEDENTE, 2), LateMouvements(7, date(2026, 11, 21), 1)]
+    assert list(check_couverture(DEMANDE, replace(WORD, late=elsewhere))) == [], "of other periods"
+
+
+def test_the_last_word_that_covers_a_period_is_the_one_that_counts() -> None:
+    """A file until the 25th, another one until the 20th: of the period until the 20th, the second one was believed."""
+    late = [LateMouvements(7, date(2026, 10, 3), 2)]
+    chain = replace(WORD, words=[CompleteUntil(AFTER, 4), CompleteUntil(AT, 7)], late=late)
+    assert list(check_couverture(DEMANDE, chain)) == []
+    (said,) = check_couverture(replace(DEMANDE, until=AFTER), chain)
+    assert "alors que l'import 4 était dit complet jusqu'au 25/11/2026" in said.message
+
+
+def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
+    """Electors are counted back across it, and nobody says what happened in it."""
+    later = replace(_link(AFTER, is_compared=False), electeurs=90)
+    alone = Chain([COUNTED, replace(_link(AT), electeurs=100), later], _words(AT))
+    assert [(it.code, it.severity) for it in check_couverture(DEMANDE, alone)] == [
+        ("couverture_lacune", Severity.BLOCKING)
+    ]
+    vouched = [(it.code, it.severity) for it in check_couverture(DEMANDE, replace(alone, words=_words(AFTER)))]
+    assert vouched == [("couverture_contredite", Severity.BLOCKING)]
+    as_many = replace(alone, links=[*alone.links[:2], replace(later, electeurs=100)], words=_words(AFTER))
+    assert [it.severity for it in check_couverture(DEMANDE, as_many)] == [Severity.REMARK]
+
+
+def test_mouvements_beside_a_comparison_are_told_twice() -> None:
+    """Of whoever comes and leaves between two exports, no comparison knows: only what changes the total is too much."""
+    chain = Chain([COUNTED, replace(_link(AT, 2), electeurs=102, growth=2)], daily={date(2026, 10, 15): DayCount(2, 0)})
+    (said,) = check_couverture(DEMANDE, chain)
+    assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
+    assert said.message == (
+        "De l'export du 10/09/2026 (100 électeurs) à celui du 20/11/2026 (102 électeurs), les mouvements en feraient "
+        "104 : à ceux que donne la comparaison de ces deux exports s'en ajoutent d'un autre fichier, sans doute les "
+        "mêmes. Annuler l'import de ce fichier (import-undo), ou le corriger ; les motifs se disent à part (motifs)."
+    )
+    assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 10, 15): DayCount(1, 1)}))) == []
+    assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 9, 1): DayCount(2, 0)}))) == []
+
+
+def test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other() -> None:
+    """One tableau ended with an elector with whom the next one did not begin."""
+    in_it, before = WaitingMouvements(date(2026, 10, 3), 2), WaitingMouvements(date(2026, 9, 1), 1)
+    vouched = Chain(words=_words(AT), waiting=[in_it])
+    (said,) = check_couverture(DEMANDE, vouched)
+    assert (said.code, said.severity) == ("couverture_attente", Severity.BLOCKING)
+    assert said.message == (
+        "2 mouvements attendent encore (du 03/10/2026, état « actif » dans leur fichier) : la liste ne dit pas s'ils "
+        "ont pris effet, et les totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont pris effet, "
+        "reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier (import-undo)."
+    )
+    (said,) = check_couverture(DEMANDE, replace(vouched, waiting=[before, in_it]))
+    assert said.message.startswith("3 mouvements attendent encore (du 01/09/2026 au 03/10/2026, ")
+    assert [it.code for it in check_couverture(DEMANDE, replace(vouched, waiting=[before]))] == ["couverture_attente"]
+    later = WaitingMouvements(date(2026, 11, 21), 1)
+    assert list(check_couverture(DEMANDE, replace(vouched, waiting=[later]))) == [], "of the next one"
+    listed = Chain([FIRST, _link(AT)], waiting=[before])
+    assert list(check_couverture(DEMANDE, listed)) == [], "an export taken since tells who is on the list"
+    coming = replace(DEMANDE, type=TypeTableau.CINQ_JOURS_REU, until=None, reunion=REUNION)
+    severities = {
+        it.day: next(
+            anomalie.severity
+            for anomalie in check_couverture(coming, Chain(waiting=[it]))
+            if anomalie.code == "couverture_attente"
+        )
+        for it in (later, in_it)
+    }
+    assert severities == {later.day: Severity.REMARK, in_it.day: Severity.BLOCKING}, "it may take effect until the day"
 
 
 @pytest.mark.parametrize("complete_until", [None, date(2014, 1, 9), date(2014, 1, 10)])

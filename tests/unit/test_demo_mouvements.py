@@ -13,7 +13,7 @@ from worker.demo import LIBREVILLE, libreville_rows, write_reu
 from worker.demo.libreville import demo_calendrier, first_rows, newcomers, second_rows, write_second_reu
 from worker.demo.mouvements import write_mouvements
 from worker.demo.reu_format import COLUMNS, ReuRow
-from worker.registre.mouvements.file import TITLES
+from worker.registre.mouvements.importer import TITLES
 
 TODAY = date(2026, 11, 25)
 DAYS = [TODAY, date(2027, 1, 10), date(2027, 1, 11), date(2028, 2, 29), date(2029, 12, 31)]

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from common.calendrier import is_mineur
+from schemas.vocabulary import Nature
 from worker.domain.fingerprint import (
     Differences,
     Digests,
@@ -18,7 +19,6 @@ from worker.domain.fingerprint import (
     find_changes,
     summarise,
 )
-from worker.domain.mouvement import Nature
 
 BEFORE, AFTER = date(2026, 3, 1), date(2026, 11, 25)
 ADULT, YOUNG, MINOR = "1962-03-14", "2008-07-01", "2009-01-01"

@@ -24,7 +24,7 @@ GROWS = {
     "prenoms": "Zoé",
     "date_naissance": "2008-12-01",
     "bureau": "0001",
-    "message": "dix-huit ans le 01/12/2026 : compte pour le scrutin, pas encore sur la liste",
+    "message": "dix-huit ans le 01/12/2026 : compte pour le tableau, pas encore sur la liste",
 }
 COMES = GROWS | {"is_on": "liste", "nom_naissance": "GIRAFON", "message": "inscription du 24/11/2026, après le tableau"}
 

@@ -13,8 +13,14 @@ from schemas.vocabulary import Format
 from worker.domain.fingerprint import Digests, find_changes
 from worker.registre.models import Bureau, Electeur
 from worker.writers.columns import header_of
-from worker.writers.csv_file import HEADER
-from worker.writers.electeurs_file import READ_COLUMNS, FileDays, NotOurFileError, open_electeurs, take_fingerprint
+from worker.writers.electeurs_file import (
+    HEADER,
+    READ_COLUMNS,
+    FileDays,
+    NotOurFileError,
+    open_electeurs,
+    take_fingerprint,
+)
 
 Source = InstrumentedAttribute[Any]
 GOLDEN = Path(__file__).parents[1] / "golden"

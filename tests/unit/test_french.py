@@ -107,11 +107,13 @@ def test_names_are_in_french_order(names: list[str]) -> None:
     assert sorted({*names}, key=sort_key) == names
 
 
+@pytest.mark.slow
 @given(st.text(max_size=8), st.text(max_size=8))
 def test_the_order_has_no_ties(one: str, other: str) -> None:
     assert (sort_key(one) == sort_key(other)) == (one == other)
 
 
+@pytest.mark.slow
 @given(st.text(max_size=12))
 def test_base_letters_are_found_once(text: str) -> None:
     assert base_letters(base_letters(text)) == base_letters(text)

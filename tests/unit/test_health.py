@@ -3,15 +3,18 @@
 import os
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
+from queue import Queue
 
 import pytest
 from structlog.testing import capture_logs
 
+from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.errors import PrefectureError
-from worker.health import SILENCE_SECONDS, Pulse, Role, require_healthy
+from worker.health import SILENCE_SECONDS, STUCK, Pulse, Role, Watchdog, require_healthy
 
 
 @pytest.fixture
@@ -103,3 +106,32 @@ def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said_once(tmp_path:
         pulse.beat()
         pulse.beat("un manque")
     assert [line["event"] for line in lines] == ["health_not_written"]
+
+
+def test_a_loop_that_gives_no_sign_any_more_ends_its_process(pulse: Pulse, monkeypatch: pytest.MonkeyPatch) -> None:
+    codes: Queue[int] = Queue()
+
+    def leave(code: int) -> None:
+        codes.put(code)
+        threading.Event().wait()  # as whoever has left
+
+    monkeypatch.setattr(os, "_exit", leave)
+    Watchdog(pulse, 3, lambda: False, period_seconds=0.01).start()
+    assert codes.get(timeout=PATIENCE_SECONDS) == STUCK
+
+
+def test_a_loop_that_gives_signs_is_left_alone(pulse: Pulse, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its own looks count, not the clock: here there is a sign for each."""
+    looks: Queue[int] = Queue()
+    monkeypatch.setattr(os, "_exit", lambda code: looks.put(-code))
+
+    def look() -> bool:
+        pulse.beat()
+        looks.put(1)
+        if looks.qsize() == 50:
+            threading.Event().wait()
+        return False
+
+    Watchdog(pulse, 3, look, period_seconds=0.001).start()
+    wait_until(lambda: looks.qsize() >= 50, message="fifty looks")
+    assert [looks.get() for _ in range(50)] == [1] * 50

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from structlog.testing import capture_logs
@@ -75,10 +76,25 @@ def test_a_failure_is_tried_again_sooner_than_in_an_hour() -> None:
     assert 0 < chore.pause <= housekeeping.RETRY_SECONDS
 
 
+def test_a_chore_that_takes_long_comes_less_often(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = [1000.0]
+    monkeypatch.setattr(housekeeping, "time", SimpleNamespace(monotonic=lambda: clock[0]))
+
+    def take(seconds: float) -> Iterator[None]:
+        clock[0] += seconds
+        yield
+
+    for seconds, pause in ((0.01, 0.99), (0.1, 1.9), (2, 5)):
+        chore = Chore("sweep", partial(take, seconds), 1)
+        while chore.step():
+            pass
+        assert chore.pause == pytest.approx(pause)
+
+
 def test_a_chore_that_never_ends_is_seen_by_whoever_asks_for_the_health(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(housekeeping, "STUCK_SECONDS", 0.05)
+    monkeypatch.setattr(Housekeeping, "longest_step_seconds", 0.05)
     begun, release, stop = threading.Event(), threading.Event(), threading.Event()
 
     def hang() -> list[None]:
@@ -115,5 +131,5 @@ def _is_unhealthy(beat: Beat, folder: Path) -> bool:
     try:
         require_healthy(folder, Role.NOTIFIER)
     except PrefectureError as error:
-        return str(error) == housekeeping.STUCK
+        return str(error) == Housekeeping.stuck
     return False

@@ -1,10 +1,13 @@
 """The day on the wall of a town hall, wherever it is."""
 
+import sqlite3
+from contextlib import closing
 from datetime import UTC, date, datetime
 
 import pytest
 
-from common.clock import local_day, possible_days
+from common.calendrier import PARIS, local_day, possible_days
+from worker.db.migrations.views import paris_offset
 
 EVENING, MORNING = datetime(2026, 11, 26, 21, 0, tzinfo=UTC), datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
 
@@ -29,3 +32,14 @@ def test_each_has_its_own_and_the_worker_takes_it(commune: str, evening: int, mo
         assert found == date(2026, 11, day)
         first, last = possible_days(instant, commune)
         assert first <= found <= last
+
+
+@pytest.mark.parametrize("day", ["2026-01-15", "2026-03-28", "2026-03-29", "2027-03-28", "2026-10-25", "2027-10-31"])
+def test_sqlite_knows_the_time_in_paris(day: str) -> None:
+    """It knows no time zone, and a view counts who is a minor today."""
+    with closing(sqlite3.connect(":memory:")) as connection:
+        for hour in range(24):
+            instant = datetime.fromisoformat(f"{day}T{hour:02}:30:00+00:00")
+            utc = f"'{instant:%Y-%m-%d %H:%M:%S}'"
+            (said,) = connection.execute(f"SELECT strftime('%Y-%m-%dT%H:%M', {utc}, {paris_offset(utc)})").fetchone()
+            assert said == f"{instant.astimezone(PARIS):%Y-%m-%dT%H:%M}"

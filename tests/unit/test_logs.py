@@ -6,7 +6,7 @@ import logging
 import pytest
 import structlog
 
-from common.logs import configure_logs
+from common.logs import configure_logs, request_keys
 
 
 @pytest.fixture(autouse=True)
@@ -57,3 +57,23 @@ def test_what_a_sender_calls_its_event_is_written_only_if_it_is_an_identifier(
         structlog.get_logger("ours").info("request_refused", correlation_id=name)
     said = [json.loads(line)["correlation_id"] for line in capsys.readouterr().err.splitlines()]
     assert said == ["8f0c-1/ecran", "sha256:f78caed41773c91b", "sha256:985e96e1eeeb0560"]
+
+
+def test_a_line_about_a_request_within_anothers_has_no_trace_of_the_other(capsys: pytest.CaptureFixture[str]) -> None:
+    configure_logs("json", "info")
+    evening, morning = (
+        request_keys("clic-du-soir", "0af7651916cd43dd8448eb211c80319c"),
+        request_keys("clic-du-matin", ""),
+    )
+    with structlog.contextvars.bound_contextvars(**evening):
+        with structlog.contextvars.bound_contextvars(**morning):
+            structlog.get_logger("ours").info("export_queued")
+        structlog.get_logger("ours").info("export_ready", **morning)
+        structlog.get_logger("ours").info("purged", **request_keys("", ""))
+    said = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    assert [(it["event"], it.get("correlation_id")) for it in said] == [
+        ("export_queued", "clic-du-matin"),
+        ("export_ready", "clic-du-matin"),
+        ("purged", None),
+    ]
+    assert not [it for it in said if "trace_id" in it]

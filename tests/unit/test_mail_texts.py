@@ -5,9 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.unit.mail_samples import FULL_DISK, body, export, mail_about, refused, report, subject
-from worker.notifier.channels.delivery import Addressee, DeliveryRefusedError, Message
+from worker.notifier.channels.delivery import Addressee, Channel, DeliveryRefusedError, Message
 from worker.notifier.channels.mail import FolderMailer, MailSender
-from worker.notifier.kinds import Channel
 from worker.notifier.messages.request import RequestReport, describe_request
 
 INJECTION = "évasion\r\nBcc: pirate@example.org\r\n\r\nCoucou"

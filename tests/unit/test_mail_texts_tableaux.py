@@ -60,7 +60,7 @@ def test_what_was_recalled_before_anybody_was_told_is_not_called_ready() -> None
 
     assert subject(about) == "1 tableau prêt, 1 à refaire — LIBREVILLE (13900)"
     text = body(about, "")
-    assert "— à refaire, l'import dont il vient ne vaut plus" in text
+    assert "— à refaire, ce dont il vient ne vaut plus" in text
     assert "En mairie : à afficher ; consultable" not in text, "nothing is to be done with it"
 
 

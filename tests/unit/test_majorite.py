@@ -12,16 +12,14 @@ from hypothesis import strategies as st
 
 from common.calendrier import is_mineur, last_birth, last_round, majorite_on
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Categorie, Liste, Nature
 from tests.unit.mouvements_samples import MOUVEMENT, mouvement
-from worker.domain.bilan import BureauElecteurs
-from worker.domain.composition import ListeDeCommune, compose_tableau
-from worker.domain.demande import Demande
 from worker.domain.majorite import OfAge, Period, check_second_tour
-from worker.domain.mouvement import Categorie, Effet, Etat, Mouvement, Nature
+from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.reconciliation import Reason, Reconciliation, find_differences
-from worker.domain.selection import is_in
-from worker.domain.tableau import Tableau
+from worker.domain.tableau.composition import BureauElecteurs, ListeDeCommune, compose_tableau
+from worker.domain.tableau.demande import Demande, is_in
+from worker.domain.tableau.model import Tableau
 
 VINGT_JOURS, CINQ_JOURS_REU = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
 TODAY = date(2027, 6, 1)
@@ -315,6 +313,7 @@ def _electeurs(all_of_them: Sequence[Life], day: date, age: date) -> Counter[str
     return Counter(bureau for bureau in counted if bureau)
 
 
+@pytest.mark.slow
 @given(lives())
 def test_before_and_after_are_those_on_the_list_and_of_age(all_of_them: list[Life]) -> None:
     registre = Registre(
@@ -333,6 +332,7 @@ def test_before_and_after_are_those_on_the_list_and_of_age(all_of_them: list[Lif
         left = after
 
 
+@pytest.mark.slow
 @given(lives())
 def test_nobody_comes_of_age_twice(all_of_them: list[Life]) -> None:
     registre = Registre(
@@ -348,6 +348,7 @@ def test_nobody_comes_of_age_twice(all_of_them: list[Life]) -> None:
     assert all(number == 1 for number in came.values())
 
 
+@pytest.mark.slow
 @given(lives(), st.sampled_from(HISTORY), st.dates(date(2026, 9, 19), date(2027, 6, 1)))
 def test_who_is_on_the_list_or_in_the_tableau_only_is_named(
     all_of_them: list[Life], asked: Demande, jour: date
@@ -380,7 +381,7 @@ def test_what_is_not_applied_is_a_reason() -> None:
     found = find_differences(asked, Registre([to_come, since], [waits, leaves, since]))
     assert [(it.reason, it.to_record()["message"]) for it in found] == [
         (Reason.CAME_SINCE, "inscription du 20/03/2027, après le tableau"),
-        (Reason.OF_AGE_LATER, "dix-huit ans le 11/04/2027 : compte pour le scrutin, pas encore sur la liste"),
+        (Reason.OF_AGE_LATER, "dix-huit ans le 11/04/2027 : compte pour le tableau, pas encore sur la liste"),
         (Reason.STILL_TO_COME, "inscription du 01/01/2027, qui n'est pas encore appliquée à la liste"),
         (Reason.STILL_TO_LEAVE, "radiation du 02/01/2027, qui n'est pas encore appliquée à la liste"),
     ]

@@ -8,14 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.texte import clean
+from schemas.vocabulary import Categorie, Nature
 from tests.unit.mouvement_csv import LIGNE
 from tests.unit.nasty import nasty_texts
-from worker.domain.mouvement import Categorie, Effet, Etat, Nature
-from worker.domain.texte import clean
+from worker.domain.mouvement import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import LineError
 from worker.registre.imports.records import Broken
-from worker.registre.mouvements.file import REQUIRED, TITLES, MouvementParser, match_mouvement_columns, parse_jour
+from worker.registre.mouvements.importer import REQUIRED, TITLES, MouvementParser, match_mouvement_columns, parse_jour
 
 HEADER = list(TITLES.values())
 PARSER = MouvementParser(match_mouvement_columns(HEADER), {"13055"})
@@ -156,6 +157,7 @@ def test_what_is_written_is_what_is_read(
     assert [row["motif"], row["adresse"]] == [clean(text) for text in texts]
 
 
+@pytest.mark.slow
 @given(st.lists(nasty_texts(surrogates=True), min_size=len(HEADER), max_size=len(HEADER)))
 def test_any_line_is_kept_or_rejected(fields: list[str]) -> None:
     try:

@@ -5,9 +5,10 @@ from pathlib import Path
 import pytest
 from sqlalchemy import FromClause
 
-from worker.domain.mouvement import Categorie, Effet, Etat, Nature
+from schemas.vocabulary import Categorie, Nature
+from worker.domain.mouvement import Effet, Etat
 from worker.registre import models
-from worker.registre.mouvements.file import OPTIONAL, TITLES
+from worker.registre.mouvements.importer import OPTIONAL, TITLES
 
 PAGE = (Path(__file__).parents[2] / "docs" / "registre.md").read_text("utf-8").partition("\n## Mouvements\n")[2]
 TABLES = (

@@ -26,7 +26,7 @@ from tests.unit.pdf_samples import (
     read_pages,
     tableau,
 )
-from worker.domain.tableau import Tableau
+from worker.domain.tableau.model import Tableau
 
 ALPHABETS = replace(
     PLAIN, nom_naissance="Łukasz Ștefan", prenoms="Ελένη Жанна 漢字 🏛", adresse="(a\\b) ‰ \u0450 \u010d"
@@ -40,6 +40,7 @@ CASES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
 def test_it_is_a_pdfa_1b(subject: Tableau, tmp_path: Path) -> None:
     assert not check_archive(draw_to(tmp_path, subject))
@@ -56,6 +57,7 @@ def test_what_a_page_opens_it_closes_once(subject: Tableau) -> None:
         assert opened == (count[b"EMC"], count[b"ET"], count[b"Q"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("part", "spoiled"),
     [
@@ -72,6 +74,7 @@ def test_the_check_bites(part: bytes, spoiled: bytes, tmp_path: Path) -> None:
     assert check_archive(path)
 
 
+@pytest.mark.slow
 def test_the_check_refuses_a_font_that_is_not_embedded(tmp_path: Path) -> None:
     from reportlab.pdfgen.canvas import Canvas
 

@@ -23,7 +23,7 @@ from tests.unit.pdf_samples import (
     par_bureau,
     tableau,
 )
-from worker.domain.tableau import Bilan, Section, Tableau
+from worker.domain.tableau.model import Bilan, Section, Tableau
 
 _LONG_TITRE = (
     "Tableau des inscriptions et des radiations intervenues depuis la réunion de la commission de contrôle " * 2
@@ -68,6 +68,7 @@ CASES: dict[str, Tableau] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
 def test_all_is_within_the_margins_and_nothing_overlaps(subject: Tableau, tmp_path: Path) -> None:
     words = read_words(draw_to(tmp_path, subject))

@@ -25,7 +25,7 @@ from tests.unit.pdf_samples import (
     squeezed,
     tableau,
 )
-from worker.domain.tableau import Bilan, Section, Signatures
+from worker.domain.tableau.model import Bilan, Section, Signatures
 
 EUROPE = ("Łukasz Šťastný", "Nagyő", "Ștefan", "D'AUBIGNÉ", "Ελένη Παπαδοπούλου", "Đặng Thị Ánh", "Œdipe “l’aîné” …")
 PART_II = "II. Retranchements"
@@ -84,6 +84,7 @@ def test_a_final_tableau_is_not_marked() -> None:
     assert "PROVISOIRE" not in "".join(read_pages(draw(tableau())))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("is_provisoire", [False, True])
 @pytest.mark.parametrize("presentation", ["par_bureau", "recapitulatif"])
 def test_every_page_of_the_commission_says_that_it_is_not_to_be_posted(
@@ -146,6 +147,7 @@ def test_the_recapitulatif_is_one_table_of_numbers() -> None:
     assert "Fait à LIBREVILLE" in pages[-1]
 
 
+@pytest.mark.slow
 def test_sixty_bureaux_each_begin_a_page_and_have_a_bookmark() -> None:
     pdf = draw(par_bureau(60, 3, signatures=COMMISSION))
     reader = PdfReader(BytesIO(pdf))
@@ -202,6 +204,7 @@ def test_a_row_is_on_one_page(before: int) -> None:
     assert squeezed(LONG.adresse) in squeezed(page)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("before", [0, 1, 20])
 def test_a_row_taller_than_a_page_goes_on_and_loses_nothing(before: int) -> None:
     motif = " ".join(f"motif{number}" for number in range(1500))
@@ -227,7 +230,7 @@ def test_names_as_long_as_they_come_are_whole() -> None:
     assert f"Fait à {LONGEST_COMMUNE}, le" in page
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_ten_thousand_lines_are_drawn_at_once() -> None:
     lines = lignes(10_000)
     start = process_time()

@@ -10,7 +10,7 @@ import pytest
 
 from tests.unit.pdf_samples import COMMISSION, commune, draw, lignes, tableau
 from worker.errors import RefusedError
-from worker.pdf.reading import read_tableau
+from worker.pdf.__main__ import read_tableau
 
 SUBJECT = tableau(commune(lignes(3)), signatures=COMMISSION)
 
@@ -70,6 +70,7 @@ def test_what_is_wrong_is_named_with_its_place(change: Any, message: str) -> Non
     assert message in str(refusal.value)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("text", "message"),
     [

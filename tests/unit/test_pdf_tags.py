@@ -31,6 +31,7 @@ def test_the_check_bites(part: bytes, spoiled: bytes, rule: str, tmp_path: Path)
     assert any(found.startswith(rule) for found in check_accessible(path))
 
 
+@pytest.mark.slow
 def test_every_value_is_heard_whole_in_order_and_no_title_twice(tmp_path: Path) -> None:
     lines = (*lignes(30), LONG)
     heard = read_aloud(draw_to(tmp_path, tableau(commune(lines), has_nationalite=True)))
@@ -46,6 +47,7 @@ def test_every_value_is_heard_whole_in_order_and_no_title_twice(tmp_path: Path) 
     assert heard.count("/Scope /Row") == len(lines)
 
 
+@pytest.mark.slow
 def test_titles_are_in_levels_that_follow(tmp_path: Path) -> None:
     heard = read_aloud(draw_to(tmp_path, par_bureau(2, 3, signatures=COMMISSION)))
     levels = [int(level) for level in re.findall(r"^  H(\d)", heard, re.MULTILINE)]
@@ -54,6 +56,7 @@ def test_titles_are_in_levels_that_follow(tmp_path: Path) -> None:
     assert re.findall(r"^  H(\d)", alone, re.MULTILINE) == ["1", "2", "2"]
 
 
+@pytest.mark.slow
 def test_a_row_taller_than_a_page_is_heard_to_its_end(tmp_path: Path) -> None:
     motif = " ".join(f"motif{number}" for number in range(900))
     heard = read_aloud(draw_to(tmp_path, tableau(commune((replace(PLAIN, motif=motif), PLAIN)))))

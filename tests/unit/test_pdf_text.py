@@ -8,12 +8,11 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from common.texte import clean
 from tests.unit.nasty import nasty_texts
-from worker.domain.texte import clean
 from worker.pdf.document import Document
-from worker.pdf.font import CHARACTERS, SHAPES, UNIT, Font, encode, load_face
+from worker.pdf.font import CHARACTERS, SHAPES, UNIT, Font, Style, break_lines, encode, load_face
 from worker.pdf.table import RowSetter, TableColumn
-from worker.pdf.text import Style, break_lines
 
 WORDS = st.text("AÉ-. bŁ(", max_size=40)
 

@@ -8,10 +8,9 @@ import pytest
 from rich.console import Console
 
 from common.cli import ExitCode
-from producers.cli import main, wait
-from producers.cli.render import print_exports
+from producers.cli import main, render
+from producers.cli.render import print_exports, wait_for
 from producers.cli.requests import Cancelled, build_cancel, judge_cancellation
-from producers.cli.wait import wait_for
 from producers.publisher import Publisher
 from producers.records import RequestState
 from schemas.envelope import CloudEvent
@@ -93,7 +92,7 @@ DROPPED = export(export_id=2, status=ExportStatus.CANCELLED, error_message="Annu
 
 
 def test_waiting_for_a_cancellation_shows_the_files_it_is_about(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "FIRST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(render, "FIRST_POLL_SECONDS", 0.001)
     event = build_cancel(ID, requested_by="mairie", source="/tests")
     state = _State(event, [UNREAD, UNREAD, ACCEPTED], request(READY, DROPPED))
     followed = wait_for(Cancelled(state, event), event, Console(file=io.StringIO()), 10)

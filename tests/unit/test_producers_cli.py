@@ -14,6 +14,7 @@ from producers import errors
 from producers.cli import COMMANDS, main
 from producers.cli.requests import build_liste_export
 from producers.errors import InvalidRequestError, ProducerError
+from schemas.checking import find_faults
 from schemas.generate import ROOT
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
@@ -29,6 +30,39 @@ def test_the_event_follows_the_published_schema() -> None:
     jsonschema.validate(json.loads(event.to_bytes()), SCHEMA)
     asked = {"commune": "2A004", "listes": ["P"], "formats": ["csv", "xml"], "bulk": False, "requested_by": "mairie"}
     assert event.data == asked
+
+
+@pytest.mark.parametrize(
+    ("arguments", "key"),
+    [
+        (["export-liste", "--commune", "13900"], "fr.openelec.prefecture.request.liste_export.v1"),
+        (
+            ["render-tableaux", "--commune", "13900", "--type", "additions", "--scrutin", "2027-04-11"],
+            "tableaux_render",
+        ),
+        (["cancel", "some-id"], "fr.openelec.prefecture.request.cancel.v1"),
+        (["retry", "some-id", "--export", "41"], "fr.openelec.prefecture.request.retry.v1"),
+        (["export-liste", "--communes-file", "{file}"], "fr.openelec.prefecture.request.liste_export.v1.bulk)"),
+    ],
+    ids=lambda value: value[0] if isinstance(value, list) else "",
+)
+def test_a_dry_run_shows_what_would_leave_and_sends_nothing(
+    arguments: list[str],
+    key: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", "amqp://127.0.0.1:1/")
+    monkeypatch.setattr("producers.publisher.Publisher.publish", lambda *_: pytest.fail("it was sent"))
+    (tmp_path / "communes.csv").write_text("13900\n2A004\n")
+    given = [it.format(file=tmp_path / "communes.csv") for it in arguments]
+    assert main([*given, "--dry-run"]) == ExitCode.DONE
+    shown = capsys.readouterr()
+    assert all(not find_faults(line.encode()) for line in shown.out.splitlines())
+    assert len(shown.out.splitlines()) == (2 if "--communes-file" in given else 1)
+    assert key in shown.err
+    assert main([*given, "--dry-run", "--wait"]) == ExitCode.USAGE
 
 
 def test_the_three_lists_and_csv_are_the_default() -> None:

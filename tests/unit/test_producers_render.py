@@ -46,9 +46,9 @@ def test_the_table_shows_labels_counts_and_sizes() -> None:
 def test_a_purged_file_is_said_to_be_purged_and_is_not_offered() -> None:
     files = [export(purged_at=INSTANT), export(status=ExportStatus.FAILED, purged_at=INSTANT)]
     _, _, ready, failed = printed(lambda console: print_exports(console, files))
-    assert "purgé" in ready
+    assert "effacé" in ready
     assert "prêt" not in ready
-    assert "purgé" not in failed
+    assert "effacé" not in failed
     assert printed(lambda console: print_files(console, files, VOLUME)) == []
     assert [it["file"] for it in exports_document(files, VOLUME)["exports"]] == [None, None]
 

@@ -10,8 +10,8 @@ import pytest
 from rich.console import Console
 
 from common.cli import ExitCode
-from producers.cli import wait
-from producers.cli.wait import wait_for
+from producers.cli import render
+from producers.cli.render import wait_for
 from producers.errors import StateAwayError
 from producers.records import ExportState, RequestState, exit_code_of
 from schemas.envelope import CloudEvent
@@ -39,8 +39,8 @@ class Script:
 
 @pytest.fixture(autouse=True)
 def hurried(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "FIRST_POLL_SECONDS", 0.001)
-    monkeypatch.setattr(wait, "LAST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(render, "FIRST_POLL_SECONDS", 0.001)
+    monkeypatch.setattr(render, "LAST_POLL_SECONDS", 0.001)
 
 
 def console(*, terminal: bool = False) -> Console:
@@ -85,7 +85,7 @@ def test_lines_show_each_change_once() -> None:
     [
         (export(bloquantes=1), "à corriger"),
         (tableau(provisoire_until=date(2027, 1, 10)), "provisoire"),
-        (tableau(provisoire_until=date(2027, 1, 10), bloquantes=1), "provisoire, à corriger"),
+        (tableau(provisoire_until=date(2027, 1, 10), bloquantes=1), "à corriger"),
     ],
 )
 def test_the_last_line_does_not_call_ready_what_cannot_be_used(made: ExportState, said: str) -> None:
@@ -108,7 +108,7 @@ def test_bars_show_the_electors_written() -> None:
 
 
 def test_a_request_that_nobody_reads_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("producers.cli.wait.UNREAD_SECONDS", 0.0)
+    monkeypatch.setattr("producers.cli.render.UNREAD_SECONDS", 0.0)
     target = console()
     wait_for(Script(UNREAD), EVENT, target, 0.05)
     assert shown(target).count("Demande pas encore lue") == 1
@@ -120,7 +120,7 @@ def test_a_database_that_restarts_is_waited_for() -> None:
 
 
 def test_a_database_that_stays_away_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(wait, "AWAY_SECONDS", 0.02)
+    monkeypatch.setattr(render, "AWAY_SECONDS", 0.02)
     with pytest.raises(StateAwayError):
         wait_for(Script(StateAwayError("partie")), EVENT, console(), 10)
 

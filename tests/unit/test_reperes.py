@@ -6,7 +6,7 @@ import pytest
 
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import TypeTableau
-from worker.domain.demande import Calendrier, Dates, Demande, DemandeInvalide, dates_of
+from worker.domain.tableau.demande import Calendrier, Dates, Demande, DemandeInvalide, dates_of
 
 SCRUTIN = date(2027, 4, 11)
 LAST_YEAR, BEFORE_POLL = date(2026, 9, 3), date(2027, 3, 19)

@@ -14,6 +14,7 @@ from producers.web.anomalies.report import (
     Criteria,
     UnreadableReportError,
     fold,
+    read_lines,
     read_page,
     summarize,
 )
@@ -47,7 +48,7 @@ def _anomaly(severity: Severity = Severity.BLOCKING, nom: str = "INVENTEE", **co
 def _read_all(report: io.BytesIO, criteria: Criteria) -> list[AnomalyLine]:
     summary = summarize(report, criteria)
     pages = (read_page(report, summary, criteria.text, page) for page in range(1, summary.pages + 1))
-    return [line for page in pages for line in page]
+    return [line for page in pages for group in page for _, line in group.lines]
 
 
 def test_a_line_has_the_columns_of_the_report() -> None:
@@ -63,6 +64,28 @@ def test_every_line_is_on_one_page_blocking_first_in_the_order_of_the_report(sev
     expected = sorted(enumerate(severities), key=lambda it: it[1] is not Severity.BLOCKING)
     assert [(int(line.numero), line.severity) for line in lines] == expected
     assert summarize(report, Criteria()).pages == max(1, -(-len(severities) // PAGE))
+
+
+def test_what_is_wrong_with_one_elector_stands_together_blocking_first() -> None:
+    report = _report(
+        [
+            _anomaly(Severity.REMARK, nom="PREMIERE", numero="1"),
+            _anomaly(Severity.REMARK, numero="2", code="nom"),
+            _anomaly(numero="2", code="sexe_absent"),
+            _anomaly(Severity.REMARK, nom="", prenoms="", bureau="0001"),
+        ]
+    )
+    summary = summarize(report, Criteria())
+    assert (summary.found, summary.groups) == (4, {True: 1, False: 2})
+    groups = read_page(report, summary, "", 1)
+    assert [[(number, line.code) for number, line in group.lines] for group in groups] == [
+        [(3, "sexe_absent"), (2, "nom")],
+        [(1, "sexe_absent")],
+        [(4, "sexe_absent")],
+    ]
+    assert groups[0].numbers == [2, 3]
+    assert (groups[0].is_among({2, 3, 9}), groups[0].is_among({3})) == (True, False)
+    assert read_lines(report, {3})[3].numero == "2"
 
 
 def test_a_page_after_the_last_is_empty() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.texte import clean, is_clean
 from tests.unit.nasty import NASTY, nasty_texts
 from tests.unit.reu_sample import (
     BUREAU,
@@ -20,7 +21,6 @@ from tests.unit.reu_sample import (
     VALUES,
     VOIE,
 )
-from worker.domain.texte import clean, is_clean
 from worker.registre.bureaux import DescribedBureau
 from worker.registre.imports.lines import LineError, clean_fields
 from worker.registre.imports.records import Broken

@@ -9,8 +9,8 @@ import pytest
 from sqlalchemy import Connection, delete, insert, update
 
 from schemas.vocabulary import Format, Liste, Severity
-from worker.db.base import Base
 from worker.db.engine import build_engine
+from worker.db.types import Base
 from worker.registre.checks.rules import KINDS, RULES
 from worker.registre.models import Bureau, Electeur
 from worker.registre.reference import nationalites

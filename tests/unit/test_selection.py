@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Nature
 from tests.unit.mouvements_samples import (
     CHANGEMENT,
     EUROPEENNES,
@@ -22,9 +23,8 @@ from tests.unit.mouvements_samples import (
     mouvement,
     mouvements,
 )
-from worker.domain.demande import Demande, DemandeInvalide
-from worker.domain.mouvement import Effet, Etat, Mouvement, Nature
-from worker.domain.selection import is_in
+from worker.domain.mouvement import Effet, Etat, Mouvement
+from worker.domain.tableau.demande import Demande, DemandeInvalide, is_in
 
 PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
 ADDITIONS, CINQ_JOURS = TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS

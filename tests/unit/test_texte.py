@@ -7,8 +7,8 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from lxml import etree
 
+from common.texte import JOINT, clean, is_clean, is_suspect, without_separators
 from tests.unit.nasty import NASTY, nasty_texts
-from worker.domain.texte import JOINT, clean, is_clean, is_suspect, without_separators
 
 TEXTS = nasty_texts(surrogates=True)
 COLUMNS = 29
@@ -80,6 +80,7 @@ def test_xml_carries_a_clean_value_unchanged(value: str) -> None:
     assert (read.text or "") == clean(value)
 
 
+@pytest.mark.slow
 @given(st.lists(TEXTS, min_size=COLUMNS, max_size=COLUMNS))
 def test_a_line_of_29_values_has_28_separators_and_no_quote(values: list[str]) -> None:
     line = ";".join(without_separators(clean(value)) for value in values)

@@ -1,10 +1,12 @@
 """Why TLS was refused, as it is said in French."""
 
 import ssl
+from pathlib import Path
 
 import pytest
 
-from common.tls import explain_database_tls, explain_tls
+from common.database import explain_database_tls, explain_tls
+from tests.parts.certificates import Authority
 
 
 def _refused(code: int, message: str) -> ssl.SSLCertVerificationError:
@@ -25,6 +27,26 @@ def _refused(code: int, message: str) -> ssl.SSLCertVerificationError:
 )
 def test_a_refused_certificate(code: int, french: str) -> None:
     assert explain_tls(_refused(code, "invalid CA certificate")) == french
+
+
+def test_an_authority_that_does_not_say_what_it_is_for(tmp_path: Path) -> None:
+    """Python 3.13, the image's, wants `keyUsage` of an authority: 3.11 and 3.12 when they are told to be strict."""
+    authority = Authority(tmp_path, "sans-keyusage")
+    certificate = authority.sign("broker.example")
+    server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    server.load_cert_chain(*certificate)
+    client = ssl.create_default_context(cafile=authority.root)
+    client.verify_flags |= ssl.VERIFY_X509_STRICT
+    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
+    serving = server.wrap_bio(to_server, to_client, server_side=True)
+    asking = client.wrap_bio(to_client, to_server, server_hostname="broker.example")
+    with pytest.raises(ssl.SSLWantReadError):
+        asking.do_handshake()
+    with pytest.raises(ssl.SSLWantReadError):
+        serving.do_handshake()
+    with pytest.raises(ssl.SSLCertVerificationError) as caught:
+        asking.do_handshake()
+    assert "keyUsage=critical,keyCertSign" in explain_tls(caught.value)
 
 
 def test_a_server_that_does_not_speak_tls() -> None:

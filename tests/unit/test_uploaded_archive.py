@@ -6,7 +6,7 @@ import zipfile
 
 import pytest
 
-from common.archive import UnreadableArchiveError
+from common.file_kind import UnreadableArchiveError
 from producers.web.verifier.uploaded_file import examine_archive
 
 _EMPTY_ENTRY = 46 + 1

@@ -131,7 +131,7 @@ def test_no_bytes_are_too_strange_to_compare(content: bytes) -> None:
     assert found.made == 3
 
 
-@pytest.mark.nightly
+@pytest.mark.slow
 def test_a_file_that_is_one_long_line_is_compared_in_pieces() -> None:
     line = io.BytesIO(b"INVENTEE;Z\xc3\xa9lie;" * 1_000_000)
     dropped = examine(line, "liste.csv")

@@ -1,5 +1,6 @@
-"""What « Demandes en cours » shows, by the states of the files."""
+"""What « Vos demandes » shows, by the states of the files."""
 
+from collections.abc import Collection
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
@@ -20,6 +21,7 @@ from producers.web.suivi.cards import (
 from producers.web.suivi.query import DemandeState, RecentActivity
 from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from tests.unit.asked_files import ready_list
 
 NOW = datetime(2026, 11, 25, 10, 0, tzinfo=UTC)
 Q, RUN, OK, BAD, OFF = (
@@ -78,7 +80,7 @@ def file(number: int, status: ExportStatus, *, minutes_ago: float = 1, **facts: 
         "downloaded_at": None,
         "downloaded_by": "",
     }
-    return AskedFile(**values | facts)
+    return ready_list(number, **values | facts)
 
 
 def demande(number: int, *files: AskedFile, **facts: Any) -> DemandeState:  # noqa: ANN401 — of Demande
@@ -102,9 +104,18 @@ def refused(number: int, **facts: Any) -> DemandeState:  # noqa: ANN401 — of D
     return demande(number, outcome=RequestOutcome.REFUSED, reason="Non.", **facts)
 
 
-def shown(*demandes: DemandeState, now: datetime = NOW) -> list[int]:
+def shown(*demandes: DemandeState, now: datetime = NOW, hidden: Collection[int] = ()) -> list[int]:
     """The requests of the board."""
-    return [card.demande.request_id for card in build_cards(RecentActivity(demandes=demandes), now)]
+    return [card.demande.request_id for card in build_cards(RecentActivity(demandes=demandes), now, hidden)]
+
+
+def test_what_has_ended_may_be_hidden_and_nothing_else() -> None:
+    for status in (BAD, OFF):
+        assert shown(demande(1, file(1, status)), hidden=[1]) == []
+        assert shown(demande(1, file(1, status)), hidden=[2]) == [1]
+    assert shown(refused(1), hidden=[1]) == []
+    for status in (Q, RUN):
+        assert shown(demande(1, file(1, status)), hidden=[1]) == [1]
 
 
 @pytest.mark.parametrize(
@@ -135,8 +146,7 @@ def test_a_request_without_files_was_refused() -> None:
     [
         (Q, 10**6, True),
         (RUN, 10**6, True),
-        (OK, 14, True),
-        (OK, 16, False),
+        (OK, 0, False),
         (OFF, 14, True),
         (OFF, 16, False),
         (BAD, 6 * 24 * 60, True),
@@ -186,20 +196,17 @@ def card(*files: AskedFile) -> RequestCard:
 
 def test_a_request_whose_files_are_wrong_is_not_called_ready() -> None:
     wrong = card(file(1, OK), file(2, OK, bloquantes=3))
-    assert (wrong.label, wrong.tone, wrong.is_well) == ("à corriger", "error", False)
+    assert (wrong.label, wrong.tone) == ("à corriger", "error")
     right = card(file(1, OK, remarques=3))
-    assert (right.label, right.tone, right.is_well) == ("prête", "ready", True)
+    assert (right.label, right.tone) == ("prête", "ready")
 
 
 def test_a_request_of_a_provisional_tableau_is_not_called_ready() -> None:
     provisional = file(1, OK, provisoire_until=date(2027, 1, 10))
-    assert (card(provisional).label, card(provisional).tone, card(provisional).is_well) == (
-        *("provisoire", "warning"),
-        False,
-    )
+    assert (card(provisional).label, card(provisional).tone) == ("provisoire", "warning")
     assert card(provisional, file(2, OK, bloquantes=1)).label == "à corriger"
     recalled = card(provisional, file(2, OK, bloquantes=1, recalled_at=NOW))
-    assert (recalled.label, recalled.tone, recalled.is_well) == ("à refaire", "error", False)
+    assert (recalled.label, recalled.tone) == ("à refaire", "error")
 
 
 def test_only_what_did_not_succeed_is_asked_again() -> None:
@@ -209,9 +216,9 @@ def test_only_what_did_not_succeed_is_asked_again() -> None:
 
 
 def test_what_ended_lately_is_announced_in_its_order() -> None:
-    cards = [card(file(1, OK, minutes_ago=1), file(2, BAD, minutes_ago=3), file(3, OFF), file(4, RUN))]
-    assert [it.export_id for it in just_ended(cards, NOW)] == [2, 1]
-    assert just_ended(cards, NOW + timedelta(hours=1)) == []
+    asked = [demande(1, file(1, OK, minutes_ago=1), file(2, BAD, minutes_ago=3), file(3, OFF), file(4, RUN))]
+    assert [it.export_id for it in just_ended(asked, NOW)] == [2, 1]
+    assert just_ended(asked, NOW + timedelta(hours=1)) == []
 
 
 def test_a_request_is_called_by_what_it_makes() -> None:

@@ -1,5 +1,7 @@
 """What a session keeps, and what it forgets."""
 
+from pathlib import Path
+
 from starlette.middleware.sessions import Session
 from starlette.requests import Request
 
@@ -10,15 +12,15 @@ def _request(**session: object) -> Request:
     return Request({"type": "http", "headers": [], "session": Session(session)})
 
 
-def test_nothing_of_before_the_login_stays_after_it() -> None:
+def test_nothing_of_before_the_login_stays_after_it(tmp_path: Path) -> None:
     request = _request(csrf="a token that somebody else may know", retour="/x", sid="chosen")
-    WebSessions().begin(request, "mairie@example", "token")
-    assert request.session.keys() == {"sid", "who", "since", "seen"}
+    WebSessions(tmp_path / "ended").begin(request, "mairie@example", "token")
+    assert request.session.keys() == {"sid", "who", "since", "seen", "identity", "ended"}
     assert request.session["sid"] != "chosen"
 
 
-def test_the_identity_token_stays_here_and_is_given_once() -> None:
-    sessions, request = WebSessions(), _request()
+def test_the_identity_token_stays_here_and_is_given_once(tmp_path: Path) -> None:
+    sessions, request = WebSessions(tmp_path / "ended"), _request()
     sessions.begin(request, "mairie@example", "token")
     kept = dict(request.session)
     assert "token" not in kept.values()
@@ -26,4 +28,4 @@ def test_the_identity_token_stays_here_and_is_given_once() -> None:
     assert sessions.end(request) == "token"
     assert sessions.who(request) == ""
     assert sessions.who(_request(**kept)) == "", "a copy of the cookie"
-    assert WebSessions().end(_request(**kept)) == "", "after a restart"
+    assert WebSessions(tmp_path / "ended").end(_request(**kept)) == "", "after a restart"

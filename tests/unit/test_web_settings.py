@@ -59,6 +59,10 @@ REFUSED = [
     ({"WEB_TRUSTED_PROXIES": "10.0.0.1/8"}, "une adresse IP est attendue, ou un réseau"),
     ({"WEB_PROXY_HEADER": "X Remote"}, "PREFECTURE_WEB_PROXY_HEADER"),
     ({"WEB_AUTH": "proxy", "WEB_TRUSTED_PROXIES": "192.0.2.1"}, "il manque PREFECTURE_PUBLIC_URL"),
+    (
+        {"WEB_AUTH": "proxy", "WEB_TRUSTED_PROXIES": "192.0.2.1", "PUBLIC_URL": "https://x.example"},
+        "il manque PREFECTURE_WEB_PROXY_SECRET",
+    ),
     ({"WEB_AUTH": "oidc"}, "PREFECTURE_WEB_OIDC_ISSUER"),
     (OIDC | {"PUBLIC_URL": ""}, "il manque PREFECTURE_PUBLIC_URL"),
     (OIDC | {"WEB_OIDC_CLIENT_ID": ""}, "il manque PREFECTURE_WEB_OIDC_CLIENT_ID"),

@@ -2,7 +2,9 @@
 
 import errno
 import json
+import os
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,6 +70,17 @@ def test_what_is_not_taken_waits_and_leaves_later(spool: Spool, broker: Broker, 
     broker.trouble = None
     wait_until(lambda: not spool.waiting(), message="an empty spool")
     assert broker.taken == [one.id]
+
+
+def test_what_is_held_is_known_by_its_id_until_it_leaves(spool: Spool) -> None:
+    kept, sent, other = (event(number).model_copy(update={"id": name}) for number, name in enumerate("*é/", 1))
+    assert spool.keep(kept, "13900")
+    spool.send(sent)
+    assert [spool.holds(it.id) for it in (kept, sent, other)] == [True, True, False]
+    assert spool.keeps("13900")
+    assert spool.drain()
+    assert [spool.holds(it.id) for it in (kept, sent, other)] == [False, False, False]
+    assert not spool.keeps("13900")
 
 
 def test_a_process_takes_up_what_another_left(tmp_path: Path, broker: Broker) -> None:
@@ -163,3 +176,14 @@ def test_a_disk_in_trouble_does_not_end_it(spool: Spool, broker: Broker, monkeyp
 
 def _fail(*_args: object, **_options: object) -> None:
     raise OSError(errno.EMFILE, "too many open files")
+
+
+def test_what_nobody_can_read_leaves_after_three_months(spool: Spool, tmp_path: Path) -> None:
+    folder = tmp_path / "spool"
+    folder.mkdir()
+    old, young = folder / "1.json.illisible", folder / "2.json.illisible"
+    for path, days in ((old, 91), (young, 89)):
+        path.write_bytes(b"?")
+        os.utime(path, (time.time() - days * 86_400,) * 2)
+    spool.start()
+    assert [path.name for path in folder.iterdir()] == [young.name]

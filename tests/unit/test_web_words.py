@@ -11,10 +11,14 @@ from jinja2 import DictLoader, Environment
 from markupsafe import Markup
 
 from common.french import format_moment, typo, weekday_date
-from producers.web.templating import add_words, code_words, day_of, duration, jour_of, kept_until
+from producers.web.templating import add_words, code_words, day_of, duration, jour_of, kept_until, people_label
+from tests.unit.asked_files import ready_list
 from tests.unit.producers_samples import plain
-from worker.domain import controles, couverture, majorite
+from worker.domain import majorite
+from worker.domain.tableau import controles, couverture
+from worker.handlers.making import make_tableau
 from worker.registre.checks.rules import KINDS
+from worker.registre.reu import importer
 
 
 @pytest.mark.parametrize(
@@ -49,6 +53,29 @@ def test_days_are_those_of_paris() -> None:
     assert kept_until(late, 30) == datetime(2026, 12, 24, 23, 30, tzinfo=UTC)
 
 
+def test_a_clerk_reads_what_to_do_and_no_command() -> None:
+    """Of whatever the rules of tableaux may say; « (page « Doutes ») » is no command."""
+    environment = Environment(loader=DictLoader({"t": "{{ said | typo }}"}), autoescape=False)  # noqa: S701 — no page
+    add_words(environment)
+    said = [
+        node.value
+        for module in (controles, couverture, majorite, importer)
+        for node in ast.walk(ast.parse(inspect.getsource(module)))
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and " (" in node.value
+    ]
+    assert any("imports --taken-on" in it for it in said)
+    shown = [environment.get_template("t").render(said=it) for it in said]
+    assert [it for it in shown if re.search(r"import-|--[a-z]|\(motifs\)", it)] == []
+    assert typo("(page « Doutes »)") in "".join(shown)
+
+
+def test_a_file_is_called_so_that_neither_its_day_nor_its_hour_breaks() -> None:
+    asked = datetime(2026, 11, 25, 3, 55, tzinfo=UTC)
+    file = ready_list(1, requested_at=asked)
+    assert people_label(file, asked) == "Liste principale — 25\u00a0novembre, 4\u00a0h\u00a055"
+    assert "25\u00a0novembre\u00a02026, 4\u00a0h\u00a055" in people_label(file, asked + timedelta(days=90))
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [(-3, "moins d'une seconde"), (0.2, "moins d'une seconde"), (8, "8 s"), (200, "3 min 20 s"), (7500, "2 h 05 min")],
@@ -64,10 +91,13 @@ Code postal absent, Code postal inconnu, Code postal sans zéro, Commune de nais
 Commune de naissance sans zéro, Date de naissance absente, Date de tableau inhabituelle, Date future, Date illisible,
 Date impossible, Date partielle, Date trop ancienne, Dates incertaines, Doutes à trancher, Début de la période inconnu,
 Déjà inscrit, Département de naissance absent, Département inconnu, Département obsolète, Département sans zéro,
-Exports non comparés, Fin de la période inconnue, Homonyme, Mineurs non exportés, Modification hors liste, Motif absent,
-Mouvements peut-être incomplets, Naissance incohérente, Nationalité absente, Nationalité française,
+Exports non comparés, Fin de la période inconnue, Homonyme, Homonymes départagés par supposition,
+Majorité changée par une correction, Mineurs non exportés, Modification hors liste, Motif absent,
+Mouvements en attente, Mouvements et exports en désaccord, Mouvements peut-être incomplets, Naissance incohérente,
+Nationalité absente, Nationalité française,
 Nationalité hors de l'Union, Nom absent, Nom d'usage identique, Nom d'usage répété, Nom d'usage sans lettre,
 Nom sans lettre, Nombre d'électeurs impossible, Numéro en double, Numéro général absent, Numéro provisoire,
+Majorité entre deux tableaux,
 Pays de naissance absent, Prénoms absents, Prénoms sans lettre, Radiation hors liste, Second tour non précisé,
 Sexe absent, Séparateur remplacé, Valeur trop longue, Ville absente, Voie absente, Zéros perdus, Électeur en double
 """
@@ -77,7 +107,7 @@ _CODE = re.compile(r"[a-z]+(_[a-z]+)+")
 
 def _tableau_codes() -> Iterator[str]:
     """The kinds that the report of a tableau may have: words joined so are nothing else in these modules."""
-    for module in (controles, couverture, majorite):
+    for module in (controles, couverture, majorite, make_tableau):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
                 yield node.value

@@ -1,6 +1,10 @@
 """Our XSD follows the table of columns, and a file that does not follow it is refused without quoting anybody."""
 
+import errno
+import resource
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -115,6 +119,30 @@ def test_a_schema_that_cannot_be_read_is_named(tmp_path: Path, content: bytes | 
         load_schema(xsd)
 
 
+def test_who_may_open_nothing_more_takes_neither_schema_nor_file_for_wrong(tmp_path: Path) -> None:
+    """A worker without descriptors failed the XML files of others so."""
+    path = _write(tmp_path, VALID)
+    for is_schema_known in (False, True):
+        load_schema.cache_clear()
+        if is_schema_known:
+            load_schema(OUR_XSD)
+        with _without_descriptors(), pytest.raises(OSError) as caught:  # noqa: PT011 — the code says which
+            validate_xml(path)
+        assert caught.value.errno == errno.EMFILE
+    validate_xml(path)
+
+
+@contextmanager
+def _without_descriptors() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (3, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.slow
 def test_a_huge_file_is_checked_without_a_tree(tmp_path: Path) -> None:
     head, *electeurs, tail = VALID.splitlines(keepends=True)
     head += "".join(electeurs[:7])

@@ -15,13 +15,14 @@ from sqlalchemy import text
 from starlette.testclient import TestClient
 
 from producers.errors import BrokerAwayError
+from producers.publisher import Publisher
 from producers.web.app import create_app
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from worker.db.engine import build_engine
-from worker.handlers.ingest_request import ingest_request
+from worker.handlers.requests.ingest_request import ingest_request
 
 _TAG = re.compile(r"<[^>]*>")
 _FIELD = re.compile(r'name="(jeton|formulaire)" value="([^"]+)"')
@@ -36,11 +37,15 @@ class AskedScreen:
         self.client = TestClient(self.app, base_url="http://127.0.0.1:8000")
         self.sent: list[CloudEvent] = []
         self.is_broker_away = False
+        self.publisher: Publisher | None = None
+        """A real broker, where a test has one."""
 
     def publish(self, event: CloudEvent) -> None:
         """As a broker takes it, or does not."""
         if self.is_broker_away:
             raise BrokerAwayError("127.0.0.1:5672", "connexion refusée")
+        if self.publisher:
+            self.publisher.publish(event)
         self.sent.append(event)
 
     def work(self) -> None:

@@ -15,7 +15,9 @@ from sqlalchemy import RowMapping, text
 from starlette.testclient import TestClient
 
 from producers.errors import BrokerAwayError
+from producers.publisher import Publisher
 from producers.web.app import create_app
+from producers.web.exports.spool import Spool
 from producers.web.settings import WebSettings
 from schemas.envelope import CloudEvent
 from schemas.requests import TableauxRenderRequested
@@ -26,7 +28,7 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.town import AGENT, TODAY
 from worker.db.engine import build_engine
 from worker.demo.libreville import demo_calendrier
-from worker.handlers.ingest_request import ingest_request
+from worker.handlers.requests.ingest_request import ingest_request
 
 _TAG = re.compile(r"<[^>]*>")
 _TOKEN = re.compile(r'name="jeton" value="([^"]+)"')
@@ -39,11 +41,15 @@ class Broker:
 
     events: list[CloudEvent] = field(default_factory=list)
     is_away: bool = False
+    real: Publisher | None = None
+    """A real broker, where a test has one."""
 
     def publish(self, event: CloudEvent) -> None:
         """As a broker takes it, or does not."""
         if self.is_away:
             raise BrokerAwayError("127.0.0.1:5672", "connexion refusée")
+        if self.real:
+            self.real.publish(event)
         self.events.append(event)
 
 
@@ -100,6 +106,12 @@ class FilesScreen:
         with self.desk.engine.connect() as connection:
             query = text("SELECT export_id FROM derniers_exports ORDER BY export_id")
             return list(connection.execute(query).scalars())
+
+    @property
+    def spool(self) -> Spool:
+        """Where the screen keeps what is not taken for now."""
+        spool: Spool = self.client.app.state.services.spool  # type: ignore[attr-defined]
+        return spool
 
     def set_clock(self, instant: datetime) -> None:
         """The screen's own clock; the database keeps its own."""

@@ -2,11 +2,12 @@
 
 from starlette.routing import Route
 
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared
+from schemas.declarations import DepotDeclared, DepotVerdictDeclared, PublicationDeclared
 from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Verdict
 from tests.parts.wait import wait_until
 from tests.web.neighbours import CLERK, LIBREVILLE
+from tests.web.noted import DOUBT
 from tests.web.site import Site
 from worker.demo.libreville import demo_calendrier
 
@@ -19,6 +20,9 @@ _LEFT_WAITING = (
     "UPDATE export SET status = 'queued', size = NULL, sha256 = NULL, finished_at = NULL, "
     "rung_at = now(), not_before = now() + interval '1 day' WHERE id = {}"
 )
+_FIT = "UPDATE export SET bloquantes = 0, provisoire_until = NULL WHERE id = {}"
+_RIGHT = f"UPDATE agent SET may_protect = true WHERE name = '{CLERK}'"  # noqa: S608 — ours
+_WITHOUT_MOTIF = "UPDATE mouvement SET categorie = '' WHERE id IN (SELECT min(id) FROM mouvement GROUP BY nature)"
 _PURGED = "UPDATE export SET purged_at = now() WHERE id = {}"
 
 
@@ -35,9 +39,15 @@ class Filled:
         days = demo_calendrier(site.today)
         tableaux = town.wait_for(town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=days.scrutin))
         self.ready, self.tableau = self._sent[0]["export_id"], tableaux[0]["export_id"]
+        self.published = tableaux[1]["export_id"]
+        self._publish()
         rest = town.wait_for(town.ask(formats=["csv", "xml"]))
         self.failed, self.cancelled, self.waiting, self.purged = (export["export_id"] for export in rest[:4])
         with town.engine.begin() as connection:
+            connection.exec_driver_sql(_RIGHT)
+            connection.exec_driver_sql(_WITHOUT_MOTIF)
+            for statement in DOUBT:
+                connection.exec_driver_sql(statement)
             for statement, export in (
                 (_LEFT_FAILED, self.failed),
                 (_LEFT_CANCELLED, self.cancelled),
@@ -48,10 +58,22 @@ class Filled:
 
     def addresses(self, route: Route) -> list[str]:
         """Of a page, for each file that it may be of."""
+        if route.name == "reponse":
+            return [route.url_path_for(route.name, commune=LIBREVILLE, export=self.rejected)]
+        if route.name == "publication":
+            return [route.url_path_for(route.name, commune=LIBREVILLE, export=self.published)]
         if "export" in route.param_convertors:
             exports = [self.ready, self.deposited]
             if route.name == "export":
-                exports += [self.rejected, self.tableau, self.failed, self.cancelled, self.waiting, self.purged]
+                exports += [
+                    self.rejected,
+                    self.tableau,
+                    self.published,
+                    self.failed,
+                    self.cancelled,
+                    self.waiting,
+                    self.purged,
+                ]
             return [route.url_path_for(route.name, commune=LIBREVILLE, export=export) for export in exports]
         if "demande" in route.param_convertors:
             query = "SELECT DISTINCT request_id FROM derniers_exports WHERE code_commune = :commune"
@@ -72,6 +94,15 @@ class Filled:
                 **said, exports=[export], verdict=verdict, verdict_on=self._site.today, answer=answer
             )
             self._send(answered, "verdict <> ''", export)
+
+    def _publish(self) -> None:
+        """A tableau is posted today, for today: its certificate is there."""
+        with self._site.town.engine.begin() as connection:
+            connection.exec_driver_sql(_FIT.format(self.published))
+        today = self._site.today
+        days = {"published_on": today, "published_until": today}
+        said = {"commune": LIBREVILLE, "exports": [self.published], "requested_by": CLERK}
+        self._send(PublicationDeclared.model_validate(said | days), "certificat_name IS NOT NULL", self.published)
 
     def _send(self, data: Data, then: str, export: int) -> None:
         event = CloudEvent.wrap(data, source="/test")

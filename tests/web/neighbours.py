@@ -3,10 +3,10 @@
 Its files take seconds, and may be deposited.
 """
 
-from sqlalchemy import Engine, TextClause, text
+from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.orm import Session
 
-from worker.db.base import Base
+from worker.db.types import Base
 from worker.notifier.models import Agent
 from worker.registre.communes import add_commune
 from worker.registre.models import Bureau, Electeur, ListeCommunale
@@ -28,11 +28,16 @@ _AGENTS = ((STRANGER, GRANDVILLE), (BOTH, LIBREVILLE), (BOTH, GRANDVILLE))
 def add_neighbours(engine: Engine) -> None:
     """Into a register that holds LIBREVILLE."""
     with engine.begin() as connection:
-        add_commune(connection, GRANDVILLE, "GRANDVILLE")
-        for model, times in ((ListeCommunale, 1), (Bureau, 1), (Electeur, _COPIES)):
-            connection.execute(_copying(model), {"here": LIBREVILLE, "there": GRANDVILLE, "times": times})
+        copy_libreville(connection, GRANDVILLE, "GRANDVILLE", _COPIES)
     with Session(engine) as session, session.begin():
         session.add_all(Agent(name=name, code_commune=commune, email=EMAIL[name]) for name, commune in _AGENTS)
+
+
+def copy_libreville(connection: Connection, commune: str, nom: str, copies: int = 1) -> None:
+    """Another commune, with LIBREVILLE's electors that lack nothing, so many times."""
+    add_commune(connection, commune, nom)
+    for model, times in ((ListeCommunale, 1), (Bureau, 1), (Electeur, copies)):
+        connection.execute(_copying(model), {"here": LIBREVILLE, "there": commune, "times": times})
 
 
 def _copying(model: type[Base]) -> TextClause:

@@ -27,6 +27,7 @@ def with_provider(issuer: str, **given: Any) -> dict[str, Any]:  # noqa: ANN401 
         "public_url": PUBLIC,
         "web_secret": SecretStr(SECRET),
         "web_oidc_issuer": issuer,
+        "web_oidc_unverified": issuer,
         "web_oidc_client_id": CLIENT_ID,
         "web_oidc_client_secret": SecretStr("client-secret"),
     }

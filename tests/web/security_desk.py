@@ -112,7 +112,7 @@ def make_settings(url: str, folder: Path, **given: Any) -> WebSettings:  # noqa:
 def behind_proxy(**given: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of WebSettings
     """Settings of a screen whose proxy says who comes, by name."""
     common = {"web_auth": "proxy", "web_trusted_proxies": PROXY, "web_known_by": "name", "public_url": PUBLIC}
-    return common | {"web_secret": SecretStr(SECRET)} | given
+    return common | {"web_secret": SecretStr(SECRET), "web_proxy_secret": SecretStr(SECRET)} | given
 
 
 class Sent(list[CloudEvent]):
@@ -130,7 +130,7 @@ def open_client(
     """A browser at the address of the screen, seen from `peer`; a proxy says that `agent` comes."""
     base = settings.public_url if settings.web_auth != "none" and settings.public_url else "http://127.0.0.1:8000"
     app = app or create_app(settings, Sent().publish)
-    headers = {"X-Remote-User": agent} if agent else {}
+    headers = {"X-Prefecture-Secret": SECRET} | ({"X-Remote-User": agent} if agent else {})
     client = TestClient(app, base_url=base, client=(peer, 50_000), headers=headers, follow_redirects=False)
     with client:
         yield client

@@ -4,36 +4,57 @@ import socket
 import sys
 from contextlib import suppress
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
-from common.clock import jour_a_paris
+from common.calendrier import jour_a_paris
 from producers.web.routes import ROUTES
+from schemas.topology import QUEUE_REGISTRE
+from tests.parts.browser import PROXY_SECRET
 from tests.parts.deployment import VHOST, Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
-from tests.parts.town import ROOT, Town, prepare_mouvements
+from tests.parts.town import ROOT, Town, prepare_migrated, prepare_mouvements
 from tests.parts.wait import wait_until
 from tests.web.neighbours import LIBREVILLE, add_neighbours
+from worker.exports.models import EVERY_COMMUNE
+from worker.handlers.manage_access import SCREEN_ACCOUNT, allow_sender
+from worker.messaging.encoder import ACTOR_QUEUES
 
 
 class Site:
-    """The running installation; `url` is the screen's address."""
+    """The running installation; `url` is the screen's address.
 
-    def __init__(self, deployment: Deployment, folder: Path, mailbox: Mailbox) -> None:
+    Args:
+        is_empty: without LIBREVILLE and GRANDVILLE; nothing was ever imported.
+    """
+
+    def __init__(self, deployment: Deployment, folder: Path, mailbox: Mailbox, *, is_empty: bool = False) -> None:
         owner = deployment.database_url("owner")
         self.today = jour_a_paris(datetime.now(UTC))
-        prepare_mouvements(owner, self.today)
+        (prepare_migrated if is_empty else partial(prepare_mouvements, today=self.today))(owner)
         self.mailbox = mailbox
         self.town = Town(owner, deployment.broker.url(VHOST), folder, mailbox.port)
-        add_neighbours(self.town.engine)
+        if not is_empty:
+            add_neighbours(self.town.engine)
+        with self.town.engine.begin() as connection:
+            allow_sender(connection, SCREEN_ACCOUNT, EVERY_COMMUNE, actor="site")
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
-        self.worker = self.town.start_worker(PREFECTURE_LEASE_SECONDS="30", **_addresses(deployment, "worker"))
+        queues = sorted(set(ACTOR_QUEUES.values()) - {QUEUE_REGISTRE}, reverse=True)
+        patience = {"PREFECTURE_LEASE_SECONDS": "30"}
+        self.worker = self.town.start_worker("-Q", *queues, **patience, **_addresses(deployment, "worker"))
+        self._importer = self.town.start_worker("-Q", QUEUE_REGISTRE, **patience, **_addresses(deployment, "registre"))
         self.town.start_notifier(
             PREFECTURE_PUBLIC_URL=self.url, PREFECTURE_SWEEP_SECONDS="2", **_addresses(deployment, "notifier")
         )
         self._screen = self._open_screen(deployment, folder, port)
+
+    def peaks(self) -> dict[str, float]:
+        """MiB that the largest process of the screen, of the worker and of the one of exports has taken at most."""
+        processes = {"screen": self._screen, "worker": self.worker, "worker of exports": self._importer}
+        return {name: max(map(_peak, process.family)) for name, process in processes.items()}
 
     def close(self) -> None:
         """End every process."""
@@ -42,13 +63,14 @@ class Site:
 
     def _open_screen(self, deployment: Deployment, folder: Path, port: int) -> Process:
         environment = self.town.environment | {
-            "PREFECTURE_AMQP_URL": deployment.amqp_url("producteur"),
-            "PREFECTURE_STATE_URL": deployment.database_url("lecture"),
+            "PREFECTURE_AMQP_URL": deployment.amqp_url("ecran"),
+            "PREFECTURE_STATE_URL": deployment.database_url("ecran"),
             "PREFECTURE_PUBLIC_URL": self.url,
             "PREFECTURE_SOURCE": "/screen",
             "PREFECTURE_WEB_PORT": str(port),
             "PREFECTURE_WEB_AUTH": "proxy",
             "PREFECTURE_WEB_TRUSTED_PROXIES": LOOPBACK,
+            "PREFECTURE_WEB_PROXY_SECRET": PROXY_SECRET,
             "PREFECTURE_WEB_KNOWN_BY": "name",
             "PREFECTURE_WEB_SPOOL_DIR": str(folder / "spool"),
         }
@@ -63,6 +85,11 @@ def _listens(port: int) -> bool:
     with suppress(OSError), socket.create_connection((LOOPBACK, port), timeout=5):
         return True
     return False
+
+
+def _peak(pid: int) -> float:
+    status = Path(f"/proc/{pid}/status").read_text().splitlines()
+    return next(int(line.split()[1]) for line in status if line.startswith("VmHWM:")) / 1024
 
 
 def _addresses(deployment: Deployment, account: str) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from playwright.sync_api import Locator, Page, expect
+from playwright.sync_api import Locator, Page, TimeoutError, expect
 
 from tests.parts.wait import wait_until
 from tests.web.conftest import Visit
@@ -31,10 +31,27 @@ class Keyboard:
         expect(target).to_be_attached()
         for _ in range(_MOST_STOPS):
             self.page.keyboard.press("Tab")
-            assert self.page.evaluate(_IS_SEEN), self.page.evaluate("document.activeElement.outerHTML.slice(0, 300)")
+            self._see()
             if target.evaluate("it => it === document.activeElement"):
                 return
         raise AssertionError(f"{target} is not reached by Tab")
+
+    def _see(self) -> None:
+        """A part of the page that changes just now may move it away for a moment."""
+        try:
+            self.page.wait_for_function(_IS_SEEN)
+        except TimeoutError:
+            element = self.page.evaluate("document.activeElement.outerHTML.slice(0, 300)")
+            raise AssertionError(f"what has the focus is not seen: {element}") from None
+
+    def reach_any(self, group: Locator) -> None:
+        """Press Tab until one of them has the focus."""
+        names = {it.get_attribute("name") for it in group.all()}
+        for _ in range(_MOST_STOPS):
+            self.page.keyboard.press("Tab")
+            if self.page.evaluate("document.activeElement.name") in names:
+                return
+        raise AssertionError(f"{group} is not reached by Tab")
 
     def press(self, target: Locator, key: str = "Enter") -> None:
         self.reach(target)
@@ -45,12 +62,16 @@ class Keyboard:
         self.page.keyboard.type(text)
 
 
+@pytest.mark.slow
 def test_from_the_door_to_the_deposit(visit: Visit, site: Site) -> None:
     page = visit(STRANGER).page
     keys, role = Keyboard(page), page.get_by_role
     page.goto("/")
     keys.press(role("link", name="Aller au contenu"))
     expect(page.locator("main")).to_be_focused()
+    page.goto("/")
+    keys.press(role("navigation", name="Navigation principale").get_by_role("link", name="Liste électorale"))
+    expect(role("heading", name="Liste électorale", exact=True)).to_be_visible()
     for other in ("Liste principale", "Liste complémentaire européenne"):
         keys.press(role("checkbox", name=other), "Space")
     keys.press(role("button", name="Génération du fichier"))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Page
+from playwright.sync_api import Page, expect
 
 from producers.web.routes import ROUTES
 from tests.parts.browser import NARROW, Visitor
@@ -15,10 +15,10 @@ from tests.web.conftest import Visit
 from tests.web.filled import Filled
 from tests.web.neighbours import BOTH, LIBREVILLE, STRANGER
 
-pytestmark = pytest.mark.web
+pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
-NO_PAGES = {"fichier", "rapport", "dossier_zip", "flux", "suivi"}
+NO_PAGES = {"certificat", "fichier", "rapport", "dossier_zip", "flux", "suivi"}
 """Files to download, the stream of events and the part of a page that it sends."""
 
 
@@ -94,7 +94,7 @@ def test_somebody_of_two_communes_chooses(visit: Visit) -> None:
     visitor.page.goto("/")
     assert violations(visitor.page) == []
     visitor.page.get_by_role("link", name="LIBREVILLE").click()
-    visitor.page.wait_for_url(f"**/communes/{LIBREVILLE}/listes")
+    visitor.page.wait_for_url(f"**/communes/{LIBREVILLE}/taches")
     visitor.page.get_by_role("link", name="Changer de commune").click()
     assert visitor.page.get_by_role("heading", level=1).inner_text() == "Choisir une commune"
 
@@ -107,3 +107,37 @@ def test_another_communes_agent_sees_nothing(visit: Visit, filled: Filled) -> No
         assert answer.status == 404, address
         assert "LIBREVILLE" not in visitor.page.content()
     visitor.forgive("404 (Not Found)")
+
+
+@pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "no scripts"])
+def test_on_a_telephone_the_tabs_are_a_menu(visit: Visit, *, has_scripts: bool) -> None:
+    page = visit(viewport={"width": 375, "height": 667}, java_script_enabled=has_scripts).page
+    page.goto(f"/communes/{LIBREVILLE}/taches")
+    tabs = page.get_by_role("navigation", name="Navigation principale").get_by_role("link")
+    assert tabs.count() == 0
+    title = page.get_by_role("heading", level=1).bounding_box()
+    assert title
+    assert title["y"] < 667 / 2, "what the page is for is seen without scrolling"
+    page.get_by_text("Menu", exact=True).click()
+    tabs.filter(has_text="Dépôts").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Dépôts")
+
+
+def test_ticked_boxes_are_seen_in_forced_colours(visit: Visit) -> None:
+    page = visit(forced_colors="active").page
+    page.goto(f"/communes/{LIBREVILLE}/listes")
+    for role in ("checkbox", "radio"):
+        box = page.get_by_role(role, checked=True).first
+        drawn_by = box.evaluate("it => getComputedStyle(it).appearance")
+        assert drawn_by != "none", "the browser draws the tick, in the colours of the system"
+
+
+def test_a_dead_server_is_said_and_its_return_too(visit: Visit) -> None:
+    visitor = visit()
+    visitor.page.goto(f"/communes/{LIBREVILLE}/taches")
+    visitor.context.set_offline(True)
+    said = visitor.page.get_by_role("status").filter(has_text="Le service ne répond plus.")
+    expect(said).to_be_visible()
+    visitor.context.set_offline(False)
+    expect(said).to_be_hidden()
+    visitor.forgive("ERR_INTERNET_DISCONNECTED")

@@ -12,14 +12,15 @@ from playwright.sync_api import Locator, expect
 from sqlalchemy import RowMapping
 
 from schemas.vocabulary import Liste
-from tests.parts.browser import Visitor
+from tests.parts.browser import Visitor, reload_until
 from tests.parts.mail import Mail
 from tests.parts.wait import wait_until
 from tests.web.conftest import Visit
-from tests.web.neighbours import EMAIL, GRANDVILLE, STRANGER
+from tests.web.neighbours import EMAIL, GRANDVILLE, LIBREVILLE, STRANGER
 from tests.web.site import Site
+from worker.demo.libreville import demo_calendrier
 
-pytestmark = pytest.mark.web
+pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 
 class Clerk:
@@ -52,7 +53,7 @@ class Clerk:
         if self._is_live:
             expect(what.first).to_be_visible()
         else:
-            wait_until(lambda: self.page.reload() and what.count(), message=f"{what} in the page")
+            reload_until(what, f"{what} in the page")
 
     def download(self, export: RowMapping) -> None:
         """The bytes and the name are those of the record, and the download is written down."""
@@ -66,24 +67,27 @@ class Clerk:
         wait_until(lambda: self.row(export)["downloaded_by"] == STRANGER, message="the download in the audit trail")
 
     def deposit(self, export: RowMapping) -> None:
-        """Marked as deposited today, then accepted."""
+        """Marked as deposited today."""
         self.go("depot")
         self.page.get_by_role("checkbox", name=export["label"]).check()
         self.page.get_by_label("Remarque").fill("Avant le scrutin.")
         self.page.get_by_role("button", name="Marquer comme déposé").click()
         wait_until(lambda: self.row(export)["deposited_by"] == STRANGER, message="the deposit")
+
+    def answer(self, export: RowMapping, verdict: str = "accepté", words: str = "Votre liste a été intégrée.") -> None:
+        """What the platform said of it."""
         self.go("depot")
         waiting = self.page.get_by_role("region", name="En attente de la réponse de la plateforme")
         answers = waiting.locator("details").filter(has_text=export["label"])
         if answers.get_attribute("open") is None:
             answers.locator("summary").click()
-        answers.get_by_role("radio", name="accepté").check()
-        answers.get_by_label("Réponse reçue").fill("Votre liste a été intégrée.")
+        answers.get_by_role("radio", name=verdict).check()
+        answers.get_by_label("Réponse reçue").fill(words)
         answers.get_by_role("button", name="Enregistrer la réponse").click()
-        wait_until(lambda: self.row(export)["verdict"] == "accepte", message="the answer")
+        wait_until(lambda: self.row(export)["verdict"] != "", message="the answer")
         self.go("depot")
         line = self.page.get_by_role("row", name=export["label"])
-        expect(line).to_contain_text("accepté")
+        expect(line).to_contain_text(verdict)
         expect(line).to_contain_text("Avant le scrutin.")
 
     def _rows(self) -> list[RowMapping]:
@@ -126,7 +130,7 @@ def test_she_follows_her_file_without_reloading_and_is_told(visit: Visit, site: 
     visitor = visit(STRANGER)
     clerk = Clerk(site, visitor, is_live=True)
     export = clerk.ask(Liste.PRINCIPALE, "XML")
-    page, board = clerk.page, clerk.page.get_by_role("region", name="Demandes en cours")
+    page, board = clerk.page, clerk.page.get_by_role("region", name="Vos demandes")
     page.evaluate("window.isTheSamePage = true")
     wait_until(lambda: clerk.row(export)["lines_written"] > 0, message="lines being written")
     with frozen(site):
@@ -150,6 +154,7 @@ def test_she_follows_her_file_without_reloading_and_is_told(visit: Visit, site: 
     (link,) = re.findall(rf"{site.url}/\S+", text_of(mail))
     clerk.download(export)
     clerk.deposit(export)
+    clerk.answer(export)
     page.goto(link)
     expect(page).to_have_url(re.compile(f"/communes/{GRANDVILLE}/demandes/"))
     expect(page.get_by_role("main")).to_contain_text(export["label"])
@@ -161,9 +166,9 @@ def test_the_same_without_javascript(visit: Visit, site: Site) -> None:
     clerk.see(clerk.page.get_by_role("link", name=f"Télécharger {export['label']}"))
     clerk.download(export)
     clerk.deposit(export)
+    clerk.answer(export)
 
 
-@pytest.mark.nightly
 def test_the_same_when_the_event_stream_is_cut(visit: Visit, site: Site) -> None:
     visitor = visit(STRANGER)
     visitor.context.route("**/flux", lambda route: route.abort())
@@ -174,4 +179,69 @@ def test_the_same_when_the_event_stream_is_cut(visit: Visit, site: Site) -> None
     assert clerk.page.evaluate("window.isTheSamePage")
     clerk.download(export)
     clerk.deposit(export)
+    clerk.answer(export)
     visitor.forgive("net::ERR_FAILED", "Failed to fetch")
+
+
+@pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "no scripts"])
+def test_rejected_then_corrected_then_accepted(visit: Visit, site: Site, *, has_scripts: bool) -> None:
+    clerk = Clerk(site, visit(STRANGER, java_script_enabled=has_scripts), is_live=False)
+    page, liste = clerk.page, Liste.PRINCIPALE
+    first = clerk.ask(liste, "CSV")
+    wait_until(lambda: clerk.row(first)["status"] == "ready", message="the file")
+    clerk.deposit(first)
+    clerk.answer(first, "rejeté", "Ligne 3 : la commune de naissance est inconnue.")
+    clerk.go("taches")
+    task = page.get_by_role("listitem").filter(has_text="Corriger la liste principale")
+    expect(task).to_contain_text("La plateforme l'a rejetée le")
+    task.get_by_role("link").click()
+    expect(page.get_by_role("main")).to_contain_text("Ligne 3 : la commune de naissance est inconnue.")
+    clerk.go("dossier")
+    expect(page.get_by_role("main")).to_contain_text("Il manque la liste principale")
+    expect(page.get_by_role("group", name=liste.label).get_by_role("radio", checked=True)).to_have_value("")
+    second = clerk.ask(liste, "CSV")
+    wait_until(lambda: clerk.row(second)["status"] == "ready", message="the file, corrected")
+    clerk.go("taches")
+    expect(page.get_by_role("main")).to_contain_text("Déposer sur e-listelec")
+    clerk.go("dossier")
+    checked = page.get_by_role("group", name=liste.label).get_by_role("radio", checked=True)
+    expect(checked).to_have_value(str(second["export_id"]))
+    clerk.deposit(second)
+    clerk.answer(second)
+    clerk.go("taches")
+    expect(page.get_by_role("main")).not_to_contain_text("Corriger la liste principale")
+
+
+@pytest.mark.parametrize("has_scripts", [True, False], ids=["scripts", "no scripts"])
+def test_a_tableau_is_posted_and_its_certificate_taken_then_signed(
+    visit: Visit, site: Site, *, has_scripts: bool
+) -> None:
+    scrutin = demo_calendrier(site.today).scrutin
+    export = site.town.wait_for(site.town.ask_tableaux(types=["cinq_jours_reu"], scrutin=scrutin))[0]
+    with site.town.engine.begin() as connection:
+        fit = f"UPDATE export SET bloquantes = 0, provisoire_until = NULL WHERE id = {export['export_id']}"  # noqa: S608 — ours
+        connection.exec_driver_sql(fit)
+    page = visit(java_script_enabled=has_scripts).page
+    address = f"/communes/{LIBREVILLE}/exports/{export['export_id']}"
+    page.goto(address)
+    page.get_by_role("link", name="Noter la publication").click()
+    for name in ("Premier jour", "Dernier jour"):
+        page.get_by_label(name).fill(site.today.isoformat())
+    page.get_by_role("button", name="Enregistrer").click()
+    link = page.get_by_role("link", name="Télécharger le certificat")
+    if has_scripts:
+        expect(link).to_be_visible()
+    else:
+        reload_until(link, "the certificate")
+    with page.expect_download() as waited:
+        link.click()
+    assert waited.value.path().read_bytes().startswith(b"%PDF-")
+    page.get_by_label("Certificat signé le").fill(site.today.isoformat())
+    page.get_by_role("button", name="Enregistrer").click()
+    said = page.get_by_text("Gardez l'original signé avec le tableau.")
+    if has_scripts:
+        expect(said).to_be_visible()
+    else:
+        reload_until(said, "the signature, noted")
+    page.goto(address)
+    expect(page.get_by_text("certifié", exact=True)).to_be_visible()

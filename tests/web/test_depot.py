@@ -1,10 +1,17 @@
 """Deposits: declared, waited for, written down, answered, to be done again."""
 
 import base64
+import re
 from datetime import timedelta
 
+import pytest
+
+from producers.publisher import Publisher
+from schemas.topology import REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT
 from schemas.vocabulary import Format, Liste
 from tests.integration.depots_desk import today
+from tests.integration.requests_queue import RequestsQueue
+from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, words
 from worker.registre.models import Electeur
 from worker.writers.columns import header_of
@@ -13,6 +20,7 @@ CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 REJECTION = f"Ligne 12 : la colonne {header_of(Electeur.code_postal)} est vide.\r\nLigne 48 : <b>Sexe</b> absent."
 
 
+@pytest.mark.slow
 def test_a_deposit_is_declared_and_shown_while_nobody_has_read_it(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     export = screen.make(CM)["export_id"]
@@ -31,6 +39,7 @@ def test_a_deposit_is_declared_and_shown_while_nobody_has_read_it(files_on_both:
     assert "Enregistrement en cours" not in again
 
 
+@pytest.mark.slow
 def test_what_was_refused_says_why_once(files: FilesScreen) -> None:
     export = files.make(CM)["export_id"]
     before = today() - timedelta(days=3)
@@ -46,9 +55,13 @@ def test_the_page_that_waits_is_loaded_again_once_it_is_written_down(files: File
     assert "HX-Refresh" not in files.client.get(files.path("depot"), headers=asks).headers
     files.work()
     assert files.client.get(files.path("depot"), headers=asks).headers["HX-Refresh"] == "true"
+    written_on = files.client.get(files.path("depot"), headers=asks | {"X-Written": "1"})
+    assert "HX-Refresh" not in written_on.headers
+    assert "Actualiser la page" in written_on.text
     assert "Enregistré : déposé" in files.read("depot")
 
 
+@pytest.mark.slow
 def test_an_answer_is_noted_with_its_text_and_says_what_to_do(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     export = screen.make(CM)["export_id"]
@@ -60,12 +73,13 @@ def test_an_answer_is_noted_with_its_text_and_says_what_to_do(files_on_both: Fil
     assert screen.post("verdict", form).status_code == 303
     screen.work()
     page = screen.read("depot")
-    assert "À refaire : Liste CM" in page
+    assert "À refaire : Liste complémentaire municipale — " in page
     assert "Déposez le nouveau fichier entier" in page
     assert "Ligne 48 : <b>Sexe</b> absent." in page
     assert "En attente de la réponse" not in page
 
 
+@pytest.mark.slow
 def test_a_rejected_list_that_was_deposited_again_is_not_to_be_redone(files: FilesScreen) -> None:
     first = files.make(CM)["export_id"]
     files.desk.deposit(first)
@@ -83,8 +97,11 @@ def test_what_is_to_be_deposited_is_ready_without_blocking_anomaly_and_in_one_fo
     principale, csv = files.make(), files.make(CM)
     assert principale["bloquantes"]
     page = files.read("depot")
-    assert f"À corriger d'abord {principale['label']}" in page
-    assert f"Fichiers que vous avez déposés {csv['label']}" in page
+    to_correct = page.partition("À corriger d'abord La plateforme rejetterait ces fichiers.")[2]
+    assert f"({principale['label']})" in to_correct.partition("Liste principale — ")[2]
+    to_deposit = page.partition("Fichiers que vous avez déposés Liste complémentaire municipale — ")[2]
+    assert csv["label"] in to_deposit
+    assert principale["label"] not in to_deposit.partition("À corriger d'abord")[0]
     xml = files.make(CM, Format.XML)
     files.desk.deposit(xml["export_id"])
     assert "Rien n'attend d'être déposé." in files.read("depot")
@@ -124,8 +141,42 @@ def test_a_form_that_says_nothing_sensible_comes_back_filled_in(files: FilesScre
         assert response.status_code == 422
         assert reason in words(response)
         assert "gardée" in words(response)
+        assert "<title>Erreur – Dépôts" in response.text
+        (place,) = re.findall(r'<a href="#([^"]+)">[^<]+</a>\s:', response.text)
+        assert f'id="{place}"' in response.text
+        assert f'id="{place}-faute"' in response.text
     assert "accepté ou rejeté" in words(files.post("verdict", {"export": export, "jour": today().isoformat()}))
     assert files.broker.events == []
+
+
+@pytest.mark.slow
+def test_an_answer_that_cannot_be_taken_says_which_field(files: FilesScreen) -> None:
+    export = files.make(CM)["export_id"]
+    files.desk.deposit(export)
+    form = {"export": export, "jour": today().isoformat(), "verdict": "rejete", "reponse": "gardée"}
+    wrong = {
+        "verdict": form | {"verdict": ""},
+        "jour-reponse": form | {"jour": "hier"},
+        "texte": form | {"reponse": "gardée\x07"},
+    }
+    for place, given in wrong.items():
+        response = files.post("verdict", given)
+        assert response.status_code == 422
+        assert "gardée" in words(response)
+        assert f'<a href="#{place}">' in response.text
+        assert response.text.count(f'id="{place}"') == response.text.count(f'id="{place}-faute"') == 1
+
+
+@pytest.mark.slow
+def test_what_the_platform_accepted_is_not_said_to_be_refused(files: FilesScreen) -> None:
+    export = files.make()["export_id"]
+    assert "La plateforme rejetterait ce fichier." in files.read("export", export=export)
+    files.desk.deposit(export)
+    assert "anomalies bloquantes : la plateforme peut le rejeter." in files.read("export", export=export)
+    files.desk.answer(export)
+    page = files.read("export", export=export)
+    assert "rejetterait" not in page + files.read("exports")
+    assert f"anomalies bloquantes ; la plateforme l'a accepté le {today():%d/%m/%Y}." in page
 
 
 def test_a_broker_that_is_away_loses_nothing_of_the_form(files: FilesScreen) -> None:
@@ -139,6 +190,32 @@ def test_a_broker_that_is_away_loses_nothing_of_the_form(files: FilesScreen) -> 
     assert "Une longue réponse." in words(response)
 
 
+@pytest.mark.slow
+def test_a_full_queue_keeps_what_is_declared_and_in_its_order(files: FilesScreen, amqp_url: str) -> None:
+    export = files.make(CM)["export_id"]
+    day = {"export": export, "jour": today().isoformat()}
+    files.spool.stop()
+    with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as files.broker.real:
+        queue.fill()
+        assert files.post("depot", day).status_code == 303
+        assert "c'est gardé, et partira tout seul dès qu'il se libérera" in files.read("depot")
+        queue.clear()
+        assert files.post("verdict", day | {"verdict": "accepte"}).status_code == 303
+        assert files.read("depot").count("c'est gardé") == 2
+        assert queue.poll() is None, "the verdict waits behind the deposit"
+        files.spool.start()
+        assert [queue.take_event().type for _ in range(2)] == [REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT]
+        wait_until(lambda: not files.spool.waiting(), message="that all has left")
+        assert "c'est gardé" not in files.read("depot")
+        assert files.post("depot", day).status_code == 303
+        assert queue.take_event().type == REQUEST_DEPOT_DECLARE, "at once, since nothing waits"
+    files.work()
+    page = files.read("depot")
+    assert f"Enregistré : déposé le {today():%d/%m/%Y}, 1 fichier." in page
+    assert f"Enregistré : accepté le {today():%d/%m/%Y}, 1 fichier." in page
+
+
+@pytest.mark.slow
 def test_another_communes_file_cannot_be_deposited(files: FilesScreen) -> None:
     export = files.make(CM)["export_id"]
     files.desk.run("UPDATE export SET code_commune = '13055' WHERE id = :id", id=export)
@@ -168,3 +245,24 @@ def _mend(files: FilesScreen) -> None:
                commune_naissance = 'BRUXELLES', departement_naissance = '99', pays_naissance = 'BELGIQUE'
            WHERE liste = 'CM'"""
     )
+
+
+@pytest.mark.slow
+def test_the_electors_that_the_answer_names_are_found_in_the_file(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    row = screen.make(CM)
+    export = row["export_id"]
+    path = screen.desk.services.storage.path(screen.commune, row["file_name"])
+    values = dict(zip(*(line.split(";") for line in path.read_text("utf-8").splitlines()[:2]), strict=True))
+    nom, born = values[header_of(Electeur.nom_naissance)], values[header_of(Electeur.date_naissance)]
+    assert screen.get("reponse", export=export).status_code == 404
+    screen.desk.deposit(export)
+    screen.desk.answer(export, verdict="rejete", answer=f"{nom}, née le {born} : adresse.\nLigne 3 : autre chose.")
+    page = screen.read("reponse", export=export)
+    assert f"{nom} {values[header_of(Electeur.prenoms)]}" in page
+    assert "Le reste de la réponse Ligne 3 : autre chose." in page
+    assert "Qui est nommé ?" in screen.read("depot")
+    path.write_bytes(b"altered")
+    assert "n'est plus lisible sur le disque" in screen.read("reponse", export=export)
+    screen.desk.answer(export, verdict="rejete", answer="")
+    assert "Le texte de la réponse n'a pas été noté." in screen.read("reponse", export=export)

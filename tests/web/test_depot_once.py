@@ -2,6 +2,8 @@
 
 from uuid import uuid4
 
+import pytest
+
 from schemas.vocabulary import Liste
 from tests.integration.depots_desk import today
 from tests.web.files_desk import FilesScreen
@@ -9,6 +11,7 @@ from tests.web.files_desk import FilesScreen
 CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 
 
+@pytest.mark.slow
 def test_a_button_that_is_pressed_twice_declares_once(files: FilesScreen) -> None:
     export = files.make(CM)["export_id"]
     deposit = {"export": export, "jour": today().isoformat(), "formulaire": str(uuid4())}

@@ -2,6 +2,8 @@
 
 import json
 
+import pytest
+
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
 from tests.integration.depots_desk import today
@@ -10,11 +12,13 @@ from tests.web.files_desk import FilesScreen
 CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 
 
+@pytest.mark.slow
 def test_before_the_first_deposit_there_is_nothing_to_compare_with(files: FilesScreen) -> None:
     made = files.make()
     assert "Rien à comparer" in files.read("differences", export=made["export_id"])
 
 
+@pytest.mark.slow
 def test_arrivals_and_departures_that_the_mouvements_explain(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     screen.desk.run("DELETE FROM mouvement")
@@ -29,6 +33,7 @@ def test_arrivals_and_departures_that_the_mouvements_explain(files_on_both: File
     assert "Les nombres s'accordent" in page
 
 
+@pytest.mark.slow
 def test_arrivals_that_no_mouvement_explains_are_a_warning_that_says_what_to_check(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     screen.desk.run("DELETE FROM mouvement")
@@ -64,6 +69,7 @@ def test_a_register_without_mouvements_gives_nothing_to_compare_with(files: File
     assert "aucun mouvement de cette liste" in page
 
 
+@pytest.mark.slow
 def test_young_people_who_came_of_age_are_told_apart(files: FilesScreen) -> None:
     made = files.make()["export_id"]
     _set_differences(files, made, arrivees=5, majeurs=2, inscriptions=3, radiations=0, is_coherent=True)

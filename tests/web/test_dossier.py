@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import subprocess
 import zipfile
 from pathlib import Path
@@ -16,6 +17,7 @@ from tests.web.files_desk import FilesScreen, words
 CE, CM = Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
 
 
+@pytest.mark.slow
 def test_the_dossier_holds_the_files_and_what_explains_and_proves_them(
     files_on_both: FilesScreen, tmp_path: Path
 ) -> None:
@@ -92,18 +94,21 @@ def test_the_manifest_and_the_readme_name_no_elector_and_say_what_is_blocking(fi
     assert b"INVENTEE-DU-DOSSIER" not in texts
 
 
+@pytest.mark.slow
 def test_each_file_that_was_taken_is_declared_even_when_the_broker_is_away(files: FilesScreen) -> None:
     ids = sorted(files.make(liste)["export_id"] for liste in (CM, CE))
     files.broker.is_away = True
     assert files.get("dossier_zip", f"CM={ids[0]}&CE={ids[1]}").status_code == 200
     files.broker.is_away = False
-    wait_until(lambda: len(files.broker.events) == 2, message="the downloads, once the broker is back")
-    assert sorted(event.data["export"] for event in files.broker.events) == ids
-    assert {event.data["piece"] for event in files.broker.events} == {Piece.DOSSIER}
+    wait_until(lambda: len(files.broker.events) == 4, message="the downloads, once the broker is back")
+    ended = [event.data for event in files.broker.events if "export" in event.data]
+    assert sorted(data["export"] for data in ended) == ids
+    assert {data["piece"] for data in ended} == {Piece.DOSSIER}
     files.work()
     assert all(files.desk.row(export)["downloaded_by"] == "mairie-libreville" for export in ids)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("damage", ["altered", "longer", "gone", "link"])
 def test_nothing_leaves_when_a_file_is_not_what_it_was(files: FilesScreen, damage: str) -> None:
     good, bad = files.make(CE), files.make(CM)
@@ -126,6 +131,7 @@ def test_nothing_leaves_when_a_file_is_not_what_it_was(files: FilesScreen, damag
     assert files.broker.events == []
 
 
+@pytest.mark.slow
 def test_a_choice_that_makes_no_dossier_comes_back_with_the_reason(files: FilesScreen) -> None:
     csv, xml = (files.make(CM, format_)["export_id"] for format_ in Format)
     for query, status, reason in (
@@ -146,6 +152,7 @@ def test_another_communes_file_is_in_no_dossier(files: FilesScreen) -> None:
     assert files.get("dossier_zip", f"CM={made}").status_code == 422
 
 
+@pytest.mark.slow
 def test_the_page_proposes_what_can_be_deposited_and_says_what_is_wrong(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     principale = screen.make()
@@ -155,7 +162,39 @@ def test_the_page_proposes_what_can_be_deposited_and_says_what_is_wrong(files_on
     assert f'value="{principale["export_id"]}" checked' not in screen.get("dossier").text
     assert "le registre a été importé de nouveau" not in page
     screen.desk.run("UPDATE request SET created_at = :at", at=_long_ago(screen))
-    assert "le registre a été importé de nouveau depuis" in screen.read("dossier")
+    assert "Le registre a été importé de nouveau depuis" in screen.read("dossier")
+
+
+@pytest.mark.slow
+def test_a_dossier_names_what_it_lacks_on_the_page_and_in_the_zip(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    principale = screen.make()
+    lack = f"Il manque la liste principale : {principale['bloquantes']} anomalies bloquantes."
+    assert lack in screen.read("dossier")
+    europeenne = screen.make(CE)["export_id"]
+    with _take(screen, f"CE={europeenne}") as archive:
+        readme = archive.read("LISEZ-MOI.txt").decode("utf-8-sig").replace("\u202f", " ").replace("\u00a0", " ")
+    assert "CE QUI MANQUE À CE DOSSIER" in readme
+    assert lack in readme
+    assert "Il manque la liste complémentaire municipale : aucun fichier n'est fait." in readme
+    assert "Il manque la liste complémentaire européenne" not in readme
+
+
+@pytest.mark.slow
+def test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    made = screen.make(CM)["export_id"]
+    screen.desk.run("UPDATE export SET bloquantes = 0")
+    assert f'value="{made}" checked' in screen.get("dossier").text
+    screen.desk.deposit(made)
+    screen.desk.answer(made, verdict="rejete")
+    assert f'value="{made}" checked' not in screen.get("dossier").text
+    assert re.search(
+        r"Il manque la liste complémentaire municipale : la plateforme l'a rejetée le \d\d/\d\d/\d{4}\.",
+        screen.read("dossier"),
+    )
+    with _take(screen, f"CM={made}") as archive:
+        assert "a-deposer" not in " ".join(archive.namelist())
 
 
 def test_asking_for_the_headers_alone_declares_nothing(files: FilesScreen) -> None:

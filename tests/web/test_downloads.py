@@ -39,9 +39,11 @@ def path_of(screen: AskedScreen, number: int, column: str = "file_name") -> Path
 def told(screen: AskedScreen) -> list[FileDownloaded]:
     """The downloads that were published, once nothing waits."""
     wait_until(lambda: not screen.app.state.services.spool.waiting(), message="an empty spool")
-    return [FileDownloaded.model_validate(event.data) for event in screen.sent]
+    ended = FileDownloaded.EVENT_TYPE
+    return [FileDownloaded.model_validate(event.data) for event in screen.sent if event.type == ended]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("format_", "media_type"), [("csv", "text/csv; charset=utf-8"), ("xml", "application/xml")])
 def test_the_bytes_and_the_name_are_those_of_the_record(screen: AskedScreen, format_: str, media_type: str) -> None:
     (number,) = screen.make("P", format_=format_)
@@ -57,6 +59,7 @@ def test_the_bytes_and_the_name_are_those_of_the_record(screen: AskedScreen, for
     assert answer.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.slow
 def test_the_download_is_told_once_the_bytes_have_left(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
     screen.get(f"/exports/{number}/fichier")
@@ -67,6 +70,7 @@ def test_the_download_is_told_once_the_bytes_have_left(screen: AskedScreen) -> N
     assert "téléchargé le" in screen.read("/listes")
 
 
+@pytest.mark.slow
 def test_the_report_is_a_piece_of_its_own(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
     answer = screen.get(f"/exports/{number}/rapport")
@@ -75,6 +79,7 @@ def test_the_report_is_a_piece_of_its_own(screen: AskedScreen) -> None:
     assert [it.piece for it in told(screen)] == [Piece.RAPPORT]
 
 
+@pytest.mark.slow
 def test_a_file_without_anomaly_has_no_report(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
     screen.desk.run("UPDATE export SET report_name = NULL, report_size = NULL, report_sha256 = NULL")
@@ -135,6 +140,7 @@ def _directory(path: Path) -> None:
     path.mkdir()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("spoil", [_alter, _shorten, _lengthen, _link, _pipe, _directory])
 def test_what_is_not_the_file_of_the_record_is_not_handed_out(
     screen: AskedScreen, spoil: Callable[[Path], None]
@@ -148,6 +154,7 @@ def test_what_is_not_the_file_of_the_record_is_not_handed_out(
     assert told(screen) == []
 
 
+@pytest.mark.slow
 def test_a_file_that_is_missing_is_said_to_be(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
     path_of(screen, number).unlink()
@@ -157,6 +164,7 @@ def test_a_file_that_is_missing_is_said_to_be(screen: AskedScreen) -> None:
     assert str(screen.desk.root) not in answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["../13055/x.csv", "/etc/passwd", ".hidden", "", "a/b.csv"])
 def test_a_name_that_leads_elsewhere_is_not_followed(screen: AskedScreen, name: str) -> None:
     (number,) = screen.make("P")
@@ -164,16 +172,19 @@ def test_a_name_that_leads_elsewhere_is_not_followed(screen: AskedScreen, name: 
     assert screen.get(f"/exports/{number}/fichier").status_code in {409, 410}
 
 
+@pytest.mark.slow
 def test_while_the_broker_is_away_files_are_given_and_declarations_wait(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
     screen.is_broker_away = True
     assert screen.get(f"/exports/{number}/fichier").status_code == 200
-    (waiting,) = wait_until(screen.app.state.services.spool.waiting, message="a declaration that waits")
-    assert waiting.stat().st_mode & 0o777 == 0o600
+    spool = screen.app.state.services.spool
+    wait_until(lambda: len(spool.waiting()) == 2, message="what was begun, and its end")
+    assert {waiting.stat().st_mode & 0o777 for waiting in spool.waiting()} == {0o600}
     screen.is_broker_away = False
     assert len(told(screen)) == 1
 
 
+@pytest.mark.slow
 def test_a_declaration_survives_the_screen(screen: AskedScreen, database_url: str, tmp_path: Path) -> None:
     (number,) = screen.make("P")
     screen.is_broker_away = True
@@ -184,6 +195,7 @@ def test_a_declaration_survives_the_screen(screen: AskedScreen, database_url: st
     screen.client.__enter__()
 
 
+@pytest.mark.slow
 def test_a_broker_that_stops_and_starts_learns_of_the_download(
     sqlite_url: str, tmp_path: Path, rabbit_node: RabbitNode, amqp_url: str
 ) -> None:
@@ -201,16 +213,15 @@ def test_a_broker_that_stops_and_starts_learns_of_the_download(
             started = threading.Thread(target=rabbit_node.start)
             try:
                 assert client.get(f"/communes/13900/exports/{number}/fichier").status_code == 200
-                (kept,) = app.state.services.spool.waiting()
-                event_id = _event_id(kept)
+                kept = [_event_id(path) for path in app.state.services.spool.waiting()]
                 started.start()
             finally:
                 started.join()
             wait_until(lambda: not app.state.services.spool.waiting(), message="the declaration published")
     with RequestsQueue(amqp_url) as queue:
-        event = queue.take_event()
-        assert event.id == event_id
-        assert FileDownloaded.model_validate(event.data).export == number
+        begun, ended = queue.take_event(), queue.take_event()
+        assert [begun.id, ended.id] == kept
+        assert FileDownloaded.model_validate(ended.data).export == number
         assert queue.poll() is None
 
 

@@ -2,6 +2,8 @@
 
 from datetime import UTC, datetime, timedelta
 
+import pytest
+
 from schemas.tableaux import Edition, TypeTableau
 from tests.parts.town import TODAY
 from tests.web.files_desk import FilesScreen
@@ -35,16 +37,17 @@ def test_an_unusual_closing_is_said_to_be_one(files: FilesScreen) -> None:
     assert page.index("dimanche 18 avril 2027") < page.index("date propre à ce scrutin")
 
 
+@pytest.mark.slow
 def test_a_tableau_is_done_once_it_is_made_for_that_poll_to_be_posted(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     screen.set_clock(NOON)
-    assert "en retard passé depuis 11 jours" in screen.read("echeances")
+    assert "en retard il y a 11 jours" in screen.read("echeances")
     screen.make_tableau(VINGT_JOURS, edition=Edition.COMMISSION)
     assert "en retard" in screen.read("echeances")
     screen.make_tableau(VINGT_JOURS)
     page = screen.read("echeances")
     assert "en retard" not in page
-    assert "fait Liste P, du" in page
+    assert "publication non notée Liste P, du" in page
     assert "Pas de tableau pour la liste CE ni la liste CM : il en faut un si elle vote à ce scrutin." in page
 
 
@@ -53,7 +56,7 @@ def test_a_provisional_tableau_strikes_off_no_deadline(files: FilesScreen) -> No
     files.make_tableau(VINGT_JOURS)
     files.desk.run("UPDATE export SET provisoire_until = '2026-12-01'")
     page = files.read("echeances")
-    assert "en retard passé depuis 11 jours" in page
+    assert "en retard il y a 11 jours" in page
     assert "provisoire Liste P, du" in page
     assert "à refaire à partir du mardi 1er décembre 2026" in page
     assert "Demander ce tableau" in page
@@ -76,9 +79,9 @@ def test_what_was_recalled_says_so_on_every_page(files: FilesScreen) -> None:
     for name in ("exports", "tableaux"):
         assert "Essai annulé : demandez ce fichier de nouveau." in files.read(name)
     assert "mais essai annulé. Demandez-le de nouveau, puis déposez le nouveau fichier" in files.read("depot")
-    assert "à refaire essai annulé" in files.read("dossier")
+    assert "Essai annulé : à part dans le ZIP" in files.read("dossier")
     page = files.read("export", export=number)
-    assert "À refaire. Ce fichier a été fait à partir d'un import qui ne vaut plus" in page
+    assert "À refaire. Ce fichier a été fait à partir de ce qui ne vaut plus" in page
 
 
 def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) -> None:
@@ -98,20 +101,22 @@ def test_days_are_told_as_people_say_them(files: FilesScreen) -> None:
         assert expected in line
 
 
+@pytest.mark.slow
 def test_a_meeting_that_nobody_noted_is_asked_for(files: FilesScreen) -> None:
     files.set_clock(NOON)
     files.desk.run("DELETE FROM commission")
     page = files.read("echeances")
     assert "aucune réunion notée" in page
-    assert "python -m worker commissions --commune 13900 --add JJ/MM/AAAA" in page
+    assert "Noter la réunion" in page
     assert "lundi 16 novembre 2026 Tableau des vingt jours" in page
 
 
+@pytest.mark.slow
 def test_without_any_poll_the_page_says_how_to_add_one(files_on_both: FilesScreen) -> None:
     files_on_both.desk.run("DELETE FROM scrutin")
     page = files_on_both.read("echeances")
     assert "Aucun scrutin à venir n'est connu" in page
-    assert "python -m worker scrutins --commune 13900 --add" in page
+    assert "Ajouter un scrutin de la commune" in page
 
 
 def test_a_national_poll_is_everybodys_and_past_ones_are_left_out(files: FilesScreen) -> None:

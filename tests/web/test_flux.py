@@ -102,9 +102,10 @@ def streams(address: str, count: int = 1) -> Iterator[list[Stream]]:
             stream.close()
 
 
+@pytest.mark.slow
 def test_the_whole_board_comes_first_then_each_change(screen: AskedScreen, server: str) -> None:
     with streams(server) as (stream,):
-        first = stream.wait("Aucune demande en cours.")
+        first = stream.wait("Rien n'est en cours.")
         assert first == stream.messages[0]
         (number,) = screen.ask("P")
         assert "en attente" in stream.wait("Liste électorale, 1 fichier")
@@ -114,15 +115,17 @@ def test_the_whole_board_comes_first_then_each_change(screen: AskedScreen, serve
         assert 'aria-live="polite"' in last
 
 
+@pytest.mark.slow
 def test_who_connects_again_sees_what_happened_meanwhile(screen: AskedScreen, server: str) -> None:
     with streams(server) as (stream,):
-        stream.wait("Aucune demande en cours.")
+        stream.wait("Rien n'est en cours.")
     screen.make("CE")
     with streams(server) as (stream,):
-        assert "Liste CE du" in stream.wait("Demandes en cours")
+        assert "Liste CE du" in stream.wait("Vos demandes")
         assert "Liste CE du" in stream.messages[0]
 
 
+@pytest.mark.slow
 def test_nothing_is_sent_again_while_nothing_changes_but_the_connection_lives(screen: AskedScreen, server: str) -> None:
     screen.make("CE")
     with streams(server) as (stream,):
@@ -135,6 +138,7 @@ def test_nothing_is_sent_again_while_nothing_changes_but_the_connection_lives(sc
         assert stream.headers["cache-control"] == "no-store"
 
 
+@pytest.mark.slow
 def test_a_download_and_a_deposit_are_seen_at_once(screen: AskedScreen, server: str) -> None:
     (number,) = screen.make("CE")
     with streams(server) as (stream,):
@@ -145,6 +149,7 @@ def test_a_download_and_a_deposit_are_seen_at_once(screen: AskedScreen, server: 
         stream.wait("déposé le")
 
 
+@pytest.mark.slow
 def test_the_database_is_asked_once_for_all_who_look_on(
     screen: AskedScreen, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -157,7 +162,7 @@ def test_the_database_is_asked_once_for_all_who_look_on(
     monkeypatch.setattr(live_updates, "read_change_marker", ask)
     with streams(server, 5) as opened:
         for stream in opened:
-            stream.wait("Aucune demande en cours.")
+            stream.wait("Rien n'est en cours.")
         assert screen.app.state.services.live.communes == {"13900"}
         wait_until(lambda: len(asked) >= 4, message="some questions")
         gaps = [after - before for before, after in itertools.pairwise(asked)]
@@ -165,18 +170,20 @@ def test_the_database_is_asked_once_for_all_who_look_on(
     wait_until(lambda: not screen.app.state.services.live.communes, message="nobody looks on")
     count = len(asked)
     with streams(server) as (stream,):
-        stream.wait("Aucune demande en cours.")
+        stream.wait("Rien n'est en cours.")
     assert len(asked) <= count + 2
 
 
+@pytest.mark.slow
 def test_the_stream_ends_once_the_agent_may_not_see_the_commune(screen: AskedScreen, server: str) -> None:
     with streams(server) as (stream,):
-        stream.wait("Aucune demande en cours.")
+        stream.wait("Rien n'est en cours.")
         screen.desk.run("UPDATE agent SET code_commune = '13055'")
         wait_until(lambda: stream.has_ended, message="the end of the stream")
     screen.desk.run("UPDATE agent SET code_commune = '13900'")
 
 
+@pytest.mark.slow
 def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
     screen: AskedScreen, server: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,7 +197,7 @@ def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
     monkeypatch.setattr(live_updates, "_AWAY_SECONDS", 0.1)
     monkeypatch.setattr(live_updates, "read_change_marker", ask)
     with streams(server) as (stream,):
-        stream.wait("Aucune demande en cours.")
+        stream.wait("Rien n'est en cours.")
         away.set()
         screen.make("CE")
         beats = stream.beats

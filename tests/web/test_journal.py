@@ -1,5 +1,7 @@
 """Who did what with the files of a commune."""
 
+import pytest
+
 from schemas.vocabulary import Liste
 from tests.web.files_desk import FilesScreen
 from worker.exports.audit import Action, record_audit
@@ -7,6 +9,7 @@ from worker.exports.audit import Action, record_audit
 CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 
 
+@pytest.mark.slow
 def test_downloads_deposits_and_verdicts_are_told_in_french_the_newest_first(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     made = screen.make(CM)
@@ -22,6 +25,7 @@ def test_downloads_deposits_and_verdicts_are_told_in_french_the_newest_first(fil
     assert "INVENTEE" not in page
 
 
+@pytest.mark.slow
 def test_one_kind_of_line_can_be_looked_for(files: FilesScreen) -> None:
     made = files.make(CM)
     files.desk.download(made["export_id"])
@@ -40,6 +44,7 @@ def test_other_communes_lines_and_an_operators_own_are_left_out(files: FilesScre
     assert "Rien encore" in files.read("journal")
 
 
+@pytest.mark.slow
 def test_a_long_journal_comes_by_pages(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     made = screen.make(CM)

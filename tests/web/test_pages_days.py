@@ -25,7 +25,10 @@ def noumea(files: FilesScreen) -> FilesScreen:
 
 def test_a_deposit_is_of_the_day_that_it_is_in_the_town_hall(noumea: FilesScreen) -> None:
     (export,) = noumea.numbers()
-    assert 'name="jour" required value="2026-11-27" max="2026-11-27"' in noumea.get("depot", f"export={export}").text
+    assert (
+        'name="jour" id="jour" required value="2026-11-27" max="2026-11-27"'
+        in noumea.get("depot", f"export={export}").text
+    )
     refused = noumea.post("depot", {"export": export, "jour": "2026-11-28"})
     assert "n'est pas encore venu" in words(refused)
     assert noumea.post("depot", {"export": export, "jour": "2026-11-27"}).status_code == 303

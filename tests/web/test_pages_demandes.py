@@ -1,4 +1,4 @@
-"""« Demandes en cours » and the page of one request: every state explained, what can be done about it done once."""
+"""« Vos demandes » and the page of one request: every state explained, what can be done about it done once."""
 
 import re
 from collections.abc import Iterator
@@ -33,12 +33,43 @@ def fail(screen: AskedScreen, *numbers: int) -> None:
 
 
 def current(screen: AskedScreen) -> str:
-    """What « Demandes en cours » says."""
-    return screen.read("/listes").partition("Demandes en cours")[2].partition("Derniers exports")[0]
+    """What « Vos demandes » says."""
+    return screen.read("/listes").partition("Vos demandes")[2].partition("Derniers exports")[0]
 
 
 def test_nothing_asked_is_said_calmly(screen: AskedScreen) -> None:
-    assert "Aucune demande en cours." in current(screen)
+    assert "Rien n'est en cours." in current(screen)
+
+
+@pytest.mark.slow
+def test_what_is_done_is_among_the_last_files_and_nowhere_else(screen: AskedScreen) -> None:
+    screen.make("CM")
+    for page in (screen.read("/listes"), screen.get("/suivi").text):
+        under_way, _, made = page.partition("Vos demandes")[2].partition("Derniers exports")
+        assert "Liste électorale, 1 fichier" not in under_way
+        assert "Liste complémentaire municipale — " in made
+
+
+@pytest.mark.slow
+def test_a_failure_that_she_has_read_is_hidden(screen: AskedScreen) -> None:
+    made, failed = screen.ask("P", "CM")
+    fail(screen, failed)
+    screen.desk.ring(made)
+    assert "1 autre fichier de la demande est prêt" in current(screen)
+    (request,) = screen.requests()
+    answer = screen.post(f"/demandes/{request}/masquer", {})
+    assert answer.headers["location"] == "/communes/13900/listes#demandes"
+    assert "Rien n'est en cours." in current(screen)
+    assert "en échec" not in screen.get("/suivi").text
+    assert "en échec" in screen.read(f"/demandes/{request}"), "its own page keeps it"
+    assert screen.sent == []
+
+
+def test_what_is_under_way_cannot_be_hidden(screen: AskedScreen) -> None:
+    screen.ask("P")
+    assert "Masquer" not in current(screen)
+    screen.post(f"/demandes/{screen.requests()[0]}/masquer", {})
+    assert "en attente" in current(screen)
 
 
 def test_how_many_files_pass_before_is_said(screen: AskedScreen) -> None:
@@ -54,6 +85,7 @@ def test_a_part_of_a_batch_knows_that_it_passes_after(screen: AskedScreen) -> No
     assert "Elle fait partie d'un lot" in current(screen)
 
 
+@pytest.mark.slow
 def test_waiting_files_are_cancelled_once(screen: AskedScreen) -> None:
     screen.ask("P", "CE")
     (request,) = screen.requests()
@@ -69,14 +101,16 @@ def test_waiting_files_are_cancelled_once(screen: AskedScreen) -> None:
     assert "Recommencer" in current(screen)
     assert "Annuler" not in current(screen)
     screen.set_clock(datetime.now(UTC) + timedelta(minutes=16))
-    assert "Aucune demande en cours." in current(screen)
+    assert "Rien n'est en cours." in current(screen)
 
 
+@pytest.mark.slow
 def test_what_is_made_can_no_longer_be_cancelled(screen: AskedScreen) -> None:
     screen.make("P")
     assert "Annuler" not in current(screen)
 
 
+@pytest.mark.slow
 def test_a_failure_gives_its_reason_until_it_is_asked_again(screen: AskedScreen) -> None:
     made, failed = screen.ask("P", "CM")
     fail(screen, failed)
@@ -97,6 +131,7 @@ def test_a_failure_gives_its_reason_until_it_is_asked_again(screen: AskedScreen)
     assert "Liste électorale, 1 fichier en attente" in current(screen)
 
 
+@pytest.mark.slow
 def test_a_failure_stays_a_week_in_sight(screen: AskedScreen) -> None:
     fail(screen, *screen.ask("P"))
     screen.set_clock(datetime.now(UTC) + timedelta(days=6))
@@ -105,6 +140,7 @@ def test_a_failure_stays_a_week_in_sight(screen: AskedScreen) -> None:
     assert "en échec" not in current(screen)
 
 
+@pytest.mark.slow
 def test_a_second_failure_can_be_asked_again_too(screen: AskedScreen) -> None:
     fail(screen, *screen.ask("P"))
     for _ in range(2):
@@ -115,22 +151,23 @@ def test_a_second_failure_can_be_asked_again_too(screen: AskedScreen) -> None:
     assert current(screen).count("en échec") == 2  # one card: its title, its file
 
 
-def test_a_ready_request_says_what_is_to_be_corrected(screen: AskedScreen) -> None:
+def test_a_request_that_was_made_says_what_is_to_be_corrected(screen: AskedScreen) -> None:
     screen.make("P")
-    said = current(screen)
+    said = screen.read(f"/demandes/{screen.requests()[0]}")
     assert re.search(r"Liste électorale, 1 fichier à corriger", said)
     assert re.search(r"\d+ anomalies bloquantes – à corriger avant le dépôt", said)
     assert "prête" not in said
 
 
-def test_a_ready_request_without_anomaly_is_ready(screen: AskedScreen) -> None:
+@pytest.mark.slow
+def test_a_request_that_was_made_without_anomaly_is_ready(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
     screen.desk.run("UPDATE export SET bloquantes = 0, anomalies = '[]' WHERE id = :id", id=number)
-    said = screen.read("/listes")
-    assert "Liste électorale, 1 fichier prête" in said
-    assert re.search(r"Prêt : Liste P du [\d/]+ [\d:]+ \[csv\]\.", said)
+    assert "Liste électorale, 1 fichier prête" in screen.read(f"/demandes/{screen.requests()[0]}")
+    assert re.search(r"Prêt : Liste P du [\d/]+ [\d:]+ \[csv\]\.", screen.read("/listes"))
 
 
+@pytest.mark.slow
 def test_the_page_of_a_request_shows_its_files(screen: AskedScreen) -> None:
     screen.make("P", "CE")
     (request,) = screen.requests()
@@ -140,11 +177,13 @@ def test_the_page_of_a_request_shows_its_files(screen: AskedScreen) -> None:
     assert "hx-trigger" not in screen.get(f"/demandes/{request}").text
 
 
+@pytest.mark.slow
 def test_the_page_of_a_request_follows_it(screen: AskedScreen) -> None:
     screen.ask("P")
     assert 'hx-trigger="every 2s"' in screen.get(f"/demandes/{screen.requests()[0]}").text
 
 
+@pytest.mark.slow
 def test_a_mail_leads_to_the_request_without_naming_the_commune(screen: AskedScreen) -> None:
     screen.ask("P")
     (request,) = screen.requests()
@@ -158,6 +197,7 @@ def test_a_request_that_is_none_is_not_found(screen: AskedScreen, number: str) -
     assert screen.get(f"/demandes/{number}").status_code == 404
 
 
+@pytest.mark.slow
 def test_a_request_of_another_commune_is_not_found(screen: AskedScreen) -> None:
     screen.ask("P")
     (request,) = screen.requests()
@@ -177,6 +217,7 @@ def test_a_file_of_another_request_is_not_asked_again(screen: AskedScreen) -> No
     assert screen.sent == []
 
 
+@pytest.mark.slow
 def test_one_file_is_made_again_from_its_own_page(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
     (request,) = screen.requests()
@@ -190,6 +231,7 @@ def test_one_file_is_made_again_from_its_own_page(screen: AskedScreen) -> None:
     assert len(screen.numbers()) == 2
 
 
+@pytest.mark.slow
 def test_without_a_broker_the_request_is_shown_with_what_to_do(screen: AskedScreen) -> None:
     screen.ask("P")
     (request,) = screen.requests()
@@ -205,5 +247,5 @@ def test_the_board_alone_is_a_part_of_the_page(screen: AskedScreen) -> None:
     screen.ask("P")
     part = screen.get("/suivi").text
     assert "<html" not in part
-    assert "Demandes en cours" in part
+    assert "Vos demandes" in part
     assert part.strip() in screen.get("/listes").text

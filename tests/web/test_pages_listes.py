@@ -7,9 +7,14 @@ from pathlib import Path
 
 import pytest
 
+from common.calendrier import jour_a_paris, last_birth, now
+from producers.publisher import Publisher
 from schemas.requests import ListeExportRequested
 from schemas.vocabulary import Format, Liste
+from tests.integration.requests_queue import RequestsQueue
+from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
+from tests.parts.wait import wait_until
 from tests.web.asked_desk import AskedScreen, once_of, open_asked, words
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
@@ -32,19 +37,44 @@ def test_the_three_lists_are_named_in_full_and_checked(screen: AskedScreen) -> N
     assert not re.search(r'value="xml" checked', page.text)
 
 
+@pytest.mark.slow
 def test_the_register_is_said_with_its_import(screen: AskedScreen) -> None:
     said = screen.read("/listes")
-    assert re.search(r"Liste principale \(générale\) \d+ électeurs importée le \d\d/\d\d/\d{4} à \d\d:\d\d par", said)
+    imported = r"importée le \d\d/\d\d/\d{4} à \d\d:\d\d par"
+    assert re.search(rf"Liste principale \(générale\) \d+ électeurs.* d'après l'export du 25/11/2026, {imported}", said)
+    screen.desk.run("UPDATE import SET is_dated = false")
+    assert re.search(
+        rf"\d+ électeurs.* d'après un export dont personne n'a dit le jour, {imported}", screen.read("/listes")
+    )
+
+
+def test_who_is_no_elector_yet_is_said_beside_the_count(screen: AskedScreen) -> None:
+    """As the list file has it: entered in advance, of a date that can be read and has come."""
+    clear = "UPDATE electeur SET facts = 0, date_naissance = '1962-03-14' WHERE liste = 'P'"
+    screen.desk.run(clear)
+    assert "mineur" not in screen.read("/listes")
+    today = jour_a_paris(now())
+    to_come, oldest_day = f"{today.year + 1}-01-01", f"{today.year - 18}-00-00"
+    for place, born in enumerate((f"{today.year - 17}-01-01", oldest_day, to_come, "2020", last_birth(today))):
+        screen.desk.run(
+            "UPDATE electeur SET facts = 2, date_naissance = :born WHERE id = (SELECT e.id FROM electeur e "
+            "NATURAL JOIN liste WHERE e.liste = 'P' ORDER BY e.id LIMIT 1 OFFSET :place)",
+            born=born,
+            place=place,
+        )
+    said = screen.read("/listes")
+    assert re.search(r"\d+ électeurs ?, dont 1 mineur qui ne figure pas encore dans son fichier", said)
 
 
 def test_a_commune_without_register_learns_what_to_do(screen: AskedScreen) -> None:
     screen.desk.run("DELETE FROM liste WHERE code_commune = '13900'")
     said = screen.read("/listes")
     assert "Aucun registre n'est importé pour LIBREVILLE." in said
-    assert "python -m worker import-reu" in said
+    assert "Déposez l'export du répertoire électoral unique" in said
     assert "Génération du fichier" in said
 
 
+@pytest.mark.slow
 def test_the_button_asks_in_the_agents_name_and_shows_the_request(screen: AskedScreen) -> None:
     answer = screen.post("/listes", ALL | {"format": "xml"})
     assert (answer.status_code, answer.headers["location"]) == (303, "/communes/13900/listes#demandes")
@@ -69,7 +99,7 @@ def test_the_request_is_followed_to_its_files(screen: AskedScreen) -> None:
     assert "12 sur 24 électeurs" in words(page)
     screen.desk.run("UPDATE export SET status = 'queued'")
     screen.desk.ring(number)
-    assert "À corriger : Liste CM" in screen.read("/listes")
+    assert "Prêt : Liste CM" in screen.read("/listes")
 
 
 def test_pressed_twice_it_is_asked_once(screen: AskedScreen) -> None:
@@ -95,12 +125,14 @@ def test_a_page_shown_again_asks_again(screen: AskedScreen) -> None:
     assert once_of(screen.get("/listes")) != once_of(screen.get("/listes"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forged", ["", "x", "../../etc", "0" * 5000])
 def test_a_forged_form_number_is_replaced(screen: AskedScreen, forged: str) -> None:
     assert screen.post("/listes", ALL | {"formulaire": forged}).status_code == 303
     assert len(screen.sent) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("form", "field", "fault"),
     [
@@ -144,6 +176,34 @@ def test_without_a_broker_nothing_is_lost(screen: AskedScreen) -> None:
     assert len(screen.sent) == 1
 
 
+@pytest.mark.slow
+def test_a_broker_at_the_limit_of_its_disk_keeps_no_clerk_from_asking(
+    screen: AskedScreen, rabbit_node: RabbitNode, amqp_url: str
+) -> None:
+    with RequestsQueue(amqp_url) as queue, Publisher(amqp_url, attempts=1, patience=1) as screen.publisher:
+        rabbit_node.rabbitmqctl("set_disk_free_limit", "1000000000000000")
+        try:
+            assert screen.post("/listes", {"listes": ["CE"], "format": "xml"}).status_code == 303
+            assert "votre demande est gardée, elle partira d'elle-même" in screen.read("/listes")
+            assert queue.poll() is None
+        finally:
+            rabbit_node.rabbitmqctl("set_disk_free_limit", "50MB")
+        assert ListeExportRequested.model_validate(queue.take_event().data).listes == ["CE"]
+        wait_until(lambda: "est gardée" not in screen.read("/listes"), message="that it has left")
+        assert "envoyée" in screen.read("/listes")
+
+
+@pytest.mark.slow
+def test_a_full_queue_keeps_no_clerk_from_asking(screen: AskedScreen, amqp_url: str) -> None:
+    with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as screen.publisher:
+        assert screen.post("/listes", {"listes": ["P"], "format": "csv"}).status_code == 303
+        assert screen.post("/listes", {"listes": ["CE"], "format": "xml"}).status_code == 303
+        assert screen.read("/listes").count("votre demande est gardée, elle partira d'elle-même") == 1
+        assert ListeExportRequested.model_validate(queue.take_event().data).listes == ["P"]
+        assert ListeExportRequested.model_validate(queue.take_event().data).listes == ["CE"]
+        wait_until(lambda: "est gardée" not in screen.read("/listes"), message="that it has left")
+
+
 def test_a_request_that_nobody_reads_is_explained(screen: AskedScreen) -> None:
     screen.post("/listes", ALL)
     screen.set_clock(datetime.now(UTC) + timedelta(minutes=2))
@@ -158,7 +218,7 @@ def test_a_refusal_gives_its_reason_until_it_is_asked_well(screen: AskedScreen) 
     screen.work()
     said = screen.read("/listes")
     assert "Fichiers de la liste électorale refusée" in said
-    assert re.search(r"[Aa]ucun registre importé pour 13900", said.partition("Demandes en cours")[2])
+    assert re.search(r"[Aa]ucun registre importé pour 13900", said.partition("Vos demandes")[2])
     assert "envoyée" not in said
 
 

@@ -55,6 +55,7 @@ def test_an_offer_fills_the_form_in(screen: AskedScreen) -> None:
     assert 'id="scrutin" value="2027-04-18"' in page
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("query", ["type=x&scrutin=y", "type=vingt_jours&scrutin=2027-02-30", "type=%3Cscript%3E"])
 def test_an_address_that_means_nothing_fills_nothing_in(screen: AskedScreen, query: str) -> None:
     page = screen.get(f"/tableaux?{query}")
@@ -63,6 +64,7 @@ def test_an_address_that_means_nothing_fills_nothing_in(screen: AskedScreen, que
     assert checked(page.text, "type") == ["vingt_jours"]
 
 
+@pytest.mark.slow
 def test_an_offer_goes_once_its_tableau_is_made(screen: AskedScreen) -> None:
     offers = screen.get("/tableaux").text.count("Préparer la demande")
     everything = FORM | {"listes": ["P", "CE", "CM"], "scrutin": "2026-12-06"}
@@ -114,6 +116,7 @@ def test_a_tableau_of_before_2019_has_its_date(screen: AskedScreen) -> None:
     assert screen.sent[0].data["date_tableau"] == "2018-01-10"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "field", "fault"),
     [
@@ -142,6 +145,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_asked(
     assert screen.sent == []
 
 
+@pytest.mark.slow
 def test_the_tableau_des_vingt_jours_takes_another_day_for_the_poll(screen: AskedScreen) -> None:
     page = screen.post("/tableaux", FORM | {"scrutin": ""})
     assert "le dernier jour des mouvements ou le jour de l'affichage" in words(page)
@@ -157,6 +161,7 @@ def test_a_fault_keeps_what_was_written_and_opens_what_is_folded(screen: AskedSc
     assert re.search(r"<details open><summary>Autres dates", page)
 
 
+@pytest.mark.slow
 def test_the_old_tableaux_are_folded_unless_one_is_chosen(screen: AskedScreen) -> None:
     assert "<details><summary>Tableaux d'avant 2019" in screen.get("/tableaux").text
     assert "<details open><summary>Tableaux d'avant 2019" in screen.get("/tableaux?type=additions").text

@@ -73,6 +73,25 @@ def test_a_request_is_one_line_without_its_question_mark(client: TestClient, log
     assert ELECTOR not in json.dumps(line, ensure_ascii=False)
 
 
+@pytest.mark.parametrize(
+    ("shown", "status", "code"),
+    [
+        ({"X-Remote-User": ELECTOR.encode()}, 403, "not_an_agent"),
+        ({"X-Remote-User": ""}, 401, "not_identified"),
+        ({"X-Prefecture-Secret": "x" * 40}, 403, "proxy_secret"),
+    ],
+)
+def test_why_nobody_is_let_in_is_said_without_the_name_that_was_shown(
+    client: TestClient, logs: Logs, shown: dict[str, str], status: int, code: str
+) -> None:
+    answer = client.get(HOME, headers=shown)
+    assert answer.status_code == status
+    assert "ouverte depuis trop longtemps" not in answer.text
+    (line,) = [it for it in logs.lines() if it["event"] == "request"]
+    assert (line["status"], line["refused"]) == (status, code)
+    assert "INVENT" not in json.dumps(line, ensure_ascii=False)
+
+
 def test_what_is_typed_in_an_address_is_not_repeated(client: TestClient, logs: Logs) -> None:
     for path in (f"/{ELECTOR}", f"/communes/{ELECTOR}/listes", f"/communes/{LIBREVILLE}/exports/{ELECTOR}"):
         assert client.get(path).status_code == 404

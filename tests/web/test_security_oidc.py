@@ -184,6 +184,7 @@ def test_agents_may_be_known_by_another_claim(issuer: str, screen_database: str,
         assert client.get(HOME).status_code == 200
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("siret", "status"), [("21130001500015", 200), ("21750001600019", 303), (None, 303)])
 def test_only_agents_of_the_listed_employers(
     issuer: str, screen_database: str, tmp_path: Path, siret: str | None, status: int
@@ -196,7 +197,7 @@ def test_only_agents_of_the_listed_employers(
 
 def test_another_communes_agent(client: TestClient) -> None:
     log_in(client, {"sub": NEIGHBOUR_EMAIL})
-    assert client.get("/").headers["location"] == "/communes/13901/listes"
+    assert client.get("/").headers["location"] == "/communes/13901/taches"
     assert client.get(HOME).status_code == 404
 
 

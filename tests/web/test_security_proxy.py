@@ -105,7 +105,7 @@ def _write_conf(folder: Path, deployed: Deployed, authority: Authority) -> Path:
         "/etc/ssl/prefecture/privkey.pem": str(certificate.key),
         "/etc/nginx/prefecture.htpasswd": str(passwords),
         "/etc/nginx/prefecture-secret": str(folder / "prefecture-secret"),
-        "http://127.0.0.1:8000": f"http://{LOOPBACK}:{deployed.screen_port}",
+        "server 127.0.0.1:8000;": f"server {LOOPBACK}:{deployed.screen_port};",
     }.items():
         assert server.count(there) == 1, there
         server = server.replace(there, here)
@@ -121,6 +121,7 @@ def _write_conf(folder: Path, deployed: Deployed, authority: Authority) -> Path:
     return conf
 
 
+@pytest.mark.slow
 def test_an_agent_comes_through_the_proxy(deployed: Deployed) -> None:
     with deployed.client() as client:
         page = client.get(HOME)
@@ -143,7 +144,7 @@ def test_what_the_browser_writes_is_replaced(deployed: Deployed) -> None:
     with deployed.client(NEIGHBOUR) as client:
         assert client.get(HOME, headers=forged).status_code == 404
         answer = client.get("/", headers=forged)
-    assert answer.headers["location"] == f"/communes/{GRANDVILLE}/listes"
+    assert answer.headers["location"] == f"/communes/{GRANDVILLE}/taches"
 
 
 def test_beside_the_proxy_nobody_is_believed(deployed: Deployed) -> None:

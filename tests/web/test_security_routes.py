@@ -26,11 +26,13 @@ from tests.web.security_desk import (
     token_of,
 )
 
-OPEN_TO_ALL = {"connexion", "deconnecte", "deconnexion", "retour", "sante", "vie"}
-"""The door and the health; the door's own are tried in test_security_oidc.py."""
+OPEN_TO_ALL = {"connexion", "deconnecte", "deconnexion", "ouvrir", "retour", "sante", "vie"}
+"""The doors and the health; the doors are tried in test_security_oidc.py and test_solo_run.py."""
 
 OF_A_FILE = [route for route in COMMUNE_PAGES if "{export}" in route.path or "{demande}" in route.path]
 POSTS = [route for route in COMMUNE_PAGES if "POST" in (route.methods or ())]
+BRING_FILES = {"registre", "verifier"}
+"""Whose forms hold a file: they have a bound of their own."""
 
 
 def _name(route: Route) -> str:
@@ -82,6 +84,7 @@ def test_the_file_of_another_commune_is_not_found_under_ones_own(neighbour: Test
         assert "INVENTE" not in answer.text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("route", OF_A_FILE, ids=_name)
 def test_what_is_no_number_is_not_found(web_client: TestClient, route: Route) -> None:
     token = token_of(web_client)
@@ -164,7 +167,7 @@ def test_the_token_of_another_session_is_refused(web_client: TestClient, route: 
     assert web_client.post(address(route, LIBREVILLE), data={"jeton": token}).status_code == 403
 
 
-@pytest.mark.parametrize("route", [route for route in POSTS if route.name != "verifier"], ids=_name)
+@pytest.mark.parametrize("route", [it for it in POSTS if it.name not in BRING_FILES], ids=_name)
 def test_a_form_is_small(web_client: TestClient, route: Route) -> None:
     path, token = address(route, LIBREVILLE), token_of(web_client)
     announced = web_client.post(path, data={"jeton": token, "remarque": "x" * FORM_BYTES})

@@ -7,7 +7,7 @@ from pathlib import Path
 from pypdf import PdfReader
 
 from tests.parts.pdf import read_aloud
-from worker.pdf.reading import read_tableau
+from worker.pdf.__main__ import read_tableau
 from worker.pdf.render import render_tableau
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/tableau.json"))

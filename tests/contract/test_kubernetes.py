@@ -1,0 +1,132 @@
+"""deploy/kubernetes, built by kustomize: valid for Kubernetes and KEDA, the same processes as docker-compose.yml."""
+
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import kubernetes_validate  # type: ignore[import-untyped]
+import pytest
+import yaml
+from jsonschema import Draft202012Validator
+
+from tests.contract.test_compose import read_compose
+from tests.parts.packages import KUSTOMIZE, require
+
+REPOSITORY = Path(__file__).parents[2]
+FOLDER = REPOSITORY / "deploy" / "kubernetes"
+CRDS = Path(__file__).parent / "keda"
+Manifest = dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def manifests() -> list[Manifest]:
+    require(KUSTOMIZE)
+    done = subprocess.run([KUSTOMIZE.program("kustomize"), "build", FOLDER], capture_output=True, check=False)
+    assert done.returncode == 0, done.stderr.decode()
+    assert not done.stderr
+    return list(yaml.safe_load_all(done.stdout))
+
+
+def _of_kind(manifests: list[Manifest], kind: str) -> dict[str, Manifest]:
+    return {it["metadata"]["name"]: it for it in manifests if it["kind"] == kind}
+
+
+def _closed(schema: Any) -> Any:  # noqa: ANN401 — a piece of a schema
+    """The schema, in which an object has the properties that it declares and no other: a misspelt one is found."""
+    if isinstance(schema, list):
+        return [_closed(it) for it in schema]
+    if not isinstance(schema, dict):
+        return schema
+    closed = {key: _closed(value) for key, value in schema.items()}
+    if isinstance(schema.get("properties"), dict) and "additionalProperties" not in schema:
+        closed["additionalProperties"] = False
+    return closed
+
+
+def _crds() -> Iterator[tuple[str, Manifest]]:
+    for path in CRDS.glob("*.yaml"):
+        definition = yaml.safe_load(path.read_text("utf-8"))
+        [version] = definition["spec"]["versions"]
+        schema = version["schema"]["openAPIV3Schema"]
+        schema["properties"]["metadata"]["properties"] = {"name": {"type": "string"}, "namespace": {}, "labels": {}}
+        yield definition["spec"]["names"]["kind"], _closed(schema)
+
+
+def test_every_object_is_valid(manifests: list[Manifest]) -> None:
+    of_keda = dict(_crds())
+    for manifest in manifests:
+        if schema := of_keda.get(manifest["kind"]):
+            Draft202012Validator(schema).validate(manifest)
+        else:
+            kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
+
+
+def test_a_property_that_keda_does_not_know_is_refused(manifests: list[Manifest]) -> None:
+    name, scaled = next(iter(_of_kind(manifests, "ScaledObject").items()))
+    wrong = {**scaled, "spec": {**scaled["spec"], "minReplicas": 1}}
+    assert [it.message for it in Draft202012Validator(dict(_crds())["ScaledObject"]).iter_errors(wrong)], name
+
+
+@pytest.fixture(scope="module")
+def compose() -> dict[str, Any]:
+    services: dict[str, Any] = read_compose("docker-compose.yml")["services"]
+    return {name: it for name, it in services.items() if name not in {"broker", "database"}}
+
+
+def _pod(manifest: Manifest) -> dict[str, Any]:
+    spec: dict[str, Any] = manifest["spec"]["template"]["spec"]
+    return spec
+
+
+def test_the_processes_are_those_of_compose(manifests: list[Manifest], compose: dict[str, Any]) -> None:
+    ours = {**_of_kind(manifests, "Deployment"), **_of_kind(manifests, "Job")}
+    assert set(ours) == set(compose)
+    del ours["command"]  # waits for what is asked of it
+    for name, it in ours.items():
+        assert _pod(it)["containers"][0]["args"] == compose[name]["command"], name
+    graces = {name: _pod(it).get("terminationGracePeriodSeconds") for name, it in ours.items() if "worker" in name}
+    assert graces == {name: 1920 if name == "worker-registre" else 660 for name in graces}
+
+
+def test_each_process_gets_the_secrets_that_it_has_under_compose(
+    manifests: list[Manifest], compose: dict[str, Any]
+) -> None:
+    said = (REPOSITORY / "docs" / "operations.md").read_text("utf-8").partition("### Kubernetes")[2]
+    rows = dict(re.findall(r"^\| `(prefecture-\w+)` \| (.+) \|$", said, re.MULTILINE))
+    for name, manifest in {**_of_kind(manifests, "Deployment"), **_of_kind(manifests, "Job")}.items():
+        [secret] = [it["secret"]["secretName"] for it in _pod(manifest)["volumes"] if it["name"] == "secrets"]
+        keys = set(re.findall(r"`(\w+)`", rows[secret]))
+        assert {it["target"] for it in compose[name].get("secrets", ())} <= keys, name
+
+
+def test_nothing_runs_with_rights(manifests: list[Manifest]) -> None:
+    for name, manifest in {**_of_kind(manifests, "Deployment"), **_of_kind(manifests, "Job")}.items():
+        pod = _pod(manifest)
+        assert pod["securityContext"]["runAsNonRoot"], name
+        assert pod["automountServiceAccountToken"] is False, name
+        [container] = pod["containers"]
+        assert container["securityContext"] == {
+            "allowPrivilegeEscalation": False,
+            "readOnlyRootFilesystem": True,
+            "capabilities": {"drop": ["ALL"]},
+        }, name
+        assert "memory" in container["resources"]["limits"], name
+
+
+def test_what_scales_exists_and_looks_at_its_own_queues(manifests: list[Manifest]) -> None:
+    deployments = _of_kind(manifests, "Deployment")
+    scaled = _of_kind(manifests, "ScaledObject")
+    assert set(scaled) == {name for name in deployments if name.startswith("worker-")}
+    for name, it in scaled.items():
+        assert it["spec"]["scaleTargetRef"]["name"] == name
+        read = set(_pod(deployments[name])["containers"][0]["args"]).intersection(
+            trigger["metadata"].get("queueName") for trigger in it["spec"]["triggers"]
+        )
+        assert read == {it["metadata"]["queueName"] for it in it["spec"]["triggers"] if it["type"] == "rabbitmq"}
+
+
+def test_everything_that_is_not_said_is_closed(manifests: list[Manifest]) -> None:
+    policies = _of_kind(manifests, "NetworkPolicy")
+    assert policies["nothing"]["spec"] == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}

@@ -1,0 +1,266 @@
+"""A seed is a sequence of rounds, in each of which two or three troubles overlap; a sequence is played and judged."""
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from random import Random
+from typing import Any, NamedTuple
+
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from common.calendrier import jour_a_paris, now
+from schemas.declarations import DepotDeclared
+from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
+from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome
+from tests.faults.fault import Fault
+from tests.faults.nemesis.troubles import BY_NAME, TROUBLES
+from tests.faults.register import ELECTEURS
+from tests.faults.runner import play
+from tests.faults.stage import Servers, Stage
+from tests.faults.verdict import Verdict
+from tests.faults.watcher import digest
+from tests.parts.town import AGENT, TODAY
+from tests.parts.wait import wait_until
+from worker.arrivals import Preview
+from worker.demo import LIBREVILLE
+from worker.demo.libreville import write_reu
+from worker.exports.models import Depot, Export, Request
+from worker.exports.naming import reported_name
+from worker.exports.storage import SENTINEL
+
+ROUNDS = 4
+_LONGEST_SECONDS = 3.0
+_LATER_SECONDS = 1400
+"""Longer than anything waits: a mail under way, a recipient, a row."""
+_HEALING, _SOON = 180, 1.5
+_PUT_OFF_SECONDS = 20
+"""How long a first failure is left alone, and more."""
+UNDER_WAY = {PreviewStatus.QUEUED, PreviewStatus.RUNNING, PreviewStatus.ACCEPTED, PreviewStatus.IMPORTING}
+_UNTOLD = "SELECT count(*) FROM request WHERE told_at IS NULL"
+_REQUESTS = "SELECT count(*) FROM request"
+_UNFINISHED = "SELECT count(*) FROM export WHERE status IN ('queued', 'running')"
+
+
+class Step(NamedTuple):
+    """One trouble of a round: when it begins and how long it lasts, in seconds of the round."""
+
+    trouble: str
+    begins: float
+    lasts: float
+
+    def __str__(self) -> str:
+        return f"{self.trouble} {self.begins:.1f}+{self.lasts:.1f} s"
+
+
+class Healed(NamedTuple):
+    """Seconds from the end of a round's troubles until all that was asked for was there; then until it was told."""
+
+    made: float
+    told: float
+    troubles: frozenset[str]
+    """Their names; none in the round that tells how long the work itself takes."""
+    ended: frozenset[str]
+    """The parts of which a process ended in that round: who had begun something could not go on with it."""
+
+    def __str__(self) -> str:
+        return f"{self.made:.1f}/{self.told:.1f}{' (a process ended)' if self.ended else ''}"
+
+
+class Played(NamedTuple):
+    """What is left of a seed, and how long each of its rounds took to heal."""
+
+    verdict: Verdict
+    healed: list[Healed]
+
+
+Rounds = list[list[Step]]
+
+
+def draw(seed: int) -> Rounds:
+    """The rounds of a seed, always the same ones."""
+    chance = Random(seed)
+    rounds = []
+    for _ in range(ROUNDS):
+        parts = chance.sample(sorted({it.part for it in TROUBLES}), chance.choice([2, 3]))
+        names = [chance.choice([it.name for it in TROUBLES if it.part == part]) for part in parts]
+        rounds.append([Step(it, chance.uniform(0, 1), chance.uniform(0.5, _LONGEST_SECONDS)) for it in names])
+    return rounds
+
+
+def describe(rounds: Rounds) -> str:
+    """For whoever reads what failed: `broker-restarted 0.2+1.5 s | mail-slow 0.9+2.0 s; …`."""
+    return "; ".join(" | ".join(map(str, steps)) for steps in rounds)
+
+
+def play_rounds(
+    rounds: Rounds, seed: int, servers: Servers, folder: Path, *, requests: int, as_shipped: bool = False
+) -> Played:
+    """Let the rounds come over an installation that serves so many requests, and judge what is left.
+
+    `as_shipped`: with the leases and sweeps of who sets nothing.
+    """
+    folder.mkdir(parents=True)
+    healed: list[Healed] = []
+    again = sum(BY_NAME[step.trouble].mails_again for steps in rounds for step in steps)
+    each = requests // (len(rounds) + 1 + as_shipped)
+    fault = Fault(f"nemesis {seed}", lambda stage: _harm(stage, rounds, seed, each, healed), mails_again=again)
+    return Played(play(fault, servers, folder, requests=each, as_shipped=as_shipped), healed)
+
+
+def shrink(rounds: Rounds, seed: int, servers: Servers, folder: Path, *, requests: int) -> Rounds:
+    """Leave out what a failing sequence fails without: a round, then a trouble, as long as it goes on failing."""
+    for number, candidate in enumerate(_smaller(rounds)):
+        played = play_rounds(candidate, seed, servers, folder / f"shrunk-{number}", requests=requests)
+        if played.verdict.broken:
+            return shrink(candidate, seed, servers, folder / f"from-{number}", requests=requests)
+    return rounds
+
+
+def _smaller(rounds: Rounds) -> Iterator[Rounds]:
+    if len(rounds) > 1:
+        yield from (rounds[:at] + rounds[at + 1 :] for at in range(len(rounds)))
+    for at, steps in enumerate(rounds):
+        if len(steps) > 1:
+            for which in range(len(steps)):
+                yield [*rounds[:at], steps[:which] + steps[which + 1 :], *rounds[at + 1 :]]
+
+
+@contextmanager
+def _harm(stage: Stage, rounds: Rounds, seed: int, requests: int, healed: list[Healed]) -> Iterator[None]:
+    chance = Random(seed)
+    people = People(stage, chance)
+    yield
+    marked = stage.town.exports / SENTINEL
+    stage.expect(marked.exists, "the mark of the volume")  # else an empty place is the first that anybody sees
+    if not stage.is_hurried:
+        people.act(requests)
+        healed.append(_heal(stage, ()))
+    for steps in rounds:
+        people.act(requests)
+        _play_round(stage, steps, chance)
+        healed.append(_heal(stage, steps))
+    besides = Counter(event.type.split(".")[-2] for event in stage.declared)
+    said = ", ".join(f"{kind} {number}" for kind, number in besides.items())
+    stage.note = f"made/told after {' '.join(map(str, healed))} s; {said}"
+    stage.expect(lambda: stage.queues.are_read_by(len(stage.workers)), "workers that read the queues again")
+    stage.expect(lambda: _is_recorded(stage), "a row for everything that was said")
+    stage.let_time_pass(_LATER_SECONDS)
+    stage.expect(lambda: not stage.count(_UNFINISHED), "the end of every file")
+    stage.let_time_pass(_LATER_SECONDS)
+    stage.expect(lambda: not stage.count(_UNTOLD), "an answer to everything that was said")
+    stage.let_time_pass(_LATER_SECONDS)
+    people.check()
+    if left := _without_row(stage):
+        raise AssertionError(f"files that no row knows: {left}")
+
+
+def _heal(stage: Stage, steps: Sequence[Step]) -> Healed:
+    """How long it takes, once the trouble is over; what was put off comes soon, where it is not as shipped."""
+    began = time.monotonic()
+
+    def seconds(is_done: Callable[[], bool]) -> float:
+        while not _comes(is_done, _SOON if stage.is_hurried else _HEALING):
+            if time.monotonic() - began > _HEALING:  # it is waited for on, as time that passes
+                break
+            stage.let_time_pass(_PUT_OFF_SECONDS)
+        return time.monotonic() - began
+
+    made = seconds(lambda: _is_recorded(stage) and not stage.count(_UNFINISHED))
+    told = seconds(lambda: not stage.count(_UNTOLD))
+    troubles = [BY_NAME[step.trouble] for step in steps]
+    names, ended = (it.name for it in troubles), (it.part for it in troubles if it.ends)
+    return Healed(made, told, frozenset(names), frozenset(ended))
+
+
+def _comes(is_done: Callable[[], bool], timeout: float) -> bool:
+    with suppress(AssertionError):
+        return wait_until(is_done, timeout=timeout, message="")
+    return False
+
+
+def _is_recorded(stage: Stage) -> bool:
+    return stage.count(_REQUESTS) >= len(stage.asked) + len(stage.declared)
+
+
+class People:
+    """What comes in at each round: requests for files, a cancellation, a deposit, an export of the REU, each twice."""
+
+    def __init__(self, stage: Stage, chance: Random) -> None:
+        self._stage = stage
+        self._chance = chance
+        self._exports = 0
+
+    def act(self, requests: int) -> None:
+        """Ask, while all is well."""
+        about: dict[str, Any] = {"requested_by": AGENT}
+        asked = self._stage.ask(requests)
+        unwanted = self._chance.choice(asked)
+        self._stage.unwanted.add(unwanted.id)
+        about_it = {"request": {"source": unwanted.source, "id": unwanted.id}}
+        self._stage.declare(CancelRequested.model_validate(about | about_it))
+        about["commune"] = LIBREVILLE.code
+        with Session(self._stage.town.engine) as session:
+            is_ready = Export.status == ExportStatus.READY, Export.kind == ExportKind.LISTE
+            ready = session.scalars(select(Export.id).where(*is_ready).order_by(Export.id)).all()
+            previews = session.execute(select(Preview.id, Preview.sha256, Preview.status)).all()
+        if ready:
+            day = {"exports": [self._chance.choice(ready)], "deposited_on": jour_a_paris(now())}
+            self._stage.declare(DepotDeclared.model_validate(about | day))
+        for it in previews:
+            if it.status == PreviewStatus.READY:
+                chosen = {"preview": it.id, "sha256": it.sha256, "accept_loss": True}
+                self._stage.declare(RegistreImportRequested.model_validate(about | chosen))
+        if all(it.status not in UNDER_WAY for it in previews):
+            self._stage.declare(RegistrePreviewRequested.model_validate(about | self._drop()))
+
+    def _drop(self) -> dict[str, Any]:
+        """Another export each time, of some electors less."""
+        self._exports += 1
+        path = self._stage.town.arrivals / f"export-{self._exports}.csv"
+        path.parent.mkdir(exist_ok=True)
+        write_reu(path, size=ELECTEURS - self._exports, today=TODAY)
+        return {"arrival": path.name, "sha256": digest(path), "taken_on": jour_a_paris(now())}
+
+    def check(self) -> None:
+        """Each was answered once; a deposit that was accepted is on record; no export of the REU waits for nobody."""
+        with Session(self._stage.town.engine) as session:
+            requests = session.scalars(select(Request)).all()
+            deposits = set(session.scalars(select(Depot.export_id)))
+            previews = session.execute(select(Preview.status, Preview.reason)).all()
+        for event in self._stage.declared:
+            rows = [it for it in requests if it.event_id == event.id]
+            if len(rows) != 1 or rows[0].told_at is None or rows[0].announced_at is None:
+                raise AssertionError(f"{event.type}: {len(rows)} rows, not answered")
+            accepted = rows[0].outcome == RequestOutcome.ACCEPTED
+            if event.type == DepotDeclared.EVENT_TYPE and (
+                not accepted or not deposits.issuperset(event.data["exports"])
+            ):
+                raise AssertionError(f"a deposit that is not on record: {rows[0].reason}")
+        if stuck := [it for it in previews if it.status in UNDER_WAY or it.reason.startswith("La lecture")]:
+            raise AssertionError(f"exports of the REU: {stuck}")
+
+
+def _play_round(stage: Stage, steps: Sequence[Step], chance: Random) -> None:
+    """Begin and end each trouble at its time; all have ended when this returns."""
+    moments = sorted(
+        [(step.begins, "begin", step) for step in steps] + [(step.begins + step.lasts, "end", step) for step in steps]
+    )
+    running: dict[str, ExitStack] = {}
+    began = time.monotonic()
+    with ExitStack() as unfinished:
+        for at, what, step in moments:
+            time.sleep(max(0.0, began + at - time.monotonic()))
+            if what == "begin":
+                running[step.trouble] = unfinished.enter_context(ExitStack())
+                running[step.trouble].enter_context(BY_NAME[step.trouble].harm(stage, chance))
+            else:
+                running[step.trouble].close()
+
+
+def _without_row(stage: Stage) -> list[str]:
+    with Session(stage.town.engine) as session:
+        known = {reported_name(name) for name in session.scalars(select(Export.file_name))}
+    return [path.name for path in stage.town.exports.glob("*/[!.]*") if reported_name(path.name) not in known]

@@ -1,0 +1,45 @@
+"""Every crossing of a request in the slow tests, else four of them: whatever happens there, it is served and told."""
+
+from collections.abc import Iterator
+from itertools import cycle
+from pathlib import Path
+
+import pytest
+
+from tests.faults.crossings import Crossings, Mishap, describe
+from tests.parts.postgres import PostgresServer
+from tests.parts.rabbitmq import RabbitNode
+
+pytestmark = pytest.mark.faults
+
+SOME = 38
+
+
+@pytest.fixture
+def road(rabbit_node: RabbitNode, postgres_server: PostgresServer, tmp_path: Path) -> Iterator[Crossings]:
+    rabbit_node.start()
+    postgres_server.start()
+    with Crossings(rabbit_node, postgres_server, tmp_path) as opened:
+        yield opened
+
+
+def test_a_request_is_served_whatever_happens_at_some_of_its_crossings(road: Crossings) -> None:
+    mishaps = cycle(Mishap)
+    played = [road.play(at, next(mishaps)) for at in range(SOME, len(road.names) + 1, SOME)]
+    assert not [it for it in played if it.wrong], describe(played, road.names)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("mishap", Mishap)
+def test_a_request_is_served_whatever_happens_at_any_crossing(
+    road: Crossings, mishap: Mishap, capsys: pytest.CaptureFixture[str]
+) -> None:
+    played = [road.play(at, mishap) for at in range(1, len(road.names) + 1)]
+    said = describe(played, road.names)
+    with capsys.disabled():
+        print(f"\n{mishap}: {said}")  # noqa: T201 — how many there were
+    assert not [it for it in played if it.wrong], said
+    if mishap is Mishap.SILENCE:  # who wakes up goes on with the mail that others have sent
+        return
+    early = [it for it in played if it.copies and not it.is_mailed]
+    assert not early, f"a mail came twice without need: {early}"

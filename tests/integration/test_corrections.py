@@ -1,0 +1,269 @@
+"""An import is undone, or its day corrected, by events: first what would change is shown, then exactly that is done."""
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from common.calendrier import jour_a_paris, now
+from schemas.requests import CancelRequested, RegistreCorrectionRequested
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Format, Liste
+from tests.integration import test_previews as previews
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
+from tests.integration.mouvements_desk import open_desk as open_register
+from tests.integration.tableau_desk import TableauDesk
+from tests.unit.reu_sample import COMMUNE as CODE
+from tests.unit.reu_sample import EUROPEENNE, electeurs
+from worker.arrivals import Preview
+from worker.db.migrate import downgrade, migrate
+from worker.exports.audit import Action, read_audit
+from worker.exports.models import Request
+from worker.exports.naming import ListeNaming
+from worker.exports.records import PlannedFile
+from worker.notifier.messages.events import registre_event
+from worker.notifier.messages.registre import describe_import
+from worker.registre.imports.history import import_lock
+from worker.registre.reu.importer import Intake
+
+AGENT, COLLEAGUE = "mairie-marseille", "collegue"
+FIRST, MEETING, LAST = date(2026, 11, 1), date(2026, 11, 20), date(2026, 11, 24)
+CHANGED = "Le registre ou ses fichiers ont changé depuis que cela vous a été montré ; regardez de nouveau."
+
+
+class Desk(previews.Desk):
+    """Three exports of a list, and what is made of them."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.made = TableauDesk(self.register.engine, self.folder.parent / "made")
+        for size, day in ((10, FIRST), (11, MEETING), (12, LAST)):
+            self.register.load(electeurs(size), intake=Intake(day))
+
+    def ask(self, act: str, import_id: int = 3, **fields: Any) -> str:  # noqa: ANN401 — fields of the event
+        """Ask what would change; the id of the event."""
+        asked = {"commune": COMMUNE, "import_id": import_id, "act": act, "requested_by": AGENT}
+        return self.send(RegistreCorrectionRequested.model_validate(asked | fields))
+
+    def look(self, act: str, import_id: int = 3, **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — as above
+        """The row, once what would change was read."""
+        self.ask(act, import_id, **fields)
+        self.hear()
+        return self.last()
+
+    def do(self, shown: Mapping[str, Any], **fields: Any) -> dict[str, Any]:  # noqa: ANN401 — as above
+        """Want what was shown."""
+        self.ask_import(shown, **fields)
+        self.hear()
+        return self.row(shown["id"])
+
+    def liste(self) -> int:
+        """A list file; its number."""
+        columns = {"liste": Liste.PRINCIPALE, "format": Format.CSV}
+        plan = PlannedFile("P.csv", ListeNaming(COMMUNE, Liste.PRINCIPALE, Format.CSV), columns)
+        (number,) = self.made.ask_files([plan], commune=COMMUNE)
+        assert self.made.ring(number)["status"] == "ready"
+        return number
+
+    def tableau(self, last: date = LAST) -> int:
+        """A tableau until that day; its number."""
+        made = self.made.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=FIRST, until=last)
+        return int(made.row["export_id"])
+
+    def deposit(self, number: int) -> None:
+        """Somebody has deposited a file."""
+        depot = "INSERT INTO depot (export_id, deposited_on, deposited_by, verdict) VALUES (:id, :day, 'mairie', '')"
+        self.made.run(depot, id=number, day="2026-11-25")
+
+    def recalled(self) -> list[int]:
+        """The files that are to be made again."""
+        query = "SELECT export_id FROM derniers_exports WHERE recalled_at IS NOT NULL ORDER BY export_id"
+        return [number for (number,) in self.register.rows(query)]
+
+    def state(self) -> tuple[Any, ...]:
+        """Whatever an act could change of the register and its files."""
+        mouvements = self.register.rows("SELECT id, import_id, date_mouvement FROM mouvement ORDER BY id")
+        days = self.register.rows("SELECT id, taken_on, undone_at FROM import ORDER BY id")
+        return self.register.shown(), self.register.bureaux(), mouvements, days, self.recalled(), self.audit()
+
+    def audit(self) -> list[tuple[Any, ...]]:
+        """Who did what to which file."""
+        with self.register.engine.connect() as connection:
+            lines = read_audit(connection, limit=100)[::-1]
+        said = [(it.actor, it.action, it.code_commune, it.export_id, it.detail) for it in lines]
+        return [it for it in said if it[1] != Action.VERSIONS_PURGED]
+
+
+@contextmanager
+def open_desk(url: str, folder: Path) -> Iterator[Desk]:
+    with open_register(url, folder) as register:
+        yield Desk(register, folder / "arrivals")
+
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.database(TWO_COMMUNES),
+    pytest.mark.desk(opened_by=open_desk),
+    pytest.mark.slow,
+]
+
+
+def test_what_undoing_would_change_is_shown_and_changes_nothing(desk: Desk) -> None:
+    tableau, liste = desk.tableau(), desk.liste()
+    desk.deposit(liste)
+    before = desk.state()
+    shown = desk.look("undo")
+    assert (shown["status"], shown["reason"], shown["import_id"]) == ("ready", "", 3)
+    found = shown["found"]
+    assert found["listes"] == [{"liste": "P", "electeurs": 11, "before": 12}]
+    assert found["comparison"] == {"inscriptions": 1, "radiations": 0, "changements": 0, "doubts": 0}
+    assert (found["mouvements"], found["removed"], found["files"]["count"]) == (1, [], 2)
+    labels = {number: desk.made.row(number)["label"] for number in (tableau, liste)}
+    assert (found["files"]["used"], found["files"]["others"]) == ([labels[liste]], [labels[tableau]])
+    assert desk.state() == before
+
+
+def test_exactly_that_is_done_and_is_in_the_trail(desk: Desk) -> None:
+    number, shown = desk.liste(), desk.look("undo")
+    row = desk.do(desk.look("undo"), requested_by=COLLEAGUE)
+    assert (row["status"], row["import_id"], row["erased_at"] is not None) == ("imported", 3, True)
+    assert desk.register.counts() == {(COMMUNE, "P"): 11}
+    assert desk.recalled() == [number]
+    assert desk.audit() == [
+        (COLLEAGUE, "import_undone", COMMUNE, None, "l'import 3 (reu.csv) a été annulé"),
+        (COLLEAGUE, "file_recalled", COMMUNE, number, "l'import 3 (reu.csv) a été annulé"),
+    ]
+    assert desk.do(shown)["reason"] == "Cet export est déjà annulé.", "of two that were shown, one is done"
+    assert desk.files() == []
+
+
+def test_a_day_is_corrected_with_its_mouvements_and_tableaux(desk: Desk) -> None:
+    tableau, liste = desk.tableau(), desk.liste()
+    before, day = desk.state(), LAST - timedelta(days=1)
+    shown = desk.look("redate", taken_on=day)
+    assert (shown["found"]["before"], shown["found"]["mouvements"]) == (LAST.isoformat(), 1)
+    assert shown["found"]["files"]["others"] == [desk.made.row(tableau)["label"]]
+    assert desk.state() == before
+    assert desk.do(shown)["status"] == "imported"
+    query = "SELECT taken_on FROM import WHERE id = 3 UNION SELECT date_mouvement FROM mouvement WHERE import_id = 3"
+    assert [str(it) for (it,) in desk.register.rows(query)] == [day.isoformat()]
+    assert desk.recalled() == [tableau]
+    assert liste not in desk.recalled(), "it holds the same electors"
+    said = "l'export de l'import 3 est du 23/11/2026, et non du 24/11/2026"
+    assert desk.audit()[0] == (AGENT, "import_redated", COMMUNE, None, said)
+
+
+def test_a_day_that_was_guessed_is_confirmed_and_no_file_is_to_be_made_again(desk: Desk) -> None:
+    desk.tableau()
+    desk.made.run("UPDATE import SET is_dated = false WHERE id = 3")
+    shown = desk.look("redate", taken_on=LAST)
+    assert shown["found"]["files"]["count"] == 0
+    assert desk.do(shown)["status"] == "imported"
+    assert desk.register.rows("SELECT is_dated FROM import WHERE id = 3") in ([(True,)], [(1,)])
+    assert desk.audit() == [(AGENT, "import_redated", COMMUNE, None, "l'export de l'import 3 est du 24/11/2026")]
+
+
+@pytest.mark.parametrize("change", ["a file", "a deposit", "a register", "a download"])
+def test_what_has_changed_since_is_not_done(desk: Desk, change: str) -> None:
+    tableau, shown = desk.tableau(), desk.look("undo")
+    match change:
+        case "a file":
+            desk.liste()
+        case "a deposit":
+            desk.deposit(tableau)
+        case "a download":
+            desk.made.run("UPDATE export SET downloaded_at = created_at WHERE id = :id", id=tableau)
+        case _:
+            desk.register.load(electeurs(3, EUROPEENNE), intake=Intake(LAST))
+    before = desk.state()
+    row = desk.do(shown, reason="mauvais fichier")
+    assert (row["status"], row["reason"]) == ("refused", CHANGED)
+    assert desk.state() == before
+
+
+def test_what_was_deposited_asks_for_a_reason_which_the_trail_alone_keeps(desk: Desk) -> None:
+    number = desk.liste()
+    desk.deposit(number)
+    shown = desk.look("undo")
+    before = desk.state()
+    assert "dites pourquoi" in desk.refusal(desk.ask_import(shown))
+    assert (desk.state(), desk.row(shown["id"])["status"]) == (before, "ready")
+    row = desk.do(shown, reason="mauvais fichier")
+    assert (row["status"], "reason" in row["terms"]) == ("imported", False)
+    assert desk.audit()[0][-1] == "l'import 3 (reu.csv) a été annulé : mauvais fichier"
+    assert desk.register.rows("SELECT reason, recalled_by FROM recall") == [("mauvais fichier", AGENT)]
+
+
+def test_only_the_last_link_of_a_list_is_undone_and_only_for_a_month(desk: Desk) -> None:
+    said = "Un autre export (reu.csv) a repris ensuite la liste P : annulez-le d'abord."
+    assert desk.look("undo", 2)["reason"] == said
+    assert desk.do(desk.look("undo", 3))["status"] == "imported"
+    desk.register.age_imports(31)
+    assert desk.look("undo", 2)["reason"] == "Cet export a été repris il y a plus de 30 jours : il ne s'annule plus."
+
+
+def test_a_day_between_its_neighbours_only(desk: Desk) -> None:
+    before = desk.state()
+    for import_id, day in ((3, MEETING - timedelta(days=1)), (2, LAST + timedelta(days=1))):
+        row = desk.look("redate", import_id, taken_on=day)
+        assert (row["status"], "n'est pas possible" in row["reason"]) == ("refused", True)
+    tomorrow = jour_a_paris(now()) + timedelta(days=2)
+    assert "n'est pas encore venu" in desk.refusal(desk.ask("redate", taken_on=tomorrow))
+    assert "est déjà du 24/11/2026" in desk.refusal(desk.ask("redate", taken_on=LAST))
+    assert desk.state() == before
+
+
+def test_nothing_is_done_or_said_of_the_exports_of_others(desk: Desk) -> None:
+    desk.register.load(electeurs(3, {CODE: VOISINE}), intake=Intake(LAST))
+    unknown = f"Export inconnu : aucun export repris de {COMMUNE} n'a ce numéro."
+    assert desk.refusal(desk.ask("undo", 99)) == desk.refusal(desk.ask("undo", 4)) == unknown
+    both = [*electeurs(12), *electeurs(3, {CODE: VOISINE, **EUROPEENNE})]
+    desk.register.load(both, intake=Intake(jour_a_paris(now())))
+    assert "d'autres communes aussi" in desk.refusal(desk.ask("undo", 5))
+    assert desk.register.rows("SELECT count(*) FROM preview") == [(0,)]
+
+
+def test_who_does_not_want_it_gives_it_up(desk: Desk) -> None:
+    asked = desk.ask("undo")
+    desk.hear()
+    request = {"source": "/test", "id": asked}
+    desk.send(CancelRequested.model_validate({"request": request, "requested_by": AGENT}))
+    desk.hear()
+    row = desk.last()
+    assert (row["status"], row["erased_at"] is not None, desk.folder.exists()) == ("dropped", True, True)
+    assert "ne se reprend pas" in desk.refusal(desk.ask_import(row))
+
+
+def test_an_import_at_work_is_waited_for(desk: Desk) -> None:
+    desk.ask("undo")
+    with desk.register.engine.connect() as connection, import_lock(connection):
+        desk.hear()
+    assert (desk.last()["status"], desk.last()["attempts"]) == ("queued", 0)
+
+
+def test_programs_and_people_are_told_what_would_change_and_what_was_done(desk: Desk) -> None:
+    desk.deposit(desk.liste())
+    shown = desk.look("undo")
+    desk.do(shown, reason="mauvais fichier")
+    with Session(desk.register.engine) as session:
+        row = session.get_one(Preview, shown["id"])
+        first, second = (session.get_one(Request, it) for it in (row.request_id, row.import_request_id))
+        previewed, done = registre_event(first, row).data, registre_event(second, row).data
+        content = describe_import(second, row, lieu="Marseille (13055)", public_url="")
+    assert (previewed["act"], previewed["status"], previewed["recalled"]) == ("undo", "ready", 1)
+    assert (previewed["mouvements"], previewed["is_reason_wanted"], previewed["inscriptions"]) == (1, True, 1)
+    assert (done["act"], done["status"], done["import_id"]) == ("undo", "imported", 3)
+    assert (content.title, ("Fichiers à refaire", "1") in content.circumstances) == ("Reprise annulée", True)
+
+
+def test_going_back_to_the_release_before_forgets_what_nobody_has_answered(desk: Desk) -> None:
+    desk.look("undo")
+    downgrade(desk.register.engine, "0043")
+    migrate(desk.register.engine)
+    with desk.register.engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM apercus")) == 0

@@ -1,0 +1,437 @@
+"""What the town hall knows and no export says, noted by events: in the register, in the trail, and in what changes."""
+
+from datetime import date, datetime, timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import RowMapping, text
+
+from schemas.declarations import RegisterNoted
+from schemas.envelope import CloudEvent
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Categorie, Liste, SeenPage, Wish
+from tests.integration.depots_desk import DepotsDesk, open_desk, today
+from tests.integration.tableau_desk import wrap
+from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE, TODAY
+from worker.db.engine import build_engine
+from worker.demo.libreville import demo_calendrier
+from worker.exports.audit import Action, Actor, AuditLine
+from worker.handlers.making import make_tableau
+from worker.handlers.note_register import protect
+from worker.handlers.requests.authorization import Authorization
+from worker.handlers.requests.export_plan import plan_tableaux
+from worker.handlers.requests.ingest_request import ingest_request
+from worker.registre.bureaux import select_bureaux
+from worker.registre.protections import Protege, select_protections
+from worker.registre.scrutins import KnownScrutin, Reunion, select_reunions, select_scrutins
+from worker.writers import report
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+
+COMMUNE, ELSEWHERE = "13900", "13055"
+DAYS = demo_calendrier(TODAY)
+ASKED_AT = datetime(TODAY.year, TODAY.month, TODAY.day, 9).astimezone()
+VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
+CALENDAR = {Action.REUNION_CHANGED, Action.SCRUTIN_CHANGED}
+
+
+def _note(desk: DepotsDesk, act: str, commune: str = COMMUNE, by: str = AGENT, **fields: Any) -> RowMapping:  # noqa: ANN401
+    said = {"commune": commune, "note": {"act": act} | fields, "requested_by": by}
+    return desk.declare(RegisterNoted.model_validate(said))
+
+
+def _accepted(request: RowMapping) -> None:
+    assert (request["outcome"], request["reason"]) == ("accepted", "")
+    assert request["told_at"] is not None, "nobody is mailed about it"
+
+
+def _refusal(request: RowMapping) -> tuple[str, str]:
+    assert request["outcome"] == "refused"
+    assert request["told_at"] is not None, "nobody is mailed about it"
+    return request["code"], request["reason"]
+
+
+def _reunions(desk: DepotsDesk) -> list[Reunion]:
+    with desk.engine.connect() as connection:
+        return select_reunions(connection, COMMUNE)
+
+
+def _scrutins(desk: DepotsDesk) -> list[KnownScrutin]:
+    with desk.engine.connect() as connection:
+        return [it for it in select_scrutins(connection, COMMUNE) if it.code_commune]
+
+
+def _trail(desk: DepotsDesk) -> list[AuditLine]:
+    return [it for it in desk.audit() if it.action != Action.FILE_RECALLED]
+
+
+def _tableau(desk: DepotsDesk, *types: TypeTableau, **fields: Any) -> list[int]:  # noqa: ANN401 — of the request
+    asked = wrap(*types, **{"scrutin": DAYS.scrutin, "requested_by": AGENT} | fields)
+    plan = plan_tableaux(asked.model_copy(update={"time": ASKED_AT}), desk.services, Authorization("", desk.services))
+    return desk.ask_files(plan.files, ASKED_AT)
+
+
+def _recalled(desk: DepotsDesk) -> list[tuple[int, str]]:
+    query = "SELECT export_id, recalled_because FROM derniers_exports WHERE recalled_at IS NOT NULL ORDER BY export_id"
+    with desk.engine.connect() as connection:
+        return [(row.export_id, row.recalled_because) for row in connection.execute(text(query))]
+
+
+def test_a_meeting_is_noted_corrected_and_taken_away(desk: DepotsDesk) -> None:
+    before = _reunions(desk)
+    first, second = today() - timedelta(days=3), today() - timedelta(days=2)
+    _accepted(_note(desk, "reunion_noted", jour=first.isoformat(), liste="LCE"))
+    assert set(_reunions(desk)) - set(before) == {Reunion("CE", first)}
+    _accepted(_note(desk, "reunion_noted", jour=second.isoformat(), liste="CE", replaces=first.isoformat()))
+    assert set(_reunions(desk)) - set(before) == {Reunion("CE", second)}
+    _accepted(_note(desk, "reunion_removed", jour=second.isoformat(), liste="CE"))
+    assert _reunions(desk) == before
+    lines = _trail(desk)
+    assert [(it.action, it.actor, it.code_commune) for it in lines] == [(Action.REUNION_CHANGED, AGENT, COMMUNE)] * 3
+    said = f"la commission de contrôle s'est réunie le {second:%d/%m/%Y} (liste CE), et non le {first:%d/%m/%Y}"
+    assert lines[1].detail == said
+
+
+def test_a_meeting_that_was_not_noted_or_has_not_come_is_refused(desk: DepotsDesk) -> None:
+    tomorrow = today() + timedelta(days=1)
+    code, reason = _refusal(_note(desk, "reunion_noted", jour=tomorrow.isoformat()))
+    assert (code, reason) == ("date_a_venir", f"Le {tomorrow:%d/%m/%Y} n'est pas encore venu : vérifiez la date.")
+    code, reason = _refusal(_note(desk, "reunion_removed", jour="2020-01-02"))
+    assert reason == "Aucune réunion le 02/01/2020."
+    code, reason = _refusal(_note(desk, "reunion_noted", jour="2020-01-03", replaces="2020-01-02"))
+    assert reason == "Aucune réunion le 02/01/2020."
+    assert date(2020, 1, 3) not in {it.date for it in _reunions(desk)}
+    assert _trail(desk) == []
+
+
+def test_a_poll_of_the_commune_is_noted_corrected_and_taken_away(desk: DepotsDesk) -> None:
+    before = _scrutins(desk)
+    noted = {"jour": "2027-05-09", "libelle": "Élection municipale partielle, 1er tour"}
+    _accepted(_note(desk, "scrutin_noted", **noted))
+    _accepted(_note(desk, "scrutin_noted", **noted | {"cloture": "2027-04-02"}))
+    (added,) = [it for it in _scrutins(desk) if it not in before]
+    assert added == KnownScrutin(COMMUNE, date(2027, 5, 9), noted["libelle"], date(2027, 4, 2))
+    _accepted(_note(desk, "scrutin_noted", **noted | {"jour": "2027-05-16", "replaces": "2027-05-09"}))
+    assert [it.date for it in _scrutins(desk) if it not in before] == [date(2027, 5, 16)]
+    _accepted(_note(desk, "scrutin_removed", jour="2027-05-16"))
+    assert _scrutins(desk) == before
+    assert [it.action for it in _trail(desk)] == [Action.SCRUTIN_CHANGED] * 4
+
+
+def test_a_poll_on_a_monday_or_of_the_whole_country_is_not_hers(desk: DepotsDesk) -> None:
+    _, reason = _refusal(_note(desk, "scrutin_noted", jour="2027-05-10", libelle="Élection"))
+    assert reason == "On ne vote pas le 10/05/2027 : ce n'est pas un dimanche."
+    desk.run("INSERT INTO scrutin (code_commune, date, libelle) VALUES ('', '2027-05-09', 'Élection nationale')")
+    _, reason = _refusal(_note(desk, "scrutin_removed", jour="2027-05-09"))
+    assert reason == "Aucun scrutin le 09/05/2027."
+
+
+@pytest.mark.slow
+def test_a_tableau_that_is_counted_from_another_day_now_is_to_be_made_again(desk: DepotsDesk) -> None:
+    vingt, cinq = _tableau(desk, VINGT, CINQ)
+    (other,) = _tableau(desk, VINGT, reunion="2026-10-01", until="2026-11-02")
+    for number in (vingt, other):
+        assert desk.ring(number)["status"] == "ready"
+    moved = DAYS.reunion + timedelta(days=1)
+    _accepted(_note(desk, "reunion_noted", jour=moved.isoformat(), replaces=DAYS.reunion.isoformat()))
+    because = f"la commission de contrôle s'est réunie le {moved:%d/%m/%Y}, et non le {DAYS.reunion:%d/%m/%Y}"
+    assert _recalled(desk) == [(vingt, because), (cinq, because)], "one made, one to be made; not the one with own days"
+    assert desk.ring(cinq)["recalled_because"] == because
+    assert [it.export_id for it in desk.audit() if it.action == Action.FILE_RECALLED] == [vingt, cinq]
+
+
+@pytest.mark.slow
+def test_a_meeting_that_changes_no_tableau_recalls_none(desk: DepotsDesk) -> None:
+    (made,) = _tableau(desk, VINGT)
+    desk.ring(made)
+    earlier = DAYS.reunion_precedente - timedelta(days=30)
+    _accepted(_note(desk, "reunion_noted", jour=earlier.isoformat()))
+    _accepted(_note(desk, "reunion_noted", jour=(DAYS.reunion + timedelta(days=6)).isoformat(), liste="CE"))
+    _accepted(_note(desk, "scrutin_noted", jour="2027-05-09", libelle="Élection municipale partielle"))
+    assert _recalled(desk) == []
+
+
+def test_what_was_made_for_a_poll_that_is_not_held_is_to_be_made_again(desk: DepotsDesk) -> None:
+    (made,) = _tableau(desk, CINQ)
+    desk.ring(made)
+    _accepted(_note(desk, "scrutin_removed", jour=DAYS.scrutin.isoformat()))
+    assert _recalled(desk) == [(made, f"le scrutin du {DAYS.scrutin:%d/%m/%Y} a été retiré")]
+
+
+@pytest.mark.slow
+def test_a_tableau_that_may_hang_on_the_wall_wants_a_reason(desk: DepotsDesk) -> None:
+    (made,) = _tableau(desk, VINGT)
+    assert desk.ring(made)["bloquantes"] == 0
+    _accepted(desk.download(made))
+    act = {"act": "reunion_removed", "jour": DAYS.reunion.isoformat()}
+    code, reason = _refusal(_note(desk, **act))
+    assert code == "raison_manquante"
+    assert reason.startswith(
+        "Des fichiers déposés, publiés, ou téléchargés pour l'affichage, seraient à refaire (« Tableau"
+    )
+    assert (_recalled(desk), Reunion("", DAYS.reunion) in _reunions(desk)) == ([], True)
+    _accepted(_note(desk, **act | {"reason": "elle n'a pas eu lieu"}))
+    assert [number for number, _ in _recalled(desk)] == [made]
+    assert [it.detail for it in desk.audit() if it.action in CALENDAR] == [
+        f"la réunion de la commission du {DAYS.reunion:%d/%m/%Y} a été retirée : elle n'a pas eu lieu"
+    ]
+
+
+def _unspecified(desk: DepotsDesk) -> list[Any]:
+    query = "SELECT id, nature FROM mouvement WHERE code_commune = '13900' AND nature <> 'modification' ORDER BY id"
+    with desk.engine.begin() as connection:
+        connection.execute(text("UPDATE mouvement SET categorie = '', motif = ''"))
+        return list(connection.execute(text(query)))
+
+
+def _motifs(desk: DepotsDesk) -> list[tuple[str, str]]:
+    with desk.engine.connect() as connection:
+        found = connection.execute(text("SELECT categorie, motif FROM mouvement WHERE categorie <> '' ORDER BY id"))
+        return [(row.categorie, row.motif) for row in found]
+
+
+def test_many_motifs_are_noted_at_once_or_none(desk: DepotsDesk) -> None:
+    rows = _unspecified(desk)
+    of = {"inscription": Categorie.INSCRIPTION_OFFICE, "radiation": Categorie.RADIATION_DECES}
+    motifs = [{"mouvement": row.id, "categorie": of[row.nature], "motif": f"motif {row.id}"} for row in rows]
+    wrong = "radiation_deces" if rows[-1].nature == "inscription" else "inscription_office"
+    code, reason = _refusal(_note(desk, "motifs_completed", motifs=[*motifs[:-1], motifs[-1] | {"categorie": wrong}]))
+    assert code == "categorie_incoherente"
+    assert reason.endswith(f"n'est pas celle d'une {rows[-1].nature} (mouvement n° {rows[-1].id}).")
+    code, _ = _refusal(_note(desk, "motifs_completed", motifs=[*motifs, motifs[0] | {"mouvement": 999_999}]))
+    assert code == "mouvement_inconnu"
+    assert (_motifs(desk), _trail(desk)) == ([], [])
+    _accepted(_note(desk, "motifs_completed", motifs=motifs))
+    assert _motifs(desk) == [(of[row.nature], f"motif {row.id}") for row in rows]
+    (line,) = _trail(desk)
+    assert (line.action, line.detail) == (Action.MOTIFS_COMPLETED, f"le motif de {len(rows)} mouvements a été complété")
+
+
+_IN_PERIOD = (
+    "m.code_commune = '13900' AND m.liste = 'P' AND m.effet = 'Immediat' "
+    f"AND m.date_mouvement > '{DAYS.reunion_precedente}' AND m.date_mouvement <= '{DAYS.reunion}'"
+)
+
+
+def _four_tableaux(desk: DepotsDesk) -> list[int]:
+    """One to be posted, one for the commission, one that names nobody, one of a period in which nothing happened."""
+    asked: tuple[dict[str, Any], ...] = ({}, {"edition": "commission"}, {"presentations": ["recapitulatif"]})
+    made = [number for fields in asked for number in _tableau(desk, VINGT, **fields)]
+    made += _tableau(desk, VINGT, reunion="2020-01-01", until="2020-02-01")
+    assert [desk.ring(number)["status"] for number in made] == ["ready"] * 4
+    return made
+
+
+@pytest.mark.slow
+def test_a_tableau_that_prints_another_motif_now_is_to_be_made_again(desk: DepotsDesk) -> None:
+    _unspecified(desk)
+    mouvement = _one(desk, f"SELECT m.id FROM mouvement m WHERE m.nature = 'radiation' AND {_IN_PERIOD}")  # noqa: S608
+    posted, commission, _, _ = _four_tableaux(desk)
+    _accepted(desk.download(posted))
+    motif = {"mouvement": mouvement, "categorie": "", "motif": "Courrier du 3"}
+    because = "le motif de 1 mouvement a été complété"
+    _accepted(_note(desk, "motifs_completed", motifs=[motif]))
+    assert _recalled(desk) == [(commission, because)], "the other one prints the category only"
+    _accepted(_note(desk, "motifs_completed", motifs=[motif]))
+    assert _recalled(desk) == [(commission, because)], "it was said before"
+    _accepted(_note(desk, "motifs_completed", motifs=[motif | {"categorie": "radiation_deces"}]))
+    assert _recalled(desk) == [(posted, because), (commission, because)], "what was said is the reason"
+    assert [it.detail for it in _trail(desk) if it.action == Action.MOTIFS_COMPLETED] == [because] * 3
+
+
+@pytest.mark.slow
+def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_again(desk: DepotsDesk) -> None:
+    _may_protect(desk)
+    desk.add_person()
+    posted, commission, _, _ = _four_tableaux(desk)
+    _accepted(desk.download(posted))
+    nobody = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
+    _accepted(_note(desk, "electeur_protected", electeur=nobody))
+    assert _recalled(desk) == [], "she has neither come nor left"
+    shown = _one(
+        desk,
+        "SELECT e.id FROM electeur e JOIN mouvement m ON m.nom_naissance = e.nom_naissance AND m.prenoms = e.prenoms "  # noqa: S608
+        "AND m.date_naissance = e.date_naissance JOIN liste l ON l.liste = e.liste AND l.version = e.version "
+        f"AND l.code_commune = e.code_commune WHERE NOT m.is_protegee AND m.nature = 'inscription' AND {_IN_PERIOD}",
+    )
+    _accepted(_note(desk, "electeur_protected", electeur=shown))
+    because = "une adresse n'est plus à afficher (art. L. 37)"
+    assert _recalled(desk) == [(posted, because), (commission, because)]
+    assert because in desk.ring(posted)["recalled_because"]
+    again = _tableau(desk, VINGT)[0]
+    assert desk.ring(again)["status"] == "ready"
+    _accepted(_note(desk, "electeur_protected", electeur=shown))
+    _accepted(_note(desk, "protection_lifted", protection=_one(desk, "SELECT max(id) FROM protection")))
+    assert again not in dict(_recalled(desk)), "an address that is masked harms nobody"
+
+
+@pytest.mark.slow
+def test_a_tableau_that_is_being_made_prints_no_address_of_who_is_protected_meanwhile(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done: list[bool] = []
+
+    def write_report(*arguments: Any) -> Any:  # noqa: ANN401 — passed on
+        if not done:
+            done.append(True)
+            with desk.engine.begin() as connection:
+                protect(connection, COMMUNE, Protege("INVENTEE", "Zélie", "1962-03-14"), by=Actor("moi"))
+        return report.write_report(*arguments)
+
+    desk.add_person()
+    monkeypatch.setattr(make_tableau, "write_report", write_report)
+    (number,) = _tableau(desk, VINGT)
+    row = desk.ring(number)
+    assert (row["status"], row["attempts"]) == ("queued", 0)
+    assert desk.ring(number)["status"] == "ready"
+
+
+def test_the_mouvement_of_another_commune_is_not_known(desk: DepotsDesk) -> None:
+    row = _unspecified(desk)[0]
+    desk.run("UPDATE mouvement SET code_commune = '13055' WHERE id = :id", id=row.id)
+    motifs = [{"mouvement": row.id, "categorie": ""}]
+    code, _ = _refusal(_note(desk, "motifs_completed", motifs=motifs))
+    assert code == "mouvement_inconnu"
+
+
+def test_a_bureau_is_described_and_what_is_not_said_stays(desk: DepotsDesk) -> None:
+    _accepted(_note(desk, "bureau_described", bureau="1", code_canton="1302", libelle_canton="Aubagne"))
+    _accepted(_note(desk, "bureau_described", bureau="0001", code_circonscription="09"))
+    with desk.engine.connect() as connection:
+        described = next(it for it in select_bureaux(connection, [COMMUNE]) if it.code == "0001")
+    assert (described.code_canton, described.libelle_canton) == ("1302", "Aubagne")
+    assert described.code_circonscription == "09"
+    assert _trail(desk)[-1].detail.startswith("bureau 0001 : canton 1302 Aubagne, circonscription 09")
+    _, reason = _refusal(_note(desk, "bureau_described", bureau="9999", code_canton="1302"))
+    assert reason.startswith("Bureau 9999 inconnu à 13900 ; bureaux connus : 0001, ")
+
+
+def _may_protect(desk: DepotsDesk, name: str = AGENT) -> None:
+    desk.run("DELETE FROM agent")
+    columns = "name, code_commune, email, may_protect"
+    insert = f"INSERT INTO agent ({columns}) VALUES (:name, :code, 'm@m.example', :yes)"  # noqa: S608 — ours
+    desk.run(insert, name=name, code=COMMUNE, yes=True)
+
+
+def _one(desk: DepotsDesk, query: str) -> Any:  # noqa: ANN401 — one value
+    with desk.engine.connect() as connection:
+        return connection.execute(text(query)).scalars().first()
+
+
+def test_an_elector_is_protected_and_is_not_any_more_and_no_line_names_her(desk: DepotsDesk) -> None:
+    _may_protect(desk)
+    desk.add_person()
+    electeur = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
+    with desk.engine.connect() as connection:
+        known = select_protections(connection, COMMUNE)
+    _accepted(_note(desk, "electeur_protected", electeur=electeur))
+    protection = _one(desk, "SELECT id FROM protection WHERE nom_naissance = 'INVENTEE'")
+    assert protection
+    _accepted(_note(desk, "protection_lifted", protection=protection))
+    with desk.engine.connect() as connection:
+        assert select_protections(connection, COMMUNE) == known
+    assert [it.detail for it in _trail(desk)] == ["une adresse n'est plus à afficher (art. L. 37)", "protection levée"]
+    code, _ = _refusal(_note(desk, "protection_lifted", protection=protection))
+    assert code == "protection_inconnue"
+
+
+def test_who_is_on_no_list_of_the_commune_any_more_is_looked_for_again(desk: DepotsDesk) -> None:
+    _may_protect(desk)
+    desk.add_person()
+    electeur = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
+    desk.run("UPDATE electeur SET version = version + 1 WHERE id = :id", id=electeur)
+    code, reason = _refusal(_note(desk, "electeur_protected", electeur=electeur))
+    assert (code, "cherchez-la de nouveau" in reason) == ("electeur_inconnu", True)
+
+
+@pytest.mark.parametrize("name", ["mairie-libreville", "Mme Autre"])
+def test_only_an_agent_with_that_right_protects(desk: DepotsDesk, name: str) -> None:
+    _may_protect(desk, "Mme Sureau")
+    desk.run(
+        "INSERT INTO agent (name, code_commune, email) VALUES ('mairie-libreville', :code, 'a@a.example')", code=COMMUNE
+    )
+    desk.add_person()
+    electeur = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
+    code, _ = _refusal(_note(desk, "electeur_protected", by=name, electeur=electeur))
+    assert code == "agent_sans_droit"
+    assert _one(desk, "SELECT id FROM protection WHERE nom_naissance = 'INVENTEE'") is None
+
+
+def test_an_agent_says_what_she_is_told_of(desk: DepotsDesk) -> None:
+    _may_protect(desk)
+    _accepted(_note(desk, "wishes_chosen", wishes=[Wish.DEADLINE, Wish.FAILED]))
+    assert _one(desk, "SELECT kinds FROM agent") == "echec,echeance"
+    _accepted(_note(desk, "wishes_chosen", wishes=[]))
+    assert _one(desk, "SELECT kinds FROM agent") == ""
+    assert [it.detail for it in _trail(desk)] == ["échecs, refus et annulations, échéances", "rien"]
+    code, _ = _refusal(_note(desk, "wishes_chosen", by="Mme Personne", wishes=[]))
+    assert code == "agent_inconnu"
+
+
+def test_a_page_that_names_electors_is_in_the_trail(desk: DepotsDesk) -> None:
+    _accepted(_note(desk, "electeurs_seen", page=SeenPage.DOUBTS, electeurs=4))
+    assert _refusal(_note(desk, "anomalies_handled", export=99, lines=[1]))[0] == "fichier_inconnu"
+    (line,) = _trail(desk)
+    assert (line.action, line.detail, line.label) == (
+        *(Action.ELECTEURS_SEEN, "doutes : 4 électeurs"),
+        "électeurs consultés à l'écran",
+    )
+
+
+@pytest.mark.parametrize(
+    "note",
+    [
+        {"act": "reunion_noted", "jour": "2026-11-20"},
+        {"act": "motifs_completed", "motifs": [{"mouvement": 1, "categorie": ""}]},
+        {"act": "electeur_protected", "electeur": 1},
+    ],
+)
+def test_a_register_that_another_software_keeps_is_not_written(desk: DepotsDesk, note: dict[str, Any]) -> None:
+    elsewhere = build_engine(str(desk.engine.url.render_as_string(hide_password=False)))
+    desk.configure(registre=elsewhere)
+    code, reason = _refusal(_note(desk, **note))
+    assert (code, "un autre logiciel" in reason) == ("registre_ailleurs", True)
+    elsewhere.dispose()
+
+
+def test_an_account_that_may_not_notes_nothing(desk: DepotsDesk) -> None:
+    desk.configure(known_senders_only=True)
+    desk.sender = "mairie-ailleurs"
+    before = _reunions(desk)
+    code, _ = _refusal(_note(desk, "reunion_noted", jour="2026-11-20"))
+    assert code == "compte_non_autorise"
+    assert _reunions(desk) == before
+
+
+def test_what_the_contract_does_not_know_is_refused_with_its_field(desk: DepotsDesk) -> None:
+    note = RegisterNoted.model_validate(
+        {"commune": COMMUNE, "requested_by": AGENT, "note": {"act": "reunion_removed", "jour": "2026-11-20"}}
+    )
+    for wrong, said in (
+        ({"act": "parade"}, "note : les valeurs possibles sont reunion_noted, reunion_removed, "),
+        ({}, "note : il manque ce qui le distingue : act"),
+        ({"act": "scrutin_noted", "jour": "2027-05-09"}, "note.scrutin_noted.libelle : champ manquant"),
+        (3, "note : un objet est attendu"),
+    ):
+        event = CloudEvent.wrap(note, source="/test")
+        ingest_request(event.model_copy(update={"data": event.data | {"note": wrong}}), desk.services)
+        code, reason = _refusal(desk.request(event))
+        assert code == "demande_invalide"
+        assert said in reason
+
+
+def test_the_lists_of_a_national_poll_change_too(desk: DepotsDesk) -> None:
+    """The operator's command, without a commune, changes what every commune's tableaux are counted from."""
+    from worker.handlers.note_register import forget_scrutin, note_scrutin
+
+    desk.run("DELETE FROM scrutin WHERE code_commune <> ''")
+    (made,) = _tableau(desk, CINQ)
+    desk.ring(made)
+    scrutin = KnownScrutin("", DAYS.scrutin, "Élection nationale, 1er tour", None)
+    with desk.engine.begin() as connection:
+        assert note_scrutin(connection, scrutin, by=Actor("exploitant")) == []
+    with desk.engine.begin() as connection:
+        recalled = forget_scrutin(connection, "", DAYS.scrutin, by=Actor("exploitant"))
+    assert len(recalled) == 1
+    assert [number for number, _ in _recalled(desk)] == [made]
+    assert Liste.PRINCIPALE.value in recalled[0]

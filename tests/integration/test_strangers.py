@@ -1,0 +1,160 @@
+"""The whole loop in five languages, from the published files alone: check, ask, be answered, download, verify."""
+
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import pika
+import pytest
+from sqlalchemy import insert
+
+from schemas.generate import ROOT as SCHEMAS
+from schemas.topology import EXCHANGE, LISTENER_PREFIX, REQUEST_LISTE_EXPORT, listener_key
+from tests.integration.test_examples import AMQP_TOOLS, JARS, JAVA, JAVA_CLIENT, NODE, NPM, PHP, PHP_AMQPLIB, SLF4J
+from tests.parts.packages import Part, require
+from tests.parts.ports import LOOPBACK, free_port
+from tests.parts.postgres import PostgresServer
+from tests.parts.process import Process
+from tests.parts.rabbitmq import RabbitNode
+from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
+from tests.parts.wait import wait_until
+from tests.parts.web import Post, WebServer, serving
+from worker.notifier.channels.delivery import Channel
+from worker.notifier.channels.webhook import make_secret
+from worker.notifier.models import Recipient
+
+pytestmark = pytest.mark.integration
+
+HERE = Path(__file__).parent / "strangers"
+COMMUNE = "13900"
+NODE_PACKAGES = ("amqplib@2", "cloudevents@10", "standardwebhooks@1", "ajv@8", "ajv-formats@3")
+Done = subprocess.CompletedProcess[bytes]
+CURL, JQ, OPENSSL = (Part(name, name, (name,)) for name in ("curl", "jq", "openssl"))
+
+
+@dataclass(frozen=True)
+class Installation:
+    """Of which a stranger is told an address of the broker, a queue, a token and a secret."""
+
+    environment: dict[str, str]
+    web: WebServer
+    amqp_url: str
+
+    def listen(self, name: str) -> str:
+        """A queue of its own, as an operator declares it."""
+        with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
+            channel = connection.channel()
+            channel.queue_declare(LISTENER_PREFIX + name, durable=True)
+            channel.queue_bind(LISTENER_PREFIX + name, EXCHANGE, listener_key(commune=COMMUNE))
+        return LISTENER_PREFIX + name
+
+    def run(
+        self, command: list[str], *arguments: str, said: bytes = b"", **more: str
+    ) -> "subprocess.CompletedProcess[bytes]":
+        """What it prints, and how it ends."""
+        environment = {**os.environ, **self.environment, **more}
+        environment["PATH"] = f"{Path(sys.executable).parent}:{environment['PATH']}"
+        return subprocess.run(
+            [*command, *arguments], input=said, env=environment, capture_output=True, timeout=120, check=False
+        )
+
+
+@pytest.fixture(scope="module")
+def installation(
+    rabbit_node: RabbitNode, postgres_server: PostgresServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Installation]:
+    folder = tmp_path_factory.mktemp("strangers")
+    secret, port = make_secret(), free_port()
+    url = f"http://{LOOPBACK}:{port}"
+    with ExitStack() as ends:
+        web = ends.enter_context(serving())
+        vhost = rabbit_node.create_vhost()
+        ends.callback(rabbit_node.delete_vhost, vhost)
+        town = Town(postgres_server.create_database(LIBREVILLE_TEMPLATE), rabbit_node.url(vhost), folder)
+        ends.callback(town.close)
+        hook = {"id": "r1", "channel": Channel.WEBHOOK, "address": web.url(), "code_commune": COMMUNE, "secret": secret}
+        with town.engine.begin() as connection:
+            connection.execute(insert(Recipient).values(hook))
+        own = town.environment | {
+            "PREFECTURE_STATE_URL": town.database_url,
+            "PREFECTURE_PUBLIC_URL": url,
+            "PREFECTURE_WEB_PORT": str(port),
+            "PREFECTURE_WEB_SPOOL_DIR": str(folder / "spool"),
+        }
+        run = partial(Process, env=own, folder=ROOT, log=folder / "screen.log")
+        town.start_worker()
+        town.start_notifier(PREFECTURE_PUBLIC_URL=url, PREFECTURE_WEBHOOK_HOSTS=LOOPBACK)
+        screen = run([sys.executable, "-m", "producers", "web"])
+        ends.callback(screen.kill)
+        add = [sys.executable, "-m", "worker", "tokens", "--add", "stranger", "--commune", COMMUNE]
+        added = subprocess.run(add, env=own, cwd=ROOT, capture_output=True, text=True, check=True)
+        schema = SCHEMAS / "json" / f"{REQUEST_LISTE_EXPORT}.json"
+        told = {"PREFECTURE_AMQP_URL": town.amqp_url, "SCHEMA": str(schema), "SECRET": secret}
+        yield Installation(told | {"TOKEN": added.stdout.split()[-1]}, web, town.amqp_url)
+
+
+@pytest.fixture
+def python() -> list[str]:
+    return [sys.executable, str(HERE / "stranger.py")]
+
+
+@pytest.fixture
+def node(tmp_path: Path) -> list[str]:
+    require(NODE)
+    require(NPM)
+    install = ["npm", "install", "--no-audit", "--no-fund", "--prefix", str(tmp_path), *NODE_PACKAGES]
+    done = subprocess.run(install, capture_output=True, text=True, timeout=300, check=False)
+    if done.returncode != 0:
+        (pytest.fail if os.environ.get("CI") else pytest.skip)(f"npm cannot install them: {done.stderr[-500:]}")
+    return ["node", shutil.copy(str(HERE / "stranger.mjs"), str(tmp_path))]
+
+
+@pytest.fixture
+def php() -> list[str]:
+    require(PHP)
+    require(PHP_AMQPLIB)
+    return ["php", str(HERE / "stranger.php")]
+
+
+@pytest.fixture
+def java() -> list[str]:
+    for part in (JAVA, JAVA_CLIENT, SLF4J):
+        require(part)
+    return ["java", "-cp", ":".join(map(str, JARS)), str(HERE / "Stranger.java")]
+
+
+@pytest.fixture
+def shell() -> list[str]:
+    for part in (AMQP_TOOLS, CURL, JQ, OPENSSL):
+        require(part)
+    return ["sh", str(HERE / "stranger.sh")]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("language", ["python", "node", "php", "java", "shell"])
+def test_a_stranger_asks_is_answered_takes_the_file_and_verifies_the_webhook(
+    language: str, installation: Installation, request: pytest.FixtureRequest
+) -> None:
+    command: list[str] = request.getfixturevalue(language)
+    asked = installation.run(command, "ask", COMMUNE, QUEUE=installation.listen(language))
+    assert asked.returncode == 0, asked.stderr.decode()
+    event_id, files, said, taken = asked.stdout.decode().split()
+    assert files == "1"
+    assert said == taken != sha256(b"").hexdigest()
+
+    def find_post() -> Post | None:
+        return next((post for post in installation.web.posts if event_id.encode() in post.body), None)
+
+    post = wait_until(find_post, message="the webhook")
+    assert post
+    signed = [post.headers[f"webhook-{name}"] for name in ("id", "timestamp", "signature")]
+    verified = installation.run(command, "verify", *signed, said=post.body)
+    assert (verified.returncode, verified.stdout.strip()) == (0, b"1"), verified.stderr.decode()
+    assert installation.run(command, "verify", *signed, said=post.body.replace(b"13900", b"13901")).returncode != 0

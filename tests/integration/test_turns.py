@@ -1,0 +1,153 @@
+"""No neighbour is felt: whoever asks for much is served in turn with whoever asks for little."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import pytest
+from sqlalchemy import Connection, select, update
+from sqlalchemy.orm import Session
+
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
+from schemas.vocabulary import ExportStatus
+from tests.integration.depots_desk import DepotsDesk, open_desk
+from tests.integration.export_desk import COMMUNE
+from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
+from worker.doorbell import Doorbell
+from worker.exports import records
+from worker.exports.lease import LaneTurns, Share
+from worker.exports.models import Export, Request
+from worker.exports.parked import Arrival
+from worker.exports.records import settle
+from worker.handlers.making import make_export
+from worker.handlers.requests.ingest_request import ingest_request, ingest_together
+from worker.housekeeping.housekeeping import sweep
+from worker.notifier.outbox import Outbox
+
+pytestmark = [
+    pytest.mark.integration,
+    pytest.mark.database(LIBREVILLE_TEMPLATE),
+    pytest.mark.desk(opened_by=open_desk),
+]
+
+HOG, CLERK, OTHER = "hog", "clerk", "other"
+
+
+def _ask(*, bulk: bool = False) -> CloudEvent:
+    asked = {"commune": COMMUNE, "listes": ["P"], "requested_by": AGENT, "bulk": bulk}
+    return CloudEvent.wrap(ListeExportRequested.model_validate(asked), source="/test")
+
+
+def _send(desk: DepotsDesk, sender: str, number: int = 1, *, bulk: bool = False) -> None:
+    arrivals = [(Arrival(_ask(bulk=bulk), sender), None) for _ in range(number)]
+    assert all(ingest_together(arrivals, desk.services))
+
+
+def _serve(desk: DepotsDesk, number: int) -> str:
+    """The doorbells that stand first are answered; who was served, in order, each by one letter."""
+    for doorbell in [desk.enqueued.pop(0) for _ in range(number)]:
+        desk.ring(doorbell.export_id)
+    with Session(desk.engine) as session:
+        made = select(Request.sender).join(Export).where(Export.status == ExportStatus.READY)
+        return "".join(sender[0] for sender in session.scalars(made.order_by(Export.finished_at)))
+
+
+def _codes(desk: DepotsDesk) -> list[tuple[str, str]]:
+    with desk.engine.connect() as connection:
+        rows = connection.execute(select(Request.sender, Request.code).order_by(Request.id))
+        return [(sender, code) for sender, code in rows]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("bulk", [True, False])
+def test_a_clerk_is_served_next_however_much_another_asked_for(desk: DepotsDesk, *, bulk: bool) -> None:
+    _send(desk, HOG, 12, bulk=bulk)
+    assert _serve(desk, 4) == "hhhh"
+    _send(desk, CLERK, 2, bulk=bulk)
+    assert _serve(desk, 4) == "hhhh" + "hchc", "in turn, from the one that was next"
+    assert _serve(desk, 6) == "hhhh" + "hchc" + "hhhhhh", "who gave way is served by the doorbell of who did not"
+    assert not desk.enqueued
+    assert not sweep(desk.engine, desk.enqueued.extend, grace_seconds=60)
+
+
+@pytest.mark.slow
+def test_of_two_doorbells_at_once_each_serves_a_row(desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _send(desk, HOG, 2, bulk=True)
+    _send(desk, CLERK, 1, bulk=True)
+    assert _serve(desk, 1) == "h"
+    late, early = desk.enqueued
+    claim = records.claim
+
+    def claim_after_another(connection: Connection, export_id: int, owner: str, **limits: Any) -> bool:  # noqa: ANN401
+        if export_id == early.export_id:  # between its look and its claim, the doorbell of the later row rings
+            monkeypatch.setattr(make_export, "claim", claim)
+            desk.ring(late.export_id)
+        return claim(connection, export_id, owner, **limits)
+
+    if desk.engine.dialect.name == "postgresql":
+        monkeypatch.setattr(make_export, "claim", claim_after_another)
+    else:
+        desk.ring(late.export_id)  # SQLite has one writer at a time: one doorbell after the other
+    desk.ring(early.export_id)
+    assert _serve(desk, 0) in {"hch", "hhc"}
+
+
+def test_what_is_told_first_is_single_and_then_each_account_in_turn(desk: DepotsDesk) -> None:
+    _send(desk, HOG, 3, bulk=True)
+    _send(desk, OTHER, 1, bulk=True)
+    _send(desk, CLERK, 1)
+    with desk.engine.begin() as connection:
+        connection.execute(update(Export).values(status=ExportStatus.READY))
+        settle(connection, connection.scalars(select(Request.id)))
+    outbox = Outbox(desk.engine, owner="notifier", lease_seconds=60)
+    claims = [claim for number in (1, 3, 5) for claim in outbox.claim(number)]
+    assert _senders(desk, claims) == [CLERK, HOG, OTHER, HOG, HOG], "one alone, and several together"
+
+
+def _senders(desk: DepotsDesk, claims: Iterable[object]) -> list[str]:
+    ids = [claim.id for claim in claims]  # type: ignore[attr-defined]
+    with Session(desk.engine) as session:
+        return [session.get_one(Request, request_id).sender for request_id in ids]
+
+
+@pytest.mark.parametrize("together", [True, False])
+def test_beyond_the_quota_one_is_refused_and_no_other(desk: DepotsDesk, *, together: bool) -> None:
+    desk.configure(quota=3)
+    for sender in (HOG, HOG, HOG, HOG, CLERK, HOG):
+        if together:
+            ingest_together([(Arrival(_ask(), sender), None), (Arrival(_ask(bulk=True), sender), None)], desk.services)
+        else:
+            ingest_request(_ask(), desk.services, sender=sender)
+    codes = [row for row in _codes(desk) if row != (HOG, "")]
+    hogs = [row for row in _codes(desk) if row == (HOG, "")]
+    assert len(hogs) == (3 + 5 if together else 3), "a batch has a quota of its own"
+    assert [row for row in codes if row[0] == HOG] == [(HOG, "quota")] * 2
+    assert {row for row in codes if row[0] == CLERK} == {(CLERK, "")}
+
+
+def test_a_share_that_was_served_has_its_quota_again(desk: DepotsDesk) -> None:
+    desk.configure(quota=2)
+    _send(desk, HOG, 3)
+    _serve(desk, 2)
+    _send(desk, HOG, 2)
+    assert [code for _, code in _codes(desk)] == ["", "", "quota", "", ""]
+
+
+def test_turns_alternate_from_the_one_that_is_served(desk: DepotsDesk) -> None:
+    _send(desk, HOG, 5, bulk=True)
+    hog, clerk = (Share.of(sender, COMMUNE, is_bulk=True) for sender in (HOG, CLERK))
+    with desk.engine.begin() as connection:
+        connection.execute(update(Request).where(Request.turn < 2).values(settled_at=Request.created_at))
+        turns = LaneTurns(connection, {hog, clerk})
+        assert [turns.take(clerk), turns.take(clerk), turns.take(hog)] == [2, 3, 5]
+        assert (turns.count_waiting(clerk), turns.count_waiting(hog)) == (2, 4)
+
+
+@pytest.mark.slow
+def test_a_doorbell_that_comes_twice_makes_nothing_of_another(desk: DepotsDesk) -> None:
+    _send(desk, HOG, 2)
+    first: Doorbell = desk.enqueued[0]
+    for _ in range(2):
+        desk.ring(first.export_id)
+    with Session(desk.engine) as session:
+        assert session.scalars(select(Export.status).order_by(Export.id)).all() == ["ready", "queued"]

@@ -1,0 +1,100 @@
+"""The volume is the one it should be, or nothing is written."""
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from worker.exports.storage import EXPORTS, SENTINEL, Sentinel, Storage
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+
+
+def _guard(desk: Desk) -> None:
+    desk.configure(storage=Storage(desk.root, Sentinel(desk.engine, EXPORTS)))
+
+
+def _take_away(root: Path) -> Callable[[], None]:
+    """Put an empty directory in its place, as an unmounted volume leaves; gives how to put it back."""
+    aside = root.with_name("aside")
+    root.rename(aside)
+    root.mkdir()
+
+    def put_back() -> None:
+        assert list(root.rglob("*")) == [], "something was written beside the volume"
+        root.rmdir()
+        aside.rename(root)
+
+    return put_back
+
+
+def test_a_new_volume_is_marked_with_its_first_file(desk: Desk) -> None:
+    _guard(desk)
+    assert desk.ring(desk.ask())["status"] == "ready"
+    mark = desk.root / SENTINEL
+    assert stat.S_IMODE(mark.stat().st_mode) == 0o640
+    (token,) = mark.read_text().split()
+    with desk.engine.connect() as connection:
+        assert connection.exec_driver_sql("SELECT token FROM volume WHERE name = 'exports'").scalar() == token
+
+
+def test_an_empty_directory_in_its_place_is_waited_for(desk: Desk) -> None:
+    """Five files that were said to be ready vanished when it was unmounted again."""
+    _guard(desk)
+    desk.ring(desk.ask())
+    put_back = _take_away(desk.root)
+    _guard(desk)  # another process, which never saw it
+    export_id = desk.ask()
+    row = desk.ring(export_id)
+    assert (row["status"], row["error_code"], row["attempts"]) == ("queued", "volume_absent", 0)
+    assert row["error_message"] == "Volume des exports absent, ou un autre à sa place : prévenez l'exploitant."
+    put_back()
+    desk.run("UPDATE export SET not_before = NULL")
+    assert desk.ring(export_id)["status"] == "ready"
+
+
+def test_a_volume_that_is_taken_away_under_a_file_gets_it_later(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    _guard(desk)
+    desk.ring(desk.ask())
+    before_writing(monkeypatch, lambda: returned.append(_take_away(desk.root)))
+    returned: list[Callable[[], None]] = []
+    export_id = desk.ask()
+    assert desk.ring(export_id)["error_code"] == "volume_absent"
+    returned[0]()
+    desk.run("UPDATE export SET not_before = NULL")
+    assert desk.ring(export_id)["status"] == "ready"
+
+
+def test_another_installations_volume_is_not_written_to(desk: Desk) -> None:
+    _guard(desk)
+    desk.root.mkdir()
+    (desk.root / SENTINEL).write_text("une autre\n")
+    row = desk.ring(desk.ask())
+    assert (row["status"], row["error_code"]) == ("queued", "volume_absent")
+    assert desk.files() == [SENTINEL]
+
+
+def test_an_empty_directory_is_not_marked_where_the_record_knows_files(desk: Desk) -> None:
+    """An upgrade while the volume is not mounted."""
+    before = desk.ask()
+    desk.ring(before)
+    put_back = _take_away(desk.root)
+    _guard(desk)
+    export_id = desk.ask()
+    assert desk.ring(export_id)["error_code"] == "volume_absent"
+    put_back()
+    desk.run("UPDATE export SET not_before = NULL")
+    assert desk.ring(export_id)["status"] == "ready"
+    assert (desk.root / SENTINEL).is_file()
+
+
+def test_a_volume_of_before_is_taken_as_it_is(desk: Desk) -> None:
+    desk.ring(desk.ask())
+    _guard(desk)
+    row = desk.ring(desk.ask())
+    assert row["status"] == "ready"
+    assert (desk.root / COMMUNE / row["file_name"]).is_file()
+    assert (desk.root / SENTINEL).is_file()

@@ -1,0 +1,104 @@
+"""Two exports of a list, from the law alone: who came, who left, who votes elsewhere, who is perhaps one person.
+
+Nothing here knows how worker/ does it.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Hashable
+from typing import NamedTuple
+from unicodedata import normalize
+
+from tests.oracle.history import Change, Inscrit, Lines, Personne
+
+_Key = Callable[[Inscrit], Hashable]
+
+
+class Comparison(NamedTuple):
+    """What differs between two exports."""
+
+    changes: list[Change]
+    guesses: int
+    """Homonyms who were told apart by nothing but the order of their numbers."""
+
+
+class _Pair(NamedTuple):
+    here: Inscrit
+    there: Inscrit
+    is_guess: bool
+
+
+def compare(before: Lines, after: Lines) -> Comparison:
+    """Electors are known by their identity key.
+
+    A key that differs by accents, capitals, hyphens or apostrophes only is the same elector.
+    """
+    old, new = list(before), list(after)
+    pairs = _pair(old, new, lambda it: it.personne) + _pair(old, new, lambda it: plain(it.personne))
+    moved = [
+        Change("modification", there.personne, here.bureau, there.bureau)
+        for here, there, _ in pairs
+        if here.bureau != there.bureau
+    ]
+    came = [Change("inscription", it.personne, "", it.bureau) for it in new]
+    left = [Change("radiation", it.personne, it.bureau, "") for it in old]
+    return Comparison(moved + came + left, sum(pair.is_guess for pair in pairs))
+
+
+def _pair(old: list[Inscrit], new: list[Inscrit], key: "_Key") -> list[_Pair]:
+    """Take out of both who are in both; homonyms by address and place first, at last in the order of their numbers.
+
+    Where then more are left than came, or fewer, nobody knows which of them it is: none is taken out.
+    """
+    pairs = []
+    sharing = Counter(map(key, old)) | Counter(map(key, new))
+    for same in (
+        lambda it: (key(it), it.voie, it.bureau, it.numero),
+        lambda it: (key(it), it.voie, it.bureau),
+        lambda it: (key(it), it.voie),
+        lambda it: (key(it), it.bureau, it.numero),
+        key,
+    ):
+        left, came = Counter(map(same, old)), Counter(map(same, new))
+        unclear = {who for who in left if left[who] != came[who]} if same is key else set()
+        for here in sorted(old, key=lambda it: it.numero):
+            there = min((it for it in new if same(it) == same(here)), key=lambda it: it.numero, default=None)
+            if there and same(here) not in unclear:
+                old.remove(here)
+                new.remove(there)
+                pairs.append(_Pair(here, there, same is key and sharing[key(here)] > 1))
+    return pairs
+
+
+def is_doubtful(left: Inscrit, came: Inscrit) -> bool:
+    """Whether somebody who left and somebody who came share enough to be asked about."""
+    old, new = plain(left.personne), plain(came.personne)
+    has_first_name = bool({*old.prenoms.split()} & {*new.prenoms.split()})
+    has_birthday = old.naissance == new.naissance
+    is_alike = has_first_name or has_birthday
+    if is_alike and (left.bureau, left.numero) == (came.bureau, came.numero):
+        return True
+    if is_alike and left.voie == came.voie and old.nom == new.nom:
+        return True
+    is_certain = (has_birthday and "-00" not in old.naissance) or old.commune == new.commune
+    if has_birthday and old.prenoms == new.prenoms:
+        return is_certain or left.voie == came.voie or old.nom == new.nom
+    if old.nom != new.nom:
+        return False
+    return (has_birthday and has_first_name and is_certain) or (old.prenoms == new.prenoms and is_one_date(old, new))
+
+
+def is_one_date(old: Personne, new: Personne) -> bool:
+    """Whether a date of birth is another one completed, or mistyped in one of day, month and year, the others known."""
+    here, there = ([int(part) for part in it.naissance.split("-")] for it in (old, new))
+    differing = sum(one != other for one, other in zip(here, there, strict=True) if one and other)
+    return not differing or (differing == 1 and all(here) and all(there))
+
+
+def plain(personne: Personne) -> Personne:
+    """Without what two spellings of one name differ by: accents, capitals, hyphens, apostrophes."""
+    return Personne(*(_letters(value) for value in personne))
+
+
+def _letters(value: str) -> str:
+    bare = "".join(it for it in normalize("NFD", value) if it.isascii())
+    return " ".join(bare.upper().replace("-", " ").replace("'", " ").split()) if not value[:1].isdigit() else value

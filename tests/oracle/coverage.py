@@ -1,0 +1,149 @@
+"""What the register was not told about the period of a tableau: the chain of exports, and whoever vouches beside it."""
+
+from collections.abc import Iterator, Sequence
+from datetime import date
+from itertools import pairwise
+from typing import NamedTuple
+
+from tests.oracle.register import Brought, Link, Register
+
+
+class Window(NamedTuple):
+    """The period ]start, last] of a list, and its exports; of a provisional tableau, as far as it has come."""
+
+    liste: str
+    chain: Sequence[Link]
+    start: date
+    last: date
+    is_provisional: bool
+
+    def has(self, day: date) -> bool:
+        """Whether a day is of the period."""
+        return self.start < day <= self.last
+
+
+class Gap(NamedTuple):
+    """A code of docs/registre.md, and whether it is blocking."""
+
+    code: str
+    is_blocking: bool = True
+
+
+class Coverage(Register):
+    """Why a period is not covered."""
+
+    def gaps(self, window: Window) -> Iterator[Gap]:
+        """Why it is not covered: by the exports, or by the word of whoever brought mouvements, until its last day."""
+        word = self.word(window.last)
+        if word:
+            yield from self.gaps_of_word(window, word)
+        elif not window.chain:
+            yield Gap("couverture_inconnue", is_blocking=False)
+        else:
+            yield from self.gaps_of_chain(window)
+        if any(self.contradicts(former, link, window) for former, link in self.since(window)):
+            yield Gap("couverture_contredite")
+        if waiting := self.waiting(window):
+            yield Gap("couverture_attente", not window.is_provisional or min(waiting) <= window.start)
+
+    def gaps_of_chain(self, window: Window) -> Iterator[Gap]:
+        """What the exports do not tell."""
+        chain, start, last = window.chain, window.start, window.last
+        if not self.begins(chain, start):
+            yield Gap("couverture_debut")
+        if not self.ends(chain, last):
+            yield Gap("couverture_fin", not window.is_provisional)
+        if not all(self.bridges(link) for _, link in self.since(window)):
+            yield Gap("couverture_lacune")
+        for former, link in pairwise(chain):
+            if former.day < last < link.day and link.changes:
+                yield Gap("couverture_date")
+            elif former.day < start < link.day and link.changes:
+                yield Gap("couverture_date", is_blocking=False)
+        if not self.is_told(chain, last):
+            yield Gap("couverture_date", not window.is_provisional)
+
+    def gaps_of_word(self, window: Window, word: Brought) -> Iterator[Gap]:
+        """What somebody vouched for, and others contradict, or nobody compared."""
+        for former, link in self.since(window):
+            if not self.bridges(link) and not self.contradicts(former, link, window):
+                yield Gap("couverture_lacune", is_blocking=not self.is_vouched_for(link.day))
+        if self.is_late(window, word):
+            yield Gap("couverture_contredite")
+
+    def since(self, window: Window) -> Sequence[tuple[Link, Link]]:
+        """The exports within a period and after it, each after the one before it.
+
+        Electors are counted back from what the register shows now: what is wrong after the period leaves no balance
+        to be trusted either.
+        """
+        return [(former, link) for former, link in pairwise(window.chain) if link.day > window.start]
+
+    def begins(self, chain: Sequence[Link], start: date) -> bool:
+        """Whether an export was taken on the day of the meeting or before."""
+        return chain[0].day <= start
+
+    def ends(self, chain: Sequence[Link], last: date) -> bool:
+        """Whether an export was taken on the last day or later."""
+        return chain[-1].day >= last
+
+    def is_told(self, chain: Sequence[Link], last: date) -> bool:
+        """Whether somebody said that the export that ends the period was taken on its last day or later."""
+        return next((link.is_told for link in chain if link.day >= last), True)
+
+    def bridges(self, link: Link) -> bool:
+        """Whether an export was compared with the one before it."""
+        return link.is_compared
+
+    # The word of whoever brings mouvements.
+
+    def word(self, last: date) -> Brought | None:
+        """The last file of which somebody said that the register then held all mouvements until that day, or later."""
+        said = [file for file in self.brought if file.complete_until and file.complete_until >= last]
+        return said[-1] if said else None
+
+    def is_vouched_for(self, day: date) -> bool:
+        """Whether somebody says that all mouvements until a day are there."""
+        return self.word(day) is not None
+
+    def is_late(self, window: Window, word: Brought) -> bool:
+        """Whether mouvements of the period came by another file, after all were said to be there."""
+        later = self.brought[self.brought.index(word) + 1 :]
+        return any(
+            window.start < told.day <= window.last
+            for file in later
+            if file.liste == window.liste
+            for told in file.lines
+        )
+
+    def waiting(self, window: Window) -> Sequence[date]:
+        """The days of the mouvements that the list does not show, unless an export taken since then tells who is on it.
+
+        Since 2019 a mouvement takes effect at once: whether these did, nobody knows. Those of the period are printed.
+        """
+        files = [it for it in self.brought if it.liste == window.liste and not it.is_applied]
+        days = [told.day for file in files for told in file.lines if told.day <= window.last]
+        return [day for day in days if window.has(day) or all(link.day < day for link in window.chain)]
+
+    def contradicts(self, former: Link, link: Link, window: Window) -> bool:
+        """Whether two exports differ by another number than the mouvements between them, which somebody vouches for.
+
+        What was compared is told by the comparison, so that what is brought besides is told twice. Mouvements of the
+        exports' own days may be in them or not; minors are in exports, and perhaps in no file.
+        """
+        told = self.told(window.liste)
+        is_told_twice = link.is_compared and any(former.day <= it.day <= link.day for it in told)
+        if not is_told_twice and not self.is_vouched_for(link.day):
+            return False
+        between = [it.change.nature for it in told if former.day < it.day < link.day]
+        beside = [it.change.nature for it in told if it.day in (former.day, link.day)]
+        natures = [it.nature for it in link.changes] + between
+        expected = len(former.lines) + natures.count("inscription") - natures.count("radiation")
+        minors = self.minors(window.chain, former.day)
+        least = expected - beside.count("radiation") - minors
+        most = expected + beside.count("inscription") + minors
+        return not least <= len(link.lines) <= most
+
+    def minors(self, chain: Sequence[Link], day: date) -> int:
+        """Who is on the list now, and was no elector on a day."""
+        return sum(not self.is_of_age(it.personne, day) for it in chain[-1].lines)

@@ -1,0 +1,221 @@
+"""What the register was told of each list: exports, each a link of a chain, and mouvements that somebody brought."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from functools import cached_property
+
+from tests.oracle.answers import Answer, Done, Refused
+from tests.oracle.comparing import Comparison, compare, is_doubtful
+from tests.oracle.history import Bring, Change, Decide, Import, Inscrit, Lines, Personne, Redate, Told, Undo
+
+
+@dataclass
+class Link:
+    """An export in the chain of a list."""
+
+    number: int
+    day: date
+    is_compared: bool
+    before: Lines | None
+    """What the register showed; None: no such list."""
+    lines: Lines
+    is_told: bool = True
+    """Whether somebody said that day; else it is the day of the import."""
+    answers: dict[tuple[Personne, Personne], bool] = field(default_factory=dict)
+    """Doubts that were answered: whether who left and who came are one."""
+
+    @cached_property
+    def comparison(self) -> Comparison:
+        """What differs from what the register showed."""
+        if not self.is_compared or self.before is None:
+            return Comparison([], 0)
+        return compare(self.before, self.lines)
+
+    @cached_property
+    def doubts(self) -> set[tuple[Inscrit, Inscrit]]:
+        """Who left and who came, and may be one person whose civil status was corrected."""
+        left = Counter(it.personne for it in self.comparison.changes if it.nature == "radiation")
+        came = Counter(it.personne for it in self.comparison.changes if it.nature == "inscription")
+        return {
+            (old, new)
+            for old in self.before or ()
+            if left[old.personne]
+            for new in self.lines
+            if came[new.personne] and is_doubtful(old, new)
+        }
+
+    @property
+    def open_doubts(self) -> list[tuple[Personne, Personne]]:
+        """Those that nobody has answered."""
+        pairs = {(old.personne, new.personne) for old, new in self.doubts}
+        merged = {personne for pair, is_same in self.answers.items() if is_same for personne in pair}
+        return [pair for pair in pairs if pair not in self.answers and not merged & {*pair}]
+
+    @property
+    def changes(self) -> list[Change]:
+        """The mouvements that it brought: none of who is one person, but a change of bureau."""
+        changes = list(self.comparison.changes)
+        for (old, new), is_same in self.answers.items():
+            if is_same:
+                left = next(it for it in changes if it.nature == "radiation" and it.personne == old)
+                came = next(it for it in changes if it.nature == "inscription" and it.personne == new)
+                changes.remove(left)  # a homonym may have left too
+                changes.remove(came)
+                if left.ancien != came.nouveau:
+                    changes.append(Change("modification", new, left.ancien, came.nouveau))
+        return changes
+
+    @property
+    def corrections(self) -> dict[Personne, Personne]:
+        """Who was said to be one person: as she was known, and as she is."""
+        return {old: new for (old, new), is_same in self.answers.items() if is_same}
+
+
+@dataclass
+class Brought:
+    """A file of mouvements, and until when somebody says that the register holds all of them."""
+
+    liste: str
+    lines: tuple[Told, ...]
+    complete_until: date | None
+    is_applied: bool = True
+    """Whether the list shows them already."""
+
+
+@dataclass
+class Register:
+    """What is known of the commune so far; a fault overrides one of these rules."""
+
+    chains: dict[str, list[Link]] = field(default_factory=dict)
+    imports: list[tuple[Import, bool] | None] = field(default_factory=list)
+    """Each import of the history and whether it stands; None: it was refused, or changed nothing."""
+    brought: list[Brought] = field(default_factory=list)
+
+    # Imports: each is a link of the chain of every list that it holds.
+
+    def _import(self, step: Import) -> Answer:
+        self.imports.append(None)
+        day = step.taken_on or step.day
+        new = dict(step.listes) | dict.fromkeys(step.emptied, ())
+        last = [chain[-1] for liste in new if (chain := self.chains.get(liste))]
+        if not any(new.values()) and not step.emptied:
+            return Refused()
+        if self._is_the_same(step):
+            return Done(is_unchanged=True)
+        if any(link.day > day for link in last):
+            return Refused()
+        self.imports[-1] = (step, True)
+        counts: Counter[str] = Counter()
+        for liste, lines in new.items():
+            chain = self.chains.setdefault(liste, [])
+            before = chain[-1].lines if chain else None
+            is_told = step.taken_on is not None
+            chain.append(Link(len(self.imports) - 1, day, step.is_compared, before, lines, is_told))
+            counts.update(change.nature for change in chain[-1].changes)
+        return Done(counts["inscription"], counts["radiation"], counts["modification"])
+
+    def _is_the_same(self, step: Import) -> bool:
+        """« Importing the same file twice changes nothing », while all its lists are those of that import.
+
+        Unless it is said to have been taken later: then nothing had changed until that day, and the chain is longer.
+        """
+        for number, known in enumerate(self.imports):
+            if known and known[1] and known[0].listes == step.listes and not step.emptied:
+                shown = [self.chains[liste][-1] for liste in step.listes]
+                is_later = step.taken_on and step.taken_on > shown[0].day
+                if all(link.number == number for link in shown) and not is_later:
+                    return True
+        return False
+
+    def _redate(self, step: Redate) -> Answer:
+        known = self.imports[step.link]
+        if known is None:
+            return None
+        if not known[1]:
+            return Refused()
+        chains = [chain for chain in self.chains.values() if any(link.number == step.link for link in chain)]
+        before = [link.day for chain in chains for link in chain if link.number < step.link]
+        after = [link.day for chain in chains for link in chain if link.number > step.link]
+        if any(day > step.taken_on for day in before) or any(day < step.taken_on for day in after):
+            return Refused()
+        for link in (link for chain in chains for link in chain if link.number == step.link):
+            self.move(link, step.taken_on)
+        return Done()
+
+    def move(self, link: Link, day: date) -> None:
+        """The mouvements of an export follow its day."""
+        link.day, link.is_told = day, True
+
+    def _undo(self, step: Undo) -> Answer:
+        known = self.imports[step.link]
+        if known is None:
+            return None
+        chains = [chain for chain in self.chains.values() if any(link.number == step.link for link in chain)]
+        if not known[1] or any(chain[-1].number != step.link for chain in chains):
+            return Refused()
+        self.imports[step.link] = (known[0], False)
+        for chain in chains:
+            self.take_back(chain)
+        self.chains = {liste: chain for liste, chain in self.chains.items() if chain}
+        return Done()
+
+    def take_back(self, chain: list[Link]) -> None:
+        """The list is again what it was."""
+        chain.pop()
+
+    # Corrections are no departures.
+
+    def _decide(self, step: Decide) -> Answer:
+        for link in self.chains.get(step.liste, []):
+            if (step.left, step.came) in link.open_doubts:
+                link.answers[step.left, step.came] = step.is_same
+                return Done()
+        return Refused()
+
+    # Mouvements that no comparison found.
+
+    def _bring(self, step: Bring) -> Answer:
+        """All of them or none: what the register knows already is not told twice, but it can be vouched for."""
+        for known in self.brought:
+            if (known.liste, known.lines) == (step.liste, step.lines):
+                known.complete_until = step.complete_until or known.complete_until
+                return Done(is_unchanged=True)
+        told = {(change, link.day) for link in self.chains.get(step.liste, []) for change in link.changes}
+        if not step.lines or (told | {*self.told(step.liste)}) & {*step.lines}:
+            return Refused()
+        self.brought.append(Brought(step.liste, step.lines, step.complete_until, step.is_applied))
+        return Done()
+
+    def told(self, liste: str) -> list[Told]:
+        """What was brought of a list."""
+        return [told for file in self.brought if file.liste == liste for told in file.lines]
+
+    # Who is known, and of age.
+
+    def knows(self, liste: str) -> bool:
+        """Whether a list can be asked for: a complementary one that no export has is an empty one."""
+        return liste in self.chains or (liste != "P" and bool(self.chains))
+
+    def majority(self, personne: Personne) -> date:
+        """The day somebody is eighteen: L. 2, L. 11. Of a partial date, that of the oldest possible day.
+
+        Born on 29 February: the 28th has not made the years full, so it is 1 March (Code civil, art. 388 and 414).
+        """
+        year, month, day = (int(part) or 1 for part in personne.naissance.split("-"))
+        try:
+            return date(year + 18, month, day)
+        except ValueError:
+            return date(year + 18, 3, 1)
+
+    def is_of_age(self, personne: Personne, day: date) -> bool:
+        """Whether somebody who is on the list is an elector on that day."""
+        return self.majority(personne) <= day
+
+    def known_now(self, chain: Sequence[Link], place: int) -> Lines:
+        """Who was in an export, each under the civil status that was put right since."""
+        lines = chain[place].lines
+        for link in chain[place + 1 :]:
+            lines = tuple(it._replace(personne=link.corrections.get(it.personne, it.personne)) for it in lines)
+        return lines

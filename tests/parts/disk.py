@@ -1,0 +1,42 @@
+"""A small volume of its own, which a test may fill."""
+
+import os
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+class SmallDisk:
+    """What is mounted on a folder."""
+
+    def __init__(self, folder: Path) -> None:
+        self._ballast = folder / "ballast"
+
+    def fill(self) -> None:
+        """No byte more fits."""
+        with self._ballast.open("wb", buffering=0) as file:
+            try:
+                while file.write(bytes(1 << 12)):
+                    pass
+            except OSError:
+                return
+
+    def free(self) -> None:
+        """There is room again."""
+        self._ballast.unlink()
+
+
+@contextmanager
+def small_disk(folder: Path, size: str, owner: int = 0) -> Iterator[SmallDisk]:
+    """Mount one on a folder that is made for it; where nothing may be mounted, the test is skipped."""
+    folder.mkdir(parents=True, exist_ok=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={size},uid={owner},mode=0700", "tmpfs", str(folder)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("nothing may be mounted here")
+    try:
+        yield SmallDisk(folder)
+    finally:
+        subprocess.run(["umount", "--lazy", str(folder)], check=True)

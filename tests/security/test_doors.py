@@ -1,0 +1,250 @@
+"""Whoever would come in: by an address that nobody verified, a copied cookie, a weak signature, many guesses."""
+
+import hashlib
+import time
+from collections.abc import Iterator
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+from itsdangerous import TimestampSigner
+from pydantic import ValidationError
+from sqlalchemy import text
+from starlette.testclient import TestClient
+
+from producers.web.settings import WebSettings
+from tests.integration.export_desk import Desk
+from tests.web.oidc_browser import ask_in, with_provider
+from tests.web.proconnect import Bent, ProConnect
+from tests.web.security_desk import (
+    CLERK,
+    CLERK_EMAIL,
+    LIBREVILLE,
+    PUBLIC,
+    SECRET,
+    behind_proxy,
+    make_settings,
+    open_client,
+    sent_by,
+    token_of,
+)
+from tests.web.test_security_proxy import Deployed
+from worker.cli.main import main
+from worker.cli.options import system_user
+from worker.db.engine import build_engine
+from worker.exports.audit import read_audit
+from worker.handlers.requests.ingest_request import ingest_request
+
+HOME = f"/communes/{LIBREVILLE}/listes"
+COOKIE = "__Host-prefecture"
+
+
+@pytest.fixture
+def provider() -> Iterator[ProConnect]:
+    provider = ProConnect(CLERK_EMAIL)
+    with provider.running():
+        yield provider
+
+
+def _settings(provider: ProConnect, url: str, folder: Path, **given: Any) -> WebSettings:  # noqa: ANN401 — of WebSettings
+    return make_settings(url, folder, **with_provider(provider.issuer, **given))
+
+
+def _log_in(client: TestClient) -> httpx2.Response:
+    back = httpx2.get(ask_in(client), follow_redirects=False)
+    return client.get(back.headers["location"].removeprefix(PUBLIC))
+
+
+@pytest.mark.parametrize(
+    ("bent", "status"),
+    [
+        (Bent(), 403),
+        (Bent(info={"email_verified": False}), 403),
+        (Bent(token={"email": CLERK_EMAIL, "email_verified": True}), 403),
+        (Bent(info={"email_verified": "yes"}), 403),
+        (Bent(info={"email_verified": True}), 303),
+        (Bent(token={"email": CLERK_EMAIL, "email_verified": True}, info={"email": None}), 303),
+    ],
+    ids=["nothing said", "denied", "said of another token's", "another word", "verified", "all in the first"],
+)
+def test_to_come_in_by_an_address_that_nobody_verified(
+    provider: ProConnect, screen_database: str, tmp_path: Path, bent: Bent, status: int
+) -> None:
+    provider.bent = bent
+    with open_client(_settings(provider, screen_database, tmp_path, web_oidc_unverified="")) as client:
+        assert _log_in(client).status_code == status
+
+
+def test_who_is_waived_is_named_and_may_still_deny(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
+    with open_client(_settings(provider, screen_database, tmp_path)) as client:
+        assert _log_in(client).status_code == 303
+    provider.bent = Bent(info={"email_verified": False})
+    with open_client(_settings(provider, screen_database, tmp_path)) as client:
+        assert _log_in(client).status_code == 403
+    with pytest.raises(ValidationError, match="nomme un autre fournisseur"):
+        _settings(provider, screen_database, tmp_path, web_oidc_unverified="https://evil.example")
+
+
+@pytest.mark.parametrize("auth", ["oidc", "proxy"])
+def test_to_listen_to_cookies_on_their_way(screen_database: str, tmp_path: Path, auth: str) -> None:
+    given = with_provider("https://identite.example") if auth == "oidc" else behind_proxy()
+    for url in ("http://prefecture.mairie.example", "http://127.0.0.1.evil.example"):
+        with pytest.raises(ValidationError, match="une adresse https:// est attendue"):
+            make_settings(screen_database, tmp_path, **given | {"public_url": url})
+
+
+def test_to_be_believed_as_a_proxy_without_its_secret(screen_database: str, tmp_path: Path) -> None:
+    with pytest.raises(ValidationError, match="il manque PREFECTURE_WEB_PROXY_SECRET"):
+        make_settings(screen_database, tmp_path, **behind_proxy(web_proxy_secret=None))
+
+
+@pytest.mark.slow
+def test_to_go_on_by_a_copy_of_a_cookie_after_its_logout(
+    provider: ProConnect, screen_database: str, tmp_path: Path
+) -> None:
+    with open_client(_settings(provider, screen_database, tmp_path)) as client:
+        _log_in(client)
+        token, copied = token_of(client), client.cookies[COOKIE]
+        left = client.post("/deconnexion", data={"jeton": token})
+        assert left.headers["clear-site-data"] == '"cache", "storage"'
+        client.cookies.clear()
+        assert client.get(HOME, headers={"Cookie": f"{COOKIE}={copied}"}).status_code == 303
+    with open_client(_settings(provider, screen_database, tmp_path)) as restarted:
+        assert restarted.get(HOME, headers={"Cookie": f"{COOKIE}={copied}"}).status_code == 303
+    kept = (tmp_path / "spool" / "sessions-ended").read_text()
+    assert len(kept.splitlines()) == 1
+    assert copied.partition(".")[0] not in kept
+
+
+def test_nobody_is_kept_from_leaving_by_a_full_disk(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
+    (tmp_path / "spool").write_text("not a folder")
+    with open_client(_settings(provider, screen_database, tmp_path)) as client:
+        _log_in(client)
+        assert client.post("/deconnexion", data={"jeton": token_of(client)}).status_code == 200
+        assert client.get(HOME).status_code == 303
+
+
+@pytest.mark.parametrize(("digest", "status"), [("sha1", 303), ("sha256", 200)])
+def test_to_sign_a_session_by_a_weaker_digest(
+    provider: ProConnect,
+    screen_database: str,
+    tmp_path: Path,
+    digest: str,
+    status: int,
+) -> None:
+    with open_client(_settings(provider, screen_database, tmp_path)) as client:
+        _log_in(client)
+        content = TimestampSigner(SECRET, digest_method=hashlib.sha256).unsign(client.cookies[COOKIE])
+        client.cookies.clear()
+        signed = TimestampSigner(SECRET, digest_method=partial(hashlib.new, digest)).sign(content).decode()
+        assert client.get(HOME, headers={"Cookie": f"{COOKIE}={signed}"}).status_code == status
+
+
+@pytest.mark.slow
+def test_to_guess_a_password_through_nginx(deployed: Deployed) -> None:
+    began = time.monotonic()
+    with deployed.client() as client:
+        answers = [client.get(HOME, auth=(CLERK, f"guess-{number}")).status_code for number in range(300)]
+        seconds = time.monotonic() - began
+        style = client.get("/static/screen.css", auth=None)
+    assert set(answers) == {401, 429}
+    assert answers.count(401) <= 61 + 5 * seconds
+    assert style.status_code == 200
+
+
+def _execute(url: str, statement: str) -> None:
+    engine = build_engine(url)
+    with engine.begin() as connection:
+        connection.execute(text(statement))
+    engine.dispose()
+
+
+def _write_down(client: TestClient, url: str, folder: Path) -> None:
+    """A worker reads what this screen published; the screen's account is believed."""
+    desk = Desk(build_engine(url), folder / "exports")
+    desk.configure(is_embedded=False)
+    for event in sent_by(client):
+        ingest_request(event, desk.services, sender="ecran")
+    desk.engine.dispose()
+
+
+def _audit(url: str) -> list[tuple[str, str, str]]:
+    engine = build_engine(url)
+    with engine.connect() as connection:
+        lines = [(it.action, it.account, it.actor) for it in read_audit(connection, limit=100)][::-1]
+    engine.dispose()
+    return lines
+
+
+ALLOW = "INSERT INTO sender (name, code_commune, speaks_for_agents) VALUES ('ecran', '*', true)"
+
+
+def test_to_take_over_an_agent_by_her_address(provider: ProConnect, screen_database: str, tmp_path: Path) -> None:
+    """The provider gave her address to somebody else, whose subject is another."""
+    _execute(screen_database, ALLOW)
+    with open_client(_settings(provider, screen_database, tmp_path)) as client:
+        assert _log_in(client).status_code == 303
+        hers = client.cookies[COOKIE]
+        client.cookies.clear()
+        other = "another subject"
+        provider.bent = Bent(token={"sub": other}, info={"sub": other})
+        assert _log_in(client).status_code == 303, "before her first login was written down, both came in"
+        early = client.cookies[COOKIE]
+        _write_down(client, screen_database, tmp_path)
+        client.cookies.clear()
+        assert _audit(screen_database) == [("logged_in", "ecran", CLERK), ("login_refused", "ecran", CLERK)]
+        assert client.get(HOME, headers={"Cookie": f"{COOKIE}={hers}"}).status_code == 200
+        client.cookies.clear()
+        assert client.get(HOME, headers={"Cookie": f"{COOKIE}={early}"}).status_code == 303
+        client.cookies.clear()
+        refused = _log_in(client)
+        assert refused.status_code == 403
+        assert "s&#39;identifie par un autre compte" in refused.text
+        provider.bent = Bent(info={"email": CLERK_EMAIL.title()})
+        assert _log_in(client).status_code == 303
+
+
+def test_who_changed_her_account_is_bound_anew_by_the_operator(
+    provider: ProConnect, screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
+    _execute(screen_database, "UPDATE agent SET identity = 'another' WHERE code_commune = '13900'")
+    with open_client(_settings(provider, screen_database, tmp_path)) as client:
+        assert _log_in(client).status_code == 403
+        assert main(["agents", "--forget-identity", CLERK]) == 0
+        assert _log_in(client).status_code == 303
+        assert client.get(HOME).status_code == 200
+    assert _audit(screen_database) == [("identity_forgotten", system_user(), system_user())]
+    assert main(["agents", "--forget-identity", "personne"]) == 1
+
+
+def test_to_go_on_in_a_session_that_the_administrator_ended(
+    provider: ProConnect, screen_database: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
+    with open_client(_settings(provider, screen_database, tmp_path)) as client:
+        _log_in(client)
+        assert client.get(HOME).status_code == 200
+        copied = client.cookies[COOKIE]
+        assert main(["agents", "--end-sessions", CLERK]) == 0
+        client.cookies.clear()
+        assert client.get(HOME, headers={"Cookie": f"{COOKIE}={copied}"}).status_code == 303
+        client.cookies.clear()
+        _log_in(client)
+        assert client.get(HOME).status_code == 200
+    assert _audit(screen_database) == [("sessions_ended", system_user(), system_user())]
+
+
+def test_a_commune_more_is_under_the_same_identity(screen_database: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", screen_database)
+    _execute(screen_database, "UPDATE agent SET identity = 'hers', sessions_ended = 3 WHERE code_commune = '13900'")
+    assert main(["agents", "--add", CLERK, "--commune", "13901", "--email", CLERK_EMAIL]) == 0
+    engine = build_engine(screen_database)
+    with engine.connect() as connection:
+        rows = connection.execute(
+            text("SELECT identity, sessions_ended FROM agent WHERE name = :name"), {"name": CLERK}
+        )
+        assert rows.all() == [("hers", 3)] * 2
+    engine.dispose()

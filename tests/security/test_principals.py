@@ -1,0 +1,175 @@
+"""Whoever holds an account of the broker, and would act under somebody else's name."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from sqlalchemy import insert, select, text
+from sqlalchemy.orm import Session
+
+from schemas.envelope import CloudEvent
+from schemas.requests import CancelRequested, ListeExportRequested
+from tests.integration.depots_desk import DepotsDesk, open_desk
+from tests.integration.export_desk import COMMUNE
+from tests.parts.databases import Template
+from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, prepare_libreville
+from worker.cli.main import main
+from worker.db.engine import build_engine
+from worker.db.migrate import downgrade, migrate
+from worker.exports.models import EVERY_COMMUNE, Request, Sender, Token, TokenCommune
+from worker.handlers.manage_access import list_senders
+from worker.handlers.requests.authorization import UNKNOWN_ACCOUNT
+from worker.handlers.requests.ingest_request import ingest_request
+from worker.notifier.models import Agent
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
+
+MAYOR = "M. le Maire"
+SCREEN, PROGRAM, NEIGHBOUR = "ecran", "mairie-13900", "voisine"
+
+
+@pytest.fixture
+def desk(desk: DepotsDesk) -> DepotsDesk:
+    desk.configure(known_senders_only=True, is_embedded=False)
+    with Session(desk.engine) as session, session.begin():
+        session.add(Sender(name=SCREEN, code_commune=EVERY_COMMUNE, speaks_for_agents=True))
+        session.add(Sender(name=PROGRAM, code_commune=COMMUNE))
+        session.add(Sender(name="centre", code_commune="13055", speaks_for_agents=True))
+        session.add(Sender(name="centre", code_commune=COMMUNE))
+        session.add(Agent(name=NEIGHBOUR, code_commune="13055", email="voisine@marseille.example"))
+    return desk
+
+
+def _send(desk: DepotsDesk, sender: str, said: str, **fields: Any) -> Request:  # noqa: ANN401 — of the request
+    asked = ListeExportRequested(commune=COMMUNE, requested_by=said)
+    event = CloudEvent.wrap(asked, source="/test")
+    event = event.model_copy(update={"data": event.data | fields})
+    ingest_request(event, desk.services, sender=sender)
+    with Session(desk.engine) as session:
+        return session.scalars(select(Request).where(Request.event_id == event.id)).one()
+
+
+@pytest.mark.parametrize(
+    ("sender", "said"),
+    [(PROGRAM, MAYOR), (PROGRAM, AGENT), (SCREEN, MAYOR), (SCREEN, NEIGHBOUR), ("centre", AGENT), (SCREEN, SCREEN)],
+)
+def test_to_ask_in_somebody_elses_name(desk: DepotsDesk, sender: str, said: str) -> None:
+    row = _send(desk, sender, said)
+    assert (row.outcome, row.sender, row.requested_by) == ("accepted", sender, sender)
+
+
+def test_the_screen_is_believed_about_its_agents(desk: DepotsDesk) -> None:
+    row = _send(desk, SCREEN, AGENT)
+    assert (row.outcome, row.sender, row.requested_by) == ("accepted", SCREEN, AGENT)
+
+
+def test_to_leave_somebody_elses_name_on_a_refusal(desk: DepotsDesk) -> None:
+    assert _send(desk, PROGRAM, AGENT, formats=["doc"]).requested_by == PROGRAM
+    assert _send(desk, SCREEN, AGENT, formats=["doc"]).requested_by == AGENT
+    assert _send(desk, "nobody", MAYOR).requested_by == "nobody"
+
+
+def test_to_be_believed_without_an_account(desk: DepotsDesk) -> None:
+    desk.configure(known_senders_only=False)
+    assert _send(desk, "", AGENT).requested_by == UNKNOWN_ACCOUNT
+    assert _send(desk, "passant", AGENT).requested_by == "passant"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("sender", "actor"), [(PROGRAM, PROGRAM), (SCREEN, AGENT)])
+def test_to_take_deposit_and_answer_in_her_name(desk: DepotsDesk, sender: str, actor: str) -> None:
+    export: int = desk.make()["export_id"]
+    desk.sender = sender
+    for declare in (desk.download, desk.deposit, desk.answer):
+        _declare(declare, export)
+    lines = [(line.action, line.account, line.actor) for line in desk.audit()]
+    assert lines == [(it, sender, actor) for it in ("file_downloaded", "depot_declared", "depot_verdict")]
+    row = desk.row(export)
+    assert (row["downloaded_by"], row["deposited_by"]) == (actor, actor)
+    assert desk.depot(export)["verdict_by"] == actor
+
+
+def _declare(declare: Callable[..., object], export: int) -> None:
+    declare(export, requested_by=AGENT)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("commune", "is_believed"), [("13900", True), ("*", True), ("13901", False)])
+def test_who_took_a_file_by_a_token_stands_in_the_trail(desk: DepotsDesk, commune: str, *, is_believed: bool) -> None:
+    """The screen saw the token, and says its name; that of one that opens other communes is not believed."""
+    export: int = desk.make()["export_id"]
+    with desk.engine.begin() as connection:
+        connection.execute(insert(Token).values(id="1", name="compta", secret_hash="x"))
+        connection.execute(insert(TokenCommune).values(token_id="1", code_commune=commune))
+    desk.sender = SCREEN
+    desk.download(export, requested_by="jeton compta")
+    (line,) = desk.audit()
+    assert (line.account, line.actor) == (SCREEN, "jeton compta" if is_believed else SCREEN)
+
+
+def test_to_cancel_in_her_name(desk: DepotsDesk) -> None:
+    asked = _send(desk, PROGRAM, PROGRAM)
+    cancel = CancelRequested.model_validate(
+        {"request": {"source": asked.source, "id": asked.event_id}, "requested_by": MAYOR}
+    )
+    ingest_request(CloudEvent.wrap(cancel, source="/test"), desk.services, sender=PROGRAM)
+    with desk.engine.connect() as connection:
+        said = set(connection.scalars(text("SELECT error_message FROM export WHERE status = 'cancelled'")))
+    assert said == {f"Annulé par {PROGRAM}."}
+
+
+def test_who_speaks_for_agents_is_the_operators_word(
+    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    given = [
+        (["--add", "ecran", "--commune", "*"], True),
+        (["--add", "mairie", "--commune", "13900"], False),
+        (["--add", "mairie", "--commune", "13900", "--speaks-for-agents"], True),
+        (["--add", "mairie", "--commune", "13900"], True),
+        (["--add", "ecran", "--commune", "*", "--speaks-for-itself"], False),
+    ]
+    for arguments, speaks in given:
+        assert main(["senders", *arguments]) == 0
+        assert (", et parle pour les agents." in capsys.readouterr().out) == speaks
+    assert main(["senders", "--speaks-for-agents"]) == 2
+    main(["audit", "--json"])
+    said = capsys.readouterr().out
+    assert said.count("parle pour les agents") == 2
+    assert said.count("parle pour lui-même") == 1
+    engine = build_engine(database_url)
+    with engine.connect() as connection:
+        assert {it.name: it.speaks_for_agents for it in list_senders(connection, None)} == {
+            "ecran": False,
+            "mairie": True,
+        }
+    engine.dispose()
+
+
+def _prepare_former(url: str) -> None:
+    prepare_libreville(url)
+    engine = build_engine(url)
+    downgrade(engine, "0020")
+    with engine.begin() as connection:
+        for account in ("ecran", "mairie-13900"):
+            connection.execute(text("INSERT INTO sender VALUES (:name, '*')"), {"name": account})
+        line = "INSERT INTO audit (at, actor, action) VALUES (:at, 'M. le Maire', 'depot_declared')"
+        at = datetime(2026, 11, 1, tzinfo=UTC)
+        instant = at if engine.dialect.name == "postgresql" else "2026-11-01 00:00:00.000"
+        connection.execute(text(line), {"at": instant})
+    engine.dispose()
+
+
+@pytest.mark.slow
+@pytest.mark.database(Template("before-principals", _prepare_former))
+def test_to_be_believed_since_before_the_migration(database_url: str) -> None:
+    engine = build_engine(database_url)
+    migrate(engine)
+    with engine.connect() as connection:
+        assert {it.name: it.speaks_for_agents for it in list_senders(connection, None)} == {
+            "ecran": True,
+            "mairie-13900": False,
+        }
+        assert connection.execute(text("SELECT account, actor FROM audit")).one() == ("", MAYOR)
+    engine.dispose()

@@ -1,0 +1,272 @@
+"""An agent, or whoever reaches the screen's port, who would take it from the others: memory, threads, connections."""
+
+import asyncio
+import io
+import socket
+import subprocess
+import sys
+import threading
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+import uvicorn
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.testclient import TestClient
+from starlette.types import ASGIApp
+
+from producers.web.app import create_app
+from producers.web.security import limits
+from producers.web.security.limits import TURNS, TURNS_WAITING, Turns
+from producers.web.serve import PatientProtocol, configure, listen
+from producers.web.verifier import diagnosis
+from schemas.vocabulary import Liste
+from tests.parts.ports import LOOPBACK
+from tests.parts.town import ROOT
+from tests.parts.wait import wait_until
+from tests.security.siege import MEMORY_BYTES, besiege
+from tests.web.files_desk import FilesScreen, words
+from tests.web.security_desk import (
+    CLERK,
+    LIBREVILLE,
+    PUBLIC,
+    SECRET,
+    Sent,
+    behind_proxy,
+    make_settings,
+    token_of,
+)
+
+VERIFIER = f"/communes/{LIBREVILLE}/verifier"
+CM = Liste.COMPLEMENTAIRE_MUNICIPALE
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    "fields",
+    [{f"field-{number}": "x" for number in range(190)}, {"a": "x" * (1 << 20)}, {"a": "x" * (65 << 10)}],
+    ids=["190 fields", "a mebibyte", "a little more than a field holds"],
+)
+def test_to_fill_the_memory_by_fields_of_a_form(web_client: TestClient, fields: dict[str, str]) -> None:
+    """Whoever sends them has no token: it is not even looked for."""
+    refused = web_client.post(VERIFIER, data=fields, files={"fichier": ("a.csv", b"x")})
+    assert refused.status_code == 400
+    token = token_of(web_client)
+    assert web_client.post(VERIFIER, data={"jeton": token}, files={"fichier": ("a.csv", b"x")}).status_code == 200
+
+
+@pytest.mark.slow
+def test_to_keep_a_thread_by_ends_of_lines(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    """64 MiB of them took two minutes; now less than the ten seconds of processor that the test gives."""
+    monkeypatch.setattr(diagnosis, "CPU_SECONDS", 10)
+    made = files.make(CM)
+    page = _drop(files, b"\n" * (64 << 20), made["file_name"])
+    assert "Il compte 67 108 864 lignes" in page.replace("\u202f", " ").replace("\u00a0", " ")
+
+
+@pytest.mark.slow
+def test_to_keep_a_processor_by_a_file(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(diagnosis, "CPU_SECONDS", 1)
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w", zipfile.ZIP_DEFLATED, compresslevel=1) as file:
+        for number in range(100):
+            file.writestr(f"{number}.csv", b'"' * (5 << 20))
+    assert "trop long à lire" in _drop(files, archive.getvalue(), "beaucoup.zip")
+
+
+def test_to_take_the_memory_by_a_file(tmp_path: Path) -> None:
+    """Nothing that reads one is known to want much: were there something, it would end alone."""
+    greedy = (
+        "from producers.web.verifier import diagnosis\n"
+        "diagnosis.examine = lambda file, name: bytearray(1 << 30)\n"
+        "diagnosis._be_the_child('10', str(300 << 20), 'examine', '{\"name\": \"x\"}', '0')"
+    )
+    (tmp_path / "file").touch()
+    with (tmp_path / "file").open("rb") as file:
+        done = subprocess.run([sys.executable, "-c", greedy], stdin=file, capture_output=True, check=False, cwd=ROOT)
+    assert done.returncode != 0
+    assert b"MemoryError" in done.stderr
+
+
+def test_to_read_a_secret_by_whatever_reads_a_file(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_WEB_SECRET", SECRET)
+    given: list[dict[str, str]] = []
+    run = subprocess.run
+
+    def note(*command: Any, **options: Any) -> Any:  # noqa: ANN401 — of subprocess
+        given.append(options["env"])
+        return run(*command, **options)
+
+    monkeypatch.setattr(subprocess, "run", note)
+    _drop(files, b"x", "a.csv")
+    assert given
+    assert all(set(it) == {"LC_ALL"} for it in given)
+
+
+def _drop(files: FilesScreen, content: bytes, name: str) -> str:
+    return words(files.post("verifier", {}, files={"fichier": (name, content)}))
+
+
+def test_to_stand_before_everybody_else_with_forty_files() -> None:
+    async def play() -> list[str]:
+        turns, order, release = Turns(), list[str](), asyncio.Event()
+
+        async def bring(agent: str) -> None:
+            async with turns.turn(agent):
+                order.append(agent)
+                await release.wait()
+
+        tasks = [asyncio.create_task(bring("greedy")) for _ in range(1 + TURNS_WAITING)]
+        await asyncio.sleep(0)
+        with pytest.raises(HTTPException) as refused:
+            await bring("greedy")
+        assert refused.value.status_code == 429
+        others = [f"agent-{number}" for number in range(TURNS)]
+        tasks += [asyncio.create_task(bring(agent)) for agent in others]
+        await asyncio.sleep(0)
+        assert sorted(order) == sorted(["greedy", *others[: TURNS - 1]])
+        release.set()
+        await asyncio.gather(*tasks)
+        return order
+
+    order = asyncio.run(asyncio.wait_for(play(), 30))
+    assert set(order[:TURNS]) == {"greedy", "agent-0", "agent-1"}
+    assert order.index("agent-2") <= TURNS + 1, "before all but one of those that greedy had waiting"
+
+
+def test_to_keep_a_place_by_leaving_the_queue() -> None:
+    async def play() -> None:
+        turns, release = Turns(), asyncio.Event()
+
+        async def bring(agent: str) -> None:
+            async with turns.turn(agent):
+                await release.wait()
+
+        gone = [asyncio.create_task(bring("gone")) for _ in range(3)]
+        await asyncio.sleep(0)
+        for task in gone:
+            task.cancel()
+        await asyncio.gather(*gone, return_exceptions=True)
+        release.set()
+        await asyncio.wait_for(bring("gone"), 60)
+        assert not turns._waiting  # noqa: SLF001 — nothing is kept of who is gone
+        assert not turns._busy  # noqa: SLF001
+
+    asyncio.run(asyncio.wait_for(play(), 90))
+
+
+@contextmanager
+def _listening(app: ASGIApp) -> Iterator[int]:
+    with listen(LOOPBACK, 0) as listener:
+        server = uvicorn.Server(configure(app, quiet=True))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        try:
+            wait_until(lambda: server.started, message="the screen")
+            yield int(listener.getsockname()[1])
+        finally:
+            server.should_exit = True
+            thread.join()
+
+
+@pytest.fixture
+def port(screen_database: str, tmp_path: Path) -> Iterator[int]:
+    settings = make_settings(screen_database, tmp_path, **behind_proxy(web_trusted_proxies=LOOPBACK))
+    with _listening(create_app(settings, Sent().publish)) as port:
+        yield port
+
+
+def _talk(port: int, *pieces: bytes) -> bytes:
+    """What is answered until the connection ends."""
+    with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+        answer = b""
+        while piece := connection.recv(65_536):
+            answer += piece
+    return answer
+
+
+HEAD = (
+    f"POST {VERIFIER} HTTP/1.1\r\nHost: {PUBLIC.removeprefix('https://')}\r\nX-Prefecture-Secret: {SECRET}\r\n"
+    f"X-Remote-User: {CLERK}\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+).encode()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("half", [b"", b"GET /sante HT", b"GET /sante HTTP/1.1\r\nHost: x\r\nX-Slow: "])
+def test_to_hold_connections_by_halves_of_requests(port: int, monkeypatch: pytest.MonkeyPatch, half: bytes) -> None:
+    monkeypatch.setattr(PatientProtocol, "patience", 0.2)
+    assert _talk(port, half) == b""
+    assert b"200 OK" in _talk(port, b"GET /sante/vie HTTP/1.1\r\n", b"Host: x\r\nConnection: close\r\n\r\n")
+
+
+def test_to_hold_a_connection_by_the_second_of_two_requests(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(PatientProtocol, "patience", 0.2)
+    with socket.create_connection((LOOPBACK, port), timeout=60) as connection:
+        connection.sendall(b"GET /sante/vie HTTP/1.1\r\nHost: x\r\n\r\n")
+        answer = b""
+        while b"vivant" not in answer:
+            answer += connection.recv(65_536)
+        connection.sendall(b"GET /sante/v")
+        assert connection.recv(65_536) == b""
+
+
+def test_to_hold_a_turn_by_half_a_body(port: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "SILENT_SECONDS", 0.2)
+    answer = _talk(port, HEAD + b"Content-Length: 1000\r\n\r\njeton=")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+
+
+def test_to_send_a_body_a_byte_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each piece in time, and the whole never."""
+    monkeypatch.setattr(limits, "FORM_SECONDS", 0)
+    monkeypatch.setattr(limits, "SLOWEST", 1 << 40)
+
+    async def play() -> None:
+        async def receive() -> dict[str, Any]:
+            await asyncio.sleep(0)
+            return {"type": "http.request", "body": b"x", "more_body": True}
+
+        request = limits.limit_body(Request({"type": "http", "headers": []}, receive), 1 << 20)
+        with pytest.raises(HTTPException) as refused:
+            await request.body()
+        assert refused.value.status_code == 408
+
+    asyncio.run(asyncio.wait_for(play(), 90))
+
+
+@pytest.mark.parametrize(
+    "framing",
+    [
+        b"Content-Length: 5\r\nTransfer-Encoding: chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nContent-Length: 0\r\n",
+        b"Content-Length: 5\r\nContent-Length: 6\r\n",
+        b"Transfer-Encoding: gzip, chunked\r\n",
+        b"Transfer-Encoding: chunked\r\nTransfer-Encoding: identity\r\n",
+        b"Content-Length: +5\r\n",
+        b"Transfer-Encoding : chunked\r\n",
+        b"Transfer-Encoding: \x0bchunked\r\n",
+    ],
+)
+def test_to_smuggle_a_request_in_another(port: int, framing: bytes) -> None:
+    smuggled = b"GET /sante/vie HTTP/1.1\r\nHost: x\r\n\r\n"
+    answer = _talk(port, HEAD + framing + b"\r\n0\r\n\r\n" + smuggled)
+    assert answer.startswith((b"HTTP/1.1 400 ", b"HTTP/1.1 501 "))
+    assert answer.count(b"HTTP/1.1 ") == 1
+    assert b"vivant" not in answer
+
+
+@pytest.mark.slow
+def test_to_take_the_screen_from_everybody_by_all_of_it_at_once() -> None:
+    """Half a minute; `python -m tests.security.siege` does it for twenty, and judges how fast pages come."""
+    outcome = besiege(30)
+    assert outcome.is_alive
+    assert outcome.memory < MEMORY_BYTES, outcome.describe()
+    assert not outcome.failures, outcome.describe()
+    assert len(outcome.pages) > 10, outcome.describe()
+    assert min(outcome.attacks.values()) > 0

@@ -1,0 +1,121 @@
+"""An agent, or whoever has her session, who would take a file or look for a name and leave no line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from producers.web.exports.stored_file import Delivery
+from schemas.declarations import RegisterNoted
+from schemas.envelope import CloudEvent
+from schemas.vocabulary import Liste
+from tests.integration.depots_desk import DepotsDesk, open_desk
+from tests.parts.town import LIBREVILLE_TEMPLATE
+from tests.parts.wait import wait_until
+from tests.web.files_desk import FilesScreen, words
+from tests.web.security_desk import SECRET
+from tests.web.test_security_proxy import Deployed
+from worker.exports.audit import Action
+from worker.handlers.requests.ingest_request import ingest_request
+
+CM = Liste.COMPLEMENTAIRE_MUNICIPALE
+
+
+def _notes(files: FilesScreen) -> list[str]:
+    services = files.client.app.state.services  # type: ignore[attr-defined]
+    wait_until(lambda: not services.spool.waiting(), message="an empty spool")
+    return [event.data["note"]["act"] for event in files.broker.events if event.type == RegisterNoted.EVENT_TYPE]
+
+
+def _trail(files: FilesScreen) -> list[tuple[str, int | None, str]]:
+    _notes(files)
+    files.work()
+    return [(line.action, line.export_id, line.detail) for line in files.desk.audit()]
+
+
+@pytest.mark.parametrize("name", ["fichier", "rapport"])
+def test_to_take_a_file_and_leave_no_line(files: FilesScreen, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """Its end is never told: the connection was cut."""
+    made = files.make()
+    monkeypatch.setattr("producers.web.exports.page._declare", lambda *given: given[-1].close())
+    assert files.get(name, export=made["export_id"]).status_code == 200
+    piece = made["file_name"] if name == "fichier" else f"{made['file_name']} (rapport)"
+    assert _trail(files) == [("download_begun", made["export_id"], piece)]
+    assert files.desk.row(made["export_id"])["downloaded_at"] is None
+    assert "Téléchargement commencé" in files.read("journal", "action=download_begun")
+
+
+def test_to_take_a_dossier_and_leave_no_line(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = files.make(CM)
+    monkeypatch.setattr("producers.web.dossier.page._declare", lambda *given: given[-1].close())
+    assert files.get("dossier_zip", f"CM={made['export_id']}").status_code == 200
+    assert _trail(files) == [("download_begun", made["export_id"], f"{made['file_name']} (dossier)")]
+
+
+def test_the_line_is_on_the_disk_before_the_first_byte(files: FilesScreen, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = files.make(CM)
+    files.broker.is_away = True
+    spool = files.client.app.state.services.spool  # type: ignore[attr-defined]
+    seen: list[int] = []
+    give = Delivery.__iter__
+
+    def noting(delivery: Delivery) -> Iterator[bytes]:
+        seen.append(len(spool.waiting()))
+        yield from give(delivery)
+
+    monkeypatch.setattr(Delivery, "__iter__", noting)
+    assert files.get("fichier", export=made["export_id"]).status_code == 200
+    assert seen == [1]
+    files.broker.is_away = False
+    assert [action for action, *_ in _trail(files)] == ["download_begun", "file_downloaded"]
+
+
+def test_to_take_a_file_while_nothing_can_be_written_down(files: FilesScreen, tmp_path: Path) -> None:
+    """The disk is full and the broker away: better no file than one that nobody took."""
+    made = files.make(CM)
+    files.broker.is_away = True
+    services = files.client.app.state.services  # type: ignore[attr-defined]
+    services.spool._directory = tmp_path / "file" / "spool"  # noqa: SLF001 — a place that is none
+    (tmp_path / "file").touch()
+    refused = files.get("fichier", export=made["export_id"])
+    assert refused.status_code == 503
+    assert "ne peut pas être noté" in words(refused)
+    refused = files.get("dossier_zip", f"CM={made['export_id']}")
+    assert refused.status_code == 503
+    assert "rien ne peut être noté en ce moment" in words(refused)
+    files.broker.is_away = False
+    assert files.get("fichier", export=made["export_id"]).status_code == 200, "the broker takes what the disk does not"
+
+
+def test_to_look_for_a_name_and_leave_no_line(files: FilesScreen) -> None:
+    made = files.make()
+    number = made["export_id"]
+    shown = files.get("anomalies", export=number)
+    assert shown.status_code == 200
+    files.post("anomalies", {"nom": "INVENTE-RECHERCHE"}, export=number)
+    found = files.post("anomalies", {"nom": "a"}, export=number)
+    assert found.status_code == 200
+    files.client.get(files.path("anomalies", export=number), headers={"HX-Request": "true"})
+    trail = _trail(files)
+    assert [action for action, *_ in trail] == ["electeurs_seen"] * 2, "what nobody was found for, nobody was shown"
+    assert [detail.partition(" :")[0] for _, _, detail in trail] == ["anomalies", "recherche dans les anomalies"]
+    assert all(made["file_name"] in detail and export == number for _, export, detail in trail)
+    assert "RECHERCHE" not in str(trail)
+
+
+@pytest.mark.integration
+@pytest.mark.database(LIBREVILLE_TEMPLATE)
+@pytest.mark.desk(opened_by=open_desk)
+def test_to_open_the_screen_to_others_for_a_day_and_leave_no_line(deployed: Deployed, desk: DepotsDesk) -> None:
+    """The screen says at its start what it runs with, by its spool; a worker records it once per change."""
+    spool = Path(deployed.environment["PREFECTURE_WEB_SPOOL_DIR"])
+    events = [CloudEvent.from_bytes(path.read_bytes()) for path in sorted(spool.glob("[0-9]*.json"))]
+    (event,) = [it for it in events if it.data["note"]["act"] == "settings_reported"]
+    assert "WEB_AUTH=proxy" in event.data["note"]["settings"]
+    assert "WEB_PROXY_SECRET=********" in event.data["note"]["settings"]
+    assert SECRET not in event.to_bytes().decode()
+    again = event.model_copy(update={"id": f"{event.id}-2"})
+    for one in (event, again):
+        ingest_request(one, desk.services)
+    lines = [line for line in desk.audit() if line.action == Action.SETTINGS_CHANGED]
+    assert [(line.detail, line.code_commune) for line in lines] == [(event.data["note"]["settings"], "")]

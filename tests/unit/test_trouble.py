@@ -1,0 +1,319 @@
+"""What is concluded from each error, row by row, and what a file makes of ten thousand outages by these conclusions."""
+
+import errno
+import itertools
+import os
+import random
+import smtplib
+import sqlite3
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+import psycopg
+import pytest
+from dramatiq import Message, MessageProxy, Worker
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.errors import ConnectionClosed
+from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, ConnectionClosedByBroker, NackError
+from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
+
+from worker.errors import DatabaseAwayError, DiskFullError, ExhaustedError, ExportError, PrefectureError, TransientError
+from worker.exports.models import Export
+from worker.exports.records import is_overdue, wait_seconds
+from worker.messaging import middleware
+from worker.messaging.middleware import WaitForDatabase
+from worker.settings import Settings
+from worker.trouble import (
+    NO_ANSWER,
+    OTHERS,
+    TROUBLES,
+    Source,
+    Treatment,
+    Trouble,
+    conclude,
+    find_answer,
+    find_trouble,
+    is_waited_for,
+    until_next_try,
+)
+
+OUTAGES = int(os.environ.get("OUTAGES", "1000"))
+RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
+SQLITE_CODES = {
+    "BUSY": sqlite3.SQLITE_BUSY,
+    "LOCKED": sqlite3.SQLITE_LOCKED,
+    "INTERRUPT": sqlite3.SQLITE_INTERRUPT,
+    "PROTOCOL": sqlite3.SQLITE_PROTOCOL,
+    "READONLY": sqlite3.SQLITE_READONLY_DBMOVED,
+    "IOERR": sqlite3.SQLITE_IOERR_FSYNC,
+    "FULL": sqlite3.SQLITE_FULL,
+    "CANTOPEN": sqlite3.SQLITE_CANTOPEN,
+    "NOMEM": sqlite3.SQLITE_NOMEM,
+    "SCHEMA": sqlite3.SQLITE_SCHEMA,
+    OTHERS: sqlite3.SQLITE_CORRUPT,
+}
+CLASSES = {
+    "08": ("08000", "08006"),
+    "28": ("28000", "28P01"),
+    "40": ("40001", "40P01"),
+    "53": ("53000", "53100", "53200", "53300", "53400"),
+    "55": ("55006", "55P03"),
+    "57": ("57014", "57P01", "57P02", "57P03", "57P04", "57P05"),
+    "58": ("58000", "58030"),
+    OTHERS: ("22001", "22P02", "23505", "25001", "42601", "42P01", "54000", "XX001", "0A000"),
+}
+"""What stands for a class: a list of states, of which each is tried."""
+
+
+def _of_postgresql(sqlstate: str) -> list[BaseException]:
+    """As the driver raises it, and as SQLAlchemy does."""
+    origin: Any = psycopg.Error("la ligne LANTERNE Ursule")
+    origin.sqlstate = sqlstate
+    return [origin, DBAPIError("SELECT", {}, origin)]
+
+
+def _of_sqlite(code: int) -> OperationalError:
+    origin = sqlite3.OperationalError("no")
+    origin.sqlite_errorcode = code
+    return OperationalError("SELECT", {}, origin)
+
+
+_SILENT: dict[Source, list[BaseException]] = {
+    Source.POSTGRESQL: [
+        OperationalError("SELECT", {}, psycopg.OperationalError("server closed the connection")),
+        psycopg.OperationalError("server closed the connection"),
+        NoConnectionLeftError("QueuePool limit"),
+    ],
+    Source.BROKER: [AMQPConnectionError(), NackError([]), ConnectionClosed(Exception("away"))],  # type: ignore[no-untyped-call]
+    Source.MAIL: [smtplib.SMTPServerDisconnected("Connection unexpectedly closed")],
+}
+
+
+def _errors(row: Trouble, code: str) -> list[BaseException]:
+    """The errors that a row is about."""
+    if code == NO_ANSWER:
+        return _SILENT[row.source]
+    match row.source:
+        case Source.SYSTEM:
+            number = errno.ENAMETOOLONG if code == OTHERS else getattr(errno, code)
+            return [OSError(number, os.strerror(number))]
+        case Source.POSTGRESQL:
+            return [error for state in CLASSES.get(code, (code,)) for error in _of_postgresql(state)]
+        case Source.SQLITE:
+            return [_of_sqlite(SQLITE_CODES[code])]
+        case Source.BROKER:
+            number = 541 if code == "5xx" else int(code)
+            return [ConnectionClosedByBroker(number, "no"), ChannelClosedByBroker(number, "no")]
+        case Source.MAIL:
+            return [smtplib.SMTPHeloError(421 if code == "4xx" else 550, b"no")]
+
+
+@pytest.mark.parametrize(
+    ("row", "code"),
+    [(row, code) for row in TROUBLES for code in row.codes],
+    ids=lambda it: str(getattr(it, "source", it)),
+)
+def test_each_error_is_concluded_from_as_its_row_says(row: Trouble, code: str) -> None:
+    if code == "5xx, of the recipient":
+        assert find_answer(550, of_recipient=True).trouble is row
+        return
+    for error in _errors(row, code):
+        found = find_trouble(error)
+        assert (found.trouble.treatment, found.trouble.error, found.trouble.said) == (
+            row.treatment,
+            row.error,
+            row.said,
+        )
+        assert (found.trouble.source, is_waited_for(error)) == (row.source, row.treatment.is_waited_for)
+        concluded = conclude(error)
+        assert type(concluded) is row.error
+        assert "LANTERNE" not in str(concluded)
+        assert "{}" not in str(concluded)
+        assert isinstance(concluded, TransientError) is row.treatment.is_waited_for
+
+
+@pytest.mark.parametrize("code", ["EMFILE", "ENFILE", "ENOMEM"])
+def test_who_lacks_descriptors_or_memory_ends(code: str) -> None:
+    number = getattr(errno, code)
+    assert find_trouble(OSError(number, "")).trouble.treatment is Treatment.LEAVE
+    assert isinstance(conclude(MemoryError()), ExhaustedError)
+
+
+def test_a_cause_is_looked_at_and_a_conclusion_is_left_alone() -> None:
+    wrapped = RuntimeError("it failed")
+    wrapped.__cause__ = OSError(errno.ESTALE, "")
+    assert is_waited_for(wrapped)
+    full = DiskFullError("Espace disque insuffisant.")
+    assert conclude(full) is full
+    assert is_waited_for(full)
+    assert not is_waited_for(ExportError("impossible"))
+    for bug in (KeyError(), IntegrityError("INSERT", {}, Exception()), InternalError("SELECT", {}, Exception())):
+        assert type(conclude(bug)) is PrefectureError
+
+
+def test_a_trouble_is_waited_for_half_as_long_again_and_a_second_at_most() -> None:
+    waited = pause = 0.0
+    for tries in range(40):
+        pause = until_next_try(tries, 300)
+        assert pause <= 1.001 + waited / 2
+        waited += pause
+    assert pause == 300
+
+
+def _fail(gate: WaitForDatabase, error: Exception, **options: object) -> MessageProxy:
+    message = MessageProxy(Message(queue_name="listes", actor_name="make", args=(7,), kwargs={}, options=options))
+    gate.after_process_message(StubBroker(), message, exception=error)
+    return message
+
+
+AWAY = OperationalError("SELECT 1", None, Exception("away"))
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """An absent database is asked again at once."""
+    monkeypatch.setattr(middleware, "_SHORTEST_PROBE_SECONDS", 0)
+    monkeypatch.setattr(middleware, "_LONGEST_PROBE_SECONDS", 0)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_message_is_held_until_the_database_answers_and_is_tried_at_once() -> None:
+    answers = [False, False, True]
+    message = _fail(WaitForDatabase(lambda: answers.pop(0)), AWAY, retries=7)
+    assert (answers, message.options["retries"]) == ([], 0)
+
+
+def test_a_message_is_not_held_for_what_is_no_absent_database() -> None:
+    asked: list[bool] = []
+
+    def answers() -> bool:
+        asked.append(True)
+        return True
+
+    gate = WaitForDatabase(answers)
+    assert _fail(gate, KeyError(), retries=7).options["retries"] == 7
+    assert asked == []
+    assert _fail(gate, AWAY, retries=7).options["retries"] == 7
+    assert asked == [True]
+
+
+@pytest.mark.usefixtures("impatient")
+def test_threads_that_wait_for_a_database_ask_one_at_a_time() -> None:
+    asking, at_once, number = threading.Lock(), list[str](), itertools.count()
+
+    def answers() -> bool:
+        if not asking.acquire(blocking=False):
+            at_once.append("two")
+            return True
+        try:
+            return next(number) > 200
+        finally:
+            asking.release()
+
+    gate = WaitForDatabase(answers)
+    with ThreadPoolExecutor(8) as pool:
+        assert len(list(pool.map(lambda _: _fail(gate, AWAY), range(8)))) == 8
+    assert at_once == []
+
+
+def test_nothing_is_held_once_the_process_is_to_stop() -> None:
+    broker = StubBroker()
+    gate = WaitForDatabase(lambda: False)
+    gate.before_worker_shutdown(broker, Worker(broker))
+    assert _fail(gate, AWAY, retries=7).options["retries"] == 0
+
+
+class Outage(NamedTuple):
+    """Something away from one second to another."""
+
+    error: Exception
+    begins: float
+    ends: float
+
+
+class Row:
+    """A file's row on a simulated clock, waited for by the rules of the product."""
+
+    def __init__(self) -> None:
+        self.export = Export(retries=0, error_code="", attempts=0)
+        self.status = "queued"
+
+    def play(self, outages: list[Outage], chance: random.Random) -> float:
+        """Start the job again and again, as the sweep does, until its row is at an end: when that is."""
+        clock = 0.0
+        while self.status == "queued":
+            clock += chance.uniform(0, Settings.model_fields["sweep_seconds"].default)
+            if self.export.attempts >= MAX_ATTEMPTS:
+                self.status = "failed"
+                return clock
+            self.export.attempts += 1
+            met = next((it for it in outages if it.begins <= clock < it.ends), None)
+            if met is None:
+                self.status = "ready"
+                return clock
+            clock = self._end(met, clock)
+        return clock
+
+    def _end(self, outage: Outage, clock: float) -> float:
+        reason = conclude(outage.error)
+        if isinstance(reason, DatabaseAwayError) and _is_gone(outage.error):
+            clock = outage.ends  # nothing can be written before
+        if is_overdue(self.export, reason, RETRY_SECONDS):
+            self.status = "failed"
+            return clock
+        tries = self.export.retries if self.export.error_code == reason.code else 0
+        self.export.retries, self.export.error_code = tries + 1, reason.code
+        self.export.attempts -= isinstance(reason, TransientError)
+        return clock + wait_seconds(tries, reason)
+
+
+def _is_gone(error: Exception) -> bool:
+    return find_trouble(error).code not in {"57014", "55P03", "40001", "40P01"}
+
+
+def test_after_a_short_outage_a_file_is_begun_again_within_five_seconds() -> None:
+    """Whatever it was, by the clock of the row, with the sweep of who sets nothing."""
+    chance = random.Random(7)
+    for trouble in TROUBLES:
+        if trouble.treatment.is_waited_for and trouble.source in _OF_A_JOB:
+            for _ in range(100):
+                ends = chance.uniform(0.5, 3)
+                error = next(it for it in _errors(trouble, chance.choice(trouble.codes)) if isinstance(it, Exception))
+                row = Row()
+                assert row.play([Outage(error, 0, ends)], chance) <= ends + 5
+                assert row.status == "ready"
+
+
+def test_no_outage_that_is_shorter_than_the_patience_fails_a_file() -> None:
+    """A thousand of them in each run, ten thousand with OUTAGES=10000."""
+    seed = random.randrange(1 << 32)
+    chance = random.Random(seed)
+    rows = [row for row in TROUBLES if row.treatment.is_waited_for and row.source in _OF_A_JOB]
+    for number in range(OUTAGES):
+        outages, clock = [], 0.0
+        for _ in range(chance.choice([1, 1, 1, 2, 3])):
+            row = chance.choice(rows)
+            error = next(it for it in _errors(row, chance.choice(row.codes)) if isinstance(it, Exception))
+            begins = clock + chance.choice([0.0, chance.expovariate(1 / 60)])
+            clock = begins + chance.uniform(0, RETRY_SECONDS * 0.999)
+            outages.append(Outage(error, begins, clock))
+            clock += 600  # longer than any wait between two tries: else it is the same trouble, for longer
+        (played := Row()).play(outages, chance)
+        assert (played.status, played.export.attempts) == ("ready", 1), (seed, number, outages)
+
+
+def test_another_trouble_is_waited_for_anew() -> None:
+    """However long the first was."""
+    export = Export(retries=1000, error_code=DiskFullError.code)
+    assert is_overdue(export, DiskFullError(), RETRY_SECONDS)
+    assert not is_overdue(export, DatabaseAwayError(), RETRY_SECONDS)
+
+
+def test_an_outage_that_is_longer_than_the_patience_fails_a_file() -> None:
+    (played := Row()).play([Outage(OSError(errno.ESTALE, ""), 0, 1e9)], random.Random(0))
+    assert (played.status, played.export.error_code) == ("failed", "indisponible")
+
+
+_OF_A_JOB = {Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE}

@@ -1,0 +1,374 @@
+"""The whole story of a clerk who holds exports of the REU, from an empty register to a signed certificate.
+
+She knows what is written on the pages, and nothing else; `Hand` is how she acts on them. A made-up commune of 1,200
+electors on three lists: its first export has fifteen problems, the one of the commission's meeting has them put right
+and what a month brings, the last one has what the platform complained of put right.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import count
+from pathlib import Path
+from typing import NamedTuple, Protocol
+from zipfile import ZipFile
+
+from sqlalchemy import RowMapping
+
+from common.french import short_date
+from schemas.vocabulary import Liste
+from tests.parts.wait import wait_until
+from worker.demo.people import bureaux_of, iter_europeenne, iter_municipale, iter_principale, ville_of
+from worker.demo.reu_format import ReuRow, write_lines
+
+SIZES = (1150, 30, 20)
+"""Electors of the principal, the municipal and the European list."""
+NEWCOMERS, LEAVE, MOVE = 6, 4, 5
+_DAYS_BEFORE_MEETING = 60
+_SUNDAY = 6
+
+REJECTED = (
+    {"date_naissance": "hier"},
+    {"date_naissance": "31/13/1960"},
+    {"numero_ordre": "douze"},
+    {"liste": "Liste des absents"},
+)
+"""What makes a line one that the import rejects."""
+
+BLOCKING = (
+    ({"sexe": ""}, "Sexe absent ou différent de M et F"),
+    ({"prenoms": ""}, "Prénoms absents"),
+    ({"commune_naissance": ""}, "Commune de naissance absente"),
+    ({"departement_naissance": ""}, "Département de naissance absent"),
+    ({"voie": "", "lieu_dit": ""}, "Adresse sans voie ni lieu-dit"),
+    ({"code_postal": ""}, "Code postal absent"),
+    ({"ville": ""}, "Ville absente"),
+    ({"nom": "????"}, "Nom de naissance sans lettre"),
+    ({"date_naissance": "31/02/1960"}, "Ce jour n'existe pas dans le calendrier"),
+    ({"departement_naissance": "99", "pays_naissance": ""}, "Né à l'étranger (99) sans pays de naissance"),
+)
+"""What the platform would reject on the principal list, and what the report says of it."""
+
+OF_EUROPEAN_LIST = {"nationalite": ""}, "Nationalité absente"
+
+PROBLEMS = len(REJECTED) + len(BLOCKING) + 1
+
+ANSWER = "Dépôt rejeté.\nLa commune de naissance de {nom} {prenoms}, né(e) le {naissance}, est inconnue."
+
+
+class Days(NamedTuple):
+    """When it happens."""
+
+    former_meeting: date
+    meeting: date
+    scrutin: date
+    today: date
+
+    @classmethod
+    def around(cls, today: date) -> "Days":
+        """A Sunday that the law lets the commission meet for in these days (art. L. 19: from the 24th to the 21st)."""
+        last = today + timedelta(days=23)
+        scrutin = last - timedelta(days=(last.weekday() - _SUNDAY) % 7)
+        meeting = min(today - timedelta(days=1), scrutin - timedelta(days=21))
+        return cls(meeting - timedelta(days=_DAYS_BEFORE_MEETING), meeting, scrutin, today)
+
+
+@dataclass(frozen=True)
+class Downloads:
+    """Her downloads folder."""
+
+    flawed: Path
+    """The first export, with its fifteen problems."""
+    readable: Path
+    """The same, once no line is rejected."""
+    corrected: Path
+    """That of the meeting."""
+    last: Path
+    blamed: ReuRow
+    """Whom the platform's answer names."""
+    kept: int
+    """Electors of the principal list at the end."""
+
+
+def write_downloads(folder: Path, code: str, nom: str) -> Downloads:
+    """Write the exports of a commune whose code is given to no real place."""
+    ville = ville_of(code, nom)
+    bureaux = bureaux_of(ville, SIZES[0])
+    principale = [row._replace(lieu_dit="") for row in iter_principale(ville, bureaux, SIZES[0] + NEWCOMERS, None)]
+    others = [*iter_municipale(ville, bureaux, SIZES[1]), *iter_europeenne(ville, bureaux, SIZES[2])]
+    principale = [row if row.voie else row._replace(voie="Rue du Cerf-Volant") for row in principale]
+    here, newcomers = principale[: SIZES[0]], principale[SIZES[0] :]
+
+    places = count(10, 10)
+    wrong, blocking_places = list(here), []
+    for changes, _ in BLOCKING:
+        blocking_places.append(place := next(places))
+        wrong[place] = here[place]._replace(**changes)
+    wrong_others = [*others[:-1], others[-1]._replace(**OF_EUROPEAN_LIST[0])]
+    unread = list(wrong)
+    for changes in REJECTED:
+        place = next(places)
+        unread[place] = here[place]._replace(**changes)
+
+    later = list(here)
+    for place in range(201, 201 + MOVE):
+        later[place] = here[place]._replace(
+            bureau=bureaux[1].bureau, bureau_nom=bureaux[1].bureau_nom, numero_ordre=str(900 + place)
+        )
+    later = [row for place, row in enumerate(later) if place not in range(301, 301 + LEAVE)]
+    later += [row._replace(numero_ordre=str(1500 + rank)) for rank, row in enumerate(newcomers)]
+    blamed = later[401]
+    last = [row._replace(commune_naissance="MARSEILLE") if row is blamed else row for row in later]
+
+    flawed, readable, corrected, final = (folder / f"electeurs-{name}.csv" for name in ("1", "1-relu", "2", "3"))
+    for path, rows in (
+        (flawed, [*unread, *wrong_others]),
+        (readable, [*wrong, *wrong_others]),
+        (corrected, [*later, *others]),
+        (final, [*last, *others]),
+    ):
+        write_lines(path, rows)
+    return Downloads(flawed, readable, corrected, final, blamed, kept=len(last))
+
+
+class Hand(Protocol):
+    """How somebody acts on the pages: by mouse, by keyboard, without scripts, in this browser or that one."""
+
+    def open(self, path: str) -> None:
+        """Go to an address that she was given."""
+
+    def follow(self, link: str) -> None:
+        """Follow the first link of that name."""
+
+    def go(self, page: str) -> None:
+        """Follow a link of the navigation."""
+
+    def press(self, button: str) -> None:
+        """Press the first button of that name."""
+
+    def tick(self, label: str, *, within: str = "", ticked: bool = True) -> None:
+        """Tick a box, or choose one of several; `within`: the region that it is in."""
+
+    def write(self, label: str, value: str | date) -> None:
+        """Fill a field."""
+
+    def choose_all(self, label: str, options: Mapping[str, str]) -> int:
+        """In each list whose label begins so, choose by the word that the label holds; how many they were."""
+
+    def attach(self, label: str, path: Path) -> None:
+        """Choose a file."""
+
+    def sees(self, words: str) -> None:
+        """Wait until the page says so, and reload it where it does not change by itself."""
+
+    def download(self, name: str) -> Path:
+        """Follow a link, or press a button, that gives a file."""
+
+
+@dataclass(frozen=True)
+class Story:
+    """The clerk of a commune, at her desk."""
+
+    hand: Hand
+    records: Callable[..., Sequence[RowMapping]]
+    """Rows of a query; the clerk does not look there."""
+    arrivals: Path
+    commune: str
+    days: Days
+    downloads: Downloads
+
+    def play(self) -> None:
+        """All of it, in the order of « Ce que vous avez à faire »."""
+        self.read_what_is_wrong_and_leave_it()
+        self.take_up(self.downloads.readable, self.days.former_meeting)
+        self.ask_for_lists()
+        self.work_through_anomalies()
+        self.take_up(self.downloads.corrected, self.days.meeting)
+        self.decide_doubts()
+        self.ask_for_lists()
+        self.take_the_dossier()
+        self.deposit(*Liste)
+        self.read_that_it_was_rejected()
+        self.take_up(self.downloads.last, self.days.today)
+        self.ask_for_lists(Liste.PRINCIPALE)
+        self.deposit(Liste.PRINCIPALE)
+        self.answer("accepté", "Votre liste a été intégrée.")
+        self.note_the_calendar()
+        self.complete_motifs()
+        self.ask_for_the_tableau()
+        self.post_and_certify()
+
+    def read_what_is_wrong_and_leave_it(self) -> None:
+        """The first export is read, and nothing of it is kept."""
+        self.hand.open("/")
+        self.hand.sees("Aucun registre n'est importé")
+        self.hand.follow("Déposer l'export")
+        self._drop(self.downloads.flawed, self.days.former_meeting)
+        self.hand.sees(f"{len(REJECTED)} lignes rejetées")
+        self.hand.sees("À corriger dans le REU")
+        for _, message in BLOCKING:
+            self.hand.sees(message)
+        self.hand.press("Ne pas reprendre")
+        self.hand.sees("non repris")
+        self._expect_no_arrival()
+        assert not self._rows("SELECT 1 FROM registres WHERE code_commune = :here")
+
+    def take_up(self, path: Path, taken_on: date) -> None:
+        """An export is dropped, read and taken up."""
+        self.hand.go("Le registre")
+        self._drop(path, taken_on)
+        self.hand.sees(f"Ce que changerait l'export du {short_date(taken_on)}")
+        self.hand.press("Reprendre dans le registre")
+        self.hand.sees("Repris dans le registre")
+        self._expect_no_arrival()
+
+    def _drop(self, path: Path, taken_on: date) -> None:
+        self.hand.attach("Fichier", path)
+        self.hand.write("Jour du téléchargement", taken_on)
+        self.hand.press("Voir ce qui changerait")
+        self.hand.sees("Rien n'a encore changé dans le registre")
+
+    def _expect_no_arrival(self) -> None:
+        wait_until(lambda: not list(self.arrivals.iterdir()), message="an empty arrivals folder")
+
+    def ask_for_lists(self, *only: Liste) -> None:
+        """Each in a file."""
+        self.hand.go("Liste électorale")
+        for liste in Liste:
+            self.hand.tick(liste.label, ticked=not only or liste in only)
+        before = self._last_file()
+        self.hand.press("Génération du fichier")
+        self._wait_for_files(len(only or Liste), before)
+
+    def work_through_anomalies(self) -> None:
+        """Each is read, with what to do about it."""
+        self.hand.go("À faire")
+        self.hand.sees(f"{len(BLOCKING)} anomalies bloquantes")
+        self.hand.follow("Voir les anomalies")
+        for _, message in BLOCKING:
+            self.hand.sees(message)
+        self.hand.go("Dossier de dépôt")
+        self.hand.sees("Il manque la liste principale")
+        self.hand.sees("Il manque la liste complémentaire européenne")
+
+    def decide_doubts(self) -> None:
+        """Whose civil status was corrected in between is one person."""
+        self.hand.go("À faire")
+        self.hand.follow("Voir les doutes")
+        query = "SELECT id FROM doubt WHERE code_commune = :here AND decision = '' ORDER BY id"
+        doubts = [row["id"] for row in self._rows(query)]
+        assert doubts
+        for left, doubt in zip(reversed(range(len(doubts))), doubts, strict=True):
+            self.hand.tick(f"J'ai vérifié dans le REU (doute n° {doubt})")
+            self.hand.press(f"Même personne (doute n° {doubt})")
+            self._wait_for_rows(query, left)
+            self.hand.go("À compléter")
+            self.hand.follow("Doutes")
+        self.hand.sees("Aucun doute à trancher.")
+
+    def take_the_dossier(self) -> None:
+        """Three files, in a ZIP."""
+        self.hand.go("À faire")
+        self.hand.follow("Préparer le dossier")
+        with ZipFile(self.hand.download("Télécharger le dossier")) as archive:
+            names = archive.namelist()
+        assert sum("a-deposer" in name for name in names) == len(Liste), names
+
+    def deposit(self, *listes: Liste) -> None:
+        """She did it on e-listelec, and says so."""
+        self.hand.go("Dépôts")
+        for liste in listes:
+            self.hand.tick(liste.short_label, within="Marquer comme déposé")
+        self.hand.press("Marquer comme déposé")
+        self.hand.sees("En attente de la réponse de la plateforme")
+
+    def read_that_it_was_rejected(self) -> None:
+        """The principal list is; the two others are accepted."""
+        blamed = self.downloads.blamed
+        for liste in (Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE):
+            self.hand.tick(liste.short_label, within="En attente de la réponse de la plateforme", ticked=False)
+        naissance = blamed.date_naissance
+        self.answer("rejeté", ANSWER.format(nom=blamed.nom, prenoms=blamed.prenoms, naissance=naissance))
+        self.answer("accepté", "Vos listes ont été intégrées.")
+        self.hand.go("À faire")
+        self.hand.follow("Lire la réponse")
+        self.hand.sees("Retrouvés dans le fichier déposé")
+        self.hand.sees(blamed.nom)
+
+    def answer(self, verdict: str, words: str) -> None:
+        """What the platform wrote."""
+        self.hand.tick(f"{verdict} le dépôt", within="En attente de la réponse de la plateforme")
+        self.hand.write("Réponse reçue", words)
+        self.hand.press("Enregistrer la réponse")
+        self.hand.sees(f"Enregistré : {verdict} le {short_date(self.days.today)}")
+
+    def note_the_calendar(self) -> None:
+        """Two meetings and a poll."""
+        self.hand.go("Réunions et scrutins")
+        for day in (self.days.former_meeting, self.days.meeting):
+            self.hand.write("Jour de la réunion", day)
+            self.hand.press("Noter la réunion")
+            self.hand.sees(f"Enregistré : réunion du {short_date(day)}")
+        self.hand.write("Ce qu'on élit", "Élection municipale partielle, tour unique")
+        self.hand.write("Jour du scrutin", self.days.scrutin)
+        self.hand.press("Ajouter le scrutin")
+        self.hand.sees(f"Enregistré : scrutin du {short_date(self.days.scrutin)}")
+
+    def complete_motifs(self) -> None:
+        """Why each came or left."""
+        self.hand.go("À faire")
+        self.hand.follow("Compléter les motifs")
+        self.hand.sees("Remplissez ce que vous savez")
+        words = {"inscription": "Inscription volontaire", "radiation": "Décès", "modification": "Changement de bureau"}
+        assert self.hand.choose_all("Catégorie", words) >= NEWCOMERS + LEAVE
+        self.hand.press("Enregistrer")
+        self.hand.sees("Tous les mouvements ont leur motif")
+
+    def ask_for_the_tableau(self) -> None:
+        """That of twenty days, of the principal list: nothing speaks against it."""
+        self.hand.go("À faire")
+        self.hand.follow("Demander ce tableau")
+        for liste in Liste:
+            self.hand.tick(liste.label, ticked=liste is Liste.PRINCIPALE)
+        before = self._last_file()
+        self.hand.press("Génération du fichier")
+        (tableau,) = self._wait_for_files(1, before)
+        assert tableau["bloquantes"] == 0, tableau["anomalies"]
+        assert tableau["provisoire_until"] is None
+
+    def post_and_certify(self) -> None:
+        """The mayor's signature ends it."""
+        self.hand.go("À faire")
+        self.hand.follow("Noter la publication")
+        for label in ("Premier jour", "Dernier jour"):
+            self.hand.write(label, self.days.today)
+        self.hand.press("Enregistrer")
+        self.hand.sees("Certificat à signer.")
+        assert self.hand.download("Télécharger le certificat").read_bytes().startswith(b"%PDF-")
+        self.hand.write("Certificat signé le", self.days.today)
+        self.hand.press("Enregistrer")
+        self.hand.sees("Gardez l'original signé avec le tableau.")
+        self.hand.go("À faire")
+        self.hand.sees("Voici ce que")
+        query = "SELECT liste, electeurs FROM registres WHERE code_commune = :here"
+        kept = {str(row["liste"]): row["electeurs"] for row in self._rows(query)}
+        assert kept == {"P": self.downloads.kept, "CM": SIZES[1], "CE": SIZES[2]}
+
+    def _last_file(self) -> int:
+        query = "SELECT max(export_id) AS n FROM derniers_exports WHERE code_commune = :here"
+        return int(str(self._rows(query)[0]["n"] or 0))
+
+    def _wait_for_files(self, number: int, after: int) -> Sequence[RowMapping]:
+        query = "SELECT * FROM derniers_exports WHERE code_commune = :here AND export_id > :after AND status = 'ready'"
+
+        def ready() -> Sequence[RowMapping] | None:
+            made = self._rows(query, after=after)
+            return made if len(made) == number else None
+
+        return wait_until(ready, message=f"{number} files") or []
+
+    def _wait_for_rows(self, query: str, number: int) -> None:
+        wait_until(lambda: len(self._rows(query)) == number, message=f"{number} × {query}")
+
+    def _rows(self, query: str, **parameters: object) -> Sequence[RowMapping]:
+        return self.records(query, here=self.commune, **parameters)

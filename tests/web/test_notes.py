@@ -1,0 +1,336 @@
+"""What a clerk notes on the screen: meetings, polls, motifs, doubts, bureaux, protected electors, her own messages."""
+
+import re
+from datetime import date, timedelta
+from typing import Any
+
+import pytest
+from httpx2 import Response
+
+from producers.publisher import Publisher
+from producers.web.notes import electeurs
+from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Categorie
+from tests.integration.depots_desk import today
+from tests.integration.requests_queue import RequestsQueue
+from tests.parts.town import AGENT, TODAY
+from tests.parts.wait import wait_until
+from tests.web.files_desk import FilesScreen, words
+from tests.web.noted import DOUBT
+from worker.demo.libreville import demo_calendrier
+from worker.exports.audit import Action
+
+DAYS = demo_calendrier(TODAY)
+
+
+def plant_doubt(screen: FilesScreen) -> None:
+    """A corrected date of birth that nobody has looked at."""
+    for statement in DOUBT:
+        screen.desk.run(statement)
+
+
+def _send(screen: FilesScreen, page: str, **data: Any) -> Response:  # noqa: ANN401 — of the form
+    """Press, let a worker read it, and follow."""
+    answer = screen.post(page, data)
+    if answer.status_code != 303:
+        return answer
+    screen.work()
+    return screen.get(page)
+
+
+def _said(screen: FilesScreen) -> list[tuple[str, str]]:
+    """The trail, but for what tests of other pages look at."""
+    return [(it.action, it.detail) for it in screen.desk.audit() if it.action != Action.FILE_RECALLED]
+
+
+def _faults(response: Response) -> list[tuple[str, str]]:
+    """The lines of the summary: the field that each leads to, and what it says."""
+    assert response.status_code == 422
+    assert "<title>Erreur – " in response.text
+    summary = response.text.partition('id="fautes"')[2].partition("</div>")[0]
+    found = re.findall(r'<li><a href="#([^"]+)">(.*?)</a>', summary)
+    for field, _ in found:
+        assert f'id="{field}"' in response.text, field
+    return found
+
+
+@pytest.mark.slow
+def test_a_meeting_is_noted_corrected_and_taken_away(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    day = today() - timedelta(days=3)
+    page = _send(screen, "reunions", act="reunion", jour=day.isoformat(), liste="CE")
+    assert f"Enregistré : réunion du {day:%d/%m/%Y}." in words(page)
+    assert "liste CE" in words(page)
+    other = day + timedelta(days=1)
+    correcting = screen.read("reunions", f"reunion={day}&liste=CE")
+    assert "Corriger la réunion du" in correcting
+    _send(screen, "reunions", act="reunion", jour=f"{other:%d/%m/%Y}", liste="CE", replaces=day.isoformat())
+    _send(screen, "reunions", act="reunion-removed", jour=other.isoformat(), liste="CE")
+    assert [action for action, _ in _said(screen)] == [Action.REUNION_CHANGED] * 3
+    assert {it.actor for it in screen.desk.audit()} == {AGENT}
+    refused = _send(screen, "reunions", act="reunion-removed", jour=other.isoformat(), liste="CE")
+    assert f"Non enregistré (réunion du {other:%d/%m/%Y} retirée) : Aucune réunion le" in words(refused)
+
+
+def test_what_is_wrong_with_a_meeting_or_a_poll_is_said_by_its_field(files: FilesScreen) -> None:
+    tomorrow = today() + timedelta(days=1)
+    assert [name for name, _ in _faults(files.post("reunions", {"act": "reunion"}))] == ["jour"]
+    assert [name for name, _ in _faults(files.post("reunions", {"act": "reunion", "jour": "31/02/2026"}))] == ["jour"]
+    assert "n'est pas encore venu" in words(files.post("reunions", {"act": "reunion", "jour": f"{tomorrow}"}))
+    wrong = files.post("reunions", {"act": "scrutin", "scrutin": "2027-05-10", "cloture": "2027-06-01"})
+    assert [name for name, _ in _faults(wrong)] == ["libelle", "scrutin", "cloture"]
+    assert "on ne vote pas un lundi" in words(wrong).lower()
+    assert files.broker.events == []
+    assert files.post("reunions", {"act": "parade"}).status_code == 404
+    assert files.post("reunions", {"act": "scrutin-removed", "scrutin": "x"}).status_code == 404
+
+
+@pytest.mark.slow
+def test_a_poll_is_noted_corrected_and_taken_away(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    noted = {"libelle": "Élection municipale partielle, 1er tour", "scrutin": "2027-05-09"}
+    assert "Élection municipale partielle, 1er tour" in words(_send(screen, "reunions", act="scrutin", **noted))
+    assert 'value="Élection municipale partielle, 1er tour"' in screen.get("reunions", "scrutin=2027-05-09").text
+    moved = noted | {"scrutin": "2027-05-16", "scrutin_replaces": "2027-05-09"}
+    page = words(_send(screen, "reunions", act="scrutin", **moved))
+    assert "dimanche 16 mai 2027" in page
+    assert "dimanche 9 mai 2027" not in page
+    assert "dimanche 16 mai 2027" not in words(_send(screen, "reunions", act="scrutin-removed", scrutin="2027-05-16"))
+
+
+def test_a_tableau_that_rests_on_a_day_is_named_and_is_to_be_made_again(files: FilesScreen) -> None:
+    number = files.make_tableau(TypeTableau.VINGT_JOURS)
+    label = files.desk.row(number)["label"]
+    before = files.read("reunions")
+    assert label in before.partition("Réunions notées")[2]
+    assert "Tableaux à refaire" not in before
+    _send(files, "reunions", act="reunion-removed", jour=DAYS.reunion.isoformat(), liste="")
+    page = files.read("reunions")
+    assert f"la réunion de la commission du {DAYS.reunion:%d/%m/%Y} a été retirée" in page
+    assert "Tableaux à refaire" in page
+
+
+def test_a_reason_is_asked_for_and_kept(files: FilesScreen) -> None:
+    number = files.make_tableau(TypeTableau.VINGT_JOURS)
+    files.desk.download(number)
+    act = {"act": "reunion-removed", "jour": DAYS.reunion.isoformat(), "liste": ""}
+    assert "dites pourquoi" in words(_send(files, "reunions", **act))
+    _send(files, "reunions", **act, reason="elle n'a pas eu lieu")
+    assert files.desk.audit()[-2].detail.endswith(" a été retirée : elle n'a pas eu lieu")
+
+
+def _without_motif(screen: FilesScreen) -> list[int]:
+    screen.desk.run("UPDATE mouvement SET categorie = '', motif = '' WHERE nature <> 'modification'")
+    return [int(it) for it in re.findall(r'id="categorie-(\d+)"', screen.get("motifs").text)]
+
+
+def test_many_motifs_are_completed_by_one_form(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    numbers = _without_motif(screen)
+    page = screen.get("motifs").text
+    (total,) = re.findall(r"(\d+) mouvements sans motif", page)
+    form = dict[str, str]()
+    for number in numbers[:3]:
+        options = page.partition(f'id="categorie-{number}"')[2].partition("</select>")[0]
+        form[f"categorie-{number}"] = re.findall(r'<option value="([^"]+)"', options)[-1]
+        form[f"motif-{number}"] = f"pièce n° {number}"
+    answer = words(_send(screen, "motifs", **form))
+    assert "Enregistré : 3 motifs." in answer
+    assert f"{int(total) - 3} mouvements sans motif" in answer
+    assert (Action.MOTIFS_COMPLETED, "le motif de 3 mouvements a été complété") in _said(screen)
+    assert not {f'id="categorie-{number}"' for number in numbers[:3]} & set(screen.get("motifs").text.split())
+
+
+def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(files: FilesScreen) -> None:
+    first, second, *_ = _without_motif(files)
+    form = {f"motif-{first}": "sans catégorie", f"categorie-{first}": "", f"categorie-{second}": "parade"}
+    answer = files.post("motifs", form)
+    assert [name for name, _ in _faults(answer)] == [f"categorie-{first}", f"categorie-{second}"]
+    assert 'value="sans catégorie"' in answer.text
+    assert [name for name, _ in _faults(files.post("motifs", {f"categorie-{first}": ""}))] == [f"categorie-{first}"]
+    long = {f"categorie-{first}": Categorie.RADIATION_DECES.value, f"motif-{first}": "x" * 201}
+    assert [name for name, _ in _faults(files.post("motifs", long))] == [f"motif-{first}"]
+    assert {it.data["note"]["act"] for it in files.broker.events} <= {"electeurs_seen"}
+
+
+@pytest.mark.slow
+def test_a_doubt_is_shown_side_by_side_and_decided(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    plant_doubt(screen)
+    page = screen.read("doutes")
+    assert "Date de naissance diffère 00/00/1961 05/08/1961" in page
+    assert "Adresse 3 RUE DU PUITS 3 RUE DU PUITS" in page
+    refused = screen.post("doutes", {"doubt": "901", "decision": "same_person"})
+    assert refused.status_code == 422
+    assert "la réponse au doute n° 901 est définitive" in words(refused)
+    answer = words(_send(screen, "doutes", doubt="901", decision="same_person", verifie="oui"))
+    assert "Enregistré : doute n° 901, même personne." in answer
+    assert "Aucun doute à trancher." in answer
+    assert (Action.DOUBT_DECIDED, "doute n° 901, liste P : même personne (date de naissance)") in _said(screen)
+    assert "déjà été tranché" in words(_send(screen, "doutes", doubt="901", decision="two_persons", verifie="oui"))
+    assert screen.post("doutes", {"doubt": "901", "decision": "perhaps"}).status_code == 404
+
+
+@pytest.mark.slow
+def test_a_full_queue_keeps_what_is_noted_on_every_page(files: FilesScreen, amqp_url: str) -> None:
+    plant_doubt(files)
+    tableau = files.make_tableau(TypeTableau.CINQ_JOURS_REU)
+    files.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL, finished_at = created_at")
+    day = today().isoformat()
+    pages: list[tuple[str, dict[str, str], dict[str, int]]] = [
+        ("reunions", {"act": "reunion", "jour": day}, {}),
+        ("doutes", {"doubt": "901", "decision": "same_person", "verifie": "oui"}, {}),
+        ("publication", {"mode": "affichage", "du": day, "au": "", "signe": ""}, {"export": tableau}),
+    ]
+    files.spool.stop()
+    with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as files.broker.real:
+        queue.fill()
+        for page, form, path in pages:
+            assert files.post(page, form, **path).status_code == 303
+            said = files.read(page, "", **path)
+            assert "Enregistrement en cours : " in said
+            assert "c'est gardé, et partira tout seul dès qu'il se libérera" in said
+        queue.clear()
+        files.spool.start()
+
+        def has_left() -> bool:
+            queue.clear()
+            return not files.spool.waiting()
+
+        wait_until(has_left, message="that all has left")
+    files.broker.real = None
+    files.work()
+    assert "Enregistré : réunion du" in files.read("reunions")
+    assert "Enregistré : doute n° 901, même personne." in files.read("doutes")
+    assert "Enregistré : affich" in files.read("publication", export=tableau)
+
+
+def test_a_bureau_is_completed(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    screen.desk.run("UPDATE bureau SET code_canton = '' WHERE code = '0001'")
+    assert "canton à indiquer" in screen.read("bureaux")
+    answer = _send(screen, "bureaux", bureau="0001", code_canton="1302", libelle_canton="Ailleurs")
+    assert "canton 1302 Ailleurs" in words(answer)
+    wrong = screen.post("bureaux", {"bureau": "0001", "code_canton": "13", "code_circonscription": "neuf"})
+    assert [name for name, _ in _faults(wrong)] == ["code_canton", "code_circonscription"]
+    assert [name for name, _ in _faults(screen.post("bureaux", {"bureau": "0001"}))] == ["code_canton"]
+    assert screen.post("bureaux", {"bureau": "9999"}).status_code == 404
+
+
+def _let_protect(screen: FilesScreen) -> None:
+    screen.desk.run("UPDATE agent SET may_protect = :yes", yes=True)
+
+
+def test_only_who_may_sees_who_is_protected(files: FilesScreen) -> None:
+    assert files.get("proteges").status_code == 404
+    assert files.post("proteges", {"act": "search", "nom": "a", "naissance": "01/01/1960"}).status_code == 404
+    assert "protégés" not in files.read("completer").lower()
+    _let_protect(files)
+    assert "Électeurs protégés (art. L. 37)" in files.read("completer")
+    assert files.get("proteges").headers["cache-control"] == "no-store"
+
+
+@pytest.mark.slow
+def test_an_elector_is_looked_for_protected_and_is_not_any_more(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    _let_protect(screen)
+    screen.desk.add_person()
+    found = screen.post("proteges", {"act": "search", "nom": "Inventé", "naissance": "14/03/1962"})
+    assert "INVENTEE Zélie, 14/03/1962" in words(found)
+    number = re.findall(r'name="number" value="(\d+)"', found.text.partition('id="trouves"')[2])[0]
+    assert "INVENTEE Zélie, 14/03/1962" in words(_send(screen, "proteges", act="protect", number=number))
+    lines = re.findall(r'name="number" value="(\d+)"', screen.get("proteges").text)
+    page = screen.get("proteges").text
+    place = page.index("INVENTEE")
+    lifted = min(
+        (it for it in lines if page.index(f'value="{it}"') > place), key=lambda it: page.index(f'value="{it}"')
+    )
+    assert "INVENTEE" not in words(_send(screen, "proteges", act="lift", number=lifted))
+    assert [it for it in _said(screen) if it[0] == Action.PROTECTION_CHANGED] == [
+        (Action.PROTECTION_CHANGED, "une adresse n'est plus à afficher (art. L. 37)"),
+        (Action.PROTECTION_CHANGED, "protection levée"),
+    ]
+    nobody = screen.post("proteges", {"act": "search", "nom": "INVENTEE", "naissance": "15/03/1962"})
+    assert "Personne sur la liste ne porte ce nom à cette date." in words(nobody)
+    empty = screen.post("proteges", {"act": "search", "nom": "", "naissance": "1962"})
+    assert [name for name, _ in _faults(empty)] == ["nom", "naissance"]
+
+
+def test_an_agent_chooses_her_messages(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    answer = _send(screen, "prevenir", wish="echeance")
+    assert "Enregistré : vous serez prévenu de : échéances." in words(answer)
+    assert re.findall(r'value="(\w+)" checked', answer.text) == ["echeance"]
+
+
+@pytest.mark.parametrize(("page", "said"), [("motifs", "motifs à compléter"), ("doutes", "doutes : 2 électeurs")])
+def test_a_page_that_names_electors_is_in_the_trail_and_is_not_kept(files: FilesScreen, page: str, said: str) -> None:
+    _without_motif(files)
+    files.work()
+    plant_doubt(files)
+    response = files.get(page)
+    assert response.headers["cache-control"] == "no-store"
+    files.client.app.state.services.spool.drain()  # type: ignore[attr-defined]
+    files.work()
+    seen = [it for it in files.desk.audit() if it.action == Action.ELECTEURS_SEEN]
+    assert seen
+    assert seen[-1].detail.startswith(said)
+    assert seen[-1].actor == AGENT
+    assert "INVENTÉE" not in str(files.desk.audit())
+
+
+def test_nothing_is_lost_when_nobody_takes_it(files: FilesScreen) -> None:
+    files.broker.is_away = True
+    answer = files.post("reunions", {"act": "reunion", "jour": "2026-11-20", "reason": "parce que"})
+    assert answer.status_code == 503
+    assert "n'est pas partie" in words(answer)
+    assert 'value="parce que"' in answer.text
+
+
+def test_the_trail_shows_what_was_noted(files: FilesScreen) -> None:
+    day = date(2026, 11, 20)
+    _send(files, "reunions", act="reunion", jour=day.isoformat())
+    page = files.read("journal", "action=reunion_changed")
+    assert "Réunion de la commission" in page
+    assert f"la commission de contrôle s'est réunie le {day:%d/%m/%Y}" in page
+
+
+def test_each_page_shows_the_electors_of_its_commune_only(files: FilesScreen) -> None:
+    _let_protect(files)
+    plant_doubt(files)
+    _without_motif(files)
+    files.desk.add_person(nom="INVENTÉE")
+    protected = "INSERT INTO protection (code_commune, nom_naissance, prenoms, date_naissance)"
+    files.desk.run(f"{protected} VALUES ('13900', 'INVENTÉE', 'Zélie', '1962-03-14')")
+    search = {"act": "search", "nom": "INVENTÉE", "naissance": "14/03/1962"}
+    assert all("INVENTÉE" in files.read(page) for page in ("doutes", "proteges"))
+    assert 'id="trouves"' in files.post("proteges", search).text
+    files.desk.run("INSERT INTO commune VALUES ('13901', 'GRANDVILLE', '13')")
+    files.desk.run("UPDATE agent SET code_commune = '13901'")
+    files.commune = "13901"
+    for page in ("doutes", "motifs", "proteges", "bureaux", "completer", "reunions"):
+        said = files.read(page)
+        assert "INVENTÉE" not in said, page
+        assert "0001" not in said, page
+    assert "Tous les mouvements ont leur motif" in files.read("motifs")
+    assert "Personne sur la liste ne porte ce nom" in words(files.post("proteges", search))
+
+
+@pytest.mark.slow
+def test_what_is_written_down_while_the_page_is_drawn_does_not_stay_on_it(
+    files: FilesScreen, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = _without_motif(files)[0]
+    options = files.get("motifs").text.partition(f'id="categorie-{first}"')[2].partition("</select>")[0]
+    files.post("motifs", {f"categorie-{first}": re.findall(r'<option value="([^"]+)"', options)[-1]})
+    read = electeurs.read_without_motif
+
+    def read_then_work(*given: Any) -> Any:  # noqa: ANN401 — as it is
+        found = read(*given)
+        files.work()
+        return found
+
+    monkeypatch.setattr(electeurs, "read_without_motif", read_then_work)
+    page = files.get("motifs").text
+    assert f'id="categorie-{first}"' in page
+    assert 'hx-trigger="every 2s"' in page.partition('id="enregistrement"')[2].partition(">")[0]

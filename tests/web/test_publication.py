@@ -1,0 +1,190 @@
+"""A tableau is posted, then its certificate is drawn, signed and noted: by the page, on both databases."""
+
+from datetime import date, timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import RowMapping, text
+
+from schemas.tableaux import Edition, TypeTableau
+from tests.integration.depots_desk import today
+from tests.integration.export_desk import COMMUNE
+from tests.parts.pdf import check_accessible, check_archive, read_text
+from tests.parts.town import AGENT
+from tests.web.files_desk import FilesScreen
+from worker.exports.audit import Action
+from worker.exports.integrity import VerifyScope, find_orphans, verify_files
+from worker.exports.purge import purge_files, total
+from worker.handlers.making.make_export import make_export
+
+WEEK = timedelta(days=7)
+
+
+def _tableau(screen: FilesScreen) -> int:
+    """One that nothing speaks against."""
+    number = screen.make_tableau(TypeTableau.CINQ_JOURS_REU)
+    screen.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL, finished_at = created_at")
+    return number
+
+
+def _made_long_ago(screen: FilesScreen) -> int:
+    """The same, made two weeks ago."""
+    number = _tableau(screen)
+    ago = (
+        "now() - interval '14 days'"
+        if screen.desk.engine.dialect.name == "postgresql"
+        else "datetime('now', '-14 days')"
+    )
+    screen.desk.run(f"UPDATE export SET finished_at = {ago}")  # noqa: S608 — ours
+    return number
+
+
+def _note(screen: FilesScreen, number: int, first: date, last: date | None = None, signed: date | None = None) -> None:
+    days = {name: day.isoformat() if day else "" for name, day in (("du", first), ("au", last), ("signe", signed))}
+    answer = screen.post("publication", {"mode": "affichage"} | days, export=number)
+    assert answer.status_code == 303, answer.text
+    screen.work()
+    while screen.desk.enqueued:
+        make_export(screen.desk.enqueued.pop().export_id, screen.desk.services)
+
+
+def _row(screen: FilesScreen, number: int) -> RowMapping:
+    with screen.desk.engine.connect() as connection:
+        query = text("SELECT * FROM derniers_exports WHERE export_id = :id")
+        return connection.execute(query, {"id": number}).mappings().one()
+
+
+@pytest.mark.slow
+def test_from_a_ready_tableau_to_its_signed_certificate(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    number = _made_long_ago(screen)
+    assert "Noter la publication" in screen.read("export", export=number)
+    first, last = today() - 2 * WEEK + timedelta(days=1), today() - timedelta(days=1)
+    _note(screen, number, first)
+    assert "le dernier jour n'est pas noté" in screen.read("publication", export=number)
+    assert screen.get("certificat", export=number).status_code == 404
+    _note(screen, number, first, last)
+    page = screen.read("publication", export=number)
+    assert "Certificat à signer." in page
+    assert " publié " in page
+    row = _row(screen, number)
+    pdf = screen.get("certificat", export=number)
+    assert pdf.status_code == 200
+    assert pdf.headers["content-disposition"] == f'attachment; filename="{row["certificat_name"]}"'
+    _note(screen, number, first, last, today())
+    assert "Certificat signé le" in screen.read("publication", export=number)
+    assert screen.get("certificat", export=number).content == pdf.content, "a signature changes nothing of it"
+    assert " certifié " in screen.read("exports")
+    said = [line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED]
+    assert len(said) == 3
+    assert said[-1].endswith(f"certificat signé le {today():%d/%m/%Y}")
+    assert "Publication notée" in screen.read("journal")
+
+
+@pytest.mark.slow
+def test_the_certificate_says_what_was_published_and_is_to_be_signed(files: FilesScreen, tmp_path: Path) -> None:
+    number = _made_long_ago(files)
+    files.desk.publish(number, published_on=today() - WEEK, published_until=today())
+    row = _row(files, number)
+    path = files.desk.services.storage.path(COMMUNE, row["certificat_name"])
+    said = " ".join(read_text(path).split())
+    for words in (
+        *("Certificat de publication", "LIBREVILLE", "code INSEE 13900", row["label"], row["file_name"]),
+        *(f"SHA-256 : {row['sha256']}", "Code électoral, art. L. 20, L. 30, L. 31 et R. 14"),
+        *("Le maire", "Nom et signature", "Sceau de la mairie", "Fait à LIBREVILLE, le"),
+        "certifie que le tableau désigné ci-dessous a été affiché du",
+    ):
+        assert words in said, said
+    assert check_accessible(path) == []
+    before = path.read_bytes()
+    files.desk.publish(number, published_on=today() - WEEK, published_until=today(), mode="consultation")
+    assert "a été tenu à la disposition des électeurs, à la mairie, du" in " ".join(read_text(path).split())
+    files.desk.publish(number, published_on=today() - WEEK, published_until=today())
+    assert path.read_bytes() == before, "the same record, the same bytes"
+    assert check_archive(path) == ""
+
+
+@pytest.mark.slow
+def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    liste = screen.make()["export_id"]
+    number = _tableau(screen)
+    commission = screen.make_tableau(TypeTableau.CINQ_JOURS_REU, edition=Edition.COMMISSION)
+    publish = screen.desk.publish
+
+    def refused(*exports: int, **fields: object) -> str:
+        request = publish(*exports, **fields)
+        assert (request["outcome"], request["told_at"] is None) == ("refused", False)
+        return str(request["code"])
+
+    assert refused(liste) == "pas_un_tableau"
+    assert refused(commission) == "exemplaire_commission"
+    assert refused(number, published_on=today() + WEEK) == "date_a_venir"
+    assert refused(number, published_on=today() - WEEK) == "publication_avant_fichier"
+    assert refused(number, published_until=today() - WEEK) == "fin_avant_debut"
+    assert refused(number, certified_on=today()) == "certificat_avant_fin"
+    assert refused(number, published_until=today() + WEEK, certified_on=today()) == "certificat_avant_fin"
+    for column in ("bloquantes = 1", "bloquantes = 0, provisoire_until = '2099-01-01'"):
+        screen.desk.run(f"UPDATE export SET {column}")  # noqa: S608 — ours
+        assert refused(number) == "tableau_a_refaire"
+    assert _row(screen, number)["published_on"] is None
+    for export in (liste, commission, number):
+        assert screen.get("publication", export=export).status_code == 404
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("days", "said"),
+    [
+        ({"du": "demain"}, "Premier jour : Date attendue"),
+        ({"du": "2099-01-01"}, "Premier jour : Le 01/01/2099 n'est pas encore venu"),
+        ({"du": ""}, "Premier jour : Donnez le premier jour"),
+        ({"au": "2020-01-01"}, "Dernier jour : Le dernier jour précède le premier"),
+        ({"signe": "2020-01-01"}, "Certificat signé le : Le certificat se signe une fois la publication terminée"),
+    ],
+)
+def test_a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(
+    files: FilesScreen, days: dict[str, str], said: str
+) -> None:
+    number = _tableau(files)
+    form = {"mode": "consultation", "du": today().isoformat(), "au": "", "signe": ""} | days
+    answer = files.post("publication", form, export=number)
+    assert answer.status_code == 422
+    page = answer.text.replace("\u202f", " ").replace("\u00a0", " ").replace("&#39;", "'")
+    (name,) = days
+    assert f'<a href="#{name}">' in page
+    assert said.partition(" : ")[2] in page
+    assert 'value="consultation" checked' in page
+    assert files.broker.events == []
+
+
+def test_said_later_counts_whatever_comes_last(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    number = _tableau(screen)
+    screen.desk.publish(number, mode="consultation", requested_by="Mme Lefèvre")
+    late = screen.desk.publish(number, published_until=today() + WEEK)
+    assert late["outcome"] == "accepted"
+    screen.desk.run("UPDATE publication SET said_at = '2099-01-01 00:00:00.000'")
+    overtaken = screen.desk.publish(number, mode="consultation")
+    assert overtaken["code"] == "declaration_depassee"
+    row = _row(screen, number)
+    assert (row["publication_mode"], row["published_by"]) == ("affichage", AGENT)
+
+
+@pytest.mark.slow
+def test_a_certificate_is_verified_and_purged_with_its_tableau(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    desk = screen.desk
+    number = _made_long_ago(screen)
+    desk.publish(number, published_on=today() - WEEK, published_until=today())
+    storage = desk.services.storage
+    path = storage.path(COMMUNE, _row(screen, number)["certificat_name"])
+    assert list(find_orphans(desk.engine, storage, seconds=-1)) == []
+    path.write_bytes(b"%PDF altered")
+    verified = list(verify_files(desk.engine, storage, VerifyScope(), actor=AGENT))
+    assert [finding.name for it in verified for finding in it.findings] == [path.name]
+    desk.run("UPDATE request SET told_at = created_at")
+    total(purge_files(desk.engine, storage, days=0, actor=AGENT))
+    assert not path.exists()
+    assert "effacé, et son certificat avec lui" in screen.read("publication", export=number)
+    assert screen.get("certificat", export=number).status_code == 410

@@ -1,0 +1,405 @@
+"""« Le registre », on both databases: an export is dropped, read, and taken up or left; nothing of it stays."""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterator
+from datetime import date, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from httpx2 import Response
+from sqlalchemy import text
+
+from common.calendrier import jour_a_paris, now
+from producers.publisher import Publisher
+from producers.web.registre.page import age_of
+from schemas.topology import REQUEST_REGISTRE_PREVIEW
+from tests.integration.requests_queue import RequestsQueue
+from tests.parts.disk import small_disk
+from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
+from tests.parts.wait import wait_until
+from tests.unit.reu_sample import COMMUNE as CODE
+from tests.unit.reu_sample import DATE, NUMERO, PRENOMS, TITLES, electeurs, format_reu
+from tests.web.asked_desk import AskedScreen, open_asked, words
+from worker.handlers.handle_preview import handle_preview
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
+
+PAGE = "/communes/13900/registre"
+
+
+class RegistreScreen:
+    """The page, and a worker that does what it asks when it is told to."""
+
+    def __init__(self, screen: AskedScreen, arrivals: Path) -> None:
+        self.screen, self.arrivals = screen, arrivals
+        self.today = jour_a_paris(now())
+
+    def drop(self, content: str | bytes | None, name: str = "liste.csv", **fields: str) -> Response:
+        """Send the form of the page."""
+        page = self.screen.client.get(PAGE).text
+        hidden = dict(re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', page))
+        form = hidden | {"jour": self.today.isoformat(), "liste": ""} | fields
+        data = content.encode() if isinstance(content, str) else content
+        files = {"fichier": (name, data, "text/csv")} if data is not None else {"fichier": ("", b"")}
+        return self.screen.client.post(PAGE, data=form, files=files, follow_redirects=False)
+
+    def press(self, path: str, **fields: Any) -> Response:  # noqa: ANN401 — a value, or several
+        """Press the button of the form that is sent there."""
+        page = self.screen.client.get(PAGE).text
+        form = page.partition(f'action="{PAGE}/{path}"')[2].partition("</form>")[0]
+        hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+        return self.screen.client.post(f"{PAGE}/{path}", data=hidden | fields, follow_redirects=False)
+
+    def work(self) -> None:
+        """Workers read what was sent, then do what each export waits for."""
+        self.screen.work()
+        for (preview_id,) in self.rows("SELECT id FROM preview WHERE erased_at IS NULL"):
+            handle_preview(preview_id, self.screen.desk.services)
+
+    def read(self) -> str:
+        """What the page says."""
+        return words(self.screen.client.get(PAGE))
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """What the database says."""
+        with self.screen.desk.engine.connect() as connection:
+            return [tuple(row) for row in connection.exec_driver_sql(query)]
+
+    def files(self) -> list[Path]:
+        """What is in the arrivals folder."""
+        return sorted(self.arrivals.iterdir()) if self.arrivals.exists() else []
+
+
+@pytest.fixture
+def screen(database_url: str, tmp_path: Path) -> Iterator[RegistreScreen]:
+    arrivals = tmp_path / "exports" / "arrivals"
+    with open_asked(database_url, tmp_path, arrivals_dir=arrivals) as opened:
+        yield RegistreScreen(opened, arrivals)
+
+
+def _export(count: int = 400, *more: dict[str, str]) -> str:
+    return format_reu([*electeurs(count, {CODE: "13900"}), *more])
+
+
+def test_the_page_says_what_the_register_holds_and_how_old_it_is(screen: RegistreScreen) -> None:
+    said = screen.read()
+    assert re.search(r"Liste principale \(générale\) \d+ électeurs export du \d\d/\d\d/\d{4}", said)
+    assert "Derniers exports repris" in said
+    assert "Voir ce qui changerait" in said
+
+
+@pytest.mark.slow
+def test_an_export_that_was_not_compared_leaves_a_gap_that_the_page_shows(screen: RegistreScreen) -> None:
+    assert "Lacune" not in screen.read(), "the first export of a list has none before it"
+    screen.drop(_export())
+    screen.work()
+    screen.press("reprendre")
+    screen.work()
+    assert "Lacune" not in screen.read()
+    with screen.screen.desk.engine.begin() as connection:
+        last = "(SELECT max(import_id) FROM import_liste)"
+        connection.exec_driver_sql(f"UPDATE import_liste SET is_compared = false WHERE import_id = {last}")  # noqa: S608
+    assert re.search(
+        rf"non comparé Lacune : du \d\d/\d\d/\d{{4}} au {screen.today:%d/%m/%Y}, ce qui a changé n'est pas connu",
+        screen.read(),
+    )
+
+
+@pytest.mark.slow
+def test_codes_that_lost_their_zeros_are_said_once_of_the_whole_export(screen: RegistreScreen) -> None:
+    screen.drop(format_reu(electeurs(400, {CODE: "13900", TITLES[18]: "1390"})))
+    screen.work()
+    said = screen.read()
+    assert said.count("Un tableur a retiré les zéros en tête des codes") == 1
+    assert "400 électeurs" in said
+
+
+@pytest.mark.parametrize(("days", "said"), [(0, "d'aujourd'hui"), (1, "d'hier"), (34, "il date de 34 jours")])
+def test_an_age_is_said_as_people_say_it(days: int, said: str) -> None:
+    today = date(2026, 11, 25)
+    assert age_of(today - timedelta(days=days), today) == said
+
+
+@pytest.mark.slow
+def test_an_export_is_dropped_read_and_taken_up(screen: RegistreScreen) -> None:
+    content = _export()
+    answer = screen.drop(content)
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{PAGE}#apercus")
+    (kept,) = screen.files()
+    assert kept.read_text() == content
+    assert kept.stat().st_mode & 0o777 == 0o640 & ~_umask()
+    assert "liste" not in kept.name
+    assert "Envoyé" in screen.read()
+
+    screen.work()
+    said = screen.read()
+    assert "Ce que changerait l'export du" in said
+    assert "Rien n'a encore changé dans le registre" in said
+    assert re.search(r"Depuis l'export précédent : \+ \d+ − \d+, \d+ changements? de bureau", said)
+    (before,) = screen.rows("SELECT count(*) FROM electeur NATURAL JOIN liste WHERE liste = 'P'")[0]
+
+    assert screen.press("reprendre").status_code == 303
+    assert "Envoyé" in screen.read()
+    screen.work()
+    assert "Repris dans le registre" in screen.read()
+    (after,) = screen.rows("SELECT count(*) FROM electeur NATURAL JOIN liste WHERE liste = 'P'")[0]
+    assert (after, screen.files()) == (400, [])
+    assert before != after
+    said = "SELECT imported_by, file_name FROM import ORDER BY id DESC LIMIT 1"
+    assert screen.rows(said) == [(AGENT, "liste.csv")]
+
+
+@pytest.mark.slow
+def test_the_same_form_twice_is_one_export(screen: RegistreScreen) -> None:
+    page = screen.screen.client.get(PAGE).text
+    hidden = dict(re.findall(r'name="(jeton|formulaire)" value="([^"]+)"', page))
+    form = hidden | {"jour": screen.today.isoformat(), "liste": ""}
+    for _ in range(2):
+        files = {"fichier": ("liste.csv", _export().encode(), "text/csv")}
+        assert screen.screen.client.post(PAGE, data=form, files=files, follow_redirects=False).status_code == 303
+    screen.work()
+    assert len(screen.rows("SELECT id FROM preview")) == len(screen.files()) == 1
+
+
+@pytest.mark.slow
+def test_what_the_preview_warns_of_is_ticked_or_nothing_happens(screen: RegistreScreen) -> None:
+    screen.drop(_export(30, electeurs(1, {CODE: "13900", DATE: "hier", PRENOMS: "Ode", NUMERO: "900"})[0]))
+    screen.work()
+    said = screen.read()
+    assert "1 ligne rejetée sur 31" in said
+    assert "date de naissance illisible" in said
+    assert "Ode" not in said
+    refused = screen.press("reprendre")
+    assert refused.status_code == 422
+    assert "2 points sont à corriger" in words(refused)
+    assert screen.rows("SELECT status FROM preview") == [("ready",)]
+    assert screen.press("reprendre", accepte=["rejets", "pertes"]).status_code == 303
+    screen.work()
+    assert screen.rows("SELECT status FROM preview") == [("imported",)]
+
+
+@pytest.mark.slow
+def test_a_list_that_the_export_lacks_may_be_emptied(screen: RegistreScreen) -> None:
+    screen.drop(_export())
+    screen.work()
+    assert "Vider la liste complémentaire européenne" in screen.read()
+    assert screen.press("reprendre", vider=["CE"]).status_code == 303
+    screen.work()
+    counts = screen.rows(
+        "SELECT l.liste, count(e.id) FROM liste l LEFT JOIN electeur e ON e.code_commune = l.code_commune "
+        "AND e.liste = l.liste AND e.version = l.version GROUP BY l.liste ORDER BY l.liste"
+    )
+    assert dict(counts)["CE"] == 0
+    assert dict(counts)["CM"] > 0
+
+
+@pytest.mark.slow
+def test_who_does_not_want_it_leaves_it_and_it_is_erased(screen: RegistreScreen) -> None:
+    screen.drop(_export())
+    screen.work()
+    assert screen.press("laisser").status_code == 303
+    screen.work()
+    assert "non repris" in screen.read()
+    assert screen.files() == []
+
+
+@pytest.mark.slow
+def test_what_is_refused_says_why_and_is_gone(screen: RegistreScreen) -> None:
+    screen.drop("<!DOCTYPE html><html><body>Votre session a expiré</body></html>", name="C:\\Exports\\liste.csv")
+    screen.work()
+    said = screen.read()
+    assert "Liste.csv : c'est une page" in said
+    assert "Le registre n'a pas changé, et le fichier est effacé." in said
+    assert screen.files() == []
+
+
+def test_a_form_without_its_file_or_its_day_comes_back(screen: RegistreScreen) -> None:
+    tomorrow = (screen.today + timedelta(days=3)).isoformat()
+    for answer, said in (
+        (screen.drop(None), "choisissez le fichier"),
+        (screen.drop(b""), "choisissez le fichier|ce fichier est vide"),
+        (screen.drop(_export(), jour=""), "indiquez le jour où vous l'avez téléchargé"),
+        (screen.drop(_export(), jour="31/02/2026"), "ce jour n'existe pas"),
+        (screen.drop(_export(), jour=tomorrow), "n'est pas encore venu"),
+        (screen.drop(_export(), liste="X"), "choisissez une liste"),
+    ):
+        assert answer.status_code == 422
+        assert re.search(said, words(answer), re.IGNORECASE), words(answer)
+    assert (screen.files(), screen.screen.sent) == ([], [])
+
+
+def test_while_the_broker_is_away_nothing_is_kept(screen: RegistreScreen) -> None:
+    screen.screen.is_broker_away = True
+    answer = screen.drop(_export())
+    assert answer.status_code == 503
+    assert "Rien n'est parti, et le registre n'a pas changé" in words(answer)
+    assert screen.files() == []
+
+
+def test_without_room_nothing_is_left(screen: RegistreScreen) -> None:
+    with small_disk(screen.arrivals, "512k") as disk:
+        disk.fill()
+        ballast = screen.files()
+        answer = screen.drop(_export())
+        assert answer.status_code == 503
+        assert "Rien n'est parti, et le registre n'a pas changé" in words(answer)
+        assert (screen.files(), screen.screen.sent) == (ballast, [])
+        disk.free()
+        assert screen.drop(_export()).status_code == 303
+
+
+@pytest.mark.slow
+def test_a_preview_of_another_commune_is_not_found(screen: RegistreScreen) -> None:
+    screen.drop(_export())
+    screen.work()
+    with screen.screen.desk.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE preview SET code_commune = '13055'")
+    assert "Ce que changerait" not in screen.read()
+    token = dict(re.findall(r'name="(jeton)" value="([^"]+)"', screen.screen.client.get(PAGE).text))
+    (preview_id,) = screen.rows("SELECT id FROM preview")[0]
+    sha256 = hashlib.sha256(_export().encode()).hexdigest()
+    for path in ("reprendre", "laisser"):
+        form = token | {"apercu": str(preview_id), "sha256": sha256}
+        assert screen.screen.client.post(f"{PAGE}/{path}", data=form).status_code == 404
+
+
+def _correct(screen: RegistreScreen, button: str, **fields: str) -> Response:
+    """Press the button of the last export that the register holds."""
+    page = screen.screen.client.get(PAGE).text
+    forms = [form.partition("</form>")[0] for form in page.split(f'action="{PAGE}/corriger"')[1:]]
+    form = next(it for it in forms if f'value="{button}"' in it)
+    hidden = dict(re.findall(r'type="hidden" name="(\w+)" value="([^"]*)"', form))
+    return screen.screen.client.post(f"{PAGE}/corriger", data=hidden | fields, follow_redirects=False)
+
+
+def _take_up(screen: RegistreScreen, count: int = 400) -> None:
+    screen.drop(_export(count))
+    screen.work()
+    screen.press("reprendre", accepte=["rejets", "pertes"])
+    screen.work()
+
+
+@pytest.mark.slow
+def test_an_export_is_undone_once_its_page_has_said_what_would_change(screen: RegistreScreen) -> None:
+    count = "SELECT count(*) FROM electeur NATURAL JOIN liste WHERE liste = 'P'"
+    before = screen.rows(count)
+    _take_up(screen)
+    assert _correct(screen, "undo").headers["location"] == f"{PAGE}#apercus"
+    assert "Envoyé" in screen.read()
+    screen.work()
+    said = screen.read()
+    assert "Ce que changerait l'annulation de l'export du" in said
+    assert re.search(rf"Liste principale \(générale\) 400 {before[0][0]}", said), said
+    assert re.search(r"Ce qu'il avait apporté est effacé : \d+ inscriptions?, \d+ radiations?", said)
+    assert (screen.rows(count), "Aucun fichier n'est à refaire." in said) == ([(400,)], True)
+    assert screen.press("reprendre").status_code == 303
+    screen.work()
+    assert "La reprise est annulée" in screen.read()
+    assert screen.rows(count) == before
+    assert "annulé" in screen.read().partition("Derniers exports repris")[2]
+
+
+@pytest.mark.slow
+def test_only_the_last_export_of_a_list_offers_to_be_undone(screen: RegistreScreen) -> None:
+    _take_up(screen)
+    said = screen.read().partition("Derniers exports repris")[2]
+    assert said.count("Voir ce que changerait son annulation") == 1
+    assert "Pour l'annuler, annulez d'abord celui du" in said
+    first = screen.rows("SELECT min(import_id) FROM import_liste")[0][0]
+    assert _correct(screen, "undo", **{"import": str(first)}).status_code == 404
+    with screen.screen.desk.engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE import SET finished_at = '2026-01-01 00:00:00+00:00'")
+    assert "il ne s'annule plus" in screen.read()
+    assert _correct(screen, "redate", act="undo").status_code == 404
+
+
+def test_an_export_of_several_communes_is_not_the_clerks(screen: RegistreScreen) -> None:
+    with screen.screen.desk.engine.begin() as connection:
+        number = "(SELECT max(import_id) FROM import_liste)"
+        connection.exec_driver_sql(
+            f"INSERT INTO import_liste (import_id, code_commune, liste, electeurs) VALUES ({number}, '13055', 'P', 1)"  # noqa: S608
+        )
+    assert "Cet export a aussi des listes d'autres communes" in screen.read()
+
+
+@pytest.mark.slow
+def test_the_day_of_an_export_is_corrected(screen: RegistreScreen) -> None:
+    _take_up(screen)
+    taken_on = "SELECT taken_on FROM import ORDER BY id DESC LIMIT 1"
+    (number,) = screen.rows("SELECT max(id) FROM import")[0]
+    wrong = {"": "indiquez le jour", "31/02/2026": "n'existe pas", "2199-01-01": "n'est pas encore venu"}
+    for day, said in wrong.items():
+        answer = _correct(screen, "redate", jour=day)
+        assert (answer.status_code, said in words(answer).lower()) == (422, True)
+        assert f'href="#jour-{number}"' in answer.text
+    before = screen.rows(taken_on)
+    with screen.screen.desk.engine.begin() as connection:
+        earlier = "UPDATE import SET taken_on = '2026-01-02' WHERE id < (SELECT max(id) FROM import)"
+        connection.exec_driver_sql(earlier)
+    yesterday = screen.today - timedelta(days=1)
+    assert _correct(screen, "redate", jour=yesterday.isoformat()).status_code == 303
+    screen.work()
+    said = screen.read()
+    assert f"Ce que changerait l'export daté du {yesterday:%d/%m/%Y}" in said
+    assert f"il serait du {yesterday:%d/%m/%Y}" in said
+    assert screen.rows(taken_on) == before
+    screen.press("reprendre")
+    screen.work()
+    assert "Le jour est corrigé" in screen.read()
+    assert str(screen.rows(taken_on)[0][0])[:10] == yesterday.isoformat()
+
+
+@pytest.mark.slow
+def test_what_was_deposited_wants_a_reason_on_the_page_too(screen: RegistreScreen) -> None:
+    _take_up(screen)
+    _correct(screen, "undo")
+    screen.work()
+    with screen.screen.desk.engine.begin() as connection:
+        found = connection.exec_driver_sql("SELECT found FROM preview ORDER BY id DESC LIMIT 1").scalar_one()
+        found = json.loads(found) if isinstance(found, str) else found
+        found["files"] |= {"count": 2, "used": ["Liste P du jour"], "others": ["Tableau des essais"]}
+        connection.execute(text("UPDATE preview SET found = :found WHERE act = 'undo'"), {"found": json.dumps(found)})
+    said = screen.read()
+    assert "2 fichiers deviennent « à refaire »" in said
+    assert "Liste P du jour (déposé, affiché, ou téléchargé pour l'être) Tableau des essais" in said
+    answer = screen.press("reprendre")
+    assert (answer.status_code, "Dites pourquoi ces fichiers sont à refaire" in words(answer)) == (422, True)
+    assert screen.press("reprendre", raison="mauvais fichier").status_code == 303
+    screen.work()
+    assert "ont changé depuis que cela vous a été montré" in screen.read(), "there are no such files"
+    assert "et le fichier est effacé" not in screen.read()
+
+
+@pytest.mark.slow
+def test_who_changes_nothing_leaves_the_register_as_it_is(screen: RegistreScreen) -> None:
+    _take_up(screen)
+    _correct(screen, "undo")
+    screen.work()
+    assert screen.press("laisser").status_code == 303
+    screen.work()
+    assert "abandonné" in screen.read()
+    assert screen.rows("SELECT count(*) FROM import WHERE undone_at IS NOT NULL") == [(0,)]
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@pytest.mark.slow
+def test_a_full_queue_keeps_an_export_that_was_dropped(screen: RegistreScreen, amqp_url: str) -> None:
+    with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as screen.screen.publisher:
+        queue.fill()
+        assert screen.drop(_export()).status_code == 303
+        assert "c'est gardé, et partira tout seul" in screen.read()
+        assert len(screen.files()) == 1
+        queue.clear()
+        assert queue.take_event().type == REQUEST_REGISTRE_PREVIEW
+        wait_until(lambda: screen.screen.sent, message="that it has left")
+    screen.work()
+    assert "Ce que changerait l'export du" in screen.read()
