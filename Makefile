@@ -8,7 +8,7 @@ COMPILE := pip compile pyproject.toml --quiet --universal --python-version 3.11 
 	--no-emit-index-url --no-header --annotation-style line $(if $(UPGRADE),--upgrade)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo run pictures test faults mutants histories image boxes nightly check bench schemas migrate lock clean .runtime .dev
+.PHONY: help setup demo run pictures test faults nemesis mutants histories image boxes nightly audit sbom check bench growth schemas migrate lock clean .runtime .dev
 
 help: ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-9s %s\n", $$1, $$2 }' Makefile
@@ -21,15 +21,19 @@ demo: .runtime ## make the files of a fictitious commune and show them: needs Py
 run: .runtime ## open the clerk's screen on 127.0.0.1:8000, with the files it makes: needs Python only
 	$(RUN) -m worker.solo run
 
-test: .dev ## install the services that the tests use, then run the tests: a quarter of an hour on two cores
+test: .dev ## install the services that the tests use, then run all tests but the slow ones: six to eight minutes on two cores
 	$(RUN) -m tests.parts.install
-	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not nightly"
+	$(RUN) -m pytest -n auto --maxprocesses 4 -m "not slow"
 
-faults: .dev ## break each part in turn while files are made, then send 10,000 bad messages; count what is lost: seven minutes
+faults: .dev ## break each part in turn while files are made, then send 10,000 bad messages, then let a clerk ask beside 55,000 of others: eight minutes
 	$(RUN) -m tests.faults
 	$(RUN) -m tests.faults.poison_play
+	$(RUN) -m tests.faults.neighbours_play
 
-mutants: .dev ## take each safeguard away in a copy of the tree, and count those whose tests notice nothing: a quarter of an hour
+nemesis: .dev ## overlap two or three troubles at a time, drawn by SEEDS seeds (20), and judge what is left: a minute each
+	$(RUN) -m tests.faults.nemesis --seeds $(or $(SEEDS),20) --seed $(or $(SEED),1) --parallel $(or $(PARALLEL),1)
+
+mutants: .dev ## take each safeguard away in a copy of the tree, and count those whose tests notice nothing: half an hour
 	$(RUN) -m tests.mutants
 
 image: ## build the container image, under the name that docker-compose.yml runs: needs Docker
@@ -41,11 +45,18 @@ boxes: .dev ## play docs/operations.md on a container engine of its own, an upgr
 histories: .dev ## N random histories of a register (10,000), made by the product and computed from the law: an hour and a half
 	$(RUN) -m tests.oracle histories --count $(or $(N),10000) --seed $(or $(SEED),1)
 
-nightly: .dev ## the tests that take minutes each, then faults, mutants, 1,000 histories and bench: two hours
+nightly: .dev ## the slow tests, then faults, mutants, 1,000 histories and bench: two hours
 	$(RUN) -m tests.parts.install
-	$(RUN) -m pytest -n auto --maxprocesses 4 -m nightly
+	$(RUN) -m pytest -n auto --maxprocesses 4 -m slow
 	$(MAKE) faults mutants bench
 	$(MAKE) histories N=1000
+
+audit: .dev ## known vulnerabilities of what is locked, where a service answers, and secrets in the history
+	$(RUN) -m tests.audit
+
+sbom: .dev ## var/sbom.json, what is locked for running as an inventory (CycloneDX)
+	@mkdir -p var
+	$(dir $(RUN))cyclonedx-py requirements requirements.lock --pyproject pyproject.toml --output-reproducible -o var/sbom.json
 
 pictures: .dev ## make the pictures of docs/guide-agent.md again, from the running screen
 	$(RUN) -m tests.pictures
@@ -56,11 +67,14 @@ check: .dev ## style, types, dependency rules, generated files up to date, compo
 	$(RUN) -m mypy $(CODE)
 	$(RUN) -c 'from importlinter.cli import lint_imports_command as main; main()' --no-logo
 	$(RUN) -m schemas check
-	$(RUN) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml deploy/tls.yml deploy/monitoring.yml
+	$(RUN) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml $(wildcard deploy/*.yml)
 	$(dir $(RUN))hadolint Dockerfile
 
 bench: .dev ## measure how fast files are made and the screen answers: half an hour
 	$(RUN) -m bench
+
+growth: .dev ## how work grows with a list and with the past: exponents, a quarter of an hour
+	$(RUN) -m bench.growth
 
 schemas: .runtime ## write the JSON Schemas and the examples again, from the models
 	$(RUN) -m schemas write
