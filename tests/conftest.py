@@ -15,7 +15,7 @@ from tests.parts.mail import Mailbox
 from tests.parts.packages import POSTGRESQL, RABBITMQ, Part, require
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
-from tests.parts.scheduling import WholeFiles, slowest_first
+from tests.parts.scheduling import WholeFiles, seventh, slowest_first
 
 # How fast an example is made says how busy the machine is, not whether the rule holds.
 settings.register_profile("steady", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -32,9 +32,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> WholeFile
     return WholeFiles(config, log)
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """How `.ci/run` asks for a part of the slow tests."""
+    parser.addoption("--seventh", type=int, help="of the slow tests, the boxes and the files of this day of the week")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """What takes long begins first."""
-    items[:] = slowest_first(items)
+    day = config.getoption("seventh")
+    chosen = items if day is None else seventh(items, day)
+    config.hook.pytest_deselected(items=[it for it in items if it not in set(chosen)])
+    items[:] = slowest_first(chosen)
 
 
 @pytest.fixture(autouse=True)

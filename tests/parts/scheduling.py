@@ -1,4 +1,4 @@
-"""Which tests run side by side: each process of pytest-xdist takes whole files, the slowest kinds first.
+"""Which tests run, and which side by side: each process of pytest-xdist takes whole files, the slowest kinds first.
 
 Every process has servers of its own, since a test may stop them; what is dearer than they are is made in one process.
 """
@@ -31,6 +31,13 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
     def _split_scope(self, nodeid: str) -> str:
         path = Path(nodeid.partition("::")[0])
         return next((group for group, files in SHARED.items() if any(map(path.match, files))), str(path))
+
+
+def seventh(items: Sequence[pytest.Item], day: int) -> list[pytest.Item]:
+    """Of the slow tests the files of a seventh, another one each day of the week; the boxes and all others each day."""
+    shared = [it for it in items if it.get_closest_marker("slow") and not it.get_closest_marker("boxes")]
+    left_out = {path for at, path in enumerate(sorted({it.path for it in shared})) if at % 7 != day % 7}
+    return [it for it in items if it not in shared or it.path not in left_out]
 
 
 def slowest_first(items: Sequence[pytest.Item]) -> list[pytest.Item]:

@@ -3,7 +3,7 @@
 import hashlib
 
 import pytest
-from playwright.sync_api import Locator, Page, TimeoutError, expect
+from playwright.sync_api import Error, Locator, Page, expect
 
 from tests.parts.wait import wait_until
 from tests.web.conftest import Visit
@@ -40,7 +40,7 @@ class Keyboard:
         """A part of the page that changes just now may move it away for a moment."""
         try:
             self.page.wait_for_function(_IS_SEEN)
-        except TimeoutError:
+        except Error:
             element = self.page.evaluate("document.activeElement.outerHTML.slice(0, 300)")
             raise AssertionError(f"what has the focus is not seen: {element}") from None
 
