@@ -255,14 +255,10 @@ def test_another_user_of_the_group_works_and_figures_are_told(installation: Inst
     assert "OK     Volume des exports" in said
     for what, seconds in installation.times.items():
         click.echo(f"{seconds:6.1f} s  {what}")
-    memory = {
-        service: _memory(installation, service)
-        for service in installation.run("docker compose config --services").split()
-        if service not in ("migrate", "command")
-    }
-    for service, mebibytes in memory.items():
-        click.echo(f"{mebibytes:6.0f} MiB  {service}")
-    click.echo(f"{sum(memory.values()):6.0f} MiB  all of them at rest: proportional set size")
+    _say_memory(installation, "after a day of it all")
+    installation.run("docker compose down; docker compose up --detach", what="all of it, started again")
+    installation.healthy()
+    _say_memory(installation, "as started")
 
 
 def _git(*arguments: str) -> str:
@@ -281,6 +277,17 @@ def _check_out(folder: Path, commit: str = "") -> None:
     listed = f"git archive {commit}" if commit else "git ls-files -z | tar --create --null --files-from=-"
     unpack = f"umask 027; {listed} | tar --extract --no-same-owner --no-same-permissions --directory='{folder}'"
     subprocess.run(unpack, shell=True, cwd=ROOT, check=True)  # noqa: S602 — nothing of it comes from elsewhere
+
+
+def _say_memory(installation: Installation, when: str) -> None:
+    memory = {
+        service: _memory(installation, service)
+        for service in installation.run("docker compose config --services").split()
+        if service not in ("migrate", "command")
+    }
+    for service, mebibytes in memory.items():
+        click.echo(f"{mebibytes:6.0f} MiB  {service}")
+    click.echo(f"{sum(memory.values()):6.0f} MiB  all of them at rest, {when}: proportional set size")
 
 
 def _memory(installation: Installation, service: str) -> float:
