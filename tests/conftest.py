@@ -34,7 +34,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> WholeFile
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """How `.ci/run` asks for a part of the slow tests."""
-    parser.addoption("--seventh", type=int, help="of the slow tests, those of each day, and the files of this day of the week")
+    parser.addoption("--seventh", type=int, help="of the slow tests, those of this day of the week")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

@@ -2040,8 +2040,8 @@ IMPORT = [
     ),
     Mutant(
         "doubt-outlives-its-import",
-        "forget_doubts(connection, known.id)",
-        "pass",
+        "doubts = forget_doubts(connection, known.id)",
+        "doubts = 0",
         ("test_an_import_that_is_undone_takes_its_doubts_away",),
     ),
     Mutant(
@@ -2160,9 +2160,15 @@ TABLEAUX = [
     ),
     Mutant(
         "recalled-file-deposited",
+        'StateRule(FileState.TO_REDO, "recalled_at"),',
+        "",
+        ("test_a_deposit_of_what_was_recalled_is_to_be_redone_until_a_later_one",),
+    ),
+    Mutant(
+        "deadline-met-by-a-recalled",
         "self.bloquantes or self.provisoire_until or self.recalled_at",
         "self.bloquantes or self.provisoire_until",
-        ("test_a_deposit_of_what_was_recalled_is_to_be_redone_until_a_later_one",),
+        ("test_what_cannot_be_posted_is_not_done", "test_what_cannot_be_used_is_not_called_ready"),
         where="producers/records.py",
     ),
     Mutant(

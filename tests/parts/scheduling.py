@@ -35,7 +35,7 @@ class WholeFiles(LoadScopeScheduling):  # type: ignore[misc]
 
 
 def seventh(items: Sequence[pytest.Item], day: int) -> list[pytest.Item]:
-    """Of the slow tests the files of a seventh, another one each day of the week; boxes, nemesis and others each day."""
+    """Of the slow tests the files of a seventh, another one each day of the week; all others each day."""
     shared = [it for it in items if it.get_closest_marker("slow") and it.path.parent.name not in _EACH_DAY]
     left_out = {path for at, path in enumerate(sorted({it.path for it in shared})) if at % 7 != day % 7}
     return [it for it in items if it not in shared or it.path not in left_out]
