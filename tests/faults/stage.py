@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import Self, TypeVar
 
+from psycopg.errors import DeadlockDetected
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent, Data
@@ -181,7 +183,18 @@ class Stage:
             }
             for table, dates in waits.items():
                 moved = ", ".join(f"{date} = {date} - interval '{seconds} s'" for date in dates)
-                self.execute(f"UPDATE {table} SET {moved}")  # noqa: S608 — our own words
+                self._insist(f"UPDATE {table} SET {moved}")  # noqa: S608 — our own words
+
+    def _insist(self, statement: str) -> None:
+        """Change many rows that others change at the same time, in another order: one of the two begins again."""
+        while True:
+            try:
+                self.execute(statement)
+            except OperationalError as error:
+                if not isinstance(error.orig, DeadlockDetected):
+                    raise
+            else:
+                return
 
     def expect_log(self, *words: str) -> None:
         """Wait until a worker or the notifier has logged one of these."""

@@ -40,6 +40,7 @@ _PUT_OFF_SECONDS = 20
 """How long a first failure is left alone, and more."""
 UNDER_WAY = {PreviewStatus.QUEUED, PreviewStatus.RUNNING, PreviewStatus.ACCEPTED, PreviewStatus.IMPORTING}
 _UNTOLD = "SELECT count(*) FROM request WHERE told_at IS NULL"
+_UNANSWERED = f"{_UNTOLD} OR announced_at IS NULL"
 _REQUESTS = "SELECT count(*) FROM request"
 _UNFINISHED = "SELECT count(*) FROM export WHERE status IN ('queued', 'running')"
 
@@ -150,7 +151,7 @@ def _harm(stage: Stage, rounds: Rounds, seed: int, requests: int, healed: list[H
     stage.let_time_pass(_LATER_SECONDS)
     stage.expect(lambda: not stage.count(_UNFINISHED), "the end of every file")
     stage.let_time_pass(_LATER_SECONDS)
-    stage.expect(lambda: not stage.count(_UNTOLD), "an answer to everything that was said")
+    stage.expect(lambda: not stage.count(_UNANSWERED), "an answer to everything that was said")
     stage.let_time_pass(_LATER_SECONDS)
     people.check()
     if left := _without_row(stage):
