@@ -33,6 +33,9 @@ from worker.settings import load_settings
 _OURS = {"processes", "threads", "queues", "worker_shutdown_timeout"}
 """Of Dramatiq's options, those that one process alone has."""
 
+_LOOK_SECONDS = 1.0
+"""A signal may reach another thread, as where the process stood still: this one hears of it when it looks."""
+
 
 def compose() -> PrefectureBroker:
     """The broker with its actors, from the environment."""
@@ -79,7 +82,8 @@ def serve(arguments: Namespace) -> int:
     stop = Event()
     stop_on_signals(stop)
     worker.start()
-    stop.wait()
+    while not stop.wait(_LOOK_SECONDS):
+        pass
     worker.stop(arguments.worker_shutdown_timeout)
     broker.close()
     return 0

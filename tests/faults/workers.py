@@ -40,7 +40,7 @@ def workers_killed(stage: Stage) -> Iterator[None]:
     job.expect_again()
 
 
-@fault("a worker stopped (SIGTERM)")
+@fault("a worker stopped (SIGTERM)", short=True)
 def worker_stopped(stage: Stage) -> Iterator[None]:
     """It finishes its file, by itself and at the first attempt, and leaves with 0."""
     yield
