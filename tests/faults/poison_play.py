@@ -77,7 +77,7 @@ def play(town: Town, poisons: Sequence[Poison], *, timeout: float) -> Played:
 
 
 def _trouble(town: Town, fates: Fates, good: int) -> Iterator[str]:
-    if fates.unknown:
+    if len(fates.unknown) > fates.dropped:
         yield f"nothing is known of {len(fates.unknown)} messages, such as {fates.unknown[0]}"
     if failed := [reason for reason in fates.reasons if reason.startswith("failed")]:
         yield f"an actor failed over {fates.reasons.total()} messages: {failed}"
@@ -140,8 +140,9 @@ def main(count: int, start: int | None) -> None:
 def _show(played: Played, seconds: float) -> None:
     fates = played.fates
     click.echo(
-        f"{played.sent} sent, {fates.reasons.total()} dead letters, {fates.count(RequestOutcome.REFUSED)} requests "
-        f"refused, {played.good} good requests served; {played.grown / (1 << 20):+.1f} MiB, {seconds:.0f} s"
+        f"{played.sent} sent, {fates.reasons.total()} dead letters, {fates.dropped} beyond their account's share, "
+        f"{fates.count(RequestOutcome.REFUSED)} requests refused, {played.good} good requests served; "
+        f"{played.grown / (1 << 20):+.1f} MiB, {seconds:.0f} s"
     )
     for reason, number in fates.reasons.most_common():
         click.echo(f"{number:8} {reason}")
