@@ -1,4 +1,4 @@
-"""Migration 0008: what was imported before is a link dated by its import, and a gap where it left no mouvement."""
+"""Migrations 0008 and 0045: what was imported before is a link, and a gap where it left no mouvement; decreed polls."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -16,6 +16,7 @@ from worker.db.migrate import downgrade, migrate
 from worker.db.types import Base
 from worker.domain.tableau.couverture import Link
 from worker.registre.imports.chain import read_chain
+from worker.registre.scrutins import select_scrutins, set_scrutin
 
 TABLES = ("import", "import_liste")
 
@@ -85,3 +86,17 @@ def test_it_goes_back_and_forth(engine: Engine) -> None:
     with engine.connect() as connection:
         assert connection.scalar(text("SELECT count(*) FROM import_liste")) == 3
     migrate(engine)
+
+
+def test_the_poll_of_a_decree_comes_and_what_the_operator_said_of_that_day_stays(engine: Engine) -> None:
+    migrate(engine, "0044")
+    migrate(engine)
+    with engine.begin() as connection:
+        (decreed,) = select_scrutins(connection)
+        assert (decreed.date, decreed.last_round([])) == (date(2026, 3, 15), date(2026, 3, 22))
+        assert "décret n° 2025-848" in decreed.libelle
+        set_scrutin(connection, decreed._replace(libelle="Municipales"))
+    for revision in ("0044", "head"):
+        (downgrade if revision == "0044" else migrate)(engine, revision)
+        with engine.connect() as connection:
+            assert [it.libelle for it in select_scrutins(connection)] == ["Municipales"]

@@ -241,7 +241,9 @@ def test_rejected_mouvements_are_explained_without_naming_anybody(run: Run, tmp_
 
 
 def test_polls_are_added_shown_and_removed(run: Run) -> None:
-    assert run("scrutins").out == "Aucun scrutin : ajoutez-en un avec --add.\n"
+    decreed = run("scrutins").out
+    assert [it for it in ("15/03/2026", "toutes", "décret n° 2025-848 du 27 août 2025") if it not in decreed] == []
+    assert run("scrutins", "--remove", "15/03/2026").out == "Aucun scrutin : ajoutez-en un avec --add.\n"
     national = run("scrutins", "--add", "11/04/2027", "--libelle", "Présidentielle", "--cloture", "2027-03-05")
     assert [word for word in ("11/04/2027", "toutes", "Présidentielle", "05/03/2027") if word not in national.out] == []
     both = run("scrutins", "--commune", "13055", "--add", "2027-06-13", "--libelle", "Municipale partielle").out
