@@ -494,7 +494,7 @@ CANTON_ABSENT = Kind(
     "canton_absent",
     Severity.REMARK,
     Bureau.code_canton,
-    "Code du canton inconnu pour ce bureau : l'indiquer une fois (commande « bureaux »).",
+    "Code du canton inconnu pour ce bureau : l'indiquer une fois (page « Bureaux »).",
     OURS,
 )
 CANTON_ELSEWHERE = Kind(
