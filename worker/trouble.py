@@ -18,15 +18,18 @@ from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
 from worker.errors import DatabaseAwayError, DiskFullError, ExhaustedError, PrefectureError, TransientError
 
 _FIRST_SECONDS, _GROWTH, _MANY = 1.0, 1.5, 50
+_LONGEST_SECONDS = 120.0
+"""Between two tries while something is away, at most: what is alone finds out for itself that it is over. Less, and ten
+thousand files that wait would keep the workers busy with nothing."""
 
 
-def until_next_try(tries: int, longest: float) -> float:
-    """Seconds between two tries, after so many that met the same trouble: 1, 1.5, 2.3, 3.4 … `longest`.
+def until_next_try(tries: int) -> float:
+    """Seconds between two tries, after so many that met the same trouble: 1, 1.5, 2.3, 3.4 … 120.
 
     That is a second and half as long as it was waited for so far: after a short trouble work goes on soon, and a long
     one is asked for seldom.
     """
-    return min(_FIRST_SECONDS * _GROWTH ** min(tries, _MANY), longest)
+    return min(_FIRST_SECONDS * _GROWTH ** min(tries, _MANY), _LONGEST_SECONDS)
 
 
 class Source(StrEnum):

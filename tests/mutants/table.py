@@ -1165,6 +1165,12 @@ NOTIFIER = [
         where="worker/exports/records.py",
     ),
     Mutant(
+        "lone-row-asleep",
+        "_LONGEST_SECONDS = 120.0",
+        "_LONGEST_SECONDS = 300.0",
+        ("test_after_a_long_outage_a_lone_file_is_begun_again_within_two_minutes",),
+    ),
+    Mutant(
         "sweep-never-rests",
         "self._due_at = max(self._due_at, time.monotonic() + rest)",
         "pass",

@@ -58,9 +58,6 @@ from worker.exports.naming import Naming, allocate_names
 from worker.exports.storage import Made, PendingFile, publish
 from worker.trouble import until_next_try
 
-LONGEST_WAIT = 300.0
-"""Seconds between two tries while something is away or full, at most."""
-
 FEW = 5_000
 """A file of so many electors is made before anybody could see how far it is."""
 
@@ -386,7 +383,7 @@ def wait_seconds(tries: int, error: PrefectureError) -> float:
     """
     if isinstance(error, DatabaseAwayError):
         tries -= 1
-    return until_next_try(tries, LONGEST_WAIT) if tries >= 0 else 0
+    return until_next_try(tries) if tries >= 0 else 0
 
 
 def _end(connection: Connection, fence: ColumnElement[bool], **values: Any) -> int:  # noqa: ANN401 — columns

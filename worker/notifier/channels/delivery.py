@@ -106,7 +106,7 @@ def backoff(attempts: int, *, is_away: bool = False) -> float:
     if is_away:
         from worker.trouble import until_next_try  # a command line that only knows the wishes loads no database
 
-        return until_next_try(attempts, LONGEST_DELAY_SECONDS)
+        return until_next_try(attempts)
     return float(min(FIRST_DELAY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS))
 
 
