@@ -121,10 +121,11 @@ def test_a_mail_that_was_sent_while_the_database_went_away_is_recorded_when_it_i
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("is_long", [False, True], ids=["short", "longer-than-a-lease"])
 def test_what_was_under_way_when_the_database_went_away_is_taken_up_once_it_is_on_record(
-    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
+    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, is_long: bool
 ) -> None:
-    """And not a lease later; nothing is sent again meanwhile."""
+    """And not a lease later; nothing is sent again meanwhile, however long the database was away."""
     away = threading.Event()
     real, end = dispatch.Dispatcher._write, Outbox.end  # noqa: SLF001 — where it is recorded
 
@@ -148,6 +149,8 @@ def test_what_was_under_way_when_the_database_went_away_is_taken_up_once_it_is_o
     with pytest.raises(DatabaseAwayError):
         work(notifier)
     mailbox.on_mail = lambda: None
+    if is_long:
+        desk.change_requests(teller_lease=utc_now(-1))
     assert work(notifier) == 0
     away.clear()
     wait_until(lambda: work(notifier), message="the others told")

@@ -1110,8 +1110,14 @@ NOTIFIER = [
         ("test_message_id_is_stable_and_hides_the_address",),
     ),
     Mutant(
+        "own-lease-out-of-time",
+        "is_anybodys = and_(lease.is_free(), row.teller.is_distinct_from(owner))",
+        "is_anybodys = lease.is_free()",
+        ("test_what_was_under_way_when_the_database_went_away_is_taken_up_once_it_is_on_record",),
+    ),
+    Mutant(
         "two-notifiers-one-request",
-        'or_(lease.is_free(), and_(bindparam("takes_up", type_=Boolean), lease.is_held_by(owner))),',
+        'or_(is_anybodys, and_(bindparam("takes_up", type_=Boolean), lease.is_held_by(owner))),',
         'or_(bindparam("takes_up", type_=Boolean), true()),',
         ("test_three_notifiers_tell_sixty_requests_once",),
     ),

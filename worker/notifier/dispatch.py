@@ -146,9 +146,9 @@ class Dispatcher:
 
     @property
     def is_on_record(self) -> bool:
-        """Whether what became of every message is written down: nothing is under way."""
+        """Whether what became of every message is written down, or that nobody is to send it meanwhile."""
         self._late = [thread for thread in self._late if thread.is_alive()]
-        return not self._late and not any(it.is_under_way for it in self._sendings)
+        return not self._late and not any(it.is_under_way and not it.is_held for it in self._sendings)
 
     def finish(self, seconds: float) -> None:
         """Wait for the mails under way, so long at most: one that is cut off may come twice."""
@@ -420,6 +420,8 @@ class _Sending:
         self._lock = threading.Lock()
         self._is_over = threading.Event()
         self._is_left = False
+        self.is_held = False
+        """Whether the record says that nobody else is to send it, as long as it may take."""
         self._outcome: Fate | BaseException | None = None
         self._context = copy_context()  # what log lines about it bear
         self._thread = threading.Thread(target=self._context.run, args=(self._run,), name="mail", daemon=True)
@@ -437,6 +439,7 @@ class _Sending:
                 if not self._is_over.is_set():
                     self._is_left = True
                     self._hold()
+                    self.is_held = True
                     self._context.copy().run(log.warning, "mail_under_way")
                     return None
         if isinstance(self._outcome, BaseException):

@@ -82,7 +82,7 @@ class Outbox:
         """Take the first rows that are settled, not notified of, due, and in nobody's hands, in their order.
 
         Batches come last, and each account has its turn (worker.exports.lease). `takes_up`: those in our own hands too,
-        which were let go of when the database went away.
+        which were let go of when the database went away; without it not even those whose lease has run out.
         """
         now = time.monotonic()
         with self._engine.begin() as connection:
@@ -178,12 +178,13 @@ def _order(table: Any) -> Sequence[Any]:  # noqa: ANN401 — a table or an alias
 def _oldest_due(table: NotifiedTable, owner: str) -> Select[int]:
     row: Any = aliased(table)
     lease = Lease(row.teller, row.teller_lease)
+    is_anybodys = and_(lease.is_free(), row.teller.is_distinct_from(owner))
     return (
         select(row.id)
         .where(
             row.told_at.is_(None),
             or_(row.tell_after.is_(None), row.tell_after <= utc_now()),
-            or_(lease.is_free(), and_(bindparam("takes_up", type_=Boolean), lease.is_held_by(owner))),
+            or_(is_anybodys, and_(bindparam("takes_up", type_=Boolean), lease.is_held_by(owner))),
             _may_be_said(table, row),
         )
         .order_by(*_order(row))
