@@ -225,7 +225,7 @@ def test_the_views_of_the_screen(desk: DepotsDesk, views: Any) -> None:  # noqa:
     assert registres["13900", "P"]["imported_at"] is not None
     by_sql = registres["01001", "P"]
     assert (by_sql["electeurs"], by_sql["imported_at"], by_sql["imported_by"]) == (None, None, None)
-    (scrutin,), (reunion,) = views("scrutins"), views("reunions")
+    (_decreed, scrutin), (reunion,) = views("scrutins"), views("reunions")
     assert (scrutin["code_commune"], _day(scrutin["jour"]), scrutin["libelle"], scrutin["cloture"]) == (
         *("", "2027-04-11", "Présidentielle", None),
     )

@@ -232,6 +232,7 @@ def _add_scrutin(connection: Connection, code: str, day: date, libelle: str = ""
 def test_a_commune_has_its_polls_and_the_national_ones(engine: Engine) -> None:
     avril, mai, juin = date(2027, 4, 11), date(2027, 5, 9), date(2027, 6, 13)
     with engine.begin() as connection:
+        scrutins.remove_scrutin(connection, "", date(2026, 3, 15))  # that of a decree
         _add_scrutin(connection, "", mai, "Législatives")
         _add_scrutin(connection, COMMUNE, avril, "Municipale partielle", date(2027, 3, 5))
         _add_scrutin(connection, VOISINE, juin)

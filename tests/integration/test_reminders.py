@@ -34,7 +34,7 @@ MEETING, VINGT, CINQ = date(2027, 3, 18), date(2027, 3, 22), date(2027, 4, 6)
 def desk(desk: Desk) -> Desk:
     add(desk, ListeCommunale(code_commune="13900", liste=Liste.PRINCIPALE))
     add(desk, ListeCommunale(code_commune="13900", liste=Liste.COMPLEMENTAIRE_EUROPEENNE))
-    add(desk, Scrutin(code_commune="", date=SCRUTIN, libelle="Élection présidentielle, 1er tour"))
+    desk.change(Scrutin, date=SCRUTIN, libelle="Élection présidentielle, 1er tour")  # that of a decree, which is over
     return desk
 
 

@@ -57,7 +57,7 @@ from worker.registre.imports.chain import set_taken_on
 from worker.registre.imports.undo import undo_import
 from worker.registre.mouvements.importer import import_mouvements
 from worker.registre.reu.importer import Intake, import_file
-from worker.registre.scrutins import KnownScrutin, Reunion, add_reunion, set_scrutin
+from worker.registre.scrutins import KnownScrutin, Reunion, add_reunion, remove_scrutin, select_scrutins, set_scrutin
 
 _LABELS = {
     "P": "Liste principale",
@@ -71,6 +71,8 @@ def _prepare(url: str) -> None:
     migrate(engine)
     with engine.begin() as connection:
         add_commune(connection, COMMUNE, "Libreville")
+        for poll in select_scrutins(connection):  # those of decrees: a history draws its own
+            remove_scrutin(connection, poll.code_commune, poll.date)
     engine.dispose()
 
 
