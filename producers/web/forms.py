@@ -8,17 +8,21 @@ from typing import Self
 from urllib.parse import urlencode
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel, TypeAdapter, ValidationError
 from starlette.datastructures import FormData
 
 from schemas.envelope import CloudEvent, Data
 from schemas.faults import explain_fault
-from schemas.requests import LARGEST_ID
+from schemas.requests import LARGEST_ID, Jour
 from schemas.vocabulary import parse_jour
 
 ONCE = "formulaire"
 """The field that distinguishes one showing of a form from another."""
 
+IMPOSSIBLE_DAY = "ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA, l'année en entier"
+"""Of what is no day, and of 20/11/26, which a browser takes for the year 26."""
+
+_JOUR = TypeAdapter[date](Jour)
 _MOST_DIGITS = len(str(LARGEST_ID))
 
 _MOST_DIGITS_OF_A_PAGE = 6
@@ -93,9 +97,9 @@ def read_numbers(values: Iterable[object]) -> list[int]:
 
 
 def read_day(words: str) -> date | None:
-    """A day, as a browser or a person writes it; None when it is none."""
+    """A day that a request may name, as a browser or a person writes it; None when it is none (`IMPOSSIBLE_DAY`)."""
     try:
-        return parse_jour(words)
+        return _JOUR.validate_python(parse_jour(words.strip()))
     except ValueError:
         return None
 

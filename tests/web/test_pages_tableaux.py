@@ -116,6 +116,25 @@ def test_a_tableau_of_before_2019_has_its_date(screen: AskedScreen) -> None:
     assert screen.sent[0].data["date_tableau"] == "2018-01-10"
 
 
+def test_a_commune_that_begins_is_asked_for_the_meeting_before(screen: AskedScreen) -> None:
+    """And never offered the one that the tableau follows, of which she heard once it was refused."""
+    before, window = date(2026, 9, 10), date(2027, 3, 26)
+    screen.desk.run("DELETE FROM commission")
+    assert "Aucune n'est notée" in words(screen.get("/tableaux"))
+    insert = "INSERT INTO commission (code_commune, liste, date) VALUES ('13900', '', :day)"
+    screen.desk.run(insert, day=window)
+    refused = screen.post("/tableaux", FORM)
+    assert (refused.status_code, '<p class="error-text" id="reunion-faute">' in refused.text) == (422, True)
+    assert "le jour du premier export du REU qu'elle a donné" in words(refused)
+    screen.desk.run(insert, day=before)
+    said = words(screen.get("/tableaux?type=vingt_jours&scrutin=2027-04-18"))
+    assert "la dernière qui est notée d'avant, le 10/09/2026." in said
+    assert screen.post("/tableaux", FORM).status_code == 303
+
+
+IMPOSSIBLE_DAY = "Ce jour n&#39;est pas possible\u202f; une date s&#39;écrit JJ/MM/AAAA, l&#39;année en entier."
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("changed", "field", "fault"),
@@ -127,10 +146,10 @@ def test_a_tableau_of_before_2019_has_its_date(screen: AskedScreen) -> None:
         ({"edition": "x"}, "edition", "Choisissez à qui l&#39;exemplaire est destiné."),
         ({"type": "cinq_jours_reu", "scrutin": ""}, "scrutin", "Indiquez le jour du scrutin."),
         ({"type": "second_rectificatif"}, "date_tableau", "Indiquez la date du tableau."),
-        ({"scrutin": "2027-02-30"}, "scrutin", "Ce jour n&#39;existe pas\u202f; une date s&#39;écrit JJ/MM/AAAA."),
-        ({"until": "demain"}, "until", "Ce jour n&#39;existe pas\u202f; une date s&#39;écrit JJ/MM/AAAA."),
+        ({"scrutin": "2027-02-30"}, "scrutin", IMPOSSIBLE_DAY),
+        ({"until": "demain"}, "until", IMPOSSIBLE_DAY),
         ({"scrutin": "2027-04-17"}, "scrutin", "On ne vote pas un samedi, vérifiez cette date."),
-        ({"scrutin": "1899-04-16"}, "scrutin", "Année attendue entre 1900 et 2199."),
+        ({"scrutin": "1899-04-16"}, "scrutin", IMPOSSIBLE_DAY),
     ],
 )
 def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_asked(

@@ -136,7 +136,11 @@ def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(files_on_both: Files
 @pytest.mark.parametrize(
     ("days", "said"),
     [
-        ({"du": "demain"}, "Premier jour : Date attendue"),
+        ({"du": "demain"}, "Premier jour : Ce jour n'est pas possible"),
+        (
+            {"du": "0026-11-20"},
+            "Premier jour : Ce jour n'est pas possible ; une date s'écrit JJ/MM/AAAA",
+        ),
         ({"du": "2099-01-01"}, "Premier jour : Le 01/01/2099 n'est pas encore venu"),
         ({"du": ""}, "Premier jour : Donnez le premier jour"),
         ({"au": "2020-01-01"}, "Dernier jour : Le dernier jour précède le premier"),

@@ -215,6 +215,10 @@ def test_what_is_refused_says_why_and_is_gone(screen: RegistreScreen) -> None:
     assert "Liste.csv : c'est une page" in said
     assert "Le registre n'a pas changé, et le fichier est effacé." in said
     assert screen.files() == []
+    screen.drop("<!DOCTYPE html><html><body>De nouveau</body></html>", name="deux.csv")
+    screen.work()
+    said = screen.read()
+    assert ("Deux.csv : c'est une page" in said, "Liste.csv" in said) == (True, False), "who tried again is past it"
 
 
 def test_a_form_without_its_file_or_its_day_comes_back(screen: RegistreScreen) -> None:
@@ -223,7 +227,8 @@ def test_a_form_without_its_file_or_its_day_comes_back(screen: RegistreScreen) -
         (screen.drop(None), "choisissez le fichier"),
         (screen.drop(b""), "choisissez le fichier|ce fichier est vide"),
         (screen.drop(_export(), jour=""), "indiquez le jour où vous l'avez téléchargé"),
-        (screen.drop(_export(), jour="31/02/2026"), "ce jour n'existe pas"),
+        (screen.drop(_export(), jour="31/02/2026"), "ce jour n'est pas possible"),
+        (screen.drop(_export(), jour="0026-11-20"), "l'année en entier"),
         (screen.drop(_export(), jour=tomorrow), "n'est pas encore venu"),
         (screen.drop(_export(), liste="X"), "choisissez une liste"),
     ):
@@ -331,7 +336,12 @@ def test_the_day_of_an_export_is_corrected(screen: RegistreScreen) -> None:
     _take_up(screen)
     taken_on = "SELECT taken_on FROM import ORDER BY id DESC LIMIT 1"
     (number,) = screen.rows("SELECT max(id) FROM import")[0]
-    wrong = {"": "indiquez le jour", "31/02/2026": "n'existe pas", "2199-01-01": "n'est pas encore venu"}
+    wrong = {
+        "": "indiquez le jour",
+        "31/02/2026": "n'est pas possible",
+        "0026-11-20": "l'année en entier",
+        "2199-01-01": "n'est pas encore venu",
+    }
     for day, said in wrong.items():
         answer = _correct(screen, "redate", jour=day)
         assert (answer.status_code, said in words(answer).lower()) == (422, True)

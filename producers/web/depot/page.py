@@ -19,11 +19,21 @@ from producers.web.depot.deposits import (
     read_deposited,
 )
 from producers.web.exports.query import AskedFile, read_current, read_made
-from producers.web.forms import Faults, Paging, page_number, read_numbers, read_once, wrap_once
+from producers.web.forms import (
+    IMPOSSIBLE_DAY,
+    Faults,
+    Paging,
+    page_number,
+    read_day,
+    read_numbers,
+    read_once,
+    text,
+    wrap_once,
+)
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.security.session import answer_poll
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared
-from schemas.vocabulary import Verdict, parse_jour
+from schemas.vocabulary import Verdict
 
 PAGE = 25
 RECENT = 200
@@ -172,10 +182,9 @@ def _files(context: PageContext, place: str) -> list[AskedFile]:
 
 
 def _day(context: PageContext, place: str) -> date:
-    try:
-        day = parse_jour(str(context.form.get("jour", "")).strip())
-    except ValueError as error:
-        raise _Wrong(place, f"date illisible : {error}") from None
+    day = read_day(text(context.form, "jour"))
+    if day is None:
+        raise _Wrong(place, IMPOSSIBLE_DAY)
     if day > context.today:
         raise _Wrong(place, f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
     return day

@@ -3,7 +3,6 @@
 from datetime import date
 from urllib.parse import urlencode
 
-from pydantic import TypeAdapter, ValidationError
 from starlette.background import BackgroundTask
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
@@ -14,11 +13,9 @@ from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGo
 from producers.web.forms import new_once, read_day, read_number
 from producers.web.journal.page import ACTIONS, read_history
 from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
-from schemas.requests import Jour
 from schemas.vocabulary import ExportKind, Liste, Piece
 
 KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"}
-_JOUR = TypeAdapter[date](Jour)
 
 
 _TYPES = {"csv": "text/csv; charset=utf-8", "xml": "application/xml", "pdf": "application/pdf"}
@@ -31,8 +28,8 @@ def show_all(context: PageContext) -> Response:
         kind=ExportKind(asked["genre"]) if asked["genre"] in KINDS else None,
         liste=Liste(asked["liste"]) if asked["liste"] in set(Liste) else None,
         etat=asked["etat"] if asked["etat"] in ETATS else "",
-        since=_read_filed_day(asked["du"]),
-        until=_read_filed_day(asked["au"]),
+        since=read_day(asked["du"]),
+        until=read_day(asked["au"]),
     )
     before, after = read_number(context.query.get("avant")), read_number(context.query.get("apres"))
     page = read_page(context.services.state, context.commune.code, filters, before=before, after=after)
@@ -51,16 +48,8 @@ def show_all(context: PageContext) -> Response:
         kinds=KINDS,
         listes={liste.value: liste.label for liste in Liste},
         etats={name: words for name, (words, _condition) in ETATS.items()},
-        unread=[name for name in ("du", "au") if asked[name] and _read_filed_day(asked[name]) is None],
+        unread=[name for name in ("du", "au") if asked[name] and read_day(asked[name]) is None],
     )
-
-
-def _read_filed_day(words: str) -> date | None:
-    """A day of the years that requests may name: beyond, its midnight may not exist."""
-    try:
-        return _JOUR.validate_python(read_day(words))
-    except ValidationError:
-        return None
 
 
 def _iso(day: date | None) -> str:

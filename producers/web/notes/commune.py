@@ -13,7 +13,7 @@ from common.french import short_date, weekday_date
 from producers.state import State, to_day
 from producers.web.echeances.agenda import CalendarReunion, read_reunions, read_scrutins, read_tableaux
 from producers.web.exports.query import AskedFile
-from producers.web.forms import Faults, find_faults, read_day, text, texts
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, read_day, text, texts
 from producers.web.notes.send import note_page, send_note
 from producers.web.page_context import NOT_FOUND, PageContext
 from producers.web.suivi.pending import SendingFailure
@@ -29,7 +29,6 @@ from schemas.vocabulary import Liste, Wish
 
 REUNION_FIELDS, SCRUTIN_FIELDS = ("jour", "liste", "reason"), ("libelle", "scrutin", "cloture", "scrutin_reason")
 """Of the two forms, in the order of the page."""
-_UNREADABLE = "ce jour n'existe pas ; une date s'écrit JJ/MM/AAAA"
 _NO_DAY = "indiquez le jour"
 
 _SCRUTINS = table("scrutins", *(column(name) for name in ("code_commune", "jour", "libelle", "cloture")))
@@ -174,7 +173,7 @@ def _empty() -> dict[str, str]:
 
 
 def _faults_of_days(form: Mapping[str, str], names: tuple[str, ...]) -> dict[str, str]:
-    return {name: _UNREADABLE for name in names if form[name] and read_day(form[name]) is None}
+    return {name: IMPOSSIBLE_DAY for name in names if form[name] and read_day(form[name]) is None}
 
 
 def _known_day(context: PageContext, name: str) -> date:

@@ -22,7 +22,7 @@ from common.files import CHUNK
 from common.french import count_of, short_date
 from producers.errors import ProducerError
 from producers.web.depot.declarations import read_declarations, remember_declaration
-from producers.web.forms import Faults, read_day, read_number, read_once, text, texts, wrap_once
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, read_day, read_number, read_once, text, texts, wrap_once
 from producers.web.listes.query import read_registres
 from producers.web.page_context import AWAY, NOT_FOUND, UNPROCESSABLE, PageContext
 from producers.web.registre.query import Apercu, find_apercu, find_import, read_apercus, read_imports
@@ -211,7 +211,7 @@ def _read_day(context: PageContext) -> tuple[date | None, dict[str, str]]:
     if not said:
         return None, {"jour": "indiquez le jour où vous l'avez téléchargé du REU"}
     if day is None:
-        return None, {"jour": "ce jour n'existe pas ; une date s'écrit JJ/MM/AAAA"}
+        return None, {"jour": IMPOSSIBLE_DAY}
     if day > context.today:
         return None, {"jour": f"le {short_date(day)} n'est pas encore venu : vérifiez la date"}
     return day, {}

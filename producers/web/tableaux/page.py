@@ -9,11 +9,21 @@ from urllib.parse import urlencode
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from common.calendrier import Echeance, is_poll_day
+from common.calendrier import Echeance, commission_between, is_poll_day, meeting_before
 from common.french import weekday_date
 from common.law import LAWS, Regime
 from producers.web.echeances.agenda import Calendar, CalendarReunion, CalendarScrutin, read_calendar
-from producers.web.forms import Faults, find_faults, new_once, read_day, read_once, text, texts, wrap_once
+from producers.web.forms import (
+    IMPOSSIBLE_DAY,
+    Faults,
+    find_faults,
+    new_once,
+    read_day,
+    read_once,
+    text,
+    texts,
+    wrap_once,
+)
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.pending import SendingFailure, send_request
@@ -35,7 +45,10 @@ _MISSING = {
     "date_tableau": "indiquez la date du tableau",
     "scrutin": "indiquez le jour du scrutin",
 }
-_UNREADABLE = "ce jour n'existe pas ; une date s'écrit JJ/MM/AAAA"
+_NO_MEETING = (
+    "aucune réunion d'avant n'est notée : indiquez la précédente, d'où les mouvements sont comptés ; si la commune "
+    "commence avec ce module, le jour du premier export du REU qu'elle a donné"
+)
 _MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements ou le jour de l'affichage"
 
 
@@ -108,18 +121,32 @@ class TableauxForm:
             "signature_maire": self.signature_maire,
         }
 
-    def faults(self, commune: str, requested_by: str) -> Faults:
-        """What is wrong with the form, field by field."""
+    def meetings_before(self, reunions: Sequence[CalendarReunion]) -> list[date]:
+        """Those that its mouvements may be counted from when it does not say, the last one first."""
+        scrutin, until = (read_day(self.dates.get(name, "")) for name in ("scrutin", "until"))
+        days = {it.jour for it in reunions if it.liste in {"", *self.listes}}
+        if scrutin and not until:
+            until = meeting_before(scrutin, days) or commission_between(scrutin)[0]
+        return sorted((day for day in days if day < (until or date.max)), reverse=True)
+
+    def faults(self, commune: str, requested_by: str, reunions: Sequence[CalendarReunion]) -> Faults:
+        """What is wrong with the form, field by field; `reunions` are the meetings that are known."""
         values = self.values(commune, requested_by)
         found = find_faults(TableauxRenderRequested, values, FIELDS, names={"types": "type"}, better=_CHOICES)
         written = {name: day for name, day in self.dates.items() if day}
-        found |= {name: _UNREADABLE for name, day in written.items() if read_day(day) is None}
+        found |= {name: IMPOSSIBLE_DAY for name, day in written.items() if read_day(day) is None}
         if self.type in set(TypeTableau):
             for it in find_missing_dates([TypeTableau(self.type)], written):
                 found[it.names[0]] = _MISSING_END if len(it.names) > 1 else _MISSING[it.names[0]]
         scrutin = read_day(self.dates.get("scrutin", ""))
         if scrutin and "scrutin" not in found and not is_poll_day(scrutin, commune):
             found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
+        if (
+            self.type == TypeTableau.VINGT_JOURS
+            and not self.dates.get("reunion")
+            and not self.meetings_before(reunions)
+        ):
+            found.setdefault("reunion", _NO_MEETING)
         return Faults.ordered(FIELDS, found)
 
 
@@ -163,8 +190,9 @@ def ask(context: PageContext) -> Response:
     """« Génération du fichier »."""
     form = TableauxForm.read(context.form)
     commune, agent = context.commune.code, context.agent.name
-    if faults := form.faults(commune, agent):
-        return _page(context, form, UNPROCESSABLE, faults=faults)
+    calendar = read_calendar(context.services.state, commune, context.today)
+    if faults := form.faults(commune, agent, calendar.reunions):
+        return _page(context, form, UNPROCESSABLE, calendar=calendar, faults=faults)
     data = TableauxRenderRequested.model_validate(form.values(commune, agent))
     event = wrap_once(data, source=context.services.settings.source, once=form.once)
     if failure := send_request(context, event, form.words):
@@ -189,7 +217,7 @@ def _page(
         "offers": _offers(calendar),
         "registres": calendar.registres,
         "scrutins": calendar.scrutins,
-        "reunions": _newest_of_each(calendar.reunions),
+        "meeting_before": next(iter(form.meetings_before(calendar.reunions)), None),
         "today": context.today,
     }
     return context.render("tableaux/tableaux.html", status_code, **values, **read_suivi(context))
@@ -198,7 +226,3 @@ def _page(
 def _offers(calendar: Calendar) -> list[Offer]:
     offers = [Offer(it.scrutin, due.echeance, due.missing) for it in calendar.agendas for due in it.due if due.missing]
     return sorted(offers, key=lambda offer: offer.echeance.due_on)
-
-
-def _newest_of_each(reunions: Sequence[CalendarReunion]) -> list[date]:
-    return sorted({reunion.jour for reunion in reunions}, reverse=True)[:3]

@@ -2,7 +2,6 @@
 
 from datetime import date
 
-from pydantic import ValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
@@ -11,12 +10,12 @@ from common.french import short_date
 from producers.errors import ProducerError
 from producers.web.depot.declarations import PendingDeclarations, read_declarations, remember_declaration
 from producers.web.exports.query import AskedFile, read_file
-from producers.web.forms import Faults, read_once, text, wrap_once
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, read_day, read_once, text, wrap_once
 from producers.web.page_context import AWAY, NOT_FOUND, UNPROCESSABLE, PageContext
 from producers.web.security.session import answer_poll
 from schemas.declarations import PublicationDeclared
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import PublicationMode, parse_jour
+from schemas.vocabulary import PublicationMode
 
 FIELDS = {"mode": "Comment", "du": "Premier jour", "au": "Dernier jour", "signe": "Certificat signé le"}
 """What the form is made of, and how each is called where something is wrong with it."""
@@ -76,27 +75,23 @@ def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> P
         raise _Wrong("au", "le dernier jour précède le premier")
     if signed and (last is None or signed < last):
         raise _Wrong("signe", "le certificat se signe une fois la publication terminée")
-    try:
-        return PublicationDeclared(
-            commune=context.commune.code,
-            exports=[file.export_id],
-            mode=PublicationMode(form["mode"]),
-            published_on=first,
-            published_until=last,
-            certified_on=signed,
-            requested_by=context.agent.name,
-        )
-    except ValidationError:
-        raise _Wrong("du", "cette année n'est pas possible") from None
+    return PublicationDeclared(
+        commune=context.commune.code,
+        exports=[file.export_id],
+        mode=PublicationMode(form["mode"]),
+        published_on=first,
+        published_until=last,
+        certified_on=signed,
+        requested_by=context.agent.name,
+    )
 
 
 def _read_day(form: dict[str, str], name: str) -> date | None:
     if not form[name]:
         return None
-    try:
-        return parse_jour(form[name])
-    except ValueError as error:
-        raise _Wrong(name, str(error)) from None
+    if (day := read_day(form[name])) is None:
+        raise _Wrong(name, IMPOSSIBLE_DAY)
+    return day
 
 
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:

@@ -232,8 +232,8 @@ def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCo
         yield _anomalie(
             _START,
             f"Aucun export du REU pris le {short_date(start)} ou avant : ce qui a changé entre la réunion et le "
-            f"{short_date(window[0].taken_on)} n'est pas connu. Compter les mouvements d'après le "
-            f"{short_date(window[0].taken_on)}, ou importer ceux qui manquent (import-mouvements --complete-until).",
+            f"{short_date(window[0].taken_on)} n'est pas connu. Indiquer ce jour comme celui de la réunion "
+            "précédente, d'où les mouvements sont comptés, ou importer ceux qui manquent (import-mouvements).",
         )
     yield from (_gap(link, before) for before, link in pairwise(links[first:]) if not link.is_compared)
     for before, link in pairwise(window):
