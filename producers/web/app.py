@@ -37,11 +37,12 @@ def create_app(
     key: str = "",
     reaches_broker: Callable[[], bool] | None = None,
     backups: Backups | None = None,
+    mails_kept_at: str = "",
 ) -> Starlette:
     """The screen; nothing is connected yet. `publish` keeps an event, or raises `ProducerError`.
 
     Where nobody logs in, `key` is what a browser shows once to be this computer's user (`serve.opening_address`), who
-    may save and put back all that there is by `backups`.
+    may save and put back all that there is by `backups`. `mails_kept_at`: see WebServices.
     """
     state = State(settings.require_state_url())
     secret = settings.web_secret.get_secret_value() if settings.web_secret else secrets.token_urlsafe(32)
@@ -58,6 +59,7 @@ def create_app(
         Spool(settings.web_spool_dir, publish),
         reaches_broker,
         backups,
+        mails_kept_at,
     )
     app = Starlette(
         routes=[*ROUTES, *(BACKUP_ROUTES if backups else ()), create_api(services), Assets().mount(environment)],

@@ -87,6 +87,8 @@ class WebServices:
     """Whether the broker answers; None where there is none."""
     backups: Backups | None = None
     """None where an operator saves the database and the volume."""
+    mails_kept_at: str = ""
+    """The folder of this computer where mails stay, since no mail server is set; empty where they leave."""
     clock: Callable[[], datetime] = now
     turns: Turns = field(default_factory=Turns)
 
@@ -191,4 +193,5 @@ class PageContext:
             "csrf_token": csrf_token(self.request),
             "now": self.services.clock(),
             "settings": self.services.settings,
+            "mails_kept_at": self.services.mails_kept_at,
         }

@@ -49,7 +49,8 @@ def run_screen(settings: Settings, console: Console) -> ExitCode:
                 if web.web_auth == "none":
                     web = web.model_copy(update={"web_agent": _sign_in(solo, settings, web, console)})
                 backups = ScreenBackups(settings, solo.services.engine)
-                _serve(solo, web, listener, console, backups=backups, key=key)
+                kept = "" if settings.smtp_host else str(settings.mail_dir)
+                _serve(solo, web, listener, console, backups=backups, key=key, mails_kept_at=kept)
                 backups.leave()
                 if not backups.asked.is_set():
                     console.print("Arrêt : le fichier en cours s'achève, les autres se feront au prochain démarrage.")
@@ -61,7 +62,14 @@ def run_screen(settings: Settings, console: Console) -> ExitCode:
 
 
 def _serve(
-    solo: Solo, web: WebSettings, listener: socket.socket, console: Console, *, backups: ScreenBackups, key: str
+    solo: Solo,
+    web: WebSettings,
+    listener: socket.socket,
+    console: Console,
+    *,
+    backups: ScreenBackups,
+    key: str,
+    mails_kept_at: str,
 ) -> None:
     def publish(event: CloudEvent) -> None:
         try:
@@ -75,7 +83,7 @@ def _serve(
         console.print("Ctrl+C pour l'arrêter.")
 
     is_alone = web.web_auth == "none"  # else whoever comes would take the lists of every commune
-    app = create_app(web, publish, key=key, backups=backups if is_alone else None)
+    app = create_app(web, publish, key=key, backups=backups if is_alone else None, mails_kept_at=mails_kept_at)
     # The port stays ours while the screen opens again: a browser waits for it.
     serve(app, listener.dup(), on_ready=say, stop=backups.asked, quiet=True)
 
@@ -83,16 +91,17 @@ def _serve(
 def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console) -> str:
     """Who uses this computer: the agent of the settings or the only one; else whoever is before it says.
 
-    Where nobody can be asked, that is LIBREVILLE's.
+    LIBREVILLE's agent is nobody's: who has only tried it is asked again. Where nobody can be asked, that is who comes.
     """
     engine = solo.services.engine
     is_used = exists().where(Import.imported_by != BY) | exists().where(ListeCommunale.code_commune != LIBREVILLE.code)
     with engine.connect() as connection:
         names = list(connection.scalars(select(Agent.name).distinct().order_by(Agent.name)))
         is_real = connection.execute(select(is_used)).scalar_one()
-    wanted = web.web_agent or (names[0] if len(names) == 1 else "")
-    if not names and not is_real and wanted in {"", AGENT}:
-        wanted = AGENT if wanted or not sys.stdin.isatty() else _ask_agent(engine)
+    own = [name for name in names if name != AGENT] or names
+    wanted = web.web_agent or (own[0] if len(own) == 1 else "")
+    if set(names) <= {AGENT} and not is_real and wanted in {"", AGENT}:
+        wanted = AGENT if web.web_agent or not sys.stdin.isatty() else _ask_agent(engine)
     elif not names:
         raise ConfigurationError(
             "personne ne peut entrer : ajoutez l'agent de votre commune par « python -m worker.solo agents --add NOM "
@@ -100,7 +109,7 @@ def _sign_in(solo: Solo, settings: Settings, web: WebSettings, console: Console)
         )
     elif wanted not in names:
         raise ConfigurationError(
-            f"choisissez l'agent qui utilise cet ordinateur par PREFECTURE_WEB_AGENT : {', '.join(names)}"
+            f"choisissez l'agent qui utilise cet ordinateur par PREFECTURE_WEB_AGENT : {', '.join(own)}"
         )
     if wanted == AGENT and not is_real:
         console.print(INTRODUCTION)
@@ -118,6 +127,8 @@ def _ask_agent(engine: Engine) -> str:
     name = str(click.prompt("Votre nom, à l'écran et au journal", default=f"mairie-{code.lower()}"))
     email = ""
     while not EMAIL.fullmatch(email):
+        if email:
+            click.echo("Ce n'est pas une adresse électronique : elle s'écrit nom@domaine.fr.")
         email = str(click.prompt("Votre adresse électronique")).strip()
     with engine.begin() as connection:
         add_agent(connection, name, code, email, None, actor=system_user())

@@ -144,6 +144,8 @@ class FinishedImport:
 def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
     """The exports that wait for something, and those that have ended in the last day; the last one first.
 
+    What came to nothing is left out once who asked for it has asked again.
+
     Raises:
         StateAwayError: the database did not answer.
     """
@@ -152,7 +154,16 @@ def read_apercus(state: State, commune: str, now: datetime) -> list[Apercu]:
         query = select(_APERCUS).where(view.code_commune == commune).order_by(view.preview_id.desc()).limit(SHOWN)
         rows = [_to_apercu(row) for row in connection.execute(query)]
     since = now - _SAID_FOR
-    return [it for it in rows if not it.status.is_terminal or (it.created_at and it.created_at > since)]
+    newest = {it.requested_by: it.preview_id for it in reversed(rows)}
+    return [
+        it
+        for it in rows
+        if not it.status.is_terminal
+        or (
+            (it.created_at and it.created_at > since)
+            and (it.status is PreviewStatus.IMPORTED or it.preview_id == newest[it.requested_by])
+        )
+    ]
 
 
 def find_apercu(state: State, commune: str, preview_id: int) -> Apercu | None:
