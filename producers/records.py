@@ -7,6 +7,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from common.cli import ExitCode
+from common.french import count_of
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome, Severity, Verdict
 
 
@@ -213,6 +214,10 @@ class KindWords(NamedTuple):
     """What it is made of."""
     consequence: str
     """What its blocking anomalies would cause."""
+
+    def so_many(self, number: int) -> str:
+        """So many of them."""
+        return count_of(number, self.counted.removesuffix("s"), self.counted)
 
 
 WORDS = {

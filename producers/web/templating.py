@@ -137,9 +137,9 @@ def duration(span: timedelta) -> str:
     return format_elapsed(span.total_seconds())
 
 
-def counted(kind: ExportKind) -> str:
-    """What a file of that kind is made of, in the plural: `électeurs`, `mouvements`."""
-    return WORDS[kind].counted
+def counted(number: int, kind: ExportKind) -> str:
+    """So many of what a file of that kind is made of: `1 mouvement`, `1 200 électeurs`."""
+    return WORDS[kind].so_many(number)
 
 
 class FrenchSpaces(Extension):

@@ -118,11 +118,24 @@ def test_what_was_refused_is_never_to_be_deposited_again(facts: dict[str, Any]) 
         assert "Déposer sur e-listelec" not in states(tasks_of(*files))
 
 
+def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected() -> None:
+    refused = ready_list(1, request_id=1, sha256="a" * 64, deposited_on=DAY, verdict="rejete", verdict_on=DAY)
+    again = ready_list(2, request_id=2, sha256="a" * 64)
+    tasks = tasks_of(refused, again)
+    (task,) = [task for task in tasks if task.title == "Corriger la liste principale"]
+    assert "la même que celle que la plateforme a rejetée" in task.why
+    assert task.button.export == refused.export_id
+    assert "Déposer sur e-listelec" not in states(tasks)
+    corrected = ready_list(3, request_id=3, sha256="b" * 64)
+    assert states(tasks_of(refused, corrected))["Déposer sur e-listelec"] is TO_DO
+
+
 @pytest.mark.parametrize(
     ("today", "facts", "title", "state"),
     [
         (date(2026, 11, 10), None, "Préparer le tableau des cinq jours", TO_COME),
-        (date(2026, 12, 1), None, "Préparer le tableau des cinq jours", TO_DO),
+        (date(2026, 12, 14), None, "Préparer le tableau des cinq jours", TO_COME),
+        (date(2026, 12, 15), None, "Préparer le tableau des cinq jours", TO_DO),
         (date(2026, 12, 16), None, "Préparer le tableau des cinq jours", LATE),
         (date(2026, 12, 1), {"bloquantes": 2}, "Corriger le tableau des cinq jours", TO_DO),
         (

@@ -19,7 +19,7 @@ from producers.web.suivi.cards import (
     wait_words,
 )
 from producers.web.suivi.query import DemandeState, RecentActivity
-from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.topology import REQUEST_CANCEL, REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 from tests.unit.asked_files import ready_list
 
@@ -166,13 +166,6 @@ def test_a_failure_goes_once_the_same_file_is_asked_again(later: ExportStatus, i
 @pytest.mark.parametrize("other", [{"liste": "CE"}, {"format": "xml"}, {"edition": "commission"}])
 def test_another_file_does_not_take_the_place_of_a_failed_one(other: dict[str, Any]) -> None:
     assert 1 in shown(demande(2, file(2, OK, **other)), demande(1, file(1, BAD)))
-
-
-def test_a_refusal_goes_once_the_same_is_accepted() -> None:
-    assert shown(refused(1)) == [1]
-    assert shown(demande(2, file(2, Q)), refused(1)) == [2]
-    assert shown(demande(2, file(2, Q), event_type=REQUEST_TABLEAUX_RENDER), refused(1)) == [2, 1]
-    assert shown(refused(2), refused(1)) == [2, 1]
 
 
 def test_a_refused_cancellation_is_soon_old_news() -> None:

@@ -199,6 +199,15 @@ def test_rejected_then_corrected_then_accepted(visit: Visit, site: Site, *, has_
     clerk.go("dossier")
     expect(page.get_by_role("main")).to_contain_text("Il manque la liste principale")
     expect(page.get_by_role("group", name=liste.label).get_by_role("radio", checked=True)).to_have_value("")
+    same = clerk.ask(liste, "CSV")
+    wait_until(lambda: clerk.row(same)["status"] == "ready", message="the file, as it was")
+    clerk.go("taches")
+    expect(task).to_contain_text("la même que celle que la plateforme a rejetée")
+    expect(page.get_by_role("main")).not_to_contain_text("Déposer sur e-listelec")
+    with site.town.engine.begin() as connection:
+        where = f"code_commune = '{first['code_commune']}' AND liste = 'P'"
+        one = f"SELECT min(id) FROM electeur WHERE {where}"  # noqa: S608 — ours
+        connection.exec_driver_sql(f"UPDATE electeur SET commune_naissance = 'VILLENEUVE' WHERE id = ({one})")  # noqa: S608
     second = clerk.ask(liste, "CSV")
     wait_until(lambda: clerk.row(second)["status"] == "ready", message="the file, corrected")
     clerk.go("taches")

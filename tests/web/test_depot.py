@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from producers.publisher import Publisher
+from schemas.tableaux import TypeTableau
 from schemas.topology import REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT
 from schemas.vocabulary import Format, Liste
 from tests.integration.depots_desk import today
@@ -47,6 +48,12 @@ def test_what_was_refused_says_why_once(files: FilesScreen) -> None:
     files.work()
     assert "précède la production du fichier" in files.read("depot")
     assert "précède" not in files.read("depot")
+    refused = words(files.get("listes"))
+    assert "Dépôt déclaré" in refused
+    assert "Rien n'a été enregistré. Corrigez ce qui est dit ci-dessus, puis recommencez." in refused
+    files.post("depot", {"export": export, "jour": today().isoformat()})
+    files.work()
+    assert "Dépôt déclaré" not in words(files.get("listes")), "it was put right"
 
 
 def test_the_page_that_waits_is_loaded_again_once_it_is_written_down(files: FilesScreen) -> None:
@@ -127,7 +134,8 @@ def test_a_form_that_says_nothing_sensible_comes_back_filled_in(files: FilesScre
     tomorrow = today() + timedelta(days=1)
     wrong = {
         "Cochez au moins un fichier.": {"jour": today().isoformat(), "remarque": "gardée"},
-        "Date illisible": {"export": export, "jour": "31/02/2026", "remarque": "gardée"},
+        "Ce jour n'est pas possible": {"export": export, "jour": "31/02/2026", "remarque": "gardée"},
+        "l'année en entier": {"export": export, "jour": "0026-11-20", "remarque": "gardée"},
         "n'est pas encore venu": {"export": export, "jour": tomorrow.isoformat(), "remarque": "gardée"},
         "Texte trop long": {"export": export, "jour": today().isoformat(), "remarque": "gardée" * 200},
         "caractères que le module ne peut pas garder": {
@@ -177,6 +185,16 @@ def test_what_the_platform_accepted_is_not_said_to_be_refused(files: FilesScreen
     page = files.read("export", export=export)
     assert "rejetterait" not in page + files.read("exports")
     assert f"anomalies bloquantes ; la plateforme l'a accepté le {today():%d/%m/%Y}." in page
+
+
+def test_a_tableau_that_was_published_is_still_to_be_deposited(files: FilesScreen) -> None:
+    number = files.make_tableau(TypeTableau.CINQ_JOURS_REU)
+    files.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL")
+    files.desk.publish(number)
+    assert f'name="export" value="{number}"' in files.get("depot").text
+    files.post("depot", {"export": number, "jour": today().isoformat()})
+    files.work()
+    assert files.desk.row(number)["deposited_on"]
 
 
 def test_a_broker_that_is_away_loses_nothing_of_the_form(files: FilesScreen) -> None:

@@ -37,10 +37,16 @@ def test_the_three_lists_are_named_in_full_and_checked(screen: AskedScreen) -> N
     assert not re.search(r'value="xml" checked', page.text)
 
 
+def test_a_list_to_be_made_again_is_checked_alone(screen: AskedScreen) -> None:
+    again = re.findall(r'id="liste-(\w+)" value="\w+" checked', screen.get("/listes?listes=CE").text)
+    nobodys = re.findall(r'id="liste-(\w+)" value="\w+" checked', screen.get("/listes?listes=x").text)
+    assert (again, nobodys) == (["CE"], list(Liste))
+
+
 @pytest.mark.slow
 def test_the_register_is_said_with_its_import(screen: AskedScreen) -> None:
     said = screen.read("/listes")
-    imported = r"importée le \d\d/\d\d/\d{4} à \d\d:\d\d par"
+    imported = r"importé le \d\d/\d\d/\d{4} à \d\d:\d\d par"
     assert re.search(rf"Liste principale \(générale\) \d+ électeurs.* d'après l'export du 25/11/2026, {imported}", said)
     screen.desk.run("UPDATE import SET is_dated = false")
     assert re.search(

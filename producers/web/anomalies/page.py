@@ -236,7 +236,7 @@ def _bureaux(summary: Summary) -> dict[str, str]:
     for kind, number in summary.counts.items():
         counts[kind.bureau] += number
     return {
-        code or NO_BUREAU: f"{f'Bureau {code}' if code else 'Sans bureau'} ({number})"
+        code or NO_BUREAU: f"{f'Bureau {code}' if code else 'Sans bureau, ou tout le fichier'} ({number})"
         for code, number in sorted(counts.items())
     }
 

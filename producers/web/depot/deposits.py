@@ -68,8 +68,10 @@ def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
 def is_depositable(file: AskedFile) -> bool:
     """Whether its deposit may be noted: kept, fit for use, not the commission's own copy.
 
-    One that the register has outgrown meanwhile may have been deposited before it did.
+    One that the register has outgrown meanwhile may have been deposited before it did; so may one that is published.
     """
+    if file.state in {FileState.PUBLISHED, FileState.CERTIFIED}:
+        return not (file.bloquantes or file.provisoire_until or file.purged_at)
     return file.state in {FileState.READY, FileState.OUTDATED} and not file.is_for_commission
 
 

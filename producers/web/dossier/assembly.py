@@ -118,13 +118,14 @@ MANIFEST_VERSION = 1
 _WIDTH = 88
 """Letters of a line: Notepad does not fold long ones."""
 
-_STEPS = """\
+_STEP_OF_TABLEAUX = "Déposez ensuite les tableaux (PDF) du même dossier."
+_STEPS = f"""\
 Extrayez ce dossier (clic droit, « Extraire tout »). N'ouvrez aucun fichier CSV ou XML, surtout pas avec un \
 tableur, et ne renommez rien : un fichier modifié, même sans le vouloir, est rejeté.
 Connectez-vous à e-listelec, la plateforme où votre préfecture reçoit les listes.
 Déposez d'abord les listes du dossier « a-deposer », une par une : la liste principale, puis les listes \
 complémentaires. Une liste sans électeur se dépose aussi.
-Déposez ensuite les tableaux (PDF) du même dossier.
+{_STEP_OF_TABLEAUX}
 La plateforme envoie aussitôt un accusé de réception : il dit que le fichier est arrivé, pas qu'il est accepté.
 Elle contrôle chaque électeur dans la nuit. Sa réponse arrive par courriel, en général le lendemain matin.
 Revenez dans le Module Préfecture, page « Dépôts » : marquez les fichiers comme déposés, puis notez la réponse.
@@ -134,8 +135,8 @@ _REJECTED = (
     "fichier et déposez-le en entier. Le dernier dépôt remplace le précédent."
 )
 _VERIFY = (
-    "Pour savoir si un fichier est intact : page « Vérifier un fichier » du Module Préfecture ; ou, sous Linux, "
-    "« sha256sum --check SHA256SUMS » dans ce dossier."
+    "Pour savoir si un fichier est intact : page « Vérifier un fichier » du Module Préfecture. SHA256SUMS, "
+    "manifest.json et reconciliation.json sont pour les logiciels qui le font sans vous."
 )
 _PRIVACY = (
     "Ces fichiers contiennent les données de tous les électeurs : effacez-les de ce poste une fois le dépôt accepté."
@@ -216,11 +217,11 @@ def why_lacking(files: Sequence[AskedFile]) -> str:
         case FileState.REJECTED:
             on = f" le {short_date(last.verdict_on)}" if last.verdict_on else ""
             return f"la plateforme l'a rejetée{on}"
-        case FileState.TO_CORRECT:
+        case FileState.TO_CORRECT if not last.outdated_at:
             return count_of(last.bloquantes, "anomalie bloquante", "anomalies bloquantes")
         case FileState.TO_REDO:
             return f"à refaire, {last.recalled_because}"
-        case FileState.OUTDATED:
+        case FileState.OUTDATED | FileState.TO_CORRECT:
             return "le registre a été importé de nouveau depuis"
     return "elle n'a pas été choisie"
 
@@ -322,7 +323,8 @@ def write_readme(commune: str, nom: str, files: Sequence[tuple[str, AskedFile]],
         lines += ["CE QUI MANQUE À CE DOSSIER", ""]
         lines += [line for said in lacking for line in wrap(typo(said), _WIDTH, subsequent_indent="   ")] + [""]
     lines += ["CE QU'IL FAUT FAIRE", ""]
-    for number, step in enumerate(_STEPS.splitlines(), 1):
+    steps = [step for step in _STEPS.splitlines() if step != _STEP_OF_TABLEAUX or any(it.is_tableau for _, it in files)]
+    for number, step in enumerate(steps, 1):
         lines += [*wrap(f"{number}. {typo(step)}", _WIDTH, subsequent_indent="   "), ""]
     for paragraph in (_REJECTED, _VERIFY, _PRIVACY):
         lines += [*wrap(typo(paragraph), _WIDTH), ""]
@@ -337,8 +339,7 @@ def write_sums(files: Iterable[tuple[str, str]], texts: Mapping[str, bytes]) -> 
 
 def _counts(file: AskedFile) -> str:
     made = format_moment(file.finished_at or file.requested_at)
-    counted = WORDS[file.kind].counted
-    number = count_of(file.electeurs or 0, counted.removesuffix("s"), counted)
+    number = WORDS[file.kind].so_many(file.electeurs or 0)
     remarques = count_of(file.remarques, "remarque", "remarques")
     return f"{number}, {remarques} ; préparé le {made}, demandé par {file.requested_by}"
 

@@ -32,8 +32,9 @@ class ListesForm:
 
 
 def show(context: PageContext) -> Response:
-    """The page."""
-    return _page(context, ListesForm())
+    """The page; `listes`, in the address, are those to check."""
+    wanted = tuple(liste for liste in Liste if liste in context.request.query_params.getlist("listes"))
+    return _page(context, ListesForm(wanted or tuple(Liste)))
 
 
 def ask(context: PageContext) -> Response:

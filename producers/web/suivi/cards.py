@@ -123,6 +123,11 @@ class RequestCard:
         return self.demande.event_type == REQUEST_TABLEAUX_RENDER or any(it.is_tableau for it in self.demande.files)
 
     @property
+    def asks_for_files(self) -> bool:
+        """Whether files were to be made; else something was to be written down."""
+        return self.demande.event_type in {REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY}
+
+    @property
     def may_hide(self) -> bool:
         """Whether nothing more will happen to it by itself."""
         return self.stage in {Stage.REFUSED, Stage.FAILED, Stage.CANCELLED}
@@ -150,9 +155,7 @@ def build_cards(recent: RecentActivity, now: datetime, hidden: Collection[int] =
             if file.status is not ExportStatus.CANCELLED:
                 latest_by_content[file.same_as] = max(file.export_id, latest_by_content.get(file.same_as, 0))
     cards = (
-        make_card(demande, recent.waiting)
-        for demande in recent.demandes
-        if _is_shown(demande, recent.demandes, latest_by_content, now)
+        make_card(demande, recent.waiting) for demande in recent.demandes if _is_shown(demande, latest_by_content, now)
     )
     return tuple(card for card in cards if not (card.may_hide and card.demande.request_id in hidden))
 
@@ -182,17 +185,11 @@ def just_ended(demandes: Iterable[DemandeState], now: datetime) -> list[AskedFil
     return sorted(recent, key=lambda it: (it.finished_at or now, it.export_id))
 
 
-def _is_shown(
-    demande: DemandeState, others: Sequence[DemandeState], latest_by_content: dict[tuple[str, ...], int], now: datetime
-) -> bool:
+def _is_shown(demande: DemandeState, latest_by_content: dict[tuple[str, ...], int], now: datetime) -> bool:
     stage = stage_of(demande)
     if stage is Stage.REFUSED:
         shown = SHOWN_ONCE_NOT_CANCELLED if demande.event_type == REQUEST_CANCEL else SHOWN_ONCE_FAILED
-        again = any(
-            other.event_type == demande.event_type and other.request_id > demande.request_id and not other.is_refused
-            for other in others
-        )
-        return now - demande.requested_at < shown and not again
+        return now - demande.requested_at < shown
     if stage in {Stage.QUEUED, Stage.RUNNING}:
         return True
     if stage is Stage.FAILED:

@@ -110,8 +110,14 @@ def read_recent(state: State, commune: str) -> RecentActivity:
         ids = {file.request_id for file in files}
         latest_requests = _REQUESTS.where(_DEMANDES.c.code_commune == commune).order_by(_DEMANDES.c.request_id.desc())
         requests = connection.execute(latest_requests.limit(RECENT_REQUESTS)).all()
+        taken = [row for row in requests if row.outcome != RequestOutcome.REFUSED]
+        latest_taken = {row.event_type: row.request_id for row in reversed(taken)}
         refused = [
-            row for row in requests if row.outcome == RequestOutcome.REFUSED and row.event_type in _TYPES_WITH_REFUSALS
+            row
+            for row in requests
+            if row.outcome == RequestOutcome.REFUSED
+            and row.event_type in _TYPES_WITH_REFUSALS
+            and row.request_id > latest_taken.get(row.event_type, 0)  # else it was put right
         ]
         asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()
         waits = any(file.status is ExportStatus.QUEUED for file in files)

@@ -195,7 +195,12 @@ def _about_listes(it: Situation) -> Iterator[Task]:
         if _is_to_correct(files):
             yield _correct(liste, files[0])
     picked = {liste: pick(files) for liste, files in by_liste.items()}
-    ready = [_named(liste) for liste, file in picked.items() if file and file.state is FileState.READY]
+    fit = {liste: file for liste, file in picked.items() if file and file.state is FileState.READY}
+    refused = {file.sha256: file for file in it.deposited if file.is_rejected}
+    for liste, file in fit.items():
+        if file.sha256 in refused:
+            yield _correct_first(liste, refused[file.sha256])
+    ready = [_named(liste) for liste, file in fit.items() if file.sha256 not in refused]
     if ready:
         why = f"{'Prête' if len(ready) == 1 else 'Prêtes'} : {', '.join(ready)}."
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
@@ -226,6 +231,17 @@ def _correct(liste: Liste, file: AskedFile) -> Task:
     number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
     why = f"{number} : la plateforme la rejetterait. {then}"
     return Task(title, TaskState.TO_DO, why, Button("Voir les anomalies", "anomalies", export=file.export_id))
+
+
+def _correct_first(liste: Liste, rejected: AskedFile) -> Task:
+    """It was made again, of the same register."""
+    on = f" le {short_date(rejected.verdict_on)}" if rejected.verdict_on else ""
+    why = (
+        f"Refaite, elle est la même que celle que la plateforme a rejetée{on} : le registre n'a pas changé depuis. "
+        "Corrigez dans le REU, puis donnez le nouvel export."
+    )
+    button = Button("Lire la réponse", "reponse", export=rejected.export_id)
+    return Task(f"Corriger la {_named(liste)}", TaskState.TO_DO, why, button)
 
 
 def _about_deposits(it: Situation) -> Iterator[Task]:
@@ -259,7 +275,10 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
         if liste != Liste.PRINCIPALE and (due.made or due.unfinished or Liste.PRINCIPALE in due.missing):
             continue  # a complementary list does not vote at every poll: « Échéances » says it
         why = f"{_poll(agenda)}, {_named(liste)} : à publier le {weekday_date(due.day)}."
-        yield Task(f"Préparer le {what}", _until(it, due.day), why, ask, due.day)
+        state = _until(it, due.day)
+        if it.today < due.day:
+            state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
+        yield Task(f"Préparer le {what}", state, why, ask, due.day)
     for file in due.unfinished.values():
         about = f"{_poll(agenda)}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:

@@ -30,8 +30,8 @@ _SAID = {
     PublicationMode.CONSULTATION: "a été tenu à la disposition des électeurs, à la mairie,",
 }
 _PROOF = (
-    "L’empreinte SHA-256 désigne le fichier publié, à l’octet près : « Vérifier un fichier » du Module Préfecture, ou "
-    "la commande sha256sum, dit si un fichier est celui-là."
+    "L’empreinte SHA-256 désigne le fichier publié, à l’octet près : « Vérifier un fichier » du Module Préfecture "
+    "dit si un fichier est celui-là."
 )
 
 log = structlog.get_logger()

@@ -253,9 +253,9 @@ class Reading:
         cleaned = FIELDS.index("nettoyages")
         for _, row in self._lines:
             if self._only and row[_KEY.start] != self._only:
+                also = f", et non seulement de {self._only}" if self.lines_kept else f" et non de {self._only}"
                 raise ImportRefusedError(
-                    f"Ce fichier a des électeurs de {row[_KEY.start]}, et non seulement de {self._only} : déposez "
-                    "celui de votre commune"
+                    f"Ce fichier a des électeurs de {row[_KEY.start]}{also} : déposez celui de votre commune"
                 )
             self.lines_kept += 1
             self._counts[row[_KEY]] += 1
