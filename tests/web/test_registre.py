@@ -293,6 +293,8 @@ def test_an_export_is_undone_once_its_page_has_said_what_would_change(screen: Re
     count = "SELECT count(*) FROM electeur NATURAL JOIN liste WHERE liste = 'P'"
     before = screen.rows(count)
     _take_up(screen)
+    taken = rf"Export du REU repris .*export du {screen.today:%d/%m/%Y}, import \d+, liste.csv"
+    assert re.search(taken, words(screen.screen.get("/journal")))
     assert _correct(screen, "undo").headers["location"] == f"{PAGE}#apercus"
     assert "Envoyé" in screen.read()
     screen.work()

@@ -155,7 +155,7 @@ def _import(preview: Preview, owner: str, path: Path, progress: ImportProgress, 
     def then(connection: Connection, import_id: int) -> None:
         mark_imported(connection, preview.id, owner, import_id)
         named = Aside(WordKind.TEXTE, preview.file_name)
-        detail: Detail = [named, f", export du {short_date(preview.taken_on)}, import {import_id}"]
+        detail: Detail = [f"export du {short_date(preview.taken_on)}, import {import_id}, ", named]
         commune = preview.code_commune
         record_audit(
             connection,

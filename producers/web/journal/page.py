@@ -22,6 +22,7 @@ ACTIONS = {
     "file_found_wrong": "Fichier trouvé en défaut",
     "file_recalled": "Fichier à refaire",
     "doubt_decided": "Doute tranché",
+    "registre_imported": "Export du REU repris",
     "import_undone": "Import annulé",
     "import_redated": "Jour d'un export corrigé",
     "reunion_changed": "Réunion de la commission",

@@ -104,6 +104,7 @@ FROM audit a WHERE a.code_commune <> '' AND (a.export_id IS NOT NULL OR a.action
        'doubt_decided', 'import_undone', 'import_redated', 'reunion_changed', 'scrutin_changed', 'motifs_completed',
        'bureau_described', 'protection_changed', 'wishes_changed', 'electeurs_seen'))
 """
+JOURNAL_WITH_IMPORTS = JOURNAL_WITH_WORDS.replace("'import_undone',", "'registre_imported', 'import_undone',")
 BUREAUX = """
 SELECT b.code_commune, b.code AS bureau, b.libelle, b.code_canton, b.libelle_canton, b.code_circonscription,
        b.libelle_circonscription
