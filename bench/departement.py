@@ -11,7 +11,7 @@ from worker.db.engine import build_engine
 from worker.demo.libreville import Sizes, iter_electeurs, write_departement
 from worker.demo.people import ville_of
 from worker.demo.reu_format import write_lines
-from worker.registre.reference import iter_communes
+from worker.registre.reference import commune_of, iter_communes
 from worker.registre.reu.importer import import_file
 
 DEPARTEMENT = "59"
@@ -40,8 +40,8 @@ def communes_of(number: int | None) -> Communes:
 
 
 def communes_of_the_country(number: int) -> Communes:
-    """So many communes of all départements, evenly drawn from the order of their codes."""
-    codes = [(commune.code, commune.nom) for commune in iter_communes()]
+    """So many communes of all départements, evenly drawn from the order of their codes; no arrondissement municipal."""
+    codes = [(commune.code, commune.nom) for commune in iter_communes() if commune_of(commune.code) == commune.code]
     return [codes[place * len(codes) // number] for place in range(number)]
 
 

@@ -289,7 +289,7 @@ _WISHES = {Wish.READY: "fichiers prêts", Wish.FAILED: "échecs, refus et annula
 _PREVIEW_LABELS = {
     PreviewStatus.QUEUED: "lecture en attente",
     PreviewStatus.RUNNING: "lecture en cours",
-    PreviewStatus.READY: "à reprendre ou non",
+    PreviewStatus.READY: "à lire, puis à reprendre",
     PreviewStatus.ACCEPTED: "reprise en attente",
     PreviewStatus.IMPORTING: "reprise en cours",
     PreviewStatus.IMPORTED: "repris",
