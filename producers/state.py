@@ -8,7 +8,22 @@ from datetime import UTC, date, datetime
 from typing import Any, Self
 from urllib.parse import quote
 
-from sqlalchemy import Connection, Engine, Row, Select, String, column, create_engine, func, select, table
+from sqlalchemy import (
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    Select,
+    String,
+    column,
+    create_engine,
+    func,
+    literal,
+    select,
+    table,
+    tuple_,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 
@@ -17,6 +32,7 @@ from producers.batch import queries
 from producers.batch.batch import BatchProgress, CommuneOutcome
 from producers.errors import ProducerConfigurationError, StateAwayError
 from producers.records import ExportState, RequestState
+from schemas.requests import LARGEST_ID
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
 _TIMEOUT_SECONDS = 5
@@ -24,6 +40,18 @@ _TIMEOUT_SECONDS = 5
 
 _DERNIERS_EXPORTS = table("derniers_exports", *(column(field.name) for field in fields(ExportState)))
 _DEMANDES = table("demandes", *(column(name, String) for name in ("source", "event_id", "outcome", "reason")))
+
+
+def newest_first(query: Select[Any], code: ColumnElement[str], number: ColumnElement[int], commune: str) -> Select[Any]:
+    """The rows of a commune, in words that leave the index of its rows as the only good plan.
+
+    Of « the commune's, by number » PostgreSQL thinks that the newest rows of all may be read until enough are hers:
+    where those are of others, that is all of theirs.
+    """
+    first = tuple_(literal(commune), literal(0, BigInteger))
+    last = tuple_(literal(commune), literal(LARGEST_ID, BigInteger))
+    here = tuple_(code, number)
+    return query.where(here >= first, here <= last).order_by(code.desc(), number.desc())
 
 
 class State:
@@ -59,8 +87,12 @@ class State:
         Raises:
             StateAwayError: the database did not answer.
         """
-        newest = select(_DERNIERS_EXPORTS).order_by(_DERNIERS_EXPORTS.c.export_id.desc()).limit(limit)
-        query = _of_commune(newest, commune)
+        view = _DERNIERS_EXPORTS.c
+        query = select(_DERNIERS_EXPORTS).limit(limit)
+        if commune is None:
+            query = query.order_by(view.export_id.desc())
+        else:
+            query = newest_first(query, view.code_commune, view.export_id, commune)
         with self.reading() as connection:
             exports = _read_exports(connection, query)
         return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id))

@@ -1177,6 +1177,12 @@ NOTIFIER = [
         ("test_after_a_long_outage_a_lone_file_is_begun_again_within_two_minutes",),
     ),
     Mutant(
+        "newest-of-others-read",
+        "return query.where(here >= first, here <= last).order_by(code.desc(), number.desc())",
+        "return query.where(code == commune).order_by(number.desc())",
+        ("test_no_question_of_the_road_reads_through_the_past[postgresql]",),
+    ),
+    Mutant(
         "sweep-never-rests",
         "self._due_at = max(self._due_at, time.monotonic() + rest)",
         "pass",

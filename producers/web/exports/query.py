@@ -6,11 +6,22 @@ from datetime import UTC, date, datetime, time, timedelta
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, column, func, not_, select, table
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    column,
+    func,
+    not_,
+    select,
+    table,
+)
 
 from common.calendrier import PARIS
 from producers.records import STATE_RULES, ExportState, FileState, StateRule
-from producers.state import State, to_day, to_document, to_instant
+from producers.state import State, newest_first, to_day, to_document, to_instant
 from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Verdict
 
@@ -105,8 +116,9 @@ def read_latest(state: State, commune: str, limit: int = LATEST) -> list[AskedFi
 
 def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> list[AskedFile]:
     """The same, on a connection that is already there."""
-    made = of_commune(commune).where(DERNIERS_EXPORTS.c.status == ExportStatus.READY)
-    return read_files(connection, made.order_by(DERNIERS_EXPORTS.c.export_id.desc()).limit(limit))
+    view = DERNIERS_EXPORTS.c
+    made = select(DERNIERS_EXPORTS).where(view.status == ExportStatus.READY)
+    return read_files(connection, newest_first(made, view.code_commune, view.export_id, commune).limit(limit))
 
 
 def read_file(state: State, commune: str, export_id: int) -> AskedFile | None:
@@ -302,14 +314,15 @@ def read_page(
     """
     number = DERNIERS_EXPORTS.c.export_id
     with state.reading() as connection:
-        query = of_commune(commune).where(*filters.conditions(connection)).limit(PAGE + 1)
+        query = select(DERNIERS_EXPORTS).where(*filters.conditions(connection)).limit(PAGE + 1)
         if after is not None:
-            found = read_files(connection, query.where(number > after).order_by(number))
+            newer = query.where(DERNIERS_EXPORTS.c.code_commune == commune, number > after)
+            found = read_files(connection, newer.order_by(number))
             if len(found) > PAGE:
                 return _page(found[:PAGE][::-1], has_newer=True, has_older=True)
         elif before is not None:
             query = query.where(number < before)
-        files = read_files(connection, query.order_by(number.desc()))
+        files = read_files(connection, newest_first(query, DERNIERS_EXPORTS.c.code_commune, number, commune))
     return _page(files[:PAGE], has_newer=before is not None, has_older=len(files) > PAGE)
 
 

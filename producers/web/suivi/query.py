@@ -7,8 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, column, false, select, table
 
-from producers.state import State, to_instant
-from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, of_commune, read_files, select_latest
+from producers.state import State, newest_first, to_instant
+from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest
 from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_DEPOT_DECLARE,
@@ -89,11 +89,9 @@ def read_change_marker(state: State, commune: str) -> tuple[Any, ...]:
     Raises:
         StateAwayError: the database did not answer.
     """
-    marked = select(*(DERNIERS_EXPORTS.c[name] for name in _MARKER_COLUMNS)).where(
-        DERNIERS_EXPORTS.c.code_commune == commune
-    )
+    marked = select(*(DERNIERS_EXPORTS.c[name] for name in _MARKER_COLUMNS))
     with state.reading() as connection:
-        files = [tuple(row) for row in connection.execute(_recent(marked))]
+        files = [tuple(row) for row in connection.execute(_recent(marked, commune))]
         newest = connection.execute(_newest_request(commune)).scalar()
         waits = any(status == ExportStatus.QUEUED for _, status, *_ in files)
         return (*files, newest, *(_read_waiting(connection) if waits else ()))
@@ -106,10 +104,9 @@ def read_recent(state: State, commune: str) -> RecentActivity:
         StateAwayError: the database did not answer.
     """
     with state.reading() as connection:
-        files = read_files(connection, _recent(of_commune(commune)))
+        files = read_files(connection, _recent(select(DERNIERS_EXPORTS), commune))
         ids = {file.request_id for file in files}
-        latest_requests = _REQUESTS.where(_DEMANDES.c.code_commune == commune).order_by(_DEMANDES.c.request_id.desc())
-        requests = connection.execute(latest_requests.limit(RECENT_REQUESTS)).all()
+        requests = connection.execute(_newest(_REQUESTS, commune).limit(RECENT_REQUESTS)).all()
         taken = [row for row in requests if row.outcome != RequestOutcome.REFUSED]
         latest_taken = {row.event_type: row.request_id for row in reversed(taken)}
         refused = [
@@ -177,13 +174,17 @@ def find_requests(state: State, source: str, event_ids: Collection[str]) -> dict
         return {it.event_id: it for it in _join(connection.execute(query).all(), ())}
 
 
-def _recent(query: Select[Any]) -> Select[Any]:
-    return query.order_by(DERNIERS_EXPORTS.c.export_id.desc()).limit(RECENT_FILES)
+def _recent(query: Select[Any], commune: str) -> Select[Any]:
+    view = DERNIERS_EXPORTS.c
+    return newest_first(query, view.code_commune, view.export_id, commune).limit(RECENT_FILES)
+
+
+def _newest(query: Select[Any], commune: str) -> Select[Any]:
+    return newest_first(query, _DEMANDES.c.code_commune, _DEMANDES.c.request_id, commune)
 
 
 def _newest_request(commune: str) -> Select[Any]:
-    newest = select(_DEMANDES.c.request_id).where(_DEMANDES.c.code_commune == commune)
-    return newest.order_by(_DEMANDES.c.request_id.desc()).limit(1)
+    return _newest(select(_DEMANDES.c.request_id), commune).limit(1)
 
 
 def _read_waiting(connection: Connection) -> Sequence[int]:
