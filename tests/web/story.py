@@ -349,7 +349,7 @@ class Story:
         self.hand.press("Enregistrer")
         self.hand.sees("Gardez l'original signé avec le tableau.")
         self.hand.go("À faire")
-        self.hand.sees("Voici ce que")
+        self.hand.sees("Voici ce qui")
         query = "SELECT liste, electeurs FROM registres WHERE code_commune = :here"
         kept = {str(row["liste"]): row["electeurs"] for row in self._rows(query)}
         assert kept == {"P": self.downloads.kept, "CM": SIZES[1], "CE": SIZES[2]}

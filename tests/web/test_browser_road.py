@@ -207,7 +207,8 @@ def test_rejected_then_corrected_then_accepted(visit: Visit, site: Site, *, has_
     with site.town.engine.begin() as connection:
         where = f"code_commune = '{first['code_commune']}' AND liste = 'P'"
         one = f"SELECT min(id) FROM electeur WHERE {where}"  # noqa: S608 — ours
-        connection.exec_driver_sql(f"UPDATE electeur SET commune_naissance = 'VILLENEUVE' WHERE id = ({one})")  # noqa: S608
+        place = f"VILLENEUVE {first['export_id']}"
+        connection.exec_driver_sql(f"UPDATE electeur SET commune_naissance = '{place}' WHERE id = ({one})")  # noqa: S608
     second = clerk.ask(liste, "CSV")
     wait_until(lambda: clerk.row(second)["status"] == "ready", message="the file, corrected")
     clerk.go("taches")
