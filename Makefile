@@ -73,7 +73,7 @@ check: .dev ## style, types, dependency rules, generated files up to date, compo
 bench: .dev ## measure how fast files are made and the screen answers: half an hour
 	$(RUN) -m bench
 
-growth: .dev ## how work grows with a list and with the past: exponents, a quarter of an hour
+growth: .dev ## how work grows with a list and with the past: exponents, seven minutes
 	$(RUN) -m bench.growth
 
 schemas: .runtime ## write the JSON Schemas and the examples again, from the models

@@ -172,7 +172,7 @@ def format_country(sample: Sample) -> Iterator[str]:
     "--communes", default=COMMUNES // 10, show_default=True, type=click.IntRange(2), help="Of how many communes."
 )
 def main(electeurs: int, communes: int) -> None:
-    """Make the files of a part of the country, and print what the whole needs: a quarter of an hour for a tenth."""
+    """Make the files of a part of the country, and print what the whole needs: seven minutes for a tenth."""
     for part in (POSTGRESQL, RABBITMQ):
         provide(part)
     folder = Path("var")
