@@ -1963,6 +1963,18 @@ IMPORT = [
         ("test_the_mouvement_of_another_commune_is_not_known",),
     ),
     Mutant(
+        "noted-motif-of-another-commune",
+        "select(_NOTES).where(view.code_commune == commune)",
+        "select(_NOTES)",
+        ("test_each_page_shows_the_electors_of_its_commune_only",),
+    ),
+    Mutant(
+        "motif-sent-though-nobody-changed-it",
+        'if (value, motif) == said_before.get(number, ("", "")):',
+        "if False:",
+        ("test_a_motif_that_was_noted_wrongly_is_corrected[sqlite]",),
+    ),
+    Mutant(
         "motif-of-another-nature",
         "if not _is_allowed(it.categorie, Nature(nature)):",
         "if False:",

@@ -79,12 +79,21 @@ class FilesScreen:
         assert response.status_code == 200, response.text
         return words(response)
 
-    def post(self, name: str, data: dict[str, Any], *, files: Any = None, **path: object) -> Response:  # noqa: ANN401
+    def post(
+        self,
+        name: str,
+        data: dict[str, Any],
+        *,
+        files: Any = None,  # noqa: ANN401 — as the client takes them
+        query: str = "",
+        **path: object,
+    ) -> Response:
         """Send a form, with the token of the session."""
         token = _TOKEN.search(self.get("listes").text)
         assert token
         data = data | {"jeton": unescape(token[1])}
-        return self.client.post(self.path(name, **path), data=data, files=files, follow_redirects=False)
+        address = self.path(name, **path) + (f"?{query}" if query else "")
+        return self.client.post(address, data=data, files=files, follow_redirects=False)
 
     def make(self, liste: Liste = Liste.PRINCIPALE, format_: Format = Format.CSV) -> RowMapping:
         """A file, made by the worker's handler."""

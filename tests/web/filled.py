@@ -62,6 +62,9 @@ class Filled:
             return [route.url_path_for(route.name, commune=LIBREVILLE, export=self.rejected)]
         if route.name == "publication":
             return [route.url_path_for(route.name, commune=LIBREVILLE, export=self.published)]
+        if route.name == "motifs":
+            to_complete = route.url_path_for(route.name, commune=LIBREVILLE)
+            return [to_complete, f"{to_complete}?notes=1"]
         if "export" in route.param_convertors:
             exports = [self.ready, self.deposited]
             if route.name == "export":

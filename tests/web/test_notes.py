@@ -141,6 +141,33 @@ def test_many_motifs_are_completed_by_one_form(files_on_both: FilesScreen) -> No
     assert not {f'id="categorie-{number}"' for number in numbers[:3]} & set(screen.get("motifs").text.split())
 
 
+def test_a_motif_that_was_noted_wrongly_is_corrected(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    _without_motif(screen)
+    screen.desk.run(
+        "UPDATE mouvement SET categorie = 'radiation_deces', motif = 'acte'"
+        " WHERE id IN (SELECT id FROM mouvement WHERE nature = 'radiation' ORDER BY id LIMIT 3)"
+    )
+    page = screen.get("motifs", "notes=1").text
+    numbers = re.findall(r'id="categorie-(\d+)"', page)
+    assert page.count('value="radiation_deces" selected') == page.count('value="acte"') == len(numbers) == 3
+    categorie, motif = f"categorie-{numbers[0]}", f"motif-{numbers[0]}"
+    form = {f"categorie-{it}": "radiation_deces" for it in numbers} | {f"motif-{it}": "acte" for it in numbers}
+    unchanged = screen.post("motifs", form, query="notes=1")
+    assert [name for name, _ in _faults(unchanged)] == [categorie]
+    assert "Changez une ligne au moins." in words(unchanged)
+    answer = screen.post("motifs", form | {categorie: "radiation_decision"}, query="notes=1")
+    assert answer.headers["location"].endswith("motifs?notes=1#enregistrement")
+    screen.work()
+    answer = screen.get("motifs", "notes=1")
+    assert "Enregistré : 1 motif." in words(answer)
+    options = answer.text.partition(f'id="{categorie}"')[2].partition("</select>")[0]
+    assert 'value="radiation_decision" selected' in options
+    assert _said(screen)[-1] == (Action.MOTIFS_COMPLETED, "le motif de 1 mouvement a été complété")
+    _send(screen, "motifs", **{categorie: "", motif: ""})
+    assert "2 motifs notés" in screen.get("motifs", "notes=1").text
+
+
 def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(files: FilesScreen) -> None:
     first, second, *_ = _without_motif(files)
     form = {f"motif-{first}": "sans catégorie", f"categorie-{first}": "", f"categorie-{second}": "parade"}
@@ -177,7 +204,7 @@ def test_a_full_queue_keeps_what_is_noted_on_every_page(files: FilesScreen, amqp
     tableau = files.make_tableau(TypeTableau.CINQ_JOURS_REU)
     files.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL, finished_at = created_at")
     day = today().isoformat()
-    pages: list[tuple[str, dict[str, str], dict[str, int]]] = [
+    pages: list[tuple[str, dict[str, str], dict[str, Any]]] = [
         ("reunions", {"act": "reunion", "jour": day}, {}),
         ("doutes", {"doubt": "901", "decision": "same_person", "verifie": "oui"}, {}),
         ("publication", {"mode": "affichage", "du": day, "au": "", "signe": ""}, {"export": tableau}),
@@ -313,6 +340,8 @@ def test_each_page_shows_the_electors_of_its_commune_only(files: FilesScreen) ->
         assert "INVENTÉE" not in said, page
         assert "0001" not in said, page
     assert "Tous les mouvements ont leur motif" in files.read("motifs")
+    files.desk.run("UPDATE mouvement SET categorie = 'radiation_deces' WHERE nature = 'radiation'")
+    assert "Aucun motif n'est noté" in files.read("motifs", "notes=1")
     assert "Personne sur la liste ne porte ce nom" in words(files.post("proteges", search))
 
 

@@ -133,7 +133,7 @@ GRANTS: Mapping[str, _Grants] = {
     "prefecture_ecran": (
         *_GRANTS["prefecture_lecture"],
         # Those name electors: what agents complete, of their own commune.
-        ("SELECT", "doutes_ouverts, electeurs, electeurs_proteges, mouvements_sans_motif"),
+        ("SELECT", "doutes_ouverts, electeurs, electeurs_proteges, motifs_notes, mouvements_sans_motif"),
         ("SELECT", "jetons"),
     ),
 }

@@ -24,7 +24,7 @@ FILTERS = {
 }
 """What one can look for: the name in the address, the codes of the view and what a clerk reads."""
 
-PAGE = 50
+PAGE = 25
 
 _NAMES = ("request_id", "subject", "kind", "channel", "address", "created_at", "sent_at", "refusal", "attempts")
 _VIEW = table("envois", column("code_commune"), *(column(name) for name in _NAMES))

@@ -39,7 +39,7 @@ ACTIONS = {
 _BEGUN = "download_begun"
 """Shown when it is asked for: of a download that came to its end there is another line."""
 
-PAGE = 50
+PAGE = 25
 
 _VIEW = table("journal", *(column(name) for name in ("at", "actor", "action", "code_commune", "export_id", "detail")))
 _EXPORTS = table("derniers_exports", column("export_id"), column("label"))

@@ -5,25 +5,25 @@ A name never stands in an address, and no event has one: rows are told by number
 
 import re
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Row, column, func, select, table
+from sqlalchemy import ColumnElement, Row, Select, column, func, select, table
 from starlette.exceptions import HTTPException
-from starlette.responses import Response
+from starlette.responses import RedirectResponse, Response
 
 from common.french import count_of
 from producers.state import State, to_day
 from producers.web.forms import Faults, Paging, page_number, read_number, text
 from producers.web.notes.send import note_page, send_declaration, send_note
-from producers.web.page_context import NOT_FOUND, PageContext
+from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.suivi.pending import SendingFailure
 from schemas.declarations import CompletedMotif, DoubtDecided, ElecteurProtected, MotifsCompleted, ProtectionLifted
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
-PAGE = 50
+PAGE = 25
 """Mouvements of one form: two fields each, and a form has two hundred at most; protected electors of one page."""
 DOUBTS = 15
 """Of one page: each is a table, and a form."""
@@ -34,6 +34,10 @@ _BIRTH = re.compile(r"(?P<day>\d{2})/(?P<month>\d{2})/(?P<year>\d{4})|(?P<iso>\d
 _WHO = ("nom_naissance", "nom_usage", "prenoms", "date_naissance")
 _MOUVEMENT = ("mouvement", "liste", "nature", "jour", *_WHO, "ancien_bureau", "nouveau_bureau")
 _SANS_MOTIF = table("mouvements_sans_motif", column("code_commune"), *(column(name) for name in _MOUVEMENT))
+_SAID = ("categorie", "motif")
+_NOTES = table("motifs_notes", column("code_commune"), *(column(name) for name in (*_MOUVEMENT, *_SAID)))
+_OF_NOTED = "notes"
+"""Of the address: the motifs that were noted, to correct one."""
 _SIDE = (*_WHO, "commune_naissance", "pays_naissance", "adresse", "bureau", "numero")
 _DOUTES = table(
     "doutes_ouverts",
@@ -66,7 +70,7 @@ def birth_words(born: str) -> str:
 
 @dataclass(frozen=True)
 class MouvementLine:
-    """A mouvement of which nobody said why."""
+    """A mouvement, and what was said of why."""
 
     mouvement: int
     liste: str
@@ -77,6 +81,8 @@ class MouvementLine:
     prenoms: str
     date_naissance: str
     bureau: str
+    categorie: str = ""
+    motif: str = ""
 
     @property
     def who(self) -> str:
@@ -90,24 +96,49 @@ class MouvementLine:
 
     @property
     def categories(self) -> Sequence[Categorie]:
-        """The categories that go with it."""
-        return CATEGORIES[self.nature]
+        """The categories that go with it, and the one that it has."""
+        known = CATEGORIES[self.nature]
+        return known if self.categorie in {"", *known} else (*known, Categorie(self.categorie))
 
 
 def read_without_motif(state: State, commune: str, page: int) -> tuple[list[MouvementLine], int]:
-    """The mouvements of a page, list after list, and how many there are.
+    """The mouvements of a page of which nobody said why, list after list, and how many there are.
 
     Raises:
         StateAwayError: the database did not answer.
     """
     view = _SANS_MOTIF.c
     order = view.liste.desc(), view.nature, view.jour, view.nom_naissance, view.mouvement
-    query = select(*(view[name] for name in _MOUVEMENT)).where(view.code_commune == commune).order_by(*order)
-    counted = select(func.count()).select_from(_SANS_MOTIF).where(view.code_commune == commune)
+    return _read_lines(state, select(_SANS_MOTIF).where(view.code_commune == commune), order, page)
+
+
+def read_with_motif(state: State, commune: str, page: int) -> tuple[list[MouvementLine], int]:
+    """Those of which somebody did, the last first, and how many there are.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    view = _NOTES.c
+    order = view.jour.desc(), view.mouvement.desc()
+    return _read_lines(state, select(_NOTES).where(view.code_commune == commune), order, page)
+
+
+def _read_lines(
+    state: State, query: Select[Any], order: Sequence[ColumnElement[Any]], page: int
+) -> tuple[list[MouvementLine], int]:
     with state.reading() as connection:
-        rows = connection.execute(query.limit(PAGE).offset((page - 1) * PAGE)).all()
-        total: int = connection.execute(counted).scalar_one()
+        rows = connection.execute(query.order_by(*order).limit(PAGE).offset((page - 1) * PAGE)).all()
+        total: int = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     return [_to_line(row) for row in rows], total
+
+
+def _read_said(state: State, commune: str, numbers: Iterable[int]) -> dict[int, tuple[str, str]]:
+    """The category and the motif of those of these mouvements that have some."""
+    view = _NOTES.c
+    query = select(view.mouvement, view.categorie, view.motif).where(view.code_commune == commune)
+    with state.reading() as connection:
+        rows = connection.execute(query.where(view.mouvement.in_(numbers))).all()
+    return {mouvement: (categorie, motif) for mouvement, categorie, motif in rows}
 
 
 def _to_line(row: Row[Any]) -> MouvementLine:
@@ -117,7 +148,7 @@ def _to_line(row: Row[Any]) -> MouvementLine:
         nature=Nature(row.nature),
         jour=to_day(row.jour),
         bureau=row.nouveau_bureau or row.ancien_bureau,
-        **{name: getattr(row, name) for name in _WHO},
+        **{name: getattr(row, name) for name in (*_WHO, *_SAID) if name in row._fields},
     )
 
 
@@ -127,33 +158,39 @@ def show_motifs(context: PageContext) -> Response:
 
 
 def complete_motifs(context: PageContext) -> Response:
-    """« Enregistrer »: the lines that were filled in, all at once."""
+    """« Enregistrer »: the lines that were filled in or changed, all at once."""
     form = {name: value.strip() for name, value in context.form.items() if isinstance(value, str)}
+    fields = [name.partition("-") for name in form]
+    numbers = [it for place, _, words in fields if place == "categorie" and (it := read_number(words))]
+    said_before = _read_said(context.services.state, context.commune.code, numbers)
     completed, found = [], {}
-    for name, value in form.items():
-        place, _, words = name.partition("-")
-        number = read_number(words)
-        if place != "categorie" or number is None:
+    for number in numbers:
+        name = f"categorie-{number}"
+        value, motif = form.get(name, ""), form.get(f"motif-{number}", "")
+        if (value, motif) == said_before.get(number, ("", "")):
             continue
-        motif = form.get(f"motif-{number}", "")
         if motif and not value:
             found[name] = "choisissez une catégorie : c'est elle que le tableau imprime"
         elif value and value not in set(Categorie):
             found[name] = "choisissez une catégorie de la liste"
         elif len(motif) > _LONGEST or not motif.isprintable():
             found[f"motif-{number}"] = f"{_LONGEST} caractères au plus, sur une ligne"
-        elif value:
+        else:
             completed.append(CompletedMotif(mouvement=number, categorie=Categorie(value), motif=motif))
     if not completed and not found:
-        found = {
-            next((name for name in form if name.startswith("categorie-")), "motifs"): "remplissez une ligne au moins"
-        }
+        first = f"categorie-{numbers[0]}" if numbers else "motifs"
+        found = {first: f"{'changez' if _are_noted(context) else 'remplissez'} une ligne au moins"}
     if found:
         return _motifs(context, form, Faults.ordered(list(found), found))
     act, said = MotifsCompleted(motifs=completed), count_of(len(completed), "motif")
     if failure := send_note(context, "motifs", act, said, (it.mouvement for it in completed)):
         return _motifs(context, form, failure=failure)
-    return context.redirect("motifs", "enregistrement")
+    back = f"?{_OF_NOTED}=1" if _are_noted(context) else ""
+    return RedirectResponse(f"{context.url('motifs')}{back}#enregistrement", SEE_OTHER)
+
+
+def _are_noted(context: PageContext) -> bool:
+    return bool(context.query.get(_OF_NOTED))
 
 
 def _motifs(
@@ -163,11 +200,13 @@ def _motifs(
     failure: SendingFailure | None = None,
 ) -> Response:
     def read() -> dict[str, object]:
-        page = page_number(context.query.get("page", ""))
-        lines, total = read_without_motif(context.services.state, context.commune.code, page)
+        page, are_noted = page_number(context.query.get("page", "")), _are_noted(context)
+        read_lines = read_with_motif if are_noted else read_without_motif
+        lines, total = read_lines(context.services.state, context.commune.code, page)
         context.record_seen(SeenPage.MOTIFS, len(lines))
-        paging = Paging.of(context.url("motifs"), {}, page=page, total=total, size=PAGE)
-        return {"lines": lines, "total": total, "paging": paging, "form": form}
+        kept = {_OF_NOTED: "1"} if are_noted else {}
+        paging = Paging.of(context.url("motifs"), kept, page=page, total=total, size=PAGE)
+        return {"lines": lines, "total": total, "paging": paging, "form": form, "are_noted": are_noted}
 
     return note_page(context, "motifs", read, faults=faults, failure=failure)
 

@@ -119,11 +119,13 @@ FROM electeur e JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.
 PROTEGES = """
 SELECT p.id AS protection, p.code_commune, p.nom_naissance, p.prenoms, p.date_naissance FROM protection p
 """
-SANS_MOTIF = """
+_MOTIFS = """
 SELECT m.id AS mouvement, m.code_commune, m.liste, m.nature, m.date_mouvement AS jour, m.nom_naissance, m.nom_usage,
-       m.prenoms, m.date_naissance, m.nouveau_bureau, m.ancien_bureau
-FROM mouvement m WHERE m.categorie = '' AND m.nature <> 'modification'
+       m.prenoms, m.date_naissance, m.nouveau_bureau, m.ancien_bureau{noted}
+FROM mouvement m WHERE m.categorie {which} '' AND m.nature <> 'modification'
 """
+SANS_MOTIF = _MOTIFS.format(noted="", which="=")
+MOTIFS_NOTES = _MOTIFS.format(noted=", m.categorie, m.motif", which="<>")
 _SIDE = """m{side}.nom_naissance AS {name}_nom_naissance, m{side}.nom_usage AS {name}_nom_usage,
        m{side}.prenoms AS {name}_prenoms, m{side}.date_naissance AS {name}_date_naissance,
        m{side}.commune_naissance AS {name}_commune_naissance, m{side}.pays_naissance AS {name}_pays_naissance,
