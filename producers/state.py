@@ -42,12 +42,21 @@ _DERNIERS_EXPORTS = table("derniers_exports", *(column(field.name) for field in 
 _DEMANDES = table("demandes", *(column(name, String) for name in ("source", "event_id", "outcome", "reason")))
 
 
-def newest_first(query: Select[Any], code: ColumnElement[str], number: ColumnElement[int], commune: str) -> Select[Any]:
+def newest_first(
+    connection: Connection,
+    query: Select[Any],
+    code: ColumnElement[str],
+    number: ColumnElement[int],
+    commune: str,
+) -> Select[Any]:
     """The rows of a commune, in words that leave the index of its rows as the only good plan.
 
     Of « the commune's, by number » PostgreSQL thinks that the newest rows of all may be read until enough are hers:
-    where those are of others, that is all of theirs.
+    where those are of others, that is all of theirs. SQLite, which nobody tells how many rows there are, takes that
+    index for the plain words only.
     """
+    if connection.dialect.name == "sqlite":
+        return query.where(code == commune).order_by(number.desc())
     first = tuple_(literal(commune), literal(0, BigInteger))
     last = tuple_(literal(commune), literal(LARGEST_ID, BigInteger))
     here = tuple_(code, number)
@@ -89,11 +98,11 @@ class State:
         """
         view = _DERNIERS_EXPORTS.c
         query = select(_DERNIERS_EXPORTS).limit(limit)
-        if commune is None:
-            query = query.order_by(view.export_id.desc())
-        else:
-            query = newest_first(query, view.code_commune, view.export_id, commune)
         with self.reading() as connection:
+            if commune is None:
+                query = query.order_by(view.export_id.desc())
+            else:
+                query = newest_first(connection, query, view.code_commune, view.export_id, commune)
             exports = _read_exports(connection, query)
         return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id))
 

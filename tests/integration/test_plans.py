@@ -64,8 +64,9 @@ def open_desk(url: str, folder: Path) -> Iterator[DepotsDesk]:
     engine = build_engine(url)
     with engine.begin() as connection:
         _add_history(connection)
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        connection.execute(text("ANALYZE" if engine.dialect.name == "sqlite" else "VACUUM ANALYZE"))
+    if engine.dialect.name == "postgresql":  # it does so itself; SQLite never
+        with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+            connection.execute(text("VACUUM ANALYZE"))
     yield DepotsDesk(engine, folder / "exports")
     engine.dispose()
 
@@ -170,6 +171,8 @@ class Plans:
         steps = [row[-1] for row in connection.exec_driver_sql(f"EXPLAIN QUERY PLAN {statement}", values)]
         names = {table.__tablename__ for table in BIG} | set(_ALIASES.findall(statement))
         scans = [step for step in steps if step.startswith("SCAN") and step.split()[1].strip('"') in names]
+        if ExportStatus.READY in repr(values):  # all that was ever made
+            scans += [step for step in steps if step.endswith("INDEX ix_export_status (status=?)")]
         return "; ".join(step for step in scans if not step.endswith(_OF_FEW))
 
     def _on_postgresql(self, connection: Connection, statement: str, values: Any) -> str:  # noqa: ANN401 — the driver's

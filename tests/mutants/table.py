@@ -1183,6 +1183,12 @@ NOTIFIER = [
         ("test_no_question_of_the_road_reads_through_the_past[postgresql]",),
     ),
     Mutant(
+        "newest-sought-by-a-status",
+        'if connection.dialect.name == "sqlite":\n        return query.where(code == commune)',
+        "if False:\n        return query.where(code == commune)",
+        ("test_no_question_of_the_road_reads_through_the_past[sqlite]",),
+    ),
+    Mutant(
         "sweep-never-rests",
         "self._due_at = max(self._due_at, time.monotonic() + rest)",
         "pass",

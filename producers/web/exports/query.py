@@ -118,7 +118,9 @@ def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> 
     """The same, on a connection that is already there."""
     view = DERNIERS_EXPORTS.c
     made = select(DERNIERS_EXPORTS).where(view.status == ExportStatus.READY)
-    return read_files(connection, newest_first(made, view.code_commune, view.export_id, commune).limit(limit))
+    return read_files(
+        connection, newest_first(connection, made, view.code_commune, view.export_id, commune).limit(limit)
+    )
 
 
 def read_file(state: State, commune: str, export_id: int) -> AskedFile | None:
@@ -322,7 +324,9 @@ def read_page(
                 return _page(found[:PAGE][::-1], has_newer=True, has_older=True)
         elif before is not None:
             query = query.where(number < before)
-        files = read_files(connection, newest_first(query, DERNIERS_EXPORTS.c.code_commune, number, commune))
+        files = read_files(
+            connection, newest_first(connection, query, DERNIERS_EXPORTS.c.code_commune, number, commune)
+        )
     return _page(files[:PAGE], has_newer=before is not None, has_older=len(files) > PAGE)
 
 

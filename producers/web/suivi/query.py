@@ -91,8 +91,8 @@ def read_change_marker(state: State, commune: str) -> tuple[Any, ...]:
     """
     marked = select(*(DERNIERS_EXPORTS.c[name] for name in _MARKER_COLUMNS))
     with state.reading() as connection:
-        files = [tuple(row) for row in connection.execute(_recent(marked, commune))]
-        newest = connection.execute(_newest_request(commune)).scalar()
+        files = [tuple(row) for row in connection.execute(_recent(connection, marked, commune))]
+        newest = _newest_request(connection, commune)
         waits = any(status == ExportStatus.QUEUED for _, status, *_ in files)
         return (*files, newest, *(_read_waiting(connection) if waits else ()))
 
@@ -104,9 +104,9 @@ def read_recent(state: State, commune: str) -> RecentActivity:
         StateAwayError: the database did not answer.
     """
     with state.reading() as connection:
-        files = read_files(connection, _recent(select(DERNIERS_EXPORTS), commune))
+        files = read_files(connection, _recent(connection, select(DERNIERS_EXPORTS), commune))
         ids = {file.request_id for file in files}
-        requests = connection.execute(_newest(_REQUESTS, commune).limit(RECENT_REQUESTS)).all()
+        requests = connection.execute(_newest(connection, _REQUESTS, commune).limit(RECENT_REQUESTS)).all()
         taken = [row for row in requests if row.outcome != RequestOutcome.REFUSED]
         latest_taken = {row.event_type: row.request_id for row in reversed(taken)}
         refused = [
@@ -146,7 +146,7 @@ def read_newest_request(state: State, commune: str) -> int:
         StateAwayError: the database did not answer.
     """
     with state.reading() as connection:
-        return connection.execute(_newest_request(commune)).scalar() or 0
+        return _newest_request(connection, commune) or 0
 
 
 def find_commune(state: State, request_id: int) -> str:
@@ -174,17 +174,17 @@ def find_requests(state: State, source: str, event_ids: Collection[str]) -> dict
         return {it.event_id: it for it in _join(connection.execute(query).all(), ())}
 
 
-def _recent(query: Select[Any], commune: str) -> Select[Any]:
+def _recent(connection: Connection, query: Select[Any], commune: str) -> Select[Any]:
     view = DERNIERS_EXPORTS.c
-    return newest_first(query, view.code_commune, view.export_id, commune).limit(RECENT_FILES)
+    return newest_first(connection, query, view.code_commune, view.export_id, commune).limit(RECENT_FILES)
 
 
-def _newest(query: Select[Any], commune: str) -> Select[Any]:
-    return newest_first(query, _DEMANDES.c.code_commune, _DEMANDES.c.request_id, commune)
+def _newest(connection: Connection, query: Select[Any], commune: str) -> Select[Any]:
+    return newest_first(connection, query, _DEMANDES.c.code_commune, _DEMANDES.c.request_id, commune)
 
 
-def _newest_request(commune: str) -> Select[Any]:
-    return _newest(select(_DEMANDES.c.request_id), commune).limit(1)
+def _newest_request(connection: Connection, commune: str) -> int | None:
+    return connection.execute(_newest(connection, select(_DEMANDES.c.request_id), commune).limit(1)).scalar()
 
 
 def _read_waiting(connection: Connection) -> Sequence[int]:
