@@ -178,8 +178,13 @@ def people_label(file: AskedFile, now: datetime) -> str:
         day = day.removesuffix(f"{NBSP}{at.year}")
     what = Liste(file.liste).short_label
     if file.is_tableau:
-        what = f"{TypeTableau(file.type_tableau).label}, {what.lower()}"
+        what = f"{TypeTableau(file.type_tableau).label}, {liste_words(file.liste)}"
     return f"{what} — {day}, {at.hour}{NBSP}h{NBSP}{at:%M}{' (XML)' if file.format == Format.XML else ''}"
+
+
+def liste_words(code: str) -> str:
+    """A list in a sentence: `CE` gives `liste complémentaire européenne`."""
+    return Liste(code).short_label.lower()
 
 
 def code_words(code: str) -> str:
@@ -195,7 +200,8 @@ def code_words(code: str) -> str:
 def add_words(environment: Environment) -> None:
     """Let templates use them."""
     environment.add_extension(FrenchSpaces)
-    for word in (jour_of, day_of, iso, duration, kept_until, capitalized, counted, code_words, people_label):
+    by_name = jour_of, day_of, iso, duration, kept_until, capitalized, counted, code_words, people_label, liste_words
+    for word in by_name:
         environment.filters[word.__name__] = word
     environment.filters |= {
         "typo": lambda text: typo(without_commands(text)),

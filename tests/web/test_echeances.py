@@ -47,8 +47,9 @@ def test_a_tableau_is_done_once_it_is_made_for_that_poll_to_be_posted(files_on_b
     screen.make_tableau(VINGT_JOURS)
     page = screen.read("echeances")
     assert "en retard" not in page
-    assert "publication non notée Liste P, du" in page
-    assert "Pas de tableau pour la liste CE ni la liste CM : il en faut un si elle vote à ce scrutin." in page
+    assert "publication non notée Liste principale, du" in page
+    missing = "la liste complémentaire européenne ni la liste complémentaire municipale"
+    assert f"Pas de tableau pour {missing} : il en faut un si elle vote à ce scrutin." in page
 
 
 def test_a_provisional_tableau_strikes_off_no_deadline(files: FilesScreen) -> None:
@@ -57,7 +58,7 @@ def test_a_provisional_tableau_strikes_off_no_deadline(files: FilesScreen) -> No
     files.desk.run("UPDATE export SET provisoire_until = '2026-12-01'")
     page = files.read("echeances")
     assert "en retard il y a 11 jours" in page
-    assert "provisoire Liste P, du" in page
+    assert "provisoire Liste principale, du" in page
     assert "à refaire à partir du mardi 1er décembre 2026" in page
     assert "Demander ce tableau" in page
     for name in ("exports", "tableaux"):
@@ -75,7 +76,7 @@ def test_what_was_recalled_says_so_on_every_page(files: FilesScreen) -> None:
     files.desk.run(
         "INSERT INTO depot (export_id, deposited_on, deposited_by) VALUES (:id, '2026-11-25', 'm')", id=number
     )
-    assert "à refaire Liste P, du" in files.read("echeances")
+    assert "à refaire Liste principale, du" in files.read("echeances")
     for name in ("exports", "tableaux"):
         assert "Essai annulé : demandez ce fichier de nouveau." in files.read(name)
     assert "mais essai annulé. Demandez-le de nouveau, puis déposez le nouveau fichier" in files.read("depot")

@@ -60,7 +60,7 @@ def test_a_meeting_is_noted_corrected_and_taken_away(files_on_both: FilesScreen)
     day = today() - timedelta(days=3)
     page = _send(screen, "reunions", act="reunion", jour=day.isoformat(), liste="CE")
     assert f"Enregistré : réunion du {day:%d/%m/%Y}." in words(page)
-    assert "liste CE" in words(page)
+    assert "liste complémentaire européenne" in words(page)
     other = day + timedelta(days=1)
     correcting = screen.read("reunions", f"reunion={day}&liste=CE")
     assert "Corriger la réunion du" in correcting
