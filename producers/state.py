@@ -172,8 +172,9 @@ class State:
                 yield connection
         except SQLAlchemyError as error:
             raise StateAwayError(
-                f"la base ne répond pas ({_place(self._url)}) : {_reason(error)}. Vérifiez PREFECTURE_STATE_URL, que "
-                "la base est migrée et que ce compte peut lire ses vues"
+                f"la base ne répond pas ({_place(self._url)}) : {_reason(error)}. Attendez-la si elle est "
+                "arrêtée ; sinon, vérifiez PREFECTURE_STATE_URL, que la base est migrée et que ce compte peut lire ses "
+                "vues"
             ) from None
 
 

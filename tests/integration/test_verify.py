@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import time
 import tracemalloc
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from common.cli import ExitCode
 from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
+from tests.parts.disk import small_disk
 from worker.cli.main import main
 from worker.db.types import utc_now
 from worker.exports.audit import Action
@@ -256,6 +258,23 @@ def test_a_new_volume_is_accepted_by_the_operator(desk: FilesDesk) -> None:
     assert desk.run("verify", "--accept-volume").code == 0
     assert desk.run("verify").code == 0
     assert "n'est pas le volume" not in _diagnose()
+
+
+def test_diagnose_does_not_call_a_full_volume_well(
+    desk: FilesDesk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(tmp_path / "small"))
+    with small_disk(tmp_path / "small", "1m") as disk:
+        assert desk.run("verify", "--accept-volume").code == 0
+        assert "OK     Volume des exports" in _diagnose()
+        disk.fill()
+        assert re.search(r"small est presque plein \(0.octets libres sur 1,0.Mo\)", _diagnose())
+
+
+def test_diagnose_does_not_call_a_register_well_whose_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", "postgresql+psycopg://worker@127.0.0.1:1/prefecture")
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", "amqp://127.0.0.1:1/")
+    assert re.search("ÉCHEC  Registre : .* ne répond pas", _diagnose())
 
 
 @pytest.mark.slow

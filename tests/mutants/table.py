@@ -1184,9 +1184,10 @@ NOTIFIER = [
     ),
     Mutant(
         "newest-sought-by-a-status",
-        'if connection.dialect.name == "sqlite":\n        return query.where(code == commune)',
-        "if False:\n        return query.where(code == commune)",
+        'if connection.dialect.name == "sqlite":',
+        "if False:",
         ("test_no_question_of_the_road_reads_through_the_past[sqlite]",),
+        "producers/state.py",
     ),
     Mutant(
         "sweep-never-rests",

@@ -23,6 +23,11 @@ from worker.settings import Settings, load_settings
 
 Check = tuple[str, Callable[[Settings], str]]
 
+_NEARLY_FULL = 0.1
+"""Of the volume, as the alert PrefectureVolumeNearlyFull has it."""
+_LARGE_LISTE = 110_000_000
+"""Bytes of the CSV and the XML of 100,000 electors: what has room for them is not nearly full, however large it is."""
+
 
 @click.command
 @click.pass_context
@@ -61,12 +66,13 @@ def _check_database(url: SecretStr) -> str:
 
 
 def _check_registre(settings: Settings) -> str:
-    return _check_database(settings.registre_url) if settings.registre_url else "dans la même base"
+    place = _check_database(settings.registre_url or settings.database_url)
+    return place if settings.registre_url else "dans la même base"
 
 
 def _check_exports(settings: Settings) -> str:
     directory: Path = settings.exports_dir
-    Storage(directory).require_room(0)
+    Storage(directory).require_room(0)  # makes it, as a worker would
     if not os.access(directory, os.W_OK | os.X_OK):
         raise PrefectureError(f"{directory} : pas de droit d'écriture")
     engine = build_engine(settings.database_url.get_secret_value())
@@ -83,7 +89,13 @@ def _check_exports(settings: Settings) -> str:
         ) from None
     finally:
         engine.dispose()
-    return f"{directory}, {format_size(shutil.disk_usage(directory).free)} libres"
+    size, _, free = shutil.disk_usage(directory)
+    if free < min(size * _NEARLY_FULL, _LARGE_LISTE):
+        raise PrefectureError(
+            f"{directory} est presque plein ({format_size(free)} libres sur {format_size(size)}) : agrandissez-le, ou "
+            "effacez d'anciens fichiers par « python -m worker purge --older-than 10 »"
+        )
+    return f"{directory}, {format_size(free)} libres"
 
 
 def _check_senders(settings: Settings) -> str:
