@@ -36,7 +36,10 @@ from schemas.requests import LARGEST_ID
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
 _TIMEOUT_SECONDS = 5
-
+_CONNECTIONS = 8
+"""At most, each opened when it is needed: `prefecture_lecture` has nine (`deploy/database/accounts.sql`)."""
+_PLANS = "-c join_collapse_limit=4 -c from_collapse_limit=4"
+"""A view joins eight tables by their keys: thinking of all orders of these takes longer than to read the rows."""
 
 _DERNIERS_EXPORTS = table("derniers_exports", *(column(field.name) for field in fields(ExportState)))
 _DEMANDES = table("demandes", *(column(name, String) for name in ("source", "event_id", "outcome", "reason")))
@@ -186,8 +189,10 @@ def _read_only_engine(url: URL) -> Engine:
     engine = create_engine(
         url,
         pool_pre_ping=True,
+        pool_size=_CONNECTIONS,
+        max_overflow=0,  # what is opened for a moment costs more than the question
         pool_timeout=_TIMEOUT_SECONDS,
-        connect_args={**CONNECT_OPTIONS, "application_name": "prefecture producer"},
+        connect_args={"options": _PLANS, **CONNECT_OPTIONS, "application_name": "prefecture producer"},
     )
     return engine.execution_options(postgresql_readonly=True)
 

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from producers.state import State
-from producers.web.exports.query import ExportFilters, read_latest, read_page
+from producers.web.exports.query import ExportFilters, read_current, read_latest, read_page
 from producers.web.suivi.query import read_change_marker, read_recent
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
@@ -230,6 +230,7 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
             read_page(state, commune, ExportFilters())
             read_recent(state, commune)
             read_change_marker(state, commune)
+            read_current(state, commune)
             state.latest(commune)
         state.request_progress(asked.source, asked.id)
     assert len(published) > 3, "nothing was told"

@@ -1183,6 +1183,12 @@ NOTIFIER = [
         ("test_no_question_of_the_road_reads_through_the_past[postgresql]",),
     ),
     Mutant(
+        "streams-before-pages",
+        "return await run_sync(work, limiter=self._turns)",
+        "return await run_sync(work)",
+        ("test_streams_that_come_at_once_draw_few_at_a_time",),
+    ),
+    Mutant(
         "newest-sought-by-a-status",
         'if connection.dialect.name == "sqlite":',
         "if False:",

@@ -1,6 +1,7 @@
 """The watch over a commune goes on, whatever happens to one look at it."""
 
 import asyncio
+from threading import Event, Semaphore
 from typing import Any, cast
 
 import pytest
@@ -31,3 +32,28 @@ def test_a_look_that_fails_is_not_the_last(monkeypatch: pytest.MonkeyPatch) -> N
             return await subscription.wait(_SECONDS)
 
     assert asyncio.run(watch()) == RecentActivity(newest_request=7)
+
+
+def test_streams_that_come_at_once_draw_few_at_a_time() -> None:
+    inside: list[int] = []
+    came, may_end = Semaphore(0), Event()
+
+    def draw() -> None:
+        inside.append(1)
+        came.release()
+        assert may_end.wait(_SECONDS)
+
+    async def come() -> int:
+        live = LiveUpdates(cast("State", None))
+        streams = [asyncio.create_task(live.take_turn(draw)) for _ in range(20)]
+        for _ in range(2):
+            await asyncio.to_thread(came.acquire)
+        for _ in range(20):  # time for the others, had they a thread; pages have theirs meanwhile
+            await asyncio.to_thread(lambda: None)
+        drawn = len(inside)
+        may_end.set()
+        await asyncio.gather(*streams)
+        return drawn
+
+    assert asyncio.run(come()) == 2
+    assert len(inside) == 20

@@ -46,6 +46,7 @@ _WANTS_PROGRESS = text("progress_at IS NOT NULL AND settled_at IS NULL")
 _IS_QUEUED = text("status = 'queued'")
 _IS_BEING_PURGED, _IS_RECALLED = text("owner = 'purge'"), text("recall_id IS NOT NULL")
 _IS_UNFINISHED = text("status IN ('queued', 'running')")
+_IS_KEPT = text("status = 'ready' AND purged_at IS NULL")
 _IS_OF_AGENT = text("kind = 'agent'")
 _IS_FIRST = text(f"code NOT IN ('{KEY_REUSED}', '{UNREADABLE}')")
 
@@ -122,6 +123,12 @@ class Export(Base):
     __table_args__ = (
         UniqueConstraint("request_id", "part"),
         UniqueConstraint("file_name"),
+        Index(
+            "ix_export_current",
+            *("code_commune", "kind", "liste", "format", "type_tableau", "presentation", "edition", "id"),
+            postgresql_where=_IS_KEPT,
+            sqlite_where=_IS_KEPT,
+        ),
         Index("ix_export_purge", "id", postgresql_where=_IS_BEING_PURGED, sqlite_where=_IS_BEING_PURGED),
         Index("ix_export_recall", "recall_id", postgresql_where=_IS_RECALLED, sqlite_where=_IS_RECALLED),
         Index("ix_export_turn", "kind", "is_bulk", "turn", "id", postgresql_where=_IS_QUEUED, sqlite_where=_IS_QUEUED),
@@ -222,7 +229,10 @@ class Depot(Base):
     """The deposit of one file on e-listelec, as it was last declared; the audit trail has every declaration."""
 
     __tablename__ = "depot"
-    __table_args__ = (CheckConstraint("verdict IN ('', 'accepte', 'rejete')", name="verdict"),)
+    __table_args__ = (
+        CheckConstraint("verdict IN ('', 'accepte', 'rejete')", name="verdict"),
+        Index("ix_depot_deposited_on", "deposited_on", "export_id"),
+    )
 
     export_id: Mapped[int] = mapped_column(_Id, ForeignKey("export.id"), primary_key=True)
     deposited_on: Mapped[date] = mapped_column(Date)

@@ -36,7 +36,7 @@ from schemas.declarations import DepotDeclared, DepotVerdictDeclared
 from schemas.vocabulary import Verdict
 
 PAGE = 25
-RECENT = 200
+RECENT = 100
 """Deposits among which those without an answer are looked for."""
 
 _MOST = 100
@@ -141,6 +141,7 @@ def _render(
     state, commune = context.services.state, context.commune.code
     current = read_current(state, commune)
     recent = read_deposited(state, commune, RECENT)
+    total = count_deposited(state, commune) if len(recent) == RECENT else len(recent)
     page = page_number(context.query.get("page", ""))
     to_deposit = find_to_deposit(current)
     known = {file.export_id for file in to_deposit}
@@ -161,7 +162,7 @@ def _render(
         to_answer=find_to_answer(recent),
         to_redo=find_to_redo(recent),
         deposited=recent[:PAGE] if page == 1 else read_deposited(state, commune, PAGE, (page - 1) * PAGE),
-        paging=Paging.of(context.url("depot"), {}, page=page, total=count_deposited(state, commune), size=PAGE),
+        paging=Paging.of(context.url("depot"), {}, page=page, total=total, size=PAGE),
     )
 
 

@@ -25,7 +25,7 @@ from schemas.vocabulary import ExportKind, Liste
 _SCRUTINS = table("scrutins", *(column(name) for name in ("code_commune", "jour", "libelle", "cloture")))
 _REUNIONS = table("reunions", *(column(name) for name in ("code_commune", "liste", "jour")))
 _NATIONAL = ""
-_MOST_TABLEAUX = 500
+_MOST_TABLEAUX = 250
 
 
 @dataclass(frozen=True)
@@ -45,13 +45,14 @@ class CalendarReunion:
     liste: str
 
 
-def read_tableaux(state: State, commune: str) -> list[AskedFile]:
-    """The last tableaux that were made, the newest first; purged ones too.
+def read_tableaux(state: State, commune: str, *editions: Edition) -> list[AskedFile]:
+    """The last tableaux that were made, of these editions or of both, the newest first; purged ones too.
 
     Raises:
         StateAwayError: the database did not answer.
     """
-    tableaux = select_made(commune).where(DERNIERS_EXPORTS.c.kind == ExportKind.TABLEAU)
+    wanted = DERNIERS_EXPORTS.c.kind == ExportKind.TABLEAU, DERNIERS_EXPORTS.c.edition.in_(editions or [*Edition])
+    tableaux = select_made(commune).where(*wanted)
     return read_all(state, tableaux.order_by(DERNIERS_EXPORTS.c.export_id.desc()).limit(_MOST_TABLEAUX))
 
 
@@ -207,6 +208,7 @@ def read_calendar(state: State, commune: str, today: date) -> Calendar:
         StateAwayError: the database did not answer.
     """
     reunions, registres = read_reunions(state, commune), read_registres(state, commune)
-    listes, tableaux = [liste.value for liste in Liste if liste in registres], read_tableaux(state, commune)
+    listes = [liste.value for liste in Liste if liste in registres]
+    tableaux = read_tableaux(state, commune, Edition.AFFICHAGE)
     coming = (scrutin for scrutin in read_scrutins(state, commune) if scrutin.jour >= today)
     return Calendar([build_agenda(it, reunions, tableaux, listes) for it in coming], reunions, registres)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import UTC, date, datetime, time, timedelta
-from itertools import takewhile
+from itertools import product, takewhile
 from typing import Any
 
 from sqlalchemy import (
@@ -11,19 +11,21 @@ from sqlalchemy import (
     Connection,
     Row,
     Select,
+    String,
     and_,
     column,
-    func,
+    literal,
     not_,
     select,
     table,
+    values,
 )
 
 from common.calendrier import PARIS
 from producers.records import STATE_RULES, ExportState, FileState, StateRule
 from producers.state import State, newest_first, to_day, to_document, to_instant
-from schemas.tableaux import Edition
-from schemas.vocabulary import ExportKind, ExportStatus, Liste, Verdict
+from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Format, Liste, Verdict
 
 LATEST = 10
 """As many as openElec's « Derniers exports »."""
@@ -168,14 +170,18 @@ def _to_file(row: Row[Any]) -> AskedFile:
     return AskedFile(**values | {"is_bulk": bool(values["is_bulk"]), "downloaded_by": values["downloaded_by"] or ""})
 
 
-_SAME_KIND = (
-    DERNIERS_EXPORTS.c.kind,
-    DERNIERS_EXPORTS.c.liste,
-    DERNIERS_EXPORTS.c.format,
-    DERNIERS_EXPORTS.c.type_tableau,
-    DERNIERS_EXPORTS.c.presentation,
-    DERNIERS_EXPORTS.c.edition,
+_SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
+_KINDS = (
+    values(*(column(name, String) for name in _SAME_KIND), name="kinds", literal_binds=True)
+    .data(
+        [
+            *product([ExportKind.LISTE], Liste, Format, [""], [""], [""]),
+            *product([ExportKind.TABLEAU], Liste, [FileFormat.PDF], TypeTableau, Presentation, Edition),
+        ]
+    )
+    .cte("kinds")
 )
+"""All that there may be: the newest of each is found by an index, where all that a commune keeps were read before."""
 
 
 def read_made(state: State, commune: str, export_ids: Iterable[int]) -> list[AskedFile]:
@@ -198,13 +204,14 @@ def read_current(state: State, commune: str) -> list[AskedFile]:
     Raises:
         StateAwayError: the database did not answer.
     """
-    made = (
-        DERNIERS_EXPORTS.c.code_commune == commune,
-        DERNIERS_EXPORTS.c.status == ExportStatus.READY,
-        DERNIERS_EXPORTS.c.purged_at.is_(None),
-    )
-    newest = select(func.max(DERNIERS_EXPORTS.c.export_id)).where(*made).group_by(*_SAME_KIND)
-    files = read_all(state, select_made(commune).where(DERNIERS_EXPORTS.c.export_id.in_(newest.scalar_subquery())))
+    kept = DERNIERS_EXPORTS.alias("kept").c
+    is_ready = kept.status == literal(str(ExportStatus.READY), literal_execute=True)  # as the index has it
+    newest = select(kept.export_id).where(kept.code_commune == commune, is_ready, kept.purged_at.is_(None))
+    newest = newest.where(*(kept[name] == _KINDS.c[name] for name in _SAME_KIND))
+    found = select(newest.order_by(kept.export_id.desc()).limit(1).scalar_subquery()).select_from(_KINDS)
+    with state.reading() as connection:
+        numbers = [number for number in connection.scalars(found) if number is not None]
+        files = read_files(connection, select_made(commune).where(DERNIERS_EXPORTS.c.export_id.in_(numbers)))
     return sorted(files, key=rank)
 
 

@@ -1,11 +1,13 @@
 """What happens in a commune, shown as it happens: one question to the database a second, however many look on."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import structlog
+from anyio import CapacityLimiter
+from anyio.to_thread import run_sync
 from starlette.concurrency import run_in_threadpool
 
 from producers.errors import ProducerError
@@ -16,6 +18,10 @@ log = structlog.get_logger("producers.web")
 
 POLL_SECONDS = 1.0
 _AWAY_SECONDS = 5.0
+_AT_ONCE = 2
+"""Of what all streams ask for: a hundred that a restart of the screen opened at once keep no page waiting."""
+
+_T = TypeVar("_T")
 
 
 class _Channel:
@@ -54,12 +60,17 @@ class LiveUpdates:
     def __init__(self, state: State, *, seconds: float = POLL_SECONDS) -> None:
         self._state = state
         self._seconds = seconds
+        self._turns = CapacityLimiter(_AT_ONCE)
         self._channels: dict[str, _Channel] = {}
 
     @property
     def communes(self) -> frozenset[str]:
         """Those that are watched now."""
         return frozenset(self._channels)
+
+    async def take_turn(self, work: Callable[[], _T]) -> _T:
+        """What a stream draws, or asks of the database, in a thread; few at a time."""
+        return await run_sync(work, limiter=self._turns)
 
     @contextmanager
     def subscribe(self, commune: str) -> Iterator[Subscription]:

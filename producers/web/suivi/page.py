@@ -1,7 +1,9 @@
 """« Vos demandes », in a page and alone, with the files that were made; one request, and what is done about it."""
 
+import random
 import time
 from collections.abc import AsyncIterator
+from functools import partial
 from typing import Any
 
 from sse_starlette import EventSourceResponse, ServerSentEvent
@@ -78,17 +80,19 @@ def follow(context: PageContext) -> Response:
 
 
 async def _events(context: PageContext) -> AsyncIterator[ServerSentEvent]:
-    checked_at = time.monotonic()
-    with context.services.live.subscribe(context.commune.code) as subscription:
+    # Those that a restart of the screen opened at once do not ask the database at once ever after.
+    checked_at = time.monotonic() - random.uniform(0, HEARTBEAT_SECONDS)  # noqa: S311 — it hides nothing
+    live = context.services.live
+    with live.subscribe(context.commune.code) as subscription:
         while True:
             recent = await subscription.wait(HEARTBEAT_SECONDS)
             if time.monotonic() - checked_at >= HEARTBEAT_SECONDS:
-                if not await run_in_threadpool(_is_still_hers, context):
+                if not await live.take_turn(partial(_is_still_hers, context)):
                     return
                 checked_at = time.monotonic()
             if recent is not None:
                 try:
-                    html = await run_in_threadpool(render_suivi, context, recent)
+                    html = await live.take_turn(partial(render_suivi, context, recent))
                 except ProducerError:
                     return  # the page connects again by itself
                 yield ServerSentEvent(data=html)
