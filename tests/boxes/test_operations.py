@@ -101,7 +101,12 @@ class Installation:
     def healthy(self) -> None:
         """Wait for every service; `up --wait` fails for one that ended as it should (`migrate`)."""
         ask = "docker compose ps --format '{{.Service}} {{.Health}}' | grep --invert-match ' healthy$'"
-        self.run(f'for try in $(seq 120); do if [ -z "$({ask})" ]; then exit 0; fi; sleep 1; done; {ask}; exit 1')
+        why = f"for service in $({ask} | cut -d ' ' -f 1); do docker compose logs --tail 40 $service; done"
+        probes = (
+            "docker ps --filter health=unhealthy --quiet | xargs -r docker inspect --format '{{json .State.Health}}'"
+        )
+        tries = f'for try in $(seq 240); do if [ -z "$({ask})" ]; then exit 0; fi; sleep 1; done'
+        self.run(f"{tries}; {ask}; {why}; {probes}; exit 1")
 
 
 @pytest.fixture(scope="module")
