@@ -134,7 +134,8 @@ def test_nobody_reads_a_wrong_database(wrong: Wrong, capsys: pytest.CaptureFixtu
 def test_diagnose_says_what_is_wrong_with_each(wrong: Wrong, capsys: pytest.CaptureFixture[str]) -> None:
     assert worker(["diagnose"]) == 3
     failed = [line for line in capsys.readouterr().out.splitlines() if line.startswith("ÉCHEC")]
-    assert [wrong.database in failed[0], wrong.broker in failed[2], len(failed)] == [True, True, 4]
+    said = [wrong.database in failed[0], wrong.database in failed[1], wrong.broker in failed[3], len(failed)]
+    assert said == [True, True, True, 5]
 
 
 @pytest.mark.slow
