@@ -23,7 +23,7 @@ from producers.web.suivi.pending import SendingFailure
 from schemas.declarations import CompletedMotif, DoubtDecided, ElecteurProtected, MotifsCompleted, ProtectionLifted
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
-PAGE = 25
+PAGE = 50
 """Mouvements of one form: two fields each, and a form has two hundred at most; protected electors of one page."""
 DOUBTS = 15
 """Of one page: each is a table, and a form."""
