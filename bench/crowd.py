@@ -3,6 +3,7 @@
 import asyncio
 import os
 import random
+import re
 import secrets
 import ssl
 import sys
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
+from html import unescape
 from pathlib import Path
 from signal import SIGTERM
 from tempfile import TemporaryDirectory
@@ -32,6 +34,10 @@ CLERKS, SECONDS, THINKING = 100, 60.0, 10.0
 DOWNLOADS = 10
 """Of the clerks, how many take the file meanwhile, one after the other."""
 
+LIVING = "/listes"
+"""A page that shows what happens as it happens."""
+
+_STREAM = re.compile(r'hx-sse:connect="([^"]+)"')
 _ROOT = Path(__file__).parents[1]
 _MS, _MEGA = 1000, 1e6
 _PATIENCE = 30.0
@@ -103,7 +109,8 @@ def gather(task: Task, paths: Sequence[str], export_id: int) -> Crowd:
 
 class _Minute:
     def __init__(self, url: str, secret: str, paths: Sequence[str], export_id: int, screen: Process) -> None:
-        self._base, self._secret, self._paths, self._screen = f"{url}/communes/{LIBREVILLE.code}", secret, paths, screen
+        self._origin, self._base = url, f"{url}/communes/{LIBREVILLE.code}"
+        self._secret, self._paths, self._screen = secret, paths, screen
         self._file = f"/exports/{export_id}/fichier"
         self._pages: list[float] = []
         self._downloads: list[int] = []
@@ -114,7 +121,6 @@ class _Minute:
     async def live(self, names: Sequence[str]) -> Crowd:
         self._ends_at = time.monotonic() + SECONDS
         tasks = [partial(self._look, name, number) for number, name in enumerate(names)]
-        tasks += [partial(self._listen, name, number) for number, name in enumerate(names)]
         tasks += [partial(self._take, names[number], number) for number in range(DOWNLOADS)]
         async with asyncio.TaskGroup() as group:
             group.create_task(self._weigh())
@@ -132,22 +138,28 @@ class _Minute:
         return httpx2.AsyncClient(headers=headers, timeout=_PATIENCE, verify=self._tls)
 
     async def _look(self, name: str, number: int) -> None:
-        """Page after page."""
+        """Page after page; the first one lives, and its stream goes on beside the others."""
         chance = random.Random(number)
-        async with self._client(name, number) as client:
+        async with self._client(name, number) as client, asyncio.TaskGroup() as group:
             await asyncio.sleep(chance.uniform(0, THINKING))
+            (stream,) = _STREAM.findall(await self._open(client, LIVING))
+            group.create_task(self._listen(name, number, unescape(stream)))
             while time.monotonic() < self._ends_at:
-                begun = time.perf_counter()
-                async with client.stream("GET", self._base + chance.choice(self._paths)) as answer:
-                    self._pages.append((time.perf_counter() - begun) * _MS)
-                    await answer.aread()
-                if answer.status_code != httpx2.codes.OK:
-                    raise RuntimeError(f"{answer.url.path} was answered with {answer.status_code}")
                 await asyncio.sleep(chance.uniform(THINKING / 2, THINKING * 3 / 2))
+                await self._open(client, chance.choice(self._paths))
 
-    async def _listen(self, name: str, number: int) -> None:
-        """The event stream of her page, to the end; it lived when it said something and was not cut."""
-        async with self._client(name, number) as client, client.stream("GET", f"{self._base}/flux") as answer:
+    async def _open(self, client: httpx2.AsyncClient, path: str) -> str:
+        begun = time.perf_counter()
+        async with client.stream("GET", self._base + path) as answer:
+            self._pages.append((time.perf_counter() - begun) * _MS)
+            await answer.aread()
+        if answer.status_code != httpx2.codes.OK:
+            raise RuntimeError(f"{answer.url.path} was answered with {answer.status_code}")
+        return answer.text
+
+    async def _listen(self, name: str, number: int, path: str) -> None:
+        """The event stream of a page, to the end; it lived when it said something and was not cut."""
+        async with self._client(name, number) as client, client.stream("GET", self._origin + path) as answer:
             lines = answer.aiter_lines()
             while (left := self._ends_at - time.monotonic()) > 0:
                 try:
@@ -157,7 +169,7 @@ class _Minute:
                 except StopAsyncIteration:
                     self._events[name] = 0
                     return
-                self._events[name] = self._events.get(name, 0) + line.startswith("data:")
+                self._events[name] = self._events.get(name, 0) + line.startswith(("data:", ": ping"))
 
     async def _take(self, name: str, number: int) -> None:
         """The file, once."""

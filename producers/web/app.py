@@ -1,13 +1,17 @@
 """The screen as one ASGI application: what surrounds each page, and the pages."""
 
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cached_property
+from typing import Any
 
 import structlog
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import URLPath
 from starlette.middleware import Middleware
+from starlette.routing import Route
 from starlette.templating import Jinja2Templates
 
 from common.settings import describe_given
@@ -61,14 +65,32 @@ def create_app(
         backups,
         mails_kept_at,
     )
-    app = Starlette(
+    app = _Screen(
         routes=[*ROUTES, *(BACKUP_ROUTES if backups else ()), create_api(services), Assets().mount(environment)],
         middleware=_middleware(settings, secret),
         exception_handlers=HANDLERS,
         lifespan=_lifespan,
     )
     app.state.services = services
+    environment.globals["path_for"] = app.url_path_for
     return app
+
+
+class _Screen(Starlette):
+    """Finds a route by its name at once: a page has seventy addresses, and each would ask route after route."""
+
+    def url_path_for(self, name: str, /, **path_params: Any) -> URLPath:  # noqa: ANN401 — as Starlette has it
+        """The path of a page.
+
+        Raises:
+            NoMatchFound: there is none of that name, or it has other parameters.
+        """
+        route = self._named.get(name)
+        return route.url_path_for(name, **path_params) if route else super().url_path_for(name, **path_params)
+
+    @cached_property
+    def _named(self) -> Mapping[str, Route]:
+        return {route.name: route for route in self.routes if isinstance(route, Route)}
 
 
 def _identity(state: State, settings: WebSettings, key: str) -> Identity:

@@ -145,6 +145,7 @@ class Paging:
 
     page: int
     last: int
+    """0: nobody has counted them."""
     before: str
     after: str
 
@@ -152,11 +153,17 @@ class Paging:
     def of(cls, path: str, query: Mapping[str, str], *, page: int, total: int, size: int) -> Self:
         """The pages of `size` lines that `total` lines fill; the filters of `query` stay in the addresses."""
         last = max(1, -(-total // size))
-        kept = {name: value for name, value in query.items() if value}
+        before = _address(path, query, min(page - 1, last)) if page > 1 else ""
+        return cls(page, last, before, _address(path, query, page + 1) if page < last else "")
 
-        def address(number: int) -> str:
-            return f"{path}?{urlencode(kept | {'page': str(number)})}"
-
+    @classmethod
+    def uncounted(cls, path: str, *, page: int, has_after: bool) -> Self:
+        """Of lines whose number takes long to tell."""
         return cls(
-            page, last, address(min(page - 1, last)) if page > 1 else "", address(page + 1) if page < last else ""
+            page, 0, _address(path, {}, page - 1) if page > 1 else "", _address(path, {}, page + 1) if has_after else ""
         )
+
+
+def _address(path: str, query: Mapping[str, str], page: int) -> str:
+    kept = {name: value for name, value in query.items() if value}
+    return f"{path}?{urlencode(kept | {'page': str(page)})}"

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable
 from contextlib import nullcontext
+from dataclasses import replace
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import FormData
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from producers.state import State
 from producers.web import entrance
 from producers.web.anomalies import page as anomalies
 from producers.web.depot import answer
@@ -75,34 +76,54 @@ def commune_page(
 
     Its forms hold `most` bytes: `FILE_BYTES` where a file is uploaded.
     """
-    answers = {"GET": get, "POST": post}
+
+    def admit(request: Request) -> PageContext:
+        services: WebServices = request.app.state.services
+        agent = require_agent(request, services.identity)
+        commune = agent.commune(request.path_params["commune"])
+        if commune is None:
+            raise HTTPException(NOT_FOUND)
+        if name in DOWNLOADS:
+            services.rates.count("download", agent=agent.name, address=client_address(request.scope))
+        return PageContext(request, services, agent, commune)
+
+    def read(request: Request) -> tuple[PageContext, Response]:
+        """A page that is only read has one connection; what packs files keeps none while it does."""
+        state: State = request.app.state.services.state
+        with nullcontext() if name in DOWNLOADS else state.one_connection():
+            context = admit(request)
+            return context, _known(get)(context)
+
+    async def send(request: Request) -> Response:
+        context = await run_in_threadpool(admit, request)
+        services, agent = context.services, context.agent.name
+        brings_file = most > FORM_BYTES
+        async with services.turns.turn(agent) if brings_file else nullcontext():
+            services.rates.count("post", agent=agent, address=client_address(request.scope))
+            limited = limit_body(request, most)
+            fields = FILE_FIELDS if brings_file else FORM_FIELDS
+            part = FIELD_BYTES if brings_file else most
+            form = await limited.form(max_files=1, max_fields=fields, max_part_size=part)
+            require_csrf(limited, form)
+            return await run_in_threadpool(_known(post), replace(context, request=limited, form=form))
 
     async def endpoint(request: Request) -> Response:
-        services: WebServices = request.app.state.services
-        agent = await run_in_threadpool(require_agent, request, services.identity)
-        commune = agent.commune(request.path_params["commune"])
-        answer = answers["POST" if request.method == "POST" else "GET"]
-        if commune is None or answer is None:
-            raise HTTPException(NOT_FOUND)
-        address = client_address(request.scope)
-        if name in DOWNLOADS:
-            services.rates.count("download", agent=agent.name, address=address)
-        brings_file = request.method == "POST" and most > FORM_BYTES
-        form = FormData()
-        async with services.turns.turn(agent.name) if brings_file else nullcontext():
-            if request.method == "POST":
-                services.rates.count("post", agent=agent.name, address=address)
-                request = limit_body(request, most)
-                fields = FILE_FIELDS if brings_file else FORM_FIELDS
-                part = FIELD_BYTES if brings_file else most
-                form = await request.form(max_files=1, max_fields=fields, max_part_size=part)
-                require_csrf(request, form)
-            response = await run_in_threadpool(answer, PageContext(request, services, agent, commune, form))
-        return CountedStream(response, request, services.rates, agent.name) if is_stream(response) else response
+        if request.method == "POST":
+            return await send(request)
+        context, response = await run_in_threadpool(read, request)
+        if not is_stream(response):
+            return response
+        return CountedStream(response, request, context.services.rates, context.agent.name)
 
     endpoint.__name__ = name  # what the log calls it
-    methods = [method for method, answer in answers.items() if answer]
+    methods = [method for method, answer in (("GET", get), ("POST", post)) if answer]
     return Route(f"/communes/{{commune}}{path}", endpoint, methods=methods, name=name)
+
+
+def _known(answer: PageHandler | None) -> PageHandler:
+    if answer is None:
+        raise HTTPException(NOT_FOUND)
+    return answer
 
 
 ROUTES = (

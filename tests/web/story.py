@@ -285,19 +285,20 @@ class Story:
     def read_that_it_was_rejected(self) -> None:
         """The principal list is; the two others are accepted."""
         blamed = self.downloads.blamed
-        for liste in (Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE):
-            self.hand.tick(liste.short_label, within="En attente de la réponse de la plateforme", ticked=False)
         naissance = blamed.date_naissance
-        self.answer("rejeté", ANSWER.format(nom=blamed.nom, prenoms=blamed.prenoms, naissance=naissance))
-        self.answer("accepté", "Vos listes ont été intégrées.")
+        said = ANSWER.format(nom=blamed.nom, prenoms=blamed.prenoms, naissance=naissance)
+        self.answer("rejeté", said, Liste.PRINCIPALE)
+        complementaires = Liste.COMPLEMENTAIRE_EUROPEENNE, Liste.COMPLEMENTAIRE_MUNICIPALE
+        self.answer("accepté", "Vos listes ont été intégrées.", *complementaires)
         self.hand.go("À faire")
         self.hand.follow("Lire la réponse")
         self.hand.sees("Retrouvés dans le fichier déposé")
         self.hand.sees(blamed.nom)
 
-    def answer(self, verdict: str, words: str) -> None:
-        """What the platform wrote."""
-        self.hand.tick(f"{verdict} le dépôt", within="En attente de la réponse de la plateforme")
+    def answer(self, verdict: str, words: str, *about: Liste) -> None:
+        """What the platform wrote; `about`: of which lists, where several wait for it."""
+        for label in (*(liste.short_label for liste in about), f"{verdict} le dépôt"):
+            self.hand.tick(label, within="En attente de la réponse de la plateforme")
         self.hand.write("Réponse reçue", words)
         self.hand.press("Enregistrer la réponse")
         self.hand.sees(f"Enregistré : {verdict} le {short_date(self.days.today)}")

@@ -7,6 +7,7 @@ from datetime import timedelta
 import pytest
 
 from producers.publisher import Publisher
+from producers.web.depot.page import PAGE
 from schemas.tableaux import TypeTableau
 from schemas.topology import REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT
 from schemas.vocabulary import Format, Liste
@@ -161,7 +162,8 @@ def test_a_form_that_says_nothing_sensible_comes_back_filled_in(files: FilesScre
 def test_an_answer_that_cannot_be_taken_says_which_field(files: FilesScreen) -> None:
     export = files.make(CM)["export_id"]
     files.desk.deposit(export)
-    form = {"export": export, "jour": today().isoformat(), "verdict": "rejete", "reponse": "gardée"}
+    day = today().isoformat()
+    form = {"depot": export, "export": export, "jour": day, "verdict": "rejete", "reponse": "gardée"}
     wrong = {
         "verdict": form | {"verdict": ""},
         "jour-reponse": form | {"jour": "hier"},
@@ -173,6 +175,24 @@ def test_an_answer_that_cannot_be_taken_says_which_field(files: FilesScreen) -> 
         assert "gardée" in words(response)
         assert f'<a href="#{place}">' in response.text
         assert response.text.count(f'id="{place}"') == response.text.count(f'id="{place}-faute"') == 1
+
+
+def test_an_answer_is_about_the_files_that_she_ticks_and_no_other(files: FilesScreen) -> None:
+    exports = [files.make(CM)["export_id"], files.make()["export_id"]]
+    files.desk.run("UPDATE export SET request_id = (SELECT min(request_id) FROM export)")
+    for export in exports:
+        files.desk.deposit(export)
+    page = files.get("depot").text
+    assert " checked" not in page
+    (depot,) = re.findall(r'name="depot" value="(\d+)"', page)
+    form = {"depot": depot, "jour": today().isoformat(), "verdict": "accepte", "reponse": "gardée"}
+    response = files.post("verdict", form)
+    assert response.status_code == 422
+    assert '<a href="#concerne">' in response.text
+    assert "gardée" in words(response)
+    files.post("verdict", form | {"export": exports[0]})
+    files.work()
+    assert [files.desk.row(export)["verdict"] for export in exports] == ["accepte", ""]
 
 
 @pytest.mark.slow
@@ -201,7 +221,8 @@ def test_a_broker_that_is_away_loses_nothing_of_the_form(files: FilesScreen) -> 
     export = files.make(CM)["export_id"]
     files.desk.deposit(export)
     files.broker.is_away = True
-    form = {"export": export, "verdict": "rejete", "jour": today().isoformat(), "reponse": "Une longue réponse."}
+    day = today().isoformat()
+    form = {"depot": export, "export": export, "verdict": "rejete", "jour": day, "reponse": "Une longue réponse."}
     response = files.post("verdict", form)
     assert response.status_code == 503
     assert "Rien n'est enregistré" in words(response)
@@ -284,3 +305,15 @@ def test_the_electors_that_the_answer_names_are_found_in_the_file(files_on_both:
     assert "n'est plus lisible sur le disque" in screen.read("reponse", export=export)
     screen.desk.answer(export, verdict="rejete", answer="")
     assert "Le texte de la réponse n'a pas été noté." in screen.read("reponse", export=export)
+
+
+def test_more_deposits_than_a_page_holds_are_on_the_next(files: FilesScreen) -> None:
+    export = files.make(CM)["export_id"]
+    files.desk.deposit(export)
+    assert "Page suivante" not in files.read("depot")
+    for _ in range(PAGE):
+        files.desk.deposit(files.make(CM)["export_id"])
+    first, second = files.read("depot"), files.read("depot", "page=2")
+    assert "Page 1 Page suivante" in first
+    assert "Page précédente Page 2" in second
+    assert f"/exports/{export}" in files.get("depot", "page=2").text.partition("Dépôts notés")[2]

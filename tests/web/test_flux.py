@@ -1,13 +1,13 @@
 """The event stream, from a real server: whole first, then at each change, asked of the database once for everybody."""
 
 import itertools
+import re
 import socket
 import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import httpx2
 import pytest
@@ -52,11 +52,12 @@ def server(screen: AskedScreen) -> Iterator[str]:
 class Stream:
     """One connection, read by a thread; `messages` are whole, `beats` counts what keeps it open."""
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, path: str = FLUX) -> None:
         self.messages: list[str] = []
         self.beats = 0
         self.headers: httpx2.Headers | None = None
         self.has_ended = False
+        self._path = path
         self._client = httpx2.Client(base_url=address, timeout=60)
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._read)
@@ -76,7 +77,7 @@ class Stream:
 
     def _read(self) -> None:
         lines: list[str] = []
-        with self._client.stream("GET", FLUX) as answer:
+        with self._client.stream("GET", self._path) as answer:
             self.headers = answer.headers
             for line in answer.iter_lines():
                 if line.startswith("data:"):
@@ -92,9 +93,9 @@ class Stream:
 
 
 @contextmanager
-def streams(address: str, count: int = 1) -> Iterator[list[Stream]]:
+def streams(address: str, count: int = 1, path: str = FLUX) -> Iterator[list[Stream]]:
     """So many connections at once."""
-    opened = [Stream(address) for _ in range(count)]
+    opened = [Stream(address, path) for _ in range(count)]
     try:
         yield opened
     finally:
@@ -123,6 +124,19 @@ def test_who_connects_again_sees_what_happened_meanwhile(screen: AskedScreen, se
     with streams(server) as (stream,):
         assert "Liste CE du" in stream.wait("Vos demandes")
         assert "Liste CE du" in stream.messages[0]
+
+
+def test_what_the_page_shows_is_not_sent_to_it_again_but_what_changes_is(screen: AskedScreen, server: str) -> None:
+    (number,) = screen.make("CE")
+    (path,) = re.findall(r'hx-sse:connect="([^"]+)"', screen.get("/listes").text)
+    assert path.startswith(FLUX)
+    with streams(server, path=path) as (stream,):
+        wait_until(lambda: stream.beats >= 3, message="heartbeats")
+        assert stream.messages == []
+        screen.desk.download(number)
+        assert "Liste CE du" in stream.wait("téléchargé le")
+    with streams(server, path=path) as (stream,):
+        stream.wait("téléchargé le")
 
 
 @pytest.mark.slow
@@ -155,7 +169,7 @@ def test_the_database_is_asked_once_for_all_who_look_on(
 ) -> None:
     asked: list[float] = []
 
-    def ask(state: State, commune: str) -> tuple[Any, ...]:
+    def ask(state: State, commune: str) -> str:
         asked.append(time.monotonic())
         return read_change_marker(state, commune)
 
@@ -189,7 +203,7 @@ def test_the_stream_outlives_a_database_that_is_away_for_a_moment(
 ) -> None:
     away = threading.Event()
 
-    def ask(state: State, commune: str) -> tuple[Any, ...]:
+    def ask(state: State, commune: str) -> str:
         if away.is_set():
             raise StateAwayError("la base ne répond pas")
         return read_change_marker(state, commune)

@@ -74,7 +74,7 @@ def test_a_file_says_what_it_holds_and_until_when_it_is_kept(screen: AskedScreen
     latest = screen.read("/listes").partition("Derniers exports")[2]
     assert f"{row['electeurs']} électeurs" in latest
     assert f"{row['bloquantes']} anomalies bloquantes À corriger avant le dépôt" in latest
-    assert row["sha256"] in latest
+    assert row["sha256"] in screen.get(f"/exports/{number}").text
     assert re.search(r"jusqu'au \d\d/\d\d/\d{4}", latest)
     assert "Télécharger" in latest
 

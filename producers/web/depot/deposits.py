@@ -4,8 +4,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date
 
-from sqlalchemy import func, select
-
 from producers.records import FileState
 from producers.state import State
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
@@ -40,19 +38,6 @@ def read_deposited(state: State, commune: str, limit: int, offset: int = 0) -> l
     deposited = select_made(commune).where(DERNIERS_EXPORTS.c.deposited_on.is_not(None))
     newest_first = deposited.order_by(DERNIERS_EXPORTS.c.deposited_on.desc(), DERNIERS_EXPORTS.c.export_id.desc())
     return read_all(state, newest_first.limit(limit).offset(offset))
-
-
-def count_deposited(state: State, commune: str) -> int:
-    """How many files somebody said to have deposited.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    deposited = DERNIERS_EXPORTS.c.code_commune == commune, DERNIERS_EXPORTS.c.deposited_on.is_not(None)
-    with state.reading() as connection:
-        return int(
-            connection.execute(select(func.count()).select_from(DERNIERS_EXPORTS).where(*deposited)).scalar_one()
-        )
 
 
 def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:

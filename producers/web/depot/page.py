@@ -11,7 +11,6 @@ from common.french import short_date
 from producers.errors import ProducerError
 from producers.web.depot.declarations import PendingDeclarations, read_declarations, remember_declaration
 from producers.web.depot.deposits import (
-    count_deposited,
     find_to_answer,
     find_to_correct,
     find_to_deposit,
@@ -45,7 +44,7 @@ _FIELDS = {
     "export": "Fichiers",
     "jour": "Déposé le",
     "remarque": "Remarque",
-    "reponse": "La réponse concerne",
+    "concerne": "La réponse concerne",
     "verdict": "La plateforme a",
     "jour-reponse": "Date de la réponse",
     "texte": "Réponse reçue",
@@ -93,7 +92,7 @@ def answer(context: PageContext) -> Response:
         verdict = str(context.form.get("verdict", ""))
         if verdict not in set(Verdict):
             raise _Wrong("verdict", "dites si le dépôt est accepté ou rejeté")
-        files, day = _files(context, "reponse"), _day(context, "jour-reponse")
+        files, day = _files(context, "concerne"), _day(context, "jour-reponse")
         data = DepotVerdictDeclared(
             commune=context.commune.code,
             exports=[file.export_id for file in files],
@@ -141,8 +140,8 @@ def _render(
     state, commune = context.services.state, context.commune.code
     current = read_current(state, commune)
     recent = read_deposited(state, commune, RECENT)
-    total = count_deposited(state, commune) if len(recent) == RECENT else len(recent)
     page = page_number(context.query.get("page", ""))
+    shown = recent[: PAGE + 1] if page == 1 else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
     to_deposit = find_to_deposit(current)
     known = {file.export_id for file in to_deposit}
     asked = [file for file in read_made(state, commune, set(chosen) - known) if not file.is_for_commission]
@@ -156,13 +155,13 @@ def _render(
         fields=_FIELDS,
         chosen=set(chosen),
         once=read_once(context.form),
-        form={name: str(context.form.get(name, "")) for name in ("jour", "remarque", "verdict", "reponse")},
+        form={name: str(context.form.get(name, "")) for name in ("depot", "jour", "remarque", "verdict", "reponse")},
         to_deposit=[*asked, *to_deposit],
         to_correct=[file for file in find_to_correct(current) if file.export_id not in set(chosen)],
         to_answer=find_to_answer(recent),
         to_redo=find_to_redo(recent),
-        deposited=recent[:PAGE] if page == 1 else read_deposited(state, commune, PAGE, (page - 1) * PAGE),
-        paging=Paging.of(context.url("depot"), {}, page=page, total=total, size=PAGE),
+        deposited=shown[:PAGE],
+        paging=Paging.uncounted(context.url("depot"), page=page, has_after=len(shown) > PAGE),
     )
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import column, select, table
+from sqlalchemy import Select, column, select, table
 
 from common.calendrier import (
     Echeance,
@@ -16,8 +16,8 @@ from common.calendrier import (
     tableaux_of_scrutin,
 )
 from common.law import Regime
-from producers.state import State, to_day
-from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
+from producers.state import State, to_day, to_document
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, read_made, select_made
 from producers.web.listes.query import Registre, read_registres
 from schemas.tableaux import Edition, TypeTableau
 from schemas.vocabulary import ExportKind, Liste
@@ -45,15 +45,29 @@ class CalendarReunion:
     liste: str
 
 
-def read_tableaux(state: State, commune: str, *editions: Edition) -> list[AskedFile]:
-    """The last tableaux that were made, of these editions or of both, the newest first; purged ones too.
+def read_tableaux(state: State, commune: str) -> list[AskedFile]:
+    """The last tableaux that were made, the newest first; purged ones too.
 
     Raises:
         StateAwayError: the database did not answer.
     """
-    wanted = DERNIERS_EXPORTS.c.kind == ExportKind.TABLEAU, DERNIERS_EXPORTS.c.edition.in_(editions or [*Edition])
-    tableaux = select_made(commune).where(*wanted)
-    return read_all(state, tableaux.order_by(DERNIERS_EXPORTS.c.export_id.desc()).limit(_MOST_TABLEAUX))
+    return read_all(state, _newest_tableaux(select_made(commune)))
+
+
+def _newest_tableaux(query: Select[Any]) -> Select[Any]:
+    view = DERNIERS_EXPORTS.c
+    return query.where(view.kind == ExportKind.TABLEAU).order_by(view.export_id.desc()).limit(_MOST_TABLEAUX)
+
+
+def _read_made_for(state: State, commune: str, echeances: Sequence[Echeance]) -> list[AskedFile]:
+    """Of the last tableaux, those that are for one of these, the newest first: few, so that few are read whole."""
+    view = DERNIERS_EXPORTS.c
+    asked = select_made(commune).with_only_columns(view.export_id, view.type_tableau, view.edition, view.parameters)
+    with state.reading() as connection:
+        rows = connection.execute(_newest_tableaux(asked)).all()
+    known = [(row.export_id, (row.type_tableau, row.edition, to_document(row.parameters))) for row in rows]
+    numbers = [number for number, it in known if any(_is_for(*it, echeance) for echeance in echeances)]
+    return read_made(state, commune, numbers)[::-1]
 
 
 def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
@@ -141,6 +155,16 @@ class Agenda:
     due: Sequence[DueTableau]
 
 
+def _due(scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion]) -> Sequence[Echeance]:
+    """What a poll calls for: by today's law, from the meeting before it on."""
+    return tableaux_of_scrutin(scrutin.jour, _meeting(scrutin, reunions))
+
+
+def _meeting(scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion]) -> date | None:
+    is_today_law = regime_on(scrutin.jour) is Regime.REPERTOIRE_UNIQUE
+    return meeting_before(scrutin.jour, [it.jour for it in reunions]) if is_today_law else None
+
+
 def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
     """The principal list first, whichever tableau was the last to be made."""
     return {liste.value: files[liste.value] for liste in Liste if liste.value in files}
@@ -151,13 +175,12 @@ def build_agenda(
 ) -> Agenda:
     """The days of a poll; `tableaux` are those that were made, the newest first, `listes` what the commune has."""
     is_today_law = regime_on(scrutin.jour) is Regime.REPERTOIRE_UNIQUE
-    reunion = meeting_before(scrutin.jour, [it.jour for it in reunions]) if is_today_law else None
     due = []
-    for echeance in tableaux_of_scrutin(scrutin.jour, reunion):
+    for echeance in _due(scrutin, reunions):
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
-            if _is_for(file, echeance):
+            if _is_for(file.type_tableau, file.edition, file.parameters, echeance):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
         others = {liste: file for liste, file in unfinished.items() if liste not in made}
         due.append(
@@ -168,16 +191,15 @@ def build_agenda(
         last_day_to_register=scrutin.cloture or last_day_to_register(scrutin.jour),
         has_usual_cloture=scrutin.cloture is None,
         commission=commission_between(scrutin.jour) if is_today_law else None,
-        reunion=reunion,
+        reunion=_meeting(scrutin, reunions),
         due=due,
     )
 
 
-def _is_for(file: AskedFile, echeance: Echeance) -> bool:
+def _is_for(type_tableau: str, edition: str, asked: Mapping[str, Any], echeance: Echeance) -> bool:
     """Whether a tableau is the one that is due: of that type and poll, in the edition that one posts."""
-    if file.type_tableau != echeance.type or file.edition == Edition.COMMISSION or echeance.scrutin is None:
+    if type_tableau != echeance.type or edition == Edition.COMMISSION or echeance.scrutin is None:
         return False
-    asked = file.parameters
     if asked.get("scrutin") == echeance.scrutin.isoformat():
         return True
     if echeance.type != TypeTableau.VINGT_JOURS:
@@ -209,6 +231,6 @@ def read_calendar(state: State, commune: str, today: date) -> Calendar:
     """
     reunions, registres = read_reunions(state, commune), read_registres(state, commune)
     listes = [liste.value for liste in Liste if liste in registres]
-    tableaux = read_tableaux(state, commune, Edition.AFFICHAGE)
-    coming = (scrutin for scrutin in read_scrutins(state, commune) if scrutin.jour >= today)
+    coming = [scrutin for scrutin in read_scrutins(state, commune) if scrutin.jour >= today]
+    tableaux = _read_made_for(state, commune, [due for scrutin in coming for due in _due(scrutin, reunions)])
     return Calendar([build_agenda(it, reunions, tableaux, listes) for it in coming], reunions, registres)

@@ -18,7 +18,7 @@ from sqlalchemy import (
     not_,
     select,
     table,
-    values,
+    text,
 )
 
 from common.calendrier import PARIS
@@ -155,10 +155,11 @@ def of_commune(commune: str) -> Select[Any]:
 
 def read_files(connection: Connection, query: Select[Any]) -> list[AskedFile]:
     """The rows of a query on the view."""
-    return [_to_file(row) for row in connection.execute(query)]
+    return [to_file(row) for row in connection.execute(query)]
 
 
-def _to_file(row: Row[Any]) -> AskedFile:
+def to_file(row: Row[Any]) -> AskedFile:
+    """A row of the view."""
     values = dict(row._mapping)  # noqa: SLF001 — the public name, underscored so as not to hide a column
     for name in _INSTANTS:
         values[name] = to_instant(values[name])
@@ -171,14 +172,16 @@ def _to_file(row: Row[Any]) -> AskedFile:
 
 
 _SAME_KIND = ("kind", "liste", "format", "type_tableau", "presentation", "edition")
+_EVERY_KIND = (
+    *product([ExportKind.LISTE], Liste, Format, [""], [""], [""]),
+    *product([ExportKind.TABLEAU], Liste, [FileFormat.PDF], TypeTableau, Presentation, Edition),
+)
 _KINDS = (
-    values(*(column(name, String) for name in _SAME_KIND), name="kinds", literal_binds=True)
-    .data(
-        [
-            *product([ExportKind.LISTE], Liste, Format, [""], [""], [""]),
-            *product([ExportKind.TABLEAU], Liste, [FileFormat.PDF], TypeTableau, Presentation, Edition),
-        ]
+    text(
+        f"SELECT {', '.join(f'column{place} AS {name}' for place, name in enumerate(_SAME_KIND, 1))} "  # noqa: S608 — ours
+        f"FROM (VALUES {', '.join(str(tuple(map(str, kind))) for kind in _EVERY_KIND)}) AS kind"
     )
+    .columns(*(column(name, String) for name in _SAME_KIND))
     .cte("kinds")
 )
 """All that there may be: the newest of each is found by an index, where all that a commune keeps were read before."""

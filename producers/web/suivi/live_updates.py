@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import structlog
 from anyio import CapacityLimiter
@@ -89,14 +89,13 @@ class LiveUpdates:
                     del self._channels[commune]
 
     async def _poll(self, commune: str, channel: _Channel) -> None:
-        marker: tuple[Any, ...] | None = None
+        marker = ""
         while True:
             pause = self._seconds
             try:
-                latest = await run_in_threadpool(read_change_marker, self._state, commune)
-                if latest != marker:
+                if marker != await run_in_threadpool(read_change_marker, self._state, commune):
                     recent = await run_in_threadpool(read_recent, self._state, commune)
-                    marker = latest
+                    marker = recent.marker
                     async with channel.changed:
                         channel.recent, channel.version = recent, channel.version + 1
                         channel.changed.notify_all()

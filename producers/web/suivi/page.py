@@ -71,18 +71,22 @@ def _values(context: PageContext, recent: RecentActivity) -> dict[str, Any]:
         "latest": recent.latest,
         "announced": just_ended(recent.demandes, now),
         "newest_request": recent.newest_request,
+        "marker": recent.marker,
     }
 
 
 def follow(context: PageContext) -> Response:
-    """It as an event stream: whole at each connection, then at each change, as long as the agent may see them."""
+    """It as an event stream: whole, then at each change, as long as the agent may see them.
+
+    What a page shows already is not drawn for it again: a restart of the screen has all pages ask at once.
+    """
     return EventSourceResponse(_events(context), ping=HEARTBEAT_SECONDS, headers={"Cache-Control": "no-store"})
 
 
 async def _events(context: PageContext) -> AsyncIterator[ServerSentEvent]:
     # Those that a restart of the screen opened at once do not ask the database at once ever after.
     checked_at = time.monotonic() - random.uniform(0, HEARTBEAT_SECONDS)  # noqa: S311 — it hides nothing
-    live = context.services.live
+    live, shown = context.services.live, context.query.get("vu", "")
     with live.subscribe(context.commune.code) as subscription:
         while True:
             recent = await subscription.wait(HEARTBEAT_SECONDS)
@@ -90,7 +94,7 @@ async def _events(context: PageContext) -> AsyncIterator[ServerSentEvent]:
                 if not await live.take_turn(partial(_is_still_hers, context)):
                     return
                 checked_at = time.monotonic()
-            if recent is not None:
+            if recent is not None and recent.marker != shown:
                 try:
                     html = await live.take_turn(partial(render_suivi, context, recent))
                 except ProducerError:

@@ -1,5 +1,6 @@
 """Requests of a commune and where they stand: the view `demandes`, with the files of `derniers_exports`."""
 
+import hashlib
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, column, false, select, table
 
 from producers.state import State, newest_first, to_instant
-from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest
+from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest, to_file
 from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_DEPOT_DECLARE,
@@ -81,9 +82,11 @@ class RecentActivity:
     newest_request: int = 0
     waiting: tuple[int, ...] = ()
     """Every file of every commune that waits or is worked on, batches apart."""
+    marker: str = ""
+    """As `read_change_marker` says it."""
 
 
-def read_change_marker(state: State, commune: str) -> tuple[Any, ...]:
+def read_change_marker(state: State, commune: str) -> str:
     """What changes whenever something of « Vos demandes » does; cheaper to read than all of it.
 
     Raises:
@@ -91,10 +94,15 @@ def read_change_marker(state: State, commune: str) -> tuple[Any, ...]:
     """
     marked = select(*(DERNIERS_EXPORTS.c[name] for name in _MARKER_COLUMNS))
     with state.reading() as connection:
-        files = [tuple(row) for row in connection.execute(_recent(connection, marked, commune))]
-        newest = _newest_request(connection, commune)
-        waits = any(status == ExportStatus.QUEUED for _, status, *_ in files)
-        return (*files, newest, *(_read_waiting(connection) if waits else ()))
+        files = connection.execute(_recent(connection, marked, commune)).all()
+        waits = any(row.status == ExportStatus.QUEUED for row in files)
+        newest = _newest_request(connection, commune) or 0
+        return _mark(files, newest, _read_waiting(connection) if waits else ())
+
+
+def _mark(files: Iterable[Row[Any]], newest_request: int, waiting: Iterable[int]) -> str:
+    known = [[getattr(row, name) for name in _MARKER_COLUMNS] for row in files]
+    return hashlib.sha256(repr((known, newest_request, tuple(waiting))).encode()).hexdigest()[:16]
 
 
 def read_recent(state: State, commune: str) -> RecentActivity:
@@ -104,7 +112,8 @@ def read_recent(state: State, commune: str) -> RecentActivity:
         StateAwayError: the database did not answer.
     """
     with state.reading() as connection:
-        files = read_files(connection, _recent(connection, select(DERNIERS_EXPORTS), commune))
+        rows = connection.execute(_recent(connection, select(DERNIERS_EXPORTS), commune)).all()
+        files = [to_file(row) for row in rows]
         ids = {file.request_id for file in files}
         requests = connection.execute(_newest(connection, _REQUESTS, commune).limit(RECENT_REQUESTS)).all()
         taken = [row for row in requests if row.outcome != RequestOutcome.REFUSED]
@@ -118,11 +127,15 @@ def read_recent(state: State, commune: str) -> RecentActivity:
         ]
         asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()
         waits = any(file.status is ExportStatus.QUEUED for file in files)
+        waiting = tuple(_read_waiting(connection)) if waits else ()
+        made = [file for file in files if file.is_ready][:LATEST]
+        newest = requests[0].request_id if requests else 0
         return RecentActivity(
             demandes=tuple(sorted(_join((*refused, *asked), files), key=lambda it: -it.request_id)),
-            latest=tuple(select_latest(connection, commune, LATEST)),
-            newest_request=requests[0].request_id if requests else 0,
-            waiting=tuple(_read_waiting(connection)) if waits else (),
+            latest=tuple(made if len(made) == LATEST else select_latest(connection, commune, LATEST)),
+            newest_request=newest,
+            waiting=waiting,
+            marker=_mark(rows, newest, waiting),
         )
 
 
