@@ -187,6 +187,8 @@ def test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more(files_o
     screen.desk.run("UPDATE export SET bloquantes = 0")
     assert f'value="{made}" checked' in screen.get("dossier").text
     screen.desk.deposit(made)
+    assert f'value="{made}" checked' not in screen.get("dossier").text
+    assert "Il manque la liste complémentaire municipale" not in screen.read("dossier")
     screen.desk.answer(made, verdict="rejete")
     assert f'value="{made}" checked' not in screen.get("dossier").text
     assert re.search(

@@ -109,7 +109,7 @@ def _render(context: PageContext, *, error: str = "", status: int = 200) -> Resp
         status,
         error=error,
         lists=lists,
-        preselected={liste: pick(of_liste) for liste, of_liste in lists.items()},
+        preselected={liste: None if _is_deposited(of_liste) else pick(of_liste) for liste, of_liste in lists.items()},
         lacking=_say_lacking(context, lists, [file.liste for it in lists.values() if (file := pick(it))]),
         tableaux=[file for file in files if file.is_tableau and not file.is_for_commission],
         commission=[file for file in files if file.is_for_commission],
@@ -129,5 +129,11 @@ def _say_lacking(context: PageContext, lists: Mapping[Liste, Sequence[AskedFile]
     return [
         f"Il manque la {liste.short_label.lower()} : {why_lacking(lists[liste])}."
         for liste in expected
-        if liste not in set(chosen)
+        if liste not in set(chosen) and not _is_deposited(lists[liste])
     ]
+
+
+def _is_deposited(files: Sequence[AskedFile]) -> bool:
+    """Whether the last file of a list was, and stands: it needs no other copy."""
+    last = pick(files)
+    return last is not None and last.deposited_on is not None
