@@ -46,6 +46,8 @@ class Holding:
     lost: int = 0
     saved_at: datetime | None = None
     """None: it is what there is now."""
+    unsaved: int = 0
+    """Acts on record of what there is now that the backup which was checked does not know."""
 
 
 class Backups(Protocol):

@@ -54,11 +54,14 @@ def test_a_computer_is_saved_and_goes_on_on_an_empty_one(
     page.goto(PAGE)
     _refuse_what_is_no_backup(page, new, saved)
     visitor.forgive("422 (Unprocessable Entity)")
+    _note_a_meeting(page, new)
 
+    page.goto(PAGE)
     _give(page, saved, PHRASE)
     shown = page.locator("#verifiee").inner_text()
     assert "LIBREVILLE (13900)" in shown
     assert "02/03/2026" in shown
+    assert "1 acte noté sur cet ordinateur n'est pas dans la sauvegarde" in shown
     page.get_by_role("button", name="Ne rien remplacer").click()
     assert page.locator("#verifiee").count() == 0
     assert list(new.home.glob(".restauration-*")) == []
@@ -71,6 +74,8 @@ def test_a_computer_is_saved_and_goes_on_on_an_empty_one(
     reload_until(page.locator(".who", has_text="etat-civil"), message="the screen of who was saved")
     page.goto("/communes/13900/exports")
     assert page.locator("tr[id^=fichier-]").count() == 1
+    page.goto("/communes/13900/journal")
+    assert "Sauvegarde remise en place" in page.locator("tbody tr").first.inner_text()
     visitor.close()
 
     assert [row[0] for row in new.rows(READY)] == [name]
@@ -121,6 +126,13 @@ def _refuse_what_is_no_backup(page: Page, desk: Desk, saved: Path) -> None:
         assert words in page.locator("#ennui").inner_text()
         assert desk.rows("SELECT max(id) FROM import") == before
         assert list(desk.home.glob(".restauration-*")) == []
+
+
+def _note_a_meeting(page: Page, desk: Desk) -> None:
+    page.goto("/communes/13900/reunions")
+    page.get_by_label("Jour de la réunion").first.fill("2026-03-01")
+    page.get_by_role("button", name="Noter la réunion").first.click()
+    wait_until(lambda: desk.rows("SELECT 1 FROM audit WHERE action = 'reunion_changed'"), message="the meeting")
 
 
 def _enter(browser: Browser, desk: Desk) -> Visitor:

@@ -21,7 +21,7 @@ from uuid import uuid4
 
 import click
 import pyrage  # type: ignore[import-untyped]
-from sqlalchemy import Engine, and_, func, select
+from sqlalchemy import Connection, Engine, and_, func, select
 
 from common.french import count_of, format_size, long_date
 from producers.web.page_context import BackupError, Holding
@@ -31,7 +31,7 @@ from worker.db.engine import build_engine
 from worker.errors import PrefectureError, RefusedError
 from worker.exports.audit import Action, record_audit
 from worker.exports.integrity import FileFault, VerifyScope, verify_files
-from worker.exports.models import Export
+from worker.exports.models import Audit, Export
 from worker.exports.storage import DIRECTORY_MODE, Storage
 from worker.notifier.models import Agent
 from worker.registre.models import Commune, Electeur, Import, ListeCommunale
@@ -52,6 +52,8 @@ _DATABASE, _EXPORTS = "prefecture.db", "exports"
 _SHORTEST = 12
 _NO_ROOM = {errno.ENOSPC, errno.EDQUOT}
 _UNCHANGED = "Rien n'a été remplacé."
+_LOOKS = frozenset({Action.FILE_DOWNLOADED, Action.DOWNLOAD_BEGUN, Action.ELECTEURS_SEEN, Action.BACKUP_MADE})
+"""What is on record and changed nothing."""
 
 _passphrase = click.option(
     "--passphrase-file",
@@ -119,7 +121,14 @@ class ScreenBackups:
 
     def describe(self) -> Holding:
         """What there is now."""
-        return _describe(self._engine)
+        present = _describe(self._engine)
+        if self._folder is None:
+            return present
+        backup = build_engine(f"sqlite:///{self._folder / _DATABASE}")
+        try:
+            return replace(present, unsaved=_count_unsaved(self._engine, backup))
+        finally:
+            backup.dispose()
 
     def save(self, passphrase: str, *, agent: str) -> IO[bytes]:
         """All of it in one file, which has no name any more."""
@@ -128,7 +137,7 @@ class ScreenBackups:
             _write(whole, folder)
             file = whole.open("rb")
             with self._engine.begin() as connection:
-                record_audit(connection, Action.BACKUP_MADE, actor=agent)
+                _put_on_record(connection, Action.BACKUP_MADE, actor=agent)
             return file
 
     def check(self, file: IO[bytes], passphrase: str) -> None:
@@ -308,6 +317,20 @@ def _describe(engine: Engine) -> Holding:
         )
 
 
+def _count_unsaved(present: Engine, backup: Engine) -> int:
+    """The lines of the trail of what was done here, by their place in its chain, that a backup has not."""
+    done = select(Audit.chain).where(Audit.code_commune != "", Audit.action.not_in(_LOOKS))
+    with present.connect() as here, backup.connect() as there:
+        return len(set(here.scalars(done)).difference(there.scalars(select(Audit.chain))))
+
+
+def _put_on_record(connection: Connection, action: Action, *, actor: str, detail: str = "") -> None:
+    """In the journal of each commune: all her electors are in the file."""
+    communes = connection.scalars(select(ListeCommunale.code_commune).distinct()).all()
+    for commune in communes or ("",):
+        record_audit(connection, action, actor=actor, code_commune=commune, detail=detail)
+
+
 def _accept(settings: Settings, folder: Path, holding: Holding, *, actor: str) -> None:
     """Decide, by one rename, that what stands in the folder takes the place of what there is (`finish_restore`).
 
@@ -321,7 +344,7 @@ def _accept(settings: Settings, folder: Path, holding: Holding, *, actor: str) -
         engine = build_engine(f"sqlite:///{folder / _DATABASE}")
         with engine.begin() as connection:
             said = f"du {long_date(holding.saved_at.date())}" if holding.saved_at else ""
-            record_audit(connection, Action.BACKUP_RESTORED, actor=actor, detail=said)
+            _put_on_record(connection, Action.BACKUP_RESTORED, actor=actor, detail=said)
         engine.dispose()
         write_back(folder / _DATABASE)
         for path in (*folder.rglob("*"), folder):

@@ -33,6 +33,8 @@ ACTIONS = {
     "wishes_changed": "Messages souhaités",
     "electeurs_seen": "Électeurs consultés",
     "anomalies_handled": "Anomalies traitées",
+    "backup_made": "Sauvegarde",
+    "backup_restored": "Sauvegarde remise en place",
 }
 """What the audit trail calls its lines, as a clerk reads them; a code that is not here is shown as it is."""
 

@@ -8,7 +8,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from common.calendrier import now
+from common.calendrier import PARIS, now
 from common.files import CHUNK
 from producers.web.forms import Faults, text
 from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext
@@ -39,7 +39,7 @@ def save(context: PageContext) -> Response:
     except BackupError as error:
         return _page(context, failure=str(error))
     headers = {
-        "Content-Disposition": f'attachment; filename="prefecture-{now():%Y%m%d-%H%M%S}.sauvegarde"',
+        "Content-Disposition": f'attachment; filename="prefecture-{now().astimezone(PARIS):%Y%m%d-%H%M%S}.sauvegarde"',
         "Content-Length": str(os.fstat(file.fileno()).st_size),
     }
     return StreamingResponse(_pieces(file), headers=headers, media_type="application/octet-stream")

@@ -105,6 +105,9 @@ FROM audit a WHERE a.code_commune <> '' AND (a.export_id IS NOT NULL OR a.action
        'bureau_described', 'protection_changed', 'wishes_changed', 'electeurs_seen'))
 """
 JOURNAL_WITH_IMPORTS = JOURNAL_WITH_WORDS.replace("'import_undone',", "'registre_imported', 'import_undone',")
+JOURNAL_WITH_BACKUPS = JOURNAL_WITH_IMPORTS.replace(
+    "'electeurs_seen'))", "'electeurs_seen', 'backup_made', 'backup_restored'))"
+)
 BUREAUX = """
 SELECT b.code_commune, b.code AS bureau, b.libelle, b.code_canton, b.libelle_canton, b.code_circonscription,
        b.libelle_circonscription
