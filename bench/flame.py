@@ -1,16 +1,19 @@
-"""`python -m bench.flame`: where the time of a file goes, drawn as bars in `docs/pictures/file.svg`.
+"""`python -m bench.flame`: where the time of a file goes, and of an import, as bars in `docs/pictures/file.svg`.
 
-One process makes the lists of a small département, then one long list, then tableaux of villages where all moved, under
-a profiler that counts waiting for PostgreSQL and the disk too. Each bar is a step, as wide as its share. The profiler
-weighs on calls, not on waiting, so what is Python's own is drawn a little too wide.
+One process makes the lists of a small département, then one long list, then tableaux of villages where all moved, and
+imports two exports. A thread looks a thousand times a second at what is under way, waiting for PostgreSQL and the disk
+included. Each bar is a step, as wide as its share.
 """
 
-import cProfile
-import pstats
+import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+import time
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from threading import Event, Thread, get_ident
+from typing import NamedTuple
 
 import click
 import structlog
@@ -20,7 +23,7 @@ from bench import child
 from bench.asking import Asked, every_liste, liste_principale, tableau
 from bench.checks_queue import VILLAGE, VILLAGES
 from bench.departement import communes_of
-from bench.registers import Task
+from bench.registers import Task, import_again, import_reu
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import Format
 from tests.parts.packages import POSTGRESQL, provide
@@ -63,7 +66,17 @@ _STEPS_TABLEAU = {
 }
 """Functions that do not call each other."""
 
-_WHOLE = ("make_export.py", "make_export")
+_STEPS_IMPORT = {
+    "fingerprint, titles": ("file.py", "open_file"),
+    "read, clean, parse the lines": ("lines.py", "rows"),
+    "hand them to COPY": ("importer.py", "_copy"),
+    "statistics for the planner": ("importer.py", "_renew_statistics"),
+    "what is wrong with each": ("facts.py", "find_facts"),
+    "compare with the one before": ("compare.py", "_pair"),
+    "record": ("importer.py", "_record"),
+}
+_REST = "the rest (temporary files, the lease, logs)"
+_EVERY_SECONDS = 0.001
 _ROW, _LEFT, _WIDTH = 24, 230, 420
 
 
@@ -94,10 +107,15 @@ def main(communes: int, electeurs: int) -> None:
         long = profile(large, [liste_principale(LIBREVILLE.code, Format.CSV, bulk=True)] * 4, 1, _STEPS)
         asked = [tableau(code, bulk=False) for code, _ in communes_of(VILLAGES)]
         tableaux = profile(moved, asked, _WARM, _STEPS_TABLEAU)
+        register = Task(server.create_database(), folder, electeurs)
+        child.run("prepare", register)
+        imports = [to_shares(sample([partial(work, register)], _STEPS_IMPORT)) for work in (import_reu, import_again)]
     groups = [
         Group(f"{communes * 3:,} lists of {small.size // communes // 3:,} electors on average", villages),
         Group(f"one list of {electeurs:,} electors", long),
         Group(f"{VILLAGES - _WARM} tableaux of {VILLAGE} mouvements", tableaux),
+        Group(f"the first import of {electeurs:,} electors", imports[0]),
+        Group("the next one, compared with it", imports[1]),
     ]
     for group in groups:
         click.echo(group.title)
@@ -113,24 +131,48 @@ def profile(task: Task, asked: Sequence[Asked], warm: int, steps: Mapping[str, _
     services = build_services(settings, lambda bells: rung.extend(it for it in bells if isinstance(it, Doorbell)))
     for request in asked:
         ingest_request(CloudEvent.wrap(request, source="/bench"), services)
-    profiler = cProfile.Profile()
-    for place, doorbell in enumerate(rung):
-        if place < warm:
-            make_export(doorbell.export_id, services)
-        else:
-            profiler.runcall(make_export, doorbell.export_id, services)
+    for doorbell in rung[:warm]:
+        make_export(doorbell.export_id, services)
+    shares = to_shares(sample([partial(make_export, it.export_id, services) for it in rung[warm:]], steps))
     services.engine.dispose()
-    spent = dict(_spent(pstats.Stats(profiler)))
-    shares = {step: spent.get(function, 0.0) / spent[_WHOLE] for step, function in steps.items()}
-    return shares | {"the rest (thread of the lease, temporary files, logs)": 1 - sum(shares.values())}
+    return shares
 
 
-def _spent(stats: pstats.Stats) -> Iterator[tuple[_Function, float]]:
-    """Seconds in each function of the worker and in what it calls."""
-    entries: Mapping[tuple[str, int, str], Any] = stats.stats  # type: ignore[attr-defined]
-    for (path, _line, name), (_primitive, _calls, _own, cumulative, _callers) in entries.items():
-        if "/worker/" in path:
-            yield (Path(path).name, name), cumulative
+def sample(works: Sequence[Callable[[], object]], steps: Mapping[str, _Function]) -> Counter[str]:
+    """How long each step was under way, while these were done one after another; of steps within steps the inner.
+
+    Python lets the thread look when the work waits, or after a while: a short one, so that not only waits are seen.
+    """
+    seen: Counter[str] = Counter(dict.fromkeys(steps, 0))
+    names, worker, is_over = {function: step for step, function in steps.items()}, get_ident(), Event()
+    usual = sys.getswitchinterval()
+
+    def look() -> None:
+        before = time.perf_counter_ns()
+        while not is_over.wait(_EVERY_SECONDS):
+            frame = sys._current_frames().get(worker)  # noqa: SLF001 — made for this
+            while frame and (Path(frame.f_code.co_filename).name, frame.f_code.co_name) not in names:
+                frame = frame.f_back
+            step = names[Path(frame.f_code.co_filename).name, frame.f_code.co_name] if frame else _REST
+            seen[step] += (now := time.perf_counter_ns()) - before
+            before = now
+
+    thread = Thread(target=look)
+    sys.setswitchinterval(_EVERY_SECONDS / 10)
+    thread.start()
+    try:
+        for work in works:
+            work()
+    finally:
+        is_over.set()
+        thread.join()
+        sys.setswitchinterval(usual)
+    return seen
+
+
+def to_shares(seen: Counter[str]) -> Mapping[str, float]:
+    """Of the whole."""
+    return {step: count / seen.total() for step, count in seen.items()}
 
 
 def draw(groups: Sequence[Group]) -> str:
@@ -148,7 +190,7 @@ def draw(groups: Sequence[Group]) -> str:
             lines.append(f'<text x="{_LEFT + width + 6}" y="{top}">{share:.0%}</text>')
         top += _ROW
     size = f"{_LEFT + _WIDTH + 60} {top}"
-    title = "<title>Where the time of a file goes</title>"
+    title = "<title>Where the time of a file, and of an import, goes</title>"
     style = 'font-family="sans-serif" font-size="13"'
     body = "\n".join(lines)
     return (
