@@ -6,7 +6,7 @@ from datetime import date
 
 from producers.records import FileState
 from producers.state import State
-from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, select_made
+from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_made, select_made
 
 MOST_TO_ANSWER = 20
 """Forms on one page: the last deposits; an older one is answered once these are."""
@@ -35,9 +35,12 @@ def read_deposited(state: State, commune: str, limit: int, offset: int = 0) -> l
     Raises:
         StateAwayError: the database did not answer.
     """
-    deposited = select_made(commune).where(DERNIERS_EXPORTS.c.deposited_on.is_not(None))
-    newest_first = deposited.order_by(DERNIERS_EXPORTS.c.deposited_on.desc(), DERNIERS_EXPORTS.c.export_id.desc())
-    return read_all(state, newest_first.limit(limit).offset(offset))
+    view = DERNIERS_EXPORTS.c
+    deposited = select_made(commune).with_only_columns(view.export_id).where(view.deposited_on.is_not(None))
+    newest_first = deposited.order_by(view.deposited_on.desc(), view.export_id.desc()).limit(limit).offset(offset)
+    with state.reading() as connection:  # numbers first: SQLite sorts all of them, whole rows in twice the time
+        numbers = connection.scalars(newest_first).all()
+    return sorted(read_made(state, commune, numbers), key=lambda file: numbers.index(file.export_id))
 
 
 def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:
