@@ -93,6 +93,67 @@ class Mouse:
         box.select_option(option)
 
 
+class Newcomer(Mouse):
+    """The same, and how long somebody takes who has never seen the pages: she reads all of each, once.
+
+    By the keystroke-level model (Card, Moran and Newell, 1980), with its times, and the pace at which French is read
+    (Trauzettel-Klosinski et al., 2012). What the machine takes meanwhile is not in it.
+    """
+
+    KEY, POINT, CLICK, HOME, THINK = 0.28, 1.1, 0.2, 0.4, 1.35
+    """Seconds: a key, by who types for no living; the mouse to its aim; a click; a hand to the keyboard; a decision."""
+    WORDS_A_SECOND = 195 / 60
+
+    def __init__(self, page: Page, downloads: Path) -> None:
+        super().__init__(page, downloads)
+        self.acts = self.words = 0
+        self.seconds = 0.0
+        self._known: set[str] = set()
+
+    def sees(self, words: str) -> None:
+        super().sees(words)
+        self._read()
+
+    def attach(self, label: str, path: Path) -> None:
+        super().attach(label, path)
+        for _ in ("the button", "the file, among others", "Ouvrir"):
+            self._aim()
+
+    def _leave(self, target: Locator) -> None:
+        super()._leave(target)
+        self._read()
+
+    def _activate(self, target: Locator) -> None:
+        super()._activate(target)
+        self._aim()
+
+    def _set(self, box: Locator, ticked: bool) -> None:
+        if box.is_checked() != ticked:
+            self._aim()
+        super()._set(box, ticked)
+
+    def _fill(self, field: Locator, value: str | date) -> None:
+        super()._fill(field, value)
+        self._aim()
+        self.seconds += self.HOME + self.KEY * len(value if isinstance(value, str) else f"{value:%d%m%Y}")
+
+    def _choose(self, box: Locator, option: str) -> None:
+        super()._choose(box, option)
+        self._aim()
+        self._aim()
+
+    def _aim(self) -> None:
+        self.acts += 1
+        self.seconds += self.THINK + self.POINT + self.CLICK
+
+    def _read(self) -> None:
+        lines = {line.strip() for line in self.page.get_by_role("main").inner_text().splitlines()}
+        words = sum(len(line.split()) for line in lines - self._known)
+        self._known |= lines
+        self.words += words
+        self.seconds += words / self.WORDS_A_SECOND
+
+
 class Keys(Mouse):
     """Tab, Space, Enter, arrows and letters; at each stop what has the focus is seen."""
 
