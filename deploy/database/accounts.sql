@@ -12,17 +12,18 @@
 \set ecran `cat "${SECRETS_DIR:-/run/secrets}/database_ecran_password"`
 \set lecture `cat "${SECRETS_DIR:-/run/secrets}/database_lecture_password"`
 
--- What each may take of the server: connections (97 are there for all of them), seconds for one statement (0: no end,
--- an import is long), and disk for a sort that does not fit into memory. Who only reads may not write even where a grant
--- would let them: they could undo that by themselves, and then find nothing to write to.
+-- What each may take of the server: connections, seconds for one statement (0: no end, an import is long), and disk for a
+-- sort that does not fit into memory. Who only reads may not write even where a grant would let them: they could undo that
+-- by themselves, and then find nothing to write to. A process that makes files takes two connections: those of deploy/kubernetes/scaling.yaml
+-- at their most (eight containers of two processes), and a few while one container follows another.
 CREATE TEMPORARY TABLE account AS
 SELECT * FROM (
   VALUES
     ('prefecture', :'owner', 10, '0', '16GB', 'off'),
     ('prefecture_requests', :'requests', 6, '10min', '1GB', 'off'),
-    ('prefecture_listes', :'listes', 10, '10min', '4GB', 'off'),
-    ('prefecture_tableaux', :'tableaux', 10, '10min', '4GB', 'off'),
-    ('prefecture_bulk', :'bulk', 6, '10min', '4GB', 'off'),
+    ('prefecture_listes', :'listes', 36, '10min', '4GB', 'off'),
+    ('prefecture_tableaux', :'tableaux', 36, '10min', '4GB', 'off'),
+    ('prefecture_bulk', :'bulk', 20, '10min', '4GB', 'off'),
     ('prefecture_worker', :'worker', 10, '10min', '4GB', 'off'), -- of the release before, and of who runs all in one
     ('prefecture_registre', :'registre', 6, '0', '16GB', 'off'),
     ('prefecture_notifier', :'notifier', 12, '2min', '256MB', 'off'),
@@ -32,6 +33,9 @@ SELECT * FROM (
 
 SELECT format('CREATE ROLE %I LOGIN', name) FROM account WHERE to_regrole(name) IS NULL \gexec
 SELECT format('ALTER ROLE %I PASSWORD %L CONNECTION LIMIT %s', name, nullif(password, ''), connections) FROM account \gexec
+
+-- All of them together, when the server starts next.
+SELECT 'ALTER SYSTEM SET max_connections = 200' WHERE current_setting('max_connections')::int < 200 \gexec
 
 SELECT 'CREATE DATABASE prefecture OWNER prefecture ENCODING ''UTF8'' TEMPLATE template0'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'prefecture') \gexec

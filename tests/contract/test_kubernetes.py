@@ -18,6 +18,8 @@ REPOSITORY = Path(__file__).parents[2]
 FOLDER = REPOSITORY / "deploy" / "kubernetes"
 CRDS = Path(__file__).parent / "keda"
 Manifest = dict[str, Any]
+CONNECTIONS_OF_A_PROCESS = 2
+"""At most: one for its work, one for the lease of a long file; `tests/integration/test_health.py` counts them."""
 
 
 @pytest.fixture(scope="module")
@@ -125,6 +127,19 @@ def test_what_scales_exists_and_looks_at_its_own_queues(manifests: list[Manifest
             trigger["metadata"].get("queueName") for trigger in it["spec"]["triggers"]
         )
         assert read == {it["metadata"]["queueName"] for it in it["spec"]["triggers"] if it["type"] == "rabbitmq"}
+
+
+def test_all_that_may_be_scaled_to_have_their_connections(manifests: list[Manifest]) -> None:
+    script = (REPOSITORY / "deploy" / "database" / "accounts.sql").read_text("utf-8")
+    limits = {name: int(most) for name, most in re.findall(r"\('prefecture_(\w+)', :'\w+', (\d+),", script)}
+    deployments = _of_kind(manifests, "Deployment")
+    for name, scaled in _of_kind(manifests, "ScaledObject").items():
+        arguments = _pod(deployments[name])["containers"][0]["args"]
+        processes = int(arguments[arguments.index("--processes") + 1])
+        taken = scaled["spec"]["maxReplicaCount"] * processes * CONNECTIONS_OF_A_PROCESS
+        assert taken < limits[name.removeprefix("worker-")], name
+    (most,) = re.findall(r"max_connections = (\d+)", script)
+    assert sum(limits.values()) + 10 < int(most) - 3, "the owner's, and three that the server keeps for its superuser"
 
 
 def test_everything_that_is_not_said_is_closed(manifests: list[Manifest]) -> None:

@@ -11,7 +11,9 @@ from pathlib import Path
 from signal import SIGCONT, SIGKILL, SIGSTOP, SIGTERM
 
 import pytest
+from sqlalchemy import create_engine, text
 
+from tests.contract.test_kubernetes import CONNECTIONS_OF_A_PROCESS
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
@@ -53,6 +55,29 @@ def test_a_worker_is_ready_once_it_reads_all_its_queues_and_leaves_nothing_behin
     worker.end(SIGTERM)
     assert worker.exit_code == 0
     assert list((town.folder / "health").iterdir()) == []
+
+
+@pytest.mark.slow
+def test_a_process_that_makes_files_takes_no_more_connections_than_its_account_has_for_each(
+    town: Town, postgres_url: str
+) -> None:
+    """Eight containers of two processes are within `deploy/database/accounts.sql`; one more would find no place."""
+    town.start_worker("-Q", "requests")
+    asked = [town.ask(listes=["P", "CE", "CM"], formats=["csv", "xml"]) for _ in range(5)]
+    wait_until(lambda: len(town.rows("SELECT 1 FROM derniers_exports")) == 6 * len(asked), message="rows")
+    town.close()
+    ours = (
+        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND application_name = 'prefecture'"
+    )
+    waiting = "SELECT count(*) FROM derniers_exports WHERE status <> 'ready'"
+    counts: set[int] = set()
+    watcher = create_engine(postgres_url)
+    with watcher.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        town.start_worker("-Q", "listes")
+        while connection.scalar(text(waiting)):
+            counts.add(connection.scalar(text(ours)) or 0)
+    watcher.dispose()
+    assert 0 < max(counts) <= CONNECTIONS_OF_A_PROCESS
 
 
 @pytest.mark.slow

@@ -1339,9 +1339,22 @@ SCREEN = [
     ),
     Mutant(
         "any-commune",
-        "if commune is None or answer is None:",
-        "if answer is None:",
+        "if commune is None:",
+        "if False:",
         ("test_another_communes_agent_finds_nothing",),
+        "producers/web/routes.py",
+    ),
+    Mutant(
+        "stream-draws-again",
+        "if recent is not None and recent.marker != shown:",
+        "if recent is not None:",
+        ("test_what_the_page_shows_is_not_sent_to_it_again_but_what_changes_is",),
+    ),
+    Mutant(
+        "deposited-proposed-again",
+        "None if _is_deposited(of_liste) else pick(of_liste)",
+        "pick(of_liste)",
+        ("test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more",),
     ),
     Mutant(
         "header-of-anybody",

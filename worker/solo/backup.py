@@ -121,12 +121,12 @@ class ScreenBackups:
 
     def describe(self) -> Holding:
         """What there is now."""
-        present = _describe(self._engine)
+        holding = _describe(self._engine)
         if self._folder is None:
-            return present
+            return holding
         backup = build_engine(f"sqlite:///{self._folder / _DATABASE}")
         try:
-            return replace(present, unsaved=_count_unsaved(self._engine, backup))
+            return replace(holding, unsaved=_count_unsaved(self._engine, backup))
         finally:
             backup.dispose()
 
@@ -317,10 +317,10 @@ def _describe(engine: Engine) -> Holding:
         )
 
 
-def _count_unsaved(present: Engine, backup: Engine) -> int:
+def _count_unsaved(engine: Engine, backup: Engine) -> int:
     """The lines of the trail of what was done here, by their place in its chain, that a backup has not."""
     done = select(Audit.chain).where(Audit.code_commune != "", Audit.action.not_in(_LOOKS))
-    with present.connect() as here, backup.connect() as there:
+    with engine.connect() as here, backup.connect() as there:
         return len(set(here.scalars(done)).difference(there.scalars(select(Audit.chain))))
 
 
