@@ -94,21 +94,26 @@ class Mouse:
 
 
 class Newcomer(Mouse):
-    """The same, and how long somebody takes who has never seen the pages: she reads all of each, once.
+    """The same, and how long somebody takes who has never seen the pages, by the keystroke-level model with its times.
 
-    By the keystroke-level model (Card, Moran and Newell, 1980), with its times, and the pace at which French is read
-    (Trauzettel-Klosinski et al., 2012). What the machine takes meanwhile is not in it.
+    Sources: Card, Moran and Newell, « The keystroke-level model », 1980; how fast French is read: Trauzettel-Klosinski
+    et al., 2012; how many of the words of a page, at most: Nielsen, « How little do users read? », 2008.
     """
 
     KEY, POINT, CLICK, HOME, THINK = 0.28, 1.1, 0.2, 0.4, 1.35
     """Seconds: a key, by who types for no living; the mouse to its aim; a click; a hand to the keyboard; a decision."""
-    WORDS_A_SECOND = 195 / 60
+    WORDS_A_SECOND, READ = 195 / 60, 0.28
 
-    def __init__(self, page: Page, downloads: Path) -> None:
-        super().__init__(page, downloads)
+    def __init__(self, page: Page, downloads: Path, *, is_live: bool = True) -> None:
+        super().__init__(page, downloads, is_live=is_live)
         self.acts = self.words = 0
-        self.seconds = 0.0
+        self.typing = 0.0
         self._known: set[str] = set()
+
+    def minutes(self, machine: float, *, read: float = READ) -> float:
+        """What she takes, where she reads that share of the words, each once; `machine`: the seconds without her."""
+        acts = self.acts * (self.THINK + self.POINT + self.CLICK) + self.typing
+        return (acts + read * self.words / self.WORDS_A_SECOND + machine) / 60
 
     def sees(self, words: str) -> None:
         super().sees(words)
@@ -116,8 +121,7 @@ class Newcomer(Mouse):
 
     def attach(self, label: str, path: Path) -> None:
         super().attach(label, path)
-        for _ in ("the button", "the file, among others", "Ouvrir"):
-            self._aim()
+        self.acts += 3  # the button, the file among others, « Ouvrir »
 
     def _leave(self, target: Locator) -> None:
         super()._leave(target)
@@ -125,33 +129,27 @@ class Newcomer(Mouse):
 
     def _activate(self, target: Locator) -> None:
         super()._activate(target)
-        self._aim()
+        self.acts += 1
 
     def _set(self, box: Locator, ticked: bool) -> None:
         if box.is_checked() != ticked:
-            self._aim()
+            self.acts += 1
         super()._set(box, ticked)
 
     def _fill(self, field: Locator, value: str | date) -> None:
         super()._fill(field, value)
-        self._aim()
-        self.seconds += self.HOME + self.KEY * len(value if isinstance(value, str) else f"{value:%d%m%Y}")
+        self.acts += 1
+        self.typing += self.HOME + self.KEY * len(value if isinstance(value, str) else f"{value:%d%m%Y}")
 
     def _choose(self, box: Locator, option: str) -> None:
         super()._choose(box, option)
-        self._aim()
-        self._aim()
-
-    def _aim(self) -> None:
-        self.acts += 1
-        self.seconds += self.THINK + self.POINT + self.CLICK
+        self.acts += 2
 
     def _read(self) -> None:
         lines = {line.strip() for line in self.page.get_by_role("main").inner_text().splitlines()}
         words = sum(len(line.split()) for line in lines - self._known)
         self._known |= lines
         self.words += words
-        self.seconds += words / self.WORDS_A_SECOND
 
 
 class Keys(Mouse):
