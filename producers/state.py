@@ -1,7 +1,7 @@
 """What became of the requests, read from the views `derniers_exports` and `demandes` by an account that only reads."""
 
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields
 from datetime import UTC, date, datetime
@@ -72,9 +72,21 @@ def newest_first(
 class _Kept:
     """The connection of a block, once something is asked in it."""
 
-    def __init__(self) -> None:
-        self.stack = ExitStack()
-        self.connection: Connection | None = None
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: Connection | None = None
+
+    def take(self) -> Connection:
+        """The same each time."""
+        if self._connection is None:
+            self._connection = self._engine.connect()
+        return self._connection
+
+    def give_back(self) -> None:
+        """What was asked is over; after a refusal, another connection answers what is asked next."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
 
 
 class State:
@@ -181,13 +193,13 @@ class State:
 
         To take one, to ask whether it lives and to give it back costs as much as a question; a page asks ten.
         """
-        kept = _Kept()
+        kept = _Kept(self._engine)
         token = self._kept.set(kept)
         try:
             yield
         finally:
             self._kept.reset(token)
-            kept.stack.close()
+            kept.give_back()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -202,10 +214,10 @@ class State:
                 with self._engine.connect() as connection:
                     yield connection
                 return
-            if kept.connection is None:
-                kept.connection = kept.stack.enter_context(self._engine.connect())
-            yield kept.connection
+            yield kept.take()
         except SQLAlchemyError as error:
+            if kept is not None:
+                kept.give_back()
             raise StateAwayError(
                 f"la base ne répond pas ({_place(self._url)}) : {_reason(error)}. Attendez-la si elle est "
                 "arrêtée ; sinon, vérifiez PREFECTURE_STATE_URL, que la base est migrée et que ce compte peut lire ses "

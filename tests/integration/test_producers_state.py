@@ -155,6 +155,7 @@ def test_what_is_read_together_shares_a_connection_that_is_given_back(records: R
             assert first is second
         with pytest.raises(StateAwayError), state.reading() as connection:
             connection.execute(text("SELECT nothing FROM nowhere"))
+        assert state.count() == 0, "who is refused one answer has the next"
     assert first.closed
     with state.one_connection():
         before = state.count()

@@ -1345,6 +1345,13 @@ SCREEN = [
         "producers/web/routes.py",
     ),
     Mutant(
+        "refused-once-refused-for-good",
+        "if kept is not None:",
+        "if False:",
+        ("test_what_is_read_together_shares_a_connection_that_is_given_back[postgresql]",),
+        "producers/state.py",
+    ),
+    Mutant(
         "stream-draws-again",
         "if recent is not None and recent.marker != shown:",
         "if recent is not None:",
