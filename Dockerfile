@@ -18,10 +18,13 @@ COPY common /app/common
 COPY schemas /app/schemas
 COPY producers /app/producers
 COPY worker /app/worker
-# Compiled once for all, without a date in it, but what is never loaded; readable whatever the umask of the checkout; every
-# file of the day of the release, so that the same commit gives the same layers.
+# Compiled once for all, but what is never loaded; without a date in it, nor what a process need not hold: docstrings of libraries, the
+# columns of each line. Readable whatever the umask of the checkout; every file of the day of the release, so that the same commit
+# gives the same layers.
 ARG SOURCE_DATE_EPOCH=0
-RUN python -m compileall -q --invalidation-mode unchecked-hash -x apprise/plugins /app /opt/venv \
+COPY deploy/compile.py .
+RUN export PYTHONNODEBUGRANGES=1 \
+    && python -m compileall -q --invalidation-mode unchecked-hash /app && python compile.py /opt/venv \
     && chmod -R a=rX,u+w /app /opt/venv \
     && find /app /opt/venv -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 

@@ -35,7 +35,7 @@ SELECT format('CREATE ROLE %I LOGIN', name) FROM account WHERE to_regrole(name) 
 SELECT format('ALTER ROLE %I PASSWORD %L CONNECTION LIMIT %s', name, nullif(password, ''), connections) FROM account \gexec
 
 -- All of them together, when the server starts next.
-SELECT 'ALTER SYSTEM SET max_connections = 200' WHERE current_setting('max_connections')::int < 200 \gexec
+SELECT 'ALTER SYSTEM SET max_connections = 180' WHERE current_setting('max_connections')::int < 180 \gexec
 
 SELECT 'CREATE DATABASE prefecture OWNER prefecture ENCODING ''UTF8'' TEMPLATE template0'
 WHERE NOT EXISTS (SELECT FROM pg_database WHERE datname = 'prefecture') \gexec

@@ -212,6 +212,17 @@ def test_whoever_is_killed_loses_nothing(installation: Installation) -> None:
     installation.wait_for("SELECT count(*) FROM demandes WHERE told_at IS NULL AND code_commune = '13055'", "0")
 
 
+def test_a_password_is_renewed_while_the_parts_talk_by_tls(installation: Installation) -> None:
+    """The block of before TLS once more, for an account of this host: its addresses with certificates are new, too."""
+    assert "deploy/tls.yml" in (installation.folder / ".env").read_text().rpartition("COMPOSE_FILE=")[2]
+    renewal = "rm var/secrets/*_listes_*"
+    (commands,) = [it["commands"] for it in BLOCK.finditer(DOCUMENT) if it["commands"].startswith(renewal)]
+    installation.run(commands.replace("listes", "bulk"), what="a password renewed, by TLS")
+    installation.healthy()
+    ask = "docker compose run --rm -T --entrypoint 'python -m producers' command export-liste --communes-file -"
+    installation.run(f"echo 13055 | {ask} --wait --timeout 300")
+
+
 def test_a_cable_that_is_cut_in_the_middle_of_a_file_loses_nothing(installation: Installation) -> None:
     """The other host alone makes lists, until nobody hears of it; then this one takes over; then the cable is back."""
     write_reu(installation.folder / "liste.csv", [*electeurs(100_000)])
@@ -263,7 +274,8 @@ def test_another_user_of_the_group_works_and_figures_are_told(installation: Inst
     _say_memory(installation, "after a day of it all")
     installation.run("docker compose down; docker compose up --detach", what="all of it, started again")
     installation.healthy()
-    _say_memory(installation, "as started")
+    time.sleep(60)  # what starting takes, the broker most, is given back
+    _say_memory(installation, "a minute after they started")
 
 
 def _git(*arguments: str) -> str:
@@ -285,11 +297,12 @@ def _check_out(folder: Path, commit: str = "") -> None:
 
 
 def _say_memory(installation: Installation, when: str) -> None:
-    memory = {
-        service: _memory(installation, service)
-        for service in installation.run("docker compose config --services").split()
-        if service not in ("migrate", "command")
-    }
+    services = {*installation.run("docker compose config --services").split()} - {"migrate", "command"}
+    looks = []
+    for _ in range(3):  # a probe of health is a process of its container, for a second
+        looks.append({service: _memory(installation, service) for service in sorted(services)})
+        time.sleep(7)
+    memory = {service: min(look[service] for look in looks) for service in sorted(services)}
     for service, mebibytes in memory.items():
         click.echo(f"{mebibytes:6.0f} MiB  {service}")
     click.echo(f"{sum(memory.values()):6.0f} MiB  all of them at rest, {when}: proportional set size")

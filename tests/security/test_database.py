@@ -65,7 +65,7 @@ def test_to_take_every_connection(deployment: Deployment) -> None:
 
 
 def test_every_account_has_its_bounds(deployment: Deployment) -> None:
-    """All of them together take no more than the server has (200, three of them the superuser's)."""
+    """All of them together take no more than the server has (180, three of them the superuser's)."""
     limits = []
     for account in ACCOUNTS:
         with _connect(deployment, account) as connection:
@@ -80,7 +80,7 @@ def test_every_account_has_its_bounds(deployment: Deployment) -> None:
             with pytest.raises(DBAPIError, match="permission denied to set parameter"):
                 connection.exec_driver_sql("SET temp_file_limit = -1")
     assert min(limits) > 0
-    assert sum(limits) <= 197
+    assert sum(limits) <= 177
 
 
 @pytest.mark.slow
