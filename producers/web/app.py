@@ -1,6 +1,5 @@
 """The screen as one ASGI application: what surrounds each page, and the pages."""
 
-import gc
 import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -144,7 +143,6 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
     if services.settings.web_auth == "proxy" and not services.settings.web_trusted_proxies:
         structlog.get_logger("producers.web").warning("nobody_can_come", missing="PREFECTURE_WEB_TRUSTED_PROXIES")
     services.spool.start()
-    gc.freeze()  # what is loaded by now stays: to look at all of it again halts a page for 70 ms
     try:
         yield
     finally:

@@ -63,6 +63,7 @@ def _read_made_for(state: State, commune: str, echeances: Sequence[Echeance]) ->
     """Of the last tableaux, those that are for one of these, the newest first: few, so that few are read whole."""
     view = DERNIERS_EXPORTS.c
     asked = select_made(commune).with_only_columns(view.export_id, view.type_tableau, view.edition, view.parameters)
+    asked = asked.where(view.edition != Edition.COMMISSION)  # which are as many again
     with state.reading() as connection:
         rows = connection.execute(_newest_tableaux(asked)).all()
     known = [(row.export_id, (row.type_tableau, row.edition, to_document(row.parameters))) for row in rows]
