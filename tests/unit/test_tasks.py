@@ -28,7 +28,7 @@ def tasks_of(
     reunions: tuple[CalendarReunion, ...] = (),
     **known: int,
 ) -> list[Task]:
-    registres = {"P": Registre("P", 100, imported_at)}
+    registres = {"P": Registre("P", 100, imported_at, taken_on=imported_at and imported_at.date())}
     tableaux = [file for file in reversed(files) if file.is_tableau]
     agendas = [build_agenda(it, reunions, tableaux, ["P"]) for it in scrutins]
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)

@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from common.calendrier import jour_a_paris
 from common.french import count_of, short_date, weekday_date
 from producers.errors import StateAwayError
 from producers.records import FileState
@@ -124,7 +123,7 @@ def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
 
 def _about_registre(it: Situation) -> Iterator[Task]:
     title, button = "Déposer l'export du REU", Button("Déposer l'export", "registre", "#deposer")
-    days = [day for registre in it.registres.values() if (day := _taken_on(registre))]
+    days = [day for registre in it.registres.values() if (day := registre.taken_on)]
     if not it.registres:
         why = "Aucun registre n'est importé : sans lui, rien ne peut être préparé."
         yield Task(title, TaskState.TO_DO, why, button)
@@ -135,10 +134,6 @@ def _about_registre(it: Situation) -> Iterator[Task]:
         age = (it.today - min(days)).days
         why = f"Il date de {count_of(age, 'jour')} ({short_date(min(days))})." if age else "Il date d'aujourd'hui."
         yield Task(title, TaskState.TO_DO if age > OLD_EXPORT.days else TaskState.DONE, why, button)
-
-
-def _taken_on(registre: Registre) -> date | None:
-    return registre.taken_on or (registre.imported_at and jour_a_paris(registre.imported_at))
 
 
 def _about_mouvements(it: Situation) -> Iterator[Task]:
@@ -282,7 +277,8 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
     for file in due.unfinished.values():
         about = f"{_poll(agenda)}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
-            state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
+            final = file.provisoire_until
+            state = TaskState.TO_COME if it.today < final else _until(it, max(due.day, final))
             why = f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
             yield Task(f"Refaire le {what}", state, why, ask, due.day)
         else:
