@@ -32,7 +32,7 @@ PARIS = ZoneInfo("Europe/Paris")
 _MARQUISES = ("98718", "98723", "98731", "98746", "98756", "98757")
 """Fatu-Hiva, Hiva-Oa, Nuku-Hiva, Tahuata, Ua-Huka, Ua-Pou: half an hour before Tahiti."""
 
-_OVERSEAS = {
+OVERSEAS = {
     "971": ZoneInfo("America/Guadeloupe"),
     "972": ZoneInfo("America/Martinique"),
     "973": ZoneInfo("America/Cayenne"),
@@ -62,7 +62,7 @@ def jour_a_paris(instant: datetime) -> date:
 
 def zone_of(code_commune: str) -> ZoneInfo:
     """The time zone of a commune; Paris for every code that names no territory overseas."""
-    return _OVERSEAS.get(code_commune) or _OVERSEAS.get(code_commune[:3], PARIS)
+    return OVERSEAS.get(code_commune) or OVERSEAS.get(code_commune[:3], PARIS)
 
 
 def civil_time(instant: datetime, code_commune: str) -> datetime:

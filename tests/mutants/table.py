@@ -2290,7 +2290,7 @@ TABLEAUX = [
     ),
     Mutant(
         "every-commune-in-paris",
-        "return _OVERSEAS.get(code_commune) or _OVERSEAS.get(code_commune[:3], PARIS)",
+        "return OVERSEAS.get(code_commune) or OVERSEAS.get(code_commune[:3], PARIS)",
         "return PARIS",
         ("test_each_commune_has_its_own",),
     ),

@@ -49,8 +49,7 @@ def plan_reminders(engine: Engine, registre: Engine, today: Today, days: Collect
     with snapshot(registre) as connection:
         found = list(_read_due(connection, wishing, today, days))
     planned = sum(
-        _plan(engine, commune, today(commune), [one for one in due if one.key not in made[commune]])
-        for commune, due in found
+        _plan(engine, commune, day, [one for one in due if one.key not in made[commune]]) for commune, day, due in found
     )
     if planned:
         log.info("reminders_planned", communes=planned)
