@@ -147,7 +147,7 @@ def test_the_view_counts_the_minors_of_the_civil_day_of_each_commune(run: Run, t
     run("import-reu", write_reu(tmp_path / "deux.csv", both))
     engine = build_engine(os.environ["PREFECTURE_DATABASE_URL"])
     with engine.connect() as connection:
-        counted = dict(connection.exec_driver_sql("SELECT code_commune, mineurs FROM registres").all())
+        counted: dict[str, int] = dict(connection.exec_driver_sql("SELECT code_commune, mineurs FROM registres").all())
     engine.dispose()
     assert counted == {code: is_mineur(born, civil_day(now(), code)) for code in (wallis, papeete)}
 
