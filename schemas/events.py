@@ -102,7 +102,8 @@ class ExportReady(_File):
     provisoire_until: Annotated[
         date | None,
         Field(
-            description="Of a tableau asked for before its date: that date. It is provisional, to be made again then."
+            description="Of a tableau asked for too early: the civil day of the commune from which it is final. "
+            "It is provisional, to be made again then."
         ),
     ] = None
 

@@ -7,11 +7,13 @@ import os
 import re
 import shutil
 import stat
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from common.calendrier import civil_day, is_mineur
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
 from tests.integration.liste_reader import read_csv, read_xml
@@ -44,6 +46,35 @@ def test_the_record_says_what_is_on_the_disk(desk: Desk, format_: Format) -> Non
     severities = [line[0] for line in csv.reader(io.StringIO(report.decode("utf-8-sig")), delimiter=";")]
     assert severities.count("bloquante") == row["bloquantes"] > 0
     assert severities.count("remarque") == row["remarques"] > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "asked_at", "born", "is_elector"),
+    [
+        (COMMUNE, "2026-11-26T04:00:00Z", "2008-11-26", True),
+        ("98735", "2026-11-26T04:00:00Z", "2008-11-26", False),  # 18 in Paris, 17 in Papeete, on the 25th
+        ("98735", "2026-11-26T10:00:00Z", "2008-11-26", True),
+        ("98818", "2026-11-25T20:00:00Z", "2008-11-26", True),  # 17 in Paris, 18 in Nouméa, on the 26th
+        ("98818", "2026-11-25T12:59:59Z", "2008-11-26", False),
+    ],
+)
+def test_age_and_date_of_the_list_are_of_the_civil_day_of_the_commune(
+    desk: Desk, code: str, asked_at: str, born: str, *, is_elector: bool
+) -> None:
+    for table in ("liste", "electeur"):
+        desk.run(f"UPDATE {table} SET code_commune = :code", code=code)  # noqa: S608 — our own names
+    young = "nom_naissance = 'FÉVEROLE', date_naissance = :born"
+    one = "SELECT min(id) FROM electeur WHERE liste = 'P'"
+    desk.run(f"UPDATE electeur SET {young} WHERE id = ({one})", born=born)  # noqa: S608 — our own words
+    instant = datetime.fromisoformat(asked_at)
+    (export_id,) = desk.ask_all([(Liste.PRINCIPALE, Format.CSV)], instant, code)
+    row = desk.ring(export_id)
+    assert row["status"] == "ready", row["error_message"]
+    lines = read_csv(desk.read(row))[1]
+    day = civil_day(instant, code)
+    assert (any("FÉVEROLE" in line for line in lines), is_mineur(born, day)) == (is_elector, not is_elector)
+    assert {line[2] for line in lines} == {f"{day:%d/%m/%Y}"}
+    assert f" du {day:%d/%m/%Y} " in row["label"]
 
 
 def test_files_are_for_the_group_and_nobody_else(desk: Desk) -> None:

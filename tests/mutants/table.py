@@ -1910,7 +1910,7 @@ IMPORT = [
     ),
     Mutant(
         "day-to-come-believed",
-        "if day and day > jour_a_paris(now()):",
+        "if any(day > civil_day(instant, code) for code in communes):",
         "if False:",
         ("test_nothing_is_known_of_a_day_to_come[sqlite]",),
     ),
@@ -2217,7 +2217,7 @@ TABLEAUX = [
     ),
     Mutant(
         "provisional-called-ready",
-        "is_provisoire = file.effective_on is not None and file.effective_on > today",
+        "is_provisoire = file.final_on is not None and civil_day(now, request.code_commune) < file.final_on",
         "is_provisoire = False",
         ("test_what_was_made_before_its_date_is_known_as_provisional",),
     ),
@@ -2278,9 +2278,21 @@ TABLEAUX = [
     ),
     Mutant(
         "provisional-unsaid",
-        "return self.effective_on > self.jour",
+        "return self.jour < self.final_on",
         "return False",
         ("test_it_is_provisional_until_its_date",),
+    ),
+    Mutant(
+        "final-on-a-day-that-is-not-over",
+        "return max(self.effective_on, self.last_day + _ONE_DAY) if is_period else self.effective_on",
+        "return self.effective_on",
+        ("test_a_tableau_is_final_once_the_last_day_of_its_mouvements_is_over",),
+    ),
+    Mutant(
+        "every-commune-in-paris",
+        "return OVERSEAS.get(code_commune) or OVERSEAS.get(code_commune[:3], PARIS)",
+        "return PARIS",
+        ("test_each_commune_has_its_own",),
     ),
     Mutant(
         "commission-copy-unmarked",
@@ -2597,7 +2609,7 @@ SECURITY = [
     ),
     Mutant(
         "forgotten-before-it-is-published",
-        "if it.etat == Etat.ACTIF or it.date_tableau >= jour_a_paris(now())]",
+        "if it.etat == Etat.ACTIF or it.date_tableau >= civil_day(now(), code)]",
         "if it.etat == Etat.ACTIF]",
         ("test_what_the_law_publishes_stays_until_it_is_published",),
     ),

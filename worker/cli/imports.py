@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from common.calendrier import jour_a_paris, now
 from common.french import count_of, format_number, short_date
 from worker.cli.options import (
     CODE_COMMUNE,
@@ -111,7 +110,6 @@ def import_reu(
     from worker.exports.audit import note_removed
     from worker.registre.reu.importer import Intake, OnRecord, import_file
 
-    _refuse_future(taken_on)
     with register_database() as engine, _progress_bar() as progress:
         summary = import_file(
             engine,
@@ -168,7 +166,6 @@ def import_mouvements(
     from worker.registre.imports.chain import find_contradictions
     from worker.registre.mouvements import importer
 
-    _refuse_future(complete_until)
     with register_database() as engine:
         summary = importer.import_mouvements(
             engine,
@@ -202,7 +199,6 @@ def import_mouvements(
 def imports(*, show_all: bool, taken_on: tuple[int, date] | None, reason: str) -> None:
     """Lister les imports, le dernier en tête, et les lacunes qu'ils ont laissées."""
     if taken_on:
-        _refuse_future(taken_on[1])
         _date_import(*taken_on, reason)
         return
     if reason:
@@ -228,12 +224,6 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, reason: str) -
     print_table(("N°", "Importé le", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État"), rows)
     if others > 0:
         click.echo(f"… et {count_of(others, 'autre import', 'autres imports')} : --all")
-
-
-def _refuse_future(day: date | None) -> None:
-    """Nobody can say what is known of a day that has not come."""
-    if day and day > jour_a_paris(now()):
-        raise click.UsageError(f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
 
 
 def _date_import(import_id: int, day: date, reason: str) -> None:

@@ -29,7 +29,7 @@ from sqlalchemy import (
     update,
 )
 
-from common.calendrier import jour_a_paris, now
+from common.calendrier import civil_day, jour_a_paris, now
 from common.french import short_date
 from schemas.vocabulary import UNFINISHED, ExportKind, Liste, Nature, PreviewStatus
 from worker.arrivals import IS_ENDED, Arrivals, Preview, drop, mark_erased
@@ -198,7 +198,7 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         electeurs = _find(connection, Electeur, scope, who, liste)
         mouvements = _find(connection, MouvementRegistre, scope, who, liste)
         scope.record(connection, f"{label} : commencé")
-        kept = [it for it in mouvements if it.etat == Etat.ACTIF or it.date_tableau >= jour_a_paris(now())]
+        kept = [it for it in mouvements if it.etat == Etat.ACTIF or it.date_tableau >= civil_day(now(), code)]
         gone = [it for it in mouvements if it not in kept]
         _drop_arrivals(connection, code)
         connection.execute(delete(Electeur).where(Electeur.id.in_([it.id for it in electeurs])))

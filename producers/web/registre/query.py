@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, Date, Row, column, or_, select, table
 
-from common.calendrier import jour_a_paris, now
+from common.calendrier import civil_day, now
 from common.french import short_date
 from producers.state import State, to_document, to_instant
 from schemas.requests import UNDO_DAYS
@@ -234,7 +234,7 @@ def _find_followed(rows: Sequence[Row[Any]]) -> dict[int, date]:
 
 def _day_of(row: Row[Any]) -> date:
     day: date | None = row.taken_on
-    return day or jour_a_paris(to_instant(row.imported_at) or now())
+    return day or civil_day(to_instant(row.imported_at) or now(), row.code_commune)
 
 
 def _find_gaps(rows: Iterable[Row[Any]]) -> dict[int, date]:

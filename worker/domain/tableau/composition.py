@@ -260,7 +260,7 @@ def compose_tableau(
         departement=liste.departement,
         liste=f"{liste.liste.label} — {liste.liste.value}",
         objet=_objet(demande),
-        edite_le=f"Édité le {format_moment(demande.requested_at)}",
+        edite_le=f"Édité le {format_moment(demande.requested_at, liste.code_commune)}",
         is_provisoire=demande.is_provisoire,
         sections=_SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
         signatures=_signatures(demande, liste.nom_commune),

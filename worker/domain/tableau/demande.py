@@ -23,13 +23,13 @@ from typing import TypedDict
 
 from common.calendrier import (
     additions_on,
+    civil_day,
     cloture,
     cloture_before,
     commission_between,
     days_before,
     dix_janvier,
     is_mineur,
-    jour_a_paris,
     meeting_before,
 )
 from common.french import short_date
@@ -76,6 +76,8 @@ class Demande:
 
     type: TypeTableau
     requested_at: datetime
+    code_commune: str = ""
+    """The commune whose civil time counts; none is Paris."""
     presentation: Presentation = Presentation.COMMUNE
     edition: Edition = Edition.AFFICHAGE
     date_tableau: date | None = None
@@ -129,8 +131,8 @@ class Demande:
 
     @cached_property
     def jour(self) -> date:
-        """The day of the request, in France."""
-        return jour_a_paris(self.requested_at)
+        """The civil day of the request, in the commune."""
+        return civil_day(self.requested_at, self.code_commune)
 
     @property
     def polls(self) -> tuple[date, ...]:
@@ -187,7 +189,7 @@ class Demande:
 
     @property
     def effective_on(self) -> date:
-        """The date of the tableau. Until then, what is printed is provisional."""
+        """The date of the tableau."""
         if Repere.DATE_TABLEAU in self.reperes:
             return self.required(Repere.DATE_TABLEAU)
         if self.type is TypeTableau.ADDITIONS:
@@ -198,9 +200,20 @@ class Demande:
         return self.last_day
 
     @property
+    def final_on(self) -> date:
+        """The first civil day, in the commune, on which the tableau is final; asked for earlier, it is provisional.
+
+        A tableau of a period is final once the last day of its mouvements is over: that day may still bring some. Its
+        own date has to have come, but need not be over: the tableau des vingt jours is published on the day after its
+        last mouvements, and a yearly tableau is lodged on its date, when the commission has ended its work.
+        """
+        is_period = self.law.regime is Regime.REPERTOIRE_UNIQUE or self.type is TypeTableau.CINQ_JOURS
+        return max(self.effective_on, self.last_day + _ONE_DAY) if is_period else self.effective_on
+
+    @property
     def is_provisoire(self) -> bool:
-        """Whether the date of the tableau is still to come."""
-        return self.effective_on > self.jour
+        """Whether the tableau is asked for before the day on which it is final."""
+        return self.jour < self.final_on
 
 
 _RECTIFICATIFS = {TypeTableau.PREMIER_RECTIFICATIF: dix_janvier, TypeTableau.SECOND_RECTIFICATIF: cloture}
@@ -220,6 +233,7 @@ class Calendrier:
 class Dates(TypedDict):
     """The fields of a Demande that are dates, or depend on the request."""
 
+    code_commune: str
     date_tableau: date | None
     scrutin: date | None
     scrutins: tuple[date, ...]
@@ -243,6 +257,7 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
     scrutin = asked.scrutin if Repere.SCRUTIN in needed or type_ is TypeTableau.VINGT_JOURS else None
     until = _until(asked, scrutin, calendrier) if type_ is TypeTableau.VINGT_JOURS else None
     return Dates(
+        code_commune=asked.commune,
         date_tableau=_date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
         scrutin=scrutin,
         scrutins=calendrier.scrutins,

@@ -178,7 +178,8 @@ def count_blocking(connection: Connection, version: int, listes: Iterable[ListeK
 def look_again(engine: Engine) -> int:
     """Look at the lists that imports wrote and that other rules were looked at by; returns how many.
 
-    A service may write meanwhile: whom it changes after the first step counts as not looked at, see migration 0015.
+    The day in Paris is precise enough for every commune: facts hold for a year before it. A service may write
+    meanwhile: an elector whom it changes after the first step counts as not looked at, see migration 0015.
     """
     jour = jour_a_paris(now())
     with engine.connect() as connection:

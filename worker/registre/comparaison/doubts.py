@@ -37,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from common.calendrier import jour_a_paris, now
+from common.calendrier import civil_day, now
 from common.french import short_date
 from schemas.vocabulary import Categorie, DoubtDecision, Liste, Nature
 from worker.db.engine import has_table
@@ -348,12 +348,12 @@ def decide_doubt(
 
 def _already(connection: Connection, doubt_id: int) -> RefusedError:
     known: Any = connection.execute(
-        select(Doubt.decision, Doubt.decided_by, Doubt.decided_at).where(Doubt.id == doubt_id)
+        select(Doubt.code_commune, Doubt.decision, Doubt.decided_by, Doubt.decided_at).where(Doubt.id == doubt_id)
     ).one()
     return RefusedError(
         f"Le doute n° {doubt_id} a déjà été tranché : {DoubtDecision(known.decision).label}, le "
-        f"{short_date(jour_a_paris(known.decided_at))}, par {known.decided_by}. Pour y revenir, annulez "
-        "l'import et reprenez-le."
+        f"{short_date(civil_day(known.decided_at, known.code_commune))}, par {known.decided_by}. Pour y revenir, "
+        "annulez l'import et reprenez-le."
     )
 
 

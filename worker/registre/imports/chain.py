@@ -1,12 +1,13 @@
 """The chain of the exports of one list, as tableaux ask for it; and the day of a link, told afterwards."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, func, or_, select, update
 
-from common.calendrier import jour_a_paris, last_birth
+from common.calendrier import civil_day, last_birth, now, shared_day
+from common.french import short_date
 from common.law import REPERTOIRE_UNIQUE_DEPUIS
 from schemas.vocabulary import Liste, Nature
 from worker.db.engine import has_table
@@ -55,7 +56,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
     )
     links = [
         Link(
-            row.taken_on or jour_a_paris(row.started_at),
+            row.taken_on or civil_day(row.started_at, code_commune),
             row.is_dated,
             row.is_compared,
             row.mouvements,
@@ -176,8 +177,8 @@ def list_gaps(connection: Connection, imports: Collection[int]) -> list[Gap]:
             row.import_id,
             row.code_commune,
             row.liste,
-            row.taken_before or jour_a_paris(row.started_before),
-            row.taken_on or jour_a_paris(row.started_at),
+            row.taken_before or civil_day(row.started_before, row.code_commune),
+            row.taken_on or civil_day(row.started_at, row.code_commune),
         )
         for row in connection.execute(query.order_by(*(links.c[column.key] for column in columns)))
     ]
@@ -214,9 +215,10 @@ def find_link(connection: Connection, import_id: int) -> KnownLink | None:
     row = connection.execute(select(*columns).where(*is_it)).one_or_none()
     if row is None:
         return None
-    communes = select(ImportListe.code_commune).where(ImportListe.import_id == import_id)
-    day = row.taken_on or jour_a_paris(row.started_at)
-    return KnownLink(row.file_name, row.sha256, day, row.is_dated, frozenset(connection.scalars(communes)))
+    query = select(ImportListe.code_commune).where(ImportListe.import_id == import_id)
+    communes = frozenset(connection.scalars(query))
+    day = row.taken_on or shared_day(row.started_at, communes)
+    return KnownLink(row.file_name, row.sha256, day, row.is_dated, communes)
 
 
 class Redating(NamedTuple):
@@ -238,7 +240,8 @@ def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated =
     """Say which day an export was taken, after its import: its mouvements follow.
 
     Raises:
-        ImportRefusedError: no such import of the REU, or the day does not stand between those of its neighbours.
+        ImportRefusedError: no such import of the REU, or the day has not come, or does not stand between those of its
+            neighbours.
     """
     with engine.connect() as connection, import_lock(connection), connection.begin():
         found = connection.execute(
@@ -260,9 +263,21 @@ def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated =
         )
         mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
         listes = [ListeKey(*row) for row in connection.execute(mine)]
+        refuse_future(day, (it.code_commune for it in listes))
         redating = Redating(import_id, found.taken_on, day, listes, moved.rowcount)
         then(connection, redating)
     return redating
+
+
+def refuse_future(day: date, communes: Iterable[str]) -> None:
+    """Go on only if the day has come in each of these communes.
+
+    Raises:
+        ImportRefusedError: it has not.
+    """
+    instant = now()
+    if any(day > civil_day(instant, code) for code in communes):
+        raise ImportRefusedError(f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
 
 
 def refuse_out_of_order(connection: Connection, import_id: int, day: date) -> None:

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from common.calendrier import jour_a_paris, now
+from common.calendrier import now, shared_day
 from common.french import count_of, format_number
 from schemas.vocabulary import Liste
 from worker.db.types import utc_now
@@ -26,7 +26,7 @@ from worker.registre.checks.suspects import FACTS_VERSION
 from worker.registre.communes import read_codes
 from worker.registre.comparaison.compare import RecordMouvements, comparing
 from worker.registre.comparaison.matching import comparison_report
-from worker.registre.imports.chain import list_gaps
+from worker.registre.imports.chain import list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.history import count_columns, find_same, import_lock, read_state, summarise
 from worker.registre.imports.report import (
@@ -91,8 +91,8 @@ def import_file(  # noqa: PLR0913 — what a command may say
     that it does not hold stays as it is. `intake` says otherwise. `on_record` puts it on record.
 
     Raises:
-        ImportRefusedError: not a REU export, lines rejected or a list that shrinks and not accepted, a day before that
-            of the link before, another file or register than `intake` means. The register is unchanged.
+        ImportRefusedError: not a REU export, lines rejected or a list that shrinks and not accepted, a day to come or
+            before that of the link before, another file or register than `intake` means. The register is unchanged.
         ImportBusyError: another import is at work.
     """
     then, note = on_record or OnRecord()
@@ -156,7 +156,6 @@ class _Wishes(NamedTuple):
 
 
 def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> ImportPreview:
-    jour = intake.taken_on or jour_a_paris(now())
     reu = open_reu(path, commune=intake.commune or "", liste=intake.liste or "", named=intake.named)
     _refuse_other_file(reu, intake)
     with engine.connect() as connection, import_lock(connection):
@@ -173,14 +172,14 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
         beside = wishes.report or (None if intake.named else default_report(path))
         rejects = RejectReport(beside)
         try:
-            link = _Link(jour, intake.taken_on is not None, intake.no_compare, jour_a_paris(now()), wishes.then)
             version, reading = _stage(connection, reu, rejects, intake, wishes)
             reading.empty(intake.commune, intake.empty)
             _refuse_rejects(reading, rejects, accept=wishes.accept_rejects)
+            link = _link_of({it.code_commune for it in reading.listes}, intake, wishes.then)
             listes, kept = _count(connection, reading)
             losing = find_losing(listes)
             _refuse_loss(losing, accept=wishes.accept_loss)
-            _refuse_late(connection, reading.listes, jour)
+            _refuse_late(connection, reading.listes, link.taken_on)
             _renew_statistics(connection, reading.lines_kept)
             find_facts(connection, version, reading.listes, link.read_on)
             blocking = {} if wishes.then else count_blocking(connection, version, reading.listes, link.read_on)
@@ -205,7 +204,7 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
         bureaux=len(reading.bureaux),
         bureaux_changed=changed,
         comparison=comparison,
-        taken_on=jour,
+        taken_on=link.taken_on,
         is_dated=link.is_dated,
         kept=kept,
         gaps=tuple(gaps),
@@ -217,7 +216,10 @@ class Intake(NamedTuple):
     """What is said of an export when it is taken up."""
 
     taken_on: date | None = None
-    """The day it was taken from the REU. None: nobody says; that of the import in Paris is recorded as such."""
+    """The day it was taken from the REU. None: it is not said, and the day of the import is recorded as such.
+
+    That is the civil day of the communes of the file; of Paris, where they are in several time zones.
+    """
     no_compare: str = ""
     """Why it is not compared with the link before it: a gap, which tableaux say."""
     empty: Sequence[Liste] = ()
@@ -278,6 +280,13 @@ class _Link(NamedTuple):
     """The day of the import."""
     then: OnImported | None
     """What else its transaction does; None: it is rolled back."""
+
+
+def _link_of(communes: Collection[str], intake: "Intake", then: OnImported | None) -> _Link:
+    if intake.taken_on:
+        refuse_future(intake.taken_on, communes)
+    today = shared_day(now(), communes)
+    return _Link(intake.taken_on or today, intake.taken_on is not None, intake.no_compare, today, then)
 
 
 def _stage(
