@@ -148,10 +148,10 @@ class OfAge:
             elif not is_mineur(born, apres, seen_on):
                 rows[identite_of(mouvement.personne)].append(mouvement)
         if avant < apres:
-            born = last_birth(avant), min(last_birth(apres), seen_on.isoformat())
-            for electeur in self._register.young(*born):
+            after, until = last_birth(avant), min(last_birth(apres), seen_on.isoformat())
+            for electeur in self._register.young(after, until):
                 listed[identite_of(electeur.personne)].append(electeur)
-            seen = self._see(*born, self.period.until)
+            seen = self._see(after, until, self.period.until)
         for key in sorted(rows.keys() | listed.keys()):
             yield from self._come_of_age(rows[key], listed[key], seen.get(key, []), self.period)
 

@@ -360,7 +360,7 @@ def check_first(
     `electeurs`: those of age in the export, by bureau. `counted`: key, title and number of each count; the key of the
     commune is empty.
     """
-    found = electeurs | {"": sum(electeurs.values())}
+    found = {**electeurs, "": sum(electeurs.values())}
     for key, titre, number in counted:
         if number != found.get(key, 0):
             yield _anomalie(
