@@ -76,6 +76,7 @@ _LABELS = {
     "couverture_lacune": "Exports non comparés",
     "couverture_contredite": "Mouvements et exports en désaccord",
     "doutes_ouverts": "Doutes à trancher",
+    "export_efface": "Numéro et adresse d'un autre jour",
     "homonymes_supposes": "Homonymes départagés par supposition",
     "majorite_corrigee": "Majorité changée par une correction",
     "majorite_entre_tableaux": "Majorité entre deux tableaux",

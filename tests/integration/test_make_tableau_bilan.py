@@ -63,7 +63,10 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_
     assert _gaps(desk, meeting) == []
     text = _make(desk, FIRST, meeting, Presentation.COMMUNE)
     assert "Néant" not in text
-    assert "D’après les exports du répertoire électoral unique du 01/11/2026 et du 20/11/2026." in text
+    assert (
+        "D’après les exports du répertoire électoral unique du 01/11/2026 (27 électeurs) et du 20/11/2026 "
+        "(29 électeurs)." in text
+    )
     assert "Un mouvement que montre la comparaison de deux exports porte la date du second." in text
     undo_import(register.engine)
     register.load(

@@ -91,11 +91,11 @@ class Oracle(Coverage):
     # The tableaux since 2019.
 
     def _tableau(self, step: AskTableau) -> Answer:
-        chain = self.chains.get(step.liste, [])
         period = self.period(step)
         if not self.knows(step.liste) or not period:
             return Refused()
         start, last = period
+        chain = self.until_known(self.chains.get(step.liste, []), start, min(last, step.day))
         is_provisional = self.is_to_come(step, last)
         rounds = self.rounds | ({step.scrutin: self.rounds.get(step.scrutin, step.scrutin)} if step.scrutin else {})
         of_poll = rounds[step.scrutin] if step.scrutin else None
@@ -139,6 +139,12 @@ class Oracle(Coverage):
             mouvements=len(mouvements),
             figures=figures,
         )
+
+    def until_known(self, chain: Sequence[Link], start: date, end: date) -> Sequence[Link]:
+        """The exports until the one that ends the period: what is imported later changes nothing of a tableau."""
+        later = next((place for place, link in enumerate(chain) if link.day >= end), len(chain) - 1)
+        known = [later, *(place for place, link in enumerate(chain) if link.day in (start, end) or link.day < start)]
+        return chain[: max(known) + 1]
 
     def age_day(self, day: date, rounds: Mapping[date, date]) -> date:
         """The day on which age counts for an elector of `day`: L. 11 II 1°.
@@ -248,15 +254,17 @@ class Oracle(Coverage):
         return Counter(it.bureau for it in everybody if self.is_of_age(it.personne, age_day))
 
     def count_back(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:
-        """The same where mouvements were brought: from what the register shows now, back over whatever is later.
+        """The same where mouvements were brought: from the last export, back over what is later, and on to that day.
 
         A list that no export has shows nobody: what is brought of it waits to be applied.
         """
         now = Counter(it.bureau for it in (chain[-1].lines if chain else ()) if self.is_of_age(it.personne, age_day))
-        known = [(change, link.day) for link in chain for change in link.changes]
-        sign = -1 if chain else 1
-        for change, of in [*known, *self.told(liste)]:
-            if (of > day) == bool(chain) and self.is_of_age(change.personne, age_day):
+        shown_on = chain[-1].day if chain else date.min
+        known = [(change, link.day, True) for link in chain for change in link.changes]
+        told = [(change, of, of <= shown_on) for change, of in self.told(liste)]
+        for change, of, is_shown in [*known, *told]:
+            sign = (not is_shown and of <= day) - (is_shown and of > day)
+            if self.is_of_age(change.personne, age_day):
                 now[change.nouveau] += sign * bool(change.nouveau)
                 now[change.ancien] -= sign * bool(change.ancien)
         return now

@@ -72,11 +72,7 @@ class Coverage(Register):
             yield Gap("couverture_contredite")
 
     def since(self, window: Window) -> Sequence[tuple[Link, Link]]:
-        """The exports within a period and after it, each after the one before it.
-
-        Electors are counted back from what the register shows now: what is wrong after the period leaves no balance
-        to be trusted either.
-        """
+        """The exports within a period, each after the one before it; the last one ends it."""
         return [(former, link) for former, link in pairwise(window.chain) if link.day > window.start]
 
     def begins(self, chain: Sequence[Link], start: date) -> bool:

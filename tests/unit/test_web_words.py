@@ -107,7 +107,7 @@ Mouvements en attente, Mouvements et exports en désaccord, Mouvements peut-êtr
 Nationalité absente, Nationalité française,
 Nationalité hors de l'Union, Nom absent, Nom d'usage identique, Nom d'usage répété, Nom d'usage sans lettre,
 Nom sans lettre, Nombre d'électeurs impossible, Numéro en double, Numéro général absent, Numéro provisoire,
-Majorité entre deux tableaux,
+Majorité entre deux tableaux, Numéro et adresse d'un autre jour,
 Pays de naissance absent, Prénoms absents, Prénoms sans lettre, Radiation hors liste, Second tour non précisé,
 Sexe absent, Séparateur remplacé, Valeur trop longue, Ville absente, Voie absente, Zéros perdus, Électeur en double
 """

@@ -6,11 +6,12 @@ Before 2019 each mouvement has its place in one tableau only (circulaire INTA131
 117): what a poll made take effect is not printed again in the tableau rectificatif. Since 2019 a tableau is a period,
 from one meeting of the commission de contrôle to the next date. Code électoral, art. L. 19, L. 20, R. 13 and R. 14.
 
-How many electors a list had before a tableau is counted back from those it has now. The list holds what is applied to
-it: what is in the tableau, or in a later one, was not there yet. What an earlier tableau of the yearly revision printed
-counts already: the second tableau rectificatif starts from the list as the first one left it, although both are applied
-on 1 March. So each tableau begins with what the one before it left. What waits since a revision that is closed was
-forgotten, or dropped: it does not count.
+How many electors a list had before a tableau is counted back from a list that is known: that of the export which ends
+the period (`worker.domain.tableau.couverture`), else that of now. The list holds what is applied to it: what is in the
+tableau, or in a later one, was not there yet. What an earlier tableau of the yearly revision printed counts already:
+the second tableau rectificatif starts from the list as the first one left it, although both are applied on 1 March. So
+each tableau begins with what the one before it left. What waits since a revision that is closed was forgotten, or
+dropped: it does not count.
 
 Nobody counts before she is of age, however early she was entered: `worker.domain.majorite`.
 """
@@ -416,14 +417,14 @@ def _is_cumulated(mouvement: Mouvement, place: Place | None, demande: Demande) -
 
 
 def correction(mouvement: Mouvement, demande: Demande) -> int:
-    """What leads from the list of now to the list before the tableau: -1, the mouvement undone; 1, done; 0, neither."""
+    """What leads from the list to that before the tableau: -1, undo the mouvement; 1, do it; 0, neither."""
     if not mouvement.is_listed or not is_counted(mouvement, demande):
         return 0
-    is_applied = mouvement.etat is Etat.APPLIQUE
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+        return _correction_since_2019(mouvement, demande)
+    is_applied = mouvement.is_applied
     if is_in(mouvement, demande):
         return -1 if is_applied else 0
-    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
-        return -1 if is_applied and mouvement.date_mouvement > demande.last_day else 0
     place, own = place_of(mouvement, demande), own_place(demande)
     if place is None:
         return 0
@@ -431,3 +432,11 @@ def correction(mouvement: Mouvement, demande: Demande) -> int:
         return -1 if place.order > own.order else 0
     closed_on = demande.closing_before(min(own.held_on, demande.jour))
     return 1 if closed_on < place.held_on and place.order < own.order else 0
+
+
+def _correction_since_2019(mouvement: Mouvement, demande: Demande) -> int:
+    """Undo what the list shows and the period has not seen yet; do what happened before and the list does not show."""
+    is_before = not mouvement.is_majorite and mouvement.date_mouvement <= demande.required(Repere.REUNION)
+    if mouvement.is_applied:
+        return 0 if is_before else -1
+    return 1 if is_before and mouvement.etat is Etat.APPLIQUE else 0

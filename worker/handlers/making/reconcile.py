@@ -297,7 +297,7 @@ def _check_tableau(connection: Connection, export: Export, liste_at: datetime) -
         unexplained=known["unexplained"],
         liste_on=civil_day(liste_at, export.code_commune),
         corrected=_count_corrected(connection, export, subject.demande),
-        differences=list(find_differences(replace(subject.demande, requested_at=liste_at), subject.register)),
+        differences=list(find_differences(replace(subject.demande, requested_at=liste_at), subject.current)),
     )
 
 

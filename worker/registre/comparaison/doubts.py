@@ -278,11 +278,18 @@ class Correction(NamedTuple):
 
 
 def list_corrections(
-    connection: Connection, code_commune: str, liste: Liste, day: date, moment: datetime | None = None
+    connection: Connection,
+    code_commune: str,
+    liste: Liste,
+    day: date,
+    moment: datetime | None = None,
+    *,
+    as_of: int | None = None,
 ) -> list[Correction]:
     """Those of exports taken later than a day, or, where one is given, that were decided after a moment.
 
-    Until it is decided, a tableau that shows one of the two is not ready: what was made ready before knew of it.
+    Until it is decided, a tableau that shows one of the two is not ready: a tableau that was made ready before knew of
+    it. `as_of`: the number of an import; those of later imports are left out.
     """
     if not has_table(connection, Doubt):
         return []
@@ -293,6 +300,8 @@ def list_corrections(
         .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value, Doubt.born_before != "", or_(*later))
         .order_by(Doubt.id)
     )
+    if as_of is not None:
+        query = query.where(Doubt.import_id <= as_of)
     return [Correction(*row) for row in connection.execute(query)]
 
 

@@ -1,5 +1,6 @@
 """The chain of the exports of one list, as tableaux ask for it; and the day of a link, told afterwards."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
@@ -47,6 +48,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
     )
     day = Import.taken_on, Import.started_at, Import.is_dated
     columns = *day, ImportListe.is_compared, ImportListe.electeurs, Import.id
+    held = _count_held(connection, code_commune, liste)
     done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
     query = (
         select(*columns, brought.label("mouvements"), grown.label("growth"))
@@ -63,6 +65,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
             row.id,
             row.electeurs,
             int(row.growth),
+            held[row.id],
         )
         for row in connection.execute(query)
     ]
@@ -79,9 +82,23 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         words,
         daily,
         _find_late(connection, code_commune, liste, words[0].import_id) if words else (),
-        _read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or daily) else (),
+        read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or daily) else (),
         _find_waiting(connection, code_commune, liste),
+        _count_listed(connection, code_commune, liste, held),
     )
+
+
+def _count_held(connection: Connection, code_commune: str, liste: Liste) -> Counter[int]:
+    """How many electors each version of a list has that the register still holds."""
+    query = select(Electeur.version, func.count().label("number")).group_by(Electeur.version)
+    rows = connection.execute(query.where(Electeur.code_commune == code_commune, Electeur.liste == liste.value))
+    return Counter({row.version: row.number for row in rows})
+
+
+def _count_listed(connection: Connection, code_commune: str, liste: Liste, held: Counter[int]) -> int:
+    key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
+    version = connection.scalar(select(ListeCommunale.version).where(*key))
+    return 0 if version is None else held[version]
 
 
 def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
@@ -133,11 +150,17 @@ def _find_waiting(connection: Connection, code_commune: str, liste: Liste) -> li
     return [WaitingMouvements(day, count) for day, count in connection.execute(query)]
 
 
-def _read_births(connection: Connection, code_commune: str, liste: Liste, since: date) -> Sequence[str]:
+def read_births(
+    connection: Connection, code_commune: str, liste: Liste, since: date, version: int | None = None
+) -> Sequence[str]:
+    """The dates of birth of the electors of a list who were minors on that day.
+
+    `version`: the import that wrote the list; None: the list as it is now.
+    """
+    of_version = Electeur.version == version if version is not None else exists().where(is_shown())
     query = (
         select(Electeur.date_naissance)
-        .join(ListeCommunale, is_shown())
-        .where(Electeur.code_commune == code_commune, Electeur.liste == liste.value)
+        .where(Electeur.code_commune == code_commune, Electeur.liste == liste.value, of_version)
         .where(Electeur.date_naissance > last_birth(since))
     )
     return connection.scalars(query).all()
