@@ -165,6 +165,14 @@ def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
     )
 
 
+def find_days(connection: Connection, sha256: str) -> list[tuple[int, date]]:
+    """The imports of these bytes that were not undone, whatever replaced them since, each with the day it was of."""
+    query = select(Import.id, Import.taken_on).where(
+        Import.sha256 == sha256, Import.finished_at.is_not(None), Import.undone_at.is_(None)
+    )
+    return [(number, day) for number, day in connection.execute(query) if day]
+
+
 class Counted(Protocol):
     """A pass over a file, that counts its lines."""
 
