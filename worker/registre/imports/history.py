@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, exists, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from common.calendrier import jour_a_paris
+from worker.db.engine import has_table
 from worker.errors import ImportBusyError
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.report import ImportSummary, RejectReport
@@ -171,6 +173,34 @@ def find_days(connection: Connection, sha256: str) -> list[tuple[int, date]]:
         Import.sha256 == sha256, Import.finished_at.is_not(None), Import.undone_at.is_(None)
     )
     return [(number, day) for number, day in connection.execute(query) if day]
+
+
+class Basis(NamedTuple):
+    """The export that a list of the register comes from."""
+
+    taken_on: date
+    electeurs: int
+    """Of the list, minors included, as the import counted them."""
+    absent_on: date | None
+    """The day of the last export of the commune, where it is a later one and does not hold the list."""
+
+
+def read_basis(connection: Connection, code_commune: str, liste: str, version: int) -> Basis | None:
+    """The export that wrote this version of a list; None where a service writes the lists itself."""
+    if not has_table(connection, ImportListe):
+        return None
+    of_commune = (
+        select(Import.id, Import.taken_on, Import.started_at, ImportListe.electeurs)
+        .join(ImportListe, ImportListe.import_id == Import.id)
+        .where(ImportListe.code_commune == code_commune)
+    )
+    mine = connection.execute(of_commune.where(ImportListe.liste == liste, Import.id == version)).one_or_none()
+    if mine is None:
+        return None
+    done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
+    last = connection.execute(of_commune.where(*done).order_by(Import.id.desc()).limit(1)).one_or_none()
+    taken_on, last_on = (it.taken_on or jour_a_paris(it.started_at) for it in (mine, last or mine))
+    return Basis(taken_on, mine.electeurs, last_on if last_on > taken_on else None)
 
 
 class Counted(Protocol):
