@@ -152,7 +152,7 @@ def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk
         "de ces homonymes sont à corriger : vérifier dans le REU."
     )
     assert "MÉSANGE" not in str(made.row["anomalies"]), "the row names nobody"
-    register.load([*STAY, *there], intake=Intake(THIRD))
+    register.load([*STAY, *there], intake=Intake(THIRD), accept_changes=True)
     later = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
     assert "homonymes_supposes" not in [line[-1] for line in later.anomalies], "it was of the period before"
     undo_import(register.engine)

@@ -1607,6 +1607,24 @@ IMPORT = [
         ("test_a_file_that_is_cut_at_the_end_of_a_line_is_asked_about[sqlite-True]",),
     ),
     Mutant(
+        "arrondissement-is-all",
+        "others = sorted(shown.keys() - codes)",
+        "others = list[str]()",
+        ("test_the_next_export_of_one_arrondissement_leaves_the_other[sqlite]",),
+    ),
+    Mutant(
+        "arrondissement-known-as-of-another",
+        "last = last if last and len(of_parts) > 1 else own",
+        "last = own",
+        ("test_the_list_is_known_as_of_a_day_of_which_are_all_its_exports[sqlite]",),
+    ),
+    Mutant(
+        "sql-between-exports-unsaid",
+        "if found != basis.electeurs:",
+        "if False:",
+        ("test_a_register_that_sql_has_changed_since_its_export_blocks_the_list[sqlite-fewer]",),
+    ),
+    Mutant(
         "same-bytes-are-news",
         "if not days or jour in days:",
         "if True:",
@@ -1835,8 +1853,8 @@ IMPORT = [
     ),
     Mutant(
         "general-list-emptied-by-a-slip",
-        "if sizes[key].electeurs or key.liste == Liste.PRINCIPALE:",
-        "if sizes[key].electeurs:",
+        "if sizes[part.key].electeurs or part.liste == Liste.PRINCIPALE:",
+        "if sizes[part.key].electeurs:",
         ("test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose",),
     ),
     Mutant(

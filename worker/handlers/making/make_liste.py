@@ -67,7 +67,7 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
             spec = read_spec(connection, export, services)
             comparison.read_register(connection)
             counted = {"electeurs": spec.basis.electeurs} if spec.basis else {}
-            rests_on = [it | counted for it in read_rests_on(connection, {spec.version})]
+            rests_on = [it | counted for it in read_rests_on(connection, spec.basis.imports if spec.basis else ())]
             census = take_census(connection, spec)
             announce(services.engine, export.id, owner, electeurs=census.electeurs)
             storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])

@@ -4,6 +4,7 @@ The pairs of the comparison are judged, not totals: which known electors vanish,
 which field changes for many. Only electors who differ are read, and the end of a list from which some vanish.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -54,6 +55,24 @@ _FIELDS = (
 )
 """The order number is not judged: it is given anew at times."""
 
+
+class _Part(NamedTuple):
+    """What one export holds of a list: all of it, or an arrondissement."""
+
+    code_commune: str
+    liste: str
+    arrondissement: str
+
+    @property
+    def key(self) -> ListeKey:
+        return ListeKey(self.code_commune, self.liste)
+
+
+_OF_PART = (
+    SHOWN.code_commune,
+    SHOWN.liste,
+    func.coalesce(BEFORE.arrondissement, SHOWN.arrondissement).label("arrondissement"),
+)
 _VANISHED = and_(PAIRS.c.before.is_not(None), PAIRS.c.after.is_(None))
 
 
@@ -90,29 +109,41 @@ def find_questions(
     each list of the file, before and now. A complementary list that is emptied on purpose is not asked about.
     """
     sizes = {ListeKey(it.code_commune, it.liste): it for it in counts}
-    changes = _read_changes(connection, sizes)
+    changes = _read_changes(connection, compared, sizes)
     lost = _find_lost_bureaux(connection, version) if changes else {}
     questions: list[Question] = []
-    for key, found in changes.items():
-        if sizes[key].electeurs or key.liste == Liste.PRINCIPALE:
-            questions += _judge(connection, key, compared[key], found, lost.get(key, []))
-    for key, size in sizes.items():
-        came = size.electeurs if key not in compared else changes[key].came if key in changes else 0
-        if came >= LEAST:
-            questions += _find_absorbed(connection, key, version, came, sizes, is_new=key not in compared)
+    for part, found in changes.items():
+        if sizes[part.key].electeurs or part.liste == Liste.PRINCIPALE:
+            questions += _judge(connection, part, compared[part.key], found, lost.get(part, []))
+    came = Counter({key: size.electeurs for key, size in sizes.items() if key not in compared})
+    for part, found in changes.items():
+        came[part.key] += found.came
+    for key, number in sorted(came.items()):
+        if number >= LEAST:
+            questions += _find_absorbed(connection, key, version, number, sizes, is_new=key not in compared)
     return questions
 
 
-def _read_changes(connection: Connection, sizes: Mapping[ListeKey, ListeCount]) -> dict[ListeKey, _Changes]:
-    """By list, in their order; a list without any difference is left out."""
-    key = SHOWN.code_commune, SHOWN.liste
+def _read_changes(
+    connection: Connection, compared: Mapping[ListeKey, int], sizes: Mapping[ListeKey, ListeCount]
+) -> dict[_Part, _Changes]:
+    """In the order of lists; one without any difference is left out."""
     sides = (func.count().filter(_VANISHED), func.count().filter(PAIRS.c.before.is_(None)))
     fields = (func.sum(case((_differs(field), 1), else_=0)) for field in _FIELDS)
-    rows = connection.execute(paired(*key, *sides, *fields).group_by(*key).order_by(*key))
-    return {
-        (liste := ListeKey(*row[:2])): _Changes(sizes[liste].before or 0, row[2], row[3], [*map(int, row[4:])])
-        for row in rows
-    }
+    grouped = paired(*_OF_PART, *sides, *fields).group_by(*_OF_PART).order_by(*_OF_PART)
+    changes: dict[_Part, _Changes] = {}
+    for commune, liste, arrondissement, vanished, came, *changed in connection.execute(grouped).all():
+        part = _Part(commune, liste, arrondissement)
+        before = sizes[part.key].before or 0
+        if arrondissement:
+            before = connection.scalar(select(func.count()).where(*_is_of(part, compared[part.key]))) or 0
+        changes[part] = _Changes(before, vanished, came, [*map(int, changed)])
+    return changes
+
+
+def _is_of(part: _Part, version: int) -> Sequence[ColumnElement[bool]]:
+    """Whether an elector is of this part of a list, in a version."""
+    return [*(getattr(Electeur, name) == value for name, value in part._asdict().items()), Electeur.version == version]
 
 
 def _differs(field: _Field) -> ColumnElement[bool]:
@@ -121,10 +152,10 @@ def _differs(field: _Field) -> ColumnElement[bool]:
 
 
 def _judge(
-    connection: Connection, liste: ListeKey, version: int, changes: _Changes, lost: Sequence[tuple[str, int]]
+    connection: Connection, part: _Part, version: int, changes: _Changes, lost: Sequence[tuple[str, int]]
 ) -> Iterator[Question]:
-    """The questions about one list; another population explains all the rest."""
-    name = f"la {_name(liste.liste)} de {liste.code_commune}"
+    """The questions about what an export replaces; another population explains all the rest."""
+    liste, name = part.key, f"la {_name(part.liste)} de {part.arrondissement or part.code_commune}"
     before, vanished = format_number(changes.before), format_number(changes.vanished)
     if changes.is_other_population:
         yield Question(
@@ -135,7 +166,7 @@ def _judge(
             "Ce fichier est peut-être celui d'une autre commune ou d'une autre liste.",
         )
         return
-    tail = _count_tail(connection, liste, version) if changes.vanished >= LEAST and changes.stayed else 0
+    tail = _count_tail(connection, part, version) if changes.vanished >= LEAST and changes.stayed else 0
     if tail >= LEAST and tail * 2 >= changes.vanished:
         yield Question(
             ImportQuestion.CUT_END,
@@ -176,9 +207,9 @@ def _name(liste: str) -> str:
     return Liste(liste).short_label.lower()
 
 
-def _count_tail(connection: Connection, liste: ListeKey, version: int) -> int:
+def _count_tail(connection: Connection, part: _Part, version: int) -> int:
     """How many of those who vanish are behind the last one who stays, in the order of the former file or of bureaux."""
-    mine = Electeur.code_commune == liste.code_commune, Electeur.liste == liste.liste, Electeur.version == version
+    mine = _is_of(part, version)
     vanished = Electeur.id.in_(select(PAIRS.c.before).where(_VANISHED))
     orders = ([Electeur.id], [Electeur.code_bureau, func.coalesce(Electeur.numero_ordre, -1)])
     tails = []
@@ -190,18 +221,18 @@ def _count_tail(connection: Connection, liste: ListeKey, version: int) -> int:
     return max(tails)
 
 
-def _find_lost_bureaux(connection: Connection, version: int) -> dict[ListeKey, list[tuple[str, int]]]:
+def _find_lost_bureaux(connection: Connection, version: int) -> dict[_Part, list[tuple[str, int]]]:
     """The bureaux that LEAST electors or more leave and where the staged version has none, by list."""
-    place = BEFORE.code_commune, BEFORE.liste, BEFORE.code_bureau
+    place = (*_OF_PART, BEFORE.code_bureau)
     is_left = or_(_VANISHED, BEFORE.code_bureau != SHOWN.code_bureau)
     left = paired(*place, func.count().label("number")).where(is_left, BEFORE.code_bureau != "").group_by(*place)
     found = left.having(func.count() >= LEAST).subquery()
     names = ("code_commune", "liste", "code_bureau")
     still = exists().where(Electeur.version == version, *(getattr(Electeur, it) == found.c[it] for it in names))
-    lost: dict[ListeKey, list[tuple[str, int]]] = {}
+    lost: dict[_Part, list[tuple[str, int]]] = {}
     rows: Sequence[Row[Any]] = connection.execute(select(found).where(~still).order_by(*found.c)).all()
-    for commune, liste, code, number in rows:
-        lost.setdefault(ListeKey(commune, liste), []).append((code, number))
+    for *part, code, number in rows:
+        lost.setdefault(_Part(*part), []).append((code, number))
     return lost
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, exists, func, or_, select, update
 
 from common.calendrier import jour_a_paris, last_birth
 from common.law import REPERTOIRE_UNIQUE_DEPUIS
@@ -21,7 +21,7 @@ from worker.domain.tableau.couverture import (
     contradictions,
 )
 from worker.errors import ImportRefusedError
-from worker.registre.imports.history import import_lock
+from worker.registre.imports.history import import_lock, read_days
 from worker.registre.imports.report import Gap
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
 from worker.registre.versions import ListeKey, is_shown
@@ -45,7 +45,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         for number in (func.count(), func.coalesce(func.sum(growth), 0))
     )
     day = Import.taken_on, Import.started_at, Import.is_dated
-    columns = *day, ImportListe.is_compared, ImportListe.electeurs, Import.id
+    columns = *day, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts, Import.id
     done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
     query = (
         select(*columns, brought.label("mouvements"), grown.label("growth"))
@@ -53,9 +53,10 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value, *done)
         .order_by(Import.id)
     )
+    rows = connection.execute(query).all()
     links = [
         Link(
-            row.taken_on or jour_a_paris(row.started_at),
+            known_on,
             row.is_dated,
             row.is_compared,
             row.mouvements,
@@ -63,7 +64,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
             row.electeurs,
             int(row.growth),
         )
-        for row in connection.execute(query)
+        for row, known_on in zip(rows, _date_links(connection, rows), strict=True)
     ]
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
     vouched = (
@@ -81,6 +82,20 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         _read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or daily) else (),
         _find_waiting(connection, code_commune, liste),
     )
+
+
+def _date_links(connection: Connection, rows: Sequence[Row[Any]]) -> Iterator[date]:
+    """The day that each link shows the list of.
+
+    Of a list by arrondissement, the link before holds until the exports of all of them are of one day.
+    """
+    days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()})
+    last: date | None = None
+    for row in rows:
+        of_parts = {days[number] for number in (row.parts or {}).values()}
+        own: date = row.taken_on or jour_a_paris(row.started_at)
+        last = last if last and len(of_parts) > 1 else own
+        yield last
 
 
 def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
@@ -176,9 +176,11 @@ def find_days(connection: Connection, sha256: str) -> list[tuple[int, date]]:
 
 
 class Basis(NamedTuple):
-    """The export that a list of the register comes from."""
+    """The export that a list of the register comes from, or the exports of its arrondissements."""
 
+    imports: Collection[int]
     taken_on: date
+    """The day of the oldest of them."""
     electeurs: int
     """Of the list, minors included, as the import counted them."""
     absent_on: date | None
@@ -186,11 +188,11 @@ class Basis(NamedTuple):
 
 
 def read_basis(connection: Connection, code_commune: str, liste: str, version: int) -> Basis | None:
-    """The export that wrote this version of a list; None where a service writes the lists itself."""
+    """What this version of a list comes from; None where a service writes the lists itself."""
     if not has_table(connection, ImportListe):
         return None
     of_commune = (
-        select(Import.id, Import.taken_on, Import.started_at, ImportListe.electeurs)
+        select(Import.id, Import.taken_on, Import.started_at, ImportListe.electeurs, ImportListe.parts)
         .join(ImportListe, ImportListe.import_id == Import.id)
         .where(ImportListe.code_commune == code_commune)
     )
@@ -199,8 +201,17 @@ def read_basis(connection: Connection, code_commune: str, liste: str, version: i
         return None
     done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
     last = connection.execute(of_commune.where(*done).order_by(Import.id.desc()).limit(1)).one_or_none()
-    taken_on, last_on = (it.taken_on or jour_a_paris(it.started_at) for it in (mine, last or mine))
-    return Basis(taken_on, mine.electeurs, last_on if last_on > taken_on else None)
+    own, last_on = (it.taken_on or jour_a_paris(it.started_at) for it in (mine, last or mine))
+    imports = {*mine.parts.values()} if mine.parts else {version}
+    oldest = min(read_days(connection, imports).values()) if mine.parts else own
+    return Basis(imports, oldest, mine.electeurs, last_on if last_on > own else None)
+
+
+def read_days(connection: Connection, imports: Collection[int]) -> dict[int, date]:
+    """The days of these exports."""
+    query = select(Import.id, Import.taken_on, Import.started_at).where(Import.id.in_(imports))
+    rows = connection.execute(query) if imports else ()
+    return {number: taken_on or jour_a_paris(started_at) for number, taken_on, started_at in rows}
 
 
 class Counted(Protocol):

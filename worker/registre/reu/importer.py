@@ -9,6 +9,7 @@ from dataclasses import replace
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
@@ -41,6 +42,7 @@ from worker.registre.imports.report import (
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
 from worker.registre.reu.file import open_reu
 from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading
+from worker.registre.reu.parts import Parts, keep_parts
 from worker.registre.versions import (
     BATCH,
     ListeKey,
@@ -181,8 +183,9 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
             version, reading = _stage(connection, reu, rejects, intake, wishes)
             reading.empty(intake.commune, intake.empty)
             _refuse_rejects(reading, rejects, accept=wishes.accept_rejects)
+            link = link._replace(parts=keep_parts(connection, version, reading))
             listes, kept = _count(connection, reading)
-            _refuse_late(connection, reading.listes, jour)
+            _refuse_late(connection, reading.listes, link)
             _renew_statistics(connection, reading.lines_kept)
             find_facts(connection, version, reading.listes, link.read_on)
             blocking = {} if wishes.then else count_blocking(connection, version, reading.listes, link.read_on)
@@ -193,7 +196,9 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
                     _refuse_unanswered(questions)
 
             told = None if intake.no_compare or beside is None else comparison_report(path, wishes.report)
-            with comparing(connection, version, listes, jour, report=told, ask=ask) as (comparison, record_changes):
+            known = [it for it in listes if not link.why_not_compared(ListeKey(it.code_commune, it.liste))]
+            judged = listes if intake.no_compare else known
+            with comparing(connection, version, judged, jour, report=told, ask=ask) as (comparison, record_changes):
                 changed = _record(connection, version, reading, link, record_changes)
             with connection.begin():
                 gaps = list_gaps(connection, [version]) if intake.no_compare else []
@@ -206,7 +211,7 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
     summary = summarise(version, reu, reading, rejects)
     summary = replace(
         summary,
-        notes=(*summary.notes, *zeros),
+        notes=(*summary.notes, *zeros, *(it.note for it in link.parts.values() if it.note)),
         listes=tuple(replace(it, mineurs=mineurs.get(ListeKey(it.code_commune, it.liste), 0)) for it in listes),
         bureaux=len(reading.bureaux),
         bureaux_changed=changed,
@@ -287,6 +292,13 @@ class _Link(NamedTuple):
     """What else its transaction does; None: it is rolled back."""
     questions: list[Question]
     """Those that are answered by yes."""
+    parts: Mapping[ListeKey, Parts] = MappingProxyType({})
+    """Of the lists that the export holds by arrondissement."""
+
+    def why_not_compared(self, liste: ListeKey) -> str:
+        """In French; nothing where the list is compared."""
+        part = self.parts.get(liste)
+        return self.no_compare or (part.why_not_compared if part else "")
 
 
 def _stage(
@@ -391,8 +403,12 @@ def _refuse_unanswered(questions: Sequence[Question]) -> None:
         )
 
 
-def _refuse_late(connection: Connection, listes: Collection[ListeKey], jour: date) -> None:
-    """Refuse an export taken before the link that it would follow: what it changed cannot be told any more."""
+def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Link) -> None:
+    """Refuse an export taken before the link that it would follow: what it changed cannot be told any more.
+
+    Of an arrondissement, the link is the former export of that arrondissement.
+    """
+    jour = link.taken_on
     with connection.begin():
         for liste in listes:
             query = (
@@ -401,6 +417,8 @@ def _refuse_late(connection: Connection, listes: Collection[ListeKey], jour: dat
                 .where(ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste)
                 .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
             )
+            if liste in link.parts and link.parts[liste].followed:
+                query = query.where(Import.id.in_(link.parts[liste].followed))
             last: date | None = connection.scalar(query)
             if last and last > jour:
                 late = (
@@ -457,8 +475,9 @@ def _record(
                 **liste._asdict(),
                 "electeurs": count,
                 "version_before": before.get(liste),
-                "is_compared": liste in before and not link.no_compare,
-                "not_compared_because": link.no_compare if liste in before else "",
+                "is_compared": liste in before and not link.why_not_compared(liste),
+                "not_compared_because": link.why_not_compared(liste) if liste in before else "",
+                "parts": link.parts[liste].imports if liste in link.parts else None,
                 "facts_version": FACTS_VERSION,
                 "facts_since": facts_since(link.read_on),
             }
