@@ -80,6 +80,7 @@ _LABELS = {
     "homonymes_supposes": "Homonymes départagés par supposition",
     "majorite_corrigee": "Majorité changée par une correction",
     "majorite_entre_tableaux": "Majorité entre deux tableaux",
+    "registre_modifie": "Registre modifié hors import",
     "second_tour_inconnu": "Second tour non précisé",
 }
 """The codes whose words say nothing to a clerk: what is not known of a tableau's period."""

@@ -251,7 +251,7 @@ def test_an_undone_import_gives_the_facts_of_the_list_before_back(register: Regi
 
     before = register.look()
     rows = [row | {"code du l'ugle": COMMUNE} for row in electeurs(3)]
-    import_file(register.engine, write_reu(tmp_path / "reu.csv", rows), imported_by="test", accept_loss=True)
+    import_file(register.engine, write_reu(tmp_path / "reu.csv", rows), imported_by="test", accept_changes=True)
     assert _assert_same(register, Scope.FACTS).census.electeurs == 3
     undo_import(register.engine)
     assert _assert_same(register, Scope.FACTS).anomalies == before.anomalies

@@ -3,22 +3,28 @@
 import csv
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
 import stat
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import RowMapping
 
 from common.calendrier import civil_day, is_mineur
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
 from tests.integration.liste_reader import read_csv, read_xml
 from tests.parts.town import LIBREVILLE_TEMPLATE
+from tests.unit.reu_sample import COMMUNE as CODE
+from tests.unit.reu_sample import electeurs, write_reu
 from worker.handlers.making import make_liste
+from worker.registre.imports.undo import undo_import
+from worker.registre.reu.importer import Intake, import_file
 from worker.writers import precheck
 from worker.writers.precheck import Census
 from worker.writers.xml_file import OUR_XSD
@@ -258,3 +264,82 @@ def test_a_list_that_the_import_did_not_bring_is_its_header(desk: Desk) -> None:
     row = desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))
     assert (row["status"], row["electeurs"], row["report_name"]) == ("ready", 0, None)
     assert desk.read(row).count(b"\n") == 1
+
+
+def _load(said: Any) -> Any:  # noqa: ANN401 — SQLite gives JSON as text
+    return json.loads(said) if isinstance(said, str) else said
+
+
+def _said(row: RowMapping) -> dict[str, tuple[str, list[str]]]:
+    """What is said of the file as a whole, by its code: how grave, in which words."""
+    return {it["code"]: (it["severity"], it["messages"]) for it in _load(row["anomalies"]) if "messages" in it}
+
+
+def test_the_record_says_which_export_a_list_rests_on(desk: Desk) -> None:
+    row = desk.ring(desk.ask())
+    (rests_on,) = _load(row["rests_on"])
+    assert (rests_on["import_id"], rests_on["electeurs"]) == (1, row["electeurs"] + row["mineurs"])
+    assert _said(row) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("day", "is_old"), [("2026-09-24", False), ("2026-09-23", True), ("2025-04-20", True)])
+def test_a_list_from_an_old_export_says_so(desk: Desk, day: str, *, is_old: bool) -> None:
+    desk.run("UPDATE import SET taken_on = :day", day=date.fromisoformat(day))
+    said = _said(desk.ring(desk.ask()))
+    if not is_old:
+        assert said == {}
+        return
+    severity, (message,) = said["export_ancien"]
+    assert severity == "remarque"
+    assert message.startswith(
+        f"Cette liste vient de l'export du {date.fromisoformat(day):%d/%m/%Y}, qui a plus de deux mois"
+    )
+
+
+@pytest.mark.slow
+def test_a_list_that_the_last_export_did_not_hold_says_so(desk: Desk) -> None:
+    desk.run("UPDATE import SET taken_on = :day", day=date(2026, 11, 1))
+    path = write_reu(desk.root.parent / "reu.csv", electeurs(400, {CODE: COMMUNE}))
+    intake = Intake(date(2026, 11, 20))
+    import_file(desk.engine, path, imported_by="test", intake=intake, accept_changes=True)
+    assert _said(desk.ring(desk.ask())) == {}
+    severity, (message,) = _said(desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE)))["liste_absente"]
+    assert severity == "remarque"
+    assert message.startswith("Liste absente du dernier export, du 20/11/2026")
+    undo_import(desk.engine)
+    assert _said(desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("DELETE FROM electeur WHERE id = (SELECT max(id) FROM electeur WHERE liste = 'P')", 329),
+        (
+            "INSERT INTO electeur (code_commune, liste, version) SELECT * FROM liste WHERE liste = 'P'",
+            331,
+        ),
+    ],
+    ids=["fewer", "more"],
+)
+def test_a_register_that_sql_has_changed_since_its_export_blocks_the_list(
+    desk: Desk, statement: str, found: int
+) -> None:
+    desk.run(statement)
+    row = desk.ring(desk.ask())
+    severity, (message,) = _said(row)["registre_modifie"]
+    assert severity == "bloquante"
+    assert re.match(
+        r"Le registre a été modifié hors import : l'export du \d\d/\d\d/\d{4} donnait 330 électeurs, ", message
+    )
+    assert f"le registre en a {found}." in message
+
+
+@pytest.mark.slow
+def test_a_register_that_a_service_writes_rests_on_no_export(desk: Desk) -> None:
+    desk.run("UPDATE electeur SET version = 900 WHERE liste = 'P'")
+    desk.run("UPDATE liste SET version = 900 WHERE liste = 'P'")
+    row = desk.ring(desk.ask())
+    assert (_load(row["rests_on"]), _said(row)) == ([], {})
+    assert _load(row["reconciliation"])["liste_on"] == "2026-11-25"

@@ -271,8 +271,8 @@ def test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose(run: Run, tm
     all_of_them = "import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "P", "--commune", "13055"
     refused = run(*all_of_them)
     assert refused.code == ExitCode.FAILED
-    assert "la liste P de 13055 passerait de 6 à 0 électeur. Le téléchargement est-il complet ?" in refused.err
-    done = run(*all_of_them, "--accept-loss")
+    assert "La liste principale de 13055 perdrait 6 électeurs connus sur 6. Le fichier est vide" in refused.err
+    done = run(*all_of_them, "--accept-changes")
     assert done.code == ExitCode.DONE
     assert "0 inscription, 6 radiations" in done.out
 

@@ -32,14 +32,14 @@ def _masked(desk: MouvementsDesk, liste: Liste = Liste.PRINCIPALE, commune: str 
 def test_an_elector_is_protected_however_her_name_is_written(desk: MouvementsDesk, nom: str) -> None:
     desk.load(electeurs(5))
     assert _protect(desk, nom, "ZOE 0", "1962-03-14") == [ZOE]
-    desk.compare(electeurs(5)[1:], accept_loss=True)
+    desk.compare(electeurs(5)[1:], accept_changes=True)
     assert _masked(desk) == ["Zoé 0"]
 
 
 def test_she_stays_so_when_an_import_replaces_her(desk: MouvementsDesk) -> None:
     desk.load(electeurs(5))
     _protect(desk, *ZOE)
-    desk.compare(electeurs(5)[1:], accept_loss=True)
+    desk.compare(electeurs(5)[1:], accept_changes=True)
     desk.compare(electeurs(5))
     assert _masked(desk) == ["Zoé 0", "Zoé 0"]
 
@@ -48,7 +48,7 @@ def test_every_list_of_the_commune_and_no_other_commune(desk: MouvementsDesk) ->
     everywhere = [*electeurs(5), *electeurs(5, EUROPEENNE), *electeurs(5, {CODE: VOISINE})]
     desk.load(everywhere)
     _protect(desk, *ZOE)
-    desk.compare([row for row in everywhere if row[PRENOMS] != "Zoé 0"], accept_loss=True)
+    desk.compare([row for row in everywhere if row[PRENOMS] != "Zoé 0"], accept_changes=True)
     assert _masked(desk) == _masked(desk, Liste.COMPLEMENTAIRE_EUROPEENNE) == ["Zoé 0"]
     assert len(desk.mouvements(commune=VOISINE)) == 1
     assert _masked(desk, commune=VOISINE) == []
@@ -90,7 +90,7 @@ def test_protecting_twice_does_nothing_and_a_protection_ends(desk: MouvementsDes
     desk.load(electeurs(5))
     _protect(desk, *ZOE)
     assert _protect(desk, "D AUBIGNE", "ZOÉ 0", "1962-03-14") == [ZOE]
-    desk.compare(electeurs(5)[1:], accept_loss=True)
+    desk.compare(electeurs(5)[1:], accept_changes=True)
     with desk.engine.begin() as connection:
         remove_protection(connection, COMMUNE, Protege("d'Aubigné", "Zoe 0", "1962-03-14"))
     assert _masked(desk) == []

@@ -1509,7 +1509,7 @@ IMPORT = [
     ),
     Mutant(
         "same-bytes-of-another-commune",
-        "if same and not _is_of(connection, same, reu.columns.constants):",
+        "if same and not _is_of(connection, same.import_id, reu.columns.constants):",
         "if False:",
         ("test_the_same_file_is_another_list_once_it_is_said_to_be_of_another_commune[sqlite]",),
     ),
@@ -1589,10 +1589,46 @@ IMPORT = [
         ("test_what_it_is_and_what_to_do_is_said[arrondissement.csv-sqlite]",),
     ),
     Mutant(
-        "loss-accepted",
-        "if losing and not accept:",
+        "questions-unasked",
+        "if not wishes.accept_changes:",
         "if False:",
         ("test_a_list_that_loses_much_is_refused_unless_accepted",),
+    ),
+    Mutant(
+        "losses-by-totals",
+        "return is_grave and self.vanished * 100 > self.before * MANY",
+        "return is_grave and (self.vanished - self.came) * 100 > self.before * MANY",
+        ("test_known_people_who_vanish_are_asked_about_though_others_come[sqlite]",),
+    ),
+    Mutant(
+        "cut-end-unseen",
+        "orders = ([Electeur.id], [Electeur.code_bureau, func.coalesce(Electeur.numero_ordre, -1)])",
+        "orders = ([Electeur.id],)",
+        ("test_a_file_that_is_cut_at_the_end_of_a_line_is_asked_about[sqlite-True]",),
+    ),
+    Mutant(
+        "arrondissement-is-all",
+        "others = sorted(shown.keys() - codes)",
+        "others = list[str]()",
+        ("test_the_next_export_of_one_arrondissement_leaves_the_other[sqlite]",),
+    ),
+    Mutant(
+        "arrondissement-known-as-of-another",
+        "last = last if last and len(of_parts) > 1 else own",
+        "last = own",
+        ("test_the_list_is_known_as_of_a_day_of_which_are_all_its_exports[sqlite]",),
+    ),
+    Mutant(
+        "sql-between-exports-unsaid",
+        "if found != basis.electeurs:",
+        "if False:",
+        ("test_a_register_that_sql_has_changed_since_its_export_blocks_the_list[sqlite-fewer]",),
+    ),
+    Mutant(
+        "same-bytes-are-news",
+        "if not days or jour in days:",
+        "if True:",
+        ("test_bytes_that_another_export_has_replaced_are_asked_about[sqlite]",),
     ),
     Mutant(
         "another-file-imported",
@@ -1817,8 +1853,8 @@ IMPORT = [
     ),
     Mutant(
         "general-list-emptied-by-a-slip",
-        "if it.before and (it.electeurs or it.liste == Liste.PRINCIPALE)]",
-        "if it.before and it.electeurs]",
+        "if sizes[part.key].electeurs or part.liste == Liste.PRINCIPALE:",
+        "if sizes[part.key].electeurs:",
         ("test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose",),
     ),
     Mutant(

@@ -162,7 +162,7 @@ class Product:
             self._engine,
             path,
             imported_by="oracle",
-            accept_loss=True,
+            accept_changes=True,
             intake=Intake(
                 step.taken_on,
                 "" if step.is_compared else "essai",

@@ -141,7 +141,7 @@ FORM = [
         TEXT.rpartition(";")[0].rpartition(";")[0].encode(),
         f"{_REJECTED} : dernière ligne coupée : le téléchargement",
     ),
-    _refused("coupe-entre-deux-lignes.csv", "".join(_LINES[:3]).encode(), "passerait de 4 à 2 électeurs"),
+    _refused("coupe-entre-deux-lignes.csv", "".join(_LINES[:3]).encode(), "perdrait 2 électeurs connus sur 4"),
     _refused("deux-fichiers.csv", EXPORT + EXPORT, "ligne de titres répétée : plusieurs fichiers mis bout à bout (1)"),
     _refused(
         "deux-fichiers-marques.csv",

@@ -101,14 +101,15 @@ Code postal absent, Code postal inconnu, Code postal sans zéro, Commune de nais
 Commune de naissance sans zéro, Date de naissance absente, Date de tableau inhabituelle, Date future, Date illisible,
 Date impossible, Date partielle, Date trop ancienne, Dates incertaines, Doutes à trancher, Début de la période inconnu,
 Déjà inscrit, Département de naissance absent, Département inconnu, Département obsolète, Département sans zéro,
-Exports non comparés, Fin de la période inconnue, Homonyme, Homonymes départagés par supposition,
-Majorité changée par une correction, Mineurs non exportés, Modification hors liste, Motif absent,
+Export ancien, Exports non comparés, Fin de la période inconnue, Homonyme, Homonymes départagés par supposition,
+Liste absente, Majorité changée par une correction, Mineurs non exportés, Modification hors liste, Motif absent,
 Mouvements en attente, Mouvements et exports en désaccord, Mouvements peut-être incomplets, Naissance incohérente,
 Nationalité absente, Nationalité française,
 Nationalité hors de l'Union, Nom absent, Nom d'usage identique, Nom d'usage répété, Nom d'usage sans lettre,
 Nom sans lettre, Nombre d'électeurs impossible, Numéro en double, Numéro général absent, Numéro provisoire,
 Majorité entre deux tableaux, Numéro et adresse d'un autre jour,
-Pays de naissance absent, Prénoms absents, Prénoms sans lettre, Radiation hors liste, Second tour non précisé,
+Pays de naissance absent, Prénoms absents, Prénoms sans lettre, Radiation hors liste, Registre modifié hors import,
+Second tour non précisé,
 Sexe absent, Séparateur remplacé, Valeur trop longue, Ville absente, Voie absente, Zéros perdus, Électeur en double
 """
 """Read, and found to be French: what the screen calls every kind of anomaly that a report may have."""

@@ -26,7 +26,15 @@ from worker.cli.options import (
     system_user,
     whole_number,
 )
-from worker.registre.imports.report import Comparison, Gap, ImportSummary, describe_reasons, name_some
+from worker.registre.imports.report import (
+    Comparison,
+    Gap,
+    ImportSummary,
+    Question,
+    describe_answers,
+    describe_reasons,
+    name_some,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -67,9 +75,9 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("import-reu")
 @_import_options
 @click.option(
-    "--accept-loss",
+    "--accept-changes",
     is_flag=True,
-    help="Accepter qu'une liste perde plus de 20 % de ses électeurs, ou que --empty vide la liste générale.",
+    help="Répondre oui aux questions : beaucoup d'électeurs en moins ou changés, bureau disparu, même fichier…",
 )
 @click.option(
     "--taken-on",
@@ -97,7 +105,7 @@ def import_reu(
     imported_by: str | None,
     report: Path | None,
     as_json: bool,
-    accept_loss: bool,
+    accept_changes: bool,
     accept_rejects: bool,
     **said: Any,  # noqa: ANN401 — the rest of an Intake, by its names
 ) -> None:
@@ -118,7 +126,7 @@ def import_reu(
             report=report,
             progress=progress,
             intake=Intake(taken_on, **said),
-            accept_loss=accept_loss,
+            accept_changes=accept_changes,
             accept_rejects=accept_rejects,
             on_record=OnRecord(partial(_note_imported, file.name), note_removed(operator())),
         )
@@ -129,6 +137,8 @@ def import_reu(
                 f"Jour de l'export : {short_date(summary.taken_on)}, celui de l'import, faute de --taken-on. S'il a "
                 f"été téléchargé plus tôt, indiquez-le : imports --taken-on {summary.import_id} AAAA-MM-JJ."
             )
+        for question in summary.questions:
+            click.echo(f"Accepté : {question.found}.")
         if summary.comparison:
             _print_comparaison(summary.comparison)
         _print_gaps(summary.gaps)
@@ -257,10 +267,12 @@ def import_undo(import_id: int | None, *, reason: str) -> None:
     print_recalled(recalled)
 
 
-def _note_imported(file_name: str, connection: "Connection", import_id: int) -> None:
+def _note_imported(
+    file_name: str, connection: "Connection", import_id: int, questions: Sequence[Question] = ()
+) -> None:
     from worker.exports.audit import Action, Aside, Detail, WordKind, record_audit
 
-    detail: Detail = [Aside(WordKind.TEXTE, file_name), f", import {import_id}"]
+    detail: Detail = [Aside(WordKind.TEXTE, file_name), f", import {import_id}{describe_answers(questions)}"]
     record_audit(connection, Action.REGISTRE_IMPORTED, actor=system_user(), detail=detail)
 
 

@@ -35,6 +35,7 @@ from schemas.vocabulary import Liste
 from worker.db.types import cleaned
 from worker.registre.checks.facts import is_of_age
 from worker.registre.checks.suspects import AT_ALL, Look
+from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
 
 
@@ -54,6 +55,8 @@ class ListeSpec:
     """Where to look to tell all that is wrong with it."""
     age_on: date | None = None
     """The day that its electors are of age on, when it is not that of the file."""
+    basis: Basis | None = None
+    """The export that it comes from; None where a service writes the register."""
 
     @property
     def nom_affiche(self) -> str:

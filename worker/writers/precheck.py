@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from common.french import count_of
+from common.french import count_of, format_number, short_date
 from common.texte import is_clean, is_garbled, without_separators
 from schemas.vocabulary import Format, Liste, Severity
 from worker.db.engine import STREAM
@@ -44,6 +44,7 @@ from worker.registre.checks.suspects import (
     select_double_numeros,
 )
 from worker.registre.comparaison.differences import IDENTITE, adresse, identite_columns
+from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.columns import AnyListe, ListeSpec, header_of, of_age, on_liste, over_clean_values
 
@@ -190,6 +191,19 @@ class _Precheck:
             yield self._say(rules.NUMERO_GENERAL_ABSENT, electeurs=count_of(census.without_numero, "électeur"))
         if census.mineurs:
             yield self._say(rules.MINEURS, mineurs=census.mineurs)
+        if self.spec.basis:
+            for said in self._of_basis(self.spec.basis):
+                yield replace(said, is_of_file=True)
+
+    def _of_basis(self, basis: Basis) -> Iterator[Anomaly]:
+        day, found = short_date(basis.taken_on), self.census.electeurs + self.census.mineurs
+        if found != basis.electeurs:
+            electeurs = count_of(basis.electeurs, "électeur")
+            yield self._say(rules.REGISTRE_CHANGED, day=day, electeurs=electeurs, found=format_number(found))
+        if (self.spec.jour - basis.taken_on).days > rules.OLD_DAYS:
+            yield self._say(rules.EXPORT_OLD, day=day)
+        if basis.absent_on:
+            yield self._say(rules.LISTE_ABSENT, day=short_date(basis.absent_on))
 
     def _of_bureaux(self) -> Iterator[Anomaly]:
         query = select(Bureau.__table__).where(Bureau.code_commune == self.spec.code_commune)

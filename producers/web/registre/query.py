@@ -1,6 +1,6 @@
 """Exports of the REU that arrived for a commune, and those that its register holds: the views `apercus`, `imports`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -100,10 +100,10 @@ class Apercu:
         return bool(self.found.get("files", {}).get("used"))
 
     @property
-    def losing(self) -> Sequence[str]:
-        """Lists whose loss she must accept."""
-        losing: Sequence[str] = self.found.get("losing", ())
-        return losing
+    def questions(self) -> Sequence[Mapping[str, str]]:
+        """What has to be confirmed before the import: `found` and `cause` of each."""
+        questions: Sequence[Mapping[str, str]] = self.found.get("questions", ())
+        return questions
 
     @property
     def lines_rejected(self) -> int:

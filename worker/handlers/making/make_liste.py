@@ -31,6 +31,7 @@ from worker.registre.checks.suspects import AT_ALL, read_look
 from worker.registre.communes import NO_VERSION, require_commune
 from worker.registre.comparaison.doubts import count_corrections
 from worker.registre.imports.chain import read_rests_on
+from worker.registre.imports.history import read_basis
 from worker.registre.mouvements.queries import has_mouvements, select_between
 from worker.writers import Progress
 from worker.writers.columns import ListeSpec
@@ -64,7 +65,8 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
         with snapshot(services.registre) as connection:
             spec = read_spec(connection, export, services)
             comparison.read_register(connection)
-            rests_on = read_rests_on(connection, {spec.version})
+            counted = {"electeurs": spec.basis.electeurs} if spec.basis else {}
+            rests_on = [it | counted for it in read_rests_on(connection, spec.basis.imports if spec.basis else ())]
             census = take_census(connection, spec)
             announce(services.engine, export.id, owner, electeurs=census.electeurs)
             storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])
@@ -115,6 +117,7 @@ def read_spec(connection: Connection, export: Export, services: Services) -> Lis
         info_liste=services.info_liste,
         jour=jour,
         look=read_look(connection, commune.code, liste, version, jour) if is_ours else AT_ALL,
+        basis=read_basis(connection, commune.code, liste.value, version),
     )
 
 

@@ -25,6 +25,10 @@ OLDEST = "1900"
 """Nobody born before this year is alive: the last one died in 2018. A date of the nineteenth century is a slip."""
 
 
+OLD_DAYS = 62
+"""An export of more than two months: the REU changes every day, and a poll's list closes six weeks before it."""
+
+
 class OnListe(Protocol):
     """Which list a rule looks at, and on which day."""
 
@@ -557,7 +561,30 @@ MINEURS = Kind(
     "Laissé de côté, moins de 18 ans à la date du fichier : {mineurs}.",
     "Code électoral, art. L. 2",
 )
-OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS)
+REGISTRE_CHANGED = Kind(
+    "registre_modifie",
+    Severity.BLOCKING,
+    None,
+    "Le registre a été modifié hors import : l'export du {day} donnait {electeurs}, le registre en a {found}. "
+    "Reprendre l'export du REU.",
+    OURS,
+    is_ours=True,
+)
+EXPORT_OLD = Kind(
+    "export_ancien",
+    Severity.REMARK,
+    None,
+    "Cette liste vient de l'export du {day}, qui a plus de deux mois : en télécharger un nouveau d'ELIRE.",
+    OURS,
+)
+LISTE_ABSENT = Kind(
+    "liste_absente",
+    Severity.REMARK,
+    None,
+    "Liste absente du dernier export, du {day} : vérifier si elle existe encore, la vider si personne n'y est plus.",
+    OURS,
+)
+OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS, REGISTRE_CHANGED, EXPORT_OLD, LISTE_ABSENT)
 """What is said once of the whole file."""
 
 KINDS: tuple[Kind, ...] = (*OF_FILE, *OF_BUREAUX, *OF_DOUBLES, *RULES, *OF_TEXTS)

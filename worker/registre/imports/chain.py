@@ -5,7 +5,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, exists, func, or_, select, update
 
 from common.calendrier import civil_day, last_birth, now, shared_day
 from common.french import short_date
@@ -23,7 +23,7 @@ from worker.domain.tableau.couverture import (
     contradictions,
 )
 from worker.errors import ImportRefusedError
-from worker.registre.imports.history import import_lock
+from worker.registre.imports.history import import_lock, read_days
 from worker.registre.imports.report import Gap
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
 from worker.registre.versions import ListeKey, is_shown
@@ -47,7 +47,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         for number in (func.count(), func.coalesce(func.sum(growth), 0))
     )
     day = Import.taken_on, Import.started_at, Import.is_dated
-    columns = *day, ImportListe.is_compared, ImportListe.electeurs, Import.id
+    columns = *day, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts, Import.id
     held = _count_held(connection, code_commune, liste)
     done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
     query = (
@@ -56,9 +56,10 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value, *done)
         .order_by(Import.id)
     )
+    rows = connection.execute(query).all()
     links = [
         Link(
-            row.taken_on or civil_day(row.started_at, code_commune),
+            known_on,
             row.is_dated,
             row.is_compared,
             row.mouvements,
@@ -67,7 +68,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
             int(row.growth),
             held[row.id],
         )
-        for row in connection.execute(query)
+        for row, known_on in zip(rows, _date_links(connection, code_commune, rows), strict=True)
     ]
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
     vouched = (
@@ -99,6 +100,20 @@ def _count_listed(connection: Connection, code_commune: str, liste: Liste, held:
     key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
     version = connection.scalar(select(ListeCommunale.version).where(*key))
     return 0 if version is None else held[version]
+
+
+def _date_links(connection: Connection, code_commune: str, rows: Sequence[Row[Any]]) -> Iterator[date]:
+    """The day that each link shows the list of.
+
+    Of a list by arrondissement, the link before holds until the exports of all of them are of one day.
+    """
+    days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()})
+    last: date | None = None
+    for row in rows:
+        of_parts = {days[number] for number in (row.parts or {}).values()}
+        own: date = row.taken_on or civil_day(row.started_at, code_commune)
+        last = last if last and len(of_parts) > 1 else own
+        yield last
 
 
 def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
