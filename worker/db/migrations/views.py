@@ -178,8 +178,8 @@ def paris_offset(instant: str = "'now'") -> str:
 _LAST_WEEKS = "-03-25", "-10-25"
 
 
-def registres_0025(dialect: str) -> str:
-    """With the minors of today, as `common.calendrier.is_mineur` has it: an import gave each of them a fact."""
+def registres(dialect: str, youngest: int) -> str:
+    """With the minors of today from an age on, as `common.calendrier.is_mineur` has it: each of them has a fact."""
     if dialect == "postgresql":
         now = "now() AT TIME ZONE 'Europe/Paris'"
         year, rest = f"to_char({now}, 'YYYY')", f"to_char({now}, '-MM-DD')"
@@ -188,7 +188,7 @@ def registres_0025(dialect: str) -> str:
     mineurs = f"""
        (SELECT count(*) FROM electeur e WHERE e.code_commune = l.code_commune AND e.liste = l.liste
         AND e.version = l.version AND e.facts > 0 AND e.date_naissance LIKE '____-__-__'
-        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= {year} || {rest})"""  # noqa: S608 — our words
+        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= (CAST({year} AS integer) - {youngest}) || {rest})"""  # noqa: S608 — our words
     return _REGISTRES.format(
         added=f""", i.taken_on, i.is_dated,
        CASE WHEN il.import_id IS NOT NULL THEN {mineurs} END AS mineurs"""
