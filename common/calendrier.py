@@ -92,6 +92,9 @@ _MONTHS = 12
 MAJORITE = 18
 """Age from which a citizen votes, in years. Code électoral, art. L. 2."""
 
+YOUNGEST = 16
+"""No register of electors has a younger person (our choice): such a date of birth is a mistake, not a minor's."""
+
 DAYS_TO_SECOND_ROUND: Mapping[str, int | None] = {
     "presidentiel": 14,
     "legislati": 7,
@@ -236,21 +239,21 @@ def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
 
 
 @lru_cache(maxsize=64)
-def last_birth(jour: date) -> str:
-    """The latest date of birth, AAAA-MM-JJ with zeros where a part is unknown, of a person who is of age on that day.
+def last_birth(jour: date, age: int = MAJORITE) -> str:
+    """The latest date of birth, AAAA-MM-JJ with zeros where a part is unknown, of a person of that age on that day.
 
     Compared as text: a partial date is then the oldest possible day, and somebody born on 29 February is of age
     on 1 March of a common year.
     """
-    return f"{jour.year - MAJORITE:04}-{jour.month:02}-{jour.day:02}"
+    return f"{jour.year - age:04}-{jour.month:02}-{jour.day:02}"
 
 
 def is_mineur(date_naissance: str, jour: date, seen_on: date | None = None) -> bool:
-    """Whether she is no elector yet on that day, and is left out of its file.
+    """Whether this date of birth makes a person who is no elector yet on that day, and is left out of its file.
 
-    A date that cannot be read, or is yet to come, makes no minor; to come from the day `seen_on`, else from that day.
+    A date that cannot be read makes no minor, nor that of a person under 16 on the day `seen_on`, else on that day.
     """
-    is_young = last_birth(jour) < date_naissance <= (seen_on or jour).isoformat()
+    is_young = last_birth(jour) < date_naissance <= last_birth(seen_on or jour, YOUNGEST)
     return is_young and bool(_DATE_NAISSANCE.fullmatch(date_naissance))
 
 

@@ -76,10 +76,10 @@ def test_who_came_who_left_and_who_votes_elsewhere(desk: MouvementsDesk) -> None
     found = desk.compare(second)
     assert (found.inscriptions, found.radiations, found.changements, found.others) == (2, 1, 1, 2)
     assert (found.homonyms, found.spellings, found.doubts) == (0, 0, 2), "they share all but a first name"
-    assert _prenoms(desk, Nature.RADIATION) == ["Zoé 0"]
-    assert sorted(_prenoms(desk, Nature.INSCRIPTION)) == ["Zoé 10", "Zoé 11"]
+    assert _prenoms(desk, Nature.RADIATION) == ["Zoé A"]
+    assert sorted(_prenoms(desk, Nature.INSCRIPTION)) == ["Zoé BA", "Zoé BB"]
     [change] = [it for it in desk.mouvements() if it.nature is Nature.MODIFICATION]
-    assert (change.personne.prenoms, change.ancien_bureau, change.nouveau_bureau) == ("Zoé 1", "0001", "0002")
+    assert (change.personne.prenoms, change.ancien_bureau, change.nouveau_bureau) == ("Zoé B", "0001", "0002")
     assert (change.numero, change.categorie, change.is_changement_bureau) == (7, Categorie.CHANGEMENT_BUREAU, True)
     assert change.motif == "Changement de bureau constaté dans l'export du REU"
 

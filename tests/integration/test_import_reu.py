@@ -39,7 +39,7 @@ P, CE, CM = (COMMUNE, "P"), (COMMUNE, "CE"), (COMMUNE, "CM")
 
 def test_the_lists_of_a_file_become_the_register(desk: Desk) -> None:
     summary = desk.load([*electeurs(3), *electeurs(2, EUROPEENNE), *electeurs(1, MUNICIPALE)])
-    assert desk.shown() == {P: ["Zoé 0", "Zoé 1", "Zoé 2"], CE: ["Zoé 0", "Zoé 1"], CM: ["Zoé 0"]}
+    assert desk.shown() == {P: ["Zoé A", "Zoé B", "Zoé C"], CE: ["Zoé A", "Zoé B"], CM: ["Zoé A"]}
     assert (summary.lines_read, summary.lines_kept, summary.lines_rejected) == (6, 6, 0)
     assert summary.listes == (
         ListeCount(COMMUNE, "CE", 2, None),
@@ -191,7 +191,7 @@ def test_the_last_import_can_be_undone_once(desk: Desk) -> None:
     desk.load([*electeurs(5), *electeurs(2, EUROPEENNE)])
     undone = undo_import(desk.engine)
     assert (undone.restored, undone.removed) == ((P,), (CE,))
-    assert desk.shown() == {P: ["Zoé 0", "Zoé 1", "Zoé 2", "Zoé 3"]}
+    assert desk.shown() == {P: ["Zoé A", "Zoé B", "Zoé C", "Zoé D"]}
     assert desk.stored() == 3 + 4
     assert [undone for *_, undone in desk.imports()] == [False, False, True]
     with pytest.raises(ImportRefusedError, match="déjà annulé"):

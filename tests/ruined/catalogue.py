@@ -133,8 +133,8 @@ FORM = [
         "chaque ligne est d'un bout à l'autre entre guillemets",
         AGAIN_FROM_ELIRE,
     ),
-    _refused("guillemet-ouvert.csv", TEXT.replace('"Zoé 1"', '"Zoé 1').encode(), "guillemets mal fermés (1)"),
-    _refused("separateur-dans-un-nom.csv", TEXT.replace('"Zoé 1"', "Zoé;1").encode(), "28 colonnes au lieu de 27 (1)"),
+    _refused("guillemet-ouvert.csv", TEXT.replace('"Zoé B"', '"Zoé B').encode(), "guillemets mal fermés (1)"),
+    _refused("separateur-dans-un-nom.csv", TEXT.replace('"Zoé B"', "Zoé;B").encode(), "28 colonnes au lieu de 27 (1)"),
     _refused("coupe-entre-guillemets.csv", EXPORT[:-60], f"{_REJECTED} : dernière ligne coupée : le téléchargement"),
     _refused(
         "coupe-apres-un-separateur.csv",

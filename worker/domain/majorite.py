@@ -16,7 +16,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
-from common.calendrier import LONGEST_BETWEEN_ROUNDS, is_mineur, last_birth, majorite_on
+from common.calendrier import LONGEST_BETWEEN_ROUNDS, YOUNGEST, is_mineur, last_birth, majorite_on
 from common.french import agree, count_of, format_number, short_date
 from common.law import Regime
 from schemas.tableaux import Repere
@@ -148,7 +148,7 @@ class OfAge:
             elif not is_mineur(born, apres, seen_on):
                 rows[identite_of(mouvement.personne)].append(mouvement)
         if avant < apres:
-            after, until = last_birth(avant), min(last_birth(apres), seen_on.isoformat())
+            after, until = last_birth(avant), min(last_birth(apres), last_birth(seen_on, YOUNGEST))
             for electeur in self._register.young(after, until):
                 listed[identite_of(electeur.personne)].append(electeur)
             seen = self._see(after, until, self.period.until)

@@ -29,7 +29,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.visitors import replacement_traverse
 
-from common.calendrier import last_birth
+from common.calendrier import YOUNGEST, last_birth
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
@@ -79,6 +79,11 @@ class ListeSpec:
         return self.jour.isoformat()
 
     @property
+    def youngest(self) -> str:
+        """The latest date of birth of a person who may be on a list, in the register's form."""
+        return last_birth(self.jour, YOUNGEST)
+
+    @property
     def parameters(self) -> dict[str, str | int]:
         """The values of a statement that was made for AnyListe."""
         return {name: getattr(self, name) for name in _PARAMETERS}
@@ -101,6 +106,7 @@ class AnyListe:
         self.date_creation = _text("date_creation")
         self.last_birth = _text("last_birth")
         self.today = _text("today")
+        self.youngest = _text("youngest")
 
 
 def _text(name: str) -> BindParameter[str]:
@@ -243,7 +249,7 @@ def on_liste(spec: Spec) -> ColumnElement[bool]:
 
 def of_age(spec: Spec) -> ColumnElement[bool]:
     """Not a minor on the day of the file."""
-    return is_of_age(spec.last_birth, spec.today)
+    return is_of_age(spec.last_birth, spec.youngest)
 
 
 def over_clean_values(expression: ColumnElement[Any]) -> ColumnElement[Any]:

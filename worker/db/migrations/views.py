@@ -202,10 +202,10 @@ def _by_commune(code_commune: str, value: Callable[[ZoneInfo], str], in_paris: s
     return f"CASE {' '.join(cases)} ELSE {in_paris} END"
 
 
-def registres_0025(dialect: str) -> str:
-    """With the minors of the commune's civil day, as `common.calendrier.is_mineur` has it: an import gave each a fact.
+def registres(dialect: str, youngest: int) -> str:
+    """With the minors of the commune's civil day, from an age on, as `common.calendrier.is_mineur` has it.
 
-    Revision 0054 gives the same view to the databases where it counted by the day in Paris.
+    An import gave each of them a fact.
     """
     code = "l.code_commune"
     if dialect == "postgresql":
@@ -217,7 +217,7 @@ def registres_0025(dialect: str) -> str:
     mineurs = f"""
        (SELECT count(*) FROM electeur e WHERE e.code_commune = l.code_commune AND e.liste = l.liste
         AND e.version = l.version AND e.facts > 0 AND e.date_naissance LIKE '____-__-__'
-        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= {year} || {rest})"""  # noqa: S608 — our words
+        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= (CAST({year} AS integer) - {youngest}) || {rest})"""  # noqa: S608 — our words
     return _REGISTRES.format(
         added=f""", i.taken_on, i.is_dated,
        CASE WHEN il.import_id IS NOT NULL THEN {mineurs} END AS mineurs"""

@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from common.calendrier import last_birth
+from common.calendrier import YOUNGEST, last_birth
 from common.law import Regime
 from common.texte import clean
 from schemas.tableaux import Repere
@@ -180,7 +180,7 @@ def select_bureaux(
     `read_libelles`.
     """
     age, seen_on = counted_on
-    of_age = is_of_age(last_birth(age), seen_on.isoformat())
+    of_age = is_of_age(last_birth(age), last_birth(seen_on, YOUNGEST))
     on_liste = _is_on_liste(code_commune, liste, version)
     counted = select(Electeur.code_bureau, func.count().label("number")).where(on_liste, of_age)
     rows = connection.execute(counted.group_by(Electeur.code_bureau))
