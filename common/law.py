@@ -61,10 +61,13 @@ ARTICLES = (
     Article("L. 11", _REPERTOIRE, "loi n° 2016-1048, art. 1er", REPERTOIRE_UNIQUE_DEPUIS, date(2026, 11, 25)),
     Article("L. 17", _REPERTOIRE, version=date(2020, 1, 1)),
     Article("L. 19", _REPERTOIRE, _CODE),
+    Article("L. 19-1", _REPERTOIRE),
     Article("L. 20", _REPERTOIRE, _INSTRUCTION),
     Article("L. 30", _REPERTOIRE, _INSTRUCTION),
     Article("L. 31", _REPERTOIRE, _INSTRUCTION),
     Article("L. 37", _REPERTOIRE, _CODE),
+    Article("L. 57", _REPERTOIRE, "réponse ministérielle du 11/07/1996 et dossier du Conseil constitutionnel (2002)"),
+    Article("R. 10", _REPERTOIRE, "circulaire du ministère de l'intérieur qui le cite"),
     Article("R. 13", _REPERTOIRE, f"{_CODE} ; réponse ministérielle qui le cite"),
     Article("R. 14", _REPERTOIRE, _INSTRUCTION),
 )
@@ -123,3 +126,11 @@ LAW_OF_PROTECTION = cite(_REPERTOIRE, Citation("L. 37"))
 """Why no tableau prints the address of a protected person."""
 LAW_OF_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"))
 """Between which days the commission de contrôle meets before a poll."""
+LAW_OF_ANNUAL_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"), Citation("R. 10", _ALINEA(3)))
+"""Between which days it meets in a year without a poll."""
+_ANNUAL = Law(_REPERTOIRE, (Citation("L. 19"), Citation("L. 19-1"), Citation("L. 20"), Citation("R. 13")))
+
+
+def law_of(type_: str, scrutin: object) -> Law:
+    """What a tableau rests on; the one that follows a meeting which no poll calls for is also that of L. 19-1."""
+    return _ANNUAL if type_ == VINGT_JOURS and not scrutin else LAWS[type_]

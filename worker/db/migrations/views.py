@@ -85,6 +85,8 @@ FROM liste l LEFT JOIN commune c ON c.code = l.code_commune
 REGISTRES_0006 = _REGISTRES.format(added="")
 SCRUTINS_0006 = "SELECT s.code_commune, s.date AS jour, s.libelle, s.cloture FROM scrutin s"
 REUNIONS_0006 = "SELECT m.code_commune, m.liste, m.date AS jour FROM commission m"
+SCRUTINS_WITH_DAYS = SCRUTINS_0006.replace(" FROM", ", s.publication_due, s.has_commission, s.texte FROM")
+REUNIONS_WITH_DELIBERATION = REUNIONS_0006.replace(" FROM", ", m.has_deliberated FROM")
 JOURNAL_0006 = """
 SELECT a.at, a.actor, a.action, a.code_commune, a.export_id, a.detail
 FROM audit a WHERE a.code_commune <> '' AND a.export_id IS NOT NULL
