@@ -4,6 +4,9 @@ A decree may move the last day to publish the first tableau, or call for no meet
 of 30 June 2024. The yearly meeting has no poll (Code électoral, art. L. 19, III, and R. 10, al. 3).
 """
 
+from collections.abc import Iterator
+from typing import Any
+
 import sqlalchemy as sa
 from alembic import op
 
@@ -15,21 +18,11 @@ down_revision = "0047"
 branch_labels = None
 depends_on = None
 
-_ADDED = {
-    "scrutin": (
-        sa.Column("publication_due", sa.Date),
-        sa.Column("has_commission", sa.Boolean, nullable=False, server_default=sa.true()),
-        sa.Column("texte", Texte, nullable=False, server_default=""),
-    ),
-    "commission": (sa.Column("has_deliberated", sa.Boolean, nullable=False, server_default=sa.true()),),
-}
-
 
 def upgrade() -> None:
     """Add the columns, and show them in the views."""
-    for table, columns in _ADDED.items():
-        for added in columns:
-            op.add_column(table, added.copy())
+    for table, added in _columns():
+        op.add_column(table, added)
     views.extend_view("scrutins", views.SCRUTINS_WITH_DAYS)
     views.extend_view("reunions", views.REUNIONS_WITH_DELIBERATION)
     with op.batch_alter_table("reminder_echeance") as batch:
@@ -44,6 +37,12 @@ def downgrade() -> None:
     op.execute("DELETE FROM reminder_echeance WHERE scrutin IS NULL")
     with op.batch_alter_table("reminder_echeance") as batch:
         batch.alter_column("scrutin", existing_type=sa.Date(), nullable=False)
-    for table, columns in _ADDED.items():
-        for added in columns:
-            op.drop_column(table, added.name)
+    for table, added in _columns():
+        op.drop_column(table, added.name)
+
+
+def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
+    yield "scrutin", sa.Column("publication_due", sa.Date)
+    yield "scrutin", sa.Column("has_commission", sa.Boolean, nullable=False, server_default=sa.true())
+    yield "scrutin", sa.Column("texte", Texte, nullable=False, server_default="")
+    yield "commission", sa.Column("has_deliberated", sa.Boolean, nullable=False, server_default=sa.true())
