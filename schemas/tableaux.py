@@ -92,7 +92,7 @@ def find_missing_dates(types: Sequence[TypeTableau], given: Container[str]) -> l
     return [it for it in needed if it.types and not any(name in given for name in it.names)]
 
 
-INSCRIPTIONS_ET_RADIATIONS = "Tableau des inscriptions et radiations"
+_WITHOUT_A_POLL = "Tableau des inscriptions et radiations"
 """What the tableau des vingt jours is called when no poll is twenty days away."""
 
 
@@ -102,7 +102,7 @@ def name_tableau(type_: TypeTableau, scrutin: object, publication_due: object = 
     `publication_due` is the day that a text fixes instead of the twentieth before the poll.
     """
     is_of_twenty_days = bool(scrutin) and not publication_due
-    return INSCRIPTIONS_ET_RADIATIONS if type_ is TypeTableau.VINGT_JOURS and not is_of_twenty_days else type_.label
+    return _WITHOUT_A_POLL if type_ is TypeTableau.VINGT_JOURS and not is_of_twenty_days else type_.label
 
 
 _TYPE_LABELS = {

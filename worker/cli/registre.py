@@ -114,13 +114,13 @@ def _read_liste(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option(
     "--publication", "publication_due", type=JOUR, metavar="DATE", help="Dernier jour du tableau, si ce n'est pas J-20."
 )
-@click.option(
-    "--commission/--sans-commission", "has_commission", default=True, help="Si la commission de contrôle se réunit."
-)
+@click.option("--sans-commission", is_flag=True, help="La commission de contrôle ne se réunit pas avant ce scrutin.")
 @click.option("--texte", default="", metavar="TEXTE", help="Le texte qui fixe ces jours : « décret n° … du … ».")
 @click.option("--remove", type=JOUR, metavar="DATE", help="Retirer le scrutin de ce jour.")
 @reason_option
-def scrutins(*, commune: str, add: date | None, remove: date | None, reason: str, **noted: Any) -> None:  # noqa: ANN401
+def scrutins(
+    *, commune: str, add: date | None, sans_commission: bool, remove: date | None, reason: str, **noted: Any
+) -> None:
     """Montrer, ajouter ou retirer des scrutins.
 
     Les tableaux des cinq et des vingt jours, et celui des additions, se comptent depuis leur date : ceux qui sont déjà
@@ -129,8 +129,7 @@ def scrutins(*, commune: str, add: date | None, remove: date | None, reason: str
     from worker.handlers.note_register import forget_scrutin, note_scrutin
     from worker.registre.scrutins import KnownScrutin, select_scrutins
 
-    said = [name for name in ("libelle", "cloture", "publication_due", "texte") if noted[name]]
-    if (said or not noted["has_commission"]) and not add:
+    if (sans_commission or any(noted.values())) and not add:
         raise click.UsageError("--libelle, --cloture et les jours d'un scrutin demandent aussi --add")
     code = commune.upper()
     with register_database() as engine, engine.begin() as connection:
@@ -138,7 +137,7 @@ def scrutins(*, commune: str, add: date | None, remove: date | None, reason: str
         if remove:
             recalled += forget_scrutin(connection, code, remove, by=by, reason=reason)
         if add:
-            scrutin = KnownScrutin(code, add, **noted)
+            scrutin = KnownScrutin(code, add, has_commission=not sans_commission, **noted)
             recalled += note_scrutin(connection, scrutin, by=by, reason=reason)
         found = select_scrutins(connection, code)
     print_recalled(recalled)
