@@ -119,7 +119,13 @@ def _read_liste(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option("--remove", type=JOUR, metavar="DATE", help="Retirer le scrutin de ce jour.")
 @reason_option
 def scrutins(
-    *, commune: str, add: date | None, sans_commission: bool, remove: date | None, reason: str, **noted: Any
+    *,
+    commune: str,
+    add: date | None,
+    sans_commission: bool,
+    remove: date | None,
+    reason: str,
+    **noted: Any,  # noqa: ANN401 — the fields of a KnownScrutin
 ) -> None:
     """Montrer, ajouter ou retirer des scrutins.
 
