@@ -94,6 +94,13 @@ _CIRCULAIRE = (
     "circulaire sur la commission de contrôle, qui le cite",
     "https://fr.scribd.com/document/899412666/Circulaire-7",
 )
+_CONSEIL_CONSTITUTIONNEL = (
+    "Conseil constitutionnel, dossier sur l'inscription entre les deux tours, qui le cite",
+    (
+        "http://www.conseil-constitutionnel.fr/conseil-constitutionnel/francais/publications/dossiers-thematiques/"
+        "2002-Election-presidentielle/l-inscription-des-electeurs-entre-les-deux-tours.16553.html"
+    ),
+)
 _CODE_IN_FORCE = "Code électoral"
 _CHAPTER = "https://juriblio.fr/codes/code-electoral/partie-legislative/livre-i/titre-ier/chapitre-ii"
 _LOI_2016 = (
@@ -133,6 +140,7 @@ ARTICLES = (
         f"{_CHAPTER}/section-4",
         read_on=_READ_ON,
     ),
+    Article("L. 57", _REPERTOIRE, *_CONSEIL_CONSTITUTIONNEL, read_on=_READ_ON),
     Article("R. 10", _REPERTOIRE, *_CIRCULAIRE, read_on=_READ_ON),
     Article("R. 13", _REPERTOIRE, *_MINISTER, read_on=_READ_ON),
     Article("R. 14", _REPERTOIRE),
@@ -192,3 +200,11 @@ LAW_OF_PROTECTION = cite(_REPERTOIRE, Citation("L. 37"))
 """Why no tableau prints the address of a protected person."""
 LAW_OF_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"))
 """Between which days the commission de contrôle meets before a poll."""
+LAW_OF_ANNUAL_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"), Citation("R. 10", _ALINEA(3)))
+"""Between which days it meets in a year without a poll."""
+_ANNUAL = Law(_REPERTOIRE, (Citation("L. 19"), Citation("L. 19-1"), Citation("L. 20"), Citation("R. 13")))
+
+
+def law_of(type_: str, scrutin: object) -> Law:
+    """What a tableau rests on; the one that follows a meeting which no poll calls for is also that of L. 19-1."""
+    return _ANNUAL if type_ == VINGT_JOURS and not scrutin else LAWS[type_]

@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
 from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy, SaidReason, check_text
 from schemas.topology import (
@@ -123,6 +123,9 @@ class ReunionNoted(Contract):
     act: Literal["reunion_noted"] = "reunion_noted"
     jour: Annotated[Jour, Field(description="The day, not a later one than today.")]
     liste: _AboutListe = None
+    has_deliberated: Annotated[
+        StrictBool, Field(description="False: no quorum, or as many votes on each side (art. R. 10).")
+    ] = True
     replaces: Annotated[Jour | None, Field(description="The day that was noted by mistake.")] = None
     reason: SaidReason = ""
 
@@ -143,6 +146,16 @@ class ScrutinNoted(Contract):
     jour: Annotated[Jour, Field(description="The day of the vote, that of its round.")]
     libelle: Annotated[_Line, Field(min_length=1, description="What is voted on, and which round.")]
     cloture: Annotated[Jour | None, Field(description="Last day to register, when it is not the usual one.")] = None
+    publication_due: Annotated[
+        Jour | None,
+        Field(description="Last day to publish the first tableau, when it is not the twentieth before the poll."),
+    ] = None
+    has_commission: Annotated[
+        StrictBool, Field(description="False: the commission de contrôle does not meet before it.")
+    ] = True
+    texte: Annotated[
+        _Line, Field(description="The text that fixes these two, required then: « décret n° 2024-527 du 9 juin 2024 ».")
+    ] = ""
     replaces: Annotated[Jour | None, Field(description="The day that was noted by mistake.")] = None
     reason: SaidReason = ""
 

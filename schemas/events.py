@@ -270,5 +270,5 @@ class EcheanceNear(Published):
     ]
     due_on: Annotated[date, Field(description="The day, in France.")]
     until: Annotated[date, Field(description="The last day; later than `due_on` for a meeting only.")]
-    scrutin: date
+    scrutin: Annotated[date | None, Field(description="The poll; nothing when no poll calls for it.")] = None
     libelle: Annotated[str, Field(description="What the poll is called; empty when nobody said it.")] = ""

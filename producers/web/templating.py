@@ -194,7 +194,7 @@ def people_label(file: AskedFile, now: datetime) -> str:
         day = day.removesuffix(f"{NBSP}{at.year}")
     what = Liste(file.liste).short_label
     if file.is_tableau:
-        what = f"{TypeTableau(file.type_tableau).label}, {liste_words(file.liste)}"
+        what = f"{file.titre}, {liste_words(file.liste)}"
     return f"{what} — {day}, {at.hour}{NBSP}h{NBSP}{at:%M}{' (XML)' if file.format == Format.XML else ''}"
 
 

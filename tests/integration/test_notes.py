@@ -118,6 +118,28 @@ def test_a_poll_of_the_commune_is_noted_corrected_and_taken_away(desk: DepotsDes
     assert [it.action for it in _trail(desk)] == [Action.SCRUTIN_CHANGED] * 4
 
 
+def test_a_poll_has_the_days_of_its_decree(desk: DepotsDesk) -> None:
+    noted = {"jour": "2027-05-09", "libelle": "Élection partielle, 1er tour", "has_commission": False}
+    assert "demandent le texte" in _refusal(_note(desk, "scrutin_noted", **noted))[1]
+    noted |= {"publication_due": "2027-04-24", "texte": "décret n° 2027-1 du 1er avril 2027"}
+    _accepted(_note(desk, "scrutin_noted", **noted))
+    known = [it for it in _scrutins(desk) if it.date == date(2027, 5, 9)]
+    days = date(2027, 4, 24), False, "décret n° 2027-1 du 1er avril 2027"
+    assert known == [KnownScrutin(COMMUNE, date(2027, 5, 9), noted["libelle"], None, *days)]
+    assert "décret n° 2027-1 du 1er avril 2027" in _trail(desk)[-1].detail
+
+
+@pytest.mark.slow
+def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(desk: DepotsDesk) -> None:
+    (made,) = _tableau(desk, VINGT)
+    desk.ring(made)
+    _accepted(_note(desk, "reunion_noted", jour=DAYS.reunion.isoformat(), has_deliberated=False))
+    assert Reunion("", DAYS.reunion, has_deliberated=False) in _reunions(desk)
+    ((number, because),) = _recalled(desk)
+    assert number == made
+    assert because.endswith("sans pouvoir délibérer")
+
+
 def test_a_poll_on_a_monday_or_of_the_whole_country_is_not_hers(desk: DepotsDesk) -> None:
     _, reason = _refusal(_note(desk, "scrutin_noted", jour="2027-05-10", libelle="Élection"))
     assert reason == "On ne vote pas le 10/05/2027 : ce n'est pas un dimanche."

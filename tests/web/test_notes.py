@@ -85,6 +85,28 @@ def test_what_is_wrong_with_a_meeting_or_a_poll_is_said_by_its_field(files: File
     assert files.post("reunions", {"act": "scrutin-removed", "scrutin": "x"}).status_code == 404
 
 
+def test_a_poll_of_a_decree_and_a_vain_meeting_are_noted(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    noted = {"libelle": "Élections législatives, 1er tour", "scrutin": "2027-05-09", "sans_commission": "1"}
+    noted |= {"publication_due": "2027-04-24"}
+    refused = screen.post("reunions", {"act": "scrutin", **noted})
+    assert [name for name, _ in _faults(refused)] == ["texte"]
+    assert 'id="sans_commission" value="1" checked' in refused.text
+    page = words(_send(screen, "reunions", act="scrutin", **noted, texte="décret n° 2027-1"))
+    assert "décret n° 2027-1 : pas de réunion de la commission, tableau publié au plus tard le 24/04/2027" in page
+    correcting = screen.get("reunions", "scrutin=2027-05-09").text
+    assert 'name="publication_due" value="2027-04-24"' in correcting
+    assert 'id="sans_commission" value="1" checked' in correcting
+    due = screen.read("echeances").partition("Élections législatives")[2]
+    assert "samedi 24 avril 2027 Tableau des inscriptions et radiations" in due
+
+    day = today() - timedelta(days=3)
+    page = words(_send(screen, "reunions", act="reunion", jour=day.isoformat(), sans_deliberation="1"))
+    assert "toutes les listes" in page
+    assert "elle n'a pas délibéré" in page.partition("Réunions notées")[2]
+    assert 'id="sans_deliberation" value="1" checked' in screen.get("reunions", f"reunion={day}&liste=").text
+
+
 @pytest.mark.slow
 def test_a_poll_is_noted_corrected_and_taken_away(files_on_both: FilesScreen) -> None:
     screen = files_on_both

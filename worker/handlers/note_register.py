@@ -58,8 +58,8 @@ from worker.registre.scrutins import (
 _AT_ONCE = 500
 """Mouvements, or dates of birth, named in one statement."""
 
-_COUNTED_FROM = ("reunion", "until", "cloture", "effective_on", "age_avant", "age_apres")
-"""What of a Demande decides who is in a tableau, and depends on the calendar."""
+_COUNTED_FROM = ("reunion", "until", "cloture", "publication_due", "effective_on", "age_avant", "age_apres")
+"""What of a Demande decides who is in a tableau, or how it is called, and depends on the calendar."""
 
 
 def note_reunion(
@@ -84,8 +84,10 @@ def note_reunion(
         add_reunion(connection, code_commune, reunion)
 
     because = f"la commission de contrôle s'est réunie le {short_date(reunion.date)}{_about(reunion)}"
-    if replaces:
+    if replaces and replaces != reunion.date:
         because += f", et non le {short_date(replaces)}"
+    if not reunion.has_deliberated:
+        because += ", sans pouvoir délibérer"
     withdrawal = Withdrawal(None, Action.REUNION_CHANGED, because, by.name, reason, by.account, code_commune)
     return _change_calendar(connection, code_commune, withdrawal, change)
 
@@ -125,7 +127,8 @@ def note_scrutin(
             remove_scrutin(connection, scrutin.code_commune, moved)
         set_scrutin(connection, scrutin)
 
-    because = f"le scrutin du {short_date(scrutin.date)} est noté ({scrutin.libelle or 'sans libellé'})"
+    said = f"{scrutin.libelle or 'sans libellé'}{f', {scrutin.texte}' if scrutin.texte else ''}"
+    because = f"le scrutin du {short_date(scrutin.date)} est noté ({said})"
     if moved:
         because = f"le scrutin est le {short_date(scrutin.date)}, et non le {short_date(moved)}"
     withdrawal = Withdrawal(None, Action.SCRUTIN_CHANGED, because, by.name, reason, by.account, scrutin.code_commune)

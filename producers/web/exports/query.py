@@ -24,7 +24,7 @@ from sqlalchemy import (
 from common.calendrier import zone_of
 from producers.records import STATE_RULES, ExportState, FileState, StateRule
 from producers.state import State, newest_first, to_day, to_document, to_instant
-from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Format, Liste, Verdict
 
 LATEST = 10
@@ -85,6 +85,12 @@ class AskedFile(ExportState):
     def is_for_commission(self) -> bool:
         """Whether it bears the full motifs, which are not to be posted. Code électoral, art. R. 8."""
         return self.edition == Edition.COMMISSION
+
+    @property
+    def titre(self) -> str:
+        """The short name of a tableau: « Tableau des vingt jours »."""
+        asked = self.parameters
+        return name_tableau(TypeTableau(self.type_tableau), asked.get("scrutin"), asked.get("publication_due"))
 
     @property
     def may_be_published(self) -> bool:

@@ -91,6 +91,8 @@ FROM liste l LEFT JOIN commune c ON c.code = l.code_commune
 REGISTRES_0006 = _REGISTRES.format(added="")
 SCRUTINS_0006 = "SELECT s.code_commune, s.date AS jour, s.libelle, s.cloture FROM scrutin s"
 REUNIONS_0006 = "SELECT m.code_commune, m.liste, m.date AS jour FROM commission m"
+SCRUTINS_WITH_DAYS = SCRUTINS_0006.replace(" FROM", ", s.publication_due, s.has_commission, s.texte FROM")
+REUNIONS_WITH_DELIBERATION = REUNIONS_0006.replace(" FROM", ", m.has_deliberated FROM")
 JOURNAL_0006 = """
 SELECT a.at, a.actor, a.action, a.code_commune, a.export_id, a.detail
 FROM audit a WHERE a.code_commune <> '' AND a.export_id IS NOT NULL
@@ -217,7 +219,8 @@ def registres(dialect: str, youngest: int) -> str:
     mineurs = f"""
        (SELECT count(*) FROM electeur e WHERE e.code_commune = l.code_commune AND e.liste = l.liste
         AND e.version = l.version AND e.facts > 0 AND e.date_naissance LIKE '____-__-__'
-        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= (CAST({year} AS integer) - {youngest}) || {rest})"""  # noqa: S608 — our words
+        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest}
+        AND e.date_naissance <= (CAST({year} AS integer) - {youngest}) || {rest})"""  # noqa: S608 — our words
     return _REGISTRES.format(
         added=f""", i.taken_on, i.is_dated,
        CASE WHEN il.import_id IS NOT NULL THEN {mineurs} END AS mineurs"""

@@ -253,7 +253,7 @@ def compose_tableau(
     return Tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
-        titre=demande.modele.titre,
+        titre=demande.titre,
         reference_legale=demande.law.reference_legale,
         nom_commune=liste.nom_commune,
         code_commune=liste.code_commune,

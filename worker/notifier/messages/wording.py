@@ -7,6 +7,7 @@ from common.french import format_number
 from schemas.tableaux import Edition, TypeTableau
 from worker.domain.tableau.model import MODELES
 from worker.exports.models import Export
+from worker.exports.naming import titre_of
 from worker.notifier.messages.content import Block, Duties, Heading, LabelledValue, Note, Steps
 
 
@@ -123,8 +124,8 @@ def _tableau_next_steps(exports: Sequence[Export]) -> Iterator[Block]:
     public = [it for it in exports if not (_is_private(it) or it.bloquantes or it.provisoire_until)]
     if public:
         yield Heading("Ce qu'il reste à faire, une fois le tableau imprimé")
-        for type_ in dict.fromkeys(TypeTableau(export.type_tableau) for export in public):
-            yield Duties(type_.label, tuple(_duties(type_)))
+        for type_, titre in dict.fromkeys((it.type_tableau, titre_of(it)) for it in public):
+            yield Duties(titre, tuple(_duties(TypeTableau(type_))))
 
 
 def _is_private(export: Export) -> bool:

@@ -107,7 +107,7 @@ def _date_links(connection: Connection, code_commune: str, rows: Sequence[Row[An
 
     Of a list by arrondissement, the link before holds until the exports of all of them are of one day.
     """
-    days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()})
+    days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()}, code_commune)
     last: date | None = None
     for row in rows:
         of_parts = {days[number] for number in (row.parts or {}).values()}
