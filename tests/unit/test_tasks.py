@@ -211,11 +211,15 @@ def test_the_meeting_is_asked_for_in_its_days(
 
 def test_what_the_record_does_not_say_is_said_to_be_unknown() -> None:
     found = states(tasks_of())
-    for title in ("Régler les doutes", "Compléter les motifs", "Noter la réunion de la commission de contrôle"):
+    for title in (
+        "Régler les doutes",
+        "Compléter les dates et les motifs",
+        "Noter la réunion de la commission de contrôle",
+    ):
         assert found[title] is TaskState.UNKNOWN, "no poll is guessed either"
-    known = {task.title: task for task in tasks_of(doubts=2, sans_motif=0)}
+    known = {task.title: task for task in tasks_of(doubts=2, incomplete=0)}
     assert (known["Régler les doutes"].state, known["Régler les doutes"].why[:1]) == (TO_DO, "2")
-    assert known["Compléter les motifs"].state is DONE
+    assert known["Compléter les dates et les motifs"].state is DONE
 
 
 def test_each_task_stands_in_one_group_and_has_a_button_and_a_reason() -> None:

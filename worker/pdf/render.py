@@ -101,9 +101,9 @@ def _terms(bilan: Bilan, *, is_commune: bool) -> list[tuple[str, str]]:
         ("Départs vers un autre bureau", "− ", bilan.departs),
         ("Électeurs après", "= ", bilan.apres),
     ]
-    if bilan.autres:
-        terms.insert(5, (_AUTRES, "− " if bilan.autres < 0 else "+ ", abs(bilan.autres)))
-    if (is_commune or bilan.autres) and not bilan.arrivees and not bilan.departs:
+    if bilan.others:
+        terms.insert(5, (_AUTRES, "− " if bilan.others < 0 else "+ ", abs(bilan.others)))
+    if (is_commune or bilan.others) and not bilan.arrivees and not bilan.departs:
         del terms[4], terms[2]
     return [(name, sign + format_number(number)) for name, sign, number in terms]
 
@@ -246,12 +246,12 @@ def render_letter(head: Tableau, paragraphs: Sequence[str], sink: PdfSink) -> in
 
 def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Ending) -> None:
     """Draw one table: a row of numbers for each bureau, then for the commune, in the order they come."""
-    has_autres = any(section.bilan.autres for section in sections)
-    table = Table(pages, _columns_of_bilan(has_autres=has_autres))
+    has_others = any(section.bilan.others for section in sections)
+    table = Table(pages, _columns_of_bilan(has_others=has_others))
     pages.run(table.heading_height, table.show_heading(pages.body_top))
     table.begin()
     for section in sections:
-        values = [section.titre, *map(format_number, _numbers_of_bilan(section.bilan, has_autres=has_autres))]
+        values = [section.titre, *map(format_number, _numbers_of_bilan(section.bilan, has_others=has_others))]
         if section.code:
             table.add(values)
         else:
@@ -415,16 +415,16 @@ def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[T
     return [*columns, TableColumn(_MOTIF.capitalize(), rest)], attrgetter(*names, _MOTIF)
 
 
-def _columns_of_bilan(*, has_autres: bool) -> list[TableColumn]:
-    """The bureau, then its numbers; `has_autres`: those of the mouvements that the tableau does not show, too."""
+def _columns_of_bilan(*, has_others: bool) -> list[TableColumn]:
+    """The bureau, then its numbers; `has_others`: those of the mouvements that the tableau does not show, too."""
     *titres, last = _RECAPITULATIF
-    titres = [*titres, *([_AUTRES] if has_autres else []), last]
+    titres = [*titres, *([_AUTRES] if has_others else []), last]
     numbers = [TableColumn(titre, _NUMBER_WIDTH, is_number=True) for titre in titres]
     width = WIDTH - len(numbers) * (_NUMBER_WIDTH + GAP)
     return [TableColumn("Bureau de vote", width, is_row_title=True), *numbers]
 
 
-def _numbers_of_bilan(bilan: Bilan, *, has_autres: bool) -> tuple[int, ...]:
+def _numbers_of_bilan(bilan: Bilan, *, has_others: bool) -> tuple[int, ...]:
     """In the order of the columns. In the commune's totals each change of bureau is an arrival and a departure."""
     return (
         bilan.avant,
@@ -432,6 +432,6 @@ def _numbers_of_bilan(bilan: Bilan, *, has_autres: bool) -> tuple[int, ...]:
         bilan.arrivees or bilan.changements,
         bilan.radiations,
         bilan.departs or bilan.changements,
-        *([bilan.autres] if has_autres else []),
+        *([bilan.others] if has_others else []),
         bilan.apres,
     )

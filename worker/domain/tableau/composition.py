@@ -196,7 +196,7 @@ def count_figures(
     return Figures(commune, _of_commune(avant, commune, sum(others.values())), figures)
 
 
-def _of_commune(avant: int, sides: Sides, autres: int) -> Bilan:
+def _of_commune(avant: int, sides: Sides, others: int) -> Bilan:
     """Changes of bureau are neutral, and counted apart."""
     changements = sides.additions.changements
     return Bilan(
@@ -206,11 +206,11 @@ def _of_commune(avant: int, sides: Sides, autres: int) -> Bilan:
         arrivees=0,
         departs=0,
         changements=changements,
-        autres=autres,
+        others=others,
     )
 
 
-def _of_bureau(avant: int, sides: Sides, autres: int) -> Bilan:
+def _of_bureau(avant: int, sides: Sides, others: int) -> Bilan:
     arrivees, departs = sides.additions.changements, sides.retranchements.changements
     return Bilan(
         avant=avant,
@@ -219,7 +219,7 @@ def _of_bureau(avant: int, sides: Sides, autres: int) -> Bilan:
         arrivees=arrivees,
         departs=departs,
         changements=0,
-        autres=autres,
+        others=others,
     )
 
 

@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from common.calendrier import cloture, dix_janvier
-from common.incomplete import ARTICLE_L30_INCONNU, DATE_ABSENTE, DATE_ET_MOTIF_ABSENTS, MOTIF_ABSENT
+from common.incomplete import CATEGORIE_ABSENTE, DATE_ABSENTE, DATE_ET_MOTIF_ABSENTS, MOTIF_ABSENT
 from common.law import Regime
 from schemas.tableaux import Presentation
 from schemas.vocabulary import CATEGORIES, Categorie, Nature, Severity
@@ -46,7 +46,7 @@ _MESSAGES = {
     MOTIF_ABSENT: (_TO_COMPLETE, "Motif inconnu : l'indiquer (page « Dates et motifs »)."),
     DATE_ABSENTE: (_TO_COMPLETE, "Date inconnue : l'indiquer (page « Dates et motifs »)."),
     DATE_ET_MOTIF_ABSENTS: (_TO_COMPLETE, "Date et motif inconnus : les indiquer (page « Dates et motifs »)."),
-    ARTICLE_L30_INCONNU: (
+    CATEGORIE_ABSENTE: (
         _TO_COMPLETE,
         "Inscription sans catégorie, peut-être de l'article L. 30 : l'indiquer (page « Dates et motifs »).",
     ),
@@ -91,7 +91,7 @@ def check_tableau(
             if demande.law.regime is Regime.REVISION_ANNUELLE:
                 yield from _on_dates(mouvement)
         if is_perhaps_l30(mouvement, demande):
-            yield _anomalie(ARTICLE_L30_INCONNU, "catégorie", mouvement)
+            yield _anomalie(CATEGORIE_ABSENTE, "catégorie", mouvement)
     for mouvement in fetch_in_batches(source.fetch, homonyms.ids()):
         yield _anomalie("electeur_en_double", _NOM, mouvement)
 

@@ -150,13 +150,13 @@ class Bilan:
     departs: int
     changements: int
     """In the commune's totals: electors who changed bureau, counted apart."""
-    autres: int = 0
+    others: int = 0
     """What the mouvements of the period that the tableau does not show add to the list, or take from it."""
 
     @property
     def apres(self) -> int:
         """Electors after."""
-        return self.avant + self.inscriptions + self.arrivees - self.radiations - self.departs + self.autres
+        return self.avant + self.inscriptions + self.arrivees - self.radiations - self.departs + self.others
 
 
 @dataclass(frozen=True)
