@@ -5,16 +5,16 @@ from typing import Any
 
 from common.french import count_of
 
-DATE_ABSENTE = "date_du_mouvement_absente"
-MOTIF_ABSENT = "motif_absent"
-DATE_ET_MOTIF_ABSENTS = "date_et_motif_absents"
-CATEGORIE_ABSENTE = "categorie_absente"
+LACKS_DATE = "date_du_mouvement_absente"
+LACKS_MOTIF = "motif_absent"
+LACKS_BOTH = "date_et_motif_absents"
+LACKS_CATEGORIE = "categorie_absente"
 """An inscription without category, which may be one of article L. 30: it would be on the tableau des cinq jours."""
 
 _LACKS = (
-    ({DATE_ABSENTE, DATE_ET_MOTIF_ABSENTS}, ("date", "dates")),
-    ({MOTIF_ABSENT, DATE_ET_MOTIF_ABSENTS}, ("motif", "motifs")),
-    ({CATEGORIE_ABSENTE}, ("inscription sans catégorie", "inscriptions sans catégorie")),
+    ({LACKS_DATE, LACKS_BOTH}, ("date", "dates")),
+    ({LACKS_MOTIF, LACKS_BOTH}, ("motif", "motifs")),
+    ({LACKS_CATEGORIE}, ("inscription sans catégorie", "inscriptions sans catégorie")),
 )
 
 

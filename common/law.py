@@ -129,7 +129,7 @@ _OMITTED = (
 )
 _COURT = "Le tribunal compétent est le tribunal judiciaire de ____________________."
 
-RECOURS: Mapping[str, tuple[str, ...]] = {
+APPEALS: Mapping[str, tuple[str, ...]] = {
     VINGT_JOURS: (_ELECTORS, _OMITTED, _COURT),
     CINQ_JOURS_REU: (_ELECTORS, _OMITTED, _COURT),
 }

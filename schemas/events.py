@@ -104,7 +104,7 @@ class ExportReady(_File):
             description="Of a tableau: mouvements whose date or motif is missing. It is not to be published before "
             "they are said, unless the town hall decides so."
         ),
-    ] = 0
+    ]
     remarques: Count
     provisoire_until: Annotated[
         date | None,

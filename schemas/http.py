@@ -66,7 +66,7 @@ class ExportDocument(Published):
     ]
     a_completer: Annotated[
         Count, Field(description="Of a tableau: mouvements whose date or motif is missing; it is not to be published.")
-    ] = 0
+    ]
     remarques: Count
     provisoire_until: Annotated[
         date | None, Field(description="Of a tableau asked for before that day: it is to be made again then.")

@@ -64,7 +64,7 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_
     text = _make(desk, FIRST, meeting, Presentation.COMMUNE)
     assert "Néant" not in text
     assert "D’après les exports du répertoire électoral unique du 01/11/2026 et du 20/11/2026." in text
-    assert "Un mouvement que montre la comparaison de deux exports porte la date du second." in text
+    assert "À compléter, ne pas publier" in text
     undo_import(register.engine)
     register.load(
         [*THEN, *_moved_to("0001")], intake=Intake(meeting, no_compare="reprise d'une sauvegarde"), accept_loss=True

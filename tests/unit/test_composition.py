@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.law import RECOURS
+from common.law import APPEALS
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie, Liste
 from tests.unit.mouvements_samples import (
@@ -293,17 +293,21 @@ IS_SHOWN = (
     "Ce tableau indique les inscriptions et les radiations intervenues depuis le 13/01/2026, jusqu’au 20/02/2026."
 )
 BLANK = "____________"
-RIGHTS = RECOURS[TypeTableau.VINGT_JOURS]
 
 
 def test_the_posted_vingt_jours_tell_a_citizen_what_it_is_and_who_may_contest_it() -> None:
     consulted = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
     published = VINGT_JOURS | {"publication": date(2026, 2, 21)}
     days = f"Publié le 21/02/2026. Consultable jusqu’au 28/02/2026. Retiré le {BLANK}."
-    assert compose(type_=TypeTableau.VINGT_JOURS, **published).notes == (IS_SHOWN, days, consulted, *RIGHTS)
+    assert compose(type_=TypeTableau.VINGT_JOURS, **published).notes == (
+        IS_SHOWN,
+        days,
+        consulted,
+        *APPEALS[TypeTableau.VINGT_JOURS],
+    )
     days = f"Publié le {BLANK}. Consultable jusqu’au {BLANK}. Retiré le {BLANK}."
     notes = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).notes
-    assert notes == (IS_SHOWN, days, consulted, *RIGHTS)
+    assert notes == (IS_SHOWN, days, consulted, *APPEALS[TypeTableau.VINGT_JOURS])
     for said in ("art. L. 20, I)", "sept jours", "le préfet", "art. L. 20, II)", "jusqu’au jour du scrutin"):
         assert said in "".join(notes)
     assert notes[-1] == "Le tribunal compétent est le tribunal judiciaire de ____________________."
@@ -327,7 +331,7 @@ def test_the_posted_five_days_tell_a_citizen_the_same() -> None:
     assert compose(type_=TypeTableau.CINQ_JOURS_REU, **asked).notes == (
         shown,
         f"Publié le {BLANK}. Consultable jusqu’au {BLANK}. Retiré le {BLANK}.",
-        *RIGHTS,
+        *APPEALS[TypeTableau.CINQ_JOURS_REU],
     )
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from common.calendrier import last_day_to_consult
 from common.french import at_commune, count_in_words, format_moment, long_date, of_commune, short_date
-from common.law import CONSULTATION, LAW_OF_PROTECTION, RECOURS, Citation, Regime, cite
+from common.law import APPEALS, CONSULTATION, LAW_OF_PROTECTION, Citation, Regime, cite
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Categorie, Liste
 from worker.domain.mouvement import Mouvement
@@ -382,7 +382,7 @@ _BLANK = "____________"
 def _for_citizens(demande: Demande) -> Iterator[str]:
     """What a person who reads the tableau in the town hall is told: when it was published, and who may contest it."""
     is_read = demande.edition is Edition.AFFICHAGE and demande.presentation is not Presentation.RECAPITULATIF
-    if not is_read or demande.type not in RECOURS:
+    if not is_read or demande.type not in APPEALS:
         return
     first = last = _BLANK
     if demande.publication:
@@ -390,7 +390,7 @@ def _for_citizens(demande: Demande) -> Iterator[str]:
     yield f"Publié le {first}. Consultable jusqu’au {last}. Retiré le {_BLANK}."
     if demande.type is TypeTableau.VINGT_JOURS:
         yield CONSULTATION
-    yield from RECOURS.get(demande.type, ())
+    yield from APPEALS.get(demande.type, ())
 
 
 def _make_notes(

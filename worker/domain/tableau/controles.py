@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from common.calendrier import cloture, dix_janvier
-from common.incomplete import CATEGORIE_ABSENTE, DATE_ABSENTE, DATE_ET_MOTIF_ABSENTS, MOTIF_ABSENT
+from common.incomplete import LACKS_BOTH, LACKS_CATEGORIE, LACKS_DATE, LACKS_MOTIF
 from common.law import Regime
 from schemas.tableaux import Presentation
 from schemas.vocabulary import CATEGORIES, Categorie, Nature, Severity
@@ -43,10 +43,10 @@ _MESSAGES = {
         "Inscription d'un électeur déjà sur la liste : vérifier qu'il s'agit d'un homonyme, sinon la retirer.",
     ),
     "electeur_en_double": (_REMARK, "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."),
-    MOTIF_ABSENT: (_TO_COMPLETE, "Motif inconnu : l'indiquer (page « Dates et motifs »)."),
-    DATE_ABSENTE: (_TO_COMPLETE, "Date inconnue : l'indiquer (page « Dates et motifs »)."),
-    DATE_ET_MOTIF_ABSENTS: (_TO_COMPLETE, "Date et motif inconnus : les indiquer (page « Dates et motifs »)."),
-    CATEGORIE_ABSENTE: (
+    LACKS_MOTIF: (_TO_COMPLETE, "Motif inconnu : l'indiquer (page « Dates et motifs »)."),
+    LACKS_DATE: (_TO_COMPLETE, "Date inconnue : l'indiquer (page « Dates et motifs »)."),
+    LACKS_BOTH: (_TO_COMPLETE, "Date et motif inconnus : les indiquer (page « Dates et motifs »)."),
+    LACKS_CATEGORIE: (
         _TO_COMPLETE,
         "Inscription sans catégorie, peut-être de l'article L. 30 : l'indiquer (page « Dates et motifs »).",
     ),
@@ -91,7 +91,7 @@ def check_tableau(
             if demande.law.regime is Regime.REVISION_ANNUELLE:
                 yield from _on_dates(mouvement)
         if is_perhaps_l30(mouvement, demande):
-            yield _anomalie(CATEGORIE_ABSENTE, "catégorie", mouvement)
+            yield _anomalie(LACKS_CATEGORIE, "catégorie", mouvement)
     for mouvement in fetch_in_batches(source.fetch, homonyms.ids()):
         yield _anomalie("electeur_en_double", _NOM, mouvement)
 
@@ -126,11 +126,11 @@ def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[Anom
     has_no_motif = not printed_motif(mouvement, demande.edition).strip()
     has_no_date = demande.modele.has_dates and mouvement.after is not None
     if has_no_date and has_no_motif:
-        yield _anomalie(DATE_ET_MOTIF_ABSENTS, "date, motif", mouvement)
+        yield _anomalie(LACKS_BOTH, "date, motif", mouvement)
     elif has_no_date:
-        yield _anomalie(DATE_ABSENTE, "date", mouvement)
+        yield _anomalie(LACKS_DATE, "date", mouvement)
     elif has_no_motif:
-        yield _anomalie(MOTIF_ABSENT, "motif", mouvement)
+        yield _anomalie(LACKS_MOTIF, "motif", mouvement)
 
 
 def _on_dates(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:
