@@ -193,8 +193,26 @@ LAWS: Mapping[str, Law] = {
     ),
     CINQ_JOURS: Law(_REVISION, (Citation("L. 33", _ALINEA(2)), Citation("R. 17"), Citation("R. 18"))),
     VINGT_JOURS: Law(_REPERTOIRE, (Citation("L. 19"), Citation("L. 20"), Citation("R. 13"))),
-    CINQ_JOURS_REU: Law(_REPERTOIRE, (Citation("L. 20"), Citation("L. 30"), Citation("L. 31"), Citation("R. 14"))),
+    CINQ_JOURS_REU: Law(_REPERTOIRE, (Citation("L. 20", " (II)"), Citation("L. 30"), Citation("R. 14"))),
 }
+
+_ELECTORS = (
+    "Un électeur de la commune peut demander l’inscription d’un électeur omis ou la radiation d’un électeur indûment "
+    "inscrit. Il a sept jours à compter de la publication ; le préfet aussi (code électoral, art. L. 20, I)."
+)
+_OMITTED = (
+    "Une personne omise par une erreur matérielle, ou radiée sans la procédure de l’article L. 18, peut saisir "
+    "directement le tribunal. Il statue jusqu’au jour du scrutin (art. L. 20, II)."
+)
+_COURT = "Le tribunal compétent est le tribunal judiciaire de ____________________."
+
+APPEALS: Mapping[str, tuple[str, ...]] = {
+    VINGT_JOURS: (_ELECTORS, _OMITTED, _COURT),
+    CINQ_JOURS_REU: (_ELECTORS, _OMITTED, _COURT),
+}
+"""Who may contest a tableau, until when and before which court, as the posted page says it to a citizen."""
+CONSULTATION = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
+"""Of the tableau of article R. 13."""
 
 LAW_OF_PROTECTION = cite(_REPERTOIRE, Citation("L. 37"))
 """Why no tableau prints the address of a protected person."""

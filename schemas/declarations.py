@@ -25,7 +25,7 @@ from schemas.vocabulary import (
     parse_liste,
 )
 
-MOST_MOTIFS = 200
+MOST_MOTIFS = 1000
 """Mouvements completed by one event."""
 
 
@@ -105,6 +105,15 @@ class PublicationDeclared(Contract):
     certified_on: Annotated[
         Jour | None, Field(description="The day its certificate was signed, after the last one; nothing before.")
     ] = None
+    reason: Annotated[
+        str,
+        Field(
+            max_length=500,
+            description="Why a tableau that lacks dates or motifs is published all the same; required of such a one, "
+            "and kept with the publication.",
+        ),
+        AfterValidator(check_text),
+    ] = ""
     requested_by: RequestedBy
 
 
@@ -169,15 +178,25 @@ class ScrutinRemoved(Contract):
 
 
 class CompletedMotif(Contract):
-    """Why one elector came or left; it replaces what was said before."""
+    """When and why one elector came or left; what is absent stays as it was."""
 
     mouvement: Annotated[_RowId, Field(description="Its number.")]
-    categorie: Annotated[Categorie, Field(description="What a posted tableau prints; one of the mouvement's nature.")]
-    motif: Annotated[_Line, Field(description="The whole motif, for the commission only.")] = ""
+    categorie: Annotated[
+        Categorie | None,
+        Field(description="What a posted tableau prints; one of the mouvement's nature. Empty: not known after all."),
+    ] = None
+    motif: Annotated[_Line | None, Field(description="The whole motif, for the commission only.")] = None
+    jour: Annotated[
+        Jour | Literal[""] | None,
+        Field(
+            description="The exact day: later than the export before, no later than the export that shows the "
+            "mouvement. Empty: not known after all."
+        ),
+    ] = None
 
 
 class MotifsCompleted(Contract):
-    """The motifs of mouvements, as many as one likes: all are noted, or none."""
+    """The dates and motifs of mouvements: all are noted, or none."""
 
     act: Literal["motifs_completed"] = "motifs_completed"
     motifs: Annotated[list[CompletedMotif], Field(min_length=1, max_length=MOST_MOTIFS)]

@@ -226,7 +226,10 @@ def test_many_motifs_are_noted_at_once_or_none(desk: DepotsDesk) -> None:
     _accepted(_note(desk, "motifs_completed", motifs=motifs))
     assert _motifs(desk) == [(of[row.nature], f"motif {row.id}") for row in rows]
     (line,) = _trail(desk)
-    assert (line.action, line.detail) == (Action.MOTIFS_COMPLETED, f"le motif de {len(rows)} mouvements a été complété")
+    assert (line.action, line.detail) == (
+        Action.MOTIFS_COMPLETED,
+        f"la date ou le motif de {len(rows)} mouvements a été complété",
+    )
 
 
 _IN_PERIOD = (
@@ -251,7 +254,7 @@ def test_a_tableau_that_prints_another_motif_now_is_to_be_made_again(desk: Depot
     posted, commission, _, _ = _four_tableaux(desk)
     _accepted(desk.download(posted))
     motif = {"mouvement": mouvement, "categorie": "", "motif": "Courrier du 3"}
-    because = "le motif de 1 mouvement a été complété"
+    because = "la date ou le motif de 1 mouvement a été complété"
     _accepted(_note(desk, "motifs_completed", motifs=[motif]))
     assert _recalled(desk) == [(commission, because)], "the other one prints the category only"
     _accepted(_note(desk, "motifs_completed", motifs=[motif]))

@@ -54,6 +54,8 @@ def test_a_poll_before_2019_has_the_tableaux_of_its_time() -> None:
         ({"parameters": MADE_FOR}, True),
         ({"parameters": {"scrutin": "2026-12-06"}}, False),
         ({"parameters": MADE_FOR, "edition": "commission"}, False),
+        ({"parameters": MADE_FOR, "a_completer": 1}, False),
+        ({"parameters": MADE_FOR, "a_completer": 1, "published_on": date(2027, 3, 20)}, True),
         ({"parameters": MADE_FOR, "type_tableau": "cinq_jours_reu"}, False),
         ({"parameters": MADE_FOR, "liste": "CM"}, False),
         ({"parameters": {"scrutin": None, "until": "2027-03-19"}}, True),

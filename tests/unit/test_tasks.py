@@ -235,8 +235,11 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
             "Refaire le tableau des cinq jours",
             TO_DO,
         ),
-        (date(2026, 12, 16), {}, "Afficher le tableau", TO_DO),
-        (date(2026, 12, 17), {}, "Afficher le tableau", LATE),
+        (date(2026, 12, 15), {"a_completer": 4}, "Compléter le tableau des cinq jours", TO_DO),
+        (date(2026, 12, 16), {"a_completer": 4}, "Compléter le tableau des cinq jours", LATE),
+        (date(2026, 12, 15), {"a_completer": 4, "published_on": date(2026, 12, 15)}, "Certifier l'affichage", TO_DO),
+        (date(2026, 12, 15), {}, "Afficher le tableau", TO_DO),
+        (date(2026, 12, 16), {}, "Afficher le tableau", LATE),
         (date(2026, 12, 16), {"published_on": date(2026, 12, 15)}, "Certifier l'affichage", TO_DO),
         (
             date(2026, 12, 16),
@@ -296,11 +299,11 @@ def test_the_meeting_is_asked_for_in_its_days(
 
 def test_what_the_record_does_not_say_is_said_to_be_unknown() -> None:
     found = states(tasks_of())
-    for title in ("Régler les doutes", "Compléter les motifs"):
+    for title in ("Régler les doutes", "Compléter les dates et les motifs"):
         assert found[title] is TaskState.UNKNOWN
-    known = {task.title: task for task in tasks_of(doubts=2, sans_motif=0)}
+    known = {task.title: task for task in tasks_of(doubts=2, incomplete=0)}
     assert (known["Régler les doutes"].state, known["Régler les doutes"].why[:1]) == (TO_DO, "2")
-    assert known["Compléter les motifs"].state is DONE
+    assert known["Compléter les dates et les motifs"].state is DONE
 
 
 def test_each_task_stands_in_one_group_and_has_a_button_and_a_reason() -> None:

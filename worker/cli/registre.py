@@ -221,13 +221,13 @@ def _show_reunions(found: "list[Reunion]") -> None:
 @click.option("--export", "to", type=click.Path(path_type=Path), metavar="FICHIER", help="Écrire le CSV à compléter.")
 @click.option("--import", "source", type=click.Path(path_type=Path), metavar="FICHIER", help="Noter le CSV complété.")
 def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
-    """Compléter les catégories et les motifs des mouvements.
+    """Compléter les dates, les catégories et les motifs des mouvements.
 
-    L'export du REU ne dit pas pourquoi un électeur est venu ou parti : la case du tableau reste vide tant que la mairie
-    ne l'a pas dit. Écrivez le fichier, complétez ses deux dernières colonnes, puis notez-le.
+    L'export du REU ne dit ni quand ni pourquoi un électeur est venu ou parti. Le tableau est à compléter tant que la
+    mairie ne l'a pas dit. Écrivez le fichier, complétez ses trois dernières colonnes, puis notez-le.
     """
     from worker.handlers.note_register import read_completed
-    from worker.registre.mouvements.motifs import count_without_categorie, write_motifs
+    from worker.registre.mouvements.motifs import count_incomplete, write_motifs
 
     if to and source:
         raise click.UsageError("--export ou --import, pas les deux à la fois")
@@ -242,8 +242,8 @@ def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
             if written:
                 click.echo(f"{count_of(written, 'mouvement')} à compléter dans {to} : il contient des noms.")
                 return
-        remaining = count_without_categorie(connection, code)
-    click.echo(f"{count_of(remaining, 'mouvement')} sans catégorie.")
+        remaining = count_incomplete(connection, code)
+    click.echo(f"{count_of(remaining, 'mouvement')} sans date ou sans catégorie.")
 
 
 @click.command

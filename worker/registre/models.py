@@ -207,7 +207,15 @@ class MouvementRegistre(Base):
     categorie: Mapped[str] = _texte("Category of the motif, as Categorie; empty when nobody said it.")
     motif: Mapped[str] = _texte("The whole motif, for the commission only.")
     date_tableau: Mapped[dt.date] = mapped_column(Date, doc="The yearly tableau it belongs to.")
-    date_mouvement: Mapped[dt.date] = mapped_column(Date, doc="The day it was decided.")
+    date_mouvement: Mapped[dt.date] = mapped_column(
+        Date, doc="The day it was decided; of a mouvement that is not dated, the last day that is possible."
+    )
+    is_dated: Mapped[bool] = mapped_column(
+        Boolean,
+        default=True,
+        server_default=true(),
+        doc="Whether its day is known. The comparison of two exports only knows that it lies between them.",
+    )
     scrutin: Mapped[dt.date | None] = mapped_column(Date, doc="The poll it was made or applied for.")
     ancien_bureau: Mapped[str] = _texte("Code of the bureau she leaves; empty for an inscription.")
     nouveau_bureau: Mapped[str] = _texte("Code of the bureau she comes to; empty for a radiation.")

@@ -84,6 +84,7 @@ _OF_FILES = {
     FileState.TO_REDO: "à refaire",
     FileState.TO_CORRECT: "à corriger",
     FileState.PROVISOIRE: "provisoire",
+    FileState.TO_COMPLETE: "à compléter",
     FileState.OUTDATED: "ancienne",
 }
 """What is said of a request for one of its files, the worst first."""

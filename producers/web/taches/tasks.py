@@ -94,7 +94,8 @@ class Situation:
     deposited: Sequence[AskedFile]
     tableaux: Sequence[AskedFile]
     doubts: int | None = None
-    sans_motif: int | None = None
+    incomplete: int | None = None
+    """Mouvements without date or motif."""
 
     @property
     def registres(self) -> Mapping[str, Registre]:
@@ -143,9 +144,9 @@ def _about_mouvements(it: Situation) -> Iterator[Task]:
     left = "doute attend votre réponse.", "doutes attendent votre réponse."
     button = Button("Voir les doutes", "doutes")
     yield _count(it.doubts, "Régler les doutes", left, "s'il reste des doutes à trancher", button)
-    left = "mouvement n'a pas de motif.", "mouvements n'ont pas de motif."
-    button = Button("Compléter les motifs", "motifs")
-    yield _count(it.sans_motif, "Compléter les motifs", left, "s'il manque des motifs aux mouvements", button)
+    left = "mouvement n'a pas de date ou de motif.", "mouvements n'ont pas de date ou de motif."
+    title, button = "Compléter les dates et les motifs", Button("Compléter", "motifs")
+    yield _count(it.incomplete, title, left, "s'il manque des dates ou des motifs aux mouvements", button)
 
 
 def _count(number: int | None, title: str, left: tuple[str, str], unknown: str, button: Button) -> Task:
@@ -304,6 +305,9 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
             state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
             why = f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
             yield Task(f"Refaire le {what}", state, why, ask, due.day)
+        elif file.state is FileState.TO_COMPLETE:
+            why = f"{about} : {file.missing} à indiquer, puis à refaire."
+            yield Task(f"Compléter le {what}", _until(it, due.day), why, Button("Compléter", "motifs"), due.day)
         else:
             number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             why = f"{about} : {number if file.state is FileState.TO_CORRECT else file.state.label}."
@@ -371,7 +375,7 @@ def show(context: PageContext) -> Response:
         deposited=read_deposited(state, commune, _RECENT),
         tableaux=read_tableaux(state, commune),
         doubts=left.get("doutes"),
-        sans_motif=left.get("motifs"),
+        incomplete=left.get("motifs"),
     )
     return context.render(
         "taches/taches.html",
@@ -383,7 +387,7 @@ def show(context: PageContext) -> Response:
 
 
 def _count_left(state: State, commune: str) -> Mapping[str, int]:
-    """How many doubts and motifs wait, by page; nothing where this account may not read them."""
+    """How many doubts and mouvements to complete wait, by page; nothing where this account may not read them."""
     try:
         return count_left(state, commune, ("doutes", "motifs"))
     except StateAwayError:  # the account of another producer does not see electors

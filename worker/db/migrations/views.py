@@ -50,11 +50,13 @@ _JOINED_0020 = """ LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc O
      LEFT JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste
      LEFT JOIN import im ON im.id = l.version"""
 DERNIERS_EXPORTS_0020 = _DERNIERS_EXPORTS.format(added=_OF_0020, joined=_JOINED_0020)
-DERNIERS_EXPORTS_0024 = _DERNIERS_EXPORTS.format(
-    added=f"""{_OF_0020}, coalesce(p.mode, '') AS publication_mode, p.published_on, p.published_until,
+_ADDED_0024 = f"""{_OF_0020}, coalesce(p.mode, '') AS publication_mode, p.published_on, p.published_until,
        coalesce(p.published_by, '') AS published_by, p.certified_on,
-       p.certificat_name, p.certificat_size, p.certificat_sha256""",
-    joined=f"{_JOINED_0020} LEFT JOIN publication p ON p.export_id = e.id",
+       p.certificat_name, p.certificat_size, p.certificat_sha256"""
+_JOINED_0024 = f"{_JOINED_0020} LEFT JOIN publication p ON p.export_id = e.id"
+DERNIERS_EXPORTS_0024 = _DERNIERS_EXPORTS.format(added=_ADDED_0024, joined=_JOINED_0024)
+DERNIERS_EXPORTS_0048 = _DERNIERS_EXPORTS.format(
+    added=f"{_ADDED_0024}, e.a_completer, coalesce(p.reason, '') AS publication_reason", joined=_JOINED_0024
 )
 
 _DEMANDES = """
@@ -136,7 +138,18 @@ SELECT m.id AS mouvement, m.code_commune, m.liste, m.nature, m.date_mouvement AS
 FROM mouvement m WHERE m.categorie {which} '' AND m.nature <> 'modification'
 """
 SANS_MOTIF = _MOTIFS.format(noted="", which="=")
-MOTIFS_NOTES = _MOTIFS.format(noted=", m.categorie, m.motif", which="<>")
+MOTIFS_NOTES_0046 = _MOTIFS.format(noted=", m.categorie, m.motif", which="<>")
+_COMPLETED = """
+SELECT m.id AS mouvement, m.code_commune, m.liste, m.nature, m.date_mouvement AS jour, m.nom_naissance, m.nom_usage,
+       m.prenoms, m.date_naissance, m.nouveau_bureau, m.ancien_bureau, m.categorie, m.motif, m.is_dated,
+       (SELECT i.taken_on FROM import i JOIN import_liste il ON il.import_id = i.id
+        WHERE il.code_commune = m.code_commune AND il.liste = m.liste AND i.id < m.import_id
+          AND i.finished_at IS NOT NULL AND i.undone_at IS NULL ORDER BY i.id DESC LIMIT 1) AS since,
+       (SELECT i.taken_on FROM import i WHERE i.id = m.import_id AND i.kind = 'reu') AS until
+FROM mouvement m WHERE m.nature <> 'modification' AND {which}
+"""
+MOUVEMENTS_A_COMPLETER = _COMPLETED.format(which="(m.categorie = '' OR NOT m.is_dated)")
+MOTIFS_NOTES = _COMPLETED.format(which="m.categorie <> ''")
 _SIDE = """m{side}.nom_naissance AS {name}_nom_naissance, m{side}.nom_usage AS {name}_nom_usage,
        m{side}.prenoms AS {name}_prenoms, m{side}.date_naissance AS {name}_date_naissance,
        m{side}.commune_naissance AS {name}_commune_naissance, m{side}.pays_naissance AS {name}_pays_naissance,

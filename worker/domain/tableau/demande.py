@@ -37,7 +37,7 @@ from common.french import short_date
 from common.law import Law, Regime, law_of
 from schemas.requests import TableauxRenderRequested
 from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau, name_tableau
-from schemas.vocabulary import Nature
+from schemas.vocabulary import Categorie, Nature
 from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.tableau.model import MODELES, Modele
 
@@ -385,12 +385,34 @@ class Place:
 
 def is_in(mouvement: Mouvement, demande: Demande) -> bool:
     """Whether the tableau asked for shows the mouvement, which is not that of a minor (`worker.domain.majorite`)."""
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+        return is_in_period(mouvement, demande) and _is_asked_for(mouvement, demande)
     if not mouvement.is_listed:
         return False
-    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
-        return mouvement.is_majorite or demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day
     place = place_of(mouvement, demande)
     return place == own_place(demande) or _is_cumulated(mouvement, place, demande)
+
+
+def is_in_period(mouvement: Mouvement, demande: Demande) -> bool:
+    """Since 2019: whether the mouvement changes the list between the two totals of the tableau, shown or not."""
+    start = demande.required(Repere.REUNION)
+    is_between = mouvement.is_majorite or start < mouvement.date_mouvement <= demande.last_day
+    return mouvement.is_listed and is_between
+
+
+def _is_asked_for(mouvement: Mouvement, demande: Demande) -> bool:
+    """The tableau des cinq jours shows radiations and the inscriptions of article L. 30 (INTA1830120J, III.C)."""
+    if demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is Nature.RADIATION:
+        return True
+    return mouvement.categorie is Categorie.INSCRIPTION_L30
+
+
+def is_perhaps_l30(mouvement: Mouvement, demande: Demande) -> bool:
+    """Whether a tableau des cinq jours may have to show an inscription, whose category nobody said."""
+    if demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is not Nature.INSCRIPTION:
+        return False
+    is_said = mouvement.categorie is not Categorie.NON_PRECISEE and not mouvement.is_presumed
+    return not is_said and is_in_period(mouvement, demande)
 
 
 def is_counted(mouvement: Mouvement, demande: Demande) -> bool:
