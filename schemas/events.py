@@ -254,9 +254,15 @@ class EcheanceNear(Published):
 
     commune: CodeCommune
     echeance: Annotated[
-        str, Field(description="A type of tableau, or `commission`: its meeting.", examples=["vingt_jours"])
+        str,
+        Field(
+            description="A type of tableau; `commission`: its meeting; `retrait`: published tableaux to withdraw.",
+            examples=["vingt_jours"],
+        ),
     ]
     due_on: Annotated[date, Field(description="The day, in France.")]
-    until: Annotated[date, Field(description="The last day; later than `due_on` for a meeting only.")]
-    scrutin: date
-    libelle: Annotated[str, Field(description="What the poll is called; empty when nobody said it.")] = ""
+    until: Annotated[date, Field(description="The last day; that of the reminder for a withdrawal.")]
+    scrutin: Annotated[date | None, Field(description="The poll; absent for a withdrawal.")] = None
+    libelle: Annotated[
+        str, Field(description="What the poll is called; of a withdrawal, the tableaux. Empty when not known.")
+    ] = ""

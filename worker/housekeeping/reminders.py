@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import structlog
@@ -11,16 +11,20 @@ from sqlalchemy.exc import IntegrityError
 
 from common.calendrier import commission_between, meeting_before, regime_on, tableaux_of_scrutin
 from common.law import Regime
+from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Wish
 from worker.db.engine import snapshot
-from worker.exports.models import EVERY_COMMUNE
+from worker.exports.models import EVERY_COMMUNE, Export, Publication
 from worker.notifier.channels.delivery import split_wishes
-from worker.notifier.messages.deadlines import COMMISSION, Deadline
+from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
 from worker.notifier.models import Agent, Recipient, Reminder, ReminderEcheance
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 from worker.registre.scrutins import NATIONAL
 
 log = structlog.stdlib.get_logger(__name__)
+
+_ONE_DAY, _WITHDRAWAL_WINDOW = timedelta(days=1), timedelta(days=7)
+"""A withdrawal is reminded of on the day after the last one; later, where the notifier was stopped, in these days."""
 
 
 class DueReminder(NamedTuple):
@@ -43,12 +47,15 @@ def plan_reminders(engine: Engine, registre: Engine, today: date, days: Collecti
     with snapshot(engine) as connection:
         wishing = _read_wishing(connection)
         made = _read_made(connection, today)
+        due = _read_withdrawals(connection, wishing, today)
     if not wishing:
         return 0
     with snapshot(registre) as connection:
-        found = list(_read_due(connection, wishing, today, days))
+        for commune, of_polls in _read_due(connection, wishing, today, days):
+            due[commune] += of_polls
     planned = sum(
-        _plan(engine, commune, today, [one for one in due if one.key not in made[commune]]) for commune, due in found
+        _plan(engine, commune, today, [one for one in of_commune if one.key not in made[commune]])
+        for commune, of_commune in sorted(due.items())
     )
     if planned:
         log.info("reminders_planned", communes=planned)
@@ -69,6 +76,27 @@ def _read_made(connection: Connection, today: date) -> dict[str, set[tuple[str, 
     for commune, *key in connection.execute(select(*columns).where(ReminderEcheance.until >= today)):
         made[commune].add(tuple(key))  # type: ignore[arg-type]  # three columns
     return made
+
+
+def _read_withdrawals(connection: Connection, wishing: set[str], today: date) -> dict[str, list[DueReminder]]:
+    """The published tableaux to withdraw, by commune: those of one last day are one reminder, made once."""
+    columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste
+    over = Publication.published_until.between(today - _WITHDRAWAL_WINDOW, today - _ONE_DAY)
+    rows = connection.execute(
+        select(*columns)
+        .join(Publication, Publication.export_id == Export.id)
+        .where(over, Publication.withdrawn_on.is_(None))
+        .order_by(Export.id)
+    )
+    tableaux: dict[tuple[str, date], list[str]] = defaultdict(list)
+    for commune, last, type_tableau, liste in rows:
+        if last and wishing & {commune, EVERY_COMMUNE}:
+            tableaux[commune, last].append(f"{TypeTableau(type_tableau).label}, liste {liste}")
+    found: dict[str, list[DueReminder]] = defaultdict(list)
+    for (commune, last), names in tableaux.items():
+        deadline = Deadline(WITHDRAWAL, last + _ONE_DAY, last + _WITHDRAWAL_WINDOW, None, _join(names))
+        found[commune].append(DueReminder(deadline, 0))
+    return found
 
 
 def _read_due(

@@ -19,7 +19,7 @@ from common.law import Regime
 from producers.state import State, to_day, to_document
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, read_made, select_made
 from producers.web.listes.query import Registre, read_registres
-from schemas.tableaux import Edition, TypeTableau
+from schemas.tableaux import Edition, TypeTableau, why_never_published
 from schemas.vocabulary import ExportKind, Liste
 
 _SCRUTINS = table("scrutins", *(column(name) for name in ("code_commune", "jour", "libelle", "cloture")))
@@ -62,12 +62,16 @@ def _newest_tableaux(query: Select[Any]) -> Select[Any]:
 def _read_made_for(state: State, commune: str, echeances: Sequence[Echeance]) -> list[AskedFile]:
     """Of the last tableaux, those that are for one of these, the newest first: few, so that few are read whole."""
     view = DERNIERS_EXPORTS.c
-    asked = select_made(commune).with_only_columns(view.export_id, view.type_tableau, view.edition, view.parameters)
+    said = view.type_tableau, view.presentation, view.edition
+    asked = select_made(commune).with_only_columns(view.export_id, *said, view.parameters)
     asked = asked.where(view.edition != Edition.COMMISSION)  # which are as many again
     with state.reading() as connection:
         rows = connection.execute(_newest_tableaux(asked)).all()
-    known = [(row.export_id, (row.type_tableau, row.edition, to_document(row.parameters))) for row in rows]
-    numbers = [number for number, it in known if any(_is_for(*it, echeance) for echeance in echeances)]
+    numbers = [
+        number
+        for number, type_tableau, presentation, edition, asked_for in rows
+        if any(_is_for(type_tableau, presentation, edition, to_document(asked_for), echeance) for echeance in echeances)
+    ]
     return read_made(state, commune, numbers)[::-1]
 
 
@@ -181,7 +185,7 @@ def build_agenda(
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
-            if _is_for(file.type_tableau, file.edition, file.parameters, echeance):
+            if _is_for(file.type_tableau, file.presentation, file.edition, file.parameters, echeance):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
         others = {liste: file for liste, file in unfinished.items() if liste not in made}
         due.append(
@@ -197,9 +201,11 @@ def build_agenda(
     )
 
 
-def _is_for(type_tableau: str, edition: str, asked: Mapping[str, Any], echeance: Echeance) -> bool:
-    """Whether a tableau is the one that is due: of that type and poll, in the edition that one posts."""
-    if type_tableau != echeance.type or edition == Edition.COMMISSION or echeance.scrutin is None:
+def _is_for(type_tableau: str, presentation: str, edition: str, asked: Mapping[str, Any], echeance: Echeance) -> bool:
+    """Whether a tableau is the one that is due: of that type and poll, and one that may be published."""
+    if type_tableau != echeance.type or echeance.scrutin is None:
+        return False
+    if why_never_published(type_tableau, presentation, edition):
         return False
     if asked.get("scrutin") == echeance.scrutin.isoformat():
         return True

@@ -44,12 +44,12 @@ _JOINED_0020 = """ LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc O
      LEFT JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste
      LEFT JOIN import im ON im.id = l.version"""
 DERNIERS_EXPORTS_0020 = _DERNIERS_EXPORTS.format(added=_OF_0020, joined=_JOINED_0020)
-DERNIERS_EXPORTS_0024 = _DERNIERS_EXPORTS.format(
-    added=f"""{_OF_0020}, coalesce(p.mode, '') AS publication_mode, p.published_on, p.published_until,
+_OF_0024 = f"""{_OF_0020}, coalesce(p.mode, '') AS publication_mode, p.published_on, p.published_until,
        coalesce(p.published_by, '') AS published_by, p.certified_on,
-       p.certificat_name, p.certificat_size, p.certificat_sha256""",
-    joined=f"{_JOINED_0020} LEFT JOIN publication p ON p.export_id = e.id",
-)
+       p.certificat_name, p.certificat_size, p.certificat_sha256"""
+_JOINED_0024 = f"{_JOINED_0020} LEFT JOIN publication p ON p.export_id = e.id"
+DERNIERS_EXPORTS_0024 = _DERNIERS_EXPORTS.format(added=_OF_0024, joined=_JOINED_0024)
+DERNIERS_EXPORTS_0052 = _DERNIERS_EXPORTS.format(added=f"{_OF_0024}, p.withdrawn_on", joined=_JOINED_0024)
 
 _DEMANDES = """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,

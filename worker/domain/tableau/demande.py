@@ -35,7 +35,7 @@ from common.calendrier import (
 from common.french import short_date
 from common.law import LAWS, Law, Regime
 from schemas.requests import TableauxRenderRequested
-from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
+from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau, find_wrong_dates
 from schemas.vocabulary import Nature
 from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.tableau.model import MODELES, Modele
@@ -71,7 +71,7 @@ class Demande:
     """What was asked for. Everything that depends on time comes from `requested_at`: the same request, the same bytes.
 
     Raises:
-        DemandeInvalide: a date that this type of tableau needs is missing or wrong.
+        DemandeInvalide: a date that this type of tableau needs is missing, is wrong, or is of another law.
     """
 
     type: TypeTableau
@@ -109,6 +109,7 @@ class Demande:
                 missing.append(_WRONG_DATE[is_second])
         if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
             missing.append(_NO_DAY.format(short_date(self.last_day)))
+        missing += [wrong.reason for wrong in find_wrong_dates([self.type], vars(self))]
         if missing:
             raise DemandeInvalide(f"{self.type.label} : {' ; '.join(missing)}")
 

@@ -1,7 +1,7 @@
-"""What a reminder says, in French: which tableau, or which meeting, on which day, by which article."""
+"""What a reminder says, in French: which tableau, meeting or withdrawal, on which day, by which article."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from common.french import capitalized, weekday_date
@@ -14,24 +14,26 @@ from worker.notifier.messages.wording import IN_TOWN_HALL
 COMMISSION = "commission"
 """Beside the types of tableaux: the meeting of the commission de contrôle. Code électoral, art. L. 19, III."""
 
+WITHDRAWAL = "retrait"
+"""Published tableaux whose last day is over, and that are to be withdrawn."""
 
-_MEETING = "Réunion de la commission de contrôle"
+_NAMES = {COMMISSION: "Réunion de la commission de contrôle", WITHDRAWAL: "Retrait du tableau publié"}
 
 _SOON_DAYS = 3
 
 _NOTE_THE_MEETING = Note(
     "Quand la réunion est fixée, demandez à votre administrateur d'en noter le jour :",
-    "le tableau des vingt jours s'affiche le lendemain, et compte les mouvements jusqu'à elle.",
+    "le tableau des vingt jours se publie le lendemain, et compte les mouvements jusqu'à elle.",
 )
 
 
 class Deadline(NamedTuple):
-    """Something to do by a day; a meeting may be held until another one."""
+    """Something to do by a day; a meeting may be held until another one, a withdrawal is reminded of until then."""
 
     echeance: str
     due_on: date
     until: date
-    scrutin: date
+    scrutin: date | None
     libelle: str
 
 
@@ -70,11 +72,15 @@ def _item(deadline: Deadline, today: date) -> Item:
 def _facts(deadline: Deadline) -> Iterator[LabelledValue]:
     if deadline.echeance == COMMISSION:
         yield "À tenir", f"du {weekday_date(deadline.due_on)} au {weekday_date(deadline.until)}"
+    elif deadline.echeance == WITHDRAWAL:
+        yield "Dernier jour de la publication", weekday_date(deadline.due_on - timedelta(days=1))
+        yield "En mairie", f"retirez-le, puis notez le jour du retrait ({deadline.libelle})"
+        return
     else:
         yield "Date", weekday_date(deadline.due_on)
         yield "En mairie", IN_TOWN_HALL[TypeTableau(deadline.echeance)]
-    libelle = f", {deadline.libelle}" if deadline.libelle else ""
-    yield "Scrutin", f"{weekday_date(deadline.scrutin)}{libelle}"
+    if deadline.scrutin:
+        yield "Scrutin", ", ".join(filter(None, (weekday_date(deadline.scrutin), deadline.libelle)))
     yield "Textes", LAW_OF_MEETING if deadline.echeance == COMMISSION else _law(deadline)
 
 
@@ -84,7 +90,7 @@ def _advice(deadlines: Sequence[Deadline]) -> Iterator[Block]:
 
 
 def _name(deadline: Deadline) -> str:
-    return _MEETING if deadline.echeance == COMMISSION else TypeTableau(deadline.echeance).label
+    return _NAMES.get(deadline.echeance) or TypeTableau(deadline.echeance).label
 
 
 def _law(deadline: Deadline) -> str:
@@ -93,6 +99,8 @@ def _law(deadline: Deadline) -> str:
 
 def _when(deadline: Deadline, today: date) -> str:
     left = (deadline.due_on - today).days
+    if left < 0 and deadline.echeance == WITHDRAWAL:
+        return f"depuis le {weekday_date(deadline.due_on)}"
     if left < 0:
         return f"jusqu'au {weekday_date(deadline.until)}"
     return {0: "aujourd'hui", 1: "demain"}.get(left, f"dans {left} jours")

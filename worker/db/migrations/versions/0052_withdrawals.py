@@ -1,0 +1,30 @@
+"""The day on which a published tableau was withdrawn; a reminder may be of no poll."""
+
+import sqlalchemy as sa
+from alembic import op
+
+from worker.db.migrations import views
+
+revision = "0052"
+down_revision = "0047"
+branch_labels = None
+depends_on = None
+
+
+def upgrade() -> None:
+    """Add the day, and show it in the view."""
+    op.add_column("publication", sa.Column("withdrawn_on", sa.Date))
+    views.extend_view("derniers_exports", views.DERNIERS_EXPORTS_0052)
+    with op.batch_alter_table("reminder_echeance") as table:
+        table.alter_column("scrutin", existing_type=sa.Date, nullable=True)
+
+
+def downgrade() -> None:
+    """Take it away, with the reminders of no poll."""
+    op.execute("DROP VIEW derniers_exports")
+    with op.batch_alter_table("publication") as table:
+        table.drop_column("withdrawn_on")
+    op.execute(f"CREATE VIEW derniers_exports AS {views.DERNIERS_EXPORTS_0024}")
+    op.execute("DELETE FROM reminder_echeance WHERE scrutin IS NULL")
+    with op.batch_alter_table("reminder_echeance") as table:
+        table.alter_column("scrutin", existing_type=sa.Date, nullable=False)
