@@ -1311,6 +1311,30 @@ SCREEN = [
         ("test_what_is_not_to_be_posted_cannot_be_noted_as_posted",),
     ),
     Mutant(
+        "recapitulatif-published",
+        "if presentation == Presentation.RECAPITULATIF:",
+        "if False:",
+        ("test_what_is_not_to_be_posted_cannot_be_noted_as_posted",),
+    ),
+    Mutant(
+        "vingt-jours-published-for-three-days",
+        "if type_tableau != VINGT_JOURS or last >= least:",
+        "if True:",
+        ("test_the_tableau_des_vingt_jours_is_published_for_seven_days",),
+    ),
+    Mutant(
+        "repealed-tableau-of-today",
+        "type_.is_repealed != (day <= LAST_REPEALED_DAY)",
+        "False",
+        ("test_a_tableau_at_a_date_of_the_other_law_is_refused_with_the_one_to_ask_for",),
+    ),
+    Mutant(
+        "withdrawal-reminded-of-when-noted",
+        ".where(over, Publication.withdrawn_on.is_(None))",
+        ".where(over)",
+        ("test_a_withdrawal_that_was_noted_is_not_reminded_of",),
+    ),
+    Mutant(
         "published-tableau-undone-without-reason",
         "if row.published_on or (row.deposited_on and row.verdict != Verdict.REJETE):",
         "if row.deposited_on and row.verdict != Verdict.REJETE:",

@@ -176,6 +176,27 @@ def test_a_request_without_its_dates_is_refused(type_: TypeTableau, values: dict
         demande(type_, **values)
 
 
+@pytest.mark.parametrize(
+    ("type_", "values", "instead"),
+    [
+        (PREMIER, {"date_tableau": date(2019, 1, 10)}, "tableau annuel des inscriptions et radiations (vingt_jours)"),
+        (SECOND, {"date_tableau": date(2027, 2, 28)}, "tableau annuel des inscriptions et radiations (vingt_jours)"),
+        (ADDITIONS, {"scrutin": date(2027, 4, 11)}, "le tableau des vingt jours (vingt_jours)"),
+        (CINQ_JOURS, {"scrutin": date(2019, 1, 6)}, "le tableau des cinq jours d'aujourd'hui (cinq_jours_reu)"),
+        (CINQ_JOURS_REU, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "(cinq_jours)"),
+        (VINGT_JOURS, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "le tableau des additions (additions)"),
+        (VINGT_JOURS, {"until": date(2018, 12, 31), "reunion": JANVIER}, "celui des cinq jours d'alors (cinq_jours)"),
+    ],
+)
+def test_a_tableau_at_a_date_of_the_other_law_is_refused_with_the_one_to_ask_for(
+    type_: TypeTableau, values: dict[str, Any], instead: str
+) -> None:
+    with pytest.raises(DemandeInvalide) as refused:
+        demande(type_, **values)
+    assert instead in str(refused.value)
+    assert "1er janvier 2019" in str(refused.value)
+
+
 def historical_requests(day: date, polls: tuple[date, ...]) -> list[Demande]:
     common = {"requested_at": datetime(day.year, day.month, day.day, 12, tzinfo=UTC), "scrutins": polls}
     dates = (JANVIER, JANVIER_2015, date(2013, 10, 10))

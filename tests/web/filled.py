@@ -104,7 +104,7 @@ class Filled:
             connection.exec_driver_sql(_FIT.format(self.published))
         today = self._site.today
         days = {"published_on": today, "published_until": today}
-        said = {"commune": LIBREVILLE, "exports": [self.published], "requested_by": CLERK}
+        said = {"commune": LIBREVILLE, "exports": [self.published], "mode": "consultation", "requested_by": CLERK}
         self._send(PublicationDeclared.model_validate(said | days), "certificat_name IS NOT NULL", self.published)
 
     def _send(self, data: Data, then: str, export: int) -> None:

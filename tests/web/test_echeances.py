@@ -32,6 +32,10 @@ def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(files_o
 
 def test_an_unusual_closing_is_said_to_be_one(files: FilesScreen) -> None:
     files.set_clock(NOON)
+    files.desk.run(
+        "INSERT INTO scrutin (code_commune, date, libelle, cloture) "
+        "VALUES ('13900', '2027-04-18', 'Élections municipales, 1er tour', '2027-02-28')"
+    )
     page = files.read("echeances")
     assert page.count("date propre à ce scrutin") == 1
     assert page.index("dimanche 18 avril 2027") < page.index("date propre à ce scrutin")
@@ -64,7 +68,7 @@ def test_a_provisional_tableau_strikes_off_no_deadline(files: FilesScreen) -> No
     for name in ("exports", "tableaux"):
         page = files.read(name)
         assert "À refaire à partir du 01/12/2026" in page
-        assert "ni signature, ni affichage, ni dépôt." in page
+        assert "ni signature, ni publication, ni dépôt." in page
         assert "prêt" not in page.partition("Derniers exports")[2]
 
 

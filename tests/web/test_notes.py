@@ -294,7 +294,7 @@ def test_a_full_queue_keeps_what_is_noted_on_every_page(files: FilesScreen, amqp
     pages: list[tuple[str, dict[str, str], dict[str, Any]]] = [
         ("reunions", {"act": "reunion", "jour": day}, {}),
         ("doutes", {"doubt": "901", "decision": "same_person", "verifie": "oui"}, {}),
-        ("publication", {"mode": "affichage", "du": day, "au": "", "signe": ""}, {"export": tableau}),
+        ("publication", {"mode": "affichage", "du": day, "au": "", "retire": "", "signe": ""}, {"export": tableau}),
     ]
     files.spool.stop()
     with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as files.broker.real:

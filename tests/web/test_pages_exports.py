@@ -154,7 +154,7 @@ def test_the_page_of_a_tableau_tells_its_dates(screen: AskedScreen) -> None:
     screen.desk.ring(number)
     said = screen.read(f"/exports/{number}")
     assert "dimanche 18 avril 2027" in said
-    assert "ne pas afficher" in said
+    assert "ne pas publier" in said
     assert re.search(r"Mouvements \d+ – 1 page", said)
     assert "Marquer comme déposé" not in said
 

@@ -120,6 +120,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT (id, due_at, rung_at), UPDATE (rung_at)", "parked"),
         ("UPDATE (disabled_at)", "recipient"),
         ("SELECT (export_id), UPDATE (answer)", "depot"),
+        ("SELECT (export_id, published_until, withdrawn_on)", "publication"),
         ("SELECT (id, at)", "audit"),
         ("EXECUTE", "FUNCTION purge_audit(timestamptz), purge_refused(bigint[]), purge_versions(bigint)"),
         ("USAGE", "SEQUENCE notification_id_seq, reminder_id_seq"),
