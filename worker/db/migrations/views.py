@@ -188,7 +188,8 @@ def registres(dialect: str, youngest: int) -> str:
     mineurs = f"""
        (SELECT count(*) FROM electeur e WHERE e.code_commune = l.code_commune AND e.liste = l.liste
         AND e.version = l.version AND e.facts > 0 AND e.date_naissance LIKE '____-__-__'
-        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= (CAST({year} AS integer) - {youngest}) || {rest})"""  # noqa: S608 — our words
+        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest}
+        AND e.date_naissance <= (CAST({year} AS integer) - {youngest}) || {rest})"""  # noqa: S608 — our words
     return _REGISTRES.format(
         added=f""", i.taken_on, i.is_dated,
        CASE WHEN il.import_id IS NOT NULL THEN {mineurs} END AS mineurs"""
