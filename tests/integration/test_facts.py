@@ -155,7 +155,8 @@ CHANGES = {
     "an upsert": "INSERT INTO electeur (id, code_commune, liste, version, sexe) SELECT id, code_commune, liste,"
     " version, '' FROM electeur WHERE id = {first} ON CONFLICT (id) DO UPDATE SET sexe = excluded.sexe",
     "a dirty name": "UPDATE electeur SET nom_naissance = '  ' || nom_naissance || '\u00a0;' WHERE id = {first}",
-    "a minor": "UPDATE electeur SET date_naissance = '2025-01-01' WHERE id = {first}",
+    "a child": "UPDATE electeur SET date_naissance = '2025-01-01' WHERE id = {first}",
+    "a minor": f"UPDATE electeur SET date_naissance = '{TODAY.year - 17}-01-02' WHERE id = {{first}}",  # noqa: S608 — ours
     "a general number": "UPDATE electeur SET numero_general = 0 WHERE id = {first}",
     "a lost zero": "UPDATE electeur SET code_postal = '1400' WHERE id = {first}",
     "a double of somebody clean": "UPDATE electeur SET (nom_naissance, prenoms, date_naissance, commune_naissance) ="

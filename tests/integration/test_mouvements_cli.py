@@ -373,14 +373,14 @@ def test_electors_are_protected_by_names_that_are_asked_for(
 
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
     assert run("protections", "--commune", "13055").out == "Aucun électeur protégé : ajoutez-en un avec --add.\n"
-    added = answer("--add", "d’Aubigné", "ZOE 2", "14/03/1962")
+    added = answer("--add", "d’Aubigné", "ZOE C", "14/03/1962")
     assert (added.code, added.out) == (ExitCode.DONE, "D'AUBIGNE Zoé C, 14/03/1962\n")
     assert "Nom de naissance : " in added.err
-    refused = answer("--add", "d’Aubigny", "ZOE 2", "14/03/1962")
+    refused = answer("--add", "d’Aubigny", "ZOE C", "14/03/1962")
     assert refused.code == ExitCode.FAILED
     assert "Erreur : personne de ce nom, de ces prénoms et de cette date de naissance" in refused.err
     assert "Aubigny" not in refused.err
-    assert answer("--add", "d’Aubigné", "ZOE 2", "hier").code == ExitCode.USAGE
+    assert answer("--add", "d’Aubigné", "ZOE C", "hier").code == ExitCode.USAGE
     assert answer("--add").code == ExitCode.INTERRUPTED
     assert "Aucun électeur" in answer("--remove", "D'Aubigne", "Zoé C", "1962-03-14").out
     assert run("protections", "--commune", "13055", "--add", "--remove").code == ExitCode.USAGE

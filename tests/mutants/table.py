@@ -816,8 +816,8 @@ LISTS = [
     ),
     Mutant(
         "rule-spellings",
-        'fold_identite(*row[size : size + len(IDENTITE)], pays="")',
-        "tuple(row[size : size + len(IDENTITE)])",
+        'same[fold_identite(nom, prenoms, born, lieu, "")]',
+        "same[(nom, prenoms, born, lieu)]",
         ("test_two_spellings_of_a_name_are_one_identity",),
     ),
     Mutant(
