@@ -39,7 +39,7 @@ class _Field(NamedTuple):
     """A field that is judged: its French name, its values, the likely cause of a change for many."""
 
     name: str
-    values: Callable[[ElecteurTable], Sequence[ColumnElement[str]]]
+    values: Callable[[ElecteurTable], Sequence[Any]]
     cause: str
 
 
