@@ -124,6 +124,7 @@ def test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged(
         "L'export du 01/12/2026 n'est plus gardé : 1 électeur a ici le numéro et l'adresse du 20/05/2027. Les vérifier "
         "dans le REU."
     )
+    assert "du 19/03/2027 (25 électeurs) et du 20/05/2027 (23 électeurs)." in later.text
     assert "7 GERBOISE" in later.text
     assert "8 Rue de la Suite" in later.text
     assert _bilans(later)[-1] == _bilans(first)[-1], "counted back over April and May"
