@@ -37,7 +37,6 @@ _REQUESTS: _Grants = (
     ("UPDATE (born_after, born_before, decision, decided_at, decided_by, inscription_id, radiation_id)", "doubt"),
     ("DELETE, UPDATE (ancien_bureau, categorie, is_protegee, motif, nature)", "mouvement"),
     ("INSERT, DELETE", "commission, protection, scrutin"),
-    ("UPDATE (cloture, libelle)", "scrutin"),
     ("UPDATE (code_canton, code_circonscription, libelle_canton, libelle_circonscription)", "bureau"),
     ("UPDATE (identity, kinds)", "agent"),
     ("SELECT, INSERT", "recall"),
