@@ -7,6 +7,7 @@ from sqlalchemy import Connection, RowMapping, select, text
 
 from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.tableau_words import (
+    CITIZENS,
     MASQUEE,
     MOTIFS,
     NOTE_PROVISOIRE,
@@ -190,6 +191,7 @@ def _line(type_: TypeTableau, one: RowMapping) -> str:
 def _notes(type_: TypeTableau, presentation: Presentation, mouvements: Rows) -> str:
     notes = PERIODES.get(type_, "")
     if presentation is not Presentation.RECAPITULATIF:
+        notes += "".join(CITIZENS.get(type_, ()))
         if any(one["etat"] == "actif" for one in mouvements):
             notes += NOTE_PROVISOIRE
         if any(one["is_protegee"] for one in mouvements):

@@ -1,5 +1,6 @@
 """What the law and the brief want on the tableaux of the sample register, word for word."""
 
+from common.law import APPEALS, CONSULTATION
 from schemas.tableaux import TypeTableau
 
 TITRES = {
@@ -33,6 +34,19 @@ PERIODES = {
     TypeTableau.CINQ_JOURS_REU: "Ce tableau indique les inscriptions faites au titre de l’article L. 30 et les "
     "radiations intervenues depuis le 20/03/2027, jusqu’au 06/04/2027.",
 }
+_BLANK = "____________"
+CITIZENS = {
+    TypeTableau.VINGT_JOURS: (
+        f"Publié le {_BLANK}. Consultable jusqu’au {_BLANK}. Retiré le {_BLANK}.",
+        CONSULTATION,
+        *APPEALS[TypeTableau.VINGT_JOURS],
+    ),
+    TypeTableau.CINQ_JOURS_REU: (
+        f"Publié le {_BLANK}. Consultable jusqu’au {_BLANK}. Retiré le {_BLANK}.",
+        *APPEALS[TypeTableau.CINQ_JOURS_REU],
+    ),
+}
+"""What the posted page tells a citizen."""
 NOTE_PROVISOIRE = "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
 MASQUEE = "Adresse non communiquée"
 _COMMISSION = "Fait à LIBREVILLE, le Les membres de la commission administrative Sceau de la mairie" + (

@@ -18,6 +18,7 @@ from tests.integration.tableau_register import (
     REUNION,
     REUNION_PRECEDENTE,
     SCRUTIN,
+    TARDIVE,
     add_scrutin,
     named,
     write_register,
@@ -131,7 +132,7 @@ def test_a_leap_year_ends_on_the_29_february(desk: TableauDesk) -> None:
 def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
     saturday, monday = date(2027, 4, 10), date(2027, 4, 5)
     rows = [
-        INSCRIPTION | {"code_commune": "97209", "date_mouvement": day} | named(nom)
+        TARDIVE | {"code_commune": "97209", "date_mouvement": day} | named(nom)
         for nom, day in (("LUNDI", monday), ("MARDI", date(2027, 4, 6)), ("LE VINGTIÈME", date(2027, 3, 21)))
     ]
     write_register(desk.engine, rows, commune=("97209", "FORT-DE-LIBREVILLE"))
