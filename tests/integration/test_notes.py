@@ -119,7 +119,7 @@ def test_a_poll_of_the_commune_is_noted_corrected_and_taken_away(desk: DepotsDes
 
 
 def test_a_poll_has_the_days_of_its_decree(desk: DepotsDesk) -> None:
-    noted = {"jour": "2027-05-09", "libelle": "Élection partielle, 1er tour", "has_commission": False}
+    noted: dict[str, Any] = {"jour": "2027-05-09", "libelle": "Élection partielle, 1er tour", "has_commission": False}
     assert "demandent le texte" in _refusal(_note(desk, "scrutin_noted", **noted))[1]
     noted |= {"publication_due": "2027-04-24", "texte": "décret n° 2027-1 du 1er avril 2027"}
     _accepted(_note(desk, "scrutin_noted", **noted))

@@ -816,8 +816,8 @@ LISTS = [
     ),
     Mutant(
         "rule-spellings",
-        'fold_identite(*row[size : size + len(IDENTITE)], pays="")',
-        "tuple(row[size : size + len(IDENTITE)])",
+        'same[fold_identite(nom, prenoms, born, lieu, "")]',
+        "same[(nom, prenoms, born, lieu)]",
         ("test_two_spellings_of_a_name_are_one_identity",),
     ),
     Mutant(
@@ -2432,6 +2432,36 @@ TABLEAUX = [
         "return days_before(scrutin, 24), days_before(scrutin, 21)",
         "return days_before(scrutin, 25), days_before(scrutin, 21)",
         ("test_the_commission_meets_between_the_24th_and_the_21st_day",),
+    ),
+    Mutant(
+        "second-round-with-days-of-its-own",
+        "if is_today_law and is_second_round(scrutin, scrutins):",
+        "if False:",
+        ("test_a_second_round_goes_on_with_the_list_of_the_first",),
+    ),
+    Mutant(
+        "meeting-that-did-not-deliberate-moves-the-tableau",
+        "deliberated = max((it.jour for it in held if it.has_deliberated), default=None)",
+        "deliberated = max((it.jour for it in held), default=None)",
+        ("test_the_first_tableau_is_published_the_day_after_the_meeting",),
+    ),
+    Mutant(
+        "annual-meeting-beside-that-of-a-poll",
+        "is_called = any(first.year == year for first, _ in prepared)",
+        "is_called = False",
+        ("test_the_meeting_of_a_year_is_asked_for_when_no_poll_asks_for_one",),
+    ),
+    Mutant(
+        "first-tableau-named-for-days-that-it-has-not",
+        "is_of_twenty_days = bool(scrutin) and not publication_due",
+        "is_of_twenty_days = True",
+        ("test_without_a_poll_the_tableau_is_not_of_the_twenty_days",),
+    ),
+    Mutant(
+        "proposed-meeting-kept-for-the-five-days",
+        'if self.dates.get("reunion", "") not in {"", self.proposed}:',
+        'if self.dates.get("reunion", "") != "":',
+        ("test_the_first_export_is_proposed_when_no_meeting_before_is_noted",),
     ),
     Mutant(
         "closing-on-the-28th",

@@ -125,10 +125,12 @@ class Oracle(Coverage):
             self.guesses(link) for link in chain if self.is_between(link.day, start, last)
         )
         remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
-        figures = self.figures(step.liste, chain, mouvements, ages)
+        # Instruction INTA1830120J, III.C: inscriptions of article L. 30 and radiations. No history says the article.
+        shown = [it for it in mouvements if step.type != "cinq_jours_reu" or it.nature == "radiation"]
+        figures = self.figures(step.liste, chain, (mouvements, shown), ages)
         if any(it.avant < 0 or it.apres < 0 for it in figures.values()):
             gaps.add(Gap("bilan_impossible"))
-        lines = Counter(line for change in mouvements for line in self.lines_of(change))
+        lines = Counter(line for change in shown for line in self.lines_of(change))
         return Tableau(
             first=start + timedelta(days=1),
             last=last,
@@ -136,7 +138,7 @@ class Oracle(Coverage):
             remarks=+remarks,
             is_provisional=is_provisional,
             lines=lines,
-            mouvements=len(mouvements),
+            mouvements=len(shown),
             figures=figures,
         )
 
@@ -223,16 +225,22 @@ class Oracle(Coverage):
         return came + left
 
     def figures(
-        self, liste: str, chain: Sequence[Link], mouvements: Sequence[Change], ages: Ages
+        self, liste: str, chain: Sequence[Link], moved: tuple[Sequence[Change], Sequence[Change]], ages: Ages
     ) -> dict[str, Figures]:
-        """Electors before and after, from what the exports show; what came and left, from the mouvements."""
+        """Electors before and after, from what the exports show; what came and left, from the mouvements.
+
+        `moved`: all those of the period, and those that the tableau shows.
+        """
+        mouvements, shown = moved
         count = self.count_back if self.brought else self.count
         before, after = count(liste, chain, ages.start, ages.first), count(liste, chain, ages.end, ages.last)
         if not chain:  # what waits to be applied is counted by the tableau of its period, and by no other
             before, after = Counter(), after - before
-        natures = Counter((it.nature, "I", it.nouveau) for it in mouvements)
-        natures += Counter((it.nature, "II", it.ancien) for it in mouvements)
-        bureaux = {bureau for _, _, bureau in natures if bureau} | set(before) | set(after)
+        natures = Counter((it.nature, "I", it.nouveau) for it in shown)
+        natures += Counter((it.nature, "II", it.ancien) for it in shown)
+        others = Counter(it.nouveau for it in mouvements if it not in shown)
+        others.subtract(Counter(it.ancien for it in mouvements if it not in shown))
+        bureaux = {bureau for _, _, bureau in natures if bureau} | {it for it in others if it} | {*before, *after}
         figures = {
             bureau: Figures(
                 before[bureau],
@@ -241,10 +249,11 @@ class Oracle(Coverage):
                 natures["radiation", "II", bureau],
                 natures["modification", "II", bureau],
                 after[bureau],
+                others[bureau],
             )
             for bureau in bureaux
         }
-        totals = [sum(column) for column in zip(*figures.values(), strict=True)] or [0] * 6
+        totals = [sum(column) for column in zip(*figures.values(), strict=True)] or [0] * 7
         return figures | {"": Figures(*totals)}
 
     def count(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:  # noqa: ARG002

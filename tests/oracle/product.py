@@ -84,13 +84,15 @@ _PERSONNE = r"(?P<nom>ZZ[A-Z]+) (?P<prenoms>[^\W\d_]+(?: [^\W\d_]+)?) (?P<jour>\
 _EQUATION = (
     r"Électeurs avant (?P<avant>\d+) Inscriptions \+ (?P<inscriptions>\d+) "
     r"(?:Arrivées d’un autre bureau \+ (?P<arrivees>\d+) )?Radiations − (?P<radiations>\d+) "
-    r"(?:Départs vers un autre bureau − (?P<departs>\d+) )?Électeurs après = (?P<apres>\d+)"
+    r"(?:Départs vers un autre bureau − (?P<departs>\d+) )?"
+    r"(?:Autres mouvements, non portés à ce tableau (?P<sign>[+−]) (?P<others>\d+) )?"
+    r"Électeurs après = (?P<apres>\d+)"
 )
 _WORDS = re.compile(
     rf"Bureau (?P<bureau>\d{{4}}) — |(?P<sans>Électeurs sans bureau)|(?<!\w)(?P<part>II?)\. |{_PERSONNE}|{_EQUATION}|"
     r"Changements de bureau dans la commune, sans effet sur ce total : (?P<changements>\d+)"
 )
-_PERIOD = re.compile(r"du (\d\d/\d\d/\d{4}) au (\d\d/\d\d/\d{4})\.")
+_PERIOD = re.compile(r"depuis le (\d\d/\d\d/\d{4}), jusqu’au (\d\d/\d\d/\d{4})\.")
 
 
 class Product:
@@ -273,8 +275,9 @@ def read_tableau(row: RowMapping, content: str) -> Tableau:
             both = int(found["changements"])
             figures[""] = figures[""]._replace(arrivees=both, departs=both)
         else:
-            is_bureau = found["arrivees"] is not None
-            figures[bureau if is_bureau else ""] = Figures(*(int(found[name] or 0) for name in Figures._fields))
+            counted = Figures(*(int(found[name] or 0) for name in Figures._fields))
+            others = -counted.others if found["sign"] == "−" else counted.others
+            figures["" if bureau in figures else bureau] = counted._replace(others=others)  # the commune comes last
     anomalies = row["anomalies"]
     if isinstance(anomalies, str):  # SQLite keeps JSON as text
         anomalies = json.loads(anomalies)

@@ -38,7 +38,6 @@ _REQUESTS: _Grants = (
     ("DELETE, UPDATE (ancien_bureau, categorie, is_protegee, motif, nature)", "mouvement"),
     ("UPDATE (date_mouvement, date_tableau, is_dated)", "mouvement"),
     ("INSERT, DELETE", "commission, protection, scrutin"),
-    ("UPDATE (cloture, libelle)", "scrutin"),
     ("UPDATE (code_canton, code_circonscription, libelle_canton, libelle_circonscription)", "bureau"),
     ("UPDATE (identity, kinds)", "agent"),
     ("SELECT, INSERT", "recall"),
