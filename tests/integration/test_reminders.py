@@ -122,6 +122,7 @@ def published(desk: Desk, *parts: str, until: date = LAST_DAY, withdrawn_on: dat
             days = {"published_on": VINGT, "published_until": until, "withdrawn_on": withdrawn_on}
             said = {"mode": "consultation", "published_by": "mairie", "said_at": utc_now()}
             session.add(Publication(export_id=export_id, **days, **said))
+    desk.change(Export, parameters={"scrutin": SCRUTIN.isoformat()})
     desk.change(Request, told_at=utc_now())
 
 
@@ -139,6 +140,27 @@ def test_a_withdrawal_is_reminded_of_once_on_the_day_after_the_last_one(desk: De
     text = " ".join(next(mail.text for mail in mailbox.mails if "Retrait" in mail.text).split())
     assert "Dernier jour de la publication : lundi 29 mars 2027" in text
     assert "Tableau des vingt jours, liste P ; Tableau des vingt jours, liste CM" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "instant", "is_told"),
+    [
+        ("98735", "2027-03-30T08:00:00+00:00", False),  # still the last day in Tahiti, the day after in Paris
+        ("98735", "2027-03-30T11:00:00+00:00", True),
+        ("98611", "2027-03-29T11:00:00+00:00", False),
+        ("98611", "2027-03-29T13:00:00+00:00", True),  # the day after in Wallis, still the last one in Paris
+    ],
+)
+def test_a_withdrawal_follows_the_civil_day_of_the_commune(
+    desk: Desk, mailbox: Mailbox, code: str, instant: str, *, is_told: bool
+) -> None:
+    published(desk, "vingt_jours.P.commune")
+    for table in (Agent, Export):
+        desk.change(table, code_commune=code)
+    day = partial(civil_day, datetime.fromisoformat(instant))
+    work(desk.notifier(smtp(mailbox), today=day, reminder_days=(10,)))
+    told = any("Retrait" in subject for subject in subjects(mailbox))
+    assert told is is_told
 
 
 def test_a_withdrawal_that_was_noted_is_not_reminded_of(desk: Desk, mailbox: Mailbox) -> None:

@@ -150,9 +150,9 @@ def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: 
     assert is_in(one, demande(CINQ_JOURS_REU, scrutin=scrutin, reunion=reunion)) is cinq
 
 
-def test_without_a_meeting_the_vingt_jours_stop_on_the_twentieth_day() -> None:
+def test_without_a_meeting_the_vingt_jours_stop_on_the_day_before_the_twentieth() -> None:
     asked = demande(VINGT_JOURS, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12))
-    assert asked.last_day == date(2026, 2, 23)
+    assert asked.last_day == date(2026, 2, 22)
 
 
 def test_published_earlier_they_stop_on_the_eve() -> None:
