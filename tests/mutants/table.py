@@ -1330,9 +1330,15 @@ SCREEN = [
     ),
     Mutant(
         "withdrawal-reminded-of-when-noted",
-        ".where(over, Publication.withdrawn_on.is_(None))",
-        ".where(over)",
+        ".where(Publication.published_until.between(first, last), Publication.withdrawn_on.is_(None))",
+        ".where(Publication.published_until.between(first, last))",
         ("test_a_withdrawal_that_was_noted_is_not_reminded_of",),
+    ),
+    Mutant(
+        "withdrawal-reminded-of-on-the-day-of-paris",
+        "_ONE_DAY <= today(commune) - until <=",
+        '_ONE_DAY <= today("") - until <=',
+        ("test_a_withdrawal_follows_the_civil_day_of_the_commune",),
     ),
     Mutant(
         "published-tableau-undone-without-reason",

@@ -56,7 +56,7 @@ def test_the_road_from_a_list_to_correct_to_an_accepted_one(files_on_both: Files
 def test_a_tableau_is_posted_then_certified(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     number = screen.make_tableau(TypeTableau.CINQ_JOURS_REU)
-    screen.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL")
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
     assert "Publier le tableau" in screen.read("taches")
     screen.desk.publish(number, published_until=today())
     assert "Certifier la publication pas encore" in screen.read("taches")
@@ -71,7 +71,7 @@ def test_a_tableau_is_posted_then_certified(files_on_both: FilesScreen) -> None:
 def test_a_recapitulatif_is_not_the_tableau_to_publish(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     screen.make_tableau(TypeTableau.CINQ_JOURS_REU, presentations=["recapitulatif"])
-    screen.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL")
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
     page = screen.read("taches")
     assert "Publier le tableau" not in page
     assert "Préparer le tableau des cinq jours" in page
