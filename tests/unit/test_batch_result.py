@@ -198,6 +198,7 @@ def test_programs_are_told_of_each_commune() -> None:
     assert document["counts"] == {
         "ready": 4,
         "provisional": 0,
+        "to_complete": 0,
         "to_correct": 0,
         "recalled": 0,
         "failed": 2,
@@ -219,6 +220,7 @@ def test_programs_are_told_of_each_commune() -> None:
         "bloquantes": 0,
         "remarques": 7,
         "provisional": 0,
+        "to_complete": 0,
         "to_correct": 0,
         "recalled": 0,
         "failures": [{"code": DISK.code, "reason": DISK.reason, "files": 2}],

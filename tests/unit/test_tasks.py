@@ -219,9 +219,8 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
     [
         (date(2026, 11, 10), None, "Préparer le tableau des cinq jours", TO_COME),
         (date(2026, 12, 14), None, "Préparer le tableau des cinq jours", TO_COME),
-        (date(2026, 12, 15), None, "Préparer le tableau des cinq jours", TO_COME),
-        (date(2026, 12, 16), None, "Préparer le tableau des cinq jours", TO_DO),
-        (date(2026, 12, 17), None, "Préparer le tableau des cinq jours", LATE),
+        (date(2026, 12, 15), None, "Préparer le tableau des cinq jours", TO_DO),
+        (date(2026, 12, 16), None, "Préparer le tableau des cinq jours", LATE),
         (date(2026, 12, 1), {"bloquantes": 2}, "Corriger le tableau des cinq jours", TO_DO),
         (
             date(2026, 12, 15),
@@ -233,7 +232,7 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
             date(2026, 12, 16),
             {"provisoire_until": date(2026, 12, 16)},
             "Refaire le tableau des cinq jours",
-            TO_DO,
+            LATE,
         ),
         (date(2026, 12, 15), {"a_completer": 4}, "Compléter le tableau des cinq jours", TO_DO),
         (date(2026, 12, 16), {"a_completer": 4}, "Compléter le tableau des cinq jours", LATE),
