@@ -219,7 +219,8 @@ def test_many_motifs_are_noted_at_once_or_none(desk: DepotsDesk) -> None:
     wrong = "radiation_deces" if rows[-1].nature == "inscription" else "inscription_office"
     code, reason = _refusal(_note(desk, "motifs_completed", motifs=[*motifs[:-1], motifs[-1] | {"categorie": wrong}]))
     assert code == "categorie_incoherente"
-    assert reason.endswith(f"n'est pas celle d'une {rows[-1].nature} (mouvement n° {rows[-1].id}).")
+    said = f"cette catégorie n'est pas celle d'une {rows[-1].nature}."
+    assert reason.endswith(f"Mouvement n° {rows[-1].id} : {said}")
     code, _ = _refusal(_note(desk, "motifs_completed", motifs=[*motifs, motifs[0] | {"mouvement": 999_999}]))
     assert code == "mouvement_inconnu"
     assert (_motifs(desk), _trail(desk)) == ([], [])

@@ -150,9 +150,16 @@ def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: 
     assert is_in(one, demande(CINQ_JOURS_REU, scrutin=scrutin, reunion=reunion)) is cinq
 
 
-def test_without_a_meeting_the_vingt_jours_stop_on_the_day_before_the_twentieth() -> None:
+def test_without_a_meeting_the_vingt_jours_stop_on_the_eve_of_the_twentieth_day() -> None:
     asked = demande(VINGT_JOURS, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12))
     assert asked.last_day == date(2026, 2, 22)
+
+
+def test_the_cinq_jours_published_on_a_day_stop_on_the_eve() -> None:
+    asked = demande(
+        TypeTableau.CINQ_JOURS_REU, scrutin=date(2026, 3, 15), reunion=date(2026, 2, 20), publication=date(2026, 3, 10)
+    )
+    assert (asked.last_day, asked.final_on) == (date(2026, 3, 9), date(2026, 3, 10))
 
 
 def test_published_earlier_they_stop_on_the_eve() -> None:

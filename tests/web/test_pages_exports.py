@@ -17,7 +17,7 @@ from worker.exports.models import Export
 pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 MADE_AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
-GOOD = "UPDATE export SET bloquantes = 0 WHERE id = :id"
+GOOD = "UPDATE export SET bloquantes = 0, a_completer = 0 WHERE id = :id"
 
 
 @pytest.fixture

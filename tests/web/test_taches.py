@@ -38,7 +38,7 @@ def test_the_road_from_a_list_to_correct_to_an_accepted_one(files_on_both: Files
     screen.desk.run("UPDATE export SET bloquantes = 9")
     assert "Corriger la liste complémentaire municipale à faire 9 anomalies bloquantes" in _to_do(screen)
     again = screen.make(CM)["export_id"]
-    screen.desk.run("UPDATE export SET bloquantes = 0 WHERE id = :id", id=again)
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0 WHERE id = :id", id=again)
     assert "Prête : liste complémentaire municipale." in _to_do(screen)
     screen.desk.deposit(again)
     page = screen.read("taches")
