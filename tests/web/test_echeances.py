@@ -24,7 +24,7 @@ def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(files_o
         "du jeudi 12 novembre 2026au dimanche 15 novembre 2026 Réunion de la commission de contrôle",
         "réunion notée le vendredi 13 novembre 2026",
         "samedi 14 novembre 2026 Tableau des vingt jours à publier Code électoral, art. L. 19, L. 20 et R. 13",
-        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20, L. 30, L. 31 et R. 14",
+        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20 (II), L. 30 et R. 14",
         "dans 6 jours",
     ):
         assert expected in page
