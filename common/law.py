@@ -206,7 +206,8 @@ _OMITTED = (
 )
 _LATE = (
     "L’électeur concerné, tout électeur de la commune et le préfet peuvent contester une inscription faite au titre de "
-    "l’article L. 30. Ils saisissent le tribunal judiciaire, qui statue jusqu’au jour du scrutin (art. L. 32 et L. 20, II)."
+    "l’article L. 30. Ils saisissent le tribunal judiciaire. Il statue jusqu’au jour du scrutin (art. L. 32 et L. 20, "
+    "II)."
 )
 _COURT = "Le tribunal compétent est le tribunal judiciaire de ____________________."
 

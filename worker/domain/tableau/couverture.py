@@ -245,8 +245,11 @@ def last_known_day(demande: Demande) -> date:
 
 
 def _counted(demande: Demande, chain: Chain) -> Iterator[tuple[Link, Link]]:
-    """Each export that electors are counted back across, after the one before it: from the period to the base."""
-    if not chain.links:
+    """Each export that electors are counted back across, after the one before it: from the period to the base.
+
+    A tableau of the yearly revision has no period.
+    """
+    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
         return pairwise(())
     base = _rank_of_base(demande, chain)
     return pairwise(chain.links[_bounds(demande, chain.links)[0] : None if base is None else base + 1])
