@@ -216,7 +216,7 @@ def test_dates_and_motifs_are_applied_to_all_at_once(files_on_both: FilesScreen)
     page = screen.get("motifs").text
     assert page.count("entre le 10/09/2026 et le 20/11/2026") == len(others) + 1
     number = _dated(screen).total()
-    assert number > electeurs.PAGE, "more than one page has"
+    assert number > electeurs.MOUVEMENTS, "more than one page has"
     form = {f"categorie-{it}": "" for it in (first, *others)} | {f"jour-{first}": "2026-10-01"}
     for_all = {"tous": "oui", "tous-inscription": "inscription_volontaire", "tous-radiation": "radiation_deces"}
     for_all |= {"tous-jour": "2026-11-02", "portee": "toutes"}
