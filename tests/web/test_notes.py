@@ -252,7 +252,7 @@ def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(files_on_both: 
     _send(screen, "motifs", **form | {f"propose-{it}": "oui" for it in proposed})
     known = _dated(screen)
     assert known["inscription", "inscription_office", "2026-10-05"] == len(others)
-    assert known["inscription", "inscription_l30", ""] == 1, "what she chose wins"
+    assert known["inscription", "inscription_l30", ""] == 1, "what the agent chose wins"
 
 
 def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(files: FilesScreen) -> None:

@@ -134,7 +134,7 @@ class MouvementLine:
 
     @property
     def proposed(self) -> date | None:
-        """The day she turned 18 between the two exports: an inscription d'office of that day, to be confirmed."""
+        """The 18th birthday between the two exports: an inscription d'office of that day, to be confirmed."""
         day = majorite_on(self.date_naissance) if self.nature is Nature.INSCRIPTION and not self.categorie else None
         return day if day and self.may_be_on(day) and self.day in {None, day} else None
 
