@@ -35,12 +35,12 @@ def compare(before: Lines, after: Lines) -> Comparison:
     old, new = list(before), list(after)
     pairs = _pair(old, new, lambda it: it.personne) + _pair(old, new, lambda it: plain(it.personne))
     moved = [
-        Change("modification", there.personne, here.bureau, there.bureau)
+        Change("modification", there.personne, here.bureau, there.bureau, there, "changement_bureau")
         for here, there, _ in pairs
         if here.bureau != there.bureau
     ]
-    came = [Change("inscription", it.personne, "", it.bureau) for it in new]
-    left = [Change("radiation", it.personne, it.bureau, "") for it in old]
+    came = [Change("inscription", it.personne, "", it.bureau, it) for it in new]
+    left = [Change("radiation", it.personne, it.bureau, "", it) for it in old]
     return Comparison(moved + came + left, sum(pair.is_guess for pair in pairs))
 
 

@@ -5,22 +5,28 @@ specifications. Days are those that the register was told; nothing here knows wh
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 from tests.oracle.answers import Answer, Figures, Line, Liste, Refused, Tableau
+from tests.oracle.comparing import plain
 from tests.oracle.coverage import Coverage, Gap, Window
 from tests.oracle.history import (
+    BIRTHPLACES,
+    LIBREVILLE,
+    LISTES,
     AskListe,
     AskTableau,
     Bring,
     Change,
+    Commune,
     Decide,
     History,
     Import,
+    Inscrit,
     Meeting,
     Personne,
     Poll,
@@ -32,6 +38,24 @@ from tests.oracle.register import Link
 
 DAYS_TO_SECOND_ROUND = {"Municipales": 7, "Présidentielle": 14}
 """By the first word of a poll's name: Code électoral, art. L. 56; Constitution, art. 7. Others have one round."""
+MOTIFS = {
+    "": "",
+    "inscription_volontaire": "Inscription volontaire",
+    "inscription_office": "Inscription d’office",
+    "inscription_judiciaire": "Inscription judiciaire",
+    "radiation_deces": "Décès",
+    "radiation_autre_commune": "Autre commune",
+    "radiation_decision": "Décision",
+    "changement_bureau": "Changement de bureau",
+}
+"""What a line prints of a category: the specification of the tableaux, « The page »."""
+OUTSIDE_THE_UNION = ("Suisse", "Britannique")
+_TOTALS = {"I": "Total des inscriptions", "II": "Total des radiations"}
+_UNITS = (
+    "zéro un deux trois quatre cinq six sept huit neuf dix "
+    "onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf"
+)
+_TENS = {20: "vingt", 30: "trente", 40: "quarante", 50: "cinquante", 60: "soixante", 80: "quatre-vingt"}
 
 
 class Ages(NamedTuple):
@@ -43,6 +67,16 @@ class Ages(NamedTuple):
     last: date
 
 
+class Shown(NamedTuple):
+    """A mouvement of a tableau, and what is known of its day."""
+
+    change: Change
+    days: tuple[date, ...]
+    """One day, or the days of the two exports between which it lies."""
+    is_applied: bool = True
+    """Whether the list shows it; else its number is provisional."""
+
+
 @dataclass
 class Oracle(Coverage):
     """The files, computed; a fault overrides one of these rules, or of those that they rest on."""
@@ -50,9 +84,11 @@ class Oracle(Coverage):
     meetings: list[date] = field(default_factory=list)
     rounds: dict[date, date] = field(default_factory=dict)
     """Polls, each with the day of its last round."""
+    commune: Commune = LIBREVILLE
 
     def answer(self, history: History) -> list[Answer]:
         """What each step must be answered; None: nothing is to be compared."""
+        self.commune = history.commune
         return [self._take(step) for step in history.steps]
 
     def _take(self, step: Step) -> Answer:  # noqa: PLR0911 — a kind of step each
@@ -86,7 +122,34 @@ class Oracle(Coverage):
         chain = self.chains.get(step.liste)
         everybody = chain[-1].lines if chain else ()
         electeurs = [it for it in everybody if self.is_of_age(it.personne, step.day)]
-        return Liste(Counter(it._replace(numero=0, voie="") for it in electeurs), len(everybody) - len(electeurs))
+        head = "GEM"[LISTES.index(step.liste)], f"{step.day:%d/%m/%Y}", *self.commune[2::-2], self.commune.nom.upper()
+        mineurs = len(everybody) - len(electeurs)
+        return Liste(
+            electeurs=tuple(self.filed(it, step.liste) for it in sorted(electeurs, key=lambda it: it[1:3])),
+            mineurs=mineurs,
+            heads=frozenset({head} if electeurs else ()),
+            anomalies=self.anomalies(step.liste, electeurs) + Counter(mineurs_non_exportes=int(mineurs > 0)),
+        )
+
+    def filed(self, it: Inscrit, liste: str) -> Inscrit:
+        """What the file has of an elector: no order number, a nationality on the complementary lists only."""
+        usage = "" if it.usage == it.personne.nom else it.usage
+        return it._replace(numero=0, usage=usage, nationalite="" if liste == "P" else it.nationalite)
+
+    def anomalies(self, liste: str, electeurs: Sequence[Inscrit]) -> Counter[str]:
+        """What the report says, by code: of the file, of its bureaux, of its electors."""
+        homes = Counter((plain(it.personne), it.voie) for it in electeurs)
+        persons = Counter(plain(it.personne) for it in electeurs)
+        return +Counter(
+            numero_general_absent=int(bool(electeurs)),
+            canton_absent=len({it.bureau for it in electeurs}),
+            date_partielle=sum("-00" in it.personne.naissance for it in electeurs),
+            electeur_en_double=sum(number for number in homes.values() if number > 1),
+            homonyme=sum(number for number in persons.values() if number > 1),
+            nationalite_hors_union=sum(it.nationalite in OUTSIDE_THE_UNION for it in electeurs) * (liste != "P"),
+            nationalite_francaise=sum(it.nationalite == "Française" for it in electeurs) * (liste != "P"),
+            nom_usage_identique=sum(it.usage == it.personne.nom for it in electeurs),
+        )
 
     # The tableaux since 2019.
 
@@ -105,18 +168,8 @@ class Oracle(Coverage):
             (of_poll if step.type == "cinq_jours_reu" else None) or self.age_day(start, rounds),
             of_poll or self.age_day(last, rounds),
         )
-        mouvements = [
-            change
-            for link in chain
-            for change in link.changes
-            if self.is_between(link.day, start, last) and self.counts(change, link.day, ages)
-        ]
-        mouvements += [
-            change
-            for change, day in self.told(step.liste)
-            if self.is_between(day, start, last) and self.counts(change, day, ages)
-        ]
-        mouvements += self.coming_of_age(chain, ages)
+        shown = self.shown(step.liste, ages)
+        printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
         if any(self.asked_about(link, start, last, ages) for link in chain):
             gaps.add(Gap("doutes_ouverts"))
@@ -125,19 +178,58 @@ class Oracle(Coverage):
             self.guesses(link) for link in chain if self.is_between(link.day, start, last)
         )
         remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
-        figures = self.figures(step.liste, chain, mouvements, ages)
+        figures = self.figures(step.liste, chain, [it.change for it in shown], [it.change for it in printed], ages)
         if any(it.avant < 0 or it.apres < 0 for it in figures.values()):
             gaps.add(Gap("bilan_impossible"))
-        lines = Counter(line for change in mouvements for line in self.lines_of(change))
+        lines = [line for it in printed for line in self.lines_of(it, step)]
         return Tableau(
             first=start + timedelta(days=1),
             last=last,
             gaps=frozenset(gap.code for gap in gaps if gap.is_blocking),
             remarks=+remarks,
             is_provisional=is_provisional,
-            lines=lines,
-            mouvements=len(mouvements),
+            lines=tuple(sorted(lines, key=order)),
+            mouvements=len(printed),
             figures=figures,
+            incomplete=self.incomplete(shown, step.type),
+            totals=self.totals(printed, {*figures}),
+            exports=self.exports(chain, start, last),
+        )
+
+    def shown(self, liste: str, ages: Ages) -> list[Shown]:
+        """The mouvements of a period: of the exports, of files, and of electors who come of age."""
+        chain = self.chains.get(liste, [])
+        compared = [
+            Shown(change, self.days(former, link))
+            for former, link in pairwise(chain)
+            for change in link.changes
+            if self.is_between(link.day, ages.start, ages.end) and self.counts(change, link.day, ages)
+        ]
+        told = [
+            Shown(change, (day,), file.is_applied)
+            for file in self.brought
+            for change, day in file.lines
+            if file.liste == liste and self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
+        ]
+        return compared + told + self.coming_of_age(chain, ages)
+
+    def days(self, former: Link, link: Link) -> tuple[date, ...]:
+        """Between which days a mouvement lies that two exports tell."""
+        return former.day, link.day
+
+    def is_printed(self, change: Change, type_: str) -> bool:
+        """Whether a tableau names a mouvement: since 2019 that of R. 14 names radiations and inscriptions under L. 30.
+
+        Source: instruction INTA1830120J, III.C.
+        """
+        return type_ == "vingt_jours" or change.nature == "radiation" or change.categorie == "inscription_l30"
+
+    def incomplete(self, shown: Sequence[Shown], type_: str) -> Counter[str]:
+        """What R. 13 and R. 14 ask for and the register does not know: days and categories."""
+        natures = [it for it in shown if it.change.nature != "modification"]
+        return +Counter(
+            date_absente=sum(len(it.days) > 1 for it in shown) * (type_ == "vingt_jours"),
+            motif_absent=sum(not it.change.categorie for it in natures),
         )
 
     def age_day(self, day: date, rounds: Mapping[date, date]) -> date:
@@ -196,9 +288,9 @@ class Oracle(Coverage):
         since = self.begins_to_count(change.personne, ages)
         return since <= day if change.nature == "inscription" else since < day
 
-    def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Change]:
+    def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Shown]:
         """Who was entered in advance, and becomes an elector in the period: inscribed d'office."""
-        found: list[Change] = []
+        found: list[Shown] = []
         for place, (link, following) in enumerate(zip_longest(chain, chain[1:])):
             entered = Counter((it.personne, it.nouveau) for it in link.changes if it.nature == "inscription")
             for inscrit in self.known_now(chain, place):
@@ -207,26 +299,74 @@ class Oracle(Coverage):
                 is_new = since == link.day and entered[inscrit.personne, inscrit.bureau] > 0
                 entered[inscrit.personne, inscrit.bureau] -= is_new  # somebody may be on a list twice
                 if is_shown and not is_new and self.is_between(since, ages.start, ages.end):
-                    found.append(Change("inscription", inscrit.personne, "", inscrit.bureau))
+                    entry = Change("inscription", inscrit.personne, "", inscrit.bureau, inscrit, "inscription_office")
+                    found.append(Shown(entry, (since,)))
         return found
 
-    def lines_of(self, change: Change) -> list[Line]:
-        """Where somebody is named: who changes bureau comes into one and leaves the other."""
-        came = [Line("I", change.nouveau, change.personne)] if change.nouveau else []
-        left = [Line("II", change.ancien, change.personne)] if change.ancien else []
+    def places_of(self, change: Change) -> list[tuple[str, str]]:
+        """Part and bureau of each line: an elector who changes bureau comes into one and leaves the other."""
+        came = [("I", change.nouveau)] if change.nouveau else []
+        left = [("II", change.ancien)] if change.ancien else []
         return came + left
 
+    def lines_of(self, shown: Shown, step: AskTableau) -> list[Line]:
+        """The lines of a mouvement, with all that they print."""
+        change, it = shown.change, shown.change.inscrit
+        who = change.personne
+        _, departement, pays = BIRTHPLACES[who.commune]
+        days = [f"{day:%d/%m/%Y}" for day in shown.days]
+        values = {
+            "numero": str(it.numero if shown.is_applied else 0),
+            "usage": "" if it.usage == who.nom else it.usage,
+            "naissance": f"{who.jour} à {who.commune} ({pays if departement == '99' else departement})",
+            "adresse": f"{it.voie}, {' '.join(self.commune.adresse)}",
+            "bureau": " → ".join(filter(None, (change.ancien, change.nouveau))),
+            "nationalite": "" if step.liste == "P" else it.nationalite,
+            "date": (days[0] if len(days) == 1 else f"entre le {days[0]} et le {days[1]}")
+            if step.type == "vingt_jours"
+            else "",
+            "motif": MOTIFS[change.categorie],
+        }
+        return [Line(part, section, who, **values) for part, section in self.places_of(change)]
+
+    def totals(self, printed: Sequence[Shown], sections: Collection[str]) -> dict[tuple[str, str], str]:
+        """The sentence that ends each part. In the commune's, a change of bureau is counted in part I only."""
+        places = [(it.change, part, section) for it in printed for part, section in self.places_of(it.change)]
+        places += [(it, part, "") for it, part, _ in places if part == "I" or it.nature != "modification"]
+        found = {}
+        for section in sections:
+            for part, title in _TOTALS.items():
+                natures = [it.nature for it, of_part, of in places if (of_part, of) == (part, section)]
+                moved = natures.count("modification")
+                total = f"{title} : {count('électeur', len(natures))}"
+                changes = f", dont {count('changement', moved)} de bureau" if moved else ""
+                found[section, part] = total + changes
+        return found
+
+    def exports(self, chain: Sequence[Link], start: date, last: date) -> str:
+        """The note that names the exports on which a tableau rests: from the meeting's to the last day's."""
+        before = [link for link in chain if link.day <= start][-1:]
+        after = [link for link in chain if link.day >= last][:1]
+        within = [link for link in chain if start < link.day < last]
+        named = [f"du {link.day:%d/%m/%Y} ({len(link.lines)} électeurs)" for link in before + within + after]
+        if not named:
+            return ""
+        head = "D’après l’export" if len(named) == 1 else "D’après les exports"
+        listed = ", ".join(named[:-1]) + " et " * (len(named) > 1) + named[-1]
+        return f"{head} du répertoire électoral unique {listed}."
+
     def figures(
-        self, liste: str, chain: Sequence[Link], mouvements: Sequence[Change], ages: Ages
+        self, liste: str, chain: Sequence[Link], shown: Sequence[Change], printed: Sequence[Change], ages: Ages
     ) -> dict[str, Figures]:
         """Electors before and after, from what the exports show; what came and left, from the mouvements."""
-        count = self.count_back if self.brought else self.count
-        before, after = count(liste, chain, ages.start, ages.first), count(liste, chain, ages.end, ages.last)
+        counted = self.count_back if self.brought else self.count
+        before, after = counted(liste, chain, ages.start, ages.first), counted(liste, chain, ages.end, ages.last)
         if not chain:  # what waits to be applied is counted by the tableau of its period, and by no other
             before, after = Counter(), after - before
-        natures = Counter((it.nature, "I", it.nouveau) for it in mouvements)
-        natures += Counter((it.nature, "II", it.ancien) for it in mouvements)
-        bureaux = {bureau for _, _, bureau in natures if bureau} | set(before) | set(after)
+        natures = Counter((it.nature, part, of) for it in printed for part, of in self.sides(it))
+        others = Counter((part, of) for it in shown for part, of in self.sides(it))
+        others.subtract((part, of) for it in printed for part, of in self.sides(it))
+        bureaux = {of for _, of in others} | set(before) | set(after)
         figures = {
             bureau: Figures(
                 before[bureau],
@@ -235,11 +375,16 @@ class Oracle(Coverage):
                 natures["radiation", "II", bureau],
                 natures["modification", "II", bureau],
                 after[bureau],
+                others["I", bureau] - others["II", bureau],
             )
             for bureau in bureaux
         }
-        totals = [sum(column) for column in zip(*figures.values(), strict=True)] or [0] * 6
+        totals = [sum(column) for column in zip(*figures.values(), strict=True)] or [0] * 7
         return figures | {"": Figures(*totals)}
+
+    def sides(self, change: Change) -> list[tuple[str, str]]:
+        """Part and bureau of a mouvement in the balance."""
+        return [(part, of) for part, of in (("I", change.nouveau), ("II", change.ancien)) if of]
 
     def count(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:  # noqa: ARG002
         """Electors of each bureau at the end of a day, as far as the exports until then tell."""
@@ -280,3 +425,25 @@ class Oracle(Coverage):
         """Whether one of the mouvements of the tableau is of a doubt that is open."""
         shown = [it.personne for it in link.changes if self.counts(it, link.day, ages)]
         return self.is_between(link.day, start, last) and any({*pair} & {*shown} for pair in link.open_doubts)
+
+
+def order(line: Line) -> tuple[str, ...]:
+    """By bureau, part, names and date of birth; accents count where nothing else tells two names apart."""
+    who, bare = line.personne, plain(line.personne)
+    return line.section or "~", line.part, bare.nom, who.nom, bare.prenoms, who.prenoms, who.naissance
+
+
+def count(noun: str, number: int) -> str:
+    """`douze (12) électeurs`."""
+    return f"{in_words(number)} ({number}) {noun}{'s' * (number > 1)}"
+
+
+def in_words(number: int) -> str:
+    """A number below one hundred, as it is said in France."""
+    units = _UNITS.split()
+    ten = max((it for it in _TENS if it <= number), default=0)
+    unit = number - ten
+    if not ten or not unit:
+        return units[number] if not ten else _TENS[ten] + "s" * (ten == 80)
+    link = " et " if unit in (1, 11) and ten != 80 else "-"
+    return f"{_TENS[ten]}{link}{units[unit]}"

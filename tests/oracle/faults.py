@@ -1,13 +1,15 @@
 """Ways to compute wrongly, one each: the comparison must notice all of them."""
 # ruff: noqa: ARG002 — a rule that is gone looks at nothing
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import date, timedelta
 
-from tests.oracle.answers import Answer, Line, Liste
-from tests.oracle.computation import Ages, Oracle
+from tests.oracle.answers import Answer, Liste
+from tests.oracle.computation import Ages, Oracle, Shown
 from tests.oracle.coverage import Gap, Window
-from tests.oracle.history import AskListe, AskTableau, Change, Import, Lines, Personne
+from tests.oracle.history import AskListe, AskTableau, Change, Import, Inscrit, Lines, Personne
 from tests.oracle.register import Brought, Link
 
 
@@ -58,9 +60,7 @@ class MinorsAreElectors(Oracle):
 
     def _liste(self, step: AskListe) -> Answer:
         answer = super()._liste(step)
-        if isinstance(answer, Liste) and answer.mineurs:
-            return Liste(answer.electeurs, 0)
-        return answer
+        return replace(answer, mineurs=0) if isinstance(answer, Liste) else answer
 
 
 class BirthdayADayLate(Oracle):
@@ -80,7 +80,7 @@ class SecondRoundIsForgotten(Oracle):
 class NobodyComesOfAge(Oracle):
     """Who was entered in advance never shows."""
 
-    def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Change]:
+    def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Shown]:
         return []
 
 
@@ -94,8 +94,8 @@ class MinorsShowWhenEntered(Oracle):
 class ChangeOfBureauOnlyArrives(Oracle):
     """Who changes bureau is not in part II of the one she leaves."""
 
-    def lines_of(self, change: Change) -> list[Line]:
-        return super().lines_of(change)[:1]
+    def places_of(self, change: Change) -> list[tuple[str, str]]:
+        return super().places_of(change)[:1]
 
 
 class DayStaysAsItWas(Oracle):
@@ -221,6 +221,34 @@ class WaitingIsPassedOver(Oracle):
 
     def waiting(self, window: Window) -> Sequence[date]:
         return ()
+
+
+class ExportDayIsTheDate(Oracle):
+    """A mouvement that a comparison told happened on the day of the export."""
+
+    def days(self, former: Link, link: Link) -> tuple[date, ...]:
+        return (link.day,)
+
+
+class EveryMouvementIsNamed(Oracle):
+    """The tableau of R. 14 names what the tableau of R. 13 names."""
+
+    def is_printed(self, change: Change, type_: str) -> bool:
+        return True
+
+
+class NothingIsMissing(Oracle):
+    """A mouvement without a day or a category is complete."""
+
+    def incomplete(self, shown: Sequence[Shown], type_: str) -> Counter[str]:
+        return Counter()
+
+
+class SpellingsAreTwoPersons(Oracle):
+    """The list's report knows an elector twice by the same letters only."""
+
+    def anomalies(self, liste: str, electeurs: Sequence[Inscrit]) -> Counter[str]:
+        return super().anomalies(liste, [it for it in electeurs if it.personne.prenoms.isascii()])
 
 
 FAULTS: tuple[type[Oracle], ...] = tuple(Oracle.__subclasses__())

@@ -51,6 +51,13 @@ _SYLLABLES = (
     "xo",
 )
 _ACCENTS = (("e", "é"), ("i", "î"), ("o", "ô"), ("u", "û"), ("a", "â"))
+_HOUSES = ("1", "12 BIS", "7 TER", "")
+_NATIONALITES = ("Belge", "Belge", "Italienne", "Allemande", "Suisse", "Française")
+_CATEGORIES = {
+    "inscription": ("inscription_volontaire", "inscription_office", "inscription_judiciaire", ""),
+    "radiation": ("radiation_deces", "radiation_autre_commune", "radiation_decision", ""),
+    "modification": ("changement_bureau",),
+}
 _POLLS = ("Municipales 2026", "Européennes 2026", "Présidentielle 2026", "Référendum du 1er mai")
 _TYPES = ("vingt_jours", "vingt_jours", "vingt_jours", "cinq_jours_reu")
 
@@ -96,19 +103,22 @@ class _World:
     def arrive(self, liste: str, today: date) -> None:
         """Somebody whom nobody knew."""
         personne = self.somebody(today)
-        self._inscribe(personne, liste)
+        nationalite = "Française" if liste == "P" else self.chance.pick(_NATIONALITES)
+        self._inscribe(personne, liste, nationalite)
         if liste == "CE" and self.chance.happens(0.9):
-            self._inscribe(personne, "CM")
+            self._inscribe(personne, "CM", nationalite)
 
     def come_back(self, liste: str) -> None:
         """Somebody who had left, the very same."""
         if self.gone[liste]:
-            self._inscribe(self.gone[liste].pop().personne, liste)
+            known = self.gone[liste].pop()
+            self._inscribe(known.personne, liste, known.nationalite)
 
     def add_homonym(self, liste: str) -> None:
         """Somebody of the same name, born on the same day in the same commune."""
         if self.listes[liste]:
-            self._inscribe(self.chance.pick(self.listes[liste]).personne, liste)
+            known = self.chance.pick(self.listes[liste])
+            self._inscribe(known.personne, liste, known.nationalite)
 
     def leave(self, liste: str) -> None:
         """Somebody is struck off; the general list keeps one."""
@@ -131,7 +141,7 @@ class _World:
         """Somebody lives elsewhere, in the same bureau."""
         if self.listes[liste]:
             self.numero += 1
-            self._alter(liste, voie=f"Chemin {self._word(2)} {self.numero}")
+            self._alter(liste, voie=self._voie("Chemin"))
 
     def spell(self, liste: str) -> None:
         """A name gets the accent that it had not."""
@@ -173,8 +183,8 @@ class _World:
         for place, known in enumerate(self.listes[liste]):
             if known.personne == personne:
                 self.numero += 1
-                voie = f"Place {self._word(2)} {self.numero}"
-                self.listes[liste][place] = Inscrit(personne, self.chance.pick(_BUREAUX), self.numero, voie)
+                bureau = self.chance.pick(_BUREAUX)
+                self.listes[liste][place] = known._replace(bureau=bureau, numero=self.numero, voie=self._voie("Place"))
 
     def renumber(self, liste: str) -> None:
         """All get new numbers, in the order of their streets."""
@@ -190,17 +200,25 @@ class _World:
     def _place(self, liste: str) -> int:
         return self.chance.number(0, len(self.listes[liste]) - 1)
 
-    def _inscribe(self, personne: Personne, liste: str) -> None:
+    def _inscribe(self, personne: Personne, liste: str, nationalite: str) -> None:
         if liste in self.closed:
             return
         self.numero += 1
-        voie = f"Rue {self._word(2)} {self.numero}"
-        self.listes[liste].append(Inscrit(personne, self.chance.pick(_BUREAUX), self.numero, voie))
+        usage = self._usage(personne) if self.chance.happens(0.2) else ""
+        place = self.chance.pick(_BUREAUX), self.numero, self._voie("Rue")
+        self.listes[liste].append(Inscrit(personne, *place, usage, nationalite))
+
+    def _voie(self, kind: str) -> str:
+        return f"{self.chance.pick(_HOUSES)} {kind} {self._word(2)} {self.numero}".strip()
+
+    def _usage(self, personne: Personne) -> str:
+        return personne.nom if self.chance.happens(0.1) else f"ZZ{self._word(2).upper()}-{personne.nom}"
 
     def somebody(self, today: date) -> Personne:
         """Somebody whom nobody knew."""
         self.born += 1
-        return Personne(f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today))
+        birthplace = "BRUXELLES" if self.chance.happens(0.1) else "MARSEILLE"
+        return Personne(f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today), birthplace)
 
     def _word(self, syllables: int) -> str:
         number, word = self.born, ""
@@ -342,7 +360,7 @@ class _Clerk:
         elif place <= latest:
             days = self.links[place - 1], self.links[place]
             before, after = (self.exports[it].get(liste, ()) for it in (place - 1, place))
-            changes = [it for it in compare(before, after).changes if it.personne.naissance < "2009"]
+            changes = [self._say_why(it) for it in compare(before, after).changes if it.personne.naissance < "2009"]
             lines = [Told(change, self._day_between(*days)) for change in changes]
             if lines and self.chance.happens(0.3):
                 lines.pop(self.chance.number(0, len(lines) - 1))
@@ -377,7 +395,12 @@ class _Clerk:
     def _tell(self, nature: str, first: date, last: date) -> Told:
         personne = self.world.somebody(self.today)
         bureaux = sorted({it.bureau for lines in self.exports[0].values() for it in lines})
-        return Told(Change(nature, personne, "", self.chance.pick(bureaux)), self._day_between(first, last))
+        inscrit = Inscrit(personne, self.chance.pick(bureaux), 7, "1 Rue du Bac")
+        change = Change(nature, personne, "", inscrit.bureau, inscrit)
+        return Told(self._say_why(change), self._day_between(first, last))
+
+    def _say_why(self, change: Change) -> Change:
+        return change._replace(categorie=self.chance.pick(_CATEGORIES[change.nature]))
 
     def _day_between(self, first: date, last: date) -> date:
         """Mostly neither of the two."""

@@ -5,8 +5,28 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
-COMMUNE = "13900"
 LISTES = ("P", "CE", "CM")
+BIRTHPLACES = {"MARSEILLE": ("13055", "13", "FRANCE"), "BRUXELLES": ("99131", "99", "BELGIQUE")}
+"""Commune of birth: its code, its département, its country."""
+
+
+class Commune(NamedTuple):
+    """The commune of a history, and the hour at which its clerk works."""
+
+    code: str
+    nom: str
+    departement: str
+    adresse: tuple[str, str]
+    """Postal code and town of every address."""
+    zone: str
+    hour: int
+    """Local. Overseas it is chosen so that the day in Paris is another one."""
+
+
+LIBREVILLE = Commune("13900", "Libreville", "13", ("13001", "MARSEILLE"), "Europe/Paris", 9)
+PAPEETE = Commune("98735", "Papeete", "987", ("98714", "PAPEETE"), "Pacific/Tahiti", 20)
+NOUMEA = Commune("98818", "Noumea", "988", ("98800", "NOUMEA"), "Pacific/Noumea", 6)
+COMMUNES = (LIBREVILLE, PAPEETE, NOUMEA)
 
 
 class Personne(NamedTuple):
@@ -32,19 +52,29 @@ class Inscrit(NamedTuple):
     """Four digits."""
     numero: int
     voie: str
-    """Her street; with `numero` of no meaning between two exports."""
+    """Number and street: `12 BIS Rue ba 3`."""
+    usage: str = ""
+    nationalite: str = "Française"
 
 
 Lines = tuple[Inscrit, ...]
 
 
 class Change(NamedTuple):
-    """A mouvement: what a comparison finds, or somebody brings."""
+    """A mouvement that a comparison finds, or that a file brings."""
 
     nature: str
     personne: Personne
     ancien: str
     nouveau: str
+    inscrit: Inscrit
+    """What a tableau prints: for a radiation, the line of the former export."""
+    categorie: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What two mouvements of one day may not share."""
+        return self.nature, *self.personne, self.ancien, self.nouveau
 
 
 class Told(NamedTuple):
@@ -158,7 +188,4 @@ class History:
     """Steps in their order."""
 
     steps: Sequence[Step] = field(default_factory=tuple)
-
-    def without(self, places: set[int]) -> "History":
-        """The same without some steps."""
-        return History(tuple(step for place, step in enumerate(self.steps) if place not in places))
+    commune: Commune = LIBREVILLE

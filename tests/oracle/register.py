@@ -64,7 +64,8 @@ class Link:
                 changes.remove(left)  # a homonym may have left too
                 changes.remove(came)
                 if left.ancien != came.nouveau:
-                    changes.append(Change("modification", new, left.ancien, came.nouveau))
+                    of_bureau = new, left.ancien, came.nouveau, came.inscrit
+                    changes.append(Change("modification", *of_bureau, "changement_bureau"))
         return changes
 
     @property
@@ -182,8 +183,9 @@ class Register:
             if (known.liste, known.lines) == (step.liste, step.lines):
                 known.complete_until = step.complete_until or known.complete_until
                 return Done(is_unchanged=True)
-        told = {(change, link.day) for link in self.chains.get(step.liste, []) for change in link.changes}
-        if not step.lines or (told | {*self.told(step.liste)}) & {*step.lines}:
+        told = {(change.key, link.day) for link in self.chains.get(step.liste, []) for change in link.changes}
+        told |= {(change.key, day) for change, day in self.told(step.liste)}
+        if not step.lines or told & {(change.key, day) for change, day in step.lines}:
             return Refused()
         self.brought.append(Brought(step.liste, step.lines, step.complete_until, step.is_applied))
         return Done()

@@ -25,6 +25,18 @@ _SEEDS = (*range(110), 118, 136, 139, 157, 188, 368, 379, 712, 783)
 """The last ones have what is rare: a second round that matters, a correction across the majority, a late file."""
 _DRAWN, _ON_POSTGRESQL = 77, 4
 
+_AWAITED = (
+    "date",
+    "exports",
+    "incomplete",
+    "J-5 exports",
+    "J-5 figures",
+    "J-5 incomplete",
+    "J-5 mouvements",
+    "J-5 who",
+)
+"""Aspects of the law as corrected in November 2026 that other parts of the same change bring to the product."""
+
 Played = list[tuple[History, list[Answer]]]
 
 
@@ -42,7 +54,7 @@ def played(product: Product) -> Played:
 
 def test_the_product_says_what_the_oracle_computes(played: Played) -> None:
     for seed, (history, answers) in zip(_SEEDS, played, strict=True):
-        assert find_differences(history, answers, Oracle()) == [], f"history {seed}"
+        assert find_differences(history, answers, Oracle(), _AWAITED) == [], f"history {seed}"
 
 
 def test_the_histories_have_what_they_are_for(played: Played) -> None:
@@ -72,12 +84,18 @@ def test_the_histories_have_what_they_are_for(played: Played) -> None:
 @given(st.randoms(use_true_random=False).map(build_history))
 @settings(max_examples=_DRAWN, suppress_health_check=list(HealthCheck))
 def test_no_history_makes_them_differ(product: Product, history: History) -> None:
-    assert find_differences(history, product.play(history), Oracle()) == []
+    assert find_differences(history, product.play(history), Oracle(), _AWAITED) == []
 
 
 @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: fault.__name__)
 def test_an_oracle_that_is_wrong_is_noticed(played: Played, fault: type[Oracle]) -> None:
-    assert any(find_differences(history, answers, fault()) for history, answers in played), fault.__doc__
+    assert any(_differs(history, answers, fault) for history, answers in played), fault.__doc__
+
+
+def _differs(history: History, answers: list[Answer], fault: type[Oracle]) -> bool:
+    """Whether a fault makes another difference than those of the oracle that is right."""
+    right, wrong = (find_differences(history, answers, oracle()) for oracle in (Oracle, fault))
+    return right != wrong
 
 
 @pytest.mark.parametrize("seed", range(_ON_POSTGRESQL))
@@ -88,4 +106,4 @@ def test_postgresql_says_the_same(postgres_server: PostgresServer, tmp_path: Pat
     with closing(Product(url, tmp_path, lambda: None)) as product:
         answers = product.play(history)
     postgres_server.drop(url)
-    assert find_differences(history, answers, Oracle()) == []
+    assert find_differences(history, answers, Oracle(), _AWAITED) == []
