@@ -98,7 +98,7 @@ def _compare(seeds: Sequence[int], without: Sequence[str]) -> tuple[Counter[str]
     with ExitStack() as stack:
         product = _open(stack)
         for seed in seeds:
-            history = build_history(Random(seed))
+            history = build_history(Random(seed), without)
             answers = product.play(history)
             figures.update(map(_name, answers))
             if differences := find_differences(history, answers, Oracle(), without):
@@ -125,7 +125,7 @@ def _show(seed: int, without: Sequence[str]) -> None:
         def differ(history: History) -> list[Difference]:
             return find_differences(history, product.play(history), Oracle(), without)
 
-        history = shorten(build_history(Random(seed)), lambda it: bool(differ(it)))
+        history = shorten(build_history(Random(seed), without), lambda it: bool(differ(it)))
         click.echo(f"History {seed}, as short as it can be:")
         for step in history.steps:
             click.echo(f"  {step}")

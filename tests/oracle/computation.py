@@ -23,7 +23,9 @@ from tests.oracle.history import (
     Bring,
     Change,
     Commune,
+    Complete,
     Decide,
+    Edit,
     History,
     Import,
     Inscrit,
@@ -75,6 +77,8 @@ class Shown(NamedTuple):
     """One day, or the days of the two exports between which it lies."""
     is_applied: bool = True
     """Whether the list shows it; else its number is provisional."""
+    is_presumed: bool = False
+    """Whether its category follows from a birthday, and no clerk has said it."""
 
 
 @dataclass
@@ -91,7 +95,7 @@ class Oracle(Coverage):
         self.commune = history.commune
         return [self._take(step) for step in history.steps]
 
-    def _take(self, step: Step) -> Answer:  # noqa: PLR0911 — a kind of step each
+    def _take(self, step: Step) -> Answer:  # noqa: C901, PLR0911 — a kind of step each
         match step:
             case Import():
                 return self._import(step)
@@ -108,6 +112,10 @@ class Oracle(Coverage):
                 self.rounds[step.held_on] = step.held_on + timedelta(days=later)
             case Decide():
                 return self._decide(step)
+            case Complete():
+                return self._complete(step)
+            case Edit():
+                return self._edit(step)
             case AskListe():
                 return self._liste(step)
             case AskTableau():
@@ -120,7 +128,7 @@ class Oracle(Coverage):
         if not self.knows(step.liste):
             return Refused()
         chain = self.chains.get(step.liste)
-        everybody = chain[-1].lines if chain else ()
+        everybody = chain[-1].held if chain else ()
         electeurs = [it for it in everybody if self.is_of_age(it.personne, step.day)]
         head = "GEM"[LISTES.index(step.liste)], f"{step.day:%d/%m/%Y}", *self.commune[2::-2], self.commune.nom.upper()
         mineurs = len(everybody) - len(electeurs)
@@ -193,17 +201,17 @@ class Oracle(Coverage):
             figures=figures,
             incomplete=self.incomplete(shown, step.type),
             totals=self.totals(printed, {*figures}),
-            exports=self.exports(chain, start, last),
+            exports="" if self.word(last) else self.exports(chain, start, min(last, step.day)),
         )
 
     def shown(self, liste: str, ages: Ages) -> list[Shown]:
         """The mouvements of a period: of the exports, of files, and of electors who come of age."""
         chain = self.chains.get(liste, [])
         compared = [
-            Shown(change, self.days(former, link))
+            Shown(change, (day,) if link.day_of(change) else self.days(former, link))
             for former, link in pairwise(chain)
-            for change in link.changes
-            if self.is_between(link.day, ages.start, ages.end) and self.counts(change, link.day, ages)
+            for change, day in link.dated
+            if self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
         ]
         told = [
             Shown(change, (day,), file.is_applied)
@@ -215,7 +223,7 @@ class Oracle(Coverage):
 
     def days(self, former: Link, link: Link) -> tuple[date, ...]:
         """Between which days a mouvement lies that two exports tell."""
-        return former.day, link.day
+        return (former.day, link.day) if former.day < link.day else (link.day,)
 
     def is_printed(self, change: Change, type_: str) -> bool:
         """Whether a tableau names a mouvement: since 2019 that of R. 14 names radiations and inscriptions under L. 30.
@@ -226,11 +234,12 @@ class Oracle(Coverage):
 
     def incomplete(self, shown: Sequence[Shown], type_: str) -> Counter[str]:
         """What R. 13 and R. 14 ask for and the register does not know: days and categories."""
-        natures = [it for it in shown if it.change.nature != "modification"]
-        return +Counter(
-            date_absente=sum(len(it.days) > 1 for it in shown) * (type_ == "vingt_jours"),
-            motif_absent=sum(not it.change.categorie for it in natures),
-        )
+        named = [it for it in shown if it.change.nature != "modification"]
+        without = [it for it in named if not it.change.categorie]
+        if type_ == "cinq_jours_reu":  # a birthday makes an inscription d'office, or one under L. 30
+            without += [it for it in named if it.is_presumed]
+        undated = [it for it in named if len(it.days) > 1 and type_ == "vingt_jours"]
+        return +Counter(date_absente=len(undated), motif_absent=len(without))
 
     def age_day(self, day: date, rounds: Mapping[date, date]) -> date:
         """The day on which age counts for an elector of `day`: L. 11 II 1°.
@@ -264,9 +273,8 @@ class Oracle(Coverage):
         return max(days, default=None)
 
     def is_to_come(self, step: AskTableau, last: date) -> bool:
-        """Whether the day of a tableau has not come: that after the meeting, the 20th or the 5th before the poll."""
-        is_of_meeting = step.until or (step.scrutin and self.meeting_of(step.scrutin))
-        return last >= step.day if step.type == "vingt_jours" and is_of_meeting else last > step.day
+        """Whether the last day of a tableau is not over where its commune is."""
+        return last >= step.day
 
     def is_between(self, day: date, start: date, last: date) -> bool:
         """Whether a day counts: the meeting's own day belongs to the tableau before."""
@@ -289,18 +297,27 @@ class Oracle(Coverage):
         return since <= day if change.nature == "inscription" else since < day
 
     def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Shown]:
-        """Who was entered in advance, and becomes an elector in the period: inscribed d'office."""
+        """Who was entered in advance, and becomes an elector in the period: inscribed d'office.
+
+        The line has the values of the last export taken until that day, and the category of the entry if a clerk said
+        one.
+        """
         found: list[Shown] = []
+        said: dict[Personne, str] = {}
         for place, (link, following) in enumerate(zip_longest(chain, chain[1:])):
-            entered = Counter((it.personne, it.nouveau) for it in link.changes if it.nature == "inscription")
+            entered = [(it.personne, it.nouveau, day) for it, day in link.dated if it.nature == "inscription"]
+            said |= {it.personne: it.categorie for it in link.changes if it.nature == "inscription"}
             for inscrit in self.known_now(chain, place):
-                since = self.begins_to_count(inscrit.personne, ages)
-                is_shown = link.day <= since and (following is None or since < following.day)
-                is_new = since == link.day and entered[inscrit.personne, inscrit.bureau] > 0
-                entered[inscrit.personne, inscrit.bureau] -= is_new  # somebody may be on a list twice
-                if is_shown and not is_new and self.is_between(since, ages.start, ages.end):
-                    entry = Change("inscription", inscrit.personne, "", inscrit.bureau, inscrit, "inscription_office")
-                    found.append(Shown(entry, (since,)))
+                who = inscrit.personne
+                since = self.begins_to_count(who, ages)
+                entry = next((it for it in entered if it[:2] == (who, inscrit.bureau)), None)
+                entered = [it for it in entered if it is not entry]  # somebody may be on a list twice
+                on_list = entry[2] if entry else link.day
+                is_shown = on_list <= since and (following is None or since < following.day)
+                if is_shown and not (entry and since == on_list) and self.is_between(since, ages.start, ages.end):
+                    categorie = said.get(who, "")
+                    change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie or "inscription_office")
+                    found.append(Shown(change, (since,), is_presumed=not categorie))
         return found
 
     def places_of(self, change: Change) -> list[tuple[str, str]]:
@@ -345,10 +362,10 @@ class Oracle(Coverage):
 
     def exports(self, chain: Sequence[Link], start: date, last: date) -> str:
         """The note that names the exports on which a tableau rests: from the meeting's to the last day's."""
-        before = [link for link in chain if link.day <= start][-1:]
-        after = [link for link in chain if link.day >= last][:1]
-        within = [link for link in chain if start < link.day < last]
-        named = [f"du {link.day:%d/%m/%Y} ({len(link.lines)} électeurs)" for link in before + within + after]
+        first = max((link.day for link in chain if link.day <= start), default=start)
+        end = min((link.day for link in chain if link.day >= last), default=last)
+        of_day = {link.day: link for link in chain if first <= link.day <= end}
+        named = [f"du {day:%d/%m/%Y} ({_electors(len(link.lines))})" for day, link in of_day.items()]
         if not named:
             return ""
         head = "D’après l’export" if len(named) == 1 else "D’après les exports"
@@ -359,7 +376,8 @@ class Oracle(Coverage):
         self, liste: str, chain: Sequence[Link], shown: Sequence[Change], printed: Sequence[Change], ages: Ages
     ) -> dict[str, Figures]:
         """Electors before and after, from what the exports show; what came and left, from the mouvements."""
-        counted = self.count_back if self.brought else self.count
+        is_beside = self.brought or any(link.said for link in chain)
+        counted = self.count_back if is_beside else self.count
         before, after = counted(liste, chain, ages.start, ages.first), counted(liste, chain, ages.end, ages.last)
         if not chain:  # what waits to be applied is counted by the tableau of its period, and by no other
             before, after = Counter(), after - before
@@ -393,12 +411,14 @@ class Oracle(Coverage):
         return Counter(it.bureau for it in everybody if self.is_of_age(it.personne, age_day))
 
     def count_back(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:
-        """The same where mouvements were brought: from what the register shows now, back over whatever is later.
+        """The same where mouvements have days of their own: from the export that is counted from, back to a day.
 
         A list that no export has shows nobody: what is brought of it waits to be applied.
         """
-        now = Counter(it.bureau for it in (chain[-1].lines if chain else ()) if self.is_of_age(it.personne, age_day))
-        known = [(change, link.day) for link in chain for change in link.changes]
+        base = self.base(chain, day) or (chain[-1] if chain else None)
+        now = Counter(it.bureau for it in (base.held if base else ()) if self.is_of_age(it.personne, age_day))
+        links = chain[: chain.index(base) + 1] if base else ()
+        known = [(change, of) for link in links for change, of in link.dated]
         sign = -1 if chain else 1
         for change, of in [*known, *self.told(liste)]:
             if (of > day) == bool(chain) and self.is_of_age(change.personne, age_day):
@@ -431,6 +451,10 @@ def order(line: Line) -> tuple[str, ...]:
     """By bureau, part, names and date of birth; accents count where nothing else tells two names apart."""
     who, bare = line.personne, plain(line.personne)
     return line.section or "~", line.part, bare.nom, who.nom, bare.prenoms, who.prenoms, who.naissance
+
+
+def _electors(number: int) -> str:
+    return f"{number} électeur{'s' * (number > 1)}"
 
 
 def count(noun: str, number: int) -> str:

@@ -1,20 +1,25 @@
 """Histories at random: a commune of a few dozen electors, a year or so, a clerk who does not say all she knows."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
 from typing import TypeVar
 
+from schemas.vocabulary import CATEGORIES, Nature
 from tests.oracle.comparing import compare
 from tests.oracle.history import (
+    COMMUNES,
+    LIBREVILLE,
     LISTES,
     AskListe,
     AskTableau,
     Bring,
     Change,
+    Complete,
     Decide,
+    Edit,
     History,
     Import,
     Inscrit,
@@ -54,7 +59,7 @@ _ACCENTS = (("e", "é"), ("i", "î"), ("o", "ô"), ("u", "û"), ("a", "â"))
 _HOUSES = ("1", "12 BIS", "7 TER", "")
 _NATIONALITES = ("Belge", "Belge", "Italienne", "Allemande", "Suisse", "Française")
 _CATEGORIES = {
-    "inscription": ("inscription_volontaire", "inscription_office", "inscription_judiciaire", ""),
+    "inscription": (*(it.value for it in CATEGORIES[Nature.INSCRIPTION]), ""),
     "radiation": ("radiation_deces", "radiation_autre_commune", "radiation_decision", ""),
     "modification": ("changement_bureau",),
 }
@@ -64,9 +69,14 @@ _TYPES = ("vingt_jours", "vingt_jours", "vingt_jours", "cinq_jours_reu")
 _Value = TypeVar("_Value")
 
 
-def build_history(random: Random) -> History:
-    """One history; the same source of chance gives the same one."""
-    return _Clerk(_Chance(random)).live()
+SUBJECTS = ("zones", "questions", "completed", "sql", "again")
+"""What may be left out of histories: overseas communes, imports that may ask, days and motifs that a clerk says,
+deletions by SQL, tableaux asked for a second time."""
+
+
+def build_history(random: Random, without: Collection[str] = ()) -> History:
+    """One history; the same source of chance gives the same one. `without`: subjects that it must not have."""
+    return _Clerk(_Chance(random), {*SUBJECTS} - {*without}).live()
 
 
 class _Chance:
@@ -193,6 +203,16 @@ class _World:
             self.numero += 1
             self.listes[liste][place] = known._replace(numero=self.numero)
 
+    def close_bureau(self, liste: str) -> None:
+        """All of a bureau vote in another one."""
+        closed, other = self.chance.pick(_BUREAUX), self.chance.pick(_BUREAUX)
+        lines = self.listes[liste]
+        self.listes[liste] = [it._replace(bureau=other) if it.bureau == closed else it for it in lines]
+
+    def rewrite(self, liste: str) -> None:
+        """The commune writes its streets in another way."""
+        self.listes[liste] = [it._replace(voie=it.voie.replace("Rue", "R.")) for it in self.listes[liste]]
+
     def _alter(self, liste: str, **changes: str | int) -> None:
         place = self._place(liste)
         self.listes[liste][place] = self.listes[liste][place]._replace(**changes)  # type: ignore[arg-type]
@@ -261,6 +281,8 @@ _CHANGES = (
     "scatter_homonyms",
     "renumber",
     "leave_all",
+    "close_bureau",
+    "rewrite",
 )
 
 
@@ -272,8 +294,9 @@ def _sunday(day: date) -> date:
 class _Clerk:
     """Who takes exports, imports them, and asks for files."""
 
-    def __init__(self, chance: _Chance) -> None:
+    def __init__(self, chance: _Chance, subjects: Collection[str]) -> None:
         self.chance = chance
+        self.subjects = subjects
         self.world = _World(chance)
         self.today = _BEGINS
         self.steps: list[Step] = []
@@ -308,6 +331,8 @@ class _Clerk:
             (self._undo, 1),
             (self._decide, 1),
             (self._bring, 5 * self.is_bringing),
+            (self._complete, 4 * ("completed" in self.subjects)),
+            (self._edit, "sql" in self.subjects),
         )
         choice = [act for act, weight in acts for _ in range(weight)]
         for _ in range(self.chance.number(2, 8)):
@@ -315,7 +340,10 @@ class _Clerk:
             self.chance.pick(choice)()
         self._ask_tableau()
         self._ask_liste()
-        return History(tuple(self.steps))
+        if "again" in self.subjects and self.chance.happens(0.3):
+            self._ask_again()
+        commune = self.chance.pick(COMMUNES) if self.chance.happens(0.3) else LIBREVILLE
+        return History(tuple(self.steps), commune if "zones" in self.subjects else LIBREVILLE)
 
     def _pass_time(self, least: int, most: int) -> None:
         self.today += timedelta(days=self.chance.number(least, most))
@@ -335,9 +363,11 @@ class _Clerk:
         absent = sorted(self.known - set(listes))
         emptied = tuple(liste for liste in absent if self.chance.happens(0.6))
         is_compared = not self.chance.happens(0.4 if self.is_bringing else 0.08)
-        self.steps.append(Import(self.today, listes, said, is_compared, emptied))
-        self.links.append(said or self.today)
-        self.exports.append(listes)
+        is_sure = "questions" not in self.subjects or self.chance.happens(0.6)
+        for is_accepted in (True,) if is_sure else (False, True):
+            self.steps.append(Import(self.today, listes, said, is_compared, emptied, is_accepted))
+            self.links.append(said or self.today)
+            self.exports.append(listes)
         self.known |= set(listes)
         self.standing = len(self.links) - 1
         if self.world.corrected and self.chance.happens(0.5):
@@ -434,6 +464,30 @@ class _Clerk:
             place = latest if self.chance.happens(0.6) else self.chance.number(0, latest)
             liste, left, came = self.world.corrected[place]
             self.steps.append(Decide(self.today, liste, left, came, self.chance.happens(0.75)))
+
+    def _complete(self) -> None:
+        """Say when and why something happened between two exports, mostly the last ones."""
+        place = len(self.exports) - 1 if self.chance.happens(0.7) else self.chance.number(0, len(self.exports) - 1)
+        liste = self.chance.pick(("P", "P", "P", "CE"))
+        before, after = (self.exports[it].get(liste, ()) for it in (max(0, place - 1), place))
+        changes = [it for it in compare(before, after).changes if it.nature != "modification"]
+        for change in changes[: self.chance.number(1, 3)]:
+            jour = self.links[place] - timedelta(days=self.chance.number(0, 9))
+            categorie = self.chance.pick([it for it in _CATEGORIES[change.nature] if it])
+            said = categorie, jour if self.chance.happens(0.7) else None
+            self.steps.append(Complete(self.today, liste, change.nature, change.personne, *said))
+
+    def _edit(self) -> None:
+        liste = self.chance.pick(("P", "P", "CE"))
+        if lines := self.exports[-1].get(liste):
+            self.steps.append(Edit(self.today, liste, self.chance.pick(lines).personne))
+
+    def _ask_again(self) -> None:
+        """Import once more, then ask for the same tableaux as before."""
+        asked = [step for step in self.steps if isinstance(step, AskTableau)]
+        self._pass_time(1, 40)
+        self._import()
+        self.steps += [replace(step, again=self.today) for step in asked[-2:]]
 
     def _ask_liste(self) -> None:
         liste = self.chance.pick(("P", "P", "CE", "CM"))

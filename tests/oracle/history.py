@@ -96,6 +96,8 @@ class Import:
     is_compared: bool = True
     emptied: tuple[str, ...] = ()
     """Lists that it lacks because nobody is on them any more."""
+    is_accepted: bool = True
+    """Whether the clerk has said yes to what the import may ask."""
 
 
 @dataclass(frozen=True)
@@ -158,6 +160,27 @@ class Decide:
 
 
 @dataclass(frozen=True)
+class Complete:
+    """A clerk says when and why the last mouvement of a person happened, as far as it is known."""
+
+    day: date
+    liste: str
+    nature: str
+    personne: Personne
+    categorie: str
+    jour: date | None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Another service deletes a person from a list by SQL."""
+
+    day: date
+    liste: str
+    personne: Personne
+
+
+@dataclass(frozen=True)
 class AskListe:
     """Somebody asks for the file of a list."""
 
@@ -178,9 +201,11 @@ class AskTableau:
     until: date | None = None
     scrutin: date | None = None
     is_interrupted: bool = False
+    again: date | None = None
+    """The day on which the same request is made again, as if it were `day`."""
 
 
-Step = Import | Redate | Undo | Bring | Meeting | Poll | Decide | AskListe | AskTableau
+Step = Import | Redate | Undo | Bring | Meeting | Poll | Decide | Complete | Edit | AskListe | AskTableau
 
 
 @dataclass(frozen=True)

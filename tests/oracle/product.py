@@ -8,15 +8,16 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import RowMapping, event
+from sqlalchemy import RowMapping, event, text
 
+from schemas.declarations import CompletedMotif
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.tableaux import TypeTableau
@@ -33,7 +34,9 @@ from tests.oracle.history import (
     AskTableau,
     Bring,
     Commune,
+    Complete,
     Decide,
+    Edit,
     History,
     Import,
     Inscrit,
@@ -60,6 +63,7 @@ from worker.registre.comparaison.doubts import DoubtSide, list_doubts
 from worker.registre.imports.chain import set_taken_on
 from worker.registre.imports.undo import undo_import
 from worker.registre.mouvements.importer import import_mouvements
+from worker.registre.mouvements.motifs import note_motifs
 from worker.registre.reu.importer import Intake, import_file
 from worker.registre.scrutins import KnownScrutin, Reunion, add_reunion, remove_scrutin, select_scrutins, set_scrutin
 
@@ -132,7 +136,8 @@ class Product:
         self._commune = history.commune
         answers = []
         for step in history.steps:
-            with patch("common.calendrier.datetime", _clock_at(self._instant(step.day))):
+            day = (step.again if isinstance(step, AskTableau) else None) or step.day
+            with patch("common.calendrier.datetime", _clock_at(self._instant(day))):
                 answers.append(self._take(step))
         return answers
 
@@ -147,6 +152,7 @@ class Product:
         shutil.rmtree(self._desk.root, ignore_errors=True)
         self._imports: list[int | None] = []
         self._asked = 0
+        self._instants: dict[AskTableau, datetime] = {}
         self._commune = LIBREVILLE
 
     def _take(self, step: Step) -> Answer:  # noqa: C901, PLR0911 — a kind of step each
@@ -168,6 +174,10 @@ class Product:
                         set_scrutin(connection, KnownScrutin(self._commune.code, step.held_on, step.libelle, None))
                 case Decide():
                     return self._decide(step)
+                case Complete():
+                    return self._complete(step)
+                case Edit():
+                    return self._edit(step)
                 case AskListe():
                     return self._liste(step)
                 case AskTableau():
@@ -183,7 +193,7 @@ class Product:
             self._engine,
             path,
             imported_by="oracle",
-            accept_loss=True,
+            accept_loss=step.is_accepted,
             intake=Intake(
                 step.taken_on,
                 "" if step.is_compared else "essai",
@@ -227,6 +237,30 @@ class Product:
                 decide(connection, doubt.id, said, by="oracle", code_commune=self._commune.code)
         return Done() if meant else Refused()
 
+    def _complete(self, step: Complete) -> Answer:
+        """As a clerk answers on the page of dates and motifs."""
+        query = """SELECT max(id) FROM mouvement WHERE liste = :liste AND nature = :nature AND nom_naissance = :nom
+                   AND prenoms = :prenoms AND date_naissance = :naissance AND import_id IN (SELECT id FROM import
+                   WHERE kind = 'reu')"""
+        about = {"liste": step.liste, "nature": step.nature} | step.personne._asdict()
+        with self._engine.begin() as connection:
+            number = connection.scalar(text(query), {it: about[it] for it in about if it != "commune"})
+            said = {"mouvement": number or 0, "categorie": step.categorie}
+            said |= {"jour": step.jour} if step.jour else {}
+            note_motifs(connection, self._commune.code, [CompletedMotif.model_validate(said)])
+        return Done()
+
+    def _edit(self, step: Edit) -> Answer:
+        about = {"liste": step.liste} | step.personne._asdict()
+        listes = "SELECT count(*) FROM liste WHERE liste = :liste AND code_commune = :code"
+        query = """DELETE FROM electeur WHERE liste = :liste AND nom_naissance = :nom AND prenoms = :prenoms
+                   AND date_naissance = :naissance AND commune_naissance = :commune AND version =
+                   (SELECT version FROM liste WHERE liste = :liste AND code_commune = :code)"""
+        with self._engine.begin() as connection:
+            is_known = connection.scalar(text(listes), {"liste": step.liste, "code": self._commune.code})
+            connection.execute(text(query), about | {"code": self._commune.code})
+        return Done() if is_known else Refused()
+
     def _liste(self, step: AskListe) -> Answer:
         export = ask_liste(self._desk, self._commune.code, CodeListe(step.liste), self._instant(step.day))
         row = self._make(export, is_interrupted=step.is_interrupted)
@@ -242,7 +276,7 @@ class Product:
         dates = {"reunion": step.reunion, "until": step.until, "scrutin": step.scrutin}
         (export,) = self._desk.ask_tableaux(
             TypeTableau(step.type),
-            created_at=self._instant(step.day),
+            created_at=self._instant_of(step),
             listes=[step.liste],
             commune=self._commune.code,
             presentations=["par_bureau"],
@@ -260,6 +294,11 @@ class Product:
         row = self._desk.ring(export)
         assert row["status"] == ExportStatus.READY, row["error_message"]
         return row
+
+    def _instant_of(self, step: AskTableau) -> datetime:
+        """That of the request; of one that is made again, that of the first one."""
+        first = replace(step, again=None)
+        return self._instants.setdefault(first, self._instant(step.day))
 
     def _instant(self, day: date) -> datetime:
         """The next instant of a day; each request has its own."""

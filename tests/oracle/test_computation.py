@@ -110,7 +110,7 @@ def test_homonyms_are_told_apart_by_their_street_and_never_merged() -> None:
     before: Lines = (_on(ANA, numero=1, voie="Rue ba 1"), _on(ANA, numero=2, voie="Rue ce 2"))
     assert [change.nature for change in compare(before, before[1:]).changes] == ["radiation"]
     assert [change.nature for change in compare(before[1:], before).changes] == ["inscription"]
-    assert compare(before, before[::-1]) == ([], 0)
+    assert compare(before, before[::-1])[:2] == ([], 0)
 
 
 def test_homonyms_who_have_nothing_in_common_are_told_apart_by_a_guess() -> None:
