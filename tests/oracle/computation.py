@@ -45,6 +45,7 @@ MOTIFS = {
     "inscription_volontaire": "Inscription volontaire",
     "inscription_office": "Inscription d’office",
     "inscription_judiciaire": "Inscription judiciaire",
+    "inscription_l30": "Inscription au titre de l’article L. 30",
     "radiation_deces": "Décès",
     "radiation_autre_commune": "Autre commune",
     "radiation_decision": "Décision",
@@ -411,17 +412,19 @@ class Oracle(Coverage):
         return Counter(it.bureau for it in everybody if self.is_of_age(it.personne, age_day))
 
     def count_back(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:
-        """The same where mouvements have days of their own: from the export that is counted from, back to a day.
+        """The same where mouvements have days of their own: from the export that is counted from, back or on to a day.
 
         A list that no export has shows nobody: what is brought of it waits to be applied.
         """
         base = self.base(chain, day) or (chain[-1] if chain else None)
         now = Counter(it.bureau for it in (base.held if base else ()) if self.is_of_age(it.personne, age_day))
+        shown_on = base.day if base else date.min
         links = chain[: chain.index(base) + 1] if base else ()
-        known = [(change, of) for link in links for change, of in link.dated]
-        sign = -1 if chain else 1
-        for change, of in [*known, *self.told(liste)]:
-            if (of > day) == bool(chain) and self.is_of_age(change.personne, age_day):
+        known = [(change, of, True) for link in links for change, of in link.dated]
+        told = [(change, of, of <= shown_on) for change, of in self.told(liste)]
+        for change, of, is_shown in [*known, *told]:
+            sign = (not is_shown and of <= day) - (is_shown and of > day)
+            if self.is_of_age(change.personne, age_day):
                 now[change.nouveau] += sign * bool(change.nouveau)
                 now[change.ancien] -= sign * bool(change.ancien)
         return now

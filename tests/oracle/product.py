@@ -95,10 +95,10 @@ _TERMS = {
     "Arrivées d’un autre bureau": "arrivees",
     "Radiations": "radiations",
     "Départs vers un autre bureau": "departs",
-    "Autres mouvements": "autres",
+    "Autres mouvements, non portés à ce tableau": "autres",
     "Électeurs après": "apres",
 }
-_TERM = re.compile(rf"({'|'.join(_TERMS)}) ?[+−=]? ?(−?)(\d+)")
+_TERM = re.compile(rf"({'|'.join(_TERMS)}) ?([+−=]?) ?(−?\d+)")
 _CHANGES = re.compile(r"Changements de bureau dans la commune, sans effet sur ce total : (\d+)")
 _COLUMNS = {
     "N° d’ordre": "numero",
@@ -112,7 +112,7 @@ _COLUMNS = {
     "Date du mouvement": "date",
     "Motif": "motif",
 }
-_PERIOD = re.compile(r"du (\d\d/\d\d/\d{4}) au (\d\d/\d\d/\d{4})\.")
+_PERIOD = re.compile(r"(?:du|depuis le) (\d\d/\d\d/\d{4}),? (?:au|jusqu’au) (\d\d/\d\d/\d{4})\.")
 _CELLS = {"TH", "TD"}
 
 
@@ -346,8 +346,9 @@ class _Page:
             self.totals[self._section, self._part] = text
         elif term := _TERM.fullmatch(text):
             known = self.figures.get(self._section, Figures())
-            value = {_TERMS[term[1]]: int(term[2].replace("−", "-") + term[3])}
-            self.figures[self._section] = known._replace(**value)
+            name, value = _TERMS[term[1]], int(term[3].replace("−", "-"))
+            is_left = name == "autres" and term[2] == "−"
+            self.figures[self._section] = known._replace(**{name: -value if is_left else value})
         elif changes := _CHANGES.fullmatch(text):
             both = int(changes[1])
             self.figures[""] = self.figures[""]._replace(arrivees=both, departs=both)

@@ -200,6 +200,15 @@ class Register(Questions):
         after = [link.day for chain in chains for link in chain if link.number > step.link]
         if any(day > step.taken_on for day in before) or any(day < step.taken_on for day in after):
             return Refused()
+        days = {link.number: link.day for chain in chains for link in chain} | {step.link: step.taken_on}
+        if any(
+            not _lies_between(day, days[former.number], days[link.number])
+            for chain in chains
+            for former, link in pairwise(chain)
+            for _, day in link.said.values()
+            if day
+        ):
+            return Refused()
         for link in (link for chain in chains for link in chain if link.number == step.link):
             self.move(link, step.taken_on)
         return Done()
@@ -247,7 +256,7 @@ class Register(Questions):
         if not found:
             return Refused()
         former, link, change = found[-1]
-        if step.jour and not former.day < step.jour <= link.day:
+        if step.jour and not _lies_between(step.jour, former.day, link.day):
             return Refused()
         categorie, jour = link.said.get(change.key, ("", None))
         link.said[change.key] = step.categorie or categorie, step.jour or jour
@@ -305,3 +314,8 @@ class Register(Questions):
         for link in chain[place + 1 :]:
             lines = tuple(it._replace(personne=link.corrections.get(it.personne, it.personne)) for it in lines)
         return lines
+
+
+def _lies_between(day: date, former: date, latter: date) -> bool:
+    """Whether a mouvement that two exports tell may be of a day: after the first one, unless both are of that day."""
+    return former < day <= latter or former == day == latter
