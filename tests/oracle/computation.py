@@ -133,11 +133,25 @@ class Oracle(Coverage):
         electeurs = [it for it in everybody if self.is_of_age(it.personne, step.day)]
         head = "GEM"[LISTES.index(step.liste)], f"{step.day:%d/%m/%Y}", *self.commune[2::-2], self.commune.nom.upper()
         mineurs = len(everybody) - len(electeurs)
+        of_electors = self.anomalies(step.liste, electeurs) + Counter(mineurs_non_exportes=int(mineurs > 0))
         return Liste(
             electeurs=tuple(self.filed(it, step.liste) for it in sorted(electeurs, key=lambda it: it[1:3])),
             mineurs=mineurs,
             heads=frozenset({head} if electeurs else ()),
-            anomalies=self.anomalies(step.liste, electeurs) + Counter(mineurs_non_exportes=int(mineurs > 0)),
+            anomalies=of_electors + self.anomalies_of_export(step),
+        )
+
+    def anomalies_of_export(self, step: AskListe) -> Counter[str]:
+        """What the report says of the export on which the file rests: too old, changed since, or without this list."""
+        if not (chain := self.chains.get(step.liste)):
+            return Counter()
+        last = max(link.number for it in self.chains.values() for link in it)
+        year, month = divmod(step.day.year * 12 + step.day.month - 1 - 2, 12)
+        oldest = (year, month + 1, step.day.day)
+        return +Counter(
+            export_ancien=int((chain[-1].day.year, chain[-1].day.month, chain[-1].day.day) < oldest),
+            registre_modifie=int(not chain[-1].is_intact),
+            liste_absente=int(chain[-1].number < last),
         )
 
     def filed(self, it: Inscrit, liste: str) -> Inscrit:
@@ -202,7 +216,7 @@ class Oracle(Coverage):
             figures=figures,
             incomplete=self.incomplete(shown, step.type),
             totals=self.totals(printed, {*figures}),
-            exports="" if self.word(last) else self.exports(chain, start, min(last, step.day)),
+            exports=self.exports(chain, start, min(last, step.day)) or self.register_of(step),
         )
 
     def shown(self, liste: str, ages: Ages) -> list[Shown]:
@@ -365,13 +379,21 @@ class Oracle(Coverage):
         """The note that names the exports on which a tableau rests: from the meeting's to the last day's."""
         first = max((link.day for link in chain if link.day <= start), default=start)
         end = min((link.day for link in chain if link.day >= last), default=last)
-        of_day = {link.day: link for link in chain if first <= link.day <= end}
-        named = [f"du {day:%d/%m/%Y} ({_electors(len(link.lines))})" for day, link in of_day.items()]
-        if not named:
+        named = list({link.day: link for link in chain if first <= link.day <= end}.values())
+        word = self.word(last)
+        if word and chain:
+            named = [self.base(chain, last) or chain[-1]]
+        said = [f"du {it.day:%d/%m/%Y} ({len(it.lines)} électeur{'s' * (len(it.lines) > 1)})" for it in named]
+        if not said:
             return ""
-        head = "D’après l’export" if len(named) == 1 else "D’après les exports"
-        listed = ", ".join(named[:-1]) + " et " * (len(named) > 1) + named[-1]
-        return f"{head} du répertoire électoral unique {listed}."
+        head = "D’après l’export" if len(said) == 1 else "D’après les exports"
+        listed = ", ".join(said[:-1]) + " et " * (len(said) > 1) + said[-1]
+        until = f", et les mouvements dits complets jusqu’au {word.complete_until:%d/%m/%Y}" if word else ""
+        return f"{head} du répertoire électoral unique {listed}{until}."
+
+    def register_of(self, step: AskTableau) -> str:
+        """The note of a tableau that rests on no export."""
+        return f"D’après le registre, lu pour la demande du {step.day:%d/%m/%Y} à {self.commune.hour:02}:00."
 
     def figures(
         self, liste: str, chain: Sequence[Link], shown: Sequence[Change], printed: Sequence[Change], ages: Ages
@@ -379,7 +401,9 @@ class Oracle(Coverage):
         """Electors before and after, from what the exports show; what came and left, from the mouvements."""
         is_beside = self.brought or any(link.said for link in chain)
         counted = self.count_back if is_beside else self.count
-        before, after = counted(liste, chain, ages.start, ages.first), counted(liste, chain, ages.end, ages.last)
+        base = self.base(chain, ages.end) or (chain[-1] if chain else None)
+        until = chain[: chain.index(base) + 1] if base else ()
+        before, after = counted(liste, until, ages.start, ages.first), counted(liste, until, ages.end, ages.last)
         if not chain:  # what waits to be applied is counted by the tableau of its period, and by no other
             before, after = Counter(), after - before
         natures = Counter((it.nature, part, of) for it in printed for part, of in self.sides(it))
@@ -412,15 +436,13 @@ class Oracle(Coverage):
         return Counter(it.bureau for it in everybody if self.is_of_age(it.personne, age_day))
 
     def count_back(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:
-        """The same where mouvements have days of their own: from the export that is counted from, back or on to a day.
+        """The same where mouvements have days of their own: from the last of these exports, back or on to a day.
 
         A list that no export has shows nobody: what is brought of it waits to be applied.
         """
-        base = self.base(chain, day) or (chain[-1] if chain else None)
-        now = Counter(it.bureau for it in (base.held if base else ()) if self.is_of_age(it.personne, age_day))
-        shown_on = base.day if base else date.min
-        links = chain[: chain.index(base) + 1] if base else ()
-        known = [(change, of, True) for link in links for change, of in link.dated]
+        now = Counter(it.bureau for it in (chain[-1].held if chain else ()) if self.is_of_age(it.personne, age_day))
+        shown_on = chain[-1].day if chain else date.min
+        known = [(change, of, True) for link in chain for change, of in link.dated]
         told = [(change, of, of <= shown_on) for change, of in self.told(liste)]
         for change, of, is_shown in [*known, *told]:
             sign = (not is_shown and of <= day) - (is_shown and of > day)
@@ -454,10 +476,6 @@ def order(line: Line) -> tuple[str, ...]:
     """By bureau, part, names and date of birth; accents count where nothing else tells two names apart."""
     who, bare = line.personne, plain(line.personne)
     return line.section or "~", line.part, bare.nom, who.nom, bare.prenoms, who.prenoms, who.naissance
-
-
-def _electors(number: int) -> str:
-    return f"{number} électeur{'s' * (number > 1)}"
 
 
 def count(noun: str, number: int) -> str:

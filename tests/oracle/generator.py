@@ -128,7 +128,10 @@ class _World:
         """Somebody of the same name, born on the same day in the same commune."""
         if self.listes[liste]:
             known = self.chance.pick(self.listes[liste])
-            self._inscribe(known.personne, liste, known.nationalite)
+            personne = self._accent(known.personne) if self.chance.happens(0.2) else known.personne
+            self._inscribe(personne, liste, known.nationalite)
+            if self.chance.happens(0.2) and self.listes[liste][-1].personne == personne:
+                self.listes[liste][-1] = self.listes[liste][-1]._replace(voie=known.voie)
 
     def leave(self, liste: str) -> None:
         """Somebody is struck off; the general list keeps one."""
@@ -158,8 +161,7 @@ class _World:
         if self.listes[liste]:
             place = self._place(liste)
             known = self.listes[liste][place]
-            plain, accented = self.chance.pick(_ACCENTS)
-            personne = known.personne._replace(prenoms=known.personne.prenoms.replace(plain, accented, 1))
+            personne = self._accent(known.personne)
             if [it.personne for it in self.listes[liste]].count(known.personne) == 1:
                 self.listes[liste][place] = known._replace(personne=personne)
 
@@ -230,6 +232,9 @@ class _World:
 
     def _voie(self, kind: str) -> str:
         return f"{self.chance.pick(_HOUSES)} {kind} {self._word(2)} {self.numero}".strip()
+
+    def _accent(self, personne: Personne) -> Personne:
+        return personne._replace(prenoms=personne.prenoms.replace(*self.chance.pick(_ACCENTS), 1))
 
     def _usage(self, personne: Personne) -> str:
         return personne.nom if self.chance.happens(0.1) else f"ZZ{self._word(2).upper()}-{personne.nom}"

@@ -137,7 +137,7 @@ class Product:
         answers = []
         for step in history.steps:
             day = (step.again if isinstance(step, AskTableau) else None) or step.day
-            with patch("common.calendrier.datetime", _clock_at(self._instant(day))):
+            with patch("common.calendrier.datetime", _clock_at(self._hour(day))):
                 answers.append(self._take(step))
         return answers
 
@@ -245,7 +245,9 @@ class Product:
         about = {"liste": step.liste, "nature": step.nature} | step.personne._asdict()
         with self._engine.begin() as connection:
             number = connection.scalar(text(query), {it: about[it] for it in about if it != "commune"})
-            said = {"mouvement": number or 0, "categorie": step.categorie}
+            if number is None:
+                return Refused()
+            said = {"mouvement": number, "categorie": step.categorie}
             said |= {"jour": step.jour} if step.jour else {}
             note_motifs(connection, self._commune.code, [CompletedMotif.model_validate(said)])
         return Done()
@@ -303,8 +305,10 @@ class Product:
     def _instant(self, day: date) -> datetime:
         """The next instant of a day; each request has its own."""
         self._asked += 1
-        at = datetime.combine(day, time(self._commune.hour), ZoneInfo(self._commune.zone))
-        return at + timedelta(seconds=self._asked)
+        return self._hour(day) + timedelta(seconds=self._asked)
+
+    def _hour(self, day: date) -> datetime:
+        return datetime.combine(day, time(self._commune.hour), ZoneInfo(self._commune.zone))
 
 
 def ask_liste(desk: Desk, commune: str, liste: CodeListe, created_at: datetime) -> int:
@@ -394,7 +398,7 @@ def read_tableau(row: RowMapping, spoken: str) -> Tableau:
         figures=page.figures,
         incomplete=_incomplete_of(anomalies),
         totals=page.totals,
-        exports=next((note for note in page.notes if note.startswith("D’après l")), ""),
+        exports=next((note for note in page.notes if note.startswith("D’après ")), ""),
         digest=row["sha256"],
     )
 
