@@ -1,7 +1,8 @@
 """The calendar: which day it is in a town hall, and which tableau is due when, by the articles of `common.law`.
 
-Instants are UTC, days are those of Paris, or of the commune overseas. Days are calendar days, counted back from the day
-of the poll itself: for a poll held on a Saturday overseas, J-5 is a Monday where it is a Tuesday elsewhere.
+Records hold instants in UTC. A day, an hour or an age that a person reads is in the civil time of the commune. Paris
+is for what concerns no commune, or several. Days are calendar days, counted back from the day of the poll itself: for
+a poll held on a Saturday overseas, J-5 is a Monday where it is a Tuesday elsewhere.
 Sources: INSEE, Code officiel géographique; Code électoral, the articles beside each date; for the Saturday, loi
 n° 62-1292 du 6 novembre 1962, art. 3, II (élection présidentielle), and Code électoral, art. L. 55 (Sunday elsewhere).
 """
@@ -27,10 +28,11 @@ from common.law import (
 )
 
 PARIS = ZoneInfo("Europe/Paris")
-_PAPEETE, _WALLIS = ZoneInfo("Pacific/Tahiti"), ZoneInfo("Pacific/Wallis")
-"""Where the French day ends last, and begins first."""
 
-_OVERSEAS = {
+_MARQUISES = ("98718", "98723", "98731", "98746", "98756", "98757")
+"""Fatu-Hiva, Hiva-Oa, Nuku-Hiva, Tahuata, Ua-Huka, Ua-Pou: half an hour before Tahiti."""
+
+OVERSEAS = {
     "971": ZoneInfo("America/Guadeloupe"),
     "972": ZoneInfo("America/Martinique"),
     "973": ZoneInfo("America/Cayenne"),
@@ -39,11 +41,13 @@ _OVERSEAS = {
     "976": ZoneInfo("Indian/Mayotte"),
     "977": ZoneInfo("America/St_Barthelemy"),
     "978": ZoneInfo("America/Marigot"),
-    "986": _WALLIS,
-    "987": _PAPEETE,
+    "986": ZoneInfo("Pacific/Wallis"),
+    "987": ZoneInfo("Pacific/Tahiti"),
+    "98719": ZoneInfo("Pacific/Gambier"),
+    **dict.fromkeys(_MARQUISES, ZoneInfo("Pacific/Marquesas")),
     "988": ZoneInfo("Pacific/Noumea"),
 }
-"""By the first three characters of a commune's code. Source: INSEE, Code officiel géographique."""
+"""By a commune's code, or by its first three characters. Source: INSEE, Code officiel géographique."""
 
 
 def now() -> datetime:
@@ -52,20 +56,29 @@ def now() -> datetime:
 
 
 def jour_a_paris(instant: datetime) -> date:
-    """The day it is in France at an instant."""
+    """The civil day in Paris at an instant: for what concerns no commune, or several."""
     return instant.astimezone(PARIS).date()
 
 
-def local_day(instant: datetime, code_commune: str) -> date:
-    """What the calendar on the wall of a commune's town hall says at an instant."""
-    return instant.astimezone(_OVERSEAS.get(code_commune[:3], PARIS)).date()
+def zone_of(code_commune: str) -> ZoneInfo:
+    """The time zone of a commune; Paris for every code that names no territory overseas."""
+    return OVERSEAS.get(code_commune) or OVERSEAS.get(code_commune[:3], PARIS)
 
 
-def possible_days(instant: datetime, code_commune: str) -> tuple[date, date]:
-    """The first and the last day that a town hall may call today at an instant: overseas it is not that of Paris."""
-    if not code_commune.startswith(("97", "98")):
-        return jour_a_paris(instant), jour_a_paris(instant)
-    return (instant.astimezone(_PAPEETE).date(), instant.astimezone(_WALLIS).date())
+def civil_time(instant: datetime, code_commune: str) -> datetime:
+    """An instant in the civil time of a commune: what a clerk or a citizen reads there."""
+    return instant.astimezone(zone_of(code_commune))
+
+
+def civil_day(instant: datetime, code_commune: str) -> date:
+    """The civil day of a commune at an instant: "today" for its register, its files and its clerks."""
+    return civil_time(instant, code_commune).date()
+
+
+def shared_day(instant: datetime, communes: Iterable[str]) -> date:
+    """The civil day of communes of one time zone at an instant; that of Paris where they are in several, or none."""
+    zones = {zone_of(code) for code in communes}
+    return instant.astimezone(zones.pop() if len(zones) == 1 else PARIS).date()
 
 
 VOTE_SAMEDI = frozenset({"971", "972", "973", "975", "977", "978", "987"})
@@ -78,6 +91,9 @@ _MONTHS = 12
 
 MAJORITE = 18
 """Age from which a citizen votes, in years. Code électoral, art. L. 2."""
+
+YOUNGEST = 16
+"""No register of electors has a younger person (our choice): such a date of birth is a mistake, not a minor's."""
 
 DAYS_TO_SECOND_ROUND: Mapping[str, int | None] = {
     "presidentiel": 14,
@@ -223,21 +239,21 @@ def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
 
 
 @lru_cache(maxsize=64)
-def last_birth(jour: date) -> str:
-    """The latest date of birth, AAAA-MM-JJ with zeros where a part is unknown, of a person who is of age on that day.
+def last_birth(jour: date, age: int = MAJORITE) -> str:
+    """The latest date of birth, AAAA-MM-JJ with zeros where a part is unknown, of a person of that age on that day.
 
     Compared as text: a partial date is then the oldest possible day, and somebody born on 29 February is of age
     on 1 March of a common year.
     """
-    return f"{jour.year - MAJORITE:04}-{jour.month:02}-{jour.day:02}"
+    return f"{jour.year - age:04}-{jour.month:02}-{jour.day:02}"
 
 
 def is_mineur(date_naissance: str, jour: date, seen_on: date | None = None) -> bool:
-    """Whether she is no elector yet on that day, and is left out of its file.
+    """Whether this date of birth makes a person who is no elector yet on that day, and is left out of its file.
 
-    A date that cannot be read, or is yet to come, makes no minor; to come from the day `seen_on`, else from that day.
+    A date that cannot be read makes no minor, nor that of a person under 16 on the day `seen_on`, else on that day.
     """
-    is_young = last_birth(jour) < date_naissance <= (seen_on or jour).isoformat()
+    is_young = last_birth(jour) < date_naissance <= last_birth(seen_on or jour, YOUNGEST)
     return is_young and bool(_DATE_NAISSANCE.fullmatch(date_naissance))
 
 

@@ -3,7 +3,7 @@
 import re
 from datetime import date, datetime
 
-from common.calendrier import PARIS
+from common.calendrier import PARIS, civil_time, zone_of
 
 NBSP = "\u00a0"
 """No-break space: between a number and its unit, inside « guillemets »."""
@@ -144,9 +144,20 @@ def weekday_date(day: date) -> str:
     return f"{_JOURS[day.weekday()]} {long_date(day).replace(' ', NBSP, 1)}"
 
 
-def format_moment(instant: datetime) -> str:
-    """`25/11/2026 à 10:04`, in Paris."""
-    return f"{instant.astimezone(PARIS):%d/%m/%Y à %H:%M}"
+def format_moment(instant: datetime, code_commune: str) -> str:
+    """`25/11/2026 à 10:04`, in the civil time of the commune."""
+    return f"{civil_time(instant, code_commune):%d/%m/%Y à %H:%M}"
+
+
+def format_second(instant: datetime, code_commune: str) -> str:
+    """`25/11/2026 à 10:04:38`, in the civil time of the commune."""
+    return f"{civil_time(instant, code_commune):%d/%m/%Y à %H:%M:%S}"
+
+
+def format_second_with_zone(instant: datetime, code_commune: str) -> str:
+    """`25/11/2026 à 10:04:38 (heure de Paris)`, or `(heure locale)` overseas: for who may read it elsewhere."""
+    zone = "heure de Paris" if zone_of(code_commune) is PARIS else "heure locale"
+    return f"{format_second(instant, code_commune)} ({zone})"
 
 
 def of_commune(nom: str) -> str:

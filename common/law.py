@@ -1,8 +1,8 @@
-"""The law as data: each article that we print, with what is known of it, and what each tableau rests on.
+"""The law as data: each article that a paper or the screen cites, how it was read, and what each tableau rests on.
 
-Nothing is guessed: what nobody noted is empty here, and « non vérifié » in docs/loi.md, which has the same table.
-Whoever reads an article notes the version that was read, and the day. A tableau is named by its code, which is also its
-value in the contract.
+docs/loi.md has the same table. An article that was not read has no source here and is « non vérifié » there. The record
+of a reading has the text through which the article was read, its address and the day. A tableau is named by its code,
+which is also its value in the contract.
 """
 
 from collections.abc import Mapping
@@ -33,42 +33,111 @@ _CODES = {_REVISION: "Code électoral (avant 2019)", _REPERTOIRE: "Code élector
 
 
 class Article(NamedTuple):
-    """An article of the Code électoral that we print, as it was under one regime."""
+    """An article of the Code électoral that a paper or the screen cites, as it was under one regime."""
 
     number: str
     regime: Regime
     source: str = ""
-    """The texts through which it was read; empty: nobody says that it was."""
+    """The text through which the article was read; empty: not read."""
+    address: str = ""
+    """Where that text was read."""
     version: date | None = None
-    """The day from which what was read is in force; None: nobody noted it."""
+    """The day from which the version that was read is in force; None: the source does not say it."""
     read_on: date | None = None
-    """None: nobody noted it."""
+    """The day of reading; None: not read."""
 
 
-_CODE = "Code électoral"
-_INSTRUCTION = f"{_CODE} ; instruction INTA1830120J, III.C"
+_READ_ON = date(2026, 11, 29)
+_AUBE = (
+    "préfecture de l'Aube, documents à établir à l'approche d'un scrutin",
+    (
+        "http://www.aube.gouv.fr/index.php/Politiques-publiques/Elections-Citoyennete-Droits-et-devoirs/"
+        "Les-elections/Elections-politiques/Listes-electorales-inscriptions-radiations/"
+        "Les-documents-a-etablir-a-l-approche-d-un-scrutin"
+    ),
+)
+_QUESTION_1001 = (
+    "réponse à la question écrite 1001 (11e législature), qui le cite",
+    "https://questions.assemblee-nationale.fr/q11/11-1001QE.htm",
+)
+_CIRCULAIRE_2013 = (
+    "circulaire INTA1317573C, §§ 115 à 117, qui le cite",
+    "http://www.paperblog.fr/6967442/la-commune-a-pour-obligation-d-afficher-les-modifications-des-listes-electorales/",
+)
+_CODE_BEFORE_2019 = (
+    "Code électoral, édition d'avant 2019",
+    (
+        "https://codes-et-lois.fr/code-electoral/"
+        "toc-election-deputes-conseillers-generaux-conseillers-municipau-234a69b-texte-integral"
+    ),
+)
+_INSTRUCTION = (
+    "instruction INTA1830120J du 21/11/2018, sommaire (titres II.E et III.C)",
+    "https://fr.scribd.com/document/899412954/cir-44101",
+)
+_MINISTER = (
+    "réponse du ministre de l'intérieur sur la communicabilité de la liste électorale, qui le cite",
+    "https://www.idcite.com/RM-Communicabilite-de-la-liste-electorale_a74561.amp.html",
+)
+_CONSEIL_D_ETAT = (
+    "CE, 9 novembre 2022, n° 449863, qui le cite",
+    "https://master.juricaf.org/arret/FRANCE-CONSEILDETAT-20221109-449863",
+)
+_COMMENTARY = (
+    "commentaire de CE, 9 novembre 2022, n° 449863",
+    (
+        "https://blog.landot-avocats.net/2022/11/14/"
+        "sous-certaines-conditions-tout-electeur-a-droit-a-communication-de-la-liste-electorale-a-jour/"
+    ),
+)
+_CIRCULAIRE = (
+    "circulaire sur la commission de contrôle, qui le cite",
+    "https://fr.scribd.com/document/899412666/Circulaire-7",
+)
+_CODE_IN_FORCE = "Code électoral"
+_CHAPTER = "https://juriblio.fr/codes/code-electoral/partie-legislative/livre-i/titre-ier/chapitre-ii"
+_LOI_2016 = (
+    "loi n° 2016-1048, art. 1er",
+    "https://www.legifrance.gouv.fr/codes/section_lc/LEGITEXT000006070239/LEGISCTA000006148455/2019-01-01/",
+)
 
 ARTICLES = (
-    Article("L. 11-2", _REVISION, _CODE),
-    Article("L. 17", _REVISION, _CODE),
-    Article("L. 33", _REVISION, _CODE),
-    Article("R. 5", _REVISION, _CODE),
-    Article("R. 10", _REVISION, _CODE),
-    Article("R. 11", _REVISION, _CODE),
-    Article("R. 16", _REVISION, _CODE),
-    Article("R. 17", _REVISION, _CODE),
-    Article("R. 18", _REVISION, _CODE),
-    Article("L. 11", _REPERTOIRE, "loi n° 2016-1048, art. 1er", REPERTOIRE_UNIQUE_DEPUIS, date(2026, 11, 25)),
-    Article("L. 17", _REPERTOIRE, version=date(2020, 1, 1)),
-    Article("L. 19", _REPERTOIRE, _CODE),
-    Article("L. 20", _REPERTOIRE, _INSTRUCTION),
-    Article("L. 30", _REPERTOIRE, _INSTRUCTION),
-    Article("L. 31", _REPERTOIRE, _INSTRUCTION),
-    Article("L. 37", _REPERTOIRE, _CODE),
-    Article("R. 13", _REPERTOIRE, f"{_CODE} ; réponse ministérielle qui le cite"),
-    Article("R. 14", _REPERTOIRE, _INSTRUCTION),
+    Article("L. 11-2", _REVISION, *_CIRCULAIRE_2013, read_on=_READ_ON),
+    Article("L. 17", _REVISION, *_CODE_BEFORE_2019, read_on=_READ_ON),
+    Article("L. 33", _REVISION),
+    Article(
+        "R. 5",
+        _REVISION,
+        "Code électoral, édition d'avant 2019",
+        "https://codes-et-lois.fr/code-electoral/toc-partie-reglementaire-texte-integral",
+        read_on=_READ_ON,
+    ),
+    Article("R. 10", _REVISION, *_QUESTION_1001, read_on=_READ_ON),
+    Article("R. 11", _REVISION),
+    Article("R. 16", _REVISION),
+    Article("R. 17", _REVISION, *_CIRCULAIRE_2013, read_on=_READ_ON),
+    Article("R. 18", _REVISION),
+    Article("L. 11", _REPERTOIRE, *_LOI_2016, REPERTOIRE_UNIQUE_DEPUIS, date(2026, 11, 25)),
+    Article("L. 17", _REPERTOIRE, *_CONSEIL_D_ETAT, date(2020, 1, 1), _READ_ON),
+    Article("L. 19", _REPERTOIRE, *_AUBE, read_on=_READ_ON),
+    Article("L. 19-1", _REPERTOIRE, *_COMMENTARY, read_on=_READ_ON),
+    Article("L. 20", _REPERTOIRE, *_INSTRUCTION, read_on=_READ_ON),
+    Article("L. 30", _REPERTOIRE, _CODE_IN_FORCE, f"{_CHAPTER}/section-3", read_on=_READ_ON),
+    Article("L. 31", _REPERTOIRE),
+    Article("L. 32", _REPERTOIRE, _CODE_IN_FORCE, f"{_CHAPTER}/section-3/article-l32", read_on=_READ_ON),
+    Article("L. 36", _REPERTOIRE, _CODE_IN_FORCE, f"{_CHAPTER}/section-4", read_on=_READ_ON),
+    Article(
+        "L. 37",
+        _REPERTOIRE,
+        f"{_CODE_IN_FORCE}, rédaction de la loi du 13 juin 2024",
+        f"{_CHAPTER}/section-4",
+        read_on=_READ_ON,
+    ),
+    Article("R. 10", _REPERTOIRE, *_CIRCULAIRE, read_on=_READ_ON),
+    Article("R. 13", _REPERTOIRE, *_MINISTER, read_on=_READ_ON),
+    Article("R. 14", _REPERTOIRE),
 )
-"""Those of the papers, and of the screen's dates."""
+"""The articles that the papers and the screen cite."""
 
 _KNOWN = {(article.number, article.regime) for article in ARTICLES}
 

@@ -27,17 +27,28 @@ _FOLLOWS = (
     "\u201a\u201c\u201e\u2020-\u2022\u2030\u2039\u203a\u20ac\u2122"
 )
 _AFTER_A_TILDE = "\u2013\u2014\u2026"
+_LETTER = "A-Za-z\u00c0-\u024f"
 GARBLED = (
     f"[\u00c2-\u00c5\u00c8\u00e2-\u00e5][{_FOLLOWS}]"
     f"|\u00c3[{_AFTER_A_TILDE}]"
     "|\u00ef[\u00bb\u00bf]|\ufffd|[A-Za-z]\u201a"
+    f"|[\u221a\u2248\u221e]|[{_LETTER}]\\?|\\?[{_LETTER}]"
 )
 """What is left of a letter that was read in the wrong encoding: `Ã©` and `Ã‰` (UTF-8 read as Windows-1252), U+FFFD (the
-contrary), U+201A after a letter (a code page of DOS). Portuguese has `Ã` before a letter or at the end of a word.
+contrary), U+201A after a letter (a code page of DOS), `√©` (UTF-8 read as Mac Roman), `?` beside a letter (no such
+letter in the encoding that was written). Portuguese has `Ã` before a letter or at the end of a word.
 """
 
-_USUAL = " -~\u00a1-\u00ac\u00ae-\u02ff"
-SUSPECT = f'[^{_USUAL}]|  |(^|{JOINT}) | ({JOINT}|$)|[;"]|{GARBLED}'
+_ERRORS = r"#(N/[AD]|REF!|VALEUR!|VALUE!|NOM\?|NAME\?|DIV/0!|NULL?!|NOMBRE!|NUM!|#+)"
+_NUMBERS = r"[0-9]+([.,][0-9]+)?[Ee]\+[0-9]+|[0-9]+[.,]0+"
+ALTERED = rf"(^|{JOINT})(=|({_ERRORS}|{_NUMBERS}|\?+)({JOINT}|$))"
+"""One of the values joined by JOINT is no value but a formula, an error or a number of a spreadsheet: `1E+03`."""
+
+NOT_IN_NAMES = "0-9?@+#="
+"""Digits and signs that no name has, as the inside of a class of a regular expression, or of SQLite's GLOB."""
+
+_USUAL = " !$-*,-:<>@-~\u00a1-\u00ac\u00ae-\u02ff"
+SUSPECT = f"[^{_USUAL}]|  |(^|{JOINT}) | ({JOINT}|$)|[.,]0|{GARBLED}"
 """A quick first look. Text below U+0300 is in NFC (Unicode, UAX #15): only what matches is examined further."""
 
 UNCLEAN = f"[{NOT_ALLOWED}{SPACES}]|  |(^|{JOINT}) | ({JOINT}|$)"
@@ -50,6 +61,7 @@ CAPITALS = SMALL.upper()
 
 _CAPITALS = str.maketrans(SMALL, CAPITALS)
 _GARBLED = re.compile(GARBLED)
+_ALTERED = re.compile(ALTERED)
 _UNUSUAL = re.compile(f"[^{_USUAL}]")
 _LEADS = re.compile("[\u00c2-\u00c5\u00c8\u00e2-\u00e5\u00ef]")
 _UNCLEAN = re.compile(UNCLEAN.replace("[", "[\\x00\ud800-\udfff", 1))
@@ -81,20 +93,25 @@ def is_suspect(value: str) -> bool:
     """Whether the value, or one of several joined by JOINT, deserves a closer look."""
     return (  # what SUSPECT says, in half the time
         _UNUSUAL.search(value) is not None
-        or ";" in value
-        or '"' in value
         or "  " in value
         or f"{JOINT} " in value
         or f" {JOINT}" in value
         or value[:1] == " "
         or value[-1:] == " "
         or (_LEADS.search(value) is not None and _GARBLED.search(value) is not None)
+        or ".0" in value
+        or ",0" in value
     )
 
 
 def is_garbled(value: str) -> bool:
     """Whether a letter of the value was lost by an encoding; nobody can tell for sure which one it was."""
     return _GARBLED.search(value) is not None
+
+
+def is_altered(value: str) -> bool:
+    """Whether the value, or one of several joined by JOINT, is what a spreadsheet wrote in its place."""
+    return _ALTERED.search(value) is not None
 
 
 def without_case(value: str) -> str:

@@ -22,7 +22,7 @@ from schemas.topology import (
     EVENT_REQUEST_REFUSED,
     EVENT_REQUEST_SETTLED,
 )
-from schemas.vocabulary import FileFormat, Liste, PreviewAct, PreviewStatus
+from schemas.vocabulary import FileFormat, ImportQuestion, Liste, PreviewAct, PreviewStatus
 
 Count = Annotated[int, Field(ge=0)]
 RequestId = Annotated[int, Field(description="Our number of the request, `request_id` in the views.")]
@@ -102,7 +102,8 @@ class ExportReady(_File):
     provisoire_until: Annotated[
         date | None,
         Field(
-            description="Of a tableau asked for before its date: that date. It is provisional, to be made again then."
+            description="Of a tableau asked for too early: the civil day of the commune from which it is final. "
+            "It is provisional, to be made again then."
         ),
     ] = None
 
@@ -168,6 +169,15 @@ class PreviewedListe(Published):
     ] = None
 
 
+class PreviewedQuestion(Published):
+    """What people have to confirm before the import of an export."""
+
+    kind: ImportQuestion
+    liste: Annotated[Liste | None, Field(description="Absent where it is of the whole file.")] = None
+    found: Annotated[str, Field(description="What would change, with its figures, in French.")]
+    cause: Annotated[str, Field(description="The likely cause, in French.")]
+
+
 class _OfPreview(Published):
     """An export of the REU, by its preview: one that arrived, or one that the register holds and is to be corrected."""
 
@@ -188,7 +198,9 @@ class RegistrePreviewed(_OfPreview):
 
     listes: Annotated[Sequence[PreviewedListe], Field(description="Lists of the export.")] = ()
     kept: Annotated[Sequence[Liste], Field(description="Lists that the export does not hold, with electors.")] = ()
-    losing: Annotated[Sequence[Liste], Field(description="Lists whose loss is to be accepted.")] = ()
+    questions: Annotated[
+        Sequence[PreviewedQuestion], Field(description="What is to be confirmed by `accept_changes`, if anything.")
+    ] = ()
     lines_read: Count = 0
     lines_rejected: Annotated[int, Field(ge=0, description="They are to be accepted when there are any.")] = 0
     inscriptions: Count = 0

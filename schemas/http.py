@@ -66,7 +66,8 @@ class ExportDocument(Published):
     ]
     remarques: Count
     provisoire_until: Annotated[
-        date | None, Field(description="Of a tableau asked for before that day: it is to be made again then.")
+        date | None,
+        Field(description="Of a tableau asked for too early: the civil day of the commune from which it is final."),
     ] = None
     recalled_because: Annotated[
         str | None, Field(description="It is to be made again: what was done to the import it rests on, in French.")

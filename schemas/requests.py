@@ -318,7 +318,9 @@ class RegistreImportRequested(Contract):
     preview: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID, description="`preview_id` of the view `apercus`.")]
     sha256: Sha256
     accept_rejects: Annotated[StrictBool, Field(description="Go on without the lines that were rejected.")] = False
-    accept_loss: Annotated[StrictBool, Field(description="Lists may lose more than a fifth of their electors.")] = False
+    accept_changes: Annotated[StrictBool, Field(description="All questions of the preview are answered by yes.")] = (
+        False
+    )
     empty: Annotated[
         list[ListeName],
         Field(max_length=10, description="Lists that the file does not hold, and on which nobody is any more."),

@@ -156,6 +156,31 @@ class PreviewAct(StrEnum):
     REDATE = "redate"
 
 
+class ImportQuestion(StrEnum):
+    """What a clerk has to confirm before an export enters the register."""
+
+    OTHER_POPULATION = "other_population"
+    LOSSES = "losses"
+    CUT_END = "cut_end"
+    LOST_BUREAU = "lost_bureau"
+    CHANGED_FIELD = "changed_field"
+    SAME_BYTES = "same_bytes"
+    ABSORBED = "absorbed"
+
+    @property
+    def label(self) -> str:
+        """What was confirmed, as a clerk reads it."""
+        return {
+            ImportQuestion.OTHER_POPULATION: "autres électeurs",
+            ImportQuestion.LOSSES: "électeurs en moins",
+            ImportQuestion.CUT_END: "fin de liste absente",
+            ImportQuestion.LOST_BUREAU: "bureau disparu",
+            ImportQuestion.CHANGED_FIELD: "champ changé",
+            ImportQuestion.SAME_BYTES: "même fichier",
+            ImportQuestion.ABSORBED: "commune absorbée",
+        }[self]
+
+
 class DoubtDecision(StrEnum):
     """What somebody says of a radiation and an inscription that may be one person."""
 

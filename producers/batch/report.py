@@ -132,7 +132,7 @@ def _what_else(batch: Batch, outcomes: Sequence[CommuneOutcome], words: KindWord
         )
     if coming := [it.commune for it in outcomes if it.provisional]:
         found = count_of(_total(outcomes, "provisional"), "fichier provisoire", "fichiers provisoires")
-        yield f"{found} ({_name(coming)}) : à refaire quand sa date sera venue"
+        yield f"{found} ({_name(coming)}) : à refaire quand sa période sera terminée"
     if wrong := [it.commune for it in outcomes if it.bloquantes]:
         found = count_of(_total(outcomes, "bloquantes"), "anomalie bloquante", "anomalies bloquantes")
         yield f"{found} ({_name(wrong)}) : {words.consequence}"

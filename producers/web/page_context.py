@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.templating import Jinja2Templates
 
-from common.calendrier import local_day, now
+from common.calendrier import civil_day, now
 from producers.errors import BrokerBlockedError, QueueFullError, UnconfirmedError
 from producers.state import State
 from producers.web.exports.query import AskedFile
@@ -112,8 +112,8 @@ class PageContext:
 
     @property
     def today(self) -> date:
-        """The day that it is in the town hall."""
-        return local_day(self.services.clock(), self.commune.code)
+        """The civil day of the commune."""
+        return civil_day(self.services.clock(), self.commune.code)
 
     def number(self, name: str) -> int:
         """A number of the path; 404 when it is that of no row."""

@@ -8,19 +8,20 @@ whether it changed (ETag).
 import hashlib
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, timedelta
 from pathlib import Path
 from urllib.parse import parse_qs
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment, FileSystemLoader, StrictUndefined, pass_context
 from jinja2.ext import Extension
+from jinja2.runtime import Context
 from starlette.responses import Response
 from starlette.routing import Mount
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from common.calendrier import PARIS, jour_a_paris
+from common.calendrier import civil_day, civil_time
 from common.french import (
     NBSP,
     capitalized,
@@ -75,9 +76,11 @@ _LABELS = {
     "couverture_lacune": "Exports non comparés",
     "couverture_contredite": "Mouvements et exports en désaccord",
     "doutes_ouverts": "Doutes à trancher",
+    "export_efface": "Numéro et adresse d'un autre jour",
     "homonymes_supposes": "Homonymes départagés par supposition",
     "majorite_corrigee": "Majorité changée par une correction",
     "majorite_entre_tableaux": "Majorité entre deux tableaux",
+    "registre_modifie": "Registre modifié hors import",
     "second_tour_inconnu": "Second tour non précisé",
 }
 """The codes whose words say nothing to a clerk: what is not known of a tableau's period."""
@@ -152,9 +155,22 @@ class FrenchSpaces(Extension):
         return "".join(piece if index % 2 else typo(piece) for index, piece in enumerate(pieces))
 
 
-def jour_of(instant: datetime) -> str:
-    """`25/11/2026`, the day of an instant in Paris."""
-    return short_date(jour_a_paris(instant))
+def jour_of(instant: datetime, code_commune: str) -> str:
+    """`25/11/2026`, the civil day of a commune at an instant."""
+    return short_date(civil_day(instant, code_commune))
+
+
+def in_commune(words: Callable[[datetime, str], str]) -> Callable[[Context, datetime], str]:
+    """A filter that writes an instant in the civil time of the commune that the page is about.
+
+    A template that knows no `commune` fails: it must be imported "with context".
+    """
+
+    @pass_context
+    def write(context: Context, instant: datetime) -> str:
+        return words(instant, context["commune"].code)
+
+    return write
 
 
 def day_of(text: str) -> str:
@@ -172,9 +188,9 @@ def people_label(file: AskedFile, now: datetime) -> str:
 
     Its own label, which openElec's users know, goes beside it. Neither a day nor an hour breaks across lines.
     """
-    at = file.requested_at.astimezone(PARIS)
+    at = civil_time(file.requested_at, file.code_commune)
     day = long_date(at.date()).replace(" ", NBSP)
-    if at.year == now.astimezone(PARIS).year:
+    if at.year == civil_time(now, file.code_commune).year:
         day = day.removesuffix(f"{NBSP}{at.year}")
     what = Liste(file.liste).short_label
     if file.is_tableau:
@@ -200,14 +216,15 @@ def code_words(code: str) -> str:
 def add_words(environment: Environment) -> None:
     """Let templates use them."""
     environment.add_extension(FrenchSpaces)
-    by_name = jour_of, day_of, iso, duration, kept_until, capitalized, counted, code_words, people_label, liste_words
+    by_name = day_of, iso, duration, kept_until, capitalized, counted, code_words, people_label, liste_words
     for word in by_name:
         environment.filters[word.__name__] = word
     environment.filters |= {
         "typo": lambda text: typo(without_commands(text)),
         "jour": short_date,
         "long_jour": weekday_date,
-        "moment": format_moment,
+        "moment": in_commune(format_moment),
+        "jour_of": in_commune(jour_of),
         "number": format_number,
         "size": format_size,
         "agree": count_of,

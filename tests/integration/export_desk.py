@@ -66,13 +66,15 @@ class Desk:
         """One row that waits; its id."""
         return self.ask_all([(liste, format_)], created_at)[0]
 
-    def ask_all(self, parts: Sequence[tuple[Liste, Format]], created_at: datetime = ASKED_AT) -> list[int]:
+    def ask_all(
+        self, parts: Sequence[tuple[Liste, Format]], created_at: datetime = ASKED_AT, commune: str = COMMUNE
+    ) -> list[int]:
         """The rows of one request for list files."""
         files = [
-            PlannedFile(f"{liste}.{format_}", ListeNaming(COMMUNE, liste, format_), {"liste": liste, "format": format_})
+            PlannedFile(f"{liste}.{format_}", ListeNaming(commune, liste, format_), {"liste": liste, "format": format_})
             for liste, format_ in parts
         ]
-        return self.ask_files(files, created_at)
+        return self.ask_files(files, created_at, commune)
 
     def ask_files(
         self, files: Sequence[PlannedFile], created_at: datetime = ASKED_AT, commune: str = COMMUNE

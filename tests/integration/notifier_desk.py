@@ -40,7 +40,7 @@ from worker.notifier.notify import (
     ReminderNotifications,
     RequestNotifications,
     Today,
-    today_in_france,
+    today_in,
 )
 from worker.notifier.outbox import Outbox
 from worker.registre.models import Commune
@@ -145,7 +145,7 @@ class Desk:
         purge: Chore | None = None,
         hosts: Sequence[str] = (LOOPBACK,),
         public_url: str = "",
-        today: Today = today_in_france,
+        today: Today = today_in,
         reminder_days: Sequence[int] = (),
         patience_seconds: float = 60,
     ) -> Notifier:

@@ -7,12 +7,14 @@ from sqlalchemy import Connection, RowMapping, select, text
 
 from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.tableau_words import (
+    ASKED_OF,
     MASQUEE,
     MOTIFS,
     NOTE_PROVISOIRE,
     PERIODES,
     RECAPITULATIF,
     SIGNATURES,
+    SOURCE,
     count,
     heading,
     parts_of,
@@ -188,7 +190,7 @@ def _line(type_: TypeTableau, one: RowMapping) -> str:
 
 
 def _notes(type_: TypeTableau, presentation: Presentation, mouvements: Rows) -> str:
-    notes = PERIODES.get(type_, "")
+    notes = PERIODES.get(type_, "") + SOURCE.format(ASKED_OF[type_])
     if presentation is not Presentation.RECAPITULATIF:
         if any(one["etat"] == "actif" for one in mouvements):
             notes += NOTE_PROVISOIRE

@@ -32,6 +32,10 @@ PERIODES = {
     "Inscriptions et radiations du 19/09/2026 au 19/03/2027.",
     TypeTableau.CINQ_JOURS_REU: "Inscriptions et radiations du 20/03/2027 au 06/04/2027.",
 }
+SOURCE = "D’après le registre, lu pour la demande du {}, et les mouvements dits complets jusqu’au 31/12/2099."
+ASKED_OF = dict.fromkeys(TypeTableau, "12/02/2014 à 12:26") | dict.fromkeys(
+    (TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU), "20/03/2027 à 09:30"
+)
 NOTE_PROVISOIRE = "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
 MASQUEE = "Adresse non communiquée"
 _COMMISSION = "Fait à LIBREVILLE, le Les membres de la commission administrative Sceau de la mairie" + (

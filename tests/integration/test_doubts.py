@@ -52,7 +52,7 @@ MOVED = {VOIE: "Rue Neuve", BUREAU: "2", NUMERO: "99"}
 
 def _compare(desk: MouvementsDesk, before: list[Row], after: list[Row]) -> list[OpenDoubt]:
     desk.load([*OTHERS, *before], intake=Intake(BEFORE))
-    found = desk.compare([*OTHERS, *after], intake=Intake(AFTER), accept_loss=True)
+    found = desk.compare([*OTHERS, *after], intake=Intake(AFTER), accept_changes=True)
     listed = _open(desk)
     assert found.doubts == len(listed)
     return listed
@@ -186,7 +186,7 @@ def test_another_list_or_commune_is_another_matter(desk: MouvementsDesk) -> None
     elsewhere = {TITLES[0]: VOISINE}
     rows = [*OTHERS, *(it | elsewhere for it in OTHERS)]
     desk.load([*rows, SHE])
-    assert desk.compare([*rows, SHE | elsewhere | {DATE: "05/08/1961"}], accept_loss=True).doubts == 0
+    assert desk.compare([*rows, SHE | elsewhere | {DATE: "05/08/1961"}], accept_changes=True).doubts == 0
 
 
 def test_many_who_share_a_number_are_looked_at_a_few_at_a_time(

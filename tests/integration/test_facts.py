@@ -16,7 +16,7 @@ from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
 from worker.registre.checks import facts as stamping
 from worker.registre.checks.facts import DAYS_BEFORE, facts_since, find_facts, look_again
-from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, has_double, has_double_numero, read_look
+from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, has_double_numero, may_be_double, read_look
 from worker.registre.models import Electeur, ImportListe, ListeCommunale
 from worker.registre.reu.importer import import_file
 from worker.registre.versions import ListeKey
@@ -161,6 +161,9 @@ CHANGES = {
     "a double of somebody clean": "UPDATE electeur SET (nom_naissance, prenoms, date_naissance, commune_naissance) ="
     " (SELECT nom_naissance, prenoms, date_naissance, commune_naissance FROM electeur WHERE id = {second})"
     " WHERE id = {first}",
+    "another spelling of somebody clean": "UPDATE electeur SET (nom_naissance, prenoms, date_naissance,"
+    " commune_naissance) = (SELECT nom_naissance, upper(prenoms), date_naissance, commune_naissance FROM electeur"
+    " WHERE id = {second}) WHERE id = {first}",
     "a number of somebody clean": "UPDATE electeur SET (code_bureau, numero_ordre) ="
     " (SELECT code_bureau, numero_ordre FROM electeur WHERE id = {second}) WHERE id = {first}",
     "from another list": "UPDATE electeur SET liste = 'P', version = (SELECT version FROM liste WHERE liste = 'P')"
@@ -185,6 +188,48 @@ def test_who_was_a_double_is_none_once_the_other_has_gone(register: Register) ->
     assert register.look().codes.count("homonyme") == 2
     register.run("DELETE FROM electeur WHERE id = (SELECT min(id) FROM electeur WHERE facts IN (4, 5, 6, 7))")
     assert "homonyme" not in _assert_same(register, Scope.FACTS).codes
+
+
+RUINED = {
+    "nom_abime": "nom_naissance = 'DUP0NT'",
+    "nom_usage_abime": "nom_usage = 'None'",
+    "prenoms_abimes": "prenoms = '@lice'",
+    "commune_naissance_abimee": "commune_naissance = '13004'",
+    "numero_voie_en_date": "numero_voie = '12-Mars'",
+    "voie_abimee": "libelle_voie = 'TEST'",
+    "ville_abimee": "ville = '13900', code_postal = 'LIBREVILLE'",
+    "date_trop_ancienne": "date_naissance = '1904-01-01'",
+    "date_trop_recente": "date_naissance = '2024-05-05'",
+    "caracteres_abimes": "libelle_voie = 'Rue de l''?glise'",
+    "valeur_de_tableur": "code_postal = '1,39E+04'",
+}
+
+
+@pytest.mark.parametrize("code", RUINED)
+def test_an_import_and_a_file_find_what_is_ruined(register: Register, code: str) -> None:
+    (electeur,) = register.clean(1)
+    before = register.look()
+    register.run(f"UPDATE electeur SET {RUINED[code]} WHERE id = :id", id=electeur)  # noqa: S608 — ours
+    register.run("UPDATE import_liste SET facts_version = 0")
+    look_again(register.engine)
+    found = _assert_same(register, Scope.FACTS)
+    assert found.codes.count(code) == before.codes.count(code) + 1
+    assert (found.census.electeurs, found.census.mineurs) == (before.census.electeurs, before.census.mineurs)
+
+
+@pytest.mark.parametrize(
+    ("ville", "code_postal"), [("ARMEES", "00305"), ("POSTE AUX ARMÉES", "00100"), ("Armées", "00540")]
+)
+def test_postal_codes_of_the_armies_are_right(register: Register, ville: str, code_postal: str) -> None:
+    (electeur,) = register.clean(1)
+    before = register.look()
+    register.run(
+        "UPDATE electeur SET ville = :ville, code_postal = :code WHERE id = :id",
+        ville=ville,
+        code=code_postal,
+        id=electeur,
+    )
+    assert register.look_at_everybody().codes == before.codes
 
 
 def test_other_rules_look_at_everybody_until_the_register_is_looked_at_again(register: Register) -> None:
@@ -233,7 +278,7 @@ def test_who_will_be_of_no_member_state_has_the_fact_before(
     assert "nationalite_hors_union" in _assert_same(register, Scope.FACTS, liste=CE, jour=speaks_on).codes
 
 
-@pytest.mark.parametrize("has_it", [has_double, has_double_numero])
+@pytest.mark.parametrize("has_it", [may_be_double, has_double_numero])
 @pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
 def test_postgresql_counts_once_before_it_has_statistics(
     register: Register, has_it: Callable[[ColumnElement[bool]], ColumnElement[bool]]
@@ -251,7 +296,7 @@ def test_an_undone_import_gives_the_facts_of_the_list_before_back(register: Regi
 
     before = register.look()
     rows = [row | {"code du l'ugle": COMMUNE} for row in electeurs(3)]
-    import_file(register.engine, write_reu(tmp_path / "reu.csv", rows), imported_by="test", accept_loss=True)
+    import_file(register.engine, write_reu(tmp_path / "reu.csv", rows), imported_by="test", accept_changes=True)
     assert _assert_same(register, Scope.FACTS).census.electeurs == 3
     undo_import(register.engine)
     assert _assert_same(register, Scope.FACTS).anomalies == before.anomalies

@@ -120,9 +120,9 @@ def test_nobody_said_whether_there_may_be_a_second_round(desk: TableauDesk) -> N
     assert _figures(vingt) == [21, 5, 1, 25]
     (said,) = [line[-2] for line in vingt.anomalies if line[-1] == "second_tour_inconnu"]
     assert said == (
-        "1 électeur aura dix-huit ans du 12/10/2026 au 25/10/2026. Si le scrutin du 11/10/2026 peut avoir un second "
-        "tour, il est à inscrire : indiquer quel scrutin c'est (scrutins --libelle), puis redemander le tableau."
-    )
+        "2 électeurs auront dix-huit ans du 12/10/2026 au 25/10/2026. Si le scrutin du 11/10/2026 peut avoir un second "
+        "tour, ils sont à inscrire : indiquer quel scrutin c'est (scrutins --libelle), puis redemander le tableau."
+    ), "on the list of the meeting, though one of them is gone in that of today"
 
 
 def test_without_a_poll_it_is_the_day_of_the_document(desk: TableauDesk) -> None:

@@ -3,20 +3,28 @@
 import csv
 import hashlib
 import io
+import json
 import os
 import re
 import shutil
 import stat
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import RowMapping
 
+from common.calendrier import civil_day, is_mineur
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
 from tests.integration.liste_reader import read_csv, read_xml
 from tests.parts.town import LIBREVILLE_TEMPLATE
+from tests.unit.reu_sample import COMMUNE as CODE
+from tests.unit.reu_sample import electeurs, write_reu
 from worker.handlers.making import make_liste
+from worker.registre.imports.undo import undo_import
+from worker.registre.reu.importer import Intake, import_file
 from worker.writers import precheck
 from worker.writers.precheck import Census
 from worker.writers.xml_file import OUR_XSD
@@ -44,6 +52,35 @@ def test_the_record_says_what_is_on_the_disk(desk: Desk, format_: Format) -> Non
     severities = [line[0] for line in csv.reader(io.StringIO(report.decode("utf-8-sig")), delimiter=";")]
     assert severities.count("bloquante") == row["bloquantes"] > 0
     assert severities.count("remarque") == row["remarques"] > 0
+
+
+@pytest.mark.parametrize(
+    ("code", "asked_at", "born", "is_elector"),
+    [
+        (COMMUNE, "2026-11-26T04:00:00Z", "2008-11-26", True),
+        ("98735", "2026-11-26T04:00:00Z", "2008-11-26", False),  # 18 in Paris, 17 in Papeete, on the 25th
+        ("98735", "2026-11-26T10:00:00Z", "2008-11-26", True),
+        ("98818", "2026-11-25T20:00:00Z", "2008-11-26", True),  # 17 in Paris, 18 in Nouméa, on the 26th
+        ("98818", "2026-11-25T12:59:59Z", "2008-11-26", False),
+    ],
+)
+def test_age_and_date_of_the_list_are_of_the_civil_day_of_the_commune(
+    desk: Desk, code: str, asked_at: str, born: str, *, is_elector: bool
+) -> None:
+    for table in ("liste", "electeur"):
+        desk.run(f"UPDATE {table} SET code_commune = :code", code=code)  # noqa: S608 — our own names
+    young = "nom_naissance = 'FÉVEROLE', date_naissance = :born"
+    one = "SELECT min(id) FROM electeur WHERE liste = 'P'"
+    desk.run(f"UPDATE electeur SET {young} WHERE id = ({one})", born=born)  # noqa: S608 — our own words
+    instant = datetime.fromisoformat(asked_at)
+    (export_id,) = desk.ask_all([(Liste.PRINCIPALE, Format.CSV)], instant, code)
+    row = desk.ring(export_id)
+    assert row["status"] == "ready", row["error_message"]
+    lines = read_csv(desk.read(row))[1]
+    day = civil_day(instant, code)
+    assert (any("FÉVEROLE" in line for line in lines), is_mineur(born, day)) == (is_elector, not is_elector)
+    assert {line[2] for line in lines} == {f"{day:%d/%m/%Y}"}
+    assert f" du {day:%d/%m/%Y} " in row["label"]
 
 
 def test_files_are_for_the_group_and_nobody_else(desk: Desk) -> None:
@@ -227,3 +264,82 @@ def test_a_list_that_the_import_did_not_bring_is_its_header(desk: Desk) -> None:
     row = desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))
     assert (row["status"], row["electeurs"], row["report_name"]) == ("ready", 0, None)
     assert desk.read(row).count(b"\n") == 1
+
+
+def _load(said: Any) -> Any:  # noqa: ANN401 — SQLite gives JSON as text
+    return json.loads(said) if isinstance(said, str) else said
+
+
+def _said(row: RowMapping) -> dict[str, tuple[str, list[str]]]:
+    """What is said of the file as a whole, by its code: how grave, in which words."""
+    return {it["code"]: (it["severity"], it["messages"]) for it in _load(row["anomalies"]) if "messages" in it}
+
+
+def test_the_record_says_which_export_a_list_rests_on(desk: Desk) -> None:
+    row = desk.ring(desk.ask())
+    (rests_on,) = _load(row["rests_on"])
+    assert (rests_on["import_id"], rests_on["electeurs"]) == (1, row["electeurs"] + row["mineurs"])
+    assert _said(row) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("day", "is_old"), [("2026-09-24", False), ("2026-09-23", True), ("2025-04-20", True)])
+def test_a_list_from_an_old_export_says_so(desk: Desk, day: str, *, is_old: bool) -> None:
+    desk.run("UPDATE import SET taken_on = :day", day=date.fromisoformat(day))
+    said = _said(desk.ring(desk.ask()))
+    if not is_old:
+        assert said == {}
+        return
+    severity, (message,) = said["export_ancien"]
+    assert severity == "remarque"
+    assert message.startswith(
+        f"Cette liste vient de l'export du {date.fromisoformat(day):%d/%m/%Y}, qui a plus de deux mois"
+    )
+
+
+@pytest.mark.slow
+def test_a_list_that_the_last_export_did_not_hold_says_so(desk: Desk) -> None:
+    desk.run("UPDATE import SET taken_on = :day", day=date(2026, 11, 1))
+    path = write_reu(desk.root.parent / "reu.csv", electeurs(400, {CODE: COMMUNE}))
+    intake = Intake(date(2026, 11, 20))
+    import_file(desk.engine, path, imported_by="test", intake=intake, accept_changes=True)
+    assert _said(desk.ring(desk.ask())) == {}
+    severity, (message,) = _said(desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE)))["liste_absente"]
+    assert severity == "remarque"
+    assert message.startswith("Liste absente du dernier export, du 20/11/2026")
+    undo_import(desk.engine)
+    assert _said(desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))) == {}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("statement", "found"),
+    [
+        ("DELETE FROM electeur WHERE id = (SELECT max(id) FROM electeur WHERE liste = 'P')", 329),
+        (
+            "INSERT INTO electeur (code_commune, liste, version) SELECT * FROM liste WHERE liste = 'P'",
+            331,
+        ),
+    ],
+    ids=["fewer", "more"],
+)
+def test_a_register_that_sql_has_changed_since_its_export_blocks_the_list(
+    desk: Desk, statement: str, found: int
+) -> None:
+    desk.run(statement)
+    row = desk.ring(desk.ask())
+    severity, (message,) = _said(row)["registre_modifie"]
+    assert severity == "bloquante"
+    assert re.match(
+        r"Le registre a été modifié hors import : l'export du \d\d/\d\d/\d{4} donnait 330 électeurs, ", message
+    )
+    assert f"le registre en a {found}." in message
+
+
+@pytest.mark.slow
+def test_a_register_that_a_service_writes_rests_on_no_export(desk: Desk) -> None:
+    desk.run("UPDATE electeur SET version = 900 WHERE liste = 'P'")
+    desk.run("UPDATE liste SET version = 900 WHERE liste = 'P'")
+    row = desk.ring(desk.ask())
+    assert (_load(row["rests_on"]), _said(row)) == ([], {})
+    assert _load(row["reconciliation"])["liste_on"] == "2026-11-25"

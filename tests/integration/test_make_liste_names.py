@@ -1,4 +1,4 @@
-"""Names and labels of files: unique, told in the time of Paris, and never a path from outside."""
+"""Names and labels of files: unique, in the civil time of the commune, and never a path from outside."""
 
 import re
 from collections.abc import Iterator
@@ -33,7 +33,7 @@ PATHS = (
     "2C001",
 )
 PARTS = list(product(Liste, Format))
-_NAME = re.compile(r"liste-(P|CE|CM)-13900-(\d{8})-(\d{6})\.(csv|xml)")
+_NAME = re.compile(r"liste-(P|CE|CM)-\d{5}-(\d{8})-(\d{6})\.(csv|xml)")
 
 
 @pytest.fixture
@@ -50,20 +50,23 @@ def _label_of(name: str) -> str:
     return f"Liste {liste} du {datetime.strptime(day + hour, '%Y%m%d%H%M%S'):%d/%m/%Y %H:%M:%S} [{format_}]"  # noqa: DTZ007
 
 
-def _named(desk: Desk, *asked_at: str) -> list[str]:
+def _named(desk: Desk, *asked_at: str, code: str = COMMUNE) -> list[str]:
     """The names given to the parts of a request at each of these instants, after their labels have been compared."""
     rows = [
         desk.row(export_id)
         for at in asked_at
-        for export_id in desk.ask_all(PARTS, created_at=datetime.fromisoformat(at))
+        for export_id in desk.ask_all(PARTS, created_at=datetime.fromisoformat(at), commune=code)
     ]
     assert [row["label"] for row in rows] == [_label_of(row["file_name"]) for row in rows]
     return [row["file_name"] for row in rows]
 
 
-def test_a_file_is_named_for_the_hour_of_paris(desk: Desk) -> None:
-    names = _named(desk, "2026-07-14T22:30:05.999Z")
-    assert names == [f"liste-{liste}-13900-20260715-003005.{format_}" for liste, format_ in PARTS]
+@pytest.mark.parametrize(
+    ("code", "second"), [(COMMUNE, "20260715-003005"), ("98735", "20260714-123005"), ("98818", "20260715-093005")]
+)
+def test_a_file_is_named_for_the_civil_time_of_the_commune(desk: Desk, code: str, second: str) -> None:
+    names = _named(desk, "2026-07-14T22:30:05.999Z", code=code)
+    assert names == [f"liste-{liste}-{code}-{second}.{format_}" for liste, format_ in PARTS]
 
 
 def test_two_requests_in_one_second_take_two_seconds(desk: Desk) -> None:
@@ -82,6 +85,12 @@ def test_the_hour_that_comes_twice_in_october_gives_no_name_twice(desk: Desk) ->
     rows = [desk.ring(desk.ask(created_at=datetime.fromisoformat(at))) for at in (summer, winter)]
     assert [row["status"] for row in rows] == ["ready", "ready"]
     assert {row["file_name"] for row in rows} <= set(desk.files())
+
+
+def test_the_hour_that_comes_twice_overseas_gives_no_name_twice(desk: Desk) -> None:
+    names = _named(desk, "2026-11-01T03:30:00Z", "2026-11-01T04:30:00Z", code="97502")
+    assert len(set(names)) == 2 * len(PARTS)
+    assert {name[-10:-4] for name in names} == {"013000", "013001"}
 
 
 def test_a_name_is_found_behind_an_hour_of_names_in_three_questions(desk: Desk) -> None:

@@ -56,18 +56,21 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_
     meeting = date(2026, 11, 20)
     desk = TableauDesk(register.engine, tmp_path / "exports")
     assert _gaps(desk, meeting) == ["couverture_fin"]
-    register.load([*THEN, *_moved_to("0001")], intake=Intake(SECOND), accept_loss=True)
+    register.load([*THEN, *_moved_to("0001")], intake=Intake(SECOND), accept_changes=True)
     assert _gaps(desk, meeting) == ["couverture_date"]
     assert "Néant" in _make(desk, FIRST, meeting, Presentation.COMMUNE), "made all the same, and said everywhere"
     set_taken_on(register.engine, 2, meeting)
     assert _gaps(desk, meeting) == []
     text = _make(desk, FIRST, meeting, Presentation.COMMUNE)
     assert "Néant" not in text
-    assert "D’après les exports du répertoire électoral unique du 01/11/2026 et du 20/11/2026." in text
+    assert (
+        "D’après les exports du répertoire électoral unique du 01/11/2026 (27 électeurs) et du 20/11/2026 "
+        "(29 électeurs)." in text
+    )
     assert "Un mouvement que montre la comparaison de deux exports porte la date du second." in text
     undo_import(register.engine)
     register.load(
-        [*THEN, *_moved_to("0001")], intake=Intake(meeting, no_compare="reprise d'une sauvegarde"), accept_loss=True
+        [*THEN, *_moved_to("0001")], intake=Intake(meeting, no_compare="reprise d'une sauvegarde"), accept_changes=True
     )
     assert _gaps(desk, meeting) == ["couverture_lacune"]
 
@@ -152,7 +155,7 @@ def test_who_was_told_from_homonyms_by_a_guess_is_named(register: MouvementsDesk
         "de ces homonymes sont à corriger : vérifier dans le REU."
     )
     assert "MÉSANGE" not in str(made.row["anomalies"]), "the row names nobody"
-    register.load([*STAY, *there], intake=Intake(THIRD))
+    register.load([*STAY, *there], intake=Intake(THIRD), accept_changes=True)
     later = desk.make(TypeTableau.VINGT_JOURS, commune=COMMUNE, reunion=SECOND, until=THIRD)
     assert "homonymes_supposes" not in [line[-1] for line in later.anomalies], "it was of the period before"
     undo_import(register.engine)
@@ -276,7 +279,7 @@ def _gaps(desk: TableauDesk, meeting: date) -> list[str]:
 def test_it_is_what_two_exports_show(register: MouvementsDesk, tmp_path: Path) -> None:
     register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
     before = register.bureaux_of()
-    register.load([*THEN, *_moved_to("0002")], intake=Intake(SECOND), accept_loss=True)
+    register.load([*THEN, *_moved_to("0002")], intake=Intake(SECOND), accept_changes=True)
     after = register.bureaux_of()
     desk = TableauDesk(register.engine, tmp_path / "exports")
     recapitulatif = _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF)
@@ -302,10 +305,10 @@ def test_it_is_what_two_exports_show(register: MouvementsDesk, tmp_path: Path) -
 @pytest.mark.slow
 def test_a_third_export_changes_nothing_to_the_tableau_of_the_second(register: MouvementsDesk, tmp_path: Path) -> None:
     register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
-    register.load([*THEN, *_moved_to("0002")], intake=Intake(SECOND), accept_loss=True)
+    register.load([*THEN, *_moved_to("0002")], intake=Intake(SECOND), accept_changes=True)
     desk = TableauDesk(register.engine, tmp_path / "exports")
     made = _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF)
-    register.load([*AT_LAST, *_moved_to("0003")], intake=Intake(THIRD), accept_loss=True)
+    register.load([*AT_LAST, *_moved_to("0003")], intake=Intake(THIRD), accept_changes=True)
     assert _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF) == made
     rows = _rows(_make(desk, SECOND, THIRD, Presentation.RECAPITULATIF))
     assert {code: row[0] for code, row in rows.items()} == {code: row[-1] for code, row in _rows(made).items()}

@@ -102,6 +102,32 @@ def test_a_tableau_is_provisional_until_midnight_in_paris(
     assert set(marks) == {is_provisoire}
 
 
+@pytest.mark.parametrize(
+    ("code", "asked_at", "edited", "is_provisoire"),
+    [
+        ("13900", "2027-04-06T21:59:59Z", "06/04/2027 à 23:59", True),
+        ("13900", "2027-04-06T22:00:00Z", "07/04/2027 à 00:00", False),
+        ("98735", "2027-04-07T09:59:59Z", "06/04/2027 à 23:59", True),  # Papeete: the 7th in Paris
+        ("98735", "2027-04-07T10:00:00Z", "07/04/2027 à 00:00", False),
+        ("98818", "2027-04-06T12:59:59Z", "06/04/2027 à 23:59", True),
+        ("98818", "2027-04-06T13:00:00Z", "07/04/2027 à 00:00", False),  # Nouméa: still the 6th in Paris
+    ],
+)
+def test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune(
+    desk: TableauDesk, code: str, asked_at: str, edited: str, *, is_provisoire: bool
+) -> None:
+    write_register(desk.engine, [INSCRIPTION | {"code_commune": code}], commune=(code, "LIBREVILLE"))
+    asked = {"commune": code, "scrutin": SCRUTIN, "created_at": datetime.fromisoformat(asked_at)}
+    made = desk.make(TypeTableau.CINQ_JOURS_REU, **asked)
+    assert ("P R O V I S O I R E" in made.pages[0], made.row["label"].endswith(", provisoire")) == (is_provisoire,) * 2
+    assert str(made.row["provisoire_until"]) == ("2027-04-07" if is_provisoire else "None")
+    assert f"Édité le {edited}" in made.text
+    assert f" du {edited.replace(' à', '')}:" in made.row["label"]
+    assert made.path.name.startswith(
+        f"tableau-cinq_jours_reu-P-{code}-commune-{edited[6:10]}{edited[3:5]}{edited[:2]}-"
+    )
+
+
 @pytest.mark.slow
 def test_the_first_tableau_can_include_those_of_the_five_days(desk: TableauDesk) -> None:
     five_days = {"effet": "Immediat", "date_tableau": JANVIER, "date_mouvement": date(2013, 10, 2)}

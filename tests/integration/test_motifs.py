@@ -56,7 +56,7 @@ def test_the_file_names_what_is_not_said_and_nothing_else(desk: MouvementsDesk) 
     assert title == "mouvement;liste;nature;date;nom de naissance;prénoms;date de naissance;catégorie;motif"
     assert [line.split(";", 1)[1] for line in lines] == [
         "P;inscription;2026-11-25;D'AUBIGNE;'=Ursule;1962-03-14;;",
-        "P;radiation;2026-11-25;D'AUBIGNE;Zoé 0;1962-03-14;;",
+        "P;radiation;2026-11-25;D'AUBIGNE;Zoé A;1962-03-14;;",
     ]
 
 
@@ -95,7 +95,7 @@ def test_what_was_said_can_be_corrected(desk: MouvementsDesk) -> None:
     [
         (";Décès;", ";Déménagement;", "ligne 3 : catégorie inconnue"),
         (";Décès;", ";Inscription d’office;", "ligne 3 : cette catégorie n'est pas celle d'une radiation"),
-        ("Zoé 0", "Zoé 1", "ligne 3 : ce mouvement n'est pas, ou plus, dans le registre"),
+        ("Zoé A", "Zoé B", "ligne 3 : ce mouvement n'est pas, ou plus, dans le registre"),
         ("\n{id};", "\n999;", "ligne 3 : ce mouvement n'est pas, ou plus, dans le registre"),
         ("\n{id};", "\nx;", "ligne 3 : ce mouvement n'est pas, ou plus, dans le registre"),
         ("catégorie", "cause", "n'est pas un fichier de « motifs --export ». Colonnes manquantes : catégorie"),

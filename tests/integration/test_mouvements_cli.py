@@ -4,21 +4,22 @@ import io
 import json
 import os
 from collections.abc import Callable
-from datetime import date
+from datetime import date, datetime
 from pathlib import Path
 from typing import NamedTuple
+from unittest.mock import Mock
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy import insert, select
 
-from common.calendrier import jour_a_paris, now
+from common.calendrier import civil_day, is_mineur, jour_a_paris, last_birth, now
 from common.cli import ExitCode
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.unit.mouvement_csv import lignes, write_mouvements
-from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, PAYS, POSTAL, VOIE, electeurs, write_reu
+from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, EUROPEENNE, PAYS, POSTAL, VOIE, electeurs, write_reu
 from worker.cli.main import main
 from worker.db.engine import build_engine
-from worker.registre.models import Import
+from worker.registre.models import Commune, Import
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
@@ -121,12 +122,69 @@ def test_nothing_is_known_of_a_day_to_come(run: Run, tmp_path: Path) -> None:
     for arguments in (
         ("import-reu", reu, "--taken-on", "31/12/2099"),
         ("import-mouvements", mouvements, "--complete-until", "31/12/2099"),
-        ("imports", "--taken-on", "1", "31/12/2099"),
     ):
-        refused = run(*arguments)
-        assert refused.code == ExitCode.USAGE
-        assert "le 31/12/2099 n'est pas encore venu : vérifiez la date" in refused.err
+        _refuse_day_to_come(run, *arguments)
     assert run("imports").out == "Aucun import.\n"
+    run("import-mouvements", mouvements)
+    number = _number_of(run("import-reu", reu))
+    _refuse_day_to_come(run, "import-mouvements", mouvements, "--complete-until", "31/12/2099")
+    _refuse_day_to_come(run, "imports", "--taken-on", number, "31/12/2099")
+    assert "2099" not in run("imports").out
+
+
+def _refuse_day_to_come(run: Run, *arguments: str | Path) -> None:
+    refused = run(*arguments)
+    assert refused.code == ExitCode.FAILED
+    assert f"le {arguments[-1]} n'est pas encore venu : vérifiez la date" in refused.err
+
+
+def test_the_view_counts_the_minors_of_the_civil_day_of_each_commune(run: Run, tmp_path: Path) -> None:
+    wallis, papeete = "98613", "98735"
+    _add_communes(wallis, papeete)
+    born = last_birth(civil_day(now(), wallis))
+    year, month, day = born.split("-")
+    both = [it | {COMMUNE: code, DATE: f"{day}/{month}/{year}"} for code in (wallis, papeete) for it in electeurs(1)]
+    run("import-reu", write_reu(tmp_path / "deux.csv", both))
+    engine = build_engine(os.environ["PREFECTURE_DATABASE_URL"])
+    with engine.connect() as connection:
+        counted: dict[str, int] = dict(connection.exec_driver_sql("SELECT code_commune, mineurs FROM registres").all())
+    engine.dispose()
+    assert counted == {code: is_mineur(born, civil_day(now(), code)) for code in (wallis, papeete)}
+
+
+def _add_communes(*codes: str) -> None:
+    engine = build_engine(os.environ["PREFECTURE_DATABASE_URL"])
+    with engine.begin() as connection:
+        known = [{"code": code, "nom": "AILLEURS", "code_departement": code[:3]} for code in codes]
+        connection.execute(insert(Commune), known)
+    engine.dispose()
+
+
+def _number_of(imported: Ran) -> str:
+    """The number of an import whose day was not said."""
+    return imported.out.partition("imports --taken-on ")[2].split()[0]
+
+
+@pytest.mark.parametrize(
+    ("code", "instant", "today", "tomorrow"),
+    [
+        ("98735", "2026-11-26T04:00:00+00:00", "25/11/2026", "26/11/2026"),  # Papeete: Paris has the 26th
+        ("98818", "2026-11-26T21:00:00+00:00", "27/11/2026", "28/11/2026"),  # Nouméa: Paris has the 26th
+    ],
+)
+def test_the_day_of_an_import_is_that_of_its_commune(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, *, code: str, instant: str, today: str, tomorrow: str
+) -> None:
+    _add_communes(code)
+    clock = Mock(wraps=datetime, **{"now.return_value": datetime.fromisoformat(instant)})
+    monkeypatch.setattr("common.calendrier.datetime", clock)
+    reu = write_reu(tmp_path / "un.csv", electeurs(3, {COMMUNE: code}))
+    _refuse_day_to_come(run, "import-reu", reu, "--taken-on", tomorrow)
+    imported = run("import-reu", reu)
+    assert f"Jour de l'export : {today}, celui de l'import" in imported.out
+    _refuse_day_to_come(run, "imports", "--taken-on", _number_of(imported), tomorrow)
+    redated = run("imports", "--taken-on", _number_of(imported), today, "--reason", "dit par la mairie")
+    assert redated.code == ExitCode.DONE
 
 
 def test_an_export_is_not_left_uncompared_without_a_reason(run: Run, tmp_path: Path) -> None:
@@ -213,8 +271,8 @@ def test_a_list_that_the_file_lacks_is_named_and_emptied_on_purpose(run: Run, tm
     all_of_them = "import-reu", nobody, "--taken-on", "2026-11-13", "--empty", "P", "--commune", "13055"
     refused = run(*all_of_them)
     assert refused.code == ExitCode.FAILED
-    assert "la liste P de 13055 passerait de 6 à 0 électeur. Le téléchargement est-il complet ?" in refused.err
-    done = run(*all_of_them, "--accept-loss")
+    assert "La liste principale de 13055 perdrait 6 électeurs connus sur 6. Le fichier est vide" in refused.err
+    done = run(*all_of_them, "--accept-changes")
     assert done.code == ExitCode.DONE
     assert "0 inscription, 6 radiations" in done.out
 
@@ -306,7 +364,7 @@ def test_electors_are_protected_by_names_that_are_asked_for(
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
     assert run("protections", "--commune", "13055").out == "Aucun électeur protégé : ajoutez-en un avec --add.\n"
     added = answer("--add", "d’Aubigné", "ZOE 2", "14/03/1962")
-    assert (added.code, added.out) == (ExitCode.DONE, "D'AUBIGNE Zoé 2, 14/03/1962\n")
+    assert (added.code, added.out) == (ExitCode.DONE, "D'AUBIGNE Zoé C, 14/03/1962\n")
     assert "Nom de naissance : " in added.err
     refused = answer("--add", "d’Aubigny", "ZOE 2", "14/03/1962")
     assert refused.code == ExitCode.FAILED
@@ -314,5 +372,5 @@ def test_electors_are_protected_by_names_that_are_asked_for(
     assert "Aubigny" not in refused.err
     assert answer("--add", "d’Aubigné", "ZOE 2", "hier").code == ExitCode.USAGE
     assert answer("--add").code == ExitCode.INTERRUPTED
-    assert "Aucun électeur" in answer("--remove", "D'Aubigne", "Zoé 2", "1962-03-14").out
+    assert "Aucun électeur" in answer("--remove", "D'Aubigne", "Zoé C", "1962-03-14").out
     assert run("protections", "--commune", "13055", "--add", "--remove").code == ExitCode.USAGE

@@ -295,12 +295,17 @@ def test_rejected_lines_and_losses_are_accepted_or_the_register_stays(desk: Desk
     desk.take_up(electeurs(30))
     rows = [*electeurs(10), ELECTEUR | {PRENOMS: "Ode", DATE: "hier", NUMERO: "98"}]
     preview = desk.preview(rows, taken_on=date(2026, 11, 24))
-    assert preview["found"]["losing"] == ["P"]
+    (question,) = preview["found"]["questions"]
+    assert (question["kind"], question["liste"]) == ("cut_end", "P")
     assert "1 ligne rejetée" in desk.refusal(desk.ask_import(preview))
-    assert "un électeur sur cinq" in desk.refusal(desk.ask_import(preview, accept_rejects=True))
-    desk.ask_import(preview, accept_rejects=True, accept_loss=True)
+    assert "perdrait 20 électeurs connus sur 30, dont ses 20 derniers" in desk.refusal(
+        desk.ask_import(preview, accept_rejects=True)
+    )
+    desk.ask_import(preview, accept_rejects=True, accept_changes=True)
     desk.hear()
     assert desk.register.counts() == {(COMMUNE, "P"): 10}
+    (detail,) = desk.register.rows("SELECT detail FROM audit WHERE action = 'registre_imported' ORDER BY id DESC")[0]
+    assert " ; confirmé : fin de liste absente (liste P de 13055), " in detail
 
 
 @pytest.mark.slow

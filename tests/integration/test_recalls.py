@@ -100,7 +100,8 @@ def test_a_file_says_which_imports_it_rests_on(town: Town) -> None:
     assert _numbers(town.row(until_last)) == [1, 2, 3, 4]
     assert _numbers(town.row(liste)) == [3], "the last import of the list"
     days = town.row(liste)["rests_on"]
-    assert (json.loads(days) if isinstance(days, str) else days) == [{"import_id": 3, "taken_on": "2026-11-24"}]
+    ((rests_on,), electeurs) = json.loads(days) if isinstance(days, str) else days, town.row(liste)["electeurs"]
+    assert rests_on == {"import_id": 3, "taken_on": "2026-11-24", "electeurs": electeurs}
 
 
 def test_what_rests_on_an_import_that_is_undone_is_to_be_made_again(town: Town) -> None:

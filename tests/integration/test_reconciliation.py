@@ -30,7 +30,7 @@ CAME, LEFT = invented("FURET", "14/03/1962"), invented("FAISAN", "15/04/1963")
 def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
     with open_register(database_url, tmp_path) as desk:
         desk.load([*ADULTS, IN_PERIOD, ON_POLL, LEFT], intake=Intake(BEFORE))
-        desk.load([*ADULTS, IN_PERIOD, ON_POLL, LEFT], intake=Intake(MEETING))
+        desk.load([*ADULTS, IN_PERIOD, ON_POLL, LEFT], intake=Intake(MEETING), accept_changes=True)
         desk.load([*ADULTS, IN_PERIOD, ON_POLL, CAME], intake=Intake(LATER))
         yield desk
 

@@ -2,13 +2,15 @@
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
+from functools import partial
 from threading import Barrier
 
 import pytest
 from sqlalchemy import delete, func, select
 from sqlalchemy.orm import Session
 
+from common.calendrier import civil_day
 from schemas.envelope import CloudEvent, Publish
 from schemas.events import EcheanceNear
 from schemas.vocabulary import Liste
@@ -44,7 +46,7 @@ def add(desk: Desk, row: object) -> None:
 
 
 def on(day: date, desk: Desk, mailbox: Mailbox, publish: Publish | None = None, name: str = "notifier") -> Notifier:
-    return desk.notifier(smtp(mailbox), publish, today=lambda: day, reminder_days=(10, 3), name=name)
+    return desk.notifier(smtp(mailbox), publish, today=lambda _commune: day, reminder_days=(10, 3), name=name)
 
 
 def subjects(mailbox: Mailbox) -> list[str]:
@@ -79,6 +81,27 @@ def test_each_deadline_is_told_ten_and_three_days_before_and_never_again(desk: D
     with desk.engine.connect() as connection:
         shown = connection.exec_driver_sql("SELECT DISTINCT request_id, kind, channel FROM envois").all()
     assert [tuple(row) for row in shown] == [(None, "echeance", "courriel")]
+
+
+@pytest.mark.parametrize(
+    ("code", "instant", "is_told"),
+    [
+        ("13900", "2027-03-08T04:00Z", True),
+        ("98735", "2027-03-08T04:00Z", False),  # Papeete has the 7th, eleven days before
+        ("98735", "2027-03-08T10:00Z", True),
+        ("13900", "2027-03-07T20:00Z", False),
+        ("98818", "2027-03-07T20:00Z", True),  # Nouméa has the 8th
+    ],
+)
+def test_the_day_of_a_reminder_is_that_of_the_commune(
+    desk: Desk, mailbox: Mailbox, code: str, instant: str, *, is_told: bool
+) -> None:
+    desk.change(ListeCommunale, code_commune=code)
+    desk.change(Agent, code_commune=code)
+    day = partial(civil_day, datetime.fromisoformat(instant))
+    work(desk.notifier(smtp(mailbox), today=day, reminder_days=(10,)))
+    told = {subject.partition(" — ")[0] for subject in subjects(mailbox)}
+    assert told == ({"Réunion de la commission de contrôle : dans 10 jours"} if is_told else set())
 
 
 def test_a_meeting_that_was_noted_is_not_asked_for(desk: Desk, mailbox: Mailbox) -> None:
@@ -246,15 +269,15 @@ def test_a_register_that_is_away_keeps_nobody_from_being_told_of_files(desk: Des
 
 
 def test_nothing_is_looked_for_twice_in_an_hour(desk: Desk, mailbox: Mailbox) -> None:
-    looks: list[int] = []
+    looks: list[str] = []
 
-    def today() -> date:
-        looks.append(1)
+    def today(commune: str) -> date:
+        looks.append(commune)
         return CINQ
 
     chore = reminder_chore(desk.engine, desk.engine, (10, 3), today)
     for _ in range(4):
         chore.step()
-    assert looks == [1]
+    assert looks.count("13900") == 1
     with Session(desk.engine) as session:
         assert session.scalar(select(func.count()).select_from(ReminderEcheance)) == 1

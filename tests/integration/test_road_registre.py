@@ -53,7 +53,7 @@ def drop(town: Town, size: int) -> CloudEvent:
 def accept(town: Town, said: Mapping[str, Any]) -> CloudEvent:
     fields = {"commune": "13900", "preview": said["preview_id"], "sha256": said["sha256"], "requested_by": AGENT}
     empty = said["kept"]
-    accepted = fields | {"accept_loss": True, "accept_rejects": True, "empty": empty}
+    accepted = fields | {"accept_changes": True, "accept_rejects": True, "empty": empty}
     return send(town, RegistreImportRequested.model_validate(accepted))
 
 

@@ -76,7 +76,7 @@ def test_a_step_is_bounded_and_is_a_line(desk: Desk, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(history, "_STEP", 5)
     monkeypatch.setattr(versions, "BATCH", 5)
     for number in (7, 6, 4):
-        desk.load(electeurs(number), accept_loss=True)
+        desk.load(electeurs(number), accept_changes=True)
     desk.age_imports(UNDO_DAYS + 1)
     assert _purge(desk) == [5, 5, 3]
     assert _said(desk) == ["5 lignes d'électeur", "5 lignes d'électeur", "3 lignes d'électeur"]

@@ -177,11 +177,11 @@ class Oracle(Coverage):
     # The tableaux since 2019.
 
     def _tableau(self, step: AskTableau) -> Answer:
-        chain = self.chains.get(step.liste, [])
         period = self.period(step)
         if not self.knows(step.liste) or not period:
             return Refused()
         start, last = period
+        chain = self.until_base(self.chains.get(step.liste, []), min(last, step.day))
         is_provisional = self.is_to_come(step, last)
         rounds = self.rounds | ({step.scrutin: self.rounds.get(step.scrutin, step.scrutin)} if step.scrutin else {})
         of_poll = rounds[step.scrutin] if step.scrutin else None
@@ -191,7 +191,7 @@ class Oracle(Coverage):
             (of_poll if step.type == "cinq_jours_reu" else None) or self.age_day(start, rounds),
             of_poll or self.age_day(last, rounds),
         )
-        shown = self.shown(step.liste, ages)
+        shown = self.shown(step.liste, chain, ages)
         printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
         if any(self.asked_about(link, start, last, ages) for link in chain):
@@ -219,9 +219,8 @@ class Oracle(Coverage):
             exports=self.exports(chain, start, min(last, step.day)) or self.register_of(step),
         )
 
-    def shown(self, liste: str, ages: Ages) -> list[Shown]:
+    def shown(self, liste: str, chain: Sequence[Link], ages: Ages) -> list[Shown]:
         """The mouvements of a period: of the exports, of files, and of electors who come of age."""
-        chain = self.chains.get(liste, [])
         compared = [
             Shown(change, (day,) if link.day_of(change) else self.days(former, link))
             for former, link in pairwise(chain)
@@ -382,7 +381,7 @@ class Oracle(Coverage):
         named = list({link.day: link for link in chain if first <= link.day <= end}.values())
         word = self.word(last)
         if word and chain:
-            named = [self.base(chain, last) or chain[-1]]
+            named = [chain[-1]]
         said = [f"du {it.day:%d/%m/%Y} ({len(it.lines)} électeur{'s' * (len(it.lines) > 1)})" for it in named]
         if not said:
             return ""
@@ -401,9 +400,7 @@ class Oracle(Coverage):
         """Electors before and after, from what the exports show; what came and left, from the mouvements."""
         is_beside = self.brought or any(link.said for link in chain)
         counted = self.count_back if is_beside else self.count
-        base = self.base(chain, ages.end) or (chain[-1] if chain else None)
-        until = chain[: chain.index(base) + 1] if base else ()
-        before, after = counted(liste, until, ages.start, ages.first), counted(liste, until, ages.end, ages.last)
+        before, after = counted(liste, chain, ages.start, ages.first), counted(liste, chain, ages.end, ages.last)
         if not chain:  # what waits to be applied is counted by the tableau of its period, and by no other
             before, after = Counter(), after - before
         natures = Counter((it.nature, part, of) for it in printed for part, of in self.sides(it))

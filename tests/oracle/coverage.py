@@ -80,17 +80,22 @@ class Coverage(Register):
         of_day = [link for link in chain if link.day == last][-1:]
         return next((it for it in [*of_day, *(link for link in chain if link.day > last)] if it.is_intact), None)
 
+    def until_base(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
+        """The exports until the one from which electors are counted: what is imported later changes nothing.
+
+        It is the one that ends the period, if the register still has it whole; else the next one, or the last one.
+        """
+        ends = [link for link in chain if link.day == last][-1:] + [link for link in chain if link.day > last]
+        base = next((link for link in ends if link.is_intact), None)
+        return chain[: chain.index(base) + 1] if base else chain
+
     def since(self, window: Window) -> Sequence[tuple[Link, Link]]:
-        """The exports from the beginning of a period to the one from which electors are counted, each after another."""
-        base = self.base(window.chain, window.last)
-        until = window.chain.index(base) if base else len(window.chain)
-        chain = window.chain[: until + 1]
-        return [(former, link) for former, link in pairwise(chain) if link.day > window.start]
+        """The exports of a period, each after the one before it; the last one is that from which electors are counted."""
+        return [(former, link) for former, link in pairwise(window.chain) if link.day > window.start]
 
     def is_edited(self, window: Window) -> bool:
-        """Whether electors are counted from a register that another service has changed since its last export."""
-        chain = window.chain
-        return bool(chain) and not self.base(chain, window.last) and not chain[-1].is_intact
+        """Whether electors are counted from an export that another service has changed since."""
+        return bool(window.chain) and not window.chain[-1].is_intact
 
     def begins(self, chain: Sequence[Link], start: date) -> bool:
         """Whether an export was taken on the day of the meeting or before."""

@@ -179,7 +179,7 @@ class _World:
             elif kind == 2:
                 personne = personne._replace(naissance=f"{personne.naissance[:5]}10-10")
             else:
-                year = self.chance.pick(("1992", "2012"))
+                year = self.chance.pick(("1992", "2009"))
                 personne = personne._replace(naissance=f"{year}{personne.naissance[4:]}")
             if personne != known.personne:
                 self.listes[liste][place] = known._replace(personne=personne)
@@ -257,7 +257,7 @@ class _World:
         if kind < 13:
             return (date(1930, 1, 1) + timedelta(days=self.chance.number(0, 27_000))).isoformat()
         if self.is_steady:
-            return f"{self.chance.pick((1990, 2010))}-{self.chance.number(1, 12):02}-00"
+            return f"{self.chance.pick((1990, 2009))}-{self.chance.number(7, 12):02}-00"
         if kind == 13:
             return f"{self.chance.number(1930, 2000)}-00-00"
         if kind == 14:

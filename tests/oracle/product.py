@@ -193,7 +193,7 @@ class Product:
             self._engine,
             path,
             imported_by="oracle",
-            accept_loss=step.is_accepted,
+            accept_changes=step.is_accepted,
             intake=Intake(
                 step.taken_on,
                 "" if step.is_compared else "essai",

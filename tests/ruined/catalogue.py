@@ -133,15 +133,15 @@ FORM = [
         "chaque ligne est d'un bout à l'autre entre guillemets",
         AGAIN_FROM_ELIRE,
     ),
-    _refused("guillemet-ouvert.csv", TEXT.replace('"Zoé 1"', '"Zoé 1').encode(), "guillemets mal fermés (1)"),
-    _refused("separateur-dans-un-nom.csv", TEXT.replace('"Zoé 1"', "Zoé;1").encode(), "28 colonnes au lieu de 27 (1)"),
+    _refused("guillemet-ouvert.csv", TEXT.replace('"Zoé B"', '"Zoé B').encode(), "guillemets mal fermés (1)"),
+    _refused("separateur-dans-un-nom.csv", TEXT.replace('"Zoé B"', "Zoé;B").encode(), "28 colonnes au lieu de 27 (1)"),
     _refused("coupe-entre-guillemets.csv", EXPORT[:-60], f"{_REJECTED} : dernière ligne coupée : le téléchargement"),
     _refused(
         "coupe-apres-un-separateur.csv",
         TEXT.rpartition(";")[0].rpartition(";")[0].encode(),
         f"{_REJECTED} : dernière ligne coupée : le téléchargement",
     ),
-    _refused("coupe-entre-deux-lignes.csv", "".join(_LINES[:3]).encode(), "passerait de 4 à 2 électeurs"),
+    _refused("coupe-entre-deux-lignes.csv", "".join(_LINES[:3]).encode(), "perdrait 2 électeurs connus sur 4"),
     _refused("deux-fichiers.csv", EXPORT + EXPORT, "ligne de titres répétée : plusieurs fichiers mis bout à bout (1)"),
     _refused(
         "deux-fichiers-marques.csv",

@@ -80,7 +80,7 @@ class Town:
     def load(self, rows: Iterable[dict[str, str]], **options: Any) -> None:  # noqa: ANN401 — of import_file
         """Import an export; the file itself is the operator's."""
         path = write_reu(self.folder / "reu.csv", [*rows, *OTHERS])
-        import_file(self.desk.engine, path, imported_by="test", accept_loss=True, **options)
+        import_file(self.desk.engine, path, imported_by="test", accept_changes=True, **options)
         path.unlink()
 
     def forget(self, *arguments: str, typed: str = "") -> Ran:
@@ -443,7 +443,7 @@ def test_what_an_import_brings_and_what_it_removes_is_on_record(town: Town) -> N
     for number in range(3):
         path = write_reu(town.folder / "reu.csv", [_elector(number), *WHO_STAYS, *OTHERS])
         days = f"2026-01-0{number + 1}"
-        assert _run(["import-reu", str(path), "--taken-on", days, "--accept-loss"]).code == ExitCode.DONE
+        assert _run(["import-reu", str(path), "--taken-on", days, "--accept-changes"]).code == ExitCode.DONE
         with town.desk.engine.begin() as connection:
             connection.execute(update(Import).values(finished_at=utc_now(-31 * 86_400)))
     said = [(it.action, it.detail) for it in town.desk.audit()]

@@ -4,6 +4,7 @@ import csv
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from tests.unit.reu_sample import zoe
 from worker.registre.mouvements.importer import TITLES
 
 LIGNE = {
@@ -27,7 +28,7 @@ LIGNE = {
 
 def lignes(count: int, **changes: str) -> list[dict[str, str]]:
     """So many mouvements, of electors apart by their first names; `changes` are the same for all."""
-    return [LIGNE | {"prénoms": f"Zoé {index}"} | changes for index in range(count)]
+    return [LIGNE | {"prénoms": zoe(index)} | changes for index in range(count)]
 
 
 def write_mouvements(path: Path, rows: Iterable[Mapping[str, str]], titles: Iterable[str] = TITLES.values()) -> Path:

@@ -85,10 +85,18 @@ EUROPEENNE = {LISTE: "Liste complémentaire européenne", NATIONALITE: "Belge"}
 MUNICIPALE = {LISTE: "Liste complémentaire municipale", NATIONALITE: "Belge"}
 
 
+def zoe(index: int) -> str:
+    """First names that are apart: names have no digits."""
+    return "Zoé " + str(index).translate(_LETTERS)
+
+
+_LETTERS = str.maketrans("0123456789", "ABCDEFGHIJ")
+
+
 def electeurs(count: int, changes: Mapping[str, str] | None = None) -> list[dict[str, str]]:
     """So many electors of one list, apart by their names and their numbers; `changes` are the same for all."""
     same = dict(changes or {})
-    return [ELECTEUR | {PRENOMS: f"Zoé {index}", NUMERO: str(index + 1)} | same for index in range(count)]
+    return [ELECTEUR | {PRENOMS: zoe(index), NUMERO: str(index + 1)} | same for index in range(count)]
 
 
 def write_reu(

@@ -236,7 +236,7 @@ def test_what_is_provisional_is_not_called_ready(tmp_path: Path) -> None:
     coming = replace(READY, commune="13055", provisional=2)
     lines = summary(READY, coming)
     assert lines[0].endswith("2 communes, 4 fichiers prêts")
-    assert lines[1] == "2 fichiers provisoires (13055) : à refaire quand sa date sera venue"
+    assert lines[1] == "2 fichiers provisoires (13055) : à refaire quand sa période sera terminée"
     write_report(tmp_path / "lot.csv", [READY, coming, replace(coming, bloquantes=1)])
     states = [line.split(";")[2].strip('"') for line in (tmp_path / "lot.csv").read_text("utf-8-sig").splitlines()]
     assert states == ["État", "prête", "provisoire", "à corriger"]

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -253,18 +253,43 @@ def test_it_is_provisional_until_its_date() -> None:
 
 
 @pytest.mark.parametrize(
-    ("type_", "values", "expected"),
+    ("type_", "values", "expected", "final_on"),
     [
-        (TypeTableau.ADDITIONS, {"scrutin": date(2017, 4, 23)}, date(2017, 2, 6)),
-        (TypeTableau.CINQ_JOURS, {"scrutin": MUNICIPALES}, date(2014, 3, 18)),
-        (TypeTableau.VINGT_JOURS, VINGT_JOURS, date(2026, 2, 21)),
-        (TypeTableau.VINGT_JOURS, VINGT_JOURS | {"until": None}, date(2026, 2, 23)),
-        (TypeTableau.VINGT_JOURS, VINGT_JOURS | {"publication": date(2026, 2, 22)}, date(2026, 2, 22)),
-        (TypeTableau.CINQ_JOURS_REU, VINGT_JOURS | {"until": None}, date(2026, 3, 10)),
+        (TypeTableau.PREMIER_RECTIFICATIF, {}, date(2014, 1, 10), date(2014, 1, 10)),
+        (TypeTableau.ADDITIONS, {"scrutin": date(2017, 4, 23)}, date(2017, 2, 6), date(2017, 2, 6)),
+        (TypeTableau.CINQ_JOURS, {"scrutin": MUNICIPALES}, date(2014, 3, 18), date(2014, 3, 19)),
+        (TypeTableau.VINGT_JOURS, VINGT_JOURS, date(2026, 2, 21), date(2026, 2, 21)),
+        (TypeTableau.VINGT_JOURS, VINGT_JOURS | {"until": None}, date(2026, 2, 23), date(2026, 2, 24)),
+        (
+            TypeTableau.VINGT_JOURS,
+            VINGT_JOURS | {"publication": date(2026, 2, 22)},
+            date(2026, 2, 22),
+            date(2026, 2, 22),
+        ),
+        (TypeTableau.CINQ_JOURS_REU, VINGT_JOURS | {"until": None}, date(2026, 3, 10), date(2026, 3, 11)),
     ],
 )
-def test_the_date_of_each_tableau(type_: TypeTableau, values: dict[str, Any], expected: date) -> None:
-    assert demande(type_, **values).effective_on == expected
+def test_the_date_of_each_tableau_and_the_day_from_which_it_is_final(
+    type_: TypeTableau, values: dict[str, Any], expected: date, final_on: date
+) -> None:
+    asked = demande(type_, **values)
+    assert (asked.effective_on, asked.final_on) == (expected, final_on)
+
+
+@pytest.mark.parametrize(
+    ("commune", "midnight"),
+    [("13900", "2026-03-10T23:00Z"), ("98735", "2026-03-11T10:00Z"), ("98818", "2026-03-10T13:00Z")],
+)
+def test_a_tableau_is_final_once_the_last_day_of_its_mouvements_is_over(commune: str, midnight: str) -> None:
+    over = datetime.fromisoformat(midnight)
+    is_provisoire = [
+        demande(
+            TypeTableau.CINQ_JOURS_REU,
+            **VINGT_JOURS | {"until": None, "requested_at": over + timedelta(seconds=seconds), "code_commune": commune},
+        ).is_provisoire
+        for seconds in (-1, 0)
+    ]
+    assert is_provisoire == [True, False]
 
 
 @pytest.mark.parametrize("type_", [TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF])

@@ -14,6 +14,7 @@ from worker.domain.tableau.couverture import (
     LateMouvements,
     Link,
     WaitingMouvements,
+    base_of,
     check_couverture,
     contradictions,
     exports_used,
@@ -44,10 +45,14 @@ def _found(*links: Link, complete_until: date | None = None, demande: Demande = 
     return [(it.code, it.severity) for it in check_couverture(demande, Chain(links, _words(complete_until)))]
 
 
+def _used(chain: Chain) -> list[date]:
+    return [link.taken_on for link in exports_used(DEMANDE, chain)]
+
+
 def test_exports_before_and_at_the_end_cover_a_period() -> None:
     chain = Chain([FIRST, _link(date(2026, 10, 15), 30), _link(AT, 12)])
     assert list(check_couverture(DEMANDE, chain)) == []
-    assert exports_used(DEMANDE, chain) == [REUNION_PRECEDENTE, date(2026, 10, 15), AT]
+    assert _used(chain) == [REUNION_PRECEDENTE, date(2026, 10, 15), AT]
 
 
 def test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period() -> None:
@@ -83,9 +88,50 @@ def test_an_export_that_was_not_compared_is_a_gap() -> None:
     ]
 
 
-def test_a_gap_after_the_period_is_one_too_since_electors_are_counted_back_across_it() -> None:
-    assert _found(FIRST, _link(AT), _link(AFTER, is_compared=False)) == [("couverture_lacune", Severity.BLOCKING)]
-    assert _found(FIRST, _link(AT), _link(AT, is_compared=False)) == [("couverture_lacune", Severity.BLOCKING)]
+def test_a_gap_after_the_period_is_one_only_if_electors_are_counted_back_across_it() -> None:
+    gap = [("couverture_lacune", Severity.BLOCKING)]
+    later = _link(AFTER, is_compared=False)
+    assert _found(FIRST, _link(AT), later) == [], "electors are counted from the export that ends the period"
+    gone = replace(_link(AT), electeurs=100, held=0)
+    assert _found(FIRST, gone, later) == gap, "of which the version is not kept any more"
+    assert _found(FIRST, _link(AT), _link(AT, is_compared=False)) == gap, "of the last day, the last export ends it"
+    assert _found(FIRST, replace(gone, held=100), later) == []
+
+
+def test_an_export_of_the_day_of_the_meeting_begins_a_period() -> None:
+    """Nothing of that day is of the period, whatever came on it."""
+    chain = Chain([_link(date(2026, 9, 1)), _link(REUNION_PRECEDENTE, 5), _link(AT)])
+    assert list(check_couverture(DEMANDE, chain)) == []
+    assert _used(chain) == [REUNION_PRECEDENTE, AT]
+
+
+def test_a_list_that_was_changed_by_another_way_than_an_import_is_said() -> None:
+    last = replace(_link(AT), electeurs=120, held=117)
+    chain = Chain([replace(FIRST, electeurs=120), last], listed=117)
+    assert base_of(DEMANDE, chain) is None
+    (said,) = check_couverture(DEMANDE, chain)
+    assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
+    assert said.message == (
+        "Le registre a été modifié hors import : l'export du 20/11/2026 donnait 120 électeurs, le registre en a 117. "
+        "Annuler cet import (import-undo), le reprendre (import-reu), puis redemander le tableau."
+    )
+    yearly = Demande(
+        type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=DEMANDE.requested_at, date_tableau=date(2014, 1, 10)
+    )
+    assert "couverture_contredite" in [it.code for it in check_couverture(yearly, chain)]
+    assert list(check_couverture(DEMANDE, replace(chain, links=[chain.links[0], replace(last, held=120)]))) == []
+
+
+def test_a_comparison_alone_gives_the_exact_number() -> None:
+    """Three electors were deleted between two exports: the comparison found them again, as inscriptions."""
+    chain = Chain([replace(FIRST, electeurs=120), replace(_link(AT, 8), electeurs=125, growth=8)])
+    (said,) = check_couverture(DEMANDE, chain)
+    assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
+    assert said.message == (
+        "De l'export du 10/09/2026 (120 électeurs) à celui du 20/11/2026 (125 électeurs), les mouvements en feraient "
+        "128 : le registre a été modifié hors import. Annuler ces deux imports, le dernier d'abord (import-undo), puis "
+        "les reprendre (import-reu)."
+    )
 
 
 def test_nothing_is_known_before_the_first_export_nor_after_the_last() -> None:
@@ -98,7 +144,7 @@ def test_what_may_be_of_the_period_before_is_a_remark() -> None:
     early = Link(date(2026, 9, 1), is_dated=True, is_compared=False)
     chain = Chain([early, _link(date(2026, 10, 1), 3), _link(AT)])
     assert [(it.code, it.severity) for it in check_couverture(DEMANDE, chain)] == [("couverture_date", Severity.REMARK)]
-    assert exports_used(DEMANDE, chain) == [date(2026, 9, 1), date(2026, 10, 1), AT]
+    assert _used(chain) == [date(2026, 9, 1), date(2026, 10, 1), AT]
 
 
 def test_a_provisional_tableau_is_not_held_to_its_end() -> None:
@@ -111,7 +157,7 @@ def test_a_provisional_tableau_is_not_held_to_its_end() -> None:
 def test_a_producer_may_vouch_for_the_period() -> None:
     assert _found(complete_until=AT) == []
     assert _found(FIRST, _link(AFTER, 66, is_dated=False), complete_until=AFTER) == []
-    assert exports_used(DEMANDE, Chain([FIRST, _link(AT)], _words(AFTER))) == []
+    assert _used(Chain([FIRST, _link(AT)], _words(AFTER))) == [AT], "only that which electors are counted from"
     uncompared = _link(AT, is_compared=False)
     assert _found(FIRST, uncompared, complete_until=AFTER) == [("couverture_lacune", Severity.REMARK)], "only a word"
     assert _found(complete_until=date(2026, 11, 19)) == [("couverture_inconnue", Severity.REMARK)]
@@ -136,6 +182,8 @@ def test_a_word_that_the_exports_contradict_covers_nothing() -> None:
     assert _word(gone, d1015=DayCount(2, 12)) == [alone], "so many left: only that nobody compared is said"
     assert _word(gone, d1015=DayCount(2, 12), d0911=DayCount(1, 0)) == [contradicted]
     assert _word(gone, d1015=DayCount(0, 9), d1120=DayCount(0, 1)) == [alone], "on the day of an export: in it or not"
+    assert _word(replace(gone, electeurs=110), d1120=DayCount(10, 0)) == [alone], "so for inscriptions"
+    assert _word(replace(gone, electeurs=110), d1120=DayCount(9, 0)) == [contradicted]
     assert _word(gone, d0901=DayCount(0, 10), d1121=DayCount(0, 10)) == [contradicted], "on other days: no matter"
     assert _word(gone, d1015=DayCount(0, 12), young=2) == [alone], "minors are in exports, and perhaps in no file"
     assert _word(gone, d1015=DayCount(0, 13), young=2) == [contradicted]
@@ -186,7 +234,8 @@ def test_the_last_word_that_covers_a_period_is_the_one_that_counts() -> None:
 def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
     """Electors are counted back across it, and nobody says what happened in it."""
     later = replace(_link(AFTER, is_compared=False), electeurs=90)
-    alone = Chain([COUNTED, replace(_link(AT), electeurs=100), later], _words(AT))
+    gone = replace(_link(AT), electeurs=100, held=0)
+    alone = Chain([COUNTED, gone, later], _words(AT))
     assert [(it.code, it.severity) for it in check_couverture(DEMANDE, alone)] == [
         ("couverture_lacune", Severity.BLOCKING)
     ]
@@ -194,6 +243,8 @@ def test_a_gap_after_what_somebody_vouched_for_is_one() -> None:
     assert vouched == [("couverture_contredite", Severity.BLOCKING)]
     as_many = replace(alone, links=[*alone.links[:2], replace(later, electeurs=100)], words=_words(AFTER))
     assert [it.severity for it in check_couverture(DEMANDE, as_many)] == [Severity.REMARK]
+    kept = replace(alone, links=[COUNTED, replace(gone, held=100), later])
+    assert list(check_couverture(DEMANDE, kept)) == [], "electors are counted from the export that ends the period"
 
 
 def test_mouvements_beside_a_comparison_are_told_twice() -> None:

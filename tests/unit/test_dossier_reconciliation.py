@@ -73,6 +73,7 @@ def test_the_page_and_the_document_name_who_differs_and_why() -> None:
     assert (tableau["verdict"], tableau["apres"], tableau["electeurs"]) == ("explained", 103, 102)
     assert tableau["differences"] == [GROWS, COMES]
     text = " ".join(page.decode("utf-8-sig").split())
+    assert "La liste et le tableau s'accordent à l'électeur près : ceux qui diffèrent sont nommés ici." in text
     assert "103 électeurs après ce tableau, arrêté au 20/11/2026 (âge compté au 13/12/2026)" in text
     assert "102 électeurs sur la liste du 25/11/2026." in text
     assert "− GERBOISE Zoé, 01/12/2008, bureau 0001 : dix-huit ans le 01/12/2026" in text.replace("\u00a0", " ")

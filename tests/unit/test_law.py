@@ -20,7 +20,8 @@ def _rows() -> Iterator[str]:
         citing = [code for code, law in LAWS.items() if _is_cited(article, code)]
         regime = "avant 2019" if article.regime is Regime.REVISION_ANNUELLE else "depuis 2019"
         days = [short_date(day) if day else _UNKNOWN for day in (article.version, article.read_on)]
-        cells = article.number, regime, ", ".join(citing) or "–", article.source or _UNKNOWN, *days
+        source = f"[{article.source}]({article.address})" if article.source else _UNKNOWN
+        cells = article.number, regime, ", ".join(citing) or "–", source, *days
         yield f"| {' | '.join(cells)} |"
 
 

@@ -1,4 +1,4 @@
-"""The day on the wall of a town hall, wherever it is."""
+"""The civil day and time of a commune, wherever it is."""
 
 import sqlite3
 from contextlib import closing
@@ -6,40 +6,75 @@ from datetime import UTC, date, datetime
 
 import pytest
 
-from common.calendrier import PARIS, local_day, possible_days
-from worker.db.migrations.views import paris_offset
+from common.calendrier import PARIS, civil_day, civil_time, shared_day, zone_of
+from common.french import format_moment, format_second_with_zone
+from worker.db.migrations.views import civil_offset
+from worker.registre.reference import iter_communes
 
 EVENING, MORNING = datetime(2026, 11, 26, 21, 0, tzinfo=UTC), datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
+PAPEETE, NOUMEA = "98735", "98818"
 
 
 @pytest.mark.parametrize(
-    ("commune", "evening", "morning"),
+    ("commune", "evening", "morning", "clock"),
     [
-        ("13055", 26, 26),
-        ("2A004", 26, 26),
-        ("97411", 27, 26),  # Saint-Denis de La Réunion
-        ("97209", 26, 26),  # Fort-de-France, midnight
-        ("97502", 26, 26),
-        ("98613", 27, 26),  # Wallis
-        ("98735", 26, 25),  # Papeete
-        ("98818", 27, 26),  # Nouméa
-        ("98411", 26, 26),  # nobody's
+        ("13055", 26, 26, "22:00"),
+        ("2A004", 26, 26, "22:00"),
+        ("97105", 26, 26, "17:00"),  # Basse-Terre
+        ("97209", 26, 26, "17:00"),  # Fort-de-France, midnight
+        ("97302", 26, 26, "18:00"),  # Cayenne
+        ("97411", 27, 26, "01:00"),  # Saint-Denis de La Réunion
+        ("97502", 26, 26, "18:00"),
+        ("97608", 27, 26, "00:00"),  # Mamoudzou
+        ("97701", 26, 26, "17:00"),
+        ("97801", 26, 26, "17:00"),
+        ("98613", 27, 26, "09:00"),  # Wallis
+        (PAPEETE, 26, 25, "11:00"),
+        ("98731", 26, 25, "11:30"),  # Nuku-Hiva
+        ("98719", 26, 25, "12:00"),  # Gambier
+        (NOUMEA, 27, 26, "08:00"),
+        ("98411", 26, 26, "22:00"),  # no commune has that code
     ],
 )
-def test_each_has_its_own_and_the_worker_takes_it(commune: str, evening: int, morning: int) -> None:
+def test_each_commune_has_its_own(commune: str, evening: int, morning: int, clock: str) -> None:
     for instant, day in ((EVENING, evening), (MORNING, morning)):
-        found = local_day(instant, commune)
-        assert found == date(2026, 11, day)
-        first, last = possible_days(instant, commune)
-        assert first <= found <= last
+        assert civil_day(instant, commune) == date(2026, 11, day)
+    assert f"{civil_time(EVENING, commune):%H:%M}" == clock
+    assert format_moment(EVENING, commune) == f"{evening}/11/2026 à {clock}"
 
 
-@pytest.mark.parametrize("day", ["2026-01-15", "2026-03-28", "2026-03-29", "2027-03-28", "2026-10-25", "2027-10-31"])
-def test_sqlite_knows_the_time_in_paris(day: str) -> None:
+def test_every_commune_overseas_has_a_zone_of_its_own() -> None:
+    codes = [it.code for it in iter_communes()]
+    no_town_hall = ("984", "989")  # the districts of the Terres australes, and Clipperton
+    overseas = [code for code in codes if code.startswith(("97", "98")) and not code.startswith(no_town_hall)]
+    assert len(overseas) > 200
+    assert not [code for code in overseas if zone_of(code) is PARIS]
+    assert {zone_of(code) for code in codes if code[:2] not in {"97", "98"}} == {PARIS}
+
+
+def test_communes_of_several_zones_share_the_day_of_paris() -> None:
+    assert shared_day(MORNING, ["98735", "98712"]) == date(2026, 11, 25)
+    assert shared_day(MORNING, ["98735", "98818"]) == shared_day(MORNING, []) == date(2026, 11, 26)
+
+
+def test_a_mail_says_whose_hour_it_is() -> None:
+    assert format_second_with_zone(EVENING, "13055") == "26/11/2026 à 22:00:00 (heure de Paris)"
+    assert format_second_with_zone(EVENING, PAPEETE) == "26/11/2026 à 11:00:00 (heure locale)"
+
+
+COMMUNES = ["13055", "97105", "97209", "97302", "97411", "97502", "97608", "97701", "97801", "98613", PAPEETE, NOUMEA]
+
+
+@pytest.mark.parametrize("commune", [*COMMUNES, "98731", "98719"])
+@pytest.mark.parametrize(
+    "day", ["2026-01-15", "2026-03-08", "2026-03-28", "2026-03-29", "2026-10-25", "2026-11-01", "2027-03-14"]
+)
+def test_sqlite_knows_the_civil_time_of_a_commune(day: str, commune: str) -> None:
     """It knows no time zone, and a view counts who is a minor today."""
     with closing(sqlite3.connect(":memory:")) as connection:
         for hour in range(24):
             instant = datetime.fromisoformat(f"{day}T{hour:02}:30:00+00:00")
             utc = f"'{instant:%Y-%m-%d %H:%M:%S}'"
-            (said,) = connection.execute(f"SELECT strftime('%Y-%m-%dT%H:%M', {utc}, {paris_offset(utc)})").fetchone()
-            assert said == f"{instant.astimezone(PARIS):%Y-%m-%dT%H:%M}"
+            offset = civil_offset(f"'{commune}'", utc)
+            (said,) = connection.execute(f"SELECT strftime('%Y-%m-%dT%H:%M', {utc}, {offset})").fetchone()
+            assert said == f"{civil_time(instant, commune):%Y-%m-%dT%H:%M}"

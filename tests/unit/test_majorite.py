@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
 from itertools import pairwise
 
@@ -14,10 +14,11 @@ from common.calendrier import is_mineur, last_birth, last_round, majorite_on
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie, Liste, Nature
 from tests.unit.mouvements_samples import MOUVEMENT, mouvement
-from worker.domain.majorite import OfAge, Period, check_second_tour
+from worker.domain.majorite import OfAge, Period, Replaced, check_replaced, check_second_tour
 from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.reconciliation import Reason, Reconciliation, find_differences
 from worker.domain.tableau.composition import BureauElecteurs, ListeDeCommune, compose_tableau
+from worker.domain.tableau.couverture import Link
 from worker.domain.tableau.demande import Demande, is_in
 from worker.domain.tableau.model import Tableau
 
@@ -41,12 +42,15 @@ class Registre:
 
     electeurs: Sequence[Mouvement] = ()
     mouvements: Sequence[Mouvement] = ()
+    versions: Mapping[int, Sequence[Mouvement]] = field(default_factory=dict)
+    """By import: the electors of the exports that are kept."""
 
     def stream(self) -> Iterator[Mouvement]:
         return iter([replace(one, id=number) for number, one in enumerate(self.mouvements, 1)])
 
-    def young(self, born_after: str, born_until: str) -> Iterator[Mouvement]:
-        return (it for it in self._listed() if born_after < it.personne.date_naissance <= born_until)
+    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
+        listed = self._listed() if version is None else self.versions[version]
+        return (it for it in listed if born_after < it.personne.date_naissance <= born_until)
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         known = {it.id: it for it in (*self._listed(), *self.stream())}
@@ -240,6 +244,84 @@ def test_the_birthday_is_the_motif_unless_somebody_said_another() -> None:
         "Inscriptions d’office des électeurs qui ont dix-huit ans le 18/04/2027 au plus tard "
         "(Code électoral, art. L. 11, II, 1°)." in notes
     )
+
+
+FIRST, SECOND, LAST = BEFORE, date(2026, 12, 15), MEETING
+"""The days of the exports 1, 2 and 3."""
+
+
+def _kept(*imports: int) -> list[Link]:
+    """The exports of the period, of which these are kept."""
+    links = [Link(day, True, True, import_id=number) for number, day in enumerate((FIRST, SECOND, LAST), 1)]  # noqa: FBT003
+    return [replace(link, electeurs=1, held=int(link.import_id in imports)) for link in links]
+
+
+def _numbers(registre: Registre, exports: Sequence[Link]) -> tuple[list[tuple[int, str]], list[Replaced]]:
+    source = OfAge(Period.of(VINGT), registre, exports)
+    shown = [(it.numero, it.nouveau_bureau) for it in source.stream() if it.is_majorite]
+    return shown, list(source.replaced)
+
+
+@pytest.mark.parametrize(
+    ("born", "kept", "numero", "replaced"),
+    [
+        (date(2026, 12, 20), (1, 2, 3), 2, []),
+        (SECOND, (1, 2, 3), 2, []),
+        (date(2026, 12, 14), (1, 2, 3), 1, []),
+        (MEETING, (1, 2, 3), 3, []),
+        (SECOND_ROUND, (1, 2, 3), 3, []),
+        (date(2026, 12, 20), (1, 3), 1, [Replaced(SECOND, FIRST)]),
+        (date(2026, 12, 20), (3,), 3, [Replaced(SECOND, LAST)]),
+        (date(2026, 12, 14), (2, 3), 2, [Replaced(FIRST, SECOND)]),
+    ],
+)
+def test_the_number_is_that_of_the_last_export_kept_until_the_day(
+    born: date, kept: tuple[int, ...], numero: int, replaced: list[Replaced]
+) -> None:
+    one = _entry(born, BEFORE)
+    registre = Registre([replace(one, numero=99)], versions={it: [replace(one, numero=it)] for it in kept})
+    assert _numbers(registre, _kept(*kept)) == ([(numero, "0001")], replaced)
+
+
+def test_the_entry_is_printed_where_it_is_later_than_the_export() -> None:
+    born = date(2026, 12, 20)
+    one = replace(_entry(born, SECOND), numero=7)
+    registre = Registre([replace(one, numero=99)], [one], {3: [replace(one, numero=3)]})
+    assert _numbers(registre, _kept(3)) == ([(7, "0001")], []), "it is that of the export of its day"
+    earlier = replace(one, date_mouvement=date(2026, 10, 1))
+    assert _numbers(replace(registre, mouvements=[earlier]), _kept(3)) == (
+        [(7, "0001")],
+        [Replaced(SECOND, date(2026, 10, 1))],
+    )
+    second = replace(registre, mouvements=[earlier], versions={2: [replace(one, numero=2)], 3: []})
+    assert _numbers(second, _kept(2, 3)) == ([(2, "0001")], [])
+
+
+def test_homonyms_are_told_apart_by_their_bureaux() -> None:
+    one = _entry(date(2026, 12, 20), BEFORE)
+    other = replace(one, nouveau_bureau="0002")
+    versions = {2: [replace(other, numero=22), replace(one, numero=21)], 3: []}
+    assert _numbers(Registre([one, other], versions=versions), _kept(2, 3)) == ([(21, "0001"), (22, "0002")], [])
+
+
+def test_one_remark_says_which_exports_are_not_kept() -> None:
+    assert list(check_replaced({})) == []
+    (said,) = check_replaced({Replaced(SECOND, LAST): 2, Replaced(FIRST, LAST): 1})
+    assert said.message == (
+        "Des exports du 18/09/2026 au 15/12/2026 ne sont plus gardés : 3 électeurs ont ici le numéro et l'adresse du "
+        "19/03/2027. Les vérifier dans le REU."
+    )
+
+
+def test_the_list_of_an_export_does_not_show_what_came_after_it() -> None:
+    """A mouvement that is not in the list is neither undone, nor lost where it is of the period."""
+    later = replace(ENTRY, date_mouvement=MEETING, is_in_list=False)
+    (commune,) = Registre([ENTRY], [later]).compose(VINGT).sections
+    assert (commune.bilan.avant, commune.bilan.apres) == (1, 2)
+    (commune,) = Registre([ENTRY], [replace(later, date_mouvement=BEFORE)]).compose(VINGT).sections
+    assert (commune.bilan.avant, commune.bilan.apres) == (2, 2), "it came before the meeting"
+    (commune,) = Registre([ENTRY], [replace(later, date_mouvement=date(2027, 4, 1))]).compose(VINGT).sections
+    assert (commune.bilan.avant, commune.bilan.apres) == (1, 1)
 
 
 def test_an_unknown_second_round_is_said_when_it_matters() -> None:

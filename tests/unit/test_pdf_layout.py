@@ -98,3 +98,12 @@ def test_numbers_are_aligned_to_the_right(tmp_path: Path) -> None:
     edges = [word.right for word in words if word.text in ("1", "22", "9999") and word.left < 70]
     assert len(edges) == 3
     assert max(edges) - min(edges) < 0.3
+
+
+@pytest.mark.parametrize("has_nationalite", [False, True])
+@pytest.mark.parametrize("has_dates", [False, True])
+def test_a_number_of_six_figures_is_on_one_line(tmp_path: Path, *, has_nationalite: bool, has_dates: bool) -> None:
+    subject = tableau(commune((replace(PLAIN, numero="888888"),)), has_nationalite=has_nationalite, has_dates=has_dates)
+    words = read_words(draw_to(tmp_path, subject))
+    assert "888888" in [word.text for word in words]
+    assert not find_overlaps(words)

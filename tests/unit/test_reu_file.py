@@ -50,9 +50,9 @@ def test_a_header_without_accents_leaves_the_encoding_to_the_lines(tmp_path: Pat
 
 def test_bytes_that_are_not_utf_8_stay_in_their_line(tmp_path: Path) -> None:
     path = write_reu(tmp_path / "reu.csv", electeurs(3))
-    path.write_bytes(path.read_bytes().replace("Zoé 1".encode(), "Zoé 1".encode("cp1252")))
+    path.write_bytes(path.read_bytes().replace("Zoé B".encode(), "Zoé B".encode("cp1252")))
     names = [fields[5] for fields in _fields(path)]
-    assert names == ["Zoé 0", "Zo\udce9 1", "Zoé 2"]
+    assert names == ["Zoé A", "Zo\udce9 B", "Zoé C"]
 
 
 def test_windows_line_ends_and_blank_lines_are_no_lines(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import Connection, delete, insert, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.vocabulary import Format, Liste, Severity
 from worker.db.engine import build_engine
@@ -69,19 +70,64 @@ BLOCKING: Table = [  # code, what trips it, what does not
 ]
 OURS: Table = [
     (
-        "nom_sans_lettre",
-        [{"nom_naissance": text} for text in ("-", "123", "?", "D?BRIS", ". .", "' '")],
-        [{"nom_naissance": text} for text in ("", "O", "É", "Ő", "D'AUBIGNÉ", "Ω")],
+        "nom_abime",
+        [
+            {"nom_naissance": text}
+            for text in (
+                "-",
+                "123",
+                ". .",
+                "' '",
+                "DUP0NT",
+                "O'BRIEN-2",
+                "D ? BRIS",
+                "@DUPONT",
+                "+DUPONT",
+                "NULL",
+                "TEST",
+            )
+        ],
+        [
+            {"nom_naissance": text}
+            for text in ("", "O", "É", "Ő", "D'AUBIGNÉ", "Ω", "NULLE", "NONE", "Null", "TESTE", "XX")
+        ],
     ),
     (
-        "nom_usage_sans_lettre",
-        [{"nom_usage": "."}, {"nom_usage": "PO?RIER"}],
-        [{"nom_usage": ""}, {"nom_usage": "Ș"}, {"nom_usage": "POIRIER-3"}],
+        "nom_usage_abime",
+        [{"nom_usage": text} for text in (".", "POIRIER-3", "nan", "None", "N/A", "XXX")],
+        [{"nom_usage": text} for text in ("", "Ș", "POIRIER", "NAN")],
     ),
     (
-        "prenoms_sans_lettre",
-        [{"prenoms": "-"}, {"prenoms": "Ursule Z?lie"}, {"prenoms": "0"}],
-        [{"prenoms": ""}, {"prenoms": "É."}, {"prenoms": "Zélie"}],
+        "prenoms_abimes",
+        [{"prenoms": text} for text in ("-", "0", "Ursule 2", "Ursule ?", "test", "null")],
+        [{"prenoms": text} for text in ("", "É.", "Zélie", "Nan", "Xénia")],
+    ),
+    (
+        "commune_naissance_abimee",
+        [{"commune_naissance": text} for text in ("13004", "-", "...", "NULL")],
+        [{"commune_naissance": text} for text in ("", "Y", "NONE", "Nulle", "PARIS 12", "Łódź")],
+    ),
+    (
+        "numero_voie_en_date",
+        [
+            {"numero_voie": text}
+            for text in ("12-mars", "mars-12", "1-mai", "12-août", "15-Déc", "12-févr.", "12-mars-26", "janv.-03")
+        ]
+        + [{"numero_voie": text} for text in ("12/03/2026", "12-03-26", "2026-03-12", "2026-03-12 00:00:00")],
+        [
+            {"numero_voie": text}
+            for text in ("", "12", "12 BIS", "12-14", "12/14", "1250 TER", "Sans", "B12-14", "12 mars")
+        ],
+    ),
+    (
+        "voie_abimee",
+        [{"libelle_voie": "NULL"}, {"libelle_voie": "test"}],
+        [{"libelle_voie": text} for text in ("Rue du Test", "8", "Impasse Nulle", "Rue 12")],
+    ),
+    (
+        "ville_abimee",
+        [{"ville": "13900"}, {"ville": "13900", "code_postal": "LIBREVILLE"}, {"ville": "."}, {"ville": "N/A"}],
+        [{"ville": text} for text in ("", "Y", "LIBREVILLE CEDEX 9", "l'Île", "Ålesund")],
     ),
     (
         "date_impossible",
@@ -102,13 +148,14 @@ OURS: Table = [
     ),
     (
         "date_trop_ancienne",
-        [{"date_naissance": born} for born in ("1850-05-05", "0001-01-01", "1899-12-31", "1850-00-00")],
-        [{"date_naissance": born} for born in ("1900-01-01", "0000-08-15", "1962-03-14", "", "14/03/1850")],
+        [{"date_naissance": born} for born in ("1850-05-05", "0001-01-01", "1899-12-31", "1850-00-00")]
+        + [{"date_naissance": born} for born in ("1900-01-00", "1900-01-01", "1904-01-01", "1904-12-31")],
+        [{"date_naissance": born} for born in ("1905-01-01", "0000-08-15", "1962-03-14", "", "14/03/1850")],
     ),
     (
-        "date_future",
-        [{"date_naissance": "2062-03-14"}, {"date_naissance": "2026-11-26"}],
-        [{"date_naissance": "1962-03-14"}, {"date_naissance": ""}],
+        "date_trop_recente",
+        [{"date_naissance": born} for born in ("2062-03-14", "2026-11-26", "2026-11-25", "2024-05-05", "2010-11-26")],
+        [{"date_naissance": born} for born in ("1962-03-14", "", "2010-11-25", "2010-11-00", "2010-00-00")],
     ),
     (
         "departement_inconnu",
@@ -228,7 +275,8 @@ REMARKS: Table = [
             for pays in ("", "France")
         ],
         [{"code_postal": code} for code in ("", "01000", "13900", "20000", "97411", "98800", "95999", "1400")]
-        + [{"code_postal": code, "pays": "ROYAUME-UNI"} for code in ("SW1A 1AA", "1000", "96000")],
+        + [{"code_postal": code, "pays": "ROYAUME-UNI"} for code in ("SW1A 1AA", "1000", "96000")]
+        + [{"code_postal": "00305", "ville": ville} for ville in ("ARMEES", "Armées", "POSTE AUX ARMÉES")],
     ),
 ]
 TABLES = BLOCKING + OURS + REMARKS
@@ -326,12 +374,52 @@ def test_the_union_has_27_members() -> None:
     ("text", "is_ruined"),
     [
         *((text, True) for text in ("RenÃ©", "Ã‰TIENNE", "NoÃ«l", "Ã–ZDEMIR", "FranÃ§ois", "N\ufffdEL", "Ren\u201a")),
+        *((text, True) for text in ("Fran√ßois", "√©toile", "l‚Äô√éle", "BESAN?ON", "Rue de l'?glise", "Ren?", "Zo?")),
+        *((text, False) for text in ("Bâtiment ?", "étage ?3", "? 12")),
         *((text, False) for text in ("JOÃO", "CONCEIÇÃO", "MAÇÃ", "ÅSE", "D’AUBIGNÉ", "n° 3", "Łukasz Šťastný")),
     ],
 )
 def test_ruined_letters_are_told_with_their_column(connection: Connection, text: str, *, is_ruined: bool) -> None:
     found = [(it.code, it.column) for it in _check(connection, {"lieu_dit": text}, Format.XML)]
     assert found == [("caracteres_abimes", header_of(Electeur.lieu_dit))] * is_ruined
+
+
+@pytest.mark.parametrize(
+    ("column", "text"),
+    [
+        *(
+            (Electeur.nom_naissance, text)
+            for text in ("#N/A", "#VALEUR!", "#NOM?", "#DIV/0!", "#REF!", "=DUPONT", "??")
+        ),
+        *((Electeur.code_bureau, text) for text in ("1E+03", "1.0", "2,00")),
+        *((Electeur.code_postal, text) for text in ("1,39E+04", "1.39E+04", "13900.0", "13900,0")),
+        *((column, "#N/A") for column in (Electeur.ville, Electeur.departement_naissance, Electeur.complement2)),
+        *((Electeur.numero_voie, text) for text in ("12.0", "12,0", "=A2")),
+    ],
+)
+def test_what_a_spreadsheet_wrote_is_said_once_with_its_column(
+    connection: Connection, column: InstrumentedAttribute[str], text: str
+) -> None:
+    found = [it for it in _check(connection, {column.key: text}) if it.column == header_of(column)]
+    assert [(it.code, it.severity) for it in found] == [("valeur_de_tableur", Severity.BLOCKING)]
+
+
+@pytest.mark.parametrize("text", ["12.5", "1.05", "n° 12.0 bis", "a = b", "Bât A+B", "#12", "1E3", "Rés. #N/A", "0,5"])
+def test_what_resembles_a_number_of_a_spreadsheet_is_none(connection: Connection, text: str) -> None:
+    assert _check(connection, {"complement1": text}) == []
+
+
+def test_what_the_platform_rejects_is_blocking_where_ruin_is_a_remark(connection: Connection) -> None:
+    found = {it.code: it.severity for it in _check(connection, {"sexe": "#N/A"}, ours=Severity.REMARK)}
+    assert found == {"sexe_absent": Severity.BLOCKING, "valeur_de_tableur": Severity.REMARK}
+
+
+def test_a_ruined_text_of_a_bureau_is_told(connection: Connection) -> None:
+    set_to = update(Bureau).where(Bureau.code == "0001")
+    connection.execute(set_to.values(libelle="#REF!"))
+    found = [(it.code, it.column) for it in _check(connection, {})]
+    connection.execute(set_to.values(libelle="HOTEL DE VILLE"))
+    assert found == [("valeur_de_tableur", header_of(Bureau.libelle))]
 
 
 def test_zeros_that_a_spreadsheet_took_are_said_once_for_the_whole_file(connection: Connection) -> None:
@@ -355,6 +443,10 @@ SAME = {"numero_ordre": 2, "numero_general": 2}
     [
         (SAME, ["electeur_en_double"] * 2),
         (SAME | {"libelle_voie": "Quai des Cordiers"}, ["homonyme"] * 2),
+        (SAME | {"nom_naissance": "LÂNTERNE", "prenoms": "URSULE-ZELIE"}, ["electeur_en_double"] * 2),
+        (SAME | {"libelle_voie": "RUE DES ABEILLES"}, ["electeur_en_double"] * 2),
+        (SAME | {"nom_naissance": "Lanterne", "libelle_voie": "Quai des Cordiers"}, ["homonyme"] * 2),
+        (SAME | {"nom_naissance": "LANTERNO"}, []),
         (SAME | {"commune_naissance": "NIMES"}, []),
         (SAME | {"date_naissance": "1962-03-15"}, []),
         (SAME | {"prenoms": "Ursule"}, []),
@@ -364,6 +456,29 @@ SAME = {"numero_ordre": 2, "numero_general": 2}
 )
 def test_doubles_on_a_list(connection: Connection, second: dict[str, Any], codes: list[str]) -> None:
     assert [it.code for it in _check(connection, {}, second=second)] == codes
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        ("D'AUBIGNÉ", "D'AUBIGNE"),
+        ("LEBŒUF", "LEBOEUF"),
+        ("Lebœuf", "LEBOEUF"),
+        ("GROß", "GROSS"),
+        ("LE-BRUN", "Le Brun"),
+    ],
+)
+def test_two_spellings_of_a_name_are_one_identity(connection: Connection, one: str, other: str) -> None:
+    found = _check(connection, {"nom_naissance": one}, second=SAME | {"nom_naissance": other})
+    assert [(it.code, it.nom) for it in found] == [("electeur_en_double", one), ("electeur_en_double", other)]
+
+
+def test_three_spellings_at_two_addresses_are_a_double_and_a_homonym(connection: Connection) -> None:
+    _check(connection, {"nom_naissance": "D'AUBIGNÉ"}, second=SAME | {"nom_naissance": "D'AUBIGNE"})
+    third = {"liste": SPEC.liste, "nom_naissance": "D AUBIGNE", "numero_ordre": 3, "libelle_voie": "Quai des Cordiers"}
+    connection.execute(insert(Electeur), PERFECT | third)
+    found = list(find_anomalies(connection, SPEC, take_census(connection, SPEC), Format.CSV))
+    assert [it.code for it in found] == ["electeur_en_double", "electeur_en_double", "homonyme"]
 
 
 def test_electors_without_number_or_bureau_or_name_are_no_doubles(connection: Connection) -> None:
@@ -432,7 +547,8 @@ def test_cleaning_is_reported_where_it_is_done(
     ("born", "is_of_age"),
     [
         *(("2008-11-25", True), ("2008-11-26", False), ("2008-11-00", True), ("2008-12-00", False)),
-        *(("2008-00-00", True), ("2009-00-00", False), ("2026-11-25", False), ("1900-01-01", True)),
+        *(("2008-00-00", True), ("2009-00-00", False), ("2010-11-25", False), ("1900-01-01", True)),
+        *(("2010-11-26", True), ("2024-05-05", True), ("2026-11-25", True), ("2010-12-00", True)),
         *(("0000-00-14", True), ("", True), ("1962", True), ("14/03/2020", True), ("3020-01-01", True)),
     ],
 )

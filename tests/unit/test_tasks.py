@@ -28,7 +28,7 @@ def tasks_of(
     reunions: tuple[CalendarReunion, ...] = (),
     **known: int,
 ) -> list[Task]:
-    registres = {"P": Registre("P", 100, imported_at)}
+    registres = {"P": Registre("P", 100, imported_at, taken_on=imported_at and imported_at.date())}
     tableaux = [file for file in reversed(files) if file.is_tableau]
     agendas = [build_agenda(it, reunions, tableaux, ["P"]) for it in scrutins]
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)
@@ -135,23 +135,24 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
     [
         (date(2026, 11, 10), None, "Préparer le tableau des cinq jours", TO_COME),
         (date(2026, 12, 14), None, "Préparer le tableau des cinq jours", TO_COME),
-        (date(2026, 12, 15), None, "Préparer le tableau des cinq jours", TO_DO),
-        (date(2026, 12, 16), None, "Préparer le tableau des cinq jours", LATE),
+        (date(2026, 12, 15), None, "Préparer le tableau des cinq jours", TO_COME),
+        (date(2026, 12, 16), None, "Préparer le tableau des cinq jours", TO_DO),
+        (date(2026, 12, 17), None, "Préparer le tableau des cinq jours", LATE),
         (date(2026, 12, 1), {"bloquantes": 2}, "Corriger le tableau des cinq jours", TO_DO),
         (
-            date(2026, 12, 1),
-            {"provisoire_until": date(2026, 12, 15)},
+            date(2026, 12, 15),
+            {"provisoire_until": date(2026, 12, 16)},
             "Refaire le tableau des cinq jours",
             TO_COME,
         ),
         (
-            date(2026, 12, 15),
-            {"provisoire_until": date(2026, 12, 15)},
+            date(2026, 12, 16),
+            {"provisoire_until": date(2026, 12, 16)},
             "Refaire le tableau des cinq jours",
             TO_DO,
         ),
-        (date(2026, 12, 15), {}, "Afficher le tableau", TO_DO),
-        (date(2026, 12, 16), {}, "Afficher le tableau", LATE),
+        (date(2026, 12, 16), {}, "Afficher le tableau", TO_DO),
+        (date(2026, 12, 17), {}, "Afficher le tableau", LATE),
         (date(2026, 12, 16), {"published_on": date(2026, 12, 15)}, "Certifier l'affichage", TO_DO),
         (
             date(2026, 12, 16),

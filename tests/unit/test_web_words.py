@@ -11,6 +11,7 @@ from jinja2 import DictLoader, Environment
 from markupsafe import Markup
 
 from common.french import format_moment, typo, weekday_date
+from producers.web.security.identity import AgentCommune
 from producers.web.templating import add_words, code_words, day_of, duration, jour_of, kept_until, people_label
 from tests.unit.asked_files import ready_list
 from tests.unit.producers_samples import plain
@@ -44,10 +45,17 @@ def test_templates_are_written_so_and_their_tags_are_not_touched() -> None:
     assert said == '<p title="a : b">x : y\u202f: «\u00a0mot\u00a0» </p>'
 
 
-def test_days_are_those_of_paris() -> None:
+def test_days_are_those_of_the_commune() -> None:
     late = datetime(2026, 11, 24, 23, 30, tzinfo=UTC)
-    assert jour_of(late) == "25/11/2026"
-    assert format_moment(late) == "25/11/2026 à 00:30"
+    assert jour_of(late, "13055") == "25/11/2026"
+    assert format_moment(late, "13055") == "25/11/2026 à 00:30"
+    assert jour_of(late, "98735") == "24/11/2026"
+    environment = Environment(loader=DictLoader({"t": "{{ z | jour_of }}, {{ z | moment }}"}), autoescape=True)
+    add_words(environment)
+    commune = AgentCommune("98735", "Papeete")
+    assert environment.get_template("t").render(z=late, commune=commune) == "24/11/2026, 24/11/2026 à 13:30"
+    with pytest.raises(KeyError):
+        environment.get_template("t").render(z=late)
     assert plain(weekday_date(date(2026, 11, 1))) == "dimanche 1er novembre 2026"
     assert plain(day_of("2027-04-11")) == "dimanche 11 avril 2027"
     assert kept_until(late, 30) == datetime(2026, 12, 24, 23, 30, tzinfo=UTC)
@@ -74,6 +82,8 @@ def test_a_file_is_called_so_that_neither_its_day_nor_its_hour_breaks() -> None:
     file = ready_list(1, requested_at=asked)
     assert people_label(file, asked) == "Liste principale — 25\u00a0novembre, 4\u00a0h\u00a055"
     assert "25\u00a0novembre\u00a02026, 4\u00a0h\u00a055" in people_label(file, asked + timedelta(days=90))
+    away = ready_list(1, requested_at=asked, code_commune="98735")
+    assert people_label(away, asked) == "Liste principale — 24\u00a0novembre, 17\u00a0h\u00a055"
 
 
 @pytest.mark.parametrize(
@@ -91,14 +101,15 @@ Code postal absent, Code postal inconnu, Code postal sans zéro, Commune de nais
 Commune de naissance sans zéro, Date de naissance absente, Date de tableau inhabituelle, Date future, Date illisible,
 Date impossible, Date partielle, Date trop ancienne, Dates incertaines, Doutes à trancher, Début de la période inconnu,
 Déjà inscrit, Département de naissance absent, Département inconnu, Département obsolète, Département sans zéro,
-Exports non comparés, Fin de la période inconnue, Homonyme, Homonymes départagés par supposition,
-Majorité changée par une correction, Mineurs non exportés, Modification hors liste, Motif absent,
+Export ancien, Exports non comparés, Fin de la période inconnue, Homonyme, Homonymes départagés par supposition,
+Liste absente, Majorité changée par une correction, Mineurs non exportés, Modification hors liste, Motif absent,
 Mouvements en attente, Mouvements et exports en désaccord, Mouvements peut-être incomplets, Naissance incohérente,
 Nationalité absente, Nationalité française,
 Nationalité hors de l'Union, Nom absent, Nom d'usage identique, Nom d'usage répété, Nom d'usage sans lettre,
 Nom sans lettre, Nombre d'électeurs impossible, Numéro en double, Numéro général absent, Numéro provisoire,
-Majorité entre deux tableaux,
-Pays de naissance absent, Prénoms absents, Prénoms sans lettre, Radiation hors liste, Second tour non précisé,
+Majorité entre deux tableaux, Numéro et adresse d'un autre jour,
+Pays de naissance absent, Prénoms absents, Prénoms sans lettre, Radiation hors liste, Registre modifié hors import,
+Second tour non précisé,
 Sexe absent, Séparateur remplacé, Valeur trop longue, Ville absente, Voie absente, Zéros perdus, Électeur en double
 """
 """Read, and found to be French: what the screen calls every kind of anomaly that a report may have."""

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tests.parts.browser import reload_until
 from tests.parts.wait import wait_until
-from tests.unit.reu_sample import COMMUNE, ELECTEUR, NUMERO, PRENOMS, TITLES, electeurs, format_reu, write_reu
+from tests.unit.reu_sample import COMMUNE, ELECTEUR, NUMERO, PRENOMS, TITLES, electeurs, format_reu, write_reu, zoe
 from tests.web.conftest import Visit
 from tests.web.site import Site
 from tests.web.test_browser_pages import violations
@@ -146,10 +146,10 @@ def test_an_export_of_500_megabytes_is_taken_up_by_the_screen(
 
 def _write_large(path: Path) -> int:
     """An export of a little less than 500 MB, whose addresses are as long as a column takes; how many electors."""
-    text = format_reu([ELECTEUR | LONG | {COMMUNE: GRANDE, PRENOMS: "Zoé {0}", NUMERO: "{0}"}])
+    text = format_reu([ELECTEUR | LONG | {COMMUNE: GRANDE, PRENOMS: "{0}", NUMERO: "{1}"}])
     head, line = text.splitlines(keepends=True)
     count = (LARGEST - len(head)) // (len(line) + 10)
     with path.open("w", encoding="utf-8") as file:
         file.write(head)
-        file.writelines(line.format(number) for number in range(1, count + 1))
+        file.writelines(line.format(zoe(number), number) for number in range(1, count + 1))
     return count

@@ -7,20 +7,46 @@ import pytest
 from schemas.vocabulary import Liste
 from tests.web.files_desk import FilesScreen, words
 
-NOUMEA = "98818"
-EVENING = datetime(2026, 11, 26, 20, 0, tzinfo=UTC)
-"""Paris has the 26th, Nouméa the 27th."""
+NOUMEA, PAPEETE = "98818", "98735"
+EVENING, MORNING = datetime(2026, 11, 26, 20, 0, tzinfo=UTC), datetime(2026, 11, 26, 4, 0, tzinfo=UTC)
+"""Paris has the 26th; Nouméa the 27th in the evening, Papeete the 25th in the morning."""
 
 
 @pytest.fixture
 def noumea(files: FilesScreen) -> FilesScreen:
     """LIBREVILLE's agent and one of its files are Nouméa's, in the evening of Paris."""
+    return _move(files, NOUMEA, EVENING)
+
+
+def _move(files: FilesScreen, code: str, instant: datetime) -> FilesScreen:
+    """The agent and a file of LIBREVILLE are of another commune, where the file was asked for and made just now."""
     files.make(Liste.COMPLEMENTAIRE_MUNICIPALE)
-    for table in ("agent", "export"):
-        files.desk.run(f"UPDATE {table} SET code_commune = :code", code=NOUMEA)  # noqa: S608 — our own names
-    files.commune = NOUMEA
-    files.set_clock(EVENING)
+    for table in ("agent", "export", "request", "liste"):
+        files.desk.run(f"UPDATE {table} SET code_commune = :code", code=code)  # noqa: S608 — our own names
+    at = f"{instant:%Y-%m-%d %H:%M:%S}.000"
+    files.desk.run(f"UPDATE request SET created_at = '{at}'")  # noqa: S608 — our own words
+    files.desk.run(f"UPDATE export SET finished_at = '{at}', started_at = '{at}'")  # noqa: S608 — our own words
+    files.commune = code
+    files.set_clock(instant)
     return files
+
+
+@pytest.mark.parametrize(
+    ("code", "instant", "today", "hour"),
+    [(NOUMEA, EVENING, "vendredi 27 novembre", 7), (PAPEETE, MORNING, "mercredi 25 novembre", 18)],
+)
+def test_every_day_and_hour_of_a_page_is_of_the_commune(
+    files: FilesScreen, code: str, instant: datetime, today: str, hour: int
+) -> None:
+    screen = _move(files, code, instant)
+    (export,) = screen.numbers()
+    day = today.split()[1]
+    assert f"Nous sommes le {today} 2026." in screen.read("taches")
+    page = screen.read("export", export=export)
+    assert f"Liste complémentaire municipale — {day} novembre, {hour} h 00" in page
+    assert page.count(f"le {day}/11/2026 à {hour:02}:00") == 2
+    found, lost = (screen.read("exports", f"du={it}&au={it}") for it in (f"2026-11-{day}", "2026-11-26"))
+    assert (f"{hour} h 00" in found, f"{hour} h 00" in lost) == (True, False)
 
 
 def test_a_deposit_is_of_the_day_that_it_is_in_the_town_hall(noumea: FilesScreen) -> None:

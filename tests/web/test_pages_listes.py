@@ -55,13 +55,14 @@ def test_the_register_is_said_with_its_import(screen: AskedScreen) -> None:
 
 
 def test_who_is_no_elector_yet_is_said_beside_the_count(screen: AskedScreen) -> None:
-    """As the list file has it: entered in advance, of a date that can be read and has come."""
+    """As the list file has it: entered in advance, of a date that can be read, and 16 at least."""
     clear = "UPDATE electeur SET facts = 0, date_naissance = '1962-03-14' WHERE liste = 'P'"
     screen.desk.run(clear)
     assert "mineur" not in screen.read("/listes")
     today = jour_a_paris(now())
     to_come, oldest_day = f"{today.year + 1}-01-01", f"{today.year - 18}-00-00"
-    for place, born in enumerate((f"{today.year - 17}-01-01", oldest_day, to_come, "2020", last_birth(today))):
+    child = last_birth(today - timedelta(days=1), 15)
+    for place, born in enumerate((f"{today.year - 17}-01-01", oldest_day, to_come, child, "2020", last_birth(today))):
         screen.desk.run(
             "UPDATE electeur SET facts = 2, date_naissance = :born WHERE id = (SELECT e.id FROM electeur e "
             "NATURAL JOIN liste WHERE e.liste = 'P' ORDER BY e.id LIMIT 1 OFFSET :place)",

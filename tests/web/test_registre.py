@@ -29,6 +29,8 @@ from worker.handlers.handle_preview import handle_preview
 pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 PAGE = "/communes/13900/registre"
+QUESTIONS = [f"question-{number}" for number in range(1, 10)]
+"""The boxes of the questions about an export of other electors; a form without some of them leaves these out."""
 
 
 class RegistreScreen:
@@ -97,7 +99,7 @@ def test_an_export_that_was_not_compared_leaves_a_gap_that_the_page_shows(screen
     assert "Lacune" not in screen.read(), "the first export of a list has none before it"
     screen.drop(_export())
     screen.work()
-    screen.press("reprendre")
+    screen.press("reprendre", accepte=QUESTIONS)
     screen.work()
     assert "Lacune" not in screen.read()
     with screen.screen.desk.engine.begin() as connection:
@@ -142,7 +144,7 @@ def test_an_export_is_dropped_read_and_taken_up(screen: RegistreScreen) -> None:
     assert re.search(r"Depuis l'export précédent : \+ \d+ − \d+, \d+ changements? de bureau", said)
     (before,) = screen.rows("SELECT count(*) FROM electeur NATURAL JOIN liste WHERE liste = 'P'")[0]
 
-    assert screen.press("reprendre").status_code == 303
+    assert screen.press("reprendre", accepte=QUESTIONS).status_code == 303
     assert "Envoyé" in screen.read()
     screen.work()
     assert "Repris dans le registre" in screen.read()
@@ -177,7 +179,8 @@ def test_what_the_preview_warns_of_is_ticked_or_nothing_happens(screen: Registre
     assert refused.status_code == 422
     assert "2 points sont à corriger" in words(refused)
     assert screen.rows("SELECT status FROM preview") == [("ready",)]
-    assert screen.press("reprendre", accepte=["rejets", "pertes"]).status_code == 303
+    assert "2 points" not in words(screen.press("reprendre", accepte=["rejets"])), "the question is left"
+    assert screen.press("reprendre", accepte=["rejets", *QUESTIONS]).status_code == 303
     screen.work()
     assert screen.rows("SELECT status FROM preview") == [("imported",)]
 
@@ -187,7 +190,7 @@ def test_a_list_that_the_export_lacks_may_be_emptied(screen: RegistreScreen) -> 
     screen.drop(_export())
     screen.work()
     assert "Vider la liste complémentaire européenne" in screen.read()
-    assert screen.press("reprendre", vider=["CE"]).status_code == 303
+    assert screen.press("reprendre", vider=["CE"], accepte=QUESTIONS).status_code == 303
     screen.work()
     counts = screen.rows(
         "SELECT l.liste, count(e.id) FROM liste l LEFT JOIN electeur e ON e.code_commune = l.code_commune "
@@ -284,7 +287,7 @@ def _correct(screen: RegistreScreen, button: str, **fields: str) -> Response:
 def _take_up(screen: RegistreScreen, count: int = 400) -> None:
     screen.drop(_export(count))
     screen.work()
-    screen.press("reprendre", accepte=["rejets", "pertes"])
+    screen.press("reprendre", accepte=["rejets", *QUESTIONS])
     screen.work()
 
 
@@ -293,7 +296,8 @@ def test_an_export_is_undone_once_its_page_has_said_what_would_change(screen: Re
     count = "SELECT count(*) FROM electeur NATURAL JOIN liste WHERE liste = 'P'"
     before = screen.rows(count)
     _take_up(screen)
-    taken = rf"Export du REU repris .*export du {screen.today:%d/%m/%Y}, import \d+, liste.csv"
+    confirmed = r"confirmé : autres électeurs \(liste P de 13900\)"
+    taken = rf"Export du REU repris .*export du {screen.today:%d/%m/%Y}, import \d+ ; {confirmed}, liste.csv"
     assert re.search(taken, words(screen.screen.get("/journal")))
     assert _correct(screen, "undo").headers["location"] == f"{PAGE}#apercus"
     assert "Envoyé" in screen.read()
@@ -303,7 +307,7 @@ def test_an_export_is_undone_once_its_page_has_said_what_would_change(screen: Re
     assert re.search(rf"Liste principale \(générale\) 400 {before[0][0]}", said), said
     assert re.search(r"Ce qu'il avait apporté est effacé : \d+ inscriptions?, \d+ radiations?", said)
     assert (screen.rows(count), "Aucun fichier n'est à refaire." in said) == ([(400,)], True)
-    assert screen.press("reprendre").status_code == 303
+    assert screen.press("reprendre", accepte=QUESTIONS).status_code == 303
     screen.work()
     assert "La reprise est annulée" in screen.read()
     assert screen.rows(count) == before
@@ -359,7 +363,7 @@ def test_the_day_of_an_export_is_corrected(screen: RegistreScreen) -> None:
     assert f"Ce que changerait l'export daté du {yesterday:%d/%m/%Y}" in said
     assert f"il serait du {yesterday:%d/%m/%Y}" in said
     assert screen.rows(taken_on) == before
-    screen.press("reprendre")
+    screen.press("reprendre", accepte=QUESTIONS)
     screen.work()
     assert "Le jour est corrigé" in screen.read()
     assert str(screen.rows(taken_on)[0][0])[:10] == yesterday.isoformat()

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from common.calendrier import jour_a_paris, now
 from common.french import count_of, format_number, short_date
 from worker.cli.options import (
     CODE_COMMUNE,
@@ -27,7 +26,15 @@ from worker.cli.options import (
     system_user,
     whole_number,
 )
-from worker.registre.imports.report import Comparison, Gap, ImportSummary, describe_reasons, name_some
+from worker.registre.imports.report import (
+    Comparison,
+    Gap,
+    ImportSummary,
+    Question,
+    describe_answers,
+    describe_reasons,
+    name_some,
+)
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -68,9 +75,9 @@ def _import_options(function: Callable[..., Any]) -> Callable[..., Any]:
 @click.command("import-reu")
 @_import_options
 @click.option(
-    "--accept-loss",
+    "--accept-changes",
     is_flag=True,
-    help="Accepter qu'une liste perde plus de 20 % de ses électeurs, ou que --empty vide la liste générale.",
+    help="Répondre oui aux questions : beaucoup d'électeurs en moins ou changés, bureau disparu, même fichier…",
 )
 @click.option(
     "--taken-on",
@@ -98,7 +105,7 @@ def import_reu(
     imported_by: str | None,
     report: Path | None,
     as_json: bool,
-    accept_loss: bool,
+    accept_changes: bool,
     accept_rejects: bool,
     **said: Any,  # noqa: ANN401 — the rest of an Intake, by its names
 ) -> None:
@@ -111,7 +118,6 @@ def import_reu(
     from worker.exports.audit import note_removed
     from worker.registre.reu.importer import Intake, OnRecord, import_file
 
-    _refuse_future(taken_on)
     with register_database() as engine, _progress_bar() as progress:
         summary = import_file(
             engine,
@@ -120,7 +126,7 @@ def import_reu(
             report=report,
             progress=progress,
             intake=Intake(taken_on, **said),
-            accept_loss=accept_loss,
+            accept_changes=accept_changes,
             accept_rejects=accept_rejects,
             on_record=OnRecord(partial(_note_imported, file.name), note_removed(operator())),
         )
@@ -131,6 +137,8 @@ def import_reu(
                 f"Jour de l'export : {short_date(summary.taken_on)}, celui de l'import, faute de --taken-on. S'il a "
                 f"été téléchargé plus tôt, indiquez-le : imports --taken-on {summary.import_id} AAAA-MM-JJ."
             )
+        for question in summary.questions:
+            click.echo(f"Accepté : {question.found}.")
         if summary.comparison:
             _print_comparaison(summary.comparison)
         _print_gaps(summary.gaps)
@@ -168,7 +176,6 @@ def import_mouvements(
     from worker.registre.imports.chain import find_contradictions
     from worker.registre.mouvements import importer
 
-    _refuse_future(complete_until)
     with register_database() as engine:
         summary = importer.import_mouvements(
             engine,
@@ -202,7 +209,6 @@ def import_mouvements(
 def imports(*, show_all: bool, taken_on: tuple[int, date] | None, reason: str) -> None:
     """Lister les imports, le dernier en tête, et les lacunes qu'ils ont laissées."""
     if taken_on:
-        _refuse_future(taken_on[1])
         _date_import(*taken_on, reason)
         return
     if reason:
@@ -228,12 +234,6 @@ def imports(*, show_all: bool, taken_on: tuple[int, date] | None, reason: str) -
     print_table(("N°", "Importé le", "Export du", "Fichier", "Lignes", "Rejets", "Par", "État"), rows)
     if others > 0:
         click.echo(f"… et {count_of(others, 'autre import', 'autres imports')} : --all")
-
-
-def _refuse_future(day: date | None) -> None:
-    """Nobody can say what is known of a day that has not come."""
-    if day and day > jour_a_paris(now()):
-        raise click.UsageError(f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
 
 
 def _date_import(import_id: int, day: date, reason: str) -> None:
@@ -267,10 +267,12 @@ def import_undo(import_id: int | None, *, reason: str) -> None:
     print_recalled(recalled)
 
 
-def _note_imported(file_name: str, connection: "Connection", import_id: int) -> None:
+def _note_imported(
+    file_name: str, connection: "Connection", import_id: int, questions: Sequence[Question] = ()
+) -> None:
     from worker.exports.audit import Action, Aside, Detail, WordKind, record_audit
 
-    detail: Detail = [Aside(WordKind.TEXTE, file_name), f", import {import_id}"]
+    detail: Detail = [Aside(WordKind.TEXTE, file_name), f", import {import_id}{describe_answers(questions)}"]
     record_audit(connection, Action.REGISTRE_IMPORTED, actor=system_user(), detail=detail)
 
 

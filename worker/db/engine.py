@@ -100,7 +100,8 @@ def snapshot(engine: Engine) -> Iterator[Connection]:
 
 def _prepare_sqlite(connection: sqlite3.Connection, _record: ConnectionPoolEntry) -> None:
     connection.isolation_level = None
-    for function in (texte.clean, texte.is_clean, texte.is_suspect, texte.is_garbled, texte.without_case):
+    tests = texte.is_clean, texte.is_suspect, texte.is_garbled, texte.is_altered
+    for function in (*tests, texte.clean, texte.without_case):
         connection.create_function(function.__name__, 1, function, deterministic=True)
     for pragma in (
         "journal_mode=WAL",

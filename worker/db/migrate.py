@@ -82,7 +82,7 @@ _GRANTS: Mapping[str, _Grants] = {
     "prefecture_worker": (*_REQUESTS, *_ANY_FILE, *_LISTES, *_TABLEAUX),
     # Writes the register by what it imports, and makes no file: ADR 0007.
     "prefecture_registre": (
-        ("SELECT", f"alembic_version, {_REGISTER}"),
+        ("SELECT", f"alembic_version, kept_version, {_REGISTER}"),
         ("SELECT, INSERT, UPDATE, DELETE", "import"),
         ("SELECT, INSERT", "doubt, homonym, import_liste, mouvement"),
         ("INSERT, UPDATE, DELETE", "bureau"),

@@ -98,28 +98,47 @@ def _on_sqlite(element: utc_now, compiler: SQLCompiler, **options: Any) -> str: 
 # What `common.texte` means, inside the database.
 
 
-class is_suspect(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
-    """A cheap first look at a text, or several joined by JOINT: where it is false, clean and without separators."""
+class _TextTest(FunctionElement[bool]):
+    """A test of a text, or of several joined by JOINT: a function of `common.texte` by name, and its pattern."""
 
     type = Boolean()
-    inherit_cache = True
+    function: str
+    pattern: str
 
-    def __init__(self, text: ColumnElement[str]) -> None:
+    def __init__(self, text: SQLColumnExpression[str]) -> None:
         super().__init__(text)
+
+
+class is_suspect(_TextTest):  # noqa: N801 — reads like an SQL function
+    """A cheap first look: where it is false, the text is clean, whole and without separators."""
+
+    inherit_cache = True
+    function, pattern = "is_suspect", texte.SUSPECT
+
+
+class is_garbled(_TextTest):  # noqa: N801 — reads like an SQL function
+    """A letter was lost by an encoding."""
+
+    inherit_cache = True
+    function, pattern = "is_garbled", texte.GARBLED
+
+
+class is_altered(_TextTest):  # noqa: N801 — reads like an SQL function
+    """A value is what a spreadsheet or a program wrote in its place."""
+
+    inherit_cache = True
+    function, pattern = "is_altered", texte.ALTERED
+
+
+class has_odd_sign(_TextTest):  # noqa: N801 — reads like an SQL function
+    """A digit, or a sign that no name has."""
+
+    inherit_cache = True
+    pattern = f"[{texte.NOT_IN_NAMES}]"
 
 
 class needs_cleaning(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
     """The text, or one of several joined by JOINT, must be cleaned before it is written."""
-
-    type = Boolean()
-    inherit_cache = True
-
-    def __init__(self, text: ColumnElement[str]) -> None:
-        super().__init__(text)
-
-
-class is_garbled(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
-    """A letter of the text, or of one of several joined by JOINT, was lost by an encoding."""
 
     type = Boolean()
     inherit_cache = True
@@ -172,24 +191,19 @@ def _pattern(pattern: str) -> str:
     return "'" + pattern.encode("ascii", "backslashreplace").decode("ascii").replace("'", "''") + "'"
 
 
-@compiles(is_suspect, "postgresql")
-def _suspect_on_postgresql(element: is_suspect, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"(({compiler.process(element.clauses, **options)}) ~ {_pattern(texte.SUSPECT)})"
+@compiles(_TextTest, "postgresql")
+def _test_on_postgresql(element: _TextTest, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"(({compiler.process(element.clauses, **options)}) ~ {_pattern(element.pattern)})"
 
 
-@compiles(is_suspect, "sqlite")
-def _suspect_on_sqlite(element: is_suspect, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"is_suspect({compiler.process(element.clauses, **options)})"
+@compiles(_TextTest, "sqlite")
+def _test_on_sqlite(element: _TextTest, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"{element.function}({compiler.process(element.clauses, **options)})"
 
 
-@compiles(is_garbled, "postgresql")
-def _garbled_on_postgresql(element: is_garbled, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"(({compiler.process(element.clauses, **options)}) ~ {_pattern(texte.GARBLED)})"
-
-
-@compiles(is_garbled, "sqlite")
-def _garbled_on_sqlite(element: is_garbled, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"is_garbled({compiler.process(element.clauses, **options)})"
+@compiles(has_odd_sign, "sqlite")
+def _sign_on_sqlite(element: has_odd_sign, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"({compiler.process(element.clauses, **options)} GLOB '*{element.pattern}*')"
 
 
 @compiles(needs_cleaning, "postgresql")

@@ -13,6 +13,9 @@ from typing import NamedTuple
 
 from worker.domain.mouvement import Personne
 
+FORGOTTEN = "EFFACÉ"
+"""The birth name of an elector who was forgotten."""
+
 
 class _Letters(dict[int, int | str | None]):
     """What becomes of each character of a decomposed text: accents go, and what is asked for once is known."""

@@ -5,25 +5,28 @@ le mode de scrutin permet un second tour, à la date à laquelle ce second tour 
 she is in no count and on no page. Which day her age is counted on: `Demande.age_avant` and `Demande.age_apres`.
 
 An elector who is of age before the tableau has the mouvements that the register tells. One who is a minor even after it
-has none. Whoever comes of age in between was nobody before: what happened to her until then does not show, and if she
-is on the list then, she comes, once, on her birthday, whether the register told her entry or not.
+has none. An elector who comes of age in between does not count before: what happened until then does not show. If they
+are on the list then, they come once, on their birthday, whether the register told their entry or not. They have the
+number and the address of that day: those of the last export taken until then whose version of the list is kept.
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
 
-from common.calendrier import LONGEST_BETWEEN_ROUNDS, is_mineur, last_birth, majorite_on
+from common.calendrier import LONGEST_BETWEEN_ROUNDS, YOUNGEST, is_mineur, last_birth, majorite_on
 from common.french import agree, count_of, format_number, short_date
 from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Categorie, Nature, Severity
 from worker.domain.identite import Identite, identite_of
 from worker.domain.mouvement import Etat, Mouvement
-from worker.domain.tableau.couverture import AnomalieCouverture
+from worker.domain.tableau.couverture import AnomalieCouverture, Link, span
 from worker.domain.tableau.demande import Demande
+
+_ONE_DAY = timedelta(days=1)
 
 
 class Register(Protocol):
@@ -32,8 +35,11 @@ class Register(Protocol):
     def stream(self) -> Iterator[Mouvement]:
         """Every mouvement, in the order of ids, which are greater than zero."""
 
-    def young(self, born_after: str, born_until: str) -> Iterator[Mouvement]:
-        """The electors on the list now who were born in between, each as her inscription; their ids are negative."""
+    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
+        """The electors on the list who were born in between, each as an inscription; their ids are negative.
+
+        `version`: the import that wrote the list; None: the list that the tableau counts from.
+        """
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         """Mouvements and electors of the list, in the order asked."""
@@ -67,24 +73,34 @@ class Period(NamedTuple):
 
 
 class _Arrival(NamedTuple):
-    """An inscription that a birthday makes: of what the register holds under `source`."""
+    """An inscription that a birthday makes: with the name, number and address that the register has under `source`."""
 
     source: int
     day: date
     bureau: str
-    is_entry: bool
-    """`source` is her entry, of which somebody may have said the motif."""
+    etat: Etat
+    categorie: Categorie
+    motif: str
+    """Of the entry, where an agent gave one."""
+
+    @classmethod
+    def on(cls, day: date, bureau: str, source: int, entry: Mouvement | None) -> "_Arrival":
+        """That of an elector whose entry the register tells, or not."""
+        etat = Etat.APPLIQUE if entry is None else entry.etat
+        if entry is None or entry.categorie is Categorie.NON_PRECISEE:
+            return cls(source, day, bureau, etat, Categorie.INSCRIPTION_OFFICE, "")
+        return cls(source, day, bureau, etat, entry.categorie, entry.motif)
 
     def of(self, known: Mouvement, id_: int) -> Mouvement:
         """As the tableau shows it."""
-        is_said = self.is_entry and known.categorie is not Categorie.NON_PRECISEE
+        is_said = self.categorie is not Categorie.INSCRIPTION_OFFICE or self.motif
         return replace(
             known,
             id=id_,
             nature=Nature.INSCRIPTION,
-            etat=Etat.APPLIQUE if not self.is_entry else known.etat,
-            categorie=known.categorie if is_said else Categorie.INSCRIPTION_OFFICE,
-            motif=known.motif if is_said else f"Dix-huit ans le {short_date(self.day)} (art. L. 11, II, 1°)",
+            etat=self.etat,
+            categorie=self.categorie,
+            motif=self.motif if is_said else f"Dix-huit ans le {short_date(self.day)} (art. L. 11, II, 1°)",
             date_mouvement=self.day,
             ancien_bureau="",
             nouveau_bureau=self.bureau,
@@ -92,25 +108,38 @@ class _Arrival(NamedTuple):
         )
 
 
+class Replaced(NamedTuple):
+    """The day of an export whose version of the list is not kept any more, and the day whose values are printed."""
+
+    wanted: date
+    used: date
+
+
 class OfAge:
     """The mouvements of one list as a tableau counts them: a source for `compose_tableau`, over that of the register.
 
     Without a period they are as the register tells them. Arrivals on a birthday have ids below zero, the same each time
-    they are read.
+    they are read. `exports`: those of the period, which tell the number and the address of each day, and that which
+    electors are counted from.
     """
 
-    def __init__(self, period: Period | None, register: Register) -> None:
+    def __init__(self, period: Period | None, register: Register, exports: Sequence[Link] = ()) -> None:
         self.period = period
+        self.replaced: Counter[Replaced] = Counter()
+        """Arrivals that `stream` gave with the number and address of another day than their own."""
         self._register = register
+        self._exports = exports
         self._arrivals: list[_Arrival] = []
 
     def stream(self) -> Iterator[Mouvement]:
         """Those of electors of age, then those of the ones who come of age."""
         self._arrivals = []
+        self.replaced.clear()
         if self.period is None:
             yield from self._register.stream()
             return
         _, _, avant, apres, seen_on = self.period
+        seen: dict[Identite, list[Mouvement]] = {}
         rows, listed = defaultdict[Identite, list[Mouvement]](list), defaultdict[Identite, list[Mouvement]](list)
         for mouvement in self._register.stream():
             born = mouvement.personne.date_naissance
@@ -119,10 +148,12 @@ class OfAge:
             elif not is_mineur(born, apres, seen_on):
                 rows[identite_of(mouvement.personne)].append(mouvement)
         if avant < apres:
-            for electeur in self._register.young(last_birth(avant), min(last_birth(apres), seen_on.isoformat())):
+            after, until = last_birth(avant), min(last_birth(apres), last_birth(seen_on, YOUNGEST))
+            for electeur in self._register.young(after, until):
                 listed[identite_of(electeur.personne)].append(electeur)
-        for key in rows.keys() | listed.keys():
-            yield from self._come_of_age(rows[key], listed[key], self.period)
+            seen = self._see(after, until, self.period.until)
+        for key in sorted(rows.keys() | listed.keys()):
+            yield from self._come_of_age(rows[key], listed[key], seen.get(key, []), self.period)
 
     def fetch(self, ids: Sequence[int]) -> Iterator[Mouvement]:
         """Those asked for, in the order asked."""
@@ -136,13 +167,32 @@ class OfAge:
         day = majorite_on(mouvement.personne.date_naissance)
         is_early = mouvement.nature is Nature.INSCRIPTION and day and day > mouvement.date_mouvement
         if is_early and day and period.has(mouvement):
-            return self._arrive(_Arrival(mouvement.id, day, mouvement.nouveau_bureau, is_entry=True), mouvement)
+            return self._arrive(_Arrival.on(day, mouvement.nouveau_bureau, mouvement.id, mouvement), mouvement)
         return mouvement
 
+    def _see(self, born_after: str, born_until: str, until: date) -> dict[Identite, list[Mouvement]]:
+        """The electors born in between, each as the last export that is kept had them on their day, else the next one.
+
+        Each date of birth is read from one export only. The mouvements have the day of that export.
+        """
+        seen = defaultdict[Identite, list[Mouvement]](list)
+        kept = [link for link in self._exports if link.is_kept]
+        for rank, link in enumerate(kept):
+            following = kept[rank + 1].taken_on if rank + 1 < len(kept) else date.max
+            first = last_birth(link.taken_on - _ONE_DAY) if rank else born_after
+            last = last_birth(following - _ONE_DAY) if following <= until else born_until
+            between = max(first, born_after), min(last, born_until)
+            for electeur in self._register.young(*between, link.import_id) if between[0] < between[1] else ():
+                seen[identite_of(electeur.personne)].append(replace(electeur, date_mouvement=link.taken_on))
+        return seen
+
     def _come_of_age(
-        self, rows: Sequence[Mouvement], electeurs: Sequence[Mouvement], period: Period
+        self, rows: Sequence[Mouvement], electeurs: Sequence[Mouvement], seen: Sequence[Mouvement], period: Period
     ) -> Iterator[Mouvement]:
-        """Electors of one identity: they arrive where they were on the list; what happens later shows as it is."""
+        """Electors of one identity: they arrive where they were on the list; what happens later shows as it is.
+
+        `seen`: see `_see`.
+        """
         day = majorite_on((*rows, *electeurs)[0].personne.date_naissance)
         if day is None:  # a minor has a date of birth that can be read
             return
@@ -153,18 +203,33 @@ class OfAge:
             (early if row.date_mouvement <= until else late).append(row)
         listed = [*electeurs]
         for row in reversed(late):
-            if row.etat is Etat.APPLIQUE:
+            if row.is_applied:
                 _undo(row, listed)
         for row in early:
-            if row.etat is Etat.ACTIF and period.has(row):
+            if not row.is_applied and (row.etat is Etat.APPLIQUE or period.has(row)):
                 _redo(row, listed)
         entries = [row for row in early if row.nature is Nature.INSCRIPTION]
+        versions = [*seen]
         for electeur in listed:
             entry = entries.pop() if entries else None
-            known = entry or electeur
-            arrival = _Arrival(known.id, day, electeur.nouveau_bureau, is_entry=entry is not None)
-            yield self._arrive(arrival, known)
+            known = self._as_of(until, electeur, entry, _take(versions, electeur.nouveau_bureau))
+            yield self._arrive(_Arrival.on(day, electeur.nouveau_bureau, known.id, entry), known)
         yield from late
+
+    def _as_of(self, day: date, electeur: Mouvement, entry: Mouvement | None, seen: Mouvement | None) -> Mouvement:
+        """Which of them has the values of a day: the later one of entry and export until then, else the export after.
+
+        The entry is no later than the day. Count the arrivals with older values than the last export of that day, or
+        with later ones.
+        """
+        is_newer = seen and seen.date_mouvement <= day and not (entry and entry.date_mouvement > seen.date_mouvement)
+        known = seen if seen and (is_newer or not entry) else entry
+        if self._exports:
+            used = known.date_mouvement if known else self._exports[-1].taken_on
+            wanted = max((link.taken_on for link in self._exports if link.taken_on <= day), default=used)
+            if not wanted <= used <= max(day, wanted):
+                self.replaced[Replaced(wanted, used)] += 1
+        return known or electeur
 
     def _arrive(self, arrival: _Arrival, known: Mouvement) -> Mouvement:
         self._arrivals.append(arrival)
@@ -186,10 +251,29 @@ def _redo(row: Mouvement, listed: list[Mouvement]) -> None:
         listed.append(row)
 
 
-def _take(listed: list[Mouvement], bureau: str) -> None:
-    """One of them leaves the list: of that bureau, if one is there."""
-    if listed:
-        listed.remove(next((it for it in listed if it.nouveau_bureau == bureau), listed[-1]))
+def _take(listed: list[Mouvement], bureau: str) -> Mouvement | None:
+    """Remove one of them from the list and return it: of that bureau, if one is there."""
+    if not listed:
+        return None
+    taken = next((it for it in listed if it.nouveau_bureau == bureau), listed[-1])
+    listed.remove(taken)
+    return taken
+
+
+def check_replaced(replaced: Mapping[Replaced, int]) -> Iterator[AnomalieCouverture]:
+    """Arrivals with the number and address of another day than their own, because an export is not kept: one remark."""
+    if not replaced:
+        return
+    number = sum(replaced.values())
+    wanted, used = (sorted({*days}) for days in zip(*replaced, strict=True))
+    lost = "L'export {} n'est plus gardé" if len(wanted) == 1 else "Des exports {} ne sont plus gardés"
+    yield AnomalieCouverture(
+        "export_efface",
+        Severity.REMARK,
+        "numéro et adresse",
+        f"{lost.format(span(wanted[0], wanted[-1]))} : {count_of(number, 'électeur a', 'électeurs ont')} ici le numéro "
+        f"et l'adresse {span(used[0], used[-1])}. Les vérifier dans le REU.",
+    )
 
 
 def check_corrections(demande: Demande, births: Iterable[tuple[str, str]]) -> Iterator[AnomalieCouverture]:

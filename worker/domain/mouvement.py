@@ -59,7 +59,14 @@ class Mouvement:
     numero: int
     personne: Personne
     is_majorite: bool = False
-    """Her eighteenth birthday makes it, and is its day: she was on the list before. Code électoral, art. L. 11, II."""
+    """The elector's eighteenth birthday, who was on the list before. Code électoral, art. L. 11, II."""
+    is_in_list: bool = True
+    """False: the list that a tableau counts from is that of an export taken before this mouvement."""
+
+    @property
+    def is_applied(self) -> bool:
+        """Whether the list that a tableau counts from shows its effect."""
+        return self.etat is Etat.APPLIQUE and self.is_in_list
 
     @property
     def is_changement_bureau(self) -> bool:

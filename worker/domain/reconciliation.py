@@ -16,7 +16,7 @@ from common.calendrier import is_mineur, last_birth
 from common.french import count_of, short_date
 from schemas.vocabulary import Nature
 from worker.domain.majorite import OfAge, Period, Register
-from worker.domain.mouvement import Etat, Mouvement
+from worker.domain.mouvement import Mouvement
 from worker.domain.tableau.demande import Demande, is_in
 
 
@@ -148,16 +148,16 @@ def find_differences(demande: Demande, register: Register) -> Iterator[Differenc
     until, age, jour = period.until, period.age_apres, demande.jour
     since = Period(until, jour, min(age, jour), jour, jour)
     for mouvement in OfAge(since, register.narrow(until, last_birth(since.age_avant))).stream():
-        if mouvement.etat is Etat.APPLIQUE and (mouvement.is_majorite or since.has(mouvement)):
+        if mouvement.is_applied and (mouvement.is_majorite or since.has(mouvement)):
             yield from _happened_since(mouvement)
     if age > jour:
         young = register.narrow(date.max, last_birth(jour))
         for mouvement in OfAge(period._replace(age_avant=jour), young).stream():
-            if mouvement.is_majorite and mouvement.etat is Etat.APPLIQUE and mouvement.date_mouvement > jour:
+            if mouvement.is_majorite and mouvement.is_applied and mouvement.date_mouvement > jour:
                 yield Difference.of(Reason.OF_AGE_LATER, mouvement)
     waiting = register.narrow(date.max, last_birth(period.age_avant), waiting=True)
     for mouvement in OfAge(period, waiting).stream():
-        if mouvement.etat is Etat.ACTIF and is_in(mouvement, demande):
+        if not mouvement.is_applied and is_in(mouvement, demande):
             yield from _is_waiting(mouvement, jour)
 
 

@@ -152,7 +152,7 @@ class Export(Base):
     recall_id: Mapped[int | None] = mapped_column(_Id, doc="Why it is to be made again; see Recall.")
     recall_published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the event of that left.")
     provisoire_until: Mapped[date | None] = mapped_column(
-        Date, doc="The date of a tableau that was still to come when it was asked for: it is to be made again then."
+        Date, doc="Of a tableau asked for too early: the civil day of its commune from which one is final."
     )
     file_name: Mapped[str] = mapped_column(Texte)
     label: Mapped[str] = mapped_column(Texte, doc="openElec's: `Liste P du 12/02/2014 12:26:07 [xml]`.")

@@ -9,7 +9,7 @@ from typing import Protocol
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
-from common.calendrier import PARIS
+from common.calendrier import civil_time
 from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, Format, Liste
@@ -19,7 +19,11 @@ _BESIDE = re.compile(r"^(.+)-([^-]+)-(?:anomalies\.csv|reconciliation\.json|cert
 
 
 class Naming(Protocol):
-    """How a kind of file is called, at a second of Paris."""
+    """How a kind of file of a commune is called, at a second of its civil time."""
+
+    @property
+    def code_commune(self) -> str:
+        """The commune of the file."""
 
     def name(self, moment: datetime) -> str:
         """The file name."""
@@ -82,15 +86,16 @@ def naming_of(export: Export) -> Naming:
 
 
 def allocate_names(session: Session, namings: Sequence[Naming], created_at: datetime) -> list[tuple[str, str]]:
-    """The file name and the label of each export, at the first second from `created_at` (Paris) that no file has.
+    """The file name and the label of each export, at the first second from `created_at` that no file has.
 
-    Two requests in one second, and October's repeated hour, take the next free second; the label says the same one.
+    The second is in the civil time of the commune. Two requests in one second, and the hour that is repeated when
+    summer time ends, take the next free second; the label says the same one.
     """
-    first = created_at.astimezone(PARIS).replace(tzinfo=None, microsecond=0)
-    wanted = [naming.name(first) for naming in namings]
+    seconds = [civil_time(created_at, it.code_commune).replace(tzinfo=None, microsecond=0) for it in namings]
+    wanted = [naming.name(first) for naming, first in zip(namings, seconds, strict=True)]
     taken = set(session.scalars(select(Export.file_name).where(Export.file_name.in_(wanted))))
     names: list[tuple[str, str]] = []
-    for naming, name in zip(namings, wanted, strict=True):
+    for naming, first, name in zip(namings, seconds, wanted, strict=True):
         moment = _first_free(session, naming, first, taken) if name in taken else first
         taken.add(naming.name(moment))
         names.append((naming.name(moment), naming.label(moment)))

@@ -46,7 +46,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
-from common.calendrier import jour_a_paris
+from common.calendrier import civil_day
 from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus, RequestOutcome
 from worker.db.engine import notify_ready
 from worker.db.types import utc_now
@@ -96,8 +96,8 @@ class PlannedFile:
     part: str
     naming: Naming
     columns: dict[str, Any] = field(default_factory=dict)
-    effective_on: date | None = None
-    """The date of a tableau: asked for before it, the file is provisional, and stays so."""
+    final_on: date | None = None
+    """The civil day on which a tableau is final: asked for earlier, the file is provisional, and stays so."""
 
 
 def add_exports(session: Session, files: Sequence[tuple[Request, PlannedFile]], now: datetime) -> list[Export]:
@@ -107,16 +107,16 @@ def add_exports(session: Session, files: Sequence[tuple[Request, PlannedFile]], 
     """
     session.flush()
     names = allocate_names(session, [file.naming for _, file in files], now)
-    today, exports = jour_a_paris(now), list[Export]()
+    exports = list[Export]()
     for (request, file), (name, label) in zip(files, names, strict=True):
-        is_provisoire = file.effective_on is not None and file.effective_on > today
+        is_provisoire = file.final_on is not None and civil_day(now, request.code_commune) < file.final_on
         export = Export(
             request_id=request.id,
             part=file.part,
             code_commune=request.code_commune,
             file_name=name,
             label=PROVISOIRE.format(label) if is_provisoire else label,
-            provisoire_until=file.effective_on if is_provisoire else None,
+            provisoire_until=file.final_on if is_provisoire else None,
             rung_at=now,
             turn=request.turn,
             **file.columns,

@@ -29,11 +29,11 @@ from sqlalchemy import (
     update,
 )
 
-from common.calendrier import jour_a_paris, now
+from common.calendrier import civil_day, jour_a_paris, now
 from common.french import short_date
 from schemas.vocabulary import UNFINISHED, ExportKind, Liste, Nature, PreviewStatus
 from worker.arrivals import IS_ENDED, Arrivals, Preview, drop, mark_erased
-from worker.domain.identite import base_letters
+from worker.domain.identite import FORGOTTEN, base_letters
 from worker.domain.mouvement import Effet, Etat
 from worker.errors import RefusedError
 from worker.exports.audit import (
@@ -198,11 +198,12 @@ def forget_electeur(scope: ForgetScope, who: Protege, liste: Liste | None) -> Fo
         electeurs = _find(connection, Electeur, scope, who, liste)
         mouvements = _find(connection, MouvementRegistre, scope, who, liste)
         scope.record(connection, f"{label} : commencé")
-        kept = [it for it in mouvements if it.etat == Etat.ACTIF or it.date_tableau >= jour_a_paris(now())]
+        kept = [it for it in mouvements if it.etat == Etat.ACTIF or it.date_tableau >= civil_day(now(), code)]
         gone = [it for it in mouvements if it not in kept]
         _drop_arrivals(connection, code)
-        connection.execute(delete(Electeur).where(Electeur.id.in_([it.id for it in electeurs])))
-        _mask_mouvements(connection, gone)
+        number = min((it.id for it in (*mouvements, *electeurs)), default=0)
+        _mask_electeurs(connection, electeurs, number)
+        _mask_mouvements(connection, gone, number)
         done.electeurs, done.mouvements = len(electeurs), len(gone)
         _forget_namesakes(connection, scope, who, liste)
         names = {who.nom_naissance, *(it.nom_naissance for it in (*electeurs, *mouvements))}
@@ -334,14 +335,32 @@ def _remove_rows(
             return removed
 
 
-def _mask_mouvements(connection: Connection, mouvements: Iterable[Any]) -> None:
-    """They go on being counted, by the bureau and the year of birth; who she was is gone."""
+_COUNTED = {"code_commune", "liste", "code_bureau"}
+"""Texts of an elector of a former version that stay: a tableau counts from that version."""
+
+
+def _mask_electeurs(connection: Connection, electeurs: Iterable[Any], number: int) -> None:
+    """Erase all but the bureau and the year of birth in the former versions of the list, which go on being counted."""
+    columns = [it for it in Electeur.__table__.columns if it.name not in _COUNTED]
+    nothing: dict[str, Any] = {it.name: "" for it in columns if it.type.python_type is str}
+    nothing |= {"numero_ordre": None, "numero_general": None}
+    for it in electeurs:
+        connection.execute(update(Electeur).where(Electeur.id == it.id).values(nothing | _mask(it, number)))
+
+
+def _mask(row: Any, number: int) -> dict[str, str]:  # noqa: ANN401 — of an elector or a mouvement
+    """What stands in the place of a name. All the rows of one person have the same number: they are one elector."""
+    born = _year_of(row.date_naissance)
+    return {"nom_naissance": FORGOTTEN, "prenoms": f"N° {number}", "date_naissance": born}
+
+
+def _mask_mouvements(connection: Connection, mouvements: Iterable[Any], number: int) -> None:
+    """Erase all but the bureaux, the days and the year of birth: mouvements go on being counted."""
     known = "nom_usage", "commune_naissance", "departement_naissance", "pays_naissance", "adresse", "motif"
     nothing = dict.fromkeys(known, "")
     for it in mouvements:
-        masked = {"nom_naissance": "EFFACÉ", "prenoms": f"N° {it.id}", "date_naissance": _year_of(it.date_naissance)}
         statement = update(MouvementRegistre).where(MouvementRegistre.id == it.id)
-        connection.execute(statement.values(nothing | masked))
+        connection.execute(statement.values(nothing | _mask(it, number)))
         for side in (Doubt.radiation_id, Doubt.inscription_id):
             born = {name: _year_of(it.date_naissance) for name in ("born_before", "born_after")}
             connection.execute(update(Doubt).where(side == it.id, Doubt.born_before != "").values(born))

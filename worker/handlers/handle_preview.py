@@ -41,7 +41,7 @@ from worker.exports.recalls import Resting, Withdrawal, find_resting, recall_fil
 from worker.handlers.services import Services
 from worker.registre.imports.chain import Redating, set_taken_on
 from worker.registre.imports.history import read_state
-from worker.registre.imports.report import ImportPreview
+from worker.registre.imports.report import ImportPreview, Question, describe_answers
 from worker.registre.imports.undo import UndoSummary, undo_import
 from worker.registre.models import Electeur, ListeCommunale
 from worker.registre.reu.importer import ImportProgress, Intake, OnRecord, import_previewed, preview_file
@@ -152,10 +152,11 @@ def _preview(preview: Preview, owner: str, path: Path, progress: ImportProgress,
 def _import(preview: Preview, owner: str, path: Path, progress: ImportProgress, services: Services) -> None:
     by = preview.terms["by"]
 
-    def then(connection: Connection, import_id: int) -> None:
+    def then(connection: Connection, import_id: int, questions: Sequence[Question]) -> None:
         mark_imported(connection, preview.id, owner, import_id)
         named = Aside(WordKind.TEXTE, preview.file_name)
-        detail: Detail = [f"export du {short_date(preview.taken_on)}, import {import_id}, ", named]
+        said = f"export du {short_date(preview.taken_on)}, import {import_id}{describe_answers(questions)}, "
+        detail: Detail = [said, named]
         commune = preview.code_commune
         record_audit(
             connection,
@@ -170,7 +171,7 @@ def _import(preview: Preview, owner: str, path: Path, progress: ImportProgress, 
         services.registre,
         path,
         imported_by=by,
-        accept_loss=preview.terms["accept_loss"],
+        accept_changes=preview.terms["accept_changes"],
         accept_rejects=preview.terms["accept_rejects"],
         progress=progress,
         intake=_intake(preview)._replace(
@@ -200,7 +201,10 @@ def _describe(found: ImportPreview) -> dict[str, Any]:
         **{name: getattr(summary, name) for name in counts},
         "listes": [{"liste": it.liste, "electeurs": it.electeurs, "before": it.before} for it in summary.listes],
         "kept": [{"liste": it.liste, "electeurs": it.electeurs} for it in summary.kept if it.electeurs],
-        "losing": list(found.losing),
+        "questions": [
+            {"kind": it.kind, "liste": it.liste or None, "found": it.found, "cause": it.cause}
+            for it in summary.questions
+        ],
         "notes": list(summary.notes),
         "reasons": dict(summary.reasons),
         "rejections": [list(it) for it in found.rejections],

@@ -410,8 +410,8 @@ class _Some(MouvementSource):
     def stream(self) -> Iterator[Mouvement]:
         return (it for it in super().stream() if self.is_one(it.personne))
 
-    def young(self, born_after: str, born_until: str) -> Iterator[Mouvement]:
-        return (it for it in super().young(born_after, born_until) if self.is_one(it.personne))
+    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
+        return (it for it in super().young(born_after, born_until, version) if self.is_one(it.personne))
 
 
 def _change_lines(

@@ -28,7 +28,7 @@ from worker.exports.storage import STALE_SECONDS, Storage
 from worker.health import Supervised
 from worker.housekeeping.reminders import plan_reminders
 from worker.notifier.models import Notification
-from worker.notifier.notify import Today, today_in_france
+from worker.notifier.notify import Today, today_in
 from worker.registre.imports.history import purge_versions
 
 HOUR_SECONDS = 3600
@@ -277,11 +277,11 @@ def reminder_chore(
     engine: Engine,
     registre: Engine,
     days: Collection[int],
-    today: Today = today_in_france,
+    today: Today = today_in,
     seconds: float = HOUR_SECONDS,
 ) -> Chore:
-    """Plan the reminders of the day; `registre` is the database of the register, when it is another one."""
-    return Chore("reminders", lambda: [plan_reminders(engine, registre, today(), days)], seconds)
+    """Plan the reminders of each commune's day; `registre` is the database of the register, when it is another one."""
+    return Chore("reminders", lambda: [plan_reminders(engine, registre, today, days)], seconds)
 
 
 def purge_chore(engine: Engine, storage: Storage, days: float, seconds: float = HOUR_SECONDS) -> Chore:

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 import structlog
@@ -17,6 +17,7 @@ from worker.exports.models import EVERY_COMMUNE
 from worker.notifier.channels.delivery import split_wishes
 from worker.notifier.messages.deadlines import COMMISSION, Deadline
 from worker.notifier.models import Agent, Recipient, Reminder, ReminderEcheance
+from worker.notifier.notify import Today
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 from worker.registre.scrutins import NATIONAL
 
@@ -35,24 +36,29 @@ class DueReminder(NamedTuple):
         return self.deadline.echeance, self.deadline.due_on, self.days
 
 
-def plan_reminders(engine: Engine, registre: Engine, today: date, days: Collection[int]) -> int:
-    """Write down what is to be said today, and was not said before; returns to how many communes.
+def plan_reminders(engine: Engine, registre: Engine, today: Today, days: Collection[int]) -> int:
+    """Record the reminders of the civil day of each commune that were not made before; return for how many communes.
 
     Several notifiers may do it at once: the keys of the tables let one of them.
     """
     with snapshot(engine) as connection:
         wishing = _read_wishing(connection)
-        made = _read_made(connection, today)
+        made = _read_made(connection, _first_day(today))
     if not wishing:
         return 0
     with snapshot(registre) as connection:
         found = list(_read_due(connection, wishing, today, days))
     planned = sum(
-        _plan(engine, commune, today, [one for one in due if one.key not in made[commune]]) for commune, due in found
+        _plan(engine, commune, day, [one for one in due if one.key not in made[commune]]) for commune, day, due in found
     )
     if planned:
         log.info("reminders_planned", communes=planned)
     return planned
+
+
+def _first_day(today: Today) -> date:
+    """No commune has an earlier day now: overseas it is that of Paris, the one before, or the one after."""
+    return today("") - timedelta(days=1)
 
 
 def _read_wishing(connection: Connection) -> set[str]:
@@ -63,23 +69,23 @@ def _read_wishing(connection: Connection) -> set[str]:
     return {commune for commune, kinds in rows if Wish.DEADLINE in split_wishes(kinds)}
 
 
-def _read_made(connection: Connection, today: date) -> dict[str, set[tuple[str, date, int]]]:
+def _read_made(connection: Connection, since: date) -> dict[str, set[tuple[str, date, int]]]:
     made: dict[str, set[tuple[str, date, int]]] = defaultdict(set)
     columns = ReminderEcheance.code_commune, ReminderEcheance.echeance, ReminderEcheance.due_on, ReminderEcheance.days
-    for commune, *key in connection.execute(select(*columns).where(ReminderEcheance.until >= today)):
+    for commune, *key in connection.execute(select(*columns).where(ReminderEcheance.until >= since)):
         made[commune].add(tuple(key))  # type: ignore[arg-type]  # three columns
     return made
 
 
 def _read_due(
-    connection: Connection, wishing: set[str], today: date, days: Collection[int]
-) -> Iterator[tuple[str, list[DueReminder]]]:
-    """What each commune that has a register and wants it is to be reminded of."""
+    connection: Connection, wishing: set[str], today: Today, days: Collection[int]
+) -> Iterator[tuple[str, date, list[DueReminder]]]:
+    """What each commune that has a register and wants it is to be reminded of on its civil day."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
     concerned = [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]
     scrutins: dict[str, dict[date, list[str]]] = defaultdict(lambda: defaultdict(list))
     for commune, day, libelle in connection.execute(
-        select(Scrutin.code_commune, Scrutin.date, Scrutin.libelle).where(Scrutin.date >= today)
+        select(Scrutin.code_commune, Scrutin.date, Scrutin.libelle).where(Scrutin.date >= _first_day(today))
     ):
         scrutins[commune][day].append(libelle)
     reunions: dict[str, set[date]] = defaultdict(set)
@@ -93,8 +99,9 @@ def _read_due(
                 day, _join([*scrutins[NATIONAL].get(day, []), *scrutins[commune].get(day, [])]), reunions[commune]
             )
         ]
-        if due := [DueReminder(it, number) for it in deadlines if (number := stage(it, today, days)) is not None]:
-            yield commune, due
+        this_day = today(commune)
+        if due := [DueReminder(it, number) for it in deadlines if (number := stage(it, this_day, days)) is not None]:
+            yield commune, this_day, due
 
 
 def _join(libelles: Sequence[str]) -> str:

@@ -9,7 +9,7 @@ whoever takes the place of one that was killed before does it again, under the s
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from datetime import UTC, date, datetime
+from datetime import date
 from functools import partial
 from typing import Any, ClassVar, NamedTuple, Protocol
 
@@ -17,7 +17,7 @@ import structlog
 from sqlalchemy import ColumnElement, Engine, Update, or_, select, update
 from sqlalchemy.orm import Session, joinedload, selectinload
 
-from common.calendrier import jour_a_paris
+from common.calendrier import civil_day, now
 from common.logs import LogThrottle, request_keys
 from schemas.envelope import CloudEvent, trace_id_of
 from schemas.vocabulary import ExportStatus, Wish
@@ -60,7 +60,7 @@ TOO_LATE = "échéance passée avant l'envoi"
 
 _ANNOUNCED = (ExportStatus.READY, ExportStatus.FAILED, ExportStatus.CANCELLED)
 
-Today = Callable[[], date]
+Today = Callable[[str], date]
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -356,9 +356,9 @@ def _marks(said: Sequence[_Said]) -> Iterator[Update]:
         yield update(Request).where(Request.id.in_(ended)).values(concluded_at=utc_now())
 
 
-def today_in_france() -> date:
-    """The day on which clerks are."""
-    return jour_a_paris(datetime.now(UTC))
+def today_in(code_commune: str) -> date:
+    """The civil day of a commune now."""
+    return civil_day(now(), code_commune)
 
 
 class RecallNotifications(Notifications):
@@ -413,7 +413,7 @@ class ReminderNotifications(Notifications):
         publish: PublishEvents | None,
         *,
         public_url: str,
-        today: Today = today_in_france,
+        today: Today = today_in,
     ) -> None:
         super().__init__(sessions, outbox, dispatcher, publish, public_url=public_url)
         self._today = today
@@ -421,9 +421,9 @@ class ReminderNotifications(Notifications):
     def notify(self, claims: Sequence[Claim]) -> int:
         """Remind of what is still to come, as `Notifications` says."""
         (claim,) = claims
-        today = self._today()
         with self._sessions() as session:
             reminder = session.get_one(Reminder, claim.id)
+            today = self._today(reminder.code_commune)
             coming = _read_coming(session, reminder.id, today)
             lieu = _read_lieu(session, reminder.code_commune)
         with structlog.contextvars.bound_contextvars(commune=reminder.code_commune):

@@ -184,7 +184,7 @@ _TOGETHER = 2
 _Values = Callable[[Ligne], tuple[str, ...]]
 
 _LIGNE = {
-    "numero": ("N° d’ordre", (33, 30, 33, 30)),
+    "numero": ("N° d’ordre", (33, 32, 33, 32)),
     "nom_naissance": ("Nom de naissance", (110, 103, 100, 96)),
     "nom_usage": ("Nom d’usage", (86, 76, 76, 68)),
     "prenoms": ("Prénoms", (98, 88, 84, 76)),

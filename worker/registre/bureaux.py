@@ -1,13 +1,13 @@
 """The bureaux de vote of the register: what a file tells of them, and what the operator sets."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, and_, bindparam, delete, insert, select, text, update
 
 from worker.errors import RefusedError
-from worker.registre.models import Bureau
+from worker.registre.models import Bureau, Import, ImportListe
 
 COMMUNES_AT_ONCE = 500
 DESCRIPTION = ("libelle", "code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
@@ -48,6 +48,29 @@ def select_bureaux(connection: Connection, communes: Iterable[str]) -> Iterator[
     while batch := list(islice(codes, COMMUNES_AT_ONCE)):
         query = select(*_COLUMNS).where(Bureau.code_commune.in_(batch)).order_by(*_COLUMNS[:2])
         yield from (DescribedBureau(*row) for row in connection.execute(query))
+
+
+def read_libelles(connection: Connection, code_commune: str, as_of: int | None = None) -> dict[str, str]:
+    """The names of the bureaux of a commune, by their codes.
+
+    `as_of`: the number of an import, after which they are read: without what later imports have changed.
+    """
+    query = select(Bureau.code, Bureau.libelle).where(Bureau.code_commune == code_commune)
+    libelles = {row.code: row.libelle for row in connection.execute(query)}
+    if as_of is None:
+        return libelles
+    of_commune = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
+    stands = Import.id > as_of, Import.finished_at.is_not(None), Import.undone_at.is_(None)
+    later = select(Import.bureaux_before).where(Import.id.in_(of_commune), *stands).order_by(Import.id.desc())
+    for change in chain.from_iterable(connection.scalars(later)):
+        code, before, after = change["code"], change["before"], change["after"].get("libelle", "")
+        if change["code_commune"] != code_commune or libelles.get(code) != after:
+            continue  # of another commune, or the operator has changed the name since
+        if before is None:
+            del libelles[code]
+        else:
+            libelles[code] = before.get("libelle", after)
+    return libelles
 
 
 def set_bureau(connection: Connection, code_commune: str, code: str, **description: str) -> DescribedBureau:

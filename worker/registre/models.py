@@ -83,6 +83,7 @@ class Electeur(Base):
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
     version: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    arrondissement: Mapped[str] = _texte("INSEE code of the arrondissement whose export holds the elector, `13201`.")
     code_bureau: Mapped[str] = _texte("Code of the bureau, empty when the elector has none.")
     numero_ordre: Mapped[int | None] = mapped_column(Integer, doc="Order number in the bureau.")
     numero_general: Mapped[int | None] = mapped_column(Integer, doc="Order number on the list; 0 is provisional.")
@@ -175,6 +176,9 @@ class ImportListe(Base):
         Integer, default=0, server_default=text("0"), doc="The rules that the facts of its electors were found by."
     )
     facts_since: Mapped[dt.date | None] = mapped_column(Date, doc="They hold for files of that day and later.")
+    parts: Mapped[dict[str, int] | None] = mapped_column(
+        JSON(none_as_null=True), doc="Of a list by arrondissement: the import that wrote the electors of each."
+    )
 
 
 _MOUVEMENT_IDENTITE = ("code_commune", "liste", "nom_naissance", "prenoms", "date_naissance", "is_protegee")

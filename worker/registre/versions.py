@@ -1,6 +1,7 @@
 """Versions of the lists. A version is the id of the import that wrote it; a list shows the one it points to.
 
-The electors of other versions are seen by nobody. They are kept as long as imports can be undone, one after the other.
+Other versions are kept as long as imports can be undone, one after the other, and as long as a file that is still there
+rests on one: a tableau prints the number and the address of a day, and counts the electors of a day.
 """
 
 from collections import deque
@@ -51,15 +52,20 @@ WHERE NOT EXISTS (SELECT 1 FROM liste l
   AND NOT EXISTS (SELECT 1 FROM import_liste b JOIN import i ON i.id = b.import_id
     WHERE (b.code_commune, b.liste, b.version_before) = (h.code_commune, h.liste, h.version)
       AND i.undone_at IS NULL AND i.finished_at >= :since)
+  AND NOT EXISTS (SELECT 1 FROM kept_version k
+    WHERE (k.code_commune, k.liste, k.version) = (h.code_commune, h.liste, h.version))
   AND (h.version IN (SELECT id FROM import)
     OR EXISTS (SELECT 1 FROM import_liste b
       WHERE (b.code_commune, b.liste, b.version_before) = (h.code_commune, h.liste, h.version)))
 """).bindparams(bindparam("since", type_=UtcDateTime))
-"""Versions that nobody needs. `held` jumps along the index from one version to the next: it reads few electors.
+"""Versions that no list shows, no undoing needs and no file rests on.
+
+`held` jumps along the index from one version to the next: it reads few electors.
 
 `is_left`: of an import that died or was refused, never shown. A version that no import wrote or replaced belongs to a
-service that feeds the tables by SQL, and is left alone. On PostgreSQL the function `purge_versions` has the same words
-for who sees no elector; `tests/integration/test_versions.py` compares them.
+service that feeds the tables by SQL, and is left alone. The view `kept_version` lists what files rest on. On PostgreSQL
+the function `purge_versions` has the same words, for the account that sees no elector:
+`tests/integration/test_versions.py` compares them.
 """
 
 _COUNT = text("""

@@ -29,12 +29,13 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 from sqlalchemy.sql.visitors import replacement_traverse
 
-from common.calendrier import last_birth
+from common.calendrier import YOUNGEST, last_birth
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.db.types import cleaned
 from worker.registre.checks.facts import is_of_age
 from worker.registre.checks.suspects import AT_ALL, Look
+from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
 
 
@@ -54,6 +55,8 @@ class ListeSpec:
     """Where to look to tell all that is wrong with it."""
     age_on: date | None = None
     """The day that its electors are of age on, when it is not that of the file."""
+    basis: Basis | None = None
+    """The export that it comes from; None where a service writes the register."""
 
     @property
     def nom_affiche(self) -> str:
@@ -74,6 +77,11 @@ class ListeSpec:
     def today(self) -> str:
         """The day of the file, in the register's form."""
         return self.jour.isoformat()
+
+    @property
+    def youngest(self) -> str:
+        """The latest date of birth of a person who may be on a list, in the register's form."""
+        return last_birth(self.jour, YOUNGEST)
 
     @property
     def parameters(self) -> dict[str, str | int]:
@@ -98,6 +106,7 @@ class AnyListe:
         self.date_creation = _text("date_creation")
         self.last_birth = _text("last_birth")
         self.today = _text("today")
+        self.youngest = _text("youngest")
 
 
 def _text(name: str) -> BindParameter[str]:
@@ -240,7 +249,7 @@ def on_liste(spec: Spec) -> ColumnElement[bool]:
 
 def of_age(spec: Spec) -> ColumnElement[bool]:
     """Not a minor on the day of the file."""
-    return is_of_age(spec.last_birth, spec.today)
+    return is_of_age(spec.last_birth, spec.youngest)
 
 
 def over_clean_values(expression: ColumnElement[Any]) -> ColumnElement[Any]:

@@ -26,10 +26,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import InstrumentedAttribute
 
-from common.french import count_of
-from common.texte import is_clean, is_garbled, without_separators
+from common.french import count_of, format_number, short_date
+from common.texte import is_altered, is_clean, is_garbled, without_separators
 from schemas.vocabulary import Format, Liste, Severity
 from worker.db.engine import STREAM
+from worker.domain.identite import base_letters
 from worker.registre.checks import rules
 from worker.registre.checks.rules import LONGEST, RULES, Kind
 from worker.registre.checks.suspects import (
@@ -37,13 +38,15 @@ from worker.registre.checks.suspects import (
     Fact,
     Scope,
     deserves_look,
-    has_double,
+    group_doubles,
     has_separator,
     is_unclean,
     joined_texts,
     select_double_numeros,
+    select_possible_doubles,
 )
-from worker.registre.comparaison.differences import IDENTITE, adresse, identite_columns
+from worker.registre.comparaison.differences import adresse
+from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.columns import AnyListe, ListeSpec, header_of, of_age, on_liste, over_clean_values
 
@@ -190,6 +193,19 @@ class _Precheck:
             yield self._say(rules.NUMERO_GENERAL_ABSENT, electeurs=count_of(census.without_numero, "électeur"))
         if census.mineurs:
             yield self._say(rules.MINEURS, mineurs=census.mineurs)
+        if self.spec.basis:
+            for said in self._of_basis(self.spec.basis):
+                yield replace(said, is_of_file=True)
+
+    def _of_basis(self, basis: Basis) -> Iterator[Anomaly]:
+        day, found = short_date(basis.taken_on), self.census.electeurs + self.census.mineurs
+        if found != basis.electeurs:
+            electeurs = count_of(basis.electeurs, "électeur")
+            yield self._say(rules.REGISTRE_CHANGED, day=day, electeurs=electeurs, found=format_number(found))
+        if (self.spec.jour - basis.taken_on).days > rules.OLD_DAYS:
+            yield self._say(rules.EXPORT_OLD, day=day)
+        if basis.absent_on:
+            yield self._say(rules.LISTE_ABSENT, day=short_date(basis.absent_on))
 
     def _of_bureaux(self) -> Iterator[Anomaly]:
         query = select(Bureau.__table__).where(Bureau.code_commune == self.spec.code_commune)
@@ -222,8 +238,9 @@ class _Precheck:
             is_dirty, is_separated = not is_clean(text), without_separators(text) != text
             self.census.needs_cleaning |= is_dirty
             self.census.has_separators |= is_separated
+            if ruin := _ruin_of(text):
+                yield self._say(ruin, bureau.code, value=source)
             for kind, is_wrong in (
-                (rules.GARBLED_TEXT, is_garbled(text)),
                 (rules.NETTOYE, is_dirty),
                 (rules.SEPARATEUR, is_separated and self.format_ is Format.CSV),
                 (rules.TROP_LONG, len(text) > LONGEST),
@@ -232,17 +249,17 @@ class _Precheck:
                     yield self._say(kind, bureau.code, value=source)
 
     def _of_doubles(self) -> Iterator[Anomaly]:
-        """Those who share an identity, one after the other."""
+        """Electors who share an identity in any spelling, one after the other."""
         if Fact.DOUBLE not in self.spec.look.facts:
             return
         rows = self.connection.execute(
             _doubles_query(self.spec.liste, self.spec.look.scope), self.spec.parameters, execution_options=STREAM
         )
-        for _, same in groupby(rows, key=lambda row: row[: len(IDENTITE)]):
-            members = list(same)
-            addresses = Counter(row.adresse for row in members)
-            for row in members:
-                yield self._of(row, rules.TWICE if addresses[row.adresse] > 1 else rules.HOMONYM)
+        for members in group_doubles(rows):
+            homes = [base_letters(row.adresse) for row in members]
+            number = Counter(homes)
+            for row, home in zip(members, homes, strict=True):
+                yield self._of(row, rules.TWICE if number[home] > 1 else rules.HOMONYM)
 
     def _of_electeurs(self) -> Iterator[Anomaly]:
         if Fact.SUSPECT not in self.spec.look.facts:
@@ -263,15 +280,17 @@ class _Precheck:
 
     def _of_electeur(self, row: Row[Any]) -> Iterator[Anomaly]:
         values = row._mapping  # noqa: SLF001 — SQLAlchemy's public name for the row as a mapping
+        ruined = {column: ruin for column in TEXTS if (ruin := _ruin_of(values[column.key]))}
         for rule in RULES:
-            if values[f"is_{rule.code}"]:
+            is_said_better = rule.value in ruined and (rule.is_ours or rule.severity is Severity.REMARK)
+            if values[f"is_{rule.code}"] and not is_said_better:
                 yield self._of(row, rule)
         if row.needs_cleaning or row.nettoyages:
             yield self._of(row, rules.NETTOYE)
         for column in TEXTS:
             text = values[column.key]
-            if is_garbled(text):
-                yield self._of(row, rules.GARBLED_TEXT, column)
+            if column in ruined:
+                yield self._of(row, ruined[column], column)
             if self.format_ is Format.CSV and without_separators(text) != text:
                 yield self._of(row, rules.SEPARATEUR, column)
             if len(text) > LONGEST:
@@ -295,6 +314,13 @@ class _Precheck:
         )
 
 
+def _ruin_of(text: str) -> Kind | None:
+    """Return how a value is surely ruined, if it is: its other defects are then not worth a line of the report."""
+    if is_altered(text):
+        return rules.ALTERED_TEXT
+    return rules.GARBLED_TEXT if is_garbled(text) else None
+
+
 @cache
 def _numeros_query(liste: Liste, scope: Scope) -> Select[str, int | None]:
     return select_double_numeros(_among(AnyListe(liste), scope, Fact.NUMERO))
@@ -302,13 +328,8 @@ def _numeros_query(liste: Liste, scope: Scope) -> Select[str, int | None]:
 
 @cache
 def _doubles_query(liste: Liste, scope: Scope) -> Select[Any]:
-    spec = AnyListe(liste)
-    identite = [column.label(f"same_{column.key}") for column in identite_columns()]
-    return (
-        select(*identite, adresse().label("adresse"), *_who())
-        .where(has_double(_among(spec, scope, Fact.DOUBLE), one_liste=True))
-        .order_by(*identite, *ORDRE)
-    )
+    among = _among(AnyListe(liste), scope, Fact.DOUBLE)
+    return select_possible_doubles(among, adresse().label("adresse"), *_who())
 
 
 def _among(spec: AnyListe, scope: Scope, fact: Fact) -> ColumnElement[bool]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from textwrap import wrap
 from typing import Any
 
-from common.calendrier import PARIS
+from common.calendrier import civil_time
 from common.files import CHUNK
 from common.french import count_of, format_moment, short_date, typo
 from producers.records import WORDS, FileState
@@ -163,8 +163,8 @@ class SealedFile:
 
     @property
     def moment(self) -> datetime:
-        """When it was made, in Paris."""
-        return (self.file.finished_at or self.file.requested_at).astimezone(PARIS)
+        """When it was made, in the civil time of its commune."""
+        return civil_time(self.file.finished_at or self.file.requested_at, self.file.code_commune)
 
 
 @dataclass(frozen=True)
@@ -338,7 +338,7 @@ def write_sums(files: Iterable[tuple[str, str]], texts: Mapping[str, bytes]) -> 
 
 
 def _counts(file: AskedFile) -> str:
-    made = format_moment(file.finished_at or file.requested_at)
+    made = format_moment(file.finished_at or file.requested_at, file.code_commune)
     number = WORDS[file.kind].so_many(file.electeurs or 0)
     remarques = count_of(file.remarques, "remarque", "remarques")
     return f"{number}, {remarques} ; préparé le {made}, demandé par {file.requested_by}"

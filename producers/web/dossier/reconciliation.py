@@ -40,7 +40,7 @@ class Reconciled(StrEnum):
 
 _SAID = {
     Reconciled.AGREES: "La liste et le tableau comptent les mêmes électeurs.",
-    Reconciled.EXPLAINED: "La liste et le tableau s'accordent à un électeur près : ceux qui diffèrent sont nommés ici.",
+    Reconciled.EXPLAINED: "La liste et le tableau s'accordent à l'électeur près : ceux qui diffèrent sont nommés ici.",
     Reconciled.CONTRADICTS: (
         "ATTENTION : la liste et le tableau se contredisent. Vérifiez les mouvements, puis redemandez les deux."
     ),

@@ -21,7 +21,7 @@ from sqlalchemy import (
     text,
 )
 
-from common.calendrier import PARIS
+from common.calendrier import zone_of
 from producers.records import STATE_RULES, ExportState, FileState, StateRule
 from producers.state import State, newest_first, to_day, to_document, to_instant
 from schemas.tableaux import Edition, Presentation, TypeTableau
@@ -246,7 +246,7 @@ _UNMADE = {
 _MADE = {
     "pret": ("Prêt", FileState.READY),
     "a-corriger": ("À corriger (anomalies bloquantes)", FileState.TO_CORRECT),
-    "provisoire": ("Provisoire (tableau dont la date est à venir)", FileState.PROVISOIRE),
+    "provisoire": ("Provisoire (tableau dont la période n'est pas terminée)", FileState.PROVISOIRE),
     "ancien": ("Ancien (registre importé de nouveau depuis)", FileState.OUTDATED),
     "depose": ("Déposé, sans réponse", FileState.DEPOSITED),
     "accepte": ("Accepté", FileState.ACCEPTED),
@@ -281,7 +281,7 @@ ETATS: Mapping[str, tuple[str, ColumnElement[bool]]] = {
 
 @dataclass(frozen=True)
 class ExportFilters:
-    """What is looked for; empty is everything. Days are Paris's, both included."""
+    """What is looked for; empty is everything. Days are civil days of the commune, both included."""
 
     kind: ExportKind | None = None
     liste: Liste | None = None
@@ -289,7 +289,7 @@ class ExportFilters:
     since: date | None = None
     until: date | None = None
 
-    def conditions(self, connection: Connection) -> list[ColumnElement[bool]]:
+    def conditions(self, connection: Connection, commune: str) -> list[ColumnElement[bool]]:
         """For the view, as the database of this connection writes instants."""
         found: list[ColumnElement[bool]] = []
         if self.kind:
@@ -299,11 +299,11 @@ class ExportFilters:
         if self.etat:
             found.append(ETATS[self.etat][1])
         if self.since:
-            found.append(DERNIERS_EXPORTS.c.requested_at >= to_database(connection, _midnight(self.since)))
+            begin = _midnight(self.since, commune)
+            found.append(DERNIERS_EXPORTS.c.requested_at >= to_database(connection, begin))
         if self.until:
-            found.append(
-                DERNIERS_EXPORTS.c.requested_at < to_database(connection, _midnight(self.until + timedelta(days=1)))
-            )
+            end = _midnight(self.until + timedelta(days=1), commune)
+            found.append(DERNIERS_EXPORTS.c.requested_at < to_database(connection, end))
         return found
 
 
@@ -326,7 +326,7 @@ def read_page(
     """
     number = DERNIERS_EXPORTS.c.export_id
     with state.reading() as connection:
-        query = select(DERNIERS_EXPORTS).where(*filters.conditions(connection)).limit(PAGE + 1)
+        query = select(DERNIERS_EXPORTS).where(*filters.conditions(connection, commune)).limit(PAGE + 1)
         if after is not None:
             newer = query.where(DERNIERS_EXPORTS.c.code_commune == commune, number > after)
             found = read_files(connection, newer.order_by(number))
@@ -347,8 +347,8 @@ def to_database(connection: Connection, instant: datetime) -> Any:  # noqa: ANN4
     return instant
 
 
-def _midnight(day: date) -> datetime:
-    return datetime.combine(day, time(), PARIS).astimezone(UTC)
+def _midnight(day: date, commune: str) -> datetime:
+    return datetime.combine(day, time(), zone_of(commune)).astimezone(UTC)
 
 
 def _page(files: list[AskedFile], *, has_newer: bool, has_older: bool) -> ExportPage:

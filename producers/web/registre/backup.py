@@ -8,7 +8,7 @@ from starlette.datastructures import UploadFile
 from starlette.exceptions import HTTPException
 from starlette.responses import Response, StreamingResponse
 
-from common.calendrier import PARIS, now
+from common.calendrier import civil_time, now
 from common.files import CHUNK
 from producers.web.forms import Faults, text
 from producers.web.page_context import NOT_FOUND, UNPROCESSABLE, BackupError, Backups, PageContext
@@ -38,8 +38,9 @@ def save(context: PageContext) -> Response:
         file = _backups(context).save(passphrase, agent=context.agent.name)
     except BackupError as error:
         return _page(context, failure=str(error))
+    made_at = civil_time(now(), context.commune.code)
     headers = {
-        "Content-Disposition": f'attachment; filename="prefecture-{now().astimezone(PARIS):%Y%m%d-%H%M%S}.sauvegarde"',
+        "Content-Disposition": f'attachment; filename="prefecture-{made_at:%Y%m%d-%H%M%S}.sauvegarde"',
         "Content-Length": str(os.fstat(file.fileno()).st_size),
     }
     return StreamingResponse(_pieces(file), headers=headers, media_type="application/octet-stream")

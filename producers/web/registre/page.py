@@ -40,6 +40,8 @@ from schemas.vocabulary import Liste, PreviewAct, PreviewStatus
 
 FIELDS = ("fichier", "jour", "liste")
 _PAGE = "registre"
+_NUMBERED = {"jour": "Vrai jour de l'export", "raison": "Pourquoi", "question": "À vérifier"}
+"""The names of fields that stand once for each export or question."""
 _LONGEST_NAME = 200
 _NO_NAME = re.compile(r"[\x00-\x1f\x7f-\x9f/\\]")
 
@@ -116,18 +118,20 @@ def accept(context: PageContext) -> Response:
     if apercu.lines_rejected and "rejets" not in accepted:
         rejected = count_of(apercu.lines_rejected, "ligne rejetée", "lignes rejetées")
         found["rejets"] = f"cochez que vous reprenez l'export sans ses {rejected}, ou corrigez-les d'abord"
-    if apercu.losing and "pertes" not in accepted:
-        found["pertes"] = "cochez que ces électeurs sont vraiment partis, ou téléchargez de nouveau l'export"
+    fields = [f"question-{number}" for number in range(1, len(apercu.questions) + 1)]
+    for field in fields:
+        if field not in accepted:
+            found[field] = "cochez après avoir vérifié, ou téléchargez de nouveau l'export"
     if text(context.form, "sha256") != apercu.sha256:
         raise HTTPException(NOT_FOUND)
     if found:
-        return _page(context, faults=Faults.ordered(("rejets", "pertes"), found))
+        return _page(context, faults=Faults.ordered(("rejets", *fields), found))
     data = RegistreImportRequested(
         commune=context.commune.code,
         preview=apercu.preview_id,
         sha256=apercu.sha256,
         accept_rejects="rejets" in accepted,
-        accept_loss="pertes" in accepted,
+        accept_changes=bool(fields),
         empty=[Liste(it) for it in texts(context.form, "vider") if it in kept],
         requested_by=context.agent.name,
     )
@@ -269,11 +273,7 @@ def _page(context: PageContext, *, faults: Faults | None = None, failure: Sendin
         today=context.today,
         age_of=lambda day: age_of(day, context.today),
         PreviewStatus=PreviewStatus,
-        more_names={
-            name: "Vrai jour de l'export" if name.startswith("jour-") else "Pourquoi"
-            for name in (faults or Faults()).by_field
-            if "-" in name
-        },
+        more_names={name: _NUMBERED[name.partition("-")[0]] for name in (faults or Faults()).by_field if "-" in name},
     )
     answer_poll(context.request, response, is_done=not is_at_work)
     return response

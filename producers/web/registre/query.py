@@ -1,13 +1,13 @@
 """Exports of the REU that arrived for a commune, and those that its register holds: the views `apercus`, `imports`."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Boolean, Date, Row, column, or_, select, table
 
-from common.calendrier import jour_a_paris, now
+from common.calendrier import civil_day, now
 from common.french import short_date
 from producers.state import State, to_document, to_instant
 from schemas.requests import UNDO_DAYS
@@ -100,10 +100,10 @@ class Apercu:
         return bool(self.found.get("files", {}).get("used"))
 
     @property
-    def losing(self) -> Sequence[str]:
-        """Lists whose loss she must accept."""
-        losing: Sequence[str] = self.found.get("losing", ())
-        return losing
+    def questions(self) -> Sequence[Mapping[str, str]]:
+        """What has to be confirmed before the import: `found` and `cause` of each."""
+        questions: Sequence[Mapping[str, str]] = self.found.get("questions", ())
+        return questions
 
     @property
     def lines_rejected(self) -> int:
@@ -234,7 +234,7 @@ def _find_followed(rows: Sequence[Row[Any]]) -> dict[int, date]:
 
 def _day_of(row: Row[Any]) -> date:
     day: date | None = row.taken_on
-    return day or jour_a_paris(to_instant(row.imported_at) or now())
+    return day or civil_day(to_instant(row.imported_at) or now(), row.code_commune)
 
 
 def _find_gaps(rows: Iterable[Row[Any]]) -> dict[int, date]:

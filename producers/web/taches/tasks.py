@@ -11,7 +11,6 @@ from typing import NamedTuple
 
 from starlette.responses import Response
 
-from common.calendrier import jour_a_paris
 from common.french import count_of, short_date, weekday_date
 from producers.errors import StateAwayError
 from producers.records import FileState
@@ -124,7 +123,7 @@ def in_order(tasks: Iterable[Task]) -> Mapping[str, list[Task]]:
 
 def _about_registre(it: Situation) -> Iterator[Task]:
     title, button = "Déposer l'export du REU", Button("Déposer l'export", "registre", "#deposer")
-    days = [day for registre in it.registres.values() if (day := _taken_on(registre))]
+    days = [day for registre in it.registres.values() if (day := registre.taken_on)]
     if not it.registres:
         why = "Aucun registre n'est importé : sans lui, rien ne peut être préparé."
         yield Task(title, TaskState.TO_DO, why, button)
@@ -135,10 +134,6 @@ def _about_registre(it: Situation) -> Iterator[Task]:
         age = (it.today - min(days)).days
         why = f"Il date de {count_of(age, 'jour')} ({short_date(min(days))})." if age else "Il date d'aujourd'hui."
         yield Task(title, TaskState.TO_DO if age > OLD_EXPORT.days else TaskState.DONE, why, button)
-
-
-def _taken_on(registre: Registre) -> date | None:
-    return registre.taken_on or (registre.imported_at and jour_a_paris(registre.imported_at))
 
 
 def _about_mouvements(it: Situation) -> Iterator[Task]:
@@ -271,18 +266,19 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
     what = due.type.label[:1].lower() + due.type.label[1:]
     query = f"?type={due.type.value}&scrutin={agenda.scrutin.jour.isoformat()}#demander"
     ask = Button("Demander ce tableau", "tableaux", query)
+    final = _final_on(agenda, due)
     for liste in (liste for liste in due.missing if liste not in due.unfinished):
         if liste != Liste.PRINCIPALE and (due.made or due.unfinished or Liste.PRINCIPALE in due.missing):
             continue  # a complementary list does not vote at every poll: « Échéances » says it
         why = f"{_poll(agenda)}, {_named(liste)} : à publier le {weekday_date(due.day)}."
-        state = _until(it, due.day)
-        if it.today < due.day:
-            state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
+        state = _until(it, final)
+        if it.today < final:
+            state, why = TaskState.TO_COME, f"{why} Demandé avant le {short_date(final)}, il serait provisoire."
         yield Task(f"Préparer le {what}", state, why, ask, due.day)
     for file in due.unfinished.values():
         about = f"{_poll(agenda)}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
-            state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
+            state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, final)
             why = f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
             yield Task(f"Refaire le {what}", state, why, ask, due.day)
         else:
@@ -291,7 +287,16 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
             button = Button("Voir pourquoi", "export", export=file.export_id)
             yield Task(f"Corriger le {what}", _until(it, due.day), why, button, due.day)
     for file in due.made.values():
-        yield from _about_publication(it, file, due.day)
+        yield from _about_publication(it, file, final)
+
+
+def _final_on(agenda: Agenda, due: DueTableau) -> date:
+    """The first day on which the tableau asked for is final, as `Demande.final_on` has it: after its last mouvements.
+
+    These stop at the meeting of the commission, on the day before; else on the day that the tableau is due.
+    """
+    stops_at_meeting = due.type is TypeTableau.VINGT_JOURS and agenda.reunion
+    return due.day if stops_at_meeting else due.day + timedelta(days=1)
 
 
 def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Task]:

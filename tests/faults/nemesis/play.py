@@ -212,7 +212,7 @@ class People:
             self._stage.declare(DepotDeclared.model_validate(about | day))
         for it in previews:
             if it.status == PreviewStatus.READY:
-                chosen = {"preview": it.id, "sha256": it.sha256, "accept_loss": True}
+                chosen = {"preview": it.id, "sha256": it.sha256, "accept_changes": True}
                 self._stage.declare(RegistreImportRequested.model_validate(about | chosen))
         if all(it.status not in UNDER_WAY for it in previews):
             self._stage.declare(RegistrePreviewRequested.model_validate(about | self._drop()))

@@ -3,7 +3,13 @@
 Each is kept under the revision that gave it its form.
 """
 
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from zoneinfo import ZoneInfo
+
 from alembic import op
+
+from common.calendrier import OVERSEAS
 
 _DERNIERS_EXPORTS = """
 SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by, r.created_at AS requested_at,
@@ -163,32 +169,55 @@ FROM import i JOIN import_liste il ON il.import_id = i.id WHERE i.finished_at IS
 """
 
 
-def paris_offset(instant: str = "'now'") -> str:
-    """What SQLite adds to an instant for the time in Paris.
-
-    Summer time begins and ends at one o'clock UTC, on the last Sunday of March and of October. Directive 2000/84/CE,
-    art. 2 and 3.
-    """
-    begins, ends = (f"datetime(strftime('%Y', {instant}) || '{day}', 'weekday 0', '+1 hour')" for day in _LAST_WEEKS)
-    return (
-        f"CASE WHEN datetime({instant}) >= {begins} AND datetime({instant}) < {ends} THEN '+2 hours' ELSE '+1 hour' END"
+def _summer_time(instant: str, summer: tuple[str, int, int], winter: tuple[str, int, int]) -> str:
+    """Of both: the first day that may be their Sunday, the hour of UTC at which they begin, the minutes they add."""
+    begins, ends = (
+        f"datetime(strftime('%Y', {instant}) || '{day}', 'weekday 0', '+{hour} hours')"
+        for day, hour, _ in (summer, winter)
     )
+    is_summer = f"datetime({instant}) >= {begins} AND datetime({instant}) < {ends}"
+    return f"CASE WHEN {is_summer} THEN '{summer[2]:+} minutes' ELSE '{winter[2]:+} minutes' END"
 
 
-_LAST_WEEKS = "-03-25", "-10-25"
+def civil_offset(code_commune: str, instant: str = "'now'") -> str:
+    """What SQLite, which knows no time zone, adds to an instant for the civil time of a commune.
+
+    In Paris summer time begins and ends at one o'clock UTC, on the last Sunday of March and of October (directive
+    2000/84/CE, art. 2 and 3). Overseas only Saint-Pierre-et-Miquelon has one: as in Canada, from the second Sunday of
+    March to the first one of November, at two o'clock.
+    """
+
+    def offset(zone: ZoneInfo) -> str:
+        if zone.key == "America/Miquelon":
+            return _summer_time(instant, ("-03-08", 5, -120), ("-11-01", 4, -180))
+        return f"'{(datetime(2026, 1, 1, tzinfo=zone).utcoffset() or timedelta()) // timedelta(minutes=1):+} minutes'"
+
+    in_paris = _summer_time(instant, ("-03-25", 1, 120), ("-10-25", 1, 60))
+    return _by_commune(code_commune, offset, in_paris)
 
 
-def registres_0025(dialect: str) -> str:
-    """With the minors of today, as `common.calendrier.is_mineur` has it: an import gave each of them a fact."""
+def _by_commune(code_commune: str, value: Callable[[ZoneInfo], str], in_paris: str) -> str:
+    longest_first = sorted(OVERSEAS.items(), key=lambda it: -len(it[0]))
+    cases = (f"WHEN substr({code_commune}, 1, {len(key)}) = '{key}' THEN {value(zone)}" for key, zone in longest_first)
+    return f"CASE {' '.join(cases)} ELSE {in_paris} END"
+
+
+def registres(dialect: str, youngest: int) -> str:
+    """With the minors of the commune's civil day, from an age on, as `common.calendrier.is_mineur` has it.
+
+    An import gave each of them a fact.
+    """
+    code = "l.code_commune"
     if dialect == "postgresql":
-        now = "now() AT TIME ZONE 'Europe/Paris'"
+        zone = _by_commune(code, lambda zone: f"'{zone.key}'", "'Europe/Paris'")
+        now = f"now() AT TIME ZONE {zone}"
         year, rest = f"to_char({now}, 'YYYY')", f"to_char({now}, '-MM-DD')"
     else:
-        year, rest = (f"strftime('{form}', 'now', {paris_offset()})" for form in ("%Y", "-%m-%d"))
+        year, rest = (f"strftime('{form}', 'now', {civil_offset(code)})" for form in ("%Y", "-%m-%d"))
     mineurs = f"""
        (SELECT count(*) FROM electeur e WHERE e.code_commune = l.code_commune AND e.liste = l.liste
         AND e.version = l.version AND e.facts > 0 AND e.date_naissance LIKE '____-__-__'
-        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= {year} || {rest})"""  # noqa: S608 — our words
+        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= (CAST({year} AS integer) - {youngest}) || {rest})"""  # noqa: S608 — our words
     return _REGISTRES.format(
         added=f""", i.taken_on, i.is_dated,
        CASE WHEN il.import_id IS NOT NULL THEN {mineurs} END AS mineurs"""

@@ -8,18 +8,18 @@ from array import array
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, timedelta
+from datetime import timedelta
 from functools import partial
 from struct import Struct
 from typing import NamedTuple, Protocol
 
 from common.calendrier import last_day_to_consult
-from common.french import at_commune, count_in_words, format_moment, long_date, of_commune, short_date
+from common.french import at_commune, count_in_words, count_of, format_moment, long_date, of_commune, short_date
 from common.law import LAW_OF_PROTECTION, Citation, Regime, cite
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Liste
 from worker.domain.mouvement import Mouvement
-from worker.domain.tableau.couverture import Chain, exports_used
+from worker.domain.tableau.couverture import Chain, Link, exports_used, last_known_day
 from worker.domain.tableau.demande import Demande, correction, is_in
 from worker.domain.tableau.model import (
     ADRESSE_MASQUEE,
@@ -62,7 +62,7 @@ class Survey:
 
     def __init__(self, demande: Demande) -> None:
         self.corrections: Counter[str] = Counter()
-        """By bureau: what leads from its electors of now to those before the tableau."""
+        """By bureau: what leads from its electors in the list to those before the tableau."""
         self.has_provisoire = self.has_protegee = self.has_majorite = False
         self._demande = demande
         self._codes: dict[str | None, int] = {None: _NOWHERE}
@@ -96,7 +96,7 @@ class Survey:
 
 
 class BureauElecteurs(NamedTuple):
-    """A polling station, and how many electors of the list it has now, those of mouvements that are applied included.
+    """A polling station, and how many electors it has in the list that the tableau counts from.
 
     An empty code stands for the electors who have no bureau.
     """
@@ -161,7 +161,7 @@ def count_figures(
 ) -> Figures:
     """The figures of a tableau, its bureaux in the order of their numbers; a bureau that is not known is not lost.
 
-    `corrections`: by bureau, what leads from its electors of now to those before the tableau.
+    `corrections`: by bureau, what leads from its electors in the list to those before the tableau.
     """
     commune, by_bureau = Sides(), defaultdict[str, Sides](Sides)
     for one in shown:
@@ -226,7 +226,7 @@ class TableauSource(Protocol):
 
 @dataclass(frozen=True)
 class ListeDeCommune:
-    """Whose list it is, and its bureaux with their electors of now."""
+    """Which list of which commune, and its bureaux with their electors."""
 
     code_commune: str
     nom_commune: str
@@ -241,7 +241,7 @@ def compose_tableau(
 ) -> Tableau:
     """The tableau asked for, after one pass over the mouvements; its lines are fetched while they are read.
 
-    `chain`: what the register was told of the list; a tableau that all of it covers says from which exports.
+    `chain`: what the register was told of the list: the tableau says on which exports it rests.
     """
     survey = Survey(demande)
     for mouvement in source.stream():
@@ -260,7 +260,7 @@ def compose_tableau(
         departement=liste.departement,
         liste=f"{liste.liste.label} — {liste.liste.value}",
         objet=_objet(demande),
-        edite_le=f"Édité le {format_moment(demande.requested_at)}",
+        edite_le=f"Édité le {format_moment(demande.requested_at, liste.code_commune)}",
         is_provisoire=demande.is_provisoire,
         sections=_SectionBuilder(demande.modele, liste.nom_commune, lignes_of).build(demande.presentation, figures),
         signatures=_signatures(demande, liste.nom_commune),
@@ -270,7 +270,7 @@ def compose_tableau(
                 has_provisoire=survey.has_provisoire,
                 has_protegee=survey.has_protegee,
                 has_majorite=survey.has_majorite,
-                exports=exports_used(demande, chain) if chain else [],
+                chain=chain,
             )
         ),
         has_nationalite=has_nationalite,
@@ -371,7 +371,7 @@ def _publication(demande: Demande) -> Iterator[str]:
 
 
 def _make_notes(
-    demande: Demande, *, has_provisoire: bool, has_protegee: bool, has_majorite: bool, exports: Sequence[date]
+    demande: Demande, *, has_provisoire: bool, has_protegee: bool, has_majorite: bool, chain: Chain | None
 ) -> Iterator[str]:
     """Notes, in their order. `has_…`: whether a line has a provisional number, a masked address, or is a birthday's."""
     yield from _publication(demande)
@@ -383,8 +383,10 @@ def _make_notes(
             f"Inscriptions d’office des électeurs qui ont dix-huit ans le {short_date(demande.age_apres)} au plus tard "
             f"({cite(Regime.REPERTOIRE_UNIQUE, Citation('L. 11', ', II, 1°'))})."
         )
-    yield from _name_exports(exports)
-    if exports and demande.modele.has_dates and demande.presentation is not Presentation.RECAPITULATIF:
+    exports = exports_used(demande, chain) if chain else ()
+    if chain:
+        yield _cite_source(demande, chain, exports)
+    if len(exports) > 1 and demande.modele.has_dates and demande.presentation is not Presentation.RECAPITULATIF:
         yield "Un mouvement que montre la comparaison de deux exports porte la date du second."
     if demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF:
         yield "Y compris les mouvements appliqués pour un scrutin de l’année, déjà portés au tableau des cinq jours."
@@ -397,8 +399,19 @@ def _make_notes(
             yield "Les motifs sont complets."
 
 
-def _name_exports(days: Sequence[date]) -> Iterator[str]:
-    if days:
-        *others, last = [f"du {short_date(day)}" for day in days]
+def _cite_source(demande: Demande, chain: Chain, exports: Sequence[Link]) -> str:
+    """What the tableau rests on: exports, each with its number of electors, or the register as it is."""
+    *others, last = [_count_export(link) for link in exports] or [""]
+    if exports:
         said = f"{', '.join(others)} et {last}" if others else last
-        yield f"D’après {'les exports' if others else 'l’export'} du répertoire électoral unique {said}."
+        source = f"{'les exports' if others else 'l’export'} du répertoire électoral unique {said}"
+    else:
+        source = f"le registre, lu pour la demande du {format_moment(demande.requested_at)}"
+    word = chain.word(last_known_day(demande))
+    vouched = f", et les mouvements dits complets jusqu’au {short_date(word.complete_until)}" if word else ""
+    return f"D’après {source}{vouched}."
+
+
+def _count_export(link: Link) -> str:
+    counted = "" if link.electeurs is None else f" ({count_of(link.electeurs, 'électeur')})"
+    return f"du {short_date(link.taken_on)}{counted}"

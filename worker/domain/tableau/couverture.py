@@ -3,6 +3,9 @@
 Each export of the REU that is taken up is a link of a chain. What happened between two links is known when they were
 compared, but for the day it happened. A producer of mouvements (a CSV file) vouches for a day instead.
 What is not known is said: « Néant » is printed of a known period only.
+
+Electors are counted from the export that ends the period, as long as its version of the list is kept: later imports
+change nothing. The number of its electors must be the one that was recorded when it was imported.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -38,6 +41,13 @@ class Link:
     """Those of the export, minors included; None where nobody counted them."""
     growth: int = 0
     """How many more the mouvements that it brought make."""
+    held: int | None = None
+    """How many electors the register holds in the version of this import; None where nobody counted them."""
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether the version of the list that this import wrote is still there, whole."""
+        return self.held is None or self.held == self.electeurs
 
 
 class DayCount(NamedTuple):
@@ -81,9 +91,11 @@ class Chain:
     late: Sequence[LateMouvements] = ()
     """What came by files later than the first word."""
     births: Sequence[str] = ()
-    """Dates of birth of who is on the list and was a minor on the day of the first export."""
+    """Dates of birth of the electors on the list who were minors on the day of the first export."""
     waiting: Sequence[WaitingMouvements] = ()
     """In the order of their days."""
+    listed: int | None = None
+    """How many electors the list shows now, minors included; None where nobody counted them."""
 
     def word(self, day: date) -> CompleteUntil | None:
         """The last import of which it was said that with it all mouvements until a day are there, or until later."""
@@ -92,14 +104,17 @@ class Chain:
     def expect(self, before: Link, link: Link) -> int | None:
         """How many electors the second of two exports would have by the mouvements, where it has another number.
 
-        None: it may be what the mouvements make of the first one, or nobody says that they are all there: neither
-        whoever brought them, nor the comparison of the two, beside which others came. A mouvement of the day of an
-        export may be in it or not. Who was entered in advance is in the exports, perhaps in no file of mouvements.
+        None: it may be what the mouvements make of the first one, or nothing says that they are all there: neither a
+        comparison of the two, nor the producer of a file of mouvements. A comparison alone gives the exact number.
+        Beside a file it is a range: a mouvement of the day of an export may be in the export or not, and electors
+        entered in advance are in the exports, perhaps in no file of mouvements.
         """
         if before.electeurs is None or link.electeurs is None:
             return None
-        is_told_twice = link.is_compared and any(before.taken_on <= day <= link.taken_on for day in self.daily)
-        if not is_told_twice and not self.word(link.taken_on):
+        if link.is_compared and not self.has_other_mouvements(before, link):
+            expected = before.electeurs + link.growth
+            return None if expected == link.electeurs else expected
+        if not link.is_compared and not self.word(link.taken_on):
             return None
         edges = [self.daily.get(day, DayCount()) for day in {before.taken_on, link.taken_on}]
         inside = [it for day, it in self.daily.items() if before.taken_on < day < link.taken_on]
@@ -108,6 +123,10 @@ class Chain:
         least = expected - minors - sum(it.radiations for it in edges)
         most = expected + minors + sum(it.inscriptions for it in edges)
         return None if least <= link.electeurs <= most else expected
+
+    def has_other_mouvements(self, before: Link, link: Link) -> bool:
+        """Whether mouvements of another file lie between two exports, those of their own days included."""
+        return any(before.taken_on <= day <= link.taken_on for day in self.daily)
 
 
 @dataclass(frozen=True)
@@ -136,14 +155,15 @@ def check_couverture(demande: Demande, chain: Chain) -> Iterator[AnomalieCouvert
     Before 2019 a mouvement has its date de tableau, and no period tells whether all of them are there: only a producer
     can say until when they are complete.
     """
-    word = chain.word(_end(demande))
+    word = chain.word(last_known_day(demande))
+    yield from _check_rows(demande, chain)
     if demande.law.regime is Regime.REVISION_ANNUELLE:
         yield from () if word else [_unsaid(demande, chain)]
         return
     if word:
         yield from _check_word(demande, chain, word)
     elif chain.links:
-        yield from _check_links(demande, chain.links)
+        yield from _check_links(demande, chain)
     else:
         yield _unsaid(demande, chain)
     for before, link in _counted(demande, chain):
@@ -179,55 +199,91 @@ def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]])
         )
 
 
-def exports_used(demande: Demande, chain: Chain) -> list[date]:
-    """The days of the exports that a covered tableau rests on, from the last one before its period to its end."""
-    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
-        return []
-    if chain.word(_end(demande)) or any(it.severity is Severity.BLOCKING for it in check_couverture(demande, chain)):
-        return []
-    return sorted({link.taken_on for link in _window(demande, chain.links)})
+def exports_used(demande: Demande, chain: Chain) -> Sequence[Link]:
+    """The exports that a tableau rests on, in their order; of several of one day, the last one.
+
+    From the last one before its period to the one at its end. Where a producer vouches for the mouvements, or under the
+    yearly revision, the one alone that electors are counted from.
+    """
+    if not chain.links:
+        return ()
+    if demande.law.regime is Regime.REVISION_ANNUELLE or chain.word(last_known_day(demande)):
+        return [base_of(demande, chain) or chain.links[-1]]
+    return [*{link.taken_on: link for link in window_of(demande, chain)}.values()]
 
 
 def imports_used(demande: Demande, chain: Chain) -> set[int]:
     """The imports that say what is known of the period: a tableau is to be made again when one is undone or redated."""
     used = {word.import_id for word in chain.words}
-    if demande.law.regime is Regime.REPERTOIRE_UNIQUE and chain.links:
-        used |= {link.import_id for link in _window(demande, chain.links)}
+    if base := base_of(demande, chain):
+        used |= {base.import_id, *(link.import_id for link in window_of(demande, chain))}
     return used
 
 
-def _end(demande: Demande) -> date:
+def base_of(demande: Demande, chain: Chain) -> Link | None:
+    """The export that the electors of a tableau are counted from: the first one kept from the end of its period on.
+
+    None: they are counted from the list as the register shows it now. Under the yearly revision the list says what was
+    applied to it; else no export tells who was on the list, or the list was changed by another way than an import.
+    """
+    rank = _rank_of_base(demande, chain)
+    return None if rank is None else chain.links[rank]
+
+
+def _rank_of_base(demande: Demande, chain: Chain) -> int | None:
+    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
+        return None
+    last = _bounds(demande, chain.links)[1]
+    return next((rank for rank, link in enumerate(chain.links) if rank >= last and link.is_kept), None)
+
+
+def last_known_day(demande: Demande) -> date:
     """The last day that can be known: of a provisional tableau, the day it was asked for."""
     last = demande.effective_on if demande.law.regime is Regime.REVISION_ANNUELLE else demande.last_day
     return min(last, demande.jour)
 
 
 def _counted(demande: Demande, chain: Chain) -> Iterator[tuple[Link, Link]]:
-    """Each export from the period on, after the one before it.
+    """Each export that electors are counted back across, after the one before it: from the period to the base."""
+    if not chain.links:
+        return pairwise(())
+    base = _rank_of_base(demande, chain)
+    return pairwise(chain.links[_bounds(demande, chain.links)[0] : None if base is None else base + 1])
 
-    Electors are counted back from what the register shows now: what is wrong after the period leaves no balance either.
-    """
-    return pairwise(chain.links[_bounds(demande, chain.links)[0] :] if chain.links else ())
 
-
-def _window(demande: Demande, links: Sequence[Link]) -> Sequence[Link]:
-    """From the last link on or before the period to the first one at its end or after it."""
-    first, last = _bounds(demande, links)
-    return links[first : last + 1]
+def window_of(demande: Demande, chain: Chain) -> Sequence[Link]:
+    """From the last link on or before the start of the period to the first one at its end or after it."""
+    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
+        return ()
+    first, last = _bounds(demande, chain.links)
+    return chain.links[first : last + 1]
 
 
 def _bounds(demande: Demande, links: Sequence[Link]) -> tuple[int, int]:
-    """The ranks of the links that a period rests on, the first and the last one."""
-    start, end = demande.required(Repere.REUNION), _end(demande)
+    """The ranks of the links that a period rests on, the first and the last one; of the day of the end, the last."""
+    start, end = demande.required(Repere.REUNION), last_known_day(demande)
     first = max((rank for rank, link in enumerate(links) if link.taken_on <= start), default=0)
     last = next((rank for rank, link in enumerate(links) if link.taken_on >= end), len(links) - 1)
+    last = max((rank for rank, link in enumerate(links) if link.taken_on == end), default=last)
     return first, max(first, last)
 
 
-def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCouverture]:
-    start, end = demande.required(Repere.REUNION), _end(demande)
-    first, last = _bounds(demande, links)
-    window = links[first : last + 1]
+def _check_rows(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
+    """The list as the register shows it now must have as many electors as the export that brought it."""
+    if base_of(demande, chain) or not chain.links or chain.listed in {None, chain.links[-1].electeurs}:
+        return
+    link = chain.links[-1]
+    yield _anomalie(
+        _CONTRADICTION,
+        f"Le registre a été modifié hors import : l'export du {short_date(link.taken_on)} donnait "
+        f"{count_of(link.electeurs or 0, 'électeur')}, le registre en a {format_number(chain.listed or 0)}. Annuler "
+        "cet import (import-undo), le reprendre (import-reu), puis redemander le tableau.",
+    )
+
+
+def _check_links(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
+    start, end = demande.required(Repere.REUNION), last_known_day(demande)
+    window = window_of(demande, chain)
     if window[0].taken_on > start:
         yield _anomalie(
             _START,
@@ -235,7 +291,7 @@ def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCo
             f"{short_date(window[0].taken_on)} n'est pas connu. Indiquer ce jour comme celui de la réunion "
             "précédente, d'où les mouvements sont comptés, ou importer ceux qui manquent (import-mouvements).",
         )
-    yield from (_gap(link, before) for before, link in pairwise(links[first:]) if not link.is_compared)
+    yield from (_gap(link, before) for before, link in _counted(demande, chain) if not link.is_compared)
     for before, link in pairwise(window):
         if link.is_compared and link.mouvements and before.taken_on < end < link.taken_on:
             yield _anomalie(_DAY, _on_straddling(link, before, end))
@@ -256,7 +312,7 @@ def _check_links(demande: Demande, links: Sequence[Link]) -> Iterator[AnomalieCo
 
 def _check_word(demande: Demande, chain: Chain, word: CompleteUntil) -> Iterator[AnomalieCouverture]:
     """Somebody vouches for the mouvements of a period: what came afterwards, and where nothing proves it."""
-    start, end = demande.required(Repere.REUNION), _end(demande)
+    start, end = demande.required(Repere.REUNION), last_known_day(demande)
     if late := [it for it in chain.late if it.import_id > word.import_id and start < it.day <= end]:
         yield _anomalie(_CONTRADICTION, _on_late(late, word))
     for before, link in _counted(demande, chain):
@@ -274,7 +330,7 @@ def _check_waiting(demande: Demande, chain: Chain) -> Iterator[AnomalieCouvertur
     In the period, the tableau ends with electors with whom the next one does not begin. Before it, where no export has
     told since then who is on the list, it does not begin with what the one before it ended with.
     """
-    start, end = demande.required(Repere.REUNION), _end(demande)
+    start, end = demande.required(Repere.REUNION), last_known_day(demande)
     shown = [it for it in chain.waiting if start < it.day <= end]
     taken = max((link.taken_on for link in chain.links), default=date.min)
     before = [it for it in chain.waiting if taken < it.day <= start]
@@ -283,12 +339,51 @@ def _check_waiting(demande: Demande, chain: Chain) -> Iterator[AnomalieCouvertur
         yield _anomalie(_WAITING, _on_waiting([*before, *shown]), severity)
 
 
+def first_export(demande: Demande, chain: Chain) -> Link | None:
+    """The export that the period begins with, if its electors must be those that the tableau counts before.
+
+    None: its version is not kept, or other mouvements than those of the comparisons lead from it to the list.
+    """
+    counted = list(_counted(demande, chain))
+    if not counted or not base_of(demande, chain) or not (link := counted[0][0]).is_kept:
+        return None
+    is_alone = not any(chain.has_other_mouvements(*pair) for pair in counted)
+    is_whole = all(after.is_compared and chain.expect(before, after) is None for before, after in counted)
+    return link if is_alone and is_whole and link.taken_on <= demande.required(Repere.REUNION) else None
+
+
+def check_first(
+    link: Link, electeurs: Mapping[str, int], counted: Iterable[tuple[str, str, int]]
+) -> Iterator[AnomalieCouverture]:
+    """Whether the electors before the tableau are those of the first export: by bureau, as far as it prints them.
+
+    `electeurs`: those of age in the export, by bureau. `counted`: key, title and number of each count; the key of the
+    commune is empty.
+    """
+    found = {**electeurs, "": sum(electeurs.values())}
+    for key, titre, number in counted:
+        if number != found.get(key, 0):
+            yield _anomalie(
+                _CONTRADICTION,
+                "Le registre a été modifié hors import : d'après les mouvements, il y avait "
+                f"{count_of(number, 'électeur')} avant ce tableau ({titre}), et {format_number(found.get(key, 0))} "
+                f"dans l'export du {short_date(link.taken_on)}. Annuler les imports qui suivent cet export, le dernier "
+                "d'abord (import-undo), puis les reprendre (import-reu).",
+            )
+            return
+
+
 def contradictions(chain: Chain) -> Iterator[str]:
     """Where the exports of a list contradict the mouvements that came otherwise, in French, with dates."""
     for before, link in pairwise(chain.links):
         expected = chain.expect(before, link)
         if expected is not None:
             yield _on_totals(chain, before, link, expected)
+
+
+def span(first: date, last: date) -> str:
+    """« du 03/10/2026 », « du 03/10/2026 au 05/10/2026 »."""
+    return f"du {short_date(first)}" if first == last else f"du {short_date(first)} au {short_date(last)}"
 
 
 def _on_totals(chain: Chain, before: Link, link: Link, expected: int) -> str:
@@ -302,6 +397,11 @@ def _on_totals(chain: Chain, before: Link, link: Link, expected: int) -> str:
             f"{format_number(expected)} : il en manque, il y en a de trop, ou ils sont comptés deux fois. Comparer ces "
             "deux exports (import-undo, puis import-reu) sans importer ces mouvements, ou corriger leur fichier."
         )
+    if not chain.has_other_mouvements(before, link):
+        return (
+            f"{totals} en feraient {format_number(expected)} : le registre a été modifié hors import. Annuler ces deux "
+            "imports, le dernier d'abord (import-undo), puis les reprendre (import-reu)."
+        )
     return (
         f"{totals} en feraient {format_number(expected)} : à ceux que donne la comparaison de ces deux exports s'en "
         "ajoutent d'un autre fichier, sans doute les mêmes. Annuler l'import de ce fichier (import-undo), ou le "
@@ -311,24 +411,21 @@ def _on_totals(chain: Chain, before: Link, link: Link, expected: int) -> str:
 
 def _on_late(late: Sequence[LateMouvements], word: CompleteUntil) -> str:
     first, last = min(it.day for it in late), max(it.day for it in late)
-    when = f"du {short_date(first)}" if first == last else f"du {short_date(first)} au {short_date(last)}"
     imports = sorted({it.import_id for it in late})
     came = count_of(sum(it.number for it in late), "mouvement est venu", "mouvements sont venus")
     return (
-        f"{came} ensuite ({when}, import {', '.join(map(str, imports))}), alors que l'import {word.import_id} était "
-        f"dit complet jusqu'au {short_date(word.complete_until)} : il en manquait. Vérifier qu'il n'en manque "
-        "plus, et le dire du dernier fichier (import-mouvements --complete-until)."
+        f"{came} ensuite ({span(first, last)}, import {', '.join(map(str, imports))}), alors que l'import "
+        f"{word.import_id} était dit complet jusqu'au {short_date(word.complete_until)} : il en manquait. Vérifier "
+        "qu'il n'en manque plus, et le dire du dernier fichier (import-mouvements --complete-until)."
     )
 
 
 def _on_waiting(waiting: Sequence[WaitingMouvements]) -> str:
-    first, last = waiting[0].day, waiting[-1].day
-    when = f"du {short_date(first)}" if first == last else f"du {short_date(first)} au {short_date(last)}"
     said = count_of(sum(it.number for it in waiting), "mouvement attend", "mouvements attendent")
     return (
-        f"{said} encore ({when}, état « actif » dans leur fichier) : la liste ne dit pas s'ils ont pris effet, et les "
-        "totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont pris effet, reprendre un export du REU qui "
-        "les montre (import-reu) et annuler l'import de ce fichier (import-undo)."
+        f"{said} encore ({span(waiting[0].day, waiting[-1].day)}, état « actif » dans leur fichier) : la liste ne dit "
+        "pas s'ils ont pris effet, et les totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont pris "
+        "effet, reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier (import-undo)."
     )
 
 
@@ -401,7 +498,7 @@ def _unsaid(demande: Demande, chain: Chain) -> AnomalieCouverture:
         said = "Personne n'a dit jusqu'à quel jour les mouvements sont complets"
     return _anomalie(
         _UNSAID,
-        f"{said} : vérifier qu'il n'en manque pas jusqu'au {short_date(_end(demande))}, et l'indiquer "
+        f"{said} : vérifier qu'il n'en manque pas jusqu'au {short_date(last_known_day(demande))}, et l'indiquer "
         "(import-mouvements --complete-until).",
         Severity.REMARK,
     )

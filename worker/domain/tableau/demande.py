@@ -6,11 +6,12 @@ Before 2019 each mouvement has its place in one tableau only (circulaire INTA131
 117): what a poll made take effect is not printed again in the tableau rectificatif. Since 2019 a tableau is a period,
 from one meeting of the commission de contrôle to the next date. Code électoral, art. L. 19, L. 20, R. 13 and R. 14.
 
-How many electors a list had before a tableau is counted back from those it has now. The list holds what is applied to
-it: what is in the tableau, or in a later one, was not there yet. What an earlier tableau of the yearly revision printed
-counts already: the second tableau rectificatif starts from the list as the first one left it, although both are applied
-on 1 March. So each tableau begins with what the one before it left. What waits since a revision that is closed was
-forgotten, or dropped: it does not count.
+How many electors a list had before a tableau is counted back from a list that is known: that of the export which ends
+the period (`worker.domain.tableau.couverture`), else that of now. The list holds what is applied to it: what is in the
+tableau, or in a later one, was not there yet. What an earlier tableau of the yearly revision printed counts already:
+the second tableau rectificatif starts from the list as the first one left it, although both are applied on 1 March. So
+each tableau begins with what the one before it left. What waits since a revision that is closed was forgotten, or
+dropped: it does not count.
 
 Nobody counts before she is of age, however early she was entered: `worker.domain.majorite`.
 """
@@ -23,13 +24,13 @@ from typing import TypedDict
 
 from common.calendrier import (
     additions_on,
+    civil_day,
     cloture,
     cloture_before,
     commission_between,
     days_before,
     dix_janvier,
     is_mineur,
-    jour_a_paris,
     meeting_before,
 )
 from common.french import short_date
@@ -76,6 +77,8 @@ class Demande:
 
     type: TypeTableau
     requested_at: datetime
+    code_commune: str = ""
+    """The commune whose civil time counts; none is Paris."""
     presentation: Presentation = Presentation.COMMUNE
     edition: Edition = Edition.AFFICHAGE
     date_tableau: date | None = None
@@ -129,8 +132,8 @@ class Demande:
 
     @cached_property
     def jour(self) -> date:
-        """The day of the request, in France."""
-        return jour_a_paris(self.requested_at)
+        """The civil day of the request, in the commune."""
+        return civil_day(self.requested_at, self.code_commune)
 
     @property
     def polls(self) -> tuple[date, ...]:
@@ -187,7 +190,7 @@ class Demande:
 
     @property
     def effective_on(self) -> date:
-        """The date of the tableau. Until then, what is printed is provisional."""
+        """The date of the tableau."""
         if Repere.DATE_TABLEAU in self.reperes:
             return self.required(Repere.DATE_TABLEAU)
         if self.type is TypeTableau.ADDITIONS:
@@ -198,9 +201,20 @@ class Demande:
         return self.last_day
 
     @property
+    def final_on(self) -> date:
+        """The first civil day, in the commune, on which the tableau is final; asked for earlier, it is provisional.
+
+        A tableau of a period is final once the last day of its mouvements is over: that day may still bring some. Its
+        own date has to have come, but need not be over: the tableau des vingt jours is published on the day after its
+        last mouvements, and a yearly tableau is lodged on its date, when the commission has ended its work.
+        """
+        is_period = self.law.regime is Regime.REPERTOIRE_UNIQUE or self.type is TypeTableau.CINQ_JOURS
+        return max(self.effective_on, self.last_day + _ONE_DAY) if is_period else self.effective_on
+
+    @property
     def is_provisoire(self) -> bool:
-        """Whether the date of the tableau is still to come."""
-        return self.effective_on > self.jour
+        """Whether the tableau is asked for before the day on which it is final."""
+        return self.jour < self.final_on
 
 
 _RECTIFICATIFS = {TypeTableau.PREMIER_RECTIFICATIF: dix_janvier, TypeTableau.SECOND_RECTIFICATIF: cloture}
@@ -220,6 +234,7 @@ class Calendrier:
 class Dates(TypedDict):
     """The fields of a Demande that are dates, or depend on the request."""
 
+    code_commune: str
     date_tableau: date | None
     scrutin: date | None
     scrutins: tuple[date, ...]
@@ -243,6 +258,7 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
     scrutin = asked.scrutin if Repere.SCRUTIN in needed or type_ is TypeTableau.VINGT_JOURS else None
     until = _until(asked, scrutin, calendrier) if type_ is TypeTableau.VINGT_JOURS else None
     return Dates(
+        code_commune=asked.commune,
         date_tableau=_date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
         scrutin=scrutin,
         scrutins=calendrier.scrutins,
@@ -401,14 +417,14 @@ def _is_cumulated(mouvement: Mouvement, place: Place | None, demande: Demande) -
 
 
 def correction(mouvement: Mouvement, demande: Demande) -> int:
-    """What leads from the list of now to the list before the tableau: -1, the mouvement undone; 1, done; 0, neither."""
+    """What leads from the list to that before the tableau: -1, undo the mouvement; 1, do it; 0, neither."""
     if not mouvement.is_listed or not is_counted(mouvement, demande):
         return 0
-    is_applied = mouvement.etat is Etat.APPLIQUE
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+        return _correction_since_2019(mouvement, demande)
+    is_applied = mouvement.is_applied
     if is_in(mouvement, demande):
         return -1 if is_applied else 0
-    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
-        return -1 if is_applied and mouvement.date_mouvement > demande.last_day else 0
     place, own = place_of(mouvement, demande), own_place(demande)
     if place is None:
         return 0
@@ -416,3 +432,11 @@ def correction(mouvement: Mouvement, demande: Demande) -> int:
         return -1 if place.order > own.order else 0
     closed_on = demande.closing_before(min(own.held_on, demande.jour))
     return 1 if closed_on < place.held_on and place.order < own.order else 0
+
+
+def _correction_since_2019(mouvement: Mouvement, demande: Demande) -> int:
+    """Undo what the list shows and the period has not seen yet; do what happened before and the list does not show."""
+    is_before = not mouvement.is_majorite and mouvement.date_mouvement <= demande.required(Repere.REUNION)
+    if mouvement.is_applied:
+        return 0 if is_before else -1
+    return 1 if is_before and mouvement.etat is Etat.APPLIQUE else 0

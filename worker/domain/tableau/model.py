@@ -197,7 +197,7 @@ class Tableau:
     edite_le: str
     """`Édité le 25/11/2026 à 09:30`."""
     is_provisoire: bool
-    """PROVISOIRE on every page while the date de tableau is in the future."""
+    """PROVISOIRE on every page: the tableau was asked for before the day from which it is final."""
     sections: tuple[Section, ...]
     """In `commune`: one. In `par_bureau`: each bureau, then the commune with its totals. In `recapitulatif`: each
     bureau, then the commune, drawn as rows of one table of Bilan."""

@@ -77,7 +77,7 @@ def compose_certificat(
         departement=departement,
         liste=f"{file.nom_liste.label} — {file.nom_liste.value}",
         objet=type_.label,
-        edite_le=f"Tableau édité le {format_moment(file.request.created_at)}",
+        edite_le=f"Tableau édité le {format_moment(file.request.created_at, file.code_commune)}",
         is_provisoire=False,
         sections=(),
         signatures=Signatures(Signataire.MAIRE.value, 1, has_seal=True, lieu=f"Fait {at_commune(nom)}, le …"),

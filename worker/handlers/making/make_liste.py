@@ -7,7 +7,6 @@ list, which needs the fingerprint, takes it.
 """
 
 from dataclasses import dataclass
-from datetime import date
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +14,7 @@ import structlog
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from common.calendrier import jour_a_paris
+from common.calendrier import civil_day
 from common.texte import clean
 from schemas.vocabulary import ExportKind, Format, Severity
 from worker.db.engine import snapshot
@@ -32,6 +31,7 @@ from worker.registre.checks.suspects import AT_ALL, read_look
 from worker.registre.communes import NO_VERSION, require_commune
 from worker.registre.comparaison.doubts import count_corrections
 from worker.registre.imports.chain import read_rests_on
+from worker.registre.imports.history import read_basis
 from worker.registre.mouvements.queries import has_mouvements, select_between
 from worker.writers import Progress
 from worker.writers.columns import ListeSpec
@@ -61,11 +61,12 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
         storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
-        comparison = DepotComparison.begin(services.engine, storage, export, jour_a_paris(export.request.created_at))
+        comparison = DepotComparison.begin(services.engine, storage, export)
         with snapshot(services.registre) as connection:
             spec = read_spec(connection, export, services)
             comparison.read_register(connection)
-            rests_on = read_rests_on(connection, {spec.version})
+            counted = {"electeurs": spec.basis.electeurs} if spec.basis else {}
+            rests_on = [it | counted for it in read_rests_on(connection, spec.basis.imports if spec.basis else ())]
             census = take_census(connection, spec)
             announce(services.engine, export.id, owner, electeurs=census.electeurs)
             storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])
@@ -104,7 +105,7 @@ def read_spec(connection: Connection, export: Export, services: Services) -> Lis
     commune = require_commune(connection, export.code_commune)
     liste = export.nom_liste
     version = commune.versions.get(liste, NO_VERSION)
-    jour = jour_a_paris(export.request.created_at)
+    jour = civil_day(export.request.created_at, commune.code)
     is_ours = services.registre is services.engine
     return ListeSpec(
         code_commune=commune.code,
@@ -116,6 +117,7 @@ def read_spec(connection: Connection, export: Export, services: Services) -> Lis
         info_liste=services.info_liste,
         jour=jour,
         look=read_look(connection, commune.code, liste, version, jour) if is_ours else AT_ALL,
+        basis=read_basis(connection, commune.code, liste.value, version),
     )
 
 
@@ -180,13 +182,14 @@ class DepotComparison:
     corrections: int = 0
 
     @classmethod
-    def begin(cls, engine: Engine, storage: Storage, export: Export, jour: date) -> Self:
+    def begin(cls, engine: Engine, storage: Storage, export: Export) -> Self:
         """Find what to compare with; take the fingerprint of the deposited file where nobody has done it yet."""
         with snapshot(engine) as connection, Session(connection) as session:
             last = find_last_depot(session, export)
         if last and last.fingerprint == Fingerprint():
             last = last._replace(fingerprint=_take_and_keep(engine, storage, last.export))
-        before = jour_a_paris(last.asked_at) if last else jour
+        jour = civil_day(export.request.created_at, export.code_commune)
+        before = civil_day(last.asked_at, export.code_commune) if last else jour
         return cls(export, last, FileDays(before, jour))
 
     def read_register(self, connection: Connection) -> None:

@@ -13,13 +13,32 @@ from common.texte import clean
 from schemas.tableaux import Presentation
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Severity
 from worker.db.engine import snapshot
-from worker.domain.identite import Identite, identite
-from worker.domain.majorite import OfAge, Period, Register, check_before, check_corrections, check_second_tour
+from worker.domain.identite import FORGOTTEN, Identite, identite
+from worker.domain.majorite import (
+    OfAge,
+    Period,
+    Register,
+    check_before,
+    check_corrections,
+    check_replaced,
+    check_second_tour,
+)
 from worker.domain.mouvement import Etat, Mouvement
 from worker.domain.reconciliation import Reconciliation, find_differences, read_days
 from worker.domain.tableau.composition import SANS_BUREAU, ListeDeCommune, compose_tableau
 from worker.domain.tableau.controles import check_bilan, check_tableau
-from worker.domain.tableau.couverture import Chain, check_couverture, check_doubts, imports_used
+from worker.domain.tableau.couverture import (
+    AnomalieCouverture,
+    Chain,
+    Link,
+    base_of,
+    check_couverture,
+    check_doubts,
+    check_first,
+    first_export,
+    imports_used,
+    window_of,
+)
 from worker.domain.tableau.demande import Demande, is_in
 from worker.domain.tableau.model import NUMERO_PROVISOIRE, Tableau, fetch_in_batches
 from worker.exports.lease import Heartbeat
@@ -31,11 +50,18 @@ from worker.handlers.making.make_liste import read_spec
 from worker.handlers.requests.export_plan import read_demande
 from worker.handlers.services import Services
 from worker.registre.checks.rules import TWICE
+from worker.registre.checks.suspects import read_look
 from worker.registre.communes import NO_VERSION, require_commune
 from worker.registre.comparaison.doubts import Correction, list_corrections, list_guesses, open_pairs
-from worker.registre.imports.chain import read_chain, read_rests_on
+from worker.registre.imports.chain import read_births, read_chain, read_rests_on
 from worker.registre.models import Electeur
-from worker.registre.mouvements.queries import MouvementSource, identity_keys, select_bureaux, select_imports
+from worker.registre.mouvements.queries import (
+    ListedExport,
+    MouvementSource,
+    identity_keys,
+    select_bureaux,
+    select_imports,
+)
 from worker.registre.reference import name_departement
 from worker.writers import Progress
 from worker.writers.columns import ADRESSE, ListeSpec, header_of
@@ -146,6 +172,9 @@ class TableauSubject:
     demande: Demande
     liste: ListeDeCommune
     register: MouvementSource
+    """With the list that electors are counted from."""
+    current: MouvementSource
+    """With the list as it is now."""
     source: OfAge
     chain: Chain
     doubts: Sequence[tuple[int, int]]
@@ -162,22 +191,37 @@ class TableauSubject:
         """
         commune = require_commune(connection, export.code_commune)
         liste = export.nom_liste
-        version = commune.versions.get(liste, NO_VERSION)
         demande = read_demande(export)
-        bureaux = select_bureaux(connection, commune.code, liste, version, (demande.age_avant, demande.jour))
-        register = MouvementSource(connection, commune.code, liste, version, _Count(progress))
         chain = read_chain(connection, commune.code, liste)
+        base = base_of(demande, chain)
+        if base and (chain.words or chain.daily):
+            births = read_births(connection, commune.code, liste, chain.links[0].taken_on, base.import_id)
+            chain = replace(chain, births=births)
         used = imports_used(demande, chain) | select_imports(connection, commune.code, liste, demande)
+        version = commune.versions.get(liste, NO_VERSION)
+        now = MouvementSource(connection, commune.code, liste, version, _Count(progress))
+        current = _at(now, chain, next((it for it in chain.links if it.import_id == version and it.is_kept), None))
+        register = _at(now, chain, base)
+        days = demande.age_avant, demande.jour
+        as_of = base.import_id if base else None
+        bureaux = select_bureaux(connection, commune.code, liste, register.version, days, as_of=as_of)
+        exports = [*window_of(demande, chain)]
+        exports += [base] if base and base not in exports else []
         return cls(
             demande=demande,
             liste=ListeDeCommune(
                 commune.code, clean(commune.nom), liste, bureaux, name_departement(commune.code_departement)
             ),
             register=register,
-            source=OfAge(Period.of(demande), _FewKept(register)),
+            current=current,
+            source=OfAge(Period.of(demande), _FewKept(register), exports),
             chain=chain,
             doubts=open_pairs(connection, commune.code, liste),
-            corrections=list_corrections(connection, commune.code, liste, demande.reunion) if demande.reunion else [],
+            corrections=(
+                list_corrections(connection, commune.code, liste, demande.reunion, as_of=as_of)
+                if demande.reunion
+                else []
+            ),
             guesses=(
                 list_guesses(connection, commune.code, liste, demande.reunion, demande.last_day)
                 if demande.reunion
@@ -201,20 +245,25 @@ class TableauSubject:
         inscrits = identity_keys(register.connection, register.code_commune, register.liste, register.version)
         bureaux = {bureau.code for bureau in self.liste.bureaux}
         yield from map(to_anomaly, check_couverture(self.demande, self.chain))
+        yield from map(to_anomaly, self._check_first(tableau))
         yield from map(to_anomaly, check_doubts(self.demande, self._open_doubts()))
         yield from map(to_anomaly, check_second_tour(self.demande, register))
         yield from map(to_anomaly, check_before(self.demande, register, counted_on))
         yield from map(to_anomaly, check_corrections(self.demande, self.corrections))
+        yield from map(to_anomaly, check_replaced(self.source.replaced))
         yield from map(_describe_guess, self.guesses)
         yield from map(to_anomaly, check_bilan(tableau))
         yield from map(to_anomaly, check_tableau(self.demande, self.source, inscrits, bureaux))
+        if spec.version != register.version:
+            where = register.connection, register.code_commune, register.liste, register.version
+            spec = replace(spec, version=register.version, look=read_look(*where, spec.jour))
         yield from self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)
 
     def reconcile(self, tableau: Tableau) -> Reconciliation | None:
         """The tableau and the list of the day of its request; None under the yearly revision, which has no period."""
         if self.source.period is None:
             return None
-        it, demande = self.register, self.demande
+        it, demande = self.current, self.demande
         listed = select_bureaux(it.connection, it.code_commune, it.liste, it.version, (demande.jour, demande.jour))
         return Reconciliation(
             liste_on=demande.jour,
@@ -233,7 +282,7 @@ class TableauSubject:
         """
         arrivals: Mapping[Identite, bool] | None = None
         for anomaly in find_anomalies_of_electeurs(self.register.connection, spec, ours=ours):
-            if anomaly.severity is Severity.BLOCKING:
+            if anomaly.severity is Severity.BLOCKING and anomaly.nom != FORGOTTEN:
                 arrivals = self._arrivals() if arrivals is None else arrivals
                 is_protegee = arrivals.get(_key(anomaly.nom, anomaly.prenoms, anomaly.naissance))
                 if is_protegee is not None and self._is_wrong(anomaly, is_protegee=is_protegee):
@@ -263,10 +312,29 @@ class TableauSubject:
             return False
         return anomaly.column != _SEXE and not (is_protegee and anomaly.column in _ADRESSE)
 
+    def _check_first(self, tableau: Tableau) -> Iterator[AnomalieCouverture]:
+        """See `check_first`; not where a corrected date of birth makes an elector of a minor."""
+        link, it = first_export(self.demande, self.chain), self.register
+        if link is None or any(one.born_before != one.born_after for one in self.corrections):
+            return
+        days = self.demande.age_avant, self.demande.jour
+        listed = select_bureaux(it.connection, it.code_commune, it.liste, link.import_id, days)
+        electeurs = {bureau.code or SANS_BUREAU: bureau.electeurs for bureau in listed}
+        counted = [(section.code, section.titre, section.bilan.avant) for section in tableau.sections]
+        yield from check_first(link, electeurs, counted)
+
     def _open_doubts(self) -> Iterator[tuple[Mouvement, Mouvement]]:
         ids = [id_ for pair in self.doubts for id_ in pair]
         both = fetch_in_batches(self.register.fetch, ids)
         return zip(both, both, strict=True)
+
+
+def _at(source: MouvementSource, chain: Chain, link: Link | None) -> MouvementSource:
+    """The same with the list of an export; None: the list as it is now."""
+    if link is None:
+        return source
+    exports = frozenset(it.import_id for it in chain.links)
+    return replace(source, version=link.import_id, export=ListedExport(link.import_id, link.taken_on, exports))
 
 
 def _key(nom: str, prenoms: str, naissance: str) -> Identite:
@@ -319,9 +387,9 @@ class _FewKept:
             yield mouvement
         self._kept = kept if len(kept) <= FEW else {}
 
-    def young(self, born_after: str, born_until: str) -> Iterator[Mouvement]:
+    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
         """Electors who are no mouvement yet."""
-        return self._register.young(born_after, born_until)
+        return self._register.young(born_after, born_until, version)
 
     def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> Register:
         """As the register reads fewer of them."""

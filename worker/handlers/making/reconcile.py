@@ -15,7 +15,7 @@ from typing import Any
 from sqlalchemy import Connection, func, select
 from sqlalchemy.orm import Session, joinedload
 
-from common.calendrier import is_mineur, jour_a_paris
+from common.calendrier import civil_day, is_mineur
 from schemas.vocabulary import ExportKind, ExportStatus, Format, Liste, Nature
 from worker.db.engine import STREAM, snapshot
 from worker.domain.fingerprint import HALF, Change, Digests, Records, find_changes
@@ -197,7 +197,7 @@ def _read_current(connection: Connection, code_commune: str) -> Sequence[Export]
 
 
 def _check_liste(connection: Connection, export: Export, services: Services) -> CheckedListe:
-    day, digests = jour_a_paris(export.request.created_at), Digests.new()
+    day, digests = civil_day(export.request.created_at, export.code_commune), Digests.new()
     path, format_ = services.storage.path(export.code_commune, export.file_name), Format(export.format)
     spec = read_spec(connection, export, services)
     in_file, in_register = Records(), Records()
@@ -295,9 +295,9 @@ def _check_tableau(connection: Connection, export: Export, liste_at: datetime) -
         apres_now=tableau.sections[-1].bilan.apres,
         mouvements_now=tableau.mouvements,
         unexplained=known["unexplained"],
-        liste_on=jour_a_paris(liste_at),
+        liste_on=civil_day(liste_at, export.code_commune),
         corrected=_count_corrected(connection, export, subject.demande),
-        differences=list(find_differences(replace(subject.demande, requested_at=liste_at), subject.register)),
+        differences=list(find_differences(replace(subject.demande, requested_at=liste_at), subject.current)),
     )
 
 

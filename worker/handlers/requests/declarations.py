@@ -9,8 +9,8 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from common.calendrier import PARIS, possible_days
-from common.french import short_date
+from common.calendrier import civil_day
+from common.french import format_second, short_date
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded, PublicationDeclared
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested
@@ -101,7 +101,7 @@ def refuse_future(day: date, now: datetime, *, commune: str, field: str) -> None
     Raises:
         RefusedError: it has not.
     """
-    if day > possible_days(now, commune)[1]:
+    if day > civil_day(now, commune):
         raise RefusedError(
             f"Le {short_date(day)} n'est pas encore venu : vérifiez la date.",
             commune=commune,
@@ -132,7 +132,7 @@ class Download(Declaration):
         detail = f"{name} (dossier de dépôt)" if self.piece is Piece.DOSSIER else name
         if (now - taken_at).total_seconds() <= _LATE_SECONDS:
             return detail
-        return f"{detail}, le {taken_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S}"
+        return f"{detail}, le {format_second(taken_at, self.commune)}"
 
 
 def read_download(event: CloudEvent, services: Services, authorization: Authorization) -> Download:
@@ -158,7 +158,7 @@ class DepotOfFiles(Declaration):
         self.refuse_future(self.deposited_on, now, "deposited_on")
         overtaken = []
         for file in self.files:
-            if file.finished_at and self.deposited_on < possible_days(file.finished_at, self.commune)[0]:
+            if file.finished_at and self.deposited_on < civil_day(file.finished_at, self.commune):
                 raise RefusedError(
                     f"Le dépôt du {short_date(self.deposited_on)} précède la production du fichier « {file.label} » : "
                     "vérifiez la date.",
@@ -281,7 +281,7 @@ class PublicationOfTableaux(Declaration):
         self._refuse_impossible_days(now)
         overtaken = []
         for file in self.files:
-            first_day = possible_days(file.finished_at, self.commune)[0] if file.finished_at else None
+            first_day = civil_day(file.finished_at, self.commune) if file.finished_at else None
             if first_day and self.published.published_on < first_day:
                 raise RefusedError(
                     f"La publication du {short_date(self.published.published_on)} précède la production du tableau "

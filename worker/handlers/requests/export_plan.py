@@ -118,7 +118,7 @@ def _plan_tableau(
             "is_bulk": asked.bulk,
             "parameters": _to_parameters(demande),
         },
-        effective_on=demande.effective_on,
+        final_on=demande.final_on,
     )
 
 
@@ -139,6 +139,7 @@ def _to_demande(export: Export, requested_at: datetime) -> Demande:
         "presentation": export.presentation,
         "edition": export.edition,
         "requested_at": requested_at,
+        "code_commune": export.code_commune,
     }
     return _DEMANDE.validate_python(columns | export.parameters)
 
@@ -169,8 +170,8 @@ def plan_retry(event: CloudEvent, services: Services, authorization: Authorizati
 def _plan_copy(export: Export, now: datetime) -> PlannedFile:
     columns = {name: getattr(export, name) for name in _COPIED}
     is_tableau = export.kind == ExportKind.TABLEAU
-    effective_on = _to_demande(export, now).effective_on if is_tableau else None
-    return PlannedFile(export.part, naming_of(export), columns, effective_on)
+    final_on = _to_demande(export, now).final_on if is_tableau else None
+    return PlannedFile(export.part, naming_of(export), columns, final_on)
 
 
 def read_data(event: CloudEvent, model: type[Asked]) -> Asked:

@@ -21,6 +21,7 @@ from worker.handlers.requests.export_plan import read_data, require_own_register
 from worker.handlers.services import Services
 from worker.registre.communes import read_commune
 from worker.registre.imports.chain import KnownLink, find_link
+from worker.registre.imports.report import ask_in_words
 
 _Asked = TypeVar("_Asked", RegistrePreviewRequested, RegistreCorrectionRequested, RegistreImportRequested)
 
@@ -152,7 +153,7 @@ class ImportOrder(_Order[RegistreImportRequested]):
         """
         asked = self.asked
         terms: dict[str, Any] = asked.model_dump(
-            mode="json", include={"accept_rejects", "accept_loss", "empty", "reason"}
+            mode="json", include={"accept_rejects", "accept_changes", "empty", "reason"}
         )
         terms |= {"by": self.requested_by, "account": self.account}
         if not accept(session.connection(), asked.preview, request.id, terms):
@@ -216,12 +217,13 @@ def _require_accepted(asked: RegistreImportRequested, preview: Preview) -> None:
             code="rejets_non_acceptes",
             field="data.accept_rejects",
         )
-    if found.get("losing") and not asked.accept_loss:
+    if (questions := found.get("questions", ())) and not asked.accept_changes:
+        said = ask_in_words((it["found"], it["cause"]) for it in questions)
         raise RefusedError(
-            f"Plus d'un électeur sur cinq disparaîtrait de la liste {', '.join(found['losing'])} : il faut l'accepter.",
+            f"{said} Il faut confirmer ces changements.",
             commune=asked.commune,
-            code="pertes_non_acceptees",
-            field="data.accept_loss",
+            code="changements_non_confirmes",
+            field="data.accept_changes",
         )
     if unknown := sorted(set(asked.empty) - {it["liste"] for it in found.get("kept", ())}):
         raise RefusedError(

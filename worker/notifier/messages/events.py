@@ -153,7 +153,7 @@ def registre_event(request: Request, preview: Preview) -> CloudEvent:
         reason="" if found else preview.reason,
         listes=found.get("listes", ()),
         kept=[it["liste"] for it in found.get("kept", ())],
-        losing=found.get("losing", ()),
+        questions=found.get("questions", ()),
         recalled=files["count"],
         is_reason_wanted=bool(files["used"]),
     )

@@ -2,8 +2,7 @@
 
 from collections.abc import Iterator
 
-from common.calendrier import PARIS
-from common.french import count_of, format_number, short_date
+from common.french import count_of, format_number, format_second_with_zone, short_date
 from common.texte import clean
 from schemas.vocabulary import Liste, PreviewAct, PreviewStatus
 from worker.arrivals import Preview
@@ -73,7 +72,7 @@ def _title(act: PreviewAct, status: PreviewStatus) -> tuple[str, Topic, Tone]:
 
 def _import_circumstances(request: Request, preview: Preview) -> Iterator[LabelledValue]:
     yield "Demandé par", request.requested_by
-    yield "Demandé le", f"{request.created_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S} (heure de Paris)"
+    yield "Demandé le", format_second_with_zone(request.created_at, preview.code_commune)
     yield "Fichier", clean(preview.file_name)
     yield "SHA-256", preview.sha256
     if preview.reason:

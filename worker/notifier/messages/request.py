@@ -3,8 +3,17 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from common.calendrier import PARIS
-from common.french import agree, capitalized, count_of, format_number, format_size, short_date, without_commands
+from common.french import (
+    agree,
+    capitalized,
+    count_of,
+    format_number,
+    format_second,
+    format_second_with_zone,
+    format_size,
+    short_date,
+    without_commands,
+)
 from common.texte import clean
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome, Severity, Wish
@@ -176,7 +185,7 @@ def _tone(report: RequestReport) -> Tone:
 def _circumstances(report: RequestReport) -> Iterator[LabelledValue]:
     request = report.request
     yield "Demandé par", request.requested_by or "non précisé"
-    yield "Demandé le", f"{request.created_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S} (heure de Paris)"
+    yield "Demandé le", format_second_with_zone(request.created_at, request.code_commune)
     if report.is_refused:
         yield "Motif du refus", request.reason
         yield "Que faire", "corrigez la demande ; la même recevrait la même réponse."
@@ -277,12 +286,12 @@ def _name(export: Export) -> str:
 
 
 def _recall_circumstances(recall: Recall) -> list[LabelledValue]:
-    at = f"{recall.created_at.astimezone(PARIS):%d/%m/%Y à %H:%M:%S} (heure de Paris)"
+    at = format_second_with_zone(recall.created_at, recall.code_commune)
     reason = [("Raison", recall.reason)] if recall.reason else []
     return [("Par", recall.recalled_by), ("Le", at), *reason]
 
 
 def _recall_facts(export: Export) -> list[LabelledValue]:
     taken = export.downloaded_at
-    downloaded = [("Téléchargé le", f"{taken.astimezone(PARIS):%d/%m/%Y à %H:%M:%S}")] if taken else []
+    downloaded = [("Téléchargé le", format_second(taken, export.code_commune))] if taken else []
     return [("Liste", export.nom_liste.label), ("Fichier", export.file_name), *downloaded]

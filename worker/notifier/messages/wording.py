@@ -82,8 +82,8 @@ _NOT_TO_POST = Note(
 )
 
 _PROVISOIRE = Note(
-    "N'affichez et ne déposez pas un tableau provisoire : sa date n'est pas venue.",
-    "Refaites la demande à partir de ce jour : c'est ce tableau-là qui se signe, s'affiche ou se dépose.",
+    "N'affichez et ne déposez pas un tableau provisoire : sa période n'est pas terminée.",
+    "Refaites la demande à partir du jour indiqué : c'est ce tableau-là qui se signe, s'affiche ou se dépose.",
 )
 
 # Source: Code électoral before 2019, art. R. 10, R. 16 and R. 18; since 2019, art. L. 20, R. 13 and R. 14; the

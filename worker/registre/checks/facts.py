@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache
 from itertools import groupby, islice
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -34,18 +35,21 @@ from sqlalchemy import (
     update,
 )
 
-from common.calendrier import jour_a_paris, last_birth, now
+from common.calendrier import YOUNGEST, jour_a_paris, last_birth, now
 from schemas.vocabulary import Liste, Severity
+from worker.db.engine import STREAM
 from worker.db.types import cleaned
 from worker.registre.bureaux import COMMUNES_AT_ONCE
-from worker.registre.checks.rules import HAS_LOST_ZEROS, RULES, Day, is_readable
+from worker.registre.checks.rules import HAS_LOST_ZEROS, RUINED_TEXTS, RULES, Day, Kind, is_readable
 from worker.registre.checks.suspects import (
     FACTS_VERSION,
     Fact,
     deserves_look,
-    has_double,
+    group_doubles,
     has_double_numero,
     is_flagged,
+    joined_texts,
+    select_possible_doubles,
 )
 from worker.registre.models import Electeur, ImportListe, ListeCommunale
 from worker.registre.versions import BATCH, TEMPORARY, ListeKey, reading_transaction, temporary_tables
@@ -95,31 +99,45 @@ def count_without_zeros(connection: Connection, version: int) -> int:
 def count_mineurs(connection: Connection, version: int, jour: date) -> dict[ListeKey, int]:
     """By list, who of an import was entered in advance and is no elector on that day: each has a fact by then."""
     key = Electeur.code_commune, Electeur.liste
-    is_mineur = not_(is_of_age(last_birth(jour), jour.isoformat()))
+    is_mineur = not_(is_of_age(last_birth(jour), last_birth(jour, YOUNGEST)))
     query = select(*key, func.count()).where(Electeur.version == version, is_flagged(), is_mineur).group_by(*key)
     return {ListeKey(commune, liste): count for commune, liste, count in connection.execute(query)}
 
 
 def _find(connection: Connection, version: int, communes: list[str], liste: Liste, since: date) -> None:
+    among = {"communes": communes, "version": version}
     for statement in _find_statements(liste):
-        connection.execute(statement, {"communes": communes, "version": version, "last_birth": last_birth(since)})
+        connection.execute(statement, among | {"last_birth": last_birth(since)})
+    with connection.execute(_doubles_query(liste), among, execution_options=STREAM) as rows:
+        doubles = [row.id for same in group_doubles(rows) for row in same]
+    for batch in range(0, len(doubles), BATCH):
+        found = [{"fact": int(Fact.DOUBLE), "id": id_} for id_ in doubles[batch : batch + BATCH]]
+        connection.execute(insert(_FOUND), found)
 
 
 @cache
 def _find_statements(liste: Liste) -> Sequence[Insert]:
-    """What finds each fact; made once, since that takes longer than to look at a village."""
-    communes: BindParameter[list[str]] = bindparam("communes", expanding=True)
-    version: BindParameter[int] = bindparam("version", type_=BigInteger)
-    among = and_(Electeur.code_commune.in_(communes), Electeur.liste == liste.value, Electeur.version == version)
+    """What finds each fact but doubles; made once, since that takes longer than to look at a village."""
+    among = _among(liste)
     since: BindParameter[str] = bindparam("last_birth", type_=Text)
     return [
         insert(_FOUND).from_select(["fact", "id"], select(literal(int(fact)), Electeur.id).where(has_it))
         for fact, has_it in (
             (Fact.SUSPECT, and_(among, _may_deserve_look(liste, since))),
-            (Fact.DOUBLE, has_double(among)),
             (Fact.NUMERO, has_double_numero(among)),
         )
     ]
+
+
+@cache
+def _doubles_query(liste: Liste) -> Select[Any]:
+    return select_possible_doubles(_among(liste), Electeur.id)
+
+
+def _among(liste: Liste) -> ColumnElement[bool]:
+    communes: BindParameter[list[str]] = bindparam("communes", expanding=True)
+    version: BindParameter[int] = bindparam("version", type_=BigInteger)
+    return and_(Electeur.code_commune.in_(communes), Electeur.liste == liste.value, Electeur.version == version)
 
 
 def _may_deserve_look(liste: Liste, since: str | BindParameter[str]) -> ColumnElement[bool]:
@@ -128,7 +146,7 @@ def _may_deserve_look(liste: Liste, since: str | BindParameter[str]) -> ColumnEl
     A rule that moves speaks of a value until a day, or from a day on, or both: it speaks on the first or the last day.
     For the first day `since` is taken, on which a minor of then was not yet born, so that minors have the fact too.
     """
-    first, last = Day(liste, since), Day(liste, _LAST_DAY)
+    first, last = Day(liste, since, since), Day(liste, _LAST_DAY, _LAST_DAY)
     moving = [late for rule in RULES if not (late := rule.condition(last)).compare(rule.condition(first))]
     return or_(deserves_look(first, separators=True), *moving, Electeur.numero_general.is_not(None))
 
@@ -164,21 +182,27 @@ def count_blocking(connection: Connection, version: int, listes: Iterable[ListeK
     Only those are looked at in whom `find_facts` has found something.
     """
     rules = [rule for rule in RULES if rule.severity is Severity.BLOCKING]
+    kinds: list[Kind] = [*rules, *(kind for kind, _ in RUINED_TEXTS)]
     found: Counter[str] = Counter()
     with connection.begin():
         for code_commune, liste in listes:
-            day = Day(Liste(liste), jour.isoformat())
-            counts = [func.count().filter(rule.condition(day)) for rule in rules]
+            day = Day(Liste(liste), jour.isoformat(), last_birth(jour, YOUNGEST))
+            conditions = [
+                *(rule.condition(day) for rule in rules),
+                *(is_it(joined_texts()) for _, is_it in RUINED_TEXTS),
+            ]
+            counts = [func.count().filter(it) for it in conditions]
             is_it = (Electeur.code_commune == code_commune, Electeur.liste == liste, Electeur.version == version)
             row = connection.execute(select(*counts).where(*is_it, is_flagged())).one()
-            found.update({rule.message: count for rule, count in zip(rules, row, strict=True) if count})
+            found.update({kind.message: count for kind, count in zip(kinds, row, strict=True) if count})
     return dict(found)
 
 
 def look_again(engine: Engine) -> int:
     """Look at the lists that imports wrote and that other rules were looked at by; returns how many.
 
-    A service may write meanwhile: whom it changes after the first step counts as not looked at, see migration 0015.
+    The day in Paris is precise enough for every commune: facts hold for a year before it. A service may write
+    meanwhile: an elector whom it changes after the first step counts as not looked at, see migration 0015.
     """
     jour = jour_a_paris(now())
     with engine.connect() as connection:
@@ -229,14 +253,15 @@ def _mark(connection: Connection, version: int, listes: Iterable[ListeKey], **va
 BirthDate = str | ColumnElement[str]
 
 
-def is_of_age(last_birth: BirthDate, seen_on: BirthDate) -> ColumnElement[bool]:
-    """No minor; a date that cannot be read, or is yet to come on the day `seen_on`, does not make a minor.
+def is_of_age(last_birth: BirthDate, youngest: BirthDate) -> ColumnElement[bool]:
+    """No minor; a date that cannot be read, or is later than `youngest`, does not make a minor but an anomaly.
 
-    `last_birth`: the latest date of birth of a person who is of age on the day that counts.
+    `last_birth`: the latest date of birth of a person who is of age on the day that counts; `youngest`: that of a
+    person who may be on a list at all.
     """
     born = Electeur.date_naissance
     as_written = _as_written()
-    is_mineur = and_(is_readable(as_written), as_written > last_birth, as_written <= seen_on)
+    is_mineur = and_(is_readable(as_written), as_written > last_birth, as_written <= youngest)
     return or_(and_(born <= last_birth, born >= "0"), not_(is_mineur))
 
 

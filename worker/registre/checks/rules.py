@@ -13,16 +13,24 @@ from typing import Any, Protocol
 from sqlalchemy import BindParameter, ColumnElement, Text, and_, false, func, literal, not_, or_, type_coerce
 from sqlalchemy.orm import InstrumentedAttribute
 
+from common.calendrier import YOUNGEST
 from schemas.vocabulary import Liste, Severity
-from worker.db.types import without_case
+from worker.db.types import has_odd_sign, is_altered, is_garbled, size_of, without_case
 from worker.registre.models import Bureau, Electeur
 from worker.registre.reference import departements_naissance, nationalites
 
 LONGEST = 255
 """No official limit is published; a longer value is reported, never cut."""
 
-OLDEST = "1900"
-"""Nobody born before this year is alive: the last one died in 2018. A date of the nineteenth century is a slip."""
+OLDEST = "1905"
+"""No one born before this year is alive: Lucile Randon, born in 1904, was the last one, and died in January 2023.
+
+So the first days that spreadsheets count from, 1 January 1900 and 1 January 1904, are surely ruined.
+"""
+
+
+OLD_DAYS = 62
+"""An export of more than two months: the REU changes every day, and a poll's list closes six weeks before it."""
 
 
 class OnListe(Protocol):
@@ -34,13 +42,19 @@ class OnListe(Protocol):
     @property
     def today(self) -> str | BindParameter[str]: ...  # noqa: D102 — AAAA-MM-JJ
 
+    @property
+    def youngest(self) -> str | BindParameter[str]:
+        """The latest date of birth that an elector may have on that day."""
+
 
 class Day:
     """A list on a day, for rules that are looked at apart from any file."""
 
-    def __init__(self, liste: Liste, today: str | BindParameter[str]) -> None:
+    def __init__(self, liste: Liste, today: str | BindParameter[str], youngest: str | BindParameter[str]) -> None:
         self.liste = liste
-        self.today = today if isinstance(today, BindParameter) else literal(today, Text)
+        self.today, self.youngest = (
+            it if isinstance(it, BindParameter) else literal(it, Text) for it in (today, youngest)
+        )
 
 
 RuleColumn = InstrumentedAttribute[Any]
@@ -166,10 +180,13 @@ _ZERO_COMMUNE = _lost_its_zero(_COMMUNE, 5)
 HAS_LOST_ZEROS = or_(_ZERO_CODE_POSTAL, _ZERO_DEPARTEMENT, _ZERO_COMMUNE)
 """A spreadsheet took a number for a number."""
 
+_OF_THE_ARMIES = E.ville.ilike("%arm_es%")
+"""`00305 ARMEES`, `POSTE AUX ARMÉES`: their postal codes begin with 00."""
+
 _CODE_POSTAL_INCONNU = and_(
     not_(
         and_(
-            or_(and_(_CP >= "01", _CP < "96"), and_(_CP >= "97", _CP < "99")),
+            or_(and_(_CP >= "01", _CP < "96"), and_(_CP >= "97", _CP < "99"), and_(_CP < "01", _OF_THE_ARMIES)),
             func.length(_CP) == 5,  # noqa: PLR2004
             _is_digits(_CP),
         )
@@ -181,11 +198,56 @@ _CODE_POSTAL_INCONNU = and_(
 
 _NO_LETTER = "0123456789 !\"#$%&'()*+,-./:;<=>?@[]^_`{|}~°²’–—…"
 
+PLACEHOLDERS = (
+    "NULL",
+    "null",
+    "NaN",
+    "nan",
+    "None",
+    "N/A",
+    "n/a",
+    "TEST",
+    "Test",
+    "test",
+    "XXX",
+    "XXXX",
+    "xxx",
+    "xxxx",
+)
+"""What a program or a test writes where a value lacks, as a whole value in these very letters.
 
-def _without_letter(column: InstrumentedAttribute[str]) -> Condition:
+A few persons have the surname NULL or TEST. They are reported too: in an export of the REU the word is a placeholder
+far more often. `Null` and `NONE` are not in the list: one is a surname, the other an Italian town.
+"""
+
+
+_OR_PLACEHOLDER = "ou mot d'essai (« NULL », « TEST »…)"
+_NO_NAME = f"sans lettre, avec un chiffre ou un signe, {_OR_PLACEHOLDER}"
+
+
+def _is_placeholder(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    return and_(size_of(column).between(3, 4), column.in_(PLACEHOLDERS))
+
+
+def _is_no_word(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
     begins_otherwise = or_(column < "A", column >= "[")
     only = and_(begins_otherwise, column != "", func.ltrim(column, _NO_LETTER) == "")
-    return _always(or_(only, column.contains("?")))
+    return or_(only, _is_placeholder(column))
+
+
+def _is_no_name(column: InstrumentedAttribute[str]) -> ColumnElement[bool]:
+    return or_(_is_no_word(column), has_odd_sign(column))
+
+
+_NUMERO = func.lower(E.numero_voie)
+_MONTHS = "janv|févr|fevr|mars|avr|mai|juin|juil|août|aout|sept|oct|nov|déc|dec"
+_DAY = "[0-9]{1,4}"
+_NUMERO_EN_DATE = and_(
+    func.length(E.numero_voie) > 4,  # noqa: PLR2004 — `1-mai`
+    _NUMERO.regexp_match(
+        f"^({_DAY}-)?({_MONTHS})[.]?(-{_DAY})?$|^[0-9]{{1,2}}[/-][0-9]{{1,2}}[/-]{_DAY}$|^[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}"
+    ),
+)
 
 
 def _is_citizen(liste: OnListe) -> ColumnElement[bool]:
@@ -271,25 +333,53 @@ _BLOCKING: Sequence[_Row] = (
 
 _RUINED: Sequence[_Row] = (
     (
-        "nom_sans_lettre",
+        "nom_abime",
         E.nom_naissance,
-        "Nom de naissance sans lettre, ou avec un « ? » : écrire le nom de l'état civil.",
+        f"Nom de naissance {_NO_NAME} : écrire celui de l'état civil.",
         OURS,
-        _without_letter(E.nom_naissance),
+        _always(_is_no_name(E.nom_naissance)),
     ),
     (
-        "nom_usage_sans_lettre",
+        "nom_usage_abime",
         E.nom_usage,
-        "Nom d'usage sans lettre, ou avec un « ? » : l'écrire, ou le laisser vide.",
+        f"Nom d'usage {_NO_NAME} : l'écrire, ou le laisser vide.",
         OURS,
-        _without_letter(E.nom_usage),
+        _always(_is_no_name(E.nom_usage)),
     ),
     (
-        "prenoms_sans_lettre",
+        "prenoms_abimes",
         E.prenoms,
-        "Prénoms sans lettre, ou avec un « ? » : écrire les prénoms de l'état civil.",
+        f"Prénoms {_NO_NAME} : écrire ceux de l'état civil.",
         OURS,
-        _without_letter(E.prenoms),
+        _always(_is_no_name(E.prenoms)),
+    ),
+    (
+        "commune_naissance_abimee",
+        E.commune_naissance,
+        f"Commune de naissance sans lettre, {_OR_PLACEHOLDER} : écrire son nom.",
+        OURS,
+        _always(_is_no_word(E.commune_naissance)),
+    ),
+    (
+        "numero_voie_en_date",
+        E.numero_voie,
+        "Un tableur a changé ce numéro de rue en date (« 12-mars ») : reprendre l'export du REU.",
+        OURS,
+        _always(_NUMERO_EN_DATE),
+    ),
+    (
+        "voie_abimee",
+        E.libelle_voie,
+        "Mot d'essai (« NULL », « TEST »…) à la place de la voie : écrire son nom.",
+        OURS,
+        _always(_is_placeholder(E.libelle_voie)),
+    ),
+    (
+        "ville_abimee",
+        E.ville,
+        f"Ville sans lettre, {_OR_PLACEHOLDER} : écrire son nom, et le code postal à sa place.",
+        OURS,
+        _always(_is_no_word(E.ville)),
     ),
     (
         "date_impossible",
@@ -301,16 +391,16 @@ _RUINED: Sequence[_Row] = (
     (
         "date_trop_ancienne",
         _DATE,
-        f"Naissance d'avant {OLDEST} : corriger l'année.",
+        f"Naissance d'avant {OLDEST} (souvent 01/01/1900 ou 01/01/1904, case vide d'un tableur) : corriger la date.",
         OURS,
         _always(and_(_DATE < OLDEST, _DATE >= "0001", _LISIBLE)),
     ),
     (
-        "date_future",
+        "date_trop_recente",
         _DATE,
-        "Date de naissance à venir : la corriger.",
+        f"Naissance à venir, ou il y a moins de {YOUNGEST} ans : ce n'est pas un électeur. Corriger la date.",
         OURS,
-        lambda liste: and_(liste.today < _DATE, _LISIBLE),
+        lambda liste: and_(liste.youngest < _DATE, _LISIBLE),
     ),
     (
         "departement_inconnu",
@@ -444,10 +534,21 @@ GARBLED_TEXT = Kind(
     "caracteres_abimes",
     Severity.BLOCKING,
     None,
-    "Accents abîmés (« Ã© » pour « é ») par un mauvais encodage : reprendre l'export du REU.",
+    "Accents abîmés (« Ã© », « √© » ou « ? » pour « é ») par un mauvais encodage : reprendre l'export du REU.",
     OURS,
     is_ours=True,
 )
+ALTERED_TEXT = Kind(
+    "valeur_de_tableur",
+    Severity.BLOCKING,
+    None,
+    "Erreur, formule ou nombre de tableur (« #N/A », « = », « 1E+03 ») à la place de la valeur : reprendre l'export du "
+    "REU.",
+    OURS,
+    is_ours=True,
+)
+RUINED_TEXTS = (ALTERED_TEXT, is_altered), (GARBLED_TEXT, is_garbled)
+"""How a value, or one of several joined, is surely ruined, and the test of each."""
 NETTOYE = Kind(
     "caracteres_nettoyes",
     Severity.REMARK,
@@ -469,14 +570,15 @@ TROP_LONG = Kind(
     f"Valeur de plus de {LONGEST} caractères, transmise entière : la raccourcir.",
     OURS,
 )
-OF_TEXTS = (GARBLED_TEXT, NETTOYE, SEPARATEUR, TROP_LONG)
-"""What is looked at in each value of an elector; all but the first in those of a bureau too."""
+OF_TEXTS = (GARBLED_TEXT, ALTERED_TEXT, NETTOYE, SEPARATEUR, TROP_LONG)
+"""What is looked at in each value of an elector or of a bureau."""
 
 TWICE = Kind(
     "electeur_en_double",
     Severity.BLOCKING,
     E.nom_naissance,
-    "Même électeur deux fois sur la liste (nom, prénoms, naissance et adresse) : n'en garder qu'un.",
+    "Même électeur deux fois sur la liste (nom, prénoms, naissance et adresse, accents et tirets mis à part) : n'en "
+    "garder qu'un.",
     OURS,
     is_ours=True,
 )
@@ -484,7 +586,8 @@ HOMONYM = Kind(
     "homonyme",
     Severity.REMARK,
     E.nom_naissance,
-    "Deux électeurs de mêmes nom, prénoms et naissance, à deux adresses : vérifier que ce sont deux personnes.",
+    "Deux électeurs de mêmes nom, prénoms et naissance (accents et tirets mis à part), à deux adresses : vérifier que "
+    "ce sont deux personnes.",
     OURS,
 )
 OF_DOUBLES = (TWICE, HOMONYM)
@@ -557,7 +660,30 @@ MINEURS = Kind(
     "Laissé de côté, moins de 18 ans à la date du fichier : {mineurs}.",
     "Code électoral, art. L. 2",
 )
-OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS)
+REGISTRE_CHANGED = Kind(
+    "registre_modifie",
+    Severity.BLOCKING,
+    None,
+    "Le registre a été modifié hors import : l'export du {day} donnait {electeurs}, le registre en a {found}. "
+    "Reprendre l'export du REU.",
+    OURS,
+    is_ours=True,
+)
+EXPORT_OLD = Kind(
+    "export_ancien",
+    Severity.REMARK,
+    None,
+    "Cette liste vient de l'export du {day}, qui a plus de deux mois : en télécharger un nouveau d'ELIRE.",
+    OURS,
+)
+LISTE_ABSENT = Kind(
+    "liste_absente",
+    Severity.REMARK,
+    None,
+    "Liste absente du dernier export, du {day} : vérifier si elle existe encore, la vider si personne n'y est plus.",
+    OURS,
+)
+OF_FILE = (ZEROS_LOST, NUMERO_GENERAL_ABSENT, MINEURS, REGISTRE_CHANGED, EXPORT_OLD, LISTE_ABSENT)
 """What is said once of the whole file."""
 
 KINDS: tuple[Kind, ...] = (*OF_FILE, *OF_BUREAUX, *OF_DOUBLES, *RULES, *OF_TEXTS)

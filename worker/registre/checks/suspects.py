@@ -4,16 +4,19 @@ Values are cleaned when they enter the register by an import; a service that wri
 look at each row finds them, and only then is the slower, cleaning way taken.
 """
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date
 from enum import Enum, IntFlag, auto
 from functools import cache, reduce
+from itertools import groupby
 from typing import Any, NamedTuple
 
 from sqlalchemy import (
     BindParameter,
     ColumnElement,
     Connection,
+    Row,
     Select,
     SQLColumnExpression,
     Text,
@@ -30,10 +33,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import InstrumentedAttribute
 
 from common.texte import JOINT
-from worker.db.types import is_garbled, is_suspect, needs_cleaning, size_of
-from worker.registre.checks.rules import LONGEST, RULES, OnListe
-from worker.registre.comparaison.differences import identite_columns
-from worker.registre.models import Electeur, ImportListe
+from worker.db.types import is_suspect, needs_cleaning, size_of
+from worker.domain.identite import fold_identite
+from worker.registre.checks.rules import LONGEST, RUINED_TEXTS, RULES, OnListe
+from worker.registre.comparaison.differences import IDENTITE, identite_columns
+from worker.registre.models import ORDRE, Electeur, ImportListe
 
 TEXTS = (
     Electeur.code_bureau,
@@ -59,7 +63,7 @@ TEXTS = (
 """The values that a file carries."""
 
 
-FACTS_VERSION = 1
+FACTS_VERSION = 2
 """Of the rules: another one when what they say of an elector may change, so that registers are looked at once more.
 
 `tests/contract/test_facts.py` holds them to it.
@@ -151,7 +155,8 @@ def _select_stamp() -> Select[Any]:
 def deserves_look(liste: OnListe, *, separators: bool) -> ColumnElement[bool]:
     """Something is to be said of the elector; `separators`: also that a value holds what the CSV has no escape for."""
     text = joined_texts()
-    closer = [needs_cleaning(text), is_garbled(text), *([has_separator(text)] if separators else [])]
+    ruined = [is_it(text) for _, is_it in RUINED_TEXTS]
+    closer = [needs_cleaning(text), *ruined, *([has_separator(text)] if separators else [])]
     return or_(
         *(rule.condition(liste) for rule in RULES),
         and_(is_suspect(text), or_(*closer)),
@@ -192,13 +197,38 @@ _PLACE = (Electeur.code_bureau, Electeur.numero_ordre)
 _HAS_PLACE = and_(Electeur.code_bureau != "", Electeur.numero_ordre.is_not(None))
 
 
-def has_double(among: ColumnElement[bool], *, one_liste: bool = False) -> ColumnElement[bool]:
-    """An elector among these whose identity another one of her list has; who lacks a name or a date has none.
+def may_be_double(among: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Electors among these who were born on the date of another one of their list, and whose names are as long.
 
-    `one_liste`: they are all of one list, which need not be compared then.
+    Two spellings of one identity are. Electors without a name, first names or a date of birth are no doubles.
     """
     known = and_(*(column != "" for column in (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance)))
-    return _is_shared((*(() if one_liste else _LISTE), *identite_columns()), and_(among, known))
+    return _is_shared((*_LISTE, *_spelling_keys()), and_(among, known))
+
+
+def select_possible_doubles(among: ColumnElement[bool], *columns: SQLColumnExpression[Any]) -> Select[Any]:
+    """The rows that `group_doubles` reads; `columns` are added to each."""
+    keys = (*_LISTE, *_spelling_keys())
+    same = [column.label(f"same_{place}") for place, column in enumerate((*keys, *identite_columns()))]
+    return select(*same, *columns).where(may_be_double(among)).order_by(*keys, *ORDRE)
+
+
+def group_doubles(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
+    """The electors of one list who are the same by `fold_identite`: accents, case and hyphens do not count."""
+    size = len(_LISTE) + len(IDENTITE)
+    for _, near in groupby(rows, key=lambda row: row[:size]):
+        same: dict[tuple[str, ...], list[Row[Any]]] = defaultdict(list)
+        for row in near:
+            same[fold_identite(*row[size : size + len(IDENTITE)], pays="")].append(row)
+        yield from (members for members in same.values() if len(members) > 1)
+
+
+def _spelling_keys() -> list[SQLColumnExpression[Any]]:
+    """What two spellings of one identity have in common, cheap to compare: the date of birth, and lengths."""
+    nom, prenoms, born, lieu = identite_columns()
+    for letter, letters in (("Œ", "OE"), ("œ", "oe"), ("ß", "ss")):
+        nom = func.replace(nom, letter, letters)
+    return [born, func.length(nom), func.length(prenoms), func.length(func.replace(lieu, "Œ", "OE"))]
 
 
 def has_double_numero(among: ColumnElement[bool]) -> ColumnElement[bool]:

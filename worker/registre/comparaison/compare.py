@@ -4,7 +4,7 @@ Two versions of each list are compared inside the database, list after list; onl
 electors. What is found waits in temporary tables and is recorded with the import, or not at all.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import date
 from pathlib import Path
@@ -14,7 +14,6 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Date,
-    Select,
     Table,
     case,
     func,
@@ -24,15 +23,16 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.orm import aliased
 
 from schemas.vocabulary import Categorie, Nature
 from worker.domain.mouvement import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.comparaison.differences import (
+    BEFORE,
     HAS_HOMONYM,
     IDENTITIES,
     PAIRS,
+    SHOWN,
     TABLES,
     adresse,
     details,
@@ -42,6 +42,7 @@ from worker.registre.comparaison.differences import (
     lists_with_homonyms,
     pair_rest,
     pair_singles,
+    paired,
 )
 from worker.registre.comparaison.doubts import (
     CHANGEMENT,
@@ -59,8 +60,8 @@ from worker.registre.comparaison.matching import (
     record_guesses,
     write_report,
 )
-from worker.registre.imports.report import Comparison
-from worker.registre.models import Electeur
+from worker.registre.comparaison.questions import find_questions
+from worker.registre.imports.report import Comparison, ListeCount, Question
 from worker.registre.mouvements.queries import was_protected
 from worker.registre.versions import (
     FIELDS,
@@ -72,9 +73,6 @@ from worker.registre.versions import (
     temporary_tables,
 )
 
-_BEFORE, _SHOWN = aliased(Electeur, name="before"), aliased(Electeur, name="shown")
-"""The elector before (nobody of an inscription), and as the tableau shows her: after, or before when she left."""
-
 _AS_THEY_ARE = (
     *("nom_naissance", "nom_usage", "prenoms", "date_naissance", "commune_naissance", "departement_naissance"),
     *("pays_naissance", "nationalite"),
@@ -83,23 +81,30 @@ _AS_THEY_ARE = (
 RecordMouvements = Callable[[Connection, Mapping[ListeKey, int]], object]
 """Writes the mouvements inside the transaction that switches the versions, which it is given as they were."""
 
+Ask = Callable[[Sequence[Question]], None]
+"""Receives what a clerk has to confirm; raises ImportRefusedError where it is not confirmed."""
+
 
 @contextmanager
 def comparing(
-    connection: Connection, version: int, listes: Mapping[ListeKey, int], jour: date, report: Path | None
+    connection: Connection, version: int, counts: Sequence[ListeCount], jour: date, *, report: Path | None, ask: Ask
 ) -> Iterator[tuple[Comparison, RecordMouvements]]:
     """Compare the staged version of these lists with what they show now; the mouvements are of the day `jour`.
 
-    A list that is not in the register yet is not compared: its first import makes no mouvement.
+    A list that is not in the register yet is not compared: its first import makes no mouvement. `ask` gets the
+    questions before anything is written.
 
     Raises:
-        ImportRefusedError: the report cannot be written; when recording, another service has changed a list since.
+        ImportRefusedError: `ask` raised it, or the report cannot be written; when recording, another service has
+            changed a list since.
     """
     with temporary_tables(connection, STAGED, *TABLES, PORTRAITS, DOUBTS):
         with reading_transaction(connection):
             current = current_versions(connection)
-            compared = {liste: current[liste] for liste in sorted(listes) if liste in current}
+            listes = sorted(ListeKey(it.code_commune, it.liste) for it in counts)
+            compared = {liste: current[liste] for liste in listes if liste in current}
             _pair(connection, compared, version)
+            ask(find_questions(connection, compared, version, counts))
             make_mouvements(connection, jour)
             written = write_report(report, findings(connection)) if report else None
             comparison = _summarise(connection, jour, len(compared), written)
@@ -150,9 +155,9 @@ def _count(connection: Connection, table: Table, condition: ColumnElement[bool])
 
 def make_mouvements(connection: Connection, jour: date) -> None:
     """Put into STAGED one mouvement for each elector who came, left or changed bureau."""
-    is_mouvement = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None), _BEFORE.code_bureau != _SHOWN.code_bureau)
+    is_mouvement = or_(PAIRS.c.before.is_(None), PAIRS.c.after.is_(None), BEFORE.code_bureau != SHOWN.code_bureau)
     names, values = zip(*_values(jour).items(), strict=True)
-    connection.execute(insert(STAGED).from_select(list(names), _paired(*values).where(is_mouvement)))
+    connection.execute(insert(STAGED).from_select(list(names), paired(*values).where(is_mouvement)))
 
 
 def count_natures(connection: Connection) -> dict[str, int]:
@@ -163,10 +168,10 @@ def count_natures(connection: Connection) -> dict[str, int]:
 
 def count_others(connection: Connection) -> int:
     """Electors who stay in their bureau and differ by their address, their name of use and so on."""
-    before, after = (_described_by(electeur) for electeur in (_BEFORE, _SHOWN))
+    before, after = (_described_by(electeur) for electeur in (BEFORE, SHOWN))
     differs = or_(*(one != other for one, other in zip(before, after, strict=True)))
-    query = _paired(func.count()).where(
-        PAIRS.c.before.is_not(None), PAIRS.c.after.is_not(None), _BEFORE.code_bureau == _SHOWN.code_bureau, differs
+    query = paired(func.count()).where(
+        PAIRS.c.before.is_not(None), PAIRS.c.after.is_not(None), BEFORE.code_bureau == SHOWN.code_bureau, differs
     )
     count: int = connection.execute(query).scalar_one()
     return count
@@ -176,17 +181,9 @@ def _described_by(electeur: Any) -> list[Any]:  # noqa: ANN401 — an alias of E
     return [*identite_columns(electeur), details(electeur)]
 
 
-def _paired(*columns: Any) -> Select[Any]:  # noqa: ANN401 — expressions
-    return (
-        select(*columns)
-        .join_from(PAIRS, _SHOWN, _SHOWN.id == func.coalesce(PAIRS.c.after, PAIRS.c.before))
-        .join(_BEFORE, _BEFORE.id == PAIRS.c.before, isouter=True)
-    )
-
-
 def _values(jour: date) -> dict[str, Any]:
     """The columns of STAGED."""
-    e = _SHOWN
+    e = SHOWN
     came, left = PAIRS.c.before.is_(None), PAIRS.c.after.is_(None)
     order = [e.code_commune, e.liste, e.nom_naissance, e.prenoms, e.date_naissance, e.id]
     values = {
@@ -203,7 +200,7 @@ def _values(jour: date) -> dict[str, Any]:
         "date_tableau": literal(jour, Date),
         "date_mouvement": literal(jour, Date),
         "scrutin": null(),
-        "ancien_bureau": case((came, ""), else_=_BEFORE.code_bureau),
+        "ancien_bureau": case((came, ""), else_=BEFORE.code_bureau),
         "nouveau_bureau": case((left, ""), else_=e.code_bureau),
         "numero": func.coalesce(e.numero_ordre, 0),
         **{name: getattr(e, name) for name in _AS_THEY_ARE},

@@ -25,7 +25,7 @@ from sqlalchemy import (
     or_,
     select,
 )
-from sqlalchemy.orm import InstrumentedAttribute
+from sqlalchemy.orm import InstrumentedAttribute, aliased
 from sqlalchemy.orm.util import AliasedClass
 
 from common.texte import JOINT
@@ -85,6 +85,18 @@ _TABLES_AT_ONCE = 8
 """Whose long expressions are kept: to make them takes longer than to read a village."""
 
 ElecteurTable = type[Electeur] | AliasedClass[Electeur]
+
+BEFORE, SHOWN = aliased(Electeur, name="before"), aliased(Electeur, name="shown")
+"""The elector of a pair before (none of an inscription), and as a tableau shows them: after, or before if they left."""
+
+
+def paired(*columns: Any) -> Select[Any]:  # noqa: ANN401 — expressions
+    """Select these expressions of BEFORE and SHOWN, a row for each pair."""
+    return (
+        select(*columns)
+        .join_from(PAIRS, SHOWN, SHOWN.id == func.coalesce(PAIRS.c.after, PAIRS.c.before))
+        .join(BEFORE, BEFORE.id == PAIRS.c.before, isouter=True)
+    )
 
 
 def lieu_naissance(electeur: ElecteurTable = Electeur) -> ColumnElement[str]:

@@ -37,7 +37,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.orm import aliased
 
-from common.calendrier import jour_a_paris, now
+from common.calendrier import civil_day, now
 from common.french import short_date
 from schemas.vocabulary import Categorie, DoubtDecision, Liste, Nature
 from worker.db.engine import has_table
@@ -278,11 +278,18 @@ class Correction(NamedTuple):
 
 
 def list_corrections(
-    connection: Connection, code_commune: str, liste: Liste, day: date, moment: datetime | None = None
+    connection: Connection,
+    code_commune: str,
+    liste: Liste,
+    day: date,
+    moment: datetime | None = None,
+    *,
+    as_of: int | None = None,
 ) -> list[Correction]:
     """Those of exports taken later than a day, or, where one is given, that were decided after a moment.
 
-    Until it is decided, a tableau that shows one of the two is not ready: what was made ready before knew of it.
+    Until it is decided, a tableau that shows one of the two is not ready: a tableau that was made ready before knew of
+    it. `as_of`: the number of an import; those of later imports are left out.
     """
     if not has_table(connection, Doubt):
         return []
@@ -293,6 +300,8 @@ def list_corrections(
         .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value, Doubt.born_before != "", or_(*later))
         .order_by(Doubt.id)
     )
+    if as_of is not None:
+        query = query.where(Doubt.import_id <= as_of)
     return [Correction(*row) for row in connection.execute(query)]
 
 
@@ -348,12 +357,12 @@ def decide_doubt(
 
 def _already(connection: Connection, doubt_id: int) -> RefusedError:
     known: Any = connection.execute(
-        select(Doubt.decision, Doubt.decided_by, Doubt.decided_at).where(Doubt.id == doubt_id)
+        select(Doubt.code_commune, Doubt.decision, Doubt.decided_by, Doubt.decided_at).where(Doubt.id == doubt_id)
     ).one()
     return RefusedError(
         f"Le doute n° {doubt_id} a déjà été tranché : {DoubtDecision(known.decision).label}, le "
-        f"{short_date(jour_a_paris(known.decided_at))}, par {known.decided_by}. Pour y revenir, annulez "
-        "l'import et reprenez-le."
+        f"{short_date(civil_day(known.decided_at, known.code_commune))}, par {known.decided_by}. Pour y revenir, "
+        "annulez l'import et reprenez-le."
     )
 
 

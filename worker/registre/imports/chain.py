@@ -1,12 +1,14 @@
 """The chain of the exports of one list, as tableaux ask for it; and the day of a link, told afterwards."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, exists, func, or_, select, update
 
-from common.calendrier import jour_a_paris, last_birth
+from common.calendrier import civil_day, last_birth, now, shared_day
+from common.french import short_date
 from common.law import REPERTOIRE_UNIQUE_DEPUIS
 from schemas.vocabulary import Liste, Nature
 from worker.db.engine import has_table
@@ -21,7 +23,7 @@ from worker.domain.tableau.couverture import (
     contradictions,
 )
 from worker.errors import ImportRefusedError
-from worker.registre.imports.history import import_lock
+from worker.registre.imports.history import import_lock, read_days
 from worker.registre.imports.report import Gap
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
 from worker.registre.versions import ListeKey, is_shown
@@ -45,7 +47,8 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         for number in (func.count(), func.coalesce(func.sum(growth), 0))
     )
     day = Import.taken_on, Import.started_at, Import.is_dated
-    columns = *day, ImportListe.is_compared, ImportListe.electeurs, Import.id
+    columns = *day, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts, Import.id
+    held = _count_held(connection, code_commune, liste)
     done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
     query = (
         select(*columns, brought.label("mouvements"), grown.label("growth"))
@@ -53,17 +56,19 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value, *done)
         .order_by(Import.id)
     )
+    rows = connection.execute(query).all()
     links = [
         Link(
-            row.taken_on or jour_a_paris(row.started_at),
+            known_on,
             row.is_dated,
             row.is_compared,
             row.mouvements,
             row.id,
             row.electeurs,
             int(row.growth),
+            held[row.id],
         )
-        for row in connection.execute(query)
+        for row, known_on in zip(rows, _date_links(connection, code_commune, rows), strict=True)
     ]
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
     vouched = (
@@ -78,9 +83,37 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         words,
         daily,
         _find_late(connection, code_commune, liste, words[0].import_id) if words else (),
-        _read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or daily) else (),
+        read_births(connection, code_commune, liste, links[0].taken_on) if links and (words or daily) else (),
         _find_waiting(connection, code_commune, liste),
+        _count_listed(connection, code_commune, liste, held),
     )
+
+
+def _count_held(connection: Connection, code_commune: str, liste: Liste) -> Counter[int]:
+    """How many electors each version of a list has that the register still holds."""
+    query = select(Electeur.version, func.count().label("number")).group_by(Electeur.version)
+    rows = connection.execute(query.where(Electeur.code_commune == code_commune, Electeur.liste == liste.value))
+    return Counter({row.version: row.number for row in rows})
+
+
+def _count_listed(connection: Connection, code_commune: str, liste: Liste, held: Counter[int]) -> int:
+    key = ListeCommunale.code_commune == code_commune, ListeCommunale.liste == liste.value
+    version = connection.scalar(select(ListeCommunale.version).where(*key))
+    return 0 if version is None else held[version]
+
+
+def _date_links(connection: Connection, code_commune: str, rows: Sequence[Row[Any]]) -> Iterator[date]:
+    """The day that each link shows the list of.
+
+    Of a list by arrondissement, the link before holds until the exports of all of them are of one day.
+    """
+    days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()})
+    last: date | None = None
+    for row in rows:
+        of_parts = {days[number] for number in (row.parts or {}).values()}
+        own: date = row.taken_on or civil_day(row.started_at, code_commune)
+        last = last if last and len(of_parts) > 1 else own
+        yield last
 
 
 def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
@@ -132,11 +165,17 @@ def _find_waiting(connection: Connection, code_commune: str, liste: Liste) -> li
     return [WaitingMouvements(day, count) for day, count in connection.execute(query)]
 
 
-def _read_births(connection: Connection, code_commune: str, liste: Liste, since: date) -> Sequence[str]:
+def read_births(
+    connection: Connection, code_commune: str, liste: Liste, since: date, version: int | None = None
+) -> Sequence[str]:
+    """The dates of birth of the electors of a list who were minors on that day.
+
+    `version`: the import that wrote the list; None: the list as it is now.
+    """
+    of_version = Electeur.version == version if version is not None else exists().where(is_shown())
     query = (
         select(Electeur.date_naissance)
-        .join(ListeCommunale, is_shown())
-        .where(Electeur.code_commune == code_commune, Electeur.liste == liste.value)
+        .where(Electeur.code_commune == code_commune, Electeur.liste == liste.value, of_version)
         .where(Electeur.date_naissance > last_birth(since))
     )
     return connection.scalars(query).all()
@@ -176,8 +215,8 @@ def list_gaps(connection: Connection, imports: Collection[int]) -> list[Gap]:
             row.import_id,
             row.code_commune,
             row.liste,
-            row.taken_before or jour_a_paris(row.started_before),
-            row.taken_on or jour_a_paris(row.started_at),
+            row.taken_before or civil_day(row.started_before, row.code_commune),
+            row.taken_on or civil_day(row.started_at, row.code_commune),
         )
         for row in connection.execute(query.order_by(*(links.c[column.key] for column in columns)))
     ]
@@ -214,9 +253,10 @@ def find_link(connection: Connection, import_id: int) -> KnownLink | None:
     row = connection.execute(select(*columns).where(*is_it)).one_or_none()
     if row is None:
         return None
-    communes = select(ImportListe.code_commune).where(ImportListe.import_id == import_id)
-    day = row.taken_on or jour_a_paris(row.started_at)
-    return KnownLink(row.file_name, row.sha256, day, row.is_dated, frozenset(connection.scalars(communes)))
+    query = select(ImportListe.code_commune).where(ImportListe.import_id == import_id)
+    communes = frozenset(connection.scalars(query))
+    day = row.taken_on or shared_day(row.started_at, communes)
+    return KnownLink(row.file_name, row.sha256, day, row.is_dated, communes)
 
 
 class Redating(NamedTuple):
@@ -238,7 +278,8 @@ def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated =
     """Say which day an export was taken, after its import: its mouvements follow.
 
     Raises:
-        ImportRefusedError: no such import of the REU, or the day does not stand between those of its neighbours.
+        ImportRefusedError: no such import of the REU, or the day has not come, or does not stand between those of its
+            neighbours.
     """
     with engine.connect() as connection, import_lock(connection), connection.begin():
         found = connection.execute(
@@ -260,9 +301,21 @@ def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated =
         )
         mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
         listes = [ListeKey(*row) for row in connection.execute(mine)]
+        refuse_future(day, (it.code_commune for it in listes))
         redating = Redating(import_id, found.taken_on, day, listes, moved.rowcount)
         then(connection, redating)
     return redating
+
+
+def refuse_future(day: date, communes: Iterable[str]) -> None:
+    """Go on only if the day has come in each of these communes.
+
+    Raises:
+        ImportRefusedError: it has not.
+    """
+    instant = now()
+    if any(day > civil_day(instant, code) for code in communes):
+        raise ImportRefusedError(f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
 
 
 def refuse_out_of_order(connection: Connection, import_id: int, day: date) -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import date, datetime
 from typing import NamedTuple, Protocol
@@ -12,6 +12,8 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, exists, func, select, text
 from sqlalchemy.exc import DBAPIError
 
+from common.calendrier import jour_a_paris
+from worker.db.engine import has_table
 from worker.errors import ImportBusyError
 from worker.registre.imports.file import ImportedFile
 from worker.registre.imports.report import ImportSummary, RejectReport
@@ -163,6 +165,53 @@ def find_same(connection: Connection, sha256: str) -> ImportSummary | None:
         values_cleaned=row.values_cleaned,
         taken_on=row.taken_on,
     )
+
+
+def find_days(connection: Connection, sha256: str) -> list[tuple[int, date]]:
+    """The imports of these bytes that were not undone, whatever replaced them since, each with the day it was of."""
+    query = select(Import.id, Import.taken_on).where(
+        Import.sha256 == sha256, Import.finished_at.is_not(None), Import.undone_at.is_(None)
+    )
+    return [(number, day) for number, day in connection.execute(query) if day]
+
+
+class Basis(NamedTuple):
+    """The export that a list of the register comes from, or the exports of its arrondissements."""
+
+    imports: Collection[int]
+    taken_on: date
+    """The day of the oldest of them."""
+    electeurs: int
+    """Of the list, minors included, as the import counted them."""
+    absent_on: date | None
+    """The day of the last export of the commune, where it is a later one and does not hold the list."""
+
+
+def read_basis(connection: Connection, code_commune: str, liste: str, version: int) -> Basis | None:
+    """What this version of a list comes from; None where a service writes the lists itself."""
+    if not has_table(connection, ImportListe):
+        return None
+    of_commune = (
+        select(Import.id, Import.taken_on, Import.started_at, ImportListe.electeurs, ImportListe.parts)
+        .join(ImportListe, ImportListe.import_id == Import.id)
+        .where(ImportListe.code_commune == code_commune)
+    )
+    mine = connection.execute(of_commune.where(ImportListe.liste == liste, Import.id == version)).one_or_none()
+    if mine is None:
+        return None
+    done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
+    last = connection.execute(of_commune.where(*done).order_by(Import.id.desc()).limit(1)).one_or_none()
+    own, last_on = (it.taken_on or jour_a_paris(it.started_at) for it in (mine, last or mine))
+    imports = {*mine.parts.values()} if mine.parts else {version}
+    oldest = min(read_days(connection, imports).values()) if mine.parts else own
+    return Basis(imports, oldest, mine.electeurs, last_on if last_on > own else None)
+
+
+def read_days(connection: Connection, imports: Collection[int]) -> dict[int, date]:
+    """The days of these exports."""
+    query = select(Import.id, Import.taken_on, Import.started_at).where(Import.id.in_(imports))
+    rows = connection.execute(query) if imports else ()
+    return {number: taken_on or jour_a_paris(started_at) for number, taken_on, started_at in rows}
 
 
 class Counted(Protocol):

@@ -12,7 +12,7 @@ from common.texte import clean
 from worker.errors import ImportRefusedError
 from worker.registre.imports.file import ImportedFile, unreadable
 from worker.registre.imports.records import Broken, Columns
-from worker.registre.reference import commune_of, is_code_commune
+from worker.registre.reference import arrondissement_of, commune_of, is_code_commune
 
 LAST_MONTH = "12"
 LAST_DAY = "31"
@@ -159,7 +159,16 @@ def clean_line(columns: Columns, fields: list[str] | Broken) -> tuple[list[str],
 
 def parse_commune(text: str) -> str:
     """The INSEE code of a commune: `13055` of `com13055` too, and of one of its arrondissements, `13201`."""
-    return commune_of(text.upper().removeprefix("COM"))
+    return commune_of(_code_of(text))
+
+
+def parse_arrondissement(text: str) -> str:
+    """The INSEE code of an arrondissement municipal, `13201`; nothing of a whole commune."""
+    return arrondissement_of(_code_of(text))
+
+
+def _code_of(text: str) -> str:
+    return text.upper().removeprefix("COM")
 
 
 def unknown_commune(column: str, code: str) -> LineError:

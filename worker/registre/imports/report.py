@@ -11,7 +11,8 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from common.files import ENCODING, SEPARATOR, SheetWriter
-from common.french import count_of, format_number
+from common.french import capitalized, count_of, format_number
+from schemas.vocabulary import ImportQuestion
 from worker.errors import ImportRefusedError
 from worker.registre.imports.lines import Rejection
 
@@ -29,6 +30,22 @@ class ListeCount:
     before: int | None
     mineurs: int = 0
     """Of its electors, those entered in advance: the list file does not hold them yet."""
+
+
+class Question(NamedTuple):
+    """What a clerk has to confirm before an import: what would change, and the likely cause, both in French."""
+
+    kind: ImportQuestion
+    code_commune: str
+    liste: str
+    """Empty where the question is of the whole file."""
+    found: str
+    cause: str
+
+    @property
+    def label(self) -> str:
+        """For the audit trail: `bureau disparu (liste P de 13055)`."""
+        return f"{self.kind.label} (liste {self.liste} de {self.code_commune})" if self.liste else self.kind.label
 
 
 class Gap(NamedTuple):
@@ -93,6 +110,8 @@ class ImportSummary:
     """Lists of the same communes that the file does not hold: they stay as they are."""
     gaps: tuple[Gap, ...] = ()
     """Between the exports before it and this one, where it was not compared."""
+    questions: tuple[Question, ...] = ()
+    """Those that were answered by yes; of a preview: those that have to be."""
 
 
 @dataclass(frozen=True)
@@ -102,8 +121,6 @@ class ImportPreview:
     summary: ImportSummary
     state: str
     """The register that it was compared with, see `read_state`."""
-    losing: tuple[str, ...] = ()
-    """Lists that would lose so many electors that it must be accepted."""
     rejections: tuple[Rejection, ...] = ()
     """The first rejected lines."""
     blocking: Mapping[str, int] = field(default_factory=dict)
@@ -122,6 +139,19 @@ def describe_reasons(reasons: Mapping[str, int]) -> str:
     """Reasons of rejection with their counts, the most frequent first."""
     ordered = sorted(reasons.items(), key=lambda pair: -pair[1])
     return name_some(f"{reason} ({format_number(count)})" for reason, count in ordered)
+
+
+def ask_in_words(questions: Iterable[tuple[str, str]]) -> str:
+    """The first questions, each what was found and its likely cause, and how many are left."""
+    said = [f"{capitalized(found)}. {cause}" for found, cause in questions]
+    left = len(said) - LISTED
+    return " ".join([*said[:LISTED], *([f"Et {count_of(left, 'autre question')}."] if left > 0 else [])])
+
+
+def describe_answers(questions: Iterable[Question]) -> str:
+    """For the audit trail, after the number of an import: the questions that were answered by yes, or nothing."""
+    labels = name_some(it.label for it in questions)
+    return f" ; confirmé : {labels}" if labels else ""
 
 
 class ReportKind(NamedTuple):

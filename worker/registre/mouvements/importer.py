@@ -19,6 +19,7 @@ from worker.db.types import utc_now
 from worker.domain.mouvement import Effet, Etat
 from worker.errors import ImportRefusedError
 from worker.registre.communes import read_codes
+from worker.registre.imports.chain import refuse_future
 from worker.registre.imports.file import ImportedFile, open_file
 from worker.registre.imports.history import count_columns, find_same, import_lock, summarise
 from worker.registre.imports.lines import (
@@ -228,8 +229,8 @@ def import_mouvements(
     file that was imported before too. Rejected lines go to `report`, by default `<name>-rejets.csv` beside the file.
 
     Raises:
-        ImportRefusedError: not a file of mouvements, lines rejected and not accepted, another import at work. The
-            register is unchanged.
+        ImportRefusedError: not a file of mouvements, lines rejected and not accepted, a day to come, another import at
+            work. The register is unchanged.
     """
     file = open_mouvements(path)
     with engine.connect() as connection, import_lock(connection):
@@ -239,6 +240,7 @@ def import_mouvements(
             if same and complete_until:
                 vouched = update(Import).where(Import.id == same.import_id).values(complete_until=complete_until)
                 connection.execute(vouched)
+                _refuse_future(connection, same.import_id, complete_until)
         if same:
             return same
         rejects = RejectReport(report or default_report(path))
@@ -319,5 +321,12 @@ def _record(
     with connection.begin():
         import_id: int = connection.execute(insert(Import).values(values).returning(Import.id)).scalar_one()
         record_mouvements(connection, import_id)
+        _refuse_future(connection, import_id, said["complete_until"])
         then(connection, import_id)
     return import_id
+
+
+def _refuse_future(connection: Connection, import_id: int, day: date | None) -> None:
+    if day:
+        communes = select(MouvementRegistre.code_commune).where(MouvementRegistre.import_id == import_id).distinct()
+        refuse_future(day, connection.scalars(communes))

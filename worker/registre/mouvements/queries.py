@@ -22,7 +22,7 @@ from sqlalchemy import (
     select,
 )
 
-from common.calendrier import last_birth
+from common.calendrier import YOUNGEST, last_birth
 from common.law import Regime
 from common.texte import clean
 from schemas.tableaux import Repere
@@ -33,9 +33,10 @@ from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
 from worker.domain.tableau.composition import BureauElecteurs
 from worker.domain.tableau.demande import Demande
 from worker.errors import ExportError
+from worker.registre.bureaux import read_libelles
 from worker.registre.checks.facts import is_born_between, is_of_age
 from worker.registre.comparaison.differences import ElecteurTable, adresse
-from worker.registre.models import Bureau, Electeur, Import, MouvementRegistre
+from worker.registre.models import Electeur, Import, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
 
 _PERSONNE = (
@@ -75,25 +76,35 @@ class MouvementSource:
     code_commune: str
     liste: Liste
     version: int
-    """Which electors are on the list now."""
+    """Which electors are on the list."""
     on_fetch: Callable[[int], None]
     conditions: tuple[ColumnElement[bool], ...] = ()
     """Of the mouvements that `stream` gives."""
+    export: "ListedExport | None" = None
+    """The export that the version is; None: the list shows every mouvement that is applied."""
 
     def stream(self) -> Iterator[Mouvement]:
         """Every mouvement of the list, in the order of ids."""
-        return select_mouvements(self.connection, self.code_commune, self.liste, *self.conditions)
+        return select_mouvements(self.connection, self.code_commune, self.liste, *self.conditions, export=self.export)
 
     def narrow(self, after: date, born_after: str, *, waiting: bool = False) -> "MouvementSource":
         """The same with fewer mouvements: later than a day, of the younger, and those that wait, at least."""
         known = MouvementRegistre
         born = known.date_naissance
         some = [known.date_mouvement > after, born > born_after, born < "0"]
-        return replace(self, conditions=(or_(*some, *([known.etat == Etat.ACTIF.value] if waiting else [])),))
+        if waiting:
+            some.append(known.etat == Etat.ACTIF.value)
+            some += [known.date_mouvement > self.export.taken_on] if self.export else []
+        return replace(self, conditions=(or_(*some),))
 
-    def young(self, born_after: str, born_until: str) -> Iterator[Mouvement]:
-        """The electors on the list who were born in between, each as her inscription; its id is hers, below zero."""
-        query = self._on_liste().where(is_born_between(born_after, born_until)).order_by(Electeur.id)
+    def young(self, born_after: str, born_until: str, version: int | None = None) -> Iterator[Mouvement]:
+        """The electors on the list who were born in between, each as an inscription; its id is theirs, below zero.
+
+        `version`: of another list than that of this source.
+        """
+        on_liste = _is_on_liste(self.code_commune, self.liste, self.version if version is None else version)
+        born = is_born_between(born_after, born_until)
+        query = _select_entries().where(on_liste, born).order_by(Electeur.id)
         with self.connection.execute(query, execution_options=STREAM) as rows:
             yield from _read_all(self.connection, self.code_commune, rows)
 
@@ -103,27 +114,46 @@ class MouvementSource:
         known = [id_ for id_ in ids if id_ > 0]
         found = {it.id: it for it in fetch_mouvements(self.connection, self.code_commune, self.liste, known)}
         if electeurs := [-id_ for id_ in ids if id_ < 0]:
-            rows = self.connection.execute(self._on_liste().where(Electeur.id.in_(electeurs)))
+            of_liste = Electeur.code_commune == self.code_commune, Electeur.liste == self.liste.value
+            rows = self.connection.execute(_select_entries().where(*of_liste, Electeur.id.in_(electeurs)))
             found |= {it.id: it for it in _read_all(self.connection, self.code_commune, rows)}
         return (found[id_] for id_ in ids)
 
-    def _on_liste(self) -> Select[Any]:
-        return _select_entries().where(_is_on_liste(self.code_commune, self.liste, self.version))
+
+class ListedExport(NamedTuple):
+    """An export of a list, and the imports of all exports of that list."""
+
+    import_id: int
+    taken_on: date
+    exports: frozenset[int]
+
+    def has_seen(self, import_id: int | None, day: date) -> bool:
+        """Whether a mouvement happened before the export: one that an export brought, or one of that day.
+
+        A mouvement of the day of the export that came otherwise is taken to be in it.
+        """
+        is_of_export = import_id is not None and import_id in self.exports
+        return (import_id or 0) <= self.import_id if is_of_export else day <= self.taken_on
 
 
 def select_mouvements(
-    connection: Connection, code_commune: str, liste: Liste, *conditions: ColumnElement[bool]
+    connection: Connection,
+    code_commune: str,
+    liste: Liste,
+    *conditions: ColumnElement[bool],
+    export: ListedExport | None = None,
 ) -> Iterator[Mouvement]:
     """The mouvements of a list, in the order of their ids; texts that a service wrote are cleaned on the way.
 
-    An elector is protected when the mouvement says so, or the protections of the commune.
+    An elector is protected when the mouvement says so, or the protections of the commune. `export`: see
+    `MouvementSource`.
 
     Raises:
         ExportError: a value that no mouvement has, where a service feeds the table.
     """
     query = select(_TABLE).where(_of_liste(code_commune, liste), *conditions).order_by(_TABLE.c.id)
     with connection.execute(query, execution_options=STREAM) as rows:
-        yield from _read_all(connection, code_commune, rows)
+        yield from _read_all(connection, code_commune, rows, export)
 
 
 def fetch_mouvements(
@@ -136,20 +166,26 @@ def fetch_mouvements(
 
 
 def select_bureaux(
-    connection: Connection, code_commune: str, liste: Liste, version: int, counted_on: Days
+    connection: Connection,
+    code_commune: str,
+    liste: Liste,
+    version: int,
+    counted_on: Days,
+    *,
+    as_of: int | None = None,
 ) -> list[BureauElecteurs]:
     """The bureaux of the commune with their electors, in the order of their codes, those without electors included.
 
-    Minors are not counted: who is of age on the first of the days, as it is known on the second.
+    Minors are not counted: who is of age on the first of the days, as it is known on the second. `as_of`: see
+    `read_libelles`.
     """
     age, seen_on = counted_on
-    of_age = is_of_age(last_birth(age), seen_on.isoformat())
+    of_age = is_of_age(last_birth(age), last_birth(seen_on, YOUNGEST))
     on_liste = _is_on_liste(code_commune, liste, version)
     counted = select(Electeur.code_bureau, func.count().label("number")).where(on_liste, of_age)
     rows = connection.execute(counted.group_by(Electeur.code_bureau))
     electeurs = {row.code_bureau: row.number for row in rows}
-    named = select(Bureau.code, Bureau.libelle).where(Bureau.code_commune == code_commune)
-    libelles = {row.code: row.libelle for row in connection.execute(named)}
+    libelles = read_libelles(connection, code_commune, as_of)
     codes = sorted({*electeurs, *libelles})
     return [BureauElecteurs(code, libelles.get(code, ""), electeurs.get(code, 0)) for code in codes]
 
@@ -272,10 +308,14 @@ def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
     return and_(MouvementRegistre.code_commune == code_commune, MouvementRegistre.liste == liste.value)
 
 
-def _read_all(connection: Connection, code_commune: str, rows: Iterable[Row[Any]]) -> Iterator[Mouvement]:
+def _read_all(
+    connection: Connection, code_commune: str, rows: Iterable[Row[Any]], export: ListedExport | None = None
+) -> Iterator[Mouvement]:
     proteges = {it.folded() for it in select_protections(connection, code_commune)}
     for row in rows:
         mouvement = _to_mouvement(row)
+        if export and not export.has_seen(row.import_id, mouvement.date_mouvement):
+            mouvement = replace(mouvement, is_in_list=False)
         is_protegee = proteges and not row.is_protegee and _protege(mouvement.personne) in proteges
         yield _protect(mouvement) if is_protegee else mouvement
 

@@ -86,6 +86,17 @@ def commune_of(code: str) -> str:
     return next((commune for commune, first, last in _ARRONDISSEMENTS if first <= code <= last), code)
 
 
+def arrondissement_of(code: str) -> str:
+    """The same code where it is that of an arrondissement municipal; else nothing."""
+    return code if commune_of(code) != code else ""
+
+
+def arrondissements_of(code_commune: str) -> frozenset[str]:
+    """The codes of the arrondissements municipaux of a commune."""
+    ranges = (range(int(first), int(last) + 1) for commune, first, last in _ARRONDISSEMENTS if commune == code_commune)
+    return frozenset(str(code) for codes in ranges for code in codes)
+
+
 def is_code_commune(text: str) -> bool:
     """Whether the text has the form of an INSEE commune code, whatever place had, has or will have it: `13055`."""
     return _CODE_COMMUNE.fullmatch(text) is not None

@@ -5,19 +5,19 @@ an import has changed nothing; what it staged is removed by the next one.
 """
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from datetime import date
 from itertools import chain, islice
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection, Engine, func, insert, select, text, update
 from sqlalchemy.exc import OperationalError
 
-from common.calendrier import jour_a_paris, now
-from common.french import count_of, format_number
-from schemas.vocabulary import Liste
+from common.calendrier import now, shared_day
+from common.french import count_of, short_date
+from schemas.vocabulary import ImportQuestion, Liste
 from worker.db.types import utc_now
 from worker.errors import ImportRefusedError
 from worker.registre.bureaux import COMMUNES_AT_ONCE, lock_bureaux, merge_bureaux
@@ -26,26 +26,26 @@ from worker.registre.checks.suspects import FACTS_VERSION
 from worker.registre.communes import read_codes
 from worker.registre.comparaison.compare import RecordMouvements, comparing
 from worker.registre.comparaison.matching import comparison_report
-from worker.registre.imports.chain import list_gaps
+from worker.registre.imports.chain import list_gaps, refuse_future
 from worker.registre.imports.file import ImportedFile
-from worker.registre.imports.history import count_columns, find_same, import_lock, read_state, summarise
+from worker.registre.imports.history import count_columns, find_days, find_same, import_lock, read_state, summarise
 from worker.registre.imports.report import (
     CORRECT_OR_ACCEPT,
-    Comparison,
     ImportPreview,
     ImportSummary,
     ListeCount,
+    Question,
     RejectReport,
+    ask_in_words,
     default_report,
-    name_some,
 )
 from worker.registre.models import Electeur, Import, ImportListe, ListeCommunale
 from worker.registre.reu.file import open_reu
 from worker.registre.reu.lines import FIELDS, ElecteurRow, Reading
+from worker.registre.reu.parts import Parts, keep_parts
 from worker.registre.versions import (
     BATCH,
     ListeKey,
-    OnImported,
     OnRemoved,
     current_versions,
     is_shown,
@@ -56,8 +56,11 @@ from worker.registre.versions import (
 ImportProgress = Callable[[int, float], None]
 """Called now and then with the lines read so far and the share of the file, 0 to 1."""
 
-MAX_LOSS = 20
-"""A list that loses more than so many per cent of its electors is taken for a truncated download."""
+OnTaken = Callable[[Connection, int, Sequence[Question]], object]
+"""Called within the transaction of an import, with its number and the questions that were answered by yes.
+
+What it raises undoes all.
+"""
 
 _PREVIEW = "aperçu"
 """Who imports, as the record says while a preview goes on."""
@@ -77,7 +80,7 @@ def import_file(  # noqa: PLR0913 — what a command may say
     path: Path,
     *,
     imported_by: str,
-    accept_loss: bool = False,
+    accept_changes: bool = False,
     accept_rejects: bool = False,
     report: Path | None = None,
     progress: ImportProgress | None = None,
@@ -91,19 +94,19 @@ def import_file(  # noqa: PLR0913 — what a command may say
     that it does not hold stays as it is. `intake` says otherwise. `on_record` puts it on record.
 
     Raises:
-        ImportRefusedError: not a REU export, lines rejected or a list that shrinks and not accepted, a day before that
-            of the link before, another file or register than `intake` means. The register is unchanged.
+        ImportRefusedError: not a REU export, rejected lines or questions that are not accepted, a day to come or before
+            that of the link before, another file or register than `intake` means. The register is unchanged.
         ImportBusyError: another import is at work.
     """
     then, note = on_record or OnRecord()
-    wishes = _Wishes(imported_by, accept_loss, accept_rejects, report, progress, then, note)
+    wishes = _Wishes(imported_by, accept_changes, accept_rejects, report, progress, then, note)
     return _take_up(engine, path, intake or Intake(), wishes).summary
 
 
 class OnRecord(NamedTuple):
     """What puts an import on record, within its transaction, and what it removes of former versions, within theirs."""
 
-    then: OnImported = lambda *_: None
+    then: OnTaken = lambda *_: None
     note: OnRemoved = lambda *_: None
 
 
@@ -112,7 +115,7 @@ def import_previewed(
     path: Path,
     *,
     imported_by: str,
-    accept_loss: bool,
+    accept_changes: bool,
     accept_rejects: bool,
     progress: ImportProgress,
     intake: "Intake",
@@ -125,7 +128,7 @@ def import_previewed(
     Raises:
         ImportRefusedError, ImportBusyError: as `import_file`.
     """
-    wishes = _Wishes(imported_by, accept_loss, accept_rejects, None, progress, *on_record)
+    wishes = _Wishes(imported_by, accept_changes, accept_rejects, None, progress, *on_record)
     return _take_up(engine, path, intake, wishes).summary
 
 
@@ -138,7 +141,7 @@ def preview_file(
         ImportRefusedError: what nobody could accept; the register is unchanged, as it is when nothing is raised.
         ImportBusyError: another import is at work.
     """
-    wishes = _Wishes(_PREVIEW, accept_loss=True, accept_rejects=True, progress=progress, then=None, note=note)
+    wishes = _Wishes(_PREVIEW, accept_changes=True, accept_rejects=True, progress=progress, then=None, note=note)
     return _take_up(engine, path, intake, wishes)
 
 
@@ -146,17 +149,16 @@ class _Wishes(NamedTuple):
     """How an export is to be taken up."""
 
     imported_by: str
-    accept_loss: bool
+    accept_changes: bool
     accept_rejects: bool
     report: Path | None = None
     progress: ImportProgress | None = None
-    then: OnImported | None = lambda *_: None
+    then: OnTaken | None = lambda *_: None
     """None: nothing of it is to stay."""
     note: OnRemoved = lambda *_: None
 
 
 def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> ImportPreview:
-    jour = intake.taken_on or jour_a_paris(now())
     reu = open_reu(path, commune=intake.commune or "", liste=intake.liste or "", named=intake.named)
     _refuse_other_file(reu, intake)
     with engine.connect() as connection, import_lock(connection):
@@ -164,8 +166,9 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
         with connection.begin():
             state = read_state(connection, intake.commune or "")
             same = find_same(connection, reu.sha256)
-            if same and not _is_of(connection, same, reu.columns.constants):
+            if same and not _is_of(connection, same.import_id, reu.columns.constants):
                 same = None
+            questions = _ask_same_bytes(connection, reu, intake)
         if intake.state not in {"", state}:
             raise ImportRefusedError("Le registre a changé depuis l'aperçu ; déposez de nouveau le fichier")
         if same and not intake.says_more_than(same):
@@ -173,21 +176,29 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
         beside = wishes.report or (None if intake.named else default_report(path))
         rejects = RejectReport(beside)
         try:
-            link = _Link(jour, intake.taken_on is not None, intake.no_compare, jour_a_paris(now()), wishes.then)
             version, reading = _stage(connection, reu, rejects, intake, wishes)
             reading.empty(intake.commune, intake.empty)
             _refuse_rejects(reading, rejects, accept=wishes.accept_rejects)
+            link = _link_of({it.code_commune for it in reading.listes}, intake, wishes.then, questions)
+            link = link._replace(parts=keep_parts(connection, version, reading))
             listes, kept = _count(connection, reading)
-            losing = find_losing(listes)
-            _refuse_loss(losing, accept=wishes.accept_loss)
-            _refuse_late(connection, reading.listes, jour)
+            _refuse_late(connection, reading.listes, link)
             _renew_statistics(connection, reading.lines_kept)
             find_facts(connection, version, reading.listes, link.read_on)
             blocking = {} if wishes.then else count_blocking(connection, version, reading.listes, link.read_on)
-            differing = _comparing(
-                connection, version, reading, link, beside and comparison_report(path, wishes.report)
-            )
-            with differing as (comparison, record_changes):
+
+            def ask(found: Sequence[Question]) -> None:
+                questions.extend(found)
+                if not wishes.accept_changes:
+                    _refuse_unanswered(questions)
+
+            told = None if intake.no_compare or beside is None else comparison_report(path, wishes.report)
+            known = [it for it in listes if not link.why_not_compared(ListeKey(it.code_commune, it.liste))]
+            judged = listes if intake.no_compare else known
+            with comparing(connection, version, judged, link.taken_on, report=told, ask=ask) as (
+                comparison,
+                record_changes,
+            ):
                 changed = _record(connection, version, reading, link, record_changes)
             with connection.begin():
                 gaps = list_gaps(connection, [version]) if intake.no_compare else []
@@ -200,24 +211,28 @@ def _take_up(engine: Engine, path: Path, intake: "Intake", wishes: _Wishes) -> I
     summary = summarise(version, reu, reading, rejects)
     summary = replace(
         summary,
-        notes=(*summary.notes, *zeros),
+        notes=(*summary.notes, *zeros, *(it.note for it in link.parts.values() if it.note)),
         listes=tuple(replace(it, mineurs=mineurs.get(ListeKey(it.code_commune, it.liste), 0)) for it in listes),
         bureaux=len(reading.bureaux),
         bureaux_changed=changed,
-        comparison=comparison,
-        taken_on=jour,
+        comparison=None if intake.no_compare else comparison,
+        questions=tuple(questions),
+        taken_on=link.taken_on,
         is_dated=link.is_dated,
         kept=kept,
         gaps=tuple(gaps),
     )
-    return ImportPreview(summary, state, tuple(it.liste for it in losing), tuple(rejects.first), blocking)
+    return ImportPreview(summary, state, tuple(rejects.first), blocking)
 
 
 class Intake(NamedTuple):
     """What is said of an export when it is taken up."""
 
     taken_on: date | None = None
-    """The day it was taken from the REU. None: nobody says; that of the import in Paris is recorded as such."""
+    """The day it was taken from the REU. None: it is not said, and the day of the import is recorded as such.
+
+    That is the civil day of the communes of the file; of Paris, where they are in several time zones.
+    """
     no_compare: str = ""
     """Why it is not compared with the link before it: a gap, which tableaux say."""
     empty: Sequence[Liste] = ()
@@ -246,12 +261,12 @@ def _refuse_other_file(reu: ImportedFile, intake: Intake) -> None:
         raise ImportRefusedError(f"{reu.name} n'est plus le fichier qui a été déposé ; déposez-le de nouveau")
 
 
-def _is_of(connection: Connection, same: ImportSummary, said: Mapping[str, str]) -> bool:
+def _is_of(connection: Connection, import_id: int, said: Mapping[str, str]) -> bool:
     """Whether an import of the same bytes was of the commune and the list that are said now."""
     columns = [getattr(ImportListe, name) for name in said]
     if not columns:
         return True
-    rows = connection.execute(select(*columns).where(ImportListe.import_id == same.import_id))
+    rows = connection.execute(select(*columns).where(ImportListe.import_id == import_id))
     return all(tuple(row) == tuple(said.values()) for row in rows)
 
 
@@ -276,8 +291,24 @@ class _Link(NamedTuple):
     no_compare: str
     read_on: date
     """The day of the import."""
-    then: OnImported | None
+    then: OnTaken | None
     """What else its transaction does; None: it is rolled back."""
+    questions: list[Question]
+    """Those that are answered by yes."""
+    parts: Mapping[ListeKey, Parts] = MappingProxyType({})
+    """Of the lists that the export holds by arrondissement."""
+
+    def why_not_compared(self, liste: ListeKey) -> str:
+        """In French; nothing where the list is compared."""
+        part = self.parts.get(liste)
+        return self.no_compare or (part.why_not_compared if part else "")
+
+
+def _link_of(communes: Collection[str], intake: "Intake", then: OnTaken | None, questions: list[Question]) -> _Link:
+    if intake.taken_on:
+        refuse_future(intake.taken_on, communes)
+    today = shared_day(now(), communes)
+    return _Link(intake.taken_on or today, intake.taken_on is not None, intake.no_compare, today, then, questions)
 
 
 def _stage(
@@ -353,32 +384,42 @@ def _refuse_rejects(reading: Reading, rejects: RejectReport, *, accept: bool) ->
         )
 
 
-def find_losing(listes: Sequence[ListeCount]) -> list[ListeCount]:
-    """Those that lose too many of their electors.
-
-    Whoever names a complementary list to be emptied has said so; nobody means to empty the general list by a slip.
-    """
-    left = [it for it in listes if it.before and (it.electeurs or it.liste == Liste.PRINCIPALE)]
-    return [it for it in left if ((it.before or 0) - it.electeurs) * 100 > (it.before or 0) * MAX_LOSS]
-
-
-def _refuse_loss(losing: Sequence[ListeCount], *, accept: bool) -> None:
-    """Refuse lists that lose too many of their electors, unless it is accepted."""
-    if losing and not accept:
-        named = name_some(
-            f"la liste {it.liste} de {it.code_commune} passerait de {format_number(it.before or 0)} "
-            f"à {count_of(it.electeurs, 'électeur')}"
-            for it in losing
+def _ask_same_bytes(connection: Connection, reu: ImportedFile, intake: "Intake") -> list[Question]:
+    """The question about bytes that were imported under other days only."""
+    jour = intake.taken_on or shared_day(now(), [intake.commune] if intake.commune else [])
+    days = {
+        day for number, day in find_days(connection, reu.sha256) if _is_of(connection, number, reu.columns.constants)
+    }
+    if not days or jour in days:
+        return []
+    before = short_date(max(days))
+    return [
+        Question(
+            ImportQuestion.SAME_BYTES,
+            "",
+            "",
+            f"Ce fichier est le même, octet pour octet, que l'export du {before} qui est déjà repris",
+            f"Vous reprenez le même fichier ; si l'export est bien du {short_date(jour)}, rien n'a changé jusque-là.",
         )
+    ]
+
+
+def _refuse_unanswered(questions: Sequence[Question]) -> None:
+    """Refuse what has to be confirmed first."""
+    if questions:
+        said = ask_in_words((it.found, it.cause) for it in questions)
         raise ImportRefusedError(
-            f"{named}. Le téléchargement est-il complet ? Si ces électeurs sont vraiment partis, ajoutez "
-            "--accept-loss.",
-            on_screen=f"{named}. Le téléchargement est-il complet ?",
+            f"{said} Si tout cela est voulu, ajoutez --accept-changes.",
+            on_screen=f"{said} Déposez de nouveau le fichier, et confirmez",
         )
 
 
-def _refuse_late(connection: Connection, listes: Collection[ListeKey], jour: date) -> None:
-    """Refuse an export taken before the link that it would follow: what it changed cannot be told any more."""
+def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Link) -> None:
+    """Refuse an export taken before the link that it would follow: what it changed cannot be told any more.
+
+    Of an arrondissement, the link is the former export of that arrondissement.
+    """
+    jour = link.taken_on
     with connection.begin():
         for liste in listes:
             query = (
@@ -387,6 +428,8 @@ def _refuse_late(connection: Connection, listes: Collection[ListeKey], jour: dat
                 .where(ImportListe.code_commune == liste.code_commune, ImportListe.liste == liste.liste)
                 .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
             )
+            if liste in link.parts and link.parts[liste].followed:
+                query = query.where(Import.id.in_(link.parts[liste].followed))
             last: date | None = connection.scalar(query)
             if last and last > jour:
                 late = (
@@ -422,31 +465,19 @@ def _count_current(connection: Connection, communes: Iterable[str]) -> dict[List
     return counts
 
 
-def _comparing(
-    connection: Connection, version: int, reading: Reading, link: _Link, report: Path | None
-) -> AbstractContextManager[tuple[Comparison | None, RecordMouvements | None]]:
-    if link.no_compare:
-        return nullcontext((None, None))
-    return comparing(connection, version, reading.listes, link.taken_on, report)
-
-
 def _record(
-    connection: Connection,
-    version: int,
-    reading: Reading,
-    link: _Link,
-    record_changes: Callable[[Connection, Mapping[ListeKey, int]], object] | None = None,
+    connection: Connection, version: int, reading: Reading, link: _Link, record_changes: RecordMouvements
 ) -> int:
     """Let the lists of the file show their new version, in one transaction; returns how many bureaux changed.
 
     `record_changes` is called within the transaction, with the versions that the lists of the register showed until
-    then.
+    then; not where the import is not to be compared.
     """
     with connection.begin() as transaction:
         lock_bureaux(connection)
         changes = merge_bureaux(connection, reading.bureaux)
         before = current_versions(connection)
-        if record_changes:
+        if not link.no_compare:
             record_changes(connection, before)
         point_to(connection, dict.fromkeys(reading.listes, version))
         replaced = [
@@ -455,8 +486,9 @@ def _record(
                 **liste._asdict(),
                 "electeurs": count,
                 "version_before": before.get(liste),
-                "is_compared": liste in before and not link.no_compare,
-                "not_compared_because": link.no_compare if liste in before else "",
+                "is_compared": liste in before and not link.why_not_compared(liste),
+                "not_compared_because": link.why_not_compared(liste) if liste in before else "",
+                "parts": link.parts[liste].imports if liste in link.parts else None,
                 "facts_version": FACTS_VERSION,
                 "facts_since": facts_since(link.read_on),
             }
@@ -472,7 +504,7 @@ def _record(
         }
         connection.execute(update(Import).where(Import.id == version).values(done))
         if link.then:
-            link.then(connection, version)
+            link.then(connection, version, link.questions)
         else:
             transaction.rollback()
     return len(changes)

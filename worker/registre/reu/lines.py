@@ -16,6 +16,7 @@ from worker.registre.imports.lines import (
     Rejection,
     clean_line,
     explain_date,
+    parse_arrondissement,
     parse_bureau,
     parse_commune,
     parse_date,
@@ -48,6 +49,7 @@ AS_THEY_ARE = (
 FIELDS = (
     "code_commune",
     "liste",
+    "arrondissement",
     "code_bureau",
     "numero_ordre",
     "date_naissance",
@@ -57,7 +59,7 @@ FIELDS = (
 )
 """What each place of a `ElecteurRow` is, by the name of its column in the table `electeur`."""
 
-_KEY = slice(FIELDS.index("code_commune"), FIELDS.index("liste") + 1)
+_KEY = slice(FIELDS.index("code_commune"), FIELDS.index("arrondissement") + 1)
 
 ElecteurRow = tuple[str | int | None, ...]
 
@@ -97,7 +99,7 @@ class LineParser:
         self._nationalite = itemgetter(columns.at("nationalite"), columns.at("code_nationalite"))
         self._place = {field: columns.at(field) for field in ("liste", "date_naissance", "numero_ordre")}
         self._listes: dict[str, str] = {}
-        self._codes_of_bureaux: dict[tuple[str, ...], tuple[str, str]] = {}
+        self._codes_of_bureaux: dict[tuple[str, ...], tuple[str, str, str]] = {}
 
     def parse(self, fields: list[str] | Broken) -> ElecteurRow:
         """The row, in the order of FIELDS. The list may be changed.
@@ -107,11 +109,14 @@ class LineParser:
         """
         fields, nettoyages = clean_line(self._columns, fields)
         described = self._of_a_bureau(fields)
-        code_commune, code_bureau = self._codes_of_bureaux.get(described) or self._note_bureau(described)
+        code_commune, arrondissement, code_bureau = self._codes_of_bureaux.get(described) or self._note_bureau(
+            described
+        )
         liste = self._listes.get(fields[self._place["liste"]]) or self._read_liste(fields)
         return (
             code_commune,
             liste,
+            arrondissement,
             code_bureau,
             self._read("numero_ordre", parse_numero, fields),
             self._read("date_naissance", parse_date, fields),
@@ -136,18 +141,22 @@ class LineParser:
         self._listes[name] = liste
         return liste
 
-    def _note_bureau(self, described: tuple[str, ...]) -> tuple[str, str]:
-        """Check the commune and note the bureau; when lines of one bureau disagree, the first value stands."""
+    def _note_bureau(self, described: tuple[str, ...]) -> tuple[str, str, str]:
+        """Check the commune and note the bureau; when lines of one bureau disagree, the first value stands.
+
+        Returns the commune, the arrondissement if any, and the bureau.
+        """
         code_commune = parse_commune(described[0])
         if code_commune not in self._communes:
             raise unknown_commune(title_of("code_commune"), code_commune)
         bureau = _read_bureau(code_commune, described)
         key = code_commune, bureau.code
-        self._codes_of_bureaux[described] = key
+        codes = code_commune, parse_arrondissement(described[0]), bureau.code
+        self._codes_of_bureaux[described] = codes
         if bureau.code:
             known = self.bureaux.get(key, bureau)
             self.bureaux[key] = DescribedBureau(*(first or other for first, other in zip(known, bureau, strict=True)))
-        return key
+        return codes
 
 
 def _read_bureau(code_commune: str, described: tuple[str, ...]) -> DescribedBureau:
@@ -210,6 +219,7 @@ class Reading:
         self._lines = LineReader(reu, self._parser.parse, reject)
         self._counts: Counter[ElecteurRow] = Counter()
         self._emptied: Collection[ListeKey] = ()
+        self._added: Counter[ListeKey] = Counter()
 
     @property
     def lines_read(self) -> int:
@@ -223,9 +233,23 @@ class Reading:
 
     @property
     def listes(self) -> dict[ListeKey, int]:
-        """The electors of each list that is replaced."""
-        counts = {ListeKey(str(commune), str(liste)): count for (commune, liste), count in self._counts.items()}
+        """The electors of each list that is replaced, those of other arrondissements included."""
+        counts = self._added.copy()
+        for (commune, liste, _), count in self._counts.items():
+            counts[ListeKey(str(commune), str(liste))] += count
         return dict.fromkeys(self._emptied, 0) | counts
+
+    @property
+    def arrondissements(self) -> dict[ListeKey, set[str]]:
+        """Which arrondissements of a list the file holds; a list that it holds whole is left out."""
+        found: dict[ListeKey, set[str]] = {}
+        for commune, liste, arrondissement in self._counts:
+            found.setdefault(ListeKey(str(commune), str(liste)), set()).add(str(arrondissement))
+        return {key: parts for key, parts in found.items() if "" not in parts}
+
+    def add(self, liste: ListeKey, electeurs: int) -> None:
+        """Count electors of other arrondissements, who stay."""
+        self._added[liste] += electeurs
 
     def empty(self, commune: str | None, listes: Sequence[Liste]) -> None:
         """Replace these lists too: by nobody, where the file holds none of their electors.

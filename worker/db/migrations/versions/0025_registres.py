@@ -12,7 +12,7 @@ depends_on = None
 
 def upgrade() -> None:
     """Show them in the view."""
-    views.extend_view("registres", views.registres_0025(op.get_bind().dialect.name))
+    views.extend_view("registres", views.registres(op.get_bind().dialect.name, youngest=0))
 
 
 def downgrade() -> None:

@@ -1,0 +1,110 @@
+"""An export of an arrondissement replaces its electors only: the rest of the commune's list stays."""
+
+from datetime import date
+
+import pytest
+
+from schemas.vocabulary import ImportQuestion, Liste, Nature
+from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
+from tests.integration.mouvements_desk import MouvementsDesk, open_desk
+from tests.unit.reu_sample import BUREAU, DATE, NOM, electeurs
+from tests.unit.reu_sample import COMMUNE as CODE
+from worker.errors import ImportRefusedError
+from worker.registre.imports.chain import read_chain
+from worker.registre.imports.history import read_basis
+from worker.registre.imports.undo import undo_import
+from worker.registre.reference import arrondissements_of
+from worker.registre.reu.importer import Intake
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
+
+P = (COMMUNE, "P")
+FIRST, SECOND, THIRD = date(2026, 9, 10), date(2026, 10, 10), date(2026, 11, 10)
+_NAMES = {"13201": "TILLEUL", "13202": "SUREAU"}
+
+Rows = list[dict[str, str]]
+
+
+def _of(arrondissement: str, count: int = 30) -> Rows:
+    return electeurs(count, {CODE: arrondissement, NOM: _NAMES[arrondissement], BUREAU: arrondissement[-3:]})
+
+
+def _links(desk: MouvementsDesk) -> list[tuple[date, bool, int]]:
+    with desk.engine.connect() as connection:
+        links = read_chain(connection, COMMUNE, Liste.PRINCIPALE).links
+    return [(it.taken_on, it.is_compared, it.electeurs) for it in links]
+
+
+def test_the_next_export_of_one_arrondissement_leaves_the_other(desk: MouvementsDesk) -> None:
+    desk.load([*_of("13201"), *_of("13202")], intake=Intake(FIRST))
+    summary = desk.load(_of("13201", 31), intake=Intake(SECOND))
+    assert (desk.counts(), summary.questions) == ({P: 61}, ())
+    assert "30 électeurs de 13202 restent sur la liste P, sans changement" in summary.notes
+    assert desk.natures() == {Nature.INSCRIPTION: 1}
+    assert desk.rows("SELECT arrondissement, count(*) FROM electeur NATURAL JOIN liste GROUP BY 1 ORDER BY 1") == [
+        ("13201", 31),
+        ("13202", 30),
+    ]
+    undo_import(desk.engine)
+    assert desk.counts() == {P: 60}
+
+
+@pytest.mark.slow
+def test_the_list_is_known_as_of_a_day_of_which_are_all_its_exports(desk: MouvementsDesk) -> None:
+    desk.load([*_of("13201"), *_of("13202")], intake=Intake(FIRST))
+    desk.load(_of("13201", 31), intake=Intake(SECOND))
+    desk.load(_of("13202", 29), intake=Intake(SECOND))
+    assert _links(desk) == [(FIRST, False, 60), (FIRST, True, 61), (SECOND, True, 60)]
+    with desk.engine.connect() as connection:
+        basis = [read_basis(connection, COMMUNE, "P", version) for version in (1, 2, 3)]
+    assert [(it.imports, it.taken_on, it.electeurs) for it in basis if it] == [
+        ({1}, FIRST, 60),
+        ({1, 2}, FIRST, 61),
+        ({2, 3}, SECOND, 60),
+    ]
+
+
+@pytest.mark.slow
+def test_arrondissements_enter_one_after_the_other_without_inscriptions(desk: MouvementsDesk) -> None:
+    desk.load(_of("13201"), intake=Intake(FIRST))
+    desk.load(_of("13202"), intake=Intake(FIRST))
+    assert desk.counts() == {P: 60}
+    assert desk.mouvements() == []
+    assert _links(desk) == [(FIRST, False, 30), (FIRST, False, 60)], "what changed in the second one is not known"
+    desk.load(_of("13202", 31), intake=Intake(SECOND))
+    assert _links(desk)[-1] == (FIRST, True, 61)
+
+
+@pytest.mark.slow
+def test_an_arrondissement_never_replaces_the_list_of_the_whole_commune(desk: MouvementsDesk) -> None:
+    desk.load(electeurs(60), intake=Intake(FIRST))
+    with pytest.raises(ImportRefusedError, match="cet export est celui de 13201, une partie de la commune 13055"):
+        desk.load(_of("13201"), intake=Intake(SECOND), accept_changes=True)
+    assert desk.counts() == {P: 60}
+    codes = sorted(arrondissements_of(COMMUNE))
+    everywhere = [row | {CODE: codes[index % 16]} for index, row in enumerate(electeurs(61))]
+    assert not desk.load(everywhere, intake=Intake(SECOND)).questions, "all the arrondissements are the commune"
+    assert _links(desk) == [(FIRST, False, 60), (SECOND, True, 61)]
+
+
+@pytest.mark.slow
+def test_an_arrondissement_that_is_cut_is_judged_by_itself(desk: MouvementsDesk) -> None:
+    desk.load([*_of("13201", 20), *_of("13202", 300)], intake=Intake(FIRST))
+    with pytest.raises(ImportRefusedError, match="La liste principale de 13201 perdrait 6 électeurs connus sur 20"):
+        desk.load(_of("13201", 14), intake=Intake(SECOND))
+    others = [row | {NOM: "FRENE", DATE: "02/02/1970"} for row in _of("13201", 20)]
+    summary = desk.load(others, intake=Intake(SECOND), accept_changes=True)
+    assert [it.kind for it in summary.questions] == [ImportQuestion.OTHER_POPULATION]
+    assert desk.counts() == {P: 320}
+
+
+@pytest.mark.slow
+def test_each_arrondissement_has_its_own_order_of_exports(desk: MouvementsDesk) -> None:
+    desk.load([*_of("13201"), *_of("13202")], intake=Intake(FIRST))
+    desk.load(_of("13201", 31), intake=Intake(THIRD))
+    desk.load(_of("13202", 31), intake=Intake(SECOND))
+    assert _links(desk)[-1] == (FIRST, True, 62), "neither is known as of the day of the other"
+    with pytest.raises(ImportRefusedError, match=r"un export du 10/11/2026 est déjà repris .* vient trop tard"):
+        desk.load(_of("13201", 32), intake=Intake(SECOND))
+    desk.load(_of("13202", 32), intake=Intake(THIRD))
+    assert _links(desk)[-1] == (THIRD, True, 63)

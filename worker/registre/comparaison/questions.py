@@ -1,0 +1,283 @@
+"""What an import would change that a clerk has to confirm: questions, each with its figures and its likely cause.
+
+The pairs of the comparison are judged, not totals: which known electors vanish, which bureaux lose all their electors,
+which field changes for many. Only electors who differ are read, and the end of a list from which some vanish.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, NamedTuple
+
+from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, or_, select, tuple_
+from sqlalchemy.orm import aliased
+
+from common.french import count_of, format_number
+from schemas.vocabulary import ImportQuestion, Liste
+from worker.registre.comparaison.differences import (
+    BEFORE,
+    PAIRS,
+    SHOWN,
+    ElecteurTable,
+    adresse,
+    identite_columns,
+    paired,
+)
+from worker.registre.imports.report import ListeCount, Question, name_some
+from worker.registre.models import Electeur, ImportListe, ListeCommunale
+from worker.registre.reference import departement_of
+from worker.registre.versions import ListeKey
+
+MANY = 20
+"""Per cent of the known electors of a list: above, a change is not the ordinary life of a list."""
+
+LEAST = 5
+"""Electors: fewer may leave or change together by chance, as a family does; where others come, less is no question."""
+
+
+class _Field(NamedTuple):
+    """A field that is judged: its French name, its values, the likely cause of a change for many."""
+
+    name: str
+    values: Callable[[ElecteurTable], Sequence[ColumnElement[str]]]
+    cause: str
+
+
+_SHIFTED = "Colonne décalée, ou fichier modifié dans un tableur ?"
+_FIELDS = (
+    _Field("le sexe", lambda it: [it.sexe], _SHIFTED),
+    _Field("le bureau", lambda it: [it.code_bureau], "Changement de découpage, ou colonne décalée ?"),
+    _Field("la nationalité", lambda it: [it.nationalite], _SHIFTED),
+    _Field(
+        "le lieu de naissance", lambda it: [it.commune_naissance, it.departement_naissance, it.pays_naissance], _SHIFTED
+    ),
+    _Field("l'adresse", lambda it: [adresse(it)], "Adresses réécrites par la commune, ou colonne décalée ?"),
+    _Field("le nom d'usage", lambda it: [it.nom_usage], _SHIFTED),
+)
+"""The order number is not judged: it is given anew at times."""
+
+
+class _Part(NamedTuple):
+    """What one export holds of a list: all of it, or an arrondissement."""
+
+    code_commune: str
+    liste: str
+    arrondissement: str
+
+    @property
+    def key(self) -> ListeKey:
+        return ListeKey(self.code_commune, self.liste)
+
+
+_OF_PART = (
+    SHOWN.code_commune,
+    SHOWN.liste,
+    func.coalesce(BEFORE.arrondissement, SHOWN.arrondissement).label("arrondissement"),
+)
+_VANISHED = and_(PAIRS.c.before.is_not(None), PAIRS.c.after.is_(None))
+
+
+class _Changes(NamedTuple):
+    """What the comparison found in one list, in numbers of electors."""
+
+    before: int
+    vanished: int
+    came: int
+    fields: Sequence[int]
+    """Those who stay and whose field changes, in the order of _FIELDS."""
+
+    @property
+    def stayed(self) -> int:
+        return self.before - self.vanished
+
+    @property
+    def is_other_population(self) -> bool:
+        """Whether fewer than half of the known electors remain, and others take their places."""
+        return self.vanished >= LEAST and self.stayed * 2 < self.before and self.came > self.stayed
+
+    @property
+    def is_loss(self) -> bool:
+        is_grave = self.vanished >= LEAST or self.came < self.vanished
+        return is_grave and self.vanished * 100 > self.before * MANY
+
+
+def find_questions(
+    connection: Connection, compared: Mapping[ListeKey, int], version: int, counts: Sequence[ListeCount]
+) -> list[Question]:
+    """The questions about the lists of a file, once they are paired.
+
+    `compared`: the version that each list of the register shows; `version`: the staged one. `counts`: the electors of
+    each list of the file, before and now. A complementary list that is emptied on purpose is not asked about.
+    """
+    sizes = {ListeKey(it.code_commune, it.liste): it for it in counts}
+    changes = _read_changes(connection, compared, sizes)
+    lost = _find_lost_bureaux(connection, version) if changes else {}
+    questions: list[Question] = []
+    for part, found in changes.items():
+        if sizes[part.key].electeurs or part.liste == Liste.PRINCIPALE:
+            questions += _judge(connection, part, compared[part.key], found, lost.get(part, []))
+    came = Counter({key: size.electeurs for key, size in sizes.items() if key not in compared})
+    for part, found in changes.items():
+        came[part.key] += found.came
+    for key, number in sorted(came.items()):
+        if number >= LEAST:
+            questions += _find_absorbed(connection, key, version, number, sizes, is_new=key not in compared)
+    return questions
+
+
+def _read_changes(
+    connection: Connection, compared: Mapping[ListeKey, int], sizes: Mapping[ListeKey, ListeCount]
+) -> dict[_Part, _Changes]:
+    """In the order of lists; one without any difference is left out."""
+    sides = (func.count().filter(_VANISHED), func.count().filter(PAIRS.c.before.is_(None)))
+    fields = (func.sum(case((_differs(field), 1), else_=0)) for field in _FIELDS)
+    grouped = paired(*_OF_PART, *sides, *fields).group_by(*_OF_PART).order_by(*_OF_PART)
+    changes: dict[_Part, _Changes] = {}
+    for commune, liste, arrondissement, vanished, came, *changed in connection.execute(grouped).all():
+        part = _Part(commune, liste, arrondissement)
+        before = sizes[part.key].before or 0
+        if arrondissement:
+            before = connection.scalar(select(func.count()).where(*_is_of(part, compared[part.key]))) or 0
+        changes[part] = _Changes(before, vanished, came, [*map(int, changed)])
+    return changes
+
+
+def _is_of(part: _Part, version: int) -> Sequence[ColumnElement[bool]]:
+    """Whether an elector is of this part of a list, in a version."""
+    return [*(getattr(Electeur, name) == value for name, value in part._asdict().items()), Electeur.version == version]
+
+
+def _differs(field: _Field) -> ColumnElement[bool]:
+    """NULL where there is nobody before; who left is compared with herself."""
+    return or_(*(one != other for one, other in zip(field.values(BEFORE), field.values(SHOWN), strict=True)))
+
+
+def _judge(
+    connection: Connection, part: _Part, version: int, changes: _Changes, lost: Sequence[tuple[str, int]]
+) -> Iterator[Question]:
+    """The questions about what an export replaces; another population explains all the rest."""
+    liste, name = part.key, f"la {_name(part.liste)} de {part.arrondissement or part.code_commune}"
+    before, vanished = format_number(changes.before), format_number(changes.vanished)
+    if changes.is_other_population:
+        yield Question(
+            ImportQuestion.OTHER_POPULATION,
+            *liste,
+            f"{name} garderait {count_of(changes.stayed, 'électeur connu', 'électeurs connus')} sur {before} : "
+            f"{vanished} partiraient, {format_number(changes.came)} arriveraient",
+            "Ce fichier est peut-être celui d'une autre commune ou d'une autre liste.",
+        )
+        return
+    tail = _count_tail(connection, part, version) if changes.vanished >= LEAST and changes.stayed else 0
+    if tail >= LEAST and tail * 2 >= changes.vanished:
+        yield Question(
+            ImportQuestion.CUT_END,
+            *liste,
+            f"{name} perdrait {vanished} électeurs connus sur {before}, dont ses {format_number(tail)} derniers",
+            "Le téléchargement a peut-être été coupé.",
+        )
+    elif changes.is_loss:
+        yield Question(
+            ImportQuestion.LOSSES,
+            *liste,
+            f"{name} perdrait {count_of(changes.vanished, 'électeur connu', 'électeurs connus')} sur {before}",
+            "Le téléchargement est peut-être incomplet."
+            if changes.stayed
+            else "Le fichier est vide, ou une option vide la liste.",
+        )
+    if lost:
+        named = name_some(f"{code} ({count_of(number, 'électeur')})" for code, number in lost)
+        some = f"le bureau {named} n'aurait" if len(lost) == 1 else f"les bureaux {named} n'auraient"
+        yield Question(
+            ImportQuestion.LOST_BUREAU,
+            *liste,
+            f"{some} plus d'électeur sur {name}",
+            "Regroupement de bureaux, ou fichier incomplet ?",
+        )
+    for field, number in zip(_FIELDS, changes.fields, strict=True):
+        if number >= LEAST and number * 100 > changes.stayed * MANY:
+            yield Question(
+                ImportQuestion.CHANGED_FIELD,
+                *liste,
+                f"{field.name} changerait pour {format_number(number)} électeurs connus sur "
+                f"{format_number(changes.stayed)} de {name}",
+                field.cause,
+            )
+
+
+def _name(liste: str) -> str:
+    return Liste(liste).short_label.lower()
+
+
+def _count_tail(connection: Connection, part: _Part, version: int) -> int:
+    """How many of those who vanish are behind the last one who stays, in the order of the former file or of bureaux."""
+    mine = _is_of(part, version)
+    vanished = Electeur.id.in_(select(PAIRS.c.before).where(_VANISHED))
+    orders = ([Electeur.id], [Electeur.code_bureau, func.coalesce(Electeur.numero_ordre, -1)])
+    tails = []
+    for order in orders:
+        staying = select(*order).where(*mine, ~vanished).order_by(*(it.desc() for it in order)).limit(1)
+        last = tuple(connection.execute(staying).one())
+        behind = select(func.count()).where(*mine, vanished, tuple_(*order) > last)
+        tails.append(connection.scalar(behind) or 0)
+    return max(tails)
+
+
+def _find_lost_bureaux(connection: Connection, version: int) -> dict[_Part, list[tuple[str, int]]]:
+    """The bureaux that LEAST electors or more leave and where the staged version has none, by list."""
+    place = (*_OF_PART, BEFORE.code_bureau)
+    is_left = or_(_VANISHED, BEFORE.code_bureau != SHOWN.code_bureau)
+    left = paired(*place, func.count().label("number")).where(is_left, BEFORE.code_bureau != "").group_by(*place)
+    found = left.having(func.count() >= LEAST).subquery()
+    names = ("code_commune", "liste", "code_bureau")
+    still = exists().where(Electeur.version == version, *(getattr(Electeur, it) == found.c[it] for it in names))
+    lost: dict[_Part, list[tuple[str, int]]] = {}
+    rows: Sequence[Row[Any]] = connection.execute(select(found).where(~still).order_by(*found.c)).all()
+    for *part, code, number in rows:
+        lost.setdefault(_Part(*part), []).append((code, number))
+    return lost
+
+
+def _find_absorbed(
+    connection: Connection,
+    liste: ListeKey,
+    version: int,
+    came: int,
+    in_file: Mapping[ListeKey, object],
+    *,
+    is_new: bool,
+) -> Iterator[Question]:
+    """The lists of other communes of the département most of whose electors come to this one.
+
+    A list larger than twice the number of those who come is not looked at, nor one that the file replaces.
+    """
+    shown = select(ListeCommunale, ImportListe.electeurs).join(
+        ImportListe,
+        and_(
+            ImportListe.import_id == ListeCommunale.version,
+            ImportListe.code_commune == ListeCommunale.code_commune,
+            ImportListe.liste == ListeCommunale.liste,
+        ),
+    )
+    departement = ListeCommunale.code_commune.startswith(departement_of(liste.code_commune))
+    is_small = ImportListe.electeurs.between(LEAST, came * 2)
+    others = shown.where(ListeCommunale.liste == liste.liste, departement, is_small).order_by(
+        ListeCommunale.code_commune
+    )
+    theirs, mine = aliased(Electeur), aliased(Electeur)
+    same = [one == other for one, other in zip(identite_columns(theirs), identite_columns(mine), strict=True)]
+    newcomers = select(PAIRS.c.after).where(PAIRS.c.before.is_(None))
+    is_newcomer = mine.version == version if is_new else mine.id.in_(newcomers)
+    is_mine = and_(mine.code_commune == liste.code_commune, mine.liste == liste.liste, mine.version == version)
+    for other in connection.execute(others).all():
+        if ListeKey(other.code_commune, other.liste) in in_file:
+            continue
+        is_theirs = theirs.code_commune == other.code_commune, theirs.liste == other.liste
+        known = select(func.count(theirs.id.distinct())).join(mine, and_(is_mine, is_newcomer, *same))
+        number = connection.scalar(known.where(*is_theirs, theirs.version == other.version)) or 0
+        if number >= LEAST and number * 2 > other.electeurs:
+            yield Question(
+                ImportQuestion.ABSORBED,
+                *liste,
+                f"{format_number(number)} électeurs sur {format_number(other.electeurs)} de la {_name(other.liste)} de "
+                f"{other.code_commune} arriveraient sur celle de {liste.code_commune}",
+                f"Cette commune en a peut-être absorbé une autre : retirez la liste de {other.code_commune}.",
+            )
