@@ -196,6 +196,8 @@ class Oracle(Coverage):
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
         if any(self.asked_about(link, start, last, ages) for link in chain):
             gaps.add(Gap("doutes_ouverts"))
+        if chain:
+            gaps |= {Gap(code) for code in self.ruined(step.liste, chain[-1].held, printed)}
         remarks = Counter(gap.code for gap in gaps if not gap.is_blocking)
         remarks["homonymes_supposes"] = sum(
             self.guesses(link) for link in chain if self.is_between(link.day, start, last)
@@ -234,6 +236,12 @@ class Oracle(Coverage):
             if file.liste == liste and self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
         ]
         return compared + told + self.coming_of_age(chain, ages)
+
+    def ruined(self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]) -> set[str]:
+        """What blocks the list's file, of the electors whom a tableau shows as they come."""
+        came = {it.change.personne[:3] for it in printed if it.change.nature != "radiation"}
+        found = self.anomalies(liste, [it for it in everybody if it.personne[:3] in came])
+        return {*found} & {"electeur_en_double", "nationalite_hors_union"}
 
     def days(self, former: Link, link: Link) -> tuple[date, ...]:
         """Between which days a mouvement lies that two exports tell."""

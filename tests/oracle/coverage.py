@@ -90,7 +90,7 @@ class Coverage(Register):
         return chain[: chain.index(base) + 1] if base else chain
 
     def since(self, window: Window) -> Sequence[tuple[Link, Link]]:
-        """The exports of a period, each after the one before it; the last one is that from which electors are counted."""
+        """The exports of a period, each after the one before it; electors are counted from the last one."""
         return [(former, link) for former, link in pairwise(window.chain) if link.day > window.start]
 
     def is_edited(self, window: Window) -> bool:
