@@ -9,8 +9,8 @@ n° 62-1292 du 6 novembre 1962, art. 3, II (élection présidentielle), and Code
 
 import re
 import unicodedata
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -19,12 +19,12 @@ from common.law import (
     ADDITIONS,
     CINQ_JOURS,
     CINQ_JOURS_REU,
-    LAWS,
-    PREMIER_RECTIFICATIF,
+    LAW_OF_ANNUAL_MEETING,
+    LAW_OF_MEETING,
     REPERTOIRE_UNIQUE_DEPUIS,
-    SECOND_RECTIFICATIF,
     VINGT_JOURS,
     Regime,
+    law_of,
 )
 
 PARIS = ZoneInfo("Europe/Paris")
@@ -119,7 +119,8 @@ verified in their own articles.
 LONGEST_BETWEEN_ROUNDS = timedelta(days=14)
 """A poll that is held no later than that after another one is its second round, when nobody says otherwise."""
 
-_LAST_ROUND = re.compile(r"\b(second|2n?d|2e|deuxieme) tour\b|\btour unique\b|\bun seul tour\b")
+_SECOND_ROUND = re.compile(r"\b(second|2n?d|2e|deuxieme) tour\b")
+_LAST_ROUND = re.compile(rf"{_SECOND_ROUND.pattern}|\btour unique\b|\bun seul tour\b")
 
 _DATE_NAISSANCE = re.compile(r"\d{4}-\d{2}-\d{2}", re.ASCII)
 
@@ -133,6 +134,60 @@ class Echeance:
     reference_legale: str
     regime: Regime
     scrutin: date | None = None
+    """None: the tableau follows a meeting that no poll calls for."""
+
+
+@dataclass(frozen=True)
+class CalendarScrutin:
+    """A poll, and what a text fixes for it instead of the usual days; `texte` names that text."""
+
+    jour: date
+    libelle: str = ""
+    cloture: date | None = None
+    """The last day to register, when it is not the usual one."""
+    publication_due: date | None = None
+    """The last day to publish the first tableau, when it is not the twentieth day before the poll."""
+    has_commission: bool = True
+    """False: the commission does not meet before this poll."""
+    texte: str = ""
+    """« décret n° 2024-527 du 9 juin 2024 »; empty: the poll has its usual days."""
+
+
+@dataclass(frozen=True)
+class CalendarReunion:
+    """A meeting of the commission de contrôle that was noted; an empty `liste` means that it was about all lists."""
+
+    jour: date
+    liste: str = ""
+    has_deliberated: bool = True
+    """False: no quorum, or as many votes on each side. Code électoral, art. R. 10."""
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """One meeting of the commission de contrôle with the tableaux that follow it."""
+
+    scrutin: CalendarScrutin | None
+    """None: the meeting of a year, which no poll calls for."""
+    window: tuple[date, date] | None
+    """The first and the last day to meet; None: no text asks for a meeting."""
+    reunion: CalendarReunion | None
+    """The last meeting that was noted within these days; for the meeting of a year, within that year."""
+    due: tuple[Echeance, ...]
+    reference_legale: str
+    """The articles about the days of the meeting."""
+
+    @property
+    def end(self) -> date | None:
+        """The first day that cannot be that of the meeting before the first tableau."""
+        if self.reunion and (self.reunion.has_deliberated or not self.scrutin):
+            return self.reunion.jour
+        return self.window[0] if self.window else min((it.due_on for it in self.due), default=None)
+
+    @property
+    def is_second_round(self) -> bool:
+        """Whether the poll goes on with another one: nothing is due for it."""
+        return self.scrutin is not None and not self.due
 
 
 def regime_on(day: date) -> Regime:
@@ -176,18 +231,37 @@ def commission_between(scrutin: date) -> tuple[date, date]:
     return days_before(scrutin, 24), days_before(scrutin, 21)
 
 
+def annual_window(year: int) -> tuple[date, date]:
+    """The first and the last day of the meeting of a year without a poll, when none was held since 1 January.
+
+    « Entre le sixième vendredi précédant le 31 décembre et l'avant-dernier jour ouvré de l'année » (Code électoral,
+    art. R. 10, al. 3). A jour ouvré is a day of work, Monday to Friday: a Saturday is none (our reading: préfectures
+    also wrote 29 and 30 December for 2023, where this gives the 28th, which suits both). The last two are never before
+    28 December, so that no public holiday is among them, in Alsace and Moselle neither.
+    """
+    last_day = date(year, 12, 31)
+    days = [last_day - timedelta(days=number) for number in range(5)]
+    _, last_but_one, *_ = [day for day in days if day.weekday() < _SAMEDI]
+    return sixth_friday_before(last_day), last_but_one
+
+
 def meeting_before(scrutin: date, reunions: Iterable[date]) -> date | None:
     """The meeting of the commission that a poll's tableau des vingt jours follows, if it is among those given."""
     first, last = commission_between(scrutin)
     return max((day for day in reunions if first <= day <= last), default=None)
 
 
+def sixth_friday_before(day: date) -> date:
+    """The sixth Friday before a day, that day excluded."""
+    since_friday = (day.weekday() - _VENDREDI) % 7 or 7
+    return day - timedelta(days=since_friday + 5 * 7)
+
+
 def last_day_to_register(scrutin: date) -> date | None:
     """The sixth Friday before a poll. Code électoral, art. L. 17, in force since 2020; None for a poll before."""
     if scrutin < _SIX_FRIDAYS_SINCE:
         return None
-    since_friday = (scrutin.weekday() - _VENDREDI) % 7 or 7
-    return scrutin - timedelta(days=since_friday + 5 * 7)
+    return sixth_friday_before(scrutin)
 
 
 def last_day_to_consult(publication: date) -> date:
@@ -200,22 +274,112 @@ def is_poll_day(day: date, code_commune: str) -> bool:
     return day.weekday() == _DIMANCHE or (day.weekday() == _SAMEDI and code_commune[:3] in VOTE_SAMEDI)
 
 
-def tableaux_of_year(year: int) -> tuple[Echeance, ...]:
-    """The two tableaux rectificatifs of a year; none since 2019."""
-    dates = {PREMIER_RECTIFICATIF: dix_janvier(year), SECOND_RECTIFICATIF: cloture(year)}
-    return tuple(_echeance(type_, day) for type_, day in dates.items() if regime_on(day) is Regime.REVISION_ANNUELLE)
+def one_a_day(scrutins: Iterable[CalendarScrutin]) -> list[CalendarScrutin]:
+    """The polls in order, each day once: a later one wins; what it leaves out stays as an earlier one has it."""
+    found: dict[date, CalendarScrutin] = {}
+    for it in scrutins:
+        former = found.get(it.jour, it)
+        days = it if it.texte else former
+        found[it.jour] = replace(days, libelle=it.libelle or former.libelle, cloture=it.cloture or former.cloture)
+    return [found[day] for day in sorted(found)]
+
+
+def is_second_round(scrutin: CalendarScrutin, scrutins: Iterable[CalendarScrutin]) -> bool:
+    """Whether a poll goes on with one that is known: its list is that of the first round, so nothing is due for it.
+
+    Code électoral, art. L. 57: « seuls peuvent prendre part au deuxième tour de scrutin les électeurs inscrits sur la
+    liste électorale qui a servi au premier tour ». One held more than two weeks later has its own days (2020).
+    """
+    known = list(scrutins)
+    days = [it.jour for it in known]
+    before = [it for it in known if it.jour < scrutin.jour <= it.jour + LONGEST_BETWEEN_ROUNDS]
+    if before and _SECOND_ROUND.search(_unaccented(scrutin.libelle)):
+        return True
+    return any(last_round(it.jour, it.libelle, days) == scrutin.jour for it in before)
+
+
+def cycle_of(
+    scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion] = (), scrutins: Iterable[CalendarScrutin] = ()
+) -> Cycle:
+    """What a poll calls for, by the law of its time.
+
+    Since 2019 the first tableau is due on the day after the meeting; when the commission did not meet or is deemed not
+    to have deliberated, on the twentieth day before the poll at the latest. `scrutins` are the polls that are known.
+    """
+    is_today_law = regime_on(scrutin.jour) is Regime.REPERTOIRE_UNIQUE
+    if is_today_law and is_second_round(scrutin, scrutins):
+        return Cycle(scrutin, None, None, (), "")
+    if not is_today_law:
+        return Cycle(scrutin, None, None, tableaux_of_scrutin(scrutin.jour), "")
+    window = commission_between(scrutin.jour) if scrutin.has_commission else None
+    held = [it for it in reunions if window and window[0] <= it.jour <= window[1]]
+    deliberated = max((it.jour for it in held if it.has_deliberated), default=None)
+    due = tableaux_of_scrutin(scrutin.jour, deliberated, publication_due=scrutin.publication_due)
+    last = max(held, key=lambda it: (it.has_deliberated, it.jour), default=None)
+    return Cycle(scrutin, window, last, due, LAW_OF_MEETING)
+
+
+def annual_cycle(
+    year: int,
+    reunions: Iterable[CalendarReunion] = (),
+    scrutins: Iterable[CalendarScrutin] = (),
+    register_since: date | None = None,
+) -> Cycle | None:
+    """The meeting of a year that no poll calls for, and the tableau that follows it; None when there is none.
+
+    It is due when no poll of the year calls for a meeting (art. L. 19, III, and R. 10, al. 3). A meeting that is not
+    held between the 24th day before a poll and that poll has its tableau too, the day after (art. L. 19-1). The
+    register knows nothing of what was before its first day, `register_since`: no tableau is due of a meeting until
+    then, and no meeting of a year before.
+    """
+    if year < max(REPERTOIRE_UNIQUE_DEPUIS, register_since or REPERTOIRE_UNIQUE_DEPUIS).year:
+        return None
+    polls = list(scrutins)
+    prepared = [(window[0], it.jour) for it in polls if (window := cycle_of(it, (), polls).window)]
+    own = [it for it in reunions if it.jour.year == year and not any(a <= it.jour <= b for a, b in prepared)]
+    is_called = any(first.year == year for first, _ in prepared)
+    reunion = max(own, key=lambda it: it.jour, default=None)
+    due: tuple[Echeance, ...] = ()
+    if reunion and not (register_since and reunion.jour <= register_since):
+        due = (_echeance(VINGT_JOURS, reunion.jour + timedelta(days=1)),)
+    if is_called and not due:
+        return None
+    return Cycle(None, None if is_called else annual_window(year), reunion, due, LAW_OF_ANNUAL_MEETING)
+
+
+_ASKED_FOR = timedelta(days=31)
+"""How long the meeting of a year is still asked for after 31 December (our choice)."""
+
+
+def find_cycles(
+    today: date,
+    scrutins: Sequence[CalendarScrutin],
+    reunions: Sequence[CalendarReunion],
+    register_since: date | None = None,
+) -> list[Cycle]:
+    """What is asked of a commune: meetings that no poll calls for, then those of the polls to come.
+
+    When none of them asks for a meeting, the meeting of the next year is added. `scrutins` are one a day.
+    """
+    years = sorted({(today - _ASKED_FOR).year, today.year})
+    own = [cycle for year in years if (cycle := annual_cycle(year, reunions, scrutins, register_since))]
+    polls = [cycle_of(it, reunions, scrutins) for it in scrutins if it.jour >= today]
+    if not any(cycle.window for cycle in (*own, *polls)):
+        own += filter(None, [annual_cycle(today.year + 1, (), scrutins)])
+    return [*own, *polls]
 
 
 def tableaux_of_scrutin(
-    scrutin: date, reunion: date | None = None, *, is_generale: bool = True
+    scrutin: date, reunion: date | None = None, *, is_generale: bool = True, publication_due: date | None = None
 ) -> tuple[Echeance, ...]:
     """The tableaux that a poll calls for.
 
-    Since 2019 the first is due on the day after the commission's meeting, on the twentieth day at the latest. The
-    tableau des additions exists for elections générales held at their normal term (before 2019, art. L. 11-2).
+    Since 2019 the first is due on the day after the commission's meeting, on the twentieth day at the latest, or on
+    the day that a text fixes instead, `publication_due`. The tableau des additions exists for elections générales held
+    at their normal term (before 2019, art. L. 11-2).
     """
     if regime_on(scrutin) is Regime.REPERTOIRE_UNIQUE:
-        publication = reunion + timedelta(days=1) if reunion else days_before(scrutin, 20)
+        publication = reunion + timedelta(days=1) if reunion else publication_due or days_before(scrutin, 20)
         dates = {VINGT_JOURS: publication, CINQ_JOURS_REU: days_before(scrutin, 5)}
     else:
         posted = additions_on(scrutin) if is_generale else None
@@ -224,17 +388,8 @@ def tableaux_of_scrutin(
     return tuple(_echeance(type_, day, scrutin) for type_, day in dates.items())
 
 
-def tableaux_due(day: date, scrutins: Iterable[date] = ()) -> tuple[Echeance, ...]:
-    """What is due from a day on: the yearly tableaux within a year, those of the polls given; the nearest first."""
-    known = [echeance for scrutin in scrutins for echeance in tableaux_of_scrutin(scrutin)]
-    yearly = [echeance for year in (day.year, day.year + 1) for echeance in tableaux_of_year(year)]
-    yearly = [one for one in yearly if one.due_on <= day + timedelta(days=366)]
-    coming = [echeance for echeance in (*known, *yearly) if echeance.due_on >= day]
-    return tuple(sorted(coming, key=lambda echeance: (echeance.due_on, echeance.type)))
-
-
 def _echeance(type_: str, day: date, scrutin: date | None = None) -> Echeance:
-    law = LAWS[type_]
+    law = law_of(type_, scrutin)
     return Echeance(type_, day, law.reference_legale, law.regime, scrutin)
 
 
@@ -279,10 +434,14 @@ def last_round(scrutin: date, libelle: str, others: Iterable[date] = ()) -> date
     What the poll is called says it; else another poll that is held within two weeks is the second round.
     Code électoral, art. L. 11, II, 1°: « lorsque le mode de scrutin permet un second tour ».
     """
-    words = "".join(it for it in unicodedata.normalize("NFKD", libelle.lower()) if not unicodedata.combining(it))
+    words = _unaccented(libelle)
     if _LAST_ROUND.search(words):
         return scrutin
     for word, days in DAYS_TO_SECOND_ROUND.items():
         if word in words:
             return scrutin + timedelta(days=days or 0)
     return min((day for day in others if scrutin < day <= scrutin + LONGEST_BETWEEN_ROUNDS), default=None)
+
+
+def _unaccented(words: str) -> str:
+    return "".join(it for it in unicodedata.normalize("NFKD", words.lower()) if not unicodedata.combining(it))

@@ -94,6 +94,13 @@ _CIRCULAIRE = (
     "circulaire sur la commission de contrôle, qui le cite",
     "https://fr.scribd.com/document/899412666/Circulaire-7",
 )
+_CONSEIL_CONSTITUTIONNEL = (
+    "Conseil constitutionnel, dossier sur l'inscription entre les deux tours, qui le cite",
+    (
+        "http://www.conseil-constitutionnel.fr/conseil-constitutionnel/francais/publications/dossiers-thematiques/"
+        "2002-Election-presidentielle/l-inscription-des-electeurs-entre-les-deux-tours.16553.html"
+    ),
+)
 _CODE_IN_FORCE = "Code électoral"
 _CHAPTER = "https://juriblio.fr/codes/code-electoral/partie-legislative/livre-i/titre-ier/chapitre-ii"
 _LOI_2016 = (
@@ -133,6 +140,7 @@ ARTICLES = (
         f"{_CHAPTER}/section-4",
         read_on=_READ_ON,
     ),
+    Article("L. 57", _REPERTOIRE, *_CONSEIL_CONSTITUTIONNEL, read_on=_READ_ON),
     Article("R. 10", _REPERTOIRE, *_CIRCULAIRE, read_on=_READ_ON),
     Article("R. 13", _REPERTOIRE, *_MINISTER, read_on=_READ_ON),
     Article("R. 14", _REPERTOIRE),
@@ -185,10 +193,36 @@ LAWS: Mapping[str, Law] = {
     ),
     CINQ_JOURS: Law(_REVISION, (Citation("L. 33", _ALINEA(2)), Citation("R. 17"), Citation("R. 18"))),
     VINGT_JOURS: Law(_REPERTOIRE, (Citation("L. 19"), Citation("L. 20"), Citation("R. 13"))),
-    CINQ_JOURS_REU: Law(_REPERTOIRE, (Citation("L. 20"), Citation("L. 30"), Citation("L. 31"), Citation("R. 14"))),
+    CINQ_JOURS_REU: Law(_REPERTOIRE, (Citation("L. 20", " (II)"), Citation("L. 30"), Citation("R. 14"))),
 }
+
+_ELECTORS = (
+    "Un électeur de la commune peut demander l’inscription d’un électeur omis ou la radiation d’un électeur indûment "
+    "inscrit. Il a sept jours à compter de la publication ; le préfet aussi (code électoral, art. L. 20, I)."
+)
+_OMITTED = (
+    "Une personne omise par une erreur matérielle, ou radiée sans la procédure de l’article L. 18, peut saisir "
+    "directement le tribunal. Il statue jusqu’au jour du scrutin (art. L. 20, II)."
+)
+_COURT = "Le tribunal compétent est le tribunal judiciaire de ____________________."
+
+APPEALS: Mapping[str, tuple[str, ...]] = {
+    VINGT_JOURS: (_ELECTORS, _OMITTED, _COURT),
+    CINQ_JOURS_REU: (_ELECTORS, _OMITTED, _COURT),
+}
+"""Who may contest a tableau, until when and before which court, as the posted page says it to a citizen."""
+CONSULTATION = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
+"""Of the tableau of article R. 13."""
 
 LAW_OF_PROTECTION = cite(_REPERTOIRE, Citation("L. 37"))
 """Why no tableau prints the address of a protected person."""
 LAW_OF_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"))
 """Between which days the commission de contrôle meets before a poll."""
+LAW_OF_ANNUAL_MEETING = cite(_REPERTOIRE, Citation("L. 19", ", III"), Citation("R. 10", _ALINEA(3)))
+"""Between which days it meets in a year without a poll."""
+_ANNUAL = Law(_REPERTOIRE, (Citation("L. 19"), Citation("L. 19-1"), Citation("L. 20"), Citation("R. 13")))
+
+
+def law_of(type_: str, scrutin: object) -> Law:
+    """What a tableau rests on; the one that follows a meeting which no poll calls for is also that of L. 19-1."""
+    return _ANNUAL if type_ == VINGT_JOURS and not scrutin else LAWS[type_]

@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 from common.cli import ExitCode
 from common.french import count_of
+from common.incomplete import describe_missing
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome, Severity, Verdict
 
 
@@ -27,6 +28,7 @@ class FileState(StrEnum):
     PURGED = "purged"
     TO_CORRECT = "to_correct"
     PROVISOIRE = "provisoire"
+    TO_COMPLETE = "to_complete"
     OUTDATED = "outdated"
     READY = "ready"
 
@@ -60,6 +62,7 @@ _STATES = {
     FileState.PURGED: _Look("effacé", "idle"),
     FileState.TO_CORRECT: _Look("à corriger", "error"),
     FileState.PROVISOIRE: _Look("provisoire", "warning"),
+    FileState.TO_COMPLETE: _Look("à compléter", "warning"),
     FileState.OUTDATED: _Look("ancien", "warning"),
     FileState.READY: _Look("prêt", "ready"),
 }
@@ -83,6 +86,7 @@ STATE_RULES = (
     StateRule(FileState.PURGED, "purged_at"),
     StateRule(FileState.TO_CORRECT, "bloquantes"),
     StateRule(FileState.PROVISOIRE, "provisoire_until"),
+    StateRule(FileState.TO_COMPLETE, "a_completer"),
     StateRule(FileState.OUTDATED, "outdated_at"),
 )
 """In this order: the first that holds is the state, and a file of which none holds is ready."""
@@ -148,6 +152,8 @@ class ExportState:
     published_until: date | None = None
     certified_on: date | None = None
     """When its certificate of publication was signed."""
+    a_completer: int = 0
+    """Of a tableau: mouvements whose date or motif is missing. It is not to be published."""
     verdict: str = ""
     """What the platform answered; empty while it has not."""
     anomalies: Sequence[Mapping[str, Any]] = ()
@@ -159,10 +165,20 @@ class ExportState:
         return [said for it in self.anomalies if it["severity"] == Severity.BLOCKING for said in it.get("messages", ())]
 
     @property
+    def missing(self) -> str:
+        """What a tableau to be completed lacks: `12 dates, 4 motifs`."""
+        return describe_missing(self.anomalies) if self.a_completer else ""
+
+    @property
+    def is_incomplete(self) -> bool:
+        """Whether something is missing, and nobody decided to publish it all the same."""
+        return bool(self.a_completer) and self.published_on is None
+
+    @property
     def is_finished(self) -> bool:
-        """Whether it was made and can be used: nothing blocking in it, not provisional, not to be made again."""
+        """Whether it was made and can be used: nothing blocking or missing, not provisional, not to be made again."""
         is_wrong = self.bloquantes or self.provisoire_until or self.recalled_at or self.verdict == Verdict.REJETE
-        return self.status is ExportStatus.READY and not is_wrong
+        return self.status is ExportStatus.READY and not is_wrong and not self.is_incomplete
 
     @property
     def state(self) -> FileState:

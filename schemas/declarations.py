@@ -2,7 +2,7 @@
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictInt
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
 from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy, SaidReason, check_text
 from schemas.topology import (
@@ -25,7 +25,7 @@ from schemas.vocabulary import (
     parse_liste,
 )
 
-MOST_MOTIFS = 200
+MOST_MOTIFS = 1000
 """Mouvements completed by one event."""
 
 
@@ -105,6 +105,15 @@ class PublicationDeclared(Contract):
     certified_on: Annotated[
         Jour | None, Field(description="The day its certificate was signed, after the last one; nothing before.")
     ] = None
+    reason: Annotated[
+        str,
+        Field(
+            max_length=500,
+            description="Why a tableau that lacks dates or motifs is published all the same; required of such a one, "
+            "and kept with the publication.",
+        ),
+        AfterValidator(check_text),
+    ] = ""
     requested_by: RequestedBy
 
 
@@ -123,6 +132,9 @@ class ReunionNoted(Contract):
     act: Literal["reunion_noted"] = "reunion_noted"
     jour: Annotated[Jour, Field(description="The day, not a later one than today.")]
     liste: _AboutListe = None
+    has_deliberated: Annotated[
+        StrictBool, Field(description="False: no quorum, or as many votes on each side (art. R. 10).")
+    ] = True
     replaces: Annotated[Jour | None, Field(description="The day that was noted by mistake.")] = None
     reason: SaidReason = ""
 
@@ -143,6 +155,16 @@ class ScrutinNoted(Contract):
     jour: Annotated[Jour, Field(description="The day of the vote, that of its round.")]
     libelle: Annotated[_Line, Field(min_length=1, description="What is voted on, and which round.")]
     cloture: Annotated[Jour | None, Field(description="Last day to register, when it is not the usual one.")] = None
+    publication_due: Annotated[
+        Jour | None,
+        Field(description="Last day to publish the first tableau, when it is not the twentieth before the poll."),
+    ] = None
+    has_commission: Annotated[
+        StrictBool, Field(description="False: the commission de contrôle does not meet before it.")
+    ] = True
+    texte: Annotated[
+        _Line, Field(description="The text that fixes these two, required then: « décret n° 2024-527 du 9 juin 2024 ».")
+    ] = ""
     replaces: Annotated[Jour | None, Field(description="The day that was noted by mistake.")] = None
     reason: SaidReason = ""
 
@@ -156,15 +178,25 @@ class ScrutinRemoved(Contract):
 
 
 class CompletedMotif(Contract):
-    """Why one elector came or left; it replaces what was said before."""
+    """When and why one elector came or left; what is absent stays as it was."""
 
     mouvement: Annotated[_RowId, Field(description="Its number.")]
-    categorie: Annotated[Categorie, Field(description="What a posted tableau prints; one of the mouvement's nature.")]
-    motif: Annotated[_Line, Field(description="The whole motif, for the commission only.")] = ""
+    categorie: Annotated[
+        Categorie | None,
+        Field(description="What a posted tableau prints; one of the mouvement's nature. Empty: not known after all."),
+    ] = None
+    motif: Annotated[_Line | None, Field(description="The whole motif, for the commission only.")] = None
+    jour: Annotated[
+        Jour | Literal[""] | None,
+        Field(
+            description="The exact day: later than the export before, no later than the export that shows the "
+            "mouvement. Empty: not known after all."
+        ),
+    ] = None
 
 
 class MotifsCompleted(Contract):
-    """The motifs of mouvements, as many as one likes: all are noted, or none."""
+    """The dates and motifs of mouvements: all are noted, or none."""
 
     act: Literal["motifs_completed"] = "motifs_completed"
     motifs: Annotated[list[CompletedMotif], Field(min_length=1, max_length=MOST_MOTIFS)]

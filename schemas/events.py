@@ -98,6 +98,13 @@ class ExportReady(_File):
     anomalies_bloquantes: Annotated[
         int, Field(ge=0, description="The platform would reject the list for each of them; a tableau would be wrong.")
     ]
+    a_completer: Annotated[
+        Count,
+        Field(
+            description="Of a tableau: mouvements whose date or motif is missing. It is not to be published before "
+            "they are said, unless the town hall decides so."
+        ),
+    ]
     remarques: Count
     provisoire_until: Annotated[
         date | None,
@@ -270,5 +277,5 @@ class EcheanceNear(Published):
     ]
     due_on: Annotated[date, Field(description="The day, in France.")]
     until: Annotated[date, Field(description="The last day; later than `due_on` for a meeting only.")]
-    scrutin: date
+    scrutin: Annotated[date | None, Field(description="The poll; nothing when no poll calls for it.")] = None
     libelle: Annotated[str, Field(description="What the poll is called; empty when nobody said it.")] = ""

@@ -136,6 +136,7 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "sha256": _SHA256,
         "electeurs": 327,
         "anomalies_bloquantes": 3,
+        "a_completer": 0,
         "remarques": 12,
     },
     ExportProgress: _FILE | {"label": _LABEL, "lines_written": 41_000, "electeurs": 98_000},

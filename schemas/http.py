@@ -64,6 +64,9 @@ class ExportDocument(Published):
     anomalies_bloquantes: Annotated[
         Count, Field(description="With one, the file is not to be used: the platform would reject it.")
     ]
+    a_completer: Annotated[
+        Count, Field(description="Of a tableau: mouvements whose date or motif is missing; it is not to be published.")
+    ]
     remarques: Count
     provisoire_until: Annotated[
         date | None,

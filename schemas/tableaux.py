@@ -92,6 +92,19 @@ def find_missing_dates(types: Sequence[TypeTableau], given: Container[str]) -> l
     return [it for it in needed if it.types and not any(name in given for name in it.names)]
 
 
+_WITHOUT_A_POLL = "Tableau des inscriptions et radiations"
+"""What the tableau des vingt jours is called when no poll is twenty days away."""
+
+
+def name_tableau(type_: TypeTableau, scrutin: object, publication_due: object = None) -> str:
+    """The short name of a tableau; without a poll, or on another day by decree, it is not « des vingt jours ».
+
+    `publication_due` is the day that a text fixes instead of the twentieth before the poll.
+    """
+    is_of_twenty_days = bool(scrutin) and not publication_due
+    return _WITHOUT_A_POLL if type_ is TypeTableau.VINGT_JOURS and not is_of_twenty_days else type_.label
+
+
 _TYPE_LABELS = {
     TypeTableau.PREMIER_RECTIFICATIF: "Premier tableau rectificatif",
     TypeTableau.SECOND_RECTIFICATIF: "Second tableau rectificatif",

@@ -80,10 +80,16 @@ class RequestOutcome(StrEnum):
 
 
 class Severity(StrEnum):
-    """How much an anomaly matters for the deposit."""
+    """How much an anomaly matters: the file is wrong, it lacks something that the law asks for, or only look at it."""
 
     BLOCKING = "bloquante"
+    TO_COMPLETE = "a_completer"
     REMARK = "remarque"
+
+    @property
+    def label(self) -> str:
+        """The severity, as a clerk reads it."""
+        return "à compléter" if self is Severity.TO_COMPLETE else self.value
 
 
 class Piece(StrEnum):
@@ -222,6 +228,7 @@ class Categorie(StrEnum):
     INSCRIPTION_VOLONTAIRE = "inscription_volontaire"
     INSCRIPTION_OFFICE = "inscription_office"
     INSCRIPTION_JUDICIAIRE = "inscription_judiciaire"
+    INSCRIPTION_L30 = "inscription_l30"
     CHANGEMENT_BUREAU = "changement_bureau"
     RADIATION_DECES = "radiation_deces"
     RADIATION_AUTRE_COMMUNE = "radiation_autre_commune"
@@ -241,6 +248,7 @@ CATEGORIES = {
         Categorie.INSCRIPTION_VOLONTAIRE,
         Categorie.INSCRIPTION_OFFICE,
         Categorie.INSCRIPTION_JUDICIAIRE,
+        Categorie.INSCRIPTION_L30,
     ),
     Nature.RADIATION: (
         Categorie.RADIATION_DECES,
@@ -293,6 +301,7 @@ _CATEGORIE_LABELS = {
     Categorie.INSCRIPTION_VOLONTAIRE: "Inscription volontaire",
     Categorie.INSCRIPTION_OFFICE: "Inscription d’office",
     Categorie.INSCRIPTION_JUDICIAIRE: "Inscription judiciaire",
+    Categorie.INSCRIPTION_L30: "Inscription au titre de l’article L. 30",
     Categorie.CHANGEMENT_BUREAU: "Changement de bureau",
     Categorie.RADIATION_DECES: "Décès",
     Categorie.RADIATION_AUTRE_COMMUNE: "Autre commune",
@@ -302,7 +311,7 @@ _CATEGORIE_LABELS = {
 }
 
 _SEEN_PAGES = {
-    SeenPage.MOTIFS: "motifs à compléter",
+    SeenPage.MOTIFS: "dates et motifs",
     SeenPage.DOUBTS: "doutes",
     SeenPage.PROTECTIONS: "électeurs protégés",
     SeenPage.ANOMALIES: "anomalies",

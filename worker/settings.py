@@ -61,7 +61,7 @@ class Settings(EnvironmentSettings):
 
     type_liste_codes: TypeListeCodes = _CODES
     info_liste: str = "L"
-    ruined_values: Severity = Severity.BLOCKING
+    ruined_values: Literal[Severity.BLOCKING, Severity.REMARK] = Severity.BLOCKING
     quota: Annotated[int, Field(ge=1)] = 500
     quota_bulk: Annotated[int, Field(ge=1)] = 50_000
     rate: Annotated[float, Field(gt=0)] = 50

@@ -25,12 +25,18 @@ class BatchProgress:
     settled: int = 0
     refused: int = 0
     ready: int = 0
-    """Files that were made, those that are provisional, to be corrected or to be made again too."""
+    """Files that were made, those that are provisional, to be corrected, completed or made again too."""
     provisional: int = 0
     to_correct: int = 0
+    to_complete: int = 0
     recalled: int = 0
     failed: int = 0
     cancelled: int = 0
+
+    @property
+    def usable(self) -> int:
+        """Files that are called ready."""
+        return self.ready - self.provisional - self.to_correct - self.to_complete - self.recalled
 
 
 @dataclass(frozen=True)
@@ -65,14 +71,16 @@ class CommuneOutcome:
     """Files, of those that are ready, whose date was to come: to be made again then."""
     to_correct: int = 0
     """Files, of the others that are ready, with blocking anomalies."""
+    to_complete: int = 0
+    """Tableaux, of the others that are ready, that lack dates or motifs."""
     recalled: int = 0
     """Files that were ready, and are to be made again: what they rest on was taken back. Counted as nothing else."""
     failures: tuple[Failure, ...] = ()
 
     @property
     def usable(self) -> int:
-        """Files that are called ready: neither provisional, nor to be corrected, nor to be made again."""
-        return self.ready - self.provisional - self.to_correct - self.recalled
+        """Files that are called ready: neither provisional, nor to be corrected, completed or made again."""
+        return self.ready - self.provisional - self.to_correct - self.to_complete - self.recalled
 
     @property
     def is_settled(self) -> bool:

@@ -10,7 +10,10 @@ from producers.batch.batch import BatchProgress, CommuneOutcome, Failure
 from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
 
 _REQUEST = ("source", "event_id", "correlation_id", "code_commune")
-_FILE = ("nom_commune", "liste", "type_tableau", "status", "bloquantes", "remarques", "error_code", "error_message")
+_FILE = (
+    *("nom_commune", "liste", "type_tableau", "status", "bloquantes", "a_completer", "remarques"),
+    *("error_code", "error_message"),
+)
 _DATE = "provisoire_until"
 _RECALLED = "recalled_at"
 _EXPORTS = table("derniers_exports", *(column(name) for name in (*_REQUEST, *_FILE, _DATE, _RECALLED)))
@@ -18,7 +21,15 @@ _READY = _EXPORTS.c.status == ExportStatus.READY
 _IS_RECALLED = _EXPORTS.c[_RECALLED].is_not(None)
 _IS_PROVISIONAL = ~_IS_RECALLED & _EXPORTS.c[_DATE].is_not(None)
 _IS_TO_CORRECT = ~_IS_RECALLED & _EXPORTS.c[_DATE].is_(None) & (_EXPORTS.c.bloquantes > 0)
-_KINDS = {"provisional": _IS_PROVISIONAL, "to_correct": _IS_TO_CORRECT, "recalled": _IS_RECALLED}
+_IS_TO_COMPLETE = (
+    ~_IS_RECALLED & _EXPORTS.c[_DATE].is_(None) & (_EXPORTS.c.bloquantes == 0) & (_EXPORTS.c.a_completer > 0)
+)
+_KINDS = {
+    "provisional": _IS_PROVISIONAL,
+    "to_correct": _IS_TO_CORRECT,
+    "to_complete": _IS_TO_COMPLETE,
+    "recalled": _IS_RECALLED,
+}
 """What a file that is ready may be besides; at most one of these."""
 _DEMANDES = table("demandes", *(column(name, String) for name in (*_REQUEST, "outcome", "reason")))
 
@@ -101,6 +112,7 @@ def _with_files(known: CommuneOutcome, row: Row[Any]) -> CommuneOutcome:
                 ready=known.ready + row.files,
                 provisional=known.provisional + row.provisional,
                 to_correct=known.to_correct + row.to_correct,
+                to_complete=known.to_complete + row.to_complete,
                 recalled=known.recalled + row.recalled,
                 bloquantes=known.bloquantes + row.bloquantes,
                 remarques=known.remarques + row.remarques,

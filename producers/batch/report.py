@@ -17,7 +17,7 @@ from schemas.vocabulary import ExportKind, RequestOutcome
 
 _NAMED = 5
 _COUNTED = (
-    *("ready", "provisional", "to_correct", "recalled", "failed", "cancelled", "unfinished"),
+    *("ready", "provisional", "to_correct", "to_complete", "recalled", "failed", "cancelled", "unfinished"),
     *("bloquantes", "remarques"),
 )
 
@@ -133,6 +133,9 @@ def _what_else(batch: Batch, outcomes: Sequence[CommuneOutcome], words: KindWord
     if coming := [it.commune for it in outcomes if it.provisional]:
         found = count_of(_total(outcomes, "provisional"), "fichier provisoire", "fichiers provisoires")
         yield f"{found} ({_name(coming)}) : à refaire quand sa période sera terminée"
+    if lacking := [it.commune for it in outcomes if it.to_complete]:
+        found = count_of(_total(outcomes, "to_complete"), "tableau à compléter", "tableaux à compléter")
+        yield f"{found} ({_name(lacking)}) : il manque des dates ou des motifs"
     if wrong := [it.commune for it in outcomes if it.bloquantes]:
         found = count_of(_total(outcomes, "bloquantes"), "anomalie bloquante", "anomalies bloquantes")
         yield f"{found} ({_name(wrong)}) : {words.consequence}"
@@ -156,8 +159,8 @@ def _name(communes: Sequence[str]) -> str:
 
 
 HEADER = (
-    *("Commune", "Nom", "État", "Fichiers prêts", "Fichiers provisoires", "Fichiers à corriger", "Fichiers à refaire"),
-    *("Fichiers en échec", "Fichiers annulés", "Fichiers à venir"),
+    *("Commune", "Nom", "État", "Fichiers prêts", "Fichiers provisoires", "Fichiers à corriger"),
+    *("Fichiers à compléter", "Fichiers à refaire", "Fichiers en échec", "Fichiers annulés", "Fichiers à venir"),
     *("Anomalies bloquantes", "Remarques", "Motif"),
 )
 
@@ -180,6 +183,7 @@ def _report_line(outcome: CommuneOutcome) -> tuple[str | int, ...]:
         outcome.usable,
         outcome.provisional,
         outcome.to_correct,
+        outcome.to_complete,
         outcome.recalled,
         outcome.failed,
         outcome.cancelled,
@@ -199,6 +203,9 @@ def _report_state(outcome: CommuneOutcome) -> str:
         return "en cours"
     if not outcome.is_whole:
         return "à refaire" if outcome.recalled else "incomplète"
-    if outcome.bloquantes:
-        return "à corriger"
-    return "provisoire" if outcome.provisional else "prête"
+    states = {
+        "à corriger": outcome.bloquantes,
+        "provisoire": outcome.provisional,
+        "à compléter": outcome.to_complete,
+    }
+    return next((state for state, number in states.items() if number), "prête")

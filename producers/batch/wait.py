@@ -45,12 +45,13 @@ class ProgressLine:
         """Where the batch stands."""
         self._begun = self._begun or (self._clock(), progress.settled)
         facts = [f"{format_number(min(progress.settled, self._communes))} / {format_number(self._communes)} communes"]
-        usable = progress.ready - progress.provisional - progress.to_correct - progress.recalled
-        facts.append(count_of(usable, "fichier prêt", "fichiers prêts"))
+        facts.append(count_of(progress.usable, "fichier prêt", "fichiers prêts"))
         if progress.provisional:
             facts.append(count_of(progress.provisional, "provisoire"))
         if progress.to_correct:
             facts.append(f"{format_number(progress.to_correct)} à corriger")
+        if progress.to_complete:
+            facts.append(f"{format_number(progress.to_complete)} à compléter")
         if progress.recalled:
             facts.append(f"{format_number(progress.recalled)} à refaire")
         if progress.failed:

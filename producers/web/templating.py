@@ -41,7 +41,7 @@ from producers.web.exports.query import AskedFile
 from producers.web.routes import NAVIGATION
 from producers.web.suivi.cards import add_request_words
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import ExportKind, Format, Liste
+from schemas.vocabulary import ExportKind, Format, Liste, Severity
 
 _ROOT = Path(__file__).parent
 FOLDER = _ROOT / "static"
@@ -194,7 +194,7 @@ def people_label(file: AskedFile, now: datetime) -> str:
         day = day.removesuffix(f"{NBSP}{at.year}")
     what = Liste(file.liste).short_label
     if file.is_tableau:
-        what = f"{TypeTableau(file.type_tableau).label}, {liste_words(file.liste)}"
+        what = f"{file.titre}, {liste_words(file.liste)}"
     return f"{what} — {day}, {at.hour}{NBSP}h{NBSP}{at:%M}{' (XML)' if file.format == Format.XML else ''}"
 
 
@@ -230,3 +230,4 @@ def add_words(environment: Environment) -> None:
         "agree": count_of,
     }
     environment.globals.update(Liste=Liste, TypeTableau=TypeTableau, Presentation=Presentation, Edition=Edition)
+    environment.globals.update(Severity=Severity)

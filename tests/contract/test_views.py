@@ -14,7 +14,7 @@ DOCUMENT = Path(__file__).parents[2] / "docs" / "operations.md"
 SECTION = DOCUMENT.read_text("utf-8").partition("\n## Views\n")[2].partition("\n## ")[0]
 FILES = "derniers_exports"
 """Its columns have a table of their own."""
-OF_ELECTEURS = {"doutes_ouverts", "electeurs", "electeurs_proteges", "motifs_notes", "mouvements_sans_motif"}
+OF_ELECTEURS = {"doutes_ouverts", "electeurs", "electeurs_proteges", "motifs_notes", "mouvements_a_completer"}
 
 OF_THE_SCREEN = "jetons"
 """What nobody else is to read."""

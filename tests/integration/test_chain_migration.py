@@ -1,4 +1,4 @@
-"""Migrations 0008 and 0045: what was imported before is a link, and a gap where it left no mouvement; decreed polls."""
+"""Migrations 0008, 0045 and 0053: links of what was imported before, and gaps; decreed polls and their own days."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -7,8 +7,9 @@ from datetime import date
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, MetaData, text
+from sqlalchemy import Date, Engine, MetaData, bindparam, text
 
+from common.calendrier import last_round
 from schemas.vocabulary import Liste
 from tests.parts.databases import Template
 from worker.db.engine import build_engine
@@ -16,9 +17,13 @@ from worker.db.migrate import downgrade, migrate
 from worker.db.types import Base
 from worker.domain.tableau.couverture import Link
 from worker.registre.imports.chain import read_chain
-from worker.registre.scrutins import select_scrutins, set_scrutin
+from worker.registre.scrutins import Reunion, select_reunions, select_scrutins, set_scrutin
 
-TABLES = ("import", "import_liste")
+TABLES = ("import", "import_liste", "scrutin", "commission", "reminder", "reminder_echeance")
+_REMINDED = text(
+    "INSERT INTO reminder_echeance (code_commune, echeance, due_on, days, until, scrutin, reminder_id)"
+    " VALUES ('13900', 'commission', '2026-11-20', :days, '2026-12-30', :scrutin, 1)"
+).bindparams(bindparam("scrutin", type_=Date))
 
 _IMPORT = """INSERT INTO import (id, kind, file_name, sha256, imported_by, started_at, finished_at, lines_read,
              lines_kept, lines_rejected, values_cleaned, bureaux_before)
@@ -93,10 +98,31 @@ def test_the_poll_of_a_decree_comes_and_what_the_operator_said_of_that_day_stays
     migrate(engine)
     with engine.begin() as connection:
         (decreed,) = select_scrutins(connection)
-        assert (decreed.date, decreed.last_round([])) == (date(2026, 3, 15), date(2026, 3, 22))
+        assert (decreed.date, last_round(decreed.date, decreed.libelle)) == (date(2026, 3, 15), date(2026, 3, 22))
         assert "décret n° 2025-848" in decreed.libelle
         set_scrutin(connection, decreed._replace(libelle="Municipales"))
     for revision in ("0044", "head"):
         (downgrade if revision == "0044" else migrate)(engine, revision)
         with engine.connect() as connection:
-            assert [it.libelle for it in select_scrutins(connection)] == ["Municipales"]
+            assert connection.scalars(text("SELECT libelle FROM scrutin")).all() == ["Municipales"]
+
+
+def test_polls_and_meetings_keep_their_usual_days_and_the_way_back(engine: Engine) -> None:
+    migrate(engine, "0047")
+    with engine.begin() as connection:
+        connection.execute(text("INSERT INTO commission VALUES ('13900', '', '2026-11-13')"))
+    migrate(engine)
+    with engine.begin() as connection:
+        (decreed,) = select_scrutins(connection)
+        assert (decreed.publication_due, decreed.has_commission, decreed.texte) == (None, True, "")
+        assert select_reunions(connection, "13900") == [Reunion("", date(2026, 11, 13))]
+        connection.execute(text("INSERT INTO reminder (id, code_commune, day) VALUES (1, '13900', '2026-11-20')"))
+        for number, scrutin in enumerate((None, date(2026, 12, 6))):
+            connection.execute(_REMINDED, {"scrutin": scrutin, "days": number})
+    downgrade(engine, "0047")
+    with engine.connect() as connection:
+        left = connection.execute(text("SELECT days FROM reminder_echeance")).scalars().all()
+        columns = [list(connection.execute(text(f"SELECT * FROM {view}")).keys()) for view in ("scrutins", "reunions")]  # noqa: S608
+    assert left == [1], "a reminder of before is always about a poll"
+    assert columns == [["code_commune", "jour", "libelle", "cloture"], ["code_commune", "liste", "jour"]]
+    migrate(engine)

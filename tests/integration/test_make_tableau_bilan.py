@@ -67,7 +67,7 @@ def test_nobody_is_printed_only_where_it_is_known(register: MouvementsDesk, tmp_
         "D’après les exports du répertoire électoral unique du 01/11/2026 (27 électeurs) et du 20/11/2026 "
         "(29 électeurs)." in text
     )
-    assert "Un mouvement que montre la comparaison de deux exports porte la date du second." in text
+    assert "À compléter, ne pas publier" in text
     undo_import(register.engine)
     register.load(
         [*THEN, *_moved_to("0001")], intake=Intake(meeting, no_compare="reprise d'une sauvegarde"), accept_changes=True

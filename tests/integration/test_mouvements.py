@@ -263,6 +263,39 @@ def test_a_poll_that_cannot_be_is_refused(
         _add_scrutin(connection, code, day, cloture=cloture)
 
 
+@pytest.mark.parametrize(
+    ("days", "reason"),
+    [
+        ({"publication_due": date(2027, 3, 27)}, "demandent le texte"),
+        ({"has_commission": False}, "demandent le texte"),
+        ({"publication_due": date(2027, 4, 11), "texte": "décret"}, "la publication du tableau précède le scrutin"),
+    ],
+)
+def test_unusual_days_come_with_their_text(engine: Engine, days: dict[str, Any], reason: str) -> None:
+    poll = KnownScrutin(COMMUNE, date(2027, 4, 11), "Législatives", None)
+    with engine.begin() as connection, pytest.raises(RefusedError, match=reason):
+        scrutins.set_scrutin(connection, poll._replace(**days))
+
+
+def test_the_calendar_of_a_list_knows_the_days_of_a_decree_and_vain_meetings(engine: Engine) -> None:
+    poll, decreed, vain, annual = date(2027, 4, 11), date(2027, 6, 13), date(2027, 3, 19), date(2026, 12, 15)
+    with engine.begin() as connection:
+        scrutins.remove_scrutin(connection, "", date(2026, 3, 15))  # that of a decree
+        _add_scrutin(connection, COMMUNE, poll, "Municipale partielle")
+        of_decree = KnownScrutin("", decreed, "Législatives", None, date(2027, 5, 29), texte="décret n° 1")
+        of_decree = of_decree._replace(has_commission=False)
+        scrutins.set_scrutin(connection, of_decree)
+        assert scrutins.select_scrutins(connection) == [of_decree]
+        for day in (vain, annual):
+            scrutins.add_reunion(connection, COMMUNE, Reunion("", day))
+            scrutins.add_reunion(connection, COMMUNE, Reunion("", day, has_deliberated=False))
+        known = scrutins.read_calendrier(connection, COMMUNE, Liste.PRINCIPALE)
+    assert known.reunions == (annual, date(2027, 3, 22)), "before a poll the tableau stops on the twentieth day"
+    assert (known.meeting_before(poll), known.publication_before(poll)) == (None, date(2027, 3, 22))
+    assert (known.meeting_before(decreed), known.publication_before(decreed)) == (None, date(2027, 5, 29))
+    assert known.without_commission == {decreed}
+
+
 def test_the_meetings_of_a_commission_are_noted_once(engine: Engine) -> None:
     march, april = date(2027, 3, 19), date(2027, 4, 16)
     with engine.begin() as connection:

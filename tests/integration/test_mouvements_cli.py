@@ -314,6 +314,13 @@ def test_polls_are_added_shown_and_removed(run: Run) -> None:
         "Erreur : on ne vote pas le 12/04/2027 : ce n'est pas un dimanche\n",
     )
     assert run("scrutins", "--libelle", "Présidentielle").code == ExitCode.USAGE
+    assert run("scrutins", "--sans-commission").code == ExitCode.USAGE
+    decree = "décret n° 2024-527 du 9 juin 2024"
+    without = ("--add", "30/06/2024", "--libelle", "Législatives", "--publication", "15/06/2024", "--sans-commission")
+    assert "demandent le texte" in run("scrutins", *without).err
+    shown = run("scrutins", *without, "--texte", decree).out
+    said = f"tableau publié au plus tard le 15/06/2024 ; pas de réunion de la commission ; {decree}"
+    assert said in " ".join(shown.split())
 
 
 def test_meetings_are_noted_shown_and_removed(run: Run) -> None:
@@ -322,6 +329,9 @@ def test_meetings_are_noted_shown_and_removed(run: Run) -> None:
     noted = run("commissions", "--commune", "13055", "--add", "20/11/2026", "--liste", "LCE")
     assert noted.out == "13/11/2026  toutes les listes\n20/11/2026  liste CE\n"
     assert run("commissions", "--commune", "13055", "--remove", "2026-11-13").out == "20/11/2026  liste CE\n"
+    vain = run("commissions", "--commune", "13055", "--add", "2026-11-20", "--liste", "CE", "--sans-deliberation")
+    assert vain.out == "20/11/2026  liste CE, sans délibération\n"
+    assert run("commissions", "--commune", "13055", "--sans-deliberation").code == ExitCode.USAGE
     assert run("commissions", "--commune", "13055", "--add", "2026-11-20", "--liste", "X").code == ExitCode.USAGE
     assert run("commissions").code == ExitCode.USAGE
 

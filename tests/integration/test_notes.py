@@ -118,6 +118,28 @@ def test_a_poll_of_the_commune_is_noted_corrected_and_taken_away(desk: DepotsDes
     assert [it.action for it in _trail(desk)] == [Action.SCRUTIN_CHANGED] * 4
 
 
+def test_a_poll_has_the_days_of_its_decree(desk: DepotsDesk) -> None:
+    noted = {"jour": "2027-05-09", "libelle": "Élection partielle, 1er tour", "has_commission": False}
+    assert "demandent le texte" in _refusal(_note(desk, "scrutin_noted", **noted))[1]
+    noted |= {"publication_due": "2027-04-24", "texte": "décret n° 2027-1 du 1er avril 2027"}
+    _accepted(_note(desk, "scrutin_noted", **noted))
+    known = [it for it in _scrutins(desk) if it.date == date(2027, 5, 9)]
+    days = date(2027, 4, 24), False, "décret n° 2027-1 du 1er avril 2027"
+    assert known == [KnownScrutin(COMMUNE, date(2027, 5, 9), noted["libelle"], None, *days)]
+    assert "décret n° 2027-1 du 1er avril 2027" in _trail(desk)[-1].detail
+
+
+@pytest.mark.slow
+def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(desk: DepotsDesk) -> None:
+    (made,) = _tableau(desk, VINGT)
+    desk.ring(made)
+    _accepted(_note(desk, "reunion_noted", jour=DAYS.reunion.isoformat(), has_deliberated=False))
+    assert Reunion("", DAYS.reunion, has_deliberated=False) in _reunions(desk)
+    ((number, because),) = _recalled(desk)
+    assert number == made
+    assert because.endswith("sans pouvoir délibérer")
+
+
 def test_a_poll_on_a_monday_or_of_the_whole_country_is_not_hers(desk: DepotsDesk) -> None:
     _, reason = _refusal(_note(desk, "scrutin_noted", jour="2027-05-10", libelle="Élection"))
     assert reason == "On ne vote pas le 10/05/2027 : ce n'est pas un dimanche."
@@ -204,7 +226,10 @@ def test_many_motifs_are_noted_at_once_or_none(desk: DepotsDesk) -> None:
     _accepted(_note(desk, "motifs_completed", motifs=motifs))
     assert _motifs(desk) == [(of[row.nature], f"motif {row.id}") for row in rows]
     (line,) = _trail(desk)
-    assert (line.action, line.detail) == (Action.MOTIFS_COMPLETED, f"le motif de {len(rows)} mouvements a été complété")
+    assert (line.action, line.detail) == (
+        Action.MOTIFS_COMPLETED,
+        f"la date ou le motif de {len(rows)} mouvements a été complété",
+    )
 
 
 _IN_PERIOD = (
@@ -229,7 +254,7 @@ def test_a_tableau_that_prints_another_motif_now_is_to_be_made_again(desk: Depot
     posted, commission, _, _ = _four_tableaux(desk)
     _accepted(desk.download(posted))
     motif = {"mouvement": mouvement, "categorie": "", "motif": "Courrier du 3"}
-    because = "le motif de 1 mouvement a été complété"
+    because = "la date ou le motif de 1 mouvement a été complété"
     _accepted(_note(desk, "motifs_completed", motifs=[motif]))
     assert _recalled(desk) == [(commission, because)], "the other one prints the category only"
     _accepted(_note(desk, "motifs_completed", motifs=[motif]))

@@ -76,6 +76,7 @@ def tableau(
         "type_tableau": type_,
         "presentation": presentation,
         "edition": edition,
+        "parameters": {"scrutin": "2027-04-11"},
         "status": ExportStatus(status),
         "label": naming.label(moment),
         "file_name": naming.name(moment),

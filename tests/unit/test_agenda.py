@@ -4,7 +4,8 @@ from datetime import date, timedelta
 
 import pytest
 
-from producers.web.echeances.agenda import CalendarReunion, CalendarScrutin, build_agenda
+from common.calendrier import CalendarReunion, CalendarScrutin, cycle_of
+from producers.web.echeances.agenda import Agenda, build_agenda
 from producers.web.exports.query import AskedFile
 from schemas.tableaux import TypeTableau
 from tests.unit.asked_files import NOON, ready_tableau
@@ -15,16 +16,21 @@ LISTES = ["P", "CE", "CM"]
 MADE_FOR = {"scrutin": POLL.isoformat()}
 
 
+def _agenda(*tableaux: AskedFile, scrutin: CalendarScrutin = SCRUTIN, meeting: date | None = None) -> Agenda:
+    reunions = [CalendarReunion(meeting)] if meeting else []
+    return build_agenda(cycle_of(scrutin, reunions), tableaux, LISTES)
+
+
 def _is_made(*tableaux: AskedFile) -> bool:
-    vingt_jours, _ = build_agenda(SCRUTIN, [], tableaux, LISTES).due
+    vingt_jours, _ = _agenda(*tableaux).due
     return vingt_jours.is_made
 
 
 def test_the_days_of_a_poll() -> None:
-    agenda = build_agenda(SCRUTIN, [CalendarReunion(date(2027, 3, 19), "")], [], LISTES)
+    agenda = _agenda(meeting=date(2027, 3, 19))
     assert agenda.last_day_to_register == date(2027, 3, 5)
     assert agenda.commission == (date(2027, 3, 18), date(2027, 3, 21))
-    assert agenda.reunion == date(2027, 3, 19)
+    assert agenda.reunion == CalendarReunion(date(2027, 3, 19))
     assert [(it.echeance.type, it.day) for it in agenda.due] == [
         (TypeTableau.VINGT_JOURS, date(2027, 3, 20)),
         (TypeTableau.CINQ_JOURS_REU, date(2027, 4, 6)),
@@ -32,14 +38,12 @@ def test_the_days_of_a_poll() -> None:
 
 
 def test_the_closing_that_the_register_knows_wins() -> None:
-    agenda = build_agenda(CalendarScrutin(POLL, "", date(2027, 2, 28)), [], [], LISTES)
-    assert (agenda.last_day_to_register, agenda.has_usual_cloture) == (date(2027, 2, 28), False)
+    agenda = _agenda(scrutin=CalendarScrutin(POLL, "", date(2027, 2, 28)))
+    assert agenda.last_day_to_register == date(2027, 2, 28)
 
 
 def test_a_poll_before_2019_has_the_tableaux_of_its_time() -> None:
-    agenda = build_agenda(
-        CalendarScrutin(date(2017, 4, 23), "", None), [CalendarReunion(date(2017, 4, 1), "")], [], LISTES
-    )
+    agenda = _agenda(scrutin=CalendarScrutin(date(2017, 4, 23)), meeting=date(2017, 4, 1))
     assert (agenda.last_day_to_register, agenda.commission, agenda.reunion) == (None, None, None)
     assert [it.echeance.type for it in agenda.due] == [TypeTableau.ADDITIONS, TypeTableau.CINQ_JOURS]
 
@@ -50,6 +54,8 @@ def test_a_poll_before_2019_has_the_tableaux_of_its_time() -> None:
         ({"parameters": MADE_FOR}, True),
         ({"parameters": {"scrutin": "2026-12-06"}}, False),
         ({"parameters": MADE_FOR, "edition": "commission"}, False),
+        ({"parameters": MADE_FOR, "a_completer": 1}, False),
+        ({"parameters": MADE_FOR, "a_completer": 1, "published_on": date(2027, 3, 20)}, True),
         ({"parameters": MADE_FOR, "type_tableau": "cinq_jours_reu"}, False),
         ({"parameters": MADE_FOR, "liste": "CM"}, False),
         ({"parameters": {"scrutin": None, "until": "2027-03-19"}}, True),
@@ -64,7 +70,7 @@ def test_a_tableau_answers_its_own_poll_only(facts: dict[str, object], *, is_mad
 
 def test_the_newest_tableau_of_each_list_is_shown_and_the_others_are_named() -> None:
     newest, older = ready_tableau(2, parameters=MADE_FOR), ready_tableau(1, parameters=MADE_FOR)
-    due = build_agenda(SCRUTIN, [], [newest, older], LISTES).due[0]
+    due = _agenda(newest, older).due[0]
     assert due.made == {"P": newest}
     assert due.missing == ["CE", "CM"]
     assert due.is_made
@@ -74,25 +80,25 @@ def test_the_principal_list_stands_first_though_its_tableau_was_made_first() -> 
     made = [
         ready_tableau(number, parameters=MADE_FOR, liste=liste) for number, liste in ((3, "CM"), (2, "CE"), (1, "P"))
     ]
-    assert list(build_agenda(SCRUTIN, [], made, LISTES).due[0].made) == LISTES
+    assert list(_agenda(*made).due[0].made) == LISTES
 
 
 def test_what_cannot_be_posted_is_not_done() -> None:
     provisional = ready_tableau(3, parameters=MADE_FOR, provisoire_until=POLL)
     wrong = ready_tableau(2, parameters=MADE_FOR, bloquantes=1)
-    due = build_agenda(SCRUTIN, [], [provisional, wrong], LISTES).due[0]
+    due = _agenda(provisional, wrong).due[0]
     assert (due.made, due.unfinished, due.is_made) == ({}, {"P": provisional}, False)
     assert due.is_late(POLL)
     recalled = ready_tableau(4, parameters=MADE_FOR, recalled_at=NOON)
-    assert build_agenda(SCRUTIN, [], [recalled], LISTES).due[0].unfinished == {"P": recalled}
+    assert _agenda(recalled).due[0].unfinished == {"P": recalled}
     right = ready_tableau(1, parameters=MADE_FOR)
-    due = build_agenda(SCRUTIN, [], [provisional, wrong, right], LISTES).due[0]
+    due = _agenda(provisional, wrong, right).due[0]
     assert (due.made, due.unfinished, due.is_made) == ({"P": right}, {}, True)
 
 
 def test_a_tableau_is_late_once_its_day_has_passed_without_it() -> None:
-    due = build_agenda(SCRUTIN, [], [], LISTES).due[0]
+    due = _agenda().due[0]
     assert not due.is_late(due.day)
     assert due.is_late(due.day + timedelta(days=1))
-    made = build_agenda(SCRUTIN, [], [ready_tableau(1, parameters=MADE_FOR)], LISTES).due[0]
+    made = _agenda(ready_tableau(1, parameters=MADE_FOR)).due[0]
     assert not made.is_late(POLL)

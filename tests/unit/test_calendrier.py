@@ -17,15 +17,12 @@ from common.calendrier import (
     last_day_to_register,
     meeting_before,
     regime_on,
-    tableaux_due,
     tableaux_of_scrutin,
-    tableaux_of_year,
 )
 from common.law import Regime
 from schemas.tableaux import TypeTableau
 
 PRESIDENTIELLE_2022 = date(2022, 4, 10)
-PREMIER, SECOND = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
 
 
 @pytest.mark.parametrize(
@@ -47,17 +44,6 @@ def test_the_list_is_closed_on_the_last_day_of_february(year: int, expected: dat
 )
 def test_a_poll_follows_the_last_closing_before_it(day: date, expected: date) -> None:
     assert cloture_before(day) == expected
-
-
-def test_a_year_before_2019_has_two_tableaux() -> None:
-    assert [(one.type, one.due_on) for one in tableaux_of_year(2016)] == [
-        (PREMIER, date(2016, 1, 10)),
-        (SECOND, date(2016, 2, 29)),
-    ]
-
-
-def test_since_2019_there_is_no_yearly_tableau() -> None:
-    assert tableaux_of_year(2019) == ()
 
 
 def test_the_tableaux_of_a_poll_in_april_2017() -> None:
@@ -141,20 +127,6 @@ def test_the_regime_changes_on_1_january_2019() -> None:
 
 def test_a_tableau_can_be_consulted_for_seven_days() -> None:
     assert last_day_to_consult(date(2026, 11, 28)) == date(2026, 12, 5)
-
-
-def test_what_is_due_from_a_day_on() -> None:
-    due = tableaux_due(date(2016, 1, 10), [date(2016, 3, 6), date(2015, 12, 6)])
-    assert [(one.type, one.due_on) for one in due] == [
-        (PREMIER, date(2016, 1, 10)),
-        (SECOND, date(2016, 2, 29)),
-        (TypeTableau.CINQ_JOURS, date(2016, 3, 1)),
-        (PREMIER, date(2017, 1, 10)),
-    ]
-
-
-def test_nothing_is_due_today_without_a_poll() -> None:
-    assert tableaux_due(date(2026, 11, 25)) == ()
 
 
 @given(st.dates(date(1998, 1, 1), date(2099, 12, 31)))

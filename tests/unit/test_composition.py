@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from common.law import APPEALS
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Categorie, Liste
 from tests.unit.mouvements_samples import (
     CHANGEMENT,
     EUROPEENNES,
@@ -313,25 +314,58 @@ def test_since_2019_nobody_has_to_sign() -> None:
     assert signed.titre == "Le maire"
 
 
-def test_the_vingt_jours_say_how_long_they_can_be_consulted() -> None:
+IS_SHOWN = (
+    "Ce tableau indique les inscriptions et les radiations intervenues depuis le 13/01/2026, jusqu’au 20/02/2026."
+)
+BLANK = "____________"
+
+
+def test_the_posted_vingt_jours_tell_a_citizen_what_it_is_and_who_may_contest_it() -> None:
+    consulted = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
     published = VINGT_JOURS | {"publication": date(2026, 2, 21)}
+    days = f"Publié le 21/02/2026. Consultable jusqu’au 28/02/2026. Retiré le {BLANK}."
     assert compose(type_=TypeTableau.VINGT_JOURS, **published).notes == (
-        "Publié le 21/02/2026, consultable jusqu’au 28/02/2026.",
-        "Inscriptions et radiations du 13/01/2026 au 20/02/2026.",
+        IS_SHOWN,
+        days,
+        consulted,
+        *APPEALS[TypeTableau.VINGT_JOURS],
     )
-    assert compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).notes[0] == (
-        "Consultable pendant sept jours à compter de sa publication."
+    days = f"Publié le {BLANK}. Consultable jusqu’au {BLANK}. Retiré le {BLANK}."
+    notes = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).notes
+    assert notes == (IS_SHOWN, days, consulted, *APPEALS[TypeTableau.VINGT_JOURS])
+    for said in ("art. L. 20, I)", "sept jours", "le préfet", "art. L. 20, II)", "jusqu’au jour du scrutin"):
+        assert said in "".join(notes)
+    assert notes[-1] == "Le tribunal compétent est le tribunal judiciaire de ____________________."
+
+
+@pytest.mark.parametrize(
+    "private", [{"edition": Edition.COMMISSION}, {"presentation": Presentation.RECAPITULATIF}], ids=str
+)
+def test_what_is_not_posted_tells_a_citizen_nothing(private: dict[str, Any]) -> None:
+    notes = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS, **private).notes
+    assert notes[0] == IS_SHOWN
+    assert not [note for note in notes if "Publié" in note or "tribunal" in note]
+
+
+def test_the_posted_five_days_tell_a_citizen_the_same() -> None:
+    asked = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 2, 20)}
+    shown = (
+        "Ce tableau indique les inscriptions faites au titre de l’article L. 30 et les radiations intervenues "
+        "depuis le 21/02/2026, jusqu’au 10/03/2026."
+    )
+    assert compose(type_=TypeTableau.CINQ_JOURS_REU, **asked).notes == (
+        shown,
+        f"Publié le {BLANK}. Consultable jusqu’au {BLANK}. Retiré le {BLANK}.",
+        *APPEALS[TypeTableau.CINQ_JOURS_REU],
     )
 
 
-def test_the_day_of_publication_is_said_once() -> None:
-    published = VINGT_JOURS | {"publication": date(2026, 2, 21)}
-    signed = compose(type_=TypeTableau.VINGT_JOURS, is_signed_by_maire=True, **published)
+def test_the_mayor_of_a_historical_tableau_says_when_it_was_published() -> None:
+    signed = compose(
+        type_=TypeTableau.VINGT_JOURS, is_signed_by_maire=True, **VINGT_JOURS | {"publication": date(2026, 2, 21)}
+    )
     assert signed.signatures
     assert signed.signatures.lieu == "Publié à LIBREVILLE, le 21/02/2026"
-    assert signed.notes[0] == "Consultable jusqu’au 28/02/2026."
-    named = compose(type_=TypeTableau.VINGT_JOURS, **published | {"scrutin": None, "until": None})
-    assert (named.objet, named.notes[0]) == ("Publication du 21 février 2026", "Consultable jusqu’au 28/02/2026.")
     five = compose(type_=TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES, publication=date(2014, 3, 18))
     assert five.signatures
     assert (five.signatures.lieu, five.notes) == ("Publié à LIBREVILLE, le 18/03/2014", ())
@@ -351,8 +385,49 @@ def test_the_vingt_jours_give_the_date_of_each_mouvement() -> None:
     dated = mouvement(MOUVEMENT, date_mouvement=date(2026, 2, 3))
     (ligne,) = lignes(compose(dated, type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).sections[0])
     assert (ligne.date, ligne.motif) == ("03/02/2026", "Inscription volontaire")
-    others = compose(dated, type_=TypeTableau.CINQ_JOURS_REU, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 1))
+    late = replace(dated, categorie=Categorie.INSCRIPTION_L30)
+    others = compose(late, type_=TypeTableau.CINQ_JOURS_REU, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 1))
     assert (others.has_dates, lignes(others.sections[0])[0].date) == (False, "")
+
+
+@pytest.mark.parametrize(
+    ("after", "printed"),
+    [
+        (None, "03/02/2026"),
+        (date(2026, 1, 20), "entre le 20/01/2026 et le 03/02/2026"),
+        (date.min, "le 03/02/2026 au plus tard"),
+    ],
+)
+def test_an_unknown_day_is_printed_as_the_days_it_lies_between(after: date | None, printed: str) -> None:
+    found = mouvement(MOUVEMENT, date_mouvement=date(2026, 2, 3), after=after)
+    tableau = compose(found, type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS)
+    assert [ligne.date for ligne in lignes(tableau.sections[0])] == [printed]
+
+
+FIVE_DAYS = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 2, 20)}
+IN_PERIOD: dict[str, Any] = {"date_mouvement": date(2026, 3, 2), "etat": Etat.APPLIQUE}
+
+
+def test_the_five_days_show_inscriptions_of_article_l_30_and_radiations_only() -> None:
+    """Instruction INTA1830120J, III.C."""
+    tableau = compose(
+        mouvement(MOUVEMENT, id=1, nom_naissance="TARDIVE", categorie=Categorie.INSCRIPTION_L30, **IN_PERIOD),
+        mouvement(MOUVEMENT, id=2, nom_naissance="VOLONTAIRE", **IN_PERIOD),
+        mouvement(MOUVEMENT, id=3, nom_naissance="INCONNUE", categorie=Categorie.NON_PRECISEE, **IN_PERIOD),
+        mouvement(CHANGEMENT, id=4, nom_naissance="GIROUETTE", **IN_PERIOD),
+        mouvement(RADIATION, id=5, nom_naissance="PARTIE", **IN_PERIOD),
+        type_=TypeTableau.CINQ_JOURS_REU,
+        presentation=Presentation.PAR_BUREAU,
+        **FIVE_DAYS,
+    )
+    first, second, commune = tableau.sections
+    assert [[ligne.nom_naissance for ligne in partie] for partie in all_lignes(first)] == [["TARDIVE"], ["PARTIE"]]
+    assert all_lignes(second) == [(), ()]
+    assert [it.bilan.others for it in tableau.sections] == [1, 1, 2]
+    assert (commune.bilan.avant, commune.bilan.apres) == (1500 - 2, 1500)
+    for section in tableau.sections:
+        bilan = section.bilan
+        assert bilan.avant + bilan.inscriptions - bilan.radiations + bilan.others == bilan.apres
 
 
 def test_every_type_has_its_title_articles_and_label() -> None:

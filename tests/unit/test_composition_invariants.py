@@ -60,7 +60,7 @@ def printed(all_of_them: tuple[Section, ...], partie: int) -> Counter[Ligne]:
 @pytest.mark.parametrize("presentation", [Presentation.PAR_BUREAU, Presentation.RECAPITULATIF])
 def test_the_bureaux_add_up_to_the_commune(presentation: Presentation, asked: Demande, moved: list[Mouvement]) -> None:
     *bureaux, commune = sections(asked, presentation, moved)
-    for name in ("avant", "inscriptions", "radiations", "apres"):
+    for name in ("avant", "inscriptions", "radiations", "others", "apres"):
         assert sum(getattr(bureau.bilan, name) for bureau in bureaux) == getattr(commune.bilan, name)
     arrivees = sum(bureau.bilan.arrivees for bureau in bureaux)
     assert arrivees == sum(bureau.bilan.departs for bureau in bureaux) == commune.bilan.changements
@@ -72,9 +72,9 @@ def test_before_plus_additions_minus_radiations_is_after(asked: Demande, moved: 
     *bureaux, commune = sections(asked, Presentation.PAR_BUREAU, moved)
     for bureau in bureaux:
         added, removed = (sum(printed((bureau,), partie).values()) for partie in (0, 1))
-        assert bureau.bilan.avant + added - removed == bureau.bilan.apres
+        assert bureau.bilan.avant + added - removed + bureau.bilan.others == bureau.bilan.apres
     bilan = commune.bilan
-    assert bilan.avant + bilan.inscriptions - bilan.radiations == bilan.apres
+    assert bilan.avant + bilan.inscriptions - bilan.radiations + bilan.others == bilan.apres
 
 
 @given(REQUESTS, mouvements())

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from schemas.tableaux import Presentation, TypeTableau
+from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie, Severity
 from tests.unit.mouvements_samples import (
     CHANGEMENT,
@@ -91,7 +91,7 @@ def test_abroad_the_country_of_birth_counts_where_the_city_is_unknown() -> None:
 @pytest.mark.parametrize(
     ("values", "expected"),
     [
-        ({"categorie": Categorie.NON_PRECISEE}, ("motif_absent", "catégorie")),
+        ({"categorie": Categorie.NON_PRECISEE}, ("motif_absent", "motif")),
         ({"categorie": Categorie.NON_PRECISEE, "motif": ""}, ("motif_absent", "motif")),
         ({"nouveau_bureau": "0099"}, ("bureau_inconnu", "nouveau bureau")),
         ({"nouveau_bureau": ""}, ("bureau_absent", "nouveau bureau")),
@@ -103,6 +103,59 @@ def test_what_is_wrong_with_one_mouvement(values: dict[str, Any], expected: tupl
     (anomalie,) = check(mouvement(**values))
     assert (anomalie.code, anomalie.champ) == expected
     assert anomalie.champ in TITLES.values()
+
+
+VINGT = demande(
+    TypeTableau.VINGT_JOURS, date_tableau=None, reunion=date(2013, 9, 1), until=date(2014, 2, 1), scrutin=MUNICIPALES
+)
+SOMEWHEN, NO_MOTIF = {"after": date(2013, 9, 20)}, {"categorie": Categorie.NON_PRECISEE, "motif": ""}
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        (SOMEWHEN, ["date_du_mouvement_absente"]),
+        (NO_MOTIF, ["motif_absent"]),
+        (SOMEWHEN | NO_MOTIF, ["date_et_motif_absents"]),
+        ({}, []),
+    ],
+)
+def test_what_a_line_should_print_and_does_not_is_to_be_completed(values: dict[str, Any], expected: list[str]) -> None:
+    """Code électoral, art. R. 13: the date and the motif of each inscription and radiation."""
+    found = check(mouvement(**values), asked=VINGT)
+    assert [it.code for it in found] == expected
+    assert {it.severity for it in found} <= {Severity.TO_COMPLETE}
+    assert codes(mouvement(**values), asked=replace(VINGT, presentation=Presentation.RECAPITULATIF)) == []
+
+
+def test_a_date_that_is_not_printed_is_not_missing() -> None:
+    assert codes(mouvement(**SOMEWHEN)) == []
+
+
+def test_a_change_of_bureau_says_its_motif_and_needs_no_date() -> None:
+    assert codes(mouvement(CHANGEMENT, **SOMEWHEN, **NO_MOTIF), inscrits=[KEY], asked=VINGT) == []
+
+
+def test_the_commission_reads_a_motif_without_category() -> None:
+    only_motif = mouvement(categorie=Categorie.NON_PRECISEE)
+    assert codes(only_motif, asked=VINGT) == ["motif_absent"]
+    assert codes(only_motif, asked=replace(VINGT, edition=Edition.COMMISSION)) == []
+
+
+@pytest.mark.parametrize("presentation", Presentation)
+def test_an_inscription_without_category_may_be_of_article_l_30(presentation: Presentation) -> None:
+    asked = demande(
+        TypeTableau.CINQ_JOURS_REU,
+        date_tableau=None,
+        scrutin=MUNICIPALES,
+        reunion=date(2013, 9, 1),
+        presentation=presentation,
+    )
+    (found,) = check(mouvement(**NO_MOTIF), asked=asked)
+    assert (found.code, found.severity) == ("categorie_absente", Severity.TO_COMPLETE)
+    assert codes(mouvement(), asked=asked) == []
+    assert codes(mouvement(CHANGEMENT), inscrits=[KEY], asked=asked) == []
+    assert codes(mouvement(is_presumed=True), asked=asked) == ["categorie_absente"], "eighteen before the poll"
 
 
 def test_a_category_is_enough() -> None:

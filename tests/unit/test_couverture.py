@@ -33,8 +33,8 @@ DEMANDE = Demande(
 FIRST = Link(REUNION_PRECEDENTE, is_dated=True, is_compared=False)
 
 
-def _link(day: date, mouvements: int = 0, *, is_dated: bool = True, is_compared: bool = True) -> Link:
-    return Link(day, is_dated, is_compared, mouvements)
+def _link(day: date, undated: int = 0, *, is_dated: bool = True, is_compared: bool = True) -> Link:
+    return Link(day, is_dated, is_compared, undated)
 
 
 def _words(complete_until: date | None, import_id: int = 4) -> list[CompleteUntil]:
@@ -64,12 +64,13 @@ def test_what_came_after_the_end_is_no_matter_unless_it_may_be_of_the_period() -
 def test_the_message_says_how_many_and_asks_for_the_day() -> None:
     (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(AFTER, 66, is_dated=False)]))
     assert said.message == (
-        "66 mouvements sont datés du 25/11/2026, jour de l'import, après le 20/11/2026. L'export a-t-il été pris plus "
-        "tôt ? Indiquer son jour (imports --taken-on)."
+        "66 mouvements sont d'un jour inconnu, entre le 10/09/2026 et le 25/11/2026, jour de l'import : rien ne dit ce "
+        "qui est d'avant le 20/11/2026. L'export a-t-il été pris plus tôt ? Indiquer son jour (imports --taken-on)."
     )
     (said,) = check_couverture(DEMANDE, Chain([FIRST, _link(AFTER, 1)]))
-    assert said.message.startswith(
-        "Un mouvement est daté du 25/11/2026, après le 20/11/2026, et l'export précédent est du 10/09/2026 : rien"
+    assert said.message == (
+        "Un mouvement est d'un jour inconnu, entre le 10/09/2026 et le 25/11/2026 : rien ne dit ce qui est d'avant le "
+        "20/11/2026. Indiquer leurs dates (page « Dates et motifs »), ou comparer un export pris ce jour-là."
     )
 
 

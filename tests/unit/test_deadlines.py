@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from common.calendrier import CalendarReunion, CalendarScrutin
 from schemas.tableaux import TypeTableau
 from worker.housekeeping.reminders import find_deadlines, stage
 from worker.notifier.messages.content import Content
@@ -14,22 +15,61 @@ SCRUTIN = date(2027, 4, 11)
 MEETING = Deadline(COMMISSION, date(2027, 3, 18), date(2027, 3, 21), SCRUTIN, "Élections municipales")
 VINGT = Deadline(TypeTableau.VINGT_JOURS, date(2027, 3, 22), date(2027, 3, 22), SCRUTIN, "")
 CINQ = Deadline(TypeTableau.CINQ_JOURS_REU, date(2027, 4, 6), date(2027, 4, 6), SCRUTIN, "")
+POLL, TODAY = CalendarScrutin(SCRUTIN), date(2027, 3, 1)
+
+
+def meetings(*days: date) -> list[CalendarReunion]:
+    return [CalendarReunion(day) for day in days]
 
 
 def test_a_poll_asks_for_a_meeting_and_two_tableaux() -> None:
-    meeting, vingt, cinq = find_deadlines(SCRUTIN, "", [])
+    meeting, vingt, cinq = find_deadlines(TODAY, [POLL], [])
     assert meeting == MEETING._replace(libelle="")
     assert (vingt, cinq) == (VINGT, CINQ)
 
 
 def test_a_meeting_that_is_known_is_not_reminded_of_and_moves_the_first_tableau() -> None:
-    vingt, cinq = find_deadlines(SCRUTIN, "", [date(2026, 9, 1), date(2027, 3, 19)])
+    vingt, cinq = find_deadlines(TODAY, [POLL], meetings(date(2026, 9, 1), date(2027, 3, 19)))
     assert (vingt.echeance, vingt.due_on) == (TypeTableau.VINGT_JOURS, date(2027, 3, 20))
     assert cinq == CINQ
 
 
 def test_a_meeting_outside_of_the_days_of_the_law_does_not_count() -> None:
-    assert next(find_deadlines(SCRUTIN, "", [date(2027, 3, 17), date(2027, 3, 22)])).echeance == COMMISSION
+    early, meeting, *_ = find_deadlines(TODAY, [POLL], meetings(date(2027, 3, 17), date(2027, 3, 22)))
+    assert meeting == MEETING._replace(libelle="")
+    assert (early.scrutin, early.due_on) == (None, date(2027, 3, 18)), "its own tableau, the day after"
+
+
+def test_the_meeting_of_a_year_is_reminded_of_at_its_beginning_and_its_end() -> None:
+    first, last = date(2025, 11, 21), date(2025, 12, 30)
+    assert list(find_deadlines(date(2025, 11, 1), [], [])) == [
+        Deadline(COMMISSION, first, last, None, ""),
+        Deadline(COMMISSION, last, last, None, ""),
+    ]
+    held = list(find_deadlines(date(2025, 12, 16), [], meetings(date(2025, 12, 15))))
+    assert held == [Deadline(TypeTableau.VINGT_JOURS, date(2025, 12, 16), date(2025, 12, 16), None, "")]
+    text = render_text(describe(*held, today=date(2025, 12, 16)))
+    assert "Tableau des inscriptions et radiations" in text
+    assert "vingt jours" not in text
+    assert "Scrutin" not in text
+    assert "Textes : Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13" in text
+
+
+def test_the_reminder_of_the_annual_meeting_says_its_days_and_its_law() -> None:
+    first, last = date(2025, 11, 21), date(2025, 12, 30)
+    text = render_text(describe(Deadline(COMMISSION, first, last, None, ""), today=date(2025, 11, 11)))
+    assert "À tenir : du vendredi 21 novembre 2025 au mardi 30 décembre 2025" in text
+    assert "Textes : Code électoral, art. L. 19, III et R. 10 (alinéa 3)" in text
+    assert "Une fois la réunion tenue, notez-en le jour dans le module." in text
+    text = render_text(describe(Deadline(COMMISSION, last, last, None, ""), today=date(2025, 12, 20)))
+    assert "À tenir : au plus tard le mardi 30 décembre 2025" in text
+
+
+def test_a_tableau_that_a_decree_moves_is_not_called_of_the_twenty_days() -> None:
+    poll = CalendarScrutin(SCRUTIN, "", None, date(2027, 3, 27), has_commission=False, texte="décret")
+    vingt, _ = [one for one in find_deadlines(TODAY, [poll], []) if one.scrutin]
+    assert vingt.due_on == date(2027, 3, 27)
+    assert describe(vingt).subject.startswith("Rappel — Tableau des inscriptions et radiations")
 
 
 @pytest.mark.parametrize(

@@ -27,6 +27,7 @@ FACTS: Mapping[str, tuple[Any, ...]] = {
     "bloquantes": (0, 9),
     "provisoire_until": (None, DAY),
     "outdated_at": (None, NOON),
+    "a_completer": (0, 9),
 }
 """What the record of a file may say of where it stands."""
 
@@ -44,6 +45,11 @@ records = st.fixed_dictionaries({name: st.sampled_from(values) for name, values 
         ({"outdated_at": NOON}, FileState.OUTDATED, "ancien"),
         ({"provisoire_until": DAY}, FileState.PROVISOIRE, "provisoire"),
         ({"provisoire_until": DAY, "bloquantes": 9}, FileState.TO_CORRECT, "à corriger"),
+        ({"a_completer": 9}, FileState.TO_COMPLETE, "à compléter"),
+        ({"a_completer": 9, "outdated_at": NOON}, FileState.TO_COMPLETE, "à compléter"),
+        ({"a_completer": 9, "provisoire_until": DAY}, FileState.PROVISOIRE, "provisoire"),
+        ({"a_completer": 9, "bloquantes": 9}, FileState.TO_CORRECT, "à corriger"),
+        ({"a_completer": 9, "published_on": DAY}, FileState.PUBLISHED, "publié"),
         ({"purged_at": NOON, "bloquantes": 9}, FileState.PURGED, "effacé"),
         ({"deposited_on": DAY, "bloquantes": 9}, FileState.DEPOSITED, "déposé"),
         ({"deposited_on": DAY, "outdated_at": NOON}, FileState.DEPOSITED, "déposé"),
@@ -88,7 +94,7 @@ def test_only_what_nothing_speaks_against_is_ready(facts: dict[str, Any]) -> Non
     if file.state is FileState.READY:
         assert pick([file]) == file
         assert find_to_deposit([file]) == [file]
-    if facts["bloquantes"] or facts["provisoire_until"] or facts["recalled_at"]:
+    if facts["bloquantes"] or file.is_incomplete or facts["provisoire_until"] or facts["recalled_at"]:
         assert file not in find_to_deposit([file])
 
 
@@ -121,6 +127,7 @@ _STATES_OF = {
     "pret": {FileState.READY},
     "a-corriger": {FileState.TO_CORRECT},
     "provisoire": {FileState.PROVISOIRE},
+    "a-completer": {FileState.TO_COMPLETE},
     "ancien": {FileState.OUTDATED},
     "depose": {FileState.DEPOSITED},
     "accepte": {FileState.ACCEPTED},

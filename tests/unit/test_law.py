@@ -35,7 +35,7 @@ def test_the_law_knows_every_tableau_of_the_contract() -> None:
 
 
 def test_the_five_days_rest_on_the_registrations_of_article_l_30_too() -> None:
-    assert LAWS[TypeTableau.CINQ_JOURS_REU].reference_legale == "Code électoral, art. L. 20, L. 30, L. 31 et R. 14"
+    assert LAWS[TypeTableau.CINQ_JOURS_REU].reference_legale == "Code électoral, art. L. 20 (II), L. 30 et R. 14"
     assert LAWS[TypeTableau.ADDITIONS].reference_legale == (
         "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)"
     )

@@ -9,8 +9,9 @@ from schemas.tableaux import Edition, TypeTableau
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from tests.unit.mail_cases import CASES
 from tests.unit.mail_samples import FULL_DISK, body, mail_about, refused, subject, tableau, tableaux_report
+from worker.notifier.messages.content import Tone
 from worker.notifier.messages.render import render_text
-from worker.notifier.messages.request import RequestReport
+from worker.notifier.messages.request import RequestReport, describe_request
 
 MAILS = Path(__file__).parent / "mails"
 COMMISSION = Edition.COMMISSION
@@ -53,6 +54,31 @@ def test_a_provisional_tableau_that_would_be_wrong_is_said_to_be_both() -> None:
     text = body(about, "")
     assert "— provisoire, à corriger, à refaire à partir du 06/04/2027\n" in text
     assert "prêt" not in text
+
+
+def test_a_tableau_that_lacks_dates_and_motifs_is_not_called_ready() -> None:
+    anomalies = [
+        {"code": "date_et_motif_absents", "severity": "a_completer", "column": "date, motif", "count": 4},
+        {"code": "date_du_mouvement_absente", "severity": "a_completer", "column": "date", "count": 8},
+    ]
+    about = tableaux_report(tableau(a_completer=12, anomalies=anomalies))
+
+    assert subject(about).startswith("Tableau à compléter — ")
+    text = body(about, "")
+    assert "— à compléter avant la publication\n" in text
+    assert "  À compléter : 12 dates, 4 motifs\n" in text
+    assert "Ne publiez pas un tableau à compléter : il y manque des dates ou des motifs." in text
+    assert "prêt" not in text
+    assert "En mairie" not in text, "nothing is to be posted"
+    assert describe_request(about, "").tone is Tone.WARNING
+
+
+def test_a_provisional_tableau_that_lacks_something_is_provisional_first() -> None:
+    anomalies = [{"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 1}]
+    about = tableaux_report(tableau(a_completer=1, anomalies=anomalies, provisoire_until=COMING))
+
+    assert subject(about).startswith("Tableau provisoire — ")
+    assert "  À compléter : 1 motif\n" in body(about, "")
 
 
 def test_what_was_recalled_before_anybody_was_told_is_not_called_ready() -> None:

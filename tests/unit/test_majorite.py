@@ -203,7 +203,9 @@ def test_an_entry_after_the_birthday_is_of_its_own_day() -> None:
 def test_entered_after_the_meeting_and_of_age_on_the_poll_only() -> None:
     one = _entry(POLL, MEETING + timedelta(3))
     assert Registre([one], [one]).shown(VINGT) == []
-    assert Registre([one], [one]).shown(CINQ) == [(Nature.INSCRIPTION, POLL, "0001")]
+    assert Registre([one], [one]).shown(CINQ) == [], "of article L. 11, II: not on the tableau des cinq jours"
+    late = replace(one, categorie=Categorie.INSCRIPTION_L30)
+    assert Registre([late], [late]).shown(CINQ) == [(Nature.INSCRIPTION, POLL, "0001")]
 
 
 def test_who_left_as_a_minor_was_nobody() -> None:

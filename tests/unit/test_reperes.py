@@ -51,6 +51,35 @@ def test_a_commission_that_did_not_meet_before_the_poll_leaves_the_twentieth_day
     assert cinq["reunion"] == demande.last_day == date(2027, 3, 22)
 
 
+def test_a_decree_moves_the_last_day_and_may_do_without_the_commission() -> None:
+    decreed = date(2027, 3, 27)
+    known = Calendrier(
+        scrutins=(SCRUTIN,),
+        reunions=(LAST_YEAR, BEFORE_POLL),
+        publications_due={SCRUTIN: decreed},
+        without_commission=frozenset({SCRUTIN}),
+    )
+    vingt, cinq = (_dates(type_, known, scrutin="2027-04-11") for type_ in (VINGT, CINQ))
+    assert (vingt["reunion"], vingt["until"]) == (BEFORE_POLL, None), "a meeting that is not of this poll comes before"
+    demande = Demande(type=VINGT, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **vingt)
+    assert cinq["reunion"] == demande.last_day == demande.effective_on == decreed
+    assert (demande.name, demande.titre) == ("Tableau des inscriptions et radiations",) * 2
+    assert demande.law.reference_legale == "Code électoral, art. L. 19, L. 20 et R. 13"
+
+
+def test_without_a_poll_the_tableau_is_not_of_the_twenty_days() -> None:
+    moment = datetime(2027, 3, 20, tzinfo=UTC)
+    annual = Demande(type=VINGT, requested_at=moment, **_dates(VINGT, until="2027-03-19"))
+    assert (annual.name, annual.titre) == ("Tableau des inscriptions et radiations",) * 2
+    assert annual.law.reference_legale == "Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13"
+    assert annual.effective_on == date(2027, 3, 20), "published the day after the meeting"
+    of_poll = Demande(type=VINGT, requested_at=moment, **_dates(VINGT, scrutin="2027-04-11"))
+    assert (of_poll.name, of_poll.titre) == (
+        "Tableau des vingt jours",
+        "Tableau des vingt jours (inscriptions et radiations)",
+    )
+
+
 def test_what_is_asked_goes_before_what_is_known() -> None:
     dates = _dates(VINGT, scrutin="2027-04-11", reunion="2026-10-01", until="2027-03-21")
     assert (dates["reunion"], dates["until"]) == (date(2026, 10, 1), date(2027, 3, 21))

@@ -62,7 +62,7 @@ def test_every_line_is_on_one_page_blocking_first_in_the_order_of_the_report(sev
     report = _report(_anomaly(severity, numero=str(number)) for number, severity in enumerate(severities))
     lines = _read_all(report, Criteria())
     expected = sorted(enumerate(severities), key=lambda it: it[1] is not Severity.BLOCKING)
-    assert [(int(line.numero), line.severity) for line in lines] == expected
+    assert [(int(line.numero), line.severity) for line in lines] == [(number, it.label) for number, it in expected]
     assert summarize(report, Criteria()).pages == max(1, -(-len(severities) // PAGE))
 
 

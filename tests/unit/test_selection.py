@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Nature
+from schemas.vocabulary import Categorie, Nature
 from tests.unit.mouvements_samples import (
     CHANGEMENT,
     EUROPEENNES,
@@ -145,7 +145,7 @@ def test_an_exceptional_closing_of_the_list_counts() -> None:
 )
 def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: bool, cinq: bool) -> None:
     scrutin, reunion = date(2026, 3, 15), date(2026, 2, 20)
-    one = mouvement(date_mouvement=day)
+    one = mouvement(date_mouvement=day, categorie=Categorie.INSCRIPTION_L30)
     assert is_in(one, demande(VINGT_JOURS, scrutin=scrutin, reunion=date(2026, 1, 12), until=reunion)) is vingt
     assert is_in(one, demande(CINQ_JOURS_REU, scrutin=scrutin, reunion=reunion)) is cinq
 

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from producers.web.echeances.agenda import Calendar, CalendarReunion, CalendarScrutin, build_agenda
+from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles
+from producers.web.echeances.agenda import Calendar, build_agenda
 from producers.web.exports.query import AskedFile
 from producers.web.listes.query import Registre
 from producers.web.taches.tasks import Situation, Task, TaskState, find_tasks, in_order
@@ -24,20 +25,103 @@ def tasks_of(
     *files: AskedFile,
     today: date = DAY,
     imported_at: datetime | None = NOON,
+    register_since: date | None = None,
     scrutins: tuple[CalendarScrutin, ...] = (),
     reunions: tuple[CalendarReunion, ...] = (),
     **known: int,
 ) -> list[Task]:
     registres = {"P": Registre("P", 100, imported_at, taken_on=imported_at and imported_at.date())}
     tableaux = [file for file in reversed(files) if file.is_tableau]
-    agendas = [build_agenda(it, reunions, tableaux, ["P"]) for it in scrutins]
+    cycles = find_cycles(today, scrutins, reunions, register_since)
+    agendas = [build_agenda(it, tableaux, ["P"]) for it in cycles]
     deposited = sorted((it for it in files if it.deposited_on), key=lambda it: -it.export_id)
-    calendar = Calendar(agendas, reunions, registres)
+    calendar = Calendar(agendas, reunions, registres, register_since)
     return find_tasks(Situation(today, calendar, files, deposited, tableaux, **known))
 
 
 def states(tasks: list[Task]) -> dict[str, TaskState]:
     return {task.title: task.state for task in tasks}
+
+
+ANNUAL = "Réunir la commission de contrôle (2026)"
+NOTE = "Noter la réunion de la commission de contrôle"
+TABLEAU = "tableau des inscriptions et radiations"
+
+
+@pytest.mark.parametrize(
+    ("today", "state"),
+    [
+        (date(2026, 11, 19), TO_COME),
+        (date(2026, 11, 20), TO_DO),
+        (date(2026, 12, 30), TO_DO),
+        (date(2026, 12, 31), LATE),
+        (date(2027, 1, 31), LATE),
+    ],
+)
+def test_the_annual_meeting_is_asked_for_in_a_year_without_a_poll(today: date, state: TaskState) -> None:
+    task = next(task for task in tasks_of(today=today) if task.title == ANNUAL)
+    assert (task.state, task.due) == (state, date(2026, 12, 30))
+    assert "du 20/11/2026 au 30/12/2026 (art. L. 19, III, et R. 10)" in task.why
+    assert "Aucun scrutin connu n'appelle de réunion en 2026." in task.why
+
+
+def test_the_annual_meeting_of_a_year_that_is_over_is_dropped_in_february() -> None:
+    found = states(tasks_of(today=date(2027, 2, 1)))
+    assert ANNUAL not in found
+    assert found["Réunir la commission de contrôle (2027)"] is TO_COME
+    known_later = states(tasks_of(today=date(2027, 1, 5), register_since=date(2027, 1, 4)))
+    assert ANNUAL not in known_later, "the module did not know the commune in 2026"
+
+
+def test_a_meeting_without_a_poll_calls_for_its_tableau_the_day_after() -> None:
+    meeting = (CalendarReunion(date(2026, 11, 24)),)
+    tasks = tasks_of(reunions=meeting)
+    assert states(tasks)[ANNUAL] is DONE
+    task = next(task for task in tasks if task.title == f"Préparer le {TABLEAU}")
+    assert (task.state, task.due) == (TO_DO, DAY)
+    assert task.button.after == "?type=vingt_jours&until=2026-11-24#demander"
+
+    made = ready_tableau(1, parameters={"scrutin": None, "until": "2026-11-24"})
+    assert states(tasks_of(made, reunions=meeting))["Afficher le tableau"] is TO_DO
+    other = ready_tableau(1, parameters={"scrutin": None, "until": "2026-11-20"})
+    assert f"Préparer le {TABLEAU}" in states(tasks_of(other, reunions=meeting))
+    for_poll = ready_tableau(1, parameters={"scrutin": "2026-12-20", "until": "2026-11-24"})
+    assert f"Préparer le {TABLEAU}" in states(tasks_of(for_poll, reunions=meeting))
+
+
+@pytest.mark.parametrize(("since", "is_asked"), [(date(2026, 11, 23), True), (date(2026, 11, 24), False)])
+def test_no_tableau_is_asked_for_of_a_meeting_before_the_register(since: date, *, is_asked: bool) -> None:
+    found = states(tasks_of(reunions=(CalendarReunion(date(2026, 11, 24)),), register_since=since))
+    assert (f"Préparer le {TABLEAU}" in found) is is_asked
+    assert found[ANNUAL] is DONE
+
+
+MUNICIPALES = CalendarScrutin(date(2026, 3, 15), "Élections municipales, 1er tour")
+
+
+def test_a_year_whose_poll_is_over_says_what_was_noted_and_what_comes_next() -> None:
+    unmet = states(tasks_of(scrutins=(MUNICIPALES,)))
+    assert unmet[NOTE] is TaskState.UNKNOWN
+    assert unmet["Réunir la commission de contrôle (2027)"] is TO_COME
+    met = states(tasks_of(scrutins=(MUNICIPALES,), reunions=(CalendarReunion(date(2026, 2, 19)),)))
+    assert NOTE not in met
+    later = states(tasks_of(scrutins=(MUNICIPALES,), reunions=(CalendarReunion(date(2026, 11, 20)),)))
+    assert NOTE not in later
+    assert later[f"Préparer le {TABLEAU}"] is LATE, "due on 21 November"
+
+
+def test_a_meeting_that_did_not_deliberate_does_not_move_the_tableau() -> None:
+    held = CalendarReunion(date(2026, 11, 27), has_deliberated=False)
+    tasks = {task.title: task for task in tasks_of(today=date(2026, 11, 28), scrutins=(POLL,), reunions=(held,))}
+    assert (tasks[NOTE].state, "qui n’a pas délibéré" in tasks[NOTE].why) == (DONE, True)
+    assert tasks["Préparer le tableau des vingt jours"].due == date(2026, 11, 30)
+
+
+def test_a_poll_without_a_commission_asks_for_no_meeting() -> None:
+    poll = CalendarScrutin(POLL.jour, POLL.libelle, None, date(2026, 12, 5), has_commission=False, texte="décret")
+    tasks = {task.title: task for task in tasks_of(scrutins=(poll,))}
+    assert NOTE not in tasks
+    assert tasks[f"Préparer le {TABLEAU}"].due == date(2026, 12, 5)
 
 
 def test_a_commune_without_a_register_is_asked_for_the_export_first() -> None:
@@ -151,8 +235,11 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
             "Refaire le tableau des cinq jours",
             TO_DO,
         ),
-        (date(2026, 12, 16), {}, "Afficher le tableau", TO_DO),
-        (date(2026, 12, 17), {}, "Afficher le tableau", LATE),
+        (date(2026, 12, 15), {"a_completer": 4}, "Compléter le tableau des cinq jours", TO_DO),
+        (date(2026, 12, 16), {"a_completer": 4}, "Compléter le tableau des cinq jours", LATE),
+        (date(2026, 12, 15), {"a_completer": 4, "published_on": date(2026, 12, 15)}, "Certifier l'affichage", TO_DO),
+        (date(2026, 12, 15), {}, "Afficher le tableau", TO_DO),
+        (date(2026, 12, 16), {}, "Afficher le tableau", LATE),
         (date(2026, 12, 16), {"published_on": date(2026, 12, 15)}, "Certifier l'affichage", TO_DO),
         (
             date(2026, 12, 16),
@@ -212,11 +299,11 @@ def test_the_meeting_is_asked_for_in_its_days(
 
 def test_what_the_record_does_not_say_is_said_to_be_unknown() -> None:
     found = states(tasks_of())
-    for title in ("Régler les doutes", "Compléter les motifs", "Noter la réunion de la commission de contrôle"):
-        assert found[title] is TaskState.UNKNOWN, "no poll is guessed either"
-    known = {task.title: task for task in tasks_of(doubts=2, sans_motif=0)}
+    for title in ("Régler les doutes", "Compléter les dates et les motifs"):
+        assert found[title] is TaskState.UNKNOWN
+    known = {task.title: task for task in tasks_of(doubts=2, incomplete=0)}
     assert (known["Régler les doutes"].state, known["Régler les doutes"].why[:1]) == (TO_DO, "2")
-    assert known["Compléter les motifs"].state is DONE
+    assert known["Compléter les dates et les motifs"].state is DONE
 
 
 def test_each_task_stands_in_one_group_and_has_a_button_and_a_reason() -> None:

@@ -216,6 +216,7 @@ def test_what_ended_lately_is_announced_in_its_order() -> None:
 
 def test_a_request_is_called_by_what_it_makes() -> None:
     tableau: dict[str, Any] = {"kind": ExportKind.TABLEAU, "type_tableau": "vingt_jours"}
+    tableau["parameters"] = {"scrutin": "2027-04-11"}
     assert request_words(demande(1, file(1, Q), file(2, Q))) == "Liste électorale, 2 fichiers"
     assert request_words(demande(1, file(1, Q, **tableau))) == "Tableau des vingt jours, 1 fichier"
     both = file(2, Q, **tableau | {"type_tableau": "additions"})

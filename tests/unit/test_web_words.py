@@ -10,6 +10,7 @@ import pytest
 from jinja2 import DictLoader, Environment
 from markupsafe import Markup
 
+from common import incomplete
 from common.french import format_moment, typo, weekday_date
 from producers.web.security.identity import AgentCommune
 from producers.web.templating import add_words, code_words, day_of, duration, jour_of, kept_until, people_label
@@ -67,7 +68,7 @@ def test_a_clerk_reads_what_to_do_and_no_command() -> None:
     add_words(environment)
     said = [
         node.value
-        for module in (controles, couverture, majorite, importer)
+        for module in (incomplete, controles, couverture, majorite, importer)
         for node in ast.walk(ast.parse(inspect.getsource(module)))
         if isinstance(node, ast.Constant) and isinstance(node.value, str) and " (" in node.value
     ]
@@ -98,11 +99,13 @@ LABELS = """
 Addition sans inscription, Addition sans scrutin, Bureau absent, Bureau inconnu, Canton absent, Canton incohérent,
 Caractères abîmés, Caractères nettoyés, Catégorie incohérente, Circonscription absente, Circonscription incohérente,
 Code postal absent, Code postal inconnu, Code postal sans zéro, Commune de naissance absente,
-Commune de naissance sans zéro, Date de naissance absente, Date de tableau inhabituelle, Date future, Date illisible,
+Commune de naissance sans zéro, Date de naissance absente, Date du mouvement absente, Date et motif absents,
+Date de tableau inhabituelle, Date future, Date illisible,
 Date impossible, Date partielle, Date trop ancienne, Dates incertaines, Doutes à trancher, Début de la période inconnu,
 Déjà inscrit, Département de naissance absent, Département inconnu, Département obsolète, Département sans zéro,
-Export ancien, Exports non comparés, Fin de la période inconnue, Homonyme, Homonymes départagés par supposition,
-Liste absente, Majorité changée par une correction, Mineurs non exportés, Modification hors liste, Motif absent,
+Export ancien, Exports non comparés, Fin de la période inconnue, Homonyme, Catégorie absente,
+Homonymes départagés par supposition, Liste absente,
+Majorité changée par une correction, Mineurs non exportés, Modification hors liste, Motif absent,
 Mouvements en attente, Mouvements et exports en désaccord, Mouvements peut-être incomplets, Naissance incohérente,
 Nationalité absente, Nationalité française,
 Nationalité hors de l'Union, Nom absent, Nom d'usage identique, Nom d'usage répété, Nom d'usage sans lettre,
@@ -118,7 +121,7 @@ _CODE = re.compile(r"[a-z]+(_[a-z]+)+")
 
 def _tableau_codes() -> Iterator[str]:
     """The kinds that the report of a tableau may have: words joined so are nothing else in these modules."""
-    for module in (controles, couverture, majorite, make_tableau):
+    for module in (incomplete, controles, couverture, majorite, make_tableau):
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str) and _CODE.fullmatch(node.value):
                 yield node.value

@@ -335,7 +335,7 @@ class Story:
     def complete_motifs(self) -> None:
         """Why each came or left."""
         self.hand.go("À faire")
-        self.hand.follow("Compléter les motifs")
+        self.hand.follow("Compléter")
         self.hand.sees("Remplissez ce que vous savez")
         words = {"inscription": "Inscription volontaire", "radiation": "Décès", "modification": "Changement de bureau"}
         assert self.hand.choose_all("Catégorie", words) >= NEWCOMERS + LEAVE

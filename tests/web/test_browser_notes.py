@@ -66,7 +66,7 @@ def test_motifs_are_completed_by_keyboard(visit: Visit, site: Site, *, with_scri
     if not with_scripts:
         page.goto(path_of("motifs"))
     expect(page.locator(f"#categorie-{first}")).to_have_count(0)
-    assert _trail(site, "motifs_completed")[-1] == "le motif de 2 mouvements a été complété"
+    assert _trail(site, "motifs_completed")[-1] == "la date ou le motif de 2 mouvements a été complété"
     wait_until(lambda: _trail(site, "electeurs_seen"), message="that the page was seen")
 
 

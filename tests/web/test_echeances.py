@@ -120,11 +120,31 @@ def test_without_any_poll_the_page_says_how_to_add_one(files_on_both: FilesScree
     assert "Ajouter un scrutin de la commune" in page
 
 
+def test_a_second_round_asks_for_nothing(files: FilesScreen) -> None:
+    files.desk.run("DELETE FROM scrutin")
+    for day, words in (("2027-04-11", "Présidentielle, 1er tour"), ("2027-04-25", "Présidentielle, 2nd tour")):
+        files.desk.run(
+            "INSERT INTO scrutin (code_commune, date, libelle) VALUES ('', :day, :words)", day=day, words=words
+        )
+    files.set_clock(NOON)
+    first, _, second = files.read("echeances").partition("Présidentielle, 2nd tour")
+    assert "mardi 6 avril 2027 Tableau des cinq jours" in first
+    assert "Il ne demande ni réunion, ni tableau (Code électoral, art. L. 57)." in second
+    assert "Tableau des" not in second
+
+
 def test_a_national_poll_is_everybodys_and_past_ones_are_left_out(files: FilesScreen) -> None:
     files.desk.run("DELETE FROM scrutin")
     for code, day, words in (("", "2027-04-11", "Élection nationale"), ("13055", "2027-05-02", "Élection ailleurs")):
-        files.desk.run("INSERT INTO scrutin VALUES (:code, :day, :words, NULL)", code=code, day=day, words=words)
-    files.desk.run("INSERT INTO scrutin VALUES ('13900', '2026-03-15', 'Élection passée', NULL)")
+        files.desk.run(
+            "INSERT INTO scrutin (code_commune, date, libelle) VALUES (:code, :day, :words)",
+            code=code,
+            day=day,
+            words=words,
+        )
+    files.desk.run(
+        "INSERT INTO scrutin (code_commune, date, libelle) VALUES ('13900', '2026-03-15', 'Élection passée')"
+    )
     files.set_clock(NOON)
     page = files.read("echeances")
     assert "Élection nationale dimanche 11 avril 2027" in page

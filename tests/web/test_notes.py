@@ -1,11 +1,13 @@
 """What a clerk notes on the screen: meetings, polls, motifs, doubts, bureaux, protected electors, her own messages."""
 
 import re
+from collections import Counter
 from datetime import date, timedelta
 from typing import Any
 
 import pytest
 from httpx2 import Response
+from sqlalchemy import text
 
 from producers.publisher import Publisher
 from producers.web.notes import electeurs
@@ -16,7 +18,7 @@ from tests.integration.requests_queue import RequestsQueue
 from tests.parts.town import AGENT, TODAY
 from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, words
-from tests.web.noted import DOUBT
+from tests.web.noted import DOUBT, TWO_EXPORTS
 from worker.demo.libreville import demo_calendrier
 from worker.exports.audit import Action
 
@@ -85,6 +87,28 @@ def test_what_is_wrong_with_a_meeting_or_a_poll_is_said_by_its_field(files: File
     assert files.post("reunions", {"act": "scrutin-removed", "scrutin": "x"}).status_code == 404
 
 
+def test_a_poll_of_a_decree_and_a_vain_meeting_are_noted(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    noted = {"libelle": "Élections législatives, 1er tour", "scrutin": "2027-05-09", "sans_commission": "1"}
+    noted |= {"publication_due": "2027-04-24"}
+    refused = screen.post("reunions", {"act": "scrutin", **noted})
+    assert [name for name, _ in _faults(refused)] == ["texte"]
+    assert 'id="sans_commission" value="1" checked' in refused.text
+    page = words(_send(screen, "reunions", act="scrutin", **noted, texte="décret n° 2027-1"))
+    assert "décret n° 2027-1 : pas de réunion de la commission, tableau publié au plus tard le 24/04/2027" in page
+    correcting = screen.get("reunions", "scrutin=2027-05-09").text
+    assert 'name="publication_due" value="2027-04-24"' in correcting
+    assert 'id="sans_commission" value="1" checked' in correcting
+    due = screen.read("echeances").partition("Élections législatives")[2]
+    assert "samedi 24 avril 2027 Tableau des inscriptions et radiations" in due
+
+    day = today() - timedelta(days=3)
+    page = words(_send(screen, "reunions", act="reunion", jour=day.isoformat(), sans_deliberation="1"))
+    assert "toutes les listes" in page
+    assert "elle n'a pas délibéré" in page.partition("Réunions notées")[2]
+    assert 'id="sans_deliberation" value="1" checked' in screen.get("reunions", f"reunion={day}&liste=").text
+
+
 @pytest.mark.slow
 def test_a_poll_is_noted_corrected_and_taken_away(files_on_both: FilesScreen) -> None:
     screen = files_on_both
@@ -128,16 +152,16 @@ def test_many_motifs_are_completed_by_one_form(files_on_both: FilesScreen) -> No
     screen = files_on_both
     numbers = _without_motif(screen)
     page = screen.get("motifs").text
-    (total,) = re.findall(r"(\d+) mouvements sans motif", page)
+    (total,) = re.findall(r"(\d+) mouvements à compléter", page)
     form = dict[str, str]()
     for number in numbers[:3]:
         options = page.partition(f'id="categorie-{number}"')[2].partition("</select>")[0]
         form[f"categorie-{number}"] = re.findall(r'<option value="([^"]+)"', options)[-1]
         form[f"motif-{number}"] = f"pièce n° {number}"
     answer = words(_send(screen, "motifs", **form))
-    assert "Enregistré : 3 motifs." in answer
-    assert f"{int(total) - 3} mouvements sans motif" in answer
-    assert (Action.MOTIFS_COMPLETED, "le motif de 3 mouvements a été complété") in _said(screen)
+    assert "Enregistré : 3 mouvements complétés." in answer
+    assert f"{int(total) - 3} mouvements à compléter" in answer
+    assert (Action.MOTIFS_COMPLETED, "la date ou le motif de 3 mouvements a été complété") in _said(screen)
     assert not {f'id="categorie-{number}"' for number in numbers[:3]} & set(screen.get("motifs").text.split())
 
 
@@ -160,12 +184,75 @@ def test_a_motif_that_was_noted_wrongly_is_corrected(files_on_both: FilesScreen)
     assert answer.headers["location"].endswith("motifs?notes=1#enregistrement")
     screen.work()
     answer = screen.get("motifs", "notes=1")
-    assert "Enregistré : 1 motif." in words(answer)
+    assert "Enregistré : 1 mouvement complété." in words(answer)
     options = answer.text.partition(f'id="{categorie}"')[2].partition("</select>")[0]
     assert 'value="radiation_decision" selected' in options
-    assert _said(screen)[-1] == (Action.MOTIFS_COMPLETED, "le motif de 1 mouvement a été complété")
+    assert _said(screen)[-1] == (Action.MOTIFS_COMPLETED, "la date ou le motif de 1 mouvement a été complété")
     _send(screen, "motifs", **{categorie: "", motif: ""})
     assert "2 motifs notés" in screen.get("motifs", "notes=1").text
+
+
+def _undated(screen: FilesScreen) -> list[int]:
+    """Inscriptions and radiations of a comparison of two exports, without category: their numbers on the page."""
+    for statement in TWO_EXPORTS:
+        screen.desk.run(statement)
+    screen.desk.run(
+        "UPDATE mouvement SET categorie = '', motif = '', is_dated = false, import_id = 951,"
+        " date_mouvement = '2026-11-20', date_naissance = '1962-03-14' WHERE nature <> 'modification'"
+    )
+    return [int(it) for it in re.findall(r'id="categorie-(\d+)"', screen.get("motifs").text)]
+
+
+def _dated(screen: FilesScreen) -> Counter[tuple[str, str, str]]:
+    query = "SELECT nature, categorie, date_mouvement, is_dated FROM mouvement WHERE nature <> 'modification'"
+    with screen.desk.engine.connect() as connection:
+        rows = connection.execute(text(query)).all()
+    return Counter((row.nature, row.categorie, str(row.date_mouvement) if row.is_dated else "") for row in rows)
+
+
+def test_dates_and_motifs_are_applied_to_all_at_once(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    first, *others = _undated(screen)
+    page = screen.get("motifs").text
+    assert page.count("entre le 10/09/2026 et le 20/11/2026") == len(others) + 1
+    number = _dated(screen).total()
+    assert number > electeurs.PAGE, "more than one page has"
+    form = {f"categorie-{it}": "" for it in (first, *others)} | {f"jour-{first}": "2026-10-01"}
+    for_all = {"tous": "oui", "tous-inscription": "inscription_volontaire", "tous-radiation": "radiation_deces"}
+    for_all |= {"tous-jour": "2026-11-02", "portee": "toutes"}
+    answer = words(_send(screen, "motifs", **form | for_all))
+    assert f"Enregistré : {number} mouvements complétés." in answer
+    assert "Tous les mouvements ont leur date et leur motif" in answer
+    known = _dated(screen)
+    assert known.total() == number
+    assert {categorie for _, categorie, _ in known} == {"inscription_volontaire", "radiation_deces"}
+    assert Counter(day for _, _, day in known.elements()) == {"2026-11-02": number - 1, "2026-10-01": 1}
+
+
+def test_a_day_that_is_not_between_the_exports_is_said_by_its_line(files: FilesScreen) -> None:
+    first, *_ = _undated(files)
+    answer = files.post("motifs", {f"categorie-{first}": "", f"jour-{first}": "2026-09-10"})
+    assert [name for name, _ in _faults(answer)] == [f"jour-{first}"]
+    assert "hoisissez un jour entre le 10/09/2026 et le 20/11/2026" in words(answer)
+    impossible = {f"categorie-{first}": "", "tous": "oui", "tous-jour": "2026-02-31"}
+    assert [name for name, _ in _faults(files.post("motifs", impossible))] == ["tous-jour"]
+
+
+def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    numbers = _undated(screen)
+    screen.desk.run("UPDATE mouvement SET date_naissance = '2008-10-05' WHERE nature = 'inscription'")
+    page = screen.get("motifs").text
+    proposed = [int(it) for it in re.findall(r'name="propose-(\d+)"', page)]
+    assert "inscription d'office le 05/10/2026, jour de ses dix-huit ans" in words(screen.get("motifs"))
+    assert "Avant un scrutin, ce peut être l'article L. 30." in words(screen.get("motifs"))
+    assert 0 < len(proposed) < len(numbers)
+    first, *others = proposed
+    form = {f"categorie-{it}": "" for it in numbers} | {f"categorie-{first}": "inscription_l30"}
+    _send(screen, "motifs", **form | {f"propose-{it}": "oui" for it in proposed})
+    known = _dated(screen)
+    assert known["inscription", "inscription_office", "2026-10-05"] == len(others)
+    assert known["inscription", "inscription_l30", ""] == 1, "what she chose wins"
 
 
 def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(files: FilesScreen) -> None:
@@ -175,7 +262,7 @@ def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(file
     assert [name for name, _ in _faults(answer)] == [f"categorie-{first}", f"categorie-{second}"]
     assert 'value="sans catégorie"' in answer.text
     assert [name for name, _ in _faults(files.post("motifs", {f"categorie-{first}": ""}))] == [f"categorie-{first}"]
-    long = {f"categorie-{first}": Categorie.RADIATION_DECES.value, f"motif-{first}": "x" * 201}
+    long = {f"categorie-{first}": Categorie.INSCRIPTION_OFFICE.value, f"motif-{first}": "x" * 201}
     assert [name for name, _ in _faults(files.post("motifs", long))] == [f"motif-{first}"]
     assert {it.data["note"]["act"] for it in files.broker.events} <= {"electeurs_seen"}
 
@@ -290,7 +377,7 @@ def test_an_agent_chooses_her_messages(files_on_both: FilesScreen) -> None:
     assert re.findall(r'value="(\w+)" checked', answer.text) == ["echeance"]
 
 
-@pytest.mark.parametrize(("page", "said"), [("motifs", "motifs à compléter"), ("doutes", "doutes : 2 électeurs")])
+@pytest.mark.parametrize(("page", "said"), [("motifs", "dates et motifs"), ("doutes", "doutes : 2 électeurs")])
 def test_a_page_that_names_electors_is_in_the_trail_and_is_not_kept(files: FilesScreen, page: str, said: str) -> None:
     _without_motif(files)
     files.work()
@@ -339,7 +426,7 @@ def test_each_page_shows_the_electors_of_its_commune_only(files: FilesScreen) ->
         said = files.read(page)
         assert "INVENTÉE" not in said, page
         assert "0001" not in said, page
-    assert "Tous les mouvements ont leur motif" in files.read("motifs")
+    assert "Tous les mouvements ont leur date et leur motif" in files.read("motifs")
     files.desk.run("UPDATE mouvement SET categorie = 'radiation_deces' WHERE nature = 'radiation'")
     assert "Aucun motif n'est noté" in files.read("motifs", "notes=1")
     assert "Personne sur la liste ne porte ce nom" in words(files.post("proteges", search))
@@ -352,14 +439,14 @@ def test_what_is_written_down_while_the_page_is_drawn_does_not_stay_on_it(
     first = _without_motif(files)[0]
     options = files.get("motifs").text.partition(f'id="categorie-{first}"')[2].partition("</select>")[0]
     files.post("motifs", {f"categorie-{first}": re.findall(r'<option value="([^"]+)"', options)[-1]})
-    read = electeurs.read_without_motif
+    read = electeurs.read_incomplete
 
     def read_then_work(*given: Any) -> Any:  # noqa: ANN401 — as it is
         found = read(*given)
         files.work()
         return found
 
-    monkeypatch.setattr(electeurs, "read_without_motif", read_then_work)
+    monkeypatch.setattr(electeurs, "read_incomplete", read_then_work)
     page = files.get("motifs").text
     assert f'id="categorie-{first}"' in page
     assert 'hx-trigger="every 2s"' in page.partition('id="enregistrement"')[2].partition(">")[0]

@@ -77,7 +77,60 @@ def test_an_offer_goes_once_its_tableau_is_made(screen: AskedScreen) -> None:
 
 def test_without_any_poll_the_form_says_what_to_write(screen: AskedScreen) -> None:
     screen.desk.run("DELETE FROM scrutin")
-    assert "Aucun scrutin à venir n'est connu" in screen.read("/tableaux")
+    screen.desk.run("DELETE FROM commission")
+    assert "Aucun scrutin à venir n'est connu, et aucune réunion n'attend son tableau." in screen.read("/tableaux")
+
+
+ANNUAL = "Tableau des inscriptions et radiations"
+
+
+def _without_a_poll(screen: AskedScreen) -> None:
+    """The demonstration's meetings, of 15 May and 13 November 2026, and no poll; its first export is of 10 May."""
+    screen.desk.run("DELETE FROM scrutin")
+    screen.desk.run("UPDATE import SET taken_on = :day", day=date(2026, 5, 10))
+
+
+def test_a_year_without_a_poll_has_its_meeting_its_day_and_its_tableau(screen: AskedScreen) -> None:
+    _without_a_poll(screen)
+    tasks = screen.read("/taches")
+    assert f"Préparer le {ANNUAL.lower()} en retard Réunion annuelle de 2026, liste principale" in tasks
+    assert "à publier le samedi 14 novembre 2026" in tasks
+    assert "on ne sait pas" not in tasks.partition("Noter la réunion")[2]
+    due = screen.read("/echeances")
+    assert "du vendredi 20 novembre 2026 au mercredi 30 décembre 2026 Réunion de la commission de contrôle" in due
+    assert f"samedi 14 novembre 2026 {ANNUAL} à publier Code électoral, art. L. 19, L. 19-1, L. 20 et R. 13" in due
+
+    page = screen.get("/tableaux")
+    assert "type=vingt_jours&amp;until=2026-11-13&amp;listes=P" in page.text
+    assert 'id="until" value="2026-11-13"' in page.text
+    assert 'id="reunion" value="2026-05-15"' in page.text
+    assert "C'est la dernière réunion notée avant ce tableau." in words(page)
+    form = FORM | {"scrutin": "", "until": "2026-11-13", "reunion": "2026-05-15", "reunion_proposee": "2026-05-15"}
+    assert screen.post("/tableaux", form).status_code == 303
+    assert f"{ANNUAL}, listes P [pdf] envoyée" in screen.read("/tableaux")
+    screen.work()
+    made = screen.desk.ring(screen.numbers()[0])
+    assert made["label"].startswith(f"{ANNUAL} (commune), liste P, du ")
+    assert "2026-05-15" in str(made["parameters"])
+    assert "vingt jours" not in screen.read("/exports")
+
+
+def test_the_first_export_is_proposed_when_no_meeting_before_is_noted(screen: AskedScreen) -> None:
+    _without_a_poll(screen)
+    screen.desk.run("DELETE FROM commission WHERE date < :day", day=date(2026, 6, 1))
+    page = screen.get("/tableaux")
+    assert 'id="reunion" value="2026-05-10"' in page.text
+    assert "c'est le jour du premier export du REU que le registre a reçu" in words(page)
+    five_days = screen.get("/tableaux?type=cinq_jours_reu&scrutin=2027-04-18")
+    assert 'id="reunion" value=""' in five_days.text
+    form = FORM | {"reunion": "2026-05-10", "reunion_proposee": "2026-05-10"}
+    assert screen.post("/tableaux", form | {"type": "cinq_jours_reu"}).status_code == 303
+    assert "reunion" not in screen.sent[0].data, "the tableau des cinq jours goes on from the meeting of the poll"
+    assert screen.post("/tableaux", form | {"scrutin": "", "until": "2026-11-13"}).status_code == 303
+    assert screen.sent[1].data["reunion"] == "2026-05-10"
+    written = form | {"scrutin": "", "until": "2026-11-13", "reunion": "2026-05-12"}
+    assert screen.post("/tableaux", written).status_code == 303
+    assert screen.sent[2].data["reunion"] == "2026-05-12", "what the clerk writes wins"
 
 
 def test_everything_that_is_chosen_is_asked(screen: AskedScreen) -> None:
@@ -120,15 +173,16 @@ def test_a_commune_that_begins_is_asked_for_the_meeting_before(screen: AskedScre
     """And never offered the one that the tableau follows, of which she heard once it was refused."""
     before, window = date(2026, 9, 10), date(2027, 3, 26)
     screen.desk.run("DELETE FROM commission")
-    assert "Aucune n'est notée" in words(screen.get("/tableaux"))
+    screen.desk.run("UPDATE import SET undone_at = finished_at")
+    assert "Le registre n'en connaît aucune avant ce tableau." in words(screen.get("/tableaux"))
     insert = "INSERT INTO commission (code_commune, liste, date) VALUES ('13900', '', :day)"
     screen.desk.run(insert, day=window)
     refused = screen.post("/tableaux", FORM)
     assert (refused.status_code, '<p class="error-text" id="reunion-faute">' in refused.text) == (422, True)
-    assert "le jour du premier export du REU qu'elle a donné" in words(refused)
+    assert "indiquez la précédente, d'où les mouvements sont comptés" in words(refused)
     screen.desk.run(insert, day=before)
     said = words(screen.get("/tableaux?type=vingt_jours&scrutin=2027-04-18"))
-    assert "la dernière qui est notée d'avant, le 10/09/2026." in said
+    assert "C'est la dernière réunion notée avant ce tableau." in said
     assert screen.post("/tableaux", FORM).status_code == 303
 
 

@@ -23,7 +23,9 @@ WEEK = timedelta(days=7)
 def _tableau(screen: FilesScreen) -> int:
     """One that nothing speaks against."""
     number = screen.make_tableau(TypeTableau.CINQ_JOURS_REU)
-    screen.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL, finished_at = created_at")
+    screen.desk.run(
+        "UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL, finished_at = created_at"
+    )
     return number
 
 
@@ -52,6 +54,31 @@ def _row(screen: FilesScreen, number: int) -> RowMapping:
     with screen.desk.engine.connect() as connection:
         query = text("SELECT * FROM derniers_exports WHERE export_id = :id")
         return connection.execute(query, {"id": number}).mappings().one()
+
+
+def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    number = _made_long_ago(screen)
+    lacks = '[{"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 4}]'
+    screen.desk.run(f"UPDATE export SET a_completer = 4, anomalies = '{lacks}'")  # noqa: S608 — ours
+    page = screen.read("export", export=number)
+    assert " à compléter " in page
+    assert "À compléter avant la publication : 4 motifs." in page
+    assert "Publier sans compléter" in page
+    assert "Noter la publication" not in screen.read("taches")
+    form = {"mode": "consultation", "du": today().isoformat(), "au": "", "signe": "", "raison": ""}
+    answer = screen.post("publication", form, export=number)
+    assert answer.status_code == 422
+    assert "Dites pourquoi il est publié ainsi" in answer.text
+    answer = screen.post("publication", form | {"raison": "le scrutin est dans huit jours"}, export=number)
+    assert answer.status_code == 303
+    screen.work()
+    page = screen.read("publication", export=number)
+    assert "À compléter : 4 motifs. Publié ainsi : le scrutin est dans huit jours" in page
+    assert _row(screen, number)["publication_reason"] == "le scrutin est dans huit jours"
+    said = [line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED]
+    assert said[-1].endswith(", incomplet (4 motifs)")
+    assert " publié " in screen.read("exports")
 
 
 @pytest.mark.slow

@@ -8,7 +8,7 @@ import json
 from collections.abc import Iterable
 from datetime import date
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -111,10 +111,21 @@ def _read_liste(_context: click.Context, _parameter: click.Parameter, value: str
 @click.option("--add", type=JOUR, metavar="DATE", help="Ajouter ou corriger le scrutin de ce jour, avec --libelle.")
 @click.option("--libelle", default="", metavar="TEXTE", help="Ce qu'on élit : « Élections municipales, 1er tour ».")
 @click.option("--cloture", type=JOUR, metavar="DATE", help="Clôture de la liste, quand elle est inhabituelle.")
+@click.option(
+    "--publication", "publication_due", type=JOUR, metavar="DATE", help="Dernier jour du tableau, si ce n'est pas J-20."
+)
+@click.option("--sans-commission", is_flag=True, help="La commission de contrôle ne se réunit pas avant ce scrutin.")
+@click.option("--texte", default="", metavar="TEXTE", help="Le texte qui fixe ces jours : « décret n° … du … ».")
 @click.option("--remove", type=JOUR, metavar="DATE", help="Retirer le scrutin de ce jour.")
 @reason_option
 def scrutins(
-    *, commune: str, add: date | None, libelle: str, cloture: date | None, remove: date | None, reason: str
+    *,
+    commune: str,
+    add: date | None,
+    sans_commission: bool,
+    remove: date | None,
+    reason: str,
+    **noted: Any,  # noqa: ANN401 — the fields of a KnownScrutin
 ) -> None:
     """Montrer, ajouter ou retirer des scrutins.
 
@@ -124,15 +135,16 @@ def scrutins(
     from worker.handlers.note_register import forget_scrutin, note_scrutin
     from worker.registre.scrutins import KnownScrutin, select_scrutins
 
-    if (cloture or libelle) and not add:
-        raise click.UsageError("--libelle et --cloture demandent aussi --add")
+    if (sans_commission or any(noted.values())) and not add:
+        raise click.UsageError("--libelle, --cloture et les jours d'un scrutin demandent aussi --add")
     code = commune.upper()
     with register_database() as engine, engine.begin() as connection:
         by, recalled = operator(), list[str]()
         if remove:
             recalled += forget_scrutin(connection, code, remove, by=by, reason=reason)
         if add:
-            recalled += note_scrutin(connection, KnownScrutin(code, add, libelle, cloture), by=by, reason=reason)
+            scrutin = KnownScrutin(code, add, has_commission=not sans_commission, **noted)
+            recalled += note_scrutin(connection, scrutin, by=by, reason=reason)
         found = select_scrutins(connection, code)
     print_recalled(recalled)
     _show_scrutins(found)
@@ -144,9 +156,18 @@ def scrutins(
     "--liste", callback=_read_liste, metavar="LISTE", help="P, CE ou CM, si la réunion n'a porté que sur elle."
 )
 @click.option("--add", type=JOUR, metavar="DATE", help="Noter la réunion de ce jour.")
+@click.option("--sans-deliberation", is_flag=True, help="Elle n'a pas délibéré : pas de quorum, ou voix à égalité.")
 @click.option("--remove", type=JOUR, metavar="DATE", help="Retirer la réunion de ce jour.")
 @reason_option
-def commissions(*, commune: str, liste: Liste | None, add: date | None, remove: date | None, reason: str) -> None:
+def commissions(
+    *,
+    commune: str,
+    liste: Liste | None,
+    add: date | None,
+    sans_deliberation: bool,
+    remove: date | None,
+    reason: str,
+) -> None:
     """Montrer, noter ou retirer les réunions de la commission de contrôle.
 
     Le tableau des vingt jours compte les mouvements depuis la réunion précédente jusqu'à celle qu'il suit, celui des
@@ -155,13 +176,16 @@ def commissions(*, commune: str, liste: Liste | None, add: date | None, remove: 
     from worker.handlers.note_register import forget_reunion, note_reunion
     from worker.registre.scrutins import ALL_LISTS, Reunion, select_reunions
 
+    if sans_deliberation and not add:
+        raise click.UsageError("--sans-deliberation demande aussi --add")
     code, about = commune.upper(), liste.value if liste else ALL_LISTS
     with register_database() as engine, engine.begin() as connection:
         by, recalled = operator(), list[str]()
         if remove:
             recalled += forget_reunion(connection, code, Reunion(about, remove), by=by, reason=reason)
         if add:
-            recalled += note_reunion(connection, code, Reunion(about, add), by=by, reason=reason)
+            reunion = Reunion(about, add, not sans_deliberation)
+            recalled += note_reunion(connection, code, reunion, by=by, reason=reason)
         found = select_reunions(connection, code, liste)
     print_recalled(recalled)
     _show_reunions(found)
@@ -174,13 +198,20 @@ def _show_scrutins(found: "list[KnownScrutin]") -> None:
     rows = []
     for it in found:
         cloture = short_date(it.cloture) if it.cloture else ""
-        rows.append((short_date(it.date), it.code_commune or "toutes", it.libelle, cloture))
-    print_table(("Scrutin", "Commune", "Libellé", "Clôture"), rows)
+        rows.append((short_date(it.date), it.code_commune or "toutes", it.libelle, cloture, _unusual(it)))
+    print_table(("Scrutin", "Commune", "Libellé", "Clôture", "Jours particuliers"), rows)
+
+
+def _unusual(scrutin: "KnownScrutin") -> str:
+    said = [f"tableau publié au plus tard le {short_date(scrutin.publication_due)}"] if scrutin.publication_due else []
+    said += [] if scrutin.has_commission else ["pas de réunion de la commission"]
+    return " ; ".join((*said, scrutin.texte)) if said else ""
 
 
 def _show_reunions(found: "list[Reunion]") -> None:
     for it in found:
-        click.echo(f"{short_date(it.date)}  {f'liste {it.liste}' if it.liste else 'toutes les listes'}")
+        about = f"liste {it.liste}" if it.liste else "toutes les listes"
+        click.echo(f"{short_date(it.date)}  {about}{'' if it.has_deliberated else ', sans délibération'}")
     if not found:
         click.echo("Aucune réunion : notez-en une avec --add.")
 
@@ -190,13 +221,13 @@ def _show_reunions(found: "list[Reunion]") -> None:
 @click.option("--export", "to", type=click.Path(path_type=Path), metavar="FICHIER", help="Écrire le CSV à compléter.")
 @click.option("--import", "source", type=click.Path(path_type=Path), metavar="FICHIER", help="Noter le CSV complété.")
 def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
-    """Compléter les catégories et les motifs des mouvements.
+    """Compléter les dates, les catégories et les motifs des mouvements.
 
-    L'export du REU ne dit pas pourquoi un électeur est venu ou parti : la case du tableau reste vide tant que la mairie
-    ne l'a pas dit. Écrivez le fichier, complétez ses deux dernières colonnes, puis notez-le.
+    L'export du REU ne dit ni quand ni pourquoi un électeur est venu ou parti. Le tableau est à compléter tant que la
+    mairie ne l'a pas dit. Écrivez le fichier, complétez ses trois dernières colonnes, puis notez-le.
     """
     from worker.handlers.note_register import read_completed
-    from worker.registre.mouvements.motifs import count_without_categorie, write_motifs
+    from worker.registre.mouvements.motifs import count_incomplete, write_motifs
 
     if to and source:
         raise click.UsageError("--export ou --import, pas les deux à la fois")
@@ -211,8 +242,8 @@ def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
             if written:
                 click.echo(f"{count_of(written, 'mouvement')} à compléter dans {to} : il contient des noms.")
                 return
-        remaining = count_without_categorie(connection, code)
-    click.echo(f"{count_of(remaining, 'mouvement')} sans catégorie.")
+        remaining = count_incomplete(connection, code)
+    click.echo(f"{count_of(remaining, 'mouvement')} sans date ou sans catégorie.")
 
 
 @click.command

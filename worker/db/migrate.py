@@ -36,6 +36,7 @@ _REQUESTS: _Grants = (
     # What an event decides of a doubt, or says of the register (ADR 0029): these columns, these tables.
     ("UPDATE (born_after, born_before, decision, decided_at, decided_by, inscription_id, radiation_id)", "doubt"),
     ("DELETE, UPDATE (ancien_bureau, categorie, is_protegee, motif, nature)", "mouvement"),
+    ("UPDATE (date_mouvement, date_tableau, is_dated)", "mouvement"),
     ("INSERT, DELETE", "commission, protection, scrutin"),
     ("UPDATE (cloture, libelle)", "scrutin"),
     ("UPDATE (code_canton, code_circonscription, libelle_canton, libelle_circonscription)", "bureau"),
@@ -57,7 +58,8 @@ _ANY_FILE: _Grants = (
     ("SELECT, UPDATE (marked_at)", "volume"),
     ("UPDATE (attempts, error_code, error_message, finished_at, lease_until, not_before, owner, retries)", "export"),
     ("UPDATE (lines_written, rung_at, started_at, status)", "export"),
-    ("UPDATE (anomalies, bloquantes, differences, electeurs, mineurs, pages, reconciliation, remarques)", "export"),
+    ("UPDATE (a_completer, anomalies, bloquantes, differences, electeurs, mineurs, pages)", "export"),
+    ("UPDATE (reconciliation, remarques)", "export"),
     ("UPDATE (purged_at, report_name, report_sha256, report_size, rests_on, sha256, size, verified_at)", "export"),
     ("UPDATE (settled_at)", "request"),
     *_TRAIL,
@@ -89,7 +91,7 @@ _GRANTS: Mapping[str, _Grants] = {
         # An import that is undone, or of another day: its mouvements, and the files to be made again.
         ("DELETE, UPDATE (date_mouvement, date_tableau)", "mouvement"),
         ("DELETE", "doubt, homonym"),
-        ("SELECT (attempts, bloquantes, code_commune, downloaded_at, edition, id, kind, label)", "export"),
+        ("SELECT (a_completer, attempts, bloquantes, code_commune, downloaded_at, edition, id, kind, label)", "export"),
         ("SELECT (liste, provisoire_until, recall_id, rests_on, status)", "export"),
         ("UPDATE (attempts, label, lease_until, owner, recall_id, rung_at, status)", "export"),
         ("EXECUTE", "FUNCTION lock_exports()"),
@@ -133,7 +135,7 @@ GRANTS: Mapping[str, _Grants] = {
     "prefecture_ecran": (
         *_GRANTS["prefecture_lecture"],
         # Those name electors: what agents complete, of their own commune.
-        ("SELECT", "doutes_ouverts, electeurs, electeurs_proteges, motifs_notes, mouvements_sans_motif"),
+        ("SELECT", "doutes_ouverts, electeurs, electeurs_proteges, motifs_notes, mouvements_a_completer"),
         ("SELECT", "jetons"),
     ),
 }

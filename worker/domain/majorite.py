@@ -102,6 +102,8 @@ class _Arrival(NamedTuple):
             categorie=self.categorie,
             motif=self.motif if is_said else f"Dix-huit ans le {short_date(self.day)} (art. L. 11, II, 1°)",
             date_mouvement=self.day,
+            after=None,
+            is_presumed=self.is_entry and not is_said,
             ancien_bureau="",
             nouveau_bureau=self.bureau,
             is_majorite=True,

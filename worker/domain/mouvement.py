@@ -51,13 +51,18 @@ class Mouvement:
     motif: str
     date_tableau: date
     date_mouvement: date
-    """The day it was decided; what « since the last meeting » counts from."""
+    """The day it was decided; what « since the last meeting » counts from. Not dated: the last day that is possible."""
     scrutin: date | None
     """The poll it was made or applied for (J-5, additions)."""
     ancien_bureau: str
     nouveau_bureau: str
     numero: int
     personne: Personne
+    after: date | None = None
+    """Of a mouvement that is not dated: it happened after this day, which is `date.min` when nothing says which day.
+    None: its day is known."""
+    is_presumed: bool = False
+    """Whether its category is only presumed from the date of birth: the town hall may still say another one."""
     is_majorite: bool = False
     """The elector's eighteenth birthday, who was on the list before. Code électoral, art. L. 11, II."""
     is_in_list: bool = True

@@ -17,7 +17,7 @@ from common.french import count_of, short_date
 from schemas.vocabulary import Nature
 from worker.domain.majorite import OfAge, Period, Register
 from worker.domain.mouvement import Mouvement
-from worker.domain.tableau.demande import Demande, is_in
+from worker.domain.tableau.demande import Demande, is_in_period
 
 
 class Reason(StrEnum):
@@ -157,7 +157,7 @@ def find_differences(demande: Demande, register: Register) -> Iterator[Differenc
                 yield Difference.of(Reason.OF_AGE_LATER, mouvement)
     waiting = register.narrow(date.max, last_birth(period.age_avant), waiting=True)
     for mouvement in OfAge(period, waiting).stream():
-        if not mouvement.is_applied and is_in(mouvement, demande):
+        if not mouvement.is_applied and is_in_period(mouvement, demande):
             yield from _is_waiting(mouvement, jour)
 
 

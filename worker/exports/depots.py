@@ -159,6 +159,8 @@ class PublicationDays(NamedTuple):
     published_on: date
     published_until: date | None
     certified_on: date | None
+    reason: str = ""
+    """Why it was published incomplete."""
 
 
 def write_publication(

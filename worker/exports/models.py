@@ -173,6 +173,9 @@ class Export(Base):
     lines_written: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Progress, then the total.")
     mineurs: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Left out: not yet 18.")
     bloquantes: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    a_completer: Mapped[int] = mapped_column(
+        Integer, default=0, server_default="0", doc="Of a tableau: mouvements whose date or motif is missing."
+    )
     remarques: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     anomalies: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="Code, severity, column, count.")
     size: Mapped[int | None] = mapped_column(BigInteger)
@@ -261,6 +264,9 @@ class Publication(Base):
     published_on: Mapped[date] = mapped_column(Date)
     published_until: Mapped[date | None] = mapped_column(Date, doc="Not known yet: no certificate.")
     published_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
+    reason: Mapped[str] = mapped_column(
+        Texte, default="", server_default="", doc="Why it was published incomplete; empty of a complete tableau."
+    )
     said_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
     certified_on: Mapped[date | None] = mapped_column(Date, doc="The day the certificate was signed.")
     certificat_name: Mapped[str | None] = mapped_column(Texte, doc="Beside the tableau; none until it is drawn.")

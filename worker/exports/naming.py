@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import civil_time
 from schemas.requests import TableauPart
-from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
 from schemas.vocabulary import ExportKind, Format, Liste
 from worker.exports.models import Export
 
@@ -60,6 +60,8 @@ class TableauNaming:
     code_commune: str
     part: TableauPart
     edition: Edition
+    titre: str = ""
+    """The short name, when it is not that of the type: see `name_tableau`."""
 
     def name(self, moment: datetime) -> str:
         """The file name."""
@@ -70,7 +72,7 @@ class TableauNaming:
     def label(self, moment: datetime) -> str:
         """The type, the presentation, the list, the instant."""
         how = self.part.presentation.label + (f", {self.edition.label}" if self._is_for_commission else "")
-        return f"{self.part.type.label} ({how}), liste {self.part.liste}, du {moment:%d/%m/%Y %H:%M:%S}"
+        return f"{self.titre or self.part.type.label} ({how}), liste {self.part.liste}, du {moment:%d/%m/%Y %H:%M:%S}"
 
     @property
     def _is_for_commission(self) -> bool:
@@ -82,7 +84,13 @@ def naming_of(export: Export) -> Naming:
     if export.kind != ExportKind.TABLEAU:
         return ListeNaming(export.code_commune, export.nom_liste, Format(export.format))
     part = TableauPart(TypeTableau(export.type_tableau), export.nom_liste, Presentation(export.presentation))
-    return TableauNaming(export.code_commune, part, Edition(export.edition))
+    return TableauNaming(export.code_commune, part, Edition(export.edition), titre_of(export))
+
+
+def titre_of(export: Export) -> str:
+    """The short name of a tableau that was asked for."""
+    dates = export.parameters
+    return name_tableau(TypeTableau(export.type_tableau), dates.get("scrutin"), dates.get("publication_due"))
 
 
 def allocate_names(session: Session, namings: Sequence[Naming], created_at: datetime) -> list[tuple[str, str]]:

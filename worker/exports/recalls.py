@@ -23,7 +23,7 @@ _NAMED = 3
 _FILES = (
     select(
         *(Export.id, Export.kind, Export.label, Export.code_commune, Export.rests_on, Export.edition),
-        *(Export.downloaded_at, Export.bloquantes, Export.provisoire_until),
+        *(Export.downloaded_at, Export.bloquantes, Export.a_completer, Export.provisoire_until),
         *(Depot.deposited_on, Depot.verdict, Publication.published_on),
     )
     .outerjoin(Depot, Depot.export_id == Export.id)
@@ -144,7 +144,7 @@ def _is_used(row: Row[Any]) -> bool:
     """
     if row.published_on or (row.deposited_on and row.verdict != Verdict.REJETE):
         return True
-    is_fit = not (row.bloquantes or row.provisoire_until) and row.edition == Edition.AFFICHAGE
+    is_fit = not (row.bloquantes or row.a_completer or row.provisoire_until) and row.edition == Edition.AFFICHAGE
     return bool(row.kind == ExportKind.TABLEAU and is_fit and row.downloaded_at)
 
 

@@ -289,6 +289,7 @@ def mark_ready(engine: Engine, export_id: int, owner: str, made: Made, files: It
             pages=made.pages,
             mineurs=made.mineurs,
             bloquantes=made.bloquantes,
+            a_completer=made.a_completer,
             remarques=made.remarques,
             anomalies=made.anomalies,
             differences=made.differences,

@@ -65,6 +65,8 @@ class Made:
     bloquantes: int
     remarques: int
     anomalies: list[dict[str, Any]]
+    a_completer: int = 0
+    """Of a tableau: mouvements whose date or motif is missing."""
     pages: int | None = None
     differences: dict[str, Any] | None = None
     """Of a list file, with the one deposited before it."""

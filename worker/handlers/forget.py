@@ -395,6 +395,7 @@ def _texts(code_commune: str) -> Iterator[tuple[Any, Sequence[Any], Sequence[Any
     exports = select(Export.id).where(Export.code_commune == code_commune)
     imports = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
     yield Depot, [Depot.export_id], [Depot.remarque, Depot.answer], Depot.export_id.in_(exports)
+    yield Publication, [Publication.export_id], [Publication.reason], Publication.export_id.in_(exports)
     yield Recall, [Recall.id], [Recall.because, Recall.reason], Recall.code_commune == code_commune
     yield Request, [Request.id], [Request.reason], Request.code_commune == code_commune
     yield Preview, [Preview.id], [Preview.file_name, Preview.reason], Preview.code_commune == code_commune

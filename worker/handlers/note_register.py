@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Select, and_, select, update
 from sqlalchemy.orm import Session, joinedload
 
 from common.french import count_of, short_date
+from common.law import Regime
 from schemas.declarations import AnomaliesHandled, CompletedMotif, DoubtDecided, DownloadBegun, ElecteursSeen
 from schemas.envelope import CloudEvent
 from schemas.requests import TableauxRenderRequested
@@ -25,8 +26,17 @@ from schemas.vocabulary import UNFINISHED, DoubtDecision, ExportKind, ExportStat
 from worker.domain.identite import Identite, identite_of
 from worker.domain.majorite import OfAge, Period
 from worker.domain.mouvement import Mouvement, Personne
-from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of, is_in
-from worker.domain.tableau.model import Ligne, LigneRules
+from worker.domain.tableau.demande import (
+    Calendrier,
+    Demande,
+    DemandeInvalide,
+    correction,
+    dates_of,
+    is_in,
+    is_in_period,
+    is_perhaps_l30,
+)
+from worker.domain.tableau.model import Ligne, LigneRules, format_bureau
 from worker.errors import RefusedError
 from worker.exports.audit import Action, Actor, record_audit
 from worker.exports.models import Export
@@ -58,8 +68,8 @@ from worker.registre.scrutins import (
 _AT_ONCE = 500
 """Mouvements, or dates of birth, named in one statement."""
 
-_COUNTED_FROM = ("reunion", "until", "cloture", "effective_on", "age_avant", "age_apres")
-"""What of a Demande decides who is in a tableau, and depends on the calendar."""
+_COUNTED_FROM = ("reunion", "until", "cloture", "publication_due", "effective_on", "age_avant", "age_apres")
+"""What of a Demande decides who is in a tableau, or how it is called, and depends on the calendar."""
 
 
 def note_reunion(
@@ -84,8 +94,10 @@ def note_reunion(
         add_reunion(connection, code_commune, reunion)
 
     because = f"la commission de contrôle s'est réunie le {short_date(reunion.date)}{_about(reunion)}"
-    if replaces:
+    if replaces and replaces != reunion.date:
         because += f", et non le {short_date(replaces)}"
+    if not reunion.has_deliberated:
+        because += ", sans pouvoir délibérer"
     withdrawal = Withdrawal(None, Action.REUNION_CHANGED, because, by.name, reason, by.account, code_commune)
     return _change_calendar(connection, code_commune, withdrawal, change)
 
@@ -125,7 +137,8 @@ def note_scrutin(
             remove_scrutin(connection, scrutin.code_commune, moved)
         set_scrutin(connection, scrutin)
 
-    because = f"le scrutin du {short_date(scrutin.date)} est noté ({scrutin.libelle or 'sans libellé'})"
+    said = f"{scrutin.libelle or 'sans libellé'}{f', {scrutin.texte}' if scrutin.texte else ''}"
+    because = f"le scrutin du {short_date(scrutin.date)} est noté ({said})"
     if moved:
         because = f"le scrutin est le {short_date(scrutin.date)}, et non le {short_date(moved)}"
     withdrawal = Withdrawal(None, Action.SCRUTIN_CHANGED, because, by.name, reason, by.account, scrutin.code_commune)
@@ -153,7 +166,7 @@ def forget_scrutin(connection: Connection, code_commune: str, day: date, *, by: 
 
 
 class Completed(NamedTuple):
-    """What became of motifs that were completed."""
+    """What became of dates and motifs that were completed."""
 
     noted: int
     recalled: list[str]
@@ -163,7 +176,7 @@ class Completed(NamedTuple):
 def complete_motifs(
     connection: Connection, code_commune: str, completed: Sequence[CompletedMotif], *, by: Actor
 ) -> Completed:
-    """Note the motifs of mouvements.
+    """Note the dates and motifs of mouvements.
 
     Raises:
         RefusedError: one cannot be noted: the transaction must not be committed.
@@ -186,7 +199,7 @@ def read_completed(connection: Connection, code_commune: str, path: Path, *, by:
 def _complete(
     connection: Connection, code_commune: str, numbers: Sequence[int], by: Actor, change: Callable[[], None]
 ) -> Completed:
-    because = f"le motif de {count_of(len(numbers), 'mouvement')} a été complété"
+    because = f"la date ou le motif de {count_of(len(numbers), 'mouvement')} a été complété"
     withdrawal = Withdrawal(
         None, Action.MOTIFS_COMPLETED, because, by.name, account=by.account, code_commune=code_commune, says_why=True
     )
@@ -429,7 +442,7 @@ def _change_lines(
     code_commune = withdrawal.code_commune
     conditions = (MouvementRegistre.date_naissance.in_(births),) if len(births) <= _AT_ONCE else ()
 
-    def read() -> dict[int, Counter[tuple[Nature, Ligne]]]:
+    def read() -> dict[int, Counter[_Said]]:
         return dict(_read_lines(connection, code_commune, conditions, is_one))
 
     before = read()
@@ -439,17 +452,46 @@ def _change_lines(
     return recall_tableaux(connection, withdrawal, stale)
 
 
+class _Said(NamedTuple):
+    """What a tableau says of one mouvement: what it adds to which count, and its line; a récapitulatif has no lines."""
+
+    nature: Nature
+    bureau: str
+    correction: int
+    is_in_period: bool
+    is_perhaps_l30: bool
+    ligne: Ligne | None
+
+
+def _say(mouvement: Mouvement, demande: Demande) -> _Said | None:
+    """None: the tableau says nothing of it."""
+    is_since_2019 = demande.law.regime is Regime.REPERTOIRE_UNIQUE
+    is_shown, sign = is_in(mouvement, demande), correction(mouvement, demande)
+    is_counted = is_since_2019 and is_in_period(mouvement, demande)
+    if not (is_shown or sign or is_counted):
+        return None
+    rules = LigneRules(demande.edition, has_nationalite=False, has_dates=demande.modele.has_dates)
+    has_line = is_shown and demande.presentation is not Presentation.RECAPITULATIF
+    return _Said(
+        mouvement.nature,
+        format_bureau(mouvement),
+        sign,
+        is_counted,
+        is_perhaps_l30(mouvement, demande),
+        rules.to_ligne(mouvement) if has_line else None,
+    )
+
+
 def _read_lines(
     connection: Connection,
     code_commune: str,
     conditions: tuple[ColumnElement[bool], ...],
     is_one: Callable[[Personne], bool],
-) -> Iterator[tuple[int, Counter[tuple[Nature, Ligne]]]]:
-    """By its number, what each tableau that is ready prints of these people; the récapitulatif names nobody."""
+) -> Iterator[tuple[int, Counter[_Said]]]:
+    """By its number, what each tableau that is ready says of these people."""
     ready = select(Export).where(
         Export.kind == ExportKind.TABLEAU,
         Export.status == ExportStatus.READY,
-        Export.presentation != Presentation.RECAPITULATIF,
         Export.recall_id.is_(None),
         Export.code_commune == code_commune,
     )
@@ -460,9 +502,8 @@ def _read_lines(
             liste, demande = export.nom_liste, read_demande(export)
             version = commune.versions.get(liste, NO_VERSION) if commune else NO_VERSION
             some = _Some(connection, code_commune, liste, version, lambda _: None, conditions, is_one=is_one)
-            rules = LigneRules(demande.edition, has_nationalite=False, has_dates=True)
-            shown = (it for it in OfAge(Period.of(demande), some).stream() if is_in(it, demande))
-            yield export.id, Counter((it.nature, rules.to_ligne(it)) for it in shown)
+            said = (_say(it, demande) for it in OfAge(Period.of(demande), some).stream())
+            yield export.id, Counter(it for it in said if it)
 
 
 def _read_calendriers(connection: Connection, tableaux: Select[Export]) -> dict[tuple[str, Liste], Calendrier]:

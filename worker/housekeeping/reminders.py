@@ -9,8 +9,7 @@ import structlog
 from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
-from common.calendrier import commission_between, meeting_before, regime_on, tableaux_of_scrutin
-from common.law import Regime
+from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles, one_a_day
 from schemas.vocabulary import Wish
 from worker.db.engine import snapshot
 from worker.exports.models import EVERY_COMMUNE
@@ -19,7 +18,7 @@ from worker.notifier.messages.deadlines import COMMISSION, Deadline
 from worker.notifier.models import Agent, Recipient, Reminder, ReminderEcheance
 from worker.notifier.notify import Today
 from worker.registre.models import Commission, ListeCommunale, Scrutin
-from worker.registre.scrutins import NATIONAL
+from worker.registre.scrutins import NATIONAL, KnownScrutin
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -83,29 +82,20 @@ def _read_due(
     """What each commune that has a register and wants it is to be reminded of on its civil day."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
     concerned = [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]
-    scrutins: dict[str, dict[date, list[str]]] = defaultdict(lambda: defaultdict(list))
-    for commune, day, libelle in connection.execute(
-        select(Scrutin.code_commune, Scrutin.date, Scrutin.libelle).where(Scrutin.date >= _first_day(today))
-    ):
-        scrutins[commune][day].append(libelle)
-    reunions: dict[str, set[date]] = defaultdict(set)
-    for commune, day in connection.execute(select(Commission.code_commune, Commission.date)):
-        reunions[commune].add(day)
+    scrutins: dict[str, list[CalendarScrutin]] = defaultdict(list)
+    columns = [getattr(Scrutin, name) for name in KnownScrutin._fields]
+    for row in connection.execute(select(*columns).order_by(Scrutin.date, Scrutin.code_commune)):
+        scrutin = KnownScrutin(*row)
+        scrutins[scrutin.code_commune].append(scrutin.days)
+    reunions: dict[str, list[CalendarReunion]] = defaultdict(list)
+    held = select(Commission.code_commune, Commission.date, Commission.liste, Commission.has_deliberated)
+    for commune, day, liste, has_deliberated in connection.execute(held):
+        reunions[commune].append(CalendarReunion(day, liste, has_deliberated))
     for commune in concerned:
-        deadlines = [
-            deadline
-            for day in sorted({*scrutins[NATIONAL], *scrutins[commune]})
-            for deadline in find_deadlines(
-                day, _join([*scrutins[NATIONAL].get(day, []), *scrutins[commune].get(day, [])]), reunions[commune]
-            )
-        ]
         this_day = today(commune)
+        deadlines = find_deadlines(this_day, [*scrutins[NATIONAL], *scrutins[commune]], reunions[commune])
         if due := [DueReminder(it, number) for it in deadlines if (number := stage(it, this_day, days)) is not None]:
             yield commune, this_day, due
-
-
-def _join(libelles: Sequence[str]) -> str:
-    return " ; ".join(dict.fromkeys(libelle for libelle in libelles if libelle))
 
 
 def _plan(engine: Engine, commune: str, today: date, due: list[DueReminder]) -> bool:
@@ -125,19 +115,23 @@ def _plan(engine: Engine, commune: str, today: date, due: list[DueReminder]) -> 
     return True
 
 
-def find_deadlines(scrutin: date, libelle: str, reunions: Collection[date]) -> Iterator[Deadline]:
-    """What a poll asks for, `reunions` being the days on which the commission meets.
+def find_deadlines(
+    today: date, scrutins: Sequence[CalendarScrutin], reunions: Sequence[CalendarReunion]
+) -> Iterator[Deadline]:
+    """What the meeting of the year and the polls to come ask for; polls of the same day have both names.
 
-    A meeting within the days of the law moves the first tableau to the day after it, and needs no reminder any more.
+    A meeting that was noted needs no reminder any more; the tableau that follows it is due the day after.
     """
-    reunion = None
-    if regime_on(scrutin) is Regime.REPERTOIRE_UNIQUE:
-        reunion = meeting_before(scrutin, reunions)
-        if reunion is None:
-            first, last = commission_between(scrutin)
-            yield Deadline(COMMISSION, first, last, scrutin, libelle)
-    for one in tableaux_of_scrutin(scrutin, reunion):
-        yield Deadline(one.type, one.due_on, one.due_on, scrutin, libelle)
+    for cycle in find_cycles(today, one_a_day(scrutins), reunions):
+        day = cycle.scrutin.jour if cycle.scrutin else None
+        libelle = " ; ".join(dict.fromkeys(it.libelle for it in scrutins if it.jour == day and it.libelle))
+        if cycle.window and not cycle.reunion:
+            first, last = cycle.window
+            yield Deadline(COMMISSION, first, last, day, libelle)
+            if day is None:  # six weeks long: its end is reminded of too
+                yield Deadline(COMMISSION, last, last, day, libelle)
+        for one in cycle.due:
+            yield Deadline(one.type, one.due_on, one.due_on, day, libelle)
 
 
 def stage(deadline: Deadline, today: date, days: Iterable[int]) -> int | None:

@@ -120,7 +120,7 @@ def _histogram(seconds: ColumnElement[Any], bounds: Sequence[float]) -> list[Col
 def _sum_exports(rows: FromClause) -> Mapping[str, Sequence[ColumnElement[Any]]]:
     return {
         "number": [func.count()],
-        **{name: [func.sum(rows.c[name])] for name in ("electeurs", "bytes", "bloquantes", "remarques")},
+        **{name: [func.sum(rows.c[name])] for name in ("electeurs", "bytes", "bloquantes", "a_completer", "remarques")},
         "duration": _histogram(rows.c.duration, metrics.DURATION.bounds),
         "turnaround": _histogram(rows.c.turnaround, metrics.TURNAROUND.bounds),
     }
@@ -136,7 +136,7 @@ REQUESTS = CountedRows(
 EXPORTS = CountedRows(
     rows=select(
         *(Export.kind, Export.type_tableau, Export.liste, Export.format, Export.status, Export.error_code),
-        *(Export.electeurs, _SIZE.label("bytes"), Export.bloquantes, Export.remarques),
+        *(Export.electeurs, _SIZE.label("bytes"), Export.bloquantes, Export.a_completer, Export.remarques),
         seconds_between(Export.started_at, Export.finished_at).label("duration"),
         seconds_between(Export.created_at, Export.finished_at).label("turnaround"),
     ),
@@ -218,6 +218,7 @@ def _count_ready(samples: Samples, file: tuple[str, str, str, str], sums: Sums) 
     else:
         samples.add(metrics.MOUVEMENTS, (liste, tableau), sums["electeurs"])
     samples.add(metrics.ANOMALIES, (kind, Severity.BLOCKING), sums["bloquantes"])
+    samples.add(metrics.ANOMALIES, (kind, Severity.TO_COMPLETE), sums["a_completer"])
     samples.add(metrics.ANOMALIES, (kind, Severity.REMARK), sums["remarques"])
     for metric, name in ((metrics.BYTES, "bytes"), (metrics.DURATION, "duration"), (metrics.TURNAROUND, "turnaround")):
         samples.add(metric, (kind, format_), sums[name])

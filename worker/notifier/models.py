@@ -75,7 +75,7 @@ class ReminderEcheance(Base):
     due_on: Mapped[date] = mapped_column(Date, primary_key=True)
     days: Mapped[int] = mapped_column(Integer, primary_key=True, doc="Of PREFECTURE_REMINDER_DAYS.")
     until: Mapped[date] = mapped_column(Date, doc="The last day; `due_on`, but for the window of a meeting.")
-    scrutin: Mapped[date] = mapped_column(Date)
+    scrutin: Mapped[date | None] = mapped_column(Date, doc="None: no poll calls for it.")
     libelle: Mapped[str] = _empty("What the poll is called.")
     reminder_id: Mapped[int] = mapped_column(ForeignKey("reminder.id"), index=True)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its event left on the exchange.")

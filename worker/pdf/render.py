@@ -13,6 +13,8 @@ from worker.pdf.pages import GREY, LEFT, RIGHT, RULE, WIDTH, Pages, draw_lines, 
 from worker.pdf.table import GAP, Table, TableColumn
 
 _TERM = 118.0
+_AUTRES = "Autres mouvements, non portés à ce tableau"
+"""Takes the room of two terms."""
 _BEFORE, _BETWEEN = 12.0, 2.0
 """Above a balance, and inside it."""
 _BEFORE_NOTES, _BEFORE_SIGNATURES, _AFTER_LIEU = 10.0, 18.0, 6.0
@@ -39,12 +41,15 @@ def draw_bilan(pages: Pages, bilan: Bilan, *, is_commune: bool, after: float) ->
     pages.need(height_of_bilan(styles, bilan, is_commune=is_commune) + after)
     top = pages.y - _BEFORE
     pages.y -= _height_of_terms(styles)
-    for index, (name, value) in enumerate(_terms(bilan, is_commune=is_commune)):
-        left = LEFT + index * _TERM
+    left = LEFT - _TERM
+    for name, value in _terms(bilan, is_commune=is_commune):
+        left += _TERM
         style = styles.strong_figure if value.startswith("=") else styles.figure
         with pages.tags.element("P"):
             draw_lines(pages.canvas, left, top, styles.heading, [f"{name} "], GREY)
             draw_lines(pages.canvas, left, pages.y + style.leading, style, [value])
+        if name == _AUTRES:
+            left += _TERM
     if _has_note(bilan, is_commune=is_commune):
         text = f"Changements de bureau dans la commune, sans effet sur ce total : {format_number(bilan.changements)}"
         pages.y -= 2 * _BETWEEN
@@ -96,7 +101,9 @@ def _terms(bilan: Bilan, *, is_commune: bool) -> list[tuple[str, str]]:
         ("Départs vers un autre bureau", "− ", bilan.departs),
         ("Électeurs après", "= ", bilan.apres),
     ]
-    if is_commune and not bilan.arrivees and not bilan.departs:
+    if bilan.others:
+        terms.insert(5, (_AUTRES, "− " if bilan.others < 0 else "+ ", abs(bilan.others)))
+    if (is_commune or bilan.others) and not bilan.arrivees and not bilan.departs:
         del terms[4], terms[2]
     return [(name, sign + format_number(number)) for name, sign, number in terms]
 
@@ -192,7 +199,7 @@ _LIGNE = {
     "adresse": ("Adresse", (154, 136, 132, 120)),
     "nationalite": ("Nationalité", (0, 0, 60, 56)),
     "bureau": ("Bureau", (60, 56, 60, 56)),
-    "date": ("Date du mouvement", (0, 50, 0, 50)),
+    "date": ("Date du mouvement", (0, 64, 0, 64)),
 }
 """Each with its width where there is neither nationality nor date, the date, the nationality, both; 0: no such column.
 
@@ -239,11 +246,12 @@ def render_letter(head: Tableau, paragraphs: Sequence[str], sink: PdfSink) -> in
 
 def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Ending) -> None:
     """Draw one table: a row of numbers for each bureau, then for the commune, in the order they come."""
-    table = Table(pages, _columns_of_bilan())
+    has_others = any(section.bilan.others for section in sections)
+    table = Table(pages, _columns_of_bilan(has_others=has_others))
     pages.run(table.heading_height, table.show_heading(pages.body_top))
     table.begin()
     for section in sections:
-        values = [section.titre, *map(format_number, _numbers_of_bilan(section.bilan))]
+        values = [section.titre, *map(format_number, _numbers_of_bilan(section.bilan, has_others=has_others))]
         if section.code:
             table.add(values)
         else:
@@ -407,14 +415,16 @@ def _columns_of_ligne(*, has_nationalite: bool, has_dates: bool) -> tuple[list[T
     return [*columns, TableColumn(_MOTIF.capitalize(), rest)], attrgetter(*names, _MOTIF)
 
 
-def _columns_of_bilan() -> list[TableColumn]:
-    """The bureau, then its numbers."""
-    numbers = [TableColumn(titre, _NUMBER_WIDTH, is_number=True) for titre in _RECAPITULATIF]
+def _columns_of_bilan(*, has_others: bool) -> list[TableColumn]:
+    """The bureau, then its numbers; `has_others`: those of the mouvements that the tableau does not show, too."""
+    *titres, last = _RECAPITULATIF
+    titres = [*titres, *([_AUTRES] if has_others else []), last]
+    numbers = [TableColumn(titre, _NUMBER_WIDTH, is_number=True) for titre in titres]
     width = WIDTH - len(numbers) * (_NUMBER_WIDTH + GAP)
     return [TableColumn("Bureau de vote", width, is_row_title=True), *numbers]
 
 
-def _numbers_of_bilan(bilan: Bilan) -> tuple[int, ...]:
+def _numbers_of_bilan(bilan: Bilan, *, has_others: bool) -> tuple[int, ...]:
     """In the order of the columns. In the commune's totals each change of bureau is an arrival and a departure."""
     return (
         bilan.avant,
@@ -422,5 +432,6 @@ def _numbers_of_bilan(bilan: Bilan) -> tuple[int, ...]:
         bilan.arrivees or bilan.changements,
         bilan.radiations,
         bilan.departs or bilan.changements,
+        *([bilan.others] if has_others else []),
         bilan.apres,
     )

@@ -19,6 +19,7 @@ from sqlalchemy import (
     UniqueConstraint,
     false,
     text,
+    true,
 )
 from sqlalchemy.orm import Mapped, mapped_column
 
@@ -206,7 +207,15 @@ class MouvementRegistre(Base):
     categorie: Mapped[str] = _texte("Category of the motif, as Categorie; empty when nobody said it.")
     motif: Mapped[str] = _texte("The whole motif, for the commission only.")
     date_tableau: Mapped[dt.date] = mapped_column(Date, doc="The yearly tableau it belongs to.")
-    date_mouvement: Mapped[dt.date] = mapped_column(Date, doc="The day it was decided.")
+    date_mouvement: Mapped[dt.date] = mapped_column(
+        Date, doc="The day it was decided; of a mouvement that is not dated, the last day that is possible."
+    )
+    is_dated: Mapped[bool] = mapped_column(
+        Boolean,
+        default=True,
+        server_default=true(),
+        doc="Whether its day is known. The comparison of two exports only knows that it lies between them.",
+    )
     scrutin: Mapped[dt.date | None] = mapped_column(Date, doc="The poll it was made or applied for.")
     ancien_bureau: Mapped[str] = _texte("Code of the bureau she leaves; empty for an inscription.")
     nouveau_bureau: Mapped[str] = _texte("Code of the bureau she comes to; empty for a radiation.")
@@ -274,6 +283,11 @@ class Scrutin(Base):
     date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
     libelle: Mapped[str] = _texte("What is voted on.")
     cloture: Mapped[dt.date | None] = mapped_column(Date, doc="Last day to register, when it is not the usual one.")
+    publication_due: Mapped[dt.date | None] = mapped_column(Date, doc="Last day to publish, when it is not J-20.")
+    has_commission: Mapped[bool] = mapped_column(
+        Boolean, default=True, server_default=true(), doc="False: the commission does not meet before it."
+    )
+    texte: Mapped[str] = _texte("The text that fixes these two, when they are not the usual ones.")
 
 
 class Commission(Base):
@@ -284,6 +298,9 @@ class Commission(Base):
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     liste: Mapped[str] = mapped_column(Texte, primary_key=True, default="", server_default=text("''"))
     date: Mapped[dt.date] = mapped_column(Date, primary_key=True)
+    has_deliberated: Mapped[bool] = mapped_column(
+        Boolean, default=True, server_default=true(), doc="False: no quorum, or as many votes on each side."
+    )
 
 
 class Protection(Base):

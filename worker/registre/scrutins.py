@@ -4,9 +4,9 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
 
-from common.calendrier import is_poll_day, last_round
+from common.calendrier import CalendarScrutin, days_before, is_poll_day, last_round, meeting_before, one_a_day
 from common.french import short_date
 from schemas.vocabulary import Liste
 from worker.domain.tableau.demande import Calendrier
@@ -21,16 +21,21 @@ ALL_LISTS = ""
 
 
 class KnownScrutin(NamedTuple):
-    """A poll; `cloture` is the last day to register when it is not the usual one."""
+    """A poll, as `common.calendrier.CalendarScrutin` has it; an empty `code_commune` means the whole country."""
 
     code_commune: str
     date: dt.date
     libelle: str
     cloture: dt.date | None
+    publication_due: dt.date | None = None
+    has_commission: bool = True
+    texte: str = ""
 
-    def last_round(self, others: Iterable[dt.date]) -> dt.date | None:
-        """The last day of it on which people may vote, as what it is called says, or the other polls that are known."""
-        return last_round(self.date, self.libelle, others)
+    @property
+    def days(self) -> CalendarScrutin:
+        """The poll, as the calendar reads it."""
+        days = self.publication_due, self.has_commission, self.texte
+        return CalendarScrutin(self.date, self.libelle, self.cloture, *days)
 
 
 class Reunion(NamedTuple):
@@ -38,11 +43,12 @@ class Reunion(NamedTuple):
 
     liste: str
     date: dt.date
+    has_deliberated: bool = True
 
 
 def select_scrutins(connection: Connection, code_commune: str = NATIONAL) -> list[KnownScrutin]:
     """The national polls and those of the commune, in the order of their dates."""
-    columns = Scrutin.code_commune, Scrutin.date, Scrutin.libelle, Scrutin.cloture
+    columns = [getattr(Scrutin, name) for name in KnownScrutin._fields]
     query = select(*columns).where(Scrutin.code_commune.in_({NATIONAL, code_commune}))
     return [KnownScrutin(*row) for row in connection.execute(query.order_by(Scrutin.date, Scrutin.code_commune))]
 
@@ -51,7 +57,8 @@ def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
     """Add a poll, or replace what is known of it.
 
     Raises:
-        RefusedError: the commune is unknown, nobody votes on that day, or the list would close after it.
+        RefusedError: the commune is unknown, nobody votes on that day, the list would close or the tableau be published
+            after it, or unusual days come without the text that fixes them.
     """
     if scrutin.code_commune:
         check_commune(connection, scrutin.code_commune)
@@ -59,7 +66,11 @@ def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
         raise RefusedError(f"on ne vote pas le {short_date(scrutin.date)} : ce n'est pas un dimanche")
     if scrutin.cloture and scrutin.cloture >= scrutin.date:
         raise RefusedError("la clôture de la liste précède le scrutin")
-    values = {"libelle": scrutin.libelle, "cloture": scrutin.cloture}
+    if scrutin.publication_due and scrutin.publication_due >= scrutin.date:
+        raise RefusedError("la publication du tableau précède le scrutin")
+    if not scrutin.texte and (scrutin.publication_due or not scrutin.has_commission):
+        raise RefusedError("des jours inhabituels demandent le texte qui les fixe : « décret n° … du … »")
+    values = {name: value for name, value in scrutin._asdict().items() if name not in {"code_commune", "date"}}
     is_it = (Scrutin.code_commune == scrutin.code_commune) & (Scrutin.date == scrutin.date)
     if not connection.execute(update(Scrutin).where(is_it).values(values)).rowcount:
         connection.execute(insert(Scrutin).values(scrutin._asdict()))
@@ -78,7 +89,8 @@ def remove_scrutin(connection: Connection, code_commune: str, day: dt.date) -> N
 
 def select_reunions(connection: Connection, code_commune: str, liste: Liste | None = None) -> list[Reunion]:
     """The meetings of the commission in the order of their dates; with a list, those that were about it."""
-    query = select(Commission.liste, Commission.date).where(Commission.code_commune == code_commune)
+    columns = [getattr(Commission, name) for name in Reunion._fields]
+    query = select(*columns).where(Commission.code_commune == code_commune)
     if liste:
         query = query.where(Commission.liste.in_([ALL_LISTS, liste.value]))
     return [Reunion(*row) for row in connection.execute(query.order_by(Commission.date, Commission.liste))]
@@ -86,24 +98,37 @@ def select_reunions(connection: Connection, code_commune: str, liste: Liste | No
 
 def read_calendrier(connection: Connection, code_commune: str, liste: Liste) -> Calendrier:
     """What the tableaux of a list are counted from."""
-    scrutins = select_scrutins(connection, code_commune)
-    days = tuple(scrutin.date for scrutin in scrutins)
+    scrutins = one_a_day(it.days for it in select_scrutins(connection, code_commune))
+    days = tuple(scrutin.jour for scrutin in scrutins)
+    reunions = select_reunions(connection, code_commune, liste)
     return Calendrier(
         scrutins=days,
-        last_rounds={scrutin.date: last for scrutin in scrutins if (last := scrutin.last_round(days))},
-        clotures={scrutin.date: scrutin.cloture for scrutin in scrutins if scrutin.cloture},
-        reunions=tuple(reunion.date for reunion in select_reunions(connection, code_commune, liste)),
+        last_rounds={it.jour: last for it in scrutins if (last := last_round(it.jour, it.libelle, days))},
+        clotures={it.jour: it.cloture for it in scrutins if it.cloture},
+        reunions=tuple(sorted({_stopped_on(reunion, scrutins) for reunion in reunions})),
+        publications_due={it.jour: it.publication_due for it in scrutins if it.publication_due},
+        without_commission=frozenset(it.jour for it in scrutins if not it.has_commission),
     )
 
 
+def _stopped_on(reunion: Reunion, scrutins: Iterable[CalendarScrutin]) -> dt.date:
+    """The last day of the tableau that follows a meeting: without a deliberation before a poll, that of publication."""
+    if reunion.has_deliberated:
+        return reunion.date
+    polls = [it for it in scrutins if meeting_before(it.jour, [reunion.date])]
+    return max((it.publication_due or days_before(it.jour, 20) for it in polls), default=reunion.date)
+
+
 def add_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> None:
-    """Note a meeting; noting it again does nothing.
+    """Note a meeting; noted again, whether it deliberated is replaced.
 
     Raises:
         RefusedError: the commune is unknown.
     """
     check_commune(connection, code_commune)
-    if reunion not in select_reunions(connection, code_commune):
+    is_it = _is_reunion(code_commune, reunion)
+    change = update(Commission).where(is_it).values(has_deliberated=reunion.has_deliberated)
+    if not connection.execute(change).rowcount:
         connection.execute(insert(Commission).values(code_commune=code_commune, **reunion._asdict()))
 
 
@@ -113,6 +138,10 @@ def remove_reunion(connection: Connection, code_commune: str, reunion: Reunion) 
     Raises:
         RefusedError: there was none on that day.
     """
-    is_it = (Commission.code_commune == code_commune) & (Commission.date == reunion.date)
-    if not connection.execute(delete(Commission).where(is_it, Commission.liste == reunion.liste)).rowcount:
+    if not connection.execute(delete(Commission).where(_is_reunion(code_commune, reunion))).rowcount:
         raise RefusedError(f"aucune réunion le {short_date(reunion.date)}")
+
+
+def _is_reunion(code_commune: str, reunion: Reunion) -> ColumnElement[bool]:
+    known = Commission
+    return and_(known.code_commune == code_commune, known.date == reunion.date, known.liste == reunion.liste)

@@ -61,7 +61,7 @@ class Tally:
 
 
 def write_report(anomalies: Iterable[Anomaly], sink: Sink) -> Tally:
-    """Write every anomaly, one line each, blocking and remarks as they come."""
+    """Write every anomaly, one line each, in the order they come."""
     tally = Tally()
     sink.write("\ufeff".encode())
     text = io.StringIO(newline="")
@@ -78,7 +78,7 @@ def write_report(anomalies: Iterable[Anomaly], sink: Sink) -> Tally:
 
 def _line(anomaly: Anomaly) -> tuple[str, ...]:
     return (
-        anomaly.severity.value,
+        anomaly.severity.label,
         anomaly.bureau,
         anomaly.numero,
         anomaly.nom,

@@ -129,7 +129,7 @@ def _answer(
         return _without_report(context, file, GONE if file.purged_at and file.report_name else 200)
     filters = {name: asked.get(name, "")[:_LONGEST] for name in _FILTERS}
     criteria = Criteria(
-        severity=filters["gravite"] if filters["gravite"] in set(Severity) else "",
+        severity=Severity(filters["gravite"]).label if filters["gravite"] in set(Severity) else "",
         bureau={"": None, NO_BUREAU: ""}.get(filters["bureau"], filters["bureau"]),
         column=filters["colonne"],
         code=filters["code"],
@@ -220,14 +220,17 @@ def _who_and_what(line: AnomalyLine) -> Sequence[str]:
 
 
 def _kinds(summary: Summary) -> list[tuple[AnomalyKind, int]]:
-    """Each kind once, with how many lines it has in all bureaux: blocking first, then the most frequent."""
+    """Each kind once, with how many lines it has in all bureaux: the gravest first, then the most frequent."""
     counts: Counter[tuple[str, str]] = Counter()
     first: dict[tuple[str, str], AnomalyKind] = {}
     for kind, number in summary.counts.items():
         counts[kind.code, kind.column] += number
         first.setdefault((kind.code, kind.column), kind)
     found = [(kind, counts[key]) for key, kind in first.items()]
-    return sorted(found, key=lambda it: (it[0].severity != Severity.BLOCKING, -it[1], it[0].code))
+    return sorted(found, key=lambda it: (_GRAVEST_FIRST.index(it[0].severity), -it[1], it[0].code))
+
+
+_GRAVEST_FIRST = [severity.label for severity in Severity]
 
 
 def _bureaux(summary: Summary) -> dict[str, str]:

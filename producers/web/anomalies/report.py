@@ -36,6 +36,7 @@ class AnomalyLine(NamedTuple):
     """One anomaly: of an elector, of a bureau, or of the whole file (then without what would say whose)."""
 
     severity: str
+    """As `Severity.label` has it."""
     bureau: str
     numero: str
     nom: str

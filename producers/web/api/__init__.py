@@ -177,6 +177,7 @@ def describe(asked: AskedFile, services: WebServices) -> ExportDocument:
         electeurs=asked.electeurs,
         pages=asked.pages,
         anomalies_bloquantes=asked.bloquantes,
+        a_completer=asked.a_completer,
         remarques=asked.remarques,
         provisoire_until=asked.provisoire_until,
         recalled_because=asked.recalled_because or None,

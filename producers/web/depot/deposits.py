@@ -59,7 +59,7 @@ def is_depositable(file: AskedFile) -> bool:
     One that the register has outgrown meanwhile may have been deposited before it did; so may one that is published.
     """
     if file.state in {FileState.PUBLISHED, FileState.CERTIFIED}:
-        return not (file.bloquantes or file.provisoire_until or file.purged_at)
+        return not (file.bloquantes or file.is_incomplete or file.provisoire_until or file.purged_at)
     return file.state in {FileState.READY, FileState.OUTDATED} and not file.is_for_commission
 
 

@@ -157,7 +157,7 @@ class SealedFile:
     def path(self) -> str:
         """Where it stands in the archive: apart what is not to be deposited."""
         it = self.file
-        is_apart = it.is_for_commission or it.provisoire_until or it.recalled_at or it.is_rejected
+        is_apart = it.is_for_commission or it.provisoire_until or it.is_incomplete or it.recalled_at or it.is_rejected
         folder = NOT_TO_DEPOSIT if is_apart else TO_DEPOSIT
         return f"{folder}/{self.delivery.recorded.name}"
 
@@ -283,6 +283,7 @@ def _describe(sealed: SealedFile) -> dict[str, Any]:
         **({"provisoire_until": file.provisoire_until.isoformat()} if file.provisoire_until else {}),
         "mouvements" if file.is_tableau else "electeurs": file.electeurs,
         "bloquantes": file.bloquantes,
+        **({"a_completer": file.a_completer} if file.is_incomplete else {}),
         "remarques": file.remarques,
         "size": sealed.delivery.recorded.size,
         "sha256": sealed.delivery.recorded.sha256,
@@ -357,6 +358,8 @@ def _warnings(file: AskedFile) -> list[str]:
         found.append(
             f"NE PAS DÉPOSER NI AFFICHER : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
         )
+    if file.is_incomplete:
+        found.append(f"NE PAS DÉPOSER NI AFFICHER : à compléter, {file.missing}.")
     if file.is_for_commission:
         found.append("NE PAS DÉPOSER NI AFFICHER : exemplaire de la commission, avec les motifs complets.")
     return found

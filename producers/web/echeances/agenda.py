@@ -1,48 +1,47 @@
-"""What a poll calls for, in the order of the days: the closing of the list, the commission's meeting, the tableaux."""
+"""What a poll or a year calls for, in the order of the days: the closing of the list, the meeting, the tableaux."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from datetime import date
+from dataclasses import dataclass, fields
+from datetime import date, timedelta
 from typing import Any
 
-from sqlalchemy import Select, column, select, table
+from sqlalchemy import Boolean, Date, Select, TableClause, column, select, table
 
 from common.calendrier import (
+    CalendarReunion,
+    CalendarScrutin,
+    Cycle,
     Echeance,
+    civil_day,
     commission_between,
+    days_before,
+    find_cycles,
     last_day_to_register,
-    meeting_before,
-    regime_on,
-    tableaux_of_scrutin,
+    one_a_day,
 )
-from common.law import Regime
-from producers.state import State, to_day, to_document
+from common.french import short_date
+from producers.state import State, to_document, to_instant
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, read_made, select_made
 from producers.web.listes.query import Registre, read_registres
-from schemas.tableaux import Edition, TypeTableau
+from schemas.tableaux import Edition, TypeTableau, name_tableau
 from schemas.vocabulary import ExportKind, Liste
 
-_SCRUTINS = table("scrutins", *(column(name) for name in ("code_commune", "jour", "libelle", "cloture")))
-_REUNIONS = table("reunions", *(column(name) for name in ("code_commune", "liste", "jour")))
+_OF_SCRUTIN = tuple(field.name for field in fields(CalendarScrutin))
+_OF_REUNION = tuple(field.name for field in fields(CalendarReunion))
+_DAYS = ("jour", "cloture", "publication_due")
+_BOOLEANS = ("has_commission", "has_deliberated")
+
+
+def _table(name: str, columns: Iterable[str]) -> TableClause:
+    types = dict.fromkeys(_DAYS, Date) | dict.fromkeys(_BOOLEANS, Boolean)
+    return table(name, column("code_commune"), *(column(it, types.get(it)) for it in columns))
+
+
+_SCRUTINS = _table("scrutins", _OF_SCRUTIN)
+_REUNIONS = _table("reunions", _OF_REUNION)
+_IMPORTS = table("imports", *map(column, ("code_commune", "imported_at", "undone_at")), column("taken_on", Date))
 _NATIONAL = ""
 _MOST_TABLEAUX = 250
-
-
-@dataclass(frozen=True)
-class CalendarScrutin:
-    """A poll; `cloture` is the last day to register when it is not the usual one."""
-
-    jour: date
-    libelle: str
-    cloture: date | None
-
-
-@dataclass(frozen=True)
-class CalendarReunion:
-    """A meeting of the commission de contrôle; an empty `liste` means that it was about all of them."""
-
-    jour: date
-    liste: str
 
 
 def read_tableaux(state: State, commune: str) -> list[AskedFile]:
@@ -78,11 +77,22 @@ def read_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
         StateAwayError: the database did not answer.
     """
     view = _SCRUTINS.c
-    query = select(view.jour, view.libelle, view.cloture).where(view.code_commune.in_((_NATIONAL, commune)))
+    query = select(*(view[name] for name in _OF_SCRUTIN)).where(view.code_commune.in_((_NATIONAL, commune)))
     with state.reading() as connection:
         rows = connection.execute(query.order_by(view.jour, view.code_commune)).all()
-    found = [CalendarScrutin(_day(row.jour), row.libelle, to_day(row.cloture)) for row in rows]
-    return list({scrutin.jour: scrutin for scrutin in found}.values())
+    return one_a_day(CalendarScrutin(*row) for row in rows)
+
+
+def read_own_scrutins(state: State, commune: str) -> list[CalendarScrutin]:
+    """The polls that the commune noted, the last one first.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    view = _SCRUTINS.c
+    query = select(*(view[name] for name in _OF_SCRUTIN)).where(view.code_commune == commune)
+    with state.reading() as connection:
+        return [CalendarScrutin(*row) for row in connection.execute(query.order_by(view.jour.desc()))]
 
 
 def read_reunions(state: State, commune: str) -> list[CalendarReunion]:
@@ -92,17 +102,23 @@ def read_reunions(state: State, commune: str) -> list[CalendarReunion]:
         StateAwayError: the database did not answer.
     """
     view = _REUNIONS.c
-    query = select(view.jour, view.liste).where(view.code_commune == commune)
+    query = select(*(view[name] for name in _OF_REUNION)).where(view.code_commune == commune)
     with state.reading() as connection:
-        rows = connection.execute(query.order_by(view.jour.desc(), view.liste)).all()
-    return [CalendarReunion(_day(row.jour), row.liste) for row in rows]
+        return [CalendarReunion(*row) for row in connection.execute(query.order_by(view.jour.desc(), view.liste))]
 
 
-def _day(value: Any) -> date:  # noqa: ANN401 — see to_day
-    day = to_day(value)
-    if day is None:
-        raise AssertionError(value)
-    return day
+def read_register_since(state: State, commune: str) -> date | None:
+    """The day of the first export that the register holds; None when another software keeps the register.
+
+    Raises:
+        StateAwayError: the database did not answer.
+    """
+    view = _IMPORTS.c
+    query = select(view.taken_on, view.imported_at).where(view.code_commune == commune, view.undone_at.is_(None))
+    with state.reading() as connection:
+        rows = connection.execute(query).all()
+    days = (row.taken_on or (at and civil_day(at, commune)) for row in rows for at in [to_instant(row.imported_at)])
+    return min((day for day in days if day), default=None)
 
 
 @dataclass(frozen=True)
@@ -125,9 +141,24 @@ class DueTableau:
         return TypeTableau(self.echeance.type)
 
     @property
+    def titre(self) -> str:
+        """Its short name; one on another day than the twentieth, by decree, is not « des vingt jours »."""
+        scrutin = self.echeance.scrutin
+        return name_tableau(self.type, scrutin, scrutin and self.day > days_before(scrutin, 20))
+
+    @property
     def day(self) -> date:
         """When it is due."""
         return self.echeance.due_on
+
+    @property
+    def asked(self) -> dict[str, str]:
+        """What the form of tableaux is filled with for it, beside the lists."""
+        scrutin = self.echeance.scrutin
+        last_day = self.day - timedelta(days=1)  # that of the meeting
+        if scrutin is None:
+            return {"type": self.echeance.type, "until": last_day.isoformat()}
+        return {"type": self.echeance.type, "scrutin": scrutin.isoformat(), "publication": self.day.isoformat()}
 
     @property
     def is_made(self) -> bool:
@@ -146,24 +177,35 @@ class DueTableau:
 
 @dataclass(frozen=True)
 class Agenda:
-    """One poll: its days. Those that the law of its time does not know are None."""
+    """One meeting of the commission with its tableaux: those of a poll, or those of a year without a poll."""
 
-    scrutin: CalendarScrutin
-    last_day_to_register: date | None
-    has_usual_cloture: bool
-    commission: tuple[date, date] | None
-    reunion: date | None
+    cycle: Cycle
     due: Sequence[DueTableau]
+    last_day_to_register: date | None = None
 
+    @property
+    def scrutin(self) -> CalendarScrutin | None:
+        """The poll; None: no poll calls for the meeting."""
+        return self.cycle.scrutin
 
-def _due(scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion]) -> Sequence[Echeance]:
-    """What a poll calls for: by today's law, from the meeting before it on."""
-    return tableaux_of_scrutin(scrutin.jour, _meeting(scrutin, reunions))
+    @property
+    def commission(self) -> tuple[date, date] | None:
+        """The first and the last day of the meeting, when one is asked for."""
+        return self.cycle.window
 
+    @property
+    def reunion(self) -> CalendarReunion | None:
+        """The meeting that was noted."""
+        return self.cycle.reunion
 
-def _meeting(scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion]) -> date | None:
-    is_today_law = regime_on(scrutin.jour) is Regime.REPERTOIRE_UNIQUE
-    return meeting_before(scrutin.jour, [it.jour for it in reunions]) if is_today_law else None
+    @property
+    def title(self) -> str:
+        """« Élections municipales du 15/03/2026 », « Réunion annuelle de 2027 », « Réunion du 20/05/2027 »."""
+        if self.scrutin:
+            return f"{self.scrutin.libelle or 'Scrutin'} du {short_date(self.scrutin.jour)}"
+        if self.commission:
+            return f"Réunion annuelle de {self.commission[0].year}"
+        return f"Réunion du {short_date(self.reunion.jour)}" if self.reunion else ""
 
 
 def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
@@ -171,13 +213,10 @@ def _in_order(files: Mapping[str, AskedFile]) -> dict[str, AskedFile]:
     return {liste.value: files[liste.value] for liste in Liste if liste.value in files}
 
 
-def build_agenda(
-    scrutin: CalendarScrutin, reunions: Iterable[CalendarReunion], tableaux: Sequence[AskedFile], listes: Sequence[str]
-) -> Agenda:
-    """The days of a poll; `tableaux` are those that were made, the newest first, `listes` what the commune has."""
-    is_today_law = regime_on(scrutin.jour) is Regime.REPERTOIRE_UNIQUE
+def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[str]) -> Agenda:
+    """What a meeting calls for; `tableaux` are those that were made, the newest first, `listes` the commune's."""
     due = []
-    for echeance in _due(scrutin, reunions):
+    for echeance in cycle.due:
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
@@ -187,41 +226,43 @@ def build_agenda(
         due.append(
             DueTableau(echeance, _in_order(made), _in_order(others), [liste for liste in listes if liste not in made])
         )
-    return Agenda(
-        scrutin=scrutin,
-        last_day_to_register=scrutin.cloture or last_day_to_register(scrutin.jour),
-        has_usual_cloture=scrutin.cloture is None,
-        commission=commission_between(scrutin.jour) if is_today_law else None,
-        reunion=_meeting(scrutin, reunions),
-        due=due,
-    )
+    scrutin = cycle.scrutin
+    if scrutin is None or cycle.is_second_round:
+        return Agenda(cycle, due)
+    return Agenda(cycle, due, scrutin.cloture or last_day_to_register(scrutin.jour))
 
 
 def _is_for(type_tableau: str, edition: str, asked: Mapping[str, Any], echeance: Echeance) -> bool:
-    """Whether a tableau is the one that is due: of that type and poll, in the edition that one posts."""
-    if type_tableau != echeance.type or edition == Edition.COMMISSION or echeance.scrutin is None:
+    """Whether a tableau is the one that is due: of that type and poll or meeting, in the edition that one posts."""
+    if type_tableau != echeance.type or edition == Edition.COMMISSION:
         return False
-    if asked.get("scrutin") == echeance.scrutin.isoformat():
+    scrutin, until = asked.get("scrutin"), asked.get("until") or ""
+    if echeance.scrutin is None:
+        is_of_meeting = until == (echeance.due_on - timedelta(days=1)).isoformat()
+        return not scrutin and (is_of_meeting or asked.get("publication") == echeance.due_on.isoformat())
+    if scrutin == echeance.scrutin.isoformat():
         return True
     if echeance.type != TypeTableau.VINGT_JOURS:
         return False
     first, last = commission_between(echeance.scrutin)
-    until = asked.get("until") or ""
     return asked.get("publication") == echeance.due_on.isoformat() or first.isoformat() <= until <= last.isoformat()
 
 
 @dataclass(frozen=True)
 class Calendar:
-    """The polls to come with what each calls for, the meetings (the last one first), the lists of the commune."""
+    """What the polls to come and the year call for, the meetings (the last one first), the lists of the commune."""
 
     agendas: Sequence[Agenda]
+    """The nearest poll first; what no poll calls for comes before them."""
     reunions: Sequence[CalendarReunion]
     registres: Mapping[str, Registre]
+    register_since: date | None = None
+    """See `read_register_since`."""
 
     @property
     def scrutins(self) -> list[CalendarScrutin]:
-        """The polls alone."""
-        return [agenda.scrutin for agenda in self.agendas]
+        """The polls to come."""
+        return [agenda.scrutin for agenda in self.agendas if agenda.scrutin]
 
 
 def read_calendar(state: State, commune: str, today: date) -> Calendar:
@@ -231,7 +272,8 @@ def read_calendar(state: State, commune: str, today: date) -> Calendar:
         StateAwayError: the database did not answer.
     """
     reunions, registres = read_reunions(state, commune), read_registres(state, commune)
+    scrutins, since = read_scrutins(state, commune), read_register_since(state, commune)
+    cycles = find_cycles(today, scrutins, reunions, since)
     listes = [liste.value for liste in Liste if liste in registres]
-    coming = [scrutin for scrutin in read_scrutins(state, commune) if scrutin.jour >= today]
-    tableaux = _read_made_for(state, commune, [due for scrutin in coming for due in _due(scrutin, reunions)])
-    return Calendar([build_agenda(it, reunions, tableaux, listes) for it in coming], reunions, registres)
+    tableaux = _read_made_for(state, commune, [due for cycle in cycles for due in cycle.due])
+    return Calendar([build_agenda(it, tableaux, listes) for it in cycles], reunions, registres, since)

@@ -1,4 +1,4 @@
-"""The calendar: what each coming poll calls for, and whether it was made."""
+"""The calendar: what each coming poll and the year call for, and whether it was made."""
 
 from urllib.parse import urlencode
 
@@ -17,6 +17,7 @@ def show(context: PageContext) -> Response:
         "echeances/echeances.html",
         today=context.today,
         agendas=calendar.agendas,
+        has_scrutin=bool(calendar.scrutins),
         reunions=calendar.reunions[:_SHOWN_REUNIONS],
         ask_for=lambda due: _ask_for(context, due),
     )
@@ -24,6 +25,4 @@ def show(context: PageContext) -> Response:
 
 def _ask_for(context: PageContext, due: DueTableau) -> str:
     """The address of the form that asks for this tableau, filled in."""
-    echeance = due.echeance
-    asked = {"type": echeance.type, "scrutin": echeance.scrutin.isoformat() if echeance.scrutin else ""}
-    return f"{context.url('tableaux')}?{urlencode(asked)}"
+    return f"{context.url('tableaux')}?{urlencode(due.asked)}"

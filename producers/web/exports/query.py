@@ -24,7 +24,7 @@ from sqlalchemy import (
 from common.calendrier import zone_of
 from producers.records import STATE_RULES, ExportState, FileState, StateRule
 from producers.state import State, newest_first, to_day, to_document, to_instant
-from schemas.tableaux import Edition, Presentation, TypeTableau
+from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Format, Liste, Verdict
 
 LATEST = 10
@@ -42,8 +42,10 @@ _LISTES = [*Liste]
 PAGE = 25
 
 
-_PUBLISHABLE = frozenset({FileState.READY, FileState.OUTDATED, FileState.DEPOSITED, FileState.ACCEPTED})
-"""States of a tableau whose publication may begin."""
+_PUBLISHABLE = frozenset(
+    {FileState.READY, FileState.OUTDATED, FileState.DEPOSITED, FileState.ACCEPTED, FileState.TO_COMPLETE}
+)
+"""States of a tableau whose publication may begin; of one to be completed, with the reason why it is not."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,8 @@ class AskedFile(ExportState):
     downloaded_at: datetime | None
     downloaded_by: str
     publication_mode: str
+    publication_reason: str
+    """Why it was published incomplete."""
     published_by: str
     certificat_name: str | None
     certificat_size: int | None
@@ -85,6 +89,12 @@ class AskedFile(ExportState):
     def is_for_commission(self) -> bool:
         """Whether it bears the full motifs, which are not to be posted. Code électoral, art. R. 8."""
         return self.edition == Edition.COMMISSION
+
+    @property
+    def titre(self) -> str:
+        """The short name of a tableau: « Tableau des vingt jours »."""
+        asked = self.parameters
+        return name_tableau(TypeTableau(self.type_tableau), asked.get("scrutin"), asked.get("publication_due"))
 
     @property
     def may_be_published(self) -> bool:
@@ -247,6 +257,7 @@ _MADE = {
     "pret": ("Prêt", FileState.READY),
     "a-corriger": ("À corriger (anomalies bloquantes)", FileState.TO_CORRECT),
     "provisoire": ("Provisoire (tableau dont la période n'est pas terminée)", FileState.PROVISOIRE),
+    "a-completer": ("À compléter (dates ou motifs manquants)", FileState.TO_COMPLETE),
     "ancien": ("Ancien (registre importé de nouveau depuis)", FileState.OUTDATED),
     "depose": ("Déposé, sans réponse", FileState.DEPOSITED),
     "accepte": ("Accepté", FileState.ACCEPTED),
@@ -262,7 +273,7 @@ def _says(rule: StateRule) -> ColumnElement[bool]:
     known = DERNIERS_EXPORTS.c[rule.column]
     if rule.value is not None:
         return known == rule.value
-    return known != 0 if rule.column == "bloquantes" else known.is_not(None)
+    return known != 0 if rule.column in {"bloquantes", "a_completer"} else known.is_not(None)
 
 
 def _in_state(state: FileState) -> ColumnElement[bool]:

@@ -8,10 +8,10 @@ from sqlalchemy import column, select, table
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from common.calendrier import is_poll_day
+from common.calendrier import CalendarReunion, is_poll_day
 from common.french import short_date, weekday_date
-from producers.state import State, to_day
-from producers.web.echeances.agenda import CalendarReunion, read_reunions, read_scrutins, read_tableaux
+from producers.state import State
+from producers.web.echeances.agenda import read_own_scrutins, read_reunions, read_scrutins, read_tableaux
 from producers.web.exports.query import AskedFile
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, find_faults, read_day, text, texts
 from producers.web.notes.send import note_page, send_note
@@ -27,23 +27,16 @@ from schemas.declarations import (
 )
 from schemas.vocabulary import Liste, Wish
 
-REUNION_FIELDS, SCRUTIN_FIELDS = ("jour", "liste", "reason"), ("libelle", "scrutin", "cloture", "scrutin_reason")
+REUNION_FIELDS = ("jour", "liste", "sans_deliberation", "reason")
+SCRUTIN_FIELDS = ("libelle", "scrutin", "cloture", "publication_due", "sans_commission", "texte", "scrutin_reason")
 """Of the two forms, in the order of the page."""
+_DAYS = ("cloture", "publication_due")
 _NO_DAY = "indiquez le jour"
+_NO_TEXT = "écrivez le texte qui fixe ces jours : « décret n° … du … »"
 
-_SCRUTINS = table("scrutins", *(column(name) for name in ("code_commune", "jour", "libelle", "cloture")))
 _BUREAU = ("code_canton", "libelle_canton", "code_circonscription", "libelle_circonscription")
 _BUREAUX = table("bureaux", *(column(name) for name in ("code_commune", "bureau", "libelle", *_BUREAU)))
 _MOST_TO_REDO = 10
-
-
-@dataclass(frozen=True)
-class OwnScrutin:
-    """A poll of the commune, which she may correct."""
-
-    jour: date
-    libelle: str
-    cloture: date | None
 
 
 @dataclass(frozen=True)
@@ -56,19 +49,6 @@ class ShownBureau:
     libelle_canton: str
     code_circonscription: str
     libelle_circonscription: str
-
-
-def read_own_scrutins(state: State, commune: str) -> list[OwnScrutin]:
-    """The polls that the commune noted, the last one first.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    view = _SCRUTINS.c
-    query = select(view.jour, view.libelle, view.cloture).where(view.code_commune == commune)
-    with state.reading() as connection:
-        rows = connection.execute(query.order_by(view.jour.desc())).all()
-    return [OwnScrutin(day, row.libelle, to_day(row.cloture)) for row in rows if (day := to_day(row.jour))]
 
 
 def read_bureaux(state: State, commune: str) -> list[ShownBureau]:
@@ -89,12 +69,17 @@ def show_calendar(context: PageContext) -> Response:
     form = dict.fromkeys((*REUNION_FIELDS, *SCRUTIN_FIELDS, "replaces", "scrutin_replaces"), "")
     if reunion := read_day(query.get("reunion", "")):
         form |= {"jour": reunion.isoformat(), "replaces": reunion.isoformat(), "liste": query.get("liste", "")}
+        noted = read_reunions(context.services.state, context.commune.code)
+        if any(it.jour == reunion and it.liste == form["liste"] and not it.has_deliberated for it in noted):
+            form["sans_deliberation"] = "1"
     if scrutin := read_day(query.get("scrutin", "")):
         known = {it.jour: it for it in read_own_scrutins(context.services.state, context.commune.code)}
         if (own := known.get(scrutin)) is not None:
-            cloture = own.cloture.isoformat() if own.cloture else ""
-            day = scrutin.isoformat()
-            form |= {"scrutin": day, "scrutin_replaces": day, "libelle": own.libelle, "cloture": cloture}
+            days = {"scrutin": scrutin, "scrutin_replaces": scrutin}
+            days |= {name: day for name in _DAYS if (day := getattr(own, name))}
+            form |= {name: day.isoformat() for name, day in days.items()}
+            without = "" if own.has_commission else "1"
+            form |= {"libelle": own.libelle, "sans_commission": without, "texte": own.texte}
     return _calendar(context, form)
 
 
@@ -120,7 +105,8 @@ def _note_reunion(context: PageContext) -> Response:
         found["jour"] = f"le {short_date(day)} n'est pas encore venu : notez la réunion une fois qu'elle a eu lieu"
     if day is None and not form["jour"]:
         found["jour"] = _NO_DAY
-    values = {"jour": day, "liste": form["liste"] or None, "replaces": former, "reason": form["reason"]}
+    values: dict[str, object] = {"jour": day, "liste": form["liste"] or None, "replaces": former}
+    values |= {"reason": form["reason"], "has_deliberated": not form["sans_deliberation"]}
     found = find_faults(ReunionNoted, values, REUNION_FIELDS, names={}, better={}) | found
     if found:
         return _calendar(context, form, Faults.ordered(REUNION_FIELDS, found))
@@ -139,16 +125,22 @@ def _remove_reunion(context: PageContext) -> Response:
 
 def _note_scrutin(context: PageContext) -> Response:
     form = _read(context, SCRUTIN_FIELDS, "scrutin_replaces")
-    found = _faults_of_days(form, ("scrutin", "cloture"))
-    day, cloture = read_day(form["scrutin"]), read_day(form["cloture"])
+    found = _faults_of_days(form, ("scrutin", *_DAYS))
+    day, cloture, publication = (read_day(form[name]) for name in ("scrutin", *_DAYS))
+    has_commission = not form["sans_commission"]
     if day is None and not form["scrutin"]:
         found["scrutin"] = _NO_DAY
     if day and not is_poll_day(day, context.commune.code):
         found["scrutin"] = f"on ne vote pas un {weekday_date(day).split(' ', 1)[0]}, vérifiez cette date"
     if day and cloture and cloture >= day:
         found["cloture"] = "la clôture des inscriptions précède le scrutin"
+    if day and publication and publication >= day:
+        found["publication_due"] = "la publication du tableau précède le scrutin"
+    if (publication or not has_commission) and not form["texte"]:
+        found["texte"] = _NO_TEXT
     former = read_day(form["scrutin_replaces"])
-    values = {"jour": day, "libelle": form["libelle"], "cloture": cloture, "replaces": former}
+    values: dict[str, object] = {"jour": day, "libelle": form["libelle"], "cloture": cloture, "replaces": former}
+    values |= {"publication_due": publication, "has_commission": has_commission, "texte": form["texte"]}
     values |= {"reason": form["scrutin_reason"]}
     names, better = {"jour": "scrutin", "reason": "scrutin_reason"}, {"libelle": "écrivez ce qu'on élit, et quel tour"}
     found = find_faults(ScrutinNoted, values, SCRUTIN_FIELDS, names=names, better=better) | found

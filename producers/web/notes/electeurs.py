@@ -1,4 +1,4 @@
-"""What is noted of electors, on pages that name them: motifs of mouvements, doubts, who is protected.
+"""What is noted of electors, on pages that name them: dates and motifs of mouvements, doubts, who is protected.
 
 A name never stands in an address, and no event has one: rows are told by numbers. Each page shown is in the trail.
 """
@@ -14,17 +14,25 @@ from sqlalchemy import ColumnElement, Row, Select, column, func, select, table
 from starlette.exceptions import HTTPException
 from starlette.responses import RedirectResponse, Response
 
-from common.french import count_of
+from common.calendrier import majorite_on
+from common.french import count_of, short_date
 from producers.state import State, to_day
-from producers.web.forms import Faults, Paging, page_number, read_number, text
+from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, page_number, read_day, read_number, text
 from producers.web.notes.send import note_page, send_declaration, send_note
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.suivi.pending import SendingFailure
-from schemas.declarations import CompletedMotif, DoubtDecided, ElecteurProtected, MotifsCompleted, ProtectionLifted
+from schemas.declarations import (
+    MOST_MOTIFS,
+    CompletedMotif,
+    DoubtDecided,
+    ElecteurProtected,
+    MotifsCompleted,
+    ProtectionLifted,
+)
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
-PAGE = 50
-"""Mouvements of one form: two fields each, and a form has two hundred at most; protected electors of one page."""
+PAGE = 45
+"""Mouvements of one form: four fields each, and a form has two hundred at most; protected electors of one page."""
 DOUBTS = 15
 """Of one page: each is a table, and a form."""
 _LONGEST = 200
@@ -32,10 +40,13 @@ _MOST_FOUND = 30
 _BIRTH = re.compile(r"(?P<day>\d{2})/(?P<month>\d{2})/(?P<year>\d{4})|(?P<iso>\d{4}-\d{2}-\d{2})", re.ASCII)
 
 _WHO = ("nom_naissance", "nom_usage", "prenoms", "date_naissance")
-_MOUVEMENT = ("mouvement", "liste", "nature", "jour", *_WHO, "ancien_bureau", "nouveau_bureau")
-_SANS_MOTIF = table("mouvements_sans_motif", column("code_commune"), *(column(name) for name in _MOUVEMENT))
-_SAID = ("categorie", "motif")
-_NOTES = table("motifs_notes", column("code_commune"), *(column(name) for name in (*_MOUVEMENT, *_SAID)))
+_MOUVEMENT = (
+    *("mouvement", "code_commune", "liste", "nature", "jour", *_WHO, "ancien_bureau", "nouveau_bureau"),
+    *("categorie", "motif", "is_dated", "since", "until"),
+)
+_INCOMPLETE, _NOTES = (
+    table(name, *(column(it) for it in _MOUVEMENT)) for name in ("mouvements_a_completer", "motifs_notes")
+)
 _OF_NOTED = "notes"
 """Of the address: the motifs that were noted, to correct one."""
 _SIDE = (*_WHO, "commune_naissance", "pays_naissance", "adresse", "bureau", "numero")
@@ -70,19 +81,24 @@ def birth_words(born: str) -> str:
 
 @dataclass(frozen=True)
 class MouvementLine:
-    """A mouvement, and what was said of why."""
+    """A mouvement, and what was said of when and why."""
 
     mouvement: int
     liste: str
     nature: Nature
-    jour: date | None
+    day: date | None
+    """Its day, where it is known."""
+    since: date | None
+    """The day of the export before the one that shows it; None: there is none."""
+    until: date | None
+    """The day of the export that shows it; None: it comes from a file, which gave its day."""
     nom_naissance: str
     nom_usage: str
     prenoms: str
     date_naissance: str
     bureau: str
-    categorie: str = ""
-    motif: str = ""
+    categorie: str
+    motif: str
 
     @property
     def who(self) -> str:
@@ -100,45 +116,65 @@ class MouvementLine:
         known = CATEGORIES[self.nature]
         return known if self.categorie in {"", *known} else (*known, Categorie(self.categorie))
 
+    @property
+    def interval(self) -> str:
+        """Which days are possible: `entre le 10/09/2026 et le 19/03/2027`; empty of one that comes from a file."""
+        if self.until is None:
+            return ""
+        last = short_date(self.until)
+        return f"entre le {short_date(self.since)} et le {last}" if self.since else f"au plus tard le {last}"
 
-def read_without_motif(state: State, commune: str, page: int) -> tuple[list[MouvementLine], int]:
-    """The mouvements of a page of which nobody said why, list after list, and how many there are.
+    def may_be_on(self, day: date) -> bool:
+        """Whether it may have happened on that day."""
+        if self.until is None or day > self.until:
+            return False
+        return self.since is None or day > self.since or self.since == day == self.until
+
+    @property
+    def proposed(self) -> date | None:
+        """The day she turned 18 between the two exports: an inscription d'office of that day, to be confirmed."""
+        day = majorite_on(self.date_naissance) if self.nature is Nature.INSCRIPTION and not self.categorie else None
+        return day if day and self.may_be_on(day) and self.day in {None, day} else None
+
+
+def read_incomplete(state: State, commune: str, page: int, size: int = PAGE) -> tuple[list[MouvementLine], int]:
+    """The mouvements of a page that have no date or no category, list after list, and how many there are.
 
     Raises:
         StateAwayError: the database did not answer.
     """
-    view = _SANS_MOTIF.c
+    view = _INCOMPLETE.c
     order = view.liste.desc(), view.nature, view.jour, view.nom_naissance, view.mouvement
-    return _read_lines(state, select(_SANS_MOTIF).where(view.code_commune == commune), order, page)
+    return _read_lines(state, select(_INCOMPLETE).where(view.code_commune == commune), order, (page, size))
 
 
 def read_with_motif(state: State, commune: str, page: int) -> tuple[list[MouvementLine], int]:
-    """Those of which somebody did, the last first, and how many there are.
+    """Those that have a category, the last first, and how many there are.
 
     Raises:
         StateAwayError: the database did not answer.
     """
     view = _NOTES.c
     order = view.jour.desc(), view.mouvement.desc()
-    return _read_lines(state, select(_NOTES).where(view.code_commune == commune), order, page)
+    return _read_lines(state, select(_NOTES).where(view.code_commune == commune), order, (page, PAGE))
 
 
 def _read_lines(
-    state: State, query: Select[Any], order: Sequence[ColumnElement[Any]], page: int
+    state: State, query: Select[Any], order: Sequence[ColumnElement[Any]], part: tuple[int, int]
 ) -> tuple[list[MouvementLine], int]:
+    page, size = part
     with state.reading() as connection:
-        rows = connection.execute(query.order_by(*order).limit(PAGE).offset((page - 1) * PAGE)).all()
+        rows = connection.execute(query.order_by(*order).limit(size).offset((page - 1) * size)).all()
         total: int = connection.execute(select(func.count()).select_from(query.subquery())).scalar_one()
     return [_to_line(row) for row in rows], total
 
 
-def _read_said(state: State, commune: str, numbers: Iterable[int]) -> dict[int, tuple[str, str]]:
-    """The category and the motif of those of these mouvements that have some."""
-    view = _NOTES.c
-    query = select(view.mouvement, view.categorie, view.motif).where(view.code_commune == commune)
+def _read_numbered(state: State, commune: str, numbers: Iterable[int]) -> list[MouvementLine]:
+    """Those of these mouvements that can be completed or corrected."""
+    found = [select(view).where(view.c.code_commune == commune) for view in (_INCOMPLETE, _NOTES)]
     with state.reading() as connection:
-        rows = connection.execute(query.where(view.mouvement.in_(numbers))).all()
-    return {mouvement: (categorie, motif) for mouvement, categorie, motif in rows}
+        rows = [row for it in found for row in connection.execute(it.where(column("mouvement").in_(numbers)))]
+    return list({row.mouvement: _to_line(row) for row in rows}.values())
 
 
 def _to_line(row: Row[Any]) -> MouvementLine:
@@ -146,47 +182,95 @@ def _to_line(row: Row[Any]) -> MouvementLine:
         mouvement=row.mouvement,
         liste=row.liste,
         nature=Nature(row.nature),
-        jour=to_day(row.jour),
+        day=to_day(row.jour) if row.is_dated else None,
+        since=to_day(row.since),
+        until=to_day(row.until),
         bureau=row.nouveau_bureau or row.ancien_bureau,
-        **{name: getattr(row, name) for name in (*_WHO, *_SAID) if name in row._fields},
+        **{name: getattr(row, name) for name in (*_WHO, "categorie", "motif")},
     )
 
 
 def show_motifs(context: PageContext) -> Response:
-    """« Motifs à compléter »."""
+    """« Dates et motifs »."""
     return _motifs(context, {})
 
 
 def complete_motifs(context: PageContext) -> Response:
-    """« Enregistrer »: the lines that were filled in or changed, all at once."""
+    """« Enregistrer »: the lines that were filled in or changed, all at once; « Appliquer à tous »: the others too."""
     form = {name: value.strip() for name, value in context.form.items() if isinstance(value, str)}
-    fields = [name.partition("-") for name in form]
-    numbers = [it for place, _, words in fields if place == "categorie" and (it := read_number(words))]
-    said_before = _read_said(context.services.state, context.commune.code, numbers)
-    completed, found = [], {}
-    for number in numbers:
-        name = f"categorie-{number}"
-        value, motif = form.get(name, ""), form.get(f"motif-{number}", "")
-        if (value, motif) == said_before.get(number, ("", "")):
-            continue
-        if motif and not value:
-            found[name] = "choisissez une catégorie : c'est elle que le tableau imprime"
-        elif value and value not in set(Categorie):
-            found[name] = "choisissez une catégorie de la liste"
-        elif len(motif) > _LONGEST or not motif.isprintable():
-            found[f"motif-{number}"] = f"{_LONGEST} caractères au plus, sur une ligne"
-        else:
-            completed.append(CompletedMotif(mouvement=number, categorie=Categorie(value), motif=motif))
+    filled = _Filled(form)
+    lines = _read_numbered(context.services.state, context.commune.code, filled.numbers)
+    if filled.is_for_all and form.get("portee") == "toutes":
+        others, _ = read_incomplete(context.services.state, context.commune.code, 1, MOST_MOTIFS)
+        lines = list({line.mouvement: line for line in (*lines, *others)}.values())[:MOST_MOTIFS]
+    completed = [it for line in lines if (it := filled.complete(line))]
+    found = filled.found
     if not completed and not found:
-        first = f"categorie-{numbers[0]}" if numbers else "motifs"
+        first = f"categorie-{filled.numbers[0]}" if filled.numbers else "motifs"
         found = {first: f"{'changez' if _are_noted(context) else 'remplissez'} une ligne au moins"}
     if found:
         return _motifs(context, form, Faults.ordered(list(found), found))
-    act, said = MotifsCompleted(motifs=completed), count_of(len(completed), "motif")
+    act, said = MotifsCompleted(motifs=completed), count_of(len(completed), "mouvement complété")
     if failure := send_note(context, "motifs", act, said, (it.mouvement for it in completed)):
         return _motifs(context, form, failure=failure)
     back = f"?{_OF_NOTED}=1" if _are_noted(context) else ""
     return RedirectResponse(f"{context.url('motifs')}{back}#enregistrement", SEE_OTHER)
+
+
+class _Filled:
+    """What a form says of mouvements, line by line and of all of them; what is wrong with it, by field."""
+
+    def __init__(self, form: Mapping[str, str]) -> None:
+        fields = [name.partition("-") for name in form]
+        self.numbers = [it for place, _, words in fields if place == "categorie" and (it := read_number(words))]
+        self.is_for_all = "tous" in form
+        self.found: dict[str, str] = {}
+        self._form = form
+        self._day_of_all = self._read_day("tous-jour", "")
+        self._is_confirmed_of_all = self.is_for_all and "tous-propositions" in form
+
+    def complete(self, line: MouvementLine) -> CompletedMotif | None:
+        """What is to be noted of a mouvement; None when nothing changes, or when something is wrong."""
+        names = categorie, motif, jour = [f"{field}-{line.mouvement}" for field in ("categorie", "motif", "jour")]
+        kept = {categorie: line.categorie, motif: line.motif, jour: line.day.isoformat() if line.day else ""}
+        said = kept | {name: self._form[name] for name in names if name in self._form}
+        day = self._read_day(jour, said[jour])
+        if self._is_confirmed(line):
+            said[categorie], day = Categorie.INSCRIPTION_OFFICE, line.proposed
+        elif self.is_for_all:
+            said[categorie] = said[categorie] or self._form.get(f"tous-{line.nature}", "")
+            if day is None and self._day_of_all and line.may_be_on(self._day_of_all):
+                day = self._day_of_all
+        self._check(line, categorie, said[categorie], said[motif])
+        if day and day != line.day and not line.may_be_on(day):
+            self.found[jour] = f"choisissez un jour {line.interval}" if line.interval else "cette date ne se change pas"
+        if (said[categorie], said[motif], day) == (line.categorie, line.motif, line.day) or self.found:
+            return None
+        return CompletedMotif(
+            mouvement=line.mouvement,
+            categorie=Categorie(said[categorie]),
+            motif=said[motif],
+            jour=None if day == line.day else day or "",
+        )
+
+    def _is_confirmed(self, line: MouvementLine) -> bool:
+        is_ticked = self._is_confirmed_of_all or f"propose-{line.mouvement}" in self._form
+        return is_ticked and line.proposed is not None and not self._form.get(f"categorie-{line.mouvement}")
+
+    def _check(self, line: MouvementLine, name: str, categorie: str, motif: str) -> None:
+        if motif and not categorie:
+            self.found[name] = "choisissez une catégorie : c'est elle que le tableau imprime"
+        elif categorie and categorie not in line.categories:
+            self.found[name] = "choisissez une catégorie de la liste"
+        elif len(motif) > _LONGEST or not motif.isprintable():
+            self.found[f"motif-{line.mouvement}"] = f"{_LONGEST} caractères au plus, sur une ligne"
+
+    def _read_day(self, name: str, known: str) -> date | None:
+        words = self._form.get(name, known)
+        day = read_day(words) if words else None
+        if words and day is None:
+            self.found[name] = IMPOSSIBLE_DAY
+        return day
 
 
 def _are_noted(context: PageContext) -> bool:
@@ -201,12 +285,15 @@ def _motifs(
 ) -> Response:
     def read() -> dict[str, object]:
         page, are_noted = page_number(context.query.get("page", "")), _are_noted(context)
-        read_lines = read_with_motif if are_noted else read_without_motif
+        read_lines = read_with_motif if are_noted else read_incomplete
         lines, total = read_lines(context.services.state, context.commune.code, page)
         context.record_seen(SeenPage.MOTIFS, len(lines))
         kept = {_OF_NOTED: "1"} if are_noted else {}
         paging = Paging.of(context.url("motifs"), kept, page=page, total=total, size=PAGE)
-        return {"lines": lines, "total": total, "paging": paging, "form": form, "are_noted": are_noted}
+        return {"lines": lines, "total": total, "paging": paging, "form": form, "are_noted": are_noted} | {
+            "most": MOST_MOTIFS,
+            "natures": {nature: CATEGORIES[nature] for nature in (Nature.INSCRIPTION, Nature.RADIATION)},
+        }
 
     return note_page(context, "motifs", read, faults=faults, failure=failure)
 

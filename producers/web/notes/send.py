@@ -19,7 +19,7 @@ from producers.web.suivi.pending import SendingFailure
 from schemas.declarations import DoubtDecided, RegisterAct, RegisterNoted
 
 _LEFT = {
-    "motifs": table("mouvements_sans_motif"),
+    "motifs": table("mouvements_a_completer"),
     "doutes": table("doutes_ouverts"),
     "bureaux": table("bureaux"),
     "proteges": table("electeurs_proteges"),

@@ -12,7 +12,6 @@ from producers.records import FileState
 from producers.web.exports.query import AskedFile
 from producers.web.forms import once_for
 from producers.web.suivi.query import DemandeState, RecentActivity
-from schemas.tableaux import TypeTableau
 from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_DEPOT_DECLARE,
@@ -85,6 +84,7 @@ _OF_FILES = {
     FileState.TO_REDO: "à refaire",
     FileState.TO_CORRECT: "à corriger",
     FileState.PROVISOIRE: "provisoire",
+    FileState.TO_COMPLETE: "à compléter",
     FileState.OUTDATED: "ancienne",
 }
 """What is said of a request for one of its files, the worst first."""
@@ -216,11 +216,11 @@ def request_words(demande: DemandeState) -> str:
     if not demande.files:
         return _WITHOUT_FILES.get(demande.event_type, "Demande")
     first, number = demande.files[0], count_of(len(demande.files), "fichier", "fichiers")
-    types = {file.type_tableau for file in demande.files}
     if not first.is_tableau:
         what = "Liste électorale"
     else:
-        what = TypeTableau(first.type_tableau).label if len(types) == 1 else "Tableaux"
+        titres = {file.titre for file in demande.files}
+        what = first.titre if len(titres) == 1 else "Tableaux"
     return f"{what}, {number}"
 
 

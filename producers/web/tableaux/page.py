@@ -3,16 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date
-from typing import Self
+from typing import NamedTuple, Self
 from urllib.parse import urlencode
 
 from starlette.datastructures import FormData
 from starlette.responses import Response
 
-from common.calendrier import Echeance, commission_between, is_poll_day, meeting_before
+from common.calendrier import CalendarScrutin, cycle_of, is_poll_day
 from common.french import weekday_date
 from common.law import LAWS, Regime
-from producers.web.echeances.agenda import Calendar, CalendarReunion, CalendarScrutin, read_calendar
+from producers.web.echeances.agenda import Calendar, DueTableau, read_calendar
 from producers.web.forms import (
     IMPOSSIBLE_DAY,
     Faults,
@@ -28,7 +28,7 @@ from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.pending import SendingFailure, send_request
 from schemas.requests import TableauxRenderRequested
-from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
+from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates, name_tableau
 from schemas.vocabulary import Liste
 
 DATES = ("scrutin", "date_tableau", "reunion", "until", "publication")
@@ -45,11 +45,15 @@ _MISSING = {
     "date_tableau": "indiquez la date du tableau",
     "scrutin": "indiquez le jour du scrutin",
 }
-_NO_MEETING = (
-    "aucune réunion d'avant n'est notée : indiquez la précédente, d'où les mouvements sont comptés ; si la commune "
-    "commence avec ce module, le jour du premier export du REU qu'elle a donné"
-)
+_NO_MEETING = "aucune réunion d'avant n'est notée : indiquez la précédente, d'où les mouvements sont comptés"
 _MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements ou le jour de l'affichage"
+
+
+class PreviousMeeting(NamedTuple):
+    """Where mouvements begin: at a meeting that was noted, else on the day of the register's first export."""
+
+    jour: date
+    is_noted: bool
 
 
 @dataclass(frozen=True)
@@ -61,6 +65,8 @@ class TableauxForm:
     presentations: Sequence[str] = (Presentation.COMMUNE,)
     edition: str = Edition.AFFICHAGE
     dates: Mapping[str, str] = field(default_factory=dict)
+    proposed: str = ""
+    """The previous meeting that the page proposed: left as it is, it is worked out again for the other dates."""
     inclure_j5: bool = False
     signature_maire: bool = False
     once: str = field(default_factory=new_once)
@@ -74,6 +80,7 @@ class TableauxForm:
             presentations=texts(form, "presentations"),
             edition=text(form, "edition"),
             dates={name: text(form, name) for name in DATES},
+            proposed=text(form, "reunion_proposee"),
             inclure_j5=bool(text(form, "inclure_j5")),
             signature_maire=bool(text(form, "signature_maire")),
             once=read_once(form),
@@ -99,12 +106,13 @@ class TableauxForm:
     @property
     def has_rare_dates(self) -> bool:
         """Whether a date is written that one mostly leaves to the register."""
-        return any(self.dates.get(name) for name in ("reunion", "until", "publication"))
+        return any(self.dates.get(name) for name in ("until", "publication"))
 
     @property
     def words(self) -> str:
         """How what is asked for is called while no row does."""
-        return f"{TypeTableau(self.type).label}, listes {', '.join(self.listes)} [pdf]"
+        titre = name_tableau(TypeTableau(self.type), self.dates.get("scrutin"))
+        return f"{titre}, listes {', '.join(self.listes)} [pdf]"
 
     def values(self, commune: str, requested_by: str) -> dict[str, object]:
         """Of the contract, as they are; a day that cannot be read is left out, `faults` says so."""
@@ -121,16 +129,30 @@ class TableauxForm:
             "signature_maire": self.signature_maire,
         }
 
-    def meetings_before(self, reunions: Sequence[CalendarReunion]) -> list[date]:
-        """Those that its mouvements may be counted from when it does not say, the last one first."""
-        scrutin, until = (read_day(self.dates.get(name, "")) for name in ("scrutin", "until"))
-        days = {it.jour for it in reunions if it.liste in {"", *self.listes}}
-        if scrutin and not until:
-            until = meeting_before(scrutin, days) or commission_between(scrutin)[0]
-        return sorted((day for day in days if day < (until or date.max)), reverse=True)
+    def find_previous(self, calendar: Calendar) -> PreviousMeeting | None:
+        """The previous meeting, where the mouvements of the R. 13 tableau begin; None when the register knows none."""
+        if self.type != TypeTableau.VINGT_JOURS:
+            return None
+        scrutin, end = (read_day(self.dates.get(name, "")) for name in ("scrutin", "until"))
+        if scrutin and not end:
+            known = (agenda.cycle for agenda in calendar.agendas if agenda.scrutin and agenda.scrutin.jour == scrutin)
+            end = next(known, cycle_of(CalendarScrutin(scrutin), calendar.reunions)).end
+        days = [it.jour for it in calendar.reunions if it.liste in {"", *self.listes} and it.jour < (end or date.max)]
+        if days:
+            return PreviousMeeting(max(days), is_noted=True)
+        since = calendar.register_since
+        return PreviousMeeting(since, is_noted=False) if since and since < (end or date.max) else None
 
-    def faults(self, commune: str, requested_by: str, reunions: Sequence[CalendarReunion]) -> Faults:
-        """What is wrong with the form, field by field; `reunions` are the meetings that are known."""
+    def with_previous(self, calendar: Calendar) -> Self:
+        """With the previous meeting that the register knows, unless another one is written."""
+        if self.dates.get("reunion", "") not in {"", self.proposed}:
+            return self
+        previous = self.find_previous(calendar)
+        day = previous.jour.isoformat() if previous else ""
+        return replace(self, dates={**self.dates, "reunion": day}, proposed=day)
+
+    def faults(self, commune: str, requested_by: str) -> Faults:
+        """What is wrong with the form, field by field."""
         values = self.values(commune, requested_by)
         found = find_faults(TableauxRenderRequested, values, FIELDS, names={"types": "type"}, better=_CHOICES)
         written = {name: day for name, day in self.dates.items() if day}
@@ -141,37 +163,21 @@ class TableauxForm:
         scrutin = read_day(self.dates.get("scrutin", ""))
         if scrutin and "scrutin" not in found and not is_poll_day(scrutin, commune):
             found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"
-        if (
-            self.type == TypeTableau.VINGT_JOURS
-            and not self.dates.get("reunion")
-            and not self.meetings_before(reunions)
-        ):
+        if self.type == TypeTableau.VINGT_JOURS and not self.dates.get("reunion"):
             found.setdefault("reunion", _NO_MEETING)
         return Faults.ordered(FIELDS, found)
 
 
-@dataclass(frozen=True)
-class Offer:
-    """A tableau that is due and was not made for every list: what the calendar says, and the lists that lack."""
+class Offer(NamedTuple):
+    """A tableau that is due and was not made for every list: the meeting or the poll that calls for it, and which."""
 
-    scrutin: CalendarScrutin
-    echeance: Echeance
-    missing: Sequence[str]
-
-    @property
-    def type(self) -> TypeTableau:
-        """Which tableau."""
-        return TypeTableau(self.echeance.type)
-
-    @property
-    def values(self) -> dict[str, str]:
-        """What it fills in, beside the lists."""
-        return {"type": self.echeance.type, "scrutin": self.scrutin.jour.isoformat()}
+    about: str
+    due: DueTableau
 
     @property
     def query(self) -> str:
         """The form filled in for it, after the question mark of an address."""
-        return urlencode([*self.values.items(), *(("listes", liste) for liste in self.missing)])
+        return urlencode([*self.due.asked.items(), *(("listes", liste) for liste in self.due.missing)])
 
 
 def show(context: PageContext) -> Response:
@@ -182,16 +188,16 @@ def show(context: PageContext) -> Response:
     if context.query.get("type"):
         form = form.prefilled(context.query, context.request.query_params.getlist("listes"))
     elif offers:
-        form = form.prefilled(offers[0].values, offers[0].missing)
-    return _page(context, form, calendar=calendar)
+        form = form.prefilled(offers[0].due.asked, offers[0].due.missing)
+    return _page(context, form.with_previous(calendar), calendar=calendar)
 
 
 def ask(context: PageContext) -> Response:
     """« Génération du fichier »."""
-    form = TableauxForm.read(context.form)
     commune, agent = context.commune.code, context.agent.name
     calendar = read_calendar(context.services.state, commune, context.today)
-    if faults := form.faults(commune, agent, calendar.reunions):
+    form = TableauxForm.read(context.form).with_previous(calendar)
+    if faults := form.faults(commune, agent):
         return _page(context, form, UNPROCESSABLE, calendar=calendar, faults=faults)
     data = TableauxRenderRequested.model_validate(form.values(commune, agent))
     event = wrap_once(data, source=context.services.settings.source, once=form.once)
@@ -217,12 +223,12 @@ def _page(
         "offers": _offers(calendar),
         "registres": calendar.registres,
         "scrutins": calendar.scrutins,
-        "meeting_before": next(iter(form.meetings_before(calendar.reunions)), None),
+        "previous": form.find_previous(calendar),
         "today": context.today,
     }
     return context.render("tableaux/tableaux.html", status_code, **values, **read_suivi(context))
 
 
 def _offers(calendar: Calendar) -> list[Offer]:
-    offers = [Offer(it.scrutin, due.echeance, due.missing) for it in calendar.agendas for due in it.due if due.missing]
-    return sorted(offers, key=lambda offer: offer.echeance.due_on)
+    offers = [Offer(it.title, due) for it in calendar.agendas for due in it.due if due.missing]
+    return sorted(offers, key=lambda offer: offer.due.day)

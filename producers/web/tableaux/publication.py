@@ -17,8 +17,17 @@ from schemas.declarations import PublicationDeclared
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import PublicationMode
 
-FIELDS = {"mode": "Comment", "du": "Premier jour", "au": "Dernier jour", "signe": "Certificat signé le"}
+FIELDS = {
+    "mode": "Comment",
+    "du": "Premier jour",
+    "au": "Dernier jour",
+    "signe": "Certificat signé le",
+    "raison": "Pourquoi il est publié incomplet",
+}
 """What the form is made of, and how each is called where something is wrong with it."""
+
+
+_LONGEST_REASON = 500
 
 
 class _Wrong(Exception):
@@ -75,6 +84,10 @@ def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> P
         raise _Wrong("au", "le dernier jour précède le premier")
     if signed and (last is None or signed < last):
         raise _Wrong("signe", "le certificat se signe une fois la publication terminée")
+    if file.a_completer and not form["raison"]:
+        raise _Wrong("raison", "dites pourquoi il est publié ainsi")
+    if len(form["raison"]) > _LONGEST_REASON:
+        raise _Wrong("raison", f"{_LONGEST_REASON} caractères au plus")
     return PublicationDeclared(
         commune=context.commune.code,
         exports=[file.export_id],
@@ -82,6 +95,7 @@ def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> P
         published_on=first,
         published_until=last,
         certified_on=signed,
+        reason=form["raison"] if file.a_completer else "",
         requested_by=context.agent.name,
     )
 
@@ -101,7 +115,9 @@ def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
         last = last_day_to_consult(first)
     days = {"du": first, "au": last, "signe": file.certified_on}
     mode = file.publication_mode or PublicationMode.AFFICHAGE.value
-    return {"mode": mode} | {name: day.isoformat() if day else "" for name, day in days.items()}
+    return {"mode": mode, "raison": file.publication_reason} | {
+        name: day.isoformat() if day else "" for name, day in days.items()
+    }
 
 
 def _awaits_certificat(file: AskedFile) -> bool:

@@ -8,9 +8,11 @@ from dataclasses import dataclass
 from datetime import date, timedelta
 from enum import StrEnum
 from typing import NamedTuple
+from urllib.parse import urlencode
 
 from starlette.responses import Response
 
+from common.calendrier import CalendarReunion
 from common.french import count_of, short_date, weekday_date
 from producers.errors import StateAwayError
 from producers.records import FileState
@@ -22,7 +24,6 @@ from producers.web.exports.query import AskedFile, read_current
 from producers.web.listes.query import Registre
 from producers.web.notes.send import count_left
 from producers.web.page_context import PageContext
-from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
 
 OLD_EXPORT = timedelta(days=30)
@@ -93,7 +94,8 @@ class Situation:
     deposited: Sequence[AskedFile]
     tableaux: Sequence[AskedFile]
     doubts: int | None = None
-    sans_motif: int | None = None
+    incomplete: int | None = None
+    """Mouvements without date or motif."""
 
     @property
     def registres(self) -> Mapping[str, Registre]:
@@ -142,9 +144,9 @@ def _about_mouvements(it: Situation) -> Iterator[Task]:
     left = "doute attend votre réponse.", "doutes attendent votre réponse."
     button = Button("Voir les doutes", "doutes")
     yield _count(it.doubts, "Régler les doutes", left, "s'il reste des doutes à trancher", button)
-    left = "mouvement n'a pas de motif.", "mouvements n'ont pas de motif."
-    button = Button("Compléter les motifs", "motifs")
-    yield _count(it.sans_motif, "Compléter les motifs", left, "s'il manque des motifs aux mouvements", button)
+    left = "mouvement n'a pas de date ou de motif.", "mouvements n'ont pas de date ou de motif."
+    title, button = "Compléter les dates et les motifs", Button("Compléter", "motifs")
+    yield _count(it.incomplete, title, left, "s'il manque des dates ou des motifs aux mouvements", button)
 
 
 def _count(number: int | None, title: str, left: tuple[str, str], unknown: str, button: Button) -> Task:
@@ -156,21 +158,45 @@ def _count(number: int | None, title: str, left: tuple[str, str], unknown: str, 
 
 
 def _about_reunion(it: Situation) -> Iterator[Task]:
-    title, button = "Noter la réunion de la commission de contrôle", Button("Noter la réunion", "reunions")
-    agenda = next((agenda for agenda in it.calendar.agendas if agenda.commission), None)
-    if agenda is None or agenda.commission is None:
-        why = "Aucun scrutin à venir n'est connu : le module ne sait pas quand la commission se réunit."
-        yield Task(title, TaskState.UNKNOWN, why, button)
-        return
-    first, last = agenda.commission
-    why = f"{_poll(agenda)} : elle se réunit du {short_date(first)} au {short_date(last)} (art. L. 19, III)."
+    """The meetings that no poll calls for, then that of the next poll."""
+    asked = [agenda for agenda in it.calendar.agendas if agenda.commission]
+    annual = [agenda for agenda in asked if agenda.scrutin is None]
+    polls = [agenda for agenda in asked if agenda.scrutin]
+    is_met = any(reunion.jour.year == it.today.year for reunion in it.calendar.reunions)
+    if not is_met and not polls and all(_first_day(agenda).year > it.today.year for agenda in annual):
+        why = f"Aucune réunion n'est notée en {it.today.year}. Si elle a eu lieu, notez-en le jour."
+        yield Task(_NOTE_THE_MEETING, TaskState.UNKNOWN, why, Button("Noter la réunion", "reunions"))
+    for agenda in (*annual, *polls[:1]):
+        yield _meet(it, agenda)
+
+
+_NOTE_THE_MEETING = "Noter la réunion de la commission de contrôle"
+
+
+def _first_day(agenda: Agenda) -> date:
+    return agenda.commission[0] if agenda.commission else date.max
+
+
+def _meet(it: Situation, agenda: Agenda) -> Task:
+    first, last = agenda.commission or (date.min, date.max)
+    is_annual = agenda.scrutin is None
+    title, button = _NOTE_THE_MEETING, Button("Noter la réunion", "reunions")
+    if is_annual:
+        title = f"Réunir la commission de contrôle ({first.year})"
     if agenda.reunion:
-        yield Task(title, TaskState.DONE, f"{_poll(agenda)} : réunion du {short_date(agenda.reunion)}.", button)
-    elif it.today > last:
-        why = f"{why} Sans elle, les mouvements sont comptés depuis le vingtième jour."
-        yield Task(title, TaskState.LATE, why, button, last)
-    else:
-        yield Task(title, TaskState.TO_DO if it.today >= first else TaskState.TO_COME, why, button, last)
+        return Task(title, TaskState.DONE, f"{agenda.title} : {_held(agenda.reunion)}.", button)
+    law = "art. L. 19, III, et R. 10" if is_annual else "art. L. 19, III"
+    why = f"{agenda.title} : elle se réunit du {short_date(first)} au {short_date(last)} ({law})."
+    if is_annual:
+        why = f"{why} Aucun scrutin connu n'appelle de réunion en {first.year}."
+    if it.today > last:
+        why = why if is_annual else f"{why} Sans elle, le tableau est publié tel quel au plus tard le vingtième jour."
+        return Task(title, TaskState.LATE, why, button, last)
+    return Task(title, TaskState.TO_DO if it.today >= first else TaskState.TO_COME, why, button, last)
+
+
+def _held(reunion: CalendarReunion) -> str:
+    return f"réunion du {short_date(reunion.jour)}{'' if reunion.has_deliberated else ', qui n’a pas délibéré'}"
 
 
 def _about_listes(it: Situation) -> Iterator[Task]:
@@ -263,40 +289,32 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
 
 
 def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]:
-    what = due.type.label[:1].lower() + due.type.label[1:]
-    query = f"?type={due.type.value}&scrutin={agenda.scrutin.jour.isoformat()}#demander"
-    ask = Button("Demander ce tableau", "tableaux", query)
-    final = _final_on(agenda, due)
+    what = due.titre[:1].lower() + due.titre[1:]
+    ask = Button("Demander ce tableau", "tableaux", f"?{urlencode(due.asked)}#demander")
     for liste in (liste for liste in due.missing if liste not in due.unfinished):
         if liste != Liste.PRINCIPALE and (due.made or due.unfinished or Liste.PRINCIPALE in due.missing):
             continue  # a complementary list does not vote at every poll: « Échéances » says it
-        why = f"{_poll(agenda)}, {_named(liste)} : à publier le {weekday_date(due.day)}."
-        state = _until(it, final)
-        if it.today < final:
-            state, why = TaskState.TO_COME, f"{why} Demandé avant le {short_date(final)}, il serait provisoire."
+        why = f"{agenda.title}, {_named(liste)} : à publier le {weekday_date(due.day)}."
+        state = _until(it, due.day)
+        if it.today < due.day:
+            state, why = TaskState.TO_COME, f"{why} Demandé plus tôt, il serait provisoire."
         yield Task(f"Préparer le {what}", state, why, ask, due.day)
     for file in due.unfinished.values():
-        about = f"{_poll(agenda)}, {_named(file.liste)}"
+        about = f"{agenda.title}, {_named(file.liste)}"
         if file.state is FileState.PROVISOIRE and file.provisoire_until:
-            state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, final)
+            state = TaskState.TO_COME if it.today < file.provisoire_until else _until(it, due.day)
             why = f"{about} : provisoire, à refaire à partir du {short_date(file.provisoire_until)}."
             yield Task(f"Refaire le {what}", state, why, ask, due.day)
+        elif file.state is FileState.TO_COMPLETE:
+            why = f"{about} : {file.missing} à indiquer, puis à refaire."
+            yield Task(f"Compléter le {what}", _until(it, due.day), why, Button("Compléter", "motifs"), due.day)
         else:
             number = count_of(file.bloquantes, "anomalie bloquante", "anomalies bloquantes")
             why = f"{about} : {number if file.state is FileState.TO_CORRECT else file.state.label}."
             button = Button("Voir pourquoi", "export", export=file.export_id)
             yield Task(f"Corriger le {what}", _until(it, due.day), why, button, due.day)
     for file in due.made.values():
-        yield from _about_publication(it, file, final)
-
-
-def _final_on(agenda: Agenda, due: DueTableau) -> date:
-    """The first day on which the tableau asked for is final, as `Demande.final_on` has it: after its last mouvements.
-
-    These stop at the meeting of the commission, on the day before; else on the day that the tableau is due.
-    """
-    stops_at_meeting = due.type is TypeTableau.VINGT_JOURS and agenda.reunion
-    return due.day if stops_at_meeting else due.day + timedelta(days=1)
+        yield from _about_publication(it, file, due.day)
 
 
 def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Task]:
@@ -307,7 +325,7 @@ def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Ta
 
     title, what, until = (
         "Certifier l'affichage",
-        f"{TypeTableau(file.type_tableau).label}, {_named(file.liste)}.",
+        f"{file.titre}, {_named(file.liste)}.",
         file.published_until,
     )
     if file.published_on is None:
@@ -331,10 +349,6 @@ def _until(it: Situation, due: date) -> TaskState:
     if due < it.today:
         return TaskState.LATE
     return TaskState.TO_DO if due - it.today <= NEAR else TaskState.TO_COME
-
-
-def _poll(agenda: Agenda) -> str:
-    return f"{agenda.scrutin.libelle or 'Scrutin'} du {short_date(agenda.scrutin.jour)}"
 
 
 def _named(liste: str) -> str:
@@ -361,19 +375,19 @@ def show(context: PageContext) -> Response:
         deposited=read_deposited(state, commune, _RECENT),
         tableaux=read_tableaux(state, commune),
         doubts=left.get("doutes"),
-        sans_motif=left.get("motifs"),
+        incomplete=left.get("motifs"),
     )
     return context.render(
         "taches/taches.html",
         today=context.today,
-        has_scrutin=bool(situation.calendar.agendas),
+        has_scrutin=bool(situation.calendar.scrutins),
         tasks=in_order(find_tasks(situation)),
         address_of=lambda task: _address(context, task.button),
     )
 
 
 def _count_left(state: State, commune: str) -> Mapping[str, int]:
-    """How many doubts and motifs wait, by page; nothing where this account may not read them."""
+    """How many doubts and mouvements to complete wait, by page; nothing where this account may not read them."""
     try:
         return count_left(state, commune, ("doutes", "motifs"))
     except StateAwayError:  # the account of another producer does not see electors

@@ -50,11 +50,13 @@ _JOINED_0020 = """ LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc O
      LEFT JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste
      LEFT JOIN import im ON im.id = l.version"""
 DERNIERS_EXPORTS_0020 = _DERNIERS_EXPORTS.format(added=_OF_0020, joined=_JOINED_0020)
-DERNIERS_EXPORTS_0024 = _DERNIERS_EXPORTS.format(
-    added=f"""{_OF_0020}, coalesce(p.mode, '') AS publication_mode, p.published_on, p.published_until,
+_ADDED_0024 = f"""{_OF_0020}, coalesce(p.mode, '') AS publication_mode, p.published_on, p.published_until,
        coalesce(p.published_by, '') AS published_by, p.certified_on,
-       p.certificat_name, p.certificat_size, p.certificat_sha256""",
-    joined=f"{_JOINED_0020} LEFT JOIN publication p ON p.export_id = e.id",
+       p.certificat_name, p.certificat_size, p.certificat_sha256"""
+_JOINED_0024 = f"{_JOINED_0020} LEFT JOIN publication p ON p.export_id = e.id"
+DERNIERS_EXPORTS_0024 = _DERNIERS_EXPORTS.format(added=_ADDED_0024, joined=_JOINED_0024)
+DERNIERS_EXPORTS_0048 = _DERNIERS_EXPORTS.format(
+    added=f"{_ADDED_0024}, e.a_completer, coalesce(p.reason, '') AS publication_reason", joined=_JOINED_0024
 )
 
 _DEMANDES = """
@@ -91,6 +93,8 @@ FROM liste l LEFT JOIN commune c ON c.code = l.code_commune
 REGISTRES_0006 = _REGISTRES.format(added="")
 SCRUTINS_0006 = "SELECT s.code_commune, s.date AS jour, s.libelle, s.cloture FROM scrutin s"
 REUNIONS_0006 = "SELECT m.code_commune, m.liste, m.date AS jour FROM commission m"
+SCRUTINS_WITH_DAYS = SCRUTINS_0006.replace(" FROM", ", s.publication_due, s.has_commission, s.texte FROM")
+REUNIONS_WITH_DELIBERATION = REUNIONS_0006.replace(" FROM", ", m.has_deliberated FROM")
 JOURNAL_0006 = """
 SELECT a.at, a.actor, a.action, a.code_commune, a.export_id, a.detail
 FROM audit a WHERE a.code_commune <> '' AND a.export_id IS NOT NULL
@@ -134,7 +138,18 @@ SELECT m.id AS mouvement, m.code_commune, m.liste, m.nature, m.date_mouvement AS
 FROM mouvement m WHERE m.categorie {which} '' AND m.nature <> 'modification'
 """
 SANS_MOTIF = _MOTIFS.format(noted="", which="=")
-MOTIFS_NOTES = _MOTIFS.format(noted=", m.categorie, m.motif", which="<>")
+MOTIFS_NOTES_0046 = _MOTIFS.format(noted=", m.categorie, m.motif", which="<>")
+_COMPLETED = """
+SELECT m.id AS mouvement, m.code_commune, m.liste, m.nature, m.date_mouvement AS jour, m.nom_naissance, m.nom_usage,
+       m.prenoms, m.date_naissance, m.nouveau_bureau, m.ancien_bureau, m.categorie, m.motif, m.is_dated,
+       (SELECT i.taken_on FROM import i JOIN import_liste il ON il.import_id = i.id
+        WHERE il.code_commune = m.code_commune AND il.liste = m.liste AND i.id < m.import_id
+          AND i.finished_at IS NOT NULL AND i.undone_at IS NULL ORDER BY i.id DESC LIMIT 1) AS since,
+       (SELECT i.taken_on FROM import i WHERE i.id = m.import_id AND i.kind = 'reu') AS until
+FROM mouvement m WHERE m.nature <> 'modification' AND {which}
+"""
+MOUVEMENTS_A_COMPLETER = _COMPLETED.format(which="(m.categorie = '' OR NOT m.is_dated)")
+MOTIFS_NOTES = _COMPLETED.format(which="m.categorie <> ''")
 _SIDE = """m{side}.nom_naissance AS {name}_nom_naissance, m{side}.nom_usage AS {name}_nom_usage,
        m{side}.prenoms AS {name}_prenoms, m{side}.date_naissance AS {name}_date_naissance,
        m{side}.commune_naissance AS {name}_commune_naissance, m{side}.pays_naissance AS {name}_pays_naissance,
@@ -217,7 +232,8 @@ def registres(dialect: str, youngest: int) -> str:
     mineurs = f"""
        (SELECT count(*) FROM electeur e WHERE e.code_commune = l.code_commune AND e.liste = l.liste
         AND e.version = l.version AND e.facts > 0 AND e.date_naissance LIKE '____-__-__'
-        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest} AND e.date_naissance <= (CAST({year} AS integer) - {youngest}) || {rest})"""  # noqa: S608 — our words
+        AND e.date_naissance > (CAST({year} AS integer) - 18) || {rest}
+        AND e.date_naissance <= (CAST({year} AS integer) - {youngest}) || {rest})"""  # noqa: S608 — our words
     return _REGISTRES.format(
         added=f""", i.taken_on, i.is_dated,
        CASE WHEN il.import_id IS NOT NULL THEN {mineurs} END AS mineurs"""

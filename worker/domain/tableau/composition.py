@@ -15,12 +15,12 @@ from typing import NamedTuple, Protocol
 
 from common.calendrier import last_day_to_consult
 from common.french import at_commune, count_in_words, count_of, format_moment, long_date, of_commune, short_date
-from common.law import LAW_OF_PROTECTION, Citation, Regime, cite
+from common.law import APPEALS, CONSULTATION, LAW_OF_PROTECTION, Citation, Regime, cite
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Categorie, Liste
 from worker.domain.mouvement import Mouvement
 from worker.domain.tableau.couverture import Chain, Link, exports_used, last_known_day
-from worker.domain.tableau.demande import Demande, correction, is_in
+from worker.domain.tableau.demande import Demande, correction, is_in, is_in_period
 from worker.domain.tableau.model import (
     ADRESSE_MASQUEE,
     MEMBRES_COMMISSION,
@@ -63,24 +63,26 @@ class Survey:
     def __init__(self, demande: Demande) -> None:
         self.corrections: Counter[str] = Counter()
         """By bureau: what leads from its electors in the list to those before the tableau."""
+        self.others: Counter[str] = Counter()
+        """By bureau: what the mouvements of the period that the tableau does not show add, or take away."""
         self.has_provisoire = self.has_protegee = self.has_majorite = False
         self._demande = demande
+        self._has_others = demande.type is TypeTableau.CINQ_JOURS_REU
         self._codes: dict[str | None, int] = {None: _NOWHERE}
         self._kept: list[bytes] = []
 
     def add(self, mouvement: Mouvement) -> None:
         """See one."""
         if sign := correction(mouvement, self._demande):
-            if mouvement.arrives_in is not None:
-                self.corrections[mouvement.arrives_in] += sign
-            if mouvement.leaves is not None:
-                self.corrections[mouvement.leaves] -= sign
+            _apply(mouvement, self.corrections, sign)
         if is_in(mouvement, self._demande):
             self.has_provisoire |= format_numero(mouvement) == NUMERO_PROVISOIRE
             self.has_protegee |= mouvement.personne.is_protegee
-            self.has_majorite |= mouvement.is_majorite
+            self.has_majorite |= mouvement.is_majorite and mouvement.categorie is Categorie.INSCRIPTION_OFFICE
             came, left = self._number(mouvement.arrives_in), self._number(mouvement.leaves)
             self._kept.append(order_key(mouvement.personne) + b"\0" + _TAIL.pack(mouvement.id, came, left))
+        elif self._has_others and is_in_period(mouvement, self._demande):
+            _apply(mouvement, self.others, 1)
 
     def drain(self) -> Iterator[ShownMouvement]:
         """Those that the tableau shows, in the order of its lines, homonyms by their id; once."""
@@ -93,6 +95,14 @@ class Survey:
 
     def _number(self, bureau: str | None) -> int:
         return self._codes.setdefault(bureau, len(self._codes))
+
+
+def _apply(mouvement: Mouvement, electeurs: Counter[str], sign: int) -> None:
+    """Count the elector of a mouvement in the bureau she comes to, and no longer in the one she leaves."""
+    if mouvement.arrives_in is not None:
+        electeurs[mouvement.arrives_in] += sign
+    if mouvement.leaves is not None:
+        electeurs[mouvement.leaves] -= sign
 
 
 class BureauElecteurs(NamedTuple):
@@ -157,12 +167,17 @@ class Figures:
 
 
 def count_figures(
-    bureaux: Iterable[BureauElecteurs], corrections: Mapping[str, int], shown: Iterable[ShownMouvement]
+    bureaux: Iterable[BureauElecteurs],
+    corrections: Mapping[str, int],
+    shown: Iterable[ShownMouvement],
+    others: Mapping[str, int] | None = None,
 ) -> Figures:
     """The figures of a tableau, its bureaux in the order of their numbers; a bureau that is not known is not lost.
 
-    `corrections`: by bureau, what leads from its electors in the list to those before the tableau.
+    `corrections`: by bureau, what leads from its electors in the list to those before the tableau; `others`: what the
+    mouvements of the period that it does not show add.
     """
+    others = others or {}
     commune, by_bureau = Sides(), defaultdict[str, Sides](Sides)
     for one in shown:
         # In the commune an elector who changes bureau leaves nothing: she is in part I only.
@@ -172,15 +187,16 @@ def count_figures(
         if one.leaves is not None:
             by_bureau[one.leaves].retranchements.add(one)
     known = {bureau.code: bureau for bureau in bureaux}
-    others = [BureauElecteurs(code, "", 0) for code in {*by_bureau, *corrections} - {*known}]
+    unknown = [BureauElecteurs(code, "", 0) for code in {*by_bureau, *corrections, *others} - {*known}]
     figures = []
-    for bureau in sorted([*known.values(), *others], key=_order):
-        avant = bureau.electeurs + corrections.get(bureau.code, 0)
-        figures.append(BureauFigures(bureau, by_bureau[bureau.code], _of_bureau(avant, by_bureau[bureau.code])))
-    return Figures(commune, _of_commune(sum(one.bilan.avant for one in figures), commune), figures)
+    for bureau in sorted([*known.values(), *unknown], key=_order):
+        avant, sides = bureau.electeurs + corrections.get(bureau.code, 0), by_bureau[bureau.code]
+        figures.append(BureauFigures(bureau, sides, _of_bureau(avant, sides, others.get(bureau.code, 0))))
+    avant = sum(one.bilan.avant for one in figures)
+    return Figures(commune, _of_commune(avant, commune, sum(others.values())), figures)
 
 
-def _of_commune(avant: int, sides: Sides) -> Bilan:
+def _of_commune(avant: int, sides: Sides, others: int) -> Bilan:
     """Changes of bureau are neutral, and counted apart."""
     changements = sides.additions.changements
     return Bilan(
@@ -190,10 +206,11 @@ def _of_commune(avant: int, sides: Sides) -> Bilan:
         arrivees=0,
         departs=0,
         changements=changements,
+        others=others,
     )
 
 
-def _of_bureau(avant: int, sides: Sides) -> Bilan:
+def _of_bureau(avant: int, sides: Sides, others: int) -> Bilan:
     arrivees, departs = sides.additions.changements, sides.retranchements.changements
     return Bilan(
         avant=avant,
@@ -202,6 +219,7 @@ def _of_bureau(avant: int, sides: Sides) -> Bilan:
         arrivees=arrivees,
         departs=departs,
         changements=0,
+        others=others,
     )
 
 
@@ -246,14 +264,14 @@ def compose_tableau(
     survey = Survey(demande)
     for mouvement in source.stream():
         survey.add(mouvement)
-    figures = count_figures(liste.bureaux, survey.corrections, survey.drain())
+    figures = count_figures(liste.bureaux, survey.corrections, survey.drain(), survey.others)
     has_nationalite = liste.liste is not Liste.PRINCIPALE
     has_dates = demande.modele.has_dates
     lignes_of = partial(Lignes, fetch=source.fetch, rules=LigneRules(demande.edition, has_nationalite, has_dates))
     return Tableau(
         type=demande.type.value,
         presentation=demande.presentation.value,
-        titre=demande.modele.titre,
+        titre=demande.titre,
         reference_legale=demande.law.reference_legale,
         nom_commune=liste.nom_commune,
         code_commune=liste.code_commune,
@@ -357,27 +375,36 @@ def _titre(bureau: BureauElecteurs) -> str:
     return f"Bureau {bureau.code} — {bureau.libelle}" if bureau.libelle else f"Bureau {bureau.code}"
 
 
-def _publication(demande: Demande) -> Iterator[str]:
-    """The day of publication, unless the top or the mayor's signature says it; until when it can be consulted."""
+_BLANK = "____________"
+"""To be filled in by hand."""
+
+
+def _for_citizens(demande: Demande) -> Iterator[str]:
+    """What a person who reads the tableau in the town hall is told: when it was published, and who may contest it."""
+    is_read = demande.edition is Edition.AFFICHAGE and demande.presentation is not Presentation.RECAPITULATIF
+    if not is_read or demande.type not in APPEALS:
+        return
+    first = last = _BLANK
     if demande.publication:
-        is_said = _signataire(demande) is Signataire.MAIRE or _objet(demande).startswith("Publication")
-        said = [] if is_said else [f"publié le {short_date(demande.publication)}"]
-        if demande.type is TypeTableau.VINGT_JOURS:
-            said.append(f"consultable jusqu’au {short_date(last_day_to_consult(demande.publication))}")
-        if said:
-            yield f"{', '.join(said).capitalize()}."
-    elif demande.type is TypeTableau.VINGT_JOURS:
-        yield "Consultable pendant sept jours à compter de sa publication."
+        first, last = short_date(demande.publication), short_date(last_day_to_consult(demande.publication))
+    yield f"Publié le {first}. Consultable jusqu’au {last}. Retiré le {_BLANK}."
+    if demande.type is TypeTableau.VINGT_JOURS:
+        yield CONSULTATION
+    yield from APPEALS.get(demande.type, ())
 
 
 def _make_notes(
     demande: Demande, *, has_provisoire: bool, has_protegee: bool, has_majorite: bool, chain: Chain | None
 ) -> Iterator[str]:
     """Notes, in their order. `has_…`: whether a line has a provisional number, a masked address, or is a birthday's."""
-    yield from _publication(demande)
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
         start = demande.required(Repere.REUNION) + timedelta(days=1)
-        yield f"Inscriptions et radiations du {short_date(start)} au {short_date(demande.last_day)}."
+        which = " faites au titre de l’article L. 30" if demande.type is TypeTableau.CINQ_JOURS_REU else ""
+        yield (
+            f"Ce tableau indique les inscriptions{which} et les radiations intervenues depuis le {short_date(start)}, "
+            f"jusqu’au {short_date(demande.last_day)}."
+        )
+    yield from _for_citizens(demande)
     if has_majorite:
         yield (
             f"Inscriptions d’office des électeurs qui ont dix-huit ans le {short_date(demande.age_apres)} au plus tard "
@@ -386,8 +413,6 @@ def _make_notes(
     exports = exports_used(demande, chain) if chain else ()
     if chain:
         yield _cite_source(demande, chain, exports)
-    if len(exports) > 1 and demande.modele.has_dates and demande.presentation is not Presentation.RECAPITULATIF:
-        yield "Un mouvement que montre la comparaison de deux exports porte la date du second."
     if demande.inclure_j5 and demande.type is TypeTableau.PREMIER_RECTIFICATIF:
         yield "Y compris les mouvements appliqués pour un scrutin de l’année, déjà portés au tableau des cinq jours."
     if demande.presentation is not Presentation.RECAPITULATIF:

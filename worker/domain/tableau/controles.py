@@ -7,13 +7,15 @@ from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from common.calendrier import cloture, dix_janvier
+from common.incomplete import LACKS_BOTH, LACKS_CATEGORIE, LACKS_DATE, LACKS_MOTIF
 from common.law import Regime
+from schemas.tableaux import Presentation
 from schemas.vocabulary import CATEGORIES, Categorie, Nature, Severity
 from worker.domain.identite import Homonyms, Identite, identite_of
 from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.tableau.composition import TableauSource
-from worker.domain.tableau.demande import Demande, is_in, is_misplaced
-from worker.domain.tableau.model import Tableau, fetch_in_batches
+from worker.domain.tableau.demande import Demande, is_in, is_misplaced, is_perhaps_l30
+from worker.domain.tableau.model import Tableau, fetch_in_batches, printed_motif
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class AnomalieMouvement:
 
 
 _NOM = "nom de naissance"
-_BLOCKING, _REMARK = Severity.BLOCKING, Severity.REMARK
+_BLOCKING, _TO_COMPLETE, _REMARK = Severity
 _MESSAGES = {
     "radiation_hors_liste": (_BLOCKING, "Radiation d'un électeur qui n'est pas sur la liste : vérifier son identité."),
     "modification_hors_liste": (
@@ -41,7 +43,13 @@ _MESSAGES = {
         "Inscription d'un électeur déjà sur la liste : vérifier qu'il s'agit d'un homonyme, sinon la retirer.",
     ),
     "electeur_en_double": (_REMARK, "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."),
-    "motif_absent": (_REMARK, "Mouvement sans motif ou sans catégorie : l'indiquer."),
+    LACKS_MOTIF: (_TO_COMPLETE, "Motif inconnu : l'indiquer (page « Dates et motifs »)."),
+    LACKS_DATE: (_TO_COMPLETE, "Date inconnue : l'indiquer (page « Dates et motifs »)."),
+    LACKS_BOTH: (_TO_COMPLETE, "Date et motif inconnus : les indiquer (page « Dates et motifs »)."),
+    LACKS_CATEGORIE: (
+        _TO_COMPLETE,
+        "Inscription sans catégorie, peut-être de l'article L. 30 : l'indiquer (page « Dates et motifs »).",
+    ),
     "bureau_inconnu": (_BLOCKING, "Bureau de vote inconnu dans la commune : corriger son code."),
     "bureau_absent": (_REMARK, "Mouvement sans bureau de vote : affecter l'électeur à un bureau."),
     "addition_sans_scrutin": (
@@ -77,9 +85,13 @@ def check_tableau(
             if mouvement.etat is Etat.ACTIF:
                 yield from _on_identity(mouvement, is_on_list=key in inscrits)
             yield from _on_bureaux(mouvement, bureaux)
-            yield from _on_reasons(mouvement)
+            yield from _on_what_is_missing(mouvement, demande)
+            if mouvement.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[mouvement.nature]}:
+                yield _anomalie("categorie_incoherente", "catégorie", mouvement)
             if demande.law.regime is Regime.REVISION_ANNUELLE:
                 yield from _on_dates(mouvement)
+        if is_perhaps_l30(mouvement, demande):
+            yield _anomalie(LACKS_CATEGORIE, "catégorie", mouvement)
     for mouvement in fetch_in_batches(source.fetch, homonyms.ids()):
         yield _anomalie("electeur_en_double", _NOM, mouvement)
 
@@ -104,14 +116,21 @@ def _on_bureaux(mouvement: Mouvement, bureaux: Collection[str]) -> Iterator[Anom
             yield _anomalie("bureau_inconnu", champ, mouvement)
 
 
-def _on_reasons(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:
-    if mouvement.categorie is Categorie.NON_PRECISEE:  # a known category is all that a posted tableau prints of it
-        if not mouvement.motif.strip():
-            yield _anomalie("motif_absent", "motif", mouvement)
-        elif not mouvement.is_changement_bureau:
-            yield _anomalie("motif_absent", "catégorie", mouvement)
-    if mouvement.categorie not in {Categorie.NON_PRECISEE, *CATEGORIES[mouvement.nature]}:
-        yield _anomalie("categorie_incoherente", "catégorie", mouvement)
+def _on_what_is_missing(mouvement: Mouvement, demande: Demande) -> Iterator[AnomalieMouvement]:
+    """What the line should print, and does not: the date and the motif of an inscription or a radiation.
+
+    A récapitulatif prints no line.
+    """
+    if demande.presentation is Presentation.RECAPITULATIF or mouvement.is_changement_bureau:
+        return
+    has_no_motif = not printed_motif(mouvement, demande.edition).strip()
+    has_no_date = demande.modele.has_dates and mouvement.after is not None
+    if has_no_date and has_no_motif:
+        yield _anomalie(LACKS_BOTH, "date, motif", mouvement)
+    elif has_no_date:
+        yield _anomalie(LACKS_DATE, "date", mouvement)
+    elif has_no_motif:
+        yield _anomalie(LACKS_MOTIF, "motif", mouvement)
 
 
 def _on_dates(mouvement: Mouvement) -> Iterator[AnomalieMouvement]:

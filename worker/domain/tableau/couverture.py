@@ -33,8 +33,8 @@ class Link:
     """Whether somebody said that day; else it is the day it was imported."""
     is_compared: bool
     """Whether it was compared with the link before it: what changed since then is known."""
-    mouvements: int = 0
-    """How many it brought: each is dated by the export, and happened at some time since the one before it."""
+    undated: int = 0
+    """How many mouvements that it brought have no known day: each happened at some time since the link before."""
     import_id: int = 0
     """The import that took it up."""
     electeurs: int | None = None
@@ -293,9 +293,9 @@ def _check_links(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]
         )
     yield from (_gap(link, before) for before, link in _counted(demande, chain) if not link.is_compared)
     for before, link in pairwise(window):
-        if link.is_compared and link.mouvements and before.taken_on < end < link.taken_on:
+        if link.is_compared and link.undated and before.taken_on < end < link.taken_on:
             yield _anomalie(_DAY, _on_straddling(link, before, end))
-        elif link.is_compared and link.mouvements and before.taken_on < start < link.taken_on:
+        elif link.is_compared and link.undated and before.taken_on < start < link.taken_on:
             yield _anomalie(_DAY, _on_straddling(link, before, start), Severity.REMARK)
     severity = Severity.REMARK if demande.is_provisoire else Severity.BLOCKING
     if _is_perhaps_before(window, end):
@@ -454,20 +454,17 @@ def _gap(link: Link, before: Link) -> AnomalieCouverture:
 
 
 def _on_straddling(link: Link, before: Link, day: date) -> str:
-    """Mouvements that happened before `day` or after it: nobody knows which."""
-    if link.mouvements > 1:
-        said = f"{format_number(link.mouvements)} mouvements sont datés du {short_date(link.taken_on)}"
-    else:
-        said = f"Un mouvement est daté du {short_date(link.taken_on)}"
+    """Mouvements that happened before `day` or after it: the register does not know which."""
+    said = f"{format_number(link.undated)} mouvements sont" if link.undated > 1 else "Un mouvement est"
+    said += f" d'un jour inconnu, entre le {short_date(before.taken_on)} et le {short_date(link.taken_on)}"
     if not link.is_dated:
         return (
-            f"{said}, jour de l'import, après le {short_date(day)}. L'export a-t-il été pris plus tôt ? Indiquer son "
-            "jour (imports --taken-on)."
+            f"{said}, jour de l'import : rien ne dit ce qui est d'avant le {short_date(day)}. L'export a-t-il été pris "
+            "plus tôt ? Indiquer son jour (imports --taken-on)."
         )
     return (
-        f"{said}, après le {short_date(day)}, et l'export précédent est du {short_date(before.taken_on)} : rien ne dit "
-        "ce qui est d'avant. Comparer un export pris ce jour-là, ou importer les mouvements à leur date "
-        "(import-mouvements --complete-until)."
+        f"{said} : rien ne dit ce qui est d'avant le {short_date(day)}. Indiquer leurs dates (page « Dates et motifs »)"
+        ", ou comparer un export pris ce jour-là."
     )
 
 
@@ -479,7 +476,7 @@ def _is_perhaps_before(window: Sequence[Link], end: date) -> bool:
     last = window[-1]
     if last.is_dated or last.taken_on < end:
         return False
-    return not (last.mouvements and len(window) > 1 and window[-2].taken_on < end < last.taken_on)
+    return not (last.undated and len(window) > 1 and window[-2].taken_on < end < last.taken_on)
 
 
 def _on_no_day(link: Link, end: date) -> str:

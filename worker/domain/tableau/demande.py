@@ -34,10 +34,10 @@ from common.calendrier import (
     meeting_before,
 )
 from common.french import short_date
-from common.law import LAWS, Law, Regime
+from common.law import Law, Regime, law_of
 from schemas.requests import TableauxRenderRequested
-from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau
-from schemas.vocabulary import Nature
+from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau, name_tableau
+from schemas.vocabulary import Categorie, Nature
 from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.tableau.model import MODELES, Modele
 
@@ -89,6 +89,8 @@ class Demande:
     """By poll, the day of its last round that may be held, its own where there is one only; where it is known."""
     cloture: date | None = None
     """A closing of the list on another day than the last of February (as for the second revision of 2015)."""
+    publication_due: date | None = None
+    """The last day to publish that a text fixes for the poll, when it is not the twentieth day before it."""
     reunion: date | None = None
     """The meeting before, which mouvements are counted from, that day excluded; the day the last tableau stopped at,
     where the commission did not meet."""
@@ -113,7 +115,7 @@ class Demande:
         if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
             missing.append(_NO_DAY.format(short_date(self.last_day)))
         if missing:
-            raise DemandeInvalide(f"{self.type.label} : {' ; '.join(missing)}")
+            raise DemandeInvalide(f"{self.name} : {' ; '.join(missing)}")
 
     @property
     def modele(self) -> Modele:
@@ -121,9 +123,19 @@ class Demande:
         return MODELES[self.type]
 
     @property
+    def name(self) -> str:
+        """The short name, as `name_tableau` gives it."""
+        return name_tableau(self.type, self.scrutin, self.publication_due)
+
+    @property
+    def titre(self) -> str:
+        """The official title."""
+        return self.modele.titre if self.name == self.type.label else self.name
+
+    @property
     def law(self) -> Law:
         """The articles and the regime of the type."""
-        return LAWS[self.type]
+        return law_of(self.type, self.scrutin)
 
     @property
     def reperes(self) -> tuple[Repere, ...]:
@@ -149,17 +161,24 @@ class Demande:
         """A date that the type of tableau cannot do without."""
         day: date | None = getattr(self, repere)
         if day is None:
-            raise DemandeInvalide(f"{self.type.label} : {_MISSING[repere]}")
+            raise DemandeInvalide(f"{self.name} : {_MISSING[repere]}")
         return day
 
     @property
     def last_day(self) -> date:
-        """The last day whose mouvements the tableau holds, included: since 2019, and for the cinq jours."""
+        """The last day whose mouvements the tableau holds, included: since 2019, and for the cinq jours.
+
+        A tableau that is published on a day holds the mouvements up to the day before.
+        """
         if self.until:
             return self.until
-        if self.type is not TypeTableau.VINGT_JOURS:
-            return days_before(self.required(Repere.SCRUTIN), 5)
-        return self.publication - _ONE_DAY if self.publication else days_before(self.required(Repere.SCRUTIN), 20)
+        if self.type is TypeTableau.VINGT_JOURS:
+            due = self.publication or self.publication_due or days_before(self.required(Repere.SCRUTIN), 20)
+            return due - _ONE_DAY
+        fifth = days_before(self.required(Repere.SCRUTIN), 5)
+        if self.publication and self.type is TypeTableau.CINQ_JOURS_REU:
+            return min(fifth, self.publication - _ONE_DAY)
+        return fifth
 
     @cached_property
     def age_apres(self) -> date:
@@ -196,7 +215,7 @@ class Demande:
         if self.type is TypeTableau.ADDITIONS:
             scrutin = self.required(Repere.SCRUTIN)
             return additions_on(scrutin) or days_before(scrutin, 5)
-        if self.type is TypeTableau.VINGT_JOURS and (self.publication or self.until):
+        if self.type is TypeTableau.VINGT_JOURS:
             return self.publication or self.last_day + _ONE_DAY
         return self.last_day
 
@@ -227,8 +246,27 @@ class Calendrier:
     scrutins: tuple[date, ...] = ()
     clotures: Mapping[date, date] | None = None
     reunions: tuple[date, ...] = ()
+    """Where the tableaux stopped: at the meetings; of one that is deemed not to have deliberated before a poll, on the
+    last day to publish."""
     last_rounds: Mapping[date, date] = field(default_factory=dict)
     """As in a Demande."""
+    publications_due: Mapping[date, date] = field(default_factory=dict)
+    """By poll, the last day to publish that a text fixes for it."""
+    without_commission: frozenset[date] = frozenset()
+    """The polls before which the commission does not meet, by a text."""
+
+    def meeting_before(self, scrutin: date) -> date | None:
+        """The meeting that a poll's first tableau follows, where it is known."""
+        return None if scrutin in self.without_commission else meeting_before(scrutin, self.reunions)
+
+    def publication_before(self, scrutin: date) -> date:
+        """The last day to publish a poll's first tableau."""
+        return self.publications_due.get(scrutin) or days_before(scrutin, 20)
+
+    def end_before(self, scrutin: date) -> date:
+        """The first day that cannot be that of the meeting before a poll's first tableau."""
+        is_without = scrutin in self.without_commission
+        return self.publication_before(scrutin) if is_without else commission_between(scrutin)[0]
 
 
 class Dates(TypedDict):
@@ -240,6 +278,7 @@ class Dates(TypedDict):
     scrutins: tuple[date, ...]
     last_rounds: Mapping[date, date]
     cloture: date | None
+    publication_due: date | None
     reunion: date | None
     until: date | None
     commission: date | None
@@ -257,6 +296,8 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
     needed = REPERES[type_]
     scrutin = asked.scrutin if Repere.SCRUTIN in needed or type_ is TypeTableau.VINGT_JOURS else None
     until = _until(asked, scrutin, calendrier) if type_ is TypeTableau.VINGT_JOURS else None
+    # Where both are asked for, the publication is that of the first one.
+    is_after_another = type_ is TypeTableau.CINQ_JOURS_REU and TypeTableau.VINGT_JOURS in asked.types
     return Dates(
         code_commune=asked.commune,
         date_tableau=_date_tableau(asked, type_) if Repere.DATE_TABLEAU in needed else None,
@@ -264,10 +305,11 @@ def dates_of(asked: TableauxRenderRequested, type_: TypeTableau, calendrier: Cal
         scrutins=calendrier.scrutins,
         last_rounds=calendrier.last_rounds,
         cloture=(calendrier.clotures or {}).get(scrutin) if scrutin else None,
+        publication_due=calendrier.publications_due.get(scrutin) if scrutin else None,
         reunion=_reunion(asked, type_, until, calendrier) if Repere.REUNION in needed else None,
         until=until,
         commission=until if until in calendrier.reunions else None,
-        publication=asked.publication,
+        publication=None if is_after_another else asked.publication,
         inclure_j5=asked.inclure_j5,
         is_signed_by_maire=asked.signature_maire,
     )
@@ -284,7 +326,7 @@ def _date_tableau(asked: TableauxRenderRequested, type_: TypeTableau) -> date | 
 
 def _until(asked: TableauxRenderRequested, scrutin: date | None, calendrier: Calendrier) -> date | None:
     """The last day of the tableau des vingt jours: the meeting before the poll, where it is known."""
-    return asked.until or (meeting_before(scrutin, calendrier.reunions) if scrutin else None)
+    return asked.until or (calendrier.meeting_before(scrutin) if scrutin else None)
 
 
 def _reunion(
@@ -292,25 +334,25 @@ def _reunion(
 ) -> date | None:
     """The day that mouvements are counted from: where the tableau before this one stopped, at the meeting before.
 
-    A tableau des cinq jours goes on from the tableau des vingt jours: from the meeting before the poll, or from the
-    twentieth day when the commission did not meet.
+    A tableau des cinq jours goes on from the tableau des vingt jours: from the meeting before the poll, or from the day
+    before the last day to publish when the commission did not meet, or is deemed not to have deliberated.
     """
     if type_ is TypeTableau.VINGT_JOURS:
         if asked.reunion and asked.scrutin and not until and meeting_before(asked.scrutin, [asked.reunion]):
             raise DemandeInvalide(f"{type_.label} : {_OF_THE_POLL.format(short_date(asked.reunion))}")
-        return asked.reunion or _last_before(_end(asked, until), calendrier.reunions)
+        return asked.reunion or _last_before(_end(asked, until, calendrier), calendrier.reunions)
     given = asked.until if TypeTableau.VINGT_JOURS in asked.types else asked.reunion
     if given or asked.scrutin is None:
         return given
-    return meeting_before(asked.scrutin, calendrier.reunions) or days_before(asked.scrutin, 20)
+    return calendrier.meeting_before(asked.scrutin) or calendrier.publication_before(asked.scrutin) - _ONE_DAY
 
 
-def _end(asked: TableauxRenderRequested, until: date | None) -> date | None:
+def _end(asked: TableauxRenderRequested, until: date | None, calendrier: Calendrier) -> date | None:
     """The first day that cannot be that of the meeting before the tableau des vingt jours."""
     if until:
         return until
     if asked.scrutin:
-        return commission_between(asked.scrutin)[0]
+        return calendrier.end_before(asked.scrutin)
     return asked.publication and asked.publication - timedelta(days=1)
 
 
@@ -343,12 +385,34 @@ class Place:
 
 def is_in(mouvement: Mouvement, demande: Demande) -> bool:
     """Whether the tableau asked for shows the mouvement, which is not that of a minor (`worker.domain.majorite`)."""
+    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
+        return is_in_period(mouvement, demande) and _is_asked_for(mouvement, demande)
     if not mouvement.is_listed:
         return False
-    if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
-        return mouvement.is_majorite or demande.required(Repere.REUNION) < mouvement.date_mouvement <= demande.last_day
     place = place_of(mouvement, demande)
     return place == own_place(demande) or _is_cumulated(mouvement, place, demande)
+
+
+def is_in_period(mouvement: Mouvement, demande: Demande) -> bool:
+    """Since 2019: whether the mouvement changes the list between the two totals of the tableau, shown or not."""
+    start = demande.required(Repere.REUNION)
+    is_between = mouvement.is_majorite or start < mouvement.date_mouvement <= demande.last_day
+    return mouvement.is_listed and is_between
+
+
+def _is_asked_for(mouvement: Mouvement, demande: Demande) -> bool:
+    """The tableau des cinq jours shows radiations and the inscriptions of article L. 30 (INTA1830120J, III.C)."""
+    if demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is Nature.RADIATION:
+        return True
+    return mouvement.categorie is Categorie.INSCRIPTION_L30
+
+
+def is_perhaps_l30(mouvement: Mouvement, demande: Demande) -> bool:
+    """Whether a tableau des cinq jours may have to show an inscription, whose category nobody said."""
+    if demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is not Nature.INSCRIPTION:
+        return False
+    is_said = mouvement.categorie is not Categorie.NON_PRECISEE and not mouvement.is_presumed
+    return not is_said and is_in_period(mouvement, demande)
 
 
 def is_counted(mouvement: Mouvement, demande: Demande) -> bool:

@@ -6,6 +6,7 @@ of them, are in `common.law`.
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from enum import StrEnum
 
 from common.french import short_date
@@ -54,6 +55,7 @@ class Modele:
 _ADDITIONS = PartieModele("I. Additions (inscriptions)", "Total des additions")
 _RETRANCHEMENTS = PartieModele("II. Retranchements (radiations)", "Total des retranchements")
 _INSCRIPTIONS = PartieModele("I. Inscriptions", "Total des inscriptions")
+_INSCRIPTIONS_L30 = PartieModele("I. Inscriptions au titre de l’article L. 30", "Total des inscriptions")
 _RADIATIONS = PartieModele("II. Radiations", "Total des radiations")
 
 MODELES = {
@@ -95,7 +97,7 @@ MODELES = {
     ),
     TypeTableau.CINQ_JOURS_REU: Modele(
         "Tableau des cinq jours (inscriptions et radiations)",
-        _INSCRIPTIONS,
+        _INSCRIPTIONS_L30,
         _RADIATIONS,
         None,
         "Publié",
@@ -119,7 +121,7 @@ class Ligne:
     nationalite: str
     motif: str
     date: str = ""
-    """`20/09/2026`, of the mouvement; empty where the tableau prints none."""
+    """`20/09/2026`, or `entre le 10/09/2026 et le 19/03/2027`; empty where the tableau prints none."""
 
 
 @dataclass(frozen=True)
@@ -136,7 +138,10 @@ class Partie:
 
 @dataclass(frozen=True)
 class Bilan:
-    """avant + inscriptions + arrivees − radiations − departs = apres. Changes of bureau are neutral in the commune."""
+    """avant + inscriptions + arrivees − radiations − departs + autres = apres.
+
+    Changes of bureau are neutral in the commune.
+    """
 
     avant: int
     inscriptions: int
@@ -145,11 +150,13 @@ class Bilan:
     departs: int
     changements: int
     """In the commune's totals: electors who changed bureau, counted apart."""
+    others: int = 0
+    """What the mouvements of the period that the tableau does not show add to the list, or take from it."""
 
     @property
     def apres(self) -> int:
         """Electors after."""
-        return self.avant + self.inscriptions + self.arrivees - self.radiations - self.departs
+        return self.avant + self.inscriptions + self.arrivees - self.radiations - self.departs + self.others
 
 
 @dataclass(frozen=True)
@@ -247,15 +254,16 @@ class LigneRules:
             adresse=ADRESSE_MASQUEE if personne.is_protegee else personne.adresse,
             bureau=format_bureau(mouvement),
             nationalite=personne.nationalite if self.has_nationalite else "",
-            date=short_date(mouvement.date_mouvement) if self.has_dates else "",
-            motif=self.motif(mouvement),
+            date=format_date(mouvement) if self.has_dates else "",
+            motif=printed_motif(mouvement, self.edition),
         )
 
-    def motif(self, mouvement: Mouvement) -> str:
-        """The category only where the tableau is posted; the commission reads the whole motif (R. 8)."""
-        if self.edition is Edition.COMMISSION and mouvement.motif:
-            return mouvement.motif
-        return (Categorie.CHANGEMENT_BUREAU if mouvement.is_changement_bureau else mouvement.categorie).label
+
+def printed_motif(mouvement: Mouvement, edition: Edition) -> str:
+    """The category only where the tableau is posted; the commission reads the whole motif (R. 8)."""
+    if edition is Edition.COMMISSION and mouvement.motif:
+        return mouvement.motif
+    return (Categorie.CHANGEMENT_BUREAU if mouvement.is_changement_bureau else mouvement.categorie).label
 
 
 Fetch = Callable[[Sequence[int]], Iterable[Mouvement]]
@@ -303,6 +311,16 @@ def order_key(personne: Personne) -> bytes:
 def format_numero(mouvement: Mouvement) -> str:
     """`1012`; 0 until the mouvement is applied."""
     return NUMERO_PROVISOIRE if mouvement.etat is Etat.ACTIF else str(mouvement.numero)
+
+
+def format_date(mouvement: Mouvement) -> str:
+    """`20/09/2026`; of a mouvement that is not dated, the days that it lies between."""
+    last = short_date(mouvement.date_mouvement)
+    if mouvement.after is None:
+        return last
+    if mouvement.after == date.min:
+        return f"le {last} au plus tard"
+    return f"entre le {short_date(mouvement.after)} et le {last}"
 
 
 def format_naissance(personne: Personne) -> str:

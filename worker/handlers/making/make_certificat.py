@@ -8,9 +8,9 @@ import structlog
 from sqlalchemy import Engine
 
 from common.french import at_commune, format_moment, of_commune, weekday_date
-from common.law import LAWS
+from common.law import law_of
 from common.texte import clean
-from schemas.tableaux import Presentation, TypeTableau
+from schemas.tableaux import Presentation
 from schemas.vocabulary import ExportKind, PublicationMode
 from worker.db.engine import snapshot
 from worker.domain.tableau.model import Signataire, Signatures, Tableau
@@ -18,7 +18,7 @@ from worker.errors import DiskFullError
 from worker.exports.depots import PublicationDays, take_uncertified, write_certificat
 from worker.exports.lease import new_owner
 from worker.exports.models import Export
-from worker.exports.naming import certificat_name
+from worker.exports.naming import certificat_name, titre_of
 from worker.exports.storage import Storage, publish
 from worker.registre.communes import read_commune
 from worker.registre.reference import name_departement
@@ -66,17 +66,16 @@ def compose_certificat(
     file: Export, published: PublicationDays, nom: str, departement: str
 ) -> tuple[Tableau, list[str]]:
     """The top of the page with who signs it, and what it says; the same record, the same words."""
-    type_ = TypeTableau(file.type_tableau)
     head = Tableau(
         type=file.type_tableau,
         presentation=Presentation.COMMUNE.value,
         titre=TITRE,
-        reference_legale=LAWS[type_].reference_legale,
+        reference_legale=law_of(file.type_tableau, file.parameters.get("scrutin")).reference_legale,
         nom_commune=nom,
         code_commune=file.code_commune,
         departement=departement,
         liste=f"{file.nom_liste.label} — {file.nom_liste.value}",
-        objet=type_.label,
+        objet=titre_of(file),
         edite_le=f"Tableau édité le {format_moment(file.request.created_at, file.code_commune)}",
         is_provisoire=False,
         sections=(),

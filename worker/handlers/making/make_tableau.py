@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection, Engine, Row, select
 
 from common.french import count_of, short_date
+from common.incomplete import describe_missing
 from common.texte import clean
 from schemas.tableaux import Presentation
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Severity
@@ -66,7 +67,7 @@ from worker.registre.reference import name_departement
 from worker.writers import Progress
 from worker.writers.columns import ADRESSE, ListeSpec, header_of
 from worker.writers.precheck import Anomaly, find_anomalies_of_electeurs
-from worker.writers.report import to_anomaly, write_report
+from worker.writers.report import Tally, to_anomaly, write_report
 
 BYTES_PER_MOUVEMENT = 1_400
 """Room asked for before a file is begun: a printed line with its tags is 1,100 bytes, an anomaly of the report 200."""
@@ -107,7 +108,7 @@ def make_tableau(export: Export, owner: str, heartbeat: Heartbeat, services: Ser
             spec = read_spec(connection, export, services)
             counted_on = _read_age_before(services.engine, export, subject.demande)
             tally = write_report(subject.anomalies(tableau, spec, services.ruined_values, counted_on), report)
-            pages = render_tableau(marked(tableau, tally.total(Severity.BLOCKING)), file)
+            pages = render_tableau(marked(tableau, tally), file)
             reconciliation = subject.reconcile(tableau)
         stored = file.finish()
         beside = [report] if tally.counts else []
@@ -124,6 +125,7 @@ def make_tableau(export: Export, owner: str, heartbeat: Heartbeat, services: Ser
             bloquantes=tally.total(Severity.BLOCKING),
             remarques=tally.total(Severity.REMARK),
             anomalies=tally.to_record(),
+            a_completer=tally.total(Severity.TO_COMPLETE),
             pages=pages,
             rests_on=subject.rests_on,
             reconciliation=record,
@@ -145,12 +147,14 @@ def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date |
     return None
 
 
-def marked(tableau: Tableau, bloquantes: int) -> Tableau:
-    """As it is printed: what is wrong, or not wholly known, says on every page that it is not to be posted."""
-    if not bloquantes:
-        return tableau
-    said = f"À corriger, ne pas afficher : {count_of(bloquantes, 'anomalie bloquante')}"
-    return replace(tableau, mention=" — ".join(filter(None, (tableau.mention, said))))
+def marked(tableau: Tableau, tally: Tally) -> Tableau:
+    """As it is printed: a tableau that is wrong, or lacks something, says on every page that it is not to be posted."""
+    mentions = [tableau.mention]
+    if bloquantes := tally.total(Severity.BLOCKING):
+        mentions.append(f"À corriger, ne pas afficher : {count_of(bloquantes, 'anomalie bloquante')}")
+    if missing := describe_missing(tally.to_record()):
+        mentions.append(f"À compléter, ne pas publier : {missing}")
+    return replace(tableau, mention=" — ".join(filter(None, mentions)))
 
 
 def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -> dict[str, Any] | None:

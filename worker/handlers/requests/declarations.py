@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import civil_day
 from common.french import format_second, short_date
+from common.incomplete import describe_missing
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded, PublicationDeclared
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested
@@ -329,7 +330,8 @@ class PublicationOfTableaux(Declaration):
         it = self.published
         until = f" au {short_date(it.published_until)}" if it.published_until else ""
         signed = f", certificat signé le {short_date(it.certified_on)}" if it.certified_on else ""
-        return f"{file.file_name} : {it.mode.label} du {short_date(it.published_on)}{until}{signed}"
+        missing = f", incomplet ({describe_missing(file.anomalies)})" if file.a_completer else ""
+        return f"{file.file_name} : {it.mode.label} du {short_date(it.published_on)}{until}{signed}{missing}"
 
 
 def read_publication(event: CloudEvent, services: Services, authorization: Authorization) -> PublicationOfTableaux:
@@ -341,23 +343,29 @@ def read_publication(event: CloudEvent, services: Services, authorization: Autho
     asked = read_data(event, PublicationDeclared)
     files = find_files(asked.commune, asked.exports, services, authorization)
     for file in files:
-        if refusal := _why_not_published(file):
+        if refusal := _why_not_published(file, asked.reason):
             code, said = refusal
             raise RefusedError(said, commune=asked.commune, code=code, field="data.exports")
     published = PublicationDays(
-        PublicationMode(asked.mode), asked.published_on, asked.published_until, asked.certified_on
+        PublicationMode(asked.mode), asked.published_on, asked.published_until, asked.certified_on, asked.reason
     )
     return PublicationOfTableaux(asked.commune, asked.requested_by, files, event.time, published)
 
 
-def _why_not_published(file: Export) -> tuple[str, str] | None:
-    """A code and a sentence; nothing of a tableau that may be posted, or was before it was recalled."""
+def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
+    """A code and a sentence; nothing of a tableau that may be posted, or was before it was recalled.
+
+    `reason`: why a tableau that is to be completed is published all the same.
+    """
     if file.kind != ExportKind.TABLEAU:
         return "pas_un_tableau", f"Seul un tableau se publie ainsi : « {file.label} » est une liste."
     if file.edition == Edition.COMMISSION:
         return "exemplaire_commission", "L'exemplaire de la commission ne s'affiche pas : publiez l'autre tableau."
     if file.provisoire_until or file.bloquantes:
         return "tableau_a_refaire", f"« {file.label} » ne s'affiche pas : il est provisoire ou à corriger. Refaites-le."
+    if file.a_completer and not reason.strip():
+        missing = describe_missing(file.anomalies)
+        return "raison_absente", f"« {file.label} » est à compléter ({missing}) : dites pourquoi il est publié ainsi."
     return None
 
 

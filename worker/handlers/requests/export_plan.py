@@ -107,7 +107,7 @@ def _plan_tableau(
         raise RefusedError(f"{error}.", code="date_manquante", field="data") from None
     return PlannedFile(
         part=f"{part.type}.{part.liste}.{part.presentation}",
-        naming=TableauNaming(asked.commune, part, asked.edition),
+        naming=TableauNaming(asked.commune, part, asked.edition, demande.name),
         columns={
             "kind": ExportKind.TABLEAU,
             "liste": part.liste,

@@ -84,12 +84,13 @@ class RegisterNote(Declaration):
         commune, by = self.commune, self._by
         match act:
             case ReunionNoted(liste=liste, jour=jour, replaces=replaces, reason=reason):
-                meeting = _reunion(liste, jour)
+                meeting = _reunion(liste, jour)._replace(has_deliberated=act.has_deliberated)
                 register.note_reunion(connection, commune, meeting, replaces=replaces, by=by, reason=reason)
             case ReunionRemoved(liste=liste, jour=jour, reason=reason):
                 register.forget_reunion(connection, commune, _reunion(liste, jour), by=by, reason=reason)
-            case ScrutinNoted(jour=jour, libelle=libelle, cloture=cloture, replaces=replaces, reason=reason):
-                scrutin = KnownScrutin(commune, jour, libelle, cloture)
+            case ScrutinNoted(jour=jour, replaces=replaces, reason=reason):
+                values = act.model_dump(include=set(KnownScrutin._fields))
+                scrutin = KnownScrutin(commune, jour, **values)
                 register.note_scrutin(connection, scrutin, replaces=replaces, by=by, reason=reason)
             case ScrutinRemoved(jour=jour, reason=reason):
                 register.forget_scrutin(connection, commune, jour, by=by, reason=reason)

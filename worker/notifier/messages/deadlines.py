@@ -4,24 +4,24 @@ from collections.abc import Iterator, Sequence
 from datetime import date
 from typing import NamedTuple
 
+from common.calendrier import days_before
 from common.french import capitalized, weekday_date
-from common.law import LAW_OF_MEETING, LAWS
+from common.law import LAW_OF_ANNUAL_MEETING, LAW_OF_MEETING, law_of
 from common.texte import clean
-from schemas.tableaux import TypeTableau
+from schemas.tableaux import TypeTableau, name_tableau
 from worker.notifier.messages.content import Block, Content, Item, LabelledValue, Note, PageLink, Tone, Topic
 from worker.notifier.messages.wording import IN_TOWN_HALL
 
 COMMISSION = "commission"
 """Beside the types of tableaux: the meeting of the commission de contrôle. Code électoral, art. L. 19, III."""
 
-
 _MEETING = "Réunion de la commission de contrôle"
 
 _SOON_DAYS = 3
 
 _NOTE_THE_MEETING = Note(
-    "Quand la réunion est fixée, demandez à votre administrateur d'en noter le jour :",
-    "le tableau des vingt jours s'affiche le lendemain, et compte les mouvements jusqu'à elle.",
+    "Une fois la réunion tenue, notez-en le jour dans le module.",
+    "Le tableau se publie le lendemain. Il compte les mouvements jusqu'à elle.",
 )
 
 
@@ -31,7 +31,8 @@ class Deadline(NamedTuple):
     echeance: str
     due_on: date
     until: date
-    scrutin: date
+    scrutin: date | None
+    """None: no poll calls for it."""
     libelle: str
 
 
@@ -68,14 +69,17 @@ def _item(deadline: Deadline, today: date) -> Item:
 
 
 def _facts(deadline: Deadline) -> Iterator[LabelledValue]:
-    if deadline.echeance == COMMISSION:
-        yield "À tenir", f"du {weekday_date(deadline.due_on)} au {weekday_date(deadline.until)}"
-    else:
+    if deadline.echeance != COMMISSION:
         yield "Date", weekday_date(deadline.due_on)
         yield "En mairie", IN_TOWN_HALL[TypeTableau(deadline.echeance)]
-    libelle = f", {deadline.libelle}" if deadline.libelle else ""
-    yield "Scrutin", f"{weekday_date(deadline.scrutin)}{libelle}"
-    yield "Textes", LAW_OF_MEETING if deadline.echeance == COMMISSION else _law(deadline)
+    elif deadline.due_on < deadline.until:
+        yield "À tenir", f"du {weekday_date(deadline.due_on)} au {weekday_date(deadline.until)}"
+    else:
+        yield "À tenir", f"au plus tard le {weekday_date(deadline.until)}"
+    if deadline.scrutin:
+        libelle = f", {deadline.libelle}" if deadline.libelle else ""
+        yield "Scrutin", f"{weekday_date(deadline.scrutin)}{libelle}"
+    yield "Textes", _law(deadline)
 
 
 def _advice(deadlines: Sequence[Deadline]) -> Iterator[Block]:
@@ -84,11 +88,17 @@ def _advice(deadlines: Sequence[Deadline]) -> Iterator[Block]:
 
 
 def _name(deadline: Deadline) -> str:
-    return _MEETING if deadline.echeance == COMMISSION else TypeTableau(deadline.echeance).label
+    if deadline.echeance == COMMISSION:
+        return _MEETING
+    scrutin = deadline.scrutin
+    is_decreed = scrutin is not None and deadline.due_on > days_before(scrutin, 20)
+    return name_tableau(TypeTableau(deadline.echeance), scrutin, is_decreed)
 
 
 def _law(deadline: Deadline) -> str:
-    return LAWS[TypeTableau(deadline.echeance)].reference_legale
+    if deadline.echeance == COMMISSION:
+        return LAW_OF_MEETING if deadline.scrutin else LAW_OF_ANNUAL_MEETING
+    return law_of(deadline.echeance, deadline.scrutin).reference_legale
 
 
 def _when(deadline: Deadline, today: date) -> str:

@@ -61,6 +61,7 @@ def file_event(request: Request, export: Export, public_url: str = "") -> CloudE
                 electeurs=export.electeurs or 0,
                 pages=export.pages,
                 anomalies_bloquantes=export.bloquantes,
+                a_completer=export.a_completer,
                 remarques=export.remarques,
                 provisoire_until=export.provisoire_until,
             )

@@ -14,6 +14,7 @@ from common.french import (
     short_date,
     without_commands,
 )
+from common.incomplete import describe_missing
 from common.texte import clean
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome, Severity, Wish
@@ -31,10 +32,11 @@ _READY = ("prêt", "prêts")
 _PROVISOIRE = ("provisoire", "provisoires")
 _PROVISOIRE_UNSOUND = ("provisoire, à corriger", "provisoires, à corriger")
 _UNSOUND = ("à corriger", "à corriger")
+_INCOMPLETE = ("à compléter", "à compléter")
 _RECALLED = ("à refaire", "à refaire")
 _FAILED = ("en échec", "en échec")
 _CANCELLED = ("annulé", "annulés")
-_STATES = (_READY, _PROVISOIRE, _PROVISOIRE_UNSOUND, _UNSOUND, _RECALLED, _FAILED, _CANCELLED)
+_STATES = (_READY, _PROVISOIRE, _PROVISOIRE_UNSOUND, _UNSOUND, _INCOMPLETE, _RECALLED, _FAILED, _CANCELLED)
 """What is said of one file, and of several, in the order of a message: each file is in one of these states."""
 
 _TONES = {ExportStatus.FAILED: Tone.BAD, ExportStatus.CANCELLED: Tone.QUIET}
@@ -153,18 +155,17 @@ def _by_state(report: RequestReport) -> Iterator[tuple[list[Export], tuple[str, 
 def _state_of(export: Export) -> tuple[str, str] | None:
     """Its words in `_STATES`: what cannot be used is never called ready. None: it is still to come."""
     match export.status:
-        case ExportStatus.FAILED:
-            return _FAILED
-        case ExportStatus.CANCELLED:
-            return _CANCELLED
+        case ExportStatus.FAILED | ExportStatus.CANCELLED as ended:
+            return _FAILED if ended is ExportStatus.FAILED else _CANCELLED
         case ExportStatus.READY if export.recall_id is not None:
             return _RECALLED
         case ExportStatus.READY if export.provisoire_until:
             return _PROVISOIRE_UNSOUND if export.bloquantes else _PROVISOIRE
+        case ExportStatus.READY if export.bloquantes:
+            return _UNSOUND
         case ExportStatus.READY:
-            return _UNSOUND if export.bloquantes else _READY
-        case _:
-            return None
+            return _INCOMPLETE if export.a_completer else _READY
+    return None
 
 
 def _subject(report: RequestReport) -> str:
@@ -177,7 +178,9 @@ def _subject(report: RequestReport) -> str:
 def _tone(report: RequestReport) -> Tone:
     if report.topic is Topic.READY:
         ready = report.files(ExportStatus.READY)
-        is_unfit = report.bloquantes or any(it.provisoire_until or it.recall_id is not None for it in ready)
+        is_unfit = report.bloquantes or any(
+            it.provisoire_until or it.a_completer or it.recall_id is not None for it in ready
+        )
         return Tone.WARNING if is_unfit else Tone.GOOD
     return Tone.QUIET if report.topic is Topic.CANCELLED else Tone.BAD
 
@@ -197,6 +200,8 @@ def _item(export: Export) -> Item:
     if status is ExportStatus.READY:
         words = _words_of(export)
         state, tone = (words.unsound, Tone.WARNING) if export.bloquantes else (words.sound, Tone.GOOD)
+        if export.a_completer and not export.bloquantes:
+            state, tone = "à compléter avant la publication", Tone.WARNING
         if export.provisoire_until:
             wrong = ", à corriger" if export.bloquantes else ""
             state = f"provisoire{wrong}, à refaire à partir du {short_date(export.provisoire_until)}"
@@ -216,6 +221,8 @@ def _facts(export: Export) -> Iterator[LabelledValue]:
             for anomaly in export.anomalies:
                 if anomaly["severity"] == Severity.BLOCKING:
                     yield from (("À corriger", without_commands(said)) for said in anomaly.get("messages", ()))
+            if export.a_completer:
+                yield "À compléter", describe_missing(export.anomalies)
             yield "Remarques", format_number(export.remarques)
             yield "Taille", format_size(export.size or 0)
             yield "SHA-256", export.sha256 or ""

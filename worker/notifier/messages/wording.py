@@ -7,6 +7,7 @@ from common.french import format_number
 from schemas.tableaux import Edition, TypeTableau
 from worker.domain.tableau.model import MODELES
 from worker.exports.models import Export
+from worker.exports.naming import titre_of
 from worker.notifier.messages.content import Block, Duties, Heading, LabelledValue, Note, Steps
 
 
@@ -86,6 +87,11 @@ _PROVISOIRE = Note(
     "Refaites la demande à partir du jour indiqué : c'est ce tableau-là qui se signe, s'affiche ou se dépose.",
 )
 
+_INCOMPLETE = Note(
+    "Ne publiez pas un tableau à compléter : il y manque des dates ou des motifs.",
+    "Indiquez-les sur la page « Dates et motifs », puis refaites la demande.",
+)
+
 # Source: Code électoral before 2019, art. R. 10, R. 16 and R. 18; since 2019, art. L. 20, R. 13 and R. 14; the
 # instructions of the préfectures (Eure, « Les documents à envoyer à la préfecture »; Aube, « Les documents à établir à
 # l'approche d'un scrutin »).
@@ -120,11 +126,13 @@ def _tableau_next_steps(exports: Sequence[Export]) -> Iterator[Block]:
         yield _NOT_TO_POST
     if any(export.provisoire_until for export in exports):
         yield _PROVISOIRE
-    public = [it for it in exports if not (_is_private(it) or it.bloquantes or it.provisoire_until)]
+    if any(export.a_completer for export in exports):
+        yield _INCOMPLETE
+    public = [it for it in exports if not (_is_private(it) or it.bloquantes or it.a_completer or it.provisoire_until)]
     if public:
         yield Heading("Ce qu'il reste à faire, une fois le tableau imprimé")
-        for type_ in dict.fromkeys(TypeTableau(export.type_tableau) for export in public):
-            yield Duties(type_.label, tuple(_duties(type_)))
+        for type_, titre in dict.fromkeys((it.type_tableau, titre_of(it)) for it in public):
+            yield Duties(titre, tuple(_duties(TypeTableau(type_))))
 
 
 def _is_private(export: Export) -> bool:

@@ -5,7 +5,20 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, and_, case, exists, func, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Row,
+    and_,
+    case,
+    exists,
+    func,
+    or_,
+    select,
+    tuple_,
+    update,
+)
 
 from common.calendrier import civil_day, last_birth, now, shared_day
 from common.french import short_date
@@ -40,18 +53,19 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         return Chain()
     known = MouvementRegistre
     growth = case((known.nature == Nature.INSCRIPTION, 1), (known.nature == Nature.RADIATION, -1), else_=0)
-    brought, grown = (
-        select(number)
+    is_undated = case((known.is_dated, 0), else_=1)
+    undated, grown = (
+        select(func.coalesce(func.sum(number), 0))
         .where(known.import_id == Import.id, known.code_commune == code_commune, known.liste == liste.value)
         .scalar_subquery()
-        for number in (func.count(), func.coalesce(func.sum(growth), 0))
+        for number in (is_undated, growth)
     )
     day = Import.taken_on, Import.started_at, Import.is_dated
     columns = *day, ImportListe.is_compared, ImportListe.electeurs, ImportListe.parts, Import.id
     held = _count_held(connection, code_commune, liste)
     done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
     query = (
-        select(*columns, brought.label("mouvements"), grown.label("growth"))
+        select(*columns, undated.label("undated"), grown.label("growth"))
         .join(ImportListe, ImportListe.import_id == Import.id)
         .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value, *done)
         .order_by(Import.id)
@@ -62,7 +76,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
             known_on,
             row.is_dated,
             row.is_compared,
-            row.mouvements,
+            int(row.undated),
             row.id,
             row.electeurs,
             int(row.growth),
@@ -107,13 +121,50 @@ def _date_links(connection: Connection, code_commune: str, rows: Sequence[Row[An
 
     Of a list by arrondissement, the link before holds until the exports of all of them are of one day.
     """
-    days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()})
+    days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()}, code_commune)
     last: date | None = None
     for row in rows:
         of_parts = {days[number] for number in (row.parts or {}).values()}
         own: date = row.taken_on or civil_day(row.started_at, code_commune)
         last = last if last and len(of_parts) > 1 else own
         yield last
+
+
+class Interval(NamedTuple):
+    """What the comparison of two exports says of the day of a mouvement: later than `after`, no later than `until`."""
+
+    after: date
+    until: date
+
+    def has(self, day: date) -> bool:
+        """Whether the mouvement may have happened on that day; of two exports of one day, on that day only."""
+        return self.after < day <= self.until or self.after == day == self.until
+
+    def __str__(self) -> str:
+        until = f"au plus tard le {short_date(self.until)}"
+        return until if self.after == date.min else f"après le {short_date(self.after)}, {until}"
+
+
+def read_intervals(connection: Connection, code_commune: str, liste: Liste) -> dict[int, Interval]:
+    """By import, the days between which the mouvements of the exports of a list happened.
+
+    `after` is `date.min` for the first export. A register that another service keeps has no exports.
+    """
+    if not has_table(connection, ImportListe):
+        return {}
+    query = (
+        select(Import.id, Import.taken_on, Import.started_at)
+        .join(ImportListe, ImportListe.import_id == Import.id)
+        .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)
+        .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
+        .order_by(Import.id)
+    )
+    intervals, after = {}, date.min
+    for row in connection.execute(query):
+        until = row.taken_on or civil_day(row.started_at, code_commune)
+        intervals[row.id] = Interval(after, until)
+        after = until
+    return intervals
 
 
 def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
@@ -275,11 +326,11 @@ OnRedated = Callable[[Connection, Redating], object]
 
 
 def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated = lambda *_: None) -> Redating:
-    """Say which day an export was taken, after its import: its mouvements follow.
+    """Say which day an export was taken, after its import: its mouvements that are not dated follow.
 
     Raises:
-        ImportRefusedError: no such import of the REU, or the day has not come, or does not stand between those of its
-            neighbours.
+        ImportRefusedError: no such import of the REU, the day has not come, does not stand between those of its
+            neighbours, or a mouvement that was dated would not lie between its two exports any more.
     """
     with engine.connect() as connection, import_lock(connection), connection.begin():
         found = connection.execute(
@@ -293,10 +344,11 @@ def set_taken_on(engine: Engine, import_id: int, day: date, *, then: OnRedated =
                 on_screen="cet export n'est plus dans le registre, ou il a été annulé",
             )
         refuse_out_of_order(connection, import_id, day)
+        _refuse_dated(connection, import_id, day)
         connection.execute(update(Import).where(Import.id == import_id).values(taken_on=day, is_dated=True))
         moved = connection.execute(
             update(MouvementRegistre)
-            .where(MouvementRegistre.import_id == import_id)
+            .where(MouvementRegistre.import_id == import_id, ~MouvementRegistre.is_dated)
             .values(date_mouvement=day, date_tableau=day)
         )
         mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
@@ -316,6 +368,35 @@ def refuse_future(day: date, communes: Iterable[str]) -> None:
     instant = now()
     if any(day > civil_day(instant, code) for code in communes):
         raise ImportRefusedError(f"le {short_date(day)} n'est pas encore venu : vérifiez la date")
+
+
+def _refuse_dated(connection: Connection, import_id: int, day: date) -> None:
+    """Go on only if the dates that were noted of mouvements are still possible with an export of that day.
+
+    Raises:
+        ImportRefusedError: a mouvement of this export was dated later than `day`, or one of the next export no later.
+    """
+    known = MouvementRegistre
+    mine = select(ImportListe.code_commune, ImportListe.liste).where(ImportListe.import_id == import_id)
+    followers = (
+        select(func.min(ImportListe.import_id))
+        .join(Import, Import.id == ImportListe.import_id)
+        .where(tuple_(ImportListe.code_commune, ImportListe.liste).in_(mine), ImportListe.import_id > import_id)
+        .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
+        .group_by(ImportListe.code_commune, ImportListe.liste)
+    )
+    is_too_late = and_(known.import_id == import_id, known.date_mouvement > day)
+    is_too_early = and_(
+        known.import_id.in_(followers), tuple_(known.code_commune, known.liste).in_(mine), known.date_mouvement <= day
+    )
+    found = connection.scalar(
+        select(known.id).where(known.is_dated, or_(is_too_late, is_too_early)).order_by(known.id).limit(1)
+    )
+    if found is not None:
+        raise ImportRefusedError(
+            f"le mouvement n° {found} a une date notée que ce jour contredit : un mouvement a lieu entre deux exports. "
+            "Corrigez d'abord sa date (page « Dates et motifs »)."
+        )
 
 
 def refuse_out_of_order(connection: Connection, import_id: int, day: date) -> None:

@@ -12,7 +12,7 @@ from filelock import FileLock, Timeout
 from sqlalchemy import Connection, Engine, exists, func, select, text
 from sqlalchemy.exc import DBAPIError
 
-from common.calendrier import jour_a_paris
+from common.calendrier import civil_day
 from worker.db.engine import has_table
 from worker.errors import ImportBusyError
 from worker.registre.imports.file import ImportedFile
@@ -201,17 +201,17 @@ def read_basis(connection: Connection, code_commune: str, liste: str, version: i
         return None
     done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
     last = connection.execute(of_commune.where(*done).order_by(Import.id.desc()).limit(1)).one_or_none()
-    own, last_on = (it.taken_on or jour_a_paris(it.started_at) for it in (mine, last or mine))
+    own, last_on = (it.taken_on or civil_day(it.started_at, code_commune) for it in (mine, last or mine))
     imports = {*mine.parts.values()} if mine.parts else {version}
-    oldest = min(read_days(connection, imports).values()) if mine.parts else own
+    oldest = min(read_days(connection, imports, code_commune).values()) if mine.parts else own
     return Basis(imports, oldest, mine.electeurs, last_on if last_on > own else None)
 
 
-def read_days(connection: Connection, imports: Collection[int]) -> dict[int, date]:
-    """The days of these exports."""
+def read_days(connection: Connection, imports: Collection[int], code_commune: str) -> dict[int, date]:
+    """The days of these exports of a commune."""
     query = select(Import.id, Import.taken_on, Import.started_at).where(Import.id.in_(imports))
     rows = connection.execute(query) if imports else ()
-    return {number: taken_on or jour_a_paris(started_at) for number, taken_on, started_at in rows}
+    return {number: taken_on or civil_day(started_at, code_commune) for number, taken_on, started_at in rows}
 
 
 class Counted(Protocol):

@@ -123,7 +123,7 @@ class MouvementParser:
         texts, count = clean_line(self._columns, fields)
         row = {field: _parse(field, texts[self._columns.at(field)]) for field in TITLES}
         self._check(row)
-        return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"]}, count
+        return row | {"date_tableau": row["date_tableau"] or row["date_mouvement"], "is_dated": True}, count
 
     def _check(self, row: Mapping[str, Any]) -> None:
         if row["code_commune"] not in self._communes:

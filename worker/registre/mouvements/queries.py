@@ -1,6 +1,6 @@
 """Reading what a tableau is made of: mouvements, electors of each bureau, who is on the list."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime
 from enum import StrEnum
@@ -20,6 +20,7 @@ from sqlalchemy import (
     null,
     or_,
     select,
+    true,
 )
 
 from common.calendrier import YOUNGEST, last_birth
@@ -36,6 +37,7 @@ from worker.errors import ExportError
 from worker.registre.bureaux import read_libelles
 from worker.registre.checks.facts import is_born_between, is_of_age
 from worker.registre.comparaison.differences import ElecteurTable, adresse
+from worker.registre.imports.chain import Interval, read_intervals
 from worker.registre.models import Electeur, Import, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
 
@@ -48,6 +50,8 @@ _TABLE = MouvementRegistre.__table__
 
 _WHO = ("nom_naissance", "prenoms", "date_naissance", "commune_naissance", "pays_naissance")
 _COMING_OR_GOING = {nature.value: nature for nature in (Nature.INSCRIPTION, Nature.RADIATION)}
+
+_NO_INTERVALS: Mapping[int, Interval] = {}
 
 Days = tuple[date, date]
 
@@ -152,8 +156,9 @@ def select_mouvements(
         ExportError: a value that no mouvement has, where a service feeds the table.
     """
     query = select(_TABLE).where(_of_liste(code_commune, liste), *conditions).order_by(_TABLE.c.id)
+    intervals = read_intervals(connection, code_commune, liste)
     with connection.execute(query, execution_options=STREAM) as rows:
-        yield from _read_all(connection, code_commune, rows, export)
+        yield from _read_all(connection, code_commune, rows, intervals, export)
 
 
 def fetch_mouvements(
@@ -161,7 +166,8 @@ def fetch_mouvements(
 ) -> Iterator[Mouvement]:
     """Some mouvements of a list, a few hundred at most, in the order of `ids`; read as `select_mouvements` does."""
     rows = connection.execute(select(_TABLE).where(_of_liste(code_commune, liste), _TABLE.c.id.in_(ids)))
-    found = {mouvement.id: mouvement for mouvement in _read_all(connection, code_commune, rows)}
+    intervals = read_intervals(connection, code_commune, liste)
+    found = {mouvement.id: mouvement for mouvement in _read_all(connection, code_commune, rows, intervals)}
     return (found[id_] for id_ in ids)
 
 
@@ -280,6 +286,8 @@ def _select_entries() -> Select[Any]:
         literal("").label("motif"),
         never.label("date_tableau"),
         never.label("date_mouvement"),
+        true().label("is_dated"),
+        null().label("import_id"),
         null().label("scrutin"),
         literal("").label("ancien_bureau"),
         e.code_bureau.label("nouveau_bureau"),
@@ -309,18 +317,30 @@ def _of_liste(code_commune: str, liste: Liste) -> ColumnElement[bool]:
 
 
 def _read_all(
-    connection: Connection, code_commune: str, rows: Iterable[Row[Any]], export: ListedExport | None = None
+    connection: Connection,
+    code_commune: str,
+    rows: Iterable[Row[Any]],
+    intervals: Mapping[int, Interval] = _NO_INTERVALS,
+    export: ListedExport | None = None,
 ) -> Iterator[Mouvement]:
     proteges = {it.folded() for it in select_protections(connection, code_commune)}
     for row in rows:
-        mouvement = _to_mouvement(row)
+        mouvement = _to_mouvement(row, intervals)
         if export and not export.has_seen(row.import_id, mouvement.date_mouvement):
             mouvement = replace(mouvement, is_in_list=False)
         is_protegee = proteges and not row.is_protegee and _protege(mouvement.personne) in proteges
         yield _protect(mouvement) if is_protegee else mouvement
 
 
-def _to_mouvement(row: Row[Any]) -> Mouvement:
+def _find_after(row: Row[Any], intervals: Mapping[int, Interval]) -> date | None:
+    """The day that a mouvement which is not dated happened after; None of one whose day is known."""
+    if row.is_dated:
+        return None
+    after = intervals[row.import_id].after if row.import_id in intervals else date.min
+    return after if after < row.date_mouvement else None
+
+
+def _to_mouvement(row: Row[Any], intervals: Mapping[int, Interval]) -> Mouvement:
     return Mouvement(
         id=row.id,
         nature=_read(row, "nature", Nature),
@@ -330,6 +350,7 @@ def _to_mouvement(row: Row[Any]) -> Mouvement:
         motif=clean(row.motif),
         date_tableau=row.date_tableau,
         date_mouvement=row.date_mouvement,
+        after=_find_after(row, intervals),
         scrutin=row.scrutin,
         ancien_bureau=clean(row.ancien_bureau),
         nouveau_bureau=clean(row.nouveau_bureau),

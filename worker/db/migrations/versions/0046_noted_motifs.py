@@ -20,7 +20,7 @@ _IS_KEPT = sa.text("status = 'ready' AND purged_at IS NULL")
 
 def upgrade() -> None:
     """Make a view and two indexes."""
-    op.execute(f"CREATE VIEW motifs_notes AS {views.MOTIFS_NOTES}")
+    op.execute(f"CREATE VIEW motifs_notes AS {views.MOTIFS_NOTES_0046}")
     op.create_index("ix_export_current", "export", [*_KIND], postgresql_where=_IS_KEPT, sqlite_where=_IS_KEPT)
     op.create_index("ix_depot_deposited_on", "depot", ["deposited_on", "export_id"])
 
