@@ -20,21 +20,14 @@ from tests.oracle.history import (
     LISTES,
     AskListe,
     AskTableau,
-    Bring,
     Change,
     Commune,
-    Complete,
-    Decide,
-    Edit,
     History,
-    Import,
     Inscrit,
     Meeting,
     Personne,
     Poll,
-    Redate,
     Step,
-    Undo,
 )
 from tests.oracle.register import Link
 
@@ -96,36 +89,19 @@ class Oracle(Coverage):
         self.commune = history.commune
         return [self._take(step) for step in history.steps]
 
-    def _take(self, step: Step) -> Answer:  # noqa: C901, PLR0911 — a kind of step each
-        match step:
-            case Import():
-                return self._import(step)
-            case Redate():
-                return self._redate(step)
-            case Undo():
-                return self._undo(step)
-            case Bring():
-                return self._bring(step)
-            case Meeting():
-                self.meetings.append(step.held_on)
-            case Poll():
-                later = DAYS_TO_SECOND_ROUND.get(step.libelle.split()[0], 0)
-                self.rounds[step.held_on] = step.held_on + timedelta(days=later)
-            case Decide():
-                return self._decide(step)
-            case Complete():
-                return self._complete(step)
-            case Edit():
-                return self._edit(step)
-            case AskListe():
-                return self._liste(step)
-            case AskTableau():
-                return self._tableau(step)
-        return None
+    def _take(self, step: Step) -> Answer:
+        return getattr(self, f"_{type(step).__name__.lower()}")(step)  # type: ignore[no-any-return]
+
+    def _meeting(self, step: Meeting) -> None:
+        self.meetings.append(step.held_on)
+
+    def _poll(self, step: Poll) -> None:
+        later = DAYS_TO_SECOND_ROUND.get(step.libelle.split()[0], 0)
+        self.rounds[step.held_on] = step.held_on + timedelta(days=later)
 
     # The list file.
 
-    def _liste(self, step: AskListe) -> Answer:
+    def _askliste(self, step: AskListe) -> Answer:
         if not self.knows(step.liste):
             return Refused()
         chain = self.chains.get(step.liste)
@@ -161,22 +137,28 @@ class Oracle(Coverage):
 
     def anomalies(self, liste: str, electeurs: Sequence[Inscrit]) -> Counter[str]:
         """What the report says, by code: of the file, of its bureaux, of its electors."""
-        homes = Counter((plain(it.personne), it.voie) for it in electeurs)
-        persons = Counter(plain(it.personne) for it in electeurs)
         return +Counter(
             numero_general_absent=int(bool(electeurs)),
             canton_absent=len({it.bureau for it in electeurs}),
             date_partielle=sum("-00" in it.personne.naissance for it in electeurs),
-            electeur_en_double=sum(number for number in homes.values() if number > 1),
-            homonyme=sum(number for number in persons.values() if number > 1),
             nationalite_hors_union=sum(it.nationalite in OUTSIDE_THE_UNION for it in electeurs) * (liste != "P"),
             nationalite_francaise=sum(it.nationalite == "Française" for it in electeurs) * (liste != "P"),
             nom_usage_identique=sum(it.usage == it.personne.nom for it in electeurs),
+            **self.anomalies_of_doubles(electeurs),
+        )
+
+    def anomalies_of_doubles(self, electeurs: Sequence[Inscrit]) -> Counter[str]:
+        """Electors of one name and birth, in whatever spelling: at one address, or at several."""
+        homes = Counter((plain(it.personne), it.voie) for it in electeurs)
+        persons = Counter(plain(it.personne) for it in electeurs)
+        return Counter(
+            electeur_en_double=sum(number for number in homes.values() if number > 1),
+            homonyme=sum(number for number in persons.values() if number > 1),
         )
 
     # The tableaux since 2019.
 
-    def _tableau(self, step: AskTableau) -> Answer:
+    def _asktableau(self, step: AskTableau) -> Answer:
         period = self.period(step)
         if not self.knows(step.liste) or not period:
             return Refused()
@@ -275,11 +257,12 @@ class Oracle(Coverage):
         """The meeting before, excluded, and the last day, included; None: the register does not know them.
 
         Art. R. 13: since the last meeting, to that for the poll, which is held between the 24th and the 21st day before
-        it (L. 19); the 20th where nobody declared one. Art. R. 14: since that day, to the fifth before the poll.
+        it (L. 19); without one to the 21st, since the tableau is published on the 20th. Art. R. 14: since that day, to
+        the fifth before the poll.
         """
         start: date | None = None
         last: date | None = None
-        due = (self.meeting_of(step.scrutin) or step.scrutin - timedelta(days=20)) if step.scrutin else None
+        due = (self.meeting_of(step.scrutin) or step.scrutin - timedelta(days=21)) if step.scrutin else None
         if step.scrutin and step.type == "cinq_jours_reu":
             start, last = step.reunion or due, step.scrutin - timedelta(days=5)
         elif last := step.until or due:
@@ -339,7 +322,7 @@ class Oracle(Coverage):
                 if is_shown and not (entry and since == on_list) and self.is_between(since, ages.start, ages.end):
                     categorie = said.get(who, "")
                     change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie or "inscription_office")
-                    found.append(Shown(change, (since,), is_presumed=not categorie))
+                    found.append(Shown(change, (since,), is_presumed=who in said and not categorie))
         return found
 
     def places_of(self, change: Change) -> list[tuple[str, str]]:

@@ -155,36 +155,19 @@ class Product:
         self._instants: dict[AskTableau, datetime] = {}
         self._commune = LIBREVILLE
 
-    def _take(self, step: Step) -> Answer:  # noqa: C901, PLR0911 — a kind of step each
+    def _take(self, step: Step) -> Answer:
         try:
-            match step:
-                case Import():
-                    return self._import(step)
-                case Redate():
-                    return self._redate(step)
-                case Undo():
-                    return self._undo(step)
-                case Bring():
-                    return self._bring(step)
-                case Meeting():
-                    with self._engine.begin() as connection:
-                        add_reunion(connection, self._commune.code, Reunion("", step.held_on))
-                case Poll():
-                    with self._engine.begin() as connection:
-                        set_scrutin(connection, KnownScrutin(self._commune.code, step.held_on, step.libelle, None))
-                case Decide():
-                    return self._decide(step)
-                case Complete():
-                    return self._complete(step)
-                case Edit():
-                    return self._edit(step)
-                case AskListe():
-                    return self._liste(step)
-                case AskTableau():
-                    return self._tableau(step)
+            return getattr(self, f"_{type(step).__name__.lower()}")(step)  # type: ignore[no-any-return]
         except PrefectureError:
             return Refused()
-        return None
+
+    def _meeting(self, step: Meeting) -> None:
+        with self._engine.begin() as connection:
+            add_reunion(connection, self._commune.code, Reunion("", step.held_on))
+
+    def _poll(self, step: Poll) -> None:
+        with self._engine.begin() as connection:
+            set_scrutin(connection, KnownScrutin(self._commune.code, step.held_on, step.libelle, None))
 
     def _import(self, step: Import) -> Answer:
         self._imports.append(None)
@@ -263,7 +246,7 @@ class Product:
             connection.execute(text(query), about | {"code": self._commune.code})
         return Done() if is_known else Refused()
 
-    def _liste(self, step: AskListe) -> Answer:
+    def _askliste(self, step: AskListe) -> Answer:
         export = ask_liste(self._desk, self._commune.code, CodeListe(step.liste), self._instant(step.day))
         row = self._make(export, is_interrupted=step.is_interrupted)
         _, *records = csv.reader(io.StringIO(self._desk.read(row).decode()), delimiter=";")
@@ -274,7 +257,7 @@ class Product:
             anomalies=Counter({it["code"]: it["count"] for it in _anomalies_of(row)}),
         )
 
-    def _tableau(self, step: AskTableau) -> Answer:
+    def _asktableau(self, step: AskTableau) -> Answer:
         dates = {"reunion": step.reunion, "until": step.until, "scrutin": step.scrutin}
         (export,) = self._desk.ask_tableaux(
             TypeTableau(step.type),
