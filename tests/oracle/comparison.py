@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from tests.oracle.answers import Answer, Figures, Liste, Tableau
 from tests.oracle.comparing import plain
@@ -13,6 +13,8 @@ from tests.oracle.history import LISTES, AskTableau, Bring, History, Import, Per
 
 _NOTHING_TO_COUNT_FROM = {"couverture_debut", "couverture_lacune"}
 """Whether a minor was on the list before the first export, or meanwhile, is not known: nor is who comes of age."""
+_Aspect = tuple[Any, ...]
+"""Its name, what the product says of it, and what the oracle says."""
 _FIELDS = ("numero", "usage", "naissance", "adresse", "bureau", "nationalite", "date", "motif")
 
 
@@ -50,7 +52,7 @@ def find_differences(
     return found
 
 
-def _differ(said: Answer, computed: Answer) -> Iterator[tuple[str, object, object]]:
+def _differ(said: Answer, computed: Answer) -> Iterator[_Aspect]:
     """The name of each aspect, and what both say of it."""
     if type(said) is not type(computed):
         yield "answer", said, computed
@@ -64,7 +66,7 @@ def _differ(said: Answer, computed: Answer) -> Iterator[tuple[str, object, objec
         yield "answer", said, computed
 
 
-def _tableaux(said: Tableau, computed: Tableau) -> Iterator[tuple[str, object, object]]:
+def _tableaux(said: Tableau, computed: Tableau) -> Iterator[_Aspect]:
     for name in ("first", "last", "remarks", "is_provisional"):
         yield name, getattr(said, name), getattr(computed, name)
     yield "gaps", _hindering(said), _hindering(computed)
@@ -79,7 +81,7 @@ def _tableaux(said: Tableau, computed: Tableau) -> Iterator[tuple[str, object, o
         yield "balance", uneven, {}
 
 
-def _lines(said: Tableau, computed: Tableau) -> Iterator[tuple[str, object, object]]:
+def _lines(said: Tableau, computed: Tableau) -> Iterator[_Aspect]:
     """In one spelling: the register prints the last one that it was told."""
     both = [[(it.part, it.section, plain(it.personne)) for it in tableau.lines] for tableau in (said, computed)]
     yield "mouvements", said.mouvements, computed.mouvements

@@ -67,7 +67,7 @@ from worker.registre.mouvements.motifs import note_motifs
 from worker.registre.reu.importer import Intake, import_file
 from worker.registre.scrutins import KnownScrutin, Reunion, add_reunion, remove_scrutin, select_scrutins, set_scrutin
 
-_NUMERO = re.compile(r"(\d+( BIS| TER)?)?")
+_NUMERO = re.compile(r"^\d+(?: BIS| TER)?")
 _LABELS = {
     "P": "Liste principale",
     "CE": "Liste complémentaire européenne",
@@ -388,7 +388,8 @@ def read_tableau(row: RowMapping, spoken: str) -> Tableau:
 
 def _anomalies_of(row: RowMapping) -> list[dict[str, Any]]:
     found = row["anomalies"] or "[]"
-    return json.loads(found) if isinstance(found, str) else found  # SQLite keeps JSON as text
+    anomalies: list[dict[str, Any]] = json.loads(found) if isinstance(found, str) else found
+    return anomalies  # SQLite keeps JSON as text
 
 
 @contextmanager

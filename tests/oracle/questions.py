@@ -4,7 +4,7 @@ Source: the register's specification, « Corrections of November 2026 ».
 """
 
 from collections import Counter
-from collections.abc import Hashable, Sequence
+from collections.abc import Sequence
 
 from tests.oracle.comparing import Comparison, compare
 from tests.oracle.history import Inscrit, Lines
@@ -56,7 +56,7 @@ _FIELDS = ("bureau", "voie", "usage", "nationalite")
 """Those of an elector that an export may change without another identity."""
 
 
-def _run(order: Sequence[Inscrit], left: Counter[Hashable]) -> int:
+def _run(order: Sequence[Inscrit], left: Counter[Inscrit]) -> int:
     """How many at the end are among those who left."""
     rest, number = left.copy(), 0
     for it in reversed(order):
