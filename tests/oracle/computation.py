@@ -45,6 +45,7 @@ MOTIFS = {
     "changement_bureau": "Changement de bureau",
 }
 """What a line prints of a category: the specification of the tableaux, « The page »."""
+TWO_MONTHS = timedelta(days=62)
 OUTSIDE_THE_UNION = ("Suisse", "Britannique")
 _TOTALS = {"I": "Total des inscriptions", "II": "Total des radiations"}
 _UNITS = (
@@ -122,10 +123,8 @@ class Oracle(Coverage):
         if not (chain := self.chains.get(step.liste)):
             return Counter()
         last = max(link.number for it in self.chains.values() for link in it)
-        year, month = divmod(step.day.year * 12 + step.day.month - 1 - 2, 12)
-        oldest = (year, month + 1, step.day.day)
         return +Counter(
-            export_ancien=int((chain[-1].day.year, chain[-1].day.month, chain[-1].day.day) < oldest),
+            export_ancien=int(step.day - chain[-1].day > TWO_MONTHS),
             registre_modifie=int(not chain[-1].is_intact),
             liste_absente=int(chain[-1].number < last),
         )
@@ -322,7 +321,7 @@ class Oracle(Coverage):
                 if is_shown and not (entry and since == on_list) and self.is_between(since, ages.start, ages.end):
                     categorie = said.get(who, "")
                     change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie or "inscription_office")
-                    found.append(Shown(change, (since,), is_presumed=who in said and not categorie))
+                    found.append(Shown(change, (self.majority(who),), is_presumed=who in said and not categorie))
         return found
 
     def places_of(self, change: Change) -> list[tuple[str, str]]:

@@ -452,8 +452,8 @@ class _Clerk:
             self.steps.append(Edit(self.today, liste, self.chance.pick(lines).personne))
 
     def _ask_again(self) -> None:
-        """Import once more, then ask for the same tableaux as before."""
-        asked = [step for step in self.steps if isinstance(step, AskTableau)]
+        """Import once more, then ask again for tableaux whose period was over."""
+        asked = [it for it in self.steps if isinstance(it, AskTableau) and (it.scrutin or it.until or it.day) < it.day]
         self._pass_time(1, 40)
         self._import()
         self.steps += [replace(step, again=self.today) for step in asked[-2:]]
