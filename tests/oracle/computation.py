@@ -152,7 +152,7 @@ class Oracle(Coverage):
         persons = Counter(plain(it.personne) for it in electeurs)
         return Counter(
             electeur_en_double=sum(number for number in homes.values() if number > 1),
-            homonyme=sum(number for number in persons.values() if number > 1),
+            homonyme=sum(persons[plain(it.personne)] > 1 == homes[plain(it.personne), it.voie] for it in electeurs),
         )
 
     # The tableaux since 2019.
@@ -199,7 +199,7 @@ class Oracle(Coverage):
             figures=figures,
             incomplete=self.incomplete(shown, step.type),
             totals=self.totals(printed, {*figures}),
-            exports=self.exports(chain, start, min(last, step.day)) or self.register_of(step),
+            exports=self.exports(step, chain, start, min(last, step.day)),
         )
 
     def shown(self, liste: str, chain: Sequence[Link], ages: Ages) -> list[Shown]:
@@ -364,8 +364,11 @@ class Oracle(Coverage):
                 found[section, part] = total + changes
         return found
 
-    def exports(self, chain: Sequence[Link], start: date, last: date) -> str:
-        """The note that names the exports on which a tableau rests: from the meeting's to the last day's."""
+    def exports(self, step: AskTableau, chain: Sequence[Link], start: date, last: date) -> str:
+        """The note that says on what a tableau rests: from the export of the meeting to that of the last day.
+
+        Where a file of mouvements is said to be complete, on the export alone from which electors are counted.
+        """
         first = max((link.day for link in chain if link.day <= start), default=start)
         end = min((link.day for link in chain if link.day >= last), default=last)
         named = list({link.day: link for link in chain if first <= link.day <= end}.values())
@@ -373,16 +376,12 @@ class Oracle(Coverage):
         if word and chain:
             named = [chain[-1]]
         said = [f"du {it.day:%d/%m/%Y} ({len(it.lines)} électeur{'s' * (len(it.lines) > 1)})" for it in named]
-        if not said:
-            return ""
-        head = "D’après l’export" if len(said) == 1 else "D’après les exports"
-        listed = ", ".join(said[:-1]) + " et " * (len(said) > 1) + said[-1]
+        listed = ", ".join(said[:-1]) + " et " * (len(said) > 1) + "".join(said[-1:])
+        source = f"le registre, lu pour la demande du {step.day:%d/%m/%Y} à {self.commune.hour:02}:00"
+        if said:
+            source = f"{'l’export' if len(said) == 1 else 'les exports'} du répertoire électoral unique {listed}"
         until = f", et les mouvements dits complets jusqu’au {word.complete_until:%d/%m/%Y}" if word else ""
-        return f"{head} du répertoire électoral unique {listed}{until}."
-
-    def register_of(self, step: AskTableau) -> str:
-        """The note of a tableau that rests on no export."""
-        return f"D’après le registre, lu pour la demande du {step.day:%d/%m/%Y} à {self.commune.hour:02}:00."
+        return f"D’après {source}{until}."
 
     def figures(
         self, liste: str, chain: Sequence[Link], shown: Sequence[Change], printed: Sequence[Change], ages: Ages
