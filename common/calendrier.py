@@ -265,8 +265,26 @@ def last_day_to_register(scrutin: date) -> date | None:
 
 
 def last_day_to_consult(publication: date) -> date:
-    """Seven days for electors to consult the tableau des vingt jours. Code électoral, art. L. 20 and R. 13."""
+    """The last of the seven days for electors to consult a tableau. Code électoral, art. L. 20 and R. 13.
+
+    The day of the publication is not counted: the tableau is there until the end of the delay to contest it, which
+    L. 20, I counts from the publication (Conseil d'État, 27/03/2023, n° 465736).
+    """
     return publication + timedelta(days=7)
+
+
+def why_too_short(type_tableau: str, first: date, last: date) -> str:
+    """Why a publication may not end on its day `last`, in French; empty when it may.
+
+    Code électoral, art. R. 13. Nothing that we read says how long the tableau of art. R. 14 is published.
+    """
+    least = last_day_to_consult(first)
+    if type_tableau != VINGT_JOURS or last >= least:
+        return ""
+    return (
+        "le tableau des vingt jours reste sept jours à la disposition des électeurs (art. R. 13), jusqu'au "
+        f"{least:%d/%m/%Y} au moins"
+    )
 
 
 def is_poll_day(day: date, code_commune: str) -> bool:

@@ -97,10 +97,13 @@ class PublicationDeclared(Contract):
 
     commune: CodeCommune
     exports: Annotated[ExportIds, Field(description="The tableaux, by `export_id`, all of that commune.")]
-    mode: PublicationMode = PublicationMode.AFFICHAGE
+    mode: PublicationMode
     published_on: Annotated[Jour, Field(description="The first day, not a later one than today.")]
     published_until: Annotated[
         Jour | None, Field(description="The last day; nothing while it is not known: no certificate is drawn then.")
+    ] = None
+    withdrawn_on: Annotated[
+        Jour | None, Field(description="The day it was withdrawn, not before the last one; nothing until then.")
     ] = None
     certified_on: Annotated[
         Jour | None, Field(description="The day its certificate was signed, after the last one; nothing before.")

@@ -273,9 +273,19 @@ class EcheanceNear(Published):
 
     commune: CodeCommune
     echeance: Annotated[
-        str, Field(description="A type of tableau, or `commission`: its meeting.", examples=["vingt_jours"])
+        str,
+        Field(
+            description="A type of tableau; `commission`: its meeting; `retrait`: published tableaux to withdraw.",
+            examples=["vingt_jours"],
+        ),
     ]
     due_on: Annotated[date, Field(description="The day, in France.")]
-    until: Annotated[date, Field(description="The last day; later than `due_on` for a meeting only.")]
-    scrutin: Annotated[date | None, Field(description="The poll; nothing when no poll calls for it.")] = None
-    libelle: Annotated[str, Field(description="What the poll is called; empty when nobody said it.")] = ""
+    until: Annotated[
+        date, Field(description="The last day: of a meeting's window, of a withdrawal's reminder; else `due_on`.")
+    ]
+    scrutin: Annotated[
+        date | None, Field(description="The poll; absent for a withdrawal, and when no poll calls for it.")
+    ] = None
+    libelle: Annotated[
+        str, Field(description="What the poll is called; of a withdrawal, the tableaux. Empty when not known.")
+    ] = ""

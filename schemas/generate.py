@@ -112,7 +112,7 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
     PublicationDeclared: {
         "commune": "13900",
         "exports": [42],
-        "mode": "affichage",
+        "mode": "consultation",
         "published_on": "2027-03-20",
         "published_until": "2027-03-27",
         "requested_by": "mairie-libreville",

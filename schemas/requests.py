@@ -19,7 +19,14 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from schemas.envelope import Attribute
-from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates
+from schemas.tableaux import (
+    Edition,
+    Presentation,
+    TypeTableau,
+    dated_by,
+    find_missing_dates,
+    find_wrong_dates,
+)
 from schemas.topology import (
     REQUEST_CANCEL,
     REQUEST_LISTE_EXPORT,
@@ -181,13 +188,21 @@ class ListeExportRequested(Contract):
         return [(liste, format_) for liste in self.listes for format_ in self.formats]
 
 
+_UNTIL_2018 = "^(19[0-9]{2}|200[0-9]|201[0-8])-"
+"""As `LAST_REPEALED_DAY` has it."""
+_SINCE_2019 = "^(2019|20[2-9][0-9]|21[0-9]{2})-"
+
+
 def _say_dates(schema: dict[str, Any]) -> None:
-    """Which dates each type of tableau wants, as `find_missing_dates` has it."""
+    """Which dates each type of tableau wants, and of when, as `find_missing_dates` and `find_wrong_dates` have it."""
     schema["allOf"] = [
         {
             "if": {"properties": {"types": {"contains": {"const": type_}}}},
             "then": {
-                "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in missing.names]
+                "anyOf": [{"required": [name], "properties": {name: {"type": "string"}}} for name in missing.names],
+                "properties": {
+                    name: {"pattern": _UNTIL_2018 if type_.is_repealed else _SINCE_2019} for name in dated_by(type_)
+                },
             },
         }
         for type_ in TypeTableau
@@ -258,6 +273,8 @@ class TableauxRenderRequested(Contract):
     def _check_dates(self) -> Self:
         if missing := find_missing_dates(self.types, self.model_dump(exclude_none=True)):
             raise ValueError(" ; ".join(it.explain() for it in missing))
+        if wrong := find_wrong_dates(self.types, dict(self)):
+            raise ValueError(" ; ".join(it.reason for it in wrong))
         return self
 
     def parts(self) -> list[TableauPart]:

@@ -1,8 +1,9 @@
 """The words of the tableaux: which one, how it is laid out, for whom it is printed; labels beside."""
 
-from collections.abc import Callable, Container, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
+from datetime import date
 from enum import StrEnum
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 
 class TypeTableau(StrEnum):
@@ -22,6 +23,30 @@ class TypeTableau(StrEnum):
     def label(self) -> str:
         """The short name, as a clerk reads it in a list of files."""
         return _TYPE_LABELS[self]
+
+    @property
+    def is_repealed(self) -> bool:
+        """Whether the law knows this tableau no more: it is for dates until `LAST_REPEALED_DAY` only."""
+        return self in _INSTEAD
+
+
+LAST_REPEALED_DAY = date(2018, 12, 31)
+"""The répertoire électoral unique replaced the yearly revision on the next day. Loi n° 2016-1048 du 1er août 2016."""
+
+_YEARLY = "le tableau annuel des inscriptions et radiations (vingt_jours)"
+_INSTEAD = {
+    TypeTableau.PREMIER_RECTIFICATIF: _YEARLY,
+    TypeTableau.SECOND_RECTIFICATIF: _YEARLY,
+    TypeTableau.ADDITIONS: "le tableau des vingt jours (vingt_jours)",
+    TypeTableau.CINQ_JOURS: "le tableau des cinq jours d'aujourd'hui (cinq_jours_reu)",
+}
+"""The repealed types, and what is asked for since 2019 instead."""
+
+_BEFORE = {
+    TypeTableau.VINGT_JOURS: "le tableau des additions (additions) ou celui des cinq jours d'alors (cinq_jours)",
+    TypeTableau.CINQ_JOURS_REU: "le tableau des cinq jours d'alors (cinq_jours)",
+}
+"""The types of today's law, and what was asked for until 2018 instead."""
 
 
 class Presentation(StrEnum):
@@ -105,6 +130,79 @@ def name_tableau(type_: TypeTableau, scrutin: object, publication_due: object = 
     return _WITHOUT_A_POLL if type_ is TypeTableau.VINGT_JOURS and not is_of_twenty_days else type_.label
 
 
+class WrongDate(NamedTuple):
+    """A date of a request at which the law knew, or knows, no tableau of this type."""
+
+    name: str
+    type: TypeTableau
+    day: date
+
+    @property
+    def reason(self) -> str:
+        """Why, and which tableau to ask for, in French."""
+        if self.type.is_repealed:
+            exists, instead = (
+                "n'existe plus",
+                f"il est abrogé depuis le 1er janvier 2019 : demandez {_INSTEAD[self.type]}",
+            )
+        else:
+            exists, instead = "n'existe pas encore", f"il date du 1er janvier 2019 : demandez {_BEFORE[self.type]}"
+        return f"« {self.type.label} » {exists} le {self.day:%d/%m/%Y}, {instead}"
+
+
+def find_wrong_dates(types: Sequence[TypeTableau], given: Mapping[str, Any]) -> list[WrongDate]:
+    """The dates among the fields `given` at which a type of tableau did not exist, or exists no more."""
+    return [
+        WrongDate(name, type_, day)
+        for type_ in types
+        for name in dated_by(type_)
+        if isinstance(day := given.get(name), date) and type_.is_repealed != (day <= LAST_REPEALED_DAY)
+    ]
+
+
+def dated_by(type_: TypeTableau) -> tuple[str, ...]:
+    """The fields of a request that say of when a tableau is."""
+    if type_ is TypeTableau.VINGT_JOURS:
+        return ("scrutin", "until", "publication")
+    return (REPERES[type_][0].value,)
+
+
+class NeverPublished(NamedTuple):
+    """Why a tableau is never published: a code, what it is, and what to do with it, in French."""
+
+    code: str
+    what: str
+    instead: str
+
+    @property
+    def reason(self) -> str:
+        """Both sentences."""
+        return f"{self.what} {self.instead}"
+
+
+def why_never_published(type_tableau: str, presentation: str, edition: str) -> NeverPublished | None:
+    """Why a tableau is never published, whatever it holds; None when it may be."""
+    if edition == Edition.COMMISSION:
+        return NeverPublished(
+            "exemplaire_commission",
+            "L'exemplaire de la commission ne se publie pas : ses motifs sont complets.",
+            "Imprimez-le pour la commission seulement. Demandez à part le tableau à publier.",
+        )
+    if presentation == Presentation.RECAPITULATIF:
+        return NeverPublished(
+            "recapitulatif",
+            "Un récapitulatif ne se publie pas : il ne nomme aucun électeur.",
+            "Publiez le tableau lui-même, pour la commune ou par bureau.",
+        )
+    if TypeTableau(type_tableau).is_repealed:
+        return NeverPublished(
+            "tableau_abroge",
+            "Un tableau d'avant 2019 ne se publie plus : il est abrogé depuis le 1er janvier 2019.",
+            "Gardez-le comme archive ou comme duplicata.",
+        )
+    return None
+
+
 _TYPE_LABELS = {
     TypeTableau.PREMIER_RECTIFICATIF: "Premier tableau rectificatif",
     TypeTableau.SECOND_RECTIFICATIF: "Second tableau rectificatif",
@@ -121,6 +219,6 @@ _PRESENTATION_LABELS = {
 }
 
 _EDITION_LABELS = {
-    Edition.AFFICHAGE: "à afficher",
+    Edition.AFFICHAGE: "pour le public",
     Edition.COMMISSION: "pour la commission",
 }

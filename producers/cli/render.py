@@ -116,7 +116,7 @@ def _advice(event: CloudEvent, request: RequestState, exports_dir: Path) -> list
             lines += [f"{export.label} : {said}" for said in export.blocking_messages]
         elif export.provisoire_until and export.status is ExportStatus.READY:
             day = short_date(export.provisoire_until)
-            lines.append(f"{export.label} : à refaire à partir du {day}, avant d'être signé, affiché ou déposé")
+            lines.append(f"{export.label} : à refaire à partir du {day}, avant d'être signé, publié ou déposé")
         elif export.is_incomplete and export.status is ExportStatus.READY:
             lines.append(f"{export.label} : à compléter avant la publication, {export.missing}")
     return lines

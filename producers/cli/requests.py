@@ -125,12 +125,12 @@ _tableaux = together(
         "Pour vingt_jours : dernier jour des mouvements, compris ; cinq_jours_reu, demandé avec lui, commence le "
         "lendemain. Par défaut : la réunion d'avant le scrutin, quand le registre la connaît.",
     ),
-    _date_option("publication", "Pour tous les types : jour de l'affichage, s'il est connu."),
+    _date_option("publication", "Pour tous les types : jour de la publication, s'il est connu."),
     click.option(
         "--edition",
         type=EDITION,
         metavar="EDITION",
-        help="affichage ou commission, dont l'exemplaire porte les motifs complets et ne s'affiche pas. Par défaut : "
+        help="affichage ou commission, dont l'exemplaire porte les motifs complets et ne se publie pas. Par défaut : "
         "affichage.",
     ),
     click.option(

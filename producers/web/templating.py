@@ -52,8 +52,8 @@ _KEPT = frozenset({200, 206, 304})
 _NOT_WORDS = re.compile(r"(\{\{.*?\}\}|\{%.*?%\}|\{#.*?#\}|<[^>]*>)", re.DOTALL)
 
 _ACCENTED = """
-    abîmés caractères catégorie déjà département électeur exportés française général incohérent incohérente nationalité
-    nettoyés numéro obsolète prénoms remplacé répété séparateur zéro zéros
+    abîmé abîmée abîmés caractères catégorie déjà département électeur exportés française général incohérent
+    incohérente nationalité nettoyés numéro obsolète prénoms récente remplacé répété séparateur zéro zéros
 """
 _ACCENTS = {unicodedata.normalize("NFD", word).encode("ascii", "ignore").decode(): word for word in _ACCENTED.split()}
 _JOINED = {
@@ -63,6 +63,7 @@ _JOINED = {
     "département naissance": "département de naissance",
     "hors union": "hors de l'Union",
     "nom usage": "nom d'usage",
+    "numéro voie en date": "numéro de voie en date",
     "pays naissance": "pays de naissance",
 }
 """The words of the pre-check's codes that a clerk reads otherwise."""

@@ -121,6 +121,19 @@ REFUSED_TABLEAUX = {
     "end of time": (_tableaux(scrutin="9999-12-31"), "scrutin : année attendue entre 1900 et 2199"),
     "before the lists": (_tableaux(scrutin="1789-04-11"), "scrutin : année attendue"),
     "no poll": (_tableaux(scrutin=None), "scrutin manque, pour vingt_jours (ou until, ou publication)"),
+    "a repealed type": (
+        _tableaux(types=["premier_rectificatif"], date_tableau="2019-01-10"),
+        "n'existe plus le 10/01/2019, il est abrogé depuis le 1er janvier 2019 : demandez le tableau annuel des inscr",
+    ),
+    "a repealed type for a poll": (_tableaux(types=["cinq_jours"], scrutin="2027-04-11"), "demandez le tableau des "),
+    "a type of today's law for a poll of before": (
+        _tableaux(types=["cinq_jours_reu"], scrutin="2018-12-30"),
+        "« Tableau des cinq jours » n'existe pas encore le 30/12/2018",
+    ),
+    "its end before today's law": (
+        _tableaux(types=["vingt_jours"], scrutin=None, until="2018-12-31"),
+        "« Tableau des vingt jours » n'existe pas encore le 31/12/2018",
+    ),
     "no poll for two": (_tableaux(types=["additions", "cinq_jours"], scrutin=None), "pour additions, cinq_jours"),
     "no date for two": (
         _tableaux(types=["premier_rectificatif", "second_rectificatif"]),
@@ -195,7 +208,8 @@ ACCEPTED = {
     "no date is not a wrong date": {"reunion": None, "until": None, "publication": None, "date_tableau": None},
     "vingt jours by its end": {"scrutin": None, "until": "2027-03-19"},
     "vingt jours by its publication": {"scrutin": None, "publication": "2027-03-22"},
-    "each type once": {"types": ["additions", "additions"]},
+    "each type once": {"types": ["cinq_jours_reu", "cinq_jours_reu"]},
+    "a repealed type until its last day": {"types": ["cinq_jours"], "scrutin": "2018-12-30"},
 }
 
 

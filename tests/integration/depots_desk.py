@@ -67,7 +67,7 @@ class DepotsDesk(Desk):
 
     def publish(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of PublicationDeclared
         """Somebody has posted tableaux, from today on; a worker has answered the doorbells that rang for it."""
-        said = {"exports": list(export_ids), "published_on": today()}
+        said = {"exports": list(export_ids), "mode": "affichage", "published_on": today()}
         request = self.declare(PublicationDeclared.model_validate(_SAID | said | fields))
         while self.enqueued:
             make_export(self.enqueued.pop().export_id, self.services)

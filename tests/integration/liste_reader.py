@@ -16,6 +16,7 @@ FILE_COLUMNS = 6
 ADDRESS_AT = 20
 JOUR = "2026-11-25"
 OF_AGE = "2008-11-25"
+YOUNGEST = "2010-11-25"
 
 _DATE = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}", re.ASCII)
 _NO_NUMBER = {"0", "sans"}
@@ -51,10 +52,10 @@ def _leaves(electeur: ET.Element) -> Iterator[ET.Element]:
 def is_of_age(fields: Fields) -> bool:
     """Whether the elector is 18 on JOUR, the unknown parts of the date being as old as can be.
 
-    A date that cannot be read, or is yet to come, makes no minor.
+    A date that cannot be read makes no minor, nor does that of a person under 16.
     """
     born = clean(fields["date_naissance"])
-    return not _DATE.fullmatch(born) or born <= OF_AGE or born > JOUR
+    return not _DATE.fullmatch(born) or born <= OF_AGE or born > YOUNGEST
 
 
 def rank(fields: Fields) -> tuple[bytes | int, ...]:

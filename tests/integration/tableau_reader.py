@@ -8,6 +8,7 @@ from sqlalchemy import Connection, RowMapping, select, text
 from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.tableau_words import (
     ASKED_OF,
+    CITIZENS,
     MASQUEE,
     MOTIFS,
     NOTE_PROVISOIRE,
@@ -190,8 +191,10 @@ def _line(type_: TypeTableau, one: RowMapping) -> str:
 
 
 def _notes(type_: TypeTableau, presentation: Presentation, mouvements: Rows) -> str:
-    notes = PERIODES.get(type_, "") + SOURCE.format(ASKED_OF[type_])
-    if presentation is not Presentation.RECAPITULATIF:
+    is_nominative = presentation is not Presentation.RECAPITULATIF
+    notes = PERIODES.get(type_, "") + "".join(CITIZENS.get(type_, ()) if is_nominative else ())
+    notes += SOURCE.format(ASKED_OF[type_])
+    if is_nominative:
         if any(one["etat"] == "actif" for one in mouvements):
             notes += NOTE_PROVISOIRE
         if any(one["is_protegee"] for one in mouvements):

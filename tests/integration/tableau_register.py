@@ -59,6 +59,8 @@ RADIATION: Row = INSCRIPTION | {
     "ancien_bureau": "1",
     "nouveau_bureau": "",
 }
+TARDIVE: Row = INSCRIPTION | {"categorie": "inscription_l30", "motif": "Mutation du 15 mars"}
+"""After the last day to register. Code électoral, art. L. 30."""
 CHANGEMENT: Row = INSCRIPTION | {
     "nature": "modification",
     "categorie": "changement_bureau",
@@ -131,8 +133,8 @@ _OF_TABLEAU: Mapping[TypeTableau, tuple[Row, list[tuple[Row, Row]]]] = {
     TypeTableau.CINQ_JOURS_REU: (
         {"date_tableau": date(2027, 3, 25), "date_mouvement": date(2027, 3, 25)},
         [
-            (INSCRIPTION, named("DOMINO", etat="actif", numero=0, date_mouvement=date(2027, 4, 6))),
-            (INSCRIPTION, named("BOBINE", date_mouvement=date(2027, 3, 20), nouveau_bureau="2")),
+            (TARDIVE, named("DOMINO", etat="actif", numero=0, date_mouvement=date(2027, 4, 6))),
+            (TARDIVE, named("BOBINE", date_mouvement=date(2027, 3, 20), nouveau_bureau="2")),
             (RADIATION, named("RUCHER", "Clotilde", etat="actif")),
             (RADIATION, named("SAUGE", ancien_bureau="10")),
         ],

@@ -1,5 +1,6 @@
 """What the law and the brief want on the tableaux of the sample register, word for word."""
 
+from common.law import APPEALS, CONSULTATION
 from schemas.tableaux import TypeTableau
 
 TITRES = {
@@ -17,7 +18,7 @@ REFERENCES = {
     TypeTableau.ADDITIONS: "Code électoral (avant 2019), art. L. 11-2 (alinéa 2), L. 17 (alinéa 4) et R. 10 (alinéa 3)",
     TypeTableau.CINQ_JOURS: "Code électoral (avant 2019), art. L. 33 (alinéa 2), R. 17 et R. 18",
     TypeTableau.VINGT_JOURS: "Code électoral, art. L. 19, L. 20 et R. 13",
-    TypeTableau.CINQ_JOURS_REU: "Code électoral, art. L. 20, L. 30, L. 31 et R. 14",
+    TypeTableau.CINQ_JOURS_REU: "Code électoral, art. L. 20 (II), L. 30 et R. 14",
 }
 OBJETS = {
     TypeTableau.PREMIER_RECTIFICATIF: "Date de tableau : 10 janvier 2014",
@@ -28,14 +29,28 @@ OBJETS = {
     TypeTableau.CINQ_JOURS_REU: "Scrutin du 11 avril 2027",
 }
 PERIODES = {
-    TypeTableau.VINGT_JOURS: "Consultable pendant sept jours à compter de sa publication."
-    "Inscriptions et radiations du 19/09/2026 au 19/03/2027.",
-    TypeTableau.CINQ_JOURS_REU: "Inscriptions et radiations du 20/03/2027 au 06/04/2027.",
+    TypeTableau.VINGT_JOURS: "Ce tableau indique les inscriptions et les radiations intervenues "
+    "depuis le 19/09/2026, jusqu’au 19/03/2027.",
+    TypeTableau.CINQ_JOURS_REU: "Ce tableau indique les inscriptions faites au titre de l’article L. 30 et les "
+    "radiations intervenues depuis le 20/03/2027, jusqu’au 06/04/2027.",
 }
 SOURCE = "D’après le registre, lu pour la demande du {}, et les mouvements dits complets jusqu’au 31/12/2099."
 ASKED_OF = dict.fromkeys(TypeTableau, "12/02/2014 à 12:26") | dict.fromkeys(
     (TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU), "20/03/2027 à 09:30"
 )
+_BLANK = "____________"
+CITIZENS = {
+    TypeTableau.VINGT_JOURS: (
+        f"Publié le {_BLANK}. Consultable jusqu’au {_BLANK}. Retiré le {_BLANK}.",
+        CONSULTATION,
+        *APPEALS[TypeTableau.VINGT_JOURS],
+    ),
+    TypeTableau.CINQ_JOURS_REU: (
+        f"Publié le {_BLANK}. Consultable jusqu’au {_BLANK}. Retiré le {_BLANK}.",
+        *APPEALS[TypeTableau.CINQ_JOURS_REU],
+    ),
+}
+"""What the posted page tells a citizen."""
 NOTE_PROVISOIRE = "N° 0 : numéro provisoire ; le numéro d’ordre est attribué quand le mouvement est appliqué."
 MASQUEE = "Adresse non communiquée"
 _COMMISSION = "Fait à LIBREVILLE, le Les membres de la commission administrative Sceau de la mairie" + (
@@ -51,6 +66,7 @@ MOTIFS = {
     "inscription_volontaire": "Inscription volontaire",
     "inscription_office": "Inscription d’office",
     "inscription_judiciaire": "Inscription judiciaire",
+    "inscription_l30": "Inscription au titre de l’article L. 30",
     "changement_bureau": "Changement de bureau",
     "radiation_deces": "Décès",
     "radiation_autre_commune": "Autre commune",
@@ -76,6 +92,9 @@ def heading(type_: TypeTableau) -> str:
 
 def parts_of(type_: TypeTableau) -> list[tuple[str, str]]:
     """The title of each part, and of its total."""
+    if type_ is TypeTableau.CINQ_JOURS_REU:
+        inscriptions = "I. Inscriptions au titre de l’article L. 30"
+        return [(inscriptions, "Total des inscriptions"), ("II. Radiations", "Total des radiations")]
     if type_ in _REU:
         return [("I. Inscriptions", "Total des inscriptions"), ("II. Radiations", "Total des radiations")]
     parts = [

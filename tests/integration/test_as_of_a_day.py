@@ -10,10 +10,12 @@ from sqlalchemy import insert, text, update
 
 from schemas.requests import UNDO_DAYS
 from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
-from tests.integration.tableau_desk import Made, TableauDesk
+from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
+from tests.oracle.product import ask_liste
 from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs
 from worker.arrivals import Arrivals
 from worker.db.types import utc_now
@@ -21,6 +23,7 @@ from worker.exports.audit import Actor, note_removed
 from worker.exports.models import Export, Recall
 from worker.handlers.forget import ForgetScope, forget_electeur
 from worker.registre.imports import history
+from worker.registre.imports.undo import undo_import
 from worker.registre.models import MouvementRegistre
 from worker.registre.protections import Protege
 from worker.registre.reu.importer import Intake
@@ -121,6 +124,7 @@ def test_a_version_is_kept_until_the_file_that_rests_on_it_is_purged(
         "L'export du 01/12/2026 n'est plus gardé : 1 électeur a ici le numéro et l'adresse du 20/05/2027. Les vérifier "
         "dans le REU."
     )
+    assert "du 19/03/2027 (25 électeurs) et du 20/05/2027 (23 électeurs)." in later.text
     assert "7 GERBOISE" in later.text
     assert "8 Rue de la Suite" in later.text
     assert _bilans(later)[-1] == _bilans(first)[-1], "counted back over April and May"
@@ -151,6 +155,20 @@ def test_an_elector_who_was_forgotten_goes_on_being_counted(
     assert again.content == first.content
     gone = "SELECT count(*) FROM electeur WHERE prenoms IN ('Zoé 0', 'Zoé 1') AND nom_naissance LIKE 'D_A%'"
     assert register.rows(gone) == [(0,)]
+
+
+def test_an_import_that_is_undone_brings_back_no_name_that_was_forgotten(
+    register: MouvementsDesk, desk: TableauDesk, tmp_path: Path
+) -> None:
+    with register.engine.begin() as connection:
+        connection.execute(update(MouvementRegistre).values(date_tableau=date(2026, 1, 10)))
+    scope = ForgetScope(register.engine, desk.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
+    forget_electeur(scope, Protege("PARTANTE", "Zoé 1", "1962-03-14"), None)
+    undo_import(register.engine)
+    row = desk.ring(ask_liste(desk, COMMUNE, Liste.PRINCIPALE, ASKED_AT))
+    lines = desk.read(row).decode().splitlines()
+    assert (len(lines), sum("EFFACÉ" in line for line in lines)) == (1 + 24, 1)
+    assert row["bloquantes"], "the list is not to be deposited without this elector"
 
 
 def test_electors_whom_a_statement_removed_are_missed(register: MouvementsDesk, desk: TableauDesk) -> None:

@@ -177,7 +177,7 @@ def test_what_has_changed_since_is_not_done(desk: Desk, change: str) -> None:
         case "a deposit":
             desk.deposit(tableau)
         case "a download":
-            desk.made.run("UPDATE export SET downloaded_at = created_at WHERE id = :id", id=tableau)
+            desk.made.run("UPDATE export SET downloaded_at = created_at, a_completer = 0 WHERE id = :id", id=tableau)
         case _:
             desk.register.load(electeurs(3, EUROPEENNE), intake=Intake(LAST))
     before = desk.state()

@@ -147,6 +147,8 @@ ONLY = {
         "SELECT fingerprint FROM depot",
         "UPDATE depot SET verdict = ''",
         "INSERT INTO depot (export_id) VALUES (1)",
+        "SELECT published_by FROM publication",
+        "UPDATE publication SET withdrawn_on = now()",
     ),
     "lecture": (
         "SELECT nom_naissance FROM electeur",

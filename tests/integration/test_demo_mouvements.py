@@ -13,7 +13,7 @@ from tests.integration.import_desk import TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.unit.mouvements_samples import Mouvements
 from worker.demo import LIBREVILLE, write_reu
-from worker.demo.libreville import demo_calendrier, write_second_reu
+from worker.demo.libreville import FEVRIER, JANVIER, SCRUTIN_2018, demo_calendrier, write_second_reu
 from worker.demo.load import set_demo_calendrier
 from worker.demo.mouvements import write_mouvements
 from worker.domain.tableau.controles import check_tableau
@@ -53,10 +53,10 @@ def _load(desk: MouvementsDesk, today: date) -> None:
 def _demandes(today: date) -> list[Demande]:
     days = demo_calendrier(today)
     of_type = {
-        TypeTableau.PREMIER_RECTIFICATIF: {"date_tableau": days.janvier},
-        TypeTableau.SECOND_RECTIFICATIF: {"date_tableau": days.fevrier},
-        TypeTableau.ADDITIONS: {"scrutin": days.scrutin_additions},
-        TypeTableau.CINQ_JOURS: {"scrutin": days.scrutin},
+        TypeTableau.PREMIER_RECTIFICATIF: {"date_tableau": JANVIER},
+        TypeTableau.SECOND_RECTIFICATIF: {"date_tableau": FEVRIER},
+        TypeTableau.ADDITIONS: {"scrutin": SCRUTIN_2018},
+        TypeTableau.CINQ_JOURS: {"scrutin": SCRUTIN_2018},
         TypeTableau.VINGT_JOURS: {"reunion": days.reunion_precedente, "until": days.reunion},
         TypeTableau.CINQ_JOURS_REU: {"scrutin": days.scrutin, "reunion": days.reunion},
     }
@@ -108,5 +108,5 @@ def test_the_calendar_is_written_once(libreville: MouvementsDesk) -> None:
     with libreville.engine.connect() as connection:
         polls = [it.date for it in select_scrutins(connection, LIBREVILLE.code)]
         meetings = [it.date for it in select_reunions(connection, LIBREVILLE.code)]
-    assert polls == sorted({DECREED, days.scrutin, days.scrutin_additions})
+    assert polls == sorted({DECREED, days.scrutin})
     assert meetings == [days.reunion_precedente, days.reunion]

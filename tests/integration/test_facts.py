@@ -137,7 +137,8 @@ def test_facts_are_what_a_file_goes_by(register: Register) -> None:
     assert register.look().codes.count("sexe_absent") == register.look_at_everybody().codes.count("sexe_absent") - 1
 
 
-COLUMNS = [column.name for column in Electeur.__table__.columns if column.name != "facts"]
+COLUMNS = [column.name for column in Electeur.__table__.columns if column.name not in {"arrondissement", "facts"}]
+"""No rule looks at the arrondissement."""
 NUMBERS = {"id": "id + 100000", "version": "version", "nettoyages": "1"}
 
 
@@ -155,7 +156,8 @@ CHANGES = {
     "an upsert": "INSERT INTO electeur (id, code_commune, liste, version, sexe) SELECT id, code_commune, liste,"
     " version, '' FROM electeur WHERE id = {first} ON CONFLICT (id) DO UPDATE SET sexe = excluded.sexe",
     "a dirty name": "UPDATE electeur SET nom_naissance = '  ' || nom_naissance || '\u00a0;' WHERE id = {first}",
-    "a minor": "UPDATE electeur SET date_naissance = '2025-01-01' WHERE id = {first}",
+    "a child": "UPDATE electeur SET date_naissance = '2025-01-01' WHERE id = {first}",
+    "a minor": f"UPDATE electeur SET date_naissance = '{TODAY.year - 17}-01-02' WHERE id = {{first}}",  # noqa: S608 — ours
     "a general number": "UPDATE electeur SET numero_general = 0 WHERE id = {first}",
     "a lost zero": "UPDATE electeur SET code_postal = '1400' WHERE id = {first}",
     "a double of somebody clean": "UPDATE electeur SET (nom_naissance, prenoms, date_naissance, commune_naissance) ="

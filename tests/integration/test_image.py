@@ -114,7 +114,7 @@ def test_the_image_holds_all_that_the_commands_read(image: Image, tmp_path: Path
     for module in ("worker", "producers"):
         helped = image.run("python", "-m", module, "--help")
         assert (helped.returncode, helped.stderr) == (0, "")
-    asked = ("--commune", "13900", "--type", "premier_rectificatif", "--date-tableau", "10/01/2027")
+    asked = ("--commune", "13900", "--type", "premier_rectificatif", "--date-tableau", "10/01/2018")
     for command in (("demo",), ("render-tableaux", *asked)):
         made = image.run("python", "-m", "worker.solo", *command, PREFECTURE_HOME=str(tmp_path))
         assert made.returncode == 0, made.stderr

@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from pypdf import PdfReader
-from sqlalchemy import Engine
+from sqlalchemy import Engine, RowMapping
 
 from common.french import count_of
 from schemas.tableaux import Presentation, TypeTableau
@@ -94,7 +94,7 @@ def test_its_text_is_what_the_database_holds(office: Office, type_: TypeTableau,
     assert pages == [squeezed(page.extract_text()) for page in PdfReader(made.path).pages], "poppler and pypdf"
     body = ""
     for number, page in enumerate(pages, 1):
-        top = squeezed(_top(type_, made.row["bloquantes"]) + f"page {number} / {len(pages)}")
+        top = squeezed(_top(type_, made.row) + f"page {number} / {len(pages)}")
         assert page.startswith(top)
         body += _without_running_titles(type_, page.removeprefix(top))
     with office.postgresql.connect() as connection:
@@ -157,10 +157,12 @@ def test_a_reader_is_told_title_author_and_language(office: Office) -> None:
     assert str(reader.root_object["/Lang"]) == "fr-FR"
 
 
-def _top(type_: TypeTableau, bloquantes: int) -> str:
+def _top(type_: TypeTableau, row: RowMapping) -> str:
     provisoire = "PROVISOIRE" if type_ in PROVISOIRES else ""
-    if bloquantes:
-        provisoire += f" À corriger, ne pas afficher : {count_of(bloquantes, 'anomalie bloquante')}"
+    if row["bloquantes"]:
+        provisoire += f" À corriger, ne pas afficher : {count_of(row['bloquantes'], 'anomalie bloquante')}"
+    if row["a_completer"]:
+        provisoire += f" À compléter, ne pas publier : {count_of(row['a_completer'], 'motif')}"
     at = ASKED[type_].get("created_at", ASKED_AT).astimezone(PARIS)
     return (
         "Département : Bouches-du-Rhône Commune de LIBREVILLE code INSEE 13900 "

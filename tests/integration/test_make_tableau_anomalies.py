@@ -52,7 +52,7 @@ FAULTS = [
 ]
 FORMULAS = ("=cmd|' /C calc'!A0", "+33 6 39 98 00 00", "@SOMME(A1)", "-2+3")
 DOUBLE = "Plusieurs mouvements pour le même électeur : vérifier qu'ils sont homonymes."
-SANS_MOTIF = "Mouvement sans motif ou sans catégorie : l'indiquer."
+SANS_MOTIF = "Motif inconnu : l'indiquer (page « Dates et motifs »)."
 
 
 def _line(severity: str, bureau: str, numero: str, *rest: str) -> list[str]:
@@ -68,8 +68,8 @@ EXPECTED = [
           "Radiation d'un électeur qui n'est pas sur la liste : vérifier son identité.", "radiation_hors_liste"),
     _line("bloquante", "1 → 2", "0", "AILLEURS", "Zoé", "nom de naissance",
           "Modification d'un électeur qui n'est pas sur la liste : vérifier son identité.", "modification_hors_liste"),
-    _line("remarque", "1", "12", "SANS MOTIF", "Zoé", "motif", SANS_MOTIF, "motif_absent"),
-    _line("remarque", "1", "12", "SANS CATÉGORIE", "Zoé", "catégorie", SANS_MOTIF, "motif_absent"),
+    _line("à compléter", "1", "12", "SANS MOTIF", "Zoé", "motif", SANS_MOTIF, "motif_absent"),
+    _line("à compléter", "1", "12", "SANS CATÉGORIE", "Zoé", "motif", SANS_MOTIF, "motif_absent"),
     _line("bloquante", "99", "0", "BUREAU INCONNU", "Zoé", "nouveau bureau",
           "Bureau de vote inconnu dans la commune : corriger son code.", "bureau_inconnu"),
     _line("remarque", "–", "0", "SANS BUREAU", "Zoé", "nouveau bureau",
@@ -86,9 +86,12 @@ EXPECTED = [
 def test_each_anomaly_is_told_with_what_to_do(desk: TableauDesk, presentation: Presentation) -> None:
     write_register(desk.engine, FAULTS, inscrits=KNOWN)
     made = desk.make(**VINGT_JOURS, presentations=[presentation])
-    assert made.anomalies == EXPECTED
-    severities = Counter(line[0] for line in EXPECTED)
+    lacks = presentation is not Presentation.RECAPITULATIF
+    expected = [line for line in EXPECTED if lacks or line[0] != "à compléter"]
+    assert made.anomalies == expected
+    severities = Counter(line[0] for line in expected)
     assert (made.row["bloquantes"], made.row["remarques"]) == (severities["bloquante"], severities["remarque"])
+    assert made.row["a_completer"] == severities["à compléter"]
     assert made.row["electeurs"] == len(FAULTS)
     if presentation is Presentation.COMMUNE:
         assert all(row["nom_naissance"] in made.text for row in FAULTS), "made all the same"
@@ -105,7 +108,7 @@ def test_the_row_knows_the_report_as_it_is_on_the_disk(desk: TableauDesk) -> Non
     with Session(desk.engine) as session:
         recorded = session.get_one(Export, made.row["export_id"]).anomalies
     assert recorded == [
-        {"code": "motif_absent", "severity": "remarque", "column": "motif", "count": 2},
+        {"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 2},
         {"code": "electeur_en_double", "severity": "remarque", "column": "nom de naissance", "count": 2},
     ]
 

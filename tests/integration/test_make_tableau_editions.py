@@ -18,6 +18,7 @@ from tests.integration.tableau_register import (
     REUNION,
     REUNION_PRECEDENTE,
     SCRUTIN,
+    TARDIVE,
     add_scrutin,
     named,
     write_register,
@@ -157,13 +158,13 @@ def test_a_leap_year_ends_on_the_29_february(desk: TableauDesk) -> None:
 def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
     saturday, monday = date(2027, 4, 10), date(2027, 4, 5)
     rows = [
-        INSCRIPTION | {"code_commune": "97209", "date_mouvement": day} | named(nom)
+        TARDIVE | {"code_commune": "97209", "date_mouvement": day} | named(nom)
         for nom, day in (("LUNDI", monday), ("MARDI", date(2027, 4, 6)), ("LE VINGTIÈME", date(2027, 3, 21)))
     ]
     write_register(desk.engine, rows, commune=("97209", "FORT-DE-LIBREVILLE"))
     made = desk.make(CINQ, commune="97209", scrutin=saturday)
     assert "Scrutin du 10 avril 2027" in made.text
-    assert "Inscriptions et radiations du 22/03/2027 au 05/04/2027." in made.text
+    assert "intervenues depuis le 22/03/2027, jusqu’au 05/04/2027." in made.text
     assert "LUNDI Zoé" in made.text
     assert "MARDI" not in made.text
     assert "VINGTIÈME" not in made.text
@@ -173,10 +174,10 @@ def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
 @pytest.mark.slow
 def test_a_posted_tableau_says_until_when_it_can_be_consulted(desk: TableauDesk) -> None:
     write_register(desk.engine, [INSCRIPTION])
-    note = "Publié le 20/03/2027, consultable jusqu’au 27/03/2027."
+    note = "Publié le 20/03/2027. Consultable jusqu’au 27/03/2027."
     made = desk.make(**VINGT_JOURS, publication=date(2027, 3, 20), presentations=["par_bureau"])
     assert [page.count(note) for page in made.pages] == [*[0] * (len(made.pages) - 1), 1]
-    assert "Consultable pendant sept jours à compter de sa publication." in desk.make(**VINGT_JOURS).text
+    assert "Publié le ____________. Consultable jusqu’au ____________." in desk.make(**VINGT_JOURS).text
 
 
 @pytest.mark.slow

@@ -65,7 +65,7 @@ CHANGES: list[tuple[str, tuple[str, ...]]] = [
 
 @pytest.fixture
 def desk(desk: TableauDesk) -> TableauDesk:
-    write_register(desk.engine, ROWS)
+    write_register(desk.engine, ROWS, electeurs={"1": 40, "2": 25, "10": 6})
     return desk
 
 

@@ -340,14 +340,15 @@ def test_meetings_are_noted_shown_and_removed(run: Run) -> None:
 def test_what_the_export_does_not_say_is_completed(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
     run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))
-    assert run("motifs", "--commune", "13055").out == "2 mouvements sans catégorie.\n"
+    assert run("motifs", "--commune", "13055").out == "2 mouvements sans date ou sans catégorie.\n"
     path = tmp_path / "motifs.csv"
-    assert run("motifs", "--commune", "13900", "--export", path).out == "0 mouvement sans catégorie.\n"
+    assert run("motifs", "--commune", "13900", "--export", path).out == "0 mouvement sans date ou sans catégorie.\n"
     written = run("motifs", "--commune", "13055", "--export", path)
     assert written.out == f"2 mouvements à compléter dans {path} : il contient des noms.\n"
-    path.write_text(path.read_text().replace(";;", ";Inscription volontaire;Emménagement", 1))
+    day = path.read_text().splitlines()[1].split(";")[4]
+    path.write_text(path.read_text().replace(";;;", f";{day};Inscription volontaire;Emménagement", 1))
     noted = run("motifs", "--commune", "13055", "--import", path)
-    assert noted == (ExitCode.DONE, "1 mouvement complété.\n1 mouvement sans catégorie.\n", "")
+    assert noted == (ExitCode.DONE, "1 mouvement complété.\n1 mouvement sans date ou sans catégorie.\n", "")
     assert run("motifs", "--commune", "13055", "--import", path, "--export", path).code == ExitCode.USAGE
 
 
@@ -357,11 +358,11 @@ def test_a_file_that_is_refused_has_completed_nothing(run: Run, tmp_path: Path) 
     run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))
     path = tmp_path / "motifs.csv"
     run("motifs", "--commune", "13055", "--export", path)
-    half = path.read_text().replace(";;", ";Inscription volontaire;", 1)
-    path.write_text(half.replace(";;", ";Déménagement;"))
+    half = path.read_text().replace(";;;", ";;Inscription volontaire;", 1)
+    path.write_text(half.replace(";;;", ";;Déménagement;"))
     refused = run("motifs", "--commune", "13055", "--import", path)
     assert (refused.code, refused.err) == (ExitCode.FAILED, "Erreur : ligne 3 : catégorie inconnue\n")
-    assert run("motifs", "--commune", "13055").out == "2 mouvements sans catégorie.\n"
+    assert run("motifs", "--commune", "13055").out == "2 mouvements sans date ou sans catégorie.\n"
 
 
 def test_electors_are_protected_by_names_that_are_asked_for(
@@ -373,14 +374,14 @@ def test_electors_are_protected_by_names_that_are_asked_for(
 
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
     assert run("protections", "--commune", "13055").out == "Aucun électeur protégé : ajoutez-en un avec --add.\n"
-    added = answer("--add", "d’Aubigné", "ZOE 2", "14/03/1962")
+    added = answer("--add", "d’Aubigné", "ZOE C", "14/03/1962")
     assert (added.code, added.out) == (ExitCode.DONE, "D'AUBIGNE Zoé C, 14/03/1962\n")
     assert "Nom de naissance : " in added.err
-    refused = answer("--add", "d’Aubigny", "ZOE 2", "14/03/1962")
+    refused = answer("--add", "d’Aubigny", "ZOE C", "14/03/1962")
     assert refused.code == ExitCode.FAILED
     assert "Erreur : personne de ce nom, de ces prénoms et de cette date de naissance" in refused.err
     assert "Aubigny" not in refused.err
-    assert answer("--add", "d’Aubigné", "ZOE 2", "hier").code == ExitCode.USAGE
+    assert answer("--add", "d’Aubigné", "ZOE C", "hier").code == ExitCode.USAGE
     assert answer("--add").code == ExitCode.INTERRUPTED
     assert "Aucun électeur" in answer("--remove", "D'Aubigne", "Zoé C", "1962-03-14").out
     assert run("protections", "--commune", "13055", "--add", "--remove").code == ExitCode.USAGE

@@ -119,7 +119,7 @@ def test_a_poll_of_the_commune_is_noted_corrected_and_taken_away(desk: DepotsDes
 
 
 def test_a_poll_has_the_days_of_its_decree(desk: DepotsDesk) -> None:
-    noted = {"jour": "2027-05-09", "libelle": "Élection partielle, 1er tour", "has_commission": False}
+    noted: dict[str, Any] = {"jour": "2027-05-09", "libelle": "Élection partielle, 1er tour", "has_commission": False}
     assert "demandent le texte" in _refusal(_note(desk, "scrutin_noted", **noted))[1]
     noted |= {"publication_due": "2027-04-24", "texte": "décret n° 2027-1 du 1er avril 2027"}
     _accepted(_note(desk, "scrutin_noted", **noted))
@@ -219,7 +219,8 @@ def test_many_motifs_are_noted_at_once_or_none(desk: DepotsDesk) -> None:
     wrong = "radiation_deces" if rows[-1].nature == "inscription" else "inscription_office"
     code, reason = _refusal(_note(desk, "motifs_completed", motifs=[*motifs[:-1], motifs[-1] | {"categorie": wrong}]))
     assert code == "categorie_incoherente"
-    assert reason.endswith(f"n'est pas celle d'une {rows[-1].nature} (mouvement n° {rows[-1].id}).")
+    said = f"cette catégorie n'est pas celle d'une {rows[-1].nature}."
+    assert reason.endswith(f"Mouvement n° {rows[-1].id} : {said}")
     code, _ = _refusal(_note(desk, "motifs_completed", motifs=[*motifs, motifs[0] | {"mouvement": 999_999}]))
     assert code == "mouvement_inconnu"
     assert (_motifs(desk), _trail(desk)) == ([], [])

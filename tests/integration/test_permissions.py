@@ -35,8 +35,7 @@ TABLEAUX = TableauxRenderRequested.model_validate(
     {
         "commune": "13900",
         "listes": ["P"],
-        "types": ["premier_rectificatif", "vingt_jours"],
-        "date_tableau": "2027-01-10",
+        "types": ["cinq_jours_reu", "vingt_jours"],
         "reunion": "2026-11-02",
         "scrutin": "2027-03-14",
         "requested_by": AGENT,

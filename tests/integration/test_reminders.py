@@ -14,12 +14,13 @@ from common.calendrier import civil_day
 from schemas.envelope import CloudEvent, Publish
 from schemas.events import EcheanceNear
 from schemas.vocabulary import Liste
-from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open_desk, smtp, work
+from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, make_tableau, open_desk, smtp, work
 from tests.parts.databases import ON_SQLITE
 from tests.parts.mail import Mailbox
 from tests.parts.web import serving
 from worker.db.types import utc_now
 from worker.errors import TransientError
+from worker.exports.models import Export, Publication, Request
 from worker.housekeeping.housekeeping import reminder_chore
 from worker.notifier.channels.delivery import Channel
 from worker.notifier.models import Agent, Notification, Reminder, ReminderEcheance
@@ -108,6 +109,75 @@ def test_a_meeting_that_was_noted_is_not_asked_for(desk: Desk, mailbox: Mailbox)
     add(desk, Commission(code_commune="13900", liste="", date=date(2027, 3, 19)))
     work(on(date(2027, 3, 15), desk, mailbox))
     assert subjects(mailbox) == ["Tableau des vingt jours : dans 5 jours"]
+
+
+LAST_DAY = date(2027, 3, 29)
+
+
+def published(desk: Desk, *parts: str, until: date = LAST_DAY, withdrawn_on: date | None = None) -> None:
+    """Tableaux that are published until a day."""
+    desk.ask(*(make_tableau(part, "t") for part in parts), event_id="t")
+    with Session(desk.engine) as session, session.begin():
+        for export_id in session.scalars(select(Export.id)):
+            days = {"published_on": VINGT, "published_until": until, "withdrawn_on": withdrawn_on}
+            said = {"mode": "consultation", "published_by": "mairie", "said_at": utc_now()}
+            session.add(Publication(export_id=export_id, **days, **said))
+    desk.change(Export, parameters={"scrutin": SCRUTIN.isoformat()})
+    desk.change(Request, told_at=utc_now())
+
+
+@pytest.mark.slow
+def test_a_withdrawal_is_reminded_of_once_on_the_day_after_the_last_one(desk: Desk, mailbox: Mailbox) -> None:
+    published(desk, "vingt_jours.P.commune", "vingt_jours.CM.commune")
+    told: dict[date, list[str]] = {}
+    for number in range(12):
+        day = LAST_DAY - timedelta(days=2) + timedelta(days=number)
+        before = len(mailbox.mails)
+        work(on(day, desk, mailbox))
+        if new := [subject for subject in subjects(mailbox)[before:] if "Retrait" in subject]:
+            told[day] = new
+    assert told == {LAST_DAY + timedelta(days=1): ["Retrait du tableau publié : aujourd'hui"]}
+    text = " ".join(next(mail.text for mail in mailbox.mails if "Retrait" in mail.text).split())
+    assert "Dernier jour de la publication : lundi 29 mars 2027" in text
+    assert "Tableau des vingt jours, liste P ; Tableau des vingt jours, liste CM" in text
+
+
+@pytest.mark.parametrize(
+    ("code", "instant", "is_told"),
+    [
+        ("98735", "2027-03-30T08:00:00+00:00", False),  # still the last day in Tahiti, the day after in Paris
+        ("98735", "2027-03-30T11:00:00+00:00", True),
+        ("98611", "2027-03-29T11:00:00+00:00", False),
+        ("98611", "2027-03-29T13:00:00+00:00", True),  # the day after in Wallis, still the last one in Paris
+    ],
+)
+def test_a_withdrawal_follows_the_civil_day_of_the_commune(
+    desk: Desk, mailbox: Mailbox, code: str, instant: str, *, is_told: bool
+) -> None:
+    published(desk, "vingt_jours.P.commune")
+    for table in (Agent, Export):
+        desk.change(table, code_commune=code)
+    day = partial(civil_day, datetime.fromisoformat(instant))
+    work(desk.notifier(smtp(mailbox), today=day, reminder_days=(10,)))
+    told = any("Retrait" in subject for subject in subjects(mailbox))
+    assert told is is_told
+
+
+def test_a_withdrawal_that_was_noted_is_not_reminded_of(desk: Desk, mailbox: Mailbox) -> None:
+    published(desk, "vingt_jours.P.commune", withdrawn_on=LAST_DAY)
+    work(on(LAST_DAY + timedelta(days=1), desk, mailbox))
+    assert not any("Retrait" in subject for subject in subjects(mailbox))
+
+
+def test_a_withdrawal_and_a_deadline_of_a_day_are_one_message(desk: Desk, mailbox: Mailbox) -> None:
+    events: list[CloudEvent] = []
+    published(desk, "vingt_jours.P.commune", until=CINQ - timedelta(days=4))
+    work(on(CINQ - timedelta(days=3), desk, mailbox, events.append))
+    assert [subject for subject in subjects(mailbox) if "échéances" in subject] == [
+        "2 échéances, la première aujourd'hui"
+    ]
+    (retrait,) = [event.data for event in events if event.data.get("echeance") == "retrait"]
+    assert (retrait["scrutin"], retrait["due_on"]) == (None, str(CINQ - timedelta(days=3)))
 
 
 @pytest.mark.slow

@@ -23,7 +23,7 @@ from schemas.topology import (
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE, TODAY, Town
 from tests.parts.wait import wait_until
-from worker.demo.libreville import demo_calendrier
+from worker.demo.libreville import FEVRIER, JANVIER, SCRUTIN_2018, demo_calendrier
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
@@ -94,7 +94,7 @@ def test_the_same_event_three_times_makes_one_set_of_files(town: Town, mailbox: 
     town.start_notifier()
     event = town.ask_tableaux(**BOTH, times=3)
     town.wait_for(event)
-    other = town.ask_tableaux(types=["additions"], scrutin=DAYS.scrutin_additions)
+    other = town.ask_tableaux(types=["additions"], scrutin=SCRUTIN_2018)
     town.wait_for(other)
     mailbox.wait_for(2)
 
@@ -112,6 +112,7 @@ REFUSALS: list[tuple[dict[str, object], str]] = [
     ({"scrutin": "2027-04-14"}, "On ne vote pas le 14/04/2027 : vérifiez la date du scrutin."),
     ({"scrutin": "2026-02-30"}, "scrutin : ce jour n'existe pas."),
     ({"scrutin": "2019-05-26"}, "Tableau des vingt jours : indiquer la réunion précédente"),
+    ({"types": ["additions"]}, "« Tableau des additions » n'existe plus le"),
     ({"type": "fr.openelec.prefecture.request.autre.v1"}, "Type de demande inconnu"),
     ({"noms": ["LANTERNE"]}, "noms : champ inconnu."),
 ]
@@ -121,7 +122,7 @@ REFUSALS: list[tuple[dict[str, object], str]] = [
 def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town, mailbox: Mailbox) -> None:
     town.start_worker()
     town.start_notifier()
-    good = town.ask_tableaux(types=["premier_rectificatif"], date_tableau=DAYS.janvier)
+    good = town.ask_tableaux(types=["premier_rectificatif"], date_tableau=JANVIER)
     town.wait_for(good)
     for number, (changes, _) in enumerate(REFUSALS):
         data = {name: value for name, value in (good.data | BOTH | changes).items() if value and name != "type"}
@@ -144,9 +145,9 @@ def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town, 
 def test_all_six_are_made_of_libreville(town: Town) -> None:
     town.start_worker()
     events = [
-        town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu", "cinq_jours"], scrutin=DAYS.scrutin),
-        town.ask_tableaux(types=["premier_rectificatif", "second_rectificatif"], date_tableau=DAYS.fevrier),
-        town.ask_tableaux(types=["additions"], scrutin=DAYS.scrutin_additions),
+        town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=DAYS.scrutin),
+        town.ask_tableaux(types=["premier_rectificatif", "second_rectificatif"], date_tableau=FEVRIER),
+        town.ask_tableaux(types=["additions", "cinq_jours"], scrutin=SCRUTIN_2018),
     ]
     made = {export["type_tableau"]: export for event in events for export in town.wait_for(event)}
     assert set(made) == set(TypeTableau)

@@ -173,7 +173,7 @@ def test_no_line_is_lost_where_blocks_meet(engines: list[Engine], count: int) ->
     electeurs = [
         ORDINARY | {"id": number, "numero_ordre": number, "numero_general": number} for number in range(1, count + 1)
     ]
-    minor = ORDINARY | {"id": count + 1, "numero_ordre": 0, "numero_general": None, "date_naissance": "2020-01-01"}
+    minor = ORDINARY | {"id": count + 1, "numero_ordre": 0, "numero_general": None, "date_naissance": "2010-01-01"}
     lines = [expected_line(fields, {}) for fields in electeurs]
     for engine in engines:
         files = _export(engine, [*electeurs, minor], {"0002": {}})

@@ -31,7 +31,7 @@ VINGT_JOURS = ["--type", "vingt_jours", "--scrutin", "11/04/2027"]
 def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
     first = _run(tmp_path, "demo")
     assert first.returncode == 0, first.stderr
-    for loaded in ("374 gardées", "36 gardées", "377 gardées", "15 inscriptions, 12 radiations, 12 changements"):
+    for loaded in ("374 gardées", "38 gardées", "377 gardées", "15 inscriptions, 12 radiations, 12 changements"):
         assert loaded in first.stdout
     assert "déjà importée" not in first.stdout
     again = _run(tmp_path, "demo")
@@ -40,9 +40,17 @@ def test_the_demo_makes_lists_tableaux_and_mails_twice(tmp_path: Path) -> None:
     assert "gardées" not in again.stdout
     exports = _exports(tmp_path)
     kinds = Counter(name.split("-")[1] if name.startswith("tableau") else "liste" for _, name, _ in exports)
-    assert kinds == {"liste": 12, "vingt_jours": 12} | dict.fromkeys(
-        ("cinq_jours_reu", "cinq_jours", "premier_rectificatif", "second_rectificatif", "additions"), 6
+    assert kinds == {"liste": 12, "vingt_jours": 6} | dict.fromkeys(
+        ("cinq_jours_reu", "cinq_jours", "premier_rectificatif", "second_rectificatif", "additions"), 2
     )
+    said = "bloquantes + remarques, provisoire_until IS NOT NULL, count(*)"
+    with closing(sqlite3.connect(tmp_path / "prefecture.db")) as connection:
+        query = f"SELECT type_tableau, {said} FROM export WHERE kind = 'tableau' GROUP BY 1, 2, 3"  # noqa: S608 — ours
+        states = {type_: known for type_, *known in connection.execute(query)}
+    (remarks, is_provisoire, number) = states.pop("cinq_jours_reu")
+    assert (remarks > 0, is_provisoire, number) == (True, 1, 2), "its motifs are to be completed"
+    assert states.pop("vingt_jours") == [0, 0, 6]
+    assert set(map(tuple, states.values())) == {(0, 0, 2)}
     for status, name, sha256 in exports:
         content = (tmp_path / "exports/13900" / name).read_bytes()
         assert (status, hashlib.sha256(content).hexdigest()) == ("ready", sha256)

@@ -816,8 +816,8 @@ LISTS = [
     ),
     Mutant(
         "rule-spellings",
-        'fold_identite(*row[size : size + len(IDENTITE)], pays="")',
-        "tuple(row[size : size + len(IDENTITE)])",
+        'same[fold_identite(nom, prenoms, born, lieu, "")]',
+        "same[(nom, prenoms, born, lieu)]",
         ("test_two_spellings_of_a_name_are_one_identity",),
     ),
     Mutant(
@@ -1309,6 +1309,36 @@ SCREEN = [
         "if file.provisoire_until or file.bloquantes:",
         "if False:",
         ("test_what_is_not_to_be_posted_cannot_be_noted_as_posted",),
+    ),
+    Mutant(
+        "recapitulatif-published",
+        "if presentation == Presentation.RECAPITULATIF:",
+        "if False:",
+        ("test_what_is_not_to_be_posted_cannot_be_noted_as_posted",),
+    ),
+    Mutant(
+        "vingt-jours-published-for-three-days",
+        "if type_tableau != VINGT_JOURS or last >= least:",
+        "if True:",
+        ("test_the_tableau_des_vingt_jours_is_published_for_seven_days",),
+    ),
+    Mutant(
+        "repealed-tableau-of-today",
+        "type_.is_repealed != (day <= LAST_REPEALED_DAY)",
+        "False",
+        ("test_a_tableau_at_a_date_of_the_other_law_is_refused_with_the_one_to_ask_for",),
+    ),
+    Mutant(
+        "withdrawal-reminded-of-when-noted",
+        ".where(Publication.published_until.between(first, last), Publication.withdrawn_on.is_(None))",
+        ".where(Publication.published_until.between(first, last))",
+        ("test_a_withdrawal_that_was_noted_is_not_reminded_of",),
+    ),
+    Mutant(
+        "withdrawal-reminded-of-on-the-day-of-paris",
+        "_ONE_DAY <= today(commune) - until <=",
+        '_ONE_DAY <= today("") - until <=',
+        ("test_a_withdrawal_follows_the_civil_day_of_the_commune",),
     ),
     Mutant(
         "published-tableau-undone-without-reason",
@@ -2408,6 +2438,36 @@ TABLEAUX = [
         "return days_before(scrutin, 24), days_before(scrutin, 21)",
         "return days_before(scrutin, 25), days_before(scrutin, 21)",
         ("test_the_commission_meets_between_the_24th_and_the_21st_day",),
+    ),
+    Mutant(
+        "second-round-with-days-of-its-own",
+        "if is_today_law and is_second_round(scrutin, scrutins):",
+        "if False:",
+        ("test_a_second_round_goes_on_with_the_list_of_the_first",),
+    ),
+    Mutant(
+        "meeting-that-did-not-deliberate-moves-the-tableau",
+        "deliberated = max((it.jour for it in held if it.has_deliberated), default=None)",
+        "deliberated = max((it.jour for it in held), default=None)",
+        ("test_the_first_tableau_is_published_the_day_after_the_meeting",),
+    ),
+    Mutant(
+        "annual-meeting-beside-that-of-a-poll",
+        "is_called = any(first.year == year for first, _ in prepared)",
+        "is_called = False",
+        ("test_the_meeting_of_a_year_is_asked_for_when_no_poll_asks_for_one",),
+    ),
+    Mutant(
+        "first-tableau-named-for-days-that-it-has-not",
+        "is_of_twenty_days = bool(scrutin) and not publication_due",
+        "is_of_twenty_days = True",
+        ("test_without_a_poll_the_tableau_is_not_of_the_twenty_days",),
+    ),
+    Mutant(
+        "proposed-meeting-kept-for-the-five-days",
+        'if self.dates.get("reunion", "") not in {"", self.proposed}:',
+        'if self.dates.get("reunion", "") != "":',
+        ("test_the_first_export_is_proposed_when_no_meeting_before_is_noted",),
     ),
     Mutant(
         "closing-on-the-28th",

@@ -18,14 +18,14 @@ class Figures(NamedTuple):
     radiations: int = 0
     departs: int = 0
     apres: int = 0
-    autres: int = 0
+    others: int = 0
     """Mouvements that the tableau counts and does not name."""
 
     @property
     def is_even(self) -> bool:
         """Whether before and what came and left make after."""
         came, left = self.inscriptions + self.arrivees, self.radiations + self.departs
-        return self.avant + came - left + self.autres == self.apres
+        return self.avant + came - left + self.others == self.apres
 
 
 class Line(NamedTuple):

@@ -95,7 +95,7 @@ _TERMS = {
     "Arrivées d’un autre bureau": "arrivees",
     "Radiations": "radiations",
     "Départs vers un autre bureau": "departs",
-    "Autres mouvements, non portés à ce tableau": "autres",
+    "Autres mouvements, non portés à ce tableau": "others",
     "Électeurs après": "apres",
 }
 _TERM = re.compile(rf"({'|'.join(_TERMS)}) ?([+−=]?) ?(−?\d+)")
@@ -334,7 +334,7 @@ class _Page:
         elif term := _TERM.fullmatch(text):
             known = self.figures.get(self._section, Figures())
             name, value = _TERMS[term[1]], int(term[3].replace("−", "-"))
-            is_left = name == "autres" and term[2] == "−"
+            is_left = name == "others" and term[2] == "−"
             self.figures[self._section] = known._replace(**{name: -value if is_left else value})
         elif changes := _CHANGES.fullmatch(text):
             both = int(changes[1])

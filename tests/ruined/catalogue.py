@@ -192,7 +192,7 @@ CONTENT = [
     _refused("dates-a-l-americaine.csv", _export(date="12/31/1960").encode(), "date de naissance illisible (1)"),
     _refused("numero-a-virgule.csv", _export(numero="4,0").encode(), "numéro d'ordre illisible (1)"),
     _read("com13055.csv", _everywhere(COMMUNE, "com13055"), f"{ELECTEURS} gardées"),
-    _read("arrondissement.csv", _everywhere(COMMUNE, "13216"), f"{ELECTEURS} gardées"),
+    _refused("arrondissement.csv", _everywhere(COMMUNE, "13216"), "celui de 13216, une partie de la commune 13055"),
 ]
 
 

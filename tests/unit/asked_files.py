@@ -12,7 +12,7 @@ NOON = datetime(2026, 11, 25, 11, tzinfo=UTC)
 DAY = date(2026, 11, 25)
 _LATER = ("provisoire_until", "recalled_at", "rests_on", "outdated_at")
 _OF_PUBLICATION = (
-    *("published_on", "published_until", "certified_on"),
+    *("published_on", "published_until", "withdrawn_on", "certified_on"),
     *("certificat_name", "certificat_size", "certificat_sha256"),
 )
 

@@ -31,15 +31,15 @@ CASES: dict[str, Content] = {
     ),
     "tableaux_prets_a_corriger_et_en_echec": describe_request(
         tableaux_report(
-            tableau("premier_rectificatif.P.commune", bloquantes=2),
+            tableau("vingt_jours.P.commune", bloquantes=2),
             tableau("second_rectificatif.P.commune", pages=2, electeurs=5, remarques=0),
-            tableau("cinq_jours.CM.recapitulatif", pages=1, electeurs=0, remarques=0),
-            tableau("additions.P.commune", "failed", **FULL_DISK),
+            tableau("vingt_jours.CM.recapitulatif", pages=1, electeurs=0, remarques=0),
+            tableau("cinq_jours_reu.P.commune", "failed", **FULL_DISK),
         ),
         "",
     ),
     "tableau_provisoire": describe_request(
-        tableaux_report(tableau("premier_rectificatif.P.commune", provisoire_until=date(2027, 1, 10))), PAGE
+        tableaux_report(tableau("vingt_jours.P.commune", provisoire_until=date(2027, 3, 22))), PAGE
     ),
     "fichiers_a_refaire": describe_recall(
         RECALL,
@@ -51,7 +51,7 @@ CASES: dict[str, Content] = {
         public_url=PAGE,
     ),
     "exemplaire_de_la_commission": describe_request(
-        tableaux_report(tableau("premier_rectificatif.P.commune", edition=Edition.COMMISSION)), ""
+        tableaux_report(tableau("vingt_jours.P.commune", edition=Edition.COMMISSION)), ""
     ),
     "tableau_en_echec": describe_request(tableaux_report(tableau(status="failed", **FULL_DISK)), ""),
     "listes_pretes_et_en_echec": describe_request(

@@ -15,6 +15,8 @@ from worker.domain.tableau.demande import Demande, is_in
 
 JANVIER, FEVRIER = date(2014, 1, 10), date(2014, 2, 28)
 MUNICIPALES, EUROPEENNES = date(2014, 3, 23), date(2014, 5, 25)
+EUROPEENNES_2019 = date(2019, 5, 26)
+SPRING_2019 = date(2019, 3, 1), date(2019, 6, 30)
 NOON = datetime(2014, 2, 12, 11, 26, 7, tzinfo=UTC)
 
 PERSONNE = Personne(
@@ -100,7 +102,7 @@ def demande(type_: TypeTableau = TypeTableau.PREMIER_RECTIFICATIF, **values: Any
 
 @st.composite
 def mouvements(draw: st.DrawFn, *, max_size: int = 12) -> list[Mouvement]:
-    """Any mouvements of 2013 and 2014, each of another elector, in bureaux that may be unknown or missing."""
+    """Any mouvements of 2013, 2014 and the spring of 2019, each of another elector, in bureaux that may be unknown."""
     one = st.builds(
         Mouvement,
         id=st.just(0),
@@ -110,7 +112,7 @@ def mouvements(draw: st.DrawFn, *, max_size: int = 12) -> list[Mouvement]:
         categorie=st.sampled_from(Categorie),
         motif=st.sampled_from(["", "Condamnation", "Mariage"]),
         date_tableau=st.sampled_from([JANVIER, FEVRIER, date(2015, 1, 10), date(2013, 10, 10)]),
-        date_mouvement=st.dates(date(2013, 9, 1), date(2014, 12, 31)),
+        date_mouvement=st.dates(date(2013, 9, 1), date(2014, 12, 31)) | st.dates(*SPRING_2019),
         scrutin=st.sampled_from([None, MUNICIPALES, EUROPEENNES]),
         ancien_bureau=st.sampled_from(["", "0001", "0002", "0099"]),
         nouveau_bureau=st.sampled_from(["", "0001", "0002", "0099"]),

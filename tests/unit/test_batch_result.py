@@ -61,12 +61,14 @@ def test_the_line_says_how_far_the_batch_is_and_how_long_it_will_last() -> None:
     clock.now = 400.0
     line.show(BatchProgress(read=648, settled=412, ready=1236, failed=3))
     clock.now = 640.0
-    line.show(BatchProgress(read=648, settled=648, ready=21, provisional=2, to_correct=7, recalled=3, failed=3))
+    line.show(
+        BatchProgress(read=648, settled=648, ready=25, provisional=2, to_correct=7, to_complete=4, recalled=3, failed=3)
+    )
     assert [plain(text) for text in said] == [
         "200 / 648 demandes envoyées",
         "12 / 648 communes, 36 fichiers prêts",
         "412 / 648 communes, 1 236 fichiers prêts, 3 en échec, reste environ 4 min",
-        "648 / 648 communes, 9 fichiers prêts, 2 provisoires, 7 à corriger, 3 à refaire, 3 en échec",
+        "648 / 648 communes, 9 fichiers prêts, 2 provisoires, 7 à corriger, 4 à compléter, 3 à refaire, 3 en échec",
     ]
 
 
@@ -198,6 +200,7 @@ def test_programs_are_told_of_each_commune() -> None:
     assert document["counts"] == {
         "ready": 4,
         "provisional": 0,
+        "to_complete": 0,
         "to_correct": 0,
         "recalled": 0,
         "failed": 2,
@@ -219,6 +222,7 @@ def test_programs_are_told_of_each_commune() -> None:
         "bloquantes": 0,
         "remarques": 7,
         "provisional": 0,
+        "to_complete": 0,
         "to_correct": 0,
         "recalled": 0,
         "failures": [{"code": DISK.code, "reason": DISK.reason, "files": 2}],

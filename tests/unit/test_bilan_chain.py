@@ -13,10 +13,12 @@ from schemas.tableaux import Presentation, TypeTableau
 from tests.unit.mouvements_samples import (
     BUREAUX,
     EUROPEENNES,
+    EUROPEENNES_2019,
     FEVRIER,
     JANVIER,
     LIBREVILLE,
     MUNICIPALES,
+    SPRING_2019,
     Mouvements,
     demande,
     mouvements,
@@ -95,15 +97,15 @@ def test_the_last_tableau_leaves_the_list_of_now(moved: list[Mouvement], day: da
 
 
 @pytest.mark.slow
-@given(mouvements(), st.lists(st.dates(date(2013, 9, 1), date(2014, 12, 31)), min_size=3, max_size=6, unique=True))
+@given(mouvements(), st.lists(st.dates(*SPRING_2019), min_size=3, max_size=6, unique=True))
 def test_from_meeting_to_meeting_since_2019(moved: list[Mouvement], meetings: list[date]) -> None:
     requests = [demande(TypeTableau.VINGT_JOURS, reunion=one, until=other) for one, other in pairwise(sorted(meetings))]
     for first, second in pairwise(requests):
         assert figures(first, applied(moved), "apres") == figures(second, applied(moved), "avant")
 
 
-@given(mouvements(), st.dates(date(2013, 9, 1), date(2014, 3, 1)))
+@given(mouvements(), st.dates(date(2019, 3, 1), date(2019, 5, 3)))
 def test_the_cinq_jours_follow_the_vingt_jours_since_2019(moved: list[Mouvement], reunion: date) -> None:
-    before = demande(TypeTableau.VINGT_JOURS, reunion=reunion, until=date(2014, 3, 2))
-    after = demande(TypeTableau.CINQ_JOURS_REU, reunion=date(2014, 3, 2), scrutin=MUNICIPALES)
+    before = demande(TypeTableau.VINGT_JOURS, reunion=reunion, until=date(2019, 5, 4))
+    after = demande(TypeTableau.CINQ_JOURS_REU, reunion=date(2019, 5, 4), scrutin=EUROPEENNES_2019)
     assert figures(before, applied(moved), "apres") == figures(after, applied(moved), "avant")

@@ -83,10 +83,10 @@ def test_the_days_of_a_poll(jour: date) -> None:
 
 @pytest.mark.parametrize("jour", FIRST_ROUNDS)
 def test_the_first_tableau_is_published_the_day_after_the_meeting(jour: date) -> None:
-    first, last, published, _ = FIRST_ROUNDS[jour]
+    first, _, published, _ = FIRST_ROUNDS[jour]
     held = [CalendarReunion(first), CalendarReunion(jour)]
     assert cycle_of(BY_DAY[jour], held, POLLS).due[0].due_on == date.fromordinal(first.toordinal() + 1)
-    vain = [CalendarReunion(last, has_deliberated=False)]
+    vain = [CalendarReunion(first, has_deliberated=False)]
     cycle = cycle_of(BY_DAY[jour], vain, POLLS)
     assert (cycle.reunion, cycle.due[0].due_on) == (vain[0], published)
 

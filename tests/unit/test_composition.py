@@ -260,7 +260,7 @@ def test_it_is_provisional_until_its_date() -> None:
         (TypeTableau.ADDITIONS, {"scrutin": date(2017, 4, 23)}, date(2017, 2, 6), date(2017, 2, 6)),
         (TypeTableau.CINQ_JOURS, {"scrutin": MUNICIPALES}, date(2014, 3, 18), date(2014, 3, 19)),
         (TypeTableau.VINGT_JOURS, VINGT_JOURS, date(2026, 2, 21), date(2026, 2, 21)),
-        (TypeTableau.VINGT_JOURS, VINGT_JOURS | {"until": None}, date(2026, 2, 23), date(2026, 2, 24)),
+        (TypeTableau.VINGT_JOURS, VINGT_JOURS | {"until": None}, date(2026, 2, 23), date(2026, 2, 23)),
         (
             TypeTableau.VINGT_JOURS,
             VINGT_JOURS | {"publication": date(2026, 2, 22)},

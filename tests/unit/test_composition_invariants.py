@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import replace
+from datetime import date
 from random import Random
 
 import pytest
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from tests.unit.mouvements_samples import (
     EUROPEENNES,
+    EUROPEENNES_2019,
     JANVIER,
     LIBREVILLE,
     MUNICIPALES,
@@ -34,8 +36,8 @@ REQUESTS = st.one_of(
     st.builds(
         demande,
         st.sampled_from([TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU]),
-        scrutin=st.sampled_from([MUNICIPALES, EUROPEENNES]),
-        reunion=st.just(JANVIER),
+        scrutin=st.just(EUROPEENNES_2019),
+        reunion=st.sampled_from([JANVIER, date(2019, 4, 20)]),
     ),
 )
 

@@ -8,7 +8,7 @@ from common.calendrier import CalendarReunion, CalendarScrutin
 from schemas.tableaux import TypeTableau
 from worker.housekeeping.reminders import find_deadlines, stage
 from worker.notifier.messages.content import Content
-from worker.notifier.messages.deadlines import COMMISSION, Deadline, describe_deadlines
+from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline, describe_deadlines
 from worker.notifier.messages.render import render_chat, render_html, render_text
 
 SCRUTIN = date(2027, 4, 11)
@@ -20,6 +20,9 @@ POLL, TODAY = CalendarScrutin(SCRUTIN), date(2027, 3, 1)
 
 def meetings(*days: date) -> list[CalendarReunion]:
     return [CalendarReunion(day) for day in days]
+
+
+RETRAIT = Deadline(WITHDRAWAL, date(2027, 3, 30), date(2027, 4, 5), None, "Tableau des vingt jours, liste P")
 
 
 def test_a_poll_asks_for_a_meeting_and_two_tableaux() -> None:
@@ -101,6 +104,12 @@ def describe(*deadlines: Deadline, today: date = date(2027, 3, 12)) -> Content:
             [MEETING],
             date(2027, 3, 19),
             "Rappel — Réunion de la commission de contrôle : jusqu'au dimanche 21 mars 2027 — LIBREVILLE (13900)",
+        ),
+        ([RETRAIT], date(2027, 3, 30), "Rappel — Retrait du tableau publié : aujourd'hui — LIBREVILLE (13900)"),
+        (
+            [RETRAIT],
+            date(2027, 4, 1),
+            "Rappel — Retrait du tableau publié : depuis le mardi 30 mars 2027 — LIBREVILLE (13900)",
         ),
         ([CINQ, VINGT], date(2027, 3, 12), "Rappel — 2 échéances, la première dans 10 jours — LIBREVILLE (13900)"),
     ],

@@ -2,13 +2,24 @@
 
 import re
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 from common.french import short_date
-from common.law import ARTICLES, LAW_OF_MEETING, LAW_OF_PROTECTION, LAWS, Article, Citation, Regime, cite
-from schemas.tableaux import TypeTableau
+from common.law import (
+    ARTICLES,
+    LAW_OF_MEETING,
+    LAW_OF_PROTECTION,
+    LAWS,
+    REPERTOIRE_UNIQUE_DEPUIS,
+    Article,
+    Citation,
+    Regime,
+    cite,
+)
+from schemas.tableaux import LAST_REPEALED_DAY, TypeTableau
 
 ROOT = Path(__file__).parents[2]
 _NUMBER = re.compile(r"\b(?:LO|L|R)\. ?\d+(?:-\d+)?")
@@ -32,6 +43,10 @@ def _is_cited(article: Article, code: str) -> bool:
 
 def test_the_law_knows_every_tableau_of_the_contract() -> None:
     assert set(LAWS) == set(TypeTableau)
+    assert {type_ for type_ in TypeTableau if type_.is_repealed} == {
+        type_ for type_ in TypeTableau if LAWS[type_].regime is Regime.REVISION_ANNUELLE
+    }
+    assert LAST_REPEALED_DAY + timedelta(days=1) == REPERTOIRE_UNIQUE_DEPUIS
 
 
 def test_the_five_days_rest_on_the_registrations_of_article_l_30_too() -> None:

@@ -9,6 +9,7 @@ from schemas.tableaux import Edition, TypeTableau
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from tests.unit.mail_cases import CASES
 from tests.unit.mail_samples import FULL_DISK, body, mail_about, refused, subject, tableau, tableaux_report
+from worker.exports.models import Export
 from worker.notifier.messages.content import Tone
 from worker.notifier.messages.render import render_text
 from worker.notifier.messages.request import RequestReport, describe_request
@@ -31,10 +32,10 @@ def test_a_ready_tableau() -> None:
 
 def test_tableaux_ready_wrong_and_failed() -> None:
     about = tableaux_report(
-        tableau("premier_rectificatif.P.commune", bloquantes=2),
+        tableau("vingt_jours.P.commune", bloquantes=2),
         tableau("second_rectificatif.P.commune", pages=2, electeurs=5, remarques=0),
-        tableau("cinq_jours.CM.recapitulatif", pages=1, electeurs=0, remarques=0),
-        tableau("additions.P.commune", "failed", **FULL_DISK),
+        tableau("vingt_jours.CM.recapitulatif", pages=1, electeurs=0, remarques=0),
+        tableau("cinq_jours_reu.P.commune", "failed", **FULL_DISK),
     )
 
     assert body(about, "") == _mail("tableaux_prets_a_corriger_et_en_echec")
@@ -42,7 +43,7 @@ def test_tableaux_ready_wrong_and_failed() -> None:
 
 
 def test_a_provisional_tableau() -> None:
-    about = tableaux_report(tableau("premier_rectificatif.P.commune", provisoire_until=date(2027, 1, 10)))
+    about = tableaux_report(tableau("vingt_jours.P.commune", provisoire_until=date(2027, 3, 22)))
 
     assert body(about, "") == _mail("tableau_provisoire")
 
@@ -87,7 +88,7 @@ def test_what_was_recalled_before_anybody_was_told_is_not_called_ready() -> None
     assert subject(about) == "1 tableau prêt, 1 à refaire — LIBREVILLE (13900)"
     text = body(about, "")
     assert "— à refaire, ce dont il vient ne vaut plus" in text
-    assert "En mairie : à afficher ; consultable" not in text, "nothing is to be done with it"
+    assert "En mairie" not in text, "nothing is to be done with it"
 
 
 def test_files_to_make_again() -> None:
@@ -102,7 +103,7 @@ def test_what_is_not_known_of_the_period_is_said_with_what_to_do() -> None:
 
 
 def test_a_copy_for_the_commission_is_not_to_be_posted_nor_lodged() -> None:
-    about = tableaux_report(tableau("premier_rectificatif.P.commune", edition=COMMISSION))
+    about = tableaux_report(tableau("vingt_jours.P.commune", edition=COMMISSION))
 
     assert body(about, "") == _mail("exemplaire_de_la_commission")
 
@@ -183,11 +184,11 @@ def test_anomalies_count_once_for_a_type_and_a_list_whatever_the_presentations()
     assert subject(about) == "4 tableaux à corriger, 1 234 anomalies bloquantes — LIBREVILLE (13900)"
 
 
-def test_a_tableau_that_would_be_wrong_is_neither_signed_nor_posted_nor_lodged() -> None:
-    text = body(tableaux_report(tableau("premier_rectificatif.P.commune", bloquantes=1)), "")
+def test_a_tableau_that_would_be_wrong_is_neither_signed_nor_published() -> None:
+    text = body(tableaux_report(tableau("vingt_jours.P.commune", bloquantes=1)), "")
 
-    assert "N'affichez et ne déposez pas" in text
-    for words in ("prêt à imprimer", "Ce qu'il reste à faire", "Signature", "e-listelec"):
+    assert "Ne publiez pas un tableau qui a des anomalies bloquantes" in text
+    for words in ("prêt à imprimer", "Ce qu'il reste à faire", "Signature"):
         assert words not in text
 
 
@@ -195,38 +196,44 @@ def test_a_wrong_copy_for_the_commission_is_not_to_be_posted_either() -> None:
     text = body(tableaux_report(tableau(edition=COMMISSION, bloquantes=1)), "")
 
     assert "il serait faux" in text
-    assert "Exemplaire de la commission : ne pas afficher." in text
-
-
-COMMISSION_SIGNS = "par les membres de la commission administrative"
-LODGED = "déposez le PDF sur e-listelec"
+    assert "L'exemplaire de la commission ne se publie pas" in text
 
 
 @pytest.mark.parametrize(
-    ("type_", "signature", "in_town_hall", "is_lodged"),
+    ("type_", "in_town_hall"),
     [
-        ("premier_rectificatif", COMMISSION_SIGNS, "à déposer au secrétariat et à afficher le 10 janvier", True),
-        ("second_rectificatif", COMMISSION_SIGNS, "à déposer au secrétariat le jour de sa signature", True),
-        ("additions", COMMISSION_SIGNS, "à afficher", True),
-        ("cinq_jours", "par le maire", "à afficher cinq jours avant le scrutin", True),
-        (
-            "vingt_jours",
-            "non exigée ; le maire peut signer",
-            "à afficher ; consultable pendant sept jours à compter de sa publication",
-            False,
-        ),
-        ("cinq_jours_reu", "non exigée ; le maire peut signer", "à afficher cinq jours avant le scrutin", False),
+        ("vingt_jours", "à tenir sept jours à la disposition des électeurs, puis à retirer"),
+        ("cinq_jours_reu", "à publier cinq jours avant le scrutin, puis à retirer"),
     ],
 )
-def test_what_is_to_be_done_depends_on_the_type(
-    type_: str, signature: str, in_town_hall: str, *, is_lodged: bool
-) -> None:
+def test_what_is_to_be_done_depends_on_the_type(type_: str, in_town_hall: str) -> None:
     text = body(tableaux_report(tableau(f"{type_}.P.commune"), tableau(f"{type_}.CM.par_bureau")), "")
 
-    lodging = [f"  À la préfecture : {LODGED}"] if is_lodged else []
-    steps = [TypeTableau(type_).label, f"  Signature : {signature}", f"  En mairie : {in_town_hall}", *lodging]
+    steps = [
+        TypeTableau(type_).label,
+        "  Signature : non exigée ; le maire peut signer",
+        f"  En mairie : {in_town_hall}",
+    ]
     assert "\n\n" + "\n".join(steps) + "\n\n" in text
     assert text.count("Signature :") == 1
+
+
+@pytest.mark.parametrize(
+    ("about", "said"),
+    [
+        (tableau("vingt_jours.P.recapitulatif"), "Un récapitulatif ne se publie pas : il ne nomme aucun électeur."),
+        (tableau(edition=COMMISSION), "L'exemplaire de la commission ne se publie pas : ses motifs sont complets."),
+        (tableau("additions.P.commune"), "Un tableau d'avant 2019 ne se publie plus"),
+        (tableau("second_rectificatif.P.par_bureau"), "Un tableau d'avant 2019 ne se publie plus"),
+        (tableau(provisoire_until=COMING), "Ne publiez pas un tableau provisoire : sa période n'est pas terminée."),
+    ],
+)
+def test_what_is_not_published_is_not_said_to_be(about: Export, said: str) -> None:
+    text = body(tableaux_report(about), "")
+
+    assert said in " ".join(text.split())
+    for words in ("Ce qu'il reste à faire", "se signe", "s'affiche", "En mairie", "déposez"):
+        assert words not in text
 
 
 def test_a_refusal_says_that_tableaux_were_asked_for() -> None:

@@ -36,6 +36,7 @@ def _rejection(**changes: str) -> LineError:
 
 def test_a_line_becomes_a_row_of_the_table() -> None:
     assert _parse() == {
+        "is_dated": True,
         "code_commune": "13055",
         "liste": "P",
         "nature": "inscription",

@@ -37,7 +37,7 @@ def test_the_event_follows_the_published_schema() -> None:
     [
         (["export-liste", "--commune", "13900"], "fr.openelec.prefecture.request.liste_export.v1"),
         (
-            ["render-tableaux", "--commune", "13900", "--type", "additions", "--scrutin", "2027-04-11"],
+            ["render-tableaux", "--commune", "13900", "--type", "vingt_jours", "--scrutin", "2027-04-11"],
             "tableaux_render",
         ),
         (["cancel", "some-id"], "fr.openelec.prefecture.request.cancel.v1"),

@@ -71,7 +71,7 @@ def test_what_cannot_be_used_is_not_called_ready() -> None:
     assert any("provisoire" in row for row in rows)
     assert any("à corriger" in row for row in rows)
     advice = printed(lambda console: print_request(console, EVENT, request(coming)))[-1]
-    assert advice.endswith(" : à refaire à partir du 10/01/2027, avant d'être signé, affiché ou déposé")
+    assert advice.endswith(" : à refaire à partir du 10/01/2027, avant d'être signé, publié ou déposé")
     advice = printed(lambda console: print_request(console, EVENT, request(gone)))[-1]
     assert advice.endswith(" : l'import 3 (reu.csv) a été annulé")
     assert exports_document([coming], None)["exports"][0]["provisoire_until"] == date(2027, 1, 10)

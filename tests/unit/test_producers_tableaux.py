@@ -78,7 +78,7 @@ def test_one_request_asks_for_several_types_lists_and_presentations(ask: Callabl
 
 @pytest.mark.parametrize("written", ["2027-04-11", "11/04/2027", "11/4/2027", " 11/04/2027 "])
 def test_a_date_is_read_as_a_program_or_a_clerk_writes_it(written: str, ask: Callable[..., dict[str, Any]]) -> None:
-    assert ask("--type", "additions", "--scrutin", written)["scrutin"] == "2027-04-11"
+    assert ask("--type", "vingt_jours", "--scrutin", written)["scrutin"] == "2027-04-11"
 
 
 @pytest.mark.parametrize(

@@ -43,12 +43,12 @@ def test_the_cinq_jours_goes_on_from_the_vingt_jours() -> None:
     assert _dates(CINQ, **both)["until"] is None
 
 
-def test_a_commission_that_did_not_meet_before_the_poll_leaves_the_twentieth_day() -> None:
+def test_a_commission_that_did_not_meet_before_the_poll_stops_on_the_eve_of_the_twentieth_day() -> None:
     calendrier = Calendrier(reunions=(LAST_YEAR,))
     vingt, cinq = (_dates(type_, calendrier, scrutin="2027-04-11") for type_ in (VINGT, CINQ))
     assert (vingt["reunion"], vingt["until"]) == (LAST_YEAR, None)
     demande = Demande(type=VINGT, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **vingt)
-    assert cinq["reunion"] == demande.last_day == date(2027, 3, 22)
+    assert cinq["reunion"] == demande.last_day == date(2027, 3, 21)
 
 
 def test_a_decree_moves_the_last_day_and_may_do_without_the_commission() -> None:
@@ -62,7 +62,8 @@ def test_a_decree_moves_the_last_day_and_may_do_without_the_commission() -> None
     vingt, cinq = (_dates(type_, known, scrutin="2027-04-11") for type_ in (VINGT, CINQ))
     assert (vingt["reunion"], vingt["until"]) == (BEFORE_POLL, None), "a meeting that is not of this poll comes before"
     demande = Demande(type=VINGT, requested_at=datetime(2027, 3, 20, tzinfo=UTC), **vingt)
-    assert cinq["reunion"] == demande.last_day == demande.effective_on == decreed
+    assert (demande.effective_on, demande.last_day) == (decreed, date(2027, 3, 26))
+    assert cinq["reunion"] == demande.last_day
     assert (demande.name, demande.titre) == ("Tableau des inscriptions et radiations",) * 2
     assert demande.law.reference_legale == "Code électoral, art. L. 19, L. 20 et R. 13"
 

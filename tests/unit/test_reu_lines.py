@@ -42,6 +42,7 @@ def _parse(changes: dict[str, str], parser: LineParser | None = None) -> dict[st
 
 def test_a_line_becomes_an_elector() -> None:
     assert _parse({}) == {
+        "arrondissement": "",
         "code_commune": "13055",
         "liste": "P",
         "code_bureau": "0001",

@@ -150,9 +150,16 @@ def test_since_2019_a_tableau_goes_from_meeting_to_meeting(day: date, *, vingt: 
     assert is_in(one, demande(CINQ_JOURS_REU, scrutin=scrutin, reunion=reunion)) is cinq
 
 
-def test_without_a_meeting_the_vingt_jours_stop_on_the_twentieth_day() -> None:
+def test_without_a_meeting_the_vingt_jours_stop_on_the_eve_of_the_twentieth_day() -> None:
     asked = demande(VINGT_JOURS, scrutin=date(2026, 3, 15), reunion=date(2026, 1, 12))
-    assert asked.last_day == date(2026, 2, 23)
+    assert asked.last_day == date(2026, 2, 22)
+
+
+def test_the_cinq_jours_published_on_a_day_stop_on_the_eve() -> None:
+    asked = demande(
+        TypeTableau.CINQ_JOURS_REU, scrutin=date(2026, 3, 15), reunion=date(2026, 2, 20), publication=date(2026, 3, 10)
+    )
+    assert (asked.last_day, asked.final_on) == (date(2026, 3, 9), date(2026, 3, 10))
 
 
 def test_published_earlier_they_stop_on_the_eve() -> None:
@@ -174,6 +181,27 @@ def test_published_earlier_they_stop_on_the_eve() -> None:
 def test_a_request_without_its_dates_is_refused(type_: TypeTableau, values: dict[str, Any], expected: str) -> None:
     with pytest.raises(DemandeInvalide, match=expected):
         demande(type_, **values)
+
+
+@pytest.mark.parametrize(
+    ("type_", "values", "instead"),
+    [
+        (PREMIER, {"date_tableau": date(2019, 1, 10)}, "tableau annuel des inscriptions et radiations (vingt_jours)"),
+        (SECOND, {"date_tableau": date(2027, 2, 28)}, "tableau annuel des inscriptions et radiations (vingt_jours)"),
+        (ADDITIONS, {"scrutin": date(2027, 4, 11)}, "le tableau des vingt jours (vingt_jours)"),
+        (CINQ_JOURS, {"scrutin": date(2019, 1, 6)}, "le tableau des cinq jours d'aujourd'hui (cinq_jours_reu)"),
+        (CINQ_JOURS_REU, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "(cinq_jours)"),
+        (VINGT_JOURS, {"scrutin": date(2018, 12, 30), "reunion": JANVIER}, "le tableau des additions (additions)"),
+        (VINGT_JOURS, {"until": date(2018, 12, 31), "reunion": JANVIER}, "celui des cinq jours d'alors (cinq_jours)"),
+    ],
+)
+def test_a_tableau_at_a_date_of_the_other_law_is_refused_with_the_one_to_ask_for(
+    type_: TypeTableau, values: dict[str, Any], instead: str
+) -> None:
+    with pytest.raises(DemandeInvalide) as refused:
+        demande(type_, **values)
+    assert instead in str(refused.value)
+    assert "1er janvier 2019" in str(refused.value)
 
 
 def historical_requests(day: date, polls: tuple[date, ...]) -> list[Demande]:

@@ -82,7 +82,7 @@ def test_a_meeting_without_a_poll_calls_for_its_tableau_the_day_after() -> None:
     assert task.button.after == "?type=vingt_jours&until=2026-11-24#demander"
 
     made = ready_tableau(1, parameters={"scrutin": None, "until": "2026-11-24"})
-    assert states(tasks_of(made, reunions=meeting))["Afficher le tableau"] is TO_DO
+    assert states(tasks_of(made, reunions=meeting))["Publier le tableau"] is TO_DO
     other = ready_tableau(1, parameters={"scrutin": None, "until": "2026-11-20"})
     assert f"Préparer le {TABLEAU}" in states(tasks_of(other, reunions=meeting))
     for_poll = ready_tableau(1, parameters={"scrutin": "2026-12-20", "until": "2026-11-24"})
@@ -219,38 +219,37 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
     [
         (date(2026, 11, 10), None, "Préparer le tableau des cinq jours", TO_COME),
         (date(2026, 12, 14), None, "Préparer le tableau des cinq jours", TO_COME),
-        (date(2026, 12, 15), None, "Préparer le tableau des cinq jours", TO_COME),
-        (date(2026, 12, 16), None, "Préparer le tableau des cinq jours", TO_DO),
-        (date(2026, 12, 17), None, "Préparer le tableau des cinq jours", LATE),
+        (date(2026, 12, 15), None, "Préparer le tableau des cinq jours", TO_DO),
+        (date(2026, 12, 16), None, "Préparer le tableau des cinq jours", LATE),
         (date(2026, 12, 1), {"bloquantes": 2}, "Corriger le tableau des cinq jours", TO_DO),
         (
-            date(2026, 12, 15),
-            {"provisoire_until": date(2026, 12, 16)},
+            date(2026, 12, 14),
+            {"provisoire_until": date(2026, 12, 15)},
             "Refaire le tableau des cinq jours",
             TO_COME,
         ),
         (
-            date(2026, 12, 16),
-            {"provisoire_until": date(2026, 12, 16)},
+            date(2026, 12, 15),
+            {"provisoire_until": date(2026, 12, 15)},
             "Refaire le tableau des cinq jours",
             TO_DO,
         ),
         (date(2026, 12, 15), {"a_completer": 4}, "Compléter le tableau des cinq jours", TO_DO),
         (date(2026, 12, 16), {"a_completer": 4}, "Compléter le tableau des cinq jours", LATE),
-        (date(2026, 12, 15), {"a_completer": 4, "published_on": date(2026, 12, 15)}, "Certifier l'affichage", TO_DO),
-        (date(2026, 12, 15), {}, "Afficher le tableau", TO_DO),
-        (date(2026, 12, 16), {}, "Afficher le tableau", LATE),
-        (date(2026, 12, 16), {"published_on": date(2026, 12, 15)}, "Certifier l'affichage", TO_DO),
+        (date(2026, 12, 15), {"a_completer": 4, "published_on": date(2026, 12, 15)}, "Certifier la publication", TO_DO),
+        (date(2026, 12, 15), {}, "Publier le tableau", TO_DO),
+        (date(2026, 12, 16), {}, "Publier le tableau", LATE),
+        (date(2026, 12, 16), {"published_on": date(2026, 12, 15)}, "Certifier la publication", TO_DO),
         (
             date(2026, 12, 16),
             {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 16)},
-            "Certifier l'affichage",
+            "Certifier la publication",
             TO_COME,
         ),
         (
             date(2026, 12, 17),
             {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 16)},
-            "Certifier l'affichage",
+            "Certifier la publication",
             TO_DO,
         ),
         (
@@ -260,7 +259,7 @@ def test_what_was_refused_and_made_again_of_the_same_register_is_to_be_corrected
                 "published_until": date(2026, 12, 16),
                 "certified_on": date(2026, 12, 17),
             },
-            "Certifier l'affichage",
+            "Certifier la publication",
             DONE,
         ),
     ],
@@ -270,14 +269,57 @@ def test_a_tableau_goes_from_yet_to_come_to_certified(
 ) -> None:
     files = [] if facts is None else [ready_tableau(1, **CINQ_JOURS | facts)]
     found = tasks_of(*files, today=today, scrutins=(POLL,))
-    about = [task for task in found if "cinq jours" in task.title or task.title in {"Afficher le tableau", title}]
+    about = [task for task in found if "cinq jours" in task.title or task.title in {"Publier le tableau", title}]
     assert [(task.title, task.state) for task in about] == [(title, state)]
 
 
 def test_a_published_tableau_of_a_poll_that_is_over_is_still_to_be_certified() -> None:
     file = ready_tableau(1, **CINQ_JOURS, published_on=DAY, published_until=DAY)
     found = tasks_of(file, today=date(2027, 1, 5))
-    assert states(found)["Certifier l'affichage"] is TO_DO
+    assert states(found)["Certifier la publication"] is TO_DO
+
+
+@pytest.mark.parametrize(
+    ("today", "withdrawn_on", "state"),
+    [
+        (date(2026, 12, 22), None, TO_COME),
+        (date(2026, 12, 23), None, TO_DO),
+        (date(2027, 2, 1), None, TO_DO),
+        (date(2027, 2, 1), date(2026, 12, 23), DONE),
+    ],
+)
+def test_a_published_tableau_is_to_withdraw_from_the_day_after_its_last_one(
+    today: date, withdrawn_on: date | None, state: TaskState
+) -> None:
+    days = {"published_on": date(2026, 12, 15), "published_until": date(2026, 12, 22), "withdrawn_on": withdrawn_on}
+    (task,) = [it for it in tasks_of(ready_tableau(1, **CINQ_JOURS, **days), today=today) if "Retirer" in it.title]
+    assert (task.title, task.state, task.button.export) == ("Retirer le tableau", state, 1)
+    assert task.due == (None if withdrawn_on else date(2026, 12, 23))
+
+
+def test_a_tableau_without_a_last_day_is_not_to_withdraw_yet() -> None:
+    found = tasks_of(ready_tableau(1, **CINQ_JOURS, published_on=DAY), today=date(2027, 2, 1))
+    assert "Retirer le tableau" not in states(found)
+
+
+RECAPITULATIF = CINQ_JOURS | {"presentation": "recapitulatif"}
+
+
+def test_a_recapitulatif_is_never_the_tableau_that_is_due() -> None:
+    found = tasks_of(ready_tableau(1, **RECAPITULATIF), today=date(2026, 12, 15), scrutins=(POLL,))
+    assert states(found)["Préparer le tableau des cinq jours"] is TO_DO
+    assert "Publier le tableau" not in states(found)
+
+
+@pytest.mark.parametrize(
+    "facts", [RECAPITULATIF, CINQ_JOURS | {"edition": "commission"}, {"type_tableau": "cinq_jours"}]
+)
+def test_what_is_never_published_has_no_task_of_a_publication(facts: dict[str, Any]) -> None:
+    file = ready_tableau(1, **facts, published_on=DAY, published_until=DAY)
+    assert not file.may_be_published
+    assert (
+        not {"Certifier la publication", "Retirer le tableau"} & states(tasks_of(file, today=date(2027, 1, 5))).keys()
+    )
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ _LEFT_WAITING = (
     "UPDATE export SET status = 'queued', size = NULL, sha256 = NULL, finished_at = NULL, "
     "rung_at = now(), not_before = now() + interval '1 day' WHERE id = {}"
 )
-_FIT = "UPDATE export SET bloquantes = 0, provisoire_until = NULL WHERE id = {}"
+_FIT = "UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL WHERE id = {}"
 _RIGHT = f"UPDATE agent SET may_protect = true WHERE name = '{CLERK}'"  # noqa: S608 — ours
 _WITHOUT_MOTIF = "UPDATE mouvement SET categorie = '' WHERE id IN (SELECT min(id) FROM mouvement GROUP BY nature)"
 _PURGED = "UPDATE export SET purged_at = now() WHERE id = {}"
@@ -104,7 +104,7 @@ class Filled:
             connection.exec_driver_sql(_FIT.format(self.published))
         today = self._site.today
         days = {"published_on": today, "published_until": today}
-        said = {"commune": LIBREVILLE, "exports": [self.published], "requested_by": CLERK}
+        said = {"commune": LIBREVILLE, "exports": [self.published], "mode": "consultation", "requested_by": CLERK}
         self._send(PublicationDeclared.model_validate(said | days), "certificat_name IS NOT NULL", self.published)
 
     def _send(self, data: Data, then: str, export: int) -> None:

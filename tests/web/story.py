@@ -333,14 +333,18 @@ class Story:
         self.hand.sees(f"Enregistré : scrutin du {short_date(self.days.scrutin)}")
 
     def complete_motifs(self) -> None:
-        """Why each came or left."""
+        """When and why each came or left: one day for all that an export shows."""
         self.hand.go("À faire")
         self.hand.follow("Compléter")
         self.hand.sees("Remplissez ce que vous savez")
         words = {"inscription": "Inscription volontaire", "radiation": "Décès", "modification": "Changement de bureau"}
         assert self.hand.choose_all("Catégorie", words) >= NEWCOMERS + LEAVE
-        self.hand.press("Enregistrer")
-        self.hand.sees("Tous les mouvements ont leur motif")
+        for day in (self.days.meeting, self.days.today):
+            if self._rows("SELECT 1 FROM mouvements_a_completer WHERE code_commune = :here"):
+                self.hand.write("Date", day)
+                self.hand.press("Appliquer à tous et enregistrer")
+                self.hand.sees("Enregistré")
+        self.hand.sees("Tous les mouvements ont leur date et leur motif")
 
     def ask_for_the_tableau(self) -> None:
         """That of twenty days, of the principal list: nothing speaks against it."""

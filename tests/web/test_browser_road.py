@@ -229,8 +229,8 @@ def test_a_tableau_is_posted_and_its_certificate_taken_then_signed(
     scrutin = demo_calendrier(site.today).scrutin
     export = site.town.wait_for(site.town.ask_tableaux(types=["cinq_jours_reu"], scrutin=scrutin))[0]
     with site.town.engine.begin() as connection:
-        fit = f"UPDATE export SET bloquantes = 0, provisoire_until = NULL WHERE id = {export['export_id']}"  # noqa: S608 — ours
-        connection.exec_driver_sql(fit)
+        fit = "UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL"
+        connection.exec_driver_sql(f"{fit} WHERE id = {export['export_id']}")
     page = visit(java_script_enabled=has_scripts).page
     address = f"/communes/{LIBREVILLE}/exports/{export['export_id']}"
     page.goto(address)

@@ -209,7 +209,7 @@ def test_what_the_platform_accepted_is_not_said_to_be_refused(files: FilesScreen
 
 def test_a_tableau_that_was_published_is_still_to_be_deposited(files: FilesScreen) -> None:
     number = files.make_tableau(TypeTableau.CINQ_JOURS_REU)
-    files.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL")
+    files.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
     files.desk.publish(number)
     assert f'name="export" value="{number}"' in files.get("depot").text
     files.post("depot", {"export": number, "jour": today().isoformat()})

@@ -184,7 +184,7 @@ def test_a_dossier_names_what_it_lacks_on_the_page_and_in_the_zip(files_on_both:
 def test_a_list_that_the_platform_refused_is_not_in_the_dossier_any_more(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     made = screen.make(CM)["export_id"]
-    screen.desk.run("UPDATE export SET bloquantes = 0")
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0")
     assert f'value="{made}" checked' in screen.get("dossier").text
     screen.desk.deposit(made)
     assert f'value="{made}" checked' not in screen.get("dossier").text

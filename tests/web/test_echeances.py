@@ -24,7 +24,7 @@ def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(files_o
         "du jeudi 12 novembre 2026au dimanche 15 novembre 2026 Réunion de la commission de contrôle",
         "réunion notée le vendredi 13 novembre 2026",
         "samedi 14 novembre 2026 Tableau des vingt jours à publier Code électoral, art. L. 19, L. 20 et R. 13",
-        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20, L. 30, L. 31 et R. 14",
+        "mardi 1er décembre 2026 Tableau des cinq jours à publier Code électoral, art. L. 20 (II), L. 30 et R. 14",
         "dans 6 jours",
     ):
         assert expected in page
@@ -32,6 +32,10 @@ def test_each_day_of_the_coming_poll_is_written_in_full_with_its_article(files_o
 
 def test_an_unusual_closing_is_said_to_be_one(files: FilesScreen) -> None:
     files.set_clock(NOON)
+    files.desk.run(
+        "INSERT INTO scrutin (code_commune, date, libelle, cloture) "
+        "VALUES ('13900', '2027-04-18', 'Élections municipales, 1er tour', '2027-02-28')"
+    )
     page = files.read("echeances")
     assert page.count("date propre à ce scrutin") == 1
     assert page.index("dimanche 18 avril 2027") < page.index("date propre à ce scrutin")
@@ -64,7 +68,7 @@ def test_a_provisional_tableau_strikes_off_no_deadline(files: FilesScreen) -> No
     for name in ("exports", "tableaux"):
         page = files.read(name)
         assert "À refaire à partir du 01/12/2026" in page
-        assert "ni signature, ni affichage, ni dépôt." in page
+        assert "ni signature, ni publication, ni dépôt." in page
         assert "prêt" not in page.partition("Derniers exports")[2]
 
 
@@ -88,7 +92,8 @@ def test_what_was_recalled_says_so_on_every_page(files: FilesScreen) -> None:
 def test_what_is_missing_is_asked_for_by_a_form_filled_in(files: FilesScreen) -> None:
     files.set_clock(NOON)
     page = files.get("echeances").text
-    wanted = f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}"
+    due = DAYS.scrutin - timedelta(days=5)
+    wanted = f"{files.path('tableaux')}?type=cinq_jours_reu&amp;scrutin={DAYS.scrutin}&amp;publication={due}"
     assert f'href="{wanted}"' in page
     form = files.read("tableaux", f"type=cinq_jours_reu&scrutin={DAYS.scrutin}")
     assert "Tableau des cinq jours" in form

@@ -289,12 +289,13 @@ def test_a_doubt_is_shown_side_by_side_and_decided(files_on_both: FilesScreen) -
 def test_a_full_queue_keeps_what_is_noted_on_every_page(files: FilesScreen, amqp_url: str) -> None:
     plant_doubt(files)
     tableau = files.make_tableau(TypeTableau.CINQ_JOURS_REU)
-    files.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL, finished_at = created_at")
+    files.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
+    files.desk.run("UPDATE export SET finished_at = created_at")
     day = today().isoformat()
     pages: list[tuple[str, dict[str, str], dict[str, Any]]] = [
         ("reunions", {"act": "reunion", "jour": day}, {}),
         ("doutes", {"doubt": "901", "decision": "same_person", "verifie": "oui"}, {}),
-        ("publication", {"mode": "affichage", "du": day, "au": "", "signe": ""}, {"export": tableau}),
+        ("publication", {"mode": "affichage", "du": day, "au": "", "retire": "", "signe": ""}, {"export": tableau}),
     ]
     files.spool.stop()
     with RequestsQueue(amqp_url, max_length=1) as queue, Publisher(amqp_url) as files.broker.real:

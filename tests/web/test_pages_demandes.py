@@ -162,7 +162,7 @@ def test_a_request_that_was_made_says_what_is_to_be_corrected(screen: AskedScree
 @pytest.mark.slow
 def test_a_request_that_was_made_without_anomaly_is_ready(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
-    screen.desk.run("UPDATE export SET bloquantes = 0, anomalies = '[]' WHERE id = :id", id=number)
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, anomalies = '[]' WHERE id = :id", id=number)
     assert "Liste électorale, 1 fichier prête" in screen.read(f"/demandes/{screen.requests()[0]}")
     assert re.search(r"Prêt : Liste P du [\d/]+ [\d:]+ \[csv\]\.", screen.read("/listes"))
 

@@ -17,7 +17,7 @@ from worker.exports.models import Export
 pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
 MADE_AT = datetime(2026, 11, 25, 9, 30, tzinfo=UTC)
-GOOD = "UPDATE export SET bloquantes = 0 WHERE id = :id"
+GOOD = "UPDATE export SET bloquantes = 0, a_completer = 0 WHERE id = :id"
 
 
 @pytest.fixture
@@ -154,7 +154,7 @@ def test_the_page_of_a_tableau_tells_its_dates(screen: AskedScreen) -> None:
     screen.desk.ring(number)
     said = screen.read(f"/exports/{number}")
     assert "dimanche 18 avril 2027" in said
-    assert "ne pas afficher" in said
+    assert "ne pas publier" in said
     assert re.search(r"Mouvements \d+ – 1 page", said)
     assert "Marquer comme déposé" not in said
 

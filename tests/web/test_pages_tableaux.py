@@ -221,7 +221,7 @@ def test_what_is_wrong_is_said_beside_its_field_and_nothing_is_asked(
 @pytest.mark.slow
 def test_the_tableau_des_vingt_jours_takes_another_day_for_the_poll(screen: AskedScreen) -> None:
     page = screen.post("/tableaux", FORM | {"scrutin": ""})
-    assert "le dernier jour des mouvements ou le jour de l'affichage" in words(page)
+    assert "le dernier jour des mouvements ou le jour de la publication" in words(page)
     assert screen.post("/tableaux", FORM | {"scrutin": "", "publication": "2027-03-29"}).status_code == 303
 
 
@@ -232,6 +232,30 @@ def test_a_fault_keeps_what_was_written_and_opens_what_is_folded(screen: AskedSc
     assert checked(page, "listes") == ["CE"]
     assert checked(page, "edition") == ["commission"]
     assert re.search(r"<details open><summary>Autres dates", page)
+
+
+@pytest.mark.parametrize(
+    ("changed", "field", "said"),
+    [
+        ({"type": "additions"}, "scrutin", "demandez le tableau des vingt jours (vingt_jours)"),
+        ({"type": "cinq_jours"}, "scrutin", "demandez le tableau des cinq jours d'aujourd'hui (cinq_jours_reu)"),
+        (
+            {"type": "premier_rectificatif", "scrutin": "", "date_tableau": "2027-01-10"},
+            "date_tableau",
+            "demandez le tableau annuel des inscriptions et radiations (vingt_jours)",
+        ),
+        ({"type": "cinq_jours_reu", "scrutin": "2018-12-30"}, "scrutin", "demandez le tableau des cinq jours d'alors"),
+    ],
+)
+def test_a_tableau_of_the_other_law_is_refused_beside_its_date(
+    screen: AskedScreen, changed: dict[str, Any], field: str, said: str
+) -> None:
+    page = screen.post("/tableaux", FORM | changed)
+    assert page.status_code == 422
+    assert f'<a href="#{field}">' in page.text
+    assert "1er janvier 2019" in words(page)
+    assert said in words(page)
+    assert screen.sent == []
 
 
 @pytest.mark.slow

@@ -10,8 +10,9 @@ from schemas.tableaux import Edition, TypeTableau
 from tests.integration.depots_desk import today
 from tests.integration.export_desk import COMMUNE
 from tests.parts.pdf import check_accessible, check_archive, read_text
-from tests.parts.town import AGENT
+from tests.parts.town import AGENT, TODAY
 from tests.web.files_desk import FilesScreen
+from worker.demo.libreville import demo_calendrier
 from worker.exports.audit import Action
 from worker.exports.integrity import VerifyScope, find_orphans, verify_files
 from worker.exports.purge import purge_files, total
@@ -41,9 +42,14 @@ def _made_long_ago(screen: FilesScreen) -> int:
     return number
 
 
-def _note(screen: FilesScreen, number: int, first: date, last: date | None = None, signed: date | None = None) -> None:
-    days = {name: day.isoformat() if day else "" for name, day in (("du", first), ("au", last), ("signe", signed))}
-    answer = screen.post("publication", {"mode": "affichage"} | days, export=number)
+def _form(**said: object) -> dict[str, str]:
+    """What the page sends; days as days."""
+    empty = dict.fromkeys(("mode", "du", "au", "retire", "signe"), "")
+    return empty | {name: str(value) for name, value in said.items()}
+
+
+def _note(screen: FilesScreen, number: int, first: date, **said: object) -> None:
+    answer = screen.post("publication", _form(mode="affichage", du=first, **said), export=number)
     assert answer.status_code == 303, answer.text
     screen.work()
     while screen.desk.enqueued:
@@ -90,7 +96,7 @@ def test_from_a_ready_tableau_to_its_signed_certificate(files_on_both: FilesScre
     _note(screen, number, first)
     assert "le dernier jour n'est pas noté" in screen.read("publication", export=number)
     assert screen.get("certificat", export=number).status_code == 404
-    _note(screen, number, first, last)
+    _note(screen, number, first, au=last)
     page = screen.read("publication", export=number)
     assert "Certificat à signer." in page
     assert " publié " in page
@@ -98,7 +104,7 @@ def test_from_a_ready_tableau_to_its_signed_certificate(files_on_both: FilesScre
     pdf = screen.get("certificat", export=number)
     assert pdf.status_code == 200
     assert pdf.headers["content-disposition"] == f'attachment; filename="{row["certificat_name"]}"'
-    _note(screen, number, first, last, today())
+    _note(screen, number, first, au=last, signe=today())
     assert "Certificat signé le" in screen.read("publication", export=number)
     assert screen.get("certificat", export=number).content == pdf.content, "a signature changes nothing of it"
     assert " certifié " in screen.read("exports")
@@ -117,7 +123,7 @@ def test_the_certificate_says_what_was_published_and_is_to_be_signed(files: File
     said = " ".join(read_text(path).split())
     for words in (
         *("Certificat de publication", "LIBREVILLE", "code INSEE 13900", row["label"], row["file_name"]),
-        *(f"SHA-256 : {row['sha256']}", "Code électoral, art. L. 20, L. 30, L. 31 et R. 14"),
+        *(f"SHA-256 : {row['sha256']}", "Code électoral, art. L. 20 (II), L. 30 et R. 14"),
         *("Le maire", "Nom et signature", "Sceau de la mairie", "Fait à LIBREVILLE, le"),
         "certifie que le tableau désigné ci-dessous a été affiché du",
     ):
@@ -137,6 +143,7 @@ def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(files_on_both: Files
     liste = screen.make()["export_id"]
     number = _tableau(screen)
     commission = screen.make_tableau(TypeTableau.CINQ_JOURS_REU, edition=Edition.COMMISSION)
+    recapitulatif = screen.make_tableau(TypeTableau.CINQ_JOURS_REU, presentations=["recapitulatif"])
     publish = screen.desk.publish
 
     def refused(*exports: int, **fields: object) -> str:
@@ -146,17 +153,28 @@ def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(files_on_both: Files
 
     assert refused(liste) == "pas_un_tableau"
     assert refused(commission) == "exemplaire_commission"
+    assert refused(number, recapitulatif) == "recapitulatif"
+    screen.desk.run("UPDATE export SET type_tableau = 'cinq_jours' WHERE id = :id", id=number)
+    assert refused(number) == "tableau_abroge"
+    screen.desk.run("UPDATE export SET type_tableau = 'cinq_jours_reu' WHERE id = :id", id=number)
     assert refused(number, published_on=today() + WEEK) == "date_a_venir"
     assert refused(number, published_on=today() - WEEK) == "publication_avant_fichier"
     assert refused(number, published_until=today() - WEEK) == "fin_avant_debut"
     assert refused(number, certified_on=today()) == "certificat_avant_fin"
+    assert refused(number, withdrawn_on=today()) == "retrait_avant_fin"
+    assert refused(number, published_until=today() + WEEK, withdrawn_on=today()) == "retrait_avant_fin"
     assert refused(number, published_until=today() + WEEK, certified_on=today()) == "certificat_avant_fin"
     for column in ("bloquantes = 1", "bloquantes = 0, provisoire_until = '2099-01-01'"):
         screen.desk.run(f"UPDATE export SET {column}")  # noqa: S608 — ours
         assert refused(number) == "tableau_a_refaire"
     assert _row(screen, number)["published_on"] is None
-    for export in (liste, commission, number):
+    for export in (liste, number):
         assert screen.get("publication", export=export).status_code == 404
+    for export, said in ((commission, "ses motifs sont complets"), (recapitulatif, "il ne nomme aucun électeur")):
+        for answer in (screen.get("publication", export=export), screen.post("publication", _form(), export=export)):
+            assert answer.status_code == 409
+            assert said in answer.text
+    assert "Noter la publication" not in screen.read("export", export=recapitulatif)
 
 
 @pytest.mark.slow
@@ -172,13 +190,15 @@ def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(files_on_both: Files
         ({"du": ""}, "Premier jour : Donnez le premier jour"),
         ({"au": "2020-01-01"}, "Dernier jour : Le dernier jour précède le premier"),
         ({"signe": "2020-01-01"}, "Certificat signé le : Le certificat se signe une fois la publication terminée"),
+        ({"retire": "2020-01-01"}, "Retiré le : Le tableau se retire une fois la publication terminée"),
+        ({"retire": "2099-01-01"}, "Retiré le : Le 01/01/2099 n'est pas encore venu"),
     ],
 )
 def test_a_form_that_cannot_be_taken_comes_back_as_it_was_filled_in(
     files: FilesScreen, days: dict[str, str], said: str
 ) -> None:
     number = _tableau(files)
-    form = {"mode": "consultation", "du": today().isoformat(), "au": "", "signe": ""} | days
+    form = _form(mode="consultation", du=today()) | days
     answer = files.post("publication", form, export=number)
     assert answer.status_code == 422
     page = answer.text.replace("\u202f", " ").replace("\u00a0", " ").replace("&#39;", "'")
@@ -200,6 +220,74 @@ def test_said_later_counts_whatever_comes_last(files_on_both: FilesScreen) -> No
     assert overtaken["code"] == "declaration_depassee"
     row = _row(screen, number)
     assert (row["publication_mode"], row["published_by"]) == ("affichage", AGENT)
+
+
+@pytest.mark.slow
+def test_the_tableau_des_vingt_jours_is_published_for_seven_days(files_on_both: FilesScreen) -> None:
+    """The day of the publication is not counted: electors may contest until the seventh day after it."""
+    screen = files_on_both
+    number = screen.make_tableau(TypeTableau.VINGT_JOURS)
+    screen.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL, finished_at = created_at")
+    for days in (0, 3, 6):
+        last = today() + timedelta(days=days)
+        refused = screen.desk.publish(number, published_until=last)
+        assert refused["code"] == "publication_trop_courte"
+        assert f"jusqu'au {today() + WEEK:%d/%m/%Y} au moins" in refused["reason"]
+        answer = screen.post("publication", _form(mode="consultation", du=today(), au=last), export=number)
+        assert answer.status_code == 422
+        assert "reste sept jours à la disposition des électeurs (art. R. 13)" in answer.text.replace("\u00a0", " ")
+    assert screen.desk.publish(number, published_until=today() + WEEK)["outcome"] == "accepted"
+
+
+def test_the_seven_days_of_the_other_tableau_may_end_after_the_poll(files: FilesScreen) -> None:
+    last = demo_calendrier(TODAY).scrutin + WEEK
+    assert files.desk.publish(_tableau(files), published_until=last)["outcome"] == "accepted"
+
+
+def test_nothing_is_ticked_before_the_clerk_has_said_it(files: FilesScreen) -> None:
+    number = _tableau(files)
+    page = files.get("publication", export=number).text
+    assert " checked" not in page
+    answer = files.post("publication", _form(du=today()), export=number)
+    assert answer.status_code == 422
+    assert "Dites s'il est consultable en mairie, ou affiché" in answer.text.replace("&#39;", "'")
+    assert files.broker.events == []
+
+
+@pytest.mark.slow
+def test_a_withdrawal_is_noted_and_the_certificate_says_it(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    number = _made_long_ago(screen)
+    first, last = today() - WEEK - timedelta(days=1), today() - timedelta(days=1)
+    _note(screen, number, first, au=last)
+    assert "Tableau à retirer." in screen.read("publication", export=number)
+    path = screen.desk.services.storage.path(COMMUNE, _row(screen, number)["certificat_name"])
+    assert "puis retiré" not in read_text(path)
+    _note(screen, number, first, au=last, retire=today())
+    assert _row(screen, number)["withdrawn_on"] in {today(), str(today())}
+    page = screen.read("publication", export=number)
+    assert "Retiré le" in page
+    assert "Tableau à retirer." not in page
+    assert "puis retiré le" in " ".join(read_text(path).split())
+    before = path.read_bytes()
+    _note(screen, number, first, au=last, retire=today(), signe=today())
+    assert path.read_bytes() == before, "what was signed is not drawn again"
+    said = [line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED]
+    assert f", retiré le {today():%d/%m/%Y}" in said[1]
+
+
+@pytest.mark.slow
+def test_a_certificate_is_never_drawn_of_a_recapitulatif(files_on_both: FilesScreen) -> None:
+    """Not even when its publication is in the table."""
+    screen = files_on_both
+    number = _made_long_ago(screen)
+    screen.desk.publish(number, published_on=today() - WEEK)
+    screen.desk.run("UPDATE export SET presentation = 'recapitulatif'")
+    screen.desk.run("UPDATE publication SET published_until = :last", last=str(today()))
+    make_export(number, screen.desk.services)
+    assert _row(screen, number)["certificat_name"] is None
+    assert "Certifier" not in screen.read("taches")
+    assert screen.get("publication", export=number).status_code == 409
 
 
 @pytest.mark.slow

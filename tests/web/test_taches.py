@@ -38,7 +38,7 @@ def test_the_road_from_a_list_to_correct_to_an_accepted_one(files_on_both: Files
     screen.desk.run("UPDATE export SET bloquantes = 9")
     assert "Corriger la liste complémentaire municipale à faire 9 anomalies bloquantes" in _to_do(screen)
     again = screen.make(CM)["export_id"]
-    screen.desk.run("UPDATE export SET bloquantes = 0 WHERE id = :id", id=again)
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0 WHERE id = :id", id=again)
     assert "Prête : liste complémentaire municipale." in _to_do(screen)
     screen.desk.deposit(again)
     page = screen.read("taches")
@@ -56,12 +56,26 @@ def test_the_road_from_a_list_to_correct_to_an_accepted_one(files_on_both: Files
 def test_a_tableau_is_posted_then_certified(files_on_both: FilesScreen) -> None:
     screen = files_on_both
     number = screen.make_tableau(TypeTableau.CINQ_JOURS_REU)
-    screen.desk.run("UPDATE export SET bloquantes = 0, provisoire_until = NULL")
-    assert "Afficher le tableau" in screen.read("taches")
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
+    assert "Publier le tableau" in screen.read("taches")
     screen.desk.publish(number, published_until=today())
-    assert "Certifier l'affichage pas encore" in screen.read("taches")
+    assert "Certifier la publication pas encore" in screen.read("taches")
     screen.set_clock(datetime.now(UTC) + timedelta(days=2))
-    assert "Certifier l'affichage à faire" in _to_do(screen)
+    assert "Certifier la publication à faire" in _to_do(screen)
+    assert "Retirer le tableau à faire" in _to_do(screen)
+    screen.desk.run("UPDATE publication SET withdrawn_on = published_until")
+    assert "Retirer le tableau fait" in screen.read("taches")
+
+
+@pytest.mark.slow
+def test_a_recapitulatif_is_not_the_tableau_to_publish(files_on_both: FilesScreen) -> None:
+    screen = files_on_both
+    screen.make_tableau(TypeTableau.CINQ_JOURS_REU, presentations=["recapitulatif"])
+    screen.desk.run("UPDATE export SET bloquantes = 0, a_completer = 0, provisoire_until = NULL")
+    page = screen.read("taches")
+    assert "Publier le tableau" not in page
+    assert "Préparer le tableau des cinq jours" in page
+    assert "Demander ce tableau" in screen.read("echeances")
 
 
 def test_the_map_leads_to_every_page_and_every_page_to_the_map(files: FilesScreen) -> None:

@@ -1,8 +1,8 @@
 """LIBREVILLE, the demonstration commune: 330 electors, and every nasty case of real files among them.
 
-Its export, then the one of a month later: who came, who left, who votes elsewhere, and homonyms to tell apart. Its
-electoral calendar: a poll is coming, the commission de contrôle has met, the yearly tableaux are due. The yearly
-revision ended in 2018; LIBREVILLE shows its tableaux beside those of today, for the coming year.
+Its export on the day of the commission's meeting, then today's: inscriptions, radiations, changes of bureau, and
+homonyms to tell apart. Its electoral calendar: a poll is coming, the commission de contrôle has met. The tableaux of
+the yearly revision, which ended in 2018, are archives of that year.
 """
 
 import random
@@ -108,12 +108,12 @@ _ALLEE = _STREET | {"numero_voie": "18", "voie": "Allée des Sorbiers"}
 
 
 def write_second_reu(path: Path, today: date) -> None:
-    """Write the export of one month after `write_reu`, which is given the same `today`."""
+    """Write the export of today; that of `write_reu`, which is given the same `today`, comes before it."""
     write_lines(path, second_rows(today))
 
 
 def second_rows(today: date) -> Iterator[ReuRow]:
-    """The electors of the three lists, one month later."""
+    """The electors of the three lists, in the second export."""
     principale, others = first_rows(today)
     numbers = count(_FIRST_NUMBER)
     for place, electeur in enumerate(principale):
@@ -166,8 +166,14 @@ def _complementary(electeurs: Sequence[ReuRow]) -> Iterator[ReuRow]:
 _SUNDAY = 6
 
 
+JANVIER, FEVRIER = dix_janvier(2018), cloture(2018)
+"""The dates of the last tableaux rectificatifs."""
+SCRUTIN_2018 = date(2018, 4, 22)
+"""A poll of that year: in April, so that it has a tableau des additions (art. L. 11-2 before 2019)."""
+
+
 class DemoCalendrier(NamedTuple):
-    """The dates that LIBREVILLE's tableaux are counted from."""
+    """The dates that the tableaux of today's law are counted from."""
 
     scrutin: date
     """The coming poll: a Sunday, more than a week away."""
@@ -175,31 +181,14 @@ class DemoCalendrier(NamedTuple):
     """The commission's meeting before it, between the 24th and the 21st day (art. L. 19): mouvements until then are in
     the tableau des vingt jours, later ones in the tableau des cinq jours."""
     reunion_precedente: date
-    janvier: date
-    """Date of the first tableau rectificatif."""
-    fevrier: date
-    """Date of the second."""
-    scrutin_additions: date
-    """The poll of the tableau des additions: in April, so that it has one (art. L. 11-2 before 2019)."""
 
 
 def demo_calendrier(today: date) -> DemoCalendrier:
     """The dates around a day."""
-    scrutin = _sunday_from(today + timedelta(days=8))
+    soon = today + timedelta(days=8)
+    scrutin = soon + timedelta(days=(_SUNDAY - soon.weekday()) % 7)
     reunion = days_before(scrutin, 23)
-    year = today.year if today <= dix_janvier(today.year) else today.year + 1
-    return DemoCalendrier(
-        scrutin=scrutin,
-        reunion=reunion,
-        reunion_precedente=reunion - timedelta(days=182),
-        janvier=dix_janvier(year),
-        fevrier=cloture(year),
-        scrutin_additions=_sunday_from(date(year, 4, 15)),
-    )
-
-
-def _sunday_from(day: date) -> date:
-    return day + timedelta(days=(_SUNDAY - day.weekday()) % 7)
+    return DemoCalendrier(scrutin, reunion, reunion - timedelta(days=182))
 
 
 PRINCIPAL_LINES, MUNICIPAL_LINES, EUROPEAN_LINES = 1_819_378 / LINES, 11_175 / LINES, 10_364 / LINES

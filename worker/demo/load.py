@@ -1,4 +1,4 @@
-"""LIBREVILLE into the register: two exports of the REU a month apart, a file of mouvements, its electoral calendar."""
+"""LIBREVILLE into the register: two exports of the REU, a file of mouvements, its electoral calendar."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -7,7 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, select
 
 from common.calendrier import jour_a_paris
-from worker.demo.libreville import LIBREVILLE, DemoCalendrier, demo_calendrier, write_reu, write_second_reu
+from worker.demo.libreville import LIBREVILLE, demo_calendrier, write_reu, write_second_reu
 from worker.demo.mouvements import write_mouvements
 from worker.registre.communes import add_commune
 from worker.registre.imports.report import ImportSummary
@@ -31,29 +31,26 @@ def loaded_on(engine: Engine) -> date | None:
 
 
 def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple[Path, ImportSummary]]:
-    """Import its files one after the other, each told as it is done; the second export gives mouvements."""
+    """Import its files one after the other, each yielded once it is imported; the second export gives mouvements.
+
+    The file of mouvements is complete until the commission's meeting: the tableau des vingt jours rests on it.
+    """
     with engine.begin() as connection:
         add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
         set_demo_calendrier(connection, today)
     first, mouvements, second = folder / "libreville-reu.csv", folder / "libreville-mouvements.csv", folder / _SECOND
     write_reu(first, today=today)
-    taken_on = demo_calendrier(today).reunion_precedente
-    yield first, import_file(engine, first, imported_by=BY, accept_rejects=True, intake=Intake(taken_on))
+    reunion = demo_calendrier(today).reunion
+    yield first, import_file(engine, first, imported_by=BY, accept_rejects=True, intake=Intake(reunion))
     write_mouvements(mouvements, today)
-    yield mouvements, import_mouvements(engine, mouvements, imported_by=BY, complete_until=today)
+    yield mouvements, import_mouvements(engine, mouvements, imported_by=BY, complete_until=reunion)
     write_second_reu(second, today)
     yield second, import_file(engine, second, imported_by=BY, accept_rejects=True, intake=Intake(today))
 
 
 def set_demo_calendrier(connection: Connection, today: date) -> None:
-    """Write the polls and the meetings to the register; a second time does nothing."""
+    """Write the poll and the meetings to the register; a second time does nothing."""
     days = demo_calendrier(today)
-    for scrutin in _scrutins(days):
-        set_scrutin(connection, scrutin)
+    set_scrutin(connection, KnownScrutin(LIBREVILLE.code, days.scrutin, "Élection municipale partielle", None))
     for day in (days.reunion_precedente, days.reunion):
         add_reunion(connection, LIBREVILLE.code, Reunion(ALL_LISTS, day))
-
-
-def _scrutins(days: DemoCalendrier) -> Iterator[KnownScrutin]:
-    yield KnownScrutin(LIBREVILLE.code, days.scrutin, "Élection municipale partielle", None)
-    yield KnownScrutin(LIBREVILLE.code, days.scrutin_additions, "Élections municipales, 1er tour", days.fevrier)

@@ -1,4 +1,7 @@
-"""LIBREVILLE's mouvements as a CSV file: each of the six tableaux has something to show, before any second export."""
+"""LIBREVILLE's mouvements as a CSV file: each of the six tableaux has something to show.
+
+They have their exact dates and motifs. Those of the yearly revision are of 2017 and 2018.
+"""
 
 import csv
 from collections.abc import Iterator
@@ -10,9 +13,12 @@ from schemas.vocabulary import Categorie, Nature
 from worker.demo.libreville import (
     BUREAUX,
     EVERY,
+    FEVRIER,
+    JANVIER,
     LIBREVILLE,
     NEWCOMERS,
     POOL,
+    SCRUTIN_2018,
     demo_calendrier,
     first_rows,
     newcomers,
@@ -33,6 +39,8 @@ class _Cause(NamedTuple):
 _VOLONTAIRE = _Cause(Nature.INSCRIPTION, Categorie.INSCRIPTION_VOLONTAIRE, "Emménagement dans la commune")
 _OFFICE = _Cause(Nature.INSCRIPTION, Categorie.INSCRIPTION_OFFICE, "Dix-huit ans révolus")
 _JUGE = _Cause(Nature.INSCRIPTION, Categorie.INSCRIPTION_JUDICIAIRE, "Décision du tribunal judiciaire")
+_EIGHTEEN_FOR_THE_POLL = {("PRIMEVÈRE", "Maëlys"), ("CERISAIE", "Suzon")}
+"""Those of `age_cases` who turn eighteen today and tomorrow."""
 _DECES = _Cause(Nature.RADIATION, Categorie.RADIATION_DECES, "Décès à Libreville")
 _PARTI = _Cause(Nature.RADIATION, Categorie.RADIATION_AUTRE_COMMUNE, "Inscription dans une autre commune")
 _RADIE = _Cause(Nature.RADIATION, Categorie.RADIATION_DECISION, "Perte de l'attache avec la commune")
@@ -41,10 +49,9 @@ _MARIE = _Cause(Nature.MODIFICATION, Categorie.MODIFICATION_ETAT_CIVIL, "Mariage
 
 
 class _Tableau(NamedTuple):
-    """Mouvements of one tableau: their dates, and why each was made."""
+    """Mouvements of one tableau, applied to the list: their dates, and why each was made."""
 
     effet: Effet
-    etat: Etat
     jour: date
     date_tableau: date | None
     scrutin: date | None
@@ -61,20 +68,19 @@ def write_mouvements(path: Path, today: date) -> None:
 
 
 def _tableaux(today: date) -> tuple[_Tableau, ...]:
-    days = demo_calendrier(today)
-    long_ago, before = days.reunion_precedente - timedelta(40), days.reunion - timedelta(10)
+    before = demo_calendrier(today).reunion - timedelta(10)
     return (
-        _Tableau(Effet.PREMIER_MARS, Etat.ACTIF, long_ago, days.janvier, None, (
+        _Tableau(Effet.PREMIER_MARS, date(2017, 10, 2), JANVIER, None, (
             *(_VOLONTAIRE, _VOLONTAIRE, _VOLONTAIRE, _OFFICE, _DECES, _PARTI, _PARTI, _RADIE, _DEMENAGE, _DEMENAGE),
             _MARIE,
         )),
-        _Tableau(Effet.PREMIER_MARS, Etat.ACTIF, long_ago, days.fevrier, None, (_JUGE, _OFFICE, _DECES, _DEMENAGE)),
-        _Tableau(Effet.ELECTION, Etat.ACTIF, long_ago, days.janvier, days.scrutin_additions, (_OFFICE,) * 3),
-        _Tableau(Effet.IMMEDIAT, Etat.ACTIF, long_ago, days.janvier, days.scrutin, (_JUGE, _VOLONTAIRE, _DECES)),
-        _Tableau(Effet.IMMEDIAT, Etat.APPLIQUE, before, None, None, (
+        _Tableau(Effet.PREMIER_MARS, date(2018, 1, 22), FEVRIER, None, (_JUGE, _OFFICE, _DECES, _DEMENAGE)),
+        _Tableau(Effet.ELECTION, date(2018, 1, 29), JANVIER, SCRUTIN_2018, (_OFFICE,) * 3),
+        _Tableau(Effet.IMMEDIAT, date(2018, 3, 19), JANVIER, SCRUTIN_2018, (_JUGE, _VOLONTAIRE, _DECES)),
+        _Tableau(Effet.IMMEDIAT, before, None, None, (
             *(_VOLONTAIRE, _VOLONTAIRE, _DECES, _PARTI, _DEMENAGE),
         )),
-        _Tableau(Effet.IMMEDIAT, Etat.APPLIQUE, today, None, None, (_JUGE, _PARTI)),
+        _Tableau(Effet.IMMEDIAT, today, None, None, (_JUGE, _PARTI)),
     )  # fmt: skip
 
 
@@ -84,50 +90,48 @@ def _principale(today: date) -> Iterator[dict[str, object]]:
     unlisted = iter(newcomers(NEWCOMERS, POOL))
     for tableau in _tableaux(today):
         for rank, cause in enumerate(tableau.causes):
-            electeur = next(on_list if _is_on_list(cause, tableau) else unlisted)
+            is_on_list = cause.nature is not Nature.RADIATION and cause is not _OFFICE
+            electeur = next(on_list if is_on_list else unlisted)
             yield _row("P", electeur, cause, tableau, is_protegee=rank == 1)
+    *_, recent, _ = _tableaux(today)
+    for electeur in electeurs:
+        if (electeur.nom, electeur.prenoms) in _EIGHTEEN_FOR_THE_POLL:
+            yield _row("P", electeur, _OFFICE, recent)
 
 
 def _complementary(today: date) -> Iterator[dict[str, object]]:
-    """On each complementary list, who came and left before the commission's meeting, and for the yearly tableau."""
+    """An inscription and a radiation of each complementary list before the meeting, and for the yearly tableau."""
     _, electeurs = first_rows(today)
     yearly, *_, recent, _ = _tableaux(today)
     for liste, label in (("CE", EUROPEENNE), ("CM", MUNICIPALE)):
         on_list = [electeur for electeur in electeurs if electeur.liste == label][4:7]
         yield _row(liste, on_list[0], _VOLONTAIRE, recent)
         yield _row(liste, on_list[1]._replace(nom="MISTIGRIS", prenoms="Zéphirin"), _PARTI, recent)
-        yield _row(liste, on_list[2], _DECES, yearly)
-        yield _row(liste, on_list[2]._replace(nom="CAPUCHON", prenoms="Ombeline"), _VOLONTAIRE, yearly)
-
-
-def _is_on_list(cause: _Cause, tableau: _Tableau) -> bool:
-    """Whether the list of today shows the elector of a mouvement."""
-    return cause.nature is Nature.MODIFICATION or (
-        (cause.nature is Nature.INSCRIPTION) == (tableau.etat is Etat.APPLIQUE)
-    )
+        yield _row(liste, on_list[2], _VOLONTAIRE, yearly)
+        yield _row(liste, on_list[2]._replace(nom="CAPUCHON", prenoms="Ombeline"), _DECES, yearly)
 
 
 def _row(
     liste: str, electeur: ReuRow, cause: _Cause, tableau: _Tableau, *, is_protegee: bool = False
 ) -> dict[str, object]:
-    ancien, nouveau = _bureaux(electeur.bureau, cause, tableau)
+    ancien, nouveau = _bureaux(electeur.bureau, cause)
     return {
         "code_commune": LIBREVILLE.code,
         "liste": liste,
         "nature": cause.nature.value,
         "effet": tableau.effet.value,
-        "etat": tableau.etat.value,
+        "etat": Etat.APPLIQUE.value,
         "date_mouvement": _format(tableau.jour),
         "nom_naissance": electeur.nom,
         "prenoms": electeur.prenoms,
-        "date_naissance": _eighteen_years_before(tableau) if cause is _OFFICE else electeur.date_naissance,
+        "date_naissance": (_eighteen_in_2018(tableau) if cause is _OFFICE else "") or electeur.date_naissance,
         "categorie": cause.categorie.value,
         "motif": cause.motif,
         "date_tableau": _format(tableau.date_tableau),
         "scrutin": _format(tableau.scrutin),
         "ancien_bureau": ancien,
         "nouveau_bureau": nouveau,
-        "numero": electeur.numero_ordre if tableau.etat is Etat.APPLIQUE else "",
+        "numero": electeur.numero_ordre,
         "nom_usage": "POIRIER-DES-BROUETTES" if cause is _MARIE else electeur.nom_usage,
         "commune_naissance": electeur.commune_naissance,
         "departement_naissance": electeur.departement_naissance,
@@ -138,20 +142,20 @@ def _row(
     }
 
 
-def _bureaux(now: str, cause: _Cause, tableau: _Tableau) -> tuple[str, str]:
-    """The bureaux before and after; of a change that is not applied yet, the elector is still in the former one."""
+def _bureaux(now: str, cause: _Cause) -> tuple[str, str]:
+    """The bureaux before and after."""
     if cause.nature is Nature.INSCRIPTION:
         return "", now
     if cause.nature is Nature.RADIATION:
         return now, ""
     if cause is _MARIE:
         return now, now
-    other = next(bureau.bureau for bureau in BUREAUX if bureau.bureau != now)
-    return (now, other) if tableau.etat is Etat.ACTIF else (other, now)
+    return next(bureau.bureau for bureau in BUREAUX if bureau.bureau != now), now
 
 
-def _eighteen_years_before(tableau: _Tableau) -> str:
-    return f"12/09/{(tableau.date_tableau or tableau.jour).year - 19}"
+def _eighteen_in_2018(tableau: _Tableau) -> str:
+    """Of age before the first of March; for the tableau des additions, between that day and the poll; else empty."""
+    return {Effet.ELECTION: "12/03/2000", Effet.PREMIER_MARS: "12/02/2000"}.get(tableau.effet, "")
 
 
 def _format(day: date | None) -> str:

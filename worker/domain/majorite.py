@@ -82,13 +82,15 @@ class _Arrival(NamedTuple):
     categorie: Categorie
     motif: str
     """Of the entry, where an agent gave one."""
+    is_presumed: bool = False
+    """An entry is known, and no agent gave its category: the birthday proposes one."""
 
     @classmethod
     def on(cls, day: date, bureau: str, source: int, entry: Mouvement | None) -> "_Arrival":
         """That of an elector whose entry the register tells, or not."""
         etat = Etat.APPLIQUE if entry is None else entry.etat
         if entry is None or entry.categorie is Categorie.NON_PRECISEE:
-            return cls(source, day, bureau, etat, Categorie.INSCRIPTION_OFFICE, "")
+            return cls(source, day, bureau, etat, Categorie.INSCRIPTION_OFFICE, "", entry is not None)
         return cls(source, day, bureau, etat, entry.categorie, entry.motif)
 
     def of(self, known: Mouvement, id_: int) -> Mouvement:
@@ -103,7 +105,7 @@ class _Arrival(NamedTuple):
             motif=self.motif if is_said else f"Dix-huit ans le {short_date(self.day)} (art. L. 11, II, 1°)",
             date_mouvement=self.day,
             after=None,
-            is_presumed=self.is_entry and not is_said,
+            is_presumed=self.is_presumed,
             ancien_bureau="",
             nouveau_bureau=self.bureau,
             is_majorite=True,

@@ -158,7 +158,8 @@ class PublicationDays(NamedTuple):
     mode: PublicationMode
     published_on: date
     published_until: date | None
-    certified_on: date | None
+    withdrawn_on: date | None = None
+    certified_on: date | None = None
     reason: str = ""
     """Why it was published incomplete."""
 
@@ -168,7 +169,7 @@ def write_publication(
 ) -> bool:
     """Record a publication, or correct it; False when what was said later of this tableau is recorded already.
 
-    The certificate is drawn again, but when nothing of what it says has changed.
+    The certificate is drawn again when what it says has changed; a withdrawal changes no certificate that is signed.
     """
     values = {**published._asdict(), "mode": published.mode.value, "published_by": published_by, "said_at": said_at}
     row = connection.execute(select(Publication.__table__).where(Publication.export_id == export_id)).one_or_none()
@@ -177,7 +178,8 @@ def write_publication(
         return True
     if row.said_at > said_at:
         return False
-    if (row.mode, row.published_on, row.published_until) != (values["mode"], *published[1:3]):
+    said = ["mode", "published_on", "published_until", *(["withdrawn_on"] if published.certified_on is None else [])]
+    if any(getattr(row, name) != values[name] for name in said):
         values |= dict.fromkeys(("certificat_name", "certificat_size", "certificat_sha256"))
     connection.execute(update(Publication).where(Publication.export_id == export_id).values(values))
     return True
@@ -195,9 +197,9 @@ def take_uncertified(connection: Connection, export_id: int) -> PublicationDays 
     )
     if not connection.execute(update(Publication).where(*lacking).values(certificat_name=None)).rowcount:
         return None
-    columns = Publication.mode, Publication.published_on, Publication.published_until, Publication.certified_on
-    row = connection.execute(select(*columns).where(*lacking)).one()
-    return PublicationDays(PublicationMode(row.mode), row.published_on, row.published_until, row.certified_on)
+    columns = (getattr(Publication, name) for name in PublicationDays._fields)
+    mode, *days = connection.execute(select(*columns).where(*lacking)).one()
+    return PublicationDays(PublicationMode(mode), *days)
 
 
 def write_certificat(connection: Connection, export_id: int, certificat: StoredFile) -> None:

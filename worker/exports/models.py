@@ -268,6 +268,7 @@ class Publication(Base):
         Texte, default="", server_default="", doc="Why it was published incomplete; empty of a complete tableau."
     )
     said_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
+    withdrawn_on: Mapped[date | None] = mapped_column(Date, doc="The day it was withdrawn, after the last one.")
     certified_on: Mapped[date | None] = mapped_column(Date, doc="The day the certificate was signed.")
     certificat_name: Mapped[str | None] = mapped_column(Texte, doc="Beside the tableau; none until it is drawn.")
     certificat_size: Mapped[int | None] = mapped_column(BigInteger)

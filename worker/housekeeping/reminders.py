@@ -1,26 +1,31 @@
 """Which communes are to be reminded of what: planned in the tables, notified by the road of everything else."""
 
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import date, timedelta
-from typing import NamedTuple
+from functools import cache
+from typing import Any, NamedTuple
 
 import structlog
 from sqlalchemy import Connection, Engine, insert, select
 from sqlalchemy.exc import IntegrityError
 
 from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles, one_a_day
+from schemas.tableaux import TypeTableau, name_tableau
 from schemas.vocabulary import Wish
 from worker.db.engine import snapshot
-from worker.exports.models import EVERY_COMMUNE
+from worker.exports.models import EVERY_COMMUNE, Export, Publication
 from worker.notifier.channels.delivery import split_wishes
-from worker.notifier.messages.deadlines import COMMISSION, Deadline
+from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
 from worker.notifier.models import Agent, Recipient, Reminder, ReminderEcheance
 from worker.notifier.notify import Today
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 from worker.registre.scrutins import NATIONAL, KnownScrutin
 
 log = structlog.stdlib.get_logger(__name__)
+
+_ONE_DAY, _WITHDRAWAL_WINDOW = timedelta(days=1), timedelta(days=7)
+"""A withdrawal is reminded of on the day after the last one; later, where the notifier was stopped, in these days."""
 
 
 class DueReminder(NamedTuple):
@@ -40,15 +45,19 @@ def plan_reminders(engine: Engine, registre: Engine, today: Today, days: Collect
 
     Several notifiers may do it at once: the keys of the tables let one of them.
     """
+    today = cache(today)  # one day of a commune for the whole plan, even when midnight passes
     with snapshot(engine) as connection:
         wishing = _read_wishing(connection)
         made = _read_made(connection, _first_day(today))
+        due = _read_withdrawals(connection, wishing, today)
     if not wishing:
         return 0
     with snapshot(registre) as connection:
-        found = list(_read_due(connection, wishing, today, days))
+        for commune, of_calendar in _read_due(connection, wishing, today, days):
+            due[commune] += of_calendar
     planned = sum(
-        _plan(engine, commune, day, [one for one in due if one.key not in made[commune]]) for commune, day, due in found
+        _plan(engine, commune, today(commune), [one for one in of_commune if one.key not in made[commune]])
+        for commune, of_commune in sorted(due.items())
     )
     if planned:
         log.info("reminders_planned", communes=planned)
@@ -76,9 +85,36 @@ def _read_made(connection: Connection, since: date) -> dict[str, set[tuple[str, 
     return made
 
 
+def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -> dict[str, list[DueReminder]]:
+    """The published tableaux to withdraw, by commune: those of one last day are one reminder, made once."""
+    columns = Export.code_commune, Publication.published_until, Export.type_tableau, Export.liste, Export.parameters
+    first, last = _first_day(today) - _WITHDRAWAL_WINDOW, today("")  # the day of a commune may be tomorrow's
+    rows = connection.execute(
+        select(*columns)
+        .join(Publication, Publication.export_id == Export.id)
+        .where(Publication.published_until.between(first, last), Publication.withdrawn_on.is_(None))
+        .order_by(Export.id)
+    )
+    tableaux: dict[tuple[str, date], list[str]] = defaultdict(list)
+    for commune, until, *named in rows:
+        is_over = until and _ONE_DAY <= today(commune) - until <= _WITHDRAWAL_WINDOW
+        if is_over and wishing & {commune, EVERY_COMMUNE}:
+            tableaux[commune, until].append(_name_one(*named))
+    found: dict[str, list[DueReminder]] = defaultdict(list)
+    for (commune, until), names in tableaux.items():
+        deadline = Deadline(WITHDRAWAL, until + _ONE_DAY, until + _WITHDRAWAL_WINDOW, None, _join(names))
+        found[commune].append(DueReminder(deadline, 0))
+    return found
+
+
+def _name_one(type_tableau: str, liste: str, asked: Mapping[str, Any]) -> str:
+    titre = name_tableau(TypeTableau(type_tableau), asked.get("scrutin"), asked.get("publication_due"))
+    return f"{titre}, liste {liste}"
+
+
 def _read_due(
     connection: Connection, wishing: set[str], today: Today, days: Collection[int]
-) -> Iterator[tuple[str, date, list[DueReminder]]]:
+) -> Iterator[tuple[str, list[DueReminder]]]:
     """What each commune that has a register and wants it is to be reminded of on its civil day."""
     communes = connection.scalars(select(ListeCommunale.code_commune).distinct().order_by(ListeCommunale.code_commune))
     concerned = [commune for commune in communes if wishing & {commune, EVERY_COMMUNE}]
@@ -95,7 +131,11 @@ def _read_due(
         this_day = today(commune)
         deadlines = find_deadlines(this_day, [*scrutins[NATIONAL], *scrutins[commune]], reunions[commune])
         if due := [DueReminder(it, number) for it in deadlines if (number := stage(it, this_day, days)) is not None]:
-            yield commune, this_day, due
+            yield commune, due
+
+
+def _join(names: Iterable[str]) -> str:
+    return " ; ".join(dict.fromkeys(name for name in names if name))
 
 
 def _plan(engine: Engine, commune: str, today: date, due: list[DueReminder]) -> bool:
@@ -124,7 +164,7 @@ def find_deadlines(
     """
     for cycle in find_cycles(today, one_a_day(scrutins), reunions):
         day = cycle.scrutin.jour if cycle.scrutin else None
-        libelle = " ; ".join(dict.fromkeys(it.libelle for it in scrutins if it.jour == day and it.libelle))
+        libelle = _join(it.libelle for it in scrutins if it.jour == day)
         if cycle.window and not cycle.reunion:
             first, last = cycle.window
             yield Deadline(COMMISSION, first, last, day, libelle)

@@ -71,12 +71,12 @@ class ReminderEcheance(Base):
     __tablename__ = "reminder_echeance"
 
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
-    echeance: Mapped[str] = mapped_column(Texte, primary_key=True, doc="A type of tableau, or `commission`.")
+    echeance: Mapped[str] = mapped_column(Texte, primary_key=True, doc="A type of tableau, `commission` or `retrait`.")
     due_on: Mapped[date] = mapped_column(Date, primary_key=True)
     days: Mapped[int] = mapped_column(Integer, primary_key=True, doc="Of PREFECTURE_REMINDER_DAYS.")
-    until: Mapped[date] = mapped_column(Date, doc="The last day; `due_on`, but for the window of a meeting.")
-    scrutin: Mapped[date | None] = mapped_column(Date, doc="None: no poll calls for it.")
-    libelle: Mapped[str] = _empty("What the poll is called.")
+    until: Mapped[date] = mapped_column(Date, doc="The last day that it is reminded of.")
+    scrutin: Mapped[date | None] = mapped_column(Date, doc="None: a withdrawal, or no poll calls for it.")
+    libelle: Mapped[str] = _empty("What the poll is called; of a withdrawal, the tableaux.")
     reminder_id: Mapped[int] = mapped_column(ForeignKey("reminder.id"), index=True)
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its event left on the exchange.")
 

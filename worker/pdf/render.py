@@ -193,10 +193,10 @@ _Values = Callable[[Ligne], tuple[str, ...]]
 _LIGNE = {
     "numero": ("N° d’ordre", (33, 32, 33, 32)),
     "nom_naissance": ("Nom de naissance", (110, 103, 100, 96)),
-    "nom_usage": ("Nom d’usage", (86, 76, 76, 68)),
-    "prenoms": ("Prénoms", (98, 88, 84, 76)),
+    "nom_usage": ("Nom d’usage", (86, 70, 76, 64)),
+    "prenoms": ("Prénoms", (98, 88, 84, 74)),
     "naissance": ("Date et lieu de naissance", (128, 124, 112, 106)),
-    "adresse": ("Adresse", (154, 136, 132, 120)),
+    "adresse": ("Adresse", (154, 128, 132, 112)),
     "nationalite": ("Nationalité", (0, 0, 60, 56)),
     "bureau": ("Bureau", (60, 56, 60, 56)),
     "date": ("Date du mouvement", (0, 64, 0, 64)),

@@ -4,7 +4,7 @@ import datetime as dt
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, and_, delete, insert, select
 
 from common.calendrier import CalendarScrutin, days_before, is_poll_day, last_round, meeting_before, one_a_day
 from common.french import short_date
@@ -70,10 +70,9 @@ def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
         raise RefusedError("la publication du tableau précède le scrutin")
     if not scrutin.texte and (scrutin.publication_due or not scrutin.has_commission):
         raise RefusedError("des jours inhabituels demandent le texte qui les fixe : « décret n° … du … »")
-    values = {name: value for name, value in scrutin._asdict().items() if name not in {"code_commune", "date"}}
     is_it = (Scrutin.code_commune == scrutin.code_commune) & (Scrutin.date == scrutin.date)
-    if not connection.execute(update(Scrutin).where(is_it).values(values)).rowcount:
-        connection.execute(insert(Scrutin).values(scrutin._asdict()))
+    connection.execute(delete(Scrutin).where(is_it))
+    connection.execute(insert(Scrutin).values(scrutin._asdict()))
 
 
 def remove_scrutin(connection: Connection, code_commune: str, day: dt.date) -> None:
@@ -126,9 +125,8 @@ def add_reunion(connection: Connection, code_commune: str, reunion: Reunion) -> 
         RefusedError: the commune is unknown.
     """
     check_commune(connection, code_commune)
-    is_it = _is_reunion(code_commune, reunion)
-    change = update(Commission).where(is_it).values(has_deliberated=reunion.has_deliberated)
-    if not connection.execute(change).rowcount:
+    if reunion not in select_reunions(connection, code_commune):
+        connection.execute(delete(Commission).where(_is_reunion(code_commune, reunion)))
         connection.execute(insert(Commission).values(code_commune=code_commune, **reunion._asdict()))
 
 

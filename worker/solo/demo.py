@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from sqlalchemy import Engine
@@ -19,7 +20,7 @@ from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
 from worker.demo import LIBREVILLE
-from worker.demo.libreville import demo_calendrier
+from worker.demo.libreville import JANVIER, SCRUTIN_2018, demo_calendrier
 from worker.demo.load import load_libreville, loaded_on
 from worker.notifier.models import Agent
 from worker.registre.imports.report import ImportSummary
@@ -29,12 +30,14 @@ from worker.solo.process import Solo
 AGENT = "mairie-libreville"
 INTRODUCTION = "Commune de démonstration LIBREVILLE (13900) : fictive, comme tous ses électeurs.\n"
 
+_VINGT = TypeTableau.VINGT_JOURS
+
 _SHOWN = {ExitCode.DONE, ExitCode.ANOMALIES}
 """Blocking anomalies are part of the show."""
 
 
 def run_demo(settings: Settings, console: Console) -> ExitCode:
-    """Load LIBREVILLE, ask for its lists in both formats and for its six tableaux, and show what was made."""
+    """Load LIBREVILLE, request its lists in both formats and its six types of tableau, and print the files."""
     console.print(INTRODUCTION)
     codes = []
     with Solo(settings) as solo, State(settings.database_url.get_secret_value()) as state:
@@ -51,48 +54,25 @@ def run_demo(settings: Settings, console: Console) -> ExitCode:
 
 
 def _requests(today: date) -> Iterator[tuple[str, Data]]:
-    days = demo_calendrier(today)
+    scrutin = demo_calendrier(today).scrutin
     yield (
         "Listes électorales, pour e-listelec",
         ListeExportRequested(commune=LIBREVILLE.code, formats=list(Format), requested_by=AGENT),
     )
+    both = Presentation.COMMUNE, Presentation.RECAPITULATIF
+    yield "Tableau à publier, et son récapitulatif", _tableaux(_VINGT, presentations=both, scrutin=scrutin)
+    yield "Exemplaire de la commission", _tableaux(_VINGT, edition=Edition.COMMISSION, scrutin=scrutin)
+    yield "Tableau provisoire : sa date est à venir", _tableaux(TypeTableau.CINQ_JOURS_REU, scrutin=scrutin)
+    repealed = [type_ for type_ in TypeTableau if type_.is_repealed]
     yield (
-        "Tableaux d'avant le scrutin",
-        _tableaux(TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU, TypeTableau.CINQ_JOURS, scrutin=days.scrutin),
-    )
-    yield (
-        "Tableaux rectificatifs de la révision annuelle (avant 2019)",
-        _tableaux(TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF, date_tableau=days.janvier),
-    )
-    yield (
-        "Tableau des additions (avant 2019)",
-        _tableaux(TypeTableau.ADDITIONS, scrutin=days.scrutin_additions),
-    )
-    yield "Exemplaires de la commission, pour les trois listes", _exemplaires_commission(days.scrutin)
-
-
-def _tableaux(
-    *types: TypeTableau, scrutin: date | None = None, date_tableau: date | None = None
-) -> TableauxRenderRequested:
-    return TableauxRenderRequested(
-        commune=LIBREVILLE.code,
-        listes=[Liste.PRINCIPALE],
-        types=list(types),
-        presentations=list(Presentation),
-        scrutin=scrutin,
-        date_tableau=date_tableau,
-        requested_by=AGENT,
+        "Archives de 2018 : les tableaux d'avant 2019",
+        _tableaux(*repealed, presentations=[Presentation.PAR_BUREAU], date_tableau=JANVIER, scrutin=SCRUTIN_2018),
     )
 
 
-def _exemplaires_commission(scrutin: date) -> TableauxRenderRequested:
-    return TableauxRenderRequested(
-        commune=LIBREVILLE.code,
-        types=[TypeTableau.VINGT_JOURS],
-        edition=Edition.COMMISSION,
-        scrutin=scrutin,
-        requested_by=AGENT,
-    )
+def _tableaux(*types: TypeTableau, **fields: Any) -> TableauxRenderRequested:  # noqa: ANN401 — of the request
+    said = {"commune": LIBREVILLE.code, "listes": [Liste.PRINCIPALE], "types": types, "requested_by": AGENT}
+    return TableauxRenderRequested.model_validate(said | fields)
 
 
 def _show_mails(folder: Path, console: Console) -> None:

@@ -23,7 +23,7 @@ from common.french import short_date
 from producers.state import State, to_document, to_instant
 from producers.web.exports.query import DERNIERS_EXPORTS, AskedFile, read_all, read_made, select_made
 from producers.web.listes.query import Registre, read_registres
-from schemas.tableaux import Edition, TypeTableau, name_tableau
+from schemas.tableaux import Edition, TypeTableau, name_tableau, why_never_published
 from schemas.vocabulary import ExportKind, Liste
 
 _OF_SCRUTIN = tuple(field.name for field in fields(CalendarScrutin))
@@ -61,12 +61,16 @@ def _newest_tableaux(query: Select[Any]) -> Select[Any]:
 def _read_made_for(state: State, commune: str, echeances: Sequence[Echeance]) -> list[AskedFile]:
     """Of the last tableaux, those that are for one of these, the newest first: few, so that few are read whole."""
     view = DERNIERS_EXPORTS.c
-    asked = select_made(commune).with_only_columns(view.export_id, view.type_tableau, view.edition, view.parameters)
+    said = view.type_tableau, view.presentation, view.edition
+    asked = select_made(commune).with_only_columns(view.export_id, *said, view.parameters)
     asked = asked.where(view.edition != Edition.COMMISSION)  # which are as many again
     with state.reading() as connection:
         rows = connection.execute(_newest_tableaux(asked)).all()
-    known = [(row.export_id, (row.type_tableau, row.edition, to_document(row.parameters))) for row in rows]
-    numbers = [number for number, it in known if any(_is_for(*it, echeance) for echeance in echeances)]
+    numbers = [
+        number
+        for number, type_tableau, presentation, edition, asked_for in rows
+        if any(_is_for(type_tableau, presentation, edition, to_document(asked_for), echeance) for echeance in echeances)
+    ]
     return read_made(state, commune, numbers)[::-1]
 
 
@@ -220,7 +224,7 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
         made: dict[str, AskedFile] = {}
         unfinished: dict[str, AskedFile] = {}
         for file in tableaux:
-            if _is_for(file.type_tableau, file.edition, file.parameters, echeance):
+            if _is_for(file.type_tableau, file.presentation, file.edition, file.parameters, echeance):
                 (made if file.is_finished else unfinished).setdefault(file.liste, file)
         others = {liste: file for liste, file in unfinished.items() if liste not in made}
         due.append(
@@ -232,9 +236,9 @@ def build_agenda(cycle: Cycle, tableaux: Sequence[AskedFile], listes: Sequence[s
     return Agenda(cycle, due, scrutin.cloture or last_day_to_register(scrutin.jour))
 
 
-def _is_for(type_tableau: str, edition: str, asked: Mapping[str, Any], echeance: Echeance) -> bool:
-    """Whether a tableau is the one that is due: of that type and poll or meeting, in the edition that one posts."""
-    if type_tableau != echeance.type or edition == Edition.COMMISSION:
+def _is_for(type_tableau: str, presentation: str, edition: str, asked: Mapping[str, Any], echeance: Echeance) -> bool:
+    """Whether a tableau is the one that is due: of that type and poll or meeting, and one that may be published."""
+    if type_tableau != echeance.type or why_never_published(type_tableau, presentation, edition):
         return False
     scrutin, until = asked.get("scrutin"), asked.get("until") or ""
     if echeance.scrutin is None:

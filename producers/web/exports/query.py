@@ -24,7 +24,7 @@ from sqlalchemy import (
 from common.calendrier import zone_of
 from producers.records import STATE_RULES, ExportState, FileState, StateRule
 from producers.state import State, newest_first, to_day, to_document, to_instant
-from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
+from schemas.tableaux import Edition, NeverPublished, Presentation, TypeTableau, name_tableau, why_never_published
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Format, Liste, Verdict
 
 LATEST = 10
@@ -33,7 +33,7 @@ LATEST = 10
 _INSTANTS = ("requested_at", "started_at", "finished_at", "purged_at", "downloaded_at", "recalled_at", "outdated_at")
 _DAYS = (
     *("deposited_on", "verdict_on", "provisoire_until"),
-    *("published_on", "published_until", "certified_on"),
+    *("published_on", "published_until", "withdrawn_on", "certified_on"),
 )
 _DOCUMENTS = ("anomalies", "parameters", "differences", "rests_on", "reconciliation")
 
@@ -71,6 +71,7 @@ class AskedFile(ExportState):
     publication_reason: str
     """Why it was published incomplete."""
     published_by: str
+    withdrawn_on: date | None
     certificat_name: str | None
     certificat_size: int | None
     certificat_sha256: str | None
@@ -97,9 +98,14 @@ class AskedFile(ExportState):
         return name_tableau(TypeTableau(self.type_tableau), asked.get("scrutin"), asked.get("publication_due"))
 
     @property
+    def never_published(self) -> NeverPublished | None:
+        """Why it is never published, of a tableau; None when it may be, and of a list."""
+        return why_never_published(self.type_tableau, self.presentation, self.edition) if self.is_tableau else None
+
+    @property
     def may_be_published(self) -> bool:
-        """Whether it is a tableau that is posted, or may be; what is posted is corrected whatever became of it."""
-        is_one = self.is_tableau and not self.is_for_commission
+        """Whether it is a tableau that is published, or may be; a publication is corrected in any later state."""
+        is_one = self.is_tableau and not self.never_published
         return is_one and (self.published_on is not None or self.state in _PUBLISHABLE)
 
     @property
@@ -262,7 +268,7 @@ _MADE = {
     "depose": ("Déposé, sans réponse", FileState.DEPOSITED),
     "accepte": ("Accepté", FileState.ACCEPTED),
     "rejete": ("Rejeté", FileState.REJECTED),
-    "publie": ("Publié (affiché, ou consultable en mairie)", FileState.PUBLISHED),
+    "publie": ("Publié (consultable en mairie, ou affiché)", FileState.PUBLISHED),
     "certifie": ("Publié, certificat signé", FileState.CERTIFIED),
     "a-refaire": ("À refaire (import annulé ou redaté)", FileState.TO_REDO),
     "efface": ("Effacé", FileState.PURGED),

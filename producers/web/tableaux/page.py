@@ -28,7 +28,7 @@ from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.pending import SendingFailure, send_request
 from schemas.requests import TableauxRenderRequested
-from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates, name_tableau
+from schemas.tableaux import Edition, Presentation, TypeTableau, find_missing_dates, find_wrong_dates, name_tableau
 from schemas.vocabulary import Liste
 
 DATES = ("scrutin", "date_tableau", "reunion", "until", "publication")
@@ -46,7 +46,7 @@ _MISSING = {
     "scrutin": "indiquez le jour du scrutin",
 }
 _NO_MEETING = "aucune réunion d'avant n'est notée : indiquez la précédente, d'où les mouvements sont comptés"
-_MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements ou le jour de l'affichage"
+_MISSING_END = "indiquez le jour du scrutin ; à défaut, le dernier jour des mouvements ou le jour de la publication"
 
 
 class PreviousMeeting(NamedTuple):
@@ -160,6 +160,8 @@ class TableauxForm:
         if self.type in set(TypeTableau):
             for it in find_missing_dates([TypeTableau(self.type)], written):
                 found[it.names[0]] = _MISSING_END if len(it.names) > 1 else _MISSING[it.names[0]]
+            for wrong in find_wrong_dates([TypeTableau(self.type)], values):
+                found.setdefault(wrong.name, wrong.reason)
         scrutin = read_day(self.dates.get("scrutin", ""))
         if scrutin and "scrutin" not in found and not is_poll_day(scrutin, commune):
             found["scrutin"] = f"on ne vote pas un {weekday_date(scrutin).split(' ', 1)[0]}, vérifiez cette date"

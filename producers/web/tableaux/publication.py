@@ -5,22 +5,22 @@ from datetime import date
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from common.calendrier import last_day_to_consult
+from common.calendrier import last_day_to_consult, why_too_short
 from common.french import short_date
 from producers.errors import ProducerError
 from producers.web.depot.declarations import PendingDeclarations, read_declarations, remember_declaration
 from producers.web.exports.query import AskedFile, read_file
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, read_day, read_once, text, wrap_once
-from producers.web.page_context import AWAY, NOT_FOUND, UNPROCESSABLE, PageContext
+from producers.web.page_context import AWAY, CONFLICT, NOT_FOUND, UNPROCESSABLE, PageContext
 from producers.web.security.session import answer_poll
 from schemas.declarations import PublicationDeclared
-from schemas.tableaux import TypeTableau
 from schemas.vocabulary import PublicationMode
 
 FIELDS = {
     "mode": "Comment",
     "du": "Premier jour",
     "au": "Dernier jour",
+    "retire": "Retiré le",
     "signe": "Certificat signé le",
     "raison": "Pourquoi il est publié incomplet",
 }
@@ -39,9 +39,11 @@ class _Wrong(Exception):
 
 
 def show(context: PageContext) -> Response:
-    """The page; there is none of what is not to be posted."""
+    """The page; of a tableau that is never published, why."""
     pending = read_declarations(context.request, context.services, context.commune.code)  # before what it changes
     file = _read(context)
+    if file.never_published:
+        return _refuse(context, file)
     response = _render(context, file, _proposed(context, file), pending=pending)
     answer_poll(context.request, response, is_done=not pending.waiting and not _awaits_certificat(file))
     return response
@@ -50,6 +52,8 @@ def show(context: PageContext) -> Response:
 def declare(context: PageContext) -> Response:
     """« Enregistrer »."""
     file = _read(context)
+    if file.never_published:
+        return _refuse(context, file)
     form = {name: text(context.form, name) for name in FIELDS}
     try:
         data = _read_form(context, file, form)
@@ -66,36 +70,40 @@ def declare(context: PageContext) -> Response:
 
 def _read(context: PageContext) -> AskedFile:
     file = read_file(context.services.state, context.commune.code, context.number("export"))
-    if file is None or not file.may_be_published:
+    if file is None or not (file.may_be_published or file.never_published):
         raise HTTPException(NOT_FOUND)
     return file
 
 
+def _refuse(context: PageContext, file: AskedFile) -> Response:
+    return context.render("tableaux/jamais_publie.html", CONFLICT, file=file)
+
+
 def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> PublicationDeclared:
-    first, last, signed = (_read_day(form, name) for name in ("du", "au", "signe"))
+    first, last, withdrawn, signed = (_read_day(form, name) for name in ("du", "au", "retire", "signe"))
     if form["mode"] not in set(PublicationMode):
-        raise _Wrong("mode", "dites s'il est affiché, ou consultable en mairie")
+        raise _Wrong("mode", "dites s'il est consultable en mairie, ou affiché")
     if first is None:
         raise _Wrong("du", "donnez le premier jour")
-    for name, day in (("du", first), ("signe", signed)):
+    for name, day in (("du", first), ("retire", withdrawn), ("signe", signed)):
         if day and day > context.today:
             raise _Wrong(name, f"le {short_date(day)} n'est pas encore venu")
     if last and last < first:
         raise _Wrong("au", "le dernier jour précède le premier")
-    if signed and (last is None or signed < last):
-        raise _Wrong("signe", "le certificat se signe une fois la publication terminée")
-    if file.a_completer and not form["raison"]:
-        raise _Wrong("raison", "dites pourquoi il est publié ainsi")
-    if len(form["raison"]) > _LONGEST_REASON:
-        raise _Wrong("raison", f"{_LONGEST_REASON} caractères au plus")
+    if last and (reason := why_too_short(file.type_tableau, first, last)):
+        raise _Wrong("au", reason)
+    for name, day, what in (("retire", withdrawn, "tableau se retire"), ("signe", signed, "certificat se signe")):
+        if day and (last is None or day < last):
+            raise _Wrong(name, f"le {what} une fois la publication terminée")
     return PublicationDeclared(
         commune=context.commune.code,
         exports=[file.export_id],
         mode=PublicationMode(form["mode"]),
         published_on=first,
         published_until=last,
+        withdrawn_on=withdrawn,
         certified_on=signed,
-        reason=form["raison"] if file.a_completer else "",
+        reason=_read_reason(form) if file.a_completer else "",
         requested_by=context.agent.name,
     )
 
@@ -108,14 +116,21 @@ def _read_day(form: dict[str, str], name: str) -> date | None:
     return day
 
 
+def _read_reason(form: dict[str, str]) -> str:
+    if not form["raison"]:
+        raise _Wrong("raison", "dites pourquoi il est publié ainsi")
+    if len(form["raison"]) > _LONGEST_REASON:
+        raise _Wrong("raison", f"{_LONGEST_REASON} caractères au plus")
+    return form["raison"]
+
+
 def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
-    """What is recorded; else from today, for the seven days of consultation where the law asks for them."""
+    """What is recorded; else from today, for seven days. How it is published is for the clerk to say."""
     first, last = file.published_on or context.today, file.published_until
-    if file.published_on is None and file.type_tableau == TypeTableau.VINGT_JOURS:
+    if file.published_on is None:
         last = last_day_to_consult(first)
-    days = {"du": first, "au": last, "signe": file.certified_on}
-    mode = file.publication_mode or PublicationMode.AFFICHAGE.value
-    return {"mode": mode, "raison": file.publication_reason} | {
+    days = {"du": first, "au": last, "retire": file.withdrawn_on, "signe": file.certified_on}
+    return {"mode": file.publication_mode, "raison": file.publication_reason} | {
         name: day.isoformat() if day else "" for name, day in days.items()
     }
 

@@ -32,6 +32,9 @@ OLD_EXPORT = timedelta(days=30)
 NEAR = timedelta(days=30)
 """A tableau that is due later than this is yet to come (our choice)."""
 
+_WITHDRAW = "Retirer le tableau"
+_ONE_DAY = timedelta(days=1)
+
 
 class TaskState(StrEnum):
     """Where one task stands."""
@@ -284,7 +287,7 @@ def _about_tableaux(it: Situation) -> Iterator[Task]:
             yield from _about_due(it, agenda, due)
             seen |= {file.export_id for file in due.made.values()}
     for file in it.tableaux:  # of polls that are over, or that no poll called for
-        if file.published_on and file.export_id not in seen:
+        if file.published_on and file.may_be_published and file.export_id not in seen:
             yield from _about_publication(it, file, file.published_on)
 
 
@@ -318,19 +321,19 @@ def _about_due(it: Situation, agenda: Agenda, due: DueTableau) -> Iterator[Task]
 
 
 def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Task]:
-    """To be posted; then, once that is over, to be certified."""
+    """To be published; then, once that is over, to be withdrawn and certified."""
 
     def button(label: str) -> Button:
         return Button(label, "publication", export=file.export_id)
 
     title, what, until = (
-        "Certifier l'affichage",
+        "Certifier la publication",
         f"{file.titre}, {_named(file.liste)}.",
         file.published_until,
     )
     if file.published_on is None:
         if file.may_be_published:
-            yield Task("Afficher le tableau", _until(it, due), what, button("Noter la publication"), due)
+            yield Task("Publier le tableau", _until(it, due), what, button("Noter la publication"), due)
     elif file.certified_on:
         why = f"{what} Certificat signé le {short_date(file.certified_on)}."
         yield Task(title, TaskState.DONE, why, button("Revoir"))
@@ -343,6 +346,20 @@ def _about_publication(it: Situation, file: AskedFile, due: date) -> Iterator[Ta
     else:
         why = f"{what} Publié jusqu'au {short_date(until)} : le certificat est à signer par le maire."
         yield Task(title, TaskState.TO_DO, why, button("Prendre le certificat"))
+    if until:
+        yield _withdraw(it, file, what, until)
+
+
+def _withdraw(it: Situation, file: AskedFile, what: str, until: date) -> Task:
+    button = Button("Noter le retrait", "publication", "#retire", file.export_id)
+    if file.withdrawn_on:
+        why = f"{what} Retiré le {short_date(file.withdrawn_on)}."
+        return Task(_WITHDRAW, TaskState.DONE, why, button._replace(label="Revoir"))
+    if it.today <= until:
+        why = f"{what} Il reste à la disposition des électeurs jusqu'au {short_date(until)} inclus."
+        return Task(_WITHDRAW, TaskState.TO_COME, why, button, until + _ONE_DAY)
+    why = f"{what} La publication est terminée depuis le {short_date(until)} : retirez-le, puis notez le jour."
+    return Task(_WITHDRAW, TaskState.TO_DO, why, button, until + _ONE_DAY)
 
 
 def _until(it: Situation, due: date) -> TaskState:

@@ -55,9 +55,9 @@ _ADDED_0024 = f"""{_OF_0020}, coalesce(p.mode, '') AS publication_mode, p.publis
        p.certificat_name, p.certificat_size, p.certificat_sha256"""
 _JOINED_0024 = f"{_JOINED_0020} LEFT JOIN publication p ON p.export_id = e.id"
 DERNIERS_EXPORTS_0024 = _DERNIERS_EXPORTS.format(added=_ADDED_0024, joined=_JOINED_0024)
-DERNIERS_EXPORTS_0048 = _DERNIERS_EXPORTS.format(
-    added=f"{_ADDED_0024}, e.a_completer, coalesce(p.reason, '') AS publication_reason", joined=_JOINED_0024
-)
+_ADDED_0048 = f"{_ADDED_0024}, e.a_completer, coalesce(p.reason, '') AS publication_reason"
+DERNIERS_EXPORTS_0048 = _DERNIERS_EXPORTS.format(added=_ADDED_0048, joined=_JOINED_0024)
+DERNIERS_EXPORTS_0052 = _DERNIERS_EXPORTS.format(added=f"{_ADDED_0048}, p.withdrawn_on", joined=_JOINED_0024)
 
 _DEMANDES = """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,

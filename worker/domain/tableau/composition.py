@@ -431,7 +431,7 @@ def _cite_source(demande: Demande, chain: Chain, exports: Sequence[Link]) -> str
         said = f"{', '.join(others)} et {last}" if others else last
         source = f"{'les exports' if others else 'l’export'} du répertoire électoral unique {said}"
     else:
-        source = f"le registre, lu pour la demande du {format_moment(demande.requested_at)}"
+        source = f"le registre, lu pour la demande du {format_moment(demande.requested_at, demande.code_commune)}"
     word = chain.word(last_known_day(demande))
     vouched = f", et les mouvements dits complets jusqu’au {short_date(word.complete_until)}" if word else ""
     return f"D’après {source}{vouched}."

@@ -202,14 +202,15 @@ def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]])
 def exports_used(demande: Demande, chain: Chain) -> Sequence[Link]:
     """The exports that a tableau rests on, in their order; of several of one day, the last one.
 
-    From the last one before its period to the one at its end. Where a producer vouches for the mouvements, or under the
-    yearly revision, the one alone that electors are counted from.
+    From the last one before its period to the one at its end, and the one that electors are counted from. Where a
+    producer vouches for the mouvements, or under the yearly revision, only the latter.
     """
     if not chain.links:
         return ()
+    base = base_of(demande, chain) or chain.links[-1]
     if demande.law.regime is Regime.REVISION_ANNUELLE or chain.word(last_known_day(demande)):
-        return [base_of(demande, chain) or chain.links[-1]]
-    return [*{link.taken_on: link for link in window_of(demande, chain)}.values()]
+        return [base]
+    return [*{link.taken_on: link for link in (*window_of(demande, chain), base)}.values()]
 
 
 def imports_used(demande: Demande, chain: Chain) -> set[int]:

@@ -36,7 +36,7 @@ from common.calendrier import (
 from common.french import short_date
 from common.law import Law, Regime, law_of
 from schemas.requests import TableauxRenderRequested
-from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau, name_tableau
+from schemas.tableaux import REPERES, Edition, Presentation, Repere, TypeTableau, find_wrong_dates, name_tableau
 from schemas.vocabulary import Categorie, Nature
 from worker.domain.mouvement import Effet, Etat, Mouvement
 from worker.domain.tableau.model import MODELES, Modele
@@ -72,7 +72,7 @@ class Demande:
     """What was asked for. Everything that depends on time comes from `requested_at`: the same request, the same bytes.
 
     Raises:
-        DemandeInvalide: a date that this type of tableau needs is missing or wrong.
+        DemandeInvalide: a date that this type of tableau needs is missing, is wrong, or is of another law.
     """
 
     type: TypeTableau
@@ -114,6 +114,7 @@ class Demande:
                 missing.append(_WRONG_DATE[is_second])
         if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
             missing.append(_NO_DAY.format(short_date(self.last_day)))
+        missing += [wrong.reason for wrong in find_wrong_dates([self.type], vars(self))]
         if missing:
             raise DemandeInvalide(f"{self.name} : {' ; '.join(missing)}")
 

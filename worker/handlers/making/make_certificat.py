@@ -10,7 +10,7 @@ from sqlalchemy import Engine
 from common.french import at_commune, format_moment, of_commune, weekday_date
 from common.law import law_of
 from common.texte import clean
-from schemas.tableaux import Presentation
+from schemas.tableaux import Presentation, why_never_published
 from schemas.vocabulary import ExportKind, PublicationMode
 from worker.db.engine import snapshot
 from worker.domain.tableau.model import Signataire, Signatures, Tableau
@@ -40,6 +40,8 @@ log = structlog.get_logger()
 def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Export) -> None:
     """Draw and keep the certificate of a tableau that was published and lacks it; any other file is left alone."""
     if file.kind != ExportKind.TABLEAU or file.purged_at:
+        return
+    if why_never_published(file.type_tableau, file.presentation, file.edition):
         return
     from worker.pdf.render import render_letter  # fonts and reportlab: list workers do without
 
@@ -84,8 +86,10 @@ def compose_certificat(
     )
     first, last = published.published_on, published.published_until or published.published_on
     days = f"le {weekday_date(first)}" if first == last else f"du {weekday_date(first)} au {weekday_date(last)} inclus"
+    withdrawn = f", puis retiré le {weekday_date(published.withdrawn_on)}" if published.withdrawn_on else ""
+    said = f"{_SAID[published.mode]} {days}{withdrawn}"
     return head, [
-        f"Le maire {of_commune(nom)} certifie que le tableau désigné ci-dessous {_SAID[published.mode]} {days}.",
+        f"Le maire {of_commune(nom)} certifie que le tableau désigné ci-dessous {said}.",
         f"Tableau : {file.label}",
         f"Fichier : {file.file_name}",
         f"Empreinte SHA-256 : {file.sha256}",

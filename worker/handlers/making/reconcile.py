@@ -20,7 +20,6 @@ from schemas.vocabulary import ExportKind, ExportStatus, Format, Liste, Nature
 from worker.db.engine import STREAM, snapshot
 from worker.domain.fingerprint import HALF, Change, Digests, Records, find_changes
 from worker.domain.reconciliation import Difference, Reason, find_differences
-from worker.domain.tableau.demande import Demande
 from worker.exports.models import Export, Recall
 from worker.handlers.making.make_liste import read_spec
 from worker.handlers.making.make_tableau import TableauSubject
@@ -296,14 +295,15 @@ def _check_tableau(connection: Connection, export: Export, liste_at: datetime) -
         mouvements_now=tableau.mouvements,
         unexplained=known["unexplained"],
         liste_on=civil_day(liste_at, export.code_commune),
-        corrected=_count_corrected(connection, export, subject.demande),
+        corrected=_count_corrected(connection, export, subject),
         differences=list(find_differences(replace(subject.demande, requested_at=liste_at), subject.current)),
     )
 
 
-def _count_corrected(connection: Connection, export: Export, demande: Demande) -> int:
-    moment = export.started_at or export.created_at
-    since = list_corrections(connection, export.code_commune, export.nom_liste, date.max, moment)
+def _count_corrected(connection: Connection, export: Export, subject: TableauSubject) -> int:
+    moment, demande, counted = export.started_at or export.created_at, subject.demande, subject.register.export
+    where = connection, export.code_commune, export.nom_liste
+    since = list_corrections(*where, date.max, moment, as_of=counted.import_id if counted else None)
     were, are = (
         sum(is_mineur(born, demande.age_apres, demande.jour) for born in births)
         for births in ([it.born_before for it in since], [it.born_after for it in since])

@@ -9,14 +9,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection, select
 from sqlalchemy.orm import Session
 
-from common.calendrier import civil_day
+from common.calendrier import civil_day, why_too_short
 from common.french import format_second, short_date
 from common.incomplete import describe_missing
 from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded, PublicationDeclared
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested
-from schemas.tableaux import Edition
-from schemas.vocabulary import ExportKind, ExportStatus, Piece, PublicationMode, Verdict
+from schemas.tableaux import Edition, why_never_published
+from schemas.vocabulary import ExportKind, ExportStatus, Piece, Verdict
 from worker.arrivals import drop
 from worker.db.engine import snapshot
 from worker.doorbell import Doorbell
@@ -273,13 +273,14 @@ def read_verdict(event: CloudEvent, services: Services, authorization: Authoriza
 
 @dataclass(frozen=True)
 class PublicationOfTableaux(Declaration):
-    """The publication of one or several tableaux: how, from when, until when; when its certificate was signed."""
+    """The publication of tableaux: how, from when, until when; the days of the withdrawal and of the signature."""
 
     published: PublicationDays
 
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write it down; said again, it replaces what was said before. A tableau with a later one is left as it is."""
         self._refuse_impossible_days(now)
+        self._refuse_too_short()
         overtaken = []
         for file in self.files:
             first_day = civil_day(file.finished_at, self.commune) if file.finished_at else None
@@ -314,24 +315,41 @@ class PublicationOfTableaux(Declaration):
                 code="fin_avant_debut",
                 field="data.published_until",
             )
-        if it.certified_on is None:
+        self._refuse_before_end(it.withdrawn_on, now, "withdrawn_on", "retrait_avant_fin", "Le tableau se retire")
+        self._refuse_before_end(it.certified_on, now, "certified_on", "certificat_avant_fin", "Le certificat se signe")
+
+    def _refuse_before_end(self, day: date | None, now: datetime, field: str, code: str, what: str) -> None:
+        if day is None:
             return
-        self.refuse_future(it.certified_on, now, "certified_on")
-        if it.published_until is None or it.certified_on < it.published_until:
+        self.refuse_future(day, now, field)
+        last = self.published.published_until
+        if last is None or day < last:
             raise RefusedError(
-                "Le certificat se signe une fois la publication terminée : donnez son dernier jour, et un jour de "
-                "signature qui ne le précède pas.",
+                f"{what} une fois la publication terminée : donnez son dernier jour, et un jour qui ne le précède pas.",
                 commune=self.commune,
-                code="certificat_avant_fin",
-                field="data.certified_on",
+                code=code,
+                field=f"data.{field}",
+            )
+
+    def _refuse_too_short(self) -> None:
+        first, last = self.published.published_on, self.published.published_until
+        reasons = (last and why_too_short(file.type_tableau, first, last) for file in self.files)
+        if reason := next(filter(None, reasons), ""):
+            raise RefusedError(
+                f"La publication du {short_date(first)} est trop courte : {reason}.",
+                commune=self.commune,
+                code="publication_trop_courte",
+                field="data.published_until",
             )
 
     def _detail(self, file: Export) -> str:
         it = self.published
         until = f" au {short_date(it.published_until)}" if it.published_until else ""
+        withdrawn = f", retiré le {short_date(it.withdrawn_on)}" if it.withdrawn_on else ""
         signed = f", certificat signé le {short_date(it.certified_on)}" if it.certified_on else ""
         missing = f", incomplet ({describe_missing(file.anomalies)})" if file.a_completer else ""
-        return f"{file.file_name} : {it.mode.label} du {short_date(it.published_on)}{until}{signed}{missing}"
+        days = f"du {short_date(it.published_on)}{until}{withdrawn}{signed}"
+        return f"{file.file_name} : {it.mode.label} {days}{missing}"
 
 
 def read_publication(event: CloudEvent, services: Services, authorization: Authorization) -> PublicationOfTableaux:
@@ -346,23 +364,21 @@ def read_publication(event: CloudEvent, services: Services, authorization: Autho
         if refusal := _why_not_published(file, asked.reason):
             code, said = refusal
             raise RefusedError(said, commune=asked.commune, code=code, field="data.exports")
-    published = PublicationDays(
-        PublicationMode(asked.mode), asked.published_on, asked.published_until, asked.certified_on, asked.reason
-    )
+    published = PublicationDays(**asked.model_dump(include=set(PublicationDays._fields)))
     return PublicationOfTableaux(asked.commune, asked.requested_by, files, event.time, published)
 
 
 def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
-    """A code and a sentence; nothing of a tableau that may be posted, or was before it was recalled.
+    """A code and a sentence; None of a tableau that may be published, or was before it was recalled.
 
     `reason`: why a tableau that is to be completed is published all the same.
     """
     if file.kind != ExportKind.TABLEAU:
         return "pas_un_tableau", f"Seul un tableau se publie ainsi : « {file.label} » est une liste."
-    if file.edition == Edition.COMMISSION:
-        return "exemplaire_commission", "L'exemplaire de la commission ne s'affiche pas : publiez l'autre tableau."
+    if refusal := why_never_published(file.type_tableau, file.presentation, file.edition):
+        return refusal.code, refusal.reason
     if file.provisoire_until or file.bloquantes:
-        return "tableau_a_refaire", f"« {file.label} » ne s'affiche pas : il est provisoire ou à corriger. Refaites-le."
+        return "tableau_a_refaire", f"« {file.label} » ne se publie pas : il est provisoire ou à corriger. Refaites-le."
     if file.a_completer and not reason.strip():
         missing = describe_missing(file.anomalies)
         return "raison_absente", f"« {file.label} » est à compléter ({missing}) : dites pourquoi il est publié ainsi."

@@ -1,7 +1,7 @@
-"""What a reminder says, in French: which tableau, or which meeting, on which day, by which article."""
+"""What a reminder says, in French: which tableau, meeting or withdrawal, on which day, by which article."""
 
 from collections.abc import Iterator, Sequence
-from datetime import date
+from datetime import date, timedelta
 from typing import NamedTuple
 
 from common.calendrier import days_before
@@ -15,7 +15,10 @@ from worker.notifier.messages.wording import IN_TOWN_HALL
 COMMISSION = "commission"
 """Beside the types of tableaux: the meeting of the commission de contrôle. Code électoral, art. L. 19, III."""
 
-_MEETING = "Réunion de la commission de contrôle"
+WITHDRAWAL = "retrait"
+"""Published tableaux whose last day is over, and that are to be withdrawn."""
+
+_NAMES = {COMMISSION: "Réunion de la commission de contrôle", WITHDRAWAL: "Retrait du tableau publié"}
 
 _SOON_DAYS = 3
 
@@ -26,7 +29,7 @@ _NOTE_THE_MEETING = Note(
 
 
 class Deadline(NamedTuple):
-    """Something to do by a day; a meeting may be held until another one."""
+    """Something to do by a day; a meeting may be held until another one, a withdrawal is reminded of until then."""
 
     echeance: str
     due_on: date
@@ -69,6 +72,10 @@ def _item(deadline: Deadline, today: date) -> Item:
 
 
 def _facts(deadline: Deadline) -> Iterator[LabelledValue]:
+    if deadline.echeance == WITHDRAWAL:
+        yield "Dernier jour de la publication", weekday_date(deadline.due_on - timedelta(days=1))
+        yield "En mairie", f"retirez-le, puis notez le jour du retrait ({deadline.libelle})"
+        return
     if deadline.echeance != COMMISSION:
         yield "Date", weekday_date(deadline.due_on)
         yield "En mairie", IN_TOWN_HALL[TypeTableau(deadline.echeance)]
@@ -77,8 +84,7 @@ def _facts(deadline: Deadline) -> Iterator[LabelledValue]:
     else:
         yield "À tenir", f"au plus tard le {weekday_date(deadline.until)}"
     if deadline.scrutin:
-        libelle = f", {deadline.libelle}" if deadline.libelle else ""
-        yield "Scrutin", f"{weekday_date(deadline.scrutin)}{libelle}"
+        yield "Scrutin", ", ".join(filter(None, (weekday_date(deadline.scrutin), deadline.libelle)))
     yield "Textes", _law(deadline)
 
 
@@ -88,8 +94,8 @@ def _advice(deadlines: Sequence[Deadline]) -> Iterator[Block]:
 
 
 def _name(deadline: Deadline) -> str:
-    if deadline.echeance == COMMISSION:
-        return _MEETING
+    if deadline.echeance in _NAMES:
+        return _NAMES[deadline.echeance]
     scrutin = deadline.scrutin
     is_decreed = scrutin is not None and deadline.due_on > days_before(scrutin, 20)
     return name_tableau(TypeTableau(deadline.echeance), scrutin, is_decreed)
@@ -103,6 +109,8 @@ def _law(deadline: Deadline) -> str:
 
 def _when(deadline: Deadline, today: date) -> str:
     left = (deadline.due_on - today).days
+    if left < 0 and deadline.echeance == WITHDRAWAL:
+        return f"depuis le {weekday_date(deadline.due_on)}"
     if left < 0:
         return f"jusqu'au {weekday_date(deadline.until)}"
     return {0: "aujourd'hui", 1: "demain"}.get(left, f"dans {left} jours")

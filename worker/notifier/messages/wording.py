@@ -4,8 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from common.french import format_number
-from schemas.tableaux import Edition, TypeTableau
-from worker.domain.tableau.model import MODELES
+from schemas.tableaux import Edition, TypeTableau, why_never_published
 from worker.exports.models import Export
 from worker.exports.naming import titre_of
 from worker.notifier.messages.content import Block, Duties, Heading, LabelledValue, Note, Steps
@@ -73,18 +72,13 @@ LISTES = Wording(
 
 
 _CORRECT_TABLEAU_FIRST = Note(
-    "N'affichez et ne déposez pas un tableau qui a des anomalies bloquantes : il serait faux.",
+    "Ne publiez pas un tableau qui a des anomalies bloquantes : il serait faux.",
     "Corrigez dans le registre ou dans les mouvements ce que dit son rapport d'anomalies, puis refaites la demande.",
 )
 
-_NOT_TO_POST = Note(
-    "Exemplaire de la commission : ne pas afficher.",
-    "Les motifs y sont complets : imprimez-le pour la commission seulement. Le tableau à afficher se demande à part.",
-)
-
 _PROVISOIRE = Note(
-    "N'affichez et ne déposez pas un tableau provisoire : sa période n'est pas terminée.",
-    "Refaites la demande à partir du jour indiqué : c'est ce tableau-là qui se signe, s'affiche ou se dépose.",
+    "Ne publiez pas un tableau provisoire : sa période n'est pas terminée.",
+    "Refaites la demande à partir du jour indiqué.",
 )
 
 _INCOMPLETE = Note(
@@ -92,27 +86,12 @@ _INCOMPLETE = Note(
     "Indiquez-les sur la page « Dates et motifs », puis refaites la demande.",
 )
 
-# Source: Code électoral before 2019, art. R. 10, R. 16 and R. 18; since 2019, art. L. 20, R. 13 and R. 14; the
-# instructions of the préfectures (Eure, « Les documents à envoyer à la préfecture »; Aube, « Les documents à établir à
-# l'approche d'un scrutin »).
+# Source: Code électoral, art. L. 20, R. 13 and R. 14.
 IN_TOWN_HALL = {
-    TypeTableau.PREMIER_RECTIFICATIF: "à déposer au secrétariat et à afficher le 10 janvier",
-    TypeTableau.SECOND_RECTIFICATIF: "à déposer au secrétariat le jour de sa signature",
-    TypeTableau.ADDITIONS: "à afficher",
-    TypeTableau.CINQ_JOURS: "à afficher cinq jours avant le scrutin",
-    TypeTableau.VINGT_JOURS: "à afficher ; consultable pendant sept jours à compter de sa publication",
-    TypeTableau.CINQ_JOURS_REU: "à afficher cinq jours avant le scrutin",
+    TypeTableau.VINGT_JOURS: "à tenir sept jours à la disposition des électeurs, puis à retirer",
+    TypeTableau.CINQ_JOURS_REU: "à publier cinq jours avant le scrutin, puis à retirer",
 }
-
-_LODGED = frozenset(
-    {
-        TypeTableau.PREMIER_RECTIFICATIF,
-        TypeTableau.SECOND_RECTIFICATIF,
-        TypeTableau.ADDITIONS,
-        TypeTableau.CINQ_JOURS,
-    }
-)
-"""What e-listelec takes besides the lists, as PDF. Source: arrêté du 12 novembre 2013, art. 5; préfectures."""
+"""What is done with the tableaux of today's law: those that are published."""
 
 
 def _tableau_facts(export: Export) -> Iterator[LabelledValue]:
@@ -122,32 +101,24 @@ def _tableau_facts(export: Export) -> Iterator[LabelledValue]:
 
 
 def _tableau_next_steps(exports: Sequence[Export]) -> Iterator[Block]:
-    if any(_is_private(export) for export in exports):
-        yield _NOT_TO_POST
+    kinds = [why_never_published(it.type_tableau, it.presentation, it.edition) for it in exports]
+    for kind in dict.fromkeys(filter(None, kinds)):
+        yield Note(kind.what, kind.instead)
     if any(export.provisoire_until for export in exports):
         yield _PROVISOIRE
     if any(export.a_completer for export in exports):
         yield _INCOMPLETE
-    public = [it for it in exports if not (_is_private(it) or it.bloquantes or it.a_completer or it.provisoire_until)]
+    sound = [not (it.bloquantes or it.a_completer or it.provisoire_until) for it in exports]
+    public = [export for export, kind, is_sound in zip(exports, kinds, sound, strict=True) if is_sound and not kind]
     if public:
         yield Heading("Ce qu'il reste à faire, une fois le tableau imprimé")
         for type_, titre in dict.fromkeys((it.type_tableau, titre_of(it)) for it in public):
             yield Duties(titre, tuple(_duties(TypeTableau(type_))))
 
 
-def _is_private(export: Export) -> bool:
-    return export.edition == Edition.COMMISSION
-
-
 def _duties(type_: TypeTableau) -> Iterator[LabelledValue]:
-    signataire = MODELES[type_].signataire
-    if signataire is None:
-        yield "Signature", "non exigée ; le maire peut signer"
-    else:
-        yield "Signature", f"par {signataire[0].lower()}{signataire[1:]}"
+    yield "Signature", "non exigée ; le maire peut signer"
     yield "En mairie", IN_TOWN_HALL[type_]
-    if type_ in _LODGED:
-        yield "À la préfecture", "déposez le PDF sur e-listelec"
 
 
 TABLEAUX = Wording(

@@ -208,8 +208,8 @@ def may_be_double(among: ColumnElement[bool]) -> ColumnElement[bool]:
 
 def select_possible_doubles(among: ColumnElement[bool], *columns: SQLColumnExpression[Any]) -> Select[Any]:
     """The rows that `group_doubles` reads; `columns` are added to each."""
-    keys = (*_LISTE, *_spelling_keys())
-    same = [column.label(f"same_{place}") for place, column in enumerate((*keys, *identite_columns()))]
+    keys: list[SQLColumnExpression[Any]] = [*_LISTE, *_spelling_keys()]
+    same: list[Any] = [column.label(f"same_{place}") for place, column in enumerate((*keys, *identite_columns()))]
     return select(*same, *columns).where(may_be_double(among)).order_by(*keys, *ORDRE)
 
 
@@ -219,7 +219,8 @@ def group_doubles(rows: Iterable[Row[Any]]) -> Iterator[list[Row[Any]]]:
     for _, near in groupby(rows, key=lambda row: row[:size]):
         same: dict[tuple[str, ...], list[Row[Any]]] = defaultdict(list)
         for row in near:
-            same[fold_identite(*row[size : size + len(IDENTITE)], pays="")].append(row)
+            nom, prenoms, born, lieu = row[size : size + len(IDENTITE)]
+            same[fold_identite(nom, prenoms, born, lieu, "")].append(row)
         yield from (members for members in same.values() if len(members) > 1)
 
 

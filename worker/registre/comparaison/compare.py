@@ -36,10 +36,8 @@ from worker.registre.comparaison.differences import (
     SHOWN,
     TABLES,
     adresse,
-    details,
     find_differences,
     find_homonyms,
-    identite_columns,
     lists_with_homonyms,
     pair_rest,
     pair_singles,
@@ -61,7 +59,7 @@ from worker.registre.comparaison.matching import (
     record_guesses,
     write_report,
 )
-from worker.registre.comparaison.questions import find_questions
+from worker.registre.comparaison.questions import find_questions, read_changes
 from worker.registre.imports.report import Comparison, ListeCount, Question
 from worker.registre.mouvements.queries import was_protected
 from worker.registre.versions import (
@@ -105,10 +103,12 @@ def comparing(
             listes = sorted(ListeKey(it.code_commune, it.liste) for it in counts)
             compared = {liste: current[liste] for liste in listes if liste in current}
             _pair(connection, compared, version)
-            ask(find_questions(connection, compared, version, counts))
+            changes = read_changes(connection, compared, counts)
+            ask(find_questions(connection, compared, version, counts, changes))
             make_mouvements(connection, jour)
             written = write_report(report, findings(connection)) if report else None
-            comparison = _summarise(connection, jour, len(compared), written)
+            others = sum(it.others for it in changes.values())
+            comparison = _summarise(connection, jour, len(compared), others, written)
 
         def record(connection: Connection, before: Mapping[ListeKey, int]) -> None:
             if any(before.get(liste) != known for liste, known in compared.items()):
@@ -133,7 +133,7 @@ def _pair(connection: Connection, compared: Mapping[ListeKey, int], version: int
     pair_corrections(connection)
 
 
-def _summarise(connection: Connection, jour: date, compared: int, report: Path | None) -> Comparison:
+def _summarise(connection: Connection, jour: date, compared: int, others: int, report: Path | None) -> Comparison:
     natures = count_natures(connection)
     is_spelling = PAIRS.c.look >= SPELLING
     return Comparison(
@@ -142,7 +142,7 @@ def _summarise(connection: Connection, jour: date, compared: int, report: Path |
         inscriptions=natures.get(Nature.INSCRIPTION, 0),
         radiations=natures.get(Nature.RADIATION, 0),
         changements=natures.get(Nature.MODIFICATION, 0),
-        others=count_others(connection),
+        others=others,
         homonyms=_count(connection, IDENTITIES, HAS_HOMONYM),
         spellings=_count(connection, PAIRS, is_spelling),
         doubts=_count(connection, DOUBTS, DOUBTS.c.is_sure == 0),
@@ -165,21 +165,6 @@ def count_natures(connection: Connection) -> dict[str, int]:
     """How many mouvements of each nature were made ready."""
     query = select(STAGED.c.nature, func.count().label("number")).group_by(STAGED.c.nature)
     return {row.nature: row.number for row in connection.execute(query)}
-
-
-def count_others(connection: Connection) -> int:
-    """Electors who stay in their bureau and differ by their address, their name of use and so on."""
-    before, after = (_described_by(electeur) for electeur in (BEFORE, SHOWN))
-    differs = or_(*(one != other for one, other in zip(before, after, strict=True)))
-    query = paired(func.count()).where(
-        PAIRS.c.before.is_not(None), PAIRS.c.after.is_not(None), BEFORE.code_bureau == SHOWN.code_bureau, differs
-    )
-    count: int = connection.execute(query).scalar_one()
-    return count
-
-
-def _described_by(electeur: Any) -> list[Any]:  # noqa: ANN401 — an alias of Electeur
-    return [*identite_columns(electeur), details(electeur)]
 
 
 def _values(jour: date) -> dict[str, Any]:

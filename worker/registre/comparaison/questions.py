@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Row, and_, case, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, case, exists, func, or_, select, tuple_
 from sqlalchemy.orm import aliased
 
 from common.french import count_of, format_number
@@ -19,6 +19,7 @@ from worker.registre.comparaison.differences import (
     SHOWN,
     ElecteurTable,
     adresse,
+    details,
     identite_columns,
     paired,
 )
@@ -38,7 +39,7 @@ class _Field(NamedTuple):
     """A field that is judged: its French name, its values, the likely cause of a change for many."""
 
     name: str
-    values: Callable[[ElecteurTable], Sequence[ColumnElement[str]]]
+    values: Callable[[ElecteurTable], Sequence[Any]]
     cause: str
 
 
@@ -55,8 +56,11 @@ _FIELDS = (
 )
 """The order number is not judged: it is given anew at times."""
 
+_BUREAU = 1
+"""The place of the bureau in _FIELDS."""
 
-class _Part(NamedTuple):
+
+class Part(NamedTuple):
     """What one export holds of a list: all of it, or an arrondissement."""
 
     code_commune: str
@@ -65,6 +69,7 @@ class _Part(NamedTuple):
 
     @property
     def key(self) -> ListeKey:
+        """The list that it is a part of."""
         return ListeKey(self.code_commune, self.liste)
 
 
@@ -76,17 +81,20 @@ _OF_PART = (
 _VANISHED = and_(PAIRS.c.before.is_not(None), PAIRS.c.after.is_(None))
 
 
-class _Changes(NamedTuple):
+class Changes(NamedTuple):
     """What the comparison found in one list, in numbers of electors."""
 
     before: int
     vanished: int
     came: int
+    others: int
+    """Those who stay in their bureau and differ by their address, their name of use and so on."""
     fields: Sequence[int]
     """Those who stay and whose field changes, in the order of _FIELDS."""
 
     @property
     def stayed(self) -> int:
+        """The known electors who remain."""
         return self.before - self.vanished
 
     @property
@@ -96,64 +104,74 @@ class _Changes(NamedTuple):
 
     @property
     def is_loss(self) -> bool:
+        """Whether more than MANY per cent of the known electors vanish."""
         is_grave = self.vanished >= LEAST or self.came < self.vanished
         return is_grave and self.vanished * 100 > self.before * MANY
 
 
 def find_questions(
-    connection: Connection, compared: Mapping[ListeKey, int], version: int, counts: Sequence[ListeCount]
+    connection: Connection,
+    compared: Mapping[ListeKey, int],
+    version: int,
+    counts: Sequence[ListeCount],
+    changes: Mapping[Part, Changes],
 ) -> list[Question]:
-    """The questions about the lists of a file, once they are paired.
+    """The questions about the lists of a file, once they are paired; `changes` as `read_changes` gives them.
 
     `compared`: the version that each list of the register shows; `version`: the staged one. `counts`: the electors of
     each list of the file, before and now. A complementary list that is emptied on purpose is not asked about.
     """
     sizes = {ListeKey(it.code_commune, it.liste): it for it in counts}
-    changes = _read_changes(connection, compared, sizes)
-    lost = _find_lost_bureaux(connection, version) if changes else {}
     questions: list[Question] = []
-    for part, found in changes.items():
-        if sizes[part.key].electeurs or part.liste == Liste.PRINCIPALE:
-            questions += _judge(connection, part, compared[part.key], found, lost.get(part, []))
     came = Counter({key: size.electeurs for key, size in sizes.items() if key not in compared})
+    left: set[ListeKey] = set()
     for part, found in changes.items():
         came[part.key] += found.came
+        if sizes[part.key].electeurs or part.liste == Liste.PRINCIPALE:
+            questions += _judge(connection, part, compared[part.key], found)
+            if not found.is_other_population and found.vanished + found.fields[_BUREAU] >= LEAST:
+                left.add(part.key)
+    for key in sorted(left):
+        questions += _find_lost_bureaux(connection, key, compared[key], version)
     for key, number in sorted(came.items()):
         if number >= LEAST:
             questions += _find_absorbed(connection, key, version, number, sizes, is_new=key not in compared)
     return questions
 
 
-def _read_changes(
-    connection: Connection, compared: Mapping[ListeKey, int], sizes: Mapping[ListeKey, ListeCount]
-) -> dict[_Part, _Changes]:
-    """In the order of lists; one without any difference is left out."""
+def read_changes(
+    connection: Connection, compared: Mapping[ListeKey, int], counts: Sequence[ListeCount]
+) -> dict[Part, Changes]:
+    """What the pairs say of each list, in their order; one without any difference is left out."""
+    sizes = {ListeKey(it.code_commune, it.liste): it.before or 0 for it in counts}
     sides = (func.count().filter(_VANISHED), func.count().filter(PAIRS.c.before.is_(None)))
-    fields = (func.sum(case((_differs(field), 1), else_=0)) for field in _FIELDS)
-    grouped = paired(*_OF_PART, *sides, *fields).group_by(*_OF_PART).order_by(*_OF_PART)
-    changes: dict[_Part, _Changes] = {}
-    for commune, liste, arrondissement, vanished, came, *changed in connection.execute(grouped).all():
-        part = _Part(commune, liste, arrondissement)
-        before = sizes[part.key].before or 0
+    described = ([*identite_columns(it), details(it)] for it in (BEFORE, SHOWN))
+    is_other = and_(BEFORE.code_bureau == SHOWN.code_bureau, _differ(*described))
+    changed = (is_other, *(_differ(it.values(BEFORE), it.values(SHOWN)) for it in _FIELDS))
+    numbers = (func.sum(case((it, 1), else_=0)) for it in changed)
+    grouped = paired(*_OF_PART, *sides, *numbers).group_by(*_OF_PART).order_by(*_OF_PART)
+    changes: dict[Part, Changes] = {}
+    for commune, liste, arrondissement, vanished, came, *rest in connection.execute(grouped).all():
+        part = Part(commune, liste, arrondissement)
+        before = sizes[part.key]
         if arrondissement:
             before = connection.scalar(select(func.count()).where(*_is_of(part, compared[part.key]))) or 0
-        changes[part] = _Changes(before, vanished, came, [*map(int, changed)])
+        others, *fields = map(int, rest)
+        changes[part] = Changes(before, vanished, came, others, fields)
     return changes
 
 
-def _is_of(part: _Part, version: int) -> Sequence[ColumnElement[bool]]:
+def _differ(before: Sequence[Any], after: Sequence[Any]) -> ColumnElement[bool]:
+    """NULL where there is nobody before; who left is compared with themselves."""
+    return or_(*(one != other for one, other in zip(before, after, strict=True)))
+
+
+def _is_of(part: Part, version: int) -> Sequence[ColumnElement[bool]]:
     """Whether an elector is of this part of a list, in a version."""
     return [*(getattr(Electeur, name) == value for name, value in part._asdict().items()), Electeur.version == version]
 
 
-def _differs(field: _Field) -> ColumnElement[bool]:
-    """NULL where there is nobody before; who left is compared with herself."""
-    return or_(*(one != other for one, other in zip(field.values(BEFORE), field.values(SHOWN), strict=True)))
-
-
-def _judge(
-    connection: Connection, part: _Part, version: int, changes: _Changes, lost: Sequence[tuple[str, int]]
-) -> Iterator[Question]:
+def _judge(connection: Connection, part: Part, version: int, changes: Changes) -> Iterator[Question]:
     """The questions about what an export replaces; another population explains all the rest."""
     liste, name = part.key, f"la {_name(part.liste)} de {part.arrondissement or part.code_commune}"
     before, vanished = format_number(changes.before), format_number(changes.vanished)
@@ -183,15 +201,6 @@ def _judge(
             if changes.stayed
             else "Le fichier est vide, ou une option vide la liste.",
         )
-    if lost:
-        named = name_some(f"{code} ({count_of(number, 'électeur')})" for code, number in lost)
-        some = f"le bureau {named} n'aurait" if len(lost) == 1 else f"les bureaux {named} n'auraient"
-        yield Question(
-            ImportQuestion.LOST_BUREAU,
-            *liste,
-            f"{some} plus d'électeur sur {name}",
-            "Regroupement de bureaux, ou fichier incomplet ?",
-        )
     for field, number in zip(_FIELDS, changes.fields, strict=True):
         if number >= LEAST and number * 100 > changes.stayed * MANY:
             yield Question(
@@ -207,7 +216,7 @@ def _name(liste: str) -> str:
     return Liste(liste).short_label.lower()
 
 
-def _count_tail(connection: Connection, part: _Part, version: int) -> int:
+def _count_tail(connection: Connection, part: Part, version: int) -> int:
     """How many of those who vanish are behind the last one who stays, in the order of the former file or of bureaux."""
     mine = _is_of(part, version)
     vanished = Electeur.id.in_(select(PAIRS.c.before).where(_VANISHED))
@@ -221,19 +230,25 @@ def _count_tail(connection: Connection, part: _Part, version: int) -> int:
     return max(tails)
 
 
-def _find_lost_bureaux(connection: Connection, version: int) -> dict[_Part, list[tuple[str, int]]]:
-    """The bureaux that LEAST electors or more leave and where the staged version has none, by list."""
-    place = (*_OF_PART, BEFORE.code_bureau)
-    is_left = or_(_VANISHED, BEFORE.code_bureau != SHOWN.code_bureau)
-    left = paired(*place, func.count().label("number")).where(is_left, BEFORE.code_bureau != "").group_by(*place)
-    found = left.having(func.count() >= LEAST).subquery()
+def _find_lost_bureaux(connection: Connection, liste: ListeKey, before: int, version: int) -> Iterator[Question]:
+    """The bureaux of LEAST electors or more that have none in the staged version."""
+    later = aliased(Electeur)
     names = ("code_commune", "liste", "code_bureau")
-    still = exists().where(Electeur.version == version, *(getattr(Electeur, it) == found.c[it] for it in names))
-    lost: dict[_Part, list[tuple[str, int]]] = {}
-    rows: Sequence[Row[Any]] = connection.execute(select(found).where(~still).order_by(*found.c)).all()
-    for *part, code, number in rows:
-        lost.setdefault(_Part(*part), []).append((code, number))
-    return lost
+    still = exists().where(later.version == version, *(getattr(later, it) == getattr(Electeur, it) for it in names))
+    of_liste = (Electeur.code_commune == liste.code_commune, Electeur.liste == liste.liste, Electeur.version == before)
+    filled = select(Electeur.code_commune, Electeur.liste, Electeur.code_bureau, func.count().label("number"))
+    filled = filled.where(*of_liste, Electeur.code_bureau != "").group_by(*filled.selected_columns[:3])
+    lost = filled.having(func.count() >= LEAST, ~still).order_by(Electeur.code_bureau)
+    found = [(code, number) for _, _, code, number in connection.execute(lost)]
+    if found:
+        named = name_some(f"{code} ({count_of(number, 'électeur')})" for code, number in found)
+        some = f"le bureau {named} n'aurait" if len(found) == 1 else f"les bureaux {named} n'auraient"
+        yield Question(
+            ImportQuestion.LOST_BUREAU,
+            *liste,
+            f"{some} plus d'électeur sur la {_name(liste.liste)} de {liste.code_commune}",
+            "Regroupement de bureaux, ou fichier incomplet ?",
+        )
 
 
 def _find_absorbed(
