@@ -319,9 +319,9 @@ class Oracle(Coverage):
                 on_list = entry[2] if entry else link.day
                 is_shown = on_list <= since and (following is None or since < following.day)
                 if is_shown and not (entry and since == on_list) and self.is_between(since, ages.start, ages.end):
-                    categorie = said.get(who, "")
+                    has_entry, categorie = who in said, said.pop(who, "")  # of one of several homonyms
                     change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie or "inscription_office")
-                    found.append(Shown(change, (self.majority(who),), is_presumed=who in said and not categorie))
+                    found.append(Shown(change, (self.majority(who),), is_presumed=has_entry and not categorie))
         return found
 
     def places_of(self, change: Change) -> list[tuple[str, str]]:
