@@ -499,7 +499,7 @@ def _incomplete_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
     for it in anomalies:
         if it["severity"] == "a_completer":
             found["date_absente"] += it["count"] * ("date" in it["code"])
-            found["motif_absent"] += it["count"] * (it["code"] != "date_absente")
+            found["motif_absent"] += it["count"] * ("date" not in it["code"] or "motif" in it["code"])
     return +found
 
 
