@@ -41,8 +41,12 @@ letter in the encoding that was written). Portuguese has `Ã` before a letter or
 
 _ERRORS = r"#(N/[AD]|REF!|VALEUR!|VALUE!|NOM\?|NAME\?|DIV/0!|NULL?!|NOMBRE!|NUM!|#+)"
 _NUMBERS = r"[0-9]+([.,][0-9]+)?[Ee]\+[0-9]+|[0-9]+[.,]0+"
-ALTERED = rf"(^|{JOINT})(=|({_ERRORS}|{_NUMBERS}|\?+)({JOINT}|$))"
-"""One of the values joined by JOINT is no value but a formula, an error or a number of a spreadsheet: `1E+03`."""
+_FORMULA = r"=[A-Z][A-Z.]*\("
+ALTERED = rf"(^|{JOINT})({_FORMULA}|({_ERRORS}|{_NUMBERS}|\?+)({JOINT}|$))"
+"""One of the values joined by JOINT is a formula, an error or a number of a spreadsheet: `=SOMME(A1)`, `1E+03`.
+
+A value that only begins with `=` is real: `=B2 entrée gauche`. In a name the sign is wrong by itself.
+"""
 
 NOT_IN_NAMES = "0-9?@+#="
 """Digits and signs that no name has, as the inside of a class of a regular expression, or of SQLite's GLOB."""

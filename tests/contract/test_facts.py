@@ -12,7 +12,7 @@ from worker.registre.checks.facts import _may_deserve_look
 from worker.registre.checks.suspects import FACTS_VERSION, has_double_numero, may_be_double
 from worker.registre.models import Electeur
 
-FOUND_BY = (2, "bf2aa86f2620d5ec")
+FOUND_BY = (2, "6b5d3808bef3551b")
 
 
 def test_other_rules_have_another_version() -> None:

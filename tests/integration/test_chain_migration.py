@@ -1,4 +1,4 @@
-"""Migrations 0008, 0045 and 0053: links of what was imported before, and gaps; decreed polls and their own days."""
+"""Migrations 0008, 0045 and 0052: links of what was imported before, and gaps; decreed polls and their own days."""
 
 from collections.abc import Iterator
 from dataclasses import replace
@@ -62,7 +62,7 @@ def test_what_left_no_mouvement_is_a_gap(engine: Engine) -> None:
     migrate(engine)
     with engine.connect() as connection:
         chain = read_chain(connection, "13900", Liste.PRINCIPALE)
-    first, compared, gap = (replace(link, electeurs=None, growth=0) for link in chain.links)
+    first, compared, gap = (replace(link, electeurs=None, growth=0, held=None) for link in chain.links)
     assert first == Link(date(2026, 9, 10), is_dated=False, is_compared=False, import_id=1)
     assert compared == Link(date(2026, 10, 20), is_dated=False, is_compared=True, undated=1, import_id=2)
     assert (gap.is_compared, gap.taken_on) == (False, date(2026, 11, 10)), "the day is that of Paris"

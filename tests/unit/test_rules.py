@@ -389,12 +389,12 @@ def test_ruined_letters_are_told_with_their_column(connection: Connection, text:
     [
         *(
             (Electeur.nom_naissance, text)
-            for text in ("#N/A", "#VALEUR!", "#NOM?", "#DIV/0!", "#REF!", "=DUPONT", "??")
+            for text in ("#N/A", "#VALEUR!", "#NOM?", "#DIV/0!", "#REF!", "=MAJUSCULE(A1)", "??")
         ),
         *((Electeur.code_bureau, text) for text in ("1E+03", "1.0", "2,00")),
         *((Electeur.code_postal, text) for text in ("1,39E+04", "1.39E+04", "13900.0", "13900,0")),
         *((column, "#N/A") for column in (Electeur.ville, Electeur.departement_naissance, Electeur.complement2)),
-        *((Electeur.numero_voie, text) for text in ("12.0", "12,0", "=A2")),
+        *((Electeur.numero_voie, text) for text in ("12.0", "12,0", "=SOMME(A2)")),
     ],
 )
 def test_what_a_spreadsheet_wrote_is_said_once_with_its_column(

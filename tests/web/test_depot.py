@@ -279,7 +279,9 @@ def _mend(files: FilesScreen) -> None:
     """LIBREVILLE's complementary municipal list without what the platform would reject."""
     files.desk.run(
         """UPDATE electeur SET nationalite = 'Belge', ville = 'LIBREVILLE', code_postal = '13900', sexe = 'F',
-               libelle_voie = 'SAUGE', nom_naissance = 'INVENTEE', prenoms = 'Zélie ' || id,
+               libelle_voie = 'SAUGE', nom_naissance = 'INVENTEE', prenoms = 'Zélie ' ||
+               substr('ABCDEFGHIJKLMNOPQRSTUVWXYZ', 1 + id % 26, 1) ||
+               substr('ABCDEFGHIJKLMNOPQRSTUVWXYZ', 1 + id / 26 % 26, 1),
                date_naissance = '1962-03-14',
                commune_naissance = 'BRUXELLES', departement_naissance = '99', pays_naissance = 'BELGIQUE'
            WHERE liste = 'CM'"""

@@ -542,8 +542,8 @@ ALTERED_TEXT = Kind(
     "valeur_de_tableur",
     Severity.BLOCKING,
     None,
-    "Erreur, formule ou nombre de tableur (« #N/A », « = », « 1E+03 ») à la place de la valeur : reprendre l'export du "
-    "REU.",
+    "Erreur, formule ou nombre de tableur (« #N/A », « =SOMME(A1) », « 1E+03 ») à la place de la valeur : reprendre "
+    "l'export du REU.",
     OURS,
     is_ours=True,
 )

@@ -9,8 +9,8 @@ from alembic import op
 from worker.db.migrations import views
 from worker.db.types import Texte
 
-revision = "0048"
-down_revision = "0053"
+revision = "0053"
+down_revision = "0052"
 branch_labels = None
 depends_on = None
 

@@ -5,8 +5,8 @@ from alembic import op
 
 from worker.db.migrations import views
 
-revision = "0052"
-down_revision = "0048"
+revision = "0054"
+down_revision = "0053"
 branch_labels = None
 depends_on = None
 

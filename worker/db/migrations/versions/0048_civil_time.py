@@ -4,7 +4,7 @@ from alembic import op
 
 from worker.db.migrations import views
 
-revision = "0054"
+revision = "0048"
 down_revision = "0047"
 branch_labels = None
 depends_on = None

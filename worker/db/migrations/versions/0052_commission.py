@@ -13,7 +13,7 @@ from alembic import op
 from worker.db.migrations import views
 from worker.db.types import Texte
 
-revision = "0053"
+revision = "0052"
 down_revision = "0051"
 branch_labels = None
 depends_on = None
