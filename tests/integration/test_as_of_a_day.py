@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import insert, text, update
 
+from schemas.declarations import CompletedMotif
 from schemas.requests import UNDO_DAYS
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
@@ -25,6 +26,7 @@ from worker.handlers.forget import ForgetScope, forget_electeur
 from worker.registre.imports import history
 from worker.registre.imports.undo import undo_import
 from worker.registre.models import MouvementRegistre
+from worker.registre.mouvements.motifs import note_motifs
 from worker.registre.protections import Protege
 from worker.registre.reu.importer import Intake
 
@@ -198,8 +200,25 @@ def test_a_statement_that_moves_electors_contradicts_the_first_export(
     (said,) = _said(_make(desk), "couverture_contredite")
     assert said.startswith(
         "Le registre a été modifié hors import : d'après les mouvements, il y avait 21 électeurs avant ce tableau "
-        "(Bureau 0001 — ÉCOLE), et 23 dans l'export du 10/09/2026. "
+        "(Bureau 0001 — ÉCOLE), et 23 d'après l'export du 10/09/2026. "
     )
+
+
+def test_a_day_before_the_meeting_contradicts_no_export(register: MouvementsDesk, desk: TableauDesk) -> None:
+    ((number,),) = register.rows(
+        "SELECT id FROM mouvement WHERE prenoms = :prenoms AND nature = 'radiation'", prenoms=zoe(0)
+    )
+    with register.engine.begin() as connection:
+        note_motifs(connection, COMMUNE, [CompletedMotif(mouvement=number, jour=date(2027, 1, 5))])
+    meeting = date(2027, 1, 15)
+    made = _make(desk, reunion=meeting)
+    assert not _said(made, "couverture_contredite")
+    assert _bilans(made)[-1] == "Électeurs avant 23 Inscriptions + 4 Radiations − 2 Électeurs après = 25"
+    with register.engine.begin() as connection:
+        moved = "UPDATE electeur SET code_bureau = '0009' WHERE numero_ordre IN (11, 12) AND version = 3"
+        connection.execute(text(moved))
+    (contradiction,) = _said(_make(desk, reunion=meeting), "couverture_contredite")
+    assert "il y avait 21 électeurs avant ce tableau (Bureau 0001 — ÉCOLE), et 23 d'après l'export" in contradiction
 
 
 def test_a_register_without_imports_says_when_it_was_asked(register: MouvementsDesk, desk: TableauDesk) -> None:
