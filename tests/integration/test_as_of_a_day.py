@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Iterator
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import pytest
 from sqlalchemy import insert, text, update
 
+from schemas.declarations import CompletedMotif
 from schemas.requests import UNDO_DAYS
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Liste
@@ -16,7 +17,7 @@ from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.oracle.product import ask_liste
-from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs
+from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs, zoe
 from worker.arrivals import Arrivals
 from worker.db.types import utc_now
 from worker.exports.audit import Actor, note_removed
@@ -25,6 +26,7 @@ from worker.handlers.forget import ForgetScope, forget_electeur
 from worker.registre.imports import history
 from worker.registre.imports.undo import undo_import
 from worker.registre.models import MouvementRegistre
+from worker.registre.mouvements.motifs import note_motifs
 from worker.registre.protections import Protege
 from worker.registre.reu.importer import Intake
 
@@ -32,6 +34,8 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytes
 
 BEFORE, BETWEEN, MEETING = date(2026, 9, 10), date(2026, 12, 1), date(2027, 3, 19)
 APRIL, MAY = date(2027, 4, 20), date(2027, 5, 20)
+NOW = datetime(2027, 6, 1, 10, tzinfo=UTC)
+"""All these days have come."""
 BY = note_removed(Actor("test"))
 
 
@@ -48,7 +52,8 @@ def _young(numero: str, voie: str, **changes: str) -> dict[str, str]:
 
 
 @pytest.fixture
-def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
+def register(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[MouvementsDesk]:
+    monkeypatch.setattr("worker.registre.imports.chain.now", lambda: NOW)
     with open_register(database_url, tmp_path) as desk:
         desk.load([*STAY, *LEAVES, _young("900", "1 Rue du Début")], intake=Intake(BEFORE))
         desk.load([*STAY, *LEAVES, _young("901", "2 Rue du Jour")], intake=Intake(BETWEEN))
@@ -75,9 +80,9 @@ def _import_later(register: MouvementsDesk, no_compare: str = "") -> None:
     anew = {LIBELLE_BUREAU: "ÉCOLE NEUVE"}
     others = [one | {NUMERO: str(200 + rank)} | anew for rank, one in enumerate([*STAY[2:], *COMES])]
     young = _young("7", "8 Rue de la Suite", **anew)
-    register.load([*others, young], intake=Intake(APRIL))
+    register.load([*others, young], intake=Intake(APRIL), accept_changes=True)
     opened = [one | {BUREAU: "0004", LIBELLE_BUREAU: "GYMNASE"} for one in others[:5]]
-    register.load([*opened, *others[5:], young], intake=Intake(MAY, no_compare))
+    register.load([*opened, *others[5:], young], intake=Intake(MAY, no_compare), accept_changes=True)
 
 
 def _purge(register: MouvementsDesk) -> int:
@@ -149,12 +154,12 @@ def test_an_elector_who_was_forgotten_goes_on_being_counted(
         connection.execute(update(MouvementRegistre).values(date_tableau=date(2026, 1, 10)))
     scope = ForgetScope(register.engine, desk.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
     for number in range(2):  # they left after the meeting
-        forget_electeur(scope, Protege("D'AUBIGNE", f"Zoé {number}", "1962-03-14"), None)
+        forget_electeur(scope, Protege("D'AUBIGNE", zoe(number), "1962-03-14"), None)
     again = _make(desk)
     assert _bilans(again) == _bilans(first)
     assert again.content == first.content
-    gone = "SELECT count(*) FROM electeur WHERE prenoms IN ('Zoé 0', 'Zoé 1') AND nom_naissance LIKE 'D_A%'"
-    assert register.rows(gone) == [(0,)]
+    gone = "SELECT count(*) FROM electeur WHERE prenoms IN (:one, :other) AND nom_naissance LIKE 'D_A%'"
+    assert register.rows(gone, one=zoe(0), other=zoe(1)) == [(0,)]
 
 
 def test_an_import_that_is_undone_brings_back_no_name_that_was_forgotten(
@@ -163,7 +168,7 @@ def test_an_import_that_is_undone_brings_back_no_name_that_was_forgotten(
     with register.engine.begin() as connection:
         connection.execute(update(MouvementRegistre).values(date_tableau=date(2026, 1, 10)))
     scope = ForgetScope(register.engine, desk.services.storage, Arrivals(tmp_path), COMMUNE, Actor("test"))
-    forget_electeur(scope, Protege("PARTANTE", "Zoé 1", "1962-03-14"), None)
+    forget_electeur(scope, Protege("PARTANTE", zoe(1), "1962-03-14"), None)
     undo_import(register.engine)
     row = desk.ring(ask_liste(desk, COMMUNE, Liste.PRINCIPALE, ASKED_AT))
     lines = desk.read(row).decode().splitlines()
@@ -178,7 +183,7 @@ def test_electors_whom_a_statement_removed_are_missed(register: MouvementsDesk, 
     assert said.startswith(
         "Le registre a été modifié hors import : l'export du 19/03/2027 donnait 25 électeurs, le registre en a 22. "
     )
-    register.load([*STAY, *COMES, _young("902", "3 Rue d'Après")], intake=Intake(APRIL))
+    register.load([*STAY, *COMES, _young("902", "3 Rue d'Après")], intake=Intake(APRIL), accept_changes=True)
     (said,) = _said(_make(desk, until=APRIL), "couverture_contredite")
     assert said.startswith(
         "De l'export du 19/03/2027 (25 électeurs) à celui du 20/04/2027 (25 électeurs), les mouvements en feraient "
@@ -195,8 +200,25 @@ def test_a_statement_that_moves_electors_contradicts_the_first_export(
     (said,) = _said(_make(desk), "couverture_contredite")
     assert said.startswith(
         "Le registre a été modifié hors import : d'après les mouvements, il y avait 21 électeurs avant ce tableau "
-        "(Bureau 0001 — ÉCOLE), et 23 dans l'export du 10/09/2026. "
+        "(Bureau 0001 — ÉCOLE), et 23 d'après l'export du 10/09/2026. "
     )
+
+
+def test_a_day_before_the_meeting_contradicts_no_export(register: MouvementsDesk, desk: TableauDesk) -> None:
+    ((number,),) = register.rows(
+        "SELECT id FROM mouvement WHERE prenoms = :prenoms AND nature = 'radiation'", prenoms=zoe(0)
+    )
+    with register.engine.begin() as connection:
+        note_motifs(connection, COMMUNE, [CompletedMotif(mouvement=number, jour=date(2027, 1, 5))])
+    meeting = date(2027, 1, 15)
+    made = _make(desk, reunion=meeting)
+    assert not _said(made, "couverture_contredite")
+    assert _bilans(made)[-1] == "Électeurs avant 23 Inscriptions + 4 Radiations − 2 Électeurs après = 25"
+    with register.engine.begin() as connection:
+        moved = "UPDATE electeur SET code_bureau = '0009' WHERE numero_ordre IN (11, 12) AND version = 3"
+        connection.execute(text(moved))
+    (contradiction,) = _said(_make(desk, reunion=meeting), "couverture_contredite")
+    assert "il y avait 21 électeurs avant ce tableau (Bureau 0001 — ÉCOLE), et 23 d'après l'export" in contradiction
 
 
 def test_a_register_without_imports_says_when_it_was_asked(register: MouvementsDesk, desk: TableauDesk) -> None:

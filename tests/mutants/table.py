@@ -2325,6 +2325,12 @@ TABLEAUX = [
         ("test_a_statement_that_moves_electors_contradicts_the_first_export",),
     ),
     Mutant(
+        "days-before-the-meeting-uncounted",
+        "move_electeur(mouvement, by_code, 1)",
+        "pass",
+        ("test_a_day_before_the_meeting_contradicts_no_export",),
+    ),
+    Mutant(
         "ruined-elector-posted",
         "yield from self._on_liste(replace(spec, age_on=self.demande.age_apres), ours)",
         "pass",

@@ -233,14 +233,18 @@ def test_a_minor_is_on_no_page() -> None:
 def test_the_birthday_is_the_motif_unless_somebody_said_another() -> None:
     one = _entry(date(2026, 12, 1), BEFORE)
     said = replace(one, categorie=Categorie.INSCRIPTION_VOLONTAIRE, motif="Emménagement")
+    office = replace(one, categorie=Categorie.INSCRIPTION_OFFICE)
+    birthday = "Dix-huit ans le 01/12/2026 (art. L. 11, II, 1°)"
     for known, expected in (
-        (one, (Categorie.INSCRIPTION_OFFICE, "Dix-huit ans le 01/12/2026 (art. L. 11, II, 1°)")),
-        (said, (Categorie.INSCRIPTION_VOLONTAIRE, "Emménagement")),
+        (one, (Categorie.INSCRIPTION_OFFICE, birthday, True)),
+        (said, (Categorie.INSCRIPTION_VOLONTAIRE, "Emménagement", False)),
+        (office, (Categorie.INSCRIPTION_OFFICE, "", False)),
+        (replace(office, motif="Naturalisation"), (Categorie.INSCRIPTION_OFFICE, "Naturalisation", False)),
     ):
         (shown,) = OfAge(Period.of(VINGT), Registre([one], [known])).stream()
-        assert (shown.categorie, shown.motif) == expected
+        assert (shown.categorie, shown.motif, shown.is_presumed) == expected
     (derived,) = OfAge(Period.of(VINGT), Registre([one])).stream()
-    assert derived.categorie is Categorie.INSCRIPTION_OFFICE
+    assert (derived.categorie, derived.motif) == (Categorie.INSCRIPTION_OFFICE, birthday)
     notes = Registre([one]).compose(replace(VINGT, edition=Edition.COMMISSION)).notes
     assert (
         "Inscriptions d’office des électeurs qui ont dix-huit ans le 18/04/2027 au plus tard "

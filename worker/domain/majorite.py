@@ -81,7 +81,7 @@ class _Arrival(NamedTuple):
     etat: Etat
     categorie: Categorie
     motif: str
-    """Of the entry, where an agent gave one."""
+    """Of the entry; the birthday where no category is known."""
     is_presumed: bool = False
     """An entry is known, and no agent gave its category: the birthday proposes one."""
 
@@ -90,19 +90,19 @@ class _Arrival(NamedTuple):
         """That of an elector whose entry the register tells, or not."""
         etat = Etat.APPLIQUE if entry is None else entry.etat
         if entry is None or entry.categorie is Categorie.NON_PRECISEE:
-            return cls(source, day, bureau, etat, Categorie.INSCRIPTION_OFFICE, "", entry is not None)
+            motif = f"Dix-huit ans le {short_date(day)} (art. L. 11, II, 1°)"
+            return cls(source, day, bureau, etat, Categorie.INSCRIPTION_OFFICE, motif, entry is not None)
         return cls(source, day, bureau, etat, entry.categorie, entry.motif)
 
     def of(self, known: Mouvement, id_: int) -> Mouvement:
         """As the tableau shows it."""
-        is_said = self.categorie is not Categorie.INSCRIPTION_OFFICE or self.motif
         return replace(
             known,
             id=id_,
             nature=Nature.INSCRIPTION,
             etat=self.etat,
             categorie=self.categorie,
-            motif=self.motif if is_said else f"Dix-huit ans le {short_date(self.day)} (art. L. 11, II, 1°)",
+            motif=self.motif,
             date_mouvement=self.day,
             after=None,
             is_presumed=self.is_presumed,

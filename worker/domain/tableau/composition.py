@@ -74,7 +74,7 @@ class Survey:
     def add(self, mouvement: Mouvement) -> None:
         """See one."""
         if sign := correction(mouvement, self._demande):
-            _apply(mouvement, self.corrections, sign)
+            move_electeur(mouvement, self.corrections, sign)
         if is_in(mouvement, self._demande):
             self.has_provisoire |= format_numero(mouvement) == NUMERO_PROVISOIRE
             self.has_protegee |= mouvement.personne.is_protegee
@@ -82,7 +82,7 @@ class Survey:
             came, left = self._number(mouvement.arrives_in), self._number(mouvement.leaves)
             self._kept.append(order_key(mouvement.personne) + b"\0" + _TAIL.pack(mouvement.id, came, left))
         elif self._has_others and is_in_period(mouvement, self._demande):
-            _apply(mouvement, self.others, 1)
+            move_electeur(mouvement, self.others, 1)
 
     def drain(self) -> Iterator[ShownMouvement]:
         """Those that the tableau shows, in the order of its lines, homonyms by their id; once."""
@@ -97,7 +97,7 @@ class Survey:
         return self._codes.setdefault(bureau, len(self._codes))
 
 
-def _apply(mouvement: Mouvement, electeurs: Counter[str], sign: int) -> None:
+def move_electeur(mouvement: Mouvement, electeurs: Counter[str], sign: int) -> None:
     """Move the elector of a mouvement from the bureau that they leave to the one that they join."""
     if mouvement.arrives_in is not None:
         electeurs[mouvement.arrives_in] += sign

@@ -361,8 +361,8 @@ def check_first(
 ) -> Iterator[AnomalieCouverture]:
     """Whether the electors before the tableau are those of the first export: by bureau, as far as it prints them.
 
-    `electeurs`: those of age in the export, by bureau. `counted`: key, title and number of each count; the key of the
-    commune is empty.
+    `electeurs`: those of age in the export, by bureau, after the mouvements between the export and the period.
+    `counted`: key, title and number of each count; the key of the commune is empty.
     """
     found = {**electeurs, "": sum(electeurs.values())}
     for key, titre, number in counted:
@@ -371,8 +371,8 @@ def check_first(
                 _CONTRADICTION,
                 "Le registre a été modifié hors import : d'après les mouvements, il y avait "
                 f"{count_of(number, 'électeur')} avant ce tableau ({titre}), et {format_number(found.get(key, 0))} "
-                f"dans l'export du {short_date(link.taken_on)}. Annuler les imports qui suivent cet export, le dernier "
-                "d'abord (import-undo), puis les reprendre (import-reu).",
+                f"d'après l'export du {short_date(link.taken_on)}. Annuler les imports qui suivent cet export, le "
+                "dernier d'abord (import-undo), puis les reprendre (import-reu).",
             )
             return
 

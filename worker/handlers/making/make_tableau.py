@@ -1,6 +1,7 @@
 """From the mouvements of the register to a tableau: one snapshot, every mouvement checked, a PDF, all or nothing."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -8,10 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, select
 
+from common.calendrier import is_mineur, last_birth
 from common.french import count_of, short_date
 from common.incomplete import describe_missing
 from common.texte import clean
-from schemas.tableaux import Presentation
+from schemas.tableaux import Presentation, Repere
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Severity
 from worker.db.engine import snapshot
 from worker.domain.identite import FORGOTTEN, Identite, identite
@@ -26,7 +28,7 @@ from worker.domain.majorite import (
 )
 from worker.domain.mouvement import Etat, Mouvement
 from worker.domain.reconciliation import Reconciliation, find_differences, read_days
-from worker.domain.tableau.composition import SANS_BUREAU, ListeDeCommune, compose_tableau
+from worker.domain.tableau.composition import SANS_BUREAU, ListeDeCommune, compose_tableau, move_electeur
 from worker.domain.tableau.controles import check_bilan, check_tableau
 from worker.domain.tableau.couverture import (
     AnomalieCouverture,
@@ -323,7 +325,12 @@ class TableauSubject:
             return
         days = self.demande.age_avant, self.demande.jour
         listed = select_bureaux(it.connection, it.code_commune, it.liste, link.import_id, days)
-        electeurs = {bureau.code or SANS_BUREAU: bureau.electeurs for bureau in listed}
+        by_code = Counter({bureau.code: bureau.electeurs for bureau in listed})
+        for mouvement in it.narrow(link.taken_on, last_birth(self.demande.age_avant)).stream():
+            is_between = link.taken_on < mouvement.date_mouvement <= self.demande.required(Repere.REUNION)
+            if is_between and mouvement.is_applied and not is_mineur(mouvement.personne.date_naissance, *days):
+                move_electeur(mouvement, by_code, 1)
+        electeurs = {code or SANS_BUREAU: number for code, number in by_code.items()}
         counted = [(section.code, section.titre, section.bilan.avant) for section in tableau.sections]
         yield from check_first(link, electeurs, counted)
 
