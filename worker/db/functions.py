@@ -13,14 +13,13 @@ _OF_ELECTEUR = (
     *("type_voie", "libelle_voie", "lieu_dit", "code_postal", "ville", "pays", "nettoyages"),
 )
 _CHANGES = f"UPDATE OF {', '.join(_OF_ELECTEUR)} ON electeur"
+_RESET = "WHEN NEW.facts <> 1 BEGIN UPDATE electeur SET facts = 1 WHERE id = NEW.id; END"
 _ABORT = "BEGIN SELECT RAISE(ABORT, 'the audit trail is only added to'); END"
 
 # By table and name. The first resets what an import found of an elector whose row another statement changes. The
 # others refuse a change of the trail, except the removal of old lines that a line of the trail declares.
 _SQLITE_TRIGGERS = {
-    ("electeur", "electeur_changed"): (
-        f"AFTER {_CHANGES} FOR EACH ROW WHEN NEW.facts <> 1 BEGIN UPDATE electeur SET facts = 1 WHERE id = NEW.id; END"
-    ),
+    ("electeur", "electeur_changed"): f"AFTER {_CHANGES} FOR EACH ROW {_RESET}",
     ("audit", "keep_audit"): f"BEFORE UPDATE ON audit {_ABORT}",
     ("audit", "keep_audit_whole"): f"""BEFORE DELETE ON audit WHEN NOT EXISTS (
       SELECT 1 FROM audit p WHERE p.action = 'audit_purged' AND substr(p.detail, 1, 23) > OLD.at
