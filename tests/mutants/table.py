@@ -2358,7 +2358,7 @@ TABLEAUX = [
         "provisional-called-ready",
         "is_provisoire = file.final_on is not None and civil_day(now, request.code_commune) < file.final_on",
         "is_provisoire = False",
-        ("test_what_was_made_before_its_date_is_known_as_provisional",),
+        ("test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune",),
     ),
     Mutant(
         "recalled-file-deposited",
