@@ -196,7 +196,12 @@ def test_no_password_is_committed() -> None:
 
 _DOCKER = """#!/bin/sh
 echo "$*" >> calls
-case "$*" in *works_with*) echo "$IS_TOO_NEW" ;; *pg_dump*) echo now ;; *--services*) echo notifier ;; *pg_restore*) cat > restored ;; esac
+case "$*" in
+*works_with*) echo "$IS_TOO_NEW" ;;
+*pg_dump*) echo now ;;
+*--services*) echo notifier ;;
+*pg_restore*) cat > restored ;;
+esac
 """
 
 
