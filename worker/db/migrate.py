@@ -185,26 +185,26 @@ def migrate(engine: Engine) -> None:
                 "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
             )
         if found != newest():
-            _bring(connection, found)
+            _upgrade(connection, found)
         if is_server:
             grant(connection)
 
 
-def _bring(connection: Connection, found: str | None) -> None:
+def _upgrade(connection: Connection, found: str | None) -> None:
     """From a revision, None for an empty database, to the newest one."""
     config = _config(connection)
-    script = ScriptDirectory.from_config(config)
+    directory = ScriptDirectory.from_config(config)
     if found is None:
         create_tables(connection)
         command.stamp(config, "head")
         connection.execute(text("ALTER TABLE alembic_version ADD COLUMN works_with VARCHAR(4)"))
     else:
-        if found < script.get_bases()[0]:
+        if found < directory.get_bases()[0]:
             _require_known(found)
             command.stamp(config, "base", purge=True)
         command.upgrade(config, "head")
     replace_views_and_functions(connection)
-    connection.execute(text("UPDATE alembic_version SET works_with = :oldest"), {"oldest": _oldest(script)})
+    connection.execute(text("UPDATE alembic_version SET works_with = :oldest"), {"oldest": _oldest(directory)})
 
 
 def _require_known(found: str) -> None:
@@ -225,9 +225,9 @@ def _revision(connection: Connection) -> str | None:
     return MigrationContext.configure(connection).get_current_revision()
 
 
-def _oldest(script: ScriptDirectory) -> str:
+def _oldest(directory: ScriptDirectory) -> str:
     """The oldest revision whose code works on the newest form: that of the last migration with `BREAKS_FORMER`."""
-    return next(it.revision for it in script.walk_revisions() if getattr(it.module, "BREAKS_FORMER", False))
+    return next(it.revision for it in directory.walk_revisions() if getattr(it.module, "BREAKS_FORMER", False))
 
 
 def _config(connection: Connection) -> Config:
