@@ -75,9 +75,9 @@ _INSTRUCTION = (
     "instruction INTA1830120J du 21/11/2018, sommaire (titres II.E et III.C)",
     "https://fr.scribd.com/document/899412954/cir-44101",
 )
-_MINISTER = (
-    "réponse du ministre de l'intérieur sur la communicabilité de la liste électorale, qui le cite",
-    "https://www.idcite.com/RM-Communicabilite-de-la-liste-electorale_a74561.amp.html",
+_QUESTION_8164 = (
+    "réponse à la question écrite 8164 (16e législature), qui le cite",
+    "https://questions.assemblee-nationale.fr/q16/16-8164QE.htm",
 )
 _CONSEIL_D_ETAT = (
     "CE, 9 novembre 2022, n° 449863, qui le cite",
@@ -142,7 +142,7 @@ ARTICLES = (
     ),
     Article("L. 57", _REPERTOIRE, *_CONSEIL_CONSTITUTIONNEL, read_on=_READ_ON),
     Article("R. 10", _REPERTOIRE, *_CIRCULAIRE, read_on=_READ_ON),
-    Article("R. 13", _REPERTOIRE, *_MINISTER, read_on=_READ_ON),
+    Article("R. 13", _REPERTOIRE, *_QUESTION_8164, read_on=_READ_ON),
     Article("R. 14", _REPERTOIRE),
 )
 """The articles that the papers and the screen cite."""
@@ -204,13 +204,21 @@ _OMITTED = (
     "Une personne omise par une erreur matérielle, ou radiée sans la procédure de l’article L. 18, peut saisir "
     "directement le tribunal. Il statue jusqu’au jour du scrutin (art. L. 20, II)."
 )
+_LATE = (
+    "L’électeur concerné, tout électeur de la commune et le préfet peuvent contester une inscription faite au titre de "
+    "l’article L. 30. Ils saisissent le tribunal judiciaire. Il statue jusqu’au jour du scrutin (art. L. 32 et L. 20, "
+    "II)."
+)
 _COURT = "Le tribunal compétent est le tribunal judiciaire de ____________________."
 
 APPEALS: Mapping[str, tuple[str, ...]] = {
     VINGT_JOURS: (_ELECTORS, _OMITTED, _COURT),
-    CINQ_JOURS_REU: (_ELECTORS, _OMITTED, _COURT),
+    CINQ_JOURS_REU: (_LATE, _OMITTED, _COURT),
 }
-"""Who may contest a tableau, until when and before which court, as the posted page says it to a citizen."""
+"""Who may contest a tableau, until when and before which court, as the posted page says it to a citizen.
+
+Inscriptions under article L. 30 are contested in the conditions of L. 20, II (art. L. 32).
+"""
 CONSULTATION = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
 """Of the tableau of article R. 13."""
 

@@ -171,7 +171,7 @@ class ExportState:
 
     @property
     def is_incomplete(self) -> bool:
-        """Whether something is missing, and nobody decided to publish it all the same."""
+        """Whether something is missing, and no agent decided to publish the tableau all the same."""
         return bool(self.a_completer) and self.published_on is None
 
     @property

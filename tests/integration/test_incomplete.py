@@ -1,4 +1,4 @@
-"""A tableau made from two exports says which dates and motifs nobody gave: it is « à compléter » until they are."""
+"""A tableau made from two exports names the missing dates and motifs: it is « à compléter » until they are given."""
 
 from collections.abc import Iterator
 from datetime import date
@@ -117,7 +117,7 @@ def test_a_date_that_moves_a_mouvement_out_of_a_recapitulatif_recalls_it(desk: T
     shorter = VINGT | {"until": date(2027, 3, 1), "presentations": [Presentation.RECAPITULATIF]}
     short = desk.make(VINGT_JOURS, **shorter)
     whole = desk.make(VINGT_JOURS, **VINGT, presentations=[Presentation.RECAPITULATIF])
-    assert [line[-1] for line in short.anomalies] == ["couverture_date"], "nobody knows what was before 1 March"
+    assert [line[-1] for line in short.anomalies] == ["couverture_date"], "what was before 1 March is not known"
     _complete(desk, jour=date(2027, 2, 1))
     assert [_shown(desk, it).state.label for it in (short, whole)] == ["à refaire", "prêt"]
     assert desk.make(VINGT_JOURS, **shorter).row["electeurs"] == 3

@@ -23,7 +23,7 @@ from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
-FIRST, SECOND, THIRD = date(2026, 11, 1), date(2026, 11, 25), date(2026, 12, 8)
+FIRST, SECOND, THIRD = date(2026, 11, 1), date(2026, 11, 25), date(2026, 11, 28)
 NAMES = {"0001": "HOTEL DE VILLE", "0002": "ECOLE", "0003": "GYMNASE"}
 _ROW = re.compile(r"Bureau (\d+) — [A-Z ]+?((?: -?\d+){6})(?=$| )")
 _OF_COMMUNE = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)")

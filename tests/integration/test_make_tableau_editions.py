@@ -159,15 +159,15 @@ def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:
     saturday, monday = date(2027, 4, 10), date(2027, 4, 5)
     rows = [
         TARDIVE | {"code_commune": "97209", "date_mouvement": day} | named(nom)
-        for nom, day in (("LUNDI", monday), ("MARDI", date(2027, 4, 6)), ("LE VINGTIÈME", date(2027, 3, 21)))
+        for nom, day in (("LUNDI", monday), ("MARDI", date(2027, 4, 6)), ("LA VEILLE", date(2027, 3, 20)))
     ]
     write_register(desk.engine, rows, commune=("97209", "FORT-DE-LIBREVILLE"))
     made = desk.make(CINQ, commune="97209", scrutin=saturday)
     assert "Scrutin du 10 avril 2027" in made.text
-    assert "intervenues depuis le 22/03/2027, jusqu’au 05/04/2027." in made.text
+    assert "intervenues depuis le 21/03/2027, jusqu’au 05/04/2027." in made.text
     assert "LUNDI Zoé" in made.text
     assert "MARDI" not in made.text
-    assert "VINGTIÈME" not in made.text
+    assert "VEILLE" not in made.text
     assert desk.refusal(wrap(CINQ, scrutin=saturday)).startswith("On ne vote pas le 10/04/2027")
 
 

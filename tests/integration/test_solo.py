@@ -193,7 +193,7 @@ def test_a_request_that_is_refused_is_answered_in_french(
         (["import-mouvements", "Makefile"], 1, "ce n'est pas un fichier de mouvements"),
         (["scrutins"], 0, "décret n° 2025-848"),
         (["commissions", "--commune", "13900"], 0, "Aucune réunion"),
-        (["motifs", "--commune", "13900"], 0, "0 mouvement sans catégorie"),
+        (["motifs", "--commune", "13900"], 0, "0 mouvement sans date ou sans catégorie"),
         (["protections", "--commune", "13900"], 0, "Aucun électeur protégé"),
         (["import-reu", "Makefile"], 1, "ce n'est pas un export « Liste des électeurs actifs »"),
     ],

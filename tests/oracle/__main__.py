@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack
-from itertools import chain
+from itertools import repeat
 from pathlib import Path
 from random import Random
 
@@ -18,7 +18,7 @@ import structlog
 
 from common.french import format_number
 from tests.oracle.answers import Answer, Tableau
-from tests.oracle.comparison import find_differences, shorten
+from tests.oracle.comparison import Difference, find_differences, shorten
 from tests.oracle.computation import Oracle
 from tests.oracle.departement import measure
 from tests.oracle.generator import build_history
@@ -40,26 +40,34 @@ def main() -> None:
 @click.option("--count", default=10_000, help="How many.", show_default=True)
 @click.option("--seed", default=1, help="Of the first one; the next ones count on.", show_default=True)
 @click.option("--parallel", default=os.cpu_count() or 1, help="Processes.", show_default=True)
-def histories(count: int, seed: int, parallel: int) -> None:
+@click.option("--without", multiple=True, help="An aspect that is not compared; several times for several.")
+@click.option("--go-on", is_flag=True, help="Count the differences of all histories; else stop at the first ones.")
+def histories(count: int, seed: int, parallel: int, without: Sequence[str], *, go_on: bool) -> None:
     """Random histories, in the product and by the oracle: where they differ, the shortest history that shows it."""
     started = time.monotonic()
     figures: Counter[str] = Counter()
-    failing: list[int] = []
+    failing: dict[int, list[Difference]] = {}
     seeds = range(seed, seed + count)
     parts = [seeds[place : place + _AT_ONCE] for place in range(0, count, _AT_ONCE)]
     with ProcessPoolExecutor(parallel) as pool:
-        for found, differing in pool.map(_compare, parts):
+        for found, differing in pool.map(_compare, parts, repeat(without)):
             figures += found
-            failing += differing
-            if failing:
+            failing |= differing
+            if failing and not go_on:
                 pool.shutdown(cancel_futures=True)
                 break
     click.echo(f"{format_number(figures.total())} answers of histories {seeds[0]} to {seeds[-1]}, ", nl=False)
     click.echo(f"{time.monotonic() - started:.0f} s, {parallel} processes")
     for name, number in sorted(figures.items()):
         click.echo(f"  {format_number(number):>9}  {name}")
+    aspects: dict[str, list[int]] = {}
+    for number, differences in failing.items():
+        for aspect in {it.aspect for it in differences}:
+            aspects.setdefault(aspect, []).append(number)
+    for aspect, numbers in sorted(aspects.items()):
+        click.echo(f"  {aspect}: {len(numbers)} histories differ, the first is {numbers[0]}")
     if failing:
-        _show(failing[0])
+        _show(min(failing), without)
         sys.exit(1)
     click.echo("No difference.")
 
@@ -82,16 +90,20 @@ def departement(electeurs: int, seed: int) -> None:
     sys.exit(alarms.in_a_thousand >= 1)
 
 
-def _compare(seeds: Sequence[int]) -> tuple[Counter[str], list[int]]:
-    """What the product answered, and the seeds of the histories that differ; in a process of its own."""
+def _compare(seeds: Sequence[int], without: Sequence[str]) -> tuple[Counter[str], dict[int, list[Difference]]]:
+    """What the product answered, and the differences of the histories that have any; in a process of its own."""
     main.callback()  # type: ignore[misc]
     figures: Counter[str] = Counter()
+    found = {}
     with ExitStack() as stack:
         product = _open(stack)
-        played = {seed: build_history(Random(seed)) for seed in seeds}
-        answers = {seed: product.play(history) for seed, history in played.items()}
-    figures.update(map(_name, chain.from_iterable(answers.values())))
-    return figures, [seed for seed in seeds if find_differences(played[seed], answers[seed], Oracle())]
+        for seed in seeds:
+            history = build_history(Random(seed), without)
+            answers = product.play(history)
+            figures.update(map(_name, answers))
+            if differences := find_differences(history, answers, Oracle(), without):
+                found[seed] = differences
+    return figures, found
 
 
 def _open(stack: ExitStack) -> Product:
@@ -106,14 +118,14 @@ def _name(answer: Answer) -> str:
     return type(answer).__name__ if answer is not None else "(meetings, polls)"
 
 
-def _show(seed: int) -> None:
+def _show(seed: int, without: Sequence[str]) -> None:
     with ExitStack() as stack:
         product = _open(stack)
 
-        def differ(history: History) -> list[object]:
-            return list(find_differences(history, product.play(history), Oracle()))
+        def differ(history: History) -> list[Difference]:
+            return find_differences(history, product.play(history), Oracle(), without)
 
-        history = shorten(build_history(Random(seed)), lambda it: bool(differ(it)))
+        history = shorten(build_history(Random(seed), without), lambda it: bool(differ(it)))
         click.echo(f"History {seed}, as short as it can be:")
         for step in history.steps:
             click.echo(f"  {step}")

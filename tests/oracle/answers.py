@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
@@ -19,7 +19,7 @@ class Figures(NamedTuple):
     departs: int = 0
     apres: int = 0
     others: int = 0
-    """What the mouvements that the tableau does not show add, or take away."""
+    """Mouvements that the tableau counts and does not name."""
 
     @property
     def is_even(self) -> bool:
@@ -29,12 +29,26 @@ class Figures(NamedTuple):
 
 
 class Line(NamedTuple):
-    """Somebody in a part of a tableau, by bureau."""
+    """One line of a tableau by bureau, as it is printed."""
 
     part: str
     """`I` additions, `II` retranchements."""
-    bureau: str
+    section: str
+    """Code of the bureau under whose title the line stands."""
     personne: Personne
+    numero: str
+    usage: str
+    naissance: str
+    adresse: str
+    bureau: str
+    nationalite: str
+    date: str
+    motif: str
+
+    @property
+    def who(self) -> tuple[str, str, Personne]:
+        """The elector, and where the line stands."""
+        return self.part, self.section, self.personne
 
 
 @dataclass(frozen=True)
@@ -57,9 +71,13 @@ class Refused:
 class Liste:
     """The file of a list."""
 
-    electeurs: Counter[Inscrit]
-    """Without numbers and streets."""
+    electeurs: tuple[Inscrit, ...]
+    """In the order of the file, without order numbers, which it lacks."""
     mineurs: int
+    heads: frozenset[tuple[str, ...]]
+    """What all lines share: type of list, day, département, code and name of the commune."""
+    anomalies: Counter[str]
+    """How often the report says each code."""
 
 
 @dataclass(frozen=True)
@@ -72,12 +90,21 @@ class Tableau:
     gaps: frozenset[str]
     """Why it is not covered: the codes of docs/registre.md that are blocking; empty: nothing hinders it."""
     is_provisional: bool
-    lines: Counter[Line]
+    lines: tuple[Line, ...]
+    """In the order of the pages."""
     mouvements: int
     remarks: Counter[str]
     """What is said beside: whatever begins with `couverture`, once each; homonyms and corrections, as often as said."""
     figures: Mapping[str, Figures]
     """By bureau; bureaux where there is nothing and nobody may be missing. `""` is the commune."""
+    incomplete: Counter[str]
+    """What is to be completed: how many mouvements lack a date, how many a category."""
+    totals: Mapping[tuple[str, str], str]
+    """The sentence that ends each part, by section and part."""
+    exports: str
+    """The note that names the exports."""
+    digest: str = field(default="", compare=False)
+    """Of the file; the oracle knows none."""
 
 
 Answer = Done | Refused | Liste | Tableau | None

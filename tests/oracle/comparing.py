@@ -19,6 +19,8 @@ class Comparison(NamedTuple):
     changes: list[Change]
     guesses: int
     """Homonyms who were told apart by nothing but the order of their numbers."""
+    pairs: list[tuple[Inscrit, Inscrit]]
+    """Who is in both: the former line, and the new one."""
 
 
 class _Pair(NamedTuple):
@@ -35,13 +37,13 @@ def compare(before: Lines, after: Lines) -> Comparison:
     old, new = list(before), list(after)
     pairs = _pair(old, new, lambda it: it.personne) + _pair(old, new, lambda it: plain(it.personne))
     moved = [
-        Change("modification", there.personne, here.bureau, there.bureau)
+        Change("modification", there.personne, here.bureau, there.bureau, there, "changement_bureau")
         for here, there, _ in pairs
         if here.bureau != there.bureau
     ]
-    came = [Change("inscription", it.personne, "", it.bureau) for it in new]
-    left = [Change("radiation", it.personne, it.bureau, "") for it in old]
-    return Comparison(moved + came + left, sum(pair.is_guess for pair in pairs))
+    came = [Change("inscription", it.personne, "", it.bureau, it) for it in new]
+    left = [Change("radiation", it.personne, it.bureau, "", it) for it in old]
+    return Comparison(moved + came + left, sum(pair.is_guess for pair in pairs), [pair[:2] for pair in pairs])
 
 
 def _pair(old: list[Inscrit], new: list[Inscrit], key: "_Key") -> list[_Pair]:

@@ -5,33 +5,54 @@ specifications. Days are those that the register was told; nothing here knows wh
 """
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
-from itertools import zip_longest
+from itertools import pairwise, zip_longest
 from typing import NamedTuple
 
 from tests.oracle.answers import Answer, Figures, Line, Liste, Refused, Tableau
+from tests.oracle.comparing import plain
 from tests.oracle.coverage import Coverage, Gap, Window
 from tests.oracle.history import (
+    BIRTHPLACES,
+    LIBREVILLE,
+    LISTES,
     AskListe,
     AskTableau,
-    Bring,
     Change,
-    Decide,
+    Commune,
     History,
-    Import,
+    Inscrit,
     Meeting,
     Personne,
     Poll,
-    Redate,
     Step,
-    Undo,
 )
 from tests.oracle.register import Link
 
 DAYS_TO_SECOND_ROUND = {"Municipales": 7, "Présidentielle": 14}
 """By the first word of a poll's name: Code électoral, art. L. 56; Constitution, art. 7. Others have one round."""
+MOTIFS = {
+    "": "",
+    "inscription_volontaire": "Inscription volontaire",
+    "inscription_office": "Inscription d’office",
+    "inscription_judiciaire": "Inscription judiciaire",
+    "inscription_l30": "Inscription au titre de l’article L. 30",
+    "radiation_deces": "Décès",
+    "radiation_autre_commune": "Autre commune",
+    "radiation_decision": "Décision",
+    "changement_bureau": "Changement de bureau",
+}
+"""What a line prints of a category: the specification of the tableaux, « The page »."""
+TWO_MONTHS = timedelta(days=62)
+OUTSIDE_THE_UNION = ("Suisse", "Britannique")
+_TOTALS = {"I": "Total des inscriptions", "II": "Total des radiations"}
+_UNITS = (
+    "zéro un deux trois quatre cinq six sept huit neuf dix "
+    "onze douze treize quatorze quinze seize dix-sept dix-huit dix-neuf"
+)
+_TENS = {20: "vingt", 30: "trente", 40: "quarante", 50: "cinquante", 60: "soixante", 80: "quatre-vingt"}
 
 
 class Ages(NamedTuple):
@@ -43,6 +64,18 @@ class Ages(NamedTuple):
     last: date
 
 
+class Shown(NamedTuple):
+    """A mouvement of a tableau, and what is known of its day."""
+
+    change: Change
+    days: tuple[date, ...]
+    """One day, or the days of the two exports between which it lies."""
+    is_applied: bool = True
+    """Whether the list shows it; else its number is provisional."""
+    is_presumed: bool = False
+    """Whether its category follows from a birthday, and no clerk has said it."""
+
+
 @dataclass
 class Oracle(Coverage):
     """The files, computed; a fault overrides one of these rules, or of those that they rest on."""
@@ -50,52 +83,86 @@ class Oracle(Coverage):
     meetings: list[date] = field(default_factory=list)
     rounds: dict[date, date] = field(default_factory=dict)
     """Polls, each with the day of its last round."""
+    commune: Commune = LIBREVILLE
 
     def answer(self, history: History) -> list[Answer]:
         """What each step must be answered; None: nothing is to be compared."""
+        self.commune = history.commune
         return [self._take(step) for step in history.steps]
 
-    def _take(self, step: Step) -> Answer:  # noqa: PLR0911 — a kind of step each
-        match step:
-            case Import():
-                return self._import(step)
-            case Redate():
-                return self._redate(step)
-            case Undo():
-                return self._undo(step)
-            case Bring():
-                return self._bring(step)
-            case Meeting():
-                self.meetings.append(step.held_on)
-            case Poll():
-                later = DAYS_TO_SECOND_ROUND.get(step.libelle.split()[0], 0)
-                self.rounds[step.held_on] = step.held_on + timedelta(days=later)
-            case Decide():
-                return self._decide(step)
-            case AskListe():
-                return self._liste(step)
-            case AskTableau():
-                return self._tableau(step)
-        return None
+    def _take(self, step: Step) -> Answer:
+        return getattr(self, f"_{type(step).__name__.lower()}")(step)  # type: ignore[no-any-return]
+
+    def _meeting(self, step: Meeting) -> None:
+        self.meetings.append(step.held_on)
+
+    def _poll(self, step: Poll) -> None:
+        later = DAYS_TO_SECOND_ROUND.get(step.libelle.split()[0], 0)
+        self.rounds[step.held_on] = step.held_on + timedelta(days=later)
 
     # The list file.
 
-    def _liste(self, step: AskListe) -> Answer:
+    def _askliste(self, step: AskListe) -> Answer:
         if not self.knows(step.liste):
             return Refused()
         chain = self.chains.get(step.liste)
-        everybody = chain[-1].lines if chain else ()
+        everybody = chain[-1].held if chain else ()
         electeurs = [it for it in everybody if self.is_of_age(it.personne, step.day)]
-        return Liste(Counter(it._replace(numero=0, voie="") for it in electeurs), len(everybody) - len(electeurs))
+        head = "GEM"[LISTES.index(step.liste)], f"{step.day:%d/%m/%Y}", *self.commune[2::-2], self.commune.nom.upper()
+        mineurs = len(everybody) - len(electeurs)
+        of_electors = self.anomalies(step.liste, electeurs) + Counter(mineurs_non_exportes=int(mineurs > 0))
+        return Liste(
+            electeurs=tuple(self.filed(it, step.liste) for it in sorted(electeurs, key=lambda it: it[1:3])),
+            mineurs=mineurs,
+            heads=frozenset({head} if electeurs else ()),
+            anomalies=of_electors + self.anomalies_of_export(step),
+        )
+
+    def anomalies_of_export(self, step: AskListe) -> Counter[str]:
+        """What the report says of the export on which the file rests: too old, changed since, or without this list."""
+        if not (chain := self.chains.get(step.liste)):
+            return Counter()
+        last = max(link.number for it in self.chains.values() for link in it)
+        return +Counter(
+            export_ancien=int(step.day - chain[-1].day > TWO_MONTHS),
+            registre_modifie=int(not chain[-1].is_intact),
+            liste_absente=int(chain[-1].number < last),
+        )
+
+    def filed(self, it: Inscrit, liste: str) -> Inscrit:
+        """What the file has of an elector: no order number, a nationality on the complementary lists only."""
+        usage = "" if it.usage == it.personne.nom else it.usage
+        return it._replace(numero=0, usage=usage, nationalite="" if liste == "P" else it.nationalite)
+
+    def anomalies(self, liste: str, electeurs: Sequence[Inscrit]) -> Counter[str]:
+        """What the report says, by code: of the file, of its bureaux, of its electors."""
+        return +Counter(
+            numero_general_absent=int(bool(electeurs)),
+            canton_absent=len({it.bureau for it in electeurs}),
+            date_partielle=sum("-00" in it.personne.naissance for it in electeurs),
+            nationalite_hors_union=sum(it.nationalite in OUTSIDE_THE_UNION for it in electeurs) * (liste != "P"),
+            nationalite_francaise=sum(it.nationalite == "Française" for it in electeurs) * (liste != "P"),
+            nom_usage_identique=sum(it.usage == it.personne.nom for it in electeurs),
+            **self.anomalies_of_doubles(electeurs),
+        )
+
+    def anomalies_of_doubles(self, electeurs: Sequence[Inscrit]) -> Counter[str]:
+        """Electors of one name and birth, in whatever spelling: at one address, or at several."""
+        homes = Counter((plain(it.personne), it.voie) for it in electeurs)
+        persons = Counter(plain(it.personne) for it in electeurs)
+        return Counter(
+            electeur_en_double=sum(number for number in homes.values() if number > 1),
+            homonyme=sum(persons[plain(it.personne)] > 1 == homes[plain(it.personne), it.voie] for it in electeurs),
+        )
 
     # The tableaux since 2019.
 
-    def _tableau(self, step: AskTableau) -> Answer:
+    def _asktableau(self, step: AskTableau) -> Answer:
         period = self.period(step)
         if not self.knows(step.liste) or not period:
             return Refused()
         start, last = period
-        chain = self.until_known(self.chains.get(step.liste, []), start, min(last, step.day))
+        chain = self.until_base(self.chains.get(step.liste, []), min(last, step.day))
         is_provisional = self.is_to_come(step, last)
         rounds = self.rounds | ({step.scrutin: self.rounds.get(step.scrutin, step.scrutin)} if step.scrutin else {})
         of_poll = rounds[step.scrutin] if step.scrutin else None
@@ -105,48 +172,77 @@ class Oracle(Coverage):
             (of_poll if step.type == "cinq_jours_reu" else None) or self.age_day(start, rounds),
             of_poll or self.age_day(last, rounds),
         )
-        mouvements = [
-            change
-            for link in chain
-            for change in link.changes
-            if self.is_between(link.day, start, last) and self.counts(change, link.day, ages)
-        ]
-        mouvements += [
-            change
-            for change, day in self.told(step.liste)
-            if self.is_between(day, start, last) and self.counts(change, day, ages)
-        ]
-        mouvements += self.coming_of_age(chain, ages)
+        shown = self.shown(step.liste, chain, ages)
+        printed = [it for it in shown if self.is_printed(it.change, step.type)]
         gaps = set(self.gaps(Window(step.liste, chain, start, min(last, step.day), is_provisional)))
         if any(self.asked_about(link, start, last, ages) for link in chain):
             gaps.add(Gap("doutes_ouverts"))
+        if chain:
+            gaps |= {Gap(code) for code in self.ruined(step.liste, chain[-1].held, printed)}
         remarks = Counter(gap.code for gap in gaps if not gap.is_blocking)
         remarks["homonymes_supposes"] = sum(
             self.guesses(link) for link in chain if self.is_between(link.day, start, last)
         )
         remarks["majorite_corrigee"] = int(self.is_corrected(chain, ages))
-        # Instruction INTA1830120J, III.C: inscriptions of article L. 30 and radiations. No history says the article.
-        shown = [it for it in mouvements if step.type != "cinq_jours_reu" or it.nature == "radiation"]
-        figures = self.figures(step.liste, chain, (mouvements, shown), ages)
+        figures = self.figures(step.liste, chain, [it.change for it in shown], [it.change for it in printed], ages)
         if any(it.avant < 0 or it.apres < 0 for it in figures.values()):
             gaps.add(Gap("bilan_impossible"))
-        lines = Counter(line for change in shown for line in self.lines_of(change))
+        lines = [line for it in printed for line in self.lines_of(it, step)]
         return Tableau(
             first=start + timedelta(days=1),
             last=last,
             gaps=frozenset(gap.code for gap in gaps if gap.is_blocking),
             remarks=+remarks,
             is_provisional=is_provisional,
-            lines=lines,
-            mouvements=len(shown),
+            lines=tuple(sorted(lines, key=order)),
+            mouvements=len(printed),
             figures=figures,
+            incomplete=self.incomplete(shown, step.type),
+            totals=self.totals(printed, {*figures}),
+            exports=self.exports(step, chain, start, min(last, step.day)),
         )
 
-    def until_known(self, chain: Sequence[Link], start: date, end: date) -> Sequence[Link]:
-        """The exports until the one that ends the period: what is imported later changes nothing of a tableau."""
-        later = next((place for place, link in enumerate(chain) if link.day >= end), len(chain) - 1)
-        known = [later, *(place for place, link in enumerate(chain) if link.day in (start, end) or link.day < start)]
-        return chain[: max(known) + 1]
+    def shown(self, liste: str, chain: Sequence[Link], ages: Ages) -> list[Shown]:
+        """The mouvements of a period: of the exports, of files, and of electors who come of age."""
+        compared = [
+            Shown(change, (day,) if link.day_of(change) else self.days(former, link))
+            for former, link in pairwise(chain)
+            for change, day in link.dated
+            if self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
+        ]
+        told = [
+            Shown(change, (day,), file.is_applied)
+            for file in self.brought
+            for change, day in file.lines
+            if file.liste == liste and self.is_between(day, ages.start, ages.end) and self.counts(change, day, ages)
+        ]
+        return compared + told + self.coming_of_age(chain, ages)
+
+    def ruined(self, liste: str, everybody: Sequence[Inscrit], printed: Sequence[Shown]) -> set[str]:
+        """What blocks the list's file, of the electors whom a tableau shows as they come."""
+        came = {it.change.personne[:3] for it in printed if it.change.nature != "radiation"}
+        found = self.anomalies(liste, [it for it in everybody if it.personne[:3] in came])
+        return {*found} & {"electeur_en_double", "nationalite_hors_union"}
+
+    def days(self, former: Link, link: Link) -> tuple[date, ...]:
+        """Between which days a mouvement lies that two exports tell."""
+        return (former.day, link.day) if former.day < link.day else (link.day,)
+
+    def is_printed(self, change: Change, type_: str) -> bool:
+        """Whether a tableau names a mouvement: since 2019 that of R. 14 names radiations and inscriptions under L. 30.
+
+        Source: instruction INTA1830120J, III.C.
+        """
+        return type_ == "vingt_jours" or change.nature == "radiation" or change.categorie == "inscription_l30"
+
+    def incomplete(self, shown: Sequence[Shown], type_: str) -> Counter[str]:
+        """What R. 13 and R. 14 ask for and the register does not know: days and categories."""
+        named = [it for it in shown if it.change.nature != "modification"]
+        without = [it for it in named if not it.change.categorie]
+        if type_ == "cinq_jours_reu":  # a birthday makes an inscription d'office, or one under L. 30
+            without += [it for it in named if it.is_presumed]
+        undated = [it for it in named if len(it.days) > 1 and type_ == "vingt_jours"]
+        return +Counter(date_absente=len(undated), motif_absent=len(without))
 
     def age_day(self, day: date, rounds: Mapping[date, date]) -> date:
         """The day on which age counts for an elector of `day`: L. 11 II 1°.
@@ -160,11 +256,12 @@ class Oracle(Coverage):
         """The meeting before, excluded, and the last day, included; None: the register does not know them.
 
         Art. R. 13: since the last meeting, to that for the poll, which is held between the 24th and the 21st day before
-        it (L. 19); the 20th where nobody declared one. Art. R. 14: since that day, to the fifth before the poll.
+        it (L. 19); without one to the 21st, since the tableau is published on the 20th. Art. R. 14: since that day, to
+        the fifth before the poll.
         """
         start: date | None = None
         last: date | None = None
-        due = (self.meeting_of(step.scrutin) or step.scrutin - timedelta(days=20)) if step.scrutin else None
+        due = (self.meeting_of(step.scrutin) or step.scrutin - timedelta(days=21)) if step.scrutin else None
         if step.scrutin and step.type == "cinq_jours_reu":
             start, last = step.reunion or due, step.scrutin - timedelta(days=5)
         elif last := step.until or due:
@@ -180,9 +277,8 @@ class Oracle(Coverage):
         return max(days, default=None)
 
     def is_to_come(self, step: AskTableau, last: date) -> bool:
-        """Whether the day of a tableau has not come: that after the meeting, the 20th or the 5th before the poll."""
-        is_of_meeting = step.until or (step.scrutin and self.meeting_of(step.scrutin))
-        return last >= step.day if step.type == "vingt_jours" and is_of_meeting else last > step.day
+        """Whether the last day of a tableau is not over where its commune is."""
+        return last >= step.day
 
     def is_between(self, day: date, start: date, last: date) -> bool:
         """Whether a day counts: the meeting's own day belongs to the tableau before."""
@@ -204,43 +300,102 @@ class Oracle(Coverage):
         since = self.begins_to_count(change.personne, ages)
         return since <= day if change.nature == "inscription" else since < day
 
-    def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Change]:
-        """Who was entered in advance, and becomes an elector in the period: inscribed d'office."""
-        found: list[Change] = []
+    def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Shown]:
+        """Who was entered in advance, and becomes an elector in the period: inscribed d'office.
+
+        The line has the values of the last export taken until that day, and the category of the entry if a clerk said
+        one.
+        """
+        found: list[Shown] = []
+        said: dict[Personne, str] = {}
         for place, (link, following) in enumerate(zip_longest(chain, chain[1:])):
-            entered = Counter((it.personne, it.nouveau) for it in link.changes if it.nature == "inscription")
+            entered = [(it.personne, it.nouveau, day) for it, day in link.dated if it.nature == "inscription"]
+            said |= {it.personne: it.categorie for it in link.changes if it.nature == "inscription"}
             for inscrit in self.known_now(chain, place):
-                since = self.begins_to_count(inscrit.personne, ages)
-                is_shown = link.day <= since and (following is None or since < following.day)
-                is_new = since == link.day and entered[inscrit.personne, inscrit.bureau] > 0
-                entered[inscrit.personne, inscrit.bureau] -= is_new  # somebody may be on a list twice
-                if is_shown and not is_new and self.is_between(since, ages.start, ages.end):
-                    found.append(Change("inscription", inscrit.personne, "", inscrit.bureau))
+                who = inscrit.personne
+                since = self.begins_to_count(who, ages)
+                entry = next((it for it in entered if it[:2] == (who, inscrit.bureau)), None)
+                entered = [it for it in entered if it is not entry]  # somebody may be on a list twice
+                on_list = entry[2] if entry else link.day
+                is_shown = on_list <= since and (following is None or since < following.day)
+                if is_shown and not (entry and since == on_list) and self.is_between(since, ages.start, ages.end):
+                    has_entry, categorie = who in said, said.pop(who, "")  # of one of several homonyms
+                    change = Change("inscription", who, "", inscrit.bureau, inscrit, categorie or "inscription_office")
+                    found.append(Shown(change, (self.majority(who),), is_presumed=has_entry and not categorie))
         return found
 
-    def lines_of(self, change: Change) -> list[Line]:
-        """Where somebody is named: who changes bureau comes into one and leaves the other."""
-        came = [Line("I", change.nouveau, change.personne)] if change.nouveau else []
-        left = [Line("II", change.ancien, change.personne)] if change.ancien else []
+    def places_of(self, change: Change) -> list[tuple[str, str]]:
+        """Part and bureau of each line: an elector who changes bureau comes into one and leaves the other."""
+        came = [("I", change.nouveau)] if change.nouveau else []
+        left = [("II", change.ancien)] if change.ancien else []
         return came + left
 
-    def figures(
-        self, liste: str, chain: Sequence[Link], moved: tuple[Sequence[Change], Sequence[Change]], ages: Ages
-    ) -> dict[str, Figures]:
-        """Electors before and after, from what the exports show; what came and left, from the mouvements.
+    def lines_of(self, shown: Shown, step: AskTableau) -> list[Line]:
+        """The lines of a mouvement, with all that they print."""
+        change, it = shown.change, shown.change.inscrit
+        who = change.personne
+        _, departement, pays = BIRTHPLACES[who.commune]
+        days = [f"{day:%d/%m/%Y}" for day in shown.days]
+        values = {
+            "numero": str(it.numero if shown.is_applied else 0),
+            "usage": "" if it.usage == who.nom else it.usage,
+            "naissance": f"{who.jour} à {who.commune} ({pays if departement == '99' else departement})",
+            "adresse": f"{it.voie}, {' '.join(self.commune.adresse)}",
+            "bureau": " → ".join(filter(None, (change.ancien, change.nouveau))),
+            "nationalite": "" if step.liste == "P" else it.nationalite,
+            "date": (days[0] if len(days) == 1 else f"entre le {days[0]} et le {days[1]}")
+            if step.type == "vingt_jours"
+            else "",
+            "motif": MOTIFS[change.categorie],
+        }
+        return [Line(part, section, who, **values) for part, section in self.places_of(change)]
 
-        `moved`: all those of the period, and those that the tableau shows.
+    def totals(self, printed: Sequence[Shown], sections: Collection[str]) -> dict[tuple[str, str], str]:
+        """The sentence that ends each part. In the commune's, a change of bureau is counted in part I only."""
+        places = [(it.change, part, section) for it in printed for part, section in self.places_of(it.change)]
+        places += [(it, part, "") for it, part, _ in places if part == "I" or it.nature != "modification"]
+        found = {}
+        for section in sections:
+            for part, title in _TOTALS.items():
+                natures = [it.nature for it, of_part, of in places if (of_part, of) == (part, section)]
+                moved = natures.count("modification")
+                total = f"{title} : {count('électeur', len(natures))}"
+                changes = f", dont {count('changement', moved)} de bureau" if moved else ""
+                found[section, part] = total + changes
+        return found
+
+    def exports(self, step: AskTableau, chain: Sequence[Link], start: date, last: date) -> str:
+        """The note that says on what a tableau rests: from the export of the meeting to that of the last day.
+
+        Where a file of mouvements is said to be complete, on the export alone from which electors are counted.
         """
-        mouvements, shown = moved
-        count = self.count_back if self.brought else self.count
-        before, after = count(liste, chain, ages.start, ages.first), count(liste, chain, ages.end, ages.last)
+        first = max((link.day for link in chain if link.day <= start), default=start)
+        end = min((link.day for link in chain if link.day >= last), default=last)
+        named = list({link.day: link for link in chain if first <= link.day <= end}.values())
+        word = self.word(last)
+        if word and chain:
+            named = [chain[-1]]
+        said = [f"du {it.day:%d/%m/%Y} ({len(it.lines)} électeur{'s' * (len(it.lines) > 1)})" for it in named]
+        listed = ", ".join(said[:-1]) + " et " * (len(said) > 1) + "".join(said[-1:])
+        source = f"le registre, lu pour la demande du {step.day:%d/%m/%Y} à {self.commune.hour:02}:00"
+        if said:
+            source = f"{'l’export' if len(said) == 1 else 'les exports'} du répertoire électoral unique {listed}"
+        until = f", et les mouvements dits complets jusqu’au {word.complete_until:%d/%m/%Y}" if word else ""
+        return f"D’après {source}{until}."
+
+    def figures(
+        self, liste: str, chain: Sequence[Link], shown: Sequence[Change], printed: Sequence[Change], ages: Ages
+    ) -> dict[str, Figures]:
+        """Electors before and after, from what the exports show; what came and left, from the mouvements."""
+        is_beside = self.brought or any(link.said for link in chain)
+        counted = self.count_back if is_beside else self.count
+        before, after = counted(liste, chain, ages.start, ages.first), counted(liste, chain, ages.end, ages.last)
         if not chain:  # what waits to be applied is counted by the tableau of its period, and by no other
             before, after = Counter(), after - before
-        natures = Counter((it.nature, "I", it.nouveau) for it in shown)
-        natures += Counter((it.nature, "II", it.ancien) for it in shown)
-        others = Counter(it.nouveau for it in mouvements if it not in shown)
-        others.subtract(Counter(it.ancien for it in mouvements if it not in shown))
-        bureaux = {bureau for _, _, bureau in natures if bureau} | {it for it in others if it} | {*before, *after}
+        natures = Counter((it.nature, part, of) for it in printed for part, of in self.sides(it))
+        others = Counter((part, of) for it in shown for part, of in self.sides(it))
+        others.subtract((part, of) for it in printed for part, of in self.sides(it))
+        bureaux = {of for _, of in others} | set(before) | set(after)
         figures = {
             bureau: Figures(
                 before[bureau],
@@ -249,12 +404,16 @@ class Oracle(Coverage):
                 natures["radiation", "II", bureau],
                 natures["modification", "II", bureau],
                 after[bureau],
-                others[bureau],
+                others["I", bureau] - others["II", bureau],
             )
             for bureau in bureaux
         }
         totals = [sum(column) for column in zip(*figures.values(), strict=True)] or [0] * 7
         return figures | {"": Figures(*totals)}
+
+    def sides(self, change: Change) -> list[tuple[str, str]]:
+        """Part and bureau of a mouvement in the balance."""
+        return [(part, of) for part, of in (("I", change.nouveau), ("II", change.ancien)) if of]
 
     def count(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:  # noqa: ARG002
         """Electors of each bureau at the end of a day, as far as the exports until then tell."""
@@ -263,13 +422,13 @@ class Oracle(Coverage):
         return Counter(it.bureau for it in everybody if self.is_of_age(it.personne, age_day))
 
     def count_back(self, liste: str, chain: Sequence[Link], day: date, age_day: date) -> Counter[str]:
-        """The same where mouvements were brought: from the last export, back over what is later, and on to that day.
+        """The same where mouvements have days of their own: from the last of these exports, back or on to a day.
 
         A list that no export has shows nobody: what is brought of it waits to be applied.
         """
-        now = Counter(it.bureau for it in (chain[-1].lines if chain else ()) if self.is_of_age(it.personne, age_day))
+        now = Counter(it.bureau for it in (chain[-1].held if chain else ()) if self.is_of_age(it.personne, age_day))
         shown_on = chain[-1].day if chain else date.min
-        known = [(change, link.day, True) for link in chain for change in link.changes]
+        known = [(change, of, True) for link in chain for change, of in link.dated]
         told = [(change, of, of <= shown_on) for change, of in self.told(liste)]
         for change, of, is_shown in [*known, *told]:
             sign = (not is_shown and of <= day) - (is_shown and of > day)
@@ -297,3 +456,25 @@ class Oracle(Coverage):
         """Whether one of the mouvements of the tableau is of a doubt that is open."""
         shown = [it.personne for it in link.changes if self.counts(it, link.day, ages)]
         return self.is_between(link.day, start, last) and any({*pair} & {*shown} for pair in link.open_doubts)
+
+
+def order(line: Line) -> tuple[str, ...]:
+    """By bureau, part, names and date of birth; accents count where nothing else tells two names apart."""
+    who, bare = line.personne, plain(line.personne)
+    return line.section or "~", line.part, bare.nom, who.nom, bare.prenoms, who.prenoms, who.naissance
+
+
+def count(noun: str, number: int) -> str:
+    """`douze (12) électeurs`."""
+    return f"{in_words(number)} ({number}) {noun}{'s' * (number > 1)}"
+
+
+def in_words(number: int) -> str:
+    """A number below one hundred, as it is said in France."""
+    units = _UNITS.split()
+    ten = max((it for it in _TENS if it <= number), default=0)
+    unit = number - ten
+    if not ten or not unit:
+        return units[number] if not ten else _TENS[ten] + "s" * (ten == 80)
+    link = " et " if unit in (1, 11) and ten != 80 else "-"
+    return f"{_TENS[ten]}{link}{units[unit]}"

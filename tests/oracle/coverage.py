@@ -41,7 +41,7 @@ class Coverage(Register):
             yield Gap("couverture_inconnue", is_blocking=False)
         else:
             yield from self.gaps_of_chain(window)
-        if any(self.contradicts(former, link, window) for former, link in self.since(window)):
+        if any(self.contradicts(former, link, window) for former, link in self.since(window)) or self.is_edited(window):
             yield Gap("couverture_contredite")
         if waiting := self.waiting(window):
             yield Gap("couverture_attente", not window.is_provisional or min(waiting) <= window.start)
@@ -56,9 +56,10 @@ class Coverage(Register):
         if not all(self.bridges(link) for _, link in self.since(window)):
             yield Gap("couverture_lacune")
         for former, link in pairwise(chain):
-            if former.day < last < link.day and link.changes:
+            has_undated = any(link.day_of(change) is None for change in link.changes)
+            if former.day < last < link.day and has_undated:
                 yield Gap("couverture_date")
-            elif former.day < start < link.day and link.changes:
+            elif former.day < start < link.day and has_undated:
                 yield Gap("couverture_date", is_blocking=False)
         if not self.is_told(chain, last):
             yield Gap("couverture_date", not window.is_provisional)
@@ -71,9 +72,30 @@ class Coverage(Register):
         if self.is_late(window, word):
             yield Gap("couverture_contredite")
 
+    def base(self, chain: Sequence[Link], last: date) -> Link | None:
+        """The export from which electors are counted: the one that ends the period, if the register still has it whole.
+
+        Else the next one; None: they are counted from what the register shows now.
+        """
+        of_day = [link for link in chain if link.day == last][-1:]
+        return next((it for it in [*of_day, *(link for link in chain if link.day > last)] if it.is_intact), None)
+
+    def until_base(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
+        """The exports until the one from which electors are counted: what is imported later changes nothing.
+
+        It is the one that ends the period, if the register still has it whole; else the next one, or the last one.
+        """
+        ends = [link for link in chain if link.day == last][-1:] + [link for link in chain if link.day > last]
+        base = next((link for link in ends if link.is_intact), None)
+        return chain[: chain.index(base) + 1] if base else chain
+
     def since(self, window: Window) -> Sequence[tuple[Link, Link]]:
-        """The exports within a period, each after the one before it; the last one ends it."""
+        """The exports of a period, each after the one before it; electors are counted from the last one."""
         return [(former, link) for former, link in pairwise(window.chain) if link.day > window.start]
+
+    def is_edited(self, window: Window) -> bool:
+        """Whether electors are counted from an export that another service has changed since."""
+        return bool(window.chain) and not window.chain[-1].is_intact
 
     def begins(self, chain: Sequence[Link], start: date) -> bool:
         """Whether an export was taken on the day of the meeting or before."""
@@ -128,12 +150,16 @@ class Coverage(Register):
         exports' own days may be in them or not; minors are in exports, and perhaps in no file.
         """
         told = self.told(window.liste)
+        growth = [it.nature for it in link.changes]
         is_told_twice = link.is_compared and any(former.day <= it.day <= link.day for it in told)
+        if link.is_compared and not is_told_twice:
+            expected = len(former.lines) + growth.count("inscription") - growth.count("radiation")
+            return expected != len(link.lines)
         if not is_told_twice and not self.is_vouched_for(link.day):
             return False
         between = [it.change.nature for it in told if former.day < it.day < link.day]
         beside = [it.change.nature for it in told if it.day in (former.day, link.day)]
-        natures = [it.nature for it in link.changes] + between
+        natures = growth + between
         expected = len(former.lines) + natures.count("inscription") - natures.count("radiation")
         minors = self.minors(window.chain, former.day)
         least = expected - beside.count("radiation") - minors

@@ -21,6 +21,7 @@ from sqlalchemy import Engine
 from common.calendrier import PARIS
 from schemas.vocabulary import Liste, Severity
 from tests.integration.export_desk import Desk
+from tests.oracle.generator import SYLLABLES
 from tests.oracle.product import ask_liste
 from tests.unit.reu_sample import DATE, LISTE, NOM, NUMERO, PRENOMS, TITLES, write_reu
 from worker.registre.communes import load_reference
@@ -93,26 +94,6 @@ _BEFORE_1962 = (
 """Algeria before 3 July 1962, Seine and Seine-et-Oise."""
 
 _NATIONALITES = ("Allemande", "Belge", "Italienne", "Espagnole", "Portugaise", "Roumaine", "Polonaise", "Néerlandaise")
-_SYLLABLES = (
-    "ba",
-    "ce",
-    "di",
-    "fo",
-    "gu",
-    "ha",
-    "ji",
-    "ka",
-    "lo",
-    "mu",
-    "ne",
-    "pi",
-    "ra",
-    "so",
-    "tu",
-    "va",
-    "wi",
-    "xo",
-)
 _NOMS = (
     "{0}",
     "{0}",
@@ -280,7 +261,7 @@ def _prenoms(random: Random) -> str:
 
 
 def _word(random: Random) -> str:
-    return "".join(random.choice(_SYLLABLES) for _ in range(random.randrange(2, 5))).capitalize()
+    return "".join(random.choice(SYLLABLES) for _ in range(random.randrange(2, 5))).capitalize()
 
 
 def measure(engine: Engine, folder: Path, count: int, seed: int = 1) -> Alarms:

@@ -1,226 +1,89 @@
 """Ways to compute wrongly, one each: the comparison must notice all of them."""
-# ruff: noqa: ARG002 — a rule that is gone looks at nothing
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
 from datetime import date, timedelta
-
-from tests.oracle.answers import Answer, Line, Liste
-from tests.oracle.computation import Ages, Oracle
-from tests.oracle.coverage import Gap, Window
-from tests.oracle.history import AskListe, AskTableau, Change, Import, Lines, Personne
-from tests.oracle.register import Brought, Link
-
-
-class MeetingDayCounts(Oracle):
-    """The day of the meeting before belongs to this tableau too."""
-
-    def is_between(self, day: date, start: date, last: date) -> bool:
-        return start <= day <= last
-
-
-class LastDayIsLeftOut(Oracle):
-    """What happened on the last day is the next tableau's."""
-
-    def is_between(self, day: date, start: date, last: date) -> bool:
-        return start < day < last
-
-
-class GapsArePassedOver(Oracle):
-    """An export that was not compared is as good as another."""
-
-    def bridges(self, link: Link) -> bool:
-        return True
-
-
-class StaleExportIsEnough(Oracle):
-    """Nobody asks whether an export was taken on the last day or later."""
-
-    def ends(self, chain: Sequence[Link], last: date) -> bool:
-        return True
-
-
-class NothingWasBefore(Oracle):
-    """Nobody asks whether an export was taken on the day of the meeting or before."""
-
-    def begins(self, chain: Sequence[Link], start: date) -> bool:
-        return True
-
-
-class StraddlingIsPassedOver(Oracle):
-    """Mouvements of an export taken after the last day are all of after it."""
-
-    def gaps(self, window: Window) -> Iterator[Gap]:
-        return (gap for gap in super().gaps(window) if gap.code != "couverture_date")
-
-
-class MinorsAreElectors(Oracle):
-    """The file has whoever is on the list."""
-
-    def _liste(self, step: AskListe) -> Answer:
-        answer = super()._liste(step)
-        if isinstance(answer, Liste) and answer.mineurs:
-            return Liste(answer.electeurs, 0)
-        return answer
-
-
-class BirthdayADayLate(Oracle):
-    """Of age on the day after the birthday."""
-
-    def majority(self, personne: Personne) -> date:
-        return super().majority(personne) + timedelta(days=1)
-
-
-class SecondRoundIsForgotten(Oracle):
-    """Age counts on the day of the poll."""
-
-    def age_day(self, day: date, rounds: Mapping[date, date]) -> date:
-        return super().age_day(day, {poll: poll for poll in rounds})
-
-
-class NobodyComesOfAge(Oracle):
-    """Who was entered in advance never shows."""
-
-    def coming_of_age(self, chain: Sequence[Link], ages: Ages) -> list[Change]:
-        return []
-
-
-class MinorsShowWhenEntered(Oracle):
-    """A mouvement counts whatever the age."""
-
-    def counts(self, change: Change, day: date, ages: Ages) -> bool:
-        return True
-
-
-class ChangeOfBureauOnlyArrives(Oracle):
-    """Who changes bureau is not in part II of the one she leaves."""
-
-    def lines_of(self, change: Change) -> list[Line]:
-        return super().lines_of(change)[:1]
-
-
-class DayStaysAsItWas(Oracle):
-    """Mouvements do not follow the day of their export."""
-
-    def move(self, link: Link, day: date) -> None:
-        pass
-
-
-class UndoingLeavesTheMouvements(Oracle):
-    """The export that was undone stays in the chain."""
-
-    def take_back(self, chain: list[Link]) -> None:
-        if len(chain) == 1:
-            chain.pop()
-
-
-class AbsentListIsEmpty(Oracle):
-    """A list that an export does not hold has nobody any more."""
-
-    def _import(self, step: Import) -> Answer:
-        absent = [liste for liste in self.chains if liste not in step.listes]
-        return super()._import(Import(step.day, step.listes, step.taken_on, step.is_compared, tuple(absent)))
-
-
-class ComingTableauIsFinished(Oracle):
-    """A day to come is as good as another."""
-
-    def is_to_come(self, step: AskTableau, last: date) -> bool:
-        return False
-
-
-class FirstMeetingCounts(Oracle):
-    """A tableau begins with the first meeting that anybody declared."""
-
-    def period(self, step: AskTableau) -> tuple[date, date] | None:
-        known, self.meetings = self.meetings, self.meetings[:1]
-        try:
-            return super().period(step)
-        finally:
-            self.meetings = known
-
-
-class NobodyAsksAboutCorrections(Oracle):
-    """A corrected name is a departure and an arrival."""
-
-    def asked_about(self, link: Link, start: date, last: date, ages: Ages) -> bool:
-        return False
-
-
-class GuessesAreCertain(Oracle):
-    """Homonyms whom nothing tells apart are told apart."""
-
-    def guesses(self, link: Link) -> int:
-        return 0
-
-
-class CorrectionsChangeNoCount(Oracle):
-    """Nobody asks whether a correction makes an elector of a minor, or the contrary."""
-
-    def is_corrected(self, chain: Sequence[Link], ages: Ages) -> bool:
-        return False
-
-
-class BeforeACorrectionNothingIsKnownOfIt(Oracle):
-    """Who was corrected later is counted by her former date of birth."""
-
-    def known_now(self, chain: Sequence[Link], place: int) -> Lines:
-        return chain[place].lines
-
-
-class WordsAreBelieved(Oracle):
-    """What exports count is not held against mouvements that are said to be complete."""
-
-    def contradicts(self, former: Link, link: Link, window: Window) -> bool:
-        return link.is_compared and super().contradicts(former, link, window)
-
-
-class WhatIsToldTwiceCountsTwice(Oracle):
-    """Mouvements may be brought besides those that a comparison told."""
-
-    def contradicts(self, former: Link, link: Link, window: Window) -> bool:
-        return not link.is_compared and super().contradicts(former, link, window)
-
-
-class LateFilesAreNoMatter(Oracle):
-    """Whoever said that all mouvements were there is believed, whatever comes later."""
-
-    def is_late(self, window: Window, word: Brought) -> bool:
-        return False
-
-
-class MinorsAreInEveryFile(Oracle):
-    """Exports and mouvements differ by nobody, minors or not."""
-
-    def minors(self, chain: Sequence[Link], day: date) -> int:
-        return 0
-
-
-class WordsCoverNothing(Oracle):
-    """Only exports are known."""
-
-    def word(self, last: date) -> Brought | None:
-        return None
-
-
-class WordsCoverAllThatFollows(Oracle):
-    """What was complete once stays so."""
-
-    def word(self, last: date) -> Brought | None:
-        return super().word(date.min)
-
-
-class SilenceIsConsent(Oracle):
-    """Who says nothing of the mouvements that she brings says that they are complete."""
-
-    def gaps(self, window: Window) -> Iterator[Gap]:
-        return (gap for gap in super().gaps(window) if gap.code != "couverture_inconnue")
-
-
-class WaitingIsPassedOver(Oracle):
-    """What waits to be applied is as good as what the list shows."""
-
-    def waiting(self, window: Window) -> Sequence[date]:
-        return ()
-
-
-FAULTS: tuple[type[Oracle], ...] = tuple(Oracle.__subclasses__())
+from typing import Any
+
+from tests.oracle.answers import Liste
+from tests.oracle.computation import Oracle
+
+_Rule = Callable[..., Any]
+
+
+def _wrong(name: str, **rules: _Rule) -> type[Oracle]:
+    """An oracle with other rules; the name says what it believes."""
+    return type(name, (Oracle,), {**rules})
+
+
+def _without(code: str) -> _Rule:
+    return lambda self, window: (gap for gap in Oracle.gaps(self, window) if gap.code != code)
+
+
+def _liste_of_all(self: Oracle, step: Any) -> Any:  # noqa: ANN401 — as the rule that it replaces
+    answer = Oracle._askliste(self, step)  # noqa: SLF001 — the same
+    return replace(answer, mineurs=0) if isinstance(answer, Liste) else answer
+
+
+def _empty_what_is_absent(self: Oracle, step: Any) -> Any:  # noqa: ANN401 — as the rule that it replaces
+    absent = tuple(liste for liste in self.chains if liste not in step.listes)
+    return Oracle._import(self, replace(step, emptied=absent))  # noqa: SLF001 — the same
+
+
+def _first_meeting(self: Oracle, step: Any) -> Any:  # noqa: ANN401 — as the rule that it replaces
+    known, self.meetings = self.meetings, self.meetings[:1]
+    try:
+        return Oracle.period(self, step)
+    finally:
+        self.meetings = known
+
+
+FAULTS = (
+    _wrong("the_meeting_s_day_counts", is_between=lambda _, day, start, last: start <= day <= last),
+    _wrong("the_last_day_is_left_out", is_between=lambda _, day, start, last: start < day < last),
+    _wrong("gaps_are_passed_over", bridges=lambda *_: True),
+    _wrong("a_stale_export_is_enough", ends=lambda *_: True),
+    _wrong("nothing_was_before", begins=lambda *_: True),
+    _wrong("straddling_is_passed_over", gaps=_without("couverture_date")),
+    _wrong("minors_are_electors", _askliste=_liste_of_all),
+    _wrong("birthday_a_day_late", majority=lambda self, who: Oracle.majority(self, who) + timedelta(days=1)),
+    _wrong("no_second_round", age_day=lambda self, day, rounds: Oracle.age_day(self, day, {it: it for it in rounds})),
+    _wrong("nobody_comes_of_age", coming_of_age=lambda *_: []),
+    _wrong("minors_show_when_entered", counts=lambda *_: True),
+    _wrong("a_change_of_bureau_only_arrives", places_of=lambda self, change: Oracle.places_of(self, change)[:1]),
+    _wrong("a_day_stays_as_it_was", move=lambda *_: None),
+    _wrong("undoing_leaves_mouvements", take_back=lambda _, chain: chain.pop() if len(chain) == 1 else None),
+    _wrong("an_absent_list_is_empty", _import=_empty_what_is_absent),
+    _wrong("a_coming_tableau_is_finished", is_to_come=lambda *_: False),
+    _wrong("the_first_meeting_counts", period=_first_meeting),
+    _wrong("corrections_are_mouvements", asked_about=lambda *_: False),
+    _wrong("guesses_are_certain", guesses=lambda *_: 0),
+    _wrong("corrections_change_no_count", is_corrected=lambda *_: False),
+    _wrong("corrections_are_of_their_day", known_now=lambda _, chain, place: chain[place].held),
+    _wrong(
+        "words_are_believed",
+        contradicts=lambda self, former, link, window: (
+            link.is_compared and Oracle.contradicts(self, former, link, window)
+        ),
+    ),
+    _wrong(
+        "what_is_told_twice_counts_twice",
+        contradicts=lambda self, former, link, window: (
+            not link.is_compared and Oracle.contradicts(self, former, link, window)
+        ),
+    ),
+    _wrong("late_files_are_no_matter", is_late=lambda *_: False),
+    _wrong("minors_are_in_every_file", minors=lambda *_: 0),
+    _wrong("words_cover_nothing", word=lambda *_: None),
+    _wrong("words_cover_all_that_follows", word=lambda self, _: Oracle.word(self, date.min)),
+    _wrong("silence_is_consent", gaps=_without("couverture_inconnue")),
+    _wrong("waiting_is_passed_over", waiting=lambda *_: ()),
+    _wrong("the_export_s_day_is_the_date", days=lambda *of: (of[2].day,)),
+    _wrong("every_mouvement_is_named", is_printed=lambda *_: True),
+    _wrong("nothing_is_missing", incomplete=lambda *_: Counter()),
+    _wrong("later_exports_count", until_base=lambda *of: of[1]),
+    _wrong("nobody_edits_the_register", is_edited=lambda *_: False),
+    _wrong("an_import_asks_nothing", asks=lambda *_: False),
+    _wrong("two_spellings_are_two_persons", anomalies_of_doubles=lambda *_: Counter()),
+)

@@ -1,20 +1,26 @@
 """Histories at random: a commune of a few dozen electors, a year or so, a clerk who does not say all she knows."""
 
+import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, timedelta
 from random import Random
 from typing import TypeVar
 
+from schemas.vocabulary import CATEGORIES, Nature
 from tests.oracle.comparing import compare
 from tests.oracle.history import (
+    COMMUNES,
+    LIBREVILLE,
     LISTES,
     AskListe,
     AskTableau,
     Bring,
     Change,
+    Complete,
     Decide,
+    Edit,
     History,
     Import,
     Inscrit,
@@ -30,36 +36,29 @@ from tests.oracle.history import (
 
 _BEGINS = date(2026, 1, 5)
 _BUREAUX = ("0001", "0002", "0003")
-_SYLLABLES = (
-    "ba",
-    "ce",
-    "di",
-    "fo",
-    "gu",
-    "ha",
-    "ji",
-    "ka",
-    "lo",
-    "mu",
-    "ne",
-    "pi",
-    "ra",
-    "so",
-    "tu",
-    "va",
-    "wi",
-    "xo",
-)
+SYLLABLES = tuple(re.findall("..", "bacedifoguhajikalomunepirasotuvawixo"))
 _ACCENTS = (("e", "é"), ("i", "î"), ("o", "ô"), ("u", "û"), ("a", "â"))
+_HOUSES = ("1", "12 BIS", "7 TER", "")
+_NATIONALITES = ("Belge", "Belge", "Italienne", "Allemande", "Suisse", "Française")
+_CATEGORIES = {
+    "inscription": (*(it.value for it in CATEGORIES[Nature.INSCRIPTION]), ""),
+    "radiation": ("radiation_deces", "radiation_autre_commune", "radiation_decision", ""),
+    "modification": ("changement_bureau",),
+}
 _POLLS = ("Municipales 2026", "Européennes 2026", "Présidentielle 2026", "Référendum du 1er mai")
 _TYPES = ("vingt_jours", "vingt_jours", "vingt_jours", "cinq_jours_reu")
 
 _Value = TypeVar("_Value")
 
 
-def build_history(random: Random) -> History:
-    """One history; the same source of chance gives the same one."""
-    return _Clerk(_Chance(random)).live()
+SUBJECTS = ("zones", "questions", "completed", "sql", "again")
+"""What may be left out of histories: overseas communes, imports that may ask, days and motifs that a clerk says,
+deletions by SQL, tableaux asked for a second time."""
+
+
+def build_history(random: Random, without: Collection[str] = ()) -> History:
+    """One history; the same source of chance gives the same one. `without`: subjects that it must not have."""
+    return _Clerk(_Chance(random), {*SUBJECTS} - {*without}).live()
 
 
 class _Chance:
@@ -96,19 +95,25 @@ class _World:
     def arrive(self, liste: str, today: date) -> None:
         """Somebody whom nobody knew."""
         personne = self.somebody(today)
-        self._inscribe(personne, liste)
+        nationalite = "Française" if liste == "P" else self.chance.pick(_NATIONALITES)
+        self._inscribe(personne, liste, nationalite)
         if liste == "CE" and self.chance.happens(0.9):
-            self._inscribe(personne, "CM")
+            self._inscribe(personne, "CM", nationalite)
 
     def come_back(self, liste: str) -> None:
         """Somebody who had left, the very same."""
         if self.gone[liste]:
-            self._inscribe(self.gone[liste].pop().personne, liste)
+            known = self.gone[liste].pop()
+            self._inscribe(known.personne, liste, known.nationalite)
 
     def add_homonym(self, liste: str) -> None:
         """Somebody of the same name, born on the same day in the same commune."""
         if self.listes[liste]:
-            self._inscribe(self.chance.pick(self.listes[liste]).personne, liste)
+            known = self.chance.pick(self.listes[liste])
+            personne = self._accent(known.personne) if self.chance.happens(0.2) else known.personne
+            self._inscribe(personne, liste, known.nationalite)
+            if self.chance.happens(0.2) and self.listes[liste][-1].personne == personne:
+                self.listes[liste][-1] = self.listes[liste][-1]._replace(voie=known.voie)
 
     def leave(self, liste: str) -> None:
         """Somebody is struck off; the general list keeps one."""
@@ -131,15 +136,14 @@ class _World:
         """Somebody lives elsewhere, in the same bureau."""
         if self.listes[liste]:
             self.numero += 1
-            self._alter(liste, voie=f"Chemin {self._word(2)} {self.numero}")
+            self._alter(liste, voie=self._voie("Chemin"))
 
     def spell(self, liste: str) -> None:
         """A name gets the accent that it had not."""
         if self.listes[liste]:
             place = self._place(liste)
             known = self.listes[liste][place]
-            plain, accented = self.chance.pick(_ACCENTS)
-            personne = known.personne._replace(prenoms=known.personne.prenoms.replace(plain, accented, 1))
+            personne = self._accent(known.personne)
             if [it.personne for it in self.listes[liste]].count(known.personne) == 1:
                 self.listes[liste][place] = known._replace(personne=personne)
 
@@ -173,8 +177,8 @@ class _World:
         for place, known in enumerate(self.listes[liste]):
             if known.personne == personne:
                 self.numero += 1
-                voie = f"Place {self._word(2)} {self.numero}"
-                self.listes[liste][place] = Inscrit(personne, self.chance.pick(_BUREAUX), self.numero, voie)
+                bureau = self.chance.pick(_BUREAUX)
+                self.listes[liste][place] = known._replace(bureau=bureau, numero=self.numero, voie=self._voie("Place"))
 
     def renumber(self, liste: str) -> None:
         """All get new numbers, in the order of their streets."""
@@ -183,6 +187,16 @@ class _World:
             self.numero += 1
             self.listes[liste][place] = known._replace(numero=self.numero)
 
+    def close_bureau(self, liste: str) -> None:
+        """All of a bureau vote in another one."""
+        closed, other = self.chance.pick(_BUREAUX), self.chance.pick(_BUREAUX)
+        lines = self.listes[liste]
+        self.listes[liste] = [it._replace(bureau=other) if it.bureau == closed else it for it in lines]
+
+    def rewrite(self, liste: str) -> None:
+        """The commune writes its streets in another way."""
+        self.listes[liste] = [it._replace(voie=it.voie.replace("Rue", "R.")) for it in self.listes[liste]]
+
     def _alter(self, liste: str, **changes: str | int) -> None:
         place = self._place(liste)
         self.listes[liste][place] = self.listes[liste][place]._replace(**changes)  # type: ignore[arg-type]
@@ -190,23 +204,34 @@ class _World:
     def _place(self, liste: str) -> int:
         return self.chance.number(0, len(self.listes[liste]) - 1)
 
-    def _inscribe(self, personne: Personne, liste: str) -> None:
+    def _inscribe(self, personne: Personne, liste: str, nationalite: str) -> None:
         if liste in self.closed:
             return
         self.numero += 1
-        voie = f"Rue {self._word(2)} {self.numero}"
-        self.listes[liste].append(Inscrit(personne, self.chance.pick(_BUREAUX), self.numero, voie))
+        usage = self._usage(personne) if self.chance.happens(0.2) else ""
+        place = self.chance.pick(_BUREAUX), self.numero, self._voie("Rue")
+        self.listes[liste].append(Inscrit(personne, *place, usage, nationalite))
+
+    def _voie(self, kind: str) -> str:
+        return f"{self.chance.pick(_HOUSES)} {kind} {self._word(2)} {self.numero}".strip()
+
+    def _accent(self, personne: Personne) -> Personne:
+        return personne._replace(prenoms=personne.prenoms.replace(*self.chance.pick(_ACCENTS), 1))
+
+    def _usage(self, personne: Personne) -> str:
+        return personne.nom if self.chance.happens(0.1) else f"ZZ{self._word(2).upper()}-{personne.nom}"
 
     def somebody(self, today: date) -> Personne:
         """Somebody whom nobody knew."""
         self.born += 1
-        return Personne(f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today))
+        birthplace = "BRUXELLES" if self.chance.happens(0.1) else "MARSEILLE"
+        return Personne(f"ZZ{self._word(2).upper()}", self._word(3).capitalize(), self._birth(today), birthplace)
 
     def _word(self, syllables: int) -> str:
         number, word = self.born, ""
         for _ in range(syllables):
-            number, place = divmod(number, len(_SYLLABLES))
-            word += _SYLLABLES[place]
+            number, place = divmod(number, len(SYLLABLES))
+            word += SYLLABLES[place]
         return word
 
     def _birth(self, today: date) -> str:
@@ -225,25 +250,9 @@ class _World:
         return f"{of_age.year - 18}-{of_age:%m-%d}"
 
 
-_CHANGES = (
-    "arrive",
-    "arrive",
-    "arrive",
-    "leave",
-    "leave",
-    "change_bureau",
-    "change_bureau",
-    "move",
-    "spell",
-    "come_back",
-    "add_homonym",
-    "correct",
-    "correct",
-    "scatter_homonyms",
-    "scatter_homonyms",
-    "renumber",
-    "leave_all",
-)
+_OFTEN = ("arrive", "leave", "change_bureau", "correct", "scatter_homonyms")
+_SELDOM = ("move", "spell", "come_back", "add_homonym", "renumber", "leave_all", "close_bureau", "rewrite")
+_CHANGES = ("arrive", *_OFTEN, *_OFTEN, *_SELDOM)
 
 
 def _sunday(day: date) -> date:
@@ -254,8 +263,9 @@ def _sunday(day: date) -> date:
 class _Clerk:
     """Who takes exports, imports them, and asks for files."""
 
-    def __init__(self, chance: _Chance) -> None:
+    def __init__(self, chance: _Chance, subjects: Collection[str]) -> None:
         self.chance = chance
+        self.subjects = subjects
         self.world = _World(chance)
         self.today = _BEGINS
         self.steps: list[Step] = []
@@ -290,6 +300,8 @@ class _Clerk:
             (self._undo, 1),
             (self._decide, 1),
             (self._bring, 5 * self.is_bringing),
+            (self._complete, 4 * ("completed" in self.subjects)),
+            (self._edit, "sql" in self.subjects),
         )
         choice = [act for act, weight in acts for _ in range(weight)]
         for _ in range(self.chance.number(2, 8)):
@@ -297,7 +309,10 @@ class _Clerk:
             self.chance.pick(choice)()
         self._ask_tableau()
         self._ask_liste()
-        return History(tuple(self.steps))
+        if "again" in self.subjects and self.chance.happens(0.3):
+            self._ask_again()
+        commune = self.chance.pick(COMMUNES) if self.chance.happens(0.3) else LIBREVILLE
+        return History(tuple(self.steps), commune if "zones" in self.subjects else LIBREVILLE)
 
     def _pass_time(self, least: int, most: int) -> None:
         self.today += timedelta(days=self.chance.number(least, most))
@@ -317,9 +332,11 @@ class _Clerk:
         absent = sorted(self.known - set(listes))
         emptied = tuple(liste for liste in absent if self.chance.happens(0.6))
         is_compared = not self.chance.happens(0.4 if self.is_bringing else 0.08)
-        self.steps.append(Import(self.today, listes, said, is_compared, emptied))
-        self.links.append(said or self.today)
-        self.exports.append(listes)
+        is_sure = "questions" not in self.subjects or self.chance.happens(0.6)
+        for is_accepted in (True,) if is_sure else (False, True):
+            self.steps.append(Import(self.today, listes, said, is_compared, emptied, is_accepted))
+            self.links.append(said or self.today)
+            self.exports.append(listes)
         self.known |= set(listes)
         self.standing = len(self.links) - 1
         if self.world.corrected and self.chance.happens(0.5):
@@ -342,7 +359,7 @@ class _Clerk:
         elif place <= latest:
             days = self.links[place - 1], self.links[place]
             before, after = (self.exports[it].get(liste, ()) for it in (place - 1, place))
-            changes = [it for it in compare(before, after).changes if it.personne.naissance < "2009"]
+            changes = [self._say_why(it) for it in compare(before, after).changes if it.personne.naissance < "2009"]
             lines = [Told(change, self._day_between(*days)) for change in changes]
             if lines and self.chance.happens(0.3):
                 lines.pop(self.chance.number(0, len(lines) - 1))
@@ -377,7 +394,12 @@ class _Clerk:
     def _tell(self, nature: str, first: date, last: date) -> Told:
         personne = self.world.somebody(self.today)
         bureaux = sorted({it.bureau for lines in self.exports[0].values() for it in lines})
-        return Told(Change(nature, personne, "", self.chance.pick(bureaux)), self._day_between(first, last))
+        inscrit = Inscrit(personne, self.chance.pick(bureaux), 7, "1 Rue du Bac")
+        change = Change(nature, personne, "", inscrit.bureau, inscrit)
+        return Told(self._say_why(change), self._day_between(first, last))
+
+    def _say_why(self, change: Change) -> Change:
+        return change._replace(categorie=self.chance.pick(_CATEGORIES[change.nature]))
 
     def _day_between(self, first: date, last: date) -> date:
         """Mostly neither of the two."""
@@ -411,6 +433,30 @@ class _Clerk:
             place = latest if self.chance.happens(0.6) else self.chance.number(0, latest)
             liste, left, came = self.world.corrected[place]
             self.steps.append(Decide(self.today, liste, left, came, self.chance.happens(0.75)))
+
+    def _complete(self) -> None:
+        """Say when and why something happened between two exports, mostly the last ones."""
+        place = len(self.exports) - 1 if self.chance.happens(0.7) else self.chance.number(0, len(self.exports) - 1)
+        liste = self.chance.pick(("P", "P", "P", "CE"))
+        before, after = (self.exports[it].get(liste, ()) for it in (max(0, place - 1), place))
+        changes = [it for it in compare(before, after).changes if it.nature != "modification"]
+        for change in changes[: self.chance.number(1, 3)]:
+            jour = self.links[place] - timedelta(days=self.chance.number(0, 9))
+            categorie = self.chance.pick([it for it in _CATEGORIES[change.nature] if it])
+            said = categorie, jour if self.chance.happens(0.7) else None
+            self.steps.append(Complete(self.today, liste, change.nature, change.personne, *said))
+
+    def _edit(self) -> None:
+        liste = self.chance.pick(("P", "P", "CE"))
+        if lines := self.exports[-1].get(liste):
+            self.steps.append(Edit(self.today, liste, self.chance.pick(lines).personne))
+
+    def _ask_again(self) -> None:
+        """Import once more, then ask again for tableaux whose period was over."""
+        asked = [it for it in self.steps if isinstance(it, AskTableau) and (it.scrutin or it.until or it.day) < it.day]
+        self._pass_time(1, 40)
+        self._import()
+        self.steps += [replace(step, again=self.today) for step in asked[-2:]]
 
     def _ask_liste(self) -> None:
         liste = self.chance.pick(("P", "P", "CE", "CM"))

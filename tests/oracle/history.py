@@ -5,8 +5,28 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import NamedTuple
 
-COMMUNE = "13900"
 LISTES = ("P", "CE", "CM")
+BIRTHPLACES = {"MARSEILLE": ("13055", "13", "FRANCE"), "BRUXELLES": ("99131", "99", "BELGIQUE")}
+"""Commune of birth: its code, its département, its country."""
+
+
+class Commune(NamedTuple):
+    """The commune of a history, and the hour at which its clerk works."""
+
+    code: str
+    nom: str
+    departement: str
+    adresse: tuple[str, str]
+    """Postal code and town of every address."""
+    zone: str
+    hour: int
+    """Local. Overseas it is chosen so that the day in Paris is another one."""
+
+
+LIBREVILLE = Commune("13900", "Libreville", "13", ("13001", "MARSEILLE"), "Europe/Paris", 9)
+PAPEETE = Commune("98735", "Papeete", "987", ("98714", "PAPEETE"), "Pacific/Tahiti", 20)
+NOUMEA = Commune("98818", "Noumea", "988", ("98800", "NOUMEA"), "Pacific/Noumea", 6)
+COMMUNES = (LIBREVILLE, PAPEETE, NOUMEA)
 
 
 class Personne(NamedTuple):
@@ -32,19 +52,29 @@ class Inscrit(NamedTuple):
     """Four digits."""
     numero: int
     voie: str
-    """Her street; with `numero` of no meaning between two exports."""
+    """Number and street: `12 BIS Rue ba 3`."""
+    usage: str = ""
+    nationalite: str = "Française"
 
 
 Lines = tuple[Inscrit, ...]
 
 
 class Change(NamedTuple):
-    """A mouvement: what a comparison finds, or somebody brings."""
+    """A mouvement that a comparison finds, or that a file brings."""
 
     nature: str
     personne: Personne
     ancien: str
     nouveau: str
+    inscrit: Inscrit
+    """What a tableau prints: for a radiation, the line of the former export."""
+    categorie: str = ""
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What two mouvements of one day may not share."""
+        return self.nature, *self.personne, self.ancien, self.nouveau
 
 
 class Told(NamedTuple):
@@ -66,6 +96,8 @@ class Import:
     is_compared: bool = True
     emptied: tuple[str, ...] = ()
     """Lists that it lacks because nobody is on them any more."""
+    is_accepted: bool = True
+    """Whether the clerk has said yes to what the import may ask."""
 
 
 @dataclass(frozen=True)
@@ -128,6 +160,27 @@ class Decide:
 
 
 @dataclass(frozen=True)
+class Complete:
+    """A clerk says when and why the last mouvement of a person happened, as far as it is known."""
+
+    day: date
+    liste: str
+    nature: str
+    personne: Personne
+    categorie: str
+    jour: date | None
+
+
+@dataclass(frozen=True)
+class Edit:
+    """Another service deletes a person from a list by SQL."""
+
+    day: date
+    liste: str
+    personne: Personne
+
+
+@dataclass(frozen=True)
 class AskListe:
     """Somebody asks for the file of a list."""
 
@@ -148,9 +201,11 @@ class AskTableau:
     until: date | None = None
     scrutin: date | None = None
     is_interrupted: bool = False
+    again: date | None = None
+    """The day on which the same request is made again, as if it were `day`."""
 
 
-Step = Import | Redate | Undo | Bring | Meeting | Poll | Decide | AskListe | AskTableau
+Step = Import | Redate | Undo | Bring | Meeting | Poll | Decide | Complete | Edit | AskListe | AskTableau
 
 
 @dataclass(frozen=True)
@@ -158,7 +213,4 @@ class History:
     """Steps in their order."""
 
     steps: Sequence[Step] = field(default_factory=tuple)
-
-    def without(self, places: set[int]) -> "History":
-        """The same without some steps."""
-        return History(tuple(step for place, step in enumerate(self.steps) if place not in places))
+    commune: Commune = LIBREVILLE

@@ -8,14 +8,16 @@ import shutil
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
+from zoneinfo import ZoneInfo
 
-from sqlalchemy import RowMapping, event
+from sqlalchemy import RowMapping, event, text
 
-from common.calendrier import PARIS
+from schemas.declarations import CompletedMotif
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.tableaux import TypeTableau
@@ -25,11 +27,16 @@ from tests.integration.export_desk import Desk
 from tests.integration.tableau_desk import TableauDesk
 from tests.oracle.answers import Answer, Done, Figures, Line, Liste, Refused, Tableau
 from tests.oracle.history import (
-    COMMUNE,
+    BIRTHPLACES,
+    COMMUNES,
+    LIBREVILLE,
     AskListe,
     AskTableau,
     Bring,
+    Commune,
+    Complete,
     Decide,
+    Edit,
     History,
     Import,
     Inscrit,
@@ -42,7 +49,7 @@ from tests.oracle.history import (
     Undo,
 )
 from tests.parts.databases import SqliteFiles, Template
-from tests.parts.pdf import read_text
+from tests.parts.pdf import read_aloud
 from tests.unit.mouvement_csv import write_mouvements
 from tests.unit.reu_sample import ELECTEUR, write_reu
 from worker.db.engine import build_engine
@@ -56,9 +63,11 @@ from worker.registre.comparaison.doubts import DoubtSide, list_doubts
 from worker.registre.imports.chain import set_taken_on
 from worker.registre.imports.undo import undo_import
 from worker.registre.mouvements.importer import import_mouvements
+from worker.registre.mouvements.motifs import note_motifs
 from worker.registre.reu.importer import Intake, import_file
 from worker.registre.scrutins import KnownScrutin, Reunion, add_reunion, remove_scrutin, select_scrutins, set_scrutin
 
+_NUMERO = re.compile(r"^\d+(?: BIS| TER)?")
 _LABELS = {
     "P": "Liste principale",
     "CE": "Liste complémentaire européenne",
@@ -70,7 +79,8 @@ def _prepare(url: str) -> None:
     engine = build_engine(url)
     migrate(engine)
     with engine.begin() as connection:
-        add_commune(connection, COMMUNE, "Libreville")
+        for commune in COMMUNES:
+            add_commune(connection, commune.code, commune.nom)
         for poll in select_scrutins(connection):  # those of decrees: a history draws its own
             remove_scrutin(connection, poll.code_commune, poll.date)
     engine.dispose()
@@ -79,20 +89,31 @@ def _prepare(url: str) -> None:
 EMPTY_COMMUNE = Template("oracle-commune", _prepare)
 
 _COUNTED = {"homonymes_supposes", "majorite_corrigee"}
-
-_PERSONNE = r"(?P<nom>ZZ[A-Z]+) (?P<prenoms>[^\W\d_]+(?: [^\W\d_]+)?) (?P<jour>\d\d/\d\d/\d{4})"
-_EQUATION = (
-    r"Électeurs avant (?P<avant>\d+) Inscriptions \+ (?P<inscriptions>\d+) "
-    r"(?:Arrivées d’un autre bureau \+ (?P<arrivees>\d+) )?Radiations − (?P<radiations>\d+) "
-    r"(?:Départs vers un autre bureau − (?P<departs>\d+) )?"
-    r"(?:Autres mouvements, non portés à ce tableau (?P<sign>[+−]) (?P<others>\d+) )?"
-    r"Électeurs après = (?P<apres>\d+)"
-)
-_WORDS = re.compile(
-    rf"Bureau (?P<bureau>\d{{4}}) — |(?P<sans>Électeurs sans bureau)|(?<!\w)(?P<part>II?)\. |{_PERSONNE}|{_EQUATION}|"
-    r"Changements de bureau dans la commune, sans effet sur ce total : (?P<changements>\d+)"
-)
-_PERIOD = re.compile(r"depuis le (\d\d/\d\d/\d{4}), jusqu’au (\d\d/\d\d/\d{4})\.")
+_TERMS = {
+    "Électeurs avant": "avant",
+    "Inscriptions": "inscriptions",
+    "Arrivées d’un autre bureau": "arrivees",
+    "Radiations": "radiations",
+    "Départs vers un autre bureau": "departs",
+    "Autres mouvements, non portés à ce tableau": "others",
+    "Électeurs après": "apres",
+}
+_TERM = re.compile(rf"({'|'.join(_TERMS)}) ?([+−=]?) ?(−?\d+)")
+_CHANGES = re.compile(r"Changements de bureau dans la commune, sans effet sur ce total : (\d+)")
+_COLUMNS = {
+    "N° d’ordre": "numero",
+    "Nom de naissance": "nom",
+    "Nom d’usage": "usage",
+    "Prénoms": "prenoms",
+    "Date et lieu de naissance": "naissance",
+    "Adresse": "adresse",
+    "Bureau": "bureau",
+    "Nationalité": "nationalite",
+    "Date du mouvement": "date",
+    "Motif": "motif",
+}
+_PERIOD = re.compile(r"(?:du|depuis le) (\d\d/\d\d/\d{4}),? (?:au|jusqu’au) (\d\d/\d\d/\d{4})\.")
+_CELLS = {"TH", "TD"}
 
 
 class Product:
@@ -112,9 +133,11 @@ class Product:
     def play(self, history: History) -> list[Answer]:
         """What it answers to each step."""
         self._begin()
+        self._commune = history.commune
         answers = []
         for step in history.steps:
-            with patch("common.calendrier.datetime", _clock_at(step.day)):
+            day = (step.again if isinstance(step, AskTableau) else None) or step.day
+            with patch("common.calendrier.datetime", _clock_at(self._hour(day))):
                 answers.append(self._take(step))
         return answers
 
@@ -129,47 +152,36 @@ class Product:
         shutil.rmtree(self._desk.root, ignore_errors=True)
         self._imports: list[int | None] = []
         self._asked = 0
+        self._instants: dict[AskTableau, datetime] = {}
+        self._commune = LIBREVILLE
 
-    def _take(self, step: Step) -> Answer:  # noqa: C901, PLR0911 — a kind of step each
+    def _take(self, step: Step) -> Answer:
         try:
-            match step:
-                case Import():
-                    return self._import(step)
-                case Redate():
-                    return self._redate(step)
-                case Undo():
-                    return self._undo(step)
-                case Bring():
-                    return self._bring(step)
-                case Meeting():
-                    with self._engine.begin() as connection:
-                        add_reunion(connection, COMMUNE, Reunion("", step.held_on))
-                case Poll():
-                    with self._engine.begin() as connection:
-                        set_scrutin(connection, KnownScrutin(COMMUNE, step.held_on, step.libelle, None))
-                case Decide():
-                    return self._decide(step)
-                case AskListe():
-                    return self._liste(step)
-                case AskTableau():
-                    return self._tableau(step)
+            return getattr(self, f"_{type(step).__name__.lower()}")(step)  # type: ignore[no-any-return]
         except PrefectureError:
             return Refused()
-        return None
+
+    def _meeting(self, step: Meeting) -> None:
+        with self._engine.begin() as connection:
+            add_reunion(connection, self._commune.code, Reunion("", step.held_on))
+
+    def _poll(self, step: Poll) -> None:
+        with self._engine.begin() as connection:
+            set_scrutin(connection, KnownScrutin(self._commune.code, step.held_on, step.libelle, None))
 
     def _import(self, step: Import) -> Answer:
         self._imports.append(None)
-        path = write_reu(self._folder / "reu.csv", _rows(step))
+        path = write_reu(self._folder / "reu.csv", _rows(step, self._commune))
         summary = import_file(
             self._engine,
             path,
             imported_by="oracle",
-            accept_changes=True,
+            accept_changes=step.is_accepted,
             intake=Intake(
                 step.taken_on,
                 "" if step.is_compared else "essai",
                 [CodeListe(liste) for liste in step.emptied],
-                COMMUNE,
+                self._commune.code,
             ),
         )
         if summary.unchanged:
@@ -179,7 +191,7 @@ class Product:
         return Done(found.inscriptions, found.radiations, found.changements) if found else Done()
 
     def _bring(self, step: Bring) -> Answer:
-        path = write_mouvements(self._folder / "mouvements.csv", map(_mouvement_of(step), step.lines))
+        path = write_mouvements(self._folder / "mouvements.csv", map(_mouvement_of(step, self._commune), step.lines))
         summary = import_mouvements(self._engine, path, imported_by="oracle", complete_until=step.complete_until)
         return Done(is_unchanged=summary.unchanged)
 
@@ -200,31 +212,63 @@ class Product:
     def _decide(self, step: Decide) -> Answer:
         """One person only once: who is twice on a list leaves a doubt for each line, and she may be none of them."""
         said = DoubtDecision.SAME_PERSON if step.is_same else DoubtDecision.TWO_PERSONS
-        about = step.liste, step.left, step.came
+        about = step.liste, step.left[:3], step.came[:3]
         with self._engine.begin() as connection:
-            open_doubts = list_doubts(connection, COMMUNE)
+            open_doubts = list_doubts(connection, self._commune.code)
             meant = [it for it in open_doubts if (it.liste, _who(it.radiation), _who(it.inscription)) == about]
             for doubt in meant[:1] if step.is_same else meant:
-                decide(connection, doubt.id, said, by="oracle", code_commune=COMMUNE)
+                decide(connection, doubt.id, said, by="oracle", code_commune=self._commune.code)
         return Done() if meant else Refused()
 
-    def _liste(self, step: AskListe) -> Answer:
-        export = ask_liste(self._desk, COMMUNE, CodeListe(step.liste), self._instant(step.day))
+    def _complete(self, step: Complete) -> Answer:
+        """As a clerk answers on the page of dates and motifs."""
+        query = """SELECT max(id) FROM mouvement WHERE liste = :liste AND nature = :nature AND nom_naissance = :nom
+                   AND prenoms = :prenoms AND date_naissance = :naissance AND import_id IN (SELECT id FROM import
+                   WHERE kind = 'reu')"""
+        about = {"liste": step.liste, "nature": step.nature} | step.personne._asdict()
+        with self._engine.begin() as connection:
+            number = connection.scalar(text(query), {it: about[it] for it in about if it != "commune"})
+            if number is None:
+                return Refused()
+            said = {"mouvement": number, "categorie": step.categorie}
+            said |= {"jour": step.jour} if step.jour else {}
+            note_motifs(connection, self._commune.code, [CompletedMotif.model_validate(said)])
+        return Done()
+
+    def _edit(self, step: Edit) -> Answer:
+        about = {"liste": step.liste} | step.personne._asdict()
+        listes = "SELECT count(*) FROM liste WHERE liste = :liste AND code_commune = :code"
+        query = """DELETE FROM electeur WHERE liste = :liste AND nom_naissance = :nom AND prenoms = :prenoms
+                   AND date_naissance = :naissance AND commune_naissance = :commune AND version =
+                   (SELECT version FROM liste WHERE liste = :liste AND code_commune = :code)"""
+        with self._engine.begin() as connection:
+            is_known = connection.scalar(text(listes), {"liste": step.liste, "code": self._commune.code})
+            connection.execute(text(query), about | {"code": self._commune.code})
+        return Done() if is_known else Refused()
+
+    def _askliste(self, step: AskListe) -> Answer:
+        export = ask_liste(self._desk, self._commune.code, CodeListe(step.liste), self._instant(step.day))
         row = self._make(export, is_interrupted=step.is_interrupted)
         _, *records = csv.reader(io.StringIO(self._desk.read(row).decode()), delimiter=";")
-        return Liste(Counter(_inscrit(record) for record in records), row["mineurs"])
+        return Liste(
+            electeurs=tuple(map(_inscrit, records)),
+            mineurs=row["mineurs"],
+            heads=frozenset((record[0], *record[2:6]) for record in records),
+            anomalies=Counter({it["code"]: it["count"] for it in _anomalies_of(row)}),
+        )
 
-    def _tableau(self, step: AskTableau) -> Answer:
+    def _asktableau(self, step: AskTableau) -> Answer:
         dates = {"reunion": step.reunion, "until": step.until, "scrutin": step.scrutin}
         (export,) = self._desk.ask_tableaux(
             TypeTableau(step.type),
-            created_at=self._instant(step.day),
+            created_at=self._instant_of(step),
             listes=[step.liste],
+            commune=self._commune.code,
             presentations=["par_bureau"],
             **{name: day for name, day in dates.items() if day},
         )
         row = self._make(export, is_interrupted=step.is_interrupted)
-        return read_tableau(row, read_text(self._desk.root / COMMUNE / row["file_name"]))
+        return read_tableau(row, read_aloud(self._desk.root / self._commune.code / row["file_name"]))
 
     def _make(self, export: int, *, is_interrupted: bool) -> RowMapping:
         """Make a file; interrupted, another process finds its row, and its doorbell is rung twice."""
@@ -236,10 +280,18 @@ class Product:
         assert row["status"] == ExportStatus.READY, row["error_message"]
         return row
 
+    def _instant_of(self, step: AskTableau) -> datetime:
+        """That of the request; of one that is made again, that of the first one."""
+        first = replace(step, again=None)
+        return self._instants.setdefault(first, self._instant(step.day))
+
     def _instant(self, day: date) -> datetime:
-        """Of a request: each has its own."""
+        """The next instant of a day; each request has its own."""
         self._asked += 1
-        return datetime.combine(day, time(9), PARIS) + timedelta(seconds=self._asked)
+        return self._hour(day) + timedelta(seconds=self._asked)
+
+    def _hour(self, day: date) -> datetime:
+        return datetime.combine(day, time(self._commune.hour), ZoneInfo(self._commune.zone))
 
 
 def ask_liste(desk: Desk, commune: str, liste: CodeListe, created_at: datetime) -> int:
@@ -254,43 +306,90 @@ def ask_liste(desk: Desk, commune: str, liste: CodeListe, created_at: datetime) 
     return export
 
 
-def read_tableau(row: RowMapping, content: str) -> Tableau:
-    """What a tableau by bureau says, and what its row does."""
-    words = " ".join(content.split())
-    period = _PERIOD.search(words)
-    assert period, words
-    first, last = (datetime.strptime(day, "%d/%m/%Y").date() for day in period.groups())  # noqa: DTZ007 — a day
-    bureau, part = "", ""
-    lines: Counter[Line] = Counter()
-    figures: dict[str, Figures] = {}
-    for found in _WORDS.finditer(words):
-        if found["bureau"] or found["sans"]:
-            bureau = found["bureau"] or ""
-        elif found["part"]:
-            part = found["part"]
-        elif found["nom"]:
-            naissance = "-".join(reversed(found["jour"].split("/")))
-            lines[Line(part, bureau, Personne(found["nom"], found["prenoms"], naissance))] += 1
-        elif found["changements"]:
-            both = int(found["changements"])
-            figures[""] = figures[""]._replace(arrivees=both, departs=both)
+@dataclass
+class _Page:
+    """What the tags of a tableau say, in their order."""
+
+    lines: list[Line] = field(default_factory=list)
+    figures: dict[str, Figures] = field(default_factory=dict)
+    totals: dict[tuple[str, str], str] = field(default_factory=dict)
+    notes: list[str] = field(default_factory=list)
+    _section: str = ""
+    _part: str = ""
+    _titles: list[str] = field(default_factory=list)
+
+    def read(self, tag: str, texts: list[str]) -> None:
+        """One element: a title, a paragraph or the cells of a row."""
+        text = " ".join(texts)
+        if tag == "H2":
+            self._section = text.split()[1] if text.startswith("Bureau ") else ""
+        elif tag == "H3":
+            self._part = text.split(".")[0]
+        elif tag == "TR" and texts[0] in _COLUMNS:
+            self._titles = [_COLUMNS[title] for title in texts]
+        elif tag == "TR":
+            self.lines.append(self._line(dict(zip(self._titles, texts, strict=True))))
+        elif text.startswith("Total "):
+            self.totals[self._section, self._part] = text
+        elif term := _TERM.fullmatch(text):
+            known = self.figures.get(self._section, Figures())
+            name, value = _TERMS[term[1]], int(term[3].replace("−", "-"))
+            is_left = name == "others" and term[2] == "−"
+            self.figures[self._section] = known._replace(**{name: -value if is_left else value})
+        elif changes := _CHANGES.fullmatch(text):
+            both = int(changes[1])
+            self.figures[""] = self.figures[""]._replace(arrivees=both, departs=both)
         else:
-            counted = Figures(*(int(found[name] or 0) for name in Figures._fields))
-            others = -counted.others if found["sign"] == "−" else counted.others
-            figures["" if bureau in figures else bureau] = counted._replace(others=others)  # the commune comes last
-    anomalies = row["anomalies"]
-    if isinstance(anomalies, str):  # SQLite keeps JSON as text
-        anomalies = json.loads(anomalies)
+            self.notes.append(text)
+
+    def _line(self, cells: dict[str, str]) -> Line:
+        born, commune = re.findall(r"(\d\d/\d\d/\d{4}) à (.*) \(", cells["naissance"])[0]
+        personne = Personne(cells.pop("nom"), cells.pop("prenoms"), "-".join(reversed(born.split("/"))), commune)
+        return Line(self._part, self._section, personne, **{"nationalite": "", "date": ""} | cells)
+
+
+def _elements(spoken: str) -> Iterator[tuple[str, list[str]]]:
+    """The elements that `pdfinfo -struct-text` prints, a row of a table as one, and their texts."""
+    tag, texts = "", [""]
+    for words in map(str.strip, spoken.splitlines()):
+        if words.startswith('"'):
+            texts[-1] += words[1:-1]
+        elif (name := words.split(maxsplit=1)[0].rstrip(":") if words else "") in _CELLS:
+            texts.append("")
+        elif name and not name.startswith("/"):
+            yield tag, texts
+            tag, texts = name, [""] if name != "TR" else []
+    yield tag, texts
+
+
+def read_tableau(row: RowMapping, spoken: str) -> Tableau:
+    """What a tableau by bureau says, and what its row does."""
+    page = _Page()
+    for tag, texts in _elements(spoken):
+        page.read(tag, texts)
+    period = next(found for note in page.notes if (found := _PERIOD.search(note)))
+    first, last = (datetime.strptime(day, "%d/%m/%Y").date() for day in period.groups())  # noqa: DTZ007 — a day
+    anomalies = _anomalies_of(row)
     return Tableau(
         first=first,
         last=last,
         gaps=frozenset(it["code"] for it in anomalies if it["severity"] == "bloquante"),
         remarks=_remarks_of(anomalies),
-        is_provisional="PROVISOIRE" in content.replace(" ", ""),
-        lines=lines,
+        is_provisional="PROVISOIRE" in page.notes,
+        lines=tuple(page.lines),
         mouvements=row["electeurs"],
-        figures=figures,
+        figures=page.figures,
+        incomplete=_incomplete_of(anomalies),
+        totals=page.totals,
+        exports=next((note for note in page.notes if note.startswith("D’après ")), ""),
+        digest=row["sha256"],
     )
+
+
+def _anomalies_of(row: RowMapping) -> list[dict[str, Any]]:
+    found = row["anomalies"] or "[]"
+    anomalies: list[dict[str, Any]] = json.loads(found) if isinstance(found, str) else found
+    return anomalies  # SQLite keeps JSON as text
 
 
 @contextmanager
@@ -303,62 +402,83 @@ def open_on_sqlite(folder: Path) -> Iterator[Product]:
     product.close()
 
 
-def _clock_at(day: date) -> type[datetime]:
+def _clock_at(instant: datetime) -> type[datetime]:
     class Clock(datetime):
         @classmethod
         def now(cls, tz: Any = None) -> "Clock":  # noqa: ANN401 — as the class it replaces
-            return cls.combine(day, time(9), PARIS).astimezone(tz)
+            return cls.fromtimestamp(instant.timestamp(), tz)
 
     return Clock
 
 
-def _who(side: DoubtSide) -> Personne:
-    return Personne(side.nom_naissance, side.prenoms, side.date_naissance)
+def _who(side: DoubtSide) -> tuple[str, ...]:
+    return side.nom_naissance, side.prenoms, side.date_naissance
 
 
-def _rows(step: Import) -> Iterator[dict[str, str]]:
+def _rows(step: Import, commune: Commune) -> Iterator[dict[str, str]]:
     for liste, lines in step.listes.items():
         for it in lines:
-            yield ELECTEUR | {
-                "code du l'ugle": COMMUNE,
-                "libellé de l'ugle": "LIBREVILLE",
-                "libellé du type de liste": _LABELS[liste],
-                "nom de naissance": it.personne.nom,
-                "prénoms": it.personne.prenoms,
-                "date de naissance": it.personne.jour,
-                "libellé nationalité": "Française" if liste == "P" else "Belge",
-                "numéro de voie": "1",
-                "libellé de voie": it.voie,
-                "code du bureau de vote": it.bureau,
-                "libellé du bureau de vote": f"ECOLE {it.bureau[-1]}",
-                "numéro d'ordre dans le bureau de vote": str(it.numero),
-            }
+            yield (
+                ELECTEUR
+                | _birthplace(it.personne)
+                | {
+                    "code du l'ugle": commune.code,
+                    "libellé de l'ugle": commune.nom.upper(),
+                    "libellé du type de liste": _LABELS[liste],
+                    "nom de naissance": it.personne.nom,
+                    "nom d'usage": it.usage,
+                    "prénoms": it.personne.prenoms,
+                    "date de naissance": it.personne.jour,
+                    "libellé nationalité": it.nationalite,
+                    "numéro de voie": "".join(_NUMERO.findall(it.voie)),
+                    "libellé de voie": _NUMERO.sub("", it.voie).strip(),
+                    "code postal": commune.adresse[0],
+                    "commune": commune.adresse[1],
+                    "code circonscription législative du bureau de vote": f"{commune.departement}-01",
+                    "code du bureau de vote": it.bureau,
+                    "libellé du bureau de vote": f"ECOLE {it.bureau[-1]}",
+                    "numéro d'ordre dans le bureau de vote": str(it.numero),
+                }
+            )
 
 
-def _mouvement_of(step: Bring) -> Callable[[Told], dict[str, str]]:
+def _birthplace(personne: Personne) -> dict[str, str]:
+    code, departement, pays = BIRTHPLACES[personne.commune]
+    return {
+        "code commune de naissance": code,
+        "libellé commune de naissance": personne.commune,
+        "code département de naissance": departement,
+        "pays de naissance": pays,
+    }
+
+
+def _mouvement_of(step: Bring, commune: Commune) -> Callable[[Told], dict[str, str]]:
     said = {
-        "commune": COMMUNE,
+        "commune": commune.code,
         "liste": step.liste,
         "effet": "Immediat",
         "état": "applique" if step.is_applied else "actif",
-        "numéro": "7",
-        "commune de naissance": "MARSEILLE",
-        "département de naissance": "13",
-        "pays de naissance": "FRANCE",
-        "nationalité": "Française" if step.liste == "P" else "Belge",
-        "adresse": "1 Rue du Bac 13900 LIBREVILLE",
     }
 
     def describe(told: Told) -> dict[str, str]:
-        it = told.change
+        change, it = told.change, told.change.inscrit
+        _, departement, pays = BIRTHPLACES[change.personne.commune]
         return said | {
-            "nature": it.nature,
+            "nature": change.nature,
             "date": told.day.isoformat(),
-            "nom de naissance": it.personne.nom,
-            "prénoms": it.personne.prenoms,
-            "date de naissance": it.personne.jour,
-            "ancien bureau": it.ancien,
-            "nouveau bureau": it.nouveau,
+            "nom de naissance": change.personne.nom,
+            "nom d'usage": it.usage,
+            "prénoms": change.personne.prenoms,
+            "date de naissance": change.personne.jour,
+            "commune de naissance": change.personne.commune,
+            "département de naissance": departement,
+            "pays de naissance": pays,
+            "nationalité": it.nationalite,
+            "adresse": f"{it.voie}, {' '.join(commune.adresse)}",
+            "numéro": str(it.numero),
+            "catégorie": change.categorie,
+            "ancien bureau": change.ancien,
+            "nouveau bureau": change.nouveau,
         }
 
     return describe
@@ -373,7 +493,17 @@ def _remarks_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
     return found
 
 
+def _incomplete_of(anomalies: Sequence[dict[str, Any]]) -> Counter[str]:
+    """How many mouvements lack a date, and how many a category; one code may say both of a mouvement."""
+    found: Counter[str] = Counter()
+    for it in anomalies:
+        if it["severity"] == "a_completer":
+            found["date_absente"] += it["count"] * ("date" in it["code"])
+            found["motif_absent"] += it["count"] * ("date" not in it["code"] or "motif" in it["code"])
+    return +found
+
+
 def _inscrit(record: Sequence[str]) -> Inscrit:
-    """By the places of the arrêté's 29 columns: 9 and 11 the names, 12 the date of birth, 18 the bureau."""
-    personne = Personne(record[8], record[10], "-".join(reversed(record[11].split("/"))))
-    return Inscrit(personne, record[17], 0, "")
+    """By the places of the arrêté's 29 columns, which are counted from 1 there."""
+    personne = Personne(record[8], record[10], "-".join(reversed(record[11].split("/"))), record[12])
+    return Inscrit(personne, record[17], 0, " ".join(filter(None, record[22:25])), record[9], record[15])

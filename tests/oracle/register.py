@@ -5,10 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
+from itertools import pairwise
 
 from tests.oracle.answers import Answer, Done, Refused
 from tests.oracle.comparing import Comparison, compare, is_doubtful
-from tests.oracle.history import Bring, Change, Decide, Import, Inscrit, Lines, Personne, Redate, Told, Undo
+from tests.oracle.history import (
+    Bring,
+    Change,
+    Complete,
+    Decide,
+    Edit,
+    Import,
+    Inscrit,
+    Lines,
+    Personne,
+    Redate,
+    Told,
+    Undo,
+)
+from tests.oracle.questions import Questions
 
 
 @dataclass
@@ -21,16 +36,31 @@ class Link:
     before: Lines | None
     """What the register showed; None: no such list."""
     lines: Lines
+    """What the export has."""
     is_told: bool = True
     """Whether somebody said that day; else it is the day of the import."""
     answers: dict[tuple[Personne, Personne], bool] = field(default_factory=dict)
     """Doubts that were answered: whether who left and who came are one."""
+    gone: list[Personne] = field(default_factory=list)
+    """Who was deleted since by SQL."""
+    said: dict[tuple[str, ...], tuple[str, date | None]] = field(default_factory=dict)
+    """Category and day of mouvements that a clerk completed, by their keys."""
+
+    @property
+    def held(self) -> Lines:
+        """What the register has of it."""
+        return tuple(it for it in self.lines if it.personne not in self.gone)
+
+    @property
+    def is_intact(self) -> bool:
+        """Whether the register has as many electors as the export."""
+        return len(self.held) == len(self.lines)
 
     @cached_property
     def comparison(self) -> Comparison:
         """What differs from what the register showed."""
         if not self.is_compared or self.before is None:
-            return Comparison([], 0)
+            return Comparison([], 0, [])
         return compare(self.before, self.lines)
 
     @cached_property
@@ -64,8 +94,18 @@ class Link:
                 changes.remove(left)  # a homonym may have left too
                 changes.remove(came)
                 if left.ancien != came.nouveau:
-                    changes.append(Change("modification", new, left.ancien, came.nouveau))
-        return changes
+                    of_bureau = new, left.ancien, came.nouveau, came.inscrit
+                    changes.append(Change("modification", *of_bureau, "changement_bureau"))
+        return [it._replace(categorie=self.said.get(it.key, (it.categorie, None))[0]) for it in changes]
+
+    def day_of(self, change: Change) -> date | None:
+        """The day of a mouvement, where a clerk has said it."""
+        return self.said.get(change.key, ("", None))[1]
+
+    @property
+    def dated(self) -> list[tuple[Change, date]]:
+        """Each mouvement with the day by which tableaux take it: its own, else that of the export."""
+        return [(change, self.day_of(change) or self.day) for change in self.changes]
 
     @property
     def corrections(self) -> dict[Personne, Personne]:
@@ -85,7 +125,7 @@ class Brought:
 
 
 @dataclass
-class Register:
+class Register(Questions):
     """What is known of the commune so far; a fault overrides one of these rules."""
 
     chains: dict[str, list[Link]] = field(default_factory=dict)
@@ -106,15 +146,35 @@ class Register:
             return Done(is_unchanged=True)
         if any(link.day > day for link in last):
             return Refused()
+        if not step.is_accepted and self.asks(step, day):
+            return Refused()
         self.imports[-1] = (step, True)
         counts: Counter[str] = Counter()
         for liste, lines in new.items():
             chain = self.chains.setdefault(liste, [])
-            before = chain[-1].lines if chain else None
+            before = chain[-1].held if chain else None
             is_told = step.taken_on is not None
             chain.append(Link(len(self.imports) - 1, day, step.is_compared, before, lines, is_told))
             counts.update(change.nature for change in chain[-1].changes)
         return Done(counts["inscription"], counts["radiation"], counts["modification"])
+
+    def asks(self, step: Import, day: date) -> bool:
+        """Whether the import has a question; a complementary list that is emptied on purpose is none."""
+        replaced = {liste: lines for liste, lines in step.listes.items() if lines}
+        replaced |= dict.fromkeys({*step.emptied} & {"P"}, ())
+        days = [
+            link.day
+            for number, known in enumerate(self.imports)
+            if known and known[1] and known[0].listes == step.listes
+            for chain in self.chains.values()
+            for link in chain
+            if link.number == number
+        ]
+        return (bool(days) and day not in days) or any(
+            self.asks_about(chain[-1].held, lines)
+            for liste, lines in replaced.items()
+            if (chain := self.chains.get(liste))
+        )
 
     def _is_the_same(self, step: Import) -> bool:
         """« Importing the same file twice changes nothing », while all its lists are those of that import.
@@ -139,6 +199,15 @@ class Register:
         before = [link.day for chain in chains for link in chain if link.number < step.link]
         after = [link.day for chain in chains for link in chain if link.number > step.link]
         if any(day > step.taken_on for day in before) or any(day < step.taken_on for day in after):
+            return Refused()
+        days = {link.number: link.day for chain in chains for link in chain} | {step.link: step.taken_on}
+        if any(
+            not _lies_between(day, days[former.number], days[link.number])
+            for chain in chains
+            for former, link in pairwise(chain)
+            for _, day in link.said.values()
+            if day
+        ):
             return Refused()
         for link in (link for chain in chains for link in chain if link.number == step.link):
             self.move(link, step.taken_on)
@@ -174,6 +243,31 @@ class Register:
                 return Done()
         return Refused()
 
+    # What a clerk or another service writes.
+
+    def _complete(self, step: Complete) -> Answer:
+        """A day lies between the two exports that tell the mouvement: after the first, no later than the second."""
+        found = [
+            (former, link, change)
+            for former, link in pairwise(self.chains.get(step.liste, []))
+            for change in link.changes
+            if (change.nature, change.personne) == (step.nature, step.personne)
+        ]
+        if not found:
+            return Refused()
+        former, link, change = found[-1]
+        if step.jour and not _lies_between(step.jour, former.day, link.day):
+            return Refused()
+        categorie, jour = link.said.get(change.key, ("", None))
+        link.said[change.key] = step.categorie or categorie, step.jour or jour
+        return Done()
+
+    def _edit(self, step: Edit) -> Answer:
+        if not (chain := self.chains.get(step.liste)):
+            return Refused()
+        chain[-1].gone.append(step.personne)
+        return Done()
+
     # Mouvements that no comparison found.
 
     def _bring(self, step: Bring) -> Answer:
@@ -182,8 +276,9 @@ class Register:
             if (known.liste, known.lines) == (step.liste, step.lines):
                 known.complete_until = step.complete_until or known.complete_until
                 return Done(is_unchanged=True)
-        told = {(change, link.day) for link in self.chains.get(step.liste, []) for change in link.changes}
-        if not step.lines or (told | {*self.told(step.liste)}) & {*step.lines}:
+        told = {(change.key, link.day) for link in self.chains.get(step.liste, []) for change in link.changes}
+        told |= {(change.key, day) for change, day in self.told(step.liste)}
+        if not step.lines or told & {(change.key, day) for change, day in step.lines}:
             return Refused()
         self.brought.append(Brought(step.liste, step.lines, step.complete_until, step.is_applied))
         return Done()
@@ -215,7 +310,12 @@ class Register:
 
     def known_now(self, chain: Sequence[Link], place: int) -> Lines:
         """Who was in an export, each under the civil status that was put right since."""
-        lines = chain[place].lines
+        lines = chain[place].held
         for link in chain[place + 1 :]:
             lines = tuple(it._replace(personne=link.corrections.get(it.personne, it.personne)) for it in lines)
         return lines
+
+
+def _lies_between(day: date, former: date, latter: date) -> bool:
+    """Whether a mouvement that two exports tell may be of a day: after the first one, unless both are of that day."""
+    return former < day <= latter or former == day == latter

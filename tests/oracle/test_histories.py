@@ -55,6 +55,8 @@ def test_the_histories_have_what_they_are_for(played: Played) -> None:
         "couverture_date",
         "couverture_contredite",
         "doutes_ouverts",
+        "electeur_en_double",
+        "nationalite_hors_union",
     }
     assert {code for tableau in tableaux for code in tableau.remarks} == {
         "couverture_fin",

@@ -105,10 +105,9 @@ def test_what_is_wrong_with_one_mouvement(values: dict[str, Any], expected: tupl
     assert anomalie.champ in TITLES.values()
 
 
-VINGT = demande(
-    TypeTableau.VINGT_JOURS, date_tableau=None, reunion=date(2013, 9, 1), until=date(2014, 2, 1), scrutin=MUNICIPALES
-)
-SOMEWHEN, NO_MOTIF = {"after": date(2013, 9, 20)}, {"categorie": Categorie.NON_PRECISEE, "motif": ""}
+VINGT = demande(TypeTableau.VINGT_JOURS, reunion=date(2025, 9, 1), until=date(2026, 2, 20), scrutin=date(2026, 3, 15))
+IN_PERIOD = replace(MOUVEMENT, date_mouvement=date(2025, 10, 2))
+SOMEWHEN, NO_MOTIF = {"after": date(2025, 9, 20)}, {"categorie": Categorie.NON_PRECISEE, "motif": ""}
 
 
 @pytest.mark.parametrize(
@@ -122,10 +121,10 @@ SOMEWHEN, NO_MOTIF = {"after": date(2013, 9, 20)}, {"categorie": Categorie.NON_P
 )
 def test_what_a_line_should_print_and_does_not_is_to_be_completed(values: dict[str, Any], expected: list[str]) -> None:
     """Code électoral, art. R. 13: the date and the motif of each inscription and radiation."""
-    found = check(mouvement(**values), asked=VINGT)
+    found = check(mouvement(IN_PERIOD, **values), asked=VINGT)
     assert [it.code for it in found] == expected
     assert {it.severity for it in found} <= {Severity.TO_COMPLETE}
-    assert codes(mouvement(**values), asked=replace(VINGT, presentation=Presentation.RECAPITULATIF)) == []
+    assert codes(mouvement(IN_PERIOD, **values), asked=replace(VINGT, presentation=Presentation.RECAPITULATIF)) == []
 
 
 def test_a_date_that_is_not_printed_is_not_missing() -> None:
@@ -137,7 +136,7 @@ def test_a_change_of_bureau_says_its_motif_and_needs_no_date() -> None:
 
 
 def test_the_commission_reads_a_motif_without_category() -> None:
-    only_motif = mouvement(categorie=Categorie.NON_PRECISEE)
+    only_motif = mouvement(IN_PERIOD, categorie=Categorie.NON_PRECISEE)
     assert codes(only_motif, asked=VINGT) == ["motif_absent"]
     assert codes(only_motif, asked=replace(VINGT, edition=Edition.COMMISSION)) == []
 
@@ -146,16 +145,17 @@ def test_the_commission_reads_a_motif_without_category() -> None:
 def test_an_inscription_without_category_may_be_of_article_l_30(presentation: Presentation) -> None:
     asked = demande(
         TypeTableau.CINQ_JOURS_REU,
-        date_tableau=None,
-        scrutin=MUNICIPALES,
-        reunion=date(2013, 9, 1),
+        scrutin=date(2026, 3, 15),
+        reunion=date(2025, 9, 1),
         presentation=presentation,
     )
-    (found,) = check(mouvement(**NO_MOTIF), asked=asked)
+    (found,) = check(mouvement(IN_PERIOD, **NO_MOTIF), asked=asked)
     assert (found.code, found.severity) == ("categorie_absente", Severity.TO_COMPLETE)
-    assert codes(mouvement(), asked=asked) == []
-    assert codes(mouvement(CHANGEMENT), inscrits=[KEY], asked=asked) == []
-    assert codes(mouvement(is_presumed=True), asked=asked) == ["categorie_absente"], "eighteen before the poll"
+    assert codes(IN_PERIOD, asked=asked) == []
+    assert codes(mouvement(CHANGEMENT, date_mouvement=IN_PERIOD.date_mouvement), inscrits=[KEY], asked=asked) == []
+    assert codes(mouvement(IN_PERIOD, is_presumed=True), asked=asked) == ["categorie_absente"], (
+        "eighteen before the poll"
+    )
 
 
 def test_a_category_is_enough() -> None:

@@ -216,7 +216,7 @@ def test_dates_and_motifs_are_applied_to_all_at_once(files_on_both: FilesScreen)
     page = screen.get("motifs").text
     assert page.count("entre le 10/09/2026 et le 20/11/2026") == len(others) + 1
     number = _dated(screen).total()
-    assert number > electeurs.PAGE, "more than one page has"
+    assert number > electeurs.MOUVEMENTS, "more than one page has"
     form = {f"categorie-{it}": "" for it in (first, *others)} | {f"jour-{first}": "2026-10-01"}
     for_all = {"tous": "oui", "tous-inscription": "inscription_volontaire", "tous-radiation": "radiation_deces"}
     for_all |= {"tous-jour": "2026-11-02", "portee": "toutes"}
@@ -252,7 +252,7 @@ def test_a_birthday_is_proposed_and_applied_once_it_is_confirmed(files_on_both: 
     _send(screen, "motifs", **form | {f"propose-{it}": "oui" for it in proposed})
     known = _dated(screen)
     assert known["inscription", "inscription_office", "2026-10-05"] == len(others)
-    assert known["inscription", "inscription_l30", ""] == 1, "what she chose wins"
+    assert known["inscription", "inscription_l30", ""] == 1, "what the agent chose wins"
 
 
 def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(files: FilesScreen) -> None:

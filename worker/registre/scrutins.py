@@ -57,7 +57,7 @@ def set_scrutin(connection: Connection, scrutin: KnownScrutin) -> None:
     """Add a poll, or replace what is known of it.
 
     Raises:
-        RefusedError: the commune is unknown, nobody votes on that day, the list would close or the tableau be published
+        RefusedError: the commune is unknown, no poll can be on that day, the list closes or the tableau is published
             after it, or unusual days come without the text that fixes them.
     """
     if scrutin.code_commune:

@@ -31,8 +31,10 @@ from schemas.declarations import (
 )
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
-PAGE = 45
-"""Mouvements of one form: four fields each, and a form has two hundred at most; protected electors of one page."""
+PAGE = 50
+"""Protected electors of one page."""
+MOUVEMENTS = 35
+"""Of one form: four fields each, and a form has two hundred at most; a page is light."""
 DOUBTS = 15
 """Of one page: each is a table, and a form."""
 _LONGEST = 200
@@ -132,12 +134,12 @@ class MouvementLine:
 
     @property
     def proposed(self) -> date | None:
-        """The day she turned 18 between the two exports: an inscription d'office of that day, to be confirmed."""
+        """The 18th birthday between the two exports: an inscription d'office of that day, to be confirmed."""
         day = majorite_on(self.date_naissance) if self.nature is Nature.INSCRIPTION and not self.categorie else None
         return day if day and self.may_be_on(day) and self.day in {None, day} else None
 
 
-def read_incomplete(state: State, commune: str, page: int, size: int = PAGE) -> tuple[list[MouvementLine], int]:
+def read_incomplete(state: State, commune: str, page: int, size: int = MOUVEMENTS) -> tuple[list[MouvementLine], int]:
     """The mouvements of a page that have no date or no category, list after list, and how many there are.
 
     Raises:
@@ -156,7 +158,7 @@ def read_with_motif(state: State, commune: str, page: int) -> tuple[list[Mouveme
     """
     view = _NOTES.c
     order = view.jour.desc(), view.mouvement.desc()
-    return _read_lines(state, select(_NOTES).where(view.code_commune == commune), order, (page, PAGE))
+    return _read_lines(state, select(_NOTES).where(view.code_commune == commune), order, (page, MOUVEMENTS))
 
 
 def _read_lines(
@@ -289,7 +291,7 @@ def _motifs(
         lines, total = read_lines(context.services.state, context.commune.code, page)
         context.record_seen(SeenPage.MOTIFS, len(lines))
         kept = {_OF_NOTED: "1"} if are_noted else {}
-        paging = Paging.of(context.url("motifs"), kept, page=page, total=total, size=PAGE)
+        paging = Paging.of(context.url("motifs"), kept, page=page, total=total, size=MOUVEMENTS)
         return {"lines": lines, "total": total, "paging": paging, "form": form, "are_noted": are_noted} | {
             "most": MOST_MOTIFS,
             "natures": {nature: CATEGORIES[nature] for nature in (Nature.INSCRIPTION, Nature.RADIATION)},

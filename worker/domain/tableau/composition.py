@@ -98,7 +98,7 @@ class Survey:
 
 
 def _apply(mouvement: Mouvement, electeurs: Counter[str], sign: int) -> None:
-    """Count the elector of a mouvement in the bureau she comes to, and no longer in the one she leaves."""
+    """Move the elector of a mouvement from the bureau that they leave to the one that they join."""
     if mouvement.arrives_in is not None:
         electeurs[mouvement.arrives_in] += sign
     if mouvement.leaves is not None:

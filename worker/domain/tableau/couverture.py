@@ -38,11 +38,11 @@ class Link:
     import_id: int = 0
     """The import that took it up."""
     electeurs: int | None = None
-    """Those of the export, minors included; None where nobody counted them."""
+    """Those of the export, minors included; None where they were not counted."""
     growth: int = 0
     """How many more the mouvements that it brought make."""
     held: int | None = None
-    """How many electors the register holds in the version of this import; None where nobody counted them."""
+    """How many electors the register holds in the version of this import; None where they were not counted."""
 
     @property
     def is_kept(self) -> bool:
@@ -95,7 +95,7 @@ class Chain:
     waiting: Sequence[WaitingMouvements] = ()
     """In the order of their days."""
     listed: int | None = None
-    """How many electors the list shows now, minors included; None where nobody counted them."""
+    """How many electors the list shows now, minors included; None where they were not counted."""
 
     def word(self, day: date) -> CompleteUntil | None:
         """The last import of which it was said that with it all mouvements until a day are there, or until later."""
@@ -245,8 +245,11 @@ def last_known_day(demande: Demande) -> date:
 
 
 def _counted(demande: Demande, chain: Chain) -> Iterator[tuple[Link, Link]]:
-    """Each export that electors are counted back across, after the one before it: from the period to the base."""
-    if not chain.links:
+    """Each export that electors are counted back across, after the one before it: from the period to the base.
+
+    A tableau of the yearly revision has no period.
+    """
+    if demande.law.regime is Regime.REVISION_ANNUELLE or not chain.links:
         return pairwise(())
     base = _rank_of_base(demande, chain)
     return pairwise(chain.links[_bounds(demande, chain.links)[0] : None if base is None else base + 1])

@@ -409,7 +409,7 @@ def _is_asked_for(mouvement: Mouvement, demande: Demande) -> bool:
 
 
 def is_perhaps_l30(mouvement: Mouvement, demande: Demande) -> bool:
-    """Whether a tableau des cinq jours may have to show an inscription, whose category nobody said."""
+    """Whether a tableau des cinq jours may have to show an inscription without a category."""
     if demande.type is not TypeTableau.CINQ_JOURS_REU or mouvement.nature is not Nature.INSCRIPTION:
         return False
     is_said = mouvement.categorie is not Categorie.NON_PRECISEE and not mouvement.is_presumed

@@ -156,7 +156,7 @@ def _state_of(export: Export) -> tuple[str, str] | None:
     """Its words in `_STATES`: what cannot be used is never called ready. None: it is still to come."""
     match export.status:
         case ExportStatus.FAILED | ExportStatus.CANCELLED as ended:
-            return _FAILED if ended is ExportStatus.FAILED else _CANCELLED
+            return _FAILED if ended == ExportStatus.FAILED else _CANCELLED
         case ExportStatus.READY if export.recall_id is not None:
             return _RECALLED
         case ExportStatus.READY if export.provisoire_until:

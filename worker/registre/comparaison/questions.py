@@ -162,7 +162,7 @@ def read_changes(
 
 
 def _differ(before: Sequence[Any], after: Sequence[Any]) -> ColumnElement[bool]:
-    """NULL where there is nobody before; who left is compared with themselves."""
+    """NULL for an elector who arrives; an elector who left is compared with their own row."""
     return or_(*(one != other for one, other in zip(before, after, strict=True)))
 
 

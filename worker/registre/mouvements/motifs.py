@@ -1,4 +1,4 @@
-"""When and why electors came or left, where nobody said it yet, as after the comparison of two exports of the REU.
+"""When and why electors came or left: completes the mouvements that the comparison of two exports found.
 
 A clerk completes a CSV file, which she may save as a workbook; it names the mouvements by their numbers. Reading it
 back adds no mouvement, so a line that a spreadsheet has changed is refused, not counted as one more.
