@@ -3,10 +3,9 @@
 The only module of `worker.db` that knows the models of other packages.
 """
 
-import datetime as dt
 from uuid import uuid4
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, text
 
 from worker.arrivals import Preview
 from worker.db.functions import function_statements
@@ -20,12 +19,12 @@ ROOMS = (Preview, AuditHead, Notification, Scrutin)
 """A model of each module that has tables: to import one declares all tables of its module."""
 
 # Décret n° 2025-848 of 27 August 2025 (JORF n° 0199 of the 28th), art. 1. A second round is held in some communes only:
-# each notes its own.
-_DECREED = {
-    "code_commune": "",
-    "date": dt.date(2026, 3, 15),
-    "libelle": "Élections municipales et communautaires, 1er tour (décret n° 2025-848 du 27 août 2025)",
-}
+# each notes its own. What the operator has noted of that day stays.
+_DECREED_SCRUTIN = """
+INSERT INTO scrutin (code_commune, date, libelle)
+SELECT '', '2026-03-15', 'Élections municipales et communautaires, 1er tour (décret n° 2025-848 du 27 août 2025)'
+WHERE NOT EXISTS (SELECT 1 FROM scrutin WHERE code_commune = '' AND date = '2026-03-15')
+"""
 
 
 def create_tables(connection: Connection) -> None:
@@ -33,14 +32,12 @@ def create_tables(connection: Connection) -> None:
     Base.metadata.create_all(connection)
     connection.execute(insert(AuditHead).values(id=1))
     connection.execute(insert(Volume).values(name="exports", token=uuid4().hex))
-    add_decreed_scrutins(connection)
+    add_decreed_scrutin(connection)
 
 
-def add_decreed_scrutins(connection: Connection) -> None:
-    """Add the national polls that a decree has fixed, unless the operator has noted a poll of that day."""
-    noted = select(Scrutin).where(Scrutin.code_commune == "", Scrutin.date == _DECREED["date"])
-    if connection.execute(noted).first() is None:
-        connection.execute(insert(Scrutin).values(_DECREED))
+def add_decreed_scrutin(connection: Connection) -> None:
+    """Add the national poll that a decree has fixed, unless the operator has noted a poll of that day."""
+    connection.execute(text(_DECREED_SCRUTIN))
 
 
 def replace_views_and_functions(connection: Connection) -> None:

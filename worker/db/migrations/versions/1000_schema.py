@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from worker.db.schema import add_decreed_scrutins
+from worker.db.schema import add_decreed_scrutin
 from worker.db.types import Texte
 
 revision = "1000"
@@ -45,7 +45,7 @@ def upgrade() -> None:
     _add_indexes()
     with op.batch_alter_table("reminder_echeance") as batch:
         batch.alter_column("scrutin", existing_type=sa.Date(), nullable=True)
-    add_decreed_scrutins(op.get_bind())
+    add_decreed_scrutin(op.get_bind())
     if op.get_bind().dialect.name == "postgresql":
         _follow_models()
 
