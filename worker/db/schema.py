@@ -29,7 +29,7 @@ WHERE NOT EXISTS (SELECT 1 FROM scrutin WHERE code_commune = '' AND date = '2026
 
 def create_tables(connection: Connection) -> None:
     """Create the tables and indexes of all models, with the rows that the code expects."""
-    Base.metadata.create_all(connection)
+    Base.metadata.create_all(connection, checkfirst=False)
     connection.execute(insert(AuditHead).values(id=1))
     connection.execute(insert(Volume).values(name="exports", token=uuid4().hex))
     add_decreed_scrutin(connection)
