@@ -21,7 +21,9 @@ sh deploy/secrets.sh
 mkdir -p -m 700 var/backups
 backup=var/backups/$(date -u +%Y%m%dT%H%M%SZ).dump
 (umask 077; docker compose exec -T database pg_dump --username=postgres --format=custom prefecture >"$backup")
-echo "upgrade.sh: the database is in $backup"
+revision_before=$(docker compose exec -T database psql --username=postgres --no-align --tuples-only \
+    --command='SELECT version_num FROM alembic_version' prefecture)
+echo "upgrade.sh: the database, of revision $revision_before, is in $backup"
 find var/backups -name '*.dump' -mtime +30 -delete
 
 set_in_env MODULE_VERSION "$version"
@@ -35,6 +37,8 @@ for name in "${base:-$(sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile | head -n 1)}
 done >>var/images.txt
 sh deploy/stop.sh
 set_in_env MODULE_IMAGE_BEFORE "$running"
+set_in_env MODULE_BACKUP_BEFORE "$backup"
+set_in_env MODULE_REVISION_BEFORE "$revision_before"
 set_in_env MODULE_IMAGE "$image"
 # A release may bring an account: its password first, by the secret that the new container sees.
 docker compose up --detach --wait database

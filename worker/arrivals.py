@@ -133,10 +133,10 @@ class Preview(Base):
 
     owner: Mapped[str | None] = mapped_column(Texte, doc="The worker that holds the lease.")
     lease_until: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Starts of this step.")
+    attempts: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"), doc="Starts of this step.")
     not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When to try again.")
     rung_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its doorbell last rang.")
-    lines_read: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Progress of this step.")
+    lines_read: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"), doc="Progress of this step.")
 
     found: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True), doc="What would change; no name.")
     register_state: Mapped[str] = mapped_column(

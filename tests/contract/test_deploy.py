@@ -1,7 +1,9 @@
 """The files of `deploy/`: they say what the code says, and hold no password."""
 
 import json
+import os
 import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -190,3 +192,50 @@ def test_no_password_is_committed() -> None:
         if strange := [*re.findall(r"\b[0-9a-f]{48}\b", text), *(word for word in addresses if word not in words)]:
             found[path.name] = strange
     assert found == {}
+
+
+_DOCKER = """#!/bin/sh
+echo "$*" >> calls
+case "$*" in
+*works_with*) echo "$IS_TOO_NEW" ;;
+*pg_dump*) echo now ;;
+*--services*) echo notifier ;;
+*pg_restore*) cat > restored ;;
+esac
+"""
+
+
+@pytest.mark.parametrize("option", ["", "--restore"])
+@pytest.mark.parametrize("is_too_new", ["f", "t"])
+def test_going_back_restores_the_backup_only_where_it_must_and_is_asked_to(
+    tmp_path: Path, is_too_new: str, option: str
+) -> None:
+    shutil.copytree(DEPLOY, tmp_path / "deploy")
+    docker = tmp_path / "bin" / "docker"
+    docker.parent.mkdir()
+    docker.write_text(_DOCKER)
+    docker.chmod(0o755)
+    (tmp_path / "var" / "backups").mkdir(parents=True)
+    (tmp_path / "var" / "backups" / "before.dump").write_text("the database of before")
+    names = {"IMAGE": "prefecture:new", "IMAGE_BEFORE": "prefecture:old", "REVISION_BEFORE": "0044"}
+    names["BACKUP_BEFORE"] = "var/backups/before.dump"
+    env = tmp_path / ".env"
+    env.write_text("".join(f"MODULE_{name}={value}\n" for name, value in names.items()))
+    command = ["sh", str(tmp_path / "deploy" / "rollback.sh"), *option.split()]
+    environment = {"PATH": f"{docker.parent}:{os.environ['PATH']}", "IS_TOO_NEW": is_too_new}
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
+    calls = (tmp_path / "calls").read_text().splitlines()
+    steps = [word for call in calls for word in ("DROP DATABASE", "pg_restore", "up --detach") if word in call]
+    is_refused = is_too_new == "t" and not option
+    assert done.returncode == is_refused, done.stderr
+    assert ("MODULE_IMAGE=prefecture:old" in env.read_text()) is not is_refused
+    assert ("rollback.sh --restore" in done.stderr) is is_refused
+    if is_refused:
+        assert not any("stop" in call or "DROP" in call for call in calls)
+    elif is_too_new == "t":
+        assert steps == ["DROP DATABASE", "pg_restore", "up --detach"]
+        assert (tmp_path / "restored").read_text() == "the database of before"
+        (left,) = (tmp_path / "var" / "backups").glob("*-rollback.dump")
+        assert (left.read_text(), left.stat().st_mode & 0o777) == ("now\n", 0o600)
+    else:
+        assert steps == ["up --detach"]

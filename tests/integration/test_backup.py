@@ -25,10 +25,10 @@ from tests.parts.mail import Mailbox
 from tests.parts.packages import POSTGRESQL
 from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
+from tests.parts.schema import make_former
 from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT, Town, prepare_libreville
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
-from worker.db.migrate import downgrade
 from worker.settings import load_settings
 from worker.solo.process import RESTORING, finish_restore
 
@@ -375,15 +375,17 @@ def test_a_backup_overwrites_nothing_and_wants_a_passphrase(computer: Computer) 
 
 @pytest.mark.slow
 def test_a_new_release_keeps_the_database_as_it_was(computer: Computer) -> None:
-    engine = build_engine(f"sqlite:///{computer.home / 'prefecture.db'}")
-    downgrade(engine, "0018")
+    database = computer.home / "prefecture.db"
+    database.unlink()
+    engine = build_engine(f"sqlite:///{database}")
+    make_former(engine, "0044")
     engine.dispose()
     code, said = computer.solo("imports")
     assert code == 0, said
     (former,) = computer.home.glob("prefecture.db.avant-*")
-    assert former.name == "prefecture.db.avant-0018"
+    assert former.name == "prefecture.db.avant-0044"
     with closing(sqlite3.connect(former)) as connection:
-        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0018",)]
+        assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0044",)]
     assert former.stat().st_mode & 0o777 == 0o640
 
 

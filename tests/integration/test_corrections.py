@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from common.calendrier import jour_a_paris, now
@@ -21,7 +20,6 @@ from tests.integration.tableau_desk import TableauDesk
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.arrivals import Preview
-from worker.db.migrate import downgrade, migrate
 from worker.exports.audit import Action, read_audit
 from worker.exports.models import Request
 from worker.exports.naming import ListeNaming
@@ -259,11 +257,3 @@ def test_programs_and_people_are_told_what_would_change_and_what_was_done(desk: 
     assert (previewed["mouvements"], previewed["is_reason_wanted"], previewed["inscriptions"]) == (1, True, 1)
     assert (done["act"], done["status"], done["import_id"]) == ("undo", "imported", 3)
     assert (content.title, ("Fichiers à refaire", "1") in content.circumstances) == ("Reprise annulée", True)
-
-
-def test_going_back_to_the_release_before_forgets_what_nobody_has_answered(desk: Desk) -> None:
-    desk.look("undo")
-    downgrade(desk.register.engine, "0043")
-    migrate(desk.register.engine)
-    with desk.register.engine.connect() as connection:
-        assert connection.scalar(text("SELECT count(*) FROM apercus")) == 0

@@ -26,7 +26,7 @@ from worker.arrivals import Arrivals
 from worker.cli.main import main
 from worker.db import engine as database
 from worker.db.engine import build_engine
-from worker.db.migrate import GRANTS, downgrade
+from worker.db.migrate import GRANTS
 from worker.exports.audit import Action, Actor
 from worker.exports.models import Export, Recall
 from worker.exports.recalls import Withdrawal, recall_tableaux
@@ -218,13 +218,11 @@ def test_what_scales_workers_on_a_cluster_reads_how_long_files_have_waited(deplo
 
 
 @pytest.mark.slow
-def test_migrating_gives_back_the_rights_on_a_view_that_was_made_again_and_takes_others_away(
+def test_migrating_gives_back_the_rights_that_are_missing_and_takes_others_away(
     deployment: Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", deployment.database_url("owner"))
-    engine = build_engine(deployment.database_url("owner"))
-    downgrade(engine, "0002")
-    engine.dispose()
+    _as_owner(deployment, "REVOKE SELECT ON derniers_exports FROM prefecture_lecture")
     _as_owner(deployment, "GRANT SELECT ON electeur TO prefecture_lecture")
     assert not _may_read(deployment, "lecture", "derniers_exports")
     assert _may_read(deployment, "lecture", "electeur")

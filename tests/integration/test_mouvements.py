@@ -2,13 +2,10 @@
 
 from dataclasses import replace
 from datetime import date
-from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import Connection, Engine, MetaData, func, inspect, select, text
+from sqlalchemy import Connection, Engine, func, inspect, select, text
 from sqlalchemy.exc import IntegrityError
 
 from schemas.vocabulary import Categorie, Liste, Nature
@@ -17,9 +14,6 @@ from tests.integration.mouvements_desk import JOUR, MouvementsDesk, open_desk
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.mouvements_samples import MOUVEMENT, RADIATION, Mouvements, demande
 from tests.unit.reu_sample import BUREAU, DATE, PRENOMS, electeurs
-from worker.db.engine import build_engine
-from worker.db.migrate import current_revision, downgrade, migrate
-from worker.db.types import Base
 from worker.domain.identite import identite
 from worker.domain.tableau.composition import BureauElecteurs
 from worker.domain.tableau.controles import check_tableau
@@ -62,20 +56,6 @@ def _insert(engine: Engine, **changes: object) -> None:
         connection.execute(text(INSERT), values | days)
 
 
-def test_the_migration_makes_what_the_code_expects(engine: Engine) -> None:
-    wanted = MetaData(naming_convention=Base.metadata.naming_convention)
-    for name in (*TABLES, "import"):
-        Base.metadata.tables[name].to_metadata(wanted)
-
-    def is_ours(_item: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
-        return kind != "table" or name in wanted.tables
-
-    with engine.connect() as connection:
-        options = {"compare_type": True, "include_object": is_ours}
-        context = MigrationContext.configure(connection, opts=options)
-        assert compare_metadata(context, wanted) == []
-
-
 def test_constraints_have_the_names_of_the_convention(engine: Engine) -> None:
     inspector = inspect(engine)
     assert {check["name"] for check in inspector.get_check_constraints("mouvement")} == {
@@ -85,28 +65,6 @@ def test_constraints_have_the_names_of_the_convention(engine: Engine) -> None:
     }
     assert {inspector.get_pk_constraint(name)["name"] for name in TABLES} == {f"pk_{name}" for name in TABLES}
     assert [key["name"] for key in inspector.get_foreign_keys("mouvement")] == ["fk_mouvement_import_id"]
-
-
-@pytest.mark.slow
-def test_the_migration_goes_back_and_forth(desk: MouvementsDesk) -> None:
-    desk.load(electeurs(3))
-    desk.load_mouvements(write_mouvements(desk.folder / "mouvements.csv", lignes(2)))
-    downgrade(desk.engine, "0001")
-    assert not TABLES & set(inspect(desk.engine).get_table_names())
-    assert desk.rows("SELECT file_name FROM import") == [("reu.csv",)]
-    assert desk.counts() == {(COMMUNE, "P"): 3}
-    migrate(desk.engine)
-    assert current_revision(desk.engine)[0] == current_revision(desk.engine)[1]
-    assert desk.rows("SELECT kind FROM import") == [("reu",)]
-    assert desk.mouvements() == []
-
-
-def test_an_empty_database_goes_all_the_way_down(tmp_path: Path) -> None:
-    engine = build_engine(f"sqlite:///{tmp_path / 'empty.db'}")
-    migrate(engine)
-    downgrade(engine)
-    assert inspect(engine).get_table_names() == ["alembic_version"]
-    engine.dispose()
 
 
 @pytest.mark.slow

@@ -7,9 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
-from sqlalchemy import MetaData
 
 from common.cli import ExitCode
 from schemas.tableaux import Edition, TypeTableau
@@ -23,8 +20,6 @@ from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.cli.main import main
-from worker.db.migrate import downgrade, migrate
-from worker.db.types import Base
 from worker.errors import RefusedError
 from worker.exports.audit import Action, read_audit
 from worker.exports.naming import ListeNaming
@@ -229,26 +224,3 @@ def test_the_command_says_what_is_to_be_made_again_and_asks_why(
     assert main(["imports", "--taken-on", "2", "2026-11-19"]) == ExitCode.DONE
     assert capsys.readouterr().out.endswith(f"À refaire : 1 fichier, {tableau}.\n")
     assert main(["imports", "--reason", "pour rien"]) == ExitCode.USAGE
-
-
-def test_the_tables_are_those_that_the_code_expects(town: Town) -> None:
-    metadata = MetaData(naming_convention=Base.metadata.naming_convention)
-    for name in ("recall", "notification", "request", "reminder"):
-        Base.metadata.tables[name].to_metadata(metadata)
-
-    def is_wanted(_item: object, name: str | None, kind: str, reflected: bool, _other: object) -> bool:
-        return name in {"recall", "notification"} if kind == "table" else not (kind == "index" and reflected)
-
-    with town.register.engine.connect() as connection:
-        options = {"compare_type": True, "include_object": is_wanted}
-        assert compare_metadata(MigrationContext.configure(connection, opts=options), metadata) == []
-
-
-def test_going_back_forgets_what_was_recalled(town: Town) -> None:
-    number = town.liste()
-    undo(town.register.engine, actor=ACTOR)
-    downgrade(town.register.engine, "0015")
-    migrate(town.register.engine)
-    row = town.row(number)
-    assert (row["recalled_at"], row["recalled_because"], row["rests_on"]) == (None, "", None)
-    assert row["label"].endswith(", à refaire"), "what was said of it stays"

@@ -2231,6 +2231,18 @@ DATABASE = [
         ("test_former_code_goes_on_where_the_database_says_so",),
     ),
     Mutant(
+        "older-database-upgraded",
+        "if not _RELEASE_BEFORE <= found <= _LAST_FORMER:",
+        "if False:",
+        ("test_an_older_database_is_refused_and_left_as_it_is",),
+    ),
+    Mutant(
+        "days-of-former-comparisons-made-up",
+        "op.execute(_OF_COMPARISONS)",
+        "pass",
+        ("test_what_a_former_database_does_not_say_is_not_made_up",),
+    ),
+    Mutant(
         "server-that-says-nothing-is-waited-for",
         '"tcp_user_timeout": SILENT_SECONDS * 1000,',
         '"tcp_user_timeout": 0,',
@@ -2270,7 +2282,7 @@ DATABASE = [
         "rights-kept-that-were-taken-away",
         'connection.execute(text(f"REVOKE ALL ON {ours} FROM {account}"))',
         "pass",
-        ("test_migrating_gives_back_the_rights_on_a_view_that_was_made_again_and_takes_others_away",),
+        ("test_migrating_gives_back_the_rights_that_are_missing_and_takes_others_away",),
     ),
     Mutant(
         "setting-misspelt",
@@ -2352,7 +2364,7 @@ TABLEAUX = [
         "provisional-called-ready",
         "is_provisoire = file.final_on is not None and civil_day(now, request.code_commune) < file.final_on",
         "is_provisoire = False",
-        ("test_what_was_made_before_its_date_is_known_as_provisional",),
+        ("test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune",),
     ),
     Mutant(
         "recalled-file-deposited",

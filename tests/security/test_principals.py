@@ -1,7 +1,6 @@
 """Whoever holds an account of the broker, and would act under somebody else's name."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -12,11 +11,9 @@ from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from tests.integration.depots_desk import DepotsDesk, open_desk
 from tests.integration.export_desk import COMMUNE
-from tests.parts.databases import Template
-from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, prepare_libreville
+from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.cli.main import main
 from worker.db.engine import build_engine
-from worker.db.migrate import downgrade, migrate
 from worker.exports.models import EVERY_COMMUNE, Request, Sender, Token, TokenCommune
 from worker.handlers.manage_access import list_senders
 from worker.handlers.requests.authorization import UNKNOWN_ACCOUNT
@@ -144,32 +141,4 @@ def test_who_speaks_for_agents_is_the_operators_word(
             "ecran": False,
             "mairie": True,
         }
-    engine.dispose()
-
-
-def _prepare_former(url: str) -> None:
-    prepare_libreville(url)
-    engine = build_engine(url)
-    downgrade(engine, "0020")
-    with engine.begin() as connection:
-        for account in ("ecran", "mairie-13900"):
-            connection.execute(text("INSERT INTO sender VALUES (:name, '*')"), {"name": account})
-        line = "INSERT INTO audit (at, actor, action) VALUES (:at, 'M. le Maire', 'depot_declared')"
-        at = datetime(2026, 11, 1, tzinfo=UTC)
-        instant = at if engine.dialect.name == "postgresql" else "2026-11-01 00:00:00.000"
-        connection.execute(text(line), {"at": instant})
-    engine.dispose()
-
-
-@pytest.mark.slow
-@pytest.mark.database(Template("before-principals", _prepare_former))
-def test_to_be_believed_since_before_the_migration(database_url: str) -> None:
-    engine = build_engine(database_url)
-    migrate(engine)
-    with engine.connect() as connection:
-        assert {it.name: it.speaks_for_agents for it in list_senders(connection, None)} == {
-            "ecran": True,
-            "mairie-13900": False,
-        }
-        assert connection.execute(text("SELECT account, actor FROM audit")).one() == ("", MAYOR)
     engine.dispose()

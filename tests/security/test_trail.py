@@ -17,10 +17,8 @@ from sqlalchemy.exc import DBAPIError
 from common.logs import configure_logs
 from tests.integration.files_desk import FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
-from tests.parts.databases import Template
 from worker.compose import note_start
 from worker.db.engine import build_engine
-from worker.db.migrate import downgrade, migrate
 from worker.exports.audit import (
     Action,
     Aside,
@@ -397,25 +395,3 @@ def test_to_remove_lines_by_a_purge_that_nobody_wrote_down(desk: FilesDesk, log:
         else:
             connection.execute(delete(Audit).where(Audit.at < before[-1].at))
     assert desk.audit() == before
-
-
-def _prepare_former(url: str) -> None:
-    TEMPLATE.prepare(url)
-    engine = build_engine(url)
-    downgrade(engine, "0031")
-    with engine.begin() as connection:
-        for number in range(3):
-            said = {"actor": f"agent {number}", "detail": "avant"}
-            connection.execute(text("INSERT INTO audit (actor, action, detail) VALUES (:actor, 'x', :detail)"), said)
-    engine.dispose()
-
-
-@pytest.mark.slow
-@pytest.mark.database(Template("before-the-trail", _prepare_former))
-def test_lines_from_before_are_chained_and_then_guarded(desk: FilesDesk, log: Log) -> None:
-    migrate(desk.engine)
-    assert len(desk.audit()) == 3
-    _fill(desk, log, 2)
-    assert _verify(desk)[0] == 0
-    with pytest.raises(DBAPIError, match="only added to"), desk.engine.begin() as connection:
-        connection.exec_driver_sql("DELETE FROM audit")

@@ -8,7 +8,7 @@ import pytest
 
 from common.calendrier import PARIS, civil_day, civil_time, shared_day, zone_of
 from common.french import format_moment, format_second_with_zone
-from worker.db.migrations.views import civil_offset
+from worker.db.views import civil_offset
 from worker.registre.reference import iter_communes
 
 EVENING, MORNING = datetime(2026, 11, 26, 21, 0, tzinfo=UTC), datetime(2026, 11, 26, 4, 0, tzinfo=UTC)

@@ -7,10 +7,10 @@ from alembic import command
 from alembic.config import Config
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from alembic.util import CommandError
 from sqlalchemy import Connection, Engine, text
 
-from worker.db.revision import is_usable
+from worker.db.revision import is_usable, newest
+from worker.db.schema import create_tables, replace_views_and_functions
 from worker.errors import ConfigurationError
 
 _MAINTAIN, _MAINTAIN_SINCE = "MAINTAIN", (17,)
@@ -163,48 +163,71 @@ def grant(connection: Connection) -> None:
 _LOCK = 0x70726566  # « pref »
 _MIGRATIONS = Path(__file__).parent / "migrations"
 
+_RELEASE_BEFORE, _LAST_FORMER = "0044", "0054"
+"""The revisions that the first migration starts from: that of release 0.3.0, and those of the development after it."""
 
-def migrate(engine: Engine, revision: str = "head") -> None:
-    """Run the missing migrations, in one transaction; doing it twice, or two at once, does nothing more.
+
+def migrate(engine: Engine) -> None:
+    """Create the schema, or run the missing migrations, in one transaction. Twice, or two at once, does nothing more.
 
     Raises:
-        ConfigurationError: the database is newer than this code.
+        ConfigurationError: the database is newer than this code, or older than what the first migration starts from.
     """
     with engine.begin() as connection:
-        if connection.dialect.name == "postgresql":
+        is_server = connection.dialect.name == "postgresql"
+        if is_server:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        config = _config(connection)
-        try:
-            command.upgrade(config, revision)
-        except CommandError:
-            if is_usable(connection):  # after a rollback
+        found = _revision(connection)
+        if found is not None and found > newest():
+            if is_usable(connection):
                 return
             raise ConfigurationError(
                 "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
-            ) from None
-        if revision == "head":
-            connection.execute(text("UPDATE alembic_version SET works_with = :oldest"), {"oldest": _oldest(config)})
-        if connection.dialect.name == "postgresql" and revision == "head":
+            )
+        if found != newest():
+            _upgrade(connection, found)
+        if is_server:
             grant(connection)
 
 
-def downgrade(engine: Engine, revision: str = "base") -> None:
-    """Undo migrations down to `revision`."""
-    with engine.begin() as connection:
-        command.downgrade(_config(connection), revision)
+def _upgrade(connection: Connection, found: str | None) -> None:
+    """From a revision, None for an empty database, to the newest one."""
+    config = _config(connection)
+    directory = ScriptDirectory.from_config(config)
+    if found is None:
+        create_tables(connection)
+        command.stamp(config, "head")
+        connection.execute(text("ALTER TABLE alembic_version ADD COLUMN works_with VARCHAR(4)"))
+    else:
+        if found < directory.get_bases()[0]:
+            _require_known(found)
+            command.stamp(config, "base", purge=True)
+        command.upgrade(config, "head")
+    replace_views_and_functions(connection)
+    connection.execute(text("UPDATE alembic_version SET works_with = :oldest"), {"oldest": _oldest(directory)})
 
 
-def current_revision(engine: Engine) -> tuple[str | None, str | None]:
+def _require_known(found: str) -> None:
+    if not _RELEASE_BEFORE <= found <= _LAST_FORMER:
+        raise ConfigurationError(
+            f"la base est celle d'une version trop ancienne (révision {found}) : installez d'abord la version 0.3.0 "
+            f"(révision {_RELEASE_BEFORE}), lancez « python -m worker migrate », puis revenez à cette version"
+        )
+
+
+def current_revision(engine: Engine) -> tuple[str | None, str]:
     """The database's revision and the newest one."""
     with engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        return context.get_current_revision(), ScriptDirectory(str(_MIGRATIONS)).get_current_head()
+        return _revision(connection), newest()
 
 
-def _oldest(config: Config) -> str:
+def _revision(connection: Connection) -> str | None:
+    return MigrationContext.configure(connection).get_current_revision()
+
+
+def _oldest(directory: ScriptDirectory) -> str:
     """The oldest revision whose code works on the newest form: that of the last migration with `BREAKS_FORMER`."""
-    script = ScriptDirectory.from_config(config)
-    return next(it.revision for it in script.walk_revisions() if getattr(it.module, "BREAKS_FORMER", False))
+    return next(it.revision for it in directory.walk_revisions() if getattr(it.module, "BREAKS_FORMER", False))
 
 
 def _config(connection: Connection) -> Config:

@@ -95,6 +95,25 @@ def _on_sqlite(element: utc_now, compiler: SQLCompiler, **options: Any) -> str: 
     return f"strftime('%Y-%m-%d %H:%M:%f', 'now'{''.join(offsets)})"
 
 
+class nulls_first(FunctionElement[Any]):  # noqa: N801 — reads like an SQL function
+    """A column of an index in which NULL precedes all values. SQLite has no other order, and no words for it."""
+
+    inherit_cache = True
+
+    def __init__(self, column: SQLColumnExpression[Any]) -> None:
+        super().__init__(column)
+
+
+@compiles(nulls_first, "postgresql")
+def _nulls_on_postgresql(element: nulls_first, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return f"{compiler.process(element.clauses, **options)} NULLS FIRST"
+
+
+@compiles(nulls_first, "sqlite")
+def _nulls_on_sqlite(element: nulls_first, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    return compiler.process(element.clauses, **options)
+
+
 # What `common.texte` means, inside the database.
 
 

@@ -67,6 +67,9 @@ class Request(Base):
         Index("ix_request_turn", "is_bulk", "turn", postgresql_where=_WAITS, sqlite_where=_WAITS),
         Index("ix_request_progress", "id", postgresql_where=_WANTS_PROGRESS, sqlite_where=_WANTS_PROGRESS),
         Index("ix_request_share", "share", "turn", postgresql_where=_WAITS, sqlite_where=_WAITS),
+        Index("ix_request_commune", "code_commune", "id"),
+        Index("ix_request_created_at", "created_at"),
+        Index("ix_request_untold", "told_at"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -133,6 +136,9 @@ class Export(Base):
         Index("ix_export_recall", "recall_id", postgresql_where=_IS_RECALLED, sqlite_where=_IS_RECALLED),
         Index("ix_export_turn", "kind", "is_bulk", "turn", "id", postgresql_where=_IS_QUEUED, sqlite_where=_IS_QUEUED),
         Index("ix_export_unfinished", "id", postgresql_where=_IS_UNFINISHED, sqlite_where=_IS_UNFINISHED),
+        Index("ix_export_commune", "code_commune", "id"),
+        Index("ix_export_finished_at", "finished_at"),
+        Index("ix_export_status", "status"),
     )
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -145,7 +151,9 @@ class Export(Base):
     type_tableau: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="Empty for a list file.")
     presentation: Mapped[str] = mapped_column(Texte, default="", server_default="")
     edition: Mapped[str] = mapped_column(Texte, default="", server_default="")
-    parameters: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict, doc="Dates that a tableau is counted from.")
+    parameters: Mapped[dict[str, Any]] = mapped_column(
+        JSON, default=dict, server_default="{}", doc="Dates that a tableau is counted from."
+    )
     rests_on: Mapped[list[dict[str, Any]] | None] = mapped_column(
         JSON(none_as_null=True), doc="The imports that it rests on, and the days of their exports; see Recall."
     )

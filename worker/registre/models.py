@@ -24,7 +24,7 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, mapped_column
 
 from schemas.vocabulary import Nature
-from worker.db.types import Base, Texte, UtcDateTime, utc_now
+from worker.db.types import Base, Texte, UtcDateTime, nulls_first, utc_now
 from worker.domain.mouvement import Effet, Etat
 
 
@@ -67,7 +67,7 @@ class ListeCommunale(Base):
 
     code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
     liste: Mapped[str] = mapped_column(Texte, primary_key=True, doc="P, CE or CM.")
-    version: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
 
 
 _LISTE = ("code_commune", "liste", "version")
@@ -83,7 +83,7 @@ class Electeur(Base):
     id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     liste: Mapped[str] = mapped_column(Texte, doc="P, CE or CM.")
-    version: Mapped[int] = mapped_column(BigInteger, default=0, server_default=text("0"))
+    version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
     arrondissement: Mapped[str] = _texte("INSEE code of the arrondissement whose export holds the elector, `13201`.")
     code_bureau: Mapped[str] = _texte("Code of the bureau, empty when the elector has none.")
     numero_ordre: Mapped[int | None] = mapped_column(Integer, doc="Order number in the bureau.")
@@ -107,13 +107,11 @@ class Electeur(Base):
     code_postal: Mapped[str] = _texte("Postal code, as text.")
     ville: Mapped[str] = _texte("Locality of the address.")
     pays: Mapped[str] = _texte("Country of the address; empty means FRANCE.")
-    nettoyages: Mapped[int] = mapped_column(
-        Integer, default=0, server_default=text("0"), doc="Values cleaned on entry."
-    )
+    nettoyages: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Values cleaned on entry.")
     facts: Mapped[int] = mapped_column(
         Integer,
         default=1,
-        server_default=text("1"),
+        server_default="1",
         doc="What the import found, see worker.registre.checks.suspects; 1: nobody looked since she was written.",
     )
 
@@ -132,6 +130,12 @@ The index `ix_electeur_ordre` gives its beginning (PostgreSQL then sorts small g
 without a sort on disk.
 """
 
+Index(
+    "ix_electeur_ordre",
+    *(Electeur.code_commune, Electeur.liste, Electeur.version, Electeur.code_bureau),
+    nulls_first(Electeur.numero_ordre),
+)
+
 
 class Import(Base):
     """One import of a file into the register, kept for ever; it holds no elector's data."""
@@ -146,10 +150,10 @@ class Import(Base):
     started_at: Mapped[dt.datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     finished_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
     undone_at: Mapped[dt.datetime | None] = mapped_column(UtcDateTime)
-    lines_read: Mapped[int] = mapped_column(Integer, default=0)
-    lines_kept: Mapped[int] = mapped_column(Integer, default=0)
-    lines_rejected: Mapped[int] = mapped_column(Integer, default=0)
-    values_cleaned: Mapped[int] = mapped_column(Integer, default=0)
+    lines_read: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    lines_kept: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    lines_rejected: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    values_cleaned: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
     bureaux_before: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="What undoing puts back.")
     taken_on: Mapped[dt.date | None] = mapped_column(Date, doc="The day the export was taken from the REU.")
     is_dated: Mapped[bool] = mapped_column(
@@ -174,7 +178,7 @@ class ImportListe(Base):
     )
     not_compared_because: Mapped[str] = _texte("Why not, when somebody chose so.")
     facts_version: Mapped[int] = mapped_column(
-        Integer, default=0, server_default=text("0"), doc="The rules that the facts of its electors were found by."
+        Integer, default=0, server_default="0", doc="The rules that the facts of its electors were found by."
     )
     facts_since: Mapped[dt.date | None] = mapped_column(Date, doc="They hold for files of that day and later.")
     parts: Mapped[dict[str, int] | None] = mapped_column(
@@ -219,7 +223,7 @@ class MouvementRegistre(Base):
     scrutin: Mapped[dt.date | None] = mapped_column(Date, doc="The poll it was made or applied for.")
     ancien_bureau: Mapped[str] = _texte("Code of the bureau she leaves; empty for an inscription.")
     nouveau_bureau: Mapped[str] = _texte("Code of the bureau she comes to; empty for a radiation.")
-    numero: Mapped[int] = mapped_column(Integer, default=0, server_default=text("0"), doc="0 is provisional.")
+    numero: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="0 is provisional.")
     nom_naissance: Mapped[str] = _texte("Birth name.")
     nom_usage: Mapped[str] = _texte("Name used, when it differs.")
     prenoms: Mapped[str] = _texte("All first names, separated by a space.")

@@ -1,0 +1,208 @@
+"""A database of a former release is brought to the schema of a new one, with all its rows; an older one is refused."""
+
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+import pytest
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.pool import NullPool
+
+from common.cli import ExitCode
+from tests.integration.notifier_desk import Desk, smtp, work
+from tests.parts.deployment import Deployment
+from tests.parts.mail import Mailbox
+from tests.parts.schema import describe_schema, make_former
+from worker.cli.main import main
+from worker.db.engine import build_engine
+from worker.db.migrate import current_revision, migrate
+from worker.db.types import Base
+from worker.errors import ConfigurationError
+from worker.registre.scrutins import Reunion, select_reunions, select_scrutins
+
+pytestmark = pytest.mark.integration
+
+INDEXES = (
+    *("ix_electeur_ordre", "ix_export_commune", "ix_export_finished_at", "ix_export_status"),
+    *("ix_request_commune", "ix_request_created_at", "ix_request_untold"),
+)
+"""That only migrations made once."""
+
+Rows = dict[str, list[dict[str, object]]]
+
+
+@pytest.fixture
+def engine(database_url: str) -> Iterator[Engine]:
+    engine = build_engine(database_url)
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture
+def new(database_url: str) -> Iterator[Engine]:
+    """A new SQLite database, for tests that compare; on PostgreSQL the test makes its own."""
+    engine = build_engine(database_url)
+    migrate(engine)
+    yield engine
+    engine.dispose()
+
+
+def _rows(engine: Engine) -> Rows:
+    with engine.connect() as connection:
+        return {
+            table: [
+                dict(row)
+                for row in connection.execute(text(f'SELECT * FROM "{table}" ORDER BY 1, 2')).mappings()  # noqa: S608
+            ]
+            for table in inspect(engine).get_table_names()
+            if table != "alembic_version"
+        }
+
+
+def test_the_models_declare_every_table_and_index_of_a_new_database(new: Engine) -> None:
+    with new.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True, "include_object": _is_ours})
+        assert compare_metadata(context, Base.metadata) == []
+    found = {index["name"] for table in ("electeur", "export", "request") for index in inspect(new).get_indexes(table)}
+    assert found.issuperset(INDEXES)
+
+
+def _is_ours(_item: object, name: str | None, kind: str, _reflected: bool, _other: object) -> bool:
+    return (kind, name) != ("table", "alembic_version")
+
+
+@pytest.mark.parametrize("revision", ["0044", "0047"])
+def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
+    engine: Engine, revision: str, request: pytest.FixtureRequest, tmp_path: Path
+) -> None:
+    make_former(engine, revision)
+    before = _rows(engine)
+    assert [table for table, rows in before.items() if not rows] == []
+    migrate(engine)
+    assert current_revision(engine) == ("1000", "1000")
+
+    other = build_engine(_new_url(engine, request, tmp_path))
+    migrate(other)
+    assert describe_schema(engine) == describe_schema(other)
+    other.dispose()
+
+    after = _rows(engine)
+    after["scrutin"] = [row for row in after["scrutin"] if revision == "0047" or row["code_commune"]]
+    for table, rows in before.items():
+        assert [{name: row[name] for name in rows[0]} for row in after[table]] == rows, table
+
+
+def _new_url(engine: Engine, request: pytest.FixtureRequest, folder: Path) -> str:
+    if engine.dialect.name == "sqlite":
+        return f"sqlite:///{folder}/new.sqlite3"
+    url: str = request.getfixturevalue("postgres_server").create_database()
+    return url
+
+
+def test_what_a_former_database_does_not_say_is_not_made_up(engine: Engine) -> None:
+    make_former(engine, "0044")
+    migrate(engine)
+    with engine.connect() as connection:
+        dated = connection.execute(text("SELECT id, is_dated FROM mouvement ORDER BY id")).all()
+        decreed, noted = select_scrutins(connection, "13900")
+        assert select_reunions(connection, "13900") == [Reunion("", date(2026, 11, 13))]
+        parts = connection.execute(text("SELECT parts FROM import_liste")).scalars().all()
+    assert [(it.id, bool(it.is_dated)) for it in dated] == [(1, False), (2, False), (3, True), (4, True)]
+    assert (decreed.date, "décret n° 2025-848" in decreed.libelle) == (date(2026, 3, 15), True)
+    assert (noted.publication_due, noted.has_commission, noted.texte) == (None, True, "")
+    assert parts == [None, None]
+
+
+def test_what_the_operator_said_of_a_decreed_day_stays(engine: Engine) -> None:
+    make_former(engine, "0047")
+    migrate(engine)
+    with engine.connect() as connection:
+        national = connection.execute(text("SELECT libelle FROM scrutin WHERE code_commune = ''")).scalars().all()
+    assert national == ["Municipales, dit par l'exploitant"]
+
+
+def test_what_waited_is_told_once_and_keys_go_on(engine: Engine, database_url: str, mailbox: Mailbox) -> None:
+    make_former(engine, "0044")
+    migrate(engine)
+    desk = Desk(database_url)
+    for _ in range(2):
+        work(desk.notifier(smtp(mailbox)))
+    told = [mail.message["Message-ID"] for mail in mailbox.mails]
+    assert told.count("<2@x.example>") == 1
+    assert "<1@x.example>" not in told
+    assert desk.ask("P.csv", event_id="nouvelle") not in range(6)
+    desk.engine.dispose()
+
+
+def test_functions_and_triggers_guard_an_upgraded_database(engine: Engine) -> None:
+    make_former(engine, "0044")
+    migrate(engine)
+    with pytest.raises(DBAPIError, match="only added to"), engine.begin() as connection:
+        connection.exec_driver_sql("DELETE FROM audit")
+    with pytest.raises(IntegrityError), engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE depot SET verdict = 'inventé'")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("UPDATE electeur SET facts = 0")
+        connection.exec_driver_sql("UPDATE electeur SET sexe = 'M' WHERE id = 1")
+        assert connection.exec_driver_sql("SELECT facts FROM electeur ORDER BY id").scalars().all() == [1, 0, 0]
+
+
+def test_a_database_of_the_development_has_some_columns_already(engine: Engine) -> None:
+    make_former(engine, "0047")
+    with engine.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE mouvement ADD COLUMN is_dated BOOLEAN DEFAULT true NOT NULL")
+        connection.exec_driver_sql("UPDATE alembic_version SET version_num = '0054'")
+    migrate(engine)
+    assert current_revision(engine)[0] == "1000"
+    with engine.connect() as connection:
+        dated = connection.exec_driver_sql("SELECT is_dated FROM mouvement").scalars().all()
+    assert all(dated), "days that were noted since are kept"
+
+
+@pytest.mark.parametrize("revision", ["0031", "0043", "0055"])
+def test_an_older_database_is_refused_and_left_as_it_is(
+    engine: Engine,
+    database_url: str,
+    revision: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make_former(engine, "0044")
+    with engine.begin() as connection:
+        connection.execute(text("UPDATE alembic_version SET version_num = :old"), {"old": revision})
+    before = describe_schema(engine)
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    assert main(["migrate"]) == ExitCode.USAGE
+    said = capsys.readouterr().err
+    assert (f"(révision {revision})" in said, "installez d'abord la version 0.3.0 (révision 0044)" in said) == (
+        True,
+        True,
+    )
+    assert describe_schema(engine) == before
+    assert current_revision(engine)[0] == revision
+    with pytest.raises(ConfigurationError, match="trop ancienne"):
+        migrate(engine)
+
+
+def test_accounts_have_the_same_rights_on_an_upgraded_database(deployment: Deployment) -> None:
+    owner, password = "prefecture", deployment.password("database_owner")
+    found = []
+    for revision in ("0044", None):
+        name = deployment.server.create_database().rpartition("/")[2]
+        superuser = create_engine(deployment.server.url(name), poolclass=NullPool)
+        with superuser.begin() as connection:
+            connection.exec_driver_sql(f"ALTER SCHEMA public OWNER TO {owner}")
+        engine = build_engine(deployment.server.url(name, owner, password))
+        if revision:
+            make_former(engine, revision)
+            with engine.begin() as connection:
+                connection.exec_driver_sql("GRANT SELECT ON request, derniers_exports TO prefecture_lecture")
+        migrate(engine)
+        found.append(describe_schema(engine))
+        engine.dispose()
+    upgraded, new = found
+    assert upgraded == new
+    assert any(line.startswith("grant | depot | fingerprint | prefecture_listes | UPDATE") for line in new)

@@ -1,0 +1,91 @@
+"""From the tables of release 0.3.0 (revision 0044), or of the development after it (up to 0054), to those of 1000.
+
+A new database does not run this: `worker.db.schema` creates its tables.
+"""
+
+from collections.abc import Iterator
+from typing import Any
+
+import sqlalchemy as sa
+from alembic import op
+
+from worker.db.schema import add_decreed_scrutin
+from worker.db.types import Texte
+
+revision = "1000"
+down_revision = None
+branch_labels = None
+depends_on = None
+
+BREAKS_FORMER = True
+"""Former code knows neither these revisions nor mouvements without a day. Going back means restoring the backup."""
+
+# The names that PostgreSQL gave to keys, where a model gives others.
+_AUTOMATIC_KEYS = (
+    *("agent", "audit", "bureau", "commune", "doubt", "electeur", "export", "homonym", "import", "import_liste"),
+    *("liste", "notification", "parked", "preview", "recall", "recipient", "reminder", "request", "sender", "token"),
+)
+_REFERENCES = {
+    ("export", "export_request_id_fkey"): "fk_export_request_id",
+    ("homonym", "homonym_import_id_fkey"): "fk_homonym_import_id",
+    ("import_liste", "import_liste_import_id_fkey"): "fk_import_liste_import_id",
+    ("token_commune", "fk_token_commune_token_id_token"): "fk_token_commune_token_id",
+}
+_IN_ORDER_OF_BYTES = {"listener": ("name", "routing_key"), "request": ("traceparent", "tracestate")}
+
+_CURRENT = ("code_commune", "kind", "liste", "format", "type_tableau", "presentation", "edition", "id")
+_IS_KEPT = sa.text("status = 'ready' AND purged_at IS NULL")
+_OF_COMPARISONS = "UPDATE mouvement SET is_dated = false WHERE import_id IN (SELECT import_id FROM import_liste)"
+
+
+def upgrade() -> None:
+    """Add what is missing. Each step looks first: the development after 0.3.0 has made some of them."""
+    op.execute("DROP VIEW IF EXISTS mouvements_sans_motif")
+    _add_columns()
+    _add_indexes()
+    with op.batch_alter_table("reminder_echeance") as batch:
+        batch.alter_column("scrutin", existing_type=sa.Date(), nullable=True)
+    add_decreed_scrutin(op.get_bind())
+    if op.get_bind().dialect.name == "postgresql":
+        _follow_models()
+
+
+def _add_columns() -> None:
+    inspector = sa.inspect(op.get_bind())
+    known = {table: {it["name"] for it in inspector.get_columns(table)} for table, _ in _columns()}
+    for table, column in _columns():
+        if column.name not in known[table]:
+            op.add_column(table, column)
+    if "is_dated" not in known["mouvement"]:  # they bear the day of an export, on which nothing was decided
+        op.execute(_OF_COMPARISONS)
+
+
+def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
+    yield "electeur", sa.Column("arrondissement", Texte, nullable=False, server_default=sa.text("''"))
+    yield "import_liste", sa.Column("parts", sa.JSON)
+    yield "scrutin", sa.Column("publication_due", sa.Date)
+    yield "scrutin", sa.Column("has_commission", sa.Boolean, nullable=False, server_default=sa.true())
+    yield "scrutin", sa.Column("texte", Texte, nullable=False, server_default=sa.text("''"))
+    yield "commission", sa.Column("has_deliberated", sa.Boolean, nullable=False, server_default=sa.true())
+    yield "mouvement", sa.Column("is_dated", sa.Boolean, nullable=False, server_default=sa.true())
+    yield "export", sa.Column("a_completer", sa.Integer, nullable=False, server_default="0")
+    yield "publication", sa.Column("reason", Texte, nullable=False, server_default=sa.text("''"))
+    yield "publication", sa.Column("withdrawn_on", sa.Date)
+
+
+def _add_indexes() -> None:
+    for name, table, columns, where in (
+        ("ix_export_current", "export", _CURRENT, _IS_KEPT),
+        ("ix_depot_deposited_on", "depot", ("deposited_on", "export_id"), None),
+    ):
+        op.create_index(name, table, [*columns], if_not_exists=True, postgresql_where=where, sqlite_where=where)
+
+
+def _follow_models() -> None:
+    """Give keys the names, and texts the order, that the models declare. SQLite names no key and has one order."""
+    keys = {(table, f"{table}_pkey"): f"pk_{table}" for table in _AUTOMATIC_KEYS}
+    for (table, former), name in (keys | _REFERENCES).items():
+        op.execute(f'ALTER TABLE "{table}" RENAME CONSTRAINT {former} TO {name}')
+    for table, columns in _IN_ORDER_OF_BYTES.items():
+        for column in columns:
+            op.execute(f'ALTER TABLE {table} ALTER COLUMN {column} TYPE text COLLATE "C"')
