@@ -38,7 +38,8 @@ def register(database_url: str, tmp_path: Path) -> Iterator[MouvementsDesk]:
     """Two exports of the principal list: two electors left, one came, one votes elsewhere."""
     with open_register(database_url, tmp_path) as desk:
         stay = electeurs(9)
-        gone = [it | {PRENOMS: f"Partie {'AB'[place]}", DATE: "03/04/1950"} for place, it in enumerate(electeurs(11)[9:])]
+        two = zip(("Partie", "Envolée"), electeurs(11)[9:], strict=True)
+        gone = [it | {PRENOMS: prenom, DATE: "03/04/1950"} for prenom, it in two]
         came = [it | {PRENOMS: "Venue", DATE: "05/06/1970"} for it in electeurs(12)[11:]]
         desk.load([*stay, *gone], intake=Intake(FIRST))
         desk.load([stay[0] | {BUREAU: "0002"}, *stay[1:], *came], intake=Intake(SECOND))
@@ -50,7 +51,7 @@ def desk(register: MouvementsDesk, tmp_path: Path) -> TableauDesk:
     return TableauDesk(register.engine, tmp_path / "exports")
 
 
-def _complete(desk: TableauDesk, **said: object) -> None:
+def _complete(desk: TableauDesk, **said: Any) -> None:  # noqa: ANN401 — any field
     """Say it of each inscription and radiation, with the category of its nature."""
     of = {"inscription": "inscription_volontaire", "radiation": "radiation_deces"}
     with desk.engine.begin() as connection:

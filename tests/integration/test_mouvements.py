@@ -165,14 +165,16 @@ def test_minors_are_counted_nowhere(desk: MouvementsDesk) -> None:
 
 def test_electors_of_waiting_mouvements_are_looked_for_on_the_list(desk: MouvementsDesk) -> None:
     desk.load(electeurs(3))
-    waiting = lignes(3, **{"nom de naissance": "d’Aubigné", "commune de naissance": "Marseille"})
+    waiting = lignes(
+        3, **{"nom de naissance": "d’Aubigné", "commune de naissance": "Marseille", "date de tableau": "10/01/2018"}
+    )
     waiting[2] |= {"date de naissance": "15/03/1962"}
     desk.load_mouvements(write_mouvements(desk.folder / "mouvements.csv", waiting))
     with desk.engine.connect() as connection:
         keys = identity_keys(connection, COMMUNE, Liste.PRINCIPALE, 1)
         source = Mouvements(select_mouvements(connection, COMMUNE, Liste.PRINCIPALE))
     assert keys == {identite("D'AUBIGNE", f"ZOE {letter}", "1962-03-14", "MARSEILLE", "") for letter in "AB"}
-    codes = [it.code for it in check_tableau(demande(date_tableau=date(2027, 1, 10)), source, keys, ["0001"])]
+    codes = [it.code for it in check_tableau(demande(date_tableau=date(2018, 1, 10)), source, keys, ["0001"])]
     assert codes == ["deja_inscrit", "deja_inscrit"]
 
 

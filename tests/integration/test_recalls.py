@@ -165,7 +165,7 @@ def test_what_was_deposited_or_posted_asks_for_a_reason(town: Town, used: str) -
     assert town.register.rows("SELECT reason, recalled_by FROM recall") == [("mauvais fichier", ACTOR)]
 
 
-@pytest.mark.parametrize("used", ["rejected", "taken by the commission", "provisional", "a list that was taken"])
+@pytest.mark.parametrize("used", ["rejected", "taken by the commission", "provisional", "incomplete", "a list that was taken"])
 def test_what_is_in_nobodys_hands_asks_for_none(town: Town, used: str) -> None:
     number = _use(town, used)
     undo(town.register.engine, actor=ACTOR)
@@ -196,6 +196,8 @@ def _use(town: Town, used: str) -> int:
             edition = Edition.COMMISSION if "commission" in used else Edition.AFFICHAGE
             number = town.tableau(LAST, edition=edition)
             town.files.run(taken, id=number)
+            if used != "incomplete":
+                town.files.run("UPDATE export SET a_completer = 0 WHERE id = :id", id=number)
             if used == "provisional":
                 town.files.run("UPDATE export SET provisoire_until = '2027-04-01'")
     return number

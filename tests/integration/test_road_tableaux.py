@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)
 
 DAYS = demo_calendrier(TODAY)
 BOTH: dict[str, Any] = {"types": ["vingt_jours", "cinq_jours_reu"], "scrutin": str(DAYS.scrutin)}
-MOUVEMENTS = {"vingt_jours": 7, "cinq_jours_reu": 36}
+MOUVEMENTS = {"vingt_jours": 7, "cinq_jours_reu": 11}
 """Of LIBREVILLE, in each tableau; two come of age."""
 
 

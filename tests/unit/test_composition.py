@@ -348,7 +348,7 @@ def test_what_is_not_posted_tells_a_citizen_nothing(private: dict[str, Any]) -> 
 
 
 def test_the_posted_five_days_tell_a_citizen_the_same() -> None:
-    asked = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 2, 20)}
+    asked: dict[str, Any] = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 2, 20)}
     shown = (
         "Ce tableau indique les inscriptions faites au titre de l’article L. 30 et les radiations intervenues "
         "depuis le 21/02/2026, jusqu’au 10/03/2026."
@@ -404,7 +404,7 @@ def test_an_unknown_day_is_printed_as_the_days_it_lies_between(after: date | Non
     assert [ligne.date for ligne in lignes(tableau.sections[0])] == [printed]
 
 
-FIVE_DAYS = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 2, 20)}
+FIVE_DAYS: dict[str, Any] = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 2, 20)}
 IN_PERIOD: dict[str, Any] = {"date_mouvement": date(2026, 3, 2), "etat": Etat.APPLIQUE}
 
 

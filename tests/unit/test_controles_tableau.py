@@ -107,7 +107,8 @@ def test_what_is_wrong_with_one_mouvement(values: dict[str, Any], expected: tupl
 
 VINGT = demande(TypeTableau.VINGT_JOURS, reunion=date(2025, 9, 1), until=date(2026, 2, 20), scrutin=date(2026, 3, 15))
 IN_PERIOD = replace(MOUVEMENT, date_mouvement=date(2025, 10, 2))
-SOMEWHEN, NO_MOTIF = {"after": date(2025, 9, 20)}, {"categorie": Categorie.NON_PRECISEE, "motif": ""}
+SOMEWHEN: dict[str, Any] = {"after": date(2025, 9, 20)}
+NO_MOTIF: dict[str, Any] = {"categorie": Categorie.NON_PRECISEE, "motif": ""}
 
 
 @pytest.mark.parametrize(
@@ -128,7 +129,7 @@ def test_what_a_line_should_print_and_does_not_is_to_be_completed(values: dict[s
 
 
 def test_a_date_that_is_not_printed_is_not_missing() -> None:
-    assert codes(mouvement(**SOMEWHEN)) == []
+    assert codes(mouvement(MOUVEMENT, **SOMEWHEN)) == []
 
 
 def test_a_change_of_bureau_says_its_motif_and_needs_no_date() -> None:

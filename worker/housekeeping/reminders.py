@@ -93,7 +93,7 @@ def _read_withdrawals(connection: Connection, wishing: set[str], today: Today) -
         select(*columns)
         .join(Publication, Publication.export_id == Export.id)
         .where(Publication.published_until.between(first, last), Publication.withdrawn_on.is_(None))
-        .order_by(Export.id)
+        .order_by(Publication.export_id)
     )
     tableaux: dict[tuple[str, date], list[str]] = defaultdict(list)
     for commune, until, *named in rows:

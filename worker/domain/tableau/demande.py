@@ -64,6 +64,7 @@ _OF_THE_POLL = (
     "la réunion du {} est celle d'avant ce scrutin, où les mouvements s'arrêtent : indiquer la réunion précédente, "
     "d'où ils sont comptés"
 )
+_TOO_SOON = "il se publie après le dernier jour de ses mouvements : le {} ne vient pas après le {}"
 _ONE_DAY = timedelta(days=1)
 
 
@@ -115,6 +116,8 @@ class Demande:
         if not missing and Repere.REUNION in self.reperes and self.required(Repere.REUNION) >= self.last_day:
             missing.append(_NO_DAY.format(short_date(self.last_day)))
         missing += [wrong.reason for wrong in find_wrong_dates([self.type], vars(self))]
+        if self.until and self.publication and self.publication <= self.until:
+            missing.append(_TOO_SOON.format(short_date(self.publication), short_date(self.until)))
         if missing:
             raise DemandeInvalide(f"{self.name} : {' ; '.join(missing)}")
 

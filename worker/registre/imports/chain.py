@@ -1,7 +1,7 @@
 """The chain of the exports of one list, as tableaux ask for it; and the day of a link, told afterwards."""
 
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Container, Iterable, Iterator, Sequence
 from datetime import date
 from typing import Any, NamedTuple
 
@@ -53,7 +53,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         return Chain()
     known = MouvementRegistre
     growth = case((known.nature == Nature.INSCRIPTION, 1), (known.nature == Nature.RADIATION, -1), else_=0)
-    is_undated = case((known.is_dated, 0), else_=1)
+    is_undated = case((or_(known.is_dated, known.nature == Nature.MODIFICATION), 0), else_=1)
     undated, grown = (
         select(func.coalesce(func.sum(number), 0))
         .where(known.import_id == Import.id, known.code_commune == code_commune, known.liste == liste.value)
@@ -71,19 +71,8 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         .order_by(Import.id)
     )
     rows = connection.execute(query).all()
-    links = [
-        Link(
-            known_on,
-            row.is_dated,
-            row.is_compared,
-            int(row.undated),
-            row.id,
-            row.electeurs,
-            int(row.growth),
-            held[row.id],
-        )
-        for row, known_on in zip(rows, _date_links(connection, code_commune, rows), strict=True)
-    ]
+    partial = _find_partial(connection, code_commune, rows)
+    links = [_join_links(group, code_commune, held) for group in _group_whole(rows, partial)]
     of_commune = select(MouvementRegistre.import_id).where(MouvementRegistre.code_commune == code_commune)
     vouched = (
         select(Import.complete_until, Import.id)
@@ -116,18 +105,35 @@ def _count_listed(connection: Connection, code_commune: str, liste: Liste, held:
     return 0 if version is None else held[version]
 
 
-def _date_links(connection: Connection, code_commune: str, rows: Sequence[Row[Any]]) -> Iterator[date]:
-    """The day that each link shows the list of.
-
-    Of a list by arrondissement, the link before holds until the exports of all of them are of one day.
-    """
+def _find_partial(connection: Connection, code_commune: str, rows: Sequence[Any]) -> set[int]:
+    """The imports after which the arrondissements of a list were of several days: no day has such a list."""
     days = read_days(connection, {number for row in rows for number in (row.parts or {}).values()}, code_commune)
-    last: date | None = None
+    return {row.id for row in rows if len({days[number] for number in (row.parts or {}).values()}) > 1}
+
+
+def _group_whole(rows: Iterable[Row[Any]], partial: Container[int]) -> Iterator[list[Row[Any]]]:
+    """Each import that leaves a whole list, behind the partial ones before it. Partial ones at the end are left out."""
+    group: list[Row[Any]] = []
     for row in rows:
-        of_parts = {days[number] for number in (row.parts or {}).values()}
-        own: date = row.taken_on or civil_day(row.started_at, code_commune)
-        last = last if last and len(of_parts) > 1 else own
-        yield last
+        group.append(row)
+        if row.id not in partial:
+            yield group
+            group = []
+
+
+def _join_links(group: Sequence[Row[Any]], code_commune: str, held: Counter[int]) -> Link:
+    """The link of a whole list, with the mouvements of all the imports that led to it."""
+    last = group[-1]
+    return Link(
+        last.taken_on or civil_day(last.started_at, code_commune),
+        last.is_dated,
+        all(row.is_compared for row in group),
+        sum(int(row.undated) for row in group),
+        last.id,
+        last.electeurs,
+        sum(int(row.growth) for row in group),
+        held[last.id],
+    )
 
 
 class Interval(NamedTuple):
@@ -148,22 +154,25 @@ class Interval(NamedTuple):
 def read_intervals(connection: Connection, code_commune: str, liste: Liste) -> dict[int, Interval]:
     """By import, the days between which the mouvements of the exports of a list happened.
 
-    `after` is `date.min` for the first export. A register that another service keeps has no exports.
+    `after` is the day of the last whole list, `date.min` for the first export. A register that another service keeps
+    has no exports.
     """
     if not has_table(connection, ImportListe):
         return {}
     query = (
-        select(Import.id, Import.taken_on, Import.started_at)
+        select(Import.id, Import.taken_on, Import.started_at, ImportListe.parts)
         .join(ImportListe, ImportListe.import_id == Import.id)
         .where(ImportListe.code_commune == code_commune, ImportListe.liste == liste.value)
         .where(Import.finished_at.is_not(None), Import.undone_at.is_(None))
         .order_by(Import.id)
     )
+    rows = connection.execute(query).all()
+    partial = _find_partial(connection, code_commune, rows)
     intervals, after = {}, date.min
-    for row in connection.execute(query):
+    for row in rows:
         until = row.taken_on or civil_day(row.started_at, code_commune)
         intervals[row.id] = Interval(after, until)
-        after = until
+        after = after if row.id in partial else until
     return intervals
 
 
