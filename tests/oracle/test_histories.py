@@ -65,6 +65,7 @@ def test_the_histories_have_what_they_are_for(played: Played) -> None:
         "couverture_fin",
         "couverture_lacune",
         "couverture_date",
+        "couverture_attente",
         "couverture_inconnue",
         "homonymes_supposes",
         "majorite_corrigee",
