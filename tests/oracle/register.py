@@ -222,13 +222,17 @@ class Register(Questions):
         if known is None:
             return None
         chains = [chain for chain in self.chains.values() if any(link.number == step.link for link in chain)]
-        if not known[1] or any(chain[-1].number != step.link for chain in chains):
+        if not known[1] or any(chain[-1].number != step.link or self.is_lost(chain) for chain in chains):
             return Refused()
         self.imports[step.link] = (known[0], False)
         for chain in chains:
             self.take_back(chain)
         self.chains = {liste: chain for liste, chain in self.chains.items() if chain}
         return Done()
+
+    def is_lost(self, chain: Sequence[Link]) -> bool:
+        """Whether another service has deleted all electors of the list that would come back."""
+        return any(former.lines and not former.held for former in chain[-2:-1])
 
     def take_back(self, chain: list[Link]) -> None:
         """The list is again what it was."""
