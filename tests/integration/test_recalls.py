@@ -165,7 +165,9 @@ def test_what_was_deposited_or_posted_asks_for_a_reason(town: Town, used: str) -
     assert town.register.rows("SELECT reason, recalled_by FROM recall") == [("mauvais fichier", ACTOR)]
 
 
-@pytest.mark.parametrize("used", ["rejected", "taken by the commission", "provisional", "incomplete", "a list that was taken"])
+@pytest.mark.parametrize(
+    "used", ["rejected", "taken by the commission", "provisional", "incomplete", "a list that was taken"]
+)
 def test_what_is_in_nobodys_hands_asks_for_none(town: Town, used: str) -> None:
     number = _use(town, used)
     undo(town.register.engine, actor=ACTOR)

@@ -30,9 +30,17 @@ WHERE NOT EXISTS (SELECT 1 FROM scrutin WHERE code_commune = '' AND date = '2026
 def create_tables(connection: Connection) -> None:
     """Create the tables and indexes of all models, with the rows that the code expects."""
     Base.metadata.create_all(connection, checkfirst=False)
+    _put_last(connection, "ix_export_commune")
     connection.execute(insert(AuditHead).values(id=1))
     connection.execute(insert(Volume).values(name="exports", token=uuid4().hex))
     add_decreed_scrutin(connection)
+
+
+def _put_last(connection: Connection, name: str) -> None:
+    """Make an index again, after the others: of two that serve as well, SQLite takes the last one made."""
+    (index,) = (index for index in Base.metadata.tables["export"].indexes if index.name == name)
+    index.drop(connection)
+    index.create(connection)
 
 
 def add_decreed_scrutin(connection: Connection) -> None:

@@ -138,7 +138,7 @@ class Export(Base):
         Index("ix_export_unfinished", "id", postgresql_where=_IS_UNFINISHED, sqlite_where=_IS_UNFINISHED),
         Index("ix_export_commune", "code_commune", "id"),
         Index("ix_export_finished_at", "finished_at"),
-        Index("ix_export_status", "status", "code_commune", "id"),
+        Index("ix_export_status", "status"),
     )
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)

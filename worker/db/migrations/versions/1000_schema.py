@@ -74,10 +74,8 @@ def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
 
 
 def _add_indexes() -> None:
-    op.drop_index("ix_export_status", "export", if_exists=True)
     for name, table, columns, where in (
         ("ix_export_current", "export", _CURRENT, _IS_KEPT),
-        ("ix_export_status", "export", ("status", "code_commune", "id"), None),
         ("ix_depot_deposited_on", "depot", ("deposited_on", "export_id"), None),
     ):
         op.create_index(name, table, [*columns], if_not_exists=True, postgresql_where=where, sqlite_where=where)
