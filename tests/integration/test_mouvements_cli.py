@@ -52,7 +52,7 @@ def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
     second = [first[1] | {BUREAU: "2"}, first[2] | {VOIE: "Rue Neuve"}, first[2], *first[3:], *electeurs(12)[10:]]
     done = run("import-reu", write_reu(tmp_path / "deux.csv", second), "--taken-on", "2026-11-20")
     assert (done.code, done.err) == (ExitCode.DONE, "")
-    assert "Mouvements du 20/11/2026 : 3 inscriptions, 1 radiation, 1 changement de bureau.\n" in done.out
+    assert "D'après l'export du 20/11/2026 : 3 inscriptions, 1 radiation, 1 changement de bureau.\n" in done.out
     report = tmp_path / "deux-comparaison.csv"
     assert f"À vérifier : 1 cas d'homonymie, 0 orthographe changée, 3 doutes. Détail : {report}" in done.out
     assert "3 doutes bloquent les tableaux tant que personne n'a dit s'il s'agit de la même personne" in done.out

@@ -314,7 +314,7 @@ def _print_comparaison(found: Comparison) -> None:
         count_of(found.radiations, "radiation"),
         count_of(found.changements, "changement de bureau", "changements de bureau"),
     )
-    click.echo(f"Mouvements du {short_date(found.jour)} : {', '.join(counts)}.")
+    click.echo(f"D'après l'export du {short_date(found.jour)} : {', '.join(counts)}.")
     if found.others:
         others = count_of(found.others, "électeur a changé", "électeurs ont changé")
         click.echo(f"{others} autrement (adresse, nom d'usage, orthographe) : aucun tableau ne le montre.")
