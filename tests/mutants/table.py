@@ -1662,8 +1662,8 @@ IMPORT = [
     ),
     Mutant(
         "arrondissement-known-as-of-another",
-        "last = last if last and len(of_parts) > 1 else own",
-        "last = own",
+        "if row.id not in partial:",
+        "if True:",
         ("test_the_list_is_known_as_of_a_day_of_which_are_all_its_exports[sqlite]",),
     ),
     Mutant(

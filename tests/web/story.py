@@ -43,7 +43,7 @@ BLOCKING = (
     ({"voie": "", "lieu_dit": ""}, "Adresse sans voie ni lieu-dit"),
     ({"code_postal": ""}, "Code postal absent"),
     ({"ville": ""}, "Ville absente"),
-    ({"nom": "????"}, "Nom de naissance sans lettre"),
+    ({"nom": "-----"}, "Nom de naissance sans lettre"),
     ({"date_naissance": "31/02/1960"}, "Ce jour n'existe pas dans le calendrier"),
     ({"departement_naissance": "99", "pays_naissance": ""}, "Né à l'étranger (99) sans pays de naissance"),
 )

@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from tests.parts.browser import reload_until
 from tests.parts.wait import wait_until
-from tests.unit.reu_sample import COMMUNE, ELECTEUR, NUMERO, PRENOMS, TITLES, electeurs, format_reu, write_reu, zoe
+from tests.unit.reu_sample import COMMUNE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLES, electeurs, format_reu, write_reu, zoe
 from tests.web.conftest import Visit
 from tests.web.site import Site
 from tests.web.test_browser_pages import violations
@@ -89,7 +89,10 @@ def test_an_export_that_was_a_mistake_is_taken_back_by_keyboard(
 
     for size in (12, 15):
         page.goto(f"/communes/{code}/registre")
-        path = write_reu(tmp_path / f"export-{size}.csv", electeurs(size, {COMMUNE: code}))
+        path = write_reu(
+            tmp_path / f"export-{size}.csv",
+            electeurs(size, {COMMUNE: code, NOM: f"ESSAI-{'LENT' if is_live else 'VIF'}"}),
+        )
         page.get_by_label("Fichier", exact=True).set_input_files(path)
         page.get_by_label("Jour du téléchargement").fill(site.today.isoformat())
         page.get_by_role("button", name="Voir ce qui changerait").click()
