@@ -359,17 +359,15 @@ class Story:
         assert tableau["provisoire_until"] is None
 
     def post_and_certify(self) -> None:
-        """The mayor's signature ends it."""
+        """Seven days at the disposal of the electors; the certificate waits for the mayor until they are over."""
         self.hand.go("À faire")
         self.hand.follow("Noter la publication")
-        for label in ("Premier jour", "Dernier jour"):
-            self.hand.write(label, self.days.today)
+        self.hand.tick("Consultable en mairie")
+        self.hand.write("Premier jour", self.days.today)
+        self.hand.write("Dernier jour", self.days.today + timedelta(days=7))
         self.hand.press("Enregistrer")
-        self.hand.sees("Certificat à signer.")
+        self.hand.sees("Le certificat est prêt")
         assert self.hand.download("Télécharger le certificat").read_bytes().startswith(b"%PDF-")
-        self.hand.write("Certificat signé le", self.days.today)
-        self.hand.press("Enregistrer")
-        self.hand.sees("Gardez l'original signé avec le tableau.")
         self.hand.go("À faire")
         self.hand.sees("Voici ce qui")
         query = "SELECT liste, electeurs FROM registres WHERE code_commune = :here"

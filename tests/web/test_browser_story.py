@@ -125,7 +125,7 @@ def say_time(capsys: pytest.CaptureFixture[str]) -> SayTime:
         pytest.param("no-scripts", marks=pytest.mark.slow),
     ],
 )
-def test_from_the_export_that_she_holds_to_the_signed_certificate(
+def test_from_the_export_that_she_holds_to_the_certificate_to_sign(
     way: str, browser: Browser, empty_site: Site, tmp_path: Path, say_time: SayTime
 ) -> None:
     commune, nom = COMMUNES[way]
