@@ -53,7 +53,7 @@ def read_chain(connection: Connection, code_commune: str, liste: Liste) -> Chain
         return Chain()
     known = MouvementRegistre
     growth = case((known.nature == Nature.INSCRIPTION, 1), (known.nature == Nature.RADIATION, -1), else_=0)
-    is_undated = case((or_(known.is_dated, known.nature == Nature.MODIFICATION), 0), else_=1)
+    is_undated = case((known.is_dated, 0), else_=1)
     undated, grown = (
         select(func.coalesce(func.sum(number), 0))
         .where(known.import_id == Import.id, known.code_commune == code_commune, known.liste == liste.value)
