@@ -75,9 +75,7 @@ def test_the_histories_have_what_they_are_for(played: Played) -> None:
     assert any(tableau.is_provisional for tableau in tableaux)
 
 
-@pytest.mark.xfail(
-    strict=False, reason="seed 390: a name corrected after the eighteenth birthday takes a later address"
-)
+@pytest.mark.xfail(strict=False, reason="seed 390: a name corrected after the birthday takes a later address")
 @given(st.randoms(use_true_random=False).map(build_history))
 @settings(
     max_examples=_DRAWN,
