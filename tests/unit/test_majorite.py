@@ -303,6 +303,32 @@ def test_the_entry_is_printed_where_it_is_later_than_the_export() -> None:
     assert _numbers(second, _kept(2, 3)) == ([(2, "0001")], [])
 
 
+def test_a_corrected_name_has_the_address_of_the_day() -> None:
+    """Corrected after the birthday; a twin who is corrected too leaves nothing to choose by."""
+    born = date(2026, 12, 20)
+    day = f"{born.replace(year=born.year - 18)}"
+    then = _named(replace(_entry(born, BEFORE), numero=2), "AVANT", "1 RUE DE CE JOUR", is_protegee=True)
+    now = _named(replace(then, numero=3), "APRES", "3 RUE PLUS TARD")
+    registre = Registre([now], versions={2: [then], 3: [now]})
+
+    def shown(*corrected: tuple[str, str], of: Registre = registre) -> list[tuple[int, str, str, bool]]:
+        source = OfAge(Period.of(VINGT), of, _kept(2, 3), corrected)
+        arrived = [it for it in source.stream() if it.is_majorite]
+        return [(it.numero, it.personne.nom_naissance, it.personne.adresse, it.personne.is_protegee) for it in arrived]
+
+    later = (3, "APRES", "3 RUE PLUS TARD", False)
+    assert shown((day, day)) == [(2, "APRES", "1 RUE DE CE JOUR", True)]
+    assert shown() == [later], "nobody said that they are one person"
+    assert shown((day, "2008-12-21")) == [later], "it is of another person"
+    twins = replace(registre, versions={2: [then, _named(then, "JUMELLE", "")], 3: [now]})
+    assert shown((day, day), of=twins) == [later]
+
+
+def _named(one: Mouvement, nom: str, adresse: str, *, is_protegee: bool = False) -> Mouvement:
+    personne = replace(one.personne, nom_naissance=nom, adresse=adresse, is_protegee=is_protegee)
+    return replace(one, personne=personne)
+
+
 def test_homonyms_are_told_apart_by_their_bureaux() -> None:
     one = _entry(date(2026, 12, 20), BEFORE)
     other = replace(one, nouveau_bureau="0002")

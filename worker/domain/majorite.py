@@ -11,7 +11,7 @@ number and the address of that day: those of the last export taken until then wh
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import date, timedelta
 from typing import NamedTuple, Protocol
@@ -22,7 +22,7 @@ from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Categorie, Nature, Severity
 from worker.domain.identite import Identite, identite_of
-from worker.domain.mouvement import Etat, Mouvement
+from worker.domain.mouvement import Etat, Mouvement, Personne
 from worker.domain.tableau.couverture import AnomalieCouverture, Link, span
 from worker.domain.tableau.demande import Demande
 
@@ -84,6 +84,8 @@ class _Arrival(NamedTuple):
     """Of the entry; the birthday where no category is known."""
     is_presumed: bool = False
     """An entry is known, and no agent gave its category: the birthday proposes one."""
+    corrected: Personne | None = None
+    """With the civil status that she has now, where `source` has a former one."""
 
     @classmethod
     def on(cls, day: date, bureau: str, source: int, entry: Mouvement | None) -> "_Arrival":
@@ -109,7 +111,19 @@ class _Arrival(NamedTuple):
             ancien_bureau="",
             nouveau_bureau=self.bureau,
             is_majorite=True,
+            personne=_correct(known.personne, self.corrected) if self.corrected else known.personne,
         )
+
+
+def _correct(former: Personne, now: Personne) -> Personne:
+    """Her address of then, under her civil status of now; masked if either is."""
+    return replace(
+        now,
+        nom_usage=former.nom_usage,
+        adresse=former.adresse,
+        nationalite=former.nationalite,
+        is_protegee=former.is_protegee or now.is_protegee,
+    )
 
 
 class Replaced(NamedTuple):
@@ -124,15 +138,22 @@ class OfAge:
 
     Without a period they are as the register tells them. Arrivals on a birthday have ids below zero, the same each time
     they are read. `exports`: those of the period, which tell the number and the address of each day, and that which
-    electors are counted from.
+    electors are counted from. `corrected`: the dates of birth, before and after, of whom a doubt said to be one person.
     """
 
-    def __init__(self, period: Period | None, register: Register, exports: Sequence[Link] = ()) -> None:
+    def __init__(
+        self,
+        period: Period | None,
+        register: Register,
+        exports: Sequence[Link] = (),
+        corrected: Collection[tuple[str, str]] = (),
+    ) -> None:
         self.period = period
         self.replaced: Counter[Replaced] = Counter()
         """Arrivals that `stream` gave with the number and address of another day than their own."""
         self._register = register
         self._exports = exports
+        self._corrected = corrected
         self._arrivals: list[_Arrival] = []
 
     def stream(self) -> Iterator[Mouvement]:
@@ -156,6 +177,7 @@ class OfAge:
             for electeur in self._register.young(after, until):
                 listed[identite_of(electeur.personne)].append(electeur)
             seen = self._see(after, until, self.period.until)
+            self._join_corrected(seen, rows | listed)
         for key in sorted(rows.keys() | listed.keys()):
             yield from self._come_of_age(rows[key], listed[key], seen.get(key, []), self.period)
 
@@ -190,6 +212,16 @@ class OfAge:
                 seen[identite_of(electeur.personne)].append(replace(electeur, date_mouvement=link.taken_on))
         return seen
 
+    def _join_corrected(
+        self, seen: dict[Identite, list[Mouvement]], known: Mapping[Identite, Sequence[Mouvement]]
+    ) -> None:
+        """Give what an export had under a former civil status to who bears another now, where it can be one only."""
+        former = _by_birth({key: them for key, them in seen.items() if key not in known})
+        now = _by_birth({key: them for key, them in known.items() if key not in seen})
+        for before, after in set(self._corrected):
+            if len(former[before]) == len(now[after]) == 1:
+                seen[now[after].pop()] = seen.pop(former[before].pop())
+
     def _come_of_age(
         self, rows: Sequence[Mouvement], electeurs: Sequence[Mouvement], seen: Sequence[Mouvement], period: Period
     ) -> Iterator[Mouvement]:
@@ -217,7 +249,10 @@ class OfAge:
         for electeur in listed:
             entry = entries.pop() if entries else None
             known = self._as_of(until, electeur, entry, _take(versions, electeur.nouveau_bureau))
-            yield self._arrive(_Arrival.on(day, electeur.nouveau_bureau, known.id, entry), known)
+            arrival = _Arrival.on(day, electeur.nouveau_bureau, known.id, entry)
+            if identite_of(known.personne) != identite_of(electeur.personne):
+                arrival = arrival._replace(corrected=electeur.personne)
+            yield self._arrive(arrival, known)
         yield from late
 
     def _as_of(self, day: date, electeur: Mouvement, entry: Mouvement | None, seen: Mouvement | None) -> Mouvement:
@@ -238,6 +273,13 @@ class OfAge:
     def _arrive(self, arrival: _Arrival, known: Mouvement) -> Mouvement:
         self._arrivals.append(arrival)
         return arrival.of(known, -len(self._arrivals))
+
+
+def _by_birth(people: Mapping[Identite, Sequence[Mouvement]]) -> dict[str, list[Identite]]:
+    keys = defaultdict[str, list[Identite]](list)
+    for key, them in people.items():
+        keys[them[0].personne.date_naissance].append(key)
+    return keys
 
 
 def _undo(row: Mouvement, listed: list[Mouvement]) -> None:

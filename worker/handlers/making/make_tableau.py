@@ -213,6 +213,9 @@ class TableauSubject:
         bureaux = select_bureaux(connection, commune.code, liste, register.version, days, as_of=as_of)
         exports = [*window_of(demande, chain)]
         exports += [base] if base and base not in exports else []
+        corrections = (
+            list_corrections(connection, commune.code, liste, demande.reunion, as_of=as_of) if demande.reunion else []
+        )
         return cls(
             demande=demande,
             liste=ListeDeCommune(
@@ -220,14 +223,10 @@ class TableauSubject:
             ),
             register=register,
             current=current,
-            source=OfAge(Period.of(demande), _FewKept(register), exports),
+            source=OfAge(Period.of(demande), _FewKept(register), exports, corrections),
             chain=chain,
             doubts=open_pairs(connection, commune.code, liste),
-            corrections=(
-                list_corrections(connection, commune.code, liste, demande.reunion, as_of=as_of)
-                if demande.reunion
-                else []
-            ),
+            corrections=corrections,
             guesses=(
                 list_guesses(connection, commune.code, liste, demande.reunion, demande.last_day)
                 if demande.reunion
