@@ -106,8 +106,8 @@ class Coverage(Register):
         return chain[-1].day >= last
 
     def is_told(self, chain: Sequence[Link], last: date) -> bool:
-        """Whether somebody said that the export that ends the period was taken on its last day or later."""
-        return next((link.is_told for link in chain if link.day >= last), True)
+        """Whether somebody said that the export that electors are counted from was taken on the last day or later."""
+        return chain[-1].day < last or chain[-1].is_told
 
     def bridges(self, link: Link) -> bool:
         """Whether an export was compared with the one before it."""
