@@ -2337,6 +2337,18 @@ TABLEAUX = [
         ("test_a_statement_that_moves_electors_contradicts_the_first_export",),
     ),
     Mutant(
+        "corrected-name-at-a-later-address",
+        "self._join_corrected(seen, rows | listed)",
+        "pass",
+        ("test_a_corrected_name_has_the_address_of_the_day",),
+    ),
+    Mutant(
+        "corrected-name-unmasked",
+        "is_protegee=former.is_protegee or now.is_protegee,",
+        "is_protegee=now.is_protegee,",
+        ("test_a_corrected_name_has_the_address_of_the_day",),
+    ),
+    Mutant(
         "days-before-the-meeting-uncounted",
         "move_electeur(mouvement, by_code, 1)",
         "pass",
