@@ -72,21 +72,23 @@ class Coverage(Register):
         if self.is_late(window, word):
             yield Gap("couverture_contredite")
 
+    def ending(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
+        """The export that ends the period, then the later ones."""
+        return [link for link in chain if link.day == last][-1:] + [link for link in chain if link.day > last]
+
     def base(self, chain: Sequence[Link], last: date) -> Link | None:
         """The export from which electors are counted: the one that ends the period, if the register still has it whole.
 
         Else the next one; None: they are counted from what the register shows now.
         """
-        of_day = [link for link in chain if link.day == last][-1:]
-        return next((it for it in [*of_day, *(link for link in chain if link.day > last)] if it.is_intact), None)
+        return next((link for link in self.ending(chain, last) if link.is_intact), None)
 
     def until_base(self, chain: Sequence[Link], last: date) -> Sequence[Link]:
         """The exports until the one from which electors are counted: what is imported later changes nothing.
 
         It is the one that ends the period, if the register still has it whole; else the next one, or the last one.
         """
-        ends = [link for link in chain if link.day == last][-1:] + [link for link in chain if link.day > last]
-        base = next((link for link in ends if link.is_intact), None)
+        base = self.base(chain, last)
         return chain[: chain.index(base) + 1] if base else chain
 
     def since(self, window: Window) -> Sequence[tuple[Link, Link]]:
@@ -106,8 +108,9 @@ class Coverage(Register):
         return chain[-1].day >= last
 
     def is_told(self, chain: Sequence[Link], last: date) -> bool:
-        """Whether somebody said that the export that electors are counted from was taken on the last day or later."""
-        return chain[-1].day < last or chain[-1].is_told
+        """Whether the export that ends the period has a declared day. Of several exports of one day it is the last."""
+        ends = self.ending(chain, last)
+        return not ends or ends[0].is_told
 
     def bridges(self, link: Link) -> bool:
         """Whether an export was compared with the one before it."""
