@@ -198,27 +198,36 @@ LAWS: Mapping[str, Law] = {
 
 _ELECTORS = (
     "Un électeur de la commune peut demander l’inscription d’un électeur omis ou la radiation d’un électeur indûment "
-    "inscrit. Il a sept jours à compter de la publication ; le préfet aussi (code électoral, art. L. 20, I)."
+    "inscrit. Il a sept jours à compter de la publication ; le représentant de l’État aussi (code électoral, "
+    "art. L. 20, I)."
 )
 _OMITTED = (
     "Une personne omise par une erreur matérielle, ou radiée sans la procédure de l’article L. 18, peut saisir "
     "directement le tribunal. Il statue jusqu’au jour du scrutin (art. L. 20, II)."
 )
 _LATE = (
-    "L’électeur concerné, tout électeur de la commune et le préfet peuvent contester une inscription faite au titre de "
-    "l’article L. 30. Ils saisissent le tribunal judiciaire. Il statue jusqu’au jour du scrutin (art. L. 32 et L. 20, "
-    "II)."
+    "L’électeur concerné, tout électeur de la commune et le représentant de l’État peuvent contester une inscription "
+    "faite au titre de l’article L. 30. Ils saisissent le tribunal, qui statue jusqu’au jour du scrutin (art. L. 32 et "
+    "L. 20, II)."
 )
-_COURT = "Le tribunal compétent est le tribunal judiciaire de ____________________."
+_COURT = "Le tribunal compétent est le {} ____________________."
+_WITHOUT_JUDICIAIRE = ("975", "986", "987", "988")
+"""Départements where the tribunal judiciaire does not sit: the town hall writes the name of the court."""
 
-APPEALS: Mapping[str, tuple[str, ...]] = {
-    VINGT_JOURS: (_ELECTORS, _OMITTED, _COURT),
-    CINQ_JOURS_REU: (_LATE, _OMITTED, _COURT),
-}
-"""Who may contest a tableau, until when and before which court, as the posted page says it to a citizen.
+_APPEALS = {VINGT_JOURS: (_ELECTORS, _OMITTED), CINQ_JOURS_REU: (_LATE, _OMITTED)}
 
-Inscriptions under article L. 30 are contested in the conditions of L. 20, II (art. L. 32).
-"""
+
+def appeals_of(type_tableau: str, code_commune: str) -> tuple[str, ...]:
+    """Who may contest a posted tableau, until when and before which court: its sentences for citizens, in French.
+
+    Inscriptions under article L. 30 are contested in the conditions of L. 20, II (art. L. 32). Empty for the other
+    types of tableaux.
+    """
+    sentences = _APPEALS.get(type_tableau, ())
+    court = "" if code_commune.startswith(_WITHOUT_JUDICIAIRE) else "tribunal judiciaire de"
+    return (*sentences, " ".join(_COURT.format(court).split())) if sentences else ()
+
+
 CONSULTATION = "Ce tableau se consulte en mairie ; il n’en est pas remis de copie."
 """Of the tableau of article R. 13."""
 

@@ -106,5 +106,5 @@ class Engine:
             check=False,
         )
         if check:
-            assert done.returncode == 0, f"{script}\n{done.stdout[-4000:]}\n{done.stderr[-4000:]}"
+            assert done.returncode == 0, f"{script}\n{done.stdout[-20000:]}\n{done.stderr[-4000:]}"
         return done

@@ -101,7 +101,7 @@ class Installation:
     def healthy(self) -> None:
         """Wait for every service; `up --wait` fails for one that ended as it should (`migrate`)."""
         ask = "docker compose ps --format '{{.Service}} {{.Health}}' | grep --invert-match ' healthy$'"
-        why = f"for service in $({ask} | cut -d ' ' -f 1); do docker compose logs --tail 40 $service; done"
+        why = f"for service in broker $({ask} | cut -d ' ' -f 1); do docker compose logs --tail 25 $service; done"
         probes = (
             "docker ps --filter health=unhealthy --quiet | xargs -r docker inspect --format '{{json .State.Health}}'"
         )

@@ -1,6 +1,6 @@
 """What the law and the brief want on the tableaux of the sample register, word for word."""
 
-from common.law import APPEALS, CONSULTATION
+from common.law import CONSULTATION, appeals_of
 from schemas.tableaux import TypeTableau
 
 TITRES = {
@@ -43,11 +43,11 @@ CITIZENS = {
     TypeTableau.VINGT_JOURS: (
         f"Publié le {_BLANK}. Consultable jusqu’au {_BLANK}. Retiré le {_BLANK}.",
         CONSULTATION,
-        *APPEALS[TypeTableau.VINGT_JOURS],
+        *appeals_of(TypeTableau.VINGT_JOURS, "13900"),
     ),
     TypeTableau.CINQ_JOURS_REU: (
         f"Publié le {_BLANK}. Consultable jusqu’au {_BLANK}. Retiré le {_BLANK}.",
-        *APPEALS[TypeTableau.CINQ_JOURS_REU],
+        *appeals_of(TypeTableau.CINQ_JOURS_REU, "13900"),
     ),
 }
 """What the posted page tells a citizen."""

@@ -162,7 +162,7 @@ def test_the_posted_paper_tells_a_citizen_who_may_contest_it(desk: TableauDesk) 
         "Ce tableau indique les inscriptions et les radiations intervenues depuis le 11/09/2024, jusqu’au 20/03/2025.",
         "Publié le ____________. Consultable jusqu’au ____________. Retiré le ____________.",
         "Ce tableau se consulte en mairie ; il n’en est pas remis de copie.",
-        "Il a sept jours à compter de la publication ; le préfet aussi (code électoral, art. L. 20, I).",
+        "sept jours à compter de la publication ; le représentant de l’État aussi (code électoral, art. L. 20, I).",
         "Il statue jusqu’au jour du scrutin (art. L. 20, II).",
         "Le tribunal compétent est le tribunal judiciaire de ____________________.",
     ):

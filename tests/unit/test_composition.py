@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from common.law import APPEALS
+from common.law import appeals_of
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Categorie, Liste
 from tests.unit.mouvements_samples import (
@@ -328,12 +328,18 @@ def test_the_posted_vingt_jours_tell_a_citizen_what_it_is_and_who_may_contest_it
         IS_SHOWN,
         days,
         consulted,
-        *APPEALS[TypeTableau.VINGT_JOURS],
+        *appeals_of(TypeTableau.VINGT_JOURS, "13900"),
     )
     days = f"Publié le {BLANK}. Consultable jusqu’au {BLANK}. Retiré le {BLANK}."
     notes = compose(type_=TypeTableau.VINGT_JOURS, **VINGT_JOURS).notes
-    assert notes == (IS_SHOWN, days, consulted, *APPEALS[TypeTableau.VINGT_JOURS])
-    for said in ("art. L. 20, I)", "sept jours", "le préfet", "art. L. 20, II)", "jusqu’au jour du scrutin"):
+    assert notes == (IS_SHOWN, days, consulted, *appeals_of(TypeTableau.VINGT_JOURS, "13900"))
+    for said in (
+        "art. L. 20, I)",
+        "sept jours",
+        "le représentant de l’État",
+        "art. L. 20, II)",
+        "jusqu’au jour du scrutin",
+    ):
         assert said in "".join(notes)
     assert notes[-1] == "Le tribunal compétent est le tribunal judiciaire de ____________________."
 
@@ -347,6 +353,21 @@ def test_what_is_not_posted_tells_a_citizen_nothing(private: dict[str, Any]) -> 
     assert not [note for note in notes if "Publié" in note or "tribunal" in note]
 
 
+@pytest.mark.parametrize(
+    ("code_commune", "court"),
+    [
+        ("97411", "le tribunal judiciaire de ____________________."),
+        ("97502", "le ____________________."),
+        ("98818", "le ____________________."),
+    ],
+)
+def test_where_no_tribunal_judiciaire_sits_the_town_hall_writes_which_court(code_commune: str, court: str) -> None:
+    for type_ in (TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU):
+        *others, last = appeals_of(type_, code_commune)
+        assert last == f"Le tribunal compétent est {court}"
+        assert not any("judiciaire" in said for said in others)
+
+
 def test_the_posted_five_days_tell_a_citizen_the_same() -> None:
     asked: dict[str, Any] = {"scrutin": date(2026, 3, 15), "reunion": date(2026, 2, 20)}
     shown = (
@@ -356,7 +377,7 @@ def test_the_posted_five_days_tell_a_citizen_the_same() -> None:
     assert compose(type_=TypeTableau.CINQ_JOURS_REU, **asked).notes == (
         shown,
         f"Publié le {BLANK}. Consultable jusqu’au {BLANK}. Retiré le {BLANK}.",
-        *APPEALS[TypeTableau.CINQ_JOURS_REU],
+        *appeals_of(TypeTableau.CINQ_JOURS_REU, "13900"),
     )
 
 

@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 
 from common.calendrier import last_day_to_consult
 from common.french import at_commune, count_in_words, count_of, format_moment, long_date, of_commune, short_date
-from common.law import APPEALS, CONSULTATION, LAW_OF_PROTECTION, Citation, Regime, cite
+from common.law import CONSULTATION, LAW_OF_PROTECTION, Citation, Regime, appeals_of, cite
 from schemas.tableaux import Edition, Presentation, Repere, TypeTableau
 from schemas.vocabulary import Categorie, Liste
 from worker.domain.mouvement import Mouvement
@@ -285,6 +285,7 @@ def compose_tableau(
         notes=tuple(
             _make_notes(
                 demande,
+                liste.code_commune,
                 has_provisoire=survey.has_provisoire,
                 has_protegee=survey.has_protegee,
                 has_majorite=survey.has_majorite,
@@ -379,10 +380,11 @@ _BLANK = "____________"
 """To be filled in by hand."""
 
 
-def _for_citizens(demande: Demande) -> Iterator[str]:
+def _for_citizens(demande: Demande, code_commune: str) -> Iterator[str]:
     """What a person who reads the tableau in the town hall is told: when it was published, and who may contest it."""
     is_read = demande.edition is Edition.AFFICHAGE and demande.presentation is not Presentation.RECAPITULATIF
-    if not is_read or demande.type not in APPEALS:
+    appeals = appeals_of(demande.type, code_commune)
+    if not is_read or not appeals:
         return
     first = last = _BLANK
     if demande.publication:
@@ -390,11 +392,17 @@ def _for_citizens(demande: Demande) -> Iterator[str]:
     yield f"Publié le {first}. Consultable jusqu’au {last}. Retiré le {_BLANK}."
     if demande.type is TypeTableau.VINGT_JOURS:
         yield CONSULTATION
-    yield from APPEALS.get(demande.type, ())
+    yield from appeals
 
 
 def _make_notes(
-    demande: Demande, *, has_provisoire: bool, has_protegee: bool, has_majorite: bool, chain: Chain | None
+    demande: Demande,
+    code_commune: str,
+    *,
+    has_provisoire: bool,
+    has_protegee: bool,
+    has_majorite: bool,
+    chain: Chain | None,
 ) -> Iterator[str]:
     """Notes, in their order. `has_…`: whether a line has a provisional number, a masked address, or is a birthday's."""
     if demande.law.regime is Regime.REPERTOIRE_UNIQUE:
@@ -404,7 +412,7 @@ def _make_notes(
             f"Ce tableau indique les inscriptions{which} et les radiations intervenues depuis le {short_date(start)}, "
             f"jusqu’au {short_date(demande.last_day)}."
         )
-    yield from _for_citizens(demande)
+    yield from _for_citizens(demande, code_commune)
     if has_majorite:
         yield (
             f"Inscriptions d’office des électeurs qui ont dix-huit ans le {short_date(demande.age_apres)} au plus tard "
