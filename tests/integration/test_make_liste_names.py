@@ -2,20 +2,25 @@
 
 import re
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from functools import partial
 from itertools import product
 from pathlib import Path
 
 import pytest
-from sqlalchemy import event, insert
-from sqlalchemy.orm import Session
+from sqlalchemy import select
 
+from common.calendrier import civil_time
+from schemas.envelope import CloudEvent
+from schemas.requests import ListeExportRequested
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, open_desk
-from tests.parts.town import LIBREVILLE_TEMPLATE
-from worker.exports.models import Export
-from worker.exports.naming import ListeNaming, allocate_names, report_name
+from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
+from worker.exports.models import Export, Request
+from worker.exports.naming import report_name
 from worker.exports.storage import Storage
+from worker.handlers.requests.ingest_request import ingest_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
@@ -33,7 +38,7 @@ PATHS = (
     "2C001",
 )
 PARTS = list(product(Liste, Format))
-_NAME = re.compile(r"liste-(P|CE|CM)-\d{5}-(\d{8})-(\d{6})\.(csv|xml)")
+_NAME = re.compile(r"liste-(P|CE|CM)-\d{5}-(\d{8})-(\d{6})(?:-(\d+))?\.(csv|xml)")
 
 
 @pytest.fixture
@@ -46,8 +51,9 @@ def _label_of(name: str) -> str:
     """The label that a file's name calls for."""
     match = _NAME.fullmatch(name)
     assert match, name
-    liste, day, hour, format_ = match.groups()
-    return f"Liste {liste} du {datetime.strptime(day + hour, '%Y%m%d%H%M%S'):%d/%m/%Y %H:%M:%S} [{format_}]"  # noqa: DTZ007
+    liste, day, hour, number, format_ = match.groups()
+    moment = datetime.strptime(day + hour, "%Y%m%d%H%M%S")  # noqa: DTZ007
+    return f"Liste {liste} du {moment:%d/%m/%Y %H:%M:%S}{f' ({number})' if number else ''} [{format_}]"
 
 
 def _named(desk: Desk, *asked_at: str, code: str = COMMUNE) -> list[str]:
@@ -69,11 +75,13 @@ def test_a_file_is_named_for_the_civil_time_of_the_commune(desk: Desk, code: str
     assert names == [f"liste-{liste}-{code}-{second}.{format_}" for liste, format_ in PARTS]
 
 
-def test_two_requests_in_one_second_take_two_seconds(desk: Desk) -> None:
-    names = _named(desk, "2026-11-25T08:30:00.100Z", "2026-11-25T08:30:00.900Z", "2026-11-25T08:30:01Z")
-    assert len(set(names)) == 3 * len(PARTS)
-    assert [name[-10:-4] for name in names if name.startswith("liste-P") and name.endswith("csv")] == [
-        *("093000", "093001", "093002")
+def test_requests_of_one_second_have_a_counter(desk: Desk) -> None:
+    names = _named(desk, *(f"2026-11-25T08:30:00.{tenth}00Z" for tenth in range(1, 10)), "2026-11-25T08:30:00.950Z")
+    assert len(set(names)) == 10 * len(PARTS)
+    assert [name[-19:] for name in names if name.startswith("liste-P") and name.endswith("csv")] == [
+        "20261125-093000.csv",
+        *(f"261125-093000-{number}.csv" for number in range(2, 10)),
+        "61125-093000-10.csv",
     ]
 
 
@@ -81,34 +89,30 @@ def test_the_hour_that_comes_twice_in_october_gives_no_name_twice(desk: Desk) ->
     summer, winter = "2026-10-25T00:30:00Z", "2026-10-25T01:30:00Z"
     names = _named(desk, summer, winter)
     assert len(set(names)) == 2 * len(PARTS)
-    assert {name[-10:-4] for name in names} == {"023000", "023001"}
+    assert {re.split("-P-|-CE-|-CM-", name)[1][:-4] for name in names} == {
+        "13900-20261025-023000",
+        "13900-20261025-023000-2",
+    }
     rows = [desk.ring(desk.ask(created_at=datetime.fromisoformat(at))) for at in (summer, winter)]
     assert [row["status"] for row in rows] == ["ready", "ready"]
     assert {row["file_name"] for row in rows} <= set(desk.files())
 
 
-def test_the_hour_that_comes_twice_overseas_gives_no_name_twice(desk: Desk) -> None:
-    names = _named(desk, "2026-11-01T03:30:00Z", "2026-11-01T04:30:00Z", code="97502")
-    assert len(set(names)) == 2 * len(PARTS)
-    assert {name[-10:-4] for name in names} == {"013000", "013001"}
-
-
-def test_a_name_is_found_behind_an_hour_of_names_in_three_questions(desk: Desk) -> None:
-    asked_at = datetime.fromisoformat("2026-11-25T08:00:00+01:00")
-    naming = ListeNaming(COMMUNE, Liste.PRINCIPALE, Format.CSV)
-    first = asked_at.replace(tzinfo=None)
-    names = [naming.name(first + timedelta(seconds=second)) for second in range(3700)]
-    desk.ask_all([(Liste.PRINCIPALE, Format.XML)], asked_at)
-    rows = [{"request_id": 1, "part": name, "file_name": name} for name in names]
-    others = {"code_commune": COMMUNE, "liste": "P", "format": "csv", "label": ""}
-    with desk.engine.begin() as connection:
-        connection.execute(insert(Export), [row | others for row in rows])
-    asked: list[object] = []
-    with Session(desk.engine) as session:
-        event.listen(desk.engine, "before_cursor_execute", lambda *call: asked.append(call))
-        ((name, _label),) = allocate_names(session, [naming], asked_at)
-    assert name == naming.name(first + timedelta(seconds=3700))
-    assert len(asked) == 3 + (desk.engine.dialect.name == "sqlite"), "more than the second, and two hours"
+@pytest.mark.slow
+def test_two_thousand_requests_at_once_have_true_times_and_names_of_their_own(desk: Desk) -> None:
+    """Four threads record them, as several processes do."""
+    desk.configure(enqueue=lambda _: None, quota=10_000)
+    data = ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["P"], "requested_by": AGENT})
+    events = [CloudEvent.wrap(data, source="/test") for _ in range(2_000)]
+    with ThreadPoolExecutor(4) as recorders:
+        list(recorders.map(partial(ingest_request, services=desk.services), events))
+    with desk.engine.connect() as connection:
+        columns = Export.file_name, Export.label, Request.created_at
+        rows = connection.execute(select(*columns).join(Request, Export.request_id == Request.id)).all()
+    assert len({row.file_name for row in rows}) == len({row.label for row in rows}) == len(rows) == 2_000
+    for row in rows:
+        assert row.label == _label_of(row.file_name)
+        assert f"{civil_time(row.created_at, COMMUNE):-%Y%m%d-%H%M%S}" in row.file_name
 
 
 @pytest.mark.slow

@@ -68,6 +68,7 @@ def _is_utf8(content: bytes) -> bool:
     [
         ("liste-P-13900-20261125-093000.csv", ["liste-P-13900-20261125-093000.csv"]),
         ("C:\\Temp\\liste-P-13900-20261125-093000 (1).xml", ["liste-P-13900-20261125-093000.xml"]),
+        ("liste-P-13900-20261125-093000-2.csv", ["liste-P-13900-20261125-093000-2.csv"]),
         ("Copie de liste-P-13900-20261125-093000.XLSX", ["liste-P-13900-20261125-093000.csv"]),
         (
             "tableau-vingt_jours-P-13900-par_bureau-20261125-093000.pdf",

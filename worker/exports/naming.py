@@ -1,12 +1,15 @@
-"""Names and labels of files, as openElec's users know them, unique for ever."""
+"""Names and labels of files, as openElec's users know them. Each carries the true time of its request.
+
+A counter follows the time in the name of every further file that a commune, kind and list has in the same second.
+"""
 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import select
+from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from common.calendrier import civil_time
@@ -19,34 +22,40 @@ _BESIDE = re.compile(r"^(.+)-([^-]+)-(?:anomalies\.csv|reconciliation\.json|cert
 
 
 class Naming(Protocol):
-    """How a kind of file of a commune is called, at a second of its civil time."""
+    """How a kind of file of a commune is called, at an instant in the commune's civil time.
+
+    `number` is 1 for the first file of its second, 2 for the next.
+    """
 
     @property
     def code_commune(self) -> str:
         """The commune of the file."""
 
-    def name(self, moment: datetime) -> str:
+    def name(self, moment: datetime, number: int = 1) -> str:
         """The file name."""
 
-    def label(self, moment: datetime) -> str:
+    def label(self, moment: datetime, number: int = 1) -> str:
         """What a clerk reads in « Derniers exports »."""
 
 
 @dataclass(frozen=True)
 class ListeNaming:
-    """`liste-P-13900-20140212-122607.xml`, `Liste P du 12/02/2014 12:26:07 [xml]`."""
+    """`liste-P-13900-20140212-122607.xml`, `Liste P du 12/02/2014 12:26:07 [xml]`.
+
+    The second file of that second is `liste-P-13900-20140212-122607-2.xml`, `Liste P du 12/02/2014 12:26:07 (2) [xml]`.
+    """
 
     code_commune: str
     liste: Liste
     format: Format
 
-    def name(self, moment: datetime) -> str:
+    def name(self, moment: datetime, number: int = 1) -> str:
         """The file name."""
-        return f"liste-{self.liste}-{self.code_commune}-{moment:%Y%m%d-%H%M%S}.{self.format}"
+        return f"liste-{self.liste}-{self.code_commune}-{_stamp(moment, number)}.{self.format}"
 
-    def label(self, moment: datetime) -> str:
+    def label(self, moment: datetime, number: int = 1) -> str:
         """As openElec shows it."""
-        return f"Liste {self.liste} du {moment:%d/%m/%Y %H:%M:%S} [{self.format}]"
+        return f"Liste {self.liste} du {_said(moment, number)} [{self.format}]"
 
 
 @dataclass(frozen=True)
@@ -63,20 +72,29 @@ class TableauNaming:
     titre: str = ""
     """The short name, when it is not that of the type: see `name_tableau`."""
 
-    def name(self, moment: datetime) -> str:
+    def name(self, moment: datetime, number: int = 1) -> str:
         """The file name."""
         kind = f"{self.part.presentation}-commission" if self._is_for_commission else self.part.presentation
         where = f"{self.part.type}-{self.part.liste}-{self.code_commune}"
-        return f"tableau-{where}-{kind}-{moment:%Y%m%d-%H%M%S}.pdf"
+        return f"tableau-{where}-{kind}-{_stamp(moment, number)}.pdf"
 
-    def label(self, moment: datetime) -> str:
+    def label(self, moment: datetime, number: int = 1) -> str:
         """The type, the presentation, the list, the instant."""
         how = self.part.presentation.label + (f", {self.edition.label}" if self._is_for_commission else "")
-        return f"{self.titre or self.part.type.label} ({how}), liste {self.part.liste}, du {moment:%d/%m/%Y %H:%M:%S}"
+        titre = self.titre or self.part.type.label
+        return f"{titre} ({how}), liste {self.part.liste}, du {_said(moment, number)}"
 
     @property
     def _is_for_commission(self) -> bool:
         return self.edition is Edition.COMMISSION
+
+
+def _stamp(moment: datetime, number: int) -> str:
+    return f"{moment:%Y%m%d-%H%M%S}" + (f"-{number}" if number > 1 else "")
+
+
+def _said(moment: datetime, number: int) -> str:
+    return f"{moment:%d/%m/%Y %H:%M:%S}" + (f" ({number})" if number > 1 else "")
 
 
 def naming_of(export: Export) -> Naming:
@@ -94,32 +112,43 @@ def titre_of(export: Export) -> str:
 
 
 def allocate_names(session: Session, namings: Sequence[Naming], created_at: datetime) -> list[tuple[str, str]]:
-    """The file name and the label of each export, at the first second from `created_at` that no file has.
+    """Return the file name and the label of each export that is asked for at `created_at`.
 
-    The second is in the civil time of the commune. Two requests in one second, and the hour that is repeated when
-    summer time ends, take the next free second; the label says the same one.
+    They carry that instant in the civil time of the commune. The hour that is repeated when summer time ends has the
+    same seconds twice: the counter tells its files apart.
     """
-    seconds = [civil_time(created_at, it.code_commune).replace(tzinfo=None, microsecond=0) for it in namings]
-    wanted = [naming.name(first) for naming, first in zip(namings, seconds, strict=True)]
+    _lock_second(session, {naming.code_commune for naming in namings}, created_at)
+    moments = [civil_time(created_at, naming.code_commune) for naming in namings]
+    wanted = [naming.name(moment) for naming, moment in zip(namings, moments, strict=True)]
     taken = set(session.scalars(select(Export.file_name).where(Export.file_name.in_(wanted))))
     names: list[tuple[str, str]] = []
-    for naming, first, name in zip(namings, seconds, wanted, strict=True):
-        moment = _first_free(session, naming, first, taken) if name in taken else first
-        taken.add(naming.name(moment))
-        names.append((naming.name(moment), naming.label(moment)))
+    for naming, moment, name in zip(namings, moments, wanted, strict=True):
+        number = _next_number(session, naming, moment, taken) if name in taken else 1
+        taken.add(naming.name(moment, number))
+        names.append((naming.name(moment, number), naming.label(moment, number)))
     return names
 
 
-def _first_free(session: Session, naming: Naming, begin: datetime, taken: set[str]) -> datetime:
-    """The names of a whole hour are looked at together: their order is that of their seconds."""
-    while True:
-        end = begin + timedelta(hours=1)
-        of_hour = Export.file_name >= naming.name(begin), Export.file_name < naming.name(end)
-        taken.update(session.scalars(select(Export.file_name).where(*of_hour)))
-        while begin < end:
-            if naming.name(begin) not in taken:
-                return begin
-            begin += timedelta(seconds=1)
+def _lock_second(session: Session, communes: set[str], created_at: datetime) -> None:
+    """Hold off other recorders of the same commune in the same second, until this transaction ends.
+
+    SQLite has one writer at a time, and needs no lock.
+    """
+    if session.connection().dialect.name == "postgresql":
+        for commune in sorted(communes):
+            key = f"{commune} {int(created_at.timestamp())}"
+            session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
+
+
+def _next_number(session: Session, naming: Naming, moment: datetime, taken: set[str]) -> int:
+    stem, _, extension = naming.name(moment).rpartition(".")
+    of_second = Export.file_name > f"{stem}-", Export.file_name < f"{stem}.", Export.file_name.endswith(f".{extension}")
+    numbered = session.scalars(select(Export.file_name).where(*of_second)).all()
+    taken.update(numbered)
+    number = len(numbered) + 2
+    while naming.name(moment, number) in taken:
+        number += 1
+    return number
 
 
 def report_name(file_name: str) -> str:

@@ -16,7 +16,11 @@ ARCHIVE_BYTES = 512 << 20
 COLUMNS = 29
 """Of the CSV of a list. Arrêté du 12 novembre 2013, art. 2."""
 
-_NAME = re.compile(r"((?:liste|tableau)-[A-Za-z0-9_-]+-\d{8}-\d{6})(-(?:csv|xml|pdf)-anomalies)?", re.ASCII)
+_NAME = re.compile(
+    r"(?P<file>(?:liste|tableau)-[A-Za-z0-9_-]+-\d{8}-\d{6})(?P<number>-[2-9]|-[1-9]\d{1,4})?"
+    r"(?P<report>-(?:csv|xml|pdf)-anomalies)?",
+    re.ASCII,
+)
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$", re.ASCII)
 
 
@@ -59,11 +63,12 @@ class UploadedFile:
         match = _NAME.search(self.name)
         if not match:
             return []
-        if match[2]:
+        if match["report"]:
             return [f"{match[0]}.csv"]
         known = ("csv", "xml", "pdf")
         extensions = [*([self.extension] if self.extension in known else []), *known]
-        return [f"{match[0]}.{extension}" for extension in dict.fromkeys(extensions)]
+        stems = dict.fromkeys((match[0], match["file"]))  # a browser may have added the number itself
+        return [f"{stem}.{extension}" for stem in stems for extension in dict.fromkeys(extensions)]
 
 
 def examine(file: IO[bytes], name: str) -> UploadedFile:
