@@ -105,6 +105,13 @@ def test_asked_again_after_later_imports_it_has_the_same_bytes(register: Mouveme
     assert again.row["rests_on"] == first.row["rests_on"]
 
 
+def test_a_list_without_exports_shows_the_bureaux_of_the_day(register: MouvementsDesk, desk: TableauDesk) -> None:
+    first = _make(desk, listes=["CE"])
+    assert "ÉCOLE" in first.text
+    _import_later(register)
+    assert _make(desk, listes=["CE"]).content == first.content
+
+
 def test_an_elector_who_comes_of_age_has_the_number_and_the_address_of_that_day(desk: TableauDesk) -> None:
     made = _make(desk)
     assert "901 GERBOISE" in made.text

@@ -21,9 +21,9 @@ from tests.parts.postgres import PostgresServer
 
 pytestmark = pytest.mark.integration
 
-_SEEDS = (*range(110), 131, 135, 184, 316, 390, 403, 450, 1831)
+_SEEDS = (*range(110), 131, 135, 184, 316, 390, 403, 450, 1007, 1831)
 """The last ones have what is rare: a second round that matters, a meeting left out, a correction within a period,
-a correction after the eighteenth birthday.
+a correction after the eighteenth birthday, a bureau that opens later.
 
 The answers of a right oracle, held against a fault, find others without the product.
 """

@@ -56,7 +56,7 @@ from worker.registre.checks.rules import TWICE
 from worker.registre.checks.suspects import read_look
 from worker.registre.communes import NO_VERSION, require_commune
 from worker.registre.comparaison.doubts import Correction, list_corrections, list_guesses, open_pairs
-from worker.registre.imports.chain import read_births, read_chain, read_rests_on
+from worker.registre.imports.chain import find_import_by, read_births, read_chain, read_rests_on
 from worker.registre.models import Electeur
 from worker.registre.mouvements.queries import (
     ListedExport,
@@ -210,6 +210,8 @@ class TableauSubject:
         register = _at(now, chain, base)
         days = demande.age_avant, demande.jour
         as_of = base.import_id if base else None
+        if not chain.links:  # no export of this list: the bureaux are those of the commune on the day of the request
+            as_of = find_import_by(connection, commune.code, demande.jour)
         bureaux = select_bureaux(connection, commune.code, liste, register.version, days, as_of=as_of)
         exports = [*window_of(demande, chain)]
         exports += [base] if base and base not in exports else []

@@ -121,6 +121,20 @@ def _group_whole(rows: Iterable[Row[Any]], partial: Container[int]) -> Iterator[
             group = []
 
 
+def find_import_by(connection: Connection, code_commune: str, day: date) -> int | None:
+    """The last import of any list of a commune whose export was taken by a day; 0 when there is none.
+
+    None: another service keeps the register, and has no record of imports.
+    """
+    if not has_table(connection, ImportListe):
+        return None
+    of_commune = select(ImportListe.import_id).where(ImportListe.code_commune == code_commune)
+    done = Import.finished_at.is_not(None), Import.undone_at.is_(None)
+    query = select(Import.id, Import.taken_on, Import.started_at).where(Import.id.in_(of_commune), *done)
+    taken = ((row.id, row.taken_on or civil_day(row.started_at, code_commune)) for row in connection.execute(query))
+    return max((number for number, taken_on in taken if taken_on <= day), default=0)
+
+
 def _join_links(group: Sequence[Row[Any]], code_commune: str, held: Counter[int]) -> Link:
     """The link of a whole list, with the mouvements of all the imports that led to it."""
     last = group[-1]
