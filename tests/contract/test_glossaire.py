@@ -1,8 +1,4 @@
-"""Every word of a name is English or in the glossary, which lists no word that nobody uses.
-
-English words are those of `english_words.txt`, one a line, in order: a new one is added there on purpose, once it is
-the field's own word for the thing.
-"""
+"""The glossary of French words lists only words that the code uses; retired words do not come back."""
 
 import ast
 import re
@@ -12,7 +8,6 @@ from pathlib import Path
 
 REPOSITORY = Path(__file__).parents[2]
 PRODUCT = ("schemas", "common", "producers", "worker")
-ENGLISH = Path(__file__).with_name("english_words.txt").read_text("utf-8").split()
 RETIRED = {
     *("alone", "bell", "bells", "board", "book", "dirty", "door", "doors", "earlier", "frames", "ledger"),
     *("news", "outage", "peers", "plain", "present", "remembered", "rights", "ring", "rings", "rung", "strays"),
@@ -76,17 +71,6 @@ def _is_ours(name: str) -> bool:
     return not re.fullmatch(r"__\w+__|_[A-Z0-9_]+", name)
 
 
-def test_every_word_of_a_name_is_english_or_in_the_glossary() -> None:
-    known = {*ENGLISH, *_glossary()}
-    unknown: dict[str, set[str]] = defaultdict(set)
-    for path, module in _modules():
-        for name in filter(_is_ours, _names(path, module)):
-            for word in _words(name):
-                if not _singulars(word) & known:
-                    unknown[word].add(f"{path}: {name}")
-    assert dict(unknown) == {}
-
-
 def test_no_name_has_a_word_that_was_retired() -> None:
     found = {
         f"{path}: {name}"
@@ -112,22 +96,6 @@ def test_a_public_type_has_one_home() -> None:
         for name in _public_types(module):
             homes[name].append(path)
     assert {name: paths for name, paths in homes.items() if len(paths) > 1} == {}
-
-
-def test_every_english_word_is_used() -> None:
-    used = {
-        word
-        for path, module in _modules()
-        for name in filter(_is_ours, _names(path, module))
-        for part in _words(name)
-        for word in _singulars(part)
-    }
-    assert [word for word in ENGLISH if word not in used] == []
-
-
-def test_the_english_words_are_in_order_and_none_is_in_the_glossary() -> None:
-    assert sorted(set(ENGLISH)) == ENGLISH
-    assert [word for word in ENGLISH if word in _glossary()] == []
 
 
 def test_the_glossary_is_in_order_singular_and_without_accents() -> None:
