@@ -119,6 +119,7 @@ def build_housekeeping(
         abandoned_chore,
         arrivals_chore,
         audit_chore,
+        audit_log_chore,
         parked_chore,
         previews_chore,
         purge_chore,
@@ -136,6 +137,7 @@ def build_housekeeping(
         parked_chore(engine, enqueue_parked, settings.sweep_seconds),
         settle_chore(engine),
         refused_chore(engine),
+        audit_log_chore(engine),
         versions_chore(engine),
         reminder_chore(engine, _build_registre(settings, engine), settings.reminder_days),
     ]

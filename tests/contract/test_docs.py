@@ -248,7 +248,7 @@ _KEPT_IN = {
 """By table that holds somebody: the row of docs/rgpd.md that says how long."""
 
 _NOBODY = {
-    *("audit_head", "bureau", "commission", "commune", "dead_letters", "import_liste", "listener", "liste"),
+    *("audit_unlogged", "bureau", "commission", "commune", "dead_letters", "import_liste", "listener", "liste"),
     *("process", "reminder", "reminder_echeance", "scrutin", "sender", "token", "token_commune", "volume"),
 }
 

@@ -57,7 +57,7 @@ EVERYBODY = (
     "SELECT * FROM audit",
     "UPDATE audit SET actor = 'moi'",
     "DELETE FROM audit",
-    "DELETE FROM audit_head",
+    "DELETE FROM audit_word",
     "INSERT INTO sender VALUES ('moi', '13900')",
     "UPDATE alembic_version SET version_num = '0000'",
 )

@@ -58,7 +58,7 @@ def _rows(engine: Engine) -> Rows:
                 for row in connection.execute(text(f'SELECT * FROM "{table}" ORDER BY 1, 2')).mappings()  # noqa: S608
             ]
             for table in inspect(engine).get_table_names()
-            if table != "alembic_version"
+            if table not in {"alembic_version", "audit_unlogged"}
         }
 
 
@@ -91,6 +91,16 @@ def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
 
     after = _rows(engine)
     after["scrutin"] = [row for row in after["scrutin"] if revision == "0047" or row["code_commune"]]
+    del before["audit_head"]
+    for table, name, new_name in (
+        ("audit", "chain", None),
+        ("audit_word", "sign", "pseudonym"),
+        ("audit_word", "said", "words"),
+    ):
+        for row in before[table]:
+            value = row.pop(name)
+            if new_name:
+                row[new_name] = value
     for table, rows in before.items():
         assert [{name: row[name] for name in rows[0]} for row in after[table]] == rows, table
 

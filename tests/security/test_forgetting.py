@@ -28,7 +28,7 @@ from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, ELECTEUR, NOM, NUMERO, 
 from worker.arrivals import Arrivals, Preview
 from worker.cli.main import main
 from worker.db.types import utc_now
-from worker.exports.audit import Action, Aside, Detail, WordKind, read_audit, record_audit
+from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, read_audit, record_audit
 from worker.exports.models import Export, Parked, Recall, Request
 from worker.exports.naming import report_name
 from worker.handlers.requests.ingest_request import ingest_request
@@ -410,7 +410,7 @@ def test_to_find_an_agent_who_was_forgotten_in_what_she_did(town: Town) -> None:
 def test_to_find_an_elector_in_a_reason_of_the_trail(town: Town) -> None:
     with town.desk.engine.begin() as connection:
         for number in range(2):
-            why: Detail = ["import annulé : ", Aside(WordKind.TEXTE, f"Mme {_nom(number).title()} y manquait")]
+            why: Detail = ["import annulé : ", Pseudonymised(WordKind.TEXTE, f"Mme {_nom(number).title()} y manquait")]
             record_audit(connection, Action.IMPORT_UNDONE, actor="root", code_commune=HERE, detail=why)
     town.load(WHO_STAYS)
     done = town.forget("--electeur", "--yes", typed=f"{_nom(0)}\nUrsule Zélie\n14/03/1962\n")

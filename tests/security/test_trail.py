@@ -1,10 +1,8 @@
-"""Whoever can write to the database, its owner included, and would have the audit trail say something else."""
+"""The audit trail is append-only; a change by the owner of the database is found by the log."""
 
-import json
-import random
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,40 +19,37 @@ from worker.compose import note_start
 from worker.db.engine import build_engine
 from worker.exports.audit import (
     Action,
-    Aside,
-    AuditLine,
+    Pseudonymised,
     WordKind,
+    log_lines,
     purge_audit,
     read_audit,
-    read_copies,
+    read_log,
     record_audit,
     verify_audit,
 )
-from worker.exports.models import Audit, AuditHead, AuditWord
+from worker.exports.models import Audit, AuditUnlogged, AuditWord
 from worker.notifier.models import Agent
 from worker.settings import Settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
-LINES = 40
-
 
 class Log:
-    """What a service's collector keeps of its log."""
+    """What a collector keeps of the log of the services."""
 
     def __init__(self, path: Path, capsys: pytest.CaptureFixture[str]) -> None:
         self.path = path
         self._capsys = capsys
         path.touch()
 
-    def start(self) -> None:
-        """The service logs from now on, as its entry point says."""
+    def collect(self, desk: FilesDesk) -> None:
+        """Have the notifier write the lines that wait, and keep them."""
         configure_logs("json", "info")
-
-    def collect(self) -> None:
-        """Take what was written since."""
+        log_lines(desk.engine)
+        structlog.reset_defaults()
         with self.path.open("a", encoding="utf-8") as file:
-            file.writelines(f"worker-1  | {line}\n" for line in self._capsys.readouterr().err.splitlines())
+            file.writelines(f"notifier-1  | {line}\n" for line in self._capsys.readouterr().err.splitlines())
 
 
 @pytest.fixture
@@ -63,19 +58,16 @@ def log(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Iterator[Log]:
     structlog.reset_defaults()
 
 
-def _fill(desk: FilesDesk, log: Log, number: int = LINES) -> None:
-    log.start()
+def _fill(desk: FilesDesk, log: Log, number: int) -> None:
     for index in range(number):
+        about: dict[str, Any] = {"code_commune": "13900", "export_id": index, "detail": f"liste-P-{index}.csv"}
         with desk.engine.begin() as connection:
-            for part in range(1 + index % 3):
-                about: dict[str, Any] = {"code_commune": "13900", "export_id": index}
-                about["detail"] = f"liste-P-{index}.csv, {part}"
-                record_audit(connection, Action.FILE_DOWNLOADED, actor="mairie", account="ecran", **about)
-    log.collect()
+            record_audit(connection, Action.FILE_DOWNLOADED, actor="mairie", account="ecran", **about)
+    log.collect(desk)
 
 
 def _without_guards(connection: Connection) -> None:
-    """The owner may; nobody else."""
+    """The owner of the database may remove the triggers."""
     if connection.dialect.name == "postgresql":
         connection.exec_driver_sql("ALTER TABLE audit DISABLE TRIGGER USER")
     else:
@@ -84,29 +76,30 @@ def _without_guards(connection: Connection) -> None:
 
 
 def _verify(desk: FilesDesk, *logs: Path) -> tuple[int, str]:
-    structlog.reset_defaults()
     ran = desk.run("audit", "verify", *(word for path in logs for word in ("--log", str(path))))
     return ran.code, ran.out
 
 
 def test_an_untouched_trail_is_found_so(desk: FilesDesk, log: Log) -> None:
-    assert _verify(desk) == (0, "0 ligne à expliquer, d'après sa chaîne, sans journal.\n")
-    _fill(desk, log)
-    lines = len(desk.audit())
-    assert _verify(desk)[0] == 0
-    assert _verify(desk, log.path) == (
-        0,
-        f"0 ligne à expliquer, d'après sa chaîne et {lines} lignes de journal.\n",
-    )
-    said = log.path.read_text("utf-8")
-    assert said.count('"event": "audit"') == lines
-    assert "liste-P-" not in said, "details name files and accounts: the digest tells whether they were changed"
+    """Lines before the log begins, lines of commands, and lines that the notifier has not logged yet are no fault."""
+    _fill(desk, log, 2)
+    log.path.write_text("")
+    _fill(desk, log, 3)
+    with desk.engine.begin() as connection:
+        record_audit(connection, Action.SENDER_ALLOWED, actor="root", detail="mairie")
+    assert _verify(desk, log.path) == (0, "0 ligne à expliquer ; comparé à 3 lignes du journal des services.\n")
+    log.collect(desk)
+    assert _verify(desk, log.path) == (0, "0 ligne à expliquer ; comparé à 4 lignes du journal des services.\n")
+    assert "donnez-le par --log" in _verify(desk)[1]
+    text = log.path.read_text("utf-8")
+    assert text.count('"event": "audit"') == 4
+    assert "liste-P-" not in text, "the log has a digest of the details"
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        *("UPDATE audit SET actor = 'personne'", "UPDATE audit SET chain = '' WHERE id = 3", "DELETE FROM audit"),
+        *("UPDATE audit SET actor = 'personne'", "UPDATE audit SET detail = '' WHERE id = 3", "DELETE FROM audit"),
         *("DELETE FROM audit WHERE id = (SELECT max(id) FROM audit)", "{replace}", "{truncate}"),
     ],
 )
@@ -124,93 +117,34 @@ def test_to_change_or_remove_lines_as_the_owner(desk: FilesDesk, log: Log, state
     assert desk.audit() == before
 
 
-def _lines(connection: Connection) -> list[AuditLine]:
-    return read_audit(connection, limit=1000)[::-1]
-
-
-def _edit(connection: Connection, rng: random.Random) -> None:
-    line = rng.choice(_lines(connection))
-    changes: dict[str, Any] = {"actor": "personne", "account": "autre", "action": "file_purged"}
-    changes |= {"code_commune": "13055", "detail": "autre", "export_id": 4711, "at": line.at - timedelta(hours=1)}
-    column = rng.choice(sorted(changes))
-    connection.execute(update(Audit).where(Audit.id == line.id).values({column: changes[column]}))
-
-
-def _edit_well(connection: Connection, rng: random.Random) -> None:
-    """Whoever knows how lines are chained makes the whole chain anew."""
-    _edit(connection, rng)
-    _chain_anew(connection)
-
-
-def _chain_anew(connection: Connection) -> None:
-    before = connection.execute(select(AuditHead.anchor)).scalar_one()
-    for line in _lines(connection):
-        before = line.chained_to(before)
-        connection.execute(update(Audit).where(Audit.id == line.id).values(chain=before))
-    connection.execute(update(AuditHead).values(chain=before))
-
-
-def _remove(connection: Connection, rng: random.Random) -> None:
-    line = rng.choice(_lines(connection)[1:])
-    connection.execute(delete(Audit).where(Audit.id == line.id))
-
-
-def _remove_last(connection: Connection, rng: random.Random) -> None:
-    gone = _lines(connection)[-rng.randint(1, 5) :]
-    connection.execute(delete(Audit).where(Audit.id.in_([line.id for line in gone])))
-
-
-def _remove_well(connection: Connection, rng: random.Random) -> None:
-    rng.choice([_remove, _remove_last])(connection, rng)
-    _chain_anew(connection)
-
-
-def _forge(connection: Connection, rng: random.Random) -> None:
-    chain = rng.choice(["", "0" * 64])
-    said = {"account": "ecran", "actor": "mairie", "action": Action.FILE_DOWNLOADED, "chain": chain}
-    connection.execute(insert(Audit).values(id=_lines(connection)[-1].id + 1, **said))
-
-
-def _forge_well(connection: Connection, rng: random.Random) -> None:
-    record_audit(connection, Action.FILE_DOWNLOADED, actor="mairie", account="ecran", detail=f"{rng.random()}")
-
-
-Attack = Callable[[Connection, random.Random], None]
-ATTACKS: tuple[Attack, ...] = (_edit, _edit_well, _remove, _remove_last, _remove_well, _forge, _forge_well)
-
-
-def test_fifty_forgeries_removals_and_edits_by_the_owner_are_all_found(desk: FilesDesk, log: Log) -> None:
-    """The triggers are off, and half of them chain the whole anew: the service's log is what tells."""
-    _fill(desk, log)
-    copies = read_copies(log.path.read_text("utf-8").splitlines())
-    assert len(copies) == len(desk.audit())
-    rng = random.Random(50)
-    missed = []
-    with desk.engine.begin() as guardless:
-        _without_guards(guardless)
-    for number in range(50):
-        attack = ATTACKS[number % len(ATTACKS)]
-        with desk.engine.connect() as connection:
-            structlog.reset_defaults()  # an attacker's own program copies nothing to the service's log
-            with connection.begin() as transaction:
-                attack(connection, rng)
-                if attack is _forge_well:
-                    _write_now(connection)
-                if not list(verify_audit(connection, copies)):
-                    missed.append((number, attack.__name__))
-                transaction.rollback()
-    assert missed == []
-
-
-def _write_now(connection: Connection) -> None:
-    connection.dispatch.commit(connection)
-
-
-def _said(log: Log) -> Iterator[dict[str, str]]:
-    for line in log.path.read_text("utf-8").splitlines():
-        said = json.loads(line[line.index("{") :])
-        if said["event"] == "audit":
-            yield said
+def test_a_change_by_the_owner_of_the_database_is_named(desk: FilesDesk, log: Log) -> None:
+    _fill(desk, log, 6)
+    changes: dict[str, Any] = {"actor": "x", "account": "x", "action": "file_purged", "code_commune": "13055"}
+    changes |= {"detail": "x", "export_id": 4711, "at": datetime(2026, 1, 1, tzinfo=UTC)}
+    forged = {"account": "ecran", "actor": "mairie", "action": Action.FILE_DOWNLOADED}
+    attacks = [
+        *(
+            (update(Audit).where(Audit.id == 3).values({name: value}), "n° 3 : changée")
+            for name, value in changes.items()
+        ),
+        (delete(Audit).where(Audit.id == 3), "n° 3 : disparue"),
+        (delete(Audit).where(Audit.id == 6), "n° 6 : disparue"),
+        (insert(Audit).values(id=7, **forged), "n° 7 : absente du journal du service, ajoutée à la base (mairie, "),
+    ]
+    with desk.engine.begin() as connection:
+        _without_guards(connection)
+    logged = read_log(log.path.read_text("utf-8").splitlines())
+    for attack, expected in attacks:
+        with desk.engine.connect() as connection, connection.begin() as transaction:
+            connection.execute(attack)
+            (fault,) = verify_audit(connection, logged)
+            assert f"n° {fault.number} : {fault.reason}".startswith(expected)
+            transaction.rollback()
+    with desk.engine.begin() as connection:
+        connection.execute(attacks[0][0])
+    code, out = _verify(desk, log.path)
+    assert code == 1
+    assert out.startswith("n° 3 : changée : autre que dans le journal du service\n1 ligne à expliquer")
 
 
 def _act(desk: FilesDesk, number: int = 1) -> None:
@@ -220,16 +154,17 @@ def _act(desk: FilesDesk, number: int = 1) -> None:
             connection.execute(insert(Agent), who)
     for _ in range(number):
         with desk.engine.begin() as connection:
-            why = ["import annulé : ", Aside(WordKind.TEXTE, "erreur de fichier")]
+            why = ["import annulé : ", Pseudonymised(WordKind.TEXTE, "erreur de fichier")]
             about: dict[str, Any] = {"account": "ecran", "code_commune": "13900", "detail": why}
             record_audit(connection, Action.IMPORT_UNDONE, actor="Mme Une", **about)
-            record_audit(connection, Action.FILE_PURGED, actor="root", detail=[Aside(WordKind.AGENT, "Mme Deux")])
+            record_audit(
+                connection, Action.FILE_PURGED, actor="root", detail=[Pseudonymised(WordKind.AGENT, "Mme Deux")]
+            )
 
 
-def test_the_chain_and_the_logs_have_signs_and_people_read_names(desk: FilesDesk, log: Log) -> None:
-    log.start()
+def test_the_trail_and_the_log_have_pseudonyms_and_people_read_names(desk: FilesDesk, log: Log) -> None:
     _act(desk, 2)
-    log.collect()
+    log.collect(desk)
     said = [(line.actor, line.account, line.detail) for line in desk.audit()]
     assert said == [("Mme Une", "ecran", "import annulé : erreur de fichier"), ("root", "root", "Mme Deux")] * 2
     with desk.engine.connect() as connection:
@@ -239,27 +174,26 @@ def test_the_chain_and_the_logs_have_signs_and_people_read_names(desk: FilesDesk
     assert "erreur" not in str(raw)
     assert "Mme" not in log.path.read_text("utf-8")
     assert [tuple(row) for row in journal] == [("Mme Une", "import annulé : erreur de fichier")]
-    assert len({row.actor for row in raw}) == 2, "one sign for one agent"
+    assert len({row.actor for row in raw}) == 2, "one pseudonym for one agent"
     assert _verify(desk, log.path)[0] == 0
 
 
 @pytest.mark.parametrize(
     "statement",
     [
-        "UPDATE audit_word SET said = 'Mme Deux' WHERE said = 'Mme Une'",
-        "UPDATE audit_word SET said = 'autre chose' WHERE kind = 'texte'",
-        "DELETE FROM audit_word WHERE said = 'Mme Une'",
+        "UPDATE audit_word SET words = 'Mme Deux' WHERE words = 'Mme Une'",
+        "UPDATE audit_word SET words = 'autre chose' WHERE kind = 'texte'",
+        "DELETE FROM audit_word WHERE words = 'Mme Une'",
         "DELETE FROM audit_word WHERE kind = 'texte'",
     ],
 )
 def test_to_have_somebody_else_named_or_nobody(desk: FilesDesk, log: Log, statement: str) -> None:
-    """The owner may change the table of words; a sign says what it stood for."""
-    log.start()
+    """The owner may change the table of words; a pseudonym is a digest of its words."""
     _act(desk)
-    log.collect()
+    log.collect(desk)
     with desk.engine.begin() as connection:
         if "'Mme Deux' WHERE" in statement:
-            connection.exec_driver_sql("UPDATE audit_word SET said = 'x' WHERE said = 'Mme Deux'")
+            connection.exec_driver_sql("UPDATE audit_word SET words = 'x' WHERE words = 'Mme Deux'")
         connection.exec_driver_sql(statement)
     code, out = _verify(desk, log.path)
     assert code == 1
@@ -267,40 +201,14 @@ def test_to_have_somebody_else_named_or_nobody(desk: FilesDesk, log: Log, statem
 
 
 def test_what_only_old_lines_said_leaves_with_them(desk: FilesDesk, log: Log) -> None:
-    log.start()
     _act(desk)
     _age(desk, 400)
     with desk.engine.begin() as connection:
         record_audit(connection, Action.FILE_PURGED, actor="Mme Une")
     purge_audit(desk.engine, 366, actor="notifier")
     with desk.engine.connect() as connection:
-        assert connection.scalars(select(AuditWord.said)).all() == ["Mme Une"]
+        assert connection.scalars(select(AuditWord.words)).all() == ["Mme Une"]
     assert _verify(desk)[0] == 0
-
-
-def test_a_command_says_which_line_it_is(desk: FilesDesk, log: Log) -> None:
-    _fill(desk, log, 3)
-    with desk.engine.begin() as connection:
-        _without_guards(connection)
-        connection.execute(update(Audit).where(Audit.id == 2).values(actor="personne"))
-    assert _verify(desk)[0] == 1
-    assert _verify(desk, log.path)[1].startswith("n° 2 : changée, forgée, ou la ligne d'avant a disparu\n1 ligne")
-    with desk.engine.begin() as connection:
-        _chain_anew(connection)
-    assert _verify(desk)[0] == 0, "the chain alone cannot tell"
-    code, said = _verify(desk, log.path)
-    assert code == 1
-    assert "n° 2 : autre que dans le journal du service" in said
-
-
-def test_to_cut_off_the_end_where_nobody_kept_the_log(desk: FilesDesk, log: Log) -> None:
-    _fill(desk, log, 4)
-    with desk.engine.begin() as connection:
-        _without_guards(connection)
-        _remove_last(connection, random.Random(4))
-    code, said = _verify(desk)
-    assert code == 1
-    assert "la fin a disparu" in said
 
 
 def test_to_run_otherwise_for_a_day_and_have_nobody_know(desk: FilesDesk, log: Log) -> None:
@@ -327,43 +235,45 @@ def test_to_run_otherwise_for_a_day_and_have_nobody_know(desk: FilesDesk, log: L
 
 
 def test_what_did_not_happen_leaves_no_line(desk: FilesDesk, log: Log) -> None:
-    log.start()
     with desk.engine.connect() as connection:
         with connection.begin() as transaction:
             record_audit(connection, Action.FILE_PURGED, actor="personne")
             transaction.rollback()
         with connection.begin():
             record_audit(connection, Action.FILE_PURGED, actor="mairie")
-    log.collect()
+    log.collect(desk)
     assert [line.actor for line in desk.audit()] == ["mairie"]
-    assert [said["actor"] for said in _said(log)] == ["mairie"]
+    assert "personne" not in log.path.read_text("utf-8")
     assert _verify(desk, log.path)[0] == 0
 
 
-def test_lines_that_are_written_at_once_are_one_chain(database_url: str, desk: FilesDesk, log: Log) -> None:
+def test_lines_that_are_written_at_once_are_all_there(database_url: str, desk: FilesDesk, log: Log) -> None:
+    with desk.engine.begin() as connection:
+        connection.execute(insert(Agent), {"name": "Mme Une", "code_commune": "13900", "email": "a@b.example"})
+
     def write(number: int) -> None:
         engine = build_engine(database_url)
         for index in range(10):
             with engine.begin() as connection:
-                record_audit(connection, Action.FILE_DOWNLOADED, actor=f"agent {number}", detail=str(index))
+                record_audit(connection, Action.FILE_DOWNLOADED, actor="Mme Une", detail=f"{number} {index}")
         engine.dispose()
 
-    log.start()
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(write, range(4)))
-    log.collect()
+    log.collect(desk)
+    assert {line.actor for line in desk.audit()} == {"Mme Une"}
     assert len(desk.audit()) == 40
     assert _verify(desk, log.path)[0] == 0
 
 
 def _age(desk: FilesDesk, days: int) -> None:
-    """As if the lines that are there had been written so long ago; the chain with them."""
+    """As if the lines that are there had been written so long ago."""
     with desk.engine.begin() as connection:
         _without_guards(connection)
-        for line in _lines(connection):
+        for line in read_audit(connection, limit=1000):
             at = line.at - timedelta(days=days)
             connection.execute(update(Audit).where(Audit.id == line.id).values(at=at))
-        _chain_anew(connection)
+        connection.execute(delete(AuditUnlogged))
 
 
 def test_old_lines_leave_and_that_is_a_line(desk: FilesDesk, log: Log, database_url: str) -> None:
@@ -376,7 +286,6 @@ def test_old_lines_leave_and_that_is_a_line(desk: FilesDesk, log: Log, database_
     lines = desk.audit()
     assert len(lines) == kept + 1
     assert lines[-1].action == Action.AUDIT_PURGED
-    assert _verify(desk)[0] == 0
     assert purge_audit(desk.engine, 366, actor="notifier") == 0
     assert len(desk.audit()) == kept + 1
     _age(desk, 20)

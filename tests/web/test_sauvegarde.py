@@ -80,9 +80,9 @@ def test_a_computer_is_saved_and_goes_on_on_an_empty_one(
 
     assert [row[0] for row in new.rows(READY)] == [name]
     assert (new.home / "exports" / "13900" / name).exists()
-    assert new.rows("SELECT said FROM audit JOIN audit_word ON sign = actor WHERE action = 'backup_restored'") == [
-        ("etat-civil",)
-    ]
+    assert new.rows(
+        "SELECT words FROM audit JOIN audit_word ON pseudonym = actor WHERE action = 'backup_restored'"
+    ) == [("etat-civil",)]
     (former,) = new.home.glob("avant-restauration-*")
     assert (former / "prefecture.db").exists()
     new.press_the_button("xml")
@@ -104,7 +104,7 @@ def _save_all(browser: Browser, desk: Desk, folder: Path) -> Path:
     saved = folder / arriving.value.suggested_filename
     arriving.value.save_as(saved)
     assert saved.suffix == ".sauvegarde"
-    assert desk.rows("SELECT said FROM audit JOIN audit_word ON sign = actor WHERE action = 'backup_made'") == [
+    assert desk.rows("SELECT words FROM audit JOIN audit_word ON pseudonym = actor WHERE action = 'backup_made'") == [
         ("etat-civil",)
     ]
     assert list(desk.home.glob(".sauvegarde-*")) == []

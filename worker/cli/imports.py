@@ -270,9 +270,9 @@ def import_undo(import_id: int | None, *, reason: str) -> None:
 def _note_imported(
     file_name: str, connection: "Connection", import_id: int, questions: Sequence[Question] = ()
 ) -> None:
-    from worker.exports.audit import Action, Aside, Detail, WordKind, record_audit
+    from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 
-    detail: Detail = [Aside(WordKind.TEXTE, file_name), f", import {import_id}{describe_answers(questions)}"]
+    detail: Detail = [Pseudonymised(WordKind.TEXTE, file_name), f", import {import_id}{describe_answers(questions)}"]
     record_audit(connection, Action.REGISTRE_IMPORTED, actor=system_user(), detail=detail)
 
 

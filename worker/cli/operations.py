@@ -174,18 +174,20 @@ def audit(
 
 
 def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
-    from worker.exports.audit import read_copies, verify_audit
+    from worker.exports.audit import read_log, verify_audit
 
-    copies: dict[int, str] = {}
+    logged: dict[int, str] = {}
     for path in logs:
         with path.open(encoding="utf-8", errors="replace") as lines:
-            copies |= read_copies(lines)
+            logged |= read_log(lines)
     with worker_database() as engine, engine.connect() as connection:
-        faults = list(verify_audit(connection, copies))
+        faults = list(verify_audit(connection, logged))
     for fault in faults:
-        click.echo(f"n° {fault.number} : {fault.said}")
-    against = f"sa chaîne et {count_of(len(copies), 'ligne')} de journal" if logs else "sa chaîne, sans journal"
-    click.echo(f"{count_of(len(faults), 'ligne')} à expliquer, d'après {against}.")
+        click.echo(f"n° {fault.number} : {fault.reason}")
+    against = f"comparé à {count_of(len(logged), 'ligne')} du journal des services"
+    if not logged:
+        against = "sans journal des services, seuls les noms et les textes sont vérifiés : donnez-le par --log"
+    click.echo(f"{count_of(len(faults), 'ligne')} à expliquer ; {against}.")
     if faults:
         context.exit(ExitCode.FAILED)
 

@@ -66,13 +66,11 @@ _FUNCTIONS = {
       first_kept bigint := (SELECT min(id) FROM audit WHERE at >= before);
       removed bigint;
     BEGIN
-      UPDATE audit_head SET anchor = coalesce(
-        (SELECT chain FROM audit WHERE id < first_kept ORDER BY id DESC LIMIT 1), anchor);
       DELETE FROM audit WHERE id < first_kept;
       GET DIAGNOSTICS removed = ROW_COUNT;
       DELETE FROM audit_word w WHERE NOT EXISTS (SELECT FROM (
-        SELECT (regexp_matches(a.actor || ' ' || a.detail, '((agent|texte)-[0-9a-f]{32})', 'g'))[1] AS sign
-        FROM audit a) kept WHERE kept.sign = w.sign);
+        SELECT (regexp_matches(a.actor || ' ' || a.detail, '((agent|texte)-[0-9a-f]{32})', 'g'))[1] AS pseudonym
+        FROM audit a) kept WHERE kept.pseudonym = w.pseudonym);
       RETURN removed;
     END""",
     ),

@@ -21,8 +21,7 @@ _REGISTER = "bureau, commission, commune, electeur, liste, mouvement, protection
 _Grants = Sequence[tuple[str, str]]
 
 _TRAIL: _Grants = (
-    ("INSERT", "audit"),
-    ("SELECT, UPDATE", "audit_head"),
+    ("INSERT", "audit, audit_unlogged"),
     ("SELECT, INSERT", "audit_word"),
     ("SELECT, INSERT, UPDATE", "process"),
     ("USAGE", "SEQUENCE audit_id_seq"),
@@ -121,6 +120,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT (export_id), UPDATE (answer)", "depot"),
         ("SELECT (export_id, published_until, withdrawn_on)", "publication"),
         ("SELECT (id, at)", "audit"),
+        ("SELECT, DELETE", "audit_unlogged"),
         ("EXECUTE", "FUNCTION purge_audit(timestamptz), purge_refused(bigint[]), purge_versions(bigint)"),
         ("USAGE", "SEQUENCE notification_id_seq, reminder_id_seq"),
         *_TRAIL,

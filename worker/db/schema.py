@@ -11,11 +11,11 @@ from worker.arrivals import Preview
 from worker.db.functions import function_statements
 from worker.db.types import Base
 from worker.db.views import view_queries
-from worker.exports.models import AuditHead, Volume
+from worker.exports.models import Audit, Volume
 from worker.notifier.models import Notification
 from worker.registre.models import Scrutin
 
-ROOMS = (Preview, AuditHead, Notification, Scrutin)
+ROOMS = (Preview, Audit, Notification, Scrutin)
 """A model of each module that has tables: to import one declares all tables of its module."""
 
 # Décret n° 2025-848 of 27 August 2025 (JORF n° 0199 of the 28th), art. 1. A second round is held in some communes only:
@@ -31,7 +31,6 @@ def create_tables(connection: Connection) -> None:
     """Create the tables and indexes of all models, with the rows that the code expects."""
     Base.metadata.create_all(connection, checkfirst=False)
     _put_last(connection, "ix_export_commune")
-    connection.execute(insert(AuditHead).values(id=1))
     connection.execute(insert(Volume).values(name="exports", token=uuid4().hex))
     add_decreed_scrutin(connection)
 

@@ -54,10 +54,10 @@ SELECT s.code_commune, s.date AS jour, s.libelle, s.cloture, s.publication_due, 
 """
 _REUNIONS = "SELECT m.code_commune, m.liste, m.date AS jour, m.has_deliberated FROM commission m"
 _JOURNAL = """
-SELECT a.at, coalesce((SELECT w.said FROM audit_word w WHERE w.sign = a.actor), a.actor) AS actor, a.action,
+SELECT a.at, coalesce((SELECT w.words FROM audit_word w WHERE w.pseudonym = a.actor), a.actor) AS actor, a.action,
        a.code_commune, a.export_id,
-       coalesce((SELECT replace(a.detail, w.sign, w.said) FROM audit_word w
-                 WHERE w.sign = substr(a.detail, length(a.detail) - 37)), a.detail) AS detail
+       coalesce((SELECT replace(a.detail, w.pseudonym, w.words) FROM audit_word w
+                 WHERE w.pseudonym = substr(a.detail, length(a.detail) - 37)), a.detail) AS detail
 FROM audit a WHERE a.code_commune <> '' AND (a.export_id IS NOT NULL OR a.action IN (
        'doubt_decided', 'registre_imported', 'import_undone', 'import_redated', 'reunion_changed', 'scrutin_changed',
        'motifs_completed', 'bureau_described', 'protection_changed', 'wishes_changed', 'electeurs_seen',

@@ -1,12 +1,12 @@
-"""The audit trail: who did what, when. Lines are added, never changed; none holds an elector's data.
+"""The audit trail: who did what, when. No line holds an elector's data.
 
-A line is written last, when its transaction commits: then the end of the chain is held for a moment only, and whoever
-waits for it holds nothing that others wait for. Each line has the SHA-256 of the one before and of itself, and is
-copied to the log. Whoever changes, removes or forges lines in the database (its owner may, without the triggers) would
-have to change the log too, which is kept elsewhere: `python -m worker audit verify --log FILE` compares them.
+The table `audit` is append-only: the accounts of the services may only insert, and triggers refuse updates and deletes,
+except the deletion of old lines that a line of the trail announces. Each line also goes to the log of the notifier,
+with its number and a digest of its contents; `python -m worker audit verify --log FILE` compares both, so that a change
+by the owner of the database is found (ADR 0035).
 
-Agents, and what people write in their own words, stand in a line by a sign only; the table of words has them until they
-are forgotten (ADR 0039). A sign is the digest of a salt and of the words: nobody gives it others.
+Agents, and texts that people typed, stand in a line by a pseudonym. The table `audit_word` has the words until they are
+forgotten (ADR 0039). A pseudonym is a digest of a random salt and of the words, so that a change of words is found.
 """
 
 import hashlib
@@ -16,7 +16,7 @@ import secrets
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import structlog
 from sqlalchemy import (
@@ -25,127 +25,84 @@ from sqlalchemy import (
     Engine,
     column,
     delete,
-    event,
     func,
     insert,
     literal,
-    or_,
     select,
     table,
     text,
     update,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 
 from common.french import count_of
 from worker.db.types import utc_now
-from worker.exports.models import Audit, AuditHead, AuditWord, Process
+from worker.exports.models import Audit, AuditUnlogged, AuditWord, Process
 
 NOTIFIER = "notifier"
 """The actor of what the notifier does by its own clock."""
 
 
 class Action(StrEnum):
-    """What is put on record; each part of the program has its own, with a label below."""
+    """What a line is about, and its French label for operators."""
 
-    FILE_DOWNLOADED = "file_downloaded"
-    DEPOT_DECLARED = "depot_declared"
-    DEPOT_VERDICT = "depot_verdict"
-    PUBLICATION_DECLARED = "publication_declared"
-    FILE_PURGED = "file_purged"
-    FILE_FOUND_WRONG = "file_found_wrong"
-    FILE_RECALLED = "file_recalled"
-    IMPORT_UNDONE = "import_undone"
-    IMPORT_REDATED = "import_redated"
-    SENDER_ALLOWED = "sender_allowed"
-    SENDER_REMOVED = "sender_removed"
-    LISTENER_ADDED = "listener_added"
-    LISTENER_REMOVED = "listener_removed"
-    TOKEN_MADE = "token_made"  # noqa: S105 — what was done
-    TOKEN_REVOKED = "token_revoked"  # noqa: S105 — likewise
-    RECIPIENT_ADDED = "recipient_added"
-    RECIPIENT_REMOVED = "recipient_removed"
-    RECIPIENT_DISABLED = "recipient_disabled"
-    DEAD_LETTER_REQUEUED = "dead_letter_requeued"
-    DEAD_LETTER_DROPPED = "dead_letter_dropped"
-    DOUBT_DECIDED = "doubt_decided"
-    REUNION_CHANGED = "reunion_changed"
-    SCRUTIN_CHANGED = "scrutin_changed"
-    MOTIFS_COMPLETED = "motifs_completed"
-    BUREAU_DESCRIBED = "bureau_described"
-    PROTECTION_CHANGED = "protection_changed"
-    WISHES_CHANGED = "wishes_changed"
-    ELECTEURS_SEEN = "electeurs_seen"
-    DOWNLOAD_BEGUN = "download_begun"
-    LOGGED_IN = "logged_in"
-    LOGIN_REFUSED = "login_refused"
-    SESSIONS_ENDED = "sessions_ended"
-    IDENTITY_FORGOTTEN = "identity_forgotten"
-    AGENT_CHANGED = "agent_changed"
-    AGENT_REMOVED = "agent_removed"
-    ARRIVAL_RECEIVED = "arrival_received"
-    ARRIVAL_DROPPED = "arrival_dropped"
-    REGISTRE_IMPORTED = "registre_imported"
-    AUDIT_PURGED = "audit_purged"
-    FORGOTTEN = "forgotten"
-    VERSIONS_PURGED = "versions_purged"
-    SETTINGS_CHANGED = "settings_changed"
-    ANOMALIES_HANDLED = "anomalies_handled"
-    BACKUP_MADE = "backup_made"
-    BACKUP_RESTORED = "backup_restored"
+    label: str
 
-    @property
-    def label(self) -> str:
-        """What an operator reads."""
-        return _LABELS[self]
+    def __new__(cls, value: str, label: str) -> Self:
+        """A code with its label."""
+        member = str.__new__(cls, value)
+        member._value_ = value
+        member.label = label
+        return member
+
+    FILE_DOWNLOADED = "file_downloaded", "fichier téléchargé"
+    DEPOT_DECLARED = "depot_declared", "dépôt déclaré"
+    DEPOT_VERDICT = "depot_verdict", "réponse de la plateforme notée"
+    PUBLICATION_DECLARED = "publication_declared", "publication notée"
+    FILE_PURGED = "file_purged", "fichier purgé"
+    FILE_FOUND_WRONG = "file_found_wrong", "fichier trouvé en défaut"
+    FILE_RECALLED = "file_recalled", "fichier à refaire"
+    IMPORT_UNDONE = "import_undone", "import annulé"
+    IMPORT_REDATED = "import_redated", "jour d'un export corrigé"
+    SENDER_ALLOWED = "sender_allowed", "compte autorisé à demander"
+    SENDER_REMOVED = "sender_removed", "compte retiré"
+    LISTENER_ADDED = "listener_added", "écoute ajoutée"
+    LISTENER_REMOVED = "listener_removed", "écoute retirée"
+    TOKEN_MADE = "token_made", "jeton fait"
+    TOKEN_REVOKED = "token_revoked", "jeton révoqué"
+    RECIPIENT_ADDED = "recipient_added", "destinataire ajouté"
+    RECIPIENT_REMOVED = "recipient_removed", "destinataire retiré"
+    RECIPIENT_DISABLED = "recipient_disabled", "destinataire arrêté, sur sa demande"
+    DEAD_LETTER_REQUEUED = "dead_letter_requeued", "lettre morte remise en file"
+    DEAD_LETTER_DROPPED = "dead_letter_dropped", "lettre morte supprimée"
+    DOUBT_DECIDED = "doubt_decided", "doute tranché"
+    REUNION_CHANGED = "reunion_changed", "réunion de la commission"
+    SCRUTIN_CHANGED = "scrutin_changed", "scrutin"
+    MOTIFS_COMPLETED = "motifs_completed", "motifs complétés"
+    BUREAU_DESCRIBED = "bureau_described", "bureau complété"
+    PROTECTION_CHANGED = "protection_changed", "protection d'un électeur (art. L. 37)"
+    WISHES_CHANGED = "wishes_changed", "messages souhaités"
+    ELECTEURS_SEEN = "electeurs_seen", "électeurs consultés à l'écran"
+    DOWNLOAD_BEGUN = "download_begun", "téléchargement commencé"
+    LOGGED_IN = "logged_in", "identification à l'écran"
+    LOGIN_REFUSED = "login_refused", "identification par un autre compte"
+    SESSIONS_ENDED = "sessions_ended", "sessions d'un agent terminées"
+    IDENTITY_FORGOTTEN = "identity_forgotten", "compte d'identification oublié"
+    AGENT_CHANGED = "agent_changed", "agent ajouté ou changé"
+    AGENT_REMOVED = "agent_removed", "agent retiré"
+    ARRIVAL_RECEIVED = "arrival_received", "export du REU déposé"
+    ARRIVAL_DROPPED = "arrival_dropped", "export du REU non repris"
+    REGISTRE_IMPORTED = "registre_imported", "export du REU ou mouvements repris dans le registre"
+    AUDIT_PURGED = "audit_purged", "lignes anciennes du journal effacées"
+    FORGOTTEN = "forgotten", "données effacées à la demande"
+    VERSIONS_PURGED = "versions_purged", "anciennes versions du registre effacées"
+    SETTINGS_CHANGED = "settings_changed", "configuration d'un service"
+    ANOMALIES_HANDLED = "anomalies_handled", "anomalies traitées"
+    BACKUP_MADE = "backup_made", "sauvegarde"
+    BACKUP_RESTORED = "backup_restored", "sauvegarde remise en place"
 
 
-_LABELS = {
-    Action.FILE_DOWNLOADED: "fichier téléchargé",
-    Action.DEPOT_DECLARED: "dépôt déclaré",
-    Action.DEPOT_VERDICT: "réponse de la plateforme notée",
-    Action.PUBLICATION_DECLARED: "publication notée",
-    Action.FILE_PURGED: "fichier purgé",
-    Action.FILE_FOUND_WRONG: "fichier trouvé en défaut",
-    Action.FILE_RECALLED: "fichier à refaire",
-    Action.IMPORT_UNDONE: "import annulé",
-    Action.IMPORT_REDATED: "jour d'un export corrigé",
-    Action.SENDER_ALLOWED: "compte autorisé à demander",
-    Action.SENDER_REMOVED: "compte retiré",
-    Action.LISTENER_ADDED: "écoute ajoutée",
-    Action.LISTENER_REMOVED: "écoute retirée",
-    Action.TOKEN_MADE: "jeton fait",
-    Action.TOKEN_REVOKED: "jeton révoqué",
-    Action.RECIPIENT_ADDED: "destinataire ajouté",
-    Action.RECIPIENT_REMOVED: "destinataire retiré",
-    Action.RECIPIENT_DISABLED: "destinataire arrêté, sur sa demande",
-    Action.DEAD_LETTER_REQUEUED: "lettre morte remise en file",
-    Action.DEAD_LETTER_DROPPED: "lettre morte supprimée",
-    Action.DOUBT_DECIDED: "doute tranché",
-    Action.REUNION_CHANGED: "réunion de la commission",
-    Action.SCRUTIN_CHANGED: "scrutin",
-    Action.MOTIFS_COMPLETED: "motifs complétés",
-    Action.BUREAU_DESCRIBED: "bureau complété",
-    Action.PROTECTION_CHANGED: "protection d'un électeur (art. L. 37)",
-    Action.WISHES_CHANGED: "messages souhaités",
-    Action.ELECTEURS_SEEN: "électeurs consultés à l'écran",
-    Action.DOWNLOAD_BEGUN: "téléchargement commencé",
-    Action.LOGGED_IN: "identification à l'écran",
-    Action.LOGIN_REFUSED: "identification par un autre compte",
-    Action.SESSIONS_ENDED: "sessions d'un agent terminées",
-    Action.IDENTITY_FORGOTTEN: "compte d'identification oublié",
-    Action.AGENT_CHANGED: "agent ajouté ou changé",
-    Action.AGENT_REMOVED: "agent retiré",
-    Action.ARRIVAL_RECEIVED: "export du REU déposé",
-    Action.ARRIVAL_DROPPED: "export du REU non repris",
-    Action.REGISTRE_IMPORTED: "export du REU ou mouvements repris dans le registre",
-    Action.AUDIT_PURGED: "lignes anciennes du journal effacées",
-    Action.FORGOTTEN: "données effacées à la demande",
-    Action.VERSIONS_PURGED: "anciennes versions du registre effacées",
-    Action.SETTINGS_CHANGED: "configuration d'un service",
-    Action.ANOMALIES_HANDLED: "anomalies traitées",
-    Action.BACKUP_MADE: "sauvegarde",
-    Action.BACKUP_RESTORED: "sauvegarde remise en place",
-}
+_LABELS: Mapping[str, str] = {it.value: it.label for it in Action}
 
 
 class Actor(NamedTuple):
@@ -156,20 +113,20 @@ class Actor(NamedTuple):
 
 
 class WordKind(StrEnum):
-    """What stands in a line by a sign, which begins with this word."""
+    """What a pseudonym stands for; it begins with this word."""
 
     AGENT = "agent"
     TEXTE = "texte"
 
 
-class Aside(NamedTuple):
-    """A name, or a text that a person wrote: what must be able to leave the trail without breaking it."""
+class Pseudonymised(NamedTuple):
+    """The name of an agent, or a text that a person typed: the trail has a pseudonym for it."""
 
     kind: WordKind
-    said: str
+    words: str
 
 
-Detail = str | Sequence[str | Aside]
+Detail = str | Sequence[str | Pseudonymised]
 
 
 def record_audit(
@@ -184,163 +141,109 @@ def record_audit(
 ) -> None:
     """Add a line to the audit trail, inside the caller's transaction: both happen, or neither.
 
-    `actor` is the system's user of a command, `NOTIFIER`, or the agent who acts by `account`, whom it may speak for;
-    without `account` the actor is its own. `detail` is French, and may name files and accounts, never an elector; what
-    names an agent, or somebody wrote freely, is given as `Aside`.
+    `actor` is the system's user of a command, `NOTIFIER`, or the agent for whom the account acts; without `account` the
+    actor is its own account. `detail` is French, and may name files and accounts, never an elector; names of agents and
+    texts that a person typed are given as `Pseudonymised`.
     """
-    who = {"account": account or actor, "actor": actor}
-    line = who | {"action": action.value, "code_commune": code_commune, "export_id": export_id, "detail": detail}
-    if _PENDING not in connection.info:
-        connection.info[_PENDING] = []
-        event.listen(connection, "commit", _write_pending)
-        event.listen(connection, "rollback", _forget_pending)
-    connection.info[_PENDING].append(line)
+    name = _name_of_actor(connection, actor)
+    parts = [detail] if isinstance(detail, str) else detail
+    words = (it if isinstance(it, str) else _pseudonym_of(connection, it, code_commune) for it in parts)
+    at = connection.execute(select(utc_now())).scalar_one()
+    line = AuditLine(
+        id=_next_number(connection),
+        at=at.replace(microsecond=at.microsecond // 1000 * 1000),
+        account=account if account not in {"", actor} else name,
+        actor=name,
+        action=action.value,
+        code_commune=code_commune,
+        export_id=export_id,
+        detail="".join(words),
+    )
+    connection.execute(insert(Audit).inline().values(line._asdict()))
+    connection.execute(insert(AuditUnlogged).inline().values(id=line.id, line=line.for_log()))
 
 
-def note_settings(connection: Connection, who: Actor, said: str) -> bool:
-    """Put on record what a process runs with, secrets masked, unless it is what was last said; whether it was not."""
-    name, digest = f"{who.name} {who.account}".strip(), hashlib.sha256(said.encode()).hexdigest()
-    connection.execute(select(AuditHead.id).with_for_update())  # several processes of a kind start together
-    known = connection.scalar(select(Process.settings_hash).where(Process.name == name))
-    if known == digest:
+def note_settings(connection: Connection, who: Actor, settings: str) -> bool:
+    """Record what a process runs with, secrets masked, unless the last record says the same; return whether it did."""
+    name, digest = f"{who.name} {who.account}".strip(), hashlib.sha256(settings.encode()).hexdigest()
+    is_other = Process.name == name, Process.settings_hash != digest
+    changed = connection.execute(update(Process).where(*is_other).values(settings_hash=digest)).rowcount
+    if not changed and not _insert_if_new(connection, Process, name=name, settings_hash=digest):
         return False
-    if known is None:
-        connection.execute(insert(Process).values(name=name, settings_hash=digest))
-    else:
-        connection.execute(update(Process).where(Process.name == name).values(settings_hash=digest))
-    record_audit(connection, Action.SETTINGS_CHANGED, actor=who.name, account=who.account, detail=said)
+    record_audit(connection, Action.SETTINGS_CHANGED, actor=who.name, account=who.account, detail=settings)
     return True
 
 
 def note_removed(by: Actor) -> Callable[[Connection, int], None]:
-    """What puts on record that so many electors of former versions of the register are removed."""
+    """Return a function that records how many electors of former versions of the register are removed."""
 
     def note(connection: Connection, electeurs: int) -> None:
-        who: dict[str, Any] = {"actor": by.name, "account": by.account}
-        said = count_of(electeurs, "ligne d'électeur", "lignes d'électeur")
-        record_audit(connection, Action.VERSIONS_PURGED, **who, detail=said)
+        detail = count_of(electeurs, "ligne d'électeur", "lignes d'électeur")
+        record_audit(connection, Action.VERSIONS_PURGED, actor=by.name, account=by.account, detail=detail)
 
     return note
 
 
-_PENDING = "audit"
-"""Where a connection keeps the lines of its transaction."""
-
-_log = structlog.get_logger("audit")
-
-
-def _forget_pending(connection: Connection) -> None:
-    connection.info.pop(_PENDING, None)
-
-
-def _write_pending(connection: Connection) -> None:
-    """Add the lines of a transaction to the chain, before its commit is sent, and copy them to the log."""
-    pending = connection.info.pop(_PENDING, ())
-    if not pending:
-        return
-    before = connection.execute(select(AuditHead.chain).with_for_update()).scalar_one()
-    signs = _Signs(connection)
-    at = connection.execute(select(utc_now())).scalar_one()
-    at = at.replace(microsecond=at.microsecond // 1000 * 1000)
-    for values in pending:
-        line = AuditLine(_next_number(connection), at, **signs.write(values))
-        before = line.chained_to(before)
-        connection.execute(insert(Audit).inline().values(**line._asdict(), chain=before))
-        if structlog.is_configured():  # a service: an operator's command has no log that is kept
-            copied = {name: value for name, value in line._asdict().items() if name not in {"detail", "at"}}
-            _log.info("audit", **copied, chain=before, at=_iso(line.at))
-    connection.execute(update(AuditHead).values(chain=before))
-
-
 _AGENTS = table("agent", column("name"))
-"""Only their names: who is none has no sign, as an operator or a program."""
-
-_SIGN = re.compile(rf"\b(?:{'|'.join(WordKind)})-[0-9a-f]{{32}}\b")
+_PSEUDONYM = re.compile(rf"\b(?:{'|'.join(WordKind)})-[0-9a-f]{{32}}\b")
 
 
-def _sign_of(kind: str, salt: str, said: str) -> str:
-    return f"{kind}-{hashlib.sha256(f'{salt} {said}'.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class _Signs:
-    """The signs of what the lines of a transaction say; whoever adds one holds the end of the chain."""
-
-    def __init__(self, connection: Connection) -> None:
-        self._connection = connection
-        self._known: dict[tuple[Aside, str], str] = {}
-
-    def write(self, values: Mapping[str, Any]) -> dict[str, Any]:
-        """The columns of a line, with signs for names and texts."""
-        actor, account, detail = values["actor"], values["account"], values["detail"]
-        sign = self._of_actor(actor)
-        parts = [detail] if isinstance(detail, str) else detail
-        said = "".join(it if isinstance(it, str) else self._of(it, values["code_commune"]) for it in parts)
-        return {**values, "actor": sign, "account": sign if account == actor else account, "detail": said}
-
-    def _of_actor(self, name: str) -> str:
-        words = Aside(WordKind.AGENT, name)
-        if (words, "") not in self._known:
-            sign = find_sign(self._connection, name)
-            is_agent = select(_AGENTS.c.name).where(_AGENTS.c.name == name).limit(1)
-            if sign is not None or self._connection.scalar(is_agent) is None:
-                self._known[words, ""] = sign or name
-        return self._of(words, "")
-
-    def _of(self, words: Aside, code_commune: str) -> str:
-        key = words, "" if words.kind is WordKind.AGENT else code_commune
-        if words.said and key not in self._known:
-            sign = find_sign(self._connection, words.said) if words.kind is WordKind.AGENT else None
-            self._known[key] = sign or self._add(*key)
-        return self._known.get(key, "")
-
-    def _add(self, words: Aside, code_commune: str) -> str:
-        salt = secrets.token_hex(16)
-        sign = _sign_of(words.kind, salt, words.said)
-        row = {"sign": sign, "salt": salt, "kind": words.kind.value, "said": words.said, "code_commune": code_commune}
-        self._connection.execute(insert(AuditWord).inline().values(row))
-        return sign
+def _make_pseudonym(kind: str, salt: str, words: str) -> str:
+    return f"{kind}-{_digest(f'{salt} {words}')[:32]}"
 
 
-def find_sign(connection: Connection, agent: str) -> str | None:
-    """By which sign the lines name an agent; nothing when none does."""
-    is_hers = AuditWord.kind == literal(WordKind.AGENT.value, literal_execute=True), AuditWord.said == agent
-    return connection.scalar(select(AuditWord.sign).where(*is_hers))
+def _name_of_actor(connection: Connection, name: str) -> str:
+    """The pseudonym of an agent; the name itself for operators, accounts and programs."""
+    if (known := find_pseudonym(connection, name)) is not None:
+        return known
+    is_agent = connection.scalar(select(_AGENTS.c.name).where(_AGENTS.c.name == name).limit(1)) is not None
+    return _pseudonym_of(connection, Pseudonymised(WordKind.AGENT, name), "") if is_agent else name
+
+
+def _pseudonym_of(connection: Connection, named: Pseudonymised, code_commune: str) -> str:
+    """The pseudonym of an agent, one in all lines, or of a text, a new one in each line."""
+    if not named.words:
+        return ""
+    is_agent = named.kind is WordKind.AGENT
+    if is_agent and (known := find_pseudonym(connection, named.words)) is not None:
+        return known
+    salt = secrets.token_hex(16)
+    pseudonym = _make_pseudonym(named.kind, salt, named.words)
+    row = {"pseudonym": pseudonym, "salt": salt, "kind": named.kind.value, "words": named.words}
+    if _insert_if_new(connection, AuditWord, **row, code_commune="" if is_agent else code_commune):
+        return pseudonym
+    return _pseudonym_of(connection, named, code_commune)  # another transaction has just added this agent
+
+
+def _insert_if_new(connection: Connection, model: type[AuditWord | Process], **values: str) -> bool:
+    """Insert a row, after other transactions that insert the same; return whether it was new."""
+    dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
+    statement = dialect.insert(model).inline().values(**values).on_conflict_do_nothing()
+    return connection.execute(statement, execution_options={"preserve_rowcount": True}).rowcount == 1
+
+
+def find_pseudonym(connection: Connection, agent: str) -> str | None:
+    """The pseudonym of an agent in the trail, or None."""
+    kind = literal(WordKind.AGENT.value, literal_execute=True)
+    return connection.scalar(select(AuditWord.pseudonym).where(AuditWord.kind == kind, AuditWord.words == agent))
 
 
 def forget_words(connection: Connection, condition: ColumnElement[bool]) -> list[str]:
-    """Let go of names or texts; their signs, which whoever calls puts on record: without that, `verify` asks why."""
-    return list(connection.scalars(delete(AuditWord).where(condition).returning(AuditWord.sign)))
+    """Delete these names or texts and return their pseudonyms.
 
-
-def count_naming(connection: Connection, agent: str) -> tuple[int, datetime | None]:
-    """How many lines from before there were signs have her name, and when the last one was written."""
-    named = or_(Audit.actor == agent, Audit.account == agent, Audit.detail.contains(agent, autoescape=True))
-    number, last = connection.execute(select(func.count(), func.max(Audit.at)).where(named)).one()
-    return number, last
-
-
-def _read_words(connection: Connection, said: Iterable[str]) -> dict[str, str]:
-    """What the signs in these texts stand for."""
-    signs = sorted({sign for it in said for sign in _SIGN.findall(it)})
-    found: dict[str, str] = {}
-    for at in range(0, len(signs), _AT_ONCE):
-        some = select(AuditWord.sign, AuditWord.said).where(AuditWord.sign.in_(signs[at : at + _AT_ONCE]))
-        found |= {row.sign: row.said for row in connection.execute(some)}
-    return found
-
-
-_AT_ONCE = 500
+    The caller must record the pseudonyms, or `verify_audit` reports them as missing.
+    """
+    return list(connection.scalars(delete(AuditWord).where(condition).returning(AuditWord.pseudonym)))
 
 
 def _next_number(connection: Connection) -> int:
-    """From the sequence where there is one, so that the release before goes on counting where we end."""
     if connection.dialect.name == "postgresql":
         return int(connection.execute(text("SELECT nextval('audit_id_seq')")).scalar_one())
     return int(connection.execute(select(func.coalesce(func.max(Audit.id), 0))).scalar_one()) + 1
-
-
-def _iso(at: datetime) -> str:
-    return at.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
 class AuditLine(NamedTuple):
@@ -357,31 +260,39 @@ class AuditLine(NamedTuple):
 
     @property
     def label(self) -> str:
-        """What was done, as an operator reads it."""
-        try:
-            return Action(self.action).label
-        except ValueError:
-            return self.action
+        """The action, as an operator reads it."""
+        return _LABELS.get(self.action, self.action)
 
     @property
-    def signs(self) -> set[str]:
-        """What stands in it by a sign."""
-        return {sign for said in (self.account, self.actor, self.detail) for sign in _SIGN.findall(said)}
+    def pseudonyms(self) -> set[str]:
+        """The pseudonyms in this line."""
+        return {it for value in (self.account, self.actor, self.detail) for it in _PSEUDONYM.findall(value)}
 
     def in_words(self, words: Mapping[str, str]) -> "AuditLine":
-        """With what its signs stand for."""
-        said: dict[str, Any] = {
-            name: _SIGN.sub(lambda it: words.get(it[0], it[0]), getattr(self, name)) for name in _WITH_SIGNS
-        }
-        return self._replace(**said)
+        """This line with the words that its pseudonyms stand for."""
 
-    def chained_to(self, before: str) -> str:
-        """The digest of this line after that of the line before."""
-        said = json.dumps([before, *self._replace(at=_iso(self.at))], ensure_ascii=False)  # type: ignore[arg-type]
-        return hashlib.sha256(said.encode("utf-8", "surrogatepass")).hexdigest()
+        def replace(value: str) -> str:
+            return _PSEUDONYM.sub(lambda it: words.get(it[0], it[0]), value)
+
+        return self._replace(account=replace(self.account), actor=replace(self.actor), detail=replace(self.detail))
+
+    def for_log(self) -> dict[str, Any]:
+        """What the log has of this line: all but the detail, and a digest of the whole."""
+        values = self._asdict() | {"at": self.at.astimezone(UTC).isoformat(timespec="milliseconds")}
+        digest = _digest(json.dumps(list(values.values()), ensure_ascii=False))
+        return {name: value for name, value in values.items() if name != "detail"} | {"digest": digest}
 
 
-_WITH_SIGNS = "account", "actor", "detail"
+def log_lines(engine: Engine) -> int:
+    """Write the lines that the log does not have yet to the log; return how many."""
+    log = structlog.get_logger("audit")
+    with engine.begin() as connection:
+        rows = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line).order_by(AuditUnlogged.id)).all()
+        for row in rows:
+            log.info("audit", **row.line)
+        if rows:
+            connection.execute(delete(AuditUnlogged).where(AuditUnlogged.id.in_([row.id for row in rows])))
+    return len(rows)
 
 
 def read_audit(
@@ -390,12 +301,20 @@ def read_audit(
     """The last lines, the newest first, with the names and texts that are not forgotten."""
     query = select(*_COLUMNS).where(*_about(code_commune, since)).order_by(Audit.at.desc(), Audit.id.desc())
     lines = [AuditLine(*row) for row in connection.execute(query.limit(limit))]
-    words = _read_words(connection, (said for it in lines for said in (it.actor, it.detail)))
+    pseudonyms = sorted({it for line in lines for it in line.pseudonyms})
+    words: dict[str, str] = {}
+    for at in range(0, len(pseudonyms), _AT_ONCE):
+        is_asked = AuditWord.pseudonym.in_(pseudonyms[at : at + _AT_ONCE])
+        found = connection.execute(select(AuditWord.pseudonym, AuditWord.words).where(is_asked))
+        words |= {row.pseudonym: row.words for row in found}
     return [it.in_words(words) for it in lines]
 
 
+_AT_ONCE = 500
+
+
 def count_audit(connection: Connection, *, code_commune: str | None = None, since: datetime | None = None) -> int:
-    """How many lines there are of what `read_audit` shows the last of."""
+    """How many lines `read_audit` would return without a limit."""
     return connection.scalar(select(func.count()).select_from(Audit).where(*_about(code_commune, since))) or 0
 
 
@@ -407,14 +326,14 @@ def _about(code_commune: str | None, since: datetime | None) -> list[ColumnEleme
 _COLUMNS = tuple(getattr(Audit, name) for name in AuditLine._fields)
 
 LEAST_DAYS = 30
-"""No line is purged before; the triggers of the database hold it too (migration 0032)."""
+"""No younger line is deleted; the triggers of the database hold it too."""
 
 
 def purge_audit(engine: Engine, days: float, *, actor: str) -> int:
-    """Remove the lines of more than `days` days, `LEAST_DAYS` at least; how many there were.
+    """Delete the lines of more than `days` days, `LEAST_DAYS` at least; return how many.
 
-    What is removed is itself on record, and that first: the database lets go only of what a line says is purged. A
-    purge that was killed in between is finished by the next one.
+    The first transaction records what will be deleted, because the triggers allow the deletion only of what a line
+    announces. The next purge finishes one that was killed in between.
     """
     kept = timedelta(days=max(days, LEAST_DAYS))
     with engine.begin() as connection:
@@ -425,76 +344,69 @@ def purge_audit(engine: Engine, days: float, *, actor: str) -> int:
             return 0
         record_audit(connection, Action.AUDIT_PURGED, actor=actor, detail=f"{before:%Y-%m-%d %H:%M:%S}.000 UTC")
     with engine.begin() as connection:
-        return _remove_before(connection, before.replace(microsecond=0))
+        return _delete_before(connection, before.replace(microsecond=0))
 
 
-def _remove_before(connection: Connection, before: datetime) -> int:
+def _delete_before(connection: Connection, before: datetime) -> int:
     if connection.dialect.name == "postgresql":
         return int(connection.execute(text("SELECT purge_audit(:before)"), {"before": before}).scalar_one())
     first_kept = select(func.min(Audit.id)).where(Audit.at >= before).scalar_subquery()
-    last = select(Audit.chain).where(Audit.id < first_kept).order_by(Audit.id.desc()).limit(1)
-    if (anchor := connection.scalar(last)) is not None:
-        connection.execute(update(AuditHead).values(anchor=anchor))
     removed = connection.execute(delete(Audit).where(Audit.id < first_kept)).rowcount
     left = connection.execute(select(Audit.actor, Audit.detail))
-    kept = {sign for row in left for said in row for sign in _SIGN.findall(said)}
-    for sign in set(connection.scalars(select(AuditWord.sign))) - kept:
-        connection.execute(delete(AuditWord).where(AuditWord.sign == sign))
+    kept = {it for row in left for value in row for it in _PSEUDONYM.findall(value)}
+    for pseudonym in set(connection.scalars(select(AuditWord.pseudonym))) - kept:
+        connection.execute(delete(AuditWord).where(AuditWord.pseudonym == pseudonym))
     return removed
 
 
 class TrailFault(NamedTuple):
-    """A line that is not as it was written; `number` is that of the row, or of the row that is not there."""
+    """A line that is not as it was written; `number` is its number, or that of a line that is missing."""
 
     number: int
-    said: str
+    reason: str
 
 
-def verify_audit(connection: Connection, copies: Mapping[int, str]) -> Iterator[TrailFault]:
-    """What is wrong with the trail: by its own chain, and by the digests of the lines that logs have.
+def verify_audit(connection: Connection, logged: Mapping[int, str] | None) -> Iterator[TrailFault]:
+    """What is wrong with the trail: by the digests of its lines in the log, if there is one, and by the pseudonyms.
 
-    A line that no log has is said too when logs have others of its time: it was forged, or written by a command of the
-    operator, whose log nobody keeps.
+    The log may begin after the trail: older lines are not compared.
     """
-    head = connection.execute(select(AuditHead.chain, AuditHead.anchor)).one()
-    known = connection.execute(select(AuditWord.sign, AuditWord.kind, AuditWord.salt, AuditWord.said))
-    words = {sign: sign == _sign_of(kind, salt, said) for sign, kind, salt, said in known}
-    forgotten = select(Audit.detail).where(Audit.action == Action.FORGOTTEN.value)
-    words |= {sign: True for detail in connection.scalars(forgotten) for sign in _SIGN.findall(detail)}
-    before, seen, oldest = head.anchor, set[int](), min(copies, default=None)
-    for row in connection.execute(select(*_COLUMNS, Audit.chain).order_by(Audit.id).execution_options(yield_per=500)):
-        line, chain = AuditLine(*row[:-1]), row[-1]
+    words = _check_words(connection)
+    waiting = connection.execute(select(AuditUnlogged.id, AuditUnlogged.line))
+    digests = {row.id: str(row.line["digest"]) for row in waiting} | dict(logged or {})
+    begin, seen = min(logged or (), default=None), set[int]()
+    for row in connection.execute(select(*_COLUMNS).order_by(Audit.id).execution_options(yield_per=500)):
+        line = AuditLine(*row)
         seen.add(line.id)
-        if line.chained_to(before) != chain:
-            yield TrailFault(
-                line.id, "changée, forgée, ou la ligne d'avant a disparu" if chain else "hors de la chaîne : forgée"
-            )
-        elif line.id in copies and copies[line.id] != chain:
-            yield TrailFault(line.id, "autre que dans le journal du service")
-        elif oldest is not None and line.id > oldest and line.id not in copies:
-            who = f"{line.actor}, {line.label}"
-            yield TrailFault(line.id, f"absente du journal du service : forgée, ou écrite par une commande ({who})")
-        elif not all(words.get(sign) for sign in line.signs):
+        if begin is not None and line.id >= begin and line.id not in digests:
+            yield TrailFault(line.id, f"absente du journal du service, ajoutée à la base ({line.actor}, {line.label})")
+        elif line.id in digests and digests[line.id] != line.for_log()["digest"]:
+            yield TrailFault(line.id, "changée : autre que dans le journal du service")
+        elif not all(words.get(it) for it in line.pseudonyms):
             yield TrailFault(line.id, "un nom ou un texte a changé, ou a disparu sans qu'un effacement soit noté")
-        before = chain or before
-    if before != head.chain:
-        yield TrailFault(max(seen, default=0) + 1, "la fin a disparu")
-    first = min(seen, default=0)
-    for number in sorted(copies.keys() - seen):
-        if number > first:
+    for number in sorted(digests.keys() - seen):
+        if number > min(seen, default=0):
             yield TrailFault(number, "disparue : le journal du service la connaît")
 
 
-def read_copies(lines: Iterable[str]) -> dict[int, str]:
-    """The digests of the lines that a log has, by their numbers; whatever a collector wrote before each is passed."""
-    copies: dict[int, str] = {}
+def _check_words(connection: Connection) -> dict[str, bool]:
+    """By pseudonym, whether it is that of its words; those that a line of the trail says are forgotten are right."""
+    known = connection.execute(select(AuditWord.pseudonym, AuditWord.kind, AuditWord.salt, AuditWord.words))
+    words = {row.pseudonym: row.pseudonym == _make_pseudonym(row.kind, row.salt, row.words) for row in known}
+    forgotten = select(Audit.detail).where(Audit.action == Action.FORGOTTEN.value)
+    return words | {it: True for detail in connection.scalars(forgotten) for it in _PSEUDONYM.findall(detail)}
+
+
+def read_log(lines: Iterable[str]) -> dict[int, str]:
+    """The digests of the trail's lines in a log, by number, whatever a log collector wrote before each."""
+    digests: dict[int, str] = {}
     for line in lines:
-        if '"audit"' not in line:
+        if '"audit"' not in line or "{" not in line:
             continue
         try:
-            said: Any = json.loads(line[line.index("{") :])
+            entry: Any = json.loads(line[line.index("{") :])
         except ValueError:
             continue
-        if isinstance(said, dict) and said.get("event") == "audit" and isinstance(said.get("id"), int):
-            copies[said["id"]] = str(said.get("chain", ""))
-    return copies
+        if isinstance(entry, dict) and entry.get("event") == "audit" and isinstance(entry.get("digest"), str):
+            digests[int(entry["id"])] = entry["digest"]
+    return digests

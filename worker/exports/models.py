@@ -392,29 +392,27 @@ class Audit(Base):
     code_commune: Mapped[str] = mapped_column(Texte, default="", server_default="")
     export_id: Mapped[int | None] = mapped_column(_Id)
     detail: Mapped[str] = mapped_column(Texte, default="", server_default="")
-    chain: Mapped[str] = _empty("SHA-256 of the line before and of this one; see worker.exports.audit.")
 
 
-class AuditHead(Base):
-    """The end of the chain, one row: whoever adds a line holds it until the transaction is over."""
+class AuditUnlogged(Base):
+    """What the notifier is to write to its log of a line of the trail; it deletes the row then."""
 
-    __tablename__ = "audit_head"
+    __tablename__ = "audit_unlogged"
 
-    id: Mapped[int] = mapped_column(Integer, primary_key=True)
-    chain: Mapped[str] = _empty("Of the last line.")
-    anchor: Mapped[str] = _empty("Of the last line that was purged: what the oldest one is chained to.")
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False, doc="Of the line.")
+    line: Mapped[dict[str, Any]] = mapped_column(JSON)
 
 
 class AuditWord(Base):
-    """A name or a text that lines of the trail have by its sign only, until it is forgotten."""
+    """A name or a text for which lines of the trail have a pseudonym, until it is forgotten."""
 
     __tablename__ = "audit_word"
     __table_args__ = (
-        Index("uq_audit_word_agent", "said", unique=True, postgresql_where=_IS_OF_AGENT, sqlite_where=_IS_OF_AGENT),
+        Index("uq_audit_word_agent", "words", unique=True, postgresql_where=_IS_OF_AGENT, sqlite_where=_IS_OF_AGENT),
     )
 
-    sign: Mapped[str] = mapped_column(Texte, primary_key=True, doc="The kind, and a digest of the salt and the words.")
+    pseudonym: Mapped[str] = mapped_column(Texte, primary_key=True, doc="The kind, a digest of salt and words.")
     salt: Mapped[str] = mapped_column(Texte, doc="Random: gone with the words, so that nobody guesses them.")
     kind: Mapped[str] = mapped_column(Texte, doc="agent or texte.")
-    said: Mapped[str] = mapped_column(Texte)
+    words: Mapped[str] = mapped_column(Texte)
     code_commune: Mapped[str] = _empty("Of the line of a text.")

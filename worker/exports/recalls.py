@@ -12,7 +12,7 @@ from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind, ExportStatus, Verdict
 from worker.db.engine import notify_ready
 from worker.errors import RefusedError
-from worker.exports.audit import Action, Aside, Detail, WordKind, record_audit
+from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 from worker.exports.models import Depot, Export, Publication, Recall
 from worker.exports.records import mark_recalled, restart
 
@@ -97,7 +97,7 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
     said: Detail = withdrawal.because
     if withdrawal.reason or withdrawal.import_id is not None:  # a reason, or a file that people named
         why = f"{withdrawal.because} : {withdrawal.reason}" if withdrawal.reason else withdrawal.because
-        said = [Aside(WordKind.TEXTE, why)]
+        said = [Pseudonymised(WordKind.TEXTE, why)]
     only = next(iter(communes)) if len(communes) == 1 else withdrawal.code_commune
     who: dict[str, Any] = {"actor": withdrawal.actor, "account": withdrawal.account}
     record_audit(connection, withdrawal.action, **who, code_commune=only, detail=said)

@@ -39,11 +39,10 @@ from worker.errors import RefusedError
 from worker.exports.audit import (
     Action,
     Actor,
-    Aside,
     Detail,
+    Pseudonymised,
     WordKind,
-    count_naming,
-    find_sign,
+    find_pseudonym,
     forget_words,
     record_audit,
 )
@@ -230,39 +229,32 @@ _AGENT_COLUMNS = (
 
 
 def forget_agent(engine: Engine, name: str, by: Actor) -> Sequence[str]:
-    """Take the name of an agent who left from what she did, the trail included, which keeps a sign; what stays.
+    """Replace the name of a removed agent in all rows and in the trail by a pseudonym; return what stays.
 
     Raises:
-        RefusedError: she is an agent still, or nothing that is kept has her name.
+        RefusedError: this is still an agent, or nothing that is kept has this name.
     """
     with engine.begin() as connection:
         if connection.scalar(select(Agent.name).where(Agent.name == name).limit(1)) is not None:
             raise RefusedError(f"{name} est encore inscrit : retirez-le d'abord (« agents --remove »)")
-        sign = find_sign(connection, name)
-        named = sum(_mask_agent(connection, name, sign or ERASED))
-        left, last = count_naming(connection, name)
-        if not (sign or named or left):
+        pseudonym = find_pseudonym(connection, name)
+        named = sum(_mask_agent(connection, name, pseudonym or ERASED))
+        if not (pseudonym or named):
             raise RefusedError(f"rien de ce qui est gardé ne nomme {name}")
-        forget_words(connection, AuditWord.sign == sign)
-        _record(connection, by, f"un agent : {sign or 'sans signe au journal'}")
+        forget_words(connection, AuditWord.pseudonym == pseudonym)
+        _record(connection, by, f"un agent : {pseudonym or 'sans pseudonyme au journal'}")
     _leave_no_copy(engine)
-    kept = ["les fichiers qui portent son nom, comme un certificat, 30 jours (PREFECTURE_RETENTION_DAYS)"]
-    if left and last:
-        kept.append(
-            f"{left} lignes du journal d'une version d'avant, la dernière du {short_date(jour_a_paris(last))}, 12 mois "
-            "(PREFECTURE_AUDIT_DAYS)"
-        )
-    return [*kept, _BACKUPS]
+    return ["les fichiers qui portent son nom, comme un certificat, 30 jours (PREFECTURE_RETENTION_DAYS)", _BACKUPS]
 
 
-def _mask_agent(connection: Connection, name: str, sign: str) -> Iterator[int]:
+def _mask_agent(connection: Connection, name: str, pseudonym: str) -> Iterator[int]:
     for column in _AGENT_COLUMNS:
-        yield connection.execute(update(column.class_).where(column == name).values({column: sign})).rowcount
+        yield connection.execute(update(column.class_).where(column == name).values({column: pseudonym})).rowcount
     cancelled = Export.error_message == cancelled_by(name)
-    yield connection.execute(update(Export).where(cancelled).values(error_message=cancelled_by(sign))).rowcount
+    yield connection.execute(update(Export).where(cancelled).values(error_message=cancelled_by(pseudonym))).rowcount
     for preview in connection.execute(select(Preview.id, Preview.terms)).all():
         if preview.terms.get("by") == name:
-            terms = preview.terms | {"by": sign}
+            terms = preview.terms | {"by": pseudonym}
             yield connection.execute(update(Preview).where(Preview.id == preview.id).values(terms=terms)).rowcount
 
 
@@ -423,18 +415,18 @@ def _mask_texts(connection: Connection, code_commune: str, named: NameSearch | N
 
 
 def _forget_said(scope: ForgetScope, connection: Connection, named: NameSearch | None) -> int:
-    """Let go of what was written freely in the trail, and say by which signs; how many texts."""
+    """Delete texts that people typed from the trail and record their pseudonyms; return how many texts."""
     code = scope.code_commune
     of_commune = AuditWord.code_commune == code if named is None else AuditWord.code_commune.in_([code, ""])
-    texts = select(AuditWord.sign, AuditWord.said).where(AuditWord.kind == WordKind.TEXTE.value, of_commune)
-    gone = [row.sign for row in connection.execute(texts) if named is None or named.is_in(row.said)]
-    for at in range(0, len(gone), _SIGNS_OF_A_LINE):
-        signs = forget_words(connection, AuditWord.sign.in_(gone[at : at + _SIGNS_OF_A_LINE]))
-        scope.record(connection, f"textes du journal : {' '.join(signs)}")
+    texts = select(AuditWord.pseudonym, AuditWord.words).where(AuditWord.kind == WordKind.TEXTE.value, of_commune)
+    gone = [row.pseudonym for row in connection.execute(texts) if named is None or named.is_in(row.words)]
+    for at in range(0, len(gone), _PSEUDONYMS_OF_A_LINE):
+        pseudonyms = forget_words(connection, AuditWord.pseudonym.in_(gone[at : at + _PSEUDONYMS_OF_A_LINE]))
+        scope.record(connection, f"textes du journal : {' '.join(pseudonyms)}")
     return len(gone)
 
 
-_SIGNS_OF_A_LINE = 100
+_PSEUDONYMS_OF_A_LINE = 100
 
 
 def _mask_documents(connection: Connection, code_commune: str, named: NameSearch | None) -> int:
@@ -459,7 +451,7 @@ def _forget_people(connection: Connection, scope: ForgetScope) -> int:
     names = connection.scalars(select(Agent.name).where(Agent.code_commune == code)).all()
     for name in names:
         who: dict[str, Any] = {"actor": scope.by.name, "account": scope.by.account}
-        detail: Detail = [Aside(WordKind.AGENT, name)]
+        detail: Detail = [Pseudonymised(WordKind.AGENT, name)]
         record_audit(connection, Action.AGENT_REMOVED, **who, code_commune=code, detail=detail)
     for table in (Agent, Recipient):
         connection.execute(delete(table).where(table.code_commune == code))
@@ -612,7 +604,7 @@ _NOBODY: Mapping[type[Any], Mapping[str, Any]] = {
         "date_mouvement": date.min,
     },
     Agent: {"name": "", "code_commune": "", "email": ""},
-    AuditWord: {"sign": "", "salt": "", "kind": "", "said": "", "code_commune": ""},
+    AuditWord: {"pseudonym": "", "salt": "", "kind": "", "words": "", "code_commune": ""},
     Recipient: {"id": "", "code_commune": "", "channel": "", "address": ""},
 }
 """A row of each table that may be left empty: of an empty table PostgreSQL keeps the statistics for ever."""
@@ -644,5 +636,5 @@ def _leave_no_copy(engine: Engine) -> None:
                 connection.execute(insert(table).values(nobody))
             connection.execute(text(f'ANALYZE "{table.__tablename__}"'))
             if nobody:
-                is_nobody = AuditWord.sign == "" if table is AuditWord else table.code_commune == ""
+                is_nobody = AuditWord.pseudonym == "" if table is AuditWord else table.code_commune == ""
                 connection.execute(delete(table).where(is_nobody))

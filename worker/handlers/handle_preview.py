@@ -35,7 +35,7 @@ from worker.errors import (
     LeaseLostError,
     RefusedError,
 )
-from worker.exports.audit import Action, Actor, Aside, Detail, WordKind, note_removed, record_audit
+from worker.exports.audit import Action, Actor, Detail, Pseudonymised, WordKind, note_removed, record_audit
 from worker.exports.lease import Heartbeat, give_back, new_owner
 from worker.exports.recalls import Resting, Withdrawal, find_resting, recall_files
 from worker.handlers.services import Services
@@ -154,7 +154,7 @@ def _import(preview: Preview, owner: str, path: Path, progress: ImportProgress, 
 
     def then(connection: Connection, import_id: int, questions: Sequence[Question]) -> None:
         mark_imported(connection, preview.id, owner, import_id)
-        named = Aside(WordKind.TEXTE, preview.file_name)
+        named = Pseudonymised(WordKind.TEXTE, preview.file_name)
         said = f"export du {short_date(preview.taken_on)}, import {import_id}{describe_answers(questions)}, "
         detail: Detail = [said, named]
         commune = preview.code_commune

@@ -15,7 +15,7 @@ from sqlalchemy.orm import Session
 from schemas.http import TOKEN_PREFIX, digest_secret
 from worker.db.types import utc_now
 from worker.errors import RefusedError
-from worker.exports.audit import Action, Aside, Detail, WordKind, record_audit
+from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 from worker.exports.models import EVERY_COMMUNE, Listener, Sender, Token, TokenCommune
 from worker.notifier.channels.delivery import EVERY_WISH, Channel, join_wishes
 from worker.notifier.dispatch import shown_address
@@ -71,7 +71,7 @@ def add_agent(
     if not connection.execute(update(Agent).where(is_it).values(values)).rowcount:
         connection.execute(insert(Agent).values(name=name, code_commune=code, **values))
     rights = {None: "", True: ", voit les électeurs protégés", False: ", ne voit pas les électeurs protégés"}
-    detail: Detail = [Aside(WordKind.AGENT, name), rights[may_protect]]
+    detail: Detail = [Pseudonymised(WordKind.AGENT, name), rights[may_protect]]
     record_audit(connection, Action.AGENT_CHANGED, actor=actor, code_commune=code, detail=detail)
     return connection.execute(select(Agent.kinds).where(is_it)).scalar_one()
 
@@ -104,7 +104,7 @@ def forget_identity(connection: Connection, name: str, *, actor: str) -> None:
 def _change_everywhere(connection: Connection, name: str, action: Action, actor: str, **values: Any) -> None:  # noqa: ANN401 — columns
     if not connection.execute(update(Agent).where(Agent.name == name).values(**values)).rowcount:
         raise RefusedError(f"aucun agent de ce nom : {name}")
-    record_audit(connection, action, actor=actor, detail=[Aside(WordKind.AGENT, name)])
+    record_audit(connection, action, actor=actor, detail=[Pseudonymised(WordKind.AGENT, name)])
 
 
 def remove_agent(connection: Connection, name: str, code: str | None, *, actor: str) -> None:
@@ -119,7 +119,7 @@ def remove_agent(connection: Connection, name: str, code: str | None, *, actor: 
         raise RefusedError(f"aucun agent de ce nom : {name}")
     left = addresses - {address.casefold() for address in connection.scalars(select(Agent.email))}
     mask_addresses(connection, Notification.recipient.in_([f"courriel:{address}" for address in left]))
-    detail = [Aside(WordKind.AGENT, name)]
+    detail = [Pseudonymised(WordKind.AGENT, name)]
     record_audit(connection, Action.AGENT_REMOVED, actor=actor, code_commune=code or "", detail=detail)
 
 

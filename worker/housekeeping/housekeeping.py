@@ -19,7 +19,7 @@ from worker.arrivals import Arrivals, expire, list_awaited, mark_previews_enqueu
 from worker.db.engine import notify_ready, snapshot
 from worker.db.types import utc_now
 from worker.doorbell import CountEnqueued, Enqueue, EnqueueAny, EnqueueParked, PreviewDoorbell
-from worker.exports.audit import NOTIFIER, Actor, note_removed, purge_audit
+from worker.exports.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.exports.models import Request
 from worker.exports.parked import mark_due, take_back_look
 from worker.exports.purge import Purged, purge_files, remove_abandoned
@@ -352,6 +352,11 @@ def versions_chore(engine: Engine, seconds: float = HOUR_SECONDS) -> Chore:
 def audit_chore(engine: Engine, days: float, seconds: float = 24 * HOUR_SECONDS) -> Chore:
     """Remove the lines of the audit trail that are older than so many days."""
     return Chore("audit", lambda: [purge_audit(engine, days, actor=NOTIFIER)], seconds)
+
+
+def audit_log_chore(engine: Engine) -> Chore:
+    """Write new lines of the audit trail to the log."""
+    return Chore("audit_log", lambda: [log_lines(engine)], 1)
 
 
 def abandoned_chore(engine: Engine, storage: Storage, seconds: float = HOUR_SECONDS) -> Chore:

@@ -318,10 +318,10 @@ def _describe(engine: Engine) -> Holding:
 
 
 def _count_unsaved(engine: Engine, backup: Engine) -> int:
-    """The lines of the trail of what was done here, by their place in its chain, that a backup has not."""
-    done = select(Audit.chain).where(Audit.code_commune != "", Audit.action.not_in(_LOOKS))
+    """How many lines of the trail, about a change in this database, a backup does not have."""
+    done = select(Audit.id, Audit.at).where(Audit.code_commune != "", Audit.action.not_in(_LOOKS))
     with engine.connect() as here, backup.connect() as there:
-        return len(set(here.scalars(done)).difference(there.scalars(select(Audit.chain))))
+        return len(set(here.execute(done)).difference(there.execute(select(Audit.id, Audit.at))))
 
 
 def _put_on_record(connection: Connection, action: Action, *, actor: str, detail: str = "") -> None:

@@ -13,7 +13,7 @@ from worker.arrivals import Preview, accept, add_preview, read_preview
 from worker.db.engine import snapshot
 from worker.doorbell import PreviewDoorbell
 from worker.errors import RefusedError
-from worker.exports.audit import Action, Aside, WordKind, record_audit
+from worker.exports.audit import Action, Pseudonymised, WordKind, record_audit
 from worker.exports.models import Request
 from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.declarations import refuse_future
@@ -62,7 +62,7 @@ class PreviewOrder(_Order[RegistrePreviewRequested]):
             actor=self.requested_by,
             account=self.account,
             code_commune=asked.commune,
-            detail=[Aside(WordKind.TEXTE, columns["file_name"]), f", export du {short_date(asked.taken_on)}"],
+            detail=[Pseudonymised(WordKind.TEXTE, columns["file_name"]), f", export du {short_date(asked.taken_on)}"],
         )
         return PreviewDoorbell(add_preview(session, request.id, columns))
 

@@ -46,6 +46,7 @@ def upgrade() -> None:
     with op.batch_alter_table("reminder_echeance") as batch:
         batch.alter_column("scrutin", existing_type=sa.Date(), nullable=True)
     add_decreed_scrutin(op.get_bind())
+    _unchain_audit()
     if op.get_bind().dialect.name == "postgresql":
         _follow_models()
 
@@ -79,6 +80,25 @@ def _add_indexes() -> None:
         ("ix_depot_deposited_on", "depot", ("deposited_on", "export_id"), None),
     ):
         op.create_index(name, table, [*columns], if_not_exists=True, postgresql_where=where, sqlite_where=where)
+
+
+def _unchain_audit() -> None:
+    """The trail is an append-only table, copied to the log, in place of a chain of digests."""
+    op.drop_table("audit_head")
+    op.execute("ALTER TABLE audit DROP COLUMN chain")
+    number = sa.BigInteger().with_variant(sa.Integer, "sqlite")
+    op.create_table(
+        "audit_unlogged",
+        sa.Column("id", number, autoincrement=False, nullable=False),
+        sa.Column("line", sa.JSON, nullable=False),
+        sa.PrimaryKeyConstraint("id", name="pk_audit_unlogged"),
+    )
+    op.drop_index("uq_audit_word_agent", "audit_word")
+    for former, name in (("sign", "pseudonym"), ("said", "words")):
+        op.execute(f"ALTER TABLE audit_word RENAME COLUMN {former} TO {name}")
+    of_agent = sa.text("kind = 'agent'")
+    name, columns = "uq_audit_word_agent", ["words"]
+    op.create_index(name, "audit_word", columns, unique=True, postgresql_where=of_agent, sqlite_where=of_agent)
 
 
 def _follow_models() -> None:
