@@ -2700,8 +2700,8 @@ SECURITY = [
     ),
     Mutant(
         "settings-said-each-time",
-        "if known == digest:",
-        "if False:",
+        "is_other = Process.name == name, Process.settings_hash != digest",
+        "is_other = (Process.name == name,)",
         ("test_to_run_otherwise_for_a_day_and_have_nobody_know",),
     ),
     Mutant(
