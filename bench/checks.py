@@ -16,7 +16,7 @@ from bench.queries import read_statements
 from bench.registers import reu_path
 from bench.stage import Database, Stage
 from tests.parts.packages import MissingPartError, provide
-from worker.writers.electeurs_file import HEADER
+from worker.writers.csv_file import HEADER
 
 TIMES, TIMES_LONG = 5, 3
 PEAK_TARGET, PEAK_TARGET_PDF, PEAK_TARGET_PDF_LONG = 120, 150, 200

@@ -22,7 +22,7 @@ from schemas.vocabulary import Format
 from tests.parts.rabbitmq import RabbitNode
 from worker.db.engine import build_engine
 from worker.notifier.models import Agent
-from worker.writers.electeurs_file import HEADER
+from worker.writers.csv_file import HEADER
 
 TIMES = 3
 UNTUNED = "server's settings"

@@ -27,7 +27,7 @@ from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.handlers.services import Services
 from worker.settings import Settings
-from worker.writers.electeurs_file import write_csv
+from worker.writers.csv_file import write_csv
 
 
 def csv_job(task: Task) -> Measure:

@@ -50,7 +50,7 @@ _STEPS = {
     "which list, which facts": ("make_liste.py", "read_spec"),
     "count the electors": ("precheck.py", "take_census"),
     "check them, write the report": ("report.py", "write_report"),
-    "COPY, hash, write the file": ("electeurs_file.py", "write_csv"),
+    "COPY, hash, write the file": ("csv_file.py", "write_csv"),
     "put files on the disk": ("storage.py", "finish"),
     "give names, record, settle": ("records.py", "mark_ready"),
 }

@@ -9,19 +9,13 @@ from pydantic.json_schema import models_json_schema
 
 from schemas.events import AnsweredRequest, Count, Published, TableauReference
 from schemas.requests import CodeCommune
-from schemas.vocabulary import ExportStatus, FileFormat, Liste
+from schemas.vocabulary import FORMATS, ExportStatus, FileFormat, Liste
 
 PREFIX = "/api/v1"
 OPENAPI_PATH, EXPORT_PATH, FILE_PATH = "/openapi.json", "/exports/{export_id}", "/exports/{export_id}/fichier"
 TOKEN_PREFIX = "prefecture_"  # noqa: S105 — the beginning of every token
 TOKEN_ACTOR = "jeton "  # noqa: S105 — begins the name under which the trail has whoever shows one
 PROBLEM_JSON = "application/problem+json"
-
-MEDIA_TYPES = {
-    FileFormat.CSV: "text/csv; charset=utf-8",
-    FileFormat.XML: "application/xml",
-    FileFormat.PDF: "application/pdf",
-}
 
 
 def digest_secret(secret: str) -> str:
@@ -168,7 +162,7 @@ def _file(description: str) -> dict[str, Any]:
     return {
         "description": description,
         "headers": {name: {"description": what, "schema": {"type": "string"}} for name, what in headers.items()},
-        "content": {media_type: {} for media_type in MEDIA_TYPES.values()},
+        "content": {record.media_type: {} for record in FORMATS.values()},
     }
 
 

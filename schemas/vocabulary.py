@@ -3,6 +3,7 @@
 import re
 from datetime import date
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class Liste(StrEnum):
@@ -39,6 +40,29 @@ class FileFormat(StrEnum):
     CSV = "csv"
     XML = "xml"
     PDF = "pdf"
+
+
+class FormatRecord(NamedTuple):
+    """What a clerk and a browser are told of a format. How its lists are written: `worker.writers.electeurs_file`."""
+
+    label: str
+    media_type: str
+    usage: str = ""
+    """When to choose it for a list, in French."""
+    may_be_deposited: bool = True
+    """Whether e-listelec takes it."""
+
+
+FORMATS: dict[str, FormatRecord] = {
+    FileFormat.CSV: FormatRecord(
+        "CSV",
+        "text/csv; charset=utf-8",
+        "Le plus courant : choisissez-le si personne ne vous a demandé autre chose.",
+    ),
+    FileFormat.XML: FormatRecord("XML", "application/xml", "Si votre préfecture le demande. Le contenu est le même."),
+    FileFormat.PDF: FormatRecord("PDF", "application/pdf"),
+}
+"""By the extension of its files."""
 
 
 class ExportKind(StrEnum):

@@ -41,7 +41,7 @@ from producers.web.exports.query import AskedFile
 from producers.web.routes import NAVIGATION
 from producers.web.suivi.cards import add_request_words
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import ExportKind, Format, Liste, Severity
+from schemas.vocabulary import FORMATS, ExportKind, Format, Liste, Severity
 
 _ROOT = Path(__file__).parent
 FOLDER = _ROOT / "static"
@@ -196,7 +196,8 @@ def people_label(file: AskedFile, now: datetime) -> str:
     what = Liste(file.liste).short_label
     if file.is_tableau:
         what = f"{file.titre}, {liste_words(file.liste)}"
-    return f"{what} — {day}, {at.hour}{NBSP}h{NBSP}{at:%M}{' (XML)' if file.format == Format.XML else ''}"
+    other_format = "" if file.is_tableau or file.format == Format.CSV else f" ({FORMATS[file.format].label})"
+    return f"{what} — {day}, {at.hour}{NBSP}h{NBSP}{at:%M}{other_format}"
 
 
 def liste_words(code: str) -> str:
@@ -231,4 +232,4 @@ def add_words(environment: Environment) -> None:
         "agree": count_of,
     }
     environment.globals.update(Liste=Liste, TypeTableau=TypeTableau, Presentation=Presentation, Edition=Edition)
-    environment.globals.update(Severity=Severity)
+    environment.globals.update(Format=Format, FORMATS=FORMATS, Severity=Severity)

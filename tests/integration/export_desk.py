@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from worker.exports.naming import ListeNaming
 from worker.exports.parked import LOOKS
 from worker.exports.records import PlannedFile, add_exports
 from worker.exports.storage import Storage
-from worker.handlers.making import make_liste
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import take_up_parked
 from worker.handlers.services import Services
+from worker.writers.electeurs_file import LISTE_FORMATS, WriteListe
 
 COMMUNE = "13900"
 ASKED_AT = datetime.fromisoformat("2026-11-25T09:30:00+01:00")
@@ -140,16 +141,21 @@ def open_desk(url: str, folder: Path) -> Iterator[Desk]:
 
 def before_writing(monkeypatch: pytest.MonkeyPatch, action: Callable[[], object]) -> None:
     """Let something happen once, between the count of the electors and the first line."""
-    real = make_liste._write  # noqa: SLF001 — the place where the work is long
     done: list[bool] = []
 
-    def write(*arguments: Any, **options: Any) -> int:  # noqa: ANN401 — passed on
+    def write(real: WriteListe, *arguments: Any, **options: bool) -> int:  # noqa: ANN401 — passed on
         if not done:
             done.append(True)
             action()
         return real(*arguments, **options)
 
-    monkeypatch.setattr(make_liste, "_write", write)
+    for format_ in Format:
+        replace_writer(monkeypatch, partial(write, LISTE_FORMATS[format_].write), format_)
+
+
+def replace_writer(monkeypatch: pytest.MonkeyPatch, write: WriteListe, format_: Format = Format.CSV) -> None:
+    """Write lists of a format in another way."""
+    monkeypatch.setitem(LISTE_FORMATS, format_, replace(LISTE_FORMATS[format_], write=write))
 
 
 def fail_once(monkeypatch: pytest.MonkeyPatch, name: str, code: int, *, on: str) -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
-from schemas.vocabulary import Liste
+from schemas.vocabulary import FORMATS, FileFormat, Liste
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.exports.audit import Action
@@ -143,6 +143,14 @@ def test_the_copy_of_the_commission_is_not_deposited(desk: DepotsDesk) -> None:
     desk.run("UPDATE export SET kind = 'tableau', edition = 'commission' WHERE id = :id", id=row["export_id"])
     assert _is_accepted(desk.download(row["export_id"]))
     assert _refusal(desk.deposit(row["export_id"])).startswith("L'exemplaire de la commission ne se dépose pas")
+
+
+def test_a_file_in_a_format_that_the_platform_does_not_take_is_not_deposited(
+    desk: DepotsDesk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    export_id = desk.make()["export_id"]
+    monkeypatch.setitem(FORMATS, FileFormat.CSV, FORMATS[FileFormat.CSV]._replace(may_be_deposited=False))
+    assert _refusal(desk.deposit(export_id)).startswith("La plateforme ne prend pas ce format")
 
 
 def test_a_tableau_is_deposited_without_a_fingerprint(desk: DepotsDesk) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import RowMapping
 
 from common.calendrier import civil_day, is_mineur
 from schemas.vocabulary import Format, Liste
-from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, open_desk, replace_writer
 from tests.integration.liste_reader import read_csv, read_xml
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.unit.reu_sample import COMMUNE as CODE
@@ -26,6 +26,7 @@ from worker.handlers.making import make_liste
 from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake, import_file
 from worker.writers import precheck
+from worker.writers.electeurs_file import LISTE_FORMATS
 from worker.writers.precheck import Census
 from worker.writers.xml_file import OUR_XSD
 
@@ -197,9 +198,9 @@ def test_a_separator_in_a_value_becomes_what_looks_like_it(desk: Desk, written: 
 
 def test_a_separator_that_nobody_announced_stops_the_file(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """A line with quotes would be read as one with other columns: none is written."""
-    write: Any = make_liste.write_csv  # type: ignore[attr-defined]
+    write: Any = LISTE_FORMATS[Format.CSV].write
     plain = {"cleaning": False, "separators": False}
-    monkeypatch.setattr(make_liste, "write_csv", lambda *arguments, **_flags: write(*arguments, **plain))
+    replace_writer(monkeypatch, lambda *arguments, **_flags: write(*arguments, **plain))
     desk.run("UPDATE electeur SET complement1 = 'Bât \"B\" ; escalier 2'")
     row = desk.ring(desk.ask())
     assert (row["status"], row["error_code"]) == ("failed", "export_impossible")

@@ -20,7 +20,7 @@ from common.logs import configure_logs
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.vocabulary import Format, Liste
-from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, open_desk
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, open_desk, replace_writer
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import wait_until
 from worker.db.types import utc_now
@@ -28,7 +28,6 @@ from worker.errors import ExhaustedError, SchemaMismatchError
 from worker.exports import lease
 from worker.exports.models import Export
 from worker.handlers.making import make_export as make_export_module
-from worker.handlers.making import make_liste
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.middleware import is_worth_retrying
 
@@ -154,7 +153,7 @@ def test_a_bug_is_tried_again_then_fails_the_row_and_names_nobody(
         local = ELECTEUR
         raise error from ValueError(local)
 
-    monkeypatch.setattr(make_liste, "write_csv", crash)
+    replace_writer(monkeypatch, crash)
     export_id = desk.ask()
     for attempt in (1, 2, 3):
         row = desk.ring(export_id)

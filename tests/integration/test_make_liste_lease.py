@@ -11,7 +11,7 @@ from sqlalchemy import RowMapping, event, text
 from sqlalchemy.exc import DBAPIError
 
 from schemas.vocabulary import Format
-from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, open_desk
+from tests.integration.export_desk import COMMUNE, Desk, before_writing, fail_once, open_desk, replace_writer
 from tests.parts.town import LIBREVILLE_TEMPLATE
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from worker.errors import LeaseLostError
@@ -20,6 +20,7 @@ from worker.exports.lease import Heartbeat
 from worker.handlers.making import make_liste
 from worker.handlers.making.make_export import make_export
 from worker.writers import Progress
+from worker.writers.electeurs_file import LISTE_FORMATS
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -59,16 +60,16 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(
 
 @pytest.mark.slow
 def test_a_lost_lease_is_noticed_while_writing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = make_liste.write_csv  # type: ignore[attr-defined]
+    real = LISTE_FORMATS[Format.CSV].write
 
     def write(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
         desk.run("UPDATE export SET owner = 'other'")
         wait_until(lambda: _raises_lease_lost(progress), message="the heartbeat to see that the lease is lost")
         noticed.append(True)
-        return int(real(connection, spec, sink, progress, **options))
+        return real(connection, spec, sink, progress, **options)
 
     noticed: list[bool] = []
-    monkeypatch.setattr(make_liste, "write_csv", write)
+    replace_writer(monkeypatch, write)
     desk.configure(lease_seconds=0.3)
     assert desk.ring(desk.ask())["owner"] == "other"
     assert noticed
@@ -105,15 +106,15 @@ def test_a_failure_after_the_lease_was_lost_is_nobodys_business(
 
 def test_a_job_that_stands_still_loses_its_lease_and_its_process(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
     """It kept the row for ever, frozen in COPY: another takes it, and it costs no start."""
-    real = make_liste.write_csv  # type: ignore[attr-defined]
+    real = LISTE_FORMATS[Format.CSV].write
 
     def stand_still(connection: Any, spec: Any, sink: Any, progress: Progress, **options: bool) -> int:  # noqa: ANN401
         if desk.services.stuck.wait(PATIENCE_SECONDS):
             seen.append(desk.row(export_id))
-        return int(real(connection, spec, sink, progress, **options))
+        return real(connection, spec, sink, progress, **options)
 
     seen: list[RowMapping] = []
-    monkeypatch.setattr(make_liste, "write_csv", stand_still)
+    replace_writer(monkeypatch, stand_still)
     monkeypatch.setattr(lease, "STILL_SECONDS", 0.2)
     desk.configure(lease_seconds=0.3)
     export_id = desk.ask()

@@ -692,7 +692,7 @@ LISTS = [
     Mutant("count-mismatch", "if written != census.electeurs:", "if False:", ("test_a_missing_line_fails_the_export",)),
     Mutant(
         "xml-not-validated",
-        "validate_xml(file.temporary, services.xsd)",
+        "liste_format.validate(file.temporary, services.xsd)",
         "pass",
         ("test_an_xml_that_breaks_the_operators_schema_is_not_published",),
     ),

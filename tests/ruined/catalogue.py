@@ -11,7 +11,7 @@ from typing import NamedTuple
 from tests.ruined.archives import claim_size, pack, protect, rewrite, rows_of, workbook
 from tests.unit.mouvement_csv import LIGNE
 from tests.unit.reu_sample import COMMUNE, DATE, LISTE, NOM, NUMERO, POSTAL, TITLES, VOIE, electeurs, format_reu
-from worker.writers.electeurs_file import HEADER
+from worker.writers.csv_file import HEADER
 
 ELECTEURS = 4
 """On the list P of each file that is an export."""

@@ -7,8 +7,8 @@ import pytest
 
 from producers.web.anomalies.report import find_about
 from producers.web.depot.answer import ListedElecteur, match, read_electeurs
-from worker.writers.columns import COLUMNS
-from worker.writers.electeurs_file import BUREAU, DATE, NOM, PRENOMS, READ_COLUMNS
+from worker.writers.columns import COLUMNS, READ_COLUMNS
+from worker.writers.electeurs_file import BUREAU, DATE, NOM, PRENOMS
 
 SAID_ON = date(2026, 11, 26)
 ZELIE = ListedElecteur("", "D'INVENTÉE", "Zélie Capucine", "14/03/1962", "0001")

@@ -21,7 +21,7 @@ from worker.db.engine import build_engine, snapshot
 from worker.registre.communes import require_commune
 from worker.registre.models import Electeur, MouvementRegistre
 from worker.settings import load_settings
-from worker.writers.electeurs_file import write_csv
+from worker.writers.csv_file import write_csv
 
 
 def throughput(two: float) -> Check:

@@ -12,15 +12,9 @@ from sqlalchemy.orm import InstrumentedAttribute
 from schemas.vocabulary import Format
 from worker.domain.fingerprint import Digests, find_changes
 from worker.registre.models import Bureau, Electeur
-from worker.writers.columns import header_of
-from worker.writers.electeurs_file import (
-    HEADER,
-    READ_COLUMNS,
-    FileDays,
-    NotOurFileError,
-    open_electeurs,
-    take_fingerprint,
-)
+from worker.writers.columns import READ_COLUMNS, NotOurFileError, header_of
+from worker.writers.csv_file import HEADER
+from worker.writers.electeurs_file import FileDays, open_electeurs, take_fingerprint
 
 Source = InstrumentedAttribute[Any]
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -135,7 +129,7 @@ def test_a_file_that_is_not_ours_is_refused_without_a_value_of_it(
         "not UTF-8",
         "not well-formed",
         "it has a DOCTYPE",
-        "an elector has not all her values",
+        "an elector has not all values",
     }
 
 

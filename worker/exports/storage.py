@@ -22,7 +22,7 @@ from sqlalchemy import Engine, func, select, update
 
 from common.french import format_size
 from schemas.requests import check_code_commune
-from schemas.vocabulary import ExportStatus
+from schemas.vocabulary import ExportStatus, FileFormat
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.errors import DiskFullError, TransientError, VolumeAbsentError
@@ -34,7 +34,7 @@ STALE_SECONDS = 3600
 """After an hour without a byte, a temporary file has no writer left (a job lasts nine minutes at most)."""
 
 DIRECTORY_MODE, FILE_MODE = 0o2750, 0o640
-_NAME = re.compile(r"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.(?:csv|json|pdf|xml)")
+_NAME = re.compile(rf"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.(?:json|{'|'.join(FileFormat)})")
 
 
 class ForeignNameError(OSError):

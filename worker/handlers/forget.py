@@ -66,11 +66,13 @@ from worker.registre.models import (
 )
 from worker.registre.protections import Protege
 from worker.registre.versions import BATCH, is_shown
+from worker.writers.electeurs_file import LISTE_FORMATS
 
 _WINDOW = 4_000
 """Bytes of a file on both sides of a name that may be of the same elector, where no end of hers comes before."""
 
-_ENDS = {".csv": b"\n", ".xml": b"</Electeur>", ".json": b"}"}
+_ENDS = {".json": b"}"} | {f".{format_}": it.electeur_end for format_, it in LISTE_FORMATS.items()}
+"""The bytes after an elector, by the extension of the file."""
 
 _BACKUPS = "les sauvegardes et les journaux de la base et du courtier, le temps que dit docs/rgpd.md"
 _BUSY = (

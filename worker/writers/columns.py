@@ -4,7 +4,7 @@ Of each column: its header, and where its value comes from.
 Source: arrêté du 12 novembre 2013 (NOR INTA1326795A), art. 2 and its table.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
@@ -207,6 +207,17 @@ ADRESSE = (
 """Columns 21–29: the address."""
 
 COLUMNS = ENTETE + IDENTITE + ADRESSE
+
+READ_COLUMNS = IDENTITE + ADRESSE
+"""The columns that differ between electors: those that are read back from a file."""
+
+Values = Sequence[str]
+"""Of one elector, in the order of READ_COLUMNS; an absent value is an empty text."""
+
+
+class NotOurFileError(Exception):
+    """The file is not one that the worker made; the text says why, without a value of it."""
+
 
 _TABLES = (Electeur.__tablename__, Bureau.__tablename__)
 _NAMES = {column.source: column.name for column in COLUMNS if column.source is not None}

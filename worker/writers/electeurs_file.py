@@ -1,54 +1,81 @@
-"""List files as CSV: written, and any list file read back elector by elector in flat memory, hashed on the way.
+"""List files: how each format is written and read back, and the fingerprint of a file, whatever its format.
 
-Only files that the worker made are read; another one is refused, and what was read of it is worth nothing until the
-digest is known. Its fingerprint is taken of the file as it is on the disk, whatever its format.
+A file is read elector by elector in flat memory, and hashed on the way: what was read is worth nothing until the digest
+is known to be that of the record.
 """
 
-import csv
 import hashlib
 import io
 import re
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import date
-from functools import cache, lru_cache
-from itertools import islice
 from pathlib import Path
-from typing import IO, Any, NamedTuple
+from typing import IO, Any, NamedTuple, Protocol
 
-import psycopg
-from lxml import etree
-from sqlalchemy import Connection, Dialect, Select
-from sqlalchemy.engine import Compiled
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import Connection
 
 from common.calendrier import is_mineur
 from common.files import open_regular
-from schemas.vocabulary import Format, Liste
-from worker.db.engine import STREAM
+from schemas.vocabulary import Format
 from worker.domain.fingerprint import Digests, Records
-from worker.errors import ExportError
 from worker.exports.storage import BUFFER
 from worker.registre.models import Bureau, Electeur
 from worker.writers import Progress, Sink
-from worker.writers.columns import ADRESSE, COLUMNS, ENTETE, IDENTITE, AnyListe, ListeSpec, select_electeurs
+from worker.writers.columns import READ_COLUMNS, ListeSpec, NotOurFileError, Values
+from worker.writers.csv_file import read_csv, write_csv
+from worker.writers.xml_file import read_xml, validate_xml, write_xml
 
-READ_COLUMNS = IDENTITE + ADRESSE
-"""The columns of what is read: all but those that are the same for each elector."""
 
-Values = Sequence[str]
-"""Of one elector, in the order of READ_COLUMNS; what is empty is an empty text."""
+class WriteListe(Protocol):
+    """Writes a list to a file and returns the number of electors.
+
+    `cleaning`: some values must be cleaned on the way; `separators`: some hold `;` or `"`.
+    """
+
+    def __call__(
+        self,
+        connection: Connection,
+        spec: ListeSpec,
+        sink: Sink,
+        progress: Progress,
+        /,
+        *,
+        cleaning: bool,
+        separators: bool,
+    ) -> int:
+        """Write."""
+
+
+@dataclass(frozen=True)
+class ListeFormat:
+    """How lists are written in a format, and read back."""
+
+    write: WriteListe
+    bytes_per_electeur: int
+    """Room asked for before a file is begun."""
+    read: Callable[[IO[bytes]], Iterator[Values]] | None = None
+    """None of a format that is never deposited: nothing is compared with its files."""
+    validate: Callable[[Path, Path | None], None] | None = None
+    """Checks a finished file against an XSD, or against ours."""
+    electeur_end: bytes = b"\n"
+    """The bytes after each elector."""
+    replaces_separators: bool = False
+    """Whether `;` and `"` in a value are replaced, which is an anomaly."""
+
+
+LISTE_FORMATS: dict[Format, ListeFormat] = {
+    # A line of the arrêté's example is 200 bytes, an element 900.
+    Format.CSV: ListeFormat(write_csv, 400, read_csv, replaces_separators=True),
+    Format.XML: ListeFormat(write_xml, 1_400, read_xml, validate_xml, b"</Electeur>"),
+}
 
 _PLACES = {column.source: place for place, column in enumerate(READ_COLUMNS)}
 _WHO = (Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance, Electeur.commune_naissance)
 NOM, PRENOMS, DATE, COMMUNE, PAYS = (_PLACES[source] for source in (*_WHO, Electeur.pays_naissance))
 """Where it stands who she is."""
 BUREAU = _PLACES[Electeur.code_bureau]
-
-
-class NotOurFileError(Exception):
-    """The file is not one that the worker made; the text says why, without a value of it."""
 
 
 class ElecteursFile:
@@ -68,9 +95,11 @@ class ElecteursFile:
         """The electors, in the order of the file.
 
         Raises:
-            NotOurFileError: a line or an element is not as we write them.
+            NotOurFileError: a line or an element is not as we write them, or the format is not read back.
         """
-        yield from _read_xml(self._stream) if self._format is Format.XML else _read_csv(self._stream)
+        if (read := LISTE_FORMATS[self._format].read) is None:
+            raise NotOurFileError("this format is not read back")
+        yield from read(self._stream)
         while self._stream.read(BUFFER):
             pass
 
@@ -102,56 +131,6 @@ class _Hashed(io.RawIOBase):
         buffer[: len(piece)] = piece
         self._update(piece)
         return len(piece)
-
-
-def _read_csv(stream: IO[bytes]) -> Iterator[Values]:
-    if stream.readline() != HEADER:
-        raise NotOurFileError("the first line is not ours")
-    for line in stream:
-        try:
-            values = line.decode().removesuffix("\n").split(";")
-        except UnicodeDecodeError:
-            raise NotOurFileError("not UTF-8") from None
-        if len(values) != len(COLUMNS):
-            raise NotOurFileError("a line has not 29 values")
-        yield values[len(ENTETE) :]
-
-
-def _read_xml(stream: IO[bytes]) -> Iterator[Values]:
-    events = etree.iterparse(
-        stream, events=("start", "end"), tag=("ListeElectorale", "Electeur"), resolve_entities=False, no_network=True,
-        huge_tree=True,
-    )  # fmt: skip
-    try:
-        for event, element in events:
-            if event == "start":
-                _refuse_doctype(element)
-            elif element.tag == "Electeur":
-                yield _values_of(element)
-                _forget(element)
-    except etree.XMLSyntaxError:
-        raise NotOurFileError("not well-formed") from None
-
-
-def _refuse_doctype(element: etree._Element) -> None:
-    if element.getroottree().docinfo.internalDTD is not None:
-        raise NotOurFileError("it has a DOCTYPE")
-
-
-def _values_of(electeur: etree._Element) -> Values:
-    *identite, adresse = electeur
-    values = [field.text or "" for field in (*identite, *adresse)]
-    if len(values) != len(READ_COLUMNS):
-        raise NotOurFileError("an elector has not all her values")
-    return values
-
-
-def _forget(electeur: etree._Element) -> None:
-    """Let the memory of an elector go, and of whatever stands before her."""
-    electeur.clear()
-    parent = electeur.getparent()
-    while parent is not None and electeur.getprevious() is not None:
-        del parent[0]
 
 
 _MOVES_BY_ITSELF = {Electeur.numero_general, Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription}
@@ -203,86 +182,3 @@ def take_fingerprint(path: Path, format_: Format, digests: Digests, days: FileDa
             if days and is_mineur(born, days.before) and not is_mineur(born, days.after):
                 of_age_since.add(identity)
     return TakenFingerprint(records.take(), electeurs.sha256, of_age_since)
-
-
-HEADER = (";".join(column.name for column in COLUMNS) + "\n").encode()
-_BLOCK = 500
-_SHIFTED = "Une valeur contient un séparateur : l'export s'arrête avant de décaler une colonne."
-
-
-def write_csv(
-    connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool, separators: bool
-) -> int:
-    """Write the header and one line per elector of age.
-
-    `cleaning`: some values must be cleaned on the way, which may make a `;` (the Greek question mark); `separators`:
-    some hold `;` or `"`. Both are found beforehand, so that a clean register pays for neither.
-
-    Returns:
-        The number of data lines.
-
-    Raises:
-        ExportError: a value cannot be written without a quote.
-    """
-    sink.write(HEADER)
-    query = _Query(spec.liste, cleaning, separators or cleaning)
-    if connection.dialect.name == "postgresql":
-        return _copy(connection, query, spec, sink, progress)
-    rows = connection.execute(_select(query), spec.parameters, execution_options=STREAM)
-    return _write_rows(rows, sink, progress)
-
-
-class _Query(NamedTuple):
-    liste: Liste
-    cleaning: bool
-    replace_separators: bool
-
-
-@cache
-def _select(query: _Query) -> Select[Any]:
-    return select_electeurs(
-        AnyListe(query.liste), COLUMNS, cleaning=query.cleaning, replace_separators=query.replace_separators
-    )
-
-
-@lru_cache(maxsize=16)
-def _compile(query: _Query, dialect: Dialect) -> Compiled:
-    return _select(query).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-
-
-def _copy(connection: Connection, query: _Query, spec: ListeSpec, sink: Sink, progress: Progress) -> int:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 — the dialect says so; tells mypy
-    compiled = _compile(query, connection.dialect)
-    statement = f"COPY ({compiled}) TO STDOUT WITH (FORMAT csv, DELIMITER ';')"
-    parameters = {**compiled.params, **spec.parameters}
-    written = 0
-    try:
-        with driver.cursor() as cursor, cursor.copy(statement, parameters) as copy:
-            rows = iter(copy.read, b"")
-            while block := b"".join(islice(rows, _BLOCK)):
-                if b'"' in block:
-                    raise ExportError(_SHIFTED)
-                written += block.count(b"\n")
-                sink.write(block)
-                progress(written)
-    except psycopg.OperationalError as error:
-        raise OperationalError("COPY", None, error) from error
-    return written
-
-
-def _write_rows(rows: Iterable[Any], sink: Sink, progress: Progress) -> int:
-    written = 0
-    iterator = iter(rows)
-    while block := list(islice(iterator, _BLOCK)):
-        text = io.StringIO(newline="")
-        try:
-            csv.writer(text, delimiter=";", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n").writerows(
-                block
-            )
-        except csv.Error:
-            raise ExportError(_SHIFTED) from None
-        written += len(block)
-        sink.write(text.getvalue().encode())
-        progress(written)
-    return written

@@ -49,6 +49,7 @@ from worker.registre.comparaison.differences import adresse
 from worker.registre.imports.history import Basis
 from worker.registre.models import ORDRE, Bureau, Electeur
 from worker.writers.columns import AnyListe, ListeSpec, header_of, of_age, on_liste, over_clean_values
+from worker.writers.electeurs_file import LISTE_FORMATS
 
 FEW = 1000
 """Up to so many electors with an anomaly are found by their ids first: PostgreSQL then looks with several processes,
@@ -157,14 +158,14 @@ def find_anomalies(
 
     `ours`: how much matters what is blocking by our choice, see `Kind.is_ours`.
     """
-    return _Precheck(connection, spec, census, format_, ours).run()
+    return _Precheck(connection, spec, census, LISTE_FORMATS[format_].replaces_separators, ours).run()
 
 
 def find_anomalies_of_electeurs(
     connection: Connection, spec: ListeSpec, *, ours: Severity = Severity.BLOCKING
 ) -> Iterator[Anomaly]:
-    """Those that name an elector, as `find_anomalies` has them, but for what the CSV file alone cannot carry."""
-    return _Precheck(connection, spec, Census(), Format.XML, ours).of_each()
+    """Those that name an elector, as `find_anomalies` has them, but for separators in a value."""
+    return _Precheck(connection, spec, Census(), separators=False, ours=ours).of_each()
 
 
 @dataclass(frozen=True)
@@ -172,7 +173,8 @@ class _Precheck:
     connection: Connection
     spec: ListeSpec
     census: Census
-    format_: Format
+    separators: bool
+    """Whether a separator in a value is an anomaly."""
     ours: Severity
 
     def run(self) -> Iterator[Anomaly]:
@@ -242,7 +244,7 @@ class _Precheck:
                 yield self._say(ruin, bureau.code, value=source)
             for kind, is_wrong in (
                 (rules.NETTOYE, is_dirty),
-                (rules.SEPARATEUR, is_separated and self.format_ is Format.CSV),
+                (rules.SEPARATEUR, is_separated and self.separators),
                 (rules.TROP_LONG, len(text) > LONGEST),
             ):
                 if is_wrong:
@@ -264,7 +266,7 @@ class _Precheck:
     def _of_electeurs(self) -> Iterator[Anomaly]:
         if Fact.SUSPECT not in self.spec.look.facts:
             return
-        queries = _suspect_queries(self.spec.liste, self.format_, self.spec.look.scope)
+        queries = _suspect_queries(self.spec.liste, self.spec.look.scope, separators=self.separators)
         parameters = self.spec.parameters
         few = self.connection.scalars(queries.few, parameters).all()
         if len(few) > FEW:
@@ -291,7 +293,7 @@ class _Precheck:
             text = values[column.key]
             if column in ruined:
                 yield self._of(row, ruined[column], column)
-            if self.format_ is Format.CSV and without_separators(text) != text:
+            if self.separators and without_separators(text) != text:
                 yield self._of(row, rules.SEPARATEUR, column)
             if len(text) > LONGEST:
                 yield self._of(row, rules.TROP_LONG, column)
@@ -356,9 +358,9 @@ class _Suspects(NamedTuple):
 
 
 @cache
-def _suspect_queries(liste: Liste, format_: Format, scope: Scope) -> _Suspects:
+def _suspect_queries(liste: Liste, scope: Scope, *, separators: bool) -> _Suspects:
     spec = AnyListe(liste)
-    accused = deserves_look(spec, separators=format_ is Format.CSV)
+    accused = deserves_look(spec, separators=separators)
     among = _among(spec, scope, Fact.SUSPECT)
     flagged = and_(among, accused)
     details = select(

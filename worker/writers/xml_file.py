@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from itertools import islice
 from pathlib import Path
 from threading import Lock
-from typing import Any, BinaryIO
+from typing import IO, Any, BinaryIO
 
 from lxml import etree
 from sqlalchemy import Connection, Select, select
@@ -20,13 +20,31 @@ from schemas.vocabulary import Liste
 from worker.db.engine import STREAM
 from worker.errors import SchemaMismatchError
 from worker.writers import Progress, Sink
-from worker.writers.columns import ADRESSE, ENTETE, IDENTITE, AnyListe, ListeSpec, select_electeurs
+from worker.writers.columns import (
+    ADRESSE,
+    ENTETE,
+    IDENTITE,
+    READ_COLUMNS,
+    AnyListe,
+    ListeSpec,
+    NotOurFileError,
+    Values,
+    select_electeurs,
+)
 
 _BLOCK = 200
 _ADRESSE_AT = len(IDENTITE)
 
 
-def write_xml(connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool) -> int:
+def write_xml(
+    connection: Connection,
+    spec: ListeSpec,
+    sink: Sink,
+    progress: Progress,
+    *,
+    cleaning: bool,
+    separators: bool = False,  # noqa: ARG001 — XML holds any text
+) -> int:
     """Write the whole document; `cleaning`: some values must be cleaned on the way.
 
     Returns:
@@ -89,6 +107,48 @@ class _Block:
         fields = [etree.SubElement(electeur, column.name) for column in IDENTITE]
         adresse = etree.SubElement(electeur, "AdresseElecteur")
         return fields + [etree.SubElement(adresse, column.name) for column in ADRESSE]
+
+
+def read_xml(stream: IO[bytes]) -> Iterator[Values]:
+    """The electors of a file, in its order.
+
+    Raises:
+        NotOurFileError: an element is not as `write_xml` writes it, or there is a DOCTYPE.
+    """
+    events = etree.iterparse(
+        stream, events=("start", "end"), tag=("ListeElectorale", "Electeur"), resolve_entities=False, no_network=True,
+        huge_tree=True,
+    )  # fmt: skip
+    try:
+        for event, element in events:
+            if event == "start":
+                _refuse_doctype(element)
+            elif element.tag == "Electeur":
+                yield _values_of(element)
+                _free(element)
+    except etree.XMLSyntaxError:
+        raise NotOurFileError("not well-formed") from None
+
+
+def _refuse_doctype(element: etree._Element) -> None:
+    if element.getroottree().docinfo.internalDTD is not None:
+        raise NotOurFileError("it has a DOCTYPE")
+
+
+def _values_of(electeur: etree._Element) -> Values:
+    *identite, adresse = electeur
+    values = [field.text or "" for field in (*identite, *adresse)]
+    if len(values) != len(READ_COLUMNS):
+        raise NotOurFileError("an elector has not all values")
+    return values
+
+
+def _free(electeur: etree._Element) -> None:
+    """Remove an elector that was read, and what is before it, from the tree: memory stays flat."""
+    electeur.clear()
+    parent = electeur.getparent()
+    while parent is not None and electeur.getprevious() is not None:
+        del parent[0]
 
 
 OUR_XSD = Path(__file__).parents[2] / "schemas" / "liste_electorale.xsd"

@@ -30,7 +30,6 @@ from schemas.events import AnsweredRequest, TableauReference
 from schemas.http import (
     EXPORT_PATH,
     FILE_PATH,
-    MEDIA_TYPES,
     OPENAPI_PATH,
     PREFIX,
     PROBLEM_JSON,
@@ -42,7 +41,7 @@ from schemas.http import (
     openapi,
 )
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from schemas.vocabulary import FileFormat, Liste
+from schemas.vocabulary import FORMATS, FileFormat, Liste
 
 UNAUTHORIZED, NOT_MODIFIED, PARTIAL, OUT_OF_RANGE, AWAY = 401, 304, 206, 416, 503
 
@@ -137,7 +136,7 @@ def send_file(request: Request) -> Response:
     if is_part:
         headers["Content-Range"] = f"bytes {start}-{stop - 1}/{recorded.size}"
     headers["Content-Length"] = str(stop - start)
-    status, media_type = PARTIAL if is_part else 200, MEDIA_TYPES[FileFormat(asked.format)]
+    status, media_type = PARTIAL if is_part else 200, FORMATS[asked.format].media_type
     delivery = _open(services, recorded, start, stop)
     if request.method == "HEAD":
         delivery.close()

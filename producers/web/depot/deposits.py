@@ -50,17 +50,17 @@ def find_to_deposit(current: Iterable[AskedFile]) -> list[AskedFile]:
 
 def find_to_correct(current: Iterable[AskedFile]) -> list[AskedFile]:
     """Of the last files of each kind, those that the platform would reject, and that nobody deposited."""
-    return [it for it in _not_deposited(current) if it.state is FileState.TO_CORRECT and not it.is_for_commission]
+    return [it for it in _not_deposited(current) if it.state is FileState.TO_CORRECT and not it.is_never_deposited]
 
 
 def is_depositable(file: AskedFile) -> bool:
-    """Whether its deposit may be noted: kept, fit for use, not the commission's own copy.
+    """Whether its deposit may be noted: kept, fit for use, and of a kind that e-listelec takes.
 
     One that the register has outgrown meanwhile may have been deposited before it did; so may one that is published.
     """
     if file.state in {FileState.PUBLISHED, FileState.CERTIFIED}:
         return not (file.bloquantes or file.is_incomplete or file.provisoire_until or file.purged_at)
-    return file.state in {FileState.READY, FileState.OUTDATED} and not file.is_for_commission
+    return file.state in {FileState.READY, FileState.OUTDATED} and not file.is_never_deposited
 
 
 def find_to_answer(deposited: Iterable[AskedFile]) -> list[Deposit]:

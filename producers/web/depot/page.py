@@ -144,7 +144,7 @@ def _render(
     shown = recent[: PAGE + 1] if page == 1 else read_deposited(state, commune, PAGE + 1, (page - 1) * PAGE)
     to_deposit = find_to_deposit(current)
     known = {file.export_id for file in to_deposit}
-    asked = [file for file in read_made(state, commune, set(chosen) - known) if not file.is_for_commission]
+    asked = [file for file in read_made(state, commune, set(chosen) - known) if not file.is_never_deposited]
     return context.render(
         "depot/depot.html",
         status,

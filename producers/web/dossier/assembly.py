@@ -23,6 +23,7 @@ from producers.records import WORDS, FileState
 from producers.web.dossier.reconciliation import JSON_NAME, TEXT_NAME, Sealed, write_reconciliation
 from producers.web.exports.query import AskedFile
 from producers.web.exports.stored_file import Delivery, Recorded, open_asked, open_file
+from schemas.vocabulary import FORMATS, Liste
 
 LARGEST = 2**32 - 1
 """Bytes of an archive without the extensions for large ones."""
@@ -157,7 +158,7 @@ class SealedFile:
     def path(self) -> str:
         """Where it stands in the archive: apart what is not to be deposited."""
         it = self.file
-        is_apart = it.is_for_commission or it.provisoire_until or it.is_incomplete or it.recalled_at or it.is_rejected
+        is_apart = it.is_never_deposited or it.provisoire_until or it.is_incomplete or it.recalled_at or it.is_rejected
         folder = NOT_TO_DEPOSIT if is_apart else TO_DEPOSIT
         return f"{folder}/{self.delivery.recorded.name}"
 
@@ -196,6 +197,13 @@ class Dossier:
 
 
 _TO_TAKE = frozenset({FileState.READY, FileState.DEPOSITED, FileState.ACCEPTED})
+
+
+def by_liste(files: Iterable[AskedFile]) -> dict[Liste, list[AskedFile]]:
+    """The list files that may be deposited, those that were asked for last first."""
+    listes = [it for it in files if not it.is_tableau and not it.is_never_deposited]
+    newest_first = sorted(listes, key=lambda file: (-file.request_id, file.export_id))
+    return {liste: [it for it in newest_first if it.liste == liste] for liste in Liste}
 
 
 def pick(files: Sequence[AskedFile]) -> AskedFile | None:
@@ -360,6 +368,8 @@ def _warnings(file: AskedFile) -> list[str]:
         )
     if file.is_incomplete:
         found.append(f"NE PAS DÉPOSER NI AFFICHER : à compléter, {file.missing}.")
+    if not FORMATS[file.format].may_be_deposited:
+        found.append("NE PAS DÉPOSER : la plateforme ne prend pas ce format.")
     if file.is_for_commission:
         found.append("NE PAS DÉPOSER NI AFFICHER : exemplaire de la commission, avec les motifs complets.")
     return found

@@ -1,11 +1,12 @@
 """« Dossier de dépôt »: choose lists and tableaux, take them as one ZIP."""
 
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import chain
 
 from starlette.background import BackgroundTask
 from starlette.responses import Response, StreamingResponse
 
-from producers.web.dossier.assembly import ArchiveTooLargeError, Dossier, pick, seal, why_lacking
+from producers.web.dossier.assembly import ArchiveTooLargeError, Dossier, by_liste, pick, seal, why_lacking
 from producers.web.exports.query import AskedFile, rank, read_current, read_made
 from producers.web.exports.stored_file import FileAlteredError, FileGoneError
 from producers.web.forms import read_numbers
@@ -61,8 +62,9 @@ def download(context: PageContext) -> Response:
 
 def _seal(context: PageContext, files: Sequence[AskedFile]) -> Dossier:
     try:
-        current = _by_liste(read_current(context.services.state, context.commune.code))
-        to_deposit = [it.liste for it in files if not it.is_tableau and not (it.is_rejected or it.recalled_at)]
+        current = by_liste(read_current(context.services.state, context.commune.code))
+        listes = chain.from_iterable(by_liste(files).values())
+        to_deposit = [it.liste for it in listes if not (it.is_rejected or it.recalled_at)]
         lacking = _say_lacking(context, current, to_deposit)
         folder, commune = context.services.settings.exports_dir, context.commune
         return seal(folder, commune.code, commune.nom, files, lacking)
@@ -103,7 +105,7 @@ def _chosen(context: PageContext) -> Sequence[AskedFile]:
 
 def _render(context: PageContext, *, error: str = "", status: int = 200) -> Response:
     files = read_current(context.services.state, context.commune.code)
-    lists = _by_liste(files)
+    lists = by_liste(files)
     return context.render(
         "dossier/dossier.html",
         status,
@@ -114,12 +116,6 @@ def _render(context: PageContext, *, error: str = "", status: int = 200) -> Resp
         tableaux=[file for file in files if file.is_tableau and not file.is_for_commission],
         commission=[file for file in files if file.is_for_commission],
     )
-
-
-def _by_liste(files: Sequence[AskedFile]) -> dict[Liste, list[AskedFile]]:
-    """The list files, those that were asked for last first."""
-    newest_first = sorted(files, key=lambda file: (-file.request_id, file.export_id))
-    return {liste: [it for it in newest_first if not it.is_tableau and it.liste == liste] for liste in Liste}
 
 
 def _say_lacking(context: PageContext, lists: Mapping[Liste, Sequence[AskedFile]], chosen: Iterable[str]) -> list[str]:

@@ -13,12 +13,9 @@ from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGo
 from producers.web.forms import new_once, read_day, read_number
 from producers.web.journal.page import ACTIONS, read_history
 from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
-from schemas.vocabulary import ExportKind, Liste, Piece
+from schemas.vocabulary import FORMATS, ExportKind, Liste, Piece
 
 KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"}
-
-
-_TYPES = {"csv": "text/csv; charset=utf-8", "xml": "application/xml", "pdf": "application/pdf"}
 
 
 def show_all(context: PageContext) -> Response:
@@ -132,7 +129,7 @@ def _give(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delive
         "ETag": f'"{recorded.sha256}"',
         "Accept-Ranges": "none",
     }
-    media_type = _TYPES[recorded.name.rpartition(".")[2]]
+    media_type = FORMATS[recorded.name.rpartition(".")[2]].media_type
     if context.request.method == "HEAD":
         delivery.close()
         return Response(headers=headers, media_type=media_type)

@@ -25,7 +25,7 @@ from common.calendrier import zone_of
 from producers.records import STATE_RULES, ExportState, FileState, StateRule
 from producers.state import State, newest_first, to_day, to_document, to_instant
 from schemas.tableaux import Edition, NeverPublished, Presentation, TypeTableau, name_tableau, why_never_published
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Format, Liste, Verdict
+from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, FileFormat, Format, Liste, Verdict
 
 LATEST = 10
 """As many as openElec's « Derniers exports »."""
@@ -90,6 +90,11 @@ class AskedFile(ExportState):
     def is_for_commission(self) -> bool:
         """Whether it bears the full motifs, which are not to be posted. Code électoral, art. R. 8."""
         return self.edition == Edition.COMMISSION
+
+    @property
+    def is_never_deposited(self) -> bool:
+        """Whether e-listelec does not take it: the copy of the commission, or a format of ours alone."""
+        return self.is_for_commission or not FORMATS[self.format].may_be_deposited
 
     @property
     def titre(self) -> str:

@@ -11,10 +11,13 @@ from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.suivi.page import read_suivi
 from producers.web.suivi.pending import SendingFailure, send_request
 from schemas.requests import ListeExportRequested
-from schemas.vocabulary import Format, Liste
+from schemas.vocabulary import FORMATS, Format, Liste
 
 FIELDS = ("listes", "format")
-_CHOICES = {"listes": "cochez au moins une liste", "format": "choisissez CSV ou XML"}
+_CHOICES = {
+    "listes": "cochez au moins une liste",
+    "format": f"choisissez {' ou '.join(FORMATS[format_].label for format_ in Format)}",
+}
 
 
 @dataclass(frozen=True)

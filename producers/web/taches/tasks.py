@@ -18,7 +18,7 @@ from producers.errors import StateAwayError
 from producers.records import FileState
 from producers.state import State
 from producers.web.depot.deposits import find_to_answer, find_to_redo, read_deposited
-from producers.web.dossier.assembly import pick, why_lacking
+from producers.web.dossier.assembly import by_liste, pick, why_lacking
 from producers.web.echeances.agenda import Agenda, Calendar, DueTableau, read_calendar, read_tableaux
 from producers.web.exports.query import AskedFile, read_current
 from producers.web.listes.query import Registre
@@ -206,19 +206,19 @@ def _about_listes(it: Situation) -> Iterator[Task]:
     """Those to prepare, together; those to correct, one by one; those to deposit, together."""
     if not it.registres:
         return
-    by_liste = _by_liste(it)
+    listes = {liste: files for liste, files in by_liste(it.current).items() if liste in it.registres}
     lacking = [
         f"{liste.short_label} : {why_lacking(files)}."
-        for liste, files in by_liste.items()
+        for liste, files in listes.items()
         if pick(files) is None and not _is_to_correct(files)
     ]
     state = TaskState.TO_DO if lacking else TaskState.DONE
     why = " ".join(lacking) or "Chaque liste de la commune a son fichier, fait sur le registre d'aujourd'hui ou déposé."
     yield Task("Préparer les listes", state, why, Button("Préparer les fichiers", "listes", "#demander"))
-    for liste, files in by_liste.items():
+    for liste, files in listes.items():
         if _is_to_correct(files):
             yield _correct(liste, files[0])
-    picked = {liste: pick(files) for liste, files in by_liste.items()}
+    picked = {liste: pick(files) for liste, files in listes.items()}
     fit = {liste: file for liste, file in picked.items() if file and file.state is FileState.READY}
     refused = {file.sha256: file for file in it.deposited if file.is_rejected}
     for liste, file in fit.items():
@@ -230,15 +230,6 @@ def _about_listes(it: Situation) -> Iterator[Task]:
         if any(not file.is_tableau for file in find_to_redo(it.deposited)):
             why += " Le nouveau dépôt remplace celui qui a été rejeté, ou qui ne vaut plus."
         yield Task("Déposer sur e-listelec", TaskState.TO_DO, why, Button("Préparer le dossier", "dossier"))
-
-
-def _by_liste(it: Situation) -> dict[Liste, list[AskedFile]]:
-    newest_first = sorted(it.current, key=lambda file: (-file.request_id, file.export_id))
-    return {
-        liste: [file for file in newest_first if not file.is_tableau and file.liste == liste]
-        for liste in Liste
-        if liste in it.registres
-    }
 
 
 def _is_to_correct(files: Sequence[AskedFile]) -> bool:

@@ -9,6 +9,7 @@ from typing import IO
 
 from common.file_kind import START, FileKind, list_files, open_archive, recognise
 from common.files import CHUNK
+from schemas.vocabulary import FileFormat
 
 ARCHIVE_BYTES = 512 << 20
 """Of all that an archive holds, once it is out of it: as much as may be uploaded."""
@@ -18,7 +19,7 @@ COLUMNS = 29
 
 _NAME = re.compile(
     r"(?P<file>(?:liste|tableau)-[A-Za-z0-9_-]+-\d{8}-\d{6})(?P<number>-[2-9]|-[1-9]\d{1,4})?"
-    r"(?P<report>-(?:csv|xml|pdf)-anomalies)?",
+    rf"(?P<report>-(?:{'|'.join(FileFormat)})-anomalies)?",
     re.ASCII,
 )
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$", re.ASCII)
@@ -65,8 +66,7 @@ class UploadedFile:
             return []
         if match["report"]:
             return [f"{match[0]}.csv"]
-        known = ("csv", "xml", "pdf")
-        extensions = [*([self.extension] if self.extension in known else []), *known]
+        extensions = [*([self.extension] if self.extension in set(FileFormat) else []), *FileFormat]
         stems = dict.fromkeys((match[0], match["file"]))  # a browser may have added the number itself
         return [f"{stem}.{extension}" for stem in stems for extension in dict.fromkeys(extensions)]
 

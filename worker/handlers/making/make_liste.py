@@ -16,7 +16,7 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import civil_day
 from common.texte import clean
-from schemas.vocabulary import ExportKind, Format, Severity
+from schemas.vocabulary import FORMATS, ExportKind, Format, Severity
 from worker.db.engine import snapshot
 from worker.domain.fingerprint import Digests, Expected, KnownMouvement, expect, find_changes, summarise
 from worker.errors import CountMismatchError
@@ -25,7 +25,7 @@ from worker.exports.lease import STILL_SECONDS, Heartbeat
 from worker.exports.models import Export
 from worker.exports.naming import report_name
 from worker.exports.records import announce, mark_ready
-from worker.exports.storage import Made, PendingFile, Storage
+from worker.exports.storage import Made, Storage
 from worker.handlers.services import Services
 from worker.registre.checks.suspects import AT_ALL, read_look
 from worker.registre.communes import NO_VERSION, require_commune
@@ -33,18 +33,13 @@ from worker.registre.comparaison.doubts import count_corrections
 from worker.registre.imports.chain import read_rests_on
 from worker.registre.imports.history import read_basis
 from worker.registre.mouvements.queries import has_mouvements, select_between
-from worker.writers import Progress
-from worker.writers.columns import ListeSpec
-from worker.writers.electeurs_file import FileDays, NotOurFileError, take_fingerprint, write_csv
-from worker.writers.precheck import Census, find_anomalies, take_census
+from worker.writers.columns import ListeSpec, NotOurFileError
+from worker.writers.electeurs_file import LISTE_FORMATS, FileDays, take_fingerprint
+from worker.writers.precheck import find_anomalies, take_census
 from worker.writers.report import write_report
-from worker.writers.xml_file import validate_xml, write_xml
-
-BYTES_PER_ELECTEUR = {Format.CSV: 400, Format.XML: 1_400}
-"""Room asked for before a file is begun; a line of the arrêté's example is 200 bytes, an element 900."""
 
 VALIDATED_BYTES_PER_SECOND = 1 << 20
-"""An XML file is validated at more than that, even by a processor that is shared."""
+"""A file is validated at more than that, even by a processor that is shared."""
 
 
 def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Services) -> None:
@@ -55,8 +50,7 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
         DiskFullError: no room now.
         LeaseLostError: the row is in other hands; nothing was published.
     """
-    format_ = Format(export.format)
-    storage = services.storage
+    liste_format, storage = LISTE_FORMATS[Format(export.format)], services.storage
     with (
         storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
         storage.pending(export.code_commune, export.file_name, owner) as file,
@@ -69,17 +63,24 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
             rests_on = [it | counted for it in read_rests_on(connection, spec.basis.imports if spec.basis else ())]
             census = take_census(connection, spec)
             announce(services.engine, export.id, owner, electeurs=census.electeurs)
-            storage.require_room(census.electeurs * BYTES_PER_ELECTEUR[format_])
-            anomalies = find_anomalies(connection, spec, census, format_, ours=services.ruined_values)
+            storage.require_room(census.electeurs * liste_format.bytes_per_electeur)
+            anomalies = find_anomalies(connection, spec, census, Format(export.format), ours=services.ruined_values)
             tally = write_report(anomalies, report)
-            written = _write(connection, spec, census, file, heartbeat.progress, format_=format_)
+            written = liste_format.write(
+                connection,
+                spec,
+                file,
+                heartbeat.progress,
+                cleaning=census.needs_cleaning,
+                separators=census.has_separators,
+            )
         if written != census.electeurs:
             raise CountMismatchError(f"{written} lignes écrites pour {census.electeurs} électeurs comptés.")
         stored = file.finish()
         report_stored = report.finish() if tally.counts else None
-        if format_ is Format.XML:
+        if liste_format.validate:
             heartbeat.expect(STILL_SECONDS + stored.size / VALIDATED_BYTES_PER_SECOND)
-            validate_xml(file.temporary, services.xsd)
+            liste_format.validate(file.temporary, services.xsd)
 
         made = Made(
             file=stored,
@@ -119,14 +120,6 @@ def read_spec(connection: Connection, export: Export, services: Services) -> Lis
         look=read_look(connection, commune.code, liste, version, jour) if is_ours else AT_ALL,
         basis=read_basis(connection, commune.code, liste.value, version),
     )
-
-
-def _write(
-    connection: Connection, spec: ListeSpec, census: Census, file: PendingFile, progress: Progress, *, format_: Format
-) -> int:
-    if format_ is Format.XML:
-        return write_xml(connection, spec, file, progress, cleaning=census.needs_cleaning)
-    return write_csv(connection, spec, file, progress, cleaning=census.needs_cleaning, separators=census.has_separators)
 
 
 PURGED = "le fichier déposé a été purgé avant que son empreinte soit prise"
@@ -184,8 +177,10 @@ class DepotComparison:
     @classmethod
     def begin(cls, engine: Engine, storage: Storage, export: Export) -> Self:
         """Find what to compare with; take the fingerprint of the deposited file where nobody has done it yet."""
-        with snapshot(engine) as connection, Session(connection) as session:
-            last = find_last_depot(session, export)
+        last = None
+        if FORMATS[export.format].may_be_deposited:
+            with snapshot(engine) as connection, Session(connection) as session:
+                last = find_last_depot(session, export)
         if last and last.fingerprint == Fingerprint():
             last = last._replace(fingerprint=_take_and_keep(engine, storage, last.export))
         jour = civil_day(export.request.created_at, export.code_commune)
@@ -204,7 +199,7 @@ class DepotComparison:
             self.expected = expect(known, *self.days)
 
     def describe(self, file: Path) -> dict[str, Any] | None:
-        """For the row: how the finished file differs, or why nobody can tell; None when nothing was deposited."""
+        """For the row: how the finished file differs, or why nobody can tell; None without a deposit."""
         if self.last is None:
             return None
         about = {

@@ -27,14 +27,11 @@ from worker.handlers.services import Services
 from worker.registre.communes import require_commune
 from worker.registre.comparaison.doubts import list_corrections
 from worker.registre.mouvements.queries import select_since
-from worker.writers.columns import ListeSpec, select_electeurs
+from worker.writers.columns import READ_COLUMNS, ListeSpec, NotOurFileError, Values, select_electeurs
 from worker.writers.electeurs_file import (
     BUREAU,
     NOM,
     PRENOMS,
-    READ_COLUMNS,
-    NotOurFileError,
-    Values,
     birth_of,
     identity_of,
     open_electeurs,

@@ -16,7 +16,7 @@ from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownlo
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested
 from schemas.tableaux import Edition, why_never_published
-from schemas.vocabulary import ExportKind, ExportStatus, Piece, Verdict
+from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, Piece, Verdict
 from worker.arrivals import drop
 from worker.db.engine import snapshot
 from worker.doorbell import Doorbell
@@ -206,6 +206,13 @@ def read_depot(event: CloudEvent, services: Services, authorization: Authorizati
             "L'exemplaire de la commission ne se dépose pas : déposez celui qui est affiché.",
             commune=asked.commune,
             code="exemplaire_commission",
+            field="data.exports",
+        )
+    if any(not FORMATS[file.format].may_be_deposited for file in files):
+        raise RefusedError(
+            "La plateforme ne prend pas ce format : déposez le même fichier dans un autre.",
+            commune=asked.commune,
+            code="format_non_depose",
             field="data.exports",
         )
     return DepotOfFiles(asked.commune, asked.requested_by, files, event.time, asked.deposited_on, asked.remarque)

@@ -17,7 +17,7 @@ from common.french import (
 from common.incomplete import describe_missing
 from common.texte import clean
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome, Severity, Wish
+from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, PreviewStatus, RequestOutcome, Severity, Wish
 from worker.arrivals import Preview
 from worker.exports.models import Export, Recall, Request
 from worker.exports.records import RECALLED
@@ -200,6 +200,8 @@ def _item(export: Export) -> Item:
     if status is ExportStatus.READY:
         words = _words_of(export)
         state, tone = (words.unsound, Tone.WARNING) if export.bloquantes else (words.sound, Tone.GOOD)
+        if not FORMATS[export.format].may_be_deposited:
+            state = status.label
         if export.a_completer and not export.bloquantes:
             state, tone = "à compléter avant la publication", Tone.WARNING
         if export.provisoire_until:

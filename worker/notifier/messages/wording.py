@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from common.french import format_number
 from schemas.tableaux import Edition, TypeTableau, why_never_published
+from schemas.vocabulary import FORMATS
 from worker.exports.models import Export
 from worker.exports.naming import titre_of
 from worker.notifier.messages.content import Block, Duties, Heading, LabelledValue, Note, Steps
@@ -54,7 +55,7 @@ def _liste_facts(export: Export) -> Iterator[LabelledValue]:
 
 
 def _liste_next_steps(exports: Sequence[Export]) -> Iterator[Block]:
-    if exports:
+    if any(FORMATS[export.format].may_be_deposited for export in exports):
         yield Heading("Le dépôt sur e-listelec, en trois étapes")
         yield Steps(_DEPOSIT_STEPS)
 

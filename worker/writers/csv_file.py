@@ -1,0 +1,119 @@
+"""List files as CSV: written, and read back."""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from functools import cache, lru_cache
+from itertools import islice
+from typing import IO, Any, NamedTuple
+
+import psycopg
+from sqlalchemy import Connection, Dialect, Select
+from sqlalchemy.engine import Compiled
+from sqlalchemy.exc import OperationalError
+
+from schemas.vocabulary import Liste
+from worker.db.engine import STREAM
+from worker.errors import ExportError
+from worker.writers import Progress, Sink
+from worker.writers.columns import COLUMNS, ENTETE, AnyListe, ListeSpec, NotOurFileError, Values, select_electeurs
+
+HEADER = (";".join(column.name for column in COLUMNS) + "\n").encode()
+_BLOCK = 500
+_SHIFTED = "Une valeur contient un séparateur : l'export s'arrête avant de décaler une colonne."
+
+
+def write_csv(
+    connection: Connection, spec: ListeSpec, sink: Sink, progress: Progress, *, cleaning: bool, separators: bool
+) -> int:
+    """Write the header and one line per elector of age.
+
+    `cleaning`: some values must be cleaned on the way, which may make a `;` (the Greek question mark); `separators`:
+    some hold `;` or `"`. Both are found beforehand, so that a clean register pays for neither.
+
+    Returns:
+        The number of data lines.
+
+    Raises:
+        ExportError: a value cannot be written without a quote.
+    """
+    sink.write(HEADER)
+    query = _Query(spec.liste, cleaning, separators or cleaning)
+    if connection.dialect.name == "postgresql":
+        return _copy(connection, query, spec, sink, progress)
+    rows = connection.execute(_select(query), spec.parameters, execution_options=STREAM)
+    return _write_rows(rows, sink, progress)
+
+
+class _Query(NamedTuple):
+    liste: Liste
+    cleaning: bool
+    replace_separators: bool
+
+
+@cache
+def _select(query: _Query) -> Select[Any]:
+    return select_electeurs(
+        AnyListe(query.liste), COLUMNS, cleaning=query.cleaning, replace_separators=query.replace_separators
+    )
+
+
+@lru_cache(maxsize=16)
+def _compile(query: _Query, dialect: Dialect) -> Compiled:
+    return _select(query).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
+
+
+def _copy(connection: Connection, query: _Query, spec: ListeSpec, sink: Sink, progress: Progress) -> int:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 — the dialect says so; tells mypy
+    compiled = _compile(query, connection.dialect)
+    statement = f"COPY ({compiled}) TO STDOUT WITH (FORMAT csv, DELIMITER ';')"
+    parameters = {**compiled.params, **spec.parameters}
+    written = 0
+    try:
+        with driver.cursor() as cursor, cursor.copy(statement, parameters) as copy:
+            rows = iter(copy.read, b"")
+            while block := b"".join(islice(rows, _BLOCK)):
+                if b'"' in block:
+                    raise ExportError(_SHIFTED)
+                written += block.count(b"\n")
+                sink.write(block)
+                progress(written)
+    except psycopg.OperationalError as error:
+        raise OperationalError("COPY", None, error) from error
+    return written
+
+
+def _write_rows(rows: Iterable[Any], sink: Sink, progress: Progress) -> int:
+    written = 0
+    iterator = iter(rows)
+    while block := list(islice(iterator, _BLOCK)):
+        text = io.StringIO(newline="")
+        try:
+            csv.writer(text, delimiter=";", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n").writerows(
+                block
+            )
+        except csv.Error:
+            raise ExportError(_SHIFTED) from None
+        written += len(block)
+        sink.write(text.getvalue().encode())
+        progress(written)
+    return written
+
+
+def read_csv(stream: IO[bytes]) -> Iterator[Values]:
+    """The electors of a file, in its order.
+
+    Raises:
+        NotOurFileError: a line is not as `write_csv` writes it.
+    """
+    if stream.readline() != HEADER:
+        raise NotOurFileError("the first line is not ours")
+    for line in stream:
+        try:
+            values = line.decode().removesuffix("\n").split(";")
+        except UnicodeDecodeError:
+            raise NotOurFileError("not UTF-8") from None
+        if len(values) != len(COLUMNS):
+            raise NotOurFileError("a line has not 29 values")
+        yield values[len(ENTETE) :]
