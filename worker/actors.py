@@ -32,27 +32,34 @@ from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS, is_serve
 
 _NAMES = {"id", "source", "type", "correlationid"}
 
-_USE_CASES = {
-    INGEST: "worker.handlers.requests.ingest_request",
-    INGEST_BULK: "worker.handlers.requests.ingest_request",
-    TAKE_UP_PARKED: "worker.handlers.requests.ingest_request",
-    EXPORT_LISTE: "worker.handlers.making.make_export",
-    EXPORT_LISTE_BULK: "worker.handlers.making.make_export",
-    RENDER_TABLEAU: "worker.handlers.making.make_export",
-    RENDER_TABLEAU_BULK: "worker.handlers.making.make_export",
-    HANDLE_PREVIEW: "worker.handlers.handle_preview",
+_INGEST = ("worker.handlers.requests.ingest_request",)
+_LISTE = ("worker.handlers.making.make_export",)
+_TABLEAU = (*_LISTE, "worker.pdf.render")
+
+_MODULES = {
+    INGEST: _INGEST,
+    INGEST_BULK: _INGEST,
+    TAKE_UP_PARKED: _INGEST,
+    EXPORT_LISTE: _LISTE,
+    EXPORT_LISTE_BULK: _LISTE,
+    RENDER_TABLEAU: _TABLEAU,
+    RENDER_TABLEAU_BULK: _TABLEAU,
+    HANDLE_PREVIEW: ("worker.handlers.handle_preview", "openpyxl"),
 }
-"""Where what an actor calls stands."""
 
 AT_ONCE, AFTER_THOSE = 0, 1
 """In which order a process that holds several messages takes them: what is of a batch comes second."""
 
 
 def load_use_cases(queues: Collection[str]) -> None:
-    """Import what the actors of these queues call, of all when none is named, before the first message comes."""
-    for name, module in _USE_CASES.items():
+    """Import every module that the actors of these queues use (of all queues when none is named).
+
+    A process that is short of memory then fails at its start, and not with the file of an agent.
+    """
+    for name, modules in _MODULES.items():
         if not queues or ACTOR_QUEUES[name] in queues:
-            import_module(module)
+            for module in modules:
+                import_module(module)
 
 
 def declare_actors(broker: Broker, services: Services) -> None:

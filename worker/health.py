@@ -45,6 +45,9 @@ STUCK, EXHAUSTED = os.EX_SOFTWARE, os.EX_OSERR
 EXHAUSTED_LOOKS = 3
 """In a row: what a process lacks for a moment comes back."""
 
+START_CHECKS = 20
+"""Looks in a row, one a second, at a thread that does not start: its `Thread.start()` waits for ever."""
+
 
 class Pulse:
     """The file of this process. A folder that cannot be written stops nobody: it is logged, once."""
@@ -107,6 +110,19 @@ def stop_on_signals(stop: threading.Event) -> None:
         signal.signal(number, ask)
 
 
+class ThreadStarts:
+    """Finds threads that never start: when memory is short, `Thread.start()` waits for ever for such a thread."""
+
+    def __init__(self) -> None:
+        self._looks: dict[threading.Thread, int] = {}
+
+    def are_stuck(self) -> bool:
+        """Look once; whether a thread has not started for START_CHECKS looks in a row."""
+        waiting = [thread for thread in threading.enumerate() if not thread.is_alive()]
+        self._looks = {thread: self._looks.get(thread, 0) + 1 for thread in waiting}
+        return max(self._looks.values(), default=0) >= START_CHECKS
+
+
 class Watchdog:
     """Looks once a second after a process whose loop gives signs of life by `pulse`, and ends it when it does not.
 
@@ -128,13 +144,13 @@ class Watchdog:
         threading.Thread(target=self._look, name="watchdog", daemon=True).start()
 
     def _look(self) -> None:
-        seen, silent, exhausted = self._pulse.signs, 0, 0
+        seen, silent, exhausted, starts = self._pulse.signs, 0, 0, ThreadStarts()
         while True:
             time.sleep(self._period)
             signs = self._pulse.signs
             silent = silent + 1 if signs == seen else 0
             seen = signs
-            if silent > self._longest:
+            if silent > self._longest or starts.are_stuck():
                 log.critical("process_stuck")
                 os._exit(STUCK)
             exhausted = exhausted + 1 if self._lacks() else 0

@@ -269,6 +269,42 @@ def test_a_backup_holds_everything_and_says_nothing_of_it(computer: Computer) ->
         assert connection.execute("SELECT count(*) FROM electeur").fetchall() == [(0,)]
 
 
+_SAVES = """
+import os, signal, sys
+from worker.solo.__main__ import main
+
+event, name = sys.argv[1:3]
+
+def look(seen, arguments):
+    if seen == event and ".sauvegarde-" in str(arguments[0]) and str(arguments[0]).endswith(name):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+sys.addaudithook(look)
+sys.exit(main(sys.argv[3:]))
+"""
+"""Saves, and is killed when it is about to open or delete one of its temporary files."""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("step", "left"), [(("os.remove", "prefecture.db"), ["prefecture.db"]), (("open", "donnees.tar.age"), [])]
+)
+def test_a_killed_backup_leaves_no_copy_of_the_register(
+    computer: Computer, step: tuple[str, str], left: list[str]
+) -> None:
+    """The copy of the database has a name for a moment; a next start deletes it."""
+    killed = subprocess.run(
+        [sys.executable, "-c", _SAVES, *step, "backup", "encore.sauvegarde", "--passphrase-file", "phrase.txt"],
+        cwd=computer.folder,
+        env=computer.environment,
+        check=False,
+    )
+    assert killed.returncode == -SIGKILL
+    assert [it.name for it in computer.home.glob(".sauvegarde-*/*") if it.stat().st_size] == left
+    assert computer.solo("imports")[0] == 0
+    assert list(computer.home.glob(".sauvegarde-*")) == []
+
+
 @pytest.mark.slow
 def test_what_is_no_whole_backup_replaces_nothing(computer: Computer) -> None:
     whole = computer.folder / "prefecture.sauvegarde"

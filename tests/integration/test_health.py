@@ -116,10 +116,11 @@ def test_a_worker_with_a_dead_thread_leaves(town: Town, thread: str) -> None:
 
 
 @pytest.mark.slow
-def test_a_worker_that_waits_for_ever_in_a_message_leaves(town: Town) -> None:
+@pytest.mark.parametrize("thread", ["still", "never-starts"])
+def test_a_worker_that_waits_for_ever_in_a_message_leaves(town: Town, thread: str) -> None:
     program = [sys.executable, "-m", "dramatiq", "tests.integration.mortal_worker", "-p", "1", "-t", "1"]
     log = town.folder / "mortal.log"
-    mortal = Process(program, env=town.environment | {"MORTAL_THREAD": "still"}, folder=ROOT, log=log)
+    mortal = Process(program, env=town.environment | {"MORTAL_THREAD": thread}, folder=ROOT, log=log)
     await_health(town, 0, "worker")
     town.ask()
     wait_until(lambda: not mortal.alive, message="the end of the process")

@@ -1,5 +1,6 @@
 """A job that meets a full disk, a bug or another owner: what is left on the disk, in the row and in the log."""
 
+import _thread
 import errno
 import io
 import logging
@@ -9,6 +10,7 @@ import sys
 from collections import namedtuple
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -221,13 +223,36 @@ def test_a_worker_without_descriptors_takes_no_file_for_wrong(desk: Desk, monkey
 
 
 def test_memory_that_is_short_costs_no_start(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    before_writing(monkeypatch, lambda: _raise(MemoryError()))
+    """Five files of ten failed for good: the first import of a library failed, then all that was half imported."""
     export_id = desk.ask()
-    with pytest.raises(MemoryError):
+    for error in (ImportError("failed to map segment"), MemoryError(), AttributeError("half imported"), KeyError()):
+        with monkeypatch.context() as patch:
+            before_writing(patch, partial(_raise, error))
+            _is_given_back(desk, export_id, type(error))
+    desk.services.exhausted.clear()  # the next process
+    assert desk.ring(export_id)["status"] == "ready"
+
+
+@pytest.mark.parametrize("start", [lambda *_: 0, lambda *_: _raise(RuntimeError("can't start new thread"))])
+def test_a_heartbeat_that_does_not_start_costs_no_start(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, start: Callable[..., object]
+) -> None:
+    """It was waited for until the limit of a message, ten minutes."""
+    export_id = desk.ask()
+    monkeypatch.setattr(lease, "START_SECONDS", 0.01)
+    with monkeypatch.context() as patch:
+        patch.setattr(_thread, "start_new_thread", start)
+        _is_given_back(desk, export_id, ExhaustedError)
+    assert desk.ring(export_id)["status"] == "ready"
+
+
+def _is_given_back(desk: Desk, export_id: int, error: type[Exception]) -> None:
+    with pytest.raises(error):
         desk.ring(export_id)
     row = desk.row(export_id)
     assert (row["status"], row["attempts"]) == ("queued", 0)
     assert row["error_message"] == "Le serveur manque de ressources (ENOMEM) : prévenez l'exploitant."
+    desk.run("UPDATE export SET not_before = NULL")
 
 
 def test_the_blips_of_a_database_cost_no_start_and_no_lease(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

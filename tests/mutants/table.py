@@ -437,9 +437,21 @@ LEASE = [
     ),
     Mutant(
         "stuck-process-stays",
-        "return self._stuck.is_set() or longest > LONGEST_MESSAGE_SECONDS",
+        "return self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS",
         "return False",
         ("test_a_worker_that_waits_for_ever_in_a_message_leaves",),
+    ),
+    Mutant(
+        "thread-that-never-starts-is-not-seen",
+        "waiting = [thread for thread in threading.enumerate() if not thread.is_alive()]",
+        "waiting = list[threading.Thread]()",
+        ("test_a_process_with_a_thread_that_never_starts_ends",),
+    ),
+    Mutant(
+        "import-error-is-a-bug",
+        "if isinstance(error, MemoryError | ImportError) or _cannot_start_thread(error):",
+        "if isinstance(error, MemoryError):",
+        ("test_what_a_process_lacks_for_itself_ends_it",),
     ),
     Mutant(
         "long-step-not-announced",
@@ -449,7 +461,7 @@ LEASE = [
     ),
     Mutant(
         "silent-loop-goes-on",
-        "if silent > self._longest:",
+        "if silent > self._longest or starts.are_stuck():",
         "if False:",
         ("test_a_loop_that_gives_no_sign_any_more_ends_its_process",),
     ),
@@ -473,19 +485,19 @@ LEASE = [
     ),
     Mutant(
         "descriptors-make-a-file-wrong",
-        "if not isinstance(reason, TransientError) and lacks_descriptors():",
+        "if not isinstance(reason, TransientError) and (services.exhausted.is_set() or lacks_descriptors()):",
         "if False:",
         ("test_a_worker_without_descriptors_takes_no_file_for_wrong",),
     ),
     Mutant(
         "descriptors-are-the-files-fault",
-        'Trouble(_S, _SHORT_CODES, "this process lacks descriptors or memory", _LEAVE, ExhaustedError, _SHORT),',
-        'Trouble(_S, _SHORT_CODES, "this process lacks descriptors or memory", _COUNT, PrefectureError, _BUG),',
+        '"this process lacks descriptors or memory", *_SHORT)',
+        '"this process lacks descriptors or memory", *_BUG)',
         ("test_a_worker_without_descriptors_fails_nobodys_file_and_says_that_it_cannot_go_on",),
     ),
     Mutant(
         "standby-is-a-bug",
-        'Trouble(_P, ("25006",), "read-only: a standby, as after a failover", _WAIT, DatabaseAwayError, _DATABASE),',
+        'ErrorPolicy(_P, ("25006",), "read-only: a standby, as after a failover", *_DATABASE),',
         "",
         ("test_a_database_that_is_read_only_for_a_while_puts_no_event_aside[postgresql]",),
     ),
@@ -1141,7 +1153,7 @@ NOTIFIER = [
     ),
     Mutant(
         "refusal-tried-again",
-        "if find_answer(code, of_recipient=True).trouble.treatment is Treatment.REFUSE:",
+        "if find_answer(code, of_recipient=True).policy.treatment is Treatment.REFUSE:",
         "if False:",
         ("test_who_will_never_be_reached_is_recorded_and_the_others_are_told",),
     ),

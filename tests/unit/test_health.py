@@ -108,6 +108,15 @@ def test_a_folder_that_cannot_be_written_stops_nobody_and_is_said_once(tmp_path:
     assert [line["event"] for line in lines] == ["health_not_written"]
 
 
+@pytest.mark.parametrize(("queue", "module"), [("tableaux", "worker.pdf.render"), ("registre", "openpyxl")])
+def test_a_worker_imports_all_that_it_needs_before_its_first_message(queue: str, module: str) -> None:
+    program = (
+        "import sys; from worker.actors import load_use_cases; load_use_cases([sys.argv[1]]);"
+        "sys.exit(sys.argv[2] not in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", program, queue, module], check=False).returncode == 0
+
+
 def test_a_loop_that_gives_no_sign_any_more_ends_its_process(pulse: Pulse, monkeypatch: pytest.MonkeyPatch) -> None:
     codes: Queue[int] = Queue()
 
@@ -118,6 +127,26 @@ def test_a_loop_that_gives_no_sign_any_more_ends_its_process(pulse: Pulse, monke
     monkeypatch.setattr(os, "_exit", leave)
     Watchdog(pulse, 3, lambda: False, period_seconds=0.01).start()
     assert codes.get(timeout=PATIENCE_SECONDS) == STUCK
+
+
+class _NeverStarts(threading.Thread):
+    """As when the memory for its first statement is missing: `start()` waits for ever."""
+
+    def _bootstrap(self) -> None:
+        pass
+
+
+def test_a_process_with_a_thread_that_never_starts_ends(tmp_path: Path) -> None:
+    """A process was frozen for ten minutes by such a thread, and healthy."""
+    program = (
+        "import sys; from pathlib import Path; from tests.unit.test_health import _NeverStarts;"
+        "from worker.health import Pulse, Role, Watchdog; import threading;"
+        "pulse = Pulse(Path(sys.argv[1]), Role.WORKER);"
+        "Watchdog(pulse, 10**6, lambda: False, period_seconds=0.01).start();"
+        "_NeverStarts().start()"
+    )
+    done = subprocess.run([sys.executable, "-c", program, tmp_path], timeout=PATIENCE_SECONDS, check=False)
+    assert done.returncode == STUCK
 
 
 def test_a_loop_that_gives_signs_is_left_alone(pulse: Pulse, monkeypatch: pytest.MonkeyPatch) -> None:

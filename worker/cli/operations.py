@@ -53,13 +53,13 @@ def notifier(*, once: bool) -> None:
     from worker.compose import build_notifier, note_start, show_metrics
     from worker.db.engine import build_engine
     from worker.db.revision import require_current
+    from worker.error_policy import lacks_descriptors
     from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, stop_on_signals
     from worker.messaging.broker import build_broker, require_trusted
     from worker.messaging.events import EventPublisher
     from worker.messaging.queues import DoorbellQueues, count_doorbells, read_queues
     from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS
     from worker.settings import load_settings
-    from worker.trouble import lacks_descriptors
 
     settings = load_settings()
     amqp_url = settings.amqp_url.get_secret_value()

@@ -3,6 +3,7 @@
 The worker of a file and the notifier of a request hold their rows by the same rule.
 """
 
+import _thread
 import os
 import socket
 import threading
@@ -35,15 +36,18 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas.vocabulary import ExportStatus
 from worker.db.types import utc_now
+from worker.error_policy import conclude, is_waited_for
 from worker.errors import LeaseLostError
 from worker.exports.models import Export, Request
-from worker.trouble import is_waited_for
 
 PULSE_SECONDS = 1.0
 """How often progress is written to the row."""
 
 STILL_SECONDS = 120.0
 """How long a step may say nothing of its progress; a list of a million electors is counted in less."""
+
+START_SECONDS = 30.0
+"""How long the thread of a heartbeat may take to start."""
 
 log = structlog.get_logger()
 
@@ -106,8 +110,8 @@ class Heartbeat:
         self._silent_until = time.monotonic() + STILL_SECONDS
         self._stop = threading.Event()
         self._lost = threading.Event()
-        context = copy_context()  # what its log lines bear
-        self._thread = threading.Thread(target=context.run, args=(self._beat,), name="lease", daemon=True)
+        self._started, self._ended = threading.Event(), threading.Event()
+        self._context = copy_context()  # the keys of its log lines
 
     def progress(self, written: int) -> None:
         """Take note of the electors written.
@@ -129,16 +133,33 @@ class Heartbeat:
             raise LeaseLostError("the row has another owner")
 
     def __enter__(self) -> Self:
-        """Start to beat."""
-        self._thread.start()
-        return self
+        """Start to renew in a new thread, without `Thread.start()`, which waits for ever when memory is short.
+
+        Raises:
+            ExhaustedError: the thread did not start.
+        """
+        try:
+            _thread.start_new_thread(self._context.run, (self._run,))
+            if self._started.wait(START_SECONDS):
+                return self
+        except RuntimeError as error:
+            raise conclude(error) from error
+        self._stop.set()
+        raise conclude(MemoryError())
 
     def __exit__(
         self, _type: type[BaseException] | None, _value: BaseException | None, _traceback: TracebackType | None
     ) -> None:
-        """Stop to beat; the last beat is over when this returns."""
+        """Stop to renew; the last renewal is over when this returns."""
         self._stop.set()
-        self._thread.join()
+        self._ended.wait()
+
+    def _run(self) -> None:
+        self._started.set()
+        try:
+            self._beat()
+        finally:
+            self._ended.set()
 
     def _beat(self) -> None:
         while not self._stop.wait(self._seconds):

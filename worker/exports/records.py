@@ -51,12 +51,12 @@ from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus, RequestOutc
 from worker.db.engine import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
+from worker.error_policy import until_next_try
 from worker.errors import DatabaseAwayError, LeaseLostError, PrefectureError
 from worker.exports.lease import Lease
 from worker.exports.models import Export, Request
 from worker.exports.naming import Naming, allocate_names
 from worker.exports.storage import Made, PendingFile, publish
-from worker.trouble import until_next_try
 
 FEW = 5_000
 """A file of so many electors is made before anybody could see how far it is."""

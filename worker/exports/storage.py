@@ -25,9 +25,9 @@ from schemas.requests import check_code_commune
 from schemas.vocabulary import ExportStatus, FileFormat
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
+from worker.error_policy import conclude, is_waited_for
 from worker.errors import DiskFullError, TransientError, VolumeAbsentError
 from worker.exports.models import Export, Volume
-from worker.trouble import conclude, is_waited_for
 
 BUFFER = 1 << 18
 STALE_SECONDS = 3600
@@ -334,7 +334,7 @@ class Storage:
 
 @contextmanager
 def translate_disk_errors() -> Iterator[None]:
-    """Turn what the volume answers into what is concluded from it (worker/trouble.py); a bug stays as it is."""
+    """Turn what the volume answers into what is concluded from it (worker/error_policy.py); a bug stays as it is."""
     try:
         yield
     except OSError as error:

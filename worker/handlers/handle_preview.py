@@ -27,6 +27,7 @@ from worker.arrivals import (
     release,
     renew,
 )
+from worker.error_policy import conclude, is_waited_for
 from worker.errors import (
     DatabaseAwayError,
     ExhaustedError,
@@ -46,7 +47,6 @@ from worker.registre.imports.undo import UndoSummary, undo_import
 from worker.registre.models import Electeur, ListeCommunale
 from worker.registre.reu.importer import ImportProgress, Intake, OnRecord, import_previewed, preview_file
 from worker.registre.versions import ListeKey, is_shown
-from worker.trouble import conclude, is_waited_for
 
 LONGEST_STEP_SECONDS = 25 * 60.0
 """How long an import may say nothing: two exports of a département are compared in some minutes."""

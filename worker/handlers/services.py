@@ -39,5 +39,7 @@ class Services:
     """How long (account, source, id) stands for one event; 0: for as long as that is on record."""
     met: set[str] = field(default_factory=set)
     """The codes of what this process gave rows back for, since the last file that it made."""
+    exhausted: threading.Event = field(default_factory=threading.Event)
+    """Set when this process lacks memory or descriptors: from then on it blames no file for an error."""
     stuck: threading.Event = field(default_factory=threading.Event)
     """Set when a job of this process stands still: nothing but the end of the process frees its thread."""

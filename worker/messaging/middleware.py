@@ -19,12 +19,12 @@ from dramatiq.worker import ConsumerThread, WorkerThread
 
 from common.logs import SILENCE_SECONDS, request_keys
 from schemas.envelope import trace_id_of
+from worker.error_policy import conclude, is_waited_for, lacks_descriptors
 from worker.errors import DatabaseAwayError, ExhaustedError
-from worker.health import EXHAUSTED, EXHAUSTED_LOOKS, STUCK, Pulse
+from worker.health import EXHAUSTED, EXHAUSTED_LOOKS, STUCK, Pulse, ThreadStarts
 from worker.messaging.broker import PrefectureBroker
 from worker.messaging.consumer import HELD, TOGETHER, GuardedConsumer
 from worker.messaging.encoder import HANDLE_PREVIEW, INGEST_ACTORS, EventArgument
-from worker.trouble import conclude, is_waited_for, lacks_descriptors
 
 log = structlog.get_logger()
 
@@ -260,6 +260,7 @@ class ThreadWatchdog(Middleware):
         self._thread: threading.Thread | None = None
         self._exhausted = 0
         """How many looks in a row found that it lacks what every process needs."""
+        self._starts = ThreadStarts()
 
     def after_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
         """Begin."""
@@ -317,9 +318,9 @@ class ThreadWatchdog(Middleware):
             self._pulse.beat(_lack(worker))
 
     def _is_stuck(self) -> bool:
-        """Whether a job stands still, or a message takes longer than any may."""
+        """Whether a job stands still, a thread does not start, or a message takes longer than any may."""
         longest = time.monotonic() - min(list(self._begun.values()), default=math.inf)
-        return self._stuck.is_set() or longest > LONGEST_MESSAGE_SECONDS
+        return self._stuck.is_set() or self._starts.are_stuck() or longest > LONGEST_MESSAGE_SECONDS
 
 
 def _threads(worker: Worker) -> Iterator[ConsumerThread | WorkerThread]:
@@ -337,7 +338,7 @@ def _is_connected(thread: ConsumerThread) -> bool:
 
 
 def is_worth_retrying(retries: int, error: BaseException) -> bool:
-    """What the surroundings lack is waited for, as worker/trouble.py says; anything else has a few tries."""
+    """What the surroundings lack is waited for, as worker/error_policy.py says; anything else has a few tries."""
     return is_waited_for(error) or retries < _TRIES
 
 

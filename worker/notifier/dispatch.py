@@ -23,6 +23,7 @@ from sqlalchemy.orm import InstrumentedAttribute, Session
 from schemas.vocabulary import Wish
 from worker.db.engine import Sessions
 from worker.db.types import seconds_between, utc_now
+from worker.error_policy import is_waited_for
 from worker.exports.audit import NOTIFIER, Action, record_audit
 from worker.exports.models import EVERY_COMMUNE
 from worker.notifier.channels.delivery import (
@@ -39,7 +40,6 @@ from worker.notifier.channels.delivery import (
 )
 from worker.notifier.messages.content import Content, Tone, Topic
 from worker.notifier.models import Agent, Notification, Recipient
-from worker.trouble import is_waited_for
 
 REMOVED = "destinataire retiré"
 

@@ -24,6 +24,7 @@ from schemas.vocabulary import ExportStatus, Wish
 from worker.arrivals import Preview
 from worker.db.engine import ReadySignal, Sessions
 from worker.db.types import utc_now
+from worker.error_policy import is_waited_for
 from worker.errors import EventsDelayedError, LeaseLostError
 from worker.exports.models import WITHOUT_KEY, Export, Recall, Request
 from worker.exports.records import mark_published, mark_recall_published
@@ -48,7 +49,6 @@ from worker.notifier.messages.request import RequestReport, describe_recall, des
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.notifier.outbox import Claim, Outbox
 from worker.registre.models import Commune
-from worker.trouble import is_waited_for
 
 TROUBLE_SECONDS = 1
 """How long an absent database is left alone."""

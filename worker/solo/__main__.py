@@ -99,13 +99,21 @@ def set_defaults() -> None:
 def _prepare() -> None:
     from worker.db.engine import build_engine
     from worker.settings import load_settings
-    from worker.solo.process import RESTORING, exclusive, finish_restore, prepare_database, usable
+    from worker.solo.process import (
+        RESTORING,
+        delete_killed_backups,
+        exclusive,
+        finish_restore,
+        prepare_database,
+        usable,
+    )
 
     settings = load_settings()
     if (settings.home / RESTORING).exists():
         with exclusive(settings.home):
             finish_restore(settings)
     with usable(settings.home):
+        delete_killed_backups(settings.home)
         engine = build_engine(settings.database_url.get_secret_value())
         prepare_database(engine)
         engine.dispose()

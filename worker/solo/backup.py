@@ -15,7 +15,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from shutil import rmtree
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory, TemporaryFile, mkdtemp
 from typing import IO, TextIO
 from uuid import uuid4
 
@@ -38,6 +38,7 @@ from worker.registre.models import Commune, Electeur, Import, ListeCommunale
 from worker.settings import Settings, load_settings
 from worker.solo.process import (
     RESTORING,
+    backup_folder,
     copy_database,
     database_of,
     exclusive,
@@ -202,19 +203,24 @@ def _read_passphrase(given: TextIO | None, *, is_new: bool) -> str:
 
 @contextmanager
 def _made(settings: Settings, passphrase: str) -> Iterator[Path]:
-    """A folder with the two parts of a backup, for as long as they are needed."""
-    with usable(settings.home), TemporaryDirectory(prefix=".sauvegarde-", dir=settings.home) as made:
-        folder = Path(made)
+    """A folder with the two parts of a backup, encrypted, for as long as they are needed.
+
+    What is not encrypted is in unnamed files, which the system deletes when this process ends.
+    """
+    with backup_folder(settings.home) as folder, TemporaryFile(dir=folder) as data:
         copy_database(database_of(settings), folder / _DATABASE)
-        data = folder / "donnees.tar"
-        with tarfile.open(data, "w") as archive:
-            archive.add(folder / _DATABASE, _DATABASE)
+        with tarfile.open(fileobj=data, mode="w") as archive:
+            with (folder / _DATABASE).open("rb") as database:
+                (folder / _DATABASE).unlink()
+                archive.addfile(archive.gettarinfo(arcname=_DATABASE, fileobj=database), database)
             for path in sorted(settings.exports_dir.rglob("*")):
                 with suppress(FileNotFoundError):  # purged meanwhile
                     if path.suffix != ".part":
                         archive.add(path, _EXPORTS / path.relative_to(settings.exports_dir), recursive=False)
+        data.seek(0)
         key = pyrage.x25519.Identity.generate()
-        pyrage.encrypt_file(str(data), str(folder / _DATA), [key.to_public()])
+        with (folder / _DATA).open("wb") as encrypted:
+            pyrage.encrypt_io(data, encrypted, [key.to_public()])
         (folder / _KEY).write_bytes(pyrage.passphrase.encrypt(str(key).encode(), passphrase))
         yield folder
 

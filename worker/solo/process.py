@@ -5,10 +5,11 @@ import sqlite3
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from shutil import rmtree
+from tempfile import TemporaryDirectory
 from typing import Self
 
 from dramatiq import Worker, set_encoder
@@ -84,7 +85,31 @@ RESTORING = ".restauration"
 
 _DATABASE, _EXPORTS, _FORMER = "prefecture.db", "exports", "avant"
 _STATE = ("-wal", "-shm")
-_STALE_SECONDS = 24 * 3600
+_SAVING = ".sauvegarde-"
+
+
+@contextmanager
+def backup_folder(home: Path) -> Iterator[Path]:
+    """Create a folder for one backup; the next backup or the next start deletes it when this process is killed."""
+    with usable(home), _backup_lock(home, timeout=-1):
+        _delete_folders(home, _SAVING)
+        with TemporaryDirectory(prefix=_SAVING, dir=home) as made:
+            yield Path(made)
+
+
+def _backup_lock(home: Path, *, timeout: float) -> FileLock:
+    return FileLock(home / "sauvegarde.lock", timeout=timeout, mode=0o600, fallback_to_soft=False)
+
+
+def delete_killed_backups(home: Path) -> None:
+    """Delete the folders of killed backups, unless another process makes a backup now."""
+    with suppress(Timeout), _backup_lock(home, timeout=0):
+        _delete_folders(home, _SAVING)
+
+
+def _delete_folders(home: Path, prefix: str) -> None:
+    for stale in home.glob(f"{prefix}*"):
+        rmtree(stale, ignore_errors=True)
 
 
 def finish_restore(settings: Settings) -> Path | None:
@@ -100,11 +125,8 @@ def finish_restore(settings: Settings) -> Path | None:
         ConfigurationError: the system refuses; the next start goes on.
     """
     home, restoring = settings.home, settings.home / RESTORING
-    for stale in home.glob(f"{RESTORING}-*"):
-        rmtree(stale, ignore_errors=True)
-    for stale in home.glob(".sauvegarde-*"):  # of a process that was killed; another may be making one now
-        if stale.stat().st_mtime < time.time() - _STALE_SECONDS:
-            rmtree(stale, ignore_errors=True)
+    _delete_folders(home, f"{RESTORING}-")
+    delete_killed_backups(home)
     if not restoring.exists():
         return None
     kept = None

@@ -1,6 +1,5 @@
 """A doorbell rings for a row: the row is taken, its file made, and how that ended is recorded."""
 
-import errno
 from functools import partial
 
 import structlog
@@ -11,6 +10,7 @@ from sqlalchemy.orm import Session, joinedload
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
 from schemas.vocabulary import ExportKind, ExportStatus
+from worker.error_policy import UNKNOWN, conclude, lacks_descriptors
 from worker.errors import (
     DatabaseAwayError,
     ExhaustedError,
@@ -26,7 +26,6 @@ from worker.handlers.making.make_certificat import keep_certificat
 from worker.handlers.making.make_liste import keep_fingerprint, make_liste
 from worker.handlers.making.make_tableau import make_tableau
 from worker.handlers.services import Services
-from worker.trouble import UNKNOWN, conclude, lacks_descriptors
 
 log = structlog.get_logger()
 
@@ -81,7 +80,7 @@ def _work(export: Export, owner: str, services: Services) -> None:
     except LeaseLostError:
         raise
     except Exception as error:
-        reason = _judge(error)
+        reason = _judge(error, services)
         _give_back(export, owner, reason, services)
         if isinstance(reason, DatabaseAwayError | ExhaustedError):
             raise  # the message comes again, to a process that can do it
@@ -112,14 +111,17 @@ def _stand_still(export: Export, owner: str, services: Services) -> None:
         services.stuck.set()
 
 
-def _judge(error: Exception) -> PrefectureError:
-    """What is written on the row; a bug must neither stop the worker nor lose the row.
+def _judge(error: Exception, services: Services) -> PrefectureError:
+    """Choose the error to write on the row; a bug must neither stop the worker nor lose the row.
 
-    Who may open nothing more concludes nothing about a file: libraries take what they cannot read for wrong.
+    In a process that lacks memory or descriptors no error is blamed on the file: libraries raise errors of their own
+    for what they cannot read, and a module whose import failed is half initialised.
     """
     reason = conclude(error)
-    if not isinstance(reason, TransientError) and lacks_descriptors():
-        reason = conclude(OSError(errno.EMFILE, "Too many open files"))
+    if not isinstance(reason, TransientError) and (services.exhausted.is_set() or lacks_descriptors()):
+        reason = conclude(MemoryError())
+    if isinstance(reason, ExhaustedError):
+        services.exhausted.set()
     if isinstance(reason, ExportError):
         log.warning("export_failed", code=reason.code)
     elif isinstance(reason, TransientError):

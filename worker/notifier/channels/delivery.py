@@ -104,7 +104,7 @@ class ChannelSender(Protocol):
 def backoff(attempts: int, *, is_away: bool = False) -> float:
     """Seconds until the next try, after so many: 10, 20, 40 … 600; sooner where nobody answers at all."""
     if is_away:
-        from worker.trouble import until_next_try  # a command line that only knows the wishes loads no database
+        from worker.error_policy import until_next_try  # a command line that only knows the wishes loads no database
 
         return until_next_try(attempts)
     return float(min(FIRST_DELAY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS))

@@ -29,6 +29,7 @@ from pydantic import SecretStr
 
 from common.calendrier import PARIS
 from common.texte import clean
+from worker.error_policy import Treatment, find_answer
 from worker.exports.storage import PendingFile, publish
 from worker.notifier.channels.delivery import (
     LONGEST_DIALOGUE_SECONDS,
@@ -40,7 +41,6 @@ from worker.notifier.channels.delivery import (
 )
 from worker.notifier.messages.content import Content
 from worker.notifier.messages.render import render_html, render_text
-from worker.trouble import Treatment, find_answer
 
 Security = Literal["none", "starttls", "tls"]
 
@@ -348,7 +348,7 @@ def _deliver(server: smtplib.SMTP, message: EmailMessage) -> None:
         raise DeliveryRefusedError(str(refusal)) from None
     else:
         return
-    if find_answer(code, of_recipient=True).trouble.treatment is Treatment.REFUSE:
+    if find_answer(code, of_recipient=True).policy.treatment is Treatment.REFUSE:
         text = answer.decode("utf-8", "replace") if isinstance(answer, bytes) else answer
         raise DeliveryRefusedError(clean(f"{code} {text}"))
     raise DeliveryDelayedError(str(code))

@@ -1,16 +1,16 @@
-"""The table of troubles in docs/operations.md is that of the code."""
+"""The table of error policies in docs/operations.md is that of the code."""
 
 from pathlib import Path
 
+from worker.error_policy import ERROR_POLICIES, ErrorPolicy, Source, Treatment
 from worker.errors import PrefectureError
-from worker.trouble import TROUBLES, Source, Treatment, Trouble
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 FILES = "`PREFECTURE_RETRY_SECONDS`"
 PATIENCE = {Source.BROKER: "until it is back", Source.MAIL: "three days"}
 
 
-def _line(row: Trouble) -> str:
+def _line(row: ErrorPolicy) -> str:
     codes = ", ".join(f"`{code}`" if code[0].isupper() or code[0].isdigit() else code for code in row.codes)
     starts = {Treatment.COUNT: "yes", Treatment.REFUSE: "yes"}.get(row.treatment, "no")
     patience = PATIENCE.get(row.source, FILES)
@@ -21,8 +21,8 @@ def _line(row: Trouble) -> str:
     return f"| {row.source} | {codes} | {row.meaning} | {starts} | {waits} | « {row.said.replace('{}', '…')} »{code} |"
 
 
-def test_the_table_of_troubles_is_that_of_the_code() -> None:
+def test_the_table_of_error_policies_is_that_of_the_code() -> None:
     text = OPERATIONS.read_text("utf-8")
     section = text.partition("### What is waited for\n")[2].partition("\n#")[0]
     lines = [line for line in section.splitlines() if line.startswith("| ") and "Source" not in line]
-    assert lines == [_line(row) for row in TROUBLES]
+    assert lines == [_line(row) for row in ERROR_POLICIES]

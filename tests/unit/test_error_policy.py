@@ -19,25 +19,25 @@ from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, Connecti
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
 
+from worker.error_policy import (
+    ERROR_POLICIES,
+    NO_ANSWER,
+    OTHERS,
+    ErrorPolicy,
+    Source,
+    Treatment,
+    conclude,
+    find_answer,
+    find_policy,
+    is_waited_for,
+    until_next_try,
+)
 from worker.errors import DatabaseAwayError, DiskFullError, ExhaustedError, ExportError, PrefectureError, TransientError
 from worker.exports.models import Export
 from worker.exports.records import is_overdue, wait_seconds
 from worker.messaging import middleware
 from worker.messaging.middleware import WaitForDatabase
 from worker.settings import Settings
-from worker.trouble import (
-    NO_ANSWER,
-    OTHERS,
-    TROUBLES,
-    Source,
-    Treatment,
-    Trouble,
-    conclude,
-    find_answer,
-    find_trouble,
-    is_waited_for,
-    until_next_try,
-)
 
 OUTAGES = int(os.environ.get("OUTAGES", "1000"))
 RETRY_SECONDS, MAX_ATTEMPTS = 3600.0, 3
@@ -91,7 +91,7 @@ _SILENT: dict[Source, list[BaseException]] = {
 }
 
 
-def _errors(row: Trouble, code: str) -> list[BaseException]:
+def _errors(row: ErrorPolicy, code: str) -> list[BaseException]:
     """The errors that a row is about."""
     if code == NO_ANSWER:
         return _SILENT[row.source]
@@ -112,21 +112,21 @@ def _errors(row: Trouble, code: str) -> list[BaseException]:
 
 @pytest.mark.parametrize(
     ("row", "code"),
-    [(row, code) for row in TROUBLES for code in row.codes],
+    [(row, code) for row in ERROR_POLICIES for code in row.codes],
     ids=lambda it: str(getattr(it, "source", it)),
 )
-def test_each_error_is_concluded_from_as_its_row_says(row: Trouble, code: str) -> None:
+def test_each_error_is_concluded_from_as_its_row_says(row: ErrorPolicy, code: str) -> None:
     if code == "5xx, of the recipient":
-        assert find_answer(550, of_recipient=True).trouble is row
+        assert find_answer(550, of_recipient=True).policy is row
         return
     for error in _errors(row, code):
-        found = find_trouble(error)
-        assert (found.trouble.treatment, found.trouble.error, found.trouble.said) == (
+        found = find_policy(error)
+        assert (found.policy.treatment, found.policy.error, found.policy.said) == (
             row.treatment,
             row.error,
             row.said,
         )
-        assert (found.trouble.source, is_waited_for(error)) == (row.source, row.treatment.is_waited_for)
+        assert (found.policy.source, is_waited_for(error)) == (row.source, row.treatment.is_waited_for)
         concluded = conclude(error)
         assert type(concluded) is row.error
         assert "LANTERNE" not in str(concluded)
@@ -134,11 +134,19 @@ def test_each_error_is_concluded_from_as_its_row_says(row: Trouble, code: str) -
         assert isinstance(concluded, TransientError) is row.treatment.is_waited_for
 
 
-@pytest.mark.parametrize("code", ["EMFILE", "ENFILE", "ENOMEM"])
-def test_who_lacks_descriptors_or_memory_ends(code: str) -> None:
-    number = getattr(errno, code)
-    assert find_trouble(OSError(number, "")).trouble.treatment is Treatment.LEAVE
-    assert isinstance(conclude(MemoryError()), ExhaustedError)
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        ImportError("failed to map segment from shared object: Cannot allocate memory"),
+        ModuleNotFoundError("No module named 'reportlab'"),
+        RuntimeError("can't start new thread"),
+    ],
+    ids=lambda it: type(it).__name__,
+)
+def test_what_a_process_lacks_for_itself_ends_it(error: Exception) -> None:
+    assert find_policy(error).policy.treatment is Treatment.LEAVE
+    assert isinstance(conclude(error), ExhaustedError)
 
 
 def test_a_cause_is_looked_at_and_a_conclusion_is_left_alone() -> None:
@@ -270,13 +278,13 @@ class Row:
 
 
 def _is_gone(error: Exception) -> bool:
-    return find_trouble(error).code not in {"57014", "55P03", "40001", "40P01"}
+    return find_policy(error).code not in {"57014", "55P03", "40001", "40P01"}
 
 
 def test_after_a_short_outage_a_file_is_begun_again_within_five_seconds() -> None:
     """Whatever it was, by the clock of the row, with the sweep of who sets nothing."""
     chance = random.Random(7)
-    for trouble in TROUBLES:
+    for trouble in ERROR_POLICIES:
         if trouble.treatment.is_waited_for and trouble.source in _OF_A_JOB:
             for _ in range(100):
                 ends = chance.uniform(0.5, 3)
@@ -286,14 +294,14 @@ def test_after_a_short_outage_a_file_is_begun_again_within_five_seconds() -> Non
 def test_after_a_long_outage_a_lone_file_is_begun_again_within_two_minutes() -> None:
     """Nobody else has found out that it is over."""
     chance, sweep = random.Random(8), Settings.model_fields["sweep_seconds"].default
-    for trouble in TROUBLES:
+    for trouble in ERROR_POLICIES:
         if trouble.treatment.is_waited_for and trouble.source in _OF_A_JOB:
             for _ in range(100):
                 ends = chance.uniform(600, RETRY_SECONDS * 0.999)
                 _is_begun_again(trouble, ends, ends + 120 + sweep, chance)
 
 
-def _is_begun_again(trouble: Trouble, ends: float, latest: float, chance: random.Random) -> None:
+def _is_begun_again(trouble: ErrorPolicy, ends: float, latest: float, chance: random.Random) -> None:
     error = next(it for it in _errors(trouble, chance.choice(trouble.codes)) if isinstance(it, Exception))
     row = Row()
     assert row.play([Outage(error, 0, ends)], chance) <= latest
@@ -304,7 +312,7 @@ def test_no_outage_that_is_shorter_than_the_patience_fails_a_file() -> None:
     """A thousand of them in each run, ten thousand with OUTAGES=10000."""
     seed = random.randrange(1 << 32)
     chance = random.Random(seed)
-    rows = [row for row in TROUBLES if row.treatment.is_waited_for and row.source in _OF_A_JOB]
+    rows = [row for row in ERROR_POLICIES if row.treatment.is_waited_for and row.source in _OF_A_JOB]
     for number in range(OUTAGES):
         outages, clock = [], 0.0
         for _ in range(chance.choice([1, 1, 1, 2, 3])):

@@ -1,0 +1,236 @@
+"""One table that says of each error of the system, the databases, the broker and the mail server what the worker does.
+
+Errors of the surroundings (a volume, the database, the broker, a mail server, this machine) end by themselves: the row
+waits, and the start is not counted. Any other error is a bug or the event's own fault, and has a few starts.
+docs/operations.md prints the table for operators.
+"""
+
+import errno
+import os
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from smtplib import SMTPException
+from typing import NamedTuple
+
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
+
+from worker.errors import DatabaseAwayError, DiskFullError, ExhaustedError, PrefectureError, TransientError
+
+_FIRST_SECONDS, _GROWTH, _MANY = 1.0, 1.5, 50
+_LONGEST_SECONDS = 120.0  # shorter, and ten thousand waiting files would occupy the workers with retries
+
+
+def until_next_try(tries: int) -> float:
+    """Seconds before the next retry, after `tries` retries that met the same error: 1, 1.5, 2.3, 3.4 … 120.
+
+    Each wait is half of the time waited so far and a second more.
+    """
+    return min(_FIRST_SECONDS * _GROWTH ** min(tries, _MANY), _LONGEST_SECONDS)
+
+
+class Source(StrEnum):
+    """The system that defines the codes of a row."""
+
+    SYSTEM = "errno"
+    POSTGRESQL = "SQLSTATE"
+    SQLITE = "SQLite"
+    BROKER = "AMQP"
+    MAIL = "SMTP"
+
+
+class Treatment(StrEnum):
+    """What the worker does with the row of the file."""
+
+    WAIT = "waited for"
+    LEAVE = "waited for, by another process: this one ends"
+    COUNT = "three starts"
+    REFUSE = "refused at once"
+
+    @property
+    def is_waited_for(self) -> bool:
+        """Whether the error is of the surroundings: the start is not counted, the message is not dead-lettered."""
+        return self in {Treatment.WAIT, Treatment.LEAVE}
+
+
+class ErrorPolicy(NamedTuple):
+    """A row of the table. A code of `source` may be a class: the first two characters of an SQLSTATE."""
+
+    source: Source
+    codes: Sequence[str]
+    meaning: str
+    treatment: Treatment
+    error: type[PrefectureError]
+    said: str
+    """The French text for the clerk; `{}` stands for the code."""
+
+
+NO_ANSWER, OTHERS = "no answer", "others"
+
+_FULL_CODES = ("ENOSPC", "EDQUOT", "EFBIG", "EROFS", "EACCES", "EPERM")
+_ABSENT_CODES = ("ENOENT", "ENOTDIR", "EEXIST")
+_AWAY_CODES = ("EIO", "ESTALE", "ETIMEDOUT", "ENOTCONN", "EBUSY", "ENODEV", "ENXIO", "EREMOTEIO", "EAGAIN", "EINTR")
+_DAMAGED_CODES = ("EUCLEAN", "EBADMSG", "ENOKEY", "EKEYEXPIRED", "EKEYREVOKED", "EKEYREJECTED", "ENOTSUP")
+_NETWORK_CODES = ("ECONNREFUSED", "ECONNRESET", "ECONNABORTED", "EPIPE", "EHOSTDOWN", "EHOSTUNREACH", "ENETDOWN")
+_MORE_NETWORK_CODES = ("ENETUNREACH", "ENETRESET", "ESHUTDOWN", "ENOLINK", "ENOLCK", "EPROTO", "ECOMM")
+_SHORT_CODES = ("EMFILE", "ENFILE", "ENOMEM", "ENOBUFS")
+_SQLITE_FILE_CODES = ("READONLY", "IOERR", "FULL", "CANTOPEN", "NOMEM", "SCHEMA")
+_BROKER_CODES = ("311", "312", "313", "320", "403", "404", "405", "406", "5xx")
+
+_WAIT = Treatment.WAIT
+_FULL = _WAIT, DiskFullError, "Volume des exports plein ou sans droit d'écriture ({}) : prévenez l'exploitant."
+_AWAY = _WAIT, TransientError, "Volume des exports injoignable ({}) : prévenez l'exploitant."
+_SHORT = Treatment.LEAVE, ExhaustedError, "Le serveur manque de ressources ({}) : prévenez l'exploitant."
+_DATABASE = _WAIT, DatabaseAwayError, "Base de données indisponible ({}) : prévenez l'exploitant."
+_BROKER = _WAIT, TransientError, "Courtier RabbitMQ injoignable ({})."
+_MAIL = _WAIT, TransientError, "Serveur de courriel indisponible ({})."
+_BUG = Treatment.COUNT, PrefectureError, "Erreur interne : prévenez l'exploitant."
+_REFUSED = Treatment.REFUSE, PrefectureError, "la réponse du serveur"
+
+_S, _P, _L, _B, _M = Source.SYSTEM, Source.POSTGRESQL, Source.SQLITE, Source.BROKER, Source.MAIL
+
+ERROR_POLICIES = (
+    ErrorPolicy(_S, _FULL_CODES, "the volume is full, read-only, or another account's", *_FULL),
+    ErrorPolicy(_S, _ABSENT_CODES, "the volume is away, or something else is there", *_FULL),
+    ErrorPolicy(_S, _AWAY_CODES, "the disk, or the server behind it, does not answer", *_AWAY),
+    ErrorPolicy(_S, _DAMAGED_CODES, "the volume is damaged, its key is missing, or it lacks an operation", *_AWAY),
+    ErrorPolicy(_S, _NETWORK_CODES + _MORE_NETWORK_CODES, "the network is away", *_AWAY),
+    ErrorPolicy(_S, _SHORT_CODES, "this process lacks descriptors or memory", *_SHORT),
+    ErrorPolicy(_S, (OTHERS,), "a bug", *_BUG),
+    ErrorPolicy(_P, ("08", NO_ANSWER), "the connection is lost, or cannot be made", *_DATABASE),
+    ErrorPolicy(_P, ("25006",), "read-only: a standby, as after a failover", *_DATABASE),
+    ErrorPolicy(_P, ("25P03", "25P04"), "a transaction of ours was idle for too long", *_DATABASE),
+    ErrorPolicy(_P, ("28", "3D000", "42501"), "the account or its rights are wrong", *_DATABASE),
+    ErrorPolicy(_P, ("40", "55"), "another transaction holds the rows: deadlock, lock", *_DATABASE),
+    ErrorPolicy(_P, ("53",), "the server lacks disk, memory or connections", *_DATABASE),
+    ErrorPolicy(_P, ("57", "58"), "the server stops, starts, cancels, or its disk fails", *_DATABASE),
+    ErrorPolicy(_P, (OTHERS,), "a bug, or a fault of the event", *_BUG),
+    ErrorPolicy(_L, ("BUSY", "LOCKED", "INTERRUPT", "PROTOCOL"), "another process writes", *_DATABASE),
+    ErrorPolicy(_L, _SQLITE_FILE_CODES, "its file is full, read-only or away", *_DATABASE),
+    ErrorPolicy(_L, (OTHERS,), "a bug, or a damaged file", *_BUG),
+    ErrorPolicy(_B, (NO_ANSWER, *_BROKER_CODES), "RabbitMQ is away, full or being repaired", *_BROKER),
+    ErrorPolicy(_M, (NO_ANSWER, "4xx"), "the mail server is away, or busy", *_MAIL),
+    ErrorPolicy(_M, ("5xx, of us",), "it refuses our account, as after a change of password", *_MAIL),
+    ErrorPolicy(_M, ("5xx, of the recipient",), "it refuses the address", *_REFUSED),
+)
+
+_ROWS = {(row.source, code): row for row in ERROR_POLICIES for code in row.codes}
+
+_SQLITE_NAMES = {
+    5: "BUSY",
+    6: "LOCKED",
+    7: "NOMEM",
+    8: "READONLY",
+    9: "INTERRUPT",
+    10: "IOERR",
+    13: "FULL",
+    14: "CANTOPEN",
+    15: "PROTOCOL",
+    17: "SCHEMA",
+}
+# https://www.sqlite.org/rescode.html; the low byte of an extended code
+
+_SMTP_PERMANENT = 500  # and above: final (RFC 5321, section 4.2.1)
+
+
+class Diagnosis(NamedTuple):
+    """The row of the table that an error belongs to, and its code."""
+
+    policy: ErrorPolicy
+    code: str
+
+    def to_error(self) -> PrefectureError:
+        """The error to write on the row of the file."""
+        return self.policy.error(self.policy.said.format(self.code))
+
+
+UNKNOWN = Diagnosis(_ROWS[Source.SYSTEM, OTHERS], "")
+
+
+def find_policy(error: BaseException) -> Diagnosis:
+    """The row for an error, or for the first of its causes that the table knows; else UNKNOWN."""
+    chain: BaseException | None = error
+    while chain is not None:
+        if found := _find(chain):
+            return found
+        chain = chain.__cause__
+    return UNKNOWN
+
+
+def conclude(error: BaseException) -> PrefectureError:
+    """Translate any error into one of worker/errors.py: TransientError is waited for, ExhaustedError ends the process.
+
+    A PrefectureError is returned as it is.
+    """
+    return error if isinstance(error, PrefectureError) else find_policy(error).to_error()
+
+
+def is_waited_for(error: BaseException) -> bool:
+    """Whether the error is of the surroundings: the row or the message is tried again without counting."""
+    return isinstance(conclude(error), TransientError)
+
+
+def find_answer(code: int, *, of_recipient: bool) -> Diagnosis:
+    """The row for an SMTP status, given for the recipient's address (`of_recipient`) or for anything else."""
+    name = "4xx"
+    if code >= _SMTP_PERMANENT:
+        name = "5xx, of the recipient" if of_recipient else "5xx, of us"
+    return Diagnosis(_ROWS[Source.MAIL, name], str(code))
+
+
+def lacks_descriptors() -> bool:
+    """Whether this process can open no more files."""
+    try:
+        os.close(os.open(os.devnull, os.O_RDONLY))
+    except OSError as error:
+        return isinstance(conclude(error), ExhaustedError)
+    return False
+
+
+def _find(error: BaseException) -> Diagnosis | None:
+    if isinstance(error, MemoryError | ImportError) or _cannot_start_thread(error):
+        return Diagnosis(_ROWS[Source.SYSTEM, "ENOMEM"], "ENOMEM")
+    if isinstance(error, SQLAlchemyError) or hasattr(error, "sqlstate") or hasattr(error, "sqlite_errorcode"):
+        return _find_database(error)
+    if _is_of_broker(type(error)):
+        code = getattr(error, "reply_code", None) or type(error).__name__
+        return Diagnosis(_ROWS[Source.BROKER, NO_ANSWER], str(code))
+    if isinstance(error, SMTPException):  # an OSError too
+        answer = getattr(error, "smtp_code", 0)
+        return (
+            find_answer(answer, of_recipient=False) if answer else Diagnosis(_ROWS[Source.MAIL, NO_ANSWER], NO_ANSWER)
+        )
+    return _find_system(error) if isinstance(error, OSError) else None
+
+
+def _cannot_start_thread(error: BaseException) -> bool:
+    return isinstance(error, RuntimeError) and "can't start new thread" in str(error)
+
+
+def _find_system(error: OSError) -> Diagnosis:
+    name = errno.errorcode.get(error.errno or 0, "")
+    if not name and isinstance(error, TimeoutError | ConnectionError):
+        name = "ETIMEDOUT" if isinstance(error, TimeoutError) else "ECONNRESET"
+    return Diagnosis(_ROWS.get((Source.SYSTEM, name)) or UNKNOWN.policy, name)
+
+
+def _find_database(error: BaseException) -> Diagnosis:
+    answer = getattr(error, "orig", None) or error
+    if sqlstate := getattr(answer, "sqlstate", None):
+        codes: Iterator[str] = iter((sqlstate, sqlstate[:2], OTHERS))
+        return Diagnosis(next(row for code in codes if (row := _ROWS.get((Source.POSTGRESQL, code)))), sqlstate)
+    if (number := getattr(answer, "sqlite_errorcode", None)) is not None:
+        name = _SQLITE_NAMES.get(number & 0xFF, OTHERS)
+        return Diagnosis(_ROWS[Source.SQLITE, name], name)
+    is_cut = isinstance(error, DBAPIError) and error.connection_invalidated
+    named = type(error).__name__ in {"OperationalError", "InterfaceError"}  # the drivers' own, too
+    if is_cut or named or isinstance(error, OperationalError | InterfaceError | NoConnectionLeftError):
+        return Diagnosis(_ROWS[Source.POSTGRESQL, NO_ANSWER], type(answer).__name__)
+    return Diagnosis(_ROWS[Source.POSTGRESQL, OTHERS], "")
+
+
+def _is_of_broker(kind: type[BaseException]) -> bool:
+    # by name: only worker/messaging imports pika and Dramatiq
+    return kind.__module__.startswith("pika.") or (
+        kind.__module__ == "dramatiq.errors" and kind.__name__.startswith("Connection")
+    )
