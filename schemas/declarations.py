@@ -1,16 +1,13 @@
-"""What a person did with a file, or says of the register: the `data` of each declaration. They ask for no new file."""
+"""What a person did with files, or knows of the register: the `data` of the events that ask for no file."""
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, ClassVar, Literal, get_args
 
 from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
 
 from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy, SaidReason, check_text
 from schemas.topology import (
-    REQUEST_DEPOT_DECLARE,
-    REQUEST_DEPOT_VERDICT,
     REQUEST_DOUBT_DECIDE,
-    REQUEST_FILE_DOWNLOADED,
-    REQUEST_PUBLICATION_DECLARE,
+    REQUEST_FILE_NOTED,
     REQUEST_REGISTER_NOTE,
 )
 from schemas.vocabulary import (
@@ -42,13 +39,69 @@ Answer = Annotated[
 
 
 class FileDownloaded(Contract):
-    """Somebody has taken a file, for the audit trail. Sent once the bytes have left, however late."""
+    """A person has taken a piece of a file. Sent once the bytes have left, however late."""
 
-    EVENT_TYPE: ClassVar[str] = REQUEST_FILE_DOWNLOADED
+    kind: Literal["downloaded"] = "downloaded"
+    piece: Piece = Piece.FICHIER
+
+
+class FileDeposited(Contract):
+    """A person has deposited files on e-listelec; a later note corrects it."""
+
+    kind: Literal["deposited"] = "deposited"
+    deposited_on: Annotated[Jour, Field(description="The day of the deposit, not a later one than today.")]
+    remarque: Remarque = ""
+
+
+class VerdictReceived(Contract):
+    """The platform has accepted or rejected the deposit."""
+
+    kind: Literal["verdict"] = "verdict"
+    verdict: Verdict
+    verdict_on: Annotated[Jour, Field(description="The day of the answer.")]
+    answer: Answer = ""
+
+
+class TableauPublished(Contract):
+    """A person has posted tableaux, or opened them to consultation; a later note replaces it."""
+
+    kind: Literal["published"] = "published"
+    mode: PublicationMode
+    published_on: Annotated[Jour, Field(description="The first day, not a later one than today.")]
+    published_until: Annotated[
+        Jour | None, Field(description="The last day; absent while it is not known: no certificate is drawn then.")
+    ] = None
+    withdrawn_on: Annotated[
+        Jour | None, Field(description="The day it was withdrawn, not before the last one; absent until then.")
+    ] = None
+    certified_on: Annotated[
+        Jour | None, Field(description="The day its certificate was signed, after the last one; absent before.")
+    ] = None
+    reason: Annotated[
+        str,
+        Field(
+            max_length=500,
+            description="Why a tableau that lacks dates or motifs is published all the same; required of such a one, "
+            "and kept with the publication.",
+        ),
+        AfterValidator(check_text),
+    ] = ""
+
+
+FileNote = FileDownloaded | FileDeposited | VerdictReceived | TableauPublished
+"""What may be noted of files, distinguished by `kind`."""
+
+NOTE_KINDS = frozenset(it.model_fields["kind"].default for it in get_args(FileNote))
+
+
+class FileNoted(Contract):
+    """What a person did with files."""
+
+    EVENT_TYPE: ClassVar[str] = REQUEST_FILE_NOTED
 
     commune: CodeCommune
-    export: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID, description="The file, by `export_id`.")]
-    piece: Piece = Piece.FICHIER
+    exports: Annotated[ExportIds, Field(description="The files, by `export_id`, all of that commune.")]
+    note: Annotated[FileNote, Field(discriminator="kind")]
     requested_by: RequestedBy
 
 
@@ -60,63 +113,6 @@ class DoubtDecided(Contract):
     commune: CodeCommune
     doubt: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID, description="Its number, as `doutes` lists it.")]
     decision: DoubtDecision
-    requested_by: RequestedBy
-
-
-class _AboutDepot(Contract):
-    """Base of what is said of files that were deposited together."""
-
-    commune: CodeCommune
-    exports: Annotated[ExportIds, Field(description="The files, by `export_id`, all of that commune.")]
-    requested_by: RequestedBy
-
-
-class DepotDeclared(_AboutDepot):
-    """Somebody has deposited files on e-listelec; said again, it corrects what was said before."""
-
-    EVENT_TYPE: ClassVar[str] = REQUEST_DEPOT_DECLARE
-
-    deposited_on: Annotated[Jour, Field(description="The day of the deposit, not a later one than today.")]
-    remarque: Remarque = ""
-
-
-class DepotVerdictDeclared(_AboutDepot):
-    """The platform has answered: the deposit stands, or is to be made again."""
-
-    EVENT_TYPE: ClassVar[str] = REQUEST_DEPOT_VERDICT
-
-    verdict: Verdict
-    verdict_on: Annotated[Jour, Field(description="The day of the answer.")]
-    answer: Answer = ""
-
-
-class PublicationDeclared(Contract):
-    """Somebody has posted tableaux, or opened them to consultation; said again, it replaces what was said before."""
-
-    EVENT_TYPE: ClassVar[str] = REQUEST_PUBLICATION_DECLARE
-
-    commune: CodeCommune
-    exports: Annotated[ExportIds, Field(description="The tableaux, by `export_id`, all of that commune.")]
-    mode: PublicationMode
-    published_on: Annotated[Jour, Field(description="The first day, not a later one than today.")]
-    published_until: Annotated[
-        Jour | None, Field(description="The last day; nothing while it is not known: no certificate is drawn then.")
-    ] = None
-    withdrawn_on: Annotated[
-        Jour | None, Field(description="The day it was withdrawn, not before the last one; nothing until then.")
-    ] = None
-    certified_on: Annotated[
-        Jour | None, Field(description="The day its certificate was signed, after the last one; nothing before.")
-    ] = None
-    reason: Annotated[
-        str,
-        Field(
-            max_length=500,
-            description="Why a tableau that lacks dates or motifs is published all the same; required of such a one, "
-            "and kept with the publication.",
-        ),
-        AfterValidator(check_text),
-    ] = ""
     requested_by: RequestedBy
 
 

@@ -9,14 +9,7 @@ from pydantic import BaseModel
 
 from schemas import topology
 from schemas.conformance import conformance_cases
-from schemas.declarations import (
-    DepotDeclared,
-    DepotVerdictDeclared,
-    DoubtDecided,
-    FileDownloaded,
-    PublicationDeclared,
-    RegisterNoted,
-)
+from schemas.declarations import DoubtDecided, FileNoted, RegisterNoted
 from schemas.envelope import CloudEvent
 from schemas.events import (
     EcheanceNear,
@@ -94,27 +87,14 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "act": "undo",
         "requested_by": "mairie-libreville",
     },
-    FileDownloaded: {"commune": "13900", "export": 41, "piece": "fichier", "requested_by": "mairie-libreville"},
-    DepotDeclared: {
+    FileNoted: {
         "commune": "13900",
         "exports": [41],
-        "deposited_on": "2026-11-25",
-        "remarque": "Déposé avec les deux listes complémentaires.",
-        "requested_by": "mairie-libreville",
-    },
-    DepotVerdictDeclared: {
-        "commune": "13900",
-        "exports": [41],
-        "verdict": "accepte",
-        "verdict_on": "2026-11-26",
-        "requested_by": "mairie-libreville",
-    },
-    PublicationDeclared: {
-        "commune": "13900",
-        "exports": [42],
-        "mode": "consultation",
-        "published_on": "2027-03-20",
-        "published_until": "2027-03-27",
+        "note": {
+            "kind": "deposited",
+            "deposited_on": "2026-11-25",
+            "remarque": "Déposé avec les deux listes complémentaires.",
+        },
         "requested_by": "mairie-libreville",
     },
     DoubtDecided: {

@@ -17,10 +17,7 @@ REQUEST_LISTE_EXPORT = "fr.openelec.prefecture.request.liste_export.v1"
 REQUEST_TABLEAUX_RENDER = "fr.openelec.prefecture.request.tableaux_render.v1"
 REQUEST_CANCEL = "fr.openelec.prefecture.request.cancel.v1"
 REQUEST_RETRY = "fr.openelec.prefecture.request.retry.v1"
-REQUEST_FILE_DOWNLOADED = "fr.openelec.prefecture.request.file_downloaded.v1"
-REQUEST_DEPOT_DECLARE = "fr.openelec.prefecture.request.depot_declare.v1"
-REQUEST_DEPOT_VERDICT = "fr.openelec.prefecture.request.depot_verdict.v1"
-REQUEST_PUBLICATION_DECLARE = "fr.openelec.prefecture.request.publication_declare.v1"
+REQUEST_FILE_NOTED = "fr.openelec.prefecture.request.file_noted.v1"
 REQUEST_DOUBT_DECIDE = "fr.openelec.prefecture.request.doubt_decide.v1"
 REQUEST_REGISTER_NOTE = "fr.openelec.prefecture.request.register_note.v1"
 REQUEST_REGISTRE_PREVIEW = "fr.openelec.prefecture.request.registre_preview.v1"
@@ -39,11 +36,8 @@ EVENT_REGISTRE_PREVIEWED = "fr.openelec.prefecture.event.registre_previewed.v1"
 EVENT_REGISTRE_IMPORTED = "fr.openelec.prefecture.event.registre_imported.v1"
 EVENT_ECHEANCE_NEAR = "fr.openelec.prefecture.event.echeance_near.v1"
 
-DECLARATION_TYPES = (
-    *(REQUEST_FILE_DOWNLOADED, REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT),
-    *(REQUEST_PUBLICATION_DECLARE, REQUEST_DOUBT_DECIDE, REQUEST_REGISTER_NOTE),
-)
-"""What a person did with a file, or says of the register: they ask for nothing, and nobody is mailed about them."""
+DECLARATION_TYPES = (REQUEST_FILE_NOTED, REQUEST_DOUBT_DECIDE, REQUEST_REGISTER_NOTE)
+"""What a person did with files, or knows of the register. They ask for no file, and cause no mail."""
 
 REQUEST_TYPES = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_CANCEL, REQUEST_RETRY),

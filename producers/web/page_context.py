@@ -22,7 +22,7 @@ from producers.web.security.limits import RateLimits, Turns
 from producers.web.security.session import ReturnAddresses, csrf_token, is_partial
 from producers.web.settings import WebSettings
 from producers.web.suivi.live_updates import LiveUpdates
-from schemas.declarations import DownloadBegun, ElecteursSeen, FileDownloaded, RegisterAct, RegisterNoted
+from schemas.declarations import DownloadBegun, ElecteursSeen, FileDownloaded, FileNoted, RegisterAct, RegisterNoted
 from schemas.envelope import CloudEvent, Publish
 from schemas.vocabulary import Piece, SeenPage
 
@@ -142,9 +142,8 @@ class PageContext:
 
     def download_of(self, file: AskedFile, piece: Piece) -> CloudEvent:
         """The event that says, once a file was taken, that it was, in the correlation of its request."""
-        data = FileDownloaded(
-            commune=self.commune.code, export=file.export_id, piece=piece, requested_by=self.agent.name
-        )
+        note = FileDownloaded(piece=piece)
+        data = FileNoted(commune=self.commune.code, exports=[file.export_id], note=note, requested_by=self.agent.name)
         return CloudEvent.wrap(data, source=self.services.settings.source, correlationid=file.correlation_id)
 
     def begun(self, file: AskedFile, piece: Piece) -> CloudEvent:

@@ -25,7 +25,6 @@ import pika
 from sqlalchemy import insert
 
 from producers.publisher import Publisher
-from schemas.declarations import FileDownloaded
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import (
@@ -37,6 +36,7 @@ from schemas.topology import (
 )
 from schemas.vocabulary import Liste
 from tests.parts.deployment import DEPLOY
+from tests.parts.notes import note_file
 from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
@@ -235,9 +235,8 @@ def _junk(number: int) -> Iterator[tuple[str, bytes]]:
 
 
 def _declaration(number: int) -> tuple[str, bytes]:
-    event = CloudEvent.wrap(
-        FileDownloaded(commune=CLERKS_COMMUNE, export=1 << 40 | number, requested_by="agent"), source=_SOURCE
-    )
+    noted = note_file("downloaded", 1 << 40 | number, commune=CLERKS_COMMUNE, requested_by="agent")
+    event = CloudEvent.wrap(noted, source=_SOURCE)
     return event.type, event.to_bytes()
 
 

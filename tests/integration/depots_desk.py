@@ -9,11 +9,10 @@ from typing import Any
 from sqlalchemy import RowMapping, text
 
 from common.calendrier import jour_a_paris
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded, PublicationDeclared
 from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk
-from tests.parts.town import AGENT
+from tests.parts.notes import note_file
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
 from worker.exports.audit import AuditLine, read_audit
@@ -21,7 +20,6 @@ from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
 
 PERSON = ("INVENTEE", "Zélie", "1962-03-14", "LIBREVILLE")
-_SAID = {"commune": COMMUNE, "requested_by": AGENT}
 
 
 def today() -> date:
@@ -46,29 +44,28 @@ class DepotsDesk(Desk):
 
     def download(self, export_id: int, *, at: datetime | None = None, **fields: Any) -> RowMapping:  # noqa: ANN401
         """Somebody has taken a file; the request as it was recorded."""
-        return self.declare(FileDownloaded.model_validate(_SAID | {"export": export_id} | fields), at)
+        return self.declare(note_file("downloaded", export_id, **fields), at)
 
-    def deposit(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of DepotDeclared
+    def deposit(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
         """Somebody has deposited files, today; a worker has answered the doorbells that rang for it."""
         request = self.deposit_only(*export_ids, **fields)
         while self.enqueued:
             make_export(self.enqueued.pop().export_id, self.services)
         return request
 
-    def deposit_only(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of DepotDeclared
+    def deposit_only(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
         """Somebody has deposited files, today; no worker has looked at them yet."""
-        said = {"exports": list(export_ids), "deposited_on": today()}
-        return self.declare(DepotDeclared.model_validate(_SAID | said | fields))
+        return self.declare(note_file("deposited", *export_ids, **{"deposited_on": today()} | fields))
 
     def answer(self, *export_ids: int, verdict: str = "accepte", **fields: Any) -> RowMapping:  # noqa: ANN401
         """The platform has answered, today."""
-        said = {"exports": list(export_ids), "verdict": verdict, "verdict_on": today()}
-        return self.declare(DepotVerdictDeclared.model_validate(_SAID | said | fields))
+        said: dict[str, Any] = {"verdict": verdict, "verdict_on": today()}
+        return self.declare(note_file("verdict", *export_ids, **said | fields))
 
-    def publish(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of PublicationDeclared
+    def publish(self, *export_ids: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of the note
         """Somebody has posted tableaux, from today on; a worker has answered the doorbells that rang for it."""
-        said = {"exports": list(export_ids), "mode": "affichage", "published_on": today()}
-        request = self.declare(PublicationDeclared.model_validate(_SAID | said | fields))
+        said: dict[str, Any] = {"mode": "affichage", "published_on": today()}
+        request = self.declare(note_file("published", *export_ids, **said | fields))
         while self.enqueued:
             make_export(self.enqueued.pop().export_id, self.services)
         return request

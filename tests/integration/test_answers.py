@@ -11,7 +11,6 @@ import pika
 import pytest
 from sqlalchemy import select, update
 
-from schemas.declarations import FileDownloaded
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import (
@@ -29,6 +28,7 @@ from schemas.vocabulary import ExportStatus
 from tests.integration.depots_desk import DepotsDesk, open_desk
 from tests.integration.export_desk import COMMUNE
 from tests.integration.notifier_desk import one_by_one
+from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.db.types import utc_now
@@ -99,8 +99,8 @@ def test_what_asks_for_no_file_is_answered_too(desk: DepotsDesk, listener: Liste
     listener.listen()
     said = [
         _send(desk, CancelRequested.model_validate({"request": {"source": "/test", "id": asked.id}} | BY)),
-        _send(desk, FileDownloaded.model_validate({"commune": COMMUNE, "export": export_id} | BY)),
-        _send(desk, FileDownloaded.model_validate({"commune": COMMUNE, "export": 999_999} | BY)),
+        _send(desk, note_file("downloaded", export_id)),
+        _send(desk, note_file("downloaded", 999_999)),
     ]
     answers = listener.listen()
     assert [answer.causationid for answer in answers] == [event.id for event in said]

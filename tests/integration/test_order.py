@@ -7,17 +7,18 @@ import pytest
 from sqlalchemy import func, select, text, update
 
 from common.logs import LogThrottle
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared
+from schemas.declarations import FileNoted
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested
 from schemas.vocabulary import Liste
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.integration.export_desk import COMMUNE
+from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.db.types import utc_now
 from worker.errors import NotKnownYetError, TransientError
 from worker.exports.models import Parked
-from worker.handlers.requests import declarations
+from worker.handlers.requests import cancellation
 from worker.handlers.requests import ingest_request as road
 from worker.handlers.requests.authorization import find_request
 from worker.handlers.requests.ingest_request import ingest_request, take_up_parked
@@ -42,14 +43,13 @@ def _about(model: type[CancelRequested] | type[RetryRequested], event: CloudEven
     return _wrap(model.model_validate({"request": {"source": event.source, "id": event.id}} | BY))
 
 
-def _verdict(*export_ids: int, verdict: str = "accepte", **fields: Any) -> DepotVerdictDeclared:  # noqa: ANN401
-    said = {"commune": COMMUNE, "exports": list(export_ids), "verdict": verdict, "verdict_on": today()} | BY
-    return DepotVerdictDeclared.model_validate(said | fields)
+def _verdict(*export_ids: int, verdict: str = "accepte", **fields: Any) -> FileNoted:  # noqa: ANN401
+    said: dict[str, Any] = {"verdict": verdict, "verdict_on": today()}
+    return note_file("verdict", *export_ids, **said | fields)
 
 
-def _depot(*export_ids: int, **fields: Any) -> DepotDeclared:  # noqa: ANN401
-    said = {"commune": COMMUNE, "exports": list(export_ids), "deposited_on": today()} | BY
-    return DepotDeclared.model_validate(said | fields)
+def _depot(*export_ids: int, **fields: Any) -> FileNoted:  # noqa: ANN401
+    return note_file("deposited", *export_ids, **{"deposited_on": today()} | fields)
 
 
 def _outcomes(desk: DepotsDesk, *events: CloudEvent) -> list[str]:
@@ -174,11 +174,11 @@ def test_a_request_recorded_while_its_cancel_is_parked_is_seen(
         try:
             return find_request(*arguments)
         except NotKnownYetError:
-            monkeypatch.setattr(declarations, "find_request", find_request)
+            monkeypatch.setattr(cancellation, "find_request", find_request)
             ingest_request(asked, desk.services)
             raise
 
-    monkeypatch.setattr(declarations, "find_request", find)
+    monkeypatch.setattr(cancellation, "find_request", find)
     ingest_request(cancel, desk.services)
     assert (_outcomes(desk, asked, cancel), _parked(desk)) == (["accepted", "accepted"], 0)
 

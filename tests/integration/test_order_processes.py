@@ -11,13 +11,13 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.orm import Session
 
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import EXCHANGE, QUEUE_REQUESTS, REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportKind, ExportStatus
 from tests.integration.depots_desk import today
 from tests.integration.export_desk import ASKED_AT, COMMUNE
+from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.exports.models import Export, Request
@@ -50,10 +50,8 @@ def _cancelled() -> Pair:
 
 
 def _answered(export_id: int) -> Pair:
-    said = OF_COMMUNE | {"exports": [export_id]}
-    depot = DepotDeclared.model_validate(said | {"deposited_on": today()})
-    verdict = {"verdict": "accepte", "verdict_on": today()}
-    return _wrap(depot), _wrap(DepotVerdictDeclared.model_validate(said | verdict))
+    depot = note_file("deposited", export_id, deposited_on=today())
+    return _wrap(depot), _wrap(note_file("verdict", export_id, verdict="accepte", verdict_on=today()))
 
 
 def _ready_files(town: Town, number: int) -> Sequence[int]:

@@ -11,11 +11,11 @@ from sqlalchemy import RowMapping, text
 
 from common.calendrier import jour_a_paris
 from producers.publisher import Publisher
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared, FileDownloaded
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from tests.parts.deployment import VHOST, Deployment
 from tests.parts.mail import Mailbox
+from tests.parts.notes import note_file
 from tests.parts.town import AGENT, Town
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
@@ -26,7 +26,6 @@ from worker.handlers.manage_access import SCREEN_ACCOUNT, allow_sender
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
-Declared = FileDownloaded | DepotDeclared | DepotVerdictDeclared
 NAMED = "Rejet : Mme INVENTEE Zélie, adresse absente."
 LISTE = ListeExportRequested.model_validate({"commune": "13900", "listes": ["P"], "requested_by": AGENT})
 
@@ -55,10 +54,9 @@ class Screen:
     def __init__(self, town: Town, publisher: Publisher) -> None:
         self._town, self._publisher = town, publisher
 
-    def say(self, kind: type[Declared], **fields: Any) -> RowMapping:  # noqa: ANN401 — of `kind`
+    def say(self, kind: str, export_id: int, **fields: Any) -> RowMapping:  # noqa: ANN401 — of `kind`
         """Publish twice; the row of the request."""
-        said = kind.model_validate({"commune": "13900", "requested_by": AGENT} | fields)
-        event = CloudEvent.wrap(said, source="/ecran")
+        event = CloudEvent.wrap(note_file(kind, export_id, **fields), source="/ecran")
         for _ in range(2):
             self._publisher.publish(event)
         (row,) = wait_until(lambda: self._demandes(event), message=self._town.log("worker")[-2000:]) or ()
@@ -83,12 +81,12 @@ def test_a_file_is_taken_deposited_answered_and_compared_with(
     with Publisher(deployment.amqp_url("ecran")) as publisher:
         screen = Screen(town, publisher)
         file = screen.ask()
-        about = {"exports": [file["export_id"]]}
+        number = file["export_id"]
         said = [
-            screen.say(FileDownloaded, export=file["export_id"]),
-            screen.say(DepotDeclared, deposited_on=today, remarque="accusé reçu", **about),
-            screen.say(DepotVerdictDeclared, verdict="accepte", verdict_on=today, answer=NAMED, **about),
-            screen.say(FileDownloaded, export=999_999),
+            screen.say("downloaded", number),
+            screen.say("deposited", number, deposited_on=today, remarque="accusé reçu"),
+            screen.say("verdict", number, verdict="accepte", verdict_on=today, answer=NAMED),
+            screen.say("downloaded", 999_999),
         ]
         second = screen.ask()
     assert [row["outcome"] for row in said] == ["accepted", "accepted", "accepted", "refused"]

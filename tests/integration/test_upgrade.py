@@ -3,24 +3,29 @@
 from collections.abc import Iterator
 from datetime import date
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
-from sqlalchemy import Engine, create_engine, inspect, text
+from sqlalchemy import Engine, create_engine, inspect, select, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.pool import NullPool
 
 from common.cli import ExitCode
+from schemas.declarations import FileNoted
+from schemas.envelope import CloudEvent
 from tests.integration.notifier_desk import Desk, smtp, work
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
+from tests.parts.notes import note_file
 from tests.parts.schema import describe_schema, make_former
 from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.db.migrate import current_revision, migrate
 from worker.db.types import Base
 from worker.errors import ConfigurationError
+from worker.exports.models import Parked
 from worker.registre.scrutins import Reunion, select_reunions, select_scrutins
 
 pytestmark = pytest.mark.integration
@@ -30,6 +35,8 @@ INDEXES = (
     *("ix_request_commune", "ix_request_created_at", "ix_request_untold"),
 )
 """That only migrations made once."""
+
+VERDICT: dict[str, Any] = {"verdict": "accepte", "verdict_on": "2026-11-20"}
 
 Rows = dict[str, list[dict[str, object]]]
 
@@ -124,6 +131,31 @@ def test_what_a_former_database_does_not_say_is_not_made_up(engine: Engine) -> N
     assert (decreed.date, "décret n° 2025-848" in decreed.libelle) == (date(2026, 3, 15), True)
     assert (noted.publication_due, noted.has_commission, noted.texte) == (None, True, "")
     assert parts == [None, None]
+
+
+def test_recorded_and_deferred_declarations_have_the_types_of_the_contract(engine: Engine) -> None:
+    make_former(engine, "0047")
+    verdict = {
+        "commune": "13900",
+        "exports": [1],
+        "verdict": "accepte",
+        "verdict_on": "2026-11-20",
+        "requested_by": "m",
+    }
+    former = CloudEvent.wrap(note_file("verdict", 1, **VERDICT), source="/m").model_copy(
+        update={"type": "fr.openelec.prefecture.request.depot_verdict.v1", "data": verdict}
+    )
+    recorded = "UPDATE request SET event_type = 'fr.openelec.prefecture.request.depot_declare.v1' WHERE id = 1"
+    with engine.begin() as connection:
+        connection.exec_driver_sql(recorded)
+        connection.execute(text("UPDATE parked SET event = :it"), {"it": former.model_dump_json()})
+    migrate(engine)
+    with engine.connect() as connection:
+        kinds = connection.execute(text("SELECT event_type, kind FROM demandes WHERE request_id = 1")).one()
+        (deferred,) = connection.execute(select(Parked.event)).scalars()
+    assert kinds == (FileNoted.EVENT_TYPE, "deposited")
+    assert deferred["type"] == FileNoted.EVENT_TYPE
+    assert FileNoted.model_validate(deferred["data"]) == note_file("verdict", 1, requested_by="m", **VERDICT)
 
 
 def test_what_the_operator_said_of_a_decreed_day_stays(engine: Engine) -> None:

@@ -380,8 +380,8 @@ INGEST = [
     ),
     Mutant(
         "clock-ahead-locks-out",
-        "return min(self.said_at, now)",
-        "return self.said_at",
+        "said_at = min(self.said_at, now)",
+        "said_at = self.said_at",
         ("test_a_clock_that_is_ahead_does_not_keep_others_from_correcting",),
     ),
     Mutant(
@@ -416,8 +416,8 @@ INGEST = [
     ),
     Mutant(
         "commission-s-copy-deposited",
-        "if any(file.edition == Edition.COMMISSION for file in files):",
-        "if False:",
+        "case FileDeposited() if file.edition == Edition.COMMISSION:",
+        "case FileDeposited() if False:",
         ("test_the_copy_of_the_commission_is_not_deposited",),
     ),
     Mutant(

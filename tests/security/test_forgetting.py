@@ -16,13 +16,14 @@ from sqlalchemy import Engine, insert, inspect, select, text, update
 from common.cli import ExitCode
 from producers.errors import BrokerAwayError
 from producers.web.exports.spool import Spool
-from schemas.declarations import DepotDeclared
+from schemas.declarations import FileNoted
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import QUEUE_REQUESTS
 from schemas.vocabulary import ExportKind, Format, Liste, PreviewStatus
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.integration.files_desk import Ran
+from tests.parts.notes import note_file
 from tests.parts.town import AGENT, MIGRATED_TEMPLATE, queue_messages
 from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, VOIE, write_reu
 from worker.arrivals import Arrivals, Preview
@@ -239,9 +240,8 @@ def _post(town: Town, name: str, import_id: int) -> None:
     (town.desk.root / HERE / name).write_bytes(b"%PDF-1.7")
 
 
-def _deposit(export_id: int, remarque: str) -> DepotDeclared:
-    said = {"commune": HERE, "requested_by": AGENT, "exports": [export_id], "deposited_on": today()}
-    return DepotDeclared.model_validate(said | {"remarque": remarque})
+def _deposit(export_id: int, remarque: str) -> FileNoted:
+    return note_file("deposited", export_id, commune=HERE, deposited_on=today(), remarque=remarque)
 
 
 def _refuse(_event: CloudEvent) -> None:
@@ -383,8 +383,8 @@ def test_to_find_an_agent_who_was_forgotten_in_what_she_did(town: Town) -> None:
     asked = {"request": {"source": "/ecran", "id": event.id}, "requested_by": agent}
     cancel = CloudEvent.wrap(CancelRequested.model_validate(asked), source="/ecran")
     ingest_request(cancel, town.desk.services)
-    deposit = {"commune": HERE, "requested_by": agent, "exports": [made["export_id"]], "deposited_on": today()}
-    deposited = CloudEvent.wrap(DepotDeclared.model_validate(deposit), source="/ecran")
+    deposit = note_file("deposited", made["export_id"], commune=HERE, requested_by=agent, deposited_on=today())
+    deposited = CloudEvent.wrap(deposit, source="/ecran")
     ingest_request(deposited, town.desk.services)
     lines = town.desk.audit()
     assert agent in {line.actor for line in lines}

@@ -90,6 +90,7 @@ def demande(number: int, *files: AskedFile, **facts: Any) -> DemandeState:  # no
         source="/s",
         event_id=str(number),
         event_type=REQUEST_LISTE_EXPORT,
+        kind="",
         code_commune="13900",
         requested_by="m",
         requested_at=NOW - timedelta(minutes=1),

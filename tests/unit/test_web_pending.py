@@ -12,9 +12,9 @@ from starlette.requests import Request
 
 from producers.web.depot import declarations
 from producers.web.suivi import pending
-from schemas.declarations import DepotDeclared
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
+from tests.parts.notes import note_file
 
 COOKIE_BYTES = 4096
 """RFC 6265, section 6.1: what browsers take at least; they drop a larger one without a word."""
@@ -31,7 +31,7 @@ def request_() -> Request:
 def depot(files: int) -> CloudEvent:
     """A deposit of so many files."""
     exports = list(range(1_000_000, 1_000_000 + files))
-    data = DepotDeclared(commune=COMMUNE, exports=exports, deposited_on=date(2026, 11, 25), requested_by="m")
+    data = note_file("deposited", *exports, commune=COMMUNE, requested_by="m", deposited_on=date(2026, 11, 25))
     return CloudEvent.wrap(data, source="/s")
 
 

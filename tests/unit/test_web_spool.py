@@ -13,8 +13,8 @@ import pytest
 from producers.errors import BrokerAwayError
 from producers.web.exports import spool as module
 from producers.web.exports.spool import Spool
-from schemas.declarations import FileDownloaded
 from schemas.envelope import CloudEvent
+from tests.parts.notes import note_file
 from tests.parts.wait import wait_until
 
 
@@ -45,7 +45,7 @@ def spool(tmp_path: Path, broker: Broker) -> Iterator[Spool]:
 
 
 def event(number: int = 1) -> CloudEvent:
-    return CloudEvent.wrap(FileDownloaded(commune="13900", export=number, requested_by="m"), source="/s")
+    return CloudEvent.wrap(note_file("downloaded", number, requested_by="m"), source="/s")
 
 
 AWAY = BrokerAwayError("rabbit:5672", "connexion refusée")

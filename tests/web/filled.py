@@ -1,10 +1,12 @@
 """LIBREVILLE with something to show on every page: files in every state, deposits with their answers."""
 
+from typing import Any
+
 from starlette.routing import Route
 
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared, PublicationDeclared
 from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Verdict
+from tests.parts.notes import note_file
 from tests.parts.wait import wait_until
 from tests.web.neighbours import CLERK, LIBREVILLE
 from tests.web.noted import DOUBT
@@ -86,16 +88,15 @@ class Filled:
 
     def _declare(self) -> None:
         """Two deposits: one accepted, one rejected, whose answer came; each is recorded before the next is said."""
-        said = {"commune": LIBREVILLE, "requested_by": CLERK}
+        said: dict[str, Any] = {"commune": LIBREVILLE, "requested_by": CLERK}
         for export, verdict, answer in (
             (self.deposited, Verdict.ACCEPTE, "327 électeurs intégrés."),
             (self.rejected, Verdict.REJETE, "Ligne 12 : le code du bureau de vote est inconnu."),
         ):
-            depot = DepotDeclared(**said, exports=[export], deposited_on=self._site.today, remarque="Pour le scrutin.")
+            day = self._site.today
+            depot = note_file("deposited", export, **said, deposited_on=day, remarque="Pour le scrutin.")
             self._send(depot, "deposited_on IS NOT NULL", export)
-            answered = DepotVerdictDeclared(
-                **said, exports=[export], verdict=verdict, verdict_on=self._site.today, answer=answer
-            )
+            answered = note_file("verdict", export, **said, verdict=verdict, verdict_on=day, answer=answer)
             self._send(answered, "verdict <> ''", export)
 
     def _publish(self) -> None:
@@ -103,9 +104,9 @@ class Filled:
         with self._site.town.engine.begin() as connection:
             connection.exec_driver_sql(_FIT.format(self.published))
         today = self._site.today
-        days = {"published_on": today, "published_until": today}
-        said = {"commune": LIBREVILLE, "exports": [self.published], "mode": "consultation", "requested_by": CLERK}
-        self._send(PublicationDeclared.model_validate(said | days), "certificat_name IS NOT NULL", self.published)
+        days: dict[str, Any] = {"published_on": today, "published_until": today, "mode": "consultation"}
+        noted = note_file("published", self.published, commune=LIBREVILLE, requested_by=CLERK, **days)
+        self._send(noted, "certificat_name IS NOT NULL", self.published)
 
     def _send(self, data: Data, then: str, export: int) -> None:
         event = CloudEvent.wrap(data, source="/test")

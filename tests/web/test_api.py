@@ -19,10 +19,11 @@ from starlette.testclient import TestClient
 from common.cli import ExitCode
 from producers.web.app import create_app
 from producers.web.security import limits
-from schemas.declarations import FileDownloaded
+from schemas.declarations import FileNoted
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
 from schemas.http import TOKEN_ACTOR, ExportDocument, Problem
+from tests.parts.notes import note_file
 from tests.parts.packages import Part, require
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.wait import wait_until
@@ -84,7 +85,7 @@ def _code(answer: Any) -> tuple[int, str]:  # noqa: ANN401 — httpx's
 
 def _taken(machine: TestClient) -> list[CloudEvent]:
     """What was said of files whose last byte was taken."""
-    return [event for event in sent_by(machine) if event.type == FileDownloaded.EVENT_TYPE]
+    return [event for event in sent_by(machine) if event.type == FileNoted.EVENT_TYPE]
 
 
 @pytest.mark.slow
@@ -104,8 +105,8 @@ def test_a_program_reads_what_is_known_of_a_file_and_takes_it(machine: TestClien
     assert (taken.headers["repr-digest"], taken.headers["digest"]) == (f"sha-256=:{digest}:", f"sha-256={digest}")
     assert taken.headers["cache-control"] == "no-store"
     (event,) = _taken(machine)
-    said = FileDownloaded(commune=LIBREVILLE, export=1, requested_by=f"{TOKEN_ACTOR}compta")
-    assert FileDownloaded.model_validate(event.data) == said
+    said = note_file("downloaded", 1, commune=LIBREVILLE, requested_by=f"{TOKEN_ACTOR}compta")
+    assert FileNoted.model_validate(event.data) == said
     head = machine.head(BYTES, headers=_showing(token))
     assert (head.status_code, head.content, head.headers["content-length"]) == (200, b"", str(len(CONTENT)))
     assert len(_taken(machine)) == 1, "nothing was taken"

@@ -9,7 +9,6 @@ import pytest
 from producers.publisher import Publisher
 from producers.web.depot.page import PAGE
 from schemas.tableaux import TypeTableau
-from schemas.topology import REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT
 from schemas.vocabulary import Format, Liste
 from tests.integration.depots_desk import today
 from tests.integration.requests_queue import RequestsQueue
@@ -243,11 +242,11 @@ def test_a_full_queue_keeps_what_is_declared_and_in_its_order(files: FilesScreen
         assert files.read("depot").count("c'est gardé") == 2
         assert queue.poll() is None, "the verdict waits behind the deposit"
         files.spool.start()
-        assert [queue.take_event().type for _ in range(2)] == [REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT]
+        assert [queue.take_event().data["note"]["kind"] for _ in range(2)] == ["deposited", "verdict"]
         wait_until(lambda: not files.spool.waiting(), message="that all has left")
         assert "c'est gardé" not in files.read("depot")
         assert files.post("depot", day).status_code == 303
-        assert queue.take_event().type == REQUEST_DEPOT_DECLARE, "at once, since nothing waits"
+        assert queue.take_event().data["note"]["kind"] == "deposited", "at once, since nothing waits"
     files.work()
     page = files.read("depot")
     assert f"Enregistré : déposé le {today():%d/%m/%Y}, 1 fichier." in page

@@ -14,9 +14,10 @@ from starlette.testclient import TestClient
 from producers.publisher import Publisher
 from producers.web.app import create_app
 from producers.web.settings import WebSettings
-from schemas.declarations import FileDownloaded
+from schemas.declarations import FileNoted
 from schemas.vocabulary import Piece
 from tests.integration.requests_queue import RequestsQueue
+from tests.parts.notes import note_file
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE
 from tests.parts.wait import wait_until
@@ -36,11 +37,11 @@ def path_of(screen: AskedScreen, number: int, column: str = "file_name") -> Path
     return screen.desk.root / "13900" / str(screen.desk.row(number)[column])
 
 
-def told(screen: AskedScreen) -> list[FileDownloaded]:
+def told(screen: AskedScreen) -> list[FileNoted]:
     """The downloads that were published, once nothing waits."""
     wait_until(lambda: not screen.app.state.services.spool.waiting(), message="an empty spool")
-    ended = FileDownloaded.EVENT_TYPE
-    return [FileDownloaded.model_validate(event.data) for event in screen.sent if event.type == ended]
+    ended = FileNoted.EVENT_TYPE
+    return [FileNoted.model_validate(event.data) for event in screen.sent if event.type == ended]
 
 
 @pytest.mark.slow
@@ -63,7 +64,7 @@ def test_the_bytes_and_the_name_are_those_of_the_record(screen: AskedScreen, for
 def test_the_download_is_told_once_the_bytes_have_left(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
     screen.get(f"/exports/{number}/fichier")
-    assert told(screen) == [FileDownloaded(commune="13900", export=number, requested_by=AGENT)]
+    assert told(screen) == [note_file("downloaded", number)]
     screen.work()
     row = screen.desk.row(number)
     assert row["downloaded_by"] == AGENT
@@ -76,7 +77,7 @@ def test_the_report_is_a_piece_of_its_own(screen: AskedScreen) -> None:
     answer = screen.get(f"/exports/{number}/rapport")
     assert answer.content == path_of(screen, number, "report_name").read_bytes()
     assert "-csv-anomalies.csv" in answer.headers["content-disposition"]
-    assert [it.piece for it in told(screen)] == [Piece.RAPPORT]
+    assert told(screen) == [note_file("downloaded", number, piece=Piece.RAPPORT)]
 
 
 @pytest.mark.slow
@@ -191,7 +192,7 @@ def test_a_declaration_survives_the_screen(screen: AskedScreen, database_url: st
     screen.get(f"/exports/{number}/fichier")
     screen.client.__exit__()
     with open_asked(database_url, tmp_path) as again:
-        assert told(again) == [FileDownloaded(commune="13900", export=number, requested_by=AGENT)]
+        assert told(again) == [note_file("downloaded", number)]
     screen.client.__enter__()
 
 
@@ -221,7 +222,7 @@ def test_a_broker_that_stops_and_starts_learns_of_the_download(
     with RequestsQueue(amqp_url) as queue:
         begun, ended = queue.take_event(), queue.take_event()
         assert [begun.id, ended.id] == kept
-        assert FileDownloaded.model_validate(ended.data).export == number
+        assert FileNoted.model_validate(ended.data) == note_file("downloaded", number)
         assert queue.poll() is None
 
 

@@ -20,8 +20,8 @@ from common.logs import configure_logs
 from producers.errors import BrokerAwayError, EventTooLargeError, UnconfirmedError
 from producers.web.app import create_app
 from producers.web.page_context import PageContext
-from schemas.declarations import FileDownloaded
 from schemas.envelope import CloudEvent
+from tests.parts.notes import note_file
 from tests.web.security_desk import CLERK, LIBREVILLE, behind_proxy, make_settings, open_client
 from worker.db.engine import build_engine
 
@@ -191,7 +191,7 @@ def test_a_line_bears_the_correlation_of_what_was_asked(app: Starlette, client: 
         services = app.state.services
         agent = services.identity.identify(request)
         context = PageContext(request, services, agent, agent.communes[0])
-        data = FileDownloaded(commune=LIBREVILLE, export=1, requested_by=agent.name)
+        data = note_file("downloaded", 1, commune=LIBREVILLE, requested_by=agent.name)
         sent.append(CloudEvent.wrap(data, source="/x"))
         context.publish(sent[0])
         return Response()

@@ -76,6 +76,7 @@ class Request(Base):
     source: Mapped[str] = mapped_column(Texte)
     event_id: Mapped[str] = mapped_column(Texte)
     event_type: Mapped[str] = mapped_column(Texte)
+    kind: Mapped[str] = _empty("Of the note of a declaration; else empty.")
     correlation_id: Mapped[str] = mapped_column(Texte)
     traceparent: Mapped[str] = _empty("Of the event, as W3C Trace Context has it.")
     tracestate: Mapped[str] = _empty("With it.")

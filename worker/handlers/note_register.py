@@ -42,8 +42,8 @@ from worker.exports.audit import Action, Actor, record_audit
 from worker.exports.models import Export
 from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.exports.records import restart
+from worker.handlers.declarations.declaration import Declaration
 from worker.handlers.requests.authorization import Authorization
-from worker.handlers.requests.declarations import Declaration
 from worker.handlers.requests.export_plan import read_data, read_demande, require_own_register
 from worker.handlers.services import Services
 from worker.notifier.channels.delivery import join_wishes, split_wishes
@@ -580,8 +580,8 @@ def decide(
 class DoubtAnswer(Declaration):
     """What an agent said of a doubt; it is about no file."""
 
-    doubt: int
-    decision: DoubtDecision
+    doubt: int = field(kw_only=True)
+    decision: DoubtDecision = field(kw_only=True)
 
     def apply(self, connection: Connection, now: datetime) -> None:  # noqa: ARG002 — no day is said
         """Decide, in the transaction of the request."""
@@ -599,4 +599,4 @@ def read_decision(event: CloudEvent, services: Services, authorization: Authoriz
     asked = read_data(event, DoubtDecided)
     authorization.require(asked.commune)
     require_own_register(services, asked.commune)
-    return DoubtAnswer(asked.commune, asked.requested_by, (), event.time, asked.doubt, asked.decision)
+    return DoubtAnswer(asked.commune, asked.requested_by, event.time, doubt=asked.doubt, decision=asked.decision)

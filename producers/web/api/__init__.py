@@ -24,7 +24,7 @@ from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGo
 from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, WebServices
 from producers.web.security.limits import client_address
-from schemas.declarations import DownloadBegun, FileDownloaded, RegisterNoted
+from schemas.declarations import DownloadBegun, FileDownloaded, FileNoted, RegisterNoted
 from schemas.envelope import CloudEvent
 from schemas.events import AnsweredRequest, TableauReference
 from schemas.http import (
@@ -291,8 +291,11 @@ def _declare(services: WebServices, asked: AskedFile, bearer: Bearer, delivery: 
     """The file was taken, if its last byte was."""
     delivery.close()
     if delivery.is_complete and delivery.stop == delivery.recorded.size:
-        data = FileDownloaded(
-            commune=asked.code_commune, export=asked.export_id, requested_by=f"{TOKEN_ACTOR}{bearer.name}"
+        data = FileNoted(
+            commune=asked.code_commune,
+            exports=[asked.export_id],
+            note=FileDownloaded(),
+            requested_by=f"{TOKEN_ACTOR}{bearer.name}",
         )
         event = CloudEvent.wrap(data, source=services.settings.source, correlationid=asked.correlation_id)
         services.spool.send(event)

@@ -31,7 +31,7 @@ from producers.web.forms import (
 )
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.security.session import answer_poll
-from schemas.declarations import DepotDeclared, DepotVerdictDeclared
+from schemas.declarations import FileDeposited, FileNoted, VerdictReceived
 from schemas.vocabulary import Verdict
 
 PAGE = 25
@@ -71,16 +71,10 @@ def show(context: PageContext) -> Response:
 def declare(context: PageContext) -> Response:
     """« Marquer comme déposé »."""
 
-    def read() -> tuple[DepotDeclared, str]:
+    def read() -> tuple[FileNoted, str]:
         files, day = _files(context, "export"), _day(context, "jour")
-        data = DepotDeclared(
-            commune=context.commune.code,
-            exports=[file.export_id for file in files],
-            deposited_on=day,
-            remarque=_text(context.form, "remarque", "remarque"),
-            requested_by=context.agent.name,
-        )
-        return data, f"déposé le {short_date(day)}"
+        note = FileDeposited(deposited_on=day, remarque=_text(context.form, "remarque", "remarque"))
+        return _note(context, files, note), f"déposé le {short_date(day)}"
 
     return _publish(context, read, "remarque")
 
@@ -88,27 +82,24 @@ def declare(context: PageContext) -> Response:
 def answer(context: PageContext) -> Response:
     """« Accepté » or « rejeté », and the platform's answer."""
 
-    def read() -> tuple[DepotVerdictDeclared, str]:
+    def read() -> tuple[FileNoted, str]:
         verdict = str(context.form.get("verdict", ""))
         if verdict not in set(Verdict):
             raise _Wrong("verdict", "dites si le dépôt est accepté ou rejeté")
         files, day = _files(context, "concerne"), _day(context, "jour-reponse")
-        data = DepotVerdictDeclared(
-            commune=context.commune.code,
-            exports=[file.export_id for file in files],
-            verdict=Verdict(verdict),
-            verdict_on=day,
-            answer=_text(context.form, "reponse", "texte"),
-            requested_by=context.agent.name,
-        )
-        return data, f"{data.verdict.label} le {short_date(day)}"
+        said = _text(context.form, "reponse", "texte")
+        note = VerdictReceived(verdict=Verdict(verdict), verdict_on=day, answer=said)
+        return _note(context, files, note), f"{note.verdict.label} le {short_date(day)}"
 
     return _publish(context, read, "texte")
 
 
-def _publish(
-    context: PageContext, read: Callable[[], tuple[DepotDeclared | DepotVerdictDeclared, str]], text: str
-) -> Response:
+def _note(context: PageContext, files: Sequence[AskedFile], note: FileDeposited | VerdictReceived) -> FileNoted:
+    exports = [file.export_id for file in files]
+    return FileNoted(commune=context.commune.code, exports=exports, note=note, requested_by=context.agent.name)
+
+
+def _publish(context: PageContext, read: Callable[[], tuple[FileNoted, str]], text: str) -> Response:
     """Send what a form says; where it cannot be, the form comes back as it was filled in, with the reason.
 
     Its free words are in the field `text`.

@@ -14,11 +14,8 @@ from producers.web.forms import once_for
 from producers.web.suivi.query import DemandeState, RecentActivity
 from schemas.topology import (
     REQUEST_CANCEL,
-    REQUEST_DEPOT_DECLARE,
-    REQUEST_DEPOT_VERDICT,
     REQUEST_DOUBT_DECIDE,
     REQUEST_LISTE_EXPORT,
-    REQUEST_PUBLICATION_DECLARE,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
@@ -37,9 +34,9 @@ _WITHOUT_FILES = {
     REQUEST_TABLEAUX_RENDER: "Tableaux",
     REQUEST_RETRY: "Nouvel essai",
     REQUEST_CANCEL: "Annulation",
-    REQUEST_DEPOT_DECLARE: "Dépôt déclaré",
-    REQUEST_DEPOT_VERDICT: "Réponse de la plateforme",
-    REQUEST_PUBLICATION_DECLARE: "Publication notée",
+    "deposited": "Dépôt déclaré",
+    "verdict": "Réponse de la plateforme",
+    "published": "Publication notée",
     REQUEST_DOUBT_DECIDE: "Doute tranché",
 }
 
@@ -214,7 +211,7 @@ def _count_ahead(files: Sequence[AskedFile], waiting: Sequence[int]) -> int | No
 def request_words(demande: DemandeState) -> str:
     """What was asked for: `Liste électorale, 3 fichiers`, `Tableau des vingt jours, 1 fichier`."""
     if not demande.files:
-        return _WITHOUT_FILES.get(demande.event_type, "Demande")
+        return _WITHOUT_FILES.get(demande.kind or demande.event_type, "Demande")
     first, number = demande.files[0], count_of(len(demande.files), "fichier", "fichiers")
     if not first.is_tableau:
         what = "Liste électorale"

@@ -12,11 +12,8 @@ from producers.state import State, newest_first, to_instant
 from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest, to_file
 from schemas.topology import (
     REQUEST_CANCEL,
-    REQUEST_DEPOT_DECLARE,
-    REQUEST_DEPOT_VERDICT,
     REQUEST_DOUBT_DECIDE,
     REQUEST_LISTE_EXPORT,
-    REQUEST_PUBLICATION_DECLARE,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
 )
@@ -26,14 +23,14 @@ RECENT_FILES, RECENT_REQUESTS = 100, 200
 """How far back one looks: a request makes some fifty files at most, and each download is a request too."""
 
 _MOST_WAITING = 1000
-_TYPES_WITH_REFUSALS = (
-    *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL),
-    *(REQUEST_DEPOT_DECLARE, REQUEST_DEPOT_VERDICT, REQUEST_PUBLICATION_DECLARE, REQUEST_DOUBT_DECIDE),
+_WITH_REFUSALS = (
+    *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL, REQUEST_DOUBT_DECIDE),
+    *("deposited", "verdict", "published"),
 )
-"""The requests whose refusal a clerk reads."""
+"""The types of requests, and the kinds of notes, whose refusal a clerk reads."""
 
 _COLUMNS = (
-    *("request_id", "source", "event_id", "event_type", "code_commune"),
+    *("request_id", "source", "event_id", "event_type", "kind", "code_commune"),
     *("requested_by", "requested_at", "outcome", "reason"),
 )
 _DEMANDES = table("demandes", *(column(name) for name in _COLUMNS))
@@ -58,6 +55,7 @@ class DemandeState:
     source: str
     event_id: str
     event_type: str
+    kind: str
     code_commune: str
     requested_by: str
     requested_at: datetime
@@ -117,13 +115,13 @@ def read_recent(state: State, commune: str) -> RecentActivity:
         ids = {file.request_id for file in files}
         requests = connection.execute(_newest(connection, _REQUESTS, commune).limit(RECENT_REQUESTS)).all()
         taken = [row for row in requests if row.outcome != RequestOutcome.REFUSED]
-        latest_taken = {row.event_type: row.request_id for row in reversed(taken)}
+        latest_taken = {row.kind or row.event_type: row.request_id for row in reversed(taken)}
         refused = [
             row
             for row in requests
             if row.outcome == RequestOutcome.REFUSED
-            and row.event_type in _TYPES_WITH_REFUSALS
-            and row.request_id > latest_taken.get(row.event_type, 0)  # else it was put right
+            and (what := row.kind or row.event_type) in _WITH_REFUSALS
+            and row.request_id > latest_taken.get(what, 0)  # else a later one was accepted
         ]
         asked = connection.execute(_REQUESTS.where(_DEMANDES.c.request_id.in_(ids))).all() if ids else ()
         waits = any(file.status is ExportStatus.QUEUED for file in files)

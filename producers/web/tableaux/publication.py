@@ -13,7 +13,7 @@ from producers.web.exports.query import AskedFile, read_file
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, read_day, read_once, text, wrap_once
 from producers.web.page_context import AWAY, CONFLICT, NOT_FOUND, UNPROCESSABLE, PageContext
 from producers.web.security.session import answer_poll
-from schemas.declarations import PublicationDeclared
+from schemas.declarations import FileNoted, TableauPublished
 from schemas.vocabulary import PublicationMode
 
 FIELDS = {
@@ -56,14 +56,16 @@ def declare(context: PageContext) -> Response:
         return _refuse(context, file)
     form = {name: text(context.form, name) for name in FIELDS}
     try:
-        data = _read_form(context, file, form)
+        published = _read_form(context, file, form)
+        exports = [file.export_id]
+        data = FileNoted(commune=context.commune.code, exports=exports, note=published, requested_by=context.agent.name)
         event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
         context.publish(event)
     except _Wrong as wrong:
         return _render(context, file, form, UNPROCESSABLE, faults=Faults.ordered([*FIELDS], {wrong.name: str(wrong)}))
     except ProducerError as away:
         return _render(context, file, form, AWAY, error=f"Rien n'est enregistré : {away}.")
-    words = f"{data.mode.label} depuis le {short_date(data.published_on)}"
+    words = f"{published.mode.label} depuis le {short_date(published.published_on)}"
     remember_declaration(context.request, event, context.commune.code, data.exports, words)
     return context.redirect("publication", export=file.export_id)
 
@@ -79,7 +81,7 @@ def _refuse(context: PageContext, file: AskedFile) -> Response:
     return context.render("tableaux/jamais_publie.html", CONFLICT, file=file)
 
 
-def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> PublicationDeclared:
+def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> TableauPublished:
     first, last, withdrawn, signed = (_read_day(form, name) for name in ("du", "au", "retire", "signe"))
     if form["mode"] not in set(PublicationMode):
         raise _Wrong("mode", "dites s'il est consultable en mairie, ou affiché")
@@ -95,16 +97,13 @@ def _read_form(context: PageContext, file: AskedFile, form: dict[str, str]) -> P
     for name, day, what in (("retire", withdrawn, "tableau se retire"), ("signe", signed, "certificat se signe")):
         if day and (last is None or day < last):
             raise _Wrong(name, f"le {what} une fois la publication terminée")
-    return PublicationDeclared(
-        commune=context.commune.code,
-        exports=[file.export_id],
+    return TableauPublished(
         mode=PublicationMode(form["mode"]),
         published_on=first,
         published_until=last,
         withdrawn_on=withdrawn,
         certified_on=signed,
         reason=_read_reason(form) if file.a_completer else "",
-        requested_by=context.agent.name,
     )
 
 

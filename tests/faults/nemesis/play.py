@@ -12,7 +12,7 @@ from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from common.calendrier import jour_a_paris, now
-from schemas.declarations import DepotDeclared
+from schemas.declarations import FileNoted
 from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
 from schemas.vocabulary import ExportKind, ExportStatus, PreviewStatus, RequestOutcome
 from tests.faults.fault import Fault
@@ -208,8 +208,9 @@ class People:
             ready = session.scalars(select(Export.id).where(*is_ready).order_by(Export.id)).all()
             previews = session.execute(select(Preview.id, Preview.sha256, Preview.status)).all()
         if ready:
-            day = {"exports": [self._chance.choice(ready)], "deposited_on": jour_a_paris(now())}
-            self._stage.declare(DepotDeclared.model_validate(about | day))
+            deposit = {"kind": "deposited", "deposited_on": jour_a_paris(now())}
+            noted = {"exports": [self._chance.choice(ready)], "note": deposit}
+            self._stage.declare(FileNoted.model_validate(about | noted))
         for it in previews:
             if it.status == PreviewStatus.READY:
                 chosen = {"preview": it.id, "sha256": it.sha256, "accept_changes": True}
@@ -236,9 +237,7 @@ class People:
             if len(rows) != 1 or rows[0].told_at is None or rows[0].announced_at is None:
                 raise AssertionError(f"{event.type}: {len(rows)} rows, not answered")
             accepted = rows[0].outcome == RequestOutcome.ACCEPTED
-            if event.type == DepotDeclared.EVENT_TYPE and (
-                not accepted or not deposits.issuperset(event.data["exports"])
-            ):
+            if event.type == FileNoted.EVENT_TYPE and (not accepted or not deposits.issuperset(event.data["exports"])):
                 raise AssertionError(f"a deposit that is not on record: {rows[0].reason}")
         if stuck := [it for it in previews if it.status in UNDER_WAY or it.reason.startswith("La lecture")]:
             raise AssertionError(f"exports of the REU: {stuck}")

@@ -14,18 +14,16 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from common.logs import request_keys
+from schemas.declarations import NOTE_KINDS
 from schemas.envelope import CloudEvent, trace_id_of
 from schemas.faults import Fault
 from schemas.requests import CodeCommune, RequestedBy
 from schemas.topology import (
     DECLARATION_TYPES,
     REQUEST_CANCEL,
-    REQUEST_DEPOT_DECLARE,
-    REQUEST_DEPOT_VERDICT,
     REQUEST_DOUBT_DECIDE,
-    REQUEST_FILE_DOWNLOADED,
+    REQUEST_FILE_NOTED,
     REQUEST_LISTE_EXPORT,
-    REQUEST_PUBLICATION_DECLARE,
     REQUEST_REGISTER_NOTE,
     REQUEST_REGISTRE_CORRECTION,
     REQUEST_REGISTRE_IMPORT,
@@ -52,17 +50,11 @@ from worker.exports.parked import (
     unpark,
 )
 from worker.exports.records import PlannedFile, add_exports, take_back_enqueued
+from worker.handlers.declarations.declaration import Declaration
+from worker.handlers.declarations.file_notes import read_file_note
 from worker.handlers.note_register import read_decision
 from worker.handlers.requests.authorization import Authorization, Facts
-from worker.handlers.requests.declarations import (
-    Cancellation,
-    Declaration,
-    read_cancellation,
-    read_depot,
-    read_download,
-    read_publication,
-    read_verdict,
-)
+from worker.handlers.requests.cancellation import Cancellation, read_cancellation
 from worker.handlers.requests.export_plan import ExportPlan, plan_listes, plan_retry, plan_tableaux
 from worker.handlers.requests.register_note import read_note
 from worker.handlers.requests.registre_requests import (
@@ -101,10 +93,7 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
     REQUEST_TABLEAUX_RENDER: plan_tableaux,
     REQUEST_RETRY: plan_retry,
     REQUEST_CANCEL: read_cancellation,
-    REQUEST_FILE_DOWNLOADED: read_download,
-    REQUEST_DEPOT_DECLARE: read_depot,
-    REQUEST_DEPOT_VERDICT: read_verdict,
-    REQUEST_PUBLICATION_DECLARE: read_publication,
+    REQUEST_FILE_NOTED: read_file_note,
     REQUEST_DOUBT_DECIDE: read_decision,
     REQUEST_REGISTER_NOTE: read_note,
     REQUEST_REGISTRE_PREVIEW: read_preview_order,
@@ -479,6 +468,7 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
         payload_hash=hash_payload(event),
         created_at=now,
     )
+    request.kind = _kind_of(event)
     if isinstance(answer, RefusedError):
         request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
         request.settled_at = now
@@ -494,6 +484,12 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
         if isinstance(answer, ExportPlan) and not answer.is_bulk and event.data.get("progress") is True:
             request.progress_at = now
     return request
+
+
+def _kind_of(event: CloudEvent) -> str:
+    note = event.data.get("note")
+    kind = note.get("kind") if isinstance(note, dict) and event.type in DECLARATION_TYPES else None
+    return kind if isinstance(kind, str) and kind in NOTE_KINDS else ""
 
 
 def _readable_commune(event: CloudEvent, authorization: Authorization) -> str:

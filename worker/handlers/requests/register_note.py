@@ -1,6 +1,6 @@
 """An agent notes what no export of the REU says: the acts of the event `register_note`, each a use case of its own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from sqlalchemy import Connection
@@ -29,8 +29,8 @@ from schemas.vocabulary import Liste
 from worker.errors import RefusedError
 from worker.exports.audit import Actor, note_settings
 from worker.handlers import note_register as register
+from worker.handlers.declarations.declaration import Declaration, refuse_future
 from worker.handlers.requests.authorization import Authorization
-from worker.handlers.requests.declarations import Declaration
 from worker.handlers.requests.export_plan import read_data, require_own_register
 from worker.handlers.services import Services
 from worker.registre.communes import check_commune
@@ -47,7 +47,7 @@ _OnRecord = ElecteursSeen | AnomaliesHandled | DownloadBegun | LoggedIn | Settin
 class RegisterNote(Declaration):
     """What an agent says; it is about no file."""
 
-    act: RegisterAct
+    act: RegisterAct = field(kw_only=True)
 
     @property
     def _by(self) -> Actor:
@@ -56,7 +56,7 @@ class RegisterNote(Declaration):
     def apply(self, connection: Connection, now: datetime) -> None:
         """Write it down, in the transaction of the request."""
         if isinstance(self.act, ReunionNoted):
-            self.refuse_future(self.act.jour, now, "note.jour")
+            refuse_future(self.act.jour, now, commune=self.commune, field="note.jour")
         try:
             check_commune(connection, self.commune)
             self._write(connection)
@@ -140,4 +140,4 @@ def read_note(event: CloudEvent, services: Services, authorization: Authorizatio
     authorization.require(asked.commune)
     if not isinstance(asked.note, _ELSEWHERE):
         require_own_register(services, asked.commune)
-    return RegisterNote(asked.commune, asked.requested_by, (), event.time, asked.note)
+    return RegisterNote(asked.commune, asked.requested_by, event.time, act=asked.note)

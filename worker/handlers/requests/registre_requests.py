@@ -15,8 +15,8 @@ from worker.doorbell import PreviewDoorbell
 from worker.errors import RefusedError
 from worker.exports.audit import Action, Pseudonymised, WordKind, record_audit
 from worker.exports.models import Request
+from worker.handlers.declarations.declaration import refuse_future
 from worker.handlers.requests.authorization import Authorization
-from worker.handlers.requests.declarations import refuse_future
 from worker.handlers.requests.export_plan import read_data, require_own_register
 from worker.handlers.services import Services
 from worker.registre.communes import read_commune

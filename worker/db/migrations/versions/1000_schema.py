@@ -33,6 +33,15 @@ _REFERENCES = {
 }
 _IN_ORDER_OF_BYTES = {"listener": ("name", "routing_key"), "request": ("traceparent", "tracestate")}
 
+_TYPE = "fr.openelec.prefecture.request.{}.v1"
+_DECLARATIONS = {
+    "file_downloaded": ("file_noted", "downloaded"),
+    "depot_declare": ("file_noted", "deposited"),
+    "depot_verdict": ("file_noted", "verdict"),
+    "publication_declare": ("file_noted", "published"),
+}
+"""Former types of requests, with the type and the kind that they have now."""
+
 _CURRENT = ("code_commune", "kind", "liste", "format", "type_tableau", "presentation", "edition", "id")
 _IS_KEPT = sa.text("status = 'ready' AND purged_at IS NULL")
 _OF_COMPARISONS = "UPDATE mouvement SET is_dated = false WHERE import_id IN (SELECT import_id FROM import_liste)"
@@ -47,6 +56,7 @@ def upgrade() -> None:
         batch.alter_column("scrutin", existing_type=sa.Date(), nullable=True)
     add_decreed_scrutin(op.get_bind())
     _unchain_audit()
+    _change_types(op.get_bind())
     if op.get_bind().dialect.name == "postgresql":
         _follow_models()
 
@@ -72,6 +82,7 @@ def _columns() -> Iterator[tuple[str, sa.Column[Any]]]:
     yield "export", sa.Column("a_completer", sa.Integer, nullable=False, server_default="0")
     yield "publication", sa.Column("reason", Texte, nullable=False, server_default=sa.text("''"))
     yield "publication", sa.Column("withdrawn_on", sa.Date)
+    yield "request", sa.Column("kind", Texte, nullable=False, server_default=sa.text("''"))
 
 
 def _add_indexes() -> None:
@@ -99,6 +110,24 @@ def _unchain_audit() -> None:
     of_agent = sa.text("kind = 'agent'")
     name, columns = "uq_audit_word_agent", ["words"]
     op.create_index(name, "audit_word", columns, unique=True, postgresql_where=of_agent, sqlite_where=of_agent)
+
+
+def _change_types(connection: sa.Connection) -> None:
+    """Give recorded requests, and the events that wait for a deposit, the types that the contract has now."""
+    request = sa.table("request", sa.column("event_type"), sa.column("kind"))
+    for former, (name, kind) in _DECLARATIONS.items():
+        renamed = sa.update(request).where(request.c.event_type == _TYPE.format(former))
+        connection.execute(renamed.values(event_type=_TYPE.format(name), kind=kind))
+    parked = sa.table("parked", sa.column("id"), sa.column("event", sa.JSON))
+    for number, event in connection.execute(sa.select(parked.c.id, parked.c.event)).all():
+        if event.get("type") == _TYPE.format("depot_verdict"):
+            event |= {"type": _TYPE.format("file_noted"), "data": _as_note(event["data"])}
+            connection.execute(sa.update(parked).where(parked.c.id == number).values(event=event))
+
+
+def _as_note(verdict: dict[str, Any]) -> dict[str, Any]:
+    about = {name: verdict[name] for name in ("commune", "exports", "requested_by")}
+    return about | {"note": {"kind": "verdict"} | {name: it for name, it in verdict.items() if name not in about}}
 
 
 def _follow_models() -> None:

@@ -1,0 +1,302 @@
+"""The event `file_noted`: what a person did with files: downloaded, deposited, got a verdict, published."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from datetime import date, datetime
+
+from sqlalchemy import Connection, select
+from sqlalchemy.orm import Session
+
+from common.calendrier import civil_day, why_too_short
+from common.french import format_second, short_date
+from common.incomplete import describe_missing
+from schemas.declarations import (
+    FileDeposited,
+    FileDownloaded,
+    FileNote,
+    FileNoted,
+    TableauPublished,
+    VerdictReceived,
+)
+from schemas.envelope import CloudEvent
+from schemas.tableaux import Edition, why_never_published
+from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, Piece
+from worker.db.engine import snapshot
+from worker.doorbell import Doorbell
+from worker.errors import NotKnownYetError, RefusedError
+from worker.exports.audit import Action, record_audit
+from worker.exports.depots import PublicationDays, read_depots, write_depot, write_publication, write_verdict
+from worker.exports.models import Export
+from worker.exports.naming import certificat_name, report_name
+from worker.exports.parked import depot_key
+from worker.exports.records import mark_downloaded
+from worker.handlers.declarations.declaration import Declaration, refuse_future
+from worker.handlers.requests.authorization import Authorization
+from worker.handlers.requests.export_plan import read_data
+from worker.handlers.services import Services
+
+_LATE_SECONDS = 60
+"""The audit line of an older event says when the file was downloaded."""
+
+_ACTIONS = {
+    "downloaded": Action.FILE_DOWNLOADED,
+    "deposited": Action.DEPOT_DECLARED,
+    "verdict": Action.DEPOT_VERDICT,
+    "published": Action.PUBLICATION_DECLARED,
+}
+
+
+@dataclass(frozen=True)
+class FileDeclaration(Declaration):
+    """One note about files. Of two about one file the later one counts, in whatever order the worker reads them."""
+
+    note: FileNote = field(kw_only=True)
+
+    def apply(self, connection: Connection, now: datetime) -> None:
+        """Write the note of each file that has no later one, and its audit line. It replaces an earlier note."""
+        self._check(connection, now)
+        said_at = min(self.said_at, now)  # a clock that is ahead would keep others from correcting
+        written = [file for file in self.files if self._write(connection, file, said_at)]
+        if not written:
+            raise self._refusal(
+                f"Une déclaration faite après celle-ci est déjà notée pour « {self.files[0].label} » : celle-ci n'y "
+                "change rien.",
+                "declaration_depassee",
+                "time",
+            )
+        for file in written:
+            record_audit(
+                connection,
+                _ACTIONS[self.note.kind],
+                actor=self.requested_by,
+                account=self.account,
+                code_commune=self.commune,
+                export_id=file.id,
+                detail=self._detail(file, said_at, now),
+            )
+
+    def makes_known(self) -> Iterator[str]:
+        """The deposits: verdicts wait for them."""
+        return (depot_key(file.id) for file in self.files if self.note.kind == "deposited")
+
+    def doorbells(self) -> Iterator[Doorbell]:
+        """A fingerprint of each deposited list, with the batches; a certificate of each tableau with a last day."""
+        for file in self.files:
+            match self.note:
+                case FileDeposited() if file.kind == ExportKind.LISTE:
+                    yield Doorbell(file.id, ExportKind.LISTE, is_bulk=True)
+                case TableauPublished(published_until=date()):
+                    yield Doorbell(file.id, ExportKind.TABLEAU)
+
+    def _refusal(self, reason: str, code: str, field: str) -> RefusedError:
+        return RefusedError(reason, commune=self.commune, code=code, field=field)
+
+    def _check(self, connection: Connection, now: datetime) -> None:
+        match self.note:
+            case FileDeposited(deposited_on=day):
+                self._refuse_future(day, now, "deposited_on")
+                self._refuse_before_file(day, "Le dépôt", "du fichier", "depot_avant_fichier", "deposited_on")
+            case VerdictReceived(verdict_on=day):
+                self._refuse_future(day, now, "verdict_on")
+                self._refuse_before_depot(connection, day)
+            case TableauPublished() as published:
+                self._refuse_future(published.published_on, now, "published_on")
+                self._refuse_impossible_end(published, now)
+                self._refuse_too_short(published)
+                self._refuse_before_file(
+                    published.published_on, "La publication", "du tableau", "publication_avant_fichier", "published_on"
+                )
+
+    def _refuse_future(self, day: date, now: datetime, field: str) -> None:
+        refuse_future(day, now, commune=self.commune, field=f"note.{field}")
+
+    def _refuse_before_file(self, day: date, what: str, of_what: str, code: str, field: str) -> None:
+        for file in self.files:
+            if file.finished_at and day < civil_day(file.finished_at, self.commune):
+                raise self._refusal(
+                    f"{what} du {short_date(day)} précède la production {of_what} « {file.label} » : vérifiez la date.",
+                    code,
+                    f"data.note.{field}",
+                )
+
+    def _refuse_before_depot(self, connection: Connection, day: date) -> None:
+        depots = read_depots(connection, [file.id for file in self.files])
+        for file in self.files:
+            if file.id not in depots:
+                raise NotKnownYetError(
+                    f"Aucun dépôt n'est déclaré pour « {file.label} » : déclarez-le d'abord.",
+                    waits_for=depot_key(file.id),
+                    code="depot_absent",
+                    field="data.exports",
+                    commune=self.commune,
+                )
+            if day < depots[file.id]:
+                raise self._refusal(
+                    f"La réponse du {short_date(day)} précède le dépôt de « {file.label} » : vérifiez la date.",
+                    "reponse_avant_depot",
+                    "data.note.verdict_on",
+                )
+
+    def _refuse_impossible_end(self, published: TableauPublished, now: datetime) -> None:
+        last = published.published_until
+        if last and last < published.published_on:
+            raise self._refusal(
+                f"Le dernier jour, le {short_date(last)}, précède le premier : vérifiez les dates.",
+                "fin_avant_debut",
+                "data.note.published_until",
+            )
+        for day, name, code, what in (
+            (published.withdrawn_on, "withdrawn_on", "retrait_avant_fin", "Le tableau se retire"),
+            (published.certified_on, "certified_on", "certificat_avant_fin", "Le certificat se signe"),
+        ):
+            if day is None:
+                continue
+            self._refuse_future(day, now, name)
+            if last is None or day < last:
+                raise self._refusal(
+                    f"{what} une fois la publication terminée : donnez son dernier jour, et un jour qui ne le précède "
+                    "pas.",
+                    code,
+                    f"data.note.{name}",
+                )
+
+    def _refuse_too_short(self, published: TableauPublished) -> None:
+        first, last = published.published_on, published.published_until
+        reasons = (last and why_too_short(file.type_tableau, first, last) for file in self.files)
+        if reason := next(filter(None, reasons), ""):
+            raise self._refusal(
+                f"La publication du {short_date(first)} est trop courte : {reason}.",
+                "publication_trop_courte",
+                "data.note.published_until",
+            )
+
+    def _write(self, connection: Connection, file: Export, said_at: datetime) -> bool:
+        """Write the note of one file; False when a later one is there."""
+        match self.note:
+            case FileDeposited(deposited_on=day, remarque=remarque):
+                return write_depot(
+                    connection,
+                    file.id,
+                    deposited_on=day,
+                    deposited_by=self.requested_by,
+                    remarque=remarque,
+                    said_at=said_at,
+                )
+            case VerdictReceived():
+                said = self.note.model_dump(exclude={"kind"})
+                return write_verdict(connection, file, **said, verdict_by=self.requested_by, said_at=said_at)
+            case TableauPublished():
+                days = _days_of(self.note)
+                return write_publication(connection, file.id, days, published_by=self.requested_by, said_at=said_at)
+            case FileDownloaded():
+                mark_downloaded(connection, file.id, at=said_at, by=self.requested_by)
+        return True
+
+    def _detail(self, file: Export, said_at: datetime, now: datetime) -> str:
+        match self.note:
+            case FileDeposited(deposited_on=day):
+                return f"{file.file_name}, le {short_date(day)}"
+            case VerdictReceived(verdict=verdict, verdict_on=day):
+                return f"{file.file_name} : {verdict.label} le {short_date(day)}"
+            case TableauPublished() as published:
+                return _describe_publication(file, published)
+            case FileDownloaded(piece=piece):
+                is_late = (now - said_at).total_seconds() > _LATE_SECONDS
+                late = f", le {format_second(said_at, self.commune)}" if is_late else ""
+                return f"{_describe_piece(file, piece)}{late}"
+
+
+def _days_of(published: TableauPublished) -> PublicationDays:
+    return PublicationDays(**published.model_dump(include=set(PublicationDays._fields)))
+
+
+def _describe_publication(file: Export, it: TableauPublished) -> str:
+    until = f" au {short_date(it.published_until)}" if it.published_until else ""
+    withdrawn = f", retiré le {short_date(it.withdrawn_on)}" if it.withdrawn_on else ""
+    signed = f", certificat signé le {short_date(it.certified_on)}" if it.certified_on else ""
+    missing = f", incomplet ({describe_missing(file.anomalies)})" if file.a_completer else ""
+    return f"{file.file_name} : {it.mode.label} du {short_date(it.published_on)}{until}{withdrawn}{signed}{missing}"
+
+
+def _describe_piece(file: Export, piece: Piece) -> str:
+    match piece:
+        case Piece.RAPPORT:
+            return file.report_name or report_name(file.file_name)
+        case Piece.CERTIFICAT:
+            return certificat_name(file.file_name)
+        case Piece.DOSSIER:
+            return f"{file.file_name} (dossier de dépôt)"
+    return file.file_name
+
+
+def read_file_note(event: CloudEvent, services: Services, authorization: Authorization) -> FileDeclaration:
+    """Read the event.
+
+    Raises:
+        RefusedError: it cannot be recorded.
+    """
+    asked = read_data(event, FileNoted)
+    files = _find_files(asked.commune, asked.exports, services, authorization)
+    for file in files:
+        if refusal := _why_refused(file, asked.note):
+            code, said = refusal
+            raise RefusedError(said, commune=asked.commune, code=code, field="data.exports")
+    return FileDeclaration(asked.commune, asked.requested_by, event.time, files, note=asked.note)
+
+
+def _why_refused(file: Export, note: FileNote) -> tuple[str, str] | None:
+    """A code and a sentence; None of a file that may be noted so. A recalled tableau was published before."""
+    match note:
+        case FileDeposited() if file.edition == Edition.COMMISSION:
+            return (
+                "exemplaire_commission",
+                "L'exemplaire de la commission ne se dépose pas : déposez celui qui est affiché.",
+            )
+        case FileDeposited() if not FORMATS[file.format].may_be_deposited:
+            return "format_non_depose", "La plateforme ne prend pas ce format : déposez le même fichier dans un autre."
+        case TableauPublished(reason=reason):
+            return _why_not_published(file, reason)
+    return None
+
+
+def _why_not_published(file: Export, reason: str) -> tuple[str, str] | None:
+    """`reason`: why a tableau that is to be completed is published all the same."""
+    if file.kind != ExportKind.TABLEAU:
+        return "pas_un_tableau", f"Seul un tableau se publie ainsi : « {file.label} » est une liste."
+    if refusal := why_never_published(file.type_tableau, file.presentation, file.edition):
+        return refusal.code, refusal.reason
+    if file.provisoire_until or file.bloquantes:
+        return "tableau_a_refaire", f"« {file.label} » ne se publie pas : il est provisoire ou à corriger. Refaites-le."
+    if file.a_completer and not reason.strip():
+        missing = describe_missing(file.anomalies)
+        return "raison_absente", f"« {file.label} » est à compléter ({missing}) : dites pourquoi il est publié ainsi."
+    return None
+
+
+def _find_files(
+    commune: str, export_ids: Iterable[int], services: Services, authorization: Authorization
+) -> list[Export]:
+    """The files, in the order of the event; purged files included.
+
+    Raises:
+        RefusedError: the sender may not, a file is not one of the commune, or was never made.
+    """
+    authorization.require(commune)
+    ids = list(export_ids)
+    with snapshot(services.engine) as connection, Session(connection) as session:
+        query = select(Export).where(Export.id.in_(ids), Export.code_commune == commune)
+        found = {export.id: export for export in session.scalars(query)}
+    if found.keys() != set(ids):
+        raise RefusedError(
+            f"Fichier inconnu : un des numéros n'est pas celui d'un fichier de {commune}.",
+            code="fichier_inconnu",
+            field="data.exports",
+        )
+    if missing := [file.label for file in found.values() if file.status != ExportStatus.READY]:
+        raise RefusedError(
+            f"Ce fichier n'est pas prêt : « {missing[0]} ».",
+            commune=commune,
+            code="fichier_pas_pret",
+            field="data.exports",
+        )
+    return [found[number] for number in ids]
