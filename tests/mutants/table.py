@@ -1846,24 +1846,6 @@ IMPORT = [
         ("test_the_proof_is_verified_and_purged_with_its_tableau",),
     ),
     Mutant(
-        "anybody-explained",
-        "if self.since[nature, identity] > 0:",
-        "if True:",
-        ("test_who_left_without_a_mouvement_is_a_contradiction",),
-    ),
-    Mutant(
-        "altered-list-read",
-        "if electeurs.sha256 != export.sha256:",
-        "if False:",
-        ("test_a_file_that_was_altered_proves_nothing",),
-    ),
-    Mutant(
-        "tableau-not-composed-again",
-        "mouvements_now=tableau.mouvements,",
-        "mouvements_now=export.electeurs or 0,",
-        ("test_a_tableau_whose_mouvements_changed_is_to_be_made_again",),
-    ),
-    Mutant(
         "gap-passed-over",
         "_counted(demande, chain) if not link.is_compared)",
         "_counted(demande, chain) if False)",

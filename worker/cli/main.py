@@ -32,7 +32,6 @@ COMMANDS = {
     "notifier": "worker.cli.operations:notifier",
     "purge": "worker.cli.volume:purge",
     "verify": "worker.cli.volume:verify",
-    "reconcile": "worker.cli.reconcile:reconcile",
     "audit": "worker.cli.operations:audit",
     "diagnose": "worker.cli.diagnose:diagnose",
     "healthy": "worker.cli.operations:healthy",

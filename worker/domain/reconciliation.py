@@ -13,7 +13,7 @@ from enum import StrEnum
 from typing import Any, NamedTuple
 
 from common.calendrier import is_mineur, last_birth
-from common.french import count_of, short_date
+from common.french import short_date
 from schemas.vocabulary import Nature
 from worker.domain.majorite import OfAge, Period, Register
 from worker.domain.mouvement import Mouvement
@@ -39,10 +39,6 @@ class Reason(StrEnum):
         """What a clerk reads."""
         return _SAID[self].format(short_date(day))
 
-    def describe_count(self, number: int) -> str:
-        """So many of them, as a clerk reads it."""
-        return count_of(number, *_COUNTED[self])
-
 
 _SAID = {
     Reason.CAME_SINCE: "inscription du {}, après le tableau",
@@ -51,14 +47,6 @@ _SAID = {
     Reason.OF_AGE_LATER: "dix-huit ans le {} : compte pour le tableau, pas encore sur la liste",
     Reason.STILL_TO_COME: "inscription du {}, qui n'est pas encore appliquée à la liste",
     Reason.STILL_TO_LEAVE: "radiation du {}, qui n'est pas encore appliquée à la liste",
-}
-_COUNTED = {
-    Reason.CAME_SINCE: ("inscription après le tableau", "inscriptions après le tableau"),
-    Reason.LEFT_SINCE: ("radiation après le tableau", "radiations après le tableau"),
-    Reason.OF_AGE_SINCE: ("majorité après le tableau", "majorités après le tableau"),
-    Reason.OF_AGE_LATER: ("majorité après la liste", "majorités après la liste"),
-    Reason.STILL_TO_COME: ("inscription pas encore appliquée", "inscriptions pas encore appliquées"),
-    Reason.STILL_TO_LEAVE: ("radiation pas encore appliquée", "radiations pas encore appliquées"),
 }
 
 

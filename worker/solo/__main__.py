@@ -24,7 +24,7 @@ _WEB = {"HOST": "127.0.0.1", "PORT": "8000"}
 REGISTER_COMMANDS = (
     *("import-reu", "import-mouvements", "import-undo", "imports", "bureaux", "communes"),
     *("scrutins", "commissions", "motifs", "protections", "doutes", "forget", "agents", "recipients"),
-    *("purge", "verify", "reconcile", "audit"),
+    *("purge", "verify", "audit"),
 )
 """The worker's own, on the embedded database."""
 

@@ -8,7 +8,7 @@ nothing to guess: the pair is one person, and is kept as if somebody had said so
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from datetime import date, datetime
+from datetime import date
 from functools import cache
 from itertools import islice
 from typing import Any, NamedTuple
@@ -282,22 +282,21 @@ def list_corrections(
     code_commune: str,
     liste: Liste,
     day: date,
-    moment: datetime | None = None,
     *,
     as_of: int | None = None,
 ) -> list[Correction]:
-    """Those of exports taken later than a day, or, where one is given, that were decided after a moment.
+    """Those of exports taken later than a day.
 
     Until it is decided, a tableau that shows one of the two is not ready: a tableau that was made ready before knew of
     it. `as_of`: the number of an import; those of later imports are left out.
     """
     if not has_table(connection, Doubt):
         return []
-    later = [Import.taken_on > day, *([Doubt.decided_at > moment] if moment else [])]
     query = (
         select(Doubt.born_before, Doubt.born_after)
         .join(Import, Import.id == Doubt.import_id)
-        .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value, Doubt.born_before != "", or_(*later))
+        .where(Doubt.code_commune == code_commune, Doubt.liste == liste.value, Doubt.born_before != "")
+        .where(Import.taken_on > day)
         .order_by(Doubt.id)
     )
     if as_of is not None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime
+from datetime import date
 from enum import StrEnum
 from functools import cache
 from typing import Any, NamedTuple, TypeVar
@@ -28,7 +28,7 @@ from common.law import Regime
 from common.texte import clean
 from schemas.tableaux import Repere
 from schemas.vocabulary import Categorie, Liste, Nature
-from worker.db.engine import STREAM, has_table
+from worker.db.engine import STREAM
 from worker.domain.identite import Identite, identite
 from worker.domain.mouvement import Effet, Etat, Mouvement, Personne
 from worker.domain.tableau.composition import BureauElecteurs
@@ -38,7 +38,7 @@ from worker.registre.bureaux import read_libelles
 from worker.registre.checks.facts import is_born_between, is_of_age
 from worker.registre.comparaison.differences import ElecteurTable, adresse
 from worker.registre.imports.chain import Interval, read_intervals
-from worker.registre.models import Electeur, Import, MouvementRegistre
+from worker.registre.models import Electeur, MouvementRegistre
 from worker.registre.protections import Protege, select_protections
 
 _PERSONNE = (
@@ -225,17 +225,6 @@ def select_between(
     """
     known = MouvementRegistre
     return _select_dated(connection, code_commune, liste, known.date_mouvement > after, known.date_mouvement <= until)
-
-
-def select_since(
-    connection: Connection, code_commune: str, liste: Liste, day: date, moment: datetime
-) -> Iterator[DatedMouvement]:
-    """Those that a file of that day, made at that moment, may lack: dated later, or brought by a later import."""
-    known = MouvementRegistre
-    since = [known.date_mouvement > day]
-    if has_table(connection, Import):  # a register that another service keeps has none
-        since.append(known.import_id.in_(select(Import.id).where(Import.finished_at > moment)))
-    return _select_dated(connection, code_commune, liste, or_(*since))
 
 
 def _select_dated(
