@@ -7,24 +7,14 @@ COPY requirements.lock .
 RUN python -m venv --without-pip /opt/venv \
     && python -m pip --python /opt/venv/bin/python install --no-cache-dir --disable-pip-version-check \
         --no-compile --require-hashes --only-binary=:all: --requirement requirements.lock
-# What nothing here loads: other formats of images and of fonts, lexers, charts, XML bound to objects, translations.
-RUN site=$(echo /opt/venv/lib/python3.*/site-packages) \
-    && rm -rf "$site"/PIL/_avif* "$site"/PIL/_imagingft* "$site"/PIL/_webp* "$site"/pillow.libs/libavif* \
-        "$site"/pillow.libs/libbrotli* "$site"/pillow.libs/libfreetype* "$site"/pillow.libs/libharfbuzz* \
-        "$site"/pillow.libs/libsharpyuv* "$site"/pillow.libs/libwebp* "$site"/apprise/i18n "$site"/reportlab/graphics \
-        "$site"/lxml/html "$site"/lxml/includes "$site"/lxml/isoschematron "$site"/lxml/objectify* "$site"/sqlalchemy/testing \
-    && find "$site"/pygments/lexers -name '[a-z]*.py' -delete
 COPY common /app/common
 COPY schemas /app/schemas
 COPY producers /app/producers
 COPY worker /app/worker
-# Compiled once for all, but what is never loaded; without a date in it, nor what a process need not hold: docstrings of libraries, the
-# columns of each line. Readable whatever the umask of the checkout; every file of the day of the release, so that the same commit
-# gives the same layers.
+# Compiled without a date, readable whatever the umask of the checkout, every file of the day of the release: the same commit gives the
+# same layers.
 ARG SOURCE_DATE_EPOCH=0
-COPY deploy/compile.py .
-RUN export PYTHONNODEBUGRANGES=1 \
-    && python -m compileall -q --invalidation-mode unchecked-hash /app && python compile.py /opt/venv \
+RUN python -m compileall -q --invalidation-mode unchecked-hash /app /opt/venv \
     && chmod -R a=rX,u+w /app /opt/venv \
     && find /app /opt/venv -exec touch --no-dereference --date="@$SOURCE_DATE_EPOCH" {} +
 
