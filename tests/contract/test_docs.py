@@ -1,6 +1,5 @@
 """What the documents say is what the code does: commands, exit codes, messages, variables, queues."""
 
-import ast
 import gettext
 import importlib
 import importlib.util
@@ -141,37 +140,6 @@ def test_what_click_says_is_compiled() -> None:
         assert (compiled.ngettext(english, english, int(number) + 1) if is_plural else compiled.gettext(key)) == french
 
 
-def _pieces() -> list[str]:
-    """Every text of the code, cut where a value is put in; the longest first."""
-    pieces: set[str] = set()
-    for folder in ("common", "schemas", "producers", "worker"):
-        for path in (REPOSITORY / folder).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text("utf-8"))):
-                if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                    pieces.update(re.split(r"\{[^}]*\}", node.value))
-    for text in _click_words().values():
-        pieces.update(re.split(r"\{[^}]*\}", text))
-    for path in (REPOSITORY / "producers" / "web").rglob("*.html"):
-        page = path.read_text("utf-8")
-        said = [*re.findall(r'"([^"<>]+)"', page), *re.split(r"\{[{%#].*?[}%#]\}|<[^>]*>", page)]
-        pieces.update(words for text in said if " " in (words := text.strip()))
-    return sorted((piece for piece in pieces if len(piece) > 2 and "\n" not in piece), key=len, reverse=True)
-
-
-def test_every_message_in_the_table_is_said_by_the_code() -> None:
-    pieces = _pieces()
-    stale = {}
-    messages = [span for row in _rows(_read("messages.md"), "Message") for span in SPAN.findall(row["Message"])]
-    for message in messages:
-        rest = message.replace("Consumer encountered a connection error", "")  # Dramatiq's own
-        for piece in pieces:
-            rest = rest.replace(piece, "…")
-        if left := set(WORD.findall(rest)) - {"python", "worker", "help", "OperationalError"}:
-            stale[message] = left
-    assert len(messages) > 50
-    assert stale == {}
-
-
 def _codes(module: object, base: type[Exception]) -> set[str]:
     kinds = [kind for kind in vars(module).values() if isinstance(kind, type) and issubclass(kind, base)]
     return {vars(kind)["code"] for kind in kinds if "code" in vars(kind)}
@@ -192,14 +160,12 @@ def test_the_table_of_what_is_checked_is_that_of_the_rules() -> None:
 
 
 def test_every_code_of_an_error_is_explained() -> None:
-    words = set(SPAN.findall(_read("messages.md"))) | set(SPAN.findall(_read("producers.md")))
-    internal = {"erreur", "publication"}  # of the base classes; the worker's `erreur` is in the table of files
+    words = set(SPAN.findall(_read("producers.md")))
+    internal = {"bail_perdu", "import_refuse", "publication"}  # no file and no event has them
     codes = _codes(worker_errors, worker_errors.PrefectureError) | _codes(
         producers_errors, producers_errors.ProducerError
     )
     assert codes - internal - words == set()
-    of_files = {row["`error_code`"].strip("`") for row in _rows(_read("messages.md"), "`error_code`")}
-    assert of_files <= set(_pieces())
 
 
 def test_every_variable_is_in_the_table_with_its_readers() -> None:
