@@ -18,7 +18,7 @@ from producers.state import State
 from producers.web.suivi.query import read_change_marker
 from schemas.vocabulary import Format
 from tests.parts.rabbitmq import RabbitNode
-from worker.demo import LIBREVILLE
+from worker.demo.libreville import LIBREVILLE
 
 ROUNDS = 100
 STREAM, PULSE = "first event of the stream", "pulse"

@@ -25,7 +25,7 @@ from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
-from worker.demo import LIBREVILLE
+from worker.demo.libreville import LIBREVILLE
 from worker.notifier.models import Agent
 
 CLERKS, SECONDS, THINKING = 100, 60.0, 10.0

@@ -5,12 +5,11 @@ from datetime import date
 from pathlib import Path
 
 from bench.measure import Measure, Stopwatch
+from bench.people import Sizes, iter_electeurs, ville_of, write_departement
 from bench.registers import Task, settle
 from common.calendrier import jour_a_paris, now
 from worker.db.engine import build_engine
-from worker.demo.libreville import Sizes, iter_electeurs, write_departement
-from worker.demo.people import ville_of
-from worker.demo.reu_format import write_lines
+from worker.demo.libreville import write_lines
 from worker.registre.reference import commune_of, iter_communes
 from worker.registre.reu.importer import import_file
 

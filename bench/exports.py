@@ -19,7 +19,7 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import ExportStatus, Format, Liste
 from worker.compose import build_services
 from worker.db.engine import build_engine, snapshot
-from worker.demo import LIBREVILLE
+from worker.demo.libreville import LIBREVILLE
 from worker.doorbell import Doorbell
 from worker.exports.models import Export
 from worker.exports.storage import Storage

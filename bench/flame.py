@@ -29,7 +29,7 @@ from schemas.vocabulary import Format
 from tests.parts.packages import POSTGRESQL, provide
 from tests.parts.postgres import PostgresServer
 from worker.compose import build_services
-from worker.demo import LIBREVILLE
+from worker.demo.libreville import LIBREVILLE
 from worker.doorbell import Doorbell
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request

@@ -19,8 +19,7 @@ from schemas.vocabulary import ExportStatus
 from tests.parts.town import AGENT, prepare_mouvements
 from worker.db.engine import build_engine
 from worker.db.types import Base
-from worker.demo import LIBREVILLE
-from worker.demo.libreville import demo_calendrier
+from worker.demo.libreville import LIBREVILLE, demo_calendrier
 from worker.exports.audit import NOTIFIER, Action
 from worker.exports.models import Audit, Depot, Export, Request
 from worker.exports.storage import EXPORTS, Sentinel

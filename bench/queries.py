@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Select, text
 from common.calendrier import jour_a_paris
 from schemas.vocabulary import Liste
 from worker.db.engine import build_engine, snapshot
-from worker.demo import LIBREVILLE
+from worker.demo.libreville import LIBREVILLE
 from worker.registre.communes import read_commune
 from worker.writers.columns import COLUMNS, Column, ListeSpec, select_electeurs
 

@@ -7,8 +7,9 @@ from typing import NamedTuple
 from sqlalchemy import Engine, text
 
 from bench.measure import Measure, Stopwatch
+from bench.people import write_town
 from worker.db.engine import build_engine
-from worker.demo import LIBREVILLE, write_reu
+from worker.demo.libreville import LIBREVILLE
 from worker.registre.communes import add_commune, load_reference
 from worker.registre.reu.importer import import_file
 
@@ -46,7 +47,7 @@ def generate(task: Task) -> Measure:
     """A REU export of the size, unless there is one."""
     with Stopwatch() as watch:
         if not reu_path(task).exists():
-            write_reu(reu_path(task), size=task.size)
+            write_town(reu_path(task), task.size)
     return watch.measure()
 
 

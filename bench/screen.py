@@ -17,7 +17,7 @@ from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
 from tests.parts.town import AGENT
 from tests.parts.wait import wait_until
-from worker.demo import LIBREVILLE
+from worker.demo.libreville import LIBREVILLE
 
 _ROOT = Path(__file__).parents[1]
 _START_SECONDS, _STOP_SECONDS, _PAGE_SECONDS = 60, 10, 30

@@ -51,7 +51,7 @@ from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, queue_messages
 from worker.compose import build_notifier, build_services
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
-from worker.demo import LIBREVILLE
+from worker.demo.libreville import LIBREVILLE
 from worker.exports.models import Export, Request, Volume
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 from tests.faults.fault import fault
 from tests.faults.stage import Stage
-from worker.demo import LIBREVILLE
+from worker.demo.libreville import LIBREVILLE
 
 _POSTPONED = "SELECT count(*) FROM request WHERE tell_attempts > 0"
 _DELAY_SECONDS = 600

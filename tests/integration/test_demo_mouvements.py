@@ -12,10 +12,17 @@ from schemas.vocabulary import Categorie, Liste, Nature
 from tests.integration.import_desk import TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.unit.mouvements_samples import Mouvements
-from worker.demo import LIBREVILLE, write_reu
-from worker.demo.libreville import FEVRIER, JANVIER, SCRUTIN_2018, demo_calendrier, write_second_reu
+from worker.demo.libreville import (
+    FEVRIER,
+    JANVIER,
+    LIBREVILLE,
+    SCRUTIN_2018,
+    demo_calendrier,
+    write_mouvements,
+    write_reu,
+    write_second_reu,
+)
 from worker.demo.load import set_demo_calendrier
-from worker.demo.mouvements import write_mouvements
 from worker.domain.tableau.controles import check_tableau
 from worker.domain.tableau.demande import Demande, is_perhaps_l30
 from worker.registre.communes import read_commune

@@ -24,7 +24,7 @@ from tests.unit.reu_sample import (
     electeurs,
 )
 from tests.unit.reu_sample import COMMUNE as CODE
-from worker.demo import LIBREVILLE, write_reu
+from worker.demo.libreville import LIBREVILLE, write_reu
 from worker.errors import ImportRefusedError
 from worker.registre.imports.chain import read_chain
 from worker.registre.imports.report import ListeCount

@@ -9,6 +9,7 @@ from typing import Any
 import pika
 import pytest
 
+from bench.people import write_town
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import RegistreImportRequested, RegistrePreviewRequested
@@ -16,7 +17,6 @@ from schemas.topology import EVENT_REGISTRE_IMPORTED, EVENT_REGISTRE_PREVIEWED, 
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, EMAIL, LIBREVILLE_TEMPLATE, TODAY, Town
 from tests.parts.wait import wait_until
-from worker.demo import write_reu
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
@@ -38,7 +38,7 @@ def send(town: Town, data: Data) -> CloudEvent:
 def drop(town: Town, size: int) -> CloudEvent:
     """Put an export of so many electors into the arrivals folder, and ask for its preview."""
     path = town.arrivals / f"export-{size}.csv"
-    write_reu(path, size=size, today=TODAY)
+    write_town(path, size, today=TODAY)
     asked = RegistrePreviewRequested(
         commune="13900",
         arrival=path.name,

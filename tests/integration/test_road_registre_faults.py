@@ -17,12 +17,12 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping
 
+from bench.people import write_town
 from tests.integration.test_road_registre import accept, drop
 from tests.parts.disk import SmallDisk, small_disk
 from tests.parts.mail import Mailbox
 from tests.parts.town import LIBREVILLE_TEMPLATE, TODAY, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
-from worker.demo import write_reu
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
@@ -114,7 +114,7 @@ def _write_over_while_it_is_read(town: Town, path: Path, other: Path) -> None:
 def test_another_file_in_its_place_does_not_enter_the_register(town: Town, harm: Any) -> None:  # noqa: ANN401 — above
     town.start_worker("-Q", "registre")
     other = town.folder / "other.csv"
-    write_reu(other, size=9_000, today=TODAY)
+    write_town(other, 9_000, today=TODAY)
     preview = _preview(town, 12_000)
     expected = {(it["liste"], it["electeurs"]) for it in preview["found"]["listes"]}
     with _watched(town) as seen:

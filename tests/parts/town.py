@@ -15,6 +15,7 @@ from pika.exceptions import ChannelClosedByBroker
 from sqlalchemy import Engine, RowMapping, text
 from sqlalchemy.orm import Session
 
+from bench.people import write_town
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.topology import EXCHANGE, QUEUE_REQUESTS
@@ -23,7 +24,7 @@ from tests.parts.process import Process
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
-from worker.demo import LIBREVILLE, libreville_rows, write_reu
+from worker.demo.libreville import LIBREVILLE, libreville_rows, write_reu
 from worker.demo.load import load_libreville
 from worker.notifier.models import Agent
 from worker.registre.communes import add_commune, load_reference
@@ -53,7 +54,7 @@ def prepare_libreville(url: str, size: int | None = None) -> None:
         with engine.begin() as connection:
             add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
         reu = folder / "libreville-reu.csv"
-        write_reu(reu, size=size, today=TODAY)
+        write_town(reu, size, today=TODAY) if size else write_reu(reu, today=TODAY)
         import_file(engine, reu, imported_by="test")
 
 

@@ -10,10 +10,17 @@ from pathlib import Path
 
 import pytest
 
-from worker.demo import libreville_rows, write_departement, write_reu
-from worker.demo.cases import EUROPEAN_LIST, EUROPEAN_ONLY, MUNICIPAL_LIST, MUNICIPAL_ONLY, Case, principal_cases
-from worker.demo.libreville import LIBREVILLE, iter_electeurs, sizes_of
-from worker.demo.reu_format import COLUMNS, EUROPEENNE, MUNICIPALE, PRINCIPALE, ReuRow
+from bench.people import (
+    EUROPEENNE,
+    LIBREVILLE,
+    MUNICIPALE,
+    PRINCIPALE,
+    iter_electeurs,
+    sizes_of,
+    write_departement,
+    write_town,
+)
+from worker.demo.libreville import COLUMNS, libreville_rows, write_reu
 
 Rows = list[dict[str, str]]
 
@@ -22,13 +29,6 @@ LISTE, NOM, PRENOMS, BORN = "libellé du type de liste", "nom de naissance", "pr
 UGLE, BUREAU, CANTON = "code du l'ugle", "code du bureau de vote", "libellé canton du bureau de vote"
 QUOTED_OR_EMPTY = r'(?:"(?:[^"]|"")+")?'
 LINE = re.compile(rf"(?:{QUOTED_OR_EMPTY};){{26}}[^\";]*")
-CASES = [
-    *((PRINCIPALE, case) for case in principal_cases(TODAY)),
-    *((EUROPEENNE, case) for case in EUROPEAN_LIST),
-    *((MUNICIPALE, case) for case in MUNICIPAL_LIST),
-    *((MUNICIPALE, case) for case in MUNICIPAL_ONLY),
-    *((EUROPEENNE, case) for case in EUROPEAN_ONLY),
-]
 
 
 def _read(path: Path) -> Rows:
@@ -62,7 +62,7 @@ def rows(tmp_path_factory: pytest.TempPathFactory) -> Rows:
 def town(tmp_path_factory: pytest.TempPathFactory) -> Rows:
     """A town of 20,000 electors, of the ordinary kind."""
     path = tmp_path_factory.mktemp("demo") / "town.csv"
-    write_reu(path, size=20_000, today=TODAY)
+    write_town(path, 20_000, today=TODAY)
     return _read(path)
 
 
@@ -82,17 +82,6 @@ def test_the_file_is_written_as_the_platform_writes_it(tmp_path: Path) -> None:
 def test_the_lists_have_the_size_of_a_village(rows: Rows) -> None:
     assert Counter(row[LISTE].capitalize() for row in rows) == {PRINCIPALE: 330, MUNICIPALE: 24, EUROPEENNE: 20}
     assert {row[UGLE] for row in rows} == {"13900"}
-
-
-@pytest.mark.parametrize(("liste", "case"), CASES, ids=[f"{case.key}-{case.nom}" for _, case in CASES])
-def test_a_nasty_case_is_carried_by_the_elector_of_the_table(rows: Rows, liste: str, case: Case) -> None:
-    carriers = [
-        row for row in _of_liste(rows, liste) if (row[NOM], row[PRENOMS]) == (case.nom, case.changes["prenoms"])
-    ]
-    namesakes = [other for of, other in CASES if of == liste and (other.nom, other.prenoms) == (case.nom, case.prenoms)]
-    wanted = {COLUMNS[ReuRow._fields.index(field)]: value for field, value in case.changes.items()}
-    assert len(carriers) == len(namesakes)
-    assert any(wanted.items() <= row.items() for row in carriers)
 
 
 @pytest.mark.parametrize(
@@ -175,7 +164,7 @@ def test_two_runs_differ_by_the_dates_around_eighteen_years_only() -> None:
 
 
 def test_a_larger_file_begins_with_the_electors_of_a_smaller_one(tmp_path: Path, town: Rows) -> None:
-    write_reu(tmp_path / "village.csv", size=2_500, today=TODAY)
+    write_town(tmp_path / "village.csv", 2_500, today=TODAY)
     village = _of_liste(_read(tmp_path / "village.csv"), PRINCIPALE)
     assert len(village) == 2_500
     assert _of_liste(town, PRINCIPALE)[:2_500] == village

@@ -9,19 +9,21 @@ from pathlib import Path
 import pytest
 
 from common.calendrier import commission_between, is_poll_day
-from worker.demo import LIBREVILLE, libreville_rows, write_reu
 from worker.demo.libreville import (
+    COLUMNS,
     FEVRIER,
     JANVIER,
+    LIBREVILLE,
     SCRUTIN_2018,
+    ReuRow,
     demo_calendrier,
     first_rows,
-    newcomers,
+    libreville_rows,
     second_rows,
+    write_mouvements,
+    write_reu,
     write_second_reu,
 )
-from worker.demo.mouvements import write_mouvements
-from worker.demo.reu_format import COLUMNS, ReuRow
 from worker.registre.mouvements.importer import TITLES
 
 TODAY = date(2026, 11, 25)
@@ -49,13 +51,6 @@ def test_the_second_export_is_an_export(tmp_path: Path) -> None:
     assert {row["code du l'ugle"] for row in second} == {LIBREVILLE.code}
     common = Counter(tuple(row.values()) for row in second) & Counter(tuple(row.values()) for row in first)
     assert len(first) - 60 < common.total() < len(first) - 30, "most electors are what they were"
-
-
-def test_newcomers_are_nobody_on_the_list() -> None:
-    known = {(row.nom, row.prenoms, row.date_naissance) for rows in first_rows(TODAY) for row in rows}
-    people = [(row.nom, row.prenoms, row.date_naissance) for row in newcomers(0, 40)]
-    assert len(set(people)) == 40
-    assert not known & set(people)
 
 
 def test_the_commission_s_numbers_of_newcomers_are_free() -> None:
@@ -99,6 +94,7 @@ def test_nobody_is_in_two_mouvements_nor_changed_by_the_second_export(tmp_path: 
 
 
 def test_homonyms_stand_one_after_the_other_in_the_first_export() -> None:
-    principale, _ = first_rows(TODAY)
-    horloges = [place for place, row in enumerate(principale) if (row.nom, row.prenoms) == ("HORLOGE", "Victorin")]
+    horloges = [
+        place for place, row in enumerate(first_rows(TODAY)) if (row.nom, row.prenoms) == ("HORLOGE", "Victorin")
+    ]
     assert [after - before for before, after in pairwise(horloges)] == [3]

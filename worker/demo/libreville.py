@@ -1,169 +1,99 @@
-"""LIBREVILLE, the demonstration commune: 330 electors, and every nasty case of real files among them.
+"""LIBREVILLE, the demonstration commune, and every nasty case of real files among its electors.
 
-Its export on the day of the commission's meeting, then today's: inscriptions, radiations, changes of bureau, and
-homonyms to tell apart. Its electoral calendar: a poll is coming, the commission de contrôle has met. The tableaux of
-the yearly revision, which ended in 2018, are archives of that year.
+Nobody here exists: surnames are common nouns, the code and the post code of the commune are given to no place. Two
+tables have the electors and the mouvements:
+
+- `electeurs.csv`: a line of the first REU export each, the case that it carries (`cas`), and what becomes of it in the
+  second export (`ensuite`: `radié`, `inscrit`, or the fields that change);
+- `mouvements.csv`: the file of mouvements, so that each of the six tableaux has something to show.
+
+Days in braces are relative to the day of the demonstration (`_relative`).
 """
 
-import random
-from collections.abc import Iterable, Iterator, Sequence
+import csv
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import date, timedelta
-from itertools import count
+from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
 from common.calendrier import cloture, days_before, dix_janvier, jour_a_paris, now
-from worker.demo.cases import EUROPEAN_LIST, EUROPEAN_ONLY, MUNICIPAL_LIST, MUNICIPAL_ONLY, Case, principal_cases
-from worker.demo.people import (
-    LINES,
-    ONLY_EUROPEAN_EVERY,
-    ReuBureau,
-    Ville,
-    bureaux_of,
-    iter_europeenne,
-    iter_municipale,
-    iter_principale,
-    ville_of,
+
+_FOLDER = Path(__file__).parent
+
+
+class DemoCommune(NamedTuple):
+    """The demonstration commune."""
+
+    code: str
+    label: str
+
+
+LIBREVILLE = DemoCommune("13900", "LIBREVILLE")
+_BATCH = 2000
+
+COLUMNS = (
+    "code du l'ugle",
+    "libellé de l'ugle",
+    "libellé du type de liste",
+    "nom de naissance",
+    "nom d'usage",
+    "prénoms",
+    "sexe",
+    "date de naissance",
+    "code commune de naissance",
+    "libellé commune de naissance",
+    "code département de naissance",
+    "pays de naissance",
+    "libellé nationalité",
+    "numéro de voie",
+    "libellé de voie",
+    "complément 1",
+    "complément 2",
+    "lieu-dit",
+    "code postal",
+    "commune",
+    "pays",
+    "code du bureau de vote",
+    "libellé du bureau de vote",
+    "code circonscription législative du bureau de vote",
+    "libellé canton du bureau de vote",
+    "libellé circonscription métropolitaine du bureau de vote",
+    "numéro d'ordre dans le bureau de vote",
 )
-from worker.demo.reu_format import COLUMNS, PRINCIPALE, ReuRow, write_lines
-
-LIBREVILLE = Ville(
-    code="13900",
-    label="LIBREVILLE",
-    code_postal="13900",
-    spellings=("LIBREVILLE",) * 17 + ("Libreville", "LIBRE VILLE", "LIBRE-VILLE"),
-    circonscription="13-16",
-    canton="LIBREVILLE-1",
-)
-
-PRINCIPALE_SIZE, MUNICIPALE_SIZE, EUROPEENNE_SIZE = 330, 24, 20
-PER_BUREAU = 83
-
-BUREAUX = tuple(
-    ReuBureau(code, nom, LIBREVILLE.circonscription, canton, "16e circonscription")
-    for code, nom, canton in (
-        ("0001", "HOTEL DE VILLE", "LIBREVILLE-1"),
-        ("0002", "ECOLE DES TILLEULS", "LIBREVILLE-1"),
-        ("0003", "SALLE DES FETES", ""),
-        ("0004", "GYMNASE DU LAC", "LIBREVILLE-2"),
-    )
-)
+"""The 27 headers in the order of the export; « du l'ugle » is the platform's own spelling."""
 
 
-def libreville_rows(*, today: date | None = None, with_nul: bool = False) -> list[dict[str, str]]:
-    """The electors of the three lists, as column → value.
+class ReuRow(NamedTuple):
+    """One elector on one list: the 27 values of a line, in the order of COLUMNS."""
 
-    Always the same, but for the dates of birth around 18 years, which follow `today` (by default the date in Paris).
-    `with_nul` leaves a NUL in the address of BOUSSOLE Anne-Lise.
-    """
-    electeurs = _demonstration(today or jour_a_paris(now()), with_nul=with_nul)
-    return [dict(zip(COLUMNS, electeur, strict=True)) for electeur in electeurs]
-
-
-def write_reu(path: Path, *, size: int | None = None, today: date | None = None, with_nul: bool = False) -> None:
-    """Write LIBREVILLE's export; with a size, that many ordinary electors on the principal list and no nasty case."""
-    day = today or jour_a_paris(now())
-    if size is None:
-        write_lines(path, _demonstration(day, with_nul=with_nul))
-    else:
-        write_lines(path, iter_electeurs(LIBREVILLE, sizes_of(size), day))
-
-
-def _demonstration(today: date, *, with_nul: bool) -> Iterator[ReuRow]:
-    principale = list(iter_principale(LIBREVILLE, BUREAUX, PRINCIPALE_SIZE, None, PER_BUREAU))
-    municipale = list(iter_municipale(LIBREVILLE, BUREAUX, MUNICIPALE_SIZE))
-    europeenne = list(iter_europeenne(LIBREVILLE, BUREAUX, EUROPEENNE_SIZE))
-    cases = principal_cases(today)
-    _place(cases, principale, range(1, PRINCIPALE_SIZE, PRINCIPALE_SIZE // len(cases)))
-    _place(MUNICIPAL_LIST, municipale, range(MUNICIPALE_SIZE))
-    _place(EUROPEAN_LIST, europeenne, range(EUROPEENNE_SIZE))
-    _place(MUNICIPAL_ONLY, municipale, range(EUROPEENNE_SIZE, MUNICIPALE_SIZE))
-    _place(EUROPEAN_ONLY, europeenne, range(ONLY_EUROPEAN_EVERY - 1, EUROPEENNE_SIZE, ONLY_EUROPEAN_EVERY))
-    for electeur in (*principale, *municipale, *europeenne):
-        yield electeur if with_nul else ReuRow(*(value.replace("\0", "") for value in electeur))
-
-
-def _place(cases: Sequence[Case], electeurs: list[ReuRow], positions: range) -> None:
-    for case, position in zip(cases, positions, strict=False):
-        electeurs[position] = case.applied_to(electeurs[position])
-
-
-EVERY = 33
-"""In each run of so many electors of the principal list, one leaves, one changes bureau, one moves house, one marries.
-
-Their places in the run are never those of nasty cases, which stand on every third place from the second on.
-"""
-LEAVES, CHANGES_BUREAU, MOVES, MARRIES = 3, 20, 21, 23
-
-HOMONYM_WHO_MOVES, SPELLED_ANEW, NAMESAKE = 25, 80, 34
-"""Places of one of the two HORLOGE Victorin, of an ÉPUISETTE, of GIROUETTE Sidonie, whose namesake arrives."""
-
-NEWCOMERS, POOL = 12, 40
-"""How many come, of so many invented people."""
-
-_FIRST_NUMBER = 701
-_STREET = {"complement_1": "", "complement_2": "", "lieu_dit": "", "ville": "LIBREVILLE", "pays": "FRANCE"}
-_QUAI = _STREET | {"numero_voie": "5", "voie": "Quai des Cordiers"}
-_ALLEE = _STREET | {"numero_voie": "18", "voie": "Allée des Sorbiers"}
-
-
-def write_second_reu(path: Path, today: date) -> None:
-    """Write the export of today; that of `write_reu`, which is given the same `today`, comes before it."""
-    write_lines(path, second_rows(today))
-
-
-def second_rows(today: date) -> Iterator[ReuRow]:
-    """The electors of the three lists, in the second export."""
-    principale, others = first_rows(today)
-    numbers = count(_FIRST_NUMBER)
-    for place, electeur in enumerate(principale):
-        if place % EVERY != LEAVES:
-            yield _one_month_later(place, electeur, numbers)
-    for newcomer in (*newcomers(0, NEWCOMERS), principale[NAMESAKE]._replace(**_ALLEE)):
-        yield newcomer._replace(numero_ordre=str(next(numbers)))
-    yield from _complementary(others)
-
-
-def first_rows(today: date) -> tuple[list[ReuRow], list[ReuRow]]:
-    """The electors of the first export: of the principal list, then of the others."""
-    rows = [ReuRow(*row.values()) for row in libreville_rows(today=today)]
-    is_principale = [row.liste.capitalize() == PRINCIPALE for row in rows]
-    apart = zip(rows, is_principale, strict=True)
-    return rows[: sum(is_principale)], [row for row, is_on_it in apart if not is_on_it]
-
-
-def newcomers(first: int, last: int) -> list[ReuRow]:
-    """Invented people who are not on the list: the same ones whenever the same places are asked for."""
-    elsewhere = LIBREVILLE._replace(code=f"{LIBREVILLE.code}/newcomers")
-    people = list(iter_principale(elsewhere, BUREAUX, POOL, None, per_bureau=POOL // len(BUREAUX)))
-    return [people[place * 7 % POOL]._replace(ugle_code=LIBREVILLE.code) for place in range(first, last)]
-
-
-def _one_month_later(place: int, electeur: ReuRow, numbers: Iterator[int]) -> ReuRow:
-    if place == SPELLED_ANEW:
-        return electeur._replace(nom=electeur.nom.replace("É", "E"))
-    if place == HOMONYM_WHO_MOVES or place % EVERY == CHANGES_BUREAU:
-        other = next(bureau for bureau in BUREAUX[place % 2 :] if bureau.bureau != electeur.bureau)
-        return electeur._replace(**other._asdict(), **_ALLEE, numero_ordre=str(next(numbers)))
-    if place % EVERY == MOVES:
-        return electeur._replace(**_QUAI)
-    if place % EVERY == MARRIES:
-        return electeur._replace(nom_usage="POIRIER-DES-BROUETTES")
-    return electeur
-
-
-def _complementary(electeurs: Sequence[ReuRow]) -> Iterator[ReuRow]:
-    """One European leaves both lists, another comes onto both, a third votes elsewhere for the municipal list."""
-    for electeur in electeurs:
-        if electeur.nom == "QUINQUET":
-            yield electeur._replace(**BUREAUX[0]._asdict(), numero_ordre="9")
-        elif electeur.nom != "TOURTEREAU":
-            yield electeur
-        if electeur.nom == "BOCAGE":
-            yield electeur._replace(nom="GLAÇURE", prenoms="Joachim Basile", numero_ordre="9", **_QUAI)
-
-
-_SUNDAY = 6
+    ugle_code: str
+    ugle: str
+    liste: str
+    nom: str
+    nom_usage: str
+    prenoms: str
+    sexe: str
+    date_naissance: str
+    code_naissance: str
+    commune_naissance: str
+    departement_naissance: str
+    pays_naissance: str
+    nationalite: str
+    numero_voie: str
+    voie: str
+    complement_1: str
+    complement_2: str
+    lieu_dit: str
+    code_postal: str
+    ville: str
+    pays: str
+    bureau: str
+    bureau_nom: str
+    circonscription: str
+    canton: str
+    circonscription_nom: str
+    numero_ordre: str
 
 
 JANVIER, FEVRIER = dix_janvier(2018), cloture(2018)
@@ -186,63 +116,90 @@ class DemoCalendrier(NamedTuple):
 def demo_calendrier(today: date) -> DemoCalendrier:
     """The dates around a day."""
     soon = today + timedelta(days=8)
-    scrutin = soon + timedelta(days=(_SUNDAY - soon.weekday()) % 7)
+    scrutin = soon + timedelta(days=(6 - soon.weekday()) % 7)
     reunion = days_before(scrutin, 23)
     return DemoCalendrier(scrutin, reunion, reunion - timedelta(days=182))
 
 
-PRINCIPAL_LINES, MUNICIPAL_LINES, EUROPEAN_LINES = 1_819_378 / LINES, 11_175 / LINES, 10_364 / LINES
+def years_before(day: date, years: int) -> date:
+    """The same day so many years earlier; 28 February for a 29th that did not exist."""
+    try:
+        return day.replace(year=day.year - years)
+    except ValueError:
+        return day.replace(year=day.year - years, day=28)
 
 
-class Sizes(NamedTuple):
-    """How many electors each list holds."""
-
-    principale: int
-    municipale: int
-    europeenne: int
-
-
-def sizes_of(principale: int) -> Sizes:
-    """The complementary lists that go with a principal list of this size."""
-    lines = principale / PRINCIPAL_LINES
-    return Sizes(principale, round(lines * MUNICIPAL_LINES), round(lines * EUROPEAN_LINES))
-
-
-def iter_electeurs(ville: Ville, sizes: Sizes, today: date) -> Iterator[ReuRow]:
-    """The three lists of one commune, one elector at a time. Only the dates of birth of minors depend on `today`."""
-    bureaux = bureaux_of(ville, sizes.principale)
-    yield from iter_principale(ville, bureaux, sizes.principale, today)
-    yield from iter_municipale(ville, bureaux, sizes.municipale)
-    yield from iter_europeenne(ville, bureaux, sizes.europeenne)
+def _relative(today: date, *, nul: str = "") -> Mapping[str, str]:
+    majority = years_before(today, 18)
+    days = {
+        "aujourd'hui": today,
+        "réunion - 10 jours": demo_calendrier(today).reunion - timedelta(10),
+        "18 ans": majority,
+        "18 ans demain": majority + timedelta(1),
+        "18 ans dans 90 jours": majority + timedelta(90),
+        "17 ans depuis 7 jours": years_before(today, 17) - timedelta(7),
+    }
+    written = {name: f"{day:%d/%m/%Y}" for name, day in days.items()}
+    return written | {"année des 18 ans": str(majority.year), "nul": nul}
 
 
-def write_departement(
-    path: Path, communes: Iterable[tuple[str, str]], total: int, *, today: date | None = None
-) -> None:
-    """Write one file of exactly `total` lines, the three lists counted, over these communes (INSEE code, name).
-
-    Sizes are as unequal as in a real département: one large town, a median near a thousand for 1.8 million electors
-    in 648 communes. Raises ValueError when there is less than one elector for each commune.
-    """
-    day = today or jour_a_paris(now())
-    villes = [ville_of(code, nom) for code, nom in communes]
-    lines = _share(total, [ville.code for ville in villes])
-    write_lines(
-        path, (electeur for ville in villes for electeur in iter_electeurs(ville, _split(lines[ville.code]), day))
-    )
+def _read(name: str, relative: Mapping[str, str]) -> Iterator[list[str]]:
+    with (_FOLDER / name).open(encoding="utf-8", newline="") as file:
+        for values in csv.reader(file, delimiter=";"):
+            yield [value.format_map(relative) if "{" in value else value for value in values]
 
 
-def _split(lines: int) -> Sizes:
-    municipale, europeenne = round(lines * MUNICIPAL_LINES), round(lines * EUROPEAN_LINES)
-    return Sizes(lines - municipale - europeenne, municipale, europeenne)
+def first_rows(today: date, *, with_nul: bool = False) -> Iterator[ReuRow]:
+    """The electors of the first export; `with_nul` leaves a NUL in the address of BOUSSOLE Anne-Lise."""
+    _, *lines = _read("electeurs.csv", _relative(today, nul="\0" if with_nul else ""))
+    return (ReuRow(*values) for _, then, *values in lines if then != "inscrit")
 
 
-def _share(total: int, codes: list[str]) -> dict[str, int]:
-    if total < len(codes) or not codes:
-        raise ValueError(f"{total} electors cannot be shared among {len(codes)} communes")
-    by_rank = sorted(codes, key=lambda code: random.Random(code).random())
-    weights = [1 / (rank + 2) for rank in range(len(codes))]
-    spare, whole = total - len(codes), sum(weights)
-    lines = {code: 1 + int(spare * weight / whole) for code, weight in zip(by_rank, weights, strict=True)}
-    lines[by_rank[0]] += total - sum(lines.values())
-    return lines
+def second_rows(today: date) -> Iterator[ReuRow]:
+    """The electors of the second export, of today."""
+    _, *lines = _read("electeurs.csv", _relative(today))
+    for _, then, *values in lines:
+        changes = dict(change.split("=") for change in then.split("; ") if "=" in change)
+        if then != "radié":
+            yield ReuRow(*values)._replace(**changes)
+
+
+def libreville_rows(*, today: date | None = None, with_nul: bool = False) -> list[dict[str, str]]:
+    """The electors of the first export, as column → value."""
+    rows = first_rows(today or jour_a_paris(now()), with_nul=with_nul)
+    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
+
+
+def write_reu(path: Path, *, today: date | None = None, with_nul: bool = False) -> None:
+    """Write the first export, of the day of the commission's meeting."""
+    write_lines(path, first_rows(today or jour_a_paris(now()), with_nul=with_nul))
+
+
+def write_second_reu(path: Path, today: date) -> None:
+    """Write the second export; `write_reu` with the same `today` gives the one before it."""
+    write_lines(path, second_rows(today))
+
+
+def write_mouvements(path: Path, today: date) -> None:
+    """Write the file of mouvements; the second export changes no elector in it."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file, delimiter=";", lineterminator="\n").writerows(_read("mouvements.csv", _relative(today)))
+
+
+def _format_line(values: tuple[str, ...]) -> str:
+    """One line with its LF: every value quoted but the last, nothing at all for an empty value."""
+    *quoted, last = values
+    text = '";"'.join(quoted)
+    if text.count('"') == 2 * len(quoted) - 2:
+        return f'"{text}";{last}\n'.replace('""', "")
+    fields = ['"' + value.replace('"', '""') + '"' if value else "" for value in quoted]
+    return f"{';'.join(fields)};{last}\n"
+
+
+def write_lines(path: Path, electeurs: Iterable[ReuRow]) -> None:
+    """Write header and electors as UTF-8 without BOM, a batch at a time: memory does not grow with their number."""
+    rest = iter(electeurs)
+    with path.open("w", encoding="utf-8", newline="") as file:
+        file.write(_format_line(COLUMNS))
+        while batch := [_format_line(electeur) for electeur in islice(rest, _BATCH)]:
+            file.writelines(batch)

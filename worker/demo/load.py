@@ -7,8 +7,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, select
 
 from common.calendrier import jour_a_paris
-from worker.demo.libreville import LIBREVILLE, demo_calendrier, write_reu, write_second_reu
-from worker.demo.mouvements import write_mouvements
+from worker.demo.libreville import LIBREVILLE, demo_calendrier, write_mouvements, write_reu, write_second_reu
 from worker.registre.communes import add_commune
 from worker.registre.imports.report import ImportSummary
 from worker.registre.models import Import

@@ -19,8 +19,7 @@ from schemas.envelope import CloudEvent, Data
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
-from worker.demo import LIBREVILLE
-from worker.demo.libreville import JANVIER, SCRUTIN_2018, demo_calendrier
+from worker.demo.libreville import JANVIER, LIBREVILLE, SCRUTIN_2018, demo_calendrier
 from worker.demo.load import load_libreville, loaded_on
 from worker.notifier.models import Agent
 from worker.registre.imports.report import ImportSummary

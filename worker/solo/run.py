@@ -18,7 +18,7 @@ from producers.web.settings import WebSettings, load_web_settings
 from schemas.envelope import CloudEvent
 from worker.cli.access import EMAIL
 from worker.cli.options import system_user
-from worker.demo import LIBREVILLE
+from worker.demo.libreville import LIBREVILLE
 from worker.demo.load import BY
 from worker.errors import ConfigurationError
 from worker.handlers.manage_access import add_agent

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from bench.people import write_town
 from common.calendrier import jour_a_paris, now
 from schemas.declarations import FileNoted
 from schemas.requests import CancelRequested, RegistreImportRequested, RegistrePreviewRequested
@@ -25,8 +26,7 @@ from tests.faults.watcher import digest
 from tests.parts.town import AGENT, TODAY
 from tests.parts.wait import wait_until
 from worker.arrivals import Preview
-from worker.demo import LIBREVILLE
-from worker.demo.libreville import write_reu
+from worker.demo.libreville import LIBREVILLE
 from worker.exports.models import Depot, Export, Request
 from worker.exports.naming import reported_name
 from worker.exports.storage import SENTINEL
@@ -223,7 +223,7 @@ class People:
         self._exports += 1
         path = self._stage.town.arrivals / f"export-{self._exports}.csv"
         path.parent.mkdir(exist_ok=True)
-        write_reu(path, size=ELECTEURS - self._exports, today=TODAY)
+        write_town(path, ELECTEURS - self._exports, today=TODAY)
         return {"arrival": path.name, "sha256": digest(path), "taken_on": jour_a_paris(now())}
 
     def check(self) -> None:

@@ -1,4 +1,4 @@
-"""The words of the demonstration: invented people's names, apart by spaces, and places.
+"""The words of the invented electors: invented people's names, apart by spaces, and places.
 
 Surnames are common nouns, first names as they come; streets, polling stations, births in France and abroad.
 """

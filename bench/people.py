@@ -1,18 +1,20 @@
-"""Ordinary electors without end, at the rates of the export of a whole département (2024, 1,840,917 lines).
+"""Invented electors for REU exports of any size, at the rates of that of a whole département (2024, 1,840,917 lines).
 
-A commune and its bureaux, as the lines of an export repeat them; values to draw from; the electors of each list.
+A commune and its bureaux; values to draw from; the electors of each list; files of a town or of a département.
 """
 
 import random
 import unicodedata
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import date, timedelta
 from functools import cache
+from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from worker.demo import words
-from worker.demo.reu_format import EUROPEENNE, MUNICIPALE, PRINCIPALE, ReuRow
-from worker.demo.words import BUREAU_NAMES, NATIONS, Birth
+from bench import words
+from bench.words import BUREAU_NAMES, NATIONS, Birth
+from common.calendrier import jour_a_paris, now
+from worker.demo.libreville import ReuRow, write_lines, years_before
 from worker.registre.reference import departement_of
 
 ELECTEURS_PER_BUREAU = 900
@@ -154,6 +156,11 @@ def _address(rng: random.Random) -> Address:
     return Address(numero, voie, appartement, batiment, lieu_dit)
 
 
+PRINCIPALE, MUNICIPALE, EUROPEENNE = (
+    "Liste principale",
+    "Liste complémentaire municipale",
+    "Liste complémentaire européenne",
+)
 LINES = 1_840_917
 PARTIAL_DATES = 961 / LINES
 WITHOUT_PRENOM = 49 / LINES
@@ -204,14 +211,6 @@ def iter_europeenne(ville: Ville, bureaux: Sequence[ReuBureau], count: int) -> I
         yield _european(ville, bureaux, EUROPEENNE, index, -index if is_only_european else index)
 
 
-def years_before(day: date, years: int) -> date:
-    """The same day so many years earlier; 28 February for a 29th that did not exist."""
-    try:
-        return day.replace(year=day.year - years)
-    except ValueError:
-        return day.replace(year=day.year - years, day=28)
-
-
 def _make_rare(rng: random.Random, rare: float, prenoms: str, born: str, today: date) -> tuple[str, str]:
     if rare < MINORS:
         return prenoms, f"{years_before(today, 18) + timedelta(1 + int(364 * rng.random())):%d/%m/%Y}"
@@ -231,3 +230,73 @@ def _european(ville: Ville, bureaux: Sequence[ReuBureau], liste: str, index: int
         *(nation.code, city, "99", nation.pays, nation.nationalite, *address, ville.code_postal, ville.label, "FRANCE"),
         *(*bureaux[index % len(bureaux)], str(index // len(bureaux) + 1)),
     )
+
+
+LIBREVILLE = Ville(
+    code="13900",
+    label="LIBREVILLE",
+    code_postal="13900",
+    spellings=("LIBREVILLE",) * 17 + ("Libreville", "LIBRE VILLE", "LIBRE-VILLE"),
+    circonscription="13-16",
+    canton="LIBREVILLE-1",
+)
+PRINCIPAL_LINES, MUNICIPAL_LINES, EUROPEAN_LINES = 1_819_378 / LINES, 11_175 / LINES, 10_364 / LINES
+
+
+class Sizes(NamedTuple):
+    """How many electors each list holds."""
+
+    principale: int
+    municipale: int
+    europeenne: int
+
+
+def sizes_of(principale: int) -> Sizes:
+    """The complementary lists that go with a principal list of this size."""
+    lines = principale / PRINCIPAL_LINES
+    return Sizes(principale, round(lines * MUNICIPAL_LINES), round(lines * EUROPEAN_LINES))
+
+
+def iter_electeurs(ville: Ville, sizes: Sizes, today: date) -> Iterator[ReuRow]:
+    """The three lists of one commune, one elector at a time. Only the dates of birth of minors depend on `today`."""
+    bureaux = bureaux_of(ville, sizes.principale)
+    yield from iter_principale(ville, bureaux, sizes.principale, today)
+    yield from iter_municipale(ville, bureaux, sizes.municipale)
+    yield from iter_europeenne(ville, bureaux, sizes.europeenne)
+
+
+def write_departement(
+    path: Path, communes: Iterable[tuple[str, str]], total: int, *, today: date | None = None
+) -> None:
+    """Write one file of exactly `total` lines, the three lists counted, over these communes (INSEE code, name).
+
+    Sizes are as unequal as in a real département: one large town, a median near a thousand for 1.8 million electors
+    in 648 communes. Raises ValueError when there is less than one elector for each commune.
+    """
+    day = today or jour_a_paris(now())
+    villes = [ville_of(code, nom) for code, nom in communes]
+    lines = _share(total, [ville.code for ville in villes])
+    write_lines(
+        path, (electeur for ville in villes for electeur in iter_electeurs(ville, _split(lines[ville.code]), day))
+    )
+
+
+def _split(lines: int) -> Sizes:
+    municipale, europeenne = round(lines * MUNICIPAL_LINES), round(lines * EUROPEAN_LINES)
+    return Sizes(lines - municipale - europeenne, municipale, europeenne)
+
+
+def _share(total: int, codes: list[str]) -> dict[str, int]:
+    if total < len(codes) or not codes:
+        raise ValueError(f"{total} electors cannot be shared among {len(codes)} communes")
+    by_rank = sorted(codes, key=lambda code: random.Random(code).random())
+    weights = [1 / (rank + 2) for rank in range(len(codes))]
+    spare, whole = total - len(codes), sum(weights)
+    lines = {code: 1 + int(spare * weight / whole) for code, weight in zip(by_rank, weights, strict=True)}
+    lines[by_rank[0]] += total - sum(lines.values())
+    return lines
+
+
+def write_town(path: Path, size: int, *, today: date | None = None) -> None:
+    """Write an export of LIBREVILLE with so many ordinary electors on the principal list."""
+    write_lines(path, iter_electeurs(LIBREVILLE, sizes_of(size), today or jour_a_paris(now())))
