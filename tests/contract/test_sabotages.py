@@ -1,6 +1,5 @@
 """What `make faults` and `make mutants` take away is still there to be taken away."""
 
-import re
 from collections.abc import Callable, Iterator
 from unittest.mock import patch
 
@@ -8,7 +7,7 @@ import pytest
 
 from tests.faults import alterations
 from tests.faults.sabotages import SABOTAGES
-from tests.mutants.mutant import ROOT, Mutant
+from tests.mutants.mutant import Mutant
 from tests.mutants.table import MUTANTS
 
 _ALTERATIONS = [
@@ -43,15 +42,3 @@ def test_a_mutant_has_its_line_and_its_tests(mutant: Mutant) -> None:
 
 def test_a_mutant_has_a_name_of_its_own() -> None:
     assert len({it.name for it in MUTANTS}) == len(MUTANTS)
-
-
-def test_a_decision_names_mutants_that_there_are() -> None:
-    named = {
-        name
-        for page in (ROOT / "docs" / "adr").glob("0*.md")
-        for paragraph in page.read_text("utf-8").split("\n\n")
-        if paragraph.startswith("Mutants:")
-        for name in re.findall("`([^`]+)`", paragraph)
-    }
-    assert named
-    assert named <= {it.name for it in MUTANTS}
