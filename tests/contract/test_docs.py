@@ -32,7 +32,7 @@ from worker.messaging.broker import DEAD_LETTER_DAYS
 from worker.messaging.consumer import REASON_HEADER
 from worker.messaging.encoder import ACTOR_QUEUES
 from worker.notifier.models import Notification
-from worker.registre.checks.rules import KINDS
+from worker.registre.checks.rules import KINDS, OURS
 from worker.settings import Settings
 from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
 from worker.writers.columns import header_of
@@ -152,8 +152,7 @@ def test_the_table_of_what_is_checked_is_that_of_the_rules() -> None:
             f"`{kind.code}`",
             kind.severity.value + (" (ours)" if kind.is_ours else ""),
             header_of(kind.value) if kind.value is not None else "",
-            kind.message,
-            kind.source,
+            "" if kind.source == OURS else kind.source,
         ]
         for kind in KINDS
     ]
