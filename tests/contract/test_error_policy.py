@@ -6,19 +6,18 @@ from worker.error_policy import ERROR_POLICIES, ErrorPolicy, Source, Treatment
 from worker.errors import PrefectureError
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
-FILES = "`PREFECTURE_RETRY_SECONDS`"
+FILES = "an hour"
 PATIENCE = {Source.BROKER: "until it is back", Source.MAIL: "three days"}
 
 
 def _line(row: ErrorPolicy) -> str:
     codes = ", ".join(f"`{code}`" if code[0].isupper() or code[0].isdigit() else code for code in row.codes)
-    starts = {Treatment.COUNT: "yes", Treatment.REFUSE: "yes"}.get(row.treatment, "no")
     patience = PATIENCE.get(row.source, FILES)
     waits = {Treatment.COUNT: "three starts", Treatment.REFUSE: "not at all"}.get(row.treatment, patience)
     if row.treatment is Treatment.LEAVE:
         waits += "; this process ends, with 71"
-    code = "" if row.error is PrefectureError else f" (`{row.error.code}`)"
-    return f"| {row.source} | {codes} | {row.meaning} | {starts} | {waits} | « {row.said.replace('{}', '…')} »{code} |"
+    code = "" if row.error is PrefectureError else f"`{row.error.code}`"
+    return f"| {row.source} | {codes} | {row.meaning} | {waits} | {code} |"
 
 
 def test_the_table_of_error_policies_is_that_of_the_code() -> None:
