@@ -42,12 +42,9 @@ COPY --from=build /app /app
 ENV PATH=/opt/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1 \
-    PREFECTURE_ARRIVALS_DIR=/var/lib/prefecture/arrivals \
+    PREFECTURE_HOME=/var/lib/prefecture \
     PREFECTURE_EXPORTS_DIR=/var/lib/prefecture/exports \
-    PREFECTURE_HEALTH_DIR=/tmp/health \
-    PREFECTURE_MAIL_DIR=/var/lib/prefecture/mails \
-    PREFECTURE_WEB_AUTH=proxy \
-    PREFECTURE_WEB_SPOOL_DIR=/var/lib/prefecture/spool
+    PREFECTURE_WEB_AUTH=proxy
 WORKDIR /app
 USER 10001:10001
 # The umask is the program's own (common/files.py): files 0640, directories 2750.

@@ -144,13 +144,13 @@ class Crew:
             "PREFECTURE_DATABASE_URL": self._task.url,
             "PREFECTURE_AMQP_URL": self._amqp_url,
             "PREFECTURE_EXPORTS_DIR": str(self._task.exports),
-            "PREFECTURE_HEALTH_DIR": str(folder / "health"),
-            "PREFECTURE_SENDERS": "any",
+            "PREFECTURE_HOME": str(folder),
+            "LIMIT_KNOWN_SENDERS_ONLY": "0",
         }
         for processes, queues in self._readers:
             count = ["--processes", str(processes), "--threads", "1"]
             count += ["--queues", *queues] if queues else []
-            command = [sys.executable, "-m", "worker.main", *count]
+            command = [sys.executable, "-m", "bench.limited", "worker.main", *count]
             workers = Process(command, env=environment, folder=_ROOT, log=self._log)
             ends.callback(workers.end, SIGTERM, timeout=_STOP_SECONDS)
             self._workers.append(workers)
@@ -198,11 +198,11 @@ class Notifiers:
                 "PREFECTURE_SMTP_HOST": self.mailbox.host,
                 "PREFECTURE_SMTP_PORT": str(self.mailbox.port),
                 "PREFECTURE_PUBLIC_URL": "https://prefecture.example",
-                "PREFECTURE_SWEEP_SECONDS": "3600",
+                "LIMIT_SWEEP_SECONDS": "3600",
             }
             for number in range(self._processes):
-                command = [sys.executable, "-m", "worker", "notifier"]
-                own = environment | {"PREFECTURE_HEALTH_DIR": str(folder / f"health-{number}")}
+                command = [sys.executable, "-m", "bench.limited", "worker", "notifier"]
+                own = environment | {"PREFECTURE_HOME": str(folder / str(number))}
                 notifier = Process(command, env=own, folder=_ROOT, log=folder / f"notifier-{number}.log")
                 ends.callback(notifier.end, SIGTERM, timeout=_STOP_SECONDS)
             self._ends = ends.pop_all()
@@ -267,8 +267,6 @@ def rest(node: RabbitNode, task: Task) -> dict[str, Rest]:
             "PREFECTURE_DATABASE_URL": task.url,
             "PREFECTURE_AMQP_URL": node.url(vhost),
             "PREFECTURE_EXPORTS_DIR": str(task.exports),
-            "PREFECTURE_ARRIVALS_DIR": str(folder / "arrivals"),
-            "PREFECTURE_MAIL_DIR": str(folder / "mails"),
         }
         started = {name: _start_service(command, environment, folder, ends) for name, command in _commands().items()}
         screen, _url = ends.enter_context(open_screen(task, secrets.token_urlsafe(32)))
@@ -295,12 +293,12 @@ def _start_service(
     with ExitStack() as until_next:
         for number in range(_STARTS):
             until_next.close()
-            health = folder / f"health-{len(list(folder.iterdir()))}-{number}"
-            own = environment | {"PREFECTURE_HEALTH_DIR": str(health)}
+            home = folder / f"{len(list(folder.iterdir()))}-{number}"
+            own = environment | {"PREFECTURE_HOME": str(home)}
             log = folder / "services.log"
             service = Process([sys.executable, *command[1:]], env=own, folder=_ROOT, log=log)
             until_next.callback(service.end, SIGTERM, timeout=_STOP_SECONDS)
-            is_at_work = partial(_is_at_work, health, role, count)
+            is_at_work = partial(_is_at_work, home / "health", role, count)
             wait_until(is_at_work, timeout=_START_SECONDS, message=" ".join(command))
             seconds.append(service.cpu_seconds)
         ends.push(until_next.pop_all())

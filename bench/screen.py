@@ -47,7 +47,7 @@ class Screen:
                 "PATH": os.environ.get("PATH", os.defpath),
                 "PREFECTURE_STATE_URL": self._task.url,
                 "PREFECTURE_EXPORTS_DIR": str(folder / "exports"),
-                "PREFECTURE_WEB_SPOOL_DIR": str(folder / "spool"),
+                "PREFECTURE_HOME": str(folder),
                 "PREFECTURE_WEB_PORT": str(self._port),
                 "PREFECTURE_WEB_AGENT": AGENT,
             }

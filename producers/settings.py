@@ -15,7 +15,6 @@ from common.settings import PREFIX, EnvironmentSettings, SettingsError, read_set
 from producers.errors import ProducerConfigurationError
 from schemas.envelope import Attribute
 from schemas.faults import explain_fault
-from schemas.requests import RequestedBy
 
 _NOT_IN_A_NAME = re.compile(r"[^A-Za-zÀ-ÖØ-öø-ÿ0-9 .@_+'’:/-]+")
 _NOT_IN_A_HOST = re.compile(r"[^A-Za-z0-9.-]+")
@@ -40,9 +39,9 @@ class ProducerSettings(EnvironmentSettings):
 
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
     state_url: SecretStr | None = None
+    home: Path = Path("var")
     exports_dir: Path | None = None
     source: Attribute = Field(default_factory=default_source)
-    requested_by: RequestedBy = Field(default_factory=default_requested_by)
 
     def require_state_url(self) -> str:
         """The address of the database.

@@ -14,6 +14,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.settings import describe_given
+from worker import limits
 from worker.arrivals import Arrivals
 from worker.db.engine import build_engine, build_sessions
 from worker.doorbell import CountEnqueued, EnqueueAny, EnqueueParked
@@ -49,14 +50,13 @@ def build_services(settings: Settings, enqueue: EnqueueAny) -> Services:
         type_liste_codes=settings.type_liste_codes,
         info_liste=settings.info_liste,
         xsd=settings.xsd_path,
-        lease_seconds=settings.lease_seconds,
-        max_attempts=settings.max_attempts,
-        retry_seconds=settings.retry_seconds,
-        known_senders_only=settings.senders == "known",
+        lease_seconds=limits.LEASE_SECONDS,
+        max_attempts=limits.MAX_ATTEMPTS,
+        retry_seconds=limits.RETRY_SECONDS,
+        known_senders_only=limits.KNOWN_SENDERS_ONLY,
         ruined_values=settings.ruined_values,
-        quota=settings.quota,
-        quota_bulk=settings.quota_bulk,
-        key_days=settings.key_days,
+        quota=limits.QUOTA,
+        quota_bulk=limits.QUOTA_BULK,
     )
 
 
@@ -90,13 +90,13 @@ def build_notifier(
     from worker.notifier.outbox import Outbox
 
     housekeeping = build_housekeeping(settings, engine, enqueue, enqueue_parked, count)
-    answers = Answers(engine, publish, lease_seconds=settings.lease_seconds, reply=reply) if publish else None
+    answers = Answers(engine, publish, lease_seconds=limits.LEASE_SECONDS, reply=reply) if publish else None
     supervised = housekeeping.supervise(answers.supervise(beat) if answers else beat)
     build_outbox = partial(
         Outbox,
         engine,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
-        lease_seconds=LEASES_PER_MAIL * settings.lease_seconds,
+        lease_seconds=LEASES_PER_MAIL * limits.LEASE_SECONDS,
         beat=supervised,
     )
     sessions = build_sessions(engine)
@@ -131,10 +131,10 @@ def build_housekeeping(
     )
 
     chores = [
-        sweep_chore(engine, enqueue, settings.sweep_seconds, count=count),
-        previews_chore(engine, enqueue, settings.sweep_seconds),
+        sweep_chore(engine, enqueue, limits.SWEEP_SECONDS, count=count),
+        previews_chore(engine, enqueue, limits.SWEEP_SECONDS),
         arrivals_chore(engine, Arrivals(settings.arrivals_dir)),
-        parked_chore(engine, enqueue_parked, settings.sweep_seconds),
+        parked_chore(engine, enqueue_parked, limits.SWEEP_SECONDS),
         settle_chore(engine),
         refused_chore(engine),
         audit_log_chore(engine),
@@ -177,7 +177,7 @@ def show_metrics(settings: Settings, engine: Engine, queues: "Queues") -> None:
         from worker.monitoring.exporter import Exporter, serve_metrics
 
         exporter = Exporter(engine, queues, settings.exports_dir)
-        serve_metrics(exporter, settings.metrics_host, settings.metrics_port)
+        serve_metrics(exporter, settings.metrics_port)
 
 
 def build_mailer(settings: Settings) -> "Mailer":

@@ -8,7 +8,17 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
-from common.settings import EnvironmentSettings, LogFormat, LogLevel, SettingsError, Words, read_settings, split_words
+from common.settings import (
+    ARRIVALS,
+    EXPORTS,
+    EnvironmentSettings,
+    LogFormat,
+    LogLevel,
+    SettingsError,
+    Words,
+    read_settings,
+    split_words,
+)
 from schemas.faults import explain_fault
 from schemas.topology import SOURCE
 from schemas.vocabulary import Liste, Severity
@@ -31,44 +41,28 @@ _CODES = {
 ReminderDays = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], BeforeValidator(split_words)]
 
 
-EventSource = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[\x21-\x7e]+$")]
-
-
 class Settings(EnvironmentSettings):
     """Every setting of the worker, the notifier and the embedded mode."""
 
     database_url: SecretStr
     registre_url: SecretStr | None = None
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
-    exports_dir: Path = Path("var/exports")
-    arrivals_dir: Path = Path("var/arrivals")
     home: Path = Path("var")
+    exports_dir: Path = Field(default_factory=lambda given: given["home"] / EXPORTS)
     log_format: LogFormat = "json"
     log_level: LogLevel = "info"
-    senders: Literal["any", "known"] = "known"
-
-    health_dir: Path = Path("var/health")
     metrics_port: Annotated[int, Field(ge=1, le=65_535)] | None = None
-    metrics_host: str = "127.0.0.1"
 
-    lease_seconds: Annotated[float, Field(gt=0)] = 30
-    max_attempts: Annotated[int, Field(ge=1)] = 3
-    retry_seconds: Annotated[float, Field(ge=0)] = 3600
-    sweep_seconds: Annotated[float, Field(gt=0)] = 1
     retention_days: Annotated[int, Field(ge=0)] = 30
     audit_days: Annotated[int, Field(ge=0)] = 366
-    key_days: Annotated[int, Field(ge=0)] = 0
 
     type_liste_codes: TypeListeCodes = _CODES
     info_liste: str = "L"
     ruined_values: Literal[Severity.BLOCKING, Severity.REMARK] = Severity.BLOCKING
-    quota: Annotated[int, Field(ge=1)] = 500
-    quota_bulk: Annotated[int, Field(ge=1)] = 50_000
     rate: Annotated[float, Field(gt=0)] = 50
     burst: Annotated[int, Field(ge=1)] = 500
     xsd_path: Path | None = None
 
-    event_source: EventSource = SOURCE
     public_url: str = ""
     smtp_host: str = ""
     smtp_port: int = 25
@@ -76,9 +70,28 @@ class Settings(EnvironmentSettings):
     smtp_user: str = ""
     smtp_password: SecretStr = SecretStr("")
     mail_from: str = "module-prefecture@localhost"
-    mail_dir: Path = Path("var/mails")
     webhook_hosts: Words = ()
     reminder_days: ReminderDays = (10, 3)
+
+    @property
+    def arrivals_dir(self) -> Path:
+        """Where the screen puts exports of the REU."""
+        return self.home / ARRIVALS
+
+    @property
+    def health_dir(self) -> Path:
+        """Where processes give signs of life."""
+        return self.home / "health"
+
+    @property
+    def mail_dir(self) -> Path:
+        """Where mails are written when there is no mail server."""
+        return self.home / "mails"
+
+    @property
+    def event_source(self) -> str:
+        """The `source` of our events: the address of the screen tells installations apart."""
+        return self.public_url or SOURCE
 
     @field_validator("type_liste_codes")
     @classmethod

@@ -24,7 +24,7 @@ from producers.errors import (
     StateAwayError,
     UnconfirmedError,
 )
-from producers.settings import ProducerSettings, load_settings
+from producers.settings import ProducerSettings, default_requested_by, load_settings
 from schemas.envelope import CloudEvent
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def ask_many(
     settings = load_settings()
     file = _read(options)
     name = options.resume or new_batch_name(options.file.stem, datetime.now(UTC).astimezone())
-    fields |= {"bulk": True, "requested_by": requested_by or settings.requested_by, "source": settings.source}
+    fields |= {"bulk": True, "requested_by": requested_by or default_requested_by(), "source": settings.source}
     batch = Batch(name, [put_in_batch(build(commune=commune, **fields), name) for commune in file.communes])
     if dry_run:
         return show_unsent(batch.events, wait=wait)

@@ -9,7 +9,7 @@ from common.cli import ExitCode
 from common.french import count_of
 from producers.errors import StateAwayError
 from producers.records import RequestState, exit_code_of
-from producers.settings import ProducerSettings, load_settings
+from producers.settings import ProducerSettings, default_requested_by, load_settings
 from schemas.envelope import CloudEvent
 from schemas.topology import request_key
 
@@ -41,7 +41,7 @@ def ask(
         ProducerError: it was not sent, or the database went away while it was waited for.
     """
     settings = load_settings()
-    event = build(**fields, requested_by=requested_by or settings.requested_by, source=settings.source)
+    event = build(**fields, requested_by=requested_by or default_requested_by(), source=settings.source)
     if dry_run:
         return show_unsent([event], wait=wait)
     if wait:

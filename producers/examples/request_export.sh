@@ -4,7 +4,7 @@
 #
 # amqp-publish has no publisher confirms and no mandatory flag: 0 means « handed to the connection », not « held by the
 # broker », and it shows the address to whoever may list processes. It cannot say which account asks either, so it is
-# refused where PREFECTURE_SENDERS=known. Good for a trial; for service, take another example.
+# refused, except in the embedded mode. Good for a trial; for service, take another example.
 set -eu
 
 : "${PREFECTURE_AMQP_URL:?the address of RabbitMQ, amqp://account:password@host/vhost}"

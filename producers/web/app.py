@@ -60,7 +60,7 @@ def create_app(
         ReturnAddresses(secret),
         RateLimits(),
         LiveUpdates(state),
-        Spool(settings.web_spool_dir, publish),
+        Spool(settings.spool_dir, publish),
         reaches_broker,
         backups,
         mails_kept_at,

@@ -35,7 +35,6 @@ _REFUSALS = MappingProxyType(
         "other_siret": "Votre employeur n'est pas de ceux que ce module accueille.",
         "temporarily_unavailable": "Le service d'identification est indisponible. Recommencez dans quelques minutes.",
         "unverified": "Le service d'identification n'a pas vérifié votre adresse électronique.",
-        "weak": "Il faut vous identifier par un moyen plus sûr, que votre administrateur vous dira.",
     }
 )
 _OTHER = "Le service d'identification a donné une réponse que le module n'admet pas."

@@ -7,7 +7,17 @@ from urllib.parse import urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
-from common.settings import PREFIX, LogFormat, LogLevel, SettingsError, Words, read_settings, split_words
+from common.settings import (
+    ARRIVALS,
+    EXPORTS,
+    PREFIX,
+    LogFormat,
+    LogLevel,
+    SettingsError,
+    Words,
+    read_settings,
+    split_words,
+)
 from producers.errors import ProducerConfigurationError
 from producers.settings import ProducerSettings
 from schemas.faults import explain_fault
@@ -34,8 +44,7 @@ Networks = Annotated[tuple[Annotated[ProxyNetwork, BeforeValidator(_parse_networ
 class WebSettings(ProducerSettings):
     """Every setting of the screen, beside those of a producer."""
 
-    exports_dir: Path = Path("var/exports")
-    arrivals_dir: Path = Path("var/arrivals")
+    exports_dir: Path = Field(default_factory=lambda given: given["home"] / EXPORTS)
     retention_days: Annotated[int, Field(ge=0)] = 30
     public_url: str = ""
     log_format: LogFormat = "json"
@@ -46,21 +55,25 @@ class WebSettings(ProducerSettings):
     web_auth: Literal["none", "proxy", "oidc"] = "none"
     web_agent: str = ""
     web_secret: SecretStr | None = None
-    web_spool_dir: Path = Path("var/spool")
 
     web_trusted_proxies: Networks = ()
-    web_proxy_header: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9-]*$")] = "X-Remote-User"
     web_proxy_secret: SecretStr | None = None
-    web_known_by: Literal["email", "name"] = "email"
 
     web_oidc_issuer: str = ""
     web_oidc_client_id: str = ""
     web_oidc_client_secret: SecretStr | None = None
-    web_oidc_scopes: Words = ("openid", "email")
-    web_oidc_claim: str = "email"
     web_oidc_unverified: str = ""
     web_oidc_sirets: Words = ()
-    web_oidc_acr_values: Words = ()
+
+    @property
+    def arrivals_dir(self) -> Path:
+        """Where exports of the REU wait for the worker that imports them."""
+        return self.home / ARRIVALS
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where events wait for an absent broker."""
+        return self.home / "spool"
 
     @property
     def is_https(self) -> bool:
@@ -111,11 +124,6 @@ class WebSettings(ProducerSettings):
             needed = {name: getattr(self, name) for name in ("public_url", "web_oidc_issuer", "web_oidc_client_id")}
             if not (self.web_oidc_issuer.startswith("https://") or urlsplit(self.web_oidc_issuer).hostname in LOOPBACK):
                 raise ValueError("PREFECTURE_WEB_OIDC_ISSUER : une adresse https:// est attendue")
-            if self.web_known_by == "email" and self.web_oidc_claim != "email":
-                raise ValueError(
-                    "PREFECTURE_WEB_OIDC_CLAIM ne donne pas une adresse électronique : dites aussi "
-                    "PREFECTURE_WEB_KNOWN_BY=name"
-                )
         if self.web_auth == "proxy" and self.web_trusted_proxies:
             needed = {"public_url": self.public_url, "web_proxy_secret": self.web_proxy_secret}
         if missing := [f"{PREFIX}{name.upper()}" for name, value in needed.items() if not value]:

@@ -166,7 +166,7 @@ def test_the_screen_reads_files_and_writes_none(ours: dict[str, Any]) -> None:
     assert volumes["exports"]["read_only"]
     assert volumes["exports"]["target"] == "/var/lib/prefecture/exports"
     spool = volumes["spool"]["target"]
-    assert f"PREFECTURE_WEB_SPOOL_DIR={spool}\n" in _dockerfile()
+    assert f"PREFECTURE_HOME={Path(spool).parent} " in _dockerfile()
     assert ours["web"]["environment"]["TMPDIR"] == spool
     assert [
         name for name, it in ours.items() if name != "web" for v in it.get("volumes", []) if v["source"] == "spool"
@@ -180,7 +180,7 @@ def test_exports_of_the_reu_go_from_the_screen_to_the_one_worker_that_imports(ou
     }
     assert {name for name, targets in places.items() if targets} == {"command", "notifier", "web", "worker-registre"}
     (place,) = set().union(*places.values())
-    assert f"PREFECTURE_ARRIVALS_DIR={place} " in _dockerfile()
+    assert place == "/var/lib/prefecture/arrivals"
     volumes = {volume["source"] for volume in ours["worker-registre"]["volumes"]}
     assert volumes == {"arrivals"}, "it makes no file"
 

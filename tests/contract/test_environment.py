@@ -53,7 +53,6 @@ def test_every_variable_named_in_the_repository_exists() -> None:
         ("PREFECTURE_DATABASE_ULR", "PREFECTURE_DATABASE_URL"),
         ("PREFECTURE_EXPORT_DIR", "PREFECTURE_EXPORTS_DIR"),
         ("prefecture_amqpurl", "PREFECTURE_AMQP_URL"),
-        ("PREFECTURE_MAXATTEMPTS", "PREFECTURE_MAX_ATTEMPTS"),
         ("PREFECTURE_XSD", "PREFECTURE_XSD_PATH"),
     ],
 )

@@ -22,12 +22,13 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from multiprocessing.connection import Connection as Pipe
 from pathlib import Path
 from signal import SIGKILL
 from typing import Any, NamedTuple, NoReturn, Self, TypeVar
+from unittest.mock import patch
 
 import pika
 import psycopg
@@ -48,6 +49,7 @@ from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, queue_messages
+from worker import limits
 from worker.compose import build_notifier, build_services
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
@@ -95,12 +97,10 @@ class Place(NamedTuple):
         return Settings(
             database_url=SecretStr(self.database_url),
             amqp_url=SecretStr(self.amqp_url),
+            home=self.exports.parent,
             exports_dir=self.exports,
-            arrivals_dir=self.exports.with_name("arrivals"),
-            senders="any",
             smtp_host="127.0.0.1",
             smtp_port=self.smtp_port,
-            sweep_seconds=0.001,
         )
 
 
@@ -112,15 +112,16 @@ class Road:
         self.place, self._cross = place, cross
         self._broker = build_broker(place.amqp_url)
         doorbells = DoorbellQueues(self._broker)
-        self.services = build_services(settings, doorbells.enqueue)
+        self.services = replace(build_services(settings, doorbells.enqueue), known_senders_only=False)
         publisher = EventPublisher(self._broker)
-        self.notifier: Notifier = build_notifier(
-            settings,
-            self.services.engine,
-            enqueue=doorbells.enqueue,
-            enqueue_parked=doorbells.enqueue_parked,
-            publish=publisher.publish,
-        )
+        with patch.object(limits, "SWEEP_SECONDS", 0.001):
+            self.notifier: Notifier = build_notifier(
+                settings,
+                self.services.engine,
+                enqueue=doorbells.enqueue,
+                enqueue_parked=doorbells.enqueue_parked,
+                publish=publisher.publish,
+            )
         self._stop = threading.Event()
 
     def prepare(self) -> None:

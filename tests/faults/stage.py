@@ -211,7 +211,7 @@ class Stage:
 
     def _run(self, name: str, module: str, *arguments: str) -> Process:
         return Process(
-            [*without_overrides(), sys.executable, "-m", module, *arguments],
+            [*without_overrides(), sys.executable, "-m", "bench.limited", module, *arguments],
             env=self._environment(),
             folder=ROOT,
             log=self.folder / f"{name}.log",

@@ -46,7 +46,7 @@ def test_the_notifier_of_an_installation_purges(
     desk.make("ancienne", days=31)
     desk.make("récente", days=29)
     monkeypatch.setenv("PREFECTURE_RETENTION_DAYS", retention)
-    settings = load_settings(mail_dir=tmp_path / "mails")
+    settings = load_settings(home=tmp_path)
     work(build_notifier(settings, desk.engine, enqueue=_ignore, enqueue_parked=_ignore, publish=None))
     assert desk.files() == [f"liste-P-{name}.csv" for name in left]
     assert {line.actor for line in desk.audit()} <= {NOTIFIER}
@@ -131,7 +131,7 @@ def test_the_notifier_of_a_deployment_has_the_rights_to_purge_and_no_more(
     account = build_engine(deployment.database_url("notifier"))
     number = 0
     try:
-        settings = load_settings(mail_dir=tmp_path / "mails")
+        settings = load_settings(home=tmp_path)
         work(build_notifier(settings, account, enqueue=_ignore, enqueue_parked=_ignore, publish=None))
         assert desk.files() == []
         assert [line.actor for line in desk.audit() if line.export_id == old] == [NOTIFIER]

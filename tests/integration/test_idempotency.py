@@ -4,15 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from sqlalchemy import RowMapping, text, update
+from sqlalchemy import RowMapping, text
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from tests.integration.export_desk import COMMUNE, Desk, open_desk
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
-from worker.db.types import utc_now
-from worker.exports.models import KEY_REUSED, Request, Sender
+from worker.exports.models import KEY_REUSED, Sender
 from worker.handlers.requests.ingest_request import ingest_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -118,37 +117,3 @@ def test_a_request_from_before_payloads_were_kept_has_copies_only(desk: Desk) ->
     desk.run("UPDATE request SET payload_hash = ''")
     ingest_request(_under_the_key_of(first, _ask(listes=["P"])), desk.services)
     assert _codes(desk) == [""]
-
-
-def test_a_key_is_free_again_after_the_days_that_were_set(desk: Desk) -> None:
-    desk.configure(key_days=30)
-    first = _ask()
-    for days in (31, 29):
-        ingest_request(first, desk.services, sender=OWNER)
-        _grow_old(desk, days)
-    for event in (first, _cancel(first)):
-        ingest_request(event, desk.services, sender=OWNER)
-    number = _rows(desk)[0]["request_id"]
-    assert [row["event_id"] for row in _rows(desk)][:2] == [f"{first.id}#{number}", first.id]
-    assert len(_rows(desk)) == 3, "and of the second, copies only"
-    assert _status(desk) == ["queued", "cancelled"], "who names it means the new one"
-
-
-@pytest.mark.parametrize(("key_days", "days", "is_over"), [(30, 31, False), (30, 29, True), (0, 4000, True)])
-def test_a_key_is_kept_until_all_is_over_and_its_days_are(
-    desk: Desk, key_days: int, days: int, *, is_over: bool
-) -> None:
-    desk.configure(key_days=key_days)
-    first = _ask()
-    ingest_request(first, desk.services, sender=OWNER)
-    _grow_old(desk, days, is_over=is_over)
-    for event in (first, _under_the_key_of(first, _ask(listes=["P"]))):
-        ingest_request(event, desk.services, sender=OWNER)
-    assert _codes(desk) == ["", KEY_REUSED]
-
-
-def _grow_old(desk: Desk, days: int, *, is_over: bool = True) -> None:
-    told = {"told_at": utc_now(), "announced_at": utc_now()} if is_over else {}
-    with desk.engine.begin() as connection:
-        of_today = Request.created_at > utc_now(-3600)
-        connection.execute(update(Request).where(of_today).values(created_at=utc_now(-days * 86_400), **told))

@@ -130,4 +130,4 @@ def test_a_port_that_is_taken_is_said(town: Town, port: int) -> None:
     second = town.start_notifier(PREFECTURE_METRICS_PORT=str(port))
     wait_until(lambda: not second.alive, message="the end of the second notifier")
     assert second.exit_code == 2
-    assert f"Erreur : PREFECTURE_METRICS_PORT : {LOOPBACK}:{port} ne peut pas servir" in town.log("notifier")
+    assert f"Erreur : PREFECTURE_METRICS_PORT : le port {port} ne peut pas servir" in town.log("notifier")

@@ -27,7 +27,7 @@ EVENTS = "events"
 @pytest.fixture
 def town(postgres_url: str, amqp_url: str, tmp_path: Path, mailbox: Mailbox) -> Iterator[Town]:
     town = Town(postgres_url, amqp_url, tmp_path, mailbox.port)
-    town.environment["PREFECTURE_SENDERS"] = "known"
+    town.environment["LIMIT_KNOWN_SENDERS_ONLY"] = "1"
     yield town
     town.close()
 

@@ -102,5 +102,3 @@ def test_diagnose_says_when_nobody_may_ask(
     assert "ÉCHEC  Expéditeurs : aucun compte autorisé" in senders()
     assert run("--add", "mairie", "--commune", "*").code == ExitCode.DONE
     assert senders() == "OK     Expéditeurs : 1 compte autorisé"
-    monkeypatch.setenv("PREFECTURE_SENDERS", "any")
-    assert "toute demande est servie" in senders()

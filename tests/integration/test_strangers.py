@@ -86,7 +86,7 @@ def installation(
             "PREFECTURE_STATE_URL": town.database_url,
             "PREFECTURE_PUBLIC_URL": url,
             "PREFECTURE_WEB_PORT": str(port),
-            "PREFECTURE_WEB_SPOOL_DIR": str(folder / "spool"),
+            "PREFECTURE_HOME": str(folder),
         }
         run = partial(Process, env=own, folder=ROOT, log=folder / "screen.log")
         town.start_worker()

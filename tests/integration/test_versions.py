@@ -129,7 +129,7 @@ def test_the_notifier_of_a_deployment_removes_them(
                 update(Import).where(Import.id.in_(ours)).values(finished_at=utc_now(-(UNDO_DAYS + 1) * 86_400))
             )
         account = build_engine(deployment.database_url("notifier"))
-        settings = load_settings(mail_dir=tmp_path / "mails")
+        settings = load_settings(home=tmp_path)
         work(build_notifier(settings, account, enqueue=lambda _: None, enqueue_parked=lambda _: None, publish=None))
         account.dispose()
         try:

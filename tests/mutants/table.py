@@ -337,18 +337,6 @@ INGEST = [
         ("test_another_event_under_the_same_key_is_refused",),
     ),
     Mutant(
-        "keys-for-ever",
-        "if not services.key_days:",
-        "if True:",
-        ("test_a_key_is_free_again_after_the_days_that_were_set",),
-    ),
-    Mutant(
-        "key-of-what-waits-freed",
-        "is_over = Request.told_at.is_not(None), Request.announced_at.is_not(None)",
-        "is_over = ()",
-        ("test_a_key_is_kept_until_all_is_over_and_its_days_are",),
-    ),
-    Mutant(
         "a-strangers-id-burns-the-owners",
         "mine = Request.sender == arrival.sender, Request.source",
         "mine = Request.sender.is_not(None), Request.source",
@@ -1239,8 +1227,8 @@ NOTIFIER = [
     ),
     Mutant(
         "sweep-seldom",
-        "sweep_seconds: Annotated[float, Field(gt=0)] = 1",
-        "sweep_seconds: Annotated[float, Field(gt=0)] = 5",
+        "SWEEP_SECONDS = 1.0",
+        "SWEEP_SECONDS = 5.0",
         ("test_after_a_short_outage_a_file_is_begun_again_within_five_seconds",),
     ),
     Mutant(

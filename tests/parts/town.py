@@ -37,7 +37,7 @@ QUEUES_OF_FILES = [f"{name}{suffix}" for suffix in ("", "-bulk") for name in ("r
 AGENT = "mairie-libreville"
 EMAIL = "elections@libreville.example"
 LEASE_SECONDS = 2
-SHORTENED = {"PREFECTURE_LEASE_SECONDS": str(LEASE_SECONDS), "PREFECTURE_SWEEP_SECONDS": "0.2"}
+SHORTENED = {"LIMIT_LEASE_SECONDS": str(LEASE_SECONDS), "LIMIT_SWEEP_SECONDS": "0.2"}
 _BY_AGENT = {"commune": LIBREVILLE.code, "requested_by": AGENT}
 
 
@@ -123,10 +123,8 @@ class Town:
             "PREFECTURE_DATABASE_URL": database_url,
             "PREFECTURE_AMQP_URL": amqp_url,
             "PREFECTURE_EXPORTS_DIR": str(self.exports),
-            "PREFECTURE_ARRIVALS_DIR": str(self.arrivals),
-            "PREFECTURE_MAIL_DIR": str(folder / "mails"),
-            "PREFECTURE_HEALTH_DIR": str(folder / "health"),
-            "PREFECTURE_SENDERS": "any",
+            "PREFECTURE_HOME": str(folder),
+            "LIMIT_KNOWN_SENDERS_ONLY": "0",
             **SHORTENED,
         } | ({"PREFECTURE_SMTP_HOST": "127.0.0.1", "PREFECTURE_SMTP_PORT": str(smtp_port)} if smtp_port else {})
         self._processes: list[Process] = []
@@ -135,7 +133,9 @@ class Town:
         """One worker process with one thread, which reads every queue but `registre`; once it consumes its first."""
         if "-Q" not in arguments:
             arguments = (*arguments, "-Q", *QUEUES_OF_FILES)
-        worker = self._start("worker", "-m", "worker.main", "-p", "1", "-t", "1", *arguments, **environment)
+        worker = self._start(
+            "worker", "-m", "bench.limited", "worker.main", "-p", "1", "-t", "1", *arguments, **environment
+        )
         queue = arguments[arguments.index("-Q") + 1] if "-Q" in arguments else QUEUE_REQUESTS
         wait_until(lambda: self._has_consumer(queue) or not worker.alive, message=f"a consumer of {queue}")
         assert worker.alive, self.log("worker")
@@ -143,7 +143,7 @@ class Town:
 
     def start_notifier(self, **environment: str) -> Process:
         """The notifier."""
-        return self._start("notifier", "-m", "worker", "notifier", **environment)
+        return self._start("notifier", "-m", "bench.limited", "worker", "notifier", **environment)
 
     def publish(self, body: bytes, routing_key: str, exchange: str = EXCHANGE) -> None:
         """Put bytes on the exchange, confirmed."""

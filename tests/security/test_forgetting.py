@@ -144,7 +144,7 @@ def _run(arguments: list[str], typed: str = "") -> Ran:
 def town(desk: DepotsDesk, tmp_path: Path, amqp_url: str, monkeypatch: pytest.MonkeyPatch) -> Town:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", desk.engine.url.render_as_string(hide_password=False))
     monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(desk.root))
-    monkeypatch.setenv("PREFECTURE_ARRIVALS_DIR", str(tmp_path / "arrivals"))
+    monkeypatch.setenv("PREFECTURE_HOME", str(tmp_path))
     monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
     with closing(build_broker(amqp_url)) as broker:
         broker.declare_queue(QUEUE_REQUESTS, ensure=True)

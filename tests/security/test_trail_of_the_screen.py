@@ -108,7 +108,7 @@ def test_to_look_for_a_name_and_leave_no_line(files: FilesScreen) -> None:
 @pytest.mark.desk(opened_by=open_desk)
 def test_to_open_the_screen_to_others_for_a_day_and_leave_no_line(deployed: Deployed, desk: DepotsDesk) -> None:
     """The screen says at its start what it runs with, by its spool; a worker records it once per change."""
-    spool = Path(deployed.environment["PREFECTURE_WEB_SPOOL_DIR"])
+    spool = Path(deployed.environment["PREFECTURE_HOME"]) / "spool"
     events = [CloudEvent.from_bytes(path.read_bytes()) for path in sorted(spool.glob("[0-9]*.json"))]
     (event,) = [it for it in events if it.data["note"]["act"] == "settings_reported"]
     assert "WEB_AUTH=proxy" in event.data["note"]["settings"]

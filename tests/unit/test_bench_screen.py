@@ -128,7 +128,7 @@ def test_the_neighbours_files_are_newer_and_half_as_many(past: Task) -> None:
 @pytest.fixture
 def client(past: Task) -> Iterator[TestClient]:
     folder = Path(past.folder)
-    settings = WebSettings(state_url=SecretStr(past.url), exports_dir=folder, web_spool_dir=folder, web_agent=AGENT)
+    settings = WebSettings(state_url=SecretStr(past.url), exports_dir=folder, home=folder, web_agent=AGENT)
     with TestClient(create_app(settings, lambda _event: None), base_url="http://127.0.0.1:8000") as client:
         yield client
 

@@ -15,9 +15,7 @@ SECRET = "LANTERNE-Ursule"
     ("name", "value", "reason"),
     [
         ("SMTP_PORT", SECRET, "un nombre entier est attendu"),
-        ("LEASE_SECONDS", SECRET, "un nombre est attendu"),
-        ("LEASE_SECONDS", "0", "un nombre plus grand que 0 est attendu"),
-        ("MAX_ATTEMPTS", "0", "un nombre d'au moins 1 est attendu"),
+        ("METRICS_PORT", "0", "un nombre d'au moins 1 est attendu"),
         ("SMTP_SECURITY", SECRET, "les valeurs possibles sont none, starttls ou tls"),
         ("TYPE_LISTE_CODES", "P=G", "il manque un code pour CE, CM"),
     ],

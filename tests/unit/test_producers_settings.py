@@ -63,8 +63,8 @@ def test_a_variable_of_the_worker_is_no_mistake(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_wrong_value_is_named_and_not_quoted(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECTURE_REQUESTED_BY", "<script>")
-    with pytest.raises(ProducerConfigurationError, match="PREFECTURE_REQUESTED_BY") as caught:
+    monkeypatch.setenv("PREFECTURE_SOURCE", "<script>\n")
+    with pytest.raises(ProducerConfigurationError, match="PREFECTURE_SOURCE") as caught:
         load_settings()
     assert "script" not in str(caught.value)
 

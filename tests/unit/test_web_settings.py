@@ -39,13 +39,11 @@ def test_words_and_networks_are_read(monkeypatch: pytest.MonkeyPatch) -> None:
         | {
             "WEB_TRUSTED_PROXIES": "192.0.2.1, 2001:db8::/32  10.0.0.0/8",
             "WEB_OIDC_SIRETS": "21130001500015,21130055300014",
-            "WEB_OIDC_SCOPES": "openid email siret",
             "WEB_SECRET": SECRET,
         },
     )
     assert settings.web_trusted_proxies == tuple(map(ip_network, ("192.0.2.1", "2001:db8::/32", "10.0.0.0/8")))
     assert settings.web_oidc_sirets == ("21130001500015", "21130055300014")
-    assert settings.web_oidc_scopes == ("openid", "email", "siret")
     assert settings.public_url == "https://prefecture.mairie.example"
     assert settings.is_https
 
@@ -57,7 +55,6 @@ REFUSED = [
     ({"WEB_PROXY_SECRET": "court"}, "PREFECTURE_WEB_PROXY_SECRET"),
     ({"WEB_TRUSTED_PROXIES": "proxy.example"}, "une adresse IP est attendue, ou un réseau"),
     ({"WEB_TRUSTED_PROXIES": "10.0.0.1/8"}, "une adresse IP est attendue, ou un réseau"),
-    ({"WEB_PROXY_HEADER": "X Remote"}, "PREFECTURE_WEB_PROXY_HEADER"),
     ({"WEB_AUTH": "proxy", "WEB_TRUSTED_PROXIES": "192.0.2.1"}, "il manque PREFECTURE_PUBLIC_URL"),
     (
         {"WEB_AUTH": "proxy", "WEB_TRUSTED_PROXIES": "192.0.2.1", "PUBLIC_URL": "https://x.example"},
@@ -67,7 +64,6 @@ REFUSED = [
     (OIDC | {"PUBLIC_URL": ""}, "il manque PREFECTURE_PUBLIC_URL"),
     (OIDC | {"WEB_OIDC_CLIENT_ID": ""}, "il manque PREFECTURE_WEB_OIDC_CLIENT_ID"),
     (OIDC | {"WEB_OIDC_ISSUER": "http://identite.example"}, "une adresse https:// est attendue"),
-    (OIDC | {"WEB_OIDC_CLAIM": "sub"}, "dites aussi PREFECTURE_WEB_KNOWN_BY=name"),
     ({"PUBLIC_URL": "prefecture.mairie.example"}, "une adresse sans chemin est attendue"),
     ({"PUBLIC_URL": "javascript://x"}, "une adresse sans chemin est attendue"),
     ({"PUBLIC_URL": "https://x.example/?a=b"}, "une adresse sans chemin est attendue"),

@@ -125,7 +125,7 @@ def once_of(page: Response) -> str:
 def open_asked(url: str, folder: Path, **given: Any) -> Iterator[AskedScreen]:  # noqa: ANN401 — fields of WebSettings
     """The screen on this database; its volume and its spool are in this folder."""
     engine = build_engine(url)
-    places: dict[str, Any] = {"exports_dir": folder / "exports", "web_spool_dir": folder / "spool", "source": "/screen"}
+    places: dict[str, Any] = {"exports_dir": folder / "exports", "home": folder, "source": "/screen"}
     settings = WebSettings(state_url=SecretStr(url), **places | given)
     screen = AskedScreen(DepotsDesk(engine, folder / "exports"), settings)
     with screen.client:

@@ -138,9 +138,7 @@ def open_screen(url: str, folder: Path) -> Iterator[FilesScreen]:
     """The screen on this database, its volume and its spool in this folder."""
     engine = build_engine(url)
     desk = DepotsDesk(engine, folder / "exports")
-    settings = WebSettings(
-        state_url=SecretStr(url), exports_dir=folder / "exports", web_spool_dir=folder / "spool", source="/screen"
-    )
+    settings = WebSettings(state_url=SecretStr(url), exports_dir=folder / "exports", home=folder, source="/screen")
     broker = Broker()
     with TestClient(create_app(settings, broker.publish), base_url="http://127.0.0.1:8000") as client:
         yield FilesScreen(desk, client, broker)

@@ -104,14 +104,14 @@ def make_settings(url: str, folder: Path, **given: Any) -> WebSettings:  # noqa:
     places: dict[str, Any] = {
         "state_url": SecretStr(url),
         "exports_dir": folder / "exports",
-        "web_spool_dir": folder / "spool",
+        "home": folder,
     }
     return WebSettings(**places | given)
 
 
 def behind_proxy(**given: Any) -> dict[str, Any]:  # noqa: ANN401 — fields of WebSettings
     """Settings of a screen whose proxy says who comes, by name."""
-    common = {"web_auth": "proxy", "web_trusted_proxies": PROXY, "web_known_by": "name", "public_url": PUBLIC}
+    common = {"web_auth": "proxy", "web_trusted_proxies": PROXY, "public_url": PUBLIC}
     return common | {"web_secret": SecretStr(SECRET), "web_proxy_secret": SecretStr(SECRET)} | given
 
 

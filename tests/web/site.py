@@ -43,11 +43,11 @@ class Site:
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
         queues = sorted(set(ACTOR_QUEUES.values()) - {QUEUE_REGISTRE}, reverse=True)
-        patience = {"PREFECTURE_LEASE_SECONDS": "30"}
+        patience = {"LIMIT_LEASE_SECONDS": "30"}
         self.worker = self.town.start_worker("-Q", *queues, **patience, **_addresses(deployment, "worker"))
         self._importer = self.town.start_worker("-Q", QUEUE_REGISTRE, **patience, **_addresses(deployment, "registre"))
         self.town.start_notifier(
-            PREFECTURE_PUBLIC_URL=self.url, PREFECTURE_SWEEP_SECONDS="2", **_addresses(deployment, "notifier")
+            PREFECTURE_PUBLIC_URL=self.url, LIMIT_SWEEP_SECONDS="2", **_addresses(deployment, "notifier")
         )
         self._screen = self._open_screen(deployment, folder, port)
 
@@ -71,8 +71,6 @@ class Site:
             "PREFECTURE_WEB_AUTH": "proxy",
             "PREFECTURE_WEB_TRUSTED_PROXIES": LOOPBACK,
             "PREFECTURE_WEB_PROXY_SECRET": PROXY_SECRET,
-            "PREFECTURE_WEB_KNOWN_BY": "name",
-            "PREFECTURE_WEB_SPOOL_DIR": str(folder / "spool"),
         }
         command = [sys.executable, "-m", "producers", "web"]
         screen = Process(command, env=environment, folder=ROOT, log=folder / "screen.log")

@@ -205,7 +205,7 @@ def test_a_broker_that_stops_and_starts_learns_of_the_download(
     with RequestsQueue(amqp_url):
         pass
     settings = WebSettings(
-        state_url=SecretStr(sqlite_url), exports_dir=tmp_path / "exports", web_spool_dir=tmp_path / "s", source="/s"
+        state_url=SecretStr(sqlite_url), exports_dir=tmp_path / "exports", home=tmp_path, source="/s"
     )
     with Publisher(amqp_url, attempts=1, patience=1) as publisher:
         app = create_app(settings, publisher.publish)

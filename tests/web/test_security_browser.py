@@ -37,7 +37,7 @@ def screen(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles) 
             "PREFECTURE_EXPORTS_DIR": str(folder / "exports"),
             "PREFECTURE_PUBLIC_URL": url,
             "PREFECTURE_WEB_PORT": str(port),
-            "PREFECTURE_WEB_SPOOL_DIR": str(folder / "spool"),
+            "PREFECTURE_HOME": str(folder),
             "PREFECTURE_WEB_SECRET": SECRET,
             "PREFECTURE_WEB_AUTH": "oidc",
             "PREFECTURE_WEB_OIDC_ISSUER": issuer,

@@ -57,7 +57,7 @@ def deployed(tmp_path_factory: pytest.TempPathFactory, sqlite_files: SqliteFiles
             "PREFECTURE_STATE_URL": sqlite_files.create(folder / "screen.sqlite3", SCREEN_TEMPLATE),
             "PREFECTURE_AMQP_URL": f"amqp://nobody:nothing@{LOOPBACK}:1/",
             "PREFECTURE_EXPORTS_DIR": str(folder / "exports"),
-            "PREFECTURE_WEB_SPOOL_DIR": str(folder / "spool"),
+            "PREFECTURE_HOME": str(folder),
             "PREFECTURE_PUBLIC_URL": PUBLIC,
             "PREFECTURE_WEB_AUTH": "oidc",
             "PREFECTURE_WEB_SECRET": SECRET,

@@ -108,7 +108,7 @@ def test_a_proxy_names_the_agent(web_client: TestClient) -> None:
 
 
 def test_a_proxy_may_know_agents_by_their_address(screen_database: str, tmp_path: Path) -> None:
-    settings = make_settings(screen_database, tmp_path, **behind_proxy(web_known_by="email"))
+    settings = make_settings(screen_database, tmp_path, **behind_proxy())
     with open_client(settings, agent=CLERK_EMAIL.upper()) as client:
         assert CLERK in client.get(HOME).text
 

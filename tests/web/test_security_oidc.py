@@ -177,13 +177,6 @@ def test_an_address_that_the_provider_verified(issuer: str, client: TestClient) 
     assert client.get(HOME).status_code == 200
 
 
-def test_agents_may_be_known_by_another_claim(issuer: str, screen_database: str, tmp_path: Path) -> None:
-    given = with_provider(issuer, web_oidc_claim="sub", web_known_by="name")
-    with open_client(make_settings(screen_database, tmp_path, **given)) as client:
-        log_in(client, {"sub": CLERK})
-        assert client.get(HOME).status_code == 200
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize(("siret", "status"), [("21130001500015", 200), ("21750001600019", 303), (None, 303)])
 def test_only_agents_of_the_listed_employers(

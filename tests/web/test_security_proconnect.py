@@ -26,11 +26,7 @@ def provider() -> Iterator[ProConnect]:
 @pytest.fixture
 def client(provider: ProConnect, screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
     """A browser before a screen that is set as docs/operations.md says for ProConnect."""
-    given: dict[str, Any] = {
-        "web_oidc_scopes": "openid email siret",
-        "web_oidc_acr_values": "eidas1",
-        "web_oidc_sirets": SIRET,
-    }
+    given: dict[str, Any] = {"web_oidc_sirets": SIRET}
     with open_client(make_settings(screen_database, tmp_path, **with_provider(provider.issuer, **given))) as client:
         yield client
 
@@ -44,7 +40,6 @@ def _log_in(client: TestClient) -> httpx2.Response:
 def test_an_agent_comes_in(client: TestClient, provider: ProConnect) -> None:
     assert _log_in(client).headers["location"] == "/"
     assert client.get(HOME).status_code == 200
-    assert provider.asked["acr_values"] == "eidas1"
     assert provider.asked["scope"] == "openid email siret"
     assert provider.token_requests[0]["client_secret"] == "client-secret"
     assert provider.token_requests[0]["redirect_uri"] == f"{PUBLIC}/connexion/retour"
@@ -87,8 +82,6 @@ BENT = {
     "expired": Bent(token={"exp": 1_000_000_000}),
     "no end": Bent(token={"exp": None}),
     "no subject": Bent(token={"sub": None}),
-    "weaker": Bent(token={"acr": "eidas0"}),
-    "no level": Bent(token={"acr": None}),
     "no identity token": Bent(without_id_token=True),
     "info by another key": Bent(info_key=another_key()),
     "info that nobody signed": Bent(unsigned_info=True),

@@ -236,7 +236,7 @@ def _ask(what: str) -> str:
 def senders(*, add: str | None, commune: str | None, speaks: bool | None, remove: str | None) -> None:
     """Lister, autoriser, retirer les comptes RabbitMQ qui demandent des fichiers.
 
-    Toute autre demande est refusée, à moins que PREFECTURE_SENDERS vaille any. Un compte qui parle pour les agents est
+    Toute autre demande est refusée. Un compte qui parle pour les agents est
     cru quand il nomme un agent de la commune ; des autres, c'est le compte qui est noté.
     """
     from worker.handlers.manage_access import allow_sender, list_senders, name_communes, remove_sender

@@ -99,8 +99,6 @@ def _check_exports(settings: Settings) -> str:
 
 
 def _check_senders(settings: Settings) -> str:
-    if settings.senders == "any":
-        return "toute demande est servie (PREFECTURE_SENDERS=any)"
     engine = build_engine(settings.database_url.get_secret_value())
     try:
         with engine.connect() as connection:

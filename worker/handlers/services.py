@@ -35,8 +35,6 @@ class Services:
     quota: int = 500
     quota_bulk: int = 50_000
     """Requests that may wait, of one commune by one account; and of one account's batches."""
-    key_days: int = 0
-    """How long (account, source, id) stands for one event; 0: for as long as that is on record."""
     met: set[str] = field(default_factory=set)
     """The codes of what this process gave rows back for, since the last file that it made."""
     exhausted: threading.Event = field(default_factory=threading.Event)

@@ -218,7 +218,7 @@ def _bound_time(connection: Connection) -> None:
         connection.exec_driver_sql(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
 
 
-def serve_metrics(exporter: Exporter, host: str, port: int) -> None:
+def serve_metrics(exporter: Exporter, port: int) -> None:
     """Answer `GET /metrics`, in a thread that ends with the process.
 
     Raises:
@@ -227,7 +227,7 @@ def serve_metrics(exporter: Exporter, host: str, port: int) -> None:
     registry = CollectorRegistry()
     registry.register(exporter)
     try:
-        start_http_server(port, host, registry)
+        start_http_server(port, "0.0.0.0", registry)  # noqa: S104 — figures only, where an operator opens the port
     except OSError as error:
         reason = os.strerror(error.errno or 0)
-        raise ConfigurationError(f"PREFECTURE_METRICS_PORT : {host}:{port} ne peut pas servir ({reason})") from None
+        raise ConfigurationError(f"PREFECTURE_METRICS_PORT : le port {port} ne peut pas servir ({reason})") from None

@@ -83,17 +83,13 @@ def set_defaults() -> None:
         "DATABASE_URL": database,
         "STATE_URL": database,
         "EXPORTS_DIR": str(home / "exports"),
-        "ARRIVALS_DIR": str(home / "arrivals"),
-        "MAIL_DIR": str(home / "mails"),
         "LOG_FORMAT": "console",
         "LOG_LEVEL": "warning",
         "SOURCE": "/solo",
-        "WEB_SPOOL_DIR": str(home / "spool"),
         "PUBLIC_URL": f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}",
     }
     for name, value in defaults.items():
         os.environ.setdefault(PREFIX + name, value)
-    os.environ[f"{PREFIX}SENDERS"] = "any"  # without a broker, nobody vouches for a sender
 
 
 def _prepare() -> None:

@@ -3,7 +3,7 @@
 import hashlib
 import secrets
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 from sqlalchemy import Boolean, Integer, String, column, false, func, select, table
 from starlette.exceptions import HTTPException
@@ -44,6 +44,7 @@ KEY_SHOWN = "key"
 _OF_PROXIES = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 SECRET_HEADER = "X-Prefecture-Secret"  # noqa: S105 — the name of a header
+PROXY_HEADER = "X-Remote-User"
 
 
 @dataclass(frozen=True)
@@ -143,16 +144,16 @@ def read_agent(state: State, *, name: str = "", email: str = "") -> AuthorizedAg
     return AuthorizedAgent(rows[0].agent, tuple(communes), rows[0].identity, rows[0].sessions_ended)
 
 
-def find_agent(state: State, who: str, known_by: Literal["email", "name"]) -> AuthorizedAgent:
-    """The agent whom somebody else vouches for.
+def find_agent(state: State, *, email: str = "", name: str = "") -> AuthorizedAgent:
+    """Read the agent that a provider of identities or a proxy names.
 
     Raises:
-        NotAnAgent: nobody in the table is called so.
+        NotAnAgent: the table of agents has no such address or name.
         StateAwayError: the database did not answer.
     """
-    agent = read_agent(state, **{known_by: who}) if who else None
+    agent = read_agent(state, email=email, name=name) if email or name else None
     if agent is None:
-        raise NotAnAgent(who)
+        raise NotAnAgent(email or name)
     return agent
 
 
@@ -204,19 +205,20 @@ class SingleUser:
 
 
 class ProxyIdentity:
-    """Believes `web_proxy_header`, from the peers of `web_trusted_proxies` only, with their secret."""
+    """Believes PROXY_HEADER, from the peers of `web_trusted_proxies` only, with their secret.
+
+    The header holds the address of the agent, or the name in the table of agents when it has no « @ ».
+    """
 
     has_login = False
 
     def __init__(self, state: State, settings: WebSettings) -> None:
         self._state = state
-        self._header = settings.web_proxy_header
         self._secret = settings.web_proxy_secret
-        self._known_by = settings.web_known_by
 
     def identify(self, request: Request) -> AuthorizedAgent:
         """The agent that the proxy names; the header from anybody else, or twice, is refused."""
-        named = request.headers.getlist(self._header)
+        named = request.headers.getlist(PROXY_HEADER)
         if request.scope.get(FROM_PROXY) is not True or not self._shows_secret(request):
             is_listed = request.scope.get(FROM_PROXY) is True
             raise Untrusted("proxy_secret" if is_listed else "proxy_not_listed") if named else NotIdentified
@@ -225,7 +227,7 @@ class ProxyIdentity:
         who = named[0].strip() if named else ""
         if not who:
             raise NotIdentified
-        return find_agent(self._state, who, self._known_by)
+        return find_agent(self._state, email=who) if "@" in who else find_agent(self._state, name=who)
 
     def _shows_secret(self, request: Request) -> bool:
         if self._secret is None:

@@ -22,7 +22,7 @@ from producers.web.security.identity import AuthorizedAgent, NotAnAgent, NotIden
 from producers.web.security.session import WebSessions
 from producers.web.settings import WebSettings
 
-LoginRefusal = Literal["bound", "no_claim", "unverified", "other_siret", "weak"]
+LoginRefusal = Literal["bound", "no_claim", "unverified", "other_siret"]
 
 ALGORITHMS = ("RS256", "RS384", "RS512", "PS256", "PS384", "PS512", "ES256", "ES384", "ES512", "EdDSA", "Ed25519")
 """Signatures by a key that the provider alone has; neither `none` nor a shared secret."""
@@ -43,42 +43,32 @@ class ClaimsRefused(Exception):
 
 @dataclass(frozen=True)
 class ClaimRules:
-    """Which claim names the agent, and what else is asked of her."""
+    """What is asked of the claims beside a verified address."""
 
-    claim: str
     sirets: frozenset[str]
-    acr_values: frozenset[str]
     takes_unverified: bool = False
     """Whether the operator named this provider as one whose addresses count though it does not say `email_verified`."""
 
     @classmethod
     def of(cls, settings: WebSettings) -> "ClaimRules":
-        """The operator's."""
-        return cls(
-            settings.web_oidc_claim,
-            frozenset(settings.web_oidc_sirets),
-            frozenset(settings.web_oidc_acr_values),
-            bool(settings.web_oidc_unverified),
-        )
+        """The rules that the settings ask for."""
+        return cls(frozenset(settings.web_oidc_sirets), bool(settings.web_oidc_unverified))
 
     def read(self, token: Mapping[str, Any], info: Mapping[str, Any]) -> str:
-        """Who comes, by the identity token and by what `/userinfo` adds.
+        """Read the address of the agent from the identity token and from what `/userinfo` adds.
 
         Raises:
-            ClaimsRefused: nobody verified her address, another employer, too weak an authentication.
+            ClaimsRefused: the address is missing or not verified, or the employer is another one.
         """
-        if self.acr_values and str(token.get("acr")) not in self.acr_values:
-            raise ClaimsRefused("weak")
         claims = {**token, **info}
         if self.sirets and str(claims.get("siret")) not in self.sirets:
             raise ClaimsRefused("other_siret")
-        who = claims.get(self.claim)
+        who = claims.get("email")
         if not isinstance(who, str) or not who.strip():
             raise ClaimsRefused("no_claim")
-        if self.claim == "email":
-            said = info if "email" in info else token  # the word of one token about the address of another is none
-            if said.get("email_verified", self.takes_unverified) not in (True, "true"):
-                raise ClaimsRefused("unverified")
+        said = info if "email" in info else token  # the word of one token about the address of another is none
+        if said.get("email_verified", self.takes_unverified) not in (True, "true"):
+            raise ClaimsRefused("unverified")
         return who.strip()
 
 
@@ -116,14 +106,13 @@ class Provider:
         secret = settings.web_oidc_client_secret
         self._issuer = settings.web_oidc_issuer.rstrip("/")
         self._client_id = settings.web_oidc_client_id
-        self._acr_values = " ".join(settings.web_oidc_acr_values)
         self._app = OAuth().register(
             "oidc",
             client_id=settings.web_oidc_client_id,
             client_secret=(secret and secret.get_secret_value()) or None,
             server_metadata_url=f"{self._issuer}/.well-known/openid-configuration",
             client_kwargs={
-                "scope": " ".join(settings.web_oidc_scopes),
+                "scope": "openid email siret" if settings.web_oidc_sirets else "openid email",
                 "code_challenge_method": "S256",
                 "timeout": _TIMEOUT_SECONDS,
                 "leeway": 0,  # ProConnect's access tokens live a minute: Authlib would take them for expired
@@ -138,9 +127,8 @@ class Provider:
         """
         with _failures():
             await self._load()
-            asked = {"acr_values": self._acr_values} if self._acr_values else {}
             answer: Response = await self._app.authorize_redirect(
-                request, redirect_uri, state=secrets.token_urlsafe(32), nonce=secrets.token_urlsafe(32), **asked
+                request, redirect_uri, state=secrets.token_urlsafe(32), nonce=secrets.token_urlsafe(32)
             )
         return answer
 
@@ -254,7 +242,7 @@ class OidcIdentity:
     @classmethod
     def of(cls, state: State, settings: WebSettings) -> "OidcIdentity":
         """Composed from the settings."""
-        sessions = WebSessions(settings.web_spool_dir / "sessions-ended")
+        sessions = WebSessions(settings.spool_dir / "sessions-ended")
         return cls(state, settings, Provider(settings), ClaimRules.of(settings), sessions)
 
     def identify(self, request: Request) -> AuthorizedAgent:
@@ -262,7 +250,7 @@ class OidcIdentity:
         who = self.sessions.who(request)
         if not who:
             raise NotIdentified
-        agent = find_agent(self.state, who, self.settings.web_known_by)
+        agent = find_agent(self.state, email=who)
         if not self.sessions.is_of(request, agent):
             raise NotIdentified
         return agent
@@ -274,7 +262,7 @@ class OidcIdentity:
             ClaimsRefused: that agent is bound to another identity of the provider.
         """
         try:
-            agent = find_agent(self.state, who, self.settings.web_known_by)
+            agent = find_agent(self.state, email=who)
         except NotAnAgent:
             self.sessions.begin(request, who, arrival.id_token)
             return None

@@ -18,7 +18,7 @@ from worker.notifier.models import Agent
 from worker.registre.communes import CommuneRegistre, read_communes
 
 UNKNOWN_ACCOUNT = "compte inconnu"
-"""Who acts where anybody is served (PREFECTURE_SENDERS=any) and the broker was not told an account."""
+"""Who acts where anybody is served (limits.KNOWN_SENDERS_ONLY is off) and the broker was not told an account."""
 
 _HERE = "poste local"
 

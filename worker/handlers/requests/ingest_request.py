@@ -9,7 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import Text, cast, select, update
+from sqlalchemy import select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -81,7 +81,6 @@ QUOTA = "quota"
 """The code of the refusal of a request of which too many wait."""
 
 _ATTEMPTS = 5
-_DAY_SECONDS = 86_400
 _ASKS_FOR_FILES = frozenset({REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER})
 _WHATEVER_IS_KNOWN = frozenset(
     {UNREADABLE, "demande_invalide", "type_inconnu", "expediteur_inconnu", "compte_non_autorise"}
@@ -363,7 +362,6 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
     """
 
     def record(session: Session) -> Sequence[AnyDoorbell]:
-        _free_key(session, arrival, services)
         if _is_copy(session, arrival, answer):
             return ()
         if not _takes_no_key(answer):
@@ -387,7 +385,6 @@ def _park(arrival: Arrival, services: Services, unknown: NotKnownYetError) -> bo
     """Let an event wait; False when it does already, or is a copy of one that waits no more."""
 
     def park_unless_known(session: Session) -> bool:
-        _free_key(session, arrival, services)
         if _is_copy(session, arrival, unknown):
             return False
         return park(session.connection(), arrival, unknown.waits_for)
@@ -405,17 +402,6 @@ def _commit(services: Services, work: Callable[[Session], Result]) -> Result:
             return work(session)
     with Session(services.engine) as session, session.begin():
         return work(session)
-
-
-def _free_key(session: Session, arrival: Arrival, services: Services) -> None:
-    """Let go of a key that has lived its days, once what it stood for is over: that keeps its row, its number added."""
-    if not services.key_days:
-        return
-    named = Request.sender == arrival.sender, Request.source == arrival.event.source
-    is_over = Request.told_at.is_not(None), Request.announced_at.is_not(None)
-    is_old = Request.created_at < utc_now(-services.key_days * _DAY_SECONDS)
-    freed = update(Request).where(*named, Request.event_id == arrival.event.id, *is_over, is_old)
-    session.execute(freed.values(event_id=Request.event_id + "#" + cast(Request.id, Text)))
 
 
 def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) -> bool:

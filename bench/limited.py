@@ -1,0 +1,23 @@
+"""Run a module of the product with other values of worker/limits.py: LIMIT_<name> in the environment."""
+
+import os
+import runpy
+import sys
+
+from worker import limits
+
+PREFIX = "LIMIT_"
+
+
+def main() -> None:
+    """Set the limits, then run the module that the first argument names as `python -m` does."""
+    for variable, value in os.environ.items():
+        if variable.startswith(PREFIX):
+            name = variable.removeprefix(PREFIX)
+            setattr(limits, name, type(getattr(limits, name))(float(value)))
+    del sys.argv[0]
+    runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
+
+
+if __name__ == "__main__":
+    main()
