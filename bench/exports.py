@@ -5,7 +5,7 @@ from pathlib import Path
 
 from pydantic import SecretStr
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 import worker.messaging.broker  # noqa: F401 — dramatiq and pika are in a worker's memory too
 from bench.baselines import write_naive_xml
@@ -98,9 +98,9 @@ def _run_job(task: Task, asked: ListeExportRequested | TableauxRenderRequested) 
 def _take_away(export_id: int, services: Services) -> Export:
     """Read what was recorded, and remove the files."""
     with Session(services.engine) as session:
-        row = session.scalars(select(Export).where(Export.id == export_id)).one()
+        row = session.scalars(select(Export).where(Export.id == export_id).options(selectinload(Export.pieces))).one()
     if row.status != ExportStatus.READY:
         raise RuntimeError(f"the job ended as {row.status}: {row.error_message}")
-    for name in filter(None, (row.file_name, row.report_name)):
+    for name in (row.file_name, *(it.file_name for it in row.pieces.values())):
         services.storage.path(row.code_commune, name).unlink()
     return row

@@ -9,7 +9,7 @@ from bench.history import FILES, Asked
 from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Format, Liste
-from worker.exports.naming import ListeNaming, TableauNaming, report_name
+from worker.exports.naming import ListeNaming, TableauNaming
 
 Row = dict[str, Any]
 
@@ -93,7 +93,6 @@ def _liste(asked: Asked, position: int) -> Row:
         "parameters": {},
         "file_name": naming.name(moment),
         "label": naming.label(moment),
-        "report_name": report_name(naming.name(moment)),
         "differences": _DIFFERENCES,
     }
 
@@ -113,7 +112,6 @@ def _tableau(asked: Asked, position: int) -> Row:
         "parameters": {"scrutin": asked.past.scrutin.isoformat(), "scrutins": [], "until": None, "inclure_j5": False},
         "file_name": naming.name(moment),
         "label": naming.label(moment),
-        "report_name": None,
         "differences": None,
     }
 

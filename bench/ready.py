@@ -9,6 +9,7 @@ from sqlalchemy.engine import make_url
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import CHANNEL, build_engine
 from worker.exports.models import Export, Request
+from worker.exports.records import FILES_SIZE
 
 SILENCE_SECONDS = 60
 """After so long without a file, none will come any more."""
@@ -60,7 +61,7 @@ class ReadyFiles:
 
     def tally(self, batch: str) -> Tally:
         """What the rows of a batch say."""
-        sums = (Export.lines_written, Export.mineurs, Export.size, Export.report_size)
+        sums = (Export.lines_written, Export.mineurs, Export.size, FILES_SIZE - Export.size)
         query = (
             select(func.count(), *(func.coalesce(func.sum(column), 0) for column in sums))
             .join(Request, Request.id == Export.request_id)

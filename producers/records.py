@@ -1,7 +1,7 @@
 """What a producer can know of its requests and of their files."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, NamedTuple
@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from common.cli import ExitCode
 from common.french import count_of
 from common.incomplete import describe_missing
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome, Severity, Verdict
+from schemas.vocabulary import ExportKind, ExportStatus, Piece, RequestOutcome, Severity, Verdict
 
 
 class FileState(StrEnum):
@@ -99,6 +99,14 @@ _NOT_MADE = {
 }
 
 
+class PieceFile(NamedTuple):
+    """A file of the volume, in the directory of its commune."""
+
+    file_name: str
+    size: int
+    sha256: str
+
+
 @dataclass(frozen=True)
 class ExportState:
     """One file: what was asked, where it stands, and what was made. Sizes in bytes, instants in UTC.
@@ -126,7 +134,6 @@ class ExportState:
     file_name: str
     size: int | None
     sha256: str | None
-    report_name: str | None
     error_code: str
     error_message: str
     started_at: datetime | None
@@ -156,6 +163,8 @@ class ExportState:
     """Of a tableau: mouvements whose date or motif is missing. It is not to be published."""
     verdict: str = ""
     """What the platform answered; empty while it has not."""
+    pieces: Mapping[str, PieceFile] = field(default_factory=dict)
+    """What stands beside it, by the kind."""
     anomalies: Sequence[Mapping[str, Any]] = ()
     """By nature: `code`, `severity`, `column`, `count`; `messages` of what is said of the file as a whole."""
 
@@ -204,7 +213,8 @@ class ExportState:
     @property
     def report_path(self) -> str | None:
         """Where its report of anomalies is, when it has one."""
-        return f"{self.code_commune}/{self.report_name}" if self.report_name else None
+        report = self.pieces.get(Piece.RAPPORT)
+        return f"{self.code_commune}/{report.file_name}" if report else None
 
 
 @dataclass(frozen=True)

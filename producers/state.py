@@ -34,7 +34,7 @@ from common.database import CONNECT_OPTIONS, explain_database_tls
 from producers.batch import queries
 from producers.batch.batch import BatchProgress, CommuneOutcome
 from producers.errors import ProducerConfigurationError, StateAwayError
-from producers.records import ExportState, RequestState
+from producers.records import ExportState, PieceFile, RequestState
 from schemas.requests import LARGEST_ID
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 
@@ -265,6 +265,7 @@ def _to_export(row: Row[Any]) -> ExportState:
         values[name] = to_day(values[name])
     for name in ("rests_on", "anomalies"):
         values[name] = to_document(values[name])
+    values["pieces"] = to_pieces(values["pieces"])
     return ExportState(**values | {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])})
 
 
@@ -283,6 +284,11 @@ def to_day(value: date | str | None) -> date | None:
 def to_document(value: Any) -> Any:  # noqa: ANN401 — JSON
     """PostgreSQL gives what the JSON says, SQLite its text."""
     return from_json(value) if isinstance(value, str) else value
+
+
+def to_pieces(value: Any) -> dict[str, PieceFile]:  # noqa: ANN401 — JSON
+    """The files beside an export, by their kind."""
+    return {kind: PieceFile(**known) for kind, known in to_document(value).items()}
 
 
 def _place(url: URL) -> str:

@@ -117,12 +117,40 @@ class Severity(StrEnum):
 
 
 class Piece(StrEnum):
-    """What is taken of an export: its file, its report of anomalies, both in a dossier de dépôt, its certificate."""
+    """What is taken of an export: its file, the file in a dossier de dépôt, or a file that stands beside it."""
 
     FICHIER = "fichier"
-    RAPPORT = "rapport"
     DOSSIER = "dossier"
+    RAPPORT = "rapport"
+    RECONCILIATION = "reconciliation"
     CERTIFICAT = "certificat"
+
+
+class PieceRecord(NamedTuple):
+    """What there is to know of a file that stands beside another one."""
+
+    suffix: str
+    """Of its name, with the extension."""
+    media_type: str
+    label: str
+    """As a clerk reads it."""
+    is_offered: bool = True
+    """Whether the page of the file links it."""
+
+    @property
+    def extension(self) -> str:
+        """Of its name."""
+        return self.suffix.rpartition(".")[2]
+
+
+PIECES: dict[str, PieceRecord] = {
+    Piece.RAPPORT: PieceRecord("anomalies.csv", "text/csv; charset=utf-8", "Rapport d'anomalies"),
+    Piece.RECONCILIATION: PieceRecord(
+        "reconciliation.json", "application/json", "Rapprochement avec la liste", is_offered=False
+    ),
+    Piece.CERTIFICAT: PieceRecord("certificat.pdf", "application/pdf", "Certificat de publication"),
+}
+"""The files that may stand beside another one, by their kind in the table `piece`."""
 
 
 class PublicationMode(StrEnum):

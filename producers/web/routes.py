@@ -65,7 +65,7 @@ NAVIGATION = (
 )
 """The tabs: the name of a route, and what the clerk reads."""
 
-DOWNLOADS = frozenset({"certificat", "dossier_zip", "fichier", "rapport"})
+DOWNLOADS = frozenset({"dossier_zip", "fichier", "piece"})
 """Pages that give a file: their rate is their own."""
 
 
@@ -146,11 +146,10 @@ ROUTES = (
     commune_page("/exports", "exports", get=exports.show_all),
     commune_page("/exports/{export}", "export", get=exports.show),
     commune_page("/exports/{export}/fichier", "fichier", get=exports.download),
-    commune_page("/exports/{export}/rapport", "rapport", get=exports.download_report),
+    commune_page("/exports/{export}/pieces/{piece}", "piece", get=exports.download_piece),
     commune_page("/exports/{export}/anomalies", "anomalies", get=anomalies.show, post=anomalies.search),
     commune_page("/exports/{export}/anomalies/traiter", "traiter", post=anomalies.handle),
     commune_page("/exports/{export}/differences", "differences", get=exports.show_differences),
-    commune_page("/exports/{export}/certificat", "certificat", get=exports.download_certificat),
     commune_page("/exports/{export}/publication", "publication", get=publication.show, post=publication.declare),
     commune_page("/exports/{export}/reponse", "reponse", get=answer.show),
     commune_page("/dossier", "dossier", get=dossier.show),

@@ -214,7 +214,7 @@ _KEPT_IN = {
 
 _NOBODY = {
     *("audit_unlogged", "bureau", "commission", "commune", "dead_letters", "import_liste", "listener", "liste"),
-    *("process", "reminder", "reminder_echeance", "scrutin", "sender", "token", "token_commune", "volume"),
+    *("piece", "process", "reminder", "reminder_echeance", "scrutin", "sender", "token", "token_commune", "volume"),
 }
 
 

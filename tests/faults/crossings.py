@@ -37,7 +37,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import StreamLostError
 from pydantic import SecretStr
 from sqlalchemy import Engine, func, select, text, update
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
@@ -451,7 +451,7 @@ class Crossings:
     def _judge(self, event: CloudEvent) -> tuple[int, str]:
         with Session(self.engine) as session:
             requests = list(session.scalars(select(Request)))
-            exports = list(session.scalars(select(Export)))
+            exports = list(session.scalars(select(Export).options(selectinload(Export.pieces))))
         mails = Counter(str(mail.message["Message-ID"]) for mail in self._mailbox.mails)
         said = {CloudEvent.from_bytes(body).id for _, body in queue_messages(self.place.amqp_url, _LISTENER)}
         return mails.total() - len(mails), "; ".join(self._find_wrong(event, requests, exports, mails, said))
@@ -470,9 +470,8 @@ class Crossings:
             yield "not told"
         if any(it.status != ExportStatus.READY for it in exports):
             yield f"status {[f'{it.status} {it.error_code}' for it in exports]}"
-        expected = {it.file_name: it.sha256 for it in exports} | {
-            it.report_name: it.report_sha256 for it in exports if it.report_name
-        }
+        expected = {it.file_name: it.sha256 for it in exports}
+        expected |= {it.file_name: it.sha256 for export in exports for it in export.pieces.values()}
         there = {path.name: digest(path) for path in self.place.exports.glob("*/*")}
         if there != expected:
             yield f"files {sorted(there)} and not {sorted(expected)}"

@@ -3,10 +3,9 @@
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from sqlalchemy import select
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, selectinload
 
 from schemas.vocabulary import ExportStatus
 from tests.faults.stage import Stage
@@ -45,7 +44,7 @@ class Facts:
 def gather(stage: Stage) -> Facts:
     """Count, on a stage where nobody works any more."""
     with Session(stage.town.engine) as session:
-        exports = list(session.scalars(select(Export)))
+        exports = list(session.scalars(select(Export).options(selectinload(Export.pieces))))
         requests = list(session.scalars(select(Request)))
         notifications = list(session.scalars(select(Notification)))
     recorded = _recorded(exports)
@@ -75,18 +74,10 @@ def gather(stage: Stage) -> Facts:
 
 def _recorded(exports: list[Export]) -> dict[str, str | None]:
     files = {export.file_name: export.sha256 for export in exports}
-    files |= {proof["name"]: proof["sha256"] for export in exports if (proof := _proof_of(export))}
-    return files | {export.report_name: export.report_sha256 for export in exports if export.report_name}
-
-
-def _proof_of(export: Export) -> dict[str, Any] | None:
-    """The file beside a tableau that names who differs from the list of its day."""
-    proof: dict[str, Any] | None = (export.reconciliation or {}).get("proof")
-    return proof
+    return files | {it.file_name: it.sha256 for export in exports for it in export.pieces.values()}
 
 
 def _is_whole(root: Path, export: Export, recorded: dict[str, str | None]) -> bool:
-    names = [export.file_name, *([export.report_name] if export.report_name else [])]
-    names += [proof["name"]] if (proof := _proof_of(export)) else []
+    names = [export.file_name, *(it.file_name for it in export.pieces.values())]
     paths = [root / export.code_commune / name for name in names]
     return all(path.is_file() and digest(path) == recorded[path.name] for path in paths)

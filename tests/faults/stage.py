@@ -14,6 +14,7 @@ from sqlalchemy.exc import OperationalError
 
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent, Data
+from schemas.vocabulary import PIECES
 from tests.faults.privileges import without_overrides
 from tests.faults.queues import Queues
 from tests.faults.register import FAULTS_TEMPLATE, SOURCE, make_requests
@@ -25,7 +26,7 @@ from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import ROOT, SHORTENED, Town
 from tests.parts.wait import wait_until
-from worker.exports.naming import proof_name, report_name
+from worker.exports.naming import piece_name
 
 _WORKERS = 2
 _TRIES = 3
@@ -169,7 +170,7 @@ class Stage:
         """The temporary files that are there; what is left of a row that was cancelled has an hour to go."""
         with self.town.engine.connect() as connection:
             cancelled = connection.scalars(text("SELECT file_name FROM export WHERE status = 'cancelled'")).all()
-        left = tuple(f".{name}." for it in cancelled for name in (it, report_name(it), proof_name(it)))
+        left = tuple(f".{name}." for it in cancelled for name in (it, *(piece_name(it, kind) for kind in PIECES)))
         return [name for name in hidden_files(self.town.exports) if not name.startswith(left)]
 
     def let_time_pass(self, seconds: int) -> None:

@@ -17,7 +17,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from schemas.topology import REQUEST_LISTE_EXPORT
-from schemas.vocabulary import Format, Liste
+from schemas.vocabulary import Format, Liste, Piece
 from worker.arrivals import Arrivals
 from worker.db.engine import build_engine
 from worker.exports.models import Export, Request
@@ -147,8 +147,8 @@ def _collect(engine: Engine, storage: Storage, export_ids: list[int]) -> Iterato
             if export.status != "ready":
                 raise AssertionError(f"{export.part}: {export.status}, {export.error_message}")
             yield export.part, storage.path(export.code_commune, export.file_name).read_bytes()
-            if export.report_name:
+            if beside := export.pieces.get(Piece.RAPPORT):
                 report = f"{export.part.replace('.', '-')}-anomalies.csv"
-                yield report, storage.path(export.code_commune, export.report_name).read_bytes()
+                yield report, storage.path(export.code_commune, beside.file_name).read_bytes()
             record[export.part] = {name: getattr(export, name) for name in _COUNTS}
     yield "record.json", (json.dumps(record, indent=2, ensure_ascii=False) + "\n").encode()

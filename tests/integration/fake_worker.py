@@ -7,7 +7,7 @@ from itertools import count
 from threading import Thread
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import select
 
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
@@ -56,7 +56,9 @@ class Records:
     def finish(self, **values: object) -> None:
         """Change every row of a file."""
         with self._sessions.begin() as session:
-            session.execute(update(Export).values(**values))
+            for export in session.scalars(select(Export)):
+                for name, value in values.items():
+                    setattr(export, name, value)
 
     @staticmethod
     def _request(event: CloudEvent, created_at: datetime) -> Request:

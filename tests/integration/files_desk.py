@@ -11,12 +11,14 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from schemas.vocabulary import Piece
 from tests.integration.notifier_desk import Desk, make_export
+from tests.unit.mail_samples import report_beside
 from worker.cli.main import main
 from worker.db.types import utc_now
 from worker.exports.audit import AuditLine, read_audit
 from worker.exports.models import Export
-from worker.exports.naming import report_name
+from worker.exports.naming import piece_name
 from worker.exports.storage import PendingFile, Storage, StoredFile, publish
 
 DAY = 24 * 3600
@@ -58,8 +60,8 @@ class FilesDesk(Desk):
         file = self._write(export.file_name, f"Nom;Prénoms\n{name};invention\n".encode())
         export.size, export.sha256 = file.size, file.sha256
         if has_report:
-            report = self._write(report_name(export.file_name), b"code;colonne\n")
-            export.report_name, export.report_size, export.report_sha256 = report.name, report.size, report.sha256
+            report = self._write(piece_name(export.file_name, Piece.RAPPORT), b"code;colonne\n")
+            export.pieces = report_beside(report.name, report.size, report.sha256)
         self.ask(export, event_id=name, told_at=utc_now() if told else None)
         with Session(self.engine) as session:
             return session.scalars(select(Export.id).where(Export.file_name == export.file_name)).one()

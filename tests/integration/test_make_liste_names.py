@@ -14,11 +14,11 @@ from sqlalchemy import select
 from common.calendrier import civil_time
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.vocabulary import Format, Liste
+from schemas.vocabulary import Format, Liste, Piece
 from tests.integration.export_desk import COMMUNE, Desk, open_desk
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.exports.models import Export, Request
-from worker.exports.naming import report_name
+from worker.exports.naming import piece_name
 from worker.exports.storage import Storage
 from worker.handlers.requests.ingest_request import ingest_request
 
@@ -120,7 +120,7 @@ def test_every_file_of_a_second_has_a_report_of_its_own(desk: Desk) -> None:
     rows = [desk.ring(export_id) for export_id in desk.ask_all(PARTS)]
     names = [name for row in rows for name in (row["file_name"], row["report_name"])]
     assert sorted(names) == desk.files()
-    assert [row["report_name"] for row in rows] == [report_name(row["file_name"]) for row in rows]
+    assert [row["report_name"] for row in rows] == [piece_name(row["file_name"], Piece.RAPPORT) for row in rows]
 
 
 @pytest.mark.slow

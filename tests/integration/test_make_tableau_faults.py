@@ -12,6 +12,7 @@ from sqlalchemy import RowMapping
 from sqlalchemy.exc import OperationalError
 
 from schemas.tableaux import TypeTableau
+from schemas.vocabulary import Piece
 from tests.integration.export_desk import fail_once
 from tests.integration.tableau_desk import TableauDesk, open_desk
 from tests.integration.tableau_register import (
@@ -25,7 +26,7 @@ from tests.integration.tableau_register import (
 from tests.parts.town import MIGRATED_TEMPLATE
 from tests.parts.wait import wait_until
 from worker.errors import LeaseLostError
-from worker.exports.naming import proof_name
+from worker.exports.naming import piece_name
 from worker.handlers.making import make_tableau
 from worker.handlers.making.make_export import make_export
 from worker.writers import Progress
@@ -125,7 +126,7 @@ def test_a_retry_gives_the_same_bytes(desk: TableauDesk, monkeypatch: pytest.Mon
 
 def _files(row: RowMapping) -> list[str]:
     """The tableau, its report, and the file that names who differs from the list of the day."""
-    return [row["file_name"], row["report_name"], proof_name(row["file_name"])]
+    return [row["file_name"], row["report_name"], piece_name(row["file_name"], Piece.RECONCILIATION)]
 
 
 def test_a_disk_that_is_too_small_is_told_before_the_work(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:

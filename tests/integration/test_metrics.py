@@ -19,6 +19,7 @@ from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.prometheus import Scrape, scrape
 from tests.parts.web import serving
+from tests.unit.mail_samples import report_beside
 from worker.db.types import utc_now
 from worker.errors import TransientError
 from worker.exports.models import Export
@@ -75,7 +76,9 @@ def test_files_are_counted_by_what_they_are_and_what_became_of_them(desk: Desk) 
 
 def test_only_files_that_are_ready_count_for_what_is_in_them(desk: Desk) -> None:
     desk.ask(
-        make_export("P.csv", electeurs=1000, size=90_000, report_size=500, bloquantes=2, remarques=5),
+        make_export(
+            "P.csv", electeurs=1000, size=90_000, pieces=report_beside("r.csv", 500), bloquantes=2, remarques=5
+        ),
         make_export("P.xml", electeurs=1000, size=300_000, bloquantes=2),
         make_export("CE.csv=failed", electeurs=7, size=None),
         make_export("CE.xml=cancelled", electeurs=7, size=None),

@@ -71,7 +71,7 @@ def test_a_scrape_shows_what_happened(town: Town, port: int) -> None:
     assert seen.nonzero("prefecture_requests_total") == {"accepted liste_export": 1}
     assert sum(seen.nonzero("prefecture_exports_total").values()) == 6
     assert seen.nonzero("prefecture_notifications_total") == {"courriel sent": 1}
-    (row,) = town.rows("SELECT sum(size + coalesce(report_size, 0)) AS bytes, sum(electeurs) AS electeurs FROM export")
+    (row,) = town.rows("SELECT sum(size) + (SELECT sum(size) FROM piece) bytes, sum(electeurs) electeurs FROM export")
     assert sum(seen.nonzero("prefecture_file_bytes_total").values()) == row["bytes"]
     assert sum(seen.nonzero("prefecture_electeurs_total").values()) == row["electeurs"]
     assert seen.nonzero("prefecture_queue_consumers") == dict.fromkeys(ACTOR_QUEUES.values(), 1)

@@ -59,7 +59,7 @@ VALUES (:id, 'affichage', '2026-11-25', '2026-11-26', 'moi', now())
 CUT_OFF = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE usename = 'prefecture_listes'"
 SERVED = """
 SELECT (SELECT count(*) FROM depot WHERE fingerprint IS NOT NULL)
-     + (SELECT count(*) FROM publication WHERE certificat_sha256 IS NOT NULL) AS number
+     + (SELECT count(*) FROM piece WHERE kind = 'certificat') AS number
 """
 
 

@@ -22,6 +22,7 @@ from schemas.vocabulary import ExportStatus
 from tests.integration.fake_worker import Records, serving
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.town import MIGRATED_TEMPLATE
+from tests.unit.mail_samples import report_beside
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
@@ -132,7 +133,7 @@ def test_wait_gives_the_pages_of_a_tableau_as_json(
 def test_wait_says_that_the_deposit_would_be_rejected(
     queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with serving(queue, records, **READY, bloquantes=3, report_name="liste-P-anomalies.csv"):
+    with serving(queue, records, **READY, bloquantes=3, pieces=report_beside("liste-P-anomalies.csv")):
         assert main([*ASK, "--wait", "--timeout", "20"]) == ExitCode.ANOMALIES
     *_, last = capsys.readouterr().out.splitlines()
     assert "3 anomalies bloquantes, le dépôt serait rejeté" in last

@@ -56,7 +56,6 @@ def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
 ) -> None:
     made = _make(desk, LATER)
     record = _record(made)
-    proof = record.pop("proof")
     assert record == {
         "liste_on": "2026-10-25",
         "version": 3,
@@ -67,8 +66,8 @@ def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
         "differences": {"came_since": 1, "left_since": 1},
         "unexplained": 0,
     }
-    path = made.path.with_name(proof["name"])
-    assert proof["name"] == f"{made.path.stem}-pdf-reconciliation.json"
+    path = made.path.with_name(made.row["proof_name"])
+    assert path.name == f"{made.path.stem}-pdf-reconciliation.json"
     named = json.loads(path.read_bytes())["differences"]
     assert [(it["nom_naissance"], it["is_on"], it["message"]) for it in named] == [
         ("FAISAN", "tableau", "radiation du 25/10/2026, après le tableau"),
@@ -94,7 +93,7 @@ def test_nobody_differs_and_no_file_stands_beside(desk: TableauDesk) -> None:
         created_at=datetime.fromisoformat(f"{LATER}T12:00:00+02:00"),
     )
     record = _record(made)
-    assert (record["proof"], record["differences"], record["unexplained"]) == (None, {}, 0)
+    assert (made.row["proof_name"], record["differences"], record["unexplained"]) == (None, {}, 0)
     assert record["electeurs"] == record["apres"]
     assert not [name for name in desk.files() if name.endswith("reconciliation.json")]
 
@@ -114,7 +113,7 @@ def test_a_list_file_says_of_which_register_it_is(desk: TableauDesk) -> None:
 
 def test_the_proof_is_verified_and_purged_with_its_tableau(desk: TableauDesk) -> None:
     made = _make(desk, LATER)
-    path = made.path.with_name(_record(made)["proof"]["name"])
+    path = made.path.with_name(made.row["proof_name"])
     (found,) = verify_files(desk.engine, desk.services.storage, VerifyScope(), actor="test")
     assert (found.findings, found.files) == ([], 2)
     path.write_bytes(path.read_bytes().replace(b"FURET", b"PUTOIS"))

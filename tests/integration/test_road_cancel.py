@@ -83,7 +83,7 @@ def test_a_file_under_way_is_cancelled_told_and_asked_again(town: Town, mailbox:
 
     again = _send(town, RetryRequested.model_validate(_about(event)))
     (export,) = town.wait_for(again)
-    assert town.files() == sorted(name for name in (export["file_name"], export["report_name"]) if name)
+    assert town.files() == sorted([export["file_name"], *(it["file_name"] for it in export["pieces"].values())])
     assert len(mailbox.wait_for(2)) == 2
     told = {told.type: told for _, body in town.collect(EVENTS, 2) for told in [CloudEvent.from_bytes(body)]}
     assert told[EVENT_EXPORT_CANCELLED].causationid == event.id

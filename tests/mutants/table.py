@@ -1829,8 +1829,8 @@ IMPORT = [
     ),
     Mutant(
         "proof-left-after-the-purge",
-        "report_name(file_name), proof_name(file_name)]",
-        "report_name(file_name)]",
+        'names = [piece_name(row["file_name"], piece) for piece in PIECES]',
+        "names = []",
         ("test_the_proof_is_verified_and_purged_with_its_tableau",),
     ),
     Mutant(

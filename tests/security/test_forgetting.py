@@ -20,7 +20,7 @@ from schemas.declarations import FileNoted
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import QUEUE_REQUESTS
-from schemas.vocabulary import ExportKind, Format, Liste, PreviewStatus
+from schemas.vocabulary import ExportKind, Format, Liste, Piece, PreviewStatus
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.integration.files_desk import Ran
 from tests.parts.notes import note_file
@@ -31,7 +31,7 @@ from worker.cli.main import main
 from worker.db.types import utc_now
 from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, read_audit, record_audit
 from worker.exports.models import Export, Parked, Recall, Request
-from worker.exports.naming import report_name
+from worker.exports.naming import piece_name
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.broker import build_broker
 from worker.notifier.models import Agent, Notification
@@ -168,7 +168,7 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
     with desk.engine.begin() as connection:
         connection.execute(update(Export).values(finished_at=utc_now(-3600)))
     export_id = made["export_id"]
-    (town.desk.root / HERE / report_name(made["file_name"])).write_text(
+    (town.desk.root / HERE / piece_name(made["file_name"], Piece.RAPPORT)).write_text(
         f"Nom;Prénoms;Né\n{every.upper()};Ursule Zélie;14/03/1962\n"
     )
     away = Spool(town.spool, _refuse)

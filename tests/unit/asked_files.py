@@ -11,16 +11,13 @@ from schemas.vocabulary import ExportKind, ExportStatus
 NOON = datetime(2026, 11, 25, 11, tzinfo=UTC)
 DAY = date(2026, 11, 25)
 _LATER = ("provisoire_until", "recalled_at", "rests_on", "outdated_at")
-_OF_PUBLICATION = (
-    *("published_on", "published_until", "withdrawn_on", "certified_on"),
-    *("certificat_name", "certificat_size", "certificat_sha256"),
-)
+_OF_PUBLICATION = ("published_on", "published_until", "withdrawn_on", "certified_on")
 
 
 def ready_list(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of AskedFile
     """A list that was made, of one request each."""
     values: dict[str, Any] = {field.name: "" for field in fields(AskedFile)}
-    absent = ("report_name", "report_size", "report_sha256", "pages", "purged_at", "differences", "reconciliation")
+    absent = ("pages", "purged_at", "differences", "reconciliation")
     values |= dict.fromkeys((*absent, "deposited_on", "verdict_on", "downloaded_at", *_LATER, *_OF_PUBLICATION))
     values |= {
         "export_id": number,
@@ -44,6 +41,7 @@ def ready_list(number: int, **facts: Any) -> AskedFile:  # noqa: ANN401 — of A
         "a_completer": 0,
         "remarques": 0,
         "anomalies": [],
+        "pieces": {},
         "parameters": {},
         "size": 51_233,
         "sha256": "0" * 64,

@@ -9,7 +9,17 @@ from datetime import date
 from pathlib import Path
 
 from schemas.tableaux import Edition, TypeTableau
-from tests.unit.mail_samples import ASKED_AT, FULL_DISK, RECALL, export, refused, report, tableau, tableaux_report
+from tests.unit.mail_samples import (
+    ASKED_AT,
+    FULL_DISK,
+    RECALL,
+    export,
+    refused,
+    report,
+    report_beside,
+    tableau,
+    tableaux_report,
+)
 from worker.notifier.messages.content import Content
 from worker.notifier.messages.deadlines import COMMISSION, Deadline, describe_deadlines
 from worker.notifier.messages.render import render_html
@@ -24,7 +34,7 @@ CASES: dict[str, Content] = {
         tableaux_report(
             tableau(
                 "vingt_jours.P.par_bureau",
-                report_name="tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv",
+                pieces=report_beside("tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv"),
             )
         ),
         PAGE,
@@ -57,7 +67,7 @@ CASES: dict[str, Content] = {
     "listes_pretes_et_en_echec": describe_request(
         report(
             export("P.csv"),
-            export("CE.csv", bloquantes=3, report_name="liste-CE-13900-20261125-093000-csv-anomalies.csv"),
+            export("CE.csv", bloquantes=3, pieces=report_beside("liste-CE-13900-20261125-093000-csv-anomalies.csv")),
             export("CM.csv", "failed", **FULL_DISK),
         ),
         PAGE,

@@ -9,8 +9,8 @@ from common.calendrier import PARIS
 from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
-from worker.exports.models import Export, Recall, Request
+from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, Piece, RequestOutcome
+from worker.exports.models import Export, ExportPiece, Recall, Request
 from worker.exports.naming import TableauNaming
 from worker.notifier.channels.mail import compose
 from worker.notifier.messages.render import render_html, render_text
@@ -39,6 +39,11 @@ _READY: dict[str, object] = {
     "error_code": "",
     "error_message": "",
 }
+
+
+def report_beside(name: str, size: int = 0, sha256: str = "") -> dict[str, ExportPiece]:
+    """The pieces of a file with a report of anomalies."""
+    return {Piece.RAPPORT: ExportPiece(kind=Piece.RAPPORT, file_name=name, size=size, sha256=sha256)}
 
 
 def export(part: str = "P.csv", status: str = "ready", **fields: object) -> Export:

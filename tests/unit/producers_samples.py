@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from producers.cli.requests import build_liste_export
-from producers.records import ExportState, RequestState
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from producers.records import ExportState, PieceFile, RequestState
+from schemas.vocabulary import ExportKind, ExportStatus, Piece, RequestOutcome
 
 INSTANT = datetime(2026, 11, 25, 8, 30, tzinfo=UTC)
 EVENT = build_liste_export("13900", requested_by="mairie", source="/tests")
@@ -30,7 +30,7 @@ _EXPORT = ExportState(
     file_name="liste-P-13900-20261125-093000.csv",
     size=51_233,
     sha256="9f" * 32,
-    report_name="liste-P-13900-20261125-093000-anomalies.csv",
+    pieces={Piece.RAPPORT: PieceFile("liste-P-13900-20261125-093000-anomalies.csv", 12, "")},
     error_code="",
     error_message="",
     started_at=INSTANT,
@@ -50,7 +50,9 @@ _TABLEAU = replace(
     lines_written=3400,
     mineurs=0,
     file_name="tableau-vingt_jours-P-13900-par_bureau-20261125-093000.pdf",
-    report_name="tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv",
+    pieces={
+        Piece.RAPPORT: PieceFile("tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv", 9, ""),
+    },
     kind=ExportKind.TABLEAU,
     type_tableau="vingt_jours",
     presentation="par_bureau",

@@ -1,11 +1,15 @@
-"""Each format has its records, and one that e-listelec does not take is never shown as one to deposit."""
+"""Each format and each piece has its record; a format that e-listelec does not take is never offered for a deposit."""
+
+from pathlib import Path
 
 import pytest
 
 from producers.web.depot.deposits import find_to_correct, find_to_deposit
 from producers.web.dossier.assembly import by_liste, write_readme
-from schemas.vocabulary import FORMATS, FileFormat, Format, Liste
+from schemas.vocabulary import FORMATS, PIECES, FileFormat, Format, Liste, Piece
 from tests.unit.asked_files import ready_list
+from worker.exports.naming import main_name, piece_name
+from worker.exports.storage import Storage
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 
@@ -16,6 +20,14 @@ def test_every_format_has_its_records() -> None:
         record = FORMATS[FileFormat(format_)]
         assert record.usage, f"the screen says when to choose {format_}"
         assert LISTE_FORMATS[format_].read or not record.may_be_deposited, f"deposits of {format_} are compared"
+
+
+def test_every_piece_has_its_record_and_a_name_that_leads_back_to_its_file() -> None:
+    assert set(PIECES) == set(Piece) - {Piece.FICHIER, Piece.DOSSIER}
+    for piece in PIECES:
+        name = piece_name("liste-P-13900-20261125-093000-2.csv", piece)
+        assert main_name(name) == "liste-P-13900-20261125-093000-2.csv"
+        assert Storage(Path("/exports")).path("13900", name).name == name
 
 
 def test_a_list_in_a_format_of_ours_alone_is_not_to_be_deposited(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from tests.unit.mail_cases import CASES, MAILS
-from tests.unit.mail_samples import export, page, refused, report
+from tests.unit.mail_samples import export, page, refused, report, report_beside
 from worker.notifier.messages.content import Content
 from worker.notifier.messages.render import render_html, render_text, typeset
 from worker.notifier.messages.request import RequestReport
@@ -85,7 +85,7 @@ def test_the_page_is_in_french_for_screen_readers_too() -> None:
 @pytest.mark.parametrize(
     "about",
     [
-        report(export(label=INJECTION, file_name=INJECTION, report_name=INJECTION)),
+        report(export(label=INJECTION, file_name=INJECTION, pieces=report_beside(INJECTION))),
         report(export(status="failed", error_message=INJECTION)),
         report(requested_by=INJECTION, correlation_id=INJECTION, nom_commune=INJECTION),
         refused(INJECTION, code_commune=INJECTION),

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.mail_samples import FULL_DISK, body, export, mail_about, refused, report, subject
+from tests.unit.mail_samples import FULL_DISK, body, export, mail_about, refused, report, report_beside, subject
 from worker.notifier.channels.delivery import Addressee, Channel, DeliveryRefusedError, Message
 from worker.notifier.channels.mail import FolderMailer, MailSender
 from worker.notifier.messages.request import RequestReport, describe_request
@@ -53,7 +53,8 @@ def test_subject_says_the_outcome(about: RequestReport, expected: str) -> None:
 
 def test_body_says_all_a_clerk_needs_of_a_file() -> None:
     text = body(
-        report(export(report_name="liste-P-13900-20261125-093000-anomalies.csv")), "https://exports.example.org/"
+        report(export(pieces=report_beside("liste-P-13900-20261125-093000-anomalies.csv"))),
+        "https://exports.example.org/",
     )
 
     for words in (
@@ -121,7 +122,7 @@ def test_nothing_of_an_elector_travels() -> None:
 @pytest.mark.parametrize(
     "about",
     [
-        report(export(label=INJECTION, file_name=INJECTION, report_name=INJECTION)),
+        report(export(label=INJECTION, file_name=INJECTION, pieces=report_beside(INJECTION))),
         report(export(status="failed", error_message=INJECTION)),
         report(requested_by=INJECTION, correlation_id=INJECTION, nom_commune=INJECTION),
         refused(INJECTION, code_commune=INJECTION),

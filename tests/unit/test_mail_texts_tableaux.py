@@ -8,7 +8,16 @@ import pytest
 from schemas.tableaux import Edition, TypeTableau
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from tests.unit.mail_cases import CASES
-from tests.unit.mail_samples import FULL_DISK, body, mail_about, refused, subject, tableau, tableaux_report
+from tests.unit.mail_samples import (
+    FULL_DISK,
+    body,
+    mail_about,
+    refused,
+    report_beside,
+    subject,
+    tableau,
+    tableaux_report,
+)
 from worker.exports.models import Export
 from worker.notifier.messages.content import Tone
 from worker.notifier.messages.render import render_text
@@ -25,7 +34,7 @@ def _mail(name: str) -> str:
 
 def test_a_ready_tableau() -> None:
     report = "tableau-vingt_jours-P-13900-par_bureau-20261125-093000-pdf-anomalies.csv"
-    about = tableaux_report(tableau("vingt_jours.P.par_bureau", report_name=report))
+    about = tableaux_report(tableau("vingt_jours.P.par_bureau", pieces=report_beside(report)))
 
     assert body(about, "https://exports.example.org/") == _mail("tableau_pret")
 

@@ -106,7 +106,7 @@ class Filled:
         today = self._site.today
         days: dict[str, Any] = {"published_on": today, "published_until": today, "mode": "consultation"}
         noted = note_file("published", self.published, commune=LIBREVILLE, requested_by=CLERK, **days)
-        self._send(noted, "certificat_name IS NOT NULL", self.published)
+        self._send(noted, "CAST(pieces AS text) LIKE '%certificat%'", self.published)
 
     def _send(self, data: Data, then: str, export: int) -> None:
         event = CloudEvent.wrap(data, source="/test")

@@ -22,6 +22,7 @@ from schemas.vocabulary import ExportStatus
 from tests.parts.databases import Template
 from tests.parts.town import AGENT, EMAIL, prepare_libreville
 from tests.parts.wait import wait_until
+from tests.unit.mail_samples import report_beside
 from worker.db.engine import build_engine
 from worker.exports.models import Export, Request
 from worker.notifier.models import Agent
@@ -82,9 +83,7 @@ def _ready_file() -> Export:
         anomalies=[],
         size=len(CONTENT),
         sha256=digest,
-        report_name=REPORT,
-        report_size=len(CONTENT),
-        report_sha256=digest,
+        pieces=report_beside(REPORT, len(CONTENT), digest),
     )
 
 

@@ -226,7 +226,7 @@ def _replace_report(
     data = content if content is not None else b"\xef\xbb\xbf" + text.getvalue().encode()
     (files.desk.root / made["code_commune"] / made["report_name"]).write_bytes(data)
     files.desk.run(
-        "UPDATE export SET report_size = :size, report_sha256 = :sha WHERE id = :id",
+        "UPDATE piece SET size = :size, sha256 = :sha WHERE export_id = :id",
         size=len(data),
         sha=sha256(data).hexdigest(),
         id=made["export_id"],

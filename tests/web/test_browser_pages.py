@@ -18,7 +18,7 @@ from tests.web.neighbours import BOTH, LIBREVILLE, STRANGER
 pytestmark = [pytest.mark.web, pytest.mark.slow]
 
 AXE = (Path(__file__).parent / "vendor" / "axe.min.js").read_text("utf-8")
-NO_PAGES = {"certificat", "fichier", "rapport", "dossier_zip", "flux", "suivi"}
+NO_PAGES = {"fichier", "piece", "dossier_zip", "flux", "suivi"}
 """Files to download, the stream of events and the part of a page that it sends."""
 
 

@@ -74,7 +74,7 @@ def test_the_download_is_told_once_the_bytes_have_left(screen: AskedScreen) -> N
 @pytest.mark.slow
 def test_the_report_is_a_piece_of_its_own(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
-    answer = screen.get(f"/exports/{number}/rapport")
+    answer = screen.get(f"/exports/{number}/pieces/rapport")
     assert answer.content == path_of(screen, number, "report_name").read_bytes()
     assert "-csv-anomalies.csv" in answer.headers["content-disposition"]
     assert told(screen) == [note_file("downloaded", number, piece=Piece.RAPPORT)]
@@ -83,8 +83,8 @@ def test_the_report_is_a_piece_of_its_own(screen: AskedScreen) -> None:
 @pytest.mark.slow
 def test_a_file_without_anomaly_has_no_report(screen: AskedScreen) -> None:
     (number,) = screen.make("P")
-    screen.desk.run("UPDATE export SET report_name = NULL, report_size = NULL, report_sha256 = NULL")
-    assert screen.get(f"/exports/{number}/rapport").status_code == 404
+    screen.desk.run("DELETE FROM piece")
+    assert screen.get(f"/exports/{number}/pieces/rapport").status_code == 404
 
 
 def test_asking_for_the_headers_is_no_download(screen: AskedScreen) -> None:
@@ -100,7 +100,7 @@ def test_a_file_that_waits_is_not_there_yet(screen: AskedScreen) -> None:
     answer = screen.get(f"/exports/{number}/fichier")
     assert answer.status_code == 409
     assert "Il est en attente : revenez dans un instant." in words(answer).replace("\u202f", " ")
-    assert screen.get(f"/exports/{number}/rapport").status_code == 409
+    assert screen.get(f"/exports/{number}/pieces/rapport").status_code == 409
 
 
 def test_a_purged_file_is_gone_even_while_its_bytes_are_there(screen: AskedScreen) -> None:

@@ -138,7 +138,7 @@ def test_the_page_of_a_file_tells_all(screen: AskedScreen) -> None:
     assert re.search(r"Sexe absent Sexe bloquante 1 ", said)
     assert re.search(r"Téléchargement, mairie-libreville", said)
     page = screen.get(f"/exports/{number}").text
-    for link in ("anomalies", "differences", "rapport", "fichier"):
+    for link in ("anomalies", "differences", "pieces/rapport", "fichier"):
         assert f'href="/communes/13900/exports/{number}/{link}"' in page
     assert "Marquer comme déposé" not in said
     screen.desk.run(GOOD, id=number)

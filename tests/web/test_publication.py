@@ -4,7 +4,7 @@ from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import RowMapping, text
+from sqlalchemy import RowMapping
 
 from schemas.tableaux import Edition, TypeTableau
 from tests.integration.depots_desk import today
@@ -57,9 +57,7 @@ def _note(screen: FilesScreen, number: int, first: date, **said: object) -> None
 
 
 def _row(screen: FilesScreen, number: int) -> RowMapping:
-    with screen.desk.engine.connect() as connection:
-        query = text("SELECT * FROM derniers_exports WHERE export_id = :id")
-        return connection.execute(query, {"id": number}).mappings().one()
+    return screen.desk.row(number)
 
 
 def test_a_tableau_that_lacks_motifs_is_published_with_a_recorded_reason_only(files_on_both: FilesScreen) -> None:
@@ -95,18 +93,20 @@ def test_from_a_ready_tableau_to_its_signed_certificate(files_on_both: FilesScre
     first, last = today() - 2 * WEEK + timedelta(days=1), today() - timedelta(days=1)
     _note(screen, number, first)
     assert "le dernier jour n'est pas noté" in screen.read("publication", export=number)
-    assert screen.get("certificat", export=number).status_code == 404
+    assert screen.get("piece", export=number, piece="certificat").status_code == 404
     _note(screen, number, first, au=last)
     page = screen.read("publication", export=number)
     assert "Certificat à signer." in page
     assert " publié " in page
     row = _row(screen, number)
-    pdf = screen.get("certificat", export=number)
+    pdf = screen.get("piece", export=number, piece="certificat")
     assert pdf.status_code == 200
     assert pdf.headers["content-disposition"] == f'attachment; filename="{row["certificat_name"]}"'
     _note(screen, number, first, au=last, signe=today())
     assert "Certificat signé le" in screen.read("publication", export=number)
-    assert screen.get("certificat", export=number).content == pdf.content, "a signature changes nothing of it"
+    assert screen.get("piece", export=number, piece="certificat").content == pdf.content, (
+        "a signature changes nothing of it"
+    )
     assert " certifié " in screen.read("exports")
     said = [line.detail for line in screen.desk.audit() if line.action == Action.PUBLICATION_DECLARED]
     assert len(said) == 3
@@ -306,4 +306,4 @@ def test_a_certificate_is_verified_and_purged_with_its_tableau(files_on_both: Fi
     total(purge_files(desk.engine, storage, days=0, actor=AGENT))
     assert not path.exists()
     assert "effacé, et son certificat avec lui" in screen.read("publication", export=number)
-    assert screen.get("certificat", export=number).status_code == 410
+    assert screen.get("piece", export=number, piece="certificat").status_code == 410

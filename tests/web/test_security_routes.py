@@ -59,7 +59,7 @@ def stranger(screen_database: str, tmp_path: Path) -> Iterator[TestClient]:
 
 def test_the_table_is_what_we_think() -> None:
     assert len(COMMUNE_PAGES) > 5
-    assert {route.name for route in PAGES} >= OPEN_TO_ALL | {"listes", "fichier", "rapport", "flux", "export"}
+    assert {route.name for route in PAGES} >= OPEN_TO_ALL | {"listes", "fichier", "piece", "flux", "export"}
     beside = {route.name for route in PAGES if route not in COMMUNE_PAGES}
     assert beside - OPEN_TO_ALL == {"start", "demande_sans_commune"}
 

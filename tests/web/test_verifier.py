@@ -53,15 +53,15 @@ def test_a_report_is_not_to_be_deposited(files: FilesScreen) -> None:
     made = files.make()
     report = files.desk.root / made["code_commune"] / made["report_name"]
     page = words(_drop(files, report.read_bytes(), report.name))
-    assert _names("C'est le rapport d'anomalies de", made, page)
-    assert "il ne se dépose pas" in page
+    assert _names("Rapport d'anomalies de", made, page)
+    assert "Ce fichier ne se dépose pas" in page
 
 
 def test_a_report_that_was_worked_on_is_still_a_report(files: FilesScreen) -> None:
     made = files.make()
     report = files.desk.root / made["code_commune"] / made["report_name"]
     page = words(_drop(files, report.read_bytes() + b"fait\r\n", report.name.replace(".csv", " (2).csv")))
-    assert _names("C'est le rapport d'anomalies de", made, page)
+    assert _names("Rapport d'anomalies de", made, page)
     assert ", modifié depuis" in page
     assert "n'est plus celui" not in page
 

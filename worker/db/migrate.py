@@ -40,6 +40,7 @@ _REQUESTS: _Grants = (
     ("UPDATE (code_canton, code_circonscription, libelle_canton, libelle_circonscription)", "bureau"),
     ("UPDATE (identity, kinds)", "agent"),
     ("SELECT, INSERT", "recall"),
+    ("SELECT, DELETE", "piece"),
     ("SELECT, INSERT, UPDATE", "depot, export, preview, publication, request"),
     ("SELECT, INSERT, UPDATE, DELETE", "dead_letters, parked"),
     ("USAGE", "SEQUENCE export_id_seq, parked_id_seq, preview_id_seq, request_id_seq"),
@@ -58,7 +59,8 @@ _ANY_FILE: _Grants = (
     ("UPDATE (lines_written, rung_at, started_at, status)", "export"),
     ("UPDATE (a_completer, anomalies, bloquantes, differences, electeurs, mineurs, pages)", "export"),
     ("UPDATE (reconciliation, remarques)", "export"),
-    ("UPDATE (purged_at, report_name, report_sha256, report_size, rests_on, sha256, size, verified_at)", "export"),
+    ("UPDATE (purged_at, rests_on, sha256, size, verified_at)", "export"),
+    ("SELECT, INSERT, DELETE", "piece"),
     ("UPDATE (settled_at)", "request"),
     *_TRAIL,
 )
@@ -70,7 +72,7 @@ _LISTES: _Grants = (
 )
 _TABLEAUX: _Grants = (
     ("SELECT", "homonym"),
-    ("SELECT, UPDATE (certificat_name, certificat_sha256, certificat_size)", "publication"),
+    ("SELECT", "publication"),
 )
 
 _GRANTS: Mapping[str, _Grants] = {
@@ -108,7 +110,7 @@ _GRANTS: Mapping[str, _Grants] = {
     # Of electors it sees nothing.
     "prefecture_notifier": (
         ("SELECT", "agent, alembic_version, commission, commune, export, liste, listener, recall, recipient, request"),
-        ("SELECT", "dead_letters, scrutin, volume"),
+        ("SELECT", "dead_letters, piece, scrutin, volume"),
         ("SELECT, UPDATE (finished_at, rung_at, status)", "preview"),
         ("UPDATE (owner, published_at, purged_at, recall_published_at, rung_at)", "export"),
         ("UPDATE (teller, teller_lease, tell_after, tell_attempts, told_at)", "recall"),
@@ -127,7 +129,7 @@ _GRANTS: Mapping[str, _Grants] = {
     ),
     "prefecture_lecture": (
         ("SELECT", "apercus, bureaux, demandes, derniers_exports, envois, habilitations, imports, journal, registres"),
-        ("SELECT", "reunions, scrutins"),
+        ("SELECT", "pieces, reunions, scrutins"),
     ),
 }
 GRANTS: Mapping[str, _Grants] = {

@@ -14,7 +14,7 @@ _DERNIERS_EXPORTS = """
 SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by, r.created_at AS requested_at,
        e.code_commune, coalesce(c.nom, '') AS nom_commune, e.liste, e.format, e.label, e.status,
        e.electeurs, e.lines_written, e.mineurs, e.bloquantes, e.remarques, e.file_name, e.size, e.sha256,
-       e.report_name, e.report_size, e.report_sha256, e.error_code, e.error_message,
+       e.error_code, e.error_message,
        e.started_at, e.finished_at, e.kind, e.type_tableau, e.presentation, e.edition, e.pages,
        e.is_bulk, e.purged_at, e.verified_at, r.id AS request_id, e.anomalies, e.differences,
        d.deposited_on, coalesce(d.deposited_by, '') AS deposited_by, coalesce(d.remarque, '') AS remarque,
@@ -24,13 +24,15 @@ SELECT e.id AS export_id, r.source, r.event_id, r.correlation_id, r.requested_by
        CASE WHEN im.finished_at > r.created_at THEN im.finished_at END AS outdated_at,
        coalesce(p.mode, '') AS publication_mode, p.published_on, p.published_until,
        coalesce(p.published_by, '') AS published_by, p.certified_on,
-       p.certificat_name, p.certificat_size, p.certificat_sha256, e.a_completer,
-       coalesce(p.reason, '') AS publication_reason, p.withdrawn_on
+       e.a_completer, coalesce(p.reason, '') AS publication_reason, p.withdrawn_on,
+       coalesce((SELECT {by_kind}(s.kind, {document}('file_name', s.file_name, 'size', s.size, 'sha256', s.sha256))
+                 FROM piece s WHERE s.export_id = e.id), '{{}}') AS pieces
 FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.code = e.code_commune
      LEFT JOIN depot d ON d.export_id = e.id LEFT JOIN recall rc ON rc.id = e.recall_id
      LEFT JOIN liste l ON l.code_commune = e.code_commune AND l.liste = e.liste
      LEFT JOIN import im ON im.id = l.version LEFT JOIN publication p ON p.export_id = e.id
 """
+_PIECES = "SELECT s.export_id, s.kind, s.file_name, s.sha256 FROM piece s"
 _DEMANDES = """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,
        r.created_at AS requested_at, r.outcome, r.reason, r.told_at, r.sender, r.id AS request_id, r.code,
@@ -130,9 +132,12 @@ WHERE x.status = 'ready' AND x.purged_at IS NULL AND x.recall_id IS NULL
 
 def view_queries(dialect: str) -> Mapping[str, str]:
     """The query of each view, by name, in the SQL of `postgresql` or `sqlite`."""
-    each = "json_array_elements" if dialect == "postgresql" else "json_each"
+    is_server = dialect == "postgresql"
+    each = "json_array_elements" if is_server else "json_each"
+    by_kind, document = ("json_object_agg", "json_build_object") if is_server else ("json_group_object", "json_object")
     return {
-        "derniers_exports": _DERNIERS_EXPORTS,
+        "derniers_exports": _DERNIERS_EXPORTS.format(by_kind=by_kind, document=document),
+        "pieces": _PIECES,
         "demandes": _DEMANDES,
         "envois": _ENVOIS,
         "apercus": _APERCUS,

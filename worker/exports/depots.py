@@ -6,12 +6,11 @@ from datetime import date, datetime
 from functools import cache
 from typing import NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Select, and_, bindparam, delete, exists, insert, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
-from schemas.vocabulary import ExportKind, PublicationMode, Verdict
-from worker.exports.models import Depot, Export, Publication, Request
-from worker.exports.storage import StoredFile
+from schemas.vocabulary import ExportKind, Piece, PublicationMode, Verdict
+from worker.exports.models import Depot, Export, ExportPiece, Publication, Request
 
 REPLACED = "un dépôt plus récent de cette liste a été accepté"
 
@@ -172,6 +171,7 @@ def write_publication(
     The certificate is drawn again when what it says has changed; a withdrawal changes no certificate that is signed.
     """
     values = {**published._asdict(), "mode": published.mode.value, "published_by": published_by, "said_at": said_at}
+    _hold(connection, export_id)
     row = connection.execute(select(Publication.__table__).where(Publication.export_id == export_id)).one_or_none()
     if row is None:
         connection.execute(insert(Publication).values(export_id=export_id, **values))
@@ -180,7 +180,7 @@ def write_publication(
         return False
     said = ["mode", "published_on", "published_until", *(["withdrawn_on"] if published.certified_on is None else [])]
     if any(getattr(row, name) != values[name] for name in said):
-        values |= dict.fromkeys(("certificat_name", "certificat_size", "certificat_sha256"))
+        connection.execute(delete(ExportPiece).where(*_is_certificat(export_id)))
     connection.execute(update(Publication).where(Publication.export_id == export_id).values(values))
     return True
 
@@ -188,29 +188,19 @@ def write_publication(
 def take_uncertified(connection: Connection, export_id: int) -> PublicationDays | None:
     """A publication whose last day is known and whose certificate is not drawn, held until the end of the transaction.
 
-    None also when somebody else has just drawn it.
+    None also when another worker has just drawn it.
     """
-    lacking = (
-        Publication.export_id == export_id,
-        Publication.certificat_name.is_(None),
-        Publication.published_until.is_not(None),
-    )
-    if not connection.execute(update(Publication).where(*lacking).values(certificat_name=None)).rowcount:
-        return None
+    _hold(connection, export_id)
     columns = (getattr(Publication, name) for name in PublicationDays._fields)
-    mode, *days = connection.execute(select(*columns).where(*lacking)).one()
-    return PublicationDays(PublicationMode(mode), *days)
+    query = select(*columns).where(Publication.export_id == export_id, Publication.published_until.is_not(None))
+    row = connection.execute(query.where(~exists().where(*_is_certificat(export_id)))).one_or_none()
+    return PublicationDays(PublicationMode(row.mode), *row[1:]) if row else None
 
 
-def write_certificat(connection: Connection, export_id: int, certificat: StoredFile) -> None:
-    """Record the certificate of a publication."""
-    values = {f"certificat_{name}": value for name, value in certificat.to_record().items()}
-    connection.execute(update(Publication).where(Publication.export_id == export_id).values(values))
+def _hold(connection: Connection, export_id: int) -> None:
+    """Lock the export, so that no certificate is drawn of a publication that changes meanwhile."""
+    connection.execute(select(Export.id).where(Export.id == export_id).with_for_update(key_share=True))
 
 
-def read_certificats(connection: Connection, export_ids: Sequence[int]) -> Mapping[int, StoredFile]:
-    """The certificates that these tableaux have."""
-    columns = Publication.certificat_name, Publication.certificat_size, Publication.certificat_sha256
-    drawn = Publication.export_id.in_(export_ids), Publication.certificat_name.is_not(None)
-    rows = connection.execute(select(Publication.export_id, *columns).where(*drawn))
-    return {row.export_id: StoredFile(row.certificat_name, row.certificat_size, row.certificat_sha256) for row in rows}
+def _is_certificat(export_id: int) -> tuple[ColumnElement[bool], ...]:
+    return ExportPiece.export_id == export_id, ExportPiece.kind == Piece.CERTIFICAT.value

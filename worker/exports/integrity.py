@@ -12,19 +12,19 @@ from typing import NamedTuple
 
 import structlog
 from sqlalchemy import ColumnElement, Engine, and_, func, select
-from sqlalchemy.orm import Session, joinedload
+from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.files import NotRegularError, hash_file, open_regular
 from schemas.vocabulary import ExportStatus
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.exports.audit import Action, record_audit
-from worker.exports.depots import read_certificats
 from worker.exports.models import Export
-from worker.exports.naming import reported_name
-from worker.exports.records import ABANDONED_SECONDS, IS_ABANDONED, PURGE, mark_verified
-from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage, StoredFile
+from worker.exports.naming import main_name
+from worker.exports.records import ABANDONED_SECONDS, FILES_SIZE, IS_ABANDONED, PURGE, mark_verified
+from worker.exports.storage import DIRECTORY_MODE, FILE_MODE, ForeignNameError, Storage
 
+_WHOLE = joinedload(Export.request), selectinload(Export.pieces)
 _PAGE = 50
 """Exports that are read before what was found of them is recorded."""
 
@@ -73,7 +73,7 @@ class FileFinding(NamedTuple):
 
 
 class Verified(NamedTuple):
-    """What was found of one export, that is of its file and of its report; `source` and `event_id` of its request."""
+    """What was found of one export: of its file and of its pieces; `source` and `event_id` of its request."""
 
     export_id: int
     code_commune: str
@@ -95,17 +95,14 @@ def verify_files(
     while page := _read_page(engine, scope, after):
         storage.require_mounted()
         after = page[-1].id
-        with snapshot(engine) as connection:
-            certificats = read_certificats(connection, [export.id for export in page])
-        found = [_verify(export, certificats.get(export.id), storage, read) for export in page]
+        found = [_verify(export, storage, read) for export in page]
         yield from _record(engine, page, found, actor)
 
 
 def count_bytes(engine: Engine, scope: VerifyScope) -> int:
     """How much `verify_files` will have to read."""
-    size = func.coalesce(Export.size, 0) + func.coalesce(Export.report_size, 0)
     with snapshot(engine) as connection:
-        return int(connection.scalar(select(func.sum(size)).where(_is_offered(scope))) or 0)
+        return int(connection.scalar(select(func.sum(FILES_SIZE)).where(_is_offered(scope))) or 0)
 
 
 def _is_offered(scope: VerifyScope) -> ColumnElement[bool]:
@@ -118,19 +115,14 @@ def _is_offered(scope: VerifyScope) -> ColumnElement[bool]:
 
 
 def _read_page(engine: Engine, scope: VerifyScope, after: int) -> Sequence[Export]:
-    query = select(Export).options(joinedload(Export.request)).where(_is_offered(scope), Export.id > after)
+    query = select(Export).options(*_WHOLE).where(_is_offered(scope), Export.id > after)
     with snapshot(engine) as connection, Session(connection) as session:
         return session.scalars(query.order_by(Export.id).limit(_PAGE)).all()
 
 
-def _verify(export: Export, certificat: StoredFile | None, storage: Storage, read: CountRead) -> Verified:
+def _verify(export: Export, storage: Storage, read: CountRead) -> Verified:
     files = [(export.file_name, export.size, export.sha256)]
-    if export.report_name:
-        files.append((export.report_name, export.report_size, export.report_sha256))
-    if proof := (export.reconciliation or {}).get("proof"):
-        files.append((proof["name"], proof["size"], proof["sha256"]))
-    if certificat:
-        files.append((certificat.name, certificat.size, certificat.sha256))
+    files += [(it.file_name, it.size, it.sha256) for it in export.pieces.values()]
     findings = []
     for name, size, sha256 in files:
         try:
@@ -227,9 +219,9 @@ def _list_files(storage: Storage, code_commune: str | None) -> Iterator[Path]:
 
 
 def _find(engine: Engine, paths: Sequence[Path], seconds: float) -> Iterator[Orphan]:
-    rows = _read_rows(engine, {reported_name(path.name) for path in paths})
+    rows = _read_rows(engine, {main_name(path.name) for path in paths})
     for path in paths:
-        row = rows.get((path.parent.name, reported_name(path.name)))
+        row = rows.get((path.parent.name, main_name(path.name)))
         if row is None:
             if _age(path) > seconds:
                 yield Orphan(path, None)

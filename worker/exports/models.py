@@ -17,7 +17,7 @@ from sqlalchemy import (
     false,
     text,
 )
-from sqlalchemy.orm import Mapped, mapped_column, relationship
+from sqlalchemy.orm import Mapped, attribute_keyed_dict, mapped_column, relationship
 
 from schemas.vocabulary import ExportKind, ExportStatus, Liste, RequestOutcome
 from worker.db.types import Base, Texte, UtcDateTime, utc_now
@@ -189,9 +189,6 @@ class Export(Base):
     anomalies: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list, doc="Code, severity, column, count.")
     size: Mapped[int | None] = mapped_column(BigInteger)
     sha256: Mapped[str | None] = mapped_column(Texte)
-    report_name: Mapped[str | None] = mapped_column(Texte, doc="The report of anomalies, when there are any.")
-    report_size: Mapped[int | None] = mapped_column(BigInteger)
-    report_sha256: Mapped[str | None] = mapped_column(Texte)
     error_code: Mapped[str] = mapped_column(Texte, default="", server_default="")
     error_message: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="In French, for a clerk.")
     published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its event left on the exchange.")
@@ -211,11 +208,26 @@ class Export(Base):
     downloaded_by: Mapped[str] = mapped_column(Texte, default="", server_default="")
 
     request: Mapped[Request] = relationship(back_populates="exports")
+    pieces: Mapped[dict[str, "ExportPiece"]] = relationship(
+        collection_class=attribute_keyed_dict("kind"), order_by="ExportPiece.kind"
+    )
 
     @property
     def nom_liste(self) -> Liste:
         """The list, as a word of the vocabulary."""
         return Liste(self.liste)
+
+
+class ExportPiece(Base):
+    """A file that stands beside that of an export. The row stays when the file is purged."""
+
+    __tablename__ = "piece"
+
+    export_id: Mapped[int] = mapped_column(_Id, ForeignKey("export.id"), primary_key=True)
+    kind: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Of schemas.vocabulary.PIECES.")
+    file_name: Mapped[str] = mapped_column(Texte)
+    size: Mapped[int] = mapped_column(BigInteger)
+    sha256: Mapped[str] = mapped_column(Texte)
 
 
 class Recall(Base):
@@ -263,7 +275,7 @@ class Depot(Base):
 
 
 class Publication(Base):
-    """How a tableau was made known, as it was last declared; its certificate, once the last day is known."""
+    """How a tableau was made known, as it was last declared."""
 
     __tablename__ = "publication"
     __table_args__ = (CheckConstraint("mode IN ('affichage', 'consultation')", name="mode"),)
@@ -279,9 +291,6 @@ class Publication(Base):
     said_at: Mapped[datetime] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
     withdrawn_on: Mapped[date | None] = mapped_column(Date, doc="The day it was withdrawn, after the last one.")
     certified_on: Mapped[date | None] = mapped_column(Date, doc="The day the certificate was signed.")
-    certificat_name: Mapped[str | None] = mapped_column(Texte, doc="Beside the tableau; none until it is drawn.")
-    certificat_size: Mapped[int | None] = mapped_column(BigInteger)
-    certificat_sha256: Mapped[str | None] = mapped_column(Texte)
 
 
 class Parked(Base):

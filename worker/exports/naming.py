@@ -15,10 +15,10 @@ from sqlalchemy.orm import Session
 from common.calendrier import civil_time
 from schemas.requests import TableauPart
 from schemas.tableaux import Edition, Presentation, TypeTableau, name_tableau
-from schemas.vocabulary import ExportKind, Format, Liste
+from schemas.vocabulary import PIECES, ExportKind, Format, Liste
 from worker.exports.models import Export
 
-_BESIDE = re.compile(r"^(.+)-([^-]+)-(?:anomalies\.csv|reconciliation\.json|certificat\.pdf)$")
+_BESIDE = re.compile(rf"^(.+)-([^-]+)-(?:{'|'.join(re.escape(it.suffix) for it in PIECES.values())})$")
 
 
 class Naming(Protocol):
@@ -151,24 +151,12 @@ def _next_number(session: Session, naming: Naming, moment: datetime, taken: set[
     return number
 
 
-def report_name(file_name: str) -> str:
-    """The name of the report of anomalies beside a file: the CSV and the XML of one second have each their own."""
+def piece_name(file_name: str, piece: str) -> str:
+    """The name of a file beside another one: the CSV and the XML of one second have each their own."""
     stem, _, extension = file_name.rpartition(".")
-    return f"{stem}-{extension}-anomalies.csv"
+    return f"{stem}-{extension}-{PIECES[piece].suffix}"
 
 
-def proof_name(file_name: str) -> str:
-    """The name of the file beside a tableau that names who differs from the list of the day."""
-    stem, _, extension = file_name.rpartition(".")
-    return f"{stem}-{extension}-reconciliation.json"
-
-
-def certificat_name(file_name: str) -> str:
-    """The name of the certificate of publication beside a tableau."""
-    stem, _, extension = file_name.rpartition(".")
-    return f"{stem}-{extension}-certificat.pdf"
-
-
-def reported_name(name: str) -> str:
-    """The name of the file that a report, a reconciliation or a certificate is about; any other name is its own."""
+def main_name(name: str) -> str:
+    """The name of the file that a piece stands beside; any other name is its own."""
     return _BESIDE.sub(r"\1.\2", name)

@@ -12,14 +12,15 @@ from typing import NamedTuple
 import structlog
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, RowMapping, cast, func, select, update
 
-from schemas.vocabulary import ExportStatus
+from schemas.vocabulary import PIECES, ExportStatus
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.exports.audit import Action, record_audit
 from worker.exports.models import Depot, Export, Request
-from worker.exports.naming import certificat_name, proof_name, report_name
+from worker.exports.naming import piece_name
 from worker.exports.records import (
     ABANDONED_SECONDS,
+    FILES_SIZE,
     IS_ABANDONED,
     IS_BEING_PURGED,
     begin_purge,
@@ -123,8 +124,7 @@ def total(steps: Iterable[Purged]) -> Purged:
 def find_due(engine: Engine, days: float) -> Due:
     """What `purge_files` would do."""
     told, ready = Request.told_at.is_not(None), Export.status == ExportStatus.READY
-    size = func.coalesce(Export.size, 0) + func.coalesce(Export.report_size, 0)
-    bytes_due = cast(func.coalesce(func.sum(size).filter(told), 0), BigInteger)  # PostgreSQL's sum is a decimal
+    bytes_due = cast(func.coalesce(func.sum(FILES_SIZE).filter(told), 0), BigInteger)  # PostgreSQL's sum is a decimal
     counts = func.count().filter(told), bytes_due, func.count().filter(~told)
     old = select(*counts).select_from(Export).join(Request, Request.id == Export.request_id)
     with snapshot(engine) as connection:
@@ -159,7 +159,7 @@ def _remove(
     actor: str,
     condition: ColumnElement[bool] = IS_BEING_PURGED,
 ) -> Purged:
-    columns = Export.id, Export.code_commune, Export.file_name, Export.report_name, Export.status
+    columns = Export.id, Export.code_commune, Export.file_name, Export.status
     rows = select(*columns).where(Export.id.in_(ids), condition).with_for_update(skip_locked=True)
     with engine.begin() as connection:
         steps = [_remove_one(connection, storage, row, actor) for row in connection.execute(rows).mappings().all()]
@@ -168,11 +168,9 @@ def _remove(
 
 def _remove_one(connection: Connection, storage: Storage, row: RowMapping, actor: str) -> Purged:
     try:
-        # The names of what may stand beside are known even to a row that does not bear them, after a try that failed.
-        file_name = row["file_name"]
-        names = [file_name, row["report_name"] or report_name(file_name), proof_name(file_name)]
-        names.append(certificat_name(file_name))
-        sizes = storage.remove(row["code_commune"], names)
+        # A piece may be on the disk and have no row, after an attempt that failed.
+        names = [piece_name(row["file_name"], piece) for piece in PIECES]
+        sizes = storage.remove(row["code_commune"], [row["file_name"], *names])
     except OSError as error:
         log.warning("file_not_purged", export_id=row["id"], error=type(error).__name__)
         return Purged(failures=1)

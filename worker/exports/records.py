@@ -35,7 +35,9 @@ from sqlalchemy import (
     and_,
     bindparam,
     case,
+    delete,
     func,
+    insert,
     literal_column,
     not_,
     or_,
@@ -47,16 +49,16 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from common.calendrier import civil_day
-from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus, RequestOutcome
+from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus, Piece, RequestOutcome
 from worker.db.engine import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.error_policy import until_next_try
 from worker.errors import DatabaseAwayError, LeaseLostError, PrefectureError
 from worker.exports.lease import Lease
-from worker.exports.models import Export, Request
+from worker.exports.models import Export, ExportPiece, Request
 from worker.exports.naming import Naming, allocate_names
-from worker.exports.storage import Made, PendingFile, publish
+from worker.exports.storage import Made, PendingFile, StoredFile, publish
 
 FEW = 5_000
 """A file of so many electors is made before anybody could see how far it is."""
@@ -297,17 +299,23 @@ def mark_ready(engine: Engine, export_id: int, owner: str, made: Made, files: It
             reconciliation=made.reconciliation,
             size=made.file.size,
             sha256=made.file.sha256,
-            report_name=made.report and made.report.name,
-            report_size=made.report and made.report.size,
-            report_sha256=made.report and made.report.sha256,
             error_code="",
             error_message="",
             purged_at=None,
             verified_at=None,
         )
+        connection.execute(delete(ExportPiece).where(ExportPiece.export_id == export_id))
+        for piece, stored in made.pieces.items():
+            add_piece(connection, export_id, piece, stored)
         publish(files)
         settle(connection, [request_id])
         notify_ready(connection)
+
+
+def add_piece(connection: Connection, export_id: int, piece: Piece, stored: StoredFile) -> None:
+    """Record a file that stands beside that of an export."""
+    known = {"file_name": stored.name, "size": stored.size, "sha256": stored.sha256}
+    connection.execute(insert(ExportPiece).values(export_id=export_id, kind=piece.value, **known))
 
 
 def mark_failed(engine: Engine, export_id: int, owner: str, error: PrefectureError) -> None:
@@ -528,6 +536,10 @@ def mark_recalled(connection: Connection, export_ids: Sequence[int], recall_id: 
 
 PURGE = "purge"
 """The owner of a row whose files are being removed: with `purged_at`, the mark that a killed purge leaves."""
+
+_PIECES_SIZE = select(func.sum(ExportPiece.size)).where(ExportPiece.export_id == Export.id).scalar_subquery()
+FILES_SIZE = func.coalesce(Export.size, 0) + func.coalesce(_PIECES_SIZE, 0)
+"""Bytes of the file of an export and of what stands beside it."""
 
 IS_BEING_PURGED = and_(Export.owner == literal_column(f"'{PURGE}'"), Export.purged_at.is_not(None), ~IS_UNFINISHED)
 

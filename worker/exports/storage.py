@@ -10,9 +10,9 @@ import os
 import re
 import shutil
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
@@ -22,7 +22,7 @@ from sqlalchemy import Engine, func, select, update
 
 from common.french import format_size
 from schemas.requests import check_code_commune
-from schemas.vocabulary import ExportStatus, FileFormat
+from schemas.vocabulary import PIECES, ExportStatus, FileFormat, Piece
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.error_policy import conclude, is_waited_for
@@ -34,7 +34,8 @@ STALE_SECONDS = 3600
 """After an hour without a byte, a temporary file has no writer left (a job lasts nine minutes at most)."""
 
 DIRECTORY_MODE, FILE_MODE = 0o2750, 0o640
-_NAME = re.compile(rf"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.(?:json|{'|'.join(FileFormat)})")
+_EXTENSIONS = {*FileFormat, *(it.extension for it in PIECES.values())}
+_NAME = re.compile(rf"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.(?:{'|'.join(_EXTENSIONS)})")
 
 
 class ForeignNameError(OSError):
@@ -49,17 +50,14 @@ class StoredFile:
     size: int
     sha256: str
 
-    def to_record(self) -> dict[str, Any]:
-        """For the database."""
-        return asdict(self)
-
 
 @dataclass(frozen=True)
 class Made:
     """What is recorded of a file that was made."""
 
     file: StoredFile
-    report: StoredFile | None
+    pieces: Mapping[Piece, StoredFile]
+    """What stands beside it."""
     electeurs: int
     mineurs: int
     bloquantes: int

@@ -47,7 +47,7 @@ from worker.exports.audit import (
     record_audit,
 )
 from worker.exports.models import AuditWord, Depot, Export, Parked, Publication, Recall, Request
-from worker.exports.naming import reported_name
+from worker.exports.naming import main_name
 from worker.exports.purge import remove_files
 from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
@@ -491,7 +491,7 @@ def _remove_whole_folder(scope: ForgetScope) -> int:
     files = _list_files(scope)
     if files:
         scope.storage.require_mounted()
-    there = [reported_name(path.name) for path in files]
+    there = [main_name(path.name) for path in files]
     is_left = or_(Export.purged_at.is_(None), Export.file_name.in_(there))
     with scope.engine.connect() as connection:
         ids = connection.scalars(select(Export.id).where(Export.code_commune == scope.code_commune, is_left)).all()
@@ -546,7 +546,7 @@ def _remove_naming(scope: ForgetScope, known: Iterable[Protege], tableaux: set[i
         if path.name.startswith("."):  # nobody is at work: a killed worker left it
             unknown.append(path)
             continue
-        export_id = ids.get(reported_name(path.name))
+        export_id = ids.get(main_name(path.name))
         if export_id in naming or path.suffix == ".pdf" or not _names(path, spellings):
             continue
         if export_id is None:

@@ -28,6 +28,7 @@ from worker.errors import (
     VolumeAbsentError,
 )
 from worker.exports.models import Export, Request
+from worker.exports.records import FILES_SIZE
 from worker.monitoring import metrics
 from worker.monitoring.metrics import Samples
 from worker.notifier.channels.delivery import Channel
@@ -105,8 +106,6 @@ OTHER_TYPE = "other"
 SENT, REFUSED, SENT_PERHAPS_TWICE = "sent", "refused", "sent_perhaps_twice"
 """What becomes of a message."""
 
-_SIZE = func.coalesce(Export.size, 0) + func.coalesce(Export.report_size, 0)
-
 
 def _count(_rows: FromClause) -> Mapping[str, Sequence[ColumnElement[Any]]]:
     return {"number": [func.count()]}
@@ -136,7 +135,7 @@ REQUESTS = CountedRows(
 EXPORTS = CountedRows(
     rows=select(
         *(Export.kind, Export.type_tableau, Export.liste, Export.format, Export.status, Export.error_code),
-        *(Export.electeurs, _SIZE.label("bytes"), Export.bloquantes, Export.a_completer, Export.remarques),
+        *(Export.electeurs, FILES_SIZE.label("bytes"), Export.bloquantes, Export.a_completer, Export.remarques),
         seconds_between(Export.started_at, Export.finished_at).label("duration"),
         seconds_between(Export.created_at, Export.finished_at).label("turnaround"),
     ),

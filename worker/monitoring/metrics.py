@@ -49,7 +49,7 @@ EXPORTS = _counter("exports", "files that are settled", "kind", "tableau", "list
 FAILURES = _counter("export_failures", "files that failed, by reason", "kind", "code")
 ELECTEURS = _counter("electeurs", "electors written to list files", "liste", "format")
 MOUVEMENTS = _counter("mouvements", "mouvements printed in tableaux", "liste", "tableau")
-BYTES = _counter("file_bytes", "bytes of files and of their reports of anomalies", "kind", "format")
+BYTES = _counter("file_bytes", "bytes of files and of what stands beside them", "kind", "format")
 ANOMALIES = _counter("anomalies", "anomalies found in the register by the files", "kind", "severity")
 DURATION = _histogram("export_duration", "making of a file, its last start only", "kind", "format", bounds=_WORK)
 TURNAROUND = _histogram("export_turnaround", "from the request to the file", "kind", "format", bounds=_PATIENCE)

@@ -305,7 +305,8 @@ class RequestNotifications(Notifications):
 
 def _read_reports(session: Session, request_ids: Sequence[int]) -> dict[int, RequestReport]:
     """Everything at once, so that no transaction is open while mails are sent."""
-    query = select(Request).where(Request.id.in_(request_ids)).options(selectinload(Request.exports))
+    whole = selectinload(Request.exports).selectinload(Export.pieces)
+    query = select(Request).where(Request.id.in_(request_ids)).options(whole)
     requests = session.scalars(query).all()
     named = select(Commune.code, Commune.nom).where(Commune.code.in_({it.code_commune for it in requests}))
     names = {row.code: row.nom for row in session.execute(named)}

@@ -125,8 +125,8 @@ def _answer(
     file = read_file(context.services.state, context.commune.code, context.number("export"))
     if file is None or not file.is_ready:
         raise HTTPException(NOT_FOUND)
-    if file.purged_at or not file.report_name:
-        return _without_report(context, file, GONE if file.purged_at and file.report_name else 200)
+    if not file.report:
+        return _without_report(context, file, GONE if Piece.RAPPORT in file.pieces else 200)
     filters = {name: asked.get(name, "")[:_LONGEST] for name in _FILTERS}
     criteria = Criteria(
         severity=Severity(filters["gravite"]).label if filters["gravite"] in set(Severity) else "",

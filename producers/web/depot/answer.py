@@ -137,7 +137,7 @@ def _look(context: PageContext, file: AskedFile) -> tuple[list[Named], list[str]
     try:
         with closing(open_asked(root, file)) as delivery:
             found, others = match(file.answer, file.verdict_on or context.today, read_electeurs(delivery.file))
-        if file.report_name and found:
+        if file.report and found:
             with closing(open_asked(root, file, Piece.RAPPORT)) as report:
                 about = find_about(report.file, {it.electeur[1:4] for it in found})
             found = [Named(it.electeur, it.said, about.get(it.electeur[1:4], ())) for it in found]

@@ -22,8 +22,8 @@ from common.french import count_of, format_moment, short_date, typo
 from producers.records import WORDS, FileState
 from producers.web.dossier.reconciliation import JSON_NAME, TEXT_NAME, Sealed, write_reconciliation
 from producers.web.exports.query import AskedFile
-from producers.web.exports.stored_file import Delivery, Recorded, open_asked, open_file
-from schemas.vocabulary import FORMATS, Liste
+from producers.web.exports.stored_file import Delivery, open_asked
+from schemas.vocabulary import FORMATS, Liste, Piece
 
 LARGEST = 2**32 - 1
 """Bytes of an archive without the extensions for large ones."""
@@ -312,11 +312,9 @@ def _seal(root: Path, file: AskedFile, opened: ExitStack) -> SealedFile:
 
 def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
     """Who differs, from the file beside a tableau, intact; nobody where it has none."""
-    known = (file.reconciliation or {}).get("proof")
-    if not known:
+    if Piece.RECONCILIATION not in file.pieces:
         return ()
-    delivery = open_file(root, Recorded(file.code_commune, known["name"], known["size"], known["sha256"]))
-    with closing(delivery):
+    with closing(open_asked(root, file, Piece.RECONCILIATION)) as delivery:
         found: list[dict[str, Any]] = json.loads(delivery.file.read())["differences"]
     return found
 

@@ -91,13 +91,15 @@ def write_reconciliation(commune: str, nom: str, files: Sequence[Sealed]) -> tup
         "version": VERSION,
         "commune": {"code": commune, "nom": nom},
         "is_proved": all(verdict.is_proved for _, verdict in tableaux),
-        "listes": [{"path": it.path, "liste": it.file.liste, **_record(it)} for it in listes.values()],
+        "listes": [
+            {"path": it.path, "liste": it.file.liste, **(it.file.reconciliation or {})} for it in listes.values()
+        ],
         "tableaux": [
             {
                 "path": it.path,
                 "liste": it.file.liste,
                 "verdict": verdict.value,
-                **_record(it),
+                **(it.file.reconciliation or {}),
                 "differences": [dict(one) for one in it.differences],
             }
             for it, verdict in tableaux
@@ -114,10 +116,6 @@ def write_reconciliation(commune: str, nom: str, files: Sequence[Sealed]) -> tup
 
 def _file(sealed: Sealed | None) -> AskedFile | None:
     return sealed.file if sealed else None
-
-
-def _record(it: Sealed) -> dict[str, Any]:
-    return {name: value for name, value in (it.file.reconciliation or {}).items() if name != "proof"}
 
 
 def _describe_liste(it: Sealed) -> Iterator[str]:

@@ -13,7 +13,7 @@ from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGo
 from producers.web.forms import new_once, read_day, read_number
 from producers.web.journal.page import ACTIONS, read_history
 from producers.web.page_context import AWAY, BROKEN, CONFLICT, GONE, NOT_FOUND, PageContext
-from schemas.vocabulary import FORMATS, ExportKind, Liste, Piece
+from schemas.vocabulary import FORMATS, PIECES, ExportKind, Liste, Piece
 
 KINDS = {ExportKind.LISTE.value: "Listes électorales", ExportKind.TABLEAU.value: "Tableaux"}
 
@@ -59,7 +59,9 @@ def show(context: PageContext) -> Response:
     if file is None:
         raise HTTPException(NOT_FOUND)
     history = read_history(context.services.state, context.commune.code, file.export_id)
-    return context.render("exports/export.html", file=file, history=history, actions=ACTIONS, once=new_once())
+    return context.render(
+        "exports/export.html", file=file, PIECES=PIECES, history=history, actions=ACTIONS, once=new_once()
+    )
 
 
 def show_differences(context: PageContext) -> Response:
@@ -82,20 +84,12 @@ def download(context: PageContext) -> Response:
     return _deliver(context, asked, Piece.FICHIER)
 
 
-def download_report(context: PageContext) -> Response:
-    """Its report of anomalies; not found when there is none."""
-    asked = _asked(context)
-    if asked.is_ready and asked.report_name is None:
+def download_piece(context: PageContext) -> Response:
+    """A file that stands beside it; not found when there is none."""
+    asked, wanted = _asked(context), context.request.path_params["piece"]
+    if wanted not in PIECES or (asked.is_ready and wanted not in asked.pieces):
         raise HTTPException(NOT_FOUND)
-    return _deliver(context, asked, Piece.RAPPORT)
-
-
-def download_certificat(context: PageContext) -> Response:
-    """The certificate of publication of a tableau; not found until it is drawn."""
-    asked = _asked(context)
-    if asked.certificat_name is None:
-        raise HTTPException(NOT_FOUND)
-    return _deliver(context, asked, Piece.CERTIFICAT)
+    return _deliver(context, asked, Piece(wanted))
 
 
 def _asked(context: PageContext) -> AskedFile:
@@ -129,7 +123,7 @@ def _give(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delive
         "ETag": f'"{recorded.sha256}"',
         "Accept-Ranges": "none",
     }
-    media_type = FORMATS[recorded.name.rpartition(".")[2]].media_type
+    media_type = (PIECES.get(piece) or FORMATS[asked.format]).media_type
     if context.request.method == "HEAD":
         delivery.close()
         return Response(headers=headers, media_type=media_type)

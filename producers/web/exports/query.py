@@ -22,10 +22,10 @@ from sqlalchemy import (
 )
 
 from common.calendrier import zone_of
-from producers.records import STATE_RULES, ExportState, FileState, StateRule
-from producers.state import State, newest_first, to_day, to_document, to_instant
+from producers.records import STATE_RULES, ExportState, FileState, PieceFile, StateRule
+from producers.state import State, newest_first, to_day, to_document, to_instant, to_pieces
 from schemas.tableaux import Edition, NeverPublished, Presentation, TypeTableau, name_tableau, why_never_published
-from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, FileFormat, Format, Liste, Verdict
+from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, FileFormat, Format, Liste, Piece, Verdict
 
 LATEST = 10
 """As many as openElec's « Derniers exports »."""
@@ -55,8 +55,6 @@ class AskedFile(ExportState):
     request_id: int
     correlation_id: str
     is_bulk: bool
-    report_size: int | None
-    report_sha256: str | None
     anomalies: Sequence[dict[str, Any]]
     parameters: dict[str, Any]
     differences: dict[str, Any] | None
@@ -72,14 +70,26 @@ class AskedFile(ExportState):
     """Why it was published incomplete."""
     published_by: str
     withdrawn_on: date | None
-    certificat_name: str | None
-    certificat_size: int | None
-    certificat_sha256: str | None
 
     @property
     def is_ready(self) -> bool:
         """Whether it was made; its bytes may be purged since."""
         return self.status is ExportStatus.READY
+
+    @property
+    def files(self) -> list[PieceFile]:
+        """It and what stands beside it, once they are made."""
+        return [PieceFile(self.file_name, self.size or 0, self.sha256 or ""), *self.pieces.values()]
+
+    @property
+    def report(self) -> PieceFile | None:
+        """Its report of anomalies, while it is kept; None when there are none."""
+        return None if self.purged_at else self.pieces.get(Piece.RAPPORT)
+
+    @property
+    def certificat(self) -> PieceFile | None:
+        """The certificate of publication of a tableau, while it is kept; None until it is drawn."""
+        return None if self.purged_at else self.pieces.get(Piece.CERTIFICAT)
 
     @property
     def is_tableau(self) -> bool:
@@ -188,6 +198,7 @@ def to_file(row: Row[Any]) -> AskedFile:
         values[name] = to_day(values[name])
     for name in _DOCUMENTS:
         values[name] = to_document(values[name])
+    values["pieces"] = to_pieces(values["pieces"])
     values |= {"status": ExportStatus(values["status"]), "kind": ExportKind(values["kind"])}
     return AskedFile(**values | {"is_bulk": bool(values["is_bulk"]), "downloaded_by": values["downloaded_by"] or ""})
 

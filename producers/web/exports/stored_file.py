@@ -69,15 +69,11 @@ class Delivery:
 
 
 def record_of(asked: AskedFile, piece: Piece = Piece.FICHIER) -> Recorded | None:
-    """What the record says of a file, its report or its certificate; None while it is not made, or there is none."""
-    name, size, sha256 = asked.file_name, asked.size, asked.sha256
-    if piece is Piece.RAPPORT:
-        name, size, sha256 = asked.report_name or "", asked.report_size, asked.report_sha256
-    elif piece is Piece.CERTIFICAT:
-        name, size, sha256 = asked.certificat_name or "", asked.certificat_size, asked.certificat_sha256
-    if not asked.is_ready or not name or size is None or sha256 is None:
+    """What the record says of a file, or of one beside it; None while it is not made, or there is none."""
+    known = asked if piece is Piece.FICHIER else asked.pieces.get(piece)
+    if not asked.is_ready or known is None or known.size is None or known.sha256 is None:
         return None
-    return Recorded(asked.code_commune, name, size, sha256)
+    return Recorded(asked.code_commune, known.file_name, known.size, known.sha256)
 
 
 def open_asked(root: Path, asked: AskedFile, piece: Piece = Piece.FICHIER) -> Delivery:

@@ -135,7 +135,7 @@ def _proposed(context: PageContext, file: AskedFile) -> dict[str, str]:
 
 
 def _awaits_certificat(file: AskedFile) -> bool:
-    return bool(file.published_until and not file.certificat_name and not file.purged_at)
+    return bool(file.published_until and not file.certificat and not file.purged_at)
 
 
 def _render(

@@ -7,7 +7,7 @@ from enum import StrEnum
 from tempfile import SpooledTemporaryFile
 from typing import IO, Self
 
-from sqlalchemy import or_
+from sqlalchemy import column, exists, or_, table
 from starlette.datastructures import UploadFile
 from starlette.responses import Response
 
@@ -28,6 +28,7 @@ from producers.web.verifier.diagnosis import (
     shows_spreadsheet,
 )
 from producers.web.verifier.uploaded_file import UploadedFile
+from schemas.vocabulary import PIECES
 
 _OF_A_DOSSIER = frozenset({"LISEZ-MOI.txt", "RAPPROCHEMENT.txt", "SHA256SUMS", "manifest.json", "reconciliation.json"})
 
@@ -39,8 +40,8 @@ class Recognition(StrEnum):
     """What an uploaded file is."""
 
     INTACT = "intact"
-    RAPPORT = "rapport"
-    RAPPORT_ALTERED = "rapport_altered"
+    PIECE = "piece"
+    PIECE_ALTERED = "piece_altered"
     ALTERED = "altered"
     UNKNOWN = "unknown"
     ACCOMPANYING = "accompanying"
@@ -53,6 +54,8 @@ class VerifiedUpload:
     uploaded: UploadedFile
     recognition: Recognition
     file: AskedFile | None = None
+    label: str = ""
+    """Of a file that stands beside another one: what it is."""
     reasons: list[str] = field(default_factory=list)
     is_from_spreadsheet: bool = False
 
@@ -125,16 +128,17 @@ class _KnownFiles:
     def look_up(cls, context: PageContext, uploaded: Sequence[UploadedFile]) -> Self:
         state, commune = context.services.state, context.commune.code
         digests: dict[str, list[AskedFile]] = {}
-        for file in _find_by_sha256(state, commune, [it.sha256 for it in uploaded]):
-            for sha256 in {file.sha256, file.report_sha256} - {None}:
-                digests.setdefault(sha256 or "", []).append(file)
-        found = _find_by_name(state, commune, [name for it in uploaded for name in it.likely_names])
-        return cls(digests, {name: file for file in found for name in (file.report_name, file.file_name) if name})
+        for file in _find(state, commune, "sha256", [it.sha256 for it in uploaded]):
+            for sha256 in {it.sha256 for it in file.files}:
+                digests.setdefault(sha256, []).append(file)
+        found = _find(state, commune, "file_name", [name for it in uploaded for name in it.likely_names])
+        return cls(digests, {it.file_name: file for file in found for it in reversed(file.files)})
 
     def by_sha256(self, uploaded: UploadedFile) -> AskedFile | None:
         """Of several with the same bytes (a list asked for twice on one day), the one with that name, or the last."""
         same = self.digests.get(uploaded.sha256, ())
-        named = (it for it in same if {it.file_name, it.report_name} & set(uploaded.likely_names))
+        likely = uploaded.likely_names  # the most likely first
+        named = (file for name in likely for file in same if any(it.file_name == name for it in file.files))
         return next(named, same[-1] if same else None)
 
     def by_name(self, uploaded: UploadedFile) -> AskedFile | None:
@@ -151,19 +155,21 @@ def _recognise_each(context: PageContext, entries: Sequence[UploadedFile]) -> li
 
 def _recognise(uploaded: UploadedFile, known: _KnownFiles, comparison: CsvComparison | None = None) -> VerifiedUpload:
     file = known.by_sha256(uploaded)
+    if file and file.sha256 == uploaded.sha256:
+        return VerifiedUpload(uploaded, Recognition.INTACT, file)
     if file:
-        return VerifiedUpload(
-            uploaded, Recognition.INTACT if file.sha256 == uploaded.sha256 else Recognition.RAPPORT, file
-        )
+        same = next(kind for kind, it in file.pieces.items() if it.sha256 == uploaded.sha256)
+        return VerifiedUpload(uploaded, Recognition.PIECE, file, PIECES[same].label)
     made = known.by_name(uploaded)
-    if made and made.report_name in uploaded.likely_names:
-        return VerifiedUpload(uploaded, Recognition.RAPPORT_ALTERED, made)
+    for kind, it in made.pieces.items() if made else ():
+        if it.file_name in uploaded.likely_names:
+            return VerifiedUpload(uploaded, Recognition.PIECE_ALTERED, made, PIECES[kind].label)
     return VerifiedUpload(
         uploaded,
         Recognition.ALTERED if made else Recognition.UNKNOWN,
         made,
-        explain(uploaded, made, comparison),
-        shows_spreadsheet(uploaded, comparison),
+        reasons=explain(uploaded, made, comparison),
+        is_from_spreadsheet=shows_spreadsheet(uploaded, comparison),
     )
 
 
@@ -183,32 +189,17 @@ def _base(name: str) -> str:
     return name.rpartition("/")[2]
 
 
-def _find_by_sha256(state: State, commune: str, digests: Iterable[str]) -> list[AskedFile]:
-    """The files whose bytes, or those of the report beside them, have one of these SHA-256, the last one last.
+_PIECES = table("pieces", *(column(name) for name in ("export_id", "file_name", "sha256")))
+
+
+def _find(state: State, commune: str, name: str, values: Iterable[str]) -> list[AskedFile]:
+    """The files that have one of these values in the column `name`, or beside which a file has; the last one last.
 
     Raises:
         StateAwayError: the database did not answer.
     """
-    given = set(digests)
+    given, view = set(values), DERNIERS_EXPORTS.c
     if not given:
         return []
-    view = DERNIERS_EXPORTS.c
-    found = select_made(commune).where(or_(view.sha256.in_(given), view.report_sha256.in_(given)))
-    return read_all(state, found.order_by(view.export_id))
-
-
-def _find_by_name(state: State, commune: str, names: Iterable[str]) -> list[AskedFile]:
-    """The files that have one of these names, or whose report has.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    given = set(names)
-    if not given:
-        return []
-    return read_all(
-        state,
-        select_made(commune).where(
-            or_(DERNIERS_EXPORTS.c.file_name.in_(given), DERNIERS_EXPORTS.c.report_name.in_(given))
-        ),
-    )
+    beside = exists().where(_PIECES.c.export_id == view.export_id, _PIECES.c[name].in_(given))
+    return read_all(state, select_made(commune).where(or_(view[name].in_(given), beside)).order_by(view.export_id))

@@ -9,7 +9,7 @@ from typing import IO
 
 from common.file_kind import START, FileKind, list_files, open_archive, recognise
 from common.files import CHUNK
-from schemas.vocabulary import FileFormat
+from schemas.vocabulary import PIECES, FileFormat
 
 ARCHIVE_BYTES = 512 << 20
 """Of all that an archive holds, once it is out of it: as much as may be uploaded."""
@@ -17,9 +17,10 @@ ARCHIVE_BYTES = 512 << 20
 COLUMNS = 29
 """Of the CSV of a list. Arrêté du 12 novembre 2013, art. 2."""
 
+_PIECES = {stem: extension for stem, _, extension in (it.suffix.rpartition(".") for it in PIECES.values())}
 _NAME = re.compile(
     r"(?P<file>(?:liste|tableau)-[A-Za-z0-9_-]+-\d{8}-\d{6})(?P<number>-[2-9]|-[1-9]\d{1,4})?"
-    rf"(?P<report>-(?:{'|'.join(FileFormat)})-anomalies)?",
+    rf"(?P<piece>-(?:{'|'.join(FileFormat)})-(?:{'|'.join(_PIECES)}))?",
     re.ASCII,
 )
 _EXTENSION = re.compile(r"\.([A-Za-z0-9]{1,5})$", re.ASCII)
@@ -64,8 +65,8 @@ class UploadedFile:
         match = _NAME.search(self.name)
         if not match:
             return []
-        if match["report"]:
-            return [f"{match[0]}.csv"]
+        if match["piece"]:
+            return [f"{match[0]}.{_PIECES[match['piece'].rpartition('-')[2]]}"]
         extensions = [*([self.extension] if self.extension in set(FileFormat) else []), *FileFormat]
         stems = dict.fromkeys((match[0], match["file"]))  # a browser may have added the number itself
         return [f"{stem}.{extension}" for stem in stems for extension in dict.fromkeys(extensions)]

@@ -28,7 +28,7 @@ from tests.parts.wait import wait_until
 from worker.arrivals import Preview
 from worker.demo.libreville import LIBREVILLE
 from worker.exports.models import Depot, Export, Request
-from worker.exports.naming import reported_name
+from worker.exports.naming import main_name
 from worker.exports.storage import SENTINEL
 
 ROUNDS = 4
@@ -262,5 +262,5 @@ def _play_round(stage: Stage, steps: Sequence[Step], chance: Random) -> None:
 
 def _without_row(stage: Stage) -> list[str]:
     with Session(stage.town.engine) as session:
-        known = {reported_name(name) for name in session.scalars(select(Export.file_name))}
-    return [path.name for path in stage.town.exports.glob("*/[!.]*") if reported_name(path.name) not in known]
+        known = {main_name(name) for name in session.scalars(select(Export.file_name))}
+    return [path.name for path in stage.town.exports.glob("*/[!.]*") if main_name(path.name) not in known]

@@ -36,3 +36,7 @@ INSERT INTO reminder (id, code_commune, day) VALUES (1, '13900', '2026-11-05');
 INSERT INTO reminder_echeance (code_commune, echeance, due_on, days, until, scrutin, reminder_id) VALUES ('13900', 'vingt_jours', '2027-03-22', 7, '2027-03-22', '2027-04-11', 1);
 INSERT INTO notification (id, request_id, recipient, code_commune, kind, channel, address, message_id, sent_at, settled_at, attempts) VALUES (1, 1, 'courriel:mairie@libreville.example', '13900', 'pret', 'courriel', 'mairie@libreville.example', '<1@x.example>', '2026-11-01 08:00:03.000', '2026-11-01 08:00:03.000', 1);
 INSERT INTO notification (id, request_id, recipient, code_commune, kind, channel, address, message_id) VALUES (2, 2, 'courriel:mairie@libreville.example', '13900', 'pret', 'courriel', 'mairie@libreville.example', '<2@x.example>');
+UPDATE export SET report_name = 'liste-P-1-csv-anomalies.csv', report_size = 13, report_sha256 = 'a1' WHERE id = 1;
+UPDATE export SET reconciliation = '{"apres": 2, "proof": {"name": "tableau-4-pdf-reconciliation.json", "size": 14, "sha256": "a2"}}' WHERE id = 4;
+UPDATE export SET reconciliation = '{"apres": 3, "proof": null}' WHERE id = 2;
+UPDATE publication SET certificat_name = 'tableau-4-pdf-certificat.pdf', certificat_size = 15, certificat_sha256 = 'a3' WHERE export_id = 4;

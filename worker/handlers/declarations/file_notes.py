@@ -20,14 +20,14 @@ from schemas.declarations import (
 )
 from schemas.envelope import CloudEvent
 from schemas.tableaux import Edition, why_never_published
-from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, Piece
+from schemas.vocabulary import FORMATS, PIECES, ExportKind, ExportStatus, Piece
 from worker.db.engine import snapshot
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.audit import Action, record_audit
 from worker.exports.depots import PublicationDays, read_depots, write_depot, write_publication, write_verdict
 from worker.exports.models import Export
-from worker.exports.naming import certificat_name, report_name
+from worker.exports.naming import piece_name
 from worker.exports.parked import depot_key
 from worker.exports.records import mark_downloaded
 from worker.handlers.declarations.declaration import Declaration, refuse_future
@@ -219,14 +219,9 @@ def _describe_publication(file: Export, it: TableauPublished) -> str:
 
 
 def _describe_piece(file: Export, piece: Piece) -> str:
-    match piece:
-        case Piece.RAPPORT:
-            return file.report_name or report_name(file.file_name)
-        case Piece.CERTIFICAT:
-            return certificat_name(file.file_name)
-        case Piece.DOSSIER:
-            return f"{file.file_name} (dossier de dépôt)"
-    return file.file_name
+    if piece in PIECES:
+        return piece_name(file.file_name, piece)
+    return f"{file.file_name} (dossier de dépôt)" if piece is Piece.DOSSIER else file.file_name
 
 
 def read_file_note(event: CloudEvent, services: Services, authorization: Authorization) -> FileDeclaration:

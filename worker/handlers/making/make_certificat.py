@@ -11,14 +11,15 @@ from common.french import at_commune, format_moment, of_commune, weekday_date
 from common.law import law_of
 from common.texte import clean
 from schemas.tableaux import Presentation, why_never_published
-from schemas.vocabulary import ExportKind, PublicationMode
+from schemas.vocabulary import ExportKind, Piece, PublicationMode
 from worker.db.engine import snapshot
 from worker.domain.tableau.model import Signataire, Signatures, Tableau
 from worker.errors import DiskFullError
-from worker.exports.depots import PublicationDays, take_uncertified, write_certificat
+from worker.exports.depots import PublicationDays, take_uncertified
 from worker.exports.lease import new_owner
 from worker.exports.models import Export
-from worker.exports.naming import certificat_name, titre_of
+from worker.exports.naming import piece_name, titre_of
+from worker.exports.records import add_piece
 from worker.exports.storage import Storage, publish
 from worker.registre.communes import read_commune
 from worker.registre.reference import name_departement
@@ -54,9 +55,9 @@ def keep_certificat(engine: Engine, registre: Engine, storage: Storage, file: Ex
             published = take_uncertified(connection, file.id)
             if published is None:
                 return
-            with storage.pending(file.code_commune, certificat_name(file.file_name), new_owner()) as pdf:
+            with storage.pending(file.code_commune, piece_name(file.file_name, Piece.CERTIFICAT), new_owner()) as pdf:
                 render_letter(*compose_certificat(file, published, nom, departement), pdf)
-                write_certificat(connection, file.id, pdf.finish())
+                add_piece(connection, file.id, Piece.CERTIFICAT, pdf.finish())
                 publish([pdf])
     except DiskFullError as full:
         log.warning("certificat_not_drawn", export_id=file.id, error=full.code)

@@ -16,14 +16,14 @@ from sqlalchemy.orm import Session
 
 from common.calendrier import civil_day
 from common.texte import clean
-from schemas.vocabulary import FORMATS, ExportKind, Format, Severity
+from schemas.vocabulary import FORMATS, ExportKind, Format, Piece, Severity
 from worker.db.engine import snapshot
 from worker.domain.fingerprint import Digests, Expected, KnownMouvement, expect, find_changes, summarise
 from worker.errors import CountMismatchError
 from worker.exports.depots import Fingerprint, LastDepot, find_last_depot, lacks_fingerprint, write_fingerprint
 from worker.exports.lease import STILL_SECONDS, Heartbeat
 from worker.exports.models import Export
-from worker.exports.naming import report_name
+from worker.exports.naming import piece_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, Storage
 from worker.handlers.services import Services
@@ -52,7 +52,7 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
     """
     liste_format, storage = LISTE_FORMATS[Format(export.format)], services.storage
     with (
-        storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
+        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RAPPORT), owner) as report,
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
         comparison = DepotComparison.begin(services.engine, storage, export)
@@ -77,14 +77,13 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
         if written != census.electeurs:
             raise CountMismatchError(f"{written} lignes écrites pour {census.electeurs} électeurs comptés.")
         stored = file.finish()
-        report_stored = report.finish() if tally.counts else None
         if liste_format.validate:
             heartbeat.expect(STILL_SECONDS + stored.size / VALIDATED_BYTES_PER_SECOND)
             liste_format.validate(file.temporary, services.xsd)
 
         made = Made(
             file=stored,
-            report=report_stored,
+            pieces={Piece.RAPPORT: report.finish()} if tally.counts else {},
             electeurs=census.electeurs,
             mineurs=census.mineurs,
             bloquantes=tally.total(Severity.BLOCKING),
@@ -94,7 +93,7 @@ def make_liste(export: Export, owner: str, heartbeat: Heartbeat, services: Servi
             rests_on=rests_on,
             reconciliation={"liste_on": spec.today, "version": spec.version, "electeurs": census.electeurs},
         )
-        mark_ready(services.engine, export.id, owner, made, [report, file] if report_stored else [file])
+        mark_ready(services.engine, export.id, owner, made, [report, file] if made.pieces else [file])
 
 
 def read_spec(connection: Connection, export: Export, services: Services) -> ListeSpec:

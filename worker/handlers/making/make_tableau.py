@@ -14,7 +14,7 @@ from common.french import count_of, short_date
 from common.incomplete import describe_missing
 from common.texte import clean
 from schemas.tableaux import Presentation, Repere
-from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Severity
+from schemas.vocabulary import ExportKind, ExportStatus, Liste, Nature, Piece, Severity
 from worker.db.engine import snapshot
 from worker.domain.identite import FORGOTTEN, Identite, identite
 from worker.domain.majorite import (
@@ -46,7 +46,7 @@ from worker.domain.tableau.demande import Demande, is_in
 from worker.domain.tableau.model import NUMERO_PROVISOIRE, Tableau, fetch_in_batches
 from worker.exports.lease import Heartbeat
 from worker.exports.models import Export
-from worker.exports.naming import proof_name, report_name
+from worker.exports.naming import piece_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, PendingFile
 from worker.handlers.making.make_liste import read_spec
@@ -98,8 +98,8 @@ def make_tableau(export: Export, owner: str, heartbeat: Heartbeat, services: Ser
 
     storage = services.storage
     with (
-        storage.pending(export.code_commune, report_name(export.file_name), owner) as report,
-        storage.pending(export.code_commune, proof_name(export.file_name), owner) as proof,
+        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RAPPORT), owner) as report,
+        storage.pending(export.code_commune, piece_name(export.file_name, Piece.RECONCILIATION), owner) as proof,
         storage.pending(export.code_commune, export.file_name, owner) as file,
     ):
         with snapshot(services.registre) as connection:
@@ -113,15 +113,14 @@ def make_tableau(export: Export, owner: str, heartbeat: Heartbeat, services: Ser
             pages = render_tableau(marked(tableau, tally), file)
             reconciliation = subject.reconcile(tableau)
         stored = file.finish()
-        beside = [report] if tally.counts else []
-        record = None
-        if reconciliation:
-            record = reconciliation.to_record() | {"proof": write_proof(reconciliation, export.label, proof)}
-            beside += [proof] if reconciliation.differences else []
+        beside = {Piece.RAPPORT: report} if tally.counts else {}
+        if reconciliation and reconciliation.differences:
+            write_proof(reconciliation, export.label, proof)
+            beside[Piece.RECONCILIATION] = proof
 
         made = Made(
             file=stored,
-            report=report.finish() if tally.counts else None,
+            pieces={piece: pending.finish() for piece, pending in beside.items()},
             electeurs=tableau.mouvements,
             mineurs=0,
             bloquantes=tally.total(Severity.BLOCKING),
@@ -130,9 +129,9 @@ def make_tableau(export: Export, owner: str, heartbeat: Heartbeat, services: Ser
             a_completer=tally.total(Severity.TO_COMPLETE),
             pages=pages,
             rests_on=subject.rests_on,
-            reconciliation=record,
+            reconciliation=reconciliation.to_record() if reconciliation else None,
         )
-        mark_ready(services.engine, export.id, owner, made, [*beside, file])
+        mark_ready(services.engine, export.id, owner, made, [*beside.values(), file])
 
 
 def _read_age_before(engine: Engine, export: Export, demande: Demande) -> date | None:
@@ -159,16 +158,13 @@ def marked(tableau: Tableau, tally: Tally) -> Tableau:
     return replace(tableau, mention=" — ".join(filter(None, mentions)))
 
 
-def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -> dict[str, Any] | None:
-    """Name who differs in a file of the clerk's, beside the tableau; what the row says of it, None when nobody does."""
-    if not reconciliation.differences:
-        return None
+def write_proof(reconciliation: Reconciliation, label: str, file: PendingFile) -> None:
+    """Name the electors who differ, in a file beside the tableau."""
     document = reconciliation.to_record() | {
         "label": label,
         "differences": [difference.to_record() for difference in reconciliation.differences],
     }
     file.write(f"{json.dumps(document, ensure_ascii=False, indent=2)}\n".encode())
-    return file.finish().to_record()
 
 
 @dataclass(frozen=True)

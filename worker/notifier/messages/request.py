@@ -17,7 +17,7 @@ from common.french import (
 from common.incomplete import describe_missing
 from common.texte import clean
 from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, PreviewStatus, RequestOutcome, Severity, Wish
+from schemas.vocabulary import FORMATS, ExportKind, ExportStatus, Piece, PreviewStatus, RequestOutcome, Severity, Wish
 from worker.arrivals import Preview
 from worker.exports.models import Export, Recall, Request
 from worker.exports.records import RECALLED
@@ -228,8 +228,8 @@ def _facts(export: Export) -> Iterator[LabelledValue]:
             yield "Remarques", format_number(export.remarques)
             yield "Taille", format_size(export.size or 0)
             yield "SHA-256", export.sha256 or ""
-            if export.report_name:
-                yield "Rapport d'anomalies", export.report_name
+            if report := export.pieces.get(Piece.RAPPORT):
+                yield "Rapport d'anomalies", report.file_name
         case ExportStatus.FAILED:
             yield "Raison", export.error_message
             yield "Que faire", _ASK_AGAIN.get(export.error_code, _ASK_FOR_HELP)

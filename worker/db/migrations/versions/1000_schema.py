@@ -52,6 +52,7 @@ def upgrade() -> None:
     op.execute("DROP VIEW IF EXISTS mouvements_sans_motif")
     _add_columns()
     _add_indexes()
+    _gather_pieces()
     with op.batch_alter_table("reminder_echeance") as batch:
         batch.alter_column("scrutin", existing_type=sa.Date(), nullable=True)
     add_decreed_scrutin(op.get_bind())
@@ -128,6 +129,47 @@ def _change_types(connection: sa.Connection) -> None:
 def _as_note(verdict: dict[str, Any]) -> dict[str, Any]:
     about = {name: verdict[name] for name in ("commune", "exports", "requested_by")}
     return about | {"note": {"kind": "verdict"} | {name: it for name, it in verdict.items() if name not in about}}
+
+
+_MOVED = {
+    "export": ("report_name", "report_size", "report_sha256"),
+    "publication": ("certificat_name", "certificat_size", "certificat_sha256"),
+}
+"""Columns whose values go to the table `piece`."""
+
+_PIECES = """
+INSERT INTO piece (export_id, kind, file_name, size, sha256)
+SELECT id, 'rapport', report_name, report_size, report_sha256 FROM export WHERE report_name IS NOT NULL
+UNION ALL
+SELECT export_id, 'certificat', certificat_name, certificat_size, certificat_sha256 FROM publication
+WHERE certificat_name IS NOT NULL
+UNION ALL
+SELECT id, 'reconciliation', reconciliation -> 'proof' ->> 'name',
+       CAST(reconciliation -> 'proof' ->> 'size' AS bigint), reconciliation -> 'proof' ->> 'sha256'
+FROM export WHERE reconciliation -> 'proof' ->> 'name' IS NOT NULL
+"""
+_WITHOUT_PROOF = {
+    "postgresql": "UPDATE export SET reconciliation = (reconciliation::jsonb - 'proof')::json",
+    "sqlite": "UPDATE export SET reconciliation = json_remove(reconciliation, '$.proof')",
+}
+
+
+def _gather_pieces() -> None:
+    """Move what is known of the files beside another one to a table of its own."""
+    op.execute("DROP VIEW IF EXISTS derniers_exports")  # it has the columns that go
+    op.create_table(
+        "piece",
+        sa.Column("export_id", sa.BigInteger().with_variant(sa.Integer, "sqlite"), nullable=False),
+        *(sa.Column(name, Texte, nullable=False) for name in ("kind", "file_name", "sha256")),
+        sa.Column("size", sa.BigInteger, nullable=False),
+        sa.PrimaryKeyConstraint("export_id", "kind", name="pk_piece"),
+        sa.ForeignKeyConstraint(["export_id"], ["export.id"], name="fk_piece_export_id"),
+    )
+    op.execute(_PIECES)
+    op.execute(f"{_WITHOUT_PROOF[op.get_bind().dialect.name]} WHERE reconciliation IS NOT NULL")
+    for table, columns in _MOVED.items():
+        for column in columns:
+            op.drop_column(table, column)
 
 
 def _follow_models() -> None:
