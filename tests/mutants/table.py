@@ -2766,8 +2766,8 @@ SECURITY = [
     ),
     Mutant(
         "words-without-lines",
-        "for pseudonym in set(connection.scalars(select(AuditWord.pseudonym))) - kept:",
-        "for pseudonym in ():",
+        "connection.execute(delete(AuditWord).where(~is_named))",
+        "pass",
         ("test_what_only_old_lines_said_leaves_with_them",),
     ),
     Mutant(

@@ -352,10 +352,8 @@ def _delete_before(connection: Connection, before: datetime) -> int:
         return int(connection.execute(text("SELECT purge_audit(:before)"), {"before": before}).scalar_one())
     first_kept = select(func.min(Audit.id)).where(Audit.at >= before).scalar_subquery()
     removed = connection.execute(delete(Audit).where(Audit.id < first_kept)).rowcount
-    left = connection.execute(select(Audit.actor, Audit.detail))
-    kept = {it for row in left for value in row for it in _PSEUDONYM.findall(value)}
-    for pseudonym in set(connection.scalars(select(AuditWord.pseudonym))) - kept:
-        connection.execute(delete(AuditWord).where(AuditWord.pseudonym == pseudonym))
+    is_named = select(Audit.id).where(func.instr(Audit.actor + " " + Audit.detail, AuditWord.pseudonym) > 0).exists()
+    connection.execute(delete(AuditWord).where(~is_named))
     return removed
 
 
