@@ -1,14 +1,13 @@
 """What a person did with files, or knows of the register: the `data` of the events that ask for no file."""
 
-from typing import Annotated, ClassVar, Literal, get_args
+from typing import Annotated, Any, ClassVar, Literal, Self, get_args
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictInt
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, Field, StrictBool, StrictInt, model_validator
 
 from schemas.requests import LARGEST_ID, CodeCommune, Contract, ExportIds, Jour, RequestedBy, SaidReason, check_text
 from schemas.topology import (
-    REQUEST_DOUBT_DECIDE,
+    REQUEST_DECLARATION,
     REQUEST_FILE_NOTED,
-    REQUEST_REGISTER_NOTE,
 )
 from schemas.vocabulary import (
     Categorie,
@@ -16,9 +15,7 @@ from schemas.vocabulary import (
     Liste,
     Piece,
     PublicationMode,
-    SeenPage,
     Verdict,
-    Wish,
     parse_liste,
 )
 
@@ -91,8 +88,6 @@ class TableauPublished(Contract):
 FileNote = FileDownloaded | FileDeposited | VerdictReceived | TableauPublished
 """What may be noted of files, distinguished by `kind`."""
 
-NOTE_KINDS = frozenset(it.model_fields["kind"].default for it in get_args(FileNote))
-
 
 class FileNoted(Contract):
     """What a person did with files."""
@@ -105,17 +100,6 @@ class FileNoted(Contract):
     requested_by: RequestedBy
 
 
-class DoubtDecided(Contract):
-    """Somebody says whether a radiation and an inscription are one person. Once: it is not taken back."""
-
-    EVENT_TYPE: ClassVar[str] = REQUEST_DOUBT_DECIDE
-
-    commune: CodeCommune
-    doubt: Annotated[StrictInt, Field(ge=1, le=LARGEST_ID, description="Its number, as `doutes` lists it.")]
-    decision: DoubtDecision
-    requested_by: RequestedBy
-
-
 _RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
 _Line = Annotated[str, AfterValidator(check_text), Field(max_length=200)]
 _AboutListe = Annotated[
@@ -125,34 +109,40 @@ _AboutListe = Annotated[
 ]
 
 
+def _require_libelle(schema: dict[str, Any]) -> None:
+    removed = {"properties": {"removed": {"const": True}}, "required": ["removed"]}
+    libelle = {"properties": {"libelle": {"type": "string", "minLength": 1}}, "required": ["libelle"]}
+    schema |= {"if": removed, "else": libelle}
+
+
+_Removed = Annotated[StrictBool, Field(description="True: it was noted by mistake.")]
+_Replaces = Annotated[Jour | None, Field(description="The day that was noted by mistake.")]
+
+
 class ReunionNoted(Contract):
     """The commission de contrôle has met. Code électoral, art. L. 19."""
 
-    act: Literal["reunion_noted"] = "reunion_noted"
+    kind: Literal["reunion"] = "reunion"
     jour: Annotated[Jour, Field(description="The day, not a later one than today.")]
     liste: _AboutListe = None
     has_deliberated: Annotated[
         StrictBool, Field(description="False: no quorum, or as many votes on each side (art. R. 10).")
     ] = True
-    replaces: Annotated[Jour | None, Field(description="The day that was noted by mistake.")] = None
-    reason: SaidReason = ""
-
-
-class ReunionRemoved(Contract):
-    """It has not: the meeting was noted by mistake."""
-
-    act: Literal["reunion_removed"] = "reunion_removed"
-    jour: Jour
-    liste: _AboutListe = None
+    removed: _Removed = False
+    replaces: _Replaces = None
     reason: SaidReason = ""
 
 
 class ScrutinNoted(Contract):
-    """A poll of the commune; noted again, what is known of it is replaced. Those of the whole country are not hers."""
+    """A poll of the commune; a later note replaces it. The commune does not note polls of the whole country."""
 
-    act: Literal["scrutin_noted"] = "scrutin_noted"
+    kind: Literal["scrutin"] = "scrutin"
+    model_config = ConfigDict(json_schema_extra=_require_libelle)
+
     jour: Annotated[Jour, Field(description="The day of the vote, that of its round.")]
-    libelle: Annotated[_Line, Field(min_length=1, description="What is voted on, and which round.")]
+    libelle: Annotated[
+        _Line, Field(description="What is voted on, and which round. Required unless the poll is removed.")
+    ] = ""
     cloture: Annotated[Jour | None, Field(description="Last day to register, when it is not the usual one.")] = None
     publication_due: Annotated[
         Jour | None,
@@ -164,16 +154,15 @@ class ScrutinNoted(Contract):
     texte: Annotated[
         _Line, Field(description="The text that fixes these two, required then: « décret n° 2024-527 du 9 juin 2024 ».")
     ] = ""
-    replaces: Annotated[Jour | None, Field(description="The day that was noted by mistake.")] = None
+    removed: _Removed = False
+    replaces: _Replaces = None
     reason: SaidReason = ""
 
-
-class ScrutinRemoved(Contract):
-    """The commune does not vote on that day."""
-
-    act: Literal["scrutin_removed"] = "scrutin_removed"
-    jour: Jour
-    reason: SaidReason = ""
+    @model_validator(mode="after")
+    def _check_libelle(self) -> Self:
+        if not self.removed and not self.libelle:
+            raise ValueError("libelle est attendu : ce qu'on élit, et quel tour")
+        return self
 
 
 class CompletedMotif(Contract):
@@ -197,14 +186,14 @@ class CompletedMotif(Contract):
 class MotifsCompleted(Contract):
     """The dates and motifs of mouvements: all are noted, or none."""
 
-    act: Literal["motifs_completed"] = "motifs_completed"
+    kind: Literal["motifs"] = "motifs"
     motifs: Annotated[list[CompletedMotif], Field(min_length=1, max_length=MOST_MOTIFS)]
 
 
 class BureauDescribed(Contract):
     """What the REU's export did not say of a bureau; what is absent stays as it was."""
 
-    act: Literal["bureau_described"] = "bureau_described"
+    kind: Literal["bureau"] = "bureau"
     bureau: Annotated[str, Field(pattern=r"^[0-9A-Za-z-]{1,10}$", description="Its code: `0001`.")]
     code_canton: Annotated[
         str | None, Field(pattern=r"^(2[AB]|[0-9]{2})[0-9]{2,3}$", description="INSEE: 4 characters, 5 overseas.")
@@ -214,96 +203,51 @@ class BureauDescribed(Contract):
     libelle_circonscription: _Line | None = None
 
 
+def _require_one(schema: dict[str, Any]) -> None:
+    schema["oneOf"] = [
+        {"properties": {name: {"type": "integer"}}, "required": [name]} for name in ("electeur", "lifted")
+    ]
+
+
 class ElecteurProtected(Contract):
-    """No tableau prints the address of an elector any more. Code électoral, art. L. 37."""
+    """No tableau prints the address of the elector. Code électoral, art. L. 37. No event names the elector."""
 
-    act: Literal["electeur_protected"] = "electeur_protected"
-    electeur: Annotated[_RowId, Field(description="Her row on a list of now: no event names her.")]
+    kind: Literal["protection"] = "protection"
+    model_config = ConfigDict(json_schema_extra=_require_one)
 
+    electeur: Annotated[_RowId | None, Field(description="To protect: the row of the elector on a current list.")] = (
+        None
+    )
+    lifted: Annotated[_RowId | None, Field(description="To lift a protection: the row of the protection.")] = None
 
-class ProtectionLifted(Contract):
-    """Tableaux print the address of an elector again."""
-
-    act: Literal["protection_lifted"] = "protection_lifted"
-    protection: Annotated[_RowId, Field(description="The row of her protection.")]
-
-
-class WishesChosen(Contract):
-    """What the agent who sends it wants to be mailed about the commune; nothing, when there is none."""
-
-    act: Literal["wishes_chosen"] = "wishes_chosen"
-    wishes: Annotated[list[Wish], Field(max_length=10)]
+    @model_validator(mode="after")
+    def _check_one(self) -> Self:
+        if (self.electeur is None) == (self.lifted is None):
+            raise ValueError("electeur ou lifted est attendu, pas les deux")
+        return self
 
 
-class ElecteursSeen(Contract):
-    """A page that names electors was shown, for the audit trail."""
+class DoubtDecided(Contract):
+    """Whether a radiation and an inscription are one person. A decision is final."""
 
-    act: Literal["electeurs_seen"] = "electeurs_seen"
-    page: SeenPage
-    electeurs: Annotated[StrictInt, Field(ge=0, le=LARGEST_ID, description="How many it named.")]
-    export: Annotated[_RowId | None, Field(description="The file that it was about.")] = None
-
-
-class AnomaliesHandled(Contract):
-    """Somebody says that she corrected, in the REU, what lines of a file's report of anomalies name; or not yet."""
-
-    act: Literal["anomalies_handled"] = "anomalies_handled"
-    export: _RowId
-    lines: Annotated[
-        list[_RowId],
-        Field(min_length=1, max_length=200, description="Lines of the report, the first after the titles is 1."),
-    ]
-    is_handled: Annotated[bool, Field(description="False: it is to be done after all.")] = True
+    kind: Literal["doubt"] = "doubt"
+    doubt: Annotated[_RowId, Field(description="Its number, as `declare --show doubt` lists it.")]
+    decision: DoubtDecision
 
 
-class DownloadBegun(Contract):
-    """A file is about to be given: said before its first byte, so that what is cut off leaves a line too."""
-
-    act: Literal["download_begun"] = "download_begun"
-    export: _RowId
-    piece: Piece = Piece.FICHIER
+RegisterNote = ReunionNoted | ScrutinNoted | MotifsCompleted | BureauDescribed | ElecteurProtected | DoubtDecided
+"""What may be noted of the register, distinguished by `kind`."""
 
 
-class LoggedIn(Contract):
-    """A provider of identities vouched for the agent; the first time, she is bound to the identity that it knows."""
-
-    act: Literal["logged_in"] = "logged_in"
-    identity: Annotated[
-        str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the issuer, an end of line, and the subject.")
-    ]
-
-
-class SettingsReported(Contract):
-    """What a program runs with, secrets masked, for the audit trail; said at its start, recorded once per change."""
-
-    act: Literal["settings_reported"] = "settings_reported"
-    settings: Annotated[str, Field(min_length=1, max_length=8000)]
-
-
-RegisterAct = (
-    ReunionNoted
-    | ReunionRemoved
-    | ScrutinNoted
-    | ScrutinRemoved
-    | MotifsCompleted
-    | BureauDescribed
-    | ElecteurProtected
-    | ProtectionLifted
-    | WishesChosen
-    | ElecteursSeen
-    | AnomaliesHandled
-    | DownloadBegun
-    | LoggedIn
-    | SettingsReported
-)
-"""What may be noted, told apart by `act`."""
-
-
-class RegisterNoted(Contract):
+class RegisterDeclared(Contract):
     """What the town hall knows and no export of the REU says."""
 
-    EVENT_TYPE: ClassVar[str] = REQUEST_REGISTER_NOTE
+    EVENT_TYPE: ClassVar[str] = REQUEST_DECLARATION
 
     commune: CodeCommune
-    note: Annotated[RegisterAct, Field(discriminator="act")]
+    note: Annotated[RegisterNote, Field(discriminator="kind")]
     requested_by: RequestedBy
+
+
+NOTE_KINDS = frozenset(it.model_fields["kind"].default for it in get_args(FileNote | RegisterNote))
+"""The kinds of both events."""

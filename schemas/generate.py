@@ -9,7 +9,7 @@ from pydantic import BaseModel
 
 from schemas import topology
 from schemas.conformance import conformance_cases
-from schemas.declarations import DoubtDecided, FileNoted, RegisterNoted
+from schemas.declarations import FileNoted, RegisterDeclared
 from schemas.envelope import CloudEvent
 from schemas.events import (
     EcheanceNear,
@@ -97,15 +97,9 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         },
         "requested_by": "mairie-libreville",
     },
-    DoubtDecided: {
+    RegisterDeclared: {
         "commune": "13900",
-        "doubt": 12,
-        "decision": "same_person",
-        "requested_by": "mairie-libreville",
-    },
-    RegisterNoted: {
-        "commune": "13900",
-        "note": {"act": "reunion_noted", "jour": "2026-11-20", "liste": "P"},
+        "note": {"kind": "reunion", "jour": "2026-11-20", "liste": "P"},
         "requested_by": "mairie-libreville",
     },
     ExportReady: _FILE

@@ -18,8 +18,7 @@ REQUEST_TABLEAUX_RENDER = "fr.openelec.prefecture.request.tableaux_render.v1"
 REQUEST_CANCEL = "fr.openelec.prefecture.request.cancel.v1"
 REQUEST_RETRY = "fr.openelec.prefecture.request.retry.v1"
 REQUEST_FILE_NOTED = "fr.openelec.prefecture.request.file_noted.v1"
-REQUEST_DOUBT_DECIDE = "fr.openelec.prefecture.request.doubt_decide.v1"
-REQUEST_REGISTER_NOTE = "fr.openelec.prefecture.request.register_note.v1"
+REQUEST_DECLARATION = "fr.openelec.prefecture.request.declaration.v1"
 REQUEST_REGISTRE_PREVIEW = "fr.openelec.prefecture.request.registre_preview.v1"
 REQUEST_REGISTRE_IMPORT = "fr.openelec.prefecture.request.registre_import.v1"
 REQUEST_REGISTRE_CORRECTION = "fr.openelec.prefecture.request.registre_correction.v1"
@@ -36,8 +35,11 @@ EVENT_REGISTRE_PREVIEWED = "fr.openelec.prefecture.event.registre_previewed.v1"
 EVENT_REGISTRE_IMPORTED = "fr.openelec.prefecture.event.registre_imported.v1"
 EVENT_ECHEANCE_NEAR = "fr.openelec.prefecture.event.echeance_near.v1"
 
-DECLARATION_TYPES = (REQUEST_FILE_NOTED, REQUEST_DOUBT_DECIDE, REQUEST_REGISTER_NOTE)
+DECLARATION_TYPES = (REQUEST_FILE_NOTED, REQUEST_DECLARATION)
 """What a person did with files, or knows of the register. They ask for no file, and cause no mail."""
+
+SCREEN_NOTE = "fr.openelec.prefecture.screen.note.v1"
+"""What the clerks' screen records of its agents: not part of the contract, and refused from other accounts."""
 
 REQUEST_TYPES = (
     *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_CANCEL, REQUEST_RETRY),

@@ -30,8 +30,8 @@ from producers.web.security.session import ReturnAddresses, SignedSessions
 from producers.web.settings import WebSettings
 from producers.web.suivi.live_updates import LiveUpdates
 from producers.web.templating import Assets, build_environment
-from schemas.declarations import RegisterNoted, SettingsReported
 from schemas.envelope import CloudEvent, Publish
+from schemas.screen_notes import ScreenNoted, SettingsReported
 
 
 def create_app(
@@ -133,7 +133,7 @@ def note_settings(app: Starlette) -> None:
         structlog.get_logger("producers.web").warning("settings_not_recorded")
         return
     note = SettingsReported(settings=describe_given(settings)[:8000])
-    data = RegisterNoted(commune=commune, note=note, requested_by=settings.source.strip("/") or "ecran")
+    data = ScreenNoted(commune=commune, note=note, requested_by=settings.source.strip("/") or "ecran")
     services.spool.send(CloudEvent.wrap(data, source=settings.source))
 
 

@@ -18,8 +18,8 @@ from producers.web.security.identity import KEY_FIELD, NotAnAgent, NotIdentified
 from producers.web.security.limits import FORM_BYTES, client_address, limit_body
 from producers.web.security.oidc import ClaimsRefused, OidcIdentity, ProviderFailed
 from producers.web.security.session import require_agent, require_csrf
-from schemas.declarations import LoggedIn, RegisterNoted
 from schemas.envelope import CloudEvent
+from schemas.screen_notes import LoggedIn, ScreenNoted
 
 _log = structlog.get_logger("producers.web")
 _RETURN = "retour"
@@ -106,7 +106,7 @@ async def _come_back(request: Request) -> Response:
         return _refuse(request, error.code, error.cause)
     if agent:
         note = LoggedIn(identity=arrival.identity)
-        data = RegisterNoted(commune=agent.communes[0].code, note=note, requested_by=agent.name)
+        data = ScreenNoted(commune=agent.communes[0].code, note=note, requested_by=agent.name)
         event = CloudEvent.wrap(data, source=services.settings.source)
         await run_in_threadpool(services.spool.send, event)
     _log.info("login")

@@ -22,8 +22,9 @@ from producers.web.security.limits import RateLimits, Turns
 from producers.web.security.session import ReturnAddresses, csrf_token, is_partial
 from producers.web.settings import WebSettings
 from producers.web.suivi.live_updates import LiveUpdates
-from schemas.declarations import DownloadBegun, ElecteursSeen, FileDownloaded, FileNoted, RegisterAct, RegisterNoted
+from schemas.declarations import FileDownloaded, FileNoted
 from schemas.envelope import CloudEvent, Publish
+from schemas.screen_notes import DownloadBegun, ElecteursSeen, ScreenNote, ScreenNoted
 from schemas.vocabulary import Piece, SeenPage
 
 SEE_OTHER, NOT_FOUND, CONFLICT, GONE, UNPROCESSABLE, BROKEN, AWAY = 303, 404, 409, 410, 422, 500, 503
@@ -160,8 +161,8 @@ class PageContext:
         if electeurs and not is_partial(self.request):
             self.services.spool.send(self._note(ElecteursSeen(page=page, electeurs=electeurs, export=export)))
 
-    def _note(self, note: RegisterAct, *, correlationid: str | None = None) -> CloudEvent:
-        data = RegisterNoted(commune=self.commune.code, note=note, requested_by=self.agent.name)
+    def _note(self, note: ScreenNote, *, correlationid: str | None = None) -> CloudEvent:
+        data = ScreenNoted(commune=self.commune.code, note=note, requested_by=self.agent.name)
         return CloudEvent.wrap(data, source=self.services.settings.source, correlationid=correlationid)
 
     def publish(self, event: CloudEvent) -> None:

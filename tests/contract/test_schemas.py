@@ -344,7 +344,9 @@ def test_every_request_type_is_bound_to_the_queue_of_requests(monkeypatch: pytes
     broker = PrefectureBroker("amqp://127.0.0.1", (), Allowance())
     for queue in (topology.QUEUE_REQUESTS, topology.QUEUE_LISTES, topology.QUEUE_TABLEAUX):
         broker._declare_queue(queue)  # noqa: SLF001 — what Dramatiq calls
-    assert channel.bound == {(topology.QUEUE_REQUESTS, topology.EXCHANGE, name) for name in topology.REQUEST_TYPES}
+    assert channel.bound == {
+        (topology.QUEUE_REQUESTS, topology.EXCHANGE, name) for name in (*topology.REQUEST_TYPES, topology.SCREEN_NOTE)
+    }
 
 
 def test_the_names_of_the_columns_stand_in_one_python_file() -> None:

@@ -17,7 +17,7 @@ from pathlib import Path
 import click
 
 from schemas.envelope import CloudEvent
-from schemas.topology import REQUEST_REGISTER_NOTE, REQUEST_REGISTRE_PREVIEW
+from schemas.topology import REQUEST_DECLARATION, REQUEST_REGISTRE_PREVIEW
 from schemas.vocabulary import RequestOutcome
 from tests.faults.poison import HAND_MADE, SECRET, Poison
 from tests.faults.poison_fates import Fates, follow, publish
@@ -83,7 +83,7 @@ def _trouble(town: Town, fates: Fates, good: int) -> Iterator[str]:
         yield f"an actor failed over {fates.reasons.total()} messages: {failed}"
     asked = {
         "accepted": RequestOutcome.ACCEPTED.value,
-        "note": REQUEST_REGISTER_NOTE,
+        "note": REQUEST_DECLARATION,
         "preview": REQUEST_REGISTRE_PREVIEW,
     }
     (accepted,) = town.rows(_ACCEPTED, **asked)

@@ -2,7 +2,7 @@
 
 import hashlib
 from dataclasses import replace
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 from threading import Event, Thread
 
@@ -15,10 +15,19 @@ from sqlalchemy.pool import NullPool
 
 from common.logs import LogThrottle
 from producers.state import State
-from schemas.declarations import CompletedMotif
+from schemas.declarations import (
+    BureauDescribed,
+    CompletedMotif,
+    DoubtDecided,
+    MotifsCompleted,
+    RegisterNote,
+    ReunionNoted,
+    ScrutinNoted,
+)
 from schemas.envelope import CloudEvent
 from schemas.requests import RegistreCorrectionRequested, RegistreImportRequested, RegistrePreviewRequested
-from schemas.vocabulary import Categorie, DoubtDecision, ExportKind, ExportStatus, Wish
+from schemas.screen_notes import WishesChosen
+from schemas.vocabulary import Categorie, DoubtDecision, ExportKind, ExportStatus, Liste, Wish
 from tests.integration.export_desk import Desk
 from tests.parts.deployment import DATABASE, DEPLOY, Deployment
 from tests.unit.reu_sample import electeurs, write_reu
@@ -30,13 +39,12 @@ from worker.db.migrate import GRANTS
 from worker.exports.audit import Action, Actor
 from worker.exports.models import Export, Recall
 from worker.exports.recalls import Withdrawal, recall_tableaux
-from worker.handlers import note_register as register
+from worker.handlers.declarations.declare import declare, lift_protection, protect
+from worker.handlers.declarations.screen_notes import ScreenDeclaration
 from worker.handlers.handle_preview import handle_preview
-from worker.handlers.note_register import decide
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep_previews
 from worker.registre.protections import Protege
-from worker.registre.scrutins import KnownScrutin, Reunion
 
 pytestmark = pytest.mark.integration
 
@@ -266,7 +274,7 @@ def test_a_worker_may_do_all_that_a_decision_asks_for(deployment: Deployment) ->
     for statement in _DOUBT:
         _as_owner(deployment, statement)
     with _connect(deployment, "worker") as connection:
-        decide(connection, 3, DoubtDecision.SAME_PERSON, by="moi")
+        declare(connection, "13900", DoubtDecided(doubt=3, decision=DoubtDecision.SAME_PERSON), by=Actor("moi"))
         assert connection.scalars(text("SELECT nature FROM mouvement")).all() == ["modification"]
         assert connection.scalars(text("SELECT nom_naissance FROM protection")).all() == ["BANJO"]
         connection.rollback()
@@ -280,20 +288,23 @@ def test_a_worker_may_do_all_that_notes_ask_for(deployment: Deployment) -> None:
     _as_owner(deployment, "INSERT INTO commune VALUES ('13900', 'LIBREVILLE', '13') ON CONFLICT DO NOTHING")
     _as_owner(deployment, "INSERT INTO bureau (code_commune, code) VALUES ('13900', '0009')")
     _as_owner(deployment, "INSERT INTO agent (name, code_commune, email) VALUES ('moi', '13900', 'moi@ici.example')")
-    poll = KnownScrutin("13900", date(2027, 5, 9), "Élection municipale partielle", None)
+    by = Actor("moi")
+    motif = CompletedMotif(mouvement=1, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
+    poll = {"jour": "2027-05-09", "libelle": "Élection municipale partielle"}
+    notes: list[RegisterNote] = [
+        *(ReunionNoted(jour=date(2026, 11, 20), removed=removed) for removed in (False, True)),
+        *(ReunionNoted(jour=date(2026, 11, 21), liste=Liste.PRINCIPALE, removed=it) for it in (False, True)),
+        *(ScrutinNoted.model_validate(poll | it) for it in ({}, {"cloture": "2027-04-02"}, {"removed": True})),
+        MotifsCompleted(motifs=[motif]),
+        BureauDescribed(bureau="0009", code_canton="1302"),
+    ]
     with _connect(deployment, "worker") as connection:
-        for meeting in (Reunion("", date(2026, 11, 20)), Reunion("P", date(2026, 11, 21))):
-            register.note_reunion(connection, "13900", meeting, by=Actor("moi"))
-            register.forget_reunion(connection, "13900", meeting, by=Actor("moi"))
-        register.note_scrutin(connection, poll, by=Actor("moi"))
-        register.note_scrutin(connection, poll._replace(cloture=date(2027, 4, 2)), by=Actor("moi"))
-        register.forget_scrutin(connection, "13900", poll.date, by=Actor("moi"))
-        motif = CompletedMotif(mouvement=1, categorie=Categorie.RADIATION_DECES, motif="acte n° 3")
-        register.complete_motifs(connection, "13900", [motif], by=Actor("moi"))
-        register.describe_bureau(connection, "13900", "0009", {"code_canton": "1302"}, by=Actor("moi"))
-        register.protect(connection, "13900", Protege("BANJO", "", ""), by=Actor("moi"))
-        register.lift_protection(connection, "13900", Protege("BANJO", "", ""), by=Actor("moi"))
-        register.choose_wishes(connection, "13900", [Wish.READY], by=Actor("moi"))
+        for note in notes:
+            declare(connection, "13900", note, by=by)
+        protect(connection, "13900", Protege("BANJO", "", ""), by=by)
+        lift_protection(connection, "13900", Protege("BANJO", "", ""), by=by)
+        wishes = WishesChosen(wishes=[Wish.READY])
+        ScreenDeclaration("13900", "moi", datetime.now(UTC), note=wishes).apply(connection, datetime.now(UTC))
         withdrawal = Withdrawal(None, Action.REUNION_CHANGED, "une réunion a été retirée", "moi")
         connection.execute(
             insert(Recall).values(code_commune="13900", because="", recalled_by="moi").returning(Recall.id)

@@ -16,13 +16,14 @@ from schemas.vocabulary import Categorie, DoubtDecision, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.integration.tableau_desk import TableauDesk
+from tests.parts.notes import note_register
 from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLES, VOIE
 from worker.cli.main import main
 from worker.domain.identite import Portrait
 from worker.errors import RefusedError
-from worker.exports.audit import Action, read_audit
+from worker.exports.audit import Action, Actor, read_audit
 from worker.exports.models import Sender
-from worker.handlers.note_register import decide
+from worker.handlers.declarations.declare import declare
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.registre.comparaison import doubts
 from worker.registre.comparaison.doubts import OpenDoubt, list_doubts
@@ -63,9 +64,9 @@ def _open(desk: MouvementsDesk, commune: str | None = None) -> list[OpenDoubt]:
         return list_doubts(connection, commune)
 
 
-def _decide(desk: MouvementsDesk, number: int, decision: DoubtDecision, commune: str | None = None) -> None:
+def _decide(desk: MouvementsDesk, number: int, decision: DoubtDecision, commune: str = COMMUNE) -> None:
     with desk.engine.begin() as connection:
-        decide(connection, number, decision, by="mairie", code_commune=commune)
+        declare(connection, commune, DoubtDecided(doubt=number, decision=decision), by=Actor("mairie"))
 
 
 @pytest.mark.slow
@@ -356,8 +357,8 @@ def test_every_open_doubt_of_the_tableau_is_counted(desk: MouvementsDesk, tablea
 
 
 def _answer(tableaux: TableauDesk, number: int, sender: str = "", **fields: Any) -> RowMapping:  # noqa: ANN401
-    said = {"commune": COMMUNE, "doubt": number, "decision": "same_person", "requested_by": "Mme Sureau"} | fields
-    event = CloudEvent.wrap(DoubtDecided.model_validate(said), source="/test")
+    said = {"commune": COMMUNE, "decision": "same_person"} | fields
+    event = CloudEvent.wrap(note_register("doubt", doubt=number, requested_by="Mme Sureau", **said), source="/test")
     for _ in range(2):
         ingest_request(event, tableaux.services, sender=sender)
     query = text("SELECT * FROM demandes WHERE event_id = :id")
@@ -377,9 +378,7 @@ def test_an_event_decides_once(desk: MouvementsDesk, tableaux: TableauDesk) -> N
     assert "a déjà été tranché : même personne, le " in again["reason"]
     assert again["told_at"] is not None, "nobody is mailed about it"
     elsewhere = _answer(tableaux, found.id, commune=VOISINE)
-    assert (
-        elsewhere["reason"] == f"Doute n° {found.id} inconnu : « doutes » donne les numéros de ceux qui sont ouverts."
-    )
+    assert elsewhere["reason"] == f"Doute n° {found.id} inconnu : voyez ceux qui sont ouverts, page « Doutes »."
 
 
 def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
@@ -393,27 +392,28 @@ def test_an_event_of_an_account_that_may_not_decides_nothing(desk: MouvementsDes
 
 @pytest.mark.slow
 def test_the_command_lists_and_decides(
-    desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", desk.url)
     other = SHE | {NOM: "LUTRIN", PRENOMS: "Guy", DATE: "02/02/1980", VOIE: "Rue Basse", NUMERO: "11"}
     first, second = _compare(desk, [SHE, other], [SHE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}])
-    assert main(["doutes", "--commune", COMMUNE]) == ExitCode.DONE
-    shown = capsys.readouterr().out
-    assert f"N° {first.id}, {COMMUNE}, liste P, import 2 du 01/10/2026. Diffère : date de naissance\n" in shown
+    assert main(["declare", "--show", "doubt"]) == ExitCode.DONE
+    shown = " ".join(capsys.readouterr().out.split())
+    assert f"{first.id} │ {COMMUNE} │ P │ 01/10/2026 │ date de naissance │" in shown
     assert "MANDOLINE Zoé Aglaé, 00/00/1961, MARSEILLE, 12 BIS Rue du Puits, 13001 MARSEILLE, bureau 0001 n° 7" in shown
     assert "MANDOLINE Zoé Aglaé, 05/08/1961" in shown
-    assert shown.endswith("2 doutes à trancher : --same-person N° ou --two-persons N°.\n")
-    assert main(["doutes", "--json", "--same-person", str(first.id)]) == ExitCode.DONE
-    [left] = json.loads(capsys.readouterr().out)
-    assert (left["id"], left["differs"]) == (second.id, ["date_naissance"])
-    assert left["inscription"]["prenoms"] == second.inscription.prenoms
-    assert main(["doutes", "--two-persons", str(first.id)]) == ExitCode.FAILED
+    decisions = [
+        {"commune": COMMUNE, "note": {"kind": "doubt", "doubt": first.id, "decision": "same_person"}},
+        {"commune": COMMUNE, "note": {"kind": "doubt", "doubt": second.id, "decision": "two_persons"}},
+    ]
+    path = tmp_path / "doutes.json"
+    path.write_text(json.dumps(decisions))
+    assert main(["declare", str(path)]) == ExitCode.DONE
+    assert capsys.readouterr().out == "2 déclarations notées.\n"
+    assert main(["declare", str(path)]) == ExitCode.FAILED
     assert "a déjà été tranché : même personne" in capsys.readouterr().err
-    assert main(["doutes", "--two-persons", str(second.id)]) == ExitCode.DONE
-    assert capsys.readouterr().out == f"Doute n° {second.id} : deux personnes.\n"
-    assert main(["doutes"]) == ExitCode.DONE
-    assert capsys.readouterr().out == "Aucun doute à trancher.\n"
+    assert main(["declare", "--show", "doubt"]) == ExitCode.DONE
+    assert capsys.readouterr().out == "Rien à montrer.\n"
 
 
 def test_what_is_looked_at_are_fields_of_a_portrait() -> None:

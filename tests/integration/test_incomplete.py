@@ -10,7 +10,7 @@ from sqlalchemy import select, text
 from sqlalchemy.orm import Session, joinedload
 
 from producers.web.exports.query import AskedFile, read_files, select_made
-from schemas.declarations import CompletedMotif
+from schemas.declarations import CompletedMotif, MotifsCompleted
 from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
@@ -19,7 +19,7 @@ from tests.integration.tableau_desk import Made, TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, PRENOMS, electeurs
 from worker.exports.audit import Actor
 from worker.exports.models import Export
-from worker.handlers.note_register import complete_motifs
+from worker.handlers.declarations.declare import declare
 from worker.notifier.messages.content import Tone
 from worker.notifier.messages.events import file_event
 from worker.notifier.messages.request import RequestReport, describe_request
@@ -57,7 +57,7 @@ def _complete(desk: TableauDesk, **said: Any) -> None:  # noqa: ANN401 — any f
     with desk.engine.begin() as connection:
         rows = connection.execute(text("SELECT id, nature FROM mouvement WHERE nature <> 'modification'")).all()
         completed = [CompletedMotif(mouvement=row.id, **{"categorie": of[row.nature]} | said) for row in rows]
-        complete_motifs(connection, COMMUNE, completed, by=Actor("moi"))
+        declare(connection, COMMUNE, MotifsCompleted(motifs=completed), by=Actor("moi"))
 
 
 def _shown(desk: TableauDesk, made: Made) -> AskedFile:

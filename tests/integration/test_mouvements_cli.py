@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from unittest.mock import Mock
 
 import pytest
@@ -298,71 +298,70 @@ def test_rejected_mouvements_are_explained_without_naming_anybody(run: Run, tmp_
     assert "TILLEUL" not in refused.err + accepted.out + report.read_text()
 
 
-def test_polls_are_added_shown_and_removed(run: Run) -> None:
-    decreed = run("scrutins").out
-    assert [it for it in ("15/03/2026", "toutes", "décret n° 2025-848 du 27 août 2025") if it not in decreed] == []
-    assert run("scrutins", "--remove", "15/03/2026").out == "Aucun scrutin : ajoutez-en un avec --add.\n"
-    national = run("scrutins", "--add", "11/04/2027", "--libelle", "Présidentielle", "--cloture", "2027-03-05")
-    assert [word for word in ("11/04/2027", "toutes", "Présidentielle", "05/03/2027") if word not in national.out] == []
-    both = run("scrutins", "--commune", "13055", "--add", "2027-06-13", "--libelle", "Municipale partielle").out
-    assert "13/06/2027" in both
-    assert "Présidentielle" in both
-    assert "Municipale" not in run("scrutins", "--commune", "13055", "--remove", "13/06/2027").out
-    refused = run("scrutins", "--add", "12/04/2027")
-    assert (refused.code, refused.err) == (
-        ExitCode.FAILED,
-        "Erreur : on ne vote pas le 12/04/2027 : ce n'est pas un dimanche\n",
+def test_the_operator_declares_what_no_export_says(run: Run, tmp_path: Path) -> None:
+    def declare(*declared: dict[str, Any]) -> Ran:
+        path = tmp_path / "declarations.json"
+        path.write_text(json.dumps(declared[0] if len(declared) == 1 else declared))
+        return run("declare", path)
+
+    def show(kind: str) -> str:
+        return run("declare", "--show", kind, "--commune", "13055").out
+
+    poll = {"kind": "scrutin", "jour": "2027-04-11", "libelle": "Présidentielle"}
+    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
+    run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))
+    number = show("motifs").split("│")[1].strip()
+    motif = {"mouvement": int(number), "categorie": "inscription_volontaire", "motif": "Emménagement"}
+    done = declare(
+        {"note": poll},
+        {"commune": "13055", "note": {"kind": "reunion", "jour": "2026-11-13", "liste": "CE"}},
+        {"commune": "13055", "note": {"kind": "motifs", "motifs": [motif]}},
+        {"commune": "13055", "note": {"kind": "bureau", "bureau": "1", "code_canton": "1301"}},
     )
-    assert run("scrutins", "--libelle", "Présidentielle").code == ExitCode.USAGE
-    assert run("scrutins", "--sans-commission").code == ExitCode.USAGE
-    decree = "décret n° 2024-527 du 9 juin 2024"
-    without = ("--add", "30/06/2024", "--libelle", "Législatives", "--publication", "15/06/2024", "--sans-commission")
-    assert "demandent le texte" in run("scrutins", *without).err
-    shown = run("scrutins", *without, "--texte", decree).out
-    said = f"tableau publié au plus tard le 15/06/2024 ; pas de réunion de la commission ; {decree}"
-    assert said in " ".join(shown.split())
+    assert done == (ExitCode.DONE, "4 déclarations notées.\n", "")
+    assert [
+        it for it in ("15/03/2026", "décret n° 2025-848", "11/04/2027", "toutes") if it not in show("scrutin")
+    ] == []
+    assert [it for it in ("13/11/2026", "CE", "oui") if it not in show("reunion")] == []
+    assert "Inscription volontaire" in show("motifs") or "inscription_volontaire" in show("motifs")
+    assert "1301" in show("bureau")
+    assert declare({"note": poll | {"removed": True}}).out == "1 déclaration notée.\n"
+    assert "11/04/2027" not in show("scrutin")
 
 
-def test_meetings_are_noted_shown_and_removed(run: Run) -> None:
-    assert run("commissions", "--commune", "13055").out == "Aucune réunion : notez-en une avec --add.\n"
-    run("commissions", "--commune", "13055", "--add", "2026-11-13")
-    noted = run("commissions", "--commune", "13055", "--add", "20/11/2026", "--liste", "LCE")
-    assert noted.out == "13/11/2026  toutes les listes\n20/11/2026  liste CE\n"
-    assert run("commissions", "--commune", "13055", "--remove", "2026-11-13").out == "20/11/2026  liste CE\n"
-    vain = run("commissions", "--commune", "13055", "--add", "2026-11-20", "--liste", "CE", "--sans-deliberation")
-    assert vain.out == "20/11/2026  liste CE, sans délibération\n"
-    assert run("commissions", "--commune", "13055", "--sans-deliberation").code == ExitCode.USAGE
-    assert run("commissions", "--commune", "13055", "--add", "2026-11-20", "--liste", "X").code == ExitCode.USAGE
-    assert run("commissions").code == ExitCode.USAGE
+@pytest.mark.parametrize(
+    ("declared", "code", "said"),
+    [
+        (
+            {"note": {"kind": "scrutin", "jour": "2027-04-12", "libelle": "x"}},
+            ExitCode.FAILED,
+            "ce n'est pas un dimanche",
+        ),
+        ({"note": {"kind": "scrutin", "jour": "2027-04-11"}}, ExitCode.USAGE, "libelle est attendu"),
+        ({"note": {"kind": "parade"}}, ExitCode.USAGE, "les valeurs possibles sont reunion, scrutin"),
+        ({"note": {"kind": "reunion", "jour": "2026-11-13"}}, ExitCode.FAILED, "inconnue"),
+        (
+            {"commune": "13055", "note": {"kind": "reunion", "jour": "2026-11-13", "liste": "X"}},
+            ExitCode.USAGE,
+            "liste",
+        ),
+        ({"commune": "13055", "note": {"kind": "bureau", "bureau": "7"}}, ExitCode.FAILED, "bureau 0007 inconnu"),
+        ({"requested_by": "moi"}, ExitCode.USAGE, "note : champ manquant"),
+    ],
+)
+def test_a_declaration_that_is_refused_notes_nothing(
+    run: Run, tmp_path: Path, declared: dict[str, Any], code: ExitCode, said: str
+) -> None:
+    path = tmp_path / "declarations.json"
+    path.write_text(json.dumps([{"note": {"kind": "scrutin", "jour": "2027-05-09", "libelle": "Autre"}}, declared]))
+    refused = run("declare", path)
+    assert (refused.code, said in refused.err) == (code, True), refused.err
+    assert "09/05/2027" not in run("declare", "--show", "scrutin").out
 
 
-@pytest.mark.slow
-def test_what_the_export_does_not_say_is_completed(run: Run, tmp_path: Path) -> None:
-    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
-    run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))
-    assert run("motifs", "--commune", "13055").out == "2 mouvements sans date ou sans catégorie.\n"
-    path = tmp_path / "motifs.csv"
-    assert run("motifs", "--commune", "13900", "--export", path).out == "0 mouvement sans date ou sans catégorie.\n"
-    written = run("motifs", "--commune", "13055", "--export", path)
-    assert written.out == f"2 mouvements à compléter dans {path} : il contient des noms.\n"
-    day = path.read_text().splitlines()[1].split(";")[4]
-    path.write_text(path.read_text().replace(";;;", f";{day};Inscription volontaire;Emménagement", 1))
-    noted = run("motifs", "--commune", "13055", "--import", path)
-    assert noted == (ExitCode.DONE, "1 mouvement complété.\n1 mouvement sans date ou sans catégorie.\n", "")
-    assert run("motifs", "--commune", "13055", "--import", path, "--export", path).code == ExitCode.USAGE
-
-
-@pytest.mark.slow
-def test_a_file_that_is_refused_has_completed_nothing(run: Run, tmp_path: Path) -> None:
-    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
-    run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(7)))
-    path = tmp_path / "motifs.csv"
-    run("motifs", "--commune", "13055", "--export", path)
-    half = path.read_text().replace(";;;", ";;Inscription volontaire;", 1)
-    path.write_text(half.replace(";;;", ";;Déménagement;"))
-    refused = run("motifs", "--commune", "13055", "--import", path)
-    assert (refused.code, refused.err) == (ExitCode.FAILED, "Erreur : ligne 3 : catégorie inconnue\n")
-    assert run("motifs", "--commune", "13055").out == "2 mouvements sans date ou sans catégorie.\n"
+def test_one_thing_is_declared_or_shown_at_a_time(run: Run) -> None:
+    for arguments in ([], ["x.json", "--protect"], ["--protect", "--lift"], ["--protect"], ["--show", "parade"]):
+        assert run("declare", *arguments).code == ExitCode.USAGE
 
 
 def test_electors_are_protected_by_names_that_are_asked_for(
@@ -370,18 +369,22 @@ def test_electors_are_protected_by_names_that_are_asked_for(
 ) -> None:
     def answer(option: str, *answers: str) -> Ran:
         monkeypatch.setattr("sys.stdin", io.StringIO("".join(f"{line}\n" for line in answers)))
-        return run("protections", "--commune", "13055", option)
+        return run("declare", option, "--commune", "13055")
+
+    def show() -> str:
+        return run("declare", "--show", "protection", "--commune", "13055").out
 
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(5)))
-    assert run("protections", "--commune", "13055").out == "Aucun électeur protégé : ajoutez-en un avec --add.\n"
-    added = answer("--add", "d’Aubigné", "ZOE C", "14/03/1962")
-    assert (added.code, added.out) == (ExitCode.DONE, "D'AUBIGNE Zoé C, 14/03/1962\n")
+    assert show() == "Rien à montrer.\n"
+    added = answer("--protect", "d’Aubigné", "ZOE C", "14/03/1962")
+    assert (added.code, added.out) == (ExitCode.DONE, "Électeur protégé.\n")
     assert "Nom de naissance : " in added.err
-    refused = answer("--add", "d’Aubigny", "ZOE C", "14/03/1962")
+    assert [it for it in ("D'AUBIGNE", "Zoé C", "14/03/1962") if it not in show()] == []
+    refused = answer("--protect", "d’Aubigny", "ZOE C", "14/03/1962")
     assert refused.code == ExitCode.FAILED
     assert "Erreur : personne de ce nom, de ces prénoms et de cette date de naissance" in refused.err
     assert "Aubigny" not in refused.err
-    assert answer("--add", "d’Aubigné", "ZOE C", "hier").code == ExitCode.USAGE
-    assert answer("--add").code == ExitCode.INTERRUPTED
-    assert "Aucun électeur" in answer("--remove", "D'Aubigne", "Zoé C", "1962-03-14").out
-    assert run("protections", "--commune", "13055", "--add", "--remove").code == ExitCode.USAGE
+    assert answer("--protect", "d’Aubigné", "ZOE C", "hier").code == ExitCode.USAGE
+    assert answer("--protect").code == ExitCode.INTERRUPTED
+    assert answer("--lift", "D'Aubigne", "Zoé C", "1962-03-14").out == "Protection levée.\n"
+    assert show() == "Rien à montrer.\n"

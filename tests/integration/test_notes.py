@@ -6,18 +6,20 @@ from typing import Any
 import pytest
 from sqlalchemy import RowMapping, text
 
-from schemas.declarations import RegisterNoted
+from schemas.declarations import ScrutinNoted
 from schemas.envelope import CloudEvent
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, Liste, SeenPage, Wish
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.integration.tableau_desk import wrap
+from tests.parts.notes import note_register, note_screen
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE, TODAY
 from worker.db.engine import build_engine
 from worker.demo.libreville import demo_calendrier
 from worker.exports.audit import Action, Actor, AuditLine
+from worker.handlers.declarations.declare import declare, protect
 from worker.handlers.making import make_tableau
-from worker.handlers.note_register import protect
+from worker.handlers.manage_access import allow_sender
 from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.export_plan import plan_tableaux
 from worker.handlers.requests.ingest_request import ingest_request
@@ -32,12 +34,13 @@ COMMUNE, ELSEWHERE = "13900", "13055"
 DAYS = demo_calendrier(TODAY)
 ASKED_AT = datetime(TODAY.year, TODAY.month, TODAY.day, 9).astimezone()
 VINGT, CINQ = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU
+OF_THE_SCREEN = {"wishes", "electeurs_seen", "anomalies_handled"}
 CALENDAR = {Action.REUNION_CHANGED, Action.SCRUTIN_CHANGED}
 
 
-def _note(desk: DepotsDesk, act: str, commune: str = COMMUNE, by: str = AGENT, **fields: Any) -> RowMapping:  # noqa: ANN401
-    said = {"commune": commune, "note": {"act": act} | fields, "requested_by": by}
-    return desk.declare(RegisterNoted.model_validate(said))
+def _note(desk: DepotsDesk, kind: str, by: str = AGENT, **fields: Any) -> RowMapping:  # noqa: ANN401
+    note = note_screen if kind in OF_THE_SCREEN else note_register
+    return desk.declare(note(kind, requested_by=by, **fields))
 
 
 def _accepted(request: RowMapping) -> None:
@@ -80,11 +83,11 @@ def _recalled(desk: DepotsDesk) -> list[tuple[int, str]]:
 def test_a_meeting_is_noted_corrected_and_taken_away(desk: DepotsDesk) -> None:
     before = _reunions(desk)
     first, second = today() - timedelta(days=3), today() - timedelta(days=2)
-    _accepted(_note(desk, "reunion_noted", jour=first.isoformat(), liste="LCE"))
+    _accepted(_note(desk, "reunion", jour=first.isoformat(), liste="LCE"))
     assert set(_reunions(desk)) - set(before) == {Reunion("CE", first)}
-    _accepted(_note(desk, "reunion_noted", jour=second.isoformat(), liste="CE", replaces=first.isoformat()))
+    _accepted(_note(desk, "reunion", jour=second.isoformat(), liste="CE", replaces=first.isoformat()))
     assert set(_reunions(desk)) - set(before) == {Reunion("CE", second)}
-    _accepted(_note(desk, "reunion_removed", jour=second.isoformat(), liste="CE"))
+    _accepted(_note(desk, "reunion", removed=True, jour=second.isoformat(), liste="CE"))
     assert _reunions(desk) == before
     lines = _trail(desk)
     assert [(it.action, it.actor, it.code_commune) for it in lines] == [(Action.REUNION_CHANGED, AGENT, COMMUNE)] * 3
@@ -94,11 +97,11 @@ def test_a_meeting_is_noted_corrected_and_taken_away(desk: DepotsDesk) -> None:
 
 def test_a_meeting_that_was_not_noted_or_has_not_come_is_refused(desk: DepotsDesk) -> None:
     tomorrow = today() + timedelta(days=1)
-    code, reason = _refusal(_note(desk, "reunion_noted", jour=tomorrow.isoformat()))
+    code, reason = _refusal(_note(desk, "reunion", jour=tomorrow.isoformat()))
     assert (code, reason) == ("date_a_venir", f"Le {tomorrow:%d/%m/%Y} n'est pas encore venu : vérifiez la date.")
-    code, reason = _refusal(_note(desk, "reunion_removed", jour="2020-01-02"))
+    code, reason = _refusal(_note(desk, "reunion", removed=True, jour="2020-01-02"))
     assert reason == "Aucune réunion le 02/01/2020."
-    code, reason = _refusal(_note(desk, "reunion_noted", jour="2020-01-03", replaces="2020-01-02"))
+    code, reason = _refusal(_note(desk, "reunion", jour="2020-01-03", replaces="2020-01-02"))
     assert reason == "Aucune réunion le 02/01/2020."
     assert date(2020, 1, 3) not in {it.date for it in _reunions(desk)}
     assert _trail(desk) == []
@@ -107,22 +110,22 @@ def test_a_meeting_that_was_not_noted_or_has_not_come_is_refused(desk: DepotsDes
 def test_a_poll_of_the_commune_is_noted_corrected_and_taken_away(desk: DepotsDesk) -> None:
     before = _scrutins(desk)
     noted = {"jour": "2027-05-09", "libelle": "Élection municipale partielle, 1er tour"}
-    _accepted(_note(desk, "scrutin_noted", **noted))
-    _accepted(_note(desk, "scrutin_noted", **noted | {"cloture": "2027-04-02"}))
+    _accepted(_note(desk, "scrutin", **noted))
+    _accepted(_note(desk, "scrutin", **noted | {"cloture": "2027-04-02"}))
     (added,) = [it for it in _scrutins(desk) if it not in before]
     assert added == KnownScrutin(COMMUNE, date(2027, 5, 9), noted["libelle"], date(2027, 4, 2))
-    _accepted(_note(desk, "scrutin_noted", **noted | {"jour": "2027-05-16", "replaces": "2027-05-09"}))
+    _accepted(_note(desk, "scrutin", **noted | {"jour": "2027-05-16", "replaces": "2027-05-09"}))
     assert [it.date for it in _scrutins(desk) if it not in before] == [date(2027, 5, 16)]
-    _accepted(_note(desk, "scrutin_removed", jour="2027-05-16"))
+    _accepted(_note(desk, "scrutin", removed=True, jour="2027-05-16"))
     assert _scrutins(desk) == before
     assert [it.action for it in _trail(desk)] == [Action.SCRUTIN_CHANGED] * 4
 
 
 def test_a_poll_has_the_days_of_its_decree(desk: DepotsDesk) -> None:
     noted: dict[str, Any] = {"jour": "2027-05-09", "libelle": "Élection partielle, 1er tour", "has_commission": False}
-    assert "demandent le texte" in _refusal(_note(desk, "scrutin_noted", **noted))[1]
+    assert "demandent le texte" in _refusal(_note(desk, "scrutin", **noted))[1]
     noted |= {"publication_due": "2027-04-24", "texte": "décret n° 2027-1 du 1er avril 2027"}
-    _accepted(_note(desk, "scrutin_noted", **noted))
+    _accepted(_note(desk, "scrutin", **noted))
     known = [it for it in _scrutins(desk) if it.date == date(2027, 5, 9)]
     days = date(2027, 4, 24), False, "décret n° 2027-1 du 1er avril 2027"
     assert known == [KnownScrutin(COMMUNE, date(2027, 5, 9), noted["libelle"], None, *days)]
@@ -133,7 +136,7 @@ def test_a_poll_has_the_days_of_its_decree(desk: DepotsDesk) -> None:
 def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(desk: DepotsDesk) -> None:
     (made,) = _tableau(desk, VINGT)
     desk.ring(made)
-    _accepted(_note(desk, "reunion_noted", jour=DAYS.reunion.isoformat(), has_deliberated=False))
+    _accepted(_note(desk, "reunion", jour=DAYS.reunion.isoformat(), has_deliberated=False))
     assert Reunion("", DAYS.reunion, has_deliberated=False) in _reunions(desk)
     ((number, because),) = _recalled(desk)
     assert number == made
@@ -141,10 +144,10 @@ def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(de
 
 
 def test_a_poll_on_a_monday_or_of_the_whole_country_is_not_hers(desk: DepotsDesk) -> None:
-    _, reason = _refusal(_note(desk, "scrutin_noted", jour="2027-05-10", libelle="Élection"))
+    _, reason = _refusal(_note(desk, "scrutin", jour="2027-05-10", libelle="Élection"))
     assert reason == "On ne vote pas le 10/05/2027 : ce n'est pas un dimanche."
     desk.run("INSERT INTO scrutin (code_commune, date, libelle) VALUES ('', '2027-05-09', 'Élection nationale')")
-    _, reason = _refusal(_note(desk, "scrutin_removed", jour="2027-05-09"))
+    _, reason = _refusal(_note(desk, "scrutin", removed=True, jour="2027-05-09"))
     assert reason == "Aucun scrutin le 09/05/2027."
 
 
@@ -155,7 +158,7 @@ def test_a_tableau_that_is_counted_from_another_day_now_is_to_be_made_again(desk
     for number in (vingt, other):
         assert desk.ring(number)["status"] == "ready"
     moved = DAYS.reunion + timedelta(days=1)
-    _accepted(_note(desk, "reunion_noted", jour=moved.isoformat(), replaces=DAYS.reunion.isoformat()))
+    _accepted(_note(desk, "reunion", jour=moved.isoformat(), replaces=DAYS.reunion.isoformat()))
     because = f"la commission de contrôle s'est réunie le {moved:%d/%m/%Y}, et non le {DAYS.reunion:%d/%m/%Y}"
     assert _recalled(desk) == [(vingt, because), (cinq, because)], "one made, one to be made; not the one with own days"
     assert desk.ring(cinq)["recalled_because"] == because
@@ -167,16 +170,16 @@ def test_a_meeting_that_changes_no_tableau_recalls_none(desk: DepotsDesk) -> Non
     (made,) = _tableau(desk, VINGT)
     desk.ring(made)
     earlier = DAYS.reunion_precedente - timedelta(days=30)
-    _accepted(_note(desk, "reunion_noted", jour=earlier.isoformat()))
-    _accepted(_note(desk, "reunion_noted", jour=(DAYS.reunion + timedelta(days=6)).isoformat(), liste="CE"))
-    _accepted(_note(desk, "scrutin_noted", jour="2027-05-09", libelle="Élection municipale partielle"))
+    _accepted(_note(desk, "reunion", jour=earlier.isoformat()))
+    _accepted(_note(desk, "reunion", jour=(DAYS.reunion + timedelta(days=6)).isoformat(), liste="CE"))
+    _accepted(_note(desk, "scrutin", jour="2027-05-09", libelle="Élection municipale partielle"))
     assert _recalled(desk) == []
 
 
 def test_what_was_made_for_a_poll_that_is_not_held_is_to_be_made_again(desk: DepotsDesk) -> None:
     (made,) = _tableau(desk, CINQ)
     desk.ring(made)
-    _accepted(_note(desk, "scrutin_removed", jour=DAYS.scrutin.isoformat()))
+    _accepted(_note(desk, "scrutin", removed=True, jour=DAYS.scrutin.isoformat()))
     assert _recalled(desk) == [(made, f"le scrutin du {DAYS.scrutin:%d/%m/%Y} a été retiré")]
 
 
@@ -185,7 +188,7 @@ def test_a_tableau_that_may_hang_on_the_wall_wants_a_reason(desk: DepotsDesk) ->
     (made,) = _tableau(desk, VINGT)
     assert desk.ring(made)["bloquantes"] == 0
     _accepted(desk.download(made))
-    act = {"act": "reunion_removed", "jour": DAYS.reunion.isoformat()}
+    act: dict[str, Any] = {"kind": "reunion", "removed": True, "jour": DAYS.reunion.isoformat()}
     code, reason = _refusal(_note(desk, **act))
     assert code == "raison_manquante"
     assert reason.startswith(
@@ -217,14 +220,14 @@ def test_many_motifs_are_noted_at_once_or_none(desk: DepotsDesk) -> None:
     of = {"inscription": Categorie.INSCRIPTION_OFFICE, "radiation": Categorie.RADIATION_DECES}
     motifs = [{"mouvement": row.id, "categorie": of[row.nature], "motif": f"motif {row.id}"} for row in rows]
     wrong = "radiation_deces" if rows[-1].nature == "inscription" else "inscription_office"
-    code, reason = _refusal(_note(desk, "motifs_completed", motifs=[*motifs[:-1], motifs[-1] | {"categorie": wrong}]))
+    code, reason = _refusal(_note(desk, "motifs", motifs=[*motifs[:-1], motifs[-1] | {"categorie": wrong}]))
     assert code == "categorie_incoherente"
     said = f"cette catégorie n'est pas celle d'une {rows[-1].nature}."
     assert reason.endswith(f"Mouvement n° {rows[-1].id} : {said}")
-    code, _ = _refusal(_note(desk, "motifs_completed", motifs=[*motifs, motifs[0] | {"mouvement": 999_999}]))
+    code, _ = _refusal(_note(desk, "motifs", motifs=[*motifs, motifs[0] | {"mouvement": 999_999}]))
     assert code == "mouvement_inconnu"
     assert (_motifs(desk), _trail(desk)) == ([], [])
-    _accepted(_note(desk, "motifs_completed", motifs=motifs))
+    _accepted(_note(desk, "motifs", motifs=motifs))
     assert _motifs(desk) == [(of[row.nature], f"motif {row.id}") for row in rows]
     (line,) = _trail(desk)
     assert (line.action, line.detail) == (
@@ -256,11 +259,11 @@ def test_a_tableau_that_prints_another_motif_now_is_to_be_made_again(desk: Depot
     _accepted(desk.download(posted))
     motif = {"mouvement": mouvement, "categorie": "", "motif": "Courrier du 3"}
     because = "la date ou le motif de 1 mouvement a été complété"
-    _accepted(_note(desk, "motifs_completed", motifs=[motif]))
+    _accepted(_note(desk, "motifs", motifs=[motif]))
     assert _recalled(desk) == [(commission, because)], "the other one prints the category only"
-    _accepted(_note(desk, "motifs_completed", motifs=[motif]))
+    _accepted(_note(desk, "motifs", motifs=[motif]))
     assert _recalled(desk) == [(commission, because)], "it was said before"
-    _accepted(_note(desk, "motifs_completed", motifs=[motif | {"categorie": "radiation_deces"}]))
+    _accepted(_note(desk, "motifs", motifs=[motif | {"categorie": "radiation_deces"}]))
     assert _recalled(desk) == [(posted, because), (commission, because)], "what was said is the reason"
     assert [it.detail for it in _trail(desk) if it.action == Action.MOTIFS_COMPLETED] == [because] * 3
 
@@ -272,7 +275,7 @@ def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_aga
     posted, commission, _, _ = _four_tableaux(desk)
     _accepted(desk.download(posted))
     nobody = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
-    _accepted(_note(desk, "electeur_protected", electeur=nobody))
+    _accepted(_note(desk, "protection", electeur=nobody))
     assert _recalled(desk) == [], "she has neither come nor left"
     shown = _one(
         desk,
@@ -280,14 +283,14 @@ def test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_aga
         "AND m.date_naissance = e.date_naissance JOIN liste l ON l.liste = e.liste AND l.version = e.version "
         f"AND l.code_commune = e.code_commune WHERE NOT m.is_protegee AND m.nature = 'inscription' AND {_IN_PERIOD}",
     )
-    _accepted(_note(desk, "electeur_protected", electeur=shown))
+    _accepted(_note(desk, "protection", electeur=shown))
     because = "une adresse n'est plus à afficher (art. L. 37)"
     assert _recalled(desk) == [(posted, because), (commission, because)]
     assert because in desk.ring(posted)["recalled_because"]
     again = _tableau(desk, VINGT)[0]
     assert desk.ring(again)["status"] == "ready"
-    _accepted(_note(desk, "electeur_protected", electeur=shown))
-    _accepted(_note(desk, "protection_lifted", protection=_one(desk, "SELECT max(id) FROM protection")))
+    _accepted(_note(desk, "protection", electeur=shown))
+    _accepted(_note(desk, "protection", lifted=_one(desk, "SELECT max(id) FROM protection")))
     assert again not in dict(_recalled(desk)), "an address that is masked harms nobody"
 
 
@@ -316,19 +319,19 @@ def test_the_mouvement_of_another_commune_is_not_known(desk: DepotsDesk) -> None
     row = _unspecified(desk)[0]
     desk.run("UPDATE mouvement SET code_commune = '13055' WHERE id = :id", id=row.id)
     motifs = [{"mouvement": row.id, "categorie": ""}]
-    code, _ = _refusal(_note(desk, "motifs_completed", motifs=motifs))
+    code, _ = _refusal(_note(desk, "motifs", motifs=motifs))
     assert code == "mouvement_inconnu"
 
 
 def test_a_bureau_is_described_and_what_is_not_said_stays(desk: DepotsDesk) -> None:
-    _accepted(_note(desk, "bureau_described", bureau="1", code_canton="1302", libelle_canton="Aubagne"))
-    _accepted(_note(desk, "bureau_described", bureau="0001", code_circonscription="09"))
+    _accepted(_note(desk, "bureau", bureau="1", code_canton="1302", libelle_canton="Aubagne"))
+    _accepted(_note(desk, "bureau", bureau="0001", code_circonscription="09"))
     with desk.engine.connect() as connection:
         described = next(it for it in select_bureaux(connection, [COMMUNE]) if it.code == "0001")
     assert (described.code_canton, described.libelle_canton) == ("1302", "Aubagne")
     assert described.code_circonscription == "09"
     assert _trail(desk)[-1].detail.startswith("bureau 0001 : canton 1302 Aubagne, circonscription 09")
-    _, reason = _refusal(_note(desk, "bureau_described", bureau="9999", code_canton="1302"))
+    _, reason = _refusal(_note(desk, "bureau", bureau="9999", code_canton="1302"))
     assert reason.startswith("Bureau 9999 inconnu à 13900 ; bureaux connus : 0001, ")
 
 
@@ -350,14 +353,14 @@ def test_an_elector_is_protected_and_is_not_any_more_and_no_line_names_her(desk:
     electeur = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
     with desk.engine.connect() as connection:
         known = select_protections(connection, COMMUNE)
-    _accepted(_note(desk, "electeur_protected", electeur=electeur))
+    _accepted(_note(desk, "protection", electeur=electeur))
     protection = _one(desk, "SELECT id FROM protection WHERE nom_naissance = 'INVENTEE'")
     assert protection
-    _accepted(_note(desk, "protection_lifted", protection=protection))
+    _accepted(_note(desk, "protection", lifted=protection))
     with desk.engine.connect() as connection:
         assert select_protections(connection, COMMUNE) == known
     assert [it.detail for it in _trail(desk)] == ["une adresse n'est plus à afficher (art. L. 37)", "protection levée"]
-    code, _ = _refusal(_note(desk, "protection_lifted", protection=protection))
+    code, _ = _refusal(_note(desk, "protection", lifted=protection))
     assert code == "protection_inconnue"
 
 
@@ -366,7 +369,7 @@ def test_who_is_on_no_list_of_the_commune_any_more_is_looked_for_again(desk: Dep
     desk.add_person()
     electeur = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
     desk.run("UPDATE electeur SET version = version + 1 WHERE id = :id", id=electeur)
-    code, reason = _refusal(_note(desk, "electeur_protected", electeur=electeur))
+    code, reason = _refusal(_note(desk, "protection", electeur=electeur))
     assert (code, "cherchez-la de nouveau" in reason) == ("electeur_inconnu", True)
 
 
@@ -378,19 +381,19 @@ def test_only_an_agent_with_that_right_protects(desk: DepotsDesk, name: str) -> 
     )
     desk.add_person()
     electeur = _one(desk, "SELECT id FROM electeur WHERE nom_naissance = 'INVENTEE'")
-    code, _ = _refusal(_note(desk, "electeur_protected", by=name, electeur=electeur))
+    code, _ = _refusal(_note(desk, "protection", by=name, electeur=electeur))
     assert code == "agent_sans_droit"
     assert _one(desk, "SELECT id FROM protection WHERE nom_naissance = 'INVENTEE'") is None
 
 
 def test_an_agent_says_what_she_is_told_of(desk: DepotsDesk) -> None:
     _may_protect(desk)
-    _accepted(_note(desk, "wishes_chosen", wishes=[Wish.DEADLINE, Wish.FAILED]))
+    _accepted(_note(desk, "wishes", wishes=[Wish.DEADLINE, Wish.FAILED]))
     assert _one(desk, "SELECT kinds FROM agent") == "echec,echeance"
-    _accepted(_note(desk, "wishes_chosen", wishes=[]))
+    _accepted(_note(desk, "wishes", wishes=[]))
     assert _one(desk, "SELECT kinds FROM agent") == ""
     assert [it.detail for it in _trail(desk)] == ["échecs, refus et annulations, échéances", "rien"]
-    code, _ = _refusal(_note(desk, "wishes_chosen", by="Mme Personne", wishes=[]))
+    code, _ = _refusal(_note(desk, "wishes", by="Mme Personne", wishes=[]))
     assert code == "agent_inconnu"
 
 
@@ -407,9 +410,9 @@ def test_a_page_that_names_electors_is_in_the_trail(desk: DepotsDesk) -> None:
 @pytest.mark.parametrize(
     "note",
     [
-        {"act": "reunion_noted", "jour": "2026-11-20"},
-        {"act": "motifs_completed", "motifs": [{"mouvement": 1, "categorie": ""}]},
-        {"act": "electeur_protected", "electeur": 1},
+        {"kind": "reunion", "jour": "2026-11-20"},
+        {"kind": "motifs", "motifs": [{"mouvement": 1, "categorie": ""}]},
+        {"kind": "protection", "electeur": 1},
     ],
 )
 def test_a_register_that_another_software_keeps_is_not_written(desk: DepotsDesk, note: dict[str, Any]) -> None:
@@ -424,19 +427,31 @@ def test_an_account_that_may_not_notes_nothing(desk: DepotsDesk) -> None:
     desk.configure(known_senders_only=True)
     desk.sender = "mairie-ailleurs"
     before = _reunions(desk)
-    code, _ = _refusal(_note(desk, "reunion_noted", jour="2026-11-20"))
+    code, _ = _refusal(_note(desk, "reunion", jour="2026-11-20"))
     assert code == "compte_non_autorise"
     assert _reunions(desk) == before
 
 
+def test_only_the_account_of_the_screen_writes_what_the_screen_notes(desk: DepotsDesk) -> None:
+    for name, speaks in (("mairie-13900", False), ("ecran", True)):
+        with desk.engine.begin() as connection:
+            allow_sender(connection, name, COMMUNE, actor="test", speaks_for_agents=speaks)
+    desk.sender = "mairie-13900"
+    seen: dict[str, Any] = {"page": SeenPage.DOUBTS, "electeurs": 4}
+    code, reason = _refusal(_note(desk, "electeurs_seen", **seen))
+    assert (code, "ne peut pas envoyer ce que note l'écran" in reason) == ("compte_non_autorise", True)
+    desk.sender = "ecran"
+    _accepted(_note(desk, "electeurs_seen", **seen))
+    assert [line.account for line in _trail(desk) if line.action == Action.ELECTEURS_SEEN] == ["ecran"]
+
+
 def test_what_the_contract_does_not_know_is_refused_with_its_field(desk: DepotsDesk) -> None:
-    note = RegisterNoted.model_validate(
-        {"commune": COMMUNE, "requested_by": AGENT, "note": {"act": "reunion_removed", "jour": "2026-11-20"}}
-    )
+    note = note_register("reunion", removed=True, jour="2026-11-20")
     for wrong, said in (
-        ({"act": "parade"}, "note : les valeurs possibles sont reunion_noted, reunion_removed, "),
-        ({}, "note : il manque ce qui le distingue : act"),
-        ({"act": "scrutin_noted", "jour": "2027-05-09"}, "note.scrutin_noted.libelle : champ manquant"),
+        ({"kind": "parade"}, "note : les valeurs possibles sont reunion, scrutin, motifs, bureau, protection, doubt"),
+        ({}, "note : il manque ce qui le distingue : kind"),
+        ({"kind": "scrutin", "jour": "2027-05-09"}, "note.scrutin : libelle est attendu"),
+        ({"kind": "protection"}, "note.protection : electeur ou lifted est attendu"),
         (3, "note : un objet est attendu"),
     ):
         event = CloudEvent.wrap(note, source="/test")
@@ -448,16 +463,15 @@ def test_what_the_contract_does_not_know_is_refused_with_its_field(desk: DepotsD
 
 def test_the_lists_of_a_national_poll_change_too(desk: DepotsDesk) -> None:
     """The operator's command, without a commune, changes what every commune's tableaux are counted from."""
-    from worker.handlers.note_register import forget_scrutin, note_scrutin
-
     desk.run("DELETE FROM scrutin WHERE code_commune <> ''")
     (made,) = _tableau(desk, CINQ)
     desk.ring(made)
-    scrutin = KnownScrutin("", DAYS.scrutin, "Élection nationale, 1er tour", None)
+    by = Actor("exploitant")
+    scrutin = ScrutinNoted(jour=DAYS.scrutin, libelle="Élection nationale, 1er tour")
     with desk.engine.begin() as connection:
-        assert note_scrutin(connection, scrutin, by=Actor("exploitant")) == []
+        assert declare(connection, "", scrutin, by=by) == []
     with desk.engine.begin() as connection:
-        recalled = forget_scrutin(connection, "", DAYS.scrutin, by=Actor("exploitant"))
+        recalled = declare(connection, "", ScrutinNoted(jour=DAYS.scrutin, removed=True), by=by)
     assert len(recalled) == 1
     assert [number for number, _ in _recalled(desk)] == [made]
     assert Liste.PRINCIPALE.value in recalled[0]

@@ -191,10 +191,9 @@ def test_a_request_that_is_refused_is_answered_in_french(
     ("arguments", "code", "message"),
     [
         (["import-mouvements", "Makefile"], 1, "ce n'est pas un fichier de mouvements"),
-        (["scrutins"], 0, "décret n° 2025-848"),
-        (["commissions", "--commune", "13900"], 0, "Aucune réunion"),
-        (["motifs", "--commune", "13900"], 0, "0 mouvement sans date ou sans catégorie"),
-        (["protections", "--commune", "13900"], 0, "Aucun électeur protégé"),
+        (["declare", "--show", "scrutin"], 0, "décret n° 2025-848"),
+        (["declare", "--show", "protection", "--commune", "13900"], 0, "Rien à montrer"),
+        (["declare", "Makefile"], 2, "Makefile n'est pas du JSON"),
         (["import-reu", "Makefile"], 1, "ce n'est pas un export « Liste des électeurs actifs »"),
     ],
 )

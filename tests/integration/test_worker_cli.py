@@ -145,20 +145,6 @@ def test_many_lists_are_summed_up(run: Run, tmp_path: Path) -> None:
     assert "40" in done.out
 
 
-def test_the_operator_completes_a_bureau(run: Run, reu: Path) -> None:
-    assert "importez d'abord" in run("bureaux", "--commune", "13055").out
-    run("import-reu", reu)
-    assert "? MARSEILLE-1" in run("bureaux", "--commune", "13055").out
-    shown = run("bureaux", "--commune", "13055", "--bureau", "1", "--canton", "1301").out
-    assert "1301 MARSEILLE-1" in shown
-    unknown = run("bureaux", "--commune", "13055", "--bureau", "7", "--canton", "1301")
-    assert (unknown.code, unknown.err) == (
-        ExitCode.FAILED,
-        "Erreur : bureau 0007 inconnu à 13055 ; bureaux connus : 0001\n",
-    )
-    assert run("bureaux", "--commune", "13055", "--canton", "1301").code == ExitCode.USAGE
-
-
 def test_communes_are_found_and_added(run: Run) -> None:
     assert run("communes").out == "2 communes connues ; cherchez avec --search.\n"
     assert run("communes", "--search", "MARSEI").out == "13055  Marseille (13)\n"
@@ -207,7 +193,7 @@ def test_a_register_held_by_another_program_is_not_written(
     [
         (["imprts"], "commande inconnue : imprts. Vouliez-vous dire "),
         (["import-reu"], "il manque l'argument 'FICHIER'"),
-        (["bureaux"], "il manque l'option '--commune'"),
+        (["declare", "--show", "bureau"], "--commune est attendu aussi"),
         (["agents", "--emal", "x"], "option inconnue : --emal. Vouliez-vous dire '--email'"),
         (["agents", "un", "deux"], "arguments en trop"),
         (["communes", "--add", "13055"], "option --add : il faut 2 valeurs"),

@@ -2051,7 +2051,7 @@ IMPORT = [
     ),
     Mutant(
         "protected-without-the-right",
-        "register.require_may_protect(connection, self.commune, self.requested_by)",
+        "_require_may_protect(connection, self.commune, self.requested_by)",
         "pass",
         ("test_only_an_agent_with_that_right_protects",),
     ),
@@ -2165,7 +2165,7 @@ IMPORT = [
         "authorization.require(asked.commune)",
         "pass",
         ("test_an_event_of_an_account_that_may_not_decides_nothing",),
-        "worker/handlers/note_register.py",
+        "worker/handlers/declarations/declare.py",
     ),
     Mutant(
         "doubt-outlives-its-import",
@@ -2844,8 +2844,8 @@ SECURITY = [
     ),
     Mutant(
         "last-login-binds",
-        'is_hers = set(bound) <= {"", identity}',
-        "is_hers = True",
+        'if not set(bound) <= {"", identity}:',
+        "if False:",
         ("test_to_take_over_an_agent_by_her_address",),
     ),
     Mutant(
@@ -2886,9 +2886,15 @@ SECURITY = [
     ),
     Mutant(
         "anybody-speaks-for-agents",
-        "if not any(self._of(sender, commune)):",
-        "if not self._of(sender, commune):",
+        "return any(self._of(sender, commune))",
+        "return bool(self._of(sender, commune))",
         ("test_to_ask_in_somebody_elses_name", "test_to_take_deposit_and_answer_in_her_name"),
+    ),
+    Mutant(
+        "screen-notes-of-anybody",
+        "if self.sender and not self.facts.is_screen(self.sender, commune):",
+        "if False:",
+        ("test_only_the_account_of_the_screen_writes_what_the_screen_notes",),
     ),
     Mutant(
         "anybody-is-an-agent",

@@ -17,7 +17,7 @@ from zoneinfo import ZoneInfo
 
 from sqlalchemy import RowMapping, event, text
 
-from schemas.declarations import CompletedMotif
+from schemas.declarations import CompletedMotif, DoubtDecided
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.tableaux import TypeTableau
@@ -55,7 +55,8 @@ from tests.unit.reu_sample import ELECTEUR, write_reu
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.errors import PrefectureError
-from worker.handlers.note_register import decide
+from worker.exports.audit import Actor
+from worker.handlers.declarations.declare import declare
 from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.export_plan import plan_listes
 from worker.registre.communes import add_commune
@@ -217,7 +218,8 @@ class Product:
             open_doubts = list_doubts(connection, self._commune.code)
             meant = [it for it in open_doubts if (it.liste, _who(it.radiation), _who(it.inscription)) == about]
             for doubt in meant[:1] if step.is_same else meant:
-                decide(connection, doubt.id, said, by="oracle", code_commune=self._commune.code)
+                note = DoubtDecided(doubt=doubt.id, decision=said)
+                declare(connection, self._commune.code, note, by=Actor("oracle"))
         return Done() if meant else Refused()
 
     def _complete(self, step: Complete) -> Answer:

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from producers.web.exports.stored_file import Delivery
-from schemas.declarations import RegisterNoted
 from schemas.envelope import CloudEvent
+from schemas.topology import SCREEN_NOTE
 from schemas.vocabulary import Liste
 from tests.integration.depots_desk import DepotsDesk, open_desk
 from tests.parts.town import LIBREVILLE_TEMPLATE
@@ -24,7 +24,7 @@ CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 def _notes(files: FilesScreen) -> list[str]:
     services = files.client.app.state.services  # type: ignore[attr-defined]
     wait_until(lambda: not services.spool.waiting(), message="an empty spool")
-    return [event.data["note"]["act"] for event in files.broker.events if event.type == RegisterNoted.EVENT_TYPE]
+    return [event.data["note"]["kind"] for event in files.broker.events if event.type == SCREEN_NOTE]
 
 
 def _trail(files: FilesScreen) -> list[tuple[str, int | None, str]]:
@@ -111,7 +111,7 @@ def test_to_open_the_screen_to_others_for_a_day_and_leave_no_line(deployed: Depl
     """The screen says at its start what it runs with, by its spool; a worker records it once per change."""
     spool = Path(deployed.environment["PREFECTURE_HOME"]) / "spool"
     events = [CloudEvent.from_bytes(path.read_bytes()) for path in sorted(spool.glob("[0-9]*.json"))]
-    (event,) = [it for it in events if it.data["note"]["act"] == "settings_reported"]
+    (event,) = [it for it in events if it.data["note"]["kind"] == "settings"]
     assert "WEB_AUTH=proxy" in event.data["note"]["settings"]
     assert "WEB_PROXY_SECRET=********" in event.data["note"]["settings"]
     assert SECRET not in event.to_bytes().decode()

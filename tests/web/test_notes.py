@@ -264,7 +264,7 @@ def test_what_is_wrong_with_a_motif_is_said_by_its_line_and_nothing_is_lost(file
     assert [name for name, _ in _faults(files.post("motifs", {f"categorie-{first}": ""}))] == [f"categorie-{first}"]
     long = {f"categorie-{first}": Categorie.INSCRIPTION_OFFICE.value, f"motif-{first}": "x" * 201}
     assert [name for name, _ in _faults(files.post("motifs", long))] == [f"motif-{first}"]
-    assert {it.data["note"]["act"] for it in files.broker.events} <= {"electeurs_seen"}
+    assert {it.data["note"]["kind"] for it in files.broker.events} <= {"electeurs_seen"}
 
 
 @pytest.mark.slow

@@ -328,7 +328,7 @@ def _print_comparaison(found: Comparison) -> None:
     if found.doubts:
         click.echo(
             f"{count_of(found.doubts, 'doute bloque', 'doutes bloquent')} les tableaux tant que personne n'a dit s'il "
-            "s'agit de la même personne : doutes."
+            "s'agit de la même personne : page « Doutes », ou « declare »."
         )
 
 

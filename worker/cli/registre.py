@@ -1,73 +1,224 @@
-"""The commands about what the register knows besides lists: bureaux, communes, polls, motifs, protections, doubts.
+"""The commands about the register besides imports: declarations, communes, and what is to be forgotten.
 
 Names of electors are asked for, never options: a command line is kept by the shell and seen by every account of the
 machine.
 """
 
-import json
-from collections.abc import Iterable
-from datetime import date
+import sys
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated
 
 import click
+from pydantic import Field, TypeAdapter, ValidationError
 
 from common.cli import confirm
 from common.french import count_of, short_date
-from schemas.vocabulary import DoubtDecision, Liste, parse_liste
+from schemas.declarations import RegisterNote
+from schemas.envelope import InvalidEventError, parse_json
+from schemas.faults import explain
+from schemas.requests import CodeCommune, Contract
+from schemas.vocabulary import Liste, parse_liste
 from worker.cli.options import (
     CODE_COMMUNE,
-    JOUR,
+    one_of,
     operator,
     print_recalled,
     print_table,
-    reason_option,
     register_database,
-    system_user,
-    whole_number,
     worker_database,
 )
 
 if TYPE_CHECKING:
-    from worker.registre.bureaux import DescribedBureau
-    from worker.registre.comparaison.doubts import DoubtSide, OpenDoubt
+    from sqlalchemy import Connection
+
+    from worker.registre.comparaison.doubts import DoubtSide
+    from worker.registre.mouvements.motifs import IncompleteMouvement
     from worker.registre.protections import Protege
-    from worker.registre.scrutins import KnownScrutin, Reunion
+
+KINDS = ("reunion", "scrutin", "motifs", "bureau", "protection", "doubt")
+
+
+class Declared(Contract):
+    """A declaration as the event has it, without `requested_by`. A poll without `commune` is of the whole country."""
+
+    commune: CodeCommune | None = None
+    note: Annotated[RegisterNote, Field(discriminator="kind")]
 
 
 @click.command
-@click.option("--commune", required=True, metavar="CODE", help="Code INSEE de la commune.")
-@click.option("--bureau", metavar="CODE", help="Bureau à compléter, par exemple 0001.")
-@click.option("--libelle", help="Nom du bureau.")
-@click.option("--canton", "code_canton", metavar="CODE", help="Code INSEE du canton, par exemple 1301.")
-@click.option("--libelle-canton", help="Nom du canton.")
-@click.option("--circonscription", "code_circonscription", metavar="CODE", help="Circonscription législative : 01.")
-@click.option("--libelle-circonscription", help="Nom de la circonscription.")
-def bureaux(*, commune: str, bureau: str | None, **options: str | None) -> None:
-    """Montrer ou compléter les bureaux."""
-    from worker.handlers.note_register import describe_bureau
-    from worker.registre.bureaux import select_bureaux
-    from worker.registre.imports.lines import parse_bureau
+@click.argument("file", metavar="[FICHIER]", type=click.Path(path_type=Path, allow_dash=True), required=False)
+@click.option("--show", "kind", type=one_of(KINDS), metavar="SORTE", help=f"Montrer : {', '.join(KINDS)}.")
+@click.option("--commune", default="", metavar="CODE", help="Code INSEE, avec --show, --protect ou --lift.")
+@click.option("--protect", is_flag=True, help="Protéger un électeur : son nom est demandé ensuite.")
+@click.option("--lift", is_flag=True, help="Ne plus protéger un électeur : son nom est demandé ensuite.")
+def declare(*, file: Path | None, kind: str | None, commune: str, protect: bool, lift: bool) -> None:
+    """Noter ce que la mairie sait, ou le montrer.
 
-    description = {name: value for name, value in options.items() if value is not None}
-    if description and not bureau:
-        raise click.UsageError("il manque --bureau : lequel faut-il compléter ?")
+    FICHIER (« - » : l'entrée standard) est une déclaration en JSON, ou une liste de déclarations. Toutes sont notées,
+    ou aucune. Il ne nomme aucun électeur. Un scrutin sans « commune » est celui de tout le pays.
+    """
+    if [bool(file), bool(kind), protect, lift].count(True) != 1:
+        raise click.UsageError("un FICHIER, --show, --protect ou --lift est attendu, un seul")
+    if not file and not commune and kind not in {"scrutin", "doubt"}:
+        raise click.UsageError("--commune est attendu aussi")
+    if file:
+        _declare(_read_file(file))
+    elif kind:
+        _show(kind, commune.upper())
+    else:
+        _change_protection(commune.upper(), is_lifted=lift)
+
+
+def _read_file(file: Path) -> list[Declared]:
+    try:
+        document = parse_json(sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes())
+        return TypeAdapter(list[Declared]).validate_python(document if isinstance(document, list) else [document])
+    except OSError as error:
+        raise click.UsageError(f"{file} ne se lit pas ({error.strerror})") from None
+    except InvalidEventError:
+        raise click.UsageError(f"{file} n'est pas du JSON") from None
+    except ValidationError as error:
+        raise click.UsageError(f"{file} : {explain(error)}") from None
+
+
+def _declare(declared: Sequence[Declared]) -> None:
+    from worker.handlers.declarations.declare import declare as write
+
     with register_database() as engine, engine.begin() as connection:
-        if bureau and description:
-            describe_bureau(connection, commune.upper(), parse_bureau(bureau), description, by=operator())
-        found = list(select_bureaux(connection, [commune.upper()]))
-    _show_bureaux([it for it in found if not bureau or it.code == parse_bureau(bureau)], commune)
+        recalled = [label for it in declared for label in write(connection, it.commune or "", it.note, by=operator())]
+    click.echo(f"{count_of(len(declared), 'déclaration notée')}.")
+    print_recalled(recalled)
 
 
-def _show_bureaux(found: list["DescribedBureau"], commune: str) -> None:
-    if not found:
-        click.echo(f"Aucun bureau à {commune} : importez d'abord la liste électorale.")
-        return
+def _change_protection(commune: str, *, is_lifted: bool) -> None:
+    from worker.handlers.declarations.declare import lift_protection, protect
+
+    who = _ask_elector()
+    with register_database() as engine, engine.begin() as connection:
+        if is_lifted:
+            lift_protection(connection, commune, who, by=operator())
+        else:
+            print_recalled(protect(connection, commune, who, by=operator()))
+    click.echo("Protection levée." if is_lifted else "Électeur protégé.")
+
+
+def _show(kind: str, commune: str) -> None:
+    titles, read = _TABLES[kind]
+    with register_database() as engine, engine.connect() as connection:
+        rows = read(connection, commune)
+    if rows:
+        print_table(titles, rows)
+    else:
+        click.echo("Rien à montrer.")
+
+
+Rows = Sequence[Sequence[str]]
+
+
+def _read_reunions(connection: "Connection", commune: str) -> Rows:
+    from worker.registre.scrutins import select_reunions
+
+    return [
+        (short_date(it.date), it.liste or "toutes", "oui" if it.has_deliberated else "non")
+        for it in select_reunions(connection, commune)
+    ]
+
+
+def _read_scrutins(connection: "Connection", commune: str) -> Rows:
+    from worker.registre.scrutins import select_scrutins
+
     rows = []
-    for it in found:
-        canton = f"{it.code_canton or '?'} {it.libelle_canton}"
-        rows.append((it.code, it.libelle, canton, f"{it.code_circonscription or '?'} {it.libelle_circonscription}"))
-    print_table(("Bureau", "Nom", "Canton", "Circonscription"), rows)
+    for it in select_scrutins(connection, commune):
+        days = [short_date(day) if day else "" for day in (it.date, it.cloture, it.publication_due)]
+        rows.append((*days, it.code_commune or "toutes", it.libelle, "oui" if it.has_commission else "non", it.texte))
+    return rows
+
+
+def _read_motifs(connection: "Connection", commune: str) -> Rows:
+    from worker.registre.mouvements.motifs import list_incomplete
+
+    return [
+        (str(it.id), it.liste, it.nature, *_who(it), it.interval, (it.jour and short_date(it.jour)) or "", it.categorie)
+        for it in list_incomplete(connection, commune)
+    ]
+
+
+def _read_bureaux(connection: "Connection", commune: str) -> Rows:
+    from worker.registre.bureaux import select_bureaux
+
+    return [it[1:] for it in select_bureaux(connection, [commune])]
+
+
+def _read_protections(connection: "Connection", commune: str) -> Rows:
+    from worker.registre.protections import select_protections
+
+    return [_who(it) for it in select_protections(connection, commune)]
+
+
+def _read_doubts(connection: "Connection", commune: str) -> Rows:
+    from worker.registre.comparaison.doubts import describe_differing, list_doubts
+
+    return [
+        (
+            *(str(it.id), it.code_commune, it.liste, short_date(it.jour), describe_differing(it.differs)),
+            *(_describe_side(it.radiation), _describe_side(it.inscription)),
+        )
+        for it in list_doubts(connection, commune or None)
+    ]
+
+
+_TABLES: dict[str, tuple[Sequence[str], "Callable[[Connection, str], Rows]"]] = {
+    "reunion": (("Réunion", "Liste", "A délibéré"), _read_reunions),
+    "scrutin": (
+        ("Scrutin", "Clôture", "Publication", "Commune", "Libellé", "Commission", "Texte"),
+        _read_scrutins,
+    ),
+    "motifs": (
+        ("N°", "Liste", "Nature", "Nom", "Prénoms", "Né le", "Jours possibles", "Date", "Catégorie"),
+        _read_motifs,
+    ),
+    "bureau": (
+        ("Bureau", "Nom", "Canton", "Nom du canton", "Circonscription", "Nom de la circonscription"),
+        _read_bureaux,
+    ),
+    "protection": (("Nom", "Prénoms", "Né le"), _read_protections),
+    "doubt": (
+        ("N°", "Commune", "Liste", "Export du", "Diffère", "Radiation", "Inscription"),
+        _read_doubts,
+    ),
+}
+
+
+def _who(it: "Protege | IncompleteMouvement") -> tuple[str, str, str]:
+    return it.nom_naissance, it.prenoms, _born(it.date_naissance)
+
+
+def _born(date_naissance: str) -> str:
+    return "/".join(reversed(date_naissance.split("-")))
+
+
+def _describe_side(side: "DoubtSide") -> str:
+    nom = f"{side.nom_naissance}{f' ({side.nom_usage})' if side.nom_usage else ''} {side.prenoms}"
+    lieu = side.commune_naissance or side.pays_naissance
+    where = f"bureau {side.bureau or '?'} n° {side.numero}"
+    return ", ".join(filter(None, (nom, _born(side.date_naissance), lieu, side.adresse, where)))
+
+
+def _ask_elector() -> "Protege":
+    from common.texte import clean
+    from worker.registre.imports.lines import parse_date
+    from worker.registre.protections import Protege
+
+    questions = "Nom de naissance", "Tous les prénoms", "Date de naissance (JJ/MM/AAAA)"
+    nom, prenoms, born = (
+        clean(click.prompt(question, default="", show_default=False, prompt_suffix=" : ", err=True))
+        for question in questions
+    )
+    try:
+        return Protege(nom, prenoms, parse_date(born))
+    except ValueError:
+        raise click.UsageError("ce n'est pas une date de naissance ; écrivez JJ/MM/AAAA") from None
 
 
 _SHOWN = 50
@@ -104,250 +255,6 @@ def _read_liste(_context: click.Context, _parameter: click.Parameter, value: str
         return parse_liste(value) if value else None
     except ValueError as error:
         raise click.BadParameter(str(error)) from None
-
-
-@click.command
-@click.option("--commune", default="", metavar="CODE", help="Code INSEE ; sans lui, les scrutins nationaux.")
-@click.option("--add", type=JOUR, metavar="DATE", help="Ajouter ou corriger le scrutin de ce jour, avec --libelle.")
-@click.option("--libelle", default="", metavar="TEXTE", help="Ce qu'on élit : « Élections municipales, 1er tour ».")
-@click.option("--cloture", type=JOUR, metavar="DATE", help="Clôture de la liste, quand elle est inhabituelle.")
-@click.option(
-    "--publication", "publication_due", type=JOUR, metavar="DATE", help="Dernier jour du tableau, si ce n'est pas J-20."
-)
-@click.option("--sans-commission", is_flag=True, help="La commission de contrôle ne se réunit pas avant ce scrutin.")
-@click.option("--texte", default="", metavar="TEXTE", help="Le texte qui fixe ces jours : « décret n° … du … ».")
-@click.option("--remove", type=JOUR, metavar="DATE", help="Retirer le scrutin de ce jour.")
-@reason_option
-def scrutins(
-    *,
-    commune: str,
-    add: date | None,
-    sans_commission: bool,
-    remove: date | None,
-    reason: str,
-    **noted: Any,  # noqa: ANN401 — the fields of a KnownScrutin
-) -> None:
-    """Montrer, ajouter ou retirer des scrutins.
-
-    Les tableaux des cinq et des vingt jours, et celui des additions, se comptent depuis leur date : ceux qui sont déjà
-    faits et qui changeraient sont à refaire.
-    """
-    from worker.handlers.note_register import forget_scrutin, note_scrutin
-    from worker.registre.scrutins import KnownScrutin, select_scrutins
-
-    if (sans_commission or any(noted.values())) and not add:
-        raise click.UsageError("--libelle, --cloture et les jours d'un scrutin demandent aussi --add")
-    code = commune.upper()
-    with register_database() as engine, engine.begin() as connection:
-        by, recalled = operator(), list[str]()
-        if remove:
-            recalled += forget_scrutin(connection, code, remove, by=by, reason=reason)
-        if add:
-            scrutin = KnownScrutin(code, add, has_commission=not sans_commission, **noted)
-            recalled += note_scrutin(connection, scrutin, by=by, reason=reason)
-        found = select_scrutins(connection, code)
-    print_recalled(recalled)
-    _show_scrutins(found)
-
-
-@click.command
-@click.option("--commune", required=True, metavar="CODE", help="Code INSEE de la commune.")
-@click.option(
-    "--liste", callback=_read_liste, metavar="LISTE", help="P, CE ou CM, si la réunion n'a porté que sur elle."
-)
-@click.option("--add", type=JOUR, metavar="DATE", help="Noter la réunion de ce jour.")
-@click.option("--sans-deliberation", is_flag=True, help="Elle n'a pas délibéré : pas de quorum, ou voix à égalité.")
-@click.option("--remove", type=JOUR, metavar="DATE", help="Retirer la réunion de ce jour.")
-@reason_option
-def commissions(
-    *,
-    commune: str,
-    liste: Liste | None,
-    add: date | None,
-    sans_deliberation: bool,
-    remove: date | None,
-    reason: str,
-) -> None:
-    """Montrer, noter ou retirer les réunions de la commission de contrôle.
-
-    Le tableau des vingt jours compte les mouvements depuis la réunion précédente jusqu'à celle qu'il suit, celui des
-    cinq jours depuis celle-ci : ceux qui sont déjà faits et qui changeraient sont à refaire.
-    """
-    from worker.handlers.note_register import forget_reunion, note_reunion
-    from worker.registre.scrutins import ALL_LISTS, Reunion, select_reunions
-
-    if sans_deliberation and not add:
-        raise click.UsageError("--sans-deliberation demande aussi --add")
-    code, about = commune.upper(), liste.value if liste else ALL_LISTS
-    with register_database() as engine, engine.begin() as connection:
-        by, recalled = operator(), list[str]()
-        if remove:
-            recalled += forget_reunion(connection, code, Reunion(about, remove), by=by, reason=reason)
-        if add:
-            reunion = Reunion(about, add, not sans_deliberation)
-            recalled += note_reunion(connection, code, reunion, by=by, reason=reason)
-        found = select_reunions(connection, code, liste)
-    print_recalled(recalled)
-    _show_reunions(found)
-
-
-def _show_scrutins(found: "list[KnownScrutin]") -> None:
-    if not found:
-        click.echo("Aucun scrutin : ajoutez-en un avec --add.")
-        return
-    rows = []
-    for it in found:
-        cloture = short_date(it.cloture) if it.cloture else ""
-        rows.append((short_date(it.date), it.code_commune or "toutes", it.libelle, cloture, _unusual(it)))
-    print_table(("Scrutin", "Commune", "Libellé", "Clôture", "Jours particuliers"), rows)
-
-
-def _unusual(scrutin: "KnownScrutin") -> str:
-    said = [f"tableau publié au plus tard le {short_date(scrutin.publication_due)}"] if scrutin.publication_due else []
-    said += [] if scrutin.has_commission else ["pas de réunion de la commission"]
-    return " ; ".join((*said, scrutin.texte)) if said else ""
-
-
-def _show_reunions(found: "list[Reunion]") -> None:
-    for it in found:
-        about = f"liste {it.liste}" if it.liste else "toutes les listes"
-        click.echo(f"{short_date(it.date)}  {about}{'' if it.has_deliberated else ', sans délibération'}")
-    if not found:
-        click.echo("Aucune réunion : notez-en une avec --add.")
-
-
-@click.command
-@click.option("--commune", required=True, metavar="CODE", help="Code INSEE de la commune.")
-@click.option("--export", "to", type=click.Path(path_type=Path), metavar="FICHIER", help="Écrire le CSV à compléter.")
-@click.option("--import", "source", type=click.Path(path_type=Path), metavar="FICHIER", help="Noter le CSV complété.")
-def motifs(*, commune: str, to: Path | None, source: Path | None) -> None:
-    """Compléter les dates, les catégories et les motifs des mouvements.
-
-    L'export du REU ne dit ni quand ni pourquoi un électeur est venu ou parti. Le tableau est à compléter tant que la
-    mairie ne l'a pas dit. Écrivez le fichier, complétez ses trois dernières colonnes, puis notez-le.
-    """
-    from worker.handlers.note_register import read_completed
-    from worker.registre.mouvements.motifs import count_incomplete, write_motifs
-
-    if to and source:
-        raise click.UsageError("--export ou --import, pas les deux à la fois")
-    code = commune.upper()
-    with register_database() as engine, engine.begin() as connection:
-        if source:
-            completed = read_completed(connection, code, source, by=operator())
-            click.echo(f"{count_of(completed.noted, 'mouvement complété')}.")
-            print_recalled(completed.recalled)
-        if to:
-            written = write_motifs(connection, code, to)
-            if written:
-                click.echo(f"{count_of(written, 'mouvement')} à compléter dans {to} : il contient des noms.")
-                return
-        remaining = count_incomplete(connection, code)
-    click.echo(f"{count_of(remaining, 'mouvement')} sans date ou sans catégorie.")
-
-
-@click.command
-@click.option("--commune", required=True, metavar="CODE", help="Code INSEE de la commune.")
-@click.option("--add", is_flag=True, help="Protéger un électeur : son nom est demandé ensuite.")
-@click.option("--remove", is_flag=True, help="Ne plus protéger un électeur : son nom est demandé ensuite.")
-def protections(*, commune: str, add: bool, remove: bool) -> None:
-    """Montrer, ajouter ou retirer des électeurs protégés.
-
-    Les tableaux n'impriment pas leur adresse (Code électoral, art. L. 37). L'export du REU ne dit pas qui ils sont.
-    """
-    from worker.handlers.note_register import lift_protection, protect
-    from worker.registre.protections import select_protections
-
-    if add and remove:
-        raise click.UsageError("--add ou --remove, pas les deux à la fois")
-    code = commune.upper()
-    asked = _ask_elector() if add or remove else None
-    with register_database() as engine, engine.begin() as connection:
-        if asked:
-            print_recalled((protect if add else lift_protection)(connection, code, asked, by=operator()))
-        found = select_protections(connection, code)
-    _show_protections(found)
-
-
-def _ask_elector() -> "Protege":
-    from common.texte import clean
-    from worker.registre.imports.lines import parse_date
-    from worker.registre.protections import Protege
-
-    questions = "Nom de naissance", "Tous les prénoms", "Date de naissance (JJ/MM/AAAA)"
-    nom, prenoms, born = (
-        clean(click.prompt(question, default="", show_default=False, prompt_suffix=" : ", err=True))
-        for question in questions
-    )
-    try:
-        return Protege(nom, prenoms, parse_date(born))
-    except ValueError:
-        raise click.UsageError("ce n'est pas une date de naissance ; écrivez JJ/MM/AAAA") from None
-
-
-def _show_protections(found: "list[Protege]") -> None:
-    for it in found:
-        born = "/".join(reversed(it.date_naissance.split("-")))
-        click.echo(", ".join(filter(None, (f"{it.nom_naissance} {it.prenoms}".strip(), born))))
-    if not found:
-        click.echo("Aucun électeur protégé : ajoutez-en un avec --add.")
-
-
-@click.command("doutes")
-@click.option("--commune", type=CODE_COMMUNE, metavar="CODE", help="Code INSEE ; sans lui, toutes les communes.")
-@click.option("--same-person", type=whole_number(1), multiple=True, metavar="N°", help="C'est la même personne.")
-@click.option("--two-persons", type=whole_number(1), multiple=True, metavar="N°", help="Ce sont deux personnes.")
-@click.option("--json", "as_json", is_flag=True, help="Écrire les doutes ouverts en JSON, pour un programme.")
-def doubts(*, commune: str | None, same_person: Iterable[int], two_persons: Iterable[int], as_json: bool) -> None:
-    """Montrer ou trancher les doutes des comparaisons.
-
-    Une radiation et une inscription du même export sont peut-être une seule personne, dont l'état civil a été corrigé
-    ou qui a un homonyme. Tant que personne ne l'a dit, les tableaux qui les montrent sont bloquants. La même personne
-    n'a plus de mouvement, ou change seulement de bureau.
-    """
-    from worker.handlers.note_register import decide
-    from worker.registre.comparaison.doubts import list_doubts
-
-    answers = [(it, DoubtDecision.SAME_PERSON) for it in same_person]
-    answers += [(it, DoubtDecision.TWO_PERSONS) for it in two_persons]
-    with register_database() as engine, engine.begin() as connection:
-        for number, decision in answers:
-            decided = decide(connection, number, decision, by=system_user(), code_commune=commune)
-            followed = "".join(f" Donc le n° {it} : {DoubtDecision.TWO_PERSONS.label}." for it in decided.others)
-            click.echo(f"Doute n° {number} : {decision.label}.{followed}", err=as_json)
-        found = list_doubts(connection, commune)
-    if as_json:
-        click.echo(json.dumps([_as_document(it) for it in found], ensure_ascii=False, default=str))
-    elif not answers:
-        _show_doubts(found)
-
-
-def _as_document(doubt: "OpenDoubt") -> dict[str, object]:
-    return doubt._asdict() | {"radiation": doubt.radiation._asdict(), "inscription": doubt.inscription._asdict()}
-
-
-def _show_doubts(found: "list[OpenDoubt]") -> None:
-    from worker.registre.comparaison.doubts import describe_differing
-
-    for it in found:
-        click.echo(
-            f"N° {it.id}, {it.code_commune}, liste {it.liste}, import {it.import_id} du {short_date(it.jour)}. "
-            f"Diffère : {describe_differing(it.differs)}"
-        )
-        click.echo(f"  radiation   : {_describe_side(it.radiation)}")
-        click.echo(f"  inscription : {_describe_side(it.inscription)}")
-    if found:
-        click.echo(f"{count_of(len(found), 'doute')} à trancher : --same-person N° ou --two-persons N°.")
-    else:
-        click.echo("Aucun doute à trancher.")
-
-
-def _describe_side(side: "DoubtSide") -> str:
-    used = f" ({side.nom_usage})" if side.nom_usage else ""
-    born = "/".join(reversed(side.date_naissance.split("-")))
-    lieu = side.commune_naissance or side.pays_naissance
-    where = f"bureau {side.bureau or '?'} n° {side.numero}"
-    return ", ".join(filter(None, (f"{side.nom_naissance}{used} {side.prenoms}", born, lieu, side.adresse, where)))
 
 
 @click.command

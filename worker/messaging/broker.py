@@ -24,6 +24,7 @@ from schemas.topology import (
     QUEUE_REQUESTS,
     QUEUE_REQUESTS_BULK,
     REQUEST_TYPES,
+    SCREEN_NOTE,
 )
 from worker.errors import ConfigurationError, TransientError
 from worker.messaging.consumer import Allowance, GuardedConsumer, tolerate_any_properties
@@ -41,7 +42,7 @@ DEAD_LETTER_DAYS = 90
 """Fixed for ever: the arguments of a queue cannot change once it is declared."""
 
 BINDINGS = {
-    QUEUE_REQUESTS: REQUEST_TYPES,
+    QUEUE_REQUESTS: (*REQUEST_TYPES, SCREEN_NOTE),
     QUEUE_REQUESTS_BULK: tuple(f"{event_type}{BULK_SUFFIX}" for event_type in BULK_TYPES),
 }
 """The routing keys that each queue of requests is bound by."""

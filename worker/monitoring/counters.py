@@ -99,7 +99,9 @@ def _add_sums(one: Sums, other: Sums) -> Sums:
     return {name: [a + b for a, b in zip(figures, other[name], strict=True)] for name, figures in one.items()}
 
 
-REQUEST_TYPES = {event_type: event_type.split(".")[-2] for event_type in topology.REQUEST_TYPES}
+REQUEST_TYPES = {
+    event_type: event_type.split(".")[-2] for event_type in (*topology.REQUEST_TYPES, topology.SCREEN_NOTE)
+}
 OTHER_TYPE = "other"
 """An event may bear any type, a label may not."""
 
@@ -147,7 +149,7 @@ EXPORTS = CountedRows(
 NOTIFIED = CountedRows(
     rows=select(
         seconds_between(func.coalesce(Request.settled_at, Request.created_at), Request.told_at).label("seconds")
-    ).where(Request.event_type.not_in(topology.DECLARATION_TYPES)),  # nobody waits to be notified of them
+    ).where(Request.event_type.not_in((*topology.DECLARATION_TYPES, topology.SCREEN_NOTE))),  # they cause no mail
     moment=Request.told_at,
     keys=[],
     sums=lambda rows: {"seconds": _histogram(rows.c.seconds, metrics.NOTIFICATION_DELAY.bounds)},

@@ -39,7 +39,7 @@ from producers.web.listes.query import read_registres
 from producers.web.notes.send import send_note
 from producers.web.page_context import AWAY, BROKEN, GONE, NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.suivi.pending import SendingFailure
-from schemas.declarations import AnomaliesHandled
+from schemas.screen_notes import AnomaliesHandled
 from schemas.vocabulary import Piece, SeenPage, Severity
 
 NO_BUREAU = "-"

@@ -24,7 +24,7 @@ from producers.web.exports.stored_file import Delivery, FileAlteredError, FileGo
 from producers.web.forms import read_number
 from producers.web.page_context import BROKEN, CONFLICT, GONE, NOT_FOUND, WebServices
 from producers.web.security.limits import client_address
-from schemas.declarations import DownloadBegun, FileDownloaded, FileNoted, RegisterNoted
+from schemas.declarations import FileDownloaded, FileNoted
 from schemas.envelope import CloudEvent
 from schemas.events import AnsweredRequest, TableauReference
 from schemas.http import (
@@ -40,6 +40,7 @@ from schemas.http import (
     digest_secret,
     openapi,
 )
+from schemas.screen_notes import DownloadBegun, ScreenNoted
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import FORMATS, FileFormat, Liste
 
@@ -280,7 +281,7 @@ def _note_first(services: WebServices, asked: AskedFile, bearer: Bearer, deliver
         ProblemError: 503, it cannot be written down, and nothing is given.
     """
     note = DownloadBegun(export=asked.export_id)
-    data = RegisterNoted(commune=asked.code_commune, note=note, requested_by=f"{TOKEN_ACTOR}{bearer.name}")
+    data = ScreenNoted(commune=asked.code_commune, note=note, requested_by=f"{TOKEN_ACTOR}{bearer.name}")
     event = CloudEvent.wrap(data, source=services.settings.source, correlationid=asked.correlation_id)
     if not services.spool.send_first([event]):
         delivery.close()

@@ -20,11 +20,9 @@ from producers.web.suivi.pending import SendingFailure
 from schemas.declarations import (
     BureauDescribed,
     ReunionNoted,
-    ReunionRemoved,
     ScrutinNoted,
-    ScrutinRemoved,
-    WishesChosen,
 )
+from schemas.screen_notes import WishesChosen
 from schemas.vocabulary import Liste, Wish
 
 REUNION_FIELDS = ("jour", "liste", "sans_deliberation", "reason")
@@ -110,17 +108,17 @@ def _note_reunion(context: PageContext) -> Response:
     found = find_faults(ReunionNoted, values, REUNION_FIELDS, names={}, better={}) | found
     if found:
         return _calendar(context, form, Faults.ordered(REUNION_FIELDS, found))
-    act = ReunionNoted.model_validate(values)
-    said = f"réunion du {short_date(act.jour)}" + (f", et non du {short_date(former)}" if former else "")
-    return _sent(context, send_note(context, "reunions", act, said), form)
+    note = ReunionNoted.model_validate(values)
+    said = f"réunion du {short_date(note.jour)}" + (f", et non du {short_date(former)}" if former else "")
+    return _sent(context, send_note(context, "reunions", note, said), form)
 
 
 def _remove_reunion(context: PageContext) -> Response:
     day, liste = _known_day(context, "jour"), text(context.form, "liste")
     if liste not in {"", *Liste}:
         raise HTTPException(NOT_FOUND)
-    act = ReunionRemoved(jour=day, liste=Liste(liste) if liste else None, reason=_reason(context))
-    return _sent(context, send_note(context, "reunions", act, f"réunion du {short_date(day)} retirée"), _empty())
+    note = ReunionNoted(jour=day, liste=Liste(liste) if liste else None, removed=True, reason=_reason(context))
+    return _sent(context, send_note(context, "reunions", note, f"réunion du {short_date(day)} retirée"), _empty())
 
 
 def _note_scrutin(context: PageContext) -> Response:
@@ -136,24 +134,26 @@ def _note_scrutin(context: PageContext) -> Response:
         found["cloture"] = "la clôture des inscriptions précède le scrutin"
     if day and publication and publication >= day:
         found["publication_due"] = "la publication du tableau précède le scrutin"
+    if not form["libelle"]:
+        found["libelle"] = "écrivez ce qu'on élit, et quel tour"
     if (publication or not has_commission) and not form["texte"]:
         found["texte"] = _NO_TEXT
     former = read_day(form["scrutin_replaces"])
     values: dict[str, object] = {"jour": day, "libelle": form["libelle"], "cloture": cloture, "replaces": former}
     values |= {"publication_due": publication, "has_commission": has_commission, "texte": form["texte"]}
     values |= {"reason": form["scrutin_reason"]}
-    names, better = {"jour": "scrutin", "reason": "scrutin_reason"}, {"libelle": "écrivez ce qu'on élit, et quel tour"}
-    found = find_faults(ScrutinNoted, values, SCRUTIN_FIELDS, names=names, better=better) | found
+    names = {"jour": "scrutin", "reason": "scrutin_reason"}
+    found = find_faults(ScrutinNoted, values, SCRUTIN_FIELDS, names=names, better={}) | found
     if found:
         return _calendar(context, form, Faults.ordered(SCRUTIN_FIELDS, found))
-    act = ScrutinNoted.model_validate(values)
-    return _sent(context, send_note(context, "reunions", act, f"scrutin du {short_date(act.jour)}"), form)
+    note = ScrutinNoted.model_validate(values)
+    return _sent(context, send_note(context, "reunions", note, f"scrutin du {short_date(note.jour)}"), form)
 
 
 def _remove_scrutin(context: PageContext) -> Response:
     day = _known_day(context, "scrutin")
-    act = ScrutinRemoved(jour=day, reason=_reason(context))
-    return _sent(context, send_note(context, "reunions", act, f"scrutin du {short_date(day)} retiré"), _empty())
+    note = ScrutinNoted(jour=day, removed=True, reason=_reason(context))
+    return _sent(context, send_note(context, "reunions", note, f"scrutin du {short_date(day)} retiré"), _empty())
 
 
 def _read(context: PageContext, fields: tuple[str, ...], *others: str) -> dict[str, str]:
@@ -241,8 +241,8 @@ def describe_bureau(context: PageContext) -> Response:
         found = {"code_canton": "remplissez au moins une case"}
     if found:
         return _bureaux(context, code, form, Faults.ordered(_BUREAU, found))
-    act = BureauDescribed.model_validate(values)
-    if failure := send_note(context, "bureaux", act, f"bureau {code}"):
+    note = BureauDescribed.model_validate(values)
+    if failure := send_note(context, "bureaux", note, f"bureau {code}"):
         return _bureaux(context, code, form, failure=failure)
     return context.redirect("bureaux", "enregistrement")
 

@@ -18,7 +18,7 @@ from common.calendrier import majorite_on
 from common.french import count_of, short_date
 from producers.state import State, to_day
 from producers.web.forms import IMPOSSIBLE_DAY, Faults, Paging, page_number, read_day, read_number, text
-from producers.web.notes.send import note_page, send_declaration, send_note
+from producers.web.notes.send import note_page, send_note
 from producers.web.page_context import NOT_FOUND, SEE_OTHER, PageContext
 from producers.web.suivi.pending import SendingFailure
 from schemas.declarations import (
@@ -27,7 +27,6 @@ from schemas.declarations import (
     DoubtDecided,
     ElecteurProtected,
     MotifsCompleted,
-    ProtectionLifted,
 )
 from schemas.vocabulary import CATEGORIES, Categorie, DoubtDecision, Nature, SeenPage
 
@@ -364,8 +363,8 @@ def decide_doubt(context: PageContext) -> Response:
     if text(context.form, "verifie") != "oui":
         unsure = f"cochez que vous avez vérifié dans le REU : la réponse au doute n° {number} est définitive"
         return _doubts(context, faults=Faults.ordered([f"verifie-{number}"], {f"verifie-{number}": unsure}))
-    data = DoubtDecided(commune=context.commune.code, doubt=number, decision=said, requested_by=context.agent.name)
-    if failure := send_declaration(context, "doutes", data, f"doute n° {number}, {said.label}", [number]):
+    note = DoubtDecided(doubt=number, decision=said)
+    if failure := send_note(context, "doutes", note, f"doute n° {number}, {said.label}", [number]):
         return _doubts(context, failure)
     return context.redirect("doutes", "enregistrement")
 
@@ -454,7 +453,7 @@ def change_protected(context: PageContext) -> Response:
             act, said = ElecteurProtected(electeur=number), "un électeur protégé"
             return _sent(context, send_note(context, "proteges", act, said))
         case "lift" if number:
-            lifted, said = ProtectionLifted(protection=number), "une protection levée"
+            lifted, said = ElecteurProtected(lifted=number), "une protection levée"
             return _sent(context, send_note(context, "proteges", lifted, said, [number]))
     raise HTTPException(NOT_FOUND)
 

@@ -16,7 +16,8 @@ from producers.web.forms import Faults, read_once, wrap_once
 from producers.web.page_context import AWAY, UNPROCESSABLE, PageContext
 from producers.web.security.session import answer_poll
 from producers.web.suivi.pending import SendingFailure
-from schemas.declarations import DoubtDecided, RegisterAct, RegisterNoted
+from schemas.declarations import RegisterDeclared, RegisterNote
+from schemas.screen_notes import ScreenNote, ScreenNoted
 
 _LEFT = {
     "motifs": table("mouvements_a_completer"),
@@ -30,17 +31,14 @@ _WAITS = {"bureaux": column("code_canton") == ""}
 
 
 def send_note(
-    context: PageContext, page: str, act: RegisterAct, words: str, about: Iterable[int] = ()
+    context: PageContext, page: str, note: RegisterNote | ScreenNote, words: str, about: Iterable[int] = ()
 ) -> SendingFailure | None:
-    """Publish what a form of that page says, once; why not, when nobody takes it."""
-    note = RegisterNoted(commune=context.commune.code, note=act, requested_by=context.agent.name)
-    return send_declaration(context, page, note, words, about)
+    """Publish the note of a form of that page, once; return why the broker did not take it.
 
-
-def send_declaration(
-    context: PageContext, page: str, data: RegisterNoted | DoubtDecided, words: str, about: Iterable[int] = ()
-) -> SendingFailure | None:
-    """The same, of any declaration; `about` are the rows that the page marks meanwhile."""
+    `about` are the rows that the page marks until the note is recorded.
+    """
+    who = {"commune": context.commune.code, "requested_by": context.agent.name}
+    data = ScreenNoted(note=note, **who) if isinstance(note, ScreenNote) else RegisterDeclared(note=note, **who)
     event = wrap_once(data, source=context.services.settings.source, once=read_once(context.form))
     try:
         context.publish(event)

@@ -14,7 +14,6 @@ from producers.web.forms import once_for
 from producers.web.suivi.query import DemandeState, RecentActivity
 from schemas.topology import (
     REQUEST_CANCEL,
-    REQUEST_DOUBT_DECIDE,
     REQUEST_LISTE_EXPORT,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
@@ -37,7 +36,7 @@ _WITHOUT_FILES = {
     "deposited": "Dépôt déclaré",
     "verdict": "Réponse de la plateforme",
     "published": "Publication notée",
-    REQUEST_DOUBT_DECIDE: "Doute tranché",
+    "doubt": "Doute tranché",
 }
 
 

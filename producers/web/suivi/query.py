@@ -12,7 +12,6 @@ from producers.state import State, newest_first, to_instant
 from producers.web.exports.query import DERNIERS_EXPORTS, LATEST, AskedFile, read_files, select_latest, to_file
 from schemas.topology import (
     REQUEST_CANCEL,
-    REQUEST_DOUBT_DECIDE,
     REQUEST_LISTE_EXPORT,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
@@ -24,8 +23,8 @@ RECENT_FILES, RECENT_REQUESTS = 100, 200
 
 _MOST_WAITING = 1000
 _WITH_REFUSALS = (
-    *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL, REQUEST_DOUBT_DECIDE),
-    *("deposited", "verdict", "published"),
+    *(REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER, REQUEST_RETRY, REQUEST_CANCEL),
+    *("deposited", "verdict", "published", "doubt"),
 )
 """The types of requests, and the kinds of notes, whose refusal a clerk reads."""
 

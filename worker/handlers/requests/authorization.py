@@ -45,9 +45,13 @@ class Facts:
 
     def speaks_for(self, sender: str, commune: str, agent: str) -> bool:
         """Whether the account may speak for the agents of this commune, and this is one, or a token that opens it."""
-        if not any(self._of(sender, commune)):
+        if not self.is_screen(sender, commune):
             return False
         return (agent, commune) in self._agents or (agent.startswith(TOKEN_ACTOR) and self._opens(agent, commune))
+
+    def is_screen(self, sender: str, commune: str) -> bool:
+        """Whether the account may speak for the agents of this commune, as the screen does."""
+        return any(self._of(sender, commune))
 
     def commune(self, code: str) -> CommuneRegistre | None:
         """The commune, as the register knows it; None when nobody does."""
@@ -133,6 +137,21 @@ class Authorization:
             code="compte_non_autorise",
             field="data.commune",
         )
+
+    def require_screen(self, commune: str) -> None:
+        """Check that the sender is the screen, or that everything runs in one process.
+
+        Raises:
+            RefusedError: the sender is another account.
+        """
+        self.require(commune)
+        if self.sender and not self.facts.is_screen(self.sender, commune):
+            raise RefusedError(
+                f"Le compte « {self.sender} » ne peut pas envoyer ce que note l'écran : seul un compte qui parle pour "
+                "les agents le peut (« senders »).",
+                code="compte_non_autorise",
+                field="type",
+            )
 
 
 @dataclass(frozen=True)

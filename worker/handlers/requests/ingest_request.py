@@ -21,15 +21,15 @@ from schemas.requests import CodeCommune, RequestedBy
 from schemas.topology import (
     DECLARATION_TYPES,
     REQUEST_CANCEL,
-    REQUEST_DOUBT_DECIDE,
+    REQUEST_DECLARATION,
     REQUEST_FILE_NOTED,
     REQUEST_LISTE_EXPORT,
-    REQUEST_REGISTER_NOTE,
     REQUEST_REGISTRE_CORRECTION,
     REQUEST_REGISTRE_IMPORT,
     REQUEST_REGISTRE_PREVIEW,
     REQUEST_RETRY,
     REQUEST_TABLEAUX_RENDER,
+    SCREEN_NOTE,
 )
 from schemas.vocabulary import RequestOutcome
 from worker.arrivals import take_back_previews
@@ -51,12 +51,12 @@ from worker.exports.parked import (
 )
 from worker.exports.records import PlannedFile, add_exports, take_back_enqueued
 from worker.handlers.declarations.declaration import Declaration
+from worker.handlers.declarations.declare import read_declaration
 from worker.handlers.declarations.file_notes import read_file_note
-from worker.handlers.note_register import read_decision
+from worker.handlers.declarations.screen_notes import read_screen_note
 from worker.handlers.requests.authorization import Authorization, Facts
 from worker.handlers.requests.cancellation import Cancellation, read_cancellation
 from worker.handlers.requests.export_plan import ExportPlan, plan_listes, plan_retry, plan_tableaux
-from worker.handlers.requests.register_note import read_note
 from worker.handlers.requests.registre_requests import (
     CorrectionOrder,
     ImportOrder,
@@ -93,8 +93,8 @@ _READERS: dict[str, Callable[[CloudEvent, Services, Authorization], Read]] = {
     REQUEST_RETRY: plan_retry,
     REQUEST_CANCEL: read_cancellation,
     REQUEST_FILE_NOTED: read_file_note,
-    REQUEST_DOUBT_DECIDE: read_decision,
-    REQUEST_REGISTER_NOTE: read_note,
+    REQUEST_DECLARATION: read_declaration,
+    SCREEN_NOTE: read_screen_note,
     REQUEST_REGISTRE_PREVIEW: read_preview_order,
     REQUEST_REGISTRE_CORRECTION: read_correction_order,
     REQUEST_REGISTRE_IMPORT: read_import_order,
@@ -459,7 +459,7 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
         request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
         request.settled_at = now
         request.is_bulk = answer.code in _WHATEVER_IS_KNOWN  # who sends thousands of them is answered after the others
-        if request.event_type in DECLARATION_TYPES or answer.code == UNREADABLE:
+        if request.event_type in {*DECLARATION_TYPES, SCREEN_NOTE} or answer.code == UNREADABLE:
             request.told_at = now  # no mail: the screen shows it, in the view `demandes`
         request.faults = [fault._asdict() for fault in answer.faults]
         request.code_commune = answer.commune or _readable_commune(event, authorization)

@@ -342,7 +342,7 @@ def decide_doubt(
     """
     found = connection.execute(select(Doubt.__table__).where(Doubt.id == doubt_id)).one_or_none()
     if found is None or (code_commune is not None and found.code_commune != code_commune):
-        raise RefusedError(f"Doute n° {doubt_id} inconnu : « doutes » donne les numéros de ceux qui sont ouverts.")
+        raise RefusedError(f"Doute n° {doubt_id} inconnu : voyez ceux qui sont ouverts, page « Doutes ».")
     said = {"decision": decision.value, "decided_by": by, "decided_at": utc_now()}
     is_it = Doubt.id == doubt_id, Doubt.decision == ""
     if not connection.execute(update(Doubt).where(*is_it).values(said)).rowcount:

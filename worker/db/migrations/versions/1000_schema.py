@@ -39,8 +39,10 @@ _DECLARATIONS = {
     "depot_declare": ("file_noted", "deposited"),
     "depot_verdict": ("file_noted", "verdict"),
     "publication_declare": ("file_noted", "published"),
+    "doubt_decide": ("declaration", "doubt"),
+    "register_note": ("declaration", ""),
 }
-"""Former types of requests, with the type and the kind that they have now."""
+"""Former types of requests, with the type and the kind that they have now; that of a note was not recorded."""
 
 _CURRENT = ("code_commune", "kind", "liste", "format", "type_tableau", "presentation", "edition", "id")
 _IS_KEPT = sa.text("status = 'ready' AND purged_at IS NULL")

@@ -1,0 +1,76 @@
+"""What the clerks' screen publishes for the audit trail; not part of the contract, and refused from other accounts."""
+
+from typing import Annotated, ClassVar, Literal
+
+from pydantic import Field, StrictInt
+
+from schemas.requests import LARGEST_ID, CodeCommune, Contract, RequestedBy
+from schemas.topology import SCREEN_NOTE
+from schemas.vocabulary import Piece, SeenPage, Wish
+
+_RowId = Annotated[StrictInt, Field(ge=1, le=LARGEST_ID)]
+
+
+class WishesChosen(Contract):
+    """What the agent wants to be mailed about the commune."""
+
+    kind: Literal["wishes"] = "wishes"
+    wishes: Annotated[list[Wish], Field(max_length=10)]
+
+
+class ElecteursSeen(Contract):
+    """A page that names electors was shown, for the audit trail."""
+
+    kind: Literal["electeurs_seen"] = "electeurs_seen"
+    page: SeenPage
+    electeurs: Annotated[StrictInt, Field(ge=0, le=LARGEST_ID, description="How many it named.")]
+    export: Annotated[_RowId | None, Field(description="The file that it was about.")] = None
+
+
+class AnomaliesHandled(Contract):
+    """An agent has corrected in the REU what lines of a file's report of anomalies name, or has not."""
+
+    kind: Literal["anomalies_handled"] = "anomalies_handled"
+    export: _RowId
+    lines: Annotated[
+        list[_RowId],
+        Field(min_length=1, max_length=200, description="Lines of the report, the first after the titles is 1."),
+    ]
+    is_handled: Annotated[bool, Field(description="False: it is to be done after all.")] = True
+
+
+class DownloadBegun(Contract):
+    """A file is about to be sent: published before its first byte, so that an interrupted download is recorded."""
+
+    kind: Literal["download_begun"] = "download_begun"
+    export: _RowId
+    piece: Piece = Piece.FICHIER
+
+
+class LoggedIn(Contract):
+    """A provider of identities has identified the agent. The first login binds the agent to the identity."""
+
+    kind: Literal["login"] = "login"
+    identity: Annotated[
+        str, Field(pattern=r"^[0-9a-f]{64}$", description="SHA-256 of the issuer, an end of line, and the subject.")
+    ]
+
+
+class SettingsReported(Contract):
+    """The settings of the screen, secrets masked; published at its start, recorded once per change."""
+
+    kind: Literal["settings"] = "settings"
+    settings: Annotated[str, Field(min_length=1, max_length=8000)]
+
+
+ScreenNote = WishesChosen | ElecteursSeen | AnomaliesHandled | DownloadBegun | LoggedIn | SettingsReported
+
+
+class ScreenNoted(Contract):
+    """What an agent has seen or done on the screen."""
+
+    EVENT_TYPE: ClassVar[str] = SCREEN_NOTE
+
+    commune: CodeCommune
+    note: Annotated[ScreenNote, Field(discriminator="kind")]
+    requested_by: RequestedBy
