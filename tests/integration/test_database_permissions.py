@@ -36,7 +36,7 @@ from worker.cli.main import main
 from worker.db import engine as database
 from worker.db.engine import build_engine
 from worker.db.migrate import GRANTS
-from worker.exports.audit import Action, Actor
+from worker.exports.audit import Action, Actor, log_lines
 from worker.exports.models import Export, Recall
 from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.handlers.declarations.declare import declare, lift_protection, protect
@@ -341,6 +341,7 @@ def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: 
     )
     handle_preview(preview_id, imports)
     sweep_previews(notifier, lambda _doorbells: None, LogThrottle("test"), grace_seconds=0)
+    assert log_lines(notifier) > 0
     with _connect(deployment, "owner") as connection:
         assert connection.scalar(text("SELECT status FROM preview")) == "imported"
         assert connection.scalar(text("SELECT count(*) FROM electeur WHERE code_commune = '13055'")) == 3
