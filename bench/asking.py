@@ -1,11 +1,11 @@
 """What is asked of the workers, as producers ask it."""
 
-from collections.abc import Iterable
-from datetime import UTC, datetime
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
+from uuid import uuid4
 
 from bench.mouvements import DATE_TABLEAU
-from producers.batch.batch import Batch, new_batch_name, put_in_batch
+from producers.cli.batch import put_in_batch
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import TypeTableau
@@ -22,22 +22,23 @@ BENCH = "bench"
 class Order(NamedTuple):
     """Requests that are sent together, and how many files they ask for."""
 
-    batch: Batch
+    batch: str
+    events: Sequence[CloudEvent]
     files: int
 
 
 def ask_many(asked: Iterable[Asked]) -> Order:
     """A batch, under a name that no other has."""
     requests = list(asked)
-    name = new_batch_name("bench", datetime.now(UTC))
+    name = f"bench-{uuid4()}"
     events = [put_in_batch(CloudEvent.wrap(request, source=_SOURCE), name) for request in requests]
-    return Order(Batch(name, events), sum(len(request.parts()) for request in requests))
+    return Order(name, events, sum(len(request.parts()) for request in requests))
 
 
 def ask_one(asked: Asked) -> Order:
     """What a single clerk sends."""
     event = CloudEvent.wrap(asked, source=_SOURCE)
-    return Order(Batch(event.correlationid, [event]), len(asked.parts()))
+    return Order(event.correlationid, [event], len(asked.parts()))
 
 
 def every_liste(commune: str) -> Asked:

@@ -25,7 +25,7 @@ from bench.crowd import open_screen
 from bench.measure import Measure
 from bench.ready import ReadyFiles, Tally
 from bench.registers import Task
-from producers.batch.command import send_batch
+from producers.cli.batch import TOGETHER
 from producers.publisher import Publisher
 from tests.parts.mail import Mailbox
 from tests.parts.process import Process
@@ -95,14 +95,14 @@ class Crew:
 
     def _make(self, order: Order, publisher: Publisher, ready: ReadyFiles) -> Measure:
         begun = time.perf_counter()
-        send_batch(order.batch, publisher, lambda _sent: None)
-        tally = ready.tally(order.batch.name)
+        _send(order, publisher)
+        tally = ready.tally(order.batch)
         while tally.files < order.files:
             try:
                 ready.wait(order.files - tally.files)  # of this batch or of another
             except TimeoutError as error:
                 raise self._failure(str(error)) from None
-            tally = ready.tally(order.batch.name)
+            tally = ready.tally(order.batch)
         wall = time.perf_counter() - begun
         self._made.append(tally)
         return Measure(wall, size=tally.size, lines=tally.lines + tally.mineurs)
@@ -120,8 +120,8 @@ class Crew:
     def record(self, order: Order) -> float:
         """Seconds from before the first request is sent until every file has its row, made or not."""
         begun = time.perf_counter()
-        send_batch(order.batch, self._publisher, lambda _sent: None)
-        wait_until(lambda: self._ready.count(order.batch.name) >= order.files, message=f"{order.files} rows")
+        _send(order, self._publisher)
+        wait_until(lambda: self._ready.count(order.batch) >= order.files, message=f"{order.files} rows")
         return time.perf_counter() - begun
 
     def clear(self) -> None:
@@ -175,6 +175,11 @@ class Crew:
 
     def _failure(self, what: str) -> RuntimeError:
         return RuntimeError(f"{what}; the workers' last lines:\n{self._log.read_text(errors='replace')[-_SHOWN:]}")
+
+
+def _send(order: Order, publisher: Publisher) -> None:
+    for sent in range(0, len(order.events), TOGETHER):
+        publisher.publish(*order.events[sent : sent + TOGETHER])
 
 
 class Notifiers:

@@ -116,12 +116,6 @@ class UnconfirmedError(PublishError):
     )
 
 
-class BatchInterruptedError(ProducerError):
-    """A part of a batch was sent; the rest was not, for the reason that the text gives."""
-
-    code = "lot_interrompu"
-
-
 class StateAwayError(ProducerError):
     """The database did not answer, or refuses the views to this account."""
 

@@ -1,6 +1,6 @@
 """What became of the requests, read from the views `derniers_exports` and `demandes` by an account that only reads."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import fields
@@ -31,8 +31,6 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError, SQLAlchemyError
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from common.database import CONNECT_OPTIONS, explain_database_tls
-from producers.batch import queries
-from producers.batch.batch import BatchProgress, CommuneOutcome
 from producers.errors import ProducerConfigurationError, StateAwayError
 from producers.records import ExportState, PieceFile, RequestState
 from schemas.requests import LARGEST_ID
@@ -117,14 +115,16 @@ class State:
         """End the connections; a later question opens new ones."""
         self._engine.dispose()
 
-    def latest(self, commune: str | None = None, limit: int = 10) -> list[ExportState]:
+    def latest(self, commune: str | None = None, limit: int | None = 10, batch: str | None = None) -> list[ExportState]:
         """The last files asked for, the newest request first and its files in the order it named them.
+
+        `batch`: only those of the requests with this correlation id.
 
         Raises:
             StateAwayError: the database did not answer.
         """
         view = _DERNIERS_EXPORTS.c
-        query = select(_DERNIERS_EXPORTS).limit(limit)
+        query = _of_batch(select(_DERNIERS_EXPORTS).limit(limit), batch)
         with self.reading() as connection:
             if commune is None:
                 query = query.order_by(view.export_id.desc())
@@ -133,13 +133,13 @@ class State:
             exports = _read_exports(connection, query)
         return sorted(exports, key=lambda export: (-export.requested_at.timestamp(), export.export_id))
 
-    def count(self, commune: str | None = None) -> int:
-        """How many files were ever asked for.
+    def count(self, commune: str | None = None, batch: str | None = None) -> int:
+        """How many files were ever asked for, of a commune or of a batch where one is named.
 
         Raises:
             StateAwayError: the database did not answer.
         """
-        query = _of_commune(select(func.count()).select_from(_DERNIERS_EXPORTS), commune)
+        query = _of_batch(_of_commune(select(func.count()).select_from(_DERNIERS_EXPORTS), commune), batch)
         with self.reading() as connection:
             number: int = connection.execute(query).scalar_one()
         return number
@@ -166,26 +166,6 @@ class State:
                 .order_by(export.export_id),
             )
         return RequestState(RequestOutcome(seen.outcome), seen.reason, tuple(exports))
-
-    def batch_progress(self, source: str, batch: str) -> BatchProgress:
-        """Where a batch stands.
-
-        Raises:
-            StateAwayError: the database did not answer.
-        """
-        with self.reading() as connection:
-            return queries.to_progress(connection.execute(queries.select_progress(source, batch)).one())
-
-    def batch_outcomes(self, source: str, batch: str, asked: Sequence[CommuneOutcome]) -> list[CommuneOutcome]:
-        """What became of each request of a batch, in the order of `asked`.
-
-        Raises:
-            StateAwayError: the database did not answer.
-        """
-        with self.reading() as connection:
-            requests = connection.execute(queries.select_requests(source, batch))
-            files = connection.execute(queries.select_files(source, batch))
-            return queries.to_outcomes(asked, requests, files)
 
     @contextmanager
     def one_connection(self) -> Iterator[None]:
@@ -251,6 +231,10 @@ def _read_json_fast(connection: Any, _record: ConnectionPoolEntry) -> None:  # n
 
 def _of_commune(query: Select[Any], commune: str | None) -> Select[Any]:
     return query if commune is None else query.where(_DERNIERS_EXPORTS.c.code_commune == commune)
+
+
+def _of_batch(query: Select[Any], batch: str | None) -> Select[Any]:
+    return query if batch is None else query.where(column("correlation_id") == batch)
 
 
 def _read_exports(connection: Connection, query: Select[Any]) -> list[ExportState]:

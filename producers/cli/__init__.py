@@ -7,9 +7,11 @@ from secrets import token_urlsafe
 import click
 
 from common.cli import ExitCode, LazyGroup, run_command
-from producers.cli.options import COMMUNE, LIMIT, json_option
+from producers.cli.options import BATCH, COMMUNE, LIMIT, json_option
 from producers.errors import ProducerError
 from producers.settings import load_settings
+
+_SHOWN = 10
 
 COMMANDS = {
     "export-liste": "producers.cli.requests:export_liste",
@@ -51,16 +53,18 @@ def main(arguments: Sequence[str]) -> int:
 
 @click.command("exports", short_help="Montre les derniers exports.")
 @click.option("--commune", type=COMMUNE, help="Code INSEE. Par défaut : toutes les communes.")
-@click.option("--limit", type=LIMIT, default="10", show_default=True, metavar="NOMBRE", help="Combien en montrer.")
+@click.option("--batch", type=BATCH, metavar="LOT", help="Seulement ceux d'un lot, par défaut tous.")
+@click.option("--limit", type=LIMIT, metavar="NOMBRE", help="Combien en montrer. Par défaut : 10.")
 @click.option("--ids", is_flag=True, help="Montre aussi l'identifiant de chaque demande et le numéro du fichier.")
 @json_option
-def exports(commune: str | None, limit: int, *, ids: bool, as_json: bool) -> ExitCode:
+def exports(commune: str | None, batch: str | None, limit: int | None, *, ids: bool, as_json: bool) -> ExitCode:
     """Montre les derniers exports, le plus récent d'abord (PREFECTURE_STATE_URL)."""
     from producers.state import State
 
     settings = load_settings()
     with State(settings.require_state_url()) as state:
-        found, total = state.latest(commune, limit), state.count(commune)
+        shown = limit or (None if batch else _SHOWN)
+        found, total = state.latest(commune, shown, batch), state.count(commune, batch)
     if as_json:
         from producers.cli.render import exports_document, print_document
 

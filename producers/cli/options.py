@@ -1,15 +1,15 @@
 """Options that several commands share, and the types of their values, read with the contract's own rules."""
 
+import re
 import sys
 from collections.abc import Callable
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, TypeVar
 
 import click
 
 from common.cli import ParsedType
-from producers.batch.batch import BATCH_NAME
 from schemas.requests import check_code_commune
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, parse_jour, parse_liste
@@ -23,23 +23,16 @@ def _parse_commune(text: str) -> str:
 
 
 def _parse_batch(text: str) -> str:
-    if not BATCH_NAME.fullmatch(text):
+    if not re.fullmatch(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}", text, re.ASCII):
         raise ValueError("100 lettres sans accent, chiffres, points, tirets ou soulignés au plus")
     return text
 
 
-class GivenFile(NamedTuple):
-    """A file that the command line names, read: what it is called, without folder or ending, and its bytes."""
-
-    stem: str
-    content: bytes
-
-
-def _read_file(text: str) -> GivenFile:
+def _read_file(text: str) -> bytes:
     if text == "-":
-        return GivenFile("lot", sys.stdin.buffer.read())
+        return sys.stdin.buffer.read()
     try:
-        return GivenFile(Path(text).stem, Path(text).read_bytes())
+        return Path(text).read_bytes()
     except FileNotFoundError:
         raise ValueError("fichier introuvable") from None
     except OSError as error:
@@ -118,16 +111,7 @@ subjects_options = together(
         type=FILE,
         help="Un lot : une commune par ligne, ou la première colonne d'un CSV ; - pour l'entrée standard.",
     ),
-    click.option("--accept-rejects", is_flag=True, help="Laisse de côté les lignes fausses du fichier."),
-    click.option(
-        "--resume", type=BATCH, metavar="LOT", help="Reprend un lot sous son nom : rien n'est fait deux fois."
-    ),
-    click.option(
-        "--report",
-        type=click.Path(dir_okay=False, path_type=Path),
-        metavar="FICHIER",
-        help="Avec --wait : écrit ce qu'il en est de chaque commune du lot, en CSV.",
-    ),
+    click.option("--batch", type=BATCH, metavar="LOT", help="Nom du lot ; redonné, le lot reprend où il en était."),
     _listes,
 )
 """Whose files one or many requests are about."""

@@ -9,7 +9,7 @@ import click
 from pydantic import ValidationError
 
 from common.cli import ExitCode
-from producers.batch.command import ask_one_or_many
+from producers.cli.batch import ask_one_or_many
 from producers.cli.options import (
     EDITION,
     FORMAT,

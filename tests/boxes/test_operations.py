@@ -228,8 +228,8 @@ def test_a_password_is_renewed_while_the_parts_talk_by_tls(installation: Install
     (commands,) = [it["commands"] for it in BLOCK.finditer(DOCUMENT) if it["commands"].startswith(renewal)]
     installation.run(commands.replace("listes", "bulk"), what="a password renewed, by TLS")
     installation.healthy()
-    ask = "docker compose run --rm -T --entrypoint 'python -m producers' command export-liste --communes-file -"
-    installation.run(f"echo 13055 | {ask} --wait --timeout 300")
+    ask = "docker compose run --rm -T --entrypoint 'python -m producers' command export-liste --commune 13055"
+    installation.run(f"{ask} --wait --timeout 300")
 
 
 def test_a_cable_that_is_cut_in_the_middle_of_a_file_loses_nothing(installation: Installation) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import NullPool, create_engine, make_url, text
 
+from producers.cli.batch import put_in_batch
 from producers.cli.requests import build_liste_export, build_tableaux_render
 from producers.errors import StateAwayError
 from producers.records import RequestState
@@ -80,6 +81,16 @@ def test_the_latest_come_newest_first_and_no_more_than_asked(records: Records, s
     assert len(state.latest(limit=4)) == 4
     assert {file.code_commune for file in state.latest("2A004")} == {"2A004"}
     assert state.latest("75056") == []
+
+
+def test_the_files_of_a_batch_are_its_report(records: Records, state: State) -> None:
+    for commune in ("13900", "2A004"):
+        records.accept(put_in_batch(ask(commune), "lot-1"))
+    records.accept(ask())
+    assert {(file.code_commune, file.liste) for file in state.latest(limit=None, batch="lot-1")} == {
+        (commune, liste) for commune in ("13900", "2A004") for liste in ("P", "CE", "CM")
+    }
+    assert (state.count(batch="lot-1"), state.count("13900", batch="lot-1"), state.count(batch="lot-2")) == (6, 3, 0)
 
 
 def test_the_files_of_a_commune_are_counted(records: Records, state: State) -> None:

@@ -1299,12 +1299,6 @@ SCREEN = [
         ("test_a_full_queue_keeps_what_is_declared_and_in_its_order",),
     ),
     Mutant(
-        "batch-given-up-at-a-full-queue",
-        "_PASSING = (BrokerAwayError, BrokerBlockedError, QueueFullError, UnconfirmedError)",
-        "_PASSING = (BrokerAwayError, BrokerBlockedError, UnconfirmedError)",
-        ("test_a_broker_that_comes_back_gets_the_rest",),
-    ),
-    Mutant(
         "provisional-tableau-published",
         "if file.provisoire_until or file.bloquantes:",
         "if False:",
@@ -1907,12 +1901,6 @@ IMPORT = [
         "if not (withdrawal.reason or withdrawal.says_why) and",
         "if not withdrawal.reason and",
         ("test_a_tableau_that_prints_the_address_of_who_is_protected_is_to_be_made_again[sqlite]",),
-    ),
-    Mutant(
-        "recalled-file-counted-as-ready",
-        "_IS_RECALLED = _EXPORTS.c[_RECALLED].is_not(None)",
-        "_IS_RECALLED = _EXPORTS.c[_RECALLED].is_(None) & _EXPORTS.c[_RECALLED].is_not(None)",
-        ("test_a_file_that_was_recalled_is_ready_no_more",),
     ),
     Mutant(
         "guess-about-homonyms-unsaid",

@@ -46,9 +46,9 @@ def test_one_sample_in_a_hundred_exceeds_the_percentile(count: int, expected: in
 def test_a_batch_asks_for_the_three_lists_of_each_commune_under_one_name() -> None:
     order = ask_many(map(every_liste, ["59001", "59002"]))
     assert order.files == 6
-    assert {event.correlationid for event in order.batch.events} == {order.batch.name}
-    assert all(event.data["bulk"] for event in order.batch.events)
-    assert ask_many([every_liste("59001")]).batch.name != order.batch.name
+    assert {event.correlationid for event in order.events} == {order.batch}
+    assert all(event.data["bulk"] for event in order.events)
+    assert ask_many([every_liste("59001")]).batch != order.batch
 
 
 @pytest.mark.parametrize(
@@ -60,8 +60,8 @@ def test_a_batch_asks_for_the_three_lists_of_each_commune_under_one_name() -> No
 )
 def test_a_clerk_asks_for_one_file_and_is_no_batch(asked: Asked, event_type: str) -> None:
     order = ask_one(asked)
-    (event,) = order.batch.events
-    assert (order.files, event.type, event.correlationid) == (1, event_type, order.batch.name)
+    (event,) = order.events
+    assert (order.files, event.type, event.correlationid) == (1, event_type, order.batch)
     assert not event.data["bulk"]
 
 

@@ -42,7 +42,10 @@ def test_the_event_follows_the_published_schema() -> None:
         ),
         (["cancel", "some-id"], "fr.openelec.prefecture.request.cancel.v1"),
         (["retry", "some-id", "--export", "41"], "fr.openelec.prefecture.request.retry.v1"),
-        (["export-liste", "--communes-file", "{file}"], "fr.openelec.prefecture.request.liste_export.v1.bulk)"),
+        (
+            ["export-liste", "--communes-file", "{file}", "--batch", "lot-1"],
+            "fr.openelec.prefecture.request.liste_export.v1.bulk)",
+        ),
     ],
     ids=lambda value: value[0] if isinstance(value, list) else "",
 )

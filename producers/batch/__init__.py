@@ -1,1 +1,0 @@
-"""The same request for many communes, sent and followed as one."""
