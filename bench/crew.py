@@ -238,7 +238,7 @@ def tell(node: RabbitNode, task: Task, processes: int) -> float:
         RuntimeError: they were not all told.
     """
     engine, vhost = build_engine(task.url), node.create_vhost()
-    told = select(Request.told_at).where(Request.told_at.is_not(None))
+    told = select(Request.notified_at).where(Request.notified_at.is_not(None))
     with Notifiers(task, node.url(vhost), processes) as notifiers:
         with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
             count = select(func.count()).select_from(told.subquery())

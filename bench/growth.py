@@ -29,7 +29,8 @@ from worker.db.engine import build_engine
 from worker.exports import records
 from worker.exports.models import Export
 from worker.housekeeping.housekeeping import sweep
-from worker.notifier.outbox import Outbox
+from worker.work.models import WorkKind
+from worker.work.queue import Claim, ClaimRule, claim
 
 STEPS = (1, 4, 16, 64)
 LINEAR, FLAT = 1.05, 0.1
@@ -74,10 +75,15 @@ def claim_row(task: Task) -> Measure:
 
 def claim_request(task: Task) -> Measure:
     """Asking for a request that nobody was told of."""
-    outbox = Outbox(build_engine(task.url), owner="bench", lease_seconds=30)
-    while outbox.claim(100):
+    engine = build_engine(task.url)
+
+    def claim_some() -> list[Claim]:
+        with engine.begin() as connection:
+            return claim(connection, [WorkKind.RECIPIENTS], "bench", lease_seconds=3600, limit=100, rule=ClaimRule())
+
+    while claim_some():
         pass
-    return _median(outbox.claim)
+    return _median(claim_some)
 
 
 def sweep_rows(task: Task) -> Measure:

@@ -63,7 +63,6 @@ def _file(asked: Asked, position: int) -> Row:
         **(_tableau(asked, position) if asked.is_about_tableaux else _liste(asked, position)),
         "started_at": None if status is ExportStatus.QUEUED else asked.at,
         "finished_at": ended_at,
-        "published_at": ended_at,
         "purged_at": asked.at + _RETENTION if is_ready and asked.is_purged else None,
         "downloaded_at": asked.at + timedelta(minutes=1) if is_taken else None,
         "downloaded_by": asked.past.agent if is_taken else "",

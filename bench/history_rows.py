@@ -25,6 +25,8 @@ from worker.exports.models import Audit, Depot, Export, Request
 from worker.exports.storage import EXPORTS, Sentinel
 from worker.notifier.models import Agent, Notification
 from worker.registre.communes import add_commune
+from worker.work.models import About, WorkKind, subject_of
+from worker.work.queue import NewWork, add
 
 NEIGHBOUR = "13901"
 _NEIGHBOURS_WAITING = 20
@@ -87,11 +89,18 @@ def add_untold(task: Task) -> Measure:
         )
         for chunk in _chunks(iter_past(past)):
             whose = [replace(asked, past=replace(past, commune=codes[asked.number % len(codes)])) for asked in chunk]
-            never = {"told_at": None, "settled_at": past.until, "announced_at": past.until, "is_bulk": True}
+            never = {"notified_at": None, "completed_at": past.until, "is_bulk": True}
             _add(connection, Request, (_request(asked) | never for asked in whose))
             _add(connection, Export, (_untold_file(asked) for asked in whose))
+            add(connection, (work for asked in whose for work in _works_of(asked)))
     settle(engine)
     return watch.measure(lines=task.size)
+
+
+def _works_of(asked: Asked) -> Iterator[NewWork]:
+    subject = subject_of(About.REQUEST, asked.request_id)
+    for kind, part in ((WorkKind.EVENT, _untold_file(asked)["part"]), (WorkKind.EVENT, ""), (WorkKind.RECIPIENTS, "")):
+        yield NewWork(kind, subject, part, 1)
 
 
 def _untold_file(asked: Asked) -> Row:
@@ -101,7 +110,6 @@ def _untold_file(asked: Asked) -> Row:
         "request_id": asked.request_id,
         "code_commune": asked.past.commune,
         "file_name": f"liste-{asked.number}.csv",
-        "published_at": None,
         "purged_at": None,
     }
 
@@ -147,7 +155,8 @@ def _event(asked: Asked, rank: int, moment: datetime) -> Row:
         "code_commune": asked.past.commune,
         "requested_by": asked.past.agent,
         "created_at": moment,
-        "told_at": moment,
+        "completed_at": moment,
+        "notified_at": moment,
     }
 
 
@@ -175,7 +184,7 @@ def _message(asked: Asked) -> Row:
         "address": address,
         "message_id": f"<bench-{asked.number}@libreville.example>",
         "created_at": asked.at,
-        "settled_at": asked.at,
+        "ended_at": asked.at,
         "sent_at": asked.at,
     }
 

@@ -17,7 +17,7 @@ So is the correction of one that the register holds, which has no file: what wou
     both       resume, at the start of the embedded mode         QUEUED, ACCEPTED
 
 In the last four states the file is to be erased, and `erased_at` says that it is: a row without it is work to do, too.
-READY settles the request for the preview, an end whichever waits: people and programs are then told.
+READY completes the request for the preview, an end the request that waits: people and programs are then notified.
 """
 
 import stat
@@ -49,11 +49,11 @@ from sqlalchemy import (
 from sqlalchemy.orm import Mapped, Session, mapped_column
 
 from schemas.vocabulary import PreviewAct, PreviewStatus
-from worker.db.engine import notify_ready
 from worker.db.types import Base, Texte, UtcDateTime, utc_now
 from worker.errors import ImportRefusedError, LeaseLostError
 from worker.exports.lease import Lease
 from worker.exports.models import Request
+from worker.exports.records import add_works_of_end
 
 DAY_SECONDS = 24 * 3600
 
@@ -319,7 +319,7 @@ def expire(connection: Connection) -> int:
     """Let those go that nobody has wanted for a day; how many they were."""
     is_old = and_(Preview.status == PreviewStatus.READY, Preview.created_at <= utc_now(-DAY_SECONDS))
     ended = {Preview.status: PreviewStatus.EXPIRED, Preview.finished_at: utc_now(), Preview.rung_at: None}
-    return connection.execute(update(Preview).where(is_old).values(ended)).rowcount  # its request was settled before
+    return connection.execute(update(Preview).where(is_old).values(ended)).rowcount  # its request was completed before
 
 
 def mark_erased(connection: Connection, preview_id: int) -> None:
@@ -365,9 +365,10 @@ def _refuse(connection: Connection, rows: Update, reason: str) -> bool:
 
 
 def _settle(connection: Connection, preview_ids: Sequence[int]) -> None:
-    """Write on what waited for these rows that it waits no more, in the transaction that has changed them."""
+    """Complete the requests of these previews, in the caller's transaction."""
     for column in (Preview.request_id, Preview.import_request_id):
         named = select(column).where(Preview.id.in_(preview_ids), column.is_not(None))
-        is_it = Request.id.in_(named), Request.settled_at.is_(None)
-        connection.execute(update(Request).where(*is_it).values(settled_at=utc_now()))
-    notify_ready(connection)
+        is_it = Request.id.in_(named), Request.completed_at.is_(None)
+        completed = update(Request).where(*is_it).values(completed_at=utc_now())
+        rows = connection.execute(completed.returning(Request.id, Request.is_bulk, Request.turn)).all()
+        add_works_of_end(connection, rows)

@@ -5,7 +5,6 @@ What the notifier alone is made of is imported where it is put together: a worke
 
 import os
 import socket
-from functools import partial
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
@@ -16,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from common.settings import describe_given
 from worker import limits
 from worker.arrivals import Arrivals
-from worker.db.engine import build_engine, build_sessions
+from worker.db.engine import build_engine
 from worker.doorbell import CountEnqueued, EnqueueAny, EnqueueParked
 from worker.exports.audit import Actor, note_settings
 from worker.exports.storage import EXPORTS, Sentinel, Storage
@@ -34,8 +33,8 @@ if TYPE_CHECKING:
 
 log = structlog.get_logger()
 
-LEASES_PER_MAIL = 4
-"""A message to a slow chat or webhook takes longer than a sign of life: a notifier is given more time than a worker."""
+NOTIFIER_LEASES = 2
+"""The lease of a work of the notifier, in leases of a worker: a mail that is sent twice costs more than a wait."""
 
 
 def build_services(settings: Settings, enqueue: EnqueueAny) -> Services:
@@ -82,32 +81,18 @@ def build_notifier(
     beat: Beat = ignore,
 ) -> "Notifier":
     """A notifier of its own name, with the housekeeping; without `publish`, people only are notified."""
-    from worker.exports.models import Recall
-    from worker.notifier.answers import Answers, ProgressEvents
-    from worker.notifier.dispatch import Dispatcher
-    from worker.notifier.models import Reminder
-    from worker.notifier.notify import Notifier, RecallNotifications, ReminderNotifications, RequestNotifications
-    from worker.notifier.outbox import Outbox
+    from worker.notifier.notices import Notices
+    from worker.notifier.notify import Notifier, build_pools
 
     housekeeping = build_housekeeping(settings, engine, enqueue, enqueue_parked, count)
-    answers = Answers(engine, publish, lease_seconds=limits.LEASE_SECONDS, reply=reply) if publish else None
-    supervised = housekeeping.supervise(answers.supervise(beat) if answers else beat)
-    build_outbox = partial(
-        Outbox,
+    return Notifier(
         engine,
+        build_pools(Notices(settings.public_url), build_senders(settings), publish, reply),
+        housekeeping,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
-        lease_seconds=LEASES_PER_MAIL * limits.LEASE_SECONDS,
-        beat=supervised,
+        lease_seconds=NOTIFIER_LEASES * limits.LEASE_SECONDS,
+        beat=housekeeping.supervise(beat),
     )
-    sessions = build_sessions(engine)
-    parts = Dispatcher(sessions, build_senders(settings)), publish
-    use_cases = (
-        RequestNotifications(sessions, build_outbox(), *parts, public_url=settings.public_url),
-        RecallNotifications(sessions, build_outbox(table=Recall), *parts, public_url=settings.public_url),
-        ReminderNotifications(sessions, build_outbox(table=Reminder), *parts, public_url=settings.public_url),
-    )
-    progress = ProgressEvents(engine, publish) if publish else None
-    return Notifier(engine, use_cases, housekeeping, answers, progress, beat=supervised)
 
 
 def build_housekeeping(
@@ -125,9 +110,9 @@ def build_housekeeping(
         purge_chore,
         refused_chore,
         reminder_chore,
-        settle_chore,
         sweep_chore,
         versions_chore,
+        work_chore,
     )
 
     chores = [
@@ -135,10 +120,10 @@ def build_housekeeping(
         previews_chore(engine, enqueue, limits.SWEEP_SECONDS),
         arrivals_chore(engine, Arrivals(settings.arrivals_dir)),
         parked_chore(engine, enqueue_parked, limits.SWEEP_SECONDS),
-        settle_chore(engine),
         refused_chore(engine),
         audit_log_chore(engine),
         versions_chore(engine),
+        work_chore(engine),
         reminder_chore(engine, _build_registre(settings, engine), settings.reminder_days),
     ]
     storage = Storage(settings.exports_dir, Sentinel(engine, EXPORTS))

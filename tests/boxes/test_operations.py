@@ -218,7 +218,7 @@ def test_whoever_is_killed_loses_nothing(installation: Installation) -> None:
         installation.healthy()
     installation.run(f"{ask} --wait --timeout 300", what="one more file")
     installation.wait_for("SELECT count(*) FROM derniers_exports WHERE status <> 'ready'", "0")
-    installation.wait_for("SELECT count(*) FROM demandes WHERE told_at IS NULL AND code_commune = '13055'", "0")
+    installation.wait_for("SELECT count(*) FROM demandes WHERE notified_at IS NULL AND code_commune = '13055'", "0")
 
 
 def test_a_password_is_renewed_while_the_parts_talk_by_tls(installation: Installation) -> None:

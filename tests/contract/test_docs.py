@@ -26,6 +26,7 @@ from worker import errors as worker_errors
 from worker.arrivals import DAY_SECONDS
 from worker.cli.dead_letters import COMMANDS as DEAD_LETTER_COMMANDS
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
+from worker.cli.work import COMMANDS as WORK_COMMANDS
 from worker.db.types import Base
 from worker.housekeeping.housekeeping import HOUR_SECONDS, versions_chore
 from worker.messaging.broker import DEAD_LETTER_DAYS
@@ -42,7 +43,7 @@ CODE = ("schemas", "common", "producers", "worker", "tests", "bench")
 DOCS = REPOSITORY / "docs"
 CONTRACT = REPOSITORY / "schemas" / "README.md"
 CATALOGUE = REPOSITORY / "common" / "locale" / "fr" / "LC_MESSAGES"
-GROUPS = {"python -m worker dead-letters": DEAD_LETTER_COMMANDS}
+GROUPS = {"python -m worker dead-letters": DEAD_LETTER_COMMANDS, "python -m worker work": WORK_COMMANDS}
 PLACES = {
     **{f"python -m worker {name}": place for name, place in WORKER_COMMANDS.items()},
     **{f"python -m worker.solo {name}": place for name, place in SOLO_COMMANDS.items()},
@@ -209,6 +210,7 @@ _KEPT_IN = {
     "recall": "raisons, noms de fichiers",
     "recipient": "webhooks prévenus",
     "request": "Demandes, publications, comptes",
+    "work": "messages abandonnés",
 }
 """By table that holds somebody: the row of docs/rgpd.md that says how long."""
 

@@ -14,7 +14,7 @@ RETIRED = {
     *("tell", "teller", "telling", "tells", "told", "trial", "untold", "visit", "watch", "watched"),
 }
 """What the field has better words for: doorbell, enqueue, notify, request report, authorization, orphans …"""
-COLUMNS = {"rung_at", "tell_after", "tell_attempts", "teller", "teller_lease", "told_at"}
+COLUMNS = {"rung_at"}
 """Columns are the contract of operators' queries, and keep their names."""
 WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+")
 

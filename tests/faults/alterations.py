@@ -14,7 +14,7 @@ from worker.handlers.making import make_export
 from worker.handlers.requests import ingest_request
 from worker.housekeeping import housekeeping
 from worker.messaging import queues
-from worker.notifier import dispatch
+from worker.notifier import sending
 
 
 def dies_before_ringing() -> None:
@@ -49,7 +49,8 @@ def ignores_its_lease() -> None:
 
 def forgets_its_mails() -> None:
     """What was sent is not recorded."""
-    _replace(dispatch.Dispatcher, "_write", lambda *_, **__: None)
+    _replace(sending, "_write", lambda *_, **__: None)
+    _replace(sending, "finish_and_note", lambda *_, **__: None)
 
 
 def gives_up_at_once() -> None:

@@ -61,9 +61,9 @@ from worker.messaging import broker as messaging
 from worker.messaging.broker import build_broker
 from worker.messaging.events import EventPublisher
 from worker.messaging.queues import DoorbellQueues
-from worker.notifier.models import Notification
 from worker.notifier.notify import Notifier
 from worker.settings import Settings
+from worker.work.models import Work
 
 T = TypeVar("T")
 
@@ -145,7 +145,6 @@ class Road:
     def tell(self) -> None:
         """The notifier does what is due."""
         self.notifier.work(self._stop)
-        self.notifier.finish(_PATIENCE)
 
     def close(self) -> None:
         """Leave nothing connected."""
@@ -422,14 +421,13 @@ class Crossings:
             self._others.serve_doorbells()
             self._others.tell()
             with self.engine.connect() as connection:
-                if connection.scalar(select(func.count()).where(Request.told_at.is_not(None))):
+                if connection.scalar(select(func.count()).where(Request.notified_at.is_not(None))):
                     return
 
     def _let_time_pass(self) -> None:
         waits = {
             Export: (Export.rung_at, Export.not_before, Export.lease_until),
-            Request: (Request.tell_after, Request.teller_lease, Request.answer_lease),
-            Notification: (Notification.not_before,),
+            Work: (Work.due_at, Work.lease_until),
         }
         with self.engine.begin() as connection:
             for table, columns in waits.items():
@@ -440,7 +438,7 @@ class Crossings:
 
     def _clear(self) -> None:
         with self.engine.begin() as connection:
-            connection.execute(text("TRUNCATE request, export, notification, parked CASCADE"))
+            connection.execute(text("TRUNCATE request, export, notification, parked, work CASCADE"))
             connection.execute(update(Volume).values(marked_at=None))
         for queue in (QUEUE_REQUESTS, QUEUE_LISTES, _LISTENER):
             queue_messages(self.place.amqp_url, queue)
@@ -466,8 +464,10 @@ class Crossings:
     ) -> Iterator[str]:
         if [it.event_id for it in requests] != [event.id] or len(exports) != 1:
             yield f"{len(requests)} requests, {len(exports)} rows"
-        if any(it.told_at is None or it.announced_at is None for it in requests):
-            yield "not told"
+        with self.engine.connect() as connection:
+            works = connection.execute(select(Work.kind, Work.part, Work.error)).all()
+        if works or any(it.notified_at is None for it in requests):
+            yield f"not notified: {works}"
         if any(it.status != ExportStatus.READY for it in exports):
             yield f"status {[f'{it.status} {it.error_code}' for it in exports]}"
         expected = {it.file_name: it.sha256 for it in exports}

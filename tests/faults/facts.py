@@ -64,7 +64,7 @@ def gather(stage: Stage) -> Facts:
             content != recorded.get(name) for name, contents in stage.watcher.seen.items() for content in contents
         ),
         hidden=len(stage.hidden()),
-        told=sum(bool(it.told_at) and it.id in for_files and it.id not in untold for it in requests),
+        told=sum(bool(it.notified_at) and it.id in for_files and it.id not in untold for it in requests),
         again=mails.total() - len(mails),
         unknown=len(mails.keys() - {it.message_id for it in notifications if it.sent_at}),
         events=len(events),

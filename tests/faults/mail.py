@@ -6,7 +6,7 @@ from tests.faults.fault import fault
 from tests.faults.stage import Stage
 from worker.demo.libreville import LIBREVILLE
 
-_POSTPONED = "SELECT count(*) FROM request WHERE tell_attempts > 0"
+_POSTPONED = "SELECT count(*) FROM work WHERE kind = 'mail' AND waits > 0"
 _DELAY_SECONDS = 600
 _ADJOINT = "adjoint@libreville.example"
 
@@ -34,7 +34,6 @@ def smtp_away(stage: Stage) -> Iterator[None]:
     stage.mailbox.start()
 
     def is_back() -> bool:
-        """The notifier leaves an absent mail server alone for a while, whatever the dates."""
         stage.let_time_pass(_DELAY_SECONDS)
         return bool(stage.mailbox.mails)
 

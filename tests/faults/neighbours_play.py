@@ -182,16 +182,16 @@ def _ask(town: Town, url: str, number: int, look: Callable[[], None]) -> list[Wa
     wait_until(lambda: sent.keys() <= _told(town).keys(), timeout=600, message="every request of the clerk told")
     rows = {row["event_id"]: row for row in town.rows(_FARED, clerk=CLERK, batch=BATCH)}
     return [
-        Waited((row["told_at"].timestamp() - moment) * _MS, row["id"] - newest - 1, row["told_before"])
+        Waited((row["notified_at"].timestamp() - moment) * _MS, row["id"] - newest - 1, row["told_before"])
         for event_id, (moment, newest) in sent.items()
         for row in [rows[event_id]]
     ]
 
 
 _FARED = """
-SELECT id, event_id, told_at, (
+SELECT id, event_id, notified_at, (
   SELECT count(*) FROM request AS other
-  WHERE other.sender = :batch AND other.told_at > mine.settled_at AND other.told_at < mine.told_at
+  WHERE other.sender = :batch AND other.notified_at > mine.completed_at AND other.notified_at < mine.notified_at
 ) AS told_before
 FROM request AS mine WHERE sender = :clerk
 """
@@ -203,8 +203,10 @@ def _newest(town: Town) -> int:
 
 
 def _told(town: Town) -> dict[str, float]:
-    rows = town.rows("SELECT event_id, told_at FROM request WHERE sender = :it AND told_at IS NOT NULL", it=CLERK)
-    return {row["event_id"]: row["told_at"].timestamp() for row in rows}
+    rows = town.rows(
+        "SELECT event_id, notified_at FROM request WHERE sender = :it AND notified_at IS NOT NULL", it=CLERK
+    )
+    return {row["event_id"]: row["notified_at"].timestamp() for row in rows}
 
 
 def _read(town: Town) -> int:

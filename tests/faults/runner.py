@@ -9,7 +9,7 @@ from tests.faults.fault import Fault
 from tests.faults.stage import Servers, Stage
 from tests.faults.verdict import Verdict
 
-_UNTOLD = "SELECT count(*) FROM request WHERE told_at IS NULL"
+_UNTOLD = "SELECT count(*) FROM request WHERE notified_at IS NULL"
 _REQUESTS = "SELECT count(*) FROM request"
 
 

@@ -178,8 +178,7 @@ class Stage:
         if not self.real_time:
             waits = {
                 "export": ("rung_at", "not_before"),
-                "request": ("tell_after", "teller_lease"),
-                "notification": ("not_before",),
+                "work": ("due_at", "lease_until"),
                 "preview": ("rung_at", "not_before"),
             }
             for table, dates in waits.items():

@@ -62,7 +62,7 @@ class FilesDesk(Desk):
         if has_report:
             report = self._write(piece_name(export.file_name, Piece.RAPPORT), b"code;colonne\n")
             export.pieces = report_beside(report.name, report.size, report.sha256)
-        self.ask(export, event_id=name, told_at=utc_now() if told else None)
+        self.ask(export, event_id=name, **dict.fromkeys(("completed_at", "notified_at"), utc_now() if told else None))
         with Session(self.engine) as session:
             return session.scalars(select(Export.id).where(Export.file_name == export.file_name)).one()
 

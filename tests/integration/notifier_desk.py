@@ -17,7 +17,7 @@ from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutc
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
-from worker.db.engine import build_engine, build_sessions
+from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.db.types import Base, utc_now
 from worker.doorbell import Enqueue
@@ -25,25 +25,18 @@ from worker.errors import EventsDelayedError, TransientError
 from worker.exports.models import Export, Recall, Request
 from worker.exports.records import settle
 from worker.housekeeping.housekeeping import Chore, Housekeeping, reminder_chore, sweep_chore
-from worker.notifier.answers import Answers
 from worker.notifier.channels.chat import ChatSender
-from worker.notifier.channels.delivery import Channel
+from worker.notifier.channels.delivery import Channel, ChannelSender
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.mail import Mailer, MailSender, SmtpMailer
 from worker.notifier.channels.webhook import WebhookSender, make_secret
-from worker.notifier.dispatch import Dispatcher
 from worker.notifier.messages.events import AnsweredEvent, PublishEvents
 from worker.notifier.models import Agent, Notification, Recipient, Reminder
-from worker.notifier.notify import (
-    Notifier,
-    RecallNotifications,
-    ReminderNotifications,
-    RequestNotifications,
-    Today,
-    today_in,
-)
-from worker.notifier.outbox import Outbox
+from worker.notifier.notices import Notices, Today, today_in
+from worker.notifier.notify import Notifier, build_pools
 from worker.registre.models import Commune
+from worker.work.models import About, Work, WorkKind, subject_of
+from worker.work.queue import NewWork, add, is_open
 
 MAIRIE, ADJOINT = "mairie@libreville.example", "adjoint@libreville.example"
 SIX = [f"{liste}.{format_}" for liste in ("P", "CE", "CM") for format_ in ("csv", "xml")]
@@ -85,15 +78,18 @@ class Desk:
             "code_commune": "13900",
             "requested_by": "mairie-libreville",
             "created_at": _ASKED_AT,
-            "announced_at": None if fields.get("outcome") == RequestOutcome.REFUSED else _ASKED_AT,
         }
         with Session(self.engine, expire_on_commit=False) as session, session.begin():
             request = Request(**values | fields, exports=exports)
-            if request.outcome == RequestOutcome.REFUSED:
-                request.settled_at = request.created_at
+            is_refused = request.outcome == RequestOutcome.REFUSED
+            if is_refused:
+                request.completed_at = request.created_at
             session.add(request)
             session.flush()
             settle(session.connection(), [request.id])
+            if is_refused:
+                subject = subject_of(About.REQUEST, request.id)
+                add(session.connection(), [NewWork(it, subject) for it in (WorkKind.REPLY, WorkKind.RECIPIENTS)])
         return request.id
 
     def add_agent(self, name: str, email: str, **fields: str) -> None:
@@ -130,9 +126,16 @@ class Desk:
 
     def make_due(self) -> None:
         """Let the time come to try again."""
-        for table in (Request, Recall, Reminder):
-            self.change(table, tell_after=utc_now(-1))
-        self.change(Notification, not_before=utc_now(-1))
+        self.change(Work, due_at=None)
+
+    def expire(self) -> None:
+        """Let the leases run out, as after the death of the notifiers."""
+        self.change(Work, lease_until=utc_now(-1))
+
+    def works(self, **values: Any) -> list[Work]:  # noqa: ANN401 — columns
+        """The works that have these values."""
+        with Session(self.engine) as session:
+            return list(session.scalars(select(Work).filter_by(**values).order_by(Work.id)))
 
     def notifier(
         self,
@@ -147,36 +150,21 @@ class Desk:
         public_url: str = "",
         today: Today = today_in,
         reminder_days: Sequence[int] = (),
-        patience_seconds: float = 60,
     ) -> Notifier:
         """A notifier that works on this database."""
-        sessions = build_sessions(self.engine)
-        dispatcher = Dispatcher(
-            sessions,
-            {
-                Channel.MAIL: MailSender(mailer, "prefecture@example.org"),
-                Channel.CHAT: ChatSender(),
-                Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts), rest_seconds=0),
-            },
-            patience_seconds=patience_seconds,
-        )
-        requests, recalls, reminders = (
-            Outbox(self.engine, owner=name, lease_seconds=lease_seconds, table=table)
-            for table in (Request, Recall, Reminder)
-        )
+        senders: dict[Channel, ChannelSender] = {
+            Channel.MAIL: MailSender(mailer, "prefecture@example.org"),
+            Channel.CHAT: ChatSender(),
+            Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts)),
+        }
         publish_to = one_by_one(lambda event, _account: publish(event)) if publish else None
-        use_cases = (
-            RequestNotifications(sessions, requests, dispatcher, publish_to, public_url=public_url),
-            RecallNotifications(sessions, recalls, dispatcher, publish_to, public_url=public_url),
-            ReminderNotifications(sessions, reminders, dispatcher, publish_to, public_url=public_url, today=today),
-        )
-        answers = Answers(self.engine, publish_to, lease_seconds=lease_seconds) if publish_to else None
         chores = [sweep_chore(self.engine, enqueue, 0.1)]
         if reminder_days:
             chores.append(reminder_chore(self.engine, self.engine, reminder_days, today, seconds=0))
         if purge:
             chores.append(purge)
-        return Notifier(self.engine, use_cases, Housekeeping(chores), answers)
+        pools = build_pools(Notices(public_url, today), senders, publish_to)
+        return Notifier(self.engine, pools, Housekeeping(chores), owner=name, lease_seconds=lease_seconds)
 
 
 def one_by_one(publish: Callable[[CloudEvent, str], object]) -> PublishEvents:
@@ -238,13 +226,25 @@ def make_tableau(part: str, event_id: str = "demande", **fields: Any) -> Export:
 
 
 def smtp(mailbox: Mailbox) -> SmtpMailer:
-    """A way to the mailbox that is tried each time."""
-    return SmtpMailer(mailbox.host, mailbox.port, rest_seconds=0)
+    """A way to the mailbox."""
+    return SmtpMailer(mailbox.host, mailbox.port)
 
 
 def work(notifier: Notifier) -> int:
-    """Let the notifier tell what waits."""
-    return notifier.work(threading.Event())
+    """Let the notifier do what is due: how many requests, recalls and reminders it has finished with."""
+    before = _notified(notifier)
+    notifier.work(threading.Event())
+    return len(_notified(notifier) - before)
+
+
+def _notified(notifier: Notifier) -> set[str]:
+    """The requests that say so, and the recalls and reminders that have no work any more."""
+    with Session(notifier.engine) as session:
+        requests = session.scalars(select(Request.id).where(Request.notified_at.is_not(None)))
+        subjects = {subject_of(About.REQUEST, it) for it in requests}
+        for about, table in ((About.RECALL, Recall), (About.REMINDER, Reminder)):
+            subjects |= {subject_of(about, it) for it in session.scalars(select(table.id))}
+        return subjects - set(session.scalars(select(Work.subject).where(Work.kind != WorkKind.REPLY, is_open())))
 
 
 @contextmanager

@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Iterator
 from pathlib import Path
-from threading import Event, Thread
+from threading import Event
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -32,11 +32,15 @@ from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from worker.db.types import utc_now
-from worker.errors import EventsDelayedError, TransientError
+from worker.errors import TransientError
 from worker.exports.models import KEY_REUSED, Export, Request
+from worker.exports.records import announce
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.notifier.answers import Answers, ProgressEvents
-from worker.notifier.notify import Notifier
+from worker.notifier.messages.events import PublishEvents
+from worker.notifier.notices import Notices
+from worker.notifier.notify import ANY, Notifier, build_pools
+from worker.work.models import Work, WorkKind
+from worker.work.queue import claim
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -50,12 +54,13 @@ class Listener:
     def __init__(self, desk: DepotsDesk, *, away: int = 0) -> None:
         self.heard: list[tuple[CloudEvent, str]] = []
         self._away = away
-        self._answers = Answers(desk.engine, one_by_one(self._publish), lease_seconds=60)
+        pools = build_pools(Notices(""), {}, one_by_one(self._publish))
+        self._notifier = Notifier(desk.engine, lambda it: pools(it)[:1], owner="listener", lease_seconds=60)
 
     def listen(self) -> list[CloudEvent]:
         """What is said now that was not said before."""
         before = len(self.heard)
-        self._answers.answer_waiting(Event())
+        self._notifier.work(Event())
         return [event for event, _ in self.heard[before:]]
 
     def _publish(self, event: CloudEvent, account: str) -> None:
@@ -146,6 +151,8 @@ def test_an_absent_broker_is_waited_for(desk: DepotsDesk, listener: Listener) ->
     events = [_ask(desk) for _ in range(3)]
     away = Listener(desk, away=1)
     assert away.listen() == []
+    with desk.engine.begin() as connection:
+        connection.execute(update(Work).values(due_at=None))
     assert [answer.causationid for answer in away.listen()] == [event.id for event in events]
     assert listener.listen() == []
 
@@ -153,10 +160,10 @@ def test_an_absent_broker_is_waited_for(desk: DepotsDesk, listener: Listener) ->
 def test_a_notifier_that_dies_leaves_its_answers_to_the_next(desk: DepotsDesk, listener: Listener) -> None:
     asked = _ask(desk)
     with desk.engine.begin() as connection:
-        connection.execute(update(Request).values(answer_lease=utc_now(60)))
-    assert listener.listen() == [], "somebody is at it"
+        claim(connection, [WorkKind.REPLY], "killed", lease_seconds=60, limit=9, rule=ANY)
+    assert listener.listen() == [], "another notifier is at it"
     with desk.engine.begin() as connection:
-        connection.execute(update(Request).values(answer_lease=utc_now(-1)))
+        connection.execute(update(Work).values(lease_until=utc_now(-1)))
     assert [answer.causationid for answer in listener.listen()] == [asked.id]
 
 
@@ -228,7 +235,10 @@ def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) 
             wait_until(is_told, message="the answers")
         else:
             wait_until(
-                lambda: len(town.rows("SELECT 1 FROM request WHERE announced_at IS NOT NULL")) >= len(bodies),
+                lambda: (
+                    len(town.rows("SELECT 1 FROM request")) >= len(bodies)
+                    and not town.rows("SELECT 1 FROM work WHERE kind = 'reply'")
+                ),
                 message="told",
             )
             connection.process_data_events(0.1)
@@ -291,73 +301,66 @@ def test_progress_is_heard_by_the_account_that_asked_for_it(town: Town) -> None:
         channel.basic_publish(EXCHANGE, asked.type, asked.to_bytes(), properties, mandatory=True)
     wait_until(lambda: town.rows("SELECT id FROM export"), message="the file's row")
     with town.engine.begin() as connection:
-        connection.execute(update(Export).values(status=ExportStatus.RUNNING, lines_written=7))
+        running = {"status": ExportStatus.RUNNING, "lines_written": 7, "owner": "worker"}
+        export_id = connection.scalars(update(Export).values(running).returning(Export.id)).one()
+    announce(town.engine, export_id, "worker", electeurs=98_000)
     heard = [CloudEvent.from_bytes(body) for _, body in town.collect("own", 2)]
     assert {(event.causationid, event.data["lines_written"]) for event in heard} == {(asked.id, 7)}
     assert len({event.id for event in heard}) == len(heard)
     assert [_type(body) for _, body in town.queue("all")] == [EVENT_REQUEST_ACCEPTED]
 
 
-def test_who_asks_for_it_hears_once_a_second_how_far_a_file_is(desk: DepotsDesk) -> None:
+def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDesk) -> None:
     heard: list[tuple[CloudEvent, str]] = []
-    progress = ProgressEvents(desk.engine, heard.extend)
     asked = _ask(desk, listes=["P", "CE"], progress=True)
     others = [_ask(desk, listes=["P"]), _ask(desk, listes=["P"], progress=True, bulk=True)]
-    _pass_a_second(desk)
-    progress.say()
-    assert heard == [], "nothing is being made"
-    _set(desk, asked.id, "P", status=ExportStatus.RUNNING, lines_written=41_000, electeurs=98_000)
+    assert _hear_progress(desk, heard.extend) == [], "no file is being made"
+    _begin(desk, asked.id, "P", lines_written=41_000)
     for other in others:
-        _set(desk, other.id, "P", status=ExportStatus.RUNNING)
-    progress.say()
-    progress.say()
+        _begin(desk, other.id, "P")
+    _hear_progress(desk, heard.extend)
+    _hear_progress(desk, heard.extend)
     ((event, account),) = heard
     assert (event.type, event.causationid, account) == (EVENT_EXPORT_PROGRESS, asked.id, ACCOUNT)
     assert (event.data["liste"], event.data["lines_written"], event.data["electeurs"]) == ("P", 41_000, 98_000)
     _pass_a_second(desk)
-    progress.say()
+    _hear_progress(desk, heard.extend)
     assert len({said.id for said, _ in heard}) == 2
 
     _pass_a_second(desk)
-    with pytest.raises(EventsDelayedError):
-        ProgressEvents(desk.engine, one_by_one(_away)).say()
-    progress.say()
+    _hear_progress(desk, one_by_one(_away))
+    _hear_progress(desk, heard.extend)
     assert len(heard) == 2, "what could not leave at its second never does"
     with desk.engine.begin() as connection:
-        connection.execute(update(Request).values(settled_at=utc_now()))
+        connection.execute(update(Request).values(completed_at=utc_now()))
     _pass_a_second(desk)
-    progress.say()
+    _hear_progress(desk, heard.extend)
     assert len(heard) == 2
+    with desk.engine.connect() as connection:
+        assert connection.scalars(select(Work.id).where(Work.kind == WorkKind.PROGRESS)).all() == []
 
 
-@pytest.mark.slow
-def test_the_notifier_says_progress_beside_all_that_it_does(desk: DepotsDesk) -> None:
-    heard: list[tuple[CloudEvent, str]] = []
-    progress, stop = ProgressEvents(desk.engine, heard.extend), Event()
-    asked = _ask(desk, listes=["P"], progress=True)
-    _set(desk, asked.id, "P", status=ExportStatus.RUNNING)
-    notifier = Thread(target=Notifier(desk.engine, (), progress=progress).run, args=(stop,))
-    notifier.start()
-    try:
-        wait_until(lambda: len(heard) > 1, message="that the file has begun, and how far it is")
-    finally:
-        stop.set()
-        notifier.join()
-    assert {event.causationid for event, _ in heard} == {asked.id}
+def _hear_progress(desk: DepotsDesk, publish: PublishEvents) -> list[str]:
+    """Let a notifier publish what is due; the works of progress that are left."""
+    pools = build_pools(Notices(""), {}, publish)
+    Notifier(desk.engine, lambda it: pools(it)[2:3], owner="progress", lease_seconds=60).work(Event())
+    with desk.engine.connect() as connection:
+        return [*connection.scalars(select(Work.subject).where(Work.kind == WorkKind.PROGRESS))]
 
 
-def _set(desk: DepotsDesk, event_id: str, liste: str, **columns: Any) -> None:  # noqa: ANN401 — of the row
-    """As if a worker had it in hand."""
+def _begin(desk: DepotsDesk, event_id: str, liste: str, **columns: Any) -> None:  # noqa: ANN401 — of the row
+    """As if a worker had claimed the file and counted its electors."""
     of_event = select(Request.id).where(Request.event_id == event_id).scalar_subquery()
     with desk.engine.begin() as connection:
         of_file = Export.request_id == of_event, Export.liste == liste
-        connection.execute(update(Export).where(*of_file).values(columns))
+        running = update(Export).where(*of_file).values(status=ExportStatus.RUNNING, owner="worker", **columns)
+        export_id = connection.scalars(running.returning(Export.id)).one()
+    announce(desk.engine, export_id, "worker", electeurs=98_000)
 
 
 def _pass_a_second(desk: DepotsDesk) -> None:
-    """What was said was said more than a second ago."""
     with desk.engine.begin() as connection:
-        connection.execute(update(Request).where(Request.progress_at.is_not(None)).values(progress_at=utc_now(-2)))
+        connection.execute(update(Work).values(due_at=None))
 
 
 def _away(_event: CloudEvent, _account: str) -> None:

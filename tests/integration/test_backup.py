@@ -171,7 +171,7 @@ def _addresses(deployment: Deployment, account: str) -> dict[str, str]:
 
 
 def _told(town: Town) -> list[object]:
-    return [row["told_at"] for row in town.rows("SELECT told_at FROM demandes")]
+    return [row["notified_at"] for row in town.rows("SELECT notified_at FROM demandes")]
 
 
 def _correlation(text: str) -> str:

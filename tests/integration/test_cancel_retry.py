@@ -123,8 +123,8 @@ def test_one_file_of_several_is_cancelled(desk: Desk) -> None:
 def test_a_cancelled_request_is_told(desk: Desk) -> None:
     asked = _ask(desk)
     cancelled = _cancel(desk, asked)
-    assert _request(desk, asked)["told_at"] is None
-    assert _request(desk, cancelled)["told_at"] is not None, "by the mail about the request"
+    assert _request(desk, asked)["notified_at"] is None
+    assert _request(desk, cancelled)["notified_at"] is not None, "by the mail about the request"
 
 
 @pytest.mark.parametrize("about", [_cancel, _retry])

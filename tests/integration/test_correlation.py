@@ -71,16 +71,16 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
         _ask(town, click, listes=listes)
     _ask(town, UNKNOWN, commune="97999")
     mails = {mail.text.partition("demande : ")[2].split()[0]: mail for mail in mailbox.wait_for(2)}
-    wait_until(lambda: "told" in _words(town, "notifier", UNKNOWN), message="the refusal told")
+    wait_until(lambda: "request_notified" in _words(town, "notifier", UNKNOWN), message="the refusal told")
 
     assert mails.keys() == CLICKS.keys()
     for click, listes in CLICKS.items():
         files = len(listes)
         assert _words(town, "worker", click) == sorted(["export_queued", "export_started", "export_ready"] * files)
         published = ["event_published"] * (files + 2)  # accepted, each file, settled
-        assert _words(town, "notifier", click) == sorted(["message_sent", *published, "told"])
+        assert _words(town, "notifier", click) == sorted(["message_sent", *published, "request_notified"])
     assert _words(town, "worker", UNKNOWN) == ["request_refused"]
-    assert _words(town, "notifier", UNKNOWN) == ["event_published", "nobody_to_tell", "told"]
+    assert _words(town, "notifier", UNKNOWN) == ["event_published", "no_recipient", "request_notified"]
 
     ids = [click for click, listes in CLICKS.items() for _ in (*listes, "accepted", "settled")] + [UNKNOWN]
     heard = [CloudEvent.from_bytes(body) for _, body in town.collect(AUDITOR, len(ids))]

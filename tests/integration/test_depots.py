@@ -22,14 +22,14 @@ NAMED = "Rejet : Mme INVENTEE Zélie, adresse absente."
 
 
 def _is_accepted(request: RowMapping) -> bool:
-    assert request["told_at"] is not None, "nobody is mailed about it"
+    assert request["notified_at"] is not None, "nobody is mailed about it"
     assert request["code_commune"] == "13900"
     return bool(request["outcome"] == "accepted")
 
 
 def _refusal(request: RowMapping) -> str:
     assert request["outcome"] == "refused"
-    assert request["told_at"] is not None, "nobody is mailed about it"
+    assert request["notified_at"] is not None, "nobody is mailed about it"
     return str(request["reason"])
 
 
@@ -178,7 +178,7 @@ def test_a_purge_erases_the_answer_and_keeps_the_rest(desk: DepotsDesk) -> None:
     desk.deposit(export_id, remarque="accusé reçu")
     desk.answer(export_id, verdict="rejete", answer=NAMED)
     assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 0, "not told"
-    desk.run("UPDATE request SET told_at = created_at")
+    desk.run("UPDATE request SET notified_at = created_at")
     assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 1
     row = desk.row(export_id)
     assert [row[it] for it in ("answer", "verdict", "remarque", "deposited_by")] == [

@@ -200,7 +200,7 @@ def test_an_accepted_deposit_takes_the_place_of_those_before_it(desk: DepotsDesk
 def test_the_comparison_outlives_the_file(desk: DepotsDesk) -> None:
     _deposited(desk)
     desk.add_person()
-    desk.run("UPDATE request SET told_at = created_at")
+    desk.run("UPDATE request SET notified_at = created_at")
     assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).files >= 1
     assert _counts(desk) == _count(arrivees=1)
 
@@ -208,7 +208,7 @@ def test_the_comparison_outlives_the_file(desk: DepotsDesk) -> None:
 @pytest.mark.slow
 def test_a_file_that_was_purged_or_altered_before_its_deposit_is_no_reference(desk: DepotsDesk) -> None:
     purged, altered = desk.make(days_ago=DAYS_AGO), desk.make(Format.XML, days_ago=DAYS_AGO)
-    desk.run("UPDATE request SET told_at = created_at WHERE id = :id", id=purged["request_id"])
+    desk.run("UPDATE request SET notified_at = created_at WHERE id = :id", id=purged["request_id"])
     assert total(purge_files(desk.engine, desk.services.storage, days=0, actor="test")).exports == 1
     path = desk.root / "13900" / altered["file_name"]
     intact = path.read_bytes()

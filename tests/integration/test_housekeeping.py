@@ -17,15 +17,15 @@ from tests.parts.mail import Mailbox
 from tests.parts.wait import wait_until
 from worker.compose import build_notifier
 from worker.db.engine import build_engine
-from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.exports.audit import NOTIFIER
 from worker.exports.models import Audit, Export, Request
 from worker.housekeeping.housekeeping import Chore, purge_chore, purge_refused
-from worker.notifier.answers import ProgressEvents
 from worker.notifier.messages.events import AnsweredEvent
 from worker.notifier.models import Notification
 from worker.settings import load_settings
+from worker.work.models import About, Work, WorkKind, subject_of
+from worker.work.queue import NewWork, add
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -138,9 +138,11 @@ def test_the_notifier_of_a_deployment_has_the_rights_to_purge_and_no_more(
         _refuse(desk, "refused", "stranger")
         work(build_notifier(settings, account, enqueue=_ignore, enqueue_parked=_ignore, publish=_ignore))
         assert purge_refused(account, most=0) == 1
-        number = desk.ask("P.xml=running", event_id="followed", progress_at=utc_now(-2))
+        number = desk.ask("P.xml=running", event_id="followed")
+        with desk.engine.begin() as connection:
+            add(connection, [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, number))])
         heard: list[AnsweredEvent] = []
-        ProgressEvents(account, heard.extend).say()
+        work(build_notifier(settings, account, enqueue=_ignore, enqueue_parked=_ignore, publish=heard.extend))
         assert [event.causationid for event, _ in heard] == ["followed"]
         with account.connect() as connection, pytest.raises(DBAPIError, match="permission denied"):
             connection.exec_driver_sql("DELETE FROM audit")
@@ -148,6 +150,7 @@ def test_the_notifier_of_a_deployment_has_the_rights_to_purge_and_no_more(
         account.dispose()
         _forget(desk, old)
         with desk.engine.begin() as connection:
+            connection.execute(delete(Work))
             connection.execute(delete(Export).where(Export.request_id == number))
             connection.execute(delete(Request).where(Request.id == number))
         desk.engine.dispose()

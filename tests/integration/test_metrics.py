@@ -9,7 +9,7 @@ from types import SimpleNamespace
 from typing import Any, cast
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import delete
 
 from schemas.envelope import CloudEvent
 from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
@@ -27,10 +27,9 @@ from worker.messaging.queues import QueueState
 from worker.monitoring import counters
 from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
-from worker.notifier import dispatch
 from worker.notifier.channels.delivery import Channel, DeliveryDelayedError
 from worker.notifier.channels.mail import Mailer
-from worker.notifier.models import Notification
+from worker.work.models import Work, WorkKind
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -135,9 +134,8 @@ def test_what_is_told_and_to_whom_is_counted(desk: Desk, mailbox: Mailbox) -> No
 def _told_by(desk: Desk, *senders: Callable[[EmailMessage], object]) -> dict[str, float]:
     """What is counted once each of these notifiers has tried; the last one is to be done with it."""
     for number, send in enumerate(senders):
-        desk.change_requests(teller_lease=utc_now(-1), tell_after=None)
-        with desk.engine.begin() as connection:
-            connection.execute(update(Notification).where(Notification.attempts > 0).values(not_before=None))
+        desk.expire()
+        desk.make_due()
         with suppress(Killed):
             work(desk.notifier(cast("Mailer", SimpleNamespace(send=send)), name=f"notifier-{number}"))
     return look(desk).nonzero("prefecture_notifications_total")
@@ -156,17 +154,12 @@ def test_a_mail_that_may_have_come_twice_is_counted(desk: Desk) -> None:
     assert _told_by(desk, hear_nothing, lambda _: None) == {"courriel sent_perhaps_twice": 2}
 
 
-@pytest.mark.slow
-def test_a_mail_that_came_once_is_counted_so(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Put off by its server, or by a notifier that had no more time for it."""
-
+def test_a_mail_that_its_server_put_off_came_once(desk: Desk) -> None:
     def put_off(_: EmailMessage) -> None:
         raise DeliveryDelayedError("452")
 
-    monkeypatch.setattr(dispatch, "TOGETHER_SECONDS", -1)
-    for number in range(3):
-        desk.ask(make_export("P.csv", f"demande-{number}", **MADE), event_id=f"demande-{number}")
-    assert _told_by(desk, put_off, *[lambda _: None] * 3) == {"courriel sent": 3}
+    desk.ask(make_export("P.csv", **MADE))
+    assert _told_by(desk, put_off, lambda _: None) == {"courriel sent": 1}
 
 
 def test_a_webhook_that_does_not_answer_makes_nobody_late_but_is_counted_once_given_up(
@@ -202,9 +195,10 @@ def test_an_absent_mail_server_or_broker_makes_a_request_late_whatever_its_webho
         desk.ask(make_export("P.csv", **MADE))
         work(desk.notifier(smtp(mailbox), away))
         assert look(desk)["prefecture_requests_untold"] == 1
-        desk.change(Export, published_at=utc_now())
+        desk.make_due()
+        work(desk.notifier(smtp(mailbox), lambda _event: None))
         assert look(desk)["prefecture_requests_untold"] == 0
-        desk.change(Notification, settled_at=None, sent_at=None)
+        desk.change(Work, kind=WorkKind.MAIL)
         assert look(desk)["prefecture_requests_untold"] == 1
 
 

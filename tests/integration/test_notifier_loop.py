@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from datetime import UTC, datetime
 from threading import Barrier, Thread
 
 import pytest
@@ -32,8 +31,9 @@ from worker.db.types import utc_now
 from worker.doorbell import Doorbell
 from worker.errors import TransientError
 from worker.exports.models import Export
-from worker.exports.records import settle, settle_forgotten
+from worker.exports.records import settle
 from worker.housekeeping.housekeeping import sweep
+from worker.notifier.notify import FAILED
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -99,7 +99,7 @@ def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(des
     desk.make_due()
     assert work(notifier) == 0
     assert (len(events), len(mailbox.mails)) == (2, 1)
-    assert desk.request(request_id).told_at is None
+    assert desk.request(request_id).notified_at is None
 
     desk.make_due()
     assert work(notifier) == 1
@@ -128,7 +128,8 @@ def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(desk:
         raise Killed
 
     with pytest.raises(Killed):
-        work(desk.notifier(smtp(mailbox), publish_and_die, lease_seconds=-1))
+        work(desk.notifier(smtp(mailbox), publish_and_die))
+    desk.expire()
     assert work(desk.notifier(smtp(mailbox), events.append)) == 1
 
     first, second, _ = events
@@ -226,8 +227,9 @@ def test_a_request_that_cannot_be_told_does_not_stop_the_others(desk: Desk, mail
     sound = desk.ask("P.csv", event_id="bonne")
 
     assert work(desk.notifier(smtp(mailbox))) == 1
-    assert desk.request(sound).told_at is not None
-    assert desk.request(broken).tell_attempts == 1
+    assert desk.request(sound).notified_at is not None
+    assert desk.request(broken).notified_at is None
+    assert {it.error for it in desk.works(subject=f"request:{broken}")} == {FAILED}
 
 
 def _finish(desk: Desk, event_id: str) -> None:
@@ -296,22 +298,10 @@ def test_the_last_two_files_of_a_request_may_end_at_the_same_time(postgres_desk:
         second.start()
         wait_until(lambda: not second.is_alive() or _waits_for_a_lock(postgres_desk), message="the second worker")
     second.join()
-    assert postgres_desk.request(request_id).settled_at is not None
+    assert postgres_desk.request(request_id).completed_at is not None
 
 
 def _waits_for_a_lock(desk: Desk) -> bool:
     with desk.engine.connect() as connection:
         waiting = "SELECT 1 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
         return connection.execute(text(waiting)).first() is not None
-
-
-def test_what_a_worker_of_the_release_before_ended_is_told_too(desk: Desk, mailbox: Mailbox) -> None:
-    ended = desk.ask(make_export("P.csv", finished_at=utc_now(-60)), event_id="finie")
-    refused = desk.ask(event_id="refusée", outcome=RequestOutcome.REFUSED, created_at=datetime.now(UTC))
-    desk.ask("P.csv=queued", event_id="en attente")
-    desk.change_requests(settled_at=None)
-    assert work(desk.notifier(smtp(mailbox))) == 0
-    with desk.engine.begin() as connection:
-        assert settle_forgotten(connection, 3600) == 2
-    assert work(desk.notifier(smtp(mailbox))) == 2
-    assert all(desk.request(it).told_at for it in (ended, refused))

@@ -7,6 +7,7 @@ from email.message import EmailMessage
 import pytest
 
 from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, open_desk
+from worker.notifier.notify import FAILED
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -31,11 +32,10 @@ def test_the_others_are_told_and_it_is_tried_again(desk: Desk) -> None:
     request, mailer = desk.ask("P.csv"), Surprising(bad=ADJOINT)
     desk.notifier(mailer).work(threading.Event())
     assert mailer.sent == [MAIRIE]
-    assert desk.request(request).told_at is None
-    waiting = desk.notifications()[ADJOINT]
-    assert (waiting.attempts, waiting.settled_at, waiting.refusal) == (1, None, "")
+    assert desk.request(request).notified_at is None
+    assert (desk.notifications()[ADJOINT].ended_at, [it.error for it in desk.works()]) == (None, [FAILED])
     mailer.bad = ""
     desk.make_due()
     desk.notifier(mailer).work(threading.Event())
     assert mailer.sent == [MAIRIE, ADJOINT]
-    assert desk.request(request).told_at
+    assert desk.request(request).notified_at

@@ -135,7 +135,7 @@ def _addresses(deployment: Deployment, account: str) -> dict[str, str]:
 
 
 def _told(town: Town) -> set[str]:
-    return {row["event_id"] for row in town.rows("SELECT event_id FROM demandes WHERE told_at IS NOT NULL")}
+    return {row["event_id"] for row in town.rows("SELECT event_id FROM demandes WHERE notified_at IS NOT NULL")}
 
 
 @pytest.mark.slow

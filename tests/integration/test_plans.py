@@ -86,7 +86,7 @@ def _add_history(connection: Connection) -> None:
         whose
         | {"id": i, "event_id": number, "correlation_id": number}
         | _texts(source="/past", event_type=REQUEST_LISTE_EXPORT, requested_by=AGENT, outcome="accepted", reason="")
-        | {"announced_at": at, "concluded_at": past, "settled_at": past, "told_at": past},
+        | {"completed_at": past, "notified_at": past},
     )
     _insert(
         connection,
@@ -97,14 +97,14 @@ def _add_history(connection: Connection) -> None:
         | _texts(part="P.csv", liste="P", format="csv", owner="worker-1")
         | {"parameters": literal({}, Export.parameters.type), "anomalies": literal([], Export.anomalies.type)}
         | {"status": case((is_past, str(ExportStatus.READY)), else_=str(ExportStatus.QUEUED)), "rung_at": at}
-        | {"finished_at": past, "published_at": past, "purged_at": past},
+        | {"finished_at": past, "purged_at": past},
     )
     _insert(
         connection,
         Notification,
         numbers,
         whose
-        | {"request_id": i, "message_id": number, "settled_at": at, "sent_at": at}
+        | {"request_id": i, "message_id": number, "ended_at": at, "sent_at": at}
         | _texts(
             recipient="past@libreville.example", kind="pret", channel="courriel", address="past@libreville.example"
         ),

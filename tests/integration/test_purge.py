@@ -74,7 +74,7 @@ def test_files_wait_until_somebody_was_told_of_them(desk: FilesDesk) -> None:
     export_id = desk.make(days=31, told=False)
     assert "Plus anciens, mais gardés tant que personne n'en est prévenu : 1 export." in desk.run("purge").out
     assert desk.path(export_id).exists()
-    desk.change_requests(told_at=utc_now())
+    desk.change_requests(notified_at=utc_now())
     assert desk.run("purge").out.startswith("1 export purgé")
     assert not desk.path(export_id).exists()
 
@@ -84,7 +84,7 @@ def test_what_a_failed_export_left_in_the_volume_leaves_too(desk: FilesDesk) -> 
     _change(desk, left, status=ExportStatus.FAILED)
     with desk.engine.begin() as connection:
         connection.execute(delete(ExportPiece))
-    desk.ask(make_export("P.csv=failed", "sans fichier", finished_at=utc_now(-31 * DAY)), told_at=utc_now())
+    desk.ask(make_export("P.csv=failed", "sans fichier", finished_at=utc_now(-31 * DAY)), notified_at=utc_now())
     assert desk.run("purge", "--json").document["purged"] == {
         "exports": 1,
         "files": 2,

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
@@ -13,6 +13,8 @@ from tests.parts.mail import Mailbox
 from worker.db.types import utc_now
 from worker.errors import TransientError
 from worker.exports.models import Export, Recall
+from worker.work.models import Work, WorkKind
+from worker.work.queue import NewWork, add
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -24,13 +26,14 @@ def _recall(desk: Desk, *parts: str, reason: str = "") -> int:
         recall = Recall(code_commune="13900", because=BECAUSE, reason=reason, recalled_by="exploitant")
         session.add(recall)
         session.flush()
-        session.execute(update(Export).where(Export.part.in_(parts)).values(recall_id=recall.id))
+        files = update(Export).where(Export.part.in_(parts)).values(recall_id=recall.id).returning(Export.id)
+        works = [NewWork(WorkKind.EVENT, f"recall:{recall.id}", str(it)) for it in sorted(session.scalars(files))]
+        add(session.connection(), [*works, NewWork(WorkKind.RECIPIENTS, f"recall:{recall.id}")])
         return recall.id
 
 
 def _is_told(desk: Desk) -> bool:
-    with Session(desk.engine) as session:
-        return session.scalars(select(Recall.told_at)).one() is not None
+    return not desk.works(subject="recall:1")
 
 
 def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox) -> None:
@@ -62,12 +65,14 @@ def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox)
 
 def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> None:
     desk.ask("P.csv")
-    desk.change_requests(tell_after=utc_now(3600))
+    desk.change(Work, due_at=utc_now(3600))
     _recall(desk, "P.csv")
     events: list[CloudEvent] = []
     notifier = desk.notifier(smtp(mailbox), events.append)
     work(notifier)
     assert (mailbox.mails, events, _is_told(desk)) == ([], [], False)
+    desk.make_due()
+    work(notifier)
     desk.make_due()
     work(notifier)
     types = [event.type for event in events]

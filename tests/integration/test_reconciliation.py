@@ -119,7 +119,7 @@ def test_the_proof_is_verified_and_purged_with_its_tableau(desk: TableauDesk) ->
     path.write_bytes(path.read_bytes().replace(b"FURET", b"PUTOIS"))
     (found,) = verify_files(desk.engine, desk.services.storage, VerifyScope(), actor="test")
     assert [finding.name for finding in found.findings] == [path.name]
-    desk.run("UPDATE request SET told_at = created_at")
+    desk.run("UPDATE request SET notified_at = created_at")
     desk.run("UPDATE export SET finished_at = created_at")
     list(purge_files(desk.engine, desk.services.storage, days=0, actor="test"))
     assert desk.files() == []

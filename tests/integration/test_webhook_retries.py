@@ -16,8 +16,9 @@ from worker.db.types import utc_now
 from worker.exports.audit import Action
 from worker.exports.models import Audit
 from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Channel
-from worker.notifier.dispatch import REMOVED
 from worker.notifier.models import Notification, Recipient
+from worker.notifier.sending import REMOVED
+from worker.work.models import Work
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -38,7 +39,7 @@ def tried_again_after(desk: Desk, seconds: float, *, within: float = 0.01) -> It
     """What is tried in the block fails, and is due so many seconds after it was tried, by the database's clock."""
     began = now_of(desk)
     yield
-    due = row_of(desk).not_before
+    (due,) = (one.due_at for one in desk.works())
     assert due
     margin = timedelta(seconds=within)
     assert began - margin <= due - timedelta(seconds=seconds) <= now_of(desk) + margin
@@ -63,8 +64,7 @@ def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
     with tried_again_after(desk, 10):
         assert work(notifier) == 0
     assert len(mailbox.mails) == 1
-    desk.change_requests(tell_after=utc_now(-1))
-    assert work(notifier) == 0  # the request's turn, not the webhook's
+    assert work(notifier) == 0  # not before its time
     assert len(server.posts) == 1
     desk.make_due()
     with tried_again_after(desk, 20):
@@ -77,7 +77,7 @@ def test_a_server_in_trouble_is_tried_again_and_delays_nobody(
     assert len({post.headers["webhook-id"] for post in server.posts}) == 1
     assert len(mailbox.mails) == 1
     assert row_of(desk).attempts == 3
-    assert desk.request(request_id).told_at
+    assert desk.request(request_id).notified_at
 
 
 IN_AN_HOUR = "a date in an hour"
@@ -120,7 +120,7 @@ def test_what_is_refused_is_not_tried_again(desk: Desk, server: WebServer, mailb
 
     row = row_of(desk)
     assert (row.refusal, row.sent_at) == (f"réponse {status}", None)
-    assert row.settled_at
+    assert row.ended_at
     assert len(server.posts) == 1
 
 
@@ -160,12 +160,13 @@ def test_a_recipient_that_never_answers_is_given_up_and_nobody_waits_for_it_for_
     notifier = desk.notifier(smtp(mailbox))
     assert work(notifier) == 0
 
-    desk.change(Notification, created_at=utc_now(-GIVE_UP_SECONDS - 60))
+    desk.change(Work, created_at=utc_now(-GIVE_UP_SECONDS - 60))
     desk.make_due()
 
     assert work(notifier) == 1
     assert row_of(desk).refusal == "abandonné après 3 jours : réponse 500"
-    assert desk.request(request_id).told_at
+    assert desk.request(request_id).notified_at
+    assert [(one.state, one.error) for one in desk.works()] == [("dead", row_of(desk).refusal)]
 
 
 def test_a_removed_recipient_holds_nothing_up(desk: Desk, server: WebServer, mailbox: Mailbox) -> None:

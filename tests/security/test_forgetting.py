@@ -215,7 +215,7 @@ def _write_everywhere(town: Town, numbers: Iterable[int]) -> None:
             "code_commune": HERE,
         }
         told |= {"kind": "pret", "channel": "courriel", "address": "elections@13900.example", "message_id": "m"}
-        connection.execute(insert(Notification).values(told | {"settled_at": utc_now()}))
+        connection.execute(insert(Notification).values(told | {"ended_at": utc_now()}))
     with desk.engine.begin() as connection:
         connection.execute(text("ANALYZE"))  # as autovacuum does: it notes names
     (town.arrivals / "arrivee.csv").write_text(every)
@@ -360,7 +360,7 @@ def test_to_find_the_address_of_an_agent_who_left(town: Town) -> None:
         for number, address in enumerate((f"Elections@{HERE}.example", f"elections@{ELSEWHERE}.example")):
             told = {"recipient": f"courriel:{address.casefold()}", "address": address, "code_commune": HERE}
             told |= {"kind": "pret", "channel": "courriel", "message_id": f"m{number}"}
-            connection.execute(insert(Notification).values(told | {"settled_at": utc_now()}))
+            connection.execute(insert(Notification).values(told | {"ended_at": utc_now()}))
     assert _run(["agents", "--remove", AGENT, "--commune", HERE]).code == ExitCode.DONE
     with town.desk.engine.connect() as connection:
         rows = connection.execute(select(Notification.address, Notification.recipient).order_by(Notification.id)).all()

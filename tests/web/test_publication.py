@@ -148,7 +148,7 @@ def test_what_is_not_to_be_posted_cannot_be_noted_as_posted(files_on_both: Files
 
     def refused(*exports: int, **fields: object) -> str:
         request = publish(*exports, **fields)
-        assert (request["outcome"], request["told_at"] is None) == ("refused", False)
+        assert (request["outcome"], request["notified_at"] is None) == ("refused", False)
         return str(request["code"])
 
     assert refused(liste) == "pas_un_tableau"
@@ -302,7 +302,7 @@ def test_a_certificate_is_verified_and_purged_with_its_tableau(files_on_both: Fi
     path.write_bytes(b"%PDF altered")
     verified = list(verify_files(desk.engine, storage, VerifyScope(), actor=AGENT))
     assert [finding.name for it in verified for finding in it.findings] == [path.name]
-    desk.run("UPDATE request SET told_at = created_at")
+    desk.run("UPDATE request SET notified_at = created_at")
     total(purge_files(desk.engine, storage, days=0, actor=AGENT))
     assert not path.exists()
     assert "effacé, et son certificat avec lui" in screen.read("publication", export=number)

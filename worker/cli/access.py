@@ -184,7 +184,7 @@ def _check_address(channel: Channel, address: str) -> None:
 
 def _test_recipient(engine: "Engine", recipient_id: str) -> None:
     from worker.handlers.manage_access import find_recipient, name_communes
-    from worker.notifier.dispatch import make_addressee, try_recipient
+    from worker.notifier.recipients import make_addressee, try_recipient
     from worker.settings import load_settings
 
     with engine.connect() as connection:
@@ -197,7 +197,7 @@ def _test_recipient(engine: "Engine", recipient_id: str) -> None:
 
 def _show_recipients(engine: "Engine", code: str | None) -> None:
     from worker.handlers.manage_access import list_recipients, name_communes
-    from worker.notifier.dispatch import shown_address
+    from worker.notifier.recipients import shown_address
 
     with engine.connect() as connection:
         found = list_recipients(connection, code)

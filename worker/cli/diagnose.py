@@ -20,6 +20,7 @@ from worker.exports.storage import EXPORTS, Sentinel, Storage
 from worker.handlers.manage_access import count_senders
 from worker.messaging.broker import ping_broker
 from worker.settings import Settings, load_settings
+from worker.work.queue import find_faults
 
 Check = tuple[str, Callable[[Settings], str]]
 
@@ -112,10 +113,25 @@ def _check_senders(settings: Settings) -> str:
     return count_of(number, "compte autorisé", "comptes autorisés")
 
 
+def _check_work(settings: Settings) -> str:
+    engine = build_engine(settings.database_url.get_secret_value())
+    try:
+        with engine.connect() as connection:
+            faults = find_faults(connection)
+    except DBAPIError as error:
+        raise PrefectureError(f"illisibles ({type(error.orig).__name__})") from None
+    finally:
+        engine.dispose()
+    if faults:
+        raise PrefectureError(f"{', '.join(faults)} : « python -m worker work list »")
+    return "aucun n'est abandonné"
+
+
 CHECKS: tuple[Check, ...] = (
     ("Base de données", lambda settings: _check_database(settings.database_url)),
     ("Registre", _check_registre),
     ("Expéditeurs", _check_senders),
+    ("Travaux", _check_work),
     ("RabbitMQ", lambda settings: ping_broker(settings.amqp_url.get_secret_value())),
     ("Volume des exports", _check_exports),
 )

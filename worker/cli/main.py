@@ -23,6 +23,7 @@ COMMANDS = {
     "senders": "worker.cli.access:senders",
     "listeners": "worker.cli.access:listeners",
     "tokens": "worker.cli.access:tokens",
+    "work": "worker.cli.work:work",
     "dead-letters": "worker.cli.dead_letters:dead_letters",
     "notifier": "worker.cli.operations:notifier",
     "purge": "worker.cli.volume:purge",

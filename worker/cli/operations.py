@@ -58,7 +58,6 @@ def notifier(*, once: bool) -> None:
     from worker.messaging.broker import build_broker, require_trusted
     from worker.messaging.events import EventPublisher
     from worker.messaging.queues import DoorbellQueues, count_doorbells, read_queues
-    from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS
     from worker.settings import load_settings
 
     settings = load_settings()
@@ -85,14 +84,13 @@ def notifier(*, once: bool) -> None:
     stop = Event()
     if once:
         built.work(stop)
-        built.finish(LONGEST_DIALOGUE_SECONDS)
     else:
         stop_on_signals(stop)
         show_metrics(settings, engine, partial(read_queues, amqp_url))
         watchdog = Watchdog(pulse, SILENCE_SECONDS[Role.NOTIFIER], lacks_descriptors)
         watchdog.start()
         built.run(stop)
-        if watchdog.is_exhausted:
+        if watchdog.is_exhausted or built.is_exhausted:
             os._exit(EXHAUSTED)  # the supervisor is to see why
     pulse.stop()
 

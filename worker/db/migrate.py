@@ -28,6 +28,8 @@ _TRAIL: _Grants = (
 )
 """Add a line, and say what a process runs with."""
 
+_ADDS_WORK: _Grants = (("SELECT, INSERT", "work"), ("USAGE", "SEQUENCE work_id_seq"))
+
 _REQUESTS: _Grants = (
     ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
     ("SELECT (id, name, revoked_at)", "token"),
@@ -45,6 +47,8 @@ _REQUESTS: _Grants = (
     ("SELECT, INSERT, UPDATE, DELETE", "dead_letters, parked"),
     ("USAGE", "SEQUENCE export_id_seq, parked_id_seq, preview_id_seq, request_id_seq"),
     ("USAGE", "SEQUENCE protection_id_seq, recall_id_seq"),
+    ("UPDATE (state, due_at, starts, waits, error, created_at)", "work"),
+    *_ADDS_WORK,
     *_TRAIL,
     ("EXECUTE", "FUNCTION lock_exports()"),
 )
@@ -61,7 +65,8 @@ _ANY_FILE: _Grants = (
     ("UPDATE (reconciliation, remarques)", "export"),
     ("UPDATE (purged_at, rests_on, sha256, size, verified_at)", "export"),
     ("SELECT, INSERT, DELETE", "piece"),
-    ("UPDATE (settled_at)", "request"),
+    ("UPDATE (completed_at)", "request"),
+    *_ADDS_WORK,
     *_TRAIL,
 )
 """Take a row that waits, read the register, end the row: whoever makes files records none to be made."""
@@ -102,7 +107,9 @@ _GRANTS: Mapping[str, _Grants] = {
         ("INSERT, UPDATE, DELETE", "electeur, liste"),
         (_MAINTAIN, "electeur"),
         ("SELECT, UPDATE", "preview"),
-        ("SELECT (id, settled_at), UPDATE (settled_at)", "request"),
+        ("SELECT (completed_at, id, is_bulk, turn), UPDATE (completed_at)", "request"),
+        ("SELECT (id, part, request_id)", "export"),
+        *_ADDS_WORK,
         ("SELECT (name)", "agent"),
         ("USAGE", "SEQUENCE doubt_id_seq, electeur_id_seq, homonym_id_seq, import_id_seq, mouvement_id_seq"),
         *_TRAIL,
@@ -112,10 +119,9 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT", "agent, alembic_version, commission, commune, export, liste, listener, recall, recipient, request"),
         ("SELECT", "dead_letters, piece, scrutin, volume"),
         ("SELECT, UPDATE (finished_at, rung_at, status)", "preview"),
-        ("UPDATE (owner, published_at, purged_at, recall_published_at, rung_at)", "export"),
-        ("UPDATE (teller, teller_lease, tell_after, tell_attempts, told_at)", "recall"),
-        ("UPDATE (announced_at, answer_lease, concluded_at, progress_at)", "request"),
-        ("UPDATE (settled_at, teller, teller_lease, tell_after, tell_attempts, told_at)", "request"),
+        ("UPDATE (owner, purged_at, rung_at)", "export"),
+        ("UPDATE (completed_at, notified_at)", "request"),
+        ("SELECT, INSERT, UPDATE, DELETE", "work"),
         ("SELECT, INSERT, UPDATE", "notification, reminder, reminder_echeance"),
         ("SELECT (id, due_at, rung_at), UPDATE (rung_at)", "parked"),
         ("UPDATE (disabled_at)", "recipient"),
@@ -124,7 +130,7 @@ _GRANTS: Mapping[str, _Grants] = {
         ("SELECT (id, at)", "audit"),
         ("SELECT, DELETE", "audit_unlogged"),
         ("EXECUTE", "FUNCTION purge_audit(timestamptz), purge_refused(bigint[]), purge_versions(bigint)"),
-        ("USAGE", "SEQUENCE notification_id_seq, reminder_id_seq"),
+        ("USAGE", "SEQUENCE notification_id_seq, reminder_id_seq, work_id_seq"),
         *_TRAIL,
     ),
     "prefecture_lecture": (

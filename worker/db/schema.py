@@ -14,8 +14,9 @@ from worker.db.views import view_queries
 from worker.exports.models import Audit, Volume
 from worker.notifier.models import Notification
 from worker.registre.models import Scrutin
+from worker.work.models import Work
 
-ROOMS = (Preview, Audit, Notification, Scrutin)
+ROOMS = (Preview, Audit, Notification, Scrutin, Work)
 """A model of each module that has tables: to import one declares all tables of its module."""
 
 # Décret n° 2025-848 of 27 August 2025 (JORF n° 0199 of the 28th), art. 1. A second round is held in some communes only:

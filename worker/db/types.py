@@ -79,8 +79,9 @@ class utc_now(FunctionElement[datetime]):  # noqa: N801 — reads like an SQL fu
     type = UtcDateTime()
     inherit_cache = True
 
-    def __init__(self, offset: float = 0) -> None:
-        super().__init__(*([literal(float(offset), Float)] if offset else []))
+    def __init__(self, offset: float | ColumnElement[float] = 0) -> None:
+        is_given = isinstance(offset, ColumnElement)
+        super().__init__(*([offset] if is_given else [literal(float(offset), Float)] if offset else []))
 
 
 @compiles(utc_now, "postgresql")

@@ -35,7 +35,7 @@ FROM export e JOIN request r ON r.id = e.request_id LEFT JOIN commune c ON c.cod
 _PIECES = "SELECT s.export_id, s.kind, s.file_name, s.sha256 FROM piece s"
 _DEMANDES = """
 SELECT r.source, r.event_id, r.correlation_id, r.event_type, r.code_commune, r.requested_by,
-       r.created_at AS requested_at, r.outcome, r.reason, r.told_at, r.sender, r.id AS request_id, r.code,
+       r.created_at AS requested_at, r.outcome, r.reason, r.notified_at, r.sender, r.id AS request_id, r.code,
        r.kind
 FROM request r
 """

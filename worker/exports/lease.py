@@ -1,7 +1,4 @@
-"""Whose turn it is, and who holds a row until when: by the database's clock, so that no two hosts compare theirs.
-
-The worker of a file and the notifier of a request hold their rows by the same rule.
-"""
+"""Whose turn it is, and who holds a row until when: by the database's clock, so that no two hosts compare theirs."""
 
 import _thread
 import os
@@ -218,7 +215,7 @@ def _give_back_later(end: Callable[[], object], patience: float) -> None:
             return
 
 
-_WAITS = and_(Request.settled_at.is_(None), Request.told_at.is_(None))
+_WAITS = Request.completed_at.is_(None)
 
 
 class Share(NamedTuple):

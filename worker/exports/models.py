@@ -39,10 +39,8 @@ WITHOUT_KEY = frozenset({KEY_REUSED, UNREADABLE})
 """The codes of requests that do not take their key."""
 
 _IS_REFUSED = text("outcome = 'refused'")
-_IS_UNANSWERED = text("announced_at IS NULL")
-_IS_UNTOLD = text("settled_at IS NOT NULL AND told_at IS NULL")
-_WAITS = text("settled_at IS NULL AND told_at IS NULL")
-_WANTS_PROGRESS = text("progress_at IS NOT NULL AND settled_at IS NULL")
+_IS_UNNOTIFIED = text("completed_at IS NOT NULL AND notified_at IS NULL")
+_WAITS = text("completed_at IS NULL")
 _IS_QUEUED = text("status = 'queued'")
 _IS_BEING_PURGED, _IS_RECALLED = text("owner = 'purge'"), text("recall_id IS NOT NULL")
 _IS_UNFINISHED = text("status IN ('queued', 'running')")
@@ -61,15 +59,13 @@ class Request(Base):
             postgresql_where=_IS_FIRST, sqlite_where=_IS_FIRST,
         ),
         Index("uq_request_payload", "source", "event_id", "sender", "payload_hash", unique=True),
-        Index("ix_request_unanswered", "is_bulk", "id", postgresql_where=_IS_UNANSWERED, sqlite_where=_IS_UNANSWERED),
         Index("ix_request_refused", "sender", "id", postgresql_where=_IS_REFUSED, sqlite_where=_IS_REFUSED),
-        Index("ix_request_settled", "is_bulk", "turn", "id", postgresql_where=_IS_UNTOLD, sqlite_where=_IS_UNTOLD),
+        Index("ix_request_unnotified", "completed_at", postgresql_where=_IS_UNNOTIFIED, sqlite_where=_IS_UNNOTIFIED),
         Index("ix_request_turn", "is_bulk", "turn", postgresql_where=_WAITS, sqlite_where=_WAITS),
-        Index("ix_request_progress", "id", postgresql_where=_WANTS_PROGRESS, sqlite_where=_WANTS_PROGRESS),
         Index("ix_request_share", "share", "turn", postgresql_where=_WAITS, sqlite_where=_WAITS),
         Index("ix_request_commune", "code_commune", "id"),
         Index("ix_request_created_at", "created_at"),
-        Index("ix_request_untold", "told_at"),
+        Index("ix_request_notified_at", "notified_at"),
     )  # fmt: skip
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
@@ -103,20 +99,15 @@ class Request(Base):
     faults: Mapped[list[dict[str, str]] | None] = mapped_column(
         JSON(none_as_null=True), doc="Of a refusal, one by one: field, code, message."
     )
-    announced_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the answer to its event left.")
-    answer_lease: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="Until when somebody is answering.")
-    concluded_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the event of its end left.")
-    progress_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, doc="When its account last heard how far its files are; at first when it asked to; else nothing."
+    is_progress_wanted: Mapped[bool] = mapped_column(
+        Boolean, default=False, server_default=false(), doc="Its account asked how far its files are."
     )
-    settled_at: Mapped[datetime | None] = mapped_column(
-        UtcDateTime, doc="When its last file ended, or it was refused: nothing more will happen to it, it can be told."
+    completed_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When its last file ended, or it was refused or applied: nothing more will happen to it."
     )
-    told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When people and programs had been told.")
-    teller: Mapped[str | None] = mapped_column(Texte, doc="The notifier at work on it, while its lease runs.")
-    teller_lease: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    tell_after: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="Not before: the mail server said later.")
-    tell_attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
+    notified_at: Mapped[datetime | None] = mapped_column(
+        UtcDateTime, doc="When it had no more open work: people and programs were notified of its end."
+    )
     exports: Mapped[list["Export"]] = relationship(back_populates="request", order_by="Export.id")
 
 
@@ -159,7 +150,6 @@ class Export(Base):
         JSON(none_as_null=True), doc="The imports that it rests on, and the days of their exports; see Recall."
     )
     recall_id: Mapped[int | None] = mapped_column(_Id, doc="Why it is to be made again; see Recall.")
-    recall_published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the event of that left.")
     provisoire_until: Mapped[date | None] = mapped_column(
         Date, doc="Of a tableau asked for too early: the civil day of its commune from which one is final."
     )
@@ -191,7 +181,6 @@ class Export(Base):
     sha256: Mapped[str | None] = mapped_column(Texte)
     error_code: Mapped[str] = mapped_column(Texte, default="", server_default="")
     error_message: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="In French, for a clerk.")
-    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its event left on the exchange.")
     is_bulk: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false(), doc="Of a batch: after what single clerks ask for."
     )
@@ -234,7 +223,6 @@ class Recall(Base):
     """Why files of a commune are to be made again: an import that they rest on was undone, or its day changed."""
 
     __tablename__ = "recall"
-    __table_args__ = (Index("ix_recall_told_at", "told_at"),)
 
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
@@ -242,11 +230,6 @@ class Recall(Base):
     reason: Mapped[str] = _empty("Why, when one of the files had been posted or deposited.")
     recalled_by: Mapped[str] = mapped_column(Texte)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
-    told_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="The columns of a request, for the notifier.")
-    teller: Mapped[str | None] = mapped_column(Texte)
-    teller_lease: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    tell_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    tell_attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
 
 class Depot(Base):

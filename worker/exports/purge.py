@@ -123,7 +123,7 @@ def total(steps: Iterable[Purged]) -> Purged:
 
 def find_due(engine: Engine, days: float) -> Due:
     """What `purge_files` would do."""
-    told, ready = Request.told_at.is_not(None), Export.status == ExportStatus.READY
+    told, ready = Request.notified_at.is_not(None), Export.status == ExportStatus.READY
     bytes_due = cast(func.coalesce(func.sum(FILES_SIZE).filter(told), 0), BigInteger)  # PostgreSQL's sum is a decimal
     counts = func.count().filter(told), bytes_due, func.count().filter(~told)
     old = select(*counts).select_from(Export).join(Request, Request.id == Export.request_id)

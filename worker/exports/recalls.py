@@ -10,11 +10,12 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, tuple_
 from common.french import count_of
 from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind, ExportStatus, Verdict
-from worker.db.engine import notify_ready
 from worker.errors import RefusedError
 from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 from worker.exports.models import Depot, Export, Publication, Recall
 from worker.exports.records import mark_recalled, restart
+from worker.work.models import About, WorkKind, subject_of
+from worker.work.queue import NewWork, add
 
 _AT_ONCE = 500
 """Lists, or files, named in one statement."""
@@ -105,14 +106,15 @@ def _recall(connection: Connection, withdrawal: Withdrawal, found: Sequence[Row[
         values = {"because": withdrawal.because, "reason": withdrawal.reason, "recalled_by": withdrawal.actor}
         recall = insert(Recall).values(code_commune=commune, **values).returning(Recall.id)
         recall_id: int = connection.execute(recall).scalar_one()
+        subject = subject_of(About.RECALL, recall_id)
+        add(connection, [NewWork(WorkKind.EVENT, subject, str(row.id)) for row in rows])
+        add(connection, [NewWork(WorkKind.RECIPIENTS, subject)])
         ids = iter([row.id for row in rows])
         while batch := list(islice(ids, _AT_ONCE)):
             mark_recalled(connection, batch, recall_id)
         for row in rows:
             about: dict[str, Any] = who | {"code_commune": commune, "export_id": row.id}
             record_audit(connection, Action.FILE_RECALLED, detail=said, **about)
-    if found:
-        notify_ready(connection)
     return [row.label for row in found]
 
 

@@ -12,7 +12,8 @@
     both       cancel                                      CANCELLED
     both       resume, at the start of the embedded mode   QUEUED
 
-Whatever ends a row, of its request's last file, settles the request too: then it can be told.
+The transaction that finishes the last file of a request also sets `completed_at` of the request, and adds the works of
+its events and messages.
 
 Only the owner of a live row may end it or give it back: a worker that was frozen and wakes up finds the row in other
 hands, and publishes nothing. What happens to the file afterwards (downloaded, verified, purged, recalled, its event
@@ -30,6 +31,7 @@ from sqlalchemy import (
     ColumnElement,
     Connection,
     Engine,
+    Row,
     Select,
     Update,
     and_,
@@ -49,7 +51,7 @@ from sqlalchemy.orm import Session
 from sqlalchemy.sql.dml import ReturningUpdate
 
 from common.calendrier import civil_day
-from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus, Piece, RequestOutcome
+from schemas.vocabulary import UNFINISHED, ExportKind, ExportStatus, Piece
 from worker.db.engine import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell
@@ -59,6 +61,8 @@ from worker.exports.lease import Lease
 from worker.exports.models import Export, ExportPiece, Request
 from worker.exports.naming import Naming, allocate_names
 from worker.exports.storage import Made, PendingFile, StoredFile, publish
+from worker.work.models import About, WorkKind, subject_of
+from worker.work.queue import NewWork, add
 
 FEW = 5_000
 """A file of so many electors is made before anybody could see how far it is."""
@@ -261,11 +265,15 @@ def renew(engine: Engine, export_id: int, owner: str, lease_seconds: float, writ
 
 
 def announce(engine: Engine, export_id: int, owner: str, *, electeurs: int) -> None:
-    """Say on the row how many electors its file will hold, so that progress can be shown; of few there is none."""
+    """Write how many electors the file will hold, and let progress be published where it was asked for; not of few."""
     if electeurs <= FEW:
         return
     with engine.begin() as connection:
-        connection.execute(update(Export).where(is_owned(export_id, owner)).values(electeurs=electeurs))
+        mine = update(Export).where(is_owned(export_id, owner)).values(electeurs=electeurs)
+        request_id = connection.scalar(mine.returning(Export.request_id))
+        wanted = select(Request.id).where(Request.id == request_id, Request.is_progress_wanted)
+        for wanting in connection.scalars(wanted):
+            add(connection, [NewWork(WorkKind.PROGRESS, subject_of(About.REQUEST, wanting))])
 
 
 # How that ends: each by one transaction that only the owner can make.
@@ -406,7 +414,7 @@ def _end(connection: Connection, fence: ColumnElement[bool], **values: Any) -> i
 
 
 def settle(connection: Connection, request_ids: Iterable[int]) -> int:
-    """Write on requests that every file of theirs has ended, where that is so; how many they were.
+    """Complete the requests whose files have all ended, and add the works of their end; how many they were.
 
     To be called after the files' rows were written, in the same transaction: of two workers that end the last two files
     at the same time, the second waits here for the first, and sees what it has written.
@@ -414,29 +422,37 @@ def settle(connection: Connection, request_ids: Iterable[int]) -> int:
     lock, settled = _settle_statements()
     mine = {"mine": sorted(set(request_ids))}
     connection.execute(lock, mine)
-    return connection.execute(settled, mine).rowcount
+    completed = connection.execute(settled, mine).all()
+    add_works_of_end(connection, completed)
+    return len(completed)
+
+
+def add_works_of_end(connection: Connection, completed: Sequence[Row[int, bool, int]]) -> None:
+    """Add the works of requests that are complete: the event of each file, that of the end, and the messages.
+
+    `completed`: id, is_bulk and turn of each request.
+    """
+    places = {row.id: (subject_of(About.REQUEST, row.id), int(row.is_bulk), row.turn) for row in completed}
+    files = select(Export.request_id, Export.part).where(Export.request_id.in_(places)).order_by(Export.id)
+    works = [
+        NewWork(WorkKind.EVENT, subject, part, *place)
+        for request_id, part in connection.execute(files).all()
+        for subject, *place in (places[request_id],)
+    ]
+    for subject, *place in places.values():
+        works += [NewWork(kind, subject, "", *place) for kind in (WorkKind.EVENT, WorkKind.RECIPIENTS)]
+    add(connection, works)
 
 
 @cache
-def _settle_statements() -> tuple[Select[int], Update]:
+def _settle_statements() -> tuple[Select[int], ReturningUpdate[int, bool, int]]:
     mine = Request.id.in_(bindparam("mine", expanding=True))
     files = select(Export.id).where(Export.request_id == Request.id).correlate(Request)
-    has_ended = and_(Request.settled_at.is_(None), files.exists(), ~files.where(IS_UNFINISHED).exists())
+    has_ended = and_(Request.completed_at.is_(None), files.exists(), ~files.where(IS_UNFINISHED).exists())
     last = files.with_only_columns(func.max(Export.finished_at)).scalar_subquery()
-    settled = update(Request).where(mine, has_ended).values(settled_at=func.coalesce(last, utc_now()))
-    return select(Request.id).where(mine).order_by(Request.id).with_for_update(), settled
-
-
-def settle_forgotten(connection: Connection, seconds: float) -> int:
-    """The same for requests of the last so many seconds of which nobody has written it; how many they were.
-
-    Whoever ends a file does; but for a worker of the release before (docs/adr/0027).
-    """
-    is_open = Request.settled_at.is_(None), Request.told_at.is_(None)
-    is_refused = Request.outcome == RequestOutcome.REFUSED, Request.created_at > utc_now(-seconds)
-    refused = connection.execute(update(Request).where(*is_open, *is_refused).values(settled_at=utc_now())).rowcount
-    ended = select(Export.request_id).where(Export.finished_at > utc_now(-seconds))
-    return refused + settle(connection, connection.scalars(select(Request.id).where(Request.id.in_(ended), *is_open)))
+    settled = update(Request).where(mine, has_ended).values(completed_at=func.coalesce(last, utc_now()))
+    of_end = Request.id, Request.is_bulk, Request.turn
+    return select(Request.id).where(mine).order_by(Request.id).with_for_update(), settled.returning(*of_end)
 
 
 def cancelled_by(name: str) -> str:
@@ -502,16 +518,6 @@ def count_unfinished(connection: Connection) -> int:
 # What happens to the file afterwards.
 
 
-def mark_published(export_ids: Sequence[int]) -> Update:
-    """Their events have left on the exchange."""
-    return update(Export).where(Export.id.in_(export_ids)).values(published_at=utc_now())
-
-
-def mark_recall_published(export_ids: Sequence[int]) -> Update:
-    """The events that they are to be made again have left on the exchange."""
-    return update(Export).where(Export.id.in_(export_ids)).values(recall_published_at=utc_now())
-
-
 def mark_downloaded(connection: Connection, export_id: int, *, at: datetime, by: str) -> None:
     """Somebody has taken it; what is said late takes the place of no later download."""
     is_latest = or_(Export.downloaded_at.is_(None), Export.downloaded_at <= at)
@@ -557,11 +563,11 @@ def is_old(seconds: float) -> ColumnElement[bool]:
 
 
 def begin_purge(connection: Connection, seconds: float, limit: int) -> list[int]:
-    """Mark rows whose files are old and whose request was told of: nobody is offered these files any more."""
+    """Mark rows whose files are old and whose request was notified: these files are offered no more."""
     due = (
         select(Export.id)
         .join(Request, Request.id == Export.request_id)
-        .where(is_old(seconds), Request.told_at.is_not(None))
+        .where(is_old(seconds), Request.notified_at.is_not(None))
         .order_by(Export.finished_at)
         .limit(limit)
         .with_for_update(of=Export, skip_locked=True)

@@ -18,9 +18,10 @@ from worker.errors import RefusedError
 from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 from worker.exports.models import EVERY_COMMUNE, Listener, Sender, Token, TokenCommune
 from worker.notifier.channels.delivery import EVERY_WISH, Channel, join_wishes
-from worker.notifier.dispatch import shown_address
 from worker.notifier.models import Agent, Notification, Recipient
+from worker.notifier.recipients import shown_address
 from worker.registre.communes import check_commune
+from worker.work.models import Work, WorkState
 
 
 class KnownAgent(NamedTuple):
@@ -130,7 +131,9 @@ ERASED = "[effacé]"
 def mask_addresses(connection: Connection, condition: ColumnElement[bool]) -> None:
     """Forget to whom these messages were sent, but for those that are still to be sent."""
     unique = literal(f"{ERASED} ").concat(cast(Notification.id, String))
-    told = and_(condition, Notification.settled_at.is_not(None))
+    told = and_(condition, Notification.ended_at.is_not(None))
+    addresses = select(Notification.recipient).where(told)
+    connection.execute(delete(Work).where(Work.part.in_(addresses), Work.state == WorkState.DEAD))
     values = {"address": ERASED, "recipient": unique, "refusal": ""}
     connection.execute(update(Notification).where(told).values(values))
 

@@ -16,20 +16,23 @@ from sqlalchemy import Engine, Text, and_, cast, delete, func, literal_column, o
 from common.logs import LogThrottle
 from schemas.vocabulary import RequestOutcome
 from worker.arrivals import Arrivals, expire, list_awaited, mark_previews_enqueued, take_back_previews
-from worker.db.engine import notify_ready, snapshot
+from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.doorbell import CountEnqueued, Enqueue, EnqueueAny, EnqueueParked, PreviewDoorbell
 from worker.exports.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.exports.models import Request
 from worker.exports.parked import mark_due, take_back_look
 from worker.exports.purge import Purged, purge_files, remove_abandoned
-from worker.exports.records import Queue, count_waiting, mark_enqueued, settle_forgotten, take_back_enqueued
+from worker.exports.records import Queue, count_waiting, mark_enqueued, take_back_enqueued
 from worker.exports.storage import STALE_SECONDS, Storage
 from worker.health import Supervised
 from worker.housekeeping.reminders import plan_reminders
 from worker.notifier.models import Notification
-from worker.notifier.notify import Today, today_in
+from worker.notifier.notices import Today, today_in
 from worker.registre.imports.history import purge_versions
+from worker.work.models import About, Work, WorkKind, subject_of
+from worker.work.queue import has_open
+from worker.work.queue import sweep as sweep_works
 
 HOUR_SECONDS = 3600
 
@@ -191,20 +194,6 @@ def sweep(
     return len(doorbells)
 
 
-def settle_chore(engine: Engine, seconds: float = RETRY_SECONDS) -> Chore:
-    """Settle the requests of which nobody wrote that their last file ended."""
-
-    def settle_all() -> Iterator[int]:
-        with engine.begin() as connection:
-            number = settle_forgotten(connection, HOUR_SECONDS)
-            if number:
-                notify_ready(connection)
-                log.info("requests_settled", rows=number)
-        yield number
-
-    return Chore("settle", settle_all, seconds)
-
-
 def parked_chore(engine: Engine, enqueue: EnqueueParked, seconds: float) -> Chore:
     """Let workers look at the parked events that are due."""
     throttle = LogThrottle("parked")
@@ -312,8 +301,8 @@ def purge_refused(
 ) -> int:
     """Remove the oldest refused requests beyond what is kept of each account, BATCH at most; how many there were.
 
-    Only of those that were answered and told; with them goes what their agents were sent about them. Their keys are
-    free again: the same event is then judged anew.
+    Only requests that were answered and notified, with the records of their messages. Their keys are free again: the
+    same event is then judged anew.
     """
     said = (Request.event_id, Request.source, Request.correlation_id, Request.reason, Request.tracestate)
     size = sum((func.length(text_) for text_ in said), func.coalesce(func.length(cast(Request.faults, Text)), 0))
@@ -323,7 +312,7 @@ def purge_refused(
         of_account(func.row_number()).label("rank"),
         of_account(func.sum(size)).label("bytes"),
         (Request.created_at < utc_now(-days * 24 * HOUR_SECONDS)).label("is_old"),
-        and_(Request.told_at.is_not(None), Request.announced_at.is_not(None)).label("is_over"),
+        and_(Request.notified_at.is_not(None), ~has_open(About.REQUEST, Request.id, [WorkKind.REPLY])).label("is_over"),
     ).where(Request.outcome == literal_column(f"'{RequestOutcome.REFUSED}'"))
     row = ranked.subquery().c
     beyond = row.is_over, or_(row.rank > most, row.bytes > most_bytes, row.is_old)
@@ -335,6 +324,7 @@ def purge_refused(
             removed = connection.execute(text("SELECT purge_refused(:ids)"), {"ids": list(ids)})
             return int(removed.scalar_one())
         connection.execute(delete(Notification).where(Notification.request_id.in_(ids)))
+        connection.execute(delete(Work).where(Work.subject.in_([subject_of(About.REQUEST, it) for it in ids])))
         return connection.execute(delete(Request).where(Request.id.in_(ids))).rowcount
 
 
@@ -357,6 +347,17 @@ def audit_chore(engine: Engine, days: float, seconds: float = 24 * HOUR_SECONDS)
 def audit_log_chore(engine: Engine) -> Chore:
     """Write new lines of the audit trail to the log."""
     return Chore("audit_log", lambda: [log_lines(engine)], 1)
+
+
+def work_chore(engine: Engine, seconds: float = 24 * HOUR_SECONDS) -> Chore:
+    """Delete works that were given up long ago."""
+
+    def sweep_dead() -> Iterator[int]:
+        with engine.begin() as connection:
+            number = sweep_works(connection)
+        yield number
+
+    return Chore("work", sweep_dead, seconds)
 
 
 def abandoned_chore(engine: Engine, storage: Storage, seconds: float = HOUR_SECONDS) -> Chore:

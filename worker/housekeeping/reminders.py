@@ -18,11 +18,17 @@ from worker.exports.models import EVERY_COMMUNE, Export, Publication
 from worker.notifier.channels.delivery import split_wishes
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
 from worker.notifier.models import Agent, Recipient, Reminder, ReminderEcheance
-from worker.notifier.notify import Today
+from worker.notifier.notices import Today
+from worker.notifier.publishing import part_of
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 from worker.registre.scrutins import NATIONAL, KnownScrutin
+from worker.work.models import About, WorkKind, subject_of
+from worker.work.queue import NewWork, add
 
 log = structlog.stdlib.get_logger(__name__)
+
+_LANE = 1
+"""Reminders come after what a person waits for."""
 
 _ONE_DAY, _WITHDRAWAL_WINDOW = timedelta(days=1), timedelta(days=7)
 """A withdrawal is reminded of on the day after the last one; later, where the notifier was stopped, in these days."""
@@ -150,6 +156,9 @@ def _plan(engine: Engine, commune: str, today: date, due: list[DueReminder]) -> 
                 for one in due
             ]
             connection.execute(insert(ReminderEcheance), rows)
+            subject = subject_of(About.REMINDER, reminder_id)
+            works = [NewWork(WorkKind.EVENT, subject, part_of(ReminderEcheance(**row)), _LANE) for row in rows]
+            add(connection, [*works, NewWork(WorkKind.RECIPIENTS, subject, "", _LANE)])
     except IntegrityError:  # another notifier was faster, or the commune was already reminded today
         return False
     return True

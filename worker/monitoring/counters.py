@@ -148,9 +148,9 @@ EXPORTS = CountedRows(
 
 NOTIFIED = CountedRows(
     rows=select(
-        seconds_between(func.coalesce(Request.settled_at, Request.created_at), Request.told_at).label("seconds")
+        seconds_between(func.coalesce(Request.completed_at, Request.created_at), Request.notified_at).label("seconds")
     ).where(Request.event_type.not_in((*topology.DECLARATION_TYPES, topology.SCREEN_NOTE))),  # they cause no mail
-    moment=Request.told_at,
+    moment=Request.notified_at,
     keys=[],
     sums=lambda rows: {"seconds": _histogram(rows.c.seconds, metrics.NOTIFICATION_DELAY.bounds)},
 )
@@ -160,7 +160,7 @@ _OUTCOME = case(
 )
 NOTIFICATIONS = CountedRows(
     rows=select(Notification.channel, _OUTCOME.label("outcome")),
-    moment=Notification.settled_at,
+    moment=Notification.ended_at,
     keys=["channel", "outcome"],
     sums=_count,
 )

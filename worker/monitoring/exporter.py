@@ -15,7 +15,7 @@ from typing import NamedTuple, Protocol
 from prometheus_client import CollectorRegistry, start_http_server
 from prometheus_client.metrics_core import Metric as Family
 from prometheus_client.registry import Collector
-from sqlalchemy import ColumnElement, Connection, Engine, and_, case, func, not_, or_, select
+from sqlalchemy import Connection, Engine, case, func, select
 from sqlalchemy.exc import DBAPIError
 
 from schemas.topology import QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
@@ -29,8 +29,8 @@ from worker.exports.records import IS_UNFINISHED, LEASE
 from worker.monitoring import counters, metrics
 from worker.monitoring.counters import DELAYS, RunningTotals, count_exports, count_notified, count_requests
 from worker.monitoring.metrics import Samples
-from worker.notifier.channels.delivery import Channel
-from worker.notifier.models import Notification
+from worker.work.models import About, WorkKind
+from worker.work.queue import has_open
 
 STATES = WAITING, DELAYED, RUNNING, ORPHANED = "waiting", "delayed", "running", "orphaned"
 """In the queue; put off until something is back; in a worker's hands; in those of a worker that gave no more sign."""
@@ -50,7 +50,7 @@ class Pending(NamedTuple):
 
 
 class Unnotified(NamedTuple):
-    """Requests that are settled and not notified: how many, and seconds since the first of them was settled."""
+    """Requests that are complete and not notified: how many, and seconds since the first of them was complete."""
 
     number: int
     age: float
@@ -69,7 +69,7 @@ def measure_pending(samples: Samples, connection: Connection) -> None:
 
 
 def measure_unnotified(samples: Samples, connection: Connection) -> None:
-    """Requests that are settled and not notified."""
+    """Requests that are complete and not notified."""
     unnotified = _read_unnotified(connection)
     samples.set(metrics.UNNOTIFIED, unnotified.number)
     samples.set(metrics.LAG, unnotified.age)
@@ -105,25 +105,11 @@ def _read_pending(connection: Connection) -> Sequence[Pending]:
 
 def _read_unnotified(connection: Connection) -> Unnotified:
     """The requests that the notifier is late with: a chat or a webhook that does not answer does not count."""
-    is_untold = Request.settled_at.is_not(None), Request.told_at.is_(None)
-    age = seconds_between(func.min(Request.settled_at), utc_now())
-    query = select(func.count(), age).where(*is_untold, not_(_waits_for_others()))
-    number, seconds = connection.execute(query).one()
+    is_late = has_open(About.REQUEST, Request.id, [WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL])
+    age = seconds_between(func.min(Request.completed_at), utc_now())
+    is_unnotified = Request.completed_at.is_not(None), Request.notified_at.is_(None)
+    number, seconds = connection.execute(select(func.count(), age).where(*is_unnotified, is_late)).one()
     return Unnotified(number, seconds or 0.0)
-
-
-def _waits_for_others() -> ColumnElement[bool]:
-    """Whether every agent was notified and every event has left: what waits is a chat or a webhook."""
-    waiting = (
-        select(Notification.id)
-        .where(Notification.request_id == Request.id, Notification.settled_at.is_(None))
-        .correlate(Request)
-    )
-    is_mail = Notification.channel == Channel.MAIL
-    was_tried = Notification.attempts > 0
-    unsaid = select(Export.id).where(Export.request_id == Request.id, Export.published_at.is_(None)).correlate(Request)
-    is_unsaid = or_(Request.announced_at.is_(None), unsaid.exists())
-    return and_(waiting.where(~is_mail, was_tried).exists(), ~waiting.where(is_mail).exists(), not_(is_unsaid))
 
 
 def read_room(volume: Path) -> Iterator[tuple[int, int]]:

@@ -50,7 +50,7 @@ class Recipient(Base):
 
 
 class Reminder(Base):
-    """What one commune is reminded of on one day, and the notifier that has it, as on a request."""
+    """What one commune is reminded of on one day."""
 
     __tablename__ = "reminder"
     __table_args__ = (UniqueConstraint("code_commune", "day"),)
@@ -58,11 +58,6 @@ class Reminder(Base):
     id: Mapped[int] = mapped_column(_Id, primary_key=True)
     code_commune: Mapped[str] = mapped_column(Texte)
     day: Mapped[date] = mapped_column(Date, doc="In France.")
-    told_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    teller: Mapped[str | None] = mapped_column(Texte)
-    teller_lease: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    tell_after: Mapped[datetime | None] = mapped_column(UtcDateTime)
-    tell_attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
 
 
 class ReminderEcheance(Base):
@@ -78,7 +73,6 @@ class ReminderEcheance(Base):
     scrutin: Mapped[date | None] = mapped_column(Date, doc="None: a withdrawal, or no poll calls for it.")
     libelle: Mapped[str] = _empty("What the poll is called; of a withdrawal, the tableaux.")
     reminder_id: Mapped[int] = mapped_column(ForeignKey("reminder.id"), index=True)
-    published_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When its event left on the exchange.")
 
 
 class Notification(Base):
@@ -89,7 +83,7 @@ class Notification(Base):
         UniqueConstraint("request_id", "recipient"),
         UniqueConstraint("reminder_id", "recipient"),
         Index("ix_notification_recall_recipient", "recall_id", "recipient", unique=True),
-        Index("ix_notification_settled_at", "settled_at"),
+        Index("ix_notification_ended_at", "ended_at"),
         Index("ix_notification_commune", "code_commune", "created_at"),
     )
 
@@ -106,8 +100,7 @@ class Notification(Base):
     message_id: Mapped[str] = mapped_column(Texte, doc="Stable: a copy sent twice is recognised by who reads it.")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     attempts: Mapped[int] = mapped_column(Integer, default=0, server_default="0")
-    not_before: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When to try again.")
-    settled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When it was sent, or given up.")
+    ended_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When it was sent, refused or given up.")
     sent_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     refusal: Mapped[str] = _empty("Why it will never be sent.")
     may_be_copy: Mapped[bool] = mapped_column(

@@ -31,11 +31,10 @@ from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.encoder import PrefectureEncoder
 from worker.messaging.middleware import build_middleware
 from worker.messaging.queues import DoorbellQueues
-from worker.notifier.notify import STOP_SECONDS
-from worker.notifier.outbox import give_back_all
 from worker.registre.checks.facts import look_again
 from worker.registre.communes import load_reference
 from worker.settings import Settings
+from worker.work.queue import free_all
 
 THREADS = 2
 STARTS_TIMES = 10
@@ -234,7 +233,6 @@ class Solo:
         self._worker.stop()
         if is_last:
             self._notifier.work(threading.Event())
-            self._notifier.finish(STOP_SECONDS)
         self.services.engine.dispose()
 
     def publish(self, event: CloudEvent) -> None:
@@ -245,7 +243,7 @@ class Solo:
         """Enqueue for every row that an earlier process left; nobody else can be at work on them."""
         with self.services.engine.begin() as connection:
             left, previews = resume(connection), resume_previews(connection)
-            give_back_all(connection)
+            free_all(connection)
         self.services.storage.sweep_temporaries(older_than=0)
         self._doorbells.enqueue(left)
         self._doorbells.enqueue([PreviewDoorbell(preview_id) for preview_id in previews])

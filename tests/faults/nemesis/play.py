@@ -30,6 +30,7 @@ from worker.demo.libreville import LIBREVILLE
 from worker.exports.models import Depot, Export, Request
 from worker.exports.naming import main_name
 from worker.exports.storage import SENTINEL
+from worker.work.models import Work
 
 ROUNDS = 4
 _LONGEST_SECONDS = 3.0
@@ -39,8 +40,8 @@ _HEALING, _SOON = 180, 1.5
 _PUT_OFF_SECONDS = 20
 """How long a first failure is left alone, and more."""
 UNDER_WAY = {PreviewStatus.QUEUED, PreviewStatus.RUNNING, PreviewStatus.ACCEPTED, PreviewStatus.IMPORTING}
-_UNTOLD = "SELECT count(*) FROM request WHERE told_at IS NULL"
-_UNANSWERED = f"{_UNTOLD} OR announced_at IS NULL"
+_UNTOLD = "SELECT count(*) FROM request WHERE notified_at IS NULL"
+_UNANSWERED = "SELECT (SELECT count(*) FROM request WHERE notified_at IS NULL) + (SELECT count(*) FROM work)"
 _REQUESTS = "SELECT count(*) FROM request"
 _UNFINISHED = "SELECT count(*) FROM export WHERE status IN ('queued', 'running')"
 
@@ -230,11 +231,12 @@ class People:
         """Each was answered once; a deposit that was accepted is on record; no export of the REU waits for nobody."""
         with Session(self._stage.town.engine) as session:
             requests = session.scalars(select(Request)).all()
+            unanswered = set(session.scalars(select(Work.subject)))
             deposits = set(session.scalars(select(Depot.export_id)))
             previews = session.execute(select(Preview.status, Preview.reason)).all()
         for event in self._stage.declared:
             rows = [it for it in requests if it.event_id == event.id]
-            if len(rows) != 1 or rows[0].told_at is None or rows[0].announced_at is None:
+            if len(rows) != 1 or rows[0].notified_at is None or f"request:{rows[0].id}" in unanswered:
                 raise AssertionError(f"{event.type}: {len(rows)} rows, not answered")
             accepted = rows[0].outcome == RequestOutcome.ACCEPTED
             if event.type == FileNoted.EVENT_TYPE and (not accepted or not deposits.issuperset(event.data["exports"])):

@@ -10,11 +10,13 @@ from signal import SIGCONT, SIGKILL, SIGSTOP
 from typing import NamedTuple
 
 from tests.faults.stage import Stage
-from worker.notifier.notify import RequestNotifications
 
 _STORM = """
 SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()
 """
+_MAILS_AT_ONCE = 4
+"""Loops of a notifier that send mails."""
+
 _FORBIDDEN, _ALLOWED = 0o2550, 0o2750
 _LARGEST_FILE = 1 << 20
 
@@ -177,7 +179,7 @@ TROUBLES = (
     *(Trouble("volume", it) for it in (files_short, volume_read_only, volume_away)),
     *(Trouble("database", it) for it in (database_restarted, connections_cut, database_read_only)),
     Trouble("broker", broker_restarted),
-    Trouble("notifier", notifier_killed, mails_again=RequestNotifications.together, ends=True),
+    Trouble("notifier", notifier_killed, mails_again=_MAILS_AT_ONCE, ends=True),
     *(Trouble("mail", it) for it in (mail_away, mail_slow)),
 )
 BY_NAME = {it.name: it for it in TROUBLES}

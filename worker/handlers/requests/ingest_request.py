@@ -1,6 +1,6 @@
 """An event arrives: it becomes rows, once, and the doorbell of each row rings."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -33,7 +33,6 @@ from schemas.topology import (
 )
 from schemas.vocabulary import RequestOutcome
 from worker.arrivals import take_back_previews
-from worker.db.engine import notify_ready
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell, PreviewDoorbell
 from worker.errors import NotKnownYetError, RefusedError
@@ -67,6 +66,8 @@ from worker.handlers.requests.registre_requests import (
 )
 from worker.handlers.services import Services
 from worker.registre.reference import is_code_commune
+from worker.work.models import About, WorkKind, subject_of
+from worker.work.queue import NewWork, add
 
 log = structlog.get_logger()
 
@@ -270,6 +271,7 @@ def _record_together(
     plans = [(arrivals[index][0], answer) for index, answer in answers.items() if isinstance(answer, ExportPlan)]
     turns = LaneTurns(session.connection(), {_share(arrival, plan) for arrival, plan in plans})
     files: list[tuple[Request, PlannedFile]] = []
+    requests: list[Request] = []
     for index, read in answers.items():
         arrival, answer = arrivals[index][0], read
         authorization = Authorization(arrival.sender, services, facts)
@@ -278,10 +280,11 @@ def _record_together(
         request = _request(arrival, authorization, now, answer)
         _take_turn(turns, request, answer)
         session.add(request)
+        requests.append(request)
         files += [(request, file) for file in answer.files] if isinstance(answer, ExportPlan) else []
         done.answers[index] = answer
     done.doorbells += [Doorbell.of(it.id, it.kind, it.is_bulk) for it in add_exports(session, files, now)]
-    notify_ready(session.connection())
+    add(session.connection(), [work for request in requests for work in _first_works(request)])
     return done
 
 
@@ -375,7 +378,7 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
         _take_turn(turns, request, answer)
         session.add(request)
         session.flush()
-        notify_ready(session.connection())
+        add(session.connection(), _first_works(request))
         return _apply(session, request, answer)
 
     return _commit(services, record)
@@ -420,8 +423,11 @@ def _is_copy(session: Session, arrival: Arrival, answer: Read | RefusedError) ->
     }
     if hashed in known or "" in known:
         is_copied = Request.payload_hash.in_(("", hashed))
-        session.execute(update(Request).where(*mine, is_copied).values(announced_at=None, reply_to=arrival.reply_to))
-        notify_ready(session.connection())
+        copied = update(Request).where(*mine, is_copied).values(reply_to=arrival.reply_to)
+        rows = session.execute(copied.returning(Request.id, Request.is_bulk, Request.turn)).all()
+        for row in rows:
+            reply = NewWork(WorkKind.REPLY, subject_of(About.REQUEST, row.id), "", int(row.is_bulk), row.turn)
+            add(session.connection(), [reply], again=True)
         unpark(session.connection(), arrival)
         log.info("event_copy")
         return True
@@ -457,10 +463,10 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
     request.kind = _kind_of(event)
     if isinstance(answer, RefusedError):
         request.outcome, request.reason, request.code = RequestOutcome.REFUSED, str(answer), answer.code
-        request.settled_at = now
+        request.completed_at = now
         request.is_bulk = answer.code in _WHATEVER_IS_KNOWN  # who sends thousands of them is answered after the others
         if request.event_type in {*DECLARATION_TYPES, SCREEN_NOTE} or answer.code == UNREADABLE:
-            request.told_at = now  # no mail: the screen shows it, in the view `demandes`
+            request.notified_at = now  # no mail: the screen shows it, in the view `demandes`
         request.faults = [fault._asdict() for fault in answer.faults]
         request.code_commune = answer.commune or _readable_commune(event, authorization)
         said = _readable(event, "requested_by", RequestedBy)
@@ -468,7 +474,7 @@ def _request(arrival: Arrival, authorization: Authorization, now: datetime, answ
     else:
         request.code_commune, request.requested_by = answer.commune, answer.requested_by
         if isinstance(answer, ExportPlan) and not answer.is_bulk and event.data.get("progress") is True:
-            request.progress_at = now
+            request.is_progress_wanted = True
     return request
 
 
@@ -476,6 +482,14 @@ def _kind_of(event: CloudEvent) -> str:
     note = event.data.get("note")
     kind = note.get("kind") if isinstance(note, dict) and event.type in DECLARATION_TYPES else None
     return kind if isinstance(kind, str) and kind in NOTE_KINDS else ""
+
+
+def _first_works(request: Request) -> Iterator[NewWork]:
+    """The reply, and the messages about a refusal."""
+    subject, lane = subject_of(About.REQUEST, request.id), int(request.is_bulk)
+    yield NewWork(WorkKind.REPLY, subject, "", lane, request.turn or 0)
+    if request.completed_at is not None and request.notified_at is None:
+        yield NewWork(WorkKind.RECIPIENTS, subject, "", lane, request.turn or 0)
 
 
 def _readable_commune(event: CloudEvent, authorization: Authorization) -> str:
@@ -499,12 +513,12 @@ def _apply(session: Session, request: Request, answer: Read | RefusedError) -> S
             exports = add_exports(session, [(request, file) for file in answer.files], request.created_at)
             return [Doorbell.of(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
-            request.told_at = request.created_at  # the mail about the cancelled request says it
+            request.completed_at = request.notified_at = request.created_at  # the mail about the other request says it
             cancelled = answer.apply(session.connection())
             log.info("exports_cancelled", exports=cancelled.exports, commune=answer.commune)
             return [PreviewDoorbell(preview_id) for preview_id in cancelled.previews]
         case Declaration():
-            request.told_at = request.created_at  # whoever declares knows it
+            request.completed_at = request.notified_at = request.created_at  # its sender knows it
             answer.apply(session.connection(), request.created_at)
             log.info("declaration_recorded", exports=len(answer.files), commune=answer.commune)
             return list(answer.doorbells())

@@ -1,9 +1,12 @@
 """What the three ways of sending have in common: what is sent, to whom, what they wish, and two kinds of failure."""
 
 import hashlib
-from collections.abc import Callable, Iterable, Sequence
+import socket
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from enum import StrEnum
+from threading import Timer
 from typing import Protocol
 
 from schemas.envelope import CloudEvent
@@ -108,6 +111,23 @@ def backoff(attempts: int, *, is_away: bool = False) -> float:
 
         return until_next_try(attempts)
     return float(min(FIRST_DELAY_SECONDS * 2 ** min(attempts, 10), LONGEST_DELAY_SECONDS))
+
+
+@contextmanager
+def cut_after(seconds: float, sock: socket.socket) -> Iterator[None]:
+    """Shut a connection down when the block takes longer, whatever the other side says meanwhile."""
+    timer = Timer(seconds, _cut, [sock])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def _cut(sock: socket.socket) -> None:
+    with suppress(OSError):
+        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def digest(text: str) -> str:

@@ -3,24 +3,18 @@
 The same facts go as text and as HTML. A failure is of one of two kinds, by what is to be done about it.
 """
 
-import math
 import re
 import smtplib
-import socket
 import ssl
-import threading
-import time
 from binascii import b2a_qp
-from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from email.errors import MessageError
 from email.headerregistry import Address
 from email.message import EmailMessage, MIMEPart
 from email.policy import SMTP
 from email.utils import format_datetime, parseaddr
-from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 from uuid import uuid4
@@ -29,7 +23,8 @@ from pydantic import SecretStr
 
 from common.calendrier import PARIS
 from common.texte import clean
-from worker.error_policy import Treatment, find_answer
+from worker.error_policy import Treatment, conclude, find_answer
+from worker.errors import ExhaustedError
 from worker.exports.storage import PendingFile, publish
 from worker.notifier.channels.delivery import (
     LONGEST_DIALOGUE_SECONDS,
@@ -37,6 +32,7 @@ from worker.notifier.channels.delivery import (
     DeliveryDelayedError,
     DeliveryRefusedError,
     Message,
+    cut_after,
     digest,
 )
 from worker.notifier.messages.content import Content
@@ -44,29 +40,13 @@ from worker.notifier.messages.render import render_html, render_text
 
 Security = Literal["none", "starttls", "tls"]
 
-REST_SECONDS = 1
-"""How long an absent mail server is left alone: it costs one time-out now and then, not one per mail."""
+CONNECT_SECONDS = 30
+"""For a connection and the greeting of a mail server."""
 
-KEPT_SECONDS = 2
-"""How long a connection waits for the next mail."""
+ANSWER_SECONDS = 600
+"""For each answer of a mail server: after the final dot it may be delivering (RFC 5321, section 4.5.3.2.6)."""
 
 _SENDER_NAME = "Module Préfecture"
-
-
-@dataclass(frozen=True)
-class Timeouts:
-    """How long a mail server may take, in seconds (RFC 5321, section 4.5.3.2): who gives up sooner sends twice."""
-
-    connect: float = 30
-    """Ours: the RFC says nothing of a host that does not answer at all."""
-    command: float = 300
-    """The greeting, MAIL, RCPT."""
-    data: float = 120
-    block: float = 180
-    end: float = 600
-    """After the final dot: the server may be delivering it."""
-    whole: float = LONGEST_DIALOGUE_SECONDS
-    """Ours: of the whole dialogue, whatever is said."""
 
 
 class Mailer(Protocol):
@@ -130,85 +110,42 @@ def _part(kind: str, text: str) -> MIMEPart:
 
 @dataclass
 class SmtpMailer:
-    """A mail server; its certificate is verified.
-
-    Connections are kept for the next mails, for a short while, as many as were wanted at once. One that was kept and
-    does not take a mail any more says nothing of the server: a new one is tried.
-    """
+    """A mail server; its certificate is verified. Each mail has a connection of its own."""
 
     host: str
     port: int
     security: Security = "none"
     user: str = ""
     password: SecretStr | None = None
-    rest_seconds: float = REST_SECONDS
-    timeouts: Timeouts = Timeouts()
-    kept_seconds: float = KEPT_SECONDS
-    _rest_until: float = field(default=0, init=False)
-    _kept: "list[_Dialogue]" = field(default_factory=list, init=False, repr=False)
-    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    answer_seconds: float = ANSWER_SECONDS
+    whole_seconds: float = LONGEST_DIALOGUE_SECONDS
 
     def send(self, message: EmailMessage) -> None:
         """Hand the mail to the server, as `Mailer` says."""
-        if time.monotonic() < self._rest_until:
-            raise DeliveryDelayedError("resting", is_away=True)
-        with self._lock:
-            server = self._kept.pop() if self._kept else None
-            if server is not None:
-                server.limit(self.timeouts.whole)
+        server = None
         try:
-            if server is None or not self._deliver_again(server, message):
-                server = None
-                server = self._connect()
-                self._deliver(server, message)
-        except (smtplib.SMTPException, OSError) as trouble:
-            self._rest_until = time.monotonic() + self.rest_seconds
-            is_sent = bool(server and server.is_sent)
-            is_away = not is_sent and not isinstance(trouble, smtplib.SMTPResponseException)
-            raise DeliveryDelayedError(_describe(trouble), is_away=is_away, is_uncertain=is_sent) from None
-
-    def _deliver_again(self, server: "_Dialogue", message: EmailMessage) -> bool:
-        """Hand the mail over by a connection that was kept; False when it is of no use any more."""
-        try:
-            self._deliver(server, message, is_new=False)
-        except (smtplib.SMTPException, OSError):
-            if server.is_sent:
-                raise
-            return False
-        return True
-
-    def _deliver(self, server: "_Dialogue", message: EmailMessage, *, is_new: bool = True) -> None:
-        try:
-            if is_new:
+            server = self._connect()
+            sock: Any = server.sock
+            with cut_after(self.whole_seconds, sock):
+                sock.settimeout(self.answer_seconds)
                 self._introduce(server)
-            _deliver(server, message)
-        except (DeliveryRefusedError, DeliveryDelayedError):
-            self._keep(server)
-            raise
-        except BaseException:
-            _leave(server)
-            raise
-        self._keep(server)
-
-    def _keep(self, server: "_Dialogue") -> None:
-        with self._lock:
-            if is_kept := server.sock is not None and self.kept_seconds > 0:
-                self._kept.append(server)
-                server.limit(self.kept_seconds, partial(self._drop, server))
-        if not is_kept:
-            _leave(server)
-
-    def _drop(self, server: "_Dialogue") -> None:
-        with self._lock:
-            if server not in self._kept:
-                return
-            self._kept.remove(server)
-        _leave(server)
+                _deliver(server, message)
+        except (smtplib.SMTPException, OSError) as trouble:
+            if isinstance(conclude(trouble), ExhaustedError):
+                raise
+            is_answer = isinstance(trouble, smtplib.SMTPResponseException)
+            is_sent = bool(server and server.is_sent and not is_answer)
+            is_away = not is_sent and not is_answer
+            raise DeliveryDelayedError(_describe(trouble), is_away=is_away, is_uncertain=is_sent) from None
+        finally:
+            if server is not None:
+                _leave(server)
 
     def _connect(self) -> "_Dialogue":
         if self.security == "tls":
-            return _TlsDialogue(self.host, self.port, self.timeouts, context=ssl.create_default_context())
-        return _Dialogue(self.host, self.port, self.timeouts)
+            context = ssl.create_default_context()
+            return _TlsDialogue(self.host, self.port, timeout=CONNECT_SECONDS, context=context)
+        return _Dialogue(self.host, self.port, timeout=CONNECT_SECONDS)
 
     def _introduce(self, server: smtplib.SMTP) -> None:
         if self.security == "starttls":
@@ -218,89 +155,14 @@ class SmtpMailer:
 
 
 class _Dialogue(smtplib.SMTP):
-    """A dialogue with a mail server, each step with its own patience, and the whole with a limit."""
+    """A dialogue with a mail server that knows whether the message may have been sent."""
 
-    def __init__(self, host: str, port: int, timeouts: Timeouts, **options: Any) -> None:  # noqa: ANN401 — smtplib's
-        self._timeouts = timeouts
-        self.is_sent = False
-        """Whether the final dot left and nothing was answered: the server may have the mail, or not."""
-        self._limit = _Limit(timeouts.whole, self._cut)
-        try:
-            super().__init__(host, port, timeout=timeouts.connect, **options)
-        except BaseException:
-            self._limit.cancel()
-            raise
-
-    def _get_socket(self, host: str, port: int, timeout: float) -> socket.socket:
-        """Smtplib's hook: the connection has its own patience, the greeting another."""
-        opened: socket.socket = super()._get_socket(host, port, timeout)  # type: ignore[misc]
-        opened.settimeout(self._timeouts.command)
-        return opened
+    is_sent = False
 
     def data(self, msg: Any) -> tuple[int, bytes]:  # noqa: ANN401 — smtplib's; bytes from `send_message`
         """Send the message, as smtplib does."""
-        sock: Any = self.sock
-        sock.settimeout(self._timeouts.data)
-        code, answer = self.docmd("DATA")
-        if code != _GO_ON:
-            raise smtplib.SMTPDataError(code, answer)
-        sock.settimeout(self._timeouts.block)
-        self.send(re.sub(rb"(?m)^\.", b"..", msg) + (b"" if msg.endswith(b"\r\n") else b"\r\n") + b".\r\n")
-        sock.settimeout(self._timeouts.end)
         self.is_sent = True
-        said = self.getreply()
-        self.is_sent = False
-        sock.settimeout(self._timeouts.command)
-        return said
-
-    def limit(self, seconds: float, end: Callable[[], None] | None = None) -> None:
-        """Let it end after so long, in place of what was to end it before."""
-        self._limit.move(seconds, end or self._cut)
-
-    def close(self) -> None:
-        """Leave, and forget the limit."""
-        self._limit.cancel()
-        super().close()
-
-    def _cut(self) -> None:
-        """End a dialogue that goes on for too long, whoever waits for what in it."""
-        sock: Any = getattr(self, "sock", None)
-        with suppress(OSError, AttributeError):
-            sock.shutdown(socket.SHUT_RDWR)
-
-
-class _Limit:
-    """Calls something when its time is over, unless it is moved or cancelled; one thread for all mails."""
-
-    def __init__(self, seconds: float, end: Callable[[], None]) -> None:
-        self._changed = threading.Condition()
-        self._at, self._end = time.monotonic() + seconds, end
-        threading.Thread(target=self._run, name="limit", daemon=True).start()
-
-    def move(self, seconds: float, end: Callable[[], None]) -> None:
-        """Another time, and what is to be called then."""
-        with self._changed:
-            self._at, self._end = time.monotonic() + seconds, end
-            self._changed.notify()
-
-    def cancel(self) -> None:
-        """Nothing is called any more."""
-        self.move(-math.inf, _do_nothing)
-
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                while (left := self._at - time.monotonic()) > 0:
-                    self._changed.wait(left)
-                at, end = self._at, self._end
-            end()
-            with self._changed:
-                if self._at == at:  # else it was moved meanwhile
-                    return
-
-
-def _do_nothing() -> None:
-    """Called in place of what was cancelled."""
+        return super().data(msg)
 
 
 class _TlsDialogue(_Dialogue, smtplib.SMTP_SSL):
@@ -324,10 +186,6 @@ class FolderMailer:
                 publish([file])
         except OSError as trouble:
             raise DeliveryDelayedError(_describe(trouble)) from None
-
-
-_GO_ON = 354
-"""The answer to DATA: the message may follow."""
 
 
 def _leave(server: smtplib.SMTP) -> None:

@@ -12,18 +12,26 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from threading import Timer
 from urllib.parse import SplitResult
 
 from standardwebhooks import Webhook
 
 from schemas.envelope import CloudEvent
 from schemas.topology import SOURCE
-from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError, Message, digest
+from worker.error_policy import conclude
+from worker.errors import ExhaustedError
+from worker.notifier.channels.delivery import (
+    Addressee,
+    DeliveryDelayedError,
+    DeliveryRefusedError,
+    Message,
+    cut_after,
+    digest,
+)
 from worker.notifier.channels.hosts import Hosts
 
 TIMEOUT_SECONDS = 5
@@ -31,9 +39,6 @@ TIMEOUT_SECONDS = 5
 
 WHOLE_SECONDS = 15
 """For everything: a server that sends a byte now and then is left."""
-
-REST_SECONDS = 30
-"""How long a host that was away is left alone, so that others are not kept waiting by its time-outs."""
 
 CONTENT_TYPE = "application/cloudevents-batch+json; charset=utf-8"
 """CloudEvents 1.0, HTTP binding, batched mode."""
@@ -54,8 +59,6 @@ class WebhookSender:
 
     hosts: Hosts
     source: str = SOURCE
-    rest_seconds: float = REST_SECONDS
-    _rest_until: dict[str, float] = field(default_factory=dict, init=False)
 
     def identify(self, message: Message, addressee: Addressee) -> str:
         """The `webhook-id`: by it a receiver knows a copy."""
@@ -64,15 +67,14 @@ class WebhookSender:
     def send(self, message: Message, addressee: Addressee, message_id: str) -> None:
         """Hand the events over, as `ChannelSender` says."""
         parts = self.hosts.check(addressee.address)
-        if time.monotonic() < self._rest_until.get(parts.netloc, 0):
-            raise DeliveryDelayedError("resting")
         events = message.events()
         body = encode(events, self.source)
         headers = _headers(addressee, message_id, body) | _trace(events)
         try:
             status, retry_after = _post(parts, self.hosts.resolve(parts), body, headers)
         except (OSError, http.client.HTTPException) as trouble:
-            self._rest_until[parts.netloc] = time.monotonic() + self.rest_seconds
+            if isinstance(conclude(trouble), ExhaustedError):
+                raise
             raise DeliveryDelayedError(type(trouble).__name__) from None
         _judge(status, retry_after)
 
@@ -149,15 +151,12 @@ def _connected(parts: SplitResult, addresses: list[str]) -> Iterator[http.client
         # The handshake waits for the timer: it is the other side's to draw out.
         context = ssl.create_default_context()
         connection.sock = context.wrap_socket(connection.sock, server_hostname=host, do_handshake_on_connect=False)
-    cut = Timer(WHOLE_SECONDS, _cut, [connection.sock])
-    cut.daemon = True
-    cut.start()
     try:
-        if isinstance(connection.sock, ssl.SSLSocket):
-            connection.sock.do_handshake()
-        yield connection
+        with cut_after(WHOLE_SECONDS, connection.sock):
+            if isinstance(connection.sock, ssl.SSLSocket):
+                connection.sock.do_handshake()
+            yield connection
     finally:
-        cut.cancel()
         connection.close()
 
 
@@ -169,12 +168,6 @@ def _dial(addresses: list[str], port: int) -> socket.socket:
         except OSError as error:
             trouble = error
     raise trouble
-
-
-def _cut(sock: socket.socket) -> None:
-    """End what the other thread waits for; the socket stays its own to close."""
-    with suppress(OSError):
-        socket.socket.shutdown(sock, socket.SHUT_RDWR)
 
 
 def _seconds(retry_after: str) -> float:

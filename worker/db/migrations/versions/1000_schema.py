@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from alembic import op
 
 from worker.db.schema import add_decreed_scrutin
-from worker.db.types import Texte
+from worker.db.types import Base, Texte
 
 revision = "1000"
 down_revision = None
@@ -60,8 +60,95 @@ def upgrade() -> None:
     add_decreed_scrutin(op.get_bind())
     _unchain_audit()
     _change_types(op.get_bind())
+    _move_to_work()
     if op.get_bind().dialect.name == "postgresql":
         _follow_models()
+
+
+# A request that has ended, and does not say when: of a declaration, a refusal, or a worker of an older release.
+_COMPLETE = """
+UPDATE request SET settled_at = CASE WHEN told_at IS NOT NULL THEN told_at WHEN outcome = 'refused' THEN created_at
+  ELSE (SELECT max(finished_at) FROM export e WHERE e.request_id = request.id) END
+WHERE settled_at IS NULL AND (told_at IS NOT NULL OR outcome = 'refused' OR (
+  EXISTS (SELECT 1 FROM export e WHERE e.request_id = request.id) AND NOT EXISTS (
+    SELECT 1 FROM export e WHERE e.request_id = request.id AND e.status IN ('queued', 'running'))))
+"""
+_OPEN = """
+INSERT INTO work (kind, subject, part, lane, fair_tag)
+SELECT kind, subject, part, lane, turn FROM (
+  SELECT 1 AS rank, r.id, 0 AS file, 'reply' AS kind, 'request:' || r.id AS subject, '' AS part,
+    CAST(r.is_bulk AS integer) AS lane, r.turn
+  FROM request r WHERE r.announced_at IS NULL
+  UNION ALL
+  SELECT 2, r.id, e.id, 'event', 'request:' || r.id, e.part, CAST(r.is_bulk AS integer), r.turn
+  FROM request r JOIN export e ON e.request_id = r.id
+  WHERE r.settled_at IS NOT NULL AND r.told_at IS NULL AND e.published_at IS NULL
+  UNION ALL
+  SELECT 3, r.id, 0, 'event', 'request:' || r.id, '', CAST(r.is_bulk AS integer), r.turn FROM request r
+  WHERE r.settled_at IS NOT NULL AND r.told_at IS NULL AND r.concluded_at IS NULL AND r.outcome <> 'refused'
+  UNION ALL
+  SELECT 4, r.id, 0, 'recipients', 'request:' || r.id, '', CAST(r.is_bulk AS integer), r.turn FROM request r
+  WHERE r.settled_at IS NOT NULL AND r.told_at IS NULL
+  UNION ALL
+  SELECT 5, c.id, e.id, 'event', 'recall:' || c.id, CAST(e.id AS text), 0, 0
+  FROM recall c JOIN export e ON e.recall_id = c.id WHERE c.told_at IS NULL AND e.recall_published_at IS NULL
+  UNION ALL
+  SELECT 6, c.id, 0, 'recipients', 'recall:' || c.id, '', 0, 0 FROM recall c WHERE c.told_at IS NULL
+  UNION ALL
+  SELECT 7, m.id, 0, 'event', 'reminder:' || m.id, e.echeance || ' ' || e.due_on || ' ' || e.days, 1, 0
+  FROM reminder m JOIN reminder_echeance e ON e.reminder_id = m.id WHERE m.told_at IS NULL AND e.published_at IS NULL
+  UNION ALL
+  SELECT 8, m.id, 0, 'recipients', 'reminder:' || m.id, '', 1, 0 FROM reminder m WHERE m.told_at IS NULL
+) due ORDER BY rank, id, file
+"""
+_UNSENT = """
+INSERT INTO work (kind, subject, part, lane, fair_tag, starts, due_at, created_at)
+SELECT CASE WHEN n.channel = 'courriel' THEN 'mail' ELSE 'message' END,
+  CASE WHEN n.request_id IS NOT NULL THEN 'request:' || n.request_id
+    WHEN n.recall_id IS NOT NULL THEN 'recall:' || n.recall_id ELSE 'reminder:' || n.reminder_id END,
+  n.recipient, coalesce(CAST(r.is_bulk AS integer), 0), coalesce(r.turn, 0), n.attempts, n.not_before, n.created_at
+FROM notification n LEFT JOIN request r ON r.id = n.request_id WHERE n.settled_at IS NULL ORDER BY n.id
+"""
+_FORMER_INDEXES = (
+    *("ix_request_unanswered", "ix_request_settled", "ix_request_progress", "ix_request_untold", "ix_request_turn"),
+    *("ix_request_share", "ix_recall_told_at", "ix_notification_settled_at"),
+)
+_LEASE = ("teller", "teller_lease", "tell_after", "tell_attempts")
+_FORMER_COLUMNS = {
+    "request": ("announced_at", "answer_lease", "concluded_at", "progress_at", *_LEASE),
+    "export": ("published_at", "recall_published_at"),
+    "recall": ("told_at", *_LEASE),
+    "reminder": ("told_at", *_LEASE),
+    "reminder_echeance": ("published_at",),
+    "notification": ("not_before",),
+}
+
+
+def _move_to_work() -> None:
+    """Copy all that was due into the table `work`, then drop the columns that said so."""
+    connection = op.get_bind()
+    op.execute("DROP VIEW IF EXISTS demandes")
+    Base.metadata.tables["work"].create(connection)
+    for statement in (_COMPLETE, _OPEN, _UNSENT):
+        op.execute(sa.text(statement.replace(":", "\\:")))
+    op.add_column("request", sa.Column("is_progress_wanted", sa.Boolean, nullable=False, server_default=sa.false()))
+    op.execute(
+        sa.text("UPDATE request SET is_progress_wanted = :wants WHERE progress_at IS NOT NULL").bindparams(wants=True)
+    )
+    for name in _FORMER_INDEXES:
+        op.execute(f"DROP INDEX IF EXISTS {name}")
+    for table, former, name in (
+        ("request", "settled_at", "completed_at"),
+        ("request", "told_at", "notified_at"),
+        ("notification", "settled_at", "ended_at"),
+    ):
+        op.execute(f"ALTER TABLE {table} RENAME COLUMN {former} TO {name}")
+    for table, columns_of in _FORMER_COLUMNS.items():
+        for column in columns_of:
+            op.execute(f"ALTER TABLE {table} DROP COLUMN {column}")
+    for table in ("request", "notification"):
+        for index in Base.metadata.tables[table].indexes:
+            index.create(connection, checkfirst=True)
 
 
 def _add_columns() -> None:

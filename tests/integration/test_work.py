@@ -1,0 +1,230 @@
+"""The table of due work, on both databases: one owner, leases that end in time, nothing lost between two works."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from threading import Barrier
+
+import pytest
+from sqlalchemy import Engine, func, select, update
+
+from tests.parts.databases import Template
+from worker.db.engine import build_engine
+from worker.db.migrate import migrate
+from worker.db.types import utc_now
+from worker.work.models import Work, WorkKind, WorkState
+from worker.work.queue import (
+    Claim,
+    ClaimRule,
+    NewWork,
+    add,
+    bury,
+    claim,
+    find_faults,
+    finish,
+    release,
+    renew,
+    retry,
+    sweep,
+)
+
+LONG_AGO = datetime(2026, 1, 1, tzinfo=UTC)
+FREE, ORDER, ONE_EACH = ClaimRule(), ClaimRule(in_order=True), ClaimRule(one_for_each_part=True)
+
+
+def _prepare(url: str) -> None:
+    engine = build_engine(url)
+    migrate(engine)
+    engine.dispose()
+
+
+TEMPLATE = Template("work", _prepare)
+
+pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE)]
+
+
+class Queue:
+    """The verbs, each in a transaction of its own."""
+
+    def __init__(self, engine: Engine) -> None:
+        self.engine = engine
+
+    def add(self, *works: NewWork, again: bool = False) -> None:
+        with self.engine.begin() as connection:
+            add(connection, works, again=again)
+
+    def claim(
+        self, owner: str = "first", kind: WorkKind = WorkKind.MAIL, limit: int = 1, rule: ClaimRule = FREE
+    ) -> list[Claim]:
+        with self.engine.begin() as connection:
+            return claim(connection, [kind], owner, lease_seconds=60, limit=limit, rule=rule)
+
+    def finish(self, *claims: Claim, then: tuple[NewWork, ...] = ()) -> set[int]:
+        with self.engine.begin() as connection:
+            return finish(connection, claims, then)
+
+    def release(self, one: Claim, seconds: float = 0, *, counts: bool = True) -> bool:
+        with self.engine.begin() as connection:
+            return release(connection, one, seconds, "occupé", counts=counts)
+
+    def bury(self, one: Claim) -> bool:
+        with self.engine.begin() as connection:
+            return bury(connection, one, "jamais")
+
+    def lease_ends_in(self, seconds: float) -> None:
+        with self.engine.begin() as connection:
+            connection.execute(update(Work).values(lease_until=utc_now(seconds)))
+
+    def rows(self) -> list[tuple[str, str, int, int, str]]:
+        with self.engine.connect() as connection:
+            columns = Work.subject, Work.state, Work.starts, Work.waits, Work.error
+            return [tuple(row) for row in connection.execute(select(*columns).order_by(Work.id))]  # type: ignore[misc]
+
+
+@pytest.fixture
+def queue(database_url: str) -> Iterator[Queue]:
+    engine = build_engine(database_url)
+    yield Queue(engine)
+    engine.dispose()
+
+
+def mail(number: int, part: str = "", **fields: int) -> NewWork:
+    return NewWork(WorkKind.MAIL, f"request:{number}", part, **fields)
+
+
+def test_a_work_has_one_owner_and_every_other_writes_no_row(queue: Queue) -> None:
+    queue.add(mail(1))
+    (frozen,) = queue.claim("frozen")
+    assert queue.claim("other") == []
+    queue.lease_ends_in(-1)
+    (taken,) = queue.claim("other")
+    before = queue.rows()
+    assert (queue.finish(frozen, then=()), queue.release(frozen), queue.bury(frozen)) == (set(), False, False)
+    with queue.engine.begin() as connection:
+        renew(connection, [frozen], lease_seconds=3600)
+    assert queue.rows() == before
+    queue.lease_ends_in(-1)
+    assert queue.finish(taken) == {taken.id}, "late, but no other has it"
+    assert queue.rows() == []
+
+
+@pytest.mark.slow
+def test_several_loops_claim_each_work_once(queue: Queue, database_url: str) -> None:
+    queue.add(*(mail(number) for number in range(60)))
+    start = Barrier(3)
+
+    def claim_all(owner: int) -> list[int]:
+        own = Queue(build_engine(database_url))
+        start.wait()
+        found = []
+        while claims := own.claim(f"owner-{owner}", limit=7):
+            found += [one.id for one in claims]
+        own.engine.dispose()
+        return found
+
+    with ThreadPoolExecutor(3) as pool:
+        claimed = [one for found in pool.map(claim_all, range(3)) for one in found]
+    assert len(claimed) == len(set(claimed)) == 60
+
+
+@pytest.mark.parametrize(("ends_in", "is_free"), [(-1, True), (1, False), (55, False), (3600, True)])
+def test_a_lease_never_ends_later_than_its_length_from_now(queue: Queue, ends_in: float, *, is_free: bool) -> None:
+    """Also where the database's clock was an hour ahead when the lease began."""
+    queue.add(mail(1))
+    queue.claim("first")
+    queue.lease_ends_in(ends_in)
+    assert bool(queue.claim("second")) is is_free
+
+
+def test_a_start_that_is_given_back_does_not_count(queue: Queue) -> None:
+    queue.add(mail(1))
+    for _ in range(3):
+        queue.release(queue.claim()[0], counts=False)
+    assert queue.rows() == [("request:1", "due", 0, 3, "occupé")]
+    queue.release(queue.claim()[0])
+    assert queue.rows() == [("request:1", "due", 1, 0, "occupé")]
+    queue.release(queue.claim()[0], 60)
+    assert queue.claim() == [], "not before its time"
+
+
+def test_the_next_works_are_added_by_the_transaction_that_finishes_one(queue: Queue) -> None:
+    queue.add(mail(1))
+    (one,) = queue.claim()
+    with queue.engine.connect() as connection, connection.begin() as transaction:
+        finish(connection, [one], [mail(2)])
+        transaction.rollback()
+    assert [row[:2] for row in queue.rows()] == [("request:1", "held")]
+    queue.finish(one, then=(mail(2), mail(3)))
+    assert [row[:2] for row in queue.rows()] == [("request:2", "due"), ("request:3", "due")]
+
+
+def test_a_work_is_there_once_and_again_makes_it_due(queue: Queue) -> None:
+    queue.add(mail(1), mail(1))
+    (one,) = queue.claim()
+    queue.add(mail(1), again=True)
+    assert queue.rows() == [("request:1", "held", 1, 0, "")], "who holds it does it"
+    queue.release(one, 3600)
+    queue.add(mail(1))
+    assert queue.claim() == []
+    queue.add(mail(1), again=True)
+    queue.bury(queue.claim()[0])
+    assert queue.claim() == []
+    queue.add(mail(1), again=True)
+    assert queue.rows() == [("request:1", "due", 0, 0, "")]
+    queue.bury(queue.claim()[0])
+    with queue.engine.begin() as connection:
+        assert retry(connection, error="autre", since=LONG_AGO) == 0
+        assert retry(connection, error="jama", since=LONG_AGO, kind=WorkKind.MESSAGE) == 0
+        assert retry(connection, error="jama", since=LONG_AGO, kind=WorkKind.MAIL) == 1
+    assert queue.claim()
+
+
+def test_works_are_claimed_in_the_order_of_lanes_and_fair_tags(queue: Queue) -> None:
+    queue.add(mail(1, lane=1), mail(2, fair_tag=5), mail(3, fair_tag=2), mail(4, lane=1, fair_tag=-1))
+    assert [one.subject_id for one in queue.claim(limit=9)] == [3, 2, 4, 1]
+
+
+def test_a_recipient_has_one_message_at_a_time(queue: Queue) -> None:
+    queue.add(mail(1, "a"), mail(2, "a"), mail(3, "b"))
+    claimed = [queue.claim(f"loop-{number}", rule=ONE_EACH) for number in range(3)]
+    assert [[one.part for one in claims] for claims in claimed] == [["a"], ["b"], []]
+    queue.release(claimed[0][0], 60, counts=False)
+    assert [one.subject_id for one in queue.claim("loop-3", rule=ONE_EACH)] == [2]
+
+
+def test_one_loop_is_kept_for_recipients_that_do_not_fail(queue: Queue) -> None:
+    queue.add(mail(1, "hangs"), mail(2, "hangs"), mail(3, "answers"))
+    queue.release(queue.claim()[0], 60)
+    kept = ClaimRule(one_for_each_part=True, spares_failed=True)
+    assert [one.part for one in queue.claim(rule=kept)] == ["answers"]
+
+
+def test_the_works_of_a_subject_are_done_in_order(queue: Queue) -> None:
+    """The event that ends a request leaves after those of its files."""
+    queue.add(*(NewWork(WorkKind.EVENT, "request:1", part) for part in ("P.csv", "P.xml", "")))
+    (first,) = queue.claim("first", WorkKind.EVENT, rule=ORDER)
+    assert queue.claim("second", WorkKind.EVENT, limit=9, rule=ORDER) == []
+    queue.release(first, 60, counts=False)
+    assert queue.claim("second", WorkKind.EVENT, limit=9, rule=ORDER) == []
+    queue.add(NewWork(WorkKind.EVENT, "request:1", "P.csv"), again=True)
+    together = queue.claim("second", WorkKind.EVENT, limit=9, rule=ORDER)
+    assert [one.part for one in together] == ["P.csv", "P.xml", ""]
+
+
+def test_what_a_killed_process_held_is_claimed_again(queue: Queue) -> None:
+    queue.add(mail(1))
+    queue.claim("killed")
+    queue.lease_ends_in(-1)
+    (again,) = queue.claim("other")
+    assert again.starts == 2
+    with queue.engine.connect() as connection:
+        assert connection.scalar(select(func.count()).where(Work.state == WorkState.HELD)) == 1
+
+
+def test_what_was_given_up_is_kept_for_ninety_days_and_named(queue: Queue) -> None:
+    queue.add(mail(1), mail(2), NewWork("wash", "volume:exports"))  # type: ignore[arg-type]
+    queue.bury(queue.claim()[0])
+    with queue.engine.begin() as connection:
+        assert find_faults(connection) == ["1 abandonnés", "1 de nature inconnue", "2 dont l'objet a disparu"]
+        assert (sweep(connection), sweep(connection, days=-1)) == (0, 1)
+    assert [row[:2] for row in queue.rows()] == [("request:2", "due"), ("volume:exports", "due")]

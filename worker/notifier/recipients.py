@@ -1,0 +1,236 @@
+"""The recipients of a message: the agents of a commune by mail, and the chats and webhooks that the operator added."""
+
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import Engine, select, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
+
+from schemas.vocabulary import Wish
+from worker.db.types import utc_now
+from worker.error_policy import until_next_try
+from worker.exports.models import EVERY_COMMUNE, Export, Request
+from worker.notifier.channels.delivery import (
+    GIVE_UP_SECONDS,
+    Addressee,
+    Channel,
+    ChannelSender,
+    Message,
+    backoff,
+    split_wishes,
+)
+from worker.notifier.messages.content import Content, Tone, Topic
+from worker.notifier.models import Agent, Notification, Recipient
+from worker.notifier.notices import Notice, Notices
+from worker.work.models import About, WorkKind
+from worker.work.queue import Claim, NewWork, add, bury, finish, has_open, release
+
+TOO_LATE = "échéance passée avant l'envoi"
+
+_TOKEN_FIRST = frozenset({"slack", "discord"})
+"""The schemes of addresses that have a token where others have a host."""
+
+_NOTIFIES = (WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL, WorkKind.MESSAGE)
+"""The kinds of work that notify of the end of a request."""
+
+log = structlog.stdlib.get_logger(__name__)
+
+
+def column_of(about: About) -> InstrumentedAttribute[int | None]:
+    """The column of `notification` that names the row which a message is about."""
+    columns = {About.REQUEST: Notification.request_id, About.RECALL: Notification.recall_id}
+    return columns.get(about, Notification.reminder_id)
+
+
+def finish_and_note(session: Session, claims: Sequence[Claim]) -> None:
+    """Finish works, and set `notified_at` on the requests that have no more of them, in the caller's transaction."""
+    ids = _lock_requests(session, claims)
+    finish(session.connection(), claims)
+    note_notified(session, ids)
+
+
+def _lock_requests(session: Session, claims: Sequence[Claim]) -> list[int]:
+    """Lock the requests of these works: of two loops that finish the last two of one, the second sees the first."""
+    ids = sorted({it.subject_id for it in claims if it.about is About.REQUEST and it.kind in _NOTIFIES})
+    if ids:
+        session.execute(select(Request.id).where(Request.id.in_(ids)).order_by(Request.id).with_for_update())
+    return ids
+
+
+def note_notified(session: Session, request_ids: Collection[int]) -> None:
+    """Set `notified_at` on those of the requests that are complete and have no open work."""
+    if not request_ids:
+        return
+    is_over = Request.id.in_(request_ids), Request.completed_at.is_not(None), Request.notified_at.is_(None)
+    is_silent = ~has_open(About.REQUEST, Request.id, _NOTIFIES)
+    notified = update(Request).where(*is_over, is_silent).values(notified_at=utc_now()).returning(Request.id)
+    for request_id in session.scalars(notified.execution_options(synchronize_session=False)):
+        log.info("request_notified", request_id=request_id)
+
+
+def delay_or_bury(session: Session, claim: Claim, reason: str) -> None:
+    """Release a work whose start failed by a fault of ours; after three days, give it up. `reason` is in French."""
+    if claim.age <= GIVE_UP_SECONDS:
+        release(session.connection(), claim, backoff(claim.starts - 1), reason)
+        return
+    bury_and_note(session, claim, reason)
+
+
+def bury_and_note(session: Session, claim: Claim, reason: str) -> None:
+    """Give a work up; its request counts as notified when nothing else is open."""
+    ids = _lock_requests(session, [claim])
+    bury(session.connection(), claim, reason)
+    note_notified(session, ids)
+
+
+class ListRecipients:
+    """Adds a row of `notification` and a work for each recipient of the messages about requests, recalls, reminders."""
+
+    def __init__(self, engine: Engine, notices: Notices, senders: Mapping[Channel, ChannelSender]) -> None:
+        self._engine = engine
+        self._notices = notices
+        self._senders = senders
+
+    def handle(self, claims: Sequence[Claim]) -> None:
+        """List the recipients of all these messages in one transaction for each table that they are about."""
+        for about in About:
+            of_table = [claim for claim in claims if claim.about is about]
+            if of_table:
+                with Session(self._engine) as session, session.begin():
+                    self._list(session, about, of_table)
+
+    def _list(self, session: Session, about: About, claims: Sequence[Claim]) -> None:
+        claims = delay_recalls(session, claims)
+        if about is About.REQUEST:
+            _lock_requests(session, claims)
+        mine = finish(session.connection(), claims)
+        claims = [claim for claim in claims if claim.id in mine]
+        ids = [claim.subject_id for claim in claims]
+        notices = self._notices.read(session, about, ids)
+        addressees = read_addressees(session, {it.code_commune for it in notices.values()})
+        column = column_of(about)
+        listed = set(session.execute(select(column, Notification.recipient).where(column.in_(ids))))
+        works: list[NewWork] = []
+        for claim in claims:
+            if notice := notices.get(claim.subject_id):
+                of_commune = addressees[notice.code_commune].values()
+                wishing = [one for one in of_commune if one.wishes & notice.wishes]
+                if notice.wishes and not wishing:
+                    log.warning("no_recipient", **notice.log_keys)
+                new = [one for one in wishing if (claim.subject_id, one.key) not in listed]
+                session.add_all(self._notification(column, claim, notice, one) for one in new)
+                works += [_message_work(claim, one.key, one.channel) for one in new]
+            elif about is About.REMINDER:
+                log.warning("reminder_too_late", reminder_id=claim.subject_id)
+        session.flush()
+        add(session.connection(), works)
+        if about is About.REQUEST:
+            note_notified(session, ids)
+
+    def _notification(
+        self, column: InstrumentedAttribute[int | None], claim: Claim, notice: Notice, one: Addressee
+    ) -> Notification:
+        return Notification(
+            **{column.key: claim.subject_id},
+            recipient=one.key,
+            code_commune=notice.code_commune,
+            subject=notice.message.content.subject,
+            kind=notice.message.content.topic,
+            channel=one.channel,
+            address=one.shown,
+            message_id=self._senders[one.channel].identify(notice.message, one),
+        )
+
+
+def _message_work(claim: Claim, recipient: str, channel: Channel) -> NewWork:
+    kind = WorkKind.MAIL if channel is Channel.MAIL else WorkKind.MESSAGE
+    return NewWork(kind, claim.subject, recipient, claim.lane, claim.fair_tag)
+
+
+def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
+    """Release the works of recalls whose files are in requests that were not notified yet; the other works.
+
+    Otherwise a recipient would read last that such a file is ready.
+    """
+    ids = {claim.subject_id for claim in claims if claim.about is About.RECALL}
+    if not ids:
+        return [*claims]
+    files = select(Export.recall_id).join(Request, Request.id == Export.request_id).distinct()
+    early = set(session.scalars(files.where(Export.recall_id.in_(ids), Request.notified_at.is_(None))))
+    waiting = [it for it in claims if it.about is About.RECALL and it.subject_id in early]
+    for claim in waiting:
+        release(session.connection(), claim, until_next_try(claim.waits), counts=False)
+    return [claim for claim in claims if claim not in waiting]
+
+
+def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[str, Addressee]]:
+    """The recipients of each commune, by their keys."""
+    found: dict[str, dict[str, Addressee]] = {code: {} for code in codes}
+    for code, one in (*_agents(session, codes), *_others(session, codes)):
+        found[code][one.key] = one
+    return found
+
+
+def shown_address(address: str) -> str:
+    """What may be shown of a chat's or a webhook's address, which is a secret: `https://hooks.example.org`."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "…"
+    is_topic = parts.scheme.startswith("ntfy") and not parts.path.strip("/")
+    has_host = parts.hostname and parts.scheme not in _TOKEN_FIRST and not is_topic
+    return f"{parts.scheme}://{parts.hostname if has_host else '…'}"
+
+
+def _agents(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Addressee]]:
+    """One mail for each address of a commune, however many agents share it."""
+    agents = select(Agent.code_commune, Agent.email, Agent.kinds).where(Agent.code_commune.in_(codes))
+    emails: dict[tuple[str, str], tuple[str, frozenset[Wish]]] = {}
+    for code, email, kinds in sorted(session.execute(agents)):
+        first, wishes = emails.get((code, email.casefold()), (email, frozenset()))
+        emails[code, email.casefold()] = first, wishes | split_wishes(kinds)
+    for (code, key), (email, wishes) in emails.items():
+        yield code, Addressee(f"{Channel.MAIL}:{key}", Channel.MAIL, email, email, wishes)
+
+
+def _others(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Addressee]]:
+    concerned = Recipient.code_commune.in_([*codes, EVERY_COMMUNE]), Recipient.disabled_at.is_(None)
+    for row in session.scalars(select(Recipient).where(*concerned).order_by(Recipient.channel, Recipient.id)):
+        for code in codes if row.code_commune == EVERY_COMMUNE else [row.code_commune]:
+            yield code, make_addressee(row)
+
+
+def make_addressee(row: Recipient) -> Addressee:
+    """The chat or the webhook of a row."""
+    return Addressee(
+        row.id, Channel(row.channel), row.address, shown_address(row.address), split_wishes(row.kinds), row.secret
+    )
+
+
+def try_recipient(senders: Mapping[Channel, ChannelSender], addressee: Addressee, *, lieu: str) -> None:
+    """Send a test message now, once; a webhook gets an empty batch, signed.
+
+    Raises:
+        DeliveryDelayedError: the recipient is away.
+        DeliveryRefusedError: it refused.
+    """
+    title = "Message d'essai du Module Préfecture"
+    content = Content(
+        topic=Topic.READY,
+        tone=Tone.QUIET,
+        subject=f"{title} — {lieu}",
+        title=title,
+        lieu=lieu,
+        summary="Rien à faire : les prochains messages diront ce que deviennent les demandes.",
+        circumstances=(),
+        items=(),
+        warnings=(),
+        link=None,
+        advice=(),
+        reference=None,
+    )
+    message = Message(f"essai\n{uuid4()}", content, tuple)
+    sender = senders[addressee.channel]
+    sender.send(message, addressee, sender.identify(message, addressee))
