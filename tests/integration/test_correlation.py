@@ -71,7 +71,9 @@ def test_one_id_leads_from_the_event_to_the_mail(town: Town, mailbox: Mailbox) -
         _ask(town, click, listes=listes)
     _ask(town, UNKNOWN, commune="97999")
     mails = {mail.text.partition("demande : ")[2].split()[0]: mail for mail in mailbox.wait_for(2)}
-    wait_until(lambda: "request_notified" in _words(town, "notifier", UNKNOWN), message="the refusal told")
+    for click in (*CLICKS, UNKNOWN):
+        told = partial(lambda it: "request_notified" in _words(town, "notifier", it), click)
+        wait_until(told, message=f"{click} told")
 
     assert mails.keys() == CLICKS.keys()
     for click, listes in CLICKS.items():
