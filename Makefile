@@ -61,12 +61,13 @@ sbom: .dev ## var/sbom.json, what is locked for running as an inventory (Cyclone
 pictures: .dev ## make the pictures of docs/guide-agent.md again, from the running screen
 	$(RUN) -m tests.pictures
 
-check: .dev ## style, types, dependency rules, generated files up to date, compose file, Dockerfile
+check: .dev ## style, types, dependency rules, generated files up to date, weight, compose file, Dockerfile
 	$(RUN) -m ruff check .
 	$(RUN) -m ruff format --check .
 	$(RUN) -m mypy $(CODE)
 	$(RUN) -c 'from importlinter.cli import lint_imports_command as main; main()' --no-logo
 	$(RUN) -m schemas check
+	$(RUN) -m tests.weight
 	$(RUN) -m check_jsonschema --builtin-schema vendor.compose-spec docker-compose.yml $(wildcard deploy/*.yml)
 	$(dir $(RUN))hadolint Dockerfile
 
