@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from producers.state import State
-from producers.web.exports.query import ExportFilters, read_current, read_latest, read_page
+from producers.web.exports.query import ExportFilters, read_current, read_page, select_latest
 from producers.web.suivi.query import read_change_marker, read_recent
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
@@ -226,7 +226,8 @@ def test_no_question_of_the_road_reads_through_the_past(desk: DepotsDesk, databa
             desk.ring(doorbell.export_id)
         notifier.work(Event())
         for commune in (COMMUNE, OTHERS):  # of few files, and of nearly all: then the newest may still be others'
-            read_latest(state, commune)
+            with state.reading() as reading:
+                select_latest(reading, commune)
             read_page(state, commune, ExportFilters())
             read_recent(state, commune)
             read_change_marker(state, commune)

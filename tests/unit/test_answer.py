@@ -7,8 +7,8 @@ import pytest
 
 from producers.web.anomalies.report import find_about
 from producers.web.depot.answer import ListedElecteur, match, read_electeurs
-from worker.writers.columns import COLUMNS, READ_COLUMNS
-from worker.writers.electeurs_file import BUREAU, DATE, NOM, PRENOMS
+from worker.registre.models import Electeur
+from worker.writers.columns import COLUMNS
 
 SAID_ON = date(2026, 11, 26)
 ZELIE = ListedElecteur("", "D'INVENTÉE", "Zélie Capucine", "14/03/1962", "0001")
@@ -44,10 +44,13 @@ def test_an_empty_answer_names_nobody() -> None:
 
 
 def test_the_electors_of_a_file_and_what_its_report_says_of_them() -> None:
-    row = [""] * len(COLUMNS)
-    for place, column in enumerate(COLUMNS):
-        known = {NOM: ZELIE.nom, PRENOMS: ZELIE.prenoms, DATE: ZELIE.naissance, BUREAU: ZELIE.bureau}
-        row[place] = next((value for it, value in known.items() if column is READ_COLUMNS[it]), "")
+    known = {
+        Electeur.nom_naissance: ZELIE.nom,
+        Electeur.prenoms: ZELIE.prenoms,
+        Electeur.date_naissance: ZELIE.naissance,
+        Electeur.code_bureau: ZELIE.bureau,
+    }
+    row = [known.get(column.source, "") if column.source else "" for column in COLUMNS]
     file = io.BytesIO(f"{';'.join(column.name for column in COLUMNS)}\n{';'.join(row)}\n".encode())
     assert list(read_electeurs(file)) == [ZELIE]
     assert not file.closed

@@ -13,8 +13,8 @@ from schemas.vocabulary import Format
 from worker.domain.fingerprint import Digests, find_changes
 from worker.registre.models import Bureau, Electeur
 from worker.writers.columns import READ_COLUMNS, NotOurFileError, header_of
-from worker.writers.csv_file import HEADER
-from worker.writers.electeurs_file import FileDays, open_electeurs, take_fingerprint
+from worker.writers.csv_file import HEADER, read_csv
+from worker.writers.electeurs_file import FileDays, take_fingerprint
 
 Source = InstrumentedAttribute[Any]
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -30,8 +30,8 @@ def test_csv_and_xml_have_the_same_fingerprint(path: Path) -> None:
     assert csv.fingerprint == xml.fingerprint
     assert csv.sha256 == hashlib.sha256(path.read_bytes()).hexdigest()
     assert xml.sha256 == hashlib.sha256(path.with_suffix(".xml").read_bytes()).hexdigest()
-    with open_electeurs(path, Format.CSV) as electeurs:
-        assert len(csv.fingerprint) == 16 * len(list(electeurs))
+    with path.open("rb") as file:
+        assert len(csv.fingerprint) == 16 * len(list(read_csv(file)))
 
 
 def _change(tmp_path: Path, source: Source, value: str) -> list[tuple[int, int, int]]:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from common.texte import clean
 from tests.unit.nasty import nasty_texts
 from worker.pdf.document import Document
-from worker.pdf.font import CHARACTERS, SHAPES, UNIT, Font, Style, break_lines, encode, load_face
+from worker.pdf.font import CHARACTERS, UNIT, Font, Style, break_lines, encode, load_face
 from worker.pdf.table import RowSetter, TableColumn
 
 WORDS = st.text("AÉ-. bŁ(", max_size=40)
@@ -100,12 +100,6 @@ def test_any_text_can_be_shown(text: str) -> None:
     assert "".join("".join(lines).split()) == "".join(clean(style.font.readable(text)).split())
     for line in lines:
         style.show(line)
-
-
-@pytest.mark.parametrize("weight", ["regular", "bold"])
-def test_texts_of_one_shape_have_one_width(weight: Literal["regular", "bold"]) -> None:
-    advances = load_face(weight).advances
-    assert all(advances[code] == advances[shape] for code, shape in enumerate(SHAPES))
 
 
 @pytest.mark.parametrize("weight", ["regular", "bold"])

@@ -14,9 +14,8 @@ import zlib
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache
 from itertools import accumulate
-from operator import itemgetter
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 from xml.sax.saxutils import escape
@@ -33,7 +32,6 @@ PAGE_WIDTH, PAGE_HEIGHT = 841.89, 595.28
 _MEDIA_BOX = f"[0 0 {PAGE_WIDTH} {PAGE_HEIGHT}]"
 _FAST = 1
 """8 % larger than zlib's usual level, in half the time."""
-_END = b"endobj\n"
 _PROFILE = Path(__file__).parent / "fonts" / "sRGB.icc"
 _CONDITION = "sRGB IEC61966-2.1"
 _CREATOR = "Préfecture"
@@ -114,15 +112,15 @@ class Document(pdfdoc.PDFDocument):
 
     def add(self, body: bytes, number: int) -> None:
         """Write an object."""
-        self.add_block(b"%d 0 obj\n%b\nendobj\n" % (number, body), number)
+        self.add_all([b"%d 0 obj\n%b\nendobj\n" % (number, body)], number)
 
-    def add_block(self, block: bytes, first: int, starts: Sequence[int] = (0,)) -> None:
-        """Write objects numbered one after the other; `starts`: where each begins in the block."""
-        end = first + len(starts)
+    def add_all(self, objects: Sequence[bytes], first: int) -> None:
+        """Write whole objects, numbered one after the other."""
+        end = first + len(objects)
         if (missing := end - len(self._places)) > 0:
             self._places.frombytes(bytes(missing * self._places.itemsize))
-        self._places[first:end] = array("Q", map(self._length.__add__, starts))
-        self._write(block)
+        self._places[first:end] = array("Q", [*accumulate(map(len, objects), initial=self._length)][:-1])
+        self._write(b"".join(objects))
 
     def addPage(self, page: pdfdoc.PDFPage) -> None:  # noqa: N802 — ReportLab's
         """Write a page, and let go of it."""
@@ -163,7 +161,7 @@ class Document(pdfdoc.PDFDocument):
         data = pdfdoc.PDFIndirectObject(name, self.idToObject[name]).format(self)
         if data.endswith(b"endstream\nendobj\n"):
             data = data.removesuffix(b"endstream\nendobj\n") + b"\nendstream\nendobj\n"  # PDF/A-1, 6.1.7
-        self.add_block(data, number)
+        self.add_all([data], number)
 
     def _add_stream(self, content: bytes) -> int:
         data = zlib.compress(content, _FAST)
@@ -175,12 +173,6 @@ class Document(pdfdoc.PDFDocument):
     def _write(self, data: bytes) -> None:
         self._length += len(data)
         self._sink.write(data)
-
-
-def find_starts(block: bytes) -> Sequence[int]:
-    """Where objects begin, none of which holds the word that ends one, but at its end."""
-    lengths = map(len(_END).__add__, map(len, block.split(_END)))
-    return [*accumulate(lengths, initial=0)][:-2]
 
 
 def _reference(document: Document, thing: Any) -> Any:  # noqa: ANN401 — what ReportLab writes, and the reference to it
@@ -271,55 +263,25 @@ class _Rows(NamedTuple):
     """Rows of one table on one page, one after the other: an object for each, and for each of its cells."""
 
     table: TableTag
-    cells: tuple[str, ...]
+    cells: Sequence[bytes]
     height: int
     first: int
 
     def write(self, document: Document, mark: int, page: int) -> bytes:
         """Write their objects; the references to the cells, whose marks follow one another from this one."""
-        template = _template(self.cells, self.height, mark)
-        objects = range(self.first, self.first + self.height * (len(self.cells) + 1))
-        numbers = [*map(b"%d".__mod__, (page, self.table.number, *objects))]
-        block = template.format % template.numbers(numbers)
-        document.add_block(block, self.first, template.find_starts(block, numbers))
-        return b" 0 R ".join(template.cells(numbers)) + b" 0 R"
-
-
-_Pick = Callable[[Sequence[bytes]], tuple[bytes, ...]]
-
-
-class _Template(NamedTuple):
-    """Rows as a format: pages of a long table have as many often. Numbers: the page, the table, then the objects."""
-
-    format: bytes
-    numbers: _Pick
-    """Those that the format wants, in their order."""
-    cells: _Pick
-    starts: dict[tuple[int, ...], Sequence[int]]
-
-    def find_starts(self, block: bytes, numbers: Sequence[bytes]) -> Sequence[int]:
-        """Where its objects are: at the same places whenever numbers have as many digits."""
-        page, table, first, last = map(len, (*numbers[:3], numbers[-1]))
-        if first != last:
-            return find_starts(block)
-        return self.starts.get((page, table, first)) or self.starts.setdefault((page, table, first), find_starts(block))
-
-
-@lru_cache(maxsize=64)
-def _template(cells: tuple[str, ...], height: int, mark: int) -> _Template:
-    page, table, first = range(3)
-    objects: list[str] = []
-    numbers: list[int] = []
-    of_cells: list[int] = []
-    for row in range(first, first + height * (len(cells) + 1), len(cells) + 1):
-        kids = range(row + 1, row + 1 + len(cells))
-        objects.append("%b 0 obj\n<</S/TR/P %b 0 R/K[" + " ".join(["%b 0 R"] * len(cells)) + "]>>\nendobj\n")
-        numbers += (row, table, *kids)
-        for number, cell in zip(kids, cells, strict=True):
-            objects.append(f"%b 0 obj\n<</S/{cell}/P %b 0 R/Pg %b 0 R/K {mark + len(of_cells)}>>\nendobj\n")
-            numbers += (number, row, page)
-            of_cells.append(number)
-    return _Template("".join(objects).encode(), itemgetter(*numbers), itemgetter(*of_cells), {})
+        objects: list[bytes] = []
+        references: list[bytes] = []
+        across = len(self.cells)
+        for row in range(self.first, self.first + self.height * (across + 1), across + 1):
+            kids = [b"%d 0 R" % number for number in range(row + 1, row + 1 + across)]
+            objects.append(b"%d 0 obj\n<</S/TR/P %d 0 R/K[%b]>>\nendobj\n" % (row, self.table.number, b" ".join(kids)))
+            objects += [
+                b"%d 0 obj\n<</S/%b/P %d 0 R/Pg %d 0 R/K %d>>\nendobj\n" % (number, cell, row, page, mcid)
+                for mcid, (number, cell) in enumerate(enumerate(self.cells, row + 1), mark + len(references))
+            ]
+            references += kids
+        document.add_all(objects, self.first)
+        return b" ".join(references)
 
 
 class _Leaf(NamedTuple):
@@ -394,7 +356,7 @@ class Tags(Marks):
         across = len(cells)
         first = self._document.reserve(count * (across + 1))
         table.rows.extend(range(first, first + count * (across + 1), across + 1))
-        self._pending.append(_Rows(table, tuple(cells), count, first))
+        self._pending.append(_Rows(table, [cell.encode() for cell in cells], count, first))
         self.mark += count * across
 
     def end_table(self, table: TableTag) -> None:

@@ -80,9 +80,6 @@ _NOTHING = "\0"
 _ENCODING = codecs.charmap_build(_NOTHING + CHARACTERS[1:])
 """The same, ten times as fast; for that, Python wants code 0 to be U+0000, and U+FFFE stands for an unused code."""
 
-SHAPES = bytes(ord("0") if code in b"0123456789" else code for code in range(256))
-"""Usual codes with each digit a zero: digits have one width, so texts of one shape are broken at the same places."""
-
 
 def encode(text: str) -> bytes:
     """The usual codes of the text.

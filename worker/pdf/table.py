@@ -4,14 +4,14 @@ The values of a row, each broken into lines that fit its column, are where most 
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate, zip_longest
-from operator import getitem, itemgetter
-from typing import Any, NamedTuple, TypeVar
+from operator import getitem
+from typing import Any, NamedTuple
 
 from worker.pdf.document import ROW_TITLE, TITLE, VALUE, Marks, TableTag, Tags
-from worker.pdf.font import SHAPES, UNIT, Style, break_marked, encode
+from worker.pdf.font import UNIT, Style, break_marked, encode
 from worker.pdf.pages import BOTTOM, GREY, LEFT, RIGHT, RULE, Pages, draw_lines, draw_rule, form, show_form
 
 GAP = 6.0
@@ -30,8 +30,6 @@ _MARKS = (encode(" "), encode("-"))
 _NO_BREAK = encode("\u00a0")
 _KNOWN = 4_000
 """Values of a column that are remembered: names, streets and reasons come again; a megabyte or less."""
-_Key = TypeVar("_Key")
-_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True)
@@ -257,18 +255,6 @@ def _stack(leading: float, lines: Sequence[bytes]) -> bytes:
     return b" T*".join(lines) + b" 0 %g Td" % (leading * (len(lines) - 1))
 
 
-class _Shape(NamedTuple):
-    """How values of one shape are shown."""
-
-    line: bytes
-    """A format for one line."""
-    lines: Sequence[slice]
-    whole: bytes
-    """A format for all of them."""
-    pick: Callable[[bytes], bytes | tuple[bytes, ...]]
-    """Takes the lines from the codes of a value."""
-
-
 class _Cells(dict[str, tuple[bytes, int]]):
     """What shows each value of one column, and how many lines it takes: known again for the next row that has it."""
 
@@ -278,55 +264,26 @@ class _Cells(dict[str, tuple[bytes, int]]):
         self._style = style
         self._font = style.font
         self._width = style.units(column.width)
-        self._shapes: dict[bytes, _Shape] = {}
-        self._on_one_line = self._format([slice(None)], b"(%b)Tj")
 
     def __missing__(self, value: str) -> tuple[bytes, int]:
         """Set a value."""
-        try:
-            codes = self._font.encode(value)
-        except UnicodeEncodeError:
-            lines = self.set_lines(value)
-            cell = _stack(self._style.leading, lines), len(lines)
-        else:
-            shape = self._shape(codes)
-            cell = shape.whole % shape.pick(codes), len(shape.lines)
-        return cell if self._column.is_number else _remember(self, value, cell)
+        lines = self.set_lines(value)
+        if len(self) >= _KNOWN:
+            self.clear()
+        self[value] = cell = _stack(self._style.leading, lines), len(lines)
+        return cell
 
     def set_lines(self, value: str) -> list[bytes]:
-        """What shows each line of a value."""
+        """What shows each line of a value. The space where a line ends stays with it, for screen readers."""
         try:
             codes = self._font.encode(value)
         except UnicodeEncodeError:
             text = self._font.readable(value)
             return [self._style.show(line) for line in self._style.break_text(text, self._column.width)]
-        shape = self._shape(codes)
-        return [shape.line % codes[line] for line in shape.lines]
-
-    def _shape(self, codes: bytes) -> _Shape:
-        """Texts of one shape are broken at the same places."""
-        key = codes.translate(SHAPES)
-        return self._shapes.get(key) or _remember(self._shapes, key, self._break(key))
-
-    def _break(self, codes: bytes) -> _Shape:
-        """The space where a line ends stays with it, for who hears the value."""
         advances = codes.translate(self._font.face.advances)
         gap = self._width - sum(advances)
         if gap < 0:
             bound = _BOUND.sub(_NO_BREAK, codes)
             starts = [line.start for line in break_marked(codes, bound, advances, self._width, _MARKS)]
-            return self._format([slice(start, end) for start, end in zip_longest(starts, starts[1:])], b"(%b)Tj")
-        if self._column.is_number:
-            return self._format([slice(None)], b"[%d(%%b)]TJ" % (-gap * UNIT))
-        return self._on_one_line
-
-    def _format(self, lines: Sequence[slice], line: bytes) -> _Shape:
-        return _Shape(line, lines, _stack(self._style.leading, [line] * len(lines)), itemgetter(*lines))
-
-
-def _remember(known: dict[_Key, _Value], key: _Key, value: _Value) -> _Value:
-    """Keep it with the latest ones."""
-    if len(known) >= _KNOWN:
-        known.clear()
-    known[key] = value
-    return value
+            return [b"(%b)Tj" % codes[start:end] for start, end in zip_longest(starts, starts[1:])]
+        return [b"[%d(%b)]TJ" % (-gap * UNIT, codes) if self._column.is_number else b"(%b)Tj" % codes]

@@ -33,7 +33,6 @@ from worker.writers.columns import (
 )
 
 _BLOCK = 200
-_ADRESSE_AT = len(IDENTITE)
 
 
 def write_xml(

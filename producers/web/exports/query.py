@@ -137,18 +137,8 @@ class AskedFile(ExportState):
 DERNIERS_EXPORTS = table("derniers_exports", *(column(field.name) for field in fields(AskedFile)))
 
 
-def read_latest(state: State, commune: str, limit: int = LATEST) -> list[AskedFile]:
-    """The last files that were made, the newest first; purged ones too.
-
-    Raises:
-        StateAwayError: the database did not answer.
-    """
-    with state.reading() as connection:
-        return select_latest(connection, commune, limit)
-
-
 def select_latest(connection: Connection, commune: str, limit: int = LATEST) -> list[AskedFile]:
-    """The same, on a connection that is already there."""
+    """The last files that were made, the newest first; purged ones too."""
     view = DERNIERS_EXPORTS.c
     made = select(DERNIERS_EXPORTS).where(view.status == ExportStatus.READY)
     return read_files(
