@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import date
+from enum import StrEnum
 from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -11,13 +12,9 @@ from schemas.requests import CodeCommune, Sha256
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.topology import (
     EVENT_ECHEANCE_NEAR,
-    EVENT_EXPORT_CANCELLED,
-    EVENT_EXPORT_FAILED,
+    EVENT_EXPORT_ENDED,
     EVENT_EXPORT_PROGRESS,
-    EVENT_EXPORT_READY,
-    EVENT_EXPORT_RECALLED,
-    EVENT_REGISTRE_IMPORTED,
-    EVENT_REGISTRE_PREVIEWED,
+    EVENT_REGISTRE_STATUS,
     EVENT_REQUEST_ACCEPTED,
     EVENT_REQUEST_REFUSED,
     EVENT_REQUEST_SETTLED,
@@ -75,10 +72,17 @@ class ExportProgress(_File):
     ] = None
 
 
-class ExportReady(_File):
-    """A file is in the exports volume, whole, and recorded."""
+class EndStatus(StrEnum):
+    """What became of a file."""
 
-    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_READY
+    READY = "ready"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    RECALLED = "recalled"
+
+
+class MadeFile(Published):
+    """A file that is in the exports volume, whole, and recorded."""
 
     path: Annotated[str, Field(description="Relative to the exports volume.")]
     size: Annotated[int, Field(ge=0, description="In bytes.")]
@@ -115,21 +119,19 @@ class ExportReady(_File):
     ] = None
 
 
-class ExportFailed(_File):
-    """A file could not be made; the reason is for people, in French."""
+class ExportEnded(_File):
+    """A file is ready, failed or cancelled; or a ready file is to be made again (`recalled`)."""
 
-    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_FAILED
+    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_ENDED
 
-    code: Annotated[str, Field(description="Stable word for programs.", examples=["disque_plein"])]
-    reason: str
-
-
-class ExportCancelled(_File):
-    """A file will not be made: somebody cancelled it; the reason is for people, in French."""
-
-    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_CANCELLED
-
-    reason: str
+    status: EndStatus
+    file: Annotated[MadeFile | None, Field(description="Of a file that is ready.")] = None
+    code: Annotated[
+        str | None, Field(description="Of a failure: a stable word for programs.", examples=["disque_plein"])
+    ] = None
+    reason: Annotated[
+        str | None, Field(description="Why it failed, was cancelled or recalled, for people, in French.")
+    ] = None
 
 
 class ExpectedFile(Published):
@@ -185,8 +187,10 @@ class PreviewedQuestion(Published):
     cause: Annotated[str, Field(description="The likely cause, in French.")]
 
 
-class _OfPreview(Published):
-    """An export of the REU, by its preview: one that arrived, or one that the register holds and is to be corrected."""
+class RegistreStatus(Published):
+    """What became of an export of the REU or of its correction; while it is `ready`, what it would change."""
+
+    EVENT_TYPE: ClassVar[str] = EVENT_REGISTRE_STATUS
 
     request: AnsweredRequest
     request_id: RequestId
@@ -196,13 +200,9 @@ class _OfPreview(Published):
     act: PreviewAct = PreviewAct.IMPORT
     status: PreviewStatus
     reason: Annotated[str, Field(description="Why it was refused, for people, in French; empty otherwise.")] = ""
-
-
-class RegistrePreviewed(_OfPreview):
-    """An export was read and compared; when its status is `ready`, it may be imported, or corrected."""
-
-    EVENT_TYPE: ClassVar[str] = EVENT_REGISTRE_PREVIEWED
-
+    import_id: Annotated[int | None, Field(description="Its number in the register; absent when it is not there.")] = (
+        None
+    )
     listes: Annotated[Sequence[PreviewedListe], Field(description="Lists of the export.")] = ()
     kept: Annotated[Sequence[Liste], Field(description="Lists that the export does not hold, with electors.")] = ()
     questions: Annotated[
@@ -221,16 +221,6 @@ class RegistrePreviewed(_OfPreview):
     ] = False
 
 
-class RegistreImported(_OfPreview):
-    """Nothing more will happen to an export that somebody wanted in the register, or corrected: it is done, or not."""
-
-    EVENT_TYPE: ClassVar[str] = EVENT_REGISTRE_IMPORTED
-
-    import_id: Annotated[int | None, Field(description="Its number in the register; absent when it is not there.")] = (
-        None
-    )
-
-
 class RefusalFault(Published):
     """One of the reasons of a refusal."""
 
@@ -239,14 +229,6 @@ class RefusalFault(Published):
     ]
     code: Annotated[str, Field(description="Stable word for programs.", examples=["enum"])]
     message: Annotated[str, Field(description="For people, in French.")]
-
-
-class ExportRecalled(_File):
-    """A file that was ready is to be made again: an import that it rests on was undone, or its day corrected."""
-
-    EVENT_TYPE: ClassVar[str] = EVENT_EXPORT_RECALLED
-
-    because: Annotated[str, Field(description="What was done to the import, in French.")]
 
 
 class RequestRefused(Published):

@@ -13,13 +13,9 @@ from schemas.declarations import FileNoted, RegisterDeclared
 from schemas.envelope import CloudEvent
 from schemas.events import (
     EcheanceNear,
-    ExportCancelled,
-    ExportFailed,
+    ExportEnded,
     ExportProgress,
-    ExportReady,
-    ExportRecalled,
-    RegistreImported,
-    RegistrePreviewed,
+    RegistreStatus,
     RequestAccepted,
     RequestRefused,
     RequestSettled,
@@ -102,21 +98,21 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "note": {"kind": "reunion", "jour": "2026-11-20", "liste": "P"},
         "requested_by": "mairie-libreville",
     },
-    ExportReady: _FILE
+    ExportEnded: _FILE
     | {
         "label": _LABEL,
-        "path": "13900/liste-P-13900-20261125-093000.csv",
-        "size": 51_233,
-        "sha256": _SHA256,
-        "electeurs": 327,
-        "anomalies_bloquantes": 3,
-        "a_completer": 0,
-        "remarques": 12,
+        "status": "ready",
+        "file": {
+            "path": "13900/liste-P-13900-20261125-093000.csv",
+            "size": 51_233,
+            "sha256": _SHA256,
+            "electeurs": 327,
+            "anomalies_bloquantes": 3,
+            "a_completer": 0,
+            "remarques": 12,
+        },
     },
     ExportProgress: _FILE | {"label": _LABEL, "lines_written": 41_000, "electeurs": 98_000},
-    ExportFailed: _FILE | {"label": _LABEL, "code": "disque_plein", "reason": "Espace disque insuffisant."},
-    ExportRecalled: _FILE | {"label": f"{_LABEL}, à refaire", "because": "l'import 12 (reu.csv) a été annulé"},
-    ExportCancelled: _FILE | {"label": _LABEL, "reason": "Annulé par mairie-libreville."},
     RequestAccepted: {
         "request": _REQUEST,
         "request_id": 17,
@@ -138,7 +134,7 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "failed": 1,
         "cancelled": 0,
     },
-    RegistrePreviewed: _PREVIEW
+    RegistreStatus: _PREVIEW
     | {
         "status": "ready",
         "listes": [{"liste": "P", "electeurs": 338, "before": 327}],
@@ -148,7 +144,6 @@ MODELS: dict[type[BaseModel], dict[str, Any]] = {
         "radiations": 23,
         "changements": 4,
     },
-    RegistreImported: _PREVIEW | {"status": "imported", "import_id": 12},
     EcheanceNear: {
         "commune": "13900",
         "echeance": "vingt_jours",

@@ -26,13 +26,9 @@ REQUEST_REGISTRE_CORRECTION = "fr.openelec.prefecture.request.registre_correctio
 EVENT_REQUEST_ACCEPTED = "fr.openelec.prefecture.event.request_accepted.v1"
 EVENT_REQUEST_SETTLED = "fr.openelec.prefecture.event.request_settled.v1"
 EVENT_EXPORT_PROGRESS = "fr.openelec.prefecture.event.export_progress.v1"
-EVENT_EXPORT_READY = "fr.openelec.prefecture.event.export_ready.v1"
-EVENT_EXPORT_FAILED = "fr.openelec.prefecture.event.export_failed.v1"
-EVENT_EXPORT_CANCELLED = "fr.openelec.prefecture.event.export_cancelled.v1"
-EVENT_EXPORT_RECALLED = "fr.openelec.prefecture.event.export_recalled.v1"
+EVENT_EXPORT_ENDED = "fr.openelec.prefecture.event.export_ended.v1"
 EVENT_REQUEST_REFUSED = "fr.openelec.prefecture.event.request_refused.v1"
-EVENT_REGISTRE_PREVIEWED = "fr.openelec.prefecture.event.registre_previewed.v1"
-EVENT_REGISTRE_IMPORTED = "fr.openelec.prefecture.event.registre_imported.v1"
+EVENT_REGISTRE_STATUS = "fr.openelec.prefecture.event.registre_status.v1"
 EVENT_ECHEANCE_NEAR = "fr.openelec.prefecture.event.echeance_near.v1"
 
 DECLARATION_TYPES = (REQUEST_FILE_NOTED, REQUEST_DECLARATION)
@@ -58,8 +54,7 @@ def request_key(event_type: str, *, is_bulk: bool = False) -> str:
 
 
 EVENT_TYPES = (
-    *(EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED, EVENT_EXPORT_RECALLED, EVENT_REQUEST_REFUSED),
-    *(EVENT_REQUEST_ACCEPTED, EVENT_REQUEST_SETTLED, EVENT_REGISTRE_PREVIEWED, EVENT_REGISTRE_IMPORTED),
+    *(EVENT_EXPORT_ENDED, EVENT_REQUEST_REFUSED, EVENT_REQUEST_ACCEPTED, EVENT_REQUEST_SETTLED, EVENT_REGISTRE_STATUS),
     *(EVENT_EXPORT_PROGRESS, EVENT_ECHEANCE_NEAR),
 )
 

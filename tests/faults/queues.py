@@ -9,9 +9,7 @@ from pika.exceptions import AMQPError
 
 from schemas.envelope import CloudEvent
 from schemas.topology import (
-    EVENT_EXPORT_CANCELLED,
-    EVENT_EXPORT_FAILED,
-    EVENT_EXPORT_READY,
+    EVENT_EXPORT_ENDED,
     EXCHANGE,
     QUEUE_LISTES,
     QUEUE_REQUESTS,
@@ -47,8 +45,7 @@ class Queues:
         with self._connect() as connection:
             channel = connection.channel()
             channel.queue_declare(_LISTENER, durable=True)
-            for event_type in (EVENT_EXPORT_READY, EVENT_EXPORT_FAILED, EVENT_EXPORT_CANCELLED):
-                channel.queue_bind(_LISTENER, EXCHANGE, event_type)
+            channel.queue_bind(_LISTENER, EXCHANGE, EVENT_EXPORT_ENDED)
 
     def take_events(self) -> list[CloudEvent]:
         """What was said since `listen`; nothing where nobody listened."""

@@ -14,8 +14,8 @@ from sqlalchemy import select, update
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested
 from schemas.topology import (
+    EVENT_EXPORT_ENDED,
     EVENT_EXPORT_PROGRESS,
-    EVENT_EXPORT_READY,
     EVENT_REQUEST_ACCEPTED,
     EVENT_REQUEST_REFUSED,
     EVENT_REQUEST_SETTLED,
@@ -203,7 +203,7 @@ def test_an_account_listens_to_its_own_answers(town: Town) -> None:
         channel.basic_publish(EXCHANGE, asked.type, asked.to_bytes(), properties, mandatory=True)
     town.start_notifier()
     heard = {name: sorted(_type(body) for _, body in town.collect(name, 3)) for name in ("all", "own", "both")}
-    expected = sorted([EVENT_REQUEST_ACCEPTED, EVENT_EXPORT_READY, EVENT_REQUEST_SETTLED])
+    expected = sorted([EVENT_REQUEST_ACCEPTED, EVENT_EXPORT_ENDED, EVENT_REQUEST_SETTLED])
     assert heard == dict.fromkeys(heard, expected)
     assert town.queue("others") == []
 

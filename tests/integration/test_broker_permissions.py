@@ -16,7 +16,7 @@ from schemas.envelope import CloudEvent
 from schemas.events import AnsweredRequest, RequestSettled
 from schemas.requests import ListeExportRequested
 from schemas.topology import (
-    EVENT_EXPORT_READY,
+    EVENT_EXPORT_ENDED,
     EVENT_TYPES,
     EXCHANGE,
     REQUEST_LISTE_EXPORT,
@@ -73,8 +73,8 @@ REFUSED: list[tuple[str, str, Attempt]] = [
     *(("notifier", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "tableaux", "requests.XQ")),
     *(("notifier", f"publish {request_type}", _publish(EXCHANGE, request_type)) for request_type in REQUEST_TYPES),
     ("notifier", "declare another queue", _declare("mine")),
-    ("notifier", "bind to events", lambda channel: channel.queue_bind("requests", EXCHANGE, EVENT_EXPORT_READY)),
-    ("worker", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_READY)),
+    ("notifier", "bind to events", lambda channel: channel.queue_bind("requests", EXCHANGE, EVENT_EXPORT_ENDED)),
+    ("worker", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_ENDED)),
     ("worker", "publish a request", _publish(EXCHANGE, REQUEST_LISTE_EXPORT)),
     ("worker", "declare another queue", _declare("mine")),
     ("worker", "read exports of the REU", _read("registre")),
@@ -82,7 +82,7 @@ REFUSED: list[tuple[str, str, Attempt]] = [
     *(("registre", f"publish {it}", _publish(EXCHANGE, it)) for it in (*REQUEST_TYPES, *EVENT_TYPES)),
     ("registre", "declare another queue", _declare("listes")),
     ("worker", "read dead letters", _read("requests.XQ")),
-    ("exploitant", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_READY)),
+    ("exploitant", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_ENDED)),
     ("exploitant", "read requests", _read("requests")),
     ("exploitant", "declare a queue", _declare("mine")),
 ]
@@ -221,7 +221,7 @@ def test_the_documented_commands_make_a_producer_for_one_commune(deployment: Dep
         with Publisher(url) as publisher:
             publisher.publish(EVENT)
             with pytest.raises(NotPermittedError):
-                publisher.publish(EVENT.model_copy(update={"type": EVENT_EXPORT_READY}))
+                publisher.publish(EVENT.model_copy(update={"type": EVENT_EXPORT_ENDED}))
         _, properties, _ = channel.basic_get("requests", auto_ack=True)
     assert properties is not None
     assert properties.user_id == "mairie-13055"
@@ -316,7 +316,7 @@ def test_an_account_that_binds_itself_is_confined_to_its_commune(deployment: Dep
         return _try(url, lambda channel: channel.queue_bind("binder", EXCHANGE, key))
 
     assert bind("fr.openelec.prefecture.event.*.v1.13055") == 0
-    for key in ("fr.openelec.prefecture.event.#", EVENT_EXPORT_READY, "#", f"{EVENT_EXPORT_READY}.13900", "*.13055"):
+    for key in ("fr.openelec.prefecture.event.#", EVENT_EXPORT_ENDED, "#", f"{EVENT_EXPORT_ENDED}.13900", "*.13055"):
         assert bind(key) == 403, key
 
 

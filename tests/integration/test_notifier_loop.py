@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Connection, text, update
 
 from schemas.envelope import CloudEvent
-from schemas.events import ExportCancelled, ExportFailed, ExportReady, RequestRefused
+from schemas.events import ExportEnded, RequestRefused
 from schemas.topology import EVENT_REQUEST_SETTLED, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
 from tests.integration.notifier_desk import (
@@ -48,11 +48,11 @@ def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
     assert settled.type == EVENT_REQUEST_SETTLED
     counts = {name: settled.data[name] for name in ("ready", "failed", "cancelled")}
     assert counts == {"ready": 1, "failed": 1, "cancelled": 1}
-    assert (ready.type, failed.type) == (ExportReady.EVENT_TYPE, ExportFailed.EVENT_TYPE)
-    assert cancelled.type == ExportCancelled.EVENT_TYPE
-    assert ExportReady.model_validate(ready.data).path == "13900/liste-P-demande.csv"
-    assert ExportFailed.model_validate(failed.data).code == "disque_plein"
-    assert ExportCancelled.model_validate(cancelled.data).label.startswith("Liste CE ")
+    assert {event.type for event in (ready, failed, cancelled)} == {ExportEnded.EVENT_TYPE}
+    made, failure, dropped = (ExportEnded.model_validate(event.data) for event in (ready, failed, cancelled))
+    assert [it.status for it in (made, failure, dropped)] == ["ready", "failed", "cancelled"]
+    assert (made.file and made.file.path, failure.code) == ("13900/liste-P-demande.csv", "disque_plein")
+    assert dropped.label.startswith("Liste CE ")
     assert {event.source for event in events} == {"/module-prefecture"}
     assert {(event.causationid, event.correlationid) for event in events} == {("demande", "clic-demande")}
 
@@ -67,11 +67,11 @@ def test_programs_are_told_which_tableau_a_file_is(desk: Desk, mailbox: Mailbox)
     ready, failure, _ = (event.data for event in events)
     tableau = {"type": "vingt_jours", "presentation": "par_bureau", "edition": "affichage"}
     assert (ready["liste"], ready["format"], ready["tableau"]) == ("P", "pdf", tableau)
-    assert (ready["path"], ready["electeurs"], ready["pages"]) == (f"13900/{made.file_name}", 327, 3)
+    file = ready["file"]
+    assert (file["path"], file["electeurs"], file["pages"]) == (f"13900/{made.file_name}", 327, 3)
     assert (failure["liste"], failure["format"]) == ("CM", "pdf")
     assert failure["tableau"] == tableau | {"presentation": "commune"}
-    ExportReady.model_validate(ready)
-    ExportFailed.model_validate(failure)
+    assert [ExportEnded.model_validate(it).status for it in (ready, failure)] == ["ready", "failed"]
 
 
 def test_programs_are_told_nothing_of_tableaux_about_a_list(desk: Desk, mailbox: Mailbox) -> None:

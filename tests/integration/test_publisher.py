@@ -100,7 +100,7 @@ def test_a_producer_account_may_publish_requests_and_nothing_else(
         publisher.publish(event)
         assert queue.take()[1].user_id == "producer"
         with pytest.raises(errors.NotPermittedError, match=r"droit de publier « fr\.openelec\.prefecture\.event"):
-            publisher.publish(event.model_copy(update={"type": "fr.openelec.prefecture.event.export_ready.v1"}))
+            publisher.publish(event.model_copy(update={"type": "fr.openelec.prefecture.event.export_ended.v1"}))
 
 
 @pytest.mark.slow

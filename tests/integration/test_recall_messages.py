@@ -7,7 +7,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
-from schemas.events import ExportReady, ExportRecalled
+from schemas.events import EndStatus, ExportEnded
 from tests.integration.notifier_desk import ADJOINT, MAIRIE, TEMPLATE, Desk, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from worker.db.types import utc_now
@@ -57,8 +57,8 @@ def test_it_is_told_once_to_people_and_to_programs(desk: Desk, mailbox: Mailbox)
     ):
         assert words in mail.text
     assert "Liste CE" not in mail.text
-    recalled = [event for event in events if event.type == ExportRecalled.EVENT_TYPE]
-    assert [(it.data["because"], it.data["liste"]) for it in recalled] == [(BECAUSE, "P")]
+    recalled = [event for event in events if event.data.get("status") == EndStatus.RECALLED]
+    assert [(it.data["reason"], it.data["liste"]) for it in recalled] == [(BECAUSE, "P")]
     assert _is_told(desk)
     assert {row.kind for row in desk.notifications().values()} <= {"pret", "a_refaire"}
 
@@ -75,8 +75,8 @@ def test_nobody_learns_last_that_it_is_ready(desk: Desk, mailbox: Mailbox) -> No
     work(notifier)
     desk.make_due()
     work(notifier)
-    types = [event.type for event in events]
-    assert types.index(ExportReady.EVENT_TYPE) < types.index(ExportRecalled.EVENT_TYPE)
+    statuses = [event.data["status"] for event in events if event.type == ExportEnded.EVENT_TYPE]
+    assert statuses == [EndStatus.READY, EndStatus.RECALLED]
     first, second = (str(mail.message["Subject"]) for mail in mailbox.mails)
     assert (first.split(" — ")[0], second.split(" — ")[0]) == ("Fichier à refaire", "Fichier à refaire")
 

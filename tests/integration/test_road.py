@@ -11,7 +11,7 @@ import pytest
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EVENT_EXPORT_FAILED, EVENT_EXPORT_READY, EXCHANGE
+from schemas.topology import EVENT_EXPORT_ENDED, EXCHANGE
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, LIBREVILLE_TEMPLATE, Town, count_of_age
 from tests.parts.wait import wait_until
@@ -145,5 +145,4 @@ def _listen(town: Town) -> None:
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
         channel = connection.channel()
         channel.queue_declare("listener")
-        for event_type in (EVENT_EXPORT_READY, EVENT_EXPORT_FAILED):
-            channel.queue_bind("listener", EXCHANGE, event_type)
+        channel.queue_bind("listener", EXCHANGE, EVENT_EXPORT_ENDED)

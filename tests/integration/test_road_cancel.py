@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import CancelRequested, ListeExportRequested, RetryRequested
-from schemas.topology import EVENT_EXPORT_CANCELLED, EVENT_REQUEST_REFUSED, EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS
+from schemas.topology import EVENT_EXPORT_ENDED, EVENT_REQUEST_REFUSED, EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, CITY_TEMPLATE, Town
 from tests.parts.wait import wait_until
@@ -44,7 +44,7 @@ def _listen(town: Town) -> None:
         channel = connection.channel()
         channel.queue_declare(EVENTS, durable=True)
         # What is refused to a stranger is for his account only.
-        for key in (EVENT_EXPORT_CANCELLED, f"{EVENT_REQUEST_REFUSED}.account.#"):
+        for key in (EVENT_EXPORT_ENDED, f"{EVENT_REQUEST_REFUSED}.account.#"):
             channel.queue_bind(EVENTS, EXCHANGE, key)
 
 
@@ -85,9 +85,10 @@ def test_a_file_under_way_is_cancelled_told_and_asked_again(town: Town, mailbox:
     (export,) = town.wait_for(again)
     assert town.files() == sorted([export["file_name"], *(it["file_name"] for it in export["pieces"].values())])
     assert len(mailbox.wait_for(2)) == 2
-    told = {told.type: told for _, body in town.collect(EVENTS, 2) for told in [CloudEvent.from_bytes(body)]}
-    assert told[EVENT_EXPORT_CANCELLED].causationid == event.id
-    assert told[EVENT_REQUEST_REFUSED].data["reason"] == reason
+    told = [CloudEvent.from_bytes(body) for _, body in town.collect(EVENTS, 3)]
+    assert [it.data["reason"] for it in told if it.type == EVENT_REQUEST_REFUSED] == [reason]
+    ended = {it.data["status"]: it.causationid for it in told if it.type == EVENT_EXPORT_ENDED}
+    assert ended == {"cancelled": event.id, "ready": again.id}
 
 
 def _reason(town: Town, event: CloudEvent) -> str:

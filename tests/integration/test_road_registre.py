@@ -13,7 +13,7 @@ from bench.people import write_town
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent, Data
 from schemas.requests import RegistreImportRequested, RegistrePreviewRequested
-from schemas.topology import EVENT_REGISTRE_IMPORTED, EVENT_REGISTRE_PREVIEWED, EXCHANGE
+from schemas.topology import EVENT_REGISTRE_STATUS, EXCHANGE
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, EMAIL, LIBREVILLE_TEMPLATE, TODAY, Town
 from tests.parts.wait import wait_until
@@ -66,8 +66,7 @@ def _listen(town: Town) -> None:
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
         channel = connection.channel()
         channel.queue_declare("listener")
-        for event_type in (EVENT_REGISTRE_PREVIEWED, EVENT_REGISTRE_IMPORTED):
-            channel.queue_bind("listener", EXCHANGE, event_type)
+        channel.queue_bind("listener", EXCHANGE, EVENT_REGISTRE_STATUS)
 
 
 def _next(town: Town) -> CloudEvent:
@@ -82,14 +81,14 @@ def test_a_service_previews_an_export_and_imports_it_by_two_events(town: Town, m
     town.start_notifier()
     asked = drop(town, 300)
     said = _next(town)
-    assert (said.type, said.causationid) == (EVENT_REGISTRE_PREVIEWED, asked.id)
+    assert (said.data["status"], said.causationid) == ("ready", asked.id)
     lines = sum(it["electeurs"] for it in said.data["listes"]) + said.data["lines_rejected"]
     assert (said.data["status"], said.data["lines_read"]) == ("ready", lines)
     assert town.rows("SELECT count(*) AS n FROM import")[0]["n"] == 1
 
     wanted = accept(town, said.data)
     done = _next(town)
-    assert (done.type, done.causationid) == (EVENT_REGISTRE_IMPORTED, wanted.id)
+    assert (done.data["status"], done.causationid) == ("imported", wanted.id)
     assert (done.data["status"], done.data["sha256"]) == ("imported", said.data["sha256"])
     (mail,) = mailbox.wait_for(1)
     assert mail.recipients == (EMAIL,)

@@ -12,8 +12,7 @@ from pypdf import PdfReader
 from schemas.envelope import CloudEvent
 from schemas.tableaux import TypeTableau
 from schemas.topology import (
-    EVENT_EXPORT_FAILED,
-    EVENT_EXPORT_READY,
+    EVENT_EXPORT_ENDED,
     EXCHANGE,
     QUEUE_LISTES,
     QUEUE_REQUESTS,
@@ -159,5 +158,4 @@ def _listen(town: Town) -> None:
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
         channel = connection.channel()
         channel.queue_declare("listener")
-        for event_type in (EVENT_EXPORT_READY, EVENT_EXPORT_FAILED):
-            channel.queue_bind("listener", EXCHANGE, event_type)
+        channel.queue_bind("listener", EXCHANGE, EVENT_EXPORT_ENDED)

@@ -69,7 +69,7 @@ public class Stranger {
             channel.confirmSelect();
             channel.basicPublish("prefecture", TYPE, true, properties, event.getBytes(StandardCharsets.UTF_8));
             channel.waitForConfirmsOrDie(10_000);
-            while (!said.keySet().containsAll(List.of("request_accepted", "export_ready"))) {
+            while (!said.keySet().containsAll(List.of("request_accepted", "export_ended"))) {
                 GetResponse message = channel.basicGet(System.getenv("QUEUE"), true);
                 if (message == null) {
                     Thread.sleep(100);
@@ -82,7 +82,7 @@ public class Stranger {
                 }
             }
         }
-        Map<String, Object> ready = said.get("export_ready");
+        Map<String, Object> ready = in(said.get("export_ended"), "file");
         HttpRequest request = HttpRequest.newBuilder(URI.create((String) ready.get("url")))
             .header("Authorization", "Bearer " + System.getenv("TOKEN")).build();
         byte[] file = HttpClient.newHttpClient().send(request, HttpResponse.BodyHandlers.ofByteArray()).body();

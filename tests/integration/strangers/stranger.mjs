@@ -34,10 +34,10 @@ async function ask(commune) {
   await new Promise((resolve) => channel.consume(QUEUE, (message) => {
     const heard = JSON.parse(message.content);
     if (heard.data.request.id === event.id) said[heard.type.split('.')[4]] = heard.data;
-    if (said.request_accepted && said.export_ready) resolve();
+    if (said.request_accepted && said.export_ended) resolve();
   }, { noAck: true }));
   await connection.close();
-  const { url: file, sha256 } = said.export_ready;
+  const { url: file, sha256 } = said.export_ended.file;
   const answer = await fetch(file, { headers: { Authorization: `Bearer ${TOKEN}` } });
   if (!answer.ok) throw new Error(`the file was answered with ${answer.status}`);
   const digest = createHash('sha256').update(Buffer.from(await answer.arrayBuffer())).digest('hex');

@@ -43,7 +43,7 @@ function ask(string $commune): void
     ]), 'prefecture', $event['type'], mandatory: true);
     $channel->wait_for_pending_acks_returns(10);
     $said = [];
-    while (!isset($said['request_accepted'], $said['export_ready'])) {
+    while (!isset($said['request_accepted'], $said['export_ended'])) {
         $message = $channel->basic_get(getenv('QUEUE'), no_ack: true);
         if ($message === null) {
             usleep(100_000);
@@ -56,9 +56,9 @@ function ask(string $commune): void
     }
     $connection->close();
     $with = stream_context_create(['http' => ['header' => 'Authorization: Bearer ' . getenv('TOKEN')]]);
-    $file = file_get_contents($said['export_ready']['url'], false, $with);
+    $file = file_get_contents($said['export_ended']['file']['url'], false, $with);
     $files = count($said['request_accepted']['exports']);
-    echo implode(' ', [$id, $files, $said['export_ready']['sha256'], hash('sha256', $file)]), "\n";
+    echo implode(' ', [$id, $files, $said['export_ended']['file']['sha256'], hash('sha256', $file)]), "\n";
 }
 
 function verify(string $id, string $timestamp, string $signatures): void

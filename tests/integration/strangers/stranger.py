@@ -39,7 +39,7 @@ def ask(commune: str) -> None:
         properties = pika.BasicProperties(kind, delivery_mode=2, user_id=urlsplit(url).username)
         channel.basic_publish("prefecture", event["type"], json.dumps(event).encode(), properties, mandatory=True)
         said: dict[str, Any] = {}
-        while not {"request_accepted", "export_ready"} <= said.keys():
+        while not {"request_accepted", "export_ended"} <= said.keys():
             _, _, body = channel.basic_get(os.environ["QUEUE"], auto_ack=True)
             if body is None:
                 time.sleep(0.1)
@@ -47,7 +47,7 @@ def ask(commune: str) -> None:
             heard = json.loads(body)
             if heard["data"]["request"]["id"] == event["id"]:
                 said[heard["type"].split(".")[4]] = heard["data"]
-    ready = said["export_ready"]
+    ready = said["export_ended"]["file"]
     request = urllib.request.Request(ready["url"], headers={"Authorization": f"Bearer {os.environ['TOKEN']}"})
     with urllib.request.urlopen(request) as answer:
         digest = hashlib.sha256(answer.read()).hexdigest()

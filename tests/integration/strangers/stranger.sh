@@ -18,19 +18,19 @@ ask() {
     fi
     amqp-publish --url="$PREFECTURE_AMQP_URL" --exchange=prefecture --routing-key="$type" --persistent \
         --content-type='application/cloudevents+json; charset=utf-8' <"$folder/event.json"
-    : >"$folder/accepted" && : >"$folder/ready"
-    until [ -s "$folder/accepted" ] && [ -s "$folder/ready" ]; do
+    : >"$folder/accepted" && : >"$folder/ended"
+    until [ -s "$folder/accepted" ] && [ -s "$folder/ended" ]; do
         amqp-get --url="$PREFECTURE_AMQP_URL" --queue="$QUEUE" >"$folder/heard" || { sleep 0.2 && continue; }
-        for kind in accepted ready; do
+        for kind in accepted ended; do
             jq --arg id "$id" --arg kind "$kind" \
                 'select(.data.request.id == $id and (.type | contains("_\($kind)."))) | .data' \
                 "$folder/heard" >"$folder/found"
             [ ! -s "$folder/found" ] || mv "$folder/found" "$folder/$kind"
         done
     done
-    curl --silent --fail --header "Authorization: Bearer $TOKEN" --output "$folder/file" "$(jq -r .url "$folder/ready")"
+    curl --silent --fail --header "Authorization: Bearer $TOKEN" --output "$folder/file" "$(jq -r .file.url "$folder/ended")"
     digest=$(sha256sum <"$folder/file")
-    echo "$id $(jq '.exports | length' "$folder/accepted") $(jq -r .sha256 "$folder/ready") ${digest%% *}"
+    echo "$id $(jq '.exports | length' "$folder/accepted") $(jq -r .file.sha256 "$folder/ended") ${digest%% *}"
 }
 
 verify() {

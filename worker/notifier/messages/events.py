@@ -10,15 +10,13 @@ from schemas.envelope import CloudEvent, Data
 from schemas.events import (
     AnsweredRequest,
     EcheanceNear,
+    EndStatus,
     ExpectedFile,
-    ExportCancelled,
-    ExportFailed,
+    ExportEnded,
     ExportProgress,
-    ExportReady,
-    ExportRecalled,
+    MadeFile,
     RefusalFault,
-    RegistreImported,
-    RegistrePreviewed,
+    RegistreStatus,
     RequestAccepted,
     RequestRefused,
     RequestSettled,
@@ -48,12 +46,10 @@ ReplyEvent = Callable[[CloudEvent, str], None]
 
 def file_event(request: Request, export: Export, public_url: str = "") -> CloudEvent:
     """The event of a file that is ready, failed or cancelled; `public_url`: of the screen, where it has one."""
-    data: ExportReady | ExportFailed | ExportCancelled
     about = _about(request, export)
     match export.status:
         case ExportStatus.READY:
-            data = ExportReady(
-                **about,
+            file = MadeFile(
                 path=f"{export.code_commune}/{export.file_name}",
                 size=export.size or 0,
                 sha256=export.sha256 or "",
@@ -65,10 +61,12 @@ def file_event(request: Request, export: Export, public_url: str = "") -> CloudE
                 remarques=export.remarques,
                 provisoire_until=export.provisoire_until,
             )
+            data = ExportEnded(**about, status=EndStatus.READY, file=file)
         case ExportStatus.CANCELLED:
-            data = ExportCancelled(**about, reason=export.error_message)
+            data = ExportEnded(**about, status=EndStatus.CANCELLED, reason=export.error_message)
         case _:
-            data = ExportFailed(**about, code=export.error_code, reason=export.error_message)
+            code, reason = export.error_code, export.error_message
+            data = ExportEnded(**about, status=EndStatus.FAILED, code=code, reason=reason)
     return _answer(request, data, export.finished_at or request.created_at, export.part)
 
 
@@ -87,7 +85,8 @@ def _url(export: Export, public_url: str) -> str | None:
 
 def recall_event(recall: Recall, export: Export) -> CloudEvent:
     """The event of a file that is to be made again."""
-    data = ExportRecalled(**_about(export.request, export), because=recall.because)
+    about = _about(export.request, export)
+    data = ExportEnded(**about, status=EndStatus.RECALLED, reason=recall.because)
     return _answer(export.request, data, recall.created_at, export.part)
 
 
@@ -140,14 +139,14 @@ def registre_event(request: Request, preview: Preview) -> CloudEvent:
     about["act"] = PreviewAct(preview.act)
     if preview.import_request_id == request.id:
         import_id = preview.import_id if status is PreviewStatus.IMPORTED else None
-        imported = RegistreImported(**about, status=status, reason=preview.reason, import_id=import_id)
+        imported = RegistreStatus(**about, status=status, reason=preview.reason, import_id=import_id)
         return _answer(request, imported, preview.finished_at or request.created_at)
     found = preview.found or {}
     changes = found.get("comparison") or {}
     counts = {name: changes.get(name, 0) for name in ("inscriptions", "radiations", "changements", "doubts")}
     counts |= {name: found.get(name, 0) for name in ("lines_read", "lines_rejected", "mouvements")}
     files = found.get("files", {"count": 0, "used": ()})
-    previewed = RegistrePreviewed(
+    previewed = RegistreStatus(
         **about,
         **counts,
         status=PreviewStatus.READY if found else status,
