@@ -8,6 +8,8 @@ import structlog
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
+from common.logs import request_keys
+from schemas.envelope import trace_id_of
 from schemas.vocabulary import Wish
 from worker.db.types import utc_now
 from worker.error_policy import until_next_try
@@ -65,9 +67,11 @@ def note_notified(session: Session, request_ids: Collection[int]) -> None:
         return
     is_over = Request.id.in_(request_ids), Request.completed_at.is_not(None), Request.notified_at.is_(None)
     is_silent = ~has_open(About.REQUEST, Request.id, _NOTIFIES)
-    notified = update(Request).where(*is_over, is_silent).values(notified_at=utc_now()).returning(Request.id)
-    for request_id in session.scalars(notified.execution_options(synchronize_session=False)):
-        log.info("request_notified", request_id=request_id)
+    columns = Request.id, Request.correlation_id, Request.traceparent
+    notified = update(Request).where(*is_over, is_silent).values(notified_at=utc_now()).returning(*columns)
+    for row in session.execute(notified.execution_options(synchronize_session=False)):
+        keys = request_keys(row.correlation_id, trace_id_of(row.traceparent))
+        log.info("request_notified", request_id=row.id, **keys)
 
 
 def delay_or_bury(session: Session, claim: Claim, reason: str) -> None:
