@@ -222,13 +222,13 @@ def test_to_run_otherwise_for_a_day_and_have_nobody_know(desk: FilesDesk, log: L
 
     start("worker")
     start("worker")
-    start("notifier", senders="any")
+    start("notifier", audit_days=99)
     start("worker", retention_days=1)
     start("worker")
     lines = [line for line in desk.audit() if line.action == Action.SETTINGS_CHANGED]
     assert [line.actor for line in lines] == ["worker", "notifier", "worker", "worker"]
     assert ["RETENTION_DAYS=1" in line.detail for line in lines] == [False, False, True, False]
-    assert "SENDERS=any" in lines[1].detail
+    assert "AUDIT_DAYS=99" in lines[1].detail
     assert "SMTP_PASSWORD=********" in lines[0].detail
     assert "hush" not in str(lines)
     assert _verify(desk)[0] == 0
