@@ -21,6 +21,7 @@ from schemas.topology import (
     EXCHANGE,
     REQUEST_LISTE_EXPORT,
     REQUEST_TYPES,
+    SCREEN_NOTE,
     listener_key,
 )
 from tests.parts.deployment import VHOST, Deployment
@@ -57,6 +58,7 @@ def _declare(queue: str) -> Attempt:
 
 REFUSED: list[tuple[str, str, Attempt]] = [
     *(("producteur", f"publish {event_type}", _publish(EXCHANGE, event_type)) for event_type in EVENT_TYPES),
+    ("producteur", "publish as the screen", _publish(EXCHANGE, SCREEN_NOTE)),
     ("producteur", "publish straight to a queue", _publish("", "listes")),
     ("producteur", "publish elsewhere", _publish("amq.topic", REQUEST_LISTE_EXPORT)),
     ("producteur", "declare a queue", _declare("mine")),

@@ -56,7 +56,7 @@ def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
     report = tmp_path / "deux-comparaison.csv"
     assert f"À vérifier : 1 cas d'homonymie, 0 orthographe changée, 3 doutes. Détail : {report}" in done.out
     assert "3 doutes bloquent les tableaux tant que personne n'a dit s'il s'agit de la même personne" in done.out
-    undone = run("import-undo")
+    undone = run("imports", "--undo")
     assert undone.out.endswith(
         "1 liste remise à l'état précédent, 0 liste retirée du registre, 5 mouvements effacés.\n"
     )
@@ -205,12 +205,12 @@ def test_what_it_costs_not_to_compare_is_said_and_shown_until_it_is_undone(run: 
     done = run(*second, "--no-compare", "trop long")
     assert (
         "Lacune : aucun tableau ne pourra couvrir du 10/11/2026 au 20/11/2026 (liste P de 13055), ce qui a changé "
-        "entre ces deux exports n'est pas connu. Pour la combler : import-undo 2, puis le même import sans "
+        "entre ces deux exports n'est pas connu. Pour la combler : imports --undo 2, puis le même import sans "
         "--no-compare ; ou les mouvements de cette période (import-mouvements --complete-until).\n"
     ) in done.out
     shown = run("imports").out
     assert "terminé, non comparé : lacune du 10/11/2026 au 20/11/2026" in " ".join(shown.split())
-    run("import-undo")
+    run("imports", "--undo")
     assert "lacune" not in run("imports").out
     compared = run(*second)
     assert "Lacune" not in compared.out
@@ -284,7 +284,7 @@ def test_mouvements_are_imported_once_and_taken_back(run: Run, tmp_path: Path) -
     assert "Import 1 : 2 lignes lues, 2 mouvements ajoutés, 0 rejeté, 0 valeur nettoyée." in done.out
     assert "rien n'a changé" in run("import-mouvements", path).out
     assert "Mme Lefèvre" in run("imports").out
-    assert "2 mouvements effacés" in run("import-undo").out
+    assert "2 mouvements effacés" in run("imports", "--undo").out
 
 
 def test_rejected_mouvements_are_explained_without_naming_anybody(run: Run, tmp_path: Path) -> None:

@@ -220,9 +220,9 @@ def test_the_command_says_what_is_to_be_made_again_and_asks_why(
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
     label = town.row(_use(town, "deposited"))["label"]
-    assert main(["import-undo"]) == ExitCode.FAILED
+    assert main(["imports", "--undo"]) == ExitCode.FAILED
     assert f"(« {label} ») : indiquez avec --reason pourquoi ils sont à refaire" in capsys.readouterr().err
-    assert main(["import-undo", "--reason", "mauvais fichier"]) == ExitCode.DONE
+    assert main(["imports", "--undo", "--reason", "mauvais fichier"]) == ExitCode.DONE
     assert capsys.readouterr().out.endswith(f"À refaire : 1 fichier, {label}.\n")
     tableau = town.row(town.tableau(MEETING))["label"]
     assert main(["imports", "--taken-on", "2", "2026-11-19"]) == ExitCode.DONE

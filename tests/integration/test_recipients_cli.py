@@ -1,4 +1,4 @@
-"""`recipients` and `agents --prevenir`: who is told of what; addresses and secrets stay secret."""
+"""`agents`: who is told of what; addresses and secrets stay secret."""
 
 import io
 import re
@@ -36,7 +36,7 @@ def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
     monkeypatch.setenv("PREFECTURE_WEBHOOK_HOSTS", LOOPBACK)
     monkeypatch.setenv("COLUMNS", "160")
 
-    def run(*arguments: str, typed: str = "", command: str = "recipients") -> Ran:
+    def run(*arguments: str, typed: str = "", command: str = "agents") -> Ran:
         monkeypatch.setattr("sys.stdin", io.StringIO(typed))
         code = main([command, *arguments])
         return Ran(code, *capsys.readouterr())
@@ -66,9 +66,9 @@ def added(ran: Ran) -> str:
 
 
 def test_a_webhook_is_added_tried_listed_and_removed(run: Run, database_url: str, server: WebServer) -> None:
-    assert run().out == "Aucun destinataire : ajoutez-en un avec --add.\n"
+    assert run().out.endswith("Aucune discussion, aucun webhook : ajoutez-en un avec --channel.\n")
     address = server.url("/chemin-secret")
-    ran = run("--add", "webhook", "--commune", "13900", "--prevenir", "pret", typed=f"{address}\n")
+    ran = run("--channel", "webhook", "--commune", "13900", "--prevenir", "pret", typed=f"{address}\n")
     id_ = added(ran)
     assert ran.out.startswith(f"Destinataire {id_} ajouté : fichiers prêts, pour 13900.\n")
     secret = ran.out.split()[-1]
@@ -84,8 +84,10 @@ def test_a_webhook_is_added_tried_listed_and_removed(run: Run, database_url: str
     assert "chemin-secret" not in listed
     assert secret not in listed
     assert id_ not in run("--commune", "13055").out
-    assert run("--remove", id_).out == f"Destinataire {id_} retiré.\n"
-    assert run("--remove", id_) == Ran(ExitCode.FAILED, "", f"Erreur : aucun destinataire de ce numéro : {id_}\n")
+    assert run("--remove-channel", id_).out == f"Destinataire {id_} retiré.\n"
+    assert run("--remove-channel", id_) == Ran(
+        ExitCode.FAILED, "", f"Erreur : aucun destinataire de ce numéro : {id_}\n"
+    )
     detail = f"webhook {id_}, http://{LOOPBACK}"
     assert rows(database_url, "SELECT actor, action, code_commune, detail FROM audit ORDER BY id") == [
         (system_user(), "recipient_added", "13900", detail),
@@ -95,7 +97,9 @@ def test_a_webhook_is_added_tried_listed_and_removed(run: Run, database_url: str
 
 def test_a_chat_of_every_commune(run: Run, database_url: str, server: WebServer) -> None:
     server.status, server.body = 200, b"ok"
-    id_ = added(run("--add", "discussion", "--commune", "*", typed=f"mmost://{LOOPBACK}:{server.port}/jetonsecret\n"))
+    id_ = added(
+        run("--channel", "discussion", "--commune", "*", typed=f"mmost://{LOOPBACK}:{server.port}/jetonsecret\n")
+    )
     assert run("--test", id_).code == ExitCode.DONE
     assert "Message d'essai du Module Préfecture — toutes les communes" in server.posts[0].body.decode("unicode_escape")
     listed = run("--commune", "13900").out
@@ -107,7 +111,7 @@ def test_a_chat_of_every_commune(run: Run, database_url: str, server: WebServer)
 
 def test_ones_own_secret_is_taken_and_not_shown(run: Run, database_url: str, server: WebServer) -> None:
     secret = make_secret()
-    ran = run("--add", "webhook", "--commune", "13900", "--own-secret", typed=f"{server.url()}\n{secret}\n")
+    ran = run("--channel", "webhook", "--commune", "13900", "--own-secret", typed=f"{server.url()}\n{secret}\n")
     added(ran)
     assert secret not in ran.out
     assert rows(database_url, "SELECT secret FROM recipient") == [(secret,)]
@@ -116,27 +120,32 @@ def test_ones_own_secret_is_taken_and_not_shown(run: Run, database_url: str, ser
 @pytest.mark.parametrize(
     ("arguments", "typed", "code", "words"),
     [
-        (["--add", "webhook"], "", ExitCode.USAGE, "--add demande aussi --commune"),
-        (["--add", "courriel", "--commune", "*"], "", ExitCode.USAGE, "les valeurs possibles sont"),
-        (["--prevenir", "pret"], "", ExitCode.USAGE, "demandent aussi --add"),
+        (["--channel", "webhook"], "", ExitCode.USAGE, "--channel demande aussi --commune"),
+        (["--channel", "courriel", "--commune", "*"], "", ExitCode.USAGE, "les valeurs possibles sont"),
+        (["--prevenir", "pret"], "", ExitCode.USAGE, "demande aussi --add ou --channel"),
         (
-            ["--add", "discussion", "--commune", "*", "--own-secret"],
+            ["--channel", "discussion", "--commune", "*", "--own-secret"],
             "",
             ExitCode.USAGE,
             "--own-secret est pour un webhook",
         ),
         (
-            ["--add", "webhook", "--commune", "*", "--prevenir", "rien", "--prevenir", "pret"],
+            ["--channel", "webhook", "--commune", "*", "--prevenir", "rien", "--prevenir", "pret"],
             "",
             ExitCode.USAGE,
             "est seul",
         ),
-        (["--add", "webhook", "--commune", "99999"], "", ExitCode.FAILED, "commune inconnue : 99999"),
-        (["--add", "webhook", "--commune", "*"], "", ExitCode.FAILED, "adresse https:// attendue"),
-        (["--add", "webhook", "--commune", "*"], "https://h.example/secret", ExitCode.FAILED, "hôte absent de"),
-        (["--add", "webhook", "--commune", "*", "--own-secret"], "http://127.0.0.1/\nabc", ExitCode.FAILED, "whsec_"),
-        (["--add", "discussion", "--commune", "*"], "exec://secret", ExitCode.FAILED, "service inconnu"),
-        (["--add", "discussion", "--commune", "*"], "mmosts://", ExitCode.FAILED, "n'admet pas"),
+        (["--channel", "webhook", "--commune", "99999"], "", ExitCode.FAILED, "commune inconnue : 99999"),
+        (["--channel", "webhook", "--commune", "*"], "", ExitCode.FAILED, "adresse https:// attendue"),
+        (["--channel", "webhook", "--commune", "*"], "https://h.example/secret", ExitCode.FAILED, "hôte absent de"),
+        (
+            ["--channel", "webhook", "--commune", "*", "--own-secret"],
+            "http://127.0.0.1/\nabc",
+            ExitCode.FAILED,
+            "whsec_",
+        ),
+        (["--channel", "discussion", "--commune", "*"], "exec://secret", ExitCode.FAILED, "service inconnu"),
+        (["--channel", "discussion", "--commune", "*"], "mmosts://", ExitCode.FAILED, "n'admet pas"),
         (["--test", "secret"], "", ExitCode.FAILED, "aucun destinataire"),
     ],
 )
@@ -151,7 +160,7 @@ def test_what_cannot_be_told_is_not_added(
 
 
 def test_a_recipient_that_does_not_answer_is_said(run: Run, server: WebServer) -> None:
-    id_ = added(run("--add", "webhook", "--commune", "13900", typed=server.url()))
+    id_ = added(run("--channel", "webhook", "--commune", "13900", typed=server.url()))
     server.status = 503
     assert run("--test", id_) == Ran(ExitCode.AWAY, "", "Erreur : réponse 503\n")
     server.status = 404

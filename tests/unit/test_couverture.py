@@ -115,7 +115,7 @@ def test_a_list_that_was_changed_by_another_way_than_an_import_is_said() -> None
     assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
     assert said.message == (
         "Le registre a été modifié hors import : l'export du 20/11/2026 donnait 120 électeurs, le registre en a 117. "
-        "Annuler cet import (import-undo), le reprendre (import-reu), puis redemander le tableau."
+        "Annuler cet import (imports --undo), le reprendre (import-reu), puis redemander le tableau."
     )
     yearly = Demande(
         type=TypeTableau.PREMIER_RECTIFICATIF, requested_at=DEMANDE.requested_at, date_tableau=date(2014, 1, 10)
@@ -131,8 +131,8 @@ def test_a_comparison_alone_gives_the_exact_number() -> None:
     assert (said.code, said.severity) == ("couverture_contredite", Severity.BLOCKING)
     assert said.message == (
         "De l'export du 10/09/2026 (120 électeurs) à celui du 20/11/2026 (125 électeurs), les mouvements en feraient "
-        "128 : le registre a été modifié hors import. Annuler ces deux imports, le dernier d'abord (import-undo), puis "
-        "les reprendre (import-reu)."
+        "128 : le registre a été modifié hors import. Annuler ces deux imports, le dernier d'abord (imports --undo), "
+        "puis les reprendre (import-reu)."
     )
 
 
@@ -203,7 +203,7 @@ def test_the_contradiction_gives_days_and_totals() -> None:
     assert said.message == (
         "De l'export du 10/09/2026 (100 électeurs) à celui du 20/11/2026 (90 électeurs), les mouvements, dits complets "
         "jusqu'au 25/11/2026, en feraient 100 : il en manque, il y en a de trop, ou ils sont comptés deux fois. "
-        "Comparer ces deux exports (import-undo, puis import-reu) sans importer ces mouvements, ou corriger leur "
+        "Comparer ces deux exports (imports --undo, puis import-reu) sans importer ces mouvements, ou corriger leur "
         "fichier."
     )
     assert list(contradictions(chain)) == [said.message]
@@ -257,7 +257,7 @@ def test_mouvements_beside_a_comparison_are_told_twice() -> None:
     assert said.message == (
         "De l'export du 10/09/2026 (100 électeurs) à celui du 20/11/2026 (102 électeurs), les mouvements en feraient "
         "104 : à ceux que donne la comparaison de ces deux exports s'en ajoutent d'un autre fichier, sans doute les "
-        "mêmes. Annuler l'import de ce fichier (import-undo), ou le corriger ; les motifs se disent à part (motifs)."
+        "mêmes. Annuler l'import de ce fichier (imports --undo), ou le corriger ; les motifs se disent à part (motifs)."
     )
     assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 10, 15): DayCount(1, 1)}))) == []
     assert list(check_couverture(DEMANDE, replace(chain, daily={date(2026, 9, 1): DayCount(2, 0)}))) == []
@@ -272,7 +272,7 @@ def test_what_waits_to_be_applied_leaves_no_totals_that_follow_each_other() -> N
     assert said.message == (
         "2 mouvements attendent encore (du 03/10/2026, état « actif » dans leur fichier) : la liste ne dit pas s'ils "
         "ont pris effet, et les totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont pris effet, "
-        "reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier (import-undo)."
+        "reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier (imports --undo)."
     )
     (said,) = check_couverture(DEMANDE, replace(vouched, waiting=[before, in_it]))
     assert said.message.startswith("3 mouvements attendent encore (du 01/09/2026 au 03/10/2026, ")

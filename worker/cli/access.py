@@ -1,4 +1,4 @@
-"""`python -m worker agents`, `recipients`, `senders`, `listeners`: who is told of a commune's files, who may ask.
+"""`python -m worker agents`, `senders`, `listeners`: who is told of a commune's files, who may ask.
 
 The addresses and the secrets of recipients are asked for, or read from the standard input: an option would stay in the
 history of the shell and in the list of processes. None is shown again.
@@ -7,7 +7,7 @@ history of the shell and in the list of processes. None is shown again.
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -46,49 +46,121 @@ _LONGEST_NAME = 255
 @click.option("--remove", metavar="NOM", help="Retirer un agent, de toutes les communes ou de --commune seulement.")
 @click.option("--end-sessions", metavar="NOM", help="Terminer les sessions d'un agent à l'écran.")
 @click.option("--forget-identity", metavar="NOM", help="Laisser un agent s'identifier par un autre compte.")
+@click.option(
+    "--channel",
+    type=one_of([Channel.CHAT, Channel.WEBHOOK]),
+    metavar="CANAL",
+    help="Ajouter une discussion ou un webhook, avec --commune ; son adresse est demandée.",
+)
+@click.option("--own-secret", is_flag=True, help="Demander le secret du webhook, au lieu d'en fabriquer un.")
+@click.option("--remove-channel", metavar="ID", help="Retirer une discussion ou un webhook.")
+@click.option("--test", metavar="ID", help="Lui envoyer un message d'essai.")
 def agents(
     *,
-    add: str | None,
     commune: str | None,
-    email: str | None,
     prevenir: Sequence[str],
+    channel: str | None,
+    own_secret: bool,
+    remove_channel: str | None,
+    test: str | None,
+    **about_agent: Any,  # noqa: ANN401 — the options of the two below
+) -> None:
+    """Lister, ajouter, retirer qui est prévenu : agents, discussions, webhooks.
+
+    Un agent voit sa commune à l'écran, et est prévenu par courriel. Une discussion s'écrit comme Apprise le veut
+    (matrixs://, mmosts://, rockets://, nctalks://, slack:// …). Un webhook est une adresse https://, d'un hôte de
+    PREFECTURE_WEBHOOK_HOSTS ; il est signé selon Standard Webhooks.
+    """
+    from worker.handlers.manage_access import remove_recipient
+
+    code = commune.upper() if commune else None
+    _check_usage(code, channel, prevenir, own_secret=own_secret, **about_agent)
+    wishes = read_wishes(prevenir)
+    with worker_database() as engine:
+        if channel and code:
+            _add_recipient(engine, Channel(channel), code, wishes, own_secret=own_secret)
+        if remove_channel:
+            with engine.begin() as connection:
+                remove_recipient(connection, remove_channel, actor=system_user())
+            click.echo(f"Destinataire {remove_channel} retiré.")
+        if test:
+            _test_recipient(engine, test)
+        with engine.begin() as connection:
+            is_added = _add_agent(connection, code, wishes, **about_agent)
+            is_changed = _change_agents(connection, code, **about_agent)
+        if not (channel or remove_channel or test or is_added or is_changed):
+            with engine.connect() as connection:
+                _show_agents(connection, code)
+            _show_recipients(engine, code)
+
+
+def _check_usage(
+    code: str | None,
+    channel: str | None,
+    prevenir: Sequence[str],
+    *,
+    add: str | None,
+    email: str | None,
     may_protect: bool | None,
+    own_secret: bool,
+    **_others: str | None,
+) -> None:
+    if add and not (code and email):
+        raise click.UsageError("--add demande aussi --commune et --email")
+    if channel and not code:
+        raise click.UsageError("--channel demande aussi --commune")
+    if prevenir and not (add or channel):
+        raise click.UsageError("--prevenir demande aussi --add ou --channel")
+    if may_protect is not None and not add:
+        raise click.UsageError("--may-protect demande aussi --add")
+    if own_secret and channel != Channel.WEBHOOK:
+        raise click.UsageError("--own-secret est pour un webhook : une discussion a son secret dans son adresse")
+    if email and not EMAIL.fullmatch(email):
+        raise click.UsageError("l'adresse électronique n'en est pas une")
+
+
+def _add_agent(
+    connection: "Connection",
+    code: str | None,
+    wishes: str | None,
+    *,
+    add: str | None,
+    email: str | None,
+    may_protect: bool | None,
+    **_others: str | None,
+) -> bool:
+    from worker.handlers.manage_access import add_agent
+
+    if not (add and code and email):
+        return False
+    if kinds := add_agent(connection, add, code, email, wishes, actor=system_user(), may_protect=may_protect):
+        click.echo(f"{add} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
+    else:
+        click.echo(f"{add} voit {code} à l'écran, et n'est prévenu de rien.")
+    return True
+
+
+def _change_agents(
+    connection: "Connection",
+    code: str | None,
+    *,
     remove: str | None,
     end_sessions: str | None,
     forget_identity: str | None,
-) -> None:
-    """Lister, ajouter, retirer des agents.
-
-    Un agent voit sa commune à l'écran, et est prévenu par courriel de ce qu'il veut savoir : fichiers prêts, échecs,
-    échéances. Les discussions et les webhooks sont dans « recipients ».
-    """
+    **_others: object,
+) -> bool:
     from worker.handlers import manage_access as access
 
-    code = commune.upper() if commune else None
-    if add and not (code and email):
-        raise click.UsageError("--add demande aussi --commune et --email")
-    if (prevenir or may_protect is not None) and not add:
-        raise click.UsageError("--prevenir et --may-protect demandent aussi --add")
-    if email and not EMAIL.fullmatch(email):
-        raise click.UsageError("l'adresse électronique n'en est pas une")
-    with worker_database() as engine, engine.begin() as connection:
-        if add and code and email:
-            actor, wishes = system_user(), read_wishes(prevenir)
-            if kinds := access.add_agent(connection, add, code, email, wishes, actor=actor, may_protect=may_protect):
-                click.echo(f"{add} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
-            else:
-                click.echo(f"{add} voit {code} à l'écran, et n'est prévenu de rien.")
-        if remove:
-            access.remove_agent(connection, remove, code, actor=system_user())
-            click.echo(f"{remove} ne sera plus prévenu.")
-        if end_sessions:
-            access.end_sessions(connection, end_sessions, actor=system_user())
-            click.echo(f"Les sessions de {end_sessions} à l'écran sont terminées.")
-        if forget_identity:
-            access.forget_identity(connection, forget_identity, actor=system_user())
-            click.echo(f"{forget_identity} sera lié au compte de sa prochaine identification.")
-        if not (add or remove or end_sessions or forget_identity):
-            _show_agents(connection, code)
+    if remove:
+        access.remove_agent(connection, remove, code, actor=system_user())
+        click.echo(f"{remove} ne sera plus prévenu.")
+    if end_sessions:
+        access.end_sessions(connection, end_sessions, actor=system_user())
+        click.echo(f"Les sessions de {end_sessions} à l'écran sont terminées.")
+    if forget_identity:
+        access.forget_identity(connection, forget_identity, actor=system_user())
+        click.echo(f"{forget_identity} sera lié au compte de sa prochaine identification.")
+    return bool(remove or end_sessions or forget_identity)
 
 
 def _show_agents(connection: "Connection", code: str | None) -> None:
@@ -100,56 +172,6 @@ def _show_agents(connection: "Connection", code: str | None) -> None:
     ]
     titles = "Agent", "Commune", "Adresse", "Prévenu de", "Électeurs protégés"
     _print_table(titles, rows, "Aucun agent : ajoutez-en un avec --add.")
-
-
-@click.command
-@click.option(
-    "--add",
-    type=one_of([Channel.CHAT, Channel.WEBHOOK]),
-    metavar="CANAL",
-    help="Ajouter une discussion ou un webhook, avec --commune ; son adresse est demandée.",
-)
-@click.option("--commune", metavar="CODE", help="Code INSEE de la commune, ou '*' pour toutes.")
-@prevenir_option
-@click.option("--own-secret", is_flag=True, help="Demander le secret du webhook, au lieu d'en fabriquer un.")
-@click.option("--remove", metavar="ID", help="Retirer un destinataire.")
-@click.option("--test", metavar="ID", help="Lui envoyer un message d'essai.")
-def recipients(
-    *,
-    add: str | None,
-    commune: str | None,
-    prevenir: Sequence[str],
-    own_secret: bool,
-    remove: str | None,
-    test: str | None,
-) -> None:
-    """Lister, ajouter, retirer, essayer des discussions et des webhooks.
-
-    Une discussion s'écrit comme Apprise le veut (matrixs://, mmosts://, rockets://, nctalks://, slack:// …). Un
-    webhook est une adresse https:// dont l'hôte est dans PREFECTURE_WEBHOOK_HOSTS ; il est signé selon Standard
-    Webhooks. Les courriels vont aux agents : voir « agents ».
-    """
-    from worker.handlers.manage_access import remove_recipient
-
-    code = commune.upper() if commune else None
-    if add and not code:
-        raise click.UsageError("--add demande aussi --commune")
-    if (prevenir or own_secret) and not add:
-        raise click.UsageError("--prevenir et --own-secret demandent aussi --add")
-    if own_secret and add != Channel.WEBHOOK:
-        raise click.UsageError("--own-secret est pour un webhook : une discussion a son secret dans son adresse")
-    kinds = read_wishes(prevenir)
-    with worker_database() as engine:
-        if add and code:
-            _add_recipient(engine, Channel(add), code, kinds, own_secret=own_secret)
-        if remove:
-            with engine.begin() as connection:
-                remove_recipient(connection, remove, actor=system_user())
-            click.echo(f"Destinataire {remove} retiré.")
-        if test:
-            _test_recipient(engine, test)
-        if not (add or remove or test):
-            _show_recipients(engine, code)
 
 
 def _add_recipient(engine: "Engine", channel: Channel, code: str, kinds: str | None, *, own_secret: bool) -> None:
@@ -213,7 +235,7 @@ def _show_recipients(engine: "Engine", code: str | None) -> None:
         for row in found
     ]
     titles = "Id", "Commune", "Canal", "Adresse", "Prévenu de", "État"
-    _print_table(titles, rows, "Aucun destinataire : ajoutez-en un avec --add.")
+    _print_table(titles, rows, "Aucune discussion, aucun webhook : ajoutez-en un avec --channel.")
 
 
 def _ask(what: str) -> str:

@@ -1,4 +1,4 @@
-"""`python -m worker import-reu`, `import-mouvements`, `import-undo` and `imports`: what enters the register."""
+"""`python -m worker import-reu`, `import-mouvements` and `imports`: what enters the register."""
 
 import json
 from collections import Counter
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from common.cli import ParsedType
 from common.french import count_of, format_number, short_date
 from worker.cli.options import (
     CODE_COMMUNE,
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
 MOST_LISTES = 12
 """Lists that are shown one by one; of more, totals."""
 SHOWN = 20
+LAST = "dernier"
 
 
 def _require_reason(_context: click.Context, _option: click.Parameter, reason: str | None) -> str:
@@ -171,7 +173,7 @@ def import_mouvements(
     """Importer des mouvements.
 
     FICHIER est un CSV (UTF-8, point-virgule) ou un classeur (.xlsx) d'inscriptions, de radiations et de changements de
-    bureau, qui s'ajoutent à ceux du registre. Un fichier corrigé s'importe après « import-undo ».
+    bureau, qui s'ajoutent à ceux du registre. Un fichier corrigé s'importe après « imports --undo ».
     """
     from worker.registre.imports.chain import find_contradictions
     from worker.registre.mouvements import importer
@@ -205,14 +207,34 @@ def import_mouvements(
     metavar="N° AAAA-MM-JJ",
     help="Dire de quel jour est l'export d'un import : ses mouvements le suivent.",
 )
+@click.option(
+    "--undo",
+    type=ParsedType("nombre", lambda text: 0 if text == LAST else whole_number(1).convert(text, None, None)),
+    is_flag=False,
+    flag_value=LAST,
+    metavar="[N°]",
+    help="Annuler un import, le dernier sans numéro : ses listes et ses bureaux redeviennent ce qu'ils étaient, ses "
+    "mouvements sont effacés.",
+)
 @reason_option
-def imports(*, show_all: bool, taken_on: tuple[int, date] | None, reason: str) -> None:
-    """Lister les imports, le dernier en tête, et les lacunes qu'ils ont laissées."""
+def imports(*, show_all: bool, taken_on: tuple[int, date] | None, undo: int | None, reason: str) -> None:
+    """Lister les imports, le dernier en tête, et les lacunes qu'ils ont laissées ; en dater ou en annuler un.
+
+    Les imports d'une liste s'annulent l'un après l'autre, en commençant par le dernier, pendant 30 jours.
+    """
+    if taken_on and undo is not None:
+        raise click.UsageError("--taken-on ou --undo, pas les deux à la fois")
     if taken_on:
         _date_import(*taken_on, reason)
-        return
-    if reason:
-        raise click.UsageError("--reason demande aussi --taken-on")
+    elif undo is not None:
+        _undo(undo or None, reason)
+    elif reason:
+        raise click.UsageError("--reason demande aussi --taken-on ou --undo")
+    else:
+        _list_imports(show_all=show_all)
+
+
+def _list_imports(*, show_all: bool) -> None:
     from common.calendrier import PARIS
     from worker.registre.imports.chain import list_gaps
     from worker.registre.imports.history import count_imports, list_imports
@@ -246,15 +268,7 @@ def _date_import(import_id: int, day: date, reason: str) -> None:
     print_recalled(redated.recalled)
 
 
-@click.command("import-undo")
-@click.argument("import_id", metavar="[N°]", type=whole_number(1), required=False)
-@reason_option
-def import_undo(import_id: int | None, *, reason: str) -> None:
-    """Annuler un import, par défaut le dernier.
-
-    Les listes et les bureaux redeviennent ce qu'ils étaient, et ses mouvements sont effacés. Les imports d'une liste
-    s'annulent l'un après l'autre, en commençant par le dernier, pendant 30 jours. N° est donné par « imports ».
-    """
+def _undo(import_id: int | None, reason: str) -> None:
     from worker.handlers.handle_preview import undo
 
     with register_database() as engine:
@@ -341,7 +355,7 @@ def _print_gaps(gaps: Sequence[Gap]) -> None:
         listes = name_some(f"liste {it.liste} de {it.code_commune}" for it in some)
         click.echo(
             f"Lacune : aucun tableau ne pourra couvrir du {short_date(since)} au {short_date(until)} ({listes}), ce "
-            "qui a changé entre ces deux exports n'est pas connu. Pour la combler : import-undo "
+            "qui a changé entre ces deux exports n'est pas connu. Pour la combler : imports --undo "
             f"{some[0].import_id}, puis le même import sans --no-compare ; ou les mouvements de cette période "
             "(import-mouvements --complete-until)."
         )

@@ -22,8 +22,8 @@ _WEB = {"HOST": "127.0.0.1", "PORT": "8000"}
 """Where `run` opens the screen, which mails link to."""
 
 REGISTER_COMMANDS = (
-    *("import-reu", "import-mouvements", "import-undo", "imports", "declare", "communes"),
-    *("forget", "agents", "recipients", "purge", "verify", "audit"),
+    *("import-reu", "import-mouvements", "imports", "declare", "communes"),
+    *("forget", "agents", "purge", "verify", "audit"),
 )
 """The worker's own, on the embedded database."""
 

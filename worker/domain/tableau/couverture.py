@@ -281,7 +281,7 @@ def _check_rows(demande: Demande, chain: Chain) -> Iterator[AnomalieCouverture]:
         _CONTRADICTION,
         f"Le registre a été modifié hors import : l'export du {short_date(link.taken_on)} donnait "
         f"{count_of(link.electeurs or 0, 'électeur')}, le registre en a {format_number(chain.listed or 0)}. Annuler "
-        "cet import (import-undo), le reprendre (import-reu), puis redemander le tableau.",
+        "cet import (imports --undo), le reprendre (import-reu), puis redemander le tableau.",
     )
 
 
@@ -372,7 +372,7 @@ def check_first(
                 "Le registre a été modifié hors import : d'après les mouvements, il y avait "
                 f"{count_of(number, 'électeur')} avant ce tableau ({titre}), et {format_number(found.get(key, 0))} "
                 f"d'après l'export du {short_date(link.taken_on)}. Annuler les imports qui suivent cet export, le "
-                "dernier d'abord (import-undo), puis les reprendre (import-reu).",
+                "dernier d'abord (imports --undo), puis les reprendre (import-reu).",
             )
             return
 
@@ -399,16 +399,16 @@ def _on_totals(chain: Chain, before: Link, link: Link, expected: int) -> str:
         return (
             f"{totals}, dits complets jusqu'au {short_date(word.complete_until)}, en feraient "
             f"{format_number(expected)} : il en manque, il y en a de trop, ou ils sont comptés deux fois. Comparer ces "
-            "deux exports (import-undo, puis import-reu) sans importer ces mouvements, ou corriger leur fichier."
+            "deux exports (imports --undo, puis import-reu) sans importer ces mouvements, ou corriger leur fichier."
         )
     if not chain.has_other_mouvements(before, link):
         return (
             f"{totals} en feraient {format_number(expected)} : le registre a été modifié hors import. Annuler ces deux "
-            "imports, le dernier d'abord (import-undo), puis les reprendre (import-reu)."
+            "imports, le dernier d'abord (imports --undo), puis les reprendre (import-reu)."
         )
     return (
         f"{totals} en feraient {format_number(expected)} : à ceux que donne la comparaison de ces deux exports s'en "
-        "ajoutent d'un autre fichier, sans doute les mêmes. Annuler l'import de ce fichier (import-undo), ou le "
+        "ajoutent d'un autre fichier, sans doute les mêmes. Annuler l'import de ce fichier (imports --undo), ou le "
         "corriger ; les motifs se disent à part (motifs)."
     )
 
@@ -429,7 +429,8 @@ def _on_waiting(waiting: Sequence[WaitingMouvements]) -> str:
     return (
         f"{said} encore ({span(waiting[0].day, waiting[-1].day)}, état « actif » dans leur fichier) : la liste ne dit "
         "pas s'ils ont pris effet, et les totaux de ce tableau et du suivant ne se suivraient pas. S'ils ont pris "
-        "effet, reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier (import-undo)."
+        "effet, reprendre un export du REU qui les montre (import-reu) et annuler l'import de ce fichier "
+        "(imports --undo)."
     )
 
 

@@ -159,7 +159,7 @@ def _refuse_followed(connection: Connection, import_id: int) -> None:
     if found := connection.execute(later).one_or_none():
         raise ImportRefusedError(
             f"l'import {found.id} ({found.file_name}) a remplacé ensuite la liste {found.liste} de "
-            f"{found.code_commune} : annulez-le d'abord (import-undo {found.id})",
+            f"{found.code_commune} : annulez-le d'abord (imports --undo {found.id})",
             on_screen=f"un autre export ({found.file_name}) a repris ensuite la liste {found.liste} : "
             "annulez-le d'abord",
         )

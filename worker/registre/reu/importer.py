@@ -278,7 +278,8 @@ def _describe_zeros(electeurs: int) -> Sequence[str]:
         (
             "un tableur a retiré les zéros en tête des codes (code postal, département ou commune de naissance) de "
             f"{count_of(electeurs, 'électeur')} : les fichiers de ces listes ne seront pas à déposer. Reprenez "
-            "l'export d'ELIRE sans l'ouvrir dans un tableur ; si cet import est fait, annulez-le d'abord (import-undo)"
+            "l'export d'ELIRE sans l'ouvrir dans un tableur ; si cet import est fait, annulez-le d'abord "
+            "(imports --undo)"
         ),
     )
 
@@ -437,7 +438,7 @@ def _refuse_late(connection: Connection, listes: Collection[ListeKey], link: _Li
                     f"{liste.code_commune}, et celui-ci, du {jour:%d/%m/%Y}, vient trop tard"
                 )
                 raise ImportRefusedError(
-                    f"{late} : annulez d'abord l'autre (import-undo), ou corrigez son jour (imports --taken-on)",
+                    f"{late} : annulez d'abord l'autre (imports --undo), ou corrigez son jour (imports --taken-on)",
                     on_screen=f"{late} : vérifiez le jour ; s'il est juste, votre administrateur peut annuler l'autre",
                 )
 
