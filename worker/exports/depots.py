@@ -102,7 +102,7 @@ def lacks_fingerprint(connection: Connection, export_id: int) -> bool:
 
 
 def write_fingerprint(connection: Connection, export_id: int, fingerprint: Fingerprint) -> None:
-    """Keep the fingerprint of a deposited file, unless somebody has kept one meanwhile, or it has no use any more."""
+    """Store the fingerprint of a deposited file, unless one is stored already or a later deposit replaced it."""
     connection.execute(
         update(Depot)
         .where(Depot.export_id == export_id, _LACKING)

@@ -183,7 +183,7 @@ def _has_right_modes(path: Path, state: os.stat_result) -> bool:
 
 
 UNKNOWN_SECONDS = 24 * 3600
-"""A file that no row knows is left alone for a day: somebody may be at work on the volume."""
+"""A file without a row is reported after a day only: an operator may be working on the volume."""
 
 _SLICE = 500
 
@@ -206,14 +206,13 @@ class Orphan(NamedTuple):
 def find_orphans(
     engine: Engine, storage: Storage, code_commune: str | None = None, *, seconds: float = UNKNOWN_SECONDS
 ) -> Iterator[Orphan]:
-    """Look through the volume, or one commune's directory; hidden files, which somebody writes, are not looked at."""
+    """List the orphans of the volume, or of one commune's directory; hidden files are still being written: skipped."""
     paths = _list_files(storage, code_commune)
     while some := list(islice(paths, _SLICE)):
         yield from _find(engine, some, seconds)
 
 
 def _list_files(storage: Storage, code_commune: str | None) -> Iterator[Path]:
-    """Of `code_commune`, a code that was checked, or of all."""
     for directory in sorted(storage.root.glob(code_commune or "[0-9]*")):
         yield from (path for path in sorted(directory.glob("*")) if not path.name.startswith("."))
 
@@ -246,7 +245,6 @@ def _read_rows(engine: Engine, names: Iterable[str]) -> Mapping[tuple[str, str],
 
 
 def _age(path: Path) -> float:
-    """Seconds since the last byte; nothing for a file that has just gone."""
     try:
         return time.time() - path.lstat().st_mtime
     except FileNotFoundError:

@@ -1,8 +1,8 @@
 """Files older than the delay leave the volume; their rows stay, with their counts and their SHA-256.
 
-A row is marked before its files are removed, so that nobody is offered a file that is gone. The mark is `purged_at`,
-with PURGE as owner until the files are gone: what a killed purge has left is found by it. Files are removed while the
-row is locked: each once, whoever else is at work, and never one that was made again meanwhile.
+A row is marked before its files are removed, so that the screen never offers a file that is gone. The mark is
+`purged_at`, with PURGE as owner until the files are gone: a later purge finds by it what a killed one has left. Files
+are removed while the row is locked: once each, and never a file that was made again meanwhile.
 """
 
 from collections.abc import Iterable, Iterator, Sequence
@@ -35,7 +35,7 @@ _MARKED, _REMOVED = 500, 20
 """Rows of one transaction; of the second its locks are held while the disk works."""
 
 _LOOKED_AT_SECONDS = 48 * 3600
-"""A file that nobody looked at in two days, since no notifier ran, is left to `verify`."""
+"""After two days without a notifier, `verify` reports the file."""
 
 _DAY_SECONDS, _CENTURY_DAYS = 24 * 3600, 36_525
 
@@ -140,7 +140,6 @@ def mark_again(engine: Engine, export_ids: Sequence[int]) -> None:
 
 
 def _seconds(days: float) -> float:
-    """At most what databases can count back."""
     return min(days, _CENTURY_DAYS) * _DAY_SECONDS
 
 

@@ -39,7 +39,7 @@ _NAME = re.compile(rf"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.(?:{'|'.join(_EXTENS
 
 
 class ForeignNameError(OSError):
-    """A row names a file that cannot be one of ours: whoever wrote it may mean a stranger's."""
+    """A row has a file name that the worker never writes: it may lead to a foreign file."""
 
 
 @dataclass(frozen=True)
@@ -156,7 +156,6 @@ def _read_token(root: Path) -> str | None:
 
 
 def _write_token(root: Path, token: str) -> None:
-    """Whole or not at all, whoever else marks it at the same time."""
     temporary = root / f"{SENTINEL}.{uuid4().hex}.part"
     try:
         with temporary.open("x", encoding="ascii") as file:
@@ -342,7 +341,6 @@ def translate_disk_errors() -> Iterator[None]:
 
 
 def _unlink(path: Path) -> int | None:
-    """Remove a file and tell its size; None when there is none."""
     try:
         size = path.lstat().st_size
         path.unlink()

@@ -93,7 +93,6 @@ def _read_lignes(section: Section, index: int) -> Section:
 
 
 def _refusal(error: ValidationError, before: Sequence[str | int] = ()) -> RefusedError:
-    """The first thing that is wrong; `before`: where what was read is."""
     first = error.errors()[0]
     place = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in (*before, *first["loc"])[1:])
     message = _EXPECTED.get(first["type"], first["msg"])

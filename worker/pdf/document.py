@@ -189,8 +189,6 @@ class _Info(pdfdoc.PDFInfo):
 
 
 class _Canvas(Canvas):
-    """What the stubs do not know."""
-
     _doc: pdfdoc.PDFDocument
 
 
@@ -285,14 +283,12 @@ class _Rows(NamedTuple):
 
 
 class _Leaf(NamedTuple):
-    """What one mark is: a title, a paragraph."""
-
     number: int
     role: str
 
 
 class Marks:
-    """Says what each thing drawn is, to nobody: in a form, which pages show as a whole, nothing is tagged."""
+    """Tags nothing: the content of a form, which pages show as a whole, must not be tagged."""
 
     @contextmanager
     def element(self, _role: str) -> Iterator[None]:

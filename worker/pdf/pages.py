@@ -252,6 +252,5 @@ class _Masthead:
 
 
 def _split_titre(style: Style, titre: str, width: float) -> tuple[str, str]:
-    """A title too long for one line, and what it says in parentheses, which is set below it, smaller."""
     main, mark, rest = titre.partition(" (")
     return (f"{main} ", f"({rest}") if mark and style.width(titre) > width else (titre, "")

@@ -57,7 +57,7 @@ def draw_bilan(pages: Pages, bilan: Bilan, *, is_commune: bool, after: float) ->
 
 
 class Ending:
-    """Notes and signatures, on one page with what they end, so that nobody signs a page where there is nothing else."""
+    """Notes and signatures, on one page with what they end: no page has signatures alone."""
 
     def __init__(self, styles: Styles, notes: tuple[str, ...], signatures: Signatures | None) -> None:
         self._styles = styles
@@ -70,7 +70,7 @@ class Ending:
 
     @property
     def is_signed(self) -> bool:
-        """Whether somebody signs."""
+        """Whether there are signatures."""
         return self._signatures is not None
 
     def draw(self, pages: Pages) -> None:
@@ -116,7 +116,6 @@ def _height_of_signatures(styles: Styles, signatures: Signatures) -> float:
 
 
 def _draw_signatures(pages: Pages, signatures: Signatures) -> None:
-    """Draw the place and date to complete, a line for each signature, the seal's place at the right."""
     styles = pages.styles
     pages.need(_height_of_signatures(styles, signatures))
     pages.y -= _BEFORE_SIGNATURES
@@ -141,7 +140,6 @@ def _break(style: Style, text: str) -> Sequence[str]:
 
 
 def _draw_lieu(pages: Pages, style: Style, lieu: str) -> None:
-    """« Fait à LIBREVILLE, le … », a line in the place of the points."""
     lines = [*_break(style, lieu)]
     lines[-1] = lines[-1].rstrip(" …")
     pages.text("P", style, lines)
@@ -152,7 +150,6 @@ def _draw_lieu(pages: Pages, style: Style, lieu: str) -> None:
 
 
 def _draw_places(pages: Pages, signatures: Signatures, row: int) -> None:
-    """Draw one row of places, as many as in each other row but the last."""
     style = pages.styles.heading
     rest = WIDTH - (_SEAL + 2 * _GUTTER if signatures.has_seal else 0)
     width = min(_PLACE_WIDTH, (rest + _GUTTER) / _ACROSS - _GUTTER)
@@ -245,7 +242,6 @@ def render_letter(head: Tableau, paragraphs: Sequence[str], sink: PdfSink) -> in
 
 
 def _draw_recapitulatif(pages: Pages, sections: Sequence[Section], ending: Ending) -> None:
-    """Draw one table: a row of numbers for each bureau, then for the commune, in the order they come."""
     has_others = any(section.bilan.others for section in sections)
     table = Table(pages, _columns_of_bilan(has_others=has_others))
     pages.run(table.heading_height, table.show_heading(pages.body_top))
@@ -277,8 +273,6 @@ def _draw_sections(pages: Pages, tableau: Tableau, ending: Ending) -> None:
 
 @dataclass
 class _Reading:
-    """A part whose lines are being read, once."""
-
     partie: Partie
     lignes: Iterator[Ligne]
     read: list[Ligne]
@@ -286,8 +280,6 @@ class _Reading:
 
 
 class _SectionDrawer:
-    """Draws the sections of one document."""
-
     def __init__(self, pages: Pages, tableau: Tableau) -> None:
         columns, self._values = _columns_of_ligne(has_nationalite=tableau.has_nationalite, has_dates=tableau.has_dates)
         self._pages = pages
@@ -337,7 +329,6 @@ class _SectionDrawer:
         return room >= 0
 
     def _height_around(self, partie: Partie) -> float:
-        """Of the title of a part and its total."""
         titre = len(self._styles.partie.break_text(partie.titre, WIDTH)) * self._styles.partie.leading
         return _BEFORE_TITRE + titre + _AFTER_TITRE + self._height_of_total(partie)
 
@@ -373,7 +364,6 @@ class _SectionDrawer:
         pages.text("P", styles.strong, styles.strong.break_text(partie.total, WIDTH))
 
     def _draw_titre(self, role: str, titre: str, after: float) -> None:
-        """Draw a part's title, where there is room for what comes after it."""
         pages, style = self._pages, self._styles.partie
         lines = style.break_text(titre, WIDTH)
         height = len(lines) * style.leading + _AFTER_TITRE

@@ -151,7 +151,6 @@ class Table:
         self._pages.begin_next()
 
     def _flush(self) -> None:
-        """Draw the rows of this page."""
         if count := self._rows.count:
             block: Any = self._rows
             self._pages.canvas.drawText(block)
@@ -159,7 +158,6 @@ class Table:
             self._rows.clear()
 
     def _draw_titles(self, y: float, tags: Marks) -> None:
-        """Draw the titles of the columns from `y` down, each above its column."""
         canvas, style = self._pages.canvas, self._heading
         lefts = accumulate((column.width + GAP for column in self._columns), initial=LEFT)
         bottom = y - self.heading_height
@@ -249,7 +247,6 @@ class RowSetter:
 
 
 def _stack(leading: float, lines: Sequence[bytes]) -> bytes:
-    """Show lines one below the other, and come back to the first."""
     if len(lines) == 1:
         return lines[0]
     return b" T*".join(lines) + b" 0 %g Td" % (leading * (len(lines) - 1))

@@ -3,13 +3,12 @@
 import csv
 import io
 from collections.abc import Iterable, Iterator
-from functools import cache, lru_cache
+from functools import cache
 from itertools import islice
-from typing import IO, Any, NamedTuple
+from typing import IO, Any
 
 import psycopg
-from sqlalchemy import Connection, Dialect, Select
-from sqlalchemy.engine import Compiled
+from sqlalchemy import Connection, Select
 from sqlalchemy.exc import OperationalError
 
 from schemas.vocabulary import Liste
@@ -38,35 +37,22 @@ def write_csv(
         ExportError: a value cannot be written without a quote.
     """
     sink.write(HEADER)
-    query = _Query(spec.liste, cleaning, separators or cleaning)
+    query = _select(spec.liste, cleaning=cleaning, replace_separators=separators or cleaning)
     if connection.dialect.name == "postgresql":
         return _copy(connection, query, spec, sink, progress)
-    rows = connection.execute(_select(query), spec.parameters, execution_options=STREAM)
+    rows = connection.execute(query, spec.parameters, execution_options=STREAM)
     return _write_rows(rows, sink, progress)
 
 
-class _Query(NamedTuple):
-    liste: Liste
-    cleaning: bool
-    replace_separators: bool
-
-
 @cache
-def _select(query: _Query) -> Select[Any]:
-    return select_electeurs(
-        AnyListe(query.liste), COLUMNS, cleaning=query.cleaning, replace_separators=query.replace_separators
-    )
+def _select(liste: Liste, *, cleaning: bool, replace_separators: bool) -> Select[Any]:
+    return select_electeurs(AnyListe(liste), COLUMNS, cleaning=cleaning, replace_separators=replace_separators)
 
 
-@lru_cache(maxsize=16)
-def _compile(query: _Query, dialect: Dialect) -> Compiled:
-    return _select(query).compile(dialect=dialect, compile_kwargs={"render_postcompile": True})
-
-
-def _copy(connection: Connection, query: _Query, spec: ListeSpec, sink: Sink, progress: Progress) -> int:
+def _copy(connection: Connection, query: Select[Any], spec: ListeSpec, sink: Sink, progress: Progress) -> int:
     driver = connection.connection.driver_connection
     assert isinstance(driver, psycopg.Connection)  # noqa: S101 — the dialect says so; tells mypy
-    compiled = _compile(query, connection.dialect)
+    compiled = query.compile(dialect=connection.dialect, compile_kwargs={"render_postcompile": True})
     statement = f"COPY ({compiled}) TO STDOUT WITH (FORMAT csv, DELIMITER ';')"
     parameters = {**compiled.params, **spec.parameters}
     written = 0

@@ -74,7 +74,7 @@ NOM, PRENOMS, DATE, COMMUNE, PAYS = (_PLACES[source] for source in (*_WHO, Elect
 """The places of the values that identify an elector."""
 
 _MOVES_BY_ITSELF = {Electeur.numero_general, Bureau.libelle, Bureau.code_canton, Bureau.code_circonscription}
-"""What is no change of the elector: numbers that each list gives anew, and what is said of her whole bureau."""
+"""Columns whose change is not one of the elector: numbers of each list, and facts of a whole bureau."""
 
 _CONTENTS = [place for place, column in enumerate(READ_COLUMNS) if column.source not in _MOVES_BY_ITSELF]
 _SLASHED = re.compile(r"(\d{2})/(\d{2})/(\d{4})", re.ASCII)

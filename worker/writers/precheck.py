@@ -75,7 +75,7 @@ class Anomaly:
     prenoms: str = ""
     naissance: str = ""
     is_of_file: bool = False
-    """Whether it is said of the file as a whole, in words that name nobody: the record keeps them."""
+    """Whether it concerns the file as a whole: the message names no elector and is stored in the row."""
 
 
 @dataclass
@@ -97,7 +97,8 @@ class Census:
 def take_census(connection: Connection, spec: ListeSpec) -> Census:
     """Count the electors of age, and the minors who are left out.
 
-    Where the import has looked, nobody without a fact is a minor, has a general number or has lost a zero.
+    After an import with cached findings, only electors with a finding can be minors, have a general number or a lost
+    zero.
     """
     census = Census()
     of_all, of_some = _census_queries(spec.liste, spec.look.scope)
@@ -317,7 +318,6 @@ class _Precheck:
 
 
 def _ruin_of(text: str) -> Kind | None:
-    """Return how a value is surely ruined, if it is: its other defects are then not worth a line of the report."""
     if is_altered(text):
         return rules.ALTERED_TEXT
     return rules.GARBLED_TEXT if is_garbled(text) else None
@@ -339,7 +339,6 @@ def _among(spec: AnyListe, scope: Scope, fact: Fact) -> ColumnElement[bool]:
 
 
 def _who() -> Iterator[SQLColumnExpression[Any]]:
-    """What the report says of an elector, as the file writes it."""
     yield from (Electeur.numero_ordre, Electeur.numero_general)
     for column in (Electeur.code_bureau, Electeur.nom_naissance, Electeur.prenoms, Electeur.date_naissance):
         yield over_clean_values(type_coerce(column, Text)).label(column.key)
@@ -348,8 +347,8 @@ def _who() -> Iterator[SQLColumnExpression[Any]]:
 class _Suspects(NamedTuple):
     """The ids of the electors with an anomaly, one more than FEW at most; then what is wrong with them.
 
-    Where the import has looked, the ids are those of whom it found something: to ask all the rules of a list in which
-    nobody is wrong takes longer than to write it.
+    After an import with cached findings, the ids are those of electors with a finding: running all rules on a clean
+    list takes longer than writing it.
     """
 
     few: Select[Any]

@@ -169,7 +169,7 @@ def validate_xml(path: Path, xsd: Path | None = None) -> None:
     """Check a finished file, in flat memory, without entities or network.
 
     Raises:
-        SchemaMismatchError: names the element, and the elector by her rank in the file; never a value.
+        SchemaMismatchError: names the element, and the elector by rank in the file; never a value.
     """
     schema = load_schema(xsd or OUR_XSD)
     target: Any = _Nothing()
@@ -209,7 +209,7 @@ def load_schema(xsd: Path) -> etree.XMLSchema:
 
 
 def _where(path: Path, schema: etree.XMLSchema, message: str) -> str:
-    """The element at fault, and the elector when it is one of hers; slow, for failures only."""
+    """The element at fault, and the rank of its elector; slow, for failures only."""
     found = _ELEMENT.search(message)
     if not found:
         return ""

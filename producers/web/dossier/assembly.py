@@ -146,7 +146,7 @@ _PRIVACY = (
 
 @dataclass(frozen=True)
 class SealedFile:
-    """A file of the record, found intact and held open, so that nobody can change it before it leaves."""
+    """A file of the record, found intact and held open, so that it cannot be swapped before it leaves."""
 
     file: AskedFile
     delivery: Delivery
@@ -311,7 +311,7 @@ def _seal(root: Path, file: AskedFile, opened: ExitStack) -> SealedFile:
 
 
 def _read_differences(root: Path, file: AskedFile) -> Sequence[dict[str, Any]]:
-    """Who differs, from the file beside a tableau, intact; nobody where it has none."""
+    """The electors who differ, from the intact file beside a tableau; empty when it has none."""
     if Piece.RECONCILIATION not in file.pieces:
         return ()
     with closing(open_asked(root, file, Piece.RECONCILIATION)) as delivery:

@@ -15,7 +15,7 @@ from producers.web.page_context import AWAY, BROKEN, GONE, UNPROCESSABLE, PageCo
 from schemas.vocabulary import Liste, Piece
 
 _FIELDS = ("export", *(liste.value for liste in Liste))
-"""What the form is made of: a choice for each list, and as many tableaux as she likes."""
+"""The fields of the form: a choice for each list, and any number of tableaux."""
 _MOST = 100
 _ADVICE = "Le dossier n'a pas été préparé : prévenez votre administrateur, puis redemandez ce fichier."
 
@@ -77,7 +77,6 @@ def _seal(context: PageContext, files: Sequence[AskedFile]) -> Dossier:
 
 
 def _declare(context: PageContext, dossier: Dossier) -> None:
-    """Each file of the dossier was taken, if all of it was."""
     dossier.close()
     if not dossier.is_complete:
         return
@@ -86,7 +85,6 @@ def _declare(context: PageContext, dossier: Dossier) -> None:
 
 
 def _chosen(context: PageContext) -> Sequence[AskedFile]:
-    """The files that the address names, in the order of the dossier."""
     query = context.request.query_params
     numbers = read_numbers(words for name in _FIELDS for words in query.getlist(name))
     made = read_made(context.services.state, context.commune.code, numbers)
@@ -130,6 +128,5 @@ def _say_lacking(context: PageContext, lists: Mapping[Liste, Sequence[AskedFile]
 
 
 def _is_deposited(files: Sequence[AskedFile]) -> bool:
-    """Whether the last file of a list was, and stands: it needs no other copy."""
     last = pick(files)
     return last is not None and last.deposited_on is not None

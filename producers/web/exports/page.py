@@ -136,7 +136,6 @@ def _give(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delive
 
 
 def _declare(context: PageContext, asked: AskedFile, piece: Piece, delivery: Delivery) -> None:
-    """The file was taken, if all of it was."""
     delivery.close()
     if delivery.is_complete:
         context.services.spool.send(context.download_of(asked, piece))

@@ -158,7 +158,6 @@ class Spool:
 
 
 def _digest(event_id: str) -> str:
-    """What stands for an id, of any Unicode, in the name of a file."""
     return hashlib.sha256(event_id.encode()).hexdigest()[:32]
 
 

@@ -33,7 +33,7 @@ class Recorded:
 
 @dataclass
 class Delivery:
-    """A verified file on its way: an iterator over its bytes, from one open file that nobody can swap."""
+    """A verified file on its way: an iterator over the bytes of one open file, which cannot be swapped."""
 
     recorded: Recorded
     file: BinaryIO

@@ -174,7 +174,6 @@ def _recognise(uploaded: UploadedFile, known: _KnownFiles, comparison: CsvCompar
 
 
 def _compare(context: PageContext, made: AskedFile, uploaded: UploadedFile, content: IO[bytes]) -> CsvComparison | None:
-    """Beside the file that was made, while it is kept."""
     if made.format != "csv" or uploaded.extension != "csv" or uploaded.is_zip or made.purged_at:
         return None
     with (

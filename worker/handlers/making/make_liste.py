@@ -175,7 +175,7 @@ class DepotComparison:
 
     @classmethod
     def begin(cls, engine: Engine, storage: Storage, export: Export) -> Self:
-        """Find what to compare with; take the fingerprint of the deposited file where nobody has done it yet."""
+        """Find the last deposited file of the list; take its fingerprint if it has none yet."""
         last = None
         if FORMATS[export.format].may_be_deposited:
             with snapshot(engine) as connection, Session(connection) as session:
@@ -198,7 +198,7 @@ class DepotComparison:
             self.expected = expect(known, *self.days)
 
     def describe(self, file: Path) -> dict[str, Any] | None:
-        """For the row: how the finished file differs, or why nobody can tell; None without a deposit."""
+        """For the row: how the finished file differs, or why it was not compared; None without a deposit."""
         if self.last is None:
             return None
         about = {

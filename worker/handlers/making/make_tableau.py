@@ -279,9 +279,9 @@ class TableauSubject:
         )
 
     def _on_liste(self, spec: ListeSpec, ours: Severity) -> Iterator[Anomaly]:
-        """What blocks the list file and is said of an elector whom the tableau shows as she comes.
+        """Blocking anomalies of the list file about electors whom the tableau shows as arriving.
 
-        The tableau is read once more only when somebody on the list is accused; nothing is kept of the accused.
+        The tableau is read once more only when the list has such an anomaly.
         """
         arrivals: Mapping[Identite, bool] | None = None
         for anomaly in find_anomalies_of_electeurs(self.register.connection, spec, ours=ours):
@@ -292,7 +292,7 @@ class TableauSubject:
                     yield anomaly
 
     def _arrivals(self) -> Mapping[Identite, bool]:
-        """Who comes onto the list of a bureau, and whether her address is masked wherever she is shown.
+        """The electors who come onto the list of a bureau; True where the address is masked on every line.
 
         Not whose inscription waits: who is on the list already is another one, or `deja_inscrit` blocks it.
         """
@@ -306,7 +306,7 @@ class TableauSubject:
         return arrivals
 
     def _is_wrong(self, anomaly: Anomaly, *, is_protegee: bool) -> bool:
-        """Whether she should not count, or a value is wrong that is printed."""
+        """Whether the elector should not count, or a printed value is wrong."""
         if anomaly.code == TWICE.code or anomaly.column == _BUREAU:
             return True
         if anomaly.column == _NATIONALITE:
@@ -338,7 +338,6 @@ class TableauSubject:
 
 
 def _at(source: MouvementSource, chain: Chain, link: Link | None) -> MouvementSource:
-    """The same with the list of an export; None: the list as it is now."""
     if link is None:
         return source
     exports = frozenset(it.import_id for it in chain.links)
@@ -346,12 +345,11 @@ def _at(source: MouvementSource, chain: Chain, link: Link | None) -> MouvementSo
 
 
 def _key(nom: str, prenoms: str, naissance: str) -> Identite:
-    """An elector by what a line of the report says of her."""
     return identite(nom, prenoms, naissance, "", "")
 
 
 def _describe_guess(guess: Row[Any]) -> Anomaly:
-    """A remark that names an elector who was told from her homonyms by a guess, and says what was assumed."""
+    """A remark that names an elector who was matched among homonyms by a guess, and gives the assumption."""
     before, after = (
         f"bureau {bureau or SANS_BUREAU}, n° {numero or NUMERO_PROVISOIRE}"
         for bureau, numero in (
