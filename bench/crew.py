@@ -200,8 +200,7 @@ class Notifiers:
                 "PREFECTURE_DATABASE_URL": self._task.url,
                 "PREFECTURE_AMQP_URL": self._amqp_url,
                 "PREFECTURE_EXPORTS_DIR": str(self._task.exports),
-                "PREFECTURE_SMTP_HOST": self.mailbox.host,
-                "PREFECTURE_SMTP_PORT": str(self.mailbox.port),
+                "PREFECTURE_SMTP_SERVER": f"smtp://{self.mailbox.host}:{self.mailbox.port}",
                 "PREFECTURE_PUBLIC_URL": "https://prefecture.example",
                 "LIMIT_SWEEP_SECONDS": "3600",
             }

@@ -43,7 +43,7 @@ for secret in web_secret web_proxy_secret; do
     [ -s $secret ] || od -An -N32 -tx1 /dev/urandom | tr -d ' \n' >$secret
 done
 # Empty where there is none.
-for secret in smtp_password web_oidc_client_secret; do
+for secret in smtp_server web_oidc_client_secret; do
     [ -e $secret ] || : >$secret
 done
 # The same addresses for deploy/tls.yml, made from the others each time: each server is checked against our authority.

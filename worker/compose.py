@@ -169,12 +169,5 @@ def build_mailer(settings: Settings) -> "Mailer":
     """The mail server of the settings, or the folder when there is none."""
     from worker.notifier.channels.mail import FolderMailer, SmtpMailer
 
-    if not settings.smtp_host:
-        return FolderMailer(settings.mail_dir)
-    return SmtpMailer(
-        settings.smtp_host,
-        settings.smtp_port,
-        settings.smtp_security,
-        settings.smtp_user,
-        settings.smtp_password,
-    )
+    server = settings.mail_server
+    return SmtpMailer(*server) if server else FolderMailer(settings.mail_dir)

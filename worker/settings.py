@@ -4,7 +4,8 @@ Read at the entry points only. common/settings.py lists every variable with its 
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple
+from urllib.parse import unquote, urlsplit
 
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
@@ -38,7 +39,41 @@ _CODES = {
     Liste.COMPLEMENTAIRE_MUNICIPALE: "M",
 }
 
+_SMTP: dict[str, tuple[Literal["none", "starttls", "tls"], int]] = {
+    "smtp": ("none", 25),
+    "smtp+starttls": ("starttls", 587),
+    "smtps": ("tls", 465),
+}
+
 ReminderDays = Annotated[tuple[Annotated[int, Field(ge=0, le=366)], ...], BeforeValidator(split_words)]
+
+
+class MailServer(NamedTuple):
+    """A mail server, as its address says: `smtp://`, `smtp+starttls://` or `smtps://`, account:password@host:port."""
+
+    host: str
+    port: int
+    security: Literal["none", "starttls", "tls"]
+    user: str
+    password: SecretStr
+
+    @classmethod
+    def parse(cls, address: str) -> "MailServer":
+        """Read the address; account and password are percent-encoded.
+
+        Raises:
+            ValueError: it is none; the text quotes nothing of it.
+        """
+        try:
+            parts = urlsplit(address)
+            security, port = _SMTP[parts.scheme]
+            user, password = unquote(parts.username or ""), SecretStr(unquote(parts.password or ""))
+            server = cls(parts.hostname or "", parts.port or port, security, user, password)
+        except (KeyError, ValueError):
+            server = None
+        if server is None or not server.host:
+            raise ValueError("une adresse est attendue, comme smtps://compte:motdepasse@serveur:465")
+        return server
 
 
 class Settings(EnvironmentSettings):
@@ -64,11 +99,7 @@ class Settings(EnvironmentSettings):
     xsd_path: Path | None = None
 
     public_url: str = ""
-    smtp_host: str = ""
-    smtp_port: int = 25
-    smtp_security: Literal["none", "starttls", "tls"] = "none"
-    smtp_user: str = ""
-    smtp_password: SecretStr = SecretStr("")
+    smtp_server: SecretStr = SecretStr("")
     mail_from: str = "module-prefecture@localhost"
     webhook_hosts: Words = ()
     reminder_days: ReminderDays = (10, 3)
@@ -92,6 +123,19 @@ class Settings(EnvironmentSettings):
     def event_source(self) -> str:
         """The `source` of our events: the address of the screen tells installations apart."""
         return self.public_url or SOURCE
+
+    @property
+    def mail_server(self) -> "MailServer | None":
+        """The mail server, where one is set."""
+        address = self.smtp_server.get_secret_value()
+        return MailServer.parse(address) if address else None
+
+    @field_validator("smtp_server")
+    @classmethod
+    def _check_smtp_server(cls, address: SecretStr) -> SecretStr:
+        if address.get_secret_value():
+            MailServer.parse(address.get_secret_value())
+        return address
 
     @field_validator("type_liste_codes")
     @classmethod

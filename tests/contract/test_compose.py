@@ -228,7 +228,7 @@ def test_each_process_is_given_its_own_accounts_only(ours: dict[str, Any]) -> No
             "prefecture_database_url": f"database_{account}_url",
             "prefecture_amqp_url": f"broker_{account}_url",
         }
-    assert set(_secrets(ours["notifier"]).values()) == {"database_notifier_url", "broker_notifier_url", "smtp_password"}
+    assert set(_secrets(ours["notifier"]).values()) == {"database_notifier_url", "broker_notifier_url", "smtp_server"}
     assert _secrets(ours["migrate"]) == {"prefecture_database_url": "database_owner_url"}
     assert _secrets(ours["web"]) == {
         "prefecture_state_url": "database_ecran_url",

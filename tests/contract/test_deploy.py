@@ -152,7 +152,7 @@ def test_the_script_makes_every_secret_that_compose_wants(secrets: Path, monkeyp
     assert secrets.stat().st_mode & 0o777 == 0o700
     assert {path.stat().st_mode & 0o777 for path in secrets.iterdir()} == {0o644}
 
-    passwords = {path.name: path.read_text() for path in secrets.glob("*_password") if path.name != "smtp_password"}
+    passwords = {path.name: path.read_text() for path in secrets.glob("*_password")}
     assert len(set(passwords.values())) == len(passwords) == 21
     assert {len(password) for password in passwords.values()} == {48}
     for path in secrets.glob("*_url"):

@@ -99,8 +99,7 @@ class Place(NamedTuple):
             amqp_url=SecretStr(self.amqp_url),
             home=self.exports.parent,
             exports_dir=self.exports,
-            smtp_host="127.0.0.1",
-            smtp_port=self.smtp_port,
+            smtp_server=SecretStr(f"smtp://127.0.0.1:{self.smtp_port}"),
         )
 
 

@@ -126,7 +126,7 @@ class Town:
             "PREFECTURE_HOME": str(folder),
             "LIMIT_KNOWN_SENDERS_ONLY": "0",
             **SHORTENED,
-        } | ({"PREFECTURE_SMTP_HOST": "127.0.0.1", "PREFECTURE_SMTP_PORT": str(smtp_port)} if smtp_port else {})
+        } | ({"PREFECTURE_SMTP_SERVER": f"smtp://127.0.0.1:{smtp_port}"} if smtp_port else {})
         self._processes: list[Process] = []
 
     def start_worker(self, *arguments: str, **environment: str) -> Process:

@@ -215,7 +215,10 @@ def test_to_run_otherwise_for_a_day_and_have_nobody_know(desk: FilesDesk, log: L
     """What a process runs with is a line, once per change; no secret is in it."""
     url = desk.engine.url.render_as_string(hide_password=False)
 
-    given: dict[str, Any] = {"database_url": SecretStr(url), "smtp_password": SecretStr("hush-hush")}
+    given: dict[str, Any] = {
+        "database_url": SecretStr(url),
+        "smtp_server": SecretStr("smtp://a:hush-hush@mail.example"),
+    }
 
     def start(role: str, **otherwise: object) -> None:
         note_start(Settings(**given | otherwise), desk.engine, role)
@@ -229,7 +232,7 @@ def test_to_run_otherwise_for_a_day_and_have_nobody_know(desk: FilesDesk, log: L
     assert [line.actor for line in lines] == ["worker", "notifier", "worker", "worker"]
     assert ["RETENTION_DAYS=1" in line.detail for line in lines] == [False, False, True, False]
     assert "AUDIT_DAYS=99" in lines[1].detail
-    assert "SMTP_PASSWORD=********" in lines[0].detail
+    assert "SMTP_SERVER=********" in lines[0].detail
     assert "hush" not in str(lines)
     assert _verify(desk)[0] == 0
 

@@ -9,14 +9,16 @@ from worker.errors import ConfigurationError
 from worker.settings import Settings, load_settings
 
 SECRET = "LANTERNE-Ursule"
+NO_SERVER = "une adresse est attendue, comme smtps://compte:motdepasse@serveur:465"
 
 
 @pytest.mark.parametrize(
     ("name", "value", "reason"),
     [
-        ("SMTP_PORT", SECRET, "un nombre entier est attendu"),
+        ("METRICS_PORT", SECRET, "un nombre entier est attendu"),
         ("METRICS_PORT", "0", "un nombre d'au moins 1 est attendu"),
-        ("SMTP_SECURITY", SECRET, "les valeurs possibles sont none, starttls ou tls"),
+        ("LOG_FORMAT", SECRET, "les valeurs possibles sont json ou console"),
+        *(("SMTP_SERVER", address, NO_SERVER) for address in (SECRET, "http://mail.example", "smtps://", "smtp://a:x")),
         ("TYPE_LISTE_CODES", "P=G", "il manque un code pour CE, CM"),
     ],
 )
@@ -30,7 +32,7 @@ def test_a_setting_is_refused_in_french(name: str, value: str, reason: str, monk
 
 def test_a_setting_that_is_refused_is_shown_nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ValidationError) as caught:
-        Settings(database_url=SecretStr("sqlite://"), smtp_port=SECRET)  # type: ignore[arg-type]
+        Settings(database_url=SecretStr("sqlite://"), metrics_port=SECRET)  # type: ignore[arg-type]
     assert SECRET not in str(caught.value)
 
 
@@ -70,3 +72,25 @@ class _Other(BaseModel):
 
 def test_a_rule_that_has_no_words_of_its_own_is_told_in_french_too() -> None:
     assert explain(_refusal(_Other, share=0.3)) == "share : valeur illisible"
+
+
+@pytest.mark.parametrize(
+    ("address", "server"),
+    [
+        ("smtp://mail.example", ("mail.example", 25, "none", "", "")),
+        (
+            "smtp+starttls://elections:p%40ss%3Aword@mail.example",
+            ("mail.example", 587, "starttls", "elections", "p@ss:word"),
+        ),
+        ("smtps://a%40mairie.example:x@mail.example:4650", ("mail.example", 4650, "tls", "a@mairie.example", "x")),
+    ],
+)
+def test_the_address_of_a_mail_server_is_read(
+    address: str, server: tuple[str, int, str, str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PREFECTURE_DATABASE_URL", "sqlite://")
+    monkeypatch.setenv("PREFECTURE_SMTP_SERVER", address)
+    read = load_settings().mail_server
+    assert read is not None
+    assert (*read[:4], read.password.get_secret_value()) == server
+    assert "p@ss" not in repr(read)

@@ -49,7 +49,7 @@ def run_screen(settings: Settings, console: Console) -> ExitCode:
                 if web.web_auth == "none":
                     web = web.model_copy(update={"web_agent": _sign_in(solo, settings, web, console)})
                 backups = ScreenBackups(settings, solo.services.engine)
-                kept = "" if settings.smtp_host else str(settings.mail_dir)
+                kept = "" if settings.mail_server else str(settings.mail_dir)
                 _serve(solo, web, listener, console, backups=backups, key=key, mails_kept_at=kept)
                 backups.leave()
                 if not backups.asked.is_set():
