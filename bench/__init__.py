@@ -39,7 +39,7 @@ P12 What an import costs: a REU export read, cleaned, checked and made a version
 P10 How long a clerk waits to be told: from before a request for the list of a village is sent until her mail is handed
     over to the mail server; one at a time, one worker process, one notifier, of 300 the fourth slowest.
 P11 How many requests are recorded in a second: a thousand, sent at once as a batch, from before the first is sent until
-    each has its rows and doorbells; one, then two processes that read requests only. How many requests are
+    each has its rows and doorbells; two processes that read requests only. How many requests are
     told in a second, each by a mail and two events, by one, then by two notifiers.
 P13 What it takes to be there: every service of docker-compose.yml that is ours, by its command, all at once, with
     nothing to do: memory (PSS: what processes share is counted once), divided by the processes that work; seconds of

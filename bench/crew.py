@@ -19,6 +19,7 @@ from typing import NamedTuple, Self
 
 import yaml
 from sqlalchemy import func, select
+from sqlalchemy.orm import Session
 
 from bench.asking import Order
 from bench.crowd import open_screen
@@ -33,9 +34,9 @@ from tests.parts.rabbitmq import RabbitNode
 from tests.parts.wait import wait_until
 from worker.db.engine import build_engine
 from worker.errors import PrefectureError
-from worker.exports.models import Request
+from worker.exports.models import EVERY_COMMUNE, Request, Sender
 from worker.health import Role, require_healthy
-from worker.messaging.queues import read_queues
+from worker.messaging.queues import add_account_queues, read_queues
 
 _ROOT = Path(__file__).parents[1]
 _START_SECONDS = 60
@@ -71,6 +72,7 @@ class Crew:
             vhost = self._node.create_vhost()
             ends.callback(self._node.delete_vhost, vhost)
             self._amqp_url = self._node.url(vhost)
+            self._list_account()
             self._ready = ends.enter_context(ReadyFiles(self._task.url))
             self._start(folder, ends)
             self._publisher = ends.enter_context(Publisher(self._amqp_url))
@@ -106,6 +108,13 @@ class Crew:
         wall = time.perf_counter() - begun
         self._made.append(tally)
         return Measure(wall, size=tally.size, lines=tally.lines + tally.mineurs)
+
+    def _list_account(self) -> None:
+        engine = build_engine(self._task.url)
+        with Session(engine) as session, session.begin():
+            session.merge(Sender(name=RabbitNode.user, code_commune=EVERY_COMMUNE))
+        engine.dispose()
+        add_account_queues(self._amqp_url, RabbitNode.user)
 
     @property
     def amqp_url(self) -> str:

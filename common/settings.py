@@ -56,8 +56,6 @@ VARIABLES = (
     _variable("LOG_LEVEL", "worker producers", "`debug`, `info`, `warning` or `error`"),
     _variable("RETENTION_DAYS", "worker producers", "how long files are kept after they were made; 0: for ever"),
     _variable("AUDIT_DAYS", "worker", "how long lines of the audit trail are kept, 30 at least; 0: for ever"),
-    _variable("RATE", "worker", "events of one account that are read in a second, but for batches; more wait"),
-    _variable("BURST", "worker", "events that an account may send at once besides"),
     _variable("TYPE_LISTE_CODES", "worker", "column TypeListe per list, `P=G,CE=E,CM=M`"),
     _variable("INFO_LISTE", "worker", "column InfoListe"),
     _variable("RUINED_VALUES", "worker", "what a ruined value makes of a file: `bloquante` or `remarque`"),

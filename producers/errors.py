@@ -79,10 +79,13 @@ class ExchangeMissingError(PublishError):
 
 
 class UnroutableError(PublishError):
-    """No queue is bound for this type of event."""
+    """The account has no queue, or none for this type of event."""
 
     code = "non_routable"
-    text = "{place} : aucun service n'attend ce type de demande ({detail}). Le worker a-t-il déjà démarré ?"
+    text = (
+        "{place} : aucune file n'attend « {detail} ». L'exploitant a-t-il déclaré ce compte "
+        "(« python -m worker senders --add ») ?"
+    )
 
 
 class NotTakenError(PublishError):

@@ -51,6 +51,7 @@ class Publisher:
         self, amqp_url: str, *, attempts: int = 3, patience: float = 5.0, confirm_seconds: float = 10.0
     ) -> None:
         self._parameters = _parameters(amqp_url, patience)
+        self._account = getattr(self._parameters.credentials, "username", "")
         self._place = f"{self._parameters.host}:{self._parameters.port}"
         self._attempts = attempts
         self._patience = patience
@@ -71,7 +72,7 @@ class Publisher:
             self._drop()
 
     def publish(self, event: CloudEvent, *others: CloudEvent) -> None:
-        """Send events to the exchange, routed by their type, persistent, mandatory, confirmed.
+        """Send events to the exchange, routed by the account and their type, persistent, mandatory, confirmed.
 
         Several, a hundred or so, are sent at once and confirmed together: that is how a batch is quick.
 
@@ -80,7 +81,7 @@ class Publisher:
             PublishError: one of its kinds, by what is to be done about it; of several, some may have been taken.
         """
         try:
-            messages = [_Message(_key(it), it.to_bytes(), self._properties(it)) for it in (event, *others)]
+            messages = [_Message(self._key(it), it.to_bytes(), self._properties(it)) for it in (event, *others)]
         except InvalidEventError as error:
             raise errors.EventTooLargeError(f"demande trop grande, rien n'a été envoyé : {error}") from None
         with self._lock:
@@ -112,6 +113,9 @@ class Publisher:
                 self._used_at = time.monotonic()
                 return
 
+    def _key(self, event: CloudEvent) -> str:
+        return request_key(self._account, event.type, is_bulk=event.data.get("bulk") is True)
+
     def _properties(self, event: CloudEvent) -> BasicProperties:
         return BasicProperties(
             content_type=CONTENT_TYPE,
@@ -120,7 +124,7 @@ class Publisher:
             correlation_id=shorten(event.correlationid),
             type=event.type,
             timestamp=int(event.time.timestamp()),
-            user_id=getattr(self._parameters.credentials, "username", None),
+            user_id=self._account,
         )
 
     def _drop(self) -> None:
@@ -212,10 +216,6 @@ class _Link:
 
 class _SilenceError(exceptions.AMQPError):
     """No confirm came in time."""
-
-
-def _key(event: CloudEvent) -> str:
-    return request_key(event.type, is_bulk=event.data.get("bulk") is True)
 
 
 def _parameters(amqp_url: str, patience: float) -> URLParameters:

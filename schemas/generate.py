@@ -269,8 +269,8 @@ def asyncapi() -> dict[str, Any]:
             }
         },
         "channels": {
-            **{name: _channel(key, name) for name, key in requests.items()},
-            **{name: _channel(key, name.removesuffix("Bulk"), what=_BULK) for name, key in bulk.items()},
+            **{name: _of_account(key, name) for name, key in requests.items()},
+            **{name: _of_account(key, name.removesuffix("Bulk"), what=_BULK) for name, key in bulk.items()},
             **{
                 name: _channel(topology.event_key(event_type, "{commune}"), name) | {"parameters": _COMMUNE}
                 for name, event_type in events.items()
@@ -334,6 +334,12 @@ def _channel(address: str, *messages: str, what: str = "") -> dict[str, Any]:
             }
         },
     }
+
+
+def _of_account(event_type: str, message: str, *, what: str = "") -> dict[str, Any]:
+    """Return the channel of a request, which goes to the queue of its account."""
+    address = topology.request_key("{account}", event_type)
+    return _channel(address, message, what=what) | {"parameters": {"account": _ACCOUNT}}
 
 
 def _operation(name: str) -> str:

@@ -1,17 +1,19 @@
-"""Where messages go: one exchange, the event types (which are the routing keys), the queues.
+"""Where messages go: one exchange, the routing keys, the queues.
 
-Requests enter by the exchange; what the worker says of its files leaves by the same exchange and never comes back to
-it. The queues of jobs are internal: nobody else publishes there.
+Requests enter by the exchange, into the queues of their account; what the worker says of its files leaves by the same
+exchange. The queues of jobs are internal.
 """
 
+import re
+
 EXCHANGE = "prefecture"
-"""Durable topic exchange; a message's routing key begins with its event type."""
+"""Durable topic exchange. The routing key of a request is its account, then its type; that of an event is its type."""
 
 SOURCE = "/module-prefecture"
 """Who says our events, where an installation has no name of its own."""
 
 BULK_SUFFIX = ".bulk"
-"""Ends the routing key of a request of a batch, which then waits in a queue of its own."""
+"""Ends the routing key of a request of a batch, which then waits in the account's second queue."""
 
 REQUEST_LISTE_EXPORT = "fr.openelec.prefecture.request.liste_export.v1"
 REQUEST_TABLEAUX_RENDER = "fr.openelec.prefecture.request.tableaux_render.v1"
@@ -42,15 +44,38 @@ REQUEST_TYPES = (
     *(REQUEST_REGISTRE_PREVIEW, REQUEST_REGISTRE_IMPORT, REQUEST_REGISTRE_CORRECTION),
     *DECLARATION_TYPES,
 )
-"""Each is bound by name to the queue of requests, so that an unknown type comes back to its sender as unroutable."""
+"""Each is bound by name to the queue of an account, so that an unknown type comes back to its sender as unroutable."""
 
 BULK_TYPES = (REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER)
 """Those that may be part of a batch."""
 
 
-def request_key(event_type: str, *, is_bulk: bool = False) -> str:
-    """Where a request goes: by its type, and one of a batch apart."""
-    return event_type + BULK_SUFFIX if is_bulk and event_type in BULK_TYPES else event_type
+_ACCOUNT = re.compile(r"(?!fr$)[A-Za-z0-9_-]{1,60}", re.ASCII)
+
+
+def is_account(name: str) -> bool:
+    """Whether an account of the broker can have queues of requests.
+
+    Its name is one word of a routing key. It is not `fr`, with which the keys of our own events begin.
+    """
+    return _ACCOUNT.fullmatch(name) is not None
+
+
+def request_key(account: str, event_type: str, *, is_bulk: bool = False) -> str:
+    """Return the routing key of a request of an account; a request of a batch has another."""
+    return f"{account}.{event_type}{BULK_SUFFIX if is_bulk and event_type in BULK_TYPES else ''}"
+
+
+def account_queue(account: str, *, is_bulk: bool = False) -> str:
+    """Return the name of the queue of an account's requests, or of its requests of batches."""
+    return f"account-bulk.{account}" if is_bulk else f"account.{account}"
+
+
+def account_bindings(account: str, *, is_bulk: bool = False) -> list[str]:
+    """Return the routing keys that the queue of an account is bound by."""
+    return [
+        request_key(account, it, is_bulk=is_bulk) for it in (BULK_TYPES if is_bulk else (*REQUEST_TYPES, SCREEN_NOTE))
+    ]
 
 
 EVENT_TYPES = (
@@ -82,6 +107,9 @@ def listener_key(*, commune: str = "", account: str = "") -> str:
 
 
 QUEUE_REQUESTS, QUEUE_REQUESTS_BULK = "requests", "requests-bulk"
+"""What the workers call themselves about requests: a retry, an event that is taken up again. Also the names by which
+a process reads the queues of all accounts, those of batches apart."""
+
 QUEUE_LISTES, QUEUE_LISTES_BULK = "listes", "listes-bulk"
 QUEUE_TABLEAUX, QUEUE_TABLEAUX_BULK = "tableaux", "tableaux-bulk"
 """What belongs to a batch waits in the second of each pair: it never stands before what a single clerk asks for."""

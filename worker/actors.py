@@ -1,6 +1,6 @@
 """The actors: unwrap the message, call the use case, which is imported by the processes that read its queue."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from importlib import import_module
 from typing import Any
 
@@ -10,8 +10,6 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage
 
 from schemas.envelope import CloudEvent
-from worker.errors import RefusedError
-from worker.exports.parked import Arrival
 from worker.handlers.services import Services
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
@@ -28,7 +26,7 @@ from worker.messaging.encoder import (
     UNREADABLE,
     UnreadableEvent,
 )
-from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS, is_served
+from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
 
 _NAMES = {"id", "source", "type", "correlationid"}
 
@@ -69,8 +67,6 @@ def declare_actors(broker: Broker, services: Services) -> None:
         from worker.handlers.requests.ingest_request import ingest_request, refuse_unreadable
 
         message = CurrentMessage.get_current_message()
-        if is_served(message):
-            return
         sender, reply_to = _sender(message), _reply_to(message)
         if UNREADABLE in event:
             unreadable = UnreadableEvent.model_validate(event[UNREADABLE])
@@ -107,23 +103,6 @@ def declare_actors(broker: Broker, services: Services) -> None:
         limit = IMPORT_LIMIT_MS if name == HANDLE_PREVIEW else TIME_LIMIT_MS
         queue = ACTOR_QUEUES[name]
         dramatiq.actor(broker=broker, actor_name=name, queue_name=queue, priority=priority, time_limit=limit)(function)
-
-
-def serve_together(messages: Sequence[MessageProxy], services: Services) -> Sequence[bool]:
-    """Record the events of several calls of `ingest`; which were."""
-    from worker.handlers.requests.ingest_request import ingest_together
-
-    return ingest_together([_read(message) for message in messages], services)
-
-
-def _read(message: MessageProxy) -> tuple[Arrival, RefusedError | None]:
-    from worker.handlers.requests.ingest_request import read_unreadable
-
-    event, sender, reply_to = message.args[0], _sender(message), _reply_to(message)
-    if UNREADABLE not in event:
-        return Arrival(CloudEvent.model_validate(event), sender, reply_to=reply_to), None
-    unreadable = UnreadableEvent.model_validate(event[UNREADABLE])
-    return read_unreadable(unreadable.model_dump(include=_NAMES), unreadable.faults, sender, reply_to)
 
 
 def _sender(message: Message[Any] | MessageProxy | None) -> str:

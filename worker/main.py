@@ -15,18 +15,16 @@ from sqlalchemy.orm import configure_mappers
 
 from common.files import keep_files_private
 from common.logs import configure_logs
-from worker.actors import declare_actors, load_use_cases, serve_together
+from worker.actors import declare_actors, load_use_cases
 from worker.compose import build_services, note_start
 from worker.db.engine import is_writable
 from worker.db.revision import require_current
 from worker.errors import ConfigurationError
-from worker.exports.letters import may_keep
 from worker.exports.storage import STALE_SECONDS
+from worker.handlers.requests.authorization import AccountList
 from worker.health import Pulse, Role, stop_on_signals
 from worker.messaging.broker import PrefectureBroker, build_broker, require_trusted
-from worker.messaging.consumer import Allowance
-from worker.messaging.encoder import INGEST_ACTORS
-from worker.messaging.middleware import AtBoot, ThreadWatchdog, Together, WaitForDatabase, build_middleware
+from worker.messaging.middleware import AtBoot, ThreadWatchdog, WaitForDatabase, build_middleware
 from worker.messaging.queues import DoorbellQueues
 from worker.settings import load_settings
 
@@ -42,15 +40,13 @@ def compose() -> PrefectureBroker:
     settings = load_settings()
     configure_logs(settings.log_format, settings.log_level)
     require_trusted(settings.amqp_url.get_secret_value())
-    allowance = Allowance(settings.rate, settings.burst)
-    broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware(), allowance)
+    broker = build_broker(settings.amqp_url.get_secret_value(), build_middleware())
     services = build_services(settings, DoorbellQueues(broker).enqueue)
     require_current(services.engine)
     note_start(settings, services.engine, Role.WORKER)
     services.engine.dispose()  # no connection is shared by the processes that follow
-    broker.may_keep = partial(may_keep, services.engine)
+    broker.list_accounts = AccountList(services.engine)
     broker.add_middleware(AtBoot(lambda: services.storage.sweep_temporaries(STALE_SECONDS)))
-    broker.add_middleware(Together(INGEST_ACTORS.values(), partial(serve_together, services=services)))
     broker.add_middleware(WaitForDatabase(partial(is_writable, services.engine)))
     broker.add_middleware(ThreadWatchdog(Pulse(settings.health_dir, Role.WORKER), services.stuck))
     declare_actors(broker, services)

@@ -94,8 +94,6 @@ class Settings(EnvironmentSettings):
     type_liste_codes: TypeListeCodes = _CODES
     info_liste: str = "L"
     ruined_values: Literal[Severity.BLOCKING, Severity.REMARK] = Severity.BLOCKING
-    rate: Annotated[float, Field(gt=0)] = 50
-    burst: Annotated[int, Field(ge=1)] = 500
     xsd_path: Path | None = None
 
     public_url: str = ""

@@ -20,7 +20,7 @@ CREATE TEMPORARY TABLE account AS
 SELECT * FROM (
   VALUES
     ('prefecture', :'owner', 10, '0', '16GB', 'off'),
-    ('prefecture_requests', :'requests', 6, '10min', '1GB', 'off'),
+    ('prefecture_requests', :'requests', 8, '10min', '1GB', 'off'),
     ('prefecture_listes', :'listes', 36, '10min', '4GB', 'off'),
     ('prefecture_tableaux', :'tableaux', 36, '10min', '4GB', 'off'),
     ('prefecture_bulk', :'bulk', 20, '10min', '4GB', 'off'),

@@ -64,7 +64,7 @@ def show_unsent(events: Sequence[CloudEvent], *, wait: bool) -> ExitCode:
         raise click.UsageError("--dry-run et --wait s'excluent", click.get_current_context())
     for event in events:
         click.echo(event.to_bytes())
-    keys = sorted({request_key(event.type, is_bulk=event.data.get("bulk") is True) for event in events})
+    keys = sorted({request_key("COMPTE", event.type, is_bulk=event.data.get("bulk") is True) for event in events})
     said = (
         f"Rien n'a été envoyé ({count_of(len(events), 'événement', 'événements')}, clé de routage {', '.join(keys)})."
     )

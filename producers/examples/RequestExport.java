@@ -44,15 +44,16 @@ public class RequestExport {
         AMQP.BasicProperties properties = new AMQP.BasicProperties.Builder()
             .contentType("application/cloudevents+json; charset=utf-8").deliveryMode(2).messageId(id)
             .userId(factory.getUsername()).build(); // checked by the broker: who asks
+        String routingKey = factory.getUsername() + "." + TYPE;
         AtomicBoolean returned = new AtomicBoolean();
         try (Connection connection = factory.newConnection(); Channel channel = connection.createChannel()) {
             channel.confirmSelect();
             channel.addReturnListener((code, text, exchange, key, props, body) -> returned.set(true));
-            channel.basicPublish("prefecture", TYPE, true, properties, event.getBytes(StandardCharsets.UTF_8));
+            channel.basicPublish("prefecture", routingKey, true, properties, event.getBytes(StandardCharsets.UTF_8));
             channel.waitForConfirmsOrDie(CONFIRM_MILLISECONDS);
         }
         if (returned.get()) {
-            throw new IllegalStateException("nobody waits for this type of event");
+            throw new IllegalStateException("no queue for this account and type");
         }
         return id;
     }

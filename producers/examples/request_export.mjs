@@ -6,18 +6,19 @@ import amqp from 'amqplib';
 const TYPE = 'fr.openelec.prefecture.request.liste_export.v1';
 
 async function publish(url, event) {
+  const account = decodeURIComponent(new URL(url).username) || 'guest';
   const connection = await amqp.connect(url);
   try {
     const channel = await connection.createConfirmChannel();
     let problem = null;
-    channel.on('return', () => { problem = new Error('nobody waits for this type of event'); });
+    channel.on('return', () => { problem = new Error('no queue for this account and type'); });
     channel.on('error', (error) => { problem = error; }); // a missing exchange closes the channel
-    channel.publish('prefecture', TYPE, Buffer.from(JSON.stringify(event)), {
+    channel.publish('prefecture', `${account}.${TYPE}`, Buffer.from(JSON.stringify(event)), {
       mandatory: true,
       persistent: true,
       contentType: 'application/cloudevents+json; charset=utf-8',
       messageId: event.id,
-      userId: decodeURIComponent(new URL(url).username) || 'guest', // checked by the broker: who asks
+      userId: account, // checked by the broker: who asks
     });
     await channel.waitForConfirms().catch((error) => { throw problem ?? error; });
     if (problem) throw problem;

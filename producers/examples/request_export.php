@@ -62,8 +62,8 @@ try {
     $channel = $connection->channel();
     $channel->confirm_select();
     $channel->set_nack_handler(fn () => throw new RuntimeException('refused: the queue is full'));
-    $channel->set_return_listener(fn ($code, $text) => throw new RuntimeException("nobody waits for this type: $text"));
-    $channel->basic_publish($message, 'prefecture', TYPE, mandatory: true);
+    $channel->set_return_listener(fn ($code, $text) => throw new RuntimeException("no queue for this account and type: $text"));
+    $channel->basic_publish($message, 'prefecture', account($url) . '.' . TYPE, mandatory: true);
     $channel->wait_for_pending_acks_returns(CONFIRM_SECONDS);
     echo $event['id'], "\n";
     $connection->close();

@@ -21,14 +21,15 @@ event = {
     "data": {"commune": sys.argv[1], "listes": ["P", "CE", "CM"], "formats": ["csv"], "requested_by": "exemple"},
 }
 url = os.environ["PREFECTURE_AMQP_URL"]
+account = unquote(urlsplit(url).username or "guest")
 properties = pika.BasicProperties(
     content_type="application/cloudevents+json; charset=utf-8",
     delivery_mode=2,
     message_id=event_id,
-    user_id=unquote(urlsplit(url).username or "guest"),  # checked by the broker: who asks
+    user_id=account,  # checked by the broker: who asks
 )
 with pika.BlockingConnection(pika.URLParameters(url)) as connection:
     channel = connection.channel()
     channel.confirm_delivery()  # basic_publish now raises when the broker does not take the message, or cannot route it
-    channel.basic_publish("prefecture", TYPE, json.dumps(event).encode(), properties, mandatory=True)
+    channel.basic_publish("prefecture", f"{account}.{TYPE}", json.dumps(event).encode(), properties, mandatory=True)
 print(event_id)

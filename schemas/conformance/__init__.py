@@ -161,12 +161,12 @@ _CASES: dict[str, tuple[Make, str, str]] = {
     "a day as a moment": (_tableaux(scrutin="2027-04-11T00:00:00Z"), "value_error", "data.scrutin"),
     "another day, and not which": (_correction(act="redate"), "value_error", "data"),
     "an act of elsewhere": (_correction(act="delete"), "literal_error", "data.act"),
-    "another type in the body": (_with(type="fr.mairie.liste"), "type_inconnu", "type"),
+    "another type in the body": (_with(type="fr.mairie.liste"), "cle_de_routage", "type"),
 }
 
 _OTHER_IDS = {"an id of any Unicode": _OTHER_ID, "an integer id": "41"}
 _OF_A_BATCH = "a French date"
-_UNREADABLE, _INVALID, _UNKNOWN_TYPE = "evenement_illisible", "demande_invalide", "type_inconnu"
+_UNREADABLE, _INVALID = "evenement_illisible", "demande_invalide"
 
 
 def conformance_cases() -> dict[str, Any]:
@@ -183,11 +183,9 @@ def _case(name: str, make: Make, code: str, field: str) -> dict[str, Any]:
             "code": _INVALID if field.startswith("data.") or code == "value_error" else _UNREADABLE,
             "errors": [{"field": field, "code": code}],
         }
-        if code == _UNKNOWN_TYPE:
-            answer["code"] = code
     return {
         "name": name,
-        "routing_key": _key(body) + (BULK_SUFFIX if name == _OF_A_BATCH else ""),
+        "routing_key": "{account}." + _key(body) + (BULK_SUFFIX if name == _OF_A_BATCH else ""),
         "properties": {"content_type": CONTENT_TYPE, "delivery_mode": 2} | properties,
         **_text(body),
         "answer": answer,

@@ -35,7 +35,7 @@ account = pika.URLParameters(open("/run/secrets/prefecture_amqp_url").read())
 channel = pika.BlockingConnection(account).channel()
 known = {"user_id": "exploitant", "delivery_mode": 2}
 key = "fr.openelec.prefecture.request.liste_export.v1"
-channel.basic_publish("prefecture", key, b"not JSON", pika.BasicProperties(delivery_mode=2))  # nobody to answer
+channel.basic_publish("prefecture", "exploitant." + key, b"not JSON", pika.BasicProperties(delivery_mode=2))
 data = {"commune": "13055", "requested_by": "essai", "listes": ["P"], "formats": ["csv"]}
 event = {"specversion": "1.0", "id": "lettre", "source": "/essai", "type": key, "data": data}
 event |= {"time": "2026-11-25T08:00:00Z", "datacontenttype": "application/json"}
@@ -59,7 +59,7 @@ for number in range(450):
             if channel is None:
                 channel = pika.BlockingConnection(account).channel()
                 channel.confirm_delivery()
-            channel.basic_publish("prefecture", key, json.dumps(event).encode(), known, mandatory=True)
+            channel.basic_publish("prefecture", "exploitant." + key, json.dumps(event).encode(), known, mandatory=True)
             break
         except (pika.exceptions.AMQPError, OSError):
             channel = None

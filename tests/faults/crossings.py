@@ -42,13 +42,13 @@ from sqlalchemy.orm import Session, selectinload
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EVENT_EXPORT_ENDED, EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS
+from schemas.topology import EVENT_EXPORT_ENDED, EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS, account_queue
 from schemas.vocabulary import ExportStatus, Format, Liste
 from tests.faults.watcher import digest
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
-from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, queue_messages
+from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, account_of, queue_messages
 from worker import limits
 from worker.compose import build_notifier, build_services
 from worker.db.engine import build_engine
@@ -60,7 +60,7 @@ from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging import broker as messaging
 from worker.messaging.broker import build_broker
 from worker.messaging.events import EventPublisher
-from worker.messaging.queues import DoorbellQueues
+from worker.messaging.queues import DoorbellQueues, add_account_queues
 from worker.notifier.notify import Notifier
 from worker.settings import Settings
 from worker.work.models import Work
@@ -91,6 +91,11 @@ class Place(NamedTuple):
     amqp_url: str
     exports: Path
     smtp_port: int
+
+    @property
+    def queue(self) -> str:
+        """Where the requests of the account wait."""
+        return account_queue(account_of(self.amqp_url))
 
     def settings(self) -> Settings:
         """Its settings, the default ones but for the places."""
@@ -127,6 +132,7 @@ class Road:
         """Declare the queues, as a worker does at its start."""
         for queue in (QUEUE_REQUESTS, QUEUE_LISTES):
             self._broker.declare_queue(queue, ensure=True)
+        add_account_queues(self.place.amqp_url, account_of(self.place.amqp_url))
 
     def publish(self, event: CloudEvent) -> None:
         """Somebody asks."""
@@ -135,7 +141,7 @@ class Road:
 
     def serve_requests(self) -> None:
         """A worker records what was asked for."""
-        self._serve(QUEUE_REQUESTS, lambda body: ingest_request(CloudEvent.from_bytes(body), self.services))
+        self._serve(self.place.queue, lambda body: ingest_request(CloudEvent.from_bytes(body), self.services))
 
     def serve_doorbells(self) -> None:
         """A worker makes the files."""
@@ -439,7 +445,7 @@ class Crossings:
         with self.engine.begin() as connection:
             connection.execute(text("TRUNCATE request, export, notification, parked, work CASCADE"))
             connection.execute(update(Volume).values(marked_at=None))
-        for queue in (QUEUE_REQUESTS, QUEUE_LISTES, _LISTENER):
+        for queue in (self.place.queue, QUEUE_LISTES, _LISTENER):
             queue_messages(self.place.amqp_url, queue)
         shutil.rmtree(self.place.exports)
         self.place.exports.mkdir()
@@ -480,7 +486,7 @@ class Crossings:
             yield f"the same mail {mails.total()} times"
         if len(said) != 1:
             yield f"{len(said)} different events"
-        for queue in (QUEUE_REQUESTS, QUEUE_LISTES, f"{QUEUE_REQUESTS}.XQ", f"{QUEUE_LISTES}.XQ"):
+        for queue in (self.place.queue, QUEUE_LISTES, f"{QUEUE_REQUESTS}.XQ", f"{QUEUE_LISTES}.XQ"):
             if left := queue_messages(self.place.amqp_url, queue):
                 yield f"{len(left)} messages left in {queue}"
 

@@ -45,6 +45,7 @@ from tests.parts.wait import wait_until
 from tests.web.neighbours import copy_libreville
 from worker.exports.models import Sender
 from worker.messaging.broker import Outgoing, build_broker
+from worker.messaging.queues import add_account_queues
 from worker.notifier.models import Agent
 
 WITHIN_MS, WITHIN_MB = 1000, 50
@@ -146,6 +147,7 @@ def _open_vhost(broker: RabbitNode) -> str:
         broker.management.request("PUT", f"/users/{account}", {"password": broker.password, "tags": ""})
         rights = {"configure": "", "write": f"^{EXCHANGE}$", "read": ""}
         broker.management.request("PUT", f"/permissions/{path}/{account}", rights)
+        add_account_queues(broker.url(vhost), account)
     return vhost
 
 
@@ -221,15 +223,19 @@ def _request(commune: str, *, bulk: bool = False) -> CloudEvent:
 def _batch(number: int) -> Iterator[tuple[str, bytes]]:
     for commune in islice(cycle(VILLAGES), number):
         event = _request(commune, bulk=True)
-        yield request_key(event.type, is_bulk=True), event.to_bytes()
+        yield request_key("", event.type, is_bulk=True), event.to_bytes()
+
+
+_KEY = request_key("", REQUEST_LISTE_EXPORT)
+"""Behind the name of the account."""
 
 
 def _junk(number: int) -> Iterator[tuple[str, bytes]]:
     """What is no JSON, what is no event, another's commune, and a declaration about a file that is not there."""
     kinds: Iterable[Callable[[int], tuple[str, bytes]]] = (
-        lambda n: (REQUEST_LISTE_EXPORT, f"junk {n}".encode()),
-        lambda n: (REQUEST_LISTE_EXPORT, json.dumps({"specversion": "1.0", "id": f"junk-{n}", "data": 1}).encode()),
-        lambda _: (REQUEST_LISTE_EXPORT, _request(CLERKS_COMMUNE).to_bytes()),
+        lambda n: (_KEY, f"junk {n}".encode()),
+        lambda n: (_KEY, json.dumps({"specversion": "1.0", "id": f"junk-{n}", "data": 1}).encode()),
+        lambda _: (_KEY, _request(CLERKS_COMMUNE).to_bytes()),
         _declaration,
     )
     for n, kind in enumerate(islice(cycle(kinds), number)):
@@ -239,7 +245,7 @@ def _junk(number: int) -> Iterator[tuple[str, bytes]]:
 def _declaration(number: int) -> tuple[str, bytes]:
     noted = note_file("downloaded", 1 << 40 | number, commune=CLERKS_COMMUNE, requested_by="agent")
     event = CloudEvent.wrap(noted, source=_SOURCE)
-    return event.type, event.to_bytes()
+    return request_key("", event.type), event.to_bytes()
 
 
 def _flood(url: str, account: str, messages: Sequence[tuple[str, bytes]]) -> None:
@@ -247,7 +253,9 @@ def _flood(url: str, account: str, messages: Sequence[tuple[str, bytes]]) -> Non
     properties = pika.BasicProperties(delivery_mode=2, user_id=account)
     for start in range(0, len(messages), _AT_ONCE):
         lot = messages[start : start + _AT_ONCE]
-        broker.publish_all([Outgoing(EXCHANGE, key, body, properties, is_mandatory=True) for key, body in lot])
+        broker.publish_all(
+            [Outgoing(EXCHANGE, account + key, body, properties, is_mandatory=True) for key, body in lot]
+        )
     broker.close()
 
 

@@ -77,7 +77,7 @@ def play(town: Town, poisons: Sequence[Poison], *, timeout: float) -> Played:
 
 
 def _trouble(town: Town, fates: Fates, good: int) -> Iterator[str]:
-    if len(fates.unknown) > fates.dropped:
+    if fates.unknown:
         yield f"nothing is known of {len(fates.unknown)} messages, such as {fates.unknown[0]}"
     if failed := [reason for reason in fates.reasons if reason.startswith("failed")]:
         yield f"an actor failed over {fates.reasons.total()} messages: {failed}"
@@ -140,7 +140,7 @@ def main(count: int, start: int | None) -> None:
 def _show(played: Played, seconds: float) -> None:
     fates = played.fates
     click.echo(
-        f"{played.sent} sent, {fates.reasons.total()} dead letters, {fates.dropped} beyond their account's share, "
+        f"{played.sent} sent, {fates.reasons.total()} dead letters, "
         f"{fates.count(RequestOutcome.REFUSED)} requests refused, {played.good} good requests served; "
         f"{played.grown / (1 << 20):+.1f} MiB, {seconds:.0f} s"
     )

@@ -93,7 +93,7 @@ class Desk:
                 created_at=created_at,
             )
             session.add(request)
-            return [export.id for export in add_exports(session, [(request, file) for file in files], created_at)]
+            return [export.id for export in add_exports(session, request, files)]
 
     def ring(self, export_id: int) -> RowMapping:
         """Ring the doorbell of a row, and return the row as it then is."""

@@ -1,4 +1,4 @@
-"""What a worker declares before producers can send, and what has arrived there."""
+"""What `senders --add` declares before an account can send, and what has arrived there."""
 
 from contextlib import suppress
 from typing import Self
@@ -10,22 +10,24 @@ from pika.exchange_type import ExchangeType
 from pika.spec import BasicProperties
 
 from schemas.envelope import CloudEvent
-from schemas.topology import EXCHANGE, QUEUE_REQUESTS
+from schemas.topology import EXCHANGE, account_bindings, account_queue
+from tests.parts.town import account_of
 from tests.parts.wait import wait_until
-from worker.messaging.broker import BINDINGS
 
 
 class RequestsQueue:
-    """The exchange and the queues of requests on one virtual host, without a worker behind them."""
+    """The exchange and the queues of an account on one virtual host, without a worker behind them."""
 
-    def __init__(self, amqp_url: str, *, max_length: int | None = None) -> None:
+    def __init__(self, amqp_url: str, *, max_length: int | None = None, account: str = "") -> None:
         self._connection = pika.BlockingConnection(pika.URLParameters(amqp_url))
         self.channel: BlockingChannel = self._connection.channel()
+        self.account = account or account_of(amqp_url)
+        self.single, self.bulk = account_queue(self.account), account_queue(self.account, is_bulk=True)
         arguments = {"x-max-length": max_length, "x-overflow": "reject-publish"} if max_length else {}
         self.channel.exchange_declare(EXCHANGE, ExchangeType.topic, durable=True)
-        for queue, routing_keys in BINDINGS.items():
+        for queue, is_bulk in ((self.single, False), (self.bulk, True)):
             self.channel.queue_declare(queue, durable=True, arguments=arguments)
-            for routing_key in routing_keys:
+            for routing_key in account_bindings(self.account, is_bulk=is_bulk):
                 self.channel.queue_bind(queue, EXCHANGE, routing_key)
 
     def __enter__(self) -> Self:
@@ -35,9 +37,9 @@ class RequestsQueue:
         with suppress(AMQPError):  # a broker that was restarted meanwhile has ended it
             self._connection.close()
 
-    def poll(self, queue: str = QUEUE_REQUESTS) -> tuple[str, BasicProperties, bytes] | None:
+    def poll(self, *, is_bulk: bool = False) -> tuple[str, BasicProperties, bytes] | None:
         """Routing key, properties and body of the next message, if there is one; it is taken off the queue."""
-        method, properties, body = self.channel.basic_get(queue, auto_ack=True)
+        method, properties, body = self.channel.basic_get(self.bulk if is_bulk else self.single, auto_ack=True)
         if method is None or properties is None or body is None:
             return None
         return str(method.routing_key), properties, body
@@ -48,11 +50,11 @@ class RequestsQueue:
         channel.confirm_delivery()
         with suppress(NackError):
             while True:
-                channel.basic_publish("", QUEUE_REQUESTS, b"")
+                channel.basic_publish("", self.single, b"")
 
     def clear(self) -> None:
         """Make room."""
-        self.channel.queue_purge(QUEUE_REQUESTS)
+        self.channel.queue_purge(self.single)
 
     def take(self) -> tuple[str, BasicProperties, bytes]:
         """The next message, once it is there."""

@@ -1,180 +1,263 @@
-"""Nobody waits behind what another account has sent: requests are taken in unread, and read account by account."""
+"""Each account that may ask has a bounded queue of its own: no account waits behind what another has sent."""
 
-from collections.abc import Callable, Iterator, Sequence
+import sys
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from functools import partial
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import pika
 import pytest
-from sqlalchemy import select
+from sqlalchemy import delete, insert, select
 
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EXCHANGE, QUEUE_REQUESTS, QUEUE_REQUESTS_BULK, REQUEST_LISTE_EXPORT, REQUEST_TYPES
+from schemas.topology import (
+    EXCHANGE,
+    QUEUE_REQUESTS,
+    QUEUE_REQUESTS_BULK,
+    REQUEST_LISTE_EXPORT,
+    REQUEST_TYPES,
+    account_queue,
+    request_key,
+)
+from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
-from worker.exports.models import Request
-from worker.messaging import consumer
-from worker.messaging.broker import Outgoing, PrefectureBroker, build_broker
-from worker.messaging.consumer import HELD, TOGETHER, Allowance
+from worker.exports.models import Request, Sender
+from worker.messaging.accounts import MOST_MESSAGES
+from worker.messaging.broker import NotAllPublishedError, Outgoing, PrefectureBroker, build_broker
 from worker.messaging.encoder import SENDER
-from worker.messaging.queues import read_queues
+from worker.messaging.queues import add_account_queues, open_channel, read_queues, remove_account_queues
 
-pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
+pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
 HOG, CLERK = "hog", "clerk"
-MANY = 4 * TOGETHER
-OF_ONE = consumer.OF_ONE[QUEUE_REQUESTS]
+MANY = 300
+REQUESTS_ONLY = ("-Q", QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)
 _EVENT = CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/test")
 
-Send = Callable[..., None]
+
+class Accounts:
+    """Accounts of the broker on one virtual host, with queues of their own."""
+
+    def __init__(self, amqp_url: str, node: RabbitNode) -> None:
+        self.amqp_url, self._node = amqp_url, node
+        self._vhost = unquote(urlsplit(amqp_url).path[1:])
+
+    def add(self, *accounts: str) -> None:
+        rights = {"configure": "", "write": f"^{EXCHANGE}$", "read": ""}
+        for account in accounts:
+            self._node.management.request("PUT", f"/users/{account}", {"password": account, "tags": ""})
+            self._node.management.request("PUT", f"/permissions/{quote(self._vhost, safe='')}/{account}", rights)
+            add_account_queues(self.amqp_url, account)
+
+    def send(self, account: str, *bodies: bytes, times: int = 1, key: str = "") -> None:
+        """Publish as the account, by default under its key for lists."""
+        properties = pika.BasicProperties(delivery_mode=2, user_id=account)
+        key = key or request_key(account, REQUEST_LISTE_EXPORT)
+        said = [Outgoing(EXCHANGE, key, body, properties, is_mandatory=True) for body in bodies or (b"junk",)]
+        with closing(build_broker(self._node.url(self._vhost, account, account))) as broker:
+            broker.publish_all(said * times)
 
 
 @pytest.fixture
-def send(amqp_url: str, rabbit_node: RabbitNode) -> Send:
-    """Publish as an account of the broker, on a virtual host with its queues."""
-    vhost = quote(unquote(urlsplit(amqp_url).path[1:]), safe="")
-    for account in (HOG, CLERK):
-        rabbit_node.management.request("PUT", f"/users/{account}", {"password": account, "tags": ""})
-        rights = {"configure": "", "write": f"^{EXCHANGE}$", "read": ""}
-        rabbit_node.management.request("PUT", f"/permissions/{vhost}/{account}", rights)
-    with closing(build_broker(amqp_url)) as broker:
-        for queue in (QUEUE_REQUESTS, QUEUE_REQUESTS_BULK):
-            broker.declare_queue(queue, ensure=True)
+def accounts(amqp_url: str, rabbit_node: RabbitNode) -> Accounts:
+    accounts = Accounts(amqp_url, rabbit_node)
+    accounts.add(HOG, CLERK)
+    return accounts
 
-    def send_as(account: str, number: int = 1, *bodies: bytes, key: str = REQUEST_LISTE_EXPORT) -> None:
-        properties = pika.BasicProperties(delivery_mode=2, user_id=account)
-        said = [Outgoing(EXCHANGE, key, body, properties, is_mandatory=True) for body in bodies or (b"junk",)]
-        with closing(build_broker(rabbit_node.url(unquote(vhost), account, account))) as broker:
-            broker.publish_all(said * number)
 
-    return send_as
+@pytest.fixture
+def broker(accounts: Accounts) -> Iterator[PrefectureBroker]:
+    with closing(build_broker(accounts.amqp_url)) as broker:
+        broker.list_accounts = lambda: (HOG, CLERK)
+        yield broker
+
+
+@pytest.fixture
+def town(postgres_url: str, accounts: Accounts, tmp_path: Path) -> Iterator[Town]:
+    town = Town(postgres_url, accounts.amqp_url, tmp_path)
+    _list(town, HOG, CLERK)
+    yield town
+    town.close()
+
+
+def _list(town: Town, *accounts: str) -> None:
+    with town.engine.begin() as connection:
+        connection.execute(insert(Sender), [{"name": it, "code_commune": "13900"} for it in accounts])
+
+
+def _events(account: str, number: int) -> list[bytes]:
+    return [_EVENT.model_copy(update={"id": f"{account} {n}"}).to_bytes() for n in range(number)]
+
+
+def _senders(town: Town) -> Sequence[str]:
+    """The account of each request, in the order in which they were recorded."""
+    with town.engine.connect() as connection:
+        return connection.scalars(select(Request.sender).order_by(Request.id)).all()
 
 
 def _consume(broker: PrefectureBroker) -> Any:  # noqa: ANN401 — upstream's
-    return closing(broker.consume(QUEUE_REQUESTS, prefetch=max(HELD.values()), timeout=100))
+    return closing(broker.consume(QUEUE_REQUESTS, prefetch=1, timeout=100))
 
 
-def _take(reader: Any, number: int, *, answered: bool = False) -> list[str]:  # noqa: ANN401
-    """The accounts of so many messages, as they are given to be served."""
+def _take(reader: Any, number: int) -> list[str]:  # noqa: ANN401
+    """The accounts of so many messages, each answered before the next is taken."""
     taken: list[str] = []
 
     def is_enough() -> bool:
-        message = next(reader)
-        if message is not None:
+        if (message := next(reader)) is not None:
             taken.append(message.options[SENDER])
-            if answered:
-                reader.ack(message)
+            reader.ack(message)
         return len(taken) == number
 
     wait_until(is_enough, message=f"{number} messages")
     return taken
 
 
-@pytest.fixture
-def broker(amqp_url: str, request: pytest.FixtureRequest) -> Iterator[PrefectureBroker]:
-    with closing(build_broker(amqp_url, (), getattr(request, "param", Allowance(rate=1e9)))) as broker:
-        yield broker
-
-
-@pytest.mark.slow
-def test_a_message_is_read_next_however_many_another_account_sent_before(broker: PrefectureBroker, send: Send) -> None:
-    send(HOG, MANY)
-    send(CLERK, 2)
+def test_accounts_are_read_in_turn(broker: PrefectureBroker, accounts: Accounts) -> None:
+    accounts.send(HOG, times=MANY)
+    accounts.send(CLERK, times=20)
     with _consume(broker) as reader:
-        taken = _take(reader, OF_ONE + 2)
-    assert taken.count(CLERK) == 2, "of one account only so many are in hand"
+        _take(reader, 2)  # the broker has sent the first of each
+        assert _take(reader, 30).count(CLERK) >= 12
 
 
-@pytest.mark.slow
-def test_accounts_are_read_in_turn(broker: PrefectureBroker, send: Send) -> None:
-    send(HOG, MANY)
-    send(CLERK, OF_ONE)
+def test_a_full_queue_refuses_its_owner_alone(accounts: Accounts) -> None:
+    with pytest.raises(NotAllPublishedError):
+        accounts.send(HOG, b"x", times=MOST_MESSAGES + 100)
+    accounts.send(CLERK)
+
+
+def test_a_queue_that_cannot_be_declared_stops_no_other_account(broker: PrefectureBroker, accounts: Accounts) -> None:
+    with open_channel(accounts.amqp_url) as channel:
+        remove_account_queues(channel, HOG)
+        channel.queue_declare(account_queue(HOG))  # with other arguments
+    accounts.send(CLERK)
     with _consume(broker) as reader:
-        _take(reader, 1, answered=True)  # all has been taken in
-        taken = _take(reader, 2 * (OF_ONE - 1), answered=True)
-    assert taken.count(CLERK) >= OF_ONE - 2
+        assert _take(reader, 1) == [CLERK]
 
 
-@pytest.mark.parametrize("broker", [Allowance(rate=1e-6, burst=3)], indirect=True)
-def test_an_account_beyond_its_allowance_waits_and_no_other(broker: PrefectureBroker, send: Send) -> None:
-    send(HOG, MANY)
-    with _consume(broker) as reader:
-        assert _take(reader, 3, answered=True) == [HOG] * 3
-        send(CLERK, 3)
-        assert _take(reader, 3, answered=True) == [CLERK] * 3
-        assert [next(reader) for _ in range(3)] == [None] * 3
+def test_an_account_is_served_and_removed_without_a_restart(town: Town, accounts: Accounts) -> None:
+    town.start_worker(*REQUESTS_ONLY)
+    accounts.add("new")
+    accounts.send("new", *_events("new", 1))
+    _list(town, "new")
+    wait_until(lambda: list(_senders(town)) == ["new"], message="the request of the new account")
+    with town.engine.begin() as connection:
+        connection.execute(delete(Sender).where(Sender.name == "new"))
+    with open_channel(town.amqp_url) as channel:
+        remove_account_queues(channel, "new")
+    accounts.send(CLERK, *_events(CLERK, 1))
+    wait_until(lambda: list(_senders(town)) == ["new", CLERK], message="a request after the removal")
+    assert not _waits_for(town, "new", seconds=12), "the queue is declared again"
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("broker", [Allowance(rate=50, burst=OF_ONE)], indirect=True)
-def test_what_was_beyond_comes_with_time(broker: PrefectureBroker, send: Send) -> None:
-    send(HOG, 2 * OF_ONE)
-    with _consume(broker) as reader:
-        assert _take(reader, 2 * OF_ONE, answered=True) == [HOG] * 2 * OF_ONE
+def _waits_for(town: Town, account: str, *, seconds: float) -> bool:
+    """Whether the account has a queue within some time."""
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+            try:
+                connection.channel().queue_declare(account_queue(account), passive=True)
+            except pika.exceptions.ChannelClosedByBroker:
+                time.sleep(0.5)
+            else:
+                return True
+    return False
 
 
-@pytest.mark.slow
-def test_no_more_bytes_are_held_than_are_meant_to_be(
-    broker: PrefectureBroker, send: Send, amqp_url: str, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("key", "field", "words"),
+    [
+        (request_key(CLERK, REQUEST_LISTE_EXPORT), "", "sous la clé d'un autre compte"),
+        (request_key(HOG, REQUEST_TYPES[-1]), "type", "le type n'est pas celui de la clé de routage"),
+    ],
+)
+def test_a_message_under_another_key_is_refused(
+    town: Town, accounts: Accounts, key: str, field: str, words: str
 ) -> None:
-    monkeypatch.setattr(consumer, "HELD_BYTES", 20_000)
-    send(HOG, TOGETHER, b"x" * 1000)
-    with _consume(broker) as reader:
-        _take(reader, 1)
-        with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
-            declared = connection.channel().queue_declare(QUEUE_REQUESTS, passive=True)
-        assert declared.method.message_count > 0, "some are left at the broker"
-        assert len(_take(reader, TOGETHER - 1, answered=True)) == TOGETHER - 1, "and come in their time"
-
-
-@pytest.mark.slow
-def test_a_clerks_request_is_on_record_before_the_junk_of_another(town: Town, send: Send) -> None:
-    send(HOG, MANY)
-    send(HOG, MANY, _EVENT.model_copy(update={"type": "fr.x"}).to_bytes(), key=REQUEST_TYPES[-1])
-    send(CLERK, 1, _EVENT.to_bytes())
-    town.start_worker("-Q", QUEUE_REQUESTS, QUEUE_REQUESTS_BULK, PREFECTURE_BURST=str(2 * MANY))
-    town.wait_for(_EVENT, status="queued")
+    accounts.send(HOG, _EVENT.to_bytes(), key=key)
+    town.start_worker(*REQUESTS_ONLY)
+    (row,) = wait_until(lambda: town.rows("SELECT * FROM request"), message="the refusal") or ()
+    assert (row["sender"], row["outcome"], row["code"]) == (HOG, "refused", "evenement_illisible")
+    assert words in row["reason"]
     with town.engine.connect() as connection:
-        senders: Sequence[str] = connection.scalars(select(Request.sender).order_by(Request.id)).all()
+        faults = connection.scalars(select(Request.faults)).one() or []
+    (fault,) = faults
+    assert (fault["field"], fault["code"]) == (field, "cle_de_routage")
+
+
+def test_a_clerks_request_is_on_record_before_the_junk_of_another(town: Town, accounts: Accounts) -> None:
+    accounts.send(HOG, times=MANY)
+    accounts.send(HOG, _EVENT.model_copy(update={"type": "fr.x"}).to_bytes(), times=MANY)
+    accounts.send(CLERK, _EVENT.to_bytes())
+    town.start_worker(*REQUESTS_ONLY)
+    town.wait_for(_EVENT, status="queued")
+    assert list(_senders(town)).index(CLERK) <= 3
+    with town.engine.connect() as connection:
         is_late = connection.scalars(select(Request.is_bulk).where(Request.sender == HOG)).all()
-    assert senders.index(CLERK) <= 2 * OF_ONE
-    assert all(is_late), "who is refused for his form is answered after others"
+    assert all(is_late), "who is refused for the form of an event is answered after others"
 
 
-@pytest.mark.slow
-def test_what_was_held_by_a_process_that_dies_or_by_a_broker_that_restarts_is_read_once(
-    town: Town, send: Send, rabbit_node: RabbitNode
+def test_what_was_in_hand_of_a_process_that_dies_or_a_broker_that_restarts_is_read_once(
+    town: Town, accounts: Accounts, rabbit_node: RabbitNode
 ) -> None:
-    events = [_EVENT.model_copy(update={"id": f"{account} {n}"}) for account in (HOG, CLERK) for n in range(MANY // 2)]
     for account in (HOG, CLERK):
-        send(account, 1, *(event.to_bytes() for event in events if event.id.startswith(account)))
-
-    def count() -> int:
-        return int(town.rows("SELECT count(*) AS n FROM request")[0]["n"])
+        accounts.send(account, *_events(account, MANY // 2))
 
     def is_further(before: int) -> bool:
-        return count() > before or before == len(events)
+        return len(_senders(town)) > before or before == MANY
 
     for harm in ("worker", "worker", "broker", ""):
-        before = count()
-        worker = town.start_worker("-Q", QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)
+        before = len(_senders(town))
+        worker = town.start_worker(*REQUESTS_ONLY)
         wait_until(partial(is_further, before), message="some read")
         if harm == "broker":
             rabbit_node.restart()
         if harm:
             worker.kill()
-    wait_until(lambda: count() == len(events), message="all read")
-    left = {state.queue: state.messages + state.dead_letters for state in read_queues(town.amqp_url)}
+    wait_until(lambda: len(_senders(town)) == MANY, message="all read")
+    left = {it.queue: it.messages + it.dead_letters for it in read_queues(town.amqp_url, (HOG, CLERK))}
     assert left[QUEUE_REQUESTS] == 0
-    assert {row["event_id"] for row in town.rows("SELECT event_id FROM request")} == {event.id for event in events}
+    assert len(town.rows("SELECT DISTINCT event_id FROM request")) == MANY
 
 
-@pytest.fixture
-def town(postgres_url: str, amqp_url: str, tmp_path: Any) -> Iterator[Town]:  # noqa: ANN401 — a path
-    town = Town(postgres_url, amqp_url, tmp_path)
-    yield town
-    town.close()
+@pytest.mark.parametrize("number", [1, 200])
+def test_two_hundred_accounts_are_served_in_turn(
+    town: Town, accounts: Accounts, rabbit_node: RabbitNode, number: int, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """None is more than three requests ahead of another. It prints speed, memory and connections."""
+    names = [f"town-{n}" for n in range(number)]
+    each = 1_000 // number
+    accounts.add(*names)
+    _list(town, *names)
+    for name in names:
+        accounts.send(name, *_events(name, each))
+    workers = [town.start_worker(*REQUESTS_ONLY) for _ in range(2)]
+    wait_until(lambda: _senders(town), message="the first request")
+    begun = time.monotonic()
+    wait_until(lambda: len(_senders(town)) == number * each, timeout=300, message="all recorded")
+    seconds = time.monotonic() - begun
+    furthest, lag = dict.fromkeys(names, 0), 0
+    for sender in _senders(town):
+        furthest[sender] += 1
+        lag = max(lag, furthest[sender] - min(furthest.values()))
+    with capsys.disabled():
+        memory = ", ".join(f"{_resident(worker) >> 20} MiB" for worker in workers)
+        connections = rabbit_node.rabbitmqctl("list_connections", "pid").count("<")
+        sys.stdout.write(
+            f"\n{number} accounts, {number * each / seconds:.0f} requests a second, an account at most {lag} ahead; "
+            f"workers {memory}, {sum(it.cpu_seconds for it in workers):.1f} s of a core; {connections} connections\n"
+        )
+    assert lag <= 3
+
+
+def _resident(process: Process) -> int:
+    status = Path(f"/proc/{process.pid}/status").read_text()
+    return int(status.split("VmRSS:")[1].split()[0]) << 10

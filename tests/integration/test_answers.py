@@ -200,7 +200,7 @@ def test_an_account_listens_to_its_own_answers(town: Town) -> None:
                 channel.queue_bind(queue, EXCHANGE, key)
         channel.confirm_delivery()
         properties = pika.BasicProperties(user_id=account, delivery_mode=2)
-        channel.basic_publish(EXCHANGE, asked.type, asked.to_bytes(), properties, mandatory=True)
+        channel.basic_publish(EXCHANGE, f"{town.account}.{asked.type}", asked.to_bytes(), properties, mandatory=True)
     town.start_notifier()
     heard = {name: sorted(_type(body) for _, body in town.collect(name, 3)) for name in ("all", "own", "both")}
     expected = sorted([EVENT_REQUEST_ACCEPTED, EVENT_EXPORT_ENDED, EVENT_REQUEST_SETTLED])
@@ -225,7 +225,7 @@ def _answers_by_reply(town: Town, *bodies: bytes, reply_to: str, expected: int) 
         )
         properties = pika.BasicProperties(user_id=account, delivery_mode=2, reply_to=reply_to)
         for body in bodies:
-            channel.basic_publish(EXCHANGE, REQUEST_LISTE_EXPORT, body, properties)
+            channel.basic_publish(EXCHANGE, f"{town.account}.{REQUEST_LISTE_EXPORT}", body, properties)
         if expected:
 
             def is_told() -> bool:
@@ -298,7 +298,7 @@ def test_progress_is_heard_by_the_account_that_asked_for_it(town: Town) -> None:
             channel.queue_bind(queue, EXCHANGE, key)
         channel.confirm_delivery()
         properties = pika.BasicProperties(user_id=account, delivery_mode=2)
-        channel.basic_publish(EXCHANGE, asked.type, asked.to_bytes(), properties, mandatory=True)
+        channel.basic_publish(EXCHANGE, f"{town.account}.{asked.type}", asked.to_bytes(), properties, mandatory=True)
     wait_until(lambda: town.rows("SELECT id FROM export"), message="the file's row")
     with town.engine.begin() as connection:
         running = {"status": ExportStatus.RUNNING, "lines_written": 7, "owner": "worker"}

@@ -2,6 +2,7 @@
 
 import shlex
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pika
@@ -10,7 +11,7 @@ from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import ChannelClosedByBroker, ProbableAuthenticationError
 
 from common.cli import ExitCode
-from producers.errors import NotPermittedError
+from producers.errors import UnroutableError
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.events import AnsweredRequest, RequestSettled
@@ -22,10 +23,13 @@ from schemas.topology import (
     REQUEST_LISTE_EXPORT,
     REQUEST_TYPES,
     SCREEN_NOTE,
+    account_queue,
     listener_key,
+    request_key,
 )
 from tests.parts.deployment import VHOST, Deployment
 from tests.parts.management import Management
+from tests.parts.wait import wait_until
 from worker.cli.main import main
 from worker.errors import PrefectureError
 from worker.messaging.broker import build_broker
@@ -58,7 +62,9 @@ def _declare(queue: str) -> Attempt:
 
 REFUSED: list[tuple[str, str, Attempt]] = [
     *(("producteur", f"publish {event_type}", _publish(EXCHANGE, event_type)) for event_type in EVENT_TYPES),
-    ("producteur", "publish as the screen", _publish(EXCHANGE, SCREEN_NOTE)),
+    ("producteur", "publish as the screen", _publish(EXCHANGE, request_key("producteur", SCREEN_NOTE))),
+    ("producteur", "publish as another", _publish(EXCHANGE, request_key("ecran", REQUEST_LISTE_EXPORT))),
+    ("producteur", "publish to no account", _publish(EXCHANGE, REQUEST_LISTE_EXPORT)),
     ("producteur", "publish straight to a queue", _publish("", "listes")),
     ("producteur", "publish elsewhere", _publish("amq.topic", REQUEST_LISTE_EXPORT)),
     ("producteur", "declare a queue", _declare("mine")),
@@ -68,6 +74,7 @@ REFUSED: list[tuple[str, str, Attempt]] = [
     ("producteur", "purge requests", lambda channel: channel.queue_purge("requests")),
     ("producteur", "delete a queue", lambda channel: channel.queue_delete("requests")),
     ("producteur", "bind a queue", lambda channel: channel.queue_bind("requests", EXCHANGE, "#")),
+    ("producteur", "read its own queue", _read(account_queue("producteur"))),
     *(("ecran", f"publish {event_type}", _publish(EXCHANGE, event_type)) for event_type in EVENT_TYPES),
     ("ecran", "publish straight to a queue", _publish("", "requests")),
     ("ecran", "declare a queue", _declare("mine")),
@@ -77,7 +84,8 @@ REFUSED: list[tuple[str, str, Attempt]] = [
     ("notifier", "declare another queue", _declare("mine")),
     ("notifier", "bind to events", lambda channel: channel.queue_bind("requests", EXCHANGE, EVENT_EXPORT_ENDED)),
     ("worker", "publish an event", _publish(EXCHANGE, EVENT_EXPORT_ENDED)),
-    ("worker", "publish a request", _publish(EXCHANGE, REQUEST_LISTE_EXPORT)),
+    ("worker", "publish a request", _publish(EXCHANGE, request_key("worker", REQUEST_LISTE_EXPORT))),
+    ("worker", "bind to events", lambda channel: channel.queue_bind("account.ecran", EXCHANGE, EVENT_EXPORT_ENDED)),
     ("worker", "declare another queue", _declare("mine")),
     ("worker", "read exports of the REU", _read("registre")),
     *(("registre", f"read {queue}", _read(queue)) for queue in ("requests", "listes", "tableaux", "registre.XQ")),
@@ -112,8 +120,9 @@ def test_the_broker_refuses_what_an_account_has_no_use_for(
 
 def test_nobody_publishes_under_another_name(deployment: Deployment) -> None:
     url = deployment.amqp_url("producteur")
-    assert _try(url, _publish(EXCHANGE, REQUEST_LISTE_EXPORT, user_id="producteur")) == 0
-    assert _try(url, _publish(EXCHANGE, REQUEST_LISTE_EXPORT, user_id="worker")) == 406
+    key = request_key("producteur", REQUEST_LISTE_EXPORT)
+    assert _try(url, _publish(EXCHANGE, key, user_id="producteur")) == 0
+    assert _try(url, _publish(EXCHANGE, key, user_id="worker")) == 406
 
 
 def test_a_message_beyond_the_limit_is_refused(deployment: Deployment) -> None:
@@ -175,7 +184,8 @@ def test_dead_letters_are_the_operators(deployment: Deployment, letter: CloudEve
 def test_the_definitions_declare_what_the_code_declares(deployment: Deployment) -> None:
     def topology() -> dict[str, object]:
         found = deployment.broker.management.request("GET", f"/definitions/{VHOST}")
-        return {kind: sorted(map(str, found[kind])) for kind in ("exchanges", "queues", "bindings")}
+        queues = [it for it in found["queues"] if not it["name"].startswith("account")]
+        return {"exchanges": sorted(map(str, found["exchanges"])), "queues": sorted(map(str, queues))}
 
     before = topology()
     for account, queues in (
@@ -193,7 +203,9 @@ def test_policies_bound_the_queues(deployment: Deployment) -> None:
     ask = deployment.broker.management.request
     policies = {policy["name"]: policy["definition"] for policy in ask("GET", f"/policies/{VHOST}")}
     queues = {
-        queue["name"]: policies[queue["policy"]] for queue in ask("GET", f"/queues/{VHOST}") if queue.get("policy")
+        queue["name"]: policies[queue["policy"]]
+        for queue in ask("GET", f"/queues/{VHOST}")
+        if queue.get("policy") and not queue["name"].startswith("account")
     }
     ours = set(ACTOR_QUEUES.values())
     assert queues.keys() == ours | {f"{name}.XQ" for name in ours}
@@ -214,20 +226,26 @@ def _run_documented(deployment: Deployment, mark: str) -> None:
 
 
 @pytest.mark.slow
-def test_the_documented_commands_make_a_producer_for_one_commune(deployment: Deployment) -> None:
-    _run_documented(deployment, "runs this")
+def test_the_documented_commands_make_a_producer_for_one_commune(commands: Deployment) -> None:
+    _run_documented(commands, "runs this")
+    deployment, queue = commands, account_queue("mairie-13055")
     url = deployment.broker.url(VHOST, "mairie-13055", "p")
     with pika.BlockingConnection(pika.URLParameters(deployment.broker.url(VHOST))) as connection:
         channel = connection.channel()
-        channel.queue_purge("requests")
         with Publisher(url) as publisher:
             publisher.publish(EVENT)
-            with pytest.raises(NotPermittedError):
+            with pytest.raises(UnroutableError):
                 publisher.publish(EVENT.model_copy(update={"type": EVENT_EXPORT_ENDED}))
-        _, properties, _ = channel.basic_get("requests", auto_ack=True)
+        _, properties, _ = channel.basic_get(queue, auto_ack=True)
     assert properties is not None
     assert properties.user_id == "mairie-13055"
-    assert _try(url, _read("requests")) == 403
+    assert _try(url, _publish(EXCHANGE, request_key("ecran", REQUEST_LISTE_EXPORT))) == 403
+    assert _try(url, _read(queue)) == 403
+    worker = build_broker(deployment.amqp_url("requests"))
+    worker.list_accounts = lambda: ["mairie-13055"]
+    with closing(worker), closing(worker.consume("requests", timeout=100)) as reader, Publisher(url) as publisher:
+        publisher.publish(EVENT)
+        wait_until(lambda: next(reader), message="the request, read by the account of the workers")
 
 
 @pytest.fixture
@@ -247,7 +265,7 @@ CONFINED: list[tuple[str, Attempt]] = [
     ("hear less", lambda channel: channel.queue_unbind("listener.compta", EXCHANGE, listener_key(commune="13055"))),
     ("read another's", _read("listener.other")),
     ("read requests", _read("requests")),
-    ("publish a request", _publish(EXCHANGE, REQUEST_LISTE_EXPORT)),
+    ("publish a request", _publish(EXCHANGE, request_key("compta", REQUEST_LISTE_EXPORT))),
     ("publish straight to a queue", _publish("", "listener.other")),
 ]
 
@@ -337,6 +355,7 @@ def test_a_new_password_is_taken_at_the_next_start(deployment: Deployment) -> No
     old = deployment.amqp_url("producteur")
     deployment.renew_password("broker_producteur")
     deployment.broker.restart()
-    assert _try(deployment.amqp_url("producteur"), _publish(EXCHANGE, REQUEST_LISTE_EXPORT)) == 0
+    key = request_key("producteur", REQUEST_LISTE_EXPORT)
+    assert _try(deployment.amqp_url("producteur"), _publish(EXCHANGE, key)) == 0
     with pytest.raises(ProbableAuthenticationError):
-        _try(old, _publish(EXCHANGE, REQUEST_LISTE_EXPORT))
+        _try(old, _publish(EXCHANGE, key))

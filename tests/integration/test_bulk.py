@@ -43,7 +43,7 @@ def ask(town: Town, routing_key: str, *, bulk: bool) -> CloudEvent:
 
 def waiting(town: Town) -> dict[str, int]:
     """How many messages wait in each queue, dead letters among them; nothing of empty ones."""
-    states = read_queues(town.amqp_url)
+    states = read_queues(town.amqp_url, [town.account])
     lengths = {it.queue: it.messages for it in states} | {f"{it.queue}.XQ": it.dead_letters for it in states}
     return {queue: length for queue, length in lengths.items() if length}
 

@@ -6,8 +6,6 @@ import stat
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from datetime import UTC, datetime, timedelta
-from functools import partial
 from io import StringIO
 from itertools import islice
 from pathlib import Path
@@ -17,25 +15,29 @@ from urllib.parse import urlsplit
 import pika
 import pytest
 from dramatiq import Message
-from sqlalchemy import text, update
-from structlog.testing import capture_logs
+from sqlalchemy import text
 
 from common.cli import ExitCode
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EXCHANGE, QUEUE_LISTES, QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
-from tests.parts.town import MIGRATED_TEMPLATE, queue_messages
+from schemas.topology import (
+    EXCHANGE,
+    QUEUE_LISTES,
+    QUEUE_REQUESTS,
+    QUEUE_REQUESTS_BULK,
+    REQUEST_LISTE_EXPORT,
+    account_queue,
+    request_key,
+)
+from tests.parts.town import MIGRATED_TEMPLATE, account_of, queue_messages
 from tests.parts.wait import wait_until
 from worker.cli.main import main
 from worker.db.engine import build_engine
-from worker.exports.letters import KEPT_DAYS, LettersShare, may_keep
-from worker.exports.models import DeadLetters
-from worker.messaging.broker import BINDINGS, DEAD_LETTER_DAYS, PrefectureBroker, build_broker
+from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER
 from worker.messaging.dead_letters import DeadLetterOffice, open_office
 from worker.messaging.encoder import EXPORT_LISTE, INGEST_ACTORS, SENDER
-from worker.monitoring.exporter import measure_dropped
-from worker.monitoring.metrics import Samples
+from worker.messaging.queues import add_account_queues
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
@@ -57,6 +59,9 @@ def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
     with closing(build_broker(amqp_url)) as broker:
         for queue in (*INGEST_ACTORS, QUEUE_LISTES):
             broker.declare_queue(queue, ensure=True)
+        account = account_of(amqp_url)
+        add_account_queues(amqp_url, account)
+        broker.list_accounts = lambda: [account]
         yield broker
 
 
@@ -83,7 +88,7 @@ def _bury(broker: PrefectureBroker, body: bytes, queue: str = QUEUE_REQUESTS, *,
     """Let a consumer put a message aside: as poison, or as one whose actor failed."""
     account = getattr(broker.parameters[0].credentials, "username", "")
     properties = pika.BasicProperties(user_id=account, message_id="clic-1")
-    broker.channel.basic_publish(*((EXCHANGE, BINDINGS[queue][0]) if event else ("", queue)), body, properties)
+    broker.channel.basic_publish(*(_key(account, queue) if event else ("", queue)), body, properties)
     with closing(broker.consume(queue, timeout=200)) as consumer:
 
         def is_buried() -> bool:
@@ -94,6 +99,10 @@ def _bury(broker: PrefectureBroker, body: bytes, queue: str = QUEUE_REQUESTS, *,
 
         before = broker.channel.queue_declare(f"{queue}.XQ", passive=True).method.message_count
         wait_until(is_buried, message="the dead letter")
+
+
+def _key(account: str, queue: str) -> tuple[str, str]:
+    return EXCHANGE, request_key(account, REQUEST_LISTE_EXPORT, is_bulk=queue == QUEUE_REQUESTS_BULK)
 
 
 def _doorbell(export_id: int = 41, **options: int) -> bytes:
@@ -207,11 +216,11 @@ def test_an_event_goes_back_with_its_sender(run: Run, broker: PrefectureBroker, 
 def test_what_the_broker_put_aside_has_the_sender_that_the_broker_knows(
     run: Run, broker: PrefectureBroker, amqp_url: str, queue: str
 ) -> None:
-    account = urlsplit(amqp_url).username
+    account = account_of(amqp_url)
     forged = {SENDER_HEADER: "prefecture", REASON_HEADER: "forged"}
     properties = pika.BasicProperties(headers=forged, user_id=account)
-    broker.channel.basic_publish(EXCHANGE, BINDINGS[queue][0], EVENT.to_bytes(), properties)
-    method, _, _ = broker.channel.basic_get(queue)
+    broker.channel.basic_publish(*_key(account, queue), EVENT.to_bytes(), properties)
+    method, _, _ = broker.channel.basic_get(account_queue(account, is_bulk=queue == QUEUE_REQUESTS_BULK))
     broker.channel.basic_nack(method.delivery_tag, requeue=False)
     wait_until(lambda: _names(run), message="the dead letter")
     assert "by the broker: rejected" in run("list").out
@@ -305,54 +314,3 @@ def test_two_operators_at_once_put_each_letter_back_once(run: Run, broker: Prefe
     returned = [Message.decode(body).args[0] for _, body in queue_messages(amqp_url, QUEUE_LISTES)]
     assert sorted(returned) == list(range(1, 13))
     assert _names(run) == []
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "share", [LettersShare(letters=3), LettersShare(size=3 * len(SECRET))], ids=["letters", "bytes"]
-)
-def test_an_account_takes_no_others_place_among_the_dead_letters(
-    run: Run, broker: PrefectureBroker, database_url: str, share: LettersShare
-) -> None:
-    assert KEPT_DAYS == DEAD_LETTER_DAYS
-    engine = build_engine(database_url)
-    broker.may_keep = partial(may_keep, engine, share=share)
-    try:
-        dropped = _put_aside(broker, 5)
-        dropped += _put_aside(broker, 2, getattr(broker.parameters[0].credentials, "username", ""))
-        assert (_count(broker), dropped) == (5, ["", ""])
-        samples = Samples()
-        with engine.connect() as connection:
-            measure_dropped(samples, connection)
-        said = {family.name: family.samples for family in samples.families()}
-        figures = {it.labels["queue"]: it.value for it in said["prefecture_dead_letters_dropped"]}
-        assert figures == {QUEUE_REQUESTS: 2, QUEUE_REQUESTS_BULK: 0}
-
-        assert run("drop", "--all", "--yes").out.endswith("5 lettres supprimées.\n")
-        _put_aside(broker, 4)
-        assert _count(broker) == 3, "what was dropped has made room"
-        with engine.begin() as connection:
-            connection.execute(update(DeadLetters).values(day=datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)))
-        _put_aside(broker, 1)
-        assert _count(broker) == 4, "and so has what is gone by itself"
-    finally:
-        engine.dispose()
-
-
-def _put_aside(broker: PrefectureBroker, number: int, account: str | None = None) -> list[str]:
-    """So many messages of an account, which nobody can read, leave the queue of requests; whose were not kept."""
-    for _ in range(number):
-        broker.channel.basic_publish("", QUEUE_REQUESTS, SECRET.encode(), pika.BasicProperties(user_id=account))
-    with capture_logs() as logs, closing(broker.consume(QUEUE_REQUESTS, prefetch=number, timeout=200)) as consumer:
-
-        def are_read() -> bool:
-            next(consumer)
-            return len([line for line in logs if line["event"] == "poison"]) == number
-
-        wait_until(are_read, message="all to be read")
-    return [line["account"] for line in logs if line["event"] == "dead_letter_dropped"]
-
-
-def _count(broker: PrefectureBroker) -> int:
-    """How many dead letters the queue of requests has."""
-    return int(broker.channel.queue_declare(f"{QUEUE_REQUESTS}.XQ", passive=True).method.message_count)

@@ -25,6 +25,7 @@ from schemas.topology import (
     EXCHANGE,
     REQUEST_LISTE_EXPORT,
     REQUEST_TYPES,
+    request_key,
 )
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
@@ -49,7 +50,8 @@ WAVE = 50
 class Listening:
     """Sends events, each confirmed, and notes when each was confirmed and when its answer came."""
 
-    def __init__(self, connection: pika.BlockingConnection) -> None:
+    def __init__(self, connection: pika.BlockingConnection, account: str) -> None:
+        self._account = account
         self.confirmed: dict[str, float] = {}
         self.answers: dict[str, tuple[float, CloudEvent]] = {}
         """By what they call their request."""
@@ -64,6 +66,7 @@ class Listening:
 
     def send(self, name: str, key: str, body: bytes, properties: dict[str, Any]) -> bool:
         """Whether the broker holds it; else it was returned."""
+        key = key.replace("{account}", self._account)
         try:
             self._channel.basic_publish(EXCHANGE, key, body, pika.BasicProperties(**properties), mandatory=True)
         except UnroutableError:
@@ -107,7 +110,7 @@ def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
     town.start_notifier()
     called = {name: {case["answer"]["request_id"]} for name, case in CASES.items()}
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
-        listening = Listening(connection)
+        listening = Listening(connection, town.account)
         listening.warm_up()
         for name, case in CASES.items():
             assert listening.send(name, case["routing_key"], _body(case), case["properties"])
@@ -147,6 +150,7 @@ def test_an_event_that_is_put_right_may_be_sent_under_its_id(town: Town) -> None
     assert UNKNOWN not in {row["source"] for row in outcomes}
 
 
+KEYS = [request_key("{account}", it) for it in REQUEST_TYPES]
 TO_SPOIL = (
     *("as the contract has it", "tableaux", "binary mode", "extensions", "data in base64"),
     "another day, and not which",
@@ -182,7 +186,7 @@ def _fuzz(chance: random.Random, number: int) -> Fuzzed:
         body = _damage(body, chance, body.find(name.encode()) + len(name) + 1)
     if chance.random() < 0.1:
         properties["content_type"] = chance.choice(["", "text/plain", "application/json", "é", ";", "application/xml"])
-    return chance.choice([*REQUEST_TYPES, case["routing_key"]]), body, properties, {name, str(said)}
+    return chance.choice([*KEYS, *[case["routing_key"]] * len(KEYS)]), body, properties, {name, str(said)}
 
 
 def _spoil(place: dict[str, Any], chance: random.Random) -> None:
@@ -223,7 +227,7 @@ def test_whatever_is_confirmed_is_answered(town: Town) -> None:
     town.start_worker()
     town.start_notifier()
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
-        listening = Listening(connection)
+        listening = Listening(connection, town.account)
         listening.warm_up()
         for first in range(0, EVENTS, WAVE):
             called: dict[str, set[str]] = {}

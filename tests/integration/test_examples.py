@@ -16,7 +16,7 @@ import pytest
 from schemas.envelope import CloudEvent
 from schemas.generate import ROOT
 from schemas.requests import ListeExportRequested
-from schemas.topology import CONTENT_TYPE, QUEUE_REQUESTS, REQUEST_LISTE_EXPORT
+from schemas.topology import CONTENT_TYPE, REQUEST_LISTE_EXPORT, request_key
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.packages import Part, require
 
@@ -110,7 +110,7 @@ def test_it_publishes_an_event_of_the_contract_and_prints_its_id(run: Run, amqp_
     jsonschema.validate(json.loads(body), SCHEMA)
     assert done.stdout.strip() == event.id
     assert event.source == f"/examples/{language}"
-    assert routing_key == event.type
+    assert routing_key == request_key(queue.account, event.type)
     assert (properties.content_type, properties.delivery_mode) == (CONTENT_TYPE, 2)
     assert properties.user_id == (None if language == "shell" else urlsplit(amqp_url).username)
     assert ListeExportRequested.model_validate(event.data).commune == "13900"
@@ -127,7 +127,7 @@ def test_it_fails_when_the_exchange_is_missing(run: Run, language: str) -> None:
 @pytest.mark.parametrize("language", ["python", "php", "node", "java"])
 def test_it_fails_when_nobody_waits_for_the_event(run: Run, amqp_url: str, language: str) -> None:
     with RequestsQueue(amqp_url) as queue:
-        queue.channel.queue_delete(QUEUE_REQUESTS)
+        queue.channel.queue_delete(queue.single)
         assert run().returncode not in {0, 2}
 
 

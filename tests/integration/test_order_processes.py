@@ -77,9 +77,8 @@ def _send(town: Town, pairs: Sequence[Pair], *, reversed_each: int) -> None:
         channel.confirm_delivery()
         for index, pair in enumerate(pairs):
             for event in pair if index % reversed_each else pair[::-1]:
-                channel.basic_publish(
-                    EXCHANGE, event.type, event.to_bytes(), pika.BasicProperties(delivery_mode=2), mandatory=True
-                )
+                key, properties = f"{town.account}.{event.type}", pika.BasicProperties(delivery_mode=2)
+                channel.basic_publish(EXCHANGE, key, event.to_bytes(), properties, mandatory=True)
 
 
 def _pairs(town: Town, number: int) -> list[Pair]:

@@ -69,6 +69,7 @@ def town(deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterator[T
     town = Town(deployment.database_url("owner"), deployment.broker.url(VHOST), tmp_path, mailbox.port)
     with town.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE volume SET marked_at = NULL")  # another test's is not this one's
+    town.allow("producteur")
     yield town
     town.close()
 

@@ -10,7 +10,7 @@ from producers.cli import main
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import CONTENT_TYPE, REQUEST_LISTE_EXPORT
+from schemas.topology import CONTENT_TYPE, REQUEST_LISTE_EXPORT, request_key
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.rabbitmq import RabbitNode
 
@@ -22,11 +22,12 @@ def event() -> CloudEvent:
     return CloudEvent.wrap(ListeExportRequested(commune="13900", requested_by="mairie"), source="/tests")
 
 
-def test_an_event_is_routed_by_its_type_and_described_by_its_properties(amqp_url: str, event: CloudEvent) -> None:
+def test_an_event_is_routed_by_account_and_type_and_described_by_properties(amqp_url: str, event: CloudEvent) -> None:
     with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
         publisher.publish(event)
         routing_key, properties, body = queue.take()
-    assert routing_key == properties.type == REQUEST_LISTE_EXPORT
+    assert routing_key == request_key(RabbitNode.user, REQUEST_LISTE_EXPORT)
+    assert properties.type == REQUEST_LISTE_EXPORT
     assert properties.content_type == CONTENT_TYPE
     assert properties.delivery_mode == 2
     assert properties.message_id == event.id
@@ -52,7 +53,7 @@ def test_an_exchange_that_nobody_declared_is_told(amqp_url: str, event: CloudEve
 
 def test_an_unknown_type_comes_back_and_the_next_event_passes(amqp_url: str, event: CloudEvent) -> None:
     with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
-        with pytest.raises(errors.UnroutableError, match=r"aucun service n'attend .*fr\.openelec\.inconnu"):
+        with pytest.raises(errors.UnroutableError, match=r"aucune file n'attend .*fr\.openelec\.inconnu"):
             publisher.publish(event.model_copy(update={"type": "fr.openelec.inconnu"}))
         publisher.publish(event)
         assert queue.take_event() == event
@@ -94,12 +95,14 @@ def test_a_producer_account_may_publish_requests_and_nothing_else(
     rabbit_node.management.request("PUT", "/users/producer", {"password": "p", "tags": ""})
     rights = {"configure": "", "write": "^prefecture$", "read": ""}
     rabbit_node.management.request("PUT", f"/permissions/{vhost}/producer", rights)
-    topics = {"exchange": "prefecture", "write": r"^fr\.openelec\.prefecture\.request\.", "read": ""}
+    topics = {"exchange": "prefecture", "write": r"^{username}\.fr\.openelec\.prefecture\.request\.", "read": ""}
     rabbit_node.management.request("PUT", f"/topic-permissions/{vhost}/producer", topics)
-    with RequestsQueue(amqp_url) as queue, Publisher(url) as publisher:
+    with RequestsQueue(amqp_url, account="producer") as queue, Publisher(url) as publisher:
         publisher.publish(event)
         assert queue.take()[1].user_id == "producer"
-        with pytest.raises(errors.NotPermittedError, match=r"droit de publier « fr\.openelec\.prefecture\.event"):
+        with pytest.raises(
+            errors.NotPermittedError, match=r"droit de publier « producer\.fr\.openelec\.prefecture\.ev"
+        ):
             publisher.publish(event.model_copy(update={"type": "fr.openelec.prefecture.event.export_ended.v1"}))
 
 

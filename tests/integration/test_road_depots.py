@@ -23,6 +23,7 @@ from worker.exports.models import EVERY_COMMUNE
 from worker.exports.purge import purge_files, total
 from worker.exports.storage import Storage
 from worker.handlers.manage_access import SCREEN_ACCOUNT, allow_sender
+from worker.messaging.queues import add_account_queues
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]
 
@@ -39,6 +40,7 @@ def town(deployment: Deployment, tmp_path: Path, mailbox: Mailbox) -> Iterator[T
         connection.exec_driver_sql("UPDATE volume SET marked_at = NULL")
         connection.exec_driver_sql("UPDATE export SET purged_at = now() WHERE purged_at IS NULL")
         allow_sender(connection, SCREEN_ACCOUNT, EVERY_COMMUNE, actor="test")
+    add_account_queues(town.amqp_url, SCREEN_ACCOUNT)
     for start, account in ((town.start_worker, "worker"), (town.start_notifier, "notifier")):
         start(
             PREFECTURE_DATABASE_URL=deployment.database_url(account),

@@ -17,13 +17,14 @@ from sqlalchemy.exc import OperationalError
 from producers.publisher import Publisher
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
-from schemas.topology import EXCHANGE, QUEUE_REQUESTS, REQUEST_LISTE_EXPORT
-from tests.parts.town import queue_messages
+from schemas.topology import EXCHANGE, QUEUE_REQUESTS, REQUEST_LISTE_EXPORT, request_key
+from tests.parts.town import account_of, queue_messages
 from tests.parts.wait import wait_until
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER
 from worker.messaging.encoder import INGEST, SENDER
 from worker.messaging.middleware import build_middleware
+from worker.messaging.queues import add_account_queues
 
 pytestmark = pytest.mark.integration
 
@@ -38,15 +39,17 @@ def account(amqp_url: str) -> str:
 
 
 @pytest.fixture
-def broker(amqp_url: str) -> Iterator[PrefectureBroker]:
+def broker(amqp_url: str, account: str) -> Iterator[PrefectureBroker]:
     with closing(build_broker(amqp_url, build_middleware())) as broker:
         broker.declare_queue(QUEUE_REQUESTS, ensure=True)
+        add_account_queues(amqp_url, account)
+        broker.list_accounts = lambda: [account]
         yield broker
 
 
 def _publish(amqp_url: str, body: bytes, properties: pika.BasicProperties, exchange: str = EXCHANGE) -> None:
     with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
-        routing_key = REQUEST_LISTE_EXPORT if exchange else QUEUE_REQUESTS
+        routing_key = request_key(account_of(amqp_url), REQUEST_LISTE_EXPORT) if exchange else QUEUE_REQUESTS
         channel = connection.channel()
         channel.confirm_delivery()
         channel.basic_publish(exchange, routing_key, body, properties, mandatory=True)

@@ -3,10 +3,13 @@
 from collections.abc import Callable
 from typing import NamedTuple
 
+import pika
 import pytest
+from pika.exceptions import UnroutableError
 from sqlalchemy import text
 
 from common.cli import ExitCode
+from schemas.topology import EXCHANGE, REQUEST_LISTE_EXPORT, request_key
 from tests.integration.import_desk import TWO_COMMUNES
 from worker.cli.main import main
 from worker.cli.options import system_user
@@ -25,8 +28,9 @@ Run = Callable[..., Ran]
 
 
 @pytest.fixture
-def run(database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+def run(database_url: str, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
     monkeypatch.setenv("COLUMNS", "120")
 
     def run(*arguments: str) -> Ran:
@@ -64,13 +68,38 @@ def test_accounts_are_allowed_listed_and_removed(run: Run, database_url: str) ->
     assert _audit(database_url) == [(system_user(), action, f"mairie pour {where}") for action, where in changes]
 
 
+def test_an_account_is_removed_with_what_waits_and_the_number_is_said(run: Run, amqp_url: str) -> None:
+    run("--add", "mairie", "--commune", "13900")
+    with pika.BlockingConnection(pika.URLParameters(amqp_url)) as connection:
+        channel = connection.channel()
+        channel.confirm_delivery()
+        key = request_key("mairie", REQUEST_LISTE_EXPORT)
+        for _ in range(2):
+            channel.basic_publish(EXCHANGE, key, b"{}", mandatory=True)
+        removed = run("--remove", "mairie")
+        assert removed.out.endswith("\nSa file est supprimée, et 2 demandes avec elle : prévenez qui les a envoyées.\n")
+        with pytest.raises(UnroutableError):
+            channel.basic_publish(EXCHANGE, key, b"{}", mandatory=True)
+
+
+def test_nothing_changes_while_the_broker_is_away(run: Run, database_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    run("--add", "mairie", "--commune", "13900")
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", "amqp://127.0.0.1:1/")
+    assert run("--add", "autre", "--commune", "13900").code == ExitCode.AWAY
+    assert run("--remove", "mairie").code == ExitCode.AWAY
+    assert len(_audit(database_url)) == 1
+    assert "mairie" in run().out
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
         (["--add", "mairie"], ExitCode.USAGE, "--add demande aussi --commune"),
-        (["--add", "", "--commune", "*"], ExitCode.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
-        (["--add", "mai\nrie", "--commune", "*"], ExitCode.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
-        (["--add", "é" * 128, "--commune", "*"], ExitCode.USAGE, "ce n'est pas le nom d'un compte RabbitMQ"),
+        (["--add", "", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (["--add", "mai\nrie", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (["--add", "fr", "--commune", "*"], ExitCode.USAGE, "« fr » est réservé"),
+        (["--add", "mairie.13900", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (["--add", "é", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
         (["--add", "mairie", "--commune", "99999"], ExitCode.FAILED, "commune inconnue : 99999"),
     ],
 )
@@ -93,8 +122,6 @@ def test_the_list_of_a_commune_has_those_who_may_ask_for_all(run: Run) -> None:
 def test_diagnose_says_when_nobody_may_ask(
     run: Run, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("PREFECTURE_AMQP_URL", "amqp://127.0.0.1:1/")
-
     def senders() -> str:
         main(["diagnose"])
         return next(line for line in capsys.readouterr().out.splitlines() if "Expéditeurs" in line)

@@ -15,12 +15,11 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.doorbell import Doorbell
 from worker.exports import records
-from worker.exports.lease import LaneTurns, Share
+from worker.exports.lease import Share, Turn
 from worker.exports.models import Export, Request
-from worker.exports.parked import Arrival
 from worker.exports.records import settle
 from worker.handlers.making import make_export
-from worker.handlers.requests.ingest_request import ingest_request, ingest_together
+from worker.handlers.requests.ingest_request import ingest_request
 from worker.housekeeping.housekeeping import sweep
 from worker.work.models import WorkKind
 from worker.work.queue import ClaimRule, claim
@@ -40,8 +39,8 @@ def _ask(*, bulk: bool = False) -> CloudEvent:
 
 
 def _send(desk: DepotsDesk, sender: str, number: int = 1, *, bulk: bool = False) -> None:
-    arrivals = [(Arrival(_ask(bulk=bulk), sender), None) for _ in range(number)]
-    assert all(ingest_together(arrivals, desk.services))
+    for _ in range(number):
+        ingest_request(_ask(bulk=bulk), desk.services, sender=sender)
 
 
 def _serve(desk: DepotsDesk, number: int) -> str:
@@ -111,19 +110,14 @@ def _senders(desk: DepotsDesk, ids: Iterable[int]) -> list[str]:
         return [session.get_one(Request, request_id).sender for request_id in ids]
 
 
-@pytest.mark.parametrize("together", [True, False])
-def test_beyond_the_quota_one_is_refused_and_no_other(desk: DepotsDesk, *, together: bool) -> None:
+def test_beyond_the_quota_one_is_refused_and_no_other(desk: DepotsDesk) -> None:
     desk.configure(quota=3)
     for sender in (HOG, HOG, HOG, HOG, CLERK, HOG):
-        if together:
-            ingest_together([(Arrival(_ask(), sender), None), (Arrival(_ask(bulk=True), sender), None)], desk.services)
-        else:
-            ingest_request(_ask(), desk.services, sender=sender)
-    codes = [row for row in _codes(desk) if row != (HOG, "")]
-    hogs = [row for row in _codes(desk) if row == (HOG, "")]
-    assert len(hogs) == (3 + 5 if together else 3), "a batch has a quota of its own"
-    assert [row for row in codes if row[0] == HOG] == [(HOG, "quota")] * 2
-    assert {row for row in codes if row[0] == CLERK} == {(CLERK, "")}
+        _send(desk, sender)
+        _send(desk, sender, bulk=True)
+    hogs = [code for sender, code in _codes(desk) if sender == HOG]
+    assert (hogs.count(""), hogs.count("quota")) == (3 + 5, 2), "a batch has a quota of its own"
+    assert {code for sender, code in _codes(desk) if sender == CLERK} == {""}
 
 
 def test_a_share_that_was_served_has_its_quota_again(desk: DepotsDesk) -> None:
@@ -139,9 +133,10 @@ def test_turns_alternate_from_the_one_that_is_served(desk: DepotsDesk) -> None:
     hog, clerk = (Share.of(sender, COMMUNE, is_bulk=True) for sender in (HOG, CLERK))
     with desk.engine.begin() as connection:
         connection.execute(update(Request).where(Request.turn < 2).values(completed_at=Request.created_at))
-        turns = LaneTurns(connection, {hog, clerk})
-        assert [turns.take(clerk), turns.take(clerk), turns.take(hog)] == [2, 3, 5]
-        assert (turns.count_waiting(clerk), turns.count_waiting(hog)) == (2, 4)
+        assert (clerk.next_turn(connection), hog.next_turn(connection)) == (Turn(2, 0), Turn(5, 3))
+    _send(desk, CLERK, bulk=True)
+    with desk.engine.begin() as connection:
+        assert clerk.next_turn(connection) == Turn(3, 1)
 
 
 @pytest.mark.slow

@@ -301,7 +301,7 @@ def test_no_table_cuts_what_it_shows(
 @pytest.mark.slow
 def test_what_is_left_out_of_a_list_is_said(run: Run, reu: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("mairie-a", "mairie-b", "mairie-c"):
-        assert run("senders", "--add", name, "--commune", "13900").code == ExitCode.DONE
+        assert run("agents", "--add", name, "--commune", "13900", "--email", "a@mairie.example").code == 0
     assert run("audit", "--limit", "2").out.endswith("… et 1 autre ligne : --limit 3\n")
     assert "autre" not in run("audit", "--limit", "3").out
     assert "autre" not in run("audit", "--limit", "1", "--commune", "13055").out

@@ -20,12 +20,6 @@ MESSAGING = [
         ("test_doorbells_of_which_the_broker_does_not_take_one_are_told",),
     ),
     Mutant(
-        "together-a-copy-twice",
-        "if key in taken:",
-        "if False:",
-        ("test_copies_taken_keys_and_what_waits_are_left_to_be_read_alone",),
-    ),
-    Mutant(
         "encoder-fields",
         "if fields.keys() != _FIELDS:",
         "if False:",
@@ -102,21 +96,9 @@ MESSAGING = [
     ),
     Mutant(
         "prefetch-unfair",
-        "worker.queue_prefetch = max(HELD.values()) if reads_requests_only else worker.worker_threads",
+        "worker.queue_prefetch = worker.worker_threads",
         "pass",
         ("test_each_worker_holds_as_many_messages_as_it_has_threads",),
-    ),
-    Mutant(
-        "requests-read-as-they-come",
-        "account = printable(properties.user_id) if method.exchange else None",
-        "account = None",
-        ("test_a_message_is_read_next_however_many_another_account_sent_before",),
-    ),
-    Mutant(
-        "no-allowance",
-        "if self._allowance is None or account is None:",
-        "if True:",
-        ("test_an_account_beyond_its_allowance_waits_and_no_other",),
     ),
     Mutant(
         "reconnection-said-each-second",
@@ -125,16 +107,40 @@ MESSAGING = [
         ("test_a_consumer_tries_again_and_again_and_says_so_once",),
     ),
     Mutant(
-        "held-without-bound",
-        "if reading and waiting.size > HELD_BYTES:",
-        "if False:",
-        ("test_no_more_bytes_are_held_than_are_meant_to_be",),
-    ),
-    Mutant(
         "refusals-before-clerks",
         "request.is_bulk = answer.code in _WHATEVER_IS_KNOWN",
         "request.is_bulk = False",
         ("test_a_clerks_request_is_on_record_before_the_junk_of_another",),
+    ),
+    Mutant(
+        "last-come-first-served",
+        "arrived.append((method, properties, body))",
+        "arrived.appendleft((method, properties, body))",
+        ("test_accounts_are_read_in_turn",),
+    ),
+    Mutant(
+        "new-account-unread",
+        "look_at = time.monotonic() + ACCOUNTS_SECONDS",
+        "look_at = math.inf",
+        ("test_an_account_is_served_and_removed_without_a_restart",),
+    ),
+    Mutant(
+        "full-queue-drops",
+        '"x-overflow": "reject-publish",',
+        '"x-overflow": "drop-head",',
+        ("test_a_full_queue_refuses_its_owner_alone",),
+    ),
+    Mutant(
+        "key-unchecked",
+        "return () if named.removesuffix(BULK_SUFFIX) == event_type else (_ANOTHER_TYPE,)",
+        "return ()",
+        ("test_a_message_under_another_key_is_refused",),
+    ),
+    Mutant(
+        "key-of-another",
+        "if account and owner != account:",
+        "if False:",
+        ("test_a_message_under_another_key_is_refused",),
     ),
     Mutant(
         "call-from-outside",
@@ -147,24 +153,6 @@ MESSAGING = [
         "message.options[SENDER] = self._sender",
         'message.options[SENDER] = self._sender or "somebody"',
         ("test_an_event_that_does_not_say_it_has_no_sender",),
-    ),
-    Mutant(
-        "dead-letters-of-one-account",
-        "if not self.broker.may_keep(q_name(self.queue_name), sender, len(body)):",
-        "if False:",
-        ("test_an_account_takes_no_others_place_among_the_dead_letters",),
-    ),
-    Mutant(
-        "dead-letters-uncounted",
-        "broker.may_keep = partial(may_keep, services.engine)",
-        "pass",
-        ("test_poison_is_put_aside_with_its_reason_and_good_requests_are_served",),
-    ),
-    Mutant(
-        "dropped-letter-keeps-its-place",
-        "if letter.is_counted and letter.since:",
-        "if False:",
-        ("test_an_account_takes_no_others_place_among_the_dead_letters",),
     ),
     Mutant(
         "dead-letter-without-its-sender",
@@ -223,7 +211,7 @@ PUBLISHER = [
         "request-transient",
         "delivery_mode=DeliveryMode.Persistent",
         "delivery_mode=DeliveryMode.Transient",
-        ("test_an_event_is_routed_by_its_type_and_described_by_its_properties",),
+        ("test_an_event_is_routed_by_account_and_type_and_described_by_properties",),
     ),
     Mutant(
         "silence-believed",
@@ -365,12 +353,6 @@ INGEST = [
         "return not self._services.known_senders_only or self.facts.is_sender(self.sender, commune)",
         "return True",
         ("test_another_is_refused_with_a_reason_and_nobody_is_mailed",),
-    ),
-    Mutant(
-        "any-commune-is-served",
-        "keys = (sender, commune), (sender, EVERY_COMMUNE)",
-        "keys = tuple(self._listed)",
-        ("test_what_is_recorded_does_not_depend_on_the_company",),
     ),
     Mutant(
         "stranger-writes-to-agents",
@@ -537,8 +519,8 @@ LEASE = [
     ),
     Mutant(
         "turn-of-all-alike",
-        "turn = self._first[share.is_bulk] + self.count_waiting(share)",
-        "turn = 0",
+        "return Turn((first or 0) + waiting, waiting)",
+        "return Turn(0, waiting)",
         ("test_a_clerk_is_served_next_however_much_another_asked_for",),
     ),
     Mutant(
@@ -561,8 +543,8 @@ LEASE = [
     ),
     Mutant(
         "quota-unheeded",
-        "if turns.count_waiting(share) < limit:",
-        "if True:",
+        "if next_turn.waiting >= limit:",
+        "if False:",
         ("test_beyond_the_quota_one_is_refused_and_no_other",),
     ),
     Mutant(

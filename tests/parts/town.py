@@ -5,14 +5,16 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import date
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 import pika
 from pika.exceptions import ChannelClosedByBroker
 from sqlalchemy import Engine, RowMapping, text
+from sqlalchemy.exc import OperationalError, ProgrammingError
 from sqlalchemy.orm import Session
 
 from bench.people import write_town
@@ -26,6 +28,9 @@ from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.demo.libreville import LIBREVILLE, libreville_rows, write_reu
 from worker.demo.load import load_libreville
+from worker.errors import RefusedError, TransientError
+from worker.exports.models import Sender
+from worker.messaging.queues import add_account_queues
 from worker.notifier.models import Agent
 from worker.registre.communes import add_commune, load_reference
 from worker.registre.reu.importer import import_file
@@ -110,6 +115,11 @@ CITY_TEMPLATE = Template("city", lambda url: prepare_libreville(url, CITY_SIZE))
 """Large enough for a file to be interrupted in the middle."""
 
 
+def account_of(amqp_url: str) -> str:
+    """The account that an address is for."""
+    return unquote(urlsplit(amqp_url).username or "")
+
+
 class Town:
     """The processes of one installation, and what a test wants to know of it."""
 
@@ -128,6 +138,15 @@ class Town:
             **SHORTENED,
         } | ({"PREFECTURE_SMTP_SERVER": f"smtp://127.0.0.1:{smtp_port}"} if smtp_port else {})
         self._processes: list[Process] = []
+        self.account = account_of(amqp_url)
+        with suppress(OperationalError, ProgrammingError, RefusedError, TransientError):  # it is not ready
+            self.allow(self.account)
+
+    def allow(self, account: str) -> None:
+        """List an account, which has queues then; it may ask for no commune but where anybody may."""
+        with Session(self.engine) as session, session.begin():
+            session.merge(Sender(name=account, code_commune="00000"))
+        add_account_queues(self.amqp_url, account)
 
     def start_worker(self, *arguments: str, **environment: str) -> Process:
         """One worker process with one thread, which reads every queue but `registre`; once it consumes its first."""
@@ -146,11 +165,12 @@ class Town:
         return self._start("notifier", "-m", "bench.limited", "worker", "notifier", **environment)
 
     def publish(self, body: bytes, routing_key: str, exchange: str = EXCHANGE) -> None:
-        """Put bytes on the exchange, confirmed."""
+        """Put bytes into our account's queue by the exchange, or into a queue by the default one; confirmed."""
+        key = f"{self.account}.{routing_key}" if exchange else routing_key
         with pika.BlockingConnection(pika.URLParameters(self.amqp_url)) as connection:
             channel = connection.channel()
             channel.confirm_delivery()
-            channel.basic_publish(exchange, routing_key, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
+            channel.basic_publish(exchange, key, body, pika.BasicProperties(delivery_mode=2), mandatory=True)
 
     def ask(self, *, times: int = 1, **fields: object) -> CloudEvent:
         """Publish a request for LIBREVILLE's list files, the same event `times` times."""

@@ -10,7 +10,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
-from schemas.topology import EXCHANGE, REQUEST_LISTE_EXPORT
+from schemas.topology import EXCHANGE, REQUEST_LISTE_EXPORT, request_key
 from tests.parts.deployment import Deployment
 from worker.messaging.encoder import ACTOR_QUEUES
 
@@ -63,7 +63,11 @@ def _refused_by_the_database(deployment: Deployment, account: str, statement: st
 @pytest.mark.slow
 @pytest.mark.parametrize("account", SILENT)
 def test_to_ask_for_files_in_anothers_name(deployment: Deployment, account: str) -> None:
-    for exchange, key in (("", "requests"), ("", "requests.DQ"), (EXCHANGE, REQUEST_LISTE_EXPORT)):
+    for exchange, key in (
+        ("", "requests"),
+        ("", "requests.DQ"),
+        (EXCHANGE, request_key("ecran", REQUEST_LISTE_EXPORT)),
+    ):
         assert _is_refused(deployment, account, _publish(exchange, key)), (exchange, key)
     for statement in (
         "INSERT INTO request (source, event_id) VALUES ('/moi', '1')",

@@ -21,6 +21,7 @@ from tests.web.neighbours import LIBREVILLE, add_neighbours
 from worker.exports.models import EVERY_COMMUNE
 from worker.handlers.manage_access import SCREEN_ACCOUNT, allow_sender
 from worker.messaging.encoder import ACTOR_QUEUES
+from worker.messaging.queues import add_account_queues
 
 
 class Site:
@@ -40,6 +41,7 @@ class Site:
             add_neighbours(self.town.engine)
         with self.town.engine.begin() as connection:
             allow_sender(connection, SCREEN_ACCOUNT, EVERY_COMMUNE, actor="site")
+        add_account_queues(self.town.amqp_url, SCREEN_ACCOUNT)
         port = free_port()
         self.url = f"http://{LOOPBACK}:{port}"
         queues = sorted(set(ACTOR_QUEUES.values()) - {QUEUE_REGISTRE}, reverse=True)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from common.french import short_date
+from common.french import count_of, short_date
 from schemas.topology import ANY, LISTENER_PREFIX
 from worker.cli.options import (
     describe_wishes,
@@ -31,8 +31,6 @@ EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 """What an agent's address looks like."""
 _LISTENER = re.compile(r"[a-z0-9][a-z0-9.-]{0,59}", re.ASCII)
 _TOKEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}", re.ASCII)
-_LONGEST_NAME = 255
-"""In bytes, as a property of AMQP carries it."""
 
 
 @click.command
@@ -258,10 +256,14 @@ def _ask(what: str) -> str:
 def senders(*, add: str | None, commune: str | None, speaks: bool | None, remove: str | None) -> None:
     """Lister, autoriser, retirer les comptes RabbitMQ qui demandent des fichiers.
 
-    Toute autre demande est refusée. Un compte qui parle pour les agents est
-    cru quand il nomme un agent de la commune ; des autres, c'est le compte qui est noté.
+    Un compte a deux files, une pour ses lots. Une file pleine refuse ce que ce compte envoie, et ne gêne aucun autre.
+    Un compte qui parle pour les agents est cru quand il nomme un agent de la commune ; des autres, c'est le compte qui
+    est noté.
     """
-    from worker.handlers.manage_access import allow_sender, list_senders, name_communes, remove_sender
+    from schemas.topology import is_account
+    from worker.handlers.manage_access import allow_sender, name_communes
+    from worker.messaging.queues import add_account_queues
+    from worker.settings import load_settings
 
     code = commune.upper() if commune else None
     if add is None and speaks is not None:
@@ -269,23 +271,49 @@ def senders(*, add: str | None, commune: str | None, speaks: bool | None, remove
     if add is not None:
         if not code:
             raise click.UsageError("--add demande aussi --commune")
-        if not (add.isprintable() and 0 < len(add.encode()) <= _LONGEST_NAME):
-            raise click.UsageError("ce n'est pas le nom d'un compte RabbitMQ")
-    with worker_database() as engine, engine.begin() as connection:
+        if not is_account(add):
+            raise click.UsageError(
+                "un compte a des lettres sans accent, des chiffres, des tirets : 60 au plus ; « fr » est réservé"
+            )
+    url = load_settings().amqp_url.get_secret_value()
+    with worker_database() as engine:
         if add is not None and code:
-            is_believed = allow_sender(connection, add, code, actor=system_user(), speaks_for_agents=speaks)
+            with engine.begin() as connection:
+                is_believed = allow_sender(connection, add, code, actor=system_user(), speaks_for_agents=speaks)
+                add_account_queues(url, add)
             agents = ", et parle pour les agents" if is_believed else ""
             click.echo(f"{add} peut demander les fichiers de {name_communes(code)}{agents}.")
         if remove:
-            gone = remove_sender(connection, remove, code, actor=system_user())
-            click.echo(f"{remove} ne peut plus demander les fichiers de {', '.join(map(name_communes, gone))}.")
+            _remove_sender(engine, url, remove, code)
         if add is None and not remove:
-            rows = [
-                (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même")
-                for it in list_senders(connection, code)
-            ]
-            titles = "Compte", "Commune", "Parle pour"
-            _print_table(titles, rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
+            with engine.connect() as connection:
+                _show_senders(connection, code)
+
+
+def _remove_sender(engine: "Engine", url: str, name: str, code: str | None) -> None:
+    """Commit the removal, then delete the queues: a worker declares those of the accounts that it finds listed."""
+    from worker.handlers.manage_access import list_senders, name_communes, remove_sender
+    from worker.messaging.queues import open_channel, remove_account_queues
+
+    with open_channel(url) as channel:
+        with engine.begin() as connection:
+            gone = remove_sender(connection, name, code, actor=system_user())
+            is_kept = any(it.name == name for it in list_senders(connection, None))
+        waiting = 0 if is_kept else remove_account_queues(channel, name)
+    click.echo(f"{name} ne peut plus demander les fichiers de {', '.join(map(name_communes, gone))}.")
+    if not is_kept:
+        lost = f", et {count_of(waiting, 'demande')} avec elle : prévenez qui les a envoyées" if waiting else ""
+        click.echo(f"Sa file est supprimée{lost}.")
+
+
+def _show_senders(connection: "Connection", code: str | None) -> None:
+    from worker.handlers.manage_access import list_senders, name_communes
+
+    rows = [
+        (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même")
+        for it in list_senders(connection, code)
+    ]
+    _print_table(("Compte", "Commune", "Parle pour"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
 
 
 @click.command

@@ -22,7 +22,7 @@ from worker.errors import RefusedError
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from sqlalchemy import Connection, Engine
+    from sqlalchemy import Engine
 
     from worker.exports.audit import Action
     from worker.messaging.dead_letters import DeadLetter, DeadLetterOffice, HeldLetter
@@ -241,20 +241,12 @@ class _Sorting:
         detail = f"lettre {letter.name} de {letter.came_from} ({letter.reason})"
         with engine.begin() as connection:
             record_audit(connection, action, actor=system_user(), detail=detail)
-            _forget(connection, letter)
         held.remove()
         self.gone += 1
 
     def _fail(self, message: str) -> None:
         self.failed = True
         click.echo(f"Erreur : {message}", err=True)
-
-
-def _forget(connection: "Connection", letter: "DeadLetter") -> None:
-    from worker.exports.letters import forget_letter
-
-    if letter.is_counted and letter.since:
-        forget_letter(connection, letter.queue, letter.sender, letter.since, len(letter.body))
 
 
 def drop_about(engine: "Engine", is_about: "Callable[[str], bool]") -> int:
@@ -276,7 +268,6 @@ def drop_about(engine: "Engine", is_about: "Callable[[str], bool]") -> int:
                         detail = f"lettre {letter.name} de {letter.came_from} (données effacées à la demande)"
                         with engine.begin() as connection:
                             record_audit(connection, Action.DEAD_LETTER_DROPPED, actor=system_user(), detail=detail)
-                            _forget(connection, letter)
                         remove()
                         dropped += 1
     return dropped

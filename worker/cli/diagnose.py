@@ -13,11 +13,12 @@ from common.cli import ExitCode
 from common.database import explain_database_tls, shown_address
 from common.french import count_of, format_size
 from common.settings import PREFIX, effective
+from schemas.topology import is_account
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
 from worker.errors import PrefectureError, VolumeAbsentError
 from worker.exports.storage import EXPORTS, Sentinel, Storage
-from worker.handlers.manage_access import count_senders
+from worker.handlers.manage_access import list_senders
 from worker.messaging.broker import ping_broker
 from worker.settings import Settings, load_settings
 from worker.work.queue import find_faults
@@ -103,14 +104,16 @@ def _check_senders(settings: Settings) -> str:
     engine = build_engine(settings.database_url.get_secret_value())
     try:
         with engine.connect() as connection:
-            number = count_senders(connection)
+            accounts = {sender.name for sender in list_senders(connection, None)}
     except DBAPIError as error:
         raise PrefectureError(f"illisibles ({type(error.orig).__name__})") from None
     finally:
         engine.dispose()
-    if not number:
+    if not accounts:
         raise PrefectureError("aucun compte autorisé, toute demande sera refusée : « python -m worker senders »")
-    return count_of(number, "compte autorisé", "comptes autorisés")
+    if nameless := sorted(name for name in accounts if not is_account(name)):
+        raise PrefectureError(f"une file ne peut avoir ce nom, employez un autre compte : {', '.join(nameless)}")
+    return count_of(len(accounts), "compte autorisé", "comptes autorisés")
 
 
 def _check_work(settings: Settings) -> str:

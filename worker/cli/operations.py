@@ -54,6 +54,7 @@ def notifier(*, once: bool) -> None:
     from worker.db.engine import build_engine
     from worker.db.revision import require_current
     from worker.error_policy import lacks_descriptors
+    from worker.handlers.requests.authorization import AccountList
     from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, stop_on_signals
     from worker.messaging.broker import build_broker, require_trusted
     from worker.messaging.events import EventPublisher
@@ -68,6 +69,7 @@ def notifier(*, once: bool) -> None:
     require_trusted(amqp_url)
     note_start(settings, engine, Role.NOTIFIER)
     broker = build_broker(amqp_url)
+    accounts = AccountList(engine)
     pulse = Pulse(settings.health_dir, Role.NOTIFIER)
     doorbells = DoorbellQueues(broker)
     publisher = EventPublisher(broker, partial(_name_listeners, engine), source=settings.event_source)
@@ -86,7 +88,7 @@ def notifier(*, once: bool) -> None:
         built.work(stop)
     else:
         stop_on_signals(stop)
-        show_metrics(settings, engine, partial(read_queues, amqp_url))
+        show_metrics(settings, engine, lambda: read_queues(amqp_url, accounts()))
         watchdog = Watchdog(pulse, SILENCE_SECONDS[Role.NOTIFIER], lacks_descriptors)
         watchdog.start()
         built.run(stop)

@@ -44,7 +44,7 @@ _REQUESTS: _Grants = (
     ("SELECT, INSERT", "recall"),
     ("SELECT, DELETE", "piece"),
     ("SELECT, INSERT, UPDATE", "depot, export, preview, publication, request"),
-    ("SELECT, INSERT, UPDATE, DELETE", "dead_letters, parked"),
+    ("SELECT, INSERT, UPDATE, DELETE", "parked"),
     ("USAGE", "SEQUENCE export_id_seq, parked_id_seq, preview_id_seq, request_id_seq"),
     ("USAGE", "SEQUENCE protection_id_seq, recall_id_seq"),
     ("UPDATE (state, due_at, starts, waits, error, created_at)", "work"),
@@ -117,7 +117,8 @@ _GRANTS: Mapping[str, _Grants] = {
     # Of electors it sees nothing.
     "prefecture_notifier": (
         ("SELECT", "agent, alembic_version, commission, commune, export, liste, listener, recall, recipient, request"),
-        ("SELECT", "dead_letters, piece, scrutin, volume"),
+        ("SELECT", "piece, scrutin, volume"),
+        ("SELECT (name)", "sender"),
         ("SELECT, UPDATE (finished_at, rung_at, status)", "preview"),
         ("UPDATE (owner, purged_at, rung_at)", "export"),
         ("UPDATE (completed_at, notified_at)", "request"),

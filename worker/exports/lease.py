@@ -5,7 +5,7 @@ import os
 import socket
 import threading
 import time
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from datetime import datetime
 from functools import cache, partial
@@ -218,6 +218,13 @@ def _give_back_later(end: Callable[[], object], patience: float) -> None:
 _WAITS = Request.completed_at.is_(None)
 
 
+class Turn(NamedTuple):
+    """The turn that the next request of a share gets, and about how many requests of the share wait before it."""
+
+    turn: int
+    waiting: int
+
+
 class Share(NamedTuple):
     """Whose turn it may be, in which lane."""
 
@@ -226,36 +233,16 @@ class Share(NamedTuple):
 
     @classmethod
     def of(cls, sender: str, commune: str, *, is_bulk: bool) -> "Share":
-        """The share of a request."""
+        """Return the share of a request."""
         return cls(is_bulk, sender if is_bulk else f"{sender}\n{commune}")
 
-
-class LaneTurns:
-    """The turns that the next requests of some shares get, in one transaction."""
-
-    def __init__(self, connection: Connection, shares: Collection[Share]) -> None:
-        self._first: dict[bool, int] = {}
-        self._last: dict[Share, int] = {}
-        for is_bulk in {share.is_bulk for share in shares}:
-            in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(is_bulk), _WAITS)
-            self._first[is_bulk] = connection.scalar(in_lane) or 0
-        for share in {share for share in shares if share.is_bulk}:
-            last = connection.scalar(select(func.max(Request.turn)).where(Request.share == share.name, _WAITS))
-            self._last |= {share: last} if last is not None else {}
-        single = [share.name for share in shares if not share.is_bulk]
-        last_turns = select(Request.share, func.max(Request.turn)).where(Request.share.in_(single), _WAITS)
-        for name, last in connection.execute(last_turns.group_by(Request.share)) if single else ():
-            self._last[Share(is_bulk=False, name=name)] = last
-
-    def count_waiting(self, share: Share) -> int:
-        """How many requests of the share wait, about: as many as turns before its next one."""
-        return max(self._last.get(share, -1) + 1 - self._first[share.is_bulk], 0)
-
-    def take(self, share: Share) -> int:
-        """The turn of the next request of the share."""
-        turn = self._first[share.is_bulk] + self.count_waiting(share)
-        self._last[share] = turn
-        return turn
+    def next_turn(self, connection: Connection) -> Turn:
+        """Read the turn that comes after the last one of this share, and not before the first of the lane."""
+        in_lane = select(func.min(Request.turn)).where(Request.is_bulk.is_(self.is_bulk), _WAITS)
+        own = select(func.max(Request.turn)).where(Request.share == self.name, _WAITS)
+        first, last = connection.execute(select(in_lane.scalar_subquery(), own.scalar_subquery())).one()
+        waiting = 0 if last is None else max(last + 1 - (first or 0), 0)
+        return Turn((first or 0) + waiting, waiting)
 
 
 def find_instead(connection: Connection, export: Export) -> int | None:

@@ -328,19 +328,6 @@ class Volume(Base):
     marked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the file was first written.")
 
 
-class DeadLetters(Base):
-    """What was put aside from a queue on one day, of one account; see worker.exports.letters."""
-
-    __tablename__ = "dead_letters"
-
-    queue: Mapped[str] = mapped_column(Texte, primary_key=True)
-    account: Mapped[str] = mapped_column(Texte, primary_key=True, doc="By the broker; empty when nothing says it.")
-    day: Mapped[date] = mapped_column(Date, primary_key=True, doc="In UTC.")
-    letters: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="That lie there.")
-    size: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0", doc="Bytes of theirs.")
-    dropped: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="Beyond its share: not kept.")
-
-
 class Process(Base):
     """What a kind of process, by its account, was last put on record to run with."""
 

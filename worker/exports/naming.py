@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from sqlalchemy import func, select
+from sqlalchemy import and_, func, or_, select
 from sqlalchemy.orm import Session
 
 from common.calendrier import civil_time
@@ -119,11 +119,12 @@ def allocate_names(session: Session, namings: Sequence[Naming], created_at: date
     """
     _lock_second(session, {naming.code_commune for naming in namings}, created_at)
     moments = [civil_time(created_at, naming.code_commune) for naming in namings]
-    wanted = [naming.name(moment) for naming, moment in zip(namings, moments, strict=True)]
-    taken = set(session.scalars(select(Export.file_name).where(Export.file_name.in_(wanted))))
+    taken = _names_of_second(session, [naming.name(moment) for naming, moment in zip(namings, moments, strict=True)])
     names: list[tuple[str, str]] = []
-    for naming, moment, name in zip(namings, moments, wanted, strict=True):
-        number = _next_number(session, naming, moment, taken) if name in taken else 1
+    for naming, moment in zip(namings, moments, strict=True):
+        number = 1
+        while naming.name(moment, number) in taken:
+            number += 1
         taken.add(naming.name(moment, number))
         names.append((naming.name(moment, number), naming.label(moment, number)))
     return names
@@ -140,15 +141,11 @@ def _lock_second(session: Session, communes: set[str], created_at: datetime) -> 
             session.execute(select(func.pg_advisory_xact_lock(func.hashtextextended(key, 0))))
 
 
-def _next_number(session: Session, naming: Naming, moment: datetime, taken: set[str]) -> int:
-    stem, _, extension = naming.name(moment).rpartition(".")
-    of_second = Export.file_name > f"{stem}-", Export.file_name < f"{stem}.", Export.file_name.endswith(f".{extension}")
-    numbered = session.scalars(select(Export.file_name).where(*of_second)).all()
-    taken.update(numbered)
-    number = len(numbered) + 2
-    while naming.name(moment, number) in taken:
-        number += 1
-    return number
+def _names_of_second(session: Session, names: Sequence[str]) -> set[str]:
+    """Return the names that are taken among these, and among these with a counter."""
+    stems = {name.rpartition(".")[0] for name in names}
+    counted = (and_(Export.file_name > f"{stem}-", Export.file_name < f"{stem}.") for stem in sorted(stems))
+    return set(session.scalars(select(Export.file_name).where(or_(Export.file_name.in_(names), *counted))))
 
 
 def piece_name(file_name: str, piece: str) -> str:

@@ -106,15 +106,15 @@ class PlannedFile:
     """The civil day on which a tableau is final: asked for earlier, the file is provisional, and stays so."""
 
 
-def add_exports(session: Session, files: Sequence[tuple[Request, PlannedFile]], now: datetime) -> list[Export]:
-    """The rows of the files of requests that are read now, each with a name that no other file has.
+def add_exports(session: Session, request: Request, files: Sequence[PlannedFile]) -> list[Export]:
+    """Add the rows of the files of a new request, each with a name that no other file has.
 
     Their doorbells count as enqueued.
     """
     session.flush()
-    names = allocate_names(session, [file.naming for _, file in files], now)
-    exports = list[Export]()
-    for (request, file), (name, label) in zip(files, names, strict=True):
+    now, exports = request.created_at, list[Export]()
+    names = allocate_names(session, [file.naming for file in files], now)
+    for file, (name, label) in zip(files, names, strict=True):
         is_provisoire = file.final_on is not None and civil_day(now, request.code_commune) < file.final_on
         export = Export(
             request_id=request.id,

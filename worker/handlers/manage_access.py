@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, String, and_, cast, delete, func, insert, literal, select, update
+from sqlalchemy import ColumnElement, Connection, String, and_, cast, delete, insert, literal, select, update
 from sqlalchemy.orm import Session
 
 from schemas.http import TOKEN_PREFIX, digest_secret
@@ -200,11 +200,6 @@ def list_senders(connection: Connection, code: str | None) -> Sequence[AllowedSe
     if code:
         query = query.where(Sender.code_commune.in_([code, EVERY_COMMUNE]))
     return [AllowedSender(*row) for row in connection.execute(query)]
-
-
-def count_senders(connection: Connection) -> int:
-    """How many accounts may ask for something."""
-    return connection.scalar(select(func.count(Sender.name.distinct()))) or 0
 
 
 def add_listener(connection: Connection, name: str, key: str, *, actor: str) -> None:

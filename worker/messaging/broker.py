@@ -5,7 +5,7 @@ And whether it answers, and is who it should be.
 
 import socket
 import ssl
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from typing import Any, NamedTuple
 
 import pika
@@ -17,18 +17,10 @@ from pika.channel import Channel
 from pika.exceptions import AMQPError, NackError, UnroutableError
 
 from common.database import explain_tls
-from schemas.topology import (
-    BULK_SUFFIX,
-    BULK_TYPES,
-    EXCHANGE,
-    QUEUE_REQUESTS,
-    QUEUE_REQUESTS_BULK,
-    REQUEST_TYPES,
-    SCREEN_NOTE,
-)
+from schemas.topology import EXCHANGE
 from worker.errors import ConfigurationError, TransientError
-from worker.messaging.consumer import Allowance, GuardedConsumer, tolerate_any_properties
-from worker.messaging.encoder import PrefectureEncoder
+from worker.messaging.consumer import GuardedConsumer, tolerate_any_properties
+from worker.messaging.encoder import INGEST_ACTORS, PrefectureEncoder
 
 HEARTBEAT_SECONDS = 60
 BLOCKED_SECONDS = 30
@@ -41,24 +33,14 @@ _PERSISTENT = pika.BasicProperties(delivery_mode=2)
 DEAD_LETTER_DAYS = 90
 """Fixed for ever: the arguments of a queue cannot change once it is declared."""
 
-BINDINGS = {
-    QUEUE_REQUESTS: (*REQUEST_TYPES, SCREEN_NOTE),
-    QUEUE_REQUESTS_BULK: tuple(f"{event_type}{BULK_SUFFIX}" for event_type in BULK_TYPES),
-}
-"""The routing keys that each queue of requests is bound by."""
-
-
-MayKeep = Callable[[str, str, int], bool]
-"""Whether a message of an account, of so many bytes, may be put aside from a queue: its share may be full."""
-
 
 class PrefectureBroker(RabbitmqBroker):
-    """Confirms each publication, declares the exchange and the bindings with the queues of requests."""
+    """Confirms each publication, and declares the exchange with the queues of requests."""
 
-    def __init__(self, url: str, middleware: Sequence[Middleware], allowance: Allowance) -> None:
+    def __init__(self, url: str, middleware: Sequence[Middleware]) -> None:
         super().__init__(url=url, confirm_delivery=True, middleware=list(middleware))
-        self.allowance = allowance
-        self.may_keep: MayKeep = lambda _queue, _account, _size: True
+        self.list_accounts: Callable[[], Collection[str]] = tuple
+        """The accounts whose queues the consumers of requests read; where that is not known, those of before."""
         self.may_publish = True
         """Whether this process may: one that reads no requests has no right to, see `SafeRetries`."""
         self.parameters = [connection_parameters(url)]
@@ -105,10 +87,8 @@ class PrefectureBroker(RabbitmqBroker):
 
     def _declare_queue(self, queue_name: str) -> Any:  # noqa: ANN401 — pika's frame
         declared = super()._declare_queue(queue_name)  # type: ignore[no-untyped-call]
-        if queue_name in BINDINGS:
+        if queue_name in INGEST_ACTORS:
             self.channel.exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
-            for routing_key in BINDINGS[queue_name]:
-                self.channel.queue_bind(queue_name, EXCHANGE, routing_key)
         return declared
 
     def _declare_xq_queue(self, queue_name: str) -> Any:  # noqa: ANN401 — pika's frame
@@ -194,14 +174,12 @@ def connection_parameters(url: str) -> pika.URLParameters:
     return parameters
 
 
-def build_broker(
-    url: str, middleware: Sequence[Middleware] = (), allowance: Allowance | None = None
-) -> PrefectureBroker:
+def build_broker(url: str, middleware: Sequence[Middleware] = ()) -> PrefectureBroker:
     """A broker with our encoder; nothing is connected yet."""
     worker.CONSUMER_RESTART_DELAY_SECS = RECONNECT_SECONDS
     set_encoder(PrefectureEncoder())
     tolerate_any_properties()
-    return PrefectureBroker(url, middleware, allowance or Allowance())
+    return PrefectureBroker(url, middleware)
 
 
 def ping_broker(url: str) -> str:

@@ -10,17 +10,16 @@ Here also an event gets its sender: the account that published it, which RabbitM
 own calls name theirs in an option, and come by the default exchange, where our accounts alone may publish; one that
 comes by another exchange is somebody else's invention.
 
-And a queue of requests is read to its end at once, so that each account has its turn however many another has sent: see
-docs/adr/0038-every-account-has-its-turn-before-it-is-read.md.
+A consumer of requests reads a queue for each account: docs/adr/0038-a-queue-for-each-account.md.
 """
 
 import math
 import time
-from collections import Counter, deque
-from collections.abc import Generator, Iterator, Mapping
+from collections import deque
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Any, Self
 
 import pika
 import structlog
@@ -29,9 +28,10 @@ from dramatiq.brokers.rabbitmq import _RabbitmqConsumer
 from dramatiq.common import q_name, xq_name
 from dramatiq.errors import ConnectionClosed, DecodeError
 from pika import spec
-from pika.exceptions import AMQPError
+from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from schemas.topology import QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
+from schemas.topology import QUEUE_REQUESTS_BULK
+from worker.messaging.accounts import declare_account
 from worker.messaging.encoder import (
     INGEST_ACTORS,
     REPLY_TO,
@@ -39,6 +39,7 @@ from worker.messaging.encoder import (
     PoisonError,
     call_for_unreadable,
     came_from_outside,
+    check_key,
     read_unreadable,
 )
 
@@ -56,47 +57,24 @@ _BURY_TRIES = 2
 _DIRECT_REPLY = "amq.rabbitmq.reply-to."
 """RabbitMQ, « direct reply-to »: what follows is hard to guess, and leads to one channel."""
 
-HELD = {QUEUE_REQUESTS: 30_000, QUEUE_REQUESTS_BULK: 2_000}
-"""How many messages a process that reads requests only holds, so that it sees whose they are. It serves hundreds in a
-second: who asks for a batch has time, and leaves the rest to another process."""
-
-HELD_BYTES = 64 << 20
-"""No more is taken in beyond this, until half of it is served."""
-
-TOGETHER = 100
-"""Messages that a process has in hand, which are served by one transaction."""
-
-OF_ONE = {QUEUE_REQUESTS: 25, QUEUE_REQUESTS_BULK: TOGETHER}
-"""How many of them are of one account: more take less time each, but whoever comes next waits for the end of all."""
+ACCOUNTS_SECONDS = 5.0
+"""How often a consumer of requests looks for accounts that were added."""
 
 RawDelivery = tuple[Any, Any, bytes]
 _NOTHING: RawDelivery = (None, None, b"")
-_NOBODY: Any = object()
-
-_LOOK_SECONDS = 0.1
 
 _AGAIN_SECONDS, _LONGEST_AGAIN_SECONDS = 1.0, 15.0
 """Before a message is delivered again by a broker that takes none: nobody goes round in circles. Doubled each time
 where this is the only way to try again."""
 
 
-class Allowance(NamedTuple):
-    """What one account may send for single clerks, by each process that reads it; what is beyond waits."""
-
-    rate: float = 50
-    """A second."""
-    burst: int = 500
-    """At once."""
-
-
 class GuardedConsumer(_RabbitmqConsumer):
-    """Reads one queue."""
+    """Reads one queue; a consumer of requests also reads the queue of each account, on the same channel."""
 
     def __init__(self, broker: Any, queue_name: str, prefetch: int, timeout: int) -> None:  # noqa: ANN401 — upstream
-        held = min(prefetch, HELD.get(queue_name, prefetch))
-        super().__init__(broker, queue_name, held, timeout)  # type: ignore[no-untyped-call]
-        if queue_name in HELD and held > TOGETHER:
-            self.iterator = self._in_turn(timeout / 1000)
+        super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
+        if queue_name in INGEST_ACTORS:
+            self.iterator = self._from_accounts(timeout / 1000)
         self.iterator = self._without_poison(self.iterator)
         self._sender = self._reply_to = ""
         self._again = _AGAIN_SECONDS
@@ -158,29 +136,43 @@ class GuardedConsumer(_RabbitmqConsumer):
             again = partial(self.channel.basic_nack, message._tag, requeue=True)  # noqa: SLF001
             self.connection.add_callback_threadsafe(again)
 
-    def _in_turn(self, timeout: float) -> Generator[RawDelivery, None, None]:
-        """One message of each account after the other, while fewer than TOGETHER are in hand; ends with the consumer.
+    def _from_accounts(self, timeout: float) -> Generator[RawDelivery, None, None]:
+        """Deliver in the order of arrival, from `prefetch` messages at most of each account.
 
-        What comes meanwhile is taken in without being read: nobody waits behind what another has sent.
+        The broker sends the next message of an account when one of that account was answered: it comes last here. So
+        accounts are served in turn, whatever waits in their queues.
         """
-        allowance = self.broker.allowance if self.queue_name == QUEUE_REQUESTS else None
-        waiting = _Waiting(OF_ONE[self.queue_name], allowance)
-        reading, in_hand = self.channel.basic_consume(self.queue_name, waiting.add), dict[int, str | None]()
-        while self.channel.is_open and (not reading or self.channel.consumer_tags):
-            unanswered = set(self.known_tags)
-            in_hand = {tag: account for tag, account in in_hand.items() if tag in unanswered}
-            taken = waiting.take(Counter(in_hand.values())) if len(in_hand) < TOGETHER else None
-            self.connection.process_data_events(0 if taken else min(timeout, waiting.pause))
-            if reading and waiting.size > HELD_BYTES:
-                log.warning("requests_left_at_the_broker", queue=self.queue_name)
-                self.channel.basic_cancel(reading)
-                reading = ""
-            elif not reading and waiting.size < HELD_BYTES / 2:
-                reading = self.channel.basic_consume(self.queue_name, waiting.add)
-            if taken:
-                account, delivery = taken
-                in_hand[delivery[0].delivery_tag] = account
-            yield delivery if taken else _NOTHING
+        arrived, consumed, look_at = deque[RawDelivery](), dict[str, str](), -math.inf
+
+        def add(_channel: object, *delivery: Any) -> None:  # noqa: ANN401 — pika's
+            method, properties, body = delivery
+            arrived.append((method, properties, body))
+
+        self.channel.basic_consume(self.queue_name, add)
+        while self.channel.is_open:
+            if time.monotonic() >= look_at:
+                self._consume_accounts(consumed, add)
+                look_at = time.monotonic() + ACCOUNTS_SECONDS
+            self.connection.process_data_events(0 if arrived else min(timeout, ACCOUNTS_SECONDS))
+            yield arrived.popleft() if arrived else _NOTHING
+
+    def _consume_accounts(self, consumed: dict[str, str], add: Callable[..., None]) -> None:
+        """Declare and consume the queues of accounts that have none here: new ones, and those whose queue was lost.
+
+        An account whose queue cannot be declared is logged and left out; it must not stop the others.
+        """
+        tags, is_bulk = set(self.channel.consumer_tags), self.queue_name == QUEUE_REQUESTS_BULK
+        for account in sorted(self.broker.list_accounts()):
+            if consumed.get(account) in tags:
+                continue
+            channel = self.connection.channel()
+            try:
+                queue = declare_account(channel, account, is_bulk=is_bulk)
+            except ChannelClosedByBroker as error:
+                log.warning("account_queue_refused", account=account, reason=error.reply_text)
+            else:
+                channel.close()
+                consumed[account] = self.channel.basic_consume(queue, add)
 
     def _without_poison(self, deliveries: Iterator[RawDelivery]) -> Generator[RawDelivery, None, None]:
         for method, properties, body in deliveries:
@@ -191,7 +183,8 @@ class GuardedConsumer(_RabbitmqConsumer):
             if (reason := self._fault(method, properties, body)) is None:
                 yield method, properties, body
                 continue
-            if method.exchange and (unreadable := read_unreadable(body, properties)) and is_readable(properties):
+            unreadable = method.exchange and read_unreadable(body, properties, method.routing_key)
+            if unreadable and is_readable(properties):
                 log.warning("unreadable_event", queue=self.queue_name, reason=reason, size=len(body))
                 yield method, properties, call_for_unreadable(self.queue_name, unreadable, self._sender, self._reply_to)
                 continue
@@ -215,19 +208,17 @@ class GuardedConsumer(_RabbitmqConsumer):
             return "not for this queue"
         if method.exchange and not is_event:
             return "a call of ours, from outside"
+        if method.exchange and check_key(message.args[0]["type"], method.routing_key, printable(properties.user_id)):
+            return "not its routing key"
         return None
 
     def _bury(self, body: bytes, reason: str, *, sender: str, message_id: str) -> bool:
         """Publish a confirmed copy to the dead letters, with its reason; False when the broker would not take it.
 
-        A process that may not publish leaves it to the broker, which puts it there without the reason. What is beyond
-        the share of its account is not kept: the log and a count say so.
+        A process that may not publish leaves it to the broker, which puts it there without the reason.
         """
         if not self.broker.may_publish:
             return False
-        if not self.broker.may_keep(q_name(self.queue_name), sender, len(body)):
-            log.warning("dead_letter_dropped", queue=self.queue_name, account=sender, reason=reason, size=len(body))
-            return True
         properties = pika.BasicProperties(
             delivery_mode=2,
             headers={REASON_HEADER: reason[:500], QUEUE_HEADER: self.queue_name, SENDER_HEADER: sender},
@@ -245,70 +236,6 @@ class GuardedConsumer(_RabbitmqConsumer):
             else:
                 return True
         return False
-
-
-class _Waiting:
-    """Messages that were taken in, by whose they are: the account that is first has the next turn, and then is last.
-
-    One that is beyond its allowance has none until it may send some together. Our own calls, which come by the default
-    exchange, take turns with them as one more.
-    """
-
-    def __init__(self, of_one: int, allowance: Allowance | None) -> None:
-        self._of_one = of_one
-        self._of: dict[str | None, deque[RawDelivery]] = {}
-        self._allowance = allowance
-        self._left: dict[str, tuple[float, float]] = {}
-        """What is left of its allowance, and when that was so."""
-        self._beyond: set[str | None] = set()
-        self._named: set[str | None] = set()
-        """Those beyond, of which the log says so until all of theirs is read."""
-        self.size = 0
-        """Bytes of their bodies."""
-
-    @property
-    def pause(self) -> float:
-        """Seconds after which it is worth looking again, if nothing comes and nothing is done."""
-        return _LOOK_SECONDS if self._beyond & self._of.keys() else math.inf
-
-    def add(self, _channel: object, method: Any, properties: Any, body: bytes) -> None:  # noqa: ANN401 — pika's
-        """One more."""
-        account = printable(properties.user_id) if method.exchange else None
-        self._of.setdefault(account, deque()).append((method, properties, body))
-        self.size += len(body)
-
-    def take(self, in_hand: Mapping[str | None, int]) -> tuple[str | None, RawDelivery] | None:
-        """The next one, and whose it is; None when nobody has a turn. `in_hand`: how many each has there."""
-        may = (it for it in self._of if in_hand.get(it, 0) < self._of_one and self._may_send(it))
-        account = next(may, _NOBODY)
-        if account is _NOBODY:
-            return None
-        theirs = self._of.pop(account)
-        delivery = theirs.popleft()
-        if theirs:
-            self._of[account] = theirs
-        else:
-            self._named.discard(account)
-        self.size -= len(delivery[2])
-        return account, delivery
-
-    def _may_send(self, account: str | None) -> bool:
-        """Whether it has a turn by its allowance, which it then uses."""
-        if self._allowance is None or account is None:
-            return True
-        burst, now = self._allowance.burst, time.monotonic()
-        left, since = self._left.get(account, (burst, now))
-        left = min(left + (now - since) * self._allowance.rate, burst)
-        if may := left >= (min(self._of_one, burst) if account in self._beyond else 1):
-            self._beyond.discard(account)
-            left -= 1
-        elif account not in self._beyond:
-            self._beyond.add(account)
-            if account not in self._named:
-                log.warning("account_beyond_its_rate", account=account, messages=len(self._of[account]))
-            self._named.add(account)
-        self._left[account] = left, now
-        return may
 
 
 class TolerantProperties(spec.BasicProperties):

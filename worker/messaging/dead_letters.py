@@ -77,12 +77,8 @@ class DeadLetter:
     @property
     def sender(self) -> str:
         """The account that sent it, in the broker's word; empty when it is not known, or when the message is ours."""
-        return printable(self._headers.get(SENDER_HEADER) if self.is_counted else self.properties.user_id)
-
-    @property
-    def is_counted(self) -> bool:
-        """Whether it has a place in its account's share: not what the broker put aside itself."""
-        return _DEATHS not in self._headers
+        ours = _DEATHS not in self._headers
+        return printable(self._headers.get(SENDER_HEADER) if ours else self.properties.user_id)
 
     @property
     def message_id(self) -> str:

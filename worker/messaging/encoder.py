@@ -15,6 +15,7 @@ from schemas.checking import read_envelope
 from schemas.envelope import Attribute, CloudEvent, InvalidEventError, parse_json
 from schemas.faults import Fault
 from schemas.topology import (
+    BULK_SUFFIX,
     MAX_EVENT_BYTES,
     QUEUE_LISTES,
     QUEUE_LISTES_BULK,
@@ -31,6 +32,11 @@ UNKNOWN = "inconnu"
 DIGEST, _DIGITS = "sha256:", 32
 """Begins the id that we give to an event which says none; so many digits of its bytes' SHA-256 follow."""
 
+_KEY_OF_ANOTHER = Fault("", "cle_de_routage", "publié sous la clé d'un autre compte : la clé commence par le vôtre")
+_ANOTHER_TYPE = Fault(
+    "type", "cle_de_routage", "le type n'est pas celui de la clé de routage : celle-ci est le compte, un point, le type"
+)
+
 _ATTRIBUTE: TypeAdapter[str] = TypeAdapter(Attribute)
 
 
@@ -46,8 +52,20 @@ class UnreadableEvent(BaseModel):
     faults: list[Fault]
 
 
-def read_unreadable(body: bytes, properties: Any) -> UnreadableEvent | None:  # noqa: ANN401 — pika's
-    """An event that `CloudEvent.from_bytes` refuses; None when nobody can tell what it was called, or who sent it.
+def check_key(event_type: object, routing_key: str, account: str) -> tuple[Fault, ...]:
+    """Compare the routing key of an event with its type and with the account that sent it, where that is known."""
+    owner, _, named = routing_key.partition(".")
+    if account and owner != account:
+        return (_KEY_OF_ANOTHER,)
+    return () if named.removesuffix(BULK_SUFFIX) == event_type else (_ANOTHER_TYPE,)
+
+
+def read_unreadable(
+    body: bytes,
+    properties: Any,  # noqa: ANN401 — pika's
+    routing_key: str,
+) -> UnreadableEvent | None:
+    """An event that cannot be served for its form, or for its key; None when it has no name, or no known sender.
 
     One that does not say its id, of an account that the broker vouches for, is called by the digest of its bytes: its
     sender can tell which it was. None, too, of what is no event: a call of our own that somebody invented.
@@ -58,6 +76,7 @@ def read_unreadable(body: bytes, properties: Any) -> UnreadableEvent | None:  # 
         content_type=str(getattr(properties, "content_type", None) or ""),
         content_encoding=str(getattr(properties, "content_encoding", None) or ""),
     )
+    faults = faults or check_key(fields.get("type"), routing_key, getattr(properties, "user_id", None) or "")
     event_id = _name(fields.get("id")) or _name(getattr(properties, "message_id", None))
     if not event_id and getattr(properties, "user_id", None):
         event_id = f"{DIGEST}{hashlib.sha256(body).hexdigest()[:_DIGITS]}"

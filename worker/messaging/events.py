@@ -5,15 +5,13 @@ has it: such an event counts as published. Publishing it again would give all th
 """
 
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Collection, Sequence
 from typing import Any
 
 import pika
 import structlog
 from dramatiq.errors import BrokerConnectionError
-from pika.adapters.blocking_connection import BlockingChannel
-from pika.exceptions import AMQPError, ChannelClosedByBroker
+from pika.exceptions import AMQPError
 
 from schemas.envelope import CloudEvent, shorten
 from schemas.topology import (
@@ -26,16 +24,15 @@ from schemas.topology import (
     account_key,
     event_key,
 )
-from worker.errors import EventsDelayedError, RefusedError, TransientError
-from worker.messaging.broker import NotAllPublishedError, Outgoing, PrefectureBroker, connection_parameters
-from worker.messaging.queues import count_messages
+from worker.errors import EventsDelayedError
+from worker.messaging.broker import NotAllPublishedError, Outgoing, PrefectureBroker
+from worker.messaging.queues import count_messages, open_channel
 
 _TRIES = 2
 """A connection that was idle for long may be found dead: the second try is made on a fresh one."""
 
 _LOOK_SECONDS = 60
 _SHOWN = 5
-_ACCESS_REFUSED = 403
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -139,7 +136,7 @@ def add_listener_queue(url: str, name: str, *keys: str) -> str:
         RefusedError: the account may not declare it.
     """
     queue = LISTENER_PREFIX + name
-    with _channel(url) as channel:
+    with open_channel(url) as channel:
         channel.exchange_declare(EXCHANGE, exchange_type="topic", passive=True)
         channel.queue_declare(queue, durable=True)
         for key in keys:
@@ -155,23 +152,8 @@ def remove_listener_queue(url: str, name: str, *keys: str) -> None:
         RefusedError: the account may not change it.
     """
     queue = LISTENER_PREFIX + name
-    with _channel(url) as channel:
+    with open_channel(url) as channel:
         for key in keys:
             channel.queue_unbind(queue, EXCHANGE, key)
         if not keys:
             channel.queue_delete(queue)
-
-
-@contextmanager
-def _channel(url: str) -> Iterator[BlockingChannel]:
-    try:
-        with closing(pika.BlockingConnection(connection_parameters(url))) as connection:
-            yield connection.channel()
-    except ChannelClosedByBroker as error:
-        if error.reply_code == _ACCESS_REFUSED:
-            raise RefusedError(
-                "ce compte RabbitMQ ne peut pas changer les files d'écoute : employez celui de l'exploitant"
-            ) from None
-        raise RefusedError(f"RabbitMQ refuse : {error.reply_text}") from None
-    except (AMQPError, OSError) as error:
-        raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from None

@@ -7,12 +7,10 @@ import random
 import signal
 import threading
 import time
-from collections.abc import Callable, Container, Iterator, Sequence
-from queue import PriorityQueue
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
 import structlog
-from dramatiq import Broker, Message, Middleware, Worker
+from dramatiq import Broker, Middleware, Worker
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage, Retries, TimeLimit
 from dramatiq.worker import ConsumerThread, WorkerThread
@@ -23,7 +21,7 @@ from worker.error_policy import conclude, is_waited_for, lacks_descriptors
 from worker.errors import DatabaseAwayError, ExhaustedError
 from worker.health import EXHAUSTED, EXHAUSTED_LOOKS, STUCK, Pulse, ThreadStarts
 from worker.messaging.broker import PrefectureBroker
-from worker.messaging.consumer import HELD, TOGETHER, GuardedConsumer
+from worker.messaging.consumer import GuardedConsumer
 from worker.messaging.encoder import HANDLE_PREVIEW, INGEST_ACTORS, EventArgument
 
 log = structlog.get_logger()
@@ -56,53 +54,11 @@ _PERIOD_SECONDS = 1.0
 
 
 class FairPrefetch(Middleware):
-    """Each worker holds as many messages as it has threads, so that none waits behind a long job while others idle.
-
-    One that reads requests only has no long job: it holds what waits, to give each account its turn.
-    """
+    """Each worker holds as many messages of a queue as it has threads, so that none waits behind a long job."""
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
         """Set the number before the consumers start."""
-        reads_requests_only = worker.consumer_whitelist and worker.consumer_whitelist <= INGEST_ACTORS.keys()
-        worker.queue_prefetch = max(HELD.values()) if reads_requests_only else worker.worker_threads
-
-
-class Together(Middleware):
-    """Serves what this process holds together, before the first of it is processed; each is then answered for itself.
-
-    `serve` is given messages for one actor, and says of each whether it was served: an actor has only to let those be
-    (`is_served`). Whatever was not is processed as ever, with its own tries, and alone.
-    """
-
-    def __init__(self, actors: Container[str], serve: Callable[[Sequence[MessageProxy]], Sequence[bool]]) -> None:
-        self._actors = actors
-        self._serve = serve
-        self._lock = threading.Lock()
-        self._work: PriorityQueue[Any] = PriorityQueue()
-
-    def before_worker_boot(self, broker: Broker, worker: Worker) -> None:  # noqa: ARG002 — Dramatiq's signature
-        """Learn where messages wait for a thread."""
-        self._work = worker.work_queue
-
-    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:  # noqa: ARG002
-        """Serve it with those that wait behind it; another thread that has one of them waits."""
-        if message.actor_name not in self._actors:
-            return
-        with self._lock:
-            if hasattr(message, "is_served"):
-                return
-            with self._work.mutex:
-                waiting = [item.message for item in sorted(self._work.queue)]
-            like_it = [it for it in waiting if it.actor_name == message.actor_name and not hasattr(it, "is_served")]
-            together = [message, *like_it][:TOGETHER]
-            if len(together) > 1:
-                for one, served in zip(together, self._serve(together), strict=True):
-                    one.is_served = served
-
-
-def is_served(message: Message[Any] | MessageProxy | None) -> bool:
-    """Whether a message was served together with others."""
-    return getattr(message, "is_served", False)
+        worker.queue_prefetch = worker.worker_threads
 
 
 class AtBoot(Middleware):

@@ -1,24 +1,27 @@
 """The broker's queues: where doorbells are put, and how full they are, asked without its management plugin."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from typing import Any, NamedTuple
 
 import pika
 from dramatiq import Broker, Message
 from dramatiq.common import xq_name
+from pika.adapters.blocking_connection import BlockingChannel
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from schemas.topology import LISTENER_PREFIX
+from schemas.topology import EXCHANGE, LISTENER_PREFIX, QUEUE_REQUESTS_BULK, account_queue
 from schemas.vocabulary import ExportKind
 from worker.doorbell import Doorbell, PreviewDoorbell
-from worker.errors import TransientError
+from worker.errors import RefusedError, TransientError
+from worker.messaging.accounts import declare_account
 from worker.messaging.broker import PrefectureBroker, connection_parameters
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
     EXPORT_LISTE,
     EXPORT_LISTE_BULK,
     HANDLE_PREVIEW,
+    INGEST_ACTORS,
     RENDER_TABLEAU,
     RENDER_TABLEAU_BULK,
     TAKE_UP_PARKED,
@@ -70,6 +73,7 @@ class DoorbellQueues:
 
 
 _TIMEOUT_SECONDS = 5
+_ACCESS_REFUSED = 403
 
 
 class QueueState(NamedTuple):
@@ -81,14 +85,14 @@ class QueueState(NamedTuple):
     dead_letters: int
 
 
-def read_queues(url: str) -> list[QueueState]:
-    """Each queue; one that is not declared yet is empty and has no reader.
+def read_queues(url: str, accounts: Collection[str] = ()) -> list[QueueState]:
+    """Each queue; one that is not declared yet is empty and has no reader. Requests are those of all these accounts.
 
     Raises:
         TransientError: the broker is away.
     """
     with _connect(url) as connection:
-        return list(_read(connection))
+        return list(_read(connection, accounts))
 
 
 @contextmanager
@@ -123,9 +127,12 @@ def count_doorbells(url: str) -> dict[tuple[ExportKind, bool], int]:
     return {what: messages[queue] for what, queue in DOORBELL_QUEUES.items()}
 
 
-def _read(connection: pika.BlockingConnection) -> Iterator[QueueState]:
+def _read(connection: pika.BlockingConnection, accounts: Collection[str]) -> Iterator[QueueState]:
     for queue in sorted(set(ACTOR_QUEUES.values())):
         messages, consumers = _declare(connection, queue)
+        if queue in INGEST_ACTORS:
+            theirs = (account_queue(it, is_bulk=queue == QUEUE_REQUESTS_BULK) for it in accounts)
+            messages += sum(count_messages(connection, it) for it in theirs)
         dead_letters = count_messages(connection, xq_name(queue))
         yield QueueState(queue, messages, consumers, dead_letters)
 
@@ -143,3 +150,52 @@ def _declare(connection: pika.BlockingConnection, queue: str) -> tuple[int, int]
         return 0, 0
     channel.close()
     return declared.message_count, declared.consumer_count
+
+
+@contextmanager
+def open_channel(url: str) -> Iterator[BlockingChannel]:
+    """Open a channel of one's own to change queues.
+
+    Raises:
+        TransientError: the broker is away.
+        RefusedError: the account may not change them.
+    """
+    try:
+        with closing(pika.BlockingConnection(connection_parameters(url))) as connection:
+            yield connection.channel()
+    except ChannelClosedByBroker as error:
+        if error.reply_code == _ACCESS_REFUSED:
+            raise RefusedError(
+                "ce compte RabbitMQ ne peut pas changer les files : employez celui de l'exploitant"
+            ) from None
+        raise RefusedError(f"RabbitMQ refuse : {error.reply_text}") from None
+    except (AMQPError, OSError) as error:
+        raise TransientError(f"Courtier RabbitMQ injoignable ({type(error).__name__}).") from None
+
+
+def declare_exchange(url: str) -> None:
+    """Declare the exchange where it is missing; an account that may not declare it needs no right where it is there."""
+    with _connect(url) as connection:
+        try:
+            connection.channel().exchange_declare(EXCHANGE, passive=True)
+        except ChannelClosedByBroker:
+            connection.channel().exchange_declare(EXCHANGE, exchange_type="topic", durable=True)
+
+
+def add_account_queues(url: str, account: str) -> None:
+    """Declare the queues of an account that may ask; its messages wait there until a worker reads them.
+
+    Raises:
+        TransientError: the broker is away.
+        RefusedError: the account that asks for it may not declare them.
+    """
+    declare_exchange(url)
+    with open_channel(url) as channel:
+        for is_bulk in (False, True):
+            declare_account(channel, account, is_bulk=is_bulk)
+
+
+def remove_account_queues(channel: BlockingChannel, account: str) -> int:
+    """Delete the queues of an account; return how many messages waited there, which go with them."""
+    queues = (account_queue(account, is_bulk=is_bulk) for is_bulk in (False, True))
+    return sum(channel.queue_delete(queue).method.message_count or 0 for queue in queues)

@@ -7,7 +7,6 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from datetime import UTC, datetime, timedelta
 from itertools import chain, product
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -18,13 +17,11 @@ from prometheus_client.registry import Collector
 from sqlalchemy import Connection, Engine, case, func, select
 from sqlalchemy.exc import DBAPIError
 
-from schemas.topology import QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
 from schemas.vocabulary import ExportKind, ExportStatus
 from worker.db.engine import snapshot
 from worker.db.types import seconds_between, utc_now
 from worker.errors import ConfigurationError, TransientError
-from worker.exports.letters import KEPT_DAYS
-from worker.exports.models import DeadLetters, Export, Request
+from worker.exports.models import Export, Request
 from worker.exports.records import IS_UNFINISHED, LEASE
 from worker.monitoring import counters, metrics
 from worker.monitoring.counters import DELAYS, RunningTotals, count_exports, count_notified, count_requests
@@ -73,15 +70,6 @@ def measure_unnotified(samples: Samples, connection: Connection) -> None:
     unnotified = _read_unnotified(connection)
     samples.set(metrics.UNNOTIFIED, unnotified.number)
     samples.set(metrics.LAG, unnotified.age)
-
-
-def measure_dropped(samples: Samples, connection: Connection) -> None:
-    """Messages that were not put aside, their account having its share there; 90 days of them."""
-    samples.begin(metrics.DROPPED, product((QUEUE_REQUESTS, QUEUE_REQUESTS_BULK)))
-    since = DeadLetters.day > datetime.now(UTC).date() - timedelta(days=KEPT_DAYS)
-    dropped = select(DeadLetters.queue, func.sum(DeadLetters.dropped)).where(since).group_by(DeadLetters.queue)
-    for queue, number in connection.execute(dropped):
-        samples.set(metrics.DROPPED, number, queue)
 
 
 def _read_pending(connection: Connection) -> Sequence[Pending]:
@@ -187,7 +175,6 @@ class Exporter(Collector):
             count_notified(samples, self._notified.read(connection), self._notifications.read(connection))
             measure_pending(samples, connection)
             measure_unnotified(samples, connection)
-            measure_dropped(samples, connection)
         return samples
 
     def _read_broker(self) -> Samples:

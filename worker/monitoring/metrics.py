@@ -70,9 +70,6 @@ LAG = _gauge("notifier_lag_seconds", "how long the first of them has waited, 0 w
 MESSAGES = _gauge("queue_messages", "messages that wait in a queue", "queue")
 CONSUMERS = _gauge("queue_consumers", "worker processes that read a queue", "queue")
 DEAD_LETTERS = _gauge("dead_letters", "messages put aside", "queue")
-DROPPED = _gauge(
-    "dead_letters_dropped", "messages that were not, their account having too many there; of 90 days", "queue"
-)
 
 FREE = _gauge("exports_volume_free_bytes", "room left for files; absent where the volume is not mounted")
 SIZE = _gauge("exports_volume_size_bytes", "the whole of it, likewise")
@@ -83,7 +80,7 @@ METRICS = (
     *(REQUESTS, EXPORTS, FAILURES, ELECTEURS, MOUVEMENTS, BYTES, ANOMALIES, DURATION, TURNAROUND, NOTIFICATION_DELAY),
     NOTIFICATIONS,
     *(UNFINISHED, DELAYED, OLDEST, UNNOTIFIED, LAG),
-    *(MESSAGES, CONSUMERS, DEAD_LETTERS, DROPPED),
+    *(MESSAGES, CONSUMERS, DEAD_LETTERS),
     *(FREE, SIZE, UP, MEASURE),
 )
 

@@ -1,10 +1,8 @@
 """The communes: the reference data of INSEE and those that the operator adds, and what the register knows of each."""
 
-from collections.abc import Collection
 from dataclasses import dataclass
-from functools import cache
 
-from sqlalchemy import BindParameter, Connection, Select, bindparam, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from common.texte import clean
 from schemas.vocabulary import Liste
@@ -29,26 +27,12 @@ class CommuneRegistre:
 
 def read_commune(connection: Connection, code: str) -> CommuneRegistre | None:
     """Read a commune; None when neither the register nor the reference data know it."""
-    return read_communes(connection, [code]).get(code)
-
-
-def read_communes(connection: Connection, codes: Collection[str]) -> dict[str, CommuneRegistre]:
-    """The same for several, by their code; without those that nobody knows."""
-    communes, listes = _select_communes()
-    of_these = {"codes": [*codes]}
-    found = {row.code: CommuneRegistre(*row, versions={}) for row in connection.execute(communes, of_these)}
-    for code, liste, version in connection.execute(listes, of_these):
-        if code in found:
-            found[code].versions[Liste(liste)] = version
-    return found
-
-
-@cache
-def _select_communes() -> tuple[Select[str, str, str], Select[str, str, int]]:
-    codes: BindParameter[list[str]] = bindparam("codes", expanding=True)
-    columns = ListeCommunale.code_commune, ListeCommunale.liste, ListeCommunale.version
-    communes = select(Commune.code, Commune.nom, Commune.code_departement).where(Commune.code.in_(codes))
-    return communes, select(*columns).where(ListeCommunale.code_commune.in_(codes))
+    columns = Commune.code, Commune.nom, Commune.code_departement
+    row = connection.execute(select(*columns).where(Commune.code == code)).one_or_none()
+    if row is None:
+        return None
+    versions = select(ListeCommunale.liste, ListeCommunale.version).where(ListeCommunale.code_commune == code)
+    return CommuneRegistre(*row, versions={Liste(it): version for it, version in connection.execute(versions)})
 
 
 def check_commune(connection: Connection, code: str) -> None:

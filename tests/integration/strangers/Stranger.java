@@ -67,7 +67,7 @@ public class Stranger {
         Map<String, Map<String, Object>> said = new HashMap<>();
         try (Connection connection = factory.newConnection(); Channel channel = connection.createChannel()) {
             channel.confirmSelect();
-            channel.basicPublish("prefecture", TYPE, true, properties, event.getBytes(StandardCharsets.UTF_8));
+            channel.basicPublish("prefecture", factory.getUsername() + "." + TYPE, true, properties, event.getBytes(StandardCharsets.UTF_8));
             channel.waitForConfirmsOrDie(10_000);
             while (!said.keySet().containsAll(List.of("request_accepted", "export_ended"))) {
                 GetResponse message = channel.basicGet(System.getenv("QUEUE"), true);

@@ -23,11 +23,12 @@ async function ask(commune) {
   if (isValid({ ...JSON.parse(body), data: { commune: 'LIBREVILLE' } })) throw new Error('a wrong event is not noticed');
   const connection = await amqp.connect(url);
   const channel = await connection.createConfirmChannel();
-  channel.publish('prefecture', event.type, Buffer.from(body), {
+  const account = decodeURIComponent(new URL(url).username);
+  channel.publish('prefecture', `${account}.${event.type}`, Buffer.from(body), {
     mandatory: true,
     persistent: true,
     contentType: 'application/cloudevents+json; charset=utf-8',
-    userId: decodeURIComponent(new URL(url).username),
+    userId: account,
   });
   await channel.waitForConfirms();
   const said = {};

@@ -36,8 +36,11 @@ def ask(commune: str) -> None:
         channel = connection.channel()
         channel.confirm_delivery()
         kind = "application/cloudevents+json; charset=utf-8"
-        properties = pika.BasicProperties(kind, delivery_mode=2, user_id=urlsplit(url).username)
-        channel.basic_publish("prefecture", event["type"], json.dumps(event).encode(), properties, mandatory=True)
+        account = urlsplit(url).username
+        properties = pika.BasicProperties(kind, delivery_mode=2, user_id=account)
+        channel.basic_publish(
+            "prefecture", f"{account}.{event['type']}", json.dumps(event).encode(), properties, mandatory=True
+        )
         said: dict[str, Any] = {}
         while not {"request_accepted", "export_ended"} <= said.keys():
             _, _, body = channel.basic_get(os.environ["QUEUE"], auto_ack=True)

@@ -16,7 +16,8 @@ ask() {
         echo "a wrong event is not noticed" >&2
         exit 1
     fi
-    amqp-publish --url="$PREFECTURE_AMQP_URL" --exchange=prefecture --routing-key="$type" --persistent \
+    account=${PREFECTURE_AMQP_URL#*://}
+    amqp-publish --url="$PREFECTURE_AMQP_URL" --exchange=prefecture --routing-key="${account%%:*}.$type" --persistent \
         --content-type='application/cloudevents+json; charset=utf-8' <"$folder/event.json"
     : >"$folder/accepted" && : >"$folder/ended"
     until [ -s "$folder/accepted" ] && [ -s "$folder/ended" ]; do

@@ -1,13 +1,17 @@
 """Which sender may ask for which commune, and for whom, by the broker's word; which earlier request it may name."""
 
+import threading
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from sqlalchemy import literal, not_, or_, select
+import structlog
+from sqlalchemy import Engine, literal, not_, or_, select
+from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.orm import Session, selectinload
 
 from schemas.http import TOKEN_ACTOR
 from schemas.requests import CancelRequested, RetryRequested
+from schemas.topology import is_account
 from schemas.vocabulary import RequestOutcome
 from worker.db.engine import snapshot
 from worker.errors import NotKnownYetError, RefusedError
@@ -15,29 +19,46 @@ from worker.exports.models import EVERY_COMMUNE, WITHOUT_KEY, Export, Request, S
 from worker.exports.parked import request_key
 from worker.handlers.services import Services
 from worker.notifier.models import Agent
-from worker.registre.communes import CommuneRegistre, read_communes
+from worker.registre.communes import CommuneRegistre, read_commune
 
 UNKNOWN_ACCOUNT = "compte inconnu"
 """Who acts where anybody is served (limits.KNOWN_SENDERS_ONLY is off) and the broker was not told an account."""
 
 _HERE = "poste local"
 
+log = structlog.get_logger()
+
+
+class AccountList:
+    """The accounts that may ask, read from the database at each call; those of the last call while it is away."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._lock = threading.Lock()
+        """One connection for all consumers of a process."""
+        self._accounts: Collection[str] = ()
+
+    def __call__(self) -> Collection[str]:
+        """Return them, but for names that no queue can have."""
+        with self._lock:
+            try:
+                with self._engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+                    names = connection.scalars(select(Sender.name).distinct()).all()
+                self._accounts = [name for name in names if is_account(name)]
+            except SQLAlchemyError as error:
+                log.warning("accounts_not_read", error=type(error).__name__)
+            return self._accounts
+
 
 class Facts:
-    """Of senders, agents and communes, what events are read by: for many of them in as many questions as for one.
+    """What the database says of the sender, the agents and the commune of an event; each is read once."""
 
-    What was read once is not asked again: to be used for one event, or for some that are recorded together.
-    """
-
-    def __init__(self, services: Services, senders: Collection[str] = (), communes: Collection[str] = ()) -> None:
+    def __init__(self, services: Services) -> None:
         self._services = services
         self._read: set[tuple[str, str]] = set()
         self._listed: dict[tuple[str, str], bool] = {}
         self._agents: set[tuple[str, str]] = set()
         self._communes: dict[str, CommuneRegistre | None] = {}
-        if communes:
-            self._read_senders(senders, communes)
-            self._read_communes(communes)
 
     def is_sender(self, sender: str, commune: str) -> bool:
         """Whether the account is on the list for this commune."""
@@ -56,7 +77,8 @@ class Facts:
     def commune(self, code: str) -> CommuneRegistre | None:
         """The commune, as the register knows it; None when nobody does."""
         if code not in self._communes:
-            self._read_communes([code])
+            with self._services.registre.connect().execution_options(sqlite_begin="DEFERRED") as connection:
+                self._communes[code] = read_commune(connection, code)
         return self._communes[code]
 
     def _opens(self, token: str, commune: str) -> bool:
@@ -69,23 +91,18 @@ class Facts:
         if not sender:
             return []
         if (sender, commune) not in self._read:
-            self._read_senders([sender], [commune])
+            self._read_sender(sender, commune)
         keys = (sender, commune), (sender, EVERY_COMMUNE)
         return [self._listed[key] for key in keys if key in self._listed]
 
-    def _read_senders(self, senders: Collection[str], communes: Collection[str]) -> None:
-        listed = Sender.name.in_(senders), Sender.code_commune.in_([*communes, EVERY_COMMUNE])
+    def _read_sender(self, sender: str, commune: str) -> None:
+        listed = Sender.name == sender, Sender.code_commune.in_([commune, EVERY_COMMUNE])
         listed_rows = select(Sender.name, Sender.code_commune, Sender.speaks_for_agents).where(*listed)
-        agents = select(Agent.name, Agent.code_commune).where(Agent.code_commune.in_(communes))
+        agents = select(Agent.name, Agent.code_commune).where(Agent.code_commune == commune)
         with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
             self._listed |= {(name, code): speaks for name, code, speaks in connection.execute(listed_rows)}
             self._agents |= {(name, code) for name, code in connection.execute(agents)}
-        self._read |= {(sender, commune) for sender in senders for commune in communes}
-
-    def _read_communes(self, codes: Collection[str]) -> None:
-        with self._services.registre.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-            known = read_communes(connection, codes)
-        self._communes |= {code: known.get(code) for code in codes}
+        self._read.add((sender, commune))
 
 
 class Authorization:
@@ -94,9 +111,9 @@ class Authorization:
     `sender` is the account of the broker that published the event; empty when the broker was not told.
     """
 
-    def __init__(self, sender: str, services: Services, facts: Facts | None = None) -> None:
+    def __init__(self, sender: str, services: Services) -> None:
         self.sender = sender
-        self.facts = facts or Facts(services)
+        self.facts = Facts(services)
         self._services = services
 
     @property

@@ -2,14 +2,13 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from itertools import islice
 from typing import Any, NamedTuple, TypeVar
 
 import structlog
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import select, update
+from sqlalchemy import Connection, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -36,8 +35,8 @@ from worker.arrivals import take_back_previews
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell, PreviewDoorbell
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.lease import LaneTurns, Share
-from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Parked, Request
+from worker.exports.lease import Share
+from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
 from worker.exports.parked import (
     Arrival,
     begin_look,
@@ -48,12 +47,12 @@ from worker.exports.parked import (
     stands_for_another,
     unpark,
 )
-from worker.exports.records import PlannedFile, add_exports, take_back_enqueued
+from worker.exports.records import add_exports, take_back_enqueued
 from worker.handlers.declarations.declaration import Declaration
 from worker.handlers.declarations.declare import read_declaration
 from worker.handlers.declarations.file_notes import read_file_note
 from worker.handlers.declarations.screen_notes import read_screen_note
-from worker.handlers.requests.authorization import Authorization, Facts
+from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.cancellation import Cancellation, read_cancellation
 from worker.handlers.requests.export_plan import ExportPlan, plan_listes, plan_retry, plan_tableaux
 from worker.handlers.requests.registre_requests import (
@@ -65,7 +64,6 @@ from worker.handlers.requests.registre_requests import (
     read_preview_order,
 )
 from worker.handlers.services import Services
-from worker.registre.reference import is_code_commune
 from worker.work.models import About, WorkKind, subject_of
 from worker.work.queue import NewWork, add
 
@@ -82,7 +80,6 @@ QUOTA = "quota"
 """The code of the refusal of a request of which too many wait."""
 
 _ATTEMPTS = 5
-_ASKS_FOR_FILES = frozenset({REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER})
 _WHATEVER_IS_KNOWN = frozenset(
     {UNREADABLE, "demande_invalide", "type_inconnu", "expediteur_inconnu", "compte_non_autorise"}
 )
@@ -119,37 +116,11 @@ def refuse_unreadable(
 
     It does not take its id: put right, it may be sent under the same.
     """
-    arrival, refusal = read_unreadable(names, faults, sender, reply_to)
-    with structlog.contextvars.bound_contextvars(**_keys(arrival.event)):
-        _record(arrival, services, refusal)
-
-
-def read_unreadable(
-    names: Mapping[str, str], faults: Sequence[Fault], sender: str, reply_to: str = ""
-) -> tuple[Arrival, RefusedError]:
-    """What can be recorded of such an event, and its refusal."""
     event = CloudEvent.model_validate({**names, "data": {"faults": [fault.code for fault in faults]}})
     said = " ; ".join(f"{fault.field} : {fault.message}" if fault.field else fault.message for fault in faults)
     refusal = RefusedError(f"Événement illisible : {said}.", code=UNREADABLE, faults=faults)
-    return Arrival(event, sender, reply_to=reply_to), refusal
-
-
-def ingest_together(arrivals: Sequence[tuple[Arrival, RefusedError | None]], services: Services) -> Sequence[bool]:
-    """Record events that came together by one transaction; whether each was: the others are for `ingest_request`.
-
-    Left to it: what asks for no file, unless it is refused for itself alone; what is a copy or has a key that is taken,
-    what waits; and all of them when the database refuses one. A refusal is that of an event which cannot be read.
-    """
-    try:
-        recorded = _commit(services, lambda session: _record_together(session, arrivals, services))
-        _enqueue(recorded.doorbells, services)
-        for waiting in find_waiting(services.engine, recorded.made_known) if recorded.made_known else ():
-            _ingest(waiting, services)
-    except Exception as error:  # noqa: BLE001 — whatever it is, it is met again by the event that it comes from
-        log.warning("events_not_recorded_together", events=len(arrivals), error=type(error).__name__)
-        return [False] * len(arrivals)
-    recorded.report()
-    return [index in recorded.answers for index in range(len(arrivals))]
+    with structlog.contextvars.bound_contextvars(**_keys(event)):
+        _record(Arrival(event, sender, reply_to=reply_to), services, refusal)
 
 
 def _keys(event: CloudEvent) -> dict[str, str]:
@@ -222,109 +193,24 @@ def _serve(arrival: Arrival, services: Services) -> Served:
     return Served(made_known, doorbells)
 
 
-@dataclass
-class _Together:
-    """What became of events that were recorded together, by their place."""
+def _take_turn(connection: Connection, request: Request, plan: ExportPlan, services: Services) -> None:
+    """Give the request the next turn of its share.
 
-    arrivals: Sequence[tuple[Arrival, RefusedError | None]]
-    answers: dict[int, Read | RefusedError] = field(default_factory=dict)
-    doorbells: list[Doorbell] = field(default_factory=list)
-
-    @property
-    def made_known(self) -> list[str]:
-        """The keys of those that wait for one of them."""
-        events = (self.arrivals[index][0].event for index in self.answers)
-        return [request_key(event.source, event.id) for event in events]
-
-    def report(self) -> None:
-        """Log it, as of each alone."""
-        doorbells = iter(self.doorbells)
-        for index, answer in self.answers.items():
-            with structlog.contextvars.bound_contextvars(**_keys(self.arrivals[index][0].event)):
-                if isinstance(answer, ExportPlan):
-                    for doorbell in islice(doorbells, len(answer.files)):
-                        log.info("export_queued", export_id=doorbell.export_id, commune=answer.commune)
-                else:
-                    log.info("request_refused")
-
-
-def _record_together(
-    session: Session, arrivals: Sequence[tuple[Arrival, RefusedError | None]], services: Services
-) -> _Together:
-    done, taken = _Together(arrivals), _taken_keys(session, [arrival for arrival, _ in arrivals])
-    said = {str(arrival.event.data.get("commune")) for arrival, _ in arrivals}
-    communes = {code for code in said if is_code_commune(code)}
-    facts = Facts(services, {arrival.sender for arrival, _ in arrivals}, communes)
-    now = session.scalars(select(utc_now())).one()
-    answers: dict[int, Read | RefusedError] = {}
-    for index, (arrival, unreadable) in enumerate(arrivals):
-        key = _key_of(arrival)
-        if key in taken:
-            continue
-        taken.add(key)
-        try:
-            answer = unreadable or _read(arrival.event, services, Authorization(arrival.sender, services, facts))
-        except RefusedError as refusal:
-            answer = refusal
-        if arrival.event.type in _ASKS_FOR_FILES or getattr(answer, "code", "") in _WHATEVER_IS_KNOWN:
-            answers[index] = answer
-    plans = [(arrivals[index][0], answer) for index, answer in answers.items() if isinstance(answer, ExportPlan)]
-    turns = LaneTurns(session.connection(), {_share(arrival, plan) for arrival, plan in plans})
-    files: list[tuple[Request, PlannedFile]] = []
-    requests: list[Request] = []
-    for index, read in answers.items():
-        arrival, answer = arrivals[index][0], read
-        authorization = Authorization(arrival.sender, services, facts)
-        if isinstance(answer, ExportPlan) and (over := _over_quota(turns, _share(arrival, answer), services, answer)):
-            answer = over
-        request = _request(arrival, authorization, now, answer)
-        _take_turn(turns, request, answer)
-        session.add(request)
-        requests.append(request)
-        files += [(request, file) for file in answer.files] if isinstance(answer, ExportPlan) else []
-        done.answers[index] = answer
-    done.doorbells += [Doorbell.of(it.id, it.kind, it.is_bulk) for it in add_exports(session, files, now)]
-    add(session.connection(), [work for request in requests for work in _first_works(request)])
-    return done
-
-
-def _share(arrival: Arrival, plan: ExportPlan) -> Share:
-    return Share.of(arrival.sender, plan.commune, is_bulk=plan.is_bulk)
-
-
-def _over_quota(turns: LaneTurns, share: Share, services: Services, plan: ExportPlan) -> RefusedError | None:
-    """The refusal of a request when too many of its share wait already."""
+    Raises:
+        RefusedError: too many requests of the share wait already.
+    """
+    share = Share.of(request.sender, plan.commune, is_bulk=plan.is_bulk)
+    next_turn = share.next_turn(connection)
     limit = services.quota_bulk if share.is_bulk else services.quota
-    if turns.count_waiting(share) < limit:
-        return None
-    whose = "des lots de ce compte" if share.is_bulk else "de ce compte pour cette commune"
-    return RefusedError(
-        f"Trop de demandes {whose} attendent déjà ({limit} au plus) : renvoyez celle-ci dans dix minutes, "
-        "avec un « id » nouveau.",
-        code=QUOTA,
-        commune=plan.commune,
-    )
-
-
-def _take_turn(turns: LaneTurns, request: Request, answer: Read | RefusedError) -> None:
-    if isinstance(answer, ExportPlan):
-        share = Share.of(request.sender, answer.commune, is_bulk=answer.is_bulk)
-        request.is_bulk, request.share, request.turn = share.is_bulk, share.name, turns.take(share)
-
-
-def _key_of(arrival: Arrival) -> tuple[str, str, str]:
-    return arrival.sender, arrival.event.source, arrival.event.id
-
-
-def _taken_keys(session: Session, arrivals: Sequence[Arrival]) -> set[tuple[str, str, str]]:
-    """The keys that stand for an event, recorded or waiting; those of other events too."""
-    sources, ids = ({getattr(it.event, name) for it in arrivals} for name in ("source", "id"))
-    taken: set[tuple[str, str, str]] = set()
-    for table in (Request, Parked):
-        keys = select(table.sender, table.source, table.event_id)
-        of_these = keys.where(table.source.in_(sources), table.event_id.in_(ids))
-        taken |= {(sender, source, event_id) for sender, source, event_id in session.execute(of_these)}
-    return taken
+    if next_turn.waiting >= limit:
+        whose = "des lots de ce compte" if share.is_bulk else "de ce compte pour cette commune"
+        raise RefusedError(
+            f"Trop de demandes {whose} attendent déjà ({limit} au plus) : renvoyez celle-ci dans dix minutes, "
+            "avec un « id » nouveau.",
+            code=QUOTA,
+            commune=plan.commune,
+        )
+    request.is_bulk, request.share, request.turn = share.is_bulk, share.name, next_turn.turn
 
 
 def _refuse(arrival: Arrival, services: Services, refusal: RefusedError) -> Sequence[AnyDoorbell]:
@@ -370,12 +256,9 @@ def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -
         if not _takes_no_key(answer):
             unpark(session.connection(), arrival)
         now = session.scalars(select(utc_now())).one()
-        shares = {_share(arrival, answer)} if isinstance(answer, ExportPlan) else set()
-        turns = LaneTurns(session.connection(), shares)
-        if isinstance(answer, ExportPlan) and (over := _over_quota(turns, _share(arrival, answer), services, answer)):
-            raise over
         request = _request(arrival, Authorization(arrival.sender, services), now, answer)
-        _take_turn(turns, request, answer)
+        if isinstance(answer, ExportPlan):
+            _take_turn(session.connection(), request, answer, services)
         session.add(request)
         session.flush()
         add(session.connection(), _first_works(request))
@@ -510,7 +393,7 @@ def _readable(event: CloudEvent, field: str, kind: Any) -> str:  # noqa: ANN401 
 def _apply(session: Session, request: Request, answer: Read | RefusedError) -> Sequence[AnyDoorbell]:
     match answer:
         case ExportPlan():
-            exports = add_exports(session, [(request, file) for file in answer.files], request.created_at)
+            exports = add_exports(session, request, answer.files)
             return [Doorbell.of(export.id, export.kind, export.is_bulk) for export in exports]
         case Cancellation():
             request.completed_at = request.notified_at = request.created_at  # the mail about the other request says it

@@ -61,6 +61,7 @@ def upgrade() -> None:
     _unchain_audit()
     _change_types(op.get_bind())
     _move_to_work()
+    op.drop_table("dead_letters")
     if op.get_bind().dialect.name == "postgresql":
         _follow_models()
 
