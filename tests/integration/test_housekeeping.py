@@ -19,7 +19,7 @@ from worker.compose import build_notifier
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
 from worker.exports.audit import NOTIFIER
-from worker.exports.models import Audit, Export, Request
+from worker.exports.models import Audit, Export, ExportPiece, Request
 from worker.housekeeping.housekeeping import Chore, purge_chore, purge_refused
 from worker.notifier.messages.events import AnsweredEvent
 from worker.notifier.models import Notification
@@ -196,6 +196,7 @@ def _forget(desk: FilesDesk, export_id: int) -> None:
         connection.exec_driver_sql("ALTER TABLE audit DISABLE TRIGGER USER")
         connection.execute(delete(Audit).where(Audit.export_id == export_id))
         connection.exec_driver_sql("ALTER TABLE audit ENABLE TRIGGER USER")
+        connection.execute(delete(ExportPiece).where(ExportPiece.export_id == export_id))
         connection.execute(delete(Export).where(Export.id == export_id))
         connection.execute(delete(Request).where(Request.id == request_id))
     desk.engine.dispose()

@@ -90,7 +90,7 @@ class SendMessage:
             self._delay(claim, due.row, delay)
         else:
             log.info("message_sent")
-            self._end(claim, due.row, attempts=claim.starts, sent_at=utc_now())
+            self._end(claim, due.row, attempts=claim.starts, sent_at=utc_now(), refusal="")
 
     def _end(self, claim: Claim, row: Notification, *, gone: str = "", **values: Any) -> None:  # noqa: ANN401 — columns
         def record(session: Session) -> None:
