@@ -136,6 +136,14 @@ def test_a_lease_never_ends_later_than_its_length_from_now(queue: Queue, ends_in
     assert bool(queue.claim("second")) is is_free
 
 
+def test_a_clock_that_jumps_ahead_takes_no_work_from_a_loop_of_the_same_process(queue: Queue) -> None:
+    queue.add(mail(1))
+    queue.claim("process/mail0")
+    queue.lease_ends_in(-1)
+    assert queue.claim("process/mail1") == []
+    assert queue.claim("other/mail0")
+
+
 def test_a_start_that_is_given_back_does_not_count(queue: Queue) -> None:
     queue.add(mail(1))
     for _ in range(3):

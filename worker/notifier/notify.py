@@ -199,7 +199,7 @@ class Notifier:
         self._held[owner] = time.monotonic(), ()
         try:
             seconds = self._lease_seconds
-            if not has_due(self.engine, pool.kinds, lease_seconds=seconds, rule=rule):
+            if not has_due(self.engine, pool.kinds, owner, lease_seconds=seconds, rule=rule):
                 return 0
             with self.engine.begin() as connection:
                 claims = claim(connection, pool.kinds, owner, lease_seconds=seconds, limit=pool.batch, rule=rule)

@@ -144,16 +144,21 @@ def claim(
     """Take the first works of these kinds that are due and free, in the order of their lanes and fair tags."""
     if connection.dialect.name == "postgresql":  # one claim at a time, so that each sees what the others hold
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK, list(WorkKind).index(kinds[0]))))
-    values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit}
+    values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "siblings": _siblings(owner)}
     rows = connection.execute(_claim_statement(tuple(kinds), rule), values).all()
     claims = [Claim._make([*row, owner])._replace(kind=WorkKind(row[1])) for row in rows]
     return sorted(claims, key=lambda it: (it.lane, it.fair_tag, it.id))
 
 
-def has_due(engine: Engine, kinds: Sequence[WorkKind], *, lease_seconds: float, rule: ClaimRule) -> bool:
+def _siblings(owner: str) -> str:
+    """A pattern of the loops of the same process: they alone know whether they are still at work."""
+    return f"{owner.rpartition('/')[0] or owner}/%"
+
+
+def has_due(engine: Engine, kinds: Sequence[WorkKind], owner: str, *, lease_seconds: float, rule: ClaimRule) -> bool:
     """Whether `claim` would find a work; asked by reading alone, so that an idle loop keeps no writer waiting."""
     with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-        values = {"seconds": lease_seconds, "number": 1}
+        values = {"seconds": lease_seconds, "number": 1, "siblings": _siblings(owner)}
         return connection.execute(_first_due(tuple(kinds), rule), values).first() is not None
 
 
@@ -162,6 +167,8 @@ def _first_due(kinds: tuple[WorkKind, ...], rule: ClaimRule, *, locks: bool = Fa
     length = bindparam("seconds", type_=Float)
     one = aliased(Work)
     conditions = [one.kind.in_([literal_column(f"'{kind}'") for kind in kinds]), is_open(one), _is_free(one, length)]
+    is_ours = and_(_state_of(one, WorkState.HELD), one.owner.like(bindparam("siblings")))
+    conditions.append(~is_ours)
     if rule.in_order:
         before = aliased(Work)
         is_before = before.kind == one.kind, before.subject == one.subject, before.id < one.id, is_open(before)
