@@ -1026,6 +1026,12 @@ WORK = [
         ("test_a_lease_never_ends_later_than_its_length_from_now",),
     ),
     Mutant(
+        "own-lease-out-of-time",
+        "    conditions.append(~is_ours)",
+        "    pass",
+        ("test_a_clock_that_jumps_ahead_takes_no_work_from_a_loop_of_the_same_process",),
+    ),
+    Mutant(
         "hanging-recipient-holds-all-loops",
         "if rule.one_for_each_part:",
         "if False:",
