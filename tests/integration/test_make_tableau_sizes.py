@@ -57,7 +57,7 @@ def test_nothing_is_cut_and_nothing_overlaps(desk: TableauDesk, presentation: Pr
     write_register(
         desk.engine, lines, commune=LONGEST, liste="CE", bureaux={"1": BUREAU}, electeurs={"1": 999_999 // 1000}
     )
-    asked = {"signature_maire": True, "publication": REUNION, "edition": Edition.COMMISSION, "listes": ["CE"]}
+    asked = {"signature_maire": True, "edition": Edition.COMMISSION, "listes": ["CE"]}
     made = desk.make(**VINGT_JOURS | asked, commune=LONGEST[0], presentations=[presentation])
     words = read_words(made.path)
     assert not find_outside(words)
