@@ -7,7 +7,7 @@ history of the shell and in the list of processes. None is shown again.
 import re
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -35,7 +35,7 @@ _TOKEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}", re.ASCII)
 
 @click.command
 @click.option("--add", metavar="NOM", help="Ajouter un agent, ou changer son adresse ; avec --commune et --email.")
-@click.option("--commune", metavar="CODE", help="Code INSEE de la commune.")
+@click.option("--commune", default="", metavar="CODE", help="Code INSEE de la commune.")
 @click.option("--email", metavar="ADRESSE", help="Adresse où le prévenir.")
 @prevenir_option
 @click.option(
@@ -53,120 +53,102 @@ _TOKEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}", re.ASCII)
 @click.option("--own-secret", is_flag=True, help="Demander le secret du webhook, au lieu d'en fabriquer un.")
 @click.option("--remove-channel", metavar="ID", help="Retirer une discussion ou un webhook.")
 @click.option("--test", metavar="ID", help="Lui envoyer un message d'essai.")
-def agents(
-    *,
-    commune: str | None,
-    prevenir: Sequence[str],
-    channel: str | None,
-    own_secret: bool,
-    remove_channel: str | None,
-    test: str | None,
-    **about_agent: Any,  # noqa: ANN401 — the options of the two below
-) -> None:
+def agents(**options: Any) -> None:  # noqa: ANN401 — those of _Options
     """Lister, ajouter, retirer qui est prévenu : agents, discussions, webhooks.
 
     Un agent voit sa commune à l'écran, et est prévenu par courriel. Une discussion s'écrit comme Apprise le veut
     (matrixs://, mmosts://, rockets://, nctalks://, slack:// …). Un webhook est une adresse https://, d'un hôte de
     PREFECTURE_WEBHOOK_HOSTS ; il est signé selon Standard Webhooks.
     """
-    from worker.handlers.manage_access import remove_recipient
-
-    code = commune.upper() if commune else None
-    _check_usage(code, channel, prevenir, own_secret=own_secret, **about_agent)
-    wishes = read_wishes(prevenir)
+    given = _Options(**options)
+    given.check()
+    code, wishes = given.commune.upper(), read_wishes(given.prevenir)
     with worker_database() as engine:
-        if channel and code:
-            _add_recipient(engine, Channel(channel), code, wishes, own_secret=own_secret)
-        if remove_channel:
-            with engine.begin() as connection:
-                remove_recipient(connection, remove_channel, actor=system_user())
-            click.echo(f"Destinataire {remove_channel} retiré.")
-        if test:
-            _test_recipient(engine, test)
+        if given.channel:
+            _add_recipient(engine, Channel(given.channel), code, wishes, own_secret=given.own_secret)
+        if given.test:
+            _test_recipient(engine, given.test)
         with engine.begin() as connection:
-            is_added = _add_agent(connection, code, wishes, **about_agent)
-            is_changed = _change_agents(connection, code, **about_agent)
-        if not (channel or remove_channel or test or is_added or is_changed):
-            with engine.connect() as connection:
+            if given.add:
+                _add_agent(connection, code, wishes, given)
+            _change(connection, code, given)
+            if not any((given.channel, given.test, given.add, *given.changes)):
                 _show_agents(connection, code)
-            _show_recipients(engine, code)
+                _show_recipients(connection, code)
 
 
-def _check_usage(
-    code: str | None,
-    channel: str | None,
-    prevenir: Sequence[str],
-    *,
-    add: str | None,
-    email: str | None,
-    may_protect: bool | None,
-    own_secret: bool,
-    **_others: str | None,
-) -> None:
-    if add and not (code and email):
-        raise click.UsageError("--add demande aussi --commune et --email")
-    if channel and not code:
-        raise click.UsageError("--channel demande aussi --commune")
-    if prevenir and not (add or channel):
-        raise click.UsageError("--prevenir demande aussi --add ou --channel")
-    if may_protect is not None and not add:
-        raise click.UsageError("--may-protect demande aussi --add")
-    if own_secret and channel != Channel.WEBHOOK:
-        raise click.UsageError("--own-secret est pour un webhook : une discussion a son secret dans son adresse")
-    if email and not EMAIL.fullmatch(email):
-        raise click.UsageError("l'adresse électronique n'en est pas une")
+class _Options(NamedTuple):
+    """The options of `agents`."""
+
+    add: str | None
+    email: str | None
+    may_protect: bool | None
+    remove: str | None
+    end_sessions: str | None
+    forget_identity: str | None
+    channel: str | None
+    own_secret: bool
+    remove_channel: str | None
+    test: str | None
+    commune: str
+    prevenir: Sequence[str]
+
+    @property
+    def changes(self) -> Sequence[str | None]:
+        """Names and numbers of what changes or goes."""
+        return self.remove, self.end_sessions, self.forget_identity, self.remove_channel
+
+    def check(self) -> None:
+        """Refuse options that do not go together."""
+        if self.add and not (self.commune and self.email):
+            raise click.UsageError("--add demande aussi --commune et --email")
+        if self.channel and not self.commune:
+            raise click.UsageError("--channel demande aussi --commune")
+        if self.prevenir and not (self.add or self.channel):
+            raise click.UsageError("--prevenir demande aussi --add ou --channel")
+        if self.may_protect is not None and not self.add:
+            raise click.UsageError("--may-protect demande aussi --add")
+        if self.own_secret and self.channel != Channel.WEBHOOK:
+            raise click.UsageError("--own-secret est pour un webhook : une discussion a son secret dans son adresse")
+        if self.email and not EMAIL.fullmatch(self.email):
+            raise click.UsageError("l'adresse électronique n'en est pas une")
 
 
-def _add_agent(
-    connection: "Connection",
-    code: str | None,
-    wishes: str | None,
-    *,
-    add: str | None,
-    email: str | None,
-    may_protect: bool | None,
-    **_others: str | None,
-) -> bool:
+def _add_agent(connection: "Connection", code: str, wishes: str | None, given: _Options) -> None:
     from worker.handlers.manage_access import add_agent
 
-    if not (add and code and email):
-        return False
-    if kinds := add_agent(connection, add, code, email, wishes, actor=system_user(), may_protect=may_protect):
-        click.echo(f"{add} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
+    name, email = given.add or "", given.email or ""
+    by = system_user()
+    if kinds := add_agent(connection, name, code, email, wishes, actor=by, may_protect=given.may_protect):
+        click.echo(f"{name} sera prévenu pour {code} à l'adresse {email} : {describe_wishes(kinds)}.")
     else:
-        click.echo(f"{add} voit {code} à l'écran, et n'est prévenu de rien.")
-    return True
+        click.echo(f"{name} voit {code} à l'écran, et n'est prévenu de rien.")
 
 
-def _change_agents(
-    connection: "Connection",
-    code: str | None,
-    *,
-    remove: str | None,
-    end_sessions: str | None,
-    forget_identity: str | None,
-    **_others: object,
-) -> bool:
+def _change(connection: "Connection", code: str, given: _Options) -> None:
     from worker.handlers import manage_access as access
 
-    if remove:
-        access.remove_agent(connection, remove, code, actor=system_user())
-        click.echo(f"{remove} ne sera plus prévenu.")
-    if end_sessions:
-        access.end_sessions(connection, end_sessions, actor=system_user())
-        click.echo(f"Les sessions de {end_sessions} à l'écran sont terminées.")
-    if forget_identity:
-        access.forget_identity(connection, forget_identity, actor=system_user())
-        click.echo(f"{forget_identity} sera lié au compte de sa prochaine identification.")
-    return bool(remove or end_sessions or forget_identity)
+    by = system_user()
+    if given.remove:
+        access.remove_agent(connection, given.remove, code or None, actor=by)
+        click.echo(f"{given.remove} ne sera plus prévenu.")
+    if given.end_sessions:
+        access.end_sessions(connection, given.end_sessions, actor=by)
+        click.echo(f"Les sessions de {given.end_sessions} à l'écran sont terminées.")
+    if given.forget_identity:
+        access.forget_identity(connection, given.forget_identity, actor=by)
+        click.echo(f"{given.forget_identity} sera lié au compte de sa prochaine identification.")
+    if given.remove_channel:
+        access.remove_recipient(connection, given.remove_channel, actor=by)
+        click.echo(f"Destinataire {given.remove_channel} retiré.")
 
 
-def _show_agents(connection: "Connection", code: str | None) -> None:
+def _show_agents(connection: "Connection", code: str) -> None:
     from worker.handlers.manage_access import list_agents
 
     rows = [
         (it.name, it.code_commune, it.email, describe_wishes(it.kinds), "oui" if it.may_protect else "non")
-        for it in list_agents(connection, code)
+        for it in list_agents(connection, code or None)
     ]
     titles = "Agent", "Commune", "Adresse", "Prévenu de", "Électeurs protégés"
     _print_table(titles, rows, "Aucun agent : ajoutez-en un avec --add.")
@@ -215,12 +197,10 @@ def _test_recipient(engine: "Engine", recipient_id: str) -> None:
     click.echo(f"Message d'essai envoyé à {recipient_id}.")
 
 
-def _show_recipients(engine: "Engine", code: str | None) -> None:
+def _show_recipients(connection: "Connection", code: str) -> None:
     from worker.handlers.manage_access import list_recipients, name_communes
     from worker.notifier.recipients import shown_address
 
-    with engine.connect() as connection:
-        found = list_recipients(connection, code)
     rows = [
         (
             row.id,
@@ -230,7 +210,7 @@ def _show_recipients(engine: "Engine", code: str | None) -> None:
             describe_wishes(row.kinds),
             f"arrêté le {short_date(row.disabled_at)}" if row.disabled_at else "en service",
         )
-        for row in found
+        for row in list_recipients(connection, code or None)
     ]
     titles = "Id", "Commune", "Canal", "Adresse", "Prévenu de", "État"
     _print_table(titles, rows, "Aucune discussion, aucun webhook : ajoutez-en un avec --channel.")
