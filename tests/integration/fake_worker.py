@@ -8,13 +8,14 @@ from threading import Thread
 from typing import Any
 
 from sqlalchemy import select
+from sqlalchemy.orm import sessionmaker
 
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
 from tests.integration.requests_queue import RequestsQueue
-from worker.db.engine import build_engine, build_sessions
+from worker.db.engine import build_engine
 from worker.exports.models import Export, Recall, Request
 
 _serial = count()
@@ -25,7 +26,7 @@ class Records:
 
     def __init__(self, url: str) -> None:
         self._engine = build_engine(url)
-        self._sessions = build_sessions(self._engine)
+        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
 
     def close(self) -> None:
         self._engine.dispose()

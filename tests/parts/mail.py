@@ -5,7 +5,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from email.message import EmailMessage
-from typing import Any
 
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, Envelope, Session
@@ -23,8 +22,6 @@ class Mail:
     sender: str
     recipients: tuple[str, ...]
     message: EmailMessage
-    connection: int
-    """The sender's port."""
 
     @property
     def text(self) -> str:
@@ -53,8 +50,6 @@ class Mailbox:
         """Called once a mail is accepted, before its sender is told so."""
         self.before_answer: Callable[[], object] = lambda: None
         """Called then too, and waited for: the server takes its time for the answer to the final dot."""
-        self.most_mails = 100
-        """By one connection."""
         self._refused: dict[str, str] = {}
         self._controller: Controller | None = None
 
@@ -88,9 +83,7 @@ class Mailbox:
         self, server: SMTP, session: Session, envelope: Envelope, address: str, options: list[str]
     ) -> str:
         """Called by aiosmtpd at the beginning of each mail."""
-        del server
-        if sum(mail.connection == _port(session) for mail in self.mails) >= self.most_mails:
-            return "421 4.7.0 Too many mails in this connection"
+        del server, session
         envelope.mail_from = address
         envelope.mail_options.extend(options)
         return "250 OK"
@@ -108,15 +101,10 @@ class Mailbox:
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:  # noqa: N802
         """Called by aiosmtpd with the whole message."""
-        del server
+        del server, session
         content = (envelope.original_content or b"").replace(b"\r\n", b"\n")
         message = message_from_bytes(content, policy=policy.default)
-        self.mails.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message, _port(session)))
+        self.mails.append(Mail(envelope.mail_from or "", tuple(envelope.rcpt_tos), message))
         self.on_mail()
         await asyncio.to_thread(self.before_answer)
         return "250 OK"
-
-
-def _port(session: Session) -> int:
-    peer: Any = session.peer
-    return int(peer[1])

@@ -11,14 +11,12 @@ from weakref import WeakKeyDictionary
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
-from sqlalchemy.orm import DeclarativeBase, Session, sessionmaker
+from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from common import texte
 from common.database import CONNECT_OPTIONS
 from worker.errors import ConfigurationError
-
-Sessions = sessionmaker[Session]
 
 BUSY_SECONDS = 15
 """How long a SQLite writer waits for another one."""
@@ -62,11 +60,6 @@ def build_engine(url: str, *, serves: bool = False) -> Engine:
     if serves:
         options["options"] = _PATIENCE
     return create_engine(url, hide_parameters=True, pool_pre_ping=True, connect_args=options)
-
-
-def build_sessions(engine: Engine) -> Sessions:
-    """Sessions whose objects stay readable after the commit."""
-    return sessionmaker(engine, expire_on_commit=False)
 
 
 _SNAPSHOT_OPTIONS: dict[str, dict[str, Any]] = {
