@@ -117,9 +117,10 @@ def test_to_cancel_in_her_name(desk: DepotsDesk) -> None:
 
 
 def test_who_speaks_for_agents_is_the_operators_word(
-    database_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    database_url: str, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PREFECTURE_DATABASE_URL", database_url)
+    monkeypatch.setenv("PREFECTURE_AMQP_URL", amqp_url)
     given = [
         (["--add", "ecran", "--commune", "*"], True),
         (["--add", "mairie", "--commune", "13900"], False),
