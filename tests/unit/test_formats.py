@@ -1,4 +1,4 @@
-"""Each format and each piece has its record; a format that e-listelec does not take is never offered for a deposit."""
+"""Each format, piece and channel has its record; a format that e-listelec does not take is never offered."""
 
 from pathlib import Path
 
@@ -8,8 +8,11 @@ from producers.web.depot.deposits import find_to_correct, find_to_deposit
 from producers.web.dossier.assembly import by_liste, write_readme
 from schemas.vocabulary import FORMATS, PIECES, FileFormat, Format, Liste, Piece
 from tests.unit.asked_files import ready_list
+from worker.compose import build_senders
 from worker.exports.naming import main_name, piece_name
 from worker.exports.storage import Storage
+from worker.notifier.channels.delivery import Channel
+from worker.settings import Settings
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 
@@ -28,6 +31,10 @@ def test_every_piece_has_its_record_and_a_name_that_leads_back_to_its_file() -> 
         name = piece_name("liste-P-13900-20261125-093000-2.csv", piece)
         assert main_name(name) == "liste-P-13900-20261125-093000-2.csv"
         assert Storage(Path("/exports")).path("13900", name).name == name
+
+
+def test_every_channel_has_its_sender(tmp_path: Path) -> None:
+    assert set(build_senders(Settings(database_url="sqlite://", home=tmp_path))) == set(Channel)
 
 
 def test_a_list_in_a_format_of_ours_alone_is_not_to_be_deposited(monkeypatch: pytest.MonkeyPatch) -> None:
