@@ -12,7 +12,7 @@ from worker.compose import build_senders
 from worker.exports.naming import main_name, piece_name
 from worker.exports.storage import Storage
 from worker.notifier.channels.delivery import Channel
-from worker.settings import Settings
+from worker.settings import load_settings
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 
@@ -34,7 +34,7 @@ def test_every_piece_has_its_record_and_a_name_that_leads_back_to_its_file() -> 
 
 
 def test_every_channel_has_its_sender(tmp_path: Path) -> None:
-    assert set(build_senders(Settings(database_url="sqlite://", home=tmp_path))) == set(Channel)
+    assert set(build_senders(load_settings(database_url="sqlite://", home=tmp_path))) == set(Channel)
 
 
 def test_a_list_in_a_format_of_ours_alone_is_not_to_be_deposited(monkeypatch: pytest.MonkeyPatch) -> None:
