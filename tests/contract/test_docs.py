@@ -6,7 +6,6 @@ import importlib.util
 import inspect
 import re
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -30,8 +29,6 @@ from worker.cli.work import COMMANDS as WORK_COMMANDS
 from worker.db.types import Base
 from worker.housekeeping.housekeeping import HOUR_SECONDS, versions_chore
 from worker.messaging.broker import DEAD_LETTER_DAYS
-from worker.messaging.consumer import REASON_HEADER
-from worker.messaging.encoder import ACTOR_QUEUES
 from worker.notifier.models import Notification
 from worker.registre.checks.rules import KINDS, OURS
 from worker.settings import Settings
@@ -39,7 +36,6 @@ from worker.solo.__main__ import COMMANDS as SOLO_COMMANDS
 from worker.writers.columns import header_of
 
 REPOSITORY = Path(__file__).parents[2]
-CODE = ("schemas", "common", "producers", "worker", "tests", "bench")
 DOCS = REPOSITORY / "docs"
 CONTRACT = REPOSITORY / "schemas" / "README.md"
 CATALOGUE = REPOSITORY / "common" / "locale" / "fr" / "LC_MESSAGES"
@@ -53,7 +49,6 @@ PLACES = {
 for group in GROUPS:
     del PLACES[group]
 SPAN = re.compile(r"`([^`\n]+)`")
-WORD = re.compile(r"[^\W\d_]{3,}")
 
 
 def _read(name: str) -> str:
@@ -184,13 +179,6 @@ def test_no_document_names_a_variable_that_nobody_reads() -> None:
     assert {name: place for name, place in named.items() if name not in known} == {}
 
 
-def test_dead_letters_are_described_as_they_are() -> None:
-    text = _read("operations.md")
-    assert f"{DEAD_LETTER_DAYS} days" in text
-    assert f"`{REASON_HEADER}`" in text
-    assert {f"{queue}.XQ" for queue in ACTOR_QUEUES.values()} <= set(SPAN.findall(text))
-
-
 _KEPT_IN = {
     "agent": "Agents",
     "audit": "Journal",
@@ -278,35 +266,10 @@ def test_the_contract_page_has_every_field(model: type[BaseModel]) -> None:
     assert {name for name, value in rows.items() if value == "yes"} == required
 
 
-def test_the_contract_page_names_files_that_exist() -> None:
-    described = {word for row in _rows(CONTRACT.read_text("utf-8"), "File") for word in SPAN.findall(row["File"])}
-    ours = {path.name + "/" * path.is_dir() for path in CONTRACT.parent.iterdir() if not path.name.startswith("__")}
-    assert described <= ours
-    assert {"json/", "examples/", "asyncapi.json", "liste_electorale.xsd"} <= described
-
-
 def _documents() -> dict[str, str]:
     """What people read of today, by its path: the changelog speaks of what was."""
     paths = [REPOSITORY / "README.md", REPOSITORY / "Makefile", CONTRACT, *DOCS.rglob("*.md")]
     return {path.relative_to(REPOSITORY).as_posix(): path.read_text("utf-8") for path in paths}
-
-
-def _typed(text: str) -> Iterator[str]:
-    """What stands in code: spans and blocks of Markdown."""
-    yield from re.findall(r"```sh\n(.+?)```", text, re.DOTALL)
-    yield from SPAN.findall(re.sub(r"```.+?```", "", text, flags=re.DOTALL))
-
-
-def test_every_target_that_is_named_exists() -> None:
-    targets = set(re.findall(r"^([a-z]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))
-    named = {
-        (name, target)
-        for name, text in _documents().items()
-        for typed in _typed(text)
-        for target in re.findall(r"^make ([a-z]+)", typed, re.MULTILINE)
-    }
-    assert len(named) > 10
-    assert {(name, target) for name, target in named if target not in targets} == set()
 
 
 def test_every_command_that_is_named_exists() -> None:
@@ -324,60 +287,3 @@ def _runnable(module: str) -> str:
     """What `python -m` would run."""
     place = REPOSITORY / module.replace(".", "/")
     return f"{module}.__main__" if place.is_dir() else module
-
-
-def test_every_file_that_is_named_exists() -> None:
-    place = re.compile(r"(?:schemas|common|producers|worker|tests|bench|deploy|docs)/[\w./*-]*[\w*]/?")
-    wrong = [
-        f"{name}: {path}"
-        for name, text in _documents().items()
-        for path in place.findall(" ".join(SPAN.findall(text)))
-        if not list(REPOSITORY.glob(path))
-    ]
-    assert wrong == []
-
-
-def test_every_document_that_the_code_names_exists() -> None:
-    known = {path.name for path in (*DOCS.rglob("*.md"), *REPOSITORY.glob("*.md"))}
-    known |= {
-        path.name for folder in ("schemas", "worker", "producers") for path in (REPOSITORY / folder).rglob("*.md")
-    }
-    sources = (path for folder in CODE for path in (REPOSITORY / folder).rglob("*.py"))
-    wrong = [
-        f"{path.relative_to(REPOSITORY)}: {name}"
-        for path in (*sources, REPOSITORY / "Makefile", REPOSITORY / "Dockerfile", *REPOSITORY.glob("*.yml"))
-        for name in re.findall(r"[\w-]+\.md\b", path.read_text("utf-8"))
-        if name not in known
-    ]
-    assert wrong == []
-
-
-def test_every_file_that_the_code_names_exists() -> None:
-    named = re.compile(rf"\b(?:{'|'.join(CODE)}|deploy)/[\w/-]+\.(?:py|sh|sql|yml)\b")
-    sources = [path for folder in CODE for path in (REPOSITORY / folder).rglob("*.py")]
-    wrong = [
-        f"{path.relative_to(REPOSITORY)}: {name}"
-        for path in (*sources, *filter(Path.is_file, (REPOSITORY / "deploy").rglob("*")), REPOSITORY / "Dockerfile")
-        for name in named.findall(path.read_text("utf-8"))
-        if not (REPOSITORY / name).exists()
-    ]
-    assert wrong == []
-
-
-def test_the_map_shows_every_room() -> None:
-    rooms = {
-        f"{path.relative_to(REPOSITORY)}/"
-        for parent in ("schemas", "common", "producers", "worker")
-        for path in (REPOSITORY / parent, *(REPOSITORY / parent).iterdir())
-        if path.is_dir() and any(path.glob("*.*")) and not path.name.startswith("_")
-    }
-    shown = {span for row in _rows(_read("architecture.md"), "Folder") for span in SPAN.findall(row["Folder"])}
-    contract = {"schemas/json/", "schemas/examples/"}  # described in schemas/README.md
-    assert rooms - contract - shown == set()
-    assert {room for room in shown if not (REPOSITORY / room).is_dir()} == set()
-
-
-def test_the_version_is_that_of_the_changelog() -> None:
-    project = tomllib.loads((REPOSITORY / "pyproject.toml").read_text("utf-8"))["project"]
-    versions = re.findall(r"^## \[(\d[^\]]*)\]", (REPOSITORY / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
-    assert versions[0] == project["version"]

@@ -10,16 +10,14 @@ import jsonschema
 import pytest
 
 from common.cli import ExitCode
-from producers import errors
 from producers.cli import COMMANDS, main
 from producers.cli.requests import build_liste_export
-from producers.errors import InvalidRequestError, ProducerError
+from producers.errors import InvalidRequestError
 from schemas.checking import find_faults
 from schemas.generate import ROOT
 from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import Format, Liste
 
-GUIDE = (ROOT.parent / "docs" / "producers.md").read_text("utf-8")
 SCHEMA = json.loads((ROOT / "json" / f"{REQUEST_LISTE_EXPORT}.json").read_text("utf-8"))
 
 
@@ -125,14 +123,3 @@ def test_starting_imports_nothing_heavy() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT.parent, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-
-
-def test_the_guide_gives_every_error() -> None:
-    classes = [value for value in vars(errors).values() if isinstance(value, type) and issubclass(value, ProducerError)]
-    codes = {error.code for error in classes} - {ProducerError.code, errors.PublishError.code}
-    assert not [code for code in codes if f"`{code}`" not in GUIDE]
-
-
-def test_the_guide_names_every_example() -> None:
-    examples = {path.name for path in Path(ROOT.parent / "producers" / "examples").iterdir() if path.is_file()}
-    assert not [name for name in examples if name not in GUIDE]
