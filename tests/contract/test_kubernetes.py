@@ -65,12 +65,6 @@ def test_every_object_is_valid(manifests: list[Manifest]) -> None:
             kubernetes_validate.validate(manifest, kubernetes_validate.latest_version(), strict=True)
 
 
-def test_a_property_that_keda_does_not_know_is_refused(manifests: list[Manifest]) -> None:
-    name, scaled = next(iter(_of_kind(manifests, "ScaledObject").items()))
-    wrong = {**scaled, "spec": {**scaled["spec"], "minReplicas": 1}}
-    assert [it.message for it in Draft202012Validator(dict(_crds())["ScaledObject"]).iter_errors(wrong)], name
-
-
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
     services: dict[str, Any] = read_compose("docker-compose.yml")["services"]

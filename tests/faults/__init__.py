@@ -2,6 +2,5 @@
 
 `python -m tests.faults` plays them all and prints a table; `make test` plays a few. To read in this order: `fault`
 (what a fault is), `workers`, `broker`, `database`, `volume`, `messages`, `mail` (the faults), `stage` (what they
-break), `runner` (how they are played), `facts` and `verdict` (what must hold), `sabotages` (what fails without which
-safeguard).
+break), `runner` (how they are played), `facts` and `verdict` (what must hold).
 """

@@ -11,7 +11,6 @@ import click
 from tests.faults import table
 from tests.faults.catalogue import FAULTS
 from tests.faults.runner import play
-from tests.faults.sabotages import SABOTAGES
 from tests.faults.stage import Servers
 from tests.faults.verdict import Verdict
 from tests.parts.packages import POSTGRESQL, RABBITMQ, MissingPartError, provide
@@ -21,14 +20,12 @@ from tests.parts.rabbitmq import RabbitNode
 _VAR = Path("var")
 _LOGS = _VAR / "faults"
 _TERMINATED = 128 + signal.SIGTERM
-_SABOTAGE_PATIENCE = 12
 
 
 @click.command()
 @click.option("--only", multiple=True, type=click.Choice(list(FAULTS)), help="This fault; repeated for several.")
 @click.option("--requests", default=20, show_default=True, type=click.IntRange(8), help="How many, each sent twice.")
 @click.option("--real-time", is_flag=True, help="Wait for dates of the database instead of moving them back.")
-@click.option("--sabotage/--no-sabotage", default=None, help="Also without each safeguard; by default unless --only.")
 @click.option(
     "--json",
     "json_path",
@@ -37,7 +34,7 @@ _SABOTAGE_PATIENCE = 12
     type=click.Path(dir_okay=False, path_type=Path),
     help="Where to write what was counted.",
 )
-def main(only: tuple[str, ...], requests: int, json_path: Path, *, real_time: bool, sabotage: bool | None) -> None:
+def main(only: tuple[str, ...], requests: int, json_path: Path, *, real_time: bool) -> None:
     """Play the faults, print a line for each, and keep the logs of those that broke something."""
     try:
         for part in (RABBITMQ, POSTGRESQL):
@@ -49,9 +46,8 @@ def main(only: tuple[str, ...], requests: int, json_path: Path, *, real_time: bo
     with RabbitNode() as broker, PostgresServer() as database:
         servers = Servers(broker, database)
         verdicts = _play_faults(servers, only or tuple(FAULTS), requests, real_time=real_time)
-        missed = _play_sabotages(servers, requests) if (sabotage if sabotage is not None else not only) else 0
-    table.write_json(json_path, verdicts, requests=requests, sabotages_missed=missed)
-    sys.exit(1 if missed or any(verdict.broken for verdict in verdicts) else 0)
+    table.write_json(json_path, verdicts, requests=requests)
+    sys.exit(1 if any(verdict.broken for verdict in verdicts) else 0)
 
 
 def _play_faults(servers: Servers, slugs: tuple[str, ...], requests: int, *, real_time: bool) -> list[Verdict]:
@@ -65,26 +61,6 @@ def _play_faults(servers: Servers, slugs: tuple[str, ...], requests: int, *, rea
         click.echo(table.row(verdict))
         verdicts.append(verdict)
     return verdicts
-
-
-def _play_sabotages(servers: Servers, requests: int) -> int:
-    """How many safeguards can be taken away without a red line."""
-    click.echo(f"\nWithout a safeguard, each line must be red:\n\n{table.headings()}")
-    missed = 0
-    for sabotage in SABOTAGES:
-        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            verdict = play(
-                sabotage.fault,
-                servers,
-                Path(folder),
-                requests=requests,
-                alteration=sabotage.alteration,
-                patience=_SABOTAGE_PATIENCE,
-            )
-        is_found = sabotage.is_found(verdict)
-        missed += not is_found
-        click.echo(f"{table.row(verdict)}\n  {'found' if is_found else 'NOT FOUND'}: {sabotage.alteration}")
-    return missed
 
 
 def _keep_logs(folder: Path, slug: str) -> None:

@@ -19,7 +19,6 @@ def play(
     folder: Path,
     *,
     requests: int,
-    alteration: str = "",
     patience: float = 90,
     real_time: bool = False,
     as_shipped: bool = False,
@@ -28,7 +27,7 @@ def play(
 
     The rest is as in `Stage`.
     """
-    how: dict[str, Any] = {"alteration": alteration, "real_time": real_time, "as_shipped": as_shipped}
+    how: dict[str, Any] = {"real_time": real_time, "as_shipped": as_shipped}
     with Stage(servers, folder, patience=patience, **how) as stage:
         began = time.monotonic()
         trouble = ""

@@ -50,7 +50,6 @@ class Stage:
     Args:
         servers: shared by one stage after the other; each finds them alive.
         folder: empty; for the exports volume and the logs.
-        alteration: of worker and notifier, one of `alterations`.
         patience: seconds that anything may take.
         real_time: never move a date of the database back instead of waiting.
         as_shipped: with the leases and sweeps of who sets nothing, not with short ones.
@@ -63,7 +62,6 @@ class Stage:
         servers: Servers,
         folder: Path,
         *,
-        alteration: str = "",
         patience: float = 90,
         real_time: bool = False,
         as_shipped: bool = False,
@@ -81,7 +79,8 @@ class Stage:
             for name in SHORTENED:
                 del self.town.environment[name]
         self.queues = Queues(self.broker, self.vhost)
-        self.alteration = alteration
+        self.alteration = ""
+        """Of worker and notifier, one of `altered`; a fault sets it before the start."""
         self.patience, self.real_time = patience, real_time
         self.is_hurried = not as_shipped
         self.asked: list[CloudEvent] = []

@@ -8,7 +8,6 @@ from tests.faults import table
 from tests.faults.catalogue import SHORT
 from tests.faults.fault import Fault
 from tests.faults.runner import play
-from tests.faults.sabotages import SABOTAGES
 from tests.faults.stage import Servers
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
@@ -27,10 +26,3 @@ def servers(rabbit_node: RabbitNode, postgres_server: PostgresServer) -> Servers
 def test_nothing_is_lost_doubled_or_half_written(fault: Fault, servers: Servers, tmp_path: Path) -> None:
     verdict = play(fault, servers, tmp_path, requests=_REQUESTS)
     assert not verdict.broken, f"\n{table.headings()}\n{table.row(verdict)}"
-
-
-def test_a_file_written_under_its_final_name_is_seen_half_written(servers: Servers, tmp_path: Path) -> None:
-    """The watcher's proof; `make faults` takes the other safeguards away too."""
-    sabotage = SABOTAGES[0]
-    verdict = play(sabotage.fault, servers, tmp_path, requests=_REQUESTS, alteration=sabotage.alteration)
-    assert sabotage.is_found(verdict), table.row(verdict)

@@ -35,7 +35,6 @@ pytestmark = pytest.mark.integration
 HERE = Path(__file__).parent / "strangers"
 COMMUNE = "13900"
 NODE_PACKAGES = ("amqplib@2", "cloudevents@10", "standardwebhooks@1", "ajv@8", "ajv-formats@3")
-Done = subprocess.CompletedProcess[bytes]
 CURL, JQ, OPENSSL = (Part(name, name, (name,)) for name in ("curl", "jq", "openssl"))
 
 

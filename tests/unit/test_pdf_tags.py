@@ -7,28 +7,13 @@ from pathlib import Path
 import pytest
 
 from tests.parts.pdf import check_accessible, read_aloud
-from tests.unit.pdf_samples import COMMISSION, LONG, PLAIN, commune, draw, draw_to, lignes, par_bureau, tableau
+from tests.unit.pdf_samples import COMMISSION, LONG, PLAIN, commune, draw_to, lignes, par_bureau, tableau
 from tests.unit.test_pdf_archive import CASES
 
 
 @pytest.mark.parametrize("subject", CASES.values(), ids=CASES)
 def test_nothing_is_found_wrong(subject: object, tmp_path: Path) -> None:
     assert check_accessible(draw_to(tmp_path, subject)) == []  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize(
-    ("part", "spoiled", "rule"),
-    [
-        (b"/StructTreeRoot", b"/StructTreeRooX", "UA-01-005"),
-        (b"/Marked", b"/MarkeX", "UA-01-002"),
-        (b"/S/TH", b"/S/TD", "UA-15-003"),
-        (b"/DisplayDocTitle", b"/DisplayDocTitlX", "UA-07-002"),
-    ],
-)
-def test_the_check_bites(part: bytes, spoiled: bytes, rule: str, tmp_path: Path) -> None:
-    path = tmp_path / "spoiled.pdf"
-    path.write_bytes(draw(tableau(commune((PLAIN,)))).replace(part, spoiled))
-    assert any(found.startswith(rule) for found in check_accessible(path))
 
 
 @pytest.mark.slow

@@ -14,7 +14,6 @@ from producers.cli import render
 from producers.cli.render import wait_for
 from producers.errors import StateAwayError
 from producers.records import ExportState, RequestState, exit_code_of
-from schemas.envelope import CloudEvent
 from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.unit.producers_samples import EVENT, export, request, tableau
 
@@ -142,7 +141,3 @@ def test_the_exit_code_says_what_became_of_the_files(exports: list[ExportState],
 
 def test_the_exit_code_of_a_refusal() -> None:
     assert exit_code_of(REFUSED) is ExitCode.FAILED
-
-
-def test_the_sample_event_is_one_of_the_contract() -> None:
-    assert CloudEvent.from_bytes(EVENT.to_bytes()) == EVENT

@@ -1,6 +1,6 @@
 """ProConnect's ways, and a provider that says what it should not: nobody comes in."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,6 @@ from tests.web.proconnect import SIRET, SUB, Bent, ProConnect, another_key
 from tests.web.security_desk import CLERK_EMAIL, LIBREVILLE, PUBLIC, make_settings, open_client, token_of
 
 HOME = f"/communes/{LIBREVILLE}/listes"
-Open = Callable[..., TestClient]
 
 
 @pytest.fixture

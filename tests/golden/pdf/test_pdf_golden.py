@@ -27,7 +27,3 @@ def test_every_file_is_a_pdfa_1b(tmp_path: Path) -> None:
 @_CASES
 def test_every_file_is_a_pdfua_1_as_far_as_that_is_checked(folder: Path, tmp_path: Path) -> None:
     assert check_accessible(draw(folder, tmp_path / "tableau.pdf")) == []
-
-
-def test_there_are_cases() -> None:
-    assert len(FOLDERS) > 5
