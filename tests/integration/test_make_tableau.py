@@ -30,7 +30,6 @@ from tests.integration.tableau_register import (
 )
 from tests.integration.tableau_words import OBJETS, REFERENCES, TITRES, heading, squeezed
 from tests.parts.databases import SqliteFiles
-from tests.parts.pdf import check_archive, read_fonts
 from tests.parts.postgres import PostgresServer
 from tests.parts.town import MIGRATED_TEMPLATE
 from worker.db.engine import build_engine
@@ -112,23 +111,6 @@ def test_both_databases_give_the_same_bytes(office: Office, type_: TypeTableau, 
         assert made.row[column] == office.on_postgresql[type_, presentation].row[column]
 
 
-@pytest.mark.slow
-def test_every_file_is_an_archive_with_its_fonts(office: Office) -> None:
-    files = [made.path for made in office.on_sqlite.values()]
-    assert check_archive(*files) == ""
-    for file in files:
-        fonts = read_fonts(file)
-        assert fonts
-        assert all(all(facts) for facts in fonts.values()), "embedded, a subset, readable"
-
-
-def test_names_of_europe_are_read_as_they_are_written(office: Office) -> None:
-    made = office.on_postgresql[TypeTableau.PREMIER_RECTIFICATIF, Presentation.COMMUNE]
-    for text in (made.text, "".join(page.extract_text() for page in PdfReader(made.path).pages)):
-        names = squeezed(text)
-        assert all(squeezed(name) in names for name in ("Šťastný Łukasz", "Nagyő", "Ștefan", "D'AUBIGNÉ"))
-
-
 def test_the_record_says_which_tableau_it_is(office: Office) -> None:
     row = office.on_postgresql[TypeTableau.VINGT_JOURS, Presentation.PAR_BUREAU].row
     assert row["label"] == "Tableau des vingt jours (par bureau), liste P, du 20/03/2027 09:30:00"
@@ -147,14 +129,6 @@ def test_a_tableau_whose_date_is_to_come_says_so_in_its_row(
         assert is_provisoire is (type_ in PROVISOIRES)
         assert (made.row["provisoire_until"] is not None) is is_provisoire
         assert made.row["label"].endswith(", provisoire") is is_provisoire
-
-
-def test_a_reader_is_told_title_author_and_language(office: Office) -> None:
-    reader = PdfReader(office.on_sqlite[TypeTableau.CINQ_JOURS, Presentation.COMMUNE].path)
-    assert reader.metadata is not None
-    assert reader.metadata.title == f"{TITRES[TypeTableau.CINQ_JOURS]} – LIBREVILLE – Liste principale (générale) — P"
-    assert reader.metadata.author == "LIBREVILLE"
-    assert str(reader.root_object["/Lang"]) == "fr-FR"
 
 
 def _top(type_: TypeTableau, row: RowMapping) -> str:

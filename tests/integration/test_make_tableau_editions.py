@@ -13,7 +13,6 @@ from tests.integration.tableau_register import (
     CHANGEMENT,
     INSCRIPTION,
     JANVIER,
-    MUNICIPALES,
     RADIATION,
     REUNION,
     REUNION_PRECEDENTE,
@@ -127,32 +126,6 @@ def test_a_tableau_is_provisional_until_its_last_day_is_over_in_the_commune(
     assert made.path.name.startswith(
         f"tableau-cinq_jours_reu-P-{code}-commune-{edited[6:10]}{edited[3:5]}{edited[:2]}-"
     )
-
-
-@pytest.mark.slow
-def test_the_first_tableau_can_include_those_of_the_five_days(desk: TableauDesk) -> None:
-    five_days = {"effet": "Immediat", "date_tableau": JANVIER, "date_mouvement": date(2013, 10, 2)}
-    rows = [INSCRIPTION | YEARLY, INSCRIPTION | five_days | named("POUR LE SCRUTIN", scrutin=MUNICIPALES)]
-    write_register(desk.engine, rows)
-    alone = desk.make(PREMIER, date_tableau=JANVIER)
-    assert "POUR LE SCRUTIN" not in alone.text
-    cumulated = desk.make(PREMIER, date_tableau=JANVIER, inclure_j5=True)
-    assert "POUR LE SCRUTIN Zoé" in cumulated.text
-    assert "Total des additions : deux (2) électeurs" in cumulated.text
-    assert "Y compris les mouvements appliqués pour un scrutin de l’année" in cumulated.text
-
-
-@pytest.mark.slow
-def test_a_leap_year_ends_on_the_29_february(desk: TableauDesk) -> None:
-    second, bissextile = TypeTableau.SECOND_RECTIFICATIF, date(2016, 2, 29)
-    changes = {"date_tableau": bissextile, "effet": "1erMars", "date_naissance": "1996-02-29"}
-    write_register(desk.engine, [INSCRIPTION | changes, INSCRIPTION | changes | named("VEILLE", numero=7)])
-    made = desk.make(second, date_tableau=bissextile)
-    assert "Date de tableau : 29 février 2016" in made.text
-    assert "29/02/1996 à ARLES (13)" in made.text
-    reason = "Second tableau rectificatif : la date de tableau est le dernier jour de février."
-    assert desk.refusal(wrap(second, date_tableau=date(2016, 2, 28))) == reason
-    assert desk.make(second, date_tableau=date(2015, 2, 28)).text.count("Néant") == 2
 
 
 def test_five_days_before_a_saturday_are_a_monday(desk: TableauDesk) -> None:

@@ -1,14 +1,11 @@
 """No line and ten thousand, sixty bureaux, values as long as they come: nothing is cut, nothing overlaps."""
 
-import re
 from itertools import pairwise
-from pathlib import Path
 
 import pytest
-from pypdf import PdfReader
 
 from schemas.tableaux import Edition, Presentation, TypeTableau
-from tests.integration.tableau_desk import Made, TableauDesk, open_desk
+from tests.integration.tableau_desk import TableauDesk, open_desk
 from tests.integration.tableau_register import (
     INSCRIPTION,
     RADIATION,
@@ -88,14 +85,6 @@ def test_nobody(desk: TableauDesk) -> None:
 
 
 @pytest.mark.slow
-def test_one_line(desk: TableauDesk) -> None:
-    write_register(desk.engine, [INSCRIPTION])
-    made = desk.make(**VINGT_JOURS)
-    assert "Total des inscriptions : un (1) électeur II. Radiations Néant" in made.text
-    assert "Électeurs avant 72 Inscriptions + 1 Radiations − 0 Électeurs après = 73" in made.text
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("few", [0, 11, 12])
 def test_how_many_are_held_changes_no_byte(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch, few: int) -> None:
     write_register(desk.engine, [INSCRIPTION | named(f"PARAPLUIE {it:02}", motif="", categorie="") for it in range(12)])
@@ -106,44 +95,6 @@ def test_how_many_are_held_changes_no_byte(desk: TableauDesk, monkeypatch: pytes
     assert [said[-1] for said in held.anomalies].count("motif_absent") == 12
     assert (read_again.content, read_again.anomalies) == (held.content, held.anomalies)
     assert read_again.row["lines_written"] == held.row["lines_written"] == 12
-
-
-@pytest.mark.slow
-def test_ten_thousand_lines(postgres_url: str, sqlite_url: str, tmp_path: Path) -> None:
-    numbers = range(10_000)
-    rows = [INSCRIPTION | named(f"PARAPLUIE {9_999 - number:04}", numero=9_999 - number) for number in numbers]
-    made: list[Made] = []
-    for url in (postgres_url, sqlite_url):
-        with open_desk(url, tmp_path / str(len(made))) as desk:
-            write_register(desk.engine, [*rows, RADIATION], electeurs={"1": 10_900})
-            made.append(desk.make(**VINGT_JOURS))
-    tableau, other = made
-    assert tableau.content == other.content
-    count = tableau.row["pages"]
-    assert [page.count(f"page {number} / {count}") for number, page in enumerate(tableau.pages, 1)] == [1] * count
-    assert [int(number) for number in re.findall(r"PARAPLUIE(\d{4})", squeezed(tableau.text))] == list(numbers)
-    assert "Total des inscriptions : dix mille (10 000) électeurs" in tableau.text
-    assert "Électeurs avant 901 Inscriptions + 10 000 Radiations − 1 Électeurs après = 10 900" in tableau.text
-    assert tableau.row["electeurs"] == tableau.row["lines_written"] == 10_001
-
-
-@pytest.mark.slow
-def test_sixty_bureaux_each_whole_on_a_page_with_its_bookmark(desk: TableauDesk) -> None:
-    codes = [str(number) for number in range(1, 61)]
-    rows = [INSCRIPTION | named(f"LANTERNE {code}", nouveau_bureau=code) for code in codes]
-    bureaux = {code: f"ÉCOLE N° {code}" for code in codes}
-    write_register(desk.engine, rows * 2, bureaux=bureaux, electeurs=dict.fromkeys(codes, 12))
-    made = desk.make(**VINGT_JOURS, presentations=["par_bureau"])
-    reader = PdfReader(made.path)
-    marks = [mark for mark in reader.outline if not isinstance(mark, list)]
-    titles = [str(mark.title) for mark in marks]
-    assert titles == [*(f"Bureau {code} — ÉCOLE N° {code}" for code in codes), "Commune de LIBREVILLE"]
-    pages = [made.pages[reader.get_destination_page_number(mark) or 0] for mark in marks]
-    for title, page, code, after in zip(titles, pages, codes, titles[1:], strict=False):
-        section = page.split(f"{title} ", 1)[1].split(f"{after} ", 1)[0]
-        assert re.findall(r"LANTERNE (\d+)", section) == [code] * 2
-        assert "Électeurs après" in section
-    assert "Total des inscriptions : cent vingt (120) électeurs" in made.pages[-1]
 
 
 def test_electors_without_a_bureau_have_a_section_of_their_own(desk: TableauDesk) -> None:

@@ -17,12 +17,11 @@ from schemas.topology import (
     QUEUE_LISTES,
     QUEUE_REQUESTS,
     QUEUE_TABLEAUX,
-    REQUEST_TABLEAUX_RENDER,
 )
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE, TODAY, Town
 from tests.parts.wait import wait_until
-from worker.demo.libreville import FEVRIER, JANVIER, SCRUTIN_2018, demo_calendrier
+from worker.demo.libreville import FEVRIER, SCRUTIN_2018, demo_calendrier
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
@@ -85,59 +84,6 @@ def test_a_worker_of_tableaux_leaves_the_lists_to_others(town: Town) -> None:
     assert len(town.wait_for(tableaux)) == 2
     assert [export["status"] for export in town.exports_of(listes)] == ["queued", "queued"]
     assert [len(town.queue(name)) for name in (QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REQUESTS)] == [2, 0, 0]
-
-
-@pytest.mark.slow
-def test_the_same_event_three_times_makes_one_set_of_files(town: Town, mailbox: Mailbox) -> None:
-    town.start_worker()
-    town.start_notifier()
-    event = town.ask_tableaux(**BOTH, times=3)
-    town.wait_for(event)
-    other = town.ask_tableaux(types=["additions"], scrutin=SCRUTIN_2018)
-    town.wait_for(other)
-    mailbox.wait_for(2)
-
-    assert len(town.exports_of(event)) == 2
-    names = [name for name in town.files() if name.endswith(".pdf")]
-    assert sorted(name.split("-P-")[0] for name in names) == [
-        *("tableau-additions", "tableau-cinq_jours_reu", "tableau-vingt_jours")
-    ]
-    assert len(mailbox.mails) == 2
-    assert [town.queue(name) for name in ("tableaux", "requests.XQ", "tableaux.XQ")] == [[], [], []]
-
-
-REFUSALS: list[tuple[dict[str, object], str]] = [
-    ({"scrutin": None}, "scrutin manque, pour cinq_jours_reu"),
-    ({"scrutin": "2027-04-14"}, "On ne vote pas le 14/04/2027 : vérifiez la date du scrutin."),
-    ({"scrutin": "2026-02-30"}, "scrutin : ce jour n'existe pas."),
-    ({"scrutin": "2019-05-26"}, "Tableau des vingt jours : indiquer la réunion précédente"),
-    ({"types": ["additions"]}, "« Tableau des additions » n'existe plus le"),
-    ({"type": "fr.openelec.prefecture.request.autre.v1"}, "Type de demande inconnu"),
-    ({"noms": ["LANTERNE"]}, "noms : champ inconnu."),
-]
-
-
-@pytest.mark.slow
-def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town, mailbox: Mailbox) -> None:
-    town.start_worker()
-    town.start_notifier()
-    good = town.ask_tableaux(types=["premier_rectificatif"], date_tableau=JANVIER)
-    town.wait_for(good)
-    for number, (changes, _) in enumerate(REFUSALS):
-        data = {name: value for name, value in (good.data | BOTH | changes).items() if value and name != "type"}
-        type_ = str(changes.get("type", good.type))
-        event = good.model_copy(update={"id": str(number), "type": type_, "data": data})
-        town.publish(event.to_bytes(), REQUEST_TABLEAUX_RENDER)
-    mails = mailbox.wait_for(1 + len(REFUSALS))
-
-    refused = town.rows("SELECT event_id, reason FROM demandes WHERE outcome = 'refused'")
-    reasons = {row["event_id"]: row["reason"] for row in refused}
-    texts = [mail.text for mail in mails]
-    for number, (_, reason) in enumerate(REFUSALS):
-        assert reason in reasons[str(number)]
-        assert any(reason in " ".join(text.split()) for text in texts), "its agent reads why"
-    assert "LANTERNE" not in town.log("worker") + "".join(texts)
-    assert len([name for name in town.files() if name.endswith(".pdf")]) == 1
 
 
 @pytest.mark.slow

@@ -447,22 +447,6 @@ def test_before_and_after_are_those_on_the_list_and_of_age(all_of_them: list[Lif
 
 
 @pytest.mark.slow
-@given(lives())
-def test_nobody_comes_of_age_twice(all_of_them: list[Life]) -> None:
-    registre = Registre(
-        [life.now() for life in all_of_them if life.now().nouveau_bureau],
-        [one for life in all_of_them for one in life.mouvements()],
-    )
-    came = Counter(
-        one.personne.nom_naissance
-        for asked in HISTORY
-        for one in OfAge(Period.of(asked), registre).stream()
-        if one.is_majorite
-    )
-    assert all(number == 1 for number in came.values())
-
-
-@pytest.mark.slow
 @given(lives(), st.sampled_from(HISTORY), st.dates(date(2026, 9, 19), date(2027, 6, 1)))
 def test_who_is_on_the_list_or_in_the_tableau_only_is_named(
     all_of_them: list[Life], asked: Demande, jour: date

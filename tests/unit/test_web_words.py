@@ -134,10 +134,3 @@ def test_every_kind_of_anomaly_is_called_in_french() -> None:
     assert {"couverture_fin", "doutes_ouverts", "second_tour_inconnu", "deja_inscrit", "bilan_impossible"} <= tableau
     shown = {code_words(code) for code in tableau | {kind.code for kind in KINDS}}
     assert shown == set(re.split(r",\s+", LABELS.strip()))
-
-
-def test_codes_become_words() -> None:
-    assert code_words("prenoms_absents") == "Prénoms absents"
-    assert code_words("departement_naissance_absent") == "Département de naissance absent"
-    assert code_words("nom_usage_identique") == "Nom d'usage identique"
-    assert code_words("separateur_remplace") == "Séparateur remplacé"
