@@ -20,8 +20,8 @@ from bench.stage import Stage
 from schemas.topology import QUEUE_REQUESTS, QUEUE_REQUESTS_BULK
 from schemas.vocabulary import Format
 from tests.parts.rabbitmq import RabbitNode
+from worker.access.models import Agent
 from worker.db.engine import build_engine
-from worker.notifier.models import Agent
 from worker.writers.csv_file import HEADER
 
 TIMES = 3

@@ -32,9 +32,10 @@ from tests.parts.mail import Mailbox
 from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.wait import wait_until
+from worker.access.models import EVERY_COMMUNE, Sender
 from worker.db.engine import build_engine
 from worker.errors import PrefectureError
-from worker.exports.models import EVERY_COMMUNE, Request, Sender
+from worker.exports.models import Request
 from worker.health import Role, require_healthy
 from worker.messaging.queues import add_account_queues, read_queues
 

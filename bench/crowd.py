@@ -24,9 +24,9 @@ from bench.registers import Task
 from tests.parts.ports import LOOPBACK, free_port
 from tests.parts.process import Process
 from tests.parts.wait import wait_until
+from worker.access.models import Agent
 from worker.db.engine import build_engine
 from worker.demo.libreville import LIBREVILLE
-from worker.notifier.models import Agent
 
 CLERKS, SECONDS, THINKING = 100, 60.0, 10.0
 """How many, how long, and how long each looks at a page, on average."""

@@ -25,7 +25,7 @@ from worker.exports.models import Export
 from worker.exports.storage import Storage
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.handlers.services import Services
+from worker.services import Services
 from worker.settings import Settings
 from worker.writers.csv_file import write_csv
 

@@ -17,13 +17,14 @@ from common.calendrier import jour_a_paris, now
 from schemas.topology import REQUEST_FILE_NOTED, REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import ExportStatus
 from tests.parts.town import AGENT, prepare_mouvements
+from worker.access.models import Agent
+from worker.audit import NOTIFIER, Action, Audit
 from worker.db.engine import build_engine
 from worker.db.types import Base
 from worker.demo.libreville import LIBREVILLE, demo_calendrier
-from worker.exports.audit import NOTIFIER, Action
-from worker.exports.models import Audit, Depot, Export, Request
+from worker.exports.models import Depot, Export, Request
 from worker.exports.storage import EXPORTS, Sentinel
-from worker.notifier.models import Agent, Notification
+from worker.notifier.models import Notification
 from worker.registre.communes import add_commune
 from worker.work.models import About, WorkKind, subject_of
 from worker.work.queue import NewWork, add

@@ -1,6 +1,7 @@
 """The words of the contract: official codes as values, labels beside."""
 
 import re
+from collections.abc import Iterable
 from datetime import date
 from enum import StrEnum
 from typing import NamedTuple
@@ -312,6 +313,14 @@ CATEGORIES = {
 """The categories that a mouvement of each nature may have; one that is not known goes with all of them."""
 
 
+class Channel(StrEnum):
+    """How a recipient is notified."""
+
+    MAIL = "courriel"
+    CHAT = "discussion"
+    WEBHOOK = "webhook"
+
+
 class Wish(StrEnum):
     """What a recipient may want to be notified of."""
 
@@ -323,6 +332,21 @@ class Wish(StrEnum):
     def label(self) -> str:
         """As people read it."""
         return _WISHES[self]
+
+
+EVERY_WISH = tuple(Wish)
+
+
+def join_wishes(wishes: Iterable[str]) -> str:
+    """As the tables keep them: `pret,echec`, in the order of `Wish`; empty for a recipient that wants nothing."""
+    wanted = set(wishes)
+    return ",".join(wish for wish in Wish if wish in wanted)
+
+
+def split_wishes(text: str) -> frozenset[Wish]:
+    """What a table holds, without unknown words."""
+    words = set(text.split(","))
+    return frozenset(wish for wish in Wish if wish in words)
 
 
 _LISTE_LABELS = {

@@ -10,7 +10,6 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import CurrentMessage
 
 from schemas.envelope import CloudEvent
-from worker.handlers.services import Services
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
     EXPORT_LISTE,
@@ -27,6 +26,7 @@ from worker.messaging.encoder import (
     UnreadableEvent,
 )
 from worker.messaging.middleware import IMPORT_LIMIT_MS, TIME_LIMIT_MS
+from worker.services import Services
 
 _NAMES = {"id", "source", "type", "correlationid"}
 

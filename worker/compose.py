@@ -13,20 +13,21 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import SQLAlchemyError
 
 from common.settings import describe_given
+from schemas.vocabulary import Channel
 from worker import limits
 from worker.arrivals import Arrivals
+from worker.audit import Actor, note_settings
 from worker.db.engine import build_engine
 from worker.doorbell import CountEnqueued, EnqueueAny, EnqueueParked
-from worker.exports.audit import Actor, note_settings
 from worker.exports.storage import EXPORTS, Sentinel, Storage
-from worker.handlers.services import Services
 from worker.health import Beat, ignore
+from worker.services import Services
 from worker.settings import Settings
 
 if TYPE_CHECKING:
     from worker.housekeeping.housekeeping import Housekeeping
     from worker.monitoring.exporter import Queues
-    from worker.notifier.channels.delivery import Channel, ChannelSender
+    from worker.notifier.channels.delivery import ChannelSender
     from worker.notifier.channels.mail import Mailer
     from worker.notifier.messages.events import PublishEvents, ReplyEvent
     from worker.notifier.notify import Notifier
@@ -138,7 +139,6 @@ def build_housekeeping(
 def build_senders(settings: Settings) -> "dict[Channel, ChannelSender]":
     """Each way of sending; nothing is connected yet."""
     from worker.notifier.channels.chat import ChatSender
-    from worker.notifier.channels.delivery import Channel
     from worker.notifier.channels.hosts import Hosts
     from worker.notifier.channels.mail import MailSender
     from worker.notifier.channels.webhook import WebhookSender

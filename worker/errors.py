@@ -38,7 +38,7 @@ class RefusedError(PrefectureError):
 class NotKnownYetError(RefusedError):
     """What it names has not arrived: it waits for that, and is refused when it does not come.
 
-    `waits_for`: a key of worker.exports.parked.
+    `waits_for`: a key of worker.parked.
     """
 
     def __init__(self, message: str, *, waits_for: str, code: str, field: str, commune: str = "") -> None:

@@ -15,13 +15,13 @@ from sqlalchemy.orm import configure_mappers
 
 from common.files import keep_files_private
 from common.logs import configure_logs
+from worker.access.authorization import AccountList
 from worker.actors import declare_actors, load_use_cases
 from worker.compose import build_services, note_start
 from worker.db.engine import is_writable
 from worker.db.revision import require_current
 from worker.errors import ConfigurationError
 from worker.exports.storage import STALE_SECONDS
-from worker.handlers.requests.authorization import AccountList
 from worker.health import Pulse, Role, stop_on_signals
 from worker.messaging.broker import PrefectureBroker, build_broker, require_trusted
 from worker.messaging.middleware import AtBoot, ThreadWatchdog, WaitForDatabase, build_middleware

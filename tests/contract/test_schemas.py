@@ -18,7 +18,7 @@ from schemas.checking import find_faults
 from schemas.conformance import conformance_cases
 from schemas.envelope import CloudEvent
 from schemas.generate import MODELS, ROOT, generated_files
-from worker.messaging.accounts import declare_account
+from worker.messaging.consumer import declare_account
 from worker.writers.columns import COLUMNS, ENTETE
 
 REPOSITORY = ROOT.parent

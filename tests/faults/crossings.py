@@ -54,7 +54,8 @@ from worker.compose import build_notifier, build_services
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
 from worker.demo.libreville import LIBREVILLE
-from worker.exports.models import Export, Request, Volume
+from worker.exports.models import Export, Request
+from worker.exports.storage import Volume
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging import broker as messaging

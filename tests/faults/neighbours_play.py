@@ -43,10 +43,9 @@ from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
 from tests.web.neighbours import copy_libreville
-from worker.exports.models import Sender
+from worker.access.models import Agent, Sender
 from worker.messaging.broker import Outgoing, build_broker
 from worker.messaging.queues import add_account_queues
-from worker.notifier.models import Agent
 
 WITHIN_MS, WITHIN_MB = 1000, 50
 BEFORE_HERS = 500

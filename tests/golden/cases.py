@@ -24,9 +24,9 @@ from worker.exports.models import Export, Request
 from worker.exports.naming import ListeNaming, allocate_names
 from worker.exports.storage import Storage
 from worker.handlers.making.make_export import make_export
-from worker.handlers.services import Services
 from worker.registre.communes import add_commune
 from worker.registre.reu.importer import import_file
+from worker.services import Services
 
 FOLDER = Path(__file__).parent
 INPUTS = {"case.toml", "registre.csv", "complement.sql"}

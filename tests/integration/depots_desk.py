@@ -13,9 +13,9 @@ from schemas.envelope import CloudEvent, Data
 from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk
 from tests.parts.notes import note_file
+from worker.audit import AuditLine, read_audit
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
-from worker.exports.audit import AuditLine, read_audit
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import ingest_request
 

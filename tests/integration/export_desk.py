@@ -19,14 +19,14 @@ from tests.golden.cases import TYPE_LISTE_CODES
 from worker.arrivals import Arrivals
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
-from worker.exports.models import Parked, Request
+from worker.exports.models import Request
 from worker.exports.naming import ListeNaming
-from worker.exports.parked import LOOKS
 from worker.exports.records import PlannedFile, add_exports
 from worker.exports.storage import Storage
 from worker.handlers.making.make_export import make_export
 from worker.handlers.requests.ingest_request import take_up_parked
-from worker.handlers.services import Services
+from worker.parked import LOOKS, Parked
+from worker.services import Services
 from worker.writers.electeurs_file import LISTE_FORMATS, WriteListe
 
 COMMUNE = "13900"

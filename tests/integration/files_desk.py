@@ -14,9 +14,9 @@ from sqlalchemy.orm import Session
 from schemas.vocabulary import Piece
 from tests.integration.notifier_desk import Desk, make_export
 from tests.unit.mail_samples import report_beside
+from worker.audit import AuditLine, read_audit
 from worker.cli.main import main
 from worker.db.types import utc_now
-from worker.exports.audit import AuditLine, read_audit
 from worker.exports.models import Export
 from worker.exports.naming import piece_name
 from worker.exports.storage import PendingFile, Storage, StoredFile, publish

@@ -14,10 +14,11 @@ from sqlalchemy.orm import Session
 from schemas.envelope import CloudEvent, Publish
 from schemas.tableaux import Edition
 from schemas.topology import REQUEST_LISTE_EXPORT
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, RequestOutcome
+from schemas.vocabulary import Channel, ExportKind, ExportStatus, FileFormat, RequestOutcome
 from tests.parts.databases import Template
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
+from worker.access.models import Agent, Recipient
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.db.types import Base, utc_now
@@ -27,12 +28,12 @@ from worker.exports.models import Export, Recall, Request
 from worker.exports.records import settle
 from worker.housekeeping.housekeeping import Chore, Housekeeping, reminder_chore, sweep_chore
 from worker.notifier.channels.chat import ChatSender
-from worker.notifier.channels.delivery import Channel, ChannelSender
+from worker.notifier.channels.delivery import ChannelSender
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.mail import Mailer, MailSender, SmtpMailer
 from worker.notifier.channels.webhook import WebhookSender, make_secret
 from worker.notifier.messages.events import AnsweredEvent, PublishEvents
-from worker.notifier.models import Agent, Notification, Recipient, Reminder
+from worker.notifier.models import Notification, Reminder
 from worker.notifier.notices import Notices, Today, today_in
 from worker.notifier.notify import Notifier, build_pools
 from worker.registre.models import Commune

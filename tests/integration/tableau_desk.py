@@ -18,8 +18,8 @@ from schemas.tableaux import TypeTableau
 from tests.integration.export_desk import Desk
 from tests.integration.tableau_register import COMMUNE
 from tests.parts.pdf import read_text
+from worker.access.authorization import Authorization
 from worker.db.engine import build_engine
-from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.export_plan import plan_tableaux
 from worker.handlers.requests.ingest_request import ingest_request
 

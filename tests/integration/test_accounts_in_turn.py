@@ -28,9 +28,10 @@ from tests.parts.process import Process
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
-from worker.exports.models import Request, Sender
-from worker.messaging.accounts import MOST_MESSAGES
+from worker.access.models import Sender
+from worker.exports.models import Request
 from worker.messaging.broker import NotAllPublishedError, Outgoing, PrefectureBroker, build_broker
+from worker.messaging.consumer import MOST_MESSAGES
 from worker.messaging.encoder import SENDER
 from worker.messaging.queues import add_account_queues, open_channel, read_queues, remove_account_queues
 

@@ -19,8 +19,8 @@ from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.oracle.product import ask_liste
 from tests.unit.reu_sample import BUREAU, DATE, LIBELLE_BUREAU, NOM, NUMERO, PRENOMS, TITLES, VOIE, electeurs, zoe
 from worker.arrivals import Arrivals
+from worker.audit import Actor, note_removed
 from worker.db.types import utc_now
-from worker.exports.audit import Actor, note_removed
 from worker.exports.models import Export, Recall
 from worker.handlers.forget import ForgetScope, forget_electeur
 from worker.registre.imports import history

@@ -8,12 +8,13 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from schemas.vocabulary import Channel
 from tests.integration.notifier_desk import TEMPLATE, Desk, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
 from worker.notifier.channels.chat import open_chat
-from worker.notifier.channels.delivery import Channel, DeliveryRefusedError
+from worker.notifier.channels.delivery import DeliveryRefusedError
 from worker.notifier.models import Notification
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]

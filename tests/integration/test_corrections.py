@@ -20,7 +20,7 @@ from tests.integration.tableau_desk import TableauDesk
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.arrivals import Preview
-from worker.exports.audit import Action, read_audit
+from worker.audit import Action, read_audit
 from worker.exports.models import Request
 from worker.exports.naming import ListeNaming
 from worker.exports.records import PlannedFile

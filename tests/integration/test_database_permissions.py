@@ -32,11 +32,11 @@ from tests.integration.export_desk import Desk
 from tests.parts.deployment import DATABASE, DEPLOY, Deployment
 from tests.unit.reu_sample import electeurs, write_reu
 from worker.arrivals import Arrivals
+from worker.audit import Action, Actor, log_lines
 from worker.cli.main import main
 from worker.db import engine as database
 from worker.db.engine import build_engine
 from worker.db.migrate import GRANTS
-from worker.exports.audit import Action, Actor, log_lines
 from worker.exports.models import Export, Recall
 from worker.exports.recalls import Withdrawal, recall_tableaux
 from worker.handlers.declarations.declare import declare, lift_protection, protect
@@ -373,6 +373,7 @@ def test_an_export_that_arrives_is_imported_with_the_rights_of_each(deployment: 
         engine.dispose()
     _as_owner(deployment, "DELETE FROM preview")
     _as_owner(deployment, "DELETE FROM import_liste WHERE code_commune = '13055'")
+    _as_owner(deployment, "DELETE FROM piece")
     _as_owner(deployment, "DELETE FROM export")
     _as_owner(deployment, "DELETE FROM recall")
 

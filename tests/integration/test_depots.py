@@ -11,8 +11,8 @@ from sqlalchemy.orm import Session
 from schemas.vocabulary import FORMATS, FileFormat, Liste
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
-from worker.exports.audit import Action
-from worker.exports.models import Sender
+from worker.access.models import Sender
+from worker.audit import Action
 from worker.exports.purge import purge_files, total
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]

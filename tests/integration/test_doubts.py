@@ -18,11 +18,11 @@ from tests.integration.mouvements_desk import MouvementsDesk, open_desk
 from tests.integration.tableau_desk import TableauDesk
 from tests.parts.notes import note_register
 from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLES, VOIE
+from worker.access.models import Sender
+from worker.audit import Action, Actor, read_audit
 from worker.cli.main import main
 from worker.domain.identite import Portrait
 from worker.errors import RefusedError
-from worker.exports.audit import Action, Actor, read_audit
-from worker.exports.models import Sender
 from worker.handlers.declarations.declare import declare
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.registre.comparaison import doubts

@@ -15,11 +15,11 @@ from tests.integration.notifier_desk import TEMPLATE, running, smtp, work
 from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.wait import wait_until
+from worker.audit import NOTIFIER, Audit
 from worker.compose import build_notifier
 from worker.db.engine import build_engine
 from worker.doorbell import Doorbell
-from worker.exports.audit import NOTIFIER
-from worker.exports.models import Audit, Export, ExportPiece, Request
+from worker.exports.models import Export, ExportPiece, Request
 from worker.housekeeping.housekeeping import Chore, purge_chore, purge_refused
 from worker.notifier.messages.events import AnsweredEvent
 from worker.notifier.models import Notification

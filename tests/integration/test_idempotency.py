@@ -11,7 +11,8 @@ from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested, ListeExportRequested
 from tests.integration.export_desk import COMMUNE, Desk, open_desk
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
-from worker.exports.models import KEY_REUSED, Sender
+from worker.access.models import Sender
+from worker.exports.models import KEY_REUSED
 from worker.handlers.requests.ingest_request import ingest_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]

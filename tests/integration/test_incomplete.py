@@ -17,7 +17,7 @@ from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, PRENOMS, electeurs
-from worker.exports.audit import Actor
+from worker.audit import Actor
 from worker.exports.models import Export
 from worker.handlers.declarations.declare import declare
 from worker.notifier.messages.content import Tone

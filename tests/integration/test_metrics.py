@@ -13,7 +13,7 @@ from sqlalchemy import delete
 
 from schemas.envelope import CloudEvent
 from schemas.topology import QUEUE_LISTES, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import RequestOutcome
+from schemas.vocabulary import Channel, RequestOutcome
 from tests.integration.notifier_desk import TEMPLATE, Desk, Killed, make_export, make_tableau, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
@@ -27,7 +27,7 @@ from worker.messaging.queues import QueueState
 from worker.monitoring import counters
 from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
-from worker.notifier.channels.delivery import Channel, DeliveryDelayedError
+from worker.notifier.channels.delivery import DeliveryDelayedError
 from worker.notifier.channels.mail import Mailer
 from worker.work.models import Work, WorkKind
 

@@ -14,13 +14,13 @@ from tests.integration.depots_desk import DepotsDesk, open_desk, today
 from tests.integration.tableau_desk import wrap
 from tests.parts.notes import note_register, note_screen
 from tests.parts.town import AGENT, MOUVEMENTS_TEMPLATE, TODAY
+from worker.access.authorization import Authorization
+from worker.access.management import allow_sender
+from worker.audit import Action, Actor, AuditLine
 from worker.db.engine import build_engine
 from worker.demo.libreville import demo_calendrier
-from worker.exports.audit import Action, Actor, AuditLine
 from worker.handlers.declarations.declare import declare, protect
 from worker.handlers.making import make_tableau
-from worker.handlers.manage_access import allow_sender
-from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.export_plan import plan_tableaux
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.registre.bureaux import select_bureaux

@@ -17,12 +17,12 @@ from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.db.types import utc_now
 from worker.errors import NotKnownYetError, TransientError
-from worker.exports.models import Parked
 from worker.handlers.requests import cancellation
 from worker.handlers.requests import ingest_request as road
-from worker.handlers.requests.authorization import find_request
+from worker.handlers.requests.export_plan import find_request
 from worker.handlers.requests.ingest_request import ingest_request, take_up_parked
 from worker.housekeeping.housekeeping import sweep_parked
+from worker.parked import Parked
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 

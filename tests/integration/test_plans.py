@@ -35,10 +35,11 @@ from schemas.vocabulary import ExportStatus
 from tests.integration.depots_desk import DepotsDesk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
+from worker.audit import Audit
 from worker.compose import build_notifier
 from worker.db.engine import build_engine
 from worker.db.types import Base
-from worker.exports.models import Audit, Export, Request
+from worker.exports.models import Export, Request
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.notifier.models import Notification
 from worker.settings import load_settings

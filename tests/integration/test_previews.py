@@ -35,19 +35,19 @@ from tests.unit.reu_sample import (
     format_reu,
 )
 from tests.unit.reu_sample import COMMUNE as CODE
+from worker.access.models import Sender
 from worker.arrivals import DAY_SECONDS, Arrivals, Preview
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell, PreviewDoorbell
 from worker.exports import lease
-from worker.exports.models import Sender
 from worker.handlers import handle_preview as handler
 from worker.handlers.handle_preview import handle_preview
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.handlers.services import Services
 from worker.housekeeping.housekeeping import arrivals_chore, sweep_previews
 from worker.registre.checks import facts
 from worker.registre.imports.history import import_lock
 from worker.registre.reu import importer
+from worker.services import Services
 
 AGENT, COLLEAGUE = "mairie-marseille", "collegue"
 TAKEN_ON = date(2026, 11, 20)

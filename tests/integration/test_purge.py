@@ -15,8 +15,8 @@ from producers.state import State
 from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE, Killed, make_export
+from worker.audit import Action
 from worker.db.types import utc_now
-from worker.exports.audit import Action
 from worker.exports.models import Export, ExportPiece
 from worker.exports.purge import purge_files
 from worker.exports.storage import Storage

@@ -19,9 +19,9 @@ from tests.integration.tableau_desk import TableauDesk
 from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import EUROPEENNE, electeurs
+from worker.audit import Action, read_audit
 from worker.cli.main import main
 from worker.errors import RefusedError
-from worker.exports.audit import Action, read_audit
 from worker.exports.naming import ListeNaming
 from worker.exports.records import PlannedFile
 from worker.handlers.handle_preview import redate, undo

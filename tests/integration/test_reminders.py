@@ -13,17 +13,17 @@ from sqlalchemy.orm import Session
 from common.calendrier import civil_day
 from schemas.envelope import CloudEvent, Publish
 from schemas.events import EcheanceNear
-from schemas.vocabulary import Liste
+from schemas.vocabulary import Channel, Liste
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, make_tableau, open_desk, smtp, work
 from tests.parts.databases import ON_SQLITE
 from tests.parts.mail import Mailbox
 from tests.parts.web import serving
+from worker.access.models import Agent
 from worker.db.types import utc_now
 from worker.errors import TransientError
 from worker.exports.models import Export, Publication, Request
 from worker.housekeeping.housekeeping import reminder_chore
-from worker.notifier.channels.delivery import Channel
-from worker.notifier.models import Agent, Reminder, ReminderEcheance
+from worker.notifier.models import Reminder, ReminderEcheance
 from worker.notifier.notify import Notifier
 from worker.registre.models import Commission, ListeCommunale, Scrutin
 from worker.work import queue

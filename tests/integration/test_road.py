@@ -15,7 +15,7 @@ from schemas.topology import EVENT_EXPORT_ENDED, EXCHANGE
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, LIBREVILLE_TEMPLATE, Town, count_of_age
 from tests.parts.wait import wait_until
-from worker.handlers.requests.authorization import UNKNOWN_ACCOUNT
+from worker.access.authorization import UNKNOWN_ACCOUNT
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 

@@ -17,7 +17,7 @@ from schemas.topology import EVENT_EXPORT_ENDED, EVENT_REQUEST_REFUSED, EXCHANGE
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, CITY_TEMPLATE, Town
 from tests.parts.wait import wait_until
-from worker.exports.models import Sender
+from worker.access.models import Sender
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(CITY_TEMPLATE)]
 

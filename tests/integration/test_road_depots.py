@@ -18,11 +18,11 @@ from tests.parts.mail import Mailbox
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, Town
 from tests.parts.wait import wait_until
+from worker.access.management import SCREEN_ACCOUNT, allow_sender
+from worker.access.models import EVERY_COMMUNE
 from worker.db.engine import build_engine
-from worker.exports.models import EVERY_COMMUNE
 from worker.exports.purge import purge_files, total
 from worker.exports.storage import Storage
-from worker.handlers.manage_access import SCREEN_ACCOUNT, allow_sender
 from worker.messaging.queues import add_account_queues
 
 pytestmark = [pytest.mark.integration, pytest.mark.slow]

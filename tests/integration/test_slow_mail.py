@@ -8,13 +8,14 @@ import pytest
 from sqlalchemy.orm import Session
 
 from schemas.envelope import CloudEvent
+from schemas.vocabulary import Channel
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, open_desk, running, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
 from tests.parts.web import serving
 from worker.errors import DatabaseAwayError
 from worker.notifier import notify, recipients, sending
-from worker.notifier.channels.delivery import Channel, DeliveryDelayedError
+from worker.notifier.channels.delivery import DeliveryDelayedError
 from worker.notifier.channels.mail import SmtpMailer
 from worker.work.models import WorkKind
 from worker.work.queue import Claim

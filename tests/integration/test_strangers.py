@@ -17,6 +17,7 @@ from sqlalchemy import insert
 
 from schemas.generate import ROOT as SCHEMAS
 from schemas.topology import EXCHANGE, LISTENER_PREFIX, REQUEST_LISTE_EXPORT, listener_key
+from schemas.vocabulary import Channel
 from tests.integration.test_examples import AMQP_TOOLS, JARS, JAVA, JAVA_CLIENT, NODE, NPM, PHP, PHP_AMQPLIB, SLF4J
 from tests.parts.packages import Part, require
 from tests.parts.ports import LOOPBACK, free_port
@@ -26,9 +27,8 @@ from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, ROOT, Town
 from tests.parts.wait import wait_until
 from tests.parts.web import Post, WebServer, serving
-from worker.notifier.channels.delivery import Channel
+from worker.access.models import Recipient
 from worker.notifier.channels.webhook import make_secret
-from worker.notifier.models import Recipient
 
 pytestmark = pytest.mark.integration
 

@@ -25,7 +25,8 @@ from worker.db.engine import build_engine
 from worker.db.migrate import current_revision, migrate
 from worker.db.types import Base
 from worker.errors import ConfigurationError
-from worker.exports.models import Export, Parked
+from worker.exports.models import Export
+from worker.parked import Parked
 from worker.registre.scrutins import Reunion, select_reunions, select_scrutins
 
 pytestmark = pytest.mark.integration

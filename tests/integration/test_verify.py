@@ -18,9 +18,9 @@ from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts.disk import small_disk
+from worker.audit import Action
 from worker.cli.main import main
 from worker.db.types import utc_now
-from worker.exports.audit import Action
 from worker.exports.integrity import FileFault, VerifyScope, find_fault, verify_files
 from worker.exports.models import Export
 from worker.exports.purge import remove_abandoned, total

@@ -13,10 +13,10 @@ from tests.integration.notifier_desk import work
 from tests.parts.deployment import Deployment
 from tests.parts.wait import wait_until
 from tests.unit.reu_sample import electeurs
+from worker.audit import NOTIFIER, Action, Actor, note_removed, read_audit
 from worker.compose import build_notifier
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
-from worker.exports.audit import NOTIFIER, Action, Actor, note_removed, read_audit
 from worker.registre import versions
 from worker.registre.communes import add_commune
 from worker.registre.imports import history

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from schemas.vocabulary import Channel
 from tests.parts.certificates import Authority
 from tests.parts.ports import LOOPBACK
 from tests.parts.web import WebServer, serving
 from worker.notifier.channels import webhook
-from worker.notifier.channels.delivery import Addressee, Channel, DeliveryDelayedError, DeliveryRefusedError
+from worker.notifier.channels.delivery import Addressee, DeliveryDelayedError, DeliveryRefusedError
 from worker.notifier.channels.hosts import Hosts
 from worker.notifier.channels.webhook import WebhookSender, make_secret
 from worker.notifier.recipients import try_recipient

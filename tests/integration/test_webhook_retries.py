@@ -9,14 +9,15 @@ import pytest
 from sqlalchemy import select
 from sqlalchemy.orm import Session
 
+from schemas.vocabulary import Channel
 from tests.integration.notifier_desk import TEMPLATE, Desk, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.web import WebServer, serving
+from worker.access.models import Recipient
+from worker.audit import Action, Audit
 from worker.db.types import utc_now
-from worker.exports.audit import Action
-from worker.exports.models import Audit
-from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Channel
-from worker.notifier.models import Notification, Recipient
+from worker.notifier.channels.delivery import GIVE_UP_SECONDS
+from worker.notifier.models import Notification
 from worker.notifier.sending import REMOVED
 from worker.work.models import Work
 

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from standardwebhooks import Webhook
 
 from schemas.events import ExportEnded, RequestRefused
-from schemas.vocabulary import RequestOutcome
+from schemas.vocabulary import Channel, RequestOutcome
 from tests.integration import notifier_desk
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open_desk, smtp, work
 from tests.parts.mail import Mailbox
@@ -20,7 +20,6 @@ from tests.parts.ports import LOOPBACK
 from tests.parts.web import Post, WebServer, serving
 from worker.exports.models import Request
 from worker.notifier.channels import webhook
-from worker.notifier.channels.delivery import Channel
 from worker.notifier.channels.webhook import WebhookSender
 from worker.notifier.models import Notification
 

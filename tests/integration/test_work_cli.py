@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 
 from common.cli import ExitCode
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import RequestOutcome
+from schemas.vocabulary import Channel, RequestOutcome
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, open_desk, running, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
@@ -19,7 +19,7 @@ from tests.parts.web import serving
 from worker.cli.main import main
 from worker.db.types import utc_now
 from worker.exports.models import Export
-from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Channel
+from worker.notifier.channels.delivery import GIVE_UP_SECONDS
 from worker.notifier.recipients import ListRecipients
 from worker.work.models import Work, WorkKind
 from worker.work.queue import Claim

@@ -2552,7 +2552,7 @@ SECURITY = [
     ),
     Mutant(
         "address-of-who-left",
-        'mask_addresses(connection, Notification.recipient.in_([f"courriel:{address}" for address in left]))',
+        "mask_mail_addresses(connection, left)",
         "pass",
         ("test_to_find_the_address_of_an_agent_who_left",),
     ),

@@ -52,12 +52,12 @@ from tests.parts.databases import SqliteFiles, Template
 from tests.parts.pdf import read_aloud
 from tests.unit.mouvement_csv import write_mouvements
 from tests.unit.reu_sample import ELECTEUR, write_reu
+from worker.access.authorization import Authorization
+from worker.audit import Actor
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.errors import PrefectureError
-from worker.exports.audit import Actor
 from worker.handlers.declarations.declare import declare
-from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.export_plan import plan_listes
 from worker.registre.communes import add_commune
 from worker.registre.comparaison.doubts import DoubtSide, list_doubts

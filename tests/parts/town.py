@@ -24,14 +24,13 @@ from schemas.topology import EXCHANGE, QUEUE_REQUESTS
 from tests.parts.databases import Template
 from tests.parts.process import Process
 from tests.parts.wait import wait_until
+from worker.access.models import Agent, Sender
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
 from worker.demo.libreville import LIBREVILLE, libreville_rows, write_reu
 from worker.demo.load import load_libreville
 from worker.errors import RefusedError, TransientError
-from worker.exports.models import Sender
 from worker.messaging.queues import add_account_queues
-from worker.notifier.models import Agent
 from worker.registre.communes import add_commune, load_reference
 from worker.registre.reu.importer import import_file
 

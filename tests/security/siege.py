@@ -41,8 +41,8 @@ from tests.web.security_desk import (
     SECRET,
     write_files,
 )
+from worker.access.models import Agent
 from worker.db.engine import build_engine
-from worker.notifier.models import Agent
 
 MEMORY_BYTES = 512 << 20
 """`mem_limit` of the service `web`."""

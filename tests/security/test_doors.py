@@ -31,10 +31,10 @@ from tests.web.security_desk import (
     token_of,
 )
 from tests.web.test_security_proxy import Deployed
+from worker.audit import read_audit
 from worker.cli.main import main
 from worker.cli.options import system_user
 from worker.db.engine import build_engine
-from worker.exports.audit import read_audit
 from worker.handlers.requests.ingest_request import ingest_request
 
 HOME = f"/communes/{LIBREVILLE}/listes"

@@ -26,15 +26,17 @@ from tests.integration.files_desk import Ran
 from tests.parts.notes import note_file
 from tests.parts.town import AGENT, MIGRATED_TEMPLATE, queue_messages
 from tests.unit.reu_sample import BUREAU, COMMUNE, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, VOIE, write_reu
+from worker.access.models import Agent
 from worker.arrivals import Arrivals, Preview
+from worker.audit import Action, Detail, Pseudonymised, WordKind, read_audit, record_audit
 from worker.cli.main import main
 from worker.db.types import utc_now
-from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, read_audit, record_audit
-from worker.exports.models import Export, Parked, Recall, Request
+from worker.exports.models import Export, Recall, Request
 from worker.exports.naming import piece_name
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.messaging.broker import build_broker
-from worker.notifier.models import Agent, Notification
+from worker.notifier.models import Notification
+from worker.parked import Parked
 from worker.registre.communes import add_commune
 from worker.registre.models import Homonym, Import, ImportListe, MouvementRegistre, Protection
 from worker.registre.reu.importer import import_file

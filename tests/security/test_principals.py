@@ -12,13 +12,13 @@ from schemas.requests import CancelRequested, ListeExportRequested
 from tests.integration.depots_desk import DepotsDesk, open_desk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
+from worker.access.authorization import UNKNOWN_ACCOUNT
+from worker.access.management import list_senders
+from worker.access.models import EVERY_COMMUNE, Agent, Sender, Token, TokenCommune
 from worker.cli.main import main
 from worker.db.engine import build_engine
-from worker.exports.models import EVERY_COMMUNE, Request, Sender, Token, TokenCommune
-from worker.handlers.manage_access import list_senders
-from worker.handlers.requests.authorization import UNKNOWN_ACCOUNT
+from worker.exports.models import Request
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.notifier.models import Agent
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 

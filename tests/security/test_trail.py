@@ -15,10 +15,12 @@ from sqlalchemy.exc import DBAPIError
 from common.logs import configure_logs
 from tests.integration.files_desk import FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
-from worker.compose import note_start
-from worker.db.engine import build_engine
-from worker.exports.audit import (
+from worker.access.models import Agent
+from worker.audit import (
     Action,
+    Audit,
+    AuditUnlogged,
+    AuditWord,
     Pseudonymised,
     WordKind,
     log_lines,
@@ -28,8 +30,8 @@ from worker.exports.audit import (
     record_audit,
     verify_audit,
 )
-from worker.exports.models import Audit, AuditUnlogged, AuditWord
-from worker.notifier.models import Agent
+from worker.compose import note_start
+from worker.db.engine import build_engine
 from worker.settings import Settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]

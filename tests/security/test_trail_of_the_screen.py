@@ -15,7 +15,7 @@ from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, words
 from tests.web.security_desk import SECRET
 from tests.web.test_security_proxy import Deployed
-from worker.exports.audit import Action
+from worker.audit import Action
 from worker.handlers.requests.ingest_request import ingest_request
 
 CM = Liste.COMPLEMENTAIRE_MUNICIPALE

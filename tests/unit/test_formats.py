@@ -6,12 +6,11 @@ import pytest
 
 from producers.web.depot.deposits import find_to_correct, find_to_deposit
 from producers.web.dossier.assembly import by_liste, write_readme
-from schemas.vocabulary import FORMATS, PIECES, FileFormat, Format, Liste, Piece
+from schemas.vocabulary import FORMATS, PIECES, Channel, FileFormat, Format, Liste, Piece
 from tests.unit.asked_files import ready_list
 from worker.compose import build_senders
 from worker.exports.naming import main_name, piece_name
 from worker.exports.storage import Storage
-from worker.notifier.channels.delivery import Channel
 from worker.settings import load_settings
 from worker.writers.electeurs_file import LISTE_FORMATS
 

@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
+from schemas.vocabulary import Channel
 from tests.unit.mail_samples import FULL_DISK, body, export, mail_about, refused, report, report_beside, subject
-from worker.notifier.channels.delivery import Addressee, Channel, DeliveryRefusedError, Message
+from worker.notifier.channels.delivery import Addressee, DeliveryRefusedError, Message
 from worker.notifier.channels.mail import FolderMailer, MailSender
 from worker.notifier.messages.request import RequestReport, describe_request
 

@@ -6,8 +6,8 @@ Its files take seconds, and may be deposited.
 from sqlalchemy import Connection, Engine, TextClause, text
 from sqlalchemy.orm import Session
 
+from worker.access.models import Agent
 from worker.db.types import Base
-from worker.notifier.models import Agent
 from worker.registre.communes import add_commune
 from worker.registre.models import Bureau, Electeur, ListeCommunale
 

@@ -23,9 +23,9 @@ from tests.parts.databases import Template
 from tests.parts.town import AGENT, EMAIL, prepare_libreville
 from tests.parts.wait import wait_until
 from tests.unit.mail_samples import report_beside
+from worker.access.models import Agent
 from worker.db.engine import build_engine
 from worker.exports.models import Export, Request
-from worker.notifier.models import Agent
 from worker.registre.communes import add_commune
 
 LIBREVILLE, GRANDVILLE = "13900", "13901"

@@ -18,8 +18,8 @@ from tests.parts.process import Process
 from tests.parts.town import ROOT, Town, prepare_migrated, prepare_mouvements
 from tests.parts.wait import wait_until
 from tests.web.neighbours import LIBREVILLE, add_neighbours
-from worker.exports.models import EVERY_COMMUNE
-from worker.handlers.manage_access import SCREEN_ACCOUNT, allow_sender
+from worker.access.management import SCREEN_ACCOUNT, allow_sender
+from worker.access.models import EVERY_COMMUNE
 from worker.messaging.encoder import ACTOR_QUEUES
 from worker.messaging.queues import add_account_queues
 

@@ -15,7 +15,7 @@ from tests.unit.reu_sample import COMMUNE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLE
 from tests.web.conftest import Visit
 from tests.web.site import Site
 from tests.web.test_browser_pages import violations
-from worker.notifier.models import Agent
+from worker.access.models import Agent
 from worker.registre.communes import add_commune
 
 pytestmark = [pytest.mark.web, pytest.mark.slow]

@@ -32,8 +32,8 @@ from tests.parts.town import ROOT
 from tests.web.hands import Fox, Keys, Mouse, Newcomer
 from tests.web.site import Site
 from tests.web.story import PROBLEMS, SIZES, Days, Story, write_downloads
+from worker.access.models import Agent
 from worker.db.engine import build_engine
-from worker.notifier.models import Agent
 from worker.registre.communes import add_commune
 
 pytestmark = pytest.mark.web

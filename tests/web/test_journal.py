@@ -4,7 +4,7 @@ import pytest
 
 from schemas.vocabulary import Liste
 from tests.web.files_desk import FilesScreen
-from worker.exports.audit import Action, record_audit
+from worker.audit import Action, record_audit
 
 CM = Liste.COMPLEMENTAIRE_MUNICIPALE
 

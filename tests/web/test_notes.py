@@ -19,8 +19,8 @@ from tests.parts.town import AGENT, TODAY
 from tests.parts.wait import wait_until
 from tests.web.files_desk import FilesScreen, words
 from tests.web.noted import DOUBT, TWO_EXPORTS
+from worker.audit import Action
 from worker.demo.libreville import demo_calendrier
-from worker.exports.audit import Action
 
 DAYS = demo_calendrier(TODAY)
 

@@ -12,8 +12,8 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.pdf import check_accessible, check_archive, read_text
 from tests.parts.town import AGENT, TODAY
 from tests.web.files_desk import FilesScreen
+from worker.audit import Action
 from worker.demo.libreville import demo_calendrier
-from worker.exports.audit import Action
 from worker.exports.integrity import VerifyScope, find_orphans, verify_files
 from worker.exports.purge import purge_files, total
 from worker.handlers.making.make_export import make_export

@@ -13,6 +13,7 @@ import click
 
 from common.french import count_of, short_date
 from schemas.topology import ANY, LISTENER_PREFIX
+from schemas.vocabulary import Channel
 from worker.cli.options import (
     describe_wishes,
     one_of,
@@ -22,7 +23,6 @@ from worker.cli.options import (
     system_user,
     worker_database,
 )
-from worker.notifier.channels.delivery import Channel
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -115,7 +115,7 @@ class _Options(NamedTuple):
 
 
 def _add_agent(connection: "Connection", code: str, wishes: str | None, given: _Options) -> None:
-    from worker.handlers.manage_access import add_agent
+    from worker.access.management import add_agent
 
     name, email = given.add or "", given.email or ""
     by = system_user()
@@ -126,11 +126,13 @@ def _add_agent(connection: "Connection", code: str, wishes: str | None, given: _
 
 
 def _change(connection: "Connection", code: str, given: _Options) -> None:
-    from worker.handlers import manage_access as access
+    from worker.access import management as access
+    from worker.notifier.recipients import mask_mail_addresses
 
     by = system_user()
     if given.remove:
-        access.remove_agent(connection, given.remove, code or None, actor=by)
+        left = access.remove_agent(connection, given.remove, code or None, actor=by)
+        mask_mail_addresses(connection, left)
         click.echo(f"{given.remove} ne sera plus prévenu.")
     if given.end_sessions:
         access.end_sessions(connection, given.end_sessions, actor=by)
@@ -144,7 +146,7 @@ def _change(connection: "Connection", code: str, given: _Options) -> None:
 
 
 def _show_agents(connection: "Connection", code: str) -> None:
-    from worker.handlers.manage_access import list_agents
+    from worker.access.management import list_agents
 
     rows = [
         (it.name, it.code_commune, it.email, describe_wishes(it.kinds), "oui" if it.may_protect else "non")
@@ -155,7 +157,7 @@ def _show_agents(connection: "Connection", code: str) -> None:
 
 
 def _add_recipient(engine: "Engine", channel: Channel, code: str, kinds: str | None, *, own_secret: bool) -> None:
-    from worker.handlers.manage_access import add_recipient, check_heard_commune, name_communes
+    from worker.access.management import add_recipient, check_heard_commune, name_communes
     from worker.notifier.channels.webhook import check_secret, make_secret
 
     with engine.connect() as connection:
@@ -185,7 +187,7 @@ def _check_address(channel: Channel, address: str) -> None:
 
 
 def _test_recipient(engine: "Engine", recipient_id: str) -> None:
-    from worker.handlers.manage_access import find_recipient, name_communes
+    from worker.access.management import find_recipient, name_communes
     from worker.notifier.recipients import make_addressee, try_recipient
     from worker.settings import load_settings
 
@@ -198,8 +200,7 @@ def _test_recipient(engine: "Engine", recipient_id: str) -> None:
 
 
 def _show_recipients(connection: "Connection", code: str) -> None:
-    from worker.handlers.manage_access import list_recipients, name_communes
-    from worker.notifier.recipients import shown_address
+    from worker.access.management import list_recipients, name_communes, shown_address
 
     rows = [
         (
@@ -241,7 +242,7 @@ def senders(*, add: str | None, commune: str | None, speaks: bool | None, remove
     est noté.
     """
     from schemas.topology import is_account
-    from worker.handlers.manage_access import allow_sender, name_communes
+    from worker.access.management import allow_sender, name_communes
     from worker.messaging.queues import add_account_queues
     from worker.settings import load_settings
 
@@ -272,7 +273,7 @@ def senders(*, add: str | None, commune: str | None, speaks: bool | None, remove
 
 def _remove_sender(engine: "Engine", url: str, name: str, code: str | None) -> None:
     """Commit the removal, then delete the queues: a worker declares those of the accounts that it finds listed."""
-    from worker.handlers.manage_access import list_senders, name_communes, remove_sender
+    from worker.access.management import list_senders, name_communes, remove_sender
     from worker.messaging.queues import open_channel, remove_account_queues
 
     with open_channel(url) as channel:
@@ -287,7 +288,7 @@ def _remove_sender(engine: "Engine", url: str, name: str, code: str | None) -> N
 
 
 def _show_senders(connection: "Connection", code: str | None) -> None:
-    from worker.handlers.manage_access import list_senders, name_communes
+    from worker.access.management import list_senders, name_communes
 
     rows = [
         (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même")
@@ -308,7 +309,7 @@ def listeners(*, add: str | None, commune: str | None, account: str | None, remo
     gêne personne d'autre.
     """
     from schemas.topology import listener_key
-    from worker.handlers.manage_access import check_heard_commune
+    from worker.access.management import check_heard_commune
     from worker.settings import load_settings
 
     if add and (commune is None) == (account is None):
@@ -330,7 +331,7 @@ def listeners(*, add: str | None, commune: str | None, account: str | None, remo
 
 
 def _add_listener(connection: "Connection", url: str, name: str, key: str) -> None:
-    from worker.handlers.manage_access import add_listener
+    from worker.access.management import add_listener
     from worker.messaging.events import add_listener_queue
 
     add_listener(connection, name, key, actor=system_user())
@@ -341,7 +342,7 @@ def _add_listener(connection: "Connection", url: str, name: str, key: str) -> No
 
 
 def _remove_listener(connection: "Connection", url: str, name: str, key: str | None) -> None:
-    from worker.handlers.manage_access import list_listeners, remove_listener
+    from worker.access.management import list_listeners, remove_listener
     from worker.messaging.events import remove_listener_queue
 
     gone = remove_listener(connection, name, key, actor=system_user())
@@ -352,7 +353,7 @@ def _remove_listener(connection: "Connection", url: str, name: str, key: str | N
 
 
 def _show_listeners(connection: "Connection", url: str) -> None:
-    from worker.handlers.manage_access import list_listeners
+    from worker.access.management import list_listeners
     from worker.messaging.queues import read_listeners
 
     heard = list_listeners(connection)
@@ -382,7 +383,7 @@ def tokens(*, add: str | None, communes: Sequence[str], revoke: str | None) -> N
 
     Un jeton se montre une fois, quand il est fait : la base n'en garde que l'empreinte.
     """
-    from worker.handlers.manage_access import make_token, name_communes, revoke_token
+    from worker.access.management import make_token, name_communes, revoke_token
 
     codes = list(dict.fromkeys(code.upper() for code in communes))
     if bool(add) != bool(codes):
@@ -402,7 +403,7 @@ def tokens(*, add: str | None, communes: Sequence[str], revoke: str | None) -> N
 
 
 def _show_tokens(connection: "Connection") -> None:
-    from worker.handlers.manage_access import list_tokens, name_communes
+    from worker.access.management import list_tokens, name_communes
 
     rows = [
         (

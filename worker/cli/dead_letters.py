@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy import Engine
 
-    from worker.exports.audit import Action
+    from worker.audit import Action
     from worker.messaging.dead_letters import DeadLetter, DeadLetterOffice, HeldLetter
 
     Treat = Callable[[DeadLetterOffice, DeadLetter], None]
@@ -170,7 +170,7 @@ def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue:
 
     Une lettre que le worker ne saurait toujours pas lire reste où elle est.
     """
-    from worker.exports.audit import Action
+    from worker.audit import Action
 
     sorting = _Sorting(names, every=every, queues=_choose_queues(queue))
     sorting.run(Action.DEAD_LETTER_REQUEUED, lambda office, letter: office.put_back(letter))
@@ -185,7 +185,7 @@ def requeue(context: click.Context, *, names: Sequence[str], every: bool, queue:
 @click.pass_context
 def drop(context: click.Context, *, names: Sequence[str], every: bool, queue: str | None, yes: bool) -> None:
     """Supprimer des lettres mortes, pour toujours."""
-    from worker.exports.audit import Action
+    from worker.audit import Action
 
     sorting = _Sorting(names, every=every, queues=_choose_queues(queue))
     if not yes:
@@ -228,7 +228,7 @@ class _Sorting:
     def _sort(
         self, held: "HeldLetter", action: "Action", treat: "Callable[[DeadLetter], None]", engine: "Engine"
     ) -> None:
-        from worker.exports.audit import record_audit
+        from worker.audit import record_audit
         from worker.messaging.dead_letters import NotPutBackError
 
         letter = held.letter
@@ -255,7 +255,7 @@ def drop_about(engine: "Engine", is_about: "Callable[[str], bool]") -> int:
     Raises:
         TransientError: the broker is away; letters may be left.
     """
-    from worker.exports.audit import Action, record_audit
+    from worker.audit import Action, record_audit
     from worker.messaging.dead_letters import open_office
     from worker.settings import load_settings
 

@@ -14,11 +14,11 @@ from common.database import explain_database_tls, shown_address
 from common.french import count_of, format_size
 from common.settings import PREFIX, effective
 from schemas.topology import is_account
+from worker.access.management import list_senders
 from worker.db.engine import build_engine, ping
 from worker.db.migrate import current_revision
 from worker.errors import PrefectureError, VolumeAbsentError
 from worker.exports.storage import EXPORTS, Sentinel, Storage
-from worker.handlers.manage_access import list_senders
 from worker.messaging.broker import ping_broker
 from worker.settings import Settings, load_settings
 from worker.work.queue import find_faults

@@ -117,7 +117,7 @@ def import_reu(
     l'entrée standard. Chaque liste qui s'y trouve remplace celle du registre, et ce qui change depuis l'export
     précédent devient des mouvements ; les autres listes ne changent pas.
     """
-    from worker.exports.audit import note_removed
+    from worker.audit import note_removed
     from worker.registre.reu.importer import Intake, OnRecord, import_file
 
     with register_database() as engine, _progress_bar() as progress:
@@ -284,7 +284,7 @@ def _undo(import_id: int | None, reason: str) -> None:
 def _note_imported(
     file_name: str, connection: "Connection", import_id: int, questions: Sequence[Question] = ()
 ) -> None:
-    from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, record_audit
+    from worker.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 
     detail: Detail = [Pseudonymised(WordKind.TEXTE, file_name), f", import {import_id}{describe_answers(questions)}"]
     record_audit(connection, Action.REGISTRE_IMPORTED, actor=system_user(), detail=detail)

@@ -19,7 +19,7 @@ from worker.health import Role, require_healthy
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from worker.exports.audit import AuditLine
+    from worker.audit import AuditLine
 
 
 @click.command
@@ -50,11 +50,11 @@ def migrate() -> None:
 def notifier(*, once: bool) -> None:
     """Prévient les agents quand leurs fichiers sont prêts ou en échec, et relance les fichiers oubliés."""
     from common.logs import configure_logs
+    from worker.access.authorization import AccountList
     from worker.compose import build_notifier, note_start, show_metrics
     from worker.db.engine import build_engine
     from worker.db.revision import require_current
     from worker.error_policy import lacks_descriptors
-    from worker.handlers.requests.authorization import AccountList
     from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, stop_on_signals
     from worker.messaging.broker import build_broker, require_trusted
     from worker.messaging.events import EventPublisher
@@ -98,7 +98,7 @@ def notifier(*, once: bool) -> None:
 
 
 def _name_listeners(engine: "Engine") -> Collection[str]:
-    from worker.handlers.manage_access import list_listeners
+    from worker.access.management import list_listeners
 
     with engine.connect() as connection:
         return list_listeners(connection)
@@ -157,7 +157,7 @@ def audit(
         _verify_trail(context, logs)
         return
     from common.calendrier import PARIS
-    from worker.exports.audit import count_audit, read_audit
+    from worker.audit import count_audit, read_audit
 
     begin = datetime.combine(since, time(), PARIS) if since else None
     with worker_database() as engine, engine.connect() as connection:
@@ -174,7 +174,7 @@ def audit(
 
 
 def _verify_trail(context: click.Context, logs: Sequence[Path]) -> None:
-    from worker.exports.audit import read_log, verify_audit
+    from worker.audit import read_log, verify_audit
 
     logged: dict[int, str] = {}
     for path in logs:

@@ -15,13 +15,12 @@ import click
 from common.cli import ParsedType
 from common.french import count_of
 from schemas.requests import check_code_commune
-from schemas.vocabulary import Wish, parse_jour, parse_liste
-from worker.notifier.channels.delivery import EVERY_WISH, join_wishes, split_wishes
+from schemas.vocabulary import EVERY_WISH, Wish, join_wishes, parse_jour, parse_liste, split_wishes
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
-    from worker.exports.audit import Actor
+    from worker.audit import Actor
     from worker.settings import Settings
 
 
@@ -147,7 +146,7 @@ def system_user() -> str:
 
 def operator() -> "Actor":
     """Who runs the command, for the audit trail."""
-    from worker.exports.audit import Actor
+    from worker.audit import Actor
 
     return Actor(system_user())
 

@@ -78,7 +78,7 @@ def publish_again(*, account: str, since: date) -> None:
 
     Les fichiers purgés n'en sont pas.
     """
-    from worker.handlers.publish_again import publish_events_again
+    from worker.notifier.publishing import publish_events_again
 
     with worker_database() as engine, engine.begin() as connection:
         number = publish_events_again(connection, account, _start_of(since))

@@ -7,16 +7,20 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, insert, text
 
+from worker.access.models import Agent
 from worker.arrivals import Preview
+from worker.audit import Audit
 from worker.db.functions import function_statements
 from worker.db.types import Base
 from worker.db.views import view_queries
-from worker.exports.models import Audit, Volume
+from worker.exports.models import Export
+from worker.exports.storage import Volume
 from worker.notifier.models import Notification
+from worker.parked import Parked
 from worker.registre.models import Scrutin
 from worker.work.models import Work
 
-ROOMS = (Preview, Audit, Notification, Scrutin, Work)
+ROOMS = (Preview, Audit, Export, Volume, Notification, Agent, Parked, Scrutin, Work)
 """A model of each module that has tables: to import one declares all tables of its module."""
 
 # Décret n° 2025-848 of 27 August 2025 (JORF n° 0199 of the 28th), art. 1. A second round is held in some communes only:

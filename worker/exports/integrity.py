@@ -16,9 +16,9 @@ from sqlalchemy.orm import Session, joinedload, selectinload
 
 from common.files import NotRegularError, hash_file, open_regular
 from schemas.vocabulary import ExportStatus
+from worker.audit import Action, record_audit
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
-from worker.exports.audit import Action, record_audit
 from worker.exports.models import Export
 from worker.exports.naming import main_name
 from worker.exports.records import ABANDONED_SECONDS, FILES_SIZE, IS_ABANDONED, PURGE, mark_verified

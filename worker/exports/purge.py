@@ -13,9 +13,9 @@ import structlog
 from sqlalchemy import BigInteger, ColumnElement, Connection, Engine, RowMapping, cast, func, select, update
 
 from schemas.vocabulary import PIECES, ExportStatus
+from worker.audit import Action, record_audit
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
-from worker.exports.audit import Action, record_audit
 from worker.exports.models import Depot, Export, Request
 from worker.exports.naming import piece_name
 from worker.exports.records import (

@@ -10,8 +10,8 @@ from sqlalchemy import ColumnElement, Connection, Row, insert, select, tuple_
 from common.french import count_of
 from schemas.tableaux import Edition
 from schemas.vocabulary import ExportKind, ExportStatus, Verdict
+from worker.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 from worker.errors import RefusedError
-from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 from worker.exports.models import Depot, Export, Publication, Recall
 from worker.exports.records import mark_recalled, restart
 from worker.work.models import About, WorkKind, subject_of

@@ -13,21 +13,23 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from itertools import chain
 from pathlib import Path
 from typing import Any, Self
 from uuid import uuid4
 
 from sqlalchemy import Engine, func, select, update
+from sqlalchemy.orm import Mapped, mapped_column
 
 from common.french import format_size
 from schemas.requests import check_code_commune
 from schemas.vocabulary import PIECES, ExportStatus, FileFormat, Piece
 from worker.db.engine import snapshot
-from worker.db.types import utc_now
+from worker.db.types import Base, Texte, UtcDateTime, utc_now
 from worker.error_policy import conclude, is_waited_for
 from worker.errors import DiskFullError, TransientError, VolumeAbsentError
-from worker.exports.models import Export, Volume
+from worker.exports.models import Export
 
 BUFFER = 1 << 18
 STALE_SECONDS = 3600
@@ -40,6 +42,16 @@ _NAME = re.compile(rf"[^./\x00-\x1f\x7f][^/\x00-\x1f\x7f]*\.(?:{'|'.join(_EXTENS
 
 class ForeignNameError(OSError):
     """A row has a file name that the worker never writes: it may lead to a foreign file."""
+
+
+class Volume(Base):
+    """A volume of this installation: what the file in it must bear for it to be the right one."""
+
+    __tablename__ = "volume"
+
+    name: Mapped[str] = mapped_column(Texte, primary_key=True)
+    token: Mapped[str] = mapped_column(Texte)
+    marked_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When the file was first written.")
 
 
 @dataclass(frozen=True)

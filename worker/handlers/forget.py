@@ -32,13 +32,12 @@ from sqlalchemy import (
 from common.calendrier import civil_day, jour_a_paris, now
 from common.french import short_date
 from schemas.vocabulary import UNFINISHED, ExportKind, Liste, Nature, PreviewStatus
+from worker.access.models import Agent, Recipient
 from worker.arrivals import IS_ENDED, Arrivals, Preview, drop, mark_erased
-from worker.domain.identite import FORGOTTEN, base_letters
-from worker.domain.mouvement import Effet, Etat
-from worker.errors import RefusedError
-from worker.exports.audit import (
+from worker.audit import (
     Action,
     Actor,
+    AuditWord,
     Detail,
     Pseudonymised,
     WordKind,
@@ -46,13 +45,17 @@ from worker.exports.audit import (
     forget_words,
     record_audit,
 )
-from worker.exports.models import AuditWord, Depot, Export, Parked, Publication, Recall, Request
+from worker.domain.identite import FORGOTTEN, base_letters
+from worker.domain.mouvement import Effet, Etat
+from worker.errors import RefusedError
+from worker.exports.models import Depot, Export, Publication, Recall, Request
 from worker.exports.naming import main_name
 from worker.exports.purge import remove_files
 from worker.exports.records import cancelled_by
 from worker.exports.storage import Storage
-from worker.handlers.manage_access import ERASED, mask_addresses
-from worker.notifier.models import Agent, Notification, Recipient
+from worker.notifier.models import Notification
+from worker.notifier.recipients import ERASED, mask_addresses
+from worker.parked import Parked
 from worker.registre.imports.history import import_lock
 from worker.registre.models import (
     Doubt,

@@ -27,6 +27,7 @@ from worker.arrivals import (
     release,
     renew,
 )
+from worker.audit import Action, Actor, Detail, Pseudonymised, WordKind, note_removed, record_audit
 from worker.error_policy import conclude, is_waited_for
 from worker.errors import (
     DatabaseAwayError,
@@ -36,10 +37,8 @@ from worker.errors import (
     LeaseLostError,
     RefusedError,
 )
-from worker.exports.audit import Action, Actor, Detail, Pseudonymised, WordKind, note_removed, record_audit
 from worker.exports.lease import Heartbeat, give_back, new_owner
 from worker.exports.recalls import Resting, Withdrawal, find_resting, recall_files
-from worker.handlers.services import Services
 from worker.registre.imports.chain import Redating, set_taken_on
 from worker.registre.imports.history import read_state
 from worker.registre.imports.report import ImportPreview, Question, describe_answers
@@ -47,6 +46,7 @@ from worker.registre.imports.undo import UndoSummary, undo_import
 from worker.registre.models import Electeur, ListeCommunale
 from worker.registre.reu.importer import ImportProgress, Intake, OnRecord, import_previewed, preview_file
 from worker.registre.versions import ListeKey, is_shown
+from worker.services import Services
 
 LONGEST_STEP_SECONDS = 25 * 60.0
 """How long an import may say nothing: two exports of a département are compared in some minutes."""

@@ -16,12 +16,11 @@ from sqlalchemy import Engine, Text, and_, cast, delete, func, literal_column, o
 from common.logs import LogThrottle
 from schemas.vocabulary import RequestOutcome
 from worker.arrivals import Arrivals, expire, list_awaited, mark_previews_enqueued, take_back_previews
+from worker.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.db.engine import snapshot
 from worker.db.types import utc_now
 from worker.doorbell import CountEnqueued, Enqueue, EnqueueAny, EnqueueParked, PreviewDoorbell
-from worker.exports.audit import NOTIFIER, Actor, log_lines, note_removed, purge_audit
 from worker.exports.models import Request
-from worker.exports.parked import mark_due, take_back_look
 from worker.exports.purge import Purged, purge_files, remove_abandoned
 from worker.exports.records import Queue, count_waiting, mark_enqueued, take_back_enqueued
 from worker.exports.storage import STALE_SECONDS, Storage
@@ -29,6 +28,7 @@ from worker.health import Supervised
 from worker.housekeeping.reminders import plan_reminders
 from worker.notifier.models import Notification
 from worker.notifier.notices import Today, today_in
+from worker.parked import mark_due, take_back_look
 from worker.registre.imports.history import purge_versions
 from worker.work.models import About, Work, WorkKind, subject_of
 from worker.work.queue import has_open

@@ -12,12 +12,12 @@ from sqlalchemy.exc import IntegrityError
 
 from common.calendrier import CalendarReunion, CalendarScrutin, find_cycles, one_a_day
 from schemas.tableaux import TypeTableau, name_tableau
-from schemas.vocabulary import Wish
+from schemas.vocabulary import Wish, split_wishes
+from worker.access.models import EVERY_COMMUNE, Agent, Recipient
 from worker.db.engine import snapshot
-from worker.exports.models import EVERY_COMMUNE, Export, Publication
-from worker.notifier.channels.delivery import split_wishes
+from worker.exports.models import Export, Publication
 from worker.notifier.messages.deadlines import COMMISSION, WITHDRAWAL, Deadline
-from worker.notifier.models import Agent, Recipient, Reminder, ReminderEcheance
+from worker.notifier.models import Reminder, ReminderEcheance
 from worker.notifier.notices import Today
 from worker.notifier.publishing import part_of
 from worker.registre.models import Commission, ListeCommunale, Scrutin

@@ -30,8 +30,7 @@ from dramatiq.errors import ConnectionClosed, DecodeError
 from pika import spec
 from pika.exceptions import AMQPError, ChannelClosedByBroker
 
-from schemas.topology import QUEUE_REQUESTS_BULK
-from worker.messaging.accounts import declare_account
+from schemas.topology import EXCHANGE, QUEUE_REQUESTS, QUEUE_REQUESTS_BULK, account_bindings, account_queue
 from worker.messaging.encoder import (
     INGEST_ACTORS,
     REPLY_TO,
@@ -66,6 +65,26 @@ _NOTHING: RawDelivery = (None, None, b"")
 _AGAIN_SECONDS, _LONGEST_AGAIN_SECONDS = 1.0, 15.0
 """Before a message is delivered again by a broker that takes none: nobody goes round in circles. Doubled each time
 where this is the only way to try again."""
+
+MOST_MESSAGES, MOST_MESSAGES_BULK = 10_000, 50_000
+MOST_BYTES = 32 << 20
+"""What a queue holds at most. A policy of the broker may lower it; the arguments of a queue cannot change."""
+
+
+def declare_account(channel: Any, account: str, *, is_bulk: bool) -> str:  # noqa: ANN401 — pika's
+    """Declare and bind a queue of an account, once is enough; return its name. Its dead letters join ours."""
+    queue = account_queue(account, is_bulk=is_bulk)
+    arguments = {
+        "x-dead-letter-exchange": "",
+        "x-dead-letter-routing-key": xq_name(QUEUE_REQUESTS_BULK if is_bulk else QUEUE_REQUESTS),
+        "x-max-length": MOST_MESSAGES_BULK if is_bulk else MOST_MESSAGES,
+        "x-max-length-bytes": MOST_BYTES,
+        "x-overflow": "reject-publish",
+    }
+    channel.queue_declare(queue, durable=True, arguments=arguments)
+    for key in account_bindings(account, is_bulk=is_bulk):
+        channel.queue_bind(queue, EXCHANGE, key)
+    return queue
 
 
 class GuardedConsumer(_RabbitmqConsumer):

@@ -14,8 +14,8 @@ from schemas.topology import EXCHANGE, LISTENER_PREFIX, QUEUE_REQUESTS_BULK, acc
 from schemas.vocabulary import ExportKind
 from worker.doorbell import Doorbell, PreviewDoorbell
 from worker.errors import RefusedError, TransientError
-from worker.messaging.accounts import declare_account
 from worker.messaging.broker import PrefectureBroker, connection_parameters
+from worker.messaging.consumer import declare_account
 from worker.messaging.encoder import (
     ACTOR_QUEUES,
     EXPORT_LISTE,

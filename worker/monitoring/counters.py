@@ -16,7 +16,7 @@ from sqlalchemy.orm import InstrumentedAttribute
 
 from schemas import topology
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Format, Liste, RequestOutcome, Severity
+from schemas.vocabulary import Channel, ExportKind, ExportStatus, FileFormat, Format, Liste, RequestOutcome, Severity
 from worker.db.types import seconds_between, utc_now
 from worker.errors import (
     CountMismatchError,
@@ -31,7 +31,6 @@ from worker.exports.models import Export, Request
 from worker.exports.records import FILES_SIZE
 from worker.monitoring import metrics
 from worker.monitoring.metrics import Samples
-from worker.notifier.channels.delivery import Channel
 from worker.notifier.models import Notification
 
 MARGIN = timedelta(minutes=10)

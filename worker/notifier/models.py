@@ -1,4 +1,4 @@
-"""Who is notified, and of what each was."""
+"""What recipients were notified of, and reminded of."""
 
 from datetime import date, datetime
 
@@ -6,47 +6,12 @@ from sqlalchemy import BigInteger, Boolean, Date, ForeignKey, Index, Integer, Un
 from sqlalchemy.orm import Mapped, mapped_column
 
 from worker.db.types import Base, Texte, UtcDateTime, utc_now
-from worker.notifier.channels.delivery import EVERY_WISH, join_wishes
 
 _Id = BigInteger().with_variant(Integer, "sqlite")
-_ALL = join_wishes(EVERY_WISH)
 
 
 def _empty(doc: str) -> Mapped[str]:
     return mapped_column(Texte, default="", server_default="", doc=doc)
-
-
-class Agent(Base):
-    """A person of a town hall, or a service, who may be written to about a commune. Mails go to nobody else."""
-
-    __tablename__ = "agent"
-
-    name: Mapped[str] = mapped_column(Texte, primary_key=True, doc="What `requested_by` names.")
-    code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
-    email: Mapped[str] = mapped_column(Texte)
-    kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL, doc="Wishes; empty: no mail at all.")
-    may_protect: Mapped[bool] = mapped_column(
-        Boolean, default=False, server_default=false(), doc="Sees and changes who is protected (L. 37)."
-    )
-    identity: Mapped[str] = _empty("The provider's, bound at her first login: SHA-256 of issuer and subject.")
-    sessions_ended: Mapped[int] = mapped_column(
-        Integer, default=0, server_default="0", doc="How often; a session of the screen from before the last is over."
-    )
-
-
-class Recipient(Base):
-    """A chat or a webhook that is notified about a commune, or about all of them (`*`)."""
-
-    __tablename__ = "recipient"
-
-    id: Mapped[str] = mapped_column(Texte, primary_key=True, doc="Random: a number would be given twice.")
-    code_commune: Mapped[str] = mapped_column(Texte)
-    channel: Mapped[str] = mapped_column(Texte, doc="discussion or webhook.")
-    address: Mapped[str] = mapped_column(Texte, doc="A secret: its path, its account, or both give the right to write.")
-    kinds: Mapped[str] = mapped_column(Texte, default=_ALL, server_default=_ALL)
-    secret: Mapped[str] = _empty("The key that signs a webhook.")
-    created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
-    disabled_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When it answered 410: gone.")
 
 
 class Reminder(Base):

@@ -22,11 +22,12 @@ from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from common.logs import LogThrottle
+from schemas.vocabulary import Channel
 from worker.db.engine import ReadySignal
 from worker.error_policy import conclude, is_waited_for, until_next_try
 from worker.errors import ExhaustedError
 from worker.health import Beat, ignore
-from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, Channel, ChannelSender
+from worker.notifier.channels.delivery import LONGEST_DIALOGUE_SECONDS, ChannelSender
 from worker.notifier.messages.events import PublishEvents, ReplyEvent
 from worker.notifier.notices import Notices
 from worker.notifier.publishing import EventPublishing

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Engine, select
+from sqlalchemy import Connection, Engine, select
 from sqlalchemy.orm import Session
 
-from schemas.vocabulary import ExportStatus
+from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
 from worker.error_policy import until_next_try
 from worker.errors import EventsDelayedError
 from worker.exports.models import Export, Recall, Request
@@ -29,8 +29,8 @@ from worker.notifier.messages.request import RequestReport
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.notifier.notices import Today, deadline_of, keys_of, read_recalled, read_reports, today_in
 from worker.notifier.recipients import delay_or_bury, delay_recalls, finish_and_note
-from worker.work.models import About, WorkKind
-from worker.work.queue import Claim, release
+from worker.work.models import About, WorkKind, subject_of
+from worker.work.queue import Claim, NewWork, add, release
 
 PROGRESS_SECONDS = 1.0
 FAILED, AWAY = "événement impossible à écrire : voir le journal du notificateur", "courtier RabbitMQ injoignable"
@@ -194,3 +194,28 @@ def _record(session: Session, outgoing: Sequence[_Outgoing]) -> None:
         else:
             release(connection, claim, until_next_try(claim.waits), AWAY, counts=False)
     finish_and_note(session, done)
+
+
+_LANE_AGAIN = 1
+"""After what a person waits for."""
+
+
+def publish_events_again(connection: Connection, account: str, since: datetime) -> int:
+    """Add the works of the events about the requests of an account since then, but for purged files; how many."""
+    mine = Request.sender == account, Request.created_at >= since
+    ended = Export.status.not_in(UNFINISHED), Export.purged_at.is_(None), Request.completed_at.is_not(None)
+    requests = connection.execute(select(Request.id, Request.outcome, Request.completed_at).where(*mine)).all()
+    files = select(Export.request_id, Export.id, Export.part, Export.recall_id).join(Request).where(*mine, *ended)
+    works = [NewWork(WorkKind.REPLY, subject_of(About.REQUEST, it.id), "", _LANE_AGAIN) for it in requests]
+    for file in connection.execute(files.order_by(Export.id)):
+        works.append(NewWork(WorkKind.EVENT, subject_of(About.REQUEST, file.request_id), file.part, _LANE_AGAIN))
+        if file.recall_id is not None:
+            works.append(NewWork(WorkKind.EVENT, subject_of(About.RECALL, file.recall_id), str(file.id), _LANE_AGAIN))
+    asked_for_files = select(Export.request_id).join(Request).where(*mine)
+    with_files = set(connection.scalars(asked_for_files))
+    for request in requests:
+        is_over = request.completed_at is not None and request.outcome != RequestOutcome.REFUSED
+        if is_over and request.id in with_files:
+            works.append(NewWork(WorkKind.EVENT, subject_of(About.REQUEST, request.id), "", _LANE_AGAIN))
+    add(connection, works, again=True)
+    return len(works)

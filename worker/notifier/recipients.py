@@ -1,38 +1,28 @@
 """The recipients of a message: the agents of a commune by mail, and the chats and webhooks that the operator added."""
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from urllib.parse import urlsplit
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import Engine, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, String, and_, cast, delete, literal, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.logs import request_keys
 from schemas.envelope import trace_id_of
-from schemas.vocabulary import Wish
+from schemas.vocabulary import Channel, Wish, split_wishes
+from worker.access.management import shown_address
+from worker.access.models import EVERY_COMMUNE, Agent, Recipient
 from worker.db.types import utc_now
 from worker.error_policy import until_next_try
-from worker.exports.models import EVERY_COMMUNE, Export, Request
-from worker.notifier.channels.delivery import (
-    GIVE_UP_SECONDS,
-    Addressee,
-    Channel,
-    ChannelSender,
-    Message,
-    backoff,
-    split_wishes,
-)
+from worker.exports.models import Export, Request
+from worker.notifier.channels.delivery import GIVE_UP_SECONDS, Addressee, ChannelSender, Message, backoff
 from worker.notifier.messages.content import Content, Tone, Topic
-from worker.notifier.models import Agent, Notification, Recipient
+from worker.notifier.models import Notification
 from worker.notifier.notices import Notice, Notices
-from worker.work.models import About, WorkKind
+from worker.work.models import About, Work, WorkKind, WorkState
 from worker.work.queue import Claim, NewWork, add, bury, finish, has_open, release
 
 TOO_LATE = "échéance passée avant l'envoi"
-
-_TOKEN_FIRST = frozenset({"slack", "discord"})
-"""The schemes of addresses that have a token where others have a host."""
 
 _NOTIFIES = (WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL, WorkKind.MESSAGE)
 """The kinds of work that notify of the end of a request."""
@@ -177,15 +167,23 @@ def read_addressees(session: Session, codes: Collection[str]) -> dict[str, dict[
     return found
 
 
-def shown_address(address: str) -> str:
-    """What may be shown of a chat's or a webhook's address, which is a secret: `https://hooks.example.org`."""
-    try:
-        parts = urlsplit(address)
-    except ValueError:
-        return "…"
-    is_topic = parts.scheme.startswith("ntfy") and not parts.path.strip("/")
-    has_host = parts.hostname and parts.scheme not in _TOKEN_FIRST and not is_topic
-    return f"{parts.scheme}://{parts.hostname if has_host else '…'}"
+ERASED = "[effacé]"
+"""What stands in place of a name or an address that was erased."""
+
+
+def mask_addresses(connection: Connection, condition: ColumnElement[bool]) -> None:
+    """Erase the addresses of these messages, but not of those that are still to be sent."""
+    unique = literal(f"{ERASED} ").concat(cast(Notification.id, String))
+    told = and_(condition, Notification.ended_at.is_not(None))
+    addresses = select(Notification.recipient).where(told)
+    connection.execute(delete(Work).where(Work.part.in_(addresses), Work.state == WorkState.DEAD))
+    values = {"address": ERASED, "recipient": unique, "refusal": ""}
+    connection.execute(update(Notification).where(told).values(values))
+
+
+def mask_mail_addresses(connection: Connection, addresses: Iterable[str]) -> None:
+    """Erase these mail addresses from the messages that were sent to them."""
+    mask_addresses(connection, Notification.recipient.in_([f"{Channel.MAIL}:{address}" for address in addresses]))
 
 
 def _agents(session: Session, codes: Collection[str]) -> Iterator[tuple[str, Addressee]]:

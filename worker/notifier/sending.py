@@ -7,18 +7,19 @@ import structlog
 from sqlalchemy import Engine, select, update
 from sqlalchemy.orm import Session
 
+from schemas.vocabulary import Channel
+from worker.access.models import Recipient
+from worker.audit import NOTIFIER, Action, record_audit
 from worker.db.types import utc_now
-from worker.exports.audit import NOTIFIER, Action, record_audit
 from worker.notifier.channels.delivery import (
     GIVE_UP_SECONDS,
     Addressee,
-    Channel,
     ChannelSender,
     DeliveryDelayedError,
     DeliveryRefusedError,
     backoff,
 )
-from worker.notifier.models import Notification, Recipient
+from worker.notifier.models import Notification
 from worker.notifier.notices import Notice, Notices
 from worker.notifier.recipients import TOO_LATE, bury_and_note, column_of, finish_and_note, read_addressees
 from worker.work.queue import Claim, release

@@ -26,14 +26,14 @@ from sqlalchemy import Connection, Engine, and_, func, select
 from common.french import count_of, format_size, long_date
 from producers.web.page_context import BackupError, Holding
 from schemas.vocabulary import ExportStatus
+from worker.access.models import Agent
+from worker.audit import Action, Audit, record_audit
 from worker.cli.options import system_user
 from worker.db.engine import build_engine
 from worker.errors import PrefectureError, RefusedError
-from worker.exports.audit import Action, record_audit
 from worker.exports.integrity import FileFault, VerifyScope, verify_files
-from worker.exports.models import Audit, Export
+from worker.exports.models import Export
 from worker.exports.storage import DIRECTORY_MODE, Storage
-from worker.notifier.models import Agent
 from worker.registre.models import Commune, Electeur, Import, ListeCommunale
 from worker.settings import Settings, load_settings
 from worker.solo.process import (

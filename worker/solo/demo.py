@@ -19,9 +19,9 @@ from schemas.envelope import CloudEvent, Data
 from schemas.requests import ListeExportRequested, TableauxRenderRequested
 from schemas.tableaux import Edition, Presentation, TypeTableau
 from schemas.vocabulary import Format, Liste
+from worker.access.models import Agent
 from worker.demo.libreville import JANVIER, LIBREVILLE, SCRUTIN_2018, demo_calendrier
 from worker.demo.load import load_libreville, loaded_on
-from worker.notifier.models import Agent
 from worker.registre.imports.report import ImportSummary
 from worker.settings import Settings
 from worker.solo.process import Solo

@@ -16,13 +16,13 @@ from producers.web.app import create_app
 from producers.web.serve import listen, opening_address, serve
 from producers.web.settings import WebSettings, load_web_settings
 from schemas.envelope import CloudEvent
+from worker.access.management import add_agent
+from worker.access.models import Agent
 from worker.cli.access import EMAIL
 from worker.cli.options import system_user
 from worker.demo.libreville import LIBREVILLE
 from worker.demo.load import BY
 from worker.errors import ConfigurationError
-from worker.handlers.manage_access import add_agent
-from worker.notifier.models import Agent
 from worker.registre.communes import search_communes
 from worker.registre.models import Import, ListeCommunale
 from worker.settings import Settings

@@ -24,16 +24,15 @@ from schemas.declarations import (
 )
 from schemas.envelope import CloudEvent
 from schemas.vocabulary import DoubtDecision, Liste
+from worker.access.authorization import Authorization
+from worker.access.models import Agent
+from worker.audit import Action, Actor, record_audit
 from worker.domain.identite import identite_of
 from worker.errors import RefusedError
-from worker.exports.audit import Action, Actor, record_audit
 from worker.exports.recalls import Withdrawal
 from worker.handlers.declarations.declaration import Declaration, refuse_future
 from worker.handlers.declarations.stale_tableaux import change_calendar, change_lines
-from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.export_plan import read_data, require_own_register
-from worker.handlers.services import Services
-from worker.notifier.models import Agent
 from worker.registre.bureaux import set_bureau
 from worker.registre.communes import check_commune
 from worker.registre.comparaison.doubts import decide_doubt, describe_differing
@@ -57,6 +56,7 @@ from worker.registre.scrutins import (
     remove_scrutin,
     set_scrutin,
 )
+from worker.services import Services
 
 _AT_ONCE = 500
 """Mouvements named in one statement."""

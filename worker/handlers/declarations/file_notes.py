@@ -21,19 +21,19 @@ from schemas.declarations import (
 from schemas.envelope import CloudEvent
 from schemas.tableaux import Edition, why_never_published
 from schemas.vocabulary import FORMATS, PIECES, ExportKind, ExportStatus, Piece
+from worker.access.authorization import Authorization
+from worker.audit import Action, record_audit
 from worker.db.engine import snapshot
 from worker.doorbell import Doorbell
 from worker.errors import NotKnownYetError, RefusedError
-from worker.exports.audit import Action, record_audit
 from worker.exports.depots import PublicationDays, read_depots, write_depot, write_publication, write_verdict
 from worker.exports.models import Export
 from worker.exports.naming import piece_name
-from worker.exports.parked import depot_key
 from worker.exports.records import mark_downloaded
 from worker.handlers.declarations.declaration import Declaration, refuse_future
-from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.export_plan import read_data
-from worker.handlers.services import Services
+from worker.parked import depot_key
+from worker.services import Services
 
 _LATE_SECONDS = 60
 """The audit line of an older event says when the file was downloaded."""

@@ -18,16 +18,15 @@ from schemas.screen_notes import (
     SettingsReported,
     WishesChosen,
 )
-from schemas.vocabulary import Piece, Wish
+from schemas.vocabulary import Piece, Wish, join_wishes, split_wishes
+from worker.access.authorization import Authorization
+from worker.access.models import Agent
+from worker.audit import Action, Actor, note_settings, record_audit
 from worker.errors import RefusedError
-from worker.exports.audit import Action, Actor, note_settings, record_audit
 from worker.exports.models import Export
 from worker.handlers.declarations.declaration import Declaration
-from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.export_plan import read_data
-from worker.handlers.services import Services
-from worker.notifier.channels.delivery import join_wishes, split_wishes
-from worker.notifier.models import Agent
+from worker.services import Services
 
 
 @dataclass(frozen=True)

@@ -25,7 +25,7 @@ from worker.exports.records import claim, is_overdue, mark_failed, release, rene
 from worker.handlers.making.make_certificat import keep_certificat
 from worker.handlers.making.make_liste import keep_fingerprint, make_liste
 from worker.handlers.making.make_tableau import make_tableau
-from worker.handlers.services import Services
+from worker.services import Services
 
 log = structlog.get_logger()
 

@@ -26,13 +26,13 @@ from worker.exports.models import Export
 from worker.exports.naming import piece_name
 from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, Storage
-from worker.handlers.services import Services
 from worker.registre.checks.suspects import AT_ALL, read_look
 from worker.registre.communes import NO_VERSION, require_commune
 from worker.registre.comparaison.doubts import count_corrections
 from worker.registre.imports.chain import read_rests_on
 from worker.registre.imports.history import read_basis
 from worker.registre.mouvements.queries import has_mouvements, select_between
+from worker.services import Services
 from worker.writers.columns import ListeSpec, NotOurFileError
 from worker.writers.electeurs_file import LISTE_FORMATS, FileDays, take_fingerprint
 from worker.writers.precheck import find_anomalies, take_census

@@ -51,7 +51,6 @@ from worker.exports.records import announce, mark_ready
 from worker.exports.storage import Made, PendingFile
 from worker.handlers.making.make_liste import read_spec
 from worker.handlers.requests.export_plan import read_demande
-from worker.handlers.services import Services
 from worker.registre.checks.rules import TWICE
 from worker.registre.checks.suspects import read_look
 from worker.registre.communes import NO_VERSION, require_commune
@@ -66,6 +65,7 @@ from worker.registre.mouvements.queries import (
     select_imports,
 )
 from worker.registre.reference import name_departement
+from worker.services import Services
 from worker.writers import Progress
 from worker.writers.columns import ADRESSE, ListeSpec, header_of
 from worker.writers.precheck import Anomaly, find_anomalies_of_electeurs

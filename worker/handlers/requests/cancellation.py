@@ -8,13 +8,13 @@ from sqlalchemy import Connection
 
 from schemas.envelope import CloudEvent
 from schemas.requests import CancelRequested
+from worker.access.authorization import Authorization
 from worker.arrivals import drop
+from worker.audit import Action, record_audit
 from worker.errors import RefusedError
-from worker.exports.audit import Action, record_audit
 from worker.exports.records import cancel, cancelled_by
-from worker.handlers.requests.authorization import Authorization, find_request
-from worker.handlers.requests.export_plan import read_data
-from worker.handlers.services import Services
+from worker.handlers.requests.export_plan import find_request, read_data
+from worker.services import Services
 
 
 class Dropped(NamedTuple):

@@ -31,28 +31,18 @@ from schemas.topology import (
     SCREEN_NOTE,
 )
 from schemas.vocabulary import RequestOutcome
+from worker.access.authorization import Authorization
 from worker.arrivals import take_back_previews
 from worker.db.types import utc_now
 from worker.doorbell import Doorbell, PreviewDoorbell
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.lease import Share
 from worker.exports.models import KEY_REUSED, UNREADABLE, WITHOUT_KEY, Request
-from worker.exports.parked import (
-    Arrival,
-    begin_look,
-    find_waiting,
-    hash_payload,
-    park,
-    request_key,
-    stands_for_another,
-    unpark,
-)
 from worker.exports.records import add_exports, take_back_enqueued
 from worker.handlers.declarations.declaration import Declaration
 from worker.handlers.declarations.declare import read_declaration
 from worker.handlers.declarations.file_notes import read_file_note
 from worker.handlers.declarations.screen_notes import read_screen_note
-from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.cancellation import Cancellation, read_cancellation
 from worker.handlers.requests.export_plan import ExportPlan, plan_listes, plan_retry, plan_tableaux
 from worker.handlers.requests.registre_requests import (
@@ -63,7 +53,17 @@ from worker.handlers.requests.registre_requests import (
     read_import_order,
     read_preview_order,
 )
-from worker.handlers.services import Services
+from worker.parked import (
+    Arrival,
+    begin_look,
+    find_waiting,
+    hash_payload,
+    park,
+    request_key,
+    stands_for_another,
+    unpark,
+)
+from worker.services import Services
 from worker.work.models import About, WorkKind, subject_of
 from worker.work.queue import NewWork, add
 

@@ -9,19 +9,19 @@ from common.french import count_of, short_date
 from schemas.envelope import CloudEvent
 from schemas.requests import RegistreCorrectionRequested, RegistreImportRequested, RegistrePreviewRequested
 from schemas.vocabulary import PreviewAct, PreviewStatus
+from worker.access.authorization import Authorization
 from worker.arrivals import Preview, accept, add_preview, read_preview
+from worker.audit import Action, Pseudonymised, WordKind, record_audit
 from worker.db.engine import snapshot
 from worker.doorbell import PreviewDoorbell
 from worker.errors import RefusedError
-from worker.exports.audit import Action, Pseudonymised, WordKind, record_audit
 from worker.exports.models import Request
 from worker.handlers.declarations.declaration import refuse_future
-from worker.handlers.requests.authorization import Authorization
 from worker.handlers.requests.export_plan import read_data, require_own_register
-from worker.handlers.services import Services
 from worker.registre.communes import read_commune
 from worker.registre.imports.chain import KnownLink, find_link
 from worker.registre.imports.report import ask_in_words
+from worker.services import Services
 
 _Asked = TypeVar("_Asked", RegistrePreviewRequested, RegistreCorrectionRequested, RegistreImportRequested)
 

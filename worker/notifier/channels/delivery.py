@@ -2,15 +2,14 @@
 
 import hashlib
 import socket
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from enum import StrEnum
 from threading import Timer
 from typing import Protocol
 
 from schemas.envelope import CloudEvent
-from schemas.vocabulary import Wish
+from schemas.vocabulary import Channel, Wish
 from worker.errors import PrefectureError, TransientError
 from worker.notifier.messages.content import Content
 
@@ -25,14 +24,6 @@ LONGEST_DIALOGUE_SECONDS = 1200.0
 
 GIVE_UP_SECONDS = 3 * 86_400
 """How long a recipient that does not answer is tried."""
-
-
-class Channel(StrEnum):
-    """The way that a message takes."""
-
-    MAIL = "courriel"
-    CHAT = "discussion"
-    WEBHOOK = "webhook"
 
 
 class DeliveryDelayedError(TransientError):
@@ -133,18 +124,3 @@ def _cut(sock: socket.socket) -> None:
 def digest(text: str) -> str:
     """A short word that stands for a text, always the same, and does not tell it."""
     return hashlib.sha256(text.encode()).hexdigest()[:24]
-
-
-EVERY_WISH = tuple(Wish)
-
-
-def join_wishes(wishes: Iterable[str]) -> str:
-    """As the tables keep them: `pret,echec`, in the order of the list above; empty for who wants nothing."""
-    wanted = set(wishes)
-    return ",".join(wish for wish in Wish if wish in wanted)
-
-
-def split_wishes(text: str) -> frozenset[Wish]:
-    """What a table holds; words that nobody knows are left out."""
-    words = set(text.split(","))
-    return frozenset(wish for wish in Wish if wish in words)

@@ -20,9 +20,13 @@ from typing import Any, NamedTuple, Self
 
 import structlog
 from sqlalchemy import (
+    JSON,
+    BigInteger,
     ColumnElement,
     Connection,
     Engine,
+    Index,
+    Integer,
     column,
     delete,
     func,
@@ -34,10 +38,67 @@ from sqlalchemy import (
     update,
 )
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Mapped, mapped_column
 
 from common.french import count_of
-from worker.db.types import utc_now
-from worker.exports.models import Audit, AuditUnlogged, AuditWord, Process
+from worker.db.types import Base, Texte, UtcDateTime, utc_now
+
+_Id = BigInteger().with_variant(Integer, "sqlite")
+_IS_OF_AGENT = text("kind = 'agent'")
+
+
+def _empty(doc: str) -> Mapped[str]:
+    return mapped_column(Texte, default="", server_default="", doc=doc)
+
+
+class Audit(Base):
+    """Who did what, when: downloads, deposits, purges, changes of rights. No elector's data."""
+
+    __tablename__ = "audit"
+    __table_args__ = (Index("ix_audit_at", "at"), Index("ix_audit_commune", "code_commune", "at"))
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True)
+    at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
+    account: Mapped[str] = _empty("By the broker's or the system's word; empty before it was kept.")
+    actor: Mapped[str] = mapped_column(Texte, doc="The agent whom the account may speak for, else the account.")
+    action: Mapped[str] = mapped_column(Texte)
+    code_commune: Mapped[str] = mapped_column(Texte, default="", server_default="")
+    export_id: Mapped[int | None] = mapped_column(_Id)
+    detail: Mapped[str] = mapped_column(Texte, default="", server_default="")
+
+
+class AuditUnlogged(Base):
+    """What the notifier is to write to its log of a line of the trail; it deletes the row then."""
+
+    __tablename__ = "audit_unlogged"
+
+    id: Mapped[int] = mapped_column(_Id, primary_key=True, autoincrement=False, doc="Of the line.")
+    line: Mapped[dict[str, Any]] = mapped_column(JSON)
+
+
+class AuditWord(Base):
+    """A name or a text for which lines of the trail have a pseudonym, until it is forgotten."""
+
+    __tablename__ = "audit_word"
+    __table_args__ = (
+        Index("uq_audit_word_agent", "words", unique=True, postgresql_where=_IS_OF_AGENT, sqlite_where=_IS_OF_AGENT),
+    )
+
+    pseudonym: Mapped[str] = mapped_column(Texte, primary_key=True, doc="The kind, a digest of salt and words.")
+    salt: Mapped[str] = mapped_column(Texte, doc="Random: gone with the words, so that nobody guesses them.")
+    kind: Mapped[str] = mapped_column(Texte, doc="agent or texte.")
+    words: Mapped[str] = mapped_column(Texte)
+    code_commune: Mapped[str] = _empty("Of the line of a text.")
+
+
+class Process(Base):
+    """What a kind of process, by its account, was last put on record to run with."""
+
+    __tablename__ = "process"
+
+    name: Mapped[str] = mapped_column(Texte, primary_key=True)
+    settings_hash: Mapped[str] = mapped_column(Texte, doc="SHA-256 of what the trail says.")
+
 
 NOTIFIER = "notifier"
 """The actor of what the notifier does by its own clock."""

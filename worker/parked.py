@@ -14,16 +14,49 @@ what is named has LOOK_SECONDS to arrive once they are back.
 import hashlib
 import json
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from datetime import datetime
+from typing import Any, NamedTuple
 
-from sqlalchemy import ColumnElement, Connection, Engine, and_, delete, insert, or_, select, update
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    UniqueConstraint,
+    and_,
+    delete,
+    insert,
+    or_,
+    select,
+    update,
+)
+from sqlalchemy.orm import Mapped, mapped_column
 
 from schemas.envelope import CloudEvent
-from worker.db.types import utc_now
-from worker.exports.models import Parked
+from worker.db.types import Base, Texte, UtcDateTime, utc_now
 
 LOOK_SECONDS, LOOKS = 30.0, 2
 """Together the 60 s that an event may wait for what it names, on the database's clock."""
+
+
+class Parked(Base):
+    """An event that names a request or a deposit that is not known yet."""
+
+    __tablename__ = "parked"
+    __table_args__ = (UniqueConstraint("sender", "source", "event_id"),)
+
+    id: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True)
+    sender: Mapped[str] = mapped_column(Texte, doc="The account, by the broker.")
+    source: Mapped[str] = mapped_column(Texte)
+    event_id: Mapped[str] = mapped_column(Texte)
+    event: Mapped[dict[str, Any]] = mapped_column(JSON, doc="The whole of it; gone with the row.")
+    reply_to: Mapped[str] = mapped_column(Texte, default="", server_default="", doc="As of a request.")
+    waits_for: Mapped[str] = mapped_column(Texte, index=True, doc="The key of what it names.")
+    looks: Mapped[int] = mapped_column(Integer, default=0, server_default="0", doc="In vain, when it was due.")
+    due_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True, doc="When to look again.")
+    rung_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When a worker was last told to look.")
 
 
 class Arrival(NamedTuple):

@@ -1,27 +1,27 @@
-"""Who may ask for the files of a commune, and who is told of them: what an operator adds, removes and looks up.
+"""What an operator adds, removes and looks up: the rights to ask for files of a commune, and the recipients.
 
-Four tables: accounts of the broker, programs that listen to it, agents (mails), chats and webhooks. What gives or takes
-a right is on record.
+The audit trail has each change: accounts of the broker, programs that listen to it, tokens, agents, chats and webhooks.
 """
 
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
-from sqlalchemy import ColumnElement, Connection, String, and_, cast, delete, insert, literal, select, update
+from sqlalchemy import Connection, and_, delete, insert, select, update
 from sqlalchemy.orm import Session
 
 from schemas.http import TOKEN_PREFIX, digest_secret
+from schemas.vocabulary import EVERY_WISH, Channel, join_wishes
+from worker.access.models import EVERY_COMMUNE, Agent, Listener, Recipient, Sender, Token, TokenCommune
+from worker.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 from worker.db.types import utc_now
 from worker.errors import RefusedError
-from worker.exports.audit import Action, Detail, Pseudonymised, WordKind, record_audit
-from worker.exports.models import EVERY_COMMUNE, Listener, Sender, Token, TokenCommune
-from worker.notifier.channels.delivery import EVERY_WISH, Channel, join_wishes
-from worker.notifier.models import Agent, Notification, Recipient
-from worker.notifier.recipients import shown_address
 from worker.registre.communes import check_commune
-from worker.work.models import Work, WorkState
+
+_TOKEN_FIRST = frozenset({"slack", "discord"})
+"""The schemes of addresses that have a token where others have a host."""
 
 
 class KnownAgent(NamedTuple):
@@ -108,8 +108,8 @@ def _change_everywhere(connection: Connection, name: str, action: Action, actor:
     record_audit(connection, action, actor=actor, detail=[Pseudonymised(WordKind.AGENT, name)])
 
 
-def remove_agent(connection: Connection, name: str, code: str | None, *, actor: str) -> None:
-    """Remove an agent from one commune, or from all; what she was sent forgets an address that nobody has any more.
+def remove_agent(connection: Connection, name: str, code: str | None, *, actor: str) -> set[str]:
+    """Remove an agent from one commune, or from all; return the mail addresses that no agent has any more.
 
     Raises:
         RefusedError: there is none of this name.
@@ -119,23 +119,9 @@ def remove_agent(connection: Connection, name: str, code: str | None, *, actor: 
     if not connection.execute(delete(Agent).where(is_it)).rowcount:
         raise RefusedError(f"aucun agent de ce nom : {name}")
     left = addresses - {address.casefold() for address in connection.scalars(select(Agent.email))}
-    mask_addresses(connection, Notification.recipient.in_([f"courriel:{address}" for address in left]))
     detail = [Pseudonymised(WordKind.AGENT, name)]
     record_audit(connection, Action.AGENT_REMOVED, actor=actor, code_commune=code or "", detail=detail)
-
-
-ERASED = "[effacé]"
-"""What stands where somebody was named."""
-
-
-def mask_addresses(connection: Connection, condition: ColumnElement[bool]) -> None:
-    """Forget to whom these messages were sent, but for those that are still to be sent."""
-    unique = literal(f"{ERASED} ").concat(cast(Notification.id, String))
-    told = and_(condition, Notification.ended_at.is_not(None))
-    addresses = select(Notification.recipient).where(told)
-    connection.execute(delete(Work).where(Work.part.in_(addresses), Work.state == WorkState.DEAD))
-    values = {"address": ERASED, "recipient": unique, "refusal": ""}
-    connection.execute(update(Notification).where(told).values(values))
+    return left
 
 
 def list_agents(connection: Connection, code: str | None) -> Sequence[KnownAgent]:
@@ -347,6 +333,17 @@ def list_recipients(connection: Connection, code: str | None) -> Sequence[Recipi
         rows = session.scalars(query).all()
         session.expunge_all()
     return rows
+
+
+def shown_address(address: str) -> str:
+    """What may be shown of a chat's or a webhook's address, which is a secret: `https://hooks.example.org`."""
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return "…"
+    is_topic = parts.scheme.startswith("ntfy") and not parts.path.strip("/")
+    has_host = parts.hostname and parts.scheme not in _TOKEN_FIRST and not is_topic
+    return f"{parts.scheme}://{parts.hostname if has_host else '…'}"
 
 
 def _record(connection: Connection, action: Action, row: Recipient, *, actor: str) -> None:
