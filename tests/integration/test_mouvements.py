@@ -5,7 +5,7 @@ from datetime import date
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, Engine, func, inspect, select, text
+from sqlalchemy import Connection, Engine, func, select, text
 from sqlalchemy.exc import IntegrityError
 
 from schemas.vocabulary import Categorie, Liste, Nature
@@ -25,7 +25,6 @@ from worker.writers.columns import ListeSpec, of_age
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
-TABLES = {"mouvement", "scrutin", "commission", "protection"}
 INSERT = """
 INSERT INTO mouvement (code_commune, liste, nature, effet, etat, date_tableau, date_mouvement, nom_naissance)
 VALUES (:commune, :liste, :nature, :effet, :etat, :date_tableau, :date_mouvement, :nom)
@@ -54,17 +53,6 @@ def _insert(engine: Engine, **changes: object) -> None:
         days = {name: str(day) for name, day in days.items()}  # type: ignore[misc]
     with engine.begin() as connection:
         connection.execute(text(INSERT), values | days)
-
-
-def test_constraints_have_the_names_of_the_convention(engine: Engine) -> None:
-    inspector = inspect(engine)
-    assert {check["name"] for check in inspector.get_check_constraints("mouvement")} == {
-        "ck_mouvement_nature",
-        "ck_mouvement_effet",
-        "ck_mouvement_etat",
-    }
-    assert {inspector.get_pk_constraint(name)["name"] for name in TABLES} == {f"pk_{name}" for name in TABLES}
-    assert [key["name"] for key in inspector.get_foreign_keys("mouvement")] == ["fk_mouvement_import_id"]
 
 
 @pytest.mark.slow

@@ -22,7 +22,6 @@ from schemas.vocabulary import ExportStatus
 from tests.integration.fake_worker import Records, serving
 from tests.integration.requests_queue import RequestsQueue
 from tests.parts.town import MIGRATED_TEMPLATE
-from tests.unit.mail_samples import report_beside
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
 
@@ -110,36 +109,6 @@ def test_wait_follows_tableaux_by_their_mouvements_and_shows_their_pages(
     assert "/srv/exports/13900/tableau-vingt_jours-P-13900-" in place
 
 
-def test_wait_gives_the_pages_of_a_tableau_as_json(
-    queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--type", "additions", "--liste", "P", "--scrutin", "2017-04-23", "--edition", "commission"]
-    command = ["render-tableaux", "--commune", "13900", *arguments, "--wait", "--timeout", "20", "--json"]
-    with serving(queue, records, **READY, pages=14):
-        assert main(command) == ExitCode.DONE
-    (file,) = json.loads(capsys.readouterr().out)["exports"]
-    shown = {name: file[name] for name in ("kind", "format", "type_tableau", "presentation", "edition", "pages")}
-    assert shown == {
-        "kind": "tableau",
-        "format": "pdf",
-        "type_tableau": "additions",
-        "presentation": "commune",
-        "edition": "commission",
-        "pages": 14,
-    }
-
-
-@pytest.mark.slow
-def test_wait_says_that_the_deposit_would_be_rejected(
-    queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
-) -> None:
-    with serving(queue, records, **READY, bloquantes=3, pieces=report_beside("liste-P-anomalies.csv")):
-        assert main([*ASK, "--wait", "--timeout", "20"]) == ExitCode.ANOMALIES
-    *_, last = capsys.readouterr().out.splitlines()
-    assert "3 anomalies bloquantes, le dépôt serait rejeté" in last
-    assert last.endswith("/srv/exports/13900/liste-P-anomalies.csv")
-
-
 def test_wait_gives_json_on_standard_output_and_progress_beside(
     queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -152,14 +121,6 @@ def test_wait_gives_json_on_standard_output_and_progress_beside(
     assert document["exit_code"] == ExitCode.FAILED
     assert [file["error_code"] for file in document["exports"]] == ["disque_plein"]
     assert "en échec" in answer.err
-
-
-@pytest.mark.slow
-def test_wait_without_a_worker_ends_in_time_and_says_so(
-    queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main([*ASK, "--wait", "--timeout", "0.3"]) == ExitCode.TIMEOUT
-    assert "aucun worker n'a lu la demande" in capsys.readouterr().out
 
 
 def test_nothing_is_sent_when_the_database_is_away(

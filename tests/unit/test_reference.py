@@ -1,12 +1,9 @@
 """The reference data of communes, and the script that redoes them."""
 
-import json
-from pathlib import Path
-
 import pytest
 
 from worker.registre import reference
-from worker.registre.reference import departement_of, iter_communes, iter_departements, name_departement, rebuild
+from worker.registre.reference import departement_of, iter_communes, iter_departements, name_departement
 
 
 @pytest.fixture(scope="module")
@@ -65,15 +62,6 @@ def test_the_files_hold_no_character_that_another_reader_would_trip_on() -> None
         assert not any(byte in raw for byte in (b"\r", b'"', b"\t", b"\xef\xbb\xbf", b"\xc2\xa0"))
 
 
-def _package(directory: Path, *communes: tuple[str, str, str, str], version: str = rebuild.VERSION) -> Path:
-    (directory / "data").mkdir()
-    (directory / "package.json").write_text(json.dumps({"version": version}))
-    rows = [dict(zip(("code", "nom", "departement", "type"), commune, strict=True)) for commune in communes]
-    (directory / "data" / "communes.json").write_text(json.dumps(rows), encoding="utf-8")
-    (directory / "data" / "departements.json").write_text(json.dumps([{"code": "01", "nom": "Ain"}]))
-    return directory
-
-
 @pytest.mark.parametrize(
     ("code", "head"),
     [
@@ -86,42 +74,3 @@ def _package(directory: Path, *communes: tuple[str, str, str, str], version: str
 )
 def test_the_head_of_a_paper_names_the_departement(code: str, head: str) -> None:
     assert name_departement(code) == head
-
-
-def test_rebuilding_keeps_the_communes_of_today_in_order(tmp_path: Path) -> None:
-    package = _package(
-        tmp_path,
-        ("69381", "Lyon 1er Arrondissement", "69", "arrondissement-municipal"),
-        ("01340", "Saint-Bois", "01", "commune-deleguee"),
-        ("01001", "L'Abergement-Clémenciat", "01", "commune-actuelle"),
-    )
-    communes_csv, departements_csv = tmp_path / "communes.csv", tmp_path / "departements.csv"
-    rebuild.rebuild(package, communes_csv, departements_csv)
-    assert communes_csv.read_bytes().decode() == (
-        "code;nom;departement\n01001;L'Abergement-Clémenciat;01\n69381;Lyon 1er Arrondissement;69\n"
-    )
-    assert departements_csv.read_bytes() == b"code;nom\n01;Ain\n"
-
-
-@pytest.mark.parametrize(
-    ("communes", "version", "reason"),
-    [
-        ([], "5.3.0", "found 5.3.0"),
-        ([("02285", "Escaufourt", "59", "commune-actuelle")], rebuild.VERSION, "02285"),
-        ([("01001", "A;B", "01", "commune-actuelle")], rebuild.VERSION, "separator"),
-        ([("01001", "A", "01", "commune-actuelle")] * 2, rebuild.VERSION, "twice"),
-    ],
-)
-def test_a_package_that_is_not_understood_changes_nothing(
-    tmp_path: Path, communes: list[tuple[str, str, str, str]], version: str, reason: str
-) -> None:
-    package = _package(tmp_path, *communes, version=version)
-    communes_csv = tmp_path / "communes.csv"
-    with pytest.raises(rebuild.RebuildError, match=reason):
-        rebuild.rebuild(package, communes_csv, tmp_path / "departements.csv")
-    assert not communes_csv.exists()
-
-
-def test_the_command_says_what_it_lacks(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert rebuild.main(["--from", str(tmp_path / "nowhere")]) == 1
-    assert "nowhere" in capsys.readouterr().err
