@@ -13,6 +13,5 @@
 - `answers.py`: what a step is answered, by either.
 - `product.py`: the same history in the real product, and what its files say, read from their bytes.
 - `comparison.py`: where the two differ; a history that differs, made as short as it can be.
-- `faults.py`: ways to compute wrongly, each of which the comparison must notice.
 - `departement.py`: a whole département where nothing is wrong, to count those who are accused all the same.
 """

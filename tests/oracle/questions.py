@@ -15,7 +15,7 @@ LEAST = 5
 
 
 class Questions:
-    """When there is a question about a list that an export replaces; a fault overrides one of these rules."""
+    """When there is a question about a list that an export replaces."""
 
     def asks_about(self, before: Lines, after: Lines) -> bool:
         """Whether electors vanish, a bureau is lost, the population is another one, or a field changes for many."""

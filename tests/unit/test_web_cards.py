@@ -32,52 +32,7 @@ Q, RUN, OK, BAD, OFF = (
 def file(number: int, status: ExportStatus, *, minutes_ago: float = 1, **facts: Any) -> AskedFile:  # noqa: ANN401
     """A file of the principal list, that ended so long ago if it ended."""
     ended = NOW - timedelta(minutes=minutes_ago) if status.is_terminal else None
-    values: dict[str, Any] = {
-        "export_id": number,
-        "source": "/s",
-        "event_id": str(number),
-        "requested_by": "m",
-        "requested_at": NOW,
-        "code_commune": "13900",
-        "nom_commune": "LIBREVILLE",
-        "liste": "P",
-        "format": "csv",
-        "label": "Liste P",
-        "status": status,
-        "electeurs": 3,
-        "lines_written": 3,
-        "mineurs": 0,
-        "bloquantes": 0,
-        "remarques": 0,
-        "file_name": "f.csv",
-        "size": 1,
-        "sha256": "a",
-        "pieces": {},
-        "error_code": "",
-        "error_message": "",
-        "started_at": None,
-        "finished_at": ended,
-        "kind": ExportKind.LISTE,
-        "type_tableau": "",
-        "presentation": "",
-        "edition": "",
-        "pages": None,
-        "request_id": number,
-        "correlation_id": "c",
-        "is_bulk": False,
-        "anomalies": [],
-        "parameters": {},
-        "differences": None,
-        "reconciliation": None,
-        "deposited_on": None,
-        "deposited_by": "",
-        "remarque": "",
-        "verdict": "",
-        "verdict_on": None,
-        "answer": "",
-        "downloaded_at": None,
-        "downloaded_by": "",
-    }
+    values = {"source": "/s", "requested_at": NOW, "status": status, "started_at": None, "finished_at": ended}
     return ready_list(number, **values | facts)
 
 
