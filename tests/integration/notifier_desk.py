@@ -6,7 +6,6 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
@@ -146,7 +145,7 @@ class Desk:
         *,
         enqueue: Enqueue = lambda _bells: None,
         lease_seconds: float = 60,
-        name: str = "",
+        name: str = "notifier",
         purge: Chore | None = None,
         hosts: Sequence[str] = (LOOPBACK,),
         public_url: str = "",
@@ -166,9 +165,7 @@ class Desk:
         if purge:
             chores.append(purge)
         pools = build_pools(Notices(public_url, today), senders, publish_to)
-        return Notifier(
-            self.engine, pools, Housekeeping(chores), owner=name or uuid4().hex, lease_seconds=lease_seconds
-        )
+        return Notifier(self.engine, pools, Housekeeping(chores), owner=name, lease_seconds=lease_seconds)
 
 
 def one_by_one(publish: Callable[[CloudEvent, str], object]) -> PublishEvents:

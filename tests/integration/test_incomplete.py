@@ -87,7 +87,7 @@ def test_a_tableau_without_dates_and_motifs_is_to_be_completed(desk: TableauDesk
     with Session(desk.engine) as session:
         export = _export(session, made)
         event = file_event(export.request, export)
-        assert (event.data["a_completer"], event.data["anomalies_bloquantes"]) == (3, 0)
+        assert (event.data["file"]["a_completer"], event.data["file"]["anomalies_bloquantes"]) == (3, 0)
         mail = describe_request(RequestReport(export.request, "LIBREVILLE"), "")
     assert mail.tone is Tone.WARNING
     assert mail.subject.startswith("Tableau à compléter — ")

@@ -50,7 +50,7 @@ def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox
     assert "2 fichiers prêts, 4 à corriger, 11 anomalies bloquantes" in mail.message["Subject"]
 
     events = [CloudEvent.from_bytes(body) for _, body in town.collect("listener", 6)]
-    assert {said.data["path"] for said in events} == {f"13900/{export['file_name']}" for export in exports}
+    assert {said.data["file"]["path"] for said in events} == {f"13900/{export['file_name']}" for export in exports}
     assert {(said.correlationid, said.causationid) for said in events} == {(event.correlationid, event.id)}
 
 

@@ -60,7 +60,9 @@ def test_one_request_makes_its_files_one_mail_and_their_events(town: Town, mailb
     assert all(export["label"] in text and export["file_name"] in text for export in exports)
 
     said = {
-        fact.data["path"]: fact for _, body in town.collect("listener", 6) for fact in [CloudEvent.from_bytes(body)]
+        fact.data["file"]["path"]: fact
+        for _, body in town.collect("listener", 6)
+        for fact in [CloudEvent.from_bytes(body)]
     }
     assert {(fact.correlationid, fact.causationid) for fact in said.values()} == {(event.correlationid, event.id)}
     for export in exports:
@@ -70,7 +72,8 @@ def test_one_request_makes_its_files_one_mail_and_their_events(town: Town, mailb
             "presentation": export["presentation"],
             "edition": "affichage",
         }
-        assert (fact["format"], fact["pages"], fact["electeurs"]) == ("pdf", export["pages"], export["electeurs"])
+        made = fact["file"]
+        assert (fact["format"], made["pages"], made["electeurs"]) == ("pdf", export["pages"], export["electeurs"])
     wait_until(lambda: town.rows("SELECT 1 FROM demandes WHERE notified_at IS NOT NULL"), message="the request told")
     assert len(mailbox.mails) == 1
 

@@ -58,7 +58,7 @@ def test_a_deposit_is_of_the_day_that_it_is_in_the_town_hall(noumea: FilesScreen
     refused = noumea.post("depot", {"export": export, "jour": "2026-11-28"})
     assert "n'est pas encore venu" in words(refused)
     assert noumea.post("depot", {"export": export, "jour": "2026-11-27"}).status_code == 303
-    assert noumea.broker.events[0].data["deposited_on"] == "2026-11-27"
+    assert noumea.broker.events[0].data["note"]["deposited_on"] == "2026-11-27"
 
 
 @pytest.mark.parametrize("query", ["au=9999-12-31", "du=0001-01-01", "du=01/01/1899", "au=01/01/2200"])

@@ -79,7 +79,7 @@ class RegistreScreen:
 @pytest.fixture
 def screen(database_url: str, tmp_path: Path) -> Iterator[RegistreScreen]:
     arrivals = tmp_path / "exports" / "arrivals"
-    with open_asked(database_url, tmp_path, arrivals_dir=arrivals) as opened:
+    with open_asked(database_url, tmp_path, home=arrivals.parent) as opened:
         yield RegistreScreen(opened, arrivals)
 
 

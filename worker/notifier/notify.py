@@ -200,10 +200,19 @@ class Notifier:
         self._held[owner] = time.monotonic(), ()
         try:
             seconds = self._lease_seconds
-            if not has_due(self.engine, pool.kinds, owner, lease_seconds=seconds, rule=rule):
+            at_work = [one.id for _, held in [*self._held.values()] for one in held]
+            if not has_due(self.engine, pool.kinds, lease_seconds=seconds, rule=rule, at_work=at_work):
                 return 0
             with self.engine.begin() as connection:
-                claims = claim(connection, pool.kinds, owner, lease_seconds=seconds, limit=pool.batch, rule=rule)
+                claims = claim(
+                    connection,
+                    pool.kinds,
+                    owner,
+                    lease_seconds=seconds,
+                    limit=pool.batch,
+                    rule=rule,
+                    at_work=at_work,
+                )
             if claims:
                 pool.wake()
                 self._held[owner] = time.monotonic(), claims

@@ -139,26 +139,33 @@ def add(connection: Connection, works: Iterable[NewWork], *, again: bool = False
 
 
 def claim(
-    connection: Connection, kinds: Sequence[WorkKind], owner: str, *, lease_seconds: float, limit: int, rule: ClaimRule
+    connection: Connection,
+    kinds: Sequence[WorkKind],
+    owner: str,
+    *,
+    lease_seconds: float,
+    limit: int,
+    rule: ClaimRule,
+    at_work: Collection[int] = (),
 ) -> list[Claim]:
-    """Take the first works of these kinds that are due and free, in the order of their lanes and fair tags."""
+    """Take the first works of these kinds that are due and free, in the order of their lanes and fair tags.
+
+    `at_work`: ids that loops of this process are handling. They stay there even if the database clock ends their lease.
+    """
     if connection.dialect.name == "postgresql":  # one claim at a time, so that each sees what the others hold
         connection.execute(select(func.pg_advisory_xact_lock(_LOCK, list(WorkKind).index(kinds[0]))))
-    values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "siblings": _siblings(owner)}
+    values = {"claimed_by": owner, "seconds": lease_seconds, "number": limit, "at_work": [*at_work]}
     rows = connection.execute(_claim_statement(tuple(kinds), rule), values).all()
     claims = [Claim._make([*row, owner])._replace(kind=WorkKind(row[1])) for row in rows]
     return sorted(claims, key=lambda it: (it.lane, it.fair_tag, it.id))
 
 
-def _siblings(owner: str) -> str:
-    """A pattern of the loops of the same process: they alone know whether they are still at work."""
-    return f"{owner.rpartition('/')[0] or owner}/%"
-
-
-def has_due(engine: Engine, kinds: Sequence[WorkKind], owner: str, *, lease_seconds: float, rule: ClaimRule) -> bool:
+def has_due(
+    engine: Engine, kinds: Sequence[WorkKind], *, lease_seconds: float, rule: ClaimRule, at_work: Collection[int] = ()
+) -> bool:
     """Whether `claim` would find a work; asked by reading alone, so that an idle loop keeps no writer waiting."""
     with engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
-        values = {"seconds": lease_seconds, "number": 1, "siblings": _siblings(owner)}
+        values = {"seconds": lease_seconds, "number": 1, "at_work": [*at_work]}
         return connection.execute(_first_due(tuple(kinds), rule), values).first() is not None
 
 
@@ -167,8 +174,7 @@ def _first_due(kinds: tuple[WorkKind, ...], rule: ClaimRule, *, locks: bool = Fa
     length = bindparam("seconds", type_=Float)
     one = aliased(Work)
     conditions = [one.kind.in_([literal_column(f"'{kind}'") for kind in kinds]), is_open(one), _is_free(one, length)]
-    is_ours = and_(_state_of(one, WorkState.HELD), one.owner.like(bindparam("siblings")))
-    conditions.append(~is_ours)
+    conditions.append(one.id.not_in(bindparam("at_work", expanding=True)))
     if rule.in_order:
         before = aliased(Work)
         is_before = before.kind == one.kind, before.subject == one.subject, before.id < one.id, is_open(before)
