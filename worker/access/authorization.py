@@ -15,7 +15,7 @@ from worker.registre.communes import CommuneRegistre, read_commune
 from worker.services import Services
 
 UNKNOWN_ACCOUNT = "compte inconnu"
-"""Who acts where anybody is served (limits.KNOWN_SENDERS_ONLY is off) and the broker was not told an account."""
+"""Who acts where all senders are served (limits.KNOWN_SENDERS_ONLY is off) and an event names no account."""
 
 _HERE = "poste local"
 
@@ -68,7 +68,7 @@ class Facts:
         return any(self._of(sender, commune))
 
     def commune(self, code: str) -> CommuneRegistre | None:
-        """The commune, as the register knows it; None when nobody does."""
+        """The commune, as the register knows it; None when it is unknown."""
         if code not in self._communes:
             with self._services.registre.connect().execution_options(sqlite_begin="DEFERRED") as connection:
                 self._communes[code] = read_commune(connection, code)
@@ -101,7 +101,7 @@ class Facts:
 class Authorization:
     """What the sender of one event may ask for: anything, unless only known senders are served.
 
-    `sender` is the account of the broker that published the event; empty when the broker was not told.
+    `sender` is the account of the broker that published the event; empty when the event names none.
     """
 
     def __init__(self, sender: str, services: Services) -> None:
@@ -115,7 +115,7 @@ class Authorization:
         return self.sender or (_HERE if self._services.is_embedded else UNKNOWN_ACCOUNT)
 
     def principal(self, commune: str, said: str) -> str:
-        """Who acts: the agent `said`, if she is one of the commune and the account speaks for agents; else itself.
+        """Who acts: the agent `said`, if it is one of the commune and the account speaks for agents; else itself.
 
         Or the token `said`, which opens the commune: the screen saw it.
         """
@@ -131,7 +131,7 @@ class Authorization:
         """Go on only if the sender may ask for this commune.
 
         Raises:
-            RefusedError: he may not; the reason says what is missing, and nothing of the commune.
+            RefusedError: it may not; the reason says what is missing, and nothing of the commune.
         """
         if self.allows(commune):
             return

@@ -25,7 +25,7 @@ _TOKEN_FIRST = frozenset({"slack", "discord"})
 
 
 class KnownAgent(NamedTuple):
-    """An agent of a commune, and what she wants to be told of."""
+    """An agent of a commune, and what the agent is notified of."""
 
     name: str
     code_commune: str
@@ -58,7 +58,7 @@ def add_agent(
     actor: str,
     may_protect: bool | None = None,
 ) -> str:
-    """Add an agent to a commune, or change her address; what she is told of now, which `kinds` changes unless None.
+    """Add an agent to a commune, or change the address; return the message kinds, which `kinds` changes unless None.
 
     `may_protect`, unless None, gives or takes the right to see who is protected (L. 37).
 
@@ -78,13 +78,13 @@ def add_agent(
 
 
 def _known_of(connection: Connection, name: str) -> dict[str, Any]:
-    """What an agent has in all of her communes: a new one begins with it."""
+    """What an agent has in all communes: a new one begins with it."""
     row = connection.execute(select(Agent.identity, Agent.sessions_ended).where(Agent.name == name)).first()
     return dict(row._mapping) if row else {}  # noqa: SLF001 — SQLAlchemy's public name for it
 
 
 def end_sessions(connection: Connection, name: str, *, actor: str) -> None:
-    """End every session of an agent on the screen: she logs in again, if she still may.
+    """End every session of an agent on the screen: the agent logs in again, if that is still allowed.
 
     Raises:
         RefusedError: there is none of this name.
@@ -93,7 +93,7 @@ def end_sessions(connection: Connection, name: str, *, actor: str) -> None:
 
 
 def forget_identity(connection: Connection, name: str, *, actor: str) -> None:
-    """Let an agent be bound to another identity of the provider, at her next login; her sessions are over.
+    """Let an agent be bound to another identity of the provider, at the next login; all sessions end.
 
     Raises:
         RefusedError: there is none of this name.
@@ -132,7 +132,7 @@ def list_agents(connection: Connection, code: str | None) -> Sequence[KnownAgent
 
 
 SCREEN_ACCOUNT = "ecran"
-"""The account of the screen in `deploy/`: it knows its agents, and speaks for them unless somebody says otherwise."""
+"""The account of the screen in `deploy/`: it speaks for its agents unless an operator changes that."""
 
 
 def allow_sender(
@@ -189,7 +189,7 @@ def list_senders(connection: Connection, code: str | None) -> Sequence[AllowedSe
 
 
 def add_listener(connection: Connection, name: str, key: str, *, actor: str) -> None:
-    """Note that a program hears a key of the exchange; once is enough. Whoever calls declares its queue."""
+    """Record that a program hears a key of the exchange; once is enough. The caller declares its queue."""
     is_it = (Listener.name == name) & (Listener.routing_key == key)
     if connection.scalar(select(Listener.name).where(is_it)) is None:
         connection.execute(insert(Listener).values(name=name, routing_key=key))
@@ -285,7 +285,7 @@ def check_heard_commune(connection: Connection, code: str) -> None:
 def add_recipient(
     connection: Connection, channel: Channel, code: str, address: str, *, kinds: str | None, secret: str, actor: str
 ) -> Recipient:
-    """Add a chat or a webhook, whose address was checked; it is told of everything when `kinds` is None."""
+    """Add a chat or a webhook, whose address was checked; it is notified of everything when `kinds` is None."""
     values = {
         "id": secrets.token_hex(4),
         "code_commune": code,
@@ -325,7 +325,7 @@ def find_recipient(connection: Connection, recipient_id: str) -> Recipient:
 
 
 def list_recipients(connection: Connection, code: str | None) -> Sequence[Recipient]:
-    """Every chat and webhook, or those that are told about a commune."""
+    """Every chat and webhook, or those that are notified about a commune."""
     query = select(Recipient).order_by(Recipient.code_commune, Recipient.channel, Recipient.id)
     if code:
         query = query.where(Recipient.code_commune.in_([code, EVERY_COMMUNE]))

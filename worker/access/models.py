@@ -59,7 +59,7 @@ class TokenCommune(Base):
 
 
 class Agent(Base):
-    """A person of a town hall, or a service, who may be written to about a commune. Mails go to nobody else."""
+    """A person of a town hall, or a service, that may get mails about a commune. Mails go to agents only."""
 
     __tablename__ = "agent"
 
@@ -70,7 +70,7 @@ class Agent(Base):
     may_protect: Mapped[bool] = mapped_column(
         Boolean, default=False, server_default=false(), doc="Sees and changes who is protected (L. 37)."
     )
-    identity: Mapped[str] = _empty("The provider's, bound at her first login: SHA-256 of issuer and subject.")
+    identity: Mapped[str] = _empty("The provider's, bound at the first login: SHA-256 of issuer and subject.")
     sessions_ended: Mapped[int] = mapped_column(
         Integer, default=0, server_default="0", doc="How often; a session of the screen from before the last is over."
     )
