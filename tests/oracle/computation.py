@@ -78,7 +78,7 @@ class Shown(NamedTuple):
 
 @dataclass
 class Oracle(Coverage):
-    """The files, computed; a fault overrides one of these rules, or of those that they rest on."""
+    """The files, computed."""
 
     meetings: list[date] = field(default_factory=list)
     rounds: dict[date, date] = field(default_factory=dict)

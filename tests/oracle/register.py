@@ -126,7 +126,7 @@ class Brought:
 
 @dataclass
 class Register(Questions):
-    """What is known of the commune so far; a fault overrides one of these rules."""
+    """What is known of the commune so far."""
 
     chains: dict[str, list[Link]] = field(default_factory=dict)
     imports: list[tuple[Import, bool] | None] = field(default_factory=list)
