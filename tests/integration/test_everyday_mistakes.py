@@ -5,6 +5,9 @@ What CloudEvents 1.0 allows is served; what is wrong is refused with the true re
 
 import base64
 import json
+import os
+import random
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -21,6 +24,8 @@ from schemas.topology import (
     EVENT_REQUEST_REFUSED,
     EXCHANGE,
     REQUEST_LISTE_EXPORT,
+    REQUEST_TYPES,
+    request_key,
 )
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import PATIENCE_SECONDS, wait_until
@@ -38,13 +43,20 @@ def town(postgres_url: str, amqp_url: str, tmp_path: Path) -> Iterator[Town]:
     town.close()
 
 
+WAVE = 50
+"""Events that are sent at once; the next are when all of these are answered: so bounded is the load."""
+
+
 class Listening:
-    """Sends events, each confirmed, and keeps the answer to each."""
+    """Sends events, each confirmed, and notes when each was confirmed and when its answer came."""
 
     def __init__(self, connection: pika.BlockingConnection, account: str) -> None:
         self._account = account
-        self.answers: dict[str, CloudEvent] = {}
+        self.confirmed: dict[str, float] = {}
+        self.answers: dict[str, tuple[float, CloudEvent]] = {}
         """By what they call their request."""
+        self.took: list[float] = []
+        """Seconds from the one to the other."""
         self._connection, self._channel = connection, connection.channel()
         self._channel.confirm_delivery()
         self._channel.queue_declare("listener")
@@ -52,22 +64,24 @@ class Listening:
             self._channel.queue_bind("listener", EXCHANGE, event_type)
         self._channel.basic_consume("listener", self._take, auto_ack=True)
 
-    def send(self, key: str, body: bytes, properties: dict[str, Any]) -> bool:
+    def send(self, name: str, key: str, body: bytes, properties: dict[str, Any]) -> bool:
         """Whether the broker holds it; else it was returned."""
         key = key.replace("{account}", self._account)
         try:
             self._channel.basic_publish(EXCHANGE, key, body, pika.BasicProperties(**properties), mandatory=True)
         except UnroutableError:
             return False
+        self.confirmed[name] = time.monotonic()
         self._connection.process_data_events(0)
         return True
 
     def warm_up(self) -> None:
-        """Wait until the processes answer a first event."""
+        """Until the processes have begun: what the first one waits is no figure."""
         case = CASES["as the contract has it"]
         body = json.dumps(json.loads(case["body"]) | {"id": "first"}).encode()
-        assert self.send(case["routing_key"], body, case["properties"] | {"message_id": "first"})
+        assert self.send("first", case["routing_key"], body, case["properties"] | {"message_id": "first"})
         assert self.wait_for({"first": {"first"}}) == set(), "the first is not answered"
+        self.took.clear()
 
     def wait_for(self, called: dict[str, set[str]]) -> set[str]:
         """Wait for an answer to each, which calls it by one of these ids; those that have none after a minute."""
@@ -75,12 +89,20 @@ class Listening:
         while silent and time.monotonic() < deadline:
             self._connection.process_data_events(1)
             for name in [name for name, ids in silent.items() if ids & self.answers.keys()]:
-                del silent[name]
+                came = min(self.answers[it][0] for it in silent.pop(name) & self.answers.keys())
+                self.took.append(max(0.0, came - self.confirmed[name]))
         return set(silent)
+
+    def show(self, what: str) -> None:
+        """Print how long answers took: a figure of the machine, which is judged by people."""
+        took = sorted(self.took)
+        half, most, worst = (took[int(len(took) * part)] * 1000 for part in (0.5, 0.99, 1 - 1e-9))
+        said = f"half {half:.0f} ms after the confirm, 99 of 100 {most:.0f}, all {worst:.0f}"
+        sys.stdout.write(f"{what}: {len(took)} answered, {said}\n")
 
     def _take(self, _channel: object, _method: object, _properties: object, body: bytes) -> None:
         answer = CloudEvent.from_bytes(body)
-        self.answers.setdefault(answer.data["request"]["id"], answer)
+        self.answers.setdefault(answer.data["request"]["id"], (time.monotonic(), answer))
 
 
 def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
@@ -90,10 +112,11 @@ def test_every_mistake_is_answered_with_the_true_reason(town: Town) -> None:
     with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
         listening = Listening(connection, town.account)
         listening.warm_up()
-        for case in CASES.values():
-            assert listening.send(case["routing_key"], _body(case), case["properties"])
+        for name, case in CASES.items():
+            assert listening.send(name, case["routing_key"], _body(case), case["properties"])
         assert listening.wait_for(called) == set(), "not answered"
-    answers = {name: listening.answers[case["answer"]["request_id"]] for name, case in CASES.items()}
+    listening.show("everyday mistakes")
+    answers = {name: listening.answers[case["answer"]["request_id"]][1] for name, case in CASES.items()}
     wrong = {name: answer.data for name, answer in answers.items() if not _is_expected(answer, CASES[name]["answer"])}
     assert wrong == {}
     assert town.queue("requests.XQ") == []
@@ -125,3 +148,94 @@ def test_an_event_that_is_put_right_may_be_sent_under_its_id(town: Town) -> None
     outcomes = town.rows("SELECT outcome, code, source FROM demandes ORDER BY request_id")
     assert [(row["outcome"], row["code"]) for row in outcomes] == [("refused", "evenement_illisible"), ("accepted", "")]
     assert UNKNOWN not in {row["source"] for row in outcomes}
+
+
+KEYS = [request_key("{account}", it) for it in REQUEST_TYPES]
+TO_SPOIL = (
+    *("as the contract has it", "tableaux", "binary mode", "extensions", "data in base64"),
+    "another day, and not which",
+)
+
+Fuzzed = tuple[str, bytes, dict[str, Any], set[str]]
+"""Routing key, body, properties of AMQP; by which ids its answer may call it."""
+
+_LETTERS = "aZ9 é№⚑\x00\x7f\ud7ff\"'{}[];,/\\%\n"
+_VALUES: tuple[Any, ...] = (
+    *(None, True, 0, -1, 2**53, "", " ", "13900", "0000-00-00", "2026-11-25T08:30:00Z", "1.0"),
+    *([], {}, ["P"], [None], [["P"]], {"a": {"b": [{}]}}, "x" * 300, "é" * 201, "../../etc", "\u202e", "\x00"),
+)
+
+
+def _fuzz(chance: random.Random, number: int) -> Fuzzed:
+    """A case of the conformance kit under a name of its own, in which a few things are wrong, or none."""
+    case = CASES[chance.choice(TO_SPOIL)]
+    name = f"fuzz-{number}"
+    fields, properties = json.loads(case["body"]), dict(case["properties"]) | {"message_id": name}
+    attributes = fields
+    if "headers" in properties:
+        attributes = properties["headers"] = dict(properties["headers"])
+    key = "cloudEvents:id" if "headers" in properties else "id"
+    attributes[key] = name
+    for _ in range(chance.randrange(4)):
+        inside = [it for it in (fields, attributes, fields.get("data"), fields.get("data")) if isinstance(it, dict)]
+        place = chance.choice([it for it in inside if it] or [{"": ""}])
+        _spoil(place, chance)
+    said = attributes.get(key)
+    body = json.dumps(fields, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
+    if chance.random() < 0.3 and name.encode() in body:  # else its id may be what is damaged
+        body = _damage(body, chance, body.find(name.encode()) + len(name) + 1)
+    if chance.random() < 0.1:
+        properties["content_type"] = chance.choice(["", "text/plain", "application/json", "é", ";", "application/xml"])
+    return chance.choice([*KEYS, *[case["routing_key"]] * len(KEYS)]), body, properties, {name, str(said)}
+
+
+def _spoil(place: dict[str, Any], chance: random.Random) -> None:
+    name = chance.choice(sorted(place))
+    match chance.randrange(4):
+        case 0:
+            del place[name]
+        case 1:
+            place["".join(chance.choices(_LETTERS, k=5)).replace("\x00", "")] = place[name]
+        case 2:
+            place[name] = "".join(chance.choices(_LETTERS, k=chance.randrange(40)))
+        case _:
+            place[name] = chance.choice(_VALUES)
+
+
+def _damage(body: bytes, chance: random.Random, first: int) -> bytes:
+    """Somewhere behind its id and the quote that ends it, by which the answer is known."""
+    place = chance.randrange(first, len(body))
+    match chance.randrange(4):
+        case 0:
+            return body[:place]
+        case 1:
+            return body[:place] + chance.randbytes(chance.randrange(1, 5)) + body[place:]
+        case 2:
+            return body[:place] + bytes([chance.randrange(256)]) + body[place + 1 :]
+        case _:
+            return body + body
+
+
+EVENTS = int(os.environ.get("EVENTS", "2000"))
+
+
+@pytest.mark.slow
+def test_whatever_is_confirmed_is_answered(town: Town) -> None:
+    """Events in which bytes, fields or values are wrong; each is returned at once or answered, none is silent."""
+    seed = int(os.environ.get("SEED", "") or random.randrange(2**32))
+    chance = random.Random(seed)
+    town.start_worker()
+    town.start_notifier()
+    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
+        listening = Listening(connection, town.account)
+        listening.warm_up()
+        for first in range(0, EVENTS, WAVE):
+            called: dict[str, set[str]] = {}
+            for number in range(first, min(first + WAVE, EVENTS)):
+                key, body, properties, ids = _fuzz(chance, number)
+                if listening.send(f"fuzz-{number}", key, body, properties):
+                    called[f"fuzz-{number}"] = ids
+            assert listening.wait_for(called) == set(), f"seed {seed}, not answered"
+    listening.show(f"{EVENTS} fuzzed events, {WAVE} at once")
+    assert town.queue("requests.XQ") == []
+    assert len({row["outcome"] for row in town.rows("SELECT DISTINCT outcome FROM demandes")}) == 2, "some are served"
