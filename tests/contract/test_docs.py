@@ -85,7 +85,6 @@ def test_the_table_of_commands_is_whole() -> None:
     targets = re.findall(r"^([a-z]+):.*## ", (REPOSITORY / "Makefile").read_text(), re.MULTILINE)
     expected = {*PLACES, *(f"make {target}" for target in targets), "python -m worker.main"}
     expected |= {"python -m schemas write", "python -m schemas check", "python -m schemas validate"}
-    expected |= {"python -m worker.pdf"}
     assert expected - documented == set()
     of_families = {it for it in documented if it.startswith(("python -m worker", "python -m producers", "make"))}
     assert of_families - expected == set()

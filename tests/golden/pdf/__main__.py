@@ -1,8 +1,4 @@
-"""`python -m tests.golden.pdf write` makes the expected texts again; read the difference, and look at the pages.
-
-`python -m worker.pdf < tests/golden/pdf/CASE/tableau.json > case.pdf` draws a case.
-"""
-
+"""`python -m tests.golden.pdf write` makes the expected texts again; read the difference, and look at the pages."""
 import sys
 
 from tests.golden.pdf.cases import EXPECTED, FOLDERS, HEARD, extract, hear

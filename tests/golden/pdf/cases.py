@@ -1,24 +1,37 @@
 """A case is a folder: a tableau as the preview reads it, the text that must be on each page; of one, what is heard."""
 
 import tempfile
+from dataclasses import replace
 from io import BytesIO
 from pathlib import Path
 
+from pydantic import ConfigDict, TypeAdapter
 from pypdf import PdfReader
 
 from tests.parts.pdf import read_aloud
-from worker.pdf.__main__ import read_tableau
+from worker.domain.tableau.model import Tableau
 from worker.pdf.render import render_tableau
 
 FOLDERS = sorted(path.parent for path in Path(__file__).parent.glob("*/tableau.json"))
 EXPECTED = "texte.txt"
 HEARD = "lecture.txt"
+_TABLEAUX = TypeAdapter(list[Tableau], config=ConfigDict(extra="forbid", strict=True))
+
+
+def read_tableau(folder: Path) -> Tableau:
+    """The tableau of a case; its lines may be read again, where pydantic makes them while they are read."""
+    (tableau,) = _TABLEAUX.validate_json(b"[" + (folder / "tableau.json").read_bytes() + b"]")
+    sections = [
+        replace(section, parties=tuple(replace(it, lignes=tuple(it.lignes)) for it in section.parties))
+        for section in tableau.sections
+    ]
+    return replace(tableau, sections=tuple(sections))
 
 
 def draw(folder: Path, file: Path) -> Path:
     """Draw a case there."""
     with file.open("wb") as sink:
-        render_tableau(read_tableau((folder / "tableau.json").read_bytes()), sink)
+        render_tableau(read_tableau(folder), sink)
     return file
 
 
@@ -31,7 +44,7 @@ def hear(folder: Path) -> str:
 def extract(folder: Path) -> str:
     """The text of each page, under its number; only the ends of lines are trimmed."""
     sink = BytesIO()
-    render_tableau(read_tableau((folder / "tableau.json").read_bytes()), sink)
+    render_tableau(read_tableau(folder), sink)
     pages = []
     for number, page in enumerate(PdfReader(sink).pages, start=1):
         lines = [line.rstrip() for line in page.extract_text().splitlines()]
