@@ -1,4 +1,5 @@
 """`python -m tests.golden.pdf write` makes the expected texts again; read the difference, and look at the pages."""
+
 import sys
 
 from tests.golden.pdf.cases import EXPECTED, FOLDERS, HEARD, extract, hear
