@@ -35,6 +35,8 @@ base=$(sed -n 's/^PYTHON_IMAGE=//p' .env | tail -n 1)
 for name in "${base:-$(sed -n 's/^ARG PYTHON_IMAGE=//p' Dockerfile | head -n 1)}" $(MODULE_IMAGE=$image docker compose config --images | sort -u); do
     docker image inspect --format "$(date -u +%FT%TZ) $name {{.Id}} {{range .RepoDigests}}{{.}} {{end}}" "$name" 2>/dev/null || true
 done >>var/images.txt
+# A setting or a database that this release refuses is said here, while everything still runs.
+MODULE_IMAGE=$image docker compose run --rm -T --no-deps migrate python -m worker migrate --check
 sh deploy/stop.sh
 set_in_env MODULE_IMAGE_BEFORE "$running"
 set_in_env MODULE_BACKUP_BEFORE "$backup"

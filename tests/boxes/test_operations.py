@@ -143,11 +143,12 @@ def test_from_the_last_release_to_this_one_under_load_nothing_is_lost_and_the_ba
     document = (host.folder / "docs" / "operations.md").read_text("utf-8")
     for block in [*BLOCK.finditer(document)][:2]:
         host.run(block["commands"])
-    for name in host.folder.iterdir():  # what an operator does with a new checkout: `var` and `.env` stay
-        if name.name not in ("var", ".env", "liste.csv"):
-            shutil.rmtree(name) if name.is_dir() else name.unlink()
-    _check_out(host.folder)
+    _change_files(host.folder)
     before = host.run("docker compose ps --format '{{.Image}}' web").strip()
+    refused = host.run("sh deploy/upgrade.sh", check=False)
+    assert "PREFECTURE_WEB_KNOWN_BY" in refused, "a setting that is gone"
+    host.healthy()
+    host.run("sed --in-place /WEB_KNOWN_BY/d var/prefecture.env", what="nothing was stopped")
     (host.folder / "load.py").write_text(LOAD)
     host.run(
         f"""
@@ -166,17 +167,29 @@ def test_from_the_last_release_to_this_one_under_load_nothing_is_lost_and_the_ba
     assert away < 60
     host.wait_for("SELECT count(*) FROM derniers_exports WHERE source = '/essai' AND status = 'ready'", "450")
     host.wait_for("SELECT count(DISTINCT file_name) FROM derniers_exports WHERE source = '/essai'", "450")
-    _go_back(host, before)
+    _go_back(host, before, releases[0])
     host.run(
         "docker compose down --volumes; docker images --quiet prefecture | sort -u | xargs docker image rm --force"
     )
     shutil.rmtree(host.folder)
 
 
-def _go_back(host: Installation, image: str) -> None:
+def _change_files(folder: Path, commit: str = "") -> None:
+    """Put the files of another release in place of those of this one; `var` and `.env` stay."""
+    for name in folder.iterdir():
+        if name.name not in ("var", ".env", "liste.csv", "load.py"):
+            shutil.rmtree(name) if name.is_dir() else name.unlink()
+    _check_out(folder, commit)
+
+
+def _go_back(host: Installation, image: str, release: str) -> None:
     """To a release that does not work on the new schema: the backup comes back, and files are made again."""
     refused = host.run("sh deploy/rollback.sh", check=False)
     assert "rollback.sh --restore" in refused
+    script = (host.folder / "deploy" / "rollback.sh").read_text()
+    _change_files(host.folder, release)
+    (host.folder / "deploy" / "rollback.sh").write_text(script)
+    (host.folder / "load.py").write_text(LOAD.replace('"exploitant." + key', "key"))
     host.run("sh deploy/rollback.sh --restore", what="rollback")
     assert host.run("docker compose ps --format '{{.Image}}' web").strip() == image
     host.healthy()

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 @click.command
-def migrate() -> None:
+@click.option("--check", is_flag=True, help="Dire si cette version peut prendre la suite, sans rien changer.")
+def migrate(*, check: bool) -> None:
     """Préparer ou mettre à jour la base.
 
     Les communes du Code officiel géographique qui manquent sont ajoutées ; les listes que d'autres règles avaient
@@ -35,6 +36,11 @@ def migrate() -> None:
 
     with worker_database() as engine:
         before, newest = migrations.current_revision(engine)
+        if check:
+            with engine.connect() as connection:
+                migrations.require_migratable(connection)
+            click.echo(f"Base de données : {before or 'vide'} ; cette version la mène à {newest}.")
+            return
         migrations.migrate(engine)
         with engine.begin() as connection:
             added = load_reference(connection)

@@ -186,17 +186,29 @@ def migrate(engine: Engine) -> None:
         is_server = connection.dialect.name == "postgresql"
         if is_server:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({_LOCK})")
-        found = _revision(connection)
+        found = require_migratable(connection)
         if found is not None and found > newest():
-            if is_usable(connection):
-                return
-            raise ConfigurationError(
-                "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
-            )
+            return
         if found != newest():
             _upgrade(connection, found)
         if is_server:
             grant(connection)
+
+
+def require_migratable(connection: Connection) -> str | None:
+    """The revision of a database that `migrate` takes, and changes nothing; None for an empty one.
+
+    Raises:
+        ConfigurationError: as `migrate`.
+    """
+    found = _revision(connection)
+    if found is not None and found > newest() and not is_usable(connection):
+        raise ConfigurationError(
+            "la base a été mise à jour par une version plus récente de ce logiciel : employez celle-là"
+        )
+    if found is not None and found < ScriptDirectory.from_config(_config(connection)).get_bases()[0]:
+        _require_known(found)
+    return found
 
 
 def _upgrade(connection: Connection, found: str | None) -> None:
@@ -209,7 +221,6 @@ def _upgrade(connection: Connection, found: str | None) -> None:
         connection.execute(text("ALTER TABLE alembic_version ADD COLUMN works_with VARCHAR(4)"))
     else:
         if found < directory.get_bases()[0]:
-            _require_known(found)
             command.stamp(config, "base", purge=True)
         command.upgrade(config, "head")
     replace_views_and_functions(connection)
