@@ -48,7 +48,7 @@ docker compose exec -T database psql --username=postgres --quiet --file=/docker-
 docker compose up --detach
 
 for try in $(seq 60); do
-    waiting=$(docker compose ps --all --format '{{.Service}} {{.State}} {{.Health}}' | grep -v -e ' healthy$' -e '^migrate exited' || true)
+    waiting=$(docker compose ps --all --format '{{.Service}} {{.State}} {{.Health}}' | grep -v -e ' healthy$' -e '^migrate exited' -e '^command ' || true)
     [ -n "$waiting" ] || { echo "upgrade.sh: $image runs, and is healthy" && exit 0; }
     sleep 2
 done
