@@ -43,7 +43,8 @@ def copy_libreville(connection: Connection, commune: str, nom: str, copies: int 
 def _copying(model: type[Base]) -> TextClause:
     table = model.__tablename__
     columns = [column.name for column in model.__table__.columns if column.name not in {"id", "code_commune"}]
-    copied = ", ".join("prenoms || ' ' || translate(copy::text, '0123456789', 'ABCDEFGHIJ')" if column == "prenoms" else column for column in columns)
+    named = "prenoms || ' ' || translate(copy::text, '0123456789', 'ABCDEFGHIJ')"  # a digit in a name blocks
+    copied = ", ".join(named if column == "prenoms" else column for column in columns)
     return text(
         f"INSERT INTO {table} (code_commune, {', '.join(columns)}) SELECT :there, {copied} FROM {table} "  # noqa: S608
         f"CROSS JOIN generate_series(1, :times) AS copy WHERE code_commune = :here{_WHOLE.get(table, '')}"
