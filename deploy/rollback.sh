@@ -29,6 +29,10 @@ if [ "$is_too_new" = t ]; then
         --no-owner --role=prefecture --no-privileges <"$backup"
     echo "rollback.sh: the database of $backup is back; the one that it replaced is in $left"
 fi
+# What each account may do at the broker, as the files of that release say.
+sh deploy/broker/definitions.sh deploy/broker/definitions.json var/secrets |
+    docker compose exec -T broker sh -c \
+        'umask 077; cat >/tmp/definitions.json; rabbitmqctl --quiet import_definitions /tmp/definitions.json'
 sed -i "s|^MODULE_IMAGE=.*|MODULE_IMAGE=$before|" .env
 docker compose up --detach # its `migrate` gives the accounts their rights
 echo "rollback.sh: $before runs"

@@ -45,6 +45,10 @@ set_in_env MODULE_IMAGE "$image"
 # A release may bring an account: its password first, by the secret that the new container sees.
 docker compose up --detach --wait database
 docker compose exec -T database psql --username=postgres --quiet --file=/docker-entrypoint-initdb.d/accounts.sql
+# And what each account may do at the broker, which keeps running.
+sh deploy/broker/definitions.sh deploy/broker/definitions.json var/secrets |
+    docker compose exec -T broker sh -c \
+        'umask 077; cat >/tmp/definitions.json; rabbitmqctl --quiet import_definitions /tmp/definitions.json'
 docker compose up --detach
 
 for try in $(seq 60); do
