@@ -249,7 +249,7 @@ class RequestRefused(Published):
 
 
 class EcheanceNear(Published):
-    """A day of the electoral calendar comes near in a commune, where somebody wants to be reminded of it."""
+    """A day of the electoral calendar comes near in a commune, for recipients who subscribed to reminders."""
 
     EVENT_TYPE: ClassVar[str] = EVENT_ECHEANCE_NEAR
 

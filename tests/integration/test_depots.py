@@ -22,14 +22,14 @@ NAMED = "Rejet : Mme INVENTEE Zélie, adresse absente."
 
 
 def _is_accepted(request: RowMapping) -> bool:
-    assert request["notified_at"] is not None, "nobody is mailed about it"
+    assert request["notified_at"] is not None, "no mail is sent about it"
     assert request["code_commune"] == "13900"
     return bool(request["outcome"] == "accepted")
 
 
 def _refusal(request: RowMapping) -> str:
     assert request["outcome"] == "refused"
-    assert request["notified_at"] is not None, "nobody is mailed about it"
+    assert request["notified_at"] is not None, "no mail is sent about it"
     return str(request["reason"])
 
 

@@ -376,7 +376,7 @@ def test_an_event_decides_once(desk: MouvementsDesk, tableaux: TableauDesk) -> N
     again = _answer(tableaux, found.id, decision="two_persons")
     assert again["outcome"] == "refused"
     assert "a déjà été tranché : même personne, le " in again["reason"]
-    assert again["notified_at"] is not None, "nobody is mailed about it"
+    assert again["notified_at"] is not None, "no mail is sent about it"
     elsewhere = _answer(tableaux, found.id, commune=VOISINE)
     assert elsewhere["reason"] == f"Doute n° {found.id} inconnu : voyez ceux qui sont ouverts, page « Doutes »."
 

@@ -45,12 +45,12 @@ def _note(desk: DepotsDesk, kind: str, by: str = AGENT, **fields: Any) -> RowMap
 
 def _accepted(request: RowMapping) -> None:
     assert (request["outcome"], request["reason"]) == ("accepted", "")
-    assert request["notified_at"] is not None, "nobody is mailed about it"
+    assert request["notified_at"] is not None, "no mail is sent about it"
 
 
 def _refusal(request: RowMapping) -> tuple[str, str]:
     assert request["outcome"] == "refused"
-    assert request["notified_at"] is not None, "nobody is mailed about it"
+    assert request["notified_at"] is not None, "no mail is sent about it"
     return request["code"], request["reason"]
 
 

@@ -1,6 +1,6 @@
 """The housekeeping of the notifier's process: the sweep, the plan of reminders and the purge, each now and then.
 
-It has a thread of its own: however long a purge takes, nobody is notified later for it. The thread does one step of
+It has a thread of its own: however long a purge takes, no notification is later for it. The thread does one step of
 each chore that is due, in turn, so that a purge of a thousand files does not keep the sweep waiting either.
 """
 
