@@ -235,8 +235,8 @@ def test_what_a_killed_process_held_is_claimed_again(queue: Queue) -> None:
 
 
 def test_what_was_given_up_is_kept_for_ninety_days_and_named(queue: Queue) -> None:
-    queue.add(mail(1), mail(2), NewWork("wash", "volume:exports"))  # type: ignore[arg-type]
-    queue.bury(queue.claim()[0])
+    queue.add(NewWork(WorkKind.EVENT, "request:1"), mail(2), NewWork("wash", "volume:exports"))  # type: ignore[arg-type]
+    queue.bury(queue.claim(kind=WorkKind.EVENT)[0])
     with queue.engine.begin() as connection:
         assert find_faults(connection) == ["1 abandonnés", "1 de nature inconnue", "2 dont l'objet a disparu"]
         assert (sweep(connection), sweep(connection, days=-1)) == (0, 1)

@@ -1958,7 +1958,7 @@ IMPORT = [
     ),
     Mutant(
         "recall-told-too-early",
-        "Export.recall_id.in_(ids), Request.notified_at.is_(None)",
+        "Export.recall_id.in_(ids), or_(*is_silent)",
         "Export.recall_id.in_(ids), Request.id.is_(None)",
         ("test_nobody_learns_last_that_it_is_ready",),
     ),

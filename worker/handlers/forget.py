@@ -69,6 +69,7 @@ from worker.registre.models import (
 )
 from worker.registre.protections import Protege
 from worker.registre.versions import BATCH, is_shown
+from worker.work.models import Work
 from worker.writers.electeurs_file import LISTE_FORMATS
 
 _WINDOW = 4_000
@@ -611,12 +612,13 @@ _NOBODY: Mapping[type[Any], Mapping[str, Any]] = {
     Agent: {"name": "", "code_commune": "", "email": ""},
     AuditWord: {"pseudonym": "", "salt": "", "kind": "", "words": "", "code_commune": ""},
     Recipient: {"id": "", "code_commune": "", "channel": "", "address": ""},
+    Work: {"kind": "", "subject": ""},
 }
 """A row of each table that may be left empty: of an empty table PostgreSQL keeps the statistics for ever."""
 
 _SEARCHED: tuple[type[Any], ...] = (
     *(Electeur, MouvementRegistre, Homonym, Protection, Depot, Recall, Request, Preview, Import, ImportListe, Parked),
-    *(Agent, Recipient, Notification, AuditWord, Export, Publication, Doubt),
+    *(Agent, Recipient, Notification, AuditWord, Export, Publication, Doubt, Work),
 )
 
 
@@ -641,5 +643,5 @@ def _leave_no_copy(engine: Engine) -> None:
                 connection.execute(insert(table).values(nobody))
             connection.execute(text(f'ANALYZE "{table.__tablename__}"'))
             if nobody:
-                is_nobody = AuditWord.pseudonym == "" if table is AuditWord else table.code_commune == ""
-                connection.execute(delete(table).where(is_nobody))
+                name = {AuditWord: "pseudonym", Work: "kind"}.get(table, "code_commune")
+                connection.execute(delete(table).where(getattr(table, name) == ""))

@@ -1,15 +1,16 @@
 """Publishes events: the reply to each event, the end of each file and request, recalls, deadlines and progress."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import NamedTuple
 
 import structlog
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, or_, select
 from sqlalchemy.orm import Session
 
 from schemas.vocabulary import UNFINISHED, ExportStatus, RequestOutcome
+from worker.arrivals import Preview
 from worker.error_policy import until_next_try
 from worker.errors import EventsDelayedError
 from worker.exports.models import Export, Recall, Request
@@ -28,12 +29,12 @@ from worker.notifier.messages.events import (
 from worker.notifier.messages.request import RequestReport
 from worker.notifier.models import Reminder, ReminderEcheance
 from worker.notifier.notices import Today, deadline_of, keys_of, read_recalled, read_reports, today_in
-from worker.notifier.recipients import delay_or_bury, delay_recalls, finish_and_note
+from worker.notifier.recipients import delay_recalls, finish_and_note
 from worker.work.models import About, WorkKind, subject_of
 from worker.work.queue import Claim, NewWork, add, release
 
 PROGRESS_SECONDS = 1.0
-FAILED, AWAY = "événement impossible à écrire : voir le journal du notificateur", "courtier RabbitMQ injoignable"
+AWAY = "courtier RabbitMQ injoignable"
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -85,13 +86,7 @@ class EventPublishing:
             outgoing = []
             for claim in claims:
                 report = read.reports.get(claim.subject_id) if claim.about is About.REQUEST else None
-                one = _Outgoing(claim, report.request if report else None)
-                try:
-                    one.events = self._events(claim, read)
-                except Exception:
-                    log.exception("event_failed", kind=claim.kind, subject=claim.subject)
-                    one.is_failed = True
-                outgoing.append(one)
+                outgoing.append(_Outgoing(claim, report.request if report else None, self._events(claim, read)))
         return outgoing
 
     def _say(self, events: Sequence[AnsweredEvent]) -> int:
@@ -100,9 +95,9 @@ class EventPublishing:
             return 0
         try:
             self._publish(events)
-        except Exception as trouble:
+        except EventsDelayedError as trouble:
             log.warning("event_delayed", exc_info=True)
-            return trouble.left if isinstance(trouble, EventsDelayedError) else 0
+            return trouble.left
         return len(events)
 
     def _note_published(self, one: "_Outgoing") -> None:
@@ -149,8 +144,7 @@ class _Outgoing:
 
     claim: Claim
     request: Request | None
-    events: list[AnsweredEvent] = field(default_factory=list)
-    is_failed: bool = False
+    events: Sequence[AnsweredEvent]
     is_published: bool = False
 
 
@@ -182,9 +176,7 @@ def _record(session: Session, outgoing: Sequence[_Outgoing]) -> None:
     done = []
     for one in outgoing:
         claim, connection = one.claim, session.connection()
-        if one.is_failed:
-            delay_or_bury(session, claim, FAILED)
-        elif claim.kind is WorkKind.PROGRESS:
+        if claim.kind is WorkKind.PROGRESS:
             if one.request and one.request.completed_at is None:
                 release(connection, claim, PROGRESS_SECONDS, counts=False)
             else:
@@ -211,11 +203,13 @@ def publish_events_again(connection: Connection, account: str, since: datetime) 
         works.append(NewWork(WorkKind.EVENT, subject_of(About.REQUEST, file.request_id), file.part, _LANE_AGAIN))
         if file.recall_id is not None:
             works.append(NewWork(WorkKind.EVENT, subject_of(About.RECALL, file.recall_id), str(file.id), _LANE_AGAIN))
-    asked_for_files = select(Export.request_id).join(Request).where(*mine)
-    with_files = set(connection.scalars(asked_for_files))
+    of_imports = select(Preview.import_request_id).where(Preview.import_request_id.is_not(None))
+    ends = [select(Export.request_id), select(Preview.request_id), of_imports]
+    has_end = or_(*(Request.id.in_(of_rows) for of_rows in ends))
+    with_end = set(connection.scalars(select(Request.id).where(*mine, has_end)))
     for request in requests:
         is_over = request.completed_at is not None and request.outcome != RequestOutcome.REFUSED
-        if is_over and request.id in with_files:
+        if is_over and request.id in with_end:
             works.append(NewWork(WorkKind.EVENT, subject_of(About.REQUEST, request.id), "", _LANE_AGAIN))
     add(connection, works, again=True)
     return len(works)

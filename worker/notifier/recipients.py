@@ -4,7 +4,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from uuid import uuid4
 
 import structlog
-from sqlalchemy import ColumnElement, Connection, Engine, String, and_, cast, delete, literal, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, String, and_, case, cast, delete, literal, or_, select, update
 from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from common.logs import request_keys
@@ -26,6 +26,9 @@ TOO_LATE = "échéance passée avant l'envoi"
 
 _NOTIFIES = (WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL, WorkKind.MESSAGE)
 """The kinds of work that notify of the end of a request."""
+
+_BEFORE_RECALLS = (WorkKind.EVENT, WorkKind.RECIPIENTS)
+"""Works of a request that come before those of the recall of its files."""
 
 log = structlog.stdlib.get_logger(__name__)
 
@@ -73,9 +76,11 @@ def delay_or_bury(session: Session, claim: Claim, reason: str) -> None:
 
 
 def bury_and_note(session: Session, claim: Claim, reason: str) -> None:
-    """Give a work up; its request counts as notified when nothing else is open."""
+    """Give a work up, and end the row of its message; its request counts as notified when nothing else is open."""
     ids = _lock_requests(session, [claim])
-    bury(session.connection(), claim, reason)
+    if bury(session.connection(), claim, reason) and claim.kind in (WorkKind.MAIL, WorkKind.MESSAGE):
+        is_it = column_of(claim.about) == claim.subject_id, Notification.recipient == claim.part
+        session.execute(update(Notification).where(*is_it).values(ended_at=utc_now(), refusal=reason))
     note_notified(session, ids)
 
 
@@ -144,15 +149,16 @@ def _message_work(claim: Claim, recipient: str, channel: Channel) -> NewWork:
 
 
 def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
-    """Release the works of recalls whose files are in requests that were not notified yet; the other works.
+    """Release the works of recalls whose files are in requests with events still to publish; the other works.
 
-    Otherwise a recipient would read last that such a file is ready.
+    Otherwise a program would hear last that such a file is ready. A mail is worded when it is sent, and says it then.
     """
     ids = {claim.subject_id for claim in claims if claim.about is About.RECALL}
     if not ids:
         return [*claims]
     files = select(Export.recall_id).join(Request, Request.id == Export.request_id).distinct()
-    early = set(session.scalars(files.where(Export.recall_id.in_(ids), Request.notified_at.is_(None))))
+    is_silent = Request.completed_at.is_(None), has_open(About.REQUEST, Request.id, _BEFORE_RECALLS)
+    early = set(session.scalars(files.where(Export.recall_id.in_(ids), or_(*is_silent))))
     waiting = [it for it in claims if it.about is About.RECALL and it.subject_id in early]
     for claim in waiting:
         release(session.connection(), claim, until_next_try(claim.waits), counts=False)
@@ -177,7 +183,7 @@ def mask_addresses(connection: Connection, condition: ColumnElement[bool]) -> No
     told = and_(condition, Notification.ended_at.is_not(None))
     addresses = select(Notification.recipient).where(told)
     connection.execute(delete(Work).where(Work.part.in_(addresses), Work.state == WorkState.DEAD))
-    values = {"address": ERASED, "recipient": unique, "refusal": ""}
+    values = {"address": ERASED, "recipient": unique, "refusal": case((Notification.refusal != "", ERASED), else_="")}
     connection.execute(update(Notification).where(told).values(values))
 
 

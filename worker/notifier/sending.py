@@ -21,7 +21,14 @@ from worker.notifier.channels.delivery import (
 )
 from worker.notifier.models import Notification
 from worker.notifier.notices import Notice, Notices
-from worker.notifier.recipients import TOO_LATE, bury_and_note, column_of, finish_and_note, read_addressees
+from worker.notifier.recipients import (
+    TOO_LATE,
+    bury_and_note,
+    column_of,
+    finish_and_note,
+    mask_addresses,
+    read_addressees,
+)
 from worker.work.queue import Claim, release
 
 REMOVED = "destinataire retiré"
@@ -78,8 +85,9 @@ class SendMessage:
 
     def _send(self, claim: Claim, due: _Due) -> None:
         if due.notice is None or due.addressee is None:
-            reason = REMOVED if due.addressee is None else TOO_LATE
-            self._end(claim, due.row, attempts=claim.starts - 1, refusal=reason)
+            is_removed = due.addressee is None
+            reason = REMOVED if is_removed else TOO_LATE
+            self._end(claim, due.row, is_removed=is_removed, attempts=claim.starts - 1, refusal=reason)
             return
         try:
             self._senders[due.addressee.channel].send(due.notice.message, due.addressee, due.row.message_id)
@@ -93,12 +101,23 @@ class SendMessage:
             log.info("message_sent")
             self._end(claim, due.row, attempts=claim.starts, sent_at=utc_now(), refusal="")
 
-    def _end(self, claim: Claim, row: Notification, *, gone: str = "", **values: Any) -> None:  # noqa: ANN401 — columns
+    def _end(
+        self,
+        claim: Claim,
+        row: Notification,
+        *,
+        gone: str = "",
+        is_removed: bool = False,
+        **values: Any,  # noqa: ANN401 — columns
+    ) -> None:
         def record(session: Session) -> None:
             _write(session, row, ended_at=utc_now(), **values)
             if gone:
                 _disable(session, gone)
             finish_and_note(session, [claim])
+            if is_removed and row.channel == Channel.MAIL:  # the agent's other messages were masked at the removal
+                mask_addresses(session.connection(), Notification.id == row.id)
+                _write(session, row, refusal=REMOVED)
 
         self._commit(record)
 
@@ -111,7 +130,7 @@ class SendMessage:
 
         def record(session: Session) -> None:
             if is_over:
-                _write(session, row, ended_at=utc_now(), refusal=reason, **values)
+                _write(session, row, **values)
                 bury_and_note(session, claim, reason)
                 return
             _write(session, row, **values)

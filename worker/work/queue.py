@@ -294,10 +294,14 @@ def count_works(connection: Connection) -> list[WorkTally]:
 
 
 def find_faults(connection: Connection) -> list[str]:
-    """In French: works that were given up, of an unknown kind, or about a row that is gone."""
+    """In French: works that were given up, of an unknown kind, or about a row that is gone.
+
+    A message that was given up is the recipient's trouble: the page « Messages » shows it to the clerk.
+    """
+    is_ours = Work.kind.not_in([WorkKind.MAIL, WorkKind.MESSAGE])
     given_up, unknown = (
         connection.scalar(select(func.count()).select_from(Work).where(condition)) or 0
-        for condition in (_is(WorkState.DEAD), Work.kind.not_in(list(WorkKind)))
+        for condition in (_is(WorkState.DEAD) & is_ours, Work.kind.not_in(list(WorkKind)))
     )
     known = [Work.subject.startswith(f"{about}:") & _has_subject(about) for about in About]
     gone = connection.scalar(select(func.count()).select_from(Work).where(~or_(*known), is_open())) or 0
