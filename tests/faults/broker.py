@@ -8,6 +8,7 @@ from tests.faults.fault import fault
 from tests.faults.jobs import catch_a_job, jobs_held
 from tests.faults.stage import Stage
 from tests.parts.rabbitmq import RabbitNode
+from worker.messaging.queues import add_account_queues, open_channel, remove_account_queues
 
 _PATIENCE_MS = 1000
 _OUT_OF_PATIENCE = f"Timeout value used: {_PATIENCE_MS} ms"
@@ -67,6 +68,9 @@ def quorum(stage: Stage) -> Iterator[None]:
     """The server's default type may be quorum: they have rules of their own."""
     vhost = quote(stage.vhost, safe="")
     stage.broker.management.request("PUT", f"/vhosts/{vhost}", {"default_queue_type": "quorum"})
+    with open_channel(stage.town.amqp_url) as channel:  # declared by the stage, before the type was changed
+        remove_account_queues(channel, stage.town.account)
+    add_account_queues(stage.town.amqp_url, stage.town.account)
     with _interval(stage.broker, "quorum_tick_interval", 200, usual=5_000):
         yield
     types = {it["type"] for it in stage.broker.management.request("GET", f"/queues/{vhost}?disable_stats=true")}

@@ -6,7 +6,7 @@ from tests.faults.fault import fault
 from tests.faults.stage import Stage
 from worker.demo.libreville import LIBREVILLE
 
-_POSTPONED = "SELECT count(*) FROM work WHERE kind = 'mail' AND waits > 0"
+_POSTPONED = "SELECT count(*) FROM work WHERE kind = 'mail' AND state = 'due' AND starts + waits > 0"
 _DELAY_SECONDS = 600
 _ADJOINT = "adjoint@libreville.example"
 

@@ -87,6 +87,10 @@ def declare_account(channel: Any, account: str, *, is_bulk: bool) -> str:  # noq
     return queue
 
 
+def _find_queue(channel: Any, queue: str) -> None:  # noqa: ANN401 — pika's
+    channel.queue_declare(queue, passive=True)
+
+
 class GuardedConsumer(_RabbitmqConsumer):
     """Reads one queue; a consumer of requests also reads the queue of each account, on the same channel."""
 
@@ -94,6 +98,7 @@ class GuardedConsumer(_RabbitmqConsumer):
         super().__init__(broker, queue_name, prefetch, timeout)  # type: ignore[no-untyped-call]
         if queue_name in INGEST_ACTORS:
             self.iterator = self._from_accounts(timeout / 1000)
+            self._refusals: dict[str, str] = {}
         self.iterator = self._without_poison(self.iterator)
         self._sender = self._reply_to = ""
         self._again = _AGAIN_SECONDS
@@ -178,20 +183,31 @@ class GuardedConsumer(_RabbitmqConsumer):
     def _consume_accounts(self, consumed: dict[str, str], add: Callable[..., None]) -> None:
         """Declare and consume the queues of accounts that have none here: new ones, and those whose queue was lost.
 
-        An account whose queue cannot be declared is logged and left out; it must not stop the others.
+        A queue that exists with other arguments (`default_queue_type` was changed) is read as it is. An account whose
+        queue cannot be reached is left out; it must not stop the others. The log names each reason once.
         """
         tags, is_bulk = set(self.channel.consumer_tags), self.queue_name == QUEUE_REQUESTS_BULK
         for account in sorted(self.broker.list_accounts()):
             if consumed.get(account) in tags:
                 continue
-            channel = self.connection.channel()
-            try:
-                queue = declare_account(channel, account, is_bulk=is_bulk)
-            except ChannelClosedByBroker as error:
-                log.warning("account_queue_refused", account=account, reason=error.reply_text)
-            else:
-                channel.close()
+            queue = account_queue(account, is_bulk=is_bulk)
+            declare = partial(declare_account, account=account, is_bulk=is_bulk)
+            reason = self._refusal(declare)
+            if reason and reason != self._refusals.get(account):
+                log.warning("account_queue_refused", account=account, reason=reason)
+            self._refusals[account] = reason
+            if not reason or not self._refusal(partial(_find_queue, queue=queue)):
                 consumed[account] = self.channel.basic_consume(queue, add)
+
+    def _refusal(self, declare: Callable[[Any], object]) -> str:
+        """Declare a queue on a channel of its own; return why the broker refuses, or an empty text."""
+        channel = self.connection.channel()
+        try:
+            declare(channel)
+        except ChannelClosedByBroker as error:
+            return str(error.reply_text)
+        channel.close()
+        return ""
 
     def _without_poison(self, deliveries: Iterator[RawDelivery]) -> Generator[RawDelivery, None, None]:
         for method, properties, body in deliveries:
