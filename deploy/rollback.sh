@@ -30,6 +30,7 @@ if [ "$is_too_new" = t ]; then
     echo "rollback.sh: the database of $backup is back; the one that it replaced is in $left"
 fi
 # What each account may do at the broker, as the files of that release say.
+docker compose up --detach --wait broker
 sh deploy/broker/definitions.sh deploy/broker/definitions.json var/secrets |
     docker compose exec -T broker sh -c \
         'umask 077; cat >/tmp/definitions.json; rabbitmqctl --quiet import_definitions /tmp/definitions.json'

@@ -46,6 +46,7 @@ set_in_env MODULE_IMAGE "$image"
 docker compose up --detach --wait database
 docker compose exec -T database psql --username=postgres --quiet --file=/docker-entrypoint-initdb.d/accounts.sql
 # And what each account may do at the broker, which keeps running.
+docker compose up --detach --wait broker
 sh deploy/broker/definitions.sh deploy/broker/definitions.json var/secrets |
     docker compose exec -T broker sh -c \
         'umask 077; cat >/tmp/definitions.json; rabbitmqctl --quiet import_definitions /tmp/definitions.json'

@@ -235,9 +235,9 @@ def test_going_back_restores_the_backup_only_where_it_must_and_is_asked_to(
     if is_refused:
         assert not any("stop" in call or "DROP" in call for call in calls)
     elif is_too_new == "t":
-        assert steps == ["DROP DATABASE", "pg_restore", "up --detach"]
+        assert steps == ["DROP DATABASE", "pg_restore", "up --detach", "up --detach"], "the broker, then the rest"
         assert (tmp_path / "restored").read_text() == "the database of before"
         (left,) = (tmp_path / "var" / "backups").glob("*-rollback.dump")
         assert (left.read_text(), left.stat().st_mode & 0o777) == ("now\n", 0o600)
     else:
-        assert steps == ["up --detach"]
+        assert steps == ["up --detach"] * 2
