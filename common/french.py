@@ -108,16 +108,6 @@ def format_size(size: int | None) -> str:
     return f"{text}{NBSP}{_SIZES[unit]}"
 
 
-def format_duration(seconds: float) -> str:
-    """To a minute: `moins d'une minute`, `4 min`, `2 h 05`."""
-    minutes = round(seconds / _MINUTE)
-    if minutes == 0:
-        return "moins d'une minute"
-    if minutes < _MINUTE:
-        return f"{minutes}{NBSP}min"
-    return f"{minutes // 60}{NBSP}h{NBSP}{minutes % 60:02}"
-
-
 def format_elapsed(seconds: float) -> str:
     """To a second while it is short: `moins d'une seconde`, `8 s`, `3 min 20 s`, `2 h 05 min`."""
     whole = round(seconds)

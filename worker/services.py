@@ -8,6 +8,7 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from schemas.vocabulary import Liste, Severity
+from worker import limits
 from worker.arrivals import Arrivals
 from worker.doorbell import EnqueueAny
 from worker.exports.storage import Storage
@@ -32,8 +33,8 @@ class Services:
     is_embedded: bool = False
     """One process without a broker: who sends sits at this computer, and there is no account to prove it."""
     ruined_values: Severity = Severity.BLOCKING
-    quota: int = 500
-    quota_bulk: int = 50_000
+    quota: int = limits.QUOTA
+    quota_bulk: int = limits.QUOTA_BULK
     """Requests that may wait, of one commune by one account; and of one account's batches."""
     met: set[str] = field(default_factory=set)
     """The codes of what this process gave rows back for, since the last file that it made."""

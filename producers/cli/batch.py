@@ -49,6 +49,7 @@ def ask_one_or_many(
         return ask(build, commune=commune, **given)
     if given["wait"]:
         raise click.UsageError(f"--wait est pour une commune ; le lot se suit par « exports --batch {batch} »", context)
+    del given["wait"], given["timeout"]
     return _ask_each(build, str(batch), read_communes(communes_file), **given)
 
 
@@ -60,15 +61,13 @@ def _ask_each(
     requested_by: str | None,
     dry_run: bool,
     as_json: bool,
-    wait: bool,
-    timeout: float,  # noqa: ARG001 — click's
     **fields: Any,  # noqa: ANN401 — click's
 ) -> ExitCode:
     settings = load_settings()
     fields |= {"bulk": True, "requested_by": requested_by or default_requested_by(), "source": settings.source}
     events = [put_in_batch(build(commune=commune, **fields), batch) for commune in communes]
     if dry_run:
-        return show_unsent(events, wait=wait)
+        return show_unsent(events)
     _send(events, settings.amqp_url.get_secret_value())
     if as_json:
         from producers.cli.render import print_document

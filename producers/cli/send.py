@@ -38,12 +38,15 @@ def ask(
     Its files are those of the request itself, unless `follow` says which; `judge` gives the exit code of a wait.
 
     Raises:
+        UsageError: it is to be waited for what does not leave.
         ProducerError: it was not sent, or the database went away while it was waited for.
     """
     settings = load_settings()
     event = build(**fields, requested_by=requested_by or default_requested_by(), source=settings.source)
+    if dry_run and wait:
+        raise click.UsageError("--dry-run et --wait s'excluent", click.get_current_context())
     if dry_run:
-        return show_unsent([event], wait=wait)
+        return show_unsent([event])
     if wait:
         request = _send_and_wait(event, settings, timeout, follow, quiet=as_json)
         code = judge(request)
@@ -54,14 +57,8 @@ def ask(
     return code
 
 
-def show_unsent(events: Sequence[CloudEvent], *, wait: bool) -> ExitCode:
-    """Write the events as they would leave, one a line, and send nothing.
-
-    Raises:
-        UsageError: it is to be waited for what does not leave.
-    """
-    if wait:
-        raise click.UsageError("--dry-run et --wait s'excluent", click.get_current_context())
+def show_unsent(events: Sequence[CloudEvent]) -> ExitCode:
+    """Write the events as they would leave, one a line, and send nothing."""
     for event in events:
         click.echo(event.to_bytes())
     keys = sorted({request_key("COMPTE", event.type, is_bulk=event.data.get("bulk") is True) for event in events})

@@ -58,10 +58,6 @@ class Lease:
         self._holder = holder
         self._until = until
 
-    def is_free(self) -> ColumnElement[bool]:
-        """Whether nobody holds the row, or whoever did has given no sign of life for the whole lease."""
-        return or_(self._until.is_(None), self.is_expired())
-
     def is_expired(self) -> ColumnElement[bool]:
         """Whether whoever holds the row has given no sign of life for the whole lease."""
         return and_(self._until.is_not(None), self._until <= utc_now())

@@ -228,19 +228,9 @@ def _read(event: CloudEvent, services: Services, authorization: Authorization) -
         )
     answer = reader(event, services, authorization)
     principal = authorization.principal(answer.commune, answer.requested_by)
-    match answer:
-        case Declaration():
-            return replace(answer, requested_by=principal, account=authorization.account)
-        case ExportPlan():
-            return replace(answer, requested_by=principal)
-        case Cancellation():
-            return replace(answer, requested_by=principal, account=authorization.account)
-        case PreviewOrder():
-            return replace(answer, requested_by=principal, account=authorization.account)
-        case CorrectionOrder():
-            return replace(answer, requested_by=principal, account=authorization.account)
-        case ImportOrder():
-            return replace(answer, requested_by=principal, account=authorization.account)
+    if isinstance(answer, ExportPlan):
+        return replace(answer, requested_by=principal)
+    return replace(answer, requested_by=principal, account=authorization.account)
 
 
 def _record(arrival: Arrival, services: Services, answer: Read | RefusedError) -> Sequence[AnyDoorbell]:

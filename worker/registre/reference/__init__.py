@@ -29,9 +29,6 @@ DEPARTEMENTS_NAISSANCE_SEULE = frozenset({"20", "985", "99"})
 that exist today, hence not here.
 """
 
-CODES_NAISSANCE_ALGERIE = frozenset({"91352", "92352", "93352", "94352"})
-"""Commune codes of births in Algérie before 3 July 1962: départements of Alger, Oran, Constantine, du Sud."""
-
 _ARRONDISSEMENTS = (("13055", "13201", "13216"), ("69123", "69381", "69389"), ("75056", "75101", "75120"))
 _COLLECTIVITES = frozenset({"975", "977", "978", "984", "986", "987", "988", "989"})
 _CODE_COMMUNE = re.compile(r"(?:\d{2}|2[AB])\d{3}", re.ASCII)
