@@ -7,6 +7,7 @@ import difflib
 import os
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar
 
 from pydantic import BeforeValidator, SecretStr, ValidationError
@@ -123,6 +124,13 @@ class EnvironmentSettings(BaseSettings):
         frozen=True,
         hide_input_in_errors=True,
     )
+
+    home: Path = Path("var")
+
+    @property
+    def arrivals_dir(self) -> Path:
+        """Where exports of the REU wait for the worker that imports them."""
+        return self.home / ARRIVALS
 
 
 ExplainDetail = Callable[[ErrorDetails], str]

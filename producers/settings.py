@@ -39,7 +39,6 @@ class ProducerSettings(EnvironmentSettings):
 
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
     state_url: SecretStr | None = None
-    home: Path = Path("var")
     exports_dir: Path | None = None
     source: Attribute = Field(default_factory=default_source)
 

@@ -10,7 +10,6 @@ from urllib.parse import unquote, urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, field_validator
 
 from common.settings import (
-    ARRIVALS,
     EXPORTS,
     EnvironmentSettings,
     LogFormat,
@@ -82,7 +81,6 @@ class Settings(EnvironmentSettings):
     database_url: SecretStr
     registre_url: SecretStr | None = None
     amqp_url: SecretStr = SecretStr("amqp://guest:guest@127.0.0.1:5672/%2F")
-    home: Path = Path("var")
     exports_dir: Path = Field(default_factory=lambda given: given["home"] / EXPORTS)
     log_format: LogFormat = "json"
     log_level: LogLevel = "info"
@@ -101,11 +99,6 @@ class Settings(EnvironmentSettings):
     mail_from: str = "module-prefecture@localhost"
     webhook_hosts: Words = ()
     reminder_days: ReminderDays = (10, 3)
-
-    @property
-    def arrivals_dir(self) -> Path:
-        """Where the screen puts exports of the REU."""
-        return self.home / ARRIVALS
 
     @property
     def health_dir(self) -> Path:

@@ -8,7 +8,6 @@ from urllib.parse import urlsplit
 from pydantic import BeforeValidator, Field, SecretStr, field_validator, model_validator
 
 from common.settings import (
-    ARRIVALS,
     EXPORTS,
     PREFIX,
     LogFormat,
@@ -64,11 +63,6 @@ class WebSettings(ProducerSettings):
     web_oidc_client_secret: SecretStr | None = None
     web_oidc_unverified: str = ""
     web_oidc_sirets: Words = ()
-
-    @property
-    def arrivals_dir(self) -> Path:
-        """Where exports of the REU wait for the worker that imports them."""
-        return self.home / ARRIVALS
 
     @property
     def spool_dir(self) -> Path:

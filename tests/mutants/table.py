@@ -1958,7 +1958,7 @@ IMPORT = [
     ),
     Mutant(
         "recall-told-too-early",
-        "Export.recall_id.in_(ids), or_(*is_silent)",
+        "Export.recall_id.in_(ids), is_unsaid",
         "Export.recall_id.in_(ids), Request.id.is_(None)",
         ("test_nobody_learns_last_that_it_is_ready",),
     ),
@@ -2601,7 +2601,7 @@ SECURITY = [
     ),
     Mutant(
         "retry-of-who-may-not-publish",
-        "if not self._may_publish:",
+        'if not getattr(broker, "may_publish", True):',
         "if False:",
         ("test_who_publishes_nothing_loses_nothing",),
     ),

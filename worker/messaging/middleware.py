@@ -20,7 +20,6 @@ from schemas.envelope import trace_id_of
 from worker.error_policy import conclude, is_waited_for, lacks_descriptors
 from worker.errors import DatabaseAwayError, ExhaustedError
 from worker.health import EXHAUSTED, EXHAUSTED_LOOKS, STUCK, Pulse, ThreadStarts
-from worker.messaging.broker import PrefectureBroker
 from worker.messaging.consumer import GuardedConsumer
 from worker.messaging.encoder import HANDLE_PREVIEW, INGEST_ACTORS, EventArgument
 
@@ -163,14 +162,10 @@ class SafeRetries(Retries):
     that of requests, in anybody's name. It leaves every message to the broker; the row is the truth.
     """
 
-    _may_publish = True
-
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
         """Learn which of the two this process is, before the consumers start."""
         if worker.consumer_whitelist and worker.consumer_whitelist.isdisjoint(INGEST_ACTORS):
-            self._may_publish = False
-            if isinstance(broker, PrefectureBroker):
-                broker.may_publish = False
+            broker.may_publish = False  # type: ignore[attr-defined]
 
     def after_process_message(
         self,
@@ -181,7 +176,7 @@ class SafeRetries(Retries):
         exception: BaseException | None = None,
     ) -> None:
         """Publish the retry, or fail the message: upstream would acknowledge it and lose it (its issue 545)."""
-        if not self._may_publish:
+        if not getattr(broker, "may_publish", True):
             if exception is not None:
                 _leave(message, exception)
             return

@@ -27,9 +27,6 @@ TOO_LATE = "échéance passée avant l'envoi"
 _NOTIFIES = (WorkKind.EVENT, WorkKind.RECIPIENTS, WorkKind.MAIL, WorkKind.MESSAGE)
 """The kinds of work that notify of the end of a request."""
 
-_BEFORE_RECALLS = (WorkKind.EVENT, WorkKind.RECIPIENTS)
-"""Works of a request that come before those of the recall of its files."""
-
 log = structlog.stdlib.get_logger(__name__)
 
 
@@ -157,8 +154,9 @@ def delay_recalls(session: Session, claims: Sequence[Claim]) -> list[Claim]:
     if not ids:
         return [*claims]
     files = select(Export.recall_id).join(Request, Request.id == Export.request_id).distinct()
-    is_silent = Request.completed_at.is_(None), has_open(About.REQUEST, Request.id, _BEFORE_RECALLS)
-    early = set(session.scalars(files.where(Export.recall_id.in_(ids), or_(*is_silent))))
+    is_open = has_open(About.REQUEST, Request.id, (WorkKind.EVENT, WorkKind.RECIPIENTS))
+    is_unsaid = or_(Request.completed_at.is_(None), is_open)
+    early = set(session.scalars(files.where(Export.recall_id.in_(ids), is_unsaid)))
     waiting = [it for it in claims if it.about is About.RECALL and it.subject_id in early]
     for claim in waiting:
         release(session.connection(), claim, until_next_try(claim.waits), counts=False)
