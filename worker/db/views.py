@@ -60,7 +60,8 @@ _JOURNAL = """
 SELECT a.at, coalesce((SELECT w.words FROM audit_word w WHERE w.pseudonym = a.actor), a.actor) AS actor, a.action,
        a.code_commune, a.export_id,
        coalesce((SELECT replace(a.detail, w.pseudonym, w.words) FROM audit_word w
-                 WHERE w.pseudonym = substr(a.detail, length(a.detail) - 37)), a.detail) AS detail
+                 WHERE w.pseudonym = substr(a.detail, length(a.detail) - 37)), a.detail) AS detail,
+       a.id AS line_id
 FROM audit a WHERE a.code_commune <> '' AND (a.export_id IS NOT NULL OR a.action IN (
        'doubt_decided', 'registre_imported', 'import_undone', 'import_redated', 'reunion_changed', 'scrutin_changed',
        'motifs_completed', 'bureau_described', 'protection_changed', 'wishes_changed', 'electeurs_seen',
@@ -103,7 +104,7 @@ WHERE d.decision = ''
 
 _ENVOIS = """
 SELECT n.request_id, n.code_commune, n.subject, n.kind, n.channel, n.address, n.created_at, n.sent_at, n.refusal,
-       n.attempts
+       n.attempts, n.id AS notification_id
 FROM notification n
 """
 _APERCUS = """

@@ -27,7 +27,7 @@ FILTERS = {
 PAGE = 25
 
 _NAMES = ("request_id", "subject", "kind", "channel", "address", "created_at", "sent_at", "refusal", "attempts")
-_VIEW = table("envois", column("code_commune"), *(column(name) for name in _NAMES))
+_VIEW = table("envois", column("code_commune"), column("notification_id"), *(column(name) for name in _NAMES))
 FATES = {
     "envoye": _VIEW.c.sent_at.is_not(None),
     "refuse": _VIEW.c.refusal != "",
@@ -98,7 +98,7 @@ def read_envois(
     if fate:
         conditions.append(FATES[fate])
     query = select(*(view[name] for name in _NAMES)).where(*conditions)
-    query = query.order_by(view.created_at.desc(), view.request_id.desc(), view.address)
+    query = query.order_by(view.created_at.desc(), view.notification_id.desc())
     with state.reading() as connection:
         total: int = connection.execute(select(func.count()).select_from(_VIEW).where(*conditions)).scalar_one()
         rows = connection.execute(query.limit(PAGE).offset((page - 1) * PAGE)).all()

@@ -43,11 +43,12 @@ _BEGUN = "download_begun"
 
 PAGE = 25
 
-_VIEW = table("journal", *(column(name) for name in ("at", "actor", "action", "code_commune", "export_id", "detail")))
+_NAMES = ("at", "actor", "action", "code_commune", "export_id", "detail", "line_id")
+_VIEW = table("journal", *(column(name) for name in _NAMES))
 _EXPORTS = table("derniers_exports", column("export_id"), column("label"))
 
 _ENTRIES = select(_VIEW.c.at, _VIEW.c.actor, _VIEW.c.action, _VIEW.c.export_id, _VIEW.c.detail)
-_NEWEST = _VIEW.c.at.desc(), _VIEW.c.export_id.desc()
+_NEWEST = _VIEW.c.at.desc(), _VIEW.c.line_id.desc()  # lines of one transaction share their instant
 _MOST_OF_A_FILE = 200
 
 
