@@ -335,13 +335,16 @@ def _memory(installation: Installation, service: str) -> float:
     pids = installation.run(
         f"docker compose ps --quiet {service} | xargs -I ID docker top ID -o pid | grep -v PID"
     ).split()
-    kibibytes = [
-        int(line.split()[1])
-        for pid in pids
-        for line in Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
-        if line.startswith("Pss:")
-    ]
-    return sum(kibibytes) / 1024
+    return sum(_kibibytes(pid) for pid in pids) / 1024
+
+
+def _kibibytes(pid: str) -> int:
+    """PSS of a process; 0 for one that has ended since it was listed, as a probe of health does."""
+    try:
+        lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    except (FileNotFoundError, ProcessLookupError):
+        return 0
+    return sum(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
 
 
 def _prepare(installation: Installation, mark: str, commands: str) -> str:
