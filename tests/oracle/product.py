@@ -6,7 +6,7 @@ import json
 import re
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime, time, timedelta
@@ -49,7 +49,7 @@ from tests.oracle.history import (
     Undo,
 )
 from tests.parts.databases import SqliteFiles, Template
-from tests.parts.pdf import read_aloud
+from tests.parts.pdf import read_elements
 from tests.unit.mouvement_csv import write_mouvements
 from tests.unit.reu_sample import ELECTEUR, write_reu
 from worker.access.authorization import Authorization
@@ -114,7 +114,6 @@ _COLUMNS = {
     "Motif": "motif",
 }
 _PERIOD = re.compile(r"(?:du|depuis le) (\d\d/\d\d/\d{4}),? (?:au|jusqu’au) (\d\d/\d\d/\d{4})\.")
-_CELLS = {"TH", "TD"}
 
 
 class Product:
@@ -270,7 +269,7 @@ class Product:
             **{name: day for name, day in dates.items() if day},
         )
         row = self._make(export, is_interrupted=step.is_interrupted)
-        return read_tableau(row, read_aloud(self._desk.root / self._commune.code / row["file_name"]))
+        return read_tableau(row, read_elements(self._desk.root / self._commune.code / row["file_name"]))
 
     def _make(self, export: int, *, is_interrupted: bool) -> RowMapping:
         """Make a file; interrupted, another process finds its row, and its doorbell is rung twice."""
@@ -350,24 +349,10 @@ class _Page:
         return Line(self._part, self._section, personne, **{"nationalite": "", "date": ""} | cells)
 
 
-def _elements(spoken: str) -> Iterator[tuple[str, list[str]]]:
-    """The elements that `pdfinfo -struct-text` prints, a row of a table as one, and their texts."""
-    tag, texts = "", [""]
-    for words in map(str.strip, spoken.splitlines()):
-        if words.startswith('"'):
-            texts[-1] += words[1:-1]
-        elif (name := words.split(maxsplit=1)[0].rstrip(":") if words else "") in _CELLS:
-            texts.append("")
-        elif name and not name.startswith("/"):
-            yield tag, texts
-            tag, texts = name, [""] if name != "TR" else []
-    yield tag, texts
-
-
-def read_tableau(row: RowMapping, spoken: str) -> Tableau:
+def read_tableau(row: RowMapping, elements: Iterable[tuple[str, list[str]]]) -> Tableau:
     """What a tableau by bureau says, and what its row does."""
     page = _Page()
-    for tag, texts in _elements(spoken):
+    for tag, texts in elements:
         page.read(tag, texts)
     period = next(found for note in page.notes if (found := _PERIOD.search(note)))
     first, last = (datetime.strptime(day, "%d/%m/%Y").date() for day in period.groups())  # noqa: DTZ007 — a day
