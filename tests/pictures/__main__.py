@@ -1,5 +1,6 @@
-"""Open the embedded mode on a new folder, walk LIBREVILLE's clerk through it, write what she sees to docs/pictures/."""
+"""Open the embedded mode on a new folder, walk LIBREVILLE's clerk through it, write each page to docs/pictures/."""
 
+import argparse
 import os
 import re
 import sys
@@ -19,7 +20,8 @@ _WINDOW = {"width": 1100, "height": 820}
 
 
 def main() -> None:
-    """Make them all again."""
+    """Make them all again; 2 for a wrong usage."""
+    argparse.ArgumentParser(prog="python -m tests.pictures").parse_args()
     provide(FRENCH_CHROMIUM)
     port = free_port()
     address = f"http://{LOOPBACK}:{port}"

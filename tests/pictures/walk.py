@@ -16,7 +16,7 @@ _MARGIN = 12
 _CORRECTED = (
     "DELETE FROM electeur WHERE NOT (sexe IN ('M', 'F') AND prenoms <> '' AND commune_naissance <> '' AND ville <> '' "
     "AND departement_naissance <> '' AND pays_naissance <> '' AND libelle_voie <> '' AND code_postal <> '' "
-    "AND nationalite <> '')"
+    "AND nationalite <> '') OR facts > 0"
 )
 _TWO_LEFT = (
     "DELETE FROM electeur WHERE id IN (SELECT electeur.id FROM electeur "

@@ -53,7 +53,7 @@ BYTES = _counter("file_bytes", "bytes of files and of what stands beside them", 
 ANOMALIES = _counter("anomalies", "anomalies found in the register by the files", "kind", "severity")
 DURATION = _histogram("export_duration", "making of a file, its last start only", "kind", "format", bounds=_WORK)
 TURNAROUND = _histogram("export_turnaround", "from the request to the file", "kind", "format", bounds=_PATIENCE)
-NOTIFICATION_DELAY = _histogram("telling", "from the last file of a request to everybody told", bounds=_PATIENCE)
+NOTIFICATION_DELAY = _histogram("telling", "from the last file of a request to its last notification", bounds=_PATIENCE)
 NOTIFICATIONS = _counter(
     "notifications",
     "messages to people and programs, once sent or given up, or sent perhaps twice",
