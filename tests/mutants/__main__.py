@@ -48,7 +48,7 @@ class Fate(NamedTuple):
 
 
 @click.command()
-@click.option("--only", multiple=True, type=click.Choice([it.name for it in MUTANTS]), help="This mutant; repeated.")
+@click.option("--only", multiple=True, help="Those whose place, line or tests have these words; repeated.")
 @click.option("--parallel", default=2, show_default=True, type=click.IntRange(1), help="How many at once.")
 @click.option("--trust", is_flag=True, help="Do not look first whether the tests are green without a mutant.")
 def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
@@ -58,7 +58,9 @@ def main(only: tuple[str, ...], parallel: int, *, trust: bool) -> None:
             provide(part)
     except MissingPartError as error:
         raise click.ClickException(str(error)) from None
-    mutants = [it for it in MUTANTS if not only or it.name in only]
+    mutants = [it for it in MUTANTS if not only or any(words in f"{it} {it.tests}" for words in only)]
+    if not mutants:
+        raise click.UsageError("no mutant has these words")
     began = time.monotonic()
     with _copies(parallel) as copies:
         if not trust:
@@ -149,7 +151,7 @@ def _altered(mutant: Mutant | None, copy: Path) -> Iterator[None]:
 
 
 def _show(fate: Fate) -> None:
-    click.echo(f"{fate.word:9} {fate.seconds:5.1f} s  {fate.mutant.name}  ({fate.mutant.find()})")
+    click.echo(f"{fate.word:9} {fate.seconds:5.1f} s  {fate.mutant}")
     if fate.word != "killed":
         click.echo(fate.output[-2000:])
 

@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 
 _PRODUCT = ("schemas", "common", "producers", "worker", "deploy")
 _DEFINITION = re.compile(r"^def (test_\w+)", re.MULTILINE)
+_CONDITION = re.compile(r"(\s*(?:el)?if ).*:")
 
 
 class MisplacedError(Exception):
@@ -17,52 +18,70 @@ class MisplacedError(Exception):
 
 
 class Mutant(NamedTuple):
-    """One safeguard less.
+    """One safeguard less. `tests/mutants/table.py` explains the fields."""
 
-    The line is found by its words, wherever the product has it: moving it to another file changes nothing here.
-    """
-
-    name: str
-    """A word for the command line and for the decisions that promise what it takes away."""
-    before: str
-    """Words of one line, which stand exactly once in the product."""
-    after: str
+    place: str
     tests: tuple[str, ...]
-    """Names of test functions, `file.py::` before one that several files have.
+    before: str
+    after: str
 
-    Those that run on both databases are tried on SQLite; `[postgresql]` after the name where it alone can tell.
-    """
-    where: str = ""
-    """The folder or file to look in, where the words stand elsewhere too."""
+    def __str__(self) -> str:
+        return f"{self.place} - {self.before.strip()}"
 
     def find(self, root: Path = ROOT) -> Path:
-        """The file that has the line, relative to `root`.
+        """Return the file that has the line, relative to `root`.
 
         Raises:
             MisplacedError: none has it, or it is there more than once.
         """
-        found = [(path, text.count(self.before)) for path, text in _read_product(root) if self.before in text]
-        found = [(path, count) for path, count in found if path.as_posix().startswith(self.where)]
-        if len(found) != 1 or found[0][1] != 1:
-            places = ", ".join(f"{path} ({count})" for path, count in found) or "nowhere"
-            raise MisplacedError(f"{self.name}: « {self.before} » must stand once in the product; it is in: {places}")
+        places = [(path, text.count(self.before)) for path, text in _read_product(root) if self.before in text]
+        found = [(path, count) for path, count in places if path.as_posix().startswith(self.place)]
+        if [count for _, count in found] != [1]:
+            named = ", ".join(f"{path} ({count})" for path, count in places) or "nowhere"
+            raise MisplacedError(f"« {self.before} » must stand once in {self.place}; it is in: {named}")
         return found[0][0]
 
     def nodes(self) -> list[str]:
-        """Its tests as pytest calls them.
+        """Return its tests as pytest calls them.
 
         Raises:
             MisplacedError: there is no such test, or there are several of this name.
         """
-        return [self._node(test) for test in self.tests]
+        return [_find_node(test) for test in self.tests]
 
-    def _node(self, test: str) -> str:
-        head, bracket, parameters = test.partition("[")
-        place, _, name = head.rpartition("::")
-        files = [file for file in _find_tests().get(name, []) if file.endswith(place)]
-        if len(files) != 1:
-            raise MisplacedError(f"{self.name}: {name} must be one test; it is in: {files or 'no file'}")
-        return f"{files[0]}::{name}{bracket}{parameters}"
+
+def read_mutants(table: str) -> list[Mutant]:
+    """Read the mutants of a table in the form that `tests/mutants/table.py` explains."""
+    mutants: list[Mutant] = []
+    place, tests = "", tuple[str, ...]()
+    for line in table.strip().splitlines():
+        mark, words = line[:6], line[6:]
+        if not line.startswith(" "):
+            place, tests = line, ()
+        elif mark == "    - ":
+            mutants.append(Mutant(place, tests, words, _without(words)))
+        elif mark.rstrip() == "    +":
+            mutants[-1] = mutants[-1]._replace(after=words)
+        else:
+            is_new = bool(mutants) and mutants[-1].tests is tests
+            tests = (line.strip(),) if is_new else (*tests, line.strip())
+    return mutants
+
+
+def _without(line: str) -> str:
+    """What stands in place of a line whose condition is never true, or whose statement is left out."""
+    if condition := _CONDITION.fullmatch(line):
+        return f"{condition[1]}False:"
+    return line[: len(line) - len(line.lstrip())] + "pass"
+
+
+def _find_node(test: str) -> str:
+    head, bracket, parameters = test.partition("[")
+    place, _, name = head.rpartition("::")
+    files = [file for file in _find_tests().get(name, []) if file.endswith(place)]
+    if len(files) != 1:
+        raise MisplacedError(f"{name} must be one test; it is in: {files or 'no file'}")
+    return f"{files[0]}::{name}{bracket}{parameters}"
 
 
 @cache
