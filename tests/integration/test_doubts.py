@@ -15,7 +15,7 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, DoubtDecision, Liste, Nature
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
-from tests.integration.tableau_desk import TableauDesk
+from tests.integration.tableau_desk import Made, TableauDesk
 from tests.parts.notes import note_register
 from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, TITLES, VOIE
 from worker.access.models import Sender
@@ -315,9 +315,13 @@ def tableaux(desk: MouvementsDesk, tmp_path: Path) -> TableauDesk:
 def _anomalies(tableaux: TableauDesk, **fields: Any) -> list[list[str]]:  # noqa: ANN401 — of the request
     asked = {"commune": COMMUNE, "reunion": "2026-09-10", "until": "2026-10-01"} | fields
     made = tableaux.make(TypeTableau.VINGT_JOURS, **asked)
-    found = [line for line in made.anomalies if line[-1] == "doutes_ouverts"]
+    found = _doubts_of(made)
     assert not found or made.row["bloquantes"] == 1
     return found
+
+
+def _doubts_of(made: Made) -> list[list[str]]:
+    return [line for line in made.anomalies if line[-1] == "doutes_ouverts"]
 
 
 @pytest.mark.slow
@@ -418,3 +422,13 @@ def test_the_command_lists_and_decides(
 
 def test_what_is_looked_at_are_fields_of_a_portrait() -> None:
     assert set(doubts.LABELS) == set(Portrait._fields) - {"numero"}
+
+
+@pytest.mark.slow
+def test_a_doubt_that_a_tableau_counts_and_does_not_print_is_blocking(
+    desk: MouvementsDesk, tableaux: TableauDesk
+) -> None:
+    """A minor, or an elector who came: the second of them is in the totals of a tableau that prints no inscription."""
+    _compare(desk, [SHE | {DATE: "05/08/2009"}], [SHE | {DATE: "05/08/1981"}])
+    made = tableaux.make(TypeTableau.CINQ_JOURS_REU, commune=COMMUNE, reunion="2026-09-10", scrutin="2026-10-11")
+    assert len(_doubts_of(made)) == 1

@@ -20,7 +20,7 @@ from common.law import Regime
 from schemas.tableaux import Repere
 from schemas.vocabulary import Nature, Severity
 from worker.domain.mouvement import Mouvement
-from worker.domain.tableau.demande import Demande, is_in
+from worker.domain.tableau.demande import Demande, is_in, is_in_period
 
 
 @dataclass(frozen=True)
@@ -174,11 +174,12 @@ def check_couverture(demande: Demande, chain: Chain) -> Iterator[AnomalieCouvert
 
 
 def check_doubts(demande: Demande, pairs: Iterable[tuple[Mouvement, Mouvement]]) -> Iterator[AnomalieCouverture]:
-    """The open doubts whose radiation or inscription the tableau shows: perhaps nobody left, and nobody came."""
+    """The open doubts about a radiation or an inscription that the tableau shows, or counts between its totals."""
+    is_of_it = is_in_period if demande.law.regime is Regime.REPERTOIRE_UNIQUE else is_in
 
     def shows(mouvement: Mouvement) -> bool:
         born = mouvement.personne.date_naissance
-        if not is_in(mouvement, demande) or is_mineur(born, demande.age_apres, demande.jour):
+        if not is_of_it(mouvement, demande) or is_mineur(born, demande.age_apres, demande.jour):
             return False
         of_age = majorite_on(born) if is_mineur(born, demande.age_avant, demande.jour) else None
         if of_age is None:
