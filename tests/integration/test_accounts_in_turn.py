@@ -3,7 +3,6 @@
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing
-from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, unquote, urlsplit
@@ -32,7 +31,7 @@ from worker.exports.models import Request
 from worker.messaging.broker import NotAllPublishedError, Outgoing, PrefectureBroker, build_broker
 from worker.messaging.consumer import MOST_MESSAGES
 from worker.messaging.encoder import SENDER
-from worker.messaging.queues import add_account_queues, open_channel, read_queues, remove_account_queues
+from worker.messaging.queues import add_account_queues, open_channel, remove_account_queues
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.slow]
 
@@ -206,43 +205,3 @@ def test_a_clerks_request_is_on_record_before_the_junk_of_another(town: Town, ac
     with town.engine.connect() as connection:
         is_late = connection.scalars(select(Request.is_bulk).where(Request.sender == HOG)).all()
     assert all(is_late), "who is refused for the form of an event is answered after others"
-
-
-def test_what_was_in_hand_of_a_process_that_dies_or_a_broker_that_restarts_is_read_once(
-    town: Town, accounts: Accounts, rabbit_node: RabbitNode
-) -> None:
-    for account in (HOG, CLERK):
-        accounts.send(account, *_events(account, MANY // 2))
-
-    def is_further(before: int) -> bool:
-        return len(_senders(town)) > before or before == MANY
-
-    for harm in ("worker", "worker", "broker", ""):
-        before = len(_senders(town))
-        worker = town.start_worker(*REQUESTS_ONLY)
-        wait_until(partial(is_further, before), message="some read")
-        if harm == "broker":
-            rabbit_node.restart()
-        if harm:
-            worker.kill()
-    wait_until(lambda: len(_senders(town)) == MANY, message="all read")
-    left = {it.queue: it.messages + it.dead_letters for it in read_queues(town.amqp_url, (HOG, CLERK))}
-    assert left[QUEUE_REQUESTS] == 0
-    assert len(town.rows("SELECT DISTINCT event_id FROM request")) == MANY
-
-
-def test_two_hundred_accounts_are_served_in_turn(town: Town, accounts: Accounts) -> None:
-    """None is more than three requests ahead of another."""
-    names, each = [f"town-{n}" for n in range(200)], 5
-    accounts.add(*names)
-    _list(town, *names)
-    for name in names:
-        accounts.send(name, *_events(name, each))
-    for _ in range(2):
-        town.start_worker(*REQUESTS_ONLY)
-    wait_until(lambda: len(_senders(town)) == len(names) * each, timeout=300, message="all recorded")
-    furthest, lag = dict.fromkeys(names, 0), 0
-    for sender in _senders(town):
-        furthest[sender] += 1
-        lag = max(lag, furthest[sender] - min(furthest.values()))
-    assert lag <= 3

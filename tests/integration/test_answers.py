@@ -21,7 +21,6 @@ from schemas.topology import (
     EVENT_REQUEST_SETTLED,
     EXCHANGE,
     REQUEST_LISTE_EXPORT,
-    account_key,
     listener_key,
 )
 from schemas.vocabulary import ExportStatus
@@ -38,9 +37,8 @@ from worker.exports.records import announce
 from worker.handlers.requests.ingest_request import ingest_request
 from worker.notifier.messages.events import PublishEvents
 from worker.notifier.notices import Notices
-from worker.notifier.notify import ANY, Notifier, build_pools
+from worker.notifier.notify import Notifier, build_pools
 from worker.work.models import Work, WorkKind
-from worker.work.queue import claim
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -49,11 +47,10 @@ ACCOUNT = "mairie-13900"
 
 
 class Listener:
-    """Whoever listens; away for the first `away` events."""
+    """A notifier that publishes replies only, and what it published to which account."""
 
-    def __init__(self, desk: DepotsDesk, *, away: int = 0) -> None:
+    def __init__(self, desk: DepotsDesk) -> None:
         self.heard: list[tuple[CloudEvent, str]] = []
-        self._away = away
         pools = build_pools(Notices(""), {}, one_by_one(self._publish))
         self._notifier = Notifier(desk.engine, lambda it: pools(it)[:1], owner="listener", lease_seconds=60)
 
@@ -64,9 +61,6 @@ class Listener:
         return [event for event, _ in self.heard[before:]]
 
     def _publish(self, event: CloudEvent, account: str) -> None:
-        if self._away:
-            self._away -= 1
-            raise TransientError("away")
         self.heard.append((event, account))
 
 
@@ -145,33 +139,6 @@ def test_a_copy_finds_its_answer_and_another_under_its_key_finds_its_own(desk: D
         ingest_request(reused, desk.services, sender=ACCOUNT)
         (second,) = listener.listen()
         assert (second.data["code"], second.causationid) == (KEY_REUSED, asked.id)
-
-
-def test_an_absent_broker_is_waited_for(desk: DepotsDesk, listener: Listener) -> None:
-    events = [_ask(desk) for _ in range(3)]
-    away = Listener(desk, away=1)
-    assert away.listen() == []
-    with desk.engine.begin() as connection:
-        connection.execute(update(Work).values(due_at=None))
-    assert [answer.causationid for answer in away.listen()] == [event.id for event in events]
-    assert listener.listen() == []
-
-
-def test_a_notifier_that_dies_leaves_its_answers_to_the_next(desk: DepotsDesk, listener: Listener) -> None:
-    asked = _ask(desk)
-    with desk.engine.begin() as connection:
-        claim(connection, [WorkKind.REPLY], "killed", lease_seconds=60, limit=9, rule=ANY)
-    assert listener.listen() == [], "another notifier is at it"
-    with desk.engine.begin() as connection:
-        connection.execute(update(Work).values(lease_until=utc_now(-1)))
-    assert [answer.causationid for answer in listener.listen()] == [asked.id]
-
-
-def test_an_answer_that_cannot_be_worded_keeps_no_other_back(desk: DepotsDesk, listener: Listener) -> None:
-    _ask(desk, listes=["P"])
-    sound = _ask(desk, listes=["CE"])
-    desk.run("UPDATE export SET liste = 'unheard of' WHERE liste = 'P'")
-    assert [answer.causationid for answer in listener.listen()] == [sound.id]
 
 
 @pytest.fixture
@@ -280,34 +247,6 @@ def test_nobody_has_us_write_into_a_queue(town: Town) -> None:
     for event, queue in zip(events, ("listener.other", "requests.XQ"), strict=True):
         assert _answers_by_reply(town, event.to_bytes(), reply_to=queue, expected=0) == []
     assert (town.queue("listener.other"), town.queue("requests.XQ")) == ([], [])
-
-
-@pytest.mark.slow
-def test_progress_is_heard_by_the_account_that_asked_for_it(town: Town) -> None:
-    """The file itself is made by nobody: a village's would be ready before anybody looked."""
-    town.start_worker("-Q", "requests")
-    town.start_notifier()
-    account = urlsplit(town.amqp_url).username or ""
-    asked = CloudEvent.wrap(
-        ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["CE"], "progress": True} | BY), source="/x"
-    )
-    with pika.BlockingConnection(pika.URLParameters(town.amqp_url)) as connection:
-        channel = connection.channel()
-        for queue, key in (("own", account_key(EVENT_EXPORT_PROGRESS, account)), ("all", listener_key(commune="*"))):
-            channel.queue_declare(queue)
-            channel.queue_bind(queue, EXCHANGE, key)
-        channel.confirm_delivery()
-        properties = pika.BasicProperties(user_id=account, delivery_mode=2)
-        channel.basic_publish(EXCHANGE, f"{town.account}.{asked.type}", asked.to_bytes(), properties, mandatory=True)
-    wait_until(lambda: town.rows("SELECT id FROM export"), message="the file's row")
-    with town.engine.begin() as connection:
-        running = {"status": ExportStatus.RUNNING, "lines_written": 7, "owner": "worker"}
-        export_id = connection.scalars(update(Export).values(running).returning(Export.id)).one()
-    announce(town.engine, export_id, "worker", electeurs=98_000)
-    heard = [CloudEvent.from_bytes(body) for _, body in town.collect("own", 2)]
-    assert {(event.causationid, event.data["lines_written"]) for event in heard} == {(asked.id, 7)}
-    assert len({event.id for event in heard}) == len(heard)
-    assert [_type(body) for _, body in town.queue("all")] == [EVENT_REQUEST_ACCEPTED]
 
 
 def test_an_account_that_asks_hears_each_second_how_far_a_file_is(desk: DepotsDesk) -> None:

@@ -105,13 +105,6 @@ def test_asked_again_after_later_imports_it_has_the_same_bytes(register: Mouveme
     assert again.row["rests_on"] == first.row["rests_on"]
 
 
-def test_a_list_without_exports_shows_the_bureaux_of_the_day(register: MouvementsDesk, desk: TableauDesk) -> None:
-    first = _make(desk, listes=["CE"])
-    assert "ÉCOLE" in first.text
-    _import_later(register)
-    assert _make(desk, listes=["CE"]).content == first.content
-
-
 def test_an_elector_who_comes_of_age_has_the_number_and_the_address_of_that_day(desk: TableauDesk) -> None:
     made = _make(desk)
     assert "901 GERBOISE" in made.text
@@ -226,13 +219,6 @@ def test_a_day_before_the_meeting_contradicts_no_export(register: MouvementsDesk
         connection.execute(text(moved))
     (contradiction,) = _said(_make(desk, reunion=meeting), "couverture_contredite")
     assert "il y avait 21 électeurs avant ce tableau (Bureau 0001 — ÉCOLE), et 23 d'après l'export" in contradiction
-
-
-def test_a_register_without_imports_says_when_it_was_asked(register: MouvementsDesk, desk: TableauDesk) -> None:
-    with register.engine.begin() as connection:
-        connection.execute(text("DELETE FROM mouvement"))
-        connection.execute(text("DELETE FROM import_liste"))
-    assert "D’après le registre, lu pour la demande du 20/03/2027 à 09:30" in _make(desk).text
 
 
 def _codes(made: Made) -> list[str]:

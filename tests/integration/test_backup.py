@@ -9,21 +9,19 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
-from shutil import copytree, rmtree
+from shutil import rmtree
 from signal import SIGKILL
 
 import pytest
-from sqlalchemy import make_url
 
 from common.cli import ExitCode
 from schemas.envelope import CloudEvent
-from tests.integration.files_desk import DAY, FilesDesk, open_desk
+from tests.integration.files_desk import open_desk
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts.databases import SqliteFiles
 from tests.parts.deployment import DEPLOY, VHOST, Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.packages import POSTGRESQL
-from tests.parts.postgres import PostgresServer
 from tests.parts.process import Process
 from tests.parts.schema import make_former
 from tests.parts.town import CITY_TEMPLATE, LIBREVILLE_TEMPLATE, ROOT, Town, prepare_libreville
@@ -423,108 +421,3 @@ def test_a_new_release_keeps_the_database_as_it_was(computer: Computer) -> None:
     with closing(sqlite3.connect(former)) as connection:
         assert connection.execute("SELECT version_num FROM alembic_version").fetchall() == [("0044",)]
     assert former.stat().st_mode & 0o777 == 0o640
-
-
-@pytest.fixture
-def copies(desk: FilesDesk, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator["Copies"]:
-    server = request.getfixturevalue("postgres_server") if desk.engine.dialect.name == "postgresql" else None
-    copies = Copies(desk, tmp_path, server)
-    yield copies
-    copies.close()
-
-
-class Copies:
-    """Copies of a desk's database and volume."""
-
-    def __init__(self, desk: FilesDesk, folder: Path, server: PostgresServer | None) -> None:
-        self._desk = desk
-        self._folder = folder
-        self._server = server
-        self._restored: list[str] = []
-
-    def save_rows(self) -> None:
-        """Dump the database."""
-        if self._server:
-            self._call("pg_dump", self._url, "--format=custom", f"--file={self._folder / 'dump'}")
-        else:
-            with closing(sqlite3.connect(self._desk.engine.url.database or "")) as connection:
-                connection.execute("VACUUM INTO ?", [str(self._folder / "dump")])
-
-    def save_files(self) -> None:
-        """Copy the volume."""
-        copytree(self._desk.root, self._folder / "saved")
-
-    def restore(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        """Let the commands work on the copies."""
-        url = f"sqlite:///{self._folder / 'dump'}"
-        if self._server:
-            url = self._server.create_database()
-            self._restored.append(url)
-            self._call("pg_restore", "--exit-on-error", f"--dbname={_libpq(url)}", str(self._folder / "dump"))
-        monkeypatch.setenv("PREFECTURE_DATABASE_URL", url)
-        monkeypatch.setenv("PREFECTURE_EXPORTS_DIR", str(self._folder / "saved"))
-
-    def close(self) -> None:
-        """Leave no database behind."""
-        for url in self._restored:
-            assert self._server
-            self._server.drop(url)
-
-    @property
-    def _url(self) -> str:
-        return _libpq(self._desk.engine.url.render_as_string(hide_password=False))
-
-    def _call(self, program: str, *arguments: str) -> None:
-        subprocess.run([POSTGRESQL.program(program), *arguments], check=True)
-
-
-def _libpq(url: str) -> str:
-    return make_url(url).set(drivername="postgresql").render_as_string(hide_password=False)
-
-
-@pytest.mark.slow
-def test_rows_older_than_the_volume_are_told_by_verify(
-    desk: FilesDesk, copies: Copies, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    desk.make("avant")
-    copies.save_rows()
-    late = desk.path(desk.make("après", has_report=True))
-    for path in late.parent.glob("*après*"):
-        instant = path.stat().st_mtime - 2 * DAY
-        os.utime(path, (instant, instant))
-    copies.save_files()
-    copies.restore(monkeypatch)
-
-    said = desk.run("verify", "--json")
-    assert said.code == ExitCode.FAILED
-    assert (said.document["exports"], said.document["wrong"]) == (1, [])
-    assert said.document["unknown"] == ["13900/liste-P-après-csv-anomalies.csv", "13900/liste-P-après.csv"]
-
-
-def test_a_volume_older_than_the_rows_is_told_by_verify(
-    desk: FilesDesk, copies: Copies, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    purged = desk.make("purgée", days=31)
-    desk.make("avant")
-    copies.save_files()
-    late = desk.make("après")
-    desk.run("purge")
-    copies.save_rows()
-    copies.restore(monkeypatch)
-
-    said = desk.run("verify", "--json")
-    assert said.code == ExitCode.FAILED
-    (missing,) = said.document["wrong"]
-    assert (missing["export_id"], missing["path"], missing["fault"]) == (late, "13900/liste-P-après.csv", "missing")
-    assert said.document["came_back"] == [f"13900/{desk.path(purged).name}"]
-    assert desk.run("purge").code == ExitCode.DONE
-    assert desk.run("verify", "--json").document["came_back"] == []
-
-
-def test_copies_of_one_moment_are_intact(desk: FilesDesk, copies: Copies, monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("une", "deux"):
-        desk.make(name, has_report=True)
-    copies.save_rows()
-    copies.save_files()
-    copies.restore(monkeypatch)
-    assert desk.run("verify").out == "2 exports vérifiés (4 fichiers) : tous intacts.\n"

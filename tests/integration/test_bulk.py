@@ -92,14 +92,3 @@ def test_a_worker_that_serves_everything_takes_a_clerks_file_before_those_of_a_b
         town.wait_for(event)
     finished = [row["event_id"] for row in town.rows("SELECT event_id FROM derniers_exports ORDER BY finished_at")]
     assert finished.index(single.id) < 8
-
-
-def test_a_request_of_a_batch_is_tried_again_like_any_other(town: Town) -> None:
-    town.start_worker("-Q", QUEUE_REQUESTS_BULK, QUEUE_LISTES_BULK)
-    with town.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE request RENAME TO elsewhere")
-    event = ask(town, BULK_KEY, bulk=True)
-    wait_until(lambda: "Retrying message" in town.log("worker"), message="a first try")
-    with town.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE elsewhere RENAME TO request")
-    assert len(town.wait_for(event)) == 1

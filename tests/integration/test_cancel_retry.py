@@ -18,8 +18,6 @@ from worker.handlers.requests.ingest_request import ingest_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
-NOT_FOUND = "Demande introuvable"
-
 
 def _ask(desk: Desk, **fields: Any) -> CloudEvent:  # noqa: ANN401 — of the request
     asked = {"commune": COMMUNE, "listes": ["P", "CE"], "requested_by": "mairie"} | fields
@@ -127,16 +125,6 @@ def test_a_cancelled_request_is_told(desk: Desk) -> None:
     assert _request(desk, cancelled)["notified_at"] is not None, "by the mail about the request"
 
 
-@pytest.mark.parametrize("about", [_cancel, _retry])
-def test_an_unknown_request_is_refused(desk: Desk, about: Any) -> None:  # noqa: ANN401 — one of ours
-    asked = _ask(desk)
-    events = [about(desk, asked.model_copy(update=it)) for it in ({"id": "another"}, {"source": "/another"})]
-    desk.wait_in_vain()
-    for event in events:
-        assert NOT_FOUND in _refusal(desk, event)
-    assert _states(desk, asked) == ["queued", "queued"]
-
-
 def test_a_refused_request_has_nothing_to_cancel_nor_to_ask_again(desk: Desk) -> None:
     asked = _ask(desk, commune="01001")
     assert _refusal(desk, _cancel(desk, asked)).startswith("Rien à annuler")
@@ -199,10 +187,3 @@ def test_a_tableau_is_asked_again_with_its_dates(desk: Desk) -> None:
 def _parameters(desk: Desk, export_id: int) -> str:
     with desk.engine.connect() as connection:
         return str(connection.scalar(text("SELECT parameters FROM export WHERE id = :id"), {"id": export_id}))
-
-
-def test_files_of_a_register_that_is_gone_are_not_asked_again(desk: Desk) -> None:
-    asked = _ask(desk)
-    _cancel(desk, asked)
-    desk.run("DELETE FROM liste")
-    assert "Aucun registre importé" in _refusal(desk, _retry(desk, asked))

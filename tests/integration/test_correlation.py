@@ -1,27 +1,18 @@
 """One correlation id, from the bytes of a producer's event to the mail, in the logs of each process on the way."""
 
-import io
-import json
-import logging
-import sys
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pika
 import pytest
-import structlog
 
-from common.logs import configure_logs
 from schemas.envelope import CloudEvent
 from schemas.requests import ListeExportRequested
 from schemas.topology import EVENT_TYPES, EXCHANGE
 from tests.parts.mail import Mailbox
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
-from worker.db.engine import build_engine
-from worker.exports.lease import Heartbeat
-from worker.exports.records import renew
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
@@ -113,31 +104,3 @@ def test_each_line_about_a_file_bears_the_id_of_its_request(town: Town, mailbox:
 
 def _delays(town: Town) -> set[int]:
     return {line["export_id"] for line in town.json_log("worker") if line["event"] == "export_delayed"}
-
-
-@pytest.mark.slow
-def test_what_dramatiq_says_of_a_request_that_it_could_not_read_bears_its_id(town: Town) -> None:
-    town.start_worker()
-    with town.engine.begin() as connection:
-        connection.exec_driver_sql("ALTER TABLE request RENAME TO hidden")
-    _ask(town, "clic-sans-base")
-    wait_until(
-        lambda: any("unhandled exception" in word for word in _words(town, "worker", "clic-sans-base")),
-        message="Dramatiq's own line",
-    )
-
-
-def test_the_thread_that_renews_a_lease_bears_it_too(monkeypatch: pytest.MonkeyPatch) -> None:
-    handlers, level = logging.root.handlers[:], logging.root.level
-    monkeypatch.setattr(sys, "stderr", stream := io.StringIO())
-    configure_logs("json", "info")
-    away = build_engine("sqlite:////nowhere/at/all.sqlite3")
-    keep = partial(renew, away, 1, "me", 0.1)
-    with structlog.contextvars.bound_contextvars(correlation_id="clic-du-matin"), Heartbeat(keep, 0.1):
-        wait_until(stream.getvalue, message="the lease that cannot be renewed")
-    logging.root.handlers[:] = handlers
-    logging.root.setLevel(level)
-    structlog.reset_defaults()
-
-    line = json.loads(stream.getvalue().splitlines()[0])
-    assert (line["event"], line["correlation_id"]) == ("lease_not_renewed", "clic-du-matin")

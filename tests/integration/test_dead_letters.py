@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from io import StringIO
-from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -35,7 +34,7 @@ from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.messaging.broker import PrefectureBroker, build_broker
 from worker.messaging.consumer import REASON_HEADER, SENDER_HEADER
-from worker.messaging.dead_letters import DeadLetterOffice, open_office
+from worker.messaging.dead_letters import DeadLetterOffice
 from worker.messaging.encoder import EXPORT_LISTE, INGEST_ACTORS, SENDER
 from worker.messaging.queues import add_account_queues
 
@@ -293,15 +292,6 @@ def test_killed_between_the_copy_and_the_end_nothing_is_lost(
         run("requeue", "--all")
     assert len(queue_messages(amqp_url, QUEUE_LISTES)) == 1
     assert len(_names(run)) == 1
-
-
-def test_what_one_operator_looks_at_another_leaves_alone(run: Run, broker: PrefectureBroker, amqp_url: str) -> None:
-    for export_id in range(3):
-        _bury(broker, _doorbell(export_id + 1), QUEUE_LISTES)
-    with open_office(amqp_url) as office, closing(office.look(QUEUE_LISTES)) as held:
-        assert len(list(islice(held, 3))) == 3
-        assert run("drop", "--all", "--yes").out == "0 lettre supprimée.\n"
-    assert len(_names(run)) == 3
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import json
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 from sqlalchemy import RowMapping, text
@@ -205,39 +204,3 @@ def test_no_log_has_what_a_person_pasted(desk: DepotsDesk, capsys: pytest.Captur
     for words in (said, trail, reasons):
         assert "INVENTEE" not in words
     assert "declaration_recorded" in said
-
-
-@pytest.fixture
-def views(desk: DepotsDesk) -> Any:  # noqa: ANN401 — a function
-    def read(name: str) -> list[dict[str, Any]]:
-        with desk.engine.connect() as connection:
-            return [dict(row) for row in connection.execute(text(f"SELECT * FROM {name}")).mappings()]  # noqa: S608
-
-    return read
-
-
-def test_the_views_of_the_screen(desk: DepotsDesk, views: Any) -> None:  # noqa: ANN401
-    row = desk.make()
-    desk.download(row["export_id"])
-    desk.run("INSERT INTO audit (actor, action, code_commune) VALUES ('moi', 'sender_allowed', '13900')")
-    desk.run("INSERT INTO liste (code_commune, liste, version) VALUES ('01001', 'P', 0)")
-    desk.run("INSERT INTO scrutin (code_commune, date, libelle) VALUES ('', '2027-04-11', 'Présidentielle')")
-    desk.run("INSERT INTO commission (code_commune, liste, date) VALUES ('13900', '', '2027-03-19')")
-
-    assert [(it["action"], it["export_id"]) for it in views("journal")] == [("file_downloaded", row["export_id"])]
-    (right,) = views("habilitations")
-    assert (right["agent"], right["code_commune"], right["nom_commune"]) == (AGENT, "13900", "LIBREVILLE")
-    registres = {(it["code_commune"], it["liste"]): it for it in views("registres")}
-    assert registres["13900", "P"]["electeurs"] > 300
-    assert registres["13900", "P"]["imported_by"] == "test"
-    assert registres["13900", "P"]["imported_at"] is not None
-    by_sql = registres["01001", "P"]
-    assert (by_sql["electeurs"], by_sql["imported_at"], by_sql["imported_by"]) == (None, None, None)
-    (_decreed, scrutin), (reunion,) = views("scrutins"), views("reunions")
-    assert (scrutin["code_commune"], _day(scrutin["jour"]), scrutin["libelle"], scrutin["cloture"]) == (
-        *("", "2027-04-11", "Présidentielle", None),
-    )
-    assert (reunion["code_commune"], reunion["liste"], _day(reunion["jour"])) == ("13900", "", "2027-03-19")
-    numbers = {it["request_id"] for it in views("demandes")}
-    assert len(numbers) == 2
-    assert row["request_id"] in numbers

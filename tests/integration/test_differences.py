@@ -92,29 +92,6 @@ def _ids(desk: DepotsDesk) -> list[int]:
 
 
 @pytest.mark.slow
-def test_homonyms_are_counted_one_by_one(desk: DepotsDesk) -> None:
-    for voie in ("SAUGE", "SAUGE", "THYM"):
-        desk.add_person(libelle_voie=voie)
-    _deposited(desk)
-    desk.add_person(libelle_voie="SAUGE")
-    assert _counts(desk) == _count(arrivees=1)
-    desk.run("UPDATE electeur SET libelle_voie = 'ROMARIN' WHERE nom_naissance = 'INVENTEE' AND libelle_voie = 'THYM'")
-    assert _counts(desk) == _count(arrivees=1, modifications=1)
-    desk.run("DELETE FROM electeur WHERE nom_naissance = 'INVENTEE' AND libelle_voie = 'SAUGE'")
-    assert _counts(desk) == _count(departs=2, modifications=1)
-
-
-@pytest.mark.slow
-def test_a_corrected_spelling_is_a_change_and_another_identity_is_not(desk: DepotsDesk) -> None:
-    desk.add_person()
-    _deposited(desk)
-    desk.run("UPDATE electeur SET prenoms = 'ZELIE' WHERE nom_naissance = 'INVENTEE'")
-    assert _counts(desk) == _count(modifications=1)
-    desk.run("UPDATE electeur SET prenoms = 'Zélia' WHERE nom_naissance = 'INVENTEE'")
-    assert _counts(desk) == _count(arrivees=1, departs=1)
-
-
-@pytest.mark.slow
 def test_the_mouvements_between_the_two_files_say_why(desk: DepotsDesk) -> None:
     _deposited(desk)
     desk.add_mouvement("inscription", today() - timedelta(days=DAYS_AGO), nom="AVANT")
@@ -250,13 +227,6 @@ def test_the_next_list_takes_the_fingerprint_that_a_lost_doorbell_did_not(desk: 
     desk.add_person()
     assert _counts(desk) == _count(arrivees=1)
     assert desk.depot(row["export_id"])["fingerprint"] is not None
-
-
-def test_a_doorbell_for_a_file_that_was_not_deposited_changes_nothing(desk: DepotsDesk) -> None:
-    row = desk.make()
-    before = desk.row(row["export_id"])
-    make_export(row["export_id"], desk.services)
-    assert desk.row(row["export_id"]) == before
 
 
 @pytest.mark.slow

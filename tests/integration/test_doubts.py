@@ -21,11 +21,9 @@ from tests.unit.reu_sample import BUREAU, DATE, ELECTEUR, NOM, NUMERO, PRENOMS, 
 from worker.access.models import Sender
 from worker.audit import Action, Actor, read_audit
 from worker.cli.main import main
-from worker.domain.identite import Portrait
 from worker.errors import RefusedError
 from worker.handlers.declarations.declare import declare
 from worker.handlers.requests.ingest_request import ingest_request
-from worker.registre.comparaison import doubts
 from worker.registre.comparaison.doubts import OpenDoubt, list_doubts
 from worker.registre.imports.undo import undo_import
 from worker.registre.protections import Protege, add_protection, select_protections
@@ -100,50 +98,6 @@ def test_a_corrected_civil_status_is_asked_about(desk: MouvementsDesk, correctio
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("correction", "differs"),
-    [
-        ({NOM: "LUTRIN", LIEU: "ARLES"} | MOVED, ["nom", "lieu_naissance", "adresse", "code_bureau"]),
-        ({PRENOMS: "Zoé", LIEU: "ARLES"} | MOVED, ["prenoms", "lieu_naissance", "adresse", "code_bureau"]),
-    ],
-)
-def test_a_birthday_tells_who_moved_and_was_corrected_twice(
-    desk: MouvementsDesk, correction: Row, differs: list[str]
-) -> None:
-    she = SHE | {DATE: "05/08/1961"}
-    [found] = _compare(desk, [she], [she | correction])
-    assert found.differs == differs
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("before", "after"),
-    [
-        (("Rue A", "Rue B"), ("Rue C",)),
-        (("Rue A",), ("Rue B", "Rue C")),
-        (("Rue A", "Rue B", "Rue C"), ("Rue C", "Rue D")),  # one is known by her address
-    ],
-)
-@pytest.mark.parametrize("lacking", [{}, {PRENOMS: ""}])
-def test_which_of_two_homonyms_left_or_came_is_asked_about(
-    desk: MouvementsDesk, before: tuple[str, ...], after: tuple[str, ...], lacking: Row
-) -> None:
-    """Nothing tells them apart: each may be the one who is on the other side."""
-    sides = [
-        [SHE | lacking | {VOIE: street, BUREAU: str(number), NUMERO: str(number + 10 * len(street) + shift)}
-         for number, street in enumerate(streets, 1)]
-        for shift, streets in enumerate((before, after))
-    ]  # fmt: skip
-    found = _compare(desk, *sides)
-    assert len(found) == 2
-    assert all("adresse" in it.differs for it in found)
-    _decide(desk, found[0].id, SAME)
-    assert _open(desk) == [], "the other one is another elector"
-    assert len([it for it in desk.mouvements() if it.nature is not Nature.MODIFICATION]) == 1
-    assert desk.rows("SELECT count(*) FROM homonym") == [(0,)], "nothing was guessed"
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize("stays", [{}, {NUMERO: "99"}, {VOIE: "", NUMERO: "7"}])
 def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, stays: Row) -> None:
     assert _compare(desk, [SHE | ({VOIE: ""} if VOIE in stays else {})], [SHE | {LIEU: "ARLES"} | stays]) == []
@@ -152,12 +106,6 @@ def test_a_corrected_place_of_birth_alone_is_nobody_else(desk: MouvementsDesk, s
     assert "même électeur, corrigé : lieu de naissance" in line
     [kept] = desk.rows("SELECT differs, decision, decided_by, radiation_id, born_before, born_after FROM doubt")
     assert [*kept] == ["lieu_naissance", "same_person", "comparaison", None, "1961-00-00", "1961-00-00"]
-
-
-def test_two_of_one_name_and_house_born_elsewhere_are_asked_about(desk: MouvementsDesk) -> None:
-    before = [SHE, SHE | {LIEU: "ARLES", NUMERO: "8"}]
-    after = [SHE | {LIEU: "NÎMES"}, SHE | {LIEU: "SALON", NUMERO: "8"}]
-    assert len(_compare(desk, before, after)) == 4
 
 
 @pytest.mark.slow
@@ -178,27 +126,6 @@ def test_whoever_comes_when_she_leaves_is_nobody_else(desk: MouvementsDesk, othe
     assert sorted(it.nature for it in desk.mouvements()) == [Nature.INSCRIPTION, Nature.RADIATION]
 
 
-def test_nothing_that_both_lack_makes_them_alike(desk: MouvementsDesk) -> None:
-    unknown = dict.fromkeys((*TITLES[13:21], BUREAU, NUMERO, DATE, LIEU, TITLES[11]), "")
-    assert _compare(desk, [SHE | unknown], [SHE | unknown | {PRENOMS: "Rose"}]) == []
-
-
-def test_another_list_or_commune_is_another_matter(desk: MouvementsDesk) -> None:
-    elsewhere = {TITLES[0]: VOISINE}
-    rows = [*OTHERS, *(it | elsewhere for it in OTHERS)]
-    desk.load([*rows, SHE])
-    assert desk.compare([*rows, SHE | elsewhere | {DATE: "05/08/1961"}], accept_changes=True).doubts == 0
-
-
-def test_many_who_share_a_number_are_looked_at_a_few_at_a_time(
-    desk: MouvementsDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(doubts, "TOGETHER", 3)
-    left = [SHE | {NOM: f"MANDOLINE {letter}", VOIE: f"Rue {letter}", LIEU: letter} for letter in "ABCDEFGH"]
-    came = [it | {PRENOMS: "Zoé", DATE: "05/08/1961", VOIE: "Rue Z", NOM: it[NOM] + "Z"} for it in left]
-    assert len(_compare(desk, left, came)) == 3 * 3 + 3 * 3 + 2 * 2
-
-
 @pytest.mark.slow
 def test_one_person_has_no_mouvement_any_more(desk: MouvementsDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
@@ -217,13 +144,6 @@ def test_one_person_in_another_bureau_has_changed_bureau(desk: MouvementsDesk) -
     assert (change.nature, change.ancien_bureau, change.nouveau_bureau) == (Nature.MODIFICATION, "0001", "0002")
     assert (change.categorie, change.is_changement_bureau) == (Categorie.CHANGEMENT_BUREAU, True)
     assert (change.personne.nom_naissance, change.numero) == ("LUTRIN", 99)
-
-
-@pytest.mark.slow
-def test_two_persons_keep_their_mouvements(desk: MouvementsDesk) -> None:
-    [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
-    _decide(desk, found.id, TWO)
-    assert (_open(desk), len(desk.mouvements())) == ([], 2)
 
 
 @pytest.mark.slow
@@ -333,13 +253,6 @@ def test_a_doubt_about_minors_blocks_no_tableau_since_none_shows_them(
 
 
 @pytest.mark.slow
-def test_a_doubt_of_before_she_came_of_age_changes_no_tableau(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
-    """One or two persons: somebody is inscribed d'office on her birthday, and nobody else has come or left."""
-    _compare(desk, [SHE | {DATE: "15/10/2008"}], [SHE | {DATE: "15/10/2008", NOM: "LUTRINE"}])
-    assert _anomalies(tableaux, until="2026-10-20") == []
-
-
-@pytest.mark.slow
 def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
     [found] = _compare(desk, [SHE], [SHE | {DATE: "05/08/1961"}])
     [line] = _anomalies(tableaux)
@@ -350,14 +263,6 @@ def test_a_tableau_that_an_open_doubt_would_enter_is_blocking(desk: MouvementsDe
     assert _anomalies(tableaux, listes=[Liste.COMPLEMENTAIRE_EUROPEENNE]) == [], "another list"
     _decide(desk, found.id, TWO)
     assert _anomalies(tableaux) == []
-
-
-@pytest.mark.slow
-def test_every_open_doubt_of_the_tableau_is_counted(desk: MouvementsDesk, tableaux: TableauDesk) -> None:
-    other = SHE | {NOM: "LUTRIN", PRENOMS: "Guy", DATE: "02/02/1980", VOIE: "Rue Basse", NUMERO: "11"}
-    _compare(desk, [SHE, other], [SHE | {DATE: "05/08/1961"}, other | {DATE: "02/02/1981"}])
-    [line] = _anomalies(tableaux)
-    assert line[-2].startswith("2 doutes sont ouverts : ")
 
 
 def _answer(tableaux: TableauDesk, number: int, sender: str = "", **fields: Any) -> RowMapping:  # noqa: ANN401
@@ -418,10 +323,6 @@ def test_the_command_lists_and_decides(
     assert "a déjà été tranché : même personne" in capsys.readouterr().err
     assert main(["declare", "--show", "doubt"]) == ExitCode.DONE
     assert capsys.readouterr().out == "Rien à montrer.\n"
-
-
-def test_what_is_looked_at_are_fields_of_a_portrait() -> None:
-    assert set(doubts.LABELS) == set(Portrait._fields) - {"numero"}
 
 
 @pytest.mark.slow

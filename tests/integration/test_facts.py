@@ -1,12 +1,12 @@
 """What an import finds once is what a look at everybody finds; whoever changes an elector by SQL is looked at again."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import ColumnElement, Connection, Engine, and_, insert, select, text, update
+from sqlalchemy import Connection, Engine, insert, select, text, update
 
 from common.calendrier import jour_a_paris, now
 from schemas.vocabulary import Format, Liste
@@ -16,7 +16,7 @@ from tests.unit.reu_sample import electeurs, write_reu
 from worker.db.engine import build_engine
 from worker.registre.checks import facts as stamping
 from worker.registre.checks.facts import DAYS_BEFORE, facts_since, find_facts, look_again
-from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, has_double_numero, may_be_double, read_look
+from worker.registre.checks.suspects import FACTS_VERSION, Fact, Scope, read_look
 from worker.registre.models import Electeur, ImportListe, ListeCommunale
 from worker.registre.reu.importer import import_file
 from worker.registre.versions import ListeKey
@@ -130,13 +130,6 @@ def test_a_file_of_an_earlier_day_looks_at_everybody(register: Register) -> None
     _assert_same(register, Scope.WHOLE, jour=facts_since(TODAY) - timedelta(days=1))
 
 
-def test_facts_are_what_a_file_goes_by(register: Register) -> None:
-    (electeur,) = register.clean(1)
-    register.run("UPDATE electeur SET sexe = '' WHERE id = :id", id=electeur)
-    register.run("UPDATE electeur SET facts = 0 WHERE id = :id", id=electeur)
-    assert register.look().codes.count("sexe_absent") == register.look_at_everybody().codes.count("sexe_absent") - 1
-
-
 COLUMNS = [column.name for column in Electeur.__table__.columns if column.name not in {"arrondissement", "facts"}]
 """No rule looks at the arrondissement."""
 NUMBERS = {"id": "id + 100000", "version": "version", "nettoyages": "1"}
@@ -184,12 +177,6 @@ def test_whoever_is_changed_by_sql_is_looked_at_again(register: Register, change
     register.run(CHANGES[change].format(first=first, second=second))
     found = _assert_same(register, Scope.CHANGED)
     assert found.anomalies != before.anomalies
-
-
-def test_who_was_a_double_is_none_once_the_other_has_gone(register: Register) -> None:
-    assert register.look().codes.count("homonyme") == 2
-    register.run("DELETE FROM electeur WHERE id = (SELECT min(id) FROM electeur WHERE facts IN (4, 5, 6, 7))")
-    assert "homonyme" not in _assert_same(register, Scope.FACTS).codes
 
 
 RUINED = {
@@ -278,19 +265,6 @@ def test_who_will_be_of_no_member_state_has_the_fact_before(
         "UPDATE import_liste SET facts_version = :version, facts_since = :since", version=FACTS_VERSION, since=on
     )
     assert "nationalite_hors_union" in _assert_same(register, Scope.FACTS, liste=CE, jour=speaks_on).codes
-
-
-@pytest.mark.parametrize("has_it", [may_be_double, has_double_numero])
-@pytest.mark.parametrize("database_url", ["postgresql"], indirect=True)
-def test_postgresql_counts_once_before_it_has_statistics(
-    register: Register, has_it: Callable[[ColumnElement[bool]], ColumnElement[bool]]
-) -> None:
-    query = select(Electeur.id).where(has_it(and_(Electeur.code_commune == COMMUNE, Electeur.liste == P)))
-    with register.engine.connect() as connection:
-        sql = query.compile(connection, compile_kwargs={"literal_binds": True})
-        plan = "\n".join(connection.scalars(text(f"EXPLAIN {sql}")))
-    assert plan.count("WindowAgg") == 1
-    assert "Join Filter" not in plan, "two by two"
 
 
 def test_an_undone_import_gives_the_facts_of_the_list_before_back(register: Register, tmp_path: Path) -> None:

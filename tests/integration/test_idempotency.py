@@ -80,25 +80,6 @@ def test_a_refused_strangers_id_does_not_burn_the_owners(desk: Desk) -> None:
     assert _status(desk) == ["cancelled"], "its own, not the stranger's"
 
 
-def test_a_strangers_id_is_not_taken_for_the_request_that_is_still_to_come(desk: Desk) -> None:
-    desk.configure(known_senders_only=True)
-    with Session(desk.engine) as session, session.begin():
-        session.add(Sender(name=OWNER, code_commune=COMMUNE))
-    event = _ask()
-    ingest_request(event, desk.services, sender=STRANGER)
-    ingest_request(_cancel(event), desk.services, sender=OWNER)
-    ingest_request(event, desk.services, sender=OWNER)
-    assert _status(desk) == ["cancelled"]
-
-
-def test_of_two_requests_under_one_id_an_account_cancels_its_own(desk: Desk) -> None:
-    event = _ask()
-    for sender in (STRANGER, OWNER):
-        ingest_request(event, desk.services, sender=sender)
-    ingest_request(_cancel(event), desk.services, sender=OWNER)
-    assert _status(desk) == ["queued", "cancelled"]
-
-
 @pytest.mark.slow
 def test_who_waits_keeps_the_key(desk: Desk) -> None:
     asked = _ask()

@@ -5,15 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from schemas.vocabulary import Nature
-from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
+from tests.integration.import_desk import TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk, open_desk
-from tests.unit.mouvement_csv import LIGNE, lignes, write_mouvements
-from tests.unit.reu_sample import electeurs
+from tests.unit.mouvement_csv import lignes, write_mouvements
 from worker.errors import ImportRefusedError
-from worker.registre.imports.history import import_lock
-from worker.registre.imports.undo import undo_import
-from worker.registre.mouvements.importer import import_mouvements
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
@@ -36,13 +31,6 @@ def test_the_lines_of_a_file_become_mouvements_in_their_order(desk: MouvementsDe
     assert rest == ["mouvements.csv", hashlib.sha256(path.read_bytes()).hexdigest(), "test", 3]
 
 
-def test_the_same_file_again_changes_nothing(desk: MouvementsDesk) -> None:
-    first = desk.load_mouvements(_write(desk, lignes(3)))
-    again = desk.load_mouvements(_write(desk, lignes(3), "copie.csv"))
-    assert (again.unchanged, again.import_id) == (True, first.import_id)
-    assert len(desk.mouvements()) == 3
-
-
 def test_a_file_that_holds_known_mouvements_is_told_so(desk: MouvementsDesk) -> None:
     desk.load_mouvements(_write(desk, lignes(3)))
     with pytest.raises(ImportRefusedError, match=r"3 lignes rejetées sur 4 : mouvement déjà dans le registre \(3\)"):
@@ -51,17 +39,6 @@ def test_a_file_that_holds_known_mouvements_is_told_so(desk: MouvementsDesk) -> 
     summary = desk.load_mouvements(_write(desk, lignes(4)), accept_rejects=True)
     assert (summary.lines_kept, summary.lines_rejected) == (1, 3)
     assert [it.personne.prenoms for it in desk.mouvements()] == ["Zoé A", "Zoé B", "Zoé C", "Zoé D"]
-
-
-def test_another_day_is_another_mouvement_of_the_same_elector(desk: MouvementsDesk) -> None:
-    desk.load_mouvements(_write(desk, lignes(2)))
-    desk.load_mouvements(_write(desk, lignes(2, date="03/10/2026")))
-    assert len(desk.mouvements()) == 4
-
-
-def test_homonyms_of_one_file_are_all_kept(desk: MouvementsDesk) -> None:
-    desk.load_mouvements(_write(desk, [LIGNE, LIGNE]))
-    assert len(desk.mouvements()) == 2
 
 
 def test_rejected_lines_are_reported_and_must_be_accepted(desk: MouvementsDesk) -> None:
@@ -81,32 +58,6 @@ def test_rejected_lines_are_reported_and_must_be_accepted(desk: MouvementsDesk) 
     assert len(desk.mouvements()) == 2
 
 
-def test_undoing_takes_the_mouvements_back_and_leaves_the_lists(desk: MouvementsDesk) -> None:
-    desk.load(electeurs(3))
-    desk.load_mouvements(_write(desk, lignes(2)))
-    undone = undo_import(desk.engine)
-    assert (undone.mouvements, undone.restored, undone.removed) == (2, (), ())
-    assert (desk.mouvements(), desk.counts()) == ([], {(COMMUNE, "P"): 3})
-    assert not desk.load_mouvements(_write(desk, lignes(2))).unchanged
-
-
-def test_an_import_of_lists_comes_after_one_of_mouvements(desk: MouvementsDesk) -> None:
-    desk.load(electeurs(5))
-    desk.load_mouvements(_write(desk, lignes(2)))
-    assert desk.compare(electeurs(6)).inscriptions == 1
-    assert undo_import(desk.engine).mouvements == 1
-    assert (desk.natures()[Nature.INSCRIPTION], desk.counts()) == (2, {(COMMUNE, "P"): 5})
-
-
-@pytest.mark.slow
-def test_it_is_refused_while_another_import_is_at_work(desk: MouvementsDesk) -> None:
-    path = _write(desk, lignes(2))
-    busy = pytest.raises(ImportRefusedError, match="un autre import est en cours")
-    with desk.engine.connect() as connection, import_lock(connection), busy:
-        import_mouvements(desk.engine, path, imported_by="test")
-    assert desk.mouvements() == []
-
-
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -120,19 +71,6 @@ def test_a_file_that_is_not_ours_is_refused(desk: MouvementsDesk, content: bytes
     path.write_bytes(content)
     with pytest.raises(ImportRefusedError, match=message):
         desk.load_mouvements(path)
-
-
-def test_a_file_without_lines_is_refused(desk: MouvementsDesk) -> None:
-    with pytest.raises(ImportRefusedError, match="aucun mouvement"):
-        desk.load_mouvements(_write(desk, []))
-    with pytest.raises(ImportRefusedError, match="introuvable"):
-        desk.load_mouvements(desk.folder / "absent.csv")
-
-
-def test_a_spreadsheet_s_file_with_a_byte_order_mark_is_read(desk: MouvementsDesk) -> None:
-    path = _write(desk, lignes(1))
-    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
-    assert desk.load_mouvements(path).lines_kept == 1
 
 
 def test_bytes_that_are_not_utf_8_reject_their_line_only(desk: MouvementsDesk) -> None:

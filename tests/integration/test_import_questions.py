@@ -5,9 +5,9 @@ from datetime import date
 import pytest
 
 from common.cli import ExitCode
-from schemas.vocabulary import ImportQuestion, Liste
+from schemas.vocabulary import ImportQuestion
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, VOISINE, Desk, open_desk
-from tests.unit.reu_sample import BUREAU, DATE, EUROPEENNE, NOM, NUMERO, TITLES, VOIE, electeurs
+from tests.unit.reu_sample import BUREAU, DATE, NOM, NUMERO, TITLES, VOIE, electeurs
 from tests.unit.reu_sample import COMMUNE as CODE
 from worker.cli.main import main
 from worker.errors import ImportRefusedError
@@ -130,15 +130,6 @@ def test_a_field_that_changes_for_some_and_every_order_number_is_no_question(des
 
 
 @pytest.mark.slow
-def test_an_import_that_is_not_compared_asks_the_same(desk: Desk) -> None:
-    desk.load(electeurs(40))
-    intake = Intake(no_compare="essai")
-    kinds, _ = _asked(desk, electeurs(40, OTHERS), intake=intake)
-    assert kinds == [ImportQuestion.OTHER_POPULATION]
-    assert desk.rows("SELECT count(*) FROM mouvement") == [(0,)]
-
-
-@pytest.mark.slow
 def test_bytes_that_another_export_has_replaced_are_asked_about(desk: Desk) -> None:
     first, second, third = date(2026, 9, 10), date(2026, 10, 10), date(2026, 11, 10)
     desk.load(electeurs(40), intake=Intake(first))
@@ -147,13 +138,6 @@ def test_bytes_that_another_export_has_replaced_are_asked_about(desk: Desk) -> N
     assert kinds == [ImportQuestion.SAME_BYTES]
     assert "Ce fichier est le même, octet pour octet, que l'export du 10/09/2026 qui est déjà repris." in said
     assert "si l'export est bien du 10/11/2026, rien n'a changé jusque-là" in said
-
-
-@pytest.mark.slow
-def test_a_list_that_is_emptied_on_purpose_is_no_question(desk: Desk) -> None:
-    desk.load([*electeurs(40), *electeurs(20, EUROPEENNE)])
-    assert not desk.load(electeurs(41), intake=Intake(empty=[Liste.COMPLEMENTAIRE_EUROPEENNE])).questions
-    assert desk.counts() == {P: 41, CE: 0}
 
 
 @pytest.mark.slow

@@ -3,7 +3,6 @@
 from datetime import date
 
 import pytest
-from sqlalchemy import text
 
 from schemas.requests import UNDO_DAYS
 from schemas.vocabulary import Liste
@@ -24,7 +23,6 @@ from tests.unit.reu_sample import (
     electeurs,
 )
 from tests.unit.reu_sample import COMMUNE as CODE
-from worker.demo.libreville import LIBREVILLE, write_reu
 from worker.errors import ImportRefusedError
 from worker.registre.imports.chain import read_chain
 from worker.registre.imports.report import ListeCount
@@ -33,7 +31,6 @@ from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
-INSERT = "INSERT INTO electeur (code_commune, liste, prenoms) VALUES (:commune, :liste, :prenoms)"
 P, CE, CM = (COMMUNE, "P"), (COMMUNE, "CE"), (COMMUNE, "CM")
 
 
@@ -48,24 +45,6 @@ def test_the_lists_of_a_file_become_the_register(desk: Desk) -> None:
     )
     assert (summary.bureaux, summary.bureaux_changed, summary.report) == (1, 1, None)
     assert desk.bureaux() == [("0001", "HOTEL DE VILLE", "", "16")]
-
-
-def test_the_demonstration_file_enters_without_a_reject(desk: Desk) -> None:
-    path = desk.folder / "libreville.csv"
-    write_reu(path, with_nul=True)
-    summary = desk.load_file(path)
-    assert {(it.code_commune, it.liste): it.electeurs for it in summary.listes} == desk.counts()
-    assert (summary.lines_rejected, LIBREVILLE.code) == (0, VOISINE)
-    assert summary.values_cleaned > 0
-
-
-def test_the_same_file_again_changes_nothing(desk: Desk) -> None:
-    first = desk.load(electeurs(3))
-    before = desk.rows("SELECT * FROM electeur ORDER BY id")
-    again = desk.load(electeurs(3))
-    assert (again.unchanged, again.import_id, again.lines_kept) == (True, first.import_id, 3)
-    assert desk.rows("SELECT * FROM electeur ORDER BY id") == before
-    assert len(desk.imports()) == 1
 
 
 def test_the_same_bytes_taken_later_are_a_link_more(desk: Desk) -> None:
@@ -93,14 +72,6 @@ def test_a_list_is_emptied_by_the_same_bytes_when_somebody_says_so(desk: Desk) -
 
 
 @pytest.mark.slow
-def test_the_same_file_is_read_again_once_another_has_replaced_its_lists(desk: Desk) -> None:
-    desk.load(electeurs(3))
-    desk.load(electeurs(4))
-    assert not desk.load(electeurs(3), accept_changes=True).unchanged
-    assert desk.counts() == {P: 3}
-
-
-@pytest.mark.slow
 def test_the_same_file_is_another_list_once_it_is_said_to_be_of_another_commune(desk: Desk) -> None:
     titles = [title for title in TITLES if title not in {CODE, LISTE}]
     rows = [titles, *([it[title] for title in titles] for it in electeurs(3))]
@@ -117,21 +88,6 @@ def test_a_list_that_is_not_in_the_file_is_not_touched(desk: Desk) -> None:
     desk.load([*electeurs(3), *electeurs(2, EUROPEENNE), *electeurs(2, {CODE: VOISINE})])
     desk.load(electeurs(4))
     assert desk.counts() == {P: 4, CE: 2, (VOISINE, "P"): 2}
-
-
-@pytest.mark.slow
-def test_only_what_undoing_needs_is_kept(desk: Desk) -> None:
-    for size in (3, 4, 5):
-        desk.load([*electeurs(size), *electeurs(size, {CODE: VOISINE})])
-    assert desk.stored() == 2 * (3 + 4 + 5)
-    desk.age_imports(UNDO_DAYS + 1)
-    desk.load([*electeurs(6), *electeurs(6, {CODE: VOISINE})])
-    assert desk.stored() == 2 * (5 + 6), "what the old ones had replaced is of no use any more"
-    desk.load(electeurs(7))
-    assert desk.stored() == (5 + 6 + 7) + (5 + 6)
-    desk.age_imports(UNDO_DAYS - 1)
-    desk.load(electeurs(8))
-    assert desk.stored() == (5 + 6 + 7 + 8) + (5 + 6)
 
 
 @pytest.mark.slow
@@ -176,15 +132,6 @@ def test_what_an_earlier_release_has_removed_does_not_come_back_empty(desk: Desk
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("number", [1, 7])
-def test_an_import_that_is_not_there_is_not_undone(desk: Desk, number: int) -> None:
-    desk.load(electeurs(3))
-    undo_import(desk.engine)
-    with pytest.raises(ImportRefusedError, match="est déjà annulé" if number == 1 else "n'a le numéro 7"):
-        undo_import(desk.engine, number)
-
-
-@pytest.mark.slow
 def test_the_last_import_can_be_undone_once(desk: Desk) -> None:
     desk.load(electeurs(3))
     desk.load(electeurs(4))
@@ -199,34 +146,12 @@ def test_the_last_import_can_be_undone_once(desk: Desk) -> None:
     assert not desk.load([*electeurs(5), *electeurs(2, EUROPEENNE)]).unchanged
 
 
-def test_there_is_nothing_to_undo_in_an_empty_register(desk: Desk) -> None:
-    with pytest.raises(ImportRefusedError, match="aucun import"):
-        undo_import(desk.engine)
-
-
 def test_an_import_that_a_service_has_overwritten_is_not_undone(desk: Desk) -> None:
     desk.load(electeurs(3))
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("UPDATE liste SET version = 0")
     with pytest.raises(ImportRefusedError, match="modifiées depuis"):
         undo_import(desk.engine)
-
-
-@pytest.mark.slow
-def test_electors_that_a_service_wrote_are_put_back(desk: Desk) -> None:
-    with desk.engine.begin() as connection:
-        connection.exec_driver_sql("INSERT INTO liste (code_commune, liste) VALUES ('13055', 'P')")
-        for commune in (COMMUNE, VOISINE):
-            values = {"commune": commune, "liste": "P", "prenoms": "Ursule"}
-            connection.execute(text(INSERT), values)
-    desk.load(electeurs(3))
-    undo_import(desk.engine)
-    assert desk.shown() == {P: ["Ursule"]}
-    desk.load(electeurs(4))
-    desk.load(electeurs(5))
-    desk.age_imports(UNDO_DAYS + 1)
-    desk.load(electeurs(6))
-    assert desk.stored() == 5 + 6 + 1, "what another service is writing is not ours to remove"
 
 
 @pytest.mark.slow

@@ -4,18 +4,15 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from unittest.mock import Mock
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from schemas.requests import UNDO_DAYS
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES, Desk, give_up_soon, open_desk
 from tests.unit.reu_sample import EUROPEENNE, electeurs
 from worker.errors import ImportRefusedError
 from worker.registre.imports.undo import undo_import
-from worker.registre.reu import importer
 from worker.registre.versions import BATCH
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
@@ -49,30 +46,6 @@ def test_an_import_killed_in_the_middle_has_changed_nothing(desk: Desk) -> None:
     assert desk.counts() == {P: 4}
     assert desk.stored() == 4 + 3
     assert [finished for _, _, finished, _ in desk.imports()] == [True, True]
-
-
-@pytest.mark.slow
-def test_an_import_killed_while_it_clears_away_has_succeeded(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    desk.load(electeurs(3))
-    desk.load(electeurs(4))
-    removals = Mock(side_effect=[0, KeyboardInterrupt])
-    monkeypatch.setattr(importer, "remove_obsolete", removals)
-    with pytest.raises(KeyboardInterrupt):
-        desk.load(electeurs(5))
-    monkeypatch.undo()
-    assert (desk.counts(), desk.stored()) == ({P: 5}, 5 + 4 + 3)
-    desk.age_imports(UNDO_DAYS + 1)
-    desk.load(electeurs(6))
-    assert (desk.counts(), desk.stored()) == ({P: 6}, 6 + 5)
-
-
-@pytest.mark.slow
-def test_a_refused_import_leaves_nothing_behind(desk: Desk) -> None:
-    desk.load(electeurs(MANY))
-    before = desk.imports(), desk.stored()
-    with pytest.raises(ImportRefusedError):
-        desk.load(electeurs(BATCH + 1))
-    assert (desk.imports(), desk.stored()) == before
 
 
 def test_a_connection_that_is_lost_changes_nothing(postgres_url: str, tmp_path: Path) -> None:
@@ -123,15 +96,6 @@ def test_others_read_the_former_list_and_write_meanwhile(desk: Desk) -> None:
     assert seen == [{P: 3}] * 3
     assert len(written) == 3
     assert desk.counts() == {P: MANY}
-
-
-@pytest.mark.slow
-def test_progress_goes_from_the_first_line_to_the_last(desk: Desk) -> None:
-    told: list[tuple[int, float]] = []
-    desk.load(electeurs(MANY), progress=lambda lines, share: told.append((lines, share)))
-    assert [lines for lines, _ in told] == [BATCH, 2 * BATCH, MANY]
-    assert sorted(share for _, share in told) == [share for _, share in told]
-    assert told[-1] == (MANY, 1)
 
 
 def test_a_file_that_grows_while_it_is_read_is_refused(desk: Desk) -> None:

@@ -6,7 +6,6 @@ from datetime import date, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import insert
 
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Format, Liste
@@ -17,7 +16,6 @@ from tests.integration.tableau_desk import Made, TableauDesk
 from tests.unit.reu_sample import BUREAU, DATE, NOM, NUMERO, PRENOMS, VOIE, electeurs
 from worker.exports.naming import ListeNaming
 from worker.exports.records import PlannedFile
-from worker.registre.models import Protection
 from worker.registre.reu.importer import Intake
 from worker.registre.scrutins import NATIONAL, KnownScrutin, Reunion, add_reunion, remove_scrutin, set_scrutin
 
@@ -107,14 +105,6 @@ def test_of_age_for_the_poll_or_its_second_round(desk: TableauDesk) -> None:
     assert _in_file_of(desk, SECOND_ROUND) == 26
 
 
-def test_a_poll_of_one_round(desk: TableauDesk) -> None:
-    _name_poll(desk, "Élections européennes")
-    vingt = _make(desk, TypeTableau.VINGT_JOURS)
-    assert _figures(vingt) == [21, 5, 1, 25]
-    assert "GRÈBE" not in vingt.text
-    assert _in_file_of(desk, POLL) == 25
-
-
 def test_nobody_said_whether_there_may_be_a_second_round(desk: TableauDesk) -> None:
     vingt = _make(desk, TypeTableau.VINGT_JOURS)
     assert _figures(vingt) == [21, 5, 1, 25]
@@ -123,16 +113,6 @@ def test_nobody_said_whether_there_may_be_a_second_round(desk: TableauDesk) -> N
         "2 électeurs auront dix-huit ans du 12/10/2026 au 25/10/2026. Si le scrutin du 11/10/2026 peut avoir un second "
         "tour, ils sont à inscrire : indiquer quel scrutin c'est (scrutins --libelle), puis redemander le tableau."
     ), "on the list of the meeting, though one of them is gone in that of today"
-
-
-def test_without_a_poll_it_is_the_day_of_the_document(desk: TableauDesk) -> None:
-    first = _make(desk, TypeTableau.VINGT_JOURS, scrutin=None, reunion=BEFORE, until=MEETING)
-    assert _figures(first) == [21, 3, 1, 23]
-    assert _in_file_of(desk, MEETING) == 23
-    then = _make(desk, TypeTableau.VINGT_JOURS, scrutin=None, reunion=MEETING, until=LATER)
-    assert _shown(then) == {"GRIVE", "GRÈBE", "GIBBON", "GLOUTON"}
-    assert _figures(then) == [23, 4, 1, 26]
-    assert _in_file_of(desk, LATER) == 26
 
 
 def test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted(desk: TableauDesk) -> None:
@@ -157,19 +137,3 @@ def test_whoever_comes_of_age_for_a_poll_that_was_not_known_is_counted(desk: Tab
     assert said.startswith(
         "3 électeurs ont dix-huit ans du 19/09/2026 au 18/10/2026 et étaient déjà dans celui d'avant, qui "
     )
-
-
-def test_by_bureau(desk: TableauDesk) -> None:
-    _name_poll(desk, "Élections municipales")
-    text = _make(desk, TypeTableau.VINGT_JOURS, presentations=["recapitulatif"]).text
-    assert re.findall(r"Bureau (\d+) — HOTEL DE VILLE((?: \d+)+)", text) == [
-        ("0001", " 21 5 0 1 0 25"),
-        ("0002", " 0 1 0 0 0 1"),
-    ]
-
-
-def test_the_address_of_a_protected_one_is_masked(desk: TableauDesk) -> None:
-    one = {"code_commune": COMMUNE, "nom_naissance": "GERFAUT", "prenoms": IN_PERIOD[PRENOMS]}
-    with desk.engine.begin() as connection:
-        connection.execute(insert(Protection).values(**one, date_naissance="2008-06-30"))
-    assert _make(desk, TypeTableau.VINGT_JOURS).text.count("Adresse non communiquée") == 2, "the line and its note"

@@ -25,7 +25,6 @@ from tests.unit.reu_sample import electeurs, write_reu
 from worker.handlers.making import make_liste
 from worker.registre.imports.undo import undo_import
 from worker.registre.reu.importer import Intake, import_file
-from worker.writers import precheck
 from worker.writers.electeurs_file import LISTE_FORMATS
 from worker.writers.precheck import Census
 from worker.writers.xml_file import OUR_XSD
@@ -162,14 +161,6 @@ def test_a_file_made_again_has_the_same_bytes(desk: Desk) -> None:
     assert hashlib.sha256(desk.read(again)).hexdigest() == first["sha256"]
 
 
-def test_many_anomalies_make_the_same_report_as_few(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    few = desk.ring(desk.ask())
-    monkeypatch.setattr(precheck, "FEW", 3)
-    many = desk.ring(desk.ask())
-    assert few["report_name"] != many["report_name"]
-    assert few["report_sha256"] == many["report_sha256"]
-
-
 @pytest.mark.parametrize("format_", Format)
 def test_a_missing_line_fails_the_export(desk: Desk, monkeypatch: pytest.MonkeyPatch, format_: Format) -> None:
     def count_one_more(*arguments: object) -> Census:
@@ -226,15 +217,6 @@ def test_an_xml_that_breaks_the_operators_schema_is_not_published(desk: Desk, tm
     assert not any(name.endswith((".xml", ".part")) or "-xml-" in name for name in desk.files())
 
 
-def test_a_schema_of_another_root_names_the_root(desk: Desk, tmp_path: Path) -> None:
-    xsd = tmp_path / "autre.xsd"
-    xsd.write_text(OUR_XSD.read_text("utf-8").replace('name="ListeElectorale"', 'name="Listes"'), "utf-8")
-    desk.configure(xsd=xsd)
-    row = desk.ring(desk.ask(format_=Format.XML))
-    assert row["error_message"] == "Le fichier XML ne suit pas le schéma autre.xsd : élément ListeElectorale."
-    assert desk.files() == []
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("content", [None, b"", b"JJ/MM/AAAA", b"<xs:schema", b"<html/>"])
 def test_an_unreadable_schema_is_told(desk: Desk, tmp_path: Path, content: bytes | None) -> None:
@@ -259,14 +241,6 @@ def test_a_register_that_vanished_since_the_request_is_told(desk: Desk, statemen
     assert desk.files() == []
 
 
-@pytest.mark.slow
-def test_a_list_that_the_import_did_not_bring_is_its_header(desk: Desk) -> None:
-    desk.run("DELETE FROM liste WHERE liste = 'CE'")
-    row = desk.ring(desk.ask(Liste.COMPLEMENTAIRE_EUROPEENNE))
-    assert (row["status"], row["electeurs"], row["report_name"]) == ("ready", 0, None)
-    assert desk.read(row).count(b"\n") == 1
-
-
 def _load(said: Any) -> Any:  # noqa: ANN401 — SQLite gives JSON as text
     return json.loads(said) if isinstance(said, str) else said
 
@@ -274,13 +248,6 @@ def _load(said: Any) -> Any:  # noqa: ANN401 — SQLite gives JSON as text
 def _said(row: RowMapping) -> dict[str, tuple[str, list[str]]]:
     """What is said of the file as a whole, by its code: how grave, in which words."""
     return {it["code"]: (it["severity"], it["messages"]) for it in _load(row["anomalies"]) if "messages" in it}
-
-
-def test_the_record_says_which_export_a_list_rests_on(desk: Desk) -> None:
-    row = desk.ring(desk.ask())
-    (rests_on,) = _load(row["rests_on"])
-    assert (rests_on["import_id"], rests_on["electeurs"]) == (1, row["electeurs"] + row["mineurs"])
-    assert _said(row) == {}
 
 
 @pytest.mark.slow

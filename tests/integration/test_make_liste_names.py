@@ -2,25 +2,16 @@
 
 import re
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from functools import partial
 from itertools import product
 from pathlib import Path
 
 import pytest
-from sqlalchemy import select
 
-from common.calendrier import civil_time
-from schemas.envelope import CloudEvent
-from schemas.requests import ListeExportRequested
-from schemas.vocabulary import Format, Liste, Piece
+from schemas.vocabulary import Format, Liste
 from tests.integration.export_desk import COMMUNE, Desk, open_desk
-from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
-from worker.exports.models import Export, Request
-from worker.exports.naming import piece_name
+from tests.parts.town import LIBREVILLE_TEMPLATE
 from worker.exports.storage import Storage
-from worker.handlers.requests.ingest_request import ingest_request
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
@@ -96,31 +87,6 @@ def test_the_hour_that_comes_twice_in_october_gives_no_name_twice(desk: Desk) ->
     rows = [desk.ring(desk.ask(created_at=datetime.fromisoformat(at))) for at in (summer, winter)]
     assert [row["status"] for row in rows] == ["ready", "ready"]
     assert {row["file_name"] for row in rows} <= set(desk.files())
-
-
-@pytest.mark.slow
-def test_two_thousand_requests_at_once_have_true_times_and_names_of_their_own(desk: Desk) -> None:
-    """Four threads record them, as several processes do."""
-    desk.configure(enqueue=lambda _: None, quota=10_000)
-    data = ListeExportRequested.model_validate({"commune": COMMUNE, "listes": ["P"], "requested_by": AGENT})
-    events = [CloudEvent.wrap(data, source="/test") for _ in range(2_000)]
-    with ThreadPoolExecutor(4) as recorders:
-        list(recorders.map(partial(ingest_request, services=desk.services), events))
-    with desk.engine.connect() as connection:
-        columns = Export.file_name, Export.label, Request.created_at
-        rows = connection.execute(select(*columns).join(Request, Export.request_id == Request.id)).all()
-    assert len({row.file_name for row in rows}) == len({row.label for row in rows}) == len(rows) == 2_000
-    for row in rows:
-        assert row.label == _label_of(row.file_name)
-        assert f"{civil_time(row.created_at, COMMUNE):-%Y%m%d-%H%M%S}" in row.file_name
-
-
-@pytest.mark.slow
-def test_every_file_of_a_second_has_a_report_of_its_own(desk: Desk) -> None:
-    rows = [desk.ring(export_id) for export_id in desk.ask_all(PARTS)]
-    names = [name for row in rows for name in (row["file_name"], row["report_name"])]
-    assert sorted(names) == desk.files()
-    assert [row["report_name"] for row in rows] == [piece_name(row["file_name"], Piece.RAPPORT) for row in rows]
 
 
 @pytest.mark.slow

@@ -4,7 +4,6 @@ import csv
 import hashlib
 import io
 from collections import Counter
-from datetime import date
 from typing import Any
 
 import pytest
@@ -14,14 +13,11 @@ from schemas.tableaux import Presentation, TypeTableau
 from tests.integration.tableau_desk import TableauDesk, open_desk
 from tests.integration.tableau_register import (
     CHANGEMENT,
-    EUROPEENNES,
     INSCRIPTION,
-    JANVIER,
     RADIATION,
     REUNION,
     REUNION_PRECEDENTE,
     SCRUTIN,
-    Row,
     named,
     write_register,
 )
@@ -111,46 +107,6 @@ def test_the_row_knows_the_report_as_it_is_on_the_disk(desk: TableauDesk) -> Non
         {"code": "motif_absent", "severity": "a_completer", "column": "motif", "count": 2},
         {"code": "electeur_en_double", "severity": "remarque", "column": "nom de naissance", "count": 2},
     ]
-
-
-def test_where_all_is_well_there_is_no_report(desk: TableauDesk) -> None:
-    write_register(desk.engine, [INSCRIPTION, RADIATION | named("LANTERNE"), KNOWN[0]], inscrits=[KNOWN[0]])
-    made = desk.make(**VINGT_JOURS)
-    assert (made.row["report_name"], made.row["report_size"], made.row["report_sha256"]) == (None, None, None)
-    assert (made.row["bloquantes"], made.row["remarques"]) == (0, 0)
-    assert [name for name in desk.files() if "reconciliation" not in name] == [made.path.name]
-
-
-def test_only_the_mouvements_of_the_tableau_are_checked(desk: TableauDesk) -> None:
-    elsewhere: list[Row] = [{"date_mouvement": REUNION_PRECEDENTE}, {"date_mouvement": SCRUTIN}, {"liste": "CE"}]
-    write_register(desk.engine, [INSCRIPTION | changes | {"motif": ""} for changes in elsewhere])
-    assert desk.make(**VINGT_JOURS).anomalies == []
-
-
-@pytest.mark.slow
-def test_what_no_historical_tableau_can_hold_is_told(desk: TableauDesk) -> None:
-    election = INSCRIPTION | {"effet": "Election", "date_tableau": JANVIER}
-    rows = [
-        election | named("SANS SCRUTIN"),
-        RADIATION | {"effet": "Election", "scrutin": EUROPEENNES} | named("RADIÉE"),
-        INSCRIPTION | {"effet": "1erMars", "date_tableau": date(2014, 1, 11)} | named("AUTRE JOUR"),
-    ]
-    write_register(desk.engine, rows)
-    premier = TypeTableau.PREMIER_RECTIFICATIF
-    codes = [line[-1] for line in desk.make(premier, date_tableau=date(2014, 1, 11)).anomalies]
-    assert codes == ["addition_sans_scrutin", "addition_sans_inscription", "date_tableau_inhabituelle"]
-
-
-@pytest.mark.slow
-def test_fewer_electors_than_none_are_told(desk: TableauDesk) -> None:
-    write_register(desk.engine, [INSCRIPTION | named(f"LANTERNE {number}") for number in range(3)], electeurs={"1": 2})
-    made = desk.make(**VINGT_JOURS)
-    message = (
-        "Moins de zéro électeur avant ou après le tableau : la liste et ses mouvements se contredisent, "
-        "vérifier les mouvements appliqués de ce bureau, puis importer la liste de nouveau."
-    )
-    assert made.anomalies == [["bloquante", "1", "", "", "", "", "bureau", message, "bilan_impossible"]]
-    assert made.row["bloquantes"] == 1
 
 
 def test_no_cell_can_become_a_formula(desk: TableauDesk) -> None:

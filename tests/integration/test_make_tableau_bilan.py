@@ -25,7 +25,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]
 
 FIRST, SECOND, THIRD = date(2026, 11, 1), date(2026, 11, 25), date(2026, 11, 28)
 NAMES = {"0001": "HOTEL DE VILLE", "0002": "ECOLE", "0003": "GYMNASE"}
-_ROW = re.compile(r"Bureau (\d+) — [A-Z ]+?((?: -?\d+){6})(?=$| )")
 _OF_COMMUNE = re.compile(r"Électeurs avant (\d+) Inscriptions \+ (\d+) Radiations − (\d+) Électeurs après = (\d+)")
 
 
@@ -42,7 +41,6 @@ def _electeurs(nom: str, count: int, bureau: str) -> list[dict[str, str]]:
 STAY = [*_electeurs("RESTE", 12, "0001"), *_electeurs("RESTE ICI", 7, "0002")]
 AT_FIRST = [*STAY, *_electeurs("PART", 4, "0001"), *_electeurs("PART AUSSI", 1, "0003")]
 THEN = [*STAY, *_electeurs("ARRIVE", 5, "0003"), *_electeurs("ARRIVE AUSSI", 2, "0001")]
-AT_LAST = [*STAY[:-1], *_electeurs("ARRIVE", 5, "0003"), *_electeurs("ARRIVE AUSSI", 3, "0001")]
 
 
 def _moved_to(bureau: str) -> list[dict[str, str]]:
@@ -111,27 +109,6 @@ def test_whoever_vouches_for_mouvements_is_held_to_what_the_exports_count(
         assert list(find_contradictions(connection, later.import_id)) == []
 
 
-@pytest.mark.slow
-def test_a_file_that_tells_what_two_exports_told_is_noticed_by_their_counts(
-    register: MouvementsDesk, tmp_path: Path
-) -> None:
-    """Compared, so that their mouvements are known; a file without a word tells them again, on other days."""
-    meeting = date(2026, 11, 20)
-    register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
-    register.load([*AT_FIRST[:-5], *_moved_to("0001")], intake=Intake(meeting))
-    desk = TableauDesk(register.engine, tmp_path / "exports")
-    assert _gaps(desk, meeting) == []
-    left = {"nature": "radiation", "effet": "Immediat", "état": "applique", "date": "10/11/2026", "ancien bureau": "1"}
-    left |= {"catégorie": "radiation_deces", "motif": "Décès", "nouveau bureau": "", "date de tableau": "10/11/2026"}
-    said = register.load_mouvements(write_mouvements(register.folder / "cinq.csv", lignes(5, **left)))
-    assert _gaps(desk, meeting) == ["couverture_contredite"]
-    with register.engine.connect() as connection:
-        (contradiction,) = find_contradictions(connection, said.import_id)
-    assert "en feraient 17 : à ceux que donne la comparaison de ces deux exports s'en ajoutent" in contradiction
-    undo_import(register.engine, said.import_id)
-    assert _gaps(desk, meeting) == []
-
-
 def _homonym(bureau: str, numero: str, voie: str) -> dict[str, str]:
     same = {NOM: "MÉSANGE", PRENOMS: "Zoé", BUREAU: bureau, LIBELLE_BUREAU: NAMES[bureau]}
     return electeurs(1)[0] | same | {NUMERO: numero, VOIE: voie}
@@ -189,50 +166,6 @@ def test_which_of_two_homonyms_has_left_is_to_be_said_before_the_tableau_is_post
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("after", "is_guessed"),
-    [
-        ([("0001", "91", "Rue A")], False),  # the one who stayed is known by her address
-        ([("0001", "91", "Rue C"), ("0002", "92", "Rue B")], False),  # by bureau and number
-        ([("0001", "91", "Rue A"), ("0003", "93", "Rue C")], True),
-    ],
-)
-def test_what_addresses_and_numbers_tell_is_no_guess(
-    register: MouvementsDesk, after: list[tuple[str, str, str]], is_guessed: bool
-) -> None:
-    two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
-    register.load([*STAY, *two], intake=Intake(FIRST))
-    register.load([*STAY, *(_homonym(*it) for it in after)], intake=Intake(SECOND))
-    assert register.rows("SELECT count(*) FROM homonym") == [(int(is_guessed),)]
-
-
-def test_homonyms_whom_nothing_tells_apart_are_paired_by_their_numbers(register: MouvementsDesk) -> None:
-    """Address and order, as the register's specification has it; a bureau is no order."""
-    two = [_homonym("0002", "95", "Rue D"), _homonym("0003", "91", "Rue A")]
-    register.load([*STAY, *two], intake=Intake(FIRST))
-    both = [_homonym("0003", "92", "Rue B"), _homonym("0003", "93", "Rue C")]
-    register.load([*STAY, *both], intake=Intake(SECOND))
-    assert register.natures() == {"modification": 1}, "she of the lower number stayed in her bureau"
-    assert sorted(register.rows("SELECT bureau_before, numero_after FROM homonym")) == [("0002", 93), ("0003", 92)]
-
-
-def test_one_whose_spelling_alone_changed_is_no_guess(register: MouvementsDesk) -> None:
-    register.load([*STAY, _homonym("0001", "91", "Rue A")], intake=Intake(FIRST))
-    spelled = _homonym("0003", "93", "Rue C") | {NOM: "MESANGE"}
-    register.load([*STAY, spelled], intake=Intake(SECOND))
-    assert register.natures() == {"modification": 1}
-    assert register.rows("SELECT count(*) FROM homonym") == [(0,)], "nobody else has these letters"
-
-
-def test_one_whose_spelling_changed_among_homonyms_may_be_a_guess(register: MouvementsDesk) -> None:
-    two = [_homonym("0001", "91", "Rue A"), _homonym("0002", "92", "Rue B")]
-    register.load([*STAY, *two], intake=Intake(FIRST))
-    spelled = [_homonym(*it) | {NOM: "MESANGE"} for it in (("0003", "93", "Rue C"), ("0003", "94", "Rue D"))]
-    register.load([*STAY, *spelled], intake=Intake(SECOND))
-    assert register.rows("SELECT nom_naissance, bureau_after FROM homonym") == [("MESANGE", "0003")] * 2
-
-
-@pytest.mark.slow
 def test_a_birth_corrected_across_the_majority_says_why_the_count_is_another(
     register: MouvementsDesk, tmp_path: Path
 ) -> None:
@@ -275,51 +208,6 @@ def _gaps(desk: TableauDesk, meeting: date) -> list[str]:
     return codes
 
 
-@pytest.mark.slow
-def test_it_is_what_two_exports_show(register: MouvementsDesk, tmp_path: Path) -> None:
-    register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
-    before = register.bureaux_of()
-    register.load([*THEN, *_moved_to("0002")], intake=Intake(SECOND), accept_changes=True)
-    after = register.bureaux_of()
-    desk = TableauDesk(register.engine, tmp_path / "exports")
-    recapitulatif = _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF)
-
-    rows = _rows(recapitulatif)
-    assert rows == {
-        "0001": [19, 2, 0, 4, 3, 14],
-        "0002": [7, 0, 3, 0, 0, 10],
-        "0003": [1, 5, 0, 1, 0, 5],
-    }
-    assert {code: row[0] for code, row in rows.items()} == before
-    assert {code: row[-1] for code, row in rows.items()} == after
-    for avant, inscriptions, arrivees, radiations, departs, apres in rows.values():
-        assert avant + inscriptions + arrivees - radiations - departs == apres
-    assert "Commune de Marseille 27 7 3 5 3 29" in recapitulatif
-    for presentation in (Presentation.COMMUNE, Presentation.PAR_BUREAU):
-        text = _make(desk, FIRST, SECOND, presentation)
-        (figures,) = _OF_COMMUNE.findall(text)
-        assert [int(figure) for figure in figures] == [before.total(), 7, 5, after.total()]
-        assert "Changements de bureau dans la commune, sans effet sur ce total : 3" in text
-
-
-@pytest.mark.slow
-def test_a_third_export_changes_nothing_to_the_tableau_of_the_second(register: MouvementsDesk, tmp_path: Path) -> None:
-    register.load([*AT_FIRST, *_moved_to("0001")], intake=Intake(FIRST))
-    register.load([*THEN, *_moved_to("0002")], intake=Intake(SECOND), accept_changes=True)
-    desk = TableauDesk(register.engine, tmp_path / "exports")
-    made = _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF)
-    register.load([*AT_LAST, *_moved_to("0003")], intake=Intake(THIRD), accept_changes=True)
-    assert _make(desk, FIRST, SECOND, Presentation.RECAPITULATIF) == made
-    rows = _rows(_make(desk, SECOND, THIRD, Presentation.RECAPITULATIF))
-    assert {code: row[0] for code, row in rows.items()} == {code: row[-1] for code, row in _rows(made).items()}
-    assert {code: row[-1] for code, row in rows.items()} == register.bureaux_of()
-
-
 def _make(desk: TableauDesk, first: date, last: date, presentation: Presentation) -> str:
     asked = {"commune": COMMUNE, "reunion": first, "until": last, "presentations": [presentation]}
     return desk.make(TypeTableau.VINGT_JOURS, **asked).text
-
-
-def _rows(text: str) -> dict[str, list[int]]:
-    """The figures of each bureau."""
-    return {code: [int(figure) for figure in figures.split()] for code, figures in _ROW.findall(text)}

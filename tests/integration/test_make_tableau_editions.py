@@ -12,7 +12,6 @@ from tests.integration.tableau_desk import Made, TableauDesk, open_desk, wrap
 from tests.integration.tableau_register import (
     CHANGEMENT,
     INSCRIPTION,
-    JANVIER,
     RADIATION,
     REUNION,
     REUNION_PRECEDENTE,
@@ -30,7 +29,6 @@ pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), 
 
 VINGT, CINQ, PREMIER = TypeTableau.VINGT_JOURS, TypeTableau.CINQ_JOURS_REU, TypeTableau.PREMIER_RECTIFICATIF
 VINGT_JOURS: dict[str, Any] = {"types": [VINGT], "scrutin": SCRUTIN, "reunion": REUNION_PRECEDENTE, "until": REUNION}
-YEARLY = {"effet": "1erMars", "date_tableau": JANVIER, "date_mouvement": date(2013, 10, 2)}
 CACHOT = "8 Impasse du Cachot, 13900 LIBREVILLE"
 CONDAMNATION = {"categorie": "radiation_decision", "motif": "Condamnation du 3 mai, tutelle levée"}
 MENTION = "Exemplaire de la commission — ne pas afficher"
@@ -85,21 +83,6 @@ def test_a_provisional_number_is_explained_once(desk: TableauDesk) -> None:
     applied = desk.make(**VINGT_JOURS)
     assert NOTE_PROVISOIRE not in applied.text
     assert applied.text.count("12 TAMBOURIN") == 3
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("asked_at", "is_provisoire"),
-    [("2014-01-09T22:59:59Z", True), ("2014-01-09T23:00:00Z", False), ("2014-01-10T00:30:00Z", False)],
-)
-def test_a_tableau_is_provisional_until_midnight_in_paris(
-    desk: TableauDesk, asked_at: str, *, is_provisoire: bool
-) -> None:
-    write_register(desk.engine, [INSCRIPTION | YEARLY | named(f"LANTERNE {number}") for number in range(40)])
-    made = desk.make(PREMIER, date_tableau=JANVIER, created_at=datetime.fromisoformat(asked_at))
-    marks = ["P R O V I S O I R E" in page for page in made.pages]
-    assert len(marks) > 1
-    assert set(marks) == {is_provisoire}
 
 
 @pytest.mark.parametrize(
@@ -171,13 +154,6 @@ def test_a_complementary_list_prints_nationalities(desk: TableauDesk, liste: str
     assert f"Liste complémentaire {'européenne' if liste == 'CE' else 'municipale'} — {liste}" in made.text
     assert "Adresse Nationalité Bureau Date du mouvement Motif" in made.text
     assert "13900 LIBREVILLE Tchèque 1 20/01/2027 Inscription volontaire" in made.text
-
-
-def test_the_principal_list_prints_no_nationality(desk: TableauDesk) -> None:
-    write_register(desk.engine, [INSCRIPTION])
-    made = desk.make(**VINGT_JOURS)
-    assert "Nationalité" not in made.text
-    assert "Française" not in made.text
 
 
 def _everything(made: Made) -> bytes:

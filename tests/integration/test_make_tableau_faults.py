@@ -1,15 +1,11 @@
 """A tableau that meets a full disk, a bug or another owner: what is left on the disk, in the row and in the log."""
 
 import errno
-import shutil
-from collections import namedtuple
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from sqlalchemy import RowMapping
-from sqlalchemy.exc import OperationalError
 
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Piece
@@ -24,11 +20,8 @@ from tests.integration.tableau_register import (
     write_register,
 )
 from tests.parts.town import MIGRATED_TEMPLATE
-from tests.parts.wait import wait_until
-from worker.errors import LeaseLostError
 from worker.exports.naming import piece_name
 from worker.handlers.making import make_tableau
-from worker.handlers.making.make_export import make_export
 from worker.writers import Progress
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
@@ -77,38 +70,6 @@ def test_a_worker_that_lost_its_lease_publishes_nothing(desk: TableauDesk, monke
     assert desk.files() == []
 
 
-def test_a_lost_lease_is_noticed_while_drawing(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def lose(progress: Progress) -> None:
-        desk.run("UPDATE export SET owner = 'other'")
-        wait_until(lambda: _raises_lease_lost(progress), message="the heartbeat to see that the lease is lost")
-        monkeypatch.setattr(make_tableau, "mark_ready", lambda *_: drawn.append(True))
-
-    drawn: list[bool] = []
-    _in_the_middle(monkeypatch, lose)
-    desk.configure(lease_seconds=0.3)
-    assert desk.ring(_ask(desk))["owner"] == "other"
-    assert drawn == []
-    assert desk.files() == []
-
-
-@pytest.mark.slow
-def test_a_worker_that_wakes_up_late_does_not_touch_the_file_of_its_successor(
-    desk: TableauDesk, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def succeed(_progress: Progress) -> None:
-        desk.run("UPDATE export SET lease_until = '2000-01-01 00:00:00.000'")
-        make_export(export_id, desk.services)
-        seen.update({path: path.stat().st_ino for path in desk.root.rglob("tableau-*")})
-
-    export_id, seen = _ask(desk), dict[Path, int]()
-    _in_the_middle(monkeypatch, succeed)
-    row = desk.ring(export_id)
-    assert (row["status"], row["attempts"]) == ("ready", 2)
-    assert {path.name for path in seen} == {*_files(row)}
-    assert {path: path.stat().st_ino for path in seen} == seen
-    assert desk.files() == sorted(path.name for path in seen)
-
-
 @pytest.mark.slow
 def test_a_retry_gives_the_same_bytes(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     unharmed = desk.finish(_ask(desk))
@@ -129,43 +90,6 @@ def _files(row: RowMapping) -> list[str]:
     return [row["file_name"], row["report_name"], piece_name(row["file_name"], Piece.RECONCILIATION)]
 
 
-def test_a_disk_that_is_too_small_is_told_before_the_work(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    usage = namedtuple("usage", "total used free")  # noqa: PYI024 — as shutil's
-    monkeypatch.setattr(shutil, "disk_usage", lambda _path: usage(1 << 30, 1 << 30, 1000))
-    row = desk.ring(_ask(desk))
-    assert (row["status"], row["error_code"]) == ("queued", "disque_plein")
-    assert row["error_message"].startswith("Espace disque insuffisant")
-    assert desk.files() == []
-
-
-@pytest.mark.slow
-def test_a_bug_is_tried_again(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def crash(_progress: Progress) -> None:
-        raise RuntimeError("LANTERNE Zoé")
-
-    _in_the_middle(monkeypatch, crash)
-    export_id = _ask(desk)
-    row = desk.ring(export_id)
-    assert (row["status"], row["attempts"]) == ("queued", 1)
-    assert row["error_message"] == "Erreur interne : prévenez l'exploitant."
-    assert desk.files() == []
-    desk.run("UPDATE export SET not_before = NULL")
-    assert desk.finish(export_id).row["attempts"] == 2
-
-
-@pytest.mark.slow
-def test_a_database_that_went_away_gets_the_row_back(desk: TableauDesk, monkeypatch: pytest.MonkeyPatch) -> None:
-    def leave(_progress: Progress) -> None:
-        raise OperationalError("SELECT", {}, Exception("server closed the connection"))
-
-    _in_the_middle(monkeypatch, leave)
-    export_id = _ask(desk)
-    with pytest.raises(OperationalError):
-        desk.ring(export_id)
-    assert (desk.row(export_id)["status"], desk.row(export_id)["attempts"]) == ("queued", 0)
-    assert desk.files() == []
-
-
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
@@ -180,11 +104,3 @@ def test_a_register_that_cannot_be_printed_fails_the_row(desk: TableauDesk, chan
     assert (row["status"], row["error_code"]) == ("failed", "export_impossible")
     assert row["error_message"].startswith(message)
     assert desk.files() == []
-
-
-def _raises_lease_lost(progress: Progress) -> bool:
-    try:
-        progress(0)
-    except LeaseLostError:
-        return True
-    return False

@@ -15,11 +15,9 @@ from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import ASKED_AT, Made, TableauDesk
 from tests.unit.reu_sample import (
-    BUREAU,
     DATE,
     ELECTEUR,
     EUROPEENNE,
-    LIBELLE_BUREAU,
     NATIONALITE,
     NOM,
     NUMERO,
@@ -111,13 +109,6 @@ def test_who_comes_is_accused_as_the_list_file_accuses_her(register: MouvementsD
     assert made.row["bloquantes"] == len(found)
 
 
-def test_a_tableau_of_sound_electors_is_ready(register: MouvementsDesk, tableaux: TableauDesk) -> None:
-    _load(register, STAY, [*STAY, _arrive("COMME IL FAUT", 40)])
-    made = _make(tableaux)
-    assert "COMME IL FAUT" in made.text
-    assert made.row["bloquantes"] == 0
-
-
 def test_who_is_of_no_state_of_the_union_is_not_of_that_list(register: MouvementsDesk, tableaux: TableauDesk) -> None:
     stay = [electeur | EUROPEENNE for electeur in STAY]
     swiss, belgian = (
@@ -136,20 +127,6 @@ def test_nobody_is_accused_whom_it_does_not_show(register: MouvementsDesk, table
     _load(register, [*STAY, old, gone], [*STAY, old, _arrive("SANS SEXE", 32, sexe="")])
     assert {line[3] for line in _said_by_the_list(tableaux, Liste.PRINCIPALE)} == {"ANCIENNE", "SANS SEXE"}
     assert _blocking(_make(tableaux)) == []
-
-
-def test_who_changes_bureau_comes_too(register: MouvementsDesk, tableaux: TableauDesk) -> None:
-    mover = _arrive("DÉMÉNAGE", 30, date="31/02/1990")
-    _load(register, [*STAY, mover], [*STAY, mover | {BUREAU: "0002", LIBELLE_BUREAU: "ECOLE"}])
-    made = _make(tableaux, presentation=Presentation.PAR_BUREAU)
-    assert _blocking(made) == [("DÉMÉNAGE", "date_impossible")]
-
-
-def test_a_summary_is_false_by_who_is_counted_twice_only(register: MouvementsDesk, tableaux: TableauDesk) -> None:
-    ruined = [_arrive("FEVRIER", 31, date="31/02/1990"), _arrive("DEUX FOIS", 32), _arrive("DEUX FOIS", 33)]
-    _load(register, STAY, [*STAY, *ruined])
-    made = _make(tableaux, presentation=Presentation.RECAPITULATIF)
-    assert _blocking(made) == [("DEUX FOIS", "electeur_en_double")] * 2
 
 
 def test_an_address_that_is_masked_is_not_judged(register: MouvementsDesk, tableaux: TableauDesk) -> None:

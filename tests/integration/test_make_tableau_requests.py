@@ -1,6 +1,6 @@
 """A request for tableaux becomes one row for each, with its dates, or is refused with a reason a clerk can act on."""
 
-from datetime import UTC, date, datetime
+from datetime import date
 from typing import Any
 
 import pytest
@@ -11,10 +11,7 @@ from schemas.tableaux import TypeTableau
 from schemas.vocabulary import ExportKind
 from tests.integration.tableau_desk import TableauDesk, open_desk, wrap
 from tests.integration.tableau_register import (
-    FEVRIER,
-    JANVIER,
     MOUVEMENTS,
-    MUNICIPALES,
     REUNION,
     REUNION_PRECEDENTE,
     SCRUTIN,
@@ -116,15 +113,6 @@ def test_dates_that_are_not_given_are_those_of_the_register(desk: TableauDesk) -
 
 
 @pytest.mark.slow
-def test_one_date_serves_both_tableaux_rectificatifs(desk: TableauDesk) -> None:
-    both = TypeTableau.PREMIER_RECTIFICATIF, TypeTableau.SECOND_RECTIFICATIF
-    for day in (JANVIER, FEVRIER):
-        first, second = (desk.finish(export_id) for export_id in desk.ask_tableaux(*both, date_tableau=day))
-        assert "Date de tableau : 10 janvier 2014" in first.text
-        assert "Date de tableau : 28 février 2014" in second.text
-
-
-@pytest.mark.slow
 def test_a_row_prints_the_same_whatever_the_calendar_has_become(desk: TableauDesk) -> None:
     add_scrutin(desk.engine, SCRUTIN, REUNION_PRECEDENTE, REUNION)
     asked = [desk.ask_tableaux(VINGT, CINQ, scrutin=SCRUTIN) for _ in range(2)]
@@ -134,22 +122,6 @@ def test_a_row_prints_the_same_whatever_the_calendar_has_become(desk: TableauDes
     after = [desk.finish(export_id) for export_id in asked[1]]
     assert [made.content for made in after] == [made.content for made in before]
     assert [made.row["electeurs"] for made in after] == [5, 4]
-
-
-@pytest.mark.slow
-def test_who_waits_for_a_poll_is_in_no_other_tableau_whatever_the_calendar_has_become(desk: TableauDesk) -> None:
-    add_scrutin(desk.engine, MUNICIPALES)
-    desk.run(
-        """UPDATE mouvement SET effet = 'Immediat', etat = 'actif', scrutin = NULL, date_mouvement = '2014-03-10'
-           WHERE nom_naissance = 'LEBROC'"""
-    )
-    asked = {"created_at": datetime(2014, 3, 12, 8, tzinfo=UTC)}
-    (premier,) = desk.ask_tableaux(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=JANVIER, **asked)
-    (cinq,) = desk.ask_tableaux(TypeTableau.CINQ_JOURS, scrutin=MUNICIPALES, **asked)
-    _forget_the_calendar(desk)
-    assert "LEBROC" not in desk.finish(premier).text
-    assert "0 LEBROC Zoé" in desk.finish(cinq).text
-    assert "0 LEBROC Zoé" in desk.make(TypeTableau.PREMIER_RECTIFICATIF, date_tableau=JANVIER, **asked).text
 
 
 def _forget_the_calendar(desk: TableauDesk) -> None:

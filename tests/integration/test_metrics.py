@@ -29,7 +29,6 @@ from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
 from worker.notifier.channels.delivery import DeliveryDelayedError
 from worker.notifier.channels.mail import Mailer
-from worker.work.models import Work, WorkKind
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TEMPLATE), pytest.mark.desk(opened_by=open_desk)]
 
@@ -154,14 +153,6 @@ def test_a_mail_that_may_have_come_twice_is_counted(desk: Desk) -> None:
     assert _told_by(desk, hear_nothing, lambda _: None) == {"courriel sent_perhaps_twice": 2}
 
 
-def test_a_mail_that_its_server_put_off_came_once(desk: Desk) -> None:
-    def put_off(_: EmailMessage) -> None:
-        raise DeliveryDelayedError("452")
-
-    desk.ask(make_export("P.csv", **MADE))
-    assert _told_by(desk, put_off, lambda _: None) == {"courriel sent": 1}
-
-
 def test_a_webhook_that_does_not_answer_makes_nobody_late_but_is_counted_once_given_up(
     desk: Desk, mailbox: Mailbox
 ) -> None:
@@ -180,36 +171,6 @@ def test_a_webhook_that_does_not_answer_makes_nobody_late_but_is_counted_once_gi
     assert waiting["prefecture_requests_untold"] == 0
     assert waiting.nonzero("prefecture_notifications_total") == {"courriel sent": 1}
     assert look(desk).nonzero("prefecture_notifications_total") == {"courriel sent": 1, "webhook refused": 1}
-
-
-@pytest.mark.slow
-def test_an_absent_mail_server_or_broker_makes_a_request_late_whatever_its_webhook_waits_for(
-    desk: Desk, mailbox: Mailbox
-) -> None:
-    def away(_event: CloudEvent) -> None:
-        raise TransientError("away")
-
-    with serving() as server:
-        server.status = 503
-        desk.add_recipient(Channel.WEBHOOK, server.url())
-        desk.ask(make_export("P.csv", **MADE))
-        work(desk.notifier(smtp(mailbox), away))
-        assert look(desk)["prefecture_requests_untold"] == 1
-        desk.make_due()
-        work(desk.notifier(smtp(mailbox), lambda _event: None))
-        assert look(desk)["prefecture_requests_untold"] == 0
-        desk.change(Work, kind=WorkKind.MAIL)
-        assert look(desk)["prefecture_requests_untold"] == 1
-
-
-def test_a_refused_request_is_late_from_when_it_was_read(desk: Desk) -> None:
-    desk.ask(outcome=RequestOutcome.REFUSED, reason="Commune inconnue.", created_at=utc_now(-300))
-    assert look(desk)["prefecture_notifier_lag_seconds"] == about(300)
-
-
-def test_a_request_with_a_file_under_way_is_not_late(desk: Desk) -> None:
-    desk.ask(make_export("P.csv", **MADE), "P.xml=running")
-    assert look(desk)["prefecture_requests_untold"] == 0
 
 
 def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:
@@ -264,19 +225,6 @@ def test_a_counter_does_not_go_back_when_rows_are_removed(desk: Desk) -> None:
     with desk.engine.begin() as connection:
         connection.execute(delete(Export))
     assert _ready(scrape(exporter)) == 1
-
-
-@pytest.mark.slow
-def test_several_exporters_say_the_same(desk: Desk) -> None:
-    exporters = [Exporter(desk.engine, _no_queue, Path("/")) for _ in range(3)]
-    scrape(exporters[0])
-    desk.ask(make_export("P.csv", **MADE), make_export("P.xml=failed", **MADE), created_at=ASKED)
-    counters = [
-        {key: value for key, value in seen.samples.items() if key[0].endswith("_total")}
-        for seen in map(scrape, exporters)
-    ]
-    assert counters[0] == counters[1] == counters[2]
-    assert sum(counters[0].values()) > 2
 
 
 def test_no_label_names_a_commune_or_a_person(desk: Desk, mailbox: Mailbox) -> None:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from schemas.topology import QUEUE_REGISTRE
-from tests.parts.deployment import Deployment
 from tests.parts.mail import Mailbox
 from tests.parts.packages import PROMETHEUS, require
 from tests.parts.ports import LOOPBACK, free_port
@@ -17,10 +16,7 @@ from tests.parts.prometheus import Prometheus, Scrape, fetch
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import LIBREVILLE_TEMPLATE, Town
 from tests.parts.wait import wait_until
-from worker.db.engine import build_engine
 from worker.messaging.encoder import ACTOR_QUEUES
-from worker.messaging.queues import read_queues
-from worker.monitoring.exporter import Exporter
 from worker.monitoring.metrics import METRICS
 
 pytestmark = pytest.mark.integration
@@ -110,19 +106,6 @@ def test_prometheus_answers_every_question_of_the_dashboard(town: Town, port: in
     assert {alert["health"] for alert in alerts} == {"ok"}
     assert len(alerts) == 10
     assert {alert["metric"]["alertname"] for alert in waiting} == {"PrefectureDeadLetters"}
-
-
-def test_the_accounts_of_the_notifier_may_measure(deployment: Deployment) -> None:
-    engine = build_engine(deployment.database_url("notifier"))
-    exporter = Exporter(engine, lambda: read_queues(deployment.amqp_url("notifier")), Path("/"))
-    parts = {
-        sample.labels["part"]: sample.value
-        for family in exporter.collect()
-        for sample in family.samples
-        if sample.name == "prefecture_up"
-    }
-    engine.dispose()
-    assert parts == {"database": 1, "broker": 1}
 
 
 @pytest.mark.slow

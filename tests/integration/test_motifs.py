@@ -97,14 +97,3 @@ def test_a_day_of_an_export_that_contradicts_a_noted_date_is_refused(
     _note(desk, Nature.RADIATION, jour="2026-10-12")
     with pytest.raises(ImportRefusedError, match="a une date notée que ce jour contredit"):
         set_taken_on(desk.engine, import_id, day)
-
-
-def test_two_exports_of_one_day_leave_no_doubt_about_the_day(desk: MouvementsDesk) -> None:
-    desk.compare([*electeurs(1), *electeurs(6)[2:]], accept_changes=True)
-    assert all(it.after is None for it in desk.mouvements() if it.date_mouvement == JOUR and it.id > 3)
-
-
-def test_what_was_said_can_be_corrected(desk: MouvementsDesk) -> None:
-    _note(desk, Nature.INSCRIPTION, categorie="inscription_office", motif="=1")
-    _note(desk, Nature.INSCRIPTION, categorie="inscription_judiciaire")
-    assert _said(desk)[Nature.INSCRIPTION] == (Categorie.INSCRIPTION_JUDICIAIRE, "=1")

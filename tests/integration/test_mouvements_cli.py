@@ -63,31 +63,6 @@ def test_a_second_export_is_compared(run: Run, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_what_makes_no_mouvement_is_said(run: Run, tmp_path: Path) -> None:
-    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
-    moved = [electeurs(3)[0] | {VOIE: "Rue Neuve"}, *electeurs(3)[1:]]
-    done = run("import-reu", write_reu(tmp_path / "deux.csv", moved), "--taken-on", "20/11/2026")
-    assert "0 inscription, 0 radiation, 0 changement de bureau." in done.out
-    assert "1 électeur a changé autrement" in done.out
-
-
-@pytest.mark.slow
-def test_a_program_gets_the_comparison_as_json(run: Run, tmp_path: Path) -> None:
-    run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
-    done = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(4)), "--taken-on", "2026-11-20", "--json")
-    found = json.loads(done.out)["comparison"]
-    assert (found["jour"], found["inscriptions"], found["report"]) == ("2026-11-20", 1, None)
-    assert json.loads(run("import-reu", tmp_path / "deux.csv", "--json").out)["comparison"] is None
-
-
-def test_a_day_that_is_none_is_refused(run: Run, tmp_path: Path) -> None:
-    reu = write_reu(tmp_path / "un.csv", electeurs(3))
-    wrong = run("import-reu", reu, "--taken-on", "demain")
-    assert wrong.code == ExitCode.USAGE
-    assert "date attendue sous la forme AAAA-MM-JJ ou JJ/MM/AAAA" in wrong.err
-
-
-@pytest.mark.slow
 def test_the_day_of_an_export_is_asked_for_and_can_be_told_afterwards(run: Run, tmp_path: Path) -> None:
     run("import-reu", write_reu(tmp_path / "un.csv", electeurs(3)), "--taken-on", "2026-11-10")
     done = run("import-reu", write_reu(tmp_path / "deux.csv", electeurs(5)))
@@ -357,11 +332,6 @@ def test_a_declaration_that_is_refused_notes_nothing(
     refused = run("declare", path)
     assert (refused.code, said in refused.err) == (code, True), refused.err
     assert "09/05/2027" not in run("declare", "--show", "scrutin").out
-
-
-def test_one_thing_is_declared_or_shown_at_a_time(run: Run) -> None:
-    for arguments in ([], ["x.json", "--protect"], ["--protect", "--lift"], ["--protect"], ["--show", "parade"]):
-        assert run("declare", *arguments).code == ExitCode.USAGE
 
 
 def test_electors_are_protected_by_names_that_are_asked_for(

@@ -7,7 +7,6 @@ import pytest
 from sqlalchemy import RowMapping, text
 
 from schemas.declarations import ScrutinNoted
-from schemas.envelope import CloudEvent
 from schemas.tableaux import TypeTableau
 from schemas.vocabulary import Categorie, Liste, SeenPage, Wish
 from tests.integration.depots_desk import DepotsDesk, open_desk, today
@@ -22,7 +21,6 @@ from worker.demo.libreville import demo_calendrier
 from worker.handlers.declarations.declare import declare, protect
 from worker.handlers.making import make_tableau
 from worker.handlers.requests.export_plan import plan_tableaux
-from worker.handlers.requests.ingest_request import ingest_request
 from worker.registre.bureaux import select_bureaux
 from worker.registre.protections import Protege, select_protections
 from worker.registre.scrutins import KnownScrutin, Reunion, select_reunions, select_scrutins
@@ -141,14 +139,6 @@ def test_a_meeting_that_did_not_deliberate_makes_its_tableau_to_be_made_again(de
     ((number, because),) = _recalled(desk)
     assert number == made
     assert because.endswith("sans pouvoir délibérer")
-
-
-def test_a_poll_on_a_monday_or_of_the_whole_country_is_not_hers(desk: DepotsDesk) -> None:
-    _, reason = _refusal(_note(desk, "scrutin", jour="2027-05-10", libelle="Élection"))
-    assert reason == "On ne vote pas le 10/05/2027 : ce n'est pas un dimanche."
-    desk.run("INSERT INTO scrutin (code_commune, date, libelle) VALUES ('', '2027-05-09', 'Élection nationale')")
-    _, reason = _refusal(_note(desk, "scrutin", removed=True, jour="2027-05-09"))
-    assert reason == "Aucun scrutin le 09/05/2027."
 
 
 @pytest.mark.slow
@@ -397,16 +387,6 @@ def test_an_agent_says_what_she_is_told_of(desk: DepotsDesk) -> None:
     assert code == "agent_inconnu"
 
 
-def test_a_page_that_names_electors_is_in_the_trail(desk: DepotsDesk) -> None:
-    _accepted(_note(desk, "electeurs_seen", page=SeenPage.DOUBTS, electeurs=4))
-    assert _refusal(_note(desk, "anomalies_handled", export=99, lines=[1]))[0] == "fichier_inconnu"
-    (line,) = _trail(desk)
-    assert (line.action, line.detail, line.label) == (
-        *(Action.ELECTEURS_SEEN, "doutes : 4 électeurs"),
-        "électeurs consultés à l'écran",
-    )
-
-
 @pytest.mark.parametrize(
     "note",
     [
@@ -423,15 +403,6 @@ def test_a_register_that_another_software_keeps_is_not_written(desk: DepotsDesk,
     elsewhere.dispose()
 
 
-def test_an_account_that_may_not_notes_nothing(desk: DepotsDesk) -> None:
-    desk.configure(known_senders_only=True)
-    desk.sender = "mairie-ailleurs"
-    before = _reunions(desk)
-    code, _ = _refusal(_note(desk, "reunion", jour="2026-11-20"))
-    assert code == "compte_non_autorise"
-    assert _reunions(desk) == before
-
-
 def test_only_the_account_of_the_screen_writes_what_the_screen_notes(desk: DepotsDesk) -> None:
     for name, speaks in (("mairie-13900", False), ("ecran", True)):
         with desk.engine.begin() as connection:
@@ -443,22 +414,6 @@ def test_only_the_account_of_the_screen_writes_what_the_screen_notes(desk: Depot
     desk.sender = "ecran"
     _accepted(_note(desk, "electeurs_seen", **seen))
     assert [line.account for line in _trail(desk) if line.action == Action.ELECTEURS_SEEN] == ["ecran"]
-
-
-def test_what_the_contract_does_not_know_is_refused_with_its_field(desk: DepotsDesk) -> None:
-    note = note_register("reunion", removed=True, jour="2026-11-20")
-    for wrong, said in (
-        ({"kind": "parade"}, "note : les valeurs possibles sont reunion, scrutin, motifs, bureau, protection, doubt"),
-        ({}, "note : il manque ce qui le distingue : kind"),
-        ({"kind": "scrutin", "jour": "2027-05-09"}, "note.scrutin : libelle est attendu"),
-        ({"kind": "protection"}, "note.protection : electeur ou lifted est attendu"),
-        (3, "note : un objet est attendu"),
-    ):
-        event = CloudEvent.wrap(note, source="/test")
-        ingest_request(event.model_copy(update={"data": event.data | {"note": wrong}}), desk.services)
-        code, reason = _refusal(desk.request(event))
-        assert code == "demande_invalide"
-        assert said in reason
 
 
 def test_the_lists_of_a_national_poll_change_too(desk: DepotsDesk) -> None:

@@ -11,7 +11,6 @@ import pytest
 from sqlalchemy import select
 
 from schemas.envelope import CloudEvent
-from schemas.topology import REQUEST_TABLEAUX_RENDER
 from schemas.vocabulary import RequestOutcome
 from tests.integration.notifier_desk import (
     ADJOINT,
@@ -20,7 +19,6 @@ from tests.integration.notifier_desk import (
     TEMPLATE,
     Desk,
     Killed,
-    make_tableau,
     open_desk,
     smtp,
     work,
@@ -64,36 +62,6 @@ def test_a_refused_request_is_told_with_its_reason(desk: Desk, mailbox: Mailbox)
     (mail,) = mailbox.mails
     assert mail.message["Subject"] == "Demande refusée — LIBREVILLE (13900)"
     assert "Motif du refus : Aucun registre importé pour 13900." in mail.text
-
-
-def test_tableaux_are_told_in_one_mail(desk: Desk, mailbox: Mailbox) -> None:
-    files = [
-        make_tableau("vingt_jours.P.commune", bloquantes=2),
-        make_tableau("vingt_jours.P.par_bureau", bloquantes=2),
-        make_tableau("vingt_jours.CM.commune", bloquantes=1),
-        make_tableau("cinq_jours_reu.P.commune=failed"),
-    ]
-    desk.ask(*files, event_type=REQUEST_TABLEAUX_RENDER)
-
-    assert work(desk.notifier(smtp(mailbox))) == 1
-
-    (mail,) = mailbox.mails
-    assert mail.message["Subject"] == "3 tableaux à corriger, 1 en échec, 3 anomalies bloquantes — LIBREVILLE (13900)"
-    text = mail.text
-    assert "Résultat de la demande de tableaux pour LIBREVILLE (13900)" in text
-    assert text.count("Pages : 3\n") == text.count("Mouvements : 327\n") == 3
-    assert "Électeurs" not in text
-
-
-def test_a_refused_request_for_tableaux_says_so(desk: Desk, mailbox: Mailbox) -> None:
-    reason = "Tableau des additions : indiquer la date du scrutin."
-    desk.ask(outcome=RequestOutcome.REFUSED, reason=reason, event_type=REQUEST_TABLEAUX_RENDER)
-
-    assert work(desk.notifier(smtp(mailbox))) == 1
-
-    text = mailbox.mails[0].text
-    assert "Résultat de la demande de tableaux pour LIBREVILLE (13900) : demande refusée." in text
-    assert f"Motif du refus : {reason}" in text
 
 
 @pytest.mark.parametrize("code_commune", ["", "75056"])

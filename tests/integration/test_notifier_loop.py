@@ -1,23 +1,21 @@
 """Events, sweep and loop: programs are told once, forgotten rows ring once, the loop outlives trouble."""
 
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier, Thread
+from collections.abc import Iterator
+from threading import Thread
 
 import pytest
 from sqlalchemy import Connection, text, update
 
 from schemas.envelope import CloudEvent
 from schemas.events import ExportEnded, RequestRefused
-from schemas.topology import EVENT_REQUEST_SETTLED, REQUEST_TABLEAUX_RENDER
-from schemas.vocabulary import ExportKind, ExportStatus, RequestOutcome
+from schemas.topology import EVENT_REQUEST_SETTLED
+from schemas.vocabulary import ExportStatus, RequestOutcome
 from tests.integration.notifier_desk import (
     SIX,
     TEMPLATE,
     Desk,
     Killed,
     make_export,
-    make_tableau,
     open_desk,
     running,
     smtp,
@@ -57,32 +55,6 @@ def test_programs_are_told_of_each_file(desk: Desk, mailbox: Mailbox) -> None:
     assert {(event.causationid, event.correlationid) for event in events} == {("demande", "clic-demande")}
 
 
-def test_programs_are_told_which_tableau_a_file_is(desk: Desk, mailbox: Mailbox) -> None:
-    made, failed = make_tableau("vingt_jours.P.par_bureau"), make_tableau("vingt_jours.CM.commune=failed")
-    desk.ask(made, failed, event_type=REQUEST_TABLEAUX_RENDER)
-    events: list[CloudEvent] = []
-
-    assert work(desk.notifier(smtp(mailbox), events.append)) == 1
-
-    ready, failure, _ = (event.data for event in events)
-    tableau = {"type": "vingt_jours", "presentation": "par_bureau", "edition": "affichage"}
-    assert (ready["liste"], ready["format"], ready["tableau"]) == ("P", "pdf", tableau)
-    file = ready["file"]
-    assert (file["path"], file["electeurs"], file["pages"]) == (f"13900/{made.file_name}", 327, 3)
-    assert (failure["liste"], failure["format"]) == ("CM", "pdf")
-    assert failure["tableau"] == tableau | {"presentation": "commune"}
-    assert [ExportEnded.model_validate(it).status for it in (ready, failure)] == ["ready", "failed"]
-
-
-def test_programs_are_told_nothing_of_tableaux_about_a_list(desk: Desk, mailbox: Mailbox) -> None:
-    desk.ask("P.csv", "P.xml=failed")
-    events: list[CloudEvent] = []
-
-    assert work(desk.notifier(smtp(mailbox), events.append)) == 1
-
-    assert [event.data.keys() & {"tableau", "pages"} for event in events] == [set(), set(), set()]
-
-
 @pytest.mark.slow
 def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(desk: Desk, mailbox: Mailbox) -> None:
     request_id = desk.ask(*SIX)
@@ -105,18 +77,6 @@ def test_an_absent_broker_keeps_no_mail_back_and_no_event_is_published_twice(des
     assert work(notifier) == 1
     assert len(events) == len({event.id for event in events}) == 7
     assert len(mailbox.mails) == 1
-
-
-@pytest.mark.slow
-def test_an_absent_mail_server_keeps_no_event_of_a_file_back(desk: Desk, mailbox: Mailbox) -> None:
-    desk.ask("P.csv")
-    events: list[CloudEvent] = []
-    mailbox.stop()
-    notifier = desk.notifier(smtp(mailbox), events.append)
-    for _ in range(3):
-        assert work(notifier) == 0
-        desk.make_due()
-    assert len(events) == 2, "of the file, and of the end of its request"
 
 
 def test_an_event_published_but_not_recorded_comes_again_as_the_same_event(desk: Desk, mailbox: Mailbox) -> None:
@@ -171,54 +131,6 @@ def test_the_sweep_rings_forgotten_and_orphaned_rows_once(desk: Desk) -> None:
     assert sweep(desk.engine, rung.extend) == 4
     assert sorted(doorbell.export_id for doorbell in rung) == sorted(export.id for export in forgotten)
     assert sweep(desk.engine, rung.extend) == 0
-
-
-def test_the_sweep_says_what_kind_of_file_each_row_is(desk: Desk) -> None:
-    liste, tableau = make_export("P.csv=queued"), make_tableau("vingt_jours.P.commune=queued")
-    desk.ask(liste, tableau)
-    rung: list[Doorbell] = []
-
-    sweep(desk.engine, rung.extend)
-
-    assert rung == [Doorbell(liste.id, ExportKind.LISTE), Doorbell(tableau.id, ExportKind.TABLEAU)]
-
-
-def test_three_sweeps_at_once_ring_each_row_once(database_url: str, desk: Desk) -> None:
-    desk.ask(*(make_export(f"{number}=queued", str(number)) for number in range(200)))
-    rung: list[Doorbell] = []
-    start = Barrier(3)
-
-    def sweep_all(_number: int) -> None:
-        own = Desk(database_url)
-        start.wait()
-        while sweep(own.engine, rung.extend, limit=10):
-            pass
-        own.engine.dispose()
-
-    with ThreadPoolExecutor(3) as pool:
-        list(pool.map(sweep_all, range(3)))
-    assert len(rung) == len(set(rung)) == 200
-
-
-def test_a_doorbell_that_does_not_ring_is_tried_at_the_next_sweep(desk: Desk) -> None:
-    desk.ask("P.csv=queued")
-    rung: list[Doorbell] = []
-
-    def fail(_bells: Sequence[Doorbell]) -> None:
-        raise TransientError("away")
-
-    assert sweep(desk.engine, fail) == 0
-    assert sweep(desk.engine, rung.extend) == len(rung) == 1
-
-
-@pytest.mark.slow
-def test_the_loop_tells_and_sweeps_until_it_is_stopped(desk: Desk, mailbox: Mailbox) -> None:
-    rung: list[Doorbell] = []
-    with running(desk.notifier(smtp(mailbox), enqueue=rung.extend)):
-        desk.ask("P.csv", event_id="prête")
-        mailbox.wait_for(1)
-        desk.ask("P.csv=queued", event_id="oubliée")
-        wait_until(lambda: rung, message="the doorbell of the forgotten row")
 
 
 @pytest.mark.slow

@@ -14,10 +14,8 @@ import pytest
 from common.cli import ExitCode
 from producers.cli import main
 from producers.cli.requests import build_liste_export
-from producers.errors import StateAwayError
-from producers.records import RequestState
 from schemas.generate import ROOT
-from schemas.topology import REQUEST_LISTE_EXPORT, REQUEST_TABLEAUX_RENDER
+from schemas.topology import REQUEST_LISTE_EXPORT
 from schemas.vocabulary import ExportStatus
 from tests.integration.fake_worker import Records, serving
 from tests.integration.requests_queue import RequestsQueue
@@ -96,19 +94,6 @@ def test_wait_ends_with_the_files_their_sums_and_their_places(
     assert lines[-1].startswith("9f" * 32 + "  /srv/exports/13900/liste-P-13900-")
 
 
-def test_wait_follows_tableaux_by_their_mouvements_and_shows_their_pages(
-    queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
-) -> None:
-    arguments = ["--type", "vingt_jours", "--liste", "P", "--scrutin", "11/04/2027", "--presentation", "par_bureau"]
-    with serving(queue, records, **READY, pages=14) as taken:
-        assert main(["render-tableaux", "--commune", "13900", *arguments, "--wait", "--timeout", "20"]) == ExitCode.DONE
-    assert taken[0].type == REQUEST_TABLEAUX_RENDER
-    assert taken[0].data["scrutin"] == "2027-04-11"
-    *_, row, _, place = capsys.readouterr().out.splitlines()
-    assert row.split("prêt")[1].split() == ["1", "327", "14", "0", "12", "51,2", "ko"]
-    assert "/srv/exports/13900/tableau-vingt_jours-P-13900-" in place
-
-
 def test_wait_gives_json_on_standard_output_and_progress_beside(
     queue: RequestsQueue, records: Records, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -134,23 +119,6 @@ def test_nothing_is_sent_when_the_database_is_away(
     assert queue.poll() is None
 
 
-def test_a_database_lost_while_waiting_leaves_the_id_of_the_request(
-    queue: RequestsQueue, records: Records, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setattr("producers.cli.render.AWAY_SECONDS", 0.1)
-    answers = iter([RequestState()])
-
-    def lose(*_: object) -> RequestState:
-        try:
-            return next(answers)
-        except StopIteration:
-            raise StateAwayError("la base ne répond pas") from None
-
-    monkeypatch.setattr("producers.state.State.request_progress", lose)
-    assert main([*ASK, "--wait"]) == ExitCode.AWAY
-    assert f"la demande {queue.take_event().id} est partie" in capsys.readouterr().err
-
-
 def test_exports_shows_ten_files_and_counts_the_others(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
     for minutes_ago in (3, 2, 1, 0):
         event = build_liste_export("13900", requested_by="mairie", source="/tests")
@@ -163,14 +131,3 @@ def test_exports_shows_ten_files_and_counts_the_others(records: Records, capsys:
     assert shown[-1] == "… et 2 autres : --limit 12"
     assert main(["exports", "--limit", "12"]) == ExitCode.DONE
     assert "autre" not in capsys.readouterr().out
-
-
-def test_exports_as_json_can_be_limited_to_a_commune(records: Records, capsys: pytest.CaptureFixture[str]) -> None:
-    for commune in ("13900", "2A004"):
-        records.accept(build_liste_export(commune, requested_by="mairie", source="/tests"), **READY)
-    assert main(["exports", "--commune", "2a004", "--limit", "2", "--json"]) == ExitCode.DONE
-    document = json.loads(capsys.readouterr().out)
-    exports = document["exports"]
-    assert document["total"] == 3
-    assert [file["code_commune"] for file in exports] == ["2A004", "2A004"]
-    assert exports[0]["file"] == f"/srv/exports/{exports[0]['path']}"

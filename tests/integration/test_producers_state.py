@@ -1,27 +1,23 @@
 """The state, read from the views of a real database."""
 
 from collections.abc import Iterator
-from datetime import UTC, date, datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlalchemy import NullPool, create_engine, make_url, text
+from sqlalchemy import NullPool, create_engine, text
 
 from producers.cli.batch import put_in_batch
-from producers.cli.requests import build_liste_export, build_tableaux_render
+from producers.cli.requests import build_liste_export
 from producers.errors import StateAwayError
 from producers.records import RequestState
 from producers.state import State
 from schemas.envelope import CloudEvent
-from schemas.tableaux import TypeTableau
-from schemas.vocabulary import ExportKind, ExportStatus, Format, Liste, RequestOutcome
+from schemas.vocabulary import ExportStatus, Format, Liste, RequestOutcome
 from tests.integration.fake_worker import Records
-from tests.parts.town import MIGRATED_TEMPLATE, prepare_migrated
+from tests.parts.town import MIGRATED_TEMPLATE
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MIGRATED_TEMPLATE)]
-
-SCRUTIN = date(2017, 4, 23)
-VIEWS = ("derniers_exports", "demandes")
 
 
 @pytest.fixture
@@ -56,18 +52,6 @@ def test_a_request_is_unseen_then_accepted_with_its_files(records: Records, stat
     assert {(file.lines_written, file.electeurs) for file in seen.exports} == {(100, 327)}
 
 
-def test_a_refusal_carries_its_reason(records: Records, state: State) -> None:
-    records.refuse(event := ask(), "aucun registre importé pour 13900")
-    seen = state.request_progress(event.source, event.id)
-    assert (seen.outcome, seen.reason) == (RequestOutcome.REFUSED, "aucun registre importé pour 13900")
-    assert seen.is_terminal
-
-
-def test_a_source_and_an_id_identify_a_request_together(records: Records, state: State) -> None:
-    records.accept(event := ask())
-    assert state.request_progress("/somebody-else", event.id) == RequestState()
-
-
 def test_the_latest_come_newest_first_and_no_more_than_asked(records: Records, state: State) -> None:
     records.accept(ask(), minutes_ago=2)
     records.accept(ask("2A004"), minutes_ago=1)
@@ -93,28 +77,6 @@ def test_the_files_of_a_batch_are_its_report(records: Records, state: State) -> 
     assert (state.count(batch="lot-1"), state.count("13900", batch="lot-1"), state.count(batch="lot-2")) == (6, 3, 0)
 
 
-def test_the_files_of_a_commune_are_counted(records: Records, state: State) -> None:
-    records.accept(ask())
-    records.accept(ask("2A004"))
-    assert (state.count(), state.count("13900"), state.count("75056")) == (6, 3, 0)
-
-
-def test_a_tableau_is_told_from_a_list(records: Records, state: State) -> None:
-    records.accept(ask())
-    records.accept(
-        build_tableaux_render(
-            [TypeTableau.ADDITIONS], commune="13900", scrutin=SCRUTIN, requested_by="m", source="/tests"
-        ),
-        pages=3,
-    )
-    *tableaux, first = state.latest(limit=4)
-    assert [(file.kind, file.type_tableau, file.pages) for file in tableaux] == [
-        (ExportKind.TABLEAU, "additions", 3)
-    ] * 3
-    assert {(file.presentation, file.edition) for file in tableaux} == {("commune", "affichage")}
-    assert (first.kind, first.type_tableau, first.pages) == (ExportKind.LISTE, "", None)
-
-
 def test_instants_are_in_utc_on_both_databases(records: Records, state: State) -> None:
     before = datetime.now(UTC)
     records.accept(ask(), finished_at=datetime(2026, 7, 1, 12, 30, 15, 250_000, tzinfo=UTC))
@@ -122,21 +84,6 @@ def test_instants_are_in_utc_on_both_databases(records: Records, state: State) -
     assert abs((file.requested_at - before).total_seconds()) < 60
     assert file.finished_at == datetime(2026, 7, 1, 12, 30, 15, 250_000, tzinfo=UTC)
     assert file.started_at is None
-
-
-def test_an_account_that_may_read_the_views_only_is_enough(postgres_url: str) -> None:
-    rows = Records(postgres_url)
-    rows.accept(event := ask())
-    rows.close()
-    url = make_url(postgres_url)
-    grants = [f"GRANT SELECT ON {view} TO lecture" for view in VIEWS]
-    administrate(postgres_url, "CREATE ROLE lecture LOGIN PASSWORD 'l'", *grants)
-    try:
-        with State(url.set(username="lecture", password="l").render_as_string(hide_password=False)) as state:
-            assert len(state.latest()) == 3
-            assert state.request_progress(event.source, event.id).outcome is RequestOutcome.ACCEPTED
-    finally:
-        administrate(postgres_url, "DROP OWNED BY lecture", "DROP ROLE lecture")
 
 
 def test_a_session_can_only_read(postgres_url: str) -> None:
@@ -174,15 +121,6 @@ def test_what_is_read_together_shares_a_connection_that_is_given_back(records: R
     with state.reading() as alone:
         assert alone is not first
     assert state.count() > before
-
-
-def test_a_path_with_odd_letters_is_found(tmp_path: Path) -> None:
-    folder = tmp_path / "données 100% #1?"
-    folder.mkdir()
-    url = f"sqlite:///{folder / 'base.sqlite3'}"
-    prepare_migrated(url.replace("?", "%3F"))
-    with State(url.replace("?", "%3F")) as state:
-        assert state.latest() == []
 
 
 def test_a_database_that_was_not_migrated_is_told(tmp_path: Path) -> None:

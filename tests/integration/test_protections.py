@@ -10,7 +10,7 @@ from tests.unit.mouvement_csv import lignes, write_mouvements
 from tests.unit.reu_sample import COMMUNE as CODE
 from tests.unit.reu_sample import EUROPEENNE, PRENOMS, electeurs
 from worker.errors import RefusedError
-from worker.registre.protections import Protege, add_protection, remove_protection, select_protections
+from worker.registre.protections import Protege, add_protection, select_protections
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
 
@@ -36,14 +36,6 @@ def test_an_elector_is_protected_however_her_name_is_written(desk: MouvementsDes
     assert _masked(desk) == ["Zoé A"]
 
 
-def test_she_stays_so_when_an_import_replaces_her(desk: MouvementsDesk) -> None:
-    desk.load(electeurs(5))
-    _protect(desk, *ZOE)
-    desk.compare(electeurs(5)[1:], accept_changes=True)
-    desk.compare(electeurs(5))
-    assert _masked(desk) == ["Zoé A", "Zoé A"]
-
-
 def test_every_list_of_the_commune_and_no_other_commune(desk: MouvementsDesk) -> None:
     everywhere = [*electeurs(5), *electeurs(5, EUROPEENNE), *electeurs(5, {CODE: VOISINE})]
     desk.load(everywhere)
@@ -60,51 +52,9 @@ def test_who_is_in_a_mouvement_only_can_be_protected(desk: MouvementsDesk) -> No
     assert _masked(desk) == ["Zoé B"]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    "who",
-    [
-        ("D'AUBIGNY", "Zoé A", "1962-03-14"),
-        ("D'AUBIGNE", "Zoé", "1962-03-14"),
-        ("D'AUBIGNE", "Zoé A", "1962-03-15"),
-    ],
-)
-def test_nobody_is_protected_under_a_wrong_name(desk: MouvementsDesk, who: tuple[str, str, str]) -> None:
-    desk.load(electeurs(5))
-    with pytest.raises(RefusedError, match="personne de ce nom") as refused:
-        _protect(desk, *who)
-    assert "AUBIGN" not in str(refused.value)
-    with desk.engine.connect() as connection:
-        assert select_protections(connection, COMMUNE) == []
-
-
 def test_an_elector_of_a_version_that_no_list_shows_is_unknown(desk: MouvementsDesk) -> None:
     desk.load(electeurs(5))
     with desk.engine.begin() as connection:
         connection.execute(text("UPDATE liste SET version = -1"))
     with pytest.raises(RefusedError, match="personne de ce nom"):
         _protect(desk, *ZOE)
-
-
-def test_protecting_twice_does_nothing_and_a_protection_ends(desk: MouvementsDesk) -> None:
-    desk.load(electeurs(5))
-    _protect(desk, *ZOE)
-    assert _protect(desk, "D AUBIGNE", "ZOÉ A", "1962-03-14") == [ZOE]
-    desk.compare(electeurs(5)[1:], accept_changes=True)
-    with desk.engine.begin() as connection:
-        remove_protection(connection, COMMUNE, Protege("d'Aubigné", "Zoe A", "1962-03-14"))
-    assert _masked(desk) == []
-    with desk.engine.begin() as connection, pytest.raises(RefusedError, match="pas parmi les électeurs protégés"):
-        remove_protection(connection, COMMUNE, ZOE)
-
-
-def test_protections_are_listed_in_the_order_of_names(desk: MouvementsDesk) -> None:
-    desk.load(electeurs(5))
-    desk.load_mouvements(write_mouvements(desk.folder / "mouvements.csv", lignes(1)))
-    for who in (("Tilleul", "Zoé A", "1962-03-14"), ("D'AUBIGNE", "Zoé D", "1962-03-14"), ZOE):
-        found = _protect(desk, *who)
-    assert [(it.nom_naissance, it.prenoms) for it in found] == [
-        ("D'AUBIGNE", "Zoé A"),
-        ("D'AUBIGNE", "Zoé D"),
-        ("TILLEUL", "Zoé A"),
-    ]

@@ -1,7 +1,5 @@
 """The publisher against a real RabbitMQ: what it promises, and what it says when it cannot."""
 
-from threading import Thread
-
 import pytest
 
 from common.cli import ExitCode
@@ -34,13 +32,6 @@ def test_an_event_is_routed_by_account_and_type_and_described_by_properties(amqp
     assert properties.correlation_id == event.correlationid
     assert properties.user_id == RabbitNode.user
     assert CloudEvent.from_bytes(body) == event
-
-
-def test_when_publish_returns_the_broker_holds_the_event(amqp_url: str, event: CloudEvent) -> None:
-    with RequestsQueue(amqp_url) as queue, Publisher(amqp_url) as publisher:
-        for _ in range(20):
-            publisher.publish(event)
-            assert queue.poll() is not None
 
 
 def test_an_exchange_that_nobody_declared_is_told(amqp_url: str, event: CloudEvent) -> None:
@@ -87,25 +78,6 @@ def test_a_virtual_host_that_does_not_exist_is_told(rabbit_node: RabbitNode, amq
         publisher.publish(event)
 
 
-def test_a_producer_account_may_publish_requests_and_nothing_else(
-    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
-) -> None:
-    vhost = amqp_url.rsplit("/", 1)[1]
-    url = rabbit_node.url(vhost, user="producer", password="p")
-    rabbit_node.management.request("PUT", "/users/producer", {"password": "p", "tags": ""})
-    rights = {"configure": "", "write": "^prefecture$", "read": ""}
-    rabbit_node.management.request("PUT", f"/permissions/{vhost}/producer", rights)
-    topics = {"exchange": "prefecture", "write": r"^{username}\.fr\.openelec\.prefecture\.request\.", "read": ""}
-    rabbit_node.management.request("PUT", f"/topic-permissions/{vhost}/producer", topics)
-    with RequestsQueue(amqp_url, account="producer") as queue, Publisher(url) as publisher:
-        publisher.publish(event)
-        assert queue.take()[1].user_id == "producer"
-        with pytest.raises(
-            errors.NotPermittedError, match=r"droit de publier « producer\.fr\.openelec\.prefecture\.ev"
-        ):
-            publisher.publish(event.model_copy(update={"type": "fr.openelec.prefecture.event.export_ended.v1"}))
-
-
 @pytest.mark.slow
 def test_a_memory_alarm_is_told_instead_of_waiting_for_ever(
     rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
@@ -148,17 +120,6 @@ def test_a_publisher_that_stays_open_survives_a_restart_of_the_broker(
 
 
 @pytest.mark.slow
-def test_a_connection_that_the_broker_dropped_is_made_again(
-    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
-) -> None:
-    with Publisher(amqp_url) as publisher:
-        with RequestsQueue(amqp_url):
-            publisher.publish(event)
-        rabbit_node.rabbitmqctl("close_all_connections", "test")
-        publisher.publish(event)
-
-
-@pytest.mark.slow
 def test_a_stopped_broker_is_told_within_seconds_and_exits_with_3(
     rabbit_node: RabbitNode, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -169,21 +130,3 @@ def test_a_stopped_broker_is_told_within_seconds_and_exits_with_3(
     assert f"RabbitMQ (127.0.0.1:{rabbit_node.port}) est injoignable" in answer.err
     assert rabbit_node.password not in answer.err
     assert answer.out == ""
-
-
-@pytest.mark.slow
-def test_a_broker_that_comes_back_during_the_attempts_gets_the_event(
-    rabbit_node: RabbitNode, amqp_url: str, event: CloudEvent
-) -> None:
-    with RequestsQueue(amqp_url):
-        pass
-    rabbit_node.stop()
-    starting = Thread(target=rabbit_node.start)
-    starting.start()
-    try:
-        with Publisher(amqp_url, attempts=20, patience=30) as publisher:
-            publisher.publish(event)
-    finally:
-        starting.join()
-    with RequestsQueue(amqp_url) as queue:
-        assert queue.take_event() == event

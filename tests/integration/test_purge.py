@@ -3,21 +3,19 @@
 import getpass
 import os
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from threading import Barrier
 
 import pytest
-from sqlalchemy import delete, update
+from sqlalchemy import update
 
 from common.cli import ExitCode
 from producers.state import State
 from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
-from tests.integration.notifier_desk import TEMPLATE, Killed, make_export
+from tests.integration.notifier_desk import TEMPLATE, Killed
 from worker.audit import Action
 from worker.db.types import utc_now
-from worker.exports.models import Export, ExportPiece
+from worker.exports.models import Export
 from worker.exports.purge import purge_files
 from worker.exports.storage import Storage
 
@@ -79,23 +77,6 @@ def test_files_wait_until_somebody_was_told_of_them(desk: FilesDesk) -> None:
     assert not desk.path(export_id).exists()
 
 
-def test_what_a_failed_export_left_in_the_volume_leaves_too(desk: FilesDesk) -> None:
-    left = desk.make("tombée", days=31, has_report=True)
-    _change(desk, left, status=ExportStatus.FAILED)
-    with desk.engine.begin() as connection:
-        connection.execute(delete(ExportPiece))
-    desk.ask(make_export("P.csv=failed", "sans fichier", finished_at=utc_now(-31 * DAY)), notified_at=utc_now())
-    assert desk.run("purge", "--json").document["purged"] == {
-        "exports": 1,
-        "files": 2,
-        "missing": 0,
-        "failures": 0,
-        "size": 13 + len("Nom;Prénoms\ntombée;invention\n".encode()),
-    }
-    assert [line.export_id for line in desk.audit()] == [left]
-    assert desk.files() == []
-
-
 def test_what_is_removed_is_gone_for_good(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     """Even after a power cut: the folder is put on the disk once its files have left it."""
     left: list[list[str]] = []
@@ -142,29 +123,6 @@ def test_killed_at_any_point_nothing_gone_is_offered_and_the_next_purge_finishes
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("interrupted", [False, True], ids=["new", "interrupted"])
-def test_several_purges_at_once_remove_each_file_once(
-    database_url: str, desk: FilesDesk, monkeypatch: pytest.MonkeyPatch, *, interrupted: bool
-) -> None:
-    ids = [desk.make(f"demande-{number}", days=31) for number in range(60)]
-    if interrupted:
-        _interrupt(desk, monkeypatch)
-    start = Barrier(3)
-
-    def purge(number: int) -> Sequence[int]:
-        own = FilesDesk(database_url, desk.root)  # another process, by its own engine
-        start.wait()
-        done = [step.exports for step in purge_files(own.engine, own.storage, days=30, actor=f"purge {number}")]
-        own.engine.dispose()
-        return done
-
-    with ThreadPoolExecutor(3) as pool:
-        assert sum(map(sum, pool.map(purge, range(3)))) == len(ids)
-    assert desk.files() == []
-    assert sorted(line.export_id or 0 for line in desk.audit()) == ids
-
-
-@pytest.mark.slow
 def test_a_file_that_is_made_again_meanwhile_is_not_removed(desk: FilesDesk, monkeypatch: pytest.MonkeyPatch) -> None:
     ids = [desk.make(f"demande-{number}", days=31) for number in range(22)]
     _interrupt(desk, monkeypatch)
@@ -190,10 +148,6 @@ def test_an_absent_volume_is_not_taken_for_an_empty_one(desk: FilesDesk) -> None
     elsewhere.rename(desk.root)
     assert desk.run("purge").code == ExitCode.DONE
     assert (desk.files(), len(desk.audit())) == ([], 1)
-
-
-def test_nothing_to_purge_is_no_error_where_no_file_was_ever_made(desk: FilesDesk) -> None:
-    assert desk.run("purge").code == ExitCode.DONE
 
 
 @pytest.mark.slow

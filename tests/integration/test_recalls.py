@@ -24,7 +24,7 @@ from worker.cli.main import main
 from worker.errors import RefusedError
 from worker.exports.naming import ListeNaming
 from worker.exports.records import PlannedFile
-from worker.handlers.handle_preview import redate, undo
+from worker.handlers.handle_preview import undo
 from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
@@ -137,19 +137,6 @@ def test_files_of_other_lists_stand(town: Town) -> None:
     undo(town.register.engine, 3, actor=ACTOR)
     assert town.recalled() == [liste]
     assert town.row(other)["label"].endswith("[csv]")
-
-
-def test_a_day_that_is_corrected_recalls_the_tableaux_alone(town: Town) -> None:
-    until_meeting, until_last, liste = town.tableau(MEETING), town.tableau(LAST), town.liste()
-    redated = redate(town.register.engine, 3, LAST, actor=ACTOR)
-    assert (redated.recalled, town.recalled(), town.audit()) == ([], [], []), "it is the day that it had"
-    redated = redate(town.register.engine, 3, date(2026, 11, 23), actor=ACTOR)
-    assert len(redated.recalled) == 1
-    assert town.recalled() == [until_last]
-    assert town.row(until_last)["recalled_because"] == "l'export de l'import 3 est du 23/11/2026, et non du 24/11/2026"
-    assert until_meeting not in town.recalled()
-    assert liste not in town.recalled(), "it holds the same electors"
-    assert [action for _, action, *_ in town.audit()] == ["import_redated", "file_recalled"]
 
 
 @pytest.mark.parametrize("used", ["deposited", "posted", "published"])

@@ -9,16 +9,13 @@ from typing import Any
 import pytest
 
 from schemas.tableaux import TypeTableau
-from schemas.vocabulary import Format, Liste
 from tests.integration.import_desk import COMMUNE, TWO_COMMUNES
 from tests.integration.mouvements_desk import MouvementsDesk
 from tests.integration.mouvements_desk import open_desk as open_register
 from tests.integration.tableau_desk import Made, TableauDesk
 from tests.integration.test_majorite import ADULTS, BEFORE, IN_PERIOD, LATER, MEETING, ON_POLL, POLL, invented
 from worker.exports.integrity import VerifyScope, verify_files
-from worker.exports.naming import ListeNaming
 from worker.exports.purge import purge_files
-from worker.exports.records import PlannedFile
 from worker.registre.reu.importer import Intake
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.slow]
@@ -75,40 +72,6 @@ def test_who_differs_is_named_beside_the_tableau_and_nowhere_else(
     ]
     captured = capsys.readouterr()
     assert not any(nom in captured.out + captured.err + str(record) for nom in ("FAISAN", "FURET"))
-
-
-def test_before_the_poll_the_tableau_has_those_who_come_of_age_for_it(desk: TableauDesk) -> None:
-    desk.run("UPDATE electeur SET date_naissance = '2008-10-11' WHERE nom_naissance = 'GRIVE'")
-    record = _record(_make(desk, date(2026, 10, 1)))
-    assert (record["electeurs"], record["apres"], record["unexplained"]) == (22, 23, 0)
-    assert record["differences"]["of_age_later"] == 1
-
-
-def test_nobody_differs_and_no_file_stands_beside(desk: TableauDesk) -> None:
-    made = desk.make(
-        TypeTableau.VINGT_JOURS,
-        commune=COMMUNE,
-        reunion=BEFORE,
-        until=LATER,
-        created_at=datetime.fromisoformat(f"{LATER}T12:00:00+02:00"),
-    )
-    record = _record(made)
-    assert (made.row["proof_name"], record["differences"], record["unexplained"]) == (None, {}, 0)
-    assert record["electeurs"] == record["apres"]
-    assert not [name for name in desk.files() if name.endswith("reconciliation.json")]
-
-
-def test_a_list_file_says_of_which_register_it_is(desk: TableauDesk) -> None:
-    columns = {"liste": Liste.PRINCIPALE, "format": Format.CSV}
-    naming = ListeNaming(COMMUNE, Liste.PRINCIPALE, Format.CSV)
-    (number,) = desk.ask_files([PlannedFile("P.csv", naming, columns)], datetime(2026, 10, 25).astimezone(), COMMUNE)
-    row = desk.ring(number)
-    known = row["reconciliation"]
-    assert (json.loads(known) if isinstance(known, str) else known) == {
-        "liste_on": "2026-10-25",
-        "version": 3,
-        "electeurs": 23,
-    }
 
 
 def test_the_proof_is_verified_and_purged_with_its_tableau(desk: TableauDesk) -> None:

@@ -1,13 +1,11 @@
 """Reminders of deadlines, on both databases: each made once, whoever asks and however often, never too late."""
 
 import json
-from concurrent.futures import ThreadPoolExecutor
 from datetime import date, datetime, timedelta
 from functools import partial
-from threading import Barrier
 
 import pytest
-from sqlalchemy import delete, func, select
+from sqlalchemy import delete, select
 from sqlalchemy.orm import Session
 
 from common.calendrier import civil_day
@@ -20,12 +18,9 @@ from tests.parts.mail import Mailbox
 from tests.parts.web import serving
 from worker.access.models import Agent
 from worker.db.types import utc_now
-from worker.errors import TransientError
 from worker.exports.models import Export, Publication, Request
-from worker.housekeeping.housekeeping import reminder_chore
-from worker.notifier.models import Reminder, ReminderEcheance
 from worker.notifier.notify import Notifier
-from worker.registre.models import Commission, ListeCommunale, Scrutin
+from worker.registre.models import ListeCommunale, Scrutin
 from worker.work import queue
 from worker.work.models import Work, WorkKind
 from worker.work.queue import NewWork
@@ -108,12 +103,6 @@ def test_the_day_of_a_reminder_is_that_of_the_commune(
     assert told == ({"Réunion de la commission de contrôle : dans 10 jours"} if is_told else set())
 
 
-def test_a_meeting_that_was_noted_is_not_asked_for(desk: Desk, mailbox: Mailbox) -> None:
-    add(desk, Commission(code_commune="13900", liste="", date=date(2027, 3, 19)))
-    work(on(date(2027, 3, 15), desk, mailbox))
-    assert subjects(mailbox) == ["Tableau des vingt jours : dans 5 jours"]
-
-
 LAST_DAY = date(2027, 3, 29)
 
 
@@ -185,19 +174,6 @@ def test_a_withdrawal_and_a_deadline_of_a_day_are_one_message(desk: Desk, mailbo
     assert (retrait["scrutin"], retrait["due_on"]) == (None, str(CINQ - timedelta(days=3)))
 
 
-@pytest.mark.slow
-def test_deadlines_of_a_day_are_one_message(desk: Desk, mailbox: Mailbox) -> None:
-    work(on(date(2027, 3, 14), desk, mailbox))
-    assert subjects(mailbox) == ["2 échéances, la première dans 4 jours"]
-    assert work(on(date(2027, 3, 14), desk, mailbox)) == 0
-
-
-@pytest.mark.slow
-def test_what_has_passed_is_not_told(desk: Desk, mailbox: Mailbox) -> None:
-    work(on(CINQ + timedelta(days=1), desk, mailbox))
-    assert mailbox.mails == []
-
-
 def test_a_reminder_that_could_not_leave_in_time_is_given_up(desk: Desk, mailbox: Mailbox) -> None:
     mailbox.refuse(MAIRIE, 452)
     day = CINQ - timedelta(days=3)
@@ -226,19 +202,6 @@ def test_who_does_not_want_to_be_reminded_is_not(desk: Desk, mailbox: Mailbox) -
     assert [mail.recipients for mail in mailbox.mails] == [(MAIRIE,)]
 
 
-def test_where_nobody_wants_it_nothing_is_written(desk: Desk, mailbox: Mailbox) -> None:
-    desk.change(Agent, kinds="pret")
-    assert work(on(CINQ - timedelta(days=3), desk, mailbox)) == 0
-    with Session(desk.engine) as session:
-        assert session.scalar(select(func.count()).select_from(Reminder)) == 0
-
-
-def test_a_commune_without_a_register_is_not_reminded(desk: Desk, mailbox: Mailbox) -> None:
-    with desk.engine.begin() as connection:
-        connection.execute(delete(ListeCommunale))
-    assert work(on(CINQ - timedelta(days=3), desk, mailbox)) == 0
-
-
 def test_a_recipient_of_every_commune_is_reminded_for_those_that_have_a_register(desk: Desk, mailbox: Mailbox) -> None:
     desk.change(Agent, kinds="pret")
     with serving() as server:
@@ -250,50 +213,6 @@ def test_a_recipient_of_every_commune_is_reminded_for_those_that_have_a_register
     near = EcheanceNear.model_validate_json(json.dumps(event["data"]))
     assert (near.commune, near.echeance, near.due_on, near.scrutin) == ("13900", "cinq_jours_reu", CINQ, SCRUTIN)
     assert mailbox.mails == []
-
-
-def test_a_poll_of_another_commune_is_not_ours(desk: Desk, mailbox: Mailbox) -> None:
-    with desk.engine.begin() as connection:
-        connection.execute(delete(Scrutin))
-    add(desk, Scrutin(code_commune="13055", date=SCRUTIN, libelle="Ailleurs"))
-    assert work(on(CINQ - timedelta(days=3), desk, mailbox)) == 0
-
-
-def test_two_polls_of_a_day_are_one(desk: Desk, mailbox: Mailbox) -> None:
-    add(desk, Scrutin(code_commune="13900", date=SCRUTIN, libelle="Élection municipale partielle"))
-    work(on(CINQ - timedelta(days=3), desk, mailbox))
-    (mail,) = mailbox.mails
-    assert "Élection présidentielle, 1er tour ; Élection municipale partielle" in mail.text
-
-
-def test_a_poll_that_moves_is_told_anew(desk: Desk, mailbox: Mailbox) -> None:
-    day = CINQ - timedelta(days=3)
-    work(on(day, desk, mailbox))
-    desk.change(Scrutin, date=SCRUTIN + timedelta(days=7))
-    work(on(day + timedelta(days=7), desk, mailbox))
-    assert subjects(mailbox) == ["Tableau des cinq jours : dans 3 jours"] * 2
-
-
-@pytest.mark.slow
-def test_three_notifiers_remind_once(database_url: str, desk: Desk, mailbox: Mailbox) -> None:
-    with Session(desk.engine) as session, session.begin():
-        for number in range(20):
-            code = f"139{number + 10}"
-            session.add(ListeCommunale(code_commune=code, liste="P"))
-            session.add(Agent(name="mairie", code_commune=code, email=f"{code}@example.org"))
-    start = Barrier(3)
-
-    def remind(number: int) -> int:
-        own = Desk(database_url)
-        notifier = on(CINQ - timedelta(days=3), own, mailbox, name=f"notifier-{number}")
-        start.wait()
-        told = work(notifier)
-        own.engine.dispose()
-        return told
-
-    with ThreadPoolExecutor(3) as pool:
-        assert sum(pool.map(remind, range(3))) >= 21
-    assert len({mail.recipients for mail in mailbox.mails}) == len(mailbox.mails) == 21
 
 
 def test_a_notifier_killed_after_a_reminder_is_followed_by_the_same_message_id(desk: Desk, mailbox: Mailbox) -> None:
@@ -315,25 +234,6 @@ def test_a_notifier_killed_after_a_reminder_is_followed_by_the_same_message_id(d
     assert first.message["Message-ID"] == second.message["Message-ID"]
 
 
-@pytest.mark.slow
-def test_programs_hear_of_a_deadline_once(desk: Desk, mailbox: Mailbox) -> None:
-    events: list[CloudEvent] = []
-    answers = iter([TransientError("away")])
-
-    def publish(event: CloudEvent) -> None:
-        if trouble := next(answers, None):
-            raise trouble
-        events.append(event)
-
-    day = CINQ - timedelta(days=3)
-    assert work(on(day, desk, mailbox, publish)) == 0
-    assert len(mailbox.mails) == 1
-    desk.make_due()
-    assert work(on(day, desk, mailbox, publish)) == 1
-    assert [event.data["echeance"] for event in events] == ["cinq_jours_reu"]
-    assert len(mailbox.mails) == 1
-
-
 def test_a_register_that_is_away_keeps_nobody_from_being_told_of_files(desk: Desk, mailbox: Mailbox) -> None:
     with desk.engine.begin() as connection:
         connection.exec_driver_sql("DROP VIEW scrutins")
@@ -341,18 +241,3 @@ def test_a_register_that_is_away_keeps_nobody_from_being_told_of_files(desk: Des
     desk.ask("P.csv")
     assert work(on(CINQ - timedelta(days=3), desk, mailbox)) == 1
     assert len(mailbox.mails) == 1
-
-
-def test_nothing_is_looked_for_twice_in_an_hour(desk: Desk, mailbox: Mailbox) -> None:
-    looks: list[str] = []
-
-    def today(commune: str) -> date:
-        looks.append(commune)
-        return CINQ
-
-    chore = reminder_chore(desk.engine, desk.engine, (10, 3), today)
-    for _ in range(4):
-        chore.step()
-    assert looks.count("13900") == 1
-    with Session(desk.engine) as session:
-        assert session.scalar(select(func.count()).select_from(ReminderEcheance)) == 1

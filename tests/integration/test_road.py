@@ -10,12 +10,9 @@ import pytest
 
 from common.calendrier import jour_a_paris, now
 from schemas.envelope import CloudEvent
-from schemas.requests import ListeExportRequested
 from schemas.topology import EVENT_EXPORT_ENDED, EXCHANGE
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, LIBREVILLE_TEMPLATE, Town, count_of_age
-from tests.parts.wait import wait_until
-from worker.access.authorization import UNKNOWN_ACCOUNT
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(LIBREVILLE_TEMPLATE)]
 
@@ -55,24 +52,6 @@ def test_one_request_makes_six_files_one_mail_and_six_events(town: Town, mailbox
 
 
 @pytest.mark.slow
-def test_the_same_event_three_times_makes_one_set_of_files(town: Town, mailbox: Mailbox) -> None:
-    event = None
-    worker = town.start_worker()
-    town.start_notifier()
-    event = town.ask(times=3, listes=["P"])
-    town.wait_for(event)
-    other = town.ask(listes=["CE"])
-    town.wait_for(other)
-    mailbox.wait_for(2)
-    worker.end(SIGTERM)
-
-    assert len(town.exports_of(event)) == 1
-    assert len([name for name in town.files() if name.startswith("liste-P") and "anomalies" not in name]) == 1
-    assert len([mail for mail in mailbox.mails if "Liste P" in mail.message["Subject"]]) == 1
-    assert [town.queue(name) for name in ("requests", "listes", "requests.XQ", "listes.XQ")] == [[], [], [], []]
-
-
-@pytest.mark.slow
 def test_what_is_asked_while_no_worker_runs_is_made_by_the_first_one(town: Town) -> None:
     town.start_worker().end(SIGTERM)
     event = town.ask(listes=["CM"])
@@ -95,50 +74,12 @@ def test_a_lost_doorbell_is_rung_again_by_the_sweep(town: Town) -> None:
     assert town.wait_for(event)[0]["electeurs"] == 20
 
 
-REFUSALS: list[tuple[dict[str, object], str]] = [
-    ({"commune": "99999"}, "Demande invalide : commune : code INSEE"),
-    ({"commune": "../etc"}, "Demande invalide : commune : code INSEE"),
-    ({"commune": "01001"}, "Aucun registre importé pour 01001"),
-    ({"commune": "2A999"}, "Commune inconnue : 2A999"),
-    ({"listes": ["Q"]}, "les valeurs possibles sont P, CE, CM"),
-    ({"listes": []}, "Demande invalide : listes"),
-    ({"formats": ["pdf"]}, "Demande invalide : formats.0"),
-    ({"requested_by": "LANTERNE\nUrsule"}, "Demande invalide : requested_by"),
-    ({"electeurs": ["LANTERNE Ursule"]}, "Demande invalide : electeurs"),
-]
-
-
-@pytest.mark.slow
-def test_a_request_that_cannot_be_served_is_refused_with_its_reason(town: Town) -> None:
-    town.start_worker()
-    events = []
-    for fields, _ in REFUSALS:
-        good = CloudEvent.wrap(_any_request(), source="/test")
-        events.append(good.model_copy(update={"data": good.data | fields}))
-        town.publish(events[-1].to_bytes(), events[-1].type)
-    query = "SELECT * FROM demandes WHERE outcome = 'refused'"
-    wait_until(lambda: len(town.rows(query)) == len(events), message="all refusals")
-
-    refused = {row["event_id"]: row for row in town.rows(query)}
-    reasons = {event_id: row["reason"] for event_id, row in refused.items()}
-    assert [refused[event.id]["code_commune"] for event in events] == ["", "", "01001", "2A999", *["13900"] * 5]
-    assert {row["requested_by"] for row in refused.values()} == {UNKNOWN_ACCOUNT}
-    for event, (_, reason) in zip(events, REFUSALS, strict=True):
-        assert reason in reasons[event.id]
-    assert "LANTERNE" not in town.log("worker") + "".join(reasons.values())
-    assert town.files() == []
-
-
 @pytest.mark.slow
 def test_a_worker_refuses_a_database_that_is_not_migrated(town: Town) -> None:
     with town.engine.begin() as connection:
         connection.exec_driver_sql("DELETE FROM alembic_version")
     with pytest.raises(AssertionError, match="lancez « python -m worker migrate »"):
         town.start_worker()
-
-
-def _any_request() -> ListeExportRequested:
-    return ListeExportRequested(commune="13900", requested_by="mairie")
 
 
 def _listen(town: Town) -> None:

@@ -10,7 +10,6 @@ import pytest
 from pypdf import PdfReader
 
 from schemas.envelope import CloudEvent
-from schemas.tableaux import TypeTableau
 from schemas.topology import (
     EVENT_EXPORT_ENDED,
     EXCHANGE,
@@ -21,7 +20,7 @@ from schemas.topology import (
 from tests.parts.mail import Mailbox
 from tests.parts.town import EMAIL, MOUVEMENTS_TEMPLATE, TODAY, Town
 from tests.parts.wait import wait_until
-from worker.demo.libreville import FEVRIER, SCRUTIN_2018, demo_calendrier
+from worker.demo.libreville import demo_calendrier
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(MOUVEMENTS_TEMPLATE)]
 
@@ -87,20 +86,6 @@ def test_a_worker_of_tableaux_leaves_the_lists_to_others(town: Town) -> None:
     assert len(town.wait_for(tableaux)) == 2
     assert [export["status"] for export in town.exports_of(listes)] == ["queued", "queued"]
     assert [len(town.queue(name)) for name in (QUEUE_LISTES, QUEUE_TABLEAUX, QUEUE_REQUESTS)] == [2, 0, 0]
-
-
-@pytest.mark.slow
-def test_all_six_are_made_of_libreville(town: Town) -> None:
-    town.start_worker()
-    events = [
-        town.ask_tableaux(types=["vingt_jours", "cinq_jours_reu"], scrutin=DAYS.scrutin),
-        town.ask_tableaux(types=["premier_rectificatif", "second_rectificatif"], date_tableau=FEVRIER),
-        town.ask_tableaux(types=["additions", "cinq_jours"], scrutin=SCRUTIN_2018),
-    ]
-    made = {export["type_tableau"]: export for event in events for export in town.wait_for(event)}
-    assert set(made) == set(TypeTableau)
-    assert all(export["electeurs"] for export in made.values())
-    assert not any(export["bloquantes"] for export in made.values())
 
 
 def _listen(town: Town) -> None:

@@ -2,16 +2,12 @@
 
 import hashlib
 import os
-import random
-import signal
 import sqlite3
 import subprocess
 import sys
-import time
 from collections import Counter
 from contextlib import closing
 from email import message_from_bytes, policy
-from functools import partial
 from pathlib import Path
 from unittest.mock import patch
 
@@ -99,44 +95,6 @@ def test_killed_in_the_middle_the_next_start_finishes_the_files(tmp_path: Path, 
     assert len(list((tmp_path / "mails").glob("*.eml"))) == 2
 
 
-KILLS = int(os.environ.get("KILLS", "60"))
-
-
-@pytest.mark.slow
-def test_killed_at_any_moment_it_loses_nothing(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
-    """Each start asks for files and takes up what the one before left; the seed is in the message."""
-    sqlite_files.create(tmp_path / "prefecture.db", LIBREVILLE_TEMPLATE)
-    seed = int(os.environ.get("SEED", "") or random.randrange(2**32))
-    chance = random.Random(seed)
-    for _ in range(KILLS):
-        process = _start(tmp_path, "export-liste", "--commune", "13900", "--liste", "P", "--liste", "CM")
-        if chance.random() < 0.7:  # the others may not have begun
-            wait_until(partial(_is_begun, process, tmp_path, _count(tmp_path)), message=f"a request, seed {seed}")
-        time.sleep(chance.uniform(0, 2))  # the moment is what is tried
-        process.kill()
-    assert _run(tmp_path, "export-liste", "--commune", "13900", "--liste", "CE").returncode in (0, 5), f"seed {seed}"
-
-    with closing(sqlite3.connect(tmp_path / "prefecture.db")) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchall() == [("ok",)]
-        states = connection.execute("SELECT DISTINCT status, error_code FROM export").fetchall()
-        told = connection.execute("SELECT count(*), count(notified_at) FROM request").fetchone()
-    assert states == [("ready", "")], f"seed {seed}"
-    assert told[0] == told[1] > 1, f"seed {seed}"
-    for _, name, sha256 in _exports(tmp_path):
-        assert hashlib.sha256((tmp_path / "exports/13900" / name).read_bytes()).hexdigest() == sha256
-    assert list(tmp_path.rglob(".*.part")) == []
-    assert len(list((tmp_path / "mails").glob("*.eml"))) == told[0], "each request, once"
-
-
-def _is_begun(process: Process, home: Path, before: int) -> bool:
-    return _count(home) > before or not process.alive
-
-
-def _count(home: Path) -> int:
-    with closing(sqlite3.connect(home / "prefecture.db", timeout=60)) as connection:
-        return int(connection.execute("SELECT count(*) FROM request").fetchone()[0])
-
-
 @pytest.mark.slow
 def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
     sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
@@ -152,19 +110,6 @@ def test_what_a_killed_process_left_is_cancelled_then_made_after_all(tmp_path: P
     assert "Rien à annuler" in _run(tmp_path, "cancel", asked).stdout
     assert _run(tmp_path, "retry", asked).returncode == 5, "made, with anomalies"
     assert [status for status, _, _ in _exports(tmp_path)] == ["cancelled", "ready"]
-
-
-@pytest.mark.slow
-def test_a_second_process_on_the_same_data_is_refused(tmp_path: Path, sqlite_files: SqliteFiles) -> None:
-    sqlite_files.create(tmp_path / "prefecture.db", CITY_TEMPLATE)
-    first = _start(tmp_path, "export-liste", "--commune", "13900", "--format", "xml")
-    wait_until(lambda: list(tmp_path.rglob("13900/.*.part")), message="a file being written")
-    for pid in first.family:
-        os.kill(pid, signal.SIGSTOP)  # it holds its lock, however long the other takes to start
-    second = _run(tmp_path, "demo")
-    first.kill()
-    assert second.returncode == 1
-    assert "Un autre processus utilise déjà" in second.stderr
 
 
 @pytest.mark.slow

@@ -13,9 +13,7 @@ from schemas.vocabulary import ExportStatus
 from tests.integration.depots_desk import DepotsDesk, open_desk
 from tests.integration.export_desk import COMMUNE
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
-from worker.doorbell import Doorbell
 from worker.exports import records
-from worker.exports.lease import Share, Turn
 from worker.exports.models import Export, Request
 from worker.exports.records import settle
 from worker.handlers.making import make_export
@@ -126,24 +124,3 @@ def test_a_share_that_was_served_has_its_quota_again(desk: DepotsDesk) -> None:
     _serve(desk, 2)
     _send(desk, HOG, 2)
     assert [code for _, code in _codes(desk)] == ["", "", "quota", "", ""]
-
-
-def test_turns_alternate_from_the_one_that_is_served(desk: DepotsDesk) -> None:
-    _send(desk, HOG, 5, bulk=True)
-    hog, clerk = (Share.of(sender, COMMUNE, is_bulk=True) for sender in (HOG, CLERK))
-    with desk.engine.begin() as connection:
-        connection.execute(update(Request).where(Request.turn < 2).values(completed_at=Request.created_at))
-        assert (clerk.next_turn(connection), hog.next_turn(connection)) == (Turn(2, 0), Turn(5, 3))
-    _send(desk, CLERK, bulk=True)
-    with desk.engine.begin() as connection:
-        assert clerk.next_turn(connection) == Turn(3, 1)
-
-
-@pytest.mark.slow
-def test_a_doorbell_that_comes_twice_makes_nothing_of_another(desk: DepotsDesk) -> None:
-    _send(desk, HOG, 2)
-    first: Doorbell = desk.enqueued[0]
-    for _ in range(2):
-        desk.ring(first.export_id)
-    with Session(desk.engine) as session:
-        assert session.scalars(select(Export.status).order_by(Export.id)).all() == ["ready", "queued"]

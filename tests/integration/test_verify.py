@@ -14,7 +14,6 @@ import pytest
 from sqlalchemy import update
 
 from common.cli import ExitCode
-from schemas.vocabulary import ExportStatus
 from tests.integration.files_desk import DAY, FilesDesk, open_desk
 from tests.integration.notifier_desk import TEMPLATE
 from tests.parts.disk import small_disk
@@ -139,15 +138,6 @@ def test_a_damaged_report_is_found_beside_its_intact_file(desk: FilesDesk) -> No
     assert (document["exports"], document["files"]) == (1, 2)
 
 
-def test_only_files_that_are_offered_are_looked_at(desk: FilesDesk) -> None:
-    purged, failed, running = (desk.make(name, days=31) for name in ("purgée", "tombée", "en cours"))
-    _change(desk, failed, status=ExportStatus.FAILED)
-    _change(desk, running, status=ExportStatus.RUNNING)
-    desk.run("purge")
-    assert not desk.path(purged).exists()
-    assert desk.run("verify").out == "Aucun fichier à vérifier.\n"
-
-
 def test_one_export_or_one_commune_may_be_verified(desk: FilesDesk) -> None:
     wrong, right = desk.make("fausse"), desk.make("juste")
     _flip(desk.path(wrong))
@@ -213,15 +203,6 @@ def test_a_file_that_is_purged_or_made_again_meanwhile_is_not_called_wrong(desk:
     assert desk.export(remade).verified_at is None
 
 
-@pytest.mark.slow
-def test_more_exports_than_are_recorded_at_once_are_all_looked_at(desk: FilesDesk) -> None:
-    ids = [desk.make(f"demande-{number}") for number in range(60)]
-    _flip(desk.path(ids[-1]))
-    document = desk.run("verify", "--json").document
-    assert document["exports"] == 60
-    assert [it["export_id"] for it in document["wrong"]] == [ids[-1]]
-
-
 def test_a_large_file_is_read_in_little_memory(tmp_path: Path) -> None:
     path = tmp_path / "large"
     size = 64 << 20
@@ -269,12 +250,6 @@ def test_diagnose_does_not_call_a_full_volume_well(
         assert "OK     Volume des exports" in _diagnose()
         disk.fill()
         assert re.search(r"small est presque plein \(0.octets libres sur 1,0.Mo\)", _diagnose())
-
-
-def test_diagnose_does_not_call_a_register_well_whose_database_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PREFECTURE_DATABASE_URL", "postgresql+psycopg://worker@127.0.0.1:1/prefecture")
-    monkeypatch.setenv("PREFECTURE_AMQP_URL", "amqp://127.0.0.1:1/")
-    assert re.search("ÉCHEC  Registre : .* ne répond pas", _diagnose())
 
 
 @pytest.mark.slow

@@ -1,6 +1,5 @@
 """Versions of the register that no import can bring back: the notifier's process removes them, and sees no elector."""
 
-import re
 from pathlib import Path
 from threading import Thread
 
@@ -22,7 +21,6 @@ from worker.registre.communes import add_commune
 from worker.registre.imports import history
 from worker.registre.imports.undo import undo_import
 from worker.registre.models import Commune, Electeur, Import, ImportListe, ListeCommunale, MouvementRegistre
-from worker.registre.versions import OBSOLETE
 from worker.settings import load_settings
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES), pytest.mark.desk(opened_by=open_desk)]
@@ -144,15 +142,3 @@ def test_the_notifier_of_a_deployment_removes_them(
                 for model in (Electeur, ListeCommunale, MouvementRegistre, ImportListe):
                     connection.execute(delete(model).where(model.code_commune == COMMUNE))
                 connection.execute(delete(Import).where(Import.id.in_(ours)))
-
-
-def test_the_function_has_the_rule_of_imports(postgres_url: str, tmp_path: Path) -> None:
-    with open_desk(postgres_url, tmp_path) as desk:
-        ((function,),) = desk.rows("SELECT prosrc FROM pg_proc WHERE proname = 'purge_versions'")
-    rule = str(OBSOLETE).replace(":since", f"now() - interval '{UNDO_DAYS} days'")
-    assert _words(rule) in _words(function)
-    assert str(history.ADVISORY_KEY) in function
-
-
-def _words(statement: str) -> str:
-    return re.sub(r"\s+", " ", statement).strip()

@@ -2,9 +2,7 @@
 
 import json
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
-from threading import Barrier
 
 import pytest
 from sqlalchemy import select, update
@@ -17,7 +15,7 @@ from tests.integration import notifier_desk
 from tests.integration.notifier_desk import MAIRIE, TEMPLATE, Desk, Killed, open_desk, smtp, work
 from tests.parts.mail import Mailbox
 from tests.parts.ports import LOOPBACK
-from tests.parts.web import Post, WebServer, serving
+from tests.parts.web import WebServer, serving
 from worker.exports.models import Request
 from worker.notifier.channels import webhook
 from worker.notifier.channels.webhook import WebhookSender
@@ -150,35 +148,6 @@ def test_one_that_dies_before_recording_is_followed_by_the_same_id(
     assert first.headers["webhook-id"] == second.headers["webhook-id"]
     assert first.body == second.body
     assert len(mailbox.mails) == 1
-
-
-@pytest.mark.slow
-def test_three_notifiers_tell_each_recipient_once(database_url: str, desk: Desk, mailbox: Mailbox) -> None:
-    with serving() as one, serving() as other:
-        desk.add_recipient(Channel.WEBHOOK, one.url(), "one")
-        desk.add_recipient(Channel.WEBHOOK, other.url(), "other", code_commune="*")
-        for number in range(20):
-            desk.ask("P.csv", event_id=f"demande-{number}")
-        start = Barrier(3)
-
-        def tell_all(number: int) -> int:
-            own = Desk(database_url)
-            notifier = own.notifier(smtp(mailbox), name=f"notifier-{number}")
-            start.wait()
-            told = work(notifier)
-            own.engine.dispose()
-            return told
-
-        with ThreadPoolExecutor(3) as pool:
-            assert sum(pool.map(tell_all, range(3))) >= 20
-        for server in (one, other):
-            assert len(server.posts) == len({post.headers["webhook-id"] for post in server.posts}) == 20
-        assert not ids(one.posts) & ids(other.posts)
-    assert len(mailbox.mails) == 20
-
-
-def ids(posts: list[Post]) -> set[str]:
-    return {post.headers["webhook-id"] for post in posts}
 
 
 @pytest.mark.slow
