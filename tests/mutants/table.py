@@ -537,8 +537,8 @@ worker/domain/tableau/
   test_an_export_of_which_nobody_said_the_day_ends_no_period
     - if _is_perhaps_before(window, end):
   test_a_doubt_about_minors_blocks_no_tableau_since_none_shows_them
-    - if not is_in(mouvement, demande) or is_mineur(born, demande.age_apres, demande.jour):
-    + if not is_in(mouvement, demande):
+    - if not is_of_it(mouvement, demande) or is_mineur(born, demande.age_apres, demande.jour):
+    + if not is_of_it(mouvement, demande):
   test_an_export_of_the_day_of_the_meeting_begins_a_period
     - max((rank for rank, link in enumerate(links) if link.taken_on <= start), default=0)
     + max((rank for rank, link in enumerate(links) if link.taken_on < start), default=0)
