@@ -84,7 +84,7 @@ class UnroutableError(PublishError):
     code = "non_routable"
     text = (
         "{place} : aucune file n'attend « {detail} ». L'exploitant a-t-il déclaré ce compte "
-        "(« python -m worker senders --add ») ?"
+        "(« python -m worker accounts --add ») ?"
     )
 
 

@@ -142,7 +142,7 @@ def openapi() -> dict[str, Any]:
                 "token": {
                     "type": "http",
                     "scheme": "bearer",
-                    "description": "From the operator (`python -m worker tokens`), for some communes.",
+                    "description": "From the operator (`python -m worker accounts`), for some communes.",
                 }
             },
         },

@@ -275,7 +275,7 @@ def test_a_listener_reads_its_own_queue_and_does_nothing_else(
     commands: Deployment, capsys: pytest.CaptureFixture[str]
 ) -> None:
     _run_documented(commands, "runs this too")
-    assert main(["listeners", "--add", "other", "--account", "mairie-13900"]) == ExitCode.DONE
+    assert main(["accounts", "--kind", "ecoute", "--add", "other", "--account", "mairie-13900"]) == ExitCode.DONE
     capsys.readouterr()
     publisher = EventPublisher(build_broker(commands.amqp_url("notifier")))
     about = AnsweredRequest(source="/test", id="1")
@@ -292,7 +292,7 @@ def test_a_listener_reads_its_own_queue_and_does_nothing_else(
         assert channel.basic_get("listener.compta", auto_ack=True)[2] is None
     policies = {it["name"]: it.get("policy") for it in commands.broker.management.request("GET", f"/queues/{VHOST}")}
     assert policies["listener.compta"] == "listeners"
-    assert main(["listeners"]) == ExitCode.DONE
+    assert main(["accounts", "--kind", "ecoute"]) == ExitCode.DONE
     shown = capsys.readouterr().out
     assert [word in shown for word in ("listener.compta", "13055", "les réponses à mairie-13900")] == [True] * 3
 
@@ -301,26 +301,30 @@ def test_a_listener_is_told_other_things_and_removed(
     commands: Deployment, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     for code in ("13055", "13055", "*"):
-        assert main(["listeners", "--add", "agenda", "--commune", code]) == ExitCode.DONE
-    assert main(["listeners", "--remove", "agenda", "--commune", "*"]) == ExitCode.DONE
+        assert main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", code]) == ExitCode.DONE
+    assert main(["accounts", "--kind", "ecoute", "--remove", "agenda", "--commune", "*"]) == ExitCode.DONE
     bindings = commands.broker.management.request("GET", f"/queues/{VHOST}/listener.agenda/bindings")
     assert [it["routing_key"] for it in bindings if it["source"]] == [listener_key(commune="13055")]
-    assert main(["listeners", "--remove", "agenda"]) == ExitCode.DONE
+    assert main(["accounts", "--kind", "ecoute", "--remove", "agenda"]) == ExitCode.DONE
     assert capsys.readouterr().out.endswith("agenda n'entend plus 13055 ; sa file est supprimée.\n")
     with pytest.raises(RuntimeError, match="404"):
         commands.broker.management.request("GET", f"/queues/{VHOST}/listener.agenda")
     assert main(["audit", "--json"]) == ExitCode.DONE
     trail = capsys.readouterr().out
     assert (trail.count("listener_added"), trail.count("listener_removed")) == (2, 2)
-    assert main(["listeners", "--remove", "agenda"]) == ExitCode.FAILED
-    assert main(["listeners", "--add", "agenda", "--commune", "99999"]) == ExitCode.FAILED
-    assert main(["listeners", "--add", "agenda"]) == main(["listeners", "--add", "A B", "--commune", "*"]) == 2
+    assert main(["accounts", "--kind", "ecoute", "--remove", "agenda"]) == ExitCode.FAILED
+    assert main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", "99999"]) == ExitCode.FAILED
+    assert (
+        main(["accounts", "--kind", "ecoute", "--add", "agenda"])
+        == main(["accounts", "--kind", "ecoute", "--add", "A B", "--commune", "*"])
+        == 2
+    )
     assert "aucune écoute à ce nom : agenda" in capsys.readouterr().err
     monkeypatch.setenv("PREFECTURE_AMQP_URL", commands.amqp_url("worker"))
-    assert main(["listeners", "--add", "agenda", "--commune", "*"]) == ExitCode.FAILED
+    assert main(["accounts", "--kind", "ecoute", "--add", "agenda", "--commune", "*"]) == ExitCode.FAILED
     assert "employez celui de l'exploitant" in capsys.readouterr().err
-    assert main(["listeners"]) == ExitCode.DONE
-    assert capsys.readouterr().out == "Aucune écoute : ajoutez-en une avec --add.\n"
+    assert main(["accounts", "--kind", "ecoute"]) == ExitCode.DONE
+    assert capsys.readouterr().out == "Aucune écoute : ajoutez-en une avec --kind ecoute --add.\n"
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""`senders`: who may ask for which commune is listed and changed, and each change is on record."""
+"""`accounts`: who may ask for which commune is listed and changed, and each change is on record."""
 
 from collections.abc import Callable
 from typing import NamedTuple
@@ -34,7 +34,7 @@ def run(database_url: str, amqp_url: str, monkeypatch: pytest.MonkeyPatch, capsy
     monkeypatch.setenv("COLUMNS", "120")
 
     def run(*arguments: str) -> Ran:
-        code = main(["senders", *arguments])
+        code = main(["accounts", *arguments])
         return Ran(code, *capsys.readouterr())
 
     return run
@@ -50,7 +50,13 @@ def _audit(database_url: str) -> list[tuple[str, str, str]]:
 
 
 def test_accounts_are_allowed_listed_and_removed(run: Run, database_url: str) -> None:
-    assert run() == Ran(ExitCode.DONE, "Aucun compte autorisé : ajoutez-en un avec --add.\n", "")
+    assert run() == Ran(
+        ExitCode.DONE,
+        "Aucun compte autorisé : ajoutez-en un avec --add.\n"
+        "Aucun jeton : faites-en un avec --kind jeton --add.\n"
+        "Aucune écoute : ajoutez-en une avec --kind ecoute --add.\n",
+        "",
+    )
     for code in ("13900", "13900", "*"):
         assert run("--add", "mairie", "--commune", code).code == ExitCode.DONE
     shown = run().out
@@ -100,6 +106,9 @@ def test_nothing_changes_while_the_broker_is_away(run: Run, database_url: str, m
         (["--add", "fr", "--commune", "*"], ExitCode.USAGE, "« fr » est réservé"),
         (["--add", "mairie.13900", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
         (["--add", "é", "--commune", "*"], ExitCode.USAGE, "un compte a des lettres sans accent"),
+        (["--add", "mairie", "--remove", "mairie"], ExitCode.USAGE, "--add ou --remove, pas les deux à la fois"),
+        (["--account", "mairie"], ExitCode.USAGE, "--account demande aussi --kind ecoute"),
+        (["--kind", "jeton", "--add", "a", "--commune", "*", "--speaks-for-itself"], ExitCode.USAGE, "d'un compte"),
         (["--add", "mairie", "--commune", "99999"], ExitCode.FAILED, "commune inconnue : 99999"),
     ],
 )

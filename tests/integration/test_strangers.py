@@ -92,7 +92,7 @@ def installation(
         town.start_notifier(PREFECTURE_PUBLIC_URL=url, PREFECTURE_WEBHOOK_HOSTS=LOOPBACK)
         screen = run([sys.executable, "-m", "producers", "web"])
         ends.callback(screen.kill)
-        add = [sys.executable, "-m", "worker", "tokens", "--add", "stranger", "--commune", COMMUNE]
+        add = [sys.executable, "-m", "worker", "accounts", "--kind", "jeton", "--add", "stranger", "--commune", COMMUNE]
         added = subprocess.run(add, env=own, cwd=ROOT, capture_output=True, text=True, check=True)
         schema = SCHEMAS / "json" / f"{REQUEST_LISTE_EXPORT}.json"
         told = {"PREFECTURE_AMQP_URL": town.amqp_url, "SCHEMA": str(schema), "SECRET": secret}

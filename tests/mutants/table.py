@@ -440,8 +440,8 @@ worker/db/
     - (works_with or found) <= ours < found
     + ours < found
   test_only_a_token_in_force_opens
-    - ON tc.token_id = t.id WHERE t.revoked_at IS NULL
-    + ON tc.token_id = t.id
+    - FROM token t WHERE t.revoked_at IS NULL
+    + FROM token t
 worker/db/migrations/versions/
   test_what_a_former_database_does_not_say_is_not_made_up
     - op.execute(_OF_COMPARISONS)

@@ -14,7 +14,7 @@ from tests.integration.export_desk import COMMUNE
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.access.authorization import UNKNOWN_ACCOUNT
 from worker.access.management import list_senders
-from worker.access.models import EVERY_COMMUNE, Agent, Sender, Token, TokenCommune
+from worker.access.models import EVERY_COMMUNE, Agent, Sender, Token
 from worker.cli.main import main
 from worker.db.engine import build_engine
 from worker.exports.models import Request
@@ -97,8 +97,7 @@ def test_who_took_a_file_by_a_token_stands_in_the_trail(desk: DepotsDesk, commun
     """The screen saw the token, and says its name; that of one that opens other communes is not believed."""
     export: int = desk.make()["export_id"]
     with desk.engine.begin() as connection:
-        connection.execute(insert(Token).values(id="1", name="compta", secret_hash="x"))
-        connection.execute(insert(TokenCommune).values(token_id="1", code_commune=commune))
+        connection.execute(insert(Token).values(id="1", code_commune=commune, name="compta", secret_hash="x"))
     desk.sender = SCREEN
     desk.download(export, requested_by="jeton compta")
     (line,) = desk.audit()
@@ -129,16 +128,16 @@ def test_who_speaks_for_agents_is_the_operators_word(
         (["--add", "ecran", "--commune", "*", "--speaks-for-itself"], False),
     ]
     for arguments, speaks in given:
-        assert main(["senders", *arguments]) == 0
+        assert main(["accounts", *arguments]) == 0
         assert (", et parle pour les agents." in capsys.readouterr().out) == speaks
-    assert main(["senders", "--speaks-for-agents"]) == 2
+    assert main(["accounts", "--speaks-for-agents"]) == 2
     main(["audit", "--json"])
     said = capsys.readouterr().out
     assert said.count("parle pour les agents") == 2
     assert said.count("parle pour lui-même") == 1
     engine = build_engine(database_url)
     with engine.connect() as connection:
-        assert {it.name: it.speaks_for_agents for it in list_senders(connection, None)} == {
+        assert {it.name: it.speaks_for_agents for it in list_senders(connection)} == {
             "ecran": False,
             "mairie": True,
         }

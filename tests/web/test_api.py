@@ -57,7 +57,7 @@ def make_token(screen_database: str, monkeypatch: pytest.MonkeyPatch, capsys: py
 
     def make(*communes: str, name: str = "compta") -> str:
         options = [option for commune in communes for option in ("--commune", commune)]
-        assert main(["tokens", "--add", name, *options]) == ExitCode.DONE
+        assert main(["accounts", "--kind", "jeton", "--add", name, *options]) == ExitCode.DONE
         return capsys.readouterr().out.split()[-1]
 
     return make
@@ -161,7 +161,7 @@ def test_only_a_token_in_force_opens(
         answer = machine.get(EXPORT, headers={"Authorization": shown})
         assert _code(answer) == (401, "jeton_refuse"), shown
         assert answer.headers["www-authenticate"].startswith('Bearer realm="prefecture"')
-    assert main(["tokens", "--revoke", token.split("_")[1]]) == ExitCode.DONE
+    assert main(["accounts", "--kind", "jeton", "--remove", token.split("_")[1]]) == ExitCode.DONE
     assert capsys.readouterr().out.endswith(f"Jeton {token.split('_')[1]} (compta) révoqué : il n'ouvre plus rien.\n")
     assert _code(machine.get(EXPORT, headers=_showing(token))) == (401, "jeton_refuse")
     assert machine.get(EXPORT, headers=_showing(other)).status_code == 200
@@ -190,7 +190,7 @@ def test_a_token_is_not_kept_and_its_making_is_on_record(
     engine.dispose()
     assert secret not in kept
     assert token_id in kept
-    assert main(["tokens"]) == ExitCode.DONE
+    assert main(["accounts", "--kind", "jeton"]) == ExitCode.DONE
     shown = capsys.readouterr().out
     assert secret not in shown
     assert [word in shown for word in (token_id, "compta", "13900, 13901", "en service")] == [True] * 4
@@ -198,10 +198,14 @@ def test_a_token_is_not_kept_and_its_making_is_on_record(
     trail = capsys.readouterr().out
     assert "jeton fait" in trail
     assert secret not in trail
-    assert main(["tokens", "--add", "compta", "--commune", LIBREVILLE]) == ExitCode.FAILED
-    assert main(["tokens", "--add", "autre", "--commune", "99999"]) == ExitCode.FAILED
-    assert main(["tokens", "--revoke", "00000000"]) == ExitCode.FAILED
-    assert main(["tokens", "--add", "autre"]) == main(["tokens", "--add", "é è", "--commune", "*"]) == ExitCode.USAGE
+    assert main(["accounts", "--kind", "jeton", "--add", "compta", "--commune", LIBREVILLE]) == ExitCode.FAILED
+    assert main(["accounts", "--kind", "jeton", "--add", "autre", "--commune", "99999"]) == ExitCode.FAILED
+    assert main(["accounts", "--kind", "jeton", "--remove", "00000000"]) == ExitCode.FAILED
+    assert (
+        main(["accounts", "--kind", "jeton", "--add", "autre"])
+        == main(["accounts", "--kind", "jeton", "--add", "é è", "--commune", "*"])
+        == ExitCode.USAGE
+    )
 
 
 @pytest.mark.parametrize(

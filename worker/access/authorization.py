@@ -9,7 +9,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from schemas.http import TOKEN_ACTOR
 from schemas.topology import is_account
-from worker.access.models import EVERY_COMMUNE, Agent, Sender, Token, TokenCommune
+from worker.access.models import EVERY_COMMUNE, Agent, Sender, Token
 from worker.errors import RefusedError
 from worker.registre.communes import CommuneRegistre, read_commune
 from worker.services import Services
@@ -75,8 +75,8 @@ class Facts:
         return self._communes[code]
 
     def _opens(self, token: str, commune: str) -> bool:
-        is_it = literal(TOKEN_ACTOR).concat(Token.name) == token, Token.id == TokenCommune.token_id
-        opened = select(Token.id).where(*is_it, TokenCommune.code_commune.in_([commune, EVERY_COMMUNE]))
+        is_it = literal(TOKEN_ACTOR).concat(Token.name) == token
+        opened = select(Token.id).where(is_it, Token.code_commune.in_([commune, EVERY_COMMUNE]))
         with self._services.engine.connect().execution_options(sqlite_begin="DEFERRED") as connection:
             return connection.scalar(opened.limit(1)) is not None
 
@@ -143,7 +143,7 @@ class Authorization:
             )
         raise RefusedError(
             f"Le compte « {self.sender} » ne peut pas demander de fichiers de {commune} : la personne qui "
-            "administre le service l'y autorise (« senders »).",
+            "administre le service l'y autorise (« accounts »).",
             code="compte_non_autorise",
             field="data.commune",
         )
@@ -158,7 +158,7 @@ class Authorization:
         if self.sender and not self.facts.is_screen(self.sender, commune):
             raise RefusedError(
                 f"Le compte « {self.sender} » ne peut pas envoyer ce que note l'écran : seul un compte qui parle pour "
-                "les agents le peut (« senders »).",
+                "les agents le peut (« accounts »).",
                 code="compte_non_autorise",
                 field="type",
             )

@@ -6,15 +6,18 @@ The audit trail has each change: accounts of the broker, programs that listen to
 import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
+from operator import attrgetter
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, and_, delete, insert, select, update
-from sqlalchemy.orm import Session
+from sqlalchemy import Connection, and_, delete, insert, select, true, update
+from sqlalchemy.orm import InstrumentedAttribute, Session
 
 from schemas.http import TOKEN_PREFIX, digest_secret
+from schemas.topology import listener_key
 from schemas.vocabulary import EVERY_WISH, Channel, join_wishes
-from worker.access.models import EVERY_COMMUNE, Agent, Listener, Recipient, Sender, Token, TokenCommune
+from worker.access.models import EVERY_COMMUNE, Agent, Listener, Recipient, Sender, Token
 from worker.audit import Action, Detail, Pseudonymised, WordKind, record_audit
 from worker.db.types import utc_now
 from worker.errors import RefusedError
@@ -163,52 +166,62 @@ def allow_sender(
     return speaks
 
 
-def remove_sender(connection: Connection, name: str, code: str | None, *, actor: str) -> Sequence[str]:
-    """Take back the right of an account, for one commune or all that it has; the communes.
+def remove_sender(connection: Connection, name: str, codes: Sequence[str], *, actor: str) -> Sequence[str]:
+    """Remove the right of an account to ask for these communes, or for all when none is named; return the communes.
 
     Raises:
-        RefusedError: it had none.
+        RefusedError: the account has no such right.
     """
-    statement = delete(Sender).where(Sender.name == name).returning(Sender.code_commune)
-    removed = connection.scalars(statement.where(Sender.code_commune == code) if code else statement).all()
+    removed = _remove_scopes(connection, Sender.code_commune, name, codes)
     if not removed:
         raise RefusedError(f"aucune autorisation à ce nom : {name}")
     for gone in removed:
         record_audit(connection, Action.SENDER_REMOVED, actor=actor, detail=f"{name} pour {name_communes(gone)}")
-    return sorted(removed)
+    return removed
 
 
-def list_senders(connection: Connection, code: str | None) -> Sequence[AllowedSender]:
-    """Every right, or those that concern a commune."""
-    query = select(Sender.name, Sender.code_commune, Sender.speaks_for_agents).order_by(
-        Sender.name, Sender.code_commune
-    )
-    if code:
-        query = query.where(Sender.code_commune.in_([code, EVERY_COMMUNE]))
-    return [AllowedSender(*row) for row in connection.execute(query)]
+def _remove_scopes(
+    connection: Connection, column: InstrumentedAttribute[str], name: str, scopes: Sequence[str]
+) -> Sequence[str]:
+    """Delete the rows of a name, of these scopes only when some are given; return what `column` had."""
+    table = column.class_
+    statement = delete(table).where(table.name == name, column.in_(scopes) if scopes else true())
+    return sorted(connection.scalars(statement.returning(column)))
+
+
+def list_senders(connection: Connection) -> Sequence[AllowedSender]:
+    """Every right of an account, by name and commune."""
+    columns = Sender.name, Sender.code_commune, Sender.speaks_for_agents
+    return [AllowedSender(*row) for row in connection.execute(select(*columns).order_by(*columns[:2]))]
 
 
 def add_listener(connection: Connection, name: str, key: str, *, actor: str) -> None:
-    """Record that a program hears a key of the exchange; once is enough. The caller declares its queue."""
+    """Record that a program listens to a routing key; a second time does nothing. The caller declares the queue.
+
+    Raises:
+        RefusedError: the key is of an unknown commune.
+    """
+    code = key.rpartition(".")[2]
+    if key == listener_key(commune=code):
+        check_heard_commune(connection, code)
     is_it = (Listener.name == name) & (Listener.routing_key == key)
     if connection.scalar(select(Listener.name).where(is_it)) is None:
         connection.execute(insert(Listener).values(name=name, routing_key=key))
         record_audit(connection, Action.LISTENER_ADDED, actor=actor, detail=f"{name} : {key}")
 
 
-def remove_listener(connection: Connection, name: str, key: str | None, *, actor: str) -> Sequence[str]:
-    """Forget a key that a program hears, or all of them; the keys that it heard.
+def remove_listener(connection: Connection, name: str, keys: Sequence[str], *, actor: str) -> Sequence[str]:
+    """Remove these keys from what a program listens to, or all when none is named; return the removed keys.
 
     Raises:
-        RefusedError: it heard none.
+        RefusedError: the program listens to none of them.
     """
-    statement = delete(Listener).where(Listener.name == name).returning(Listener.routing_key)
-    removed = connection.scalars(statement.where(Listener.routing_key == key) if key else statement).all()
+    removed = _remove_scopes(connection, Listener.routing_key, name, keys)
     if not removed:
         raise RefusedError(f"aucune écoute à ce nom : {name}")
     for gone in removed:
         record_audit(connection, Action.LISTENER_REMOVED, actor=actor, detail=f"{name} : {gone}")
-    return sorted(removed)
+    return removed
 
 
 def list_listeners(connection: Connection) -> Mapping[str, Sequence[str]]:
@@ -230,46 +243,44 @@ class KnownToken(NamedTuple):
 
 
 def make_token(connection: Connection, name: str, codes: Sequence[str], *, actor: str) -> str:
-    """Make a token that opens the files of these communes; it is shown this once, and only its digest is kept.
+    """Make a token that opens the files of these communes and return it; the database keeps its digest only.
 
     Raises:
-        RefusedError: a commune is unknown, or there is a token of that name.
+        RefusedError: a commune is unknown, or another token has this name.
     """
     for code in codes:
         check_heard_commune(connection, code)
-    if connection.scalar(select(Token.id).where(Token.name == name)) is not None:
+    if connection.scalar(select(Token.id).where(Token.name == name).limit(1)) is not None:
         raise RefusedError(f"un jeton a déjà ce nom : {name}")
     token_id, secret = secrets.token_hex(4), secrets.token_urlsafe(32)
     values = {"id": token_id, "name": name, "secret_hash": digest_secret(secret)}
-    connection.execute(insert(Token).values(**values))
-    connection.execute(insert(TokenCommune), [{"token_id": token_id, "code_commune": code} for code in codes])
+    connection.execute(insert(Token), [values | {"code_commune": code} for code in codes])
     opened = ", ".join(map(name_communes, codes))
     record_audit(connection, Action.TOKEN_MADE, actor=actor, detail=f"{token_id}, {name} : {opened}")
     return f"{TOKEN_PREFIX}{token_id}_{secret}"
 
 
 def revoke_token(connection: Connection, token_id: str, *, actor: str) -> str:
-    """Let a token open nothing any more; its name.
+    """Revoke a token and return its name.
 
     Raises:
-        RefusedError: there is none of this number, or it is revoked.
+        RefusedError: no token in use has this id.
     """
     is_it = (Token.id == token_id) & Token.revoked_at.is_(None)
-    revoking = update(Token).where(is_it).values(revoked_at=utc_now()).returning(Token.name)
-    name: str | None = connection.scalar(revoking)
-    if name is None:
+    names = connection.scalars(update(Token).where(is_it).values(revoked_at=utc_now()).returning(Token.name)).all()
+    if not names:
         raise RefusedError(f"aucun jeton en service de ce numéro : {token_id}")
-    record_audit(connection, Action.TOKEN_REVOKED, actor=actor, detail=f"{token_id}, {name}")
-    return name
+    record_audit(connection, Action.TOKEN_REVOKED, actor=actor, detail=f"{token_id}, {names[0]}")
+    return names[0]
 
 
 def list_tokens(connection: Connection) -> Sequence[KnownToken]:
-    """Every token, the revoked ones too."""
-    communes: dict[str, list[str]] = {}
-    for row in connection.execute(select(TokenCommune).order_by(TokenCommune.code_commune)):
-        communes.setdefault(row.token_id, []).append(row.code_commune)
-    tokens = connection.execute(select(Token).order_by(Token.created_at, Token.id))
-    return [KnownToken(it.id, it.name, communes[it.id], it.created_at, it.revoked_at) for it in tokens]
+    """Every token, the revoked ones too, by the time it was made."""
+    query = select(Token.__table__).order_by(Token.created_at, Token.id, Token.code_commune)
+    return [
+        KnownToken(rows[0].id, rows[0].name, [it.code_commune for it in rows], rows[0].created_at, rows[0].revoked_at)
+        for rows in (list(some) for _, some in groupby(connection.execute(query), attrgetter("id")))
+    ]
 
 
 def check_heard_commune(connection: Connection, code: str) -> None:

@@ -2,7 +2,7 @@
 
 from datetime import datetime
 
-from sqlalchemy import Boolean, ForeignKey, Integer, false
+from sqlalchemy import Boolean, Integer, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from schemas.vocabulary import EVERY_WISH, join_wishes
@@ -38,24 +38,16 @@ class Listener(Base):
 
 
 class Token(Base):
-    """What a program shows to take files over HTTP; its secret is not kept, only its digest."""
+    """A token by which a program takes files over HTTP: a row for each commune that it opens, or one for `*`."""
 
     __tablename__ = "token"
 
     id: Mapped[str] = mapped_column(Texte, primary_key=True)
-    name: Mapped[str] = mapped_column(Texte, unique=True, doc="Who takes files by it, in the trail.")
+    code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
+    name: Mapped[str] = mapped_column(Texte, doc="The actor of the downloads in the audit trail.")
     secret_hash: Mapped[str] = mapped_column(Texte, doc="SHA-256 of 32 random bytes: nothing to be guessed.")
     created_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now())
     revoked_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
-
-
-class TokenCommune(Base):
-    """A commune whose files a token opens; `*` stands for every commune."""
-
-    __tablename__ = "token_commune"
-
-    token_id: Mapped[str] = mapped_column(Texte, ForeignKey("token.id"), primary_key=True)
-    code_commune: Mapped[str] = mapped_column(Texte, primary_key=True)
 
 
 class Agent(Base):

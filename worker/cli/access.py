@@ -1,19 +1,21 @@
-"""`python -m worker agents`, `senders`, `listeners`: who is told of a commune's files, who may ask.
+"""`python -m worker agents` and `accounts`: the people and the programs that have to do with a commune's files.
 
-The addresses and the secrets of recipients are asked for, or read from the standard input: an option would stay in the
-history of the shell and in the list of processes. None is shown again.
+Addresses and secrets of recipients are asked for, or read from the standard input: an option would stay in the history
+of the shell and in the list of processes. The commands never show them again.
 """
 
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
 from common.french import count_of, short_date
-from schemas.topology import ANY, LISTENER_PREFIX
+from schemas.topology import ANY, LISTENER_PREFIX, is_account, listener_key
 from schemas.vocabulary import Channel
+from worker.access.models import EVERY_COMMUNE
 from worker.cli.options import (
     describe_wishes,
     one_of,
@@ -29,8 +31,6 @@ if TYPE_CHECKING:
 
 EMAIL = re.compile(r"[^@\s<>,;]+@[^@\s<>,;]+\.[^@\s<>,;]+")
 """What an agent's address looks like."""
-_LISTENER = re.compile(r"[a-z0-9][a-z0-9.-]{0,59}", re.ASCII)
-_TOKEN_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,59}", re.ASCII)
 
 
 @click.command
@@ -224,198 +224,243 @@ def _ask(what: str) -> str:
     return sys.stdin.readline().strip()
 
 
+class ProgramKind(StrEnum):
+    """What a program does with the service, as the command line names it."""
+
+    SENDER = "demande"
+    LISTENER = "ecoute"
+    TOKEN = "jeton"  # noqa: S105 — a word of the command line
+
+
 @click.command
-@click.option("--add", metavar="COMPTE", help="Autoriser un compte RabbitMQ ; avec --commune.")
-@click.option("--commune", metavar="CODE", help="Code INSEE de la commune, ou '*' pour toutes.")
+@click.option(
+    "--kind",
+    type=one_of(ProgramKind),
+    metavar="SORTE",
+    help="demande : un compte RabbitMQ qui demande des fichiers, par défaut ; ecoute : la file d'un programme qui lit "
+    "nos événements ; jeton : un programme qui prend des fichiers par HTTP.",
+)
+@click.option("--add", metavar="NOM", help="Autoriser un compte, déclarer une file ou faire un jeton ; avec --commune.")
+@click.option("--commune", "communes", multiple=True, metavar="CODE", help="Code INSEE, répétable, ou '*' pour toutes.")
+@click.option("--account", metavar="COMPTE", help="Avec ecoute, au lieu de --commune : les réponses à ce compte.")
 @click.option(
     "--speaks-for-agents/--speaks-for-itself",
     "speaks",
     default=None,
     help="Avec --add : croire, ou non, l'agent que le compte nomme. Par défaut, « ecran » seulement est cru.",
 )
-@click.option("--remove", metavar="COMPTE", help="Retirer un compte, de partout ou de --commune seulement.")
-def senders(*, add: str | None, commune: str | None, speaks: bool | None, remove: str | None) -> None:
-    """Lister, autoriser, retirer les comptes RabbitMQ qui demandent des fichiers.
+@click.option("--remove", metavar="NOM", help="Retirer, partout ou pour --commune seulement ; un jeton par son ID.")
+def accounts(
+    *,
+    kind: str | None,
+    add: str | None,
+    communes: Sequence[str],
+    account: str | None,
+    speaks: bool | None,
+    remove: str | None,
+) -> None:
+    """Lister, ajouter, retirer les programmes qui demandent, qui écoutent ou qui prennent des fichiers.
 
-    Un compte a deux files, une pour ses lots. Une file pleine refuse ce que ce compte envoie, et ne gêne aucun autre.
-    Un compte qui parle pour les agents est cru quand il nomme un agent de la commune ; des autres, c'est le compte qui
-    est noté.
+    Un compte qui demande a deux files, une pour ses lots. Une file pleine refuse ce que ce compte envoie. Un compte qui
+    parle pour les agents est cru quand il nomme un agent de la commune ; des autres, c'est le compte qui est noté.
+
+    Le compte RabbitMQ d'un programme qui écoute n'a qu'à lire sa file. Une file pleine perd ses plus anciens messages.
+
+    Un jeton se montre une fois, quand il est fait : la base n'en garde que l'empreinte.
     """
-    from schemas.topology import is_account
-    from worker.access.management import allow_sender, name_communes
-    from worker.messaging.queues import add_account_queues
+    chosen = ProgramKind(kind or ProgramKind.SENDER)
+    scopes = list(dict.fromkeys(code.upper() for code in communes))
+    _check_options(chosen, add, remove, scopes, account=account, speaks=speaks)
+    if chosen is ProgramKind.LISTENER:
+        scopes = [listener_key(account=account)] if account else [listener_key(commune=code) for code in scopes]
+    with worker_database() as engine:
+        if add is not None and chosen is ProgramKind.SENDER:
+            _add_sender(engine, add, scopes, speaks_for_agents=speaks)
+        elif add is not None:
+            _ADD[chosen](engine, add, scopes)
+        elif remove is not None:
+            _REMOVE[chosen](engine, remove, scopes)
+        else:
+            for show in [_SHOW[chosen]] if kind else _SHOW.values():
+                show(engine, scopes)
+
+
+def _check_options(
+    kind: ProgramKind,
+    add: str | None,
+    remove: str | None,
+    codes: Sequence[str],
+    *,
+    account: str | None,
+    speaks: bool | None,
+) -> None:
+    is_listener = kind is ProgramKind.LISTENER
+    if add is not None and remove is not None:
+        raise click.UsageError("--add ou --remove, pas les deux à la fois")
+    if account and not is_listener:
+        raise click.UsageError("--account demande aussi --kind ecoute")
+    if speaks is not None and (add is None or kind is not ProgramKind.SENDER):
+        raise click.UsageError("--speaks-for-agents et --speaks-for-itself demandent aussi --add, d'un compte")
+    if add is None:
+        return
+    if is_listener and bool(codes) == bool(account):
+        raise click.UsageError("--add demande --commune ou --account, un seul des deux")
+    if not is_listener and not codes:
+        raise click.UsageError("--add demande aussi --commune")
+    if not is_account(add):
+        raise click.UsageError(
+            "un compte a des lettres sans accent, des chiffres, des tirets : 60 au plus ; « fr » est réservé"
+        )
+
+
+def _amqp_url() -> str:
     from worker.settings import load_settings
 
-    code = commune.upper() if commune else None
-    if add is None and speaks is not None:
-        raise click.UsageError("--speaks-for-agents et --speaks-for-itself demandent aussi --add")
-    if add is not None:
-        if not code:
-            raise click.UsageError("--add demande aussi --commune")
-        if not is_account(add):
-            raise click.UsageError(
-                "un compte a des lettres sans accent, des chiffres, des tirets : 60 au plus ; « fr » est réservé"
-            )
-    url = load_settings().amqp_url.get_secret_value()
-    with worker_database() as engine:
-        if add is not None and code:
-            with engine.begin() as connection:
-                is_believed = allow_sender(connection, add, code, actor=system_user(), speaks_for_agents=speaks)
-                add_account_queues(url, add)
-            agents = ", et parle pour les agents" if is_believed else ""
-            click.echo(f"{add} peut demander les fichiers de {name_communes(code)}{agents}.")
-        if remove:
-            _remove_sender(engine, url, remove, code)
-        if add is None and not remove:
-            with engine.connect() as connection:
-                _show_senders(connection, code)
+    return load_settings().amqp_url.get_secret_value()
 
 
-def _remove_sender(engine: "Engine", url: str, name: str, code: str | None) -> None:
+def _name_all(codes: Iterable[str]) -> str:
+    from worker.access.management import name_communes
+
+    return ", ".join(map(name_communes, codes))
+
+
+def _add_sender(engine: "Engine", name: str, codes: Sequence[str], *, speaks_for_agents: bool | None) -> None:
+    from worker.access.management import allow_sender
+    from worker.messaging.queues import add_account_queues
+
+    with engine.begin() as connection:
+        for code in codes:
+            is_believed = allow_sender(connection, name, code, actor=system_user(), speaks_for_agents=speaks_for_agents)
+        add_account_queues(_amqp_url(), name)
+    agents = ", et parle pour les agents" if is_believed else ""
+    click.echo(f"{name} peut demander les fichiers de {_name_all(codes)}{agents}.")
+
+
+def _remove_sender(engine: "Engine", name: str, codes: Sequence[str]) -> None:
     """Commit the removal, then delete the queues: a worker declares those of the accounts that it finds listed."""
-    from worker.access.management import list_senders, name_communes, remove_sender
+    from worker.access.management import list_senders, remove_sender
     from worker.messaging.queues import open_channel, remove_account_queues
 
-    with open_channel(url) as channel:
+    with open_channel(_amqp_url()) as channel:
         with engine.begin() as connection:
-            gone = remove_sender(connection, name, code, actor=system_user())
-            is_kept = any(it.name == name for it in list_senders(connection, None))
+            gone = remove_sender(connection, name, codes, actor=system_user())
+            is_kept = any(it.name == name for it in list_senders(connection))
         waiting = 0 if is_kept else remove_account_queues(channel, name)
-    click.echo(f"{name} ne peut plus demander les fichiers de {', '.join(map(name_communes, gone))}.")
+    click.echo(f"{name} ne peut plus demander les fichiers de {_name_all(gone)}.")
     if not is_kept:
         lost = f", et {count_of(waiting, 'demande')} avec elle : prévenez qui les a envoyées" if waiting else ""
         click.echo(f"Sa file est supprimée{lost}.")
 
 
-def _show_senders(connection: "Connection", code: str | None) -> None:
+def _show_senders(engine: "Engine", codes: Sequence[str]) -> None:
     from worker.access.management import list_senders, name_communes
 
-    rows = [
-        (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même")
-        for it in list_senders(connection, code)
-    ]
+    with engine.connect() as connection:
+        rows = [
+            (it.name, name_communes(it.code_commune), "les agents" if it.speaks_for_agents else "lui-même")
+            for it in list_senders(connection)
+            if _concerns([it.code_commune], codes, EVERY_COMMUNE)
+        ]
     _print_table(("Compte", "Commune", "Parle pour"), rows, "Aucun compte autorisé : ajoutez-en un avec --add.")
 
 
-@click.command
-@click.option("--add", metavar="NOM", help="Déclarer la file d'un programme, ou lui faire entendre autre chose.")
-@click.option("--commune", metavar="CODE", help="Ce qu'il entend : les événements d'une commune, ou '*' pour toutes.")
-@click.option("--account", metavar="COMPTE", help="Ce qu'il entend : les réponses à ce compte RabbitMQ.")
-@click.option("--remove", metavar="NOM", help="Supprimer sa file, ou ne plus lui faire entendre cela seulement.")
-def listeners(*, add: str | None, commune: str | None, account: str | None, remove: str | None) -> None:
-    """Lister, déclarer, retirer les files des programmes qui écoutent nos événements.
-
-    Le compte RabbitMQ d'un tel programme n'a qu'à lire sa file. Une file pleine perd ses plus anciens messages, et ne
-    gêne personne d'autre.
-    """
-    from schemas.topology import listener_key
-    from worker.access.management import check_heard_commune
-    from worker.settings import load_settings
-
-    if add and (commune is None) == (account is None):
-        raise click.UsageError("--add demande --commune ou --account, un seul des deux")
-    if (name := add or remove) and not _LISTENER.fullmatch(name):
-        raise click.UsageError("un nom a des minuscules sans accent, des chiffres, des points, des tirets : 60 au plus")
-    code = commune.upper() if commune else ""
-    key = listener_key(commune=code, account=account or "") if commune or account else None
-    url = load_settings().amqp_url.get_secret_value()
-    with worker_database() as engine, engine.begin() as connection:
-        if add and key:
-            if code:
-                check_heard_commune(connection, code)
-            _add_listener(connection, url, add, key)
-        if remove:
-            _remove_listener(connection, url, remove, key)
-        if not add and not remove:
-            _show_listeners(connection, url)
-
-
-def _add_listener(connection: "Connection", url: str, name: str, key: str) -> None:
+def _add_listener(engine: "Engine", name: str, keys: Sequence[str]) -> None:
     from worker.access.management import add_listener
     from worker.messaging.events import add_listener_queue
 
-    add_listener(connection, name, key, actor=system_user())
-    queue = add_listener_queue(url, name, key)
-    right = re.escape(queue)
-    click.echo(f"La file {queue} entend {_describe_key(key)}. Le compte qui la lit n'a besoin que de ce droit :")
-    click.echo(f"  rabbitmqctl set_permissions -p VHOST COMPTE '' '' '^{right}$'")
+    with engine.begin() as connection:
+        for key in keys:
+            add_listener(connection, name, key, actor=system_user())
+            queue = add_listener_queue(_amqp_url(), name, key)
+    heard = ", ".join(map(_describe_key, keys))
+    click.echo(f"La file {queue} entend {heard}. Le compte qui la lit n'a besoin que de ce droit :")
+    click.echo(f"  rabbitmqctl set_permissions -p VHOST COMPTE '' '' '^{re.escape(queue)}$'")
 
 
-def _remove_listener(connection: "Connection", url: str, name: str, key: str | None) -> None:
+def _remove_listener(engine: "Engine", name: str, keys: Sequence[str]) -> None:
     from worker.access.management import list_listeners, remove_listener
     from worker.messaging.events import remove_listener_queue
 
-    gone = remove_listener(connection, name, key, actor=system_user())
-    is_kept = name in list_listeners(connection)
-    remove_listener_queue(url, name, *(gone if is_kept else ()))
+    with engine.begin() as connection:
+        gone = remove_listener(connection, name, keys, actor=system_user())
+        is_kept = name in list_listeners(connection)
+        remove_listener_queue(_amqp_url(), name, *(gone if is_kept else ()))
     heard = ", ".join(map(_describe_key, gone))
     click.echo(f"{name} n'entend plus {heard}{'' if is_kept else ' ; sa file est supprimée'}.")
 
 
-def _show_listeners(connection: "Connection", url: str) -> None:
+def _show_listeners(engine: "Engine", keys: Sequence[str]) -> None:
     from worker.access.management import list_listeners
     from worker.messaging.queues import read_listeners
 
-    heard = list_listeners(connection)
-    states = {state.queue: state for state in read_listeners(url, heard)} if heard else {}
-    rows = [
-        (queue, ", ".join(map(_describe_key, keys)), str(states[queue].messages), str(states[queue].consumers))
-        for queue, keys in ((f"{LISTENER_PREFIX}{name}", keys) for name, keys in heard.items())
-    ]
+    with engine.connect() as connection:
+        every = listener_key(commune=EVERY_COMMUNE)
+        found = {name: heard for name, heard in list_listeners(connection).items() if _concerns(heard, keys, every)}
+    states = {state.queue: state for state in read_listeners(_amqp_url(), found)} if found else {}
+    rows = []
+    for name, heard in found.items():
+        state = states[f"{LISTENER_PREFIX}{name}"]
+        rows.append((state.queue, ", ".join(map(_describe_key, heard)), str(state.messages), str(state.consumers)))
     titles = "File", "Entend", "Messages", "Lecteurs"
-    _print_table(titles, rows, "Aucune écoute : ajoutez-en une avec --add.")
+    _print_table(titles, rows, "Aucune écoute : ajoutez-en une avec --kind ecoute --add.")
 
 
 def _describe_key(key: str) -> str:
-    """What a key lets hear, in French."""
+    """What a routing key selects, in French."""
     *_, last = key.split(".account.", 1) if ".account." in key else key.rsplit(".", 1)
     if ".account." in key:
         return f"les réponses à {last}"
     return "toutes les communes" if last == ANY else last
 
 
-@click.command
-@click.option("--add", metavar="NOM", help="Faire un jeton pour un programme ; avec --commune.")
-@click.option("--commune", "communes", multiple=True, metavar="CODE", help="Code INSEE, répétable, ou '*' pour toutes.")
-@click.option("--revoke", metavar="ID", help="Révoquer un jeton : il n'ouvre plus rien.")
-def tokens(*, add: str | None, communes: Sequence[str], revoke: str | None) -> None:
-    """Lister, faire, révoquer les jetons des programmes qui prennent des fichiers par HTTP.
+def _make_token(engine: "Engine", name: str, codes: Sequence[str]) -> None:
+    from worker.access.management import make_token
 
-    Un jeton se montre une fois, quand il est fait : la base n'en garde que l'empreinte.
-    """
-    from worker.access.management import make_token, name_communes, revoke_token
-
-    codes = list(dict.fromkeys(code.upper() for code in communes))
-    if bool(add) != bool(codes):
-        raise click.UsageError("--add et --commune vont ensemble")
-    if add and not _TOKEN_NAME.fullmatch(add):
-        raise click.UsageError("un nom de jeton a des lettres, des chiffres, des points, des tirets : 60 au plus")
-    with worker_database() as engine, engine.begin() as connection:
-        if add:
-            token = make_token(connection, add, codes, actor=system_user())
-            click.echo(f"Jeton fait pour {add}, qui ouvre les fichiers de {', '.join(map(name_communes, codes))}.")
-            click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
-        if revoke:
-            name = revoke_token(connection, revoke, actor=system_user())
-            click.echo(f"Jeton {revoke} ({name}) révoqué : il n'ouvre plus rien.")
-        if not add and not revoke:
-            _show_tokens(connection)
+    with engine.begin() as connection:
+        token = make_token(connection, name, codes, actor=system_user())
+    click.echo(f"Jeton fait pour {name}, qui ouvre les fichiers de {_name_all(codes)}.")
+    click.echo(f"À donner à qui l'emploiera, montré cette fois seulement : {token}")
 
 
-def _show_tokens(connection: "Connection") -> None:
-    from worker.access.management import list_tokens, name_communes
+def _revoke_token(engine: "Engine", token_id: str, _codes: Sequence[str]) -> None:
+    from worker.access.management import revoke_token
 
-    rows = [
-        (
-            it.id,
-            it.name,
-            ", ".join(map(name_communes, it.communes)),
-            short_date(it.created_at),
-            f"révoqué le {short_date(it.revoked_at)}" if it.revoked_at else "en service",
-        )
-        for it in list_tokens(connection)
-    ]
-    _print_table(("Id", "Nom", "Ouvre", "Fait le", "État"), rows, "Aucun jeton : faites-en un avec --add.")
+    with engine.begin() as connection:
+        name = revoke_token(connection, token_id, actor=system_user())
+    click.echo(f"Jeton {token_id} ({name}) révoqué : il n'ouvre plus rien.")
+
+
+def _show_tokens(engine: "Engine", codes: Sequence[str]) -> None:
+    from worker.access.management import list_tokens
+
+    with engine.connect() as connection:
+        rows = [
+            (
+                it.id,
+                it.name,
+                _name_all(it.communes),
+                short_date(it.created_at),
+                f"révoqué le {short_date(it.revoked_at)}" if it.revoked_at else "en service",
+            )
+            for it in list_tokens(connection)
+            if _concerns(it.communes, codes, EVERY_COMMUNE)
+        ]
+    titles = "ID", "Jeton", "Ouvre", "Fait le", "État"
+    _print_table(titles, rows, "Aucun jeton : faites-en un avec --kind jeton --add.")
+
+
+_ADD = {ProgramKind.LISTENER: _add_listener, ProgramKind.TOKEN: _make_token}
+_REMOVE = {
+    ProgramKind.SENDER: _remove_sender,
+    ProgramKind.LISTENER: _remove_listener,
+    ProgramKind.TOKEN: _revoke_token,
+}
+_SHOW = {ProgramKind.SENDER: _show_senders, ProgramKind.TOKEN: _show_tokens, ProgramKind.LISTENER: _show_listeners}
+
+
+def _concerns(scopes: Iterable[str], wanted: Sequence[str], every: str) -> bool:
+    return not wanted or not {*wanted, every}.isdisjoint(scopes)
 
 
 def _print_table(titles: Sequence[str], rows: Sequence[Sequence[str]], empty: str) -> None:

@@ -104,13 +104,13 @@ def _check_senders(settings: Settings) -> str:
     engine = build_engine(settings.database_url.get_secret_value())
     try:
         with engine.connect() as connection:
-            accounts = {sender.name for sender in list_senders(connection, None)}
+            accounts = {sender.name for sender in list_senders(connection)}
     except DBAPIError as error:
         raise PrefectureError(f"illisibles ({type(error.orig).__name__})") from None
     finally:
         engine.dispose()
     if not accounts:
-        raise PrefectureError("aucun compte autorisé, toute demande sera refusée : « python -m worker senders »")
+        raise PrefectureError("aucun compte autorisé, toute demande sera refusée : « python -m worker accounts »")
     if nameless := sorted(name for name in accounts if not is_account(name)):
         raise PrefectureError(f"une file ne peut avoir ce nom, employez un autre compte : {', '.join(nameless)}")
     return count_of(len(accounts), "compte autorisé", "comptes autorisés")

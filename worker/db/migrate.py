@@ -32,8 +32,7 @@ _ADDS_WORK: _Grants = (("SELECT, INSERT", "work"), ("USAGE", "SEQUENCE work_id_s
 
 _REQUESTS: _Grants = (
     ("SELECT", f"agent, alembic_version, doubt, import, import_liste, sender, {_REGISTER}"),
-    ("SELECT (id, name, revoked_at)", "token"),
-    ("SELECT", "token_commune"),
+    ("SELECT (code_commune, id, name)", "token"),
     # What an event decides of a doubt, or says of the register (ADR 0029): these columns, these tables.
     ("UPDATE (born_after, born_before, decision, decided_at, decided_by, inscription_id, radiation_id)", "doubt"),
     ("DELETE, UPDATE (ancien_bureau, categorie, is_protegee, motif, nature)", "mouvement"),

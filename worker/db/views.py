@@ -119,8 +119,7 @@ SELECT i.id AS import_id, il.code_commune, il.liste, il.electeurs, il.is_compare
 FROM import i JOIN import_liste il ON il.import_id = i.id WHERE i.finished_at IS NOT NULL
 """
 _JETONS = """
-SELECT t.id AS jeton, t.name, t.secret_hash, tc.code_commune
-FROM token t JOIN token_commune tc ON tc.token_id = t.id WHERE t.revoked_at IS NULL
+SELECT t.id AS jeton, t.name, t.secret_hash, t.code_commune FROM token t WHERE t.revoked_at IS NULL
 """
 
 # Imports and purges keep these versions of a list: a file that is still there rests on each.

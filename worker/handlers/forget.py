@@ -183,7 +183,7 @@ def forget_commune(scope: ForgetScope) -> Forgotten:
     done.arrivals = _erase_arrivals(scope)
     done.kept = [
         "demandes, dépôts et empreintes SHA-256 des fichiers, sans nom d'électeur",
-        "droits des comptes et des jetons sur la commune (« senders », « tokens »)",
+        "droits des comptes et des jetons sur la commune (« accounts »)",
     ]
     return _conclude(scope, "toute la commune", done)
 

@@ -23,13 +23,12 @@ BREAKS_FORMER = True
 # The names that PostgreSQL gave to keys, where a model gives others.
 _AUTOMATIC_KEYS = (
     *("agent", "audit", "bureau", "commune", "doubt", "electeur", "export", "homonym", "import", "import_liste"),
-    *("liste", "notification", "parked", "preview", "recall", "recipient", "reminder", "request", "sender", "token"),
+    *("liste", "notification", "parked", "preview", "recall", "recipient", "reminder", "request", "sender"),
 )
 _REFERENCES = {
     ("export", "export_request_id_fkey"): "fk_export_request_id",
     ("homonym", "homonym_import_id_fkey"): "fk_homonym_import_id",
     ("import_liste", "import_liste_import_id_fkey"): "fk_import_liste_import_id",
-    ("token_commune", "fk_token_commune_token_id_token"): "fk_token_commune_token_id",
 }
 _IN_ORDER_OF_BYTES = {"listener": ("name", "routing_key"), "request": ("traceparent", "tracestate")}
 
@@ -61,6 +60,7 @@ def upgrade() -> None:
     _unchain_audit()
     _change_types(op.get_bind())
     _move_to_work()
+    _give_tokens_rows()
     op.drop_table("dead_letters")
     if op.get_bind().dialect.name == "postgresql":
         _follow_models()
@@ -150,6 +150,23 @@ def _move_to_work() -> None:
     for table in ("request", "notification"):
         for index in Base.metadata.tables[table].indexes:
             index.create(connection, checkfirst=True)
+
+
+_TOKENS = """
+INSERT INTO token (id, code_commune, name, secret_hash, created_at, revoked_at)
+SELECT t.id, c.code_commune, t.name, t.secret_hash, t.created_at, t.revoked_at
+FROM former_token t JOIN token_commune c ON c.token_id = t.id
+"""
+
+
+def _give_tokens_rows() -> None:
+    """Give a token one row for each commune that it opens, in place of a table beside it."""
+    op.execute("DROP VIEW IF EXISTS jetons")
+    op.rename_table("token", "former_token")
+    Base.metadata.tables["token"].create(op.get_bind())
+    op.execute(_TOKENS)
+    op.drop_table("token_commune")
+    op.drop_table("former_token")
 
 
 def _add_columns() -> None:
