@@ -39,7 +39,6 @@ def deposits_of(asked: Asked, files: Sequence[Row]) -> list[Row]:
             "export_id": file["id"],
             "deposited_on": asked.at.date(),
             "deposited_by": asked.past.agent,
-            "declared_at": asked.at,
             "verdict": asked.verdict or "",
             "verdict_on": (asked.at + timedelta(days=1)).date() if asked.verdict else None,
             "answer": "Le fichier a été lu." if asked.verdict else "",

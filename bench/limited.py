@@ -1,10 +1,10 @@
-"""Run a module of the product with other values of worker/limits.py: LIMIT_<name> in the environment."""
+"""Run a module of the product with other limits of worker/services.py: LIMIT_<name> in the environment."""
 
 import os
 import runpy
 import sys
 
-from worker import limits
+from worker import services
 
 PREFIX = "LIMIT_"
 
@@ -14,7 +14,7 @@ def main() -> None:
     for variable, value in os.environ.items():
         if variable.startswith(PREFIX):
             name = variable.removeprefix(PREFIX)
-            setattr(limits, name, type(getattr(limits, name))(float(value)))
+            setattr(services, name, type(getattr(services, name))(float(value)))
     del sys.argv[0]
     runpy.run_module(sys.argv[0], run_name="__main__", alter_sys=True)
 

@@ -112,7 +112,7 @@ def _iter_tests(module: ast.Module) -> Iterator[ast.FunctionDef | ast.AsyncFunct
 
 
 def _count_tables() -> int:
-    import_module("worker.db.schema")
+    import_module("worker.db.migrate")
     return len(import_module("worker.db.types").Base.metadata.tables)
 
 

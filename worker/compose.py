@@ -14,14 +14,13 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from common.settings import describe_given
 from schemas.vocabulary import Channel
-from worker import limits
+from worker import services
 from worker.arrivals import Arrivals
 from worker.audit import Actor, note_settings
 from worker.db.engine import build_engine
 from worker.doorbell import CountEnqueued, EnqueueAny, EnqueueParked
 from worker.exports.storage import EXPORTS, Sentinel, Storage
 from worker.health import Beat, ignore
-from worker.services import Services
 from worker.settings import Settings
 
 if TYPE_CHECKING:
@@ -38,10 +37,10 @@ NOTIFIER_LEASES = 2
 """The lease of a work of the notifier, in leases of a worker: a mail that is sent twice costs more than a wait."""
 
 
-def build_services(settings: Settings, enqueue: EnqueueAny) -> Services:
+def build_services(settings: Settings, enqueue: EnqueueAny) -> services.Services:
     """Nothing is connected yet."""
     engine: Engine = build_engine(settings.database_url.get_secret_value(), serves=True)
-    return Services(
+    return services.Services(
         engine=engine,
         registre=_build_registre(settings, engine),
         storage=Storage(settings.exports_dir, Sentinel(engine, EXPORTS)),
@@ -50,13 +49,13 @@ def build_services(settings: Settings, enqueue: EnqueueAny) -> Services:
         type_liste_codes=settings.type_liste_codes,
         info_liste=settings.info_liste,
         xsd=settings.xsd_path,
-        lease_seconds=limits.LEASE_SECONDS,
-        max_attempts=limits.MAX_ATTEMPTS,
-        retry_seconds=limits.RETRY_SECONDS,
-        known_senders_only=limits.KNOWN_SENDERS_ONLY,
+        lease_seconds=services.LEASE_SECONDS,
+        max_attempts=services.MAX_ATTEMPTS,
+        retry_seconds=services.RETRY_SECONDS,
+        known_senders_only=services.KNOWN_SENDERS_ONLY,
         ruined_values=settings.ruined_values,
-        quota=limits.QUOTA,
-        quota_bulk=limits.QUOTA_BULK,
+        quota=services.QUOTA,
+        quota_bulk=services.QUOTA_BULK,
     )
 
 
@@ -91,7 +90,7 @@ def build_notifier(
         build_pools(Notices(settings.public_url), build_senders(settings), publish, reply),
         housekeeping,
         owner=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
-        lease_seconds=NOTIFIER_LEASES * limits.LEASE_SECONDS,
+        lease_seconds=NOTIFIER_LEASES * services.LEASE_SECONDS,
         beat=housekeeping.supervise(beat),
     )
 
@@ -117,10 +116,10 @@ def build_housekeeping(
     )
 
     chores = [
-        sweep_chore(engine, enqueue, limits.SWEEP_SECONDS, count=count),
-        previews_chore(engine, enqueue, limits.SWEEP_SECONDS),
+        sweep_chore(engine, enqueue, services.SWEEP_SECONDS, count=count),
+        previews_chore(engine, enqueue, services.SWEEP_SECONDS),
         arrivals_chore(engine, Arrivals(settings.arrivals_dir)),
-        parked_chore(engine, enqueue_parked, limits.SWEEP_SECONDS),
+        parked_chore(engine, enqueue_parked, services.SWEEP_SECONDS),
         refused_chore(engine),
         audit_log_chore(engine),
         versions_chore(engine),

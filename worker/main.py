@@ -18,8 +18,7 @@ from common.logs import configure_logs
 from worker.access.authorization import AccountList
 from worker.actors import declare_actors, load_use_cases
 from worker.compose import build_services, note_start
-from worker.db.engine import is_writable
-from worker.db.revision import require_current
+from worker.db.engine import is_writable, require_current
 from worker.errors import ConfigurationError
 from worker.exports.storage import STALE_SECONDS
 from worker.health import Pulse, Role, stop_on_signals

@@ -8,10 +8,29 @@ from pathlib import Path
 from sqlalchemy import Engine
 
 from schemas.vocabulary import Liste, Severity
-from worker import limits
 from worker.arrivals import Arrivals
 from worker.doorbell import EnqueueAny
 from worker.exports.storage import Storage
+
+# Durations and limits that no installation changes; worker/compose.py hands them to the parts, and tests set others.
+
+LEASE_SECONDS = 30.0
+"""How long a silent worker keeps its row."""
+
+MAX_ATTEMPTS = 3
+"""Starts of one file before it fails."""
+
+RETRY_SECONDS = 3600.0
+"""How long a file waits for a full volume or an absent service before it fails."""
+
+SWEEP_SECONDS = 1.0
+"""Between two searches for forgotten rows."""
+
+QUOTA, QUOTA_BULK = 500, 50_000
+"""Requests that may wait: of one commune by one account, and of the batches of one account."""
+
+KNOWN_SENDERS_ONLY = True
+"""Whether requests of accounts that `accounts` does not list are refused."""
 
 
 @dataclass(frozen=True)
@@ -33,9 +52,8 @@ class Services:
     is_embedded: bool = False
     """One process without a broker: who sends sits at this computer, and there is no account to prove it."""
     ruined_values: Severity = Severity.BLOCKING
-    quota: int = limits.QUOTA
-    quota_bulk: int = limits.QUOTA_BULK
-    """Requests that may wait, of one commune by one account; and of one account's batches."""
+    quota: int = QUOTA
+    quota_bulk: int = QUOTA_BULK
     met: set[str] = field(default_factory=set)
     """The codes of what this process gave rows back for, since the last file that it made."""
     exhausted: threading.Event = field(default_factory=threading.Event)

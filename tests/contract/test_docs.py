@@ -24,8 +24,8 @@ from schemas.topology import EVENT_TYPES, EXCHANGE, REQUEST_TYPES
 from worker import errors as worker_errors
 from worker.arrivals import DAY_SECONDS
 from worker.cli.dead_letters import COMMANDS as DEAD_LETTER_COMMANDS
+from worker.cli.dead_letters import WORK_COMMANDS
 from worker.cli.main import COMMANDS as WORKER_COMMANDS
-from worker.cli.work import COMMANDS as WORK_COMMANDS
 from worker.db.types import Base
 from worker.housekeeping.housekeeping import HOUR_SECONDS, versions_chore
 from worker.messaging.broker import DEAD_LETTER_DAYS

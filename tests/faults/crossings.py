@@ -49,7 +49,7 @@ from tests.parts.mail import Mailbox
 from tests.parts.postgres import PostgresServer
 from tests.parts.rabbitmq import RabbitNode
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE, account_of, queue_messages
-from worker import limits
+from worker import services
 from worker.compose import build_notifier, build_services
 from worker.db.engine import build_engine
 from worker.db.types import utc_now
@@ -119,7 +119,7 @@ class Road:
         doorbells = DoorbellQueues(self._broker)
         self.services = replace(build_services(settings, doorbells.enqueue), known_senders_only=False)
         publisher = EventPublisher(self._broker)
-        with patch.object(limits, "SWEEP_SECONDS", 0.001):
+        with patch.object(services, "SWEEP_SECONDS", 0.001):
             self.notifier: Notifier = build_notifier(
                 settings,
                 self.services.engine,

@@ -12,8 +12,7 @@ from schemas.vocabulary import Format, Liste
 from tests.parts.databases import Template
 from tests.parts.town import AGENT, TODAY, prepare_libreville
 from worker.db.engine import build_engine
-from worker.demo.libreville import LIBREVILLE, demo_calendrier, write_mouvements
-from worker.demo.load import set_demo_calendrier
+from worker.demo.libreville import LIBREVILLE, demo_calendrier, set_demo_calendrier, write_mouvements
 from worker.registre.mouvements.importer import import_mouvements
 
 ELECTEURS = 10_000

@@ -24,8 +24,7 @@ from worker.db.types import utc_now
 from worker.errors import TransientError
 from worker.exports.models import Export
 from worker.messaging.queues import QueueState
-from worker.monitoring import counters
-from worker.monitoring.exporter import Exporter
+from worker.monitoring.exporter import MARGIN, Exporter
 from worker.monitoring.metrics import METRICS
 from worker.notifier.channels.delivery import DeliveryDelayedError
 from worker.notifier.channels.mail import Mailer
@@ -200,7 +199,7 @@ def test_files_under_way_are_told_by_where_they_stand(desk: Desk) -> None:
 
 
 def test_each_file_counts_once_however_late_it_is_seen(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
-    margin = counters.MARGIN.total_seconds()
+    margin = MARGIN.total_seconds()
     exporter = Exporter(desk.engine, _no_queue, Path("/"))
 
     def settle(*ages: float) -> None:
@@ -212,7 +211,7 @@ def test_each_file_counts_once_however_late_it_is_seen(desk: Desk, monkeypatch: 
     settle(margin - 5, margin / 3, 1)
     assert _ready(scrape(exporter)) == _ready(look(desk)) == 7
 
-    monkeypatch.setattr(counters, "MARGIN", timedelta(0))  # as if it were over for all of them
+    monkeypatch.setattr("worker.monitoring.exporter.MARGIN", timedelta(0))  # as if it were over for all of them
     assert [_ready(scrape(exporter)) for _ in range(3)] == [7] * 3
     settle(-1)
     assert _ready(scrape(exporter)) == 8

@@ -17,7 +17,7 @@ from tests.parts.notes import note_file
 from tests.parts.town import AGENT, LIBREVILLE_TEMPLATE
 from worker.db.types import utc_now
 from worker.errors import NotKnownYetError, TransientError
-from worker.handlers.requests import cancellation
+from worker.handlers.requests import export_plan
 from worker.handlers.requests import ingest_request as road
 from worker.handlers.requests.export_plan import find_request
 from worker.handlers.requests.ingest_request import ingest_request, take_up_parked
@@ -174,11 +174,11 @@ def test_a_request_recorded_while_its_cancel_is_parked_is_seen(
         try:
             return find_request(*arguments)
         except NotKnownYetError:
-            monkeypatch.setattr(cancellation, "find_request", find_request)
+            monkeypatch.setattr(export_plan, "find_request", find_request)
             ingest_request(asked, desk.services)
             raise
 
-    monkeypatch.setattr(cancellation, "find_request", find)
+    monkeypatch.setattr(export_plan, "find_request", find)
     ingest_request(cancel, desk.services)
     assert (_outcomes(desk, asked, cancel), _parked(desk)) == (["accepted", "accepted"], 0)
 

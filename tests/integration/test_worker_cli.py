@@ -20,7 +20,7 @@ from tests.unit.reu_sample import DATE, NOM, electeurs, write_reu
 from worker.cli import imports
 from worker.cli.main import COMMANDS, guard, main
 from worker.cli.options import print_table
-from worker.db.revision import newest, require_current
+from worker.db.engine import newest, require_current
 from worker.errors import ConfigurationError
 
 pytestmark = [pytest.mark.integration, pytest.mark.database(TWO_COMMUNES)]

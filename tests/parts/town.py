@@ -27,8 +27,7 @@ from tests.parts.wait import wait_until
 from worker.access.models import Agent, Sender
 from worker.db.engine import build_engine
 from worker.db.migrate import migrate
-from worker.demo.libreville import LIBREVILLE, libreville_rows, write_reu
-from worker.demo.load import load_libreville
+from worker.demo.libreville import LIBREVILLE, first_rows, load_libreville, write_lines
 from worker.errors import RefusedError, TransientError
 from worker.messaging.queues import add_account_queues
 from worker.registre.communes import add_commune, load_reference
@@ -58,16 +57,16 @@ def prepare_libreville(url: str, size: int | None = None) -> None:
         with engine.begin() as connection:
             add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
         reu = folder / "libreville-reu.csv"
-        write_town(reu, size, today=TODAY) if size else write_reu(reu, today=TODAY)
+        write_town(reu, size, today=TODAY) if size else write_lines(reu, first_rows(TODAY))
         import_file(engine, reu, imported_by="test")
 
 
 def count_of_age(day: date) -> int:
     """LIBREVILLE's principal electors who are eighteen that day; of a partial date, the oldest that it may be."""
     births = (
-        [max(int(part), 1) for part in reversed(row["date de naissance"].split("/"))]
-        for row in libreville_rows(today=TODAY)
-        if row["libellé du type de liste"].casefold() == "liste principale"
+        [max(int(part), 1) for part in reversed(row.date_naissance.split("/"))]
+        for row in first_rows(TODAY)
+        if row.liste.casefold() == "liste principale"
     )
     return sum((year + 18, *(rest or (1, 1))) <= (day.year, day.month, day.day) for year, *rest in births)
 

@@ -19,7 +19,7 @@ from pika.exceptions import AMQPConnectionError, ChannelClosedByBroker, Connecti
 from sqlalchemy.exc import DBAPIError, IntegrityError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionLeftError
 
-from worker import limits
+from worker import services
 from worker.error_policy import (
     ERROR_POLICIES,
     NO_ANSWER,
@@ -252,7 +252,7 @@ class Row:
         """Start the job again and again, as the sweep does, until its row is at an end: when that is."""
         clock = 0.0
         while self.status == "queued":
-            clock += chance.uniform(0, limits.SWEEP_SECONDS)
+            clock += chance.uniform(0, services.SWEEP_SECONDS)
             if self.export.attempts >= MAX_ATTEMPTS:
                 self.status = "failed"
                 return clock
@@ -293,7 +293,7 @@ def test_after_a_short_outage_a_file_is_begun_again_within_five_seconds() -> Non
 
 def test_after_a_long_outage_a_lone_file_is_begun_again_within_two_minutes() -> None:
     """Nobody else has found out that it is over."""
-    chance, sweep = random.Random(8), limits.SWEEP_SECONDS
+    chance, sweep = random.Random(8), services.SWEEP_SECONDS
     for trouble in ERROR_POLICIES:
         if trouble.treatment.is_waited_for and trouble.source in _OF_A_JOB:
             for _ in range(100):

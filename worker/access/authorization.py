@@ -15,7 +15,7 @@ from worker.registre.communes import CommuneRegistre, read_commune
 from worker.services import Services
 
 UNKNOWN_ACCOUNT = "compte inconnu"
-"""Who acts where all senders are served (limits.KNOWN_SENDERS_ONLY is off) and an event names no account."""
+"""Who acts where all senders are served (services.KNOWN_SENDERS_ONLY is off) and an event names no account."""
 
 _HERE = "poste local"
 

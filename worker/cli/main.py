@@ -19,7 +19,7 @@ COMMANDS = {
     "communes": "worker.cli.registre:communes",
     "agents": "worker.cli.access:agents",
     "accounts": "worker.cli.access:accounts",
-    "work": "worker.cli.work:work",
+    "work": "worker.cli.dead_letters:work",
     "dead-letters": "worker.cli.dead_letters:dead_letters",
     "notifier": "worker.cli.operations:notifier",
     "purge": "worker.cli.volume:purge",

@@ -1,9 +1,9 @@
-"""The commands that keep the service going: `migrate`, `notifier`, `healthy`, `audit`."""
+"""The commands that operate the service: `migrate`, `notifier`, `healthy`, `audit`."""
 
 import json
 import os
 from collections.abc import Collection, Sequence
-from datetime import date, datetime, time
+from datetime import date
 from functools import partial
 from pathlib import Path
 from threading import Event
@@ -13,7 +13,7 @@ import click
 
 from common.cli import ExitCode
 from common.french import count_of
-from worker.cli.options import CODE_COMMUNE, JOUR, one_of, print_table, whole_number, worker_database
+from worker.cli.options import CODE_COMMUNE, JOUR, one_of, print_table, start_of, whole_number, worker_database
 from worker.health import Role, require_healthy
 
 if TYPE_CHECKING:
@@ -58,8 +58,7 @@ def notifier(*, once: bool) -> None:
     from common.logs import configure_logs
     from worker.access.authorization import AccountList
     from worker.compose import build_notifier, note_start, show_metrics
-    from worker.db.engine import build_engine
-    from worker.db.revision import require_current
+    from worker.db.engine import build_engine, require_current
     from worker.error_policy import lacks_descriptors
     from worker.health import EXHAUSTED, SILENCE_SECONDS, Pulse, Role, Watchdog, stop_on_signals
     from worker.messaging.broker import build_broker, require_trusted
@@ -162,10 +161,9 @@ def audit(
     if what:
         _verify_trail(context, logs)
         return
-    from common.calendrier import PARIS
     from worker.audit import count_audit, read_audit
 
-    begin = datetime.combine(since, time(), PARIS) if since else None
+    begin = start_of(since) if since else None
     with worker_database() as engine, engine.connect() as connection:
         lines = read_audit(connection, code_commune=commune, since=begin, limit=limit)
         total = len(lines) if len(lines) < limit else count_audit(connection, code_commune=commune, since=begin)

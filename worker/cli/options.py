@@ -5,6 +5,7 @@ import pwd
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import date, datetime, time
 from pathlib import Path
 from shutil import copyfileobj
 from tempfile import TemporaryDirectory
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from common.calendrier import PARIS
 from common.cli import ParsedType
 from common.french import count_of
 from schemas.requests import check_code_commune
@@ -126,6 +128,11 @@ def print_table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> None:
     for row in rows:
         table.add_row(*row)
     Console(markup=False, emoji=False, width=None if sys.stdout.isatty() else _WIDEST).print(table)
+
+
+def start_of(day: date) -> datetime:
+    """The first instant of a day in Paris."""
+    return datetime.combine(day, time(), PARIS)
 
 
 def print_recalled(labels: Sequence[str]) -> None:

@@ -4,23 +4,26 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from threading import Event
 from typing import Any
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.orm import DeclarativeBase
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from common import texte
-from common.database import CONNECT_OPTIONS
+from common.database import CONNECT_OPTIONS, explain_database_tls
 from worker.errors import ConfigurationError
 
 BUSY_SECONDS = 15
 """How long a SQLite writer waits for another one."""
 
+
+_VERSIONS = Path(__file__).parent / "migrations" / "versions"
 
 CHANNEL = "prefecture_ready"
 
@@ -126,6 +129,45 @@ def is_writable(engine: Engine) -> bool:
             return bool(connection.exec_driver_sql("SHOW transaction_read_only").scalar_one() == "off")
     except SQLAlchemyError:
         return False
+
+
+def require_current(engine: Engine) -> None:
+    """Refuse to start on a database that was not migrated or is not who it should be; one that is away is waited for.
+
+    Raises:
+        ConfigurationError: it lacks tables or migrations, or its certificate is refused; the message says what to do.
+    """
+    try:
+        with engine.connect() as connection:
+            fits = is_usable(connection)
+    except OperationalError as error:
+        if reason := explain_database_tls(str(error.orig)):
+            raise ConfigurationError(
+                f"la base de données est refusée : {reason} ; corrigez PREFECTURE_DATABASE_URL ou SSL_CERT_FILE"
+            ) from None
+        if engine.dialect.name != "sqlite" or "no such table" not in str(error.orig):
+            return
+        fits = False
+    except DBAPIError:
+        fits = False
+    if not fits:
+        raise ConfigurationError("la base de données n'est pas prête : lancez « python -m worker migrate »")
+
+
+def is_usable(connection: Connection) -> bool:
+    """Whether this code works on it: it is migrated, or newer in a way that this code's revision still works with.
+
+    Raises:
+        DBAPIError: it has no tables, or of a time when it did not say what it works with.
+    """
+    query = text("SELECT version_num, works_with FROM alembic_version")
+    rows, ours = connection.execute(query), newest()
+    return any(found == ours or (works_with or found) <= ours < found for found, works_with in rows)
+
+
+def newest() -> str:
+    """The last revision: files are named by their number."""
+    return max(path.name[:4] for path in _VERSIONS.glob("[0-9]*.py"))
 
 
 _TABLES: WeakKeyDictionary[Engine, set[str]] = WeakKeyDictionary()

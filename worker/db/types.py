@@ -1,5 +1,6 @@
 """Types and expressions with one meaning on PostgreSQL and SQLite."""
 
+import re
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,7 +10,6 @@ from sqlalchemy import (
     Dialect,
     Integer,
     MetaData,
-    SQLColumnExpression,
     Text,
     TypeDecorator,
     literal,
@@ -51,214 +51,136 @@ class UtcDateTime(TypeDecorator[datetime]):
         return value.astimezone(UTC)  # type: ignore[no-any-return]
 
 
-class seconds_between(FunctionElement[float]):  # noqa: N801 — reads like an SQL function
+class _OfDialect(FunctionElement[Any]):
+    """An expression with a text for each database, in which `{0}` and `{1}` stand for its arguments."""
+
+    on_postgresql: str
+    on_sqlite: str
+
+    def __init_subclass__(cls) -> None:
+        cls.inherit_cache = True
+        super().__init_subclass__()
+
+
+@compiles(_OfDialect)
+def _compile(element: _OfDialect, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
+    clauses = [compiler.process(it, **options) for it in element.clauses]
+    expression = element.on_sqlite if compiler.dialect.name == "sqlite" else element.on_postgresql
+    return re.sub(r"\{(\d)\}", lambda place: clauses[int(place[1])], expression)
+
+
+class seconds_between(_OfDialect):  # noqa: N801 — reads like an SQL function
     """Seconds from the first instant to the second, with their fraction."""
 
     type = Float()
-    inherit_cache = True
+    on_postgresql = "CAST(EXTRACT(EPOCH FROM {1} - {0}) AS DOUBLE PRECISION)"
+    on_sqlite = "((julianday({1}) - julianday({0})) * 86400)"
 
 
-@compiles(seconds_between, "postgresql")
-def _seconds_on_postgresql(element: seconds_between, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    begin, end = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"CAST(EXTRACT(EPOCH FROM {end} - {begin}) AS DOUBLE PRECISION)"
+class _later(_OfDialect):  # noqa: N801 — as above
+    """The database's clock, plus a number of seconds."""
+
+    type = UtcDateTime()
+    on_postgresql = "(statement_timestamp() + {0} * interval '1 second')"
+    on_sqlite = "strftime('%Y-%m-%d %H:%M:%f', 'now', {0} || ' seconds')"
 
 
-@compiles(seconds_between, "sqlite")
-def _seconds_on_sqlite(element: seconds_between, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    begin, end = (compiler.process(clause, **options) for clause in element.clauses)
-    return f"((julianday({end}) - julianday({begin})) * 86400)"
+class _now(_OfDialect):  # noqa: N801 — as above
+    type = UtcDateTime()
+    on_postgresql = "(statement_timestamp())"
+    on_sqlite = "strftime('%Y-%m-%d %H:%M:%f', 'now')"
 
 
-class utc_now(FunctionElement[datetime]):  # noqa: N801 — reads like an SQL function
+def utc_now(offset: float | ColumnElement[float] = 0) -> ColumnElement[datetime]:
     """The database's clock, `offset` seconds from now; leases never compare the clocks of two hosts.
 
     It stands still within a statement, so that an index can be asked for what is older or newer.
     """
-
-    type = UtcDateTime()
-    inherit_cache = True
-
-    def __init__(self, offset: float | ColumnElement[float] = 0) -> None:
-        is_given = isinstance(offset, ColumnElement)
-        super().__init__(*([offset] if is_given else [literal(float(offset), Float)] if offset else []))
+    if isinstance(offset, ColumnElement):
+        return _later(offset)
+    return _later(literal(float(offset), Float)) if offset else _now()
 
 
-@compiles(utc_now, "postgresql")
-def _on_postgresql(element: utc_now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    offsets = [f" + {compiler.process(it, **options)} * interval '1 second'" for it in element.clauses]
-    return f"(statement_timestamp(){''.join(offsets)})"
-
-
-@compiles(utc_now, "sqlite")
-def _on_sqlite(element: utc_now, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    offsets = [f", {compiler.process(it, **options)} || ' seconds'" for it in element.clauses]
-    return f"strftime('%Y-%m-%d %H:%M:%f', 'now'{''.join(offsets)})"
-
-
-class nulls_first(FunctionElement[Any]):  # noqa: N801 — reads like an SQL function
+class nulls_first(_OfDialect):  # noqa: N801 — as above
     """A column of an index in which NULL precedes all values. SQLite has no other order, and no words for it."""
 
-    inherit_cache = True
-
-    def __init__(self, column: SQLColumnExpression[Any]) -> None:
-        super().__init__(column)
+    on_postgresql = "{0} NULLS FIRST"
+    on_sqlite = "{0}"
 
 
-@compiles(nulls_first, "postgresql")
-def _nulls_on_postgresql(element: nulls_first, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"{compiler.process(element.clauses, **options)} NULLS FIRST"
-
-
-@compiles(nulls_first, "sqlite")
-def _nulls_on_sqlite(element: nulls_first, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return compiler.process(element.clauses, **options)
-
-
-# What `common.texte` means, inside the database.
-
-
-class _TextTest(FunctionElement[bool]):
-    """A test of a text, or of several joined by JOINT: a function of `common.texte` by name, and its pattern."""
-
-    type = Boolean()
-    function: str
-    pattern: str
-
-    def __init__(self, text: SQLColumnExpression[str]) -> None:
-        super().__init__(text)
-
-
-class is_suspect(_TextTest):  # noqa: N801 — reads like an SQL function
-    """A cheap first look: where it is false, the text is clean, whole and without separators."""
-
-    inherit_cache = True
-    function, pattern = "is_suspect", texte.SUSPECT
-
-
-class is_garbled(_TextTest):  # noqa: N801 — reads like an SQL function
-    """A letter was lost by an encoding."""
-
-    inherit_cache = True
-    function, pattern = "is_garbled", texte.GARBLED
-
-
-class is_altered(_TextTest):  # noqa: N801 — reads like an SQL function
-    """A value is what a spreadsheet or a program wrote in its place."""
-
-    inherit_cache = True
-    function, pattern = "is_altered", texte.ALTERED
-
-
-class has_odd_sign(_TextTest):  # noqa: N801 — reads like an SQL function
-    """A digit, or a sign that no name has."""
-
-    inherit_cache = True
-    pattern = f"[{texte.NOT_IN_NAMES}]"
-
-
-class needs_cleaning(FunctionElement[bool]):  # noqa: N801 — reads like an SQL function
-    """The text, or one of several joined by JOINT, must be cleaned before it is written."""
-
-    type = Boolean()
-    inherit_cache = True
-
-    def __init__(self, text: ColumnElement[str]) -> None:
-        super().__init__(text)
-
-
-class without_case(FunctionElement[str]):  # noqa: N801 — reads like an SQL function
-    """The text in capitals, accents kept."""
-
-    type = Text()
-    inherit_cache = True
-
-    def __init__(self, text: SQLColumnExpression[str]) -> None:
-        super().__init__(text)
-
-
-class cleaned(FunctionElement[str]):  # noqa: N801 — reads like an SQL function
-    """The text as it may be written."""
-
-    type = Text()
-    inherit_cache = True
-
-    def __init__(self, text: ColumnElement[str]) -> None:
-        super().__init__(text)
-
-
-class size_of(FunctionElement[int]):  # noqa: N801 — reads like an SQL function
+class size_of(_OfDialect):  # noqa: N801 — as above
     """At least the number of characters of a text, known without reading it where the database can."""
 
     type = Integer()
-    inherit_cache = True
-
-    def __init__(self, text: SQLColumnExpression[str]) -> None:
-        super().__init__(text)
+    on_postgresql = "octet_length({0})"
+    on_sqlite = "length({0})"
 
 
-@compiles(size_of, "postgresql")
-def _size_on_postgresql(element: size_of, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"octet_length({compiler.process(element.clauses, **options)})"
+# The tests and changes of `common.texte` inside the database. A text may be several values joined by JOINT.
 
 
-@compiles(size_of, "sqlite")
-def _size_on_sqlite(element: size_of, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"length({compiler.process(element.clauses, **options)})"
-
-
-def _pattern(pattern: str) -> str:
+def _quote(pattern: str) -> str:
     return "'" + pattern.encode("ascii", "backslashreplace").decode("ascii").replace("'", "''") + "'"
 
 
-@compiles(_TextTest, "postgresql")
-def _test_on_postgresql(element: _TextTest, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"(({compiler.process(element.clauses, **options)}) ~ {_pattern(element.pattern)})"
+class is_suspect(_OfDialect):  # noqa: N801 — as above
+    """A cheap first test: where it is false, the text is clean, whole and without separators."""
+
+    type = Boolean()
+    on_postgresql = f"(({{0}}) ~ {_quote(texte.SUSPECT)})"
+    on_sqlite = "is_suspect({0})"
 
 
-@compiles(_TextTest, "sqlite")
-def _test_on_sqlite(element: _TextTest, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"{element.function}({compiler.process(element.clauses, **options)})"
+class is_garbled(_OfDialect):  # noqa: N801 — as above
+    """Whether a letter was lost by an encoding."""
+
+    type = Boolean()
+    on_postgresql = f"(({{0}}) ~ {_quote(texte.GARBLED)})"
+    on_sqlite = "is_garbled({0})"
 
 
-@compiles(has_odd_sign, "sqlite")
-def _sign_on_sqlite(element: has_odd_sign, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"({compiler.process(element.clauses, **options)} GLOB '*{element.pattern}*')"
+class is_altered(_OfDialect):  # noqa: N801 — as above
+    """Whether a value is what a spreadsheet or a program wrote in its place."""
+
+    type = Boolean()
+    on_postgresql = f"(({{0}}) ~ {_quote(texte.ALTERED)})"
+    on_sqlite = "is_altered({0})"
 
 
-@compiles(needs_cleaning, "postgresql")
-def _unclean_on_postgresql(element: needs_cleaning, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    text = compiler.process(element.clauses, **options)
-    return f"(({text}) ~ {_pattern(texte.UNCLEAN)} OR NOT (({text}) IS NFC NORMALIZED))"
+class has_odd_sign(_OfDialect):  # noqa: N801 — as above
+    """Whether a name has a digit or a sign that no name has."""
+
+    type = Boolean()
+    on_postgresql = f"(({{0}}) ~ '[{texte.NOT_IN_NAMES}]')"
+    on_sqlite = f"({{0}} GLOB '*[{texte.NOT_IN_NAMES}]*')"
 
 
-@compiles(needs_cleaning, "sqlite")
-def _unclean_on_sqlite(element: needs_cleaning, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"(NOT is_clean({compiler.process(element.clauses, **options)}))"
+class needs_cleaning(_OfDialect):  # noqa: N801 — as above
+    """Whether the text must be cleaned before it is written."""
+
+    type = Boolean()
+    on_postgresql = f"(({{0}}) ~ {_quote(texte.UNCLEAN)} OR NOT (({{0}}) IS NFC NORMALIZED))"
+    on_sqlite = "(NOT is_clean({0}))"
 
 
-@compiles(without_case, "postgresql")
-def _capitals_on_postgresql(element: without_case, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"translate({compiler.process(element.clauses, **options)}, '{texte.SMALL}', '{texte.CAPITALS}')"
+class without_case(_OfDialect):  # noqa: N801 — as above
+    """The text in capitals, accents kept."""
+
+    type = Text()
+    on_postgresql = f"translate({{0}}, '{texte.SMALL}', '{texte.CAPITALS}')"
+    on_sqlite = "without_case({0})"
 
 
-@compiles(without_case, "sqlite")
-def _capitals_on_sqlite(element: without_case, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    return f"without_case({compiler.process(element.clauses, **options)})"
+_ALLOWED = f"normalize(regexp_replace({{0}}, {_quote(f'[{texte.NOT_ALLOWED}]')}, '', 'g'), NFC)"
+_SPACED = f"regexp_replace({_ALLOWED}, {_quote(f'[ {texte.SPACES}]+')}, ' ', 'g')"
 
 
-@compiles(cleaned, "postgresql")
-def _cleaned_on_postgresql(element: cleaned, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    text = compiler.process(element.clauses, **options)
-    kept = f"normalize(regexp_replace({text}, {_pattern(f'[{texte.NOT_ALLOWED}]')}, '', 'g'), NFC)"
-    spaced = f"regexp_replace({kept}, {_pattern(f'[ {texte.SPACES}]+')}, ' ', 'g')"
-    return f"(CASE WHEN {text} ~ {_pattern(texte.SUSPECT)} THEN normalize(btrim({spaced}), NFC) ELSE {text} END)"
+class cleaned(_OfDialect):  # noqa: N801 — as above
+    """The text as it may be written."""
 
-
-@compiles(cleaned, "sqlite")
-def _cleaned_on_sqlite(element: cleaned, compiler: SQLCompiler, **options: Any) -> str:  # noqa: ANN401
-    text = compiler.process(element.clauses, **options)
-    return f"(CASE WHEN {text} IS NOT NULL THEN clean({text}) END)"
+    type = Text()
+    on_postgresql = f"(CASE WHEN {{0}} ~ {_quote(texte.SUSPECT)} THEN normalize(btrim({_SPACED}), NFC) ELSE {{0}} END)"
+    on_sqlite = "(CASE WHEN {0} IS NOT NULL THEN clean({0}) END)"
 
 
 class Base(DeclarativeBase):

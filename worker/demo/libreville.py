@@ -17,7 +17,15 @@ from itertools import islice
 from pathlib import Path
 from typing import NamedTuple
 
-from common.calendrier import cloture, days_before, dix_janvier, jour_a_paris, now
+from sqlalchemy import Connection, Engine, select
+
+from common.calendrier import cloture, days_before, dix_janvier, jour_a_paris
+from worker.registre.communes import add_commune
+from worker.registre.imports.report import ImportSummary
+from worker.registre.models import Import
+from worker.registre.mouvements.importer import import_mouvements
+from worker.registre.reu.importer import Intake, import_file
+from worker.registre.scrutins import ALL_LISTS, KnownScrutin, Reunion, add_reunion, set_scrutin
 
 _FOLDER = Path(__file__).parent
 
@@ -129,7 +137,7 @@ def years_before(day: date, years: int) -> date:
         return day.replace(year=day.year - years, day=28)
 
 
-def _relative(today: date, *, nul: str = "") -> Mapping[str, str]:
+def _relative(today: date) -> Mapping[str, str]:
     majority = years_before(today, 18)
     days = {
         "aujourd'hui": today,
@@ -140,50 +148,34 @@ def _relative(today: date, *, nul: str = "") -> Mapping[str, str]:
         "17 ans depuis 7 jours": years_before(today, 17) - timedelta(7),
     }
     written = {name: f"{day:%d/%m/%Y}" for name, day in days.items()}
-    return written | {"année des 18 ans": str(majority.year), "nul": nul}
+    return written | {"année des 18 ans": str(majority.year)}
 
 
-def _read(name: str, relative: Mapping[str, str]) -> Iterator[list[str]]:
+def _read(name: str, today: date) -> Iterator[list[str]]:
+    relative = _relative(today)
     with (_FOLDER / name).open(encoding="utf-8", newline="") as file:
         for values in csv.reader(file, delimiter=";"):
             yield [value.format_map(relative) if "{" in value else value for value in values]
 
 
-def first_rows(today: date, *, with_nul: bool = False) -> Iterator[ReuRow]:
-    """The electors of the first export; `with_nul` leaves a NUL in the address of BOUSSOLE Anne-Lise."""
-    _, *lines = _read("electeurs.csv", _relative(today, nul="\0" if with_nul else ""))
+def first_rows(today: date) -> Iterator[ReuRow]:
+    """The electors of the first export."""
+    _, *lines = _read("electeurs.csv", today)
     return (ReuRow(*values) for _, then, *values in lines if then != "inscrit")
 
 
-def second_rows(today: date) -> Iterator[ReuRow]:
-    """The electors of the second export, of today."""
-    _, *lines = _read("electeurs.csv", _relative(today))
+def _second_rows(today: date) -> Iterator[ReuRow]:
+    _, *lines = _read("electeurs.csv", today)
     for _, then, *values in lines:
         changes = dict(change.split("=") for change in then.split("; ") if "=" in change)
         if then != "radié":
             yield ReuRow(*values)._replace(**changes)
 
 
-def libreville_rows(*, today: date | None = None, with_nul: bool = False) -> list[dict[str, str]]:
-    """The electors of the first export, as column → value."""
-    rows = first_rows(today or jour_a_paris(now()), with_nul=with_nul)
-    return [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-
-
-def write_reu(path: Path, *, today: date | None = None, with_nul: bool = False) -> None:
-    """Write the first export, of the day of the commission's meeting."""
-    write_lines(path, first_rows(today or jour_a_paris(now()), with_nul=with_nul))
-
-
-def write_second_reu(path: Path, today: date) -> None:
-    """Write the second export; `write_reu` with the same `today` gives the one before it."""
-    write_lines(path, second_rows(today))
-
-
 def write_mouvements(path: Path, today: date) -> None:
     """Write the file of mouvements; the second export changes no elector in it."""
     with path.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, delimiter=";", lineterminator="\n").writerows(_read("mouvements.csv", _relative(today)))
+        csv.writer(file, delimiter=";", lineterminator="\n").writerows(_read("mouvements.csv", today))
 
 
 def _format_line(values: tuple[str, ...]) -> str:
@@ -203,3 +195,43 @@ def write_lines(path: Path, electeurs: Iterable[ReuRow]) -> None:
         file.write(_format_line(COLUMNS))
         while batch := [_format_line(electeur) for electeur in islice(rest, _BATCH)]:
             file.writelines(batch)
+
+
+BY = "démonstration"
+_SECOND = "libreville-reu-2.csv"
+
+
+def loaded_on(engine: Engine) -> date | None:
+    """The day LIBREVILLE was loaded, which its dates are counted from; None when it is yet to be."""
+    query = select(Import.finished_at).where(
+        Import.file_name == _SECOND, Import.imported_by == BY, Import.finished_at.is_not(None)
+    )
+    with engine.connect() as connection:
+        loaded = connection.scalars(query.order_by(Import.id.desc()).limit(1)).one_or_none()
+    return jour_a_paris(loaded) if loaded else None
+
+
+def load_libreville(engine: Engine, folder: Path, today: date) -> Iterator[tuple[Path, ImportSummary]]:
+    """Import its files one after the other, each yielded once it is imported; the second export gives mouvements.
+
+    The file of mouvements is complete until the commission's meeting: the tableau des vingt jours rests on it.
+    """
+    with engine.begin() as connection:
+        add_commune(connection, LIBREVILLE.code, LIBREVILLE.label)
+        set_demo_calendrier(connection, today)
+    first, mouvements, second = folder / "libreville-reu.csv", folder / "libreville-mouvements.csv", folder / _SECOND
+    write_lines(first, first_rows(today))
+    reunion = demo_calendrier(today).reunion
+    yield first, import_file(engine, first, imported_by=BY, accept_rejects=True, intake=Intake(reunion))
+    write_mouvements(mouvements, today)
+    yield mouvements, import_mouvements(engine, mouvements, imported_by=BY, complete_until=reunion)
+    write_lines(second, _second_rows(today))
+    yield second, import_file(engine, second, imported_by=BY, accept_rejects=True, intake=Intake(today))
+
+
+def set_demo_calendrier(connection: Connection, today: date) -> None:
+    """Write the poll and the meetings to the register; a second time does nothing."""
+    days = demo_calendrier(today)
+    set_scrutin(connection, KnownScrutin(LIBREVILLE.code, days.scrutin, "Élection municipale partielle", None))
+    for day in (days.reunion_precedente, days.reunion):
+        add_reunion(connection, LIBREVILLE.code, Reunion(ALL_LISTS, day))

@@ -244,7 +244,6 @@ class Depot(Base):
     deposited_on: Mapped[date] = mapped_column(Date)
     deposited_by: Mapped[str] = mapped_column(Texte, doc="The agent who said so.")
     remarque: Mapped[str] = _empty("What she noted.")
-    declared_at: Mapped[datetime] = mapped_column(UtcDateTime, server_default=utc_now(), doc="First, not last.")
     said_at: Mapped[datetime | None] = mapped_column(UtcDateTime, doc="When what stands here was said, by its sender.")
     verdict: Mapped[str] = _empty("accepte or rejete; empty while the platform has not answered.")
     verdict_on: Mapped[date | None] = mapped_column(Date)

@@ -20,14 +20,13 @@ from worker.access.management import add_agent
 from worker.access.models import Agent
 from worker.cli.access import EMAIL
 from worker.cli.options import system_user
-from worker.demo.libreville import LIBREVILLE
-from worker.demo.load import BY
+from worker.demo.libreville import BY, LIBREVILLE
 from worker.errors import ConfigurationError
 from worker.registre.communes import search_communes
 from worker.registre.models import Import, ListeCommunale
 from worker.settings import Settings
 from worker.solo.backup import ScreenBackups
-from worker.solo.demo import AGENT, INTRODUCTION, load_demo
+from worker.solo.commands import AGENT, INTRODUCTION, load_demo
 from worker.solo.process import Solo, finish_restore
 
 _MOST_SHOWN = 20

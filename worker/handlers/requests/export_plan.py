@@ -1,12 +1,12 @@
-"""What a request for files asks for, once it has been read and can be served: the rows to be, one per file."""
+"""Requests for files, for their retry and for their cancellation: what each asks for once it can be served."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
-from sqlalchemy import not_, or_, select
+from sqlalchemy import Connection, not_, or_, select
 from sqlalchemy.orm import Session, selectinload
 
 from common.calendrier import is_poll_day
@@ -23,12 +23,14 @@ from schemas.requests import (
 )
 from schemas.vocabulary import ExportKind, ExportStatus, FileFormat, Liste, RequestOutcome
 from worker.access.authorization import Authorization, Facts
+from worker.arrivals import drop
+from worker.audit import Action, record_audit
 from worker.db.engine import snapshot
 from worker.domain.tableau.demande import Calendrier, Demande, DemandeInvalide, dates_of
 from worker.errors import NotKnownYetError, RefusedError
 from worker.exports.models import WITHOUT_KEY, Export, Request
 from worker.exports.naming import ListeNaming, TableauNaming, naming_of
-from worker.exports.records import PlannedFile
+from worker.exports.records import PlannedFile, cancel, cancelled_by
 from worker.parked import request_key
 from worker.registre.communes import CommuneRegistre
 from worker.registre.scrutins import read_calendrier
@@ -288,3 +290,58 @@ def find_request(
 
 def _communes(request: Request) -> set[str]:
     return {request.code_commune, *(export.code_commune for export in request.exports)} - {""}
+
+
+class Dropped(NamedTuple):
+    """How many files will not be made, which exports of the REU not imported: these are to be erased."""
+
+    exports: int
+    previews: Sequence[int]
+
+
+@dataclass(frozen=True)
+class Cancellation:
+    """Files not to be made, or an export of the REU not to be imported. What is ready, or imported, by then stays."""
+
+    commune: str
+    requested_by: str
+    request_id: int
+    export_ids: Sequence[int]
+    account: str = ""
+
+    def apply(self, connection: Connection) -> Dropped:
+        """Cancel them.
+
+        Raises:
+            RefusedError: none was left to cancel.
+        """
+        number = cancel(connection, self.export_ids, cancelled_by(self.requested_by))
+        previews = drop(connection, self.request_id)
+        for preview_id in previews:
+            record_audit(
+                connection,
+                Action.ARRIVAL_DROPPED,
+                actor=self.requested_by,
+                account=self.account,
+                code_commune=self.commune,
+                detail=f"aperçu {preview_id}",
+            )
+        if not number and not previews:
+            raise RefusedError(
+                "Rien à annuler : ces fichiers sont déjà prêts, en échec ou annulés.",
+                commune=self.commune,
+                code="rien_a_annuler",
+                field="data.request",
+            )
+        return Dropped(number, previews)
+
+
+def read_cancellation(event: CloudEvent, services: Services, authorization: Authorization) -> Cancellation:
+    """Read the request.
+
+    Raises:
+        RefusedError: it cannot be served, and why.
+    """
+    asked = read_data(event, CancelRequested)
+    known = find_request(asked, services, authorization)
+    return Cancellation(known.commune, asked.requested_by, known.request_id, [export.id for export in known.exports])

@@ -43,8 +43,14 @@ from worker.handlers.declarations.declaration import Declaration
 from worker.handlers.declarations.declare import read_declaration
 from worker.handlers.declarations.file_notes import read_file_note
 from worker.handlers.declarations.screen_notes import read_screen_note
-from worker.handlers.requests.cancellation import Cancellation, read_cancellation
-from worker.handlers.requests.export_plan import ExportPlan, plan_listes, plan_retry, plan_tableaux
+from worker.handlers.requests.export_plan import (
+    Cancellation,
+    ExportPlan,
+    plan_listes,
+    plan_retry,
+    plan_tableaux,
+    read_cancellation,
+)
 from worker.handlers.requests.registre_requests import (
     CorrectionOrder,
     ImportOrder,

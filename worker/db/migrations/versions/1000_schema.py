@@ -1,6 +1,6 @@
 """From the tables of release 0.3.0 (revision 0044), or of the development after it (up to 0054), to those of 1000.
 
-A new database does not run this: `worker.db.schema` creates its tables.
+A new database does not run this: `worker.db.migrate` creates its tables.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from worker.db.schema import add_decreed_scrutin
+from worker.db.migrate import add_decreed_scrutin
 from worker.db.types import Base, Texte
 
 revision = "1000"
@@ -122,6 +122,7 @@ _FORMER_COLUMNS = {
     "reminder": ("told_at", *_LEASE),
     "reminder_echeance": ("published_at",),
     "notification": ("not_before",),
+    "depot": ("declared_at",),
 }
 
 

@@ -1,1 +1,0 @@
-"""Alembic migrations, the same on PostgreSQL and SQLite."""
